@@ -1,0 +1,1 @@
+//! simaccel: a simulated hardware crypto accelerator and the engine in front of it.
