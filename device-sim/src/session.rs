@@ -1,8 +1,275 @@
 //! Sessions: algorithm, key and options, prepared once and used by many requests.
+//!
+//! ```text
+//!   key ──► Session::cipher(..)  ──►  key schedules, GHASH powers, HMAC states   (wiped on drop)
+//!                                         │
+//!                 Request ──► execute ────┴──► one match ──► the kernel of that mode ──► Status
+//! ```
 
-/// Names a session of one device; stale ids are refused with [`crate::Status::InvalidSession`].
+use std::fmt;
+
+use ::hmac::Hmac;
+use aes::cipher::{KeyInit, KeySizeUser};
+use aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc};
+use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
+use subtle::ConstantTimeEq;
+
+pub use crate::algorithm::{Aead, Algorithm, Cipher, Hash, UnknownName};
+use crate::kernels::cbc::Cbc;
+use crate::kernels::ctr::Ctr;
+use crate::kernels::ecb::Ecb;
+use crate::kernels::gcm::Gcm;
+use crate::kernels::hash::Hashing;
+use crate::kernels::hmac::Keyed;
+use crate::kernels::xts::Xts;
+use crate::kernels::{BLOCK, run};
+use crate::request::{Request, Status};
+
+/// Names a session of one device; stale ids are refused with [`Status::InvalidSession`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId {
     pub(crate) index: u32,
     pub(crate) generation: u32,
+}
+
+impl SessionId {
+    /// No session of any device; for requests that go to [`Session::execute`] directly.
+    pub const NONE: Self = Self { index: u32::MAX, generation: u32::MAX };
+}
+
+/// What ECB and CBC do with the last block; the other ciphers take any length and ignore it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Padding {
+    /// PKCS#7 (RFC 5652, 6.3), as OpenSSL does: encrypting adds 1 to 16 bytes, decrypting checks and removes
+    /// them.
+    #[default]
+    Pkcs7,
+    /// None: the message must be whole blocks.
+    None,
+}
+
+/// Why there is no such session.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// The key has the wrong length.
+    #[error("{algorithm} takes a key of {allowed} bytes, not {given}")]
+    KeyLength {
+        /// What the session would have computed.
+        algorithm: Algorithm,
+        /// Bytes that the key must have.
+        allowed: usize,
+        /// Bytes that it has.
+        given: usize,
+    },
+    /// Both halves of an XTS key are the same, which breaks the mode (SP 800-38E; FIPS 140 IG, C.I).
+    #[error("the two halves of an {algorithm} key must differ")]
+    EqualHalves {
+        /// What the session would have computed.
+        algorithm: Algorithm,
+    },
+    /// No tag may have that length.
+    #[error("{algorithm} tags have 4, 8 or 12 to 16 bytes, not {given}")]
+    TagLength {
+        /// What the session would have computed.
+        algorithm: Algorithm,
+        /// Bytes that were asked for.
+        given: usize,
+    },
+}
+
+/// Algorithm, prepared key and options. The key is wiped on drop; `Debug` shows none of it.
+pub struct Session {
+    algorithm: Algorithm,
+    kernel: AnyKernel,
+}
+
+macro_rules! kernels {
+    ($($variant:ident($kernel:ty)),+ $(,)?) => {
+        /// Every kernel there is, so that a request costs one match.
+        #[expect(clippy::large_enum_variant, reason = "sessions live in a slab; a box would cost every request")]
+        enum AnyKernel {
+            $($variant($kernel)),+
+        }
+
+        impl AnyKernel {
+            fn run(&self, algorithm: Algorithm, request: &mut Request) -> Status {
+                match self {
+                    $(Self::$variant(kernel) => run(kernel, algorithm, request)),+
+                }
+            }
+        }
+    };
+}
+
+kernels! {
+    Aes128Ecb(Ecb<Aes128>),
+    Aes192Ecb(Ecb<Aes192>),
+    Aes256Ecb(Ecb<Aes256>),
+    Aes128Cbc(Cbc<Aes128>),
+    Aes192Cbc(Cbc<Aes192>),
+    Aes256Cbc(Cbc<Aes256>),
+    Aes128Ctr(Ctr<Aes128Enc>),
+    Aes192Ctr(Ctr<Aes192Enc>),
+    Aes256Ctr(Ctr<Aes256Enc>),
+    Aes128Xts(Xts<Aes128, Aes128Enc>),
+    Aes256Xts(Xts<Aes256, Aes256Enc>),
+    Aes128Gcm(Gcm<Aes128Enc>),
+    Aes192Gcm(Gcm<Aes192Enc>),
+    Aes256Gcm(Gcm<Aes256Enc>),
+    Sha224(Hashing<Sha224>),
+    Sha256(Hashing<Sha256>),
+    Sha384(Hashing<Sha384>),
+    Sha512(Hashing<Sha512>),
+    Sha512_256(Hashing<Sha512_256>),
+    HmacSha224(Keyed<Hmac<Sha224>>),
+    HmacSha256(Keyed<Hmac<Sha256>>),
+    HmacSha384(Keyed<Hmac<Sha384>>),
+    HmacSha512(Keyed<Hmac<Sha512>>),
+    HmacSha512_256(Keyed<Hmac<Sha512_256>>),
+}
+
+impl Session {
+    /// A session for both directions of a cipher.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::KeyLength`] unless `key` has [`Cipher::key_len`] bytes; [`SessionError::EqualHalves`] for
+    /// an XTS key whose halves are the same.
+    pub fn cipher(cipher: Cipher, key: &[u8], padding: Padding) -> Result<Self, SessionError> {
+        let algorithm = Algorithm::Cipher(cipher);
+        let kernel = match cipher {
+            Cipher::Aes128Ecb => AnyKernel::Aes128Ecb(Ecb::new(scheduled(algorithm, key)?, padding)),
+            Cipher::Aes192Ecb => AnyKernel::Aes192Ecb(Ecb::new(scheduled(algorithm, key)?, padding)),
+            Cipher::Aes256Ecb => AnyKernel::Aes256Ecb(Ecb::new(scheduled(algorithm, key)?, padding)),
+            Cipher::Aes128Cbc => AnyKernel::Aes128Cbc(Cbc::new(scheduled(algorithm, key)?, padding)),
+            Cipher::Aes192Cbc => AnyKernel::Aes192Cbc(Cbc::new(scheduled(algorithm, key)?, padding)),
+            Cipher::Aes256Cbc => AnyKernel::Aes256Cbc(Cbc::new(scheduled(algorithm, key)?, padding)),
+            Cipher::Aes128Ctr => AnyKernel::Aes128Ctr(Ctr::new(scheduled(algorithm, key)?)),
+            Cipher::Aes192Ctr => AnyKernel::Aes192Ctr(Ctr::new(scheduled(algorithm, key)?)),
+            Cipher::Aes256Ctr => AnyKernel::Aes256Ctr(Ctr::new(scheduled(algorithm, key)?)),
+            Cipher::Aes128Xts => AnyKernel::Aes128Xts(scheduled_xts(algorithm, key)?),
+            Cipher::Aes256Xts => AnyKernel::Aes256Xts(scheduled_xts(algorithm, key)?),
+        };
+        Ok(Self { algorithm, kernel })
+    }
+
+    /// A session for both directions of an AEAD whose tags have `tag_len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::KeyLength`] unless `key` has [`Aead::key_len`] bytes; [`SessionError::TagLength`] unless
+    /// [`Aead::allows_tag_len`].
+    pub fn aead(aead: Aead, key: &[u8], tag_len: usize) -> Result<Self, SessionError> {
+        let algorithm = Algorithm::Aead(aead);
+        if !aead.allows_tag_len(tag_len) {
+            return Err(SessionError::TagLength { algorithm, given: tag_len });
+        }
+        let kernel = match aead {
+            Aead::Aes128Gcm => AnyKernel::Aes128Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
+            Aead::Aes192Gcm => AnyKernel::Aes192Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
+            Aead::Aes256Gcm => AnyKernel::Aes256Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
+        };
+        Ok(Self { algorithm, kernel })
+    }
+
+    /// A session for a hash function.
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    pub fn hash(hash: Hash) -> Result<Self, SessionError> {
+        let kernel = match hash {
+            Hash::Sha224 => AnyKernel::Sha224(Hashing::new()),
+            Hash::Sha256 => AnyKernel::Sha256(Hashing::new()),
+            Hash::Sha384 => AnyKernel::Sha384(Hashing::new()),
+            Hash::Sha512 => AnyKernel::Sha512(Hashing::new()),
+            Hash::Sha512_256 => AnyKernel::Sha512_256(Hashing::new()),
+        };
+        Ok(Self { algorithm: Algorithm::Hash(hash), kernel })
+    }
+
+    /// A session for HMAC over a hash function; the key may have any length.
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    pub fn hmac(hash: Hash, key: &[u8]) -> Result<Self, SessionError> {
+        let kernel = match hash {
+            Hash::Sha224 => AnyKernel::HmacSha224(Keyed::new(key)),
+            Hash::Sha256 => AnyKernel::HmacSha256(Keyed::new(key)),
+            Hash::Sha384 => AnyKernel::HmacSha384(Keyed::new(key)),
+            Hash::Sha512 => AnyKernel::HmacSha512(Keyed::new(key)),
+            Hash::Sha512_256 => AnyKernel::HmacSha512_256(Keyed::new(key)),
+        };
+        Ok(Self { algorithm: Algorithm::Hmac(hash), kernel })
+    }
+
+    /// What this session computes.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Bytes by which the output of one request may exceed its input: padding, and what a multi-part message
+    /// held back before. A caller who reserves as many spares the device an allocation.
+    pub const fn max_growth(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Cipher(Cipher::Aes128Xts | Cipher::Aes256Xts) => 2 * BLOCK - 1,
+            Algorithm::Cipher(cipher) if cipher.pads() => BLOCK,
+            _ => 0,
+        }
+    }
+
+    /// Does what `request` asks for, in the calling thread. The id in the request is not looked at.
+    ///
+    /// | session | takes | gives |
+    /// |---|---|---|
+    /// | cipher, AEAD | `buffer`, `iv`; AEAD: `aad`, and decrypting `tag` | the text in `destination` where there is one (and `buffer` stays), in `buffer` otherwise; AEAD encrypting: `tag` |
+    /// | hash, HMAC | `buffer` | `tag`, full length; `buffer` stays |
+    ///
+    /// Lengths: ECB takes no IV, CBC, CTR and XTS 16 bytes, GCM any from 1 byte on. ECB and CBC without padding
+    /// take whole blocks; XTS 16 bytes to 2^20 blocks, which are one data unit; GCM up to 2^36 - 32 bytes.
+    ///
+    /// A message may come in pieces of any length ([`crate::Part`]). A piece's output may be shorter or longer
+    /// than the piece, for ECB, CBC and XTS hold bytes back until they know what follows. GCM gives the
+    /// plaintext of [`crate::Part::Update`] *unverified*: act on none of it before the last piece has been
+    /// found [`Status::Ok`].
+    ///
+    /// # Errors
+    ///
+    /// [`Status::InvalidArgs`]: lengths, operation, IV or additional data do not fit, or the state is another
+    /// algorithm's; nothing has been touched but the state, which is gone. [`Status::AuthFailed`]: the tag
+    /// (also one of the wrong length) or the padding is wrong; the text is wiped and empty.
+    pub fn execute(&self, request: &mut Request) -> Status {
+        self.kernel.run(self.algorithm, request)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.algorithm)
+    }
+}
+
+/// The key schedule.
+fn scheduled<C: KeyInit>(algorithm: Algorithm, key: &[u8]) -> Result<C, SessionError> {
+    let wrong = |_| SessionError::KeyLength { algorithm, allowed: C::key_size(), given: key.len() };
+    C::new_from_slice(key).map_err(wrong)
+}
+
+/// Both key schedules of XTS.
+fn scheduled_xts<C, T>(algorithm: Algorithm, key: &[u8]) -> Result<Xts<C, T>, SessionError>
+where
+    C: KeyInit + KeySizeUser,
+    T: KeyInit,
+{
+    let allowed = 2 * C::key_size();
+    if key.len() != allowed {
+        return Err(SessionError::KeyLength { algorithm, allowed, given: key.len() });
+    }
+    let (data, tweak) = key.split_at(C::key_size());
+    if bool::from(data.ct_eq(tweak)) {
+        return Err(SessionError::EqualHalves { algorithm });
+    }
+    Ok(Xts::new(scheduled(algorithm, data)?, scheduled(algorithm, tweak)?))
 }

@@ -1,5 +1,188 @@
-//! The real work.
+//! The real work: one file per mode, each with the same two functions.
+//!
+//! ```text
+//!                       begin(request)                    piece(stream, request)
+//!   Part::Whole   ───►  stream, on the stack  ─────────►  the only piece; the stream is dropped, wiped
+//!   first Update  ───►  stream, in a box      ─────────►  its output;  ──► Request::state
+//!   Update                Request::state      ─────────►  its output;  ──► Request::state
+//!   Final                 Request::state      ─────────►  the rest; the stream is dropped, wiped
+//! ```
+//!
+//! A whole message is thus a stream of one piece, and there is one code for both. A kernel checks lengths
+//! before it touches anything: after [`Status::InvalidArgs`] the buffers are as they were.
+//!
+//! | file     | what                                                | standard                     |
+//! |----------|-----------------------------------------------------|------------------------------|
+//! | `ecb`    | AES-ECB                                             | SP 800-38A, 6.1              |
+//! | `cbc`    | AES-CBC                                             | SP 800-38A, 6.2              |
+//! | `ctr`    | AES-CTR, 128-bit big-endian counter                 | SP 800-38A, 6.5              |
+//! | `gcm`    | AES-GCM                                             | SP 800-38D                   |
+//! | `xts`    | AES-XTS                                             | SP 800-38E, IEEE 1619        |
+//! | `hash`   | SHA-2                                               | FIPS 180-4                   |
+//! | `hmac`   | HMAC over SHA-2                                     | FIPS 198-1, RFC 2104         |
+//! | `blocks` | what ECB and CBC share: padding, multi-part         | RFC 5652, 6.3 (PKCS#7)       |
+//! | `text`   | where the output goes, and bytes held back          |                              |
 
-/// The state of a multi-part message between its pieces.
-#[derive(Debug)]
-pub struct StreamState {}
+mod blocks;
+pub(crate) mod cbc;
+pub(crate) mod ctr;
+pub(crate) mod ecb;
+pub(crate) mod gcm;
+pub(crate) mod hash;
+pub(crate) mod hmac;
+mod text;
+pub(crate) mod xts;
+
+use std::fmt;
+
+use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
+
+use crate::request::{Operation, Part, Request, Status};
+use crate::session::Algorithm;
+
+/// Bytes in an AES block.
+pub(crate) const BLOCK: usize = 16;
+
+/// An AES block.
+pub(crate) type Block = aes::Block;
+
+/// The state of a multi-part message between its pieces: chaining value, counter, running hash, and the bytes
+/// that wait for the rest of their block. It holds no key, and is wiped when it is dropped.
+///
+/// It belongs to the algorithm and the operation that began it; others refuse it with
+/// [`Status::InvalidArgs`].
+pub struct StreamState {
+    algorithm: Algorithm,
+    operation: Operation,
+    stream: Stream,
+}
+
+impl fmt::Debug for StreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamState({} {})", self.algorithm, self.operation.name())
+    }
+}
+
+/// One algorithm with its prepared key.
+pub(crate) trait Kernel {
+    /// What is kept between the pieces of a message.
+    type Stream: InStream;
+
+    /// Checks operation, IV and additional data, and starts a message.
+    fn begin(&self, request: &Request) -> Result<Self::Stream, Status>;
+
+    /// Works through one piece; [`Part::Whole`] and [`Part::Final`] end the message.
+    fn piece(&self, stream: &mut Self::Stream, request: &mut Request) -> Result<(), Status>;
+}
+
+/// Runs one request on its kernel.
+pub(crate) fn run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Request) -> Status {
+    match try_run(kernel, algorithm, request) {
+        Ok(()) => Status::Ok,
+        Err(status) => status,
+    }
+}
+
+fn try_run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Request) -> Result<(), Status> {
+    match (request.part, request.state.take()) {
+        (Part::Whole, None) => {
+            let mut stream = kernel.begin(request)?;
+            kernel.piece(&mut stream, request)
+        }
+        (Part::Whole, Some(_)) => Err(Status::InvalidArgs),
+        (Part::Update | Part::Final, Some(state)) => next_piece(kernel, algorithm, request, state),
+        (Part::Update | Part::Final, None) => {
+            let stream = kernel.begin(request)?.wrap();
+            let state = StreamState { algorithm, operation: request.operation, stream };
+            next_piece(kernel, algorithm, request, Box::new(state))
+        }
+    }
+}
+
+fn next_piece<K: Kernel>(
+    kernel: &K,
+    algorithm: Algorithm,
+    request: &mut Request,
+    mut state: Box<StreamState>,
+) -> Result<(), Status> {
+    if state.algorithm != algorithm || state.operation != request.operation {
+        return Err(Status::InvalidArgs);
+    }
+    let stream = K::Stream::unwrap(&mut state.stream).ok_or(Status::InvalidArgs)?;
+    kernel.piece(stream, request)?;
+    if request.part == Part::Update {
+        request.state = Some(state);
+    }
+    Ok(())
+}
+
+/// Whether the request ends its message.
+fn is_last(request: &Request) -> bool {
+    request.part != Part::Update
+}
+
+/// The rules that all ciphers without additional data share.
+fn check_cipher(request: &Request, iv_len: usize) -> Result<(), Status> {
+    let direction = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
+    let fits = direction && request.iv.as_bytes().len() == iv_len && request.aad.is_empty();
+    fits.then_some(()).ok_or(Status::InvalidArgs)
+}
+
+/// The rules that digests and MACs share: no IV, no additional data.
+fn check_hash(request: &Request, operation: Operation) -> Result<(), Status> {
+    let fits = request.operation == operation && request.iv.as_bytes().is_empty() && request.aad.is_empty();
+    fits.then_some(()).ok_or(Status::InvalidArgs)
+}
+
+/// `iv` as a block; the caller has checked its length.
+fn iv_block(request: &Request) -> Result<Block, Status> {
+    Block::try_from(request.iv.as_bytes()).map_err(|_| Status::InvalidArgs)
+}
+
+/// A type that one variant of [`Stream`] holds.
+pub(crate) trait InStream: Sized {
+    fn wrap(self) -> Stream;
+    fn unwrap(stream: &mut Stream) -> Option<&mut Self>;
+}
+
+macro_rules! streams {
+    ($($variant:ident($stream:ty)),+ $(,)?) => {
+        /// All that may be kept between pieces. Every variant wipes itself on drop.
+        pub(crate) enum Stream {
+            $($variant($stream)),+
+        }
+
+        $(impl InStream for $stream {
+            fn wrap(self) -> Stream {
+                Stream::$variant(self)
+            }
+
+            fn unwrap(stream: &mut Stream) -> Option<&mut Self> {
+                match stream {
+                    Stream::$variant(stream) => Some(stream),
+                    _ => None,
+                }
+            }
+        })+
+    };
+}
+
+streams! {
+    Blocks(blocks::BlockStream),
+    Ctr(ctr::CtrStream),
+    Gcm(gcm::GcmStream),
+    Xts(xts::XtsStream),
+    Sha224(Sha224),
+    Sha256(Sha256),
+    Sha384(Sha384),
+    Sha512(Sha512),
+    Sha512_256(Sha512_256),
+    HmacSha224(::hmac::Hmac<Sha224>),
+    HmacSha256(::hmac::Hmac<Sha256>),
+    HmacSha384(::hmac::Hmac<Sha384>),
+    HmacSha512(::hmac::Hmac<Sha512>),
+    HmacSha512_256(::hmac::Hmac<Sha512_256>),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! The device's configuration: `key=value;key=value`, the one grammar that is used everywhere.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// What a device is made of. The default is the *ideal* device, which models no latency.
+///
+/// | key | default | allowed | meaning |
+/// |---|---|---|---|
+/// | `queue_pairs` | 4 | 1 to 64 | pairs of submission and completion ring |
+/// | `depth` | 64 | a power of two, 2 to 262,144 | requests in flight per queue pair |
+/// | `workers` | 1 | 1 to 16 | host threads that compute |
+/// | `compute_units` | 4 | 1 to 1,024 | the simulated parallelism |
+/// | `completion_nsec` | 0 | 0 to 3.6e12 (an hour) | service time of one request in nanoseconds; 0 models none |
+/// | `seed` | 0 | any `u64` | of every random decision |
+///
+/// Numbers are decimal; `_` may group their digits. Spaces around keys and values, and empty parts, are ignored; a
+/// key that comes twice keeps its last value.
+///
+/// With `completion_nsec` above 0 one worker owns the model of time (units and due queue), and all requests are
+/// scheduled by it; further workers only compute. With 0 there is nothing to own, and every worker is on its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Pairs of submission and completion ring: 1 to 64.
+    pub queue_pairs: usize,
+    /// Requests in flight per queue pair: a power of two, 2 to 262,144.
+    pub depth: usize,
+    /// Host threads that compute: 1 to 16.
+    pub workers: usize,
+    /// The simulated parallelism: 1 to 1,024.
+    pub compute_units: usize,
+    /// Service time of one request, in nanoseconds: 0 (none is modelled) to 3,600,000,000,000 (an hour).
+    pub completion_nsec: u64,
+    /// Of every random decision.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { queue_pairs: 4, depth: 64, workers: 1, compute_units: 4, completion_nsec: 0, seed: 0 }
+    }
+}
+
+/// A key or value that the device does not take; one line that says what it would take.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The device has no such key.
+    #[error("unknown key {key:?} (value {value:?}): the keys are {KEYS}")]
+    UnknownKey {
+        /// As given.
+        key: String,
+        /// As given.
+        value: String,
+    },
+    /// The value does not fit the key.
+    #[error("{key}={value}: must be {allowed}")]
+    Value {
+        /// One of the keys.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// What would be taken.
+        allowed: &'static str,
+    },
+    /// A part of the text is not `key=value`.
+    #[error("{part:?} is not key=value")]
+    Syntax {
+        /// As given.
+        part: String,
+    },
+}
+
+const KEYS: &str = "queue_pairs, depth, workers, compute_units, completion_nsec, seed";
+
+impl Config {
+    /// Parses `key=value;key=value`; what is not named keeps its default.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], for the first part that does not fit.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        for pair in Self::pairs(text) {
+            let (key, value) = pair?;
+            if !config.set(key, value)? {
+                return Err(ConfigError::UnknownKey { key: key.to_owned(), value: value.to_owned() });
+            }
+        }
+        Ok(config)
+    }
+
+    /// The pairs of `key=value;key=value`, trimmed; for configurations that add keys of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Syntax`] in place of a part without `=`.
+    pub fn pairs(text: &str) -> impl Iterator<Item = Result<(&str, &str), ConfigError>> {
+        text.split(';').map(str::trim).filter(|part| !part.is_empty()).map(|part| {
+            let (key, value) =
+                part.split_once('=').ok_or_else(|| ConfigError::Syntax { part: part.to_owned() })?;
+            Ok((key.trim(), value.trim()))
+        })
+    }
+
+    /// Sets one key. `Ok(false)`: the device has no such key, and nothing has changed.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Value`]; nothing has changed then either.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<bool, ConfigError> {
+        match key {
+            "queue_pairs" => self.queue_pairs = number("queue_pairs", value, 1..=64, "1 to 64")?,
+            "depth" => self.depth = depth(value)?,
+            "workers" => self.workers = number("workers", value, 1..=16, "1 to 16")?,
+            "compute_units" => self.compute_units = number("compute_units", value, 1..=1024, "1 to 1024")?,
+            "completion_nsec" => self.completion_nsec = completion_nsec(value)?,
+            "seed" => self.seed = number("seed", value, 0..=u64::MAX, "0 to 18446744073709551615")?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Checks fields that were set directly.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Value`] for the first field that is out of its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        Self::parse(&self.to_string()).map(drop)
+    }
+}
+
+/// Parses back.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queue_pairs, depth, workers, compute_units, completion_nsec, seed } = self;
+        write!(
+            f,
+            "queue_pairs={queue_pairs};depth={depth};workers={workers};compute_units={compute_units};\
+             completion_nsec={completion_nsec};seed={seed}"
+        )
+    }
+}
+
+impl FromStr for Config {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        Self::parse(text)
+    }
+}
+
+fn depth(value: &str) -> Result<usize, ConfigError> {
+    const ALLOWED: &str = "a power of two, 2 to 262144";
+    let depth: usize = number("depth", value, 2..=262_144, ALLOWED)?;
+    if depth.is_power_of_two() { Ok(depth) } else { Err(refused("depth", value, ALLOWED)) }
+}
+
+fn completion_nsec(value: &str) -> Result<u64, ConfigError> {
+    const HOUR: u64 = 3_600_000_000_000;
+    number("completion_nsec", value, 0..=HOUR, "0 to 3600000000000 (nanoseconds; an hour)")
+}
+
+fn number<N>(
+    key: &'static str,
+    value: &str,
+    range: RangeInclusive<N>,
+    allowed: &'static str,
+) -> Result<N, ConfigError>
+where
+    N: FromStr + PartialOrd,
+{
+    let digits = value.replace('_', "");
+    let well_formed = value.starts_with(|first: char| first.is_ascii_digit());
+    let number = digits.parse().ok().filter(|number| well_formed && range.contains(number));
+    number.ok_or_else(|| refused(key, value, allowed))
+}
+
+fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
+    ConfigError::Value { key, value: value.to_owned(), allowed }
+}

@@ -1,0 +1,57 @@
+//! AES-CBC (SP 800-38A, 6.2): every block is mixed with the ciphertext of the one before.
+
+use aes::cipher::{
+    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, IvState,
+    consts::U16,
+};
+use cbc::{Decryptor, Encryptor};
+
+use super::blocks::{self, BlockMode, BlockStream};
+use super::{BLOCK, Block, Kernel, check_cipher, iv_block};
+use crate::request::{Request, Status};
+use crate::session::Padding;
+
+/// A key and what to do with the last block.
+pub(crate) struct Cbc<C> {
+    cipher: C,
+    padding: Padding,
+}
+
+impl<C> Cbc<C> {
+    pub(crate) const fn new(cipher: C, padding: Padding) -> Self {
+        Self { cipher, padding }
+    }
+}
+
+impl<C> Kernel for Cbc<C>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+{
+    type Stream = BlockStream;
+
+    fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
+        check_cipher(request, BLOCK)?;
+        Ok(BlockStream::new(iv_block(request)?))
+    }
+
+    fn piece(&self, stream: &mut BlockStream, request: &mut Request) -> Result<(), Status> {
+        blocks::piece(self, self.padding, stream, request)
+    }
+}
+
+impl<C> BlockMode for Cbc<C>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+{
+    fn encrypt(&self, chain: &mut Block, blocks: &mut [Block]) {
+        let mut mode = Encryptor::inner_iv_init(&self.cipher, chain);
+        mode.encrypt_blocks(blocks);
+        *chain = mode.iv_state();
+    }
+
+    fn decrypt(&self, chain: &mut Block, blocks: &mut [Block]) {
+        let mut mode = Decryptor::inner_iv_init(&self.cipher, chain);
+        mode.decrypt_blocks(blocks);
+        *chain = mode.iv_state();
+    }
+}

@@ -1,0 +1,49 @@
+//! AES-ECB (SP 800-38A, 6.1): every block on its own.
+
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, consts::U16};
+
+use super::blocks::{self, BlockMode, BlockStream};
+use super::{Block, Kernel, check_cipher};
+use crate::request::{Request, Status};
+use crate::session::Padding;
+
+/// A key and what to do with the last block.
+pub(crate) struct Ecb<C> {
+    cipher: C,
+    padding: Padding,
+}
+
+impl<C> Ecb<C> {
+    pub(crate) const fn new(cipher: C, padding: Padding) -> Self {
+        Self { cipher, padding }
+    }
+}
+
+impl<C> Kernel for Ecb<C>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+{
+    type Stream = BlockStream;
+
+    fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
+        check_cipher(request, 0)?;
+        Ok(BlockStream::new(Block::default()))
+    }
+
+    fn piece(&self, stream: &mut BlockStream, request: &mut Request) -> Result<(), Status> {
+        blocks::piece(self, self.padding, stream, request)
+    }
+}
+
+impl<C> BlockMode for Ecb<C>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+{
+    fn encrypt(&self, _: &mut Block, blocks: &mut [Block]) {
+        self.cipher.encrypt_blocks(blocks);
+    }
+
+    fn decrypt(&self, _: &mut Block, blocks: &mut [Block]) {
+        self.cipher.decrypt_blocks(blocks);
+    }
+}

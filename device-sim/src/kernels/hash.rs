@@ -1,0 +1,35 @@
+//! SHA-2 (FIPS 180-4).
+
+use std::marker::PhantomData;
+
+use sha2::Digest;
+
+use super::{InStream, Kernel, check_hash, is_last};
+use crate::request::{Operation, Request, Status, Tag};
+
+/// A hash function; it has no key.
+pub(crate) struct Hashing<D>(PhantomData<fn() -> D>);
+
+impl<D> Hashing<D> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<D: Digest + InStream> Kernel for Hashing<D> {
+    type Stream = D;
+
+    fn begin(&self, request: &Request) -> Result<D, Status> {
+        check_hash(request, Operation::Digest)?;
+        Ok(D::new())
+    }
+
+    fn piece(&self, stream: &mut D, request: &mut Request) -> Result<(), Status> {
+        stream.update(&request.buffer);
+        if is_last(request) {
+            let digest = std::mem::replace(stream, D::new()).finalize();
+            request.tag = Tag::new(&digest).ok_or(Status::DeviceError)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! HMAC (FIPS 198-1, RFC 2104) over SHA-2.
+
+use hmac::{KeyInit, Mac};
+
+use super::{InStream, Kernel, check_hash, is_last};
+use crate::request::{Operation, Request, Status, Tag};
+
+/// The hash states after the two padded keys, from which every message starts.
+pub(crate) struct Keyed<M>(M);
+
+impl<M: KeyInit> Keyed<M> {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(M::new_from_slice(key).expect("HMAC takes keys of any length"))
+    }
+}
+
+impl<M: Mac + Clone + InStream> Kernel for Keyed<M> {
+    type Stream = M;
+
+    fn begin(&self, request: &Request) -> Result<M, Status> {
+        check_hash(request, Operation::Mac)?;
+        Ok(self.0.clone())
+    }
+
+    fn piece(&self, stream: &mut M, request: &mut Request) -> Result<(), Status> {
+        stream.update(&request.buffer);
+        if is_last(request) {
+            let mac = std::mem::replace(stream, self.0.clone()).finalize().into_bytes();
+            request.tag = Tag::new(&mac).ok_or(Status::DeviceError)?;
+        }
+        Ok(())
+    }
+}

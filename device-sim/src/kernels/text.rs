@@ -1,0 +1,96 @@
+//! Where a cipher's output goes, and the bytes that a piece holds back for the next one.
+//!
+//! All ciphers work in place on one vector. Out of place that vector is the destination, filled from the buffer
+//! first, as a device's DMA would; so there is one code for both, and `buffer` stays as it is.
+//!
+//! ```text
+//!   held back │ buffer            ──►  text                         ──►  output │ held back
+//!   (carry)   │ (this piece)           (buffer, or destination)                 │ (carry)
+//! ```
+
+use zeroize::Zeroize;
+
+/// The most a kernel holds back: XTS needs a block and what may be stolen from the next.
+pub(super) const CARRY: usize = 31;
+
+/// Bytes that wait for the rest of their block. Wiped on drop.
+#[derive(Default)]
+pub(super) struct Carry {
+    bytes: [u8; CARRY],
+    len: usize,
+}
+
+impl Carry {
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes the last `len` bytes of `text`; at most [`CARRY`].
+    pub(super) fn hold_back(&mut self, text: &mut Vec<u8>, len: usize) {
+        let rest = text.len() - len;
+        self.bytes[..len].copy_from_slice(&text[rest..]);
+        self.len = len;
+        text.truncate(rest);
+    }
+
+    /// The text to work on in place: what was held back, then this piece.
+    pub(super) fn text<'t>(
+        &mut self,
+        buffer: &'t mut Vec<u8>,
+        destination: &'t mut Option<Vec<u8>>,
+    ) -> &'t mut Vec<u8> {
+        let text = match destination {
+            None => {
+                self.prepend(buffer);
+                buffer
+            }
+            Some(destination) => {
+                destination.clear();
+                reserve(destination, self.len + buffer.len());
+                destination.extend_from_slice(&self.bytes[..self.len]);
+                destination.extend_from_slice(buffer);
+                destination
+            }
+        };
+        self.wipe();
+        text
+    }
+
+    fn wipe(&mut self) {
+        self.bytes.zeroize();
+        self.len = 0;
+    }
+
+    fn prepend(&self, text: &mut Vec<u8>) {
+        if self.len == 0 {
+            return;
+        }
+        let len = text.len();
+        reserve(text, self.len);
+        text.resize(len + self.len, 0);
+        text.copy_within(..len, self.len);
+        text[..self.len].copy_from_slice(&self.bytes[..self.len]);
+    }
+}
+
+impl Drop for Carry {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+/// The text of a cipher that never holds anything back.
+pub(super) fn text<'t>(buffer: &'t mut Vec<u8>, destination: &'t mut Option<Vec<u8>>) -> &'t mut Vec<u8> {
+    Carry::default().text(buffer, destination)
+}
+
+/// Makes room without leaving a copy of the text behind in freed memory.
+pub(super) fn reserve(text: &mut Vec<u8>, additional: usize) {
+    if text.capacity() - text.len() >= additional {
+        return;
+    }
+    let mut larger = Vec::with_capacity(text.len() + additional);
+    larger.extend_from_slice(text);
+    text.zeroize();
+    *text = larger;
+}

@@ -1,0 +1,154 @@
+//! AES-XTS (SP 800-38E, IEEE 1619): one message is one data unit, 16 bytes up to 2^20 blocks long.
+//!
+//! ```text
+//!   tweak T0 = E(key 2, IV),  Tn+1 = Tn · x in GF(2^128)       block n:  Cn = E(key 1, Pn ⊕ Tn) ⊕ Tn
+//!
+//!   ciphertext stealing, when the last block is short (r bytes):
+//!
+//!       P n-1 ──► E under T n-1 ──► │ C n (r bytes) │ rest │
+//!       P n (r bytes)                               │ rest │ ──► E under T n ──► C n-1
+//! ```
+//!
+//! While more may come, a multi-part message holds back 16 to 31 bytes, for they may be what is stolen from.
+
+use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, consts::U16};
+use zeroize::Zeroize;
+
+use super::text::Carry;
+use super::{BLOCK, Block, Kernel, check_cipher, is_last, iv_block};
+use crate::request::{Operation, Request, Status};
+
+/// The longest data unit, in bytes (SP 800-38E, 4).
+pub(crate) const MAX_UNIT: usize = BLOCK << 20;
+
+/// Blocks per call of the cipher; a multiple of 30, the widest batch that the `aes` crate works on at once.
+const BATCH: usize = 60;
+
+/// The data key and the tweak key, the latter for encryption only.
+pub(crate) struct Xts<C, T> {
+    data: C,
+    tweak: T,
+}
+
+impl<C, T> Xts<C, T> {
+    pub(crate) const fn new(data: C, tweak: T) -> Self {
+        Self { data, tweak }
+    }
+}
+
+impl<C, T> Kernel for Xts<C, T>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+    T: BlockCipherEncrypt<BlockSize = U16>,
+{
+    type Stream = XtsStream;
+
+    fn begin(&self, request: &Request) -> Result<XtsStream, Status> {
+        check_cipher(request, BLOCK)?;
+        let mut iv = iv_block(request)?;
+        self.tweak.encrypt_block(&mut iv);
+        let tweak = u128::from_le_bytes(iv.into());
+        iv.zeroize();
+        Ok(XtsStream { tweak, carry: Carry::default(), done: 0 })
+    }
+
+    fn piece(&self, stream: &mut XtsStream, request: &mut Request) -> Result<(), Status> {
+        let last = is_last(request);
+        let total = stream.carry.len() + request.buffer.len();
+        if total > MAX_UNIT - stream.done || (last && stream.done + total < BLOCK) {
+            return Err(Status::InvalidArgs);
+        }
+        let encrypt = request.operation == Operation::Encrypt;
+        let text = stream.carry.text(&mut request.buffer, &mut request.destination);
+        if !last {
+            stream.carry.hold_back(text, held_back(total));
+        }
+        stream.done += text.len();
+        if text.len().is_multiple_of(BLOCK) {
+            self.straight(&mut stream.tweak, text, encrypt);
+        } else {
+            self.stealing(&mut stream.tweak, text, encrypt);
+        }
+        Ok(())
+    }
+}
+
+impl<C, T> Xts<C, T>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+{
+    /// Whole blocks.
+    fn straight(&self, tweak: &mut u128, text: &mut [u8], encrypt: bool) {
+        let (blocks, _) = Array::slice_as_chunks_mut(text);
+        let mut tweaks = [0u128; BATCH];
+        for blocks in blocks.chunks_mut(BATCH) {
+            for slot in &mut tweaks[..blocks.len()] {
+                *slot = *tweak;
+                *tweak = doubled(*tweak);
+            }
+            self.tweaked(&tweaks, blocks, encrypt);
+        }
+        tweaks.zeroize();
+    }
+
+    /// At least one whole block and a short one.
+    fn stealing(&self, tweak: &mut u128, text: &mut [u8], encrypt: bool) {
+        let short = text.len() % BLOCK;
+        let (straight, end) = text.split_at_mut(text.len() - short - BLOCK);
+        self.straight(tweak, straight, encrypt);
+        let tweaks = [*tweak, doubled(*tweak)];
+        let [first, second] = if encrypt { tweaks } else { [tweaks[1], tweaks[0]] };
+
+        let (full, tail) = end.split_at_mut(BLOCK);
+        let mut block = Block::default();
+        block.copy_from_slice(full);
+        self.tweaked(&[first], std::slice::from_mut(&mut block), encrypt);
+        block[..short].swap_with_slice(tail);
+        self.tweaked(&[second], std::slice::from_mut(&mut block), encrypt);
+        full.copy_from_slice(&block);
+        block.zeroize();
+    }
+
+    /// Each block under its own tweak.
+    fn tweaked(&self, tweaks: &[u128], blocks: &mut [Block], encrypt: bool) {
+        mix(tweaks, blocks);
+        if encrypt {
+            self.data.encrypt_blocks(blocks);
+        } else {
+            self.data.decrypt_blocks(blocks);
+        }
+        mix(tweaks, blocks);
+    }
+}
+
+/// A data unit between its pieces. Wiped on drop.
+pub(crate) struct XtsStream {
+    /// For the next block, least significant byte first.
+    tweak: u128,
+    carry: Carry,
+    /// Bytes that are through.
+    done: usize,
+}
+
+impl Drop for XtsStream {
+    fn drop(&mut self) {
+        self.tweak.zeroize();
+    }
+}
+
+/// How many of `total` bytes must wait when more may come.
+const fn held_back(total: usize) -> usize {
+    if total < 2 * BLOCK { total } else { BLOCK + total % BLOCK }
+}
+
+fn mix(tweaks: &[u128], blocks: &mut [Block]) {
+    for (tweak, block) in tweaks.iter().zip(blocks) {
+        let mixed = u128::from_ne_bytes((*block).into()) ^ tweak.to_le();
+        *block = mixed.to_ne_bytes().into();
+    }
+}
+
+/// Times x in GF(2^128), in a time that does not depend on the tweak.
+const fn doubled(tweak: u128) -> u128 {
+    tweak << 1 ^ (0x87 & (tweak >> 127).wrapping_neg())
+}
