@@ -20,6 +20,9 @@ use device_sim::ConfigError;
 
 use super::fault::FaultRule;
 
+/// The engine's own keys.
+const KEYS: &str = "delivery, fallback, offload_threshold, fault";
+
 /// How jobs learn that their requests are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeliveryMode {
@@ -28,6 +31,28 @@ pub enum DeliveryMode {
     Wake,
     /// The device fills the completion ring; [`Engine::poll`](super::Engine::poll) reaps it.
     Poll,
+}
+
+impl DeliveryMode {
+    fn parse(value: &str) -> Result<Self, ConfigError> {
+        match value {
+            "wake" => Ok(Self::Wake),
+            "poll" => Ok(Self::Poll),
+            _ => Err(refused("delivery", value, "wake or poll")),
+        }
+    }
+}
+
+fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(refused(key, value, "on or off")),
+    }
+}
+
+pub(super) fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
+    ConfigError::Value { key, value: value.to_owned(), allowed }
 }
 
 /// Configuration of an engine and the device behind it.
@@ -47,42 +72,30 @@ impl Config {
     /// The first key that is unknown, or the first value that is out of range, with what is allowed.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-            let (key, value) =
-                pair.split_once('=').ok_or_else(|| ConfigError::new(pair, "", "key=value pairs separated by `;`"))?;
-            config.set(key.trim(), value.trim())?;
+        for pair in device_sim::Config::pairs(text) {
+            let (key, value) = pair?;
+            config.set(key, value)?;
         }
-        config.device.check()?;
         Ok(config)
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
-        let refuse = |allowed: &str| Err(ConfigError::new(key, value, allowed));
-        match (key, value) {
-            ("delivery", "wake") => self.delivery = DeliveryMode::Wake,
-            ("delivery", "poll") => self.delivery = DeliveryMode::Poll,
-            ("delivery", _) => return refuse("wake or poll"),
-            ("fallback", "on") => self.fallback = true,
-            ("fallback", "off") => self.fallback = false,
-            ("fallback", _) => return refuse("on or off"),
-            ("offload_threshold", _) => match value.parse() {
-                Ok(bytes) => self.offload_threshold = bytes,
-                Err(_) => return refuse("a number of bytes from 0 to 4294967295"),
-            },
-            ("fault", _) => self.faults.push(FaultRule::parse(value)?),
+        match key {
+            "delivery" => self.delivery = DeliveryMode::parse(value)?,
+            "fallback" => self.fallback = switch("fallback", value)?,
+            "offload_threshold" => {
+                let allowed = "0 to 4294967295 (bytes)";
+                self.offload_threshold =
+                    value.parse().map_err(|_| refused("offload_threshold", value, allowed))?;
+            }
+            "fault" => self.faults.push(FaultRule::parse(value)?),
+            _ if self.device.set(key, value)? => {}
             _ => {
-                if !self.device.set(key, value)? {
-                    return refuse(&Self::known_keys());
-                }
+                let known = format!("{}, {KEYS}", device_sim::Config::KEYS);
+                return Err(ConfigError::UnknownKey { key: key.to_owned(), known });
             }
         }
         Ok(())
-    }
-
-    fn known_keys() -> String {
-        let own = ["delivery", "fallback", "offload_threshold", "fault"];
-        let keys: Vec<&str> = device_sim::Config::KEYS.iter().copied().chain(own).collect();
-        format!("one of the keys {}", keys.join(", "))
     }
 
     /// The device's part.

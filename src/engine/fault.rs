@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use device_sim::ConfigError;
 
+use super::config::refused;
+
 /// What fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
@@ -48,7 +50,7 @@ pub(crate) struct FaultRule {
 impl FaultRule {
     /// Parses the text after `fault=`.
     pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
-        let refuse = |allowed: &str| ConfigError::new("fault", text, allowed);
+        let refuse = |allowed| refused("fault", text, allowed);
         let (kind, fields) = text.split_once(':').unwrap_or((text, ""));
         let kind = FaultKind::ALL
             .into_iter()

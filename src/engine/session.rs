@@ -133,9 +133,9 @@ impl CipherSession {
     }
 
     fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        if operation == Operation::Encrypt && self.core.session.pads() {
+        if operation == Operation::Encrypt {
             // Padding grows the buffer, and the device does not allocate.
-            buffer.reserve(software::EXPANSION);
+            buffer.reserve(self.core.session.max_growth());
         }
         let mut request = self.core.request(operation, buffer);
         request.iv = Iv::new(iv);
