@@ -1,0 +1,466 @@
+//! The pool: the jobs of one thread.
+//!
+//! ```text
+//!   POOL (thread-local) ──► Pool ─ current ──► record ··· of the running job; its resumer's is on the stack of `enter`
+//!                                ─ idle ─────► record ─► record ─► ···      newest first: its stack is warm
+//!                                ─ deferred ─► record ─► ···                dropped while the thread panicked
+//!                                ─ table ────► by index: where the record is, for those who hold a number
+//! ```
+//!
+//! The pool is made by the thread's first job (statement 25) and goes when the thread ends. Then idle stacks are
+//! unmapped, paused raw jobs are discarded, and paused typed jobs are leaked: they may refer to thread-locals that
+//! are gone, so they are neither resumed nor unwound, and their stacks stay mapped.
+#![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
+
+use std::alloc;
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use super::WaitCtx;
+use super::config::{PoolConfig, Settings};
+use super::misuse::{InitError, Misuse, NoJobs};
+use super::raw::Handle;
+use super::record::{Panic, Record, State};
+use super::stack::Slab;
+use super::stats::{self, Counters, LeakReason, ThreadStats};
+
+pub(super) struct Pool {
+    pub(super) current: Cell<Option<NonNull<Record>>>,
+    idle: Cell<Option<NonNull<Record>>>,
+    deferred: Cell<Option<NonNull<Record>>>,
+    pub(super) counters: Counters,
+    settings: Cell<Settings>,
+    /// Records that exist: idle, in use, and leaked.
+    records: Cell<usize>,
+    /// Records of another epoch are not pooled again.
+    epoch: Cell<u32>,
+    ended: Cell<bool>,
+    /// How many resumes there had been when `LAST_CALL` was registered.
+    last_call: Cell<Option<u64>>,
+    table: RefCell<Vec<Place>>,
+    slab: RefCell<Slab>,
+}
+
+/// A place in the table of jobs.
+#[derive(Clone, Copy)]
+struct Place {
+    record: Option<NonNull<Record>>,
+    /// The generation that the next record here begins with.
+    generation: u32,
+}
+
+thread_local! {
+    /// Null before the first job, `ENDED` after the last; no destructor, so that it can always be read.
+    static POOL: Cell<*const Pool> = const { Cell::new(ptr::null()) };
+    /// Ends the pool.
+    static END: End = const { End };
+    /// Unwinds what a panic has deferred, while everything that a job can refer to is still there: registered when
+    /// the drop is deferred, hence after the thread-locals that the job has seen, hence run before they go.
+    static LAST_CALL: LastCall = const { LastCall };
+}
+
+const ENDED: *const Pool = ptr::without_provenance(1);
+
+/// Pools made so far; each begins its generations elsewhere, so that a handle means nothing in another thread.
+static POOLS: AtomicU32 = AtomicU32::new(0);
+
+impl Pool {
+    /// The pool of this thread, made if need be; `None` when the thread is ending.
+    #[inline]
+    pub(super) fn here<'a>() -> Option<&'a Self> {
+        let pool = POOL.get();
+        if pool.is_null() {
+            return Self::make();
+        }
+        // SAFETY: between making and ending, the pointer is to a live pool; a pool ends with its thread.
+        if pool == ENDED { None } else { Some(unsafe { &*pool }) }
+    }
+
+    /// The pool of this thread, if there is one.
+    #[inline]
+    pub(super) fn existing<'a>() -> Option<&'a Self> {
+        let pool = POOL.get();
+        // SAFETY: as in `here`.
+        if pool.is_null() || pool == ENDED { None } else { Some(unsafe { &*pool }) }
+    }
+
+    #[cold]
+    fn make<'a>() -> Option<&'a Self> {
+        END.try_with(|_| ()).ok()?;
+        let pool = Box::into_raw(Box::new(Self {
+            current: Cell::new(None),
+            idle: Cell::new(None),
+            deferred: Cell::new(None),
+            counters: Counters::default(),
+            settings: Cell::new(Settings::default()),
+            records: Cell::new(0),
+            epoch: Cell::new(0),
+            ended: Cell::new(false),
+            last_call: Cell::new(None),
+            table: RefCell::default(),
+            slab: RefCell::default(),
+        }));
+        POOL.set(pool);
+        // SAFETY: just made.
+        Some(unsafe { &*pool })
+    }
+
+    /// The running job of this thread.
+    #[inline]
+    pub(super) fn running<'a>(&self) -> Option<&'a Record> {
+        // SAFETY: a running job's stack is mapped, and it is running for as long as its caller is.
+        self.current.get().map(|record| unsafe { record.as_ref() })
+    }
+
+    /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in.
+    #[inline]
+    pub(super) fn claim<'a>(&self, ctx: Option<&WaitCtx>) -> Result<&'a Record, NoJobs> {
+        self.run_deferred();
+        let record = match self.idle.get() {
+            // SAFETY: records in the idle list are there, and nobody else uses them.
+            Some(record) => unsafe { record.as_ref() },
+            None => self.add_record()?,
+        };
+        self.idle.set(record.next.take());
+        record.state.set(State::Fresh);
+        record.token.set(record.handle().to_bits());
+        record.ctx.set(ctx.map(WaitCtx::share));
+        self.counters.created.bump();
+        Ok(record)
+    }
+
+    /// Puts a job's record back. The job's outcome has been taken, or there was none.
+    #[inline]
+    pub(super) fn release(&self, record: &Record) {
+        let work = record.work.get();
+        if let Some(layout) = work.heap {
+            // SAFETY: the arguments were allocated with this layout, and have been moved out or dropped.
+            unsafe { alloc::dealloc(work.args.cast(), layout) };
+        }
+        let ctx = record.ctx.take();
+        if let Some(ctx) = ctx.as_ref().filter(|_| work.kind.raw) {
+            ctx.remove_raw_job(record.handle());
+        }
+        record.reset();
+        if record.epoch == self.epoch.get() && !self.ended.get() {
+            record.next.set(self.idle.replace(Some(NonNull::from(record))));
+        } else {
+            self.remove(NonNull::from(record));
+        }
+    }
+
+    /// Ends a job whose owner no longer wants it.
+    pub(super) fn abandon(&self, record: &Record) {
+        match record.state.get() {
+            State::Fresh => self.drop_unstarted(record),
+            State::Paused if self.ended.get() => self.leak(record, LeakReason::ThreadEnded),
+            State::Paused if thread::panicking() => self.defer(record),
+            State::Paused => {
+                let panic = self.unwind(record);
+                self.run_deferred();
+                if let Some(payload) = panic {
+                    panic::resume_unwind(payload);
+                }
+            }
+            // A job runs on while its handle is dropped only when its thread exits from inside it.
+            State::Running => self.leak(record, LeakReason::ThreadEnded),
+            State::Idle | State::Finished | State::GivenUp => {}
+        }
+    }
+
+    /// Unwinds what was dropped while the thread panicked, now that it does not.
+    #[inline]
+    pub(super) fn run_deferred(&self) {
+        if self.deferred.get().is_some() && !thread::panicking() {
+            self.run_deferred_slow();
+        }
+    }
+
+    /// Whether a job may be entered here and now; first unwinds what was deferred.
+    #[inline]
+    pub(super) fn ready_to_switch(&self) -> Result<(), Misuse> {
+        if thread::panicking() {
+            return Err(Misuse::Panicking);
+        }
+        if self.ended.get() {
+            return Err(Misuse::ThreadEnded);
+        }
+        self.run_deferred();
+        Ok(())
+    }
+
+    /// The unfinished job that a handle names.
+    pub(super) fn find<'a>(&self, handle: Handle) -> Option<&'a Record> {
+        let record = self.table.borrow().get(handle.index as usize)?.record?;
+        // SAFETY: the table holds records that are there.
+        let record = unsafe { record.as_ref() };
+        (record.generation.get() == handle.generation && record.state.get() != State::Idle).then_some(record)
+    }
+
+    /// The paused raw job that a handle names.
+    pub(super) fn find_paused_raw<'a>(&self, handle: Handle) -> Result<&'a Record, Misuse> {
+        let record = self.find(handle).filter(|record| record.work.get().kind.raw).ok_or(Misuse::Stale)?;
+        match record.state.get() {
+            State::Paused => Ok(record),
+            State::Running => Err(Misuse::Running),
+            State::Idle | State::Fresh | State::Finished | State::GivenUp => Err(Misuse::Stale),
+        }
+    }
+
+    /// The handles of all paused raw jobs.
+    pub(super) fn paused_raw(&self) -> Vec<Handle> {
+        self.records_where(|record| record.work.get().kind.raw && record.state.get() == State::Paused)
+    }
+
+    /// Ends a paused raw job without unwinding it, and runs its release hook.
+    ///
+    /// # Safety
+    ///
+    /// No frame of the job owns anything whose destructor must run, and nobody refers to its frames.
+    pub(super) unsafe fn discard(&self, handle: Handle) -> Result<(), Misuse> {
+        let record = self.find_paused_raw(handle)?;
+        let hook = record.release.take();
+        // A job that is being discarded is not there for its hook to resume.
+        record.state.set(State::Finished);
+        // SAFETY: the hook was borrowed for as long as the job is paused in `pause_with`, which it still is.
+        let hook = hook.map(|hook| panic::catch_unwind(AssertUnwindSafe(|| unsafe { &*hook }.release())));
+        // SAFETY: the caller's promise.
+        unsafe { record.forget_frames() };
+        self.counters.discarded.bump();
+        self.release(record);
+        if let Some(Err(payload)) = hook {
+            panic::resume_unwind(payload);
+        }
+        Ok(())
+    }
+
+    /// Adopts a configuration: limits at once, stack sizes for the stacks that are made from now on.
+    pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
+        let settings = config.settle()?;
+        if settings.geometry != self.settings.get().geometry {
+            self.drop_idle();
+        }
+        self.settings.set(settings);
+        while self.records.get() < settings.initial_jobs {
+            let Ok(record) = self.add_record() else { break };
+            record.next.set(self.idle.replace(Some(NonNull::from(record))));
+        }
+        Ok(())
+    }
+
+    /// Frees everything that no unfinished job needs, and forgets the configuration (statement 50).
+    pub(super) fn clean_up(&self) {
+        self.run_deferred();
+        self.drop_idle();
+        self.settings.set(Settings::default());
+    }
+
+    pub(super) fn stats(&self) -> ThreadStats {
+        let mut stats = self.counters.totals();
+        for place in self.table.borrow().iter() {
+            // SAFETY: the table holds records that are there.
+            let Some(record) = place.record.map(|record| unsafe { record.as_ref() }) else { continue };
+            match record.state.get() {
+                State::Idle => stats.idle += 1,
+                State::Fresh => stats.fresh += 1,
+                State::Running | State::Finished => stats.running += 1,
+                State::Paused => stats.paused += 1,
+                State::GivenUp => {}
+            }
+        }
+        stats
+    }
+
+    #[cold]
+    fn add_record<'a>(&self) -> Result<&'a Record, NoJobs> {
+        let Settings { max_jobs, geometry, .. } = self.settings.get();
+        let have = self.records.get();
+        let most = if max_jobs == 0 { usize::MAX } else { max_jobs.saturating_sub(have) };
+        if most == 0 {
+            return Err(NoJobs::Limit { max: max_jobs });
+        }
+        let (index, generation) = self.free_place()?;
+        let stack = self.slab.borrow_mut().take(geometry, have, most).map_err(|_| NoJobs::NoStack)?;
+        let record = Record::install(stack, NonNull::from(self), index, generation, self.epoch.get());
+        self.table.borrow_mut()[index as usize].record = Some(record);
+        self.records.set(have + 1);
+        // SAFETY: just installed.
+        Ok(unsafe { record.as_ref() })
+    }
+
+    /// A place in the table for another record.
+    fn free_place(&self) -> Result<(u32, u32), NoJobs> {
+        let mut table = self.table.borrow_mut();
+        // Places become free only when records are removed, which is rare; until then all are taken.
+        let free = if self.records.get() < table.len() {
+            table.iter().position(|p| p.record.is_none())
+        } else {
+            None
+        };
+        let index = free.unwrap_or(table.len());
+        if index == table.len() {
+            let seed = POOLS.fetch_add(u32::from(index == 0), Ordering::Relaxed);
+            let generation = table.last().map_or(seed.wrapping_mul(0x9E37_79B9), |place| place.generation);
+            table.push(Place { record: None, generation });
+        }
+        let number = u32::try_from(index).map_err(|_| NoJobs::NoStack)?;
+        Ok((number, table[index].generation))
+    }
+
+    /// Removes an idle record and gives its stack back.
+    fn remove(&self, record: NonNull<Record>) {
+        // SAFETY: the record is idle and in no list, so this is its last use.
+        let (index, generation) =
+            unsafe { (record.as_ref().index as usize, record.as_ref().generation.get()) };
+        self.table.borrow_mut()[index] = Place { record: None, generation };
+        self.records.set(self.records.get() - 1);
+        // SAFETY: as above.
+        let stack = unsafe { Record::uninstall(record) };
+        self.slab.borrow_mut().give_back(stack);
+    }
+
+    /// Removes all idle records, and sees to it that those in use are removed when they are released.
+    fn drop_idle(&self) {
+        self.epoch.set(self.epoch.get().wrapping_add(1));
+        self.slab.borrow_mut().retire_all();
+        let mut next = self.idle.take();
+        while let Some(record) = next {
+            // SAFETY: records in the idle list are there.
+            next = unsafe { record.as_ref() }.next.take();
+            self.remove(record);
+        }
+    }
+
+    fn drop_unstarted(&self, record: &Record) {
+        let work = record.work.get();
+        self.counters.dropped.bump();
+        // SAFETY: the job was never resumed, so its arguments are where its maker put them.
+        let dropped =
+            panic::catch_unwind(AssertUnwindSafe(|| unsafe { (work.kind.drop_unstarted)(work.args) }));
+        self.release(record);
+        if let Err(payload) = dropped {
+            panic::resume_unwind(payload);
+        }
+    }
+
+    /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
+    fn unwind(&self, record: &Record) -> Option<Panic> {
+        if !record.unwind() {
+            self.counters.given_up.bump();
+            self.report(record, LeakReason::GivenUp);
+            return None;
+        }
+        self.counters.dropped.bump();
+        let work = record.work.get();
+        let outcome = record.take_panic();
+        let outcome = match outcome {
+            Some(payload) if payload.is::<super::Unwinding>() => None,
+            Some(payload) => Some(payload),
+            // The job has swallowed the unwinding and returned a result, for which nobody waits.
+            // SAFETY: a job that has finished without a panic has left its result in place of its arguments.
+            None => {
+                panic::catch_unwind(AssertUnwindSafe(|| unsafe { (work.kind.drop_result)(work.args) })).err()
+            }
+        };
+        self.release(record);
+        outcome
+    }
+
+    fn defer(&self, record: &Record) {
+        record.next.set(self.deferred.replace(Some(NonNull::from(record))));
+        if self.last_call.get().is_none() && LAST_CALL.try_with(|_| ()).is_ok() {
+            self.last_call.set(Some(self.counters.resumes.get()));
+        }
+    }
+
+    #[cold]
+    fn run_deferred_slow(&self) {
+        while let Some(record) = self.deferred.get() {
+            // SAFETY: a deferred job is paused, so its stack is mapped.
+            let record = unsafe { record.as_ref() };
+            self.deferred.set(record.next.take());
+            // Whoever dropped the job is long gone, so a panic instead of the unwinding has nobody to go to.
+            drop(self.unwind(record));
+        }
+    }
+
+    fn leak_deferred(&self) {
+        while let Some(record) = self.deferred.get() {
+            // SAFETY: as in `run_deferred_slow`.
+            let record = unsafe { record.as_ref() };
+            self.deferred.set(record.next.take());
+        }
+    }
+
+    fn leak(&self, record: &Record, reason: LeakReason) {
+        // A job that the end of the thread has already found and counted.
+        if !self.ended.get() {
+            self.counters.leaked.bump();
+            self.report(record, reason);
+        }
+    }
+
+    fn report(&self, record: &Record, reason: LeakReason) {
+        stats::report_leak((record.work.get().kind.name)(), record.token.get(), reason);
+    }
+
+    fn records_where(&self, keep: impl Fn(&Record) -> bool) -> Vec<Handle> {
+        let table = self.table.borrow();
+        // SAFETY: the table holds records that are there.
+        let records = table.iter().filter_map(|place| place.record.map(|record| unsafe { record.as_ref() }));
+        records.filter(|record| keep(record)).map(Record::handle).collect()
+    }
+
+    /// The thread ends: discards raw jobs, while their release hooks can still ask for the pool.
+    fn discard_all(&self) {
+        for handle in self.paused_raw() {
+            // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
+            let discarded = panic::catch_unwind(AssertUnwindSafe(|| unsafe { self.discard(handle) }));
+            drop(discarded);
+        }
+    }
+
+    /// The thread ends: lets go of what can go. Hands out whether that is everything.
+    fn end(&self) -> bool {
+        self.leak_deferred();
+        for handle in
+            self.records_where(|record| matches!(record.state.get(), State::Paused | State::Running))
+        {
+            if let Some(record) = self.find(handle) {
+                self.leak(record, LeakReason::ThreadEnded);
+            }
+        }
+        self.drop_idle();
+        self.ended.set(true);
+        self.records.get() == 0
+    }
+}
+
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let Some(pool) = Pool::existing() else { return };
+        pool.discard_all();
+        POOL.set(ENDED);
+        if pool.end() {
+            let pool = ptr::from_ref(pool);
+            // SAFETY: no job is left, so nobody else knows of the pool.
+            drop(unsafe { Box::from_raw(pool.cast_mut()) });
+        }
+    }
+}
+
+struct LastCall;
+
+impl Drop for LastCall {
+    fn drop(&mut self) {
+        let Some(pool) = Pool::existing() else { return };
+        if pool.last_call.get() == Some(pool.counters.resumes.get()) {
+            pool.run_deferred();
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! How a closure and its result lie in a job: in place of the arguments of a raw job, one after the other.
+#![expect(unsafe_code, reason = "moves closures and results in and out of a job's stack by type")]
+
+use std::alloc::{self, Layout};
+use std::ffi::{c_int, c_void};
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+
+use super::fiber::Signal;
+use super::misuse::{Misuse, NoJobs};
+use super::pool::Pool;
+use super::record::{Kind, Record, State, Switched, Work};
+use super::{Step, WaitCtx};
+use std::marker::PhantomData;
+use std::panic;
+
+/// A typed job that has not finished. Whoever holds it is its only owner.
+pub(super) struct Live<T> {
+    record: NonNull<Record>,
+    result: PhantomData<T>,
+}
+
+/// Where the closure lies until the job begins, and the result when it has ended.
+#[repr(C)]
+union Storage<F, T> {
+    closure: ManuallyDrop<F>,
+    result: ManuallyDrop<T>,
+}
+
+struct Typed<F, T>(PhantomData<(F, T)>);
+
+impl<T: 'static> Live<T> {
+    /// A job that will run `f`.
+    #[inline]
+    pub(super) fn new<F>(ctx: Option<&WaitCtx>, f: F) -> Result<Self, NoJobs>
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        let record = Pool::here().ok_or(NoJobs::ThreadEnded)?.claim(ctx)?;
+        let layout = Layout::new::<Storage<F, T>>();
+        let (args, heap) = match record.area(layout) {
+            Some(args) => (args, None),
+            None => (allocate(layout), Some(layout)),
+        };
+        // SAFETY: `args` is valid for this layout and nobody else's.
+        unsafe { args.cast::<F>().write(f) };
+        record.work.set(Work { func: Typed::<F, T>::run, args, heap, kind: &Typed::<F, T>::KIND });
+        Ok(Self { record: NonNull::from(record), result: PhantomData })
+    }
+
+    #[inline]
+    pub(super) fn record(&self) -> &Record {
+        // SAFETY: an unfinished job's stack stays mapped, and the record lies on it.
+        unsafe { self.record.as_ref() }
+    }
+
+    #[inline]
+    fn pool(&self) -> &Pool {
+        // SAFETY: a pool stays as long as one of its jobs is unfinished.
+        unsafe { self.record().pool.as_ref() }
+    }
+
+    /// Runs the job until it pauses or ends. `Ok(Finished)` consumes `live`, and so does a panic in the job.
+    #[inline]
+    pub(super) fn resume(live: &mut Option<Self>) -> Result<Step<T>, Misuse> {
+        let Some(this) = live else { return Err(Misuse::Finished) };
+        let (record, pool) = (this.record(), this.pool());
+        pool.ready_to_switch()?;
+        if record.state.get() == State::Running {
+            return Err(Misuse::Running);
+        }
+        pool.counters.resumes.bump();
+        match record.enter(Signal::Continue) {
+            Switched::Paused => Ok(Step::Paused),
+            Switched::Finished => {
+                let this = live.take().ok_or(Misuse::Finished)?;
+                Ok(Step::Finished(this.finish()))
+            }
+        }
+    }
+
+    /// Ends a job that nobody wants any more.
+    pub(super) fn abandon(self) {
+        self.pool().abandon(self.record());
+    }
+
+    /// Takes the outcome of a job that has ended.
+    #[inline]
+    fn finish(self) -> T {
+        // SAFETY: the stack goes back to the pool of this thread, which stays until the thread ends.
+        let (record, pool) = unsafe { (self.record.as_ref(), self.record.as_ref().pool.as_ref()) };
+        pool.counters.finished.bump();
+        if let Some(payload) = record.take_panic() {
+            pool.release(record);
+            pool.run_deferred();
+            panic::resume_unwind(payload);
+        }
+        // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
+        let result = unsafe { record.work.get().args.cast::<T>().read() };
+        pool.release(record);
+        pool.run_deferred();
+        result
+    }
+}
+
+impl<F: FnOnce() -> T, T> Typed<F, T> {
+    const KIND: Kind = Kind {
+        name: std::any::type_name::<F>,
+        raw: false,
+        drop_unstarted: Self::drop_unstarted,
+        drop_result: Self::drop_result,
+    };
+
+    /// The function of the raw job.
+    unsafe extern "C-unwind" fn run(args: *mut c_void) -> c_int {
+        // SAFETY: the closure lies here until the job begins, which is now, and once.
+        let closure = unsafe { args.cast::<F>().read() };
+        let result = closure();
+        // SAFETY: the place is large enough for either, and the closure has left it.
+        unsafe { args.cast::<T>().write(result) };
+        1
+    }
+
+    unsafe fn drop_unstarted(args: *mut c_void) {
+        // SAFETY: the caller knows that the job has not begun, so the closure is still here.
+        unsafe { args.cast::<F>().drop_in_place() };
+    }
+
+    unsafe fn drop_result(args: *mut c_void) {
+        // SAFETY: the caller knows that the job has returned, so its result lies here.
+        unsafe { args.cast::<T>().drop_in_place() };
+    }
+}
+
+#[cold]
+fn allocate(layout: Layout) -> *mut c_void {
+    if layout.size() == 0 {
+        return ptr::without_provenance_mut(layout.align());
+    }
+    // SAFETY: the layout has a size.
+    let memory = unsafe { alloc::alloc(layout) };
+    if memory.is_null() {
+        alloc::handle_alloc_error(layout);
+    }
+    memory.cast()
+}
