@@ -320,6 +320,20 @@ mod tests {
         assert_eq!(format!("{session:?}"), "Session(hmac-sha512-256)");
     }
 
+    /// The crates wipe only where a feature says so; without it this does not compile. (HMAC is made of the hash
+    /// functions, GHASH wipes without the marker.)
+    #[test]
+    fn schedules_and_states_are_wiped_on_drop() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<(Aes128, Aes128Enc)>();
+        wiped::<(Aes192, Aes192Enc)>();
+        wiped::<(Aes256, Aes256Enc)>();
+        wiped::<cbc::Encryptor<Aes128>>();
+        wiped::<cbc::Decryptor<Aes128>>();
+        wiped::<ctr::CtrCore<Aes128Enc, ctr::flavors::Ctr128BE>>();
+        wiped::<(Sha256, Sha512)>();
+    }
+
     #[test]
     fn sessions_go_to_other_threads() {
         fn everywhere<T: Send + Sync + 'static>() {}
