@@ -57,7 +57,7 @@ impl Carry {
     }
 
     fn wipe(&mut self) {
-        self.bytes.zeroize();
+        self.bytes[..self.len].zeroize();
         self.len = 0;
     }
 
