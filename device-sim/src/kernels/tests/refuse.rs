@@ -156,31 +156,36 @@ fn bad_padding_out_of_place_and_in_pieces() {
 
 #[test]
 fn lengths_that_do_not_fit() {
+    let mut misfits = 0;
     for subject in
         Subject::all().into_iter().flat_map(|subject| [subject.reversed(), Some(subject)]).flatten()
     {
         let padded = subject.padding == Padding::Pkcs7 && subject.pads();
-        for len in 0..70 {
-            let fits = match subject.operation {
-                Operation::Decrypt if padded => len % 16 == 0 && len > 0,
-                _ => subject.takes(len),
-            };
-            if fits {
-                continue;
+        let fits = |len: usize| match subject.operation {
+            Operation::Decrypt if padded => len.is_multiple_of(16) && len > 0,
+            _ => subject.takes(len),
+        };
+        for len in (0..70).filter(|&len| !fits(len)) {
+            misfits += 1;
+            misfit(&subject, &bytes(len, 4));
+        }
+    }
+    assert!(misfits > 1000, "{misfits}");
+}
+
+/// In one piece, and cut at the start, in the middle and at the end; in place and out of place.
+fn misfit(subject: &Subject, text: &[u8]) {
+    let len = text.len();
+    for destination in [None, Some(vec![1; 9])] {
+        for (part, cut) in [(Part::Whole, 0), (Part::Final, 0), (Part::Final, len / 2), (Part::Final, len)] {
+            let mut end = subject.request(part, &text[cut..]);
+            if cut > 0 {
+                let mut update = subject.request(Part::Update, &text[..cut]);
+                assert_eq!(subject.session.execute(&mut update), Status::Ok);
+                end.state = update.state.take();
             }
-            for (part, cut) in
-                [(Part::Whole, 0), (Part::Final, 0), (Part::Final, len / 2), (Part::Final, len)]
-            {
-                let text = bytes(len, 4);
-                let mut end = subject.request(part, &text[cut..]);
-                if cut > 0 {
-                    let mut update = subject.request(Part::Update, &text[..cut]);
-                    assert_eq!(subject.session.execute(&mut update), Status::Ok);
-                    end.state = update.state.take();
-                }
-                end.destination = (cut > 0).then(|| vec![1; 9]);
-                assert_eq!(refused(&subject, &mut end), Status::InvalidArgs, "{len} at {cut}");
-            }
+            end.destination.clone_from(&destination);
+            assert_eq!(refused(subject, &mut end), Status::InvalidArgs, "{len} at {cut}");
         }
     }
 }
