@@ -5,30 +5,29 @@
 //!   publish the entry                   asleep = true
 //!   fence                               fence
 //!   asleep?  no ── suppressed           anything published?  yes ── asleep = false, work
-//!            yes ─ asleep = false,                           no ─── park ... until unparked, or the time given
-//!                  unpark               asleep = false
+//!            yes ─ asleep = false,                           no ─── wait for the event, or the time given
+//!                  set the event        asleep = false
 //! ```
 //!
 //! The two fences are the whole argument: whichever comes first in their one order, either the host sees `asleep`
 //! or the worker sees the entry. Nothing is lost, and a host that finds the worker awake pays a fence and a load.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::sync::{AtomicBool, AtomicU64, Ordering, Padded, Thread, bump, current, fence, park};
+use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, Padded, bump, fence};
 
 /// One per worker.
 #[derive(Debug, Default)]
 pub(crate) struct Doorbell {
     asleep: Padded<AtomicBool>,
-    worker: OnceLock<Thread>,
+    event: Event,
     sleeps: AtomicU64,
 }
 
 impl Doorbell {
     /// Names the calling thread as the one that sleeps here.
     pub(crate) fn answer(&self) {
-        let _ = self.worker.set(current());
+        self.event.adopt();
     }
 
     /// Rings, after something was published; `true` when the worker slept and had to be woken.
@@ -43,8 +42,8 @@ impl Doorbell {
     #[cold]
     fn wake(&self) -> bool {
         let woken = self.asleep.swap(false, Ordering::AcqRel);
-        if let (true, Some(worker)) = (woken, self.worker.get()) {
-            worker.unpark();
+        if woken {
+            self.event.set();
         }
         woken
     }
@@ -55,7 +54,7 @@ impl Doorbell {
         fence(Ordering::SeqCst);
         if !has_work() {
             bump(&self.sleeps, 1);
-            park(timeout);
+            self.event.wait(timeout);
         }
         self.asleep.store(false, Ordering::Relaxed);
     }
