@@ -20,6 +20,7 @@ use crate::admin::{Ack, Admin, Command};
 use crate::cell::Ticket;
 use crate::config::Config;
 use crate::core::{Core, Ready};
+use crate::doorbell::Doorbell;
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::request::Status;
@@ -48,13 +49,16 @@ struct Batch {
     bytes: u64,
     released: u64,
     touched: bool,
+    reapable: bool,
 }
 
 /// What is left to do outside when results are published: it may call anybody's code.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
-    /// Bit `i`: queue pair `i` has published.
-    pairs: u64,
+    /// Bit `i`: queue pair `i` has freed slots.
+    freed: u64,
+    /// Bit `i`: queue pair `i` has completions to be reaped.
+    interrupts: u64,
     wakes: Vec<(usize, Ticket)>,
     acks: Vec<Ack>,
 }
@@ -62,15 +66,17 @@ pub(crate) struct Signals {
 impl Signals {
     /// Sends everything. `pairs` are all those of the device, by index.
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
-        if self.pairs != 0 {
+        if self.freed | self.interrupts != 0 {
             fence(Ordering::SeqCst);
-            for pair in pairs.iter().filter(|pair| self.pairs >> pair.index() & 1 == 1) {
-                if pair.slots.someone_waits() {
+            for pair in pairs {
+                if self.freed >> pair.index() & 1 == 1 && pair.slots.someone_waits() {
                     pair.grant_slots();
                 }
-                pair.raise_interrupts();
+                if self.interrupts >> pair.index() & 1 == 1 {
+                    pair.raise_interrupts();
+                }
             }
-            self.pairs = 0;
+            (self.freed, self.interrupts) = (0, 0);
         }
         for (pair, ticket) in self.wakes.drain(..) {
             pairs[pair].send_wake(ticket);
@@ -84,6 +90,7 @@ impl Signals {
 pub(crate) struct Driver {
     core: Core,
     ports: Vec<Port>,
+    doorbell: Arc<Doorbell>,
     commands: Receiver<Command>,
     admin: Arc<Admin>,
     /// Which of the device's admin queues this is.
@@ -98,6 +105,7 @@ impl Driver {
     pub(crate) fn new(
         config: &Config,
         ports: Vec<Port>,
+        doorbell: Arc<Doorbell>,
         number: usize,
         commands: Receiver<Command>,
         admin: Arc<Admin>,
@@ -106,6 +114,7 @@ impl Driver {
         Self {
             core: Core::new(config, slabs),
             ports,
+            doorbell,
             commands,
             admin,
             number,
@@ -121,6 +130,16 @@ impl Driver {
         self.life == Life::Closed
     }
 
+    #[cfg(all(test, loom))]
+    pub(crate) fn doorbell(&self) -> Arc<Doorbell> {
+        Arc::clone(&self.doorbell)
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn pair(&self) -> Arc<Pair> {
+        Arc::clone(&self.ports[0].pair)
+    }
+
     pub(crate) fn is_modelled(&self) -> bool {
         self.core.is_modelled()
     }
@@ -133,6 +152,7 @@ impl Driver {
     /// Whether an entry or a command waits at this moment.
     pub(crate) fn has_work(&self) -> bool {
         self.admin.sent(self.number) != self.commands_seen
+            || self.doorbell.has_errand()
             || self.ports.iter().any(|port| !port.submissions.is_empty())
     }
 
@@ -166,7 +186,8 @@ impl Driver {
         let count = self.ports.len();
         self.first = (self.first + 1) % count.max(1);
         self.obey(signals);
-        let mut happened = false;
+        signals.freed |= self.doorbell.take_errands();
+        let mut happened = signals.freed != 0;
         for turn in 0..count {
             happened |= self.turn((self.first + turn) % count, now, signals);
         }
@@ -218,9 +239,7 @@ impl Driver {
             self.ports[ready.port].finish(ready, signals);
         }
         for port in self.ports.iter_mut().filter(|port| port.batch.touched) {
-            port.completions.publish();
-            port.batch.touched = false;
-            signals.pairs |= 1 << port.pair.index();
+            port.show(signals);
         }
         happened
     }
@@ -261,7 +280,10 @@ impl Driver {
             return;
         }
         self.life = life;
-        self.ports.iter().for_each(|port| port.pair.set_life(life));
+        for port in &self.ports {
+            port.pair.set_life(life);
+            signals.freed |= 1 << port.pair.index();
+        }
         // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
         fence(Ordering::SeqCst);
         self.core.fail_scheduled(status);
@@ -309,12 +331,23 @@ impl Port {
         self.pair.slots.release(released);
     }
 
+    fn show(&mut self, signals: &mut Signals) {
+        let bit = 1 << self.pair.index();
+        signals.freed |= bit;
+        if self.batch.reapable {
+            self.completions.publish();
+            signals.interrupts |= bit;
+        }
+        self.batch = Batch::default();
+    }
+
     fn finish(&mut self, ready: Ready, signals: &mut Signals) {
         let ticket = self.pair.slab.finish(ready.claimed, ready.status);
         match ready.announce {
             Announce::Silent => {}
             Announce::Wake => signals.wakes.push((self.pair.index(), ticket)),
             Announce::Reap { .. } => {
+                self.batch.reapable = true;
                 let room = self.completions.push(pack(ticket, ready.announce));
                 assert!(room, "a slot is room in the completion ring");
             }

@@ -15,6 +15,8 @@ mod entry;
 pub mod fork;
 mod interrupt;
 mod kernels;
+#[cfg(all(test, loom))]
+mod models;
 mod pair;
 mod queue_pair;
 mod request;

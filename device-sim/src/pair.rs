@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::ring::View;
 use crate::slots::Slots;
 use crate::stats::{Counters, QueuePairStats};
-use crate::sync::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
 
 /// Whether the device behind a queue pair works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,34 @@ impl Pair {
         }
     }
 
-    /// Reserves free slots for those who wait, first come first served, and wakes them.
+    /// After slots were freed on the host's side: has the device grant them if somebody waits, so that wakers are
+    /// called on its thread and not in the middle of whatever the caller is at. Once the device is closed there is
+    /// no such thread, and the caller's does it.
+    pub(crate) fn slots_were_freed(&self) {
+        fence(Ordering::SeqCst);
+        if self.slots.someone_waits() {
+            self.ask_for_grants();
+        }
+    }
+
+    /// As [`Pair::slots_were_freed`], for one who joined the line: slots freed before he was seen in it.
+    pub(crate) fn line_was_joined(&self) {
+        fence(Ordering::SeqCst);
+        if self.slots.one_is_free() {
+            self.ask_for_grants();
+        }
+    }
+
+    #[cold]
+    fn ask_for_grants(&self) {
+        self.doorbell.send_on_errand(1 << self.index);
+        // The doorbell's fence stands between the errand and this look; the device grants once more after closing.
+        if self.life() == Life::Closed {
+            self.grant_slots();
+        }
+    }
+
+    /// Reserves free slots for those who wait, first come first served, and wakes them. The device's.
     pub(crate) fn grant_slots(&self) {
         while let Some(ticket) = self.slots.grant(&self.slab) {
             self.send_wake(ticket);
@@ -127,13 +154,11 @@ impl Pair {
         match taken.from {
             From::Granted => {
                 self.slots.drop_grant();
-                self.grant_slots();
+                self.slots_were_freed();
             }
             From::Executed => {
                 self.slots.give_back();
-                if self.slots.fence_and_ask() {
-                    self.grant_slots();
-                }
+                self.slots_were_freed();
             }
             // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or
             // will be when the completion is reaped.

@@ -163,11 +163,11 @@ impl QueuePair {
     }
 
     /// Queues for a slot, first come first served; the request waits in its cell. `waker` is called when a slot is
-    /// reserved ([`TicketState::Granted`]): on the device's thread, on that of whoever revokes a request or reaps, or
-    /// in here when a slot is free already. Then [`QueuePair::submit_parked`] goes on. [`Remote::revoke`] leaves the
-    /// line, or gives a reserved slot to the next.
+    /// reserved ([`TicketState::Granted`]), on the device's thread as all wakers are. Then
+    /// [`QueuePair::submit_parked`] goes on. [`Remote::revoke`] leaves the line, or gives a reserved slot to the next.
     ///
-    /// In a forked child the request is done with [`Status::Closed`] at once.
+    /// A closed device has no thread: then the waker is called in here, or wherever a slot is freed ([`Remote::revoke`],
+    /// [`QueuePair::reap`]). In a forked child the request is done with [`Status::Closed`] at once.
     pub fn park(&mut self, request: Request, waker: Option<Waker>) -> Ticket {
         let pair = &*self.remote.pair;
         let arm = waker.map_or(Arm::Silent, Arm::Waker);
@@ -179,9 +179,7 @@ impl QueuePair {
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
         bump(&pair.counters.host.parked, 1);
         pair.slots.join(ticket, &pair.slab);
-        if pair.slots.fence_and_ask() {
-            pair.grant_slots();
-        }
+        pair.line_was_joined();
         ticket
     }
 
@@ -305,9 +303,7 @@ impl Drop for Reaping<'_> {
         }
         self.completions.publish();
         self.pair.slots.reaped(self.popped);
-        if self.pair.slots.fence_and_ask() {
-            self.pair.grant_slots();
-        }
+        self.pair.slots_were_freed();
     }
 }
 

@@ -20,7 +20,7 @@
 use std::collections::VecDeque;
 
 use crate::cell::{Slab, Ticket};
-use crate::sync::{AtomicU64, Mutex, Ordering, Padded, bump, fence, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, Padded, bump, lock};
 
 /// The slots of one queue pair.
 #[derive(Debug)]
@@ -140,10 +140,10 @@ impl Slots {
         self.pending.load(Ordering::Relaxed) != 0
     }
 
-    /// Puts that fence, and asks.
-    pub(crate) fn fence_and_ask(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.someone_waits()
+    /// Whether a slot is neither used nor reserved.
+    pub(crate) fn one_is_free(&self) -> bool {
+        let line = lock(&self.line);
+        self.used() + line.reserved < self.depth
     }
 
     fn used(&self) -> u64 {
