@@ -179,7 +179,8 @@ impl Driver {
         let count = self.ports.len();
         self.first = (self.first + 1) % count.max(1);
         self.obey(signals);
-        let mut happened = false;
+        signals.freed |= self.doorbell.take_errands();
+        let mut happened = signals.freed != 0;
         for turn in 0..count {
             happened |= self.turn((self.first + turn) % count, now, signals);
         }
@@ -299,7 +300,10 @@ impl Driver {
             return;
         }
         self.life = life;
-        self.ports.iter().for_each(|port| port.pair.set_life(life));
+        for port in &self.ports {
+            port.pair.set_life(life);
+            signals.freed |= 1 << port.pair.index();
+        }
         // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
         fence(Ordering::SeqCst);
         self.core.fail_scheduled(status);
