@@ -28,8 +28,8 @@ enum Point {
     Done,
     /// Waiting for a slot.
     Parked,
-    /// A slot is granted, not used.
-    Granted,
+    /// The same, with a slot free by now.
+    SlotFree,
     /// The job has its result.
     Finished,
 }
@@ -40,7 +40,7 @@ const POINTS: [Point; 7] = [
     Point::Executed,
     Point::Done,
     Point::Parked,
-    Point::Granted,
+    Point::SlotFree,
     Point::Finished,
 ];
 
@@ -61,7 +61,7 @@ fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
 fn scene(point: Point, delivery: &str) -> Scene {
     let engine = stepped(&format!("depth=2;queue_pairs=1;completion_nsec=1000;delivery={delivery}"));
     let mut others = Vec::new();
-    if matches!(point, Point::Parked | Point::Granted) {
+    if matches!(point, Point::Parked | Point::SlotFree) {
         for index in 0..2 {
             let ctx = WaitCtx::new();
             let mut job = encrypt_job(&engine, &ctx, index);
@@ -77,7 +77,8 @@ fn scene(point: Point, delivery: &str) -> Scene {
     match point {
         Point::Created | Point::Queued | Point::Parked => {}
         Point::Executed => assert!(engine.device().step()),
-        Point::Done | Point::Granted | Point::Finished => {
+        Point::SlotFree => drop(others.pop()),
+        Point::Done | Point::Finished => {
             engine.device().run_until_idle();
             engine.poll(10, |_| ()).unwrap();
         }

@@ -50,7 +50,9 @@ impl Doorbell {
 
     /// Sleeps until rung, at most for `timeout`, unless `has_work`; may return early for no reason.
     pub(crate) fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
-        self.asleep.store(true, Ordering::Relaxed);
+        // A swap and not a store, so that it has its place after every ring's swap: a ring that came too late to wake
+        // the sleep before this one must not hide this one from its next ring.
+        self.asleep.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !has_work() {
             bump(&self.sleeps, 1);
