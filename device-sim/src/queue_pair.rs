@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cell::{Allocator, Arm, Placed, Revocation, Ticket, TicketState, WakeState};
+use crate::cell::{Allocator, Arm, Held, Hold, Origin, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::entry::{Announce, pack, unpack};
 use crate::interrupt::Interrupt;
 use crate::pair::{Life, Pair, add};
@@ -191,21 +191,20 @@ impl QueuePair {
     /// [`SubmitParkedError`]: no slot is reserved for this ticket, or the device is dead or closed.
     pub fn submit_parked(&mut self, ticket: Ticket, delivery: Delivery) -> Result<Ticket, SubmitParkedError> {
         let pair = &*self.remote.pair;
-        let Some(mut taken) = pair.slab.take_granted(ticket) else {
+        let Some(mut held) = pair.slab.hold_granted(ticket) else {
             return Err(SubmitParkedError::NotGranted { delivery });
         };
-        if let Some(vacant) = taken.vacant.take() {
-            self.cells.put(vacant);
-        }
-        if let Some(reason) = pair.refusal() {
-            pair.settle(&taken);
-            drop(taken.waker);
-            return Err(Refused { reason, request: taken.request, delivery }.into());
-        }
-        add(&pair.counters.shared.wakes_cancelled, u64::from(taken.cancelled));
-        pair.slots.use_grant();
-        let submitted = self.enqueue(taken.request, delivery);
-        drop(taken.waker);
+        let request = pair.slab.unload(&mut held);
+        let waker = self.recycle(held);
+        let pair = &*self.remote.pair;
+        let submitted = if let Some(reason) = pair.refusal() {
+            pair.settle(Origin::Granted);
+            Err(Refused { reason, request, delivery })
+        } else {
+            pair.slots.use_grant();
+            self.enqueue(request, delivery)
+        };
+        drop(waker);
         Ok(submitted?)
     }
 
@@ -214,16 +213,10 @@ impl QueuePair {
     /// A wake that is still armed is cancelled; one that is being sent goes on without the request.
     pub fn take(&mut self, ticket: Ticket) -> Option<(Request, Status)> {
         let pair = &*self.remote.pair;
-        let mut taken = pair.slab.take_done(ticket)?;
-        let crate::cell::From::Done(status) = taken.from else {
-            unreachable!("only what is done is taken here")
-        };
-        add(&pair.counters.shared.wakes_cancelled, u64::from(taken.cancelled));
-        if let Some(vacant) = taken.vacant.take() {
-            self.cells.put(vacant);
-        }
-        drop(taken.waker);
-        Some((taken.request, status))
+        let (mut held, status) = pair.slab.hold_done(ticket)?;
+        let request = pair.slab.unload(&mut held);
+        drop(self.recycle(held));
+        Some((request, status))
     }
 
     /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
@@ -245,6 +238,17 @@ impl QueuePair {
             f(Completion { owner, user_data, ticket });
         }
         given
+    }
+
+    /// Lets go of a cell, to be used again without an atomic instruction; returns the waker that was not called.
+    fn recycle(&mut self, held: Held) -> Option<Waker> {
+        let pair = &*self.remote.pair;
+        let Remains { vacant, cancelled, waker } = pair.slab.let_go(held);
+        if let Some(vacant) = vacant {
+            self.cells.put(vacant);
+        }
+        pair.count_cancelled(cancelled);
+        waker
     }
 
     /// Has a slot: places the request, shows the entry, rings.
@@ -270,14 +274,11 @@ impl QueuePair {
     #[cold]
     fn withdraw(&mut self, ticket: Ticket, announce: Announce) -> Result<Ticket, Refused> {
         let pair = &*self.remote.pair;
-        let Some(mut taken) = pair.slab.take_queued(ticket) else { return Ok(ticket) };
-        let submitted = &pair.counters.host.submitted;
-        bump(submitted, 1_u64.wrapping_neg());
-        if let Some(vacant) = taken.vacant.take() {
-            self.cells.put(vacant);
-        }
-        let delivery = Delivery::join(announce, taken.waker);
-        Err(Refused { reason: RefusedReason::Closed, request: taken.request, delivery })
+        let Some(mut held) = pair.slab.hold_queued(ticket) else { return Ok(ticket) };
+        bump(&pair.counters.host.submitted, 1_u64.wrapping_neg());
+        let request = pair.slab.unload(&mut held);
+        let delivery = Delivery::join(announce, self.recycle(held));
+        Err(Refused { reason: RefusedReason::Closed, request, delivery })
     }
 }
 
@@ -352,22 +353,19 @@ impl Remote {
     pub fn revoke(&self, ticket: Ticket) -> Option<Request> {
         let mut turns = 0_u32;
         loop {
-            match self.pair.slab.revoke(ticket) {
-                Revocation::Taken(taken) => return Some(self.pair.release(taken)),
-                Revocation::Stale => return None,
-                Revocation::Executing if self.pair.forked() => return None,
-                Revocation::Executing => be_patient(&mut turns),
+            match self.pair.slab.hold(ticket) {
+                Hold::Held(held) => return Some(self.pair.take(held)),
+                Hold::Stale => return None,
+                Hold::Executing if self.pair.forked() => return None,
+                Hold::Executing => be_patient(&mut turns),
             }
         }
     }
 
     /// [`QueuePair::take`] from any thread.
     pub fn take(&self, ticket: Ticket) -> Option<(Request, Status)> {
-        let taken = self.pair.slab.take_done(ticket)?;
-        let crate::cell::From::Done(status) = taken.from else {
-            unreachable!("only what is done is taken here")
-        };
-        Some((self.pair.release(taken), status))
+        let (held, status) = self.pair.slab.hold_done(ticket)?;
+        Some((self.pair.take(held), status))
     }
 
     /// Has the device raise `interrupt` when it publishes completions to be reaped.
