@@ -176,44 +176,43 @@ pub(crate) struct Vacant {
     slab: u64,
 }
 
-/// Which of the host's doors a request left by.
+/// A request that the host has won: the one key to its payload and to its cell's end. Not `Clone`.
+#[must_use = "a cell that is never let go of is never used again"]
+#[derive(Debug)]
+pub(crate) struct Held {
+    ticket: Ticket,
+    slab: u64,
+    /// The state that it was won from.
+    pub(crate) from: Origin,
+}
+
+/// The states that the host can win a request from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Origin {
     Parked,
     Queued,
     Executed,
-    Done(Status),
+    Done,
 }
 
-/// A request that the host has taken out of its cell.
+/// What came of an attempt to win a request.
 #[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) request: Request,
-    pub(crate) from: From,
-    /// What the caller puts back into an allocator, unless the sender of its wake will.
-    pub(crate) vacant: Option<Vacant>,
-    /// Whether taking it cancelled its wake.
-    pub(crate) cancelled: bool,
-    /// The waker that was not called; dropping it may run anybody's code, so it goes last.
-    pub(crate) waker: Option<Waker>,
-}
-
-/// What came of an attempt to take a request back.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it moves once, to its taker")]
-pub(crate) enum Revocation {
-    Taken(Taken),
-    /// The device owns it for the length of a batch; ask again.
+pub(crate) enum Hold {
+    Held(Held),
+    /// The device owns it for the length of a batch; try again.
     Executing,
     Stale,
 }
 
-/// How the wake of a request that was taken stands.
-enum Settled {
-    /// It will not be sent (any more).
-    Over { cancelled: bool, waker: Option<Waker> },
-    /// It is being sent, and its sender frees the cell.
-    Sending,
+/// What is left of a cell that its host has let go of.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    /// For an allocator; `None` while a wake is being sent, whose sender gives it back.
+    pub(crate) vacant: Option<Vacant>,
+    /// Whether letting go cancelled the wake.
+    pub(crate) cancelled: bool,
+    /// The waker that was not called; dropping it may run anybody's code, so it goes last.
+    pub(crate) waker: Option<Waker>,
 }
 
 /// One request's home. The words, and what the host writes beside them, share the first cache line.
@@ -320,42 +319,76 @@ impl Slab {
         self.swap(ticket, claim::PARKED, claim::QUEUED).is_some()
     }
 
-    /// Takes a request that is done.
-    pub(crate) fn take_done(&self, ticket: Ticket) -> Option<Taken> {
+    /// Wins a request that is done.
+    pub(crate) fn hold_done(&self, ticket: Ticket) -> Option<(Held, Status)> {
         let status = self.swap(ticket, claim::DONE, claim::TAKEN)?;
-        Some(self.empty(ticket, From::Done(status)))
+        Some((self.held(ticket, Origin::Done), status))
     }
 
-    /// Takes a request that the device has not met.
-    pub(crate) fn take_queued(&self, ticket: Ticket) -> Option<Taken> {
-        self.swap(ticket, claim::QUEUED, claim::TAKEN)?;
-        Some(self.empty(ticket, From::Queued))
+    /// Wins a request that the device has not met.
+    pub(crate) fn hold_queued(&self, ticket: Ticket) -> Option<Held> {
+        self.swap(ticket, claim::QUEUED, claim::TAKEN).map(|_| self.held(ticket, Origin::Queued))
     }
 
-    /// Takes a request that still waits for a slot.
-    pub(crate) fn take_parked(&self, ticket: Ticket) -> Option<Taken> {
-        self.swap(ticket, claim::PARKED, claim::TAKEN)?;
-        Some(self.empty(ticket, From::Parked))
+    /// Wins a request that still waits for a slot.
+    pub(crate) fn hold_parked(&self, ticket: Ticket) -> Option<Held> {
+        self.swap(ticket, claim::PARKED, claim::TAKEN).map(|_| self.held(ticket, Origin::Parked))
     }
 
-    /// Takes a request wherever it is, unless the device owns it at this moment.
-    pub(crate) fn revoke(&self, ticket: Ticket) -> Revocation {
-        let Some(cell) = self.cell(ticket) else { return Revocation::Stale };
+    /// Wins a request wherever it is, unless the device owns it at this moment.
+    pub(crate) fn hold(&self, ticket: Ticket) -> Hold {
+        let Some(cell) = self.cell(ticket) else { return Hold::Stale };
         loop {
             let old = cell.claim.load(Ordering::Acquire);
             if generation_of(old) != ticket.generation {
-                return Revocation::Stale;
+                return Hold::Stale;
             }
             let from = match state_of(old) {
-                claim::PARKED => From::Parked,
-                claim::QUEUED => From::Queued,
-                claim::EXECUTED => From::Executed,
-                claim::DONE => From::Done(status_of(old)),
-                claim::EXECUTING => return Revocation::Executing,
-                _ => return Revocation::Stale,
+                claim::PARKED => Origin::Parked,
+                claim::QUEUED => Origin::Queued,
+                claim::EXECUTED => Origin::Executed,
+                claim::DONE => Origin::Done,
+                claim::EXECUTING => return Hold::Executing,
+                _ => return Hold::Stale,
             };
             if cell.swap_claim(ticket.generation, state_of(old), claim::TAKEN).is_some() {
-                return Revocation::Taken(self.empty(ticket, from));
+                return Hold::Held(self.held(ticket, from));
+            }
+        }
+    }
+
+    /// Moves the payload out, once.
+    pub(crate) fn unload(&self, held: &mut Held) -> Request {
+        assert_eq!(held.slab, self.id(), "a request is unloaded from its own slab");
+        // SAFETY: the state is TAKEN, and `held`, borrowed mutably, is the only key to it.
+        let request =
+            self.cell_at(held.ticket.index).payload.with_mut(|payload| unsafe { (*payload).take() });
+        request.expect("a request is unloaded once")
+    }
+
+    /// Lets go of an unloaded cell: ends its wake, and frees it unless the sender of the wake will.
+    pub(crate) fn let_go(&self, held: Held) -> Remains {
+        assert_eq!(held.slab, self.id(), "a cell is let go of in its own slab");
+        let Held { ticket, .. } = held;
+        let cell = self.cell_at(ticket.index);
+        let mut cancelled = false;
+        loop {
+            match state_of(cell.wake.load(Ordering::Acquire)) {
+                wake::ARMED => {
+                    cancelled = cell.swap_armed(ticket.generation, wake::CANCELLED);
+                }
+                wake::SENDING => {
+                    if cell.swap_wake(ticket.generation, wake::SENDING, wake::RELEASED) {
+                        return Remains { vacant: None, cancelled: false, waker: None };
+                    }
+                }
+                wake::REPLACING => spin_loop(),
+                wake::CANCELLED => {
+                    // SAFETY: in CANCELLED no sender comes any more, and the key to TAKEN was used up here.
+                    let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
+                    return Remains { vacant: Some(self.free(ticket)), cancelled, waker };
+                }
+                _ => return Remains { vacant: Some(self.free(ticket)), cancelled, waker: None },
             }
         }
     }
@@ -389,43 +422,8 @@ impl Slab {
         self.cells().filter(submitted).count() as u64
     }
 
-    /// Moves the payload out of a cell in TAKEN, and lets go of the cell.
-    fn empty(&self, ticket: Ticket, from: From) -> Taken {
-        let cell = self.cell_at(ticket.index);
-        // SAFETY: the caller has just won the compare-and-swap to TAKEN of this generation.
-        let request = cell.payload.with_mut(|payload| unsafe { (*payload).take() });
-        let request = request.expect("a cell that was taken held a request");
-        match self.settle_wake(ticket) {
-            Settled::Sending => Taken { request, from, vacant: None, cancelled: false, waker: None },
-            Settled::Over { cancelled, waker } => {
-                Taken { request, from, vacant: Some(self.free(ticket)), cancelled, waker }
-            }
-        }
-    }
-
-    /// Ends the wake of a cell in TAKEN: cancels it, or leaves the cell to the sender that is at work.
-    fn settle_wake(&self, ticket: Ticket) -> Settled {
-        let cell = self.cell_at(ticket.index);
-        let mut cancelled = false;
-        loop {
-            match state_of(cell.wake.load(Ordering::Acquire)) {
-                wake::ARMED => {
-                    cancelled = cell.swap_armed(ticket.generation, wake::CANCELLED);
-                }
-                wake::SENDING => {
-                    if cell.swap_wake(ticket.generation, wake::SENDING, wake::RELEASED) {
-                        return Settled::Sending;
-                    }
-                }
-                wake::REPLACING => spin_loop(),
-                wake::CANCELLED => {
-                    // SAFETY: in CANCELLED no sender comes any more, and TAKEN is the caller's.
-                    let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
-                    return Settled::Over { cancelled, waker };
-                }
-                _ => return Settled::Over { cancelled, waker: None },
-            }
-        }
+    fn held(&self, ticket: Ticket, from: Origin) -> Held {
+        Held { ticket, slab: self.id(), from }
     }
 
     /// TAKEN, and no wake on its way: the cell is nobody's.

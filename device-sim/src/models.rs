@@ -9,7 +9,7 @@ use std::task::{Wake, Waker};
 
 use loom::thread;
 
-use crate::cell::{Arm, Placed, Revocation, Slab, Taken, Ticket, TicketState, WakeState};
+use crate::cell::{Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState};
 use crate::device::one_pair;
 use crate::doorbell::Doorbell;
 use crate::driver::Signals;
@@ -127,12 +127,17 @@ fn serve_late(slab: &Slab, ticket: Ticket) -> bool {
     true
 }
 
-fn revoke(slab: &Slab, ticket: Ticket) -> Option<Taken> {
+/// What the host does with a request that it has won.
+fn take(slab: &Slab, mut held: Held) -> (Request, Remains) {
+    (slab.unload(&mut held), slab.let_go(held))
+}
+
+fn revoke(slab: &Slab, ticket: Ticket) -> Option<Held> {
     loop {
-        match slab.revoke(ticket) {
-            Revocation::Taken(taken) => return Some(taken),
-            Revocation::Stale => return None,
-            Revocation::Executing => yield_now(),
+        match slab.hold(ticket) {
+            Hold::Held(held) => return Some(held),
+            Hold::Stale => return None,
+            Hold::Executing => yield_now(),
         }
     }
 }
@@ -147,14 +152,14 @@ fn claim_has_one_winner(serve: fn(&Slab, Ticket) -> bool) {
         };
         let taker = {
             let slab = Arc::clone(&slab);
-            thread::spawn(move || slab.take_done(ticket))
+            thread::spawn(move || Some(take(&slab, slab.hold_done(ticket)?.0)))
         };
-        let revoked = revoke(&slab, ticket);
+        let revoked = revoke(&slab, ticket).map(|held| take(&slab, held));
         let served = device.join().unwrap();
         let taken = taker.join().unwrap();
         assert!(revoked.is_some() != taken.is_some(), "the request went to exactly one");
         assert!(served || taken.is_none(), "what was not served was not done");
-        let request = revoked.or(taken).unwrap().request;
+        let (request, _) = revoked.or(taken).unwrap();
         assert_eq!(request.user_data, 7);
         assert_eq!(slab.state(ticket), TicketState::Stale);
     });
@@ -194,9 +199,10 @@ fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
             })
         };
         let cancelled = matches!(slab.cancel_wake(ticket), WakeState::Armed);
-        let taken = revoke(&slab, ticket).expect("nobody else takes it");
-        let released = taken.vacant.is_none();
-        if let Some(vacant) = taken.vacant {
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, remains) = take(&slab, held);
+        let released = remains.vacant.is_none();
+        if let Some(vacant) = remains.vacant {
             cells.put(vacant);
         }
         // The next request may get the same cell, and its wake is its own.
@@ -204,10 +210,10 @@ fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
         device.join().unwrap();
         assert_eq!(second.calls(), 0);
         assert_eq!(slab.wake_state(next), WakeState::Armed);
-        assert_eq!(first.calls(), usize::from(!cancelled && !taken.cancelled));
+        assert_eq!(first.calls(), usize::from(!cancelled && !remains.cancelled));
         assert!(!(released && cancelled), "a cancelled wake is not being sent");
         assert_eq!(slab.wake_state(ticket), WakeState::Stale);
-        drop(taken.waker);
+        drop(remains.waker);
         assert_eq!(Arc::strong_count(&first), 1, "no waker stays behind");
     });
 }
@@ -243,11 +249,12 @@ fn reap_against_take_and_reuse() {
             let slab = Arc::clone(&slab);
             thread::spawn(move || slab.reap(ticket))
         };
-        let taken = slab.take_done(ticket).expect("it is done");
-        cells.put(taken.vacant.expect("no wake is being sent"));
+        let (held, _) = slab.hold_done(ticket).expect("it is done");
+        let (_, remains) = take(&slab, held);
+        cells.put(remains.vacant.expect("no wake is being sent"));
         let next = slab.place(cells.get(), request(2), Arm::Reap, Placed::Queued);
         let reaped = reaper.join().unwrap();
-        assert_eq!(reaped, (!taken.cancelled).then_some(1), "the user data is that of its own request");
+        assert_eq!(reaped, (!remains.cancelled).then_some(1), "the user data is that of its own request");
         assert_eq!(slab.wake_state(next), WakeState::Armed);
     });
 }
@@ -301,9 +308,10 @@ fn a_revoked_waiter_keeps_no_slot() {
                 slots.admit(&slab).is_some_and(|(ticket, _)| ticket == head)
             })
         };
-        let taken = revoke(&slab, head).expect("nobody else takes it");
+        let held = revoke(&slab, head).expect("nobody else takes it");
         let head_was_in = device.join().unwrap();
-        assert_eq!(head_was_in, taken.from == crate::cell::From::Queued);
+        assert_eq!(head_was_in, held.from == Origin::Queued);
+        let _ = take(&slab, held);
         if head_was_in {
             // The device finds it revoked, and frees its slot.
             assert!(slab.claim(head).is_none());

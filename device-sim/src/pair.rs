@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cell::{From, Slab, Taken, Ticket};
+use crate::cell::{Held, Origin, Remains, Slab, Ticket};
 use crate::doorbell::Doorbell;
 use crate::fork;
 use crate::interrupt::Interrupts;
@@ -122,36 +122,41 @@ impl Pair {
         add(&self.counters.shared.interrupts, self.interrupts.raise());
     }
 
-    /// The host's accounts of a request that left its cell. The vacant cell stays with the caller.
-    pub(crate) fn settle(&self, taken: &Taken) {
-        if taken.cancelled {
-            add(&self.counters.shared.wakes_cancelled, 1);
+    /// Takes the payload, settles, and gives the cell back from any thread.
+    pub(crate) fn take(&self, mut held: Held) -> Request {
+        let request = self.slab.unload(&mut held);
+        let from = held.from;
+        let Remains { vacant, cancelled, waker } = self.slab.let_go(held);
+        if let Some(vacant) = vacant {
+            self.slab.put(vacant);
         }
-        if matches!(taken.from, From::Queued | From::Executed) {
+        self.count_cancelled(cancelled);
+        self.settle(from);
+        drop(waker);
+        request
+    }
+
+    /// The accounts of a request that was won from a state: its slot, and whether it counts as revoked.
+    pub(crate) fn settle(&self, from: Origin) {
+        if matches!(from, Origin::Queued | Origin::Executed) {
             add(&self.counters.shared.revoked, 1);
         }
         if self.forked() {
             return;
         }
-        match taken.from {
-            From::Executed => {
+        match from {
+            Origin::Executed => {
                 self.slots.give_back();
                 self.slots_were_freed();
             }
             // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or
             // will be when the completion is reaped.
-            From::Parked | From::Queued | From::Done(_) => {}
+            Origin::Parked | Origin::Queued | Origin::Done => {}
         }
     }
 
-    /// Settles, gives the cell back, and hands the request over.
-    pub(crate) fn release(&self, mut taken: Taken) -> Request {
-        self.settle(&taken);
-        if let Some(vacant) = taken.vacant.take() {
-            self.slab.put(vacant);
-        }
-        drop(taken.waker);
-        taken.request
+    pub(crate) fn count_cancelled(&self, cancelled: bool) {
+        add(&self.counters.shared.wakes_cancelled, u64::from(cancelled));
     }
 
     pub(crate) fn stats(&self) -> QueuePairStats {

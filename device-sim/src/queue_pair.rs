@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cell::{Allocator, Arm, Placed, Revocation, Taken, Ticket, TicketState, WakeState};
+use crate::cell::{Allocator, Arm, Held, Hold, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::entry::{Announce, pack, unpack};
 use crate::interrupt::Interrupt;
 use crate::pair::{Life, Pair, add};
@@ -171,8 +171,8 @@ impl QueuePair {
         // The fence in there stands between the line and this look, and the device's last look at the line comes
         // after it has said that it closes: one of the two sees the other.
         if pair.life() == Life::Closed {
-            let taken = pair.slab.take_parked(ticket);
-            return self.withdraw(ticket, announce, taken);
+            let held = pair.slab.hold_parked(ticket);
+            return self.withdraw(ticket, announce, held);
         }
         Ok(ticket)
     }
@@ -182,16 +182,10 @@ impl QueuePair {
     /// A wake that is still armed is cancelled; one that is being sent goes on without the request.
     pub fn take(&mut self, ticket: Ticket) -> Option<(Request, Status)> {
         let pair = &*self.remote.pair;
-        let mut taken = pair.slab.take_done(ticket)?;
-        let crate::cell::From::Done(status) = taken.from else {
-            unreachable!("only what is done is taken here")
-        };
-        add(&pair.counters.shared.wakes_cancelled, u64::from(taken.cancelled));
-        if let Some(vacant) = taken.vacant.take() {
-            self.cells.put(vacant);
-        }
-        drop(taken.waker);
-        Some((taken.request, status))
+        let (mut held, status) = pair.slab.hold_done(ticket)?;
+        let request = pair.slab.unload(&mut held);
+        drop(self.recycle(held));
+        Some((request, status))
     }
 
     /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
@@ -215,6 +209,17 @@ impl QueuePair {
         given
     }
 
+    /// Lets go of a cell, to be used again without an atomic instruction; returns the waker that was not called.
+    fn recycle(&mut self, held: Held) -> Option<Waker> {
+        let pair = &*self.remote.pair;
+        let Remains { vacant, cancelled, waker } = pair.slab.let_go(held);
+        if let Some(vacant) = vacant {
+            self.cells.put(vacant);
+        }
+        pair.count_cancelled(cancelled);
+        waker
+    }
+
     /// Has a slot: places the request, shows the entry, rings.
     fn enqueue(&mut self, request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
         let pair = &*self.remote.pair;
@@ -229,11 +234,11 @@ impl QueuePair {
         // The doorbell's fence stands between the entry and this look, and the device's last look at the ring comes
         // after it has said that it closes: one of the two sees the other, and no entry stays behind.
         if pair.life() == Life::Closed {
-            let taken = pair.slab.take_queued(ticket);
-            if taken.is_some() {
+            let held = pair.slab.hold_queued(ticket);
+            if held.is_some() {
                 bump(&pair.counters.host.submitted, 1_u64.wrapping_neg());
             }
-            return self.withdraw(ticket, announce, taken);
+            return self.withdraw(ticket, announce, held);
         }
         Ok(ticket)
     }
@@ -244,14 +249,12 @@ impl QueuePair {
         &mut self,
         ticket: Ticket,
         announce: Announce,
-        taken: Option<Taken>,
+        held: Option<Held>,
     ) -> Result<Ticket, Refused> {
-        let Some(mut taken) = taken else { return Ok(ticket) };
-        if let Some(vacant) = taken.vacant.take() {
-            self.cells.put(vacant);
-        }
-        let delivery = Delivery::join(announce, taken.waker);
-        Err(Refused { reason: RefusedReason::Closed, request: taken.request, delivery })
+        let Some(mut held) = held else { return Ok(ticket) };
+        let request = self.remote.pair.slab.unload(&mut held);
+        let delivery = Delivery::join(announce, self.recycle(held));
+        Err(Refused { reason: RefusedReason::Closed, request, delivery })
     }
 }
 
@@ -334,22 +337,19 @@ impl Remote {
     pub fn revoke(&self, ticket: Ticket) -> Option<Request> {
         let mut turns = 0_u32;
         loop {
-            match self.pair.slab.revoke(ticket) {
-                Revocation::Taken(taken) => return Some(self.pair.release(taken)),
-                Revocation::Stale => return None,
-                Revocation::Executing if self.pair.forked() => return None,
-                Revocation::Executing => be_patient(&mut turns),
+            match self.pair.slab.hold(ticket) {
+                Hold::Held(held) => return Some(self.pair.take(held)),
+                Hold::Stale => return None,
+                Hold::Executing if self.pair.forked() => return None,
+                Hold::Executing => be_patient(&mut turns),
             }
         }
     }
 
     /// [`QueuePair::take`] from any thread.
     pub fn take(&self, ticket: Ticket) -> Option<(Request, Status)> {
-        let taken = self.pair.slab.take_done(ticket)?;
-        let crate::cell::From::Done(status) = taken.from else {
-            unreachable!("only what is done is taken here")
-        };
-        Some((self.pair.release(taken), status))
+        let (held, status) = self.pair.slab.hold_done(ticket)?;
+        Some((self.pair.take(held), status))
     }
 
     /// Has the device raise `interrupt` when it publishes completions to be reaped.

@@ -19,9 +19,12 @@ use crate::sync::spin_loop;
 
 /// How long before a request is due the worker stops trusting the timer and watches the clock, in nanoseconds.
 const WATCH_NSEC: u64 = 20_000;
-/// Looks at the rings before going to sleep: about what it costs to be woken again.
-const MAX_SPIN: u32 = 256;
+/// Looks at the rings before going to sleep; the most take about as long as being woken again.
+const MAX_SPIN: u32 = 512;
 const MIN_SPIN: u32 = 8;
+/// A sleep that was hardly worth it.
+const SHORT_SLEEP: Duration = Duration::from_micros(50);
+const IN_VAIN: u32 = 64;
 
 /// Everything that a worker's thread owns.
 #[derive(Debug)]
@@ -78,7 +81,9 @@ impl Worker {
             _ if self.spin.found(|| self.driver.has_work()) => {}
             _ => {
                 let timeout = timeout.map(|nsec| Duration::from_nanos(nsec - WATCH_NSEC));
+                let asleep = Instant::now();
                 self.doorbell.sleep(timeout, || self.driver.has_work());
+                self.spin.learn(asleep.elapsed());
             }
         }
     }
@@ -92,29 +97,45 @@ impl Worker {
     }
 }
 
-/// How long to look before going to sleep: longer while that pays, shorter while it does not.
+/// How long to look before going to sleep: longer where work came soon after all, shorter where it did not.
 #[derive(Debug)]
 struct Spin {
     looks: u32,
     max: u32,
+    /// Sleeps in a row that were short although the looking was as long as it may be: whoever brings the work
+    /// waits for this processor.
+    in_vain: u32,
 }
 
 impl Spin {
     fn new() -> Self {
         let alone = available_parallelism().is_ok_and(|processors| processors.get() == 1);
-        let max = if alone { 0 } else { MAX_SPIN };
-        Self { looks: max, max }
+        Self { looks: MIN_SPIN, max: if alone { MIN_SPIN } else { MAX_SPIN }, in_vain: 0 }
     }
 
     fn found(&mut self, has_work: impl Fn() -> bool) -> bool {
         for _ in 0..self.looks {
             if has_work() {
-                self.looks = (2 * self.looks).min(self.max);
+                self.in_vain = 0;
                 return true;
             }
             spin_loop();
         }
-        self.looks = (self.looks / 2).max(MIN_SPIN.min(self.max));
         false
+    }
+
+    fn learn(&mut self, slept: Duration) {
+        if slept > SHORT_SLEEP {
+            self.in_vain = 0;
+            self.looks = (self.looks / 2).max(MIN_SPIN);
+        } else if self.looks < self.max {
+            self.looks = (2 * self.looks).min(self.max);
+        } else {
+            self.in_vain += 1;
+            if self.in_vain > IN_VAIN {
+                self.in_vain = 0;
+                self.looks = MIN_SPIN;
+            }
+        }
     }
 }
