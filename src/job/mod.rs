@@ -143,7 +143,7 @@ impl<T: 'static> Job<T> {
     /// # Panics
     ///
     /// With the payload of the job's panic, if it panics. The job has then finished.
-    #[inline]
+    #[inline(always)]
     pub fn resume(&mut self) -> Result<Step<T>, Misuse> {
         Live::resume(&mut self.live)
     }

@@ -23,7 +23,7 @@ use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::raw::Handle;
-use super::record::{Panic, Record, State};
+use super::record::{NO_WORK, Panic, Record, State};
 use super::stack::Slab;
 use super::stats::{self, Counters, LeakReason, ThreadStats};
 
@@ -130,6 +130,14 @@ impl Pool {
         record.ctx.set(ctx.map(WaitCtx::share));
         self.counters.created.bump();
         Ok(record)
+    }
+
+    /// Puts back the record of a job that has not been given any work.
+    #[cold]
+    pub(super) fn give_up_fresh(&self, record: &Record) {
+        record.work.set(NO_WORK);
+        self.counters.dropped.bump();
+        self.release(record);
     }
 
     /// Puts a job's record back. The job's outcome has been taken, or there was none.

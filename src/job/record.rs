@@ -12,7 +12,7 @@
 //! ```
 #![expect(unsafe_code, reason = "enters the fiber, and calls the job's function and hooks")]
 
-use std::alloc::Layout;
+use std::alloc::{self, Layout};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
@@ -46,27 +46,41 @@ pub(super) enum State {
     GivenUp,
 }
 
-/// What kind of job it is: how to dispose of what the record cannot name the type of.
+/// What is run for a kind of job.
+pub(super) trait Body: 'static {
+    /// Runs the job.
+    ///
+    /// # Safety
+    ///
+    /// The record's work is of this kind, and has not been run yet.
+    unsafe fn run(record: &Record);
+}
+
+/// What kind of job it is, for those who cannot name its types.
 #[derive(Debug)]
 pub(super) struct Kind {
     /// For reports: the type of the closure, or that it is a raw job.
     pub(super) name: fn() -> &'static str,
     /// Whether it is driven by its handle and may be discarded.
     pub(super) raw: bool,
+    /// The fiber's root: [`serve`] for this kind.
+    pub(super) root: Root,
     /// Drops the arguments of a job that was never resumed.
     pub(super) drop_unstarted: unsafe fn(*mut c_void),
     /// Drops the result of a job that nobody waits for.
     pub(super) drop_result: unsafe fn(*mut c_void),
 }
 
-/// What a job runs.
+pub(super) type Root = fn(NonNull<Record>, &Exit) -> Infallible;
+
+/// What a job works on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work {
-    pub(super) func: RawFn,
+    pub(super) kind: &'static Kind,
+    /// The arguments; later, in the same place, the result.
     pub(super) args: *mut c_void,
     /// The layout of `args`, where they are too large for the stack and lie on the heap.
     pub(super) heap: Option<Layout>,
-    pub(super) kind: &'static Kind,
 }
 
 /// A panic on its way to the resumer.
@@ -87,6 +101,8 @@ pub(super) struct Record {
 
     // Touched once or twice in a job's life.
     pub(super) work: Cell<Work>,
+    /// What a raw job runs, and what it has returned.
+    pub(super) func: Cell<RawFn>,
     pub(super) ret: Cell<c_int>,
     panic: Cell<Option<Panic>>,
     pub(super) token: Cell<u64>,
@@ -95,16 +111,18 @@ pub(super) struct Record {
     /// The next record in the idle or the deferred list.
     pub(super) next: Cell<Option<NonNull<Record>>>,
 
-    // Set once in the stack's life.
+    // Of the stack.
     pub(super) epoch: u32,
+    /// The root that the fiber serves, as an address; 0 when there is no fiber.
+    root: Cell<usize>,
+    /// Bytes set aside for arguments between the record and the fiber.
     area: Cell<usize>,
-    stack: UnsafeCell<Option<Stack>>,
+    limit: usize,
+    stack: Cell<Option<Stack>>,
 }
 
 /// Arguments up to this size lie on the job's own stack, in bytes.
 pub(super) const MAX_AREA: usize = 4096;
-/// How much is set aside for them to begin with.
-const FIRST_AREA: usize = 256;
 /// The alignment of the arguments.
 pub(super) const AREA_ALIGN: usize = 64;
 /// How often a job that swallows its unwinding is told again.
@@ -138,6 +156,7 @@ impl Record {
             release: Cell::new(None),
             local: Cell::new(0),
             work: Cell::new(NO_WORK),
+            func: Cell::new(no_func),
             ret: Cell::new(0),
             panic: Cell::new(None),
             token: Cell::new(0),
@@ -145,13 +164,13 @@ impl Record {
             index,
             next: Cell::new(None),
             epoch,
-            area: Cell::new(FIRST_AREA),
-            stack: UnsafeCell::new(Some(stack)),
+            root: Cell::new(0),
+            area: Cell::new(0),
+            limit: stack.limit,
+            stack: Cell::new(Some(stack)),
         };
         // SAFETY: the stack is mapped, not in use, and has room for a record at its top.
         unsafe { record.write(new) };
-        // SAFETY: just written.
-        unsafe { record.as_ref() }.renew_fiber();
         record
     }
 
@@ -162,24 +181,26 @@ impl Record {
     /// The job is idle, and nobody will use `record` again.
     pub(super) unsafe fn uninstall(record: NonNull<Self>) -> Stack {
         // SAFETY: the caller is the last user; from here on the record is a value of ours.
-        let mut record = unsafe { record.read() };
-        record.stack.get_mut().take().expect("a record has a stack until here")
+        let record = unsafe { record.read() };
+        record.stack.take().expect("a record has a stack until here")
     }
 
     pub(super) fn handle(&self) -> Handle {
         Handle::new(self.index, self.generation.get())
     }
 
-    /// Room for arguments of this layout on the job's own stack; `None` when they are too large for it.
-    pub(super) fn area(&self, layout: Layout) -> Option<*mut c_void> {
-        if layout.align() > AREA_ALIGN || layout.size() > MAX_AREA {
-            return None;
+    /// Makes a fresh job one of this kind, with room for its arguments: on its own stack, or on the heap when they are
+    /// large. Hands out the place; `None` when there is no memory.
+    #[inline]
+    pub(super) fn prepare(&self, kind: &'static Kind, layout: Layout) -> Option<NonNull<c_void>> {
+        let fits = layout.align() <= AREA_ALIGN && layout.size() <= MAX_AREA;
+        let on_stack = if fits { layout.size() } else { 0 };
+        if self.root.get() != kind.root as usize || self.area.get() < on_stack {
+            self.renew_fiber(kind.root, on_stack);
         }
-        if layout.size() > self.area.get() {
-            self.area.set(layout.size().next_multiple_of(AREA_ALIGN));
-            self.renew_fiber();
-        }
-        Some(ptr::with_exposed_provenance_mut(self.base()))
+        let (args, heap) = if fits { (self.base(), None) } else { allocate(layout)? };
+        self.work.set(Work { kind, args: args.as_ptr(), heap });
+        Some(args)
     }
 
     /// Switches into the job and comes back when it pauses or has finished.
@@ -229,7 +250,9 @@ impl Record {
     ///
     /// No frame of the job owns anything whose destructor must run, and nobody refers to its frames.
     pub(super) unsafe fn forget_frames(&self) {
-        self.renew_fiber();
+        self.root.set(0);
+        // SAFETY: a paused job is not running, so nobody looks at its fiber.
+        unsafe { *self.fiber.get() = None };
     }
 
     /// Prepares the record for its next job.
@@ -248,47 +271,71 @@ impl Record {
         unsafe { &*self.ctx.as_ptr() }.as_ref().map(look)
     }
 
-    /// Where the fiber begins: below the record and the room for arguments.
-    fn base(&self) -> usize {
-        ptr::from_ref(self).addr() - self.area.get()
+    /// Where the fiber begins, and the arguments lie: below the record.
+    #[inline]
+    fn base(&self) -> NonNull<c_void> {
+        let base = ptr::from_ref(self).addr() - self.area.get();
+        // SAFETY: the area is part of the stack, which does not lie at address 0.
+        unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(base)) }
     }
 
-    /// Starts over with a fiber that has not been entered, forgetting the old one's frames.
-    fn renew_fiber(&self) {
-        // SAFETY: the job is not running, so nobody looks at its stack or its fiber.
-        let (stack, fiber) = unsafe { ((*self.stack.get()).as_ref(), &mut *self.fiber.get()) };
-        let limit = stack.expect("a record has a stack").limit;
+    /// Starts over with a fiber that has not been entered.
+    #[cold]
+    fn renew_fiber(&self, root: Root, on_stack: usize) {
+        self.root.set(root as usize);
+        self.area.set(on_stack.next_multiple_of(AREA_ALIGN));
         let record = NonNull::from(self);
-        // SAFETY: the region is the job's own stack below its record, which stays mapped as long as the record is
-        // there; `serve` does not unwind.
-        *fiber = Some(unsafe { Fiber::new(self.base(), limit, move |exit| serve(record, exit)) });
+        // SAFETY: the region is the job's own stack below what is kept at its top, and stays mapped as long as the
+        // record is there; `serve`, which is every root, catches panics.
+        let fiber =
+            unsafe { Fiber::new(self.base().addr().get(), self.limit, move |exit| root(record, exit)) };
+        // SAFETY: the job is idle or fresh, so nobody looks at its fiber.
+        unsafe { *self.fiber.get() = Some(fiber) };
     }
 }
 
-/// The root of every fiber: runs the job that the record names, leaves with its outcome, and so on.
-fn serve(record: NonNull<Record>, exit: &Exit) -> Infallible {
+/// The root of every fiber: runs a job, leaves with its outcome, and when it is entered again runs the next of its kind.
+pub(super) fn serve<B: Body>(record: NonNull<Record>, exit: &Exit) -> Infallible {
     // SAFETY: the record lies above the fiber on the same stack and outlives it.
     let record = unsafe { record.as_ref() };
     record.exit.set(exit);
     loop {
-        let Work { func, args, .. } = record.work.get();
-        // SAFETY: whoever filled in the work promised that the function may be called with these arguments, once.
-        match panic::catch_unwind(AssertUnwindSafe(|| unsafe { func(args) })) {
-            Ok(ret) => record.ret.set(ret),
-            Err(payload) => record.panic.set(Some(payload)),
+        // SAFETY: the fiber is entered for the work that the record was prepared for, of this kind and once.
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| unsafe { B::run(record) })) {
+            record.panic.set(Some(payload));
         }
         record.leave(State::Finished);
     }
+}
+
+/// A place on the heap for arguments that are too large for the stack.
+#[cold]
+fn allocate(layout: Layout) -> Option<(NonNull<c_void>, Option<Layout>)> {
+    if layout.size() == 0 {
+        return NonNull::new(ptr::without_provenance_mut(layout.align())).map(|place| (place, None));
+    }
+    // SAFETY: the layout has a size.
+    NonNull::new(unsafe { alloc::alloc(layout) }.cast()).map(|place| (place, Some(layout)))
 }
 
 unsafe extern "C-unwind" fn no_func(_: *mut c_void) -> c_int {
     0
 }
 
+/// The kind of jobs that C drives.
+struct Raw;
+
+impl Body for Raw {
+    unsafe fn run(record: &Record) {
+        let Work { args, .. } = record.work.get();
+        // SAFETY: whoever started the job promised that the function may be called with a copy of its arguments.
+        record.ret.set(unsafe { (record.func.get())(args) });
+    }
+}
+
 unsafe fn nothing(_: *mut c_void) {}
 
-/// The kind of jobs that C drives.
 pub(super) static RAW: Kind =
-    Kind { name: || "raw job", raw: true, drop_unstarted: nothing, drop_result: nothing };
+    Kind { name: || "raw job", raw: true, root: serve::<Raw>, drop_unstarted: nothing, drop_result: nothing };
 
-const NO_WORK: Work = Work { func: no_func, args: ptr::null_mut(), heap: None, kind: &RAW };
+pub(super) const NO_WORK: Work = Work { kind: &RAW, args: ptr::null_mut(), heap: None };
