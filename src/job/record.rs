@@ -86,6 +86,8 @@ pub(super) struct Work {
 /// A panic on its way to the resumer.
 pub(super) type Panic = Box<dyn Any + Send>;
 
+/// All fields are cells, so that a shared reference promises nothing about memory that is unmapped, with the job
+/// ended, before the reference goes out of scope.
 pub(super) struct Record {
     // Touched by every switch.
     fiber: UnsafeCell<Option<Fiber>>,
@@ -93,7 +95,7 @@ pub(super) struct Record {
     pub(super) state: Cell<State>,
     /// Blocks on pausing that are in force (statements 44, 45).
     pub(super) blocks: Cell<u32>,
-    pub(super) pool: NonNull<Pool>,
+    pool: Cell<NonNull<Pool>>,
     pub(super) ctx: Cell<Option<Rc<Shared>>>,
     pub(super) release: Cell<Option<*const dyn Release>>,
     /// The job's word for the switch hooks.
@@ -107,17 +109,17 @@ pub(super) struct Record {
     panic: Cell<Option<Panic>>,
     pub(super) token: Cell<u64>,
     pub(super) generation: Cell<u32>,
-    pub(super) index: u32,
+    pub(super) index: Cell<u32>,
     /// The next record in the idle or the deferred list.
-    pub(super) next: Cell<Option<NonNull<Record>>>,
+    pub(super) next: Cell<Option<NonNull<Self>>>,
 
     // Of the stack.
-    pub(super) epoch: u32,
+    pub(super) epoch: Cell<u32>,
     /// The root that the fiber serves, as an address; 0 when there is no fiber.
     root: Cell<usize>,
     /// Bytes set aside for arguments between the record and the fiber.
     area: Cell<usize>,
-    limit: usize,
+    limit: Cell<usize>,
     stack: Cell<Option<Stack>>,
 }
 
@@ -151,7 +153,7 @@ impl Record {
             exit: Cell::new(ptr::null()),
             state: Cell::new(State::Idle),
             blocks: Cell::new(0),
-            pool,
+            pool: Cell::new(pool),
             ctx: Cell::new(None),
             release: Cell::new(None),
             local: Cell::new(0),
@@ -161,12 +163,12 @@ impl Record {
             panic: Cell::new(None),
             token: Cell::new(0),
             generation: Cell::new(generation),
-            index,
+            index: Cell::new(index),
             next: Cell::new(None),
-            epoch,
+            epoch: Cell::new(epoch),
             root: Cell::new(0),
             area: Cell::new(0),
-            limit: stack.limit,
+            limit: Cell::new(stack.limit),
             stack: Cell::new(Some(stack)),
         };
         // SAFETY: the stack is mapped, not in use, and has room for a record at its top.
@@ -185,8 +187,15 @@ impl Record {
         record.stack.take().expect("a record has a stack until here")
     }
 
+    #[inline]
+    pub(super) fn pool<'a>(&self) -> &'a Pool {
+        // SAFETY: the pool lives as long as one of its jobs is unfinished, and as long as its thread anyway.
+        unsafe { self.pool.get().as_ref() }
+    }
+
+    #[inline]
     pub(super) fn handle(&self) -> Handle {
-        Handle::new(self.index, self.generation.get())
+        Handle::new(self.index.get(), self.generation.get())
     }
 
     /// Makes a fresh job one of this kind, with room for its arguments: on its own stack, or on the heap when they are
@@ -206,8 +215,7 @@ impl Record {
     /// Switches into the job and comes back when it pauses or has finished.
     #[inline]
     pub(super) fn enter(&self, signal: Signal) -> Switched {
-        // SAFETY: the pool lives as long as one of its jobs is unfinished.
-        let pool = unsafe { self.pool.as_ref() };
+        let pool = self.pool();
         let outer = pool.current.replace(Some(NonNull::from(self)));
         self.state.set(State::Running);
         let hooks = hooks::enter(&self.local);
@@ -288,7 +296,7 @@ impl Record {
         // SAFETY: the region is the job's own stack below what is kept at its top, and stays mapped as long as the
         // record is there; `serve`, which is every root, catches panics.
         let fiber =
-            unsafe { Fiber::new(self.base().addr().get(), self.limit, move |exit| root(record, exit)) };
+            unsafe { Fiber::new(self.base().addr().get(), self.limit.get(), move |exit| root(record, exit)) };
         // SAFETY: the job is idle or fresh, so nobody looks at its fiber.
         unsafe { *self.fiber.get() = Some(fiber) };
     }

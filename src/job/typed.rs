@@ -52,17 +52,11 @@ impl<T: 'static> Live<T> {
         unsafe { self.record.as_ref() }
     }
 
-    #[inline]
-    fn pool(&self) -> &Pool {
-        // SAFETY: a pool stays as long as one of its jobs is unfinished.
-        unsafe { self.record().pool.as_ref() }
-    }
-
     /// Runs the job until it pauses or ends. `Ok(Finished)` consumes `live`, and so does a panic in the job.
     #[inline(always)]
     pub(super) fn resume(live: &mut Option<Self>) -> Result<Step<T>, Misuse> {
         let Some(this) = live else { return Err(Misuse::Finished) };
-        let (record, pool) = (this.record(), this.pool());
+        let (record, pool) = (this.record(), this.record().pool());
         pool.ready_to_switch()?;
         if record.state.get() == State::Running {
             return Err(Misuse::Running);
@@ -79,14 +73,13 @@ impl<T: 'static> Live<T> {
 
     /// Ends a job that nobody wants any more.
     pub(super) fn abandon(self) {
-        self.pool().abandon(self.record());
+        self.record().pool().abandon(self.record());
     }
 
     /// Takes the outcome of a job that has ended.
     #[inline]
     fn finish(self) -> T {
-        // SAFETY: the stack goes back to the pool of this thread, which stays until the thread ends.
-        let (record, pool) = unsafe { (self.record.as_ref(), self.record.as_ref().pool.as_ref()) };
+        let (record, pool) = (self.record(), self.record().pool());
         pool.counters.finished.bump();
         if let Some(payload) = record.take_panic() {
             pool.release(record);
