@@ -256,6 +256,7 @@ impl Pool {
 
     /// Sees to it that there is an idle job.
     pub(super) fn reserve(&self) -> Result<(), NoJobs> {
+        self.run_deferred();
         if self.idle.get().is_none() {
             self.idle.set(Some(NonNull::from(self.add_record()?)));
         }
@@ -265,6 +266,7 @@ impl Pool {
     /// Adopts a configuration: limits at once, stack sizes for the stacks that are made from now on.
     pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
         let settings = config.settle()?;
+        self.run_deferred();
         let too_many = settings.max_jobs != 0 && self.records.get() > settings.max_jobs;
         if too_many || settings.geometry != self.settings.get().geometry {
             self.drop_idle();
