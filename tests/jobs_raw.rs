@@ -78,7 +78,7 @@ fn s28_arguments_are_copied() {
 
 #[test]
 fn s28_large_arguments_are_copied_too() {
-    const SIZES: [usize; 6] = [1, 64, 65, 4096, 4097, 100_000];
+    const SIZES: [usize; 6] = [1, 64, 65, 504, 505, 100_000];
     unsafe extern "C-unwind" fn checks(args: *mut c_void) -> c_int {
         // SAFETY: the arguments begin with their size, and are that long.
         let bytes = unsafe { std::slice::from_raw_parts(args.cast::<u8>(), args.cast::<usize>().read()) };

@@ -106,7 +106,7 @@ pub struct Job<T: 'static> {
 
 impl<T: 'static> Job<T> {
     /// A job that announces its wake-ups in `ctx`. It does not run before it is resumed. The closure, and later its
-    /// result, lie on the job's stack (on the heap, if larger than 4 KiB).
+    /// result, lie on the job's own stack, or on the heap when either is larger than 512 bytes.
     ///
     /// # Errors
     ///

@@ -117,16 +117,15 @@ pub(super) struct Record {
     pub(super) epoch: Cell<u32>,
     /// The root that the fiber serves, as an address; 0 when there is no fiber.
     root: Cell<usize>,
-    /// Bytes set aside for arguments between the record and the fiber.
-    area: Cell<usize>,
     limit: Cell<usize>,
     stack: Cell<Option<Stack>>,
 }
 
-/// Arguments up to this size lie on the job's own stack, in bytes.
-pub(super) const MAX_AREA: usize = 4096;
-/// The alignment of the arguments.
-pub(super) const AREA_ALIGN: usize = 64;
+/// Bytes set aside for arguments and results between the record and the fiber. One size for all, so that a stack serves
+/// every kind of job as it is, and small, so that record, arguments and a few frames share one page.
+const AREA: usize = 512;
+/// The alignment of the record and of the arguments.
+const ALIGN: usize = 64;
 /// How often a job that swallows its unwinding is told again.
 const UNWIND_TRIES: u8 = 4;
 
@@ -146,7 +145,7 @@ impl Record {
         generation: u32,
         epoch: u32,
     ) -> NonNull<Self> {
-        let at = (stack.top - size_of::<Self>()) & !(AREA_ALIGN - 1);
+        let at = (stack.top - size_of::<Self>()) & !(ALIGN - 1);
         let record = NonNull::new(ptr::with_exposed_provenance_mut::<Self>(at)).expect("stacks are not at 0");
         let new = Self {
             fiber: UnsafeCell::new(None),
@@ -167,7 +166,6 @@ impl Record {
             next: Cell::new(None),
             epoch: Cell::new(epoch),
             root: Cell::new(0),
-            area: Cell::new(0),
             limit: Cell::new(stack.limit),
             stack: Cell::new(Some(stack)),
         };
@@ -202,11 +200,10 @@ impl Record {
     /// large. Hands out the place; `None` when there is no memory.
     #[inline]
     pub(super) fn prepare(&self, kind: &'static Kind, layout: Layout) -> Option<NonNull<c_void>> {
-        let fits = layout.align() <= AREA_ALIGN && layout.size() <= MAX_AREA;
-        let on_stack = if fits { layout.size() } else { 0 };
-        if self.root.get() != kind.root as usize || self.area.get() < on_stack {
-            self.renew_fiber(kind.root, on_stack);
+        if self.root.get() != kind.root as usize {
+            self.renew_fiber(kind.root);
         }
+        let fits = layout.align() <= ALIGN && layout.size() <= AREA;
         let (args, heap) = if fits { (self.base(), None) } else { allocate(layout)? };
         self.work.set(Work { kind, args: args.as_ptr(), heap });
         Some(args)
@@ -282,16 +279,15 @@ impl Record {
     /// Where the fiber begins, and the arguments lie: below the record.
     #[inline]
     fn base(&self) -> NonNull<c_void> {
-        let base = ptr::from_ref(self).addr() - self.area.get();
+        let base = ptr::from_ref(self).addr() - AREA;
         // SAFETY: the area is part of the stack, which does not lie at address 0.
         unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(base)) }
     }
 
     /// Starts over with a fiber that has not been entered.
     #[cold]
-    fn renew_fiber(&self, root: Root, on_stack: usize) {
+    fn renew_fiber(&self, root: Root) {
         self.root.set(root as usize);
-        self.area.set(on_stack.next_multiple_of(AREA_ALIGN));
         let record = NonNull::from(self);
         // SAFETY: the region is the job's own stack below what is kept at its top, and stays mapped as long as the
         // record is there; `serve`, which is every root, catches panics.
