@@ -348,7 +348,7 @@ fn s43_the_context_is_there_until_the_job_has_finished() {
     let Ok(Step::Finished(current)) = job.resume() else { panic!("it pauses once") };
     assert!(current.wait_ctx().is_none());
     assert!(job.wait_ctx().is_none());
-    let mut next = Job::new(&ctx, || job::pause()).unwrap();
+    let mut next = Job::new(&ctx, job::pause).unwrap();
     pauses(&mut next);
     assert!(current.wait_ctx().is_none(), "also when the stack serves the next one");
 }
@@ -551,7 +551,7 @@ fn s57_an_overflow_is_a_clean_fault() {
     let overflows = |config: PoolConfig| {
         move || {
             job::init_thread(config).unwrap();
-            let mut below = Job::without_ctx(|| job::pause()).unwrap();
+            let mut below = Job::without_ctx(job::pause).unwrap();
             pauses(&mut below);
             run(|| deep(1 << 20));
         }
@@ -655,4 +655,34 @@ fn every_thread_has_jobs_of_its_own() {
     let results: Vec<(u32, u64)> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert_eq!(results, [(0, 100), (100, 100), (200, 100), (300, 100)]);
     assert_eq!(job::thread_stats(), job::ThreadStats::default());
+}
+
+#[test]
+fn tens_of_thousands_of_guarded_stacks_are_few_mappings() {
+    const JOBS: usize = 20_000;
+    fn mappings() -> usize {
+        std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
+    }
+    /// Whether this kernel has guards that do not split mappings (Linux 6.13).
+    fn marks_guards() -> bool {
+        let page = std::alloc::Layout::from_size_align(4096, 4096).unwrap();
+        // SAFETY: advice of length 0 on memory of ours changes nothing; the kernel only says whether it knows it.
+        unsafe {
+            let memory = std::alloc::alloc(page);
+            let known = libc::madvise(memory.cast(), 0, 102) == 0;
+            std::alloc::dealloc(memory, page);
+            known
+        }
+    }
+    common::passes_in_child("tens_of_thousands_of_guarded_stacks_are_few_mappings", || {
+        let before = mappings();
+        let mut jobs: Vec<Job<u32>> = (0..JOBS).map(|_| pausing(1)).collect();
+        jobs.iter_mut().for_each(pauses);
+        let more = mappings() - before;
+        assert!(!marks_guards() || more < 50, "{more} mappings");
+        jobs.iter_mut().for_each(|job| assert_eq!(job.resume(), Ok(Step::Finished(1))));
+        drop(jobs);
+        job::cleanup_thread();
+        assert!(mappings() < before + 10, "and none of them stays");
+    });
 }

@@ -311,7 +311,8 @@ fn a_deferred_drop_happens_at_the_end_of_the_thread() {
 
 #[test]
 fn while_the_thread_panics_no_job_is_resumed() {
-    struct Resumes(Job<()>, Rc<Cell<Option<Result<Step<()>, Misuse>>>>);
+    type Resumed = Result<Step<()>, Misuse>;
+    struct Resumes(Job<()>, Rc<Cell<Option<Resumed>>>);
     impl Drop for Resumes {
         fn drop(&mut self) {
             self.1.set(Some(self.0.resume()));
@@ -487,7 +488,7 @@ fn a_forgotten_job_keeps_its_stack() {
         job::init_thread(PoolConfig { max_jobs: 2, ..PoolConfig::default() }).unwrap();
     }
     assert_eq!(log.borrow().len(), 200);
-    let mut only = Job::without_ctx(|| job::pause()).unwrap();
+    let mut only = Job::without_ctx(job::pause).unwrap();
     assert!(matches!(only.resume(), Ok(Step::Paused)));
     assert_eq!(Job::without_ctx(|| ()).unwrap_err(), NoJobs::Limit { max: 2 }, "the forgotten one counts");
 }
@@ -615,7 +616,7 @@ fn the_first_job_of_a_thread_may_be_made_at_its_end() {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
         let act = move || {
-            let mut job = Job::without_ctx(|| job::pause()).unwrap();
+            let mut job = Job::without_ctx(job::pause).unwrap();
             assert!(matches!(job.resume(), Ok(Step::Paused)));
             sender.send(job.resume()).unwrap();
         };

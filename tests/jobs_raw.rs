@@ -163,7 +163,7 @@ fn s36_a_stale_handle_is_refused() {
 
 #[test]
 fn s36_the_handle_of_a_typed_job_is_refused() {
-    let mut typed = Job::without_ctx(|| job::pause()).unwrap();
+    let mut typed = Job::without_ctx(job::pause).unwrap();
     let handle = Handle::from_bits(typed.token());
     assert_eq!(raw::resume(handle), Err(Misuse::Stale));
     assert!(matches!(typed.resume(), Ok(Step::Paused)));

@@ -178,6 +178,8 @@ impl Pool {
             State::Fresh => self.drop_unstarted(record),
             // Found and counted when the thread ended.
             State::Paused if self.ended.get() => {}
+            // Unwinding would end the process.
+            State::Paused if cfg!(panic = "abort") => self.give_up(record),
             State::Paused if thread::panicking() => self.defer(record),
             State::Paused => {
                 let panic = self.unwind(record);
@@ -355,8 +357,7 @@ impl Pool {
     /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
     fn unwind(&self, record: &Record) -> Option<Panic> {
         if !record.unwind() {
-            self.counters.given_up.bump();
-            self.report(record, LeakReason::GivenUp);
+            self.give_up(record);
             return None;
         }
         self.counters.dropped.bump();
@@ -373,6 +374,12 @@ impl Pool {
         };
         self.release(record);
         outcome
+    }
+
+    fn give_up(&self, record: &Record) {
+        record.state.set(State::GivenUp);
+        self.counters.given_up.bump();
+        self.report(record, LeakReason::GivenUp);
     }
 
     fn defer(&self, record: &Record) {

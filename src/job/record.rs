@@ -2,13 +2,12 @@
 //! allocation and its bookkeeping shares a page with its frames.
 //!
 //! ```text
-//!   Idle ──claim──► Fresh ──resume──► Running ◄──resume── Paused ──leak──► (for ever)
-//!     ▲               │                 │  └────pause──────► │ │
-//!     │               └──drop──┐        └──return, panic──┐  │ └─drop while panicking─► Paused, in the deferred list
-//!     │                        ▼                          ▼  │
-//!     └────── release ◄────────┴──────────────────── Finished│◄── unwinds when dropped (Running, in between)
-//!     └────── release, new fiber ◄───────────────────────────┴─── discard (raw jobs: frames are forgotten)
-//!                                                     GivenUp ◄── did not unwind: leaked
+//!   Idle ──claim──► Fresh ──resume──► Running ──pause──► Paused ──resume──► Running
+//!    ▲                │                  │                 │
+//!    │              drop          return or panic          ├─ drop: unwinds ──► Running ──► Finished, or GivenUp
+//!    │                ▼                  ▼                 ├─ drop while the thread panics: waits in the deferred list
+//!    └───release─── (dropped)         Finished             ├─ discard (raw jobs): the frames are forgotten ──► Finished
+//!    └───release────────────────────────┘                  └─ leak: stays as it is, for ever
 //! ```
 #![expect(unsafe_code, reason = "enters the fiber, and calls the job's function and hooks")]
 
@@ -200,6 +199,7 @@ impl Record {
     /// large. Hands out the place; `None` when there is no memory.
     #[inline]
     pub(super) fn prepare(&self, kind: &'static Kind, layout: Layout) -> Option<NonNull<c_void>> {
+        // Kinds whose roots are at the same address have the same root: it was compiled for both.
         if self.root.get() != kind.root as usize {
             self.renew_fiber(kind.root);
         }
@@ -233,14 +233,13 @@ impl Record {
         unsafe { (*self.exit.get()).suspend(()) }
     }
 
-    /// Unwinds the paused job's stack. `false`: the job would not, and is given up.
+    /// Unwinds the paused job's stack. `false`: the job would not, and is paused again.
     pub(super) fn unwind(&self) -> bool {
         for _ in 0..UNWIND_TRIES {
             if let Switched::Finished = self.enter(Signal::Unwind) {
                 return true;
             }
         }
-        self.state.set(State::GivenUp);
         false
     }
 

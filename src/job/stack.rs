@@ -240,16 +240,21 @@ fn map(len: usize) -> io::Result<usize> {
 }
 
 fn install_guard(start: usize, len: usize) -> io::Result<()> {
-    let start = ptr::with_exposed_provenance_mut::<c_void>(start);
+    mark_guard(start, len).or_else(|_| protect_guard(start, len))
+}
+
+fn mark_guard(start: usize, len: usize) -> io::Result<()> {
     // SAFETY: the range is the guard of a stack of ours that nobody uses yet.
-    if unsafe { libc::madvise(start, len, MADV_GUARD_INSTALL) } == 0 {
-        return Ok(());
-    }
-    // SAFETY: as above.
-    if unsafe { libc::mprotect(start, len, libc::PROT_NONE) } == 0 {
-        return Ok(());
-    }
-    Err(io::Error::last_os_error())
+    result(unsafe { libc::madvise(ptr::with_exposed_provenance_mut(start), len, MADV_GUARD_INSTALL) })
+}
+
+fn protect_guard(start: usize, len: usize) -> io::Result<()> {
+    // SAFETY: as in `mark_guard`.
+    result(unsafe { libc::mprotect(ptr::with_exposed_provenance_mut(start), len, libc::PROT_NONE) })
+}
+
+fn result(returned: libc::c_int) -> io::Result<()> {
+    if returned == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// A stack from the memory functions of the process (statements 58 to 60).
@@ -265,4 +270,61 @@ fn foreign(functions: memory::Functions, size: usize) -> io::Result<Stack> {
     let limit = memory.as_ptr().expose_provenance();
     let top = (limit + size) & !63;
     Ok(Stack::new(top, limit, limit, Origin::Foreign { memory, free: functions.free }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the kernel refuses to read this byte.
+    fn faults(address: usize) -> bool {
+        let mut pipe = [0; 2];
+        // SAFETY: the array has room for both ends.
+        assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
+        // SAFETY: the kernel checks the address, and answers instead of faulting.
+        let written = unsafe { libc::write(pipe[1], ptr::with_exposed_provenance(address), 1) };
+        let refused = written == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT);
+        for end in pipe {
+            // SAFETY: both ends are ours.
+            unsafe { libc::close(end) };
+        }
+        refused
+    }
+
+    #[test]
+    fn both_kinds_of_guard_fault_and_leave_the_stack_alone() {
+        let page = page_size();
+        for (guard, kernel_may_lack_it) in
+            [(mark_guard as fn(usize, usize) -> _, true), (protect_guard, false)]
+        {
+            let start = map(4 * page).unwrap();
+            if guard(start, 2 * page).is_err() {
+                assert!(kernel_may_lack_it);
+                continue;
+            }
+            assert!(faults(start) && faults(start + 2 * page - 1));
+            assert!(!faults(start + 2 * page) && !faults(start + 4 * page - 1));
+        }
+    }
+
+    #[test]
+    fn a_chunk_goes_with_its_last_stack() {
+        let page = page_size();
+        let geometry = Geometry { size: 4 * page, guard: page };
+        let mut slab = Slab::default();
+        let (one, two) = (slab.take(geometry, 0, 2).unwrap(), slab.take(geometry, 1, 1).unwrap());
+        assert_eq!(two.limit, one.top, "neighbours, with a guard between them");
+        assert!(faults(one.limit) && faults(two.limit) && !faults(one.top - 1));
+        slab.retire_all();
+        let three = slab.take(geometry, 2, 1).unwrap();
+        assert_eq!(slab.chunks.len(), 2, "stacks of a retired chunk are not handed out");
+        slab.give_back(one);
+        slab.settle();
+        assert!(slab.chunks[0].is_some(), "the other one still needs the chunk");
+        slab.give_back(two);
+        slab.settle();
+        assert!(slab.chunks[0].is_none());
+        drop(slab);
+        assert!(!faults(three.top - 1), "a stack that does not come back stays mapped");
+    }
 }

@@ -35,7 +35,7 @@ pub struct ThreadStats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeakReason {
-    /// It swallowed its unwinding again and again.
+    /// It swallowed its unwinding again and again; or the program is built with `panic = "abort"`, and cannot unwind.
     GivenUp,
     /// It was unfinished when its thread ended.
     ThreadEnded,
