@@ -518,3 +518,12 @@ fn one_context_serves_one_job_after_the_other() {
     }
     assert_eq!(ctx.all_fds(), [2, 1, 0], "each engine registered once and kept its descriptor");
 }
+
+#[test]
+fn user_data_finds_the_wrapper_of_a_context() {
+    let ctx = WaitCtx::new();
+    assert_eq!(ctx.user_data(), 0);
+    ctx.set_user_data(4711);
+    let mut job = Job::new(&ctx, || job::current().unwrap().wait_ctx().unwrap().user_data()).unwrap();
+    assert_eq!(job.resume(), Ok(Step::Finished(4711)));
+}
