@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use super::pool::Pool;
 use super::raw::Handle;
+use super::record::Record;
 
 /// Forbids pausing in the running job until the guard is dropped: [`pause`](super::pause) returns
 /// [`Pause::Blocked`](super::Pause::Blocked), and engines block instead. Blocks add up. They are counted for each
@@ -11,9 +12,9 @@ use super::raw::Handle;
 pub fn block_pause() -> PauseBlock {
     let record = Pool::existing().and_then(Pool::running);
     if let Some(record) = record {
-        record.blocks.set(record.blocks.get() + 1);
+        record.blocks.set(record.blocks.get().saturating_add(1));
     }
-    PauseBlock { job: record.map(super::record::Record::handle), thread: PhantomData }
+    PauseBlock { job: record.map(Record::handle), thread: PhantomData }
 }
 
 /// Lifts one block when dropped ([`block_pause`]); nothing, if its job has ended.

@@ -27,7 +27,7 @@ pub struct PoolConfig {
 }
 
 /// The default size of a stack, in bytes.
-const DEFAULT_STACK: usize = 64 * 1024;
+pub(super) const DEFAULT_STACK: usize = 64 * 1024;
 const MIN_STACK: usize = 16 * 1024;
 const MAX_STACK: usize = 1 << 30;
 

@@ -79,7 +79,7 @@ pub struct CurrentJob {
 }
 
 impl CurrentJob {
-    /// The job's token ([`Job::token`](super::Job::token)).
+    /// The job's token ([`Job::token`](super::Job::token)), as it was when [`current`] was called.
     pub fn token(&self) -> u64 {
         self.token
     }

@@ -13,11 +13,14 @@
 //!                                           limit └── guard ─────────────┘
 //! ```
 //!
-//! A fiber never ends: its root runs one job after the other and leaves in between, which is cheaper than setting up
-//! a stack for each. Nothing unwinds out of a fiber: the root catches what the job throws. What the switch saves is
-//! what the calling convention asks for, and nothing else: `errno`, the signal mask, the floating-point environment
-//! and thread-locals belong to the thread (statement 56). Rust's count of running panics is such a thread-local;
-//! therefore nothing switches while the thread panics.
+//! A fiber never ends. Its root runs one job after the other and leaves in between, so that a pooled stack is not set
+//! up again for a job of the same kind as the one before; and a job that pauses in its closure itself, which is part of
+//! the root, leaves with calls and returns paired, so that the processor mispredicts no return (that is two thirds of
+//! what a switch can cost). Nothing unwinds out of a fiber: the root catches what the job throws.
+//!
+//! What the switch saves is what the calling convention asks for, and nothing else: `errno`, the signal mask, the
+//! floating-point environment and thread-locals belong to the thread (statement 56). Rust's count of running panics
+//! is such a thread-local; therefore nothing switches while the thread panics.
 #![expect(unsafe_code, reason = "switches stacks")]
 
 use std::convert::Infallible;
@@ -74,24 +77,28 @@ impl Fiber {
 }
 
 impl Drop for Fiber {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: whoever drops a fiber has unwound its job, or has promised that the job's frames own nothing
-        // that must be dropped (`raw::discard`). The root's own frame owns nothing.
+        // that must be dropped (`raw::discard`).
         unsafe { self.coroutine.force_reset() };
     }
 }
 
 // SAFETY: `Fiber::new` asks for a guarded region of at least `MIN_STACK_SIZE` bytes.
 unsafe impl corosensei::stack::Stack for Region {
+    #[inline]
     fn base(&self) -> StackPointer {
         self.base
     }
 
+    #[inline]
     fn limit(&self) -> StackPointer {
         self.limit
     }
 }
 
+#[inline]
 fn stack_pointer(address: usize) -> StackPointer {
     NonZeroUsize::new(address).expect("stacks do not lie at address 0")
 }

@@ -8,6 +8,8 @@
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::config::DEFAULT_STACK;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Allocates a stack: `size` holds the wanted size in bytes on entry and the real size on return. Null means that
@@ -26,6 +28,14 @@ pub(super) struct Functions {
 /// What a stack from elsewhere must hold at least, in bytes: the job's record, and frames enough to run anything.
 pub(super) const MIN_FOREIGN: usize = 8 * 1024;
 
+/// What is asked for where the user has not chosen a size: what libcrypto asks for (statement 59).
+const DEFAULT_FOREIGN: usize = 32 * 1024;
+
+/// How much memory to ask the functions for, where our own stack would have `size` bytes.
+pub(super) fn wanted(size: usize) -> usize {
+    if size == DEFAULT_STACK { DEFAULT_FOREIGN } else { size }
+}
+
 const OPEN: u8 = 0;
 const OPEN_CUSTOM: u8 = 1;
 const CLOSED: u8 = 2;
@@ -42,7 +52,9 @@ pub(super) fn set(alloc: Option<AllocFn>, free: Option<FreeFn>) -> bool {
     }
     functions.alloc = alloc.unwrap_or(functions.alloc);
     functions.free = free.unwrap_or(functions.free);
-    PHASE.store(OPEN_CUSTOM, Ordering::Relaxed);
+    if alloc.is_some() || free.is_some() {
+        PHASE.store(OPEN_CUSTOM, Ordering::Relaxed);
+    }
     true
 }
 

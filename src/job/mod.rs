@@ -56,7 +56,7 @@ pub use block::{PauseBlock, block_pause};
 pub use config::PoolConfig;
 pub use current::{CurrentJob, Pause, Release, can_pause, current, pause, pause_with};
 pub use misuse::{InitError, Misuse, NoJobs, StartError};
-pub use stats::{Leak, LeakReason, ThreadStats, leaks};
+pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
 pub use wait_ctx::{Callback, ChangedFds, Cleanup, WaitCtx, WaitCtxRef, WaitFd, WaitKey, WaitStatus};
 
 use pool::Pool;
@@ -106,7 +106,7 @@ pub struct Job<T: 'static> {
 
 impl<T: 'static> Job<T> {
     /// A job that announces its wake-ups in `ctx`. It does not run before it is resumed. The closure, and later its
-    /// result, lie on the job's stack (on the heap, if larger than 4 KiB).
+    /// result, lie on the job's own stack, or on the heap when either is larger than 512 bytes.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl<T: 'static> Job<T> {
     /// # Panics
     ///
     /// With the payload of the job's panic, if it panics. The job has then finished.
-    #[inline]
+    #[inline(always)]
     pub fn resume(&mut self) -> Result<Step<T>, Misuse> {
         Live::resume(&mut self.live)
     }
@@ -212,6 +212,15 @@ pub fn cleanup_thread() {
     if let Some(pool) = Pool::existing() {
         pool.clean_up();
     }
+}
+
+/// Sees to it that the next [`Job::new`] of this thread has a job to take, so that no closure is lost to a refusal.
+///
+/// # Errors
+///
+/// [`NoJobs`], as [`Job::new`] would say.
+pub fn reserve() -> Result<(), NoJobs> {
+    Pool::here().ok_or(NoJobs::ThreadEnded)?.reserve()
 }
 
 /// Whether jobs are possible here (statement 24): yes, unless the thread is ending.

@@ -23,7 +23,7 @@ use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::raw::Handle;
-use super::record::{Panic, Record, State};
+use super::record::{NO_WORK, Panic, Record, State};
 use super::stack::Slab;
 use super::stats::{self, Counters, LeakReason, ThreadStats};
 
@@ -40,16 +40,17 @@ pub(super) struct Pool {
     ended: Cell<bool>,
     /// How many resumes there had been when `LAST_CALL` was registered.
     last_call: Cell<Option<u64>>,
-    table: RefCell<Vec<Place>>,
+    table: RefCell<Table>,
     slab: RefCell<Slab>,
 }
 
-/// A place in the table of jobs.
-#[derive(Clone, Copy)]
-struct Place {
-    record: Option<NonNull<Record>>,
-    /// The generation that the next record here begins with.
-    generation: u32,
+/// Where the records are.
+struct Table {
+    places: Vec<Option<NonNull<Record>>>,
+    /// Places without a record, with the generation that the next one there begins with.
+    free: Vec<(u32, u32)>,
+    /// The generation that records in new places begin with.
+    first_generation: u32,
 }
 
 thread_local! {
@@ -75,16 +76,22 @@ impl Pool {
         if pool.is_null() {
             return Self::make();
         }
+        if pool == ENDED {
+            return None;
+        }
         // SAFETY: between making and ending, the pointer is to a live pool; a pool ends with its thread.
-        if pool == ENDED { None } else { Some(unsafe { &*pool }) }
+        Some(unsafe { &*pool })
     }
 
     /// The pool of this thread, if there is one.
     #[inline]
     pub(super) fn existing<'a>() -> Option<&'a Self> {
         let pool = POOL.get();
+        if pool.is_null() || pool == ENDED {
+            return None;
+        }
         // SAFETY: as in `here`.
-        if pool.is_null() || pool == ENDED { None } else { Some(unsafe { &*pool }) }
+        Some(unsafe { &*pool })
     }
 
     #[cold]
@@ -100,7 +107,11 @@ impl Pool {
             epoch: Cell::new(0),
             ended: Cell::new(false),
             last_call: Cell::new(None),
-            table: RefCell::default(),
+            table: RefCell::new(Table {
+                places: Vec::new(),
+                free: Vec::new(),
+                first_generation: POOLS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9),
+            }),
             slab: RefCell::default(),
         }));
         POOL.set(pool);
@@ -132,6 +143,14 @@ impl Pool {
         Ok(record)
     }
 
+    /// Puts back the record of a job that has not been given any work.
+    #[cold]
+    pub(super) fn give_up_fresh(&self, record: &Record) {
+        record.work.set(NO_WORK);
+        self.counters.dropped.bump();
+        self.release(record);
+    }
+
     /// Puts a job's record back. The job's outcome has been taken, or there was none.
     #[inline]
     pub(super) fn release(&self, record: &Record) {
@@ -145,10 +164,11 @@ impl Pool {
             ctx.remove_raw_job(record.handle());
         }
         record.reset();
-        if record.epoch == self.epoch.get() && !self.ended.get() {
+        if record.epoch.get() == self.epoch.get() && !self.ended.get() {
             record.next.set(self.idle.replace(Some(NonNull::from(record))));
         } else {
             self.remove(NonNull::from(record));
+            self.slab.borrow_mut().settle();
         }
     }
 
@@ -156,17 +176,18 @@ impl Pool {
     pub(super) fn abandon(&self, record: &Record) {
         match record.state.get() {
             State::Fresh => self.drop_unstarted(record),
-            State::Paused if self.ended.get() => self.leak(record, LeakReason::ThreadEnded),
+            // Found and counted when the thread ended.
+            State::Paused if self.ended.get() => {}
+            // Unwinding would end the process.
+            State::Paused if cfg!(panic = "abort") => self.give_up(record),
             State::Paused if thread::panicking() => self.defer(record),
             State::Paused => {
                 let panic = self.unwind(record);
                 self.run_deferred();
-                if let Some(payload) = panic {
-                    panic::resume_unwind(payload);
-                }
+                raise(panic);
             }
-            // A job runs on while its handle is dropped only when its thread exits from inside it.
-            State::Running => self.leak(record, LeakReason::ThreadEnded),
+            // A job whose handle is dropped while it runs has ended its thread, or the process, from inside.
+            State::Running => {}
             State::Idle | State::Finished | State::GivenUp => {}
         }
     }
@@ -194,7 +215,7 @@ impl Pool {
 
     /// The unfinished job that a handle names.
     pub(super) fn find<'a>(&self, handle: Handle) -> Option<&'a Record> {
-        let record = self.table.borrow().get(handle.index as usize)?.record?;
+        let record = (*self.table.borrow().places.get(handle.index as usize)?)?;
         // SAFETY: the table holds records that are there.
         let record = unsafe { record.as_ref() };
         (record.generation.get() == handle.generation && record.state.get() != State::Idle).then_some(record)
@@ -231,8 +252,15 @@ impl Pool {
         unsafe { record.forget_frames() };
         self.counters.discarded.bump();
         self.release(record);
-        if let Some(Err(payload)) = hook {
-            panic::resume_unwind(payload);
+        raise(hook.and_then(Result::err));
+        Ok(())
+    }
+
+    /// Sees to it that there is an idle job.
+    pub(super) fn reserve(&self) -> Result<(), NoJobs> {
+        self.run_deferred();
+        if self.idle.get().is_none() {
+            self.idle.set(Some(NonNull::from(self.add_record()?)));
         }
         Ok(())
     }
@@ -240,7 +268,9 @@ impl Pool {
     /// Adopts a configuration: limits at once, stack sizes for the stacks that are made from now on.
     pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
         let settings = config.settle()?;
-        if settings.geometry != self.settings.get().geometry {
+        self.run_deferred();
+        let too_many = settings.max_jobs != 0 && self.records.get() > settings.max_jobs;
+        if too_many || settings.geometry != self.settings.get().geometry {
             self.drop_idle();
         }
         self.settings.set(settings);
@@ -260,9 +290,7 @@ impl Pool {
 
     pub(super) fn stats(&self) -> ThreadStats {
         let mut stats = self.counters.totals();
-        for place in self.table.borrow().iter() {
-            // SAFETY: the table holds records that are there.
-            let Some(record) = place.record.map(|record| unsafe { record.as_ref() }) else { continue };
+        for record in self.table.borrow().records() {
             match record.state.get() {
                 State::Idle => stats.idle += 1,
                 State::Fresh => stats.fresh += 1,
@@ -282,40 +310,21 @@ impl Pool {
         if most == 0 {
             return Err(NoJobs::Limit { max: max_jobs });
         }
-        let (index, generation) = self.free_place()?;
         let stack = self.slab.borrow_mut().take(geometry, have, most).map_err(|_| NoJobs::NoStack)?;
+        let mut table = self.table.borrow_mut();
+        let (index, generation) = table.place();
         let record = Record::install(stack, NonNull::from(self), index, generation, self.epoch.get());
-        self.table.borrow_mut()[index as usize].record = Some(record);
+        table.places[index as usize] = Some(record);
         self.records.set(have + 1);
         // SAFETY: just installed.
         Ok(unsafe { record.as_ref() })
     }
 
-    /// A place in the table for another record.
-    fn free_place(&self) -> Result<(u32, u32), NoJobs> {
-        let mut table = self.table.borrow_mut();
-        // Places become free only when records are removed, which is rare; until then all are taken.
-        let free = if self.records.get() < table.len() {
-            table.iter().position(|p| p.record.is_none())
-        } else {
-            None
-        };
-        let index = free.unwrap_or(table.len());
-        if index == table.len() {
-            let seed = POOLS.fetch_add(u32::from(index == 0), Ordering::Relaxed);
-            let generation = table.last().map_or(seed.wrapping_mul(0x9E37_79B9), |place| place.generation);
-            table.push(Place { record: None, generation });
-        }
-        let number = u32::try_from(index).map_err(|_| NoJobs::NoStack)?;
-        Ok((number, table[index].generation))
-    }
-
     /// Removes an idle record and gives its stack back.
     fn remove(&self, record: NonNull<Record>) {
         // SAFETY: the record is idle and in no list, so this is its last use.
-        let (index, generation) =
-            unsafe { (record.as_ref().index as usize, record.as_ref().generation.get()) };
-        self.table.borrow_mut()[index] = Place { record: None, generation };
+        let (index, generation) = unsafe { (record.as_ref().index.get(), record.as_ref().generation.get()) };
+        self.table.borrow_mut().vacate(index, generation);
         self.records.set(self.records.get() - 1);
         // SAFETY: as above.
         let stack = unsafe { Record::uninstall(record) };
@@ -332,41 +341,45 @@ impl Pool {
             next = unsafe { record.as_ref() }.next.take();
             self.remove(record);
         }
+        self.slab.borrow_mut().settle();
     }
 
     fn drop_unstarted(&self, record: &Record) {
         let work = record.work.get();
         self.counters.dropped.bump();
         // SAFETY: the job was never resumed, so its arguments are where its maker put them.
-        let dropped =
-            panic::catch_unwind(AssertUnwindSafe(|| unsafe { (work.kind.drop_unstarted)(work.args) }));
+        let drop_arguments = || unsafe { (work.kind.drop_unstarted)(work.args) };
+        let dropped = panic::catch_unwind(AssertUnwindSafe(drop_arguments));
         self.release(record);
-        if let Err(payload) = dropped {
-            panic::resume_unwind(payload);
-        }
+        raise(dropped.err());
     }
 
     /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
     fn unwind(&self, record: &Record) -> Option<Panic> {
         if !record.unwind() {
-            self.counters.given_up.bump();
-            self.report(record, LeakReason::GivenUp);
+            self.give_up(record);
             return None;
         }
         self.counters.dropped.bump();
         let work = record.work.get();
-        let outcome = record.take_panic();
-        let outcome = match outcome {
+        let outcome = match record.take_panic() {
             Some(payload) if payload.is::<super::Unwinding>() => None,
             Some(payload) => Some(payload),
             // The job has swallowed the unwinding and returned a result, for which nobody waits.
-            // SAFETY: a job that has finished without a panic has left its result in place of its arguments.
             None => {
-                panic::catch_unwind(AssertUnwindSafe(|| unsafe { (work.kind.drop_result)(work.args) })).err()
+                // SAFETY: a job that has finished without a panic has left its result in place of its arguments.
+                let drop_result = || unsafe { (work.kind.drop_result)(work.args) };
+                panic::catch_unwind(AssertUnwindSafe(drop_result)).err()
             }
         };
         self.release(record);
         outcome
+    }
+
+    fn give_up(&self, record: &Record) {
+        record.state.set(State::GivenUp);
+        self.counters.given_up.bump();
+        self.report(record, LeakReason::GivenUp);
     }
 
     fn defer(&self, record: &Record) {
@@ -395,23 +408,12 @@ impl Pool {
         }
     }
 
-    fn leak(&self, record: &Record, reason: LeakReason) {
-        // A job that the end of the thread has already found and counted.
-        if !self.ended.get() {
-            self.counters.leaked.bump();
-            self.report(record, reason);
-        }
-    }
-
     fn report(&self, record: &Record, reason: LeakReason) {
         stats::report_leak((record.work.get().kind.name)(), record.token.get(), reason);
     }
 
     fn records_where(&self, keep: impl Fn(&Record) -> bool) -> Vec<Handle> {
-        let table = self.table.borrow();
-        // SAFETY: the table holds records that are there.
-        let records = table.iter().filter_map(|place| place.record.map(|record| unsafe { record.as_ref() }));
-        records.filter(|record| keep(record)).map(Record::handle).collect()
+        self.table.borrow().records().filter(|record| keep(record)).map(Record::handle).collect()
     }
 
     /// The thread ends: discards raw jobs, while their release hooks can still ask for the pool.
@@ -430,12 +432,41 @@ impl Pool {
             self.records_where(|record| matches!(record.state.get(), State::Paused | State::Running))
         {
             if let Some(record) = self.find(handle) {
-                self.leak(record, LeakReason::ThreadEnded);
+                self.report(record, LeakReason::ThreadEnded);
             }
         }
         self.drop_idle();
         self.ended.set(true);
         self.records.get() == 0
+    }
+}
+
+impl Table {
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        // SAFETY: the table holds records that are there.
+        self.places.iter().flatten().map(|record| unsafe { record.as_ref() })
+    }
+
+    /// A place for another record, and the generation that it begins with.
+    fn place(&mut self) -> (u32, u32) {
+        self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.places.len())
+                .expect("stacks for 2^32 jobs do not fit into an address space");
+            self.places.push(None);
+            (index, self.first_generation)
+        })
+    }
+
+    fn vacate(&mut self, index: u32, generation: u32) {
+        self.places[index as usize] = None;
+        self.free.push((index, generation));
+    }
+}
+
+/// Goes on with a panic that was held up, unless the thread panics already and a second one would abort.
+fn raise(panic: Option<Panic>) {
+    if let Some(payload) = panic.filter(|_| !thread::panicking()) {
+        panic::resume_unwind(payload);
     }
 }
 
@@ -445,11 +476,10 @@ impl Drop for End {
     fn drop(&mut self) {
         let Some(pool) = Pool::existing() else { return };
         pool.discard_all();
-        POOL.set(ENDED);
+        let place = POOL.replace(ENDED);
         if pool.end() {
-            let pool = ptr::from_ref(pool);
-            // SAFETY: no job is left, so nobody else knows of the pool.
-            drop(unsafe { Box::from_raw(pool.cast_mut()) });
+            // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
+            drop(unsafe { Box::from_raw(place.cast_mut()) });
         }
     }
 }

@@ -10,6 +10,7 @@ use std::alloc::Layout;
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::panic;
+use std::ptr::{self, NonNull};
 
 use super::fiber::Signal;
 pub use super::hooks::SwitchHooks;
@@ -84,14 +85,19 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
     let pool = Pool::here().ok_or(NoJobs::ThreadEnded)?;
     pool.ready_to_switch()?;
     let record = pool.claim(ctx)?;
-    record.work.set(Work { func, args: std::ptr::null_mut(), heap: None, kind: &RAW });
-    if let Some(args) = args.filter(|args| !args.is_empty()) {
-        let Some(work) = copied(record, func, args) else {
-            pool.release(record);
-            return Err(NoJobs::NoStack.into());
-        };
-        record.work.set(work);
+    let args = args.unwrap_or_default();
+    // SAFETY: alignments are powers of two, and a slice is never larger than an `isize` can say.
+    let layout = unsafe { Layout::from_size_align_unchecked(args.len(), 16) };
+    let Some(place) = record.prepare(&RAW, layout) else {
+        pool.give_up_fresh(record);
+        return Err(NoJobs::NoStack.into());
+    };
+    // SAFETY: the place has room for the arguments and is not part of them.
+    unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(args).cast(), args.len()) };
+    if args.is_empty() {
+        record.work.set(Work { args: ptr::null_mut(), ..record.work.get() });
     }
+    record.func.set(func);
     if let Some(ctx) = ctx {
         ctx.add_raw_job(record.handle());
     }
@@ -230,20 +236,4 @@ fn finish(pool: &Pool, record: &Record) -> c_int {
         panic::resume_unwind(payload);
     }
     ret
-}
-
-/// Copies the arguments to the job's stack, or to the heap when they are large; `None` when that has no room.
-fn copied(record: &Record, func: RawFn, args: &[u8]) -> Option<Work> {
-    let layout = Layout::from_size_align(args.len(), 16).ok()?;
-    let (place, heap) = match record.area(layout) {
-        Some(place) => (place, None),
-        // SAFETY: the layout has a size.
-        None => (unsafe { std::alloc::alloc(layout) }.cast(), Some(layout)),
-    };
-    if place.is_null() {
-        return None;
-    }
-    // SAFETY: the place has room for the arguments and is not part of them.
-    unsafe { place.cast::<u8>().copy_from_nonoverlapping(args.as_ptr(), args.len()) };
-    Some(Work { func, args: place, heap, kind: &RAW })
 }

@@ -49,7 +49,7 @@ pub(super) struct Stack {
 
 #[derive(Debug)]
 enum Origin {
-    Chunk(usize),
+    Chunk { index: usize, slot: usize },
     Foreign { memory: NonNull<c_void>, free: memory::FreeFn },
 }
 
@@ -71,6 +71,8 @@ struct Chunk {
     slots: usize,
     used: usize,
     out: usize,
+    /// Slots whose stacks have come back and still hold memory.
+    back: Vec<usize>,
     retired: bool,
 }
 
@@ -83,7 +85,7 @@ impl Slab {
     /// A stack that nobody uses. `have` is how many stacks the thread has: the next chunk doubles them.
     pub(super) fn take(&mut self, geometry: Geometry, have: usize, most: usize) -> io::Result<Stack> {
         if let Some(functions) = memory::custom_for_new_stack() {
-            return foreign(functions, geometry.size);
+            return foreign(functions, memory::wanted(geometry.size));
         }
         let index = match self.open_chunk(geometry) {
             Some(index) => index,
@@ -97,34 +99,34 @@ impl Slab {
         Ok(stack)
     }
 
-    /// No stack that is out is used again once it is back; its memory goes back to the kernel.
+    /// Sees to it that no stack of those that are out is used again once it is back.
     pub(super) fn retire_all(&mut self) {
         self.open = None;
-        for place in &mut self.chunks {
-            if let Some(chunk) = place {
-                chunk.retired = true;
-                if chunk.out == 0 {
-                    *place = None;
-                }
-            }
-        }
+        self.chunks.iter_mut().flatten().for_each(|chunk| chunk.retired = true);
     }
 
-    /// Takes back a stack that is not in use.
+    /// Takes back a stack that is not in use. Its memory goes with [`settle`](Self::settle).
     pub(super) fn give_back(&mut self, stack: Stack) {
-        let Stack { top, limit, origin, valgrind } = stack;
+        let Stack { origin, valgrind, .. } = stack;
         drop(valgrind);
         match origin {
             // SAFETY: the memory came from the matching allocation function and nothing runs on it any more.
             Origin::Foreign { memory, free } => unsafe { free(memory.as_ptr()) },
-            Origin::Chunk(index) => {
+            Origin::Chunk { index, slot } => {
                 let chunk = self.chunks[index].as_mut().expect("a chunk with a stack out is mapped");
                 chunk.out -= 1;
-                if chunk.retired && chunk.out == 0 {
-                    self.chunks[index] = None;
-                } else {
-                    release_pages(limit + chunk.geometry.guard, top);
-                }
+                chunk.back.push(slot);
+            }
+        }
+    }
+
+    /// Gives the memory of the stacks that have come back to the kernel, and the addresses of whole chunks.
+    pub(super) fn settle(&mut self) {
+        for place in &mut self.chunks {
+            match place {
+                Some(chunk) if chunk.retired && chunk.out == 0 => *place = None,
+                Some(chunk) => chunk.release_pages(),
+                None => {}
             }
         }
     }
@@ -154,7 +156,16 @@ impl Chunk {
             match map(slots * geometry.stride()) {
                 Ok(start) => {
                     let len = slots * geometry.stride();
-                    return Ok(Self { start, len, geometry, slots, used: 0, out: 0, retired: false });
+                    return Ok(Self {
+                        start,
+                        len,
+                        geometry,
+                        slots,
+                        used: 0,
+                        out: 0,
+                        back: Vec::new(),
+                        retired: false,
+                    });
                 }
                 Err(error) if slots == 1 => return Err(error),
                 Err(_) => slots /= 2,
@@ -164,12 +175,23 @@ impl Chunk {
 
     /// Cuts off the next stack, and puts its guard in place.
     fn cut(&mut self, index: usize) -> io::Result<Stack> {
-        let limit = self.start + self.used * self.geometry.stride();
+        let slot = self.used;
+        let limit = self.start + slot * self.geometry.stride();
         let top = limit + self.geometry.stride();
         install_guard(limit, self.geometry.guard)?;
         self.used += 1;
         self.out += 1;
-        Ok(Stack::new(top, limit, limit + self.geometry.guard, Origin::Chunk(index)))
+        Ok(Stack::new(top, limit, limit + self.geometry.guard, Origin::Chunk { index, slot }))
+    }
+
+    /// Keeps the addresses of the stacks that have come back, but not their memory.
+    fn release_pages(&mut self) {
+        for slot in self.back.drain(..) {
+            let usable = self.start + slot * self.geometry.stride() + self.geometry.guard;
+            let usable = ptr::with_exposed_provenance_mut(usable);
+            // SAFETY: the range is a stack of ours that is not in use; its contents are garbage.
+            unsafe { libc::madvise(usable, self.geometry.size, libc::MADV_DONTNEED) };
+        }
     }
 }
 
@@ -218,22 +240,21 @@ fn map(len: usize) -> io::Result<usize> {
 }
 
 fn install_guard(start: usize, len: usize) -> io::Result<()> {
-    let start = ptr::with_exposed_provenance_mut::<c_void>(start);
-    // SAFETY: the range is the guard of a stack of ours that nobody uses yet.
-    if unsafe { libc::madvise(start, len, MADV_GUARD_INSTALL) } == 0 {
-        return Ok(());
-    }
-    // SAFETY: as above.
-    if unsafe { libc::mprotect(start, len, libc::PROT_NONE) } == 0 {
-        return Ok(());
-    }
-    Err(io::Error::last_os_error())
+    mark_guard(start, len).or_else(|_| protect_guard(start, len))
 }
 
-/// Gives the memory of an unused stack back to the kernel and keeps the addresses.
-fn release_pages(start: usize, end: usize) {
-    // SAFETY: the range is a stack of ours that is not in use; its contents are garbage.
-    unsafe { libc::madvise(ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED) };
+fn mark_guard(start: usize, len: usize) -> io::Result<()> {
+    // SAFETY: the range is the guard of a stack of ours that nobody uses yet.
+    result(unsafe { libc::madvise(ptr::with_exposed_provenance_mut(start), len, MADV_GUARD_INSTALL) })
+}
+
+fn protect_guard(start: usize, len: usize) -> io::Result<()> {
+    // SAFETY: as in `mark_guard`.
+    result(unsafe { libc::mprotect(ptr::with_exposed_provenance_mut(start), len, libc::PROT_NONE) })
+}
+
+fn result(returned: libc::c_int) -> io::Result<()> {
+    if returned == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// A stack from the memory functions of the process (statements 58 to 60).
@@ -249,4 +270,61 @@ fn foreign(functions: memory::Functions, size: usize) -> io::Result<Stack> {
     let limit = memory.as_ptr().expose_provenance();
     let top = (limit + size) & !63;
     Ok(Stack::new(top, limit, limit, Origin::Foreign { memory, free: functions.free }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the kernel refuses to read this byte.
+    fn faults(address: usize) -> bool {
+        let mut pipe = [0; 2];
+        // SAFETY: the array has room for both ends.
+        assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
+        // SAFETY: the kernel checks the address, and answers instead of faulting.
+        let written = unsafe { libc::write(pipe[1], ptr::with_exposed_provenance(address), 1) };
+        let refused = written == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT);
+        for end in pipe {
+            // SAFETY: both ends are ours.
+            unsafe { libc::close(end) };
+        }
+        refused
+    }
+
+    #[test]
+    fn both_kinds_of_guard_fault_and_leave_the_stack_alone() {
+        let page = page_size();
+        for (guard, kernel_may_lack_it) in
+            [(mark_guard as fn(usize, usize) -> _, true), (protect_guard, false)]
+        {
+            let start = map(4 * page).unwrap();
+            if guard(start, 2 * page).is_err() {
+                assert!(kernel_may_lack_it);
+                continue;
+            }
+            assert!(faults(start) && faults(start + 2 * page - 1));
+            assert!(!faults(start + 2 * page) && !faults(start + 4 * page - 1));
+        }
+    }
+
+    #[test]
+    fn a_chunk_goes_with_its_last_stack() {
+        let page = page_size();
+        let geometry = Geometry { size: 4 * page, guard: page };
+        let mut slab = Slab::default();
+        let (one, two) = (slab.take(geometry, 0, 2).unwrap(), slab.take(geometry, 1, 1).unwrap());
+        assert_eq!(two.limit, one.top, "neighbours, with a guard between them");
+        assert!(faults(one.limit) && faults(two.limit) && !faults(one.top - 1));
+        slab.retire_all();
+        let three = slab.take(geometry, 2, 1).unwrap();
+        assert_eq!(slab.chunks.len(), 2, "stacks of a retired chunk are not handed out");
+        slab.give_back(one);
+        slab.settle();
+        assert!(slab.chunks[0].is_some(), "the other one still needs the chunk");
+        slab.give_back(two);
+        slab.settle();
+        assert!(slab.chunks[0].is_none());
+        drop(slab);
+        assert!(!faults(three.top - 1), "a stack that does not come back stays mapped");
+    }
 }

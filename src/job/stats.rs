@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 /// The jobs of one thread. At any moment
-/// `created == finished + dropped + discarded + given_up + leaked + fresh + running + paused`,
-/// where a leaked job may also still count as paused until its thread has ended.
+/// `created == finished + dropped + discarded + given_up + fresh + running + paused`.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadStats {
@@ -20,15 +19,13 @@ pub struct ThreadStats {
     pub discarded: u64,
     /// Jobs that would not unwind; their stacks are lost.
     pub given_up: u64,
-    /// Jobs that were unfinished when the thread ended; their stacks are lost.
-    pub leaked: u64,
     /// Switches into a job, first ones included.
     pub resumes: u64,
     /// Jobs made and not yet resumed.
     pub fresh: u64,
     /// Jobs that run: the current one, and those that wait for one that they have resumed.
     pub running: u64,
-    /// Paused jobs, forgotten ones among them.
+    /// Paused jobs. Leaked ones are among them until the thread ends; then [`leaks`] lists them.
     pub paused: u64,
     /// Stacks that wait for a job.
     pub idle: u64,
@@ -38,7 +35,7 @@ pub struct ThreadStats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeakReason {
-    /// It swallowed its unwinding again and again.
+    /// It swallowed its unwinding again and again; or the program is built with `panic = "abort"`, and cannot unwind.
     GivenUp,
     /// It was unfinished when its thread ended.
     ThreadEnded,
@@ -65,7 +62,6 @@ pub(super) struct Counters {
     pub(super) dropped: Count,
     pub(super) discarded: Count,
     pub(super) given_up: Count,
-    pub(super) leaked: Count,
     pub(super) resumes: Count,
 }
 
@@ -91,29 +87,38 @@ impl Counters {
             dropped: self.dropped.get(),
             discarded: self.discarded.get(),
             given_up: self.given_up.get(),
-            leaked: self.leaked.get(),
             resumes: self.resumes.get(),
             ..ThreadStats::default()
         }
     }
 }
 
-/// The last lost jobs are kept by name; older ones are only counted.
+/// The jobs that this process has lost.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leaks {
+    /// How many.
+    pub total: u64,
+    /// The last 64 of them, oldest first.
+    pub recent: Vec<Leak>,
+}
+
 const KEPT: usize = 64;
 
-static LEAKS: Mutex<(u64, Vec<Leak>)> = Mutex::new((0, Vec::new()));
+static LEAKS: Mutex<Leaks> = Mutex::new(Leaks { total: 0, recent: Vec::new() });
 
-/// How many jobs of this process were lost, and the last 64 of them, oldest first.
-pub fn leaks() -> (u64, Vec<Leak>) {
+/// The jobs that this process has lost.
+pub fn leaks() -> Leaks {
     LEAKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 #[cold]
 pub(super) fn report_leak(name: &'static str, token: u64, reason: LeakReason) {
+    let thread = thread::current().id();
     let mut leaks = LEAKS.lock().unwrap_or_else(PoisonError::into_inner);
-    leaks.0 += 1;
-    if leaks.1.len() == KEPT {
-        leaks.1.remove(0);
+    leaks.total += 1;
+    if leaks.recent.len() == KEPT {
+        leaks.recent.remove(0);
     }
-    leaks.1.push(Leak { name, token, thread: thread::current().id(), reason });
+    leaks.recent.push(Leak { name, token, thread, reason });
 }

@@ -2,14 +2,14 @@
 #![expect(unsafe_code, reason = "moves closures and results in and out of a job's stack by type")]
 
 use std::alloc::{self, Layout};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::mem::ManuallyDrop;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use super::fiber::Signal;
 use super::misuse::{Misuse, NoJobs};
 use super::pool::Pool;
-use super::record::{Kind, Record, State, Switched, Work};
+use super::record::{Body, Kind, Record, State, Switched, Work, serve};
 use super::{Step, WaitCtx};
 use std::marker::PhantomData;
 use std::panic;
@@ -38,13 +38,11 @@ impl<T: 'static> Live<T> {
     {
         let record = Pool::here().ok_or(NoJobs::ThreadEnded)?.claim(ctx)?;
         let layout = Layout::new::<Storage<F, T>>();
-        let (args, heap) = match record.area(layout) {
-            Some(args) => (args, None),
-            None => (allocate(layout), Some(layout)),
+        let Some(args) = record.prepare(&Typed::<F, T>::KIND, layout) else {
+            alloc::handle_alloc_error(layout)
         };
-        // SAFETY: `args` is valid for this layout and nobody else's.
+        // SAFETY: the place is for this layout and nobody else's.
         unsafe { args.cast::<F>().write(f) };
-        record.work.set(Work { func: Typed::<F, T>::run, args, heap, kind: &Typed::<F, T>::KIND });
         Ok(Self { record: NonNull::from(record), result: PhantomData })
     }
 
@@ -54,17 +52,11 @@ impl<T: 'static> Live<T> {
         unsafe { self.record.as_ref() }
     }
 
-    #[inline]
-    fn pool(&self) -> &Pool {
-        // SAFETY: a pool stays as long as one of its jobs is unfinished.
-        unsafe { self.record().pool.as_ref() }
-    }
-
     /// Runs the job until it pauses or ends. `Ok(Finished)` consumes `live`, and so does a panic in the job.
-    #[inline]
+    #[inline(always)]
     pub(super) fn resume(live: &mut Option<Self>) -> Result<Step<T>, Misuse> {
         let Some(this) = live else { return Err(Misuse::Finished) };
-        let (record, pool) = (this.record(), this.pool());
+        let (record, pool) = (this.record(), this.record().pool());
         pool.ready_to_switch()?;
         if record.state.get() == State::Running {
             return Err(Misuse::Running);
@@ -81,14 +73,13 @@ impl<T: 'static> Live<T> {
 
     /// Ends a job that nobody wants any more.
     pub(super) fn abandon(self) {
-        self.pool().abandon(self.record());
+        self.record().pool().abandon(self.record());
     }
 
     /// Takes the outcome of a job that has ended.
     #[inline]
     fn finish(self) -> T {
-        // SAFETY: the stack goes back to the pool of this thread, which stays until the thread ends.
-        let (record, pool) = unsafe { (self.record.as_ref(), self.record.as_ref().pool.as_ref()) };
+        let (record, pool) = (self.record(), self.record().pool());
         pool.counters.finished.bump();
         if let Some(payload) = record.take_panic() {
             pool.release(record);
@@ -103,23 +94,26 @@ impl<T: 'static> Live<T> {
     }
 }
 
-impl<F: FnOnce() -> T, T> Typed<F, T> {
-    const KIND: Kind = Kind {
-        name: std::any::type_name::<F>,
-        raw: false,
-        drop_unstarted: Self::drop_unstarted,
-        drop_result: Self::drop_result,
-    };
-
-    /// The function of the raw job.
-    unsafe extern "C-unwind" fn run(args: *mut c_void) -> c_int {
+impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
+    #[inline]
+    unsafe fn run(record: &Record) {
+        let Work { args, .. } = record.work.get();
         // SAFETY: the closure lies here until the job begins, which is now, and once.
         let closure = unsafe { args.cast::<F>().read() };
         let result = closure();
         // SAFETY: the place is large enough for either, and the closure has left it.
         unsafe { args.cast::<T>().write(result) };
-        1
     }
+}
+
+impl<F: FnOnce() -> T + 'static, T: 'static> Typed<F, T> {
+    const KIND: Kind = Kind {
+        name: std::any::type_name::<F>,
+        raw: false,
+        root: serve::<Self>,
+        drop_unstarted: Self::drop_unstarted,
+        drop_result: Self::drop_result,
+    };
 
     unsafe fn drop_unstarted(args: *mut c_void) {
         // SAFETY: the caller knows that the job has not begun, so the closure is still here.
@@ -130,17 +124,4 @@ impl<F: FnOnce() -> T, T> Typed<F, T> {
         // SAFETY: the caller knows that the job has returned, so its result lies here.
         unsafe { args.cast::<T>().drop_in_place() };
     }
-}
-
-#[cold]
-fn allocate(layout: Layout) -> *mut c_void {
-    if layout.size() == 0 {
-        return ptr::without_provenance_mut(layout.align());
-    }
-    // SAFETY: the layout has a size.
-    let memory = unsafe { alloc::alloc(layout) };
-    if memory.is_null() {
-        alloc::handle_alloc_error(layout);
-    }
-    memory.cast()
 }

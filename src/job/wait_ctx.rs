@@ -171,6 +171,7 @@ pub(super) struct Shared {
     deleted: Cell<usize>,
     callback: RefCell<Option<Callback>>,
     status: Cell<WaitStatus>,
+    user_data: Cell<usize>,
     freed: Cell<bool>,
     /// Unfinished raw jobs that were started with this context.
     raw_jobs: RefCell<Vec<Handle>>,
@@ -326,6 +327,16 @@ impl WaitCtx {
     /// The status (statement 22).
     pub fn status(&self) -> WaitStatus {
         self.shared.status.get()
+    }
+
+    /// Sets the user data: a word for whoever wraps contexts, and finds them again through a [`WaitCtxRef`].
+    pub fn set_user_data(&self, user_data: usize) {
+        self.shared.user_data.set(user_data);
+    }
+
+    /// The user data; 0 until somebody sets it.
+    pub fn user_data(&self) -> usize {
+        self.shared.user_data.get()
     }
 
     /// Whether the application has dropped the context; only a [`WaitCtxRef`] can see that.
