@@ -11,7 +11,7 @@
 //! A thread finds its instance in a thread-local table; the end of the thread gives the pair back. The table
 //! holds engines weakly: an engine that was dropped is forgotten at the next look.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,13 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use device_sim::{Completion, QueuePair};
 use zeroize::Zeroize;
 
-use super::Inner;
+use super::{Inner, callback};
 use super::poller::Poller;
 use super::stats::Counters;
 use super::wake_fd::ThreadWaker;
 use crate::error::Error;
 
-/// Completions reaped at a time, so that no borrow is held while user code runs.
+/// Completions reaped at a time.
 const REAP_BATCH: usize = 64;
 
 /// Buffers kept for copying borrowed slices.
@@ -79,6 +79,8 @@ pub(crate) struct Instance {
     poller: RefCell<Option<Arc<Poller>>>,
     reaped: RefCell<VecDeque<u64>>,
     buffers: RefCell<Vec<Vec<u8>>>,
+    /// Whether the poller's interrupt was armed and may have been raised since.
+    pub(crate) armed: Cell<bool>,
 }
 
 impl Instance {
@@ -94,6 +96,7 @@ impl Instance {
             poller: RefCell::new(None),
             reaped: RefCell::default(),
             buffers: RefCell::default(),
+            armed: Cell::new(false),
         };
         instance.pair_index = instance.with_pair(|pair| pair.index());
         instance
@@ -111,6 +114,12 @@ impl Instance {
             Access::Shared(pair) => body(&mut lock(pair)),
             Access::Returned => unreachable!("an instance is out of the table before its pair goes back"),
         }
+    }
+
+    /// As [`Instance::with_pair`], for calls that may wake others: a callback of an application is called when the
+    /// pair has been let go.
+    pub(crate) fn with_waking_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
+        callback::put_by_during(|| self.with_pair(body))
     }
 
     /// The thread's poller, made at first use and attached to the pair.
@@ -134,21 +143,21 @@ impl Instance {
 
     /// Reaps what is there: this thread's tokens are kept for [`Instance::next_token`], others are forwarded.
     pub(crate) fn reap(&self, engine: &Inner, owner: u32) -> usize {
-        let mut batch = [const { None::<Completion> }; REAP_BATCH];
-        let mut filled = 0;
-        let reaped = self.with_pair(|pair| {
-            pair.reap(REAP_BATCH, &mut |completion| {
-                batch[filled] = Some(completion);
-                filled += 1;
+        let mut others = Vec::<Completion>::new();
+        let reaped = callback::put_by_during(|| {
+            let mut own = self.reaped.borrow_mut();
+            self.with_pair(|pair| {
+                pair.reap(REAP_BATCH, &mut |completion| {
+                    if completion.owner == owner {
+                        own.push_back(completion.user_data);
+                    } else {
+                        others.push(completion);
+                    }
+                })
             })
         });
-        let mut own = self.reaped.borrow_mut();
-        for completion in batch.iter().take(filled).flatten() {
-            if completion.owner == owner {
-                own.push_back(completion.user_data);
-            } else {
-                engine.pollers.forward(completion.owner, completion.user_data);
-            }
+        for completion in others {
+            engine.pollers.forward(completion.owner, completion.user_data);
         }
         reaped
     }
@@ -164,6 +173,21 @@ impl Instance {
         !self.reaped.borrow().is_empty()
             || poller.has_ready()
             || engine.remotes[self.pair_index].completions_pending()
+    }
+
+    /// Asks to be interrupted, unless there is something already; says whether the thread may sleep.
+    pub(crate) fn arm(&self, engine: &Inner, poller: &Poller) -> bool {
+        // Armed first, looked at once more after: a completion in between is not missed.
+        poller.interrupt().arm();
+        self.armed.set(true);
+        !self.has_tokens(engine, poller)
+    }
+
+    /// Takes the request back. Reads the fd only if it may have been written.
+    pub(crate) fn disarm(&self, poller: &Poller) {
+        if self.armed.replace(false) && !poller.interrupt().disarm() {
+            poller.interrupt().clear();
+        }
     }
 
     /// An empty buffer with room for `capacity` bytes, from this thread's pool if it has one.

@@ -26,6 +26,7 @@ use self::stats::Registry;
 use crate::error::Error;
 use crate::job::WaitKey;
 
+mod callback;
 mod config;
 mod fault;
 mod instance;
@@ -200,7 +201,7 @@ impl Engine {
         }
         let instance = instance::of_thread(&self.inner);
         let poller = instance.poller(&self.inner)?;
-        poller.interrupt().disarm();
+        instance.disarm(&poller);
         let mut handed_out = 0;
         while handed_out < max {
             if let Some(token) = instance.next_token(&poller) {
@@ -208,12 +209,10 @@ impl Engine {
                 instance.counters.polled.add(1);
                 f(token);
             } else if instance.reap(&self.inner, poller.owner()) == 0 {
-                // Armed first, looked at once more after: a completion in between is not missed.
-                poller.interrupt().arm();
-                if !instance.has_tokens(&self.inner, &poller) {
+                if instance.arm(&self.inner, &poller) {
                     break;
                 }
-                poller.interrupt().disarm();
+                instance.disarm(&poller);
             }
         }
         Ok(handed_out)

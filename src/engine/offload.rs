@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use device_sim::{
-    Operation, RefusedReason, Remote, Request, Session, Status, Ticket, TicketState, WakeState,
+    Operation, RefusedReason, Remote, Request, Session, Status, SubmitParkedError, Ticket, TicketState, WakeState,
 };
 use zeroize::Zeroize;
 
+use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::wait::{self, Armed, BlockWait, JobWait, SlotWake, Wait};
 use super::wake_fd::WakeFd;
@@ -225,21 +226,23 @@ impl<'e> Flight<'e> {
         }
     }
 
-    fn armed_with(&self, wake_fd: Option<Arc<WakeFd>>) {
-        if let Some(live) = &mut *self.live.borrow_mut() {
-            live.wake_fd = wake_fd;
-        }
-    }
-
-    /// Takes the result, through this thread's own end of the pair where it has it.
+    /// Takes the result. A request that was delivered by reaping carries no waker, and so no code of others that
+    /// could run in here; it is taken through this thread's own end of the pair, which costs less.
     fn take(&self) -> Option<(Request, Status)> {
         let instance = instance::of_thread(self.engine);
-        let taken = if instance.pair_index() == self.pair_index {
-            instance.with_pair(|pair| pair.take(self.ticket))
+        let plain = self.engine.config.delivery() == DeliveryMode::Poll;
+        let taken = if plain && instance.pair_index() == self.pair_index {
+            instance.with_waking_pair(|pair| pair.take(self.ticket))
         } else {
             self.remote().take(self.ticket)
         };
-        taken.inspect(|_| drop(self.live.borrow_mut().take()))
+        taken.inspect(|_| self.landed())
+    }
+
+    /// The request is no longer this flight's.
+    fn landed(&self) {
+        let live = self.live.borrow_mut().take();
+        drop(live);
     }
 
     /// Takes the request back before it is done; waits at most for one batch's computation.
@@ -335,8 +338,7 @@ fn submit<'e, W: Wait>(
     };
     match refusal.reason {
         RefusedReason::Full => park(engine, wait, refusal.request),
-        RefusedReason::DeviceDead => Err(refused(wait, Error::DeviceDead, refusal.request)),
-        _ => Err(refused(wait, Error::Closed, refusal.request)),
+        reason => Err(refused(wait, refusal_error(reason), refusal.request)),
     }
 }
 
@@ -352,7 +354,7 @@ fn park<'e, W: Wait>(
     let instance = instance::of_thread(engine);
     instance.counters.parked.add(1);
     wait.set_status(WaitStatus::Eagain);
-    let ticket = instance.with_pair(|pair| pair.park(request, waker));
+    let ticket = instance.with_waking_pair(|pair| pair.park(request, waker));
     Ok((Flight::new(engine, instance.pair_index(), ticket, wake_fd), Stage::Parked))
 }
 
@@ -374,14 +376,25 @@ fn use_slot<'e, W: Wait>(
             return Err(refused(wait, error, flight.give_up()));
         }
     };
-    flight.armed_with(wake_fd);
-    match instance.with_pair(|pair| pair.submit_parked(flight.ticket, delivery)) {
-        Ok(()) => {
+    match instance.with_waking_pair(|pair| pair.submit_parked(flight.ticket, delivery)) {
+        Ok(ticket) => {
+            flight.landed();
             wait.set_status(WaitStatus::Ok);
-            Ok((flight, Stage::InFlight))
+            Ok((Flight::new(engine, flight.pair_index, ticket, wake_fd), Stage::InFlight))
+        }
+        Err(SubmitParkedError::Refused(refusal)) => {
+            flight.landed();
+            Err(refused(wait, refusal_error(refusal.reason), refusal.request))
         }
         // The device was reset or died between the grant and now: the request is done, with that status.
-        Err(_) => Ok((flight, Stage::Parked)),
+        Err(SubmitParkedError::NotGranted { .. }) => Ok((flight, Stage::Parked)),
+    }
+}
+
+const fn refusal_error(reason: RefusedReason) -> Error {
+    match reason {
+        RefusedReason::DeviceDead => Error::DeviceDead,
+        _ => Error::Closed,
     }
 }
 

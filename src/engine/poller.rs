@@ -11,12 +11,12 @@
 //! when something was added while its thread had said that it would sleep.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Wake;
 
 use device_sim::Interrupt;
-use nix::errno::Errno;
 
 /// The ready list and interrupt of one engine and thread.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    fn new(owner: u32) -> Result<Self, Errno> {
+    fn new(owner: u32) -> io::Result<Self> {
         Ok(Self {
             owner,
             interrupt: Arc::new(Interrupt::new()?),
@@ -102,7 +102,7 @@ struct Table {
 }
 
 impl Pollers {
-    pub(crate) fn register(&self) -> Result<Arc<Poller>, Errno> {
+    pub(crate) fn register(&self) -> io::Result<Arc<Poller>> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.by_owner.retain(|_, poller| poller.strong_count() > 0);
         let poller = Arc::new(Poller::new(table.next)?);

@@ -11,11 +11,13 @@
 //! An operation is one state machine (see `offload`); a way of waiting is a [`Wait`]. Another job framework fills
 //! the same trait with its own four functions.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use device_sim::{Delivery, Interrupt, TicketState, WakeState};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Inner;
 use super::config::DeliveryMode;
@@ -23,7 +25,8 @@ use super::fault::FaultKind;
 use super::instance;
 use super::offload::Flight;
 use super::poller::TokenWaker;
-use super::wake_fd::{CallbackWaker, Registration, WakeFd};
+use super::callback::CallbackWaker;
+use super::wake_fd::{Registration, WakeFd};
 use crate::error::Error;
 use crate::job::{self, Pause, WaitStatus};
 
@@ -105,7 +108,7 @@ impl JobWait {
         let registration =
             Registration::of(&ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)?;
         Ok(Some(match ctx.callback() {
-            Some(callback) => (Waker::from(Arc::new(CallbackWaker(callback))), None),
+            Some(callback) => (Waker::from(CallbackWaker::new(callback)), None),
             None => (registration.waker().clone(), Some(Arc::clone(registration.fd()))),
         }))
     }
@@ -185,7 +188,7 @@ impl Wait for JobWait {
                 flight.take_token();
                 true
             }
-            WakeState::Cancelled | WakeState::Idle => true,
+            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => true,
         }
     }
 
@@ -266,11 +269,14 @@ impl BlockWait {
         }
         let Ok(poller) = instance.poller(engine) else { return std::thread::yield_now() };
         poller.interrupt().arm();
+        instance.armed.set(true);
         let pending = engine.remotes[instance.pair_index()].completions_pending();
         if !pending && flight.is_waiting() {
-            poller.interrupt().wait();
+            let fd = PollFd::new(poller.interrupt().as_fd(), PollFlags::POLLIN);
+            // An interrupted sleep is a short one; whoever waits looks again.
+            let _ = poll(&mut [fd], PollTimeout::NONE);
         }
-        poller.interrupt().disarm();
+        instance.disarm(&poller);
     }
 }
 
@@ -320,8 +326,7 @@ impl Wait for BlockWait {
         // The sleep may have taken the interrupt that the application waits for: tell it again.
         let instance = instance::of_thread(engine);
         let _ = instance.with_poller(engine, |poller| {
-            poller.interrupt().arm();
-            if instance.has_tokens(engine, poller) {
+            if !instance.arm(engine, poller) {
                 poller.interrupt().raise();
             }
         });

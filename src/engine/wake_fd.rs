@@ -16,6 +16,7 @@
 //! not yet taken; whoever reads more than is his writes the rest back.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
@@ -24,7 +25,7 @@ use device_sim::fork;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::job::{Callback, WaitCtx, WaitKey};
+use crate::job::{WaitCtx, WaitKey};
 
 /// The eventfd, open or closed.
 #[derive(Debug)]
@@ -104,13 +105,13 @@ impl Registration {
         ctx: &WaitCtx,
         key: WaitKey,
         keep_alive: &Arc<T>,
-    ) -> Result<std::rc::Rc<Self>, Errno> {
+    ) -> Result<Rc<Self>, Errno> {
         if let Some(found) = Self::find(ctx, key) {
             return Ok(found);
         }
         let fd = Arc::new(WakeFd::open()?);
         let waker = Waker::from(Arc::clone(&fd));
-        let registration = std::rc::Rc::new(Self { fd: Arc::clone(&fd), waker });
+        let registration = Rc::new(Self { fd: Arc::clone(&fd), waker });
         let identity = Arc::clone(keep_alive);
         let raw = fd.raw_fd();
         ctx.set_wait_fd(
@@ -126,7 +127,7 @@ impl Registration {
     }
 
     /// The registration of the engine with this key, if it has one in `ctx`.
-    pub(crate) fn find(ctx: &WaitCtx, key: WaitKey) -> Option<std::rc::Rc<Self>> {
+    pub(crate) fn find(ctx: &WaitCtx, key: WaitKey) -> Option<Rc<Self>> {
         ctx.fd(key)?.data?.downcast().ok()
     }
 
@@ -136,20 +137,6 @@ impl Registration {
 
     pub(crate) fn waker(&self) -> &Waker {
         &self.waker
-    }
-}
-
-/// The waker that calls a wait context's callback.
-#[derive(Clone)]
-pub(crate) struct CallbackWaker(pub(crate) Callback);
-
-impl Wake for CallbackWaker {
-    fn wake(self: Arc<Self>) {
-        (self.0)();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        (self.0)();
     }
 }
 

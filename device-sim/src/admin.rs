@@ -1,0 +1,92 @@
+//! The admin queue: control of the device, apart from its data. One channel per driver; sending rings its doorbell.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use crate::core::Installed;
+use crate::doorbell::Doorbell;
+use crate::session::SessionId;
+use crate::sync::{AtomicU64, Ordering};
+
+/// What a driver drops when a command has been carried out, signals and all.
+pub(crate) type Ack = Sender<Infallible>;
+
+/// What a driver can be told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Install(SessionId, Installed),
+    Remove(SessionId),
+    /// Acknowledge when nothing is in flight.
+    Drain(Ack),
+    /// Another worker of this device has panicked.
+    Die,
+    Reset(Ack),
+    Stop,
+}
+
+/// The sending side of all admin queues of a device.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    queues: Vec<Queue>,
+    deaths: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Queue {
+    sender: Sender<Command>,
+    sent: AtomicU64,
+    doorbell: Arc<Doorbell>,
+}
+
+impl Admin {
+    /// One queue for each doorbell, and their receiving ends.
+    pub(crate) fn new(doorbells: &[Arc<Doorbell>]) -> (Self, Vec<Receiver<Command>>) {
+        let (queues, receivers) = doorbells.iter().map(Queue::new).unzip();
+        (Self { queues, deaths: AtomicU64::new(0) }, receivers)
+    }
+
+    /// Tells every driver.
+    pub(crate) fn tell_all(&self, command: impl Fn() -> Command) {
+        self.queues.iter().for_each(|queue| queue.tell(command()));
+    }
+
+    /// Tells every driver; the returned receiver is disconnected when all have carried it out.
+    pub(crate) fn ask_all(&self, command: impl Fn(Ack) -> Command) -> Receiver<Infallible> {
+        let (ack, done) = bounded(0);
+        self.tell_all(|| command(ack.clone()));
+        done
+    }
+
+    /// How many commands were sent to a driver.
+    pub(crate) fn sent(&self, number: usize) -> u64 {
+        self.queues[number].sent.load(Ordering::Acquire)
+    }
+
+    /// Driver `number` has panicked: the others hear of it before anybody can see the consequences.
+    pub(crate) fn died(&self, number: usize) {
+        self.deaths.fetch_add(1, Ordering::Relaxed);
+        let others = self.queues.iter().enumerate().filter(|(other, _)| *other != number);
+        others.for_each(|(_, queue)| queue.tell(Command::Die));
+    }
+
+    pub(crate) fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::Relaxed)
+    }
+}
+
+impl Queue {
+    fn new(doorbell: &Arc<Doorbell>) -> (Self, Receiver<Command>) {
+        let (sender, receiver) = unbounded();
+        let doorbell = Arc::clone(doorbell);
+        (Self { sender, sent: AtomicU64::new(0), doorbell }, receiver)
+    }
+
+    fn tell(&self, command: Command) {
+        // A driver that has stopped hears nothing more, and need not.
+        let _ = self.sender.send(command);
+        self.sent.fetch_add(1, Ordering::Release);
+        self.doorbell.ring();
+    }
+}

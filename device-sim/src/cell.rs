@@ -1,0 +1,552 @@
+//! Cells: where a request lives from submit to take, and the two words that say whose it is.
+//!
+//! ```text
+//!   claim word = generation (48) | status (8) | state (8)         who owns the payload
+//!
+//!                  place                    claim            finish
+//!        FREE ───────────────► QUEUED ───────────► EXECUTING ──────► DONE          device: ─── and ═══
+//!         ▲ │ place                ┆            postpone ║ ▲ resume   ┆           host:   ┆┆┆ (a CAS each)
+//!         │ └───► PARKED ─grant─► GRANTED                ▼ ║          ┆
+//!         │          ┆              ┆   ┆           EXECUTED          ┆
+//!         │          ┆              ┆   ┆              ┆              ┆
+//!         └─ release ┴┄┄┄┄┄┄┄ TAKEN ┴┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┘           generation + 1
+//!
+//!   wake word = generation (48) | state (16)                      whose the waker is
+//!
+//!        IDLE      ARMED ───────► SENDING ───────► SENT           sender: ───
+//!                    ┆               ┆                            host:   ┆┆┆
+//!                    ▼               ▼
+//!                CANCELLED       RELEASED   the host has let go of the cell: the sender frees it
+//! ```
+//!
+//! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nobody else.
+//! The device owns it from `claim` (or `resume`) until `finish` (or `postpone`) and only there; the host's winner
+//! owns it in TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a
+//! copied ticket fails its compare-and-swap and hits nothing. A cell whose wake is being sent is not reused: the
+//! last of the host and the sender frees it, and neither waits for the other.
+#![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
+
+mod slab;
+
+use std::fmt;
+use std::task::Waker;
+
+pub(crate) use slab::{Allocator, Slab};
+
+use crate::request::{Request, Status};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned};
+
+/// Names one request of one queue pair, from submit until its result is taken.
+///
+/// A copy is as good as the original: every change of ownership is a compare-and-swap that one of them wins, and
+/// what the others get is "stale". A ticket of another queue pair is stale too.
+#[must_use = "the ticket is the way to the result"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    index: u32,
+    pair: u16,
+    generation: u64,
+}
+
+impl Ticket {
+    pub(crate) const fn index(self) -> u32 {
+        self.index
+    }
+
+    pub(crate) const fn generation(self) -> u64 {
+        self.generation
+    }
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TicketState {
+    /// Waiting for a slot.
+    Parked,
+    /// A slot is reserved; [`QueuePair::submit_parked`](crate::QueuePair::submit_parked) uses it.
+    Granted,
+    /// Submitted, and not yet done.
+    InFlight,
+    /// Done: the result can be taken.
+    Done(Status),
+    /// Taken, revoked, or never of this queue pair.
+    Stale,
+}
+
+/// What became of the wake that a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeState {
+    /// The request carries none.
+    Idle,
+    /// It will be sent.
+    Armed,
+    /// The waker is being called at this moment. It stays so after the request was taken, until the call returns.
+    Sending,
+    /// It was sent (or, under polling, reaped).
+    Sent,
+    /// It was cancelled and will not be sent.
+    Cancelled,
+    /// The ticket is stale, and nothing is being sent for it.
+    Stale,
+}
+
+/// What a request arms when it is placed.
+#[derive(Debug)]
+pub(crate) enum Arm {
+    /// Nothing.
+    Silent,
+    /// A waker, called once.
+    Waker(Waker),
+    /// No waker: reaping is what takes the wake.
+    Reap,
+}
+
+/// The state that a request begins in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placed {
+    /// Waiting for a slot.
+    Parked,
+    /// For the device to claim, once its entry is in the ring.
+    Queued,
+    /// Refused before it began.
+    Done(Status),
+}
+
+mod claim {
+    pub(super) const FREE: u64 = 0;
+    pub(super) const PARKED: u64 = 1;
+    pub(super) const GRANTED: u64 = 2;
+    pub(super) const QUEUED: u64 = 3;
+    pub(super) const EXECUTING: u64 = 4;
+    pub(super) const EXECUTED: u64 = 5;
+    pub(super) const DONE: u64 = 6;
+    pub(super) const TAKEN: u64 = 7;
+}
+
+mod wake {
+    pub(super) const IDLE: u64 = 0;
+    pub(super) const ARMED: u64 = 1;
+    pub(super) const SENDING: u64 = 2;
+    pub(super) const SENT: u64 = 3;
+    pub(super) const CANCELLED: u64 = 4;
+    pub(super) const RELEASED: u64 = 5;
+}
+
+const GENERATION_SHIFT: u32 = 16;
+const GENERATION_MASK: u64 = (1 << 48) - 1;
+
+const fn word(generation: u64, state: u64) -> u64 {
+    generation << GENERATION_SHIFT | state
+}
+
+const fn generation_of(word: u64) -> u64 {
+    word >> GENERATION_SHIFT
+}
+
+const fn state_of(word: u64) -> u64 {
+    word & 0xff
+}
+
+const fn with_status(word: u64, status: Status) -> u64 {
+    word | (status as u64) << 8
+}
+
+const fn status_of(word: u64) -> Status {
+    Status::from_code((word >> 8 & 0xff) as u8)
+}
+
+/// A request that the device owns: the one key to its payload and to its end. Not `Clone`.
+#[must_use = "a request that is never finished stays in flight"]
+#[derive(Debug)]
+pub(crate) struct Executing {
+    ticket: Ticket,
+    slab: u64,
+}
+
+/// A wake that is being sent: the one key to its end. Not `Clone`.
+#[must_use = "a wake that never ends holds its cell for ever"]
+#[derive(Debug)]
+pub(crate) struct Sending {
+    ticket: Ticket,
+    slab: u64,
+}
+
+/// A free cell that its holder alone may fill. Not `Clone`.
+#[must_use = "a free cell that is dropped is never used again"]
+#[derive(Debug)]
+pub(crate) struct Vacant {
+    index: u32,
+    slab: u64,
+}
+
+/// Which of the host's doors a request left by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    Parked,
+    Granted,
+    Queued,
+    Executed,
+    Done(Status),
+}
+
+/// A request that the host has taken out of its cell.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) request: Request,
+    pub(crate) from: From,
+    /// What the caller puts back into an allocator, unless the sender of its wake will.
+    pub(crate) vacant: Option<Vacant>,
+    /// Whether taking it cancelled its wake.
+    pub(crate) cancelled: bool,
+    /// The waker that was not called; dropping it may run anybody's code, so it goes last.
+    pub(crate) waker: Option<Waker>,
+}
+
+/// What came of an attempt to take a request back.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it moves once, to its taker")]
+pub(crate) enum Revocation {
+    Taken(Taken),
+    /// The device owns it for the length of a batch; ask again.
+    Executing,
+    Stale,
+}
+
+/// How the wake of a request that was taken stands.
+enum Settled {
+    /// It will not be sent (any more).
+    Over { cancelled: bool, waker: Option<Waker> },
+    /// It is being sent, and its sender frees the cell.
+    Sending,
+}
+
+/// One request's home. The words, and what the host writes beside them, share the first cache line.
+#[repr(align(64))]
+pub(crate) struct Cell {
+    claim: AtomicU64,
+    wake: AtomicU64,
+    user_data: AtomicU64,
+    next_free: AtomicU32,
+    waker: Owned<Option<Waker>>,
+    payload: Owned<Option<Request>>,
+}
+
+// SAFETY: the two cells inside are reached only by the owner that the claim and wake words name, and ownership
+// passes by compare-and-swap with acquire and release; a request and a waker may themselves move between threads.
+unsafe impl Sync for Cell {}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("claim", &self.claim).field("wake", &self.wake).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Cell {
+    /// A request that nobody took leaves no plaintext behind.
+    fn drop(&mut self) {
+        // SAFETY: `&mut self` excludes everybody else.
+        self.payload.with_mut(|payload| unsafe { (*payload).as_mut().map(Request::wipe) });
+    }
+}
+
+impl Cell {
+    fn new() -> Self {
+        Self {
+            claim: AtomicU64::new(word(1, claim::FREE)),
+            wake: AtomicU64::new(word(1, wake::IDLE)),
+            user_data: AtomicU64::new(0),
+            next_free: AtomicU32::new(0),
+            waker: Owned::new(None),
+            payload: Owned::new(None),
+        }
+    }
+
+    /// Moves the claim word of `generation` from one state to another, keeping its status.
+    fn swap_claim(&self, generation: u64, from: u64, to: u64) -> Option<Status> {
+        let old = self.claim.load(Ordering::Acquire);
+        if generation_of(old) != generation || state_of(old) != from {
+            return None;
+        }
+        let new = old & !0xff | to;
+        self.claim.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        Some(status_of(old))
+    }
+
+    fn swap_wake(&self, generation: u64, from: u64, to: u64) -> bool {
+        let (from, to) = (word(generation, from), word(generation, to));
+        self.wake.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// The host's side.
+impl Slab {
+    /// Fills a free cell.
+    pub(crate) fn place(&self, vacant: Vacant, request: Request, arm: Arm, placed: Placed) -> Ticket {
+        assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
+        let cell = self.cell_at(vacant.index);
+        let generation = generation_of(cell.claim.load(Ordering::Relaxed));
+        cell.user_data.store(request.user_data, Ordering::Relaxed);
+        let (wake, waker) = match arm {
+            Arm::Silent => (wake::IDLE, None),
+            Arm::Reap => (wake::ARMED, None),
+            Arm::Waker(waker) => (wake::ARMED, Some(waker)),
+        };
+        // SAFETY: the cell is FREE and `vacant`, which is used up here, was the only key to it.
+        cell.payload.with_mut(|payload| unsafe { *payload = Some(request) });
+        if waker.is_some() {
+            // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
+            cell.waker.with_mut(|slot| unsafe { *slot = waker });
+        }
+        cell.wake.store(word(generation, wake), Ordering::Relaxed);
+        let claim = match placed {
+            Placed::Parked => word(generation, claim::PARKED),
+            Placed::Queued => word(generation, claim::QUEUED),
+            Placed::Done(status) => with_status(word(generation, claim::DONE), status),
+        };
+        cell.claim.store(claim, Ordering::Release);
+        Ticket { index: vacant.index, pair: self.tag(), generation }
+    }
+
+    /// PARKED to GRANTED; `false` when the request is no longer parked.
+    pub(crate) fn grant(&self, ticket: Ticket) -> bool {
+        self.swap(ticket, claim::PARKED, claim::GRANTED).is_some()
+    }
+
+    /// Takes a request that is done.
+    pub(crate) fn take_done(&self, ticket: Ticket) -> Option<Taken> {
+        let status = self.swap(ticket, claim::DONE, claim::TAKEN)?;
+        Some(self.empty(ticket, From::Done(status)))
+    }
+
+    /// Takes a request that the device has not met.
+    pub(crate) fn take_queued(&self, ticket: Ticket) -> Option<Taken> {
+        self.swap(ticket, claim::QUEUED, claim::TAKEN)?;
+        Some(self.empty(ticket, From::Queued))
+    }
+
+    /// Takes a request that has a slot reserved.
+    pub(crate) fn take_granted(&self, ticket: Ticket) -> Option<Taken> {
+        self.swap(ticket, claim::GRANTED, claim::TAKEN)?;
+        Some(self.empty(ticket, From::Granted))
+    }
+
+    /// Takes a request wherever it is, unless the device owns it at this moment.
+    pub(crate) fn revoke(&self, ticket: Ticket) -> Revocation {
+        let Some(cell) = self.cell(ticket) else { return Revocation::Stale };
+        loop {
+            let old = cell.claim.load(Ordering::Acquire);
+            if generation_of(old) != ticket.generation {
+                return Revocation::Stale;
+            }
+            let from = match state_of(old) {
+                claim::PARKED => From::Parked,
+                claim::GRANTED => From::Granted,
+                claim::QUEUED => From::Queued,
+                claim::EXECUTED => From::Executed,
+                claim::DONE => From::Done(status_of(old)),
+                claim::EXECUTING => return Revocation::Executing,
+                _ => return Revocation::Stale,
+            };
+            if cell.swap_claim(ticket.generation, state_of(old), claim::TAKEN).is_some() {
+                return Revocation::Taken(self.empty(ticket, from));
+            }
+        }
+    }
+
+    pub(crate) fn is_parked(&self, ticket: Ticket) -> bool {
+        self.state(ticket) == TicketState::Parked
+    }
+
+    pub(crate) fn state(&self, ticket: Ticket) -> TicketState {
+        let Some(cell) = self.cell(ticket) else { return TicketState::Stale };
+        let claim = cell.claim.load(Ordering::Acquire);
+        if generation_of(claim) != ticket.generation {
+            return TicketState::Stale;
+        }
+        match state_of(claim) {
+            claim::PARKED => TicketState::Parked,
+            claim::GRANTED => TicketState::Granted,
+            claim::QUEUED | claim::EXECUTING | claim::EXECUTED => TicketState::InFlight,
+            claim::DONE => TicketState::Done(status_of(claim)),
+            _ => TicketState::Stale,
+        }
+    }
+
+    /// Requests between submit and done, counted one by one.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let submitted = |cell: &&Cell| {
+            matches!(
+                state_of(cell.claim.load(Ordering::Acquire)),
+                claim::QUEUED | claim::EXECUTING | claim::EXECUTED
+            )
+        };
+        self.cells().filter(submitted).count() as u64
+    }
+
+    /// Moves the payload out of a cell in TAKEN, and lets go of the cell.
+    fn empty(&self, ticket: Ticket, from: From) -> Taken {
+        let cell = self.cell_at(ticket.index);
+        // SAFETY: the caller has just won the compare-and-swap to TAKEN of this generation.
+        let request = cell.payload.with_mut(|payload| unsafe { (*payload).take() });
+        let request = request.expect("a cell that was taken held a request");
+        match self.settle_wake(ticket) {
+            Settled::Sending => Taken { request, from, vacant: None, cancelled: false, waker: None },
+            Settled::Over { cancelled, waker } => {
+                Taken { request, from, vacant: Some(self.free(ticket)), cancelled, waker }
+            }
+        }
+    }
+
+    /// Ends the wake of a cell in TAKEN: cancels it, or leaves the cell to the sender that is at work.
+    fn settle_wake(&self, ticket: Ticket) -> Settled {
+        let cell = self.cell_at(ticket.index);
+        let mut cancelled = false;
+        loop {
+            match state_of(cell.wake.load(Ordering::Acquire)) {
+                wake::ARMED => {
+                    cancelled = cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED);
+                }
+                wake::SENDING => {
+                    if cell.swap_wake(ticket.generation, wake::SENDING, wake::RELEASED) {
+                        return Settled::Sending;
+                    }
+                }
+                wake::CANCELLED => {
+                    // SAFETY: in CANCELLED no sender comes any more, and TAKEN is the caller's.
+                    let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
+                    return Settled::Over { cancelled, waker };
+                }
+                _ => return Settled::Over { cancelled, waker: None },
+            }
+        }
+    }
+
+    /// TAKEN, and no wake on its way: the cell is nobody's.
+    fn free(&self, ticket: Ticket) -> Vacant {
+        let cell = self.cell_at(ticket.index);
+        let next = ticket.generation.wrapping_add(1) & GENERATION_MASK;
+        cell.wake.store(word(next, wake::IDLE), Ordering::Relaxed);
+        cell.claim.store(word(next, claim::FREE), Ordering::Release);
+        Vacant { index: ticket.index, slab: self.id() }
+    }
+
+    fn swap(&self, ticket: Ticket, from: u64, to: u64) -> Option<Status> {
+        self.cell(ticket)?.swap_claim(ticket.generation, from, to)
+    }
+}
+
+/// The device's side.
+impl Slab {
+    /// The ticket that an entry of the submission ring stands for.
+    pub(crate) fn ticket(&self, index: u32, generation: u64) -> Ticket {
+        Ticket { index, pair: self.tag(), generation }
+    }
+
+    /// QUEUED to EXECUTING: the payload is the device's. `None`: it was revoked.
+    pub(crate) fn claim(&self, ticket: Ticket) -> Option<Executing> {
+        self.swap(ticket, claim::QUEUED, claim::EXECUTING)?;
+        Some(Executing { ticket, slab: self.id() })
+    }
+
+    /// Works on the payload.
+    pub(crate) fn execute<R>(&self, claimed: &mut Executing, f: impl FnOnce(&mut Request) -> R) -> R {
+        let cell = self.executing_cell(claimed);
+        cell.payload.with_mut(|payload| {
+            // SAFETY: the state is EXECUTING, and `claimed`, borrowed mutably, is the only key to it.
+            let payload = unsafe { &mut *payload };
+            f(payload.as_mut().expect("a claimed cell holds a request"))
+        })
+    }
+
+    /// EXECUTING to DONE: the payload is the host's.
+    pub(crate) fn finish(&self, claimed: Executing, status: Status) -> Ticket {
+        self.leave(claimed, claim::DONE, status)
+    }
+
+    /// EXECUTING to EXECUTED: worked on, and not yet due. The host may revoke it.
+    pub(crate) fn postpone(&self, claimed: Executing, status: Status) -> Ticket {
+        self.leave(claimed, claim::EXECUTED, status)
+    }
+
+    /// EXECUTED to EXECUTING, to be finished at once. `None`: it was revoked, and its slot is free already.
+    pub(crate) fn resume(&self, ticket: Ticket) -> Option<(Executing, Status)> {
+        let status = self.swap(ticket, claim::EXECUTED, claim::EXECUTING)?;
+        Some((Executing { ticket, slab: self.id() }, status))
+    }
+
+    /// Whether a postponed request still waits for its time.
+    pub(crate) fn is_postponed(&self, ticket: Ticket) -> bool {
+        self.cell(ticket).is_some_and(|cell| {
+            let claim = cell.claim.load(Ordering::Acquire);
+            generation_of(claim) == ticket.generation && state_of(claim) == claim::EXECUTED
+        })
+    }
+
+    fn leave(&self, claimed: Executing, state: u64, status: Status) -> Ticket {
+        let cell = self.executing_cell(&claimed);
+        let claim = with_status(word(claimed.ticket.generation, state), status);
+        cell.claim.store(claim, Ordering::Release);
+        claimed.ticket
+    }
+
+    fn executing_cell(&self, claimed: &Executing) -> &Cell {
+        assert_eq!(claimed.slab, self.id(), "a request is finished in its own slab");
+        self.cell_at(claimed.ticket.index)
+    }
+}
+
+/// The wake.
+impl Slab {
+    /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or stale.
+    pub(crate) fn begin_wake(&self, ticket: Ticket) -> Option<(Waker, Sending)> {
+        let cell = self.cell(ticket)?;
+        if !cell.swap_wake(ticket.generation, wake::ARMED, wake::SENDING) {
+            return None;
+        }
+        // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets go.
+        let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
+        Some((waker?, Sending { ticket, slab: self.id() }))
+    }
+
+    /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
+    pub(crate) fn end_wake(&self, sending: Sending) -> Option<Vacant> {
+        assert_eq!(sending.slab, self.id(), "a wake ends in its own slab");
+        let cell = self.cell_at(sending.ticket.index);
+        if cell.swap_wake(sending.ticket.generation, wake::SENDING, wake::SENT) {
+            return None;
+        }
+        Some(self.free(sending.ticket))
+    }
+
+    /// ARMED to SENT without a waker, with the request's user data. `None`: cancelled or stale.
+    pub(crate) fn reap(&self, ticket: Ticket) -> Option<u64> {
+        let cell = self.cell(ticket)?;
+        // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
+        // the swap succeeds this value was of this generation too.
+        let user_data = cell.user_data.load(Ordering::Relaxed);
+        cell.swap_wake(ticket.generation, wake::ARMED, wake::SENT).then_some(user_data)
+    }
+
+    /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
+    pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
+        match self.cell(ticket) {
+            Some(cell) if cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED) => WakeState::Armed,
+            _ => self.wake_state(ticket),
+        }
+    }
+
+    pub(crate) fn wake_state(&self, ticket: Ticket) -> WakeState {
+        let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
+        let wake = cell.wake.load(Ordering::Acquire);
+        if generation_of(wake) != ticket.generation {
+            return WakeState::Stale;
+        }
+        match state_of(wake) {
+            wake::ARMED => WakeState::Armed,
+            wake::SENDING | wake::RELEASED => WakeState::Sending,
+            wake::SENT => WakeState::Sent,
+            wake::CANCELLED => WakeState::Cancelled,
+            _ => WakeState::Idle,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The cells of one queue pair: a table of chunks that is only ever appended to, and two lists of free cells.
+//!
+//! ```text
+//!   chunks:  [ 64 cells ][ 128 cells ][ 256 cells ] ...        a chunk never moves and lives as long as the slab
+//!
+//!   the submitting side's list  ◄── take everything ──  the shared list  ◄── one at a time ── any other thread
+//!   (plain, no atomics)             (one swap)          (linked through the cells)
+//! ```
+//!
+//! The shared list is pushed one by one and emptied as a whole, so the same head seen twice means nothing has
+//! changed in between that matters.
+
+use std::sync::{Arc, OnceLock};
+
+use super::{Cell, Ticket, Vacant};
+use crate::sync::{AtomicU32, Ordering, Padded};
+
+const FIRST_CHUNK: usize = 64;
+const CHUNKS: usize = 25;
+const NIL: u32 = u32::MAX;
+
+/// Numbers every slab of the process, so that a key fits the slab that made it and no other.
+static NEXT_ID: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+
+/// The cells of one queue pair.
+#[derive(Debug)]
+pub(crate) struct Slab {
+    id: u64,
+    chunks: [OnceLock<Box<[Cell]>>; CHUNKS],
+    freed: Padded<AtomicU32>,
+}
+
+impl Slab {
+    /// An empty slab and the one allocator that grows it.
+    pub(crate) fn new() -> (Arc<Self>, Allocator) {
+        let slab = Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            freed: Padded(AtomicU32::new(NIL)),
+        });
+        (Arc::clone(&slab), Allocator { slab, free: Vec::new(), chunks: 0 })
+    }
+
+    /// Gives a cell back from any thread.
+    pub(crate) fn put(&self, vacant: Vacant) {
+        assert_eq!(vacant.slab, self.id, "a free cell goes back to its own slab");
+        let cell = self.cell_at(vacant.index);
+        let mut head = self.freed.load(Ordering::Relaxed);
+        loop {
+            cell.next_free.store(head, Ordering::Relaxed);
+            let pushed =
+                self.freed.compare_exchange(head, vacant.index, Ordering::Release, Ordering::Relaxed);
+            match pushed {
+                Ok(_) => return,
+                Err(other) => head = other,
+            }
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What tickets carry of the id.
+    pub(super) fn tag(&self) -> u16 {
+        (self.id & 0xffff) as u16
+    }
+
+    pub(super) fn cell(&self, ticket: Ticket) -> Option<&Cell> {
+        if ticket.pair != self.tag() {
+            return None;
+        }
+        let (chunk, offset) = place_of(ticket.index);
+        self.chunks.get(chunk)?.get()?.get(offset)
+    }
+
+    /// The cell of an index that came from this slab.
+    pub(super) fn cell_at(&self, index: u32) -> &Cell {
+        let (chunk, offset) = place_of(index);
+        &self.chunks[chunk].get().expect("an index in use lies in a chunk that exists")[offset]
+    }
+
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.chunks.iter().map_while(OnceLock::get).flatten()
+    }
+}
+
+/// Which chunk an index lies in, and where there: chunk `k` begins at `64 * (2^k - 1)`.
+fn place_of(index: u32) -> (usize, usize) {
+    let shifted = index as usize + FIRST_CHUNK;
+    let chunk = (shifted.ilog2() - FIRST_CHUNK.ilog2()) as usize;
+    (chunk, shifted - (FIRST_CHUNK << chunk))
+}
+
+/// Hands out free cells; there is one per slab, and it belongs to the submitting side.
+#[derive(Debug)]
+pub(crate) struct Allocator {
+    slab: Arc<Slab>,
+    free: Vec<u32>,
+    chunks: usize,
+}
+
+impl Allocator {
+    /// A free cell; allocates only when more requests are alive than ever before.
+    pub(crate) fn get(&mut self) -> Vacant {
+        let index = self.free.pop().unwrap_or_else(|| self.refill());
+        Vacant { index, slab: self.slab.id }
+    }
+
+    /// Gives a cell back without an atomic instruction.
+    pub(crate) fn put(&mut self, vacant: Vacant) {
+        assert_eq!(vacant.slab, self.slab.id, "a free cell goes back to its own slab");
+        self.free.push(vacant.index);
+    }
+
+    #[cold]
+    fn refill(&mut self) -> u32 {
+        let mut index = self.slab.freed.swap(NIL, Ordering::Acquire);
+        while index != NIL {
+            self.free.push(index);
+            index = self.slab.cell_at(index).next_free.load(Ordering::Relaxed);
+        }
+        self.free.pop().unwrap_or_else(|| self.grow())
+    }
+
+    fn grow(&mut self) -> u32 {
+        assert!(self.chunks < CHUNKS, "two thousand million requests are alive on one queue pair");
+        let len = FIRST_CHUNK << self.chunks;
+        let first = u32::try_from(len - FIRST_CHUNK).expect("the last chunk ends below 2^32");
+        let count = u32::try_from(len).expect("the last chunk is shorter than 2^32");
+        let cells = (0..len).map(|_| Cell::new()).collect();
+        self.slab.chunks[self.chunks].set(cells).expect("the allocator alone adds chunks");
+        self.chunks += 1;
+        self.free.extend((first..first + count).rev());
+        self.free.pop().expect("a new chunk is not empty")
+    }
+}

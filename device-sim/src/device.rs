@@ -1,0 +1,325 @@
+//! A device's life: opened with its workers (or without, stepped by its user), controlled, and closed.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{io, mem};
+
+use crate::admin::{Ack, Admin, Command};
+use crate::cell::Slab;
+use crate::config::{Config, ConfigError};
+use crate::core::Installed;
+use crate::doorbell::Doorbell;
+use crate::driver::{Driver, Port};
+use crate::fork;
+use crate::pair::Pair;
+use crate::queue_pair::QueuePair;
+use crate::ring::ring;
+use crate::session::{Session, SessionId};
+use crate::stats::DeviceStats;
+use crate::stepped::Stepped;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::worker::Worker;
+
+/// Why there is no device.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration is out of range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No thread for a worker.
+    #[error("no thread for a worker of the device: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A simulated crypto accelerator.
+///
+/// Dropping it closes it: everything in flight ends with [`Status::Closed`](crate::Status::Closed), later submissions
+/// are refused, and the workers have ended when the drop returns (it waits for wakers in progress; not so when it
+/// is one of them that drops the device: then the workers end by themselves). Queue pairs, and results in them,
+/// outlive it. In a forked child, dropping it does nothing.
+#[derive(Debug)]
+pub struct Device {
+    config: Config,
+    opened: Instant,
+    fork: u64,
+    pairs: Vec<Arc<Pair>>,
+    ends: Mutex<Vec<QueuePair>>,
+    doorbells: Vec<Arc<Doorbell>>,
+    admin: Arc<Admin>,
+    sessions: Mutex<SessionIds>,
+    resets: AtomicU64,
+    stepped: Option<Stepped>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Device {
+    /// A device with worker threads and the real clock.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: a configuration out of range, or no thread to be had.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        let (mut device, drivers) = Self::build(config, drivers(config))?;
+        for (number, driver) in drivers.into_iter().enumerate() {
+            let doorbell = Arc::clone(&device.doorbells[number]);
+            let worker = Worker::new(driver, device.pairs.clone(), doorbell, device.opened);
+            let builder = thread::Builder::new().name(format!("device-sim-{number}"));
+            let thread = builder.spawn(move || worker.run()).map_err(OpenError::Thread)?;
+            device.threads.push(thread);
+        }
+        Ok(device)
+    }
+
+    /// A device without threads, whose virtual clock the caller moves: [`Device::step`], [`Device::advance`],
+    /// [`Device::run_until_idle`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Config`]: a configuration out of range.
+    pub fn stepped(config: &Config) -> Result<Self, OpenError> {
+        let (mut device, mut drivers) = Self::build(config, 1)?;
+        device.stepped = drivers.pop().map(|driver| Stepped::new(driver, device.pairs.clone()));
+        Ok(device)
+    }
+
+    fn build(config: &Config, drivers: usize) -> Result<(Self, Vec<Driver>), OpenError> {
+        config.validate()?;
+        fork::install();
+        let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
+        let (ends, ports): (Vec<_>, Vec<_>) =
+            (0..config.queue_pairs).map(|index| queue_pair(config, index, &doorbells)).unzip();
+        let pairs = ports.iter().map(|port: &Port| Arc::clone(&port.pair)).collect();
+        let (admin, receivers) = Admin::new(&doorbells);
+        let admin = Arc::new(admin);
+        let mut shares: Vec<Vec<Port>> = doorbells.iter().map(|_| Vec::new()).collect();
+        for port in ports {
+            shares[port.pair.index() % doorbells.len()].push(port);
+        }
+        let drivers = shares
+            .into_iter()
+            .zip(receivers)
+            .enumerate()
+            .map(|(number, (share, commands))| {
+                Driver::new(config, share, number, commands, Arc::clone(&admin))
+            })
+            .collect();
+        let device = Self {
+            config: config.clone(),
+            opened: Instant::now(),
+            fork: fork::generation(),
+            pairs,
+            ends: Mutex::new(ends),
+            doorbells,
+            admin,
+            sessions: Mutex::new(SessionIds::new()),
+            resets: AtomicU64::new(0),
+            stepped: None,
+            threads: Vec::new(),
+        };
+        Ok((device, drivers))
+    }
+
+    /// What it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the caller moves its clock.
+    pub fn is_stepped(&self) -> bool {
+        self.stepped.is_some()
+    }
+
+    /// The submitting ends of all queue pairs, in order; the first call gets them, later ones get none.
+    pub fn take_queue_pairs(&self) -> Vec<QueuePair> {
+        if self.forked() { Vec::new() } else { mem::take(&mut *lock(&self.ends)) }
+    }
+
+    /// Makes a session known to the device; it is there for every request submitted after this returns. In a
+    /// forked child: [`SessionId::NONE`].
+    pub fn create_session(&self, session: Session) -> SessionId {
+        self.install(&Installed::Session(Arc::new(session)))
+    }
+
+    /// A session whose use panics in the device.
+    #[doc(hidden)]
+    pub fn create_panicking_session(&self) -> SessionId {
+        self.install(&Installed::Panics)
+    }
+
+    fn install(&self, installed: &Installed) -> SessionId {
+        if self.forked() {
+            return SessionId::NONE;
+        }
+        let mut sessions = lock(&self.sessions);
+        let id = sessions.create();
+        self.admin.tell_all(|| Command::Install(id, installed.clone()));
+        id
+    }
+
+    /// Forgets a session, soon: requests that name it and are not executed by then end with
+    /// [`Status::InvalidSession`](crate::Status::InvalidSession). Its keys are wiped when the last worker has forgotten
+    /// it. Stale ids are ignored.
+    pub fn remove_session(&self, id: SessionId) {
+        if self.forked() {
+            return;
+        }
+        let mut sessions = lock(&self.sessions);
+        if sessions.remove(id) {
+            self.admin.tell_all(|| Command::Remove(id));
+        }
+    }
+
+    /// Ends everything in flight with [`Status::Reset`](crate::Status::Reset), and brings a dead device back to work.
+    /// Sessions stay. When this returns all wakes have been sent; called by a waker on a worker, it does not wait.
+    pub fn reset(&self) {
+        if self.forked() {
+            return;
+        }
+        self.resets.fetch_add(1, Ordering::Relaxed);
+        self.ask(Command::Reset);
+    }
+
+    /// Waits until nothing is in flight, which may never be while others submit. A stepped device runs until it is
+    /// idle. Called by a waker on a worker, it does not wait.
+    pub fn drain(&self) {
+        if self.stepped.is_some() {
+            self.run_until_idle();
+        } else if !self.forked() {
+            self.ask(Command::Drain);
+        }
+    }
+
+    fn ask(&self, command: impl Fn(Ack) -> Command) {
+        let done = self.admin.ask_all(command);
+        match &self.stepped {
+            Some(stepped) => stepped.obey(),
+            // Nothing is ever sent: the end of the last acknowledgement is what is waited for.
+            None if !self.is_worker() => drop(done.recv()),
+            None => {}
+        }
+    }
+
+    /// One event of a stepped device: every queue pair gets its turn; or, with nothing submitted, the clock goes on
+    /// to the next request that is due, which ends. `false`: nothing to do, or not a stepped device.
+    pub fn step(&self) -> bool {
+        self.steps().is_some_and(Stepped::step)
+    }
+
+    /// Moves the clock of a stepped device, with everything that happens on the way. Nothing on any other.
+    pub fn advance(&self, duration: Duration) {
+        if let Some(stepped) = self.steps() {
+            stepped.advance(duration);
+        }
+    }
+
+    /// Steps until nothing is left to do; returns the number of events.
+    pub fn run_until_idle(&self) -> usize {
+        std::iter::from_fn(|| self.step().then_some(())).count()
+    }
+
+    /// The device's clock, since it was opened: virtual or real.
+    pub fn now(&self) -> Duration {
+        self.steps().map_or_else(|| self.opened.elapsed(), Stepped::now)
+    }
+
+    /// All counters. Looks at every cell: not for hot loops.
+    pub fn stats(&self) -> DeviceStats {
+        let queue_pairs: Vec<_> = self.pairs.iter().map(|pair| pair.stats()).collect();
+        DeviceStats {
+            total: queue_pairs.iter().copied().sum(),
+            queue_pairs,
+            worker_sleeps: self.doorbells.iter().map(|doorbell| doorbell.sleeps()).sum(),
+            deaths: self.admin.deaths(),
+            resets: self.resets.load(Ordering::Relaxed),
+        }
+    }
+
+    fn steps(&self) -> Option<&Stepped> {
+        self.stepped.as_ref().filter(|_| !self.forked())
+    }
+
+    fn forked(&self) -> bool {
+        self.fork != fork::generation()
+    }
+
+    fn is_worker(&self) -> bool {
+        let me = thread::current().id();
+        self.threads.iter().any(|worker| worker.thread().id() == me)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let threads = mem::take(&mut self.threads);
+        if self.forked() {
+            // The threads are the parent's, and what they hold may be locked: leave both as they are.
+            mem::forget((threads, self.stepped.take()));
+            return;
+        }
+        self.admin.tell_all(|| Command::Stop);
+        if let Some(stepped) = &self.stepped {
+            stepped.obey();
+        }
+        let me = thread::current().id();
+        if threads.iter().all(|worker| worker.thread().id() != me) {
+            // A worker's own panics are fenced: it ends in order.
+            threads.into_iter().for_each(|worker| drop(worker.join()));
+        }
+    }
+}
+
+/// Workers that get a core of their own. A modelled device is one core, which schedules for all queue pairs.
+fn drivers(config: &Config) -> usize {
+    if config.completion_nsec > 0 { 1 } else { config.workers.min(config.queue_pairs) }
+}
+
+/// Both ends of a queue pair, served by one of the workers.
+fn queue_pair(config: &Config, index: usize, doorbells: &[Arc<Doorbell>]) -> (QueuePair, Port) {
+    let (slab, cells) = Slab::new();
+    let (submit, submitted) = ring(config.depth);
+    let (complete, completed) = ring(config.depth);
+    let doorbell = Arc::clone(&doorbells[index % doorbells.len()]);
+    let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view()));
+    let end = QueuePair::new(Arc::clone(&pair), cells, submit, completed);
+    (end, Port::new(pair, submitted, complete))
+}
+
+/// Hands out session ids.
+#[derive(Debug)]
+struct SessionIds {
+    first_generation: u32,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl SessionIds {
+    fn new() -> Self {
+        // Devices begin at different numbers, so that an id of one is hardly ever an id of another.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let first_generation = NEXT.fetch_add(1 << 16, Ordering::Relaxed);
+        Self { first_generation, generations: Vec::new(), free: Vec::new() }
+    }
+
+    fn create(&mut self) -> SessionId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.generations.push(self.first_generation);
+            u32::try_from(self.generations.len() - 1).expect("fewer than 2^32 sessions")
+        });
+        SessionId { index, generation: self.generations[index as usize] }
+    }
+
+    /// `false`: the id is stale.
+    fn remove(&mut self, id: SessionId) -> bool {
+        match self.generations.get_mut(id.index as usize) {
+            Some(generation) if *generation == id.generation => {
+                *generation = generation.wrapping_add(1);
+                self.free.push(id.index);
+                true
+            }
+            _ => false,
+        }
+    }
+}

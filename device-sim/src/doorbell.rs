@@ -1,0 +1,67 @@
+//! Host to device: "there is work". A real wake only when the worker sleeps.
+//!
+//! ```text
+//!   host                                worker
+//!   publish the entry                   asleep = true
+//!   fence                               fence
+//!   asleep?  no ── suppressed           anything published?  yes ── asleep = false, work
+//!            yes ─ asleep = false,                           no ─── park ... until unparked, or the time given
+//!                  unpark               asleep = false
+//! ```
+//!
+//! The two fences are the whole argument: whichever comes first in their one order, either the host sees `asleep`
+//! or the worker sees the entry. Nothing is lost, and a host that finds the worker awake pays a fence and a load.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::sync::{AtomicBool, AtomicU64, Ordering, Padded, Thread, bump, current, fence, park};
+
+/// One per worker.
+#[derive(Debug, Default)]
+pub(crate) struct Doorbell {
+    asleep: Padded<AtomicBool>,
+    worker: OnceLock<Thread>,
+    sleeps: AtomicU64,
+}
+
+impl Doorbell {
+    /// Names the calling thread as the one that sleeps here.
+    pub(crate) fn answer(&self) {
+        let _ = self.worker.set(current());
+    }
+
+    /// Rings, after something was published; `true` when the worker slept and had to be woken.
+    pub(crate) fn ring(&self) -> bool {
+        fence(Ordering::SeqCst);
+        if !self.asleep.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.wake()
+    }
+
+    #[cold]
+    fn wake(&self) -> bool {
+        let woken = self.asleep.swap(false, Ordering::AcqRel);
+        if let (true, Some(worker)) = (woken, self.worker.get()) {
+            worker.unpark();
+        }
+        woken
+    }
+
+    /// Sleeps until rung, at most for `timeout`, unless `has_work`; may return early for no reason.
+    pub(crate) fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !has_work() {
+            bump(&self.sleeps, 1);
+            park(timeout);
+        }
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+
+    /// How often the worker has gone to sleep.
+    pub(crate) fn sleeps(&self) -> u64 {
+        self.sleeps.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,343 @@
+//! Joins the core to the queue pairs: pops entries, keeps the accounts, publishes. Worker threads and the stepped
+//! device run this same code; they differ in where the time comes from.
+//!
+//! ```text
+//!   per queue pair, in turn:   peek the ring ─► admin commands ─► admit a batch ─► publish
+//!
+//!   publish, in this order:    counters, free slots ─► DONE in each cell ─► completion ring      (inside)
+//!                              fence ─► grants, interrupts ─► wakes                              (signals, outside)
+//! ```
+//!
+//! Admin commands are looked at after the ring was and before an entry is executed. A session is sent before its id
+//! is known to anybody, so whatever names it comes later in both queues.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+
+use crate::admin::{Ack, Admin, Command};
+use crate::cell::Ticket;
+use crate::config::Config;
+use crate::core::{Core, Ready};
+use crate::entry::{Announce, pack, unpack};
+use crate::pair::{Life, Pair};
+use crate::request::Status;
+use crate::ring::{Consumer, Producer};
+use crate::sync::{Ordering, bump, fence};
+
+/// Entries of one queue pair before it is the next one's turn.
+const BATCH_ENTRIES: u64 = 32;
+/// Bytes of input after which a batch is published, so that results do not wait for those behind them.
+const BATCH_BYTES: u64 = 16 * 1024;
+
+/// The device's end of a queue pair.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) pair: Arc<Pair>,
+    submissions: Consumer,
+    completions: Producer,
+    batch: Batch,
+}
+
+/// What a batch will add to the accounts.
+#[derive(Debug, Default)]
+struct Batch {
+    completed: u64,
+    failed: u64,
+    bytes: u64,
+    released: u64,
+    touched: bool,
+}
+
+/// What is left to do outside when results are published: it may call anybody's code.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    /// Bit `i`: queue pair `i` has published.
+    pairs: u64,
+    wakes: Vec<(usize, Ticket)>,
+    acks: Vec<Ack>,
+}
+
+impl Signals {
+    /// Sends everything. `pairs` are all those of the device, by index.
+    pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
+        if self.pairs != 0 {
+            fence(Ordering::SeqCst);
+            for pair in pairs.iter().filter(|pair| self.pairs >> pair.index() & 1 == 1) {
+                if pair.slots.someone_waits() {
+                    pair.grant_slots();
+                }
+                pair.raise_interrupts();
+            }
+            self.pairs = 0;
+        }
+        for (pair, ticket) in self.wakes.drain(..) {
+            pairs[pair].send_wake(ticket);
+        }
+        self.acks.clear();
+    }
+}
+
+/// A core, its ports and its admin queue.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    core: Core,
+    ports: Vec<Port>,
+    commands: Receiver<Command>,
+    admin: Arc<Admin>,
+    /// Which of the device's admin queues this is.
+    number: usize,
+    commands_seen: u64,
+    first: usize,
+    life: Life,
+    drains: Vec<Ack>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        config: &Config,
+        ports: Vec<Port>,
+        number: usize,
+        commands: Receiver<Command>,
+        admin: Arc<Admin>,
+    ) -> Self {
+        let slabs = ports.iter().map(|port| Arc::clone(&port.pair.slab)).collect();
+        Self {
+            core: Core::new(config, slabs),
+            ports,
+            commands,
+            admin,
+            number,
+            commands_seen: 0,
+            first: 0,
+            life: Life::Open,
+            drains: Vec::new(),
+        }
+    }
+
+    /// Whether this driver has been told to stop: everything has ended, and nothing more is taken.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.life == Life::Closed
+    }
+
+    pub(crate) fn is_modelled(&self) -> bool {
+        self.core.is_modelled()
+    }
+
+    /// When the next request is due, in nanoseconds.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.core.next_due()
+    }
+
+    /// Whether an entry or a command waits at this moment.
+    pub(crate) fn has_work(&self) -> bool {
+        self.admin.sent(self.number) != self.commands_seen
+            || self.ports.iter().any(|port| !port.submissions.is_empty())
+    }
+
+    /// Runs one of the following; a panic in it leaves the device dead. `true`: something happened.
+    pub(crate) fn fenced(
+        &mut self,
+        signals: &mut Signals,
+        f: impl FnOnce(&mut Self, &mut Signals) -> bool,
+    ) -> bool {
+        let outcome = catch_unwind(AssertUnwindSafe(|| f(self, signals)));
+        outcome.unwrap_or_else(|_| {
+            self.die(signals);
+            true
+        })
+    }
+
+    /// Publishes what is due, then gives each queue pair one turn. `true`: something happened.
+    pub(crate) fn pass(&mut self, now: u64, signals: &mut Signals) -> bool {
+        let delivered = self.deliver(now, signals);
+        self.admit(now, signals) || delivered
+    }
+
+    /// Publishes what is due at `now`.
+    pub(crate) fn deliver(&mut self, now: u64, signals: &mut Signals) -> bool {
+        self.core.deliver(now);
+        self.publish(signals)
+    }
+
+    /// Gives each queue pair one turn, beginning with another one each time, and obeys commands.
+    pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
+        let count = self.ports.len();
+        self.first = (self.first + 1) % count.max(1);
+        self.obey(signals);
+        let mut happened = false;
+        for turn in 0..count {
+            happened |= self.turn((self.first + turn) % count, now, signals);
+        }
+        self.acknowledge_drains(signals);
+        happened
+    }
+
+    fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> bool {
+        let readable = self.ports[index].submissions.readable().min(BATCH_ENTRIES);
+        if readable == 0 || self.obey(signals) {
+            return readable != 0;
+        }
+        let mut bytes = 0;
+        for _ in 0..readable {
+            bytes += self.admit_one(index, now);
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        self.ports[index].submissions.publish();
+        self.publish(signals);
+        true
+    }
+
+    /// Takes one entry to its end, or to the due queue; returns the bytes that were worked on.
+    fn admit_one(&mut self, index: usize, now: u64) -> u64 {
+        let port = &mut self.ports[index];
+        let Some(entry) = port.submissions.pop() else { return 0 };
+        let (ticket, announce) = unpack(entry, &port.pair.slab);
+        let admitted = match self.life {
+            Life::Open => self.core.admit(index, ticket, announce, now),
+            Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead).then_some(0),
+            Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed).then_some(0),
+        };
+        if admitted.is_none() {
+            port.batch.discard();
+        }
+        admitted.unwrap_or(0)
+    }
+
+    /// Publishes what is ready, and the slots of what was found revoked.
+    fn publish(&mut self, signals: &mut Signals) -> bool {
+        let happened = !self.core.ready.is_empty();
+        for ready in &self.core.ready {
+            self.ports[ready.port].batch.count(ready);
+        }
+        self.ports.iter_mut().filter(|port| port.batch.touched).for_each(Port::settle);
+        for ready in self.core.ready.drain(..) {
+            self.ports[ready.port].finish(ready, signals);
+        }
+        for port in self.ports.iter_mut().filter(|port| port.batch.touched) {
+            port.completions.publish();
+            port.batch.touched = false;
+            signals.pairs |= 1 << port.pair.index();
+        }
+        happened
+    }
+
+    /// Obeys the commands that are there; `true`: there were some.
+    pub(crate) fn obey(&mut self, signals: &mut Signals) -> bool {
+        let sent = self.admin.sent(self.number);
+        if sent == self.commands_seen {
+            return false;
+        }
+        self.commands_seen = sent;
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Install(id, installed) => self.core.install(id, installed),
+                Command::Remove(id) => self.core.remove(id),
+                Command::Drain(ack) => self.drains.push(ack),
+                Command::Die => self.end_all(Life::Dead, Status::DeviceDead, signals),
+                Command::Reset(ack) => {
+                    self.end_all(Life::Open, Status::Reset, signals);
+                    signals.acks.push(ack);
+                }
+                Command::Stop => self.end_all(Life::Closed, Status::Closed, signals),
+            }
+        }
+        true
+    }
+
+    /// After a panic: what it was at ends with [`Status::DeviceDead`], and so does everything until a reset.
+    fn die(&mut self, signals: &mut Signals) {
+        self.admin.died(self.number);
+        self.core.bury();
+        self.end_all(Life::Dead, Status::DeviceDead, signals);
+    }
+
+    /// Ends everything in flight with `status`; what is ready already keeps its own.
+    fn end_all(&mut self, life: Life, status: Status, signals: &mut Signals) {
+        if self.is_closed() {
+            return;
+        }
+        self.life = life;
+        self.ports.iter().for_each(|port| port.pair.set_life(life));
+        // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
+        fence(Ordering::SeqCst);
+        self.core.fail_scheduled(status);
+        for index in 0..self.ports.len() {
+            self.refuse_all(index, status);
+        }
+        self.publish(signals);
+    }
+
+    fn refuse_all(&mut self, index: usize, status: Status) {
+        let port = &mut self.ports[index];
+        while let Some(entry) = port.submissions.pop() {
+            let (ticket, announce) = unpack(entry, &port.pair.slab);
+            if !self.core.refuse(index, ticket, announce, status) {
+                port.batch.discard();
+            }
+        }
+        port.submissions.publish();
+    }
+
+    fn acknowledge_drains(&mut self, signals: &mut Signals) {
+        if !self.drains.is_empty() && self.is_idle() {
+            signals.acks.append(&mut self.drains);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.core.next_due().is_none() && self.ports.iter().all(|port| port.submissions.is_empty())
+    }
+}
+
+impl Port {
+    pub(crate) fn new(pair: Arc<Pair>, submissions: Consumer, completions: Producer) -> Self {
+        Self { pair, submissions, completions, batch: Batch::default() }
+    }
+
+    /// Counters and slots, before any result of the batch is seen.
+    fn settle(&mut self) {
+        let Batch { completed, failed, bytes, released, .. } = std::mem::take(&mut self.batch);
+        self.batch.touched = true;
+        let counters = &self.pair.counters.device;
+        bump(&counters.completed, completed);
+        bump(&counters.failed, failed);
+        bump(&counters.bytes, bytes);
+        self.pair.slots.release(released);
+    }
+
+    fn finish(&mut self, ready: Ready, signals: &mut Signals) {
+        let ticket = self.pair.slab.finish(ready.claimed, ready.status);
+        match ready.announce {
+            Announce::Silent => {}
+            Announce::Wake => signals.wakes.push((self.pair.index(), ticket)),
+            Announce::Reap { .. } => {
+                let room = self.completions.push(pack(ticket, ready.announce));
+                assert!(room, "a slot is room in the completion ring");
+            }
+        }
+    }
+}
+
+impl Batch {
+    fn count(&mut self, ready: &Ready) {
+        self.touched = true;
+        match ready.status {
+            Status::Ok => self.completed += 1,
+            _ => self.failed += 1,
+        }
+        self.bytes += ready.bytes;
+        if !matches!(ready.announce, Announce::Reap { .. }) {
+            self.released += 1;
+        }
+    }
+
+    /// An entry whose request was revoked frees its slot here.
+    fn discard(&mut self) {
+        self.touched = true;
+        self.released += 1;
+    }
+}

@@ -1,0 +1,45 @@
+//! What crosses the rings: a ticket and how its end is to be announced, in two words.
+//!
+//! ```text
+//!   word 0 = owner (32) | index (32)        word 1 = announcement (16) | generation (48)
+//! ```
+
+use crate::cell::{Slab, Ticket};
+use crate::ring::Entry;
+
+/// How the end of a request is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Announce {
+    /// Not at all.
+    Silent,
+    /// By the waker in its cell.
+    Wake,
+    /// By an entry in the completion ring.
+    Reap { owner: u32 },
+}
+
+const KIND_SHIFT: u32 = 48;
+const SILENT: u64 = 0;
+const WAKE: u64 = 1;
+const REAP: u64 = 2;
+
+/// Packs an entry.
+pub(crate) fn pack(ticket: Ticket, announce: Announce) -> Entry {
+    let (kind, owner) = match announce {
+        Announce::Silent => (SILENT, 0),
+        Announce::Wake => (WAKE, 0),
+        Announce::Reap { owner } => (REAP, owner),
+    };
+    [u64::from(owner) << 32 | u64::from(ticket.index()), kind << KIND_SHIFT | ticket.generation()]
+}
+
+/// Unpacks an entry of the pair whose cells are `slab`.
+pub(crate) fn unpack([word, kind]: Entry, slab: &Slab) -> (Ticket, Announce) {
+    let ticket = slab.ticket((word & 0xffff_ffff) as u32, kind & ((1 << KIND_SHIFT) - 1));
+    let announce = match kind >> KIND_SHIFT {
+        WAKE => Announce::Wake,
+        REAP => Announce::Reap { owner: (word >> 32) as u32 },
+        _ => Announce::Silent,
+    };
+    (ticket, announce)
+}

@@ -1,0 +1,32 @@
+//! Noticing that this process is a forked child, where none of the parent's threads run and its locks may be held
+//! by nobody.
+//!
+//! A handler that the C library calls in the child counts; whoever remembers the count of its own birth compares.
+#![expect(unsafe_code, reason = "registering the handler is a foreign call")]
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+static INSTALL: Once = Once::new();
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many forks lie between this process and the one that opened its first device; a relaxed load.
+///
+/// A child made without the C library's `fork` (a raw `clone` call) is not noticed.
+pub fn generation() -> u64 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Registers the handler, once per process.
+pub(crate) fn install() {
+    INSTALL.call_once(|| {
+        // SAFETY: the handler is a plain function that lives as long as the program, and all it does is an atomic
+        // addition, which is allowed between fork and exec.
+        let refused = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        assert_eq!(refused, 0, "no memory to register a fork handler");
+    });
+}

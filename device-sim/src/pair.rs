@@ -1,0 +1,176 @@
+//! What both ends of a queue pair share, and what either of them does to it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::cell::{From, Slab, Taken, Ticket};
+use crate::doorbell::Doorbell;
+use crate::fork;
+use crate::interrupt::Interrupts;
+use crate::queue_pair::RefusedReason;
+use crate::request::Request;
+use crate::ring::View;
+use crate::slots::Slots;
+use crate::stats::{Counters, QueuePairStats};
+use crate::sync::{AtomicU8, AtomicU64, Ordering};
+
+/// Whether the device behind a queue pair works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Open,
+    Dead,
+    Closed,
+}
+
+/// The shared middle of one queue pair.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    index: usize,
+    life: AtomicU8,
+    fork: u64,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) slab: Arc<Slab>,
+    pub(crate) slots: Slots,
+    pub(crate) completions: View,
+    pub(crate) interrupts: Interrupts,
+    pub(crate) counters: Counters,
+}
+
+impl Pair {
+    pub(crate) fn new(
+        index: usize,
+        depth: usize,
+        slab: Arc<Slab>,
+        doorbell: Arc<Doorbell>,
+        completions: View,
+    ) -> Self {
+        Self {
+            index,
+            life: AtomicU8::new(Life::Open as u8),
+            fork: fork::generation(),
+            doorbell,
+            slab,
+            slots: Slots::new(depth),
+            completions,
+            interrupts: Interrupts::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(crate) fn life(&self) -> Life {
+        match self.life.load(Ordering::Acquire) {
+            0 => Life::Open,
+            1 => Life::Dead,
+            _ => Life::Closed,
+        }
+    }
+
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.store(life as u8, Ordering::Release);
+    }
+
+    /// Whether this process is a child of the one that opened the device: locks may be held by nobody.
+    pub(crate) fn forked(&self) -> bool {
+        self.fork != fork::generation()
+    }
+
+    /// Why a submission would be refused before slots are looked at.
+    pub(crate) fn refusal(&self) -> Option<RefusedReason> {
+        match self.life() {
+            Life::Closed => Some(RefusedReason::Closed),
+            _ if self.forked() => Some(RefusedReason::Closed),
+            Life::Dead => Some(RefusedReason::DeviceDead),
+            Life::Open => None,
+        }
+    }
+
+    /// Calls the waker of a request, if its wake is still armed. What the waker does is its owner's: a panic is
+    /// counted and goes no further.
+    pub(crate) fn send_wake(&self, ticket: Ticket) {
+        let Some((waker, sending)) = self.slab.begin_wake(ticket) else { return };
+        let panicked = !call(waker);
+        add(&self.counters.shared.wakes_sent, 1);
+        add(&self.counters.shared.wake_panics, u64::from(panicked));
+        if let Some(vacant) = self.slab.end_wake(sending) {
+            self.slab.put(vacant);
+        }
+    }
+
+    /// Reserves free slots for those who wait, first come first served, and wakes them.
+    pub(crate) fn grant_slots(&self) {
+        while let Some(ticket) = self.slots.grant(&self.slab) {
+            self.send_wake(ticket);
+        }
+    }
+
+    /// Raises the attached interrupts that are armed, after a full fence.
+    pub(crate) fn raise_interrupts(&self) {
+        add(&self.counters.shared.interrupts, self.interrupts.raise());
+    }
+
+    /// The host's accounts of a request that left its cell. The vacant cell stays with the caller.
+    pub(crate) fn settle(&self, taken: &Taken) {
+        if taken.cancelled {
+            add(&self.counters.shared.wakes_cancelled, 1);
+        }
+        if matches!(taken.from, From::Queued | From::Executed) {
+            add(&self.counters.shared.revoked, 1);
+        }
+        if self.forked() {
+            return;
+        }
+        match taken.from {
+            From::Granted => {
+                self.slots.drop_grant();
+                self.grant_slots();
+            }
+            From::Executed => {
+                self.slots.give_back();
+                if self.slots.fence_and_ask() {
+                    self.grant_slots();
+                }
+            }
+            // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or
+            // will be when the completion is reaped.
+            From::Parked | From::Queued | From::Done(_) => {}
+        }
+    }
+
+    /// Settles, gives the cell back, and hands the request over.
+    pub(crate) fn release(&self, mut taken: Taken) -> Request {
+        self.settle(&taken);
+        if let Some(vacant) = taken.vacant.take() {
+            self.slab.put(vacant);
+        }
+        drop(taken.waker);
+        taken.request
+    }
+
+    pub(crate) fn stats(&self) -> QueuePairStats {
+        self.counters.read(self.slab.in_flight())
+    }
+}
+
+/// Calls a waker; `false`: it panicked.
+fn call(waker: Waker) -> bool {
+    match catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        Ok(()) => true,
+        Err(payload) => {
+            // Dropping a foreign payload could panic once more.
+            std::mem::forget(payload);
+            false
+        }
+    }
+}
+
+/// Adds to a counter that several threads write.
+pub(crate) fn add(counter: &AtomicU64, by: u64) {
+    if by != 0 {
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,411 @@
+//! A queue pair: how requests reach the device and results come back.
+//!
+//! ```text
+//!   host                                                        device
+//!   submit ──► slot ──► cell ──► submission ring ─ doorbell ──► pop, claim, execute
+//!                                                                  │ due
+//!   take ◄── cell (DONE) ◄──────────────────────────────────────── publish
+//!     ▲                                                            │
+//!     ├── Wake:   the waker ◄──────────────────────────────────────┤
+//!     └── Reap:   reap ◄── completion ring ◄─ interrupt ───────────┘
+//!
+//!   no slot:  park ──► the line ──► Granted (wake) ──► submit_parked
+//! ```
+//!
+//! [`QueuePair`] is the one submitting and reaping end; it moves between threads, and is used by one at a time.
+//! [`Remote`] is everything else, from any thread and any number of them.
+#![expect(clippy::result_large_err, reason = "what is refused is given back whole, without an allocation")]
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::cell::{Allocator, Arm, Placed, Revocation, Ticket, TicketState, WakeState};
+use crate::entry::{Announce, pack, unpack};
+use crate::interrupt::Interrupt;
+use crate::pair::{Life, Pair, add};
+use crate::request::{Request, Status};
+use crate::ring::{Consumer, Producer};
+use crate::stats::QueuePairStats;
+use crate::sync::{bump, spin_loop, yield_now};
+
+/// How the end of a request is announced.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// Not at all: the caller asks [`Remote::state`]. The slot is free when the request is done.
+    Silent,
+    /// The waker is called once, after the request is done, on the thread that finishes it. The slot is free when the
+    /// request is done.
+    Wake(Waker),
+    /// A [`Completion`] is left for [`QueuePair::reap`]. The slot is free when it was reaped.
+    Reap {
+        /// Opaque; tells threads that share a pair whose completion it is.
+        owner: u32,
+    },
+}
+
+impl Delivery {
+    fn split(self) -> (Arm, Announce) {
+        match self {
+            Self::Silent => (Arm::Silent, Announce::Silent),
+            Self::Wake(waker) => (Arm::Waker(waker), Announce::Wake),
+            Self::Reap { owner } => (Arm::Reap, Announce::Reap { owner }),
+        }
+    }
+
+    fn join(announce: Announce, waker: Option<Waker>) -> Self {
+        match (announce, waker) {
+            (Announce::Reap { owner }, _) => Self::Reap { owner },
+            (_, Some(waker)) => Self::Wake(waker),
+            _ => Self::Silent,
+        }
+    }
+}
+
+/// Why a submission was refused.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusedReason {
+    /// No slot is free, or somebody waits for one. Park the request, or try again after a completion.
+    Full,
+    /// The device is dead until it is reset.
+    DeviceDead,
+    /// The device was closed, or this process is a forked child of the one that opened it.
+    Closed,
+}
+
+/// A submission that did not happen, with everything that was given.
+#[derive(Debug, thiserror::Error)]
+#[error("the device took no request: {}", match .reason {
+    RefusedReason::Full => "no slot is free",
+    RefusedReason::DeviceDead => "it is dead until it is reset",
+    RefusedReason::Closed => "it is closed",
+})]
+pub struct Refused {
+    /// Why.
+    pub reason: RefusedReason,
+    /// As it was given.
+    pub request: Request,
+    /// As it was given.
+    pub delivery: Delivery,
+}
+
+/// Why a parked request was not submitted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitParkedError {
+    /// It has no slot reserved (still parked, revoked, or submitted already); nothing has changed.
+    #[error("the request has no slot reserved")]
+    NotGranted {
+        /// As it was given.
+        delivery: Delivery,
+    },
+    /// The device takes no request. The ticket is used up, its slot went to the next in line.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// What polling finds: a request that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// As given in [`Delivery::Reap`].
+    pub owner: u32,
+    /// As given in [`Request::user_data`].
+    pub user_data: u64,
+    /// Whose result can be taken.
+    pub ticket: Ticket,
+}
+
+/// The submitting and reaping end of a queue pair.
+#[derive(Debug)]
+pub struct QueuePair {
+    remote: Remote,
+    cells: Allocator,
+    submissions: Producer,
+    completions: Consumer,
+}
+
+impl QueuePair {
+    pub(crate) fn new(
+        pair: Arc<Pair>,
+        cells: Allocator,
+        submissions: Producer,
+        completions: Consumer,
+    ) -> Self {
+        Self { remote: Remote { pair }, cells, submissions, completions }
+    }
+
+    /// Its number, from 0.
+    pub fn index(&self) -> usize {
+        self.remote.index()
+    }
+
+    /// The part that any thread may use; clone it freely.
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Gives the device a request. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with the request: no slot is free or somebody is parked ([`RefusedReason::Full`]), or the device
+    /// is dead or closed.
+    pub fn submit(&mut self, request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+        let pair = &*self.remote.pair;
+        if let Some(reason) = pair.refusal() {
+            return Err(Refused { reason, request, delivery });
+        }
+        if !pair.slots.take(&pair.slab) {
+            bump(&pair.counters.host.full, 1);
+            return Err(Refused { reason: RefusedReason::Full, request, delivery });
+        }
+        self.enqueue(request, delivery)
+    }
+
+    /// Queues for a slot, first come first served; the request waits in its cell. `waker` is called when a slot is
+    /// reserved ([`TicketState::Granted`]): on the device's thread, on that of whoever revokes a request or reaps, or
+    /// in here when a slot is free already. Then [`QueuePair::submit_parked`] goes on. [`Remote::revoke`] leaves the
+    /// line, or gives a reserved slot to the next.
+    ///
+    /// In a forked child the request is done with [`Status::Closed`] at once.
+    pub fn park(&mut self, request: Request, waker: Option<Waker>) -> Ticket {
+        let pair = &*self.remote.pair;
+        let arm = waker.map_or(Arm::Silent, Arm::Waker);
+        if pair.forked() {
+            let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Done(Status::Closed));
+            pair.send_wake(ticket);
+            return ticket;
+        }
+        let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
+        bump(&pair.counters.host.parked, 1);
+        pair.slots.join(ticket, &pair.slab);
+        if pair.slots.fence_and_ask() {
+            pair.grant_slots();
+        }
+        ticket
+    }
+
+    /// Submits a request whose slot is reserved, and returns the ticket by which it is known from here on. A wake
+    /// of the old ticket that is still armed is cancelled; one that is being sent ends under the old ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitParkedError`]: no slot is reserved for this ticket, or the device is dead or closed.
+    pub fn submit_parked(&mut self, ticket: Ticket, delivery: Delivery) -> Result<Ticket, SubmitParkedError> {
+        let pair = &*self.remote.pair;
+        let Some(mut taken) = pair.slab.take_granted(ticket) else {
+            return Err(SubmitParkedError::NotGranted { delivery });
+        };
+        if let Some(vacant) = taken.vacant.take() {
+            self.cells.put(vacant);
+        }
+        if let Some(reason) = pair.refusal() {
+            pair.settle(&taken);
+            drop(taken.waker);
+            return Err(Refused { reason, request: taken.request, delivery }.into());
+        }
+        add(&pair.counters.shared.wakes_cancelled, u64::from(taken.cancelled));
+        pair.slots.use_grant();
+        let submitted = self.enqueue(taken.request, delivery);
+        drop(taken.waker);
+        Ok(submitted?)
+    }
+
+    /// Takes a request that is done. `None`: it is not done, or no longer there.
+    ///
+    /// A wake that is still armed is cancelled; one that is being sent goes on without the request.
+    pub fn take(&mut self, ticket: Ticket) -> Option<(Request, Status)> {
+        let pair = &*self.remote.pair;
+        let mut taken = pair.slab.take_done(ticket)?;
+        let crate::cell::From::Done(status) = taken.from else {
+            unreachable!("only what is done is taken here")
+        };
+        add(&pair.counters.shared.wakes_cancelled, u64::from(taken.cancelled));
+        if let Some(vacant) = taken.vacant.take() {
+            self.cells.put(vacant);
+        }
+        drop(taken.waker);
+        Some((taken.request, status))
+    }
+
+    /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
+    /// Those whose wake was cancelled, or whose request is gone, free theirs and are not handed out.
+    pub fn reap(&mut self, max: usize, f: &mut dyn FnMut(Completion)) -> usize {
+        let pair = &*self.remote.pair;
+        if pair.forked() {
+            return 0;
+        }
+        let mut reaping = Reaping { pair, completions: &mut self.completions, popped: 0 };
+        let mut given = 0;
+        while given < max {
+            let Some(entry) = reaping.pop() else { break };
+            let (ticket, announce) = unpack(entry, &pair.slab);
+            let (Some(user_data), Announce::Reap { owner }) = (pair.slab.reap(ticket), announce) else {
+                continue;
+            };
+            given += 1;
+            f(Completion { owner, user_data, ticket });
+        }
+        given
+    }
+
+    /// Has a slot: places the request, shows the entry, rings.
+    fn enqueue(&mut self, request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+        let pair = &*self.remote.pair;
+        let (arm, announce) = delivery.split();
+        let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Queued);
+        bump(&pair.counters.host.submitted, 1);
+        assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
+        self.submissions.publish();
+        let rung = pair.doorbell.ring();
+        let counters = &pair.counters.host;
+        bump(if rung { &counters.doorbells_rung } else { &counters.doorbells_suppressed }, 1);
+        // The doorbell's fence stands between the entry and this look, and the device's last look at the ring comes
+        // after it has said that it closes: one of the two sees the other, and no entry stays behind.
+        if pair.life() == Life::Closed {
+            return self.withdraw(ticket, announce);
+        }
+        Ok(ticket)
+    }
+
+    /// The device closed while the entry was on its way: takes it back, unless the device has met it.
+    #[cold]
+    fn withdraw(&mut self, ticket: Ticket, announce: Announce) -> Result<Ticket, Refused> {
+        let pair = &*self.remote.pair;
+        let Some(mut taken) = pair.slab.take_queued(ticket) else { return Ok(ticket) };
+        let submitted = &pair.counters.host.submitted;
+        bump(submitted, 1_u64.wrapping_neg());
+        if let Some(vacant) = taken.vacant.take() {
+            self.cells.put(vacant);
+        }
+        let delivery = Delivery::join(announce, taken.waker);
+        Err(Refused { reason: RefusedReason::Closed, request: taken.request, delivery })
+    }
+}
+
+/// Gives ring positions and slots back when a reap ends, by a panic of the caller's function too.
+struct Reaping<'a> {
+    pair: &'a Pair,
+    completions: &'a mut Consumer,
+    popped: u64,
+}
+
+impl Reaping<'_> {
+    fn pop(&mut self) -> Option<[u64; 2]> {
+        let entry = self.completions.pop()?;
+        self.popped += 1;
+        Some(entry)
+    }
+}
+
+impl Drop for Reaping<'_> {
+    fn drop(&mut self) {
+        if self.popped == 0 {
+            return;
+        }
+        self.completions.publish();
+        self.pair.slots.reaped(self.popped);
+        if self.pair.slots.fence_and_ask() {
+            self.pair.grant_slots();
+        }
+    }
+}
+
+/// What any thread may do with the requests of a queue pair.
+#[derive(Clone)]
+pub struct Remote {
+    pair: Arc<Pair>,
+}
+
+impl Remote {
+    /// The number of the queue pair, from 0.
+    pub fn index(&self) -> usize {
+        self.pair.index()
+    }
+
+    /// Where a request is at this moment.
+    pub fn state(&self, ticket: Ticket) -> TicketState {
+        self.pair.slab.state(ticket)
+    }
+
+    /// What became of its wake by this moment.
+    pub fn wake_state(&self, ticket: Ticket) -> WakeState {
+        self.pair.slab.wake_state(ticket)
+    }
+
+    /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is
+    /// being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or coming.
+    pub fn cancel_wake(&self, ticket: Ticket) -> bool {
+        match self.pair.slab.cancel_wake(ticket) {
+            WakeState::Armed => {
+                add(&self.pair.counters.shared.wakes_cancelled, 1);
+                true
+            }
+            WakeState::Idle | WakeState::Cancelled => true,
+            WakeState::Sending | WakeState::Sent | WakeState::Stale => false,
+        }
+    }
+
+    /// Takes a request back, wherever it is. `None`: the ticket is stale.
+    ///
+    /// Waits while the device computes the batch that the request is in, never for modelled time, and never for a
+    /// waker. What was computed is in the buffers: in place, a request revoked late has been worked on. The caller
+    /// wipes them or gives them back. Its wake, if armed, is cancelled.
+    ///
+    /// In a forked child a request that the device was computing at the time of the fork is lost: `None`.
+    pub fn revoke(&self, ticket: Ticket) -> Option<Request> {
+        let mut turns = 0_u32;
+        loop {
+            match self.pair.slab.revoke(ticket) {
+                Revocation::Taken(taken) => return Some(self.pair.release(taken)),
+                Revocation::Stale => return None,
+                Revocation::Executing if self.pair.forked() => return None,
+                Revocation::Executing => be_patient(&mut turns),
+            }
+        }
+    }
+
+    /// [`QueuePair::take`] from any thread.
+    pub fn take(&self, ticket: Ticket) -> Option<(Request, Status)> {
+        let taken = self.pair.slab.take_done(ticket)?;
+        let crate::cell::From::Done(status) = taken.from else {
+            unreachable!("only what is done is taken here")
+        };
+        Some((self.pair.release(taken), status))
+    }
+
+    /// Has the device raise `interrupt` when it publishes completions to be reaped.
+    pub fn attach(&self, interrupt: Arc<Interrupt>) {
+        if !self.pair.forked() {
+            self.pair.interrupts.attach(interrupt);
+        }
+    }
+
+    /// Undoes [`Remote::attach`]; the device does not touch the interrupt any more when this returns. `false`: it was
+    /// not attached.
+    pub fn detach(&self, interrupt: &Arc<Interrupt>) -> bool {
+        !self.pair.forked() && self.pair.interrupts.detach(interrupt)
+    }
+
+    /// Whether there is something to reap.
+    pub fn completions_pending(&self) -> bool {
+        !self.pair.completions.is_empty()
+    }
+
+    /// The counters of this queue pair. Looks at every cell: not for hot loops.
+    pub fn stats(&self) -> QueuePairStats {
+        self.pair.stats()
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("index", &self.index()).finish_non_exhaustive()
+    }
+}
+
+/// Waits a little: a batch is short, and where it is not, others use the processor.
+fn be_patient(turns: &mut u32) {
+    *turns = turns.saturating_add(1);
+    if *turns < 32 { spin_loop() } else { yield_now() }
+}

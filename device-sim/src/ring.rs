@@ -1,0 +1,139 @@
+//! A bounded ring of two-word entries between one producer and one consumer.
+//!
+//! ```text
+//!            head (consumer)            tail (producer)
+//!              v                          v
+//!   ... free | entry | entry | entry | entry | free ...      positions only grow; slot = position mod depth
+//!              └─ readable: head..tail ─┘
+//! ```
+//!
+//! Both sides cache the other's position and look again only when the cache says "full" or "empty", and both
+//! publish their own once per batch. The words of an entry are relaxed atomics: whoever misused the ring would read
+//! a torn entry, never undefined memory, and a torn entry carries a generation that fits nothing.
+
+use std::sync::Arc;
+
+use crate::sync::{AtomicU64, Ordering, Padded};
+
+/// What one position holds.
+pub(crate) type Entry = [u64; 2];
+
+#[derive(Debug)]
+struct Ring {
+    slots: Box<[[AtomicU64; 2]]>,
+    head: Padded<AtomicU64>,
+    tail: Padded<AtomicU64>,
+}
+
+impl Ring {
+    fn slot(&self, position: u64) -> &[AtomicU64; 2] {
+        // The depth is a power of two, and a position's low bits are all that is wanted of it.
+        #[expect(clippy::cast_possible_truncation, reason = "masked to below the depth")]
+        let index = position as usize & (self.slots.len() - 1);
+        &self.slots[index]
+    }
+
+    fn depth(&self) -> u64 {
+        self.slots.len() as u64
+    }
+}
+
+/// A ring of `depth` entries, a power of two.
+pub(crate) fn ring(depth: usize) -> (Producer, Consumer) {
+    assert!(depth.is_power_of_two(), "the depth of a ring is a power of two");
+    let slots = (0..depth).map(|_| [AtomicU64::new(0), AtomicU64::new(0)]).collect();
+    let ring = Ring { slots, head: Padded(AtomicU64::new(0)), tail: Padded(AtomicU64::new(0)) };
+    let ring = Arc::new(ring);
+    let producer = Producer { ring: Arc::clone(&ring), tail: 0, head_seen: 0 };
+    (producer, Consumer { ring, head: 0, tail_seen: 0 })
+}
+
+/// The writing end.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    ring: Arc<Ring>,
+    tail: u64,
+    head_seen: u64,
+}
+
+impl Producer {
+    /// Writes an entry that [`Producer::publish`] will show; `false`: the ring is full.
+    #[must_use]
+    pub(crate) fn push(&mut self, entry: Entry) -> bool {
+        if !self.has_room() {
+            return false;
+        }
+        let slot = self.ring.slot(self.tail);
+        slot[0].store(entry[0], Ordering::Relaxed);
+        slot[1].store(entry[1], Ordering::Relaxed);
+        self.tail += 1;
+        true
+    }
+
+    /// Shows the consumer everything pushed so far.
+    pub(crate) fn publish(&mut self) {
+        self.ring.tail.store(self.tail, Ordering::Release);
+    }
+
+    /// For other threads to ask whether anything is readable.
+    pub(crate) fn view(&self) -> View {
+        View(Arc::clone(&self.ring))
+    }
+
+    fn has_room(&mut self) -> bool {
+        if self.tail - self.head_seen < self.ring.depth() {
+            return true;
+        }
+        self.head_seen = self.ring.head.load(Ordering::Acquire);
+        self.tail - self.head_seen < self.ring.depth()
+    }
+}
+
+/// The reading end.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    ring: Arc<Ring>,
+    head: u64,
+    tail_seen: u64,
+}
+
+impl Consumer {
+    /// How many entries [`Consumer::pop`] will give without looking at the producer again; looks when there are none.
+    pub(crate) fn readable(&mut self) -> u64 {
+        if self.head == self.tail_seen {
+            self.tail_seen = self.ring.tail.load(Ordering::Acquire);
+        }
+        self.tail_seen - self.head
+    }
+
+    /// Reads an entry whose slot [`Consumer::publish`] will give back.
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        if self.readable() == 0 {
+            return None;
+        }
+        let slot = self.ring.slot(self.head);
+        self.head += 1;
+        Some([slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)])
+    }
+
+    /// Gives the producer the slots of everything popped so far.
+    pub(crate) fn publish(&mut self) {
+        self.ring.head.store(self.head, Ordering::Release);
+    }
+
+    /// Whether there is nothing to read at this moment.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head == self.ring.tail.load(Ordering::Acquire)
+    }
+}
+
+/// A look at a ring from neither end.
+#[derive(Debug)]
+pub(crate) struct View(Arc<Ring>);
+
+impl View {
+    /// Whether there was nothing to read when this looked; entries popped and not yet given back still count.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.head.load(Ordering::Acquire) == self.0.tail.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,80 @@
+//! The one door to atomics, locks, parking and shared memory: the standard library's, or loom's under `cfg(loom)`.
+
+use std::ops::Deref;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+#[cfg(loom)]
+pub(crate) use loom::{
+    hint::spin_loop,
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    sync::{Mutex, MutexGuard},
+    thread::{Thread, current, yield_now},
+};
+#[cfg(not(loom))]
+pub(crate) use std::{
+    hint::spin_loop,
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    sync::{Mutex, MutexGuard},
+    thread::{Thread, current, yield_now},
+};
+
+/// Memory whose owner is decided by an atomic word beside it; the same shape as loom's, which checks the claim.
+#[derive(Debug)]
+pub(crate) struct Owned<T>(UnsafeCell<T>);
+
+#[cfg(loom)]
+use loom::cell::UnsafeCell;
+#[cfg(not(loom))]
+use std::cell::UnsafeCell;
+
+impl<T> Owned<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Hands out the pointer; whoever dereferences it argues why nobody else does.
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        #[cfg(loom)]
+        return self.0.with_mut(f);
+        #[cfg(not(loom))]
+        f(self.0.get())
+    }
+}
+
+/// Keeps what one side writes off the cache lines of the other (two lines: processors prefetch in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+impl<T> Deref for Padded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Locks, whatever happened to an earlier holder: nothing here is left half-done across a panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sleeps until this thread is unparked, at most for `timeout` (which loom does not model), or for no reason.
+pub(crate) fn park(timeout: Option<Duration>) {
+    #[cfg(loom)]
+    {
+        let _ = timeout;
+        loom::thread::park();
+    }
+    #[cfg(not(loom))]
+    match timeout {
+        Some(timeout) => std::thread::park_timeout(timeout),
+        None => std::thread::park(),
+    }
+}
+
+/// Adds to a counter that only the calling side writes: a load and a store, no locked instruction.
+pub(crate) fn bump(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
