@@ -4,9 +4,9 @@
 //! try may help ([`Error::is_retryable`]); and an error that ends an operation on owned buffers carries them back
 //! ([`OpError`]).
 
-use std::fmt;
+use std::{fmt, io};
 
-use device_sim::{ConfigError, SessionError};
+use device_sim::{ConfigError, OpenError, SessionError};
 use nix::errno::Errno;
 
 use crate::job::{Misuse, NoJobs};
@@ -64,12 +64,27 @@ pub enum Error {
     #[error("an earlier part of this stream failed; start a new stream")]
     StreamPoisoned,
     /// A worker thread could not be started.
-    #[error("could not start a worker thread: {0}")]
+    #[error("no thread for a worker of the device: {0}")]
     Thread(Errno),
     /// The eventfd that announces completions could not be made (`EMFILE`: too many open files) or read.
     /// Another try may succeed when files were closed.
     #[error("wake fd: {0}")]
     WakeFd(Errno),
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Config(error) => Self::Config(error),
+            OpenError::Thread(error) => Self::Thread(errno(&error)),
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// The number behind an error of the operating system.
+pub(crate) fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
 impl Error {

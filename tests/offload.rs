@@ -241,7 +241,7 @@ fn a_failing_eventfd_is_an_error_by_default_and_software_where_that_is_on() {
     for (fallback, succeeds) in [("off", false), ("on", true)] {
         let engine = open(&format!("fault=fd_fail:nth=1;fallback={fallback}"));
         let ctx = WaitCtx::new();
-        let mut run = || {
+        let run = || {
             let session = ctr(&engine);
             let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(1, 40))).unwrap();
             finish(&ctx, &mut job)

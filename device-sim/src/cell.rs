@@ -17,6 +17,7 @@
 //!                    ┆               ┆                            host:   ┆┆┆
 //!                    ▼               ▼
 //!                CANCELLED       RELEASED   the host has let go of the cell: the sender frees it
+//!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; who comes meanwhile waits for it
 //! ```
 //!
 //! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nobody else.
@@ -34,7 +35,7 @@ use std::task::Waker;
 pub(crate) use slab::{Allocator, Slab};
 
 use crate::request::{Request, Status};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned, spin_loop};
 
 /// Names one request of one queue pair, from submit until its result is taken.
 ///
@@ -130,6 +131,7 @@ mod wake {
     pub(super) const SENT: u64 = 3;
     pub(super) const CANCELLED: u64 = 4;
     pub(super) const RELEASED: u64 = 5;
+    pub(super) const REPLACING: u64 = 6;
 }
 
 const GENERATION_SHIFT: u32 = 16;
@@ -272,6 +274,19 @@ impl Cell {
         Some(status_of(old))
     }
 
+    /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker.
+    fn swap_armed(&self, generation: u64, to: u64) -> bool {
+        let (armed, replacing) = (word(generation, wake::ARMED), word(generation, wake::REPLACING));
+        loop {
+            let to = word(generation, to);
+            match self.wake.compare_exchange(armed, to, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(found) if found == replacing => spin_loop(),
+                Err(_) => return false,
+            }
+        }
+    }
+
     fn swap_wake(&self, generation: u64, from: u64, to: u64) -> bool {
         let (from, to) = (word(generation, from), word(generation, to));
         self.wake.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -404,13 +419,14 @@ impl Slab {
         loop {
             match state_of(cell.wake.load(Ordering::Acquire)) {
                 wake::ARMED => {
-                    cancelled = cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED);
+                    cancelled = cell.swap_armed(ticket.generation, wake::CANCELLED);
                 }
                 wake::SENDING => {
                     if cell.swap_wake(ticket.generation, wake::SENDING, wake::RELEASED) {
                         return Settled::Sending;
                     }
                 }
+                wake::REPLACING => spin_loop(),
                 wake::CANCELLED => {
                     // SAFETY: in CANCELLED no sender comes any more, and TAKEN is the caller's.
                     let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
@@ -500,12 +516,26 @@ impl Slab {
     /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or stale.
     pub(crate) fn begin_wake(&self, ticket: Ticket) -> Option<(Waker, Sending)> {
         let cell = self.cell(ticket)?;
-        if !cell.swap_wake(ticket.generation, wake::ARMED, wake::SENDING) {
+        if !cell.swap_armed(ticket.generation, wake::SENDING) {
             return None;
         }
         // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets go.
         let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
         Some((waker?, Sending { ticket, slab: self.id() }))
+    }
+
+    /// Exchanges the waker of a wake that is armed; gives the old one, or the new one back. It takes a few
+    /// instructions, which a sender waits out: no wake gets lost between the two.
+    pub(crate) fn replace_waker(&self, ticket: Ticket, waker: Waker) -> Result<Option<Waker>, Waker> {
+        let Some(cell) = self.cell(ticket) else { return Err(waker) };
+        if !cell.swap_wake(ticket.generation, wake::ARMED, wake::REPLACING) {
+            return Err(waker);
+        }
+        // SAFETY: in REPLACING the waker belongs to who brought the word there: senders and those who end the wake
+        // wait until it is left.
+        let old = cell.waker.with_mut(|slot| unsafe { (*slot).replace(waker) });
+        cell.wake.store(word(ticket.generation, wake::ARMED), Ordering::Release);
+        Ok(old)
     }
 
     /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
@@ -524,14 +554,16 @@ impl Slab {
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
         // the swap succeeds this value was of this generation too.
         let user_data = cell.user_data.load(Ordering::Relaxed);
-        cell.swap_wake(ticket.generation, wake::ARMED, wake::SENT).then_some(user_data)
+        cell.swap_armed(ticket.generation, wake::SENT).then_some(user_data)
     }
 
     /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
-        match self.cell(ticket) {
-            Some(cell) if cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED) => WakeState::Armed,
-            _ => self.wake_state(ticket),
+        let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
+        if cell.swap_armed(ticket.generation, wake::CANCELLED) {
+            WakeState::Armed
+        } else {
+            self.wake_state(ticket)
         }
     }
 
@@ -542,7 +574,7 @@ impl Slab {
             return WakeState::Stale;
         }
         match state_of(wake) {
-            wake::ARMED => WakeState::Armed,
+            wake::ARMED | wake::REPLACING => WakeState::Armed,
             wake::SENDING | wake::RELEASED => WakeState::Sending,
             wake::SENT => WakeState::Sent,
             wake::CANCELLED => WakeState::Cancelled,

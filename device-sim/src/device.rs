@@ -139,8 +139,8 @@ impl Device {
 
     /// Makes a session known to the device; it is there for every request submitted after this returns. In a
     /// forked child: [`SessionId::NONE`].
-    pub fn create_session(&self, session: Session) -> SessionId {
-        self.install(&Installed::Session(Arc::new(session)))
+    pub fn create_session(&self, session: impl Into<Arc<Session>>) -> SessionId {
+        self.install(&Installed::Session(session.into()))
     }
 
     /// A session whose use panics in the device.

@@ -346,6 +346,14 @@ impl Remote {
         }
     }
 
+    /// Has another waker called in place of the one that the request carries. `false`: it carries none, or its wake
+    /// was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
+    pub fn replace_waker(&self, ticket: Ticket, waker: Waker) -> bool {
+        let replaced = self.pair.slab.replace_waker(ticket, waker);
+        // Dropping the old one may run anybody's code, so it goes when the words are in order.
+        replaced.map(drop).is_ok()
+    }
+
     /// Takes a request back, wherever it is. `None`: the ticket is stale.
     ///
     /// Waits while the device computes the batch that the request is in, never for modelled time, and never for a

@@ -23,7 +23,7 @@ use super::{Inner, callback};
 use super::poller::Poller;
 use super::stats::Counters;
 use super::wake_fd::ThreadWaker;
-use crate::error::Error;
+use crate::error::{Error, errno};
 
 /// Completions reaped at a time.
 const REAP_BATCH: usize = 64;
@@ -127,7 +127,7 @@ impl Instance {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(Arc::clone(poller));
         }
-        let poller = engine.pollers.register().map_err(Error::WakeFd)?;
+        let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
         engine.remotes[self.pair_index].attach(Arc::clone(poller.interrupt()));
         *self.poller.borrow_mut() = Some(Arc::clone(&poller));
         Ok(poller)

@@ -131,11 +131,11 @@ impl Registration {
         ctx.fd(key)?.data?.downcast().ok()
     }
 
-    pub(crate) fn fd(&self) -> &WakeFd {
+    pub(crate) const fn fd(&self) -> &Arc<WakeFd> {
         &self.fd
     }
 
-    pub(crate) fn waker(&self) -> &Waker {
+    pub(crate) const fn waker(&self) -> &Waker {
         &self.waker
     }
 }

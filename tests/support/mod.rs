@@ -4,33 +4,33 @@
 
 use simaccel::{Cipher, CipherSession, Config, Engine, Job, Step, WaitCtx, wait_readable};
 
-pub const KEY: [u8; 32] = [0x42; 32];
-pub const IV: [u8; 16] = [0x24; 16];
+pub(crate) const KEY: [u8; 32] = [0x42; 32];
+pub(crate) const IV: [u8; 16] = [0x24; 16];
 
-pub fn open(config: &str) -> Engine {
+pub(crate) fn open(config: &str) -> Engine {
     Engine::open(Config::parse(config).unwrap()).unwrap()
 }
 
-pub fn stepped(config: &str) -> Engine {
+pub(crate) fn stepped(config: &str) -> Engine {
     Engine::stepped(Config::parse(config).unwrap()).unwrap()
 }
 
-pub fn ctr(engine: &Engine) -> CipherSession {
+pub(crate) fn ctr(engine: &Engine) -> CipherSession {
     engine.cipher(Cipher::Aes256Ctr, &KEY).unwrap()
 }
 
 /// A message that no other index has.
-pub fn message(index: usize, len: usize) -> Vec<u8> {
+pub(crate) fn message(index: usize, len: usize) -> Vec<u8> {
     (0..len).map(|at| (index.wrapping_mul(31) ^ at.wrapping_mul(7) ^ (at >> 8)) as u8).collect()
 }
 
 /// What CTR under [`KEY`] and [`IV`] makes of `message`, computed without the device.
-pub fn expected_ctr(message: &[u8]) -> Vec<u8> {
+pub(crate) fn expected_ctr(message: &[u8]) -> Vec<u8> {
     software("offload_threshold=4294967295", |engine| ctr(engine).encrypt(&IV, message.to_vec()).unwrap())
 }
 
 /// Runs `body` on an engine that sends nothing to its device.
-pub fn software<R>(config: &str, body: impl FnOnce(&Engine) -> R) -> R {
+pub(crate) fn software<R>(config: &str, body: impl FnOnce(&Engine) -> R) -> R {
     let engine = stepped(config);
     let result = body(&engine);
     assert_eq!(engine.stats().device.total.submitted, 0);
@@ -38,7 +38,7 @@ pub fn software<R>(config: &str, body: impl FnOnce(&Engine) -> R) -> R {
 }
 
 /// Resumes `job` until it has finished, waiting on its fds in between; returns the result and the pauses seen.
-pub fn finish<T>(ctx: &WaitCtx, job: &mut Job<T>) -> (T, usize) {
+pub(crate) fn finish<T>(ctx: &WaitCtx, job: &mut Job<T>) -> (T, usize) {
     let mut pauses = 0;
     loop {
         match job.resume().unwrap() {
@@ -53,23 +53,23 @@ pub fn finish<T>(ctx: &WaitCtx, job: &mut Job<T>) -> (T, usize) {
 
 /// The counters that must add up at a quiet moment.
 #[track_caller]
-pub fn assert_adds_up(engine: &Engine) {
+pub(crate) fn assert_adds_up(engine: &Engine) {
     let total = engine.stats().device.total;
     assert_eq!(total.in_flight, 0, "{total:?}");
     assert_eq!(total.submitted, total.completed + total.failed + total.revoked, "{total:?}");
 }
 
 /// How many fds this process has open.
-pub fn open_fds() -> usize {
+pub(crate) fn open_fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// How many threads this process has.
-pub fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
 /// How many mappings this process has.
-pub fn mappings() -> usize {
+pub(crate) fn mappings() -> usize {
     std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
 }
