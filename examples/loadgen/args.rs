@@ -181,7 +181,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Par
     match Options::try_parse_from(arguments) {
         Ok(options) => options.into_plan().map(Parsed::Plan),
         Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Parsed::Text(error.render().to_string())),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Ok(Parsed::Text(error.render().to_string()))
+            }
             kind => Err(Failure::Usage(condense(kind, &error.render().to_string()))),
         },
     }
@@ -190,7 +192,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Par
 /// The parser's message without usage, advice to read the help, and line breaks.
 fn condense(kind: ErrorKind, rendered: &str) -> String {
     let lines = rendered.lines().map(str::trim);
-    let told = lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let told =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
     let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     match kind {
@@ -342,7 +345,8 @@ impl Options {
             (_, Algorithm::Cipher(_)) if len == 0 => Ok(Vec::new()),
             (Some(hex), _) => {
                 let iv = from_hex("--iv", hex)?;
-                let wrong = || format!("{algorithm} takes {len} bytes ({} digits), not {}", 2 * len, iv.len());
+                let wrong =
+                    || format!("{algorithm} takes {len} bytes ({} digits), not {}", 2 * len, iv.len());
                 if iv.len() == len { Ok(iv) } else { Err(Failure::option("--iv", wrong())) }
             }
             (None, _) => Err(Failure::option("--iv", format_args!("required with {algorithm} and --input"))),
@@ -401,7 +405,8 @@ fn jobs(asked: Option<usize>, usual: usize, size: usize, buffers: usize) -> Resu
     if jobs * size * buffers > MAX_BUFFERS {
         let (size, needed) = (short_size(size), jobs.saturating_mul(size * buffers) >> 20);
         let allowed = MAX_BUFFERS >> 20;
-        let why = format!("{jobs} jobs of {size} bytes need {needed} MiB of buffers, allowed are {allowed} MiB");
+        let why =
+            format!("{jobs} jobs of {size} bytes need {needed} MiB of buffers, allowed are {allowed} MiB");
         return Err(Failure::option("--jobs", why));
     }
     Ok(jobs)

@@ -10,11 +10,14 @@ const RESERVE: u64 = 64;
 /// How many wait contexts `jobs` jobs get: one each where the limit allows it, after raising it as far as it
 /// goes; otherwise as many as there may be fds, shared, which is said on standard error.
 pub(crate) fn contexts_for(jobs: usize) -> Result<usize, Failure> {
-    let room = usize::try_from(raise(jobs as u64 + RESERVE + open_now())?.saturating_sub(RESERVE + open_now()))
-        .unwrap_or(usize::MAX)
-        .max(1);
+    let room =
+        usize::try_from(raise(jobs as u64 + RESERVE + open_now())?.saturating_sub(RESERVE + open_now()))
+            .unwrap_or(usize::MAX)
+            .max(1);
     if room < jobs {
-        eprintln!("loadgen: room for {room} more file descriptors (ulimit -Hn): {jobs} jobs share {room} wait contexts");
+        eprintln!(
+            "loadgen: room for {room} more file descriptors (ulimit -Hn): {jobs} jobs share {room} wait contexts"
+        );
     }
     Ok(jobs.min(room))
 }

@@ -43,7 +43,8 @@ fn run_row(
     workload: &mut Workload,
 ) -> Result<(Row, Option<Error>), Failure> {
     let engine = open(mode, device)?;
-    let session = Session::open(&engine, plan.algorithm, &workload.key, Padding::Pkcs7).map_err(Failure::engine)?;
+    let session =
+        Session::open(&engine, plan.algorithm, &workload.key, Padding::Pkcs7).map_err(Failure::engine)?;
     let in_flight = if mode.has_jobs() { plan.jobs } else { 1 };
     let mut run = Run {
         crew: Crew::new(mode, &engine, in_flight)?,
@@ -55,7 +56,7 @@ fn run_row(
         meter: Meter::new()?,
         progress: Progress::rows(mode.name(), plan.limit),
     };
-    run.to_the_end()?;
+    run.run_through()?;
     let meter = run.meter;
     engine.device().drain();
     let row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, &engine.stats());
@@ -85,7 +86,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn to_the_end(&mut self) -> Result<(), Failure> {
+    fn run_through(&mut self) -> Result<(), Failure> {
         let started = self.meter.start();
         for slot in 0..self.asked.len() {
             if self.wants_more(started) {

@@ -26,7 +26,16 @@ impl Meter {
         let latencies =
             Histogram::new_with_bounds(1, LONGEST, 3).map_err(|error| Failure::Run(error.to_string()))?;
         let now = Instant::now();
-        Ok(Self { latencies, started: now, ended: now, ops: 0, bytes: 0, errors: 0, mismatches: 0, first_error: None })
+        Ok(Self {
+            latencies,
+            started: now,
+            ended: now,
+            ops: 0,
+            bytes: 0,
+            errors: 0,
+            mismatches: 0,
+            first_error: None,
+        })
     }
 
     /// The clock runs from here.

@@ -106,8 +106,19 @@ impl Row {
 }
 
 const HEADER: [&str; 13] = [
-    "mode", "device", "jobs", "op/s", "MiB/s", "p50 µs", "p99 µs", "pauses", "resumes", "wakes", "spurious",
-    "errors", "mismatches",
+    "mode",
+    "device",
+    "jobs",
+    "op/s",
+    "MiB/s",
+    "p50 µs",
+    "p99 µs",
+    "pauses",
+    "resumes",
+    "wakes",
+    "spurious",
+    "errors",
+    "mismatches",
 ];
 
 /// Everything that is said at the end.
@@ -152,10 +163,10 @@ impl Report {
 
     /// How results were checked, and what pausing gained where both ways ran on one modelled device.
     fn closing(&self) -> String {
-        let ops: u64 = self.rows.iter().map(|row| row.ops).sum();
+        let results: u64 = self.rows.iter().map(|row| row.ops - row.errors).sum();
         let mut text = format!(
             "checked: {} results, each compared in full with the result of software, computed beforehand\n",
-            grouped(ops)
+            grouped(results)
         );
         if let [.., sync, paused] = &self.rows[..]
             && (sync.mode, paused.mode) == (Mode::Sync, Mode::WakeFd)

@@ -20,7 +20,11 @@ fn digests_are_printed_as_the_sum_tools_print_them() {
         folder.write("in", &sample(size));
         for name in ["sha224", "sha256", "sha384", "sha512"] {
             let output = folder.succeed(&format!("--alg {name} --input in --size 4k"));
-            assert_eq!(text(&output.stdout), text(&folder.tool(&format!("{name}sum"), &["in"])), "{name} {size}");
+            assert_eq!(
+                text(&output.stdout),
+                text(&folder.tool(&format!("{name}sum"), &["in"])),
+                "{name} {size}"
+            );
             assert!(text(&output.stderr).contains(name), "the report is on standard error");
         }
         let printed = folder.succeed("--alg sha512-256 --input in --size 4k").stdout;
@@ -32,7 +36,8 @@ fn digests_are_printed_as_the_sum_tools_print_them() {
 #[test]
 fn odd_file_names_are_escaped_as_sha256sum_escapes_them() {
     let folder = Folder::new();
-    for name in ["plain", "with blank", "back\\slash", "new\nline", "both\\\n", "trailing\\", "ünïcode", "-"] {
+    for name in ["plain", "with blank", "back\\slash", "new\nline", "both\\\n", "trailing\\", "ünïcode", "-"]
+    {
         let name = if name == "-" { "./-" } else { name };
         folder.write(name, b"content");
         let output = folder.run(&["--alg", "sha256", "--input", name]);
@@ -47,9 +52,11 @@ fn macs_agree_with_openssl() {
         folder.write("in", &sample(size));
         for hash in ["sha224", "sha256", "sha384", "sha512", "sha512-256"] {
             let key = key(key_len);
-            let printed = folder.succeed(&format!("--alg hmac-{hash} --key {key} --input in --size 4k")).stdout;
+            let printed =
+                folder.succeed(&format!("--alg hmac-{hash} --key {key} --input in --size 4k")).stdout;
             let (hash, hexkey) = (format!("-{hash}"), format!("hexkey:{key}"));
-            let openssl = folder.tool("openssl", &["dgst", &hash, "-mac", "HMAC", "-macopt", &hexkey, "-r", "in"]);
+            let openssl =
+                folder.tool("openssl", &["dgst", &hash, "-mac", "HMAC", "-macopt", &hexkey, "-r", "in"]);
             assert_eq!(text(&printed), text(&openssl).replace(" *", "  "), "{hash} {size}");
         }
     }
@@ -94,7 +101,8 @@ fn every_mode_writes_the_same() {
         let iv = iv.replace("-iv", "--iv");
         for mode in MODES {
             for jobs in [1, 3, 100] {
-                let options = format!("--alg aes-256-{cipher} --key {key} {iv} --size 2k --jobs {jobs} --mode {mode}");
+                let options =
+                    format!("--alg aes-256-{cipher} --key {key} {iv} --size 2k --jobs {jobs} --mode {mode}");
                 there_and_back(&folder, &options, &data, &expected);
             }
         }
@@ -130,7 +138,9 @@ fn xts_goes_by_data_unit() {
         let folder = Folder::new();
         let both = key(2 * len);
         let (first, second) = both.split_at(usize::from(len) * 2);
-        for (size, unit) in [(0, 512), (16, 512), (31, 512), (512, 512), (1024, 512), (1553, 512), (5000, 4096)] {
+        for (size, unit) in
+            [(0, 512), (16, 512), (31, 512), (512, 512), (1024, 512), (1553, 512), (5000, 4096)]
+        {
             let data = sample(size);
             // The first unit's number overflows in its low byte, and in all of them.
             for number in [0_u128, 255, u128::MAX] {
@@ -169,7 +179,8 @@ fn a_bad_tag_gives_no_output() {
         for bad in [&bad_tag[..], &bad_text, &sealed[..sealed.len() - 1], &sealed[1..], &sealed[..15], &[]] {
             folder.write("in", bad);
             for mode in MODES {
-                let told = folder.fail(1, &format!("{options} --decrypt --input in --output out --mode {mode}"));
+                let told =
+                    folder.fail(1, &format!("{options} --decrypt --input in --output out --mode {mode}"));
                 assert!(told.contains("tag"), "{told}");
                 assert_eq!(folder.names(), ["in"]);
             }
@@ -244,7 +255,8 @@ fn standard_input_is_a_file_named_dash() {
     let folder = Folder::new();
     let data = sample(100_000);
     let mut command = Command::new(program());
-    let command = command.args(["--alg", "sha256", "--input", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let command =
+        command.args(["--alg", "sha256", "--input", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&data).unwrap();
     let printed = child.wait_with_output().unwrap().stdout;
@@ -259,7 +271,10 @@ fn json_about_a_file_goes_where_it_is_alone() {
     let options = format!("--alg aes-128-ctr --key {} --iv {WRAPPING_IV} --size 1k", key(16));
     let output = folder.succeed(&format!("{options} --input in --output out --output-format json"));
     let row = &json(&output.stdout)["rows"][0];
-    assert_eq!((row["ops"].as_u64(), row["size"].as_u64(), row["jobs"].as_u64()), (Some(10), Some(1024), Some(16)));
+    assert_eq!(
+        (row["ops"].as_u64(), row["size"].as_u64(), row["jobs"].as_u64()),
+        (Some(10), Some(1024), Some(16))
+    );
     assert!(row["pauses"].as_u64() >= Some(10));
     let output = folder.succeed("--alg sha256 --input in --output-format json");
     assert_eq!(output.stdout, folder.tool("sha256sum", &["in"]));

@@ -37,7 +37,11 @@ fn each_mode_runs_the_operations_that_were_asked_for() {
         assert_eq!((&row["mode"], count(&row, "ops"), count(&row, "size")), (&mode.into(), 500, 1000));
         assert_eq!(count(&row, "jobs"), if has_jobs(mode) { 16 } else { 1 }, "{mode}");
         assert_eq!(count(&row, "pauses"), count(&row, "resumes"), "{mode}");
-        assert_eq!(count(&row, "pauses") >= 500, has_jobs(mode), "{mode}: a job pauses at least once per request");
+        assert_eq!(
+            count(&row, "pauses") >= 500,
+            has_jobs(mode),
+            "{mode}: a job pauses at least once per request"
+        );
         assert!(row["ops_per_second"].as_f64() > Some(0.0) && row["bytes_per_second"].as_f64() > Some(0.0));
         let latency = |key: &str| row["latency_us"][key].as_f64().unwrap();
         assert!(0.0 < latency("p50") && latency("p50") <= latency("p99"), "{mode}: {row}");
@@ -67,7 +71,9 @@ fn every_algorithm_gives_what_software_gives() {
 
 #[test]
 fn openssl_spellings_of_a_name_are_taken() {
-    for (given, name) in [("AES-128-CBC", "aes-128-cbc"), ("SHA2-256", "sha256"), ("HMAC-SHA512", "hmac-sha512")] {
+    for (given, name) in
+        [("AES-128-CBC", "aes-128-cbc"), ("SHA2-256", "sha256"), ("HMAC-SHA512", "hmac-sha512")]
+    {
         assert_eq!(row(&format!("--alg {given} --mode sync --ops 1"))["alg"], name);
     }
 }
@@ -115,7 +121,9 @@ fn the_table_has_a_line_per_row_and_standard_error_stays_empty() {
     let output = Folder::new().succeed("--ops 60");
     assert_eq!(text(&output.stderr), "", "no progress bar without a terminal");
     let table = text(&output.stdout);
-    for column in ["mode", "op/s", "MiB/s", "p50", "p99", "pauses", "resumes", "wakes", "errors", "mismatches"] {
+    for column in
+        ["mode", "op/s", "MiB/s", "p50", "p99", "pauses", "resumes", "wakes", "errors", "mismatches"]
+    {
         assert!(table.contains(column), "{column} in\n{table}");
     }
     let rows = |mode: &str| table.lines().filter(|line| line.trim_start().starts_with(mode)).count();
@@ -143,7 +151,8 @@ fn a_modelled_device_is_as_slow_as_it_says() {
 #[test]
 fn many_more_jobs_than_slots_all_finish() {
     for mode in ["wake-fd", "callback", "poll"] {
-        let row = row(&format!("--mode {mode} --device depth=4;queue_pairs=1 --jobs 600 --ops 3000 --size 64"));
+        let row =
+            row(&format!("--mode {mode} --device depth=4;queue_pairs=1 --jobs 600 --ops 3000 --size 64"));
         assert_eq!(count(&row, "ops"), 3000, "{mode}");
     }
 }
@@ -158,7 +167,11 @@ fn more_jobs_than_file_descriptors_share_wait_contexts() {
         assert_eq!(output.status.code(), Some(0), "{mode}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains("400 jobs share"), "{mode}: {}", text(&output.stderr));
         let report = json(&output.stdout);
-        assert_eq!((count(&rows(&report)[0], "ops"), count(&rows(&report)[0], "errors")), (4000, 0), "{mode}");
+        assert_eq!(
+            (count(&rows(&report)[0], "ops"), count(&rows(&report)[0], "errors")),
+            (4000, 0),
+            "{mode}"
+        );
     }
 }
 

@@ -97,13 +97,25 @@ fn keys_and_ivs_must_fit_and_are_not_repeated() {
         (format!("--alg aes-128-ctr --key {k16}"), "--iv: required"),
         (format!("--alg aes-128-gcm --key {k16}"), "--iv: required"),
         (format!("--alg aes-128-gcm --key {k16} --iv="), "--iv: at least one byte"),
-        (format!("--alg aes-256-ctr --key {k16} --iv {k16}"), "--key: aes-256-ctr takes a key of 32 bytes, not 16"),
-        (format!("--alg aes-128-ctr --key {k17} --iv {k16}"), "--key: aes-128-ctr takes a key of 16 bytes, not 17"),
+        (
+            format!("--alg aes-256-ctr --key {k16} --iv {k16}"),
+            "--key: aes-256-ctr takes a key of 32 bytes, not 16",
+        ),
+        (
+            format!("--alg aes-128-ctr --key {k17} --iv {k16}"),
+            "--key: aes-128-ctr takes a key of 16 bytes, not 17",
+        ),
         (format!("--alg aes-128-xts --key {k16} --iv {k16}"), "--key: aes-128-xts takes a key of 32 bytes"),
         (format!("--alg aes-128-xts --key {k16}{k16} --iv {k16}"), "halves"),
         (format!("--alg aes-128-cbc --key {k16} --iv {k17}"), "--iv: aes-128-cbc takes 16 bytes"),
-        (format!("--alg aes-128-cbc --key {k16}f --iv {k16}"), "--key: allowed are pairs of hexadecimal digits"),
-        (format!("--alg aes-128-cbc --key {k16} --iv 0x{k16}"), "--iv: allowed are pairs of hexadecimal digits"),
+        (
+            format!("--alg aes-128-cbc --key {k16}f --iv {k16}"),
+            "--key: allowed are pairs of hexadecimal digits",
+        ),
+        (
+            format!("--alg aes-128-cbc --key {k16} --iv 0x{k16}"),
+            "--iv: allowed are pairs of hexadecimal digits",
+        ),
         (format!("--alg aes-128-xts --key {k32} --iv {k16} --size 4k"), "--size"),
         (format!("--alg aes-128-xts --key {k32} --iv {k16} --sector-size 8"), "--sector-size"),
     ];

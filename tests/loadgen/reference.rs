@@ -29,7 +29,7 @@ impl Folder {
             ghash(h, nonce, 0, nonce.len())
         };
         // OpenSSL's counter has 128 bits, GCM's 32: alike until these overflow, which few blocks do not.
-        assert!(u64::from(j0 as u32) + data.len().div_ceil(16) as u64 + 1 < 1 << 32, "choose another nonce");
+        assert!((j0 & 0xffff_ffff) + data.len().div_ceil(16) as u128 + 1 < 1 << 32, "choose another nonce");
         let counter = hex::encode((j0 + 1).to_be_bytes());
         let mut sealed = self.openssl_enc(&format!("-aes-{bits}-ctr -K {key} -iv {counter}"), data);
         let mask = block(&self.ecb(bits, key, &j0.to_be_bytes()));
@@ -40,7 +40,14 @@ impl Folder {
 
     /// Data units of `unit` bytes (IEEE 1619, 5.3), the last with ciphertext stealing where it needs it; the
     /// first has the tweak `first`.
-    pub(crate) fn xts(&self, bits: usize, keys: (&str, &str), first: u128, unit: usize, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn xts(
+        &self,
+        bits: usize,
+        keys: (&str, &str),
+        first: u128,
+        unit: usize,
+        data: &[u8],
+    ) -> Vec<u8> {
         let count = data.len().div_ceil(unit) as u128;
         let numbers: Vec<u8> = (0..count).flat_map(|n| first.wrapping_add(n).to_le_bytes()).collect();
         let starts = self.ecb(bits, keys.1, &numbers);
@@ -63,12 +70,16 @@ impl Folder {
     }
 
     fn xor_ecb(&self, bits: usize, key: &str, blocks: &[u8], tweaks: &[u128]) -> Vec<u8> {
-        self_xor(&self.ecb(bits, key, &self_xor(blocks, tweaks)), tweaks)
+        xor(&self.ecb(bits, key, &xor(blocks, tweaks)), tweaks)
     }
 }
 
-fn self_xor(blocks: &[u8], tweaks: &[u128]) -> Vec<u8> {
-    blocks.chunks(16).zip(tweaks).flat_map(|(chunk, tweak)| (self::tweak(chunk) ^ tweak).to_le_bytes()).collect()
+fn xor(blocks: &[u8], tweaks: &[u128]) -> Vec<u8> {
+    blocks
+        .chunks(16)
+        .zip(tweaks)
+        .flat_map(|(chunk, tweak)| (self::tweak(chunk) ^ tweak).to_le_bytes())
+        .collect()
 }
 
 /// The first 16 bytes, as XTS reads them.

@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use simaccel::{
-    AeadOpener, AeadSealer, CipherStream, Error, HashStream, MacStream, OpError, Padding, Tag,
-};
+use simaccel::{AeadOpener, AeadSealer, CipherStream, Error, HashStream, MacStream, OpError, Padding, Tag};
 
 use super::Transfer;
 use crate::backend::Session;
@@ -17,7 +15,7 @@ pub(super) fn run(transfer: &mut Transfer<'_>) -> Result<(usize, Option<Tag>), F
     let session = Session::open(&transfer.engine, plan.algorithm, &plan.key, Padding::Pkcs7);
     let chain = Chain::start(&session.map_err(Failure::engine)?, &plan.iv, plan.decrypt);
     let crew = Crew::new(plan.mode, &transfer.engine, 1)?;
-    let tag = Chained { crew, transfer }.to_the_end(chain)?;
+    let tag = Chained { crew, transfer }.run_through(chain)?;
     Ok((1, tag))
 }
 
@@ -92,7 +90,7 @@ struct Chained<'a, 'b> {
 }
 
 impl Chained<'_, '_> {
-    fn to_the_end(mut self, mut chain: Chain) -> Result<Option<Tag>, Failure> {
+    fn run_through(mut self, mut chain: Chain) -> Result<Option<Tag>, Failure> {
         let mut next = self.transfer.pieces.next()?;
         while let Some(piece) = next.take() {
             let (asked, len) = (Instant::now(), piece.bytes.len());

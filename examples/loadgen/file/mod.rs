@@ -70,7 +70,10 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
     }
     transfer.engine.device().drain();
     let Transfer { engine, meter, .. } = transfer;
-    tell(plan, Row::new(plan.mode, &plan.device, plan.algorithm, plan.piece, in_flight, &meter, &engine.stats()))
+    tell(
+        plan,
+        Row::new(plan.mode, &plan.device, plan.algorithm, plan.piece, in_flight, &meter, &engine.stats()),
+    )
 }
 
 /// The cipher and its shape, where pieces do not wait for each other.

@@ -110,8 +110,5 @@ fn target_of(asked: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
 
 /// What kernels and file systems without `O_TMPFILE` say to it (open(2)).
 fn has_no_unnamed_files(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(nix::libc::EOPNOTSUPP | nix::libc::EISDIR | nix::libc::EINVAL)
-    )
+    matches!(error.raw_os_error(), Some(nix::libc::EOPNOTSUPP | nix::libc::EISDIR | nix::libc::EINVAL))
 }

@@ -33,7 +33,7 @@ pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> 
         pads: cipher.pads(),
         transfer,
     };
-    parallel.to_the_end()?;
+    parallel.run_through()?;
     Ok(window)
 }
 
@@ -65,7 +65,7 @@ impl Slot {
 }
 
 impl Parallel<'_, '_> {
-    fn to_the_end(mut self) -> Result<(), Failure> {
+    fn run_through(mut self) -> Result<(), Failure> {
         let mut more = true;
         while more || self.next_out < self.next_in {
             while more && self.next_in - self.next_out < self.window.len() {

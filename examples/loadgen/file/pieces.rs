@@ -95,5 +95,5 @@ fn source(path: &Path) -> io::Result<(Box<dyn Read>, Option<u64>)> {
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    Ok((Box::new(file), metadata.is_file().then(|| metadata.len())))
+    Ok((Box::new(file), metadata.is_file().then_some(metadata.len())))
 }
