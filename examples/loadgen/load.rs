@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use simaccel::{Config, Engine, Error, Padding};
 
-use crate::args::{Limit, Load, Mode};
+use crate::args::Mode;
 use crate::backend::Session;
 use crate::crew::Crew;
 use crate::failure::Failure;
 use crate::meter::Meter;
+use crate::plan::{Limit, Load};
 use crate::progress::Progress;
 use crate::report::{self, Report, Row};
 use crate::workload::{Lane, Workload};

@@ -22,6 +22,7 @@ mod limits;
 mod load;
 mod meter;
 mod modes;
+mod plan;
 mod progress;
 mod report;
 mod units;
@@ -29,8 +30,9 @@ mod workload;
 
 use std::process::ExitCode;
 
-use args::{Parsed, Plan};
+use args::Parsed;
 use failure::Failure;
+use plan::Plan;
 
 fn main() -> ExitCode {
     match run() {

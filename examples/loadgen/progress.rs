@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::Limit;
+use crate::plan::Limit;
 
 /// How often the bar moves.
 const PERIOD: Duration = Duration::from_millis(100);

@@ -7,9 +7,10 @@ use device_sim::Algorithm;
 use serde_json::{Value, json};
 use simaccel::{Config, EngineStats, Error};
 
-use crate::args::{Format, Load, Mode};
+use crate::args::{Format, Mode};
 use crate::failure::Failure;
 use crate::meter::Meter;
+use crate::plan::Load;
 use crate::units::{grouped, short_nanos, short_size};
 
 const MIB: f64 = 1_048_576.0;

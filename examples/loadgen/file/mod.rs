@@ -23,10 +23,11 @@ use device_sim::{Algorithm, Cipher};
 use simaccel::{Engine, Error, Tag};
 
 use crate::alg::{self, Shape};
-use crate::args::{File, Format};
+use crate::args::Format;
 use crate::failure::Failure;
 use crate::load;
 use crate::meter::Meter;
+use crate::plan::File;
 use crate::progress::Progress;
 use crate::report::{self, Report, Row};
 use output::Output;
