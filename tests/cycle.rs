@@ -89,9 +89,9 @@ fn more_threads_than_queue_pairs_share_the_last_one() {
 fn a_thread_that_ends_gives_its_queue_pair_back() {
     let engine = open("queue_pairs=2");
     for _ in 0..20 {
-        std::thread::scope(|scope| {
-            scope.spawn(|| ctr(&engine).encrypt(&IV, message(1, 64)).unwrap());
-        });
+        let session = ctr(&engine);
+        // Joined, not scoped: a scope does not wait for the end of its threads' thread-locals.
+        std::thread::spawn(move || session.encrypt(&IV, message(1, 64)).unwrap()).join().unwrap();
     }
     let pairs = engine.stats().device.queue_pairs;
     assert_eq!(pairs[0].submitted, 20, "each thread got the pair that the one before had given back");

@@ -5,11 +5,11 @@
 //!
 //!                  place                    claim            finish
 //!        FREE ───────────────► QUEUED ───────────► EXECUTING ──────► DONE          device: ─── and ═══
-//!         ▲ │ place                ┆            postpone ║ ▲ resume   ┆           host:   ┆┆┆ (a CAS each)
-//!         │ └───► PARKED ─grant─► GRANTED                ▼ ║          ┆
-//!         │          ┆              ┆   ┆           EXECUTED          ┆
-//!         │          ┆              ┆   ┆              ┆              ┆
-//!         └─ release ┴┄┄┄┄┄┄┄ TAKEN ┴┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┘           generation + 1
+//!         ▲ │ place             ▲ ┆            postpone ║ ▲ resume   ┆           host:   ┆┆┆ (a CAS each)
+//!         │ └───► PARKED ─enter─┘ ┆                     ▼ ║          ┆
+//!         │          ┆            ┆                  EXECUTED        ┆
+//!         │          ┆            ┆                     ┆            ┆
+//!         └─ release ┴┄┄┄┄┄┄ TAKEN ┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┘             generation + 1
 //!
 //!   wake word = generation (48) | state (16)                      whose the waker is
 //!
@@ -62,10 +62,8 @@ impl Ticket {
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TicketState {
-    /// Waiting for a slot.
+    /// Waiting for a slot; the device takes it when one is free.
     Parked,
-    /// A slot is reserved; [`QueuePair::submit_parked`](crate::QueuePair::submit_parked) uses it.
-    Granted,
     /// Submitted, and not yet done.
     InFlight,
     /// Done: the result can be taken.
@@ -109,14 +107,11 @@ pub(crate) enum Placed {
     Parked,
     /// For the device to claim, once its entry is in the ring.
     Queued,
-    /// Refused before it began.
-    Done(Status),
 }
 
 mod claim {
     pub(super) const FREE: u64 = 0;
     pub(super) const PARKED: u64 = 1;
-    pub(super) const GRANTED: u64 = 2;
     pub(super) const QUEUED: u64 = 3;
     pub(super) const EXECUTING: u64 = 4;
     pub(super) const EXECUTED: u64 = 5;
@@ -185,7 +180,6 @@ pub(crate) struct Vacant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
     Parked,
-    Granted,
     Queued,
     Executed,
     Done(Status),
@@ -316,15 +310,14 @@ impl Slab {
         let claim = match placed {
             Placed::Parked => word(generation, claim::PARKED),
             Placed::Queued => word(generation, claim::QUEUED),
-            Placed::Done(status) => with_status(word(generation, claim::DONE), status),
         };
         cell.claim.store(claim, Ordering::Release);
         Ticket { index: vacant.index, pair: self.tag(), generation }
     }
 
-    /// PARKED to GRANTED; `false` when the request is no longer parked.
-    pub(crate) fn grant(&self, ticket: Ticket) -> bool {
-        self.swap(ticket, claim::PARKED, claim::GRANTED).is_some()
+    /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. The device's.
+    pub(crate) fn enter(&self, ticket: Ticket) -> bool {
+        self.swap(ticket, claim::PARKED, claim::QUEUED).is_some()
     }
 
     /// Takes a request that is done.
@@ -339,10 +332,10 @@ impl Slab {
         Some(self.empty(ticket, From::Queued))
     }
 
-    /// Takes a request that has a slot reserved.
-    pub(crate) fn take_granted(&self, ticket: Ticket) -> Option<Taken> {
-        self.swap(ticket, claim::GRANTED, claim::TAKEN)?;
-        Some(self.empty(ticket, From::Granted))
+    /// Takes a request that still waits for a slot.
+    pub(crate) fn take_parked(&self, ticket: Ticket) -> Option<Taken> {
+        self.swap(ticket, claim::PARKED, claim::TAKEN)?;
+        Some(self.empty(ticket, From::Parked))
     }
 
     /// Takes a request wherever it is, unless the device owns it at this moment.
@@ -355,7 +348,6 @@ impl Slab {
             }
             let from = match state_of(old) {
                 claim::PARKED => From::Parked,
-                claim::GRANTED => From::Granted,
                 claim::QUEUED => From::Queued,
                 claim::EXECUTED => From::Executed,
                 claim::DONE => From::Done(status_of(old)),
@@ -380,7 +372,6 @@ impl Slab {
         }
         match state_of(claim) {
             claim::PARKED => TicketState::Parked,
-            claim::GRANTED => TicketState::Granted,
             claim::QUEUED | claim::EXECUTING | claim::EXECUTED => TicketState::InFlight,
             claim::DONE => TicketState::Done(status_of(claim)),
             _ => TicketState::Stale,

@@ -103,7 +103,8 @@ impl Device {
             .zip(receivers)
             .enumerate()
             .map(|(number, (share, commands))| {
-                Driver::new(config, share, number, commands, Arc::clone(&admin))
+                let doorbell = Arc::clone(&doorbells[number]);
+                Driver::new(config, share, doorbell, number, commands, Arc::clone(&admin))
             })
             .collect();
         let device = Self {
@@ -285,6 +286,20 @@ fn queue_pair(config: &Config, index: usize, doorbells: &[Arc<Doorbell>]) -> (Qu
     let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view()));
     let end = QueuePair::new(Arc::clone(&pair), cells, submit, completed);
     (end, Port::new(pair, submitted, complete))
+}
+
+/// Both ends of the one queue pair of a device that is never more than that, and what tells it to stop.
+#[cfg(all(test, loom))]
+pub(crate) fn one_pair() -> (QueuePair, Driver, impl FnOnce()) {
+    let config = Config { queue_pairs: 1, depth: 1, ..Config::default() };
+    let doorbells = [Arc::new(Doorbell::default())];
+    let (end, port) = queue_pair(&config, 0, &doorbells);
+    let (admin, mut receivers) = Admin::new(&doorbells);
+    let admin = Arc::new(admin);
+    let commands = receivers.pop().expect("there is one doorbell");
+    let [doorbell] = doorbells;
+    let driver = Driver::new(&config, vec![port], doorbell, 0, commands, Arc::clone(&admin));
+    (end, driver, move || admin.tell_all(|| Command::Stop))
 }
 
 /// Hands out session ids.

@@ -5,30 +5,29 @@
 //!   publish the entry                   asleep = true
 //!   fence                               fence
 //!   asleep?  no ── suppressed           anything published?  yes ── asleep = false, work
-//!            yes ─ asleep = false,                           no ─── park ... until unparked, or the time given
-//!                  unpark               asleep = false
+//!            yes ─ asleep = false,                           no ─── wait for the event, or the time given
+//!                  set the event        asleep = false
 //! ```
 //!
 //! The two fences are the whole argument: whichever comes first in their one order, either the host sees `asleep`
 //! or the worker sees the entry. Nothing is lost, and a host that finds the worker awake pays a fence and a load.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::sync::{AtomicBool, AtomicU64, Ordering, Padded, Thread, bump, current, fence, park};
+use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, Padded, bump, fence};
 
 /// One per worker.
 #[derive(Debug, Default)]
 pub(crate) struct Doorbell {
     asleep: Padded<AtomicBool>,
-    worker: OnceLock<Thread>,
+    event: Event,
     sleeps: AtomicU64,
 }
 
 impl Doorbell {
     /// Names the calling thread as the one that sleeps here.
     pub(crate) fn answer(&self) {
-        let _ = self.worker.set(current());
+        self.event.adopt();
     }
 
     /// Rings, after something was published; `true` when the worker slept and had to be woken.
@@ -40,24 +39,42 @@ impl Doorbell {
         self.wake()
     }
 
+    /// Rings for something that is not in a ring: bit `i` asks for a look at queue pair `i`.
+    #[cold]
+    pub(crate) fn send_on_errand(&self, bits: u64) {
+        self.errands.fetch_or(bits, Ordering::Release);
+        self.ring();
+    }
+
+    /// Whether an errand waits.
+    pub(crate) fn has_errand(&self) -> bool {
+        self.errands.load(Ordering::Relaxed) != 0
+    }
+
+    /// The bits of all errands since the last call.
+    pub(crate) fn take_errands(&self) -> u64 {
+        if self.has_errand() { self.errands.swap(0, Ordering::Acquire) } else { 0 }
+    }
+
     #[cold]
     fn wake(&self) -> bool {
         let woken = self.asleep.swap(false, Ordering::AcqRel);
-        if let (true, Some(worker)) = (woken, self.worker.get()) {
-            worker.unpark();
+        if woken {
+            self.event.set();
         }
         woken
     }
 
     /// Sleeps until rung, at most for `timeout`, unless `has_work`; may return early for no reason.
     pub(crate) fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
-        self.asleep.store(true, Ordering::Relaxed);
+        // Swaps, as on the host's side: loom does not order a plain store against a swap.
+        self.asleep.swap(true, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         if !has_work() {
             bump(&self.sleeps, 1);
-            park(timeout);
+            self.event.wait(timeout);
         }
-        self.asleep.store(false, Ordering::Relaxed);
+        self.asleep.swap(false, Ordering::AcqRel);
     }
 
     /// How often the worker has gone to sleep.

@@ -3,9 +3,10 @@
 //!
 //! ```text
 //!   per queue pair, in turn:   peek the ring ─► admin commands ─► admit a batch ─► publish
+//!                              the ring is empty, a slot is free ─► admit from the line ─► publish
 //!
 //!   publish, in this order:    counters, free slots ─► DONE in each cell ─► completion ring      (inside)
-//!                              fence ─► grants, interrupts ─► wakes                              (signals, outside)
+//!                              fence ─► interrupts ─► wakes                                      (signals, outside)
 //! ```
 //!
 //! Admin commands are looked at after the ring was and before an entry is executed. A session is sent before its id
@@ -20,6 +21,7 @@ use crate::admin::{Ack, Admin, Command};
 use crate::cell::Ticket;
 use crate::config::Config;
 use crate::core::{Core, Ready};
+use crate::doorbell::Doorbell;
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::request::Status;
@@ -48,13 +50,14 @@ struct Batch {
     bytes: u64,
     released: u64,
     touched: bool,
+    reapable: bool,
 }
 
 /// What is left to do outside when results are published: it may call anybody's code.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
-    /// Bit `i`: queue pair `i` has published.
-    pairs: u64,
+    /// Bit `i`: queue pair `i` has completions to be reaped.
+    interrupts: u64,
     wakes: Vec<(usize, Ticket)>,
     acks: Vec<Ack>,
 }
@@ -62,15 +65,12 @@ pub(crate) struct Signals {
 impl Signals {
     /// Sends everything. `pairs` are all those of the device, by index.
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
-        if self.pairs != 0 {
+        if self.interrupts != 0 {
             fence(Ordering::SeqCst);
-            for pair in pairs.iter().filter(|pair| self.pairs >> pair.index() & 1 == 1) {
-                if pair.slots.someone_waits() {
-                    pair.grant_slots();
-                }
+            for pair in pairs.iter().filter(|pair| self.interrupts >> pair.index() & 1 == 1) {
                 pair.raise_interrupts();
             }
-            self.pairs = 0;
+            self.interrupts = 0;
         }
         for (pair, ticket) in self.wakes.drain(..) {
             pairs[pair].send_wake(ticket);
@@ -84,6 +84,7 @@ impl Signals {
 pub(crate) struct Driver {
     core: Core,
     ports: Vec<Port>,
+    doorbell: Arc<Doorbell>,
     commands: Receiver<Command>,
     admin: Arc<Admin>,
     /// Which of the device's admin queues this is.
@@ -98,6 +99,7 @@ impl Driver {
     pub(crate) fn new(
         config: &Config,
         ports: Vec<Port>,
+        doorbell: Arc<Doorbell>,
         number: usize,
         commands: Receiver<Command>,
         admin: Arc<Admin>,
@@ -106,6 +108,7 @@ impl Driver {
         Self {
             core: Core::new(config, slabs),
             ports,
+            doorbell,
             commands,
             admin,
             number,
@@ -121,6 +124,16 @@ impl Driver {
         self.life == Life::Closed
     }
 
+    #[cfg(all(test, loom))]
+    pub(crate) fn doorbell(&self) -> Arc<Doorbell> {
+        Arc::clone(&self.doorbell)
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn pair(&self) -> Arc<Pair> {
+        Arc::clone(&self.ports[0].pair)
+    }
+
     pub(crate) fn is_modelled(&self) -> bool {
         self.core.is_modelled()
     }
@@ -133,7 +146,7 @@ impl Driver {
     /// Whether an entry or a command waits at this moment.
     pub(crate) fn has_work(&self) -> bool {
         self.admin.sent(self.number) != self.commands_seen
-            || self.ports.iter().any(|port| !port.submissions.is_empty())
+            || self.ports.iter().any(|port| !port.submissions.is_empty() || port.pair.slots.has_work())
     }
 
     /// Runs one of the following; a panic in it leaves the device dead. `true`: something happened.
@@ -166,7 +179,8 @@ impl Driver {
         let count = self.ports.len();
         self.first = (self.first + 1) % count.max(1);
         self.obey(signals);
-        let mut happened = false;
+        signals.freed |= self.doorbell.take_errands();
+        let mut happened = signals.freed != 0;
         for turn in 0..count {
             happened |= self.turn((self.first + turn) % count, now, signals);
         }
@@ -176,8 +190,11 @@ impl Driver {
 
     fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> bool {
         let readable = self.ports[index].submissions.readable().min(BATCH_ENTRIES);
-        if readable == 0 || self.obey(signals) {
-            return readable != 0;
+        if readable == 0 {
+            return self.admit_line(index, now, signals);
+        }
+        if self.obey(signals) {
+            return true;
         }
         let mut bytes = 0;
         for _ in 0..readable {
@@ -191,18 +208,42 @@ impl Driver {
         true
     }
 
+    /// Lets those in who wait for a slot, as many as there are free ones. They came after all that is in the ring,
+    /// and before all that will be.
+    fn admit_line(&mut self, index: usize, now: u64, signals: &mut Signals) -> bool {
+        let pair = Arc::clone(&self.ports[index].pair);
+        if !pair.slots.has_work() {
+            return false;
+        }
+        self.obey(signals);
+        let mut bytes = 0;
+        for _ in 0..BATCH_ENTRIES {
+            let Some((ticket, announce)) = pair.slots.admit(&pair.slab) else { break };
+            bytes += self.admit_ticket(index, ticket, announce, now);
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        self.publish(signals);
+        true
+    }
+
     /// Takes one entry to its end, or to the due queue; returns the bytes that were worked on.
     fn admit_one(&mut self, index: usize, now: u64) -> u64 {
         let port = &mut self.ports[index];
         let Some(entry) = port.submissions.pop() else { return 0 };
         let (ticket, announce) = unpack(entry, &port.pair.slab);
+        self.admit_ticket(index, ticket, announce, now)
+    }
+
+    fn admit_ticket(&mut self, index: usize, ticket: Ticket, announce: Announce, now: u64) -> u64 {
         let admitted = match self.life {
             Life::Open => self.core.admit(index, ticket, announce, now),
             Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead).then_some(0),
             Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed).then_some(0),
         };
         if admitted.is_none() {
-            port.batch.discard();
+            self.ports[index].batch.discard();
         }
         admitted.unwrap_or(0)
     }
@@ -218,9 +259,7 @@ impl Driver {
             self.ports[ready.port].finish(ready, signals);
         }
         for port in self.ports.iter_mut().filter(|port| port.batch.touched) {
-            port.completions.publish();
-            port.batch.touched = false;
-            signals.pairs |= 1 << port.pair.index();
+            port.show(signals);
         }
         happened
     }
@@ -261,14 +300,32 @@ impl Driver {
             return;
         }
         self.life = life;
-        self.ports.iter().for_each(|port| port.pair.set_life(life));
+        for port in &self.ports {
+            port.pair.set_life(life);
+            signals.freed |= 1 << port.pair.index();
+        }
         // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
         fence(Ordering::SeqCst);
         self.core.fail_scheduled(status);
         for index in 0..self.ports.len() {
             self.refuse_all(index, status);
+            if life == Life::Closed {
+                self.evict_all(index, status);
+            }
         }
         self.publish(signals);
+    }
+
+    /// The device closes: who waits for a slot will not get one. The completion ring has no room for them, so those
+    /// that would have been reaped are done without a word.
+    fn evict_all(&mut self, index: usize, status: Status) {
+        let pair = Arc::clone(&self.ports[index].pair);
+        while let Some((ticket, announce)) = pair.slots.evict(&pair.slab) {
+            let announce = if matches!(announce, Announce::Reap { .. }) { Announce::Silent } else { announce };
+            if !self.core.refuse(index, ticket, announce, status) {
+                self.ports[index].batch.discard();
+            }
+        }
     }
 
     fn refuse_all(&mut self, index: usize, status: Status) {
@@ -309,12 +366,21 @@ impl Port {
         self.pair.slots.release(released);
     }
 
+    fn show(&mut self, signals: &mut Signals) {
+        if self.batch.reapable {
+            self.completions.publish();
+            signals.interrupts |= 1 << self.pair.index();
+        }
+        self.batch = Batch::default();
+    }
+
     fn finish(&mut self, ready: Ready, signals: &mut Signals) {
         let ticket = self.pair.slab.finish(ready.claimed, ready.status);
         match ready.announce {
             Announce::Silent => {}
             Announce::Wake => signals.wakes.push((self.pair.index(), ticket)),
             Announce::Reap { .. } => {
+                self.batch.reapable = true;
                 let room = self.completions.push(pack(ticket, ready.announce));
                 assert!(room, "a slot is room in the completion ring");
             }

@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::ring::View;
 use crate::slots::Slots;
 use crate::stats::{Counters, QueuePairStats};
-use crate::sync::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
 
 /// Whether the device behind a queue pair works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +101,19 @@ impl Pair {
         }
     }
 
-    /// Reserves free slots for those who wait, first come first served, and wakes them.
-    pub(crate) fn grant_slots(&self) {
-        while let Some(ticket) = self.slots.grant(&self.slab) {
-            self.send_wake(ticket);
+    /// After slots were freed on the host's side: has the device look, if somebody waits for one.
+    pub(crate) fn slots_were_freed(&self) {
+        fence(Ordering::SeqCst);
+        if self.slots.someone_waits() {
+            self.doorbell.ring();
+        }
+    }
+
+    /// As [`Pair::slots_were_freed`], for one who joined the line: slots may have been freed before he was seen in it.
+    pub(crate) fn line_was_joined(&self) {
+        fence(Ordering::SeqCst);
+        if self.slots.has_work() {
+            self.doorbell.ring();
         }
     }
 
@@ -125,15 +134,9 @@ impl Pair {
             return;
         }
         match taken.from {
-            From::Granted => {
-                self.slots.drop_grant();
-                self.grant_slots();
-            }
             From::Executed => {
                 self.slots.give_back();
-                if self.slots.fence_and_ask() {
-                    self.grant_slots();
-                }
+                self.slots_were_freed();
             }
             // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or
             // will be when the completion is reaped.
@@ -152,7 +155,7 @@ impl Pair {
     }
 
     pub(crate) fn stats(&self) -> QueuePairStats {
-        self.counters.read(self.slab.in_flight())
+        self.counters.read(self.slots.admitted(), self.slab.in_flight())
     }
 }
 

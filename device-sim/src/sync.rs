@@ -9,14 +9,14 @@ pub(crate) use loom::{
     hint::spin_loop,
     sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     sync::{Mutex, MutexGuard},
-    thread::{Thread, current, yield_now},
+    thread::yield_now,
 };
 #[cfg(not(loom))]
 pub(crate) use std::{
     hint::spin_loop,
     sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     sync::{Mutex, MutexGuard},
-    thread::{Thread, current, yield_now},
+    thread::yield_now,
 };
 
 /// Memory whose owner is decided by an atomic word beside it; the same shape as loom's, which checks the claim.
@@ -60,17 +60,58 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sleeps until this thread is unparked, at most for `timeout` (which loom does not model), or for no reason.
-pub(crate) fn park(timeout: Option<Duration>) {
-    #[cfg(loom)]
-    {
-        let _ = timeout;
-        loom::thread::park();
+/// What one thread sleeps on and others set; a set before the sleep ends it at once.
+#[cfg(not(loom))]
+#[derive(Debug, Default)]
+pub(crate) struct Event {
+    sleeper: std::sync::OnceLock<std::thread::Thread>,
+}
+
+#[cfg(not(loom))]
+impl Event {
+    /// Names the calling thread as the one that sleeps here.
+    pub(crate) fn adopt(&self) {
+        let _ = self.sleeper.set(std::thread::current());
     }
-    #[cfg(not(loom))]
-    match timeout {
-        Some(timeout) => std::thread::park_timeout(timeout),
-        None => std::thread::park(),
+
+    pub(crate) fn set(&self) {
+        if let Some(sleeper) = self.sleeper.get() {
+            sleeper.unpark();
+        }
+    }
+
+    /// Sleeps until set, at most for `timeout`; may return early for no reason.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+        match timeout {
+            Some(timeout) => std::thread::park_timeout(timeout),
+            None => std::thread::park(),
+        }
+    }
+}
+
+/// As above, without timeouts. (Loom's own `park` forgets an `unpark` that finds the thread waiting for a lock.)
+#[cfg(loom)]
+#[derive(Debug, Default)]
+pub(crate) struct Event {
+    set: Mutex<bool>,
+    changed: loom::sync::Condvar,
+}
+
+#[cfg(loom)]
+impl Event {
+    pub(crate) fn adopt(&self) {}
+
+    pub(crate) fn set(&self) {
+        *lock(&self.set) = true;
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn wait(&self, _timeout: Option<Duration>) {
+        let mut set = lock(&self.set);
+        while !*set {
+            set = self.changed.wait(set).unwrap_or_else(PoisonError::into_inner);
+        }
+        *set = false;
     }
 }
 

@@ -1,0 +1,383 @@
+//! Every interleaving of the small lock-free parts, by loom. Each model runs in well under a minute:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg loom" cargo test -p device-sim --release --lib models
+//! ```
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use loom::thread;
+
+use crate::cell::{Arm, Placed, Revocation, Slab, Taken, Ticket, TicketState, WakeState};
+use crate::device::one_pair;
+use crate::doorbell::Doorbell;
+use crate::driver::Signals;
+use crate::entry::Announce;
+use crate::queue_pair::{Delivery, RefusedReason};
+use crate::request::{Operation, Request, Status};
+use crate::ring::ring;
+use crate::session::SessionId;
+use crate::slots::Slots;
+use crate::sync::{AtomicBool, Event, Ordering, fence, yield_now};
+
+/// Every interleaving.
+fn model(f: impl Fn() + Sync + Send + 'static) {
+    loom::model::Builder::new().check(f);
+}
+
+/// Every interleaving with at most `preemptions` involuntary switches: for what is too large otherwise.
+fn bounded_model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(f);
+}
+
+fn request(user_data: u64) -> Request {
+    let mut request = Request::new(SessionId::NONE, Operation::Digest, vec![0]);
+    request.user_data = user_data;
+    request
+}
+
+/// A waker that counts its calls.
+#[derive(Default)]
+struct Count(std::sync::atomic::AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Count {
+    fn arm(self: &Arc<Self>) -> Arm {
+        Arm::Waker(Waker::from(Arc::clone(self)))
+    }
+
+    fn calls(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn ring_hands_over_in_order() {
+    model(|| {
+        let (mut producer, mut consumer) = ring(2);
+        let writer = thread::spawn(move || {
+            for value in 1..=3 {
+                while !producer.push([value, value * 10]) {
+                    yield_now();
+                }
+                producer.publish();
+            }
+        });
+        for value in 1..=3 {
+            let entry = loop {
+                match consumer.pop() {
+                    Some(entry) => break entry,
+                    None => yield_now(),
+                }
+            };
+            assert_eq!(entry, [value, value * 10]);
+            consumer.publish();
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn doorbell_loses_no_wake() {
+    bounded_model(4, || {
+        let doorbell = Arc::new(Doorbell::default());
+        let work = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+        let hosts: Vec<_> = (0..2)
+            .map(|host| {
+                let (doorbell, work) = (Arc::clone(&doorbell), Arc::clone(&work));
+                thread::spawn(move || {
+                    work[host].store(true, Ordering::Relaxed);
+                    doorbell.ring();
+                })
+            })
+            .collect();
+        doorbell.answer();
+        // A lost wake is a deadlock, and loom reports it.
+        let all = || work.iter().all(|work| work.load(Ordering::Relaxed));
+        while !all() {
+            doorbell.sleep(None, all);
+        }
+        hosts.into_iter().for_each(|host| host.join().unwrap());
+    });
+}
+
+/// What the device does with a request; `false`: it was revoked.
+fn serve(slab: &Slab, ticket: Ticket) -> bool {
+    let Some(mut claimed) = slab.claim(ticket) else { return false };
+    slab.execute(&mut claimed, |request| request.buffer[0] += 1);
+    let _ = slab.finish(claimed, Status::Ok);
+    true
+}
+
+/// The same with modelled time between execution and end.
+fn serve_late(slab: &Slab, ticket: Ticket) -> bool {
+    let Some(mut claimed) = slab.claim(ticket) else { return false };
+    slab.execute(&mut claimed, |request| request.buffer[0] += 1);
+    let _ = slab.postpone(claimed, Status::Ok);
+    let Some((claimed, status)) = slab.resume(ticket) else { return false };
+    let _ = slab.finish(claimed, status);
+    true
+}
+
+fn revoke(slab: &Slab, ticket: Ticket) -> Option<Taken> {
+    loop {
+        match slab.revoke(ticket) {
+            Revocation::Taken(taken) => return Some(taken),
+            Revocation::Stale => return None,
+            Revocation::Executing => yield_now(),
+        }
+    }
+}
+
+fn claim_has_one_winner(serve: fn(&Slab, Ticket) -> bool) {
+    bounded_model(4, move || {
+        let (slab, mut cells) = Slab::new();
+        let ticket = slab.place(cells.get(), request(7), Arm::Silent, Placed::Queued);
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || serve(&slab, ticket))
+        };
+        let taker = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.take_done(ticket))
+        };
+        let revoked = revoke(&slab, ticket);
+        let served = device.join().unwrap();
+        let taken = taker.join().unwrap();
+        assert!(revoked.is_some() != taken.is_some(), "the request went to exactly one");
+        assert!(served || taken.is_none(), "what was not served was not done");
+        let request = revoked.or(taken).unwrap().request;
+        assert_eq!(request.user_data, 7);
+        assert_eq!(slab.state(ticket), TicketState::Stale);
+    });
+}
+
+#[test]
+fn claim_word_worker_against_revoke_against_take() {
+    claim_has_one_winner(serve);
+}
+
+#[test]
+fn claim_word_with_modelled_time() {
+    claim_has_one_winner(serve_late);
+}
+
+/// The device's wake of a request, as the pair sends it.
+fn send(slab: &Slab, ticket: Ticket) {
+    if let Some((waker, sending)) = slab.begin_wake(ticket) {
+        waker.wake();
+        if let Some(vacant) = slab.end_wake(sending) {
+            slab.put(vacant);
+        }
+    }
+}
+
+#[test]
+fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let ticket = slab.place(cells.get(), request(1), first.arm(), Placed::Queued);
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                serve(&slab, ticket);
+                send(&slab, ticket);
+            })
+        };
+        let cancelled = matches!(slab.cancel_wake(ticket), WakeState::Armed);
+        let taken = revoke(&slab, ticket).expect("nobody else takes it");
+        let released = taken.vacant.is_none();
+        if let Some(vacant) = taken.vacant {
+            cells.put(vacant);
+        }
+        // The next request may get the same cell, and its wake is its own.
+        let next = slab.place(cells.get(), request(2), second.arm(), Placed::Queued);
+        device.join().unwrap();
+        assert_eq!(second.calls(), 0);
+        assert_eq!(slab.wake_state(next), WakeState::Armed);
+        assert_eq!(first.calls(), usize::from(!cancelled && !taken.cancelled));
+        assert!(!(released && cancelled), "a cancelled wake is not being sent");
+        assert_eq!(slab.wake_state(ticket), WakeState::Stale);
+        drop(taken.waker);
+        assert_eq!(Arc::strong_count(&first), 1, "no waker stays behind");
+    });
+}
+
+#[test]
+fn wake_word_two_cancel_and_one_sends() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let count = Arc::new(Count::default());
+        let ticket = slab.place(cells.get(), request(1), count.arm(), Placed::Queued);
+        let other = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.cancel_wake(ticket) == WakeState::Armed)
+        };
+        let sender = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || send(&slab, ticket))
+        };
+        let mine = slab.cancel_wake(ticket) == WakeState::Armed;
+        let others = other.join().unwrap();
+        sender.join().unwrap();
+        assert_eq!(usize::from(mine) + usize::from(others) + count.calls(), 1);
+    });
+}
+
+#[test]
+fn reap_against_take_and_reuse() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let ticket = slab.place(cells.get(), request(1), Arm::Reap, Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let reaper = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.reap(ticket))
+        };
+        let taken = slab.take_done(ticket).expect("it is done");
+        cells.put(taken.vacant.expect("no wake is being sent"));
+        let next = slab.place(cells.get(), request(2), Arm::Reap, Placed::Queued);
+        let reaped = reaper.join().unwrap();
+        assert_eq!(reaped, (!taken.cancelled).then_some(1), "the user data is that of its own request");
+        assert_eq!(slab.wake_state(next), WakeState::Armed);
+    });
+}
+
+/// A slot is freed while somebody joins the line for it: one of the two sees it.
+#[test]
+fn a_freed_slot_is_not_overlooked() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let slots = Arc::new(Slots::new(1));
+        assert!(slots.take(&slab));
+        let device = {
+            let (slab, slots) = (Arc::clone(&slab), Arc::clone(&slots));
+            thread::spawn(move || {
+                slots.release(1);
+                fence(Ordering::SeqCst);
+                slots.has_work() && slots.admit(&slab).is_some()
+            })
+        };
+        let ticket = slab.place(cells.get(), request(1), Arm::Silent, Placed::Parked);
+        slots.join(ticket, Announce::Silent, &slab);
+        fence(Ordering::SeqCst);
+        let rings = slots.has_work();
+        if !device.join().unwrap() {
+            assert!(rings, "neither has seen it");
+            assert!(slots.admit(&slab).is_some());
+        }
+        assert_eq!(slab.state(ticket), TicketState::InFlight);
+        assert!(slots.admit(&slab).is_none(), "admitted once");
+        assert!(!slots.take(&slab), "one slot, and it is taken");
+    });
+}
+
+/// The head of the line is revoked while the device lets it in: the slot is the next one's.
+#[test]
+fn a_revoked_waiter_keeps_no_slot() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let slots = Arc::new(Slots::new(1));
+        assert!(slots.take(&slab));
+        let mut park = || {
+            let ticket = slab.place(cells.get(), request(1), Arm::Silent, Placed::Parked);
+            slots.join(ticket, Announce::Silent, &slab);
+            ticket
+        };
+        let (head, next) = (park(), park());
+        let device = {
+            let (slab, slots) = (Arc::clone(&slab), Arc::clone(&slots));
+            thread::spawn(move || {
+                slots.release(1);
+                slots.admit(&slab).is_some_and(|(ticket, _)| ticket == head)
+            })
+        };
+        let taken = revoke(&slab, head).expect("nobody else takes it");
+        let head_was_in = device.join().unwrap();
+        assert_eq!(head_was_in, taken.from == crate::cell::From::Queued);
+        if head_was_in {
+            // The device finds it revoked, and frees its slot.
+            assert!(slab.claim(head).is_none());
+            slots.release(1);
+            assert!(slots.admit(&slab).is_some());
+        }
+        assert_eq!(slab.state(next), TicketState::InFlight);
+        assert!(!slots.has_work());
+        assert!(!slots.take(&slab), "one slot, and it is taken");
+    });
+}
+
+/// The whole way round: a request is parked while the only slot is in use, and a worker that sleeps whenever it has
+/// nothing to do takes it in when there is one. A lost doorbell, slot or wake is a deadlock.
+#[test]
+fn a_parked_request_gets_its_turn() {
+    bounded_model(4, || {
+        let (mut end, mut driver, stop) = one_pair();
+        let doorbell = driver.doorbell();
+        let pairs = [driver.pair()];
+        let device = thread::spawn(move || {
+            doorbell.answer();
+            let mut signals = Signals::default();
+            while !driver.is_closed() {
+                let happened = driver.pass(0, &mut signals);
+                signals.send(&pairs);
+                if !happened && !driver.is_closed() {
+                    doorbell.sleep(None, || driver.has_work());
+                }
+            }
+        });
+        let first = end.submit(request(1), Delivery::Silent).expect("one slot is free");
+        let done = Arc::new(Done::default());
+        let delivery = Delivery::Wake(Waker::from(Arc::clone(&done)));
+        let parked = end.park(request(2), delivery).expect("the device is open");
+        done.0.wait(None);
+        stop();
+        device.join().unwrap();
+        for ticket in [first, parked] {
+            assert!(matches!(end.remote().state(ticket), TicketState::Done(_)));
+        }
+    });
+}
+
+#[derive(Default)]
+struct Done(Event);
+
+impl Wake for Done {
+    fn wake(self: Arc<Self>) {
+        self.0.set();
+    }
+}
+
+/// A submission while the device closes is refused, or ends as closed; it never stays behind.
+#[test]
+fn nothing_stays_behind_when_the_device_closes() {
+    model(|| {
+        let (mut end, mut driver, stop) = one_pair();
+        let device = thread::spawn(move || {
+            let mut signals = Signals::default();
+            while !driver.is_closed() {
+                driver.admit(0, &mut signals);
+                yield_now();
+            }
+        });
+        stop();
+        let outcome = end.submit(request(1), Delivery::Reap { owner: 3 });
+        device.join().unwrap();
+        match outcome {
+            Ok(ticket) => {
+                let ended = [Status::Closed, Status::InvalidSession].map(TicketState::Done);
+                assert!(ended.contains(&end.remote().state(ticket)));
+            }
+            Err(refused) => assert_eq!(refused.reason, RefusedReason::Closed),
+        }
+    });
+}
