@@ -29,7 +29,8 @@ fn the_code_is_the_examples() {
 
 #[test]
 fn the_map_names_what_is_there() {
-    let maps: Vec<String> = blocks("text").into_iter().filter(|block| block.starts_with("src/lib.rs")).collect();
+    let maps: Vec<String> =
+        blocks("text").into_iter().filter(|block| block.starts_with("src/lib.rs")).collect();
     assert_eq!(maps.len(), 1);
     for line in maps[0].lines() {
         let path = line.split_whitespace().next().unwrap();
@@ -40,7 +41,8 @@ fn the_map_names_what_is_there() {
 #[test]
 fn links_lead_somewhere() {
     let readme = read("README.md");
-    let targets = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    let targets =
+        readme.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
     let local: Vec<&str> = targets.filter(|target| !target.starts_with("http")).collect();
     assert!(local.len() >= 4);
     for target in local {

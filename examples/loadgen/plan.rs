@@ -2,7 +2,7 @@
 //!
 //! All of it before a device is opened or a file is touched.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use device_sim::{Algorithm, Cipher};
@@ -199,6 +199,9 @@ impl Options {
             return Ok(None);
         }
         match &self.output {
+            Some(output) if output == Path::new("-") => {
+                Err(Failure::option("--output", "has to be a file, which standard output is not"))
+            }
             Some(output) => Ok(Some(output.clone())),
             None => Err(Failure::option("--output", format_args!("required with {algorithm} and --input"))),
         }

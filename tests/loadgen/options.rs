@@ -64,6 +64,7 @@ const NONSENSE_WITH_CIPHER: &[(&str, &[&str])] = &[
     ("", &["--output", "required"]),
     ("--output .", &["--output", "directory"]),
     ("--output ..", &["--output", "directory"]),
+    ("--output -", &["--output", "standard output"]),
     ("--output /", &["--output", "directory"]),
     ("--output none/out", &["--output", "none/out", "No such file"]),
     ("--output in/out", &["--output", "in/out"]),

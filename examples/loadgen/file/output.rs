@@ -14,6 +14,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::linkat;
@@ -56,7 +57,7 @@ impl Output {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        let path = folder.join(format!(".loadgen-{}.tmp", std::process::id()));
+        let path = folder.join(temporary_name());
         let unnamed = OpenOptions::new().write(true).custom_flags(nix::libc::O_TMPFILE).open(folder);
         let (file, exists) = match unnamed {
             Ok(file) => (file, false),
@@ -91,6 +92,12 @@ impl Output {
         }
         std::fs::rename(&self.temporary.path, &self.target)
     }
+}
+
+/// A name that no other process has, nor an earlier one with the same number that was killed.
+fn temporary_name() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!(".loadgen-{}-{}.tmp", std::process::id(), now.as_nanos())
 }
 
 /// The file that `asked` stands for, and the permissions of one that exists. A device or a pipe is refused: a
