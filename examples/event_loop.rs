@@ -124,7 +124,10 @@ fn main() -> Result<(), AnyError> {
     event_loop.run()?;
 
     let stats = engine.stats();
-    println!("{connections} connections, {} requests finished, {} wrong", event_loop.finished, event_loop.wrong);
+    println!(
+        "{connections} connections, {} requests finished, {} wrong",
+        event_loop.finished, event_loop.wrong
+    );
     println!(
         "{} pauses seen, {} by the engine, {} spurious; {} wakes sent; ring full {} times",
         event_loop.pauses,

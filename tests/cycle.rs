@@ -205,8 +205,7 @@ fn a_spurious_resume_pauses_again_and_is_counted() {
 fn wait_now(ctx: &WaitCtx) -> usize {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let fds = ctx.all_fds();
-    let mut polled: Vec<PollFd> =
-        fds.iter().map(|&fd| PollFd::new(borrow(fd), PollFlags::POLLIN)).collect();
+    let mut polled: Vec<PollFd> = fds.iter().map(|&fd| PollFd::new(borrow(fd), PollFlags::POLLIN)).collect();
     poll(&mut polled, PollTimeout::ZERO).unwrap() as usize
 }
 

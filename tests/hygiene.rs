@@ -9,7 +9,9 @@ use std::os::fd::AsRawFd;
 use nix::sys::wait::{WaitStatus, waitpid};
 use simaccel::{Engine, Error, Job, Step, WaitCtx, job};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, mappings, message, open, open_fds, stepped, threads};
+use self::support::{
+    IV, assert_adds_up, ctr, expected_ctr, finish, mappings, message, open, open_fds, stepped, threads,
+};
 
 /// Operations of the long run.
 const MILLION: usize = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };

@@ -193,7 +193,8 @@ fn what_does_not_fit_is_refused_and_the_buffer_comes_back() {
             assert_eq!(buffer, message(1, len));
         }
         let xts = engine.cipher(Cipher::Aes128Xts, &key_of(32)).unwrap();
-        let (error, source, destination) = xts.encrypt_to(&IV, message(1, 15), vec![9]).unwrap_err().into_buffers();
+        let (error, source, destination) =
+            xts.encrypt_to(&IV, message(1, 15), vec![9]).unwrap_err().into_buffers();
         assert!(matches!(error, Error::InvalidArgument(_)));
         assert_eq!((source, destination.is_some()), (message(1, 15), true));
         assert!(engine.cipher(Cipher::Aes128Ctr, &[0; 15]).is_err());

@@ -43,7 +43,11 @@ fn thousands_of_jobs_finish_by_polling_without_a_wake() {
     let engine = open("delivery=poll");
     by_polling(&engine, 2_000);
     let stats = engine.stats();
-    assert_eq!(stats.device.total.wakes_sent, stats.parked.min(stats.device.total.wakes_sent), "wakes only for slots");
+    assert_eq!(
+        stats.device.total.wakes_sent,
+        stats.parked.min(stats.device.total.wakes_sent),
+        "wakes only for slots"
+    );
     assert!(stats.polled >= 2_000);
     assert_adds_up(&engine);
 }
@@ -139,7 +143,9 @@ fn a_dropped_job_leaves_no_token_and_frees_its_slot() {
 
 #[test]
 fn a_blocking_call_goes_through_a_ring_full_of_unreaped_completions() {
-    for engine in [open("delivery=poll;depth=2;queue_pairs=1"), stepped("delivery=poll;depth=2;queue_pairs=1")] {
+    for engine in
+        [open("delivery=poll;depth=2;queue_pairs=1"), stepped("delivery=poll;depth=2;queue_pairs=1")]
+    {
         let ctx = WaitCtx::new();
         let mut jobs: Vec<CipherJob> = (0..2).map(|index| encrypt_job(&engine, &ctx, index)).collect();
         for job in &mut jobs {

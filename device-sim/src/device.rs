@@ -103,8 +103,7 @@ impl Device {
             .zip(receivers)
             .enumerate()
             .map(|(number, (share, commands))| {
-                let doorbell = Arc::clone(&doorbells[number]);
-                Driver::new(config, share, doorbell, number, commands, Arc::clone(&admin))
+                Driver::new(config, share, number, commands, Arc::clone(&admin))
             })
             .collect();
         let device = Self {
@@ -297,8 +296,7 @@ pub(crate) fn one_pair() -> (QueuePair, Driver, impl FnOnce()) {
     let (admin, mut receivers) = Admin::new(&doorbells);
     let admin = Arc::new(admin);
     let commands = receivers.pop().expect("there is one doorbell");
-    let [doorbell] = doorbells;
-    let driver = Driver::new(&config, vec![port], doorbell, 0, commands, Arc::clone(&admin));
+    let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin));
     (end, driver, move || admin.tell_all(|| Command::Stop))
 }
 

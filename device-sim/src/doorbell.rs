@@ -39,23 +39,6 @@ impl Doorbell {
         self.wake()
     }
 
-    /// Rings for something that is not in a ring: bit `i` asks for a look at queue pair `i`.
-    #[cold]
-    pub(crate) fn send_on_errand(&self, bits: u64) {
-        self.errands.fetch_or(bits, Ordering::Release);
-        self.ring();
-    }
-
-    /// Whether an errand waits.
-    pub(crate) fn has_errand(&self) -> bool {
-        self.errands.load(Ordering::Relaxed) != 0
-    }
-
-    /// The bits of all errands since the last call.
-    pub(crate) fn take_errands(&self) -> u64 {
-        if self.has_errand() { self.errands.swap(0, Ordering::Acquire) } else { 0 }
-    }
-
     #[cold]
     fn wake(&self) -> bool {
         let woken = self.asleep.swap(false, Ordering::AcqRel);
@@ -67,14 +50,13 @@ impl Doorbell {
 
     /// Sleeps until rung, at most for `timeout`, unless `has_work`; may return early for no reason.
     pub(crate) fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
-        // Swaps, as on the host's side: loom does not order a plain store against a swap.
-        self.asleep.swap(true, Ordering::AcqRel);
+        self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !has_work() {
             bump(&self.sleeps, 1);
             self.event.wait(timeout);
         }
-        self.asleep.swap(false, Ordering::AcqRel);
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
     /// How often the worker has gone to sleep.

@@ -21,7 +21,6 @@ use crate::admin::{Ack, Admin, Command};
 use crate::cell::Ticket;
 use crate::config::Config;
 use crate::core::{Core, Ready};
-use crate::doorbell::Doorbell;
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::request::Status;
@@ -84,7 +83,6 @@ impl Signals {
 pub(crate) struct Driver {
     core: Core,
     ports: Vec<Port>,
-    doorbell: Arc<Doorbell>,
     commands: Receiver<Command>,
     admin: Arc<Admin>,
     /// Which of the device's admin queues this is.
@@ -99,7 +97,6 @@ impl Driver {
     pub(crate) fn new(
         config: &Config,
         ports: Vec<Port>,
-        doorbell: Arc<Doorbell>,
         number: usize,
         commands: Receiver<Command>,
         admin: Arc<Admin>,
@@ -108,7 +105,6 @@ impl Driver {
         Self {
             core: Core::new(config, slabs),
             ports,
-            doorbell,
             commands,
             admin,
             number,
@@ -125,8 +121,8 @@ impl Driver {
     }
 
     #[cfg(all(test, loom))]
-    pub(crate) fn doorbell(&self) -> Arc<Doorbell> {
-        Arc::clone(&self.doorbell)
+    pub(crate) fn doorbell(&self) -> Arc<crate::doorbell::Doorbell> {
+        Arc::clone(&self.ports[0].pair.doorbell)
     }
 
     #[cfg(all(test, loom))]
@@ -179,8 +175,7 @@ impl Driver {
         let count = self.ports.len();
         self.first = (self.first + 1) % count.max(1);
         self.obey(signals);
-        signals.freed |= self.doorbell.take_errands();
-        let mut happened = signals.freed != 0;
+        let mut happened = false;
         for turn in 0..count {
             happened |= self.turn((self.first + turn) % count, now, signals);
         }
@@ -300,10 +295,7 @@ impl Driver {
             return;
         }
         self.life = life;
-        for port in &self.ports {
-            port.pair.set_life(life);
-            signals.freed |= 1 << port.pair.index();
-        }
+        self.ports.iter().for_each(|port| port.pair.set_life(life));
         // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
         fence(Ordering::SeqCst);
         self.core.fail_scheduled(status);
@@ -321,7 +313,8 @@ impl Driver {
     fn evict_all(&mut self, index: usize, status: Status) {
         let pair = Arc::clone(&self.ports[index].pair);
         while let Some((ticket, announce)) = pair.slots.evict(&pair.slab) {
-            let announce = if matches!(announce, Announce::Reap { .. }) { Announce::Silent } else { announce };
+            let announce =
+                if matches!(announce, Announce::Reap { .. }) { Announce::Silent } else { announce };
             if !self.core.refuse(index, ticket, announce, status) {
                 self.ports[index].batch.discard();
             }

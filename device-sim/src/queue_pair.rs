@@ -240,7 +240,12 @@ impl QueuePair {
 
     /// The device closed while the request was on its way; it was taken back, unless the device has met it.
     #[cold]
-    fn withdraw(&mut self, ticket: Ticket, announce: Announce, taken: Option<Taken>) -> Result<Ticket, Refused> {
+    fn withdraw(
+        &mut self,
+        ticket: Ticket,
+        announce: Announce,
+        taken: Option<Taken>,
+    ) -> Result<Ticket, Refused> {
         let Some(mut taken) = taken else { return Ok(ticket) };
         if let Some(vacant) = taken.vacant.take() {
             self.cells.put(vacant);

@@ -153,15 +153,25 @@ mod tests {
     fn a_configuration_prints_what_parses_back() {
         let text = " depth = 128 ; delivery=poll;fallback=on;offload_threshold=256;fault=fd_fail:nth=3 ;fault=nomem:every=2 ";
         let config = Config::parse(text).unwrap();
-        assert_eq!((config.delivery(), config.fallback(), config.offload_threshold()), (DeliveryMode::Poll, true, 256));
+        assert_eq!(
+            (config.delivery(), config.fallback(), config.offload_threshold()),
+            (DeliveryMode::Poll, true, 256)
+        );
         assert_eq!(Config::parse(&config.to_string()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
 
     #[test]
     fn nonsense_is_refused_by_name_in_one_line() {
-        let texts =
-            ["colour=blue", "delivery=pigeon", "fallback=maybe", "offload_threshold=-1", "depth=65", "depth", "fault=fire"];
+        let texts = [
+            "colour=blue",
+            "delivery=pigeon",
+            "fallback=maybe",
+            "offload_threshold=-1",
+            "depth=65",
+            "depth",
+            "fault=fire",
+        ];
         for text in texts {
             let message = Config::parse(text).unwrap_err().to_string();
             let name = text.split('=').next().unwrap();

@@ -58,9 +58,8 @@ impl FaultRule {
             .ok_or_else(|| refuse("KIND:FIELD=N,... with KIND fd_fail or nomem"))?;
         let mut rule = Self { kind, every: 1, nth: None, times: None, after: 0 };
         for field in fields.split(',').filter(|field| !field.trim().is_empty()) {
-            let (name, value) = field
-                .split_once('=')
-                .ok_or_else(|| refuse("fields every=N, nth=N, times=N, after=N"))?;
+            let (name, value) =
+                field.split_once('=').ok_or_else(|| refuse("fields every=N, nth=N, times=N, after=N"))?;
             let number: u64 = value.trim().parse().map_err(|_| refuse("whole numbers as field values"))?;
             match name.trim() {
                 "every" if number > 0 => rule.every = number,

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use device_sim::{Completion, QueuePair};
 use zeroize::Zeroize;
 
-use super::{Inner, callback};
+use super::Inner;
 use super::poller::Poller;
 use super::stats::Counters;
 use super::wake_fd::ThreadWaker;
@@ -116,12 +116,6 @@ impl Instance {
         }
     }
 
-    /// As [`Instance::with_pair`], for calls that may wake others: a callback of an application is called when the
-    /// pair has been let go.
-    pub(crate) fn with_waking_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
-        callback::put_by_during(|| self.with_pair(body))
-    }
-
     /// The thread's poller, made at first use and attached to the pair.
     pub(crate) fn poller(&self, engine: &Inner) -> Result<Arc<Poller>, Error> {
         if let Some(poller) = &*self.poller.borrow() {
@@ -144,18 +138,17 @@ impl Instance {
     /// Reaps what is there: this thread's tokens are kept for [`Instance::next_token`], others are forwarded.
     pub(crate) fn reap(&self, engine: &Inner, owner: u32) -> usize {
         let mut others = Vec::<Completion>::new();
-        let reaped = callback::put_by_during(|| {
-            let mut own = self.reaped.borrow_mut();
-            self.with_pair(|pair| {
-                pair.reap(REAP_BATCH, &mut |completion| {
-                    if completion.owner == owner {
-                        own.push_back(completion.user_data);
-                    } else {
-                        others.push(completion);
-                    }
-                })
+        let mut own = self.reaped.borrow_mut();
+        let reaped = self.with_pair(|pair| {
+            pair.reap(REAP_BATCH, &mut |completion| {
+                if completion.owner == owner {
+                    own.push_back(completion.user_data);
+                } else {
+                    others.push(completion);
+                }
             })
         });
+        drop(own);
         for completion in others {
             engine.pollers.forward(completion.owner, completion.user_data);
         }

@@ -26,7 +26,6 @@ use self::stats::Registry;
 use crate::error::Error;
 use crate::job::WaitKey;
 
-mod callback;
 mod config;
 mod fault;
 mod instance;

@@ -1,12 +1,11 @@
 //! One operation on the device: the state machine, and all policy about it, once.
 //!
 //! ```text
-//!              ring has room                                   done, wake taken
-//!   Submit ───────────────────────► InFlight ◄──┐ not done  ───────────────────► Done
-//!     │                               │  ▲  pause ┘                               ▲
-//!     │ full                   pause  │  │                                        │ device dead, reset
-//!     ▼                               ▼  │ granted                                │
-//!   Parked ◄── pause, not granted ────┴──┴────────────────────────────────────────┘
+//!               ring has room
+//!   Submit ─────────────────────► InFlight ─── pause, done and the wake taken ──► Done
+//!     │                            ▲    └──◄── pause, not done
+//!     │ full                       │ a slot is free: the device takes the request out of the line
+//!     └─► Parked (status EAGAIN) ──┘
 //! ```
 //!
 //! Whoever waits (a job, a blocked thread, a future) goes round this machine by way of [`Wait`]. While it waits,
@@ -18,13 +17,13 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use device_sim::{
-    Operation, RefusedReason, Remote, Request, Session, Status, SubmitParkedError, Ticket, TicketState, WakeState,
+    Operation, Refused, RefusedReason, Remote, Request, Session, Status, Ticket, TicketState, WakeState,
 };
 use zeroize::Zeroize;
 
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
-use super::wait::{self, Armed, BlockWait, JobWait, SlotWake, Wait};
+use super::wait::{self, Armed, BlockWait, JobWait, Wait};
 use super::wake_fd::WakeFd;
 use super::{Inner, instance, software};
 use crate::error::Error;
@@ -134,13 +133,6 @@ impl Rescue {
     }
 }
 
-/// Where a request is, seen from its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Parked,
-    InFlight,
-}
-
 /// What is left of an operation on the caller's stack while it waits.
 pub(crate) struct Flight<'e> {
     engine: &'e Arc<Inner>,
@@ -232,7 +224,7 @@ impl<'e> Flight<'e> {
         let instance = instance::of_thread(self.engine);
         let plain = self.engine.config.delivery() == DeliveryMode::Poll;
         let taken = if plain && instance.pair_index() == self.pair_index {
-            instance.with_waking_pair(|pair| pair.take(self.ticket))
+            instance.with_pair(|pair| pair.take(self.ticket))
         } else {
             self.remote().take(self.ticket)
         };
@@ -288,14 +280,14 @@ impl Drop for Flight<'_> {
 /// Goes round the state machine until the request is done.
 fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Result<Request, Box<Failed>> {
     request.user_data = wait.token();
-    let (mut flight, mut stage) = submit(engine, &mut wait, request)?;
+    let flight = submit(engine, &mut wait, request)?;
     loop {
         wait.pause(&flight);
         if engine.is_foreign() {
             return Err(Failed::new(Error::Forked, None));
         }
-        match (stage, flight.state()) {
-            (_, TicketState::Done(status)) => {
+        match flight.state() {
+            TicketState::Done(status) => {
                 if wait.take_wake(&flight)
                     && let Some((request, _)) = flight.take()
                 {
@@ -304,23 +296,18 @@ fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Res
                 }
                 wait.spurious(&flight);
             }
-            (Stage::Parked, TicketState::Granted) => {
-                if wait.take_wake(&flight) {
-                    (flight, stage) = use_slot(engine, &mut wait, flight)?;
-                }
-            }
-            (_, TicketState::Stale) => return Err(Failed::new(Error::Closed, None)),
+            TicketState::Stale => return Err(Failed::new(Error::Closed, None)),
             _ => wait.spurious(&flight),
         }
     }
 }
 
-/// First submission: into the ring, or into the queue for a slot.
+/// Into the ring, or into the line for a slot.
 fn submit<'e, W: Wait>(
     engine: &'e Arc<Inner>,
     wait: &mut W,
     request: Request,
-) -> Result<(Flight<'e>, Stage), Box<Failed>> {
+) -> Result<Flight<'e>, Box<Failed>> {
     if engine.faults.hits(FaultKind::NoMem) {
         return Err(Failed::new(Error::NoMemory, request));
     }
@@ -329,65 +316,21 @@ fn submit<'e, W: Wait>(
         Err(error) => return Err(refused(wait, error, request)),
     };
     let instance = instance::of_thread(engine);
-    let refusal = match instance.with_pair(|pair| pair.submit(request, delivery)) {
+    let mut status = WaitStatus::Ok;
+    let submitted = instance.with_pair(|pair| match pair.submit(request, delivery) {
+        Err(Refused { reason: RefusedReason::Full, request, delivery }) => {
+            status = WaitStatus::Eagain;
+            instance.counters.parked.add(1);
+            pair.park(request, delivery)
+        }
+        outcome => outcome,
+    });
+    match submitted {
         Ok(ticket) => {
-            wait.set_status(WaitStatus::Ok);
-            return Ok((Flight::new(engine, instance.pair_index(), ticket, wake_fd), Stage::InFlight));
+            wait.set_status(status);
+            Ok(Flight::new(engine, instance.pair_index(), ticket, wake_fd))
         }
-        Err(refusal) => refusal,
-    };
-    match refusal.reason {
-        RefusedReason::Full => park(engine, wait, refusal.request),
-        reason => Err(refused(wait, refusal_error(reason), refusal.request)),
-    }
-}
-
-fn park<'e, W: Wait>(
-    engine: &'e Arc<Inner>,
-    wait: &mut W,
-    request: Request,
-) -> Result<(Flight<'e>, Stage), Box<Failed>> {
-    let SlotWake { waker, wake_fd } = match wait.slot_waker(engine) {
-        Ok(slot) => slot,
-        Err(error) => return Err(refused(wait, error, request)),
-    };
-    let instance = instance::of_thread(engine);
-    instance.counters.parked.add(1);
-    wait.set_status(WaitStatus::Eagain);
-    let ticket = instance.with_waking_pair(|pair| pair.park(request, waker));
-    Ok((Flight::new(engine, instance.pair_index(), ticket, wake_fd), Stage::Parked))
-}
-
-/// A slot was granted: the parked request goes into the ring. From a thread that has another pair by now it is
-/// taken back and submitted there.
-fn use_slot<'e, W: Wait>(
-    engine: &'e Arc<Inner>,
-    wait: &mut W,
-    flight: Flight<'e>,
-) -> Result<(Flight<'e>, Stage), Box<Failed>> {
-    let instance = instance::of_thread(engine);
-    if instance.pair_index() != flight.pair_index {
-        let Some(request) = flight.give_up() else { return Err(Failed::new(Error::Closed, None)) };
-        return submit(engine, wait, request);
-    }
-    let Armed { delivery, wake_fd } = match wait.arm(engine) {
-        Ok(armed) => armed,
-        Err(error) => {
-            return Err(refused(wait, error, flight.give_up()));
-        }
-    };
-    match instance.with_waking_pair(|pair| pair.submit_parked(flight.ticket, delivery)) {
-        Ok(ticket) => {
-            flight.landed();
-            wait.set_status(WaitStatus::Ok);
-            Ok((Flight::new(engine, flight.pair_index, ticket, wake_fd), Stage::InFlight))
-        }
-        Err(SubmitParkedError::Refused(refusal)) => {
-            flight.landed();
-            Err(refused(wait, refusal_error(refusal.reason), refusal.request))
-        }
-        // The device was reset or died between the grant and now: the request is done, with that status.
-        Err(SubmitParkedError::NotGranted { .. }) => Ok((flight, Stage::Parked)),
+        Err(refusal) => Err(refused(wait, refusal_error(refusal.reason), refusal.request)),
     }
 }
 
@@ -398,7 +341,7 @@ const fn refusal_error(reason: RefusedReason) -> Error {
     }
 }
 
-fn refused<W: Wait>(wait: &mut W, error: Error, request: impl Into<Option<Request>>) -> Box<Failed> {
+fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed> {
     wait.set_status(WaitStatus::Err);
     Failed::new(error, request)
 }

@@ -14,7 +14,6 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::Wake;
 
 use device_sim::Interrupt;
 
@@ -71,19 +70,6 @@ impl Poller {
 
     pub(crate) fn has_ready(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > 0
-    }
-}
-
-/// Adds a job's token to its thread's ready list: how a polling job learns of a free slot.
-#[derive(Debug)]
-pub(crate) struct TokenWaker {
-    pub(crate) poller: Arc<Poller>,
-    pub(crate) token: u64,
-}
-
-impl Wake for TokenWaker {
-    fn wake(self: Arc<Self>) {
-        self.poller.push(self.token);
     }
 }
 

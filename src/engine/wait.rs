@@ -24,9 +24,7 @@ use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::instance;
 use super::offload::Flight;
-use super::poller::TokenWaker;
-use super::callback::CallbackWaker;
-use super::wake_fd::{Registration, WakeFd};
+use super::wake_fd::{CallbackWaker, Registration, WakeFd};
 use crate::error::Error;
 use crate::job::{self, Pause, WaitStatus};
 
@@ -35,17 +33,13 @@ const SPINS: u32 = 2_000;
 
 /// One way of waiting for the device.
 pub(crate) trait Wait {
-    /// Says how the device shall announce that the request is done. Called before each submission.
+    /// Says how the device shall announce that the request is done. Called once, before the submission.
     fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error>;
-
-    /// The waker for a free slot, where the ring was full.
-    fn slot_waker(&mut self, engine: &Arc<Inner>) -> Result<SlotWake, Error>;
 
     /// Gives control away until it may be worth looking; returning early is always allowed.
     fn pause(&mut self, flight: &Flight<'_>);
 
-    /// Takes the wake of a request that is done (or granted), or cancels it. `false`: it is on its way, so pause
-    /// once more.
+    /// Takes the wake of a request that is done, or cancels it. `false`: it is on its way, so pause once more.
     fn take_wake(&mut self, flight: &Flight<'_>) -> bool;
 
     /// A pause ended and nothing was done.
@@ -71,12 +65,6 @@ impl Armed {
     const fn plain(delivery: Delivery) -> Self {
         Self { delivery, wake_fd: None }
     }
-}
-
-/// How a free slot is announced, and the wake fd if it is by one.
-pub(crate) struct SlotWake {
-    pub(crate) waker: Option<Waker>,
-    pub(crate) wake_fd: Option<Arc<WakeFd>>,
 }
 
 /// Waits by pausing the current job.
@@ -108,7 +96,7 @@ impl JobWait {
         let registration =
             Registration::of(&ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)?;
         Ok(Some(match ctx.callback() {
-            Some(callback) => (Waker::from(CallbackWaker::new(callback)), None),
+            Some(callback) => (Waker::from(Arc::new(CallbackWaker(callback))), None),
             None => (registration.waker().clone(), Some(Arc::clone(registration.fd()))),
         }))
     }
@@ -140,21 +128,6 @@ impl Wait for JobWait {
             None => {
                 self.blocked = true;
                 BlockWait.arm(engine)
-            }
-        }
-    }
-
-    fn slot_waker(&mut self, engine: &Arc<Inner>) -> Result<SlotWake, Error> {
-        if self.polled {
-            let poller = instance::of_thread(engine).poller(engine)?;
-            let waker = Waker::from(Arc::new(TokenWaker { poller, token: self.token }));
-            return Ok(SlotWake { waker: Some(waker), wake_fd: None });
-        }
-        match Self::context_waker(engine)? {
-            Some((waker, wake_fd)) => Ok(SlotWake { waker: Some(waker), wake_fd }),
-            None => {
-                self.blocked = true;
-                BlockWait.slot_waker(engine)
             }
         }
     }
@@ -284,10 +257,6 @@ impl Wait for BlockWait {
     fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error> {
         let waker = Self::waker(engine)?;
         Ok(Armed::plain(waker.map_or(Delivery::Silent, Delivery::Wake)))
-    }
-
-    fn slot_waker(&mut self, engine: &Arc<Inner>) -> Result<SlotWake, Error> {
-        Ok(SlotWake { waker: Self::waker(engine)?, wake_fd: None })
     }
 
     fn pause(&mut self, flight: &Flight<'_>) {

@@ -25,7 +25,7 @@ use device_sim::fork;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::job::{WaitCtx, WaitKey};
+use crate::job::{Callback, WaitCtx, WaitKey};
 
 /// The eventfd, open or closed.
 #[derive(Debug)]
@@ -137,6 +137,15 @@ impl Registration {
 
     pub(crate) const fn waker(&self) -> &Waker {
         &self.waker
+    }
+}
+
+/// Calls a wait context's callback, on the device's thread.
+pub(crate) struct CallbackWaker(pub(crate) Callback);
+
+impl Wake for CallbackWaker {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
     }
 }
 
