@@ -193,19 +193,22 @@ impl<'e> Flight<'e> {
         }
     }
 
-    fn with_wake_fd(&self, body: impl FnOnce(&WakeFd)) {
-        let wake_fd = self.live.borrow().as_ref().and_then(|live| live.wake_fd.clone());
-        if let Some(wake_fd) = wake_fd {
-            body(&wake_fd);
-        }
+    fn with_wake_fd<R>(&self, body: impl FnOnce(&WakeFd) -> R) -> Option<R> {
+        self.live.borrow().as_ref().and_then(|live| live.wake_fd.as_deref()).map(body)
     }
 
     pub(crate) fn has_wake_fd(&self) -> bool {
         self.live.borrow().as_ref().is_some_and(|live| live.wake_fd.is_some())
     }
 
-    pub(crate) fn take_token(&self) {
-        self.with_wake_fd(WakeFd::take);
+    /// Takes this request's token off the wake fd, where it has one. `false`: it is not there.
+    pub(crate) fn take_token(&self) -> bool {
+        self.with_wake_fd(WakeFd::take).unwrap_or(false)
+    }
+
+    /// Gives up a token that was sent and is not there.
+    pub(crate) fn forgo_token(&self) {
+        self.with_wake_fd(WakeFd::forgo);
     }
 
     pub(crate) fn drain(&self) {
@@ -250,7 +253,9 @@ impl<'e> Flight<'e> {
             while self.wake_state() == WakeState::Sending {
                 std::hint::spin_loop();
             }
-            wake_fd.take();
+            if !wake_fd.take() {
+                wake_fd.forgo();
+            }
         } else {
             self.cancel_wake();
         }

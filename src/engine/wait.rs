@@ -150,15 +150,16 @@ impl Wait for JobWait {
         }
         match flight.wake_state() {
             WakeState::Armed => flight.cancel_wake() || self.take_wake(flight),
-            // The write is under way and the fd will be readable, or the job's token will be reaped: the
-            // application is about to be told.
-            WakeState::Sending if self.polled || flight.has_wake_fd() => false,
+            // The write is under way: the token is there already, or it will make the fd readable once more.
+            WakeState::Sending if flight.has_wake_fd() => flight.take_token(),
             WakeState::Sending => {
                 flight.await_callback();
                 true
             }
             WakeState::Sent => {
-                flight.take_token();
+                if !flight.take_token() {
+                    flight.forgo_token();
+                }
                 true
             }
             WakeState::Cancelled | WakeState::Idle | WakeState::Stale => true,

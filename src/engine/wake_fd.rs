@@ -56,21 +56,43 @@ impl WakeFd {
         self.with_fd(|fd| fd.write(1));
     }
 
-    /// Takes the one token that this caller is owed.
-    pub(crate) fn take(&self) {
-        let _ = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, |owed| owed.checked_sub(1));
-        self.drain();
+    /// Takes the one token that this caller is owed. `false`: there was none to read (yet).
+    pub(crate) fn take(&self) -> bool {
+        self.with_fd(|fd| {
+            let read = fd.read().unwrap_or(0);
+            if read > 0 {
+                self.settle_one();
+                self.give_back(fd, read - 1);
+            }
+            read > 0
+        })
+        .unwrap_or(false)
+    }
+
+    /// The caller's token was sent, and is nowhere to be read: the application read the fd itself, or closed it.
+    pub(crate) fn forgo(&self) {
+        self.settle_one();
     }
 
     /// Empties the fd after a resume that nothing of this caller's had caused; tokens of others go back.
     pub(crate) fn drain(&self) {
         self.with_fd(|fd| {
             let read = fd.read().unwrap_or(0);
-            let others = read.min(self.owed.load(Ordering::Acquire));
-            if others > 0 {
-                let _ = fd.write(others);
-            }
+            self.give_back(fd, read);
         });
+    }
+
+    fn settle_one(&self) {
+        let _ = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, |owed| owed.checked_sub(1));
+    }
+
+    /// Writes back what may be others' of so many tokens. One too many is a spurious resume; one too few would be
+    /// a job that nobody wakes.
+    fn give_back(&self, fd: &EventFd, tokens: u64) {
+        let others = tokens.min(self.owed.load(Ordering::Acquire));
+        if others > 0 {
+            let _ = fd.write(others);
+        }
     }
 
     fn close(&self) {
