@@ -58,7 +58,7 @@ fn through_epoll(engine: &Engine, count: usize) {
         if left > 0 {
             let mut events = [EpollEvent::empty(); 128];
             let count = epoll.wait(&mut events, EpollTimeout::NONE).unwrap();
-            ready.extend(events[..count].iter().map(|event| event.data() as usize));
+            ready.extend(events[..count].iter().map(|event| usize::try_from(event.data()).unwrap()));
         }
     }
 }
@@ -202,11 +202,11 @@ fn a_spurious_resume_pauses_again_and_is_counted() {
 }
 
 /// How many of the context's fds are readable now.
-fn wait_now(ctx: &WaitCtx) -> usize {
+fn wait_now(ctx: &WaitCtx) -> i32 {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let fds = ctx.all_fds();
     let mut polled: Vec<PollFd> = fds.iter().map(|&fd| PollFd::new(borrow(fd), PollFlags::POLLIN)).collect();
-    poll(&mut polled, PollTimeout::ZERO).unwrap() as usize
+    poll(&mut polled, PollTimeout::ZERO).unwrap()
 }
 
 #[test]

@@ -15,6 +15,10 @@ fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
     job
 }
 
+fn index_of(token: u64) -> usize {
+    usize::try_from(token).unwrap()
+}
+
 /// Runs `count` jobs on this thread by polling, sleeping on the interrupt fd when there is nothing.
 fn by_polling(engine: &Engine, count: usize) {
     let ctx = WaitCtx::new();
@@ -31,7 +35,7 @@ fn by_polling(engine: &Engine, count: usize) {
                 left -= 1;
             }
         }
-        while left > 0 && engine.poll(32, |token| ready.push(token as usize)).unwrap() == 0 {
+        while left > 0 && engine.poll(32, |token| ready.push(index_of(token))).unwrap() == 0 {
             wait_readable(&[engine.interrupt_fd().unwrap()]).unwrap();
         }
     }

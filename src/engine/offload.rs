@@ -12,6 +12,8 @@
 //! everything that the operation owns is in the request's cell; what is left on the caller's stack is a
 //! [`Flight`], and dropping or releasing that gives the request up.
 
+#![expect(clippy::result_large_err, reason = "a refused request comes back whole, without an allocation")]
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Waker;

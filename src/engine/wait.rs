@@ -86,8 +86,9 @@ impl JobWait {
         can.then(|| Self { token: job.token(), polled, blocked: false })
     }
 
-    /// The wakers of this job's context: of its callback if one is set, of the wake fd otherwise.
-    fn context_waker(engine: &Arc<Inner>) -> Result<Option<(Waker, Option<Arc<WakeFd>>)>, Error> {
+    /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
+    /// context.
+    fn arm_context(engine: &Arc<Inner>) -> Result<Option<Armed>, Error> {
         let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) else { return Ok(None) };
         if Registration::find(&ctx, engine.wait_key()).is_none() && engine.faults.hits(FaultKind::FdFail) {
             return Err(Error::WakeFd(Errno::EMFILE));
@@ -96,8 +97,11 @@ impl JobWait {
         let registration =
             Registration::of(&ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)?;
         Ok(Some(match ctx.callback() {
-            Some(callback) => (Waker::from(Arc::new(CallbackWaker(callback))), None),
-            None => (registration.waker().clone(), Some(Arc::clone(registration.fd()))),
+            Some(callback) => Armed::plain(Delivery::Wake(Waker::from(Arc::new(CallbackWaker(callback))))),
+            None => Armed {
+                delivery: Delivery::Wake(registration.waker().clone()),
+                wake_fd: Some(Arc::clone(registration.fd())),
+            },
         }))
     }
 
@@ -123,8 +127,8 @@ impl Wait for JobWait {
             return instance
                 .with_poller(engine, |poller| Armed::plain(Delivery::Reap { owner: poller.owner() }));
         }
-        match Self::context_waker(engine)? {
-            Some((waker, wake_fd)) => Ok(Armed { delivery: Delivery::Wake(waker), wake_fd }),
+        match Self::arm_context(engine)? {
+            Some(armed) => Ok(armed),
             None => {
                 self.blocked = true;
                 BlockWait.arm(engine)

@@ -21,7 +21,8 @@ pub(crate) fn ctr(engine: &Engine) -> CipherSession {
 
 /// A message that no other index has.
 pub(crate) fn message(index: usize, len: usize) -> Vec<u8> {
-    (0..len).map(|at| (index.wrapping_mul(31) ^ at.wrapping_mul(7) ^ (at >> 8)) as u8).collect()
+    let byte = |at: usize| (index.wrapping_mul(31) ^ at.wrapping_mul(7) ^ (at >> 8)).to_le_bytes()[0];
+    (0..len).map(byte).collect()
 }
 
 /// What CTR under [`KEY`] and [`IV`] makes of `message`, computed without the device.
