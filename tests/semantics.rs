@@ -40,7 +40,7 @@ fn named_by_the_document() -> Tests {
 /// The test functions that are named after statements.
 fn named_after_statements() -> Tests {
     let mut tests = Tests::new();
-    for file in ["tests/wait_fds.rs", "tests/jobs.rs", "tests/jobs_raw.rs"] {
+    for file in ["tests/wait_fds.rs", "tests/jobs.rs", "tests/jobs_raw.rs", "tests/jobs_memory.rs"] {
         let source = read(file);
         let mut lines = source.lines().peekable();
         while let Some(line) = lines.next() {

@@ -14,9 +14,11 @@
 //! ```
 //!
 //! A fiber never ends. Its root runs one job after the other and leaves in between, so that a pooled stack is not set
-//! up again for a job of the same kind as the one before; and a job that pauses in its closure itself, which is part of
-//! the root, leaves with calls and returns paired, so that the processor mispredicts no return (that is two thirds of
-//! what a switch can cost). Nothing unwinds out of a fiber: the root catches what the job throws.
+//! up again for a job of the same kind as the one before. And a job that pauses in its closure itself, which is part of
+//! the root, leaves with its calls and returns paired. A pause deeper down leaves the processor's stack of return
+//! addresses askew, so that each return that follows, on either side, is mispredicted: that can be most of the cost
+//! of a switch, and it is why what stands between the application and the switch is inlined. Nothing unwinds out of a
+//! fiber: the root catches what the job throws.
 //!
 //! What the switch saves is what the calling convention asks for, and nothing else: `errno`, the signal mask, the
 //! floating-point environment and thread-locals belong to the thread (statement 56). Rust's count of running panics

@@ -17,9 +17,10 @@
 //! announced in its [`WaitCtx`].
 //!
 //! ```text
-//!    mod (Job, pause) ─► typed ─► raw-shaped work ─► record ─► fiber (the switch)
-//!    raw (what C needs) ──────────────┘                └─► pool ─► stack, memory
-//!    wait_ctx · block · current · config · stats · misuse · hooks
+//!    Job, typed: closures, results, owners ─┐
+//!                                           ├─► pool: whose turn ─► record: one job ─► fiber: the switch
+//!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where it lies
+//!    current, block: the running job from inside · wait_ctx · hooks · config, stats, misuse
 //! ```
 //!
 //! # What to know before holding something across a pause
@@ -143,7 +144,7 @@ impl<T: 'static> Job<T> {
     /// # Panics
     ///
     /// With the payload of the job's panic, if it panics. The job has then finished.
-    #[inline(always)]
+    #[inline(always)] // see fiber.rs on returns
     pub fn resume(&mut self) -> Result<Step<T>, Misuse> {
         Live::resume(&mut self.live)
     }

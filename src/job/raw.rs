@@ -80,7 +80,7 @@ pub enum RawStep {
 /// `func` may be called with a pointer to a copy of `args`, aligned to 16 bytes and its own, on a stack of the size
 /// that the thread is configured for. While it is paused it may be discarded: by [`discard`] and its kin, and when its
 /// thread ends. Then its frames vanish, and nothing may refer to them.
-#[inline]
+#[inline(always)] // see fiber.rs on returns
 pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
     let pool = Pool::here().ok_or(NoJobs::ThreadEnded)?;
     pool.ready_to_switch()?;
@@ -114,7 +114,7 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
 /// # Panics
 ///
 /// With the payload of the job's panic.
-#[inline]
+#[inline(always)] // see fiber.rs on returns
 pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
     let pool = Pool::existing().ok_or(Misuse::Stale)?;
     pool.ready_to_switch()?;
@@ -216,7 +216,7 @@ pub fn mem_functions() -> (AllocFn, FreeFn) {
     (functions.alloc, functions.free)
 }
 
-#[inline]
+#[inline(always)] // see fiber.rs on returns
 fn run(pool: &Pool, record: &Record) -> RawStep {
     pool.counters.resumes.bump();
     match record.enter(Signal::Continue) {

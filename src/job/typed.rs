@@ -53,7 +53,7 @@ impl<T: 'static> Live<T> {
     }
 
     /// Runs the job until it pauses or ends. `Ok(Finished)` consumes `live`, and so does a panic in the job.
-    #[inline(always)]
+    #[inline(always)] // see fiber.rs on returns
     pub(super) fn resume(live: &mut Option<Self>) -> Result<Step<T>, Misuse> {
         let Some(this) = live else { return Err(Misuse::Finished) };
         let (record, pool) = (this.record(), this.record().pool());

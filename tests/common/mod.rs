@@ -1,8 +1,15 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
+use std::cell::RefCell;
 use std::env;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::{Command, ExitStatus};
+use std::rc::Rc;
+use std::thread;
+
+use simaccel::job::{self, Pause};
+use simaccel::{Job, Step};
 
 /// Tells at run time whether a type is `Send`, so that a test can say that it is not.
 #[macro_export]
@@ -49,4 +56,31 @@ pub(crate) fn passes_in_child(test: &str, body: impl FnOnce()) {
     if let Some(status) = in_child(test, body) {
         assert!(status.success(), "{test} ended with {status}");
     }
+}
+
+pub(crate) type Log = Rc<RefCell<Vec<&'static str>>>;
+
+/// Writes its name down when it is dropped.
+pub(crate) struct Noted(pub(crate) Log, pub(crate) &'static str);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.borrow_mut().push(self.1);
+    }
+}
+
+/// A job that owns a [`Noted`] on its stack and pauses for ever.
+pub(crate) fn holding(log: &Log, name: &'static str) -> Job<()> {
+    let log = Rc::clone(log);
+    let mut job = Job::without_ctx(move || {
+        let _noted = Noted(log, name);
+        while job::pause() == Pause::Resumed {}
+    })
+    .unwrap();
+    assert_eq!(job.resume(), Ok(Step::Paused));
+    job
+}
+
+pub(crate) fn catch(f: impl FnOnce()) -> thread::Result<()> {
+    panic::catch_unwind(AssertUnwindSafe(f))
 }
