@@ -182,3 +182,93 @@ where
 fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
     ConfigError::Value { key, value: value.to_owned(), allowed }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_ideal_and_parses_back() {
+        let config = Config::default();
+        assert_eq!(
+            config.to_string(),
+            "queue_pairs=4;depth=64;workers=1;compute_units=4;completion_nsec=0;seed=0"
+        );
+        assert_eq!(Config::parse(""), Ok(config.clone()));
+        assert_eq!(config.to_string().parse(), Ok(config));
+    }
+
+    #[test]
+    fn every_key_parses_and_prints() {
+        let text = "queue_pairs=64;depth=262144;workers=16;compute_units=1024;completion_nsec=3600000000000;\
+                    seed=18446744073709551615";
+        let config = Config::parse(text).unwrap();
+        let expected = Config {
+            queue_pairs: 64,
+            depth: 262_144,
+            workers: 16,
+            compute_units: 1024,
+            completion_nsec: 3_600_000_000_000,
+            seed: u64::MAX,
+        };
+        assert_eq!(config, expected);
+        assert_eq!(config.to_string(), text);
+    }
+
+    #[test]
+    fn spaces_empty_parts_and_repetitions() {
+        let config = Config::parse(" ; depth = 2 ;; seed=1_000;depth=8;").unwrap();
+        assert_eq!((config.depth, config.seed), (8, 1000));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_in_one_line() {
+        let refused = [
+            "queue_pairs=0",
+            "queue_pairs=65",
+            "depth=1",
+            "depth=3",
+            "depth=524288",
+            "workers=0",
+            "workers=17",
+            "compute_units=0",
+            "compute_units=1025",
+            "completion_nsec=3600000000001",
+            "completion_nsec=1us",
+            "seed=18446744073709551616",
+            "seed=-1",
+            "seed=+1",
+            "seed=_1",
+            "seed=",
+            "seed=0x10",
+        ];
+        for pair in refused {
+            let error = Config::parse(pair).unwrap_err();
+            let ConfigError::Value { key, value, allowed } = &error else { panic!("{error}") };
+            assert_eq!(format!("{key}={value}"), pair);
+            let line = error.to_string();
+            assert!(line.contains(pair) && line.contains(allowed) && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_an_error_to_parse_and_false_to_set() {
+        let mut config = Config::default();
+        assert_eq!(config.set("delivery", "poll"), Ok(false));
+        assert_eq!(config.set("depth", "128"), Ok(true));
+        assert!(config.set("depth", "127").is_err());
+        assert_eq!(config, Config { depth: 128, ..Config::default() });
+
+        let error = Config::parse("delivery=poll").unwrap_err();
+        assert!(matches!(&error, ConfigError::UnknownKey { key, .. } if key == "delivery"));
+        assert!(error.to_string().contains("compute_units"), "{error}");
+        assert_eq!(Config::parse("depth"), Err(ConfigError::Syntax { part: "depth".to_owned() }));
+    }
+
+    #[test]
+    fn fields_that_were_set_directly_are_validated() {
+        assert_eq!(Config::default().validate(), Ok(()));
+        let config = Config { workers: 17, ..Config::default() };
+        assert!(matches!(config.validate(), Err(ConfigError::Value { key: "workers", .. })));
+    }
+}

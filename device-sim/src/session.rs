@@ -210,12 +210,13 @@ impl Session {
         self.algorithm
     }
 
-    /// Bytes by which the output of one request may exceed its input: padding, and what a multi-part message
-    /// held back before. A caller who reserves as many spares the device an allocation.
+    /// Bytes by which the output of one request may exceed its input: padding (up to 16), and what a multi-part
+    /// message held back before (up to 15, for XTS up to 31). A caller who reserves as many spares the device an
+    /// allocation.
     pub const fn max_growth(&self) -> usize {
         match self.algorithm {
-            Algorithm::Cipher(Cipher::Aes128Xts | Cipher::Aes256Xts) => 2 * BLOCK - 1,
-            Algorithm::Cipher(cipher) if cipher.pads() => BLOCK,
+            Algorithm::Cipher(Cipher::Aes128Ctr | Cipher::Aes192Ctr | Cipher::Aes256Ctr) => 0,
+            Algorithm::Cipher(_) => 2 * BLOCK - 1,
             _ => 0,
         }
     }
@@ -272,4 +273,71 @@ where
         return Err(SessionError::EqualHalves { algorithm });
     }
     Ok(Xts::new(scheduled(algorithm, data)?, scheduled(algorithm, tweak)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_another_length_are_refused_with_the_right_one() {
+        for &cipher in Cipher::ALL {
+            for len in (0..=80).filter(|&len| len != cipher.key_len()) {
+                let key = vec![3; len];
+                let error = Session::cipher(cipher, &key, Padding::default()).unwrap_err();
+                let allowed = cipher.key_len();
+                let algorithm = Algorithm::Cipher(cipher);
+                assert_eq!(error, SessionError::KeyLength { algorithm, allowed, given: len });
+            }
+        }
+        let error = Session::aead(Aead::Aes192Gcm, &[0; 16], 16).unwrap_err();
+        assert_eq!(error.to_string(), "aes-192-gcm takes a key of 24 bytes, not 16");
+    }
+
+    #[test]
+    fn xts_keys_with_equal_halves_are_refused() {
+        for cipher in [Cipher::Aes128Xts, Cipher::Aes256Xts] {
+            let mut key = vec![5; cipher.key_len()];
+            let error = Session::cipher(cipher, &key, Padding::default()).unwrap_err();
+            assert_eq!(error, SessionError::EqualHalves { algorithm: Algorithm::Cipher(cipher) });
+            key[0] ^= 1;
+            assert!(Session::cipher(cipher, &key, Padding::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn only_the_tag_lengths_of_sp_800_38d() {
+        let taken: Vec<usize> =
+            (0..=64).filter(|&len| Session::aead(Aead::Aes128Gcm, &[0; 16], len).is_ok()).collect();
+        assert_eq!(taken, [4, 8, 12, 13, 14, 15, 16]);
+        let error = Session::aead(Aead::Aes128Gcm, &[0; 16], 17).unwrap_err();
+        assert_eq!(error.to_string(), "aes-128-gcm tags have 4, 8 or 12 to 16 bytes, not 17");
+    }
+
+    #[test]
+    fn debug_shows_the_algorithm_and_no_key() {
+        let session = Session::hmac(Hash::Sha512_256, b"secret").unwrap();
+        assert_eq!(format!("{session:?}"), "Session(hmac-sha512-256)");
+    }
+
+    /// The crates wipe only where a feature says so; without it this does not compile. (HMAC is made of the hash
+    /// functions, GHASH wipes without the marker.)
+    #[test]
+    fn schedules_and_states_are_wiped_on_drop() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<(Aes128, Aes128Enc)>();
+        wiped::<(Aes192, Aes192Enc)>();
+        wiped::<(Aes256, Aes256Enc)>();
+        wiped::<cbc::Encryptor<Aes128>>();
+        wiped::<cbc::Decryptor<Aes128>>();
+        wiped::<ctr::CtrCore<Aes128Enc, ctr::flavors::Ctr128BE>>();
+        wiped::<(Sha256, Sha512)>();
+    }
+
+    #[test]
+    fn sessions_go_to_other_threads() {
+        fn everywhere<T: Send + Sync + 'static>() {}
+        everywhere::<Session>();
+        everywhere::<Request>();
+    }
 }

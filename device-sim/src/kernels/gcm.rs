@@ -198,3 +198,27 @@ fn incremented(mut block: Block) -> Block {
     counter.copy_from_slice(&next.to_be_bytes());
     block
 }
+
+#[cfg(test)]
+mod tests {
+    use aes::Aes128Enc;
+    use aes::cipher::KeyInit;
+
+    use super::*;
+    use crate::request::{Iv, Part};
+    use crate::session::SessionId;
+
+    #[test]
+    fn no_text_beyond_the_limit() {
+        let gcm = Gcm::new(Aes128Enc::new(&[7; 16].into()), 16);
+        let mut request = Request::new(SessionId::NONE, Operation::Encrypt, vec![0; 33]);
+        request.part = Part::Update;
+        request.iv = Iv::new(&[1; 12]);
+        let mut stream = gcm.begin(&request).unwrap();
+        stream.text_len = MAX_TEXT - 32;
+        assert_eq!(gcm.piece(&mut stream, &mut request), Err(Status::InvalidArgs));
+        assert_eq!(request.buffer, [0; 33]);
+        request.buffer.pop();
+        assert_eq!(gcm.piece(&mut stream, &mut request), Ok(()));
+    }
+}

@@ -57,7 +57,7 @@ impl Carry {
     }
 
     fn wipe(&mut self) {
-        self.bytes.zeroize();
+        self.bytes[..self.len].zeroize();
         self.len = 0;
     }
 
@@ -93,4 +93,25 @@ pub(super) fn reserve(text: &mut Vec<u8>, additional: usize) {
     larger.extend_from_slice(text);
     text.zeroize();
     *text = larger;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_stays_of_what_was_handed_on() {
+        let mut carry = Carry::default();
+        carry.hold_back(&mut vec![7; 40], CARRY);
+        assert_eq!(carry.text(&mut vec![8], &mut None), &[vec![7; CARRY], vec![8]].concat());
+        assert_eq!((carry.bytes, carry.len()), ([0; CARRY], 0));
+    }
+
+    #[test]
+    fn text_is_moved_to_where_there_is_room() {
+        let mut text = vec![7; 40];
+        reserve(&mut text, 1000);
+        assert!(text.capacity() >= 1040);
+        assert_eq!(text, [7; 40]);
+    }
 }

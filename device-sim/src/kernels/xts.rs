@@ -80,6 +80,7 @@ where
     /// Whole blocks.
     fn straight(&self, tweak: &mut u128, text: &mut [u8], encrypt: bool) {
         let (blocks, _) = Array::slice_as_chunks_mut(text);
+        let used = blocks.len().min(BATCH);
         let mut tweaks = [0u128; BATCH];
         for blocks in blocks.chunks_mut(BATCH) {
             for slot in &mut tweaks[..blocks.len()] {
@@ -88,7 +89,7 @@ where
             }
             self.tweaked(&tweaks, blocks, encrypt);
         }
-        tweaks.zeroize();
+        tweaks[..used].zeroize();
     }
 
     /// At least one whole block and a short one.

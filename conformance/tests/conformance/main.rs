@@ -1,0 +1,52 @@
+//! Published vectors and Wycheproof, through every way into the device.
+//!
+//! ```text
+//!   sets (published, wycheproof)  ──►  trait Way  ──►  a session in this thread, in one piece or in many
+//!                                                 ──►  (a way is a line in `ways!` below)
+//! ```
+//!
+//! Every set counts its cases and compares with the number that the set has, so that an empty one fails.
+
+mod direct;
+#[path = "../../../device-sim/tests/published/mod.rs"]
+mod published;
+mod standards;
+mod way;
+mod wycheproof;
+
+/// For each way, a module with a test for each set.
+macro_rules! ways {
+    ($($name:ident => $way:expr;)+) => {$(
+        mod $name {
+            use crate::{standards, wycheproof};
+
+            ways!(@sets $way;
+                standards::sp_800_38a,
+                standards::ieee_1619,
+                standards::gcm,
+                standards::fips_180,
+                standards::rfc_4231,
+                wycheproof::aes_gcm,
+                wycheproof::aes_cbc_pkcs5,
+                wycheproof::aes_xts,
+                wycheproof::hmac_sha224,
+                wycheproof::hmac_sha256,
+                wycheproof::hmac_sha384,
+                wycheproof::hmac_sha512,
+                wycheproof::hmac_sha512_256,
+            );
+        }
+    )+};
+    (@sets $way:expr; $($module:ident::$set:ident,)+) => {$(
+        #[test]
+        fn $set() {
+            $module::$set(&$way);
+        }
+    )+};
+}
+
+ways! {
+    in_place => crate::direct::Direct::InPlace;
+    out_of_place => crate::direct::Direct::OutOfPlace;
+    in_pieces => crate::direct::Direct::InPieces(7);
+}
