@@ -1,0 +1,130 @@
+//! A forked child has the parent's memory and none of its threads: nothing in it may hang, lock or reach the parent.
+//! One test, in a process of its own, because it forks.
+#![cfg(not(loom))]
+#![expect(unsafe_code, reason = "fork is a foreign call")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::*;
+use device_sim::{
+    Delivery, Device, Interrupt, QueuePair, RefusedReason, SessionId, Status, Ticket, TicketState,
+};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+
+/// What a child inherits.
+struct Inherited {
+    device: Device,
+    pairs: Vec<QueuePair>,
+    session: SessionId,
+    interrupt: Arc<Interrupt>,
+    woken: Arc<Count>,
+    big: Ticket,
+    silent: Ticket,
+    granted: Ticket,
+    parked: Ticket,
+}
+
+impl Inherited {
+    fn new(device: Device) -> Self {
+        let mut pairs = device.take_queue_pairs();
+        let session = device.create_session(ctr());
+        let interrupt = Arc::new(Interrupt::new().expect("an eventfd"));
+        let woken = Count::new();
+        let pair = &mut pairs[0];
+        pair.remote().attach(Arc::clone(&interrupt));
+        let big = submit(pair, request(session, 8 << 20, 1), Delivery::Reap { owner: 0 });
+        let silent = submit(pair, request(session, 64, 2), woken.delivery());
+        let granted = pair.park(request(session, 64, 3), Some(woken.waker()));
+        let parked = pair.park(request(session, 64, 4), None);
+        Self { device, pairs, session, interrupt, woken, big, silent, granted, parked }
+    }
+
+    /// Uses everything once, and drops it. The result is the child's exit code: 0, or which expectation failed.
+    fn use_up(mut self) -> i32 {
+        let pair = &mut self.pairs[0];
+        let remote = pair.remote().clone();
+        match pair.submit(request(self.session, 64, 5), self.woken.delivery()) {
+            Err(refused) if refused.reason == RefusedReason::Closed => {}
+            _ => return 1,
+        }
+        if self.device.step() || self.device.run_until_idle() != 0 {
+            return 2;
+        }
+        let _ = (pair.submit_parked(self.granted, Delivery::Silent), pair.reap(9, &mut |_| {}));
+        let late = pair.park(request(self.session, 64, 6), None);
+        if remote.state(late) != TicketState::Done(Status::Closed) || pair.take(late).is_none() {
+            return 3;
+        }
+        for ticket in [self.big, self.silent, self.granted, self.parked] {
+            let _ = (remote.cancel_wake(ticket), remote.revoke(ticket), remote.take(ticket));
+        }
+        if self.device.create_session(ctr()) != SessionId::NONE {
+            return 4;
+        }
+        self.device.remove_session(self.session);
+        self.device.reset();
+        self.device.drain();
+        let _ = (self.device.stats(), remote.completions_pending(), remote.detach(&self.interrupt));
+        self.interrupt.arm();
+        if self.interrupt.raise() || self.interrupt.clear() {
+            return 5;
+        }
+        drop(self);
+        drop(remote);
+        // A device of the child's own works.
+        let (device, mut pair) = stepped("");
+        let session = device.create_session(ctr());
+        let ticket = submit(&mut pair, request(session, 64, 1), Delivery::Silent);
+        device.run_until_idle();
+        match pair.take(ticket) {
+            Some((request, Status::Ok)) if request.buffer == expected(64, 1) => 0,
+            _ => 6,
+        }
+    }
+}
+
+#[test]
+fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
+    let before = device_sim::fork::generation();
+    for round in 0..20 {
+        let device = match round % 3 {
+            0 => Device::open(&config("queue_pairs=2;depth=4")),
+            1 => Device::open(&config("queue_pairs=2;depth=2;completion_nsec=2_000_000")),
+            _ => Device::stepped(&config("queue_pairs=2;depth=2;completion_nsec=1_000")),
+        };
+        let inherited = Inherited::new(device.expect("the device opens"));
+        // SAFETY: the child only uses this library and what the C library keeps usable after a fork, its allocator
+        // among it, and leaves by `_exit`.
+        match unsafe { fork() }.expect("a child") {
+            ForkResult::Child => {
+                // SAFETY: a child that hangs is ended by the signal, and its parent sees that.
+                unsafe { libc::alarm(60) };
+                let code = inherited.use_up();
+                // SAFETY: ends the child without running the test harness's exit handlers.
+                unsafe { libc::_exit(code) }
+            }
+            ForkResult::Parent { child } => {
+                let status = waitpid(child, None).expect("it was a child");
+                assert_eq!(status, WaitStatus::Exited(child, 0), "in round {round}");
+            }
+        }
+        let Inherited { device, mut pairs, session, big, silent, granted, .. } = inherited;
+        device.drain();
+        if device.is_stepped() {
+            assert!(device.run_until_idle() == 0);
+        }
+        let pair = &mut pairs[0];
+        assert_eq!(finish(pair, big).0.buffer, expected(8 << 20, 1));
+        assert_eq!(finish(pair, silent).0.buffer, expected(64, 2));
+        pair.reap(9, &mut |_| {});
+        until("a slot", || device.step() || pair.remote().state(granted) == TicketState::Granted);
+        let ticket = pair.submit_parked(granted, Delivery::Silent).expect("granted");
+        device.drain();
+        assert_eq!(finish(pair, ticket).0.buffer, expected(64, 3));
+        device.remove_session(session);
+    }
+    assert_eq!(device_sim::fork::generation(), before, "only children count");
+}
