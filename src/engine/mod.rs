@@ -177,6 +177,14 @@ impl Engine {
         Ok(MacSession::new(self.session(Session::hmac(hash, key)?)?))
     }
 
+    /// A digest session that makes the worker panic which executes it (in software it is a plain one): the way to
+    /// a dead device, for tests.
+    #[doc(hidden)]
+    pub fn panicking_hash(&self, hash: Hash) -> Result<HashSession, Error> {
+        let id = self.inner.device.create_panicking_session();
+        Ok(HashSession::new(SessionCore::adopt(Arc::clone(&self.inner), Session::hash(hash)?, id)))
+    }
+
     fn session(&self, session: Session) -> Result<Arc<SessionCore>, Error> {
         if self.inner.is_foreign() {
             return Err(Error::Forked);

@@ -30,6 +30,11 @@ impl SessionCore {
         Arc::new(Self { engine, session, id })
     }
 
+    /// A session that the device knows under `id` already.
+    pub(crate) fn adopt(engine: Arc<Inner>, session: Session, id: SessionId) -> Arc<Self> {
+        Arc::new(Self { engine, session: Arc::new(session), id })
+    }
+
     pub(crate) fn request(&self, operation: Operation, buffer: Vec<u8>) -> Request {
         Request::new(self.id, operation, buffer)
     }
