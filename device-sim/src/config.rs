@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::latency::LatencyDist;
+
 /// What a device is made of. The default is the *ideal* device, which models no latency.
 ///
 /// | key | default | allowed | meaning |
@@ -12,14 +14,19 @@ use std::str::FromStr;
 /// | `depth` | 64 | a power of two, 2 to 262,144 | requests in flight per queue pair |
 /// | `workers` | 1 | 1 to 16 | host threads that compute |
 /// | `compute_units` | 4 | 1 to 1,024 | the simulated parallelism |
-/// | `completion_nsec` | 0 | 0 to 3.6e12 (an hour) | service time of one request in nanoseconds; 0 models none |
+/// | `completion_nsec` | 0 | 0 to 3.6e12 (an hour) | fixed part of a request's service time, in nanoseconds |
+/// | `firmware_nsec` | 0 | 0 to 3.6e12 | cost of each request beside it, in nanoseconds |
+/// | `mbps` | 0 | 0 to 1,000,000 | bytes a compute unit works on, in 10^6 a second; 0: size does not matter |
+/// | `latency_dist` | constant | [`LatencyDist`] | how service times spread around their mean |
 /// | `seed` | 0 | any `u64` | of every random decision |
+///
+/// With the three parts of the service time at 0 the device is ideal: it models no latency.
 ///
 /// Numbers are decimal; `_` may group their digits. Spaces around keys and values, and empty parts, are ignored; a
 /// key that comes twice keeps its last value.
 ///
-/// With `completion_nsec` above 0 one worker owns the model of time (units and due queue), and all requests are
-/// scheduled by it; further workers only compute. With 0 there is nothing to own, and every worker is on its own.
+/// A modelled device is one core, which one worker owns and which schedules for all queue pairs; it starts no other
+/// workers, for with one model there is one order of events. The ideal device has a core for each worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -31,15 +38,31 @@ pub struct Config {
     pub workers: usize,
     /// The simulated parallelism: 1 to 1,024.
     pub compute_units: usize,
-    /// Service time of one request, in nanoseconds: 0 (none is modelled) to 3,600,000,000,000 (an hour).
+    /// Fixed part of a request's service time, in nanoseconds: 0 to 3,600,000,000,000 (an hour).
     pub completion_nsec: u64,
+    /// Cost of each request beside it, in nanoseconds: 0 to 3,600,000,000,000.
+    pub firmware_nsec: u64,
+    /// How many bytes a compute unit works on, in 10^6 a second: 0 (size does not matter) to 1,000,000.
+    pub mbps: u64,
+    /// How service times spread around their mean.
+    pub latency_dist: LatencyDist,
     /// Of every random decision.
     pub seed: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { queue_pairs: 4, depth: 64, workers: 1, compute_units: 4, completion_nsec: 0, seed: 0 }
+        Self {
+            queue_pairs: 4,
+            depth: 64,
+            workers: 1,
+            compute_units: 4,
+            completion_nsec: 0,
+            firmware_nsec: 0,
+            mbps: 0,
+            latency_dist: LatencyDist::Constant,
+            seed: 0,
+        }
     }
 }
 
@@ -75,11 +98,12 @@ pub enum ConfigError {
 
 impl Config {
     /// All keys of the device, separated by commas.
-    pub const KEYS: &str = "queue_pairs, depth, workers, compute_units, completion_nsec, seed";
+    pub const KEYS: &str = "queue_pairs, depth, workers, compute_units, completion_nsec, firmware_nsec, mbps, \
+        latency_dist, seed";
 
     /// Whether completions take modelled time, so that a request can be executed and not yet be complete.
     pub const fn is_modelled(&self) -> bool {
-        self.completion_nsec > 0
+        self.completion_nsec > 0 || self.firmware_nsec > 0 || self.mbps > 0
     }
 
     /// Parses `key=value;key=value`; what is not named keeps its default.
@@ -122,7 +146,13 @@ impl Config {
             "depth" => self.depth = depth(value)?,
             "workers" => self.workers = number("workers", value, 1..=16, "1 to 16")?,
             "compute_units" => self.compute_units = number("compute_units", value, 1..=1024, "1 to 1024")?,
-            "completion_nsec" => self.completion_nsec = completion_nsec(value)?,
+            "completion_nsec" => self.completion_nsec = nanoseconds("completion_nsec", value)?,
+            "firmware_nsec" => self.firmware_nsec = nanoseconds("firmware_nsec", value)?,
+            "mbps" => self.mbps = number("mbps", value, 0..=1_000_000, "0 to 1000000 (10^6 bytes a second)")?,
+            "latency_dist" => {
+                let wrong = |_| refused("latency_dist", value, LatencyDist::ALLOWED);
+                self.latency_dist = value.parse().map_err(wrong)?;
+            }
             "seed" => self.seed = number("seed", value, 0..=u64::MAX, "0 to 18446744073709551615")?,
             _ => return Ok(false),
         }
@@ -142,12 +172,14 @@ impl Config {
 /// Parses back.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { queue_pairs, depth, workers, compute_units, completion_nsec, seed } = self;
+        let Self { queue_pairs, depth, workers, compute_units, completion_nsec, .. } = self;
         write!(
             f,
             "queue_pairs={queue_pairs};depth={depth};workers={workers};compute_units={compute_units};\
-             completion_nsec={completion_nsec};seed={seed}"
-        )
+             completion_nsec={completion_nsec}"
+        )?;
+        let Self { firmware_nsec, mbps, latency_dist, seed, .. } = self;
+        write!(f, ";firmware_nsec={firmware_nsec};mbps={mbps};latency_dist={latency_dist};seed={seed}")
     }
 }
 
@@ -165,9 +197,9 @@ fn depth(value: &str) -> Result<usize, ConfigError> {
     if depth.is_power_of_two() { Ok(depth) } else { Err(refused("depth", value, ALLOWED)) }
 }
 
-fn completion_nsec(value: &str) -> Result<u64, ConfigError> {
+fn nanoseconds(key: &'static str, value: &str) -> Result<u64, ConfigError> {
     const HOUR: u64 = 3_600_000_000_000;
-    number("completion_nsec", value, 0..=HOUR, "0 to 3600000000000 (nanoseconds; an hour)")
+    number(key, value, 0..=HOUR, "0 to 3600000000000 (nanoseconds; an hour)")
 }
 
 fn number<N>(
@@ -198,7 +230,8 @@ mod tests {
         let config = Config::default();
         assert_eq!(
             config.to_string(),
-            "queue_pairs=4;depth=64;workers=1;compute_units=4;completion_nsec=0;seed=0"
+            "queue_pairs=4;depth=64;workers=1;compute_units=4;completion_nsec=0;firmware_nsec=0;mbps=0;\
+             latency_dist=constant;seed=0"
         );
         assert_eq!(Config::parse(""), Ok(config.clone()));
         assert_eq!(config.to_string().parse(), Ok(config));
@@ -207,7 +240,7 @@ mod tests {
     #[test]
     fn every_key_parses_and_prints() {
         let text = "queue_pairs=64;depth=262144;workers=16;compute_units=1024;completion_nsec=3600000000000;\
-                    seed=18446744073709551615";
+                    firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;seed=18446744073709551615";
         let config = Config::parse(text).unwrap();
         let expected = Config {
             queue_pairs: 64,
@@ -215,6 +248,9 @@ mod tests {
             workers: 16,
             compute_units: 1024,
             completion_nsec: 3_600_000_000_000,
+            firmware_nsec: 20,
+            mbps: 1_000_000,
+            latency_dist: LatencyDist::Bimodal(9_900),
             seed: u64::MAX,
         };
         assert_eq!(config, expected);
@@ -241,6 +277,10 @@ mod tests {
             "compute_units=1025",
             "completion_nsec=3600000000001",
             "completion_nsec=1us",
+            "firmware_nsec=3600000000001",
+            "mbps=1000001",
+            "latency_dist=normal",
+            "latency_dist=Exponential",
             "seed=18446744073709551616",
             "seed=-1",
             "seed=+1",

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::cell::{Executing, Slab, Ticket};
 use crate::config::Config;
 use crate::entry::Announce;
+use crate::latency::Latency;
 use crate::request::{Request, Status};
 use crate::session::{Session, SessionId};
 
@@ -52,7 +53,7 @@ pub(crate) struct Core {
 impl Core {
     /// A core whose port `i` has the cells `slabs[i]`.
     pub(crate) fn new(config: &Config, slabs: Vec<Arc<Slab>>) -> Self {
-        let model = (config.completion_nsec > 0).then(|| Model::new(config));
+        let model = Latency::new(config).map(|latency| Model::new(config, latency));
         Self { slabs, sessions: Vec::new(), model, ready: Vec::new() }
     }
 
@@ -151,10 +152,10 @@ fn execute(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> Stat
     }
 }
 
-/// Fixed service time on a number of compute units, first come first served.
+/// Service times on a number of compute units, first come first served.
 #[derive(Debug)]
 struct Model {
-    completion_nsec: u64,
+    latency: Latency,
     units: usize,
     /// When each unit that has ever worked is free again.
     free_at: BinaryHeap<Reverse<u64>>,
@@ -198,9 +199,9 @@ impl Ord for Due {
 const SWEEP_AT: usize = 256;
 
 impl Model {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, latency: Latency) -> Self {
         Self {
-            completion_nsec: config.completion_nsec,
+            latency,
             units: config.compute_units,
             free_at: BinaryHeap::new(),
             due: BinaryHeap::new(),
@@ -212,17 +213,17 @@ impl Model {
     /// Gives the request to the unit that is free first, and lets the host revoke it until it is due.
     fn schedule(&mut self, executed: Ready, slabs: &[Arc<Slab>], now: u64) {
         let Ready { port, claimed, status, announce, bytes } = executed;
-        let due = self.occupy_unit(now);
+        let due = self.occupy_unit(now, bytes);
         let ticket = slabs[port].postpone(claimed, status);
         self.due.push(Reverse(Due { due, sequence: self.sequence, port, ticket, announce, bytes }));
         self.sequence += 1;
         self.sweep(slabs);
     }
 
-    fn occupy_unit(&mut self, now: u64) -> u64 {
+    fn occupy_unit(&mut self, now: u64, bytes: u64) -> u64 {
         let free_at =
             if self.free_at.len() < self.units { 0 } else { self.free_at.pop().map_or(0, |at| at.0) };
-        let due = free_at.max(now).saturating_add(self.completion_nsec);
+        let due = free_at.max(now).saturating_add(self.latency.next(bytes));
         self.free_at.push(Reverse(due));
         due
     }

@@ -273,7 +273,7 @@ impl Drop for Device {
 
 /// Workers that get a core of their own. A modelled device is one core, which schedules for all queue pairs.
 fn drivers(config: &Config) -> usize {
-    if config.completion_nsec > 0 { 1 } else { config.workers.min(config.queue_pairs) }
+    if config.is_modelled() { 1 } else { config.workers.min(config.queue_pairs) }
 }
 
 /// Both ends of a queue pair, served by one of the workers.

@@ -1,0 +1,229 @@
+//! How long a request occupies a compute unit: a pure function of its size and a seeded stream.
+//!
+//! ```text
+//!   service time = (completion_nsec + firmware_nsec + bytes / mbps) × factor        factor: mean 1, `latency_dist`
+//! ```
+//!
+//! One seed gives one sequence, on every machine: the generator is ChaCha8, the functions are `libm`'s, and times are
+//! rounded to whole nanoseconds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::config::Config;
+
+/// How service times spread around their mean. Numbers are percents of the mean.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LatencyDist {
+    /// All the same.
+    #[default]
+    Constant,
+    /// From nothing to twice the mean, evenly.
+    Uniform,
+    /// Normal with this standard deviation, 1 to 33.
+    Normal(u32),
+    /// Exponential: memoryless, as queueing theory likes it.
+    Exponential,
+    /// Lognormal with this standard deviation, 1 to 1,000: a long tail.
+    Lognormal(u32),
+    /// One request in a hundred takes this much, 100 to 9,900; the others are that much quicker.
+    Bimodal(u32),
+}
+
+impl LatencyDist {
+    pub(crate) const ALLOWED: &str = "constant, uniform, exponential, normal:PERCENT (1 to 33), \
+        lognormal:PERCENT (1 to 1000) or bimodal:PERCENT (100 to 9900)";
+
+    /// A factor with mean 1.
+    fn factor(self, random: &mut ChaCha8Rng) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Uniform => 2.0 * unit(random),
+            Self::Normal(percent) => libm::fmax(0.0, 1.0 + share(percent) * normal(random)),
+            Self::Exponential => -libm::log(1.0 - unit(random)),
+            Self::Lognormal(percent) => {
+                let variance = libm::log1p(share(percent) * share(percent));
+                libm::exp(libm::sqrt(variance) * normal(random) - variance / 2.0)
+            }
+            Self::Bimodal(percent) => {
+                let slow = share(percent);
+                if unit(random) < 0.01 { slow } else { (1.0 - 0.01 * slow) / 0.99 }
+            }
+        }
+    }
+}
+
+/// As in a configuration: `normal:20`.
+impl fmt::Display for LatencyDist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Uniform => f.write_str("uniform"),
+            Self::Normal(percent) => write!(f, "normal:{percent}"),
+            Self::Exponential => f.write_str("exponential"),
+            Self::Lognormal(percent) => write!(f, "lognormal:{percent}"),
+            Self::Bimodal(percent) => write!(f, "bimodal:{percent}"),
+        }
+    }
+}
+
+/// A text that names no distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a distribution is {}", LatencyDist::ALLOWED)]
+pub struct UnknownDist;
+
+impl FromStr for LatencyDist {
+    type Err = UnknownDist;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDist> {
+        let (name, percent) = match text.split_once(':') {
+            Some((name, percent)) => (name, Some(percent.parse::<u32>().map_err(|_| UnknownDist)?)),
+            None => (text, None),
+        };
+        match (name, percent) {
+            ("constant", None) => Ok(Self::Constant),
+            ("uniform", None) => Ok(Self::Uniform),
+            ("exponential", None) => Ok(Self::Exponential),
+            ("normal", Some(percent @ 1..=33)) => Ok(Self::Normal(percent)),
+            ("lognormal", Some(percent @ 1..=1_000)) => Ok(Self::Lognormal(percent)),
+            ("bimodal", Some(percent @ 100..=9_900)) => Ok(Self::Bimodal(percent)),
+            _ => Err(UnknownDist),
+        }
+    }
+}
+
+/// The service times of one device, one after the other.
+#[derive(Debug)]
+pub(crate) struct Latency {
+    fixed_nsec: u64,
+    mbps: u64,
+    dist: LatencyDist,
+    random: ChaCha8Rng,
+}
+
+impl Latency {
+    /// `None` when the configuration models no time.
+    pub(crate) fn new(config: &Config) -> Option<Self> {
+        let mut seed = *b"........simaccel latency stream ";
+        seed[..8].copy_from_slice(&config.seed.to_le_bytes());
+        config.is_modelled().then(|| Self {
+            fixed_nsec: config.completion_nsec + config.firmware_nsec,
+            mbps: config.mbps,
+            dist: config.latency_dist,
+            random: ChaCha8Rng::from_seed(seed),
+        })
+    }
+
+    /// The service time of the next request, in nanoseconds.
+    pub(crate) fn next(&mut self, bytes: u64) -> u64 {
+        let transfer = if self.mbps == 0 { 0 } else { bytes.saturating_mul(1_000) / self.mbps };
+        let mean = self.fixed_nsec.saturating_add(transfer);
+        if self.dist == LatencyDist::Constant {
+            return mean;
+        }
+        whole(mean, self.dist.factor(&mut self.random))
+    }
+}
+
+/// `nsec` times `factor`, to the nearest nanosecond.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a conversion from a float saturates, factors are not negative, and 2^53 ns are 104 days"
+)]
+fn whole(nsec: u64, factor: f64) -> u64 {
+    libm::rint(nsec as f64 * factor) as u64
+}
+
+fn share(percent: u32) -> f64 {
+    f64::from(percent) / 100.0
+}
+
+/// Uniform in [0, 1), in steps of 2^-53.
+#[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+fn unit(random: &mut ChaCha8Rng) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Standard normal (Box and Muller 1958; one of the two).
+fn normal(random: &mut ChaCha8Rng) -> f64 {
+    let (radius, angle) = (1.0 - unit(random), unit(random));
+    libm::sqrt(-2.0 * libm::log(radius)) * libm::cos(2.0 * std::f64::consts::PI * angle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAWS: u32 = 200_000;
+
+    fn latency(text: &str) -> Latency {
+        Latency::new(&Config::parse(text).unwrap()).unwrap()
+    }
+
+    /// Mean and standard deviation of many draws around 1 ms.
+    fn spread(dist: &str) -> (f64, f64) {
+        let mut latency = latency(&format!("completion_nsec=1000000;seed=3;latency_dist={dist}"));
+        let draws: Vec<f64> =
+            (0..DRAWS).map(|_| f64::from(u32::try_from(latency.next(0)).unwrap()) / 1e6).collect();
+        let mean = draws.iter().sum::<f64>() / f64::from(DRAWS);
+        let variance = draws.iter().map(|draw| (draw - mean) * (draw - mean)).sum::<f64>() / f64::from(DRAWS);
+        (mean, variance.sqrt())
+    }
+
+    #[test]
+    fn the_mean_is_kept_and_the_spread_is_what_was_asked_for() {
+        let expected = [
+            ("constant", 0.0),
+            ("uniform", 1.0 / 3.0_f64.sqrt()),
+            ("normal:20", 0.2),
+            ("exponential", 1.0),
+            ("lognormal:50", 0.5),
+            ("bimodal:1000", 0.01_f64.mul_add(81.0, 0.99 * (1.0 - 0.9 / 0.99_f64).powi(2)).sqrt()),
+        ];
+        for (dist, deviation) in expected {
+            let (mean, found) = spread(dist);
+            assert!((mean - 1.0).abs() < 0.01, "{dist}: mean {mean}");
+            assert!((found - deviation).abs() < 0.02, "{dist}: deviation {found}, not {deviation}");
+        }
+    }
+
+    #[test]
+    fn the_parts_add_up() {
+        let mut constant = latency("completion_nsec=1000;firmware_nsec=500;mbps=100");
+        assert_eq!(
+            (constant.next(0), constant.next(1_000_000)),
+            (1_500, 10_001_500),
+            "100 MB/s: 10 ns a byte"
+        );
+        assert_eq!(latency("mbps=1").next(16), 16_000);
+    }
+
+    #[test]
+    fn a_seed_is_a_sequence() {
+        let draws = |seed: u64| {
+            let mut latency =
+                latency(&format!("completion_nsec=1000000;latency_dist=exponential;seed={seed}"));
+            (0..4).map(|_| latency.next(0)).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(7), draws(7));
+        assert_ne!(draws(7), draws(8));
+    }
+
+    #[test]
+    fn a_distribution_prints_what_parses_back_and_nonsense_is_refused() {
+        for text in ["constant", "uniform", "exponential", "normal:33", "lognormal:1000", "bimodal:100"] {
+            assert_eq!(text.parse::<LatencyDist>().unwrap().to_string(), text);
+        }
+        for text in
+            ["", "normal", "normal:0", "normal:34", "uniform:3", "bimodal:99", "pareto", "lognormal:x"]
+        {
+            assert_eq!(text.parse::<LatencyDist>(), Err(UnknownDist), "{text}");
+        }
+    }
+}
