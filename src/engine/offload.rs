@@ -17,9 +17,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread;
 
 use device_sim::{
-    Operation, Refused, RefusedReason, Remote, Request, Session, Status, Ticket, TicketState, WakeState,
+    Operation, Refused, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket, TicketState,
+    WakeState,
 };
 use zeroize::Zeroize;
 
@@ -30,6 +32,9 @@ use super::wake_fd::WakeFd;
 use super::{Inner, instance, software};
 use crate::error::Error;
 use crate::job::{Release, WaitStatus};
+
+/// How often one looks whether a write to an eventfd has returned, before others get the processor.
+const SENDING_SPINS: u32 = 500;
 
 /// An operation that failed, with its request (and so the caller's buffers).
 pub(crate) struct Failed {
@@ -69,10 +74,10 @@ pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: Request) -> R
 ///
 /// A device with modelled latency computes first and completes later; what is reset in between must still give
 /// the caller's input back. So there, and where software may have to do it again, the device works out of place.
+/// (The state of a multi-part message is kept for software by [`Flight`].)
 struct Rescue {
     request: Request,
     out_of_place: bool,
-    state: Option<Box<device_sim::StreamState>>,
 }
 
 impl Rescue {
@@ -84,12 +89,11 @@ impl Rescue {
             let room = request.buffer.len() + software::EXPANSION;
             request.destination = Some(instance::of_thread(engine).buffer(room));
         }
-        let state = request.state.clone().filter(|_| engine.config.fallback());
-        Self { request, out_of_place, state }
+        Self { request, out_of_place }
     }
 
     fn offload(self, engine: &Arc<Inner>) -> Result<Request, Box<Failed>> {
-        let Self { request, out_of_place, state } = self;
+        let Self { request, out_of_place } = self;
         let outcome = match JobWait::here(engine) {
             Some(wait) => drive(engine, wait, request),
             None => {
@@ -107,7 +111,6 @@ impl Rescue {
             Err(mut failed) => {
                 if let Some(request) = &mut failed.request {
                     Self::restore(engine, request, out_of_place, &failed.error);
-                    request.state = state;
                 }
                 Err(failed)
             }
@@ -145,14 +148,15 @@ pub(crate) struct Flight<'e> {
     live: RefCell<Option<Live>>,
 }
 
-#[derive(Default)]
 struct Live {
     wake_fd: Option<Arc<WakeFd>>,
+    /// The state that the part began with, where software may have to do it again.
+    state: Option<Box<StreamState>>,
 }
 
 impl<'e> Flight<'e> {
-    fn new(engine: &'e Arc<Inner>, pair_index: usize, ticket: Ticket, wake_fd: Option<Arc<WakeFd>>) -> Self {
-        Self { engine, pair_index, ticket, live: RefCell::new(Some(Live { wake_fd })) }
+    fn new(engine: &'e Arc<Inner>, pair_index: usize, ticket: Ticket, live: Live) -> Self {
+        Self { engine, pair_index, ticket, live: RefCell::new(Some(live)) }
     }
 
     pub(crate) const fn engine(&self) -> &'e Arc<Inner> {
@@ -184,6 +188,14 @@ impl<'e> Flight<'e> {
         self.remote().replace_waker(self.ticket, waker)
     }
 
+    /// Whether the wake that is being sent is sent within the time of a few such writes.
+    pub(crate) fn is_sent_soon(&self) -> bool {
+        (0..SENDING_SPINS).any(|_| {
+            std::hint::spin_loop();
+            self.wake_state() != WakeState::Sending
+        })
+    }
+
     /// Waits until a callback that runs on the device has returned. On a stepped device it may be running below
     /// us, on this very stack, and cannot return before we do.
     pub(crate) fn await_callback(&self) {
@@ -191,7 +203,7 @@ impl<'e> Flight<'e> {
             return;
         }
         while self.wake_state() == WakeState::Sending {
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
 
@@ -226,20 +238,23 @@ impl<'e> Flight<'e> {
     /// Takes the result. A request that was delivered by reaping carries no waker, and so no code of others that
     /// could run in here; it is taken through this thread's own end of the pair, which costs less.
     fn take(&self) -> Option<(Request, Status)> {
+        let (mut request, status) = self.take_from_pair()?;
+        // The request is no longer this flight's.
+        let live = self.live.borrow_mut().take();
+        if status != Status::Ok {
+            request.state = live.and_then(|live| live.state);
+        }
+        Some((request, status))
+    }
+
+    fn take_from_pair(&self) -> Option<(Request, Status)> {
         let instance = instance::of_thread(self.engine);
         let plain = self.engine.config.delivery() == DeliveryMode::Poll;
-        let taken = if plain && instance.pair_index() == self.pair_index {
+        if plain && instance.pair_index() == self.pair_index {
             instance.with_pair(|pair| pair.take(self.ticket))
         } else {
             self.remote().take(self.ticket)
-        };
-        taken.inspect(|_| self.landed())
-    }
-
-    /// The request is no longer this flight's.
-    fn landed(&self) {
-        let live = self.live.borrow_mut().take();
-        drop(live);
+        }
     }
 
     /// Takes the request back before it is done; waits at most for one batch's computation.
@@ -252,8 +267,8 @@ impl<'e> Flight<'e> {
         if let Some(wake_fd) = live.wake_fd
             && !self.cancel_wake()
         {
-            while self.wake_state() == WakeState::Sending {
-                std::hint::spin_loop();
+            while !self.is_sent_soon() {
+                thread::yield_now();
             }
             if !wake_fd.take() {
                 wake_fd.forgo();
@@ -316,13 +331,14 @@ fn submit<'e, W: Wait>(
     request: Request,
 ) -> Result<Flight<'e>, Box<Failed>> {
     if engine.faults.hits(FaultKind::NoMem) {
-        return Err(Failed::new(Error::NoMemory, request));
+        return Err(refused(wait, Error::NoMemory, request));
     }
     let Armed { delivery, wake_fd } = match wait.arm(engine) {
         Ok(armed) => armed,
         Err(error) => return Err(refused(wait, error, request)),
     };
     let instance = instance::of_thread(engine);
+    let state = request.state.as_ref().filter(|_| engine.config.fallback()).cloned();
     let mut status = WaitStatus::Ok;
     let submitted = instance.with_pair(|pair| match pair.submit(request, delivery) {
         Err(Refused { reason: RefusedReason::Full, request, delivery }) => {
@@ -335,7 +351,7 @@ fn submit<'e, W: Wait>(
     match submitted {
         Ok(ticket) => {
             wait.set_status(status);
-            Ok(Flight::new(engine, instance.pair_index(), ticket, wake_fd))
+            Ok(Flight::new(engine, instance.pair_index(), ticket, Live { wake_fd, state }))
         }
         Err(refusal) => Err(refused(wait, refusal_error(refusal.reason), refusal.request)),
     }
