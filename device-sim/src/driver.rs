@@ -207,7 +207,6 @@ impl Driver {
                 break;
             }
         }
-        self.ports[index].submissions.publish();
         self.publish(signals);
         true
     }
@@ -216,6 +215,8 @@ impl Driver {
     fn admit_one(&mut self, index: usize, now: u64) -> u64 {
         let port = &mut self.ports[index];
         let Some(entry) = port.submissions.pop() else { return 0 };
+        // Before the request can leave the device: a slot that is free must be room in the ring.
+        port.submissions.publish();
         let (ticket, announce) = unpack(entry, &port.pair.slab);
         let admitted = match self.life {
             Life::Open => self.core.admit(index, ticket, announce, now),

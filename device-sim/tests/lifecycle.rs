@@ -225,8 +225,8 @@ fn a_waker_may_reset_and_drain_its_own_device() {
         }
     });
     let ticket = submit(&mut pairs[0], request(session, 64, 1), Delivery::Wake(waker));
-    assert_eq!(finish(&mut pairs[0], ticket).1, Status::Ok);
     until("the waker's end", || done.calls() == 1);
+    assert_eq!(finish(&mut pairs[0], ticket).1, Status::Ok);
     device.drain();
 }
 
@@ -243,8 +243,8 @@ fn the_last_reference_may_drop_on_the_worker() {
         told.wake();
     });
     let ticket = submit(&mut pair, request(session, 64, 1), Delivery::Wake(waker));
-    assert_eq!(finish(&mut pair, ticket).1, Status::Ok);
     until("the drop", || closed.calls() == 1);
+    assert_eq!(finish(&mut pair, ticket).1, Status::Ok);
     until("the end of the device", || match pair.submit(request(session, 64, 1), Delivery::Silent) {
         Ok(ticket) => {
             until("the request's end", || is_done(pair.remote(), ticket));
@@ -318,8 +318,8 @@ fn a_waker_that_panics_is_counted_and_the_device_lives() {
     let session = device.create_session(ctr());
     let waker = once(|| panic!("a waker that panics, for the test"));
     let ticket = submit(&mut pairs[0], request(session, 64, 1), Delivery::Wake(waker));
+    until("the panic", || device.stats().total.wake_panics == 1);
     assert_eq!(finish(&mut pairs[0], ticket).1, Status::Ok);
-    device.drain();
     let next = submit(&mut pairs[0], request(session, 64, 1), Delivery::Silent);
     assert_eq!(finish(&mut pairs[0], next).1, Status::Ok);
     let stats = device.stats();
