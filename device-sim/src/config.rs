@@ -18,8 +18,9 @@ use std::str::FromStr;
 /// Numbers are decimal; `_` may group their digits. Spaces around keys and values, and empty parts, are ignored; a
 /// key that comes twice keeps its last value.
 ///
-/// With `completion_nsec` above 0 one worker owns the model of time (units and due queue), and all requests are
-/// scheduled by it; further workers only compute. With 0 there is nothing to own, and every worker is on its own.
+/// Each worker serves its share of the queue pairs (pair `i` belongs to worker `i` modulo their number), so there are
+/// never more workers than queue pairs. With `completion_nsec` above 0 there is one model of time for the whole device,
+/// and one worker: it computes, schedules and delivers for all queue pairs, whatever `workers` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {

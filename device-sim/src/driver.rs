@@ -11,6 +11,7 @@
 //! Admin commands are looked at after the ring was and before an entry is executed. A session is sent before its id
 //! is known to anybody, so whatever names it comes later in both queues.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -48,7 +49,6 @@ struct Batch {
     failed: u64,
     bytes: u64,
     released: u64,
-    touched: bool,
     reapable: bool,
 }
 
@@ -68,15 +68,12 @@ impl Signals {
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
         if self.freed | self.interrupts != 0 {
             fence(Ordering::SeqCst);
-            for pair in pairs {
-                if self.freed >> pair.index() & 1 == 1 && pair.slots.someone_waits() {
-                    pair.grant_slots();
-                }
-                if self.interrupts >> pair.index() & 1 == 1 {
-                    pair.raise_interrupts();
+            for index in bits(mem::take(&mut self.freed)) {
+                if pairs[index].slots.someone_waits() {
+                    pairs[index].grant_slots();
                 }
             }
-            (self.freed, self.interrupts) = (0, 0);
+            bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
         }
         for (pair, ticket) in self.wakes.drain(..) {
             pairs[pair].send_wake(ticket);
@@ -97,6 +94,8 @@ pub(crate) struct Driver {
     number: usize,
     commands_seen: u64,
     first: usize,
+    /// Bit `i`: port `i` has something to publish.
+    touched: u64,
     life: Life,
     drains: Vec<Ack>,
 }
@@ -120,6 +119,7 @@ impl Driver {
             number,
             commands_seen: 0,
             first: 0,
+            touched: 0,
             life: Life::Open,
             drains: Vec::new(),
         }
@@ -224,7 +224,7 @@ impl Driver {
             Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed).then_some(0),
         };
         if admitted.is_none() {
-            port.batch.discard();
+            self.discard(index);
         }
         admitted.unwrap_or(0)
     }
@@ -233,15 +233,14 @@ impl Driver {
     fn publish(&mut self, signals: &mut Signals) -> bool {
         let happened = !self.core.ready.is_empty();
         for ready in &self.core.ready {
+            self.touched |= 1 << ready.port;
             self.ports[ready.port].batch.count(ready);
         }
-        self.ports.iter_mut().filter(|port| port.batch.touched).for_each(Port::settle);
+        bits(self.touched).for_each(|index| self.ports[index].settle());
         for ready in self.core.ready.drain(..) {
             self.ports[ready.port].finish(ready, signals);
         }
-        for port in self.ports.iter_mut().filter(|port| port.batch.touched) {
-            port.show(signals);
-        }
+        bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(signals));
         happened
     }
 
@@ -295,14 +294,19 @@ impl Driver {
     }
 
     fn refuse_all(&mut self, index: usize, status: Status) {
-        let port = &mut self.ports[index];
-        while let Some(entry) = port.submissions.pop() {
-            let (ticket, announce) = unpack(entry, &port.pair.slab);
+        while let Some(entry) = self.ports[index].submissions.pop() {
+            let (ticket, announce) = unpack(entry, &self.ports[index].pair.slab);
             if !self.core.refuse(index, ticket, announce, status) {
-                port.batch.discard();
+                self.discard(index);
             }
         }
-        port.submissions.publish();
+        self.ports[index].submissions.publish();
+    }
+
+    /// An entry whose request was revoked frees its slot here.
+    fn discard(&mut self, index: usize) {
+        self.touched |= 1 << index;
+        self.ports[index].batch.released += 1;
     }
 
     fn acknowledge_drains(&mut self, signals: &mut Signals) {
@@ -323,8 +327,7 @@ impl Port {
 
     /// Counters and slots, before any result of the batch is seen.
     fn settle(&mut self) {
-        let Batch { completed, failed, bytes, released, .. } = std::mem::take(&mut self.batch);
-        self.batch.touched = true;
+        let Batch { completed, failed, bytes, released, .. } = mem::take(&mut self.batch);
         let counters = &self.pair.counters.device;
         bump(&counters.completed, completed);
         bump(&counters.failed, failed);
@@ -338,8 +341,8 @@ impl Port {
         if self.batch.reapable {
             self.completions.publish();
             signals.interrupts |= bit;
+            self.batch.reapable = false;
         }
-        self.batch = Batch::default();
     }
 
     fn finish(&mut self, ready: Ready, signals: &mut Signals) {
@@ -358,7 +361,6 @@ impl Port {
 
 impl Batch {
     fn count(&mut self, ready: &Ready) {
-        self.touched = true;
         match ready.status {
             Status::Ok => self.completed += 1,
             _ => self.failed += 1,
@@ -368,10 +370,13 @@ impl Batch {
             self.released += 1;
         }
     }
+}
 
-    /// An entry whose request was revoked frees its slot here.
-    fn discard(&mut self) {
-        self.touched = true;
-        self.released += 1;
-    }
+/// The positions of the ones; there are at most 64 queue pairs.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = mask.checked_ilog2()?;
+        mask ^= 1 << index;
+        Some(index as usize)
+    })
 }

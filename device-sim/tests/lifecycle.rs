@@ -15,6 +15,17 @@ use device_sim::{
 const AN_HOUR: &str = "queue_pairs=2;completion_nsec=3_600_000_000_000";
 
 #[test]
+fn what_may_cross_threads_does() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<Device>();
+    shared::<device_sim::Remote>();
+    shared::<device_sim::Interrupt>();
+    shared::<Ticket>();
+    moved::<device_sim::QueuePair>();
+}
+
+#[test]
 fn queue_pairs_are_handed_out_once() {
     let (device, pairs) = open("queue_pairs=3");
     assert_eq!(pairs.iter().map(|pair| pair.index()).collect::<Vec<_>>(), [0, 1, 2]);
