@@ -202,8 +202,9 @@ impl Device {
         }
     }
 
-    /// One event of a stepped device: every queue pair gets its turn; or, with nothing submitted, the clock goes on
-    /// to the next request that is due, which ends. `false`: nothing to do, or not a stepped device.
+    /// One event of a stepped device: a batch of what was submitted, of all queue pairs in turn; or, with nothing
+    /// submitted, the clock goes on to the next request that is due, which ends. `false`: nothing to do, or not a stepped
+    /// device.
     pub fn step(&self) -> bool {
         self.steps().is_some_and(Stepped::step)
     }

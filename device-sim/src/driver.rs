@@ -30,7 +30,8 @@ use crate::sync::{Ordering, bump, fence};
 
 /// Entries of one queue pair before it is the next one's turn.
 const BATCH_ENTRIES: u64 = 32;
-/// Bytes of input after which a batch is published, so that results do not wait for those behind them.
+/// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for those
+/// behind them.
 const BATCH_BYTES: u64 = 16 * 1024;
 
 /// The device's end of a queue pair.
@@ -93,7 +94,8 @@ pub(crate) struct Driver {
     /// Which of the device's admin queues this is.
     number: usize,
     commands_seen: u64,
-    first: usize,
+    /// Whose turn is next.
+    next: usize,
     /// Bit `i`: port `i` has something to publish.
     touched: u64,
     life: Life,
@@ -118,7 +120,7 @@ impl Driver {
             admin,
             number,
             commands_seen: 0,
-            first: 0,
+            next: 0,
             touched: 0,
             life: Life::Open,
             drains: Vec::new(),
@@ -169,7 +171,7 @@ impl Driver {
         })
     }
 
-    /// Publishes what is due, then gives each queue pair one turn. `true`: something happened.
+    /// Publishes what is due, then admits. `true`: something happened.
     pub(crate) fn pass(&mut self, now: u64, signals: &mut Signals) -> bool {
         let delivered = self.deliver(now, signals);
         self.admit(now, signals) || delivered
@@ -181,24 +183,36 @@ impl Driver {
         self.publish(signals)
     }
 
-    /// Gives each queue pair one turn, beginning with another one each time, and obeys commands.
+    /// Obeys commands and gives the queue pairs their turns, until each had one or a batch is full; the next call goes
+    /// on where this one ends.
     pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
-        let count = self.ports.len();
-        self.first = (self.first + 1) % count.max(1);
         self.obey(signals);
         signals.freed |= self.doorbell.take_errands();
         let mut happened = signals.freed != 0;
-        for turn in 0..count {
-            happened |= self.turn((self.first + turn) % count, now, signals);
+        let mut bytes = 0;
+        for _ in 0..self.ports.len() {
+            if let Some(worked_on) = self.turn(self.next, now, signals) {
+                happened = true;
+                bytes += worked_on;
+            }
+            self.next = (self.next + 1) % self.ports.len();
+            if bytes >= BATCH_BYTES {
+                break;
+            }
         }
         self.acknowledge_drains(signals);
         happened
     }
 
-    fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> bool {
+    /// One queue pair's turn; returns the bytes worked on. `None`: nothing was submitted.
+    fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> Option<u64> {
         let readable = self.ports[index].submissions.readable().min(BATCH_ENTRIES);
-        if readable == 0 || self.obey(signals) {
-            return readable != 0;
+        if readable == 0 {
+            return None;
+        }
+        if self.obey(signals) {
+            // It may have emptied the ring; what is in there now is looked at afresh.
+            return Some(0);
         }
         let mut bytes = 0;
         for _ in 0..readable {
@@ -208,7 +222,7 @@ impl Driver {
             }
         }
         self.publish(signals);
-        true
+        Some(bytes)
     }
 
     /// Takes one entry to its end, or to the due queue; returns the bytes that were worked on.
