@@ -1,1 +1,97 @@
 //! simaccel: a simulated hardware crypto accelerator and the engine in front of it.
+//!
+//! **It is** a *device* of worker threads that does real AES and SHA work out of submission rings; an *engine*
+//! that offloads to it; *jobs* that pause while the device works and resume when it is done; and *wait contexts*
+//! that tell an application, by file descriptor, callback or polling, which job may go on. Jobs and wait contexts
+//! follow OpenSSL's `ASYNC_*` interface statement by statement (`docs/semantics.md`). It is for testing
+//! asynchronous crypto code where no accelerator is at hand: in CI, reproducibly, with every pause, wake, spurious
+//! wake and full ring on demand.
+//!
+//! **It is not** a way to make crypto faster on one machine, a TLS library, or a vetted crypto implementation:
+//! the arithmetic is RustCrypto's, but keys and data of a test are what it is meant for. Linux only.
+//!
+//! ```text
+//!      application                  engine                              device (device-sim)
+//!  ┌─────────────────┐   ┌─────────────────────────────┐   ┌──────────────────────────────────────┐
+//!  │ Job::resume ────┼──►│ session.encrypt(iv, buffer) │   │                                      │
+//!  │                 │   │   set_wait_fd, once         │   │                                      │
+//!  │                 │   │   request ──────────────────┼──►│ submission ring ──► worker: AES, SHA │
+//!  │ Step::Paused ◄──┼───┤   pause      doorbell ──────┼──►│                       │ (compute     │
+//!  │                 │   │                             │   │                       │  units, time)│
+//!  │ poll / epoll ◄──┼───┼──── wake: eventfd, callback ┼◄──┤◄──────────────────── done            │
+//!  │ Engine::poll ◄──┼───┼──── completion ring ────────┼◄──┤                                      │
+//!  │ Job::resume ────┼──►│   clear the fd, take result │   │                                      │
+//!  │ Step::Finished ◄┼───┤                             │   │                                      │
+//!  └─────────────────┘   └─────────────────────────────┘   └──────────────────────────────────────┘
+//! ```
+//!
+//! # The shortest whole cycle
+//!
+//! ```
+//! use simaccel::{Cipher, Config, Engine, Job, Step, WaitCtx, wait_readable};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::open(Config::default())?;
+//! let session = engine.cipher(Cipher::Aes256Ctr, &[0x42; 32])?;
+//! let (iv, message) = ([0x24; 16], b"attack at dawn".to_vec());
+//!
+//! let ctx = WaitCtx::new();
+//! let in_job = session.clone();
+//! let mut job = Job::new(&ctx, move || in_job.encrypt(&iv, message))?;
+//! let sealed = loop {
+//!     match job.resume()? {
+//!         Step::Paused => wait_readable(&ctx.all_fds())?,
+//!         Step::Finished(result) => break result?,
+//!     };
+//! };
+//! assert_eq!(session.decrypt(&iv, sealed)?, b"attack at dawn");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! | module | what it holds | what it does not know |
+//! |---|---|---|
+//! | [`job`] | fibers, jobs, pausing, wait contexts | crypto, devices |
+//! | `engine` | sessions, the one state machine of an operation, ways of waiting, queue pairs in use | future layers above |
+//! | [`device_sim`] | rings, cells, doorbells, workers, the stepped clock, kernels | jobs, engines, any fd but its interrupt |
+//!
+//! # Ways to wait
+//!
+//! | the caller | what an operation does |
+//! |---|---|
+//! | in a job with a wait context | pauses at least once; woken by the context's callback if one is set, else by its wake fd |
+//! | the same, `delivery=poll` | pauses at least once; [`Engine::poll`] hands out its token |
+//! | outside a job, without a context, or with pausing blocked | blocks; on a stepped device it advances the clock |
+//!
+//! # Determinism
+//!
+//! [`Engine::stepped`] has no threads and a virtual clock: [`Device::step`] lets one thing happen. A test that
+//! drives it sees the same history on every machine.
+//!
+//! # Limits
+//!
+//! A job's code runs on a stack of its own: 64 KiB by default, see [`job::PoolConfig`]. While it is paused other
+//! code of the thread runs, so a lock guard or a scoped thread-local held over an operation is held by the
+//! thread, not by the job. A dropped job unwinds: foreign frames on its stack must allow that.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");
+
+mod engine;
+mod error;
+pub mod job;
+mod wait_readable;
+
+pub use device_sim;
+pub use device_sim::{
+    Aead, Cipher, ConfigError, Device, DeviceStats, Hash, Operation, Padding, SessionError, Tag,
+};
+pub use engine::{
+    AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,
+    EngineStats, HashSession, HashStream, MacSession, MacStream,
+};
+pub use error::{Error, OpError};
+pub use job::{Job, Step, WaitCtx};
+pub use wait_readable::wait_readable;

@@ -5,11 +5,11 @@
 //!
 //!                  place                    claim            finish
 //!        FREE ───────────────► QUEUED ───────────► EXECUTING ──────► DONE          device: ─── and ═══
-//!         ▲ │ place                ┆            postpone ║ ▲ resume   ┆           host:   ┆┆┆ (a CAS each)
-//!         │ └───► PARKED ─grant─► GRANTED                ▼ ║          ┆
-//!         │          ┆              ┆   ┆           EXECUTED          ┆
-//!         │          ┆              ┆   ┆              ┆              ┆
-//!         └─ release ┴┄┄┄┄┄┄┄ TAKEN ┴┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┘           generation + 1
+//!         ▲ │ place             ▲ ┆            postpone ║ ▲ resume   ┆           host:   ┆┆┆ (a CAS each)
+//!         │ └───► PARKED ─enter─┘ ┆                     ▼ ║          ┆
+//!         │          ┆            ┆                  EXECUTED        ┆
+//!         │          ┆            ┆                     ┆            ┆
+//!         └─ release ┴┄┄┄┄┄┄ TAKEN ┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┘             generation + 1
 //!
 //!   wake word = generation (48) | state (16)                      whose the waker is
 //!
@@ -17,6 +17,7 @@
 //!                    ┆               ┆                            host:   ┆┆┆
 //!                    ▼               ▼
 //!                CANCELLED       RELEASED   the host has let go of the cell: the sender frees it
+//!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; who comes meanwhile waits for it
 //! ```
 //!
 //! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nobody else.
@@ -34,7 +35,7 @@ use std::task::Waker;
 pub(crate) use slab::{Allocator, Slab};
 
 use crate::request::{Request, Status};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned, spin_loop};
 
 /// Names one request of one queue pair, from submit until its result is taken.
 ///
@@ -61,10 +62,8 @@ impl Ticket {
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TicketState {
-    /// Waiting for a slot.
+    /// Waiting for a slot; the device takes it when one is free.
     Parked,
-    /// A slot is reserved; [`QueuePair::submit_parked`](crate::QueuePair::submit_parked) uses it.
-    Granted,
     /// Submitted, and not yet done.
     InFlight,
     /// Done: the result can be taken.
@@ -108,14 +107,11 @@ pub(crate) enum Placed {
     Parked,
     /// For the device to claim, once its entry is in the ring.
     Queued,
-    /// Refused before it began.
-    Done(Status),
 }
 
 mod claim {
     pub(super) const FREE: u64 = 0;
     pub(super) const PARKED: u64 = 1;
-    pub(super) const GRANTED: u64 = 2;
     pub(super) const QUEUED: u64 = 3;
     pub(super) const EXECUTING: u64 = 4;
     pub(super) const EXECUTED: u64 = 5;
@@ -130,6 +126,7 @@ mod wake {
     pub(super) const SENT: u64 = 3;
     pub(super) const CANCELLED: u64 = 4;
     pub(super) const RELEASED: u64 = 5;
+    pub(super) const REPLACING: u64 = 6;
 }
 
 const GENERATION_SHIFT: u32 = 16;
@@ -193,7 +190,6 @@ pub(crate) struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Parked,
-    Granted,
     Queued,
     Executed,
     Done,
@@ -271,6 +267,19 @@ impl Cell {
         Some(status_of(old))
     }
 
+    /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker.
+    fn swap_armed(&self, generation: u64, to: u64) -> bool {
+        let (armed, replacing) = (word(generation, wake::ARMED), word(generation, wake::REPLACING));
+        loop {
+            let to = word(generation, to);
+            match self.wake.compare_exchange(armed, to, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(found) if found == replacing => spin_loop(),
+                Err(_) => return false,
+            }
+        }
+    }
+
     fn swap_wake(&self, generation: u64, from: u64, to: u64) -> bool {
         let (from, to) = (word(generation, from), word(generation, to));
         self.wake.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -300,15 +309,14 @@ impl Slab {
         let claim = match placed {
             Placed::Parked => word(generation, claim::PARKED),
             Placed::Queued => word(generation, claim::QUEUED),
-            Placed::Done(status) => with_status(word(generation, claim::DONE), status),
         };
         cell.claim.store(claim, Ordering::Release);
         Ticket { index: vacant.index, pair: self.tag(), generation }
     }
 
-    /// PARKED to GRANTED; `false` when the request is no longer parked.
-    pub(crate) fn grant(&self, ticket: Ticket) -> bool {
-        self.swap(ticket, claim::PARKED, claim::GRANTED).is_some()
+    /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. The device's.
+    pub(crate) fn enter(&self, ticket: Ticket) -> bool {
+        self.swap(ticket, claim::PARKED, claim::QUEUED).is_some()
     }
 
     /// Wins a request that is done.
@@ -322,9 +330,9 @@ impl Slab {
         self.swap(ticket, claim::QUEUED, claim::TAKEN).map(|_| self.held(ticket, Origin::Queued))
     }
 
-    /// Wins a request that has a slot reserved.
-    pub(crate) fn hold_granted(&self, ticket: Ticket) -> Option<Held> {
-        self.swap(ticket, claim::GRANTED, claim::TAKEN).map(|_| self.held(ticket, Origin::Granted))
+    /// Wins a request that still waits for a slot.
+    pub(crate) fn hold_parked(&self, ticket: Ticket) -> Option<Held> {
+        self.swap(ticket, claim::PARKED, claim::TAKEN).map(|_| self.held(ticket, Origin::Parked))
     }
 
     /// Wins a request wherever it is, unless the device owns it at this moment.
@@ -337,7 +345,6 @@ impl Slab {
             }
             let from = match state_of(old) {
                 claim::PARKED => Origin::Parked,
-                claim::GRANTED => Origin::Granted,
                 claim::QUEUED => Origin::Queued,
                 claim::EXECUTED => Origin::Executed,
                 claim::DONE => Origin::Done,
@@ -368,13 +375,14 @@ impl Slab {
         loop {
             match state_of(cell.wake.load(Ordering::Acquire)) {
                 wake::ARMED => {
-                    cancelled = cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED);
+                    cancelled = cell.swap_armed(ticket.generation, wake::CANCELLED);
                 }
                 wake::SENDING => {
                     if cell.swap_wake(ticket.generation, wake::SENDING, wake::RELEASED) {
                         return Remains { vacant: None, cancelled: false, waker: None };
                     }
                 }
+                wake::REPLACING => spin_loop(),
                 wake::CANCELLED => {
                     // SAFETY: in CANCELLED no sender comes any more, and the key to TAKEN was used up here.
                     let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
@@ -397,7 +405,6 @@ impl Slab {
         }
         match state_of(claim) {
             claim::PARKED => TicketState::Parked,
-            claim::GRANTED => TicketState::Granted,
             claim::QUEUED | claim::EXECUTING | claim::EXECUTED => TicketState::InFlight,
             claim::DONE => TicketState::Done(status_of(claim)),
             _ => TicketState::Stale,
@@ -498,12 +505,26 @@ impl Slab {
     /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or stale.
     pub(crate) fn begin_wake(&self, ticket: Ticket) -> Option<(Waker, Sending)> {
         let cell = self.cell(ticket)?;
-        if !cell.swap_wake(ticket.generation, wake::ARMED, wake::SENDING) {
+        if !cell.swap_armed(ticket.generation, wake::SENDING) {
             return None;
         }
         // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets go.
         let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
         Some((waker?, Sending { ticket, slab: self.id() }))
+    }
+
+    /// Exchanges the waker of a wake that is armed; gives the old one, or the new one back. It takes a few
+    /// instructions, which a sender waits out: no wake gets lost between the two.
+    pub(crate) fn replace_waker(&self, ticket: Ticket, waker: Waker) -> Result<Option<Waker>, Waker> {
+        let Some(cell) = self.cell(ticket) else { return Err(waker) };
+        if !cell.swap_wake(ticket.generation, wake::ARMED, wake::REPLACING) {
+            return Err(waker);
+        }
+        // SAFETY: in REPLACING the waker belongs to who brought the word there: senders and those who end the wake
+        // wait until it is left.
+        let old = cell.waker.with_mut(|slot| unsafe { (*slot).replace(waker) });
+        cell.wake.store(word(ticket.generation, wake::ARMED), Ordering::Release);
+        Ok(old)
     }
 
     /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
@@ -522,14 +543,16 @@ impl Slab {
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
         // the swap succeeds this value was of this generation too.
         let user_data = cell.user_data.load(Ordering::Relaxed);
-        cell.swap_wake(ticket.generation, wake::ARMED, wake::SENT).then_some(user_data)
+        cell.swap_armed(ticket.generation, wake::SENT).then_some(user_data)
     }
 
     /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
-        match self.cell(ticket) {
-            Some(cell) if cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED) => WakeState::Armed,
-            _ => self.wake_state(ticket),
+        let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
+        if cell.swap_armed(ticket.generation, wake::CANCELLED) {
+            WakeState::Armed
+        } else {
+            self.wake_state(ticket)
         }
     }
 
@@ -540,7 +563,7 @@ impl Slab {
             return WakeState::Stale;
         }
         match state_of(wake) {
-            wake::ARMED => WakeState::Armed,
+            wake::ARMED | wake::REPLACING => WakeState::Armed,
             wake::SENDING | wake::RELEASED => WakeState::Sending,
             wake::SENT => WakeState::Sent,
             wake::CANCELLED => WakeState::Cancelled,

@@ -49,12 +49,12 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The device has no such key.
-    #[error("unknown key {key:?} (value {value:?}): the keys are {KEYS}")]
+    #[error("unknown key {key:?}: the keys are {known}")]
     UnknownKey {
         /// As given.
         key: String,
-        /// As given.
-        value: String,
+        /// All keys there are, separated by commas.
+        known: String,
     },
     /// The value does not fit the key.
     #[error("{key}={value}: must be {allowed}")]
@@ -74,9 +74,15 @@ pub enum ConfigError {
     },
 }
 
-const KEYS: &str = "queue_pairs, depth, workers, compute_units, completion_nsec, seed";
-
 impl Config {
+    /// All keys of the device, separated by commas.
+    pub const KEYS: &str = "queue_pairs, depth, workers, compute_units, completion_nsec, seed";
+
+    /// Whether completions take modelled time, so that a request can be executed and not yet be complete.
+    pub const fn is_modelled(&self) -> bool {
+        self.completion_nsec > 0
+    }
+
     /// Parses `key=value;key=value`; what is not named keeps its default.
     ///
     /// # Errors
@@ -87,7 +93,7 @@ impl Config {
         for pair in Self::pairs(text) {
             let (key, value) = pair?;
             if !config.set(key, value)? {
-                return Err(ConfigError::UnknownKey { key: key.to_owned(), value: value.to_owned() });
+                return Err(ConfigError::UnknownKey { key: key.to_owned(), known: Self::KEYS.to_owned() });
             }
         }
         Ok(config)

@@ -102,8 +102,7 @@ impl Device {
             .zip(receivers)
             .enumerate()
             .map(|(number, (share, commands))| {
-                let doorbell = Arc::clone(&doorbells[number]);
-                Driver::new(config, share, doorbell, number, commands, Arc::clone(&admin))
+                Driver::new(config, share, number, commands, Arc::clone(&admin))
             })
             .collect();
         let device = Self {
@@ -139,8 +138,8 @@ impl Device {
 
     /// Makes a session known to the device; it is there for every request submitted after this returns. In a
     /// forked child: [`SessionId::NONE`].
-    pub fn create_session(&self, session: Session) -> SessionId {
-        self.install(&Installed::Session(Arc::new(session)))
+    pub fn create_session(&self, session: impl Into<Arc<Session>>) -> SessionId {
+        self.install(&Installed::Session(session.into()))
     }
 
     /// A session whose use panics in the device.
@@ -297,8 +296,7 @@ pub(crate) fn one_pair(completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce(
     let (admin, mut receivers) = Admin::new(&doorbells);
     let admin = Arc::new(admin);
     let commands = receivers.pop().expect("there is one doorbell");
-    let [doorbell] = doorbells;
-    let driver = Driver::new(&config, vec![port], doorbell, 0, commands, Arc::clone(&admin));
+    let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin));
     (end, driver, move || admin.tell_all(|| Command::Stop))
 }
 

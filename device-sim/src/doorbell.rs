@@ -20,7 +20,6 @@ use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, Padded, bump, fence};
 #[derive(Debug, Default)]
 pub(crate) struct Doorbell {
     asleep: Padded<AtomicBool>,
-    errands: AtomicU64,
     event: Event,
     sleeps: AtomicU64,
 }
@@ -40,23 +39,6 @@ impl Doorbell {
         self.wake()
     }
 
-    /// Rings for something that is not in a ring: bit `i` asks for a look at queue pair `i`.
-    #[cold]
-    pub(crate) fn send_on_errand(&self, bits: u64) {
-        self.errands.fetch_or(bits, Ordering::Release);
-        self.ring();
-    }
-
-    /// Whether an errand waits.
-    pub(crate) fn has_errand(&self) -> bool {
-        self.errands.load(Ordering::Relaxed) != 0
-    }
-
-    /// The bits of all errands since the last call.
-    pub(crate) fn take_errands(&self) -> u64 {
-        if self.has_errand() { self.errands.swap(0, Ordering::Acquire) } else { 0 }
-    }
-
     #[cold]
     fn wake(&self) -> bool {
         let woken = self.asleep.swap(false, Ordering::AcqRel);
@@ -68,14 +50,15 @@ impl Doorbell {
 
     /// Sleeps until rung, at most for `timeout`, unless `has_work`; may return early for no reason.
     pub(crate) fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
-        // Swaps, as on the host's side: loom does not order a plain store against a swap.
-        self.asleep.swap(true, Ordering::AcqRel);
+        // A swap and not a store, so that it has its place after every ring's swap: a ring that came too late to wake
+        // the sleep before this one must not hide this one from its next ring.
+        self.asleep.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !has_work() {
             bump(&self.sleeps, 1);
             self.event.wait(timeout);
         }
-        self.asleep.swap(false, Ordering::AcqRel);
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
     /// How often the worker has gone to sleep.

@@ -3,9 +3,10 @@
 //!
 //! ```text
 //!   per queue pair, in turn:   peek the ring ─► admin commands ─► admit a batch ─► publish
+//!                              the ring is empty, a slot is free ─► admit from the line ─► publish
 //!
 //!   publish, in this order:    counters, free slots ─► DONE in each cell ─► completion ring      (inside)
-//!                              fence ─► grants, interrupts ─► wakes                              (signals, outside)
+//!                              fence ─► interrupts ─► wakes                                      (signals, outside)
 //! ```
 //!
 //! Admin commands are looked at after the ring was and before an entry is executed. A session is sent before its id
@@ -21,7 +22,6 @@ use crate::admin::{Ack, Admin, Command};
 use crate::cell::Ticket;
 use crate::config::Config;
 use crate::core::{Core, Ready};
-use crate::doorbell::Doorbell;
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::request::Status;
@@ -56,8 +56,6 @@ struct Batch {
 /// What is left to do outside when results are published: it may call anybody's code.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
-    /// Bit `i`: queue pair `i` has freed slots.
-    freed: u64,
     /// Bit `i`: queue pair `i` has completions to be reaped.
     interrupts: u64,
     wakes: Vec<(usize, Ticket)>,
@@ -67,13 +65,8 @@ pub(crate) struct Signals {
 impl Signals {
     /// Sends everything. `pairs` are all those of the device, by index.
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
-        if self.freed | self.interrupts != 0 {
+        if self.interrupts != 0 {
             fence(Ordering::SeqCst);
-            for index in bits(mem::take(&mut self.freed)) {
-                if pairs[index].slots.someone_waits() {
-                    pairs[index].grant_slots();
-                }
-            }
             bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
         }
         for (pair, ticket) in self.wakes.drain(..) {
@@ -88,7 +81,6 @@ impl Signals {
 pub(crate) struct Driver {
     core: Core,
     ports: Vec<Port>,
-    doorbell: Arc<Doorbell>,
     commands: Receiver<Command>,
     admin: Arc<Admin>,
     /// Which of the device's admin queues this is.
@@ -106,7 +98,6 @@ impl Driver {
     pub(crate) fn new(
         config: &Config,
         ports: Vec<Port>,
-        doorbell: Arc<Doorbell>,
         number: usize,
         commands: Receiver<Command>,
         admin: Arc<Admin>,
@@ -115,7 +106,6 @@ impl Driver {
         Self {
             core: Core::new(config, slabs),
             ports,
-            doorbell,
             commands,
             admin,
             number,
@@ -133,8 +123,8 @@ impl Driver {
     }
 
     #[cfg(all(test, loom))]
-    pub(crate) fn doorbell(&self) -> Arc<Doorbell> {
-        Arc::clone(&self.doorbell)
+    pub(crate) fn doorbell(&self) -> Arc<crate::doorbell::Doorbell> {
+        Arc::clone(&self.ports[0].pair.doorbell)
     }
 
     #[cfg(all(test, loom))]
@@ -154,8 +144,7 @@ impl Driver {
     /// Whether an entry or a command waits at this moment.
     pub(crate) fn has_work(&self) -> bool {
         self.admin.sent(self.number) != self.commands_seen
-            || self.doorbell.has_errand()
-            || self.ports.iter().any(|port| !port.submissions.is_empty())
+            || self.ports.iter().any(|port| !port.submissions.is_empty() || port.pair.slots.has_work())
     }
 
     /// Runs one of the following; a panic in it leaves the device dead. `true`: something happened.
@@ -187,8 +176,7 @@ impl Driver {
     /// on where this one ends.
     pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.obey(signals);
-        signals.freed |= self.doorbell.take_errands();
-        let mut happened = signals.freed != 0;
+        let mut happened = false;
         let mut bytes = 0;
         for _ in 0..self.ports.len() {
             if let Some(worked_on) = self.turn(self.next, now, signals) {
@@ -208,7 +196,7 @@ impl Driver {
     fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> Option<u64> {
         let readable = self.ports[index].submissions.readable().min(BATCH_ENTRIES);
         if readable == 0 {
-            return None;
+            return self.admit_line(index, now, signals);
         }
         if self.obey(signals) {
             // It may have emptied the ring; what is in there now is looked at afresh.
@@ -225,6 +213,26 @@ impl Driver {
         Some(bytes)
     }
 
+    /// Lets those in who wait for a slot, as many as there are free ones. They came after all that is in the ring,
+    /// and before all that will be.
+    fn admit_line(&mut self, index: usize, now: u64, signals: &mut Signals) -> Option<u64> {
+        if !self.ports[index].pair.slots.has_work() {
+            return None;
+        }
+        self.obey(signals);
+        let mut bytes = 0;
+        for _ in 0..BATCH_ENTRIES {
+            let pair = &self.ports[index].pair;
+            let Some((ticket, announce)) = pair.slots.admit(&pair.slab) else { break };
+            bytes += self.admit_ticket(index, ticket, announce, now);
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        self.publish(signals);
+        Some(bytes)
+    }
+
     /// Takes one entry to its end, or to the due queue; returns the bytes that were worked on.
     fn admit_one(&mut self, index: usize, now: u64) -> u64 {
         let port = &mut self.ports[index];
@@ -232,6 +240,10 @@ impl Driver {
         // Before the request can leave the device: a slot that is free must be room in the ring.
         port.submissions.publish();
         let (ticket, announce) = unpack(entry, &port.pair.slab);
+        self.admit_ticket(index, ticket, announce, now)
+    }
+
+    fn admit_ticket(&mut self, index: usize, ticket: Ticket, announce: Announce, now: u64) -> u64 {
         let admitted = match self.life {
             Life::Open => self.core.admit(index, ticket, announce, now),
             Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead).then_some(0),
@@ -294,17 +306,31 @@ impl Driver {
             return;
         }
         self.life = life;
-        for port in &self.ports {
-            port.pair.set_life(life);
-            signals.freed |= 1 << port.pair.index();
-        }
+        self.ports.iter().for_each(|port| port.pair.set_life(life));
         // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
         fence(Ordering::SeqCst);
         self.core.fail_scheduled(status);
         for index in 0..self.ports.len() {
             self.refuse_all(index, status);
+            if life == Life::Closed {
+                self.evict_all(index, status);
+            }
         }
         self.publish(signals);
+    }
+
+    /// The device closes: who waits for a slot will not get one. The completion ring has no room for them, so those
+    /// that would have been reaped are done without a word.
+    fn evict_all(&mut self, index: usize, status: Status) {
+        loop {
+            let pair = &self.ports[index].pair;
+            let Some((ticket, announce)) = pair.slots.evict(&pair.slab) else { return };
+            let announce =
+                if matches!(announce, Announce::Reap { .. }) { Announce::Silent } else { announce };
+            if !self.core.refuse(index, ticket, announce, status) {
+                self.discard(index);
+            }
+        }
     }
 
     fn refuse_all(&mut self, index: usize, status: Status) {
@@ -330,7 +356,8 @@ impl Driver {
     }
 
     fn is_idle(&self) -> bool {
-        self.core.next_due().is_none() && self.ports.iter().all(|port| port.submissions.is_empty())
+        let nothing_waits = |port: &Port| port.submissions.is_empty() && !port.pair.slots.has_work();
+        self.core.next_due().is_none() && self.ports.iter().all(nothing_waits)
     }
 }
 
@@ -350,11 +377,9 @@ impl Port {
     }
 
     fn show(&mut self, signals: &mut Signals) {
-        let bit = 1 << self.pair.index();
-        signals.freed |= bit;
         if self.batch.reapable {
             self.completions.publish();
-            signals.interrupts |= bit;
+            signals.interrupts |= 1 << self.pair.index();
             self.batch.reapable = false;
         }
     }

@@ -46,9 +46,10 @@ impl Interrupt {
         fence(Ordering::SeqCst);
     }
 
-    /// Takes the request of [`Interrupt::arm`] back; an fd that is readable already stays so.
-    pub fn disarm(&self) {
-        self.armed.store(false, Ordering::Relaxed);
+    /// Takes the request of [`Interrupt::arm`] back; an fd that is readable already stays so. `false`: it was raised
+    /// since, or never armed.
+    pub fn disarm(&self) -> bool {
+        self.armed.swap(false, Ordering::AcqRel)
     }
 
     /// Makes the fd readable if the interrupt is armed, and disarms it; says whether it did. The device calls this;

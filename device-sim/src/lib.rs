@@ -86,7 +86,7 @@ pub use config::{Config, ConfigError};
 pub use device::{Device, OpenError};
 pub use interrupt::Interrupt;
 pub use kernels::StreamState;
-pub use queue_pair::{Completion, Delivery, QueuePair, Refused, RefusedReason, Remote, SubmitParkedError};
+pub use queue_pair::{Completion, Delivery, QueuePair, Refused, RefusedReason, Remote};
 pub use request::{Iv, Operation, Part, Request, Status, Tag};
 pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};
 pub use stats::{DeviceStats, QueuePairStats};

@@ -13,6 +13,7 @@ use crate::cell::{Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, Ticket
 use crate::device::one_pair;
 use crate::doorbell::Doorbell;
 use crate::driver::Signals;
+use crate::entry::Announce;
 use crate::queue_pair::{Delivery, RefusedReason};
 use crate::request::{Operation, Request, Status};
 use crate::ring::ring;
@@ -258,9 +259,9 @@ fn reap_against_take_and_reuse() {
     });
 }
 
-/// A slot is freed while somebody joins the line for it.
+/// A slot is freed while somebody joins the line for it: one of the two sees it.
 #[test]
-fn slots_lose_no_grant() {
+fn a_freed_slot_is_not_overlooked() {
     model(|| {
         let (slab, mut cells) = Slab::new();
         let slots = Arc::new(Slots::new(1));
@@ -270,30 +271,33 @@ fn slots_lose_no_grant() {
             thread::spawn(move || {
                 slots.release(1);
                 fence(Ordering::SeqCst);
-                slots.someone_waits() && slots.grant(&slab).is_some()
+                slots.has_work() && slots.admit(&slab).is_some()
             })
         };
         let ticket = slab.place(cells.get(), request(1), Arm::Silent, Placed::Parked);
-        slots.join(ticket, &slab);
+        slots.join(ticket, Announce::Silent, &slab);
         fence(Ordering::SeqCst);
-        let mine = slots.one_is_free() && slots.grant(&slab).is_some();
-        let devices = device.join().unwrap();
-        assert_eq!(u8::from(mine) + u8::from(devices), 1, "granted once");
-        assert_eq!(slab.state(ticket), TicketState::Granted);
-        assert!(!slots.take(&slab), "the reserved slot is nobody else's");
+        let rings = slots.has_work();
+        if !device.join().unwrap() {
+            assert!(rings, "neither has seen it");
+            assert!(slots.admit(&slab).is_some());
+        }
+        assert_eq!(slab.state(ticket), TicketState::InFlight);
+        assert!(slots.admit(&slab).is_none(), "admitted once");
+        assert!(!slots.take(&slab), "one slot, and it is taken");
     });
 }
 
-/// The head of the line is revoked while the device grants; whoever has the slot passes it on.
+/// The head of the line is revoked while the device lets it in: the slot is the next one's.
 #[test]
-fn slots_pass_a_revoked_grant_on() {
+fn a_revoked_waiter_keeps_no_slot() {
     model(|| {
         let (slab, mut cells) = Slab::new();
         let slots = Arc::new(Slots::new(1));
         assert!(slots.take(&slab));
         let mut park = || {
             let ticket = slab.place(cells.get(), request(1), Arm::Silent, Placed::Parked);
-            slots.join(ticket, &slab);
+            slots.join(ticket, Announce::Silent, &slab);
             ticket
         };
         let (head, next) = (park(), park());
@@ -301,27 +305,27 @@ fn slots_pass_a_revoked_grant_on() {
             let (slab, slots) = (Arc::clone(&slab), Arc::clone(&slots));
             thread::spawn(move || {
                 slots.release(1);
-                fence(Ordering::SeqCst);
-                while slots.someone_waits() && slots.grant(&slab).is_some() {}
+                slots.admit(&slab).is_some_and(|(ticket, _)| ticket == head)
             })
         };
         let held = revoke(&slab, head).expect("nobody else takes it");
-        if held.from == Origin::Granted {
-            slots.drop_grant();
-            fence(Ordering::SeqCst);
-            let _ = slots.grant(&slab);
-        }
+        let head_was_in = device.join().unwrap();
+        assert_eq!(head_was_in, held.from == Origin::Queued);
         let _ = take(&slab, held);
-        device.join().unwrap();
-        assert_eq!(slab.state(next), TicketState::Granted);
-        slots.use_grant();
-        assert!(!slots.someone_waits());
+        if head_was_in {
+            // The device finds it revoked, and frees its slot.
+            assert!(slab.claim(head).is_none());
+            slots.release(1);
+            assert!(slots.admit(&slab).is_some());
+        }
+        assert_eq!(slab.state(next), TicketState::InFlight);
+        assert!(!slots.has_work());
         assert!(!slots.take(&slab), "one slot, and it is taken");
     });
 }
 
 /// The whole way round: a request is parked while the only slot is in use, and a worker that sleeps whenever it has
-/// nothing to do grants, wakes and goes on to execute it. A lost doorbell, errand, grant or wake is a deadlock.
+/// nothing to do takes it in when there is one. A lost doorbell, slot or wake is a deadlock.
 #[test]
 fn a_parked_request_gets_its_turn() {
     bounded_model(3, || {
@@ -340,22 +344,22 @@ fn a_parked_request_gets_its_turn() {
             }
         });
         let first = end.submit(request(1), Delivery::Silent).expect("one slot is free");
-        let granted = Arc::new(Granted::default());
-        let parked = end.park(request(2), Some(Waker::from(Arc::clone(&granted))));
-        granted.0.wait(None);
-        let submitted = end.submit_parked(parked, Delivery::Silent).expect("granted");
+        let done = Arc::new(Done::default());
+        let delivery = Delivery::Wake(Waker::from(Arc::clone(&done)));
+        let parked = end.park(request(2), delivery).expect("the device is open");
+        done.0.wait(None);
         stop();
         device.join().unwrap();
-        for ticket in [first, submitted] {
+        for ticket in [first, parked] {
             assert!(matches!(end.remote().state(ticket), TicketState::Done(_)));
         }
     });
 }
 
 #[derive(Default)]
-struct Granted(Event);
+struct Done(Event);
 
-impl Wake for Granted {
+impl Wake for Done {
     fn wake(self: Arc<Self>) {
         self.0.set();
     }

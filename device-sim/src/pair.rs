@@ -101,37 +101,19 @@ impl Pair {
         }
     }
 
-    /// After slots were freed on the host's side: has the device grant them if somebody waits, so that wakers are
-    /// called on its thread and not in the middle of whatever the caller is at. Once the device is closed there is
-    /// no such thread, and the caller's does it.
+    /// After slots were freed on the host's side: has the device look, if somebody waits for one.
     pub(crate) fn slots_were_freed(&self) {
         fence(Ordering::SeqCst);
         if self.slots.someone_waits() {
-            self.ask_for_grants();
+            self.doorbell.ring();
         }
     }
 
-    /// As [`Pair::slots_were_freed`], for one who joined the line: slots freed before he was seen in it.
+    /// As [`Pair::slots_were_freed`], for one who joined the line: slots may have been freed before he was seen in it.
     pub(crate) fn line_was_joined(&self) {
         fence(Ordering::SeqCst);
-        if self.slots.one_is_free() {
-            self.ask_for_grants();
-        }
-    }
-
-    #[cold]
-    fn ask_for_grants(&self) {
-        self.doorbell.send_on_errand(1 << self.index);
-        // The doorbell's fence stands between the errand and this look; the device grants once more after closing.
-        if self.life() == Life::Closed {
-            self.grant_slots();
-        }
-    }
-
-    /// Reserves free slots for those who wait, first come first served, and wakes them. The device's.
-    pub(crate) fn grant_slots(&self) {
-        while let Some(ticket) = self.slots.grant(&self.slab) {
-            self.send_wake(ticket);
+        if self.slots.has_work() {
+            self.doorbell.ring();
         }
     }
 
@@ -163,10 +145,6 @@ impl Pair {
             return;
         }
         match from {
-            Origin::Granted => {
-                self.slots.drop_grant();
-                self.slots_were_freed();
-            }
             Origin::Executed => {
                 self.slots.give_back();
                 self.slots_were_freed();
@@ -182,7 +160,7 @@ impl Pair {
     }
 
     pub(crate) fn stats(&self) -> QueuePairStats {
-        self.counters.read(self.slab.in_flight())
+        self.counters.read(self.slots.admitted(), self.slab.in_flight())
     }
 }
 

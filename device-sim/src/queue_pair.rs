@@ -9,7 +9,7 @@
 //!     ├── Wake:   the waker ◄──────────────────────────────────────┤
 //!     └── Reap:   reap ◄── completion ring ◄─ interrupt ───────────┘
 //!
-//!   no slot:  park ──► the line ──► Granted (wake) ──► submit_parked
+//!   no slot:  park ──► the line ──► a slot is free: the device takes it from there
 //! ```
 //!
 //! [`QueuePair`] is the one submitting and reaping end; it moves between threads, and is used by one at a time.
@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cell::{Allocator, Arm, Held, Hold, Origin, Placed, Remains, Ticket, TicketState, WakeState};
+use crate::cell::{Allocator, Arm, Held, Hold, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::entry::{Announce, pack, unpack};
 use crate::interrupt::Interrupt;
 use crate::pair::{Life, Pair, add};
@@ -90,20 +90,6 @@ pub struct Refused {
     pub delivery: Delivery,
 }
 
-/// Why a parked request was not submitted.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitParkedError {
-    /// It has no slot reserved (still parked, revoked, or submitted already); nothing has changed.
-    #[error("the request has no slot reserved")]
-    NotGranted {
-        /// As it was given.
-        delivery: Delivery,
-    },
-    /// The device takes no request. The ticket is used up, its slot went to the next in line.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-}
-
 /// What polling finds: a request that is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
@@ -162,50 +148,33 @@ impl QueuePair {
         self.enqueue(request, delivery)
     }
 
-    /// Queues for a slot, first come first served; the request waits in its cell. `waker` is called when a slot is
-    /// reserved ([`TicketState::Granted`]), on the device's thread as all wakers are. Then
-    /// [`QueuePair::submit_parked`] goes on. [`Remote::revoke`] leaves the line, or gives a reserved slot to the next.
+    /// Puts the request into the line for a slot, first come first served: the device takes it from there when a slot
+    /// is free, and it ends as if it had been submitted then. Nobody has to come back for the slot, so a request that
+    /// is abandoned in the line does not hold up those behind it. [`Remote::revoke`] leaves the line.
     ///
-    /// A closed device has no thread: then the waker is called in here, or wherever a slot is freed ([`Remote::revoke`],
-    /// [`QueuePair::reap`]). In a forked child the request is done with [`Status::Closed`] at once.
-    pub fn park(&mut self, request: Request, waker: Option<Waker>) -> Ticket {
-        let pair = &*self.remote.pair;
-        let arm = waker.map_or(Arm::Silent, Arm::Waker);
-        if pair.forked() {
-            let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Done(Status::Closed));
-            pair.send_wake(ticket);
-            return ticket;
-        }
-        let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
-        bump(&pair.counters.host.parked, 1);
-        pair.slots.join(ticket, &pair.slab);
-        pair.line_was_joined();
-        ticket
-    }
-
-    /// Submits a request whose slot is reserved, and returns the ticket by which it is known from here on. A wake
-    /// of the old ticket that is still armed is cancelled; one that is being sent ends under the old ticket.
+    /// When the device closes, those in line end with [`Status::Closed`]; with [`Delivery::Reap`] there is then no
+    /// completion for them, and [`Remote::state`] tells.
     ///
     /// # Errors
     ///
-    /// [`SubmitParkedError`]: no slot is reserved for this ticket, or the device is dead or closed.
-    pub fn submit_parked(&mut self, ticket: Ticket, delivery: Delivery) -> Result<Ticket, SubmitParkedError> {
+    /// [`Refused`] with the request when the device is dead or closed.
+    pub fn park(&mut self, request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
         let pair = &*self.remote.pair;
-        let Some(mut held) = pair.slab.hold_granted(ticket) else {
-            return Err(SubmitParkedError::NotGranted { delivery });
-        };
-        let request = pair.slab.unload(&mut held);
-        let waker = self.recycle(held);
-        let pair = &*self.remote.pair;
-        let submitted = if let Some(reason) = pair.refusal() {
-            pair.settle(Origin::Granted);
-            Err(Refused { reason, request, delivery })
-        } else {
-            pair.slots.use_grant();
-            self.enqueue(request, delivery)
-        };
-        drop(waker);
-        Ok(submitted?)
+        if let Some(reason) = pair.refusal() {
+            return Err(Refused { reason, request, delivery });
+        }
+        let (arm, announce) = delivery.split();
+        let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
+        bump(&pair.counters.host.parked, 1);
+        pair.slots.join(ticket, announce, &pair.slab);
+        pair.line_was_joined();
+        // The fence in there stands between the line and this look, and the device's last look at the line comes
+        // after it has said that it closes: one of the two sees the other.
+        if pair.life() == Life::Closed {
+            let held = pair.slab.hold_parked(ticket);
+            return self.withdraw(ticket, announce, held);
+        }
+        Ok(ticket)
     }
 
     /// Takes a request that is done. `None`: it is not done, or no longer there.
@@ -265,18 +234,25 @@ impl QueuePair {
         // The doorbell's fence stands between the entry and this look, and the device's last look at the ring comes
         // after it has said that it closes: one of the two sees the other, and no entry stays behind.
         if pair.life() == Life::Closed {
-            return self.withdraw(ticket, announce);
+            let held = pair.slab.hold_queued(ticket);
+            if held.is_some() {
+                bump(&pair.counters.host.submitted, 1_u64.wrapping_neg());
+            }
+            return self.withdraw(ticket, announce, held);
         }
         Ok(ticket)
     }
 
-    /// The device closed while the entry was on its way: takes it back, unless the device has met it.
+    /// The device closed while the request was on its way; it was taken back, unless the device has met it.
     #[cold]
-    fn withdraw(&mut self, ticket: Ticket, announce: Announce) -> Result<Ticket, Refused> {
-        let pair = &*self.remote.pair;
-        let Some(mut held) = pair.slab.hold_queued(ticket) else { return Ok(ticket) };
-        bump(&pair.counters.host.submitted, 1_u64.wrapping_neg());
-        let request = pair.slab.unload(&mut held);
+    fn withdraw(
+        &mut self,
+        ticket: Ticket,
+        announce: Announce,
+        held: Option<Held>,
+    ) -> Result<Ticket, Refused> {
+        let Some(mut held) = held else { return Ok(ticket) };
+        let request = self.remote.pair.slab.unload(&mut held);
         let delivery = Delivery::join(announce, self.recycle(held));
         Err(Refused { reason: RefusedReason::Closed, request, delivery })
     }
@@ -341,6 +317,14 @@ impl Remote {
             WakeState::Idle | WakeState::Cancelled => true,
             WakeState::Sending | WakeState::Sent | WakeState::Stale => false,
         }
+    }
+
+    /// Has another waker called in place of the one that the request carries. `false`: it carries none, or its wake
+    /// was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
+    pub fn replace_waker(&self, ticket: Ticket, waker: Waker) -> bool {
+        let replaced = self.pair.slab.replace_waker(ticket, waker);
+        // Dropping the old one may run anybody's code, so it goes when the words are in order.
+        replaced.map(drop).is_ok()
     }
 
     /// Takes a request back, wherever it is. `None`: the ticket is stale.

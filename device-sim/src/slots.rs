@@ -1,25 +1,29 @@
 //! The slots of a queue pair, as many as its depth, and the line of those who wait for one.
 //!
 //! ```text
-//!   used = taken − released − reaped − returned      never above depth − reserved
-//!           │        │          │        └ revoked after its execution (any thread)
-//!           │        │          └ reaped (the submitting side)
-//!           │        └ published, or found revoked in the ring (the device)
+//!   used = taken + admitted − released − reaped − returned      never above depth
+//!           │        │          │          │        └ revoked after its execution (any thread)
+//!           │        │          │          └ reaped (the submitting side)
+//!           │        │          └ published, or found revoked (the device)
+//!           │        └ out of the line (the device)
 //!           └ submitted (the submitting side)
 //!
-//!   park ──► fifo ──grant──► reserved ──submit_parked──► taken          pending = fifo + reserved
+//!   park ──► line ──a slot is free──► admitted, by the device, in order of arrival
 //! ```
 //!
-//! While `pending` is 0 nobody waits, the submitting side alone moves `taken`, and no lock is needed: only that side
-//! makes `pending` positive, and a grant leaves it as it is. Otherwise every change of `taken` and `reserved` is made
-//! under the lock, so nobody overtakes the line.
+//! Who waits gives his request into the line, and the device takes it when a slot is free: nobody has to come for a
+//! slot, so whoever is abandoned in the line cannot keep one from those behind him.
 //!
-//! No grant is lost: who frees slots publishes the count, fences and looks at `pending`; who joins the line
-//! publishes `pending`, fences and looks at the counts. One of them sees the other.
+//! While `waiting` is 0 the submitting side alone takes slots, and no lock is needed: only that side makes `waiting`
+//! positive. Otherwise slots are taken under the lock, and by the line first: nobody overtakes it.
+//!
+//! No free slot is overlooked: who frees slots publishes the count, fences and looks at `waiting`; who joins the line
+//! publishes `waiting`, fences and looks at the counts. One of them sees the other, and rings for the device.
 
 use std::collections::VecDeque;
 
 use crate::cell::{Slab, Ticket};
+use crate::entry::Announce;
 use crate::sync::{AtomicU64, Mutex, Ordering, Padded, bump, lock};
 
 /// The slots of one queue pair.
@@ -27,9 +31,9 @@ use crate::sync::{AtomicU64, Mutex, Ordering, Padded, bump, lock};
 pub(crate) struct Slots {
     depth: u64,
     host: Padded<HostCounts>,
-    released: Padded<AtomicU64>,
+    device: Padded<DeviceCounts>,
     returned: Padded<AtomicU64>,
-    pending: AtomicU64,
+    waiting: AtomicU64,
     line: Mutex<Line>,
 }
 
@@ -40,10 +44,16 @@ struct HostCounts {
     reaped: AtomicU64,
 }
 
+/// Written by the device alone.
+#[derive(Debug)]
+struct DeviceCounts {
+    released: AtomicU64,
+    admitted: AtomicU64,
+}
+
 #[derive(Debug)]
 struct Line {
-    fifo: VecDeque<Ticket>,
-    reserved: u64,
+    fifo: VecDeque<(Ticket, Announce)>,
     /// At this length the revoked are swept out, so that they never outnumber the waiting by much.
     sweep_at: usize,
 }
@@ -53,20 +63,22 @@ const SWEEP_AT: usize = 64;
 impl Slots {
     pub(crate) fn new(depth: usize) -> Self {
         let host = HostCounts { taken: AtomicU64::new(0), reaped: AtomicU64::new(0) };
-        let line = Line { fifo: VecDeque::new(), reserved: 0, sweep_at: SWEEP_AT };
+        let device = DeviceCounts { released: AtomicU64::new(0), admitted: AtomicU64::new(0) };
+        let line = Line { fifo: VecDeque::new(), sweep_at: SWEEP_AT };
         Self {
             depth: depth as u64,
             host: Padded(host),
-            released: Padded(AtomicU64::new(0)),
+            device: Padded(device),
             returned: Padded(AtomicU64::new(0)),
-            pending: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
             line: Mutex::new(line),
         }
     }
 
     /// Takes a slot for a submission; `false`: all are used, or somebody waits for one. The submitting side's.
     pub(crate) fn take(&self, slab: &Slab) -> bool {
-        let free = if self.pending.load(Ordering::Relaxed) == 0 {
+        // Acquire: where the line is found empty, what the device admitted out of it is seen too.
+        let free = if self.waiting.load(Ordering::Acquire) == 0 {
             self.used() < self.depth
         } else {
             self.nobody_waits_and_one_is_free(slab)
@@ -77,51 +89,42 @@ impl Slots {
         free
     }
 
-    /// Puts a parked request at the end of the line; [`Slots::grant`] must follow. The submitting side's.
-    pub(crate) fn join(&self, ticket: Ticket, slab: &Slab) {
+    /// Puts a parked request at the end of the line. The submitting side's.
+    pub(crate) fn join(&self, ticket: Ticket, announce: Announce, slab: &Slab) {
         let mut line = lock(&self.line);
-        line.fifo.push_back(ticket);
+        line.fifo.push_back((ticket, announce));
         line.sweep(slab);
         self.note(&line);
     }
 
-    /// Reserves a slot for the head of the line, if there is a free one: PARKED becomes GRANTED.
-    pub(crate) fn grant(&self, slab: &Slab) -> Option<Ticket> {
+    /// Takes a slot for the head of the line, if there is a free one: PARKED becomes QUEUED. The device's.
+    pub(crate) fn admit(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
         let mut line = lock(&self.line);
-        let granted = loop {
-            if self.used() + line.reserved >= self.depth {
-                break None;
-            }
-            match line.fifo.pop_front() {
-                Some(ticket) if slab.grant(ticket) => break Some(ticket),
-                Some(_revoked) => {}
-                None => break None,
-            }
-        };
-        line.reserved += u64::from(granted.is_some());
+        let room = self.used() < self.depth;
+        let admitted = if room { line.next(slab) } else { None };
+        bump(&self.device.admitted, u64::from(admitted.is_some()));
         self.note(&line);
-        granted
+        admitted
     }
 
-    /// Turns a reserved slot into a taken one. The submitting side's.
-    pub(crate) fn use_grant(&self) {
+    /// As [`Slots::admit`], slot or not: the device ends, and so does what waits for it.
+    pub(crate) fn evict(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
         let mut line = lock(&self.line);
-        line.reserved -= 1;
-        bump(&self.host.taken, 1);
+        let evicted = line.next(slab);
+        bump(&self.device.admitted, u64::from(evicted.is_some()));
         self.note(&line);
+        evicted
     }
 
-    /// Gives a reserved slot up; [`Slots::grant`] must follow.
-    pub(crate) fn drop_grant(&self) {
-        let mut line = lock(&self.line);
-        line.reserved -= 1;
-        self.note(&line);
+    /// How many came out of the line.
+    pub(crate) fn admitted(&self) -> u64 {
+        self.device.admitted.load(Ordering::Relaxed)
     }
 
     /// Frees `count` slots that the device has published or discarded. The device's.
     pub(crate) fn release(&self, count: u64) {
-        let released = self.released.load(Ordering::Relaxed).wrapping_add(count);
-        self.released.store(released, Ordering::Release);
+        let released = self.device.released.load(Ordering::Relaxed).wrapping_add(count);
+        self.device.released.store(released, Ordering::Release);
     }
 
     /// Frees `count` slots whose completions were reaped. The submitting side's.
@@ -137,43 +140,49 @@ impl Slots {
 
     /// Whether somebody may be waiting for what was just freed; the caller has put a full fence between the two.
     pub(crate) fn someone_waits(&self) -> bool {
-        self.pending.load(Ordering::Relaxed) != 0
+        self.waiting.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether a slot is neither used nor reserved.
-    pub(crate) fn one_is_free(&self) -> bool {
-        let line = lock(&self.line);
-        self.used() + line.reserved < self.depth
+    /// Whether somebody waits and need not: a look without the lock, which may see too much or, before a fence, too
+    /// little.
+    pub(crate) fn has_work(&self) -> bool {
+        self.someone_waits() && self.used() < self.depth
     }
 
     fn used(&self) -> u64 {
-        // What frees slots is read first: `taken` may only look larger than it was then.
-        let released = self.released.load(Ordering::Acquire);
+        // What frees slots is read first: what takes them may only look larger than it was then.
+        let released = self.device.released.load(Ordering::Acquire);
         let returned = self.returned.load(Ordering::Acquire);
         let reaped = self.host.reaped.load(Ordering::Acquire);
         let taken = self.host.taken.load(Ordering::Relaxed);
-        taken.wrapping_sub(released).wrapping_sub(returned).wrapping_sub(reaped)
+        let all = taken.wrapping_add(self.device.admitted.load(Ordering::Relaxed));
+        all.wrapping_sub(released).wrapping_sub(returned).wrapping_sub(reaped)
     }
 
     #[cold]
     fn nobody_waits_and_one_is_free(&self, slab: &Slab) -> bool {
         let mut line = lock(&self.line);
-        while line.fifo.front().is_some_and(|ticket| !slab.is_parked(*ticket)) {
+        while line.fifo.front().is_some_and(|(ticket, _)| !slab.is_parked(*ticket)) {
             line.fifo.pop_front();
         }
         self.note(&line);
-        line.fifo.is_empty() && self.used() + line.reserved < self.depth
+        line.fifo.is_empty() && self.used() < self.depth
     }
 
     fn note(&self, line: &Line) {
-        self.pending.store(line.fifo.len() as u64 + line.reserved, Ordering::Relaxed);
+        self.waiting.store(line.fifo.len() as u64, Ordering::Release);
     }
 }
 
 impl Line {
+    /// The first who is still there, on his way in.
+    fn next(&mut self, slab: &Slab) -> Option<(Ticket, Announce)> {
+        std::iter::from_fn(|| self.fifo.pop_front()).find(|(ticket, _)| slab.enter(*ticket))
+    }
+
     fn sweep(&mut self, slab: &Slab) {
         if self.fifo.len() >= self.sweep_at {
-            self.fifo.retain(|ticket| slab.is_parked(*ticket));
+            self.fifo.retain(|(ticket, _)| slab.is_parked(*ticket));
             self.sweep_at = (2 * self.fifo.len()).max(SWEEP_AT);
         }
     }

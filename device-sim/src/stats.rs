@@ -15,7 +15,7 @@ use crate::sync::{AtomicU64, Ordering, Padded};
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueuePairStats {
-    /// Requests that went into the submission ring.
+    /// Requests that the device was given: through the submission ring, or out of the line for a slot.
     pub submitted: u64,
     /// Requests that the device finished with [`Status::Ok`](crate::Status::Ok).
     pub completed: u64,
@@ -37,7 +37,7 @@ pub struct QueuePairStats {
     pub doorbells_suppressed: u64,
     /// Interrupts raised.
     pub interrupts: u64,
-    /// Wakers called, those of granted slots among them.
+    /// Wakers called.
     pub wakes_sent: u64,
     /// Wakes that the host cancelled, or that ended with their request.
     pub wakes_cancelled: u64,
@@ -126,10 +126,11 @@ pub(crate) struct SharedCounters {
 }
 
 impl Counters {
-    pub(crate) fn read(&self, in_flight: u64) -> QueuePairStats {
+    /// With what is counted elsewhere: those that came in by the line, and those that are in flight.
+    pub(crate) fn read(&self, admitted: u64, in_flight: u64) -> QueuePairStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         QueuePairStats {
-            submitted: read(&self.host.submitted),
+            submitted: read(&self.host.submitted) + admitted,
             completed: read(&self.device.completed),
             failed: read(&self.device.failed),
             revoked: read(&self.shared.revoked),

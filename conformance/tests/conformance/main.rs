@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   sets (published, wycheproof)  ──►  trait Way  ──►  a session in this thread, in one piece or in many
-//!                                                 ──►  (a way is a line in `ways!` below)
+//!                                                 ──►  an engine: blocking, in a job, on the stepped device
 //! ```
 //!
 //! Every set counts its cases and compares with the number that the set has, so that an empty one fails.
 
 mod direct;
+mod offloaded;
 #[path = "../../../device-sim/tests/published/mod.rs"]
 mod published;
 mod standards;
@@ -49,4 +50,7 @@ ways! {
     in_place => crate::direct::Direct::InPlace;
     out_of_place => crate::direct::Direct::OutOfPlace;
     in_pieces => crate::direct::Direct::InPieces(7);
+    blocking => crate::offloaded::Offloaded::blocking();
+    in_job => crate::offloaded::Offloaded::in_job();
+    stepped => crate::offloaded::Offloaded::stepped();
 }

@@ -19,6 +19,7 @@ pub(super) trait BlockMode {
 }
 
 /// A message in ECB or CBC between its pieces. Wiped on drop.
+#[derive(Clone)]
 pub(crate) struct BlockStream {
     carry: Carry,
     chain: Block,

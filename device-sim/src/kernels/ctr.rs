@@ -36,6 +36,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Ctr<C> {
 }
 
 /// The next counter, and the keystream block of which a part is used up. Wiped on drop.
+#[derive(Clone)]
 pub(crate) struct CtrStream {
     counter: Block,
     keystream: Block,

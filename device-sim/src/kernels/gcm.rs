@@ -129,6 +129,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Gcm<C> {
 }
 
 /// A message between its pieces. Wiped on drop (counter and GHASH wipe themselves).
+#[derive(Clone)]
 pub(crate) struct GcmStream {
     ctr: CtrStream,
     ghash: GHash,

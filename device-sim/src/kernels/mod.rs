@@ -51,6 +51,7 @@ pub(crate) type Block = aes::Block;
 ///
 /// It belongs to the algorithm and the operation that began it; others refuse it with
 /// [`Status::InvalidArgs`].
+#[derive(Clone)]
 pub struct StreamState {
     algorithm: Algorithm,
     operation: Operation,
@@ -148,6 +149,7 @@ pub(crate) trait InStream: Sized {
 macro_rules! streams {
     ($($variant:ident($stream:ty)),+ $(,)?) => {
         /// All that may be kept between pieces. Every variant wipes itself on drop.
+        #[derive(Clone)]
         pub(crate) enum Stream {
             $($variant($stream)),+
         }

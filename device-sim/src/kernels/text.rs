@@ -14,7 +14,7 @@ use zeroize::Zeroize;
 pub(super) const CARRY: usize = 31;
 
 /// Bytes that wait for the rest of their block. Wiped on drop.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Carry {
     bytes: [u8; CARRY],
     len: usize,

@@ -123,6 +123,7 @@ where
 }
 
 /// A data unit between its pieces. Wiped on drop.
+#[derive(Clone)]
 pub(crate) struct XtsStream {
     /// For the next block, least significant byte first.
     tweak: u128,

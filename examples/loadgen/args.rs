@@ -1,0 +1,176 @@
+//! The command line: the options, each checked on its own. What they mean together is the plan's matter.
+//!
+//! What is wrong is said in one line that names the option and what is allowed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
+use device_sim::Algorithm;
+
+use crate::alg;
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::units::{parse_duration, parse_size};
+
+/// Most jobs in flight.
+const MAX_JOBS: usize = 100_000;
+
+/// Runs the pause and wake cycle of a simulated crypto accelerator on real data, and measures it.
+///
+/// Without --input: generated load, every result compared with software, one row per mode. With --input: a file
+/// goes through the device; a digest is printed as sha256sum prints it, a cipher writes --output as openssl enc
+/// does (GCM: ciphertext, then the 16-byte tag).
+#[derive(Parser)]
+#[command(name = "loadgen", version, after_help = help_tail())]
+pub(crate) struct Options {
+    /// Cipher, AEAD or digest by its OpenSSL name, or hmac-DIGEST [default: aes-256-ctr]
+    #[arg(long, value_name = "NAME", value_parser = alg::parse)]
+    pub(crate) alg: Option<Algorithm>,
+    /// Bytes per operation, 1 to 64m; with --input bytes per piece [default: 4k; with --input 64k]
+    #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
+    pub(crate) size: Option<usize>,
+    /// Jobs in flight, 1 to 100000; software and sync have one [default: 64; with --input 16]
+    #[arg(long, value_name = "COUNT", value_parser = parse_jobs, allow_hyphen_values = true)]
+    pub(crate) jobs: Option<usize>,
+    /// How long each row runs, as in 500ms or 2s [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
+    pub(crate) duration: Option<Duration>,
+    /// How many operations each row runs, instead of --duration
+    #[arg(long, value_name = "COUNT", value_parser = parse_ops, allow_hyphen_values = true)]
+    pub(crate) ops: Option<u64>,
+    /// How operations are run and awaited [default: every one; with --input wake-fd]
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<Mode>,
+    /// Configuration of the device and the engine, as in `completion_nsec=50000;compute_units=4` [default: ideal]
+    #[arg(long, value_name = "CONFIG", allow_hyphen_values = true)]
+    pub(crate) device: Option<String>,
+    /// Seed of all generated data
+    #[arg(long, value_name = "NUMBER", value_parser = parse_seed, allow_hyphen_values = true, default_value = "1")]
+    pub(crate) seed: u64,
+    /// What the report looks like
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output_format: Format,
+    /// File to send through the device; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// File to write, replaced only when all went well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Key for --input, in hexadecimal
+    #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
+    pub(crate) key: Option<String>,
+    /// Initialisation vector, counter block, nonce or first tweak for --input, in hexadecimal
+    #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
+    pub(crate) iv: Option<String>,
+    /// Decrypt --input instead of encrypting it
+    #[arg(long)]
+    pub(crate) decrypt: bool,
+    /// Bytes per XTS data unit of --input, 16 to 16m [default: 512]; unit n has the tweak --iv + n, little-endian
+    #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_sector, allow_hyphen_values = true)]
+    pub(crate) sector_size: Option<usize>,
+}
+
+/// How an operation is run, and how its end is learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// In the calling thread, without the device
+    Software,
+    /// On the device, one at a time, blocking
+    Sync,
+    /// Jobs in flight, woken by epoll on their wait fds
+    WakeFd,
+    /// Jobs in flight, woken by their wait contexts' callbacks
+    Callback,
+    /// Jobs in flight, found by polling the engine
+    Poll,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 5] = [Self::Software, Self::Sync, Self::WakeFd, Self::Callback, Self::Poll];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+            Self::Sync => "sync",
+            Self::WakeFd => "wake-fd",
+            Self::Callback => "callback",
+            Self::Poll => "poll",
+        }
+    }
+
+    /// Whether operations run in jobs, many at once.
+    pub(crate) const fn has_jobs(self) -> bool {
+        !matches!(self, Self::Software | Self::Sync)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// What the command line says.
+pub(crate) enum Parsed {
+    /// Help or version, to print.
+    Text(String),
+    Plan(Plan),
+}
+
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
+    match Options::try_parse_from(arguments) {
+        Ok(options) => Plan::new(options).map(Parsed::Plan),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Ok(Parsed::Text(error.render().to_string()))
+            }
+            kind => Err(Failure::Usage(condense(kind, &error.render().to_string()))),
+        },
+    }
+}
+
+/// The parser's message without usage, advice to read the help, and line breaks.
+fn condense(kind: ErrorKind, rendered: &str) -> String {
+    let lines = rendered.lines().map(str::trim);
+    let told =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    match kind {
+        ErrorKind::UnknownArgument => format!("{line}; --help lists the options"),
+        _ => line.to_owned(),
+    }
+}
+
+fn help_tail() -> String {
+    format!(
+        "Algorithms: {}.\n\n\
+         CONFIG is key=value;key=value. Device: queue_pairs, depth, workers, compute_units, completion_nsec, seed. \
+         Engine: fallback, offload_threshold, fault.\n\n\
+         The report goes to standard output; with --input to standard error, but for JSON with a cipher.\n\
+         Exit code: 0 when all went well; 1 for a mismatch, an error of an operation, a bad tag or padding; 2 for \
+         an option, an input or an output that cannot be used.",
+        alg::names().join(", ")
+    )
+}
+
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    let jobs = text.parse().ok().filter(|jobs| (1..=MAX_JOBS).contains(jobs));
+    jobs.ok_or_else(|| format!("allowed are 1 to {MAX_JOBS}"))
+}
+
+fn parse_ops(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|&ops| ops > 0).ok_or_else(|| format!("allowed are 1 to {}", u64::MAX))
+}
+
+fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("allowed are 0 to {}", u64::MAX))
+}
+
+fn parse_sector(text: &str) -> Result<usize, String> {
+    let size = parse_size(text).ok().filter(|size| (16..=alg::MAX_DATA_UNIT).contains(size));
+    size.ok_or_else(|| "allowed are 16 to 16m bytes, with a suffix k or m".to_owned())
+}

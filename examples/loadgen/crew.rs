@@ -1,0 +1,111 @@
+//! Jobs in flight on one thread: the application's side of the pause and wake cycle.
+//!
+//! ```text
+//!   start(slot, work) ──► Job::resume ──┬─► Paused ───► the mode watches the job's wait context
+//!                             ▲         └─► Finished ─► pop_finished() hands out (slot, result)
+//!                             │
+//!   wait() ── the mode says who may go on: by fd, by callback, by token
+//! ```
+//!
+//! Modes without jobs run the work where it is started; the rest of the program sees no difference.
+
+use std::collections::VecDeque;
+
+use simaccel::job::{self, PoolConfig};
+use simaccel::{Engine, Error, Job, Step, WaitCtx};
+
+use crate::args::Mode;
+use crate::failure::Failure;
+use crate::limits;
+use crate::modes::{self, Ready, Wakes};
+
+/// Jobs in flight, one per slot.
+pub(crate) struct Crew<T: 'static> {
+    /// Before the contexts: a job is dropped before the context that it waits on.
+    slots: Vec<Option<Job<T>>>,
+    contexts: Vec<WaitCtx>,
+    /// How paused jobs are woken; without, there are no jobs.
+    wakes: Option<Box<dyn Wakes>>,
+    ready: Vec<Ready>,
+    finished: VecDeque<(usize, T)>,
+}
+
+impl<T: 'static> Crew<T> {
+    /// A crew of up to `jobs`, all waiting in the way of `mode`.
+    pub(crate) fn new(mode: Mode, engine: &Engine, jobs: usize) -> Result<Self, Failure> {
+        let mut crew = Self {
+            slots: Vec::new(),
+            contexts: Vec::new(),
+            wakes: modes::wakes(mode, engine)?,
+            ready: Vec::new(),
+            finished: VecDeque::new(),
+        };
+        if let Some(wakes) = &mut crew.wakes {
+            let contexts = if wakes.needs_fds() { limits::contexts_for(jobs)? } else { jobs };
+            crew.slots.resize_with(jobs, || None);
+            crew.contexts.resize_with(contexts, WaitCtx::new);
+            crew.contexts.iter().enumerate().for_each(|(index, ctx)| wakes.attach(index, ctx));
+            // Idle jobs keep their stacks: no operation of a run makes one.
+            let pool = PoolConfig { max_jobs: jobs, ..PoolConfig::default() };
+            job::init_thread(pool).map_err(|error| Failure::Run(error.to_string()))?;
+        }
+        Ok(crew)
+    }
+
+    /// Runs `work` in a job on `slot`, until it pauses or finishes.
+    pub(crate) fn start(&mut self, slot: usize, work: impl FnOnce() -> T + 'static) -> Result<(), Failure> {
+        if self.wakes.is_none() {
+            self.finished.push_back((slot, work()));
+            return Ok(());
+        }
+        let ctx = &self.contexts[slot % self.contexts.len()];
+        let mut job = Job::new(ctx, work).map_err(Failure::engine)?;
+        job.set_token(slot as u64);
+        self.slots[slot] = Some(job);
+        self.resume(slot)
+    }
+
+    /// Waits until something is ready, and resumes it. To be called when a job is in flight and none has
+    /// finished.
+    pub(crate) fn wait(&mut self) -> Result<(), Failure> {
+        let Some(wakes) = &mut self.wakes else { return Ok(()) };
+        let mut ready = std::mem::take(&mut self.ready);
+        wakes.wait(&mut ready)?;
+        for wake in ready.drain(..) {
+            match wake {
+                Ready::Slot(slot) => self.resume(slot)?,
+                // Several jobs may share a context, and nothing says which of them it is: all are asked.
+                Ready::Context(index) => {
+                    for slot in (index..self.slots.len()).step_by(self.contexts.len()) {
+                        self.resume(slot)?;
+                    }
+                }
+            }
+        }
+        self.ready = ready;
+        Ok(())
+    }
+
+    /// A result that nobody has taken yet, the oldest first.
+    pub(crate) fn pop_finished(&mut self) -> Option<(usize, T)> {
+        self.finished.pop_front()
+    }
+
+    /// Resumes the job on `slot`; a wake that came when its job had finished finds none, which is no error.
+    fn resume(&mut self, slot: usize) -> Result<(), Failure> {
+        let Some(job) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return Ok(()) };
+        match job.resume().map_err(|misuse| Failure::engine(Error::from(misuse)))? {
+            Step::Paused => {
+                let index = slot % self.contexts.len();
+                if let Some(wakes) = &mut self.wakes {
+                    wakes.paused(index, &self.contexts[index])?;
+                }
+            }
+            Step::Finished(result) => {
+                self.slots[slot] = None;
+                self.finished.push_back((slot, result));
+            }
+        }
+        Ok(())
+    }
+}

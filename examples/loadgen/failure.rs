@@ -1,0 +1,37 @@
+//! How a run ends when it does not end well: one line on standard error, and an exit code.
+
+/// Why the program stops.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was asked for cannot be done: an option, the input or the output is at fault.
+    #[error("{0}")]
+    Usage(String),
+    /// It was tried and went wrong: a bad tag, a mismatch, a failing device.
+    #[error("{0}")]
+    Run(String),
+}
+
+impl Failure {
+    /// A failure that names the option and says what is allowed.
+    pub(crate) fn option(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::Usage(format!("{name}: {why}"))
+    }
+
+    /// A failure on the way through the engine.
+    pub(crate) fn engine(error: impl Into<simaccel::Error>) -> Self {
+        Self::Run(error.into().to_string())
+    }
+
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Run(_) => 1,
+        }
+    }
+
+    /// The message without line breaks and other control characters, which a file's name may have.
+    pub(crate) fn one_line(&self) -> String {
+        let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        self.to_string().chars().map(escape).collect()
+    }
+}

@@ -1,0 +1,140 @@
+//! Pieces of one chain: a multi-part operation, one piece in flight, the next one read meanwhile.
+
+use std::time::Instant;
+
+use simaccel::{AeadOpener, AeadSealer, CipherStream, Error, HashStream, MacStream, OpError, Padding, Tag};
+
+use super::Transfer;
+use crate::backend::Session;
+use crate::crew::Crew;
+use crate::failure::Failure;
+
+/// Sends everything through; returns that one piece was in flight, and the digest if that is what was asked for.
+pub(super) fn run(transfer: &mut Transfer<'_>) -> Result<(usize, Option<Tag>), Failure> {
+    let plan = transfer.plan;
+    let session = Session::open(&transfer.engine, plan.algorithm, &plan.key, Padding::Pkcs7);
+    let chain = Chain::start(&session.map_err(Failure::engine)?, &plan.iv, plan.decrypt);
+    let crew = Crew::new(plan.mode, &transfer.engine, 1)?;
+    let tag = Chained { crew, transfer }.run_through(chain)?;
+    Ok((1, tag))
+}
+
+/// A multi-part operation of any kind.
+enum Chain {
+    Cipher(CipherStream),
+    Seal(AeadSealer),
+    Open(AeadOpener),
+    Hash(HashStream),
+    Mac(MacStream),
+}
+
+impl Chain {
+    fn start(session: &Session, iv: &[u8], decrypt: bool) -> Self {
+        match session {
+            Session::Cipher(session) if decrypt => Self::Cipher(session.decryptor(iv)),
+            Session::Cipher(session) => Self::Cipher(session.encryptor(iv)),
+            Session::Aead(session) if decrypt => Self::Open(session.opener(iv, &[])),
+            Session::Aead(session) => Self::Seal(session.sealer(iv, &[])),
+            Session::Hash(session) => Self::Hash(session.stream()),
+            Session::Mac(session) => Self::Mac(session.stream()),
+        }
+    }
+
+    /// The next piece's output; for a digest its buffer.
+    fn update(&mut self, piece: Vec<u8>) -> Result<Vec<u8>, OpError> {
+        match self {
+            Self::Cipher(stream) => stream.update(piece),
+            Self::Seal(stream) => stream.update(piece),
+            Self::Open(stream) => stream.update(piece),
+            Self::Hash(stream) => stream.update(piece),
+            Self::Mac(stream) => stream.update(piece),
+        }
+    }
+
+    /// The rest of the output, and the tag or digest; `tag` is what stood behind a sealed input.
+    fn finish(self, tag: &[u8]) -> Result<End, Error> {
+        Ok(match self {
+            Self::Cipher(stream) => End { rest: stream.finish()?, tag: None },
+            Self::Open(stream) => End { rest: stream.finish(tag)?, tag: None },
+            Self::Seal(stream) => {
+                let (mut rest, tag) = stream.finish()?;
+                rest.extend_from_slice(tag.as_bytes());
+                End { rest, tag: None }
+            }
+            Self::Hash(stream) => End { rest: Vec::new(), tag: Some(stream.finish()?) },
+            Self::Mac(stream) => End { rest: Vec::new(), tag: Some(stream.finish()?) },
+        })
+    }
+
+    /// Whether updates give output.
+    const fn gives_text(&self) -> bool {
+        !matches!(self, Self::Hash(_) | Self::Mac(_))
+    }
+}
+
+struct End {
+    rest: Vec<u8>,
+    /// The digest or MAC.
+    tag: Option<Tag>,
+}
+
+/// What comes back from a job.
+enum Done {
+    Piece(Chain, Result<Vec<u8>, Error>),
+    End(Result<End, Error>),
+}
+
+struct Chained<'a, 'b> {
+    crew: Crew<Done>,
+    transfer: &'a mut Transfer<'b>,
+}
+
+impl Chained<'_, '_> {
+    fn run_through(mut self, mut chain: Chain) -> Result<Option<Tag>, Failure> {
+        let mut next = self.transfer.pieces.next()?;
+        while let Some(piece) = next.take() {
+            let (asked, len) = (Instant::now(), piece.bytes.len());
+            self.crew.start(0, move || {
+                let result = chain.update(piece.bytes).map_err(Error::from);
+                Done::Piece(chain, result)
+            })?;
+            // The device works on this piece while the next one is read.
+            next = self.transfer.pieces.next()?;
+            chain = self.piece_done(asked, len)?;
+        }
+        self.finish(chain)
+    }
+
+    fn piece_done(&mut self, asked: Instant, len: usize) -> Result<Chain, Failure> {
+        let Done::Piece(chain, result) = self.done()? else { unreachable!("a piece was started") };
+        self.transfer.record(asked, len, result.as_ref().err());
+        let bytes = result.map_err(|error| self.transfer.failure(&error))?;
+        if chain.gives_text() {
+            self.transfer.write(&bytes)?;
+        }
+        self.transfer.pieces.recycle(bytes);
+        Ok(chain)
+    }
+
+    fn finish(&mut self, chain: Chain) -> Result<Option<Tag>, Failure> {
+        let tail = self.transfer.pieces.tail().map(<[u8]>::to_vec);
+        let tag = tail.ok_or_else(|| self.transfer.incomplete("shorter than its 16-byte tag"))?;
+        let asked = Instant::now();
+        self.crew.start(0, move || Done::End(chain.finish(&tag)))?;
+        let Done::End(result) = self.done()? else { unreachable!("the end was started") };
+        self.transfer.record(asked, 0, result.as_ref().err());
+        let end = result.map_err(|error| self.transfer.failure(&error))?;
+        self.transfer.write(&end.rest)?;
+        Ok(end.tag)
+    }
+
+    /// The result of the one job in flight.
+    fn done(&mut self) -> Result<Done, Failure> {
+        loop {
+            if let Some((_, done)) = self.crew.pop_finished() {
+                return Ok(done);
+            }
+            self.crew.wait()?;
+        }
+    }
+}

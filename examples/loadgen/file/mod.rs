@@ -1,0 +1,155 @@
+//! A file through the device: digests as `sha256sum` prints them, ciphers as `openssl enc` writes them.
+//!
+//! ```text
+//!   input ──► Pieces ──► parallel: a job per piece, many in flight, written in order     ECB, CTR, XTS, CBC decryption
+//!             (bounded)  chained:  one piece after the other; reading overlaps           CBC encryption, GCM, digests, HMAC
+//!                              │
+//!                              └──► Output: temporary file beside the target, renamed at the end
+//! ```
+//!
+//! Memory is bounded by jobs times piece, whatever the file's length.
+
+mod chained;
+mod output;
+mod parallel;
+mod pieces;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Instant;
+
+use device_sim::{Algorithm, Cipher};
+use simaccel::{Engine, Error, Tag};
+
+use crate::alg::{self, Shape};
+use crate::args::Format;
+use crate::failure::Failure;
+use crate::load;
+use crate::meter::Meter;
+use crate::plan::File;
+use crate::progress::Progress;
+use crate::report::{self, Report, Row};
+use output::Output;
+use pieces::Pieces;
+
+/// Bytes of a GCM tag behind its ciphertext.
+const TAG_LEN: usize = 16;
+
+/// What both ways through the device work with.
+struct Transfer<'a> {
+    plan: &'a File,
+    engine: Engine,
+    pieces: Pieces,
+    /// `None` for a digest.
+    output: Option<Output>,
+    meter: Meter,
+    progress: Progress,
+}
+
+pub(crate) fn run(plan: &File) -> Result<(), Failure> {
+    let opens = matches!(plan.algorithm, Algorithm::Aead(_)) && plan.decrypt;
+    let pieces = Pieces::open(&plan.input, plan.piece, if opens { TAG_LEN } else { 0 })?;
+    let mut transfer = Transfer {
+        plan,
+        engine: load::open(plan.mode, &plan.device)?,
+        output: plan.output.as_deref().map(Output::create).transpose()?,
+        meter: Meter::new()?,
+        progress: Progress::bytes(plan.mode.name(), pieces.input_len()),
+        pieces,
+    };
+    transfer.meter.start();
+    let (in_flight, digest) = match parallel_shape(plan) {
+        Some((cipher, shape)) => (parallel::run(&mut transfer, cipher, shape)?, None),
+        None => chained::run(&mut transfer)?,
+    };
+    if let Some(output) = transfer.output.take() {
+        output.commit()?;
+    }
+    if let Some(digest) = digest {
+        report::print_bytes(&sum_line(digest, plan.input.as_os_str()))?;
+    }
+    transfer.engine.device().drain();
+    let Transfer { engine, meter, .. } = transfer;
+    tell(
+        plan,
+        Row::new(plan.mode, &plan.device, plan.algorithm, plan.piece, in_flight, &meter, &engine.stats()),
+    )
+}
+
+/// The cipher and its shape, where pieces do not wait for each other.
+fn parallel_shape(plan: &File) -> Option<(Cipher, Shape)> {
+    let Algorithm::Cipher(cipher) = plan.algorithm else { return None };
+    let shape = alg::shape(cipher);
+    (shape != Shape::Chain || plan.decrypt).then_some((cipher, shape))
+}
+
+/// The report: on standard error, where it cannot be mistaken for the result; JSON that was asked for and has
+/// standard output for itself goes there.
+fn tell(plan: &File, row: Row) -> Result<(), Failure> {
+    if plan.format == Format::Text {
+        eprintln!("{}", report::file_line(&row));
+        return Ok(());
+    }
+    let json = Report::of_file(plan.seed, plan.device.clone(), row).json();
+    if plan.output.is_some() {
+        return report::print(&format!("{json}\n"));
+    }
+    eprintln!("{json}");
+    Ok(())
+}
+
+/// Digest, two blanks, name, as the `*sum` tools of GNU coreutils print them: a name with a backslash or a line
+/// break is escaped, which a backslash at the head of the line says.
+fn sum_line(digest: Tag, name: &OsStr) -> Vec<u8> {
+    let mut line = Vec::new();
+    let mut escaped = Vec::new();
+    for &byte in name.as_bytes() {
+        match byte {
+            b'\\' => escaped.extend_from_slice(b"\\\\"),
+            b'\n' => escaped.extend_from_slice(b"\\n"),
+            b'\r' => escaped.extend_from_slice(b"\\r"),
+            _ => escaped.push(byte),
+        }
+    }
+    if escaped.len() > name.len() {
+        line.push(b'\\');
+    }
+    line.extend_from_slice(hex::encode(digest).as_bytes());
+    line.extend_from_slice(b"  ");
+    line.extend_from_slice(&escaped);
+    line.push(b'\n');
+    line
+}
+
+impl Transfer<'_> {
+    /// A piece of `bytes` of input is through.
+    fn record(&mut self, asked: Instant, bytes: usize, failed: Option<&Error>) {
+        let now = self.meter.record(asked, bytes, failed.cloned().map_or(Ok(()), Err));
+        self.progress.at(now, self.meter.bytes);
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.output.as_mut().map_or(Ok(()), |output| output.write(bytes))
+    }
+
+    /// What an error of the engine means to somebody who gave a file.
+    fn failure(&self, error: &Error) -> Failure {
+        let name = self.plan.input.display();
+        let what = if matches!(self.plan.algorithm, Algorithm::Aead(_)) { "tag" } else { "padding" };
+        match error {
+            Error::AuthFailed => Failure::Run(format!("{name}: the {what} is wrong; no output was written")),
+            error => Failure::Run(format!("{name}: {error}")),
+        }
+    }
+
+    /// What the input lacks to be decrypted.
+    fn incomplete(&self, lacks: &str) -> Failure {
+        Failure::Run(format!("{}: {lacks}; no output was written", self.plan.input.display()))
+    }
+}
+
+/// A failure of a system call on a file that an option names.
+fn file_failure(option: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::option(option, format_args!("{}: {error}", path.display()))
+}

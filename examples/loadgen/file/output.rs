@@ -1,0 +1,121 @@
+//! The output: complete, or not there at all.
+//!
+//! ```text
+//!   create ──► a file without a name in the target's folder ──► written ──► commit: linked, renamed over the target
+//!                                                                  │
+//!                                                                  └─ dropped, killed: nobody ever saw it
+//! ```
+//!
+//! Where the file system has no files without names, the temporary file has one, and is removed on failure; only
+//! a process that is killed leaves it behind.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
+
+use super::file_failure;
+use crate::failure::Failure;
+
+pub(super) struct Output {
+    file: BufWriter<File>,
+    /// As the option names it.
+    asked: PathBuf,
+    /// The file to replace: `asked`, symbolic links followed.
+    target: PathBuf,
+    temporary: Temporary,
+}
+
+/// The temporary file's name, from when it has one; it is removed with this value.
+struct Temporary {
+    path: PathBuf,
+    exists: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if self.exists {
+            // It is gone already after the rename.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Output {
+    pub(super) fn create(asked: &Path) -> Result<Self, Failure> {
+        Self::try_create(asked).map_err(|error| file_failure("--output", asked, &error))
+    }
+
+    fn try_create(asked: &Path) -> io::Result<Self> {
+        let (target, permissions) = target_of(asked)?;
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let path = folder.join(temporary_name());
+        let unnamed = OpenOptions::new().write(true).custom_flags(nix::libc::O_TMPFILE).open(folder);
+        let (file, exists) = match unnamed {
+            Ok(file) => (file, false),
+            Err(error) if has_no_unnamed_files(&error) => {
+                (OpenOptions::new().write(true).create_new(true).open(&path)?, true)
+            }
+            Err(error) => return Err(error),
+        };
+        let temporary = Temporary { path, exists };
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        Ok(Self { file: BufWriter::with_capacity(1 << 18, file), asked: asked.to_owned(), target, temporary })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| file_failure("--output", &self.asked, &error))
+    }
+
+    /// Puts the output in its place.
+    pub(super) fn commit(mut self) -> Result<(), Failure> {
+        self.try_commit().map_err(|error| file_failure("--output", &self.asked, &error))
+    }
+
+    fn try_commit(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        if !self.temporary.exists {
+            // A link cannot replace a file, a rename can: so a name first, then the right name.
+            let unnamed = PathBuf::from(format!("/proc/self/fd/{}", self.file.get_ref().as_raw_fd()));
+            linkat(AT_FDCWD, &unnamed, AT_FDCWD, &self.temporary.path, AtFlags::AT_SYMLINK_FOLLOW)?;
+            self.temporary.exists = true;
+        }
+        std::fs::rename(&self.temporary.path, &self.target)
+    }
+}
+
+/// A name that no other process has, nor an earlier one with the same number that was killed.
+fn temporary_name() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!(".loadgen-{}-{}.tmp", std::process::id(), now.as_nanos())
+}
+
+/// The file that `asked` stands for, and the permissions of one that exists. A device or a pipe is refused: a
+/// rename would put a file in its place.
+fn target_of(asked: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
+    if asked.file_name().is_none() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    match std::fs::metadata(asked) {
+        Ok(found) if found.is_file() => Ok((asked.canonicalize()?, Some(found.permissions()))),
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(_) => Err(io::Error::other("not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((asked.to_owned(), None)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What kernels and file systems without `O_TMPFILE` say to it (open(2)).
+fn has_no_unnamed_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::EOPNOTSUPP | nix::libc::EISDIR | nix::libc::EINVAL))
+}

@@ -1,0 +1,53 @@
+//! The load generator: runs the whole pause and wake cycle on real data and says what it cost.
+//!
+//! ```text
+//!                      ┌─ no --input: rows of a table ──────────┐      ┌─ --input FILE: the file's bytes ───────┐
+//!   args ──► plan ──►  │ workload: seeded lanes, checked        │  or  │ file: pieces ──► jobs ──► in order out │
+//!                      └──────────────────┬─────────────────────┘      └───────────────────┬────────────────────┘
+//!                                         └────► crew: keeps jobs in flight ◄──────────────┘
+//!                                                  │ one file per way of waiting in modes/
+//!                                                  ▼
+//!                                        meter ──► report (table or JSON)
+//! ```
+//!
+//! `cargo run --release --example loadgen` needs no options; `--help` lists them.
+
+mod alg;
+mod args;
+mod backend;
+mod crew;
+mod failure;
+mod file;
+mod limits;
+mod load;
+mod meter;
+mod modes;
+mod plan;
+mod progress;
+mod report;
+mod units;
+mod workload;
+
+use std::process::ExitCode;
+
+use args::Parsed;
+use failure::Failure;
+use plan::Plan;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("loadgen: {}", failure.one_line());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    match args::parse(std::env::args_os())? {
+        Parsed::Text(text) => report::print(&text),
+        Parsed::Plan(Plan::Load(plan)) => load::run(&plan),
+        Parsed::Plan(Plan::File(plan)) => file::run(&plan),
+    }
+}

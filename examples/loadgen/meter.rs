@@ -1,0 +1,78 @@
+//! What is measured while a row runs: operations, their latencies, and what went wrong.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use simaccel::Error;
+
+use crate::failure::Failure;
+
+/// Longest latency told apart from longer ones: an hour, in nanoseconds.
+const LONGEST: u64 = 3_600_000_000_000;
+
+pub(crate) struct Meter {
+    latencies: Histogram<u64>,
+    started: Instant,
+    ended: Instant,
+    pub(crate) ops: u64,
+    pub(crate) bytes: u64,
+    pub(crate) errors: u64,
+    pub(crate) mismatches: u64,
+    pub(crate) first_error: Option<Error>,
+}
+
+impl Meter {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let latencies =
+            Histogram::new_with_bounds(1, LONGEST, 3).map_err(|error| Failure::Run(error.to_string()))?;
+        let now = Instant::now();
+        Ok(Self {
+            latencies,
+            started: now,
+            ended: now,
+            ops: 0,
+            bytes: 0,
+            errors: 0,
+            mismatches: 0,
+            first_error: None,
+        })
+    }
+
+    /// The clock runs from here.
+    pub(crate) fn start(&mut self) -> Instant {
+        self.started = Instant::now();
+        self.started
+    }
+
+    /// Whether less than `time` had passed at `now`.
+    pub(crate) fn is_before(&self, now: Instant, time: Duration) -> bool {
+        now.duration_since(self.started) < time
+    }
+
+    /// An operation on `bytes` of input that was asked for at `asked` has ended, as its caller sees it. Returns
+    /// the time.
+    pub(crate) fn record(&mut self, asked: Instant, bytes: usize, result: Result<(), Error>) -> Instant {
+        self.ended = Instant::now();
+        self.ops += 1;
+        self.bytes += bytes as u64;
+        let nanos = self.ended.duration_since(asked).as_nanos();
+        self.latencies.saturating_record(u64::try_from(nanos).unwrap_or(LONGEST));
+        if let Err(error) = result {
+            self.errors += 1;
+            self.first_error.get_or_insert(error);
+        }
+        self.ended
+    }
+
+    /// From the start to the end of the last operation.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.ended.duration_since(self.started)
+    }
+
+    /// The latency that this share of the operations did not exceed, in microseconds.
+    pub(crate) fn latency_us(&self, quantile: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "an hour in nanoseconds is below 2^53")]
+        let nanos = self.latencies.value_at_quantile(quantile) as f64;
+        nanos / 1000.0
+    }
+}

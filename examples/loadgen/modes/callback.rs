@@ -1,0 +1,47 @@
+//! By callback: each wait context's callback puts its index into a channel, on which the loop sleeps.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use simaccel::WaitCtx;
+
+use super::{Ready, Wakes, event_loop};
+use crate::failure::Failure;
+
+pub(super) struct Callback {
+    sender: Sender<usize>,
+    woken: Receiver<usize>,
+}
+
+impl Callback {
+    pub(super) fn new() -> Self {
+        let (sender, woken) = channel();
+        Self { sender, woken }
+    }
+}
+
+impl Wakes for Callback {
+    /// The engine registers its fd with a callback too; it is how it learns of the context's end.
+    fn needs_fds(&self) -> bool {
+        true
+    }
+
+    fn attach(&mut self, index: usize, ctx: &WaitCtx) {
+        let sender = self.sender.clone();
+        ctx.set_callback(Some(Arc::new(move || {
+            // The receiver is gone when the run is over; nobody waits for this wake then.
+            let _ = sender.send(index);
+        })));
+    }
+
+    fn paused(&mut self, _index: usize, _ctx: &WaitCtx) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn wait(&mut self, ready: &mut Vec<Ready>) -> Result<(), Failure> {
+        let first = self.woken.recv().map_err(|error| event_loop("callback channel", error))?;
+        ready.push(Ready::Context(first));
+        ready.extend(self.woken.try_iter().map(Ready::Context));
+        Ok(())
+    }
+}

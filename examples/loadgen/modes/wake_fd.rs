@@ -1,0 +1,70 @@
+//! By wake fd: epoll, kept up to date with what the wait contexts report.
+
+#![expect(unsafe_code, reason = "epoll takes fds as borrows; a wait context reports plain numbers")]
+
+use std::os::fd::{BorrowedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use simaccel::WaitCtx;
+
+use super::{Ready, Wakes, event_loop};
+use crate::failure::Failure;
+
+/// Events taken per wait.
+const EVENTS: usize = 256;
+
+pub(super) struct WakeFd {
+    epoll: Epoll,
+    events: Vec<EpollEvent>,
+}
+
+impl WakeFd {
+    pub(super) fn new() -> Result<Self, Failure> {
+        let epoll =
+            Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|error| event_loop("epoll_create", error))?;
+        Ok(Self { epoll, events: vec![EpollEvent::empty(); EVENTS] })
+    }
+}
+
+impl Wakes for WakeFd {
+    fn needs_fds(&self) -> bool {
+        true
+    }
+
+    fn attach(&mut self, _index: usize, _ctx: &WaitCtx) {}
+
+    /// Deleted fds come first: a number that was closed may be in use again among the added ones. Marks stay until
+    /// a job of the context is resumed, so a context that several jobs share may report an fd twice.
+    fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure> {
+        let changed = ctx.changed_fds();
+        for fd in changed.deleted {
+            // A closed fd has left epoll by itself, so it may be gone already.
+            let _ = self.epoll.delete(borrow(fd));
+        }
+        for fd in changed.added {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
+            match self.epoll.add(borrow(fd), event) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(error) => return Err(event_loop("epoll_ctl", error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, ready: &mut Vec<Ready>) -> Result<(), Failure> {
+        let count = match self.epoll.wait(&mut self.events, EpollTimeout::NONE) {
+            Ok(count) => count,
+            Err(Errno::EINTR) => 0,
+            Err(error) => return Err(event_loop("epoll_wait", error)),
+        };
+        let index = |event: &EpollEvent| usize::try_from(event.data()).ok().map(Ready::Context);
+        ready.extend(self.events[..count].iter().filter_map(index));
+        Ok(())
+    }
+}
+
+fn borrow(fd: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the borrow ends within the call it is made for, and the wait context keeps the fd open meanwhile.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}

@@ -1,0 +1,272 @@
+//! What is to be done: the options checked against each other, with everything filled in that was not said.
+//!
+//! All of it before a device is opened or a file is touched.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use device_sim::{Algorithm, Cipher};
+use simaccel::{Config, DeliveryMode};
+
+use crate::alg::{self, Shape};
+use crate::args::{Format, Mode, Options};
+use crate::failure::Failure;
+use crate::units::short_size;
+
+/// All buffers of a run together, in bytes: 4 GiB.
+const MAX_BUFFERS: usize = 4 << 30;
+
+/// Buffers of a run without `--jobs`, in bytes: 1 GiB; large messages get fewer jobs.
+const DEFAULT_BUFFERS: usize = 1 << 30;
+
+/// The modelled device of the run without options: it shows why one pauses at all.
+const MODELLED: &str = "completion_nsec=50000;compute_units=4";
+
+/// How long each row takes when nothing is said: seven rows stay below ten seconds.
+const ROW: Duration = Duration::from_secs(1);
+
+/// When a row ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    Time(Duration),
+    Ops(u64),
+}
+
+/// What is to be done.
+pub(crate) enum Plan {
+    Load(Load),
+    File(File),
+}
+
+/// Generated load.
+pub(crate) struct Load {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) size: usize,
+    pub(crate) jobs: usize,
+    pub(crate) limit: Limit,
+    pub(crate) seed: u64,
+    pub(crate) format: Format,
+    /// The configuration that the report names.
+    pub(crate) device: Config,
+    pub(crate) rows: Vec<(Mode, Config)>,
+}
+
+/// A file through the device.
+pub(crate) struct File {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: Vec<u8>,
+    pub(crate) iv: Vec<u8>,
+    pub(crate) decrypt: bool,
+    pub(crate) input: PathBuf,
+    /// There is one exactly when the algorithm gives a text.
+    pub(crate) output: Option<PathBuf>,
+    /// Bytes per piece: a multiple of the block where blocks matter, a data unit for XTS.
+    pub(crate) piece: usize,
+    pub(crate) jobs: usize,
+    pub(crate) mode: Mode,
+    pub(crate) device: Config,
+    pub(crate) seed: u64,
+    pub(crate) format: Format,
+}
+
+impl Plan {
+    pub(crate) fn new(options: Options) -> Result<Self, Failure> {
+        match options.input.clone() {
+            Some(input) => options.into_file(input).map(Self::File),
+            None => options.into_load().map(Self::Load),
+        }
+    }
+}
+
+impl Options {
+    fn into_load(self) -> Result<Load, Failure> {
+        let file_only = [
+            ("--output", self.output.is_some()),
+            ("--key", self.key.is_some()),
+            ("--iv", self.iv.is_some()),
+            ("--decrypt", self.decrypt),
+            ("--sector-size", self.sector_size.is_some()),
+        ];
+        refuse_given(&file_only, "only allowed together with --input")?;
+        let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
+        let size = self.size.unwrap_or(4 << 10);
+        check_message(algorithm, size)?;
+        let device = device(self.device.as_deref().unwrap_or(""), self.mode)?;
+        Ok(Load {
+            algorithm,
+            size,
+            jobs: jobs(self.jobs, 64, size, if alg::gives_text(algorithm) { 3 } else { 1 })?,
+            limit: self.limit()?,
+            seed: self.seed,
+            format: self.output_format,
+            rows: self.rows(&device)?,
+            device,
+        })
+    }
+
+    fn limit(&self) -> Result<Limit, Failure> {
+        match (self.duration, self.ops) {
+            (Some(_), Some(_)) => Err(Failure::option("--ops", "not allowed together with --duration")),
+            (duration, None) => Ok(Limit::Time(duration.unwrap_or(ROW))),
+            (None, Some(ops)) => Ok(Limit::Ops(ops)),
+        }
+    }
+
+    /// One row for `--mode`, otherwise all of them; with nothing said about the device, two more on a modelled
+    /// one.
+    fn rows(&self, device: &Config) -> Result<Vec<(Mode, Config)>, Failure> {
+        if let Some(mode) = self.mode {
+            return Ok(vec![(mode, delivering(device, mode)?)]);
+        }
+        let rows = Mode::ALL.into_iter().map(|mode| Ok((mode, delivering(device, mode)?)));
+        let mut rows = rows.collect::<Result<Vec<_>, Failure>>()?;
+        if self.device.is_none() {
+            let modelled = Config::parse(MODELLED).map_err(|error| Failure::option("--device", error))?;
+            rows.extend([Mode::Sync, Mode::WakeFd].map(|mode| (mode, modelled.clone())));
+        }
+        Ok(rows)
+    }
+
+    fn into_file(self, input: PathBuf) -> Result<File, Failure> {
+        let Some(algorithm) = self.alg else {
+            return Err(Failure::option("--alg", "required together with --input"));
+        };
+        let load_only = [("--duration", self.duration.is_some()), ("--ops", self.ops.is_some())];
+        refuse_given(&load_only, "not allowed together with --input")?;
+        let mode = self.mode.unwrap_or(Mode::WakeFd);
+        let piece = self.piece(algorithm)?;
+        Ok(File {
+            algorithm,
+            key: self.file_key(algorithm)?,
+            iv: self.file_iv(algorithm)?,
+            decrypt: self.decrypt,
+            input,
+            output: self.file_output(algorithm)?,
+            piece,
+            jobs: jobs(self.jobs, 16, piece, 2)?,
+            mode,
+            device: delivering(&device(self.device.as_deref().unwrap_or(""), Some(mode))?, mode)?,
+            seed: self.seed,
+            format: self.output_format,
+        })
+    }
+
+    fn file_key(&self, algorithm: Algorithm) -> Result<Vec<u8>, Failure> {
+        let key = match (&self.key, algorithm) {
+            (Some(_), Algorithm::Hash(_)) => {
+                return Err(Failure::option("--key", format_args!("{algorithm} takes none")));
+            }
+            (None, Algorithm::Hash(_)) => Vec::new(),
+            (None, _) => {
+                return Err(Failure::option("--key", format_args!("required with {algorithm} and --input")));
+            }
+            (Some(hex), _) => from_hex("--key", hex)?,
+        };
+        if key.is_empty() && matches!(algorithm, Algorithm::Hmac(_)) {
+            return Err(Failure::option("--key", "at least one byte"));
+        }
+        alg::software(algorithm, &key).map_err(|error| Failure::option("--key", error))?;
+        Ok(key)
+    }
+
+    fn file_iv(&self, algorithm: Algorithm) -> Result<Vec<u8>, Failure> {
+        if !alg::gives_text(algorithm) {
+            refuse_given(&[("--iv", self.iv.is_some())], "only allowed with a cipher")?;
+            return Ok(Vec::new());
+        }
+        let len = alg::iv_len(algorithm);
+        match (&self.iv, algorithm) {
+            (Some(hex), Algorithm::Aead(_)) => {
+                let iv = from_hex("--iv", hex)?;
+                if iv.is_empty() { Err(Failure::option("--iv", "at least one byte")) } else { Ok(iv) }
+            }
+            // As openssl enc: an IV that the cipher does not use is no error.
+            (_, Algorithm::Cipher(_)) if len == 0 => Ok(Vec::new()),
+            (Some(hex), _) => {
+                let iv = from_hex("--iv", hex)?;
+                let wrong =
+                    || format!("{algorithm} takes {len} bytes ({} digits), not {}", 2 * len, iv.len());
+                if iv.len() == len { Ok(iv) } else { Err(Failure::option("--iv", wrong())) }
+            }
+            (None, _) => Err(Failure::option("--iv", format_args!("required with {algorithm} and --input"))),
+        }
+    }
+
+    fn file_output(&self, algorithm: Algorithm) -> Result<Option<PathBuf>, Failure> {
+        if !alg::gives_text(algorithm) {
+            let cipher_only = [("--output", self.output.is_some()), ("--decrypt", self.decrypt)];
+            refuse_given(&cipher_only, "only allowed with a cipher; a digest is printed")?;
+            return Ok(None);
+        }
+        match &self.output {
+            Some(output) if output == Path::new("-") => {
+                Err(Failure::option("--output", "has to be a file, which standard output is not"))
+            }
+            Some(output) => Ok(Some(output.clone())),
+            None => Err(Failure::option("--output", format_args!("required with {algorithm} and --input"))),
+        }
+    }
+
+    /// Pieces are whole blocks, so that positions and chains can be told from the input alone.
+    fn piece(&self, algorithm: Algorithm) -> Result<usize, Failure> {
+        let is_xts = matches!(algorithm, Algorithm::Cipher(cipher) if alg::shape(cipher) == Shape::DataUnits);
+        if is_xts {
+            refuse_given(&[("--size", self.size.is_some())], "XTS goes by data unit; see --sector-size")?;
+            return Ok(self.sector_size.unwrap_or(512));
+        }
+        refuse_given(&[("--sector-size", self.sector_size.is_some())], "only allowed with XTS")?;
+        Ok(self.size.unwrap_or(64 << 10).next_multiple_of(16))
+    }
+}
+
+fn refuse_given(options: &[(&str, bool)], why: &str) -> Result<(), Failure> {
+    match options.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Failure::option(name, why)),
+        None => Ok(()),
+    }
+}
+
+fn from_hex(option: &str, text: &str) -> Result<Vec<u8>, Failure> {
+    // The text is not repeated: it may be a key.
+    hex::decode(text).map_err(|_| Failure::option(option, "allowed are pairs of hexadecimal digits"))
+}
+
+fn check_message(algorithm: Algorithm, size: usize) -> Result<(), Failure> {
+    let is_xts = matches!(algorithm, Algorithm::Cipher(cipher) if alg::shape(cipher) == Shape::DataUnits);
+    if is_xts && !(16..=alg::MAX_DATA_UNIT).contains(&size) {
+        return Err(Failure::option("--size", format_args!("allowed with {algorithm} are 16 to 16m bytes")));
+    }
+    Ok(())
+}
+
+/// How many jobs: what was asked for if its buffers fit, otherwise as many as are usual and fit comfortably.
+fn jobs(asked: Option<usize>, usual: usize, size: usize, buffers: usize) -> Result<usize, Failure> {
+    let Some(jobs) = asked else {
+        return Ok((DEFAULT_BUFFERS / (size * buffers)).clamp(1, usual));
+    };
+    if jobs * size * buffers > MAX_BUFFERS {
+        let (size, needed) = (short_size(size), jobs.saturating_mul(size * buffers) >> 20);
+        let allowed = MAX_BUFFERS >> 20;
+        let why =
+            format!("{jobs} jobs of {size} bytes need {needed} MiB of buffers, allowed are {allowed} MiB");
+        return Err(Failure::option("--jobs", why));
+    }
+    Ok(jobs)
+}
+
+fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
+    let config = Config::parse(text).map_err(|error| Failure::option("--device", error))?;
+    let jobs_elsewhere = mode.is_none_or(|mode| matches!(mode, Mode::WakeFd | Mode::Callback));
+    if config.delivery() == DeliveryMode::Poll && jobs_elsewhere {
+        return Err(Failure::option("--device", "delivery=poll is only allowed with --mode poll"));
+    }
+    Ok(config)
+}
+
+/// `device` with the delivery that `mode` needs.
+fn delivering(device: &Config, mode: Mode) -> Result<Config, Failure> {
+    if mode != Mode::Poll {
+        return Ok(device.clone());
+    }
+    Config::parse(&format!("{device};delivery=poll")).map_err(|error| Failure::option("--device", error))
+}

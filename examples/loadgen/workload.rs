@@ -1,0 +1,105 @@
+//! The generated data: lanes of random bytes from one seed, and what software makes of each.
+//!
+//! No two lanes are alike, so a result that reaches the wrong job is a mismatch. Expected results are computed
+//! before any clock runs, by the same kernels called directly: no ring, no worker, no engine.
+
+use std::collections::VecDeque;
+
+use device_sim::{Algorithm, Iv, Operation, Request, Session, SessionId, Status};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use simaccel::Tag;
+
+use crate::alg;
+use crate::failure::Failure;
+
+/// One operation's data: what goes in, where the result goes, and what it must be.
+pub(crate) struct Lane {
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) tag: Tag,
+    pub(crate) iv: Vec<u8>,
+    pub(crate) aad: Vec<u8>,
+    expected_output: Vec<u8>,
+    expected_tag: Tag,
+}
+
+impl Lane {
+    /// Forgets the last result, so that it cannot pass for the next one.
+    pub(crate) fn clear_output(&mut self) {
+        self.output.clear();
+        self.tag = Tag::default();
+    }
+
+    /// Whether the result is, byte for byte, what software made of the input.
+    pub(crate) fn is_right(&self) -> bool {
+        self.output == self.expected_output && self.tag == self.expected_tag
+    }
+}
+
+/// Lanes that no operation is using, the one that rested longest in front.
+pub(crate) struct Workload {
+    pub(crate) key: Vec<u8>,
+    pub(crate) idle: VecDeque<Box<Lane>>,
+}
+
+impl Workload {
+    pub(crate) fn new(algorithm: Algorithm, size: usize, lanes: usize, seed: u64) -> Result<Self, Failure> {
+        let key = random(seed, 0, alg::key_len(algorithm));
+        let software = alg::software(algorithm, &key).map_err(|error| Failure::Run(error.to_string()))?;
+        let idle = (1..).take(lanes).map(|stream| lane(&software, size, seed, stream));
+        let idle = idle.collect::<Result<_, _>>()?;
+        Ok(Self { key, idle })
+    }
+}
+
+/// Stream `stream` of the generator with this seed; every stream is independent of how many there are.
+fn random(seed: u64, stream: u64, len: usize) -> Vec<u8> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(stream);
+    let mut bytes = vec![0; len];
+    generator.fill_bytes(&mut bytes);
+    bytes
+}
+
+fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<Lane>, Failure> {
+    let algorithm = software.algorithm();
+    let mut input = random(seed, stream, size + alg::iv_len(algorithm) + alg::AAD_LEN);
+    let aad = input.split_off(size + alg::iv_len(algorithm));
+    let iv = input.split_off(size);
+    let mut lane = Lane {
+        input,
+        output: Vec::new(),
+        tag: Tag::default(),
+        iv,
+        aad: if matches!(algorithm, Algorithm::Aead(_)) { aad } else { Vec::new() },
+        expected_output: Vec::new(),
+        expected_tag: Tag::default(),
+    };
+    expect(software, &mut lane)?;
+    Ok(Box::new(lane))
+}
+
+/// Fills in what the result must be.
+fn expect(software: &Session, lane: &mut Lane) -> Result<(), Failure> {
+    let algorithm = software.algorithm();
+    let operation = match algorithm {
+        Algorithm::Hash(_) => Operation::Digest,
+        Algorithm::Hmac(_) => Operation::Mac,
+        _ => Operation::Encrypt,
+    };
+    let mut request = Request::new(SessionId::NONE, operation, std::mem::take(&mut lane.input));
+    request.iv = Iv::new(&lane.iv);
+    request.aad.clone_from(&lane.aad);
+    request.destination = alg::gives_text(algorithm).then(Vec::new);
+    let status = software.execute(&mut request);
+    if status != Status::Ok {
+        return Err(Failure::Run(format!("software could not compute {algorithm}: {status:?}")));
+    }
+    lane.input = request.buffer;
+    lane.expected_output = request.destination.unwrap_or_default();
+    lane.expected_tag = request.tag;
+    // Room for the result, so that no run allocates.
+    lane.output.reserve(lane.input.len() + software.max_growth());
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! Instances: one thread's use of one queue pair of one engine.
+//!
+//! ```text
+//!   thread 1 ── Instance ── Own(pair 0)
+//!   thread 2 ── Instance ── Own(pair 1)          pairs 0 .. n-2: one thread each, no lock
+//!   thread 3 ── Instance ── Own(pair 2)
+//!   thread 4 ── Instance ──┐
+//!   thread 5 ── Instance ──┴ Shared(pair 3)      the last pair: behind a lock, for all who come later
+//! ```
+//!
+//! A thread finds its instance in a thread-local table; the end of the thread gives the pair back. The table
+//! holds engines weakly: an engine that was dropped is forgotten at the next look.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use device_sim::{Completion, QueuePair};
+use zeroize::Zeroize;
+
+use super::Inner;
+use super::poller::Poller;
+use super::stats::Counters;
+use super::wake_fd::ThreadWaker;
+use crate::error::{Error, errno};
+
+/// Completions reaped at a time.
+const REAP_BATCH: usize = 64;
+
+/// Buffers kept for copying borrowed slices.
+const POOLED_BUFFERS: usize = 16;
+
+/// The queue pairs of an engine: those that are free, and the last one, which is shared.
+#[derive(Debug)]
+pub(crate) struct Pairs {
+    free: Mutex<Vec<QueuePair>>,
+    shared: Arc<Mutex<QueuePair>>,
+}
+
+impl Pairs {
+    /// `None` when there is no pair at all.
+    pub(crate) fn new(mut pairs: Vec<QueuePair>) -> Option<Self> {
+        let shared = Arc::new(Mutex::new(pairs.pop()?));
+        pairs.reverse();
+        Some(Self { free: Mutex::new(pairs), shared })
+    }
+
+    fn lease(&self) -> Access {
+        let own = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match own {
+            Some(pair) => Access::Own(RefCell::new(pair)),
+            None => Access::Shared(Arc::clone(&self.shared)),
+        }
+    }
+
+    fn give_back(&self, pair: QueuePair) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(pair);
+    }
+}
+
+#[derive(Debug)]
+enum Access {
+    Own(RefCell<QueuePair>),
+    Shared(Arc<Mutex<QueuePair>>),
+    /// The pair was given back: the thread is ending.
+    Returned,
+}
+
+/// One thread's use of one queue pair.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    engine: Weak<Inner>,
+    engine_id: u64,
+    access: Access,
+    pair_index: usize,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) thread_waker: Arc<ThreadWaker>,
+    poller: RefCell<Option<Arc<Poller>>>,
+    reaped: RefCell<VecDeque<u64>>,
+    buffers: RefCell<Vec<Vec<u8>>>,
+    /// Whether the poller's interrupt was armed and may have been raised since.
+    pub(crate) armed: Cell<bool>,
+}
+
+impl Instance {
+    fn lease(engine: &Arc<Inner>) -> Self {
+        let access = engine.pairs.lease();
+        let mut instance = Self {
+            engine: Arc::downgrade(engine),
+            engine_id: engine.id,
+            access,
+            pair_index: 0,
+            counters: engine.registry.register(),
+            thread_waker: ThreadWaker::current(),
+            poller: RefCell::new(None),
+            reaped: RefCell::default(),
+            buffers: RefCell::default(),
+            armed: Cell::new(false),
+        };
+        instance.pair_index = instance.with_pair(|pair| pair.index());
+        instance
+    }
+
+    /// Which of the device's pairs this is.
+    pub(crate) const fn pair_index(&self) -> usize {
+        self.pair_index
+    }
+
+    /// Runs `body` with the queue pair; nothing in `body` may call user code.
+    pub(crate) fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
+        match &self.access {
+            Access::Own(pair) => body(&mut pair.borrow_mut()),
+            Access::Shared(pair) => body(&mut lock(pair)),
+            Access::Returned => unreachable!("an instance is out of the table before its pair goes back"),
+        }
+    }
+
+    /// The thread's poller, made at first use and attached to the pair.
+    pub(crate) fn poller(&self, engine: &Inner) -> Result<Arc<Poller>, Error> {
+        if let Some(poller) = &*self.poller.borrow() {
+            return Ok(Arc::clone(poller));
+        }
+        let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
+        engine.remotes[self.pair_index].attach(Arc::clone(poller.interrupt()));
+        *self.poller.borrow_mut() = Some(Arc::clone(&poller));
+        Ok(poller)
+    }
+
+    /// The number by which completions name this thread, and its poller's interrupt.
+    pub(crate) fn with_poller<R>(&self, engine: &Inner, body: impl FnOnce(&Poller) -> R) -> Result<R, Error> {
+        if let Some(poller) = &*self.poller.borrow() {
+            return Ok(body(poller));
+        }
+        self.poller(engine).map(|poller| body(&poller))
+    }
+
+    /// Reaps what is there: this thread's tokens are kept for [`Instance::next_token`], others are forwarded.
+    pub(crate) fn reap(&self, engine: &Inner, owner: u32) -> usize {
+        let mut others = Vec::<Completion>::new();
+        let mut own = self.reaped.borrow_mut();
+        let reaped = self.with_pair(|pair| {
+            pair.reap(REAP_BATCH, &mut |completion| {
+                if completion.owner == owner {
+                    own.push_back(completion.user_data);
+                } else {
+                    others.push(completion);
+                }
+            })
+        });
+        drop(own);
+        for completion in others {
+            engine.pollers.forward(completion.owner, completion.user_data);
+        }
+        reaped
+    }
+
+    /// The next token of this thread: reaped ones first, then those that other threads left.
+    pub(crate) fn next_token(&self, poller: &Poller) -> Option<u64> {
+        let reaped = self.reaped.borrow_mut().pop_front();
+        reaped.or_else(|| poller.pop())
+    }
+
+    /// Whether [`Instance::next_token`] would find one, or the ring has completions to reap.
+    pub(crate) fn has_tokens(&self, engine: &Inner, poller: &Poller) -> bool {
+        !self.reaped.borrow().is_empty()
+            || poller.has_ready()
+            || engine.remotes[self.pair_index].completions_pending()
+    }
+
+    /// Asks to be interrupted, unless there is something already; says whether the thread may sleep.
+    pub(crate) fn arm(&self, engine: &Inner, poller: &Poller) -> bool {
+        // Armed first, looked at once more after: a completion in between is not missed.
+        poller.interrupt().arm();
+        self.armed.set(true);
+        !self.has_tokens(engine, poller)
+    }
+
+    /// Takes the request back. Reads the fd only if it may have been written.
+    pub(crate) fn disarm(&self, poller: &Poller) {
+        if self.armed.replace(false) && !poller.interrupt().disarm() {
+            poller.interrupt().clear();
+        }
+    }
+
+    /// An empty buffer with room for `capacity` bytes, from this thread's pool if it has one.
+    pub(crate) fn buffer(&self, capacity: usize) -> Vec<u8> {
+        let mut buffer = self.buffers.borrow_mut().pop().unwrap_or_default();
+        buffer.reserve(capacity);
+        buffer
+    }
+
+    /// Wipes a buffer and keeps it for the next borrowed slice.
+    pub(crate) fn recycle(&self, mut buffer: Vec<u8>) {
+        buffer.zeroize();
+        let mut buffers = self.buffers.borrow_mut();
+        if buffers.len() < POOLED_BUFFERS {
+            buffers.push(buffer);
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let Some(engine) = self.engine.upgrade() else { return };
+        if engine.is_foreign() {
+            // A forked child: the locks may have been inherited locked.
+            return;
+        }
+        if let Some(poller) = self.poller.borrow_mut().take() {
+            engine.remotes[self.pair_index].detach(poller.interrupt());
+        }
+        engine.registry.retire(&self.counters);
+        if let Access::Own(pair) = std::mem::replace(&mut self.access, Access::Returned) {
+            engine.pairs.give_back(pair.into_inner());
+        }
+    }
+}
+
+fn lock(pair: &Mutex<QueuePair>) -> MutexGuard<'_, QueuePair> {
+    pair.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+thread_local! {
+    static INSTANCES: RefCell<Vec<Rc<Instance>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The calling thread's instance of `engine`, made at first use.
+///
+/// In a thread-local destructor that runs after the table's own there is no table any more; the instance then
+/// lives for this one call.
+pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
+    let found = INSTANCES.try_with(|table| {
+        let table = table.borrow();
+        table.iter().find(|instance| instance.engine_id == engine.id).cloned()
+    });
+    match found {
+        Ok(Some(instance)) => instance,
+        Ok(None) => remember(engine),
+        Err(_) => Rc::new(Instance::lease(engine)),
+    }
+}
+
+fn remember(engine: &Arc<Inner>) -> Rc<Instance> {
+    let instance = Rc::new(Instance::lease(engine));
+    let gone = INSTANCES.with(|table| {
+        let mut table = table.borrow_mut();
+        let (kept, gone) =
+            table.drain(..).partition::<Vec<_>, _>(|instance| instance.engine.strong_count() > 0);
+        *table = kept;
+        table.push(Rc::clone(&instance));
+        gone
+    });
+    // Outside the borrow: what an instance drops may look into the table.
+    drop(gone);
+    instance
+}

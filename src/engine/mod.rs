@@ -1,0 +1,261 @@
+//! The engine: sessions in front, a device behind, and callers that wait in between.
+//!
+//! ```text
+//!    CipherSession  AeadSession  HashSession  MacSession      session, stream: what a caller holds
+//!                 \       |        |       /
+//!                  offload: submit → parked → in flight → done      one state machine, all policy
+//!                  /          |               \
+//!        wait: the seam    instance: one      software: fallback,
+//!        (job, blocked)    queue pair in use  small requests
+//!            |                |
+//!         wake_fd, poller     device
+//! ```
+
+use std::fmt;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use device_sim::{Aead, Cipher, Device, Hash, Padding, Remote, Session, fork};
+
+use self::fault::FaultPlan;
+use self::instance::Pairs;
+use self::poller::Pollers;
+use self::session::SessionCore;
+use self::stats::Registry;
+use crate::error::Error;
+use crate::job::WaitKey;
+
+mod config;
+mod fault;
+mod instance;
+mod offload;
+mod poller;
+mod session;
+mod software;
+mod stats;
+mod stream;
+mod wait;
+mod wake_fd;
+
+pub use config::{Config, DeliveryMode};
+pub use session::{AeadSession, CipherSession, HashSession, MacSession};
+pub use stats::EngineStats;
+pub use stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
+
+/// Ids are never used again, so a thread's table cannot take a new engine for an old one.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// What all handles of one engine share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    id: u64,
+    born: u64,
+    config: Config,
+    faults: FaultPlan,
+    registry: Registry,
+    pollers: Pollers,
+    /// Its address is the key of this engine's wake fds; every registration keeps it alive.
+    identity: Arc<Identity>,
+    pairs: Pairs,
+    /// By pair index.
+    remotes: Vec<Remote>,
+    device: Device,
+}
+
+/// A thing with an address of its own.
+#[derive(Debug)]
+struct Identity(#[expect(dead_code, reason = "gives the identity a size, and so an address of its own")] u8);
+
+impl Inner {
+    fn wait_key(&self) -> WaitKey {
+        WaitKey::of(&*self.identity)
+    }
+
+    /// Whether this process inherited the engine over a fork.
+    fn is_foreign(&self) -> bool {
+        self.born != fork::generation()
+    }
+}
+
+/// An accelerator, opened: makes sessions, hands out polled completions, counts.
+///
+/// Cheap to clone; the device closes with the last handle, session or stream. Any thread may use it; each gets a
+/// queue pair of its own while there are some (all but the last), then they share the last one.
+///
+/// After a `fork` the child's operations fail with [`Error::Forked`]; a child opens an engine of its own.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+impl Engine {
+    /// Opens the built-in device, driven by its own worker threads on the real clock.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] when a worker cannot be started.
+    pub fn open(config: Config) -> Result<Self, Error> {
+        let device = Device::open(config.device())?;
+        Self::with_device(device, config)
+    }
+
+    /// Opens the built-in device without threads, on a virtual clock that its callers drive: by
+    /// [`Device::step`], [`Device::advance`] and [`Device::run_until_idle`] on [`Engine::device`], and by every
+    /// blocking operation.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn stepped(config: Config) -> Result<Self, Error> {
+        let device = Device::stepped(config.device())?;
+        Self::with_device(device, config)
+    }
+
+    fn with_device(device: Device, config: Config) -> Result<Self, Error> {
+        let pairs = device.take_queue_pairs();
+        let remotes = pairs.iter().map(|pair| pair.remote().clone()).collect();
+        let pairs = Pairs::new(pairs).ok_or(Error::Closed)?;
+        let inner = Inner {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            born: fork::generation(),
+            faults: FaultPlan::new(config.faults()),
+            config,
+            registry: Registry::default(),
+            pollers: Pollers::default(),
+            identity: Arc::new(Identity(0)),
+            pairs,
+            remotes,
+            device,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A cipher session; ECB and CBC pad by PKCS#7.
+    ///
+    /// # Errors
+    /// [`Error::Session`] for a key of the wrong length, or XTS keys with equal halves.
+    pub fn cipher(&self, cipher: Cipher, key: &[u8]) -> Result<CipherSession, Error> {
+        self.cipher_with(cipher, key, Padding::Pkcs7)
+    }
+
+    /// A cipher session with a padding of choice (of no effect but for ECB and CBC).
+    ///
+    /// # Errors
+    /// As [`Engine::cipher`].
+    pub fn cipher_with(&self, cipher: Cipher, key: &[u8], padding: Padding) -> Result<CipherSession, Error> {
+        Ok(CipherSession::new(self.session(Session::cipher(cipher, key, padding)?)?))
+    }
+
+    /// An AEAD session with tags of 16 bytes.
+    ///
+    /// # Errors
+    /// [`Error::Session`] for a key of the wrong length.
+    pub fn aead(&self, aead: Aead, key: &[u8]) -> Result<AeadSession, Error> {
+        self.aead_with(aead, key, 16)
+    }
+
+    /// An AEAD session with tags of 4, 8 or 12 to 16 bytes (SP 800-38D, 5.2.1.2).
+    ///
+    /// # Errors
+    /// [`Error::Session`] for a key or a tag of another length.
+    pub fn aead_with(&self, aead: Aead, key: &[u8], tag_len: usize) -> Result<AeadSession, Error> {
+        Ok(AeadSession::new(self.session(Session::aead(aead, key, tag_len)?)?))
+    }
+
+    /// A digest session.
+    ///
+    /// # Errors
+    /// [`Error::Forked`] in a forked child.
+    pub fn hash(&self, hash: Hash) -> Result<HashSession, Error> {
+        Ok(HashSession::new(self.session(Session::hash(hash)?)?))
+    }
+
+    /// An HMAC session (RFC 2104); keys of any length.
+    ///
+    /// # Errors
+    /// [`Error::Forked`] in a forked child.
+    pub fn hmac(&self, hash: Hash, key: &[u8]) -> Result<MacSession, Error> {
+        Ok(MacSession::new(self.session(Session::hmac(hash, key)?)?))
+    }
+
+    /// A digest session that makes the worker panic which executes it (in software it is a plain one): the way to
+    /// a dead device, for tests.
+    #[doc(hidden)]
+    pub fn panicking_hash(&self, hash: Hash) -> Result<HashSession, Error> {
+        let id = self.inner.device.create_panicking_session();
+        Ok(HashSession::new(SessionCore::adopt(Arc::clone(&self.inner), Session::hash(hash)?, id)))
+    }
+
+    fn session(&self, session: Session) -> Result<Arc<SessionCore>, Error> {
+        if self.inner.is_foreign() {
+            return Err(Error::Forked);
+        }
+        Ok(SessionCore::create(Arc::clone(&self.inner), session))
+    }
+
+    /// Reaps completions for the calling thread and calls `f` with the token of each job that may go on, at most
+    /// `max` times. Returns how often.
+    ///
+    /// For engines with `delivery=poll`. A job's token is `Job::token`. Returning fewer than `max` means that
+    /// there is nothing more now, and that [`Engine::interrupt_fd`] becomes readable when there is.
+    ///
+    /// `f` may resume jobs, and start operations on this engine.
+    ///
+    /// # Errors
+    /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child.
+    pub fn poll(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
+        if self.inner.is_foreign() {
+            return Err(Error::Forked);
+        }
+        let instance = instance::of_thread(&self.inner);
+        let poller = instance.poller(&self.inner)?;
+        instance.disarm(&poller);
+        let mut handed_out = 0;
+        while handed_out < max {
+            if let Some(token) = instance.next_token(&poller) {
+                handed_out += 1;
+                instance.counters.polled.add(1);
+                f(token);
+            } else if instance.reap(&self.inner, poller.owner()) == 0 {
+                if instance.arm(&self.inner, &poller) {
+                    break;
+                }
+                instance.disarm(&poller);
+            }
+        }
+        Ok(handed_out)
+    }
+
+    /// The fd that becomes readable when [`Engine::poll`] has something for the calling thread again. It belongs
+    /// to the engine and lives as long as the thread and the engine do.
+    ///
+    /// # Errors
+    /// As [`Engine::poll`].
+    pub fn interrupt_fd(&self) -> Result<RawFd, Error> {
+        if self.inner.is_foreign() {
+            return Err(Error::Forked);
+        }
+        let instance = instance::of_thread(&self.inner);
+        instance.with_poller(&self.inner, |poller| poller.interrupt().as_raw_fd())
+    }
+
+    /// The device behind: step it, reset it, drain it.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
+    /// The configuration that the engine was opened with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// A snapshot of all counters.
+    pub fn stats(&self) -> EngineStats {
+        self.inner.registry.snapshot(self.inner.device.stats(), self.inner.faults.injected())
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("config", &self.inner.config.to_string()).finish_non_exhaustive()
+    }
+}

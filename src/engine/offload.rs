@@ -1,0 +1,362 @@
+//! One operation on the device: the state machine, and all policy about it, once.
+//!
+//! ```text
+//!               ring has room
+//!   Submit ─────────────────────► InFlight ─── pause, done and the wake taken ──► Done
+//!     │                            ▲    └──◄── pause, not done
+//!     │ full                       │ a slot is free: the device takes the request out of the line
+//!     └─► Parked (status EAGAIN) ──┘
+//! ```
+//!
+//! Whoever waits (a job, a blocked thread, a future) goes round this machine by way of [`Wait`]. While it waits,
+//! everything that the operation owns is in the request's cell; what is left on the caller's stack is a
+//! [`Flight`], and dropping or releasing that gives the request up.
+
+#![expect(clippy::result_large_err, reason = "a refused request comes back whole, without an allocation")]
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::task::Waker;
+
+use device_sim::{
+    Operation, Refused, RefusedReason, Remote, Request, Session, Status, Ticket, TicketState, WakeState,
+};
+use zeroize::Zeroize;
+
+use super::config::DeliveryMode;
+use super::fault::FaultKind;
+use super::wait::{self, Armed, BlockWait, JobWait, Wait};
+use super::wake_fd::WakeFd;
+use super::{Inner, instance, software};
+use crate::error::Error;
+use crate::job::{Release, WaitStatus};
+
+/// An operation that failed, with its request (and so the caller's buffers).
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// `None` only where it is out of reach: in a forked child, whose parent's device holds it.
+    pub(crate) request: Option<Request>,
+}
+
+impl Failed {
+    pub(crate) fn new(error: Error, request: impl Into<Option<Request>>) -> Box<Self> {
+        Box::new(Self { error, request: request.into() })
+    }
+}
+
+/// Runs one request to its end: on the device, or in software where the configuration says so.
+pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: Request) -> Result<Request, Box<Failed>> {
+    if engine.is_foreign() {
+        return Err(Failed::new(Error::Forked, request));
+    }
+    instance::of_thread(engine).counters.operations.add(1);
+    if request.buffer.len() < engine.config.offload_threshold() as usize {
+        instance::of_thread(engine).counters.below_threshold.add(1);
+        return software::run(session, request);
+    }
+    let rescue = Rescue::prepare(engine, request);
+    match rescue.offload(engine) {
+        Err(failed) if engine.config.fallback() && software::can_replace(&failed.error) => {
+            let Some(request) = failed.request else { return Err(failed) };
+            instance::of_thread(engine).counters.fallbacks.add(1);
+            software::run(session, request)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Keeps the input of an in-place operation until the device has said that all went well.
+///
+/// A device with modelled latency computes first and completes later; what is reset in between must still give
+/// the caller's input back. So there, and where software may have to do it again, the device works out of place.
+struct Rescue {
+    request: Request,
+    out_of_place: bool,
+    state: Option<Box<device_sim::StreamState>>,
+}
+
+impl Rescue {
+    fn prepare(engine: &Arc<Inner>, mut request: Request) -> Self {
+        let changes_buffer = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
+        let wanted = engine.config.fallback() || engine.config.device().is_modelled();
+        let out_of_place = changes_buffer && wanted && request.destination.is_none();
+        if out_of_place {
+            let room = request.buffer.len() + software::EXPANSION;
+            request.destination = Some(instance::of_thread(engine).buffer(room));
+        }
+        let state = request.state.clone().filter(|_| engine.config.fallback());
+        Self { request, out_of_place, state }
+    }
+
+    fn offload(self, engine: &Arc<Inner>) -> Result<Request, Box<Failed>> {
+        let Self { request, out_of_place, state } = self;
+        let outcome = match JobWait::here(engine) {
+            Some(wait) => drive(engine, wait, request),
+            None => {
+                instance::of_thread(engine).counters.blocked.add(1);
+                drive(engine, BlockWait, request)
+            }
+        };
+        match outcome {
+            Ok(mut request) => {
+                if out_of_place {
+                    Self::put_in_place(engine, &mut request);
+                }
+                Ok(request)
+            }
+            Err(mut failed) => {
+                if let Some(request) = &mut failed.request {
+                    Self::restore(engine, request, out_of_place, &failed.error);
+                    request.state = state;
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    fn restore(engine: &Arc<Inner>, request: &mut Request, out_of_place: bool, error: &Error) {
+        if !out_of_place {
+            return;
+        }
+        if let Some(output) = request.destination.take() {
+            instance::of_thread(engine).recycle(output);
+        }
+        if *error == Error::AuthFailed {
+            // The same as in place: what was not authentic is gone.
+            request.buffer.zeroize();
+        }
+    }
+
+    fn put_in_place(engine: &Arc<Inner>, request: &mut Request) {
+        if let Some(output) = request.destination.take() {
+            let input = std::mem::replace(&mut request.buffer, output);
+            instance::of_thread(engine).recycle(input);
+        }
+    }
+}
+
+/// What is left of an operation on the caller's stack while it waits.
+pub(crate) struct Flight<'e> {
+    engine: &'e Arc<Inner>,
+    pair_index: usize,
+    ticket: Ticket,
+    /// `None` once the request was taken or given up; what is in here is let go by [`Release`] too, because a
+    /// discarded job's frames are never dropped.
+    live: RefCell<Option<Live>>,
+}
+
+#[derive(Default)]
+struct Live {
+    wake_fd: Option<Arc<WakeFd>>,
+}
+
+impl<'e> Flight<'e> {
+    fn new(engine: &'e Arc<Inner>, pair_index: usize, ticket: Ticket, wake_fd: Option<Arc<WakeFd>>) -> Self {
+        Self { engine, pair_index, ticket, live: RefCell::new(Some(Live { wake_fd })) }
+    }
+
+    pub(crate) const fn engine(&self) -> &'e Arc<Inner> {
+        self.engine
+    }
+
+    fn remote(&self) -> &'e Remote {
+        &self.engine.remotes[self.pair_index]
+    }
+
+    fn state(&self) -> TicketState {
+        self.remote().state(self.ticket)
+    }
+
+    /// Whether the device still has to do something for this request.
+    pub(crate) fn is_waiting(&self) -> bool {
+        wait::is_waiting(self.state())
+    }
+
+    pub(crate) fn wake_state(&self) -> WakeState {
+        self.remote().wake_state(self.ticket)
+    }
+
+    pub(crate) fn cancel_wake(&self) -> bool {
+        self.remote().cancel_wake(self.ticket)
+    }
+
+    pub(crate) fn replace_waker(&self, waker: Waker) -> bool {
+        self.remote().replace_waker(self.ticket, waker)
+    }
+
+    /// Waits until a callback that runs on the device has returned. On a stepped device it may be running below
+    /// us, on this very stack, and cannot return before we do.
+    pub(crate) fn await_callback(&self) {
+        if self.engine.device.is_stepped() {
+            return;
+        }
+        while self.wake_state() == WakeState::Sending {
+            std::thread::yield_now();
+        }
+    }
+
+    fn with_wake_fd<R>(&self, body: impl FnOnce(&WakeFd) -> R) -> Option<R> {
+        self.live.borrow().as_ref().and_then(|live| live.wake_fd.as_deref()).map(body)
+    }
+
+    pub(crate) fn has_wake_fd(&self) -> bool {
+        self.live.borrow().as_ref().is_some_and(|live| live.wake_fd.is_some())
+    }
+
+    /// Takes this request's token off the wake fd, where it has one. `false`: it is not there.
+    pub(crate) fn take_token(&self) -> bool {
+        self.with_wake_fd(WakeFd::take).unwrap_or(false)
+    }
+
+    /// Gives up a token that was sent and is not there.
+    pub(crate) fn forgo_token(&self) {
+        self.with_wake_fd(WakeFd::forgo);
+    }
+
+    pub(crate) fn drain(&self) {
+        self.with_wake_fd(WakeFd::drain);
+    }
+
+    pub(crate) fn forget_wake_fd(&self) {
+        if let Some(live) = &mut *self.live.borrow_mut() {
+            live.wake_fd = None;
+        }
+    }
+
+    /// Takes the result. A request that was delivered by reaping carries no waker, and so no code of others that
+    /// could run in here; it is taken through this thread's own end of the pair, which costs less.
+    fn take(&self) -> Option<(Request, Status)> {
+        let instance = instance::of_thread(self.engine);
+        let plain = self.engine.config.delivery() == DeliveryMode::Poll;
+        let taken = if plain && instance.pair_index() == self.pair_index {
+            instance.with_pair(|pair| pair.take(self.ticket))
+        } else {
+            self.remote().take(self.ticket)
+        };
+        taken.inspect(|_| self.landed())
+    }
+
+    /// The request is no longer this flight's.
+    fn landed(&self) {
+        let live = self.live.borrow_mut().take();
+        drop(live);
+    }
+
+    /// Takes the request back before it is done; waits at most for one batch's computation.
+    fn give_up(&self) -> Option<Request> {
+        let live = self.live.borrow_mut().take()?;
+        if self.engine.is_foreign() {
+            // A forked child: the parent's worker will never let go of the cell, and the fd is the parent's.
+            return None;
+        }
+        if let Some(wake_fd) = live.wake_fd
+            && !self.cancel_wake()
+        {
+            while self.wake_state() == WakeState::Sending {
+                std::hint::spin_loop();
+            }
+            if !wake_fd.take() {
+                wake_fd.forgo();
+            }
+        } else {
+            self.cancel_wake();
+        }
+        self.remote().revoke(self.ticket)
+    }
+
+    fn abandon(&self) {
+        if let Some(mut request) = self.give_up() {
+            request.wipe();
+            instance::of_thread(self.engine).counters.abandoned.add(1);
+        }
+    }
+}
+
+impl Release for Flight<'_> {
+    fn release(&self) {
+        self.abandon();
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// Goes round the state machine until the request is done.
+fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Result<Request, Box<Failed>> {
+    request.user_data = wait.token();
+    let flight = submit(engine, &mut wait, request)?;
+    loop {
+        wait.pause(&flight);
+        if engine.is_foreign() {
+            return Err(Failed::new(Error::Forked, None));
+        }
+        match flight.state() {
+            TicketState::Done(status) => {
+                if wait.take_wake(&flight)
+                    && let Some((request, _)) = flight.take()
+                {
+                    wait.done(engine);
+                    return finish(status, request);
+                }
+                wait.spurious(&flight);
+            }
+            TicketState::Stale => return Err(Failed::new(Error::Closed, None)),
+            _ => wait.spurious(&flight),
+        }
+    }
+}
+
+/// Into the ring, or into the line for a slot.
+fn submit<'e, W: Wait>(
+    engine: &'e Arc<Inner>,
+    wait: &mut W,
+    request: Request,
+) -> Result<Flight<'e>, Box<Failed>> {
+    if engine.faults.hits(FaultKind::NoMem) {
+        return Err(Failed::new(Error::NoMemory, request));
+    }
+    let Armed { delivery, wake_fd } = match wait.arm(engine) {
+        Ok(armed) => armed,
+        Err(error) => return Err(refused(wait, error, request)),
+    };
+    let instance = instance::of_thread(engine);
+    let mut status = WaitStatus::Ok;
+    let submitted = instance.with_pair(|pair| match pair.submit(request, delivery) {
+        Err(Refused { reason: RefusedReason::Full, request, delivery }) => {
+            status = WaitStatus::Eagain;
+            instance.counters.parked.add(1);
+            pair.park(request, delivery)
+        }
+        outcome => outcome,
+    });
+    match submitted {
+        Ok(ticket) => {
+            wait.set_status(status);
+            Ok(Flight::new(engine, instance.pair_index(), ticket, wake_fd))
+        }
+        Err(refusal) => Err(refused(wait, refusal_error(refusal.reason), refusal.request)),
+    }
+}
+
+const fn refusal_error(reason: RefusedReason) -> Error {
+    match reason {
+        RefusedReason::DeviceDead => Error::DeviceDead,
+        _ => Error::Closed,
+    }
+}
+
+fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed> {
+    wait.set_status(WaitStatus::Err);
+    Failed::new(error, request)
+}
+
+/// The device's status, as the caller's result.
+fn finish(status: Status, request: Request) -> Result<Request, Box<Failed>> {
+    match software::error_of(status) {
+        None => Ok(request),
+        Some(error) => Err(Failed::new(error, request)),
+    }
+}

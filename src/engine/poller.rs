@@ -1,0 +1,108 @@
+//! Polling: which jobs may go on, told by token instead of by fd.
+//!
+//! ```text
+//!   completion ring ──reap──►  tokens of this thread ──► Engine::poll(max, |token| ..)
+//!      (one pair)        └───► tokens of other threads on the pair: forwarded to their ready lists,
+//!                              and their interrupt is raised
+//!   free slot granted ───────► ready list of the job's thread
+//! ```
+//!
+//! Each engine and thread has one poller: a ready list that anybody may add to, and an interrupt that is raised
+//! when something was added while its thread had said that it would sleep.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use device_sim::Interrupt;
+
+/// The ready list and interrupt of one engine and thread.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    owner: u32,
+    interrupt: Arc<Interrupt>,
+    ready: Mutex<VecDeque<u64>>,
+    waiting: AtomicUsize,
+}
+
+impl Poller {
+    fn new(owner: u32) -> io::Result<Self> {
+        Ok(Self {
+            owner,
+            interrupt: Arc::new(Interrupt::new()?),
+            ready: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// The number by which completions name the thread.
+    pub(crate) const fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    pub(crate) const fn interrupt(&self) -> &Arc<Interrupt> {
+        &self.interrupt
+    }
+
+    /// Adds a token from any thread and raises the interrupt if the owner sleeps.
+    pub(crate) fn push(&self, token: u64) {
+        {
+            let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            ready.push_back(token);
+            self.waiting.store(ready.len(), Ordering::Release);
+        }
+        // Pairs with the fence of the owner, who arms the interrupt and then looks at `waiting`.
+        fence(Ordering::SeqCst);
+        self.interrupt.raise();
+    }
+
+    /// The next token, oldest first. Costs one load when there is none.
+    pub(crate) fn pop(&self) -> Option<u64> {
+        if !self.has_ready() {
+            return None;
+        }
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = ready.pop_front();
+        self.waiting.store(ready.len(), Ordering::Release);
+        token
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+}
+
+/// The pollers of one engine, by owner number, so that completions can be forwarded between threads.
+///
+/// Numbers are not reused: a late completion of a thread that has ended must not reach another thread.
+#[derive(Debug, Default)]
+pub(crate) struct Pollers {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u32,
+    by_owner: HashMap<u32, Weak<Poller>>,
+}
+
+impl Pollers {
+    pub(crate) fn register(&self) -> io::Result<Arc<Poller>> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.by_owner.retain(|_, poller| poller.strong_count() > 0);
+        let poller = Arc::new(Poller::new(table.next)?);
+        table.by_owner.insert(poller.owner, Arc::downgrade(&poller));
+        table.next = table.next.wrapping_add(1);
+        Ok(poller)
+    }
+
+    /// Gives `token` to thread `owner`; `false` when that thread is gone.
+    pub(crate) fn forward(&self, owner: u32, token: u64) -> bool {
+        let poller = {
+            let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+            table.by_owner.get(&owner).and_then(Weak::upgrade)
+        };
+        poller.inspect(|poller| poller.push(token)).is_some()
+    }
+}

@@ -1,0 +1,40 @@
+//! The same work in the calling thread: small requests, and the device's failures where that is switched on.
+
+use device_sim::{Request, Session, Status};
+
+use super::offload::Failed;
+use crate::error::Error;
+
+/// How many bytes more than its input an operation may give: one block of padding.
+pub(crate) const EXPANSION: usize = 16;
+
+/// Computes `request` here and now.
+pub(crate) fn run(session: &Session, mut request: Request) -> Result<Request, Box<Failed>> {
+    match error_of(session.execute(&mut request)) {
+        None => Ok(request),
+        Some(error) => Err(Failed::new(error, request)),
+    }
+}
+
+/// Whether software can stand in after `error`: the device or the way to it failed, not the request.
+pub(crate) const fn can_replace(error: &Error) -> bool {
+    error.is_device_failure() || matches!(error, Error::NoMemory | Error::WakeFd(_))
+}
+
+/// What a status means to the caller; `None` for success.
+pub(crate) const fn error_of(status: Status) -> Option<Error> {
+    match status {
+        Status::Ok => None,
+        Status::AuthFailed => Some(Error::AuthFailed),
+        Status::InvalidArgs => {
+            Some(Error::InvalidArgument("the length or the initialisation vector does not fit the session"))
+        }
+        Status::InvalidSession | Status::Unsupported => {
+            Some(Error::InvalidArgument("the operation does not fit the session"))
+        }
+        Status::Reset => Some(Error::Reset),
+        Status::DeviceDead => Some(Error::DeviceDead),
+        Status::Closed => Some(Error::Closed),
+        _ => Some(Error::DeviceFailed),
+    }
+}

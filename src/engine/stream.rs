@@ -1,0 +1,210 @@
+//! Multi-part operations: a message in pieces, each a request of its own.
+//!
+//! The state between pieces travels in the requests by value, so a stream holds no place on the device while it
+//! rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with it: the
+//! stream is *poisoned*, and every later call says [`Error::StreamPoisoned`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use device_sim::{Iv, Operation, Part, Request, StreamState, Tag};
+
+use super::session::SessionCore;
+use super::software;
+use crate::error::{Error, OpError};
+
+/// What all streams are made of.
+struct Stream {
+    core: Arc<SessionCore>,
+    operation: Operation,
+    iv: Iv,
+    aad: Vec<u8>,
+    state: State,
+}
+
+enum State {
+    Fresh,
+    Between(Box<StreamState>),
+    /// In flight; what stays here after a failure.
+    Poisoned,
+}
+
+impl Stream {
+    fn new(core: Arc<SessionCore>, operation: Operation, iv: &[u8], aad: &[u8]) -> Self {
+        Self { core, operation, iv: Iv::new(iv), aad: aad.to_vec(), state: State::Fresh }
+    }
+
+    fn run(&mut self, part: Part, buffer: Vec<u8>, tag: Tag) -> Result<Request, OpError> {
+        let mut request = self.core.request(self.operation, buffer);
+        request.part = part;
+        request.tag = tag;
+        match std::mem::replace(&mut self.state, State::Poisoned) {
+            State::Poisoned => return Err(OpError::new(Error::StreamPoisoned, request.buffer, None)),
+            State::Fresh => {
+                request.iv = std::mem::take(&mut self.iv);
+                request.aad = std::mem::take(&mut self.aad);
+            }
+            State::Between(state) => request.state = Some(state),
+        }
+        let mut request = self.core.run(request)?;
+        if let Some(state) = request.state.take() {
+            self.state = State::Between(state);
+        }
+        Ok(request)
+    }
+
+    /// One piece; the output takes the buffer's place and may be shorter or longer by the bytes of a block.
+    fn update(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+        // Held-back bytes of the piece before come out with this one, and the device does not allocate.
+        buffer.reserve(2 * software::EXPANSION);
+        Ok(self.run(Part::Update, buffer, Tag::default())?.buffer)
+    }
+
+    fn finish(&mut self, tag: Tag) -> Result<Request, OpError> {
+        self.run(Part::Final, Vec::with_capacity(2 * software::EXPANSION), tag)
+    }
+}
+
+macro_rules! stream_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name(Stream);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let state = match self.0.state {
+                    State::Fresh => "fresh",
+                    State::Between(_) => "between parts",
+                    State::Poisoned => "poisoned",
+                };
+                f.debug_tuple(stringify!($name)).field(&state).finish()
+            }
+        }
+    };
+}
+
+stream_type! {
+    /// A multi-part encryption or decryption.
+    ///
+    /// Block modes give out whole blocks and hold the rest; decryption with padding holds the last block until
+    /// `finish`. An XTS stream is one data unit.
+    CipherStream
+}
+
+impl CipherStream {
+    pub(crate) fn new(core: Arc<SessionCore>, operation: Operation, iv: &[u8]) -> Self {
+        Self(Stream::new(core, operation, iv, &[]))
+    }
+
+    /// The output for the next piece.
+    ///
+    /// # Errors
+    /// As `CipherSession::encrypt`; the stream is poisoned by any of them.
+    pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+        self.0.update(buffer)
+    }
+
+    /// The rest of the output.
+    ///
+    /// # Errors
+    /// [`Error::AuthFailed`] for wrong padding, [`Error::InvalidArgument`] for an incomplete block.
+    pub fn finish(mut self) -> Result<Vec<u8>, OpError> {
+        Ok(self.0.finish(Tag::default())?.buffer)
+    }
+}
+
+stream_type! {
+    /// A multi-part AEAD encryption.
+    AeadSealer
+}
+
+impl AeadSealer {
+    pub(crate) fn new(core: Arc<SessionCore>, nonce: &[u8], aad: &[u8]) -> Self {
+        Self(Stream::new(core, Operation::Encrypt, nonce, aad))
+    }
+
+    /// The ciphertext of the next piece.
+    ///
+    /// # Errors
+    /// As `AeadSession::seal`; the stream is poisoned by any of them.
+    pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+        self.0.update(buffer)
+    }
+
+    /// The rest of the ciphertext (empty for GCM) and the tag.
+    ///
+    /// # Errors
+    /// As [`AeadSealer::update`].
+    pub fn finish(mut self) -> Result<(Vec<u8>, Tag), OpError> {
+        let request = self.0.finish(Tag::default())?;
+        Ok((request.buffer, request.tag))
+    }
+}
+
+stream_type! {
+    /// A multi-part AEAD decryption. Plaintext is *not authenticated* until `finish` has succeeded.
+    AeadOpener
+}
+
+impl AeadOpener {
+    pub(crate) fn new(core: Arc<SessionCore>, nonce: &[u8], aad: &[u8]) -> Self {
+        Self(Stream::new(core, Operation::Decrypt, nonce, aad))
+    }
+
+    /// The plaintext of the next piece, not authenticated yet.
+    ///
+    /// # Errors
+    /// As `AeadSession::seal`; the stream is poisoned by any of them.
+    pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+        self.0.update(buffer)
+    }
+
+    /// Whether all that was given out is authentic.
+    ///
+    /// # Errors
+    /// [`Error::AuthFailed`]: throw away what was given out.
+    pub fn finish(mut self, tag: &[u8]) -> Result<Vec<u8>, OpError> {
+        match Tag::new(tag) {
+            Some(tag) => Ok(self.0.finish(tag)?.buffer),
+            None => Err(OpError::new(Error::InvalidArgument("a tag has at most 16 bytes"), Vec::new(), None)),
+        }
+    }
+}
+
+macro_rules! digest_stream {
+    ($(#[$doc:meta])* $name:ident, $operation:expr) => {
+        stream_type! { $(#[$doc])* $name }
+
+        impl $name {
+            pub(crate) fn new(core: Arc<SessionCore>) -> Self {
+                Self(Stream::new(core, $operation, &[], &[]))
+            }
+
+            /// Takes in the next piece and gives its buffer back unchanged.
+            ///
+            /// # Errors
+            /// The device's failures; the stream is poisoned by any of them.
+            pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+                Ok(self.0.run(Part::Update, buffer, Tag::default())?.buffer)
+            }
+
+            /// The result.
+            ///
+            /// # Errors
+            /// The device's failures.
+            pub fn finish(mut self) -> Result<Tag, OpError> {
+                Ok(self.0.finish(Tag::default())?.tag)
+            }
+        }
+    };
+}
+
+digest_stream! {
+    /// A multi-part digest.
+    HashStream, Operation::Digest
+}
+
+digest_stream! {
+    /// A multi-part MAC.
+    MacStream, Operation::Mac
+}

@@ -1,0 +1,323 @@
+//! How a caller waits: the seam between an operation and whoever asked for it.
+//!
+//! ```text
+//!                     arm            pause                 take_wake
+//!   JobWait     wake fd, callback    leaves the job        reads its token, or cancels the wake
+//!               or completion ring
+//!   BlockWait   this thread's waker  spins, then sleeps;   cancels the wake
+//!               (nothing, stepped)   stepped: steps
+//! ```
+//!
+//! An operation is one state machine (see `offload`); a way of waiting is a [`Wait`]. Another job framework fills
+//! the same trait with its own four functions.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use device_sim::{Delivery, Interrupt, TicketState, WakeState};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Inner;
+use super::config::DeliveryMode;
+use super::fault::FaultKind;
+use super::instance;
+use super::offload::Flight;
+use super::wake_fd::{CallbackWaker, Registration, WakeFd};
+use crate::error::Error;
+use crate::job::{self, Pause, WaitStatus};
+
+/// How often a blocked caller looks before it sleeps: about what one wake of a sleeping thread costs.
+const SPINS: u32 = 2_000;
+
+/// One way of waiting for the device.
+pub(crate) trait Wait {
+    /// Says how the device shall announce that the request is done. Called once, before the submission.
+    fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error>;
+
+    /// Gives control away until it may be worth looking; returning early is always allowed.
+    fn pause(&mut self, flight: &Flight<'_>);
+
+    /// Takes the wake of a request that is done, or cancels it. `false`: it is on its way, so pause once more.
+    fn take_wake(&mut self, flight: &Flight<'_>) -> bool;
+
+    /// A pause ended and nothing was done.
+    fn spurious(&mut self, flight: &Flight<'_>);
+
+    /// Tells the application why it waits.
+    fn set_status(&mut self, status: WaitStatus);
+
+    /// What reaping hands out for this caller.
+    fn token(&self) -> u64;
+
+    /// The request was taken.
+    fn done(&mut self, engine: &Arc<Inner>);
+}
+
+/// How a request's completion is announced, and the wake fd if it is by one.
+pub(crate) struct Armed {
+    pub(crate) delivery: Delivery,
+    pub(crate) wake_fd: Option<Arc<WakeFd>>,
+}
+
+impl Armed {
+    const fn plain(delivery: Delivery) -> Self {
+        Self { delivery, wake_fd: None }
+    }
+}
+
+/// Waits by pausing the current job.
+#[derive(Debug)]
+pub(crate) struct JobWait {
+    token: u64,
+    polled: bool,
+    /// The context was freed, or pausing became impossible: wait in the thread from here on.
+    blocked: bool,
+}
+
+impl JobWait {
+    /// A wait for the job that runs here; `None` where the caller has to block (no job, no wait context, pause
+    /// blocked, or the thread is panicking).
+    pub(crate) fn here(engine: &Inner) -> Option<Self> {
+        let job = job::current()?;
+        let can = job::can_pause() && job.wait_ctx().is_some();
+        let polled = engine.config.delivery() == DeliveryMode::Poll;
+        can.then(|| Self { token: job.token(), polled, blocked: false })
+    }
+
+    /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
+    /// context.
+    fn arm_context(engine: &Arc<Inner>) -> Result<Option<Armed>, Error> {
+        let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) else { return Ok(None) };
+        if Registration::find(&ctx, engine.wait_key()).is_none() && engine.faults.hits(FaultKind::FdFail) {
+            return Err(Error::WakeFd(Errno::EMFILE));
+        }
+        // Registered with a callback too: its cleanup is the only word of the context's end.
+        let registration =
+            Registration::of(&ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)?;
+        Ok(Some(match ctx.callback() {
+            Some(callback) => Armed::plain(Delivery::Wake(Waker::from(Arc::new(CallbackWaker(callback))))),
+            None => Armed {
+                delivery: Delivery::Wake(registration.waker().clone()),
+                wake_fd: Some(Arc::clone(registration.fd())),
+            },
+        }))
+    }
+
+    fn context_is_gone() -> bool {
+        job::current().and_then(|job| job.wait_ctx()).is_none()
+    }
+
+    /// Nobody could be told any more: the wake goes to this thread, which waits for it.
+    fn block_from_here(&mut self, flight: &Flight<'_>) {
+        self.blocked = true;
+        flight.forget_wake_fd();
+        BlockWait.redirect(flight);
+    }
+}
+
+impl Wait for JobWait {
+    fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error> {
+        if self.blocked {
+            return BlockWait.arm(engine);
+        }
+        if self.polled {
+            let instance = instance::of_thread(engine);
+            return instance
+                .with_poller(engine, |poller| Armed::plain(Delivery::Reap { owner: poller.owner() }));
+        }
+        match Self::arm_context(engine)? {
+            Some(armed) => Ok(armed),
+            None => {
+                self.blocked = true;
+                BlockWait.arm(engine)
+            }
+        }
+    }
+
+    fn pause(&mut self, flight: &Flight<'_>) {
+        if self.blocked {
+            return BlockWait.pause(flight);
+        }
+        instance::of_thread(flight.engine()).counters.pauses.add(1);
+        let pause = job::pause_with(flight);
+        instance::of_thread(flight.engine()).counters.resumes.add(1);
+        if pause != Pause::Resumed || (!self.polled && Self::context_is_gone()) {
+            self.block_from_here(flight);
+        }
+    }
+
+    fn take_wake(&mut self, flight: &Flight<'_>) -> bool {
+        if self.blocked {
+            return BlockWait.take_wake(flight);
+        }
+        match flight.wake_state() {
+            WakeState::Armed => flight.cancel_wake() || self.take_wake(flight),
+            // The write is under way: the token is there already, or it will make the fd readable once more.
+            WakeState::Sending if flight.has_wake_fd() => flight.take_token(),
+            WakeState::Sending => {
+                flight.await_callback();
+                true
+            }
+            WakeState::Sent => {
+                if !flight.take_token() {
+                    flight.forgo_token();
+                }
+                true
+            }
+            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => true,
+        }
+    }
+
+    fn spurious(&mut self, flight: &Flight<'_>) {
+        if !self.blocked {
+            instance::of_thread(flight.engine()).counters.spurious_resumes.add(1);
+            flight.drain();
+        }
+    }
+
+    fn set_status(&mut self, status: WaitStatus) {
+        if let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) {
+            ctx.set_status(status);
+        }
+    }
+
+    fn token(&self) -> u64 {
+        self.token
+    }
+
+    fn done(&mut self, engine: &Arc<Inner>) {
+        if self.blocked {
+            BlockWait.done(engine);
+        }
+    }
+}
+
+/// Waits in the calling thread.
+#[derive(Debug)]
+pub(crate) struct BlockWait;
+
+impl BlockWait {
+    /// This thread's waker; under polling the thread sleeps on its interrupt, for it has to reap meanwhile.
+    fn waker(engine: &Arc<Inner>) -> Result<Option<Waker>, Error> {
+        let instance = instance::of_thread(engine);
+        if engine.device.is_stepped() {
+            return Ok(None);
+        }
+        match engine.config.delivery() {
+            DeliveryMode::Wake => Ok(Some(Waker::from(Arc::clone(&instance.thread_waker)))),
+            DeliveryMode::Poll => {
+                let interrupt = Arc::clone(instance.poller(engine)?.interrupt());
+                Ok(Some(Waker::from(Arc::new(InterruptWaker(interrupt)))))
+            }
+        }
+    }
+
+    /// Moves a wake that was armed for somebody else to this thread. Where it is being sent already, or cannot
+    /// be redirected, the request is done or will be seen done by the spinning below.
+    fn redirect(self, flight: &Flight<'_>) {
+        if let Ok(Some(waker)) = Self::waker(flight.engine()) {
+            flight.replace_waker(waker);
+        }
+    }
+
+    fn step(flight: &Flight<'_>) {
+        let engine = flight.engine();
+        if !engine.device.step() {
+            Self::reap(engine);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Under polling, slots become free by reaping, and this thread may be the only one to do it.
+    fn reap(engine: &Arc<Inner>) -> usize {
+        if engine.config.delivery() != DeliveryMode::Poll {
+            return 0;
+        }
+        let instance = instance::of_thread(engine);
+        instance.with_poller(engine, |poller| instance.reap(engine, poller.owner())).unwrap_or(0)
+    }
+
+    fn sleep(flight: &Flight<'_>) {
+        let engine = flight.engine();
+        let instance = instance::of_thread(engine);
+        if engine.config.delivery() == DeliveryMode::Wake {
+            return instance.thread_waker.sleep();
+        }
+        let Ok(poller) = instance.poller(engine) else { return std::thread::yield_now() };
+        poller.interrupt().arm();
+        instance.armed.set(true);
+        let pending = engine.remotes[instance.pair_index()].completions_pending();
+        if !pending && flight.is_waiting() {
+            let fd = PollFd::new(poller.interrupt().as_fd(), PollFlags::POLLIN);
+            // An interrupted sleep is a short one; whoever waits looks again.
+            let _ = poll(&mut [fd], PollTimeout::NONE);
+        }
+        instance.disarm(&poller);
+    }
+}
+
+impl Wait for BlockWait {
+    fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error> {
+        let waker = Self::waker(engine)?;
+        Ok(Armed::plain(waker.map_or(Delivery::Silent, Delivery::Wake)))
+    }
+
+    fn pause(&mut self, flight: &Flight<'_>) {
+        if flight.engine().device.is_stepped() {
+            return Self::step(flight);
+        }
+        for _ in 0..SPINS {
+            if !flight.is_waiting() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        if Self::reap(flight.engine()) == 0 {
+            Self::sleep(flight);
+        }
+    }
+
+    fn take_wake(&mut self, flight: &Flight<'_>) -> bool {
+        // A wake that comes late ends the thread's next sleep early, and that sleep looks again.
+        flight.cancel_wake();
+        true
+    }
+
+    fn spurious(&mut self, _flight: &Flight<'_>) {}
+
+    fn set_status(&mut self, _status: WaitStatus) {}
+
+    fn token(&self) -> u64 {
+        0
+    }
+
+    fn done(&mut self, engine: &Arc<Inner>) {
+        if engine.config.delivery() != DeliveryMode::Poll {
+            return;
+        }
+        // The sleep may have taken the interrupt that the application waits for: tell it again.
+        let instance = instance::of_thread(engine);
+        let _ = instance.with_poller(engine, |poller| {
+            if !instance.arm(engine, poller) {
+                poller.interrupt().raise();
+            }
+        });
+    }
+}
+
+/// Ends the sleep of a thread that waits on its interrupt.
+#[derive(Debug)]
+struct InterruptWaker(Arc<Interrupt>);
+
+impl Wake for InterruptWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.raise();
+    }
+}
+
+/// Whether a ticket in this state still waits for the device.
+pub(crate) const fn is_waiting(state: TicketState) -> bool {
+    matches!(state, TicketState::Parked | TicketState::InFlight)
+}

@@ -1,0 +1,169 @@
+//! What can go wrong, from the side of the person who has to act on it.
+//!
+//! Misuse of the interface is apart from failures of the device; a failure of the device says whether another
+//! try may help ([`Error::is_retryable`]); and an error that ends an operation on owned buffers carries them back
+//! ([`OpError`]).
+
+use std::{fmt, io};
+
+use device_sim::{ConfigError, OpenError, SessionError};
+use nix::errno::Errno;
+
+use crate::job::{Misuse, NoJobs};
+
+/// Why an operation did not succeed.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The tag or the padding of a message is wrong. The message was tampered with or the key is not the right
+    /// one; nothing more is said, and no plaintext is given.
+    #[error("authentication failed")]
+    AuthFailed,
+    /// The engine was closed while the operation was in flight.
+    #[error("the engine was closed")]
+    Closed,
+    /// The configuration text has a mistake; the message names the key and what is allowed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The device died (a worker of it panicked). Nothing succeeds until `engine.device().reset()`.
+    #[error("the device is dead and needs a reset")]
+    DeviceDead,
+    /// The device failed this request. Another try may succeed.
+    #[error("the device failed the request")]
+    DeviceFailed,
+    /// The operation, or the engine, was inherited over a `fork`. A child opens an engine of its own.
+    #[error("the engine belongs to the parent process; open another after fork")]
+    Forked,
+    /// A length or an initialisation vector does not fit the session.
+    #[error("invalid argument: {0}")]
+    InvalidArgument(&'static str),
+    /// The interface was used in a way that cannot work.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+    /// No more jobs in this thread's pool. Retry when one has finished.
+    #[error(transparent)]
+    NoJobs(#[from] NoJobs),
+    /// No memory for the request. Another try may succeed.
+    #[error("out of memory at submission")]
+    NoMemory,
+    /// The output does not fit the slice that was given.
+    #[error("the output needs {needed} bytes, the slice has {given}")]
+    OutputTooSmall {
+        /// Bytes that the output has.
+        needed: usize,
+        /// Bytes that the slice has.
+        given: usize,
+    },
+    /// The device was reset while the request was in flight. Another try may succeed.
+    #[error("the device was reset")]
+    Reset,
+    /// The session cannot be made; the message says what is allowed.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// An earlier piece of this multi-part operation failed or was given up, so its state is lost. Start again.
+    #[error("an earlier part of this stream failed; start a new stream")]
+    StreamPoisoned,
+    /// A worker thread could not be started.
+    #[error("no thread for a worker of the device: {0}")]
+    Thread(Errno),
+    /// The eventfd that announces completions could not be made (`EMFILE`: too many open files) or read.
+    /// Another try may succeed when files were closed.
+    #[error("wake fd: {0}")]
+    WakeFd(Errno),
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Config(error) => Self::Config(error),
+            OpenError::Thread(error) => Self::Thread(errno(&error)),
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// The number behind an error of the operating system.
+pub(crate) fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
+impl Error {
+    /// Whether the same call may succeed later without any other change by the caller.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::DeviceFailed
+                | Self::NoJobs(_)
+                | Self::NoMemory
+                | Self::Reset
+                | Self::Thread(_)
+                | Self::WakeFd(_)
+        )
+    }
+
+    /// Whether the device failed, as opposed to the caller, the message or this process.
+    pub const fn is_device_failure(&self) -> bool {
+        matches!(self, Self::DeviceDead | Self::DeviceFailed | Self::Reset)
+    }
+}
+
+/// An [`Error`] that gives the caller's buffers back.
+///
+/// The buffer holds the caller's input, unchanged, with two exceptions: after [`Error::AuthFailed`] it is empty
+/// (what it held was wiped), and after [`Error::DeviceDead`] on a device without modelled latency and without
+/// fallback its content is unspecified (a worker died in the middle of it).
+///
+/// `?` turns it into an [`Error`] and drops the buffers.
+pub struct OpError {
+    error: Error,
+    buffer: Vec<u8>,
+    destination: Option<Vec<u8>>,
+}
+
+impl OpError {
+    pub(crate) const fn new(error: Error, buffer: Vec<u8>, destination: Option<Vec<u8>>) -> Self {
+        Self { error, buffer, destination }
+    }
+
+    /// What went wrong.
+    pub const fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The error and the buffer that went into the call.
+    pub fn into_parts(self) -> (Error, Vec<u8>) {
+        (self.error, self.buffer)
+    }
+
+    /// The error and both buffers of an out-of-place call.
+    pub fn into_buffers(self) -> (Error, Vec<u8>, Option<Vec<u8>>) {
+        (self.error, self.buffer, self.destination)
+    }
+}
+
+impl fmt::Debug for OpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpError")
+            .field("error", &self.error)
+            .field("buffer_len", &self.buffer.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for OpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for OpError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<OpError> for Error {
+    fn from(error: OpError) -> Self {
+        error.error
+    }
+}

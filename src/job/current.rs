@@ -1,0 +1,121 @@
+//! The running job, seen from inside.
+#![expect(unsafe_code, reason = "keeps a release hook for as long as its frame is paused")]
+
+use std::marker::PhantomData;
+use std::mem;
+use std::panic;
+use std::thread;
+
+use super::fiber::Signal;
+use super::pool::Pool;
+use super::raw::Handle;
+use super::record::{Record, State};
+use super::{Unwinding, WaitCtxRef};
+
+/// What [`pause`] did.
+#[must_use = "only `Resumed` means that the job has paused"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The job has paused and was resumed. That says nothing about why (statement 41).
+    Resumed,
+    /// There is no job to pause.
+    NotInJob,
+    /// Pausing is blocked in this job ([`block_pause`](super::block_pause)).
+    Blocked,
+    /// The thread unwinds from a panic, or the job is being dropped.
+    Panicking,
+}
+
+/// What is to be done when a raw job is discarded while it is paused: take back what its frames would have returned.
+pub trait Release {
+    /// Called once, on the stack of whoever discards the job.
+    fn release(&self);
+}
+
+/// Pauses the running job: its [`resume`](super::Job::resume) returns [`Step::Paused`](super::Step::Paused), and
+/// this call returns when the job is resumed. The wait context's list of changes begins anew then (statement 18).
+///
+/// Outside a job, with pausing blocked, and while the thread panics it returns at once and changes nothing
+/// (statement 39).
+///
+/// If the job is dropped meanwhile, this call does not return but unwinds.
+#[inline]
+pub fn pause() -> Pause {
+    pause_here(None)
+}
+
+/// Like [`pause`], for frames that hold something which must be given back when the job is a raw one and is
+/// discarded while it is paused here. Typed jobs unwind instead, and `release` is not called.
+#[inline]
+pub fn pause_with(release: &dyn Release) -> Pause {
+    // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in this very
+    // call, and forgotten before the call returns or unwinds.
+    let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
+    pause_here(Some(release))
+}
+
+/// Whether [`pause`] would pause now.
+pub fn can_pause() -> bool {
+    running().is_some_and(|record| record.blocks.get() == 0) && !thread::panicking()
+}
+
+/// The job that runs here; `None` outside (statement 42).
+#[inline]
+pub fn current() -> Option<CurrentJob> {
+    running().map(|record| CurrentJob {
+        handle: record.handle(),
+        token: record.token.get(),
+        thread: PhantomData,
+    })
+}
+
+/// A job, as [`current`] found it running. It may be kept; it does not keep the job.
+#[derive(Debug)]
+pub struct CurrentJob {
+    handle: Handle,
+    token: u64,
+    /// Not `Send`, not `Sync`.
+    thread: PhantomData<*mut ()>,
+}
+
+impl CurrentJob {
+    /// The job's token ([`Job::token`](super::Job::token)), as it was when [`current`] was called.
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// The job's handle.
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// The job's wait context; `None` without one, when it was dropped, or when the job has ended (statement 43).
+    #[inline]
+    pub fn wait_ctx(&self) -> Option<WaitCtxRef> {
+        Pool::existing()?.find(self.handle)?.with_ctx(WaitCtxRef::new)?
+    }
+}
+
+#[inline]
+fn running<'a>() -> Option<&'a Record> {
+    Pool::existing()?.running()
+}
+
+#[inline]
+fn pause_here(release: Option<&'static dyn Release>) -> Pause {
+    let Some(record) = running() else { return Pause::NotInJob };
+    if record.blocks.get() > 0 {
+        return Pause::Blocked;
+    }
+    if thread::panicking() {
+        return Pause::Panicking;
+    }
+    record.release.set(release.map(std::ptr::from_ref));
+    let signal = record.leave(State::Paused);
+    record.release.set(None);
+    if signal == Signal::Unwind {
+        panic::resume_unwind(Box::new(Unwinding));
+    }
+    record.with_ctx(|ctx| ctx.reset_changes());
+    Pause::Resumed
+}

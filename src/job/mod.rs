@@ -1,0 +1,235 @@
+//! Jobs: code that can stop in the middle and go on later, on a stack of its own.
+//!
+//! ```text
+//!                    ┌──────────────────────────────────────────────┐
+//!    application     │  job (its own stack)                         │
+//!    Job::new ──────►│ Fresh                                        │
+//!    resume() ──────►│ Running ── calls ──► an engine ── pause() ─┐ │
+//!      = Paused ◄────│ Paused ◄───────────────────────────────────┘ │
+//!    resume() ──────►│ Running ── pause() returns Resumed ── ... ─┐ │
+//!      = Finished(T) │ ◄──────────────────────────────────────────┘ │
+//!    drop ──────────►│ unwinds: destructors run, the stack is free  │
+//!                    └──────────────────────────────────────────────┘
+//! ```
+//!
+//! A job belongs to the thread that made it. Any resume is legal: whoever pauses checks on return whether what it
+//! waits for has happened (statement 41). Jobs nest: a running job may make and resume others. The job's wake-up is
+//! announced in its [`WaitCtx`].
+//!
+//! ```text
+//!    Job, typed: closures, results, owners ─┐
+//!                                           ├─► pool: whose turn ─► record: one job ─► fiber: the switch
+//!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where it lies
+//!    current, block: the running job from inside · wait_ctx · hooks · config, stats, misuse
+//! ```
+//!
+//! # What to know before holding something across a pause
+//!
+//! Pausing leaves the thread to others while the job's frames stay. Everything that the thread shares is shared by
+//! its jobs (statement 56): `errno`, the signal mask, thread-locals. So do not pause
+//! - while holding a lock that others on this thread take: [`block_pause`] forbids it;
+//! - inside `LocalKey::with` of a thread-local with a destructor, if the job may outlive it: a job that is kept in
+//!   another thread-local may be unwound when the first is gone;
+//! - with frames of foreign code below, if the job may be dropped: they are unwound, which C code does not survive.
+//!
+//! A job that is leaked (`mem::forget`, or a cycle of `Rc`s) keeps its stack for ever; so does one that is still
+//! unfinished when its thread ends ([`leaks`] lists them).
+
+mod block;
+mod config;
+mod current;
+mod fiber;
+mod hooks;
+mod memory;
+mod misuse;
+mod pool;
+pub mod raw;
+mod record;
+mod stack;
+mod stats;
+mod typed;
+mod wait_ctx;
+
+use std::fmt;
+use std::marker::PhantomData;
+
+pub use block::{PauseBlock, block_pause};
+pub use config::PoolConfig;
+pub use current::{CurrentJob, Pause, Release, can_pause, current, pause, pause_with};
+pub use misuse::{InitError, Misuse, NoJobs, StartError};
+pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
+pub use wait_ctx::{Callback, ChangedFds, Cleanup, WaitCtx, WaitCtxRef, WaitFd, WaitKey, WaitStatus};
+
+use pool::Pool;
+use typed::Live;
+
+/// What [`Job::resume`] came back with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<T> {
+    /// The job has paused: resume it when its wait context says so, or at any time.
+    Paused,
+    /// The job has ended with this result.
+    Finished(T),
+}
+
+/// A job: a closure that may [`pause`], and be resumed until it has finished.
+///
+/// Dropping a paused job unwinds its stack, so that what the closure owns is dropped; while the thread panics this
+/// is put off until the thread's next job operation, or its end. A panic in the closure goes to whoever resumes.
+///
+/// It belongs to one thread (statement 53):
+///
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(simaccel::Job::without_ctx(|| ()).unwrap());
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use simaccel::{Job, Step, WaitCtx, job};
+///
+/// let ctx = WaitCtx::new();
+/// let mut job = Job::new(&ctx, || {
+///     job::pause();
+///     42
+/// })?;
+/// assert_eq!(job.resume()?, Step::Paused);
+/// assert_eq!(job.resume()?, Step::Finished(42));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Job<T: 'static> {
+    live: Option<Live<T>>,
+    token: u64,
+    /// Not `Send`, not `Sync`.
+    thread: PhantomData<*mut ()>,
+}
+
+impl<T: 'static> Job<T> {
+    /// A job that announces its wake-ups in `ctx`. It does not run before it is resumed. The closure, and later its
+    /// result, lie on the job's own stack, or on the heap when either is larger than 512 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`NoJobs`] when the thread has as many jobs as it may have, or there is no memory for another stack; `f` is
+    /// dropped.
+    #[inline]
+    pub fn new<F>(ctx: &WaitCtx, f: F) -> Result<Self, NoJobs>
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        Live::new(Some(ctx), f).map(Self::from_live)
+    }
+
+    /// A job without a wait context: engines block in it instead of pausing (statement 29).
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    #[inline]
+    pub fn without_ctx<F>(f: F) -> Result<Self, NoJobs>
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        Live::new(None, f).map(Self::from_live)
+    }
+
+    /// Runs the job until it pauses or finishes.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Finished`] when it has finished already; [`Misuse::Panicking`] while the thread unwinds;
+    /// [`Misuse::ThreadEnded`] in destructors of thread-locals. The job is as it was.
+    ///
+    /// # Panics
+    ///
+    /// With the payload of the job's panic, if it panics. The job has then finished.
+    #[inline(always)] // see fiber.rs on returns
+    pub fn resume(&mut self) -> Result<Step<T>, Misuse> {
+        Live::resume(&mut self.live)
+    }
+
+    /// The number that names the job to its engines: what `Engine::poll` hands out. By default the bits of the
+    /// job's [`raw::Handle`].
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// Sets the token.
+    pub fn set_token(&mut self, token: u64) {
+        self.token = token;
+        if let Some(live) = &self.live {
+            live.record().token.set(token);
+        }
+    }
+
+    /// The job's wait context; `None` without one, when it was dropped, or when the job has finished.
+    pub fn wait_ctx(&self) -> Option<WaitCtxRef> {
+        self.live.as_ref()?.record().with_ctx(WaitCtxRef::new)?
+    }
+
+    /// Whether the job has given its result, or its panic.
+    pub fn is_finished(&self) -> bool {
+        self.live.is_none()
+    }
+
+    fn from_live(live: Live<T>) -> Self {
+        let token = live.record().token.get();
+        Self { live: Some(live), token, thread: PhantomData }
+    }
+}
+
+impl<T: 'static> Drop for Job<T> {
+    fn drop(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.abandon();
+        }
+    }
+}
+
+impl<T: 'static> fmt::Debug for Job<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.live.as_ref().map(|live| live.record().state.get());
+        f.debug_struct("Job").field("token", &self.token).field("state", &state).finish()
+    }
+}
+
+/// The payload with which a dropped job unwinds.
+struct Unwinding;
+
+/// Sets the limits and sizes of this thread's jobs. May be called again: the new limits hold at once, all jobs
+/// of the thread are counted, and stacks of other sizes go when they are idle (statements 47 to 49).
+///
+/// # Errors
+///
+/// [`InitError`] for limits or sizes that cannot be; too little memory for the initial jobs is no error.
+pub fn init_thread(config: PoolConfig) -> Result<(), InitError> {
+    Pool::here().ok_or(InitError::ThreadEnded)?.configure(config)
+}
+
+/// Frees the stacks that no unfinished job of this thread needs, and forgets the configuration; unfinished jobs go on
+/// (statements 50, 51). The thread's end does the same by itself (statement 52).
+pub fn cleanup_thread() {
+    if let Some(pool) = Pool::existing() {
+        pool.clean_up();
+    }
+}
+
+/// Sees to it that the next [`Job::new`] of this thread has a job to take, so that no closure is lost to a refusal.
+///
+/// # Errors
+///
+/// [`NoJobs`], as [`Job::new`] would say.
+pub fn reserve() -> Result<(), NoJobs> {
+    Pool::here().ok_or(NoJobs::ThreadEnded)?.reserve()
+}
+
+/// Whether jobs are possible here (statement 24): yes, unless the thread is ending.
+pub fn is_capable() -> bool {
+    Pool::here().is_some()
+}
+
+/// What became of this thread's jobs.
+pub fn thread_stats() -> ThreadStats {
+    Pool::existing().map(Pool::stats).unwrap_or_default()
+}

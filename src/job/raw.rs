@@ -1,0 +1,239 @@
+//! The raw layer: jobs as C sees them. A function pointer, arguments that are copied, an `int` as the result, and a
+//! handle in place of an owner.
+//!
+//! The C ABI is a thin coat over this module. Where a rule of libcrypto is a matter of that coat (return codes, null
+//! pointers), it is not here. Typed jobs have handles too, but are driven by their owner alone: this module refuses
+//! them as [`Misuse::Stale`].
+#![expect(unsafe_code, reason = "the contracts that C code keeps, and Rust cannot check")]
+
+use std::alloc::Layout;
+use std::ffi::{c_int, c_void};
+use std::fmt;
+use std::panic;
+use std::ptr::{self, NonNull};
+
+use super::fiber::Signal;
+pub use super::hooks::SwitchHooks;
+pub use super::memory::{AllocFn, FreeFn};
+use super::misuse::{Misuse, NoJobs, StartError};
+use super::pool::Pool;
+use super::record::{RAW, Record, Switched, Work};
+use super::{WaitCtx, WaitCtxRef, hooks, memory};
+
+/// A job's function. It may unwind with a Rust panic, which goes to the resumer; foreign exceptions abort.
+pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
+
+/// Names a job among those of its thread, for as long as the job is unfinished. Stale handles and handles of other
+/// threads are refused; the test is as good as 32 bits are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Handle {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+impl Handle {
+    pub(super) const fn new(index: u32, generation: u32) -> Self {
+        Self { index, generation }
+    }
+
+    /// The handle as a number that is never 0, so that it fits a pointer.
+    pub fn to_bits(self) -> u64 {
+        (u64::from(self.generation) << 32) | (u64::from(self.index) + 1)
+    }
+
+    /// The handle that [`to_bits`](Self::to_bits) made this number of. Other numbers give handles that name nothing.
+    pub fn from_bits(bits: u64) -> Self {
+        let low = u32::try_from(bits & 0xffff_ffff).unwrap_or(0);
+        let high = u32::try_from(bits >> 32).unwrap_or(0);
+        Self { index: low.wrapping_sub(1), generation: high }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({}.{})", self.index, self.generation)
+    }
+}
+
+/// What starting or resuming a raw job came back with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawStep {
+    /// The job has paused; this is its handle from start to end.
+    Paused(Handle),
+    /// The job's function has returned this. Its handle is stale.
+    Finished(c_int),
+}
+
+/// Starts a job: takes one from the pool, copies `args`, and runs `func` until it pauses or returns. Without
+/// arguments, or with none of any size, the function gets null (statement 28).
+///
+/// # Errors
+///
+/// [`StartError::NoJobs`] when there is no job to be had, [`Misuse::Panicking`] while the thread panics.
+///
+/// # Panics
+///
+/// With the payload of the job's panic.
+///
+/// # Safety
+///
+/// `func` may be called with a pointer to a copy of `args`, aligned to 16 bytes and its own, on a stack of the size
+/// that the thread is configured for. While it is paused it may be discarded: by [`discard`] and its kin, and when its
+/// thread ends. Then its frames vanish, and nothing may refer to them.
+#[inline(always)] // see fiber.rs on returns
+pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
+    let pool = Pool::here().ok_or(NoJobs::ThreadEnded)?;
+    pool.ready_to_switch()?;
+    let record = pool.claim(ctx)?;
+    let args = args.unwrap_or_default();
+    // SAFETY: alignments are powers of two, and a slice is never larger than an `isize` can say.
+    let layout = unsafe { Layout::from_size_align_unchecked(args.len(), 16) };
+    let Some(place) = record.prepare(&RAW, layout) else {
+        pool.give_up_fresh(record);
+        return Err(NoJobs::NoStack.into());
+    };
+    // SAFETY: the place has room for the arguments and is not part of them.
+    unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(args).cast(), args.len()) };
+    if args.is_empty() {
+        record.work.set(Work { args: ptr::null_mut(), ..record.work.get() });
+    }
+    record.func.set(func);
+    if let Some(ctx) = ctx {
+        ctx.add_raw_job(record.handle());
+    }
+    Ok(run(pool, record))
+}
+
+/// Resumes a paused job of this thread.
+///
+/// # Errors
+///
+/// [`Misuse::Stale`] when the handle names no unfinished raw job of this thread, [`Misuse::Running`] when the job is
+/// the caller or has resumed it, [`Misuse::Panicking`] while the thread panics.
+///
+/// # Panics
+///
+/// With the payload of the job's panic.
+#[inline(always)] // see fiber.rs on returns
+pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
+    let pool = Pool::existing().ok_or(Misuse::Stale)?;
+    pool.ready_to_switch()?;
+    let record = pool.find_paused_raw(job)?;
+    Ok(run(pool, record))
+}
+
+/// Ends a paused job without unwinding it: its release hook runs, its frames are forgotten, its stack is used again.
+///
+/// # Errors
+///
+/// [`Misuse::Stale`] and [`Misuse::Running`] as for [`resume`].
+///
+/// # Safety
+///
+/// No frame of the job owns anything whose destructor must run, and nobody refers to its frames afterwards.
+pub unsafe fn discard(job: Handle) -> Result<(), Misuse> {
+    let pool = Pool::existing().ok_or(Misuse::Stale)?;
+    // SAFETY: the caller's promise.
+    unsafe { pool.discard(job) }
+}
+
+/// Discards all paused raw jobs of this thread. Hands out how many they were.
+///
+/// # Safety
+///
+/// As for [`discard`], for each of them.
+pub unsafe fn discard_paused() -> usize {
+    let Some(pool) = Pool::existing() else { return 0 };
+    // SAFETY: the caller's promise.
+    pool.paused_raw().into_iter().filter(|job| unsafe { pool.discard(*job) }.is_ok()).count()
+}
+
+/// Discards the paused raw jobs that were started with `ctx`. Hands out how many they were.
+///
+/// # Safety
+///
+/// As for [`discard`], for each of them.
+pub unsafe fn discard_paused_on(ctx: &WaitCtx) -> usize {
+    let Some(pool) = Pool::existing() else { return 0 };
+    // SAFETY: the caller's promise.
+    ctx.raw_jobs().into_iter().filter(|job| unsafe { pool.discard(*job) }.is_ok()).count()
+}
+
+/// The running job, raw or typed (statement 42).
+pub fn current() -> Option<Handle> {
+    Pool::existing()?.running().map(Record::handle)
+}
+
+/// The wait context that the job was started with; `None` without one or when it was dropped (statement 43).
+///
+/// # Errors
+///
+/// [`Misuse::Stale`] when the handle names no unfinished job of this thread.
+pub fn wait_ctx(job: Handle) -> Result<Option<WaitCtxRef>, Misuse> {
+    let record = Pool::existing().and_then(|pool| pool.find(job)).ok_or(Misuse::Stale)?;
+    Ok(record.with_ctx(WaitCtxRef::new).flatten())
+}
+
+/// Forbids pausing in the running job, once more (statement 44). [`block_pause`](super::block_pause) is the same with
+/// a guard.
+pub fn block_pause() {
+    std::mem::forget(super::block_pause());
+}
+
+/// Takes back one [`block_pause`]; nothing, when there is none in the running job (statement 44).
+pub fn unblock_pause() {
+    if let Some(record) = Pool::existing().and_then(Pool::running) {
+        record.blocks.set(record.blocks.get().saturating_sub(1));
+    }
+}
+
+/// Sets, or with `None` removes, the functions that are called around every switch of the process. A switch that has
+/// begun ends with the functions that it began with.
+///
+/// # Safety
+///
+/// The functions keep the rules of [`SwitchHooks`].
+pub unsafe fn set_switch_hooks(hooks: Option<&'static SwitchHooks>) {
+    hooks::set(hooks);
+}
+
+/// Sets the functions that the stacks of all jobs of the process come from; `None` leaves that one as it is. `false`,
+/// and nothing is changed, once a stack has been asked for (statement 58).
+///
+/// # Safety
+///
+/// `alloc` gives writable memory of the size that it reports, for the caller's use until `free`. Neither unwinds; both
+/// may be called from any thread. Such stacks have no guard but what `alloc` gives them: no job, C or Rust, may need
+/// more than there is.
+pub unsafe fn set_mem_functions(alloc: Option<AllocFn>, free: Option<FreeFn>) -> bool {
+    memory::set(alloc, free)
+}
+
+/// The functions in force: those that were set, or defaults that are `malloc` and `free` (statement 61). Our own
+/// stacks do not come from the defaults but from guarded mappings.
+pub fn mem_functions() -> (AllocFn, FreeFn) {
+    let functions = memory::get();
+    (functions.alloc, functions.free)
+}
+
+#[inline(always)] // see fiber.rs on returns
+fn run(pool: &Pool, record: &Record) -> RawStep {
+    pool.counters.resumes.bump();
+    match record.enter(Signal::Continue) {
+        Switched::Paused => RawStep::Paused(record.handle()),
+        Switched::Finished => RawStep::Finished(finish(pool, record)),
+    }
+}
+
+#[inline]
+fn finish(pool: &Pool, record: &Record) -> c_int {
+    pool.counters.finished.bump();
+    let panic = record.take_panic();
+    let ret = record.ret.get();
+    pool.release(record);
+    pool.run_deferred();
+    if let Some(payload) = panic {
+        panic::resume_unwind(payload);
+    }
+    ret
+}

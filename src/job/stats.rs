@@ -1,0 +1,124 @@
+//! What became of the jobs: counters for each thread, and a process-wide list of the jobs that were lost.
+
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+/// The jobs of one thread. At any moment
+/// `created == finished + dropped + discarded + given_up + fresh + running + paused`.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadStats {
+    /// Jobs made.
+    pub created: u64,
+    /// Jobs whose function has returned or panicked.
+    pub finished: u64,
+    /// Jobs dropped before they had finished, whose stack was unwound.
+    pub dropped: u64,
+    /// Raw jobs discarded before they had finished.
+    pub discarded: u64,
+    /// Jobs that would not unwind; their stacks are lost.
+    pub given_up: u64,
+    /// Switches into a job, first ones included.
+    pub resumes: u64,
+    /// Jobs made and not yet resumed.
+    pub fresh: u64,
+    /// Jobs that run: the current one, and those that wait for one that they have resumed.
+    pub running: u64,
+    /// Paused jobs. Leaked ones are among them until the thread ends; then [`leaks`] lists them.
+    pub paused: u64,
+    /// Stacks that wait for a job.
+    pub idle: u64,
+}
+
+/// Why a job was lost.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeakReason {
+    /// It swallowed its unwinding again and again; or the program is built with `panic = "abort"`, and cannot unwind.
+    GivenUp,
+    /// It was unfinished when its thread ended.
+    ThreadEnded,
+}
+
+/// A job that was lost with everything on its stack.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// The type of the job's closure, or that it was a raw job.
+    pub name: &'static str,
+    /// The job's token.
+    pub token: u64,
+    /// The thread it belonged to.
+    pub thread: ThreadId,
+    /// Why.
+    pub reason: LeakReason,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) created: Count,
+    pub(super) finished: Count,
+    pub(super) dropped: Count,
+    pub(super) discarded: Count,
+    pub(super) given_up: Count,
+    pub(super) resumes: Count,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Count(Cell<u64>);
+
+impl Count {
+    #[inline]
+    pub(super) fn bump(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl Counters {
+    pub(super) fn totals(&self) -> ThreadStats {
+        ThreadStats {
+            created: self.created.get(),
+            finished: self.finished.get(),
+            dropped: self.dropped.get(),
+            discarded: self.discarded.get(),
+            given_up: self.given_up.get(),
+            resumes: self.resumes.get(),
+            ..ThreadStats::default()
+        }
+    }
+}
+
+/// The jobs that this process has lost.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leaks {
+    /// How many.
+    pub total: u64,
+    /// The last 64 of them, oldest first.
+    pub recent: Vec<Leak>,
+}
+
+const KEPT: usize = 64;
+
+static LEAKS: Mutex<Leaks> = Mutex::new(Leaks { total: 0, recent: Vec::new() });
+
+/// The jobs that this process has lost.
+pub fn leaks() -> Leaks {
+    LEAKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+#[cold]
+pub(super) fn report_leak(name: &'static str, token: u64, reason: LeakReason) {
+    let thread = thread::current().id();
+    let mut leaks = LEAKS.lock().unwrap_or_else(PoisonError::into_inner);
+    leaks.total += 1;
+    if leaks.recent.len() == KEPT {
+        leaks.recent.remove(0);
+    }
+    leaks.recent.push(Leak { name, token, thread, reason });
+}

@@ -1,0 +1,520 @@
+//! Wait contexts: where the pieces of code that a job runs announce what the application must wait for.
+//!
+//! ```text
+//!   engine (inside the job)                         application (outside)
+//!   set_wait_fd(key, fd, data, cleanup) ──┐    ┌──► all_fds()      what to poll now
+//!   clear_fd(key)                         │    │    changed_fds()  what to add to and take from a poll set
+//!   set_callback, set_status              ▼    │
+//!                          ┌──────────────────────────────┐
+//!        newest first ───► │ key 2  fd 11  Added          │   Added ──resume──► Plain ──clear──► Deleted ──resume──► gone
+//!                          │ key 1  fd 20  Plain          │     └─────clear─────────────────────────────────────────► gone
+//!                          │ key 2  fd 10  Deleted        │   drop of the context: the cleanup of every entry that
+//!                          └──────────────────────────────┘   is not Deleted, newest first
+//! ```
+//!
+//! The rules are statements 1 to 23 of `docs/semantics.md`. The context never closes a descriptor and never calls
+//! the callback; both belong to whoever registered them. No borrow is held while foreign code runs (cleanups,
+//! callbacks of loops, destructors of custom data), so that code may use the context it is called for.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::Deref;
+use std::os::fd::RawFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+
+use super::raw::Handle;
+
+/// Names a registration by an address, usually that of something whose life is that of the registering engine.
+/// Keys are compared by address alone (statement 10).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WaitKey(usize);
+
+impl WaitKey {
+    /// The key that is the address of `object`. It stays unique while `object` stays where it is; types without
+    /// a size share addresses.
+    pub fn of<T: ?Sized>(object: &T) -> Self {
+        Self(std::ptr::from_ref(object).addr())
+    }
+
+    /// The key that is this address; 0 is a key like any other.
+    pub const fn from_addr(addr: usize) -> Self {
+        Self(addr)
+    }
+
+    /// The address.
+    pub const fn addr(self) -> usize {
+        self.0
+    }
+}
+
+impl fmt::Debug for WaitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WaitKey({:#x})", self.0)
+    }
+}
+
+/// Called when the wait context ends, once for each registration that was not cleared. It receives the context,
+/// the registration's key, descriptor and custom data. What a panic in it does is said at [`WaitCtx`].
+pub type Cleanup = Box<dyn FnOnce(&WaitCtx, WaitKey, RawFd, Option<Rc<dyn Any>>)>;
+
+/// Called by an engine, from any thread, when the job should be resumed (statement 22). It may be called before
+/// `resume` has returned [`Step::Paused`](super::Step::Paused).
+pub type Callback = Arc<dyn Fn() + Send + Sync>;
+
+/// How the last attempt to work asynchronously went, as the engine reported it (statement 22).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WaitStatus {
+    /// Nothing was reported, or callbacks are not supported (0).
+    #[default]
+    Unsupported,
+    /// The request could not be submitted (1).
+    Err,
+    /// The request was submitted and its completion will call back (2).
+    Ok,
+    /// There was no room; the caller has been queued, or must try again (3).
+    Eagain,
+    /// Any other number, kept as it is.
+    Other(i32),
+}
+
+impl From<i32> for WaitStatus {
+    fn from(status: i32) -> Self {
+        match status {
+            0 => Self::Unsupported,
+            1 => Self::Err,
+            2 => Self::Ok,
+            3 => Self::Eagain,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<WaitStatus> for i32 {
+    fn from(status: WaitStatus) -> Self {
+        match status {
+            WaitStatus::Unsupported => 0,
+            WaitStatus::Err => 1,
+            WaitStatus::Ok => 2,
+            WaitStatus::Eagain => 3,
+            WaitStatus::Other(other) => other,
+        }
+    }
+}
+
+/// A registration as [`WaitCtx::fd`] finds it.
+#[derive(Clone)]
+pub struct WaitFd {
+    /// The descriptor; the context does not care whether it is open, or even valid.
+    pub fd: RawFd,
+    /// What was registered with it.
+    pub data: Option<Rc<dyn Any>>,
+}
+
+impl fmt::Debug for WaitFd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitFd").field("fd", &self.fd).field("data", &self.data.is_some()).finish()
+    }
+}
+
+/// What changed since the job was last resumed, newest first. A number may be in both lists when the kernel has
+/// used it again: take away `deleted` before adding `added` (statement 19).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedFds {
+    /// Registered since, and still registered.
+    pub added: Vec<RawFd>,
+    /// Cleared since, having been registered before.
+    pub deleted: Vec<RawFd>,
+}
+
+/// Where a job's wake-up is announced: descriptors to poll, or a callback. One for each connection, used by one
+/// job after the other; it outlives none of them by force: a job whose context is dropped goes on without one.
+///
+/// Dropping it is `ASYNC_WAIT_CTX_free`: cleanups run newest first, each seeing the entries that are left, its
+/// own among them. When one panics the others still run, and the first panic goes on afterwards (or ends there,
+/// when the thread is already panicking).
+///
+/// It belongs to one thread (statement 23):
+///
+/// ```compile_fail
+/// fn send<T: Send>(_: T) {}
+/// send(simaccel::WaitCtx::new());
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use simaccel::WaitCtx;
+/// use simaccel::job::WaitKey;
+///
+/// let ctx = WaitCtx::new();
+/// let engine = String::from("the identity of an engine");
+/// ctx.set_wait_fd(WaitKey::of(&engine), 7, None, Some(Box::new(|_, _, fd, _| assert_eq!(fd, 7))));
+/// assert_eq!(ctx.all_fds(), [7]);
+/// assert_eq!(ctx.changed_fds().added, [7]);
+/// ```
+pub struct WaitCtx {
+    shared: Rc<Shared>,
+    /// Whether this is the application's handle, whose drop ends the context, or a look from inside a job.
+    owner: bool,
+}
+
+/// The context proper; jobs hold it too, so that a freed context is noticed and not followed.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Oldest first; every list that leaves this file is read backwards.
+    entries: RefCell<Vec<Entry>>,
+    added: Cell<usize>,
+    deleted: Cell<usize>,
+    callback: RefCell<Option<Callback>>,
+    status: Cell<WaitStatus>,
+    user_data: Cell<usize>,
+    freed: Cell<bool>,
+    /// Unfinished raw jobs that were started with this context.
+    raw_jobs: RefCell<Vec<Handle>>,
+}
+
+struct Entry {
+    key: WaitKey,
+    fd: RawFd,
+    data: Option<Rc<dyn Any>>,
+    cleanup: Option<Cleanup>,
+    mark: Mark,
+    /// Its cleanup is being called.
+    ending: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// Registered since the last reset.
+    Added,
+    /// Registered before it.
+    Plain,
+    /// Cleared since the last reset; kept so that it can be reported.
+    Deleted,
+}
+
+impl WaitCtx {
+    /// An empty context: no descriptors, no callback, status [`WaitStatus::Unsupported`] (statement 1).
+    pub fn new() -> Self {
+        Self { shared: Rc::default(), owner: true }
+    }
+
+    /// Registers `fd` under `key`. The same key may be registered again: the newest hides the older ones until
+    /// it is cleared (statements 7 to 9). `cleanup` is called when the context ends, unless the registration
+    /// was cleared; on a context that has ended already (held by a [`WaitCtxRef`]) it is called at once.
+    pub fn set_wait_fd(&self, key: WaitKey, fd: RawFd, data: Option<Rc<dyn Any>>, cleanup: Option<Cleanup>) {
+        if self.is_freed() {
+            if let Some(cleanup) = cleanup {
+                cleanup(self, key, fd, data);
+            }
+            return;
+        }
+        self.shared.entries.borrow_mut().push(Entry {
+            key,
+            fd,
+            data,
+            cleanup,
+            mark: Mark::Added,
+            ending: false,
+        });
+        bump(&self.shared.added);
+    }
+
+    /// The newest registration under `key` (statement 11).
+    pub fn fd(&self, key: WaitKey) -> Option<WaitFd> {
+        let entries = self.shared.entries.borrow();
+        let entry = entries.iter().rev().find(|entry| entry.is_live(key))?;
+        Some(WaitFd { fd: entry.fd, data: entry.data.clone() })
+    }
+
+    /// Clears the newest registration under `key`; `false` when there is none. The cleanup is not called, now or
+    /// later: whoever clears takes the descriptor back (statements 15 to 17).
+    pub fn clear_fd(&self, key: WaitKey) -> bool {
+        let mut entries = self.shared.entries.borrow_mut();
+        let Some(at) = entries.iter().rposition(|entry| entry.is_live(key)) else { return false };
+        if entries[at].mark == Mark::Plain {
+            entries[at].mark = Mark::Deleted;
+            bump(&self.shared.deleted);
+            return true;
+        }
+        let cleared = entries.remove(at);
+        drop_one(&self.shared.added);
+        drop(entries);
+        // The entry's data may be the last reference to something that uses this context.
+        drop(cleared);
+        true
+    }
+
+    /// All registered descriptors, newest first (statement 12).
+    pub fn all_fds(&self) -> Vec<RawFd> {
+        let mut fds = Vec::new();
+        self.all_fds_into(&mut fds);
+        fds
+    }
+
+    /// Like [`all_fds`](Self::all_fds), into a vector of the caller's, which is emptied first.
+    pub fn all_fds_into(&self, fds: &mut Vec<RawFd>) {
+        fds.clear();
+        fds.extend(
+            self.shared.entries.borrow().iter().rev().filter(|entry| entry.is_registered()).map(|e| e.fd),
+        );
+    }
+
+    /// Calls `each` for all registered descriptors, newest first. `each` may use the context.
+    pub fn for_each_fd(&self, mut each: impl FnMut(RawFd)) {
+        let mut at = self.shared.entries.borrow().len();
+        while let Some((below, fd)) = self.next_below(at) {
+            at = below;
+            each(fd);
+        }
+    }
+
+    /// How many descriptors are registered.
+    pub fn num_fds(&self) -> usize {
+        self.shared.entries.borrow().iter().filter(|entry| entry.is_registered()).count()
+    }
+
+    /// What was registered and cleared since the job was last resumed. Asking resets nothing (statement 13);
+    /// the next resume does (statement 18).
+    pub fn changed_fds(&self) -> ChangedFds {
+        let mut changed = ChangedFds::default();
+        self.changed_fds_into(&mut changed);
+        changed
+    }
+
+    /// Like [`changed_fds`](Self::changed_fds), into lists of the caller's, which are emptied first.
+    pub fn changed_fds_into(&self, changed: &mut ChangedFds) {
+        changed.added.clear();
+        changed.deleted.clear();
+        if self.num_changed() == (0, 0) {
+            return;
+        }
+        for entry in self.shared.entries.borrow().iter().rev() {
+            match entry.mark {
+                Mark::Added => changed.added.push(entry.fd),
+                Mark::Deleted => changed.deleted.push(entry.fd),
+                Mark::Plain => {}
+            }
+        }
+    }
+
+    /// How many descriptors [`changed_fds`](Self::changed_fds) would list: added, deleted.
+    pub fn num_changed(&self) -> (usize, usize) {
+        (self.shared.added.get(), self.shared.deleted.get())
+    }
+
+    /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and leave their
+    /// descriptors alone.
+    pub fn set_callback(&self, callback: Option<Callback>) {
+        // The old one may own anything: let it go when the borrow has ended.
+        let _old = self.shared.callback.replace(callback);
+    }
+
+    /// The callback (statement 21).
+    pub fn callback(&self) -> Option<Callback> {
+        self.shared.callback.borrow().clone()
+    }
+
+    /// Sets the status; nobody but engines changes it, and nobody checks it (statement 22).
+    pub fn set_status(&self, status: WaitStatus) {
+        self.shared.status.set(status);
+    }
+
+    /// The status (statement 22).
+    pub fn status(&self) -> WaitStatus {
+        self.shared.status.get()
+    }
+
+    /// Sets the user data: a word for whoever wraps contexts, and finds them again through a [`WaitCtxRef`].
+    pub fn set_user_data(&self, user_data: usize) {
+        self.shared.user_data.set(user_data);
+    }
+
+    /// The user data; 0 until somebody sets it.
+    pub fn user_data(&self) -> usize {
+        self.shared.user_data.get()
+    }
+
+    /// Whether the application has dropped the context; only a [`WaitCtxRef`] can see that.
+    pub fn is_freed(&self) -> bool {
+        self.shared.freed.get()
+    }
+
+    /// The registered descriptor nearest below position `at`, with its position.
+    fn next_below(&self, at: usize) -> Option<(usize, RawFd)> {
+        let entries = self.shared.entries.borrow();
+        let below = &entries[..at.min(entries.len())];
+        below.iter().rposition(Entry::is_registered).map(|at| (at, below[at].fd))
+    }
+
+    pub(super) fn share(&self) -> Rc<Shared> {
+        Rc::clone(&self.shared)
+    }
+
+    pub(super) fn add_raw_job(&self, job: Handle) {
+        self.shared.raw_jobs.borrow_mut().push(job);
+    }
+
+    pub(super) fn raw_jobs(&self) -> Vec<Handle> {
+        self.shared.raw_jobs.borrow().clone()
+    }
+
+    /// Runs the cleanups, newest first, whatever they do to the list meanwhile.
+    fn free(&self) {
+        let mut first_panic = None;
+        let mut fenced = |step: &mut dyn FnMut()| {
+            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(step)) {
+                first_panic.get_or_insert(payload);
+            }
+        };
+        while let Some(ending) = self.shared.begin_end_of_newest() {
+            let mut ending = Some(ending);
+            fenced(&mut || {
+                if let Some(Ending { key, fd, data, cleanup: Some(cleanup) }) = ending.take() {
+                    cleanup(self, key, fd, data);
+                }
+            });
+            let mut ended = self.shared.finish_end();
+            fenced(&mut || drop(ended.take()));
+        }
+        self.shared.freed.set(true);
+        self.set_callback(None);
+        if let Some(payload) = first_panic.filter(|_| !thread::panicking()) {
+            panic::resume_unwind(payload);
+        }
+    }
+}
+
+impl Drop for WaitCtx {
+    fn drop(&mut self) {
+        if self.owner {
+            self.free();
+        }
+    }
+}
+
+impl Default for WaitCtx {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for WaitCtx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitCtx")
+            .field("fds", &self.all_fds())
+            .field("changed", &self.changed_fds())
+            .field("callback", &self.shared.callback.borrow().is_some())
+            .field("status", &self.status())
+            .field("freed", &self.is_freed())
+            .finish()
+    }
+}
+
+/// A look at the wait context of a job. It owns nothing: dropping it frees nothing, and the context may end while
+/// it is held ([`WaitCtx::is_freed`]).
+#[derive(Debug)]
+pub struct WaitCtxRef(WaitCtx);
+
+impl WaitCtxRef {
+    /// A look at `shared`, unless the application has dropped the context.
+    pub(super) fn new(shared: &Rc<Shared>) -> Option<Self> {
+        (!shared.freed.get()).then(|| Self(WaitCtx { shared: Rc::clone(shared), owner: false }))
+    }
+}
+
+impl Deref for WaitCtxRef {
+    type Target = WaitCtx;
+
+    fn deref(&self) -> &WaitCtx {
+        &self.0
+    }
+}
+
+impl Shared {
+    /// Forgets what was added and deleted: the job goes on (statement 18).
+    #[inline]
+    pub(super) fn reset_changes(&self) {
+        if self.added.get() != 0 || self.deleted.get() != 0 {
+            self.reset_changes_slow();
+        }
+    }
+
+    #[cold]
+    fn reset_changes_slow(&self) {
+        self.added.set(0);
+        self.deleted.set(0);
+        let mut deleted = Vec::new();
+        self.entries.borrow_mut().retain_mut(|entry| match entry.mark {
+            Mark::Added => {
+                entry.mark = Mark::Plain;
+                true
+            }
+            Mark::Plain => true,
+            Mark::Deleted => {
+                deleted.push((entry.data.take(), entry.cleanup.take()));
+                false
+            }
+        });
+        // Their destructors run here, when the list is whole again.
+        drop(deleted);
+    }
+
+    pub(super) fn remove_raw_job(&self, handle: Handle) {
+        let mut jobs = self.raw_jobs.borrow_mut();
+        if let Some(at) = jobs.iter().rposition(|job| *job == handle) {
+            jobs.swap_remove(at);
+        }
+    }
+
+    /// Marks the newest entry as ending and hands out what its cleanup needs; a deleted one has none to call.
+    fn begin_end_of_newest(&self) -> Option<Ending> {
+        let mut entries = self.entries.borrow_mut();
+        let newest = entries.last_mut()?;
+        newest.ending = true;
+        let cleanup = newest.cleanup.take().filter(|_| newest.is_registered());
+        Some(Ending { key: newest.key, fd: newest.fd, data: newest.data.clone(), cleanup })
+    }
+
+    /// Takes the ending entry off the list, unless its cleanup has cleared it.
+    fn finish_end(&self) -> Option<Entry> {
+        let mut entries = self.entries.borrow_mut();
+        let at = entries.iter().rposition(|entry| entry.ending)?;
+        match entries[at].mark {
+            Mark::Added => drop_one(&self.added),
+            Mark::Plain => {}
+            Mark::Deleted => drop_one(&self.deleted),
+        }
+        Some(entries.remove(at))
+    }
+}
+
+/// What a cleanup is called with.
+struct Ending {
+    key: WaitKey,
+    fd: RawFd,
+    data: Option<Rc<dyn Any>>,
+    cleanup: Option<Cleanup>,
+}
+
+impl Entry {
+    fn is_registered(&self) -> bool {
+        self.mark != Mark::Deleted
+    }
+
+    fn is_live(&self, key: WaitKey) -> bool {
+        self.key == key && self.is_registered()
+    }
+}
+
+fn bump(count: &Cell<usize>) {
+    count.set(count.get() + 1);
+}
+
+fn drop_one(count: &Cell<usize>) {
+    count.set(count.get() - 1);
+}

@@ -1,0 +1,86 @@
+//! What several test files need.
+#![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
+
+use std::cell::RefCell;
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::{Command, ExitStatus};
+use std::rc::Rc;
+use std::thread;
+
+use simaccel::job::{self, Pause};
+use simaccel::{Job, Step};
+
+/// Tells at run time whether a type is `Send`, so that a test can say that it is not.
+#[macro_export]
+macro_rules! is_send {
+    ($type:ty) => {{
+        struct Probe<T>(std::marker::PhantomData<T>);
+        #[allow(dead_code, reason = "used for the types that are not `Send`")]
+        trait No {
+            fn answer(&self) -> bool {
+                false
+            }
+        }
+        impl<T> No for &Probe<T> {}
+        impl<T: Send> Probe<T> {
+            #[allow(dead_code, reason = "used for the types that are `Send`")]
+            fn answer(&self) -> bool {
+                true
+            }
+        }
+        (&Probe::<$type>(std::marker::PhantomData)).answer()
+    }};
+}
+
+const CHILD: &str = "SIMACCEL_TEST_CHILD";
+
+/// Runs `body` in a process of its own, which runs nothing but the test of this name, and hands out how it ended.
+/// `None` in that process.
+pub(crate) fn in_child(test: &str, body: impl FnOnce()) -> Option<ExitStatus> {
+    if env::var(CHILD).is_ok_and(|child| child == test) {
+        body();
+        return None;
+    }
+    let program = env::current_exe().expect("a test knows its program");
+    let mut command = Command::new(program);
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, test);
+    let output = command.output().expect("the test program runs again");
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    println!("{}", String::from_utf8_lossy(&output.stderr));
+    Some(output.status)
+}
+
+/// Like [`in_child`], for a body that comes to a good end.
+pub(crate) fn passes_in_child(test: &str, body: impl FnOnce()) {
+    if let Some(status) = in_child(test, body) {
+        assert!(status.success(), "{test} ended with {status}");
+    }
+}
+
+pub(crate) type Log = Rc<RefCell<Vec<&'static str>>>;
+
+/// Writes its name down when it is dropped.
+pub(crate) struct Noted(pub(crate) Log, pub(crate) &'static str);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.borrow_mut().push(self.1);
+    }
+}
+
+/// A job that owns a [`Noted`] on its stack and pauses for ever.
+pub(crate) fn holding(log: &Log, name: &'static str) -> Job<()> {
+    let log = Rc::clone(log);
+    let mut job = Job::without_ctx(move || {
+        let _noted = Noted(log, name);
+        while job::pause() == Pause::Resumed {}
+    })
+    .unwrap();
+    assert_eq!(job.resume(), Ok(Step::Paused));
+    job
+}
+
+pub(crate) fn catch(f: impl FnOnce()) -> thread::Result<()> {
+    panic::catch_unwind(AssertUnwindSafe(f))
+}

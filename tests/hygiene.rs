@@ -1,0 +1,218 @@
+//! What is left behind: fds, threads, mappings; and what a process does to itself: fork, fd numbers, exhaustion.
+//!
+//! One test function: the counts are the process's.
+
+mod support;
+
+use std::os::fd::AsRawFd;
+
+use nix::sys::wait::{WaitStatus, waitpid};
+use simaccel::{Engine, Error, Job, Step, WaitCtx, job};
+
+use self::support::{
+    IV, assert_adds_up, ctr, expected_ctr, finish, mappings, message, open, open_fds, stepped, threads,
+};
+
+/// Operations of the long run.
+const MILLION: usize = 1_000_000;
+
+type CipherJob = Job<Result<Vec<u8>, Error>>;
+
+fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
+    let session = ctr(engine);
+    Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 48))?)).unwrap()
+}
+
+#[test]
+fn the_process_is_left_as_it_was() {
+    nothing_is_left_after_a_million_operations();
+    fd_numbers_above_1024_work();
+    an_exhausted_pool_is_a_value_and_can_be_retried();
+    a_forked_child_is_refused_and_does_not_hang();
+    a_forked_child_may_open_its_own_engine();
+    a_child_does_not_touch_inherited_fds();
+}
+
+/// A run of everything: jobs finished, dropped and leaked to the end, contexts, engines, threads.
+fn mixed_run(operations: usize) {
+    let engine = stepped("delivery=poll");
+    let ctx = WaitCtx::new();
+    let session = ctr(&engine);
+    for round in 0..operations / 100 {
+        let mut jobs: Vec<_> = (0..100)
+            .map(|_| {
+                let session = session.clone();
+                Job::new(&ctx, move || session.encrypt(&IV, vec![1; 32]).map(drop)).unwrap()
+            })
+            .collect();
+        for job in &mut jobs {
+            assert!(matches!(job.resume().unwrap(), Step::Paused));
+        }
+        if round % 10 == 0 {
+            jobs.truncate(90); // one in a hundred is dropped while paused
+        }
+        while !jobs.is_empty() {
+            engine.device().run_until_idle();
+            engine.poll(1_000, |_| ()).unwrap();
+            jobs.retain_mut(|job| matches!(job.resume().unwrap(), Step::Paused));
+        }
+    }
+    engine.device().run_until_idle();
+    engine.poll(1_000, |_| ()).unwrap();
+    assert_adds_up(&engine);
+}
+
+/// The same on worker threads with wake fds, in threads that end.
+fn threaded_run(operations: usize) {
+    let engine = open("workers=2;queue_pairs=2");
+    let threads = (0..3).map(|thread| {
+        let engine = engine.clone();
+        std::thread::spawn(move || {
+            for index in 0..operations / 30 {
+                let ctx = WaitCtx::new();
+                for round in 0..10 {
+                    let mut job = encrypt_job(&engine, &ctx, thread + index);
+                    if round == 9 {
+                        assert!(matches!(job.resume().unwrap(), Step::Paused));
+                    } else {
+                        finish(&ctx, &mut job).0.unwrap();
+                    }
+                }
+            }
+        })
+    });
+    // Joined, not scoped: a scope does not wait for its threads to be gone.
+    threads.collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());
+    engine.device().drain();
+    assert_adds_up(&engine);
+}
+
+fn nothing_is_left_after_a_million_operations() {
+    // Once before: lazily made things (allocator arenas, the stack pool's first chunk) are not leaks.
+    mixed_run(1_000);
+    threaded_run(300);
+    let before = (open_fds(), threads());
+    let mapped = mappings();
+    mixed_run(MILLION);
+    threaded_run(MILLION / 50);
+    assert_eq!((open_fds(), threads()), before, "fds and threads");
+    // The allocator may map an arena or two more; a leak of stacks or rings would be hundreds.
+    assert!(mappings() <= mapped + 20, "{mapped} mappings before, {} after", mappings());
+}
+
+fn fd_numbers_above_1024_work() {
+    let engine = open("");
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let mut fillers = Vec::new();
+    while fillers.last().is_none_or(|last: &std::fs::File| last.as_raw_fd() < 1_100) {
+        fillers.push(null.try_clone().unwrap());
+    }
+    // Gaps below are filled by the first contexts.
+    let mut contexts = Vec::new();
+    while contexts.last().is_none_or(|ctx: &WaitCtx| ctx.all_fds()[0] <= 1_024) {
+        assert!(contexts.len() < 50, "the fd numbers do not grow");
+        let ctx = WaitCtx::new();
+        let (result, pauses) = finish(&ctx, &mut encrypt_job(&engine, &ctx, 5));
+        assert_eq!(result.unwrap(), expected_ctr(&message(5, 48)));
+        assert!(pauses > 0);
+        contexts.push(ctx);
+    }
+}
+
+fn an_exhausted_pool_is_a_value_and_can_be_retried() {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let limits = job::PoolConfig { max_jobs: 3, initial_jobs: 1, ..Default::default() };
+            job::init_thread(limits).unwrap();
+            let engine = stepped("");
+            let ctx = WaitCtx::new();
+            let mut jobs: Vec<_> = (0..3).map(|index| encrypt_job(&engine, &ctx, index)).collect();
+            let session = ctr(&engine);
+            let attempt = || {
+                let session = session.clone();
+                Job::new(&ctx, move || session.encrypt(&IV, vec![1; 16]).map(drop))
+            };
+            assert!(attempt().is_err(), "the fourth");
+            let mut first = jobs.remove(0);
+            assert!(matches!(first.resume().unwrap(), Step::Paused));
+            engine.device().run_until_idle();
+            assert!(matches!(first.resume().unwrap(), Step::Finished(Ok(_))));
+            assert!(attempt().is_ok(), "one has finished");
+        });
+    });
+}
+
+/// Forks; the child runs `body` and exits with 0 if it returned true.
+#[expect(unsafe_code, reason = "fork")]
+fn in_child(body: impl FnOnce() -> bool) {
+    // SAFETY: the child runs on a copy of this thread alone; `body` takes no lock that another thread of the
+    // parent may hold, which is what these tests are about, and it leaves by `_exit`.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+            // SAFETY: ends the process without running the parent's exit handlers.
+            unsafe { libc_exit(if matches!(outcome, Ok(true)) { 0 } else { 1 }) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "_exit")]
+unsafe fn libc_exit(code: i32) -> ! {
+    // SAFETY: never returns; nothing of the process is used after.
+    unsafe { libc::_exit(code) }
+}
+
+fn a_forked_child_is_refused_and_does_not_hang() {
+    let engine = open("completion_nsec=100000000");
+    let ctx = WaitCtx::new();
+    let session = ctr(&engine);
+    let mut job = encrypt_job(&engine, &ctx, 6);
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    let mut dropped = Some(encrypt_job(&engine, &ctx, 7));
+    assert!(matches!(dropped.as_mut().unwrap().resume().unwrap(), Step::Paused));
+    in_child(|| {
+        let new_operation = session.encrypt(&IV, message(1, 20)).unwrap_err().into_parts();
+        let inherited = match job.resume() {
+            Ok(Step::Finished(Err(error))) => error == Error::Forked,
+            _ => false,
+        };
+        drop(dropped.take());
+        new_operation == (Error::Forked, message(1, 20))
+            && inherited
+            && engine.poll(1, |_| ()) == Err(Error::Forked)
+            && engine.hash(simaccel::Hash::Sha256).is_err()
+    });
+    let (result, _) = finish(&ctx, &mut job);
+    assert_eq!(result.unwrap(), expected_ctr(&message(6, 48)), "the parent has not noticed");
+    drop(dropped);
+    engine.device().drain();
+    assert_adds_up(&engine);
+}
+
+fn a_forked_child_may_open_its_own_engine() {
+    let engine = open("");
+    ctr(&engine).encrypt(&IV, message(1, 20)).unwrap();
+    in_child(|| {
+        let own = open("");
+        let ctx = WaitCtx::new();
+        let (result, pauses) = finish(&ctx, &mut encrypt_job(&own, &ctx, 3));
+        result.unwrap() == expected_ctr(&message(3, 48)) && pauses > 0
+    });
+}
+
+fn a_child_does_not_touch_inherited_fds() {
+    let engine = open("completion_nsec=1000000");
+    let mut ctx = Some(WaitCtx::new());
+    let mut job = encrypt_job(&engine, ctx.as_ref().unwrap(), 2);
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    in_child(|| {
+        let fd = ctx.as_ref().unwrap().all_fds()[0];
+        drop(ctx.take());
+        std::fs::exists(format!("/proc/self/fd/{fd}")).unwrap()
+    });
+    let (result, _) = finish(ctx.as_ref().unwrap(), &mut job);
+    assert_eq!(result.unwrap(), expected_ctr(&message(2, 48)));
+}

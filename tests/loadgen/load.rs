@@ -1,0 +1,188 @@
+//! Generated load: every mode, every algorithm, and what the report says.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Folder, MODES, json, program, text};
+
+/// The rows of a JSON report.
+fn rows(report: &Value) -> &Vec<Value> {
+    report["rows"].as_array().unwrap()
+}
+
+/// Runs one row with JSON, and expects that every result was right.
+#[track_caller]
+fn row(options: &str) -> Value {
+    let report = json(&Folder::new().succeed(&format!("{options} --output-format json")).stdout);
+    assert_eq!(rows(&report).len(), 1, "{options}");
+    let row = rows(&report)[0].clone();
+    assert_eq!((count(&row, "errors"), count(&row, "mismatches")), (0, 0), "{options}: {row}");
+    row
+}
+
+#[track_caller]
+fn count(row: &Value, key: &str) -> u64 {
+    row[key].as_u64().unwrap_or_else(|| panic!("{key} in {row}"))
+}
+
+fn has_jobs(mode: &str) -> bool {
+    !matches!(mode, "software" | "sync")
+}
+
+#[test]
+fn each_mode_runs_the_operations_that_were_asked_for() {
+    for mode in MODES {
+        let row = row(&format!("--mode {mode} --ops 500 --size 1000 --jobs 16"));
+        assert_eq!((&row["mode"], count(&row, "ops"), count(&row, "size")), (&mode.into(), 500, 1000));
+        assert_eq!(count(&row, "jobs"), if has_jobs(mode) { 16 } else { 1 }, "{mode}");
+        assert_eq!(count(&row, "pauses"), count(&row, "resumes"), "{mode}");
+        assert_eq!(
+            count(&row, "pauses") >= 500,
+            has_jobs(mode),
+            "{mode}: a job pauses at least once per request"
+        );
+        assert!(row["ops_per_second"].as_f64() > Some(0.0) && row["bytes_per_second"].as_f64() > Some(0.0));
+        let latency = |key: &str| row["latency_us"][key].as_f64().unwrap();
+        assert!(0.0 < latency("p50") && latency("p50") <= latency("p99"), "{mode}: {row}");
+    }
+}
+
+#[test]
+fn jobs_are_woken_in_the_way_of_their_mode() {
+    for mode in ["wake-fd", "callback"] {
+        let row = row(&format!("--mode {mode} --ops 300 --jobs 8"));
+        assert!(count(&row, "wakes") > 0, "{row}");
+    }
+    assert_eq!(count(&row("--mode software --ops 10"), "wakes"), 0);
+}
+
+#[test]
+fn every_algorithm_gives_what_software_gives() {
+    let help = text(&Folder::new().succeed("--help").stdout);
+    let list = help.lines().find_map(|line| line.strip_prefix("Algorithms: ")).unwrap();
+    let names: Vec<&str> = list.trim_end_matches('.').split(", ").collect();
+    assert_eq!(names.len(), 11 + 3 + 5 + 5);
+    for name in names {
+        let row = row(&format!("--alg {name} --mode wake-fd --ops 40 --size 333 --jobs 7"));
+        assert_eq!((&row["alg"], count(&row, "ops")), (&name.into(), 40));
+    }
+}
+
+#[test]
+fn openssl_spellings_of_a_name_are_taken() {
+    for (given, name) in
+        [("AES-128-CBC", "aes-128-cbc"), ("SHA2-256", "sha256"), ("HMAC-SHA512", "hmac-sha512")]
+    {
+        assert_eq!(row(&format!("--alg {given} --mode sync --ops 1"))["alg"], name);
+    }
+}
+
+#[test]
+fn extreme_sizes_are_run() {
+    for (size, bytes) in [("1", 1), ("17", 17), ("1m", 1 << 20), ("64m", 64 << 20)] {
+        let row = row(&format!("--alg aes-128-ctr --mode callback --ops 2 --jobs 2 --size {size}"));
+        assert_eq!(count(&row, "size"), bytes);
+    }
+}
+
+#[test]
+fn the_report_without_a_mode_has_every_row() {
+    let report = json(&Folder::new().succeed("--ops 60 --output-format json --seed 42").stdout);
+    assert_eq!(report["seed"], 42);
+    let modes: Vec<&str> = rows(&report).iter().map(|row| row["mode"].as_str().unwrap()).collect();
+    assert_eq!(modes, ["software", "sync", "wake-fd", "callback", "poll", "sync", "wake-fd"]);
+    for row in &rows(&report)[5..] {
+        let device = row["device"].as_str().unwrap();
+        assert!(device.contains("completion_nsec=50000") && device.contains("compute_units=4"), "{device}");
+    }
+    // A device that was asked for is the only one.
+    let report = json(&Folder::new().succeed("--ops 60 --output-format json --device depth=8").stdout);
+    assert!(report["device"].as_str().unwrap().contains("depth=8"));
+    assert_eq!(rows(&report).len(), MODES.len());
+}
+
+#[test]
+fn json_is_one_object_with_the_promised_keys() {
+    let report = json(&Folder::new().succeed("--ops 20 --mode poll --output-format json").stdout);
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(keys(&report), "device rows seed");
+    assert_eq!(
+        keys(&rows(&report)[0]),
+        "alg bytes_per_second device errors jobs latency_us mismatches mode ops ops_per_second pauses resumes size \
+         spurious_resumes wakes"
+    );
+    assert_eq!(keys(&rows(&report)[0]["latency_us"]), "p50 p99");
+    assert!(report["device"].is_string() && report["seed"].is_u64());
+}
+
+#[test]
+fn the_table_has_a_line_per_row_and_standard_error_stays_empty() {
+    let output = Folder::new().succeed("--ops 60");
+    assert_eq!(text(&output.stderr), "", "no progress bar without a terminal");
+    let table = text(&output.stdout);
+    for column in
+        ["mode", "op/s", "MiB/s", "p50", "p99", "pauses", "resumes", "wakes", "errors", "mismatches"]
+    {
+        assert!(table.contains(column), "{column} in\n{table}");
+    }
+    let rows = |mode: &str| table.lines().filter(|line| line.trim_start().starts_with(mode)).count();
+    assert_eq!(MODES.map(rows), [1, 2, 2, 1, 1], "{table}");
+    assert!(table.contains("checked: 420 results"), "{table}");
+}
+
+#[test]
+fn a_duration_ends_a_row() {
+    let row = row("--mode wake-fd --duration 50ms --jobs 4");
+    assert!(count(&row, "ops") >= 1);
+}
+
+/// The model's service time is a lower bound of every latency.
+#[test]
+fn a_modelled_device_is_as_slow_as_it_says() {
+    for mode in ["sync", "wake-fd", "callback", "poll"] {
+        let device = "--device completion_nsec=2000000;compute_units=4";
+        let row = row(&format!("--mode {mode} {device} --ops 16 --jobs 8"));
+        // Three digits of the histogram are kept.
+        assert!(row["latency_us"]["p50"].as_f64() >= Some(1998.0), "{mode}: {row}");
+    }
+}
+
+#[test]
+fn many_more_jobs_than_slots_all_finish() {
+    for mode in ["wake-fd", "callback", "poll"] {
+        let row =
+            row(&format!("--mode {mode} --device depth=4;queue_pairs=1 --jobs 600 --ops 3000 --size 64"));
+        assert_eq!(count(&row, "ops"), 3000, "{mode}");
+    }
+}
+
+/// Without fds for everybody, jobs share wait contexts.
+#[test]
+fn more_jobs_than_file_descriptors_share_wait_contexts() {
+    for mode in ["wake-fd", "callback"] {
+        let options = format!("--mode {mode} --jobs 400 --ops 4000 --size 64 --output-format json");
+        let command = format!("ulimit -n 128; exec '{}' {options}", program().display());
+        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{mode}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("400 jobs share"), "{mode}: {}", text(&output.stderr));
+        let report = json(&output.stdout);
+        assert_eq!(
+            (count(&rows(&report)[0], "ops"), count(&rows(&report)[0], "errors")),
+            (4000, 0),
+            "{mode}"
+        );
+    }
+}
+
+/// Errors are counted in the report, told in one line, and make the exit code 1.
+#[test]
+fn failing_operations_are_counted_and_fail_the_run() {
+    let options = "--mode wake-fd --ops 40 --jobs 4 --device fault=nomem:every=2 --output-format json";
+    let output = Folder::new().run(&options.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output.stdout);
+    assert_eq!((count(&rows(&report)[0], "ops"), count(&rows(&report)[0], "errors")), (40, 20));
+    let told = text(&output.stderr);
+    assert!(told.contains("20 operations failed") && told.lines().count() == 1, "{told}");
+}

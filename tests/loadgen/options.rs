@@ -1,0 +1,147 @@
+//! Nonsense on the command line: one clear line, exit code 2, and no file.
+
+use super::{Folder, key};
+
+/// Options, and what the message has to name.
+const NONSENSE: &[(&str, &[&str])] = &[
+    ("--colour blue", &["--colour", "--help"]),
+    ("file.txt", &["file.txt"]),
+    ("--alg rot13", &["--alg", "rot13", "aes-256-ctr", "sha512-256"]),
+    ("--alg hmac-md5", &["--alg", "hmac-sha256"]),
+    ("--alg", &["--alg"]),
+    ("--size 0", &["--size", "1 to 64m"]),
+    ("--size -1", &["--size", "1 to 64m"]),
+    ("--size 65m", &["--size", "1 to 64m"]),
+    ("--size 4g", &["--size", "suffix k or m"]),
+    ("--size 1.5k", &["--size", "1 to 64m"]),
+    ("--size k", &["--size", "1 to 64m"]),
+    ("--size 99999999999999999999", &["--size", "1 to 64m"]),
+    ("--size 99999999999999999m", &["--size", "1 to 64m"]),
+    ("--size 4k --size 8k", &["--size"]),
+    ("--alg aes-128-xts --size 15", &["--size", "16 to 16m"]),
+    ("--alg aes-128-xts --size 17m", &["--size", "16 to 16m"]),
+    ("--jobs 0", &["--jobs", "1 to 100000"]),
+    ("--jobs 100001", &["--jobs", "1 to 100000"]),
+    ("--jobs many", &["--jobs", "1 to 100000"]),
+    ("--jobs 100000 --size 1m", &["--jobs", "4096 MiB"]),
+    ("--duration 2", &["--duration", "500ms or 2s"]),
+    ("--duration 0s", &["--duration", "500ms or 2s"]),
+    ("--duration 2h", &["--duration", "500ms or 2s"]),
+    ("--duration -2s", &["--duration", "500ms or 2s"]),
+    ("--duration 99999999999s", &["--duration", "3600s"]),
+    ("--ops 0", &["--ops", "1 to"]),
+    ("--ops -3", &["--ops", "1 to"]),
+    ("--ops 5 --duration 1s", &["--ops", "--duration"]),
+    ("--mode turbo", &["--mode", "wake-fd", "poll"]),
+    ("--device colour=blue", &["--device", "colour", "completion_nsec"]),
+    ("--device depth=65", &["--device", "depth", "power of two"]),
+    ("--device depth", &["--device", "depth"]),
+    ("--device delivery=poll --mode wake-fd", &["--device", "delivery", "--mode poll"]),
+    ("--device delivery=poll", &["--device", "--mode poll"]),
+    ("--seed -1", &["--seed", "0 to"]),
+    ("--output-format xml", &["--output-format", "text", "json"]),
+    ("--key 00", &["--key", "--input"]),
+    ("--iv 00", &["--iv", "--input"]),
+    ("--output out", &["--output", "--input"]),
+    ("--decrypt", &["--decrypt", "--input"]),
+    ("--sector-size 512", &["--sector-size", "--input"]),
+    ("--input in", &["--alg", "--input"]),
+    ("--input in --alg sha256 --ops 5", &["--ops", "--input"]),
+    ("--input in --alg sha256 --duration 1s", &["--duration", "--input"]),
+    ("--input in --alg sha256 --output out", &["--output", "cipher"]),
+    ("--input in --alg sha256 --decrypt", &["--decrypt", "cipher"]),
+    ("--input in --alg sha256 --key 00", &["--key", "sha256"]),
+    ("--input in --alg sha256 --iv 00", &["--iv", "cipher"]),
+    ("--input in --alg hmac-sha256", &["--key", "hmac-sha256"]),
+    ("--input in --alg hmac-sha256 --key=", &["--key", "one byte"]),
+    ("--input none --alg sha256", &["--input", "none", "No such file"]),
+    ("--input . --alg sha256", &["--input", "directory"]),
+    ("--input in --alg sha256 --sector-size 512", &["--sector-size", "XTS"]),
+];
+
+/// The same, behind a cipher with a key and an IV that fit.
+const NONSENSE_WITH_CIPHER: &[(&str, &[&str])] = &[
+    ("", &["--output", "required"]),
+    ("--output .", &["--output", "directory"]),
+    ("--output ..", &["--output", "directory"]),
+    ("--output -", &["--output", "standard output"]),
+    ("--output /", &["--output", "directory"]),
+    ("--output none/out", &["--output", "none/out", "No such file"]),
+    ("--output in/out", &["--output", "in/out"]),
+    ("--output /dev/null", &["--output", "not a regular file"]),
+    ("--output out --sector-size 512", &["--sector-size", "XTS"]),
+];
+
+#[test]
+fn nonsense_is_refused_in_one_line_that_names_it() {
+    let folder = Folder::new();
+    folder.write("in", b"input");
+    let cipher = format!("--input in --alg aes-128-ctr --key {} --iv {}", key(16), key(16));
+    let plain = NONSENSE.iter().map(|(options, names)| ((*options).to_owned(), names));
+    let with_cipher = NONSENSE_WITH_CIPHER.iter().map(|(more, names)| (format!("{cipher} {more}"), names));
+    for (options, names) in plain.chain(with_cipher) {
+        let told = folder.fail(2, &options);
+        for name in *names {
+            assert!(told.contains(name), "{options}: {name} in {told}");
+        }
+        assert_eq!(folder.names(), ["in"], "{options} left a file behind");
+    }
+}
+
+#[test]
+fn keys_and_ivs_must_fit_and_are_not_repeated() {
+    let folder = Folder::new();
+    folder.write("in", b"input");
+    let (k16, k17, k32) = (key(16), key(17), key(32));
+    let cases = [
+        (format!("--alg aes-128-ctr --iv {k16}"), "--key: required"),
+        (format!("--alg aes-128-ctr --key {k16}"), "--iv: required"),
+        (format!("--alg aes-128-gcm --key {k16}"), "--iv: required"),
+        (format!("--alg aes-128-gcm --key {k16} --iv="), "--iv: at least one byte"),
+        (
+            format!("--alg aes-256-ctr --key {k16} --iv {k16}"),
+            "--key: aes-256-ctr takes a key of 32 bytes, not 16",
+        ),
+        (
+            format!("--alg aes-128-ctr --key {k17} --iv {k16}"),
+            "--key: aes-128-ctr takes a key of 16 bytes, not 17",
+        ),
+        (format!("--alg aes-128-xts --key {k16} --iv {k16}"), "--key: aes-128-xts takes a key of 32 bytes"),
+        (format!("--alg aes-128-xts --key {k16}{k16} --iv {k16}"), "halves"),
+        (format!("--alg aes-128-cbc --key {k16} --iv {k17}"), "--iv: aes-128-cbc takes 16 bytes"),
+        (
+            format!("--alg aes-128-cbc --key {k16}f --iv {k16}"),
+            "--key: allowed are pairs of hexadecimal digits",
+        ),
+        (
+            format!("--alg aes-128-cbc --key {k16} --iv 0x{k16}"),
+            "--iv: allowed are pairs of hexadecimal digits",
+        ),
+        (format!("--alg aes-128-xts --key {k32} --iv {k16} --size 4k"), "--size"),
+        (format!("--alg aes-128-xts --key {k32} --iv {k16} --sector-size 8"), "--sector-size"),
+    ];
+    for (options, expected) in cases {
+        let told = folder.fail(2, &format!("--input in --output out {options}"));
+        assert!(told.contains(expected), "{options}: {told}");
+        assert!(!told.contains(&k16), "a key was repeated: {told}");
+        assert_eq!(folder.names(), ["in"]);
+    }
+}
+
+#[test]
+fn a_name_that_would_break_the_line_is_escaped() {
+    let folder = Folder::new();
+    let output = folder.run(&["--alg", "sha256", "--input", "two\nlines"]);
+    let told = super::text(&output.stderr);
+    assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
+    assert!(told.contains("two\\nlines"), "{told}");
+}
+
+#[test]
+fn help_and_version_are_answers_not_errors() {
+    let help = super::text(&Folder::new().succeed("--help").stdout);
+    for option in ["--alg", "--size", "--jobs", "--duration", "--ops", "--mode", "--device", "--seed"] {
+        assert!(help.contains(option), "{option}");
+    }
+    assert!(super::text(&Folder::new().succeed("--version").stdout).starts_with("loadgen "));
+}

@@ -1,0 +1,173 @@
+//! Delivery by polling: tokens, the interrupt fd, threads that share a pair.
+
+mod support;
+
+use simaccel::{Engine, Error, Job, Step, WaitCtx, wait_readable};
+
+use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, open, stepped};
+
+type CipherJob = Job<Result<Vec<u8>, Error>>;
+
+fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
+    let session = ctr(engine);
+    let mut job = Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 90))?)).unwrap();
+    job.set_token(index as u64);
+    job
+}
+
+fn index_of(token: u64) -> usize {
+    usize::try_from(token).unwrap()
+}
+
+/// Runs `count` jobs on this thread by polling, sleeping on the interrupt fd when there is nothing.
+fn by_polling(engine: &Engine, count: usize) {
+    let ctx = WaitCtx::new();
+    let mut jobs: Vec<Option<CipherJob>> =
+        (0..count).map(|index| Some(encrypt_job(engine, &ctx, index))).collect();
+    let mut left = count;
+    let mut ready: Vec<usize> = (0..count).collect();
+    while left > 0 {
+        for index in std::mem::take(&mut ready) {
+            let Some(job) = &mut jobs[index] else { panic!("a token of a finished job: {index}") };
+            if let Step::Finished(result) = job.resume().unwrap() {
+                assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
+                jobs[index] = None;
+                left -= 1;
+            }
+        }
+        while left > 0 && engine.poll(32, |token| ready.push(index_of(token))).unwrap() == 0 {
+            wait_readable(&[engine.interrupt_fd().unwrap()]).unwrap();
+        }
+    }
+    assert!(ctx.all_fds().is_empty(), "polling needs no wake fd");
+}
+
+#[test]
+fn thousands_of_jobs_finish_by_polling_without_a_wake() {
+    let engine = open("delivery=poll");
+    by_polling(&engine, 2_000);
+    let stats = engine.stats();
+    assert_eq!(
+        stats.device.total.wakes_sent,
+        stats.parked.min(stats.device.total.wakes_sent),
+        "wakes only for slots"
+    );
+    assert!(stats.polled >= 2_000);
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn threads_that_share_a_pair_forward_each_others_completions() {
+    let engine = open("delivery=poll;queue_pairs=1;depth=4");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| by_polling(&engine, 300));
+        }
+    });
+    assert_eq!(engine.stats().operations, 1_200);
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn poll_hands_out_at_most_max_and_the_rest_later() {
+    let engine = stepped("delivery=poll");
+    let ctx = WaitCtx::new();
+    let mut jobs: Vec<CipherJob> = (0..10).map(|index| encrypt_job(&engine, &ctx, index)).collect();
+    for job in &mut jobs {
+        assert!(matches!(job.resume().unwrap(), Step::Paused));
+    }
+    assert_eq!(engine.poll(100, |_| panic!("nothing is done")).unwrap(), 0);
+    engine.device().run_until_idle();
+    wait_readable(&[engine.interrupt_fd().unwrap()]).unwrap();
+    let mut tokens = Vec::new();
+    assert_eq!(engine.poll(4, |token| tokens.push(token)).unwrap(), 4);
+    assert_eq!(engine.poll(100, |token| tokens.push(token)).unwrap(), 6);
+    assert_eq!(engine.poll(100, |token| tokens.push(token)).unwrap(), 0);
+    tokens.sort_unstable();
+    assert_eq!(tokens, (0..10).collect::<Vec<u64>>());
+    for job in &mut jobs {
+        assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    }
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn jobs_may_be_resumed_from_within_poll() {
+    let engine = stepped("delivery=poll");
+    let ctx = WaitCtx::new();
+    let session = ctr(&engine);
+    let mut job = Job::new(&ctx, move || {
+        (0..5).map(|round| session.encrypt(&IV, message(round, 30)).unwrap()).collect::<Vec<_>>()
+    })
+    .unwrap();
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    let mut finished = None;
+    while finished.is_none() {
+        engine.device().run_until_idle();
+        let polled = engine.poll(1, |_| {
+            if let Step::Finished(outputs) = job.resume().unwrap() {
+                finished = Some(outputs);
+            }
+        });
+        assert_eq!(polled.unwrap(), 1);
+    }
+    let wanted: Vec<_> = (0..5).map(|round| expected_ctr(&message(round, 30))).collect();
+    assert_eq!(finished.unwrap(), wanted);
+}
+
+#[test]
+fn a_job_that_took_its_result_early_leaves_no_token_behind() {
+    let engine = stepped("delivery=poll");
+    let ctx = WaitCtx::new();
+    let mut job = encrypt_job(&engine, &ctx, 7);
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    engine.device().run_until_idle();
+    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))), "done, though not reaped");
+    assert_eq!(engine.poll(10, |token| panic!("stale token {token}")).unwrap(), 0);
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn a_dropped_job_leaves_no_token_and_frees_its_slot() {
+    let engine = stepped("delivery=poll;depth=2;queue_pairs=1");
+    let ctx = WaitCtx::new();
+    for round in 0..50 {
+        let mut job = encrypt_job(&engine, &ctx, round);
+        assert!(matches!(job.resume().unwrap(), Step::Paused));
+        if round % 2 == 0 {
+            engine.device().run_until_idle();
+        }
+        drop(job);
+        engine.device().run_until_idle();
+        assert_eq!(engine.poll(10, |token| panic!("stale token {token}")).unwrap(), 0);
+    }
+    assert_eq!(engine.stats().parked, 0, "no slot was lost");
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn a_blocking_call_goes_through_a_ring_full_of_unreaped_completions() {
+    for engine in
+        [open("delivery=poll;depth=2;queue_pairs=1"), stepped("delivery=poll;depth=2;queue_pairs=1")]
+    {
+        let ctx = WaitCtx::new();
+        let mut jobs: Vec<CipherJob> = (0..2).map(|index| encrypt_job(&engine, &ctx, index)).collect();
+        for job in &mut jobs {
+            assert!(matches!(job.resume().unwrap(), Step::Paused));
+        }
+        let plain = message(5, 64);
+        assert_eq!(ctr(&engine).encrypt(&IV, plain.clone()).unwrap(), expected_ctr(&plain));
+        // The two were reaped on the way; their tokens were kept, and the interrupt says so.
+        engine.device().drain();
+        let mut tokens = Vec::new();
+        while tokens.len() < 2 {
+            if engine.poll(10, |token| tokens.push(token)).unwrap() == 0 {
+                wait_readable(&[engine.interrupt_fd().unwrap()]).unwrap();
+            }
+        }
+        for job in &mut jobs {
+            assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+        }
+        assert_adds_up(&engine);
+    }
+}

@@ -1,0 +1,76 @@
+//! What the engine's tests share: small ways to drive jobs, and software results to compare with.
+
+#![allow(dead_code, reason = "each test file uses its own share")]
+
+use simaccel::{Cipher, CipherSession, Config, Engine, Job, Step, WaitCtx, wait_readable};
+
+pub(crate) const KEY: [u8; 32] = [0x42; 32];
+pub(crate) const IV: [u8; 16] = [0x24; 16];
+
+pub(crate) fn open(config: &str) -> Engine {
+    Engine::open(Config::parse(config).unwrap()).unwrap()
+}
+
+pub(crate) fn stepped(config: &str) -> Engine {
+    Engine::stepped(Config::parse(config).unwrap()).unwrap()
+}
+
+pub(crate) fn ctr(engine: &Engine) -> CipherSession {
+    engine.cipher(Cipher::Aes256Ctr, &KEY).unwrap()
+}
+
+/// A message that no other index has.
+pub(crate) fn message(index: usize, len: usize) -> Vec<u8> {
+    let byte = |at: usize| (index.wrapping_mul(31) ^ at.wrapping_mul(7) ^ (at >> 8)).to_le_bytes()[0];
+    (0..len).map(byte).collect()
+}
+
+/// What CTR under [`KEY`] and [`IV`] makes of `message`, computed without the device.
+pub(crate) fn expected_ctr(message: &[u8]) -> Vec<u8> {
+    software("offload_threshold=4294967295", |engine| ctr(engine).encrypt(&IV, message.to_vec()).unwrap())
+}
+
+/// Runs `body` on an engine that sends nothing to its device.
+pub(crate) fn software<R>(config: &str, body: impl FnOnce(&Engine) -> R) -> R {
+    let engine = stepped(config);
+    let result = body(&engine);
+    assert_eq!(engine.stats().device.total.submitted, 0);
+    result
+}
+
+/// Resumes `job` until it has finished, waiting on its fds in between; returns the result and the pauses seen.
+pub(crate) fn finish<T>(ctx: &WaitCtx, job: &mut Job<T>) -> (T, usize) {
+    let mut pauses = 0;
+    loop {
+        match job.resume().unwrap() {
+            Step::Finished(result) => return (result, pauses),
+            Step::Paused => {
+                pauses += 1;
+                assert!(wait_readable(&ctx.all_fds()).unwrap() > 0, "a paused job has an fd to wait on");
+            }
+        }
+    }
+}
+
+/// The counters that must add up at a quiet moment.
+#[track_caller]
+pub(crate) fn assert_adds_up(engine: &Engine) {
+    let total = engine.stats().device.total;
+    assert_eq!(total.in_flight, 0, "{total:?}");
+    assert_eq!(total.submitted, total.completed + total.failed + total.revoked, "{total:?}");
+}
+
+/// How many fds this process has open.
+pub(crate) fn open_fds() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// How many threads this process has.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// How many mappings this process has.
+pub(crate) fn mappings() -> usize {
+    std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
+}
