@@ -31,7 +31,10 @@ unsafe impl GlobalAlloc for Looking {
         if LOOKS.load(Ordering::Relaxed) {
             // SAFETY: the block is the caller's, of this size, and was initialised when it was allocated.
             let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
-            FOUND.fetch_add(bytes.windows(SECRET.len()).filter(|bytes| bytes == SECRET).count(), Ordering::Relaxed);
+            FOUND.fetch_add(
+                bytes.windows(SECRET.len()).filter(|bytes| bytes == SECRET).count(),
+                Ordering::Relaxed,
+            );
         }
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(block, layout) }

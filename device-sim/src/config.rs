@@ -25,8 +25,9 @@ use crate::latency::LatencyDist;
 /// Numbers are decimal; `_` may group their digits. Spaces around keys and values, and empty parts, are ignored; a
 /// key that comes twice keeps its last value.
 ///
-/// A modelled device is one core, which one worker owns and which schedules for all queue pairs; it starts no other
-/// workers, for with one model there is one order of events. The ideal device has a core for each worker.
+/// Each worker serves its share of the queue pairs (pair `i` belongs to worker `i` modulo their number), so there are
+/// never more workers than queue pairs. A modelled device has one model of time for the whole device,
+/// and one worker: it computes, schedules and delivers for all queue pairs, whatever `workers` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {

@@ -87,7 +87,6 @@ impl Device {
 
     fn build(config: &Config, drivers: usize) -> Result<(Self, Vec<Driver>), OpenError> {
         config.validate()?;
-        fork::install();
         let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
         let (ends, ports): (Vec<_>, Vec<_>) =
             (0..config.queue_pairs).map(|index| queue_pair(config, index, &doorbells)).unzip();
@@ -202,8 +201,9 @@ impl Device {
         }
     }
 
-    /// One event of a stepped device: every queue pair gets its turn; or, with nothing submitted, the clock goes on
-    /// to the next request that is due, which ends. `false`: nothing to do, or not a stepped device.
+    /// One event of a stepped device: a batch of what was submitted, of all queue pairs in turn; or, with nothing
+    /// submitted, the clock goes on to the next request that is due, which ends. `false`: nothing to do, or not a stepped
+    /// device.
     pub fn step(&self) -> bool {
         self.steps().is_some_and(Stepped::step)
     }
@@ -289,8 +289,8 @@ fn queue_pair(config: &Config, index: usize, doorbells: &[Arc<Doorbell>]) -> (Qu
 
 /// Both ends of the one queue pair of a device that is never more than that, and what tells it to stop.
 #[cfg(all(test, loom))]
-pub(crate) fn one_pair() -> (QueuePair, Driver, impl FnOnce()) {
-    let config = Config { queue_pairs: 1, depth: 1, ..Config::default() };
+pub(crate) fn one_pair(completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
+    let config = Config { queue_pairs: 1, depth: 1, completion_nsec, ..Config::default() };
     let doorbells = [Arc::new(Doorbell::default())];
     let (end, port) = queue_pair(&config, 0, &doorbells);
     let (admin, mut receivers) = Admin::new(&doorbells);

@@ -12,6 +12,7 @@
 //! Admin commands are looked at after the ring was and before an entry is executed. A session is sent before its id
 //! is known to anybody, so whatever names it comes later in both queues.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ use crate::sync::{Ordering, bump, fence};
 
 /// Entries of one queue pair before it is the next one's turn.
 const BATCH_ENTRIES: u64 = 32;
-/// Bytes of input after which a batch is published, so that results do not wait for those behind them.
+/// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for those
+/// behind them.
 const BATCH_BYTES: u64 = 16 * 1024;
 
 /// The device's end of a queue pair.
@@ -48,7 +50,6 @@ struct Batch {
     failed: u64,
     bytes: u64,
     released: u64,
-    touched: bool,
     reapable: bool,
 }
 
@@ -66,10 +67,7 @@ impl Signals {
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
         if self.interrupts != 0 {
             fence(Ordering::SeqCst);
-            for pair in pairs.iter().filter(|pair| self.interrupts >> pair.index() & 1 == 1) {
-                pair.raise_interrupts();
-            }
-            self.interrupts = 0;
+            bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
         }
         for (pair, ticket) in self.wakes.drain(..) {
             pairs[pair].send_wake(ticket);
@@ -88,7 +86,10 @@ pub(crate) struct Driver {
     /// Which of the device's admin queues this is.
     number: usize,
     commands_seen: u64,
-    first: usize,
+    /// Whose turn is next.
+    next: usize,
+    /// Bit `i`: port `i` has something to publish.
+    touched: u64,
     life: Life,
     drains: Vec<Ack>,
 }
@@ -109,7 +110,8 @@ impl Driver {
             admin,
             number,
             commands_seen: 0,
-            first: 0,
+            next: 0,
+            touched: 0,
             life: Life::Open,
             drains: Vec::new(),
         }
@@ -158,7 +160,7 @@ impl Driver {
         })
     }
 
-    /// Publishes what is due, then gives each queue pair one turn. `true`: something happened.
+    /// Publishes what is due, then admits. `true`: something happened.
     pub(crate) fn pass(&mut self, now: u64, signals: &mut Signals) -> bool {
         let delivered = self.deliver(now, signals);
         self.admit(now, signals) || delivered
@@ -170,26 +172,35 @@ impl Driver {
         self.publish(signals)
     }
 
-    /// Gives each queue pair one turn, beginning with another one each time, and obeys commands.
+    /// Obeys commands and gives the queue pairs their turns, until each had one or a batch is full; the next call goes
+    /// on where this one ends.
     pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
-        let count = self.ports.len();
-        self.first = (self.first + 1) % count.max(1);
         self.obey(signals);
         let mut happened = false;
-        for turn in 0..count {
-            happened |= self.turn((self.first + turn) % count, now, signals);
+        let mut bytes = 0;
+        for _ in 0..self.ports.len() {
+            if let Some(worked_on) = self.turn(self.next, now, signals) {
+                happened = true;
+                bytes += worked_on;
+            }
+            self.next = (self.next + 1) % self.ports.len();
+            if bytes >= BATCH_BYTES {
+                break;
+            }
         }
         self.acknowledge_drains(signals);
         happened
     }
 
-    fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> bool {
+    /// One queue pair's turn; returns the bytes worked on. `None`: nothing was submitted.
+    fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> Option<u64> {
         let readable = self.ports[index].submissions.readable().min(BATCH_ENTRIES);
         if readable == 0 {
             return self.admit_line(index, now, signals);
         }
         if self.obey(signals) {
-            return true;
+            // It may have emptied the ring; what is in there now is looked at afresh.
+            return Some(0);
         }
         let mut bytes = 0;
         for _ in 0..readable {
@@ -198,21 +209,20 @@ impl Driver {
                 break;
             }
         }
-        self.ports[index].submissions.publish();
         self.publish(signals);
-        true
+        Some(bytes)
     }
 
     /// Lets those in who wait for a slot, as many as there are free ones. They came after all that is in the ring,
     /// and before all that will be.
-    fn admit_line(&mut self, index: usize, now: u64, signals: &mut Signals) -> bool {
-        let pair = Arc::clone(&self.ports[index].pair);
-        if !pair.slots.has_work() {
-            return false;
+    fn admit_line(&mut self, index: usize, now: u64, signals: &mut Signals) -> Option<u64> {
+        if !self.ports[index].pair.slots.has_work() {
+            return None;
         }
         self.obey(signals);
         let mut bytes = 0;
         for _ in 0..BATCH_ENTRIES {
+            let pair = &self.ports[index].pair;
             let Some((ticket, announce)) = pair.slots.admit(&pair.slab) else { break };
             bytes += self.admit_ticket(index, ticket, announce, now);
             if bytes >= BATCH_BYTES {
@@ -220,13 +230,15 @@ impl Driver {
             }
         }
         self.publish(signals);
-        true
+        Some(bytes)
     }
 
     /// Takes one entry to its end, or to the due queue; returns the bytes that were worked on.
     fn admit_one(&mut self, index: usize, now: u64) -> u64 {
         let port = &mut self.ports[index];
         let Some(entry) = port.submissions.pop() else { return 0 };
+        // Before the request can leave the device: a slot that is free must be room in the ring.
+        port.submissions.publish();
         let (ticket, announce) = unpack(entry, &port.pair.slab);
         self.admit_ticket(index, ticket, announce, now)
     }
@@ -238,7 +250,7 @@ impl Driver {
             Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed).then_some(0),
         };
         if admitted.is_none() {
-            self.ports[index].batch.discard();
+            self.discard(index);
         }
         admitted.unwrap_or(0)
     }
@@ -247,15 +259,14 @@ impl Driver {
     fn publish(&mut self, signals: &mut Signals) -> bool {
         let happened = !self.core.ready.is_empty();
         for ready in &self.core.ready {
+            self.touched |= 1 << ready.port;
             self.ports[ready.port].batch.count(ready);
         }
-        self.ports.iter_mut().filter(|port| port.batch.touched).for_each(Port::settle);
+        bits(self.touched).for_each(|index| self.ports[index].settle());
         for ready in self.core.ready.drain(..) {
             self.ports[ready.port].finish(ready, signals);
         }
-        for port in self.ports.iter_mut().filter(|port| port.batch.touched) {
-            port.show(signals);
-        }
+        bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(signals));
         happened
     }
 
@@ -311,25 +322,31 @@ impl Driver {
     /// The device closes: who waits for a slot will not get one. The completion ring has no room for them, so those
     /// that would have been reaped are done without a word.
     fn evict_all(&mut self, index: usize, status: Status) {
-        let pair = Arc::clone(&self.ports[index].pair);
-        while let Some((ticket, announce)) = pair.slots.evict(&pair.slab) {
+        loop {
+            let pair = &self.ports[index].pair;
+            let Some((ticket, announce)) = pair.slots.evict(&pair.slab) else { return };
             let announce =
                 if matches!(announce, Announce::Reap { .. }) { Announce::Silent } else { announce };
             if !self.core.refuse(index, ticket, announce, status) {
-                self.ports[index].batch.discard();
+                self.discard(index);
             }
         }
     }
 
     fn refuse_all(&mut self, index: usize, status: Status) {
-        let port = &mut self.ports[index];
-        while let Some(entry) = port.submissions.pop() {
-            let (ticket, announce) = unpack(entry, &port.pair.slab);
+        while let Some(entry) = self.ports[index].submissions.pop() {
+            let (ticket, announce) = unpack(entry, &self.ports[index].pair.slab);
             if !self.core.refuse(index, ticket, announce, status) {
-                port.batch.discard();
+                self.discard(index);
             }
         }
-        port.submissions.publish();
+        self.ports[index].submissions.publish();
+    }
+
+    /// An entry whose request was revoked frees its slot here.
+    fn discard(&mut self, index: usize) {
+        self.touched |= 1 << index;
+        self.ports[index].batch.released += 1;
     }
 
     fn acknowledge_drains(&mut self, signals: &mut Signals) {
@@ -339,7 +356,8 @@ impl Driver {
     }
 
     fn is_idle(&self) -> bool {
-        self.core.next_due().is_none() && self.ports.iter().all(|port| port.submissions.is_empty())
+        let nothing_waits = |port: &Port| port.submissions.is_empty() && !port.pair.slots.has_work();
+        self.core.next_due().is_none() && self.ports.iter().all(nothing_waits)
     }
 }
 
@@ -350,8 +368,7 @@ impl Port {
 
     /// Counters and slots, before any result of the batch is seen.
     fn settle(&mut self) {
-        let Batch { completed, failed, bytes, released, .. } = std::mem::take(&mut self.batch);
-        self.batch.touched = true;
+        let Batch { completed, failed, bytes, released, .. } = mem::take(&mut self.batch);
         let counters = &self.pair.counters.device;
         bump(&counters.completed, completed);
         bump(&counters.failed, failed);
@@ -363,8 +380,8 @@ impl Port {
         if self.batch.reapable {
             self.completions.publish();
             signals.interrupts |= 1 << self.pair.index();
+            self.batch.reapable = false;
         }
-        self.batch = Batch::default();
     }
 
     fn finish(&mut self, ready: Ready, signals: &mut Signals) {
@@ -383,7 +400,6 @@ impl Port {
 
 impl Batch {
     fn count(&mut self, ready: &Ready) {
-        self.touched = true;
         match ready.status {
             Status::Ok => self.completed += 1,
             _ => self.failed += 1,
@@ -393,10 +409,13 @@ impl Batch {
             self.released += 1;
         }
     }
+}
 
-    /// An entry whose request was revoked frees its slot here.
-    fn discard(&mut self) {
-        self.touched = true;
-        self.released += 1;
-    }
+/// The positions of the ones; there are at most 64 queue pairs.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = mask.checked_ilog2()?;
+        mask ^= 1 << index;
+        Some(index as usize)
+    })
 }

@@ -14,15 +14,17 @@ extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How many forks lie between this process and the one that opened its first device; a relaxed load.
+/// How many forks lie between this process and the one that first asked, or opened a device.
 ///
-/// A child made without the C library's `fork` (a raw `clone` call) is not noticed.
+/// Remember it; a different number later means that this is a child. One made without the C library's `fork` (by a raw
+/// `clone` call) is not noticed.
 pub fn generation() -> u64 {
+    install();
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Registers the handler, once per process.
-pub(crate) fn install() {
+/// Registers the handler, once per process; a load when that is done.
+fn install() {
     INSTALL.call_once(|| {
         // SAFETY: the handler is a plain function that lives as long as the program, and all it does is an atomic
         // addition, which is allowed between fork and exec.

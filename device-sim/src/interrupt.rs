@@ -35,7 +35,6 @@ impl Interrupt {
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let fd = EventFd::from_flags(flags)?;
-        fork::install();
         Ok(Self { fd, armed: AtomicBool::new(false), fork: fork::generation() })
     }
 

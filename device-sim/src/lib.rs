@@ -1,36 +1,57 @@
-//! A simulated look-aside crypto accelerator: queue pairs in front, real AES and SHA behind, and a model of time.
+//! A simulated look-aside crypto accelerator: queue pairs, rings, doorbells, sessions, and real AES and SHA behind them.
+//!
+//! It is for those who have no such hardware at hand: what an accelerator does to the software in front of it (requests
+//! that come back later, full rings, resets, a device that dies) is all here, on worker threads or on a virtual clock
+//! that a test moves step by step. It is no faster than the processor it runs on, and it knows nothing of jobs, futures
+//! or event loops; crate `simaccel` puts those in front of it.
 //!
 //! ```text
-//!   host                                        device
-//!   QueuePair::submit ──► submission ring ─┬──► worker (real clock), or Device::step (virtual clock)
-//!                          doorbell ───────┘      │
-//!   Device::create_session, reset, drain ──────►  admin queue
-//!                                                 ▼
-//!                                               core:  admit ──► execute ──► schedule ──► deliver
-//!                                                      claim     AES, SHA    compute      when due
-//!   QueuePair::take  ◄── cell (claim, wake) ◄──────────────────  units ──────────┤
-//!   std::task::Waker ◄── wake ◄──────────────────────────────────────────────────┤
-//!   QueuePair::reap  ◄── completion ring, interrupt ◄────────────────────────────┘
+//!   host, any number of threads                              device
+//!
+//!   QueuePair::submit ─► cell ─► submission ring ══════════► Worker (threads, real clock)
+//!        (one thread                   doorbell ──────────►  or Stepped (caller, virtual clock)
+//!         at a time)                                            │ Driver: accounts, signals
+//!                                                               ▼
+//!   Remote: state, revoke, take, cancel                      Core: admit ─► execute ─► schedule ─► deliver
+//!        │                                                      │      (Session, kernels)   (units, due queue)
+//!        ▼                                                      ▼
+//!   the cell's claim and wake words ◄═══════════════════════ DONE ─► waker, or completion ring and Interrupt
+//!
+//!   Device: sessions, reset, drain, close ─── admin queue ─► every driver
 //! ```
 //!
-//! It knows no jobs, no event loop, and no file descriptor but its interrupt; the `simaccel` crate puts an engine and
-//! pausing jobs in front of it. A request owns every byte that the device touches, and can be taken back at any time:
-//! the two words of its cell say whose it is.
+//! | file | what |
+//! |---|---|
+//! | `device` | life cycle: open, reset, drain, close; sessions |
+//! | `queue_pair`, `pair` | the two ends of the host, and what they share with the device |
+//! | `cell`, `cell/slab` | where a request lives; who owns it; all `unsafe` but the fork handler's |
+//! | `ring`, `entry` | the rings and what is in them |
+//! | `slots` | how many may be in flight, and the line of those who wait |
+//! | `doorbell`, `interrupt`, `admin` | the signals between the two sides |
+//! | `core`, `driver` | the device without threads; its accounts and signals |
+//! | `worker`, `stepped` | the two ways to run it |
+//! | `session`, `algorithm`, `kernels/` | keys, names, and the work itself |
+//! | `latency` | how long a request occupies a compute unit |
+//! | `config`, `stats`, `request` | what goes in and comes out |
+//! | `sync`, `models` | the standard library or loom; the interleavings that loom checks |
 //!
 //! ```
 //! use device_sim::{Cipher, Config, Delivery, Device, Iv, Operation, Padding, Request, Session, Status};
 //!
-//! let device = Device::stepped(&Config::parse("completion_nsec=50000").unwrap()).unwrap();
+//! let device = Device::stepped(&Config::parse("compute_units=2;completion_nsec=50_000")?)?;
+//! let session = device.create_session(Session::cipher(Cipher::Aes128Ctr, &[0; 16], Padding::None)?);
 //! let mut pair = device.take_queue_pairs().remove(0);
-//! let session = device.create_session(Session::cipher(Cipher::Aes128Ctr, &[1; 16], Padding::None).unwrap());
 //!
-//! let mut request = Request::new(session, Operation::Encrypt, b"sixteen and more".to_vec());
+//! let mut request = Request::new(session, Operation::Encrypt, b"attack at dawn".to_vec());
 //! request.iv = Iv::new(&[0; 16]);
-//! let ticket = pair.submit(request, Delivery::Silent).unwrap();
+//! let ticket = pair.submit(request, Delivery::Silent)?;
+//! assert!(pair.take(ticket).is_none(), "nothing happens before the clock moves");
+//!
 //! device.run_until_idle();
-//! let (request, status) = pair.take(ticket).unwrap();
-//! assert_eq!((status, request.buffer.len()), (Status::Ok, 16));
-//! assert_eq!(device.now().as_micros(), 50);
+//! let (request, status) = pair.take(ticket).expect("it is done");
+//! assert_eq!((status, device.now().as_micros()), (Status::Ok, 50));
+//! assert_ne!(request.buffer, b"attack at dawn");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! A request that finds the ring full can be [parked](QueuePair::park): the device takes it out of the line by itself

@@ -32,7 +32,7 @@ impl Stepped {
         Self { state: Mutex::new(State { driver, now: 0, signals: Signals::default() }), pairs }
     }
 
-    /// One event: every queue pair's turn, or else the clock goes on to the next request that is due.
+    /// One event: a batch of what was submitted, or else the clock goes on to the next request that is due.
     pub(crate) fn step(&self) -> bool {
         self.event(|state, signals| state.admit(signals) || state.deliver_before(u64::MAX, signals))
     }

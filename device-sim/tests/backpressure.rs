@@ -4,9 +4,10 @@
 mod common;
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use common::*;
-use device_sim::{Delivery, RefusedReason, Status, SubmitParkedError, Ticket, TicketState};
+use device_sim::{Delivery, RefusedReason, Status, TicketState};
 
 #[test]
 fn a_full_pair_gives_everything_back() {
@@ -27,87 +28,98 @@ fn a_full_pair_gives_everything_back() {
 }
 
 #[test]
-fn slots_are_granted_in_order_and_nobody_overtakes() {
-    let (device, mut pair) = stepped("queue_pairs=1;depth=2");
+fn the_line_is_served_in_order_and_nobody_overtakes() {
+    let (device, mut pair) = stepped("queue_pairs=1;depth=2;compute_units=1;completion_nsec=1_000");
     let session = device.create_session(ctr());
     let remote = pair.remote().clone();
-    for _ in 0..2 {
-        let _ = submit(&mut pair, request(session, 16, 0), Delivery::Silent);
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let note = |fill: u8| {
+        let served = Arc::clone(&served);
+        Delivery::Wake(once(move || served.lock().expect("not poisoned").push(fill)))
+    };
+    for fill in 0..2 {
+        let _ = submit(&mut pair, request(session, 16, fill), note(fill));
     }
-    let mut line: VecDeque<Ticket> =
-        (1..=5).map(|fill| pair.park(request(session, 16, fill), None)).collect();
-    let mut fill = 1;
-    while let Some(first) = line.pop_front() {
-        device.run_until_idle();
-        assert_eq!(remote.state(first), TicketState::Granted);
-        if line.len() > 1 {
-            assert_eq!(remote.state(line[1]), TicketState::Parked, "no more than two slots");
-        }
-        if !line.is_empty() {
-            let refused = pair.submit(request(session, 16, 9), Delivery::Silent).expect_err("others wait");
-            assert_eq!(refused.reason, RefusedReason::Full);
-        }
-        let ticket = pair.submit_parked(first, Delivery::Silent).expect("granted");
-        device.run_until_idle();
-        assert_eq!(pair.take(ticket).expect("done").0.buffer, expected(16, fill));
-        fill += 1;
+    let line: Vec<_> = (2..7).map(|fill| park(&mut pair, request(session, 16, fill), note(fill))).collect();
+    while remote.state(line[4]) == TicketState::Parked {
+        let refused = pair.submit(request(session, 16, 9), Delivery::Silent).expect_err("others wait");
+        assert_eq!(refused.reason, RefusedReason::Full);
+        assert!(remote.stats().in_flight <= 2, "no more than two slots");
+        assert!(device.step());
     }
+    device.run_until_idle();
     let _ = submit(&mut pair, request(session, 16, 9), Delivery::Silent);
-    assert_eq!(remote.stats().parked, 5);
+    assert_eq!(*served.lock().expect("not poisoned"), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(pair.take(line[4]).expect("done").0.buffer, expected(16, 6));
+    assert_eq!((remote.stats().submitted, remote.stats().parked), (8, 5));
 }
 
 #[test]
-fn parking_with_a_free_slot_is_granted_by_the_device() {
+fn parking_with_a_free_slot_is_a_submission() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     let woken = Count::new();
-    let parked = pair.park(request(session, 16, 1), Some(woken.waker()));
+    let parked = park(&mut pair, request(session, 16, 1), woken.delivery());
+    assert_eq!(pair.remote().state(parked), TicketState::Parked);
     assert_eq!(woken.calls(), 0, "no waker is called while its owner parks");
-    assert!(device.step());
-    assert_eq!((pair.remote().state(parked), woken.calls()), (TicketState::Granted, 1));
-    assert!(!device.step());
+    device.run_until_idle();
+    assert_eq!(woken.calls(), 1);
+    assert_eq!(pair.take(parked).expect("done").0.buffer, expected(16, 1));
 }
 
 #[test]
-fn what_is_not_granted_is_not_submitted() {
+fn whoever_is_abandoned_in_the_line_keeps_nobody_waiting() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
-    let in_flight = [1, 2].map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Silent));
-    let parked = pair.park(request(session, 16, 3), None);
-    for ticket in [parked, in_flight[0]] {
-        let refused = pair.submit_parked(ticket, Delivery::Reap { owner: 4 });
-        assert!(matches!(
-            refused,
-            Err(SubmitParkedError::NotGranted { delivery: Delivery::Reap { owner: 4 } })
-        ));
+    for _ in 0..100 {
+        let _abandoned = park(&mut pair, request(session, 16, 1), Delivery::Silent);
     }
+    let last = park(&mut pair, request(session, 16, 2), Delivery::Silent);
     device.run_until_idle();
-    let ticket = pair.submit_parked(parked, Delivery::Silent).expect("granted");
-    assert!(pair.submit_parked(parked, Delivery::Silent).is_err(), "once");
-    device.run_until_idle();
-    assert_eq!(pair.take(ticket).expect("done").0.buffer, expected(16, 3));
+    assert_eq!(pair.take(last).expect("done").1, Status::Ok);
 }
 
 #[test]
-fn a_dead_device_refuses_the_granted_and_passes_the_slot_on() {
+fn a_dead_device_ends_the_line_and_takes_no_more() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let (good, bad) = (device.create_session(ctr()), device.create_panicking_session());
     for _ in 0..2 {
         let _ = submit(&mut pair, request(bad, 16, 1), Delivery::Silent);
     }
-    let parked: Vec<_> = (0..3).map(|fill| pair.park(request(good, 16, fill), None)).collect();
+    let line: Vec<_> = (0..5).map(|_| park(&mut pair, request(good, 16, 1), Delivery::Silent)).collect();
     device.run_until_idle();
-    let refused = match pair.submit_parked(parked[0], Delivery::Silent) {
-        Err(SubmitParkedError::Refused(refused)) => refused,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!((refused.reason, refused.request.user_data), (RefusedReason::DeviceDead, 0));
-    device.run_until_idle();
-    assert_eq!(pair.remote().state(parked[2]), TicketState::Granted);
+    for ticket in line {
+        assert_eq!(pair.take(ticket).expect("done").1, Status::DeviceDead);
+    }
+    let refused = pair.park(request(good, 16, 7), Delivery::Reap { owner: 4 }).expect_err("dead");
+    assert_eq!((refused.reason, refused.request.user_data), (RefusedReason::DeviceDead, 7));
+    assert!(matches!(refused.delivery, Delivery::Reap { owner: 4 }));
     device.reset();
-    let ticket = pair.submit_parked(parked[2], Delivery::Silent).expect("alive again");
+    let ticket = park(&mut pair, request(good, 16, 1), Delivery::Silent);
     device.run_until_idle();
     assert_eq!(pair.take(ticket).expect("done").1, Status::Ok);
+    assert_adds_up(&pair.remote().stats());
+}
+
+#[test]
+fn closing_ends_the_line_too() {
+    let (device, mut pair) = stepped("queue_pairs=1;depth=2;completion_nsec=1_000");
+    let session = device.create_session(ctr());
+    let woken = Count::new();
+    for _ in 0..2 {
+        let _ = submit(&mut pair, request(session, 16, 1), Delivery::Reap { owner: 0 });
+    }
+    let line = [woken.delivery(), Delivery::Reap { owner: 0 }]
+        .map(|delivery| park(&mut pair, request(session, 16, 1), delivery));
+    drop(device);
+    for ticket in line {
+        assert_eq!(pair.take(ticket).expect("done").1, Status::Closed);
+    }
+    assert_eq!(woken.calls(), 1);
+    assert_eq!(pair.reap(9, &mut |_| {}), 2, "those that had a slot");
+    let refused = pair.park(request(session, 16, 1), Delivery::Silent).expect_err("closed");
+    assert_eq!(refused.reason, RefusedReason::Closed);
+    assert_adds_up(&pair.remote().stats());
 }
 
 #[test]
@@ -119,14 +131,14 @@ fn under_polling_a_slot_is_free_when_its_completion_is_reaped() {
     device.run_until_idle();
     assert!(pair.take(tickets[0]).is_some(), "the result can be taken first");
     assert!(pair.submit(request(session, 16, 3), Delivery::Silent).is_err(), "and the slot is still used");
-    let parked = pair.park(request(session, 16, 3), None);
+    let parked = park(&mut pair, request(session, 16, 3), Delivery::Silent);
+    assert!(!device.step(), "nor is it free for the line");
+    assert_eq!(pair.remote().state(parked), TicketState::Parked);
     let mut reaped = Vec::new();
     assert_eq!(pair.reap(9, &mut |completion| reaped.push(completion.user_data)), 1);
     assert_eq!(reaped, [2]);
     device.run_until_idle();
-    assert_eq!(pair.remote().state(parked), TicketState::Granted);
-    let _ = submit(&mut pair, request(session, 16, 4), Delivery::Silent);
-    assert!(pair.submit(request(session, 16, 5), Delivery::Silent).is_err(), "one is reserved, one used");
+    assert_eq!(pair.take(parked).expect("done").0.buffer, expected(16, 3));
 }
 
 /// Abandoned requests must not exhaust the ring, whatever state they are revoked in.
@@ -158,45 +170,38 @@ fn revoked_requests_leave_no_slot_behind() {
     }
 }
 
-/// Many wait for few slots on a threaded device, some lose patience; everybody gets on, in order.
+/// Many wait for few slots on a threaded device, some lose patience; everybody gets on.
 #[test]
-fn no_grant_is_lost_under_threads() {
-    let (device, mut pairs) = open("queue_pairs=1;depth=4");
-    let session = device.create_session(ctr());
-    let pair = &mut pairs[0];
-    let remote = pair.remote().clone();
-    let mut dice = Dice(1);
-    let (mut line, mut flying) = (VecDeque::new(), VecDeque::new());
-    let (mut to_do, mut done, mut revoked) = (30_000, 0, 0);
-    while to_do > 0 || !line.is_empty() || !flying.is_empty() {
-        while line.len() < 12 && to_do > 0 {
-            line.push_back(pair.park(request(session, 16, 1), None));
-            to_do -= 1;
-        }
-        if dice.roll(5) == 0 && !line.is_empty() {
-            let gone = line.remove(dice.roll(line.len())).expect("below the length");
-            assert!(remote.revoke(gone).is_some());
-            revoked += 1;
-        }
-        while let Some(ticket) =
-            line.front().copied().filter(|first| remote.state(*first) == TicketState::Granted)
-        {
-            line.pop_front();
-            flying.push_back(pair.submit_parked(ticket, Delivery::Silent).expect("granted"));
-        }
-        match flying.front() {
-            Some(first) if is_done(&remote, *first) => {
-                assert_eq!(pair.take(*first).expect("done").1, Status::Ok);
-                flying.pop_front();
-                done += 1;
+fn no_free_slot_is_overlooked_under_threads() {
+    for deliver in [Delivery::Silent, Delivery::Reap { owner: 0 }] {
+        let (device, mut pairs) = open("queue_pairs=1;depth=4");
+        let session = device.create_session(ctr());
+        let pair = &mut pairs[0];
+        let remote = pair.remote().clone();
+        let mut dice = Dice(1);
+        let mut line = VecDeque::new();
+        let (mut to_do, mut done, mut revoked) = (20_000, 0, 0);
+        while to_do > 0 || !line.is_empty() {
+            while line.len() < 12 && to_do > 0 {
+                line.push_back(park(pair, request(session, 16, 1), deliver.clone()));
+                to_do -= 1;
             }
-            Some(_) => std::thread::yield_now(),
-            None => until("a slot for the first in line", || {
-                line.front().is_none_or(|first| remote.state(*first) == TicketState::Granted)
-            }),
+            if dice.roll(5) == 0 {
+                let gone = line.remove(dice.roll(line.len())).expect("below the length");
+                assert!(remote.revoke(gone).is_some());
+                revoked += 1;
+            }
+            let Some(first) = line.pop_front() else { continue };
+            until("the turn of the first in line", || {
+                pair.reap(usize::MAX, &mut |_| {});
+                is_done(&remote, first)
+            });
+            assert_eq!(pair.take(first).expect("done").1, Status::Ok);
+            done += 1;
         }
+        assert_eq!(done + revoked, 20_000);
+        device.drain();
+        assert_eq!(remote.stats().parked, 20_000);
+        assert_adds_up(&remote.stats());
     }
-    assert_eq!(done + revoked, 30_000);
-    let stats = remote.stats();
-    assert_eq!((stats.submitted, stats.parked), (done, 30_000));
 }

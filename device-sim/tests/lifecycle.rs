@@ -7,12 +7,21 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use common::*;
-use device_sim::{
-    Config, Delivery, Device, OpenError, RefusedReason, Status, SubmitParkedError, Ticket, TicketState,
-};
+use device_sim::{Config, Delivery, Device, OpenError, RefusedReason, Status, Ticket, TicketState};
 
 /// A service time that no test waits for.
 const AN_HOUR: &str = "queue_pairs=2;completion_nsec=3_600_000_000_000";
+
+#[test]
+fn what_may_cross_threads_does() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<Device>();
+    shared::<device_sim::Remote>();
+    shared::<device_sim::Interrupt>();
+    shared::<Ticket>();
+    moved::<device_sim::QueuePair>();
+}
 
 #[test]
 fn queue_pairs_are_handed_out_once() {
@@ -126,14 +135,6 @@ fn closing_ends_everything_in_flight_and_later_submissions_are_refused() {
         assert_eq!(refused.reason, RefusedReason::Closed);
         assert_eq!(refused.request.buffer, [9; 64]);
         assert!(matches!(refused.delivery, Delivery::Wake(_)));
-        // Whoever parks gets a slot and learns it then.
-        let parked = pairs[1].park(request(session, 64, 9), Some(woken.waker()));
-        let reason = match pairs[1].submit_parked(parked, Delivery::Silent) {
-            Err(SubmitParkedError::Refused(refused)) => refused.reason,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(reason, RefusedReason::Closed);
-        assert_eq!(woken.calls(), pairs.len() + 1);
         pairs.iter().for_each(|pair| assert_adds_up(&pair.remote().stats()));
     }
 }
@@ -225,8 +226,8 @@ fn a_waker_may_reset_and_drain_its_own_device() {
         }
     });
     let ticket = submit(&mut pairs[0], request(session, 64, 1), Delivery::Wake(waker));
-    assert_eq!(finish(&mut pairs[0], ticket).1, Status::Ok);
     until("the waker's end", || done.calls() == 1);
+    assert_eq!(finish(&mut pairs[0], ticket).1, Status::Ok);
     device.drain();
 }
 
@@ -243,8 +244,8 @@ fn the_last_reference_may_drop_on_the_worker() {
         told.wake();
     });
     let ticket = submit(&mut pair, request(session, 64, 1), Delivery::Wake(waker));
-    assert_eq!(finish(&mut pair, ticket).1, Status::Ok);
     until("the drop", || closed.calls() == 1);
+    assert_eq!(finish(&mut pair, ticket).1, Status::Ok);
     until("the end of the device", || match pair.submit(request(session, 64, 1), Delivery::Silent) {
         Ok(ticket) => {
             until("the request's end", || is_done(pair.remote(), ticket));
@@ -291,7 +292,7 @@ fn drops_in_every_order_and_on_any_thread_are_harmless() {
                 let _ = submit(&mut pairs[0], request(session, 256, 1), delivery);
             }
             for _ in 0..3 {
-                let _ = pairs[0].park(request(session, 256, 1), Some(woken.waker()));
+                let _ = park(&mut pairs[0], request(session, 256, 1), woken.delivery());
             }
             let mut things: Vec<Option<Box<dyn Send>>> =
                 vec![Some(Box::new(device)), Some(Box::new(pairs)), Some(Box::new(remote))];
@@ -318,15 +319,15 @@ fn a_waker_that_panics_is_counted_and_the_device_lives() {
     let session = device.create_session(ctr());
     let waker = once(|| panic!("a waker that panics, for the test"));
     let ticket = submit(&mut pairs[0], request(session, 64, 1), Delivery::Wake(waker));
+    until("the panic", || device.stats().total.wake_panics == 1);
     assert_eq!(finish(&mut pairs[0], ticket).1, Status::Ok);
-    device.drain();
     let next = submit(&mut pairs[0], request(session, 64, 1), Delivery::Silent);
     assert_eq!(finish(&mut pairs[0], next).1, Status::Ok);
     let stats = device.stats();
     assert_eq!((stats.total.wakes_sent, stats.total.wake_panics, stats.deaths), (1, 1, 0));
 }
 
-/// Submissions race with the close; each is refused, or ends.
+/// Submissions and parking race with the close; each is refused, or ends.
 #[test]
 fn nothing_submitted_while_closing_stays_in_flight() {
     for round in 0..300 {
@@ -342,7 +343,10 @@ fn nothing_submitted_while_closing_stays_in_flight() {
                     loop {
                         match pair.submit(request(session, 16, 1), Delivery::Silent) {
                             Ok(ticket) => tickets.push(ticket),
-                            Err(refused) if refused.reason == RefusedReason::Full => thread::yield_now(),
+                            Err(refused) if refused.reason == RefusedReason::Full => {
+                                tickets.extend(pair.park(refused.request, refused.delivery));
+                                thread::yield_now();
+                            }
                             Err(_) => break,
                         }
                     }

@@ -58,12 +58,7 @@ fn drive(pair: &mut QueuePair, session: SessionId, seed: u64, requests: usize) -
         };
         let ticket = match pair.submit(request(session, LENGTHS[dice.roll(4)], 1), delivery) {
             Ok(ticket) => ticket,
-            Err(refused) => {
-                let waker = (dice.roll(2) == 0).then(|| woken.waker());
-                let parked = pair.park(refused.request, waker);
-                wait_for_a_slot(pair, parked);
-                pair.submit_parked(parked, refused.delivery).expect("granted")
-            }
+            Err(refused) => park(pair, refused.request, refused.delivery),
         };
         match dice.roll(4) {
             0 => share.send((ticket, true)).expect("it listens"),
@@ -88,19 +83,13 @@ fn drive(pair: &mut QueuePair, session: SessionId, seed: u64, requests: usize) -
     tally
 }
 
-/// Under polling, slots come free by reaping only.
-fn wait_for_a_slot(pair: &mut QueuePair, parked: Ticket) {
-    let remote = pair.remote().clone();
-    until("a slot", || {
-        pair.reap(usize::MAX, &mut |_| {});
-        remote.state(parked) == TicketState::Granted
-    });
-}
-
-/// Takes a result, unless the other thread has got it.
+/// Takes a result, unless the other thread has got it. Under polling, slots come free by reaping only.
 fn collect(pair: &mut QueuePair, ticket: Ticket, results: &[Vec<u8>], tally: &mut Tally) {
     let remote = pair.remote().clone();
-    until("the end", || !matches!(remote.state(ticket), TicketState::InFlight));
+    until("the end", || {
+        pair.reap(usize::MAX, &mut |_| {});
+        !matches!(remote.state(ticket), TicketState::InFlight | TicketState::Parked)
+    });
     if let Some((request, status)) = pair.take(ticket) {
         tally.count(&request, status, results);
     }
@@ -114,7 +103,7 @@ fn interfere(remote: &Remote, tickets: &Receiver<(Ticket, bool)>, results: &[Vec
             remote.cancel_wake(ticket);
             remote.wake_state(ticket);
         }
-        if mine && dice.roll(2) == 0 {
+        if mine && dice.roll(2) == 0 && remote.state(ticket) == TicketState::InFlight {
             until("the end", || is_done(remote, ticket));
         }
         match remote.take(ticket) {
@@ -147,10 +136,10 @@ fn run(device: &Device, requests: usize, resets: bool) {
     });
     device.drain();
     let total = device.stats().total;
-    assert_eq!(total.submitted, count * requests as u64);
+    assert!(total.submitted <= count * requests as u64, "some left the line before");
     assert_eq!(total.in_flight, 0);
     assert_adds_up(&total);
-    assert_eq!(tally.right + tally.reset + tally.revoked, total.submitted, "each request came back once");
+    assert_eq!(tally.right + tally.reset + tally.revoked, count * requests as u64, "each came back once");
     // Every slot is there again.
     for pair in &mut pairs {
         pair.reap(usize::MAX, &mut |_| {});
