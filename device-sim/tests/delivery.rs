@@ -211,10 +211,10 @@ fn counters_name_what_happened() {
     let (device, mut pairs) = open("queue_pairs=2;workers=2");
     let session = device.create_session(ctr());
     let bad = device_sim::SessionId::NONE;
-    for index in 0..2 {
+    for pair in &mut pairs {
         for (session, len) in [(session, 100), (session, 28), (bad, 1)] {
-            let ticket = submit(&mut pairs[index], request(session, len, 1), Delivery::Silent);
-            finish(&mut pairs[index], ticket);
+            let ticket = submit(pair, request(session, len, 1), Delivery::Silent);
+            finish(pair, ticket);
         }
     }
     let stats = device.stats();

@@ -23,8 +23,7 @@ struct Inherited {
     woken: Arc<Count>,
     big: Ticket,
     silent: Ticket,
-    granted: Ticket,
-    parked: Ticket,
+    parked: [Ticket; 2],
 }
 
 impl Inherited {
@@ -37,9 +36,11 @@ impl Inherited {
         pair.remote().attach(Arc::clone(&interrupt));
         let big = submit(pair, request(session, 8 << 20, 1), Delivery::Reap { owner: 0 });
         let silent = submit(pair, request(session, 64, 2), woken.delivery());
-        let granted = pair.park(request(session, 64, 3), Some(woken.waker()));
-        let parked = pair.park(request(session, 64, 4), None);
-        Self { device, pairs, session, interrupt, woken, big, silent, granted, parked }
+        let parked = [
+            park(pair, request(session, 64, 3), woken.delivery()),
+            park(pair, request(session, 64, 4), Delivery::Reap { owner: 0 }),
+        ];
+        Self { device, pairs, session, interrupt, woken, big, silent, parked }
     }
 
     /// Uses everything once, and drops it. The result is the child's exit code: 0, or which expectation failed.
@@ -53,13 +54,19 @@ impl Inherited {
         if self.device.step() || self.device.run_until_idle() != 0 {
             return 2;
         }
-        let _ = (pair.submit_parked(self.granted, Delivery::Silent), pair.reap(9, &mut |_| {}));
-        let late = pair.park(request(self.session, 64, 6), None);
-        if remote.state(late) != TicketState::Done(Status::Closed) || pair.take(late).is_none() {
-            return 3;
+        match pair.park(request(self.session, 64, 6), self.woken.delivery()) {
+            Err(refused) if refused.reason == RefusedReason::Closed && refused.request.user_data == 6 => {}
+            _ => return 3,
         }
-        for ticket in [self.big, self.silent, self.granted, self.parked] {
-            let _ = (remote.cancel_wake(ticket), remote.revoke(ticket), remote.take(ticket));
+        if pair.reap(9, &mut |_| {}) != 0 {
+            return 7;
+        }
+        for ticket in [self.big, self.silent, self.parked[0], self.parked[1]] {
+            let _ = (remote.replace_waker(ticket, self.woken.waker()), remote.cancel_wake(ticket));
+            let _ = (remote.revoke(ticket), remote.take(ticket));
+        }
+        if remote.state(self.parked[1]) != TicketState::Stale {
+            return 8;
         }
         if self.device.create_session(ctr()) != SessionId::NONE {
             return 4;
@@ -111,7 +118,7 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
                 assert_eq!(status, WaitStatus::Exited(child, 0), "in round {round}");
             }
         }
-        let Inherited { device, mut pairs, session, big, silent, granted, .. } = inherited;
+        let Inherited { device, mut pairs, session, big, silent, parked, woken, .. } = inherited;
         device.drain();
         if device.is_stepped() {
             assert!(device.run_until_idle() == 0);
@@ -119,11 +126,11 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
         let pair = &mut pairs[0];
         assert_eq!(finish(pair, big).0.buffer, expected(8 << 20, 1));
         assert_eq!(finish(pair, silent).0.buffer, expected(64, 2));
-        pair.reap(9, &mut |_| {});
-        until("a slot", || device.step() || pair.remote().state(granted) == TicketState::Granted);
-        let ticket = pair.submit_parked(granted, Delivery::Silent).expect("granted");
-        device.drain();
-        assert_eq!(finish(pair, ticket).0.buffer, expected(64, 3));
+        for (ticket, fill) in parked.into_iter().zip(3..) {
+            assert!(is_done(pair.remote(), ticket), "a drain does not forget the line");
+            assert_eq!(finish(pair, ticket).0.buffer, expected(64, fill));
+        }
+        assert_eq!(woken.calls(), 2);
         device.remove_session(session);
     }
     assert_eq!(device_sim::fork::generation(), before, "only children count");

@@ -7,9 +7,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use common::*;
-use device_sim::{
-    Config, Delivery, Device, OpenError, RefusedReason, Status, SubmitParkedError, Ticket, TicketState,
-};
+use device_sim::{Config, Delivery, Device, OpenError, RefusedReason, Status, Ticket, TicketState};
 
 /// A service time that no test waits for.
 const AN_HOUR: &str = "queue_pairs=2;completion_nsec=3_600_000_000_000";
@@ -126,14 +124,12 @@ fn closing_ends_everything_in_flight_and_later_submissions_are_refused() {
         assert_eq!(refused.reason, RefusedReason::Closed);
         assert_eq!(refused.request.buffer, [9; 64]);
         assert!(matches!(refused.delivery, Delivery::Wake(_)));
-        // Whoever parks gets a slot and learns it then.
-        let parked = pairs[1].park(request(session, 64, 9), Some(woken.waker()));
-        let reason = match pairs[1].submit_parked(parked, Delivery::Silent) {
-            Err(SubmitParkedError::Refused(refused)) => refused.reason,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(reason, RefusedReason::Closed);
-        assert_eq!(woken.calls(), pairs.len() + 1);
+        let refused = pairs[1].park(request(session, 64, 8), woken.delivery()).expect_err("closed");
+        assert_eq!(refused.reason, RefusedReason::Closed);
+        assert_eq!(refused.request.buffer, [8; 64]);
+        assert!(matches!(refused.delivery, Delivery::Wake(_)));
+        assert_eq!(woken.calls(), pairs.len());
+        assert_eq!(pairs[1].remote().stats().parked, 0);
         pairs.iter().for_each(|pair| assert_adds_up(&pair.remote().stats()));
     }
 }
@@ -280,6 +276,7 @@ fn drops_in_every_order_and_on_any_thread_are_harmless() {
         "queue_pairs=1",
         "queue_pairs=1;completion_nsec=1_000_000",
         "queue_pairs=1;completion_nsec=3_600_000_000_000",
+        "queue_pairs=1;depth=64;completion_nsec=3_600_000_000_000",
     ] {
         for order in ORDERS {
             let (device, mut pairs) = open(text);
@@ -290,8 +287,8 @@ fn drops_in_every_order_and_on_any_thread_are_harmless() {
                 let delivery = if round % 2 == 0 { woken.delivery() } else { Delivery::Reap { owner: 0 } };
                 let _ = submit(&mut pairs[0], request(session, 256, 1), delivery);
             }
-            for _ in 0..3 {
-                let _ = pairs[0].park(request(session, 256, 1), Some(woken.waker()));
+            for _ in 0..9 {
+                let _ = park(&mut pairs[0], request(session, 256, 1), woken.delivery());
             }
             let mut things: Vec<Option<Box<dyn Send>>> =
                 vec![Some(Box::new(device)), Some(Box::new(pairs)), Some(Box::new(remote))];

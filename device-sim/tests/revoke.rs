@@ -70,7 +70,7 @@ fn a_done_request_is_taken_by_whoever_comes_first() {
 }
 
 #[test]
-fn parked_and_granted_requests_leave_the_line() {
+fn a_parked_request_leaves_the_line_untouched_and_keeps_no_slot() {
     let (device, mut pair) = stepped(MODEL);
     let session = device.create_session(ctr());
     let remote = pair.remote().clone();
@@ -78,21 +78,21 @@ fn parked_and_granted_requests_leave_the_line() {
         let _ = submit(&mut pair, request(session, 16, fill), Delivery::Silent);
     }
     let woken = [Count::new(), Count::new(), Count::new()];
-    let parked: Vec<_> =
-        woken.iter().map(|woken| pair.park(request(session, 16, 9), Some(woken.waker()))).collect();
-    assert!(remote.revoke(parked[0]).is_some(), "out of the line");
-    device.run_until_idle();
-    assert_eq!(remote.state(parked[1]), TicketState::Granted);
-    assert_eq!(remote.state(parked[2]), TicketState::Granted);
-    let last = pair.park(request(session, 16, 9), None);
-    device.run_until_idle();
-    assert_eq!(remote.state(last), TicketState::Parked, "both slots are reserved");
+    let parked = woken.each_ref().map(|woken| park(&mut pair, request(session, 16, 9), woken.delivery()));
+    assert_eq!(remote.revoke(parked[0]).expect("it waits").buffer, [9; 16]);
+    assert_eq!(remote.state(parked[0]), TicketState::Stale);
+    assert!(remote.revoke(parked[0]).is_none(), "once");
+    device.advance(Duration::from_micros(10));
+    assert_eq!(remote.state(parked[1]), TicketState::InFlight, "the slot is the next one's");
+    assert_eq!(remote.state(parked[2]), TicketState::Parked, "no more than two slots");
     assert!(remote.revoke(parked[1]).is_some());
     device.run_until_idle();
-    assert_eq!(remote.state(last), TicketState::Granted, "the grant was passed on");
-    assert_eq!(woken.each_ref().map(|woken| woken.calls()), [0, 1, 1]);
-    assert_eq!(remote.stats().submitted, 2, "those who waited were never submitted");
-    assert_adds_up(&remote.stats());
+    assert_eq!(remote.state(parked[2]), TicketState::Done(Status::Ok));
+    assert_eq!(woken.each_ref().map(|woken| woken.calls()), [0, 0, 1]);
+    let stats = remote.stats();
+    assert_eq!((stats.submitted, stats.revoked, stats.parked), (4, 1, 3), "the first was never submitted");
+    assert_eq!((stats.wakes_sent, stats.wakes_cancelled), (1, 2));
+    assert_adds_up(&stats);
 }
 
 #[test]
@@ -136,19 +136,20 @@ fn a_cell_is_not_used_again_while_its_wake_is_being_sent() {
 }
 
 #[test]
-fn a_granted_request_is_submitted_while_its_grant_is_still_being_announced() {
+fn a_request_out_of_the_line_is_taken_while_its_wake_is_being_sent() {
     let (device, mut pairs) = open("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     let pair = &mut pairs[0];
     let (waker, entered, leave) = slow();
-    let parked = pair.park(request(session, 64, 1), Some(waker));
-    entered.recv().expect("a slot is free");
-    assert_eq!(pair.remote().state(parked), TicketState::Granted);
-    let submitted = pair.submit_parked(parked, Delivery::Silent).expect("it is granted");
+    let parked = park(pair, request(session, 64, 1), Delivery::Wake(waker));
+    entered.recv().expect("the device takes it in");
+    assert_eq!(pair.remote().state(parked), TicketState::Done(Status::Ok));
+    assert_eq!(pair.take(parked).expect("done").0.buffer, expected(64, 1));
     assert_eq!(pair.remote().state(parked), TicketState::Stale);
     assert_eq!(pair.remote().wake_state(parked), WakeState::Sending);
+    let behind = park(pair, request(session, 64, 2), Delivery::Silent);
     leave.send(()).expect("it waits for this");
-    assert_eq!(finish(pair, submitted).0.buffer, expected(64, 1));
+    assert_eq!(finish(pair, behind).0.buffer, expected(64, 2));
 }
 
 #[test]

@@ -70,6 +70,11 @@ pub(crate) fn submit(pair: &mut QueuePair, request: Request, delivery: Delivery)
     pair.submit(request, delivery).expect("the device takes the request")
 }
 
+/// Joins the line for a slot where a refusal would be a failure.
+pub(crate) fn park(pair: &mut QueuePair, request: Request, delivery: Delivery) -> Ticket {
+    pair.park(request, delivery).expect("the device lets the request wait")
+}
+
 /// Waits for a result and takes it.
 pub(crate) fn finish(pair: &mut QueuePair, ticket: Ticket) -> (Request, Status) {
     until("the result", || is_done(pair.remote(), ticket));
