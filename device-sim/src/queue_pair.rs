@@ -27,7 +27,7 @@ use crate::pair::{Life, Pair, add};
 use crate::request::{Request, Status};
 use crate::ring::{Consumer, Producer};
 use crate::stats::QueuePairStats;
-use crate::sync::{bump, spin_loop, yield_now};
+use crate::sync::{be_patient, bump};
 
 /// How the end of a request is announced.
 #[derive(Clone, Debug)]
@@ -325,8 +325,8 @@ impl Remote {
         }
     }
 
-    /// Has another waker called in place of the one that the request carries. `false`: it carries none, or its wake
-    /// was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
+    /// Has another waker called in place of the one that the request carries. `false`: it carries none (under polling
+    /// too), or its wake was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
     pub fn replace_waker(&self, ticket: Ticket, waker: Waker) -> bool {
         let replaced = self.pair.slab.replace_waker(ticket, waker);
         // Dropping the old one may run anybody's code, so it goes when the words are in order.
@@ -386,10 +386,4 @@ impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("index", &self.index()).finish_non_exhaustive()
     }
-}
-
-/// Waits a little: a batch is short, and where it is not, others use the processor.
-fn be_patient(turns: &mut u32) {
-    *turns = turns.saturating_add(1);
-    if *turns < 32 { spin_loop() } else { yield_now() }
 }

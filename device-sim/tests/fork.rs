@@ -6,6 +6,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::thread;
 
 use common::*;
 use device_sim::{
@@ -93,6 +94,55 @@ impl Inherited {
     }
 }
 
+/// Runs `f` on it in a child, which must end with 0; the parent keeps its own.
+fn in_a_child<T>(inherited: T, f: impl FnOnce(T) -> i32) -> T {
+    // SAFETY: the child only uses this library and what the C library keeps usable after a fork, its allocator among
+    // it, and leaves by `_exit`.
+    match unsafe { fork() }.expect("a child") {
+        ForkResult::Child => {
+            // SAFETY: a child that hangs is ended by the signal, and its parent sees that.
+            unsafe { libc::alarm(60) };
+            let code = f(inherited);
+            // SAFETY: ends the child without running the test harness's exit handlers.
+            unsafe { libc::_exit(code) }
+        }
+        ForkResult::Parent { child } => {
+            let status = waitpid(child, None).expect("it was a child");
+            assert_eq!(status, WaitStatus::Exited(child, 0));
+            inherited
+        }
+    }
+}
+
+/// The thread that was exchanging a waker is not there in the child, and nobody waits for it.
+fn forked_while_a_waker_is_exchanged() {
+    let (device, mut pair) = stepped("queue_pairs=1");
+    let session = device.create_session(ctr());
+    let woken = Count::new();
+    let ticket = submit(&mut pair, request(session, 64, 1), woken.delivery());
+    let remote = pair.remote().clone();
+    let forking = Arc::new(());
+    let goes_on = Arc::downgrade(&forking);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while goes_on.strong_count() > 0 {
+                assert!(remote.replace_waker(ticket, woken.waker()));
+            }
+        });
+        // Dropped by a failure too.
+        let _forking = forking;
+        for round in 0..300 {
+            in_a_child(&remote, |remote| {
+                let _ = (round % 2 == 0).then(|| remote.replace_waker(ticket, woken.waker()));
+                let _ = (round % 3 == 0).then(|| remote.cancel_wake(ticket));
+                i32::from(remote.revoke(ticket).is_none())
+            });
+        }
+    });
+    device.run_until_idle();
+    assert_eq!(finish(&mut pair, ticket).0.buffer, expected(64, 1));
+}
+
 #[test]
 fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
     let before = device_sim::fork::generation();
@@ -103,21 +153,7 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
             _ => Device::stepped(&config("queue_pairs=2;depth=2;completion_nsec=1_000")),
         };
         let inherited = Inherited::new(device.expect("the device opens"));
-        // SAFETY: the child only uses this library and what the C library keeps usable after a fork, its allocator
-        // among it, and leaves by `_exit`.
-        match unsafe { fork() }.expect("a child") {
-            ForkResult::Child => {
-                // SAFETY: a child that hangs is ended by the signal, and its parent sees that.
-                unsafe { libc::alarm(60) };
-                let code = inherited.use_up();
-                // SAFETY: ends the child without running the test harness's exit handlers.
-                unsafe { libc::_exit(code) }
-            }
-            ForkResult::Parent { child } => {
-                let status = waitpid(child, None).expect("it was a child");
-                assert_eq!(status, WaitStatus::Exited(child, 0), "in round {round}");
-            }
-        }
+        let inherited = in_a_child(inherited, Inherited::use_up);
         let Inherited { device, mut pairs, session, big, silent, parked, woken, .. } = inherited;
         device.drain();
         if device.is_stepped() {
@@ -133,5 +169,6 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
         assert_eq!(woken.calls(), 2);
         device.remove_session(session);
     }
+    forked_while_a_waker_is_exchanged();
     assert_eq!(device_sim::fork::generation(), before, "only children count");
 }
