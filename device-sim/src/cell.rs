@@ -35,7 +35,7 @@ use std::task::Waker;
 pub(crate) use slab::{Allocator, Slab};
 
 use crate::request::{Request, Status};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned, spin_loop};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned, be_patient};
 
 /// Names one request of one queue pair, from submit until its result is taken.
 ///
@@ -267,19 +267,6 @@ impl Cell {
         Some(status_of(old))
     }
 
-    /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker.
-    fn swap_armed(&self, generation: u64, to: u64) -> bool {
-        let (armed, replacing) = (word(generation, wake::ARMED), word(generation, wake::REPLACING));
-        loop {
-            let to = word(generation, to);
-            match self.wake.compare_exchange(armed, to, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return true,
-                Err(found) if found == replacing => spin_loop(),
-                Err(_) => return false,
-            }
-        }
-    }
-
     fn swap_wake(&self, generation: u64, from: u64, to: u64) -> bool {
         let (from, to) = (word(generation, from), word(generation, to));
         self.wake.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -372,17 +359,20 @@ impl Slab {
         let Held { ticket, .. } = held;
         let cell = self.cell_at(ticket.index);
         let mut cancelled = false;
+        let mut turns = 0;
         loop {
             match state_of(cell.wake.load(Ordering::Acquire)) {
                 wake::ARMED => {
-                    cancelled = cell.swap_armed(ticket.generation, wake::CANCELLED);
+                    cancelled = cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED);
                 }
                 wake::SENDING => {
                     if cell.swap_wake(ticket.generation, wake::SENDING, wake::RELEASED) {
                         return Remains { vacant: None, cancelled: false, waker: None };
                     }
                 }
-                wake::REPLACING => spin_loop(),
+                wake::REPLACING if !self.is_inherited() => be_patient(&mut turns),
+                // Nobody will leave that state any more: the cell is not used again.
+                wake::REPLACING => return Remains { vacant: None, cancelled, waker: None },
                 wake::CANCELLED => {
                     // SAFETY: in CANCELLED no sender comes any more, and the key to TAKEN was used up here.
                     let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
@@ -505,7 +495,7 @@ impl Slab {
     /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or stale.
     pub(crate) fn begin_wake(&self, ticket: Ticket) -> Option<(Waker, Sending)> {
         let cell = self.cell(ticket)?;
-        if !cell.swap_armed(ticket.generation, wake::SENDING) {
+        if !self.swap_armed(cell, ticket.generation, wake::SENDING) {
             return None;
         }
         // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets go.
@@ -515,16 +505,22 @@ impl Slab {
 
     /// Exchanges the waker of a wake that is armed; gives the old one, or the new one back. It takes a few
     /// instructions, which a sender waits out: no wake gets lost between the two.
-    pub(crate) fn replace_waker(&self, ticket: Ticket, waker: Waker) -> Result<Option<Waker>, Waker> {
+    pub(crate) fn replace_waker(&self, ticket: Ticket, waker: Waker) -> Result<Waker, Waker> {
         let Some(cell) = self.cell(ticket) else { return Err(waker) };
-        if !cell.swap_wake(ticket.generation, wake::ARMED, wake::REPLACING) {
+        if !self.swap_armed(cell, ticket.generation, wake::REPLACING) {
             return Err(waker);
         }
-        // SAFETY: in REPLACING the waker belongs to who brought the word there: senders and those who end the wake
-        // wait until it is left.
-        let old = cell.waker.with_mut(|slot| unsafe { (*slot).replace(waker) });
+        let replaced = cell.waker.with_mut(|slot| {
+            // SAFETY: in REPLACING the waker belongs to who brought the word there: senders and those who end the
+            // wake wait until it is left.
+            match unsafe { &mut *slot } {
+                Some(old) => Ok(std::mem::replace(old, waker)),
+                // Reaping is what takes this wake.
+                None => Err(waker),
+            }
+        });
         cell.wake.store(word(ticket.generation, wake::ARMED), Ordering::Release);
-        Ok(old)
+        replaced
     }
 
     /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
@@ -543,16 +539,31 @@ impl Slab {
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
         // the swap succeeds this value was of this generation too.
         let user_data = cell.user_data.load(Ordering::Relaxed);
-        cell.swap_armed(ticket.generation, wake::SENT).then_some(user_data)
+        self.swap_armed(cell, ticket.generation, wake::SENT).then_some(user_data)
     }
 
     /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
-        if cell.swap_armed(ticket.generation, wake::CANCELLED) {
+        if self.swap_armed(cell, ticket.generation, wake::CANCELLED) {
             WakeState::Armed
         } else {
             self.wake_state(ticket)
+        }
+    }
+
+    /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker. In a forked child, where nobody
+    /// is left to end an exchange, there is no wait and no success.
+    fn swap_armed(&self, cell: &Cell, generation: u64, to: u64) -> bool {
+        let (armed, replacing) = (word(generation, wake::ARMED), word(generation, wake::REPLACING));
+        let to = word(generation, to);
+        let mut turns = 0;
+        loop {
+            match cell.wake.compare_exchange(armed, to, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(found) if found == replacing && !self.is_inherited() => be_patient(&mut turns),
+                Err(_) => return false,
+            }
         }
     }
 

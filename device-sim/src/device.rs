@@ -36,8 +36,8 @@ pub enum OpenError {
 
 /// A simulated crypto accelerator.
 ///
-/// Dropping it closes it: everything in flight ends with [`Status::Closed`](crate::Status::Closed), later submissions
-/// are refused, and the workers have ended when the drop returns (it waits for wakers in progress; not so when it
+/// Dropping it closes it: everything in flight or parked ends with [`Status::Closed`](crate::Status::Closed), later
+/// submissions are refused, and the workers have ended when the drop returns (it waits for wakers in progress; not so when it
 /// is one of them that drops the device: then the workers end by themselves). Queue pairs, and results in them,
 /// outlive it. In a forked child, dropping it does nothing.
 #[derive(Debug)]
@@ -172,7 +172,7 @@ impl Device {
     }
 
     /// Ends everything in flight with [`Status::Reset`](crate::Status::Reset), and brings a dead device back to work.
-    /// Sessions stay. When this returns all wakes have been sent; called by a waker on a worker, it does not wait.
+    /// Sessions stay, and so do parked requests, which are not in flight. When this returns all wakes have been sent; called by a waker on a worker, it does not wait.
     pub fn reset(&self) {
         if self.forked() {
             return;
@@ -181,7 +181,8 @@ impl Device {
         self.ask(Command::Reset);
     }
 
-    /// Waits until nothing is in flight, which may never be while others submit. A stepped device runs until it is
+    /// Waits until nothing is in flight, and nobody is parked who could be in flight, which may never be while others
+    /// submit. (Behind completions that nobody reaps, parked requests stay where they are.) A stepped device runs until it is
     /// idle. Called by a waker on a worker, it does not wait.
     pub fn drain(&self) {
         if self.stepped.is_some() {

@@ -9,8 +9,8 @@
 //!                              fence ─► interrupts ─► wakes                                      (signals, outside)
 //! ```
 //!
-//! Admin commands are looked at after the ring was and before an entry is executed. A session is sent before its id
-//! is known to anybody, so whatever names it comes later in both queues.
+//! Admin commands are looked at after the ring or the line was, and before an entry is executed. A session is sent
+//! before its id is known to anybody, so whatever names it comes later in every queue.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,6 +40,8 @@ pub(crate) struct Port {
     pub(crate) pair: Arc<Pair>,
     submissions: Consumer,
     completions: Producer,
+    /// Out of the line, with a slot, and on its way to be claimed.
+    arriving: Option<(Ticket, Announce)>,
     batch: Batch,
 }
 
@@ -143,8 +145,7 @@ impl Driver {
 
     /// Whether an entry or a command waits at this moment.
     pub(crate) fn has_work(&self) -> bool {
-        self.admin.sent(self.number) != self.commands_seen
-            || self.ports.iter().any(|port| !port.submissions.is_empty() || port.pair.slots.has_work())
+        self.admin.sent(self.number) != self.commands_seen || self.ports.iter().any(Port::has_work)
     }
 
     /// Runs one of the following; a panic in it leaves the device dead. `true`: something happened.
@@ -219,11 +220,15 @@ impl Driver {
         if !self.ports[index].pair.slots.has_work() {
             return None;
         }
-        self.obey(signals);
         let mut bytes = 0;
         for _ in 0..BATCH_ENTRIES {
-            let pair = &self.ports[index].pair;
-            let Some((ticket, announce)) = pair.slots.admit(&pair.slab) else { break };
+            if !self.ports[index].let_in() {
+                break;
+            }
+            // Now, and not before: it may have joined the line a moment ago, and its session just before that.
+            self.obey(signals);
+            // Nothing, when that has ended everything in flight.
+            let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
             bytes += self.admit_ticket(index, ticket, announce, now);
             if bytes >= BATCH_BYTES {
                 break;
@@ -334,8 +339,7 @@ impl Driver {
     }
 
     fn refuse_all(&mut self, index: usize, status: Status) {
-        while let Some(entry) = self.ports[index].submissions.pop() {
-            let (ticket, announce) = unpack(entry, &self.ports[index].pair.slab);
+        while let Some((ticket, announce)) = self.ports[index].next() {
             if !self.core.refuse(index, ticket, announce, status) {
                 self.discard(index);
             }
@@ -355,15 +359,32 @@ impl Driver {
         }
     }
 
+    /// Whether nothing is in flight, and nobody in a line could be.
     fn is_idle(&self) -> bool {
-        let nothing_waits = |port: &Port| port.submissions.is_empty() && !port.pair.slots.has_work();
-        self.core.next_due().is_none() && self.ports.iter().all(nothing_waits)
+        self.core.next_due().is_none() && !self.ports.iter().any(Port::has_work)
     }
 }
 
 impl Port {
     pub(crate) fn new(pair: Arc<Pair>, submissions: Consumer, completions: Producer) -> Self {
-        Self { pair, submissions, completions, batch: Batch::default() }
+        Self { pair, submissions, completions, arriving: None, batch: Batch::default() }
+    }
+
+    /// Whether an entry waits, or somebody in the line who need not.
+    fn has_work(&self) -> bool {
+        !self.submissions.is_empty() || self.pair.slots.has_work()
+    }
+
+    /// Takes the head of the line in, if there is a slot; `false`: nobody, or none.
+    fn let_in(&mut self) -> bool {
+        self.arriving = self.pair.slots.admit(&self.pair.slab);
+        self.arriving.is_some()
+    }
+
+    /// What has a slot and was not claimed yet.
+    fn next(&mut self) -> Option<(Ticket, Announce)> {
+        let entry = || self.submissions.pop().map(|entry| unpack(entry, &self.pair.slab));
+        self.arriving.take().or_else(entry)
     }
 
     /// Counters and slots, before any result of the batch is seen.

@@ -27,7 +27,7 @@ use crate::pair::{Life, Pair, add};
 use crate::request::{Request, Status};
 use crate::ring::{Consumer, Producer};
 use crate::stats::QueuePairStats;
-use crate::sync::{bump, spin_loop, yield_now};
+use crate::sync::{be_patient, bump};
 
 /// How the end of a request is announced.
 #[derive(Clone, Debug)]
@@ -172,6 +172,9 @@ impl QueuePair {
         // after it has said that it closes: one of the two sees the other.
         if pair.life() == Life::Closed {
             let held = pair.slab.hold_parked(ticket);
+            if held.is_some() {
+                bump(&pair.counters.host.parked, 1_u64.wrapping_neg());
+            }
             return self.withdraw(ticket, announce, held);
         }
         Ok(ticket)
@@ -184,7 +187,9 @@ impl QueuePair {
         let pair = &*self.remote.pair;
         let (mut held, status) = pair.slab.hold_done(ticket)?;
         let request = pair.slab.unload(&mut held);
-        drop(self.recycle(held));
+        let (cancelled, waker) = self.recycle(held);
+        self.remote.pair.count_cancelled(cancelled);
+        drop(waker);
         Some((request, status))
     }
 
@@ -209,15 +214,14 @@ impl QueuePair {
         given
     }
 
-    /// Lets go of a cell, to be used again without an atomic instruction; returns the waker that was not called.
-    fn recycle(&mut self, held: Held) -> Option<Waker> {
-        let pair = &*self.remote.pair;
-        let Remains { vacant, cancelled, waker } = pair.slab.let_go(held);
+    /// Lets go of a cell, to be used again without an atomic instruction; says whether that cancelled its wake, and
+    /// returns the waker that was not called.
+    fn recycle(&mut self, held: Held) -> (bool, Option<Waker>) {
+        let Remains { vacant, cancelled, waker } = self.remote.pair.slab.let_go(held);
         if let Some(vacant) = vacant {
             self.cells.put(vacant);
         }
-        pair.count_cancelled(cancelled);
-        waker
+        (cancelled, waker)
     }
 
     /// Has a slot: places the request, shows the entry, rings.
@@ -243,7 +247,8 @@ impl QueuePair {
         Ok(ticket)
     }
 
-    /// The device closed while the request was on its way; it was taken back, unless the device has met it.
+    /// The device closed while the request was on its way; it was taken back, unless the device has met it. What was
+    /// refused was never there: it counts nowhere.
     #[cold]
     fn withdraw(
         &mut self,
@@ -253,7 +258,8 @@ impl QueuePair {
     ) -> Result<Ticket, Refused> {
         let Some(mut held) = held else { return Ok(ticket) };
         let request = self.remote.pair.slab.unload(&mut held);
-        let delivery = Delivery::join(announce, self.recycle(held));
+        let (_, waker) = self.recycle(held);
+        let delivery = Delivery::join(announce, waker);
         Err(Refused { reason: RefusedReason::Closed, request, delivery })
     }
 }
@@ -319,8 +325,8 @@ impl Remote {
         }
     }
 
-    /// Has another waker called in place of the one that the request carries. `false`: it carries none, or its wake
-    /// was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
+    /// Has another waker called in place of the one that the request carries. `false`: it carries none (under polling
+    /// too), or its wake was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
     pub fn replace_waker(&self, ticket: Ticket, waker: Waker) -> bool {
         let replaced = self.pair.slab.replace_waker(ticket, waker);
         // Dropping the old one may run anybody's code, so it goes when the words are in order.
@@ -380,10 +386,4 @@ impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("index", &self.index()).finish_non_exhaustive()
     }
-}
-
-/// Waits a little: a batch is short, and where it is not, others use the processor.
-fn be_patient(turns: &mut u32) {
-    *turns = turns.saturating_add(1);
-    if *turns < 32 { spin_loop() } else { yield_now() }
 }

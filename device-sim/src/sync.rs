@@ -115,6 +115,13 @@ impl Event {
     }
 }
 
+/// Waits a little for another thread that needs a few instructions, or a batch; where it takes longer, others use the
+/// processor.
+pub(crate) fn be_patient(turns: &mut u32) {
+    *turns = turns.saturating_add(1);
+    if *turns < 32 { spin_loop() } else { yield_now() }
+}
+
 /// Adds to a counter that only the calling side writes: a load and a store, no locked instruction.
 pub(crate) fn bump(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);

@@ -13,6 +13,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{Cell, Ticket, Vacant};
+use crate::fork;
 use crate::sync::{AtomicU32, Ordering, Padded};
 
 /// Loom looks at every cell of a chunk.
@@ -27,6 +28,7 @@ static NEXT_ID: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new
 #[derive(Debug)]
 pub(crate) struct Slab {
     id: u64,
+    fork: u64,
     chunks: [OnceLock<Box<[Cell]>>; CHUNKS],
     freed: Padded<AtomicU32>,
 }
@@ -36,6 +38,7 @@ impl Slab {
     pub(crate) fn new() -> (Arc<Self>, Allocator) {
         let slab = Arc::new(Self {
             id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            fork: fork::generation(),
             chunks: [const { OnceLock::new() }; CHUNKS],
             freed: Padded(AtomicU32::new(NIL)),
         });
@@ -56,6 +59,11 @@ impl Slab {
                 Err(other) => head = other,
             }
         }
+    }
+
+    /// Whether this is a forked child's copy of it: whoever was in the middle of something is not there any more.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.fork != fork::generation()
     }
 
     pub(super) fn id(&self) -> u64 {
