@@ -120,7 +120,7 @@ impl Latency {
 
     /// The service time of the next request, in nanoseconds.
     pub(crate) fn next(&mut self, bytes: u64) -> u64 {
-        let transfer = if self.mbps == 0 { 0 } else { bytes.saturating_mul(1_000) / self.mbps };
+        let transfer = bytes.saturating_mul(1_000).checked_div(self.mbps).unwrap_or(0);
         let mean = self.fixed_nsec.saturating_add(transfer);
         if self.dist == LatencyDist::Constant {
             return mean;

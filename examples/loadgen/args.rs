@@ -117,12 +117,12 @@ pub(crate) enum Format {
 pub(crate) enum Parsed {
     /// Help or version, to print.
     Text(String),
-    Plan(Plan),
+    Plan(Box<Plan>),
 }
 
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
     match Options::try_parse_from(arguments) {
-        Ok(options) => Plan::new(options).map(Parsed::Plan),
+        Ok(options) => Plan::new(options).map(|plan| Parsed::Plan(Box::new(plan))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))

@@ -47,7 +47,9 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     match args::parse(std::env::args_os())? {
         Parsed::Text(text) => report::print(&text),
-        Parsed::Plan(Plan::Load(plan)) => load::run(&plan),
-        Parsed::Plan(Plan::File(plan)) => file::run(&plan),
+        Parsed::Plan(plan) => match *plan {
+            Plan::Load(plan) => load::run(&plan),
+            Plan::File(plan) => file::run(&plan),
+        },
     }
 }
