@@ -79,7 +79,7 @@ fn everything(engine: &Engine, label: &str) {
         let sealed = keeps(&format!("{label}: encrypt, grown"), || cbc.encrypt(&IV, plain).unwrap());
         let mut into = secret(times + 1);
         keeps(&format!("{label}: slices"), || {
-            cbc.encrypt_slice(&IV, &secret_slice(times), &mut into).unwrap();
+            cbc.encrypt_slice(&IV, secret_slice(times), &mut into).unwrap();
             cbc.decrypt_slice(&IV, &sealed, &mut into).unwrap();
             hash.digest(&into).unwrap();
             cbc.decrypt_slice(&IV, &sealed, &mut into[..1]).unwrap_err();
