@@ -4,15 +4,18 @@ use std::io;
 use std::os::fd::RawFd;
 
 /// Blocks until at least one of `fds` is readable (or has an error or hang-up, which a resume will find out);
-/// returns how many are. An interrupted wait goes on; with no fds it returns 0 at once.
+/// returns how many are. An interrupted wait goes on. Negative numbers are none; with no fds it returns 0 at once.
 ///
 /// For programs with many fds there is epoll: see `examples/event_loop.rs`.
 ///
 /// # Errors
 /// What `poll(2)` says; `EINVAL` for more fds than the process may have open.
 pub fn wait_readable(fds: &[RawFd]) -> io::Result<usize> {
-    let mut polled: Vec<libc::pollfd> =
-        fds.iter().map(|&fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect();
+    let mut polled: Vec<libc::pollfd> = fds
+        .iter()
+        .filter(|fd| **fd >= 0)
+        .map(|&fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 })
+        .collect();
     while !polled.is_empty() {
         match poll(&mut polled) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -16,10 +16,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use device_sim::{Completion, QueuePair};
+use device_sim::{Completion, QueuePair, TicketState};
+use nix::errno::Errno;
 use zeroize::Zeroize;
 
 use super::Inner;
+use super::fault::FaultKind;
 use super::poller::Poller;
 use super::stats::Counters;
 use super::wake_fd::ThreadWaker;
@@ -28,8 +30,11 @@ use crate::error::{Error, errno};
 /// Completions reaped at a time.
 const REAP_BATCH: usize = 64;
 
-/// Buffers kept for copying borrowed slices.
+/// Buffers kept for borrowed slices, and for working out of place.
 const POOLED_BUFFERS: usize = 16;
+
+/// Bytes that a buffer may have to be kept: one large message must not hold its memory for the thread's life.
+const POOLED_BYTES: usize = 1 << 20;
 
 /// The queue pairs of an engine: those that are free, and the last one, which is shared.
 #[derive(Debug)]
@@ -77,14 +82,16 @@ pub(crate) struct Instance {
     pub(crate) counters: Arc<Counters>,
     pub(crate) thread_waker: Arc<ThreadWaker>,
     poller: RefCell<Option<Arc<Poller>>>,
-    reaped: RefCell<VecDeque<u64>>,
+    reaped: RefCell<VecDeque<Completion>>,
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
-    pub(crate) armed: Cell<bool>,
+    armed: Cell<bool>,
+    /// Made for one call of a thread that is ending; the next call gets another.
+    passing: bool,
 }
 
 impl Instance {
-    fn lease(engine: &Arc<Inner>) -> Self {
+    fn lease(engine: &Arc<Inner>, passing: bool) -> Self {
         let access = engine.pairs.lease();
         let mut instance = Self {
             engine: Arc::downgrade(engine),
@@ -97,6 +104,7 @@ impl Instance {
             reaped: RefCell::default(),
             buffers: RefCell::default(),
             armed: Cell::new(false),
+            passing,
         };
         instance.pair_index = instance.with_pair(|pair| pair.index());
         instance
@@ -105,6 +113,11 @@ impl Instance {
     /// Which of the device's pairs this is.
     pub(crate) const fn pair_index(&self) -> usize {
         self.pair_index
+    }
+
+    /// Whether nobody will find this instance again, so that a sleep in it would not be ended by a wake.
+    pub(crate) const fn is_passing(&self) -> bool {
+        self.passing
     }
 
     /// Runs `body` with the queue pair; nothing in `body` may call user code.
@@ -121,6 +134,9 @@ impl Instance {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(Arc::clone(poller));
         }
+        if engine.faults.hits(FaultKind::FdFail) {
+            return Err(Error::WakeFd(Errno::EMFILE));
+        }
         let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
         engine.remotes[self.pair_index].attach(Arc::clone(poller.interrupt()));
         *self.poller.borrow_mut() = Some(Arc::clone(&poller));
@@ -135,14 +151,16 @@ impl Instance {
         self.poller(engine).map(|poller| body(&poller))
     }
 
-    /// Reaps what is there: this thread's tokens are kept for [`Instance::next_token`], others are forwarded.
-    pub(crate) fn reap(&self, engine: &Inner, owner: u32) -> usize {
+    /// Reaps what is there: this thread's completions are kept for [`Instance::next_token`], others are forwarded.
+    /// A thread without a poller has none of its own.
+    pub(crate) fn reap(&self, engine: &Inner) -> usize {
+        let owner = self.poller.borrow().as_ref().map(|poller| poller.owner());
         let mut others = Vec::<Completion>::new();
         let mut own = self.reaped.borrow_mut();
         let reaped = self.with_pair(|pair| {
             pair.reap(REAP_BATCH, &mut |completion| {
-                if completion.owner == owner {
-                    own.push_back(completion.user_data);
+                if Some(completion.owner) == owner {
+                    own.push_back(completion);
                 } else {
                     others.push(completion);
                 }
@@ -150,15 +168,19 @@ impl Instance {
         });
         drop(own);
         for completion in others {
-            engine.pollers.forward(completion.owner, completion.user_data);
+            engine.pollers.forward(completion);
         }
         reaped
     }
 
-    /// The next token of this thread: reaped ones first, then those that other threads left.
-    pub(crate) fn next_token(&self, poller: &Poller) -> Option<u64> {
-        let reaped = self.reaped.borrow_mut().pop_front();
-        reaped.or_else(|| poller.pop())
+    /// The next token of this thread: reaped ones first, then those that other threads left. Jobs that have their
+    /// result already, or were dropped, are not told.
+    pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
+        let next = || self.reaped.borrow_mut().pop_front().or_else(|| poller.pop());
+        let is_wanted = |completion: &Completion| {
+            engine.remotes[self.pair_index].state(completion.ticket) != TicketState::Stale
+        };
+        std::iter::from_fn(next).find(is_wanted).map(|completion| completion.user_data)
     }
 
     /// Whether [`Instance::next_token`] would find one, or the ring has completions to reap.
@@ -176,11 +198,28 @@ impl Instance {
         !self.has_tokens(engine, poller)
     }
 
+    /// Asks the thread's poller, if it has one, to interrupt: at once, when there is something already.
+    pub(crate) fn announce(&self, engine: &Inner) {
+        if let Some(poller) = &*self.poller.borrow()
+            && !self.arm(engine, poller)
+        {
+            poller.interrupt().raise();
+        }
+    }
+
     /// Takes the request back. Reads the fd only if it may have been written.
     pub(crate) fn disarm(&self, poller: &Poller) {
         if self.armed.replace(false) && !poller.interrupt().disarm() {
             poller.interrupt().clear();
         }
+    }
+
+    /// Takes the request back and reads the fd in any case: what raised the interrupt just when the request was
+    /// taken back writes a little later, and a readable fd with nothing behind it would keep an event loop busy.
+    pub(crate) fn quiet(&self, poller: &Poller) {
+        self.armed.set(false);
+        poller.interrupt().disarm();
+        poller.interrupt().clear();
     }
 
     /// An empty buffer with room for `capacity` bytes, from this thread's pool if it has one.
@@ -190,11 +229,11 @@ impl Instance {
         buffer
     }
 
-    /// Wipes a buffer and keeps it for the next borrowed slice.
+    /// Wipes a buffer and keeps it for another use, unless it is large.
     pub(crate) fn recycle(&self, mut buffer: Vec<u8>) {
         buffer.zeroize();
         let mut buffers = self.buffers.borrow_mut();
-        if buffers.len() < POOLED_BUFFERS {
+        if buffers.len() < POOLED_BUFFERS && buffer.capacity() <= POOLED_BYTES {
             buffers.push(buffer);
         }
     }
@@ -237,12 +276,12 @@ pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
     match found {
         Ok(Some(instance)) => instance,
         Ok(None) => remember(engine),
-        Err(_) => Rc::new(Instance::lease(engine)),
+        Err(_) => Rc::new(Instance::lease(engine, true)),
     }
 }
 
 fn remember(engine: &Arc<Inner>) -> Rc<Instance> {
-    let instance = Rc::new(Instance::lease(engine));
+    let instance = Rc::new(Instance::lease(engine, false));
     let gone = INSTANCES.with(|table| {
         let mut table = table.borrow_mut();
         let (kept, gone) =

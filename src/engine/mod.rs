@@ -15,11 +15,12 @@ use std::fmt;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use device_sim::{Aead, Cipher, Device, Hash, Padding, Remote, Session, fork};
 
 use self::fault::FaultPlan;
-use self::instance::Pairs;
+use self::instance::{Instance, Pairs};
 use self::poller::Pollers;
 use self::session::SessionCore;
 use self::stats::Registry;
@@ -190,7 +191,8 @@ impl Engine {
     /// For engines with `delivery=poll`. A job's token is `Job::token`. Returning fewer than `max` means that
     /// there is nothing more now, and that [`Engine::interrupt_fd`] becomes readable when there is.
     ///
-    /// `f` may resume jobs, and start operations on this engine.
+    /// `f` may resume jobs, start operations on this engine, and poll it. After a panic of `f` the tokens that are
+    /// left make the interrupt readable.
     ///
     /// # Errors
     /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child.
@@ -201,13 +203,17 @@ impl Engine {
         let instance = instance::of_thread(&self.inner);
         let poller = instance.poller(&self.inner)?;
         instance.disarm(&poller);
+        let _unfinished = Unfinished { engine: &self.inner, instance: &instance };
         let mut handed_out = 0;
         while handed_out < max {
-            if let Some(token) = instance.next_token(&poller) {
+            if let Some(token) = instance.next_token(&self.inner, &poller) {
                 handed_out += 1;
                 instance.counters.polled.add(1);
                 f(token);
-            } else if instance.reap(&self.inner, poller.owner()) == 0 {
+            } else if instance.reap(&self.inner) == 0 {
+                if handed_out == 0 {
+                    instance.quiet(&poller);
+                }
                 if instance.arm(&self.inner, &poller) {
                     break;
                 }
@@ -243,6 +249,20 @@ impl Engine {
     /// A snapshot of all counters.
     pub fn stats(&self) -> EngineStats {
         self.inner.registry.snapshot(self.inner.device.stats(), self.inner.faults.injected())
+    }
+}
+
+/// A poll that has not returned: a panic that ends it must not leave tokens that nobody is told of.
+struct Unfinished<'a> {
+    engine: &'a Inner,
+    instance: &'a Instance,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.instance.announce(self.engine);
+        }
     }
 }
 

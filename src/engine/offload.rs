@@ -17,6 +17,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread;
 
 use device_sim::{
     Operation, Refused, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket, TicketState,
@@ -31,6 +32,9 @@ use super::wake_fd::WakeFd;
 use super::{Inner, instance, software};
 use crate::error::Error;
 use crate::job::{Release, WaitStatus};
+
+/// How often one looks whether a write to an eventfd has returned, before others get the processor.
+const SENDING_SPINS: u32 = 500;
 
 /// An operation that failed, with its request (and so the caller's buffers).
 pub(crate) struct Failed {
@@ -184,6 +188,14 @@ impl<'e> Flight<'e> {
         self.remote().replace_waker(self.ticket, waker)
     }
 
+    /// Whether the wake that is being sent is sent within the time of a few such writes.
+    pub(crate) fn is_sent_soon(&self) -> bool {
+        (0..SENDING_SPINS).any(|_| {
+            std::hint::spin_loop();
+            self.wake_state() != WakeState::Sending
+        })
+    }
+
     /// Waits until a callback that runs on the device has returned. On a stepped device it may be running below
     /// us, on this very stack, and cannot return before we do.
     pub(crate) fn await_callback(&self) {
@@ -191,7 +203,7 @@ impl<'e> Flight<'e> {
             return;
         }
         while self.wake_state() == WakeState::Sending {
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
 
@@ -255,8 +267,8 @@ impl<'e> Flight<'e> {
         if let Some(wake_fd) = live.wake_fd
             && !self.cancel_wake()
         {
-            while self.wake_state() == WakeState::Sending {
-                std::hint::spin_loop();
+            while !self.is_sent_soon() {
+                thread::yield_now();
             }
             if !wake_fd.take() {
                 wake_fd.forgo();

@@ -4,25 +4,25 @@
 //!   completion ring ──reap──►  tokens of this thread ──► Engine::poll(max, |token| ..)
 //!      (one pair)        └───► tokens of other threads on the pair: forwarded to their ready lists,
 //!                              and their interrupt is raised
-//!   free slot granted ───────► ready list of the job's thread
 //! ```
 //!
 //! Each engine and thread has one poller: a ready list that anybody may add to, and an interrupt that is raised
-//! when something was added while its thread had said that it would sleep.
+//! when something was added while its thread had said that it would sleep. Lists hold completions, not tokens: one
+//! whose result was taken, or whose job was dropped, before its token was handed out is passed over.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use device_sim::Interrupt;
+use device_sim::{Completion, Interrupt};
 
 /// The ready list and interrupt of one engine and thread.
 #[derive(Debug)]
 pub(crate) struct Poller {
     owner: u32,
     interrupt: Arc<Interrupt>,
-    ready: Mutex<VecDeque<u64>>,
+    ready: Mutex<VecDeque<Completion>>,
     waiting: AtomicUsize,
 }
 
@@ -45,11 +45,11 @@ impl Poller {
         &self.interrupt
     }
 
-    /// Adds a token from any thread and raises the interrupt if the owner sleeps.
-    pub(crate) fn push(&self, token: u64) {
+    /// Adds a completion from any thread and raises the interrupt if the owner sleeps.
+    pub(crate) fn push(&self, completion: Completion) {
         {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            ready.push_back(token);
+            ready.push_back(completion);
             self.waiting.store(ready.len(), Ordering::Release);
         }
         // Pairs with the fence of the owner, who arms the interrupt and then looks at `waiting`.
@@ -57,15 +57,15 @@ impl Poller {
         self.interrupt.raise();
     }
 
-    /// The next token, oldest first. Costs one load when there is none.
-    pub(crate) fn pop(&self) -> Option<u64> {
+    /// The next completion, oldest first. Costs one load when there is none.
+    pub(crate) fn pop(&self) -> Option<Completion> {
         if !self.has_ready() {
             return None;
         }
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = ready.pop_front();
+        let completion = ready.pop_front();
         self.waiting.store(ready.len(), Ordering::Release);
-        token
+        completion
     }
 
     pub(crate) fn has_ready(&self) -> bool {
@@ -97,12 +97,12 @@ impl Pollers {
         Ok(poller)
     }
 
-    /// Gives `token` to thread `owner`; `false` when that thread is gone.
-    pub(crate) fn forward(&self, owner: u32, token: u64) -> bool {
+    /// Gives the completion to its owner's thread; `false` when that is gone.
+    pub(crate) fn forward(&self, completion: Completion) -> bool {
         let poller = {
             let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-            table.by_owner.get(&owner).and_then(Weak::upgrade)
+            table.by_owner.get(&completion.owner).and_then(Weak::upgrade)
         };
-        poller.inspect(|poller| poller.push(token)).is_some()
+        poller.inspect(|poller| poller.push(completion)).is_some()
     }
 }

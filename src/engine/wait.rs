@@ -13,6 +13,7 @@
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
 
 use device_sim::{Delivery, Interrupt, TicketState, WakeState};
@@ -154,8 +155,9 @@ impl Wait for JobWait {
         }
         match flight.wake_state() {
             WakeState::Armed => flight.cancel_wake() || self.take_wake(flight),
-            // The write is under way: the token is there already, or it will make the fd readable once more.
-            WakeState::Sending if flight.has_wake_fd() => flight.take_token(),
+            // The write is under way. A token on the fd may be another's, whose request would then wait for this
+            // one; so none is taken until this one is there: very soon, or else the fd becomes readable once more.
+            WakeState::Sending if flight.has_wake_fd() => flight.is_sent_soon() && self.take_wake(flight),
             WakeState::Sending => {
                 flight.await_callback();
                 true
@@ -214,10 +216,12 @@ impl BlockWait {
         }
     }
 
-    /// Moves a wake that was armed for somebody else to this thread. Where it is being sent already, or cannot
-    /// be redirected, the request is done or will be seen done by the spinning below.
+    /// Moves a wake that was armed for somebody else to this thread. Where it is being sent already, the request is
+    /// done; under polling there is none, and this thread's interrupt ends its sleep.
     fn redirect(self, flight: &Flight<'_>) {
-        if let Ok(Some(waker)) = Self::waker(flight.engine()) {
+        if flight.engine().config.delivery() == DeliveryMode::Wake
+            && let Ok(Some(waker)) = Self::waker(flight.engine())
+        {
             flight.replace_waker(waker);
         }
     }
@@ -235,26 +239,27 @@ impl BlockWait {
         if engine.config.delivery() != DeliveryMode::Poll {
             return 0;
         }
-        let instance = instance::of_thread(engine);
-        instance.with_poller(engine, |poller| instance.reap(engine, poller.owner())).unwrap_or(0)
+        instance::of_thread(engine).reap(engine)
     }
 
     fn sleep(flight: &Flight<'_>) {
         let engine = flight.engine();
         let instance = instance::of_thread(engine);
+        if instance.is_passing() {
+            return std::thread::yield_now();
+        }
         if engine.config.delivery() == DeliveryMode::Wake {
             return instance.thread_waker.sleep();
         }
         let Ok(poller) = instance.poller(engine) else { return std::thread::yield_now() };
         poller.interrupt().arm();
-        instance.armed.set(true);
         let pending = engine.remotes[instance.pair_index()].completions_pending();
         if !pending && flight.is_waiting() {
             let fd = PollFd::new(poller.interrupt().as_fd(), PollFlags::POLLIN);
             // An interrupted sleep is a short one; whoever waits looks again.
             let _ = poll(&mut [fd], PollTimeout::NONE);
         }
-        instance.disarm(&poller);
+        instance.quiet(&poller);
     }
 }
 
@@ -298,12 +303,7 @@ impl Wait for BlockWait {
             return;
         }
         // The sleep may have taken the interrupt that the application waits for: tell it again.
-        let instance = instance::of_thread(engine);
-        let _ = instance.with_poller(engine, |poller| {
-            if !instance.arm(engine, poller) {
-                poller.interrupt().raise();
-            }
-        });
+        instance::of_thread(engine).announce(engine);
     }
 }
 
@@ -313,6 +313,8 @@ struct InterruptWaker(Arc<Interrupt>);
 
 impl Wake for InterruptWaker {
     fn wake(self: Arc<Self>) {
+        // Pairs with the fence of the sleeper, who arms the interrupt and then looks whether the request is done.
+        fence(Ordering::SeqCst);
         self.0.raise();
     }
 }
