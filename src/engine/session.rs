@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use device_sim::{Iv, Operation, Request, Session, SessionId, Tag};
+use zeroize::Zeroize;
 
 use super::offload::{self, Failed};
 use super::stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
@@ -76,6 +77,16 @@ impl Drop for SessionCore {
     }
 }
 
+/// Makes room for `additional` bytes, without leaving a copy of the text behind in freed memory.
+pub(crate) fn make_room(text: &mut Vec<u8>, additional: usize) {
+    if text.capacity() - text.len() < additional {
+        let mut larger = Vec::with_capacity(text.len() + additional);
+        larger.extend_from_slice(text);
+        text.zeroize();
+        *text = larger;
+    }
+}
+
 /// Copies what fits; an output that does not fit is an error that says how much it needs.
 fn copy_out(output: &[u8], into: &mut [u8]) -> Result<usize, Error> {
     let (needed, given) = (output.len(), into.len());
@@ -135,7 +146,7 @@ impl CipherSession {
     fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         if operation == Operation::Encrypt {
             // Padding grows the buffer, and the device does not allocate.
-            buffer.reserve(self.core.session.max_growth());
+            make_room(&mut buffer, self.core.session.max_growth());
         }
         let mut request = self.core.request(operation, buffer);
         request.iv = Iv::new(iv);

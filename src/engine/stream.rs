@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use device_sim::{Iv, Operation, Part, Request, StreamState, Tag};
 
-use super::session::SessionCore;
+use super::session::{SessionCore, make_room};
 use super::software;
 use crate::error::{Error, OpError};
 
@@ -56,7 +56,7 @@ impl Stream {
     /// One piece; the output takes the buffer's place and may be shorter or longer by the bytes of a block.
     fn update(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         // Held-back bytes of the piece before come out with this one, and the device does not allocate.
-        buffer.reserve(2 * software::EXPANSION);
+        make_room(&mut buffer, 2 * software::EXPANSION);
         Ok(self.run(Part::Update, buffer, Tag::default())?.buffer)
     }
 
