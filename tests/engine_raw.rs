@@ -113,7 +113,9 @@ fn discard_some_of_each(engine: &Engine) {
 
 #[test]
 fn a_raw_job_discarded_in_the_engine_leaves_nothing_behind() {
-    for config in ["", "delivery=poll", "completion_nsec=1000", "fallback=on", "fallback=on;completion_nsec=1000"] {
+    for config in
+        ["", "delivery=poll", "completion_nsec=1000", "fallback=on", "fallback=on;completion_nsec=1000"]
+    {
         let engine = stepped(&format!("queue_pairs=1;depth=2;{config}"));
         // What is made once stays: pools, tables, the thread's instance.
         discard_some_of_each(&engine);
