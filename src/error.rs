@@ -109,9 +109,9 @@ impl Error {
 
 /// An [`Error`] that gives the caller's buffers back.
 ///
-/// The buffer holds the caller's input, unchanged, with two exceptions: after [`Error::AuthFailed`] it is empty
-/// (what it held was wiped), and after [`Error::DeviceDead`] on a device without modelled latency and without
-/// fallback its content is unspecified (a worker died in the middle of it).
+/// The buffer holds the caller's input, unchanged, with two exceptions: after [`Error::AuthFailed`] of a call in place
+/// it is empty (what it held was wiped; out of place, the destination is), and after [`Error::DeviceDead`] on a device
+/// without modelled latency and without fallback its content is unspecified (a worker died in the middle of it).
 ///
 /// `?` turns it into an [`Error`] and drops the buffers.
 pub struct OpError {

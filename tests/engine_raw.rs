@@ -1,35 +1,38 @@
 //! Raw jobs that are discarded while they wait in the engine: their frames vanish, and nothing stays behind.
 //!
-//! A counting allocator looks for what a frame would have dropped; so this file has one test function.
+//! A counting allocator looks for what a frame would have dropped. It counts for each thread, for the test harness
+//! has one too; fds are the process's, so this file has one test function.
 #![expect(unsafe_code, reason = "raw jobs are C's, and an allocator is unsafe to write")]
 
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicIsize, Ordering};
 
 use simaccel::job::raw::{self, Handle, RawFn, RawStep};
 use simaccel::{CipherSession, CipherStream, Engine, HashSession, WaitCtx};
 
 use self::support::{IV, assert_adds_up, ctr, message, open_fds, stepped};
 
-/// Counts the blocks that are in use.
+/// Counts the blocks in use that this thread has asked for.
 struct Counting;
 
-static LIVE: AtomicIsize = AtomicIsize::new(0);
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+}
 
 // SAFETY: everything is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(1, Ordering::Relaxed);
+        LIVE.set(LIVE.get() + 1);
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(1, Ordering::Relaxed);
+        LIVE.set(LIVE.get() - 1);
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(block, layout) }
     }
@@ -119,11 +122,11 @@ fn a_raw_job_discarded_in_the_engine_leaves_nothing_behind() {
         let engine = stepped(&format!("queue_pairs=1;depth=2;{config}"));
         // What is made once stays: pools, tables, the thread's instance.
         discard_some_of_each(&engine);
-        let before = (LIVE.load(Ordering::Relaxed), open_fds());
+        let before = (LIVE.get(), open_fds());
         for _ in 0..10 {
             discard_some_of_each(&engine);
         }
-        let after = (LIVE.load(Ordering::Relaxed), open_fds());
+        let after = (LIVE.get(), open_fds());
         assert_eq!(after, before, "{config}: blocks and fds in use");
         assert_adds_up(&engine);
         assert_eq!(engine.stats().abandoned, 11 * 12 * 4);

@@ -310,3 +310,93 @@ fn with_fallback_on_a_reset_is_survived_in_software() {
     assert_eq!(output, expected_ctr(&plain));
     assert_eq!(engine.stats().fallbacks, 1);
 }
+
+/// Every kind of operation and of part, with outputs, tags and errors.
+fn a_bit_of_everything(engine: &Engine) -> Vec<Vec<u8>> {
+    let (plain, mut outputs) = (message(4, 300), Vec::new());
+    for cipher in Cipher::ALL.iter().copied() {
+        let session = engine.cipher(cipher, &key_of(cipher.key_len())).unwrap();
+        let iv = iv_of(cipher);
+        let sealed = session.encrypt(iv, plain.clone()).unwrap();
+        assert_eq!(session.decrypt(iv, sealed.clone()).unwrap(), plain);
+        let (source, to) = session.encrypt_to(iv, plain.clone(), vec![9; 7]).unwrap();
+        assert_eq!((&source, &to), (&plain, &sealed));
+        let (mut encryptor, mut in_parts) = (session.encryptor(iv), Vec::new());
+        for piece in plain.chunks(47) {
+            in_parts.extend(encryptor.update(piece.to_vec()).unwrap());
+        }
+        in_parts.extend(encryptor.finish().unwrap());
+        let (mut decryptor, mut opened) = (session.decryptor(iv), Vec::new());
+        for piece in in_parts.chunks(61) {
+            opened.extend(decryptor.update(piece.to_vec()).unwrap());
+        }
+        opened.extend(decryptor.finish().unwrap());
+        assert_eq!((&in_parts, &opened), (&sealed, &plain), "{cipher}");
+        outputs.push(sealed);
+    }
+    let cbc = engine.cipher(Cipher::Aes128Cbc, &key_of(16)).unwrap();
+    let (error, buffer) = cbc.decrypt(&IV, plain[..32].to_vec()).unwrap_err().into_parts();
+    assert_eq!((error, buffer.len()), (Error::AuthFailed, 0), "wrong padding");
+    let (error, buffer) = cbc.decrypt(&IV, plain[..33].to_vec()).unwrap_err().into_parts();
+    assert!(matches!(error, Error::InvalidArgument(_)) && buffer == plain[..33]);
+
+    let gcm = engine.aead(Aead::Aes192Gcm, &key_of(24)).unwrap();
+    let (sealed, tag) = gcm.seal(&IV[..12], b"header", plain.clone()).unwrap();
+    assert_eq!(gcm.open(&IV[..12], b"header", sealed.clone(), tag.as_bytes()).unwrap(), plain);
+    let (error, buffer) = gcm.open(&IV, b"header", sealed.clone(), tag.as_bytes()).unwrap_err().into_parts();
+    assert_eq!((error, buffer.len()), (Error::AuthFailed, 0));
+    let mut sealer = gcm.sealer(&IV[..12], b"header");
+    let in_parts =
+        [sealer.update(plain[..99].to_vec()).unwrap(), sealer.update(plain[99..].to_vec()).unwrap()];
+    assert_eq!((in_parts.concat(), sealer.finish().unwrap().1), (sealed.clone(), tag));
+    let mut opener = gcm.opener(&IV[..12], b"header");
+    assert_eq!(opener.update(sealed.clone()).unwrap(), plain);
+    opener.finish(tag.as_bytes()).unwrap();
+
+    let (hash, mac) = (engine.hash(Hash::Sha384).unwrap(), engine.hmac(Hash::Sha256, b"key").unwrap());
+    let (mut digests, mut macs) = (hash.stream(), mac.stream());
+    for piece in plain.chunks(70) {
+        assert_eq!(digests.update(piece.to_vec()).unwrap(), piece);
+        assert_eq!(macs.update(piece.to_vec()).unwrap(), piece);
+    }
+    let tags = [hash.digest(&plain).unwrap(), mac.mac(&plain).unwrap()];
+    assert_eq!([digests.finish().unwrap(), macs.finish().unwrap()], tags);
+    outputs.extend([sealed, tag.as_bytes().to_vec()]);
+    outputs.extend(tags.map(|tag| tag.as_bytes().to_vec()));
+    outputs
+}
+
+#[test]
+fn with_fallback_on_every_operation_survives_a_reset_at_every_point() {
+    let wanted = support::software(ALL_SOFTWARE, a_bit_of_everything);
+    for (config, phase) in [("", 0), ("", 1), ("completion_nsec=1000", 0), ("completion_nsec=1000", 1)] {
+        for threshold in [0, 40] {
+            let engine = stepped(&format!("fallback=on;offload_threshold={threshold};{config}"));
+            let ctx = WaitCtx::new();
+            let in_job = engine.clone();
+            let mut job = Job::new(&ctx, move || a_bit_of_everything(&in_job)).unwrap();
+            let mut pauses = 0;
+            let outputs = loop {
+                match job.resume().unwrap() {
+                    simaccel::Step::Finished(outputs) => break outputs,
+                    simaccel::Step::Paused => pauses += 1,
+                }
+                match (pauses + phase) % 3 {
+                    0 => engine.device().reset(),
+                    1 => {
+                        engine.device().step();
+                        engine.device().reset();
+                    }
+                    _ => {
+                        engine.device().run_until_idle();
+                    }
+                }
+            };
+            assert_eq!(outputs, wanted, "{config}, {threshold}");
+            let stats = engine.stats();
+            assert!(stats.fallbacks > 0 && (threshold == 0) == (stats.below_threshold == 0));
+            assert_eq!((stats.pauses, stats.spurious_resumes), (stats.resumes, 0));
+            assert_adds_up(&engine);
+        }
+    }
+}

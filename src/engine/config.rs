@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | `delivery` | `wake`, `poll` | `wake` | how a job learns of its completion: wake fd or callback, or [`Engine::poll`](super::Engine::poll) |
 //! | `fallback` | `on`, `off` | `off` | compute in software when the device fails or cannot be reached; counted |
-//! | `offload_threshold` | bytes, 0 to 2^32 | 0 | smaller requests are computed in software in the calling thread; counted |
+//! | `offload_threshold` | bytes, 0 to 2^32 - 1 | 0 | smaller requests are computed in software in the calling thread; counted |
 //! | `fault` | see below, repeatable | none | `fd_fail`: eventfd fails; `nomem`: a submission finds no memory |
 //!
 //! The device's keys are those of [`device_sim::Config`]. Fields of a `fault`, ANDed: `every=N`, `nth=N`,

@@ -86,7 +86,8 @@ impl Rescue {
         let wanted = engine.config.fallback() || engine.config.device().is_modelled();
         let out_of_place = changes_buffer && wanted && request.destination.is_none();
         if out_of_place {
-            let room = request.buffer.len() + software::EXPANSION;
+            // Padding, and for a piece of a message what was held back before it.
+            let room = request.buffer.len() + 2 * software::EXPANSION;
             request.destination = Some(instance::of_thread(engine).buffer(room));
         }
         Self { request, out_of_place }
