@@ -108,7 +108,7 @@ pub(crate) struct Latency {
 impl Latency {
     /// `None` when the configuration models no time.
     pub(crate) fn new(config: &Config) -> Option<Self> {
-        let mut seed = *b"........simaccel latency stream ";
+        let mut seed = *b"........device-sim service times";
         seed[..8].copy_from_slice(&config.seed.to_le_bytes());
         config.is_modelled().then(|| Self {
             fixed_nsec: config.completion_nsec + config.firmware_nsec,

@@ -132,10 +132,13 @@ fn assert_within(percent: f64, found: f64, expected: f64, what: &str) {
 
 #[test]
 fn exponential_service_waits_as_erlang_c_says() {
-    for (units, load) in [(1, 0.5), (1, 0.7), (4, 0.7), (4, 0.9), (16, 0.9)] {
+    // About three standard errors of a run: waits hang together the longer, the higher the load.
+    for (units, load, percent) in
+        [(1, 0.5, 3.0), (1, 0.7, 3.0), (4, 0.7, 3.0), (4, 0.9, 10.0), (16, 0.9, 10.0)]
+    {
         let run = Generator::new("exponential", units, load).run();
         let expected = erlang_c(units, load) * f64::from(SERVICE);
-        assert_within(3.0, run.mean_wait, expected, &format!("M/M/{units} at {load}"));
+        assert_within(percent, run.mean_wait, expected, &format!("M/M/{units} at {load}"));
     }
 }
 
