@@ -184,6 +184,7 @@ fn a_forked_child_is_refused_and_does_not_hang() {
             && inherited
             && engine.poll(1, |_| ()) == Err(Error::Forked)
             && engine.hash(simaccel::Hash::Sha256).is_err()
+            && engine.stats() == simaccel::EngineStats::default()
     });
     let (result, _) = finish(&ctx, &mut job);
     assert_eq!(result.unwrap(), expected_ctr(&message(6, 48)), "the parent has not noticed");

@@ -254,8 +254,12 @@ impl Engine {
         &self.inner.config
     }
 
-    /// A snapshot of all counters.
+    /// A snapshot of all counters; in a forked child, where they may be locked by nobody, zeros. Looks at every live
+    /// request: not for hot loops.
     pub fn stats(&self) -> EngineStats {
+        if self.inner.is_foreign() {
+            return EngineStats::default();
+        }
         self.inner.registry.snapshot(self.inner.device.stats(), self.inner.faults.injected())
     }
 }

@@ -309,6 +309,10 @@ impl WaitCtx {
 
     /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and leave their
     /// descriptors alone.
+    ///
+    /// It runs on the device's thread, perhaps before `resume` has returned, and the job that it wakes waits until it
+    /// has returned. So it should pass the word on and be done: a callback that waits for an operation, or for a lock
+    /// that is held around `resume`, waits for ever.
     pub fn set_callback(&self, callback: Option<Callback>) {
         // The old one may own anything: let it go when the borrow has ended.
         let _old = self.shared.callback.replace(callback);
