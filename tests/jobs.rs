@@ -3,44 +3,15 @@
 
 mod common;
 
-use std::cell::Cell;
-
-use std::hint::black_box;
-
-use std::os::unix::process::ExitStatusExt;
-
-use std::panic::{self, AssertUnwindSafe};
-
-use std::rc::Rc;
+use self::common::{pauses, pausing, run, try_pausing};
 
 use simaccel::job::{self, InitError, Misuse, NoJobs, Pause, PoolConfig};
-
 use simaccel::{Job, Step, WaitCtx};
-
-/// A job that pauses `times` and then gives that number.
-fn pausing(times: u32) -> Job<u32> {
-    try_pausing(times).unwrap()
-}
-
-fn try_pausing(times: u32) -> Result<Job<u32>, NoJobs> {
-    Job::without_ctx(move || {
-        for _ in 0..times {
-            assert_eq!(job::pause(), Pause::Resumed);
-        }
-        times
-    })
-}
-
-fn pauses<T>(job: &mut Job<T>) {
-    assert!(matches!(job.resume(), Ok(Step::Paused)));
-}
-
-fn run<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
-    match Job::without_ctx(f).unwrap().resume().unwrap() {
-        Step::Finished(result) => result,
-        Step::Paused => panic!("this job does not pause"),
-    }
-}
+use std::cell::Cell;
+use std::hint::black_box;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 
 fn limit(max_jobs: usize) {
     job::init_thread(PoolConfig { max_jobs, ..PoolConfig::default() }).unwrap();

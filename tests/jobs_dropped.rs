@@ -3,6 +3,9 @@
 
 mod common;
 
+use common::{Log, Noted, catch, holding};
+use simaccel::job::{self, LeakReason, Misuse, Pause, PoolConfig};
+use simaccel::{Job, Step, WaitCtx};
 use std::cell::Cell;
 use std::os::unix::process::ExitStatusExt;
 use std::panic;
@@ -10,10 +13,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-
-use common::{Log, Noted, catch, holding};
-use simaccel::job::{self, LeakReason, Misuse, Pause, PoolConfig};
-use simaccel::{Job, Step, WaitCtx};
 
 fn pauses_and_ignores_it() {
     let _ = job::pause();

@@ -3,15 +3,14 @@
 
 mod common;
 
+use common::{Log, Noted, holding};
+use simaccel::job::{self, LeakReason, Misuse, NoJobs, Pause, PoolConfig};
+use simaccel::{Job, Step};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::mem;
 use std::rc::Rc;
 use std::sync::{Mutex, mpsc};
 use std::thread;
-
-use common::{Log, Noted, holding};
-use simaccel::job::{self, LeakReason, Misuse, NoJobs, Pause, PoolConfig};
-use simaccel::{Job, Step};
 
 /// A place where a job can find itself.
 type Place = Rc<RefCell<Option<Job<&'static str>>>>;

@@ -3,37 +3,13 @@
 
 mod common;
 
+use self::common::{pauses, pausing, run};
+
+use simaccel::job::{self, Pause};
+use simaccel::{Job, Step};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::thread;
-
-use simaccel::job::{self, NoJobs, Pause};
-use simaccel::{Job, Step};
-
-/// A job that pauses `times` and then gives that number.
-fn pausing(times: u32) -> Job<u32> {
-    try_pausing(times).unwrap()
-}
-
-fn try_pausing(times: u32) -> Result<Job<u32>, NoJobs> {
-    Job::without_ctx(move || {
-        for _ in 0..times {
-            assert_eq!(job::pause(), Pause::Resumed);
-        }
-        times
-    })
-}
-
-fn pauses<T>(job: &mut Job<T>) {
-    assert!(matches!(job.resume(), Ok(Step::Paused)));
-}
-
-fn run<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
-    match Job::without_ctx(f).unwrap().resume().unwrap() {
-        Step::Finished(result) => result,
-        Step::Paused => panic!("this job does not pause"),
-    }
-}
 
 #[test]
 fn results_and_closures_of_any_shape_pass() {

@@ -4,40 +4,15 @@
 
 mod common;
 
+use self::common::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
+
+use simaccel::Job;
+use simaccel::job::raw::{self, RawStep};
+use simaccel::job::{self, NoJobs, PoolConfig, StartError};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-
-use simaccel::Job;
-use simaccel::job::raw::{self, Handle, RawFn, RawStep};
-use simaccel::job::{self, NoJobs, Pause, PoolConfig, StartError};
-
-fn start_without_args(func: RawFn) -> Result<RawStep, StartError> {
-    // SAFETY: as above; these functions do not look at their arguments.
-    unsafe { raw::start(func, None, None) }
-}
-
-fn paused(step: Result<RawStep, StartError>) -> Handle {
-    match step.unwrap() {
-        RawStep::Paused(job) => job,
-        RawStep::Finished(ret) => panic!("the job has finished with {ret}"),
-    }
-}
-
-unsafe extern "C-unwind" fn returns_seven(_: *mut c_void) -> c_int {
-    7
-}
-
-unsafe extern "C-unwind" fn pauses_once(_: *mut c_void) -> c_int {
-    assert_eq!(job::pause(), Pause::Resumed);
-    7
-}
-
-unsafe extern "C-unwind" fn pauses_for_ever(_: *mut c_void) -> c_int {
-    while job::pause() == Pause::Resumed {}
-    0
-}
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 

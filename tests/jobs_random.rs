@@ -2,13 +2,12 @@
 
 mod common;
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
-use std::rc::Rc;
-
 use common::catch;
 use simaccel::job::{self, Pause};
 use simaccel::{Job, Step};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 
 /// Counts those that are alive.
 struct Alive(Rc<Cell<u32>>);

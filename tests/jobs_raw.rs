@@ -3,21 +3,16 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
-
-use std::ffi::{c_int, c_void};
-
-use std::panic;
-
-use std::ptr;
-
-use std::thread;
+use self::common::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
 
 use simaccel::job::raw::{self, Handle, RawFn, RawStep, SwitchHooks};
-
 use simaccel::job::{self, Misuse, Pause, Release, StartError};
-
 use simaccel::{Job, Step, WaitCtx};
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+use std::panic;
+use std::ptr;
+use std::thread;
 
 /// Starts a job with the address of `args` as its arguments, as C code passes pointers.
 fn start<T>(func: RawFn, args: &T, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
@@ -27,36 +22,10 @@ fn start<T>(func: RawFn, args: &T, ctx: Option<&WaitCtx>) -> Result<RawStep, Sta
     unsafe { raw::start(func, Some(&address), ctx) }
 }
 
-fn start_without_args(func: RawFn) -> Result<RawStep, StartError> {
-    // SAFETY: as above; these functions do not look at their arguments.
-    unsafe { raw::start(func, None, None) }
-}
-
 /// What `args` points to, where it is as [`start`] passes it.
 unsafe fn given<'a, T>(args: *mut c_void) -> &'a T {
     // SAFETY: `start` has passed the address of a `T` that is still there.
     unsafe { &*ptr::with_exposed_provenance(args.cast::<usize>().read()) }
-}
-
-fn paused(step: Result<RawStep, StartError>) -> Handle {
-    match step.unwrap() {
-        RawStep::Paused(job) => job,
-        RawStep::Finished(ret) => panic!("the job has finished with {ret}"),
-    }
-}
-
-unsafe extern "C-unwind" fn returns_seven(_: *mut c_void) -> c_int {
-    7
-}
-
-unsafe extern "C-unwind" fn pauses_once(_: *mut c_void) -> c_int {
-    assert_eq!(job::pause(), Pause::Resumed);
-    7
-}
-
-unsafe extern "C-unwind" fn pauses_for_ever(_: *mut c_void) -> c_int {
-    while job::pause() == Pause::Resumed {}
-    0
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What several test files need.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
+pub(crate) mod raw;
+
 use std::cell::RefCell;
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,7 +10,7 @@ use std::process::{Command, ExitStatus};
 use std::rc::Rc;
 use std::thread;
 
-use simaccel::job::{self, Pause};
+use simaccel::job::{self, NoJobs, Pause};
 use simaccel::{Job, Step};
 
 /// Tells at run time whether a type is `Send`, so that a test can say that it is not.
@@ -83,4 +85,29 @@ pub(crate) fn holding(log: &Log, name: &'static str) -> Job<()> {
 
 pub(crate) fn catch(f: impl FnOnce()) -> thread::Result<()> {
     panic::catch_unwind(AssertUnwindSafe(f))
+}
+
+/// A job that pauses `times` and then gives that number.
+pub(crate) fn pausing(times: u32) -> Job<u32> {
+    try_pausing(times).unwrap()
+}
+
+pub(crate) fn try_pausing(times: u32) -> Result<Job<u32>, NoJobs> {
+    Job::without_ctx(move || {
+        for _ in 0..times {
+            assert_eq!(job::pause(), Pause::Resumed);
+        }
+        times
+    })
+}
+
+pub(crate) fn pauses<T>(job: &mut Job<T>) {
+    assert!(matches!(job.resume(), Ok(Step::Paused)));
+}
+
+pub(crate) fn run<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
+    match Job::without_ctx(f).unwrap().resume().unwrap() {
+        Step::Finished(result) => result,
+        Step::Paused => panic!("this job does not pause"),
+    }
 }

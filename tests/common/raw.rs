@@ -1,0 +1,33 @@
+//! Raw jobs without arguments, and how to start them.
+#![allow(dead_code, unsafe_code, reason = "starts raw jobs; each test file uses a part of this")]
+
+use std::ffi::{c_int, c_void};
+
+use simaccel::job::raw::{self, Handle, RawFn, RawStep};
+use simaccel::job::{self, Pause, StartError};
+
+pub(crate) fn start_without_args(func: RawFn) -> Result<RawStep, StartError> {
+    // SAFETY: the functions here do not look at their arguments, and own nothing while they are paused.
+    unsafe { raw::start(func, None, None) }
+}
+
+pub(crate) fn paused(step: Result<RawStep, StartError>) -> Handle {
+    match step.unwrap() {
+        RawStep::Paused(job) => job,
+        RawStep::Finished(ret) => panic!("the job has finished with {ret}"),
+    }
+}
+
+pub(crate) unsafe extern "C-unwind" fn returns_seven(_: *mut c_void) -> c_int {
+    7
+}
+
+pub(crate) unsafe extern "C-unwind" fn pauses_once(_: *mut c_void) -> c_int {
+    assert_eq!(job::pause(), Pause::Resumed);
+    7
+}
+
+pub(crate) unsafe extern "C-unwind" fn pauses_for_ever(_: *mut c_void) -> c_int {
+    while job::pause() == Pause::Resumed {}
+    0
+}
