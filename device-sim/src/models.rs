@@ -14,7 +14,7 @@ use crate::device::one_pair;
 use crate::doorbell::Doorbell;
 use crate::driver::Signals;
 use crate::entry::Announce;
-use crate::queue_pair::{Delivery, RefusedReason};
+use crate::queue_pair::{Delivery, QueuePair, Refused, RefusedReason};
 use crate::request::{Operation, Request, Status};
 use crate::ring::ring;
 use crate::session::SessionId;
@@ -239,6 +239,126 @@ fn wake_word_two_cancel_and_one_sends() {
     });
 }
 
+/// The waker is exchanged while its wake is sent: one of the two is called, and it is the new one if it went in.
+#[test]
+fn wake_word_replaced_against_sent() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let (old, new) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let ticket = slab.place(cells.get(), request(1), old.arm(), Placed::Queued);
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                serve(&slab, ticket);
+                send(&slab, ticket);
+            })
+        };
+        let replaced = slab.replace_waker(ticket, Waker::from(Arc::clone(&new))).is_ok();
+        device.join().unwrap();
+        assert_eq!((old.calls(), new.calls()), (usize::from(!replaced), usize::from(replaced)));
+        assert_eq!(slab.wake_state(ticket), WakeState::Sent);
+        assert_eq!((Arc::strong_count(&old), Arc::strong_count(&new)), (1, 1), "no waker stays behind");
+    });
+}
+
+// Loom lets two who wait for a third wait for ever, so each of the following has one who waits.
+
+/// The waker is exchanged while the request is taken back and its cell used again: the wake is cancelled, and the
+/// next one's is its own.
+#[test]
+fn wake_word_replaced_against_released() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let [old, new, next] = [(); 3].map(|()| Arc::new(Count::default()));
+        let ticket = slab.place(cells.get(), request(1), old.arm(), Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let replacer = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, Remains { vacant, cancelled, waker }) = take(&slab, held);
+        assert!(cancelled);
+        cells.put(vacant.expect("no wake is being sent"));
+        let again = slab.place(cells.get(), request(2), next.arm(), Placed::Queued);
+        let replaced = replacer.join().unwrap();
+        send(&slab, ticket);
+        let cancelled = waker.expect("it was not called");
+        assert!(cancelled.will_wake(&Waker::from(if replaced {
+            Arc::clone(&new)
+        } else {
+            Arc::clone(&old)
+        })));
+        drop(cancelled);
+        for count in [old, new] {
+            assert_eq!((count.calls(), Arc::strong_count(&count)), (0, 1));
+        }
+        assert_eq!(slab.wake_state(again), WakeState::Armed);
+        send(&slab, again);
+        assert_eq!(next.calls(), 1);
+    });
+}
+
+#[test]
+fn wake_word_replaced_against_cancelled() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let [old, new] = [(); 2].map(|()| Arc::new(Count::default()));
+        let ticket = slab.place(cells.get(), request(1), old.arm(), Placed::Queued);
+        let replacer = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        assert_eq!(slab.cancel_wake(ticket), WakeState::Armed, "it was until then");
+        replacer.join().unwrap();
+        send(&slab, ticket);
+        assert_eq!(slab.wake_state(ticket), WakeState::Cancelled);
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, remains) = take(&slab, held);
+        drop(remains.waker);
+        for count in [old, new] {
+            assert_eq!((count.calls(), Arc::strong_count(&count)), (0, 1));
+        }
+    });
+}
+
+/// Reaping has the wake of a request that is polled for; nobody puts a waker there.
+#[test]
+fn wake_word_replaced_against_reaped() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let new = Arc::new(Count::default());
+        let ticket = slab.place(cells.get(), request(1), Arm::Reap, Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let replacer = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        assert_eq!(slab.reap(ticket), Some(1));
+        assert!(!replacer.join().unwrap());
+        assert_eq!(slab.wake_state(ticket), WakeState::Sent);
+        assert_eq!((new.calls(), Arc::strong_count(&new)), (0, 1));
+    });
+}
+
+/// Two who exchange it wait for each other, and both succeed.
+#[test]
+fn wake_word_replaced_by_two() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let [old, new, newer] = [(); 3].map(|()| Arc::new(Count::default()));
+        let ticket = slab.place(cells.get(), request(1), old.arm(), Placed::Queued);
+        let other = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        assert!(slab.replace_waker(ticket, Waker::from(Arc::clone(&newer))).is_ok());
+        assert!(other.join().unwrap());
+        send(&slab, ticket);
+        assert_eq!((old.calls(), new.calls() + newer.calls()), (0, 1));
+    });
+}
+
 #[test]
 fn reap_against_take_and_reuse() {
     model(|| {
@@ -403,10 +523,9 @@ fn freed_cells_come_back_once() {
     });
 }
 
-/// A submission while the device closes is refused, or ends as closed; it never stays behind.
-#[test]
-fn nothing_stays_behind_when_the_device_closes() {
-    model(|| {
+/// A request while the device closes is refused, or ends as closed; it never stays behind.
+fn nothing_stays_behind(give: fn(&mut QueuePair) -> Result<Ticket, Refused>) {
+    model(move || {
         let (mut end, mut driver, stop) = one_pair(0);
         let device = thread::spawn(move || {
             let mut signals = Signals::default();
@@ -416,7 +535,7 @@ fn nothing_stays_behind_when_the_device_closes() {
             }
         });
         stop();
-        let outcome = end.submit(request(1), Delivery::Reap { owner: 3 });
+        let outcome = give(&mut end);
         device.join().unwrap();
         match outcome {
             Ok(ticket) => {
@@ -425,5 +544,17 @@ fn nothing_stays_behind_when_the_device_closes() {
             }
             Err(refused) => assert_eq!(refused.reason, RefusedReason::Closed),
         }
+        let stats = end.remote().stats();
+        assert_eq!((stats.submitted, stats.in_flight), (stats.failed, 0));
     });
+}
+
+#[test]
+fn nothing_submitted_stays_behind_when_the_device_closes() {
+    nothing_stays_behind(|end| end.submit(request(1), Delivery::Reap { owner: 3 }));
+}
+
+#[test]
+fn nothing_parked_stays_behind_when_the_device_closes() {
+    nothing_stays_behind(|end| end.park(request(1), Delivery::Reap { owner: 3 }));
 }
