@@ -170,6 +170,8 @@ fn nested_jobs_on_one_context_do_not_take_each_others_wakes() {
         let mut outer = Job::new(&ctx, move || {
             let nested = move || inner_session.encrypt(&IV, message(round, 80)).unwrap();
             let mut inner = Job::new(&inner_ctx, nested).unwrap();
+            // Both are in flight at the same time, and share the fd.
+            assert!(matches!(inner.resume().unwrap(), Step::Paused));
             let own = session.encrypt(&IV, message(round + 1, 80)).unwrap();
             loop {
                 match inner.resume().unwrap() {
@@ -182,8 +184,9 @@ fn nested_jobs_on_one_context_do_not_take_each_others_wakes() {
         let ((own, inner), pauses) = finish(&ctx, &mut outer);
         assert_eq!(own, expected_ctr(&message(round + 1, 80)));
         assert_eq!(inner, expected_ctr(&message(round, 80)));
-        assert!(pauses >= 2);
+        assert!(pauses >= 1);
     }
+    assert!(engine.stats().pauses >= 400, "each of the two pauses, each time");
     assert_adds_up(&engine);
 }
 
@@ -210,21 +213,16 @@ fn wait_now(ctx: &WaitCtx) -> i32 {
 }
 
 #[test]
-fn a_job_pauses_even_when_the_device_was_quicker() {
+fn the_fd_is_readable_when_the_request_is_done_and_cleared_on_resume() {
     let engine = stepped("");
     let ctx = WaitCtx::new();
-    let (session, inside) = (ctr(&engine), engine.clone());
-    let mut job = Job::new(&ctx, move || {
-        let result = session.encrypt(&IV, message(5, 32)).unwrap();
-        drop(inside);
-        result
-    })
-    .unwrap();
+    let mut job = encrypt_job(&engine, &ctx, 5);
     assert!(matches!(job.resume().unwrap(), Step::Paused));
+    assert_eq!(wait_now(&ctx), 0);
     engine.device().run_until_idle();
-    assert_eq!(wait_now(&ctx), 1, "completed: the fd is readable");
-    assert!(matches!(job.resume().unwrap(), Step::Finished(_)));
-    assert_eq!(wait_now(&ctx), 0, "the engine clears the fd on resume");
+    assert_eq!(wait_now(&ctx), 1);
+    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    assert_eq!(wait_now(&ctx), 0);
 }
 
 #[test]

@@ -47,11 +47,8 @@ fn thousands_of_jobs_finish_by_polling_without_a_wake() {
     let engine = open("delivery=poll");
     by_polling(&engine, 2_000);
     let stats = engine.stats();
-    assert_eq!(
-        stats.device.total.wakes_sent,
-        stats.parked.min(stats.device.total.wakes_sent),
-        "wakes only for slots"
-    );
+    assert!(stats.parked > 0, "some waited for a slot");
+    assert_eq!(stats.device.total.wakes_sent, 0, "and were not woken for it either");
     assert!(stats.polled >= 2_000);
     assert_adds_up(&engine);
 }

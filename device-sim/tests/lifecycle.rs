@@ -78,6 +78,12 @@ fn a_session_of_another_device_is_refused() {
     assert_eq!(pair.take(ticket).expect("done").1, Status::InvalidSession);
 }
 
+/// A device that does not finish by itself, on either clock.
+fn device_of(stepped: bool) -> Device {
+    let device = if stepped { Device::stepped(&config(AN_HOUR)) } else { Device::open(&config(AN_HOUR)) };
+    device.expect("the device opens")
+}
+
 /// Submits to every pair and every delivery.
 fn fill(
     pairs: &mut [device_sim::QueuePair],
@@ -96,8 +102,7 @@ fn fill(
 #[test]
 fn reset_ends_everything_in_flight_and_the_device_goes_on() {
     for stepped in [false, true] {
-        let device = if stepped { Device::stepped(&config(AN_HOUR)) } else { Device::open(&config(AN_HOUR)) };
-        let device = device.expect("the device opens");
+        let device = device_of(stepped);
         let mut pairs = device.take_queue_pairs();
         let session = device.create_session(ctr());
         let woken = Count::new();
@@ -120,8 +125,7 @@ fn reset_ends_everything_in_flight_and_the_device_goes_on() {
 #[test]
 fn closing_ends_everything_in_flight_and_later_submissions_are_refused() {
     for stepped in [false, true] {
-        let device = if stepped { Device::stepped(&config(AN_HOUR)) } else { Device::open(&config(AN_HOUR)) };
-        let device = device.expect("the device opens");
+        let device = device_of(stepped);
         let mut pairs = device.take_queue_pairs();
         let session = device.create_session(ctr());
         let woken = Count::new();
