@@ -114,10 +114,18 @@ fn borrow(fd: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
+fn number(name: &str, argument: Option<String>, default: usize) -> usize {
+    let Some(text) = argument else { return default };
+    text.parse().unwrap_or_else(|_| {
+        eprintln!("event_loop: {name}: {text:?} is not a whole number");
+        std::process::exit(2)
+    })
+}
+
 fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);
-    let mut number = |default| arguments.next().map_or(Ok(default), |text| text.parse::<usize>());
-    let (connections, requests) = (number(1_000)?, number(10)?);
+    let connections = number("CONNECTIONS", arguments.next(), 1_000);
+    let requests = number("REQUESTS", arguments.next(), 10);
 
     let engine = Engine::open(Config::default())?;
     let mut event_loop = EventLoop::new(&engine, connections, requests)?;

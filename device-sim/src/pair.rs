@@ -137,21 +137,15 @@ impl Pair {
     }
 
     /// The accounts of a request that was won from a state: its slot, and whether it counts as revoked.
-    pub(crate) fn settle(&self, from: Origin) {
+    fn settle(&self, from: Origin) {
         if matches!(from, Origin::Queued | Origin::Executed) {
             add(&self.counters.shared.revoked, 1);
         }
-        if self.forked() {
-            return;
-        }
-        match from {
-            Origin::Executed => {
-                self.slots.give_back();
-                self.slots_were_freed();
-            }
-            // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or
-            // will be when the completion is reaped.
-            Origin::Parked | Origin::Queued | Origin::Done => {}
+        // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or will be
+        // when the completion is reaped.
+        if from == Origin::Executed && !self.forked() {
+            self.slots.give_back();
+            self.slots_were_freed();
         }
     }
 

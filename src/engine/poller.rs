@@ -97,12 +97,14 @@ impl Pollers {
         Ok(poller)
     }
 
-    /// Gives the completion to its owner's thread; `false` when that is gone.
-    pub(crate) fn forward(&self, completion: Completion) -> bool {
+    /// Gives the completion to its owner's thread. Where that has ended nobody waits for it.
+    pub(crate) fn forward(&self, completion: Completion) {
         let poller = {
             let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
             table.by_owner.get(&completion.owner).and_then(Weak::upgrade)
         };
-        poller.inspect(|poller| poller.push(completion)).is_some()
+        if let Some(poller) = poller {
+            poller.push(completion);
+        }
     }
 }

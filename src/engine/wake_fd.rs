@@ -113,7 +113,7 @@ impl Wake for WakeFd {
     }
 }
 
-/// What an engine keeps with a wait context: its wake fd, and the waker of the context's callback.
+/// What an engine keeps with a wait context: its wake fd, and the waker that writes it.
 #[derive(Debug)]
 pub(crate) struct Registration {
     fd: Arc<WakeFd>,
