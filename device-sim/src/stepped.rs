@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
-use crate::driver::{Driver, Signals};
+use crate::clock::Clock;
+use crate::driver::Driver;
 use crate::pair::Pair;
+use crate::port::Signals;
 use crate::sync::{Mutex, lock};
 use std::sync::Arc;
 
@@ -20,16 +22,15 @@ pub(crate) struct Stepped {
 #[derive(Debug)]
 struct State {
     driver: Driver,
-    /// Nanoseconds.
-    now: u64,
+    clock: Clock,
     /// Kept for its memory between events.
     signals: Signals,
 }
 
 impl Stepped {
     /// `pairs` are all those of the device.
-    pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>) -> Self {
-        Self { state: Mutex::new(State { driver, now: 0, signals: Signals::default() }), pairs }
+    pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>, clock: Clock) -> Self {
+        Self { state: Mutex::new(State { driver, clock, signals: Signals::default() }), pairs }
     }
 
     /// One event: a batch of what was submitted, or else the clock goes on to the next request that is due.
@@ -40,19 +41,14 @@ impl Stepped {
     /// Moves the clock by `duration`, with everything that happens on the way.
     pub(crate) fn advance(&self, duration: Duration) {
         let nsec = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let until = lock(&self.state).now.saturating_add(nsec);
+        let until = lock(&self.state).clock.now().saturating_add(nsec);
         while self.event(|state, signals| state.admit(signals) || state.deliver_before(until, signals)) {}
-        let mut state = lock(&self.state);
-        state.now = state.now.max(until);
+        lock(&self.state).go_to(until);
     }
 
     /// Carries out the commands that were sent.
     pub(crate) fn obey(&self) {
         self.event(|state, signals| state.driver.obey(signals));
-    }
-
-    pub(crate) fn now(&self) -> Duration {
-        Duration::from_nanos(lock(&self.state).now)
     }
 
     fn event(&self, f: impl FnOnce(&mut State, &mut Signals) -> bool) -> bool {
@@ -68,15 +64,20 @@ impl Stepped {
 
 impl State {
     fn admit(&mut self, signals: &mut Signals) -> bool {
-        let now = self.now;
+        let now = self.clock.now();
         self.driver.fenced(signals, |driver, signals| driver.admit(now, signals))
+    }
+
+    /// The clock never goes back.
+    fn go_to(&mut self, nsec: u64) {
+        self.clock.set(self.clock.now().max(nsec));
     }
 
     /// Goes on to the next due time if it is not after `until`.
     fn deliver_before(&mut self, until: u64, signals: &mut Signals) -> bool {
         let Some(due) = self.driver.next_due().filter(|due| *due <= until) else { return false };
-        self.now = self.now.max(due);
-        let now = self.now;
+        self.go_to(due);
+        let now = self.clock.now();
         self.driver.fenced(signals, |driver, signals| driver.deliver(now, signals));
         true
     }
