@@ -8,15 +8,15 @@
 //! | `delivery` | `wake`, `poll` | `wake` | how a job learns of its completion: wake fd or callback, or [`Engine::poll`](super::Engine::poll) |
 //! | `fallback` | `on`, `off` | `off` | compute in software when the device fails or cannot be reached; counted |
 //! | `offload_threshold` | bytes, 0 to 2^32 - 1 | 0 | smaller requests are computed in software in the calling thread; counted |
-//! | `fault` | see below, repeatable | none | `fd_fail`: eventfd fails; `nomem`: a submission finds no memory |
+//! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`device_sim::FaultKind`]) |
 //!
-//! The device's keys are those of [`device_sim::Config`]. Fields of a `fault`, ANDed: `every=N`, `nth=N`,
-//! `times=N`, `after=N`; for example `fault=fd_fail:nth=3`.
+//! The device's keys are those of [`device_sim::Config`]. When a fault happens is said by the fields of
+//! [`device_sim::Selection`], the same for all kinds: `fault=fd_fail:nth=3`.
 
 use std::fmt;
 use std::str::FromStr;
 
-use device_sim::ConfigError;
+use device_sim::{ConfigError, Fault};
 
 use super::fault::FaultRule;
 
@@ -76,6 +76,7 @@ impl Config {
             let (key, value) = pair?;
             config.set(key, value)?;
         }
+        config.device.validate()?;
         Ok(config)
     }
 
@@ -88,7 +89,10 @@ impl Config {
                 self.offload_threshold =
                     value.parse().map_err(|_| refused("offload_threshold", value, allowed))?;
             }
-            "fault" => self.faults.push(FaultRule::parse(value)?),
+            "fault" => match FaultRule::parse(value)? {
+                Some(rule) => self.faults.push(rule),
+                None => self.device.faults.push(Fault::parse(value)?),
+            },
             _ if self.device.set(key, value)? => {}
             _ => {
                 let known = format!("{}, {KEYS}", device_sim::Config::KEYS);
@@ -141,7 +145,7 @@ impl fmt::Display for Config {
         let fallback = if self.fallback { "on" } else { "off" };
         write!(f, "{};delivery={delivery};fallback={fallback}", self.device)?;
         write!(f, ";offload_threshold={}", self.offload_threshold)?;
-        self.faults.iter().try_for_each(|fault| write!(f, ";{fault}"))
+        self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }
 }
 

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use device_sim::{Aead, Cipher, Device, Hash, Padding, Remote, Session, fork};
+use device_sim::{Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, fork};
 
-use self::fault::FaultPlan;
+use self::fault::{FaultKind, FaultPlan};
 use self::instance::{Instance, Pairs};
 use self::poller::Pollers;
 use self::session::SessionCore;
@@ -73,6 +73,16 @@ impl Inner {
         WaitKey::of(&*self.identity)
     }
 
+    /// Whether the fault plan makes a thing fail that concerns an input of so many bytes, or none.
+    fn fails(&self, kind: FaultKind, request: Option<(Operation, usize)>) -> bool {
+        if !self.faults.has(kind) {
+            return false;
+        }
+        let now = u64::try_from(self.device.now().as_nanos()).unwrap_or(u64::MAX);
+        let (operation, size) = request.unzip();
+        self.faults.hits(kind, &Occasion { operation, size: size.unwrap_or(0) as u64, now })
+    }
+
     /// Whether this process inherited the engine over a fork.
     fn is_foreign(&self) -> bool {
         self.born != fork::generation()
@@ -118,7 +128,7 @@ impl Engine {
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
-            faults: FaultPlan::new(config.faults()),
+            faults: FaultPlan::new(config.faults(), config.device().seed),
             config,
             registry: Registry::default(),
             pollers: Pollers::default(),
@@ -260,7 +270,7 @@ impl Engine {
         if self.inner.is_foreign() {
             return EngineStats::default();
         }
-        self.inner.registry.snapshot(self.inner.device.stats(), self.inner.faults.injected())
+        self.inner.registry.snapshot(self.inner.device.stats(), &self.inner.faults)
     }
 }
 

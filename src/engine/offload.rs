@@ -331,7 +331,7 @@ fn submit<'e, W: Wait>(
     wait: &mut W,
     request: Request,
 ) -> Result<Flight<'e>, Box<Failed>> {
-    if engine.faults.hits(FaultKind::NoMem) {
+    if engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
         return Err(refused(wait, Error::NoMemory, request));
     }
     let Armed { delivery, wake_fd } = match wait.arm(engine) {
@@ -373,6 +373,9 @@ fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed>
 /// The device's status, as the caller's result.
 fn finish(status: Status, request: Request) -> Result<Request, Box<Failed>> {
     match software::error_of(status) {
+        None if request.residue > 0 => {
+            Err(Failed::new(Error::ShortOutput { missing: request.residue }, request))
+        }
         None => Ok(request),
         Some(error) => Err(Failed::new(error, request)),
     }
