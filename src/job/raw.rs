@@ -145,7 +145,7 @@ pub unsafe fn discard(job: Handle) -> Result<(), Misuse> {
 }
 
 /// Discards all paused raw jobs of this thread. Hands out how many they were. It is for those who clean up after others:
-/// strict mode names each of the jobs ([`Rule::RawJobReclaimed`](super::Rule::RawJobReclaimed)).
+/// strict mode names each of the jobs ([`Rule::RawJobReclaimed`]).
 ///
 /// # Safety
 ///
@@ -162,7 +162,7 @@ pub unsafe fn discard_paused() -> usize {
 }
 
 /// Discards the paused raw jobs that were started with `ctx`, which is about to be freed. Hands out how many they were.
-/// Strict mode names each of the jobs ([`Rule::WaitCtxFreedInFlight`](super::Rule::WaitCtxFreedInFlight) and its kin): in
+/// Strict mode names each of the jobs ([`Rule::WaitCtxFreedInFlight`] and its kin): in
 /// C this is a context that was freed too early.
 ///
 /// # Safety

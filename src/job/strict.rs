@@ -111,8 +111,8 @@ impl fmt::Display for Violation {
             write!(f, " at {location}")?;
         }
         match job {
-            Some(job) => write!(f, "; job {job}, token {token}; {thread:?})"),
-            None => write!(f, "; token {token}; {thread:?})"),
+            Some(job) => write!(f, "; job: {job}, token {token}; {thread:?})"),
+            None => write!(f, "; no such job, token {token}; {thread:?})"),
         }
     }
 }

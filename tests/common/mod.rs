@@ -125,3 +125,16 @@ pub(crate) fn run<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
         Step::Paused => panic!("this job does not pause"),
     }
 }
+
+/// A paused job that swallows its unwinding so many times.
+pub(crate) fn swallowing(times: u32, token: u64) -> Job<()> {
+    let mut job = Job::without_ctx(move || {
+        for _ in 0..times {
+            let _swallowed = catch(|| while job::pause() == Pause::Resumed {});
+        }
+    })
+    .unwrap();
+    job.set_token(token);
+    assert_eq!(job.resume(), Ok(Step::Paused));
+    job
+}
