@@ -203,6 +203,17 @@ fn a_job_that_swallows_its_unwinding_is_named_once() {
         assert_names(&said[0], "swallowing");
     }
     let said = reports(|| {
+        let mut obeys_late = Job::without_ctx(|| {
+            let _swallowed = catch(|| assert_ne!(job::pause(), Pause::Resumed, "it is dropped"));
+            while job::pause() == Pause::Resumed {}
+        })
+        .unwrap();
+        obeys_late.set_token(24);
+        assert_eq!(obeys_late.resume(), Ok(Step::Paused));
+        drop(obeys_late);
+    });
+    assert_eq!(brief(&said), [(Rule::UnwindSwallowed, 24, "drop of Job")]);
+    let said = reports(|| {
         let mut replaces = Job::without_ctx(|| -> u8 {
             let _swallowed = catch(|| assert_ne!(job::pause(), Pause::Resumed, "it is dropped"));
             panic!("instead");
