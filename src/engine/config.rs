@@ -8,6 +8,7 @@
 //! | `delivery` | `wake`, `poll` | `wake` | how a job learns of its completion: wake fd or callback, or [`Engine::poll`](super::Engine::poll) |
 //! | `fallback` | `on`, `off` | `off` | compute in software when the device fails or cannot be reached; counted |
 //! | `offload_threshold` | bytes, 0 to 2^32 - 1 | 0 | smaller requests are computed in software in the calling thread; counted |
+//! | `strict` | `on`, `off` | as it is | the process's strict mode ([`job::set_strict`](crate::job::set_strict)), set when an engine is opened |
 //! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`device_sim::FaultKind`]) |
 //!
 //! The device's keys are those of [`device_sim::Config`]. When a fault happens is said by the fields of
@@ -21,7 +22,7 @@ use device_sim::{ConfigError, Fault};
 use super::fault::FaultRule;
 
 /// The engine's own keys.
-const KEYS: &str = "delivery, fallback, offload_threshold, fault";
+const KEYS: &str = "delivery, fallback, offload_threshold, strict";
 
 /// How jobs learn that their requests are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +63,7 @@ pub struct Config {
     delivery: DeliveryMode,
     fallback: bool,
     offload_threshold: u32,
+    strict: Option<bool>,
     faults: Vec<FaultRule>,
 }
 
@@ -89,6 +91,7 @@ impl Config {
                 self.offload_threshold =
                     value.parse().map_err(|_| refused("offload_threshold", value, allowed))?;
             }
+            "strict" => self.strict = Some(switch("strict", value)?),
             "fault" => match FaultRule::parse(value)? {
                 Some(rule) => self.faults.push(rule),
                 None => self.device.faults.push(Fault::parse(value)?),
@@ -122,6 +125,11 @@ impl Config {
         self.offload_threshold
     }
 
+    /// What opening an engine makes of the process's strict mode; `None` leaves it as it is.
+    pub const fn strict(&self) -> Option<bool> {
+        self.strict
+    }
+
     pub(crate) fn faults(&self) -> &[FaultRule] {
         &self.faults
     }
@@ -145,6 +153,9 @@ impl fmt::Display for Config {
         let fallback = if self.fallback { "on" } else { "off" };
         write!(f, "{};delivery={delivery};fallback={fallback}", self.device)?;
         write!(f, ";offload_threshold={}", self.offload_threshold)?;
+        if let Some(strict) = self.strict {
+            write!(f, ";strict={}", if strict { "on" } else { "off" })?;
+        }
         self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }
 }
@@ -155,12 +166,13 @@ mod tests {
 
     #[test]
     fn a_configuration_prints_what_parses_back() {
-        let text = " depth = 128 ; delivery=poll;fallback=on;offload_threshold=256;fault=fd_fail:nth=3 ;fault=nomem:every=2 ";
+        let text = " depth = 128 ; delivery=poll;fallback=on;offload_threshold=256;strict=off;fault=fd_fail:nth=3 ;fault=nomem:every=2 ";
         let config = Config::parse(text).unwrap();
         assert_eq!(
             (config.delivery(), config.fallback(), config.offload_threshold()),
             (DeliveryMode::Poll, true, 256)
         );
+        assert_eq!(config.strict(), Some(false));
         assert_eq!(Config::parse(&config.to_string()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
@@ -172,6 +184,7 @@ mod tests {
             "delivery=pigeon",
             "fallback=maybe",
             "offload_threshold=-1",
+            "strict=very",
             "depth=65",
             "depth",
             "fault=fire",

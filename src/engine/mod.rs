@@ -25,7 +25,7 @@ use self::poller::Pollers;
 use self::session::SessionCore;
 use self::stats::Registry;
 use crate::error::Error;
-use crate::job::WaitKey;
+use crate::job::{self, WaitKey};
 
 mod config;
 mod fault;
@@ -125,6 +125,9 @@ impl Engine {
         let pairs = device.take_queue_pairs();
         let remotes = pairs.iter().map(|pair| pair.remote().clone()).collect();
         let pairs = Pairs::new(pairs).ok_or(Error::Closed)?;
+        if let Some(strict) = config.strict() {
+            job::set_strict(strict);
+        }
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
