@@ -279,11 +279,10 @@ impl Driver {
             self.ports[ready.port].count(ready);
         }
         bits(self.touched).for_each(|index| self.ports[index].settle());
-        let now = self.stopwatch.as_ref().map_or(self.now, Clock::now);
         for ready in self.core.ready.drain(..) {
-            self.ports[ready.port].finish(ready, now, signals);
+            self.ports[ready.port].finish(ready, signals);
         }
-        bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(now, signals));
+        bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(self.now, signals));
         let ports = &self.ports;
         let spurious = self.core.spurious.drain(..);
         signals

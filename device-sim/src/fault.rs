@@ -356,7 +356,7 @@ fn stream(seed: u64, name: &str, number: u32) -> ChaCha8Rng {
 
 fn draw(random: &mut ChaCha8Rng, below: u64) -> u64 {
     // The high half of a wide product: no modulo bias worth speaking of below 2^32.
-    (u128::from(random.next_u64()) * u128::from(below) >> 64) as u64
+    ((u128::from(random.next_u64()) * u128::from(below)) >> 64) as u64
 }
 
 #[cfg(test)]

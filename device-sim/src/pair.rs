@@ -146,14 +146,16 @@ impl Pair {
         if self.timing == Timing::Off {
             return;
         }
-        let stamp = || Box::new(Stamp { submitted: self.clock.now(), done: 0 });
+        let stamp = || Box::new(Stamp { submitted: self.clock.now(), served: None });
         request.stamp = self.timing.wants(number).then(stamp);
     }
 
     /// The host takes a request that is done: its timing ends.
     pub(crate) fn note_taken(&self, request: &mut Request) {
-        if let Some(stamp) = request.stamp.take() {
-            self.timer.note_taken(request.operation, stamp.submitted, stamp.done, self.clock.now());
+        if let Some(stamp) = request.stamp.take()
+            && let Some(served) = stamp.served
+        {
+            self.timer.note_taken(request.operation, stamp.submitted, served, self.clock.now());
         }
     }
 

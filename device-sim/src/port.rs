@@ -131,12 +131,12 @@ impl Port {
         self.pair.slots.release(mem::take(&mut self.batch.released));
     }
 
-    /// Shows the result of a request at the time `now`.
-    pub(crate) fn finish(&mut self, mut ready: Ready, now: u64, signals: &mut Signals) {
+    /// Shows the result of a request.
+    pub(crate) fn finish(&mut self, mut ready: Ready, signals: &mut Signals) {
         if ready.times.submitted.is_some() {
             self.pair.slab.execute(&mut ready.claimed, |request| {
                 if let Some(stamp) = &mut request.stamp {
-                    stamp.done = now;
+                    stamp.served = Some(ready.times.ended);
                 }
             });
         }

@@ -201,11 +201,12 @@ pub struct Request {
     pub(crate) stamp: Option<Box<Stamp>>,
 }
 
-/// When a timed request was submitted and done, in nanoseconds since its device was opened.
+/// When a timed request was submitted, and when its service ended, in nanoseconds since its device was opened.
 #[derive(Debug)]
 pub(crate) struct Stamp {
     pub(crate) submitted: u64,
-    pub(crate) done: u64,
+    /// `None`: it was never served.
+    pub(crate) served: Option<u64>,
 }
 
 impl Request {

@@ -1,12 +1,13 @@
 //! How long things take: histograms of sampled requests.
 //!
 //! ```text
-//!   submit ──────────► a unit begins ──────────► done ──────────► the host takes it
-//!          │  queue    │          service        │      wake      │
-//!          └───────────────────── total ──────────────────────────┘
+//!   submit ──────────► a unit begins ──────────► it ends ──────────► the host takes the result
+//!          │  queue    │          service        │       wake       │
+//!          └───────────────────── total ────────────────────────────┘
 //! ```
 //!
-//! On a device without a model of time the service is the work itself.
+//! On a device without a model of time the service is the work itself. What comes between the end of the service and
+//! the completion (its turn in the order, a fault's delay, a late timer) is part of the wake.
 
 use std::fmt;
 use std::str::FromStr;
@@ -145,7 +146,7 @@ impl fmt::Debug for Histogram {
 pub struct Timings {
     /// From the submission until a compute unit (or a worker) begins.
     pub queue: Histogram,
-    /// From there until the request is done.
+    /// From there until it has done its work.
     pub service: Histogram,
     /// From there until the host takes the result.
     pub wake: Histogram,
@@ -179,9 +180,9 @@ impl Timer {
     }
 
     /// Notes what the host knows of a request.
-    pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, done: u64, now: u64) {
+    pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
         self.with(operation, |timings| {
-            timings.wake.record(now.saturating_sub(done));
+            timings.wake.record(now.saturating_sub(served));
             timings.total.record(now.saturating_sub(submitted));
         });
     }
