@@ -159,7 +159,7 @@ impl Pair {
 }
 
 /// Calls a waker; `false`: it panicked.
-fn call(waker: Waker) -> bool {
+pub(crate) fn call(waker: Waker) -> bool {
     match catch_unwind(AssertUnwindSafe(|| waker.wake())) {
         Ok(()) => true,
         Err(payload) => {
