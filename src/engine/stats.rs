@@ -23,6 +23,8 @@ macro_rules! counters {
             pub device: DeviceStats,
             /// Faults that the engine's fault plan injected.
             pub faults_injected: u64,
+            /// Requests that were taken back because they did not end, or were not announced, within `timeout_msec`.
+            pub timeouts: u64,
             $($(#[$doc])* pub $name: u64,)*
         }
 
@@ -47,6 +49,8 @@ counters! {
     blocked,
     /// Operations that found the ring full and queued for a slot.
     parked,
+    /// Requests submitted again because the device had failed them.
+    retries,
     /// Operations computed in software because the device failed or could not be reached.
     fallbacks,
     /// Operations computed in software because they were below `offload_threshold`.
@@ -91,9 +95,11 @@ impl Registry {
         live.1.add(counters);
     }
 
-    pub(crate) fn snapshot(&self, device: DeviceStats, faults_injected: u64) -> EngineStats {
+    /// The sums of all instances' counters on top of `others`, which has none.
+    pub(crate) fn snapshot(&self, others: EngineStats) -> EngineStats {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stats = EngineStats { device, faults_injected, ..live.1.clone() };
+        let EngineStats { device, faults_injected, timeouts, .. } = others;
+        let mut stats = EngineStats { device, faults_injected, timeouts, ..live.1.clone() };
         live.0.iter().for_each(|counters| stats.add(counters));
         stats
     }
