@@ -548,3 +548,132 @@ fn fenced(body: impl FnOnce()) {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// Wakes that are lost cannot be had through the public interface of a device that loses none: here the request is
+/// submitted in a way that announces nothing to whom the watch is for.
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use device_sim::{Config, Operation, QueuePair, SessionId, Status};
+
+    use super::super::poller::Poller;
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_millis(10);
+
+    struct Scene {
+        device: Arc<Device>,
+        pair: QueuePair,
+        watchdog: Watchdog,
+        poller: Arc<Poller>,
+    }
+
+    fn scene() -> Scene {
+        let device = Arc::new(Device::stepped(&Config::default()).unwrap());
+        let pair = device.take_queue_pairs().remove(0);
+        let pollers = Arc::new(Pollers::default());
+        let poller = pollers.register().unwrap();
+        let remotes = [pair.remote().clone()];
+        let watchdog = Watchdog::start(PERIOD, &device, &remotes, &pollers).unwrap();
+        Scene { device, pair, watchdog, poller }
+    }
+
+    impl Scene {
+        /// A request that is reaped by nobody, watched for whoever waits by `delivery`.
+        fn submit(&mut self, delivery: Delivery) -> (Arc<Watch>, Ticket) {
+            let (_, watch) = self.watchdog.watch(delivery, 77);
+            let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);
+            let ticket = self.pair.submit(request, Delivery::Reap { owner: 0 }).unwrap();
+            watch.begin(0, ticket);
+            (watch, ticket)
+        }
+
+        fn is_done(&self, ticket: Ticket) -> bool {
+            self.pair.remote().state(ticket) == TicketState::Done(Status::InvalidSession)
+        }
+    }
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_wake_that_never_comes_is_made_up_for() {
+        let (mut scene, counting) = (scene(), Arc::new(Counting::default()));
+        let (watch, ticket) = scene.submit(Delivery::Wake(Waker::from(Arc::clone(&counting))));
+        scene.device.advance(PERIOD - Duration::from_nanos(1));
+        assert!(scene.is_done(ticket) && !watch.is_timed_out());
+        assert_eq!(counting.0.load(Ordering::Relaxed), 0);
+        scene.device.advance(Duration::from_nanos(1));
+        assert_eq!((counting.0.load(Ordering::Relaxed), scene.watchdog.timeouts()), (1, 1));
+        assert_eq!((watch.is_timed_out(), watch.wake_state()), (true, WakeState::Sent));
+        assert_eq!(watch.claim().unwrap().buffer, [5; 30]);
+        assert!(watch.claim().is_none(), "once");
+        assert_eq!(scene.device.run_until_idle(), 0);
+    }
+
+    #[test]
+    fn an_interrupt_that_is_never_raised_is_made_up_for_within_twice_the_period() {
+        let mut scene = scene();
+        let owner = scene.poller.owner();
+        let (watch, ticket) = scene.submit(Delivery::Reap { owner });
+        // The thread sleeps; it is not attached to the pair, so the device raises nothing.
+        scene.poller.interrupt().arm();
+        scene.device.advance(PERIOD);
+        assert!(scene.is_done(ticket) && !watch.is_timed_out(), "it might just be about to look");
+        scene.device.advance(PERIOD / 2);
+        assert!(watch.is_timed_out() && !scene.poller.interrupt().is_armed(), "told at last");
+        let ready = scene.poller.pop().unwrap();
+        assert_eq!(ready.token(scene.pair.remote()), Some(77));
+        assert!(watch.claim().is_some());
+        assert_eq!(ready.token(scene.pair.remote()), None, "it has gone on already");
+        assert_eq!(scene.watchdog.timeouts(), 1);
+    }
+
+    #[test]
+    fn a_completion_of_a_thread_that_is_awake_is_not_lost() {
+        for wakes_up in [false, true] {
+            let mut scene = scene();
+            let owner = scene.poller.owner();
+            let (watch, ticket) = scene.submit(Delivery::Reap { owner });
+            if wakes_up {
+                scene.poller.interrupt().arm();
+                scene.device.advance(PERIOD);
+                scene.poller.interrupt().disarm();
+            }
+            scene.device.run_until_idle();
+            assert!(scene.is_done(ticket) && !watch.is_timed_out() && scene.poller.pop().is_none());
+            assert_eq!(scene.watchdog.timeouts(), 0);
+        }
+    }
+
+    #[test]
+    fn a_spurious_wake_goes_through_and_ends_nothing() {
+        let (mut scene, counting) = (scene(), Arc::new(Counting::default()));
+        let (watch, _) = scene.submit(Delivery::Wake(Waker::from(Arc::clone(&counting))));
+        let waker = Waker::from(Arc::clone(&watch));
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+        assert_eq!(counting.0.load(Ordering::Relaxed), 2);
+        scene.device.advance(PERIOD);
+        assert_eq!((counting.0.load(Ordering::Relaxed), scene.watchdog.timeouts()), (3, 1));
+    }
+
+    #[test]
+    fn what_is_given_up_while_the_watchdog_is_at_it_is_wiped() {
+        let mut scene = scene();
+        let (watch, _) = scene.submit(Delivery::Silent);
+        assert!(watch.begin_to_expire());
+        watch.end();
+        let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);
+        let mut unwanted = watch.time_out(request).unwrap_err();
+        unwanted.wipe();
+        assert!(watch.claim().is_none() && !watch.is_timed_out());
+    }
+}
