@@ -39,6 +39,7 @@ mod stats;
 mod stream;
 mod wait;
 mod wake_fd;
+mod watch;
 mod watchdog;
 
 pub use config::{Config, DeliveryMode};

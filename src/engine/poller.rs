@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use device_sim::{Completion, Interrupt, Remote, TicketState};
 
-use super::watchdog::Watch;
+use super::watch::Watch;
 
 /// One request whose job may go on.
 #[derive(Debug)]

@@ -19,7 +19,8 @@
 //!
 //! Under polling there is no wake to be sent. A request that is done and waits to be reaped is late only if its thread
 //! sleeps without having been told, which is looked at twice, half the time apart: a thread that is just about to
-//! sleep looks the same for a moment.
+//! sleep looks the same for a moment. (So a stepped device that runs until it is idle runs to the deadlines of what is
+//! done and was not reaped.)
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,9 +30,10 @@ use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use device_sim::{Delivery, Device, Remote, Request, Ticket, TicketState, WakeState, fork};
+use device_sim::{Delivery, Device, Remote, Request, Ticket, TicketState, fork};
 
 use super::poller::Pollers;
+use super::watch::{Addressee, Notice, Watch};
 use crate::error::{Error, errno};
 
 /// The engine's hold of its watchdog; dropping it ends the thread.
@@ -44,7 +46,7 @@ pub(crate) struct Watchdog {
 
 /// What the watchdog and all watches share.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     born: u64,
     /// Nanoseconds.
     period: u64,
@@ -65,7 +67,7 @@ enum Clock {
 }
 
 /// A deadline in nanoseconds, and a number that keeps equal ones in order.
-type Key = (u64, u64);
+pub(super) type Key = (u64, u64);
 
 #[derive(Debug)]
 struct List {
@@ -82,12 +84,12 @@ struct List {
 const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
-struct Entry {
-    watch: Arc<Watch>,
-    pair: usize,
-    ticket: Ticket,
+pub(super) struct Entry {
+    pub(super) watch: Arc<Watch>,
+    pub(super) pair: usize,
+    pub(super) ticket: Ticket,
     /// It was found unannounced once already.
-    suspected: bool,
+    pub(super) suspected: bool,
 }
 
 impl Watchdog {
@@ -124,8 +126,7 @@ impl Watchdog {
             Delivery::Reap { owner } => (Notice::Ready { owner, user_data }, Some(Delivery::Reap { owner })),
             Delivery::Silent => (Notice::Nobody, Some(Delivery::Silent)),
         };
-        let inside = Mutex::new(Inside { stage: Stage::New, notice });
-        let watch = Arc::new(Watch { shared: Arc::clone(&self.shared), inside });
+        let watch = Watch::new(Arc::clone(&self.shared), notice);
         let delivery = delivery.unwrap_or_else(|| Delivery::Wake(Waker::from(Arc::clone(&watch))));
         (delivery, watch)
     }
@@ -210,6 +211,19 @@ impl Shared {
         self.change(|_| ());
     }
 
+    /// Nanoseconds.
+    pub(super) const fn period(&self) -> u64 {
+        self.period
+    }
+
+    pub(super) fn put_on(self: &Arc<Self>, deadline: u64, entry: Entry) -> Key {
+        self.change(|list| list.add(deadline, entry))
+    }
+
+    pub(super) fn take_off(self: &Arc<Self>, key: Key) -> Option<Entry> {
+        self.change(|list| list.entries.remove(&key))
+    }
+
     /// Changes the list, and has the watchdog look at it in time.
     fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut List) -> R) -> R {
         // Upgraded before and dropped after the lock is held.
@@ -290,14 +304,14 @@ impl Shared {
         watch.was_announced();
     }
 
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         match &self.clock {
             Clock::Real(opened) => nanoseconds(opened.elapsed()),
             Clock::Stepped(device) => device.upgrade().map_or(0, |device| nanoseconds(device.now())),
         }
     }
 
-    fn is_foreign(&self) -> bool {
+    pub(super) fn is_foreign(&self) -> bool {
         self.born != fork::generation()
     }
 
@@ -343,200 +357,6 @@ enum Verdict {
     Late(Request),
 }
 
-/// One request that is watched. In place of its caller's waker the device has this, so that a wake ends the watch.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    shared: Arc<Shared>,
-    inside: Mutex<Inside>,
-}
-
-#[derive(Debug)]
-struct Inside {
-    stage: Stage,
-    /// How the end is announced; taken by whoever does it.
-    notice: Notice,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// On its way to the device.
-    New,
-    Listed(Key),
-    /// Off the list, in the watchdog's hands.
-    Expiring,
-    /// Taken back, and here for the caller to take.
-    TimedOut {
-        request: Box<Request>,
-        announced: bool,
-    },
-    Over,
-}
-
-#[derive(Debug)]
-enum Notice {
-    Nobody,
-    Wake(Waker),
-    Ready { owner: u32, user_data: u64 },
-}
-
-/// For whom a notice is.
-enum Addressee {
-    Nobody,
-    Waker,
-    Poller(u32),
-}
-
-/// The caller's side.
-impl Watch {
-    /// Begins to watch a request that was submitted.
-    pub(crate) fn begin(self: &Arc<Self>, pair: usize, ticket: Ticket) {
-        self.list(pair, ticket, self.shared.period, false);
-    }
-
-    /// The request has ended, or nobody wants it any more; what the watchdog has taken back stays here.
-    pub(crate) fn end(&self) {
-        let mut inside = self.lock();
-        let stage = match inside.stage {
-            Stage::TimedOut { .. } => return,
-            _ => std::mem::replace(&mut inside.stage, Stage::Over),
-        };
-        drop(inside);
-        if let Stage::Listed(key) = stage {
-            let removed = self.shared.change(|list| list.entries.remove(&key));
-            // Never the last of this watch, whose owner calls this: it may go.
-            drop(removed);
-        }
-    }
-
-    /// Has another waker called. Where the old one is being called already the request has left the device, for whoever
-    /// looks after this.
-    pub(crate) fn redirect(&self, waker: Waker) {
-        if self.shared.is_foreign() {
-            // A forked child: nobody will be woken, and the lock may have been inherited locked.
-            return;
-        }
-        let replaced = std::mem::replace(&mut self.lock().notice, Notice::Wake(waker));
-        drop(replaced);
-    }
-
-    /// Whether a request that is no longer on the device was taken back by the watchdog. Waits for it where it is just
-    /// doing that, which takes it a few instructions.
-    pub(crate) fn is_timed_out(&self) -> bool {
-        loop {
-            match self.lock().stage {
-                Stage::TimedOut { .. } => return true,
-                Stage::Expiring => {}
-                _ => return false,
-            }
-            thread::yield_now();
-        }
-    }
-
-    /// Whether a request that was taken back is still here.
-    pub(crate) fn is_unclaimed(&self) -> bool {
-        matches!(self.lock().stage, Stage::TimedOut { .. })
-    }
-
-    /// The wake of a request that the device no longer has.
-    pub(crate) fn wake_state(&self) -> WakeState {
-        match self.lock().stage {
-            Stage::TimedOut { announced: true, .. } => WakeState::Sent,
-            Stage::TimedOut { announced: false, .. } => WakeState::Sending,
-            _ => WakeState::Stale,
-        }
-    }
-
-    /// Takes the request that was taken back.
-    pub(crate) fn claim(&self) -> Option<Request> {
-        let mut inside = self.lock();
-        if !matches!(inside.stage, Stage::TimedOut { .. }) {
-            return None;
-        }
-        match std::mem::replace(&mut inside.stage, Stage::Over) {
-            Stage::TimedOut { request, .. } => Some(*request),
-            _ => None,
-        }
-    }
-
-    fn list(self: &Arc<Self>, pair: usize, ticket: Ticket, time: u64, suspected: bool) {
-        let deadline = self.shared.now().saturating_add(time);
-        let mut inside = self.lock();
-        // Otherwise it has been announced, or given up, meanwhile.
-        if matches!(inside.stage, Stage::New | Stage::Expiring) {
-            let entry = Entry { watch: Arc::clone(self), pair, ticket, suspected };
-            inside.stage = Stage::Listed(self.shared.change(|list| list.add(deadline, entry)));
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The watchdog's side.
-impl Watch {
-    /// `false`: it has ended meanwhile.
-    fn begin_to_expire(&self) -> bool {
-        let mut inside = self.lock();
-        let listed = matches!(inside.stage, Stage::Listed(_));
-        if listed {
-            inside.stage = Stage::Expiring;
-        }
-        listed
-    }
-
-    fn addressee(&self) -> Addressee {
-        match self.lock().notice {
-            Notice::Nobody => Addressee::Nobody,
-            Notice::Wake(_) => Addressee::Waker,
-            Notice::Ready { owner, .. } => Addressee::Poller(owner),
-        }
-    }
-
-    /// Leaves the request to its caller, who is then to be told; gives it back where there is none any more.
-    #[expect(clippy::result_large_err, reason = "a request that nobody wants comes back whole, to be wiped")]
-    fn time_out(&self, request: Request) -> Result<Notice, Request> {
-        let mut inside = self.lock();
-        if !matches!(inside.stage, Stage::Expiring) {
-            return Err(request);
-        }
-        inside.stage = Stage::TimedOut { request: Box::new(request), announced: false };
-        Ok(std::mem::replace(&mut inside.notice, Notice::Nobody))
-    }
-
-    fn was_announced(&self) {
-        if let Stage::TimedOut { announced, .. } = &mut self.lock().stage {
-            *announced = true;
-        }
-    }
-}
-
-/// As the waker that the device has.
-impl Wake for Watch {
-    fn wake(self: Arc<Self>) {
-        if self.shared.is_foreign() {
-            return;
-        }
-        self.end();
-        let notice = std::mem::replace(&mut self.lock().notice, Notice::Nobody);
-        if let Notice::Wake(waker) = notice {
-            waker.wake();
-        }
-    }
-
-    /// A spurious wake: it goes through, and changes nothing.
-    fn wake_by_ref(self: &Arc<Self>) {
-        if self.shared.is_foreign() {
-            return;
-        }
-        let waker = match &self.lock().notice {
-            Notice::Wake(waker) => waker.clone(),
-            _ => return,
-        };
-        waker.wake_by_ref();
-    }
-}
-
 /// Runs what may run anybody's code: a panic of it goes no further.
 fn fenced(body: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
@@ -555,7 +375,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use device_sim::{Config, Operation, QueuePair, SessionId, Status};
+    use device_sim::{Config, Operation, QueuePair, SessionId, Status, WakeState};
 
     use super::super::poller::Poller;
     use super::*;
