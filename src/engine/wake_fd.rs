@@ -234,6 +234,11 @@ mod tests {
         (fd, waker)
     }
 
+    /// The device's wake of one request.
+    fn send(fd: &Arc<WakeFd>) {
+        Waker::from(Arc::clone(fd)).wake();
+    }
+
     /// How many tokens the fd holds; takes them off.
     fn tokens(fd: &WakeFd) -> u64 {
         fd.with_fd(|fd| fd.read().unwrap_or(0)).unwrap()
@@ -258,7 +263,7 @@ mod tests {
     fn a_spurious_wake_beside_a_token_leaves_nothing_for_the_next_operation() {
         let (fd, waker) = wake_fd();
         waker.wake_by_ref();
-        waker.clone().wake();
+        send(&fd);
         waker.wake_by_ref();
         assert!(fd.take());
         assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
@@ -267,7 +272,7 @@ mod tests {
     #[test]
     fn a_spurious_wake_takes_no_token_away_from_another_request() {
         let (fd, waker) = wake_fd();
-        waker.clone().wake();
+        send(&fd);
         waker.wake_by_ref();
         fd.drain();
         assert_eq!(owed(&fd), 1);
@@ -282,7 +287,7 @@ mod tests {
         waker.wake_by_ref();
         fd.calm();
         assert_eq!(tokens(&fd), 0);
-        waker.clone().wake();
+        send(&fd);
         waker.wake_by_ref();
         fd.calm();
         assert!(fd.take(), "what is owed to another stays");
