@@ -290,6 +290,17 @@ fn a_dropped_job_takes_the_token_of_its_timeout_along_and_no_other() {
 }
 
 #[test]
+fn what_is_given_up_is_not_watched_any_more() {
+    for delivery in ["wake", "poll"] {
+        let engine = stepped(&format!("timeout_msec=10;delivery={delivery}"));
+        drop(encrypting(&engine, &WaitCtx::new(), 1));
+        engine.device().run_until_idle();
+        assert_eq!(engine.device().now(), Duration::ZERO, "no deadline is left to run to");
+        assert_eq!((engine.stats().timeouts, engine.stats().abandoned), (0, 1));
+    }
+}
+
+#[test]
 fn two_timeouts_on_one_context_are_two_tokens() {
     let engine = stepped(NEVER);
     let ctx = WaitCtx::new();

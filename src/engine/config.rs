@@ -205,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn the_input_is_kept_wherever_it_may_be_needed_again() {
+        let kept = |text: &str| {
+            let config = Config::parse(text).unwrap();
+            (config.keeps_input(), config.may_repeat())
+        };
+        assert_eq!((kept(""), kept("mbps=100")), ((false, false), (true, false)));
+        assert_eq!((kept("fallback=on"), kept("max_retries=1")), ((true, true), (true, true)));
+        assert_eq!(kept("timeout_msec=1"), (true, false));
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name_in_one_line() {
         let texts = [
             "colour=blue",
