@@ -187,6 +187,13 @@ impl Live {
     }
 }
 
+/// How a request that was taken has ended.
+#[derive(Clone, Copy)]
+enum End {
+    Device(Status),
+    TimedOut,
+}
+
 /// How far a request is, to whoever waits for it.
 enum Progress {
     Waiting,
@@ -229,11 +236,14 @@ impl<'e> Flight<'e> {
 
     /// The device's wake, or the watchdog's where that has taken the request back.
     pub(crate) fn wake_state(&self) -> WakeState {
-        let live = self.live.borrow();
-        self.wake_state_with(live.as_ref().and_then(|live| live.watch.as_deref()))
+        match self.remote().wake_state(self.ticket) {
+            WakeState::Stale => self.with_watch(Watch::wake_state).unwrap_or(WakeState::Stale),
+            state => state,
+        }
     }
 
-    fn wake_state_with(&self, watch: Option<&Watch>) -> WakeState {
+    /// The same when `live` was taken.
+    fn wake_state_of(&self, watch: Option<&Watch>) -> WakeState {
         match self.remote().wake_state(self.ticket) {
             WakeState::Stale => watch.map_or(WakeState::Stale, Watch::wake_state),
             state => state,
@@ -301,21 +311,21 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// Takes the request, and with it what went wrong. `None`: it was taken back since one looked.
-    fn take(&self) -> Option<(Request, Option<Error>)> {
-        let (mut request, error) = match self.take_from_pair() {
-            Some((request, status)) => (request, software::error_of(status)),
-            None => (self.with_watch(Watch::claim)??, Some(Error::Timeout)),
+    /// Takes the request, and how it has ended. `None`: it was taken back since one looked.
+    fn take(&self) -> Option<(Request, End)> {
+        let (mut request, end) = match self.take_from_pair() {
+            Some((request, status)) => (request, End::Device(status)),
+            None => (self.with_watch(Watch::claim)??, End::TimedOut),
         };
         // The request is no longer this flight's.
         let live = self.live.borrow_mut().take();
         if let Some(watch) = live.as_ref().and_then(|live| live.watch.as_deref()) {
             watch.end();
         }
-        if error.is_some() {
+        if !matches!(end, End::Device(Status::Ok)) {
             request.state = live.and_then(|live| live.state);
         }
-        Some((request, error))
+        Some((request, end))
     }
 
     /// A request that was delivered by reaping carries no waker, and so no code of others that could run in here; it is
@@ -342,10 +352,11 @@ impl<'e> Flight<'e> {
         watch.map(Watch::end);
         self.cancel_wake();
         if live.wake_fd.is_some() {
-            while !soon(|| self.wake_state_with(watch) != WakeState::Sending) {
+            let wake = || self.wake_state_of(watch);
+            while !soon(|| wake() != WakeState::Sending) {
                 thread::yield_now();
             }
-            if self.wake_state_with(watch) == WakeState::Sent {
+            if wake() == WakeState::Sent {
                 live.settle_token();
             }
         }
@@ -389,13 +400,10 @@ fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Res
         match flight.progress() {
             Progress::Ended => {
                 if wait.take_wake(&flight)
-                    && let Some((request, error)) = flight.take()
+                    && let Some((request, end)) = flight.take()
                 {
                     wait.done(engine);
-                    return match error {
-                        None => Ok(request),
-                        Some(error) => Err(Failed::new(error, request)),
-                    };
+                    return finish(end, request);
                 }
                 wait.spurious(&flight);
             }
@@ -463,4 +471,16 @@ const fn refusal_error(reason: RefusedReason) -> Error {
 fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed> {
     wait.set_status(WaitStatus::Err);
     Failed::new(error, request)
+}
+
+/// The end of a request, as the caller's result.
+fn finish(end: End, request: Request) -> Result<Request, Box<Failed>> {
+    let error = match end {
+        End::Device(status) => software::error_of(status),
+        End::TimedOut => Some(Error::Timeout),
+    };
+    match error {
+        None => Ok(request),
+        Some(error) => Err(Failed::new(error, request)),
+    }
 }

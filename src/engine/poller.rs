@@ -33,12 +33,15 @@ impl Ready {
     /// The token, if the job has not gone on already.
     pub(crate) fn token(&self, remote: &Remote) -> Option<u64> {
         match self {
-            Self::Reaped(Completion { ticket, user_data, .. }) => {
-                (remote.state(*ticket) != TicketState::Stale).then_some(*user_data)
-            }
+            Self::Reaped(completion) => token(completion, remote),
             Self::Late { watch, user_data } => watch.is_unclaimed().then_some(*user_data),
         }
     }
+}
+
+/// The token of a completion, unless its result was taken or its job dropped.
+pub(crate) fn token(completion: &Completion, remote: &Remote) -> Option<u64> {
+    (remote.state(completion.ticket) != TicketState::Stale).then_some(completion.user_data)
 }
 
 /// The ready list and interrupt of one engine and thread.
