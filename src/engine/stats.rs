@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use device_sim::DeviceStats;
 
-use super::fault::{FaultKind, FaultPlan};
-
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// The counters of one thread's instance. Only its thread writes them.
@@ -29,6 +27,8 @@ macro_rules! counters {
             pub fd_fails: u64,
             /// Submissions that were refused by a fault `nomem`.
             pub nomems: u64,
+            /// Requests that were taken back because they did not end, or were not announced, within `timeout_msec`.
+            pub timeouts: u64,
             $($(#[$doc])* pub $name: u64,)*
         }
 
@@ -53,6 +53,8 @@ counters! {
     blocked,
     /// Operations that found the ring full and queued for a slot.
     parked,
+    /// Requests submitted again because the device had failed them.
+    retries,
     /// Operations computed in software because the device failed or could not be reached.
     fallbacks,
     /// Operations computed in software because they were below `offload_threshold`.
@@ -97,11 +99,11 @@ impl Registry {
         live.1.add(counters);
     }
 
-    pub(crate) fn snapshot(&self, device: DeviceStats, faults: &FaultPlan) -> EngineStats {
+    /// The sums of all instances' counters on top of `others`, which has none.
+    pub(crate) fn snapshot(&self, others: EngineStats) -> EngineStats {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let (fd_fails, nomems) = (faults.injected(FaultKind::FdFail), faults.injected(FaultKind::NoMem));
-        let faults_injected = device.faults.total() + fd_fails + nomems;
-        let mut stats = EngineStats { device, faults_injected, fd_fails, nomems, ..live.1.clone() };
+        let EngineStats { device, faults_injected, fd_fails, nomems, timeouts, .. } = others;
+        let mut stats = EngineStats { device, faults_injected, fd_fails, nomems, timeouts, ..live.1.clone() };
         live.0.iter().for_each(|counters| stats.add(counters));
         stats
     }
