@@ -12,7 +12,7 @@ pub(crate) const HELP: &str = "\
 Measures simaccel beside its rivals, in one process, in turns, the best round of each.
 
   --only KEY,...   only these figures (see the table's first column)
-  --rounds N       rounds of each comparison, 7 to 1000 (default 21)
+  --rounds N       rounds of each comparison, 7 to 1000 (default 75)
   --quick          7 short rounds, unless --rounds says more
   --json FILE      write the figures as a JSON object, too
   --curves FILE    measure how costs grow instead: a table, and an SVG picture in FILE
@@ -68,7 +68,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
 }
 
 fn effort(rounds: Option<usize>, quick: bool) -> Effort {
-    let (default, slice) = if quick { (MIN_ROUNDS, 5) } else { (21, 25) };
+    let (default, slice) = if quick { (MIN_ROUNDS, 4) } else { (75, 5) };
     Effort { rounds: rounds.unwrap_or(default), slice: Duration::from_millis(slice) }
 }
 
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn everything_is_measured_unless_some_is_asked_for() {
         let Ok(Task::Measure { wanted, effort, json: None }) = parsed("") else { panic!("nothing asked") };
-        assert_eq!((wanted.len(), effort.rounds), (TARGETS.len(), 21));
+        assert_eq!((wanted.len(), effort.rounds), (TARGETS.len(), 75));
         let line = "--only pair,cycle_1 --quick --rounds 9 --json f";
         let Ok(Task::Measure { wanted, effort, json: Some(_) }) = parsed(line) else { panic!("some") };
         assert_eq!((wanted, effort.rounds), (vec!["pair", "cycle_1"], 9));

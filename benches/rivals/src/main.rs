@@ -27,6 +27,7 @@ mod ours;
 mod peers;
 mod placement;
 mod report;
+mod svg;
 mod targets;
 
 use std::process::ExitCode;
