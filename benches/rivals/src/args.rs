@@ -78,9 +78,8 @@ fn parse_rounds(text: &str) -> Result<usize, String> {
 }
 
 fn parse_keys(text: &str) -> Result<Vec<&'static str>, String> {
-    let key = |name: &str| {
-        target(name).map(|target| target.key).ok_or_else(|| refused("--only", name, &keys()))
-    };
+    let key =
+        |name: &str| target(name).map(|target| target.key).ok_or_else(|| refused("--only", name, &keys()));
     text.split(',').map(str::trim).map(key).collect()
 }
 

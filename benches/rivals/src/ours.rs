@@ -141,7 +141,12 @@ pub(crate) struct Polled {
 }
 
 impl Polled {
-    pub(crate) fn new(engine: Engine, slots: usize, algorithm: Algorithm, sessions: Sessions) -> Outcome<Self> {
+    pub(crate) fn new(
+        engine: Engine,
+        slots: usize,
+        algorithm: Algorithm,
+        sessions: Sessions,
+    ) -> Outcome<Self> {
         let crew = Crew::new(&engine, slots, algorithm, sessions)?;
         Ok(Self { crew, engine, fastest: (f64::INFINITY, f64::NAN) })
     }

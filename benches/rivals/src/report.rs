@@ -24,7 +24,9 @@ pub(crate) fn print(figures: &[Figure]) {
         .take(5)
         .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     println!("{}", table.trim_fmt());
-    println!("ours, rival: the best round of each; value: how many times as fast, or as it says; met: aim, reach, no");
+    println!(
+        "ours, rival: the best round of each; value: how many times as fast, or as it says; met: aim, reach, no"
+    );
 }
 
 /// Writes the values by key.

@@ -128,11 +128,7 @@ fn report<J>(mut pause_one: impl FnMut(&mut Vec<J>) -> Outcome<bool>) -> Outcome
     }
     let per_job = |after: f64, before: f64| (after - before) / JOBS as f64;
     let mappings = fs::read_to_string("/proc/self/maps")?.lines().count();
-    println!(
-        "{} {} {mappings}",
-        per_job(status("VmRSS:")?, before.0),
-        per_job(status("VmPTE:")?, before.1),
-    );
+    println!("{} {} {mappings}", per_job(status("VmRSS:")?, before.0), per_job(status("VmPTE:")?, before.1),);
     Ok(())
 }
 

@@ -58,9 +58,12 @@ impl Run {
     }
 }
 
+/// Measures what is wanted of one group.
+type Group = fn(&Run) -> Outcome<Vec<Figure>>;
+
 /// Measures what is wanted, group by group; calls `report` with the figures of each.
 pub(crate) fn measure(run: &Run, mut report: impl FnMut(Vec<Figure>)) -> Outcome<()> {
-    let groups: [(&str, fn(&Run) -> Outcome<Vec<Figure>>); 6] = [
+    let groups: [(&str, Group); 6] = [
         ("job switches", switch::measure),
         ("memory", memory::measure),
         ("wake fds", wake_fd::measure),

@@ -35,11 +35,8 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     sides.extend(rivals.iter_mut().map(|(_, side)| &mut **side as &mut dyn Side));
     let best = contest(run.effort, &mut sides)?;
 
-    let mut figures: Vec<_> = rivals
-        .iter()
-        .zip(&best[1..])
-        .map(|((key, _), rival)| Figure::speed(key, best[0], *rival))
-        .collect();
+    let mut figures: Vec<_> =
+        rivals.iter().zip(&best[1..]).map(|((key, _), rival)| Figure::speed(key, best[0], *rival)).collect();
     if run.wants("fd_writes_per_op") {
         figures.push(Figure::number("fd_writes_per_op", ours.driver.fastest.1, None, ""));
     }

@@ -10,8 +10,7 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     for (key, jobs) in [("cycle_1", 1), ("cycle_100", 100), ("cycle_10k", 10_000)] {
         if run.wants(key) {
-            let best =
-                contest(run.effort, &mut [&mut OurCycle::new(jobs), &mut LibcryptoCycle::new(jobs)?])?;
+            let best = contest(run.effort, &mut [&mut OurCycle::new(jobs), &mut LibcryptoCycle::new(jobs)?])?;
             figures.push(Figure::speed(key, best[0], best[1]));
         }
     }
@@ -139,9 +138,7 @@ impl Side for LibcryptoPair {
     fn run(&mut self, ops: u64) -> Outcome<f64> {
         let Self { ctx, job, .. } = self;
         by_cpu(ops, || {
-            (0..ops).try_for_each(|_| {
-                expect(job.step(ctx, pause_for_ever, ())? == libcrypto::Step::Paused)
-            })
+            (0..ops).try_for_each(|_| expect(job.step(ctx, pause_for_ever, ())? == libcrypto::Step::Paused))
         })
     }
 }

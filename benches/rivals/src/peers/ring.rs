@@ -37,7 +37,11 @@ impl Shared<'_> {
     /// Called in a job that was resumed: reads the eventfd of its context, as an engine does.
     pub(super) fn read_wait_fd(&self, slot: usize) {
         let fd = &self.fds.expect("these jobs have fds")[slot];
-        assert_eq!(libcrypto::current_wait_fd(), Some(fd.as_raw_fd()), "the context has the fd that it was given");
+        assert_eq!(
+            libcrypto::current_wait_fd(),
+            Some(fd.as_raw_fd()),
+            "the context has the fd that it was given"
+        );
         fd.read().expect("the worker writes before the job is resumed");
     }
 }
@@ -115,8 +119,7 @@ pub(super) fn run<T>(
     let outcome = thread::scope(|scope| {
         placement.beside(|| scope.spawn(|| work(&mut requests, &mut results, fds, &stop)))?;
         let jobs = (0..count).map(|_| Job::new()).collect();
-        let mut slots =
-            Slots { shared: &shared, contexts, jobs, body, to_start: ops, to_finish: ops };
+        let mut slots = Slots { shared: &shared, contexts, jobs, body, to_start: ops, to_finish: ops };
         let outcome = drive(&mut slots, &mut from_worker);
         stop.store(true, Ordering::Release);
         outcome
