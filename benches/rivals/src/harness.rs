@@ -51,16 +51,15 @@ pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Ve
     Ok(best)
 }
 
-/// How many operations fit into `slice`. Also what warms a side up.
+/// How many operations fit into `slice`, undisturbed. Also what warms a side up.
 fn calibrate(side: &mut dyn Side, slice: Duration) -> Outcome<u64> {
+    let slice = slice.as_nanos() as f64;
     let mut ops = 16_u64;
     loop {
-        let started = Instant::now();
-        side.run(ops)?;
-        let took = started.elapsed();
-        if took >= slice / 4 || ops >= 1 << 32 {
-            let fitting = slice.as_secs_f64() / took.as_secs_f64().max(1e-9) * ops as f64;
-            return Ok((fitting as u64).max(1));
+        let tries = (0..3).map(|_| side.run(ops)).collect::<Outcome<Vec<_>>>()?;
+        let each = tries.into_iter().fold(f64::INFINITY, f64::min).max(0.01);
+        if each * ops as f64 >= slice / 4.0 {
+            return Ok(((slice / each) as u64).max(1));
         }
         ops *= 2;
     }
