@@ -1,5 +1,6 @@
 //! The command line: small, and a mistake in it is one line that names the option and what is allowed.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ Exit code: 0, whatever was reached; 1 when something failed or a result was wron
 /// The fewest rounds that a best one can be taken of.
 const MIN_ROUNDS: usize = 7;
 const MAX_ROUNDS: usize = 1_000;
+const FILE: &str = "the name of a file that can be written";
 
 /// What to do.
 #[derive(Debug)]
@@ -47,8 +49,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
             "--quick" => quick = true,
             "--only" => wanted = parse_keys(&value(&keys())?)?,
             "--rounds" => rounds = Some(parse_rounds(&value("7 to 1000")?)?),
-            "--json" => json = Some(PathBuf::from(value("the name of a file")?)),
-            "--curves" => curves = Some(PathBuf::from(value("the name of a file")?)),
+            "--json" | "--curves" => {
+                let file = writable(&option, &value(FILE)?)?;
+                if option == "--json" { json = Some(file) } else { curves = Some(file) }
+            }
             "--count-memory" => {
                 let name = value(Counted::NAMES)?;
                 let side = Counted::parse(&name);
@@ -87,6 +91,14 @@ fn keys() -> String {
     TARGETS.iter().map(|target| target.key).collect::<Vec<_>>().join(", ")
 }
 
+/// Found out now, and not when everything has been measured.
+fn writable(option: &str, name: &str) -> Result<PathBuf, String> {
+    match File::options().create(true).append(true).open(name) {
+        Ok(_) => Ok(PathBuf::from(name)),
+        Err(error) => Err(format!("{option}: {name}: {error}; allowed: {FILE}")),
+    }
+}
+
 fn refused(option: &str, value: &str, allowed: &str) -> String {
     format!("{option}: '{value}' is not allowed; allowed: {allowed}")
 }
@@ -107,6 +119,8 @@ mod tests {
             ("--only cycle_2", "--only", "cycle_1, cycle_100"),
             ("--count-memory theirs", "--count-memory", "ours, libcrypto"),
             ("--fast", "--fast", "--help"),
+            ("--json /nowhere/at/all", "--json", "a file that can be written"),
+            ("--curves", "--curves", "a file that can be written"),
         ] {
             let message = parsed(line).unwrap_err();
             assert!(message.contains(names) && message.contains(allows), "{message}");
@@ -118,7 +132,7 @@ mod tests {
     fn everything_is_measured_unless_some_is_asked_for() {
         let Ok(Task::Measure { wanted, effort, json: None }) = parsed("") else { panic!("nothing asked") };
         assert_eq!((wanted.len(), effort.rounds), (TARGETS.len(), 75));
-        let line = "--only pair,cycle_1 --quick --rounds 9 --json f";
+        let line = "--only pair,cycle_1 --quick --rounds 9 --json /dev/null";
         let Ok(Task::Measure { wanted, effort, json: Some(_) }) = parsed(line) else { panic!("some") };
         assert_eq!((wanted, effort.rounds), (vec!["pair", "cycle_1"], 9));
     }
