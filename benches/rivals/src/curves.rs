@@ -97,31 +97,35 @@ struct Threads {
 }
 
 impl Side for Threads {
-    /// From when all are ready to when the last one is done.
+    /// From the first thread's beginning to the last one's end.
     fn run(&mut self, ops: u64) -> Outcome<f64> {
         let each = ops.div_ceil(self.threads as u64).max(10 * JOBS as u64);
-        let ready = Barrier::new(self.threads + 1);
-        let time = self.placement.anywhere(|| {
+        let ready = Barrier::new(self.threads);
+        let times = self.placement.anywhere(|| {
             thread::scope(|scope| {
                 let one = || one_thread(&self.engine, each, &ready).map_err(|error| error.to_string());
                 let all: Vec<_> = (0..self.threads).map(|_| scope.spawn(one)).collect();
-                ready.wait();
-                let started = Instant::now();
-                let mut joined = all.into_iter().map(|thread| thread.join());
-                joined.try_for_each(|outcome| outcome.map_err(|_| "a thread has panicked")?)?;
-                Ok::<_, String>(started.elapsed())
+                let joined =
+                    all.into_iter().map(|thread| thread.join().map_err(|_| "a thread has panicked")?);
+                joined.collect::<Result<Vec<(Instant, Instant)>, String>>()
             })
         })??;
+        let begun = times.iter().map(|(begun, _)| *begun).min();
+        let ended = times.iter().map(|(_, ended)| *ended).max();
+        let time = begun.zip(ended).map(|(begun, ended)| ended - begun).ok_or("there was no thread")?;
         Ok(time.as_nanos() as f64 / (each * self.threads as u64) as f64)
     }
 }
 
-fn one_thread(engine: &Engine, ops: u64, ready: &Barrier) -> Outcome<()> {
+/// When it has begun and ended.
+fn one_thread(engine: &Engine, ops: u64, ready: &Barrier) -> Outcome<(Instant, Instant)> {
     let prepared = prepare(engine);
     // Whatever has happened: the others wait for it.
     ready.wait();
     let (mut polled, mut lanes) = prepared?;
-    polled.drive(&mut lanes, ops).map(drop)
+    let begun = Instant::now();
+    polled.drive(&mut lanes, ops)?;
+    Ok((begun, Instant::now()))
 }
 
 /// Every job once, the results checked.
