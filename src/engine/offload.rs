@@ -322,7 +322,8 @@ impl<'e> Flight<'e> {
         if let Some(watch) = live.as_ref().and_then(|live| live.watch.as_deref()) {
             watch.end();
         }
-        if !matches!(end, End::Device(Status::Ok)) {
+        // A part whose output is short has to be done again as a whole: it counts as failed, though the device says Ok.
+        if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
             request.state = live.and_then(|live| live.state);
         }
         Some((request, end))
