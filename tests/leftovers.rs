@@ -2,7 +2,19 @@
 
 mod support;
 
-use self::support::{IV, ctr, expected_ctr, message, stepped};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use simaccel::{Job, Step, WaitCtx};
+use std::os::fd::BorrowedFd;
+
+use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
+
+#[expect(unsafe_code, reason = "poll takes fds as borrows")]
+fn is_readable(ctx: &WaitCtx) -> bool {
+    let fds = ctx.all_fds();
+    // SAFETY: the context keeps its fd open for this call.
+    let fd = unsafe { BorrowedFd::borrow_raw(fds[0]) };
+    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
+}
 
 #[test]
 fn a_piece_whose_output_was_short_is_done_again_from_where_it_began() {
@@ -19,4 +31,20 @@ fn a_piece_whose_output_was_short_is_done_again_from_where_it_began() {
         assert_eq!(engine.stats().device.faults.get("short"), Some(1));
         assert_eq!(engine.stats().retries + engine.stats().fallbacks, 1);
     }
+}
+
+#[test]
+fn a_dropped_job_takes_its_spurious_wake_along() {
+    let engine = stepped("completion_nsec=1000;fault=spurious_wake:nth=1");
+    let ctx = WaitCtx::new();
+    let session = ctr(&engine);
+    let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(1, 50)).map(drop)).unwrap();
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    assert!(engine.device().step());
+    assert!(is_readable(&ctx), "woken, and nothing is done");
+    drop(job);
+    assert!(!is_readable(&ctx), "the next operation on this context is not woken by it");
+    engine.device().run_until_idle();
+    assert!(!is_readable(&ctx));
+    assert_adds_up(&engine);
 }

@@ -361,6 +361,10 @@ impl<'e> Flight<'e> {
                 live.settle_token();
             }
         }
+        if let Some(wake_fd) = &live.wake_fd {
+            // A spurious wake is not left to the next operation either.
+            wake_fd.calm();
+        }
         let request = watch.and_then(Watch::claim).or_else(|| self.remote().revoke(self.ticket));
         if let Some(mut request) = request {
             request.wipe();
