@@ -3,7 +3,7 @@
 mod support;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use simaccel::{Job, Step, WaitCtx};
+use simaccel::{Cipher, Error, Job, Step, WaitCtx};
 use std::os::fd::BorrowedFd;
 
 use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
@@ -47,4 +47,16 @@ fn a_dropped_job_takes_its_spurious_wake_along() {
     engine.device().run_until_idle();
     assert!(!is_readable(&ctx));
     assert_adds_up(&engine);
+}
+
+#[test]
+fn no_output_of_an_earlier_try_is_given_out_with_the_error_of_a_later_one() {
+    let engine = stepped(
+        "completion_nsec=1000;max_retries=1;fault=short:nth=1;fault=fail:nth=2,status=auth_failed",
+    );
+    let session = engine.cipher(Cipher::Aes128Cbc, &[7; 16]).unwrap();
+    let (error, source, destination) =
+        session.encrypt_to(&IV, message(1, 64), vec![9; 3]).unwrap_err().into_buffers();
+    assert_eq!((error, source), (Error::AuthFailed, message(1, 64)));
+    assert_eq!(destination, Some(Vec::new()));
 }

@@ -140,6 +140,8 @@ impl Rescue {
 
     fn restore(engine: &Arc<Inner>, request: &mut Request, out_of_place: bool, error: &Error) {
         if !out_of_place {
+            // The caller's own: what an earlier try has left there is not the output of this one.
+            request.destination.as_mut().map(Zeroize::zeroize);
             return;
         }
         if let Some(output) = request.destination.take() {
