@@ -90,6 +90,8 @@ pub use device_sim::{
     Histogram, LatencyDist, Operation, OperationStats, Padding, Preset, QueuePairStats, Selection,
     SessionError, Tag, Timing, Timings, UnitStats,
 };
+#[doc(hidden)]
+pub use engine::{Sabotage, sabotage};
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,
     EngineStats, HashSession, HashStream, MacSession, MacStream,

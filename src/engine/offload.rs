@@ -29,6 +29,7 @@ use zeroize::Zeroize;
 
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
+use super::sabotage::{self, Sabotage};
 use super::wait::{self, Armed, BlockWait, JobWait, Wait};
 use super::wake_fd::WakeFd;
 use super::watch::Watch;
@@ -359,7 +360,7 @@ impl<'e> Flight<'e> {
             while !soon(|| wake() != WakeState::Sending) {
                 thread::yield_now();
             }
-            if wake() == WakeState::Sent {
+            if wake() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
                 live.settle_token();
             }
         }
@@ -370,6 +371,9 @@ impl<'e> Flight<'e> {
         let request = watch.and_then(Watch::claim).or_else(|| self.remote().revoke(self.ticket));
         if let Some(mut request) = request {
             request.wipe();
+            if sabotage::is(Sabotage::LeakedBuffer) {
+                std::mem::forget(request);
+            }
         }
         instance::of_thread(self.engine).counters.abandoned.add(1);
     }
