@@ -1,0 +1,163 @@
+//! What must hold after every action, and what must hold at the end.
+//!
+//! No check knows that anything was broken on purpose: each compares two accounts of the same thing, one of which the
+//! history keeps itself.
+
+use std::sync::atomic::Ordering;
+
+use simaccel::job;
+
+use super::plan::Wakes;
+use super::world::World;
+
+impl World {
+    /// After every action.
+    pub(crate) fn check(&mut self) {
+        self.look();
+        self.stats = self.engine.stats();
+        self.check_device();
+        self.check_engine();
+        self.check_wakes();
+        self.check_errors();
+        self.check_jobs();
+    }
+
+    fn injected(&self, kind: &str) -> u64 {
+        self.stats.device.faults.get(kind).unwrap_or(0)
+    }
+
+    /// The device's books balance.
+    fn check_device(&self) {
+        let device = &self.stats.device;
+        for (index, pair) in device.queue_pairs.iter().enumerate() {
+            for imbalance in pair.imbalances() {
+                self.desk.fail(|| format!("queue pair {index}: {imbalance}"));
+            }
+        }
+        let ended = device.total.wakes_sent + device.total.wakes_cancelled;
+        let given = device.total.submitted + device.total.parked;
+        self.desk.check(ended <= given, || format!("{ended} wakes for {given} requests"));
+        let injected = device.faults.total() + self.stats.fd_fails + self.stats.nomems;
+        self.desk.check(injected == self.stats.faults_injected, || {
+            format!("{} faults are {injected} by kind", self.stats.faults_injected)
+        });
+    }
+
+    /// The engine has counted what the history has seen.
+    fn check_engine(&self) {
+        let (stats, desk) = (&self.stats, &self.desk);
+        let (begun, dropped) = (desk.begun.get(), desk.dropped.get());
+        desk.check(stats.operations == begun, || format!("{} operations, begun {begun}", stats.operations));
+        // Between two actions whoever waits is paused.
+        let paused = desk.under_way() + dropped;
+        desk.check(stats.pauses == stats.resumes + paused, || {
+            format!("{} pauses, {} resumes, {paused} paused or dropped", stats.pauses, stats.resumes)
+        });
+        desk.check(stats.abandoned == dropped, || format!("{} abandoned, dropped {dropped}", stats.abandoned));
+        desk.check(stats.timeouts == 0 || self.plan.timeout, || "a timeout without a limit".to_owned());
+        desk.check(stats.retries == 0 || self.plan.retries > 0, || "retries without leave".to_owned());
+        desk.check(stats.fallbacks == 0 || self.plan.fallback, || "fallbacks without leave".to_owned());
+    }
+
+    /// Nothing is lost, nothing comes twice, and nothing is left for the next operation.
+    fn check_wakes(&self) {
+        let desk = &self.desk;
+        let total = &self.stats.device.total;
+        for (at, context) in self.contexts.iter().enumerate() {
+            let owed = desk.under_way_on(at) > 0 && context.calls.is_none() && !self.plan.poll;
+            desk.check(!context.readable || owed, || {
+                format!("the fd of context {at} is readable, and nobody on it waits")
+            });
+        }
+        let dropped = self.injected("drop_wake");
+        desk.check(self.unannounced <= dropped, || {
+            format!("{} operations were done and nobody was told, by {dropped} faults", self.unannounced)
+        });
+        desk.check(self.untold <= dropped, || {
+            format!("the interrupt has not told of {} completions, by {dropped} faults", self.untold)
+        });
+        let spurious = total.wakes_spurious;
+        desk.check(self.spurious <= spurious, || {
+            format!("{} wakes had nothing behind them, by {spurious} faults", self.spurious)
+        });
+        if self.plan.wakes == Wakes::Callbacks && !self.plan.poll {
+            let calls = self.contexts.iter().filter_map(|context| context.calls.as_ref());
+            let calls: u64 = calls.map(|calls| calls.load(Ordering::Relaxed)).sum();
+            let sent = total.wakes_sent + spurious;
+            let told = sent..=sent + self.stats.timeouts;
+            desk.check(told.contains(&calls), || format!("{calls} calls back, and {sent} wakes sent"));
+        }
+    }
+
+    /// Each error has a fault behind it, or something that was done to the device.
+    fn check_errors(&self) {
+        let tally = *self.desk.tally.borrow();
+        let (stats, fail) = (&self.stats, self.injected("fail"));
+        let (resets, deaths) = (stats.device.resets, stats.device.deaths);
+        let accounts = [
+            ("wrong results", tally.wrong, self.injected("corrupt")),
+            ("failures of authentication", tally.auth_failed, fail),
+            ("device failures", tally.failed, fail),
+            ("invalid arguments", tally.invalid, fail),
+            ("short outputs", tally.short, self.injected("short")),
+            ("timeouts", tally.timeout, stats.timeouts),
+            ("refusals for want of memory", tally.no_memory, stats.nomems),
+            ("refusals for want of an fd", tally.wake_fd, stats.fd_fails),
+        ];
+        for (what, seen, injected) in accounts {
+            self.desk.check(seen <= injected, || format!("{seen} {what}, by {injected} faults"));
+        }
+        self.desk.check(tally.reset == 0 || resets > 0, || "an operation was reset, by nobody".to_owned());
+        self.desk.check(tally.dead == 0 || deaths > 0, || "the device is dead, of nothing".to_owned());
+    }
+
+    /// The books of the jobs balance.
+    fn check_jobs(&self) {
+        let stats = job::thread_stats();
+        let all = [
+            stats.finished,
+            stats.dropped,
+            stats.discarded,
+            stats.given_up,
+            stats.fresh,
+            stats.running,
+            stats.paused,
+        ];
+        let balanced = stats.created == all.iter().sum::<u64>()
+            && stats.resumes + stats.ending == stats.pauses + stats.finished + stats.running;
+        self.desk.check(balanced, || format!("the books of the jobs do not balance: {stats:?}"));
+        let (fresh, paused) = self.job_counts();
+        let before = &self.jobs_before;
+        let seen = (stats.fresh - before.fresh, stats.running, stats.ending);
+        self.desk.check(seen == (fresh, 0, 0), || format!("{seen:?} jobs are fresh, running, ending, not {fresh}"));
+        self.desk.check(stats.paused - before.paused >= paused, || {
+            format!("{} jobs are paused, of {paused} at least", stats.paused - before.paused)
+        });
+    }
+
+    /// What is in flight when nothing happens any more never ends by itself.
+    pub(crate) fn check_endless(&self) {
+        let (in_flight, endless) = (self.stats.device.total.in_flight, self.injected("timeout"));
+        self.desk.check(in_flight <= endless, || format!("{in_flight} requests never end, by {endless} faults"));
+    }
+
+    /// At the end of a history in which every result was looked at.
+    pub(crate) fn check_exactly(&self) {
+        let tally = *self.desk.tally.borrow();
+        let stats = &self.stats;
+        // Where several rules hit at once there is one failure to be seen.
+        if !self.plan.fallback && self.plan.rules("nomem") <= 1 {
+            let (seen, nomems) = (tally.no_memory, stats.nomems);
+            self.desk.check(seen == nomems, || format!("{seen} refusals for want of memory, by {nomems} faults"));
+        }
+        if !self.plan.fallback && self.plan.rules("fd_fail") <= 1 {
+            let (seen, fd_fails) = (tally.wake_fd, stats.fd_fails);
+            self.desk.check(seen == fd_fails, || format!("{seen} refusals for want of an fd, by {fd_fails} faults"));
+        }
+        let lost = stats.abandoned + stats.timeouts + stats.device.resets + stats.device.deaths + tally.unseen;
+        if lost == 0 && self.injected("short") == 0 && self.plan.rules("corrupt") <= 1 {
+            let (wrong, corrupt) = (tally.wrong, self.injected("corrupt"));
+            self.desk.check(wrong == corrupt, || format!("{wrong} wrong results, by {corrupt} faults"));
+        }
+    }
+}
