@@ -90,12 +90,12 @@ pub use device_sim::{
     Histogram, LatencyDist, Operation, OperationStats, Padding, Preset, QueuePairStats, Selection,
     SessionError, Tag, Timing, Timings, UnitStats,
 };
-#[doc(hidden)]
-pub use engine::{Sabotage, sabotage};
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,
     EngineStats, HashSession, HashStream, MacSession, MacStream,
 };
+#[doc(hidden)]
+pub use engine::{Sabotage, sabotage};
 pub use error::{Error, OpError};
 pub use job::{Job, Step, WaitCtx};
 pub use wait_readable::wait_readable;

@@ -51,9 +51,8 @@ fn a_dropped_job_takes_its_spurious_wake_along() {
 
 #[test]
 fn no_output_of_an_earlier_try_is_given_out_with_the_error_of_a_later_one() {
-    let engine = stepped(
-        "completion_nsec=1000;max_retries=1;fault=short:nth=1;fault=fail:nth=2,status=auth_failed",
-    );
+    let engine =
+        stepped("completion_nsec=1000;max_retries=1;fault=short:nth=1;fault=fail:nth=2,status=auth_failed");
     let session = engine.cipher(Cipher::Aes128Cbc, &[7; 16]).unwrap();
     let (error, source, destination) =
         session.encrypt_to(&IV, message(1, 64), vec![9; 3]).unwrap_err().into_buffers();

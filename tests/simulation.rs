@@ -55,7 +55,8 @@ fn the_histories_of_a_few_seeds_are_the_same_in_another_run() {
 fn sabotage_is_found() {
     for sabotage in Sabotage::ALL {
         let mut simulation = Simulation::new(Some(sabotage), false);
-        let found = (0..FOUND_WITHIN).find_map(|seed| simulation.run(seed).broken.map(|broken| (seed, broken)));
+        let found =
+            (0..FOUND_WITHIN).find_map(|seed| simulation.run(seed).broken.map(|broken| (seed, broken)));
         let (seed, broken) = found.unwrap_or_else(|| panic!("{} was not found", sabotage.name()));
         println!("{}: seed {seed}: {broken}", sabotage.name());
     }

@@ -13,7 +13,11 @@ use crate::sim::Sabotage;
 /// Standard output ends with one line: seeds N, failures N, history HASH. Before it there is a line for each seed that
 /// failed: what broke, and the command that shows its history.
 #[derive(Parser)]
-#[command(name = "simulate", version, after_help = "Exit code: 0 without failures, 1 with, 2 for a bad option.")]
+#[command(
+    name = "simulate",
+    version,
+    after_help = "Exit code: 0 without failures, 1 with, 2 for a bad option."
+)]
 struct Options {
     /// The seeds to live through, as in 0..100000 (the end is not among them) [default: 0..1000]
     #[arg(long, value_name = "FROM..TO", value_parser = parse_seeds, allow_hyphen_values = true, conflicts_with = "seed")]

@@ -49,7 +49,8 @@ fn run(seeds: Range<u64>, history: bool, sabotage: Option<Sabotage>) -> io::Resu
         count += 1;
         if let Some(broken) = outcome.broken {
             failures += 1;
-            progress.pause(|| print(&format!("seed {seed}: {broken}; again: {}\n", rerun(seed, sabotage))))?;
+            progress
+                .pause(|| print(&format!("seed {seed}: {broken}; again: {}\n", rerun(seed, sabotage))))?;
         }
         progress.at(count, failures);
     }

@@ -281,7 +281,11 @@ impl Call {
 
     /// Borrowed input and output: copied in, copied out.
     fn make_slice(&self, place: Place<'_>, missing: usize) {
-        let text = self.expected.first().and_then(|output| output.as_ref().ok()).map_or(0, |output| output.text.len());
+        let text = self
+            .expected
+            .first()
+            .and_then(|output| output.as_ref().ok())
+            .map_or(0, |output| output.text.len());
         let missing = missing.min(text);
         let mut into = vec![0xee; text - missing];
         let (iv, input) = (&self.iv, &self.input);
@@ -331,7 +335,9 @@ impl Call {
                 if part != Part::Final {
                     let after = stream.finish(&self.tag);
                     let poisoned = matches!(after, Got::Error { error: Error::StreamPoisoned, .. });
-                    place.desk.check(poisoned, || format!("{}: went on after a failed piece", self.describe()));
+                    place
+                        .desk
+                        .check(poisoned, || format!("{}: went on after a failed piece", self.describe()));
                 }
                 return;
             }

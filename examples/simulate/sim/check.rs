@@ -53,7 +53,9 @@ impl World {
         desk.check(stats.pauses == stats.resumes + paused, || {
             format!("{} pauses, {} resumes, {paused} paused or dropped", stats.pauses, stats.resumes)
         });
-        desk.check(stats.abandoned == dropped, || format!("{} abandoned, dropped {dropped}", stats.abandoned));
+        desk.check(stats.abandoned == dropped, || {
+            format!("{} abandoned, dropped {dropped}", stats.abandoned)
+        });
         desk.check(stats.timeouts == 0 || self.plan.timeout, || "a timeout without a limit".to_owned());
         desk.check(stats.retries == 0 || self.plan.retries > 0, || "retries without leave".to_owned());
         desk.check(stats.fallbacks == 0 || self.plan.fallback, || "fallbacks without leave".to_owned());
@@ -129,7 +131,9 @@ impl World {
         let (fresh, paused) = self.job_counts();
         let before = &self.jobs_before;
         let seen = (stats.fresh - before.fresh, stats.running, stats.ending);
-        self.desk.check(seen == (fresh, 0, 0), || format!("{seen:?} jobs are fresh, running, ending, not {fresh}"));
+        self.desk.check(seen == (fresh, 0, 0), || {
+            format!("{seen:?} jobs are fresh, running, ending, not {fresh}")
+        });
         self.desk.check(stats.paused - before.paused >= paused, || {
             format!("{} jobs are paused, of {paused} at least", stats.paused - before.paused)
         });
@@ -138,7 +142,8 @@ impl World {
     /// What is in flight when nothing happens any more never ends by itself.
     pub(crate) fn check_endless(&self) {
         let (in_flight, endless) = (self.stats.device.total.in_flight, self.injected("timeout"));
-        self.desk.check(in_flight <= endless, || format!("{in_flight} requests never end, by {endless} faults"));
+        self.desk
+            .check(in_flight <= endless, || format!("{in_flight} requests never end, by {endless} faults"));
     }
 
     /// At the end of a history in which every result was looked at.
@@ -148,13 +153,17 @@ impl World {
         // Where several rules hit at once there is one failure to be seen.
         if !self.plan.fallback && self.plan.rules("nomem") <= 1 {
             let (seen, nomems) = (tally.no_memory, stats.nomems);
-            self.desk.check(seen == nomems, || format!("{seen} refusals for want of memory, by {nomems} faults"));
+            self.desk
+                .check(seen == nomems, || format!("{seen} refusals for want of memory, by {nomems} faults"));
         }
         if !self.plan.fallback && self.plan.rules("fd_fail") <= 1 {
             let (seen, fd_fails) = (tally.wake_fd, stats.fd_fails);
-            self.desk.check(seen == fd_fails, || format!("{seen} refusals for want of an fd, by {fd_fails} faults"));
+            self.desk.check(seen == fd_fails, || {
+                format!("{seen} refusals for want of an fd, by {fd_fails} faults")
+            });
         }
-        let lost = stats.abandoned + stats.timeouts + stats.device.resets + stats.device.deaths + tally.unseen;
+        let lost =
+            stats.abandoned + stats.timeouts + stats.device.resets + stats.device.deaths + tally.unseen;
         if lost == 0 && self.injected("short") == 0 && self.plan.rules("corrupt") <= 1 {
             let (wrong, corrupt) = (tally.wrong, self.injected("corrupt"));
             self.desk.check(wrong == corrupt, || format!("{wrong} wrong results, by {corrupt} faults"));

@@ -172,7 +172,9 @@ impl Desk {
             Some(other) => {
                 other.handed_out += 1;
                 let times = other.handed_out;
-                self.check(times <= self.tokens_each, || format!("token {token} was handed out {times} times"));
+                self.check(times <= self.tokens_each, || {
+                    format!("token {token} was handed out {times} times")
+                });
             }
             None => self.fail(|| format!("token {token} was handed out, and its job waits for nothing")),
         }

@@ -84,7 +84,8 @@ impl Simulation {
             outcome = self.run_again(seed, &outcome);
             let left = Left::now();
             if outcome.broken.is_none() && left != self.before {
-                outcome.broken = Some(format!("it leaves something behind: {first:?}, {:?}, {left:?}", self.before));
+                outcome.broken =
+                    Some(format!("it leaves something behind: {first:?}, {:?}, {left:?}", self.before));
             }
         }
         self.before = Left::now();
@@ -140,7 +141,9 @@ impl Simulation {
         desk.note(format_args!("{:?}", world.numbers()));
         world.end();
         Sabotage::stop();
-        desk.check(VIOLATIONS.load(Ordering::Relaxed) == violations, || "a rule about jobs was broken".to_owned());
+        desk.check(VIOLATIONS.load(Ordering::Relaxed) == violations, || {
+            "a rule about jobs was broken".to_owned()
+        });
         desk.check(desk.under_way() == 0, || format!("{} operations never ended", desk.under_way()));
         sweep();
         Outcome { hash: desk.hash(), broken: desk.verdict() }

@@ -103,7 +103,10 @@ impl Plan {
         self.set("firmware_nsec", random.pick(&[0, 0, 700]));
         self.set("mbps", random.pick(&[0, 0, 100]));
         self.set("latency_dist", random.pick(&DISTRIBUTIONS));
-        self.set("ordering", random.pick(&["unordered", "unordered", "fifo", "reorder:50:1", "reorder:20:3"]));
+        self.set(
+            "ordering",
+            random.pick(&["unordered", "unordered", "fifo", "reorder:50:1", "reorder:20:3"]),
+        );
         if self.coalesces {
             self.set("intc_thresh", random.pick(&[2, 3, 8]));
             self.set("intc_nsec", random.pick(&[1, 2_000, 100_000]));
@@ -147,13 +150,17 @@ impl Plan {
 /// A field that only this kind has.
 fn own_field(kind: &str, random: &mut Random) -> Option<String> {
     match kind {
-        "corrupt" if random.chance(50) => {
-            Some(format!("target={}", random.pick(&["any", "text", "tag"])))
-        }
+        "corrupt" if random.chance(50) => Some(format!("target={}", random.pick(&["any", "text", "tag"]))),
         "corrupt" if random.chance(30) => Some(format!("bit={}", random.below(10_000))),
         "fail" => {
-            let statuses =
-                ["device_error", "device_error", "auth_failed", "invalid_session", "invalid_args", "unsupported"];
+            let statuses = [
+                "device_error",
+                "device_error",
+                "auth_failed",
+                "invalid_session",
+                "invalid_args",
+                "unsupported",
+            ];
             Some(format!("status={}", random.pick(&statuses)))
         }
         "short" => Some(format!("bytes={}", random.between(1, 40))),

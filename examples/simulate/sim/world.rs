@@ -362,7 +362,9 @@ impl World {
                 }
                 self.armed = count < max;
                 let quiet = !self.armed || self.interrupt() == Some(false);
-                desk.check(quiet, || "polling found nothing more, and the interrupt is still readable".to_owned());
+                desk.check(quiet, || {
+                    "polling found nothing more, and the interrupt is still readable".to_owned()
+                });
             }
             Err(error) => desk.count_error(&error),
         }
@@ -444,7 +446,8 @@ impl World {
         let found = self.desk.ended_later.get() - ended;
         if self.plan.poll {
             // Whatever is done is in the completion ring, and polling has been through it.
-            self.desk.check(found == 0, || format!("polling has not told of {found} operations that were done"));
+            self.desk
+                .check(found == 0, || format!("polling has not told of {found} operations that were done"));
         }
         found > 0
     }
@@ -548,7 +551,9 @@ impl World {
         while !jobs.is_empty() || !self.contexts.is_empty() {
             match random.below(5) {
                 0 => drop(engine.take()),
-                1 | 2 if !self.contexts.is_empty() => drop(self.contexts.swap_remove(random.index(self.contexts.len()))),
+                1 | 2 if !self.contexts.is_empty() => {
+                    drop(self.contexts.swap_remove(random.index(self.contexts.len())))
+                }
                 _ if !jobs.is_empty() => drop(jobs.swap_remove(random.index(jobs.len()))),
                 _ => {}
             }
