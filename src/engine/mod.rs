@@ -25,7 +25,7 @@ use self::poller::Pollers;
 use self::session::SessionCore;
 use self::stats::Registry;
 use crate::error::Error;
-use crate::job::{self, WaitKey};
+use crate::job::{self, ThreadStats, WaitKey};
 
 mod config;
 mod fault;
@@ -268,12 +268,23 @@ impl Engine {
     }
 
     /// A snapshot of all counters; in a forked child, where they may be locked by nobody, zeros. Looks at every live
-    /// request: not for hot loops.
+    /// request: not for hot loops. The jobs in it are those of the calling thread.
     pub fn stats(&self) -> EngineStats {
         if self.inner.is_foreign() {
             return EngineStats::default();
         }
-        self.inner.registry.snapshot(self.inner.device.stats(), &self.inner.faults)
+        let device = self.inner.device.stats();
+        let [fd_fails, nomems] =
+            [FaultKind::FdFail, FaultKind::NoMem].map(|kind| self.inner.faults.injected(kind));
+        let others = EngineStats {
+            faults_injected: device.faults.total() + fd_fails + nomems,
+            fd_fails,
+            nomems,
+            jobs: job::thread_stats(),
+            device,
+            ..EngineStats::default()
+        };
+        self.inner.registry.snapshot(others)
     }
 }
 
