@@ -113,9 +113,9 @@ counted! {
     /// What one compute unit of a modelled device has done.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     UnitStats {
-        /// Requests that it has served.
+        /// Requests that the unit has served.
         executed,
-        /// How long it was busy with them, in nanoseconds of modelled time.
+        /// How long the unit was busy with requests, in nanoseconds of modelled time.
         busy_nsec,
     }
 }

@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::job::{self, ThreadStats, WaitKey};
 
 mod config;
+mod export;
 mod fault;
 mod instance;
 mod offload;
