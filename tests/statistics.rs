@@ -27,7 +27,7 @@ fn busy_engine() -> Engine {
         let paused = matches!(job.resume().unwrap(), Step::Paused);
         jobs.extend(paused.then_some(job));
     }
-    jobs.pop();
+    drop(jobs.remove(1));
     assert!(matches!(jobs[0].resume().unwrap(), Step::Paused), "woken by mistake");
     engine.device().run_until_idle();
     for job in &mut jobs {

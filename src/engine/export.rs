@@ -27,7 +27,7 @@ impl EngineStats {
     /// | `device.*.timings`, `device.timings_by_operation` | histograms: `queue_nsec`, `service_nsec`, `wake_nsec`, `total_nsec` |
     /// | `device.completion_error_nsec` | a histogram |
     ///
-    /// A histogram is `count`, `sum`, `min`, `mean`, `max` and the quantiles `p50`, `p90`, `p99`, `p999`, in
+    /// A histogram that has recorded nothing (`timing=off`) is `null`. Any other is `count`, `sum`, `min`, `mean`, `max` and the quantiles `p50`, `p90`, `p99`, `p999`, in
     /// nanoseconds.
     pub fn to_json(&self) -> String {
         json!({
@@ -90,6 +90,9 @@ fn timings_json(timings: &Timings) -> Value {
 }
 
 fn histogram_json(histogram: &Histogram) -> Value {
+    if histogram.count() == 0 {
+        return Value::Null;
+    }
     json!({
         "count": histogram.count(),
         "sum": histogram.sum(),
