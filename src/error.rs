@@ -60,6 +60,12 @@ pub enum Error {
     /// The session cannot be made; the message says what is allowed.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The device said that all went well, and delivered less than the whole result. Another try may succeed.
+    #[error("the device delivered {missing} bytes too few")]
+    ShortOutput {
+        /// Bytes that are missing.
+        missing: usize,
+    },
     /// An earlier piece of this multi-part operation failed or was given up, so its state is lost. Start again.
     #[error("an earlier part of this stream failed; start a new stream")]
     StreamPoisoned,
@@ -101,6 +107,7 @@ impl Error {
                 | Self::NoJobs(_)
                 | Self::NoMemory
                 | Self::Reset
+                | Self::ShortOutput { .. }
                 | Self::Thread(_)
                 | Self::Timeout
                 | Self::WakeFd(_)
@@ -109,7 +116,10 @@ impl Error {
 
     /// Whether the device failed, as opposed to the caller, the message or this process.
     pub const fn is_device_failure(&self) -> bool {
-        matches!(self, Self::DeviceDead | Self::DeviceFailed | Self::Reset | Self::Timeout)
+        matches!(
+            self,
+            Self::DeviceDead | Self::DeviceFailed | Self::Reset | Self::ShortOutput { .. } | Self::Timeout
+        )
     }
 }
 

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::driver::{Driver, Signals};
+use crate::clock::Clock;
+use crate::driver::Driver;
 use crate::pair::{self, Pair};
+use crate::port::Signals;
 use crate::sync::{Mutex, lock};
 
 /// A driver, its clock, and the pairs that it signals.
@@ -25,8 +27,7 @@ pub(crate) struct Stepped {
 #[derive(Debug)]
 struct State {
     driver: Driver,
-    /// Nanoseconds.
-    now: u64,
+    clock: Clock,
     /// Kept for its memory between events.
     signals: Signals,
     alarm: Option<Alarm>,
@@ -43,8 +44,8 @@ struct Alarm {
 
 impl Stepped {
     /// `pairs` are all those of the device.
-    pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>) -> Self {
-        let state = State { driver, now: 0, signals: Signals::default(), alarm: None, ringing: None };
+    pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>, clock: Clock) -> Self {
+        let state = State { driver, clock, signals: Signals::default(), alarm: None, ringing: None };
         Self { state: Mutex::new(state), pairs }
     }
 
@@ -56,10 +57,9 @@ impl Stepped {
 
     /// Moves the clock by `duration`, with everything that happens on the way.
     pub(crate) fn advance(&self, duration: Duration) {
-        let until = lock(&self.state).now.saturating_add(nanoseconds(duration));
+        let until = lock(&self.state).clock.now().saturating_add(nanoseconds(duration));
         while self.event(|state, signals| state.admit(signals) || state.go_on(until, signals)) {}
-        let mut state = lock(&self.state);
-        state.now = state.now.max(until);
+        lock(&self.state).go_to(until);
     }
 
     /// Sets the one alarm, or takes it back.
@@ -75,10 +75,6 @@ impl Stepped {
         self.event(|state, signals| state.driver.obey(signals));
     }
 
-    pub(crate) fn now(&self) -> Duration {
-        Duration::from_nanos(lock(&self.state).now)
-    }
-
     fn event(&self, f: impl FnOnce(&mut State, &mut Signals) -> bool) -> bool {
         let mut state = lock(&self.state);
         let mut signals = std::mem::take(&mut state.signals);
@@ -86,7 +82,9 @@ impl Stepped {
         let ringing = state.ringing.take();
         drop(state);
         signals.send(&self.pairs);
-        ringing.map(pair::call);
+        if let Some(waker) = ringing {
+            pair::fenced(|| waker.wake());
+        }
         lock(&self.state).signals = signals;
         happened
     }
@@ -94,8 +92,13 @@ impl Stepped {
 
 impl State {
     fn admit(&mut self, signals: &mut Signals) -> bool {
-        let now = self.now;
+        let now = self.clock.now();
         self.driver.fenced(signals, |driver, signals| driver.admit(now, signals))
+    }
+
+    /// The clock never goes back.
+    fn go_to(&mut self, nsec: u64) {
+        self.clock.set(self.clock.now().max(nsec));
     }
 
     /// Goes on to what comes next, if it does not come after `until`.
@@ -110,14 +113,14 @@ impl State {
     }
 
     fn deliver(&mut self, due: u64, signals: &mut Signals) {
-        self.now = self.now.max(due);
-        let now = self.now;
+        self.go_to(due);
+        let now = self.clock.now();
         self.driver.fenced(signals, |driver, signals| driver.deliver(now, signals));
     }
 
     fn ring(&mut self) {
         if let Some(Alarm { at, waker }) = self.alarm.take() {
-            self.now = self.now.max(at);
+            self.go_to(at);
             self.ringing = Some(waker);
         }
     }

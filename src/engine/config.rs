@@ -10,10 +10,11 @@
 //! | `offload_threshold` | bytes, 0 to 2^32 - 1 | 0 | smaller requests are computed in software in the calling thread; counted |
 //! | `timeout_msec` | milliseconds, 0 to 3,600,000 | 0 (off) | a request that has not ended within it, or whose wake never comes, is taken back and ends as [`Error::Timeout`](crate::Error::Timeout), within twice the time; counted |
 //! | `max_retries` | 0 to 100 | 0 | a request that the device failed, in a way that another try may mend, is submitted again up to so often; counted |
-//! | `fault` | see below, repeatable | none | `fd_fail`: eventfd fails; `nomem`: a submission finds no memory |
+//! | `strict` | `on`, `off` | as it is | the process's strict mode ([`job::set_strict`](crate::job::set_strict)), set when an engine is opened |
+//! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`device_sim::FaultKind`]) |
 //!
-//! The device's keys are those of [`device_sim::Config`]. Fields of a `fault`, ANDed: `every=N`, `nth=N`,
-//! `times=N`, `after=N`; for example `fault=fd_fail:nth=3`.
+//! The device's keys are those of [`device_sim::Config`]. When a fault happens is said by the fields of
+//! [`device_sim::Selection`], the same for all kinds: `fault=fd_fail:nth=3`.
 //!
 //! `timeout_msec` goes by the device's clock: the virtual one of a stepped device, where an alarm and no thread is
 //! behind it, the real one of any other, where it costs a thread (`simaccel-watchdog`). Each try of `max_retries` has
@@ -24,12 +25,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use device_sim::ConfigError;
+use device_sim::{ConfigError, Fault};
 
 use super::fault::FaultRule;
 
 /// The engine's own keys.
-const KEYS: &str = "delivery, fallback, offload_threshold, timeout_msec, max_retries, fault";
+const KEYS: &str = "delivery, fallback, offload_threshold, timeout_msec, max_retries, strict";
 
 /// How jobs learn that their requests are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +79,7 @@ pub struct Config {
     offload_threshold: u32,
     timeout_msec: u32,
     max_retries: u32,
+    strict: Option<bool>,
     faults: Vec<FaultRule>,
 }
 
@@ -92,6 +94,7 @@ impl Config {
             let (key, value) = pair?;
             config.set(key, value)?;
         }
+        config.device.validate()?;
         Ok(config)
     }
 
@@ -108,7 +111,11 @@ impl Config {
                 self.timeout_msec = number("timeout_msec", value, 3_600_000, allowed)?;
             }
             "max_retries" => self.max_retries = number("max_retries", value, 100, "0 to 100")?,
-            "fault" => self.faults.push(FaultRule::parse(value)?),
+            "strict" => self.strict = Some(switch("strict", value)?),
+            "fault" => match FaultRule::parse(value)? {
+                Some(rule) => self.faults.push(rule),
+                None => self.device.faults.push(Fault::parse(value)?),
+            },
             _ if self.device.set(key, value)? => {}
             _ => {
                 let known = format!("{}, {KEYS}", device_sim::Config::KEYS);
@@ -138,6 +145,11 @@ impl Config {
         self.offload_threshold
     }
 
+    /// What opening an engine makes of the process's strict mode; `None` leaves it as it is.
+    pub const fn strict(&self) -> Option<bool> {
+        self.strict
+    }
+
     /// How long a request may take, by the device's clock; `None`: for ever.
     pub fn timeout(&self) -> Option<Duration> {
         (self.timeout_msec > 0).then(|| Duration::from_millis(self.timeout_msec.into()))
@@ -149,8 +161,8 @@ impl Config {
     }
 
     /// Whether the input must outlive the device's work on it: it may be needed again.
-    pub(crate) const fn keeps_input(&self) -> bool {
-        self.fallback || self.timeout_msec > 0 || self.max_retries > 0 || self.device.is_modelled()
+    pub(crate) fn keeps_input(&self) -> bool {
+        self.may_repeat() || self.timeout_msec > 0 || self.device.is_modelled()
     }
 
     /// Whether the work may have to be done again, from the state that it began with.
@@ -182,7 +194,10 @@ impl fmt::Display for Config {
         write!(f, "{};delivery={delivery};fallback={fallback}", self.device)?;
         write!(f, ";offload_threshold={}", self.offload_threshold)?;
         write!(f, ";timeout_msec={};max_retries={}", self.timeout_msec, self.max_retries)?;
-        self.faults.iter().try_for_each(|fault| write!(f, ";{fault}"))
+        if let Some(strict) = self.strict {
+            write!(f, ";strict={}", if strict { "on" } else { "off" })?;
+        }
+        self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }
 }
 
@@ -192,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_configuration_prints_what_parses_back() {
-        let text = " depth = 128 ; delivery=poll;fallback=on;offload_threshold=256;timeout_msec=250;max_retries=3;fault=fd_fail:nth=3 ;fault=nomem:every=2 ";
+        let text = " depth = 128 ; delivery=poll;fallback=on;offload_threshold=256;timeout_msec=250;max_retries=3;strict=off;fault=fd_fail:nth=3 ;fault=nomem:every=2 ";
         let config = Config::parse(text).unwrap();
         assert_eq!(
             (config.delivery(), config.fallback(), config.offload_threshold()),
@@ -200,6 +215,7 @@ mod tests {
         );
         assert_eq!((config.timeout(), config.max_retries()), (Some(Duration::from_millis(250)), 3));
         assert_eq!(Config::parse("timeout_msec=0").unwrap().timeout(), None);
+        assert_eq!(config.strict(), Some(false));
         assert_eq!(Config::parse(&config.to_string()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
@@ -225,6 +241,7 @@ mod tests {
             "timeout_msec=3600001",
             "timeout_msec=1s",
             "max_retries=101",
+            "strict=very",
             "depth=65",
             "depth",
             "fault=fire",

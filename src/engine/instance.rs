@@ -134,7 +134,7 @@ impl Instance {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(Arc::clone(poller));
         }
-        if engine.faults.hits(FaultKind::FdFail) {
+        if engine.fails(FaultKind::FdFail, None) {
             return Err(Error::WakeFd(Errno::EMFILE));
         }
         let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;

@@ -17,16 +17,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use device_sim::{Aead, Cipher, Device, Hash, Padding, Remote, Session, fork};
+use device_sim::{Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, fork};
 
-use self::fault::FaultPlan;
+use self::fault::{FaultKind, FaultPlan};
 use self::instance::{Instance, Pairs};
 use self::poller::Pollers;
 use self::session::SessionCore;
 use self::stats::Registry;
 use self::watchdog::Watchdog;
 use crate::error::Error;
-use crate::job::WaitKey;
+use crate::job::{self, WaitKey};
 
 mod config;
 mod fault;
@@ -79,6 +79,16 @@ impl Inner {
         WaitKey::of(&*self.identity)
     }
 
+    /// Whether the fault plan makes a thing fail that concerns an input of so many bytes, or none.
+    fn fails(&self, kind: FaultKind, request: Option<(Operation, usize)>) -> bool {
+        if !self.faults.has(kind) {
+            return false;
+        }
+        let now = u64::try_from(self.device.now().as_nanos()).unwrap_or(u64::MAX);
+        let (operation, size) = request.unzip();
+        self.faults.hits(kind, &Occasion { operation, size: size.unwrap_or(0) as u64, now })
+    }
+
     /// Whether this process inherited the engine over a fork.
     fn is_foreign(&self) -> bool {
         self.born != fork::generation()
@@ -121,13 +131,16 @@ impl Engine {
         let pairs = device.take_queue_pairs();
         let remotes: Vec<_> = pairs.iter().map(|pair| pair.remote().clone()).collect();
         let pairs = Pairs::new(pairs).ok_or(Error::Closed)?;
+        if let Some(strict) = config.strict() {
+            job::set_strict(strict);
+        }
         let (device, pollers) = (Arc::new(device), Arc::new(Pollers::default()));
         let start = |period| Watchdog::start(period, &device, &remotes, &pollers);
         let watchdog = config.timeout().map(start).transpose()?;
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
-            faults: FaultPlan::new(config.faults()),
+            faults: FaultPlan::new(config.faults(), config.device().seed),
             config,
             registry: Registry::default(),
             pollers,
@@ -270,13 +283,8 @@ impl Engine {
         if self.inner.is_foreign() {
             return EngineStats::default();
         }
-        let others = EngineStats {
-            device: self.inner.device.stats(),
-            faults_injected: self.inner.faults.injected(),
-            timeouts: self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts),
-            ..EngineStats::default()
-        };
-        self.inner.registry.snapshot(others)
+        let timeouts = self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts);
+        self.inner.registry.snapshot(self.inner.device.stats(), &self.inner.faults, timeouts)
     }
 }
 

@@ -322,7 +322,7 @@ impl<'e> Flight<'e> {
         if let Some(watch) = live.as_ref().and_then(|live| live.watch.as_deref()) {
             watch.end();
         }
-        if !matches!(end, End::Device(Status::Ok)) {
+        if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
             request.state = live.and_then(|live| live.state);
         }
         Some((request, end))
@@ -419,7 +419,7 @@ fn submit<'e, W: Wait>(
     wait: &mut W,
     request: Request,
 ) -> Result<Flight<'e>, Box<Failed>> {
-    if engine.faults.hits(FaultKind::NoMem) {
+    if engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
         return Err(refused(wait, Error::NoMemory, request));
     }
     let Armed { delivery, wake_fd } = match wait.arm(engine) {
@@ -476,8 +476,11 @@ fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed>
 /// The end of a request, as the caller's result.
 fn finish(end: End, request: Request) -> Result<Request, Box<Failed>> {
     let error = match end {
-        End::Device(status) => software::error_of(status),
         End::TimedOut => Some(Error::Timeout),
+        End::Device(Status::Ok) if request.residue > 0 => {
+            Some(Error::ShortOutput { missing: request.residue })
+        }
+        End::Device(status) => software::error_of(status),
     };
     match error {
         None => Ok(request),

@@ -91,7 +91,7 @@ impl JobWait {
     /// context.
     fn arm_context(engine: &Arc<Inner>) -> Result<Option<Armed>, Error> {
         let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) else { return Ok(None) };
-        if Registration::find(&ctx, engine.wait_key()).is_none() && engine.faults.hits(FaultKind::FdFail) {
+        if Registration::find(&ctx, engine.wait_key()).is_none() && engine.fails(FaultKind::FdFail, None) {
             return Err(Error::WakeFd(Errno::EMFILE));
         }
         // Registered with a callback too: its cleanup is the only word of the context's end.

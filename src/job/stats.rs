@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// The jobs of one thread. At any moment
-/// `created == finished + dropped + discarded + given_up + fresh + running + paused`.
+/// The jobs of one thread. At any moment (switch hooks apart, which run in the middle of a switch)
+/// `created == finished + dropped + discarded + given_up + fresh + running + paused` and
+/// `resumes + ending == pauses + finished + running`.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadStats {
@@ -19,12 +20,16 @@ pub struct ThreadStats {
     pub discarded: u64,
     /// Jobs that would not unwind; their stacks are lost.
     pub given_up: u64,
-    /// Switches into a job, first ones included.
+    /// Resumes, first ones included: switches into a job for it to go on. Those to unwind it are not among them.
     pub resumes: u64,
+    /// Resumes that came back because the job had paused.
+    pub pauses: u64,
     /// Jobs made and not yet resumed.
     pub fresh: u64,
-    /// Jobs that run: the current one, and those that wait for one that they have resumed.
+    /// Jobs that run: the current one, those that wait for one that they have resumed, and those that are ending.
     pub running: u64,
+    /// Running jobs that nobody has resumed: they were dropped or discarded, and unwind, or their release hook runs.
+    pub ending: u64,
     /// Paused jobs. Leaked ones are among them until the thread ends; then [`leaks`] lists them.
     pub paused: u64,
     /// Stacks that wait for a job.
@@ -63,6 +68,8 @@ pub(super) struct Counters {
     pub(super) discarded: Count,
     pub(super) given_up: Count,
     pub(super) resumes: Count,
+    pub(super) pauses: Count,
+    pub(super) ending: Count,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +79,10 @@ impl Count {
     #[inline]
     pub(super) fn bump(&self) {
         self.0.set(self.0.get() + 1);
+    }
+
+    pub(super) fn take_back(&self) {
+        self.0.set(self.0.get() - 1);
     }
 
     pub(super) fn get(&self) -> u64 {
@@ -88,6 +99,8 @@ impl Counters {
             discarded: self.discarded.get(),
             given_up: self.given_up.get(),
             resumes: self.resumes.get(),
+            pauses: self.pauses.get(),
+            ending: self.ending.get(),
             ..ThreadStats::default()
         }
     }
