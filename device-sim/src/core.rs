@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::cell::{Executing, Slab, Ticket};
 use crate::config::Config;
 use crate::entry::Announce;
+use crate::kernels::lanes::Lane;
 use crate::model::{Model, Verdict};
 use crate::request::{Operation, Request, Status};
 use crate::session::{Session, SessionId};
@@ -70,6 +71,17 @@ pub(crate) enum Installed {
     Panics,
 }
 
+/// Requests that are claimed and started, and wait to be worked on together: their places in `ready`.
+#[derive(Debug, Default)]
+struct Lanes {
+    session: Option<Arc<Session>>,
+    lanes: Vec<Lane>,
+    places: Vec<usize>,
+}
+
+/// What a request's bytes weigh in a batch when it shares a kernel call with others.
+const LANE_SHARE: u64 = 32;
+
 /// The device's state. One per worker, or one behind the stepped device's lock.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -78,6 +90,7 @@ pub(crate) struct Core {
     model: Option<Model>,
     /// To be published by the driver, in this order.
     pub(crate) ready: Vec<Ready>,
+    lanes: Lanes,
     /// Wakes with nothing behind them, for the driver to send.
     pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
     /// For the driver to carry out, once the request that it came with is in `ready`.
@@ -88,7 +101,15 @@ impl Core {
     /// A core whose port `i` has the cells `slabs[i]`.
     pub(crate) fn new(config: &Config, slabs: Vec<Arc<Slab>>, counters: &Arc<ModelCounters>) -> Self {
         let model = Model::new(config, slabs.len(), counters);
-        Self { slabs, sessions: Vec::new(), model, ready: Vec::new(), spurious: Vec::new(), ending: None }
+        Self {
+            slabs,
+            sessions: Vec::new(),
+            model,
+            ready: Vec::new(),
+            lanes: Lanes::default(),
+            spurious: Vec::new(),
+            ending: None,
+        }
     }
 
     pub(crate) fn install(&mut self, id: SessionId, installed: Installed) {
@@ -112,7 +133,8 @@ impl Core {
         self.model.is_some()
     }
 
-    /// Claims, executes and schedules a request; returns the bytes of its input. `None`: it was revoked.
+    /// Claims, executes and schedules a request; returns what it weighs in a batch: the bytes of its input, or less
+    /// where it is worked on together with others, by [`Core::run_lanes`]. `None`: it was revoked.
     pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
         let slab = &self.slabs[port];
         let claimed = slab.claim(ticket)?;
@@ -120,15 +142,20 @@ impl Core {
         let unseen = Ready::new(port, claimed, Status::DeviceDead, announce, Operation::Encrypt);
         self.ready.push(unseen);
         let ready = self.ready.last_mut()?;
-        let (sessions, model) = (&self.sessions, self.model.as_mut());
+        let (sessions, model, together) = (&self.sessions, self.model.as_mut(), &self.lanes.session);
         let mut verdict = Verdict::default();
+        let mut started = None;
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
             let submitted = request.stamp.as_ref().map(|stamp| stamp.submitted);
             *times = Times { submitted, started: now, ended: now };
             match model {
-                None => execute(sessions, request),
+                None => {
+                    let (status, lane) = start(sessions, request, together.as_ref());
+                    started = lane;
+                    status
+                }
                 Some(model) => {
                     verdict = model.judge(request, announce, now);
                     work(sessions, model, &verdict, request, now)
@@ -136,6 +163,10 @@ impl Core {
             }
         });
         let bytes = ready.bytes;
+        if let Some(started) = started {
+            self.add_lane(started);
+            return Some(bytes / LANE_SHARE);
+        }
         if verdict.spurious_wake {
             self.spurious.push((port, ticket, announce));
         }
@@ -147,6 +178,38 @@ impl Core {
             model.schedule(executed, verdict, &self.slabs, now);
         }
         Some(bytes)
+    }
+
+    /// The last of `ready` is to be worked on together with others of its session.
+    fn add_lane(&mut self, Started { lane, session }: Started) {
+        if session.is_some() {
+            self.run_lanes();
+            self.lanes.session = session;
+        }
+        self.lanes.lanes.push(lane);
+        self.lanes.places.push(self.ready.len() - 1);
+    }
+
+    /// Whether requests in `ready` wait to be worked on.
+    pub(crate) fn has_lanes(&self) -> bool {
+        !self.lanes.places.is_empty()
+    }
+
+    /// Does the work of the requests that wait for each other, before anything of `ready` is published.
+    pub(crate) fn run_lanes(&mut self) {
+        if let Some(session) = self.lanes.session.take() {
+            session.run_lanes(&mut self.lanes.lanes);
+            self.end_lanes(Status::Ok);
+        }
+    }
+
+    fn end_lanes(&mut self, status: Status) {
+        let Lanes { lanes, places, .. } = &mut self.lanes;
+        for (lane, place) in lanes.drain(..).zip(places.drain(..)) {
+            let ready = &mut self.ready[place];
+            self.slabs[ready.port].execute(&mut ready.claimed, |request| lane.put_back(request));
+            ready.status = status;
+        }
     }
 
     /// Moves what is due at `now` to `ready`.
@@ -172,6 +235,9 @@ impl Core {
 
     /// After a panic: the stream whose piece was half worked on does not go on.
     pub(crate) fn bury(&mut self) {
+        // Whether it panicked in them or elsewhere: they were not worked on to their end.
+        self.lanes.session = None;
+        self.end_lanes(Status::DeviceDead);
         if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
             self.slabs[*port].execute(claimed, |request| request.state = None);
         }
@@ -195,6 +261,42 @@ impl Ready {
     ) -> Self {
         let (times, flags) = (Times::default(), Flags::default());
         Self { port, claimed, status, announce, operation, bytes: 0, times, flags }
+    }
+}
+
+/// A request that was started, and ends together with others.
+struct Started {
+    lane: Lane,
+    /// Its session, unless it is that of the lanes there are.
+    session: Option<Arc<Session>>,
+}
+
+/// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
+fn start(
+    sessions: &[Option<(u32, Installed)>],
+    request: &mut Request,
+    together: Option<&Arc<Session>>,
+) -> (Status, Option<Started>) {
+    if let Some(session) = session_of(sessions, request.session) {
+        match session.lane(request) {
+            Some(Ok(lane)) => {
+                let same = together.is_some_and(|other| Arc::ptr_eq(other, session));
+                let session = (!same).then(|| Arc::clone(session));
+                return (Status::DeviceDead, Some(Started { lane, session }));
+            }
+            Some(Err(status)) => return (status, None),
+            None => {}
+        }
+    }
+    (execute(sessions, request), None)
+}
+
+fn session_of(sessions: &[Option<(u32, Installed)>], id: SessionId) -> Option<&Arc<Session>> {
+    match sessions.get(id.index as usize) {
+        Some(Some((generation, Installed::Session(session)))) if *generation == id.generation => {
+            Some(session)
+        }
+        _ => None,
     }
 }
 

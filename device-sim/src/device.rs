@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{io, mem};
@@ -213,8 +214,8 @@ impl Device {
     }
 
     /// One event of a stepped device: a batch of what was submitted, of all queue pairs in turn; or, with nothing
-    /// submitted, the clock goes on to the next request that is due, which ends. `false`: nothing to do, or not a stepped
-    /// device.
+    /// submitted, the clock goes on to the next request that is due, which ends, or to the alarm if that comes
+    /// earlier, which goes off. `false`: nothing to do, or not a stepped device.
     pub fn step(&self) -> bool {
         self.steps().is_some_and(Stepped::step)
     }
@@ -226,7 +227,20 @@ impl Device {
         }
     }
 
-    /// Steps until nothing is left to do; returns the number of events.
+    /// Has `waker` called when the clock of a stepped device comes to `at` (since it was opened; a time that is past
+    /// means at the next step); `None` takes the alarm back. There is one alarm: another call replaces it, and it
+    /// goes off once. Requests that are due at the same time end first. The waker is called as those of requests are:
+    /// outside of all locks, so that it may set the next alarm, submit and step; a panic of it goes no further.
+    ///
+    /// On any other device, and in a forked child, it does nothing, and the waker is never called: there, use a timer
+    /// of your own.
+    pub fn set_alarm(&self, at: Option<Duration>, waker: Waker) {
+        if let Some(stepped) = self.steps() {
+            stepped.set_alarm(at, waker);
+        }
+    }
+
+    /// Steps until nothing is left to do, alarms included; returns the number of events.
     pub fn run_until_idle(&self) -> usize {
         std::iter::from_fn(|| self.step().then_some(())).count()
     }
@@ -272,7 +286,8 @@ impl Device {
         self.fork != fork::generation()
     }
 
-    fn is_worker(&self) -> bool {
+    /// Whether the calling thread is one of its workers, as it is where a waker or a callback runs.
+    pub fn is_worker(&self) -> bool {
         let me = thread::current().id();
         self.threads.iter().any(|worker| worker.thread().id() == me)
     }

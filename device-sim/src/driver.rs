@@ -22,7 +22,7 @@ use crate::admin::{Ack, Admin, Command};
 use crate::cell::Ticket;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::core::{Core, Ending};
+use crate::core::{Core, Ending, Ready};
 use crate::entry::{Announce, unpack};
 use crate::pair::Life;
 #[cfg(all(test, loom))]
@@ -251,10 +251,19 @@ impl Driver {
             return self.core.admit(index, ticket, announce, self.now);
         };
         let admitted = self.core.admit(index, ticket, announce, clock.now());
-        if let Some(ready) = self.core.ready.last_mut().filter(|ready| ready.times.submitted.is_some()) {
-            ready.times.ended = clock.now();
+        // What is worked on together with others has not ended yet.
+        if !self.core.has_lanes() {
+            self.stop_watches();
         }
         admitted
+    }
+
+    /// Notes the end of the work, where it is timed and was not noted before.
+    fn stop_watches(&mut self) {
+        let Some(clock) = &self.stopwatch else { return };
+        let running =
+            |ready: &&mut Ready| ready.times.submitted.is_some() && ready.times.ended == ready.times.started;
+        self.core.ready.iter_mut().filter(running).for_each(|ready| ready.times.ended = clock.now());
     }
 
     /// What is admitted already keeps its place in front of the end.
@@ -273,7 +282,9 @@ impl Driver {
 
     /// Publishes what is ready, and the slots of what was found revoked.
     fn publish(&mut self, signals: &mut Signals) -> bool {
+        self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
+        self.stop_watches();
         for ready in &self.core.ready {
             self.touched |= 1 << ready.port;
             self.ports[ready.port].count(ready);

@@ -249,7 +249,7 @@ impl Pair {
 }
 
 /// Runs what is anybody's code; `false`: it panicked.
-fn fenced(f: impl FnOnce()) -> bool {
+pub(crate) fn fenced(f: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(()) => true,
         Err(payload) => {

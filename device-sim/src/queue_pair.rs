@@ -23,7 +23,7 @@ use std::task::Waker;
 use crate::cell::{Allocator, Arm, Held, Hold, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::entry::{Announce, pack, unpack};
 use crate::interrupt::Interrupt;
-use crate::pair::{Life, Pair, add};
+use crate::pair::{Life, Pair};
 use crate::request::{Request, Status};
 use crate::ring::{Consumer, Producer};
 use crate::stats::QueuePairStats;
@@ -320,14 +320,19 @@ impl Remote {
     /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is
     /// being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or coming.
     pub fn cancel_wake(&self, ticket: Ticket) -> bool {
-        match self.pair.slab.cancel_wake(ticket) {
-            WakeState::Armed => {
-                add(&self.pair.counters.shared.wakes_cancelled, 1);
-                true
-            }
-            WakeState::Idle | WakeState::Cancelled => true,
-            WakeState::Sending | WakeState::Sent | WakeState::Stale => false,
-        }
+        matches!(self.cancel(ticket), WakeState::Armed | WakeState::Idle | WakeState::Cancelled)
+    }
+
+    /// Cancels the wake of a request on behalf of somebody who announces it in the device's place: `true` for the one
+    /// call that cancelled it, and only for that.
+    pub fn take_over_wake(&self, ticket: Ticket) -> bool {
+        self.cancel(ticket) == WakeState::Armed
+    }
+
+    fn cancel(&self, ticket: Ticket) -> WakeState {
+        let found = self.pair.slab.cancel_wake(ticket);
+        self.pair.count_cancelled(found == WakeState::Armed);
+        found
     }
 
     /// Has another waker called in place of the one that the request carries. `false`: it carries none (under polling

@@ -27,8 +27,7 @@ fn ends(text: &str, count: u8) -> Vec<(u8, u64)> {
     }
     device.run_until_idle();
     assert_adds_up(&device.stats().total);
-    let ends = std::mem::take(&mut *ends.lock().expect("not poisoned"));
-    ends
+    ends.lock().expect("not poisoned").clone()
 }
 
 #[test]

@@ -298,7 +298,7 @@ fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
 fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
     let endless = |fault: &&device_sim::Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::DropWake);
     match config.device().faults.iter().find(endless) {
-        Some(fault) if !has_timeout(config) => Err(Failure::option(
+        Some(fault) if config.timeout().is_none() => Err(Failure::option(
             "--device",
             format_args!("with fault={fault} a run never ends; it needs timeout_msec=MILLISECONDS, too"),
         )),
@@ -312,8 +312,4 @@ fn delivering(device: &Config, mode: Mode) -> Result<Config, Failure> {
         return Ok(device.clone());
     }
     Config::parse(&format!("{device};delivery=poll")).map_err(|error| Failure::option("--device", error))
-}
-
-fn has_timeout(_config: &Config) -> bool {
-    false
 }

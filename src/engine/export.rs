@@ -7,11 +7,12 @@
 //! ```
 
 use device_sim::{Histogram, Operation, QueuePairStats, Timings};
-use serde_json::{Map, Value, json};
 
+use self::json::Value;
 use super::fault::FaultKind;
 use super::stats::EngineStats;
 
+mod json;
 mod prometheus;
 
 impl EngineStats {
@@ -30,13 +31,13 @@ impl EngineStats {
     /// A histogram that has recorded nothing (`timing=off`) is `null`. Any other is `count`, `sum`, `min`, `mean`, `max` and the quantiles `p50`, `p90`, `p99`, `p999`, in
     /// nanoseconds.
     pub fn to_json(&self) -> String {
-        json!({
-            "engine": object(self.counters()),
-            "jobs": object(self.jobs.counters()),
-            "faults": object(self.faults()),
-            "device": self.device_json(),
-        })
-        .to_string()
+        let parts = [
+            ("engine", Value::counts(self.counters())),
+            ("jobs", Value::counts(self.jobs.counters())),
+            ("faults", Value::counts(self.faults())),
+            ("device", self.device_json()),
+        ];
+        Value::Object(parts.into()).to_string()
     }
 
     /// Everything in Prometheus' text exposition format, version 0.0.4
@@ -61,47 +62,38 @@ impl EngineStats {
         let pairs = pairs.map(|(index, pair)| pair_json(pair, device.timings_by_pair.get(index)));
         let by_operation = Operation::ALL.into_iter().zip(&device.timings_by_operation);
         let by_operation = by_operation.map(|(operation, timings)| (operation.name(), timings_json(timings)));
-        let mut json = object(device.counters());
-        json.insert("total".to_owned(), pair_json(&device.total, Some(&device.timings)));
-        json.insert("queue_pairs".to_owned(), pairs.collect());
-        json.insert("units".to_owned(), device.units.iter().map(|unit| object(unit.counters())).collect());
-        json.insert("timings_by_operation".to_owned(), by_operation.collect());
-        json.insert("completion_error_nsec".to_owned(), histogram_json(&device.completion_error));
-        Value::Object(json)
+        Value::counts(device.counters()).with([
+            ("total", pair_json(&device.total, Some(&device.timings))),
+            ("queue_pairs", Value::List(pairs.collect())),
+            ("units", Value::List(device.units.iter().map(|unit| Value::counts(unit.counters())).collect())),
+            ("timings_by_operation", Value::Object(by_operation.collect())),
+            ("completion_error_nsec", histogram_json(&device.completion_error)),
+        ])
     }
-}
-
-fn object(counters: impl Iterator<Item = (&'static str, u64)>) -> Map<String, Value> {
-    counters.map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
 }
 
 fn pair_json(pair: &QueuePairStats, timings: Option<&Timings>) -> Value {
     let operations = pair.by_operation();
-    let operations = operations.map(|(operation, stats)| (operation.name(), object(stats.counters())));
-    let mut json = object(pair.counters());
-    json.insert("operations".to_owned(), operations.collect());
-    json.extend(timings.map(|timings| ("timings".to_owned(), timings_json(timings))));
-    Value::Object(json)
+    let operations = operations.map(|(operation, stats)| (operation.name(), Value::counts(stats.counters())));
+    Value::counts(pair.counters())
+        .with([("operations", Value::Object(operations.collect()))])
+        .with(timings.map(|timings| ("timings", timings_json(timings))))
 }
 
 fn timings_json(timings: &Timings) -> Value {
-    let histograms = timings.histograms().into_iter();
-    histograms.map(|(name, histogram)| (format!("{name}_nsec"), histogram_json(histogram))).collect()
+    let Timings { queue, service, wake, total, .. } = timings;
+    let histograms =
+        [("queue_nsec", queue), ("service_nsec", service), ("wake_nsec", wake), ("total_nsec", total)];
+    Value::Object(histograms.map(|(name, histogram)| (name, histogram_json(histogram))).into())
 }
 
 fn histogram_json(histogram: &Histogram) -> Value {
     if histogram.count() == 0 {
         return Value::Null;
     }
-    json!({
-        "count": histogram.count(),
-        "sum": histogram.sum(),
-        "min": histogram.min(),
-        "mean": histogram.mean(),
-        "max": histogram.max(),
-        "p50": histogram.quantile(0.5),
-        "p90": histogram.quantile(0.9),
-        "p99": histogram.quantile(0.99),
-        "p999": histogram.quantile(0.999),
-    })
+    let quantiles = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
+    Value::counts([("count", histogram.count()), ("sum", histogram.sum())])
+        .with([("min", Value::Count(histogram.min())), ("mean", Value::Mean(histogram.mean()))])
+        .with([("max", Value::Count(histogram.max()))])
+        .with(quantiles.map(|(name, share)| (name, Value::Count(histogram.quantile(share)))))
 }

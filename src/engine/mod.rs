@@ -8,7 +8,7 @@
 //!        wait: the seam    instance: one      software: fallback,
 //!        (job, blocked)    queue pair in use  small requests
 //!            |                |
-//!         wake_fd, poller     device
+//!         wake_fd, poller     device          watchdog: what does not end in time
 //! ```
 
 use std::fmt;
@@ -24,6 +24,7 @@ use self::instance::{Instance, Pairs};
 use self::poller::Pollers;
 use self::session::SessionCore;
 use self::stats::Registry;
+use self::watchdog::Watchdog;
 use crate::error::Error;
 use crate::job::{self, ThreadStats, WaitKey};
 
@@ -39,6 +40,8 @@ mod stats;
 mod stream;
 mod wait;
 mod wake_fd;
+mod watch;
+mod watchdog;
 
 pub use config::{Config, DeliveryMode};
 pub use session::{AeadSession, CipherSession, HashSession, MacSession};
@@ -56,13 +59,16 @@ pub(crate) struct Inner {
     config: Config,
     faults: FaultPlan,
     registry: Registry,
-    pollers: Pollers,
+    pollers: Arc<Pollers>,
     /// Its address is the key of this engine's wake fds; every registration keeps it alive.
     identity: Arc<Identity>,
     pairs: Pairs,
     /// By pair index.
     remotes: Vec<Remote>,
-    device: Device,
+    /// `None`: requests may take as long as they like.
+    watchdog: Option<Watchdog>,
+    /// The watchdog's thread has it too, where it is the one that drops the engine.
+    device: Arc<Device>,
 }
 
 /// A thing with an address of its own.
@@ -105,7 +111,7 @@ impl Engine {
     /// Opens the built-in device, driven by its own worker threads on the real clock.
     ///
     /// # Errors
-    /// [`Error::Thread`] when a worker cannot be started.
+    /// [`Error::Thread`] when a worker, or the watchdog's thread, cannot be started.
     pub fn open(config: Config) -> Result<Self, Error> {
         let device = Device::open(config.device())?;
         Self::with_device(device, config)
@@ -124,21 +130,25 @@ impl Engine {
 
     fn with_device(device: Device, config: Config) -> Result<Self, Error> {
         let pairs = device.take_queue_pairs();
-        let remotes = pairs.iter().map(|pair| pair.remote().clone()).collect();
+        let remotes: Vec<_> = pairs.iter().map(|pair| pair.remote().clone()).collect();
         let pairs = Pairs::new(pairs).ok_or(Error::Closed)?;
         if let Some(strict) = config.strict() {
             job::set_strict(strict);
         }
+        let (device, pollers) = (Arc::new(device), Arc::new(Pollers::default()));
+        let start = |period| Watchdog::start(period, &device, &remotes, &pollers);
+        let watchdog = config.timeout().map(start).transpose()?;
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
             faults: FaultPlan::new(config.faults(), config.device().seed),
             config,
             registry: Registry::default(),
-            pollers: Pollers::default(),
+            pollers,
             identity: Arc::new(Identity(0)),
             pairs,
             remotes,
+            watchdog,
             device,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -281,6 +291,7 @@ impl Engine {
             faults_injected: device.faults.total() + fd_fails + nomems,
             fd_fails,
             nomems,
+            timeouts: self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts),
             jobs: job::thread_stats(),
             device,
             ..EngineStats::default()
