@@ -283,8 +283,18 @@ impl Engine {
         if self.inner.is_foreign() {
             return EngineStats::default();
         }
-        let timeouts = self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts);
-        self.inner.registry.snapshot(self.inner.device.stats(), &self.inner.faults, timeouts)
+        let injected = |kind| self.inner.faults.injected(kind);
+        let (fd_fails, nomems) = (injected(FaultKind::FdFail), injected(FaultKind::NoMem));
+        let device = self.inner.device.stats();
+        let others = EngineStats {
+            faults_injected: device.faults.total() + fd_fails + nomems,
+            device,
+            fd_fails,
+            nomems,
+            timeouts: self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts),
+            ..EngineStats::default()
+        };
+        self.inner.registry.snapshot(others)
     }
 }
 

@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use device_sim::DeviceStats;
 
-use super::fault::{FaultKind, FaultPlan};
-
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// The counters of one thread's instance. Only its thread writes them.
@@ -25,12 +23,12 @@ macro_rules! counters {
             pub device: DeviceStats,
             /// Faults that were injected, of all kinds.
             pub faults_injected: u64,
-            /// Requests that were taken back because they did not end, or were not announced, within `timeout_msec`.
-            pub timeouts: u64,
             /// Eventfds that were refused by a fault `fd_fail`.
             pub fd_fails: u64,
             /// Submissions that were refused by a fault `nomem`.
             pub nomems: u64,
+            /// Requests that were taken back because they did not end, or were not announced, within `timeout_msec`.
+            pub timeouts: u64,
             $($(#[$doc])* pub $name: u64,)*
         }
 
@@ -101,11 +99,11 @@ impl Registry {
         live.1.add(counters);
     }
 
-    pub(crate) fn snapshot(&self, device: DeviceStats, faults: &FaultPlan, timeouts: u64) -> EngineStats {
+    /// The sums of all instances' counters on top of `others`, which has none.
+    pub(crate) fn snapshot(&self, others: EngineStats) -> EngineStats {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let (fd_fails, nomems) = (faults.injected(FaultKind::FdFail), faults.injected(FaultKind::NoMem));
-        let faults_injected = device.faults.total() + fd_fails + nomems;
-        let mut stats = EngineStats { device, faults_injected, timeouts, fd_fails, nomems, ..live.1.clone() };
+        let EngineStats { device, faults_injected, fd_fails, nomems, timeouts, .. } = others;
+        let mut stats = EngineStats { device, faults_injected, fd_fails, nomems, timeouts, ..live.1.clone() };
         live.0.iter().for_each(|counters| stats.add(counters));
         stats
     }
