@@ -255,7 +255,7 @@ pub(crate) fn call(waker: Waker) -> bool {
 }
 
 /// Runs what is anybody's code; `false`: it panicked.
-pub(crate) fn fenced(f: impl FnOnce()) -> bool {
+fn fenced(f: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(()) => true,
         Err(payload) => {

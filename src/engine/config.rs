@@ -161,8 +161,8 @@ impl Config {
     }
 
     /// Whether the input must outlive the device's work on it: it may be needed again.
-    pub(crate) fn keeps_input(&self) -> bool {
-        self.may_repeat() || self.timeout_msec > 0 || self.device.is_modelled()
+    pub(crate) const fn keeps_input(&self) -> bool {
+        self.fallback || self.timeout_msec > 0 || self.max_retries > 0 || self.device.is_modelled()
     }
 
     /// Whether the work may have to be done again, from the state that it began with.

@@ -481,10 +481,6 @@ fn finish(end: End, request: Request) -> Result<Request, Box<Failed>> {
         }
         End::Device(status) => software::error_of(status),
         End::TimedOut => Some(Error::Timeout),
-        End::Device(Status::Ok) if request.residue > 0 => {
-            Some(Error::ShortOutput { missing: request.residue })
-        }
-        End::Device(status) => software::error_of(status),
     };
     match error {
         None => Ok(request),
