@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::cell::{Held, Origin, Remains, Slab, Ticket};
 use crate::clock::Clock;
@@ -163,7 +164,7 @@ impl Pair {
     /// counted and goes no further.
     pub(crate) fn send_wake(&self, ticket: Ticket) {
         let Some((waker, sending)) = self.slab.begin_wake(ticket) else { return };
-        let panicked = !fenced(|| waker.wake());
+        let panicked = !call(waker);
         add(&self.counters.shared.wakes_sent, 1);
         add(&self.counters.shared.wake_panics, u64::from(panicked));
         if let Some(vacant) = self.slab.end_wake(sending) {
@@ -248,8 +249,13 @@ impl Pair {
     }
 }
 
+/// Calls a waker; `false`: it panicked.
+pub(crate) fn call(waker: Waker) -> bool {
+    fenced(|| waker.wake())
+}
+
 /// Runs what is anybody's code; `false`: it panicked.
-pub(crate) fn fenced(f: impl FnOnce()) -> bool {
+fn fenced(f: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(()) => true,
         Err(payload) => {

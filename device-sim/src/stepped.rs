@@ -82,9 +82,7 @@ impl Stepped {
         let ringing = state.ringing.take();
         drop(state);
         signals.send(&self.pairs);
-        if let Some(waker) = ringing {
-            pair::fenced(|| waker.wake());
-        }
+        ringing.map(pair::call);
         lock(&self.state).signals = signals;
         happened
     }

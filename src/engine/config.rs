@@ -8,9 +8,9 @@
 //! | `delivery` | `wake`, `poll` | `wake` | how a job learns of its completion: wake fd or callback, or [`Engine::poll`](super::Engine::poll) |
 //! | `fallback` | `on`, `off` | `off` | compute in software when the device fails or cannot be reached; counted |
 //! | `offload_threshold` | bytes, 0 to 2^32 - 1 | 0 | smaller requests are computed in software in the calling thread; counted |
+//! | `strict` | `on`, `off` | as it is | the process's strict mode ([`job::set_strict`](crate::job::set_strict)), set when an engine is opened |
 //! | `timeout_msec` | milliseconds, 0 to 3,600,000 | 0 (off) | a request that has not ended within it, or whose wake never comes, is taken back and ends as [`Error::Timeout`](crate::Error::Timeout), within twice the time; counted |
 //! | `max_retries` | 0 to 100 | 0 | a request that the device failed, in a way that another try may mend, is submitted again up to so often; counted |
-//! | `strict` | `on`, `off` | as it is | the process's strict mode ([`job::set_strict`](crate::job::set_strict)), set when an engine is opened |
 //! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`device_sim::FaultKind`]) |
 //!
 //! The device's keys are those of [`device_sim::Config`]. When a fault happens is said by the fields of
@@ -77,9 +77,9 @@ pub struct Config {
     delivery: DeliveryMode,
     fallback: bool,
     offload_threshold: u32,
+    strict: Option<bool>,
     timeout_msec: u32,
     max_retries: u32,
-    strict: Option<bool>,
     faults: Vec<FaultRule>,
 }
 
@@ -164,8 +164,8 @@ impl Config {
     }
 
     /// Whether the input must outlive the device's work on it: it may be needed again.
-    pub(crate) fn keeps_input(&self) -> bool {
-        self.may_repeat() || self.timeout_msec > 0 || self.device.is_modelled()
+    pub(crate) const fn keeps_input(&self) -> bool {
+        self.fallback || self.timeout_msec > 0 || self.max_retries > 0 || self.device.is_modelled()
     }
 
     /// Whether the work may have to be done again, from the state that it began with.
@@ -216,9 +216,9 @@ mod tests {
             (config.delivery(), config.fallback(), config.offload_threshold()),
             (DeliveryMode::Poll, true, 256)
         );
+        assert_eq!(config.strict(), Some(false));
         assert_eq!((config.timeout(), config.max_retries()), (Some(Duration::from_millis(250)), 3));
         assert_eq!(Config::parse("timeout_msec=0").unwrap().timeout(), None);
-        assert_eq!(config.strict(), Some(false));
         assert_eq!(Config::parse(&config.to_string()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
@@ -241,10 +241,10 @@ mod tests {
             "delivery=pigeon",
             "fallback=maybe",
             "offload_threshold=-1",
+            "strict=very",
             "timeout_msec=3600001",
             "timeout_msec=1s",
             "max_retries=101",
-            "strict=very",
             "depth=65",
             "depth",
             "fault=fire",

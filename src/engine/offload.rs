@@ -476,11 +476,11 @@ fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed>
 /// The end of a request, as the caller's result.
 fn finish(end: End, request: Request) -> Result<Request, Box<Failed>> {
     let error = match end {
-        End::TimedOut => Some(Error::Timeout),
         End::Device(Status::Ok) if request.residue > 0 => {
             Some(Error::ShortOutput { missing: request.residue })
         }
         End::Device(status) => software::error_of(status),
+        End::TimedOut => Some(Error::Timeout),
     };
     match error {
         None => Ok(request),
