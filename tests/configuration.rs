@@ -87,5 +87,5 @@ fn every_example_parses() {
         assert_eq!(Config::parse(&config.to_string()).unwrap(), config, "{example}");
         parsed += 1;
     }
-    assert!(parsed > 40, "only {parsed} examples");
+    assert!(parsed > 35, "only {parsed} examples");
 }

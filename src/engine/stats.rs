@@ -58,28 +58,28 @@ macro_rules! counters {
 
 counters! {
     by thread: {
-    /// Operations that were asked for, offloaded or not.
-    operations,
-    /// Pauses of jobs in the engine.
-    pauses,
-    /// Resumes of jobs that had paused in the engine.
-    resumes,
-    /// Resumes that found the request not done, or its wake still on the way; the job paused again.
-    spurious_resumes,
-    /// Operations that waited in their thread instead of pausing a job.
-    blocked,
-    /// Operations that found the ring full and queued for a slot.
-    parked,
-    /// Requests submitted again because the device had failed them.
-    retries,
-    /// Operations computed in software because the device failed or could not be reached.
-    fallbacks,
-    /// Operations computed in software because they were below `offload_threshold`.
-    below_threshold,
-    /// Operations given up by their callers (a job dropped) while in flight.
-    abandoned,
-    /// Tokens handed out by `Engine::poll`.
-    polled,
+        /// Operations that were asked for, offloaded or not.
+        operations,
+        /// Pauses of jobs in the engine.
+        pauses,
+        /// Resumes of jobs that had paused in the engine.
+        resumes,
+        /// Resumes that found the request not done, or its wake still on the way; the job paused again.
+        spurious_resumes,
+        /// Operations that waited in their thread instead of pausing a job.
+        blocked,
+        /// Operations that found the ring full and queued for a slot.
+        parked,
+        /// Requests submitted again because the device had failed them.
+        retries,
+        /// Operations computed in software because the device failed or could not be reached.
+        fallbacks,
+        /// Operations computed in software because they were below `offload_threshold`.
+        below_threshold,
+        /// Operations given up by their callers (a job dropped) while in flight.
+        abandoned,
+        /// Tokens handed out by `Engine::poll`.
+        polled,
     }
     by engine: {
         /// Requests that were taken back because they did not end, or were not announced, within `timeout_msec`.
@@ -159,6 +159,7 @@ impl EngineStats {
     }
 
     fn rules(&self) -> [Rule; 11] {
+        use Relation::{AtMost, Equal};
         let device = &self.device.total;
         let done = device.completed + device.failed;
         let offloaded = self.operations - self.below_threshold.min(self.operations);
@@ -190,8 +191,6 @@ impl EngineStats {
     }
 }
 
-use Relation::{AtMost, Equal};
-
 /// How two numbers must stand to each other.
 #[derive(Clone, Copy, Debug)]
 enum Relation {
@@ -206,8 +205,8 @@ impl Rule {
     const fn holds(self) -> bool {
         let Self(_, left, relation, right) = self;
         match relation {
-            AtMost => left <= right,
-            Equal => left == right,
+            Relation::AtMost => left <= right,
+            Relation::Equal => left == right,
         }
     }
 }
