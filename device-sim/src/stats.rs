@@ -14,15 +14,19 @@ use crate::request::Operation;
 use crate::sync::{AtomicU64, Mutex, Ordering, Padded, lock};
 use crate::timing::{Histogram, Timings};
 
-/// Declares plain counters, their sum, and their names, once.
+/// Declares counters once: the fields of a struct, with their names and what they mean as values.
 macro_rules! counted {
-    ($(#[$of:meta])* $name:ident { $($(#[$doc:meta])* $field:ident,)* $(; $(#[$more:meta])* $other:ident: $type:ty,)? }) => {
+    (
+        $(#[$of:meta])* $name:ident {
+            $($(#[doc = $doc:literal])+ $field:ident,)*
+            $(; $($(#[$more:meta])+ $other:ident: $type:ty,)+)?
+        }
+    ) => {
         $(#[$of])*
         #[non_exhaustive]
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct $name {
-            $($(#[$doc])* pub $field: u64,)*
-            $($(#[$more])* pub $other: $type,)?
+            $($(#[doc = $doc])+ pub $field: u64,)*
+            $($($(#[$more])+ pub $other: $type,)+)?
         }
 
         impl $name {
@@ -30,12 +34,21 @@ macro_rules! counted {
             pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($field), self.$field)),*].into_iter()
             }
-        }
 
-        impl AddAssign for $name {
-            fn add_assign(&mut self, other: Self) {
-                $(self.$field += other.$field;)*
-                $(self.$other.iter_mut().zip(other.$other).for_each(|(sum, more)| *sum += more);)?
+            /// What each of [`Self::counters`] means, in the same order.
+            pub fn meanings() -> impl Iterator<Item = &'static str> {
+                [$(concat!($($doc),+)),*].into_iter()
+            }
+
+            /// The counters of [`Self::counters`], to be written.
+            #[allow(dead_code, reason = "not every one of these is added up")]
+            fn counters_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+                [$(&mut self.$field),*].into_iter()
+            }
+
+            #[allow(dead_code, reason = "not every one of these is added up")]
+            fn add_counters(&mut self, other: &Self) {
+                self.counters_mut().zip(other.counters()).for_each(|(sum, (_, more))| *sum += more);
             }
         }
     };
@@ -43,10 +56,11 @@ macro_rules! counted {
 
 counted! {
     /// What was done of one kind of operation.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     OperationStats {
-        /// Requests that the device finished with [`Status::Ok`](crate::Status::Ok).
+        /// Requests that the device finished, and all was well.
         completed,
-        /// Requests that the device finished with any other status.
+        /// Requests that the device finished with any other status than Ok.
         failed,
         /// Bytes of input of the requests that the device finished.
         bytes,
@@ -55,12 +69,13 @@ counted! {
 
 counted! {
     /// What one queue pair has done since it was opened.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     QueuePairStats {
         /// Requests that the device was given: through the submission ring, or out of the line for a slot.
         submitted,
-        /// Requests that the device finished with [`Status::Ok`](crate::Status::Ok).
+        /// Requests that the device finished, and all was well.
         completed,
-        /// Requests that the device finished with any other status.
+        /// Requests that the device finished with any other status than Ok.
         failed,
         /// Requests that were taken back before the device had finished them.
         revoked,
@@ -96,10 +111,11 @@ counted! {
 
 counted! {
     /// What one compute unit of a modelled device has done.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     UnitStats {
-        /// Requests that it has served.
+        /// Requests that the unit has served.
         executed,
-        /// How long it was busy with them, in nanoseconds of modelled time.
+        /// How long the unit was busy with requests, in nanoseconds of modelled time.
         busy_nsec,
     }
 }
@@ -113,18 +129,66 @@ impl QueuePairStats {
     /// What does not add up, of what must at a quiet moment; empty, when all is well.
     pub fn imbalances(&self) -> Vec<String> {
         let sum = self.operations.iter().copied().sum::<OperationStats>();
-        let accounts = [
-            (
+        let done = self.completed + self.failed;
+        let rules = [
+            Rule::equal(
                 "submitted == completed + failed + revoked + in_flight",
                 self.submitted,
-                self.completed + self.failed + self.revoked + self.in_flight,
+                done + self.revoked + self.in_flight,
             ),
-            ("completed == the sum over operations", self.completed, sum.completed),
-            ("failed == the sum over operations", self.failed, sum.failed),
-            ("bytes == the sum over operations", self.bytes, sum.bytes),
+            Rule::equal("completed == the sum over operations", self.completed, sum.completed),
+            Rule::equal("failed == the sum over operations", self.failed, sum.failed),
+            Rule::equal("bytes == the sum over operations", self.bytes, sum.bytes),
+            Rule::at_most("wakes_sent <= completed + failed", self.wakes_sent, done),
+            Rule::at_most(
+                "wake_panics <= wakes_sent + wakes_spurious",
+                self.wake_panics,
+                self.wakes_sent + self.wakes_spurious,
+            ),
         ];
-        let wrong = accounts.into_iter().filter(|(_, left, right)| left != right);
-        wrong.map(|(rule, left, right)| format!("{rule}: {left}, {right}")).collect()
+        Rule::broken(rules)
+    }
+}
+
+/// A rule of bookkeeping: two numbers, and how they stand to each other.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    text: &'static str,
+    left: u64,
+    right: u64,
+    holds: bool,
+}
+
+impl Rule {
+    const fn equal(text: &'static str, left: u64, right: u64) -> Self {
+        Self { text, left, right, holds: left == right }
+    }
+
+    const fn at_most(text: &'static str, left: u64, right: u64) -> Self {
+        Self { text, left, right, holds: left <= right }
+    }
+
+    /// What happened `left` times leaves a trace, though perhaps one for several.
+    const fn shows(text: &'static str, left: u64, right: u64) -> Self {
+        Self { text, left, right, holds: left == 0 || right > 0 }
+    }
+
+    fn broken(rules: impl IntoIterator<Item = Self>) -> Vec<String> {
+        let broken = rules.into_iter().filter(|rule| !rule.holds);
+        broken.map(|Self { text, left, right, .. }| format!("{text}: {left}, {right}")).collect()
+    }
+}
+
+impl AddAssign for OperationStats {
+    fn add_assign(&mut self, other: Self) {
+        self.add_counters(&other);
+    }
+}
+
+impl AddAssign for QueuePairStats {
+    fn add_assign(&mut self, other: Self) {
+        self.add_counters(&other);
+        self.operations.iter_mut().zip(other.operations).for_each(|(sum, more)| *sum += more);
     }
 }
 
@@ -146,34 +210,96 @@ impl Sum for QueuePairStats {
     }
 }
 
-/// What a device has done since it was opened.
-#[non_exhaustive]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeviceStats {
-    /// The sum over all queue pairs.
-    pub total: QueuePairStats,
-    /// Each queue pair, by its index.
-    pub queue_pairs: Vec<QueuePairStats>,
-    /// Each compute unit, by its number; none on a device that models nothing.
-    pub units: Vec<UnitStats>,
-    /// Faults injected by the device.
-    pub faults: FaultCounts,
-    /// Completions that came when their request had been revoked, and hit nothing.
-    pub late_completions: u64,
-    /// By how much requests completed later than the model of time asked for; all zeros on a stepped device.
-    pub completion_error: Histogram,
-    /// The sum over all queue pairs and operations; empty with `timing=off`.
-    pub timings: Timings,
-    /// By queue pair.
-    pub timings_by_pair: Vec<Timings>,
-    /// By [`Operation::number`].
-    pub timings_by_operation: [Timings; Operation::ALL.len()],
-    /// How often a worker found nothing to do and went to sleep.
-    pub worker_sleeps: u64,
-    /// How often the device died: a worker panicked, or a fault `dead`.
-    pub deaths: u64,
-    /// How often the device was reset, by command or by a fault `reset`.
-    pub resets: u64,
+counted! {
+    /// What a device has done since it was opened.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    DeviceStats {
+        /// Completions that came when their request had been revoked, and hit nothing.
+        late_completions,
+        /// How often a worker found nothing to do and went to sleep.
+        worker_sleeps,
+        /// How often the device died: a worker panicked, or a fault `dead`.
+        deaths,
+        /// How often the device was reset, by command or by a fault `reset`.
+        resets,
+        ;
+        /// The sum over all queue pairs.
+        total: QueuePairStats,
+        /// Each queue pair, by its index.
+        queue_pairs: Vec<QueuePairStats>,
+        /// Each compute unit, by its number; none on a device that models nothing.
+        units: Vec<UnitStats>,
+        /// Faults injected by the device.
+        faults: FaultCounts,
+        /// By how much requests completed later than the model of time asked for; all zeros on a stepped device.
+        completion_error: Histogram,
+        /// The sum over all queue pairs and operations; empty with `timing=off`.
+        timings: Timings,
+        /// By queue pair.
+        timings_by_pair: Vec<Timings>,
+        /// By [`Operation::number`].
+        timings_by_operation: [Timings; Operation::ALL.len()],
+    }
+}
+
+impl DeviceStats {
+    /// What does not add up, of what must at a quiet moment; empty, when all is well.
+    pub fn imbalances(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (index, pair) in self.queue_pairs.iter().enumerate() {
+            wrong.extend(pair.imbalances().into_iter().map(|rule| format!("queue pair {index}: {rule}")));
+        }
+        let sum: QueuePairStats = self.queue_pairs.iter().copied().sum();
+        if sum != self.total {
+            wrong.push(format!("total == the sum over queue pairs: {:?}, {sum:?}", self.total));
+        }
+        wrong.extend(Rule::broken(self.units_and_faults()));
+        let by_pair = self.timings_by_pair.iter().map(Timings::counts);
+        let by_operation = self.timings_by_operation.iter().map(Timings::counts);
+        wrong.extend(Rule::broken(self.timed(by_pair, "timings == the sum over queue pairs")));
+        wrong.extend(Rule::broken(self.timed(by_operation, "timings == the sum over operations")));
+        wrong.extend(Rule::broken(self.measured()));
+        wrong
+    }
+
+    /// A request that never came to a unit was not completed; no fault is injected where there is nothing to hit.
+    fn units_and_faults(&self) -> impl Iterator<Item = Rule> {
+        let total = &self.total;
+        let fault = |name| self.faults.get(name).unwrap_or_default();
+        let unfinished = total.revoked + total.failed + total.in_flight;
+        let executed = self.units.iter().map(|unit| unit.executed).sum();
+        let units = [
+            Rule::at_most("completed <= executed by the units", total.completed, executed),
+            Rule::at_most("executed by the units <= submitted", executed, total.submitted),
+        ];
+        let shows = |kind, traces| Rule::shows("faults that left no trace", fault(kind), traces);
+        let faults = [
+            shows("busy", total.full),
+            shows("timeout", unfinished),
+            shows("fail", unfinished),
+            shows("dead", self.deaths),
+            shows("reset", self.resets + self.deaths),
+        ];
+        units.into_iter().filter(|_| !self.units.is_empty()).chain(faults)
+    }
+
+    fn timed(&self, parts: impl Iterator<Item = [u64; 4]>, text: &'static str) -> [Rule; 4] {
+        let mut sums = [0; 4];
+        parts.for_each(|counts| sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count));
+        let counts = self.timings.counts();
+        [0, 1, 2, 3].map(|at| Rule::equal(text, counts[at], sums[at]))
+    }
+
+    fn measured(&self) -> [Rule; 4] {
+        let [queue, service, wake, total] = self.timings.counts();
+        let done = self.total.completed + self.total.failed;
+        [
+            Rule::equal("as many queue times as service times", queue, service),
+            Rule::equal("as many wake times as total times", wake, total),
+            Rule::at_most("no more total times than service times", total, service),
+            Rule::at_most("no more service times than requests", service, done),
+        ]
+    }
 }
 
 /// The counters of one queue pair, on lines of their own for each writer.

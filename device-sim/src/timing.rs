@@ -155,6 +155,17 @@ pub struct Timings {
 }
 
 impl Timings {
+    /// The histograms with their names, in the order of a request's life.
+    pub fn histograms(&self) -> [(&'static str, &Histogram); 4] {
+        let Self { queue, service, wake, total } = self;
+        [("queue", queue), ("service", service), ("wake", wake), ("total", total)]
+    }
+
+    /// How many durations each histogram has.
+    pub(crate) fn counts(&self) -> [u64; 4] {
+        self.histograms().map(|(_, histogram)| histogram.count())
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         self.queue.add(&other.queue);
         self.service.add(&other.service);

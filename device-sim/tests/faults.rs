@@ -85,6 +85,7 @@ fn corrupt_turns_one_bit_and_says_ok() {
     let (corrupted, _) = pair.take(ticket).expect("it has ended");
     assert_eq!(ones(corrupted.tag.as_bytes(), digest.tag.as_bytes()), 1);
     assert_eq!(corrupted.buffer, [5; 3], "a digest's input is no result");
+    assert_balanced(&device);
 }
 
 #[test]
@@ -100,6 +101,7 @@ fn what_a_fault_cannot_act_on_is_no_occasion() {
     let (device, mut pair, session) = faulty("drop_wake");
     run(&device, &mut pair, session);
     assert_injected(&device, "drop_wake", 0);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -117,6 +119,7 @@ fn short_cuts_the_end_off_and_says_how_much_in_the_residue() {
     device.run_until_idle();
     let (request, _) = pair.take(ticket).expect("it has ended");
     assert_eq!((request.tag.as_bytes().len(), request.residue), (2, 30));
+    assert_balanced(&device);
 }
 
 #[test]
@@ -131,6 +134,7 @@ fn busy_refuses_though_there_is_room_and_the_line_goes_on() {
     assert_eq!(pair.take(second).expect("ended").0.buffer, expected(16, 2));
     assert_eq!((device.stats().total.full, device.stats().total.parked), (1, 1));
     assert_injected(&device, "busy", 1);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -154,6 +158,7 @@ fn timeout_never_ends_until_it_is_revoked_or_reset() {
         assert!(pair.remote().revoke(ticket).is_some());
     }
     is_idle(&device);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -202,6 +207,7 @@ fn a_late_completion_of_what_was_revoked_hits_nothing() {
     assert_eq!((device.stats().late_completions, count.calls()), (1, 1));
     is_idle(&device);
     assert_injected(&device, "late", 1);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -216,6 +222,7 @@ fn drop_wake_ends_the_request_and_tells_nobody() {
     }
     assert_eq!((device.stats().total.wakes_sent, device.stats().total.wakes_cancelled), (1, 1));
     assert_injected(&device, "drop_wake", 1);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -235,6 +242,7 @@ fn under_polling_drop_wake_raises_no_interrupt_and_the_completion_is_there() {
         interrupt.disarm();
     }
     assert_eq!(device.stats().total.interrupts, 1);
+    assert_balanced(&device);
 }
 
 /// Tells calls by value from calls by reference.
@@ -266,6 +274,7 @@ fn spurious_wake_comes_before_the_end_and_by_reference() {
     let total = device.stats().total;
     assert_eq!((total.wakes_sent, total.wakes_spurious), (1, 1));
     assert_injected(&device, "spurious_wake", 1);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -291,6 +300,7 @@ fn a_duplicate_completion_hits_nothing_and_stands_for_no_slot() {
     }
     is_idle(&device);
     assert_injected(&device, "duplicate", 41);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -305,6 +315,7 @@ fn reset_ends_everything_in_flight_and_the_device_goes_on() {
     assert_eq!((device.stats().resets, device.stats().deaths), (1, 0));
     is_idle(&device);
     assert_injected(&device, "reset", 1);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -321,6 +332,7 @@ fn dead_lasts_until_somebody_resets_the_device() {
     assert_eq!(run(&device, &mut pair, session).1, Status::Ok);
     assert_eq!((device.stats().resets, device.stats().deaths), (1, 1));
     assert_injected(&device, "dead", 1);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -335,6 +347,7 @@ fn windows_open_and_close_by_the_devices_clock() {
         device.advance(Duration::from_nanos(begun + 2_500) - device.now());
     }
     assert_eq!(failed, [10_000, 12_500, 25_000, 27_500]);
+    assert_balanced(&device);
 }
 
 #[test]
@@ -354,6 +367,7 @@ fn several_faults_on_one_request_all_happen() {
     assert_eq!((status, request.residue, &request.buffer[..]), (Status::Ok, 1, &spoilt[..15]));
     assert_eq!(count.calls(), 2, "the spurious wake, and the wake");
     assert_eq!(device.stats().faults.total(), 6);
+    assert_balanced(&device);
 }
 
 /// On worker threads too: exact counts, nothing lost, whoever submits.
@@ -371,4 +385,5 @@ fn counted_faults_are_exact_on_worker_threads() {
     let stats = device.stats();
     assert_eq!((failed, stats.faults.get("fail"), stats.faults.get("drop_wake")), (50, Some(50), Some(71)));
     assert_eq!(stats.total.imbalances(), Vec::<String>::new());
+    assert_balanced(&device);
 }

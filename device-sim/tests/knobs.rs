@@ -69,6 +69,7 @@ fn queue_pairs_do_not_wait_for_each_other() {
     device.advance(Duration::from_micros(16));
     assert_eq!(pairs[0].remote().state(long), TicketState::InFlight);
     assert_eq!(pairs[1].remote().state(short), TicketState::Done(Status::Ok));
+    assert_balanced(&device);
 }
 
 #[test]
@@ -95,6 +96,7 @@ fn coalescing_announces_by_count() {
     assert_eq!((count.calls(), device.now()), (4, Duration::from_micros(1_004)), "the fourth after its time");
     let total = device.stats().total;
     assert_eq!((total.wakes_sent, total.wakes_cancelled, total.interrupts_coalesced), (4, 1, 3));
+    assert_balanced(&device);
 }
 
 #[test]
@@ -121,6 +123,7 @@ fn coalescing_raises_one_interrupt_for_many_completions() {
     assert_eq!(pair.reap(8, &mut |_| {}), 2);
     let total = device.stats().total;
     assert_eq!((total.interrupts, total.interrupts_coalesced), (2, 3));
+    assert_balanced(&device);
 }
 
 /// A reset, a drain and the end of the device announce what was held back: nobody waits for company for ever.
@@ -176,6 +179,7 @@ fn timings_say_where_the_time_went() {
     assert_eq!(&stats.timings_by_operation[Operation::Encrypt.number()], timings);
     assert_eq!(stats.timings_by_operation[Operation::Mac.number()].total.count(), 0);
     assert_eq!((stats.units[0].executed, stats.units[0].busy_nsec), (2, 2_000));
+    assert_balanced(&device);
 }
 
 #[test]
@@ -216,6 +220,7 @@ fn parts_of_time_are_the_whole_of_it_on_a_modelled_device() {
         timings.queue.sum() + timings.service.sum() + timings.wake.sum(),
         "waiting for one's turn to complete counts as waking"
     );
+    assert_balanced(&device);
 }
 
 #[test]
@@ -237,4 +242,5 @@ fn a_stepped_device_keeps_time_exactly_and_a_worker_says_how_well() {
     }
     let error = device.stats().completion_error;
     assert!(error.count() == 20 && error.max() > 0, "{error:?}");
+    assert_balanced(&device);
 }

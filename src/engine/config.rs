@@ -84,6 +84,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// The engine's own keys, separated by commas; the device's are [`device_sim::Config::KEYS`].
+    pub const KEYS: &str = KEYS;
+
     /// Reads `key=value;key=value` on top of the defaults.
     ///
     /// # Errors

@@ -26,9 +26,10 @@ use self::session::SessionCore;
 use self::stats::Registry;
 use self::watchdog::Watchdog;
 use crate::error::Error;
-use crate::job::{self, WaitKey};
+use crate::job::{self, ThreadStats, WaitKey};
 
 mod config;
+mod export;
 mod fault;
 mod instance;
 mod offload;
@@ -280,20 +281,21 @@ impl Engine {
     }
 
     /// A snapshot of all counters; in a forked child, where they may be locked by nobody, zeros. Looks at every live
-    /// request: not for hot loops.
+    /// request: not for hot loops. The jobs in it are those of the calling thread.
     pub fn stats(&self) -> EngineStats {
         if self.inner.is_foreign() {
             return EngineStats::default();
         }
-        let injected = |kind| self.inner.faults.injected(kind);
-        let (fd_fails, nomems) = (injected(FaultKind::FdFail), injected(FaultKind::NoMem));
         let device = self.inner.device.stats();
+        let [fd_fails, nomems] =
+            [FaultKind::FdFail, FaultKind::NoMem].map(|kind| self.inner.faults.injected(kind));
         let others = EngineStats {
             faults_injected: device.faults.total() + fd_fails + nomems,
-            device,
             fd_fails,
             nomems,
             timeouts: self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts),
+            jobs: job::thread_stats(),
+            device,
             ..EngineStats::default()
         };
         self.inner.registry.snapshot(others)

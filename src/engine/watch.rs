@@ -178,13 +178,12 @@ impl Watch {
     }
 
     /// Leaves the request to its caller, who is then to be told; gives it back where there is none any more.
-    #[expect(clippy::result_large_err, reason = "a request that nobody wants comes back whole, to be wiped")]
-    pub(super) fn time_out(&self, request: Request) -> Result<Notice, Request> {
+    pub(super) fn time_out(&self, request: Box<Request>) -> Result<Notice, Box<Request>> {
         let mut inside = self.lock();
         if !matches!(inside.stage, Stage::Expiring) {
             return Err(request);
         }
-        inside.stage = Stage::TimedOut { request: Box::new(request), announced: false };
+        inside.stage = Stage::TimedOut { request, announced: false };
         Ok(std::mem::replace(&mut inside.notice, Notice::Nobody))
     }
 

@@ -289,10 +289,10 @@ impl Shared {
             }
         }
         // Gone: its caller, who was there anyway, has found it done and taken it.
-        remote.revoke(*ticket).map_or(Verdict::InTime, Verdict::Late)
+        remote.revoke(*ticket).map_or(Verdict::InTime, |request| Verdict::Late(Box::new(request)))
     }
 
-    fn announce(&self, watch: &Arc<Watch>, request: Request) {
+    fn announce(&self, watch: &Arc<Watch>, request: Box<Request>) {
         match watch.time_out(request) {
             Ok(Notice::Wake(waker)) => fenced(|| waker.wake()),
             Ok(Notice::Ready { owner, user_data }) => {
@@ -354,7 +354,7 @@ enum Verdict {
     /// It is done, and it seems that nobody was told.
     Suspicious,
     /// Taken back.
-    Late(Request),
+    Late(Box<Request>),
 }
 
 /// Runs what may run anybody's code: a panic of it goes no further.
@@ -492,7 +492,7 @@ mod tests {
         assert!(watch.begin_to_expire());
         watch.end();
         let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);
-        let mut unwanted = watch.time_out(request).unwrap_err();
+        let mut unwanted = watch.time_out(Box::new(request)).unwrap_err();
         unwanted.wipe();
         assert!(watch.claim().is_none() && !watch.is_timed_out());
     }

@@ -87,6 +87,12 @@ pub(crate) fn assert_adds_up(stats: &QueuePairStats) {
     assert_eq!(stats.imbalances(), Vec::<String>::new(), "{stats:?}");
 }
 
+/// What holds at any quiet moment of a whole device.
+#[track_caller]
+pub(crate) fn assert_balanced(device: &Device) {
+    assert_eq!(device.stats().imbalances(), Vec::<String>::new(), "{:?}", device.stats());
+}
+
 /// A waker that counts its calls.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicUsize);
