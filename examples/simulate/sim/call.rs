@@ -363,11 +363,11 @@ impl Call {
             }
             (wanted, Got::Error { error, back }) => {
                 desk.note(format_args!("      call {number}: {error}"));
-                let expected = match (wanted, &error) {
-                    (Some(Err(Status::AuthFailed)), Error::AuthFailed) => true,
-                    (Some(Err(Status::InvalidArgs)), Error::InvalidArgument(_)) => true,
-                    _ => false,
-                };
+                let expected = matches!(
+                    (wanted, &error),
+                    (Some(Err(Status::AuthFailed)), Error::AuthFailed)
+                        | (Some(Err(Status::InvalidArgs)), Error::InvalidArgument(_))
+                );
                 if !expected {
                     desk.count_error(&error);
                 }

@@ -5,8 +5,6 @@
 
 use std::sync::atomic::Ordering;
 
-use simaccel::job;
-
 use super::plan::Wakes;
 use super::world::World;
 
@@ -15,7 +13,7 @@ impl World {
     pub(crate) fn check(&mut self) {
         self.look();
         self.stats = self.engine.stats();
-        self.check_device();
+        self.check_books();
         self.check_engine();
         self.check_wakes();
         self.check_errors();
@@ -26,21 +24,15 @@ impl World {
         self.stats.device.faults.get(kind).unwrap_or(0)
     }
 
-    /// The device's books balance.
-    fn check_device(&self) {
-        let device = &self.stats.device;
-        for (index, pair) in device.queue_pairs.iter().enumerate() {
-            for imbalance in pair.imbalances() {
-                self.desk.fail(|| format!("queue pair {index}: {imbalance}"));
-            }
+    /// The books balance: of the device, of the engine, of the jobs of this thread.
+    fn check_books(&self) {
+        for imbalance in self.stats.imbalances() {
+            self.desk.fail(|| format!("it does not add up: {imbalance}"));
         }
-        let ended = device.total.wakes_sent + device.total.wakes_cancelled;
-        let given = device.total.submitted + device.total.parked;
+        let total = &self.stats.device.total;
+        let ended = total.wakes_sent + total.wakes_cancelled;
+        let given = total.submitted + total.parked;
         self.desk.check(ended <= given, || format!("{ended} wakes for {given} requests"));
-        let injected = device.faults.total() + self.stats.fd_fails + self.stats.nomems;
-        self.desk.check(injected == self.stats.faults_injected, || {
-            format!("{} faults are {injected} by kind", self.stats.faults_injected)
-        });
     }
 
     /// The engine has counted what the history has seen.
@@ -113,21 +105,9 @@ impl World {
         self.desk.check(tally.dead == 0 || deaths > 0, || "the device is dead, of nothing".to_owned());
     }
 
-    /// The books of the jobs balance.
+    /// The jobs are those that the history has made.
     fn check_jobs(&self) {
-        let stats = job::thread_stats();
-        let all = [
-            stats.finished,
-            stats.dropped,
-            stats.discarded,
-            stats.given_up,
-            stats.fresh,
-            stats.running,
-            stats.paused,
-        ];
-        let balanced = stats.created == all.iter().sum::<u64>()
-            && stats.resumes + stats.ending == stats.pauses + stats.finished + stats.running;
-        self.desk.check(balanced, || format!("the books of the jobs do not balance: {stats:?}"));
+        let stats = &self.stats.jobs;
         let (fresh, paused) = self.job_counts();
         let before = &self.jobs_before;
         let seen = (stats.fresh - before.fresh, stats.running, stats.ending);
@@ -150,16 +130,10 @@ impl World {
     pub(crate) fn check_exactly(&self) {
         let tally = *self.desk.tally.borrow();
         let stats = &self.stats;
-        // Where several rules hit at once there is one failure to be seen.
-        if !self.plan.fallback && self.plan.rules("nomem") <= 1 {
-            let (seen, nomems) = (tally.no_memory, stats.nomems);
-            self.desk
-                .check(seen == nomems, || format!("{seen} refusals for want of memory, by {nomems} faults"));
-        }
-        if !self.plan.fallback && self.plan.rules("fd_fail") <= 1 {
-            let (seen, fd_fails) = (tally.wake_fd, stats.fd_fails);
-            self.desk.check(seen == fd_fails, || {
-                format!("{seen} refusals for want of an fd, by {fd_fails} faults")
+        let refusals = [("memory", tally.no_memory, stats.nomems), ("an fd", tally.wake_fd, stats.fd_fails)];
+        for (what, seen, injected) in refusals.into_iter().filter(|_| !self.plan.fallback) {
+            self.desk.check(seen == injected, || {
+                format!("{seen} refusals for want of {what}, by {injected} faults")
             });
         }
         let lost =

@@ -20,7 +20,7 @@ impl Random {
     /// A number below `below`.
     pub(crate) fn below(&mut self, below: u64) -> u64 {
         // The high half of a wide product: no modulo bias worth speaking of.
-        (u128::from(self.number()) * u128::from(below) >> 64) as u64
+        ((u128::from(self.number()) * u128::from(below)) >> 64) as u64
     }
 
     /// A number from `from` to `to`, both included.

@@ -488,7 +488,9 @@ impl World {
             let items = vec![Item::Call(Author { keyed, random, next_call }.owned_call())];
             let at = self.contexts.len();
             let desk = Rc::clone(&self.desk);
-            let Ok(mut job) = Job::new(&ctx, move || play(items, &desk, Some(at), token)) else { return };
+            let Ok(mut job) = Job::new(&ctx, move || play(items, &desk, Some(at), token)) else {
+                return self.desk.fail(|| "no job was to be had".to_owned());
+            };
             job.set_token(token);
             self.contexts.push(Context { ctx: Some(ctx), calls: None, handled: 0, readable: false });
             self.jobs.push(Running { token, job, ctx: Some(at), called: false, began: false });
