@@ -217,13 +217,15 @@ impl QueuePair {
     /// A wake that is still armed is cancelled; one that is being sent goes on without the request.
     pub fn take(&mut self, ticket: Ticket) -> Option<(Request, Status)> {
         let mut request = Request::empty();
-        let status = self.take_into(ticket, &mut request)?;
+        let (status, waker) = self.take_into(ticket, &mut request)?;
+        drop(waker);
         Some((request, status))
     }
 
     /// [`QueuePair::take`], into `request`: what the request made no use of stays there as it is. Best the one that was
-    /// submitted, by [`QueuePair::submit_from`].
-    pub fn take_into(&mut self, ticket: Ticket, request: &mut Request) -> Option<Status> {
+    /// submitted, by [`QueuePair::submit_from`]. The waker is the request's, if it was not called; dropping it may run
+    /// anybody's code.
+    pub fn take_into(&mut self, ticket: Ticket, request: &mut Request) -> Option<(Status, Option<Waker>)> {
         let pair = &*self.remote.pair;
         let (status, Remains { vacant, cancelled, waker }) = pair.slab.take_done(ticket, request)?;
         if let Some(vacant) = vacant {
@@ -231,8 +233,7 @@ impl QueuePair {
         }
         pair.note_taken(request);
         pair.count_cancelled(cancelled);
-        drop(waker);
-        Some(status)
+        Some((status, waker))
     }
 
     /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
