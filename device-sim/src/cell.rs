@@ -216,15 +216,26 @@ pub(crate) struct Remains {
     pub(crate) waker: Option<Waker>,
 }
 
-/// One request's home. The words, and what the host writes beside them, share the first cache line.
-#[repr(align(64))]
+/// One request's home: the words and what the host writes beside them on the first cache line, the payload from the
+/// second on.
+#[repr(C, align(128))]
 pub(crate) struct Cell {
     claim: AtomicU64,
     wake: AtomicU64,
     user_data: AtomicU64,
     next_free: AtomicU32,
     waker: Owned<Option<Waker>>,
-    payload: Owned<Option<Request>>,
+    payload: Payload,
+}
+
+/// Holds the request, or an empty one.
+#[repr(align(64))]
+struct Payload(Owned<Request>);
+
+impl Payload {
+    fn with_mut<R>(&self, f: impl FnOnce(*mut Request) -> R) -> R {
+        self.0.with_mut(f)
+    }
 }
 
 // SAFETY: the two cells inside are reached only by the owner that the claim and wake words name, and ownership
@@ -241,7 +252,7 @@ impl Drop for Cell {
     /// A request that nobody took leaves no plaintext behind.
     fn drop(&mut self) {
         // SAFETY: `&mut self` excludes everybody else.
-        self.payload.with_mut(|payload| unsafe { (*payload).as_mut().map(Request::wipe) });
+        self.payload.with_mut(|payload| unsafe { (*payload).wipe() });
     }
 }
 
@@ -253,7 +264,7 @@ impl Cell {
             user_data: AtomicU64::new(0),
             next_free: AtomicU32::new(0),
             waker: Owned::new(None),
-            payload: Owned::new(None),
+            payload: Payload(Owned::new(Request::empty())),
         }
     }
 
@@ -276,8 +287,8 @@ impl Cell {
 
 /// The host's side.
 impl Slab {
-    /// Fills a free cell.
-    pub(crate) fn place(&self, vacant: Vacant, request: Request, arm: Arm, placed: Placed) -> Ticket {
+    /// Fills a free cell with what is in `request`.
+    pub(crate) fn place(&self, vacant: Vacant, request: &mut Request, arm: Arm, placed: Placed) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
         let cell = self.cell_at(vacant.index);
         let generation = generation_of(cell.claim.load(Ordering::Relaxed));
@@ -288,7 +299,7 @@ impl Slab {
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
         // SAFETY: the cell is FREE and `vacant`, which is used up here, was the only key to it.
-        cell.payload.with_mut(|payload| unsafe { *payload = Some(request) });
+        cell.payload.with_mut(|payload| unsafe { request.load_into(&mut *payload) });
         if waker.is_some() {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
             cell.waker.with_mut(|slot| unsafe { *slot = waker });
@@ -345,20 +356,33 @@ impl Slab {
         }
     }
 
-    /// Moves the payload out, once.
-    pub(crate) fn unload(&self, held: &mut Held) -> Request {
+    /// Moves the payload out, and its user data.
+    pub(crate) fn unload(&self, held: &mut Held, into: &mut Request) {
         assert_eq!(held.slab, self.id(), "a request is unloaded from its own slab");
+        let cell = self.cell_at(held.ticket.index);
         // SAFETY: the state is TAKEN, and `held`, borrowed mutably, is the only key to it.
-        let request =
-            self.cell_at(held.ticket.index).payload.with_mut(|payload| unsafe { (*payload).take() });
-        request.expect("a request is unloaded once")
+        cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
+        into.user_data = cell.user_data.load(Ordering::Relaxed);
     }
 
     /// Lets go of an unloaded cell: ends its wake, and frees it unless the sender of the wake will.
     pub(crate) fn let_go(&self, held: Held) -> Remains {
         assert_eq!(held.slab, self.id(), "a cell is let go of in its own slab");
-        let Held { ticket, .. } = held;
-        let cell = self.cell_at(ticket.index);
+        self.leave_to_wake(self.cell_at(held.ticket.index), held.ticket)
+    }
+
+    /// All of the above for a request that is done: wins it, moves it out, lets go of the cell.
+    pub(crate) fn take_done(&self, ticket: Ticket, into: &mut Request) -> Option<(Status, Remains)> {
+        let cell = self.cell(ticket)?;
+        let status = cell.swap_claim(ticket.generation, claim::DONE, claim::TAKEN)?;
+        // SAFETY: the state is TAKEN, and who brought it there is here.
+        cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
+        into.user_data = cell.user_data.load(Ordering::Relaxed);
+        Some((status, self.leave_to_wake(cell, ticket)))
+    }
+
+    /// TAKEN, and unloaded, by the caller, who has no other key to it any more.
+    fn leave_to_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
         let mut cancelled = false;
         let mut turns = 0;
         loop {
@@ -377,9 +401,9 @@ impl Slab {
                 wake::CANCELLED => {
                     // SAFETY: in CANCELLED no sender comes any more, and the key to TAKEN was used up here.
                     let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
-                    return Remains { vacant: Some(self.free(ticket)), cancelled, waker };
+                    return Remains { vacant: Some(self.free(cell, ticket)), cancelled, waker };
                 }
-                _ => return Remains { vacant: Some(self.free(ticket)), cancelled, waker: None },
+                _ => return Remains { vacant: Some(self.free(cell, ticket)), cancelled, waker: None },
             }
         }
     }
@@ -418,8 +442,7 @@ impl Slab {
     }
 
     /// TAKEN, and no wake on its way: the cell is nobody's.
-    fn free(&self, ticket: Ticket) -> Vacant {
-        let cell = self.cell_at(ticket.index);
+    fn free(&self, cell: &Cell, ticket: Ticket) -> Vacant {
         let next = ticket.generation.wrapping_add(1) & GENERATION_MASK;
         cell.wake.store(word(next, wake::IDLE), Ordering::Relaxed);
         cell.claim.store(word(next, claim::FREE), Ordering::Release);
@@ -449,8 +472,7 @@ impl Slab {
         let cell = self.executing_cell(claimed);
         cell.payload.with_mut(|payload| {
             // SAFETY: the state is EXECUTING, and `claimed`, borrowed mutably, is the only key to it.
-            let payload = unsafe { &mut *payload };
-            f(payload.as_mut().expect("a claimed cell holds a request"))
+            f(unsafe { &mut *payload })
         })
     }
 
@@ -547,7 +569,7 @@ impl Slab {
         if cell.swap_wake(sending.ticket.generation, wake::SENDING, wake::SENT) {
             return None;
         }
-        Some(self.free(sending.ticket))
+        Some(self.free(cell, sending.ticket))
     }
 
     /// ARMED to SENT without a waker, with the request's user data. `None`: cancelled or stale.

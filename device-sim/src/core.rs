@@ -156,7 +156,7 @@ impl Core {
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
-            let submitted = request.stamp.as_ref().map(|stamp| stamp.submitted);
+            let submitted = request.submitted();
             *times = Times { submitted, started: now, ended: now };
             match model {
                 None => {
@@ -247,7 +247,7 @@ impl Core {
         self.lanes.session = None;
         self.end_lanes(Status::DeviceDead);
         if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
-            self.slabs[*port].execute(claimed, |request| request.state = None);
+            self.slabs[*port].execute(claimed, Request::drop_state);
         }
     }
 
@@ -316,6 +316,7 @@ fn work(
     request: &mut Request,
     now: u64,
 ) -> Status {
+    request.use_rest();
     request.residue = 0;
     if let Some(status) = verdict.ending.map(Ending::status).or(verdict.fail) {
         request.state = None;
@@ -337,7 +338,7 @@ fn execute(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> Stat
             Installed::Panics => panic!("a session made to panic was used"),
         },
         _ => {
-            request.state = None;
+            request.drop_state();
             Status::InvalidSession
         }
     }

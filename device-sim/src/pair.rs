@@ -212,7 +212,8 @@ impl Pair {
 
     /// Takes the payload, settles, and gives the cell back from any thread.
     pub(crate) fn take(&self, mut held: Held) -> Request {
-        let mut request = self.slab.unload(&mut held);
+        let mut request = Request::empty();
+        self.slab.unload(&mut held, &mut request);
         let from = held.from;
         if from == Origin::Done {
             self.note_taken(&mut request);

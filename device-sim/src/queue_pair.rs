@@ -91,6 +91,15 @@ pub struct Refused {
     pub delivery: Delivery,
 }
 
+/// [`Refused`] where the request has stayed with the caller.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub reason: RefusedReason,
+    /// As it was given.
+    pub delivery: Delivery,
+}
+
 /// What polling finds: a request that is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
@@ -137,14 +146,25 @@ impl QueuePair {
     ///
     /// [`Refused`] with the request: no slot is free or somebody is parked ([`RefusedReason::Full`]), or the device
     /// is dead or closed.
-    pub fn submit(&mut self, request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+    pub fn submit(&mut self, mut request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+        let submitted = self.submit_from(&mut request, delivery);
+        submitted.map_err(|Refusal { reason, delivery }| Refused { reason, request, delivery })
+    }
+
+    /// [`QueuePair::submit`] of what is in `request`, which is moved out of it piece by piece: what a request has no
+    /// use for is not looked at. When the request has been taken, `request` holds no buffers.
+    ///
+    /// # Errors
+    ///
+    /// As [`QueuePair::submit`]; `request` is as it was.
+    pub fn submit_from(&mut self, request: &mut Request, delivery: Delivery) -> Result<Ticket, Refusal> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
-            return Err(Refused { reason, request, delivery });
+            return Err(Refusal { reason, delivery });
         }
-        if pair.is_busy(&request) || !pair.slots.take(&pair.slab) {
+        if pair.is_busy(request) || !pair.slots.take(&pair.slab) {
             bump(&pair.counters.host.full, 1);
-            return Err(Refused { reason: RefusedReason::Full, request, delivery });
+            return Err(Refusal { reason: RefusedReason::Full, delivery });
         }
         self.enqueue(request, delivery)
     }
@@ -160,12 +180,22 @@ impl QueuePair {
     ///
     /// [`Refused`] with the request when the device is dead or closed.
     pub fn park(&mut self, mut request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+        let parked = self.park_from(&mut request, delivery);
+        parked.map_err(|Refusal { reason, delivery }| Refused { reason, request, delivery })
+    }
+
+    /// [`QueuePair::park`] of what is in `request`, as [`QueuePair::submit_from`] takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`QueuePair::park`]; `request` is as it was.
+    pub fn park_from(&mut self, request: &mut Request, delivery: Delivery) -> Result<Ticket, Refusal> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
-            return Err(Refused { reason, request, delivery });
+            return Err(Refusal { reason, delivery });
         }
         let (arm, announce) = delivery.split();
-        pair.stamp(&mut request, pair.counters.host.parked.load(Ordering::Relaxed));
+        pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
         bump(&pair.counters.host.parked, 1);
         pair.slots.join(ticket, announce, &pair.slab);
@@ -177,7 +207,7 @@ impl QueuePair {
             if held.is_some() {
                 bump(&pair.counters.host.parked, 1_u64.wrapping_neg());
             }
-            return self.withdraw(ticket, announce, held);
+            return self.withdraw(ticket, announce, held, request);
         }
         Ok(ticket)
     }
@@ -186,14 +216,24 @@ impl QueuePair {
     ///
     /// A wake that is still armed is cancelled; one that is being sent goes on without the request.
     pub fn take(&mut self, ticket: Ticket) -> Option<(Request, Status)> {
-        let pair = &*self.remote.pair;
-        let (mut held, status) = pair.slab.hold_done(ticket)?;
-        let mut request = pair.slab.unload(&mut held);
-        pair.note_taken(&mut request);
-        let (cancelled, waker) = self.recycle(held);
-        self.remote.pair.count_cancelled(cancelled);
+        let mut request = Request::empty();
+        let (status, waker) = self.take_into(ticket, &mut request)?;
         drop(waker);
         Some((request, status))
+    }
+
+    /// [`QueuePair::take`], into `request`: what the request made no use of stays there as it is. Best the one that was
+    /// submitted, by [`QueuePair::submit_from`]. The waker is the request's, if it was not called; dropping it may run
+    /// anybody's code.
+    pub fn take_into(&mut self, ticket: Ticket, request: &mut Request) -> Option<(Status, Option<Waker>)> {
+        let pair = &*self.remote.pair;
+        let (status, Remains { vacant, cancelled, waker }) = pair.slab.take_done(ticket, request)?;
+        if let Some(vacant) = vacant {
+            self.cells.put(vacant);
+        }
+        pair.note_taken(request);
+        pair.count_cancelled(cancelled);
+        Some((status, waker))
     }
 
     /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
@@ -216,21 +256,11 @@ impl QueuePair {
         given
     }
 
-    /// Lets go of a cell, to be used again without an atomic instruction; says whether that cancelled its wake, and
-    /// returns the waker that was not called.
-    fn recycle(&mut self, held: Held) -> (bool, Option<Waker>) {
-        let Remains { vacant, cancelled, waker } = self.remote.pair.slab.let_go(held);
-        if let Some(vacant) = vacant {
-            self.cells.put(vacant);
-        }
-        (cancelled, waker)
-    }
-
     /// Has a slot: places the request, shows the entry, rings.
-    fn enqueue(&mut self, mut request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+    fn enqueue(&mut self, request: &mut Request, delivery: Delivery) -> Result<Ticket, Refusal> {
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.split();
-        pair.stamp(&mut request, pair.counters.host.submitted.load(Ordering::Relaxed));
+        pair.stamp(request, pair.counters.host.submitted.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Queued);
         bump(&pair.counters.host.submitted, 1);
         assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
@@ -245,7 +275,7 @@ impl QueuePair {
             if held.is_some() {
                 bump(&pair.counters.host.submitted, 1_u64.wrapping_neg());
             }
-            return self.withdraw(ticket, announce, held);
+            return self.withdraw(ticket, announce, held, request);
         }
         Ok(ticket)
     }
@@ -258,12 +288,16 @@ impl QueuePair {
         ticket: Ticket,
         announce: Announce,
         held: Option<Held>,
-    ) -> Result<Ticket, Refused> {
+        request: &mut Request,
+    ) -> Result<Ticket, Refusal> {
         let Some(mut held) = held else { return Ok(ticket) };
-        let request = self.remote.pair.slab.unload(&mut held);
-        let (_, waker) = self.recycle(held);
+        self.remote.pair.slab.unload(&mut held, request);
+        let Remains { vacant, waker, .. } = self.remote.pair.slab.let_go(held);
+        if let Some(vacant) = vacant {
+            self.cells.put(vacant);
+        }
         let delivery = Delivery::join(announce, waker);
-        Err(Refused { reason: RefusedReason::Closed, request, delivery })
+        Err(Refusal { reason: RefusedReason::Closed, delivery })
     }
 }
 

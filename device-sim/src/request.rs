@@ -172,20 +172,25 @@ impl fmt::Debug for Tag {
 }
 
 /// One request. The device touches these fields and nothing else.
+//
+// In this order: what a plain request is made of lies on one cache line, and that is all of it that travels.
+#[repr(C)]
 pub struct Request {
+    /// The input, and in place the output too. With PKCS#7 padding the caller reserves a block more, so that
+    /// the device need not allocate.
+    pub buffer: Vec<u8>,
+    /// Initialisation vector; read on a whole message and on the first piece.
+    pub iv: Iv,
     /// The session that holds algorithm and key.
     pub session: SessionId,
     /// What to do.
     pub operation: Operation,
     /// Which piece of its message this is.
     pub part: Part,
-    /// Initialisation vector; read on a whole message and on the first piece.
-    pub iv: Iv,
+    /// Nothing from here on is in use. True on the device only, where it spares a look at the other cache lines.
+    plain: bool,
     /// Additional authenticated data (AEAD); read on a whole message and on the first piece.
     pub aad: Vec<u8>,
-    /// The input, and in place the output too. With PKCS#7 padding the caller reserves a block more, so that
-    /// the device need not allocate.
-    pub buffer: Vec<u8>,
     /// Out of place: the output goes here (its length is set by the device) and `buffer` stays as it is.
     pub destination: Option<Vec<u8>>,
     /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest.
@@ -213,12 +218,13 @@ impl Request {
     /// A whole-message request in place; the other fields are public.
     pub fn new(session: SessionId, operation: Operation, buffer: Vec<u8>) -> Self {
         Self {
+            buffer,
+            iv: Iv::default(),
             session,
             operation,
             part: Part::Whole,
-            iv: Iv::default(),
+            plain: false,
             aad: Vec::new(),
-            buffer,
             destination: None,
             tag: Tag::default(),
             state: None,
@@ -226,6 +232,101 @@ impl Request {
             residue: 0,
             stamp: None,
         }
+    }
+
+    /// Nothing: what a cell holds that holds no request.
+    pub(crate) fn empty() -> Self {
+        Self { plain: true, ..Self::new(SessionId::NONE, Operation::Encrypt, Vec::new()) }
+    }
+
+    /// Moves what the caller gave into `cell`, which is empty; here, no buffers stay behind.
+    pub(crate) fn load_into(&mut self, cell: &mut Self) {
+        self.move_front(cell);
+        cell.plain = self.needs_front_only();
+        if !cell.plain {
+            self.move_rest(cell);
+        }
+    }
+
+    /// Moves what came of it to the caller, out of a cell; the user data lie elsewhere there.
+    pub(crate) fn unload_into(&mut self, to: &mut Self) {
+        self.move_front(to);
+        to.plain = false;
+        if !std::mem::replace(&mut self.plain, true) {
+            self.move_rest(to);
+        }
+    }
+
+    #[inline]
+    fn move_front(&mut self, to: &mut Self) {
+        to.buffer = std::mem::take(&mut self.buffer);
+        to.iv = std::mem::take(&mut self.iv);
+        (to.session, to.operation, to.part) = (self.session, self.operation, self.part);
+    }
+
+    #[inline(never)]
+    fn move_rest(&mut self, to: &mut Self) {
+        to.aad = std::mem::take(&mut self.aad);
+        to.destination = self.destination.take();
+        to.tag = std::mem::take(&mut self.tag);
+        to.state = self.state.take();
+        to.residue = std::mem::take(&mut self.residue);
+        to.stamp = self.stamp.take();
+    }
+
+    fn needs_front_only(&self) -> bool {
+        self.aad.capacity() == 0
+            && self.destination.is_none()
+            && self.tag.len == 0
+            && self.state.is_none()
+            && self.residue == 0
+            && self.stamp.is_none()
+    }
+
+    /// From here on the rest is looked at.
+    pub(crate) const fn use_rest(&mut self) {
+        self.plain = false;
+    }
+
+    pub(crate) fn set_tag(&mut self, tag: Tag) {
+        self.plain = false;
+        self.tag = tag;
+    }
+
+    pub(crate) fn set_state(&mut self, state: Box<StreamState>) {
+        self.plain = false;
+        self.state = Some(state);
+    }
+
+    pub(crate) fn take_state(&mut self) -> Option<Box<StreamState>> {
+        if self.plain { None } else { self.state.take() }
+    }
+
+    pub(crate) fn has_state(&self) -> bool {
+        !self.plain && self.state.is_some()
+    }
+
+    pub(crate) fn drop_state(&mut self) {
+        drop(self.take_state());
+    }
+
+    pub(crate) fn has_aad(&self) -> bool {
+        !self.plain && !self.aad.is_empty()
+    }
+
+    pub(crate) fn take_destination(&mut self) -> Option<Vec<u8>> {
+        if self.plain { None } else { self.destination.take() }
+    }
+
+    /// The input, and where the output goes when that is somewhere else.
+    pub(crate) fn texts(&mut self) -> (&mut Vec<u8>, Option<&mut Vec<u8>>) {
+        let destination = if self.plain { None } else { self.destination.as_mut() };
+        (&mut self.buffer, destination)
+    }
+
+    /// When it was submitted, where it is timed.
+    pub(crate) fn submitted(&self) -> Option<u64> {
+        if self.plain { None } else { self.stamp.as_ref().map(|stamp| stamp.submitted) }
     }
 
     /// Overwrites everything that may hold plaintext; for requests whose result nobody will take.

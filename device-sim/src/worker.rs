@@ -19,11 +19,13 @@ use crate::pair::Pair;
 use crate::port::Signals;
 use crate::sync::spin_loop;
 
-/// Looks at the rings before going to sleep; the most take about as long as being woken again.
-const MAX_SPIN: u32 = 512;
+/// Looks at the rings before going to sleep; the most take about as long as being woken again (50 to 100 µs, for whoever
+/// wakes as well).
+const MAX_SPIN: u32 = 4_096;
 const MIN_SPIN: u32 = 8;
-/// A sleep that was hardly worth it.
-const SHORT_SLEEP: Duration = Duration::from_micros(50);
+/// A sleep that was hardly worth it: some four wakes long. One wake is not short enough to tell by, for every sleep has
+/// one at its end.
+const SHORT_SLEEP: Duration = Duration::from_micros(200);
 const IN_VAIN: u32 = 64;
 
 /// Everything that a worker's thread owns.

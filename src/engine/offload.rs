@@ -14,80 +14,119 @@
 //! everything that the operation owns is in the request's cell; what is left on the caller's stack is a
 //! [`Flight`], and dropping or releasing that gives the request up.
 
-#![expect(clippy::result_large_err, reason = "a refused request comes back whole, without an allocation")]
-
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
 use device_sim::{
-    Delivery, Operation, Refused, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket,
+    Delivery, Operation, Refusal, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket,
     TicketState, WakeState,
 };
 use zeroize::Zeroize;
 
-use super::config::DeliveryMode;
 use super::fault::FaultKind;
+use super::instance::{self, Instance};
 use super::sabotage::{self, Sabotage};
 use super::wait::{self, Armed, BlockWait, JobWait, Wait};
 use super::wake_fd::WakeFd;
 use super::watch::Watch;
 use super::watchdog::Watchdog;
-use super::{Inner, instance, software};
+use super::{Inner, software};
 use crate::error::Error;
 use crate::job::{Release, WaitStatus};
 
 /// How often one looks whether a write to an eventfd has returned, before others get the processor.
 const SENDING_SPINS: u32 = 500;
 
-/// An operation that failed, with its request (and so the caller's buffers).
+/// An operation that failed; its request (and so the caller's buffers) is where it was.
 pub(crate) struct Failed {
-    pub(crate) error: Error,
-    /// `None` only where it is out of reach: in a forked child, whose parent's device holds it.
-    pub(crate) request: Option<Request>,
+    error: Error,
+    /// The request is out of reach, and the caller's is empty: in a forked child, whose parent's device holds it.
+    lost: bool,
 }
 
 impl Failed {
-    pub(crate) fn new(error: Error, request: impl Into<Option<Request>>) -> Box<Self> {
-        Box::new(Self { error, request: request.into() })
+    pub(crate) const fn with_request(error: Error) -> Self {
+        Self { error, lost: false }
+    }
+
+    const fn lost(error: Error) -> Self {
+        Self { error, lost: true }
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        self.error
+    }
+
+    fn may_be_retried(&self) -> bool {
+        !self.lost && self.error.is_device_failure() && self.error.is_retryable()
+    }
+
+    fn may_be_replaced(&self) -> bool {
+        !self.lost && software::can_replace(&self.error)
     }
 }
 
 /// Runs one request to its end: on the device, or in software where the configuration says so.
-pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: Request) -> Result<Request, Box<Failed>> {
+pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: &mut Request) -> Result<(), Failed> {
     if engine.is_foreign() {
-        return Err(Failed::new(Error::Forked, request));
+        return Err(Failed::with_request(Error::Forked));
     }
-    instance::of_thread(engine).counters.operations.add(1);
+    let instance = instance::of_thread(engine);
+    instance.counters.operations.add(1);
     if request.buffer.len() < engine.config.offload_threshold() as usize {
-        instance::of_thread(engine).counters.below_threshold.add(1);
+        instance.counters.below_threshold.add(1);
         return software::run(session, request);
     }
-    match offload(engine, request) {
-        Err(failed) if engine.config.fallback() && software::can_replace(&failed.error) => {
-            let Some(request) = failed.request else { return Err(failed) };
-            instance::of_thread(engine).counters.fallbacks.add(1);
-            software::run(session, request)
-        }
-        outcome => outcome,
+    match offload(engine, instance, request) {
+        Ok(()) => Ok(()),
+        Err(failed) => again(engine, session, request, failed),
     }
 }
 
-/// Runs the request on the device, and again where it failed in a way that another try may mend.
-fn offload(engine: &Arc<Inner>, request: Request) -> Result<Request, Box<Failed>> {
-    let mut outcome = Rescue::prepare(engine, request).offload(engine);
+/// What failed in a way that another try may mend is tried again on the device; and then in software, if that is to be.
+#[cold]
+fn again(
+    engine: &Arc<Inner>,
+    session: &Session,
+    request: &mut Request,
+    mut failed: Failed,
+) -> Result<(), Failed> {
     for _ in 0..engine.config.max_retries() {
-        // Taken apart before the next try: while a job waits, its frames own nothing.
-        let request = match outcome {
-            Err(failed) if failed.error.is_device_failure() && failed.error.is_retryable() => {
-                let Failed { error, request } = *failed;
-                request.ok_or_else(|| Failed::new(error, None))?
-            }
-            outcome => return outcome,
-        };
-        instance::of_thread(engine).counters.retries.add(1);
-        outcome = Rescue::prepare(engine, request).offload(engine);
+        if !failed.may_be_retried() {
+            break;
+        }
+        let instance = instance::of_thread(engine);
+        instance.counters.retries.add(1);
+        match offload(engine, instance, request) {
+            Ok(()) => return Ok(()),
+            Err(again) => failed = again,
+        }
+    }
+    if !engine.config.fallback() || !failed.may_be_replaced() {
+        return Err(failed);
+    }
+    instance::of_thread(engine).counters.fallbacks.add(1);
+    software::run(session, request)
+}
+
+/// Runs the request on the device. While a job waits, its frames own nothing, so the instance goes along.
+fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -> Result<(), Failed> {
+    let rescued = engine.config.keeps_input() && rescue::prepare(&instance, request);
+    let outcome = match JobWait::here(engine) {
+        Some(wait) => drive(engine, instance, wait, request),
+        None => {
+            instance.counters.blocked.add(1);
+            drive(engine, instance, BlockWait, request)
+        }
+    };
+    if rescued {
+        rescue::finish(engine, request, &outcome);
+    } else if outcome.is_err() {
+        // The caller's own: what an earlier try has left there is not the output of this one.
+        request.destination.as_mut().map(Zeroize::zeroize);
     }
     outcome
 }
@@ -97,68 +136,37 @@ fn offload(engine: &Arc<Inner>, request: Request) -> Result<Request, Box<Failed>
 /// A device with modelled latency computes first and completes later; what is reset in between must still give
 /// the caller's input back. So there, and where it may be taken back late or done again, the device works out of place.
 /// (The state of a multi-part message is kept for another try by [`Flight`].)
-struct Rescue {
-    request: Request,
-    out_of_place: bool,
-}
+mod rescue {
+    use super::*;
 
-impl Rescue {
-    fn prepare(engine: &Arc<Inner>, mut request: Request) -> Self {
+    /// `false`: nothing has to be kept.
+    #[cold]
+    pub(super) fn prepare(instance: &Instance, request: &mut Request) -> bool {
         let changes_buffer = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
-        let out_of_place = changes_buffer && engine.config.keeps_input() && request.destination.is_none();
+        let out_of_place = changes_buffer && request.destination.is_none();
         if out_of_place {
             // Padding, and for a piece of a message what was held back before it.
             let room = request.buffer.len() + 2 * software::EXPANSION;
-            request.destination = Some(instance::of_thread(engine).buffer(room));
+            request.destination = Some(instance.buffer(room));
         }
-        Self { request, out_of_place }
+        out_of_place
     }
 
-    fn offload(self, engine: &Arc<Inner>) -> Result<Request, Box<Failed>> {
-        let Self { request, out_of_place } = self;
-        let outcome = match JobWait::here(engine) {
-            Some(wait) => drive(engine, wait, request),
-            None => {
-                instance::of_thread(engine).counters.blocked.add(1);
-                drive(engine, BlockWait, request)
+    /// Puts the output in the input's place, or the input back.
+    #[cold]
+    pub(super) fn finish(engine: &Arc<Inner>, request: &mut Request, outcome: &Result<(), Failed>) {
+        let Some(output) = request.destination.take() else { return };
+        let used = match outcome {
+            Ok(()) => std::mem::replace(&mut request.buffer, output),
+            Err(failed) => {
+                if failed.error == Error::AuthFailed {
+                    // The same as in place: what was not authentic is gone.
+                    request.buffer.zeroize();
+                }
+                output
             }
         };
-        match outcome {
-            Ok(mut request) => {
-                if out_of_place {
-                    Self::put_in_place(engine, &mut request);
-                }
-                Ok(request)
-            }
-            Err(mut failed) => {
-                if let Some(request) = &mut failed.request {
-                    Self::restore(engine, request, out_of_place, &failed.error);
-                }
-                Err(failed)
-            }
-        }
-    }
-
-    fn restore(engine: &Arc<Inner>, request: &mut Request, out_of_place: bool, error: &Error) {
-        if !out_of_place {
-            // The caller's own: what an earlier try has left there is not the output of this one.
-            request.destination.as_mut().map(Zeroize::zeroize);
-            return;
-        }
-        if let Some(output) = request.destination.take() {
-            instance::of_thread(engine).recycle(output);
-        }
-        if *error == Error::AuthFailed {
-            // The same as in place: what was not authentic is gone.
-            request.buffer.zeroize();
-        }
-    }
-
-    fn put_in_place(engine: &Arc<Inner>, request: &mut Request) {
-        if let Some(output) = request.destination.take() {
-            let input = std::mem::replace(&mut request.buffer, output);
-            instance::of_thread(engine).recycle(input);
-        }
+        instance::of_thread(engine).recycle(used);
     }
 }
 
@@ -314,11 +322,14 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// Takes the request, and how it has ended. `None`: it was taken back since one looked.
-    fn take(&self) -> Option<(Request, End)> {
-        let (mut request, end) = match self.take_from_pair() {
-            Some((request, status)) => (request, End::Device(status)),
-            None => (self.with_watch(Watch::claim)??, End::TimedOut),
+    /// Takes the request, and how it has ended. `None`: it is not done, or was taken back since one looked.
+    fn take(&self, instance: &Instance, request: &mut Request) -> Option<End> {
+        let end = match self.take_from_pair(instance, request) {
+            Some(status) => End::Device(status),
+            None => {
+                *request = self.with_watch(Watch::claim)??;
+                End::TimedOut
+            }
         };
         // The request is no longer this flight's.
         let live = self.live.borrow_mut().take();
@@ -329,19 +340,20 @@ impl<'e> Flight<'e> {
         if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
             request.state = live.and_then(|live| live.state);
         }
-        Some((request, end))
+        Some(end)
     }
 
-    /// A request that was delivered by reaping carries no waker, and so no code of others that could run in here; it is
-    /// taken through this thread's own end of the pair, which costs less.
-    fn take_from_pair(&self) -> Option<(Request, Status)> {
-        let instance = instance::of_thread(self.engine);
-        let plain = self.engine.config.delivery() == DeliveryMode::Poll;
-        if plain && instance.pair_index() == self.pair_index {
-            instance.with_pair(|pair| pair.take(self.ticket))
-        } else {
-            self.remote().take(self.ticket)
+    /// Through this thread's own end of the pair, which costs less, unless that is another one.
+    fn take_from_pair(&self, instance: &Instance, request: &mut Request) -> Option<Status> {
+        if instance.pair_index() == self.pair_index {
+            let (status, waker) = instance.with_pair(|pair| pair.take_into(self.ticket, request))?;
+            // Anybody's code, where it was not called.
+            drop(waker);
+            return Some(status);
         }
+        let (taken, status) = self.remote().take(self.ticket)?;
+        *request = taken;
+        Some(status)
     }
 
     /// Gives the request up, wherever it is; waits at most for one batch's computation.
@@ -400,18 +412,33 @@ impl Drop for Flight<'_> {
 }
 
 /// Goes round the state machine until the request is done.
-fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Result<Request, Box<Failed>> {
+fn drive<W: Wait>(
+    engine: &Arc<Inner>,
+    mut instance: Rc<Instance>,
+    mut wait: W,
+    request: &mut Request,
+) -> Result<(), Failed> {
     request.user_data = wait.token();
-    let flight = submit(engine, &mut wait, request)?;
+    let flight = submit(engine, &instance, &mut wait, request)?;
     loop {
+        wait.will_pause(&instance);
+        // A paused job's frames own nothing, and the instance may be another one when it goes on.
+        drop(instance);
         wait.pause(&flight);
         if engine.is_foreign() {
-            return Err(Failed::new(Error::Forked, None));
+            return Err(Failed::lost(Error::Forked));
+        }
+        instance = instance::of_thread(engine);
+        wait.has_paused(&flight, &instance);
+        if wait.takes_at_once()
+            && let Some(end) = flight.take(&instance, request)
+        {
+            return finish(end, request);
         }
         match flight.progress() {
             Progress::Ended => {
                 if wait.take_wake(&flight)
-                    && let Some((request, end)) = flight.take()
+                    && let Some(end) = flight.take(&instance, request)
                 {
                     wait.done(engine);
                     return finish(end, request);
@@ -419,7 +446,7 @@ fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Res
                 wait.spurious(&flight);
             }
             Progress::Waiting => wait.spurious(&flight),
-            Progress::Lost => return Err(Failed::new(Error::Closed, None)),
+            Progress::Lost => return Err(Failed::lost(Error::Closed)),
         }
     }
 }
@@ -427,25 +454,25 @@ fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Res
 /// Into the ring, or into the line for a slot.
 fn submit<'e, W: Wait>(
     engine: &'e Arc<Inner>,
+    instance: &Instance,
     wait: &mut W,
-    request: Request,
-) -> Result<Flight<'e>, Box<Failed>> {
+    request: &mut Request,
+) -> Result<Flight<'e>, Failed> {
     if engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
-        return Err(refused(wait, Error::NoMemory, request));
+        return Err(refused(wait, Error::NoMemory));
     }
-    let Armed { delivery, wake_fd } = match wait.arm(engine) {
+    let Armed { delivery, wake_fd } = match wait.arm(engine, instance) {
         Ok(armed) => armed,
-        Err(error) => return Err(refused(wait, error, request)),
+        Err(error) => return Err(refused(wait, error)),
     };
-    let (delivery, watch) = watched(engine.watchdog.as_ref(), delivery, &request);
-    let instance = instance::of_thread(engine);
+    let (delivery, watch) = watched(engine.watchdog.as_ref(), delivery, request);
     let state = request.state.as_ref().filter(|_| engine.config.may_repeat()).cloned();
     let mut status = WaitStatus::Ok;
-    let submitted = instance.with_pair(|pair| match pair.submit(request, delivery) {
-        Err(Refused { reason: RefusedReason::Full, request, delivery }) => {
+    let submitted = instance.with_pair(|pair| match pair.submit_from(request, delivery) {
+        Err(Refusal { reason: RefusedReason::Full, delivery }) => {
             status = WaitStatus::Eagain;
             instance.counters.parked.add(1);
-            pair.park(request, delivery)
+            pair.park_from(request, delivery)
         }
         outcome => outcome,
     });
@@ -457,7 +484,7 @@ fn submit<'e, W: Wait>(
             }
             Ok(Flight::new(engine, instance.pair_index(), ticket, Live { wake_fd, watch, state }))
         }
-        Err(refusal) => Err(refused(wait, refusal_error(refusal.reason), refusal.request)),
+        Err(refusal) => Err(refused(wait, refusal_error(refusal.reason))),
     }
 }
 
@@ -479,13 +506,13 @@ const fn refusal_error(reason: RefusedReason) -> Error {
     }
 }
 
-fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed> {
+fn refused<W: Wait>(wait: &mut W, error: Error) -> Failed {
     wait.set_status(WaitStatus::Err);
-    Failed::new(error, request)
+    Failed::with_request(error)
 }
 
 /// The end of a request, as the caller's result.
-fn finish(end: End, request: Request) -> Result<Request, Box<Failed>> {
+fn finish(end: End, request: &Request) -> Result<(), Failed> {
     let error = match end {
         End::Device(Status::Ok) if request.residue > 0 => {
             Some(Error::ShortOutput { missing: request.residue })
@@ -494,7 +521,7 @@ fn finish(end: End, request: Request) -> Result<Request, Box<Failed>> {
         End::TimedOut => Some(Error::Timeout),
     };
     match error {
-        None => Ok(request),
-        Some(error) => Err(Failed::new(error, request)),
+        None => Ok(()),
+        Some(error) => Err(Failed::with_request(error)),
     }
 }

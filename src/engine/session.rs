@@ -40,8 +40,17 @@ impl SessionCore {
         Request::new(self.id, operation, buffer)
     }
 
-    pub(crate) fn run(&self, request: Request) -> Result<Request, OpError> {
-        offload::run(&self.engine, &self.session, request).map_err(|failed| give_back(*failed))
+    pub(crate) fn run(&self, mut request: Request) -> Result<Request, OpError> {
+        match self.run_here(&mut request) {
+            Ok(()) => Ok(request),
+            Err(error) => Err(OpError::new(error, request.buffer, request.destination)),
+        }
+    }
+
+    /// Runs what is in `request`, and leaves there what came of it, and with an error what was given; where that is out
+    /// of reach, empty buffers.
+    fn run_here(&self, request: &mut Request) -> Result<(), Error> {
+        offload::run(&self.engine, &self.session, request).map_err(Failed::into_error)
     }
 
     /// Runs `request` on a copy of `data`, then shows the result to `take`.
@@ -66,13 +75,6 @@ impl SessionCore {
                 Err(error)
             }
         }
-    }
-}
-
-fn give_back(failed: Failed) -> OpError {
-    match failed.request {
-        Some(request) => OpError::new(failed.error, request.buffer, request.destination),
-        None => OpError::new(failed.error, Vec::new(), None),
     }
 }
 
@@ -155,7 +157,10 @@ impl CipherSession {
         }
         let mut request = self.core.request(operation, buffer);
         request.iv = Iv::new(iv);
-        Ok(self.core.run(request)?.buffer)
+        match self.core.run_here(&mut request) {
+            Ok(()) => Ok(request.buffer),
+            Err(error) => Err(OpError::new(error, request.buffer, request.destination)),
+        }
     }
 
     /// Encrypts `source` into `destination`, whose content is replaced; gives both back.

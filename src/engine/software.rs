@@ -9,10 +9,10 @@ use crate::error::Error;
 pub(crate) const EXPANSION: usize = 16;
 
 /// Computes `request` here and now.
-pub(crate) fn run(session: &Session, mut request: Request) -> Result<Request, Box<Failed>> {
-    match error_of(session.execute(&mut request)) {
-        None => Ok(request),
-        Some(error) => Err(Failed::new(error, request)),
+pub(crate) fn run(session: &Session, request: &mut Request) -> Result<(), Failed> {
+    match error_of(session.execute(request)) {
+        None => Ok(()),
+        Some(error) => Err(Failed::with_request(error)),
     }
 }
 

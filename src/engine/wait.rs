@@ -23,7 +23,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::Inner;
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
-use super::instance;
+use super::instance::{self, Instance};
 use super::offload::Flight;
 use super::wake_fd::{CallbackWaker, Registration, WakeFd};
 use crate::error::Error;
@@ -35,10 +35,20 @@ const SPINS: u32 = 2_000;
 /// One way of waiting for the device.
 pub(crate) trait Wait {
     /// Says how the device shall announce that the request is done. Called once, before the submission.
-    fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error>;
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error>;
+
+    /// A pause is next.
+    fn will_pause(&mut self, instance: &Instance);
 
     /// Gives control away until it may be worth looking; returning early is always allowed.
     fn pause(&mut self, flight: &Flight<'_>);
+
+    /// The pause is over.
+    fn has_paused(&mut self, flight: &Flight<'_>, instance: &Instance);
+
+    /// Whether a request that is done can be taken at once, with its wake: nobody else is told of it who would have to
+    /// be waited for.
+    fn takes_at_once(&self) -> bool;
 
     /// Takes the wake of a request that is done, or cancels it. `false`: it is on its way, so pause once more.
     fn take_wake(&mut self, flight: &Flight<'_>) -> bool;
@@ -75,16 +85,16 @@ pub(crate) struct JobWait {
     polled: bool,
     /// The context was freed, or pausing became impossible: wait in the thread from here on.
     blocked: bool,
+    /// How the last pause went.
+    pause: Pause,
 }
 
 impl JobWait {
     /// A wait for the job that runs here; `None` where the caller has to block (no job, no wait context, pause
     /// blocked, or the thread is panicking).
     pub(crate) fn here(engine: &Inner) -> Option<Self> {
-        let job = job::current()?;
-        let can = job::can_pause() && job.wait_ctx().is_some();
         let polled = engine.config.delivery() == DeliveryMode::Poll;
-        can.then(|| Self { token: job.token(), polled, blocked: false })
+        job::offer().map(|token| Self { token, polled, blocked: false, pause: Pause::Resumed })
     }
 
     /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
@@ -106,10 +116,6 @@ impl JobWait {
         }))
     }
 
-    fn context_is_gone() -> bool {
-        job::current().and_then(|job| job.wait_ctx()).is_none()
-    }
-
     /// Nobody could be told any more: the wake goes to this thread, which waits for it.
     fn block_from_here(&mut self, flight: &Flight<'_>) {
         self.blocked = true;
@@ -119,12 +125,11 @@ impl JobWait {
 }
 
 impl Wait for JobWait {
-    fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error> {
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error> {
         if self.blocked {
-            return BlockWait.arm(engine);
+            return BlockWait.arm(engine, instance);
         }
         if self.polled {
-            let instance = instance::of_thread(engine);
             return instance
                 .with_poller(engine, |poller| Armed::plain(Delivery::Reap { owner: poller.owner() }));
         }
@@ -132,8 +137,14 @@ impl Wait for JobWait {
             Some(armed) => Ok(armed),
             None => {
                 self.blocked = true;
-                BlockWait.arm(engine)
+                BlockWait.arm(engine, instance)
             }
+        }
+    }
+
+    fn will_pause(&mut self, instance: &Instance) {
+        if !self.blocked {
+            instance.counters.pauses.add(1);
         }
     }
 
@@ -141,12 +152,21 @@ impl Wait for JobWait {
         if self.blocked {
             return BlockWait.pause(flight);
         }
-        instance::of_thread(flight.engine()).counters.pauses.add(1);
-        let pause = job::pause_with(flight);
-        instance::of_thread(flight.engine()).counters.resumes.add(1);
-        if pause != Pause::Resumed || (!self.polled && Self::context_is_gone()) {
+        self.pause = job::pause_with(flight);
+    }
+
+    fn has_paused(&mut self, flight: &Flight<'_>, instance: &Instance) {
+        if self.blocked {
+            return;
+        }
+        instance.counters.resumes.add(1);
+        if self.pause != Pause::Resumed || (!self.polled && job::is_without_ctx()) {
             self.block_from_here(flight);
         }
+    }
+
+    fn takes_at_once(&self) -> bool {
+        self.polled && !self.blocked
     }
 
     fn take_wake(&mut self, flight: &Flight<'_>) -> bool {
@@ -185,9 +205,7 @@ impl Wait for JobWait {
     }
 
     fn set_status(&mut self, status: WaitStatus) {
-        if let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) {
-            ctx.set_status(status);
-        }
+        job::set_status(status);
     }
 
     fn token(&self) -> u64 {
@@ -207,8 +225,7 @@ pub(crate) struct BlockWait;
 
 impl BlockWait {
     /// This thread's waker; under polling the thread sleeps on its interrupt, for it has to reap meanwhile.
-    fn waker(engine: &Arc<Inner>) -> Result<Option<Waker>, Error> {
-        let instance = instance::of_thread(engine);
+    fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Error> {
         if engine.device.is_stepped() {
             return Ok(None);
         }
@@ -225,7 +242,7 @@ impl BlockWait {
     /// done; under polling there is none, and this thread's interrupt ends its sleep.
     fn redirect(self, flight: &Flight<'_>) {
         if flight.engine().config.delivery() == DeliveryMode::Wake
-            && let Ok(Some(waker)) = Self::waker(flight.engine())
+            && let Ok(Some(waker)) = Self::waker(flight.engine(), &instance::of_thread(flight.engine()))
         {
             flight.replace_waker(waker);
         }
@@ -269,9 +286,17 @@ impl BlockWait {
 }
 
 impl Wait for BlockWait {
-    fn arm(&mut self, engine: &Arc<Inner>) -> Result<Armed, Error> {
-        let waker = Self::waker(engine)?;
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error> {
+        let waker = Self::waker(engine, instance)?;
         Ok(Armed::plain(waker.map_or(Delivery::Silent, Delivery::Wake)))
+    }
+
+    fn will_pause(&mut self, _instance: &Instance) {}
+
+    fn has_paused(&mut self, _flight: &Flight<'_>, _instance: &Instance) {}
+
+    fn takes_at_once(&self) -> bool {
+        false
     }
 
     fn pause(&mut self, flight: &Flight<'_>) {

@@ -10,7 +10,7 @@ use super::fiber::Signal;
 use super::pool::Pool;
 use super::raw::Handle;
 use super::record::{Record, State};
-use super::{Unwinding, WaitCtxRef};
+use super::{Unwinding, WaitCtxRef, WaitStatus};
 
 /// What [`pause`] did.
 #[must_use = "only `Resumed` means that the job has paused"]
@@ -94,6 +94,34 @@ impl CurrentJob {
     pub fn wait_ctx(&self) -> Option<WaitCtxRef> {
         Pool::existing()?.find(self.handle)?.with_ctx(WaitCtxRef::new)?
     }
+}
+
+/// The token of the job that runs here, if it can pause and has a wait context: all that an engine asks before it offers
+/// to pause it, in one look.
+#[inline]
+pub(crate) fn offer() -> Option<u64> {
+    let record = running()?;
+    let can = record.blocks.get() == 0 && !thread::panicking();
+    (can && has_ctx(record)).then(|| record.token.get())
+}
+
+/// Whether the job that runs here has no wait context (any more).
+#[inline]
+pub(crate) fn is_without_ctx() -> bool {
+    !running().is_some_and(has_ctx)
+}
+
+/// Sets the status of the running job's wait context, if it has one.
+#[inline]
+pub(crate) fn set_status(status: WaitStatus) {
+    if let Some(record) = running() {
+        record.with_ctx(|ctx| ctx.set_status(status));
+    }
+}
+
+#[inline]
+fn has_ctx(record: &Record) -> bool {
+    record.with_ctx(|ctx| !ctx.is_freed()) == Some(true)
 }
 
 #[inline]

@@ -443,6 +443,18 @@ impl Deref for WaitCtxRef {
 }
 
 impl Shared {
+    #[inline]
+    pub(super) fn is_freed(&self) -> bool {
+        self.freed.get()
+    }
+
+    #[inline]
+    pub(super) fn set_status(&self, status: WaitStatus) {
+        if !self.freed.get() {
+            self.status.set(status);
+        }
+    }
+
     /// Forgets what was added and deleted: the job goes on (statement 18).
     #[inline]
     pub(super) fn reset_changes(&self) {

@@ -51,7 +51,7 @@ pub(super) fn piece<M: BlockMode>(
         return Err(Status::InvalidArgs);
     }
 
-    let text = stream.carry.text(&mut request.buffer, &mut request.destination);
+    let text = stream.carry.text(request.texts());
     if !last {
         stream.carry.hold_back(text, held_back(total, encrypt, padded));
     } else if encrypt && padded {

@@ -42,7 +42,7 @@ where
     /// Whole messages to encrypt; decryption has no chain to wait for.
     fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
         let fits = request.operation == Operation::Encrypt && request.part == Part::Whole;
-        (fits && request.state.is_none()).then(|| self.start_lane(request))
+        (fits && !request.has_state()).then(|| self.start_lane(request))
     }
 
     fn run_lanes(&self, lanes: &mut [Lane]) {

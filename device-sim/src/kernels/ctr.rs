@@ -29,7 +29,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Ctr<C> {
     }
 
     fn piece(&self, stream: &mut CtrStream, request: &mut Request) -> Result<(), Status> {
-        let text = text(&mut request.buffer, &mut request.destination);
+        let text = text(request.texts());
         stream.apply::<_, Ctr128BE>(&self.cipher, text);
         Ok(())
     }

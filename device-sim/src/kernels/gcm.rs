@@ -115,14 +115,15 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Gcm<C> {
         if request.buffer.len() as u64 > MAX_TEXT - stream.text_len {
             return Err(Status::InvalidArgs);
         }
-        let text = text(&mut request.buffer, &mut request.destination);
-        match (request.operation, last) {
+        let (operation, tag) = (request.operation, request.tag);
+        let text = text(request.texts());
+        match (operation, last) {
             (Operation::Encrypt, _) => self.encrypt(stream, text),
             (_, false) => self.decrypt(stream, text),
-            (_, true) => self.verify_and_decrypt(stream, text, &request.tag)?,
+            (_, true) => self.verify_and_decrypt(stream, text, &tag)?,
         }
         if last && request.operation == Operation::Encrypt {
-            request.tag = Tag::new(&stream.tag()[..self.tag_len]).ok_or(Status::DeviceError)?;
+            request.set_tag(Tag::new(&stream.tag()[..self.tag_len]).ok_or(Status::DeviceError)?);
         }
         Ok(())
     }

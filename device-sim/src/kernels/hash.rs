@@ -28,7 +28,7 @@ impl<D: Digest + InStream> Kernel for Hashing<D> {
         stream.update(&request.buffer);
         if is_last(request) {
             let digest = std::mem::replace(stream, D::new()).finalize();
-            request.tag = Tag::new(&digest).ok_or(Status::DeviceError)?;
+            request.set_tag(Tag::new(&digest).ok_or(Status::DeviceError)?);
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ impl<M: Mac + Clone + InStream> Kernel for Keyed<M> {
         stream.update(&request.buffer);
         if is_last(request) {
             let mac = std::mem::replace(stream, self.0.clone()).finalize().into_bytes();
-            request.tag = Tag::new(&mac).ok_or(Status::DeviceError)?;
+            request.set_tag(Tag::new(&mac).ok_or(Status::DeviceError)?);
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(crate) struct Lane {
 impl Lane {
     /// Moves the text out of a request: its buffer, or a copy in its destination.
     pub(super) fn of(request: &mut Request, chain: Block) -> Self {
-        match request.destination.take() {
+        match request.take_destination() {
             Some(mut text) => {
                 text.clear();
                 super::text::reserve(&mut text, request.buffer.len());

@@ -97,7 +97,7 @@ pub(crate) fn run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Req
 }
 
 fn try_run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Request) -> Result<(), Status> {
-    match (request.part, request.state.take()) {
+    match (request.part, request.take_state()) {
         (Part::Whole, None) => {
             let mut stream = kernel.begin(request)?;
             kernel.piece(&mut stream, request)
@@ -124,7 +124,7 @@ fn next_piece<K: Kernel>(
     let stream = K::Stream::unwrap(&mut state.stream).ok_or(Status::InvalidArgs)?;
     kernel.piece(stream, request)?;
     if request.part == Part::Update {
-        request.state = Some(state);
+        request.set_state(state);
     }
     Ok(())
 }
@@ -137,13 +137,13 @@ fn is_last(request: &Request) -> bool {
 /// The rules that all ciphers without additional data share.
 fn check_cipher(request: &Request, iv_len: usize) -> Result<(), Status> {
     let direction = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
-    let fits = direction && request.iv.as_bytes().len() == iv_len && request.aad.is_empty();
+    let fits = direction && request.iv.as_bytes().len() == iv_len && !request.has_aad();
     fits.then_some(()).ok_or(Status::InvalidArgs)
 }
 
 /// The rules that digests and MACs share: no IV, no additional data.
 fn check_hash(request: &Request, operation: Operation) -> Result<(), Status> {
-    let fits = request.operation == operation && request.iv.as_bytes().is_empty() && request.aad.is_empty();
+    let fits = request.operation == operation && request.iv.as_bytes().is_empty() && !request.has_aad();
     fits.then_some(()).ok_or(Status::InvalidArgs)
 }
 

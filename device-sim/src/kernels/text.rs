@@ -36,8 +36,7 @@ impl Carry {
     /// The text to work on in place: what was held back, then this piece.
     pub(super) fn text<'t>(
         &mut self,
-        buffer: &'t mut Vec<u8>,
-        destination: &'t mut Option<Vec<u8>>,
+        (buffer, destination): (&'t mut Vec<u8>, Option<&'t mut Vec<u8>>),
     ) -> &'t mut Vec<u8> {
         let text = match destination {
             None => {
@@ -80,8 +79,12 @@ impl Drop for Carry {
 }
 
 /// The text of a cipher that never holds anything back.
-pub(super) fn text<'t>(buffer: &'t mut Vec<u8>, destination: &'t mut Option<Vec<u8>>) -> &'t mut Vec<u8> {
-    Carry::default().text(buffer, destination)
+pub(super) fn text<'t>((buffer, destination): (&'t mut Vec<u8>, Option<&'t mut Vec<u8>>)) -> &'t mut Vec<u8> {
+    let Some(destination) = destination else { return buffer };
+    destination.clear();
+    reserve(destination, buffer.len());
+    destination.extend_from_slice(buffer);
+    destination
 }
 
 /// Makes room without leaving a copy of the text behind in freed memory.
@@ -103,7 +106,7 @@ mod tests {
     fn nothing_stays_of_what_was_handed_on() {
         let mut carry = Carry::default();
         carry.hold_back(&mut vec![7; 40], CARRY);
-        assert_eq!(carry.text(&mut vec![8], &mut None), &[vec![7; CARRY], vec![8]].concat());
+        assert_eq!(carry.text((&mut vec![8], None)), &[vec![7; CARRY], vec![8]].concat());
         assert_eq!((carry.bytes, carry.len()), ([0; CARRY], 0));
     }
 

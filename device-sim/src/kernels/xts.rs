@@ -59,7 +59,7 @@ where
             return Err(Status::InvalidArgs);
         }
         let encrypt = request.operation == Operation::Encrypt;
-        let text = stream.carry.text(&mut request.buffer, &mut request.destination);
+        let text = stream.carry.text(request.texts());
         if !last {
             stream.carry.hold_back(text, held_back(total));
         }
