@@ -86,7 +86,8 @@ mod wait_readable;
 
 pub use device_sim;
 pub use device_sim::{
-    Aead, Cipher, ConfigError, Device, DeviceStats, Hash, Operation, Padding, SessionError, Tag,
+    Aead, Cipher, ConfigError, Device, DeviceStats, Hash, Operation, Padding, QueuePairStats, SessionError,
+    Tag,
 };
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,

@@ -155,7 +155,8 @@ pub unsafe extern "C" fn simaccel_poll(
             })
         });
         raw::unblock_pause();
-        let polled = polled.ok_or_else(|| Failure::new(SimaccelResult::Internal, "a panic was stopped"))??;
+        let polled =
+            polled.ok_or_else(|| Failure::new(SimaccelResult::Internal, "a panic was stopped"))??;
         if !count.is_null() {
             // SAFETY: not null, and the caller's promise.
             unsafe { count.write(polled) };
@@ -170,7 +171,10 @@ pub unsafe extern "C" fn simaccel_poll(
 ///
 /// `engine` and `fd` are null or valid.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn simaccel_interrupt_fd(engine: *mut SimaccelEngine, fd: *mut c_int) -> SimaccelResult {
+pub unsafe extern "C" fn simaccel_interrupt_fd(
+    engine: *mut SimaccelEngine,
+    fd: *mut c_int,
+) -> SimaccelResult {
     reported(|| {
         // SAFETY: the caller's promise.
         let engine = unsafe { given(engine, "engine") }?;

@@ -60,8 +60,7 @@ pub unsafe extern "C" fn OSSL_LIB_CTX_set0_default(ctx: *mut c_void) -> *mut c_v
 pub(crate) fn prepare() {
     // SAFETY: the name ends with 0.
     let first = unsafe { libc::dlsym(libc::RTLD_DEFAULT, SET_DEFAULT.as_ptr()) };
-    let ours: SetDefault = OSSL_LIB_CTX_set0_default;
-    if first.addr() != ours as usize && functions().is_some() {
+    if !is_ours(first) && functions().is_some() {
         // SAFETY: as above.
         unsafe { raw::set_switch_hooks(Some(&HOOKS)) };
     }
@@ -108,10 +107,22 @@ fn find() -> Option<Functions> {
     })
 }
 
-/// The address of one of libcrypto's functions that are not ours.
+/// Whether a function is of the object that this code is in. (The address of a function of ours would not tell: the
+/// linker gives whichever function of that name comes first.)
+fn is_ours(function: *mut c_void) -> bool {
+    let object_of = |address: *const c_void| {
+        let mut info = mem::MaybeUninit::<libc::Dl_info>::uninit();
+        // SAFETY: any address may be asked for, and there is room for the answer.
+        let known = unsafe { libc::dladdr(address, info.as_mut_ptr()) } != 0;
+        // SAFETY: it was written.
+        known.then(|| unsafe { info.assume_init() }.dli_fbase)
+    };
+    !function.is_null() && object_of(function) == object_of((&raw const HOOKS).cast())
+}
+
+/// The address of one of libcrypto's functions, not of ours of the same name.
 fn address(name: &CStr) -> Option<*mut c_void> {
-    let ours: SetDefault = OSSL_LIB_CTX_set0_default;
-    let is_other = |found: &*mut c_void| !found.is_null() && found.addr() != ours as usize;
+    let is_other = |found: &*mut c_void| !found.is_null() && !is_ours(*found);
     // SAFETY: the name ends with 0.
     let next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
     // SAFETY: as above.
@@ -169,7 +180,11 @@ pub(crate) fn raise_invalid_pool_size() {
     // SAFETY: libcrypto's functions of these names have these types; the texts are static.
     unsafe {
         mem::transmute::<*mut c_void, New>(new)();
-        mem::transmute::<*mut c_void, SetDebug>(debug)(c"simaccel".as_ptr(), 0, c"ASYNC_init_thread".as_ptr());
+        mem::transmute::<*mut c_void, SetDebug>(debug)(
+            c"simaccel".as_ptr(),
+            0,
+            c"ASYNC_init_thread".as_ptr(),
+        );
         mem::transmute::<*mut c_void, SetError>(set)(ERR_LIB_ASYNC, ASYNC_R_INVALID_POOL_SIZE, ptr::null());
     }
 }

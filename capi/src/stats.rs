@@ -2,19 +2,14 @@
 
 use std::fmt::Write;
 
-use simaccel::EngineStats;
-use simaccel::device_sim::QueuePairStats;
+use simaccel::{EngineStats, QueuePairStats};
 
 /// All counters of an engine and its device. The names are those of the fields.
 pub(crate) fn json(stats: &EngineStats) -> String {
     let device = &stats.device;
     let pairs: Vec<String> = device.queue_pairs.iter().map(queue_pair).collect();
     let device = object(
-        &[
-            ("worker_sleeps", device.worker_sleeps),
-            ("deaths", device.deaths),
-            ("resets", device.resets),
-        ],
+        &[("worker_sleeps", device.worker_sleeps), ("deaths", device.deaths), ("resets", device.resets)],
         &[("total", &queue_pair(&device.total)), ("queue_pairs", &format!("[{}]", pairs.join(",")))],
     );
     object(

@@ -210,8 +210,7 @@ pub unsafe extern "C" fn simaccel_stream_update(
     // SAFETY: the caller's promises.
     unsafe {
         operate(stream, |parts| {
-            let (input, output) =
-                (bytes(input, in_len, "in")?, Output::new(out, out_size, out_len, "out"));
+            let (input, output) = (bytes(input, in_len, "in")?, Output::new(out, out_size, out_len, "out"));
             if parts.gives_text() {
                 // Before anything is done: what came out and does not fit would be lost.
                 output.has_room(input.len().saturating_add(OVERHEAD))?;

@@ -90,7 +90,13 @@ impl AsyncWaitCtx {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_wait_fd(&self, key: *const c_void, fd: c_int, data: *mut c_void, cleanup: Option<CleanupFn>) -> bool {
+    fn set_wait_fd(
+        &self,
+        key: *const c_void,
+        fd: c_int,
+        data: *mut c_void,
+        cleanup: Option<CleanupFn>,
+    ) -> bool {
         let Some(ctx) = self.here() else { return foreign("ASYNC_WAIT_CTX_set_wait_fd") };
         let id = {
             let mut table = self.table();
@@ -104,13 +110,7 @@ impl AsyncWaitCtx {
     }
 
     /// What is to be done for a registration when the context goes.
-    fn cleanup(
-        &self,
-        id: u64,
-        key: *const c_void,
-        data: *mut c_void,
-        cleanup: Option<CleanupFn>,
-    ) -> Cleanup {
+    fn cleanup(&self, id: u64, key: *const c_void, data: *mut c_void, cleanup: Option<CleanupFn>) -> Cleanup {
         let this = ptr::from_ref(self);
         Box::new(move |_, _, fd, _| {
             if let Some(cleanup) = cleanup {
@@ -308,9 +308,7 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_set_wait_fd(
     cleanup: Option<CleanupFn>,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe {
-        with(ctx, "ASYNC_WAIT_CTX_set_wait_fd", |ctx| ctx.set_wait_fd(key, fd, custom_data, cleanup))
-    }
+    unsafe { with(ctx, "ASYNC_WAIT_CTX_set_wait_fd", |ctx| ctx.set_wait_fd(key, fd, custom_data, cleanup)) }
 }
 
 /// The newest fd under `key` and its data (statement 11). 1, or 0 where there is none. Any thread may ask.

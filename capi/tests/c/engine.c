@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -605,9 +606,10 @@ static void forking(void)
         of_own = session_of(own, "aes-256-ctr", ctr_key, 32, NULL);
         OK(simaccel_encrypt(of_own, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
         CHECK(memcmp(out, ctr_cipher, 16) == 0);
-        _exit(42);
+        /* All is well. An exit would have valgrind report what the parent's threads own, which are not here. */
+        raise(SIGKILL);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 42);
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     while (step == ASYNC_PAUSE) {
         CHECK(ASYNC_WAIT_CTX_get_all_fds(ctx, &fds.fd, &count) == 1 && count == 1 && poll(&fds, 1, -1) == 1);
         step = begin(&job, ctx, &work, encrypts);
