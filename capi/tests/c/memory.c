@@ -1,5 +1,5 @@
 /*
- * Stacks from the program's own functions: statements 57 to 61. One process per case, as the functions are the
+ * Stacks from the program's own functions: statements 57, 58, 59, 60, 61. One process per case, as the functions are the
  * process's: memory CASE.
  */
 #include "check.h"
@@ -48,7 +48,7 @@ static int shallow(void *arg)
     return 4;
 }
 
-/* 58 to 61: set before the first stack, used, freed, and fixed from then on. */
+/* 58, 59, 61: set before the first stack, used, freed, and fixed from then on. */
 static void own_functions(void)
 {
     ASYNC_stack_alloc_fn alloc_fn = NULL, alloc_default = NULL;
