@@ -235,12 +235,15 @@ pub unsafe extern "C" fn simaccel_session_new(
     session: *mut *mut SimaccelSession,
 ) -> SimaccelResult {
     reported(|| {
-        // SAFETY: the caller's promises, here and below.
+        // SAFETY: the caller's promise.
         unsafe { store(session, ptr::null_mut(), "session") }?;
+        // SAFETY: the caller's promises.
         let (engine, algorithm) = unsafe { (given(engine, "engine")?, text(algorithm, "algorithm")?) };
+        // SAFETY: the caller's promises.
         let (key, options) = unsafe { (bytes(key, key_len, "key")?, text(options, "options")?) };
         let kind = Kind::new(&engine.engine, algorithm, key, Options::parse(options)?)?;
         let made = Arc::into_raw(Arc::new(SimaccelSession { kind })).cast_mut();
+        // SAFETY: the caller's promise.
         unsafe { store(session, made, "session") }
     })
 }

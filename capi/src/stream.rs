@@ -167,12 +167,15 @@ pub unsafe extern "C" fn simaccel_stream_new(
     stream: *mut *mut SimaccelStream,
 ) -> SimaccelResult {
     reported(|| {
-        // SAFETY: the caller's promises, here and below.
+        // SAFETY: the caller's promise.
         unsafe { store(stream, ptr::null_mut(), "stream") }?;
+        // SAFETY: the caller's promise.
         let session = unsafe { given(session, "session") }?;
+        // SAFETY: the caller's promises.
         let (iv, aad) = unsafe { (bytes(iv, iv_len, "iv")?, bytes(aad, aad_len, "aad")?) };
         let parts = Parts::new(&session.kind, direction, iv, aad)?;
         let made = SimaccelStream { busy: AtomicBool::new(false), parts: UnsafeCell::new(parts) };
+        // SAFETY: the caller's promise.
         unsafe { store(stream, Arc::into_raw(Arc::new(made)).cast_mut(), "stream") }
     })
 }

@@ -61,7 +61,7 @@ impl Options {
                 Some("--help" | "-h") => return Err(format!("installs the library for C\n{USAGE}")),
                 _ => return Err(format!("{} is no option of mine\n{USAGE}", arg.display())),
             };
-            *place = Some(PathBuf::from(args.next().ok_or(format!("a folder is missing\n{USAGE}"))?));
+            *place = Some(PathBuf::from(args.next().ok_or_else(|| format!("a folder is missing\n{USAGE}"))?));
         }
         Ok(Self { prefix: prefix.ok_or(USAGE)?, destdir })
     }
@@ -93,7 +93,7 @@ impl Options {
 /// Where cargo has put a library that it built with this program: as a dependency of it, or beside it.
 fn built(library: &str) -> Result<PathBuf, String> {
     let program = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
-    let folder = program.parent().unwrap_or(Path::new("."));
+    let folder = program.parent().unwrap_or_else(|| Path::new("."));
     let places = [folder.join("deps").join(library), folder.join(library)];
     places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
         format!("{library} is not in {}: run this program with cargo, from the sources", folder.display())
@@ -102,7 +102,7 @@ fn built(library: &str) -> Result<PathBuf, String> {
 
 /// Puts a new file in place of what is there, so that programs that use the old one go on using it.
 fn replace(to: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), String> {
-    let folder = to.parent().unwrap_or(Path::new("."));
+    let folder = to.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder).map_err(|error| describe(folder, &error))?;
     let mut fresh = to.as_os_str().to_owned();
     fresh.push(".new");
