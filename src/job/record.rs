@@ -230,7 +230,7 @@ impl Record {
     pub(super) fn leave(&self, state: State) -> Signal {
         self.state.set(state);
         // SAFETY: the job is running, so its fiber is, and the way out that it was given is valid.
-        unsafe { (*self.exit.get()).suspend(()) }
+        unsafe { (*self.exit.get()).leave() }
     }
 
     /// Unwinds the paused job's stack. `false`: the job would not, and is paused again.

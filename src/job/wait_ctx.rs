@@ -359,6 +359,7 @@ impl WaitCtx {
         below.iter().rposition(Entry::is_registered).map(|at| (at, below[at].fd))
     }
 
+    #[inline]
     pub(super) fn share(&self) -> Rc<Shared> {
         Rc::clone(&self.shared)
     }
@@ -369,6 +370,7 @@ impl WaitCtx {
         self.shared.raw_job_count.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(super) fn add_raw_job(&self, job: Handle) {
         let mut jobs = self.shared.raw_jobs.borrow_mut();
         jobs.push(job);
@@ -487,6 +489,7 @@ impl Shared {
         drop(deleted);
     }
 
+    #[inline]
     pub(super) fn remove_raw_job(&self, handle: Handle) {
         let mut jobs = self.raw_jobs.borrow_mut();
         if let Some(at) = jobs.iter().rposition(|job| *job == handle) {
