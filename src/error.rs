@@ -60,12 +60,23 @@ pub enum Error {
     /// The session cannot be made; the message says what is allowed.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The device said that all went well, and delivered less than the whole result. Another try may succeed.
+    #[error("the device delivered {missing} bytes too few")]
+    ShortOutput {
+        /// Bytes that are missing.
+        missing: usize,
+    },
     /// An earlier piece of this multi-part operation failed or was given up, so its state is lost. Start again.
     #[error("an earlier part of this stream failed; start a new stream")]
     StreamPoisoned,
-    /// A worker thread could not be started.
-    #[error("no thread for a worker of the device: {0}")]
+    /// A thread (a worker of the device, the watchdog) could not be started.
+    #[error("no thread for a worker of the device or the watchdog: {0}")]
     Thread(Errno),
+    /// The request did not end within `timeout_msec`, or nobody was told that it had. It was taken back: the device
+    /// does not touch its buffers any more. Another try may succeed (`max_retries` makes it); where this happens again
+    /// and again, `engine.device().reset()` may help, or the limit is too short for the load.
+    #[error("the device did not end the request in time")]
+    Timeout,
     /// The eventfd that announces completions could not be made (`EMFILE`: too many open files) or read.
     /// Another try may succeed when files were closed.
     #[error("wake fd: {0}")]
@@ -96,14 +107,19 @@ impl Error {
                 | Self::NoJobs(_)
                 | Self::NoMemory
                 | Self::Reset
+                | Self::ShortOutput { .. }
                 | Self::Thread(_)
+                | Self::Timeout
                 | Self::WakeFd(_)
         )
     }
 
     /// Whether the device failed, as opposed to the caller, the message or this process.
     pub const fn is_device_failure(&self) -> bool {
-        matches!(self, Self::DeviceDead | Self::DeviceFailed | Self::Reset)
+        matches!(
+            self,
+            Self::DeviceDead | Self::DeviceFailed | Self::Reset | Self::ShortOutput { .. } | Self::Timeout
+        )
     }
 }
 
@@ -111,7 +127,8 @@ impl Error {
 ///
 /// The buffer holds the caller's input, unchanged, with two exceptions: after [`Error::AuthFailed`] of a call in place
 /// it is empty (what it held was wiped; out of place, the destination is), and after [`Error::DeviceDead`] on a device
-/// without modelled latency and without fallback its content is unspecified (a worker died in the middle of it).
+/// without modelled latency, fallback, retries and timeout its content is unspecified (a worker died in the middle of
+/// it).
 ///
 /// `?` turns it into an [`Error`] and drops the buffers.
 pub struct OpError {

@@ -86,8 +86,9 @@ mod wait_readable;
 
 pub use device_sim;
 pub use device_sim::{
-    Aead, Cipher, ConfigError, Device, DeviceStats, Hash, Operation, Padding, QueuePairStats, SessionError,
-    Tag,
+    Aead, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash,
+    Histogram, LatencyDist, Operation, OperationStats, Padding, Preset, QueuePairStats, Selection,
+    SessionError, Tag, Timing, Timings, UnitStats,
 };
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,

@@ -116,9 +116,17 @@ fn discard_some_of_each(engine: &Engine) {
 
 #[test]
 fn a_raw_job_discarded_in_the_engine_leaves_nothing_behind() {
-    for config in
-        ["", "delivery=poll", "completion_nsec=1000", "fallback=on", "fallback=on;completion_nsec=1000"]
-    {
+    for config in [
+        "",
+        "delivery=poll",
+        "completion_nsec=1000",
+        "fallback=on",
+        "fallback=on;completion_nsec=1000",
+        "max_retries=3;timeout_msec=10",
+        // Where the device runs until it is idle, the job's request was taken back before the job is discarded.
+        "completion_nsec=3600000000000;timeout_msec=10;fallback=on",
+        "completion_nsec=3600000000000;timeout_msec=10;fallback=on;delivery=poll",
+    ] {
         let engine = stepped(&format!("queue_pairs=1;depth=2;{config}"));
         // What is made once stays: pools, tables, the thread's instance.
         discard_some_of_each(&engine);

@@ -332,7 +332,7 @@ fn jobs_kept_in_a_thread_local_are_dropped_with_the_thread() {
     }
     let engine = open("completion_nsec=100000");
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let thread = scope.spawn(|| {
             for index in 0..5 {
                 let ctx = WaitCtx::new();
                 let mut job = encrypt_job(&engine, &ctx, index);
@@ -340,6 +340,8 @@ fn jobs_kept_in_a_thread_local_are_dropped_with_the_thread() {
                 KEPT.with_borrow_mut(|kept| kept.push((job, ctx)));
             }
         });
+        // The end of a scope would not wait for the destructors of thread-locals.
+        thread.join().unwrap();
     });
     engine.device().drain();
     assert_adds_up(&engine);

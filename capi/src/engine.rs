@@ -17,7 +17,6 @@ use simaccel::{Config, Engine};
 use crate::guard::{boundary, caught};
 use crate::jobs::AsyncJob;
 use crate::last_error::{Failure, SimaccelResult, reported};
-use crate::stats;
 
 /// An engine, as C sees it.
 #[derive(Debug)]
@@ -197,7 +196,7 @@ pub unsafe extern "C" fn simaccel_stats_json(
 ) -> SimaccelResult {
     reported(|| {
         // SAFETY: the caller's promise.
-        let text = stats::json(&unsafe { given(engine, "engine") }?.engine.stats());
+        let text = unsafe { given(engine, "engine") }?.engine.stats().to_json();
         if !len.is_null() {
             // SAFETY: not null, and the caller's promise.
             unsafe { len.write(text.len()) };

@@ -15,6 +15,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use simaccel::WaitCtx;
 use simaccel::job::raw::{self, Handle};
 
 /// What can be kept. Dropping it lets go.
@@ -30,10 +31,8 @@ thread_local! {
 impl Drop for Table {
     /// The thread ends: its jobs are discarded now, while what they refer to is there.
     fn drop(&mut self) {
-        for job in raw::paused() {
-            // SAFETY: C code has left its jobs to be discarded, by ending their thread.
-            let _ = unsafe { raw::discard(job) };
-        }
+        // SAFETY: C code has left its jobs to be discarded, by ending their thread.
+        unsafe { raw::discard_paused() };
     }
 }
 
@@ -90,16 +89,26 @@ impl Drop for Blocked {
     }
 }
 
-/// Discards those of these jobs that are paused.
+/// Discards the paused jobs of this thread.
 ///
 /// # Safety
 ///
-/// As for `raw::discard`, for each of them.
-pub(crate) unsafe fn discard(jobs: Vec<Handle>) {
-    for job in jobs {
-        // SAFETY: the caller's promise.
-        if unsafe { raw::discard(job) }.is_ok() {
-            let_go(job);
-        }
-    }
+/// As for `raw::discard_paused`.
+pub(crate) unsafe fn discard_paused() {
+    let jobs = raw::paused();
+    // SAFETY: the caller's promise.
+    unsafe { raw::discard_paused() };
+    jobs.into_iter().for_each(let_go);
+}
+
+/// Discards the jobs that are paused on a context, which is about to be freed.
+///
+/// # Safety
+///
+/// As for `raw::discard_paused_on`.
+pub(crate) unsafe fn discard_paused_on(ctx: &WaitCtx) {
+    let jobs = raw::unfinished_on(ctx);
+    // SAFETY: the caller's promise.
+    unsafe { raw::discard_paused_on(ctx) };
+    jobs.into_iter().filter(|job| raw::wait_ctx(*job).is_err()).for_each(let_go);
 }

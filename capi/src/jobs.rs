@@ -244,7 +244,7 @@ pub extern "C" fn ASYNC_cleanup_thread() {
     boundary(|| {
         adopt_orphans();
         // SAFETY: C code has left its jobs to be discarded, by calling this.
-        unsafe { held::discard(raw::paused()) };
+        unsafe { held::discard_paused() };
         job::cleanup_thread();
     });
 }

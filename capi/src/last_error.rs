@@ -46,10 +46,14 @@ pub enum SimaccelResult {
     Thread = 15,
     /// A panic was stopped at the boundary: a mistake in this library.
     Internal = 16,
+    /// The device did not end the request in time (`timeout_msec`).
+    Timeout = 17,
+    /// The device gave less output than the request has.
+    ShortOutput = 18,
 }
 
 impl SimaccelResult {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Ok,
         Self::Argument,
         Self::Config,
@@ -67,6 +71,8 @@ impl SimaccelResult {
         Self::WakeFd,
         Self::Thread,
         Self::Internal,
+        Self::Timeout,
+        Self::ShortOutput,
     ];
 
     const fn of(error: &Error) -> Self {
@@ -83,7 +89,9 @@ impl SimaccelResult {
             Error::Reset => Self::Reset,
             Error::Session(_) => Self::Session,
             Error::StreamPoisoned => Self::Stream,
+            Error::ShortOutput { .. } => Self::ShortOutput,
             Error::Thread(_) => Self::Thread,
+            Error::Timeout => Self::Timeout,
             Error::WakeFd(_) => Self::WakeFd,
             _ => Self::Internal,
         }
@@ -108,13 +116,22 @@ impl SimaccelResult {
             Self::WakeFd => c"SIMACCEL_ERR_WAKE_FD",
             Self::Thread => c"SIMACCEL_ERR_THREAD",
             Self::Internal => c"SIMACCEL_ERR_INTERNAL",
+            Self::Timeout => c"SIMACCEL_ERR_TIMEOUT",
+            Self::ShortOutput => c"SIMACCEL_ERR_SHORT_OUTPUT",
         }
     }
 
     const fn is_retryable(self) -> bool {
         matches!(
             self,
-            Self::Busy | Self::DeviceFailed | Self::NoMemory | Self::Reset | Self::Thread | Self::WakeFd
+            Self::Busy
+                | Self::DeviceFailed
+                | Self::NoMemory
+                | Self::Reset
+                | Self::ShortOutput
+                | Self::Thread
+                | Self::Timeout
+                | Self::WakeFd
         )
     }
 }

@@ -29,7 +29,6 @@ mod jobs;
 mod last_error;
 mod lib_ctx;
 mod session;
-mod stats;
 mod stream;
 mod wait_ctx;
 

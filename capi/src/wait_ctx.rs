@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use simaccel::WaitCtx;
-use simaccel::job::{Cleanup, WaitCtxRef, WaitKey, WaitStatus, raw};
+use simaccel::job::{Cleanup, WaitCtxRef, WaitKey, WaitStatus};
 
 use crate::guard::boundary;
 use crate::{held, last_error};
@@ -160,7 +160,7 @@ impl AsyncWaitCtx {
             return;
         };
         // SAFETY: C code has left the jobs on this context to be discarded, by freeing it.
-        unsafe { held::discard(raw::unfinished_on(&owned)) };
+        unsafe { held::discard_paused_on(&owned) };
         drop(owned);
         // SAFETY: made by `new`, and this is its last use.
         drop(unsafe { Box::from_raw(this) });

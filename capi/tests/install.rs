@@ -72,9 +72,9 @@ fn programs_build_and_run_with_what_is_installed() {
 
 fn check_statistics(json: &str) {
     let stats: serde_json::Value = serde_json::from_str(json).unwrap();
-    assert_eq!(stats["operations"], 200);
+    assert_eq!(stats["engine"]["operations"], 200);
     assert_eq!(stats["device"]["total"]["completed"], 200);
-    assert!(stats["pauses"].as_u64().unwrap() >= 200);
+    assert!(stats["engine"]["pauses"].as_u64().unwrap() >= 200);
     assert_eq!(stats["device"]["queue_pairs"].as_array().unwrap().len(), 4);
 }
 

@@ -66,9 +66,13 @@ impl Admin {
 
     /// Driver `number` has panicked: the others hear of it before anybody can see the consequences.
     pub(crate) fn died(&self, number: usize) {
-        self.deaths.fetch_add(1, Ordering::Relaxed);
+        self.note_death();
         let others = self.queues.iter().enumerate().filter(|(other, _)| *other != number);
         others.for_each(|(_, queue)| queue.tell(Command::Die));
+    }
+
+    pub(crate) fn note_death(&self) {
+        self.deaths.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn deaths(&self) -> u64 {

@@ -30,6 +30,7 @@
 mod slab;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 pub(crate) use slab::{Allocator, Slab};
@@ -521,6 +522,22 @@ impl Slab {
         });
         cell.wake.store(word(ticket.generation, wake::ARMED), Ordering::Release);
         replaced
+    }
+
+    /// A copy of the waker of a wake that is armed, and stays so: for a wake with nothing behind it.
+    pub(crate) fn copy_waker(&self, ticket: Ticket) -> Option<Waker> {
+        let cell = self.cell(ticket)?;
+        if !self.swap_armed(cell, ticket.generation, wake::REPLACING) {
+            return None;
+        }
+        let copy = cell.waker.with_mut(|slot| {
+            // SAFETY: as in `replace_waker`.
+            let waker = unsafe { &*slot };
+            // A waker is anybody's code; whatever it does, the word is left again.
+            catch_unwind(AssertUnwindSafe(|| waker.clone())).ok().flatten()
+        });
+        cell.wake.store(word(ticket.generation, wake::ARMED), Ordering::Release);
+        copy
     }
 
     /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.

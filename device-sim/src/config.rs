@@ -4,7 +4,14 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::fault::Fault;
 use crate::latency::LatencyDist;
+use crate::order::CompletionOrder;
+use crate::timing::Timing;
+
+mod preset;
+
+pub use preset::Preset;
 
 /// What a device is made of. The default is the *ideal* device, which models no latency.
 ///
@@ -18,9 +25,19 @@ use crate::latency::LatencyDist;
 /// | `firmware_nsec` | 0 | 0 to 3.6e12 | cost of each request beside it, in nanoseconds |
 /// | `mbps` | 0 | 0 to 1,000,000 | bytes a compute unit works on, in 10^6 a second; 0: size does not matter |
 /// | `latency_dist` | constant | [`LatencyDist`] | how service times spread around their mean |
+/// | `ordering` | unordered | [`CompletionOrder`] | in which order the requests of a queue pair complete |
+/// | `intc_thresh` | 1 | 1 to 65,536 | interrupt coalescing: a queue pair says nothing before so many completions ... |
+/// | `intc_nsec` | 0 | 0 to 3.6e12 | ... or so many nanoseconds after the first of them; needed with an `intc_thresh` above 1 |
+/// | `spin_nsec` | 50,000 | 0 to 1,000,000 | how long before a request is due the worker stops sleeping and watches the clock, in nanoseconds |
+/// | `timing` | off | [`Timing`] | which requests are timed, for the histograms of [`DeviceStats`](crate::DeviceStats) |
+/// | `fault` | none | [`Fault`], repeatable | what goes wrong, and when |
 /// | `seed` | 0 | any `u64` | of every random decision |
+/// | `preset` | ideal | [`Preset`] | the numbers above, all at once; other keys change them, wherever they stand |
 ///
-/// With the three parts of the service time at 0 the device is ideal: it models no latency.
+/// With the three parts of the service time at 0, no coalescing, no reordering and no fault the device is *ideal*: it
+/// models nothing. Every other device is *modelled*.
+///
+/// Interrupt coalescing holds back what tells the host: interrupts and wakes. Results can be taken before.
 ///
 /// Numbers are decimal; `_` may group their digits. Spaces around keys and values, and empty parts, are ignored; a
 /// key that comes twice keeps its last value.
@@ -47,6 +64,18 @@ pub struct Config {
     pub mbps: u64,
     /// How service times spread around their mean.
     pub latency_dist: LatencyDist,
+    /// In which order the requests of a queue pair complete.
+    pub ordering: CompletionOrder,
+    /// A queue pair's interrupt and wakes wait for so many completions: 1 to 65,536.
+    pub intc_thresh: u32,
+    /// Or for so many nanoseconds after the first of them: 0 to 3,600,000,000,000.
+    pub intc_nsec: u64,
+    /// How long before a request is due the worker watches the clock, in nanoseconds: 0 to 1,000,000.
+    pub spin_nsec: u64,
+    /// Which requests are timed.
+    pub timing: Timing,
+    /// What goes wrong, and when.
+    pub faults: Vec<Fault>,
     /// Of every random decision.
     pub seed: u64,
 }
@@ -62,6 +91,12 @@ impl Default for Config {
             firmware_nsec: 0,
             mbps: 0,
             latency_dist: LatencyDist::Constant,
+            ordering: CompletionOrder::Unordered,
+            intc_thresh: 1,
+            intc_nsec: 0,
+            spin_nsec: 50_000,
+            timing: Timing::Off,
+            faults: Vec::new(),
             seed: 0,
         }
     }
@@ -100,11 +135,16 @@ pub enum ConfigError {
 impl Config {
     /// All keys of the device, separated by commas.
     pub const KEYS: &str = "queue_pairs, depth, workers, compute_units, completion_nsec, firmware_nsec, mbps, \
-        latency_dist, seed";
+        latency_dist, ordering, intc_thresh, intc_nsec, spin_nsec, timing, fault, seed, preset";
 
     /// Whether completions take modelled time, so that a request can be executed and not yet be complete.
     pub const fn is_modelled(&self) -> bool {
-        self.completion_nsec > 0 || self.firmware_nsec > 0 || self.mbps > 0
+        self.completion_nsec > 0
+            || self.firmware_nsec > 0
+            || self.mbps > 0
+            || self.intc_thresh > 1
+            || matches!(self.ordering, CompletionOrder::Reorder { .. })
+            || !self.faults.is_empty()
     }
 
     /// Parses `key=value;key=value`; what is not named keeps its default.
@@ -120,23 +160,29 @@ impl Config {
                 return Err(ConfigError::UnknownKey { key: key.to_owned(), known: Self::KEYS.to_owned() });
             }
         }
+        config.check()?;
         Ok(config)
     }
 
-    /// The pairs of `key=value;key=value`, trimmed; for configurations that add keys of their own.
+    /// The pairs of `key=value;key=value`, trimmed, a `preset` before all others; for configurations that add keys of
+    /// their own.
     ///
     /// # Errors
     ///
     /// [`ConfigError::Syntax`] in place of a part without `=`.
     pub fn pairs(text: &str) -> impl Iterator<Item = Result<(&str, &str), ConfigError>> {
-        text.split(';').map(str::trim).filter(|part| !part.is_empty()).map(|part| {
+        let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+        let pairs = parts.map(|part| {
             let (key, value) =
                 part.split_once('=').ok_or_else(|| ConfigError::Syntax { part: part.to_owned() })?;
             Ok((key.trim(), value.trim()))
-        })
+        });
+        let (presets, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| matches!(pair, Ok(("preset", _))));
+        presets.into_iter().chain(others)
     }
 
-    /// Sets one key. `Ok(false)`: the device has no such key, and nothing has changed.
+    /// Sets one key. `Ok(false)`: the device has no such key, and nothing has changed. Keys that exclude each other are
+    /// found by [`Config::validate`].
     ///
     /// # Errors
     ///
@@ -154,19 +200,54 @@ impl Config {
                 let wrong = |_| refused("latency_dist", value, LatencyDist::ALLOWED);
                 self.latency_dist = value.parse().map_err(wrong)?;
             }
+            "ordering" => {
+                self.ordering = value.parse().map_err(|allowed| refused("ordering", value, allowed))?;
+            }
+            "intc_thresh" => {
+                self.intc_thresh = number("intc_thresh", value, 1..=65_536, "1 to 65536 (completions)")?;
+            }
+            "intc_nsec" => self.intc_nsec = nanoseconds("intc_nsec", value)?,
+            "spin_nsec" => {
+                self.spin_nsec = number("spin_nsec", value, 0..=1_000_000, "0 to 1000000 (nanoseconds)")?;
+            }
+            "timing" => {
+                self.timing = value.parse().map_err(|allowed| refused("timing", value, allowed))?;
+            }
+            "fault" => self.faults.push(Fault::parse(value)?),
+            "preset" => {
+                let preset: Preset = value.parse().map_err(|allowed| refused("preset", value, allowed))?;
+                preset.apply(self);
+            }
             "seed" => self.seed = number("seed", value, 0..=u64::MAX, "0 to 18446744073709551615")?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    /// Checks fields that were set directly.
+    /// Checks fields that were set one by one.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] for the first field that is out of its range.
+    /// [`ConfigError::Value`] for the first field that is out of its range, or does not go with another.
     pub fn validate(&self) -> Result<(), ConfigError> {
         Self::parse(&self.to_string()).map(drop)
+    }
+
+    /// What does not go together.
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.intc_thresh > 1 && self.intc_nsec == 0 {
+            let thresh = self.intc_thresh.to_string();
+            return Err(refused(
+                "intc_thresh",
+                &thresh,
+                "1 unless intc_nsec is above 0: what waits for company must not wait for ever",
+            ));
+        }
+        if self.intc_nsec > 0 && self.intc_thresh == 1 {
+            let nsec = self.intc_nsec.to_string();
+            return Err(refused("intc_nsec", &nsec, "0 unless intc_thresh is above 1"));
+        }
+        Ok(())
     }
 }
 
@@ -179,8 +260,15 @@ impl fmt::Display for Config {
             "queue_pairs={queue_pairs};depth={depth};workers={workers};compute_units={compute_units};\
              completion_nsec={completion_nsec}"
         )?;
-        let Self { firmware_nsec, mbps, latency_dist, seed, .. } = self;
-        write!(f, ";firmware_nsec={firmware_nsec};mbps={mbps};latency_dist={latency_dist};seed={seed}")
+        let Self { firmware_nsec, mbps, latency_dist, ordering, seed, .. } = self;
+        write!(
+            f,
+            ";firmware_nsec={firmware_nsec};mbps={mbps};latency_dist={latency_dist};ordering={ordering}"
+        )?;
+        let Self { intc_thresh, intc_nsec, spin_nsec, timing, .. } = self;
+        write!(f, ";intc_thresh={intc_thresh};intc_nsec={intc_nsec};spin_nsec={spin_nsec};timing={timing}")?;
+        write!(f, ";seed={seed}")?;
+        self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }
 }
 
@@ -218,7 +306,7 @@ where
     number.ok_or_else(|| refused(key, value, allowed))
 }
 
-fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
+pub(crate) fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
     ConfigError::Value { key, value: value.to_owned(), allowed }
 }
 
@@ -232,7 +320,7 @@ mod tests {
         assert_eq!(
             config.to_string(),
             "queue_pairs=4;depth=64;workers=1;compute_units=4;completion_nsec=0;firmware_nsec=0;mbps=0;\
-             latency_dist=constant;seed=0"
+             latency_dist=constant;ordering=unordered;intc_thresh=1;intc_nsec=0;spin_nsec=50000;timing=off;seed=0"
         );
         assert_eq!(Config::parse(""), Ok(config.clone()));
         assert_eq!(config.to_string().parse(), Ok(config));
@@ -241,7 +329,9 @@ mod tests {
     #[test]
     fn every_key_parses_and_prints() {
         let text = "queue_pairs=64;depth=262144;workers=16;compute_units=1024;completion_nsec=3600000000000;\
-                    firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;seed=18446744073709551615";
+                    firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;ordering=reorder:25:3;intc_thresh=8;\
+                    intc_nsec=100000;spin_nsec=0;timing=sampled;seed=18446744073709551615;\
+                    fault=fail:every=2;fault=dead:nth=9";
         let config = Config::parse(text).unwrap();
         let expected = Config {
             queue_pairs: 64,
@@ -252,6 +342,12 @@ mod tests {
             firmware_nsec: 20,
             mbps: 1_000_000,
             latency_dist: LatencyDist::Bimodal(9_900),
+            ordering: CompletionOrder::Reorder { percent: 25, gap: 3 },
+            intc_thresh: 8,
+            intc_nsec: 100_000,
+            spin_nsec: 0,
+            timing: Timing::Sampled,
+            faults: ["fail:every=2", "dead:nth=9"].map(|text| Fault::parse(text).unwrap()).into(),
             seed: u64::MAX,
         };
         assert_eq!(config, expected);
@@ -282,6 +378,19 @@ mod tests {
             "mbps=1000001",
             "latency_dist=normal",
             "latency_dist=Exponential",
+            "ordering=sorted",
+            "ordering=reorder:0:1",
+            "ordering=reorder:101:1",
+            "ordering=reorder:10:0",
+            "ordering=reorder:10",
+            "intc_thresh=0",
+            "intc_thresh=65537",
+            "intc_thresh=2",
+            "intc_nsec=5",
+            "spin_nsec=1000001",
+            "timing=always",
+            "fault=fire",
+            "preset=magic",
             "seed=18446744073709551616",
             "seed=-1",
             "seed=+1",

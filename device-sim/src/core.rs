@@ -1,25 +1,26 @@
 //! The device itself, without input and output: three stages over requests, driven by a thread or by the caller.
 //!
 //! ```text
-//!   admit ──► claim ──► execute ──► schedule ──► due queue ──► deliver ──► ready ──► the driver publishes
-//!                          │        (units, service time)                    ▲
-//!                          └───────────── ideal: nothing to model ───────────┘
+//!   admit ──► claim ──► execute ──► model: schedule ──► deliver ──► ready ──► the driver publishes
+//!                          │        (time, order, faults)              ▲
+//!                          └──────────── ideal: no model ──────────────┘
 //! ```
 //!
 //! What is *ready* is still EXECUTING: the driver brings its accounts up to date first and shows the results then, so
 //! whoever sees a result sees the counters that go with it. Times are nanoseconds since the device was opened, and
 //! come from the driver. A kernel that panics leaves its request in `ready` with [`Status::DeviceDead`].
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::cell::{Executing, Slab, Ticket};
 use crate::config::Config;
 use crate::entry::Announce;
-use crate::latency::Latency;
-use crate::request::{Request, Status};
+use crate::kernels::lanes::Lane;
+use crate::model::{Model, Verdict};
+use crate::request::{Operation, Request, Status};
 use crate::session::{Session, SessionId};
+use crate::stats::ModelCounters;
+use crate::timing::Times;
 
 /// A request that is worked on and due.
 #[derive(Debug)]
@@ -28,8 +29,38 @@ pub(crate) struct Ready {
     pub(crate) claimed: Executing,
     pub(crate) status: Status,
     pub(crate) announce: Announce,
+    pub(crate) operation: Operation,
     /// Bytes of input.
     pub(crate) bytes: u64,
+    pub(crate) times: Times,
+    pub(crate) flags: Flags,
+}
+
+/// What goes wrong with a completion.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flags {
+    /// Nobody is told.
+    pub(crate) drop_wake: bool,
+    /// It is completed twice.
+    pub(crate) duplicate: bool,
+}
+
+/// How a fault ends everything in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The device is reset, and goes on.
+    Reset,
+    /// The device is dead until somebody resets it.
+    Dead,
+}
+
+impl Ending {
+    pub(crate) const fn status(self) -> Status {
+        match self {
+            Self::Reset => Status::Reset,
+            Self::Dead => Status::DeviceDead,
+        }
+    }
 }
 
 /// What a session id stands for.
@@ -40,6 +71,17 @@ pub(crate) enum Installed {
     Panics,
 }
 
+/// Requests that are claimed and started, and wait to be worked on together: their places in `ready`.
+#[derive(Debug, Default)]
+struct Lanes {
+    session: Option<Arc<Session>>,
+    lanes: Vec<Lane>,
+    places: Vec<usize>,
+}
+
+/// What a request's bytes weigh in a batch when it shares a kernel call with others.
+const LANE_SHARE: u64 = 32;
+
 /// The device's state. One per worker, or one behind the stepped device's lock.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -48,13 +90,26 @@ pub(crate) struct Core {
     model: Option<Model>,
     /// To be published by the driver, in this order.
     pub(crate) ready: Vec<Ready>,
+    lanes: Lanes,
+    /// Wakes with nothing behind them, for the driver to send.
+    pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
+    /// For the driver to carry out, once the request that it came with is in `ready`.
+    pub(crate) ending: Option<Ending>,
 }
 
 impl Core {
     /// A core whose port `i` has the cells `slabs[i]`.
-    pub(crate) fn new(config: &Config, slabs: Vec<Arc<Slab>>) -> Self {
-        let model = Latency::new(config).map(|latency| Model::new(config, latency));
-        Self { slabs, sessions: Vec::new(), model, ready: Vec::new() }
+    pub(crate) fn new(config: &Config, slabs: Vec<Arc<Slab>>, counters: &Arc<ModelCounters>) -> Self {
+        let model = Model::new(config, slabs.len(), counters);
+        Self {
+            slabs,
+            sessions: Vec::new(),
+            model,
+            ready: Vec::new(),
+            lanes: Lanes::default(),
+            spurious: Vec::new(),
+            ending: None,
+        }
     }
 
     pub(crate) fn install(&mut self, id: SessionId, installed: Installed) {
@@ -78,26 +133,83 @@ impl Core {
         self.model.is_some()
     }
 
-    /// Claims, executes and schedules a request; returns the bytes of its input. `None`: it was revoked.
+    /// Claims, executes and schedules a request; returns what it weighs in a batch: the bytes of its input, or less
+    /// where it is worked on together with others, by [`Core::run_lanes`]. `None`: it was revoked.
     pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
         let slab = &self.slabs[port];
         let claimed = slab.claim(ticket)?;
-        let mut bytes = 0;
-        self.ready.push(Ready { port, claimed, status: Status::DeviceDead, announce, bytes });
-        if let Some(ready) = self.ready.last_mut() {
-            let sessions = &self.sessions;
-            ready.status = slab.execute(&mut ready.claimed, |request| {
-                bytes = request.buffer.len() as u64;
-                execute(sessions, request)
-            });
-            ready.bytes = bytes;
+        // The operation is known as soon as the request is seen, below.
+        let unseen = Ready::new(port, claimed, Status::DeviceDead, announce, Operation::Encrypt);
+        self.ready.push(unseen);
+        let ready = self.ready.last_mut()?;
+        let (sessions, model, together) = (&self.sessions, self.model.as_mut(), &self.lanes.session);
+        let mut verdict = Verdict::default();
+        let mut started = None;
+        let Ready { claimed, operation, bytes, times, .. } = ready;
+        ready.status = slab.execute(claimed, |request| {
+            (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
+            let submitted = request.stamp.as_ref().map(|stamp| stamp.submitted);
+            *times = Times { submitted, started: now, ended: now };
+            match model {
+                None => {
+                    let (status, lane) = start(sessions, request, together.as_ref());
+                    started = lane;
+                    status
+                }
+                Some(model) => {
+                    verdict = model.judge(request, announce, now);
+                    work(sessions, model, &verdict, request, now)
+                }
+            }
+        });
+        let bytes = ready.bytes;
+        if let Some(started) = started {
+            self.add_lane(started);
+            return Some(bytes / LANE_SHARE);
         }
-        if let Some(model) = &mut self.model
+        if verdict.spurious_wake {
+            self.spurious.push((port, ticket, announce));
+        }
+        if verdict.ending.is_some() {
+            self.ending = verdict.ending;
+        } else if let Some(model) = &mut self.model
             && let Some(executed) = self.ready.pop()
         {
-            model.schedule(executed, &self.slabs, now);
+            model.schedule(executed, verdict, &self.slabs, now);
         }
         Some(bytes)
+    }
+
+    /// The last of `ready` is to be worked on together with others of its session.
+    fn add_lane(&mut self, Started { lane, session }: Started) {
+        if session.is_some() {
+            self.run_lanes();
+            self.lanes.session = session;
+        }
+        self.lanes.lanes.push(lane);
+        self.lanes.places.push(self.ready.len() - 1);
+    }
+
+    /// Whether requests in `ready` wait to be worked on.
+    pub(crate) fn has_lanes(&self) -> bool {
+        !self.lanes.places.is_empty()
+    }
+
+    /// Does the work of the requests that wait for each other, before anything of `ready` is published.
+    pub(crate) fn run_lanes(&mut self) {
+        if let Some(session) = self.lanes.session.take() {
+            session.run_lanes(&mut self.lanes.lanes);
+            self.end_lanes(Status::Ok);
+        }
+    }
+
+    fn end_lanes(&mut self, status: Status) {
+        let Lanes { lanes, places, .. } = &mut self.lanes;
+        for (lane, place) in lanes.drain(..).zip(places.drain(..)) {
+            let ready = &mut self.ready[place];
+            self.slabs[ready.port].execute(&mut ready.claimed, |request| lane.put_back(request));
+            ready.status = status;
+        }
     }
 
     /// Moves what is due at `now` to `ready`.
@@ -114,15 +226,18 @@ impl Core {
 
     /// Claims a request and ends it with `status`, without work. `false`: it was revoked.
     pub(crate) fn refuse(&mut self, port: usize, ticket: Ticket, announce: Announce, status: Status) -> bool {
-        let claimed = self.slabs[port].claim(ticket);
-        let refused = claimed.map(|claimed| Ready { port, claimed, status, announce, bytes: 0 });
-        let found = refused.is_some();
-        self.ready.extend(refused);
-        found
+        let slab = &self.slabs[port];
+        let Some(mut claimed) = slab.claim(ticket) else { return false };
+        let operation = slab.execute(&mut claimed, |request| request.operation);
+        self.ready.push(Ready::new(port, claimed, status, announce, operation));
+        true
     }
 
     /// After a panic: the stream whose piece was half worked on does not go on.
     pub(crate) fn bury(&mut self) {
+        // Whether it panicked in them or elsewhere: they were not worked on to their end.
+        self.lanes.session = None;
+        self.end_lanes(Status::DeviceDead);
         if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
             self.slabs[*port].execute(claimed, |request| request.state = None);
         }
@@ -130,12 +245,80 @@ impl Core {
 
     /// Ends everything that is scheduled with `status`, due or not, and frees the units.
     pub(crate) fn fail_scheduled(&mut self, status: Status) {
-        let Some(model) = &mut self.model else { return };
-        let scheduled_from = self.ready.len();
-        model.deliver(u64::MAX, &self.slabs, &mut self.ready);
-        self.ready[scheduled_from..].iter_mut().for_each(|ready| ready.status = status);
-        model.free_units();
+        if let Some(model) = &mut self.model {
+            model.fail_all(status, &self.slabs, &mut self.ready);
+        }
     }
+}
+
+impl Ready {
+    fn new(
+        port: usize,
+        claimed: Executing,
+        status: Status,
+        announce: Announce,
+        operation: Operation,
+    ) -> Self {
+        let (times, flags) = (Times::default(), Flags::default());
+        Self { port, claimed, status, announce, operation, bytes: 0, times, flags }
+    }
+}
+
+/// A request that was started, and ends together with others.
+struct Started {
+    lane: Lane,
+    /// Its session, unless it is that of the lanes there are.
+    session: Option<Arc<Session>>,
+}
+
+/// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
+fn start(
+    sessions: &[Option<(u32, Installed)>],
+    request: &mut Request,
+    together: Option<&Arc<Session>>,
+) -> (Status, Option<Started>) {
+    if let Some(session) = session_of(sessions, request.session) {
+        match session.lane(request) {
+            Some(Ok(lane)) => {
+                let same = together.is_some_and(|other| Arc::ptr_eq(other, session));
+                let session = (!same).then(|| Arc::clone(session));
+                return (Status::DeviceDead, Some(Started { lane, session }));
+            }
+            Some(Err(status)) => return (status, None),
+            None => {}
+        }
+    }
+    (execute(sessions, request), None)
+}
+
+fn session_of(sessions: &[Option<(u32, Installed)>], id: SessionId) -> Option<&Arc<Session>> {
+    match sessions.get(id.index as usize) {
+        Some(Some((generation, Installed::Session(session)))) if *generation == id.generation => {
+            Some(session)
+        }
+        _ => None,
+    }
+}
+
+/// Works on a request as the verdict says.
+fn work(
+    sessions: &[Option<(u32, Installed)>],
+    model: &mut Model,
+    verdict: &Verdict,
+    request: &mut Request,
+    now: u64,
+) -> Status {
+    request.residue = 0;
+    if let Some(status) = verdict.ending.map(Ending::status).or(verdict.fail) {
+        request.state = None;
+        return status;
+    }
+    let input = request.buffer.len() as u64;
+    let status = execute(sessions, request);
+    if status == Status::Ok {
+        model.spoil(request, input, now);
+    }
+    status
 }
 
 fn execute(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> Status {
@@ -148,110 +331,6 @@ fn execute(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> Stat
         _ => {
             request.state = None;
             Status::InvalidSession
-        }
-    }
-}
-
-/// Service times on a number of compute units, first come first served.
-#[derive(Debug)]
-struct Model {
-    latency: Latency,
-    units: usize,
-    /// When each unit that has ever worked is free again.
-    free_at: BinaryHeap<Reverse<u64>>,
-    due: BinaryHeap<Reverse<Due>>,
-    sequence: u64,
-    /// At this length those that were revoked are swept out.
-    sweep_at: usize,
-}
-
-/// A request that is worked on and not yet due. Ordered by time, then by arrival.
-#[derive(Debug)]
-struct Due {
-    due: u64,
-    sequence: u64,
-    port: usize,
-    ticket: Ticket,
-    announce: Announce,
-    bytes: u64,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.sequence).cmp(&(other.due, other.sequence))
-    }
-}
-
-const SWEEP_AT: usize = 256;
-
-impl Model {
-    fn new(config: &Config, latency: Latency) -> Self {
-        Self {
-            latency,
-            units: config.compute_units,
-            free_at: BinaryHeap::new(),
-            due: BinaryHeap::new(),
-            sequence: 0,
-            sweep_at: SWEEP_AT,
-        }
-    }
-
-    /// Gives the request to the unit that is free first, and lets the host revoke it until it is due.
-    fn schedule(&mut self, executed: Ready, slabs: &[Arc<Slab>], now: u64) {
-        let Ready { port, claimed, status, announce, bytes } = executed;
-        let due = self.occupy_unit(now, bytes);
-        let ticket = slabs[port].postpone(claimed, status);
-        self.due.push(Reverse(Due { due, sequence: self.sequence, port, ticket, announce, bytes }));
-        self.sequence += 1;
-        self.sweep(slabs);
-    }
-
-    fn occupy_unit(&mut self, now: u64, bytes: u64) -> u64 {
-        let free_at =
-            if self.free_at.len() < self.units { 0 } else { self.free_at.pop().map_or(0, |at| at.0) };
-        let due = free_at.max(now).saturating_add(self.latency.next(bytes));
-        self.free_at.push(Reverse(due));
-        due
-    }
-
-    fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut Vec<Ready>) {
-        while self.next_due().is_some_and(|due| due <= now) {
-            let Some(Reverse(next)) = self.due.pop() else { return };
-            let Due { port, ticket, announce, bytes, .. } = next;
-            // What was revoked meanwhile is gone, its slot is free, and this late completion hits nothing.
-            if let Some((claimed, status)) = slabs[port].resume(ticket) {
-                ready.push(Ready { port, claimed, status, announce, bytes });
-            }
-        }
-    }
-
-    fn next_due(&self) -> Option<u64> {
-        self.due.peek().map(|next| next.0.due)
-    }
-
-    fn free_units(&mut self) {
-        self.free_at.clear();
-    }
-
-    /// Those who submit and revoke for the whole of a long service time must not fill the memory.
-    fn sweep(&mut self, slabs: &[Arc<Slab>]) {
-        if self.due.len() >= self.sweep_at {
-            self.due.retain(|Reverse(due)| slabs[due.port].is_postponed(due.ticket));
-            self.sweep_at = (2 * self.due.len()).max(SWEEP_AT);
         }
     }
 }

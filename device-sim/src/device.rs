@@ -2,24 +2,30 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::task::Waker;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, mem};
 
 use crate::admin::{Ack, Admin, Command};
 use crate::cell::Slab;
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::core::Installed;
 use crate::doorbell::Doorbell;
-use crate::driver::{Driver, Port};
+use crate::driver::Driver;
+use crate::fault::FaultKind;
 use crate::fork;
-use crate::pair::Pair;
+use crate::pair::{Busy, Pair, Shared};
+use crate::port::Port;
 use crate::queue_pair::QueuePair;
+use crate::request::Operation;
 use crate::ring::ring;
 use crate::session::{Session, SessionId};
-use crate::stats::DeviceStats;
+use crate::stats::{DeviceStats, ModelCounters};
 use crate::stepped::Stepped;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Mutex, Ordering, lock};
+use crate::timing::Timings;
 use crate::worker::Worker;
 
 /// Why there is no device.
@@ -43,14 +49,14 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Device {
     config: Config,
-    opened: Instant,
+    clock: Clock,
     fork: u64,
     pairs: Vec<Arc<Pair>>,
     ends: Mutex<Vec<QueuePair>>,
     doorbells: Vec<Arc<Doorbell>>,
     admin: Arc<Admin>,
     sessions: Mutex<SessionIds>,
-    resets: AtomicU64,
+    counters: Arc<ModelCounters>,
     stepped: Option<Stepped>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -62,10 +68,10 @@ impl Device {
     ///
     /// [`OpenError`]: a configuration out of range, or no thread to be had.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        let (mut device, drivers) = Self::build(config, drivers(config))?;
+        let (mut device, drivers) = Self::build(config, drivers(config), Clock::real())?;
         for (number, driver) in drivers.into_iter().enumerate() {
             let doorbell = Arc::clone(&device.doorbells[number]);
-            let worker = Worker::new(driver, device.pairs.clone(), doorbell, device.opened);
+            let worker = Worker::new(driver, device.pairs.clone(), doorbell, &device.config);
             let builder = thread::Builder::new().name(format!("device-sim-{number}"));
             let thread = builder.spawn(move || worker.run()).map_err(OpenError::Thread)?;
             device.threads.push(thread);
@@ -80,16 +86,21 @@ impl Device {
     ///
     /// [`OpenError::Config`]: a configuration out of range.
     pub fn stepped(config: &Config) -> Result<Self, OpenError> {
-        let (mut device, mut drivers) = Self::build(config, 1)?;
-        device.stepped = drivers.pop().map(|driver| Stepped::new(driver, device.pairs.clone()));
+        let (mut device, mut drivers) = Self::build(config, 1, Clock::stepped())?;
+        let (pairs, clock) = (device.pairs.clone(), device.clock.clone());
+        device.stepped = drivers.pop().map(|driver| Stepped::new(driver, pairs, clock));
         Ok(device)
     }
 
-    fn build(config: &Config, drivers: usize) -> Result<(Self, Vec<Driver>), OpenError> {
+    fn build(config: &Config, drivers: usize, clock: Clock) -> Result<(Self, Vec<Driver>), OpenError> {
         config.validate()?;
         let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
+        let units = if config.is_modelled() { config.compute_units } else { 0 };
+        let counters = Arc::new(ModelCounters::new(units));
+        let busy = Busy::new(config, &counters);
+        let shared = Shared { clock: clock.clone(), timing: config.timing, busy };
         let (ends, ports): (Vec<_>, Vec<_>) =
-            (0..config.queue_pairs).map(|index| queue_pair(config, index, &doorbells)).unzip();
+            (0..config.queue_pairs).map(|index| queue_pair(config, index, &doorbells, &shared)).unzip();
         let pairs = ports.iter().map(|port: &Port| Arc::clone(&port.pair)).collect();
         let (admin, receivers) = Admin::new(&doorbells);
         let admin = Arc::new(admin);
@@ -102,19 +113,19 @@ impl Device {
             .zip(receivers)
             .enumerate()
             .map(|(number, (share, commands))| {
-                Driver::new(config, share, number, commands, Arc::clone(&admin))
+                Driver::new(config, share, number, commands, Arc::clone(&admin), &counters)
             })
             .collect();
         let device = Self {
             config: config.clone(),
-            opened: Instant::now(),
+            clock,
             fork: fork::generation(),
             pairs,
             ends: Mutex::new(ends),
             doorbells,
             admin,
             sessions: Mutex::new(SessionIds::new()),
-            resets: AtomicU64::new(0),
+            counters,
             stepped: None,
             threads: Vec::new(),
         };
@@ -177,7 +188,7 @@ impl Device {
         if self.forked() {
             return;
         }
-        self.resets.fetch_add(1, Ordering::Relaxed);
+        self.counters.resets.fetch_add(1, Ordering::Relaxed);
         self.ask(Command::Reset);
     }
 
@@ -203,8 +214,8 @@ impl Device {
     }
 
     /// One event of a stepped device: a batch of what was submitted, of all queue pairs in turn; or, with nothing
-    /// submitted, the clock goes on to the next request that is due, which ends. `false`: nothing to do, or not a stepped
-    /// device.
+    /// submitted, the clock goes on to the next request that is due, which ends, or to the alarm if that comes
+    /// earlier, which goes off. `false`: nothing to do, or not a stepped device.
     pub fn step(&self) -> bool {
         self.steps().is_some_and(Stepped::step)
     }
@@ -216,25 +227,54 @@ impl Device {
         }
     }
 
-    /// Steps until nothing is left to do; returns the number of events.
+    /// Has `waker` called when the clock of a stepped device comes to `at` (since it was opened; a time that is past
+    /// means at the next step); `None` takes the alarm back. There is one alarm: another call replaces it, and it
+    /// goes off once. Requests that are due at the same time end first. The waker is called as those of requests are:
+    /// outside of all locks, so that it may set the next alarm, submit and step; a panic of it goes no further.
+    ///
+    /// On any other device, and in a forked child, it does nothing, and the waker is never called: there, use a timer
+    /// of your own.
+    pub fn set_alarm(&self, at: Option<Duration>, waker: Waker) {
+        if let Some(stepped) = self.steps() {
+            stepped.set_alarm(at, waker);
+        }
+    }
+
+    /// Steps until nothing is left to do, alarms included; returns the number of events.
     pub fn run_until_idle(&self) -> usize {
         std::iter::from_fn(|| self.step().then_some(())).count()
     }
 
     /// The device's clock, since it was opened: virtual or real.
     pub fn now(&self) -> Duration {
-        self.steps().map_or_else(|| self.opened.elapsed(), Stepped::now)
+        Duration::from_nanos(self.clock.now())
     }
 
     /// All counters. Looks at every cell: not for hot loops.
     pub fn stats(&self) -> DeviceStats {
         let queue_pairs: Vec<_> = self.pairs.iter().map(|pair| pair.stats()).collect();
-        DeviceStats {
+        let mut stats = DeviceStats {
             total: queue_pairs.iter().copied().sum(),
             queue_pairs,
             worker_sleeps: self.doorbells.iter().map(|doorbell| doorbell.sleeps()).sum(),
             deaths: self.admin.deaths(),
-            resets: self.resets.load(Ordering::Relaxed),
+            ..DeviceStats::default()
+        };
+        self.counters.read_into(&mut stats);
+        self.timings_into(&mut stats);
+        stats
+    }
+
+    fn timings_into(&self, stats: &mut DeviceStats) {
+        for pair in &self.pairs {
+            let mut of_pair = Timings::default();
+            for operation in Operation::ALL {
+                let timings = pair.timer.read(operation);
+                of_pair.add(&timings);
+                stats.timings_by_operation[operation.number()].add(&timings);
+            }
+            stats.timings.add(&of_pair);
+            stats.timings_by_pair.push(of_pair);
         }
     }
 
@@ -246,7 +286,8 @@ impl Device {
         self.fork != fork::generation()
     }
 
-    fn is_worker(&self) -> bool {
+    /// Whether the calling thread is one of its workers, as it is where a waker or a callback runs.
+    pub fn is_worker(&self) -> bool {
         let me = thread::current().id();
         self.threads.iter().any(|worker| worker.thread().id() == me)
     }
@@ -278,14 +319,20 @@ fn drivers(config: &Config) -> usize {
 }
 
 /// Both ends of a queue pair, served by one of the workers.
-fn queue_pair(config: &Config, index: usize, doorbells: &[Arc<Doorbell>]) -> (QueuePair, Port) {
+fn queue_pair(
+    config: &Config,
+    index: usize,
+    doorbells: &[Arc<Doorbell>],
+    shared: &Shared,
+) -> (QueuePair, Port) {
     let (slab, cells) = Slab::new();
     let (submit, submitted) = ring(config.depth);
-    let (complete, completed) = ring(config.depth);
+    let twice = config.faults.iter().any(|fault| fault.kind == FaultKind::Duplicate);
+    let (complete, completed) = ring(if twice { 2 * config.depth } else { config.depth });
     let doorbell = Arc::clone(&doorbells[index % doorbells.len()]);
-    let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view()));
+    let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view(), shared));
     let end = QueuePair::new(Arc::clone(&pair), cells, submit, completed);
-    (end, Port::new(pair, submitted, complete))
+    (end, Port::new(config, pair, submitted, complete))
 }
 
 /// Both ends of the one queue pair of a device that is never more than that, and what tells it to stop.
@@ -293,11 +340,13 @@ fn queue_pair(config: &Config, index: usize, doorbells: &[Arc<Doorbell>]) -> (Qu
 pub(crate) fn one_pair(completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
     let config = Config { queue_pairs: 1, depth: 1, completion_nsec, ..Config::default() };
     let doorbells = [Arc::new(Doorbell::default())];
-    let (end, port) = queue_pair(&config, 0, &doorbells);
+    let counters = Arc::new(ModelCounters::new(config.compute_units));
+    let shared = Shared { clock: Clock::real(), timing: config.timing, busy: None };
+    let (end, port) = queue_pair(&config, 0, &doorbells, &shared);
     let (admin, mut receivers) = Admin::new(&doorbells);
     let admin = Arc::new(admin);
     let commands = receivers.pop().expect("there is one doorbell");
-    let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin));
+    let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin), &counters);
     (end, driver, move || admin.tell_all(|| Command::Stop))
 }
 

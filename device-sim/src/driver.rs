@@ -20,63 +20,24 @@ use crossbeam_channel::Receiver;
 
 use crate::admin::{Ack, Admin, Command};
 use crate::cell::Ticket;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::core::{Core, Ready};
-use crate::entry::{Announce, pack, unpack};
-use crate::pair::{Life, Pair};
+use crate::core::{Core, Ending, Ready};
+use crate::entry::{Announce, unpack};
+use crate::pair::Life;
+#[cfg(all(test, loom))]
+use crate::pair::Pair;
+use crate::port::{Port, Signals, bits};
 use crate::request::Status;
-use crate::ring::{Consumer, Producer};
+use crate::stats::ModelCounters;
 use crate::sync::{Ordering, bump, fence};
+use crate::timing::Timing;
 
 /// Entries of one queue pair before it is the next one's turn.
 const BATCH_ENTRIES: u64 = 32;
 /// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for those
 /// behind them.
 const BATCH_BYTES: u64 = 16 * 1024;
-
-/// The device's end of a queue pair.
-#[derive(Debug)]
-pub(crate) struct Port {
-    pub(crate) pair: Arc<Pair>,
-    submissions: Consumer,
-    completions: Producer,
-    /// Out of the line, with a slot, and on its way to be claimed.
-    arriving: Option<(Ticket, Announce)>,
-    batch: Batch,
-}
-
-/// What a batch will add to the accounts.
-#[derive(Debug, Default)]
-struct Batch {
-    completed: u64,
-    failed: u64,
-    bytes: u64,
-    released: u64,
-    reapable: bool,
-}
-
-/// What is left to do outside when results are published: it may call anybody's code.
-#[derive(Debug, Default)]
-pub(crate) struct Signals {
-    /// Bit `i`: queue pair `i` has completions to be reaped.
-    interrupts: u64,
-    wakes: Vec<(usize, Ticket)>,
-    acks: Vec<Ack>,
-}
-
-impl Signals {
-    /// Sends everything. `pairs` are all those of the device, by index.
-    pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
-        if self.interrupts != 0 {
-            fence(Ordering::SeqCst);
-            bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
-        }
-        for (pair, ticket) in self.wakes.drain(..) {
-            pairs[pair].send_wake(ticket);
-        }
-        self.acks.clear();
-    }
-}
 
 /// A core, its ports and its admin queue.
 #[derive(Debug)]
@@ -94,6 +55,11 @@ pub(crate) struct Driver {
     touched: u64,
     life: Life,
     drains: Vec<Ack>,
+    /// The time that this pass was given.
+    now: u64,
+    /// The clock, where the work itself is timed.
+    stopwatch: Option<Clock>,
+    counters: Arc<ModelCounters>,
 }
 
 impl Driver {
@@ -103,10 +69,13 @@ impl Driver {
         number: usize,
         commands: Receiver<Command>,
         admin: Arc<Admin>,
+        counters: &Arc<ModelCounters>,
     ) -> Self {
         let slabs = ports.iter().map(|port| Arc::clone(&port.pair.slab)).collect();
+        let timed = config.timing != Timing::Off && !config.is_modelled();
+        let stopwatch = ports.first().filter(|_| timed).map(|port| port.pair.clock.clone());
         Self {
-            core: Core::new(config, slabs),
+            core: Core::new(config, slabs, counters),
             ports,
             commands,
             admin,
@@ -116,6 +85,9 @@ impl Driver {
             touched: 0,
             life: Life::Open,
             drains: Vec::new(),
+            now: 0,
+            stopwatch,
+            counters: Arc::clone(counters),
         }
     }
 
@@ -138,9 +110,10 @@ impl Driver {
         self.core.is_modelled()
     }
 
-    /// When the next request is due, in nanoseconds.
+    /// When the next request is due, or the next announcement, in nanoseconds.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.core.next_due()
+        let announcement = self.ports.iter().filter_map(Port::next_due).min();
+        self.core.next_due().into_iter().chain(announcement).min()
     }
 
     /// Whether an entry or a command waits at this moment.
@@ -167,20 +140,24 @@ impl Driver {
         self.admit(now, signals) || delivered
     }
 
-    /// Publishes what is due at `now`.
+    /// Publishes and announces what is due at `now`.
     pub(crate) fn deliver(&mut self, now: u64, signals: &mut Signals) -> bool {
+        self.now = now;
         self.core.deliver(now);
-        self.publish(signals)
+        let published = self.publish(signals);
+        let announce = |announced, port: &mut Port| port.announce_due(now, signals) || announced;
+        self.ports.iter_mut().fold(published, announce)
     }
 
     /// Obeys commands and gives the queue pairs their turns, until each had one or a batch is full; the next call goes
     /// on where this one ends.
     pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
+        self.now = now;
         self.obey(signals);
         let mut happened = false;
         let mut bytes = 0;
         for _ in 0..self.ports.len() {
-            if let Some(worked_on) = self.turn(self.next, now, signals) {
+            if let Some(worked_on) = self.turn(self.next, signals) {
                 happened = true;
                 bytes += worked_on;
             }
@@ -194,10 +171,10 @@ impl Driver {
     }
 
     /// One queue pair's turn; returns the bytes worked on. `None`: nothing was submitted.
-    fn turn(&mut self, index: usize, now: u64, signals: &mut Signals) -> Option<u64> {
+    fn turn(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
         let readable = self.ports[index].submissions.readable().min(BATCH_ENTRIES);
         if readable == 0 {
-            return self.admit_line(index, now, signals);
+            return self.admit_line(index, signals);
         }
         if self.obey(signals) {
             // It may have emptied the ring; what is in there now is looked at afresh.
@@ -205,7 +182,7 @@ impl Driver {
         }
         let mut bytes = 0;
         for _ in 0..readable {
-            bytes += self.admit_one(index, now);
+            bytes += self.admit_one(index, signals);
             if bytes >= BATCH_BYTES {
                 break;
             }
@@ -216,7 +193,7 @@ impl Driver {
 
     /// Lets those in who wait for a slot, as many as there are free ones. They came after all that is in the ring,
     /// and before all that will be.
-    fn admit_line(&mut self, index: usize, now: u64, signals: &mut Signals) -> Option<u64> {
+    fn admit_line(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
         if !self.ports[index].pair.slots.has_work() {
             return None;
         }
@@ -229,7 +206,7 @@ impl Driver {
             self.obey(signals);
             // Nothing, when that has ended everything in flight.
             let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
-            bytes += self.admit_ticket(index, ticket, announce, now);
+            bytes += self.admit_ticket(index, ticket, announce, signals);
             if bytes >= BATCH_BYTES {
                 break;
             }
@@ -239,39 +216,89 @@ impl Driver {
     }
 
     /// Takes one entry to its end, or to the due queue; returns the bytes that were worked on.
-    fn admit_one(&mut self, index: usize, now: u64) -> u64 {
+    fn admit_one(&mut self, index: usize, signals: &mut Signals) -> u64 {
         let port = &mut self.ports[index];
         let Some(entry) = port.submissions.pop() else { return 0 };
         // Before the request can leave the device: a slot that is free must be room in the ring.
         port.submissions.publish();
         let (ticket, announce) = unpack(entry, &port.pair.slab);
-        self.admit_ticket(index, ticket, announce, now)
+        self.admit_ticket(index, ticket, announce, signals)
     }
 
-    fn admit_ticket(&mut self, index: usize, ticket: Ticket, announce: Announce, now: u64) -> u64 {
+    fn admit_ticket(
+        &mut self,
+        index: usize,
+        ticket: Ticket,
+        announce: Announce,
+        signals: &mut Signals,
+    ) -> u64 {
         let admitted = match self.life {
-            Life::Open => self.core.admit(index, ticket, announce, now),
+            Life::Open => self.work_on(index, ticket, announce),
             Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead).then_some(0),
             Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed).then_some(0),
         };
         if admitted.is_none() {
             self.discard(index);
         }
+        if let Some(ending) = self.core.ending.take() {
+            self.end_by_fault(ending, signals);
+        }
         admitted.unwrap_or(0)
+    }
+
+    fn work_on(&mut self, index: usize, ticket: Ticket, announce: Announce) -> Option<u64> {
+        let Some(clock) = &self.stopwatch else {
+            return self.core.admit(index, ticket, announce, self.now);
+        };
+        let admitted = self.core.admit(index, ticket, announce, clock.now());
+        // What is worked on together with others has not ended yet.
+        if !self.core.has_lanes() {
+            self.stop_watches();
+        }
+        admitted
+    }
+
+    /// Notes the end of the work, where it is timed and was not noted before.
+    fn stop_watches(&mut self) {
+        let Some(clock) = &self.stopwatch else { return };
+        let running =
+            |ready: &&mut Ready| ready.times.submitted.is_some() && ready.times.ended == ready.times.started;
+        self.core.ready.iter_mut().filter(running).for_each(|ready| ready.times.ended = clock.now());
+    }
+
+    /// What is admitted already keeps its place in front of the end.
+    fn end_by_fault(&mut self, ending: Ending, signals: &mut Signals) {
+        match ending {
+            Ending::Reset => {
+                bump(&self.counters.resets, 1);
+                self.end_all(Life::Open, ending.status(), signals);
+            }
+            Ending::Dead => {
+                self.admin.note_death();
+                self.end_all(Life::Dead, ending.status(), signals);
+            }
+        }
     }
 
     /// Publishes what is ready, and the slots of what was found revoked.
     fn publish(&mut self, signals: &mut Signals) -> bool {
+        self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
+        self.stop_watches();
         for ready in &self.core.ready {
             self.touched |= 1 << ready.port;
-            self.ports[ready.port].batch.count(ready);
+            self.ports[ready.port].count(ready);
         }
         bits(self.touched).for_each(|index| self.ports[index].settle());
         for ready in self.core.ready.drain(..) {
             self.ports[ready.port].finish(ready, signals);
         }
-        bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(signals));
+        bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(self.now, signals));
+        let ports = &self.ports;
+        let spurious = self.core.spurious.drain(..);
+        signals
+            .spurious
+            .extend(spurious.map(|(port, ticket, announce)| (ports[port].pair.index(), ticket, announce)));
         happened
     }
 
@@ -322,6 +349,7 @@ impl Driver {
             }
         }
         self.publish(signals);
+        self.ports.iter_mut().for_each(|port| port.announce(signals));
     }
 
     /// The device closes: who waits for a slot will not get one. The completion ring has no room for them, so those
@@ -350,11 +378,12 @@ impl Driver {
     /// An entry whose request was revoked frees its slot here.
     fn discard(&mut self, index: usize) {
         self.touched |= 1 << index;
-        self.ports[index].batch.released += 1;
+        self.ports[index].discard();
     }
 
     fn acknowledge_drains(&mut self, signals: &mut Signals) {
         if !self.drains.is_empty() && self.is_idle() {
+            self.ports.iter_mut().for_each(|port| port.announce(signals));
             signals.acks.append(&mut self.drains);
         }
     }
@@ -363,80 +392,4 @@ impl Driver {
     fn is_idle(&self) -> bool {
         self.core.next_due().is_none() && !self.ports.iter().any(Port::has_work)
     }
-}
-
-impl Port {
-    pub(crate) fn new(pair: Arc<Pair>, submissions: Consumer, completions: Producer) -> Self {
-        Self { pair, submissions, completions, arriving: None, batch: Batch::default() }
-    }
-
-    /// Whether an entry waits, or somebody in the line who need not.
-    fn has_work(&self) -> bool {
-        !self.submissions.is_empty() || self.pair.slots.has_work()
-    }
-
-    /// Takes the head of the line in, if there is a slot; `false`: nobody, or none.
-    fn let_in(&mut self) -> bool {
-        self.arriving = self.pair.slots.admit(&self.pair.slab);
-        self.arriving.is_some()
-    }
-
-    /// What has a slot and was not claimed yet.
-    fn next(&mut self) -> Option<(Ticket, Announce)> {
-        let entry = || self.submissions.pop().map(|entry| unpack(entry, &self.pair.slab));
-        self.arriving.take().or_else(entry)
-    }
-
-    /// Counters and slots, before any result of the batch is seen.
-    fn settle(&mut self) {
-        let Batch { completed, failed, bytes, released, .. } = mem::take(&mut self.batch);
-        let counters = &self.pair.counters.device;
-        bump(&counters.completed, completed);
-        bump(&counters.failed, failed);
-        bump(&counters.bytes, bytes);
-        self.pair.slots.release(released);
-    }
-
-    fn show(&mut self, signals: &mut Signals) {
-        if self.batch.reapable {
-            self.completions.publish();
-            signals.interrupts |= 1 << self.pair.index();
-            self.batch.reapable = false;
-        }
-    }
-
-    fn finish(&mut self, ready: Ready, signals: &mut Signals) {
-        let ticket = self.pair.slab.finish(ready.claimed, ready.status);
-        match ready.announce {
-            Announce::Silent => {}
-            Announce::Wake => signals.wakes.push((self.pair.index(), ticket)),
-            Announce::Reap { .. } => {
-                self.batch.reapable = true;
-                let room = self.completions.push(pack(ticket, ready.announce));
-                assert!(room, "a slot is room in the completion ring");
-            }
-        }
-    }
-}
-
-impl Batch {
-    fn count(&mut self, ready: &Ready) {
-        match ready.status {
-            Status::Ok => self.completed += 1,
-            _ => self.failed += 1,
-        }
-        self.bytes += ready.bytes;
-        if !matches!(ready.announce, Announce::Reap { .. }) {
-            self.released += 1;
-        }
-    }
-}
-
-/// The positions of the ones; there are at most 64 queue pairs.
-fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let index = mask.checked_ilog2()?;
-        mask ^= 1 << index;
-        Some(index as usize)
-    })
 }

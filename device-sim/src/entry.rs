@@ -16,12 +16,15 @@ pub(crate) enum Announce {
     Wake,
     /// By an entry in the completion ring.
     Reap { owner: u32 },
+    /// By a second entry in the completion ring, behind that of `Reap`: a fault. It stands for no slot.
+    Again { owner: u32 },
 }
 
 const KIND_SHIFT: u32 = 48;
 const SILENT: u64 = 0;
 const WAKE: u64 = 1;
 const REAP: u64 = 2;
+const AGAIN: u64 = 3;
 
 /// Packs an entry.
 pub(crate) fn pack(ticket: Ticket, announce: Announce) -> Entry {
@@ -29,6 +32,7 @@ pub(crate) fn pack(ticket: Ticket, announce: Announce) -> Entry {
         Announce::Silent => (SILENT, 0),
         Announce::Wake => (WAKE, 0),
         Announce::Reap { owner } => (REAP, owner),
+        Announce::Again { owner } => (AGAIN, owner),
     };
     [u64::from(owner) << 32 | u64::from(ticket.index()), kind << KIND_SHIFT | ticket.generation()]
 }
@@ -39,6 +43,7 @@ pub(crate) fn unpack([word, kind]: Entry, slab: &Slab) -> (Ticket, Announce) {
     let announce = match kind >> KIND_SHIFT {
         WAKE => Announce::Wake,
         REAP => Announce::Reap { owner: (word >> 32) as u32 },
+        AGAIN => Announce::Again { owner: (word >> 32) as u32 },
         _ => Announce::Silent,
     };
     (ticket, announce)

@@ -52,6 +52,11 @@ impl Interrupt {
         self.armed.swap(false, Ordering::AcqRel)
     }
 
+    /// Whether somebody asked to be told and was not told yet, at this moment.
+    pub fn is_armed(&self) -> bool {
+        self.armed.load(Ordering::Acquire)
+    }
+
     /// Makes the fd readable if the interrupt is armed, and disarms it; says whether it did. The device calls this;
     /// so may a thread that forwards a completion to another.
     pub fn raise(&self) -> bool {

@@ -106,16 +106,15 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// `None` when the configuration models no time.
-    pub(crate) fn new(config: &Config) -> Option<Self> {
+    pub(crate) fn new(config: &Config) -> Self {
         let mut seed = *b"........device-sim service times";
         seed[..8].copy_from_slice(&config.seed.to_le_bytes());
-        config.is_modelled().then(|| Self {
+        Self {
             fixed_nsec: config.completion_nsec + config.firmware_nsec,
             mbps: config.mbps,
             dist: config.latency_dist,
             random: ChaCha8Rng::from_seed(seed),
-        })
+        }
     }
 
     /// The service time of the next request, in nanoseconds.
@@ -163,7 +162,7 @@ mod tests {
     const DRAWS: u32 = 200_000;
 
     fn latency(text: &str) -> Latency {
-        Latency::new(&Config::parse(text).unwrap()).unwrap()
+        Latency::new(&Config::parse(text).unwrap())
     }
 
     /// Mean and standard deviation of many draws around 1 ms.

@@ -28,10 +28,12 @@
 //! | `ring`, `entry` | the rings and what is in them |
 //! | `slots` | how many may be in flight, and the line of those who wait |
 //! | `doorbell`, `interrupt`, `admin` | the signals between the two sides |
-//! | `core`, `driver` | the device without threads; its accounts and signals |
+//! | `core`, `driver`, `port` | the device without threads; its accounts and signals |
 //! | `worker`, `stepped` | the two ways to run it |
 //! | `session`, `algorithm`, `kernels/` | keys, names, and the work itself |
-//! | `latency` | how long a request occupies a compute unit |
+//! | `model` | what makes it a modelled device: |
+//! | `latency`, `order`, `fault` | how long a request occupies a compute unit; in which order they complete; what goes wrong |
+//! | `clock`, `timing` | the device's time; where the time of requests goes |
 //! | `config`, `stats`, `request` | what goes in and comes out |
 //! | `sync`, `models` | the standard library or loom; the interleavings that loom checks |
 //!
@@ -64,19 +66,24 @@ compile_error!("device-sim runs on Linux only");
 mod admin;
 mod algorithm;
 mod cell;
+mod clock;
 mod config;
 mod core;
 mod device;
 mod doorbell;
 mod driver;
 mod entry;
+mod fault;
 pub mod fork;
 mod interrupt;
 mod kernels;
 mod latency;
+mod model;
 #[cfg(all(test, loom))]
 mod models;
+mod order;
 mod pair;
+mod port;
 mod queue_pair;
 mod request;
 mod ring;
@@ -85,15 +92,19 @@ mod slots;
 mod stats;
 mod stepped;
 mod sync;
+mod timing;
 mod worker;
 
 pub use cell::{Ticket, TicketState, WakeState};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Preset};
 pub use device::{Device, OpenError};
+pub use fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
 pub use interrupt::Interrupt;
 pub use kernels::StreamState;
 pub use latency::{LatencyDist, UnknownDist};
+pub use order::CompletionOrder;
 pub use queue_pair::{Completion, Delivery, QueuePair, Refused, RefusedReason, Remote};
 pub use request::{Iv, Operation, Part, Request, Status, Tag};
 pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};
-pub use stats::{DeviceStats, QueuePairStats};
+pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};
+pub use timing::{Histogram, Timing, Timings};

@@ -14,8 +14,8 @@ use loom::thread;
 use crate::cell::{Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState};
 use crate::device::one_pair;
 use crate::doorbell::Doorbell;
-use crate::driver::Signals;
 use crate::entry::Announce;
+use crate::port::Signals;
 use crate::queue_pair::{Delivery, QueuePair, Refused, RefusedReason};
 use crate::request::{Operation, Request, Status};
 use crate::ring::ring;
@@ -358,6 +358,28 @@ fn wake_word_replaced_by_two() {
         assert!(other.join().unwrap());
         send(&slab, ticket);
         assert_eq!((old.calls(), new.calls() + newer.calls()), (0, 1));
+    });
+}
+
+/// A spurious wake copies the waker while the request is taken back: the copy is of a waker that was there, and the
+/// cell's own goes with the request.
+#[test]
+fn wake_word_copied_against_released() {
+    model(|| {
+        let (slab, mut cells) = Slab::new();
+        let count = Arc::new(Count::default());
+        let ticket = slab.place(cells.get(), request(1), count.arm(), Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.copy_waker(ticket).map(|copy| copy.wake_by_ref()).is_some())
+        };
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, Remains { cancelled, waker, .. }) = take(&slab, held);
+        assert!(cancelled);
+        drop(waker);
+        let copied = device.join().unwrap();
+        assert_eq!((count.calls(), Arc::strong_count(&count)), (usize::from(copied), 1));
     });
 }
 

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::cell::{Held, Origin, Remains, Slab, Ticket};
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::doorbell::Doorbell;
+use crate::entry::Announce;
+use crate::fault::{self, Armed, FaultKind, Occasion};
 use crate::fork;
 use crate::interrupt::Interrupts;
 use crate::queue_pair::RefusedReason;
-use crate::request::Request;
+use crate::request::{Request, Stamp};
 use crate::ring::View;
 use crate::slots::Slots;
-use crate::stats::{Counters, QueuePairStats};
-use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
+use crate::stats::{Counters, ModelCounters, QueuePairStats};
+use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, fence, lock};
+use crate::timing::{Timer, Timing};
 
 /// Whether the device behind a queue pair works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +40,44 @@ pub(crate) struct Pair {
     pub(crate) completions: View,
     pub(crate) interrupts: Interrupts,
     pub(crate) counters: Counters,
+    pub(crate) clock: Clock,
+    timing: Timing,
+    pub(crate) timer: Timer,
+    busy: Option<Arc<Busy>>,
+}
+
+/// The fault plan's part on the host's side: submissions that are told that the ring is full.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    armed: Mutex<Vec<Armed>>,
+    counters: Arc<ModelCounters>,
+}
+
+impl Busy {
+    /// `None`: the plan has no such fault.
+    pub(crate) fn new(config: &Config, counters: &Arc<ModelCounters>) -> Option<Arc<Self>> {
+        let armed = fault::arm(&config.faults, config.seed, |kind| kind == FaultKind::Busy);
+        let counters = Arc::clone(counters);
+        (!armed.is_empty()).then(|| Arc::new(Self { armed: Mutex::new(armed), counters }))
+    }
+
+    fn hits(&self, request: &Request, now: u64) -> bool {
+        let size = request.buffer.len() as u64;
+        let occasion = Occasion { operation: Some(request.operation), size, now };
+        // All rules are asked: each counts its own occasions.
+        let mut armed = lock(&self.armed);
+        let hits = armed.iter_mut().filter_map(|armed| armed.hits(&occasion).then_some(armed.kind)).count();
+        (0..hits).for_each(|_| self.counters.injected(FaultKind::Busy));
+        hits > 0
+    }
+}
+
+/// What every queue pair of a device shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) timing: Timing,
+    pub(crate) busy: Option<Arc<Busy>>,
 }
 
 impl Pair {
@@ -44,6 +87,7 @@ impl Pair {
         slab: Arc<Slab>,
         doorbell: Arc<Doorbell>,
         completions: View,
+        shared: &Shared,
     ) -> Self {
         Self {
             index,
@@ -55,6 +99,10 @@ impl Pair {
             completions,
             interrupts: Interrupts::default(),
             counters: Counters::default(),
+            clock: shared.clock.clone(),
+            timing: shared.timing,
+            timer: Timer::default(),
+            busy: shared.busy.clone(),
         }
     }
 
@@ -89,6 +137,29 @@ impl Pair {
         }
     }
 
+    /// Whether the fault plan tells this submission that the ring is full.
+    pub(crate) fn is_busy(&self, request: &Request) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.hits(request, self.clock.now()))
+    }
+
+    /// Begins to time submission number `number`, if it is to be.
+    pub(crate) fn stamp(&self, request: &mut Request, number: u64) {
+        if self.timing == Timing::Off {
+            return;
+        }
+        let stamp = || Box::new(Stamp { submitted: self.clock.now(), served: None });
+        request.stamp = self.timing.wants(number).then(stamp);
+    }
+
+    /// The host takes a request that is done: its timing ends.
+    pub(crate) fn note_taken(&self, request: &mut Request) {
+        if let Some(stamp) = request.stamp.take()
+            && let Some(served) = stamp.served
+        {
+            self.timer.note_taken(request.operation, stamp.submitted, served, self.clock.now());
+        }
+    }
+
     /// Calls the waker of a request, if its wake is still armed. What the waker does is its owner's: a panic is
     /// counted and goes no further.
     pub(crate) fn send_wake(&self, ticket: Ticket) {
@@ -99,6 +170,23 @@ impl Pair {
         if let Some(vacant) = self.slab.end_wake(sending) {
             self.slab.put(vacant);
         }
+    }
+
+    /// A wake with nothing behind it: the waker is called by reference, and its one call by value is yet to come.
+    pub(crate) fn send_spurious(&self, ticket: Ticket, announce: Announce) {
+        let shared = &self.counters.shared;
+        let sent = match announce {
+            Announce::Wake => {
+                let Some(waker) = self.slab.copy_waker(ticket) else { return };
+                let panicked = !fenced(|| waker.wake_by_ref());
+                add(&shared.wake_panics, u64::from(panicked));
+                let _ = fenced(|| drop(waker));
+                1
+            }
+            Announce::Reap { .. } => self.interrupts.raise(),
+            Announce::Silent | Announce::Again { .. } => 0,
+        };
+        add(&shared.wakes_spurious, sent);
     }
 
     /// After slots were freed on the host's side: has the device look, if somebody waits for one.
@@ -124,8 +212,11 @@ impl Pair {
 
     /// Takes the payload, settles, and gives the cell back from any thread.
     pub(crate) fn take(&self, mut held: Held) -> Request {
-        let request = self.slab.unload(&mut held);
+        let mut request = self.slab.unload(&mut held);
         let from = held.from;
+        if from == Origin::Done {
+            self.note_taken(&mut request);
+        }
         let Remains { vacant, cancelled, waker } = self.slab.let_go(held);
         if let Some(vacant) = vacant {
             self.slab.put(vacant);
@@ -159,8 +250,13 @@ impl Pair {
 }
 
 /// Calls a waker; `false`: it panicked.
-fn call(waker: Waker) -> bool {
-    match catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+pub(crate) fn call(waker: Waker) -> bool {
+    fenced(|| waker.wake())
+}
+
+/// Runs what is anybody's code; `false`: it panicked.
+fn fenced(f: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(f)) {
         Ok(()) => true,
         Err(payload) => {
             // Dropping a foreign payload could panic once more.

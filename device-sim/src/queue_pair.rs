@@ -23,19 +23,20 @@ use std::task::Waker;
 use crate::cell::{Allocator, Arm, Held, Hold, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::entry::{Announce, pack, unpack};
 use crate::interrupt::Interrupt;
-use crate::pair::{Life, Pair, add};
+use crate::pair::{Life, Pair};
 use crate::request::{Request, Status};
 use crate::ring::{Consumer, Producer};
 use crate::stats::QueuePairStats;
-use crate::sync::{be_patient, bump};
+use crate::sync::{Ordering, be_patient, bump};
 
 /// How the end of a request is announced.
 #[derive(Clone, Debug)]
 pub enum Delivery {
     /// Not at all: the caller asks [`Remote::state`]. The slot is free when the request is done.
     Silent,
-    /// The waker is called once, after the request is done, on the thread that finishes it. The slot is free when the
-    /// request is done.
+    /// The waker is called once ([`Waker::wake`], which uses it up), after the request is done, on the thread that
+    /// finishes it. The slot is free when the request is done. A device with a fault
+    /// [`SpuriousWake`](crate::FaultKind::SpuriousWake) calls it before that too, by [`Waker::wake_by_ref`].
     Wake(Waker),
     /// A [`Completion`] is left for [`QueuePair::reap`]. The slot is free when it was reaped.
     Reap {
@@ -55,7 +56,7 @@ impl Delivery {
 
     fn join(announce: Announce, waker: Option<Waker>) -> Self {
         match (announce, waker) {
-            (Announce::Reap { owner }, _) => Self::Reap { owner },
+            (Announce::Reap { owner } | Announce::Again { owner }, _) => Self::Reap { owner },
             (_, Some(waker)) => Self::Wake(waker),
             _ => Self::Silent,
         }
@@ -141,7 +142,7 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err(Refused { reason, request, delivery });
         }
-        if !pair.slots.take(&pair.slab) {
+        if pair.is_busy(&request) || !pair.slots.take(&pair.slab) {
             bump(&pair.counters.host.full, 1);
             return Err(Refused { reason: RefusedReason::Full, request, delivery });
         }
@@ -158,12 +159,13 @@ impl QueuePair {
     /// # Errors
     ///
     /// [`Refused`] with the request when the device is dead or closed.
-    pub fn park(&mut self, request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+    pub fn park(&mut self, mut request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
             return Err(Refused { reason, request, delivery });
         }
         let (arm, announce) = delivery.split();
+        pair.stamp(&mut request, pair.counters.host.parked.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
         bump(&pair.counters.host.parked, 1);
         pair.slots.join(ticket, announce, &pair.slab);
@@ -186,7 +188,8 @@ impl QueuePair {
     pub fn take(&mut self, ticket: Ticket) -> Option<(Request, Status)> {
         let pair = &*self.remote.pair;
         let (mut held, status) = pair.slab.hold_done(ticket)?;
-        let request = pair.slab.unload(&mut held);
+        let mut request = pair.slab.unload(&mut held);
+        pair.note_taken(&mut request);
         let (cancelled, waker) = self.recycle(held);
         self.remote.pair.count_cancelled(cancelled);
         drop(waker);
@@ -200,11 +203,10 @@ impl QueuePair {
         if pair.forked() {
             return 0;
         }
-        let mut reaping = Reaping { pair, completions: &mut self.completions, popped: 0 };
+        let mut reaping = Reaping { pair, completions: &mut self.completions, popped: 0, slots: 0 };
         let mut given = 0;
         while given < max {
-            let Some(entry) = reaping.pop() else { break };
-            let (ticket, announce) = unpack(entry, &pair.slab);
+            let Some((ticket, announce)) = reaping.pop() else { break };
             let (Some(user_data), Announce::Reap { owner }) = (pair.slab.reap(ticket), announce) else {
                 continue;
             };
@@ -225,9 +227,10 @@ impl QueuePair {
     }
 
     /// Has a slot: places the request, shows the entry, rings.
-    fn enqueue(&mut self, request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
+    fn enqueue(&mut self, mut request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.split();
+        pair.stamp(&mut request, pair.counters.host.submitted.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Queued);
         bump(&pair.counters.host.submitted, 1);
         assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
@@ -269,13 +272,15 @@ struct Reaping<'a> {
     pair: &'a Pair,
     completions: &'a mut Consumer,
     popped: u64,
+    slots: u64,
 }
 
 impl Reaping<'_> {
-    fn pop(&mut self) -> Option<[u64; 2]> {
-        let entry = self.completions.pop()?;
+    fn pop(&mut self) -> Option<(Ticket, Announce)> {
+        let (ticket, announce) = unpack(self.completions.pop()?, &self.pair.slab);
         self.popped += 1;
-        Some(entry)
+        self.slots += u64::from(matches!(announce, Announce::Reap { .. }));
+        Some((ticket, announce))
     }
 }
 
@@ -285,7 +290,7 @@ impl Drop for Reaping<'_> {
             return;
         }
         self.completions.publish();
-        self.pair.slots.reaped(self.popped);
+        self.pair.slots.reaped(self.slots);
         self.pair.slots_were_freed();
     }
 }
@@ -315,14 +320,19 @@ impl Remote {
     /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is
     /// being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or coming.
     pub fn cancel_wake(&self, ticket: Ticket) -> bool {
-        match self.pair.slab.cancel_wake(ticket) {
-            WakeState::Armed => {
-                add(&self.pair.counters.shared.wakes_cancelled, 1);
-                true
-            }
-            WakeState::Idle | WakeState::Cancelled => true,
-            WakeState::Sending | WakeState::Sent | WakeState::Stale => false,
-        }
+        matches!(self.cancel(ticket), WakeState::Armed | WakeState::Idle | WakeState::Cancelled)
+    }
+
+    /// Cancels the wake of a request on behalf of somebody who announces it in the device's place: `true` for the one
+    /// call that cancelled it, and only for that.
+    pub fn take_over_wake(&self, ticket: Ticket) -> bool {
+        self.cancel(ticket) == WakeState::Armed
+    }
+
+    fn cancel(&self, ticket: Ticket) -> WakeState {
+        let found = self.pair.slab.cancel_wake(ticket);
+        self.pair.count_cancelled(found == WakeState::Armed);
+        found
     }
 
     /// Has another waker called in place of the one that the request carries. `false`: it carries none (under polling

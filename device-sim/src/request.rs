@@ -25,6 +25,19 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All there are, in the order of [`Operation::number`].
+    pub const ALL: [Self; 4] = [Self::Encrypt, Self::Decrypt, Self::Digest, Self::Mac];
+
+    /// The operation's place in [`Operation::ALL`].
+    pub const fn number(self) -> usize {
+        match self {
+            Self::Encrypt => 0,
+            Self::Decrypt => 1,
+            Self::Digest => 2,
+            Self::Mac => 3,
+        }
+    }
+
     /// The name used in statistics, configuration and reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -118,6 +131,18 @@ impl Tag {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+
+    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..usize::from(self.len)]
+    }
+
+    /// Forgets all but the first `len` bytes.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        if let Some(rest) = self.as_bytes_mut().get_mut(len..) {
+            rest.zeroize();
+            self.len = u8::try_from(len).unwrap_or(self.len);
+        }
+    }
 }
 
 impl Default for Tag {
@@ -169,6 +194,19 @@ pub struct Request {
     pub state: Option<Box<StreamState>>,
     /// Opaque; comes back unchanged and is what reaping hands out.
     pub user_data: u64,
+    /// Out: how many bytes at the end of the result the device did not deliver. 0, unless it fails in that way
+    /// ([`FaultKind::Short`](crate::FaultKind::Short)), which its status does not say.
+    pub residue: usize,
+    /// Where the request is timed.
+    pub(crate) stamp: Option<Box<Stamp>>,
+}
+
+/// When a timed request was submitted, and when its service ended, in nanoseconds since its device was opened.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    pub(crate) submitted: u64,
+    /// `None`: it was never served.
+    pub(crate) served: Option<u64>,
 }
 
 impl Request {
@@ -185,6 +223,8 @@ impl Request {
             tag: Tag::default(),
             state: None,
             user_data: 0,
+            residue: 0,
+            stamp: None,
         }
     }
 
@@ -238,6 +278,21 @@ pub enum Status {
 }
 
 impl Status {
+    /// The name used in configuration and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::AuthFailed => "auth_failed",
+            Self::InvalidSession => "invalid_session",
+            Self::InvalidArgs => "invalid_args",
+            Self::Unsupported => "unsupported",
+            Self::DeviceError => "device_error",
+            Self::Reset => "reset",
+            Self::DeviceDead => "device_dead",
+            Self::Closed => "closed",
+        }
+    }
+
     /// The status with this number, as stored in a claim word.
     pub(crate) const fn from_code(code: u8) -> Self {
         match code {

@@ -21,8 +21,9 @@ use crate::kernels::ecb::Ecb;
 use crate::kernels::gcm::Gcm;
 use crate::kernels::hash::Hashing;
 use crate::kernels::hmac::Keyed;
+use crate::kernels::lanes::Lane;
 use crate::kernels::xts::Xts;
-use crate::kernels::{BLOCK, run};
+use crate::kernels::{BLOCK, Kernel, run};
 use crate::request::{Request, Status};
 
 /// Names a session of one device; stale ids are refused with [`Status::InvalidSession`].
@@ -96,6 +97,18 @@ macro_rules! kernels {
             fn run(&self, algorithm: Algorithm, request: &mut Request) -> Status {
                 match self {
                     $(Self::$variant(kernel) => run(kernel, algorithm, request)),+
+                }
+            }
+
+            fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
+                match self {
+                    $(Self::$variant(kernel) => kernel.lane(request)),+
+                }
+            }
+
+            fn run_lanes(&self, lanes: &mut [Lane]) {
+                match self {
+                    $(Self::$variant(kernel) => kernel.run_lanes(lanes)),+
                 }
             }
         }
@@ -243,6 +256,17 @@ impl Session {
     /// (also one of the wrong length) or the padding is wrong; the text is wiped and empty.
     pub fn execute(&self, request: &mut Request) -> Status {
         self.kernel.run(self.algorithm, request)
+    }
+
+    /// Starts a request that is quicker together with others of this session, and is to be ended by
+    /// [`Session::run_lanes`] and [`Lane::put_back`]. `None`: [`Session::execute`] it.
+    pub(crate) fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
+        self.kernel.lane(request)
+    }
+
+    /// Does the work of all lanes that were started here.
+    pub(crate) fn run_lanes(&self, lanes: &mut [Lane]) {
+        self.kernel.run_lanes(lanes);
     }
 }
 

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
 use crate::doorbell::Doorbell;
-use crate::driver::{Driver, Signals};
+use crate::driver::Driver;
 use crate::pair::Pair;
+use crate::port::Signals;
 use crate::sync::spin_loop;
 
-/// How long before a request is due the worker stops trusting the timer and watches the clock, in nanoseconds.
-const WATCH_NSEC: u64 = 20_000;
 /// Looks at the rings before going to sleep; the most take about as long as being woken again.
 const MAX_SPIN: u32 = 512;
 const MIN_SPIN: u32 = 8;
@@ -32,19 +32,20 @@ pub(crate) struct Worker {
     driver: Driver,
     pairs: Vec<Arc<Pair>>,
     doorbell: Arc<Doorbell>,
-    opened: Instant,
     spin: Spin,
+    /// How long before a request is due the worker stops trusting the timer and watches the clock, in nanoseconds.
+    watch_nsec: u64,
 }
 
 impl Worker {
-    /// `pairs` are all those of the device; `opened` is the zero of its clock.
+    /// `pairs` are all those of the device.
     pub(crate) fn new(
         driver: Driver,
         pairs: Vec<Arc<Pair>>,
         doorbell: Arc<Doorbell>,
-        opened: Instant,
+        config: &Config,
     ) -> Self {
-        Self { driver, pairs, doorbell, opened, spin: Spin::new() }
+        Self { driver, pairs, doorbell, spin: Spin::new(), watch_nsec: config.spin_nsec }
     }
 
     /// Runs until told to stop.
@@ -67,20 +68,16 @@ impl Worker {
 
     /// Nanoseconds since the device was opened; an ideal device never asks the clock.
     fn now(&self) -> u64 {
-        if self.driver.is_modelled() {
-            u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX)
-        } else {
-            0
-        }
+        if self.driver.is_modelled() { self.pairs[0].clock.now() } else { 0 }
     }
 
     fn idle(&mut self) {
         let timeout = self.driver.next_due().map(|due| due.saturating_sub(self.now()));
         match timeout {
-            Some(nsec) if nsec <= WATCH_NSEC => self.watch(nsec),
+            Some(nsec) if nsec <= self.watch_nsec => self.watch(nsec),
             _ if self.spin.found(|| self.driver.has_work()) => {}
             _ => {
-                let timeout = timeout.map(|nsec| Duration::from_nanos(nsec - WATCH_NSEC));
+                let timeout = timeout.map(|nsec| Duration::from_nanos(nsec - self.watch_nsec));
                 let asleep = Instant::now();
                 self.doorbell.sleep(timeout, || self.driver.has_work());
                 self.spin.learn(asleep.elapsed());

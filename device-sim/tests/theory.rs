@@ -2,7 +2,13 @@
 //!
 //! Poisson arrivals at load rho on c compute units. Exponential service: the mean wait is Erlang C's. Constant service
 //! on one unit: half of what exponential service gives (Pollaczek and Khinchine). And Little's law for all.
+//!
+//! Waits hang together the longer, the higher the load: the standard error of the mean of a million waits at load 0.9
+//! is 2 %, so there four million are made, in four runs of a seed each. On sixteen units at load 0.5 hardly one in a
+//! hundred waits at all, and a million waits have a standard error of 5 %: sixteen million.
+#![cfg(not(loom))]
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
@@ -15,102 +21,109 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Mean service time, in nanoseconds.
-const SERVICE: u32 = 10_000;
-const REQUESTS: u32 = 400_000;
+const SERVICE: u32 = 100_000;
+const REQUESTS: u32 = 1_000_000;
 
-/// Notes the device's time when it is woken.
-struct Stamp {
-    device: Arc<Device>,
-    done: Arc<AtomicU64>,
-    at: AtomicU64,
-}
-
-impl Wake for Stamp {
-    fn wake(self: Arc<Self>) {
-        self.at.store(nanos(self.device.now()), Ordering::Relaxed);
-        self.done.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap()
-}
-
-/// A run: what it measured, in nanoseconds and requests.
-struct Run {
-    mean_wait: f64,
+/// What a run has measured: means, in nanoseconds and requests.
+#[derive(Clone, Copy, Default)]
+struct Means {
+    wait: f64,
+    sojourn: f64,
     /// Requests that an arrival finds in the system: for Poisson arrivals, the mean over time.
-    mean_present: f64,
-    mean_sojourn: f64,
+    present: f64,
     arrivals_per_nsec: f64,
 }
 
+/// Counts those that are done.
+#[derive(Default)]
+struct Done(AtomicU64);
+
+impl Wake for Done {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Arrivals at a device, one after the other.
 struct Generator {
-    device: Arc<Device>,
+    device: Device,
     pair: QueuePair,
     session: SessionId,
     random: ChaCha8Rng,
     mean_gap: f64,
+    /// When the next one arrives.
     due: f64,
-    done: Arc<AtomicU64>,
+    /// Not yet taken, in order of arrival; some of them are done.
+    live: VecDeque<Ticket>,
+    arrived: u64,
+    done: Arc<Done>,
+    found: u64,
 }
 
 impl Generator {
-    fn new(dist: &str, units: u32, load: f64) -> Self {
+    fn new(dist: &str, units: u32, load: f64, seed: u64) -> Self {
         let config = format!(
-            "queue_pairs=1;depth=262144;compute_units={units};completion_nsec={SERVICE};latency_dist={dist};seed=11"
+            "queue_pairs=1;depth=262144;compute_units={units};completion_nsec={SERVICE};latency_dist={dist};\
+             timing=all;seed={seed}"
         );
-        let device = Arc::new(Device::stepped(&Config::parse(&config).unwrap()).unwrap());
+        let device = Device::stepped(&Config::parse(&config).unwrap()).unwrap();
         let pair = device.take_queue_pairs().remove(0);
         let session = device.create_session(Session::hash(Hash::Sha256).unwrap());
         let mean_gap = f64::from(SERVICE) / (load * f64::from(units));
-        let (random, done) = (ChaCha8Rng::seed_from_u64(5), Arc::default());
-        Self { device, pair, session, random, mean_gap, due: 0.0, done }
+        let random = ChaCha8Rng::seed_from_u64(!seed);
+        let (live, done) = (VecDeque::new(), Arc::default());
+        Self { device, pair, session, random, mean_gap, due: 0.0, live, arrived: 0, done, found: 0 }
     }
 
     /// Goes on to the next arrival; everything that is due before it happens on the way.
-    fn next_arrival(&mut self) -> u64 {
-        let unit = f64::from(self.random.next_u32()) / f64::from(u32::MAX).mul_add(1.0, 1.0);
+    fn next_arrival(&mut self) {
+        let unit = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         self.due -= self.mean_gap * (1.0 - unit).ln();
-        let wait = (self.due - nanos(self.device.now()) as f64).max(0.0);
-        self.device.advance(Duration::from_secs_f64(wait / 1e9));
-        nanos(self.device.now())
+        let wait = self.due - self.device.now().as_nanos() as f64;
+        self.device.advance(Duration::from_secs_f64(wait.max(0.0) / 1e9));
     }
 
-    fn submit(&mut self) -> (Ticket, Arc<Stamp>) {
-        let (device, done) = (Arc::clone(&self.device), Arc::clone(&self.done));
-        let stamp = Arc::new(Stamp { device, done, at: AtomicU64::new(0) });
+    fn arrive(&mut self) {
+        self.next_arrival();
+        self.found += self.arrived - self.done.0.load(Ordering::Relaxed);
+        self.arrived += 1;
         let request = Request::new(self.session, Operation::Digest, Vec::new());
-        let waker = Waker::from(Arc::clone(&stamp));
-        let ticket = self.pair.submit(request, Delivery::Wake(waker)).expect("deep enough");
+        let ticket = self.pair.submit(request, Delivery::Wake(Waker::from(Arc::clone(&self.done))));
+        let ticket = ticket.expect("deep enough");
         // The device meets it now, not at the next arrival.
         self.device.advance(Duration::ZERO);
-        (ticket, stamp)
+        self.live.push_back(ticket);
+        self.take_done();
     }
 
-    fn run(mut self) -> Run {
-        let mut arrivals = Vec::new();
-        let mut found = 0;
-        for _ in 0..REQUESTS {
-            let arrived = self.next_arrival();
-            found += arrivals.len() as u64 - self.done.load(Ordering::Relaxed);
-            arrivals.push((arrived, self.submit()));
-        }
-        self.device.run_until_idle();
-        let end = nanos(self.device.now()) as f64;
-        let mut sojourn = 0.0;
-        for (arrived, (ticket, stamp)) in arrivals {
-            assert_eq!(self.pair.take(ticket).unwrap().1, Status::Ok);
-            sojourn += (stamp.at.load(Ordering::Relaxed) - arrived) as f64;
-        }
-        let requests = f64::from(REQUESTS);
-        Run {
-            mean_wait: sojourn / requests - f64::from(SERVICE),
-            mean_present: found as f64 / requests,
-            mean_sojourn: sojourn / requests,
-            arrivals_per_nsec: requests / end,
+    fn take_done(&mut self) {
+        while let Some((_, status)) = self.live.front().and_then(|ticket| self.pair.take(*ticket)) {
+            assert_eq!(status, Status::Ok);
+            self.live.pop_front();
         }
     }
+
+    fn run(mut self) -> Means {
+        (0..REQUESTS).for_each(|_| self.arrive());
+        let requests = f64::from(REQUESTS);
+        let arrivals_per_nsec = requests / self.device.now().as_nanos() as f64;
+        self.device.run_until_idle();
+        self.take_done();
+        let stats = self.device.stats();
+        assert_eq!((stats.timings.queue.count(), stats.total.in_flight), (REQUESTS.into(), 0));
+        assert_eq!(stats.total.imbalances(), Vec::<String>::new());
+        // A stepped device ends requests exactly when they are due, so queue and service are all of it.
+        assert_eq!(stats.completion_error.max(), 0);
+        let wait = stats.timings.queue.mean();
+        let sojourn = wait + stats.timings.service.mean();
+        Means { wait, sojourn, present: self.found as f64 / requests, arrivals_per_nsec }
+    }
+}
+
+/// The mean wait over so many runs.
+fn mean_wait(dist: &str, units: u32, load: f64, runs: u32) -> f64 {
+    let waits = (0..runs).map(|run| Generator::new(dist, units, load, u64::from(run) + 1).run().wait);
+    waits.sum::<f64>() / f64::from(runs)
 }
 
 /// The mean wait with exponential service (Erlang 1917), in units of the mean service time.
@@ -127,33 +140,49 @@ fn erlang_c(units: u32, load: f64) -> f64 {
 #[track_caller]
 fn assert_within(percent: f64, found: f64, expected: f64, what: &str) {
     let off = 100.0 * (found / expected - 1.0);
-    assert!(off.abs() <= percent, "{what}: {found:.1}, not {expected:.1} ({off:+.2} %)");
+    println!("{what}: {found:.2}, theory {expected:.2} ({off:+.2} %)");
+    assert!(off.abs() <= percent, "{what}: {found:.2}, not {expected:.2} ({off:+.2} %)");
 }
 
-#[test]
-fn exponential_service_waits_as_erlang_c_says() {
-    // About three standard errors of a run: waits hang together the longer, the higher the load.
-    for (units, load, percent) in
-        [(1, 0.5, 3.0), (1, 0.7, 3.0), (4, 0.7, 3.0), (4, 0.9, 10.0), (16, 0.9, 10.0)]
-    {
-        let run = Generator::new("exponential", units, load).run();
+fn exponential_service_on(units: u32) {
+    let rare = if units == 16 { 16 } else { 1 };
+    for (load, runs) in [(0.5, rare), (0.7, 1), (0.9, 4)] {
+        let found = mean_wait("exponential", units, load, runs);
         let expected = erlang_c(units, load) * f64::from(SERVICE);
-        assert_within(percent, run.mean_wait, expected, &format!("M/M/{units} at {load}"));
+        assert_within(3.0, found, expected, &format!("M/M/{units} at {load}"));
     }
 }
 
 #[test]
+fn exponential_service_on_one_unit_waits_as_erlang_c_says() {
+    exponential_service_on(1);
+}
+
+#[test]
+fn exponential_service_on_four_units_waits_as_erlang_c_says() {
+    exponential_service_on(4);
+}
+
+#[test]
+fn exponential_service_on_sixteen_units_waits_as_erlang_c_says() {
+    exponential_service_on(16);
+}
+
+#[test]
 fn constant_service_on_one_unit_waits_half_as_long() {
-    for load in [0.5, 0.7] {
-        let run = Generator::new("constant", 1, load).run();
+    for (load, runs) in [(0.5, 1), (0.7, 1), (0.9, 4)] {
         let expected = load / (2.0 * (1.0 - load)) * f64::from(SERVICE);
-        assert_within(3.0, run.mean_wait, expected, &format!("M/D/1 at {load}"));
+        let found = mean_wait("constant", 1, load, runs);
+        assert_within(3.0, found, expected, &format!("M/D/1 at {load}"));
     }
 }
 
 #[test]
 fn littles_law_holds() {
-    let run = Generator::new("lognormal:100", 4, 0.8).run();
-    let expected = run.arrivals_per_nsec * run.mean_sojourn;
-    assert_within(1.0, run.mean_present, expected, "L = lambda W");
+    for (dist, units, load) in [("lognormal:100", 4, 0.8), ("exponential", 1, 0.7), ("bimodal:1000", 16, 0.9)]
+    {
+        let means = Generator::new(dist, units, load, 1).run();
+        let expected = means.arrivals_per_nsec * means.sojourn;
+        assert_within(1.0, means.present, expected, &format!("L = lambda W, {dist}"));
+    }
 }

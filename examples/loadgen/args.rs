@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
-use device_sim::Algorithm;
+use device_sim::{Algorithm, Preset};
+use simaccel::EngineStats;
 
 use crate::alg;
 use crate::failure::Failure;
@@ -50,6 +51,13 @@ pub(crate) struct Options {
     /// Seed of all generated data
     #[arg(long, value_name = "NUMBER", value_parser = parse_seed, allow_hyphen_values = true, default_value = "1")]
     pub(crate) seed: u64,
+    /// Failed operations are what is asked for: they are reported, and do not make the exit code 1; nor do wrong results
+    /// where the device is told to corrupt them
+    #[arg(long)]
+    pub(crate) expect_errors: bool,
+    /// The engine's statistics too: in a text report those of the last row, behind it; in a JSON report in each row
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) stats: Option<StatsFormat>,
     /// What the report looks like
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output_format: Format,
@@ -113,6 +121,15 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How the engine's statistics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatsFormat {
+    /// One JSON object
+    Json,
+    /// Prometheus' text exposition format
+    Prometheus,
+}
+
 /// What the command line says.
 pub(crate) enum Parsed {
     /// Help or version, to print.
@@ -148,13 +165,28 @@ fn condense(kind: ErrorKind, rendered: &str) -> String {
 fn help_tail() -> String {
     format!(
         "Algorithms: {}.\n\n\
-         CONFIG is key=value;key=value. Device: queue_pairs, depth, workers, compute_units, completion_nsec, seed. \
-         Engine: fallback, offload_threshold, fault.\n\n\
+         CONFIG is key=value;key=value; docs/configuration.md explains it.\n\
+         Device: {}.\n\
+         Engine: {}.\n\
+         Faults: fault=KIND:FIELD=VALUE,..., repeatable, with KIND {}.\n\
+         Presets: {}. The report names every number of the device.\n\n\
          The report goes to standard output; with --input to standard error, but for JSON with a cipher.\n\
-         Exit code: 0 when all went well; 1 for a mismatch, an error of an operation, a bad tag or padding; 2 for \
-         an option, an input or an output that cannot be used.",
-        alg::names().join(", ")
+         Exit code: 0 when all went well; 1 for a mismatch, an error of an operation (see --expect-errors), a bad tag or \
+         padding; 2 for an option, an input or an output that cannot be used.",
+        alg::names().join(", "),
+        device_sim::Config::KEYS,
+        simaccel::Config::KEYS,
+        EngineStats::default().faults().map(|(kind, _)| kind).collect::<Vec<_>>().join(", "),
+        Preset::ALL.map(numbers).join(", "),
     )
+}
+
+/// A preset, and what it changes.
+fn numbers(preset: Preset) -> String {
+    let (ideal, changed) = (Preset::Ideal.config().to_string(), preset.config().to_string());
+    let pairs = changed.split(';').zip(ideal.split(';'));
+    let numbers: Vec<&str> = pairs.filter(|(new, old)| new != old).map(|(new, _)| new).collect();
+    if numbers.is_empty() { preset.to_string() } else { format!("{preset} ({})", numbers.join(";")) }
 }
 
 fn parse_jobs(text: &str) -> Result<usize, String> {

@@ -33,8 +33,8 @@ pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
         report.rows.push(row);
         first_error = first_error.or(error);
     }
-    report.print(plan.format)?;
-    report::verdict(&report.rows, first_error)
+    report.print(plan.output)?;
+    report::verdict(&report.rows, plan.expected, first_error)
 }
 
 fn run_row(
@@ -60,7 +60,7 @@ fn run_row(
     run.run_through()?;
     let meter = run.meter;
     engine.device().drain();
-    let row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, &engine.stats());
+    let row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, engine.stats());
     Ok((row, meter.first_error))
 }
 
@@ -120,7 +120,7 @@ impl Run<'_> {
         let Some(mut lane) = self.workload.idle.pop_front() else { return Ok(()) };
         let session = Rc::clone(&self.session);
         self.outstanding += 1;
-        self.asked[slot] = Instant::now();
+        self.asked[slot] = self.meter.ask();
         self.crew.start(slot, move || {
             let result = session.run(&mut lane);
             (lane, result)

@@ -21,6 +21,7 @@ mod file;
 mod limits;
 mod load;
 mod meter;
+mod model;
 mod modes;
 mod plan;
 mod progress;

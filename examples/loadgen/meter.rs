@@ -18,6 +18,9 @@ pub(crate) struct Meter {
     pub(crate) bytes: u64,
     pub(crate) errors: u64,
     pub(crate) mismatches: u64,
+    /// All latencies together.
+    waited: Duration,
+    crowd: Crowd,
     pub(crate) first_error: Option<Error>,
 }
 
@@ -34,6 +37,8 @@ impl Meter {
             bytes: 0,
             errors: 0,
             mismatches: 0,
+            waited: Duration::ZERO,
+            crowd: Crowd { in_flight: 0, since: now, area: 0.0 },
             first_error: None,
         })
     }
@@ -41,7 +46,15 @@ impl Meter {
     /// The clock runs from here.
     pub(crate) fn start(&mut self) -> Instant {
         self.started = Instant::now();
+        self.crowd.since = self.started;
         self.started
+    }
+
+    /// An operation is asked for, from here on. Returns the time.
+    pub(crate) fn ask(&mut self) -> Instant {
+        let now = Instant::now();
+        self.crowd.change(now, 1);
+        now
     }
 
     /// Whether less than `time` had passed at `now`.
@@ -55,6 +68,8 @@ impl Meter {
         self.ended = Instant::now();
         self.ops += 1;
         self.bytes += bytes as u64;
+        self.crowd.change(self.ended, -1);
+        self.waited += self.ended.duration_since(asked);
         let nanos = self.ended.duration_since(asked).as_nanos();
         self.latencies.saturating_record(u64::try_from(nanos).unwrap_or(LONGEST));
         if let Err(error) = result {
@@ -69,10 +84,32 @@ impl Meter {
         self.ended.duration_since(self.started)
     }
 
+    /// Little's law: how many operations were in flight on average, counted as they came and went; and their rate times
+    /// their mean latency, each measured on its own. The two are equal when none was lost and none counted twice.
+    pub(crate) fn littles_law(&self) -> (f64, f64) {
+        let elapsed = self.elapsed().as_secs_f64().max(1e-9);
+        (self.crowd.area / elapsed, self.waited.as_secs_f64() / elapsed)
+    }
+
     /// The latency that this share of the operations did not exceed, in microseconds.
     pub(crate) fn latency_us(&self, quantile: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "an hour in nanoseconds is below 2^53")]
         let nanos = self.latencies.value_at_quantile(quantile) as f64;
         nanos / 1000.0
+    }
+}
+
+/// How many are in flight, and for how long: the area under their number over time, in seconds.
+struct Crowd {
+    in_flight: i32,
+    since: Instant,
+    area: f64,
+}
+
+impl Crowd {
+    fn change(&mut self, now: Instant, by: i32) {
+        self.area += f64::from(self.in_flight) * now.duration_since(self.since).as_secs_f64();
+        self.in_flight += by;
+        self.since = now;
     }
 }

@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use device_sim::{Algorithm, Cipher};
+use device_sim::{Algorithm, Cipher, FaultKind};
 use simaccel::{Config, DeliveryMode};
 
 use crate::alg::{self, Shape};
-use crate::args::{Format, Mode, Options};
+use crate::args::{Format, Mode, Options, StatsFormat};
 use crate::failure::Failure;
 use crate::units::short_size;
 
@@ -45,7 +45,8 @@ pub(crate) struct Load {
     pub(crate) jobs: usize,
     pub(crate) limit: Limit,
     pub(crate) seed: u64,
-    pub(crate) format: Format,
+    pub(crate) output: Output,
+    pub(crate) expected: Expected,
     /// The configuration that the report names.
     pub(crate) device: Config,
     pub(crate) rows: Vec<(Mode, Config)>,
@@ -66,7 +67,21 @@ pub(crate) struct File {
     pub(crate) mode: Mode,
     pub(crate) device: Config,
     pub(crate) seed: u64,
+    pub(crate) output_as: Output,
+}
+
+/// What is written at the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
     pub(crate) format: Format,
+    pub(crate) stats: Option<StatsFormat>,
+}
+
+/// What may go wrong without failing the run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    pub(crate) errors: bool,
+    pub(crate) mismatches: bool,
 }
 
 impl Plan {
@@ -92,16 +107,27 @@ impl Options {
         let size = self.size.unwrap_or(4 << 10);
         check_message(algorithm, size)?;
         let device = device(self.device.as_deref().unwrap_or(""), self.mode)?;
+        let corrupts = |fault: &device_sim::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
+        let mismatches = self.expect_errors && device.device().faults.iter().any(corrupts);
         Ok(Load {
             algorithm,
             size,
             jobs: jobs(self.jobs, 64, size, if alg::gives_text(algorithm) { 3 } else { 1 })?,
             limit: self.limit()?,
             seed: self.seed,
-            format: self.output_format,
+            output: self.output()?,
+            expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
             device,
         })
+    }
+
+    fn output(&self) -> Result<Output, Failure> {
+        if (self.output_format, self.stats) == (Format::Json, Some(StatsFormat::Prometheus)) {
+            let why = "prometheus is not allowed together with --output-format json, json is";
+            return Err(Failure::option("--stats", why));
+        }
+        Ok(Output { format: self.output_format, stats: self.stats })
     }
 
     fn limit(&self) -> Result<Limit, Failure> {
@@ -131,7 +157,11 @@ impl Options {
         let Some(algorithm) = self.alg else {
             return Err(Failure::option("--alg", "required together with --input"));
         };
-        let load_only = [("--duration", self.duration.is_some()), ("--ops", self.ops.is_some())];
+        let load_only = [
+            ("--duration", self.duration.is_some()),
+            ("--ops", self.ops.is_some()),
+            ("--expect-errors", self.expect_errors),
+        ];
         refuse_given(&load_only, "not allowed together with --input")?;
         let mode = self.mode.unwrap_or(Mode::WakeFd);
         let piece = self.piece(algorithm)?;
@@ -147,7 +177,7 @@ impl Options {
             mode,
             device: delivering(&device(self.device.as_deref().unwrap_or(""), Some(mode))?, mode)?,
             seed: self.seed,
-            format: self.output_format,
+            output_as: self.output()?,
         })
     }
 
@@ -260,7 +290,20 @@ fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
     if config.delivery() == DeliveryMode::Poll && jobs_elsewhere {
         return Err(Failure::option("--device", "delivery=poll is only allowed with --mode poll"));
     }
+    check_that_it_ends(&config)?;
     Ok(config)
+}
+
+/// A request that never ends, or of whose end nobody is told, would hold up the run for ever.
+fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
+    let endless = |fault: &&device_sim::Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::DropWake);
+    match config.device().faults.iter().find(endless) {
+        Some(fault) if config.timeout().is_none() => Err(Failure::option(
+            "--device",
+            format_args!("with fault={fault} a run never ends; it needs timeout_msec=MILLISECONDS, too"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// `device` with the delivery that `mode` needs.

@@ -8,20 +8,29 @@
 //! | `delivery` | `wake`, `poll` | `wake` | how a job learns of its completion: wake fd or callback, or [`Engine::poll`](super::Engine::poll) |
 //! | `fallback` | `on`, `off` | `off` | compute in software when the device fails or cannot be reached; counted |
 //! | `offload_threshold` | bytes, 0 to 2^32 - 1 | 0 | smaller requests are computed in software in the calling thread; counted |
-//! | `fault` | see below, repeatable | none | `fd_fail`: eventfd fails; `nomem`: a submission finds no memory |
+//! | `strict` | `on`, `off` | as it is | the process's strict mode ([`job::set_strict`](crate::job::set_strict)), set when an engine is opened |
+//! | `timeout_msec` | milliseconds, 0 to 3,600,000 | 0 (off) | a request that has not ended within it, or whose wake never comes, is taken back and ends as [`Error::Timeout`](crate::Error::Timeout), within twice the time; counted |
+//! | `max_retries` | 0 to 100 | 0 | a request that the device failed, in a way that another try may mend, is submitted again up to so often; counted |
+//! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`device_sim::FaultKind`]) |
 //!
-//! The device's keys are those of [`device_sim::Config`]. Fields of a `fault`, ANDed: `every=N`, `nth=N`,
-//! `times=N`, `after=N`; for example `fault=fd_fail:nth=3`.
+//! The device's keys are those of [`device_sim::Config`]. When a fault happens is said by the fields of
+//! [`device_sim::Selection`], the same for all kinds: `fault=fd_fail:nth=3`.
+//!
+//! `timeout_msec` goes by the device's clock: the virtual one of a stepped device, where an alarm and no thread is
+//! behind it, the real one of any other, where it costs a thread (`simaccel-watchdog`). Each try of `max_retries` has
+//! its own time, and retries come before `fallback`. Both make the device work out of place, so that the input is
+//! there for another try and to be given back.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use device_sim::ConfigError;
+use device_sim::{ConfigError, Fault};
 
 use super::fault::FaultRule;
 
 /// The engine's own keys.
-const KEYS: &str = "delivery, fallback, offload_threshold, fault";
+const KEYS: &str = "delivery, fallback, offload_threshold, timeout_msec, max_retries, strict";
 
 /// How jobs learn that their requests are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +60,12 @@ fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
     }
 }
 
+/// A whole number of at most `max`.
+fn number(key: &'static str, value: &str, max: u32, allowed: &'static str) -> Result<u32, ConfigError> {
+    let number = value.parse().ok().filter(|number| *number <= max);
+    number.ok_or_else(|| refused(key, value, allowed))
+}
+
 pub(super) fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
     ConfigError::Value { key, value: value.to_owned(), allowed }
 }
@@ -62,10 +77,16 @@ pub struct Config {
     delivery: DeliveryMode,
     fallback: bool,
     offload_threshold: u32,
+    strict: Option<bool>,
+    timeout_msec: u32,
+    max_retries: u32,
     faults: Vec<FaultRule>,
 }
 
 impl Config {
+    /// The engine's own keys, separated by commas; the device's are [`device_sim::Config::KEYS`].
+    pub const KEYS: &str = KEYS;
+
     /// Reads `key=value;key=value` on top of the defaults.
     ///
     /// # Errors
@@ -76,6 +97,7 @@ impl Config {
             let (key, value) = pair?;
             config.set(key, value)?;
         }
+        config.device.validate()?;
         Ok(config)
     }
 
@@ -85,10 +107,18 @@ impl Config {
             "fallback" => self.fallback = switch("fallback", value)?,
             "offload_threshold" => {
                 let allowed = "0 to 4294967295 (bytes)";
-                self.offload_threshold =
-                    value.parse().map_err(|_| refused("offload_threshold", value, allowed))?;
+                self.offload_threshold = number("offload_threshold", value, u32::MAX, allowed)?;
             }
-            "fault" => self.faults.push(FaultRule::parse(value)?),
+            "timeout_msec" => {
+                let allowed = "0 (off) to 3600000 (milliseconds)";
+                self.timeout_msec = number("timeout_msec", value, 3_600_000, allowed)?;
+            }
+            "max_retries" => self.max_retries = number("max_retries", value, 100, "0 to 100")?,
+            "strict" => self.strict = Some(switch("strict", value)?),
+            "fault" => match FaultRule::parse(value)? {
+                Some(rule) => self.faults.push(rule),
+                None => self.device.faults.push(Fault::parse(value)?),
+            },
             _ if self.device.set(key, value)? => {}
             _ => {
                 let known = format!("{}, {KEYS}", device_sim::Config::KEYS);
@@ -118,6 +148,31 @@ impl Config {
         self.offload_threshold
     }
 
+    /// What opening an engine makes of the process's strict mode; `None` leaves it as it is.
+    pub const fn strict(&self) -> Option<bool> {
+        self.strict
+    }
+
+    /// How long a request may take, by the device's clock; `None`: for ever.
+    pub fn timeout(&self) -> Option<Duration> {
+        (self.timeout_msec > 0).then(|| Duration::from_millis(self.timeout_msec.into()))
+    }
+
+    /// How often a request that the device failed is submitted again.
+    pub const fn max_retries(&self) -> u32 {
+        self.max_retries
+    }
+
+    /// Whether the input must outlive the device's work on it: it may be needed again.
+    pub(crate) const fn keeps_input(&self) -> bool {
+        self.fallback || self.timeout_msec > 0 || self.max_retries > 0 || self.device.is_modelled()
+    }
+
+    /// Whether the work may have to be done again, from the state that it began with.
+    pub(crate) const fn may_repeat(&self) -> bool {
+        self.fallback || self.max_retries > 0
+    }
+
     pub(crate) fn faults(&self) -> &[FaultRule] {
         &self.faults
     }
@@ -141,7 +196,11 @@ impl fmt::Display for Config {
         let fallback = if self.fallback { "on" } else { "off" };
         write!(f, "{};delivery={delivery};fallback={fallback}", self.device)?;
         write!(f, ";offload_threshold={}", self.offload_threshold)?;
-        self.faults.iter().try_for_each(|fault| write!(f, ";{fault}"))
+        write!(f, ";timeout_msec={};max_retries={}", self.timeout_msec, self.max_retries)?;
+        if let Some(strict) = self.strict {
+            write!(f, ";strict={}", if strict { "on" } else { "off" })?;
+        }
+        self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }
 }
 
@@ -151,14 +210,28 @@ mod tests {
 
     #[test]
     fn a_configuration_prints_what_parses_back() {
-        let text = " depth = 128 ; delivery=poll;fallback=on;offload_threshold=256;fault=fd_fail:nth=3 ;fault=nomem:every=2 ";
+        let text = " depth = 128 ; delivery=poll;fallback=on;offload_threshold=256;timeout_msec=250;max_retries=3;strict=off;fault=fd_fail:nth=3 ;fault=nomem:every=2 ";
         let config = Config::parse(text).unwrap();
         assert_eq!(
             (config.delivery(), config.fallback(), config.offload_threshold()),
             (DeliveryMode::Poll, true, 256)
         );
+        assert_eq!(config.strict(), Some(false));
+        assert_eq!((config.timeout(), config.max_retries()), (Some(Duration::from_millis(250)), 3));
+        assert_eq!(Config::parse("timeout_msec=0").unwrap().timeout(), None);
         assert_eq!(Config::parse(&config.to_string()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_input_is_kept_wherever_it_may_be_needed_again() {
+        let kept = |text: &str| {
+            let config = Config::parse(text).unwrap();
+            (config.keeps_input(), config.may_repeat())
+        };
+        assert_eq!((kept(""), kept("mbps=100")), ((false, false), (true, false)));
+        assert_eq!((kept("fallback=on"), kept("max_retries=1")), ((true, true), (true, true)));
+        assert_eq!(kept("timeout_msec=1"), (true, false));
     }
 
     #[test]
@@ -168,6 +241,10 @@ mod tests {
             "delivery=pigeon",
             "fallback=maybe",
             "offload_threshold=-1",
+            "strict=very",
+            "timeout_msec=3600001",
+            "timeout_msec=1s",
+            "max_retries=101",
             "depth=65",
             "depth",
             "fault=fire",

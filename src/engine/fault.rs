@@ -1,19 +1,11 @@
-//! Faults of the engine side: a submission that finds no memory, an eventfd that cannot be made.
+//! Faults of the engine's side: a submission that finds no memory, an eventfd that cannot be made.
 //!
-//! Text form, repeatable in a configuration: `fault=KIND:FIELD=VALUE,FIELD=VALUE`. The fields select, ANDed;
-//! they count, so a run repeats exactly.
-//!
-//! | field | meaning | default |
-//! |---|---|---|
-//! | `every` | every Nth attempt (1 = each) | 1 |
-//! | `nth` | only attempt N, counted from 1 | none |
-//! | `times` | at most this often | no limit |
-//! | `after` | not in the first N attempts | 0 |
+//! They are written and selected as the device's are ([`Selection`]): `fault=nomem:every=3`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use device_sim::ConfigError;
+use device_sim::{ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector};
 
 use super::config::refused;
 
@@ -26,140 +18,142 @@ pub(crate) enum FaultKind {
     NoMem,
 }
 
-impl FaultKind {
-    const ALL: [Self; 2] = [Self::FdFail, Self::NoMem];
+const KINDS: &str = "KIND:FIELD=VALUE,... with KIND fd_fail or nomem in the engine, or busy, corrupt, dead, delay, \
+    drop_wake, duplicate, fail, late, reset, short, spurious_wake, stall or timeout in the device";
 
-    const fn name(self) -> &'static str {
+impl FaultKind {
+    pub(crate) const ALL: [Self; 2] = [Self::FdFail, Self::NoMem];
+
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::FdFail => "fd_fail",
             Self::NoMem => "nomem",
         }
     }
+
+    const fn fields(self) -> &'static str {
+        match self {
+            Self::FdFail => {
+                "the fields every, nth, probability, times, after, window (there is no request yet)"
+            }
+            Self::NoMem => Selection::FIELDS,
+        }
+    }
 }
 
-/// One line of the fault plan: what fails, and when.
+/// One rule of the fault plan: what fails, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FaultRule {
     kind: FaultKind,
-    every: u64,
-    nth: Option<u64>,
-    times: Option<u64>,
-    after: u64,
+    selection: Selection,
 }
 
 impl FaultRule {
-    /// Parses the text after `fault=`.
-    pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
+    /// Parses the text after `fault=`. `Ok(None)`: it names a fault of the device.
+    pub(crate) fn parse(text: &str) -> Result<Option<Self>, ConfigError> {
         let refuse = |allowed| refused("fault", text, allowed);
-        let (kind, fields) = text.split_once(':').unwrap_or((text, ""));
-        let kind = FaultKind::ALL
-            .into_iter()
-            .find(|candidate| candidate.name() == kind.trim())
-            .ok_or_else(|| refuse("KIND:FIELD=N,... with KIND fd_fail or nomem"))?;
-        let mut rule = Self { kind, every: 1, nth: None, times: None, after: 0 };
-        for field in fields.split(',').filter(|field| !field.trim().is_empty()) {
-            let (name, value) =
-                field.split_once('=').ok_or_else(|| refuse("fields every=N, nth=N, times=N, after=N"))?;
-            let number: u64 = value.trim().parse().map_err(|_| refuse("whole numbers as field values"))?;
-            match name.trim() {
-                "every" if number > 0 => rule.every = number,
-                "nth" if number > 0 => rule.nth = Some(number),
-                "times" => rule.times = Some(number),
-                "after" => rule.after = number,
-                _ => return Err(refuse("fields every=N (from 1), nth=N (from 1), times=N, after=N")),
+        let (name, fields) = text.split_once(':').unwrap_or((text, ""));
+        let name = name.trim();
+        let Some(kind) = FaultKind::ALL.into_iter().find(|kind| kind.name() == name) else {
+            return if DeviceFault::NAMES.contains(&name) { Ok(None) } else { Err(refuse(KINDS)) };
+        };
+        let mut selection = Selection::default();
+        for field in Selection::fields(fields) {
+            let (field, value) = field.map_err(refuse)?;
+            let fits = kind == FaultKind::NoMem || !matches!(field, "op" | "size");
+            if !fits || !selection.set(field, value).map_err(refuse)? {
+                return Err(refuse(kind.fields()));
             }
         }
-        Ok(rule)
-    }
-
-    /// Whether attempt number `attempt` (from 1) is selected, when `hits` were before it.
-    fn selects(&self, attempt: u64, hits: u64) -> bool {
-        attempt > self.after
-            && (attempt - self.after).is_multiple_of(self.every)
-            && self.nth.is_none_or(|nth| attempt == nth)
-            && self.times.is_none_or(|times| hits < times)
+        selection.check().map_err(refuse)?;
+        Ok(Some(Self { kind, selection }))
     }
 }
 
+/// As in a configuration.
 impl fmt::Display for FaultRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fault={}:every={}", self.kind.name(), self.every)?;
-        if let Some(nth) = self.nth {
-            write!(f, ",nth={nth}")?;
-        }
-        if let Some(times) = self.times {
-            write!(f, ",times={times}")?;
-        }
-        if self.after > 0 {
-            write!(f, ",after={}", self.after)?;
-        }
-        Ok(())
+        write!(f, "{}{}", self.kind.name(), self.selection)
     }
 }
 
-/// The fault plan at work: the rules, and how often each was asked and hit.
+/// The fault plan at work: what of it is the engine's.
 #[derive(Debug)]
 pub(crate) struct FaultPlan {
-    rules: Vec<(FaultRule, AtomicU64, AtomicU64)>,
+    rules: Vec<(FaultKind, Mutex<Selector>)>,
 }
 
 impl FaultPlan {
-    pub(crate) fn new(rules: &[FaultRule]) -> Self {
-        let counters = || AtomicU64::new(0);
-        Self { rules: rules.iter().map(|rule| (rule.clone(), counters(), counters())).collect() }
+    pub(crate) fn new(rules: &[FaultRule], seed: u64) -> Self {
+        let selector = |(number, rule): (usize, &FaultRule)| {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let selector = Selector::new(&rule.selection, seed, rule.kind.name(), number);
+            (rule.kind, Mutex::new(selector))
+        };
+        let of_kind = |kind| rules.iter().filter(move |rule| rule.kind == kind).enumerate().map(selector);
+        Self { rules: FaultKind::ALL.into_iter().flat_map(of_kind).collect() }
     }
 
-    /// Counts an attempt at what `kind` would break; `true` when it is to fail.
-    pub(crate) fn hits(&self, kind: FaultKind) -> bool {
-        let mut hit = false;
-        for (rule, attempts, hits) in self.rules.iter().filter(|(rule, ..)| rule.kind == kind) {
-            let attempt = attempts.fetch_add(1, Ordering::Relaxed) + 1;
-            if rule.selects(attempt, hits.load(Ordering::Relaxed)) {
-                hits.fetch_add(1, Ordering::Relaxed);
-                hit = true;
-            }
-        }
-        hit
+    /// Whether there is any rule, so that hot paths need not describe their occasion.
+    pub(crate) fn has(&self, kind: FaultKind) -> bool {
+        self.rules.iter().any(|(other, _)| *other == kind)
     }
 
-    /// How often any rule hit.
-    pub(crate) fn injected(&self) -> u64 {
-        self.rules.iter().map(|(.., hits)| hits.load(Ordering::Relaxed)).sum()
+    /// Whether what `kind` breaks is to fail on this occasion.
+    pub(crate) fn hits(&self, kind: FaultKind, occasion: &Occasion) -> bool {
+        let of_kind = self.rules.iter().filter(|(other, _)| *other == kind);
+        // All rules are asked: each counts its own occasions.
+        of_kind.fold(false, |hit, (_, selector)| lock(selector).hits(occasion) || hit)
     }
+
+    /// How often any rule of this kind has hit.
+    pub(crate) fn injected(&self, kind: FaultKind) -> u64 {
+        let of_kind = self.rules.iter().filter(|(other, _)| *other == kind);
+        of_kind.map(|(_, selector)| lock(selector).hit_count()).sum()
+    }
+}
+
+fn lock(selector: &Mutex<Selector>) -> std::sync::MutexGuard<'_, Selector> {
+    selector.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pattern(text: &str, attempts: usize) -> String {
-        let plan = FaultPlan::new(&[FaultRule::parse(text).unwrap()]);
-        (0..attempts).map(|_| if plan.hits(FaultKind::NoMem) { 'x' } else { '.' }).collect()
+    fn rule(text: &str) -> FaultRule {
+        FaultRule::parse(text).unwrap().unwrap()
     }
 
     #[test]
-    fn selection_fields_are_anded() {
-        assert_eq!(pattern("nomem", 4), "xxxx");
-        assert_eq!(pattern("nomem:every=3", 7), "..x..x.");
-        assert_eq!(pattern("nomem:nth=2", 5), ".x...");
-        assert_eq!(pattern("nomem:every=2,times=2", 8), ".x.x....");
-        assert_eq!(pattern("nomem:after=3,times=1", 6), "...x..");
-        assert_eq!(pattern("fd_fail", 3), "...");
+    fn a_rule_hits_its_own_kind_as_selected() {
+        let plan = FaultPlan::new(&[rule("nomem:every=3"), rule("fd_fail:nth=2")], 1);
+        let occasion = Occasion { operation: None, size: 0, now: 0 };
+        let pattern = |kind, attempts| -> String {
+            (0..attempts).map(|_| if plan.hits(kind, &occasion) { 'x' } else { '.' }).collect()
+        };
+        assert_eq!(pattern(FaultKind::NoMem, 7), "..x..x.");
+        assert_eq!(pattern(FaultKind::FdFail, 4), ".x..");
+        assert_eq!((plan.injected(FaultKind::NoMem), plan.injected(FaultKind::FdFail)), (2, 1));
+        assert!(plan.has(FaultKind::NoMem) && !FaultPlan::new(&[], 1).has(FaultKind::NoMem));
     }
 
     #[test]
     fn a_bad_rule_is_refused_with_what_is_allowed() {
-        for text in ["", "burn", "nomem:every=0", "nomem:often=3", "nomem:every", "nomem:times=x"] {
+        for text in
+            ["", "burn", "nomem:every=0", "nomem:often=3", "nomem:every", "nomem:times=x", "fd_fail:op=mac"]
+        {
             let message = FaultRule::parse(text).unwrap_err().to_string();
             assert!(message.contains("fault") && !message.contains('\n'), "{message}");
         }
+        assert_eq!(FaultRule::parse("corrupt:every=2"), Ok(None), "the device's");
+        assert!(DeviceFault::NAMES.iter().all(|name| KINDS.contains(name)), "all kinds are named");
     }
 
     #[test]
     fn a_rule_prints_what_parses_back() {
-        for text in ["fd_fail:every=1", "nomem:every=7,nth=14,times=3,after=2"] {
-            let rule = FaultRule::parse(text).unwrap();
-            assert_eq!(rule.to_string(), format!("fault={text}"));
+        for text in ["fd_fail", "nomem:every=7,nth=16,times=3,after=2,op=mac,size=64.."] {
+            assert_eq!(rule(text).to_string(), text);
         }
     }
 }

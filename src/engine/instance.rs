@@ -16,13 +16,13 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use device_sim::{Completion, QueuePair, TicketState};
+use device_sim::{Completion, QueuePair};
 use nix::errno::Errno;
 use zeroize::Zeroize;
 
 use super::Inner;
 use super::fault::FaultKind;
-use super::poller::Poller;
+use super::poller::{self, Poller};
 use super::stats::Counters;
 use super::wake_fd::ThreadWaker;
 use crate::error::{Error, errno};
@@ -134,7 +134,7 @@ impl Instance {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(Arc::clone(poller));
         }
-        if engine.faults.hits(FaultKind::FdFail) {
+        if engine.fails(FaultKind::FdFail, None) {
             return Err(Error::WakeFd(Errno::EMFILE));
         }
         let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
@@ -176,11 +176,10 @@ impl Instance {
     /// The next token of this thread: reaped ones first, then those that other threads left. Jobs that have their
     /// result already, or were dropped, are not told.
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
-        let next = || self.reaped.borrow_mut().pop_front().or_else(|| poller.pop());
-        let is_wanted = |completion: &Completion| {
-            engine.remotes[self.pair_index].state(completion.ticket) != TicketState::Stale
-        };
-        std::iter::from_fn(next).find(is_wanted).map(|completion| completion.user_data)
+        let remote = &engine.remotes[self.pair_index];
+        let reaped = || self.reaped.borrow_mut().pop_front();
+        let token = std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, remote));
+        token.or_else(|| std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote)))
     }
 
     /// Whether [`Instance::next_token`] would find one, or the ring has completions to reap.

@@ -8,7 +8,7 @@
 //!        wait: the seam    instance: one      software: fallback,
 //!        (job, blocked)    queue pair in use  small requests
 //!            |                |
-//!         wake_fd, poller     device
+//!         wake_fd, poller     device          watchdog: what does not end in time
 //! ```
 
 use std::fmt;
@@ -17,17 +17,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use device_sim::{Aead, Cipher, Device, Hash, Padding, Remote, Session, fork};
+use device_sim::{Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, fork};
 
-use self::fault::FaultPlan;
+use self::fault::{FaultKind, FaultPlan};
 use self::instance::{Instance, Pairs};
 use self::poller::Pollers;
 use self::session::SessionCore;
 use self::stats::Registry;
+use self::watchdog::Watchdog;
 use crate::error::Error;
-use crate::job::WaitKey;
+use crate::job::{self, ThreadStats, WaitKey};
 
 mod config;
+mod export;
 mod fault;
 mod instance;
 mod offload;
@@ -38,6 +40,8 @@ mod stats;
 mod stream;
 mod wait;
 mod wake_fd;
+mod watch;
+mod watchdog;
 
 pub use config::{Config, DeliveryMode};
 pub use session::{AeadSession, CipherSession, HashSession, MacSession};
@@ -55,13 +59,16 @@ pub(crate) struct Inner {
     config: Config,
     faults: FaultPlan,
     registry: Registry,
-    pollers: Pollers,
+    pollers: Arc<Pollers>,
     /// Its address is the key of this engine's wake fds; every registration keeps it alive.
     identity: Arc<Identity>,
     pairs: Pairs,
     /// By pair index.
     remotes: Vec<Remote>,
-    device: Device,
+    /// `None`: requests may take as long as they like.
+    watchdog: Option<Watchdog>,
+    /// The watchdog's thread has it too, where it is the one that drops the engine.
+    device: Arc<Device>,
 }
 
 /// A thing with an address of its own.
@@ -71,6 +78,16 @@ struct Identity(#[expect(dead_code, reason = "gives the identity a size, and so 
 impl Inner {
     fn wait_key(&self) -> WaitKey {
         WaitKey::of(&*self.identity)
+    }
+
+    /// Whether the fault plan makes a thing fail that concerns an input of so many bytes, or none.
+    fn fails(&self, kind: FaultKind, request: Option<(Operation, usize)>) -> bool {
+        if !self.faults.has(kind) {
+            return false;
+        }
+        let now = u64::try_from(self.device.now().as_nanos()).unwrap_or(u64::MAX);
+        let (operation, size) = request.unzip();
+        self.faults.hits(kind, &Occasion { operation, size: size.unwrap_or(0) as u64, now })
     }
 
     /// Whether this process inherited the engine over a fork.
@@ -94,7 +111,7 @@ impl Engine {
     /// Opens the built-in device, driven by its own worker threads on the real clock.
     ///
     /// # Errors
-    /// [`Error::Thread`] when a worker cannot be started.
+    /// [`Error::Thread`] when a worker, or the watchdog's thread, cannot be started.
     pub fn open(config: Config) -> Result<Self, Error> {
         let device = Device::open(config.device())?;
         Self::with_device(device, config)
@@ -113,18 +130,25 @@ impl Engine {
 
     fn with_device(device: Device, config: Config) -> Result<Self, Error> {
         let pairs = device.take_queue_pairs();
-        let remotes = pairs.iter().map(|pair| pair.remote().clone()).collect();
+        let remotes: Vec<_> = pairs.iter().map(|pair| pair.remote().clone()).collect();
         let pairs = Pairs::new(pairs).ok_or(Error::Closed)?;
+        if let Some(strict) = config.strict() {
+            job::set_strict(strict);
+        }
+        let (device, pollers) = (Arc::new(device), Arc::new(Pollers::default()));
+        let start = |period| Watchdog::start(period, &device, &remotes, &pollers);
+        let watchdog = config.timeout().map(start).transpose()?;
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
-            faults: FaultPlan::new(config.faults()),
+            faults: FaultPlan::new(config.faults(), config.device().seed),
             config,
             registry: Registry::default(),
-            pollers: Pollers::default(),
+            pollers,
             identity: Arc::new(Identity(0)),
             pairs,
             remotes,
+            watchdog,
             device,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -255,12 +279,24 @@ impl Engine {
     }
 
     /// A snapshot of all counters; in a forked child, where they may be locked by nobody, zeros. Looks at every live
-    /// request: not for hot loops.
+    /// request: not for hot loops. The jobs in it are those of the calling thread.
     pub fn stats(&self) -> EngineStats {
         if self.inner.is_foreign() {
             return EngineStats::default();
         }
-        self.inner.registry.snapshot(self.inner.device.stats(), self.inner.faults.injected())
+        let device = self.inner.device.stats();
+        let [fd_fails, nomems] =
+            [FaultKind::FdFail, FaultKind::NoMem].map(|kind| self.inner.faults.injected(kind));
+        let others = EngineStats {
+            faults_injected: device.faults.total() + fd_fails + nomems,
+            fd_fails,
+            nomems,
+            timeouts: self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts),
+            jobs: job::thread_stats(),
+            device,
+            ..EngineStats::default()
+        };
+        self.inner.registry.snapshot(others)
     }
 }
 

@@ -3,9 +3,11 @@
 //! ```text
 //!               ring has room
 //!   Submit ─────────────────────► InFlight ─── pause, done and the wake taken ──► Done
-//!     │                            ▲    └──◄── pause, not done
-//!     │ full                       │ a slot is free: the device takes the request out of the line
-//!     └─► Parked (status EAGAIN) ──┘
+//!     ▲ │                          ▲    │ └─◄── pause, not done
+//!     │ │ full                     │    │ timeout_msec is over (parked too): the watchdog takes the request back
+//!     │ └─► Parked (EAGAIN) ───────┘    └─────► TimedOut ─── pause, and the wake taken ──► Error::Timeout
+//!     │           a slot is free: the device takes the request out of the line
+//!     └── max_retries: the device failed, and another try may help; after those, fallback
 //! ```
 //!
 //! Whoever waits (a job, a blocked thread, a future) goes round this machine by way of [`Wait`]. While it waits,
@@ -20,8 +22,8 @@ use std::task::Waker;
 use std::thread;
 
 use device_sim::{
-    Operation, Refused, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket, TicketState,
-    WakeState,
+    Delivery, Operation, Refused, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket,
+    TicketState, WakeState,
 };
 use zeroize::Zeroize;
 
@@ -29,6 +31,8 @@ use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::wait::{self, Armed, BlockWait, JobWait, Wait};
 use super::wake_fd::WakeFd;
+use super::watch::Watch;
+use super::watchdog::Watchdog;
 use super::{Inner, instance, software};
 use crate::error::Error;
 use crate::job::{Release, WaitStatus};
@@ -59,8 +63,7 @@ pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: Request) -> R
         instance::of_thread(engine).counters.below_threshold.add(1);
         return software::run(session, request);
     }
-    let rescue = Rescue::prepare(engine, request);
-    match rescue.offload(engine) {
+    match offload(engine, request) {
         Err(failed) if engine.config.fallback() && software::can_replace(&failed.error) => {
             let Some(request) = failed.request else { return Err(failed) };
             instance::of_thread(engine).counters.fallbacks.add(1);
@@ -70,11 +73,29 @@ pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: Request) -> R
     }
 }
 
+/// Runs the request on the device, and again where it failed in a way that another try may mend.
+fn offload(engine: &Arc<Inner>, request: Request) -> Result<Request, Box<Failed>> {
+    let mut outcome = Rescue::prepare(engine, request).offload(engine);
+    for _ in 0..engine.config.max_retries() {
+        // Taken apart before the next try: while a job waits, its frames own nothing.
+        let request = match outcome {
+            Err(failed) if failed.error.is_device_failure() && failed.error.is_retryable() => {
+                let Failed { error, request } = *failed;
+                request.ok_or_else(|| Failed::new(error, None))?
+            }
+            outcome => return outcome,
+        };
+        instance::of_thread(engine).counters.retries.add(1);
+        outcome = Rescue::prepare(engine, request).offload(engine);
+    }
+    outcome
+}
+
 /// Keeps the input of an in-place operation until the device has said that all went well.
 ///
 /// A device with modelled latency computes first and completes later; what is reset in between must still give
-/// the caller's input back. So there, and where software may have to do it again, the device works out of place.
-/// (The state of a multi-part message is kept for software by [`Flight`].)
+/// the caller's input back. So there, and where it may be taken back late or done again, the device works out of place.
+/// (The state of a multi-part message is kept for another try by [`Flight`].)
 struct Rescue {
     request: Request,
     out_of_place: bool,
@@ -83,8 +104,7 @@ struct Rescue {
 impl Rescue {
     fn prepare(engine: &Arc<Inner>, mut request: Request) -> Self {
         let changes_buffer = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
-        let wanted = engine.config.fallback() || engine.config.device().is_modelled();
-        let out_of_place = changes_buffer && wanted && request.destination.is_none();
+        let out_of_place = changes_buffer && engine.config.keeps_input() && request.destination.is_none();
         if out_of_place {
             // Padding, and for a piece of a message what was held back before it.
             let room = request.buffer.len() + 2 * software::EXPANSION;
@@ -151,8 +171,36 @@ pub(crate) struct Flight<'e> {
 
 struct Live {
     wake_fd: Option<Arc<WakeFd>>,
-    /// The state that the part began with, where software may have to do it again.
+    watch: Option<Arc<Watch>>,
+    /// The state that the part began with, where it may have to be done again.
     state: Option<Box<StreamState>>,
+}
+
+impl Live {
+    /// Takes this request's token off the wake fd, or gives up one that was sent and is not there.
+    fn settle_token(&self) {
+        if let Some(wake_fd) = &self.wake_fd
+            && !wake_fd.take()
+        {
+            wake_fd.forgo();
+        }
+    }
+}
+
+/// How a request that was taken has ended.
+#[derive(Clone, Copy)]
+enum End {
+    Device(Status),
+    TimedOut,
+}
+
+/// How far a request is, to whoever waits for it.
+enum Progress {
+    Waiting,
+    /// Done, or taken back by the watchdog: there is something to take.
+    Ended,
+    /// It is nowhere.
+    Lost,
 }
 
 impl<'e> Flight<'e> {
@@ -168,33 +216,56 @@ impl<'e> Flight<'e> {
         &self.engine.remotes[self.pair_index]
     }
 
-    fn state(&self) -> TicketState {
-        self.remote().state(self.ticket)
+    fn with_watch<R>(&self, body: impl FnOnce(&Watch) -> R) -> Option<R> {
+        self.live.borrow().as_ref().and_then(|live| live.watch.as_deref()).map(body)
     }
 
     /// Whether the device still has to do something for this request.
     pub(crate) fn is_waiting(&self) -> bool {
-        wait::is_waiting(self.state())
+        wait::is_waiting(self.remote().state(self.ticket))
     }
 
+    fn progress(&self) -> Progress {
+        match self.remote().state(self.ticket) {
+            TicketState::Parked | TicketState::InFlight => Progress::Waiting,
+            TicketState::Done(_) => Progress::Ended,
+            TicketState::Stale if self.with_watch(Watch::is_timed_out) == Some(true) => Progress::Ended,
+            TicketState::Stale => Progress::Lost,
+        }
+    }
+
+    /// The device's wake, or the watchdog's where that has taken the request back.
     pub(crate) fn wake_state(&self) -> WakeState {
-        self.remote().wake_state(self.ticket)
+        match self.remote().wake_state(self.ticket) {
+            WakeState::Stale => self.with_watch(Watch::wake_state).unwrap_or(WakeState::Stale),
+            state => state,
+        }
+    }
+
+    /// The same when `live` was taken.
+    fn wake_state_of(&self, watch: Option<&Watch>) -> WakeState {
+        match self.remote().wake_state(self.ticket) {
+            WakeState::Stale => watch.map_or(WakeState::Stale, Watch::wake_state),
+            state => state,
+        }
     }
 
     pub(crate) fn cancel_wake(&self) -> bool {
         self.remote().cancel_wake(self.ticket)
     }
 
-    pub(crate) fn replace_waker(&self, waker: Waker) -> bool {
-        self.remote().replace_waker(self.ticket, waker)
+    /// Has another waker called, if none was yet.
+    pub(crate) fn replace_waker(&self, waker: Waker) {
+        if self.with_watch(|_| ()).is_some() {
+            self.with_watch(|watch| watch.redirect(waker));
+        } else {
+            self.remote().replace_waker(self.ticket, waker);
+        }
     }
 
     /// Whether the wake that is being sent is sent within the time of a few such writes.
     pub(crate) fn is_sent_soon(&self) -> bool {
-        (0..SENDING_SPINS).any(|_| {
-            std::hint::spin_loop();
-            self.wake_state() != WakeState::Sending
-        })
+        soon(|| self.wake_state() != WakeState::Sending)
     }
 
     /// Waits until a callback that runs on the device has returned. On a stepped device it may be running below
@@ -226,6 +297,10 @@ impl<'e> Flight<'e> {
         self.with_wake_fd(WakeFd::forgo);
     }
 
+    pub(crate) fn calm(&self) {
+        self.with_wake_fd(WakeFd::calm);
+    }
+
     pub(crate) fn drain(&self) {
         self.with_wake_fd(WakeFd::drain);
     }
@@ -236,18 +311,25 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// Takes the result. A request that was delivered by reaping carries no waker, and so no code of others that
-    /// could run in here; it is taken through this thread's own end of the pair, which costs less.
-    fn take(&self) -> Option<(Request, Status)> {
-        let (mut request, status) = self.take_from_pair()?;
+    /// Takes the request, and how it has ended. `None`: it was taken back since one looked.
+    fn take(&self) -> Option<(Request, End)> {
+        let (mut request, end) = match self.take_from_pair() {
+            Some((request, status)) => (request, End::Device(status)),
+            None => (self.with_watch(Watch::claim)??, End::TimedOut),
+        };
         // The request is no longer this flight's.
         let live = self.live.borrow_mut().take();
-        if status != Status::Ok {
+        if let Some(watch) = live.as_ref().and_then(|live| live.watch.as_deref()) {
+            watch.end();
+        }
+        if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
             request.state = live.and_then(|live| live.state);
         }
-        Some((request, status))
+        Some((request, end))
     }
 
+    /// A request that was delivered by reaping carries no waker, and so no code of others that could run in here; it is
+    /// taken through this thread's own end of the pair, which costs less.
     fn take_from_pair(&self) -> Option<(Request, Status)> {
         let instance = instance::of_thread(self.engine);
         let plain = self.engine.config.delivery() == DeliveryMode::Poll;
@@ -258,34 +340,40 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// Takes the request back before it is done; waits at most for one batch's computation.
-    fn give_up(&self) -> Option<Request> {
-        let live = self.live.borrow_mut().take()?;
+    /// Gives the request up, wherever it is; waits at most for one batch's computation.
+    fn abandon(&self) {
+        let Some(live) = self.live.borrow_mut().take() else { return };
         if self.engine.is_foreign() {
             // A forked child: the parent's worker will never let go of the cell, and the fd is the parent's.
-            return None;
+            return;
         }
-        if let Some(wake_fd) = live.wake_fd
-            && !self.cancel_wake()
-        {
-            while !self.is_sent_soon() {
+        let watch = live.watch.as_deref();
+        // From here on the watchdog wipes what it takes back; what it has taken back already is claimed below.
+        watch.map(Watch::end);
+        self.cancel_wake();
+        if live.wake_fd.is_some() {
+            let wake = || self.wake_state_of(watch);
+            while !soon(|| wake() != WakeState::Sending) {
                 thread::yield_now();
             }
-            if !wake_fd.take() {
-                wake_fd.forgo();
+            if wake() == WakeState::Sent {
+                live.settle_token();
             }
-        } else {
-            self.cancel_wake();
         }
-        self.remote().revoke(self.ticket)
-    }
-
-    fn abandon(&self) {
-        if let Some(mut request) = self.give_up() {
+        let request = watch.and_then(Watch::claim).or_else(|| self.remote().revoke(self.ticket));
+        if let Some(mut request) = request {
             request.wipe();
-            instance::of_thread(self.engine).counters.abandoned.add(1);
         }
+        instance::of_thread(self.engine).counters.abandoned.add(1);
     }
+}
+
+/// Whether `so` comes true within the time of a few writes to an eventfd.
+fn soon(so: impl Fn() -> bool) -> bool {
+    (0..SENDING_SPINS).any(|_| {
+        std::hint::spin_loop();
+        so()
+    })
 }
 
 impl Release for Flight<'_> {
@@ -309,18 +397,18 @@ fn drive<W: Wait>(engine: &Arc<Inner>, mut wait: W, mut request: Request) -> Res
         if engine.is_foreign() {
             return Err(Failed::new(Error::Forked, None));
         }
-        match flight.state() {
-            TicketState::Done(status) => {
+        match flight.progress() {
+            Progress::Ended => {
                 if wait.take_wake(&flight)
-                    && let Some((request, _)) = flight.take()
+                    && let Some((request, end)) = flight.take()
                 {
                     wait.done(engine);
-                    return finish(status, request);
+                    return finish(end, request);
                 }
                 wait.spurious(&flight);
             }
-            TicketState::Stale => return Err(Failed::new(Error::Closed, None)),
-            _ => wait.spurious(&flight),
+            Progress::Waiting => wait.spurious(&flight),
+            Progress::Lost => return Err(Failed::new(Error::Closed, None)),
         }
     }
 }
@@ -331,15 +419,16 @@ fn submit<'e, W: Wait>(
     wait: &mut W,
     request: Request,
 ) -> Result<Flight<'e>, Box<Failed>> {
-    if engine.faults.hits(FaultKind::NoMem) {
+    if engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
         return Err(refused(wait, Error::NoMemory, request));
     }
     let Armed { delivery, wake_fd } = match wait.arm(engine) {
         Ok(armed) => armed,
         Err(error) => return Err(refused(wait, error, request)),
     };
+    let (delivery, watch) = watched(engine.watchdog.as_ref(), delivery, &request);
     let instance = instance::of_thread(engine);
-    let state = request.state.as_ref().filter(|_| engine.config.fallback()).cloned();
+    let state = request.state.as_ref().filter(|_| engine.config.may_repeat()).cloned();
     let mut status = WaitStatus::Ok;
     let submitted = instance.with_pair(|pair| match pair.submit(request, delivery) {
         Err(Refused { reason: RefusedReason::Full, request, delivery }) => {
@@ -352,10 +441,24 @@ fn submit<'e, W: Wait>(
     match submitted {
         Ok(ticket) => {
             wait.set_status(status);
-            Ok(Flight::new(engine, instance.pair_index(), ticket, Live { wake_fd, state }))
+            if let Some(watch) = &watch {
+                watch.begin(instance.pair_index(), ticket);
+            }
+            Ok(Flight::new(engine, instance.pair_index(), ticket, Live { wake_fd, watch, state }))
         }
         Err(refusal) => Err(refused(wait, refusal_error(refusal.reason), refusal.request)),
     }
+}
+
+/// How a request is delivered where there is a watchdog, and its watch.
+fn watched(
+    watchdog: Option<&Watchdog>,
+    delivery: Delivery,
+    request: &Request,
+) -> (Delivery, Option<Arc<Watch>>) {
+    let Some(watchdog) = watchdog else { return (delivery, None) };
+    let (delivery, watch) = watchdog.watch(delivery, request.user_data);
+    (delivery, Some(watch))
 }
 
 const fn refusal_error(reason: RefusedReason) -> Error {
@@ -370,9 +473,16 @@ fn refused<W: Wait>(wait: &mut W, error: Error, request: Request) -> Box<Failed>
     Failed::new(error, request)
 }
 
-/// The device's status, as the caller's result.
-fn finish(status: Status, request: Request) -> Result<Request, Box<Failed>> {
-    match software::error_of(status) {
+/// The end of a request, as the caller's result.
+fn finish(end: End, request: Request) -> Result<Request, Box<Failed>> {
+    let error = match end {
+        End::Device(Status::Ok) if request.residue > 0 => {
+            Some(Error::ShortOutput { missing: request.residue })
+        }
+        End::Device(status) => software::error_of(status),
+        End::TimedOut => Some(Error::Timeout),
+    };
+    match error {
         None => Ok(request),
         Some(error) => Err(Failed::new(error, request)),
     }

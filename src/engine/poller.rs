@@ -8,21 +8,48 @@
 //!
 //! Each engine and thread has one poller: a ready list that anybody may add to, and an interrupt that is raised
 //! when something was added while its thread had said that it would sleep. Lists hold completions, not tokens: one
-//! whose result was taken, or whose job was dropped, before its token was handed out is passed over.
+//! whose result was taken, or whose job was dropped, before its token was handed out is passed over. The watchdog adds
+//! the requests that it took back; they are handed out as long as nobody has claimed them.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use device_sim::{Completion, Interrupt};
+use device_sim::{Completion, Interrupt, Remote, TicketState};
+
+use super::watch::Watch;
+
+/// One request whose job may go on.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    /// Reaped off the completion ring.
+    Reaped(Completion),
+    /// Taken back by the watchdog.
+    Late { watch: Arc<Watch>, user_data: u64 },
+}
+
+impl Ready {
+    /// The token, if the job has not gone on already.
+    pub(crate) fn token(&self, remote: &Remote) -> Option<u64> {
+        match self {
+            Self::Reaped(completion) => token(completion, remote),
+            Self::Late { watch, user_data } => watch.is_unclaimed().then_some(*user_data),
+        }
+    }
+}
+
+/// The token of a completion, unless its result was taken or its job dropped.
+pub(crate) fn token(completion: &Completion, remote: &Remote) -> Option<u64> {
+    (remote.state(completion.ticket) != TicketState::Stale).then_some(completion.user_data)
+}
 
 /// The ready list and interrupt of one engine and thread.
 #[derive(Debug)]
 pub(crate) struct Poller {
     owner: u32,
     interrupt: Arc<Interrupt>,
-    ready: Mutex<VecDeque<Completion>>,
+    ready: Mutex<VecDeque<Ready>>,
     waiting: AtomicUsize,
 }
 
@@ -45,11 +72,11 @@ impl Poller {
         &self.interrupt
     }
 
-    /// Adds a completion from any thread and raises the interrupt if the owner sleeps.
-    pub(crate) fn push(&self, completion: Completion) {
+    /// Adds one from any thread and raises the interrupt if the owner sleeps.
+    fn push(&self, one: Ready) {
         {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            ready.push_back(completion);
+            ready.push_back(one);
             self.waiting.store(ready.len(), Ordering::Release);
         }
         // Pairs with the fence of the owner, who arms the interrupt and then looks at `waiting`.
@@ -57,15 +84,15 @@ impl Poller {
         self.interrupt.raise();
     }
 
-    /// The next completion, oldest first. Costs one load when there is none.
-    pub(crate) fn pop(&self) -> Option<Completion> {
+    /// The next one, oldest first. Costs one load when there is none.
+    pub(crate) fn pop(&self) -> Option<Ready> {
         if !self.has_ready() {
             return None;
         }
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let completion = ready.pop_front();
+        let next = ready.pop_front();
         self.waiting.store(ready.len(), Ordering::Release);
-        completion
+        next
     }
 
     pub(crate) fn has_ready(&self) -> bool {
@@ -99,12 +126,25 @@ impl Pollers {
 
     /// Gives the completion to its owner's thread. Where that has ended nobody waits for it.
     pub(crate) fn forward(&self, completion: Completion) {
-        let poller = {
-            let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-            table.by_owner.get(&completion.owner).and_then(Weak::upgrade)
-        };
-        if let Some(poller) = poller {
-            poller.push(completion);
+        if let Some(poller) = self.find(completion.owner) {
+            poller.push(Ready::Reaped(completion));
         }
+    }
+
+    /// As [`Pollers::forward`], for a request that the watchdog took back.
+    pub(crate) fn announce_late(&self, owner: u32, watch: Arc<Watch>, user_data: u64) {
+        if let Some(poller) = self.find(owner) {
+            poller.push(Ready::Late { watch, user_data });
+        }
+    }
+
+    /// Whether the owner's thread asked to be interrupted and was not, at this moment.
+    pub(crate) fn is_asleep(&self, owner: u32) -> bool {
+        self.find(owner).is_some_and(|poller| poller.interrupt.is_armed())
+    }
+
+    fn find(&self, owner: u32) -> Option<Arc<Poller>> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.by_owner.get(&owner).and_then(Weak::upgrade)
     }
 }

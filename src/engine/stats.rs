@@ -1,60 +1,96 @@
 //! The engine's counters: written by one thread each, added up when somebody asks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use device_sim::DeviceStats;
 
+use super::ThreadStats;
+
+/// Declares the counters once: what each thread counts, what is counted for the engine as a whole, and the snapshot.
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+    (
+        by thread: { $($(#[doc = $doc:literal])+ $name:ident,)* }
+        by engine: { $($(#[doc = $more:literal])+ $other:ident,)* }
+    ) => {
         /// The counters of one thread's instance. Only its thread writes them.
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $(pub(crate) $name: Counter,)* }
 
-        /// A snapshot of an engine and its device.
+        impl Counters {
+            fn absorb(&self, gone: &Self) {
+                $(self.$name.add(gone.$name.get());)*
+            }
+        }
+
+        /// A snapshot of an engine and its device, and of the calling thread's jobs.
         ///
-        /// At a quiet moment every identity holds exactly:
-        /// `device.submitted == device.completed + device.failed + device.revoked + device.in_flight` and
-        /// `pauses == resumes` when no job is paused in the engine or was dropped there.
+        /// At a quiet moment every identity holds exactly, which [`EngineStats::imbalances`] checks;
+        /// [`EngineStats::to_json`] and [`EngineStats::to_prometheus`] write it for programs.
         #[non_exhaustive]
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct EngineStats {
             /// The device's counters.
             pub device: DeviceStats,
-            /// Faults that the engine's fault plan injected.
-            pub faults_injected: u64,
-            $($(#[$doc])* pub $name: u64,)*
+            /// The jobs of the thread that asked: jobs belong to a thread, not to an engine, and are counted by thread.
+            pub jobs: ThreadStats,
+            $($(#[doc = $doc])+ pub $name: u64,)*
+            $($(#[doc = $more])+ pub $other: u64,)*
         }
 
         impl EngineStats {
             fn add(&mut self, counters: &Counters) {
                 $(self.$name += counters.$name.get();)*
             }
+
+            /// The names of the engine's own counters with their values, in order.
+            pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)* $((stringify!($other), self.$other),)*].into_iter()
+            }
+
+            /// What each of [`EngineStats::counters`] means, in the same order.
+            pub fn meanings() -> impl Iterator<Item = &'static str> {
+                [$(concat!($($doc),+),)* $(concat!($($more),+),)*].into_iter()
+            }
         }
     };
 }
 
 counters! {
-    /// Operations that were asked for, offloaded or not.
-    operations,
-    /// Pauses of jobs in the engine.
-    pauses,
-    /// Resumes of jobs that had paused in the engine.
-    resumes,
-    /// Resumes that found the request not done, or its wake still on the way; the job paused again.
-    spurious_resumes,
-    /// Operations that waited in their thread instead of pausing a job.
-    blocked,
-    /// Operations that found the ring full and queued for a slot.
-    parked,
-    /// Operations computed in software because the device failed or could not be reached.
-    fallbacks,
-    /// Operations computed in software because they were below `offload_threshold`.
-    below_threshold,
-    /// Operations given up by their callers (a job dropped) while in flight.
-    abandoned,
-    /// Tokens handed out by `Engine::poll`.
-    polled,
+    by thread: {
+        /// Operations that were asked for, offloaded or not.
+        operations,
+        /// Pauses of jobs in the engine.
+        pauses,
+        /// Resumes of jobs that had paused in the engine.
+        resumes,
+        /// Resumes that found the request not done, or its wake still on the way; the job paused again.
+        spurious_resumes,
+        /// Operations that waited in their thread instead of pausing a job.
+        blocked,
+        /// Operations that found the ring full and queued for a slot.
+        parked,
+        /// Requests submitted again because the device had failed them.
+        retries,
+        /// Operations computed in software because the device failed or could not be reached.
+        fallbacks,
+        /// Operations computed in software because they were below `offload_threshold`.
+        below_threshold,
+        /// Operations given up by their callers (a job dropped) while in flight.
+        abandoned,
+        /// Tokens handed out by `Engine::poll`.
+        polled,
+    }
+    by engine: {
+        /// Requests that were taken back because they did not end, or were not announced, within `timeout_msec`.
+        timeouts,
+        /// Faults that were injected, of all kinds, by the device and by the engine.
+        faults_injected,
+        /// Eventfds that were refused by a fault `fd_fail`.
+        fd_fails,
+        /// Submissions that were refused by a fault `nomem`.
+        nomems,
+    }
 }
 
 /// A counter with one writer.
@@ -75,26 +111,102 @@ impl Counter {
 /// All instances' counters of one engine, and the sums of those that are gone.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    live: Mutex<(Vec<Arc<Counters>>, EngineStats)>,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    live: Vec<Arc<Counters>>,
+    gone: Counters,
 }
 
 impl Registry {
     pub(crate) fn register(&self) -> Arc<Counters> {
         let counters = Arc::new(Counters::default());
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).0.push(Arc::clone(&counters));
+        self.lock().live.push(Arc::clone(&counters));
         counters
     }
 
     pub(crate) fn retire(&self, counters: &Arc<Counters>) {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.0.retain(|other| !Arc::ptr_eq(other, counters));
-        live.1.add(counters);
+        let mut counted = self.lock();
+        counted.live.retain(|other| !Arc::ptr_eq(other, counters));
+        counted.gone.absorb(counters);
     }
 
-    pub(crate) fn snapshot(&self, device: DeviceStats, faults_injected: u64) -> EngineStats {
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stats = EngineStats { device, faults_injected, ..live.1.clone() };
-        live.0.iter().for_each(|counters| stats.add(counters));
+    /// The sums of all instances' counters on top of `others`, which has none.
+    pub(crate) fn snapshot(&self, others: EngineStats) -> EngineStats {
+        let counted = self.lock();
+        let mut stats = others;
+        stats.add(&counted.gone);
+        counted.live.iter().for_each(|counters| stats.add(counters));
         stats
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EngineStats {
+    /// What does not add up, of what must at a quiet moment (nothing in flight, no job of another thread paused in the engine, and none
+    /// that ended with its thread); empty, when all is well. Meant to be asserted when a test ends.
+    pub fn imbalances(&self) -> Vec<String> {
+        let mut wrong = self.device.imbalances();
+        wrong.extend(self.jobs.imbalances());
+        let broken = self.rules().into_iter().filter(|rule| !rule.holds());
+        wrong.extend(broken.map(|Rule(text, left, _, right)| format!("{text}: {left}, {right}")));
+        wrong
+    }
+
+    fn rules(&self) -> [Rule; 11] {
+        use Relation::{AtMost, Equal};
+        let device = &self.device.total;
+        let done = device.completed + device.failed;
+        let offloaded = self.operations - self.below_threshold.min(self.operations);
+        let left_pauses = self.resumes + self.abandoned;
+        let tries = offloaded + self.retries;
+        [
+            Rule("below_threshold <= operations", self.below_threshold, AtMost, self.operations),
+            Rule("submitted + nomems <= tries", device.submitted + self.nomems, AtMost, tries),
+            Rule("blocked <= tries", self.blocked, AtMost, tries),
+            Rule("fallbacks <= operations that were offloaded", self.fallbacks, AtMost, offloaded),
+            Rule("timeouts <= tries", self.timeouts, AtMost, tries),
+            Rule("parked == submissions that found the ring full", self.parked, Equal, device.full),
+            Rule("resumes + abandoned <= pauses", left_pauses, AtMost, self.pauses),
+            Rule(
+                "pauses <= resumes + abandoned + jobs that are paused",
+                self.pauses,
+                AtMost,
+                left_pauses + self.jobs.paused + self.jobs.given_up,
+            ),
+            Rule("spurious_resumes <= resumes", self.spurious_resumes, AtMost, self.resumes),
+            Rule("polled <= completed + failed + timeouts", self.polled, AtMost, done + self.timeouts),
+            Rule(
+                "faults_injected == the sum over kinds",
+                self.faults_injected,
+                Equal,
+                self.device.faults.total() + self.fd_fails + self.nomems,
+            ),
+        ]
+    }
+}
+
+/// How two numbers must stand to each other.
+#[derive(Clone, Copy, Debug)]
+enum Relation {
+    AtMost,
+    Equal,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rule(&'static str, u64, Relation, u64);
+
+impl Rule {
+    const fn holds(self) -> bool {
+        let Self(_, left, relation, right) = self;
+        match relation {
+            Relation::AtMost => left <= right,
+            Relation::Equal => left == right,
+        }
     }
 }

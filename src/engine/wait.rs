@@ -91,7 +91,7 @@ impl JobWait {
     /// context.
     fn arm_context(engine: &Arc<Inner>) -> Result<Option<Armed>, Error> {
         let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) else { return Ok(None) };
-        if Registration::find(&ctx, engine.wait_key()).is_none() && engine.faults.hits(FaultKind::FdFail) {
+        if Registration::find(&ctx, engine.wait_key()).is_none() && engine.fails(FaultKind::FdFail, None) {
             return Err(Error::WakeFd(Errno::EMFILE));
         }
         // Registered with a callback too: its cleanup is the only word of the context's end.
@@ -154,7 +154,12 @@ impl Wait for JobWait {
             return BlockWait.take_wake(flight);
         }
         match flight.wake_state() {
-            WakeState::Armed => flight.cancel_wake() || self.take_wake(flight),
+            // Resumed before its wake: by chance, or by a spurious one.
+            WakeState::Armed if flight.cancel_wake() => {
+                flight.calm();
+                true
+            }
+            WakeState::Armed => self.take_wake(flight),
             // The write is under way. A token on the fd may be another's, whose request would then wait for this
             // one; so none is taken until this one is there: very soon, or else the fd becomes readable once more.
             WakeState::Sending if flight.has_wake_fd() => flight.is_sent_soon() && self.take_wake(flight),

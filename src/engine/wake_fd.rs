@@ -13,7 +13,8 @@
 //! freed is one that epoll goes on reporting.
 //!
 //! Several requests may share the fd (nested jobs on one context). `owed` counts the tokens that were sent and
-//! not yet taken; whoever reads more than is his writes the rest back.
+//! not yet taken; whoever reads more than is his writes the rest back. Who sends a token consumes his waker. A wake by
+//! reference is a spurious one: it writes the fd and is owed to nobody, and the resume that it causes reads it away.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
@@ -32,6 +33,8 @@ use crate::job::{Callback, WaitCtx, WaitKey};
 pub(crate) struct WakeFd {
     eventfd: Mutex<Option<EventFd>>,
     owed: AtomicU64,
+    /// Whether a spurious wake may have been written since it was last read away.
+    stirred: AtomicBool,
     born: u64,
 }
 
@@ -39,7 +42,12 @@ impl WakeFd {
     fn open() -> Result<Self, Errno> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let eventfd = EventFd::from_value_and_flags(0, flags)?;
-        Ok(Self { eventfd: Mutex::new(Some(eventfd)), owed: AtomicU64::new(0), born: fork::generation() })
+        Ok(Self {
+            eventfd: Mutex::new(Some(eventfd)),
+            owed: AtomicU64::new(0),
+            stirred: AtomicBool::new(false),
+            born: fork::generation(),
+        })
     }
 
     fn with_fd<R>(&self, body: impl FnOnce(&EventFd) -> R) -> Option<R> {
@@ -53,6 +61,12 @@ impl WakeFd {
     fn send(&self) {
         // Counted before it is written: a reader that sees the token sees that it is owed.
         self.owed.fetch_add(1, Ordering::AcqRel);
+        self.with_fd(|fd| fd.write(1));
+    }
+
+    /// Makes the fd readable for nothing.
+    fn stir(&self) {
+        self.stirred.store(true, Ordering::Release);
         self.with_fd(|fd| fd.write(1));
     }
 
@@ -82,6 +96,13 @@ impl WakeFd {
         });
     }
 
+    /// Reads a spurious wake away, if there was one, before the caller leaves the fd to the next operation.
+    pub(crate) fn calm(&self) {
+        if self.stirred.load(Ordering::Acquire) && self.stirred.swap(false, Ordering::AcqRel) {
+            self.drain();
+        }
+    }
+
     fn settle_one(&self) {
         let _ = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, |owed| owed.checked_sub(1));
     }
@@ -108,8 +129,9 @@ impl Wake for WakeFd {
         self.send();
     }
 
+    /// A spurious wake; see the head of this file.
     fn wake_by_ref(self: &Arc<Self>) {
-        self.send();
+        self.stir();
     }
 }
 
@@ -199,5 +221,76 @@ impl Wake for ThreadWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Release);
         self.thread.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wake_fd() -> (Arc<WakeFd>, Waker) {
+        let fd = Arc::new(WakeFd::open().unwrap());
+        let waker = Waker::from(Arc::clone(&fd));
+        (fd, waker)
+    }
+
+    /// The device's wake of one request.
+    fn send(fd: &Arc<WakeFd>) {
+        Waker::from(Arc::clone(fd)).wake();
+    }
+
+    /// How many tokens the fd holds; takes them off.
+    fn tokens(fd: &WakeFd) -> u64 {
+        fd.with_fd(|fd| fd.read().unwrap_or(0)).unwrap()
+    }
+
+    fn owed(fd: &WakeFd) -> u64 {
+        fd.owed.load(Ordering::Acquire)
+    }
+
+    #[test]
+    fn a_spurious_wake_is_read_away_by_the_resume_that_it_causes() {
+        let (fd, waker) = wake_fd();
+        waker.wake_by_ref();
+        assert_eq!(owed(&fd), 0, "nobody is owed it");
+        fd.drain();
+        assert_eq!(tokens(&fd), 0, "and nothing is written back");
+        waker.wake_by_ref();
+        assert_eq!(tokens(&fd), 1, "it does make the fd readable");
+    }
+
+    #[test]
+    fn a_spurious_wake_beside_a_token_leaves_nothing_for_the_next_operation() {
+        let (fd, waker) = wake_fd();
+        waker.wake_by_ref();
+        send(&fd);
+        waker.wake_by_ref();
+        assert!(fd.take());
+        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+    }
+
+    #[test]
+    fn a_spurious_wake_takes_no_token_away_from_another_request() {
+        let (fd, waker) = wake_fd();
+        send(&fd);
+        waker.wake_by_ref();
+        fd.drain();
+        assert_eq!(owed(&fd), 1);
+        assert!(fd.take(), "the token of the other request is there");
+        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+    }
+
+    #[test]
+    fn a_request_that_is_done_without_a_token_calms_the_fd_for_the_next() {
+        let (fd, waker) = wake_fd();
+        fd.calm();
+        waker.wake_by_ref();
+        fd.calm();
+        assert_eq!(tokens(&fd), 0);
+        send(&fd);
+        waker.wake_by_ref();
+        fd.calm();
+        assert!(fd.take(), "what is owed to another stays");
+        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
     }
 }

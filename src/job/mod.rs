@@ -20,7 +20,7 @@
 //!    Job, typed: closures, results, owners ─┐
 //!                                           ├─► pool: whose turn ─► record: one job ─► fiber: the switch
 //!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where it lies
-//!    current, block: the running job from inside · wait_ctx · hooks · config, stats, misuse
+//!    current, block: the running job from inside · wait_ctx · hooks · config, stats, misuse · strict
 //! ```
 //!
 //! # What to know before holding something across a pause
@@ -34,6 +34,26 @@
 //!
 //! A job that is leaked (`mem::forget`, or a cycle of `Rc`s) keeps its stack for ever; so does one that is still
 //! unfinished when its thread ends ([`leaks`] lists them).
+//!
+//! # Strict mode
+//!
+//! Much that is wrong is harmless here: a finished job refuses to be resumed, a job whose context was freed goes on
+//! without one, what a C program leaves paused is reclaimed. Under another job framework, or in front of a real device,
+//! the same program crashes or leaks. *Strict mode* names the job and the call each time a [`Rule`] is broken, and changes
+//! nothing else: one line on standard error, or what [`set_strict_handler`] asks for. It is on in debug builds
+//! ([`set_strict`]).
+//!
+//! | rule | kept by |
+//! |---|---|
+//! | a context outlives the pauses of its jobs | finishing or dropping the job, then freeing the context |
+//! | a finished job is not resumed, a stale handle is not used, a job does not resume itself | forgetting it at its end |
+//! | no job is leaked | finishing or dropping every job on its thread |
+//! | an unwinding is not swallowed | catching no panics around a pause, or going on with those that are not yours |
+//! | a raw job is resumed until it has finished | the same; [`raw::discard`] is for those who do without one |
+//!
+//! C has no call that ends a paused job. So what [`raw::discard_paused_on`] and [`raw::discard_paused`] reclaim (there:
+//! freeing the context, cleaning up the thread), and what is left when a thread ends, is named too: with libcrypto it
+//! would be a leak, or freed memory that the device's answer is written to.
 
 mod block;
 mod config;
@@ -47,20 +67,24 @@ pub mod raw;
 mod record;
 mod stack;
 mod stats;
+mod strict;
 mod typed;
 mod wait_ctx;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 
 pub use block::{PauseBlock, block_pause};
 pub use config::PoolConfig;
 pub use current::{CurrentJob, Pause, Release, can_pause, current, pause, pause_with};
 pub use misuse::{InitError, Misuse, NoJobs, StartError};
 pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
+pub use strict::{Rule, StrictHandler, Violation, is_strict, set_strict, set_strict_handler};
 pub use wait_ctx::{Callback, ChangedFds, Cleanup, WaitCtx, WaitCtxRef, WaitFd, WaitKey, WaitStatus};
 
 use pool::Pool;
+use strict::Suspect;
 use typed::Live;
 
 /// What [`Job::resume`] came back with.
@@ -101,6 +125,8 @@ pub enum Step<T> {
 pub struct Job<T: 'static> {
     live: Option<Live<T>>,
     token: u64,
+    /// The type of the closure, which is the job's name in reports.
+    name: fn() -> &'static str,
     /// Not `Send`, not `Sync`.
     thread: PhantomData<*mut ()>,
 }
@@ -118,7 +144,7 @@ impl<T: 'static> Job<T> {
     where
         F: FnOnce() -> T + 'static,
     {
-        Live::new(Some(ctx), f).map(Self::from_live)
+        Live::new(Some(ctx), f).map(Self::from_live::<F>)
     }
 
     /// A job without a wait context: engines block in it instead of pausing (statement 29).
@@ -131,7 +157,7 @@ impl<T: 'static> Job<T> {
     where
         F: FnOnce() -> T + 'static,
     {
-        Live::new(None, f).map(Self::from_live)
+        Live::new(None, f).map(Self::from_live::<F>)
     }
 
     /// Runs the job until it pauses or finishes.
@@ -145,7 +171,11 @@ impl<T: 'static> Job<T> {
     ///
     /// With the payload of the job's panic, if it panics. The job has then finished.
     #[inline(always)] // see fiber.rs on returns
+    #[track_caller]
     pub fn resume(&mut self) -> Result<Step<T>, Misuse> {
+        if self.live.is_none() {
+            return Err(self.refuse_finished(Location::caller()));
+        }
         Live::resume(&mut self.live)
     }
 
@@ -173,9 +203,16 @@ impl<T: 'static> Job<T> {
         self.live.is_none()
     }
 
-    fn from_live(live: Live<T>) -> Self {
+    fn from_live<F>(live: Live<T>) -> Self {
         let token = live.record().token.get();
-        Self { live: Some(live), token, thread: PhantomData }
+        Self { live: Some(live), token, name: std::any::type_name::<F>, thread: PhantomData }
+    }
+
+    #[cold]
+    fn refuse_finished(&self, location: &'static Location<'static>) -> Misuse {
+        let suspect = Suspect::named((self.name)(), self.token);
+        strict::report(Rule::FinishedJobResumed, suspect, ("Job::resume", Some(location)));
+        Misuse::Finished
     }
 }
 

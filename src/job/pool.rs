@@ -16,6 +16,7 @@ use std::alloc;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -26,6 +27,8 @@ use super::raw::Handle;
 use super::record::{NO_WORK, Panic, Record, State};
 use super::stack::Slab;
 use super::stats::{self, Counters, LeakReason, ThreadStats};
+use super::strict::{self, Call, Rule, Suspect};
+use super::wait_ctx::Shared;
 
 pub(super) struct Pool {
     pub(super) current: Cell<Option<NonNull<Record>>>,
@@ -179,10 +182,10 @@ impl Pool {
             // Found and counted when the thread ended.
             State::Paused if self.ended.get() => {}
             // Unwinding would end the process.
-            State::Paused if cfg!(panic = "abort") => self.give_up(record),
+            State::Paused if cfg!(panic = "abort") => self.give_up(record, strict::DROP),
             State::Paused if thread::panicking() => self.defer(record),
             State::Paused => {
-                let panic = self.unwind(record);
+                let panic = self.unwind(record, strict::DROP);
                 self.run_deferred();
                 raise(panic);
             }
@@ -238,6 +241,31 @@ impl Pool {
         self.records_where(|record| record.work.get().kind.raw && record.state.get() == State::Paused)
     }
 
+    /// The jobs that are paused with this context, but for those that were dropped and have yet to be unwound.
+    pub(super) fn paused_on(&self, ctx: &Rc<Shared>) -> Vec<Suspect> {
+        let table = self.table.borrow();
+        let holds = |record: &&Record| {
+            record.state.get() == State::Paused
+                && record.with_ctx(|own| Rc::ptr_eq(own, ctx)) == Some(true)
+                && !self.is_deferred(record)
+        };
+        table.records().filter(holds).map(Suspect::of).collect()
+    }
+
+    /// Discards a paused raw job that its program has left behind, and reports that. `false`: it is not there any more.
+    ///
+    /// # Safety
+    ///
+    /// As for [`discard`](Self::discard).
+    pub(super) unsafe fn reclaim(&self, handle: Handle, rule: fn(Suspect) -> Rule, call: Call) -> bool {
+        if let Ok(record) = self.find_paused_raw(handle) {
+            let suspect = Suspect::of(record);
+            strict::report(rule(suspect), suspect, call);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.discard(handle) }.is_ok()
+    }
+
     /// Ends a paused raw job without unwinding it, and runs its release hook.
     ///
     /// # Safety
@@ -248,10 +276,12 @@ impl Pool {
         let hook = record.release.take();
         // A job that is being discarded is not there for its hook to resume.
         record.state.set(State::Finished);
+        self.counters.ending.bump();
         // SAFETY: the hook was borrowed for as long as the job is paused in `pause_with`, which it still is.
         let hook = hook.map(|hook| panic::catch_unwind(AssertUnwindSafe(|| unsafe { &*hook }.release())));
         // SAFETY: the caller's promise.
         unsafe { record.forget_frames() };
+        self.counters.ending.take_back();
         self.counters.discarded.bump();
         self.release(record);
         raise(hook.and_then(Result::err));
@@ -348,23 +378,28 @@ impl Pool {
 
     fn drop_unstarted(&self, record: &Record) {
         let work = record.work.get();
-        self.counters.dropped.bump();
         // SAFETY: the job was never resumed, so its arguments are where its maker put them.
         let drop_arguments = || unsafe { (work.kind.drop_unstarted)(work.args) };
         let dropped = panic::catch_unwind(AssertUnwindSafe(drop_arguments));
+        self.counters.dropped.bump();
         self.release(record);
         raise(dropped.err());
     }
 
     /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
-    fn unwind(&self, record: &Record) -> Option<Panic> {
-        if !record.unwind() {
-            self.give_up(record);
+    fn unwind(&self, record: &Record, call: Call) -> Option<Panic> {
+        let suspect = Suspect::of(record);
+        self.counters.ending.bump();
+        let Some(swallowed) = record.unwind() else {
+            self.counters.ending.take_back();
+            strict::report(Rule::UnwindSwallowed, suspect, call);
+            self.give_up(record, call);
             return None;
-        }
-        self.counters.dropped.bump();
+        };
         let work = record.work.get();
-        let outcome = match record.take_panic() {
+        let panic = record.take_panic();
+        let obeyed = swallowed == 0 && panic.as_ref().is_some_and(|payload| payload.is::<super::Unwinding>());
+        let outcome = match panic {
             Some(payload) if payload.is::<super::Unwinding>() => None,
             Some(payload) => Some(payload),
             // The job has swallowed the unwinding and returned a result, for which nobody waits.
@@ -374,14 +409,19 @@ impl Pool {
                 panic::catch_unwind(AssertUnwindSafe(drop_result)).err()
             }
         };
+        self.counters.ending.take_back();
+        self.counters.dropped.bump();
         self.release(record);
+        if !obeyed {
+            strict::report(Rule::UnwindSwallowed, suspect, call);
+        }
         outcome
     }
 
-    fn give_up(&self, record: &Record) {
+    fn give_up(&self, record: &Record, call: Call) {
         record.state.set(State::GivenUp);
         self.counters.given_up.bump();
-        self.report(record, LeakReason::GivenUp);
+        lose(Suspect::of(record), LeakReason::GivenUp, call);
     }
 
     fn defer(&self, record: &Record) {
@@ -398,7 +438,7 @@ impl Pool {
             let record = unsafe { record.as_ref() };
             self.deferred.set(record.next.take());
             // Whoever dropped the job is long gone, so a panic instead of the unwinding has nobody to go to.
-            drop(self.unwind(record));
+            drop(self.unwind(record, strict::LATE_DROP));
         }
     }
 
@@ -410,8 +450,16 @@ impl Pool {
         }
     }
 
-    fn report(&self, record: &Record, reason: LeakReason) {
-        stats::report_leak((record.work.get().kind.name)(), record.token.get(), reason);
+    fn is_deferred(&self, record: &Record) -> bool {
+        let mut next = self.deferred.get();
+        while let Some(deferred) = next {
+            if deferred == NonNull::from(record) {
+                return true;
+            }
+            // SAFETY: as in `run_deferred_slow`.
+            next = unsafe { deferred.as_ref() }.next.get();
+        }
+        false
     }
 
     fn records_where(&self, keep: impl Fn(&Record) -> bool) -> Vec<Handle> {
@@ -422,23 +470,24 @@ impl Pool {
     fn discard_all(&self) {
         for handle in self.paused_raw() {
             // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
-            let discarded = panic::catch_unwind(AssertUnwindSafe(|| unsafe { self.discard(handle) }));
-            drop(discarded);
+            let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
+            drop(panic::catch_unwind(AssertUnwindSafe(reclaim)));
         }
     }
 
     /// The thread ends: lets go of what can go. Hands out whether that is everything.
     fn end(&self) -> bool {
         self.leak_deferred();
-        for handle in
-            self.records_where(|record| matches!(record.state.get(), State::Paused | State::Running))
-        {
-            if let Some(record) = self.find(handle) {
-                self.report(record, LeakReason::ThreadEnded);
-            }
-        }
+        let lost: Vec<Suspect> = {
+            let unfinished = |record: &&Record| matches!(record.state.get(), State::Paused | State::Running);
+            self.table.borrow().records().filter(unfinished).map(Suspect::of).collect()
+        };
         self.drop_idle();
         self.ended.set(true);
+        // Whoever is told may do anything, but finds the jobs at their end.
+        for suspect in lost {
+            lose(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
+        }
         self.records.get() == 0
     }
 }
@@ -463,6 +512,12 @@ impl Table {
         self.places[index as usize] = None;
         self.free.push((index, generation));
     }
+}
+
+/// A job is lost: for the list of leaks, and for strict mode.
+fn lose(suspect: Suspect, reason: LeakReason, call: Call) {
+    stats::report_leak(suspect.job.unwrap_or_default(), suspect.token, reason);
+    strict::report(Rule::JobLeaked, suspect, call);
 }
 
 /// Goes on with a panic that was held up, unless the thread panics already and a second one would abort.

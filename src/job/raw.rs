@@ -9,7 +9,7 @@
 use std::alloc::Layout;
 use std::ffi::{c_int, c_void};
 use std::fmt;
-use std::panic;
+use std::panic::{self, Location};
 use std::ptr::{self, NonNull};
 
 use super::fiber::Signal;
@@ -18,6 +18,7 @@ pub use super::memory::{AllocFn, FreeFn};
 use super::misuse::{Misuse, NoJobs, StartError};
 use super::pool::Pool;
 use super::record::{RAW, Record, Switched, Work};
+use super::strict::{self, Rule, Suspect};
 use super::{WaitCtx, WaitCtxRef, config, hooks, memory};
 
 /// A job's function. It may unwind with a Rust panic, which goes to the resumer; foreign exceptions abort.
@@ -116,11 +117,12 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
 ///
 /// With the payload of the job's panic.
 #[inline(always)] // see fiber.rs on returns
+#[track_caller]
 pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
-    let pool = Pool::existing().ok_or(Misuse::Stale)?;
-    pool.ready_to_switch()?;
-    let record = pool.find_paused_raw(job)?;
-    Ok(run(pool, record))
+    match find_to_resume(job) {
+        Ok((pool, record)) => Ok(run(pool, record)),
+        Err(misuse) => Err(strict::refused(job, misuse, ("raw::resume", Some(Location::caller())))),
+    }
 }
 
 /// Ends a paused job without unwinding it: its release hook runs, its frames are forgotten, its stack is used again.
@@ -132,32 +134,50 @@ pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
 /// # Safety
 ///
 /// No frame of the job owns anything whose destructor must run, and nobody refers to its frames afterwards.
+#[track_caller]
 pub unsafe fn discard(job: Handle) -> Result<(), Misuse> {
-    let pool = Pool::existing().ok_or(Misuse::Stale)?;
-    // SAFETY: the caller's promise.
-    unsafe { pool.discard(job) }
+    let discarded = match Pool::existing() {
+        // SAFETY: the caller's promise.
+        Some(pool) => unsafe { pool.discard(job) },
+        None => Err(Misuse::Stale),
+    };
+    let call = ("raw::discard", Some(Location::caller()));
+    discarded.map_err(|misuse| strict::refused(job, misuse, call))
 }
 
-/// Discards all paused raw jobs of this thread. Hands out how many they were.
+/// Discards all paused raw jobs of this thread. Hands out how many they were. It is for those who clean up after others:
+/// strict mode names each of the jobs ([`Rule::RawJobReclaimed`]).
 ///
 /// # Safety
 ///
 /// As for [`discard`], for each of them.
+#[track_caller]
 pub unsafe fn discard_paused() -> usize {
     let Some(pool) = Pool::existing() else { return 0 };
-    // SAFETY: the caller's promise.
-    pool.paused_raw().into_iter().filter(|job| unsafe { pool.discard(*job) }.is_ok()).count()
+    let call = ("raw::discard_paused", Some(Location::caller()));
+    let reclaim = |job: &Handle| {
+        // SAFETY: the caller's promise.
+        unsafe { pool.reclaim(*job, |_| Rule::RawJobReclaimed, call) }
+    };
+    pool.paused_raw().into_iter().filter(reclaim).count()
 }
 
-/// Discards the paused raw jobs that were started with `ctx`. Hands out how many they were.
+/// Discards the paused raw jobs that were started with `ctx`, which is about to be freed. Hands out how many they were.
+/// Strict mode names each of the jobs ([`Rule::WaitCtxFreedInFlight`] and its kin): in
+/// C this is a context that was freed too early.
 ///
 /// # Safety
 ///
 /// As for [`discard`], for each of them.
+#[track_caller]
 pub unsafe fn discard_paused_on(ctx: &WaitCtx) -> usize {
     let Some(pool) = Pool::existing() else { return 0 };
-    // SAFETY: the caller's promise.
-    ctx.raw_jobs().into_iter().filter(|job| unsafe { pool.discard(*job) }.is_ok()).count()
+    let call = ("raw::discard_paused_on", Some(Location::caller()));
+    let reclaim = |job: &Handle| {
+        // SAFETY: the caller's promise.
+        unsafe { pool.reclaim(*job, Suspect::rule_of_freed_ctx, call) }
+    };
+    ctx.raw_jobs().into_iter().filter(reclaim).count()
 }
 
 /// The paused raw jobs of this thread.
@@ -236,10 +256,20 @@ pub fn mem_functions() -> (AllocFn, FreeFn) {
 }
 
 #[inline(always)] // see fiber.rs on returns
+fn find_to_resume<'a>(job: Handle) -> Result<(&'a Pool, &'a Record), Misuse> {
+    let pool = Pool::existing().ok_or(Misuse::Stale)?;
+    pool.ready_to_switch()?;
+    Ok((pool, pool.find_paused_raw(job)?))
+}
+
+#[inline(always)] // see fiber.rs on returns
 fn run(pool: &Pool, record: &Record) -> RawStep {
     pool.counters.resumes.bump();
     match record.enter(Signal::Continue) {
-        Switched::Paused => RawStep::Paused(record.handle()),
+        Switched::Paused => {
+            pool.counters.pauses.bump();
+            RawStep::Paused(record.handle())
+        }
         Switched::Finished => RawStep::Finished(finish(pool, record)),
     }
 }

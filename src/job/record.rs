@@ -233,14 +233,15 @@ impl Record {
         unsafe { (*self.exit.get()).leave() }
     }
 
-    /// Unwinds the paused job's stack. `false`: the job would not, and is paused again.
-    pub(super) fn unwind(&self) -> bool {
-        for _ in 0..UNWIND_TRIES {
-            if let Switched::Finished = self.enter(Signal::Unwind) {
-                return true;
-            }
-        }
-        false
+    /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
+    /// them, and it is paused again.
+    pub(super) fn unwind(&self) -> Option<u8> {
+        (0..UNWIND_TRIES).find(|_| matches!(self.enter(Signal::Unwind), Switched::Finished))
+    }
+
+    /// Whether the job is paused with something to give back when it is discarded.
+    pub(super) fn has_release_hook(&self) -> bool {
+        self.release.get().is_some()
     }
 
     /// The panic that ended the job, if one did.

@@ -4,31 +4,77 @@ use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// The jobs of one thread. At any moment
-/// `created == finished + dropped + discarded + given_up + fresh + running + paused`.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ThreadStats {
+macro_rules! thread_stats {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
+        /// The jobs of one thread. At any moment (switch hooks apart, which run in the middle of a switch)
+        /// `created == finished + dropped + discarded + given_up + fresh + running + paused` and
+        /// `resumes + ending == pauses + finished + running`.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct ThreadStats {
+            $($(#[doc = $doc])+ pub $name: u64,)*
+        }
+
+        impl ThreadStats {
+            /// The names of all counters with their values, in order.
+            pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+
+            /// What each of [`ThreadStats::counters`] means, in the same order.
+            pub fn meanings() -> impl Iterator<Item = &'static str> {
+                [$(concat!($($doc),+)),*].into_iter()
+            }
+        }
+    };
+}
+
+thread_stats! {
     /// Jobs made.
-    pub created: u64,
+    created,
     /// Jobs whose function has returned or panicked.
-    pub finished: u64,
+    finished,
     /// Jobs dropped before they had finished, whose stack was unwound.
-    pub dropped: u64,
+    dropped,
     /// Raw jobs discarded before they had finished.
-    pub discarded: u64,
+    discarded,
     /// Jobs that would not unwind; their stacks are lost.
-    pub given_up: u64,
-    /// Switches into a job, first ones included.
-    pub resumes: u64,
+    given_up,
+    /// Resumes, first ones included: switches into a job for it to go on. Those to unwind it are not among them.
+    resumes,
+    /// Resumes that came back because the job had paused.
+    pauses,
     /// Jobs made and not yet resumed.
-    pub fresh: u64,
-    /// Jobs that run: the current one, and those that wait for one that they have resumed.
-    pub running: u64,
+    fresh,
+    /// Jobs that run: the current one, those that wait for one that they have resumed, and those that are ending.
+    running,
+    /// Running jobs that nobody has resumed: they were dropped or discarded, and unwind, or their release hook runs.
+    ending,
     /// Paused jobs. Leaked ones are among them until the thread ends; then [`leaks`] lists them.
-    pub paused: u64,
+    paused,
     /// Stacks that wait for a job.
-    pub idle: u64,
+    idle,
+}
+
+impl ThreadStats {
+    /// What does not add up; empty, when all is well, which is at any moment.
+    pub fn imbalances(&self) -> Vec<String> {
+        let ended = self.finished + self.dropped + self.discarded + self.given_up;
+        let rules = [
+            (
+                "created == finished + dropped + discarded + given_up + fresh + running + paused",
+                self.created,
+                ended + self.fresh + self.running + self.paused,
+            ),
+            (
+                "resumes + ending == pauses + finished + running",
+                self.resumes + self.ending,
+                self.pauses + self.finished + self.running,
+            ),
+        ];
+        let broken = rules.into_iter().filter(|(_, left, right)| left != right);
+        broken.map(|(rule, left, right)| format!("jobs: {rule}: {left}, {right}")).collect()
+    }
 }
 
 /// Why a job was lost.
@@ -63,6 +109,8 @@ pub(super) struct Counters {
     pub(super) discarded: Count,
     pub(super) given_up: Count,
     pub(super) resumes: Count,
+    pub(super) pauses: Count,
+    pub(super) ending: Count,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +120,10 @@ impl Count {
     #[inline]
     pub(super) fn bump(&self) {
         self.0.set(self.0.get() + 1);
+    }
+
+    pub(super) fn take_back(&self) {
+        self.0.set(self.0.get() - 1);
     }
 
     pub(super) fn get(&self) -> u64 {
@@ -88,6 +140,8 @@ impl Counters {
             discarded: self.discarded.get(),
             given_up: self.given_up.get(),
             resumes: self.resumes.get(),
+            pauses: self.pauses.get(),
+            ending: self.ending.get(),
             ..ThreadStats::default()
         }
     }

@@ -10,9 +10,10 @@ use super::fiber::Signal;
 use super::misuse::{Misuse, NoJobs};
 use super::pool::Pool;
 use super::record::{Body, Kind, Record, State, Switched, Work, serve};
+use super::strict::{self, Rule, Suspect};
 use super::{Step, WaitCtx};
 use std::marker::PhantomData;
-use std::panic;
+use std::panic::{self, Location};
 
 /// A typed job that has not finished. Whoever holds it is its only owner.
 pub(super) struct Live<T> {
@@ -54,16 +55,22 @@ impl<T: 'static> Live<T> {
 
     /// Runs the job until it pauses or ends. `Ok(Finished)` consumes `live`, and so does a panic in the job.
     #[inline(always)] // see fiber.rs on returns
+    #[track_caller]
     pub(super) fn resume(live: &mut Option<Self>) -> Result<Step<T>, Misuse> {
         let Some(this) = live else { return Err(Misuse::Finished) };
         let (record, pool) = (this.record(), this.record().pool());
         pool.ready_to_switch()?;
         if record.state.get() == State::Running {
+            let call = ("Job::resume", Some(Location::caller()));
+            strict::report(Rule::JobIsRunning, Suspect::of(record), call);
             return Err(Misuse::Running);
         }
         pool.counters.resumes.bump();
         match record.enter(Signal::Continue) {
-            Switched::Paused => Ok(Step::Paused),
+            Switched::Paused => {
+                pool.counters.pauses.bump();
+                Ok(Step::Paused)
+            }
             Switched::Finished => {
                 let this = live.take().ok_or(Misuse::Finished)?;
                 Ok(Step::Finished(this.finish()))

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
 use super::raw::Handle;
+use super::strict;
 
 /// Names a registration by an address, usually that of something whose life is that of the registering engine.
 /// Keys are compared by address alone (statement 10).
@@ -132,7 +133,8 @@ pub struct ChangedFds {
 }
 
 /// Where a job's wake-up is announced: descriptors to poll, or a callback. One for each connection, used by one
-/// job after the other; it outlives none of them by force: a job whose context is dropped goes on without one.
+/// job after the other; it outlives none of them by force: a job whose context is dropped goes on without one (and
+/// strict mode says that it was, [`Rule`](super::Rule), if it was paused).
 ///
 /// Dropping it is `ASYNC_WAIT_CTX_free`: cleanups run newest first, each seeing the entries that are left, its
 /// own among them. When one panics the others still run, and the first panic goes on afterwards (or ends there,
@@ -410,6 +412,7 @@ impl WaitCtx {
 impl Drop for WaitCtx {
     fn drop(&mut self) {
         if self.owner {
+            strict::ctx_freed(&self.shared);
             self.free();
         }
     }

@@ -6,7 +6,7 @@ pub(crate) mod raw;
 use std::cell::RefCell;
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::rc::Rc;
 use std::thread;
 
@@ -40,6 +40,11 @@ const CHILD: &str = "SIMACCEL_TEST_CHILD";
 /// Runs `body` in a process of its own, which runs nothing but the test of this name, and hands out how it ended.
 /// `None` in that process.
 pub(crate) fn in_child(test: &str, body: impl FnOnce()) -> Option<ExitStatus> {
+    child_output(test, body).map(|output| output.status)
+}
+
+/// Like [`in_child`]; hands out what it wrote, too.
+pub(crate) fn child_output(test: &str, body: impl FnOnce()) -> Option<Output> {
     if env::var(CHILD).is_ok_and(|child| child == test) {
         body();
         return None;
@@ -50,7 +55,7 @@ pub(crate) fn in_child(test: &str, body: impl FnOnce()) -> Option<ExitStatus> {
     let output = command.output().expect("the test program runs again");
     println!("{}", String::from_utf8_lossy(&output.stdout));
     println!("{}", String::from_utf8_lossy(&output.stderr));
-    Some(output.status)
+    Some(output)
 }
 
 /// Like [`in_child`], for a body that comes to a good end.
@@ -58,6 +63,13 @@ pub(crate) fn passes_in_child(test: &str, body: impl FnOnce()) {
     if let Some(status) = in_child(test, body) {
         assert!(status.success(), "{test} ended with {status}");
     }
+}
+
+/// The books of this thread's jobs, which balance at any moment.
+#[track_caller]
+pub(crate) fn assert_balanced() {
+    let stats = job::thread_stats();
+    assert_eq!(stats.imbalances(), Vec::<String>::new(), "{stats:?}");
 }
 
 pub(crate) type Log = Rc<RefCell<Vec<&'static str>>>;
@@ -110,4 +122,17 @@ pub(crate) fn run<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
         Step::Finished(result) => result,
         Step::Paused => panic!("this job does not pause"),
     }
+}
+
+/// A paused job that swallows its unwinding so many times.
+pub(crate) fn swallowing(times: u32, token: u64) -> Job<()> {
+    let mut job = Job::without_ctx(move || {
+        for _ in 0..times {
+            let _swallowed = catch(|| while job::pause() == Pause::Resumed {});
+        }
+    })
+    .unwrap();
+    job.set_token(token);
+    assert_eq!(job.resume(), Ok(Step::Paused));
+    job
 }

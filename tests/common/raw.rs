@@ -4,7 +4,9 @@
 use std::ffi::{c_int, c_void};
 
 use simaccel::job::raw::{self, Handle, RawFn, RawStep};
-use simaccel::job::{self, Pause, StartError};
+use simaccel::job::{self, Pause, Release, StartError};
+
+use super::assert_balanced;
 
 pub(crate) fn start_without_args(func: RawFn) -> Result<RawStep, StartError> {
     // SAFETY: the functions here do not look at their arguments, and own nothing while they are paused.
@@ -29,5 +31,19 @@ pub(crate) unsafe extern "C-unwind" fn pauses_once(_: *mut c_void) -> c_int {
 
 pub(crate) unsafe extern "C-unwind" fn pauses_for_ever(_: *mut c_void) -> c_int {
     while job::pause() == Pause::Resumed {}
+    0
+}
+
+/// What a paused frame would give back, as an engine its request.
+struct Request;
+
+impl Release for Request {
+    fn release(&self) {
+        assert_balanced();
+    }
+}
+
+pub(crate) unsafe extern "C-unwind" fn waits_for_a_request(_: *mut c_void) -> c_int {
+    while job::pause_with(&Request) == Pause::Resumed {}
     0
 }

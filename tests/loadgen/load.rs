@@ -107,12 +107,15 @@ fn json_is_one_object_with_the_promised_keys() {
     let report = json(&Folder::new().succeed("--ops 20 --mode poll --output-format json").stdout);
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(keys(&report), "device rows seed");
+    let row = &rows(&report)[0];
     assert_eq!(
-        keys(&rows(&report)[0]),
-        "alg bytes_per_second device errors jobs latency_us mismatches mode ops ops_per_second pauses resumes size \
-         spurious_resumes wakes"
+        keys(row),
+        "alg bytes_per_second device errors jobs latency_us littles_law mismatches mode model ops ops_per_second \
+         pauses resumes size spurious_resumes wakes"
     );
-    assert_eq!(keys(&rows(&report)[0]["latency_us"]), "p50 p99");
+    assert_eq!(keys(&row["latency_us"]), "p50 p99");
+    assert_eq!(keys(&row["littles_law"]), "in_flight rate_by_latency");
+    assert!(row["model"].is_null(), "an ideal device models nothing");
     assert!(report["device"].is_string() && report["seed"].is_u64());
 }
 
@@ -185,4 +188,98 @@ fn failing_operations_are_counted_and_fail_the_run() {
     assert_eq!((count(&rows(&report)[0], "ops"), count(&rows(&report)[0], "errors")), (40, 20));
     let told = text(&output.stderr);
     assert!(told.contains("20 operations failed") && told.lines().count() == 1, "{told}");
+}
+
+/// Runs one row with JSON; hands out its exit code, the row, and what was told.
+fn failing(options: &str) -> (Option<i32>, Value, String) {
+    let options = format!("{options} --output-format json");
+    let output = Folder::new().run(&options.split_whitespace().collect::<Vec<_>>());
+    (output.status.code(), rows(&json(&output.stdout))[0].clone(), text(&output.stderr))
+}
+
+#[test]
+fn one_in_a_hundred_fails_exactly_when_it_is_asked_for() {
+    for mode in ["sync", "wake-fd", "callback", "poll"] {
+        let options = format!("--mode {mode} --ops 1000 --size 64 --jobs 16 --device fault=fail:every=100");
+        let (code, row, told) = failing(&options);
+        assert_eq!((code, count(&row, "ops"), count(&row, "errors")), (Some(1), 1000, 10), "{mode}: {row}");
+        assert!(told.contains("10 operations failed") && told.lines().count() == 1, "{told}");
+        let (code, row, told) = failing(&format!("{options} --expect-errors"));
+        assert_eq!((code, count(&row, "errors"), told.as_str()), (Some(0), 10, ""), "{mode}: {row}");
+        assert_eq!(count(&row, "mismatches"), 0);
+    }
+}
+
+#[test]
+fn a_wrong_result_fails_the_run_unless_it_was_asked_for() {
+    for (alg, mode) in [("aes-128-ctr", "wake-fd"), ("aes-256-gcm", "sync"), ("sha256", "callback")] {
+        let options = format!("--alg {alg} --mode {mode} --ops 500 --jobs 8 --device fault=corrupt:every=50");
+        let (code, row, told) = failing(&options);
+        assert_eq!(
+            (code, count(&row, "mismatches"), count(&row, "errors")),
+            (Some(1), 10, 0),
+            "{alg}: {row}"
+        );
+        assert!(told.contains("10 results differ from software"), "{told}");
+        let (code, row, _) = failing(&format!("{options} --expect-errors"));
+        assert_eq!((code, count(&row, "mismatches")), (Some(0), 10), "{alg}: {row}");
+    }
+}
+
+#[test]
+fn a_model_says_what_it_promised_and_how_that_was_kept() {
+    for mode in ["sync", "wake-fd"] {
+        let row =
+            row(&format!("--mode {mode} --ops 200 --jobs 8 --device completion_nsec=100000;compute_units=2"));
+        let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} in {row}"));
+        let model = &row["model"];
+        assert_eq!(number(&model["mean_service_us"]), 100.0);
+        assert_eq!(number(&model["ceiling_ops_per_second"]), 20_000.0);
+        assert!(number(&row["ops_per_second"]) <= 20_000.0, "{row}");
+        let late = &model["completion_error_us"];
+        assert_eq!(number(&late["count"]), 200.0);
+        assert!(number(&late["p50"]) <= number(&late["p99"]) && number(&late["p99"]) <= number(&late["max"]));
+        let law = &row["littles_law"];
+        let (in_flight, rate_by_latency) = (number(&law["in_flight"]), number(&law["rate_by_latency"]));
+        assert!((in_flight / rate_by_latency - 1.0).abs() < 0.01, "{law}");
+        assert!(in_flight <= if mode == "sync" { 1.0 } else { 8.0 }, "{law}");
+    }
+}
+
+#[test]
+fn a_preset_is_printed_in_full() {
+    let output = Folder::new().succeed("--mode sync --ops 2 --device preset=slow-card");
+    let told = text(&output.stdout);
+    let device = told.lines().nth(1).unwrap();
+    for number in ["compute_units=2", "completion_nsec=2000000", "mbps=20", "latency_dist=bimodal:1000"] {
+        assert!(device.contains(number), "{number} in {device}");
+    }
+    assert!(told.contains("model: sync on 2 × 2 ms: at most "), "{told}");
+}
+
+#[test]
+fn statistics_are_written_where_they_are_asked_for() {
+    let report = json(&Folder::new().succeed("--ops 30 --output-format json --stats json").stdout);
+    for row in rows(&report) {
+        let stats = &row["stats"];
+        assert_eq!(stats["engine"]["operations"], 30, "{row}");
+        let submitted = if row["mode"] == "software" { 0 } else { 30 };
+        assert_eq!(stats["device"]["total"]["submitted"], submitted, "{row}");
+    }
+    let device = "--device timing=all;completion_nsec=1000";
+    let told =
+        text(&Folder::new().succeed(&format!("--mode sync --ops 30 {device} --stats prometheus")).stdout);
+    let (table, statistics) = told.split_once("# statistics of the last row, sync\n").unwrap();
+    assert!(table.contains("checked: 30 results"), "{table}");
+    for line in [
+        "# TYPE simaccel_operations_total counter",
+        "simaccel_operations_total 30",
+        "simaccel_operation_completed_total{queue_pair=\"0\",op=\"encrypt\"} 30",
+        "simaccel_operation_total_seconds_count{op=\"encrypt\"} 30",
+    ] {
+        assert!(statistics.lines().any(|other| other == line), "{line} in\n{statistics}");
+    }
+    let told = text(&Folder::new().succeed("--mode wake-fd --ops 30 --stats json").stdout);
+    let stats = json(told.lines().last().unwrap().as_bytes());
+    assert_eq!(stats["jobs"]["finished"], 30);
 }

@@ -38,6 +38,13 @@ const NONSENSE: &[(&str, &[&str])] = &[
     ("--device depth", &["--device", "depth"]),
     ("--device delivery=poll --mode wake-fd", &["--device", "delivery", "--mode poll"]),
     ("--device delivery=poll", &["--device", "--mode poll"]),
+    ("--device fault=timeout:nth=3 --mode sync", &["--device", "fault=timeout:nth=3", "timeout_msec"]),
+    ("--device fault=drop_wake --mode poll", &["--device", "fault=drop_wake", "timeout_msec"]),
+    ("--device fault=fire --mode sync", &["--device", "spurious_wake", "nomem"]),
+    ("--device preset=fast --mode sync", &["--device", "slow-card"]),
+    ("--stats prometheus --output-format json", &["--stats", "--output-format"]),
+    ("--stats xml", &["--stats", "prometheus"]),
+    ("--input in --alg sha256 --expect-errors", &["--expect-errors", "--input"]),
     ("--seed -1", &["--seed", "0 to"]),
     ("--output-format xml", &["--output-format", "text", "json"]),
     ("--key 00", &["--key", "--input"]),
@@ -142,6 +149,17 @@ fn help_and_version_are_answers_not_errors() {
     let help = super::text(&Folder::new().succeed("--help").stdout);
     for option in ["--alg", "--size", "--jobs", "--duration", "--ops", "--mode", "--device", "--seed"] {
         assert!(help.contains(option), "{option}");
+    }
+    for option in ["--expect-errors", "--stats"] {
+        assert!(help.contains(option), "{option}");
+    }
+    let words = |text: &str| text.split(", ").map(str::to_owned).collect::<Vec<_>>();
+    let stats = simaccel::EngineStats::default();
+    let kinds = stats.faults().map(|(kind, _)| kind.to_owned());
+    let presets = simaccel::Preset::ALL.map(|preset| preset.to_string());
+    let keys = [simaccel::device_sim::Config::KEYS, simaccel::Config::KEYS].map(words).concat();
+    for word in keys.into_iter().chain(kinds).chain(presets) {
+        assert!(help.contains(&word), "{word}");
     }
     assert!(super::text(&Folder::new().succeed("--version").stdout).starts_with("loadgen "));
 }

@@ -48,7 +48,9 @@ typedef enum simaccel_result {
     SIMACCEL_ERR_NO_MEMORY = 13,       /* at submission */
     SIMACCEL_ERR_WAKE_FD = 14,         /* no eventfd: too many open files */
     SIMACCEL_ERR_THREAD = 15,          /* no thread for a worker of the device */
-    SIMACCEL_ERR_INTERNAL = 16         /* a mistake in this library */
+    SIMACCEL_ERR_INTERNAL = 16,        /* a mistake in this library */
+    SIMACCEL_ERR_TIMEOUT = 17,         /* the device did not end the request within timeout_msec */
+    SIMACCEL_ERR_SHORT_OUTPUT = 18     /* the device gave less output than the request has */
 } simaccel_result;
 
 /* Why the last function that failed in this thread did; never NULL. Valid until the next failure. ASYNC_ERR is told, too. */

@@ -624,7 +624,7 @@ static void forking(void)
 
 static void failing(void)
 {
-    simaccel_engine *engine = open_engine("fault=nomem:nth=1;fault=fd_fail:nth=1", 1);
+    simaccel_engine *engine = open_engine("fault=nomem:nth=1;fault=fd_fail:nth=1;fault=fail:nth=1;fault=timeout:nth=2;timeout_msec=5", 1);
     simaccel_session *session = session_of(engine, "aes-256-ctr", ctr_key, 32, NULL);
     ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();
     ASYNC_JOB *job = NULL;
@@ -637,6 +637,13 @@ static void failing(void)
     CHECK(begin(&job, ctx, &work, encrypts) == ASYNC_PAUSE);
     OK(simaccel_device_reset(engine));
     CHECK(begin(&job, ctx, &work, encrypts) == ASYNC_FINISH && work.result == SIMACCEL_ERR_RESET);
+    CHECK(begin(&job, ctx, &work, encrypts) == ASYNC_PAUSE);
+    OK(simaccel_device_run_until_idle(engine));
+    CHECK(begin(&job, ctx, &work, encrypts) == ASYNC_FINISH && work.result == SIMACCEL_ERR_DEVICE_FAILED);
+    CHECK(begin(&job, ctx, &work, encrypts) == ASYNC_PAUSE);
+    OK(simaccel_device_advance(engine, 5000000));
+    CHECK(readable(ctx) == 1);
+    CHECK(begin(&job, ctx, &work, encrypts) == ASYNC_FINISH && work.result == SIMACCEL_ERR_TIMEOUT);
     free(work.in);
     ASYNC_WAIT_CTX_free(ctx);
     simaccel_session_free(session);

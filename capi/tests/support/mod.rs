@@ -81,7 +81,8 @@ pub(crate) fn compile(source: impl AsRef<Path>, language: Language, link: Link, 
     match link {
         Link::Ours | Link::OursAndLibcrypto => {
             compiler.arg("-L").arg(&folder).arg("-lsimaccel_async");
-            compiler.arg(format!("-Wl,-rpath,{}", folder.display()));
+            // Old tags: cargo's LD_LIBRARY_PATH may hold a library of an older build, and must not come first.
+            compiler.arg(format!("-Wl,-rpath,{},--disable-new-dtags", folder.display()));
         }
         Link::OursStatic => {
             compiler.arg(library("libsimaccel_async.a")).args(static_libs());

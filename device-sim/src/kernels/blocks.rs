@@ -76,7 +76,7 @@ const fn held_back(total: usize, encrypt: bool, padded: bool) -> usize {
     if padded && !encrypt && total > 0 { (total - 1) % BLOCK + 1 } else { total % BLOCK }
 }
 
-fn pad(text: &mut Vec<u8>) {
+pub(super) fn pad(text: &mut Vec<u8>) {
     let len = BLOCK - text.len() % BLOCK;
     reserve(text, len);
     let byte = u8::try_from(len).unwrap_or_default();

@@ -7,8 +7,9 @@ use aes::cipher::{
 use cbc::{Decryptor, Encryptor};
 
 use super::blocks::{self, BlockMode, BlockStream};
+use super::lanes::{self, Lane};
 use super::{BLOCK, Block, Kernel, check_cipher, iv_block};
-use crate::request::{Request, Status};
+use crate::request::{Operation, Part, Request, Status};
 use crate::session::Padding;
 
 /// A key and what to do with the last block.
@@ -36,6 +37,31 @@ where
 
     fn piece(&self, stream: &mut BlockStream, request: &mut Request) -> Result<(), Status> {
         blocks::piece(self, self.padding, stream, request)
+    }
+
+    /// Whole messages to encrypt; decryption has no chain to wait for.
+    fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
+        let fits = request.operation == Operation::Encrypt && request.part == Part::Whole;
+        (fits && request.state.is_none()).then(|| self.start_lane(request))
+    }
+
+    fn run_lanes(&self, lanes: &mut [Lane]) {
+        lanes::encrypt_cbc(&self.cipher, lanes);
+    }
+}
+
+impl<C> Cbc<C> {
+    fn start_lane(&self, request: &mut Request) -> Result<Lane, Status> {
+        check_cipher(request, BLOCK)?;
+        let padded = self.padding == Padding::Pkcs7;
+        if !padded && !request.buffer.len().is_multiple_of(BLOCK) {
+            return Err(Status::InvalidArgs);
+        }
+        let mut lane = Lane::of(request, iv_block(request)?);
+        if padded {
+            blocks::pad(lane.text());
+        }
+        Ok(lane)
     }
 }
 

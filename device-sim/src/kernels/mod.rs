@@ -22,6 +22,7 @@
 //! | `hmac`   | HMAC over SHA-2                                     | FIPS 198-1, RFC 2104         |
 //! | `blocks` | what ECB and CBC share: padding, multi-part         | RFC 5652, 6.3 (PKCS#7)       |
 //! | `text`   | where the output goes, and bytes held back          |                              |
+//! | `lanes`  | several messages at once, where a mode is serial    |                              |
 
 mod blocks;
 pub(crate) mod cbc;
@@ -30,6 +31,7 @@ pub(crate) mod ecb;
 pub(crate) mod gcm;
 pub(crate) mod hash;
 pub(crate) mod hmac;
+pub(crate) mod lanes;
 mod text;
 pub(crate) mod xts;
 
@@ -37,6 +39,7 @@ use std::fmt;
 
 use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
 
+use self::lanes::Lane;
 use crate::request::{Operation, Part, Request, Status};
 use crate::session::Algorithm;
 
@@ -74,6 +77,15 @@ pub(crate) trait Kernel {
 
     /// Works through one piece; [`Part::Whole`] and [`Part::Final`] end the message.
     fn piece(&self, stream: &mut Self::Stream, request: &mut Request) -> Result<(), Status>;
+
+    /// Starts a request that is quicker together with others of its session; `None`: run it by itself.
+    #[inline]
+    fn lane(&self, _request: &mut Request) -> Option<Result<Lane, Status>> {
+        None
+    }
+
+    /// Does the work of all lanes, which this kernel has started.
+    fn run_lanes(&self, _lanes: &mut [Lane]) {}
 }
 
 /// Runs one request on its kernel.

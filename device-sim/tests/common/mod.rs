@@ -81,13 +81,16 @@ pub(crate) fn finish(pair: &mut QueuePair, ticket: Ticket) -> (Request, Status) 
     pair.take(ticket).expect("what is done can be taken")
 }
 
-/// The equation that holds at any quiet moment.
+/// What holds at any quiet moment.
+#[track_caller]
 pub(crate) fn assert_adds_up(stats: &QueuePairStats) {
-    assert_eq!(
-        stats.submitted,
-        stats.completed + stats.failed + stats.revoked + stats.in_flight,
-        "{stats:?}"
-    );
+    assert_eq!(stats.imbalances(), Vec::<String>::new(), "{stats:?}");
+}
+
+/// What holds at any quiet moment of a whole device.
+#[track_caller]
+pub(crate) fn assert_balanced(device: &Device) {
+    assert_eq!(device.stats().imbalances(), Vec::<String>::new(), "{:?}", device.stats());
 }
 
 /// A waker that counts its calls.

@@ -93,7 +93,7 @@ impl Chained<'_, '_> {
     fn run_through(mut self, mut chain: Chain) -> Result<Option<Tag>, Failure> {
         let mut next = self.transfer.pieces.next()?;
         while let Some(piece) = next.take() {
-            let (asked, len) = (Instant::now(), piece.bytes.len());
+            let (asked, len) = (self.transfer.meter.ask(), piece.bytes.len());
             self.crew.start(0, move || {
                 let result = chain.update(piece.bytes).map_err(Error::from);
                 Done::Piece(chain, result)
@@ -119,7 +119,7 @@ impl Chained<'_, '_> {
     fn finish(&mut self, chain: Chain) -> Result<Option<Tag>, Failure> {
         let tail = self.transfer.pieces.tail().map(<[u8]>::to_vec);
         let tag = tail.ok_or_else(|| self.transfer.incomplete("shorter than its 16-byte tag"))?;
-        let asked = Instant::now();
+        let asked = self.transfer.meter.ask();
         self.crew.start(0, move || Done::End(chain.finish(&tag)))?;
         let Done::End(result) = self.done()? else { unreachable!("the end was started") };
         self.transfer.record(asked, 0, result.as_ref().err());

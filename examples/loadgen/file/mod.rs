@@ -73,7 +73,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
     let Transfer { engine, meter, .. } = transfer;
     tell(
         plan,
-        Row::new(plan.mode, &plan.device, plan.algorithm, plan.piece, in_flight, &meter, &engine.stats()),
+        Row::new(plan.mode, &plan.device, plan.algorithm, plan.piece, in_flight, &meter, engine.stats()),
     )
 }
 
@@ -87,11 +87,14 @@ fn parallel_shape(plan: &File) -> Option<(Cipher, Shape)> {
 /// The report: on standard error, where it cannot be mistaken for the result; JSON that was asked for and has
 /// standard output for itself goes there.
 fn tell(plan: &File, row: Row) -> Result<(), Failure> {
-    if plan.format == Format::Text {
+    if plan.output_as.format == Format::Text {
         eprintln!("{}", report::file_line(&row));
+        if let Some(format) = plan.output_as.stats {
+            eprint!("{}", row.statistics(format));
+        }
         return Ok(());
     }
-    let json = Report::of_file(plan.seed, plan.device.clone(), row).json();
+    let json = Report::of_file(plan.seed, plan.device.clone(), row).json(plan.output_as.stats.is_some());
     if plan.output.is_some() {
         return report::print(&format!("{json}\n"));
     }

@@ -91,7 +91,8 @@ impl Parallel<'_, '_> {
         let session = Rc::clone(if piece.last { &self.last } else { &self.inner });
         let iv = self.positions.next(&piece.bytes);
         let decrypt = self.transfer.plan.decrypt;
-        self.window[slot] = Slot { asked: Instant::now(), input_len: piece.bytes.len(), done: None };
+        let asked = self.transfer.meter.ask();
+        self.window[slot] = Slot { asked, input_len: piece.bytes.len(), done: None };
         self.next_in += 1;
         self.crew.start(slot, move || {
             let done = if decrypt {

@@ -1,0 +1,88 @@
+//! For counting instructions: so many job cycles, or requests, and nothing that waits.
+//!
+//! ```text
+//!   cargo build --release --manifest-path benches/rivals/Cargo.toml
+//!   valgrind --tool=callgrind benches/rivals/target/release/instructions request 10000
+//! ```
+//!
+//! Run it with two counts: the difference of the totals, by the difference of the counts, is the price of one. The
+//! stepped device does its part on the calling thread, so a request's price is both sides'; the functions of
+//! `device_sim`'s `driver`, `core` and `kernels` are the device's.
+
+use std::process::ExitCode;
+
+use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Step, WaitCtx, job};
+
+/// Requests in flight.
+const JOBS: u64 = 64;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["cycle", count] => count.parse().map(cycles),
+        ["request", count] => count.parse().map(requests),
+        _ => {
+            eprintln!("instructions: allowed: cycle COUNT, request COUNT");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            eprintln!("instructions: {error}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("instructions: COUNT: {error}; allowed: a number");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn cycles(count: u64) -> Result<(), Error> {
+    let ctx = WaitCtx::new();
+    for number in 0..count {
+        let mut job = Job::new(&ctx, move || {
+            let _ = job::pause();
+            number
+        })?;
+        assert!(matches!(job.resume()?, Step::Paused));
+        assert_eq!(job.resume()?, Step::Finished(number));
+    }
+    Ok(())
+}
+
+/// What a job works with, and gives back.
+type Lane = (CipherSession, Vec<u8>);
+
+fn requests(count: u64) -> Result<(), Error> {
+    let engine = Engine::stepped(Config::parse("delivery=poll;depth=128")?)?;
+    let ctx = WaitCtx::new();
+    let session = engine.cipher(Cipher::Aes128Ctr, &[1; 16])?;
+    let mut lanes: Vec<Lane> = (0..JOBS).map(|_| (session.clone(), vec![0; 64])).collect();
+    for _ in 0..count.div_ceil(JOBS) {
+        let mut jobs = lanes.drain(..).map(|lane| start(&ctx, lane)).collect::<Result<Vec<_>, _>>()?;
+        engine.device().run_until_idle();
+        let mut done = 0;
+        while done < jobs.len() {
+            done += engine.poll(jobs.len(), |_| ())?;
+        }
+        for job in &mut jobs {
+            if let Step::Finished(lane) = job.resume()? {
+                lanes.push(lane?);
+            }
+        }
+    }
+    assert_eq!(lanes.len() as u64, JOBS, "every request was done when its job was resumed");
+    Ok(())
+}
+
+fn start(ctx: &WaitCtx, (session, buffer): Lane) -> Result<Job<Result<Lane, Error>>, Error> {
+    let mut job = Job::new(ctx, move || {
+        let buffer = session.encrypt(&[2; 16], buffer)?;
+        Ok((session, buffer))
+    })?;
+    assert!(matches!(job.resume()?, Step::Paused));
+    Ok(job)
+}

@@ -1,0 +1,148 @@
+//! What a job costs by itself: start, pause, resume, finish; one pause and resume. One thread, its processor time.
+
+use simaccel::{Job, Step, WaitCtx, job};
+
+use super::{Figure, Run};
+use crate::harness::{Outcome, Side, by_cpu, contest};
+use crate::libcrypto;
+
+pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for (key, jobs) in [("cycle_1", 1), ("cycle_100", 100), ("cycle_10k", 10_000)] {
+        if run.wants(key) {
+            let best = contest(run.effort, &mut [&mut OurCycle::new(jobs), &mut LibcryptoCycle::new(jobs)?])?;
+            figures.push(Figure::speed(key, best[0], best[1]));
+        }
+    }
+    if run.wants("pair") {
+        let best = contest(run.effort, &mut [&mut OurPair::new()?, &mut LibcryptoPair::new()?])?;
+        figures.push(Figure::speed("pair", best[0], best[1]));
+    }
+    Ok(figures)
+}
+
+/// Starts jobs until so many are paused, then finishes them all, and again.
+struct OurCycle {
+    ctx: WaitCtx,
+    paused: Vec<Job<u64>>,
+    jobs: usize,
+}
+
+impl OurCycle {
+    fn new(jobs: usize) -> Self {
+        Self { ctx: WaitCtx::new(), paused: Vec::with_capacity(jobs), jobs }
+    }
+
+    fn turn(&mut self) -> Outcome<()> {
+        for number in 0..self.jobs as u64 {
+            let mut job = Job::new(&self.ctx, move || {
+                let _ = job::pause();
+                number
+            })?;
+            expect(job.resume()? == Step::Paused)?;
+            self.paused.push(job);
+        }
+        for (number, mut job) in self.paused.drain(..).enumerate() {
+            expect(job.resume()? == Step::Finished(number as u64))?;
+        }
+        Ok(())
+    }
+}
+
+impl Side for OurCycle {
+    fn run(&mut self, ops: u64) -> Outcome<f64> {
+        let turns = ops.div_ceil(self.jobs as u64);
+        by_cpu(turns * self.jobs as u64, || (0..turns).try_for_each(|_| self.turn()))
+    }
+}
+
+struct LibcryptoCycle {
+    ctx: libcrypto::WaitCtx,
+    jobs: Vec<libcrypto::Job<u64>>,
+    _pool: libcrypto::Pool,
+}
+
+fn pause_once(_number: u64) {
+    libcrypto::pause();
+}
+
+impl LibcryptoCycle {
+    fn new(jobs: usize) -> Outcome<Self> {
+        let pool = libcrypto::Pool::new(0)?;
+        let slots = (0..jobs).map(|_| libcrypto::Job::new()).collect();
+        Ok(Self { ctx: libcrypto::WaitCtx::new()?, jobs: slots, _pool: pool })
+    }
+
+    fn turn(&mut self) -> Outcome<()> {
+        let Self { ctx, jobs, .. } = self;
+        for (number, job) in jobs.iter_mut().enumerate() {
+            expect(job.step(ctx, pause_once, number as u64)? == libcrypto::Step::Paused)?;
+        }
+        for (number, job) in jobs.iter_mut().enumerate() {
+            expect(job.step(ctx, pause_once, number as u64)? == libcrypto::Step::Finished)?;
+        }
+        Ok(())
+    }
+}
+
+impl Side for LibcryptoCycle {
+    fn run(&mut self, ops: u64) -> Outcome<f64> {
+        let jobs = self.jobs.len() as u64;
+        let turns = ops.div_ceil(jobs);
+        by_cpu(turns * jobs, || (0..turns).try_for_each(|_| self.turn()))
+    }
+}
+
+/// One job that pauses for ever.
+struct OurPair(Job<()>);
+
+impl OurPair {
+    fn new() -> Outcome<Self> {
+        let forever = || {
+            loop {
+                let _ = job::pause();
+            }
+        };
+        Ok(Self(Job::new(&WaitCtx::new(), forever)?))
+    }
+}
+
+impl Side for OurPair {
+    fn run(&mut self, ops: u64) -> Outcome<f64> {
+        let Self(job) = self;
+        by_cpu(ops, || (0..ops).try_for_each(|_| expect(job.resume()? == Step::Paused)))
+    }
+}
+
+/// The job stays paused in the end, and with it its stack: one, once.
+struct LibcryptoPair {
+    ctx: libcrypto::WaitCtx,
+    job: libcrypto::Job<()>,
+    _pool: libcrypto::Pool,
+}
+
+fn pause_for_ever((): ()) {
+    loop {
+        libcrypto::pause();
+    }
+}
+
+impl LibcryptoPair {
+    fn new() -> Outcome<Self> {
+        let pool = libcrypto::Pool::new(0)?;
+        Ok(Self { ctx: libcrypto::WaitCtx::new()?, job: libcrypto::Job::new(), _pool: pool })
+    }
+}
+
+impl Side for LibcryptoPair {
+    fn run(&mut self, ops: u64) -> Outcome<f64> {
+        let Self { ctx, job, .. } = self;
+        by_cpu(ops, || {
+            (0..ops).try_for_each(|_| expect(job.step(ctx, pause_for_ever, ())? == libcrypto::Step::Paused))
+        })
+    }
+}
+
+fn expect(as_it_should: bool) -> Outcome<()> {
+    if as_it_should { Ok(()) } else { Err("a job has not paused, or not finished, as it should".into()) }
+}

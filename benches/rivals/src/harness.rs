@@ -1,0 +1,88 @@
+//! How two sides are compared: in one process, in turns, the best round of each.
+//!
+//! ```text
+//!   round 1:  A B C      round 2:  B C A      round 3:  C A B      ...
+//!               └─ each a slice of time, as many operations as fit, found out beforehand
+//!   result:   the fewest nanoseconds per operation that each side has needed in any round
+//! ```
+//!
+//! Disturbances of a busy machine only ever slow a round down, so the best one is the one that says most; taking turns
+//! puts slow and fast phases of the machine (clock rate, neighbours) on all sides alike. Results are checked before
+//! the first round and after the last, outside of the timed part.
+
+use std::time::{Duration, Instant};
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Anything that ends the program.
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// One of those that are compared.
+pub(crate) trait Side {
+    /// Does about so many operations, never none; returns nanoseconds for each.
+    fn run(&mut self, ops: u64) -> Outcome<f64>;
+
+    /// Does every operation once and compares what came of it.
+    fn check(&mut self) -> Outcome<()> {
+        Ok(())
+    }
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    pub(crate) rounds: usize,
+    /// How long each side has in each round.
+    pub(crate) slice: Duration,
+}
+
+/// Nanoseconds per operation of each side, in their best rounds.
+pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Vec<f64>> {
+    sides.iter_mut().try_for_each(|side| side.check())?;
+    let ops = sides.iter_mut().map(|side| calibrate(*side, effort.slice)).collect::<Outcome<Vec<_>>>()?;
+    let mut best = vec![f64::INFINITY; sides.len()];
+    for round in 0..effort.rounds {
+        for turn in 0..sides.len() {
+            let at = (round + turn) % sides.len();
+            best[at] = best[at].min(sides[at].run(ops[at])?);
+        }
+    }
+    sides.iter_mut().try_for_each(|side| side.check())?;
+    Ok(best)
+}
+
+/// How many operations fit into `slice`, undisturbed. Also what warms a side up.
+fn calibrate(side: &mut dyn Side, slice: Duration) -> Outcome<u64> {
+    let slice = slice.as_nanos() as f64;
+    let mut ops = 16_u64;
+    loop {
+        let tries = (0..3).map(|_| side.run(ops)).collect::<Outcome<Vec<_>>>()?;
+        let each = tries.into_iter().fold(f64::INFINITY, f64::min).max(0.01);
+        if each * ops as f64 >= slice / 4.0 {
+            return Ok(((slice / each) as u64).max(1));
+        }
+        ops *= 2;
+    }
+}
+
+/// Nanoseconds per operation, by the wall clock: for what more than one thread does.
+pub(crate) fn by_wall(ops: u64, body: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
+    let started = Instant::now();
+    body()?;
+    Ok(per_op(started.elapsed(), ops))
+}
+
+/// Nanoseconds per operation, by the calling thread's processor time: for what this thread alone does.
+pub(crate) fn by_cpu(ops: u64, body: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
+    let started = cpu_time()?;
+    body()?;
+    Ok(per_op(cpu_time()?.saturating_sub(started), ops))
+}
+
+fn cpu_time() -> Outcome<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
+}
+
+fn per_op(time: Duration, ops: u64) -> f64 {
+    time.as_nanos() as f64 / ops as f64
+}

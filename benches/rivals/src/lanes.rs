@@ -1,0 +1,113 @@
+//! What the operations work on: as many buffers as operations are in flight, each with an IV of its own.
+
+use crate::harness::Outcome;
+use crate::kernels::Kernel;
+
+/// One operation's input, and later its output. Boxed, so that handing it on is handing on a pointer.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) slot: usize,
+    pub(crate) iv: [u8; 16],
+    pub(crate) buffer: Vec<u8>,
+}
+
+/// Lanes whose work is there or away.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    work: Vec<Option<Box<Work>>>,
+    size: usize,
+    expected: Vec<Vec<u8>>,
+}
+
+impl Lanes {
+    /// So many lanes of `size` bytes each; `kernel` says what is to come out.
+    pub(crate) fn new(count: usize, size: usize, kernel: &impl Kernel) -> Self {
+        let work: Vec<_> = (0..count)
+            .map(|slot| {
+                let iv = std::array::from_fn(|at| (7 * slot + 13 * at) as u8);
+                Some(Box::new(Work { slot, iv, buffer: plain(slot, size) }))
+            })
+            .collect();
+        let encrypted = |work: &Work| {
+            let mut text = work.buffer.clone();
+            kernel.encrypt(&work.iv, &mut text);
+            text
+        };
+        let expected = work.iter().flatten().map(|work| encrypted(work)).collect();
+        Self { work, size, expected }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.work.len()
+    }
+
+    /// The work of a lane that is at home.
+    pub(crate) fn at(&mut self, slot: usize) -> &mut Work {
+        self.work[slot].as_mut().expect("nobody has taken it")
+    }
+
+    pub(crate) fn take(&mut self, slot: usize) -> Box<Work> {
+        self.work[slot].take().expect("a lane has one operation at a time")
+    }
+
+    pub(crate) fn put(&mut self, work: Box<Work>) {
+        let slot = work.slot;
+        self.work[slot] = Some(work);
+    }
+
+    /// Back to the plain text.
+    pub(crate) fn reset(&mut self) {
+        for work in self.work.iter_mut().flatten() {
+            work.buffer = plain(work.slot, self.size);
+        }
+    }
+
+    /// Whether every lane holds its plain text, encrypted once.
+    pub(crate) fn check(&self) -> Outcome<()> {
+        for (slot, (work, expected)) in self.work.iter().zip(&self.expected).enumerate() {
+            if work.as_ref().map(|work| &work.buffer) != Some(expected) {
+                return Err(format!("lane {slot} holds another result than the kernel's").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn plain(slot: usize, size: usize) -> Vec<u8> {
+    // With the room that CBC would need for padding, so that no buffer is ever moved.
+    let mut text = Vec::with_capacity(size + 16);
+    text.extend((0..size).map(|at| (31 * slot + at) as u8));
+    text
+}
+
+/// A side that drives lanes, its results checked.
+pub(crate) trait Drive {
+    /// Does `ops` operations, the first ones on lanes 0, 1, 2 and so on, with every lane in flight as long as there are
+    /// enough; returns nanoseconds for each.
+    fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64>;
+}
+
+/// A driver with its lanes.
+#[derive(Debug)]
+pub(crate) struct Driven<D> {
+    pub(crate) driver: D,
+    lanes: Lanes,
+}
+
+impl<D: Drive> Driven<D> {
+    pub(crate) fn new(driver: D, lanes: Lanes) -> Self {
+        Self { driver, lanes }
+    }
+}
+
+impl<D: Drive> crate::harness::Side for Driven<D> {
+    fn run(&mut self, ops: u64) -> Outcome<f64> {
+        self.driver.drive(&mut self.lanes, ops)
+    }
+
+    fn check(&mut self) -> Outcome<()> {
+        self.lanes.reset();
+        self.run(self.lanes.len() as u64)?;
+        self.lanes.check()
+    }
+}

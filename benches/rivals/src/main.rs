@@ -1,0 +1,74 @@
+//! simaccel beside its peers: libcrypto's jobs, crossbeam-channel, tokio, and the bare kernels.
+//!
+//! ```text
+//!   cargo run --release --manifest-path benches/rivals/Cargo.toml            the table
+//!   ... -- --only cycle_1,pair --rounds 50 --json FILE                       some of it, and for programs
+//!   ... -- --curves FILE.svg                                                 how costs grow
+//!
+//!   targets   what is measured, and how far it shall get
+//!   figures/  the groups that are measured together ──┐
+//!   ours      simaccel's side, public interface        ├──► harness: in turns, best round of each ──► report
+//!   peers/    the other sides                          │
+//!   kernels   the bare kernels, lanes: what is worked on, and whether the results are right
+//! ```
+//!
+//! A crate of its own, outside of the workspace, so that the rivals' dependencies never touch the project's. It needs
+//! libcrypto's header package (`libssl-dev` on Debian) to link with, and reaches no mark by itself: it measures.
+
+mod args;
+mod curves;
+mod epoll;
+mod figures;
+mod harness;
+mod kernels;
+mod lanes;
+mod libcrypto;
+mod ours;
+mod peers;
+mod placement;
+mod report;
+mod svg;
+mod targets;
+
+use std::process::ExitCode;
+
+use crate::args::Task;
+use crate::figures::Run;
+use crate::harness::Outcome;
+use crate::placement::Placement;
+
+fn main() -> ExitCode {
+    let task = match args::parse(std::env::args().skip(1)) {
+        Ok(task) => task,
+        Err(message) => {
+            eprintln!("rivals: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    match perform(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rivals: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Outcome<()> {
+    match task {
+        Task::Help => println!("{}", args::HELP),
+        Task::Count(side) => figures::count_memory(side)?,
+        Task::Curves(file, effort) => curves::draw(&file, effort, &Placement::take()?)?,
+        Task::Measure { wanted, effort, json } => {
+            println!("beside {}; {} rounds of {:?} each", libcrypto::version(), effort.rounds, effort.slice);
+            let run = Run { effort, placement: Placement::take()?, wanted };
+            let mut all = Vec::new();
+            figures::measure(&run, |figures| all.extend(figures))?;
+            report::print(&all);
+            if let Some(file) = json {
+                report::write_json(&all, &file)?;
+            }
+        }
+    }
+    Ok(())
+}

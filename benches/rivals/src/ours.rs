@@ -1,0 +1,228 @@
+//! simaccel's side: one job for each operation, through the public interface, with owned buffers.
+//!
+//! ```text
+//!   start(slot):   Job::new(ctx of the slot, move || session.encrypt(iv, buffer)) ─► resume ─► Paused
+//!   Polled:        Engine::poll ─► token = slot ─► resume ─► Finished(work) ─► start(slot) again
+//!   WakeFd:        epoll_wait   ─► slot         ─► resume ─► Finished(work) ─► start(slot) again
+//! ```
+
+use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Padding, Step, WaitCtx, wait_readable};
+
+use crate::epoll::Epoll;
+use crate::harness::{Outcome, by_wall};
+use crate::kernels::{KEY, xts_key};
+use crate::lanes::{Drive, Lanes, Work};
+use crate::placement::Placement;
+
+/// Tokens taken per poll.
+const TOKENS: usize = 64;
+/// Polls without a token before the thread sleeps on the engine's interrupt.
+const DRY_POLLS: u32 = 2_000;
+
+/// What a session encrypts with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Algorithm {
+    Ctr,
+    Cbc,
+    Xts,
+}
+
+/// How many sessions the jobs use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sessions {
+    One,
+    OnePerJob,
+}
+
+/// Opens an engine whose workers run beside the calling thread.
+pub(crate) fn open(config: &str, placement: &Placement) -> Outcome<Engine> {
+    let config = Config::parse(config)?;
+    Ok(placement.beside(|| Engine::open(config))??)
+}
+
+pub(crate) fn session(engine: &Engine, algorithm: Algorithm) -> Outcome<CipherSession> {
+    let (cipher, key) = match algorithm {
+        Algorithm::Ctr => (Cipher::Aes128Ctr, KEY.to_vec()),
+        Algorithm::Cbc => (Cipher::Aes128Cbc, KEY.to_vec()),
+        Algorithm::Xts => (Cipher::Aes128Xts, xts_key()),
+    };
+    Ok(engine.cipher_with(cipher, &key, Padding::None)?)
+}
+
+/// What a job takes in and gives back: its work, and the session that does it. Nothing is cloned per operation.
+struct Task {
+    session: CipherSession,
+    work: Box<Work>,
+}
+
+impl Task {
+    fn run(mut self) -> Result<Self, Error> {
+        let buffer = std::mem::take(&mut self.work.buffer);
+        self.work.buffer = self.session.encrypt(&self.work.iv, buffer)?;
+        Ok(self)
+    }
+}
+
+/// As many slots as operations in flight, each with a wait context.
+struct Crew {
+    slots: Vec<Slot>,
+    /// Operations that are not yet started, and not yet finished.
+    to_start: u64,
+    to_finish: u64,
+}
+
+struct Slot {
+    ctx: WaitCtx,
+    session: Option<CipherSession>,
+    job: Option<Job<Result<Task, Error>>>,
+}
+
+impl Crew {
+    fn new(engine: &Engine, slots: usize, algorithm: Algorithm, sessions: Sessions) -> Outcome<Self> {
+        let shared = session(engine, algorithm)?;
+        let slots = (0..slots).map(|_| {
+            let session = match sessions {
+                Sessions::One => shared.clone(),
+                Sessions::OnePerJob => session(engine, algorithm)?,
+            };
+            Ok(Slot { ctx: WaitCtx::new(), session: Some(session), job: None })
+        });
+        Ok(Self { slots: slots.collect::<Outcome<_>>()?, to_start: 0, to_finish: 0 })
+    }
+
+    fn start_all(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<()> {
+        (self.to_start, self.to_finish) = (ops, ops);
+        for slot in 0..self.slots.len() {
+            if self.to_start > 0 {
+                self.start(slot, lanes.take(slot))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn start(&mut self, slot: usize, work: Box<Work>) -> Outcome<()> {
+        self.to_start -= 1;
+        let Slot { ctx, session, job } = &mut self.slots[slot];
+        let session = session.take().ok_or("a slot has one operation at a time")?;
+        let task = Task { session, work };
+        let started = job.insert(Job::new(ctx, move || task.run())?);
+        started.set_token(slot as u64);
+        match started.resume()? {
+            Step::Paused => Ok(()),
+            Step::Finished(_) => Err("an operation has not paused".into()),
+        }
+    }
+
+    /// Resumes the job of a slot; when it has finished, another begins there, or its work goes home.
+    #[inline]
+    fn go_on(&mut self, slot: usize, lanes: &mut Lanes) -> Outcome<()> {
+        let Slot { session, job, .. } = &mut self.slots[slot];
+        let Some(running) = job else { return Ok(()) };
+        let Step::Finished(task) = running.resume()? else { return Ok(()) };
+        *job = None;
+        let task = task?;
+        *session = Some(task.session);
+        self.to_finish -= 1;
+        if self.to_start > 0 {
+            return self.start(slot, task.work);
+        }
+        lanes.put(task.work);
+        Ok(())
+    }
+}
+
+/// Jobs whose completions are polled.
+pub(crate) struct Polled {
+    crew: Crew,
+    engine: Engine,
+    /// The fastest run: nanoseconds, and eventfd writes, per operation.
+    pub(crate) fastest: (f64, f64),
+}
+
+impl Polled {
+    pub(crate) fn new(
+        engine: Engine,
+        slots: usize,
+        algorithm: Algorithm,
+        sessions: Sessions,
+    ) -> Outcome<Self> {
+        let crew = Crew::new(&engine, slots, algorithm, sessions)?;
+        Ok(Self { crew, engine, fastest: (f64::INFINITY, f64::NAN) })
+    }
+
+    fn loop_until_done(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<()> {
+        let Self { crew, engine, .. } = self;
+        crew.start_all(lanes, ops)?;
+        let mut dry = 0;
+        while crew.to_finish > 0 {
+            let mut outcome = Ok(());
+            let polled = engine.poll(TOKENS, |token| {
+                if let Err(error) = crew.go_on(token as usize, lanes) {
+                    outcome = Err(error);
+                }
+            })?;
+            outcome?;
+            dry = if polled > 0 { 0 } else { dry + 1 };
+            if dry > DRY_POLLS {
+                wait_readable(&[engine.interrupt_fd()?])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drive for Polled {
+    fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64> {
+        let before = self.engine.stats().device.total.interrupts;
+        let taken = by_wall(ops, || self.loop_until_done(lanes, ops))?;
+        let writes = self.engine.stats().device.total.interrupts - before;
+        if taken < self.fastest.0 {
+            self.fastest = (taken, writes as f64 / ops as f64);
+        }
+        Ok(taken)
+    }
+}
+
+/// Jobs that are woken by their contexts' eventfds.
+pub(crate) struct WakeFd {
+    crew: Crew,
+    epoll: Epoll,
+    /// Keeps the device open.
+    _engine: Engine,
+}
+
+impl WakeFd {
+    pub(crate) fn new(engine: Engine, slots: usize, algorithm: Algorithm) -> Outcome<Self> {
+        let crew = Crew::new(&engine, slots, algorithm, Sessions::One)?;
+        Ok(Self { crew, epoll: Epoll::new()?, _engine: engine })
+    }
+
+    /// A context reports its fd when its first job has paused, and not again: the fd stays the same.
+    fn watch_new_fds(&self) -> Outcome<()> {
+        for (slot, Slot { ctx, .. }) in self.crew.slots.iter().enumerate() {
+            for fd in ctx.changed_fds().added {
+                self.epoll.add_raw(fd, slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn loop_until_done(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<()> {
+        self.crew.start_all(lanes, ops)?;
+        self.watch_new_fds()?;
+        let Self { crew, epoll, .. } = self;
+        while crew.to_finish > 0 {
+            for slot in epoll.wait()? {
+                crew.go_on(slot, lanes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drive for WakeFd {
+    fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64> {
+        by_wall(ops, || self.loop_until_done(lanes, ops))
+    }
+}

@@ -1,0 +1,69 @@
+//! The table for people, and the object for programs.
+
+use std::fs;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use serde_json::{Map, Value};
+
+use crate::figures::Figure;
+use crate::harness::Outcome;
+use crate::targets::{TARGETS, Target};
+
+const HEADER: [&str; 8] = ["key", "what", "ours", "rival", "value", "reach", "aim", "met"];
+
+/// Prints what was measured, in the order of the targets.
+pub(crate) fn print(figures: &[Figure]) {
+    let mut table = Table::new();
+    let rule = LineStyle::none().fill('─');
+    table.load_style(TableStyle::new().header_separator(rule)).set_header(HEADER);
+    table.add_rows(rows(figures).map(|(target, figure)| cells(target, figure)));
+    table
+        .column_iter_mut()
+        .skip(2)
+        .take(5)
+        .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    println!("{}", table.trim_fmt());
+    println!(
+        "ours, rival: the best round of each; value: how many times as fast, or as it says; met: aim, reach, no"
+    );
+}
+
+/// Writes the values by key.
+pub(crate) fn write_json(figures: &[Figure], file: &Path) -> Outcome<()> {
+    let values: Map<String, Value> =
+        rows(figures).map(|(target, figure)| (target.key.to_owned(), figure.value.into())).collect();
+    let text = serde_json::to_string_pretty(&values)?;
+    fs::write(file, text + "\n").map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
+fn rows(figures: &[Figure]) -> impl Iterator<Item = (&'static Target, &Figure)> {
+    TARGETS.iter().filter_map(|target| {
+        figures.iter().find(|figure| figure.key == target.key).map(|figure| (target, figure))
+    })
+}
+
+fn cells(target: &Target, figure: &Figure) -> [String; 8] {
+    let with_unit = |value: f64| format!("{} {}", short(value), figure.unit).trim_end().to_owned();
+    let bound = |mark: f64| format!("{} {}", if target.smaller { "≤" } else { "≥" }, short(mark));
+    [
+        target.key.to_owned(),
+        target.what.to_owned(),
+        with_unit(figure.ours),
+        figure.rival.map_or_else(|| "-".to_owned(), with_unit),
+        short(figure.value),
+        bound(target.reach),
+        bound(target.aim),
+        target.verdict(figure.value).to_owned(),
+    ]
+}
+
+/// Three digits or so.
+fn short(value: f64) -> String {
+    match value.abs() {
+        large if large >= 100.0 => format!("{value:.0}"),
+        medium if medium >= 10.0 => format!("{value:.1}"),
+        small if small >= 0.1 || small == 0.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}

@@ -1,0 +1,220 @@
+//! In which order the requests of a queue pair complete.
+//!
+//! ```text
+//!   unordered      when each is due                          1 3 2 4 5
+//!   fifo           never before those submitted earlier      1 2 3 4 5
+//!   reorder:P:G    as fifo, but P % are held back until      2 3 4 1 5     (1 was held back, G = 3)
+//!                  G others of their pair have overtaken them, or none is left that could
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// In which order the requests of a queue pair complete; between pairs there is none. Requests that never complete
+/// by themselves hold up nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompletionOrder {
+    /// When each is due.
+    #[default]
+    Unordered,
+    /// First in, first out.
+    Fifo,
+    /// First in, first out, but for some that are overtaken: `reorder:PERCENT:GAP`.
+    Reorder {
+        /// How many are held back: 1 to 100.
+        percent: u32,
+        /// How many others overtake each of them: 1 to 65,536.
+        gap: u32,
+    },
+}
+
+const ALLOWED: &str = "unordered, fifo or reorder:PERCENT:GAP (1 to 100, 1 to 65536)";
+
+impl fmt::Display for CompletionOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unordered => f.write_str("unordered"),
+            Self::Fifo => f.write_str("fifo"),
+            Self::Reorder { percent, gap } => write!(f, "reorder:{percent}:{gap}"),
+        }
+    }
+}
+
+impl FromStr for CompletionOrder {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let number = |text: &str, max| text.parse().ok().filter(|number| (1..=max).contains(number));
+        match text.split(':').collect::<Vec<_>>()[..] {
+            ["unordered"] => Ok(Self::Unordered),
+            ["fifo"] => Ok(Self::Fifo),
+            ["reorder", percent, gap] => {
+                let percent = number(percent, 100).ok_or(ALLOWED)?;
+                Ok(Self::Reorder { percent, gap: number(gap, 65_536).ok_or(ALLOWED)? })
+            }
+            _ => Err(ALLOWED),
+        }
+    }
+}
+
+/// What one queue pair's order is at this moment. `T` is a request on its way to completion.
+#[derive(Debug)]
+pub(crate) struct Order<T> {
+    order: CompletionOrder,
+    random: ChaCha8Rng,
+    /// When the last one of those in order is due.
+    last_due: u64,
+    /// Those that are due at some time and not held back.
+    coming: u64,
+    held: VecDeque<Held<T>>,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    request: T,
+    /// How many have still to overtake it.
+    gap: u32,
+}
+
+impl<T> Order<T> {
+    /// The order of pair `index`.
+    pub(crate) fn new(order: CompletionOrder, seed: u64, index: usize) -> Self {
+        let mut bytes = *b"........device-sim order........";
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        bytes[24..].copy_from_slice(&(index as u64).to_le_bytes());
+        let random = ChaCha8Rng::from_seed(bytes);
+        Self { order, random, last_due: 0, coming: 0, held: VecDeque::new() }
+    }
+
+    /// One more comes, that would be due at `due`: returns when it is, and how many must overtake it.
+    pub(crate) fn schedule(&mut self, due: u64) -> (u64, u32) {
+        self.coming += 1;
+        if self.order == CompletionOrder::Unordered {
+            return (due, 0);
+        }
+        self.last_due = self.last_due.max(due);
+        let gap = match self.order {
+            CompletionOrder::Reorder { percent, gap } if self.random.next_u32() % 100 < percent => gap,
+            _ => 0,
+        };
+        (self.last_due, gap)
+    }
+
+    /// One that came is due, and to be overtaken by `gap` others; `complete` gets all that complete now.
+    pub(crate) fn due(&mut self, request: T, gap: u32, mut complete: impl FnMut(T)) {
+        self.coming -= 1;
+        if gap > 0 && self.coming > 0 {
+            self.held.push_back(Held { request, gap });
+            return;
+        }
+        complete(request);
+        if self.held.is_empty() {
+            return;
+        }
+        self.held.iter_mut().for_each(|held| held.gap = held.gap.saturating_sub(1));
+        let alone = self.coming == 0;
+        let (overtaken, held) = self.held.drain(..).partition(|held| alone || held.gap == 0);
+        self.held = held;
+        let overtaken: VecDeque<Held<T>> = overtaken;
+        overtaken.into_iter().for_each(|held| complete(held.request));
+    }
+
+    /// One of those that came is gone and will never be due. Returns those who were held back for it and whom nobody
+    /// is left to overtake: they come again.
+    pub(crate) fn gone(&mut self) -> Vec<T> {
+        self.coming -= 1;
+        if self.coming > 0 {
+            return Vec::new();
+        }
+        self.coming = self.held.len() as u64;
+        self.held.drain(..).map(|held| held.request).collect()
+    }
+
+    /// Starts over, without anybody; hands out those who were held back.
+    pub(crate) fn clear(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.coming = 0;
+        self.last_due = 0;
+        self.held.drain(..).map(|held| held.request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In which order ten requests complete that are due one after the other.
+    fn completed(text: &str) -> Vec<u64> {
+        let mut order = Order::new(text.parse().unwrap(), 1, 0);
+        let scheduled: Vec<_> = (0..10).map(|n| (n, order.schedule(10 * n))).collect();
+        let mut completed = Vec::new();
+        for (n, (due, gap)) in scheduled {
+            assert_eq!(due, 10 * n);
+            order.due(n, gap, |n| completed.push(n));
+        }
+        assert_eq!(order.clear().count(), 0);
+        completed
+    }
+
+    #[test]
+    fn everybody_completes_once_and_some_are_overtaken() {
+        let in_order: Vec<u64> = (0..10).collect();
+        assert_eq!(completed("unordered"), in_order);
+        assert_eq!(completed("fifo"), in_order);
+        let reordered = completed("reorder:30:2");
+        assert_ne!(reordered, in_order);
+        let mut sorted = reordered;
+        sorted.sort_unstable();
+        assert_eq!(sorted, in_order);
+        // All are held back until the last one, whom nobody is left to overtake.
+        assert_eq!(completed("reorder:100:3"), [9, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_gap_of_two_is_two_places() {
+        let mut order = Order::new(CompletionOrder::Fifo, 1, 0);
+        (0..5).for_each(|n| {
+            let _ = order.schedule(n);
+        });
+        let mut completed = Vec::new();
+        for (n, gap) in [(0, 2), (1, 0), (2, 0), (3, 0), (4, 0)] {
+            order.due(n, gap, |n| completed.push(n));
+        }
+        assert_eq!(completed, [1, 2, 0, 3, 4]);
+    }
+
+    #[test]
+    fn nobody_waits_for_those_who_are_gone() {
+        let mut order = Order::new(CompletionOrder::Fifo, 1, 0);
+        (0..3).for_each(|n| {
+            let _ = order.schedule(n);
+        });
+        order.due(0, 2, |n| panic!("{n} is held back"));
+        assert_eq!(order.gone(), []);
+        assert_eq!(order.gone(), [0]);
+        let mut completed = Vec::new();
+        order.due(0, 0, |n| completed.push(n));
+        assert_eq!(completed, [0]);
+    }
+
+    #[test]
+    fn first_in_first_out_waits_for_the_slowest() {
+        let mut order = Order::<u32>::new(CompletionOrder::Fifo, 1, 0);
+        assert_eq!([50, 20, 70].map(|due| order.schedule(due).0), [50, 50, 70]);
+        let mut order = Order::<u32>::new(CompletionOrder::Unordered, 1, 0);
+        assert_eq!([50, 20, 70].map(|due| order.schedule(due).0), [50, 20, 70]);
+    }
+
+    #[test]
+    fn an_order_prints_what_parses_back() {
+        for text in ["unordered", "fifo", "reorder:1:65536", "reorder:100:1"] {
+            assert_eq!(text.parse::<CompletionOrder>().unwrap().to_string(), text);
+        }
+        for text in ["", "reorder", "reorder:1", "reorder:1:2:3", "fifo:1", "reorder:x:1"] {
+            assert_eq!(text.parse::<CompletionOrder>(), Err(ALLOWED), "{text}");
+        }
+    }
+}

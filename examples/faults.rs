@@ -1,0 +1,154 @@
+//! What a device can do to you, and what the engine makes of it: a tour in short scenes.
+//!
+//! Each scene encrypts one message in a job, on a device that takes 50 µs for it and misbehaves in one way. The device
+//! is *stepped*: its clock is virtual and moves only when nothing else is left to do, so this prints the same on every
+//! machine.
+//!
+//! ```text
+//!   resume ──► the job pauses ──► step, step, ... ──► the device wakes the job ──► resume ──► ... ──► finished
+//! ```
+//!
+//! `cargo run --example faults` prints what `docs/faults.md` shows and explains.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use simaccel::{Cipher, CipherSession, Config, Engine, Job, OpError, Step, WaitCtx};
+
+const MESSAGE: &[u8] = b"attack at dawn";
+const KEY: [u8; 32] = [0x42; 32];
+const IV: [u8; 16] = [0x24; 16];
+/// What the message becomes, by `openssl enc -aes-256-ctr`.
+const EXPECTED: &str = "92c9712899c7b4c56e7e70581a47";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    Scene::open("nothing goes wrong", "")?.encrypt()?;
+
+    Scene::open(
+        "an error: it is typed, it says whether to try again, and it gives the input back",
+        "fault=fail",
+    )?
+    .encrypt()?;
+
+    Scene::open("retry: the engine tries again by itself", "fault=fail:times=2;max_retries=2")?
+        .encrypt()?
+        .count("retries", |engine| engine.stats().retries);
+
+    Scene::open("timeout: a request that never ends is taken back", "fault=timeout:nth=1;timeout_msec=2")?
+        .encrypt()?
+        .encrypt()?
+        .count("timeouts", |engine| engine.stats().timeouts);
+
+    Scene::open("a lost wake: the request is done, and nobody is told", "fault=drop_wake:nth=1")?
+        .encrypt()?;
+
+    Scene::open(
+        "the same with a timeout and another try",
+        "fault=drop_wake:nth=1;timeout_msec=2;max_retries=1",
+    )?
+    .encrypt()?
+    .count("timeouts", |engine| engine.stats().timeouts);
+
+    Scene::open("a spurious wake: the job looks, and pauses again", "fault=spurious_wake:nth=1")?
+        .encrypt()?
+        .count("spurious resumes", |engine| engine.stats().spurious_resumes);
+
+    Scene::open("reset: everything in flight fails; the next try works", "fault=reset:nth=1;max_retries=1")?
+        .encrypt()?
+        .count("resets", |engine| engine.stats().device.resets);
+
+    Scene::open("a dead device: nothing works until it is reset", "fault=dead:nth=1")?
+        .encrypt()?
+        .encrypt()?
+        .reset()
+        .encrypt()?;
+
+    Scene::open(
+        "fallback: software stands in for a dead device, and is counted",
+        "fault=dead:nth=1;fallback=on",
+    )?
+    .encrypt()?
+    .count("fallbacks", |engine| engine.stats().fallbacks);
+
+    Scene::open(
+        "corruption: the device says that all is well; only a tag or a comparison finds out",
+        "fault=corrupt:bit=3",
+    )?
+    .encrypt()?;
+
+    Scene::open("a short output", "fault=short:bytes=4")?.encrypt()?;
+    Ok(())
+}
+
+/// An engine whose device has one fault, and what happens there.
+struct Scene {
+    engine: Engine,
+    session: CipherSession,
+}
+
+impl Scene {
+    fn open(title: &str, config: &str) -> Result<Self, Box<dyn Error>> {
+        println!("\n{title}\n    {}", if config.is_empty() { "no fault" } else { config });
+        let engine = Engine::stepped(Config::parse(&format!("completion_nsec=50000;{config}"))?)?;
+        let session = engine.cipher(Cipher::Aes256Ctr, &KEY)?;
+        Ok(Self { engine, session })
+    }
+
+    /// Encrypts the message in a job: resumes it, and lets the device go on whenever it pauses.
+    fn encrypt(self) -> Result<Self, Box<dyn Error>> {
+        let ctx = WaitCtx::new();
+        let woken = Arc::new(AtomicBool::new(false));
+        let wake = Arc::clone(&woken);
+        ctx.set_callback(Some(Arc::new(move || wake.store(true, Ordering::Relaxed))));
+
+        let session = self.session.clone();
+        let mut job = Job::new(&ctx, move || session.encrypt(&IV, MESSAGE.to_vec()))?;
+        loop {
+            match job.resume()? {
+                Step::Paused => self.say("the job pauses, its request is with the device"),
+                Step::Finished(result) => {
+                    self.tell(result);
+                    return Ok(self);
+                }
+            }
+            while !woken.load(Ordering::Relaxed) {
+                if !self.engine.device().step() {
+                    self.say("nothing is left to happen: this job would wait for ever, so it is dropped");
+                    return Ok(self);
+                }
+            }
+            woken.store(false, Ordering::Relaxed);
+            self.say("the job is woken");
+        }
+    }
+
+    fn tell(&self, result: Result<Vec<u8>, OpError>) {
+        match result {
+            Ok(output) if hex::encode(&output) == EXPECTED => self.say("finished, and the result is right"),
+            Ok(_) => self.say("finished, and the result is WRONG"),
+            Err(error) => {
+                let (error, input) = error.into_parts();
+                let again =
+                    if error.is_retryable() { "another try may help" } else { "another try is no use" };
+                assert_eq!(input, MESSAGE, "an error gives the input back");
+                self.say(&format!("error: {error} ({again}; the input is back)"));
+            }
+        }
+    }
+
+    fn reset(self) -> Self {
+        self.engine.device().reset();
+        self.say("engine.device().reset()");
+        self
+    }
+
+    fn count(self, name: &str, count: impl Fn(&Engine) -> u64) -> Self {
+        println!("    {name}: {}", count(&self.engine));
+        self
+    }
+
+    fn say(&self, what: &str) {
+        println!("    {:>5} µs  {what}", self.engine.device().now().as_micros());
+    }
+}

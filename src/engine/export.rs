@@ -1,0 +1,99 @@
+//! Statistics for programs: one JSON object, or Prometheus text. The names are those of the counters' fields.
+//!
+//! ```text
+//!   EngineStats ──► counters() + meanings(), of the engine, jobs, device, pairs, units, operations
+//!                     ├──► to_json         {"engine": {..}, "jobs": {..}, "faults": {..}, "device": {..}}
+//!                     └──► to_prometheus   # HELP, # TYPE, samples with labels
+//! ```
+
+use device_sim::{Histogram, Operation, QueuePairStats, Timings};
+
+use self::json::Value;
+use super::fault::FaultKind;
+use super::stats::EngineStats;
+
+mod json;
+mod prometheus;
+
+impl EngineStats {
+    /// Everything as one JSON object, in one line.
+    ///
+    /// | key | what it holds |
+    /// |---|---|
+    /// | `engine` | the counters of [`EngineStats::counters`] |
+    /// | `jobs` | those of the calling thread's jobs |
+    /// | `faults` | how often each kind was injected, the engine's two kinds too |
+    /// | `device` | counters; `total`, and in order `queue_pairs` and `units`, each with its counters |
+    /// | `device.*.operations` | counters by operation: `encrypt`, `decrypt`, `digest`, `mac` |
+    /// | `device.*.timings`, `device.timings_by_operation` | histograms: `queue_nsec`, `service_nsec`, `wake_nsec`, `total_nsec` |
+    /// | `device.completion_error_nsec` | a histogram |
+    ///
+    /// A histogram that has recorded nothing (`timing=off`) is `null`. Any other is `count`, `sum`, `min`, `mean`, `max` and the quantiles `p50`, `p90`, `p99`, `p999`, in
+    /// nanoseconds.
+    pub fn to_json(&self) -> String {
+        let parts = [
+            ("engine", Value::counts(self.counters())),
+            ("jobs", Value::counts(self.jobs.counters())),
+            ("faults", Value::counts(self.faults())),
+            ("device", self.device_json()),
+        ];
+        Value::Object(parts.into()).to_string()
+    }
+
+    /// Everything in Prometheus' text exposition format, version 0.0.4
+    /// (`Content-Type: text/plain; version=0.0.4`).
+    ///
+    /// Names begin with `simaccel_`; counters end in `_total`, times are in seconds. Samples of a queue pair carry
+    /// the label `queue_pair`, those of a compute unit `unit`, of an operation `op`, faults injected `kind`. Histograms
+    /// have buckets from a microsecond to ten seconds; one that has no samples (`timing=off`) is left out.
+    pub fn to_prometheus(&self) -> String {
+        prometheus::text(self)
+    }
+
+    /// Every kind of fault, the device's and the engine's, with how often it was injected.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let own = [(FaultKind::FdFail.name(), self.fd_fails), (FaultKind::NoMem.name(), self.nomems)];
+        self.device.faults.iter().chain(own)
+    }
+
+    fn device_json(&self) -> Value {
+        let device = &self.device;
+        let pairs = device.queue_pairs.iter().enumerate();
+        let pairs = pairs.map(|(index, pair)| pair_json(pair, device.timings_by_pair.get(index)));
+        let by_operation = Operation::ALL.into_iter().zip(&device.timings_by_operation);
+        let by_operation = by_operation.map(|(operation, timings)| (operation.name(), timings_json(timings)));
+        Value::counts(device.counters()).with([
+            ("total", pair_json(&device.total, Some(&device.timings))),
+            ("queue_pairs", Value::List(pairs.collect())),
+            ("units", Value::List(device.units.iter().map(|unit| Value::counts(unit.counters())).collect())),
+            ("timings_by_operation", Value::Object(by_operation.collect())),
+            ("completion_error_nsec", histogram_json(&device.completion_error)),
+        ])
+    }
+}
+
+fn pair_json(pair: &QueuePairStats, timings: Option<&Timings>) -> Value {
+    let operations = pair.by_operation();
+    let operations = operations.map(|(operation, stats)| (operation.name(), Value::counts(stats.counters())));
+    Value::counts(pair.counters())
+        .with([("operations", Value::Object(operations.collect()))])
+        .with(timings.map(|timings| ("timings", timings_json(timings))))
+}
+
+fn timings_json(timings: &Timings) -> Value {
+    let Timings { queue, service, wake, total, .. } = timings;
+    let histograms =
+        [("queue_nsec", queue), ("service_nsec", service), ("wake_nsec", wake), ("total_nsec", total)];
+    Value::Object(histograms.map(|(name, histogram)| (name, histogram_json(histogram))).into())
+}
+
+fn histogram_json(histogram: &Histogram) -> Value {
+    if histogram.count() == 0 {
+        return Value::Null;
+    }
+    let quantiles = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
+    Value::counts([("count", histogram.count()), ("sum", histogram.sum())])
+        .with([("min", Value::Count(histogram.min())), ("mean", Value::Mean(histogram.mean()))])
+        .with([("max", Value::Count(histogram.max()))])
+        .with(quantiles.map(|(name, share)| (name, Value::Count(histogram.quantile(share)))))
+}

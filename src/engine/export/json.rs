@@ -1,0 +1,74 @@
+//! JSON, as much of it as statistics need: names that are plain words, and numbers.
+//!
+//! By hand, because a JSON library among a crate's dependencies brings comparisons of its values with everything into
+//! scope, and users' `assert_eq!(fds, [])` would no longer compile.
+
+use std::fmt;
+
+/// What stands in the text.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Null,
+    Count(u64),
+    /// A finite number.
+    Mean(f64),
+    List(Vec<Self>),
+    Object(Vec<(&'static str, Self)>),
+}
+
+impl Value {
+    /// An object of counts.
+    pub(super) fn counts(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+        Self::Object(counts.into_iter().map(|(name, count)| (name, Self::Count(count))).collect())
+    }
+
+    /// The object with more in it; anything else is as it was.
+    pub(super) fn with(mut self, more: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
+        if let Self::Object(members) = &mut self {
+            members.extend(more);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Mean(mean) => write!(f, "{mean}"),
+            Self::List(values) => {
+                f.write_str("[")?;
+                for (at, value) in values.iter().enumerate() {
+                    write!(f, "{}{value}", comma(at))?;
+                }
+                f.write_str("]")
+            }
+            Self::Object(members) => {
+                f.write_str("{")?;
+                for (at, (name, value)) in members.iter().enumerate() {
+                    write!(f, "{}\"{name}\":{value}", comma(at))?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+const fn comma(at: usize) -> &'static str {
+    if at == 0 { "" } else { "," }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_written_as_json_has_it() {
+        let value = Value::counts([("a", 1)]).with([
+            ("b", Value::List(vec![Value::Null, Value::Mean(0.5), Value::Object(vec![])])),
+            ("c", Value::Count(u64::MAX)),
+        ]);
+        assert_eq!(value.to_string(), r#"{"a":1,"b":[null,0.5,{}],"c":18446744073709551615}"#);
+    }
+}

@@ -1,0 +1,221 @@
+//! A watch: one request under the eyes of the watchdog, and the place where it lies when it was taken back.
+//!
+//! ```text
+//!              submitted           the deadline            taken back               taken by its caller
+//!      New ──────────────► Listed ──────────────► Expiring ───────────► TimedOut ─────────────────────► Over
+//!       │                    │  ▲                  │   └── in time, or wanted by nobody ─► Over          ▲
+//!       │                    │  └── looked at twice ┘                                                    │
+//!       └────────────────────┴── the device sends the wake, the result was taken, the caller gave up ─────┘
+//! ```
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+use std::thread;
+
+use device_sim::{Request, Ticket, WakeState};
+
+use super::watchdog::{Entry, Key, Shared};
+
+/// One request that is watched. In place of its caller's waker the device has this, so that a wake ends the watch.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug)]
+struct Inside {
+    stage: Stage,
+    /// How the end is announced; taken by whoever does it.
+    notice: Notice,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// On its way to the device.
+    New,
+    Listed(Key),
+    /// Off the list, in the watchdog's hands.
+    Expiring,
+    /// Taken back, and here for the caller to take.
+    TimedOut {
+        request: Box<Request>,
+        announced: bool,
+    },
+    Over,
+}
+
+/// How the end of a request is announced.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// Not at all: whoever waits looks.
+    Nobody,
+    Wake(Waker),
+    /// By a token on the ready list of a thread that polls.
+    Ready {
+        owner: u32,
+        user_data: u64,
+    },
+}
+
+/// For whom a notice is.
+pub(super) enum Addressee {
+    Nobody,
+    Waker,
+    Poller(u32),
+}
+
+/// The caller's side.
+impl Watch {
+    /// A watch for a request that is about to be submitted.
+    pub(super) fn new(shared: Arc<Shared>, notice: Notice) -> Arc<Self> {
+        Arc::new(Self { shared, inside: Mutex::new(Inside { stage: Stage::New, notice }) })
+    }
+
+    /// Begins to watch a request that was submitted.
+    pub(crate) fn begin(self: &Arc<Self>, pair: usize, ticket: Ticket) {
+        self.list(pair, ticket, self.shared.period(), false);
+    }
+
+    /// The request has ended, or nobody wants it any more; what the watchdog has taken back stays here.
+    pub(crate) fn end(&self) {
+        let mut inside = self.lock();
+        let stage = match inside.stage {
+            Stage::TimedOut { .. } => return,
+            _ => std::mem::replace(&mut inside.stage, Stage::Over),
+        };
+        drop(inside);
+        if let Stage::Listed(key) = stage {
+            let removed = self.shared.take_off(key);
+            // Never the last of this watch, whose owner calls this: it may go.
+            drop(removed);
+        }
+    }
+
+    /// Has another waker called. Where the old one is being called already the request has left the device, for whoever
+    /// looks after this.
+    pub(crate) fn redirect(&self, waker: Waker) {
+        if self.shared.is_foreign() {
+            // A forked child: nobody will be woken, and the lock may have been inherited locked.
+            return;
+        }
+        let replaced = std::mem::replace(&mut self.lock().notice, Notice::Wake(waker));
+        drop(replaced);
+    }
+
+    /// Whether a request that is no longer on the device was taken back by the watchdog. Waits for it where it is just
+    /// doing that, which takes it a few instructions.
+    pub(crate) fn is_timed_out(&self) -> bool {
+        loop {
+            match self.lock().stage {
+                Stage::TimedOut { .. } => return true,
+                Stage::Expiring => {}
+                _ => return false,
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Whether a request that was taken back is still here.
+    pub(crate) fn is_unclaimed(&self) -> bool {
+        matches!(self.lock().stage, Stage::TimedOut { .. })
+    }
+
+    /// The wake of a request that the device no longer has.
+    pub(crate) fn wake_state(&self) -> WakeState {
+        match self.lock().stage {
+            Stage::TimedOut { announced: true, .. } => WakeState::Sent,
+            Stage::TimedOut { announced: false, .. } => WakeState::Sending,
+            _ => WakeState::Stale,
+        }
+    }
+
+    /// Takes the request that was taken back.
+    pub(crate) fn claim(&self) -> Option<Request> {
+        let mut inside = self.lock();
+        if !matches!(inside.stage, Stage::TimedOut { .. }) {
+            return None;
+        }
+        match std::mem::replace(&mut inside.stage, Stage::Over) {
+            Stage::TimedOut { request, .. } => Some(*request),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list(self: &Arc<Self>, pair: usize, ticket: Ticket, time: u64, suspected: bool) {
+        let deadline = self.shared.now().saturating_add(time);
+        let mut inside = self.lock();
+        // Otherwise it has been announced, or given up, meanwhile.
+        if matches!(inside.stage, Stage::New | Stage::Expiring) {
+            let entry = Entry { watch: Arc::clone(self), pair, ticket, suspected };
+            inside.stage = Stage::Listed(self.shared.put_on(deadline, entry));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The watchdog's side.
+impl Watch {
+    /// `false`: it has ended meanwhile.
+    pub(super) fn begin_to_expire(&self) -> bool {
+        let mut inside = self.lock();
+        let listed = matches!(inside.stage, Stage::Listed(_));
+        if listed {
+            inside.stage = Stage::Expiring;
+        }
+        listed
+    }
+
+    pub(super) fn addressee(&self) -> Addressee {
+        match self.lock().notice {
+            Notice::Nobody => Addressee::Nobody,
+            Notice::Wake(_) => Addressee::Waker,
+            Notice::Ready { owner, .. } => Addressee::Poller(owner),
+        }
+    }
+
+    /// Leaves the request to its caller, who is then to be told; gives it back where there is none any more.
+    pub(super) fn time_out(&self, request: Box<Request>) -> Result<Notice, Box<Request>> {
+        let mut inside = self.lock();
+        if !matches!(inside.stage, Stage::Expiring) {
+            return Err(request);
+        }
+        inside.stage = Stage::TimedOut { request, announced: false };
+        Ok(std::mem::replace(&mut inside.notice, Notice::Nobody))
+    }
+
+    pub(super) fn was_announced(&self) {
+        if let Stage::TimedOut { announced, .. } = &mut self.lock().stage {
+            *announced = true;
+        }
+    }
+}
+
+/// As the waker that the device has.
+impl Wake for Watch {
+    fn wake(self: Arc<Self>) {
+        if self.shared.is_foreign() {
+            return;
+        }
+        self.end();
+        let notice = std::mem::replace(&mut self.lock().notice, Notice::Nobody);
+        if let Notice::Wake(waker) = notice {
+            waker.wake();
+        }
+    }
+
+    /// A spurious wake: it goes through, and changes nothing.
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.shared.is_foreign() {
+            return;
+        }
+        let waker = match &self.lock().notice {
+            Notice::Wake(waker) => waker.clone(),
+            _ => return,
+        };
+        waker.wake_by_ref();
+    }
+}

@@ -1,0 +1,499 @@
+//! The watchdog: takes back what does not end in time, on behalf of whoever waits for it.
+//!
+//! ```text
+//!   submit ──► Watch ──► the list, by deadline ──── the deadline comes: a thread (real clock), an alarm (stepped device)
+//!                ▲            │                                │
+//!                │            │ off the list:                  ▼
+//!                │            │  the device sends the wake     take over the wake ── too late: it was sent, or is being sent
+//!                │            │  the result was taken          │
+//!                │            │  the caller gave up            ▼
+//!                │                                             revoke: the slot is free
+//!                │                                             │
+//!                └──── the request, for the caller to take ◄───┴──► announce: wake, or ready list
+//! ```
+//!
+//! It exists only where `timeout_msec` is set. The wake word of a request (ARMED, and then the device's or the
+//! watchdog's) decides between the two who announces its end, so nobody is told twice. A job that finds its request
+//! done before the watchdog has taken it back simply has its result. A result that waits for a slow application is not
+//! late: its watch ended when the wake was sent.
+//!
+//! Under polling there is no wake to be sent. A request that is done and waits to be reaped is late only if its thread
+//! sleeps without having been told, which is looked at twice, half the time apart: a thread that is just about to
+//! sleep looks the same for a moment. (So a stepped device that runs until it is idle runs to the deadlines of what is
+//! done and was not reaped.)
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Wake, Waker};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use device_sim::{Delivery, Device, Remote, Request, Ticket, TicketState, fork};
+
+use super::poller::Pollers;
+use super::watch::{Addressee, Notice, Watch};
+use crate::error::{Error, errno};
+
+/// The engine's hold of its watchdog; dropping it ends the thread.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    shared: Arc<Shared>,
+    device: Arc<Device>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the watchdog and all watches share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    born: u64,
+    /// Nanoseconds.
+    period: u64,
+    clock: Clock,
+    /// By pair index.
+    remotes: Vec<Remote>,
+    pollers: Arc<Pollers>,
+    list: Mutex<List>,
+    /// The thread's sleep.
+    sleep: Condvar,
+    timeouts: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Clock {
+    Real(Instant),
+    Stepped(Weak<Device>),
+}
+
+/// A deadline in nanoseconds, and a number that keeps equal ones in order.
+pub(super) type Key = (u64, u64);
+
+#[derive(Debug)]
+struct List {
+    entries: BTreeMap<Key, Entry>,
+    next_number: u64,
+    /// When the watchdog will look at the list, by itself: the time that the thread sleeps until (0: it is awake), or
+    /// that of the alarm. [`NEVER`]: not at all.
+    next_look: u64,
+    closed: bool,
+    /// For the thread to close, where the engine was dropped on it.
+    device: Option<Arc<Device>>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) watch: Arc<Watch>,
+    pub(super) pair: usize,
+    pub(super) ticket: Ticket,
+    /// It was found unannounced once already.
+    pub(super) suspected: bool,
+}
+
+impl Watchdog {
+    /// A watchdog for requests that take longer than `period`.
+    pub(crate) fn start(
+        period: Duration,
+        device: &Arc<Device>,
+        remotes: &[Remote],
+        pollers: &Arc<Pollers>,
+    ) -> Result<Self, Error> {
+        let stepped = device.is_stepped();
+        let clock =
+            if stepped { Clock::Stepped(Arc::downgrade(device)) } else { Clock::Real(Instant::now()) };
+        let list =
+            List { entries: BTreeMap::new(), next_number: 0, next_look: NEVER, closed: false, device: None };
+        let shared = Arc::new(Shared {
+            born: fork::generation(),
+            period: nanoseconds(period),
+            clock,
+            remotes: remotes.to_vec(),
+            pollers: Arc::clone(pollers),
+            list: Mutex::new(list),
+            sleep: Condvar::new(),
+            timeouts: AtomicU64::new(0),
+        });
+        let thread = if stepped { None } else { Some(shared.spawn()?) };
+        Ok(Self { shared, device: Arc::clone(device), thread })
+    }
+
+    /// A watch for a request that is about to be submitted, and the delivery to submit it with.
+    pub(crate) fn watch(&self, delivery: Delivery, user_data: u64) -> (Delivery, Arc<Watch>) {
+        let (notice, delivery) = match delivery {
+            Delivery::Wake(waker) => (Notice::Wake(waker), None),
+            Delivery::Reap { owner } => (Notice::Ready { owner, user_data }, Some(Delivery::Reap { owner })),
+            Delivery::Silent => (Notice::Nobody, Some(Delivery::Silent)),
+        };
+        let watch = Watch::new(Arc::clone(&self.shared), notice);
+        let delivery = delivery.unwrap_or_else(|| Delivery::Wake(Waker::from(Arc::clone(&watch))));
+        (delivery, watch)
+    }
+
+    /// How many requests were taken back.
+    pub(crate) fn timeouts(&self) -> u64 {
+        self.shared.timeouts.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        let thread = self.thread.take();
+        if self.shared.is_foreign() {
+            // The thread is the parent's, and what it holds may be locked or half changed: leave both as they are.
+            std::mem::forget((thread, Arc::clone(&self.shared)));
+            return;
+        }
+        let me = thread::current().id();
+        let is_this = thread.as_ref().is_some_and(|watchdog| watchdog.thread().id() == me);
+        let left = {
+            let mut list = self.shared.lock();
+            list.closed = true;
+            // Closing the device waits for its wakers, which may wait for what our caller here holds.
+            list.device = is_this.then(|| Arc::clone(&self.device));
+            std::mem::take(&mut list.entries)
+        };
+        self.shared.sleep.notify_one();
+        // Whoever is still watched was leaked; what its notice owns goes outside of the lock.
+        drop(left);
+        // On a worker too it is somebody's callback that drops the engine: the thread then ends by itself.
+        if !is_this && !self.device.is_worker() {
+            let _ = thread.map(JoinHandle::join);
+        }
+    }
+}
+
+impl Shared {
+    fn spawn(self: &Arc<Self>) -> Result<JoinHandle<()>, Error> {
+        let shared = Arc::clone(self);
+        let builder = thread::Builder::new().name("simaccel-watchdog".to_owned());
+        builder.spawn(move || shared.run()).map_err(|error| Error::Thread(errno(&error)))
+    }
+
+    /// The thread.
+    fn run(self: Arc<Self>) {
+        let mut list = self.lock();
+        while !list.closed {
+            let now = self.now();
+            if let Some(entry) = list.pop_due(now) {
+                drop(list);
+                self.expire(entry);
+                list = self.lock();
+            } else {
+                list.next_look = list.first_deadline();
+                list = self.sleep(list, now);
+                list.next_look = 0;
+            }
+        }
+        let device = list.device.take();
+        drop(list);
+        drop(device);
+    }
+
+    fn sleep<'a>(&self, list: MutexGuard<'a, List>, now: u64) -> MutexGuard<'a, List> {
+        if list.next_look == NEVER {
+            return self.sleep.wait(list).unwrap_or_else(PoisonError::into_inner);
+        }
+        let time = Duration::from_nanos(list.next_look.saturating_sub(now));
+        self.sleep.wait_timeout(list, time).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// The alarm of a stepped device.
+    fn went_off(self: &Arc<Self>) {
+        self.lock().next_look = NEVER;
+        let now = self.now();
+        loop {
+            let due = self.lock().pop_due(now);
+            let Some(entry) = due else { break };
+            self.expire(entry);
+        }
+        self.change(|_| ());
+    }
+
+    /// Nanoseconds.
+    pub(super) const fn period(&self) -> u64 {
+        self.period
+    }
+
+    pub(super) fn put_on(self: &Arc<Self>, deadline: u64, entry: Entry) -> Key {
+        self.change(|list| list.add(deadline, entry))
+    }
+
+    pub(super) fn take_off(self: &Arc<Self>, key: Key) -> Option<Entry> {
+        self.change(|list| list.entries.remove(&key))
+    }
+
+    /// Changes the list, and has the watchdog look at it in time.
+    fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut List) -> R) -> R {
+        // Upgraded before and dropped after the lock is held.
+        let device = match &self.clock {
+            Clock::Stepped(device) => device.upgrade(),
+            Clock::Real(_) => None,
+        };
+        let mut list = self.lock();
+        let result = change(&mut list);
+        let first = list.first_deadline();
+        match &device {
+            Some(device) if first != list.next_look => {
+                let at = (first != NEVER).then(|| Duration::from_nanos(first));
+                device.set_alarm(at, Waker::from(Arc::clone(self)));
+                list.next_look = first;
+            }
+            None if first < list.next_look => {
+                self.sleep.notify_one();
+                list.next_look = first;
+            }
+            _ => {}
+        }
+        drop(list);
+        result
+    }
+
+    /// The deadline of a request is over.
+    fn expire(self: &Arc<Self>, entry: Entry) {
+        // What a notice runs, and what it drops, is anybody's code.
+        fenced(|| {
+            if !entry.watch.begin_to_expire() {
+                return;
+            }
+            match self.take_back(&entry) {
+                Verdict::InTime => entry.watch.end(),
+                Verdict::Suspicious => {
+                    let Entry { watch, pair, ticket, .. } = entry;
+                    watch.list(pair, ticket, self.period / 2, true);
+                }
+                Verdict::Late(request) => {
+                    // Counted first: whoever sees the error sees it counted.
+                    self.timeouts.fetch_add(1, Ordering::AcqRel);
+                    self.announce(&entry.watch, request);
+                }
+            }
+        });
+    }
+
+    fn take_back(&self, entry: &Entry) -> Verdict {
+        let Entry { watch, pair, ticket, suspected } = entry;
+        let remote = &self.remotes[*pair];
+        let is_done = matches!(remote.state(*ticket), TicketState::Done(_));
+        match watch.addressee() {
+            // Whoever steps the device and waits for nothing else has seen it.
+            Addressee::Nobody if is_done => return Verdict::InTime,
+            Addressee::Nobody => {}
+            Addressee::Poller(owner) if is_done && !self.pollers.is_asleep(owner) => return Verdict::InTime,
+            Addressee::Poller(_) if is_done && !suspected => return Verdict::Suspicious,
+            Addressee::Poller(_) | Addressee::Waker => {
+                if !remote.take_over_wake(*ticket) {
+                    return Verdict::InTime;
+                }
+            }
+        }
+        // Gone: its caller, who was there anyway, has found it done and taken it.
+        remote.revoke(*ticket).map_or(Verdict::InTime, |request| Verdict::Late(Box::new(request)))
+    }
+
+    fn announce(&self, watch: &Arc<Watch>, request: Box<Request>) {
+        match watch.time_out(request) {
+            Ok(Notice::Wake(waker)) => fenced(|| waker.wake()),
+            Ok(Notice::Ready { owner, user_data }) => {
+                self.pollers.announce_late(owner, Arc::clone(watch), user_data);
+            }
+            Ok(Notice::Nobody) => {}
+            Err(mut unwanted) => unwanted.wipe(),
+        }
+        watch.was_announced();
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        match &self.clock {
+            Clock::Real(opened) => nanoseconds(opened.elapsed()),
+            Clock::Stepped(device) => device.upgrade().map_or(0, |device| nanoseconds(device.now())),
+        }
+    }
+
+    pub(super) fn is_foreign(&self) -> bool {
+        self.born != fork::generation()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As the waker of a stepped device's alarm.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.went_off();
+    }
+}
+
+impl List {
+    fn add(&mut self, deadline: u64, entry: Entry) -> Key {
+        let key = (deadline, self.next_number);
+        self.next_number += 1;
+        self.entries.insert(key, entry);
+        key
+    }
+
+    fn first_deadline(&self) -> u64 {
+        self.entries.first_key_value().map_or(NEVER, |(key, _)| key.0)
+    }
+
+    fn pop_due(&mut self, now: u64) -> Option<Entry> {
+        if self.first_deadline() > now {
+            return None;
+        }
+        self.entries.pop_first().map(|(_, entry)| entry)
+    }
+}
+
+/// What came of a deadline.
+enum Verdict {
+    /// The request's end was or is being announced, or its caller has it.
+    InTime,
+    /// It is done, and it seems that nobody was told.
+    Suspicious,
+    /// Taken back.
+    Late(Box<Request>),
+}
+
+/// Runs what may run anybody's code: a panic of it goes no further.
+fn fenced(body: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+        // Dropping a foreign payload could panic once more.
+        std::mem::forget(payload);
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Wakes that are lost cannot be had through the public interface of a device that loses none: here the request is
+/// submitted in a way that announces nothing to whom the watch is for.
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use device_sim::{Config, Operation, QueuePair, SessionId, Status, WakeState};
+
+    use super::super::poller::Poller;
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_millis(10);
+
+    struct Scene {
+        device: Arc<Device>,
+        pair: QueuePair,
+        watchdog: Watchdog,
+        poller: Arc<Poller>,
+    }
+
+    fn scene() -> Scene {
+        let device = Arc::new(Device::stepped(&Config::default()).unwrap());
+        let pair = device.take_queue_pairs().remove(0);
+        let pollers = Arc::new(Pollers::default());
+        let poller = pollers.register().unwrap();
+        let remotes = [pair.remote().clone()];
+        let watchdog = Watchdog::start(PERIOD, &device, &remotes, &pollers).unwrap();
+        Scene { device, pair, watchdog, poller }
+    }
+
+    impl Scene {
+        /// A request that is reaped by nobody, watched for whoever waits by `delivery`.
+        fn submit(&mut self, delivery: Delivery) -> (Arc<Watch>, Ticket) {
+            let (_, watch) = self.watchdog.watch(delivery, 77);
+            let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);
+            let ticket = self.pair.submit(request, Delivery::Reap { owner: 0 }).unwrap();
+            watch.begin(0, ticket);
+            (watch, ticket)
+        }
+
+        fn is_done(&self, ticket: Ticket) -> bool {
+            self.pair.remote().state(ticket) == TicketState::Done(Status::InvalidSession)
+        }
+    }
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_wake_that_never_comes_is_made_up_for() {
+        let (mut scene, counting) = (scene(), Arc::new(Counting::default()));
+        let (watch, ticket) = scene.submit(Delivery::Wake(Waker::from(Arc::clone(&counting))));
+        scene.device.advance(PERIOD - Duration::from_nanos(1));
+        assert!(scene.is_done(ticket) && !watch.is_timed_out());
+        assert_eq!(counting.0.load(Ordering::Relaxed), 0);
+        scene.device.advance(Duration::from_nanos(1));
+        assert_eq!((counting.0.load(Ordering::Relaxed), scene.watchdog.timeouts()), (1, 1));
+        assert_eq!((watch.is_timed_out(), watch.wake_state()), (true, WakeState::Sent));
+        assert_eq!(watch.claim().unwrap().buffer, [5; 30]);
+        assert!(watch.claim().is_none(), "once");
+        assert_eq!(scene.device.run_until_idle(), 0);
+    }
+
+    #[test]
+    fn an_interrupt_that_is_never_raised_is_made_up_for_within_twice_the_period() {
+        let mut scene = scene();
+        let owner = scene.poller.owner();
+        let (watch, ticket) = scene.submit(Delivery::Reap { owner });
+        // The thread sleeps; it is not attached to the pair, so the device raises nothing.
+        scene.poller.interrupt().arm();
+        scene.device.advance(PERIOD);
+        assert!(scene.is_done(ticket) && !watch.is_timed_out(), "it might just be about to look");
+        scene.device.advance(PERIOD / 2);
+        assert!(watch.is_timed_out() && !scene.poller.interrupt().is_armed(), "told at last");
+        let ready = scene.poller.pop().unwrap();
+        assert_eq!(ready.token(scene.pair.remote()), Some(77));
+        assert!(watch.claim().is_some());
+        assert_eq!(ready.token(scene.pair.remote()), None, "it has gone on already");
+        assert_eq!(scene.watchdog.timeouts(), 1);
+    }
+
+    #[test]
+    fn a_completion_of_a_thread_that_is_awake_is_not_lost() {
+        for wakes_up in [false, true] {
+            let mut scene = scene();
+            let owner = scene.poller.owner();
+            let (watch, ticket) = scene.submit(Delivery::Reap { owner });
+            if wakes_up {
+                scene.poller.interrupt().arm();
+                scene.device.advance(PERIOD);
+                scene.poller.interrupt().disarm();
+            }
+            scene.device.run_until_idle();
+            assert!(scene.is_done(ticket) && !watch.is_timed_out() && scene.poller.pop().is_none());
+            assert_eq!(scene.watchdog.timeouts(), 0);
+        }
+    }
+
+    #[test]
+    fn a_spurious_wake_goes_through_and_ends_nothing() {
+        let (mut scene, counting) = (scene(), Arc::new(Counting::default()));
+        let (watch, _) = scene.submit(Delivery::Wake(Waker::from(Arc::clone(&counting))));
+        let waker = Waker::from(Arc::clone(&watch));
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+        assert_eq!(counting.0.load(Ordering::Relaxed), 2);
+        scene.device.advance(PERIOD);
+        assert_eq!((counting.0.load(Ordering::Relaxed), scene.watchdog.timeouts()), (3, 1));
+    }
+
+    #[test]
+    fn what_is_given_up_while_the_watchdog_is_at_it_is_wiped() {
+        let mut scene = scene();
+        let (watch, _) = scene.submit(Delivery::Silent);
+        assert!(watch.begin_to_expire());
+        watch.end();
+        let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);
+        let mut unwanted = watch.time_out(Box::new(request)).unwrap_err();
+        unwanted.wipe();
+        assert!(watch.claim().is_none() && !watch.is_timed_out());
+    }
+}

@@ -1,0 +1,91 @@
+//! `docs/configuration.md` and the code say the same: every key, kind, field and preset is there, with its default, and
+//! every example parses.
+
+use std::path::Path;
+
+use simaccel::{Config, EngineStats, Preset, Selection, device_sim};
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The cells of all rows of tables, trimmed.
+fn rows(page: &str) -> Vec<Vec<&str>> {
+    let lines = page.lines().filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'));
+    lines.map(|line| line.split('|').map(str::trim).collect()).collect()
+}
+
+/// The one row that begins with this word.
+#[track_caller]
+fn row<'a>(rows: &[Vec<&'a str>], word: &str) -> Vec<&'a str> {
+    let name = format!("`{word}`");
+    let mut found = rows.iter().filter(|cells| cells[0] == name);
+    let row = found.next().unwrap_or_else(|| panic!("{word} is not documented"));
+    assert!(found.next().is_none(), "{word} is documented twice");
+    row.clone()
+}
+
+/// What stands between backquotes.
+fn spans(page: &str) -> impl Iterator<Item = &str> {
+    page.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn every_key_is_documented_with_its_default() {
+    let page = page();
+    let rows = rows(&page);
+    let keys = [device_sim::Config::KEYS, Config::KEYS].map(|keys| keys.split(", ")).into_iter().flatten();
+    let defaults = Config::default().to_string();
+    let mut checked = 0;
+    for key in keys {
+        let row = row(&rows, key);
+        assert!(row.iter().skip(1).all(|cell| !cell.is_empty()), "{row:?}");
+        let default = defaults.split(';').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        if let Some(default) = default {
+            assert_eq!(row[1], default, "{key}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, defaults.split(';').count());
+}
+
+#[test]
+fn every_fault_and_field_is_documented_with_an_example_of_it() {
+    let page = page();
+    let rows = rows(&page);
+    for (kind, _) in EngineStats::default().faults() {
+        let row = row(&rows, kind);
+        let example = row[3].trim_matches('`');
+        assert!(example.starts_with(&format!("fault={kind}:")), "{row:?}");
+    }
+    for field in Selection::FIELDS.trim_start_matches("the fields ").split(", ") {
+        let row = row(&rows, field);
+        assert!(row[3].contains(&format!("{field}=")), "{row:?}");
+    }
+}
+
+#[test]
+fn every_preset_has_the_numbers_that_are_written() {
+    let page = page();
+    let rows = rows(&page);
+    for preset in Preset::ALL {
+        let numbers = row(&rows, preset.name())[2].trim_matches('`').replace("the defaults", "");
+        assert_eq!(device_sim::Config::parse(&numbers).unwrap(), preset.config(), "{preset}");
+    }
+}
+
+#[test]
+fn every_example_parses() {
+    let page = page();
+    let fenced = page.split("```config\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let inline =
+        spans(&page).filter(|span| span.contains('=') && !span.contains(|c: char| c.is_ascii_uppercase()));
+    let mut parsed = 0;
+    for example in fenced.lines().chain(inline) {
+        let config = Config::parse(example).unwrap_or_else(|error| panic!("{example}: {error}"));
+        assert_eq!(Config::parse(&config.to_string()).unwrap(), config, "{example}");
+        parsed += 1;
+    }
+    assert!(parsed > 35, "only {parsed} examples");
+}
