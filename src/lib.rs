@@ -94,6 +94,8 @@ pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,
     EngineStats, HashSession, HashStream, MacSession, MacStream,
 };
+#[doc(hidden)]
+pub use engine::{Sabotage, sabotage};
 pub use error::{Error, OpError};
 pub use job::{Job, Step, WaitCtx};
 pub use wait_readable::wait_readable;

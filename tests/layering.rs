@@ -91,6 +91,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "device-sim/src/fork.rs",
     "examples/event_loop.rs",
     "examples/loadgen/",
+    "examples/simulate/",
     "benches/rivals/src/epoll.rs",
     "benches/rivals/src/libcrypto.rs",
 ];

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::core::Installed;
 use crate::doorbell::Doorbell;
+use crate::sabotage::Sabotage;
 use crate::session::SessionId;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     /// Another worker of this device has panicked.
     Die,
     Reset(Ack),
+    Sabotage(Sabotage),
     Stop,
 }
 

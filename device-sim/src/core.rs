@@ -18,6 +18,7 @@ use crate::entry::Announce;
 use crate::kernels::lanes::Lane;
 use crate::model::{Model, Verdict};
 use crate::request::{Operation, Request, Status};
+use crate::sabotage::{Sabotage, Saboteur};
 use crate::session::{Session, SessionId};
 use crate::stats::ModelCounters;
 use crate::timing::Times;
@@ -125,6 +126,13 @@ impl Core {
             && slot.as_ref().is_some_and(|(generation, _)| *generation == id.generation)
         {
             *slot = None;
+        }
+    }
+
+    /// Breaks a modelled device on purpose.
+    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
+        if let Some(model) = &mut self.model {
+            model.sabotage = Some(Saboteur::new(sabotage));
         }
     }
 

@@ -21,6 +21,7 @@ use crate::port::Port;
 use crate::queue_pair::QueuePair;
 use crate::request::Operation;
 use crate::ring::ring;
+use crate::sabotage::Sabotage;
 use crate::session::{Session, SessionId};
 use crate::stats::{DeviceStats, ModelCounters};
 use crate::stepped::Stepped;
@@ -157,6 +158,14 @@ impl Device {
     #[doc(hidden)]
     pub fn create_panicking_session(&self) -> SessionId {
         self.install(&Installed::Panics)
+    }
+
+    /// Makes a modelled device wrong from here on, for tests of those who are to find out.
+    #[doc(hidden)]
+    pub fn sabotage(&self, sabotage: Sabotage) {
+        if !self.forked() {
+            self.admin.tell_all(|| Command::Sabotage(sabotage));
+        }
     }
 
     fn install(&self, installed: &Installed) -> SessionId {

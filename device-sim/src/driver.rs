@@ -313,6 +313,7 @@ impl Driver {
             match command {
                 Command::Install(id, installed) => self.core.install(id, installed),
                 Command::Remove(id) => self.core.remove(id),
+                Command::Sabotage(sabotage) => self.core.sabotage(sabotage),
                 Command::Drain(ack) => self.drains.push(ack),
                 Command::Die => self.end_all(Life::Dead, Status::DeviceDead, signals),
                 Command::Reset(ack) => {

@@ -35,6 +35,7 @@
 //! | `latency`, `order`, `fault` | how long a request occupies a compute unit; in which order they complete; what goes wrong |
 //! | `clock`, `timing` | the device's time; where the time of requests goes |
 //! | `config`, `stats`, `request` | what goes in and comes out |
+//! | `sabotage` | a device that is wrong and does not say so, for tests of those who are to find out |
 //! | `sync`, `models` | the standard library or loom; the interleavings that loom checks |
 //!
 //! ```
@@ -87,6 +88,7 @@ mod port;
 mod queue_pair;
 mod request;
 mod ring;
+mod sabotage;
 mod session;
 mod slots;
 mod stats;
@@ -105,6 +107,7 @@ pub use latency::{LatencyDist, UnknownDist};
 pub use order::CompletionOrder;
 pub use queue_pair::{Completion, Delivery, QueuePair, Refused, RefusedReason, Remote};
 pub use request::{Iv, Operation, Part, Request, Status, Tag};
+pub use sabotage::Sabotage;
 pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};
 pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};
 pub use timing::{Histogram, Timing, Timings};

@@ -23,6 +23,7 @@ use crate::fault::{self, Armed, FaultKind, Occasion, Target};
 use crate::latency::Latency;
 use crate::order::Order;
 use crate::request::{Operation, Request, Status};
+use crate::sabotage::Saboteur;
 use crate::stats::ModelCounters;
 use crate::sync::{bump, lock};
 use crate::timing::Times;
@@ -44,6 +45,7 @@ pub(crate) struct Model {
     counters: Arc<ModelCounters>,
     sequence: u64,
     sweep_at: usize,
+    pub(crate) sabotage: Option<Saboteur>,
 }
 
 /// What the faults say of a request before it is worked on.
@@ -113,6 +115,7 @@ impl Model {
             counters: Arc::clone(counters),
             sequence: 0,
             sweep_at: SWEEP_AT,
+            sabotage: None,
         })
     }
 
@@ -135,6 +138,9 @@ impl Model {
 
     /// Spoils the result of a request that went well.
     pub(crate) fn spoil(&mut self, request: &mut Request, input: u64, now: u64) {
+        if let Some(saboteur) = &mut self.sabotage {
+            saboteur.worked(request);
+        }
         let occasion = Occasion { operation: Some(request.operation), size: input, now };
         for armed in &mut self.faults {
             let (target, kind) = match armed.kind {
@@ -187,7 +193,10 @@ impl Model {
     /// Moves what is due at `now` to `ready`.
     pub(crate) fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut Vec<Ready>) {
         while self.next_due().is_some_and(|due| due <= now) {
-            let Some(Reverse(next)) = self.due.pop() else { return };
+            let Some(Reverse(mut next)) = self.due.pop() else { return };
+            if let Some(saboteur) = &mut self.sabotage {
+                saboteur.due(&mut next.flags, &slabs[next.port], next.ticket);
+            }
             lock(&self.counters.completion_error).record(now - next.due);
             let counters = &self.counters;
             if next.late {

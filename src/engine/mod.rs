@@ -34,6 +34,7 @@ mod fault;
 mod instance;
 mod offload;
 mod poller;
+mod sabotage;
 mod session;
 mod software;
 mod stats;
@@ -44,6 +45,7 @@ mod watch;
 mod watchdog;
 
 pub use config::{Config, DeliveryMode};
+pub use sabotage::{Sabotage, sabotage};
 pub use session::{AeadSession, CipherSession, HashSession, MacSession};
 pub use stats::EngineStats;
 pub use stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};

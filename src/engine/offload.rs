@@ -29,6 +29,7 @@ use zeroize::Zeroize;
 
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
+use super::sabotage::{self, Sabotage};
 use super::wait::{self, Armed, BlockWait, JobWait, Wait};
 use super::wake_fd::WakeFd;
 use super::watch::Watch;
@@ -140,6 +141,8 @@ impl Rescue {
 
     fn restore(engine: &Arc<Inner>, request: &mut Request, out_of_place: bool, error: &Error) {
         if !out_of_place {
+            // The caller's own: what an earlier try has left there is not the output of this one.
+            request.destination.as_mut().map(Zeroize::zeroize);
             return;
         }
         if let Some(output) = request.destination.take() {
@@ -322,6 +325,7 @@ impl<'e> Flight<'e> {
         if let Some(watch) = live.as_ref().and_then(|live| live.watch.as_deref()) {
             watch.end();
         }
+        // A part whose output is short has to be done again as a whole: it counts as failed, though the device says Ok.
         if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
             request.state = live.and_then(|live| live.state);
         }
@@ -356,13 +360,20 @@ impl<'e> Flight<'e> {
             while !soon(|| wake() != WakeState::Sending) {
                 thread::yield_now();
             }
-            if wake() == WakeState::Sent {
+            if wake() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
                 live.settle_token();
             }
+        }
+        if let Some(wake_fd) = &live.wake_fd {
+            // A spurious wake is not left to the next operation either.
+            wake_fd.calm();
         }
         let request = watch.and_then(Watch::claim).or_else(|| self.remote().revoke(self.ticket));
         if let Some(mut request) = request {
             request.wipe();
+            if sabotage::is(Sabotage::LeakedBuffer) {
+                std::mem::forget(request);
+            }
         }
         instance::of_thread(self.engine).counters.abandoned.add(1);
     }

@@ -26,6 +26,7 @@ use device_sim::fork;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::sabotage::{self, Sabotage};
 use crate::job::{Callback, WaitCtx, WaitKey};
 
 /// The eventfd, open or closed.
@@ -119,7 +120,10 @@ impl WakeFd {
     fn close(&self) {
         // In a child the lock may have been inherited locked, and the fd is the parent's to close.
         if self.born == fork::generation() {
-            self.eventfd.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if sabotage::is(Sabotage::LeakedFd) {
+                std::mem::forget(eventfd);
+            }
         }
     }
 }

@@ -1,0 +1,90 @@
+//! The command line. What is wrong with it is said in one line that names the option and what is allowed.
+
+use std::ffi::OsString;
+use std::ops::Range;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::sim::Sabotage;
+
+/// Lives through random histories of jobs, wait contexts, engine and stepped device, and checks every step of them.
+///
+/// Standard output ends with one line: seeds N, failures N, history HASH. Before it there is a line for each seed that
+/// failed: what broke, and the command that shows its history.
+#[derive(Parser)]
+#[command(
+    name = "simulate",
+    version,
+    after_help = "Exit code: 0 without failures, 1 with, 2 for a bad option."
+)]
+struct Options {
+    /// The seeds to live through, as in 0..100000 (the end is not among them) [default: 0..1000]
+    #[arg(long, value_name = "FROM..TO", value_parser = parse_seeds, allow_hyphen_values = true, conflicts_with = "seed")]
+    seeds: Option<Range<u64>>,
+    /// One seed
+    #[arg(long, value_name = "NUMBER", value_parser = parse_seed, allow_hyphen_values = true)]
+    seed: Option<u64>,
+    /// Print what happens
+    #[arg(long)]
+    history: bool,
+    /// Break the device or the engine on purpose: the checks have to find out
+    #[arg(long, value_name = "WHAT", value_parser = parse_sabotage, allow_hyphen_values = true)]
+    sabotage: Option<Sabotage>,
+}
+
+/// What the command line says.
+pub(crate) enum Parsed {
+    /// Help or version, to print.
+    Text(String),
+    Run(Run),
+}
+
+pub(crate) struct Run {
+    pub(crate) seeds: Range<u64>,
+    pub(crate) history: bool,
+    pub(crate) sabotage: Option<Sabotage>,
+}
+
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, String> {
+    match Options::try_parse_from(arguments) {
+        Ok(Options { seeds, seed, history, sabotage }) => {
+            let one = seed.map(|seed| seed..seed + 1);
+            let seeds = one.or(seeds).unwrap_or(0..1_000);
+            Ok(Parsed::Run(Run { seeds, history, sabotage }))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Parsed::Text(error.render().to_string()))
+        }
+        Err(error) => Err(condense(error.kind(), &error.render().to_string())),
+    }
+}
+
+/// The parser's message without usage, advice to read the help, and line breaks.
+fn condense(kind: ErrorKind, rendered: &str) -> String {
+    let lines = rendered.lines().map(str::trim);
+    let told =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    match kind {
+        ErrorKind::UnknownArgument => format!("{line}; --help lists the options"),
+        _ => line.to_owned(),
+    }
+}
+
+fn parse_seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse().ok().filter(|&seed| seed < u64::MAX);
+    seed.ok_or_else(|| format!("allowed are 0 to {}", u64::MAX - 1))
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let ends = text.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let seeds = ends.map(|(from, to)| from..to).filter(|seeds: &Range<u64>| !seeds.is_empty());
+    seeds.ok_or_else(|| "allowed is FROM..TO with FROM below TO, as in 0..100000".to_owned())
+}
+
+fn parse_sabotage(text: &str) -> Result<Sabotage, String> {
+    let found = Sabotage::ALL.into_iter().find(|sabotage| sabotage.name() == text);
+    found.ok_or_else(|| format!("allowed are {}", Sabotage::ALL.map(Sabotage::name).join(", ")))
+}

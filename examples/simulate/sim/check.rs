@@ -1,0 +1,146 @@
+//! What must hold after every action, and what must hold at the end.
+//!
+//! No check knows that anything was broken on purpose: each compares two accounts of the same thing, one of which the
+//! history keeps itself.
+
+use std::sync::atomic::Ordering;
+
+use super::plan::Wakes;
+use super::world::World;
+
+impl World {
+    /// After every action.
+    pub(crate) fn check(&mut self) {
+        self.look();
+        self.stats = self.engine.stats();
+        self.check_books();
+        self.check_engine();
+        self.check_wakes();
+        self.check_errors();
+        self.check_jobs();
+    }
+
+    fn injected(&self, kind: &str) -> u64 {
+        self.stats.device.faults.get(kind).unwrap_or(0)
+    }
+
+    /// The books balance: of the device, of the engine, of the jobs of this thread.
+    fn check_books(&self) {
+        for imbalance in self.stats.imbalances() {
+            self.desk.fail(|| format!("it does not add up: {imbalance}"));
+        }
+        let total = &self.stats.device.total;
+        let ended = total.wakes_sent + total.wakes_cancelled;
+        let given = total.submitted + total.parked;
+        self.desk.check(ended <= given, || format!("{ended} wakes for {given} requests"));
+    }
+
+    /// The engine has counted what the history has seen.
+    fn check_engine(&self) {
+        let (stats, desk) = (&self.stats, &self.desk);
+        let (begun, dropped) = (desk.begun.get(), desk.dropped.get());
+        desk.check(stats.operations == begun, || format!("{} operations, begun {begun}", stats.operations));
+        // Between two actions whoever waits is paused.
+        let paused = desk.under_way() + dropped;
+        desk.check(stats.pauses == stats.resumes + paused, || {
+            format!("{} pauses, {} resumes, {paused} paused or dropped", stats.pauses, stats.resumes)
+        });
+        desk.check(stats.abandoned == dropped, || {
+            format!("{} abandoned, dropped {dropped}", stats.abandoned)
+        });
+        desk.check(stats.timeouts == 0 || self.plan.timeout, || "a timeout without a limit".to_owned());
+        desk.check(stats.retries == 0 || self.plan.retries > 0, || "retries without leave".to_owned());
+        desk.check(stats.fallbacks == 0 || self.plan.fallback, || "fallbacks without leave".to_owned());
+    }
+
+    /// Nothing is lost, nothing comes twice, and nothing is left for the next operation.
+    fn check_wakes(&self) {
+        let desk = &self.desk;
+        let total = &self.stats.device.total;
+        for (at, context) in self.contexts.iter().enumerate() {
+            let owed = desk.under_way_on(at) > 0 && context.calls.is_none() && !self.plan.poll;
+            desk.check(!context.readable || owed, || {
+                format!("the fd of context {at} is readable, and nobody on it waits")
+            });
+        }
+        let dropped = self.injected("drop_wake");
+        desk.check(self.unannounced <= dropped, || {
+            format!("{} operations were done and nobody was told, by {dropped} faults", self.unannounced)
+        });
+        desk.check(self.untold <= dropped, || {
+            format!("the interrupt has not told of {} completions, by {dropped} faults", self.untold)
+        });
+        let spurious = total.wakes_spurious;
+        desk.check(self.spurious <= spurious, || {
+            format!("{} wakes had nothing behind them, by {spurious} faults", self.spurious)
+        });
+        if self.plan.wakes == Wakes::Callbacks && !self.plan.poll {
+            let calls = self.contexts.iter().filter_map(|context| context.calls.as_ref());
+            let calls: u64 = calls.map(|calls| calls.load(Ordering::Relaxed)).sum();
+            let sent = total.wakes_sent + spurious;
+            let told = sent..=sent + self.stats.timeouts;
+            desk.check(told.contains(&calls), || format!("{calls} calls back, and {sent} wakes sent"));
+        }
+    }
+
+    /// Each error has a fault behind it, or something that was done to the device.
+    fn check_errors(&self) {
+        let tally = *self.desk.tally.borrow();
+        let (stats, fail) = (&self.stats, self.injected("fail"));
+        let (resets, deaths) = (stats.device.resets, stats.device.deaths);
+        let accounts = [
+            ("wrong results", tally.wrong, self.injected("corrupt")),
+            ("failures of authentication", tally.auth_failed, fail),
+            ("device failures", tally.failed, fail),
+            ("invalid arguments", tally.invalid, fail),
+            ("short outputs", tally.short, self.injected("short")),
+            ("timeouts", tally.timeout, stats.timeouts),
+            ("refusals for want of memory", tally.no_memory, stats.nomems),
+            ("refusals for want of an fd", tally.wake_fd, stats.fd_fails),
+        ];
+        for (what, seen, injected) in accounts {
+            self.desk.check(seen <= injected, || format!("{seen} {what}, by {injected} faults"));
+        }
+        self.desk.check(tally.reset == 0 || resets > 0, || "an operation was reset, by nobody".to_owned());
+        self.desk.check(tally.dead == 0 || deaths > 0, || "the device is dead, of nothing".to_owned());
+    }
+
+    /// The jobs are those that the history has made.
+    fn check_jobs(&self) {
+        let stats = &self.stats.jobs;
+        let (fresh, paused) = self.job_counts();
+        let before = &self.jobs_before;
+        let seen = (stats.fresh - before.fresh, stats.running, stats.ending);
+        self.desk.check(seen == (fresh, 0, 0), || {
+            format!("{seen:?} jobs are fresh, running, ending, not {fresh}")
+        });
+        self.desk.check(stats.paused - before.paused >= paused, || {
+            format!("{} jobs are paused, of {paused} at least", stats.paused - before.paused)
+        });
+    }
+
+    /// What is in flight when nothing happens any more never ends by itself.
+    pub(crate) fn check_endless(&self) {
+        let (in_flight, endless) = (self.stats.device.total.in_flight, self.injected("timeout"));
+        self.desk
+            .check(in_flight <= endless, || format!("{in_flight} requests never end, by {endless} faults"));
+    }
+
+    /// At the end of a history in which every result was looked at.
+    pub(crate) fn check_exactly(&self) {
+        let tally = *self.desk.tally.borrow();
+        let stats = &self.stats;
+        let refusals = [("memory", tally.no_memory, stats.nomems), ("an fd", tally.wake_fd, stats.fd_fails)];
+        for (what, seen, injected) in refusals.into_iter().filter(|_| !self.plan.fallback) {
+            self.desk.check(seen == injected, || {
+                format!("{seen} refusals for want of {what}, by {injected} faults")
+            });
+        }
+        let lost =
+            stats.abandoned + stats.timeouts + stats.device.resets + stats.device.deaths + tally.unseen;
+        if lost == 0 && self.injected("short") == 0 && self.plan.rules("corrupt") <= 1 {
+            let (wrong, corrupt) = (tally.wrong, self.injected("corrupt"));
+            self.desk.check(wrong == corrupt, || format!("{wrong} wrong results, by {corrupt} faults"));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Where everybody writes down what happens: the history, what is under way, and what came out of it.
+//!
+//! Jobs write here while they run, the world and its checks read it between two actions.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use simaccel::Error;
+
+use super::history::History;
+
+/// How often operations ended in each way that a fault has to explain.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) right: u64,
+    pub(crate) wrong: u64,
+    pub(crate) auth_failed: u64,
+    pub(crate) dead: u64,
+    pub(crate) failed: u64,
+    pub(crate) invalid: u64,
+    pub(crate) no_memory: u64,
+    pub(crate) reset: u64,
+    pub(crate) short: u64,
+    pub(crate) timeout: u64,
+    pub(crate) wake_fd: u64,
+    /// Outputs that nobody looked at, for they did not fit the slice.
+    pub(crate) unseen: u64,
+}
+
+impl Tally {
+    /// `false`: no fault explains this error.
+    fn add(&mut self, error: &Error) -> bool {
+        let count = match error {
+            Error::AuthFailed => &mut self.auth_failed,
+            Error::DeviceDead => &mut self.dead,
+            Error::DeviceFailed => &mut self.failed,
+            Error::InvalidArgument(_) => &mut self.invalid,
+            Error::NoMemory => &mut self.no_memory,
+            Error::Reset => &mut self.reset,
+            Error::ShortOutput { .. } => &mut self.short,
+            Error::Timeout => &mut self.timeout,
+            Error::WakeFd(_) => &mut self.wake_fd,
+            _ => return false,
+        };
+        *count += 1;
+        true
+    }
+}
+
+/// An operation that is under way.
+struct UnderWay {
+    number: u64,
+    ctx: Option<usize>,
+    token: u64,
+    /// The resume in which it began.
+    turn: u64,
+    /// How often its token was handed out.
+    handed_out: u32,
+}
+
+pub(crate) struct Desk {
+    history: RefCell<History>,
+    /// The first thing that broke.
+    broken: RefCell<Option<String>>,
+    under_way: RefCell<Vec<UnderWay>>,
+    pub(crate) tally: RefCell<Tally>,
+    /// Operations that were begun, whatever became of them.
+    pub(crate) begun: Cell<u64>,
+    /// Operations whose job was dropped.
+    pub(crate) dropped: Cell<u64>,
+    /// Operations that ended in another resume than the one they began in.
+    pub(crate) ended_later: Cell<u64>,
+    /// Pauses of jobs for no operation that have ended.
+    pub(crate) pauses_ended: Cell<u64>,
+    /// Counts the resumes.
+    pub(crate) turn: Cell<u64>,
+    /// How often a token may be handed out for one operation.
+    tokens_each: u32,
+}
+
+impl Desk {
+    pub(crate) fn new(print: bool, tokens_each: u32) -> Rc<Self> {
+        Rc::new(Self {
+            history: RefCell::new(History::new(print)),
+            broken: RefCell::new(None),
+            under_way: RefCell::default(),
+            tally: RefCell::default(),
+            begun: Cell::new(0),
+            dropped: Cell::new(0),
+            ended_later: Cell::new(0),
+            pauses_ended: Cell::new(0),
+            turn: Cell::new(0),
+            tokens_each,
+        })
+    }
+
+    pub(crate) fn note(&self, what: fmt::Arguments<'_>) {
+        self.history.borrow_mut().note(what);
+    }
+
+    pub(crate) fn note_bytes(&self, bytes: &[u8]) {
+        self.history.borrow_mut().note_bytes(bytes);
+    }
+
+    pub(crate) fn hash(&self) -> super::history::Hash {
+        self.history.borrow().hash()
+    }
+
+    /// Something that must hold does not. The first of them ends the history.
+    pub(crate) fn fail(&self, what: impl FnOnce() -> String) {
+        if self.broken.borrow().is_none() {
+            let what = what();
+            self.note(format_args!("BROKEN: {what}"));
+            *self.broken.borrow_mut() = Some(what);
+        }
+    }
+
+    pub(crate) fn check(&self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.fail(what);
+        }
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.borrow().is_some()
+    }
+
+    pub(crate) fn verdict(&self) -> Option<String> {
+        self.broken.borrow().clone()
+    }
+
+    /// An operation begins: in a job with this context and token, or (`None`) where it blocks.
+    pub(crate) fn enter(&self, ctx: Option<usize>, token: u64) -> Entered<'_> {
+        let number = self.begun.get();
+        self.begun.set(number + 1);
+        let turn = self.turn.get();
+        self.under_way.borrow_mut().push(UnderWay { number, ctx, token, turn, handed_out: 0 });
+        Entered { desk: self, number }
+    }
+
+    /// Ends it; returns the resume in which it had begun.
+    fn leave(&self, number: u64) -> u64 {
+        let mut under_way = self.under_way.borrow_mut();
+        let at = under_way.iter().position(|other| other.number == number);
+        at.map_or(0, |at| under_way.swap_remove(at).turn)
+    }
+
+    /// Grows whenever a job gets further.
+    pub(crate) fn progress(&self) -> u64 {
+        self.begun.get() + self.ended_later.get() + self.pauses_ended.get()
+    }
+
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way.borrow().len() as u64
+    }
+
+    /// Operations under way in jobs of this context.
+    pub(crate) fn under_way_on(&self, ctx: usize) -> usize {
+        self.under_way.borrow().iter().filter(|other| other.ctx == Some(ctx)).count()
+    }
+
+    /// Operations under way in the job with this token.
+    pub(crate) fn is_waiting(&self, token: u64) -> bool {
+        self.under_way.borrow().iter().any(|other| other.token == token)
+    }
+
+    /// Polling handed out a token.
+    pub(crate) fn handed_out(&self, token: u64) {
+        let mut under_way = self.under_way.borrow_mut();
+        match under_way.iter_mut().find(|other| other.token == token) {
+            Some(other) => {
+                other.handed_out += 1;
+                let times = other.handed_out;
+                self.check(times <= self.tokens_each, || {
+                    format!("token {token} was handed out {times} times")
+                });
+            }
+            None => self.fail(|| format!("token {token} was handed out, and its job waits for nothing")),
+        }
+    }
+
+    /// An operation ended with an error that was not expected.
+    pub(crate) fn count_error(&self, error: &Error) {
+        let known = self.tally.borrow_mut().add(error);
+        self.check(known, || format!("an operation ended with {error:?}"));
+    }
+}
+
+/// Stands on the stack of whoever waits for an operation.
+pub(crate) struct Entered<'a> {
+    desk: &'a Desk,
+    number: u64,
+}
+
+impl Entered<'_> {
+    /// It has returned.
+    pub(crate) fn leave(self) {
+        let turn = self.desk.leave(self.number);
+        if turn != self.desk.turn.get() {
+            self.desk.ended_later.set(self.desk.ended_later.get() + 1);
+        }
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Entered<'_> {
+    /// It is unwound: its job was dropped.
+    fn drop(&mut self) {
+        self.desk.leave(self.number);
+        self.desk.dropped.set(self.desk.dropped.get() + 1);
+    }
+}

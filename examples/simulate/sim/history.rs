@@ -1,0 +1,44 @@
+//! The history of a seed: one line for each thing that happened, hashed, and printed when somebody wants to read it.
+//!
+//! A line holds numbers that the seed decides and nothing else: no address, no fd, no time of this machine.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+
+use sha2::{Digest, Sha256};
+
+pub(crate) type Hash = [u8; 32];
+
+pub(crate) struct History {
+    hash: Sha256,
+    line: String,
+    print: bool,
+}
+
+impl History {
+    pub(crate) fn new(print: bool) -> Self {
+        Self { hash: Sha256::new(), line: String::new(), print }
+    }
+
+    pub(crate) fn note(&mut self, what: fmt::Arguments<'_>) {
+        self.line.clear();
+        // Writing to a string does not fail.
+        let _ = self.line.write_fmt(what);
+        self.line.push('\n');
+        self.hash.update(&self.line);
+        if self.print {
+            // Nobody reads any more: the run goes on for its last line, which says so.
+            let _ = io::stdout().write_all(self.line.as_bytes());
+        }
+    }
+
+    /// Bytes that belong to the last line, and that nobody wants to read.
+    pub(crate) fn note_bytes(&mut self, bytes: &[u8]) {
+        self.hash.update((bytes.len() as u64).to_le_bytes());
+        self.hash.update(bytes);
+    }
+
+    pub(crate) fn hash(&self) -> Hash {
+        self.hash.clone().finalize().into()
+    }
+}

@@ -1,0 +1,217 @@
+//! The simulation: one seed, one history, with everything checked on the way.
+//!
+//! ```text
+//!   seed ─► Plan: configuration, faults ─► World: actions at random ─► checks after each
+//!             ▲                              │   ▲
+//!          Random                            ▼   │ outcomes
+//!                                          jobs, contexts, calls ─► Desk: history (hashed), what is under way, tally
+//!
+//!   afterwards: no fd, no job, no byte of memory more than before
+//! ```
+
+mod call;
+mod check;
+mod desk;
+mod fds;
+mod history;
+mod plan;
+mod random;
+mod script;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+use simaccel::job::{self, Rule};
+use simaccel::{Config, Engine};
+
+use crate::memory;
+pub(crate) use history::Hash;
+use world::World;
+
+/// Broken rules of strict mode that the histories do not break on purpose.
+static VIOLATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// What came of one seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) hash: Hash,
+    /// What broke, in one line.
+    pub(crate) broken: Option<String>,
+}
+
+/// Runs seeds one after the other, and sees to it that none leaves anything behind.
+pub(crate) struct Simulation {
+    sabotage: Option<Sabotage>,
+    print: bool,
+    all: Sha256,
+    before: Left,
+}
+
+/// What a history could leave behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Left {
+    bytes: i64,
+    fds: usize,
+    leaked_jobs: u64,
+}
+
+impl Simulation {
+    /// Runs a seed once, so that what is kept for good (stacks, tables of the thread) is there.
+    pub(crate) fn new(sabotage: Option<Sabotage>, print: bool) -> Self {
+        job::set_strict(true);
+        job::set_strict_handler(Some(Arc::new(|violation| {
+            let dropped_on_purpose =
+                matches!(violation.rule, Rule::WaitCtxFreedInFlight | Rule::WaitCtxFreedUnderJob);
+            VIOLATIONS.fetch_add(u64::from(!dropped_on_purpose), Ordering::Relaxed);
+        })));
+        let simulation = Self { sabotage: None, print: false, all: Sha256::new(), before: Left::now() };
+        for seed in 0..3 {
+            simulation.live(seed);
+        }
+        Self { sabotage, print, before: Left::now(), ..simulation }
+    }
+
+    /// Runs a seed. What it leaves behind may be a table that has grown for good; then the same seed grows nothing when
+    /// it is run again. (And it has the same history.)
+    pub(crate) fn run(&mut self, seed: u64) -> Outcome {
+        let mut outcome = self.run_once(seed);
+        if outcome.broken.is_none() && Left::now() != self.before {
+            let first = self.before;
+            self.before = Left::now();
+            outcome = self.run_again(seed, &outcome);
+            let left = Left::now();
+            if outcome.broken.is_none() && left != self.before {
+                outcome.broken =
+                    Some(format!("it leaves something behind: {first:?}, {:?}, {left:?}", self.before));
+            }
+        }
+        self.before = Left::now();
+        self.all.update(seed.to_le_bytes());
+        self.all.update(outcome.hash);
+        outcome
+    }
+
+    /// As [`Simulation::run`], and once more: both histories must be the same.
+    pub(crate) fn run_twice(&mut self, seed: u64) -> Outcome {
+        let outcome = self.run(seed);
+        let again = self.run_again(seed, &outcome);
+        self.before = Left::now();
+        again
+    }
+
+    fn run_again(&mut self, seed: u64, first: &Outcome) -> Outcome {
+        let print = std::mem::replace(&mut self.print, false);
+        let mut outcome = self.run_once(seed);
+        self.print = print;
+        if outcome.broken.is_none() && outcome.hash != first.hash {
+            outcome.broken = Some("its history is another when it is run again".to_owned());
+        }
+        Outcome { broken: first.broken.clone().or(outcome.broken), hash: first.hash }
+    }
+
+    /// Over all seeds that were run, in their order.
+    pub(crate) fn hash(&self) -> Hash {
+        self.all.clone().finalize().into()
+    }
+
+    fn run_once(&self, seed: u64) -> Outcome {
+        // A panic is a failure of the seed as any other.
+        let lived = catch_unwind(AssertUnwindSafe(|| self.live(seed)));
+        lived.unwrap_or_else(|payload| {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("of something");
+            Outcome { hash: [0; 32], broken: Some(format!("panic: {text}")) }
+        })
+    }
+
+    fn live(&self, seed: u64) -> Outcome {
+        let violations = VIOLATIONS.load(Ordering::Relaxed);
+        let mut world = match World::new(seed, self.print) {
+            Ok(world) => world,
+            Err(error) => return Outcome { hash: [0; 32], broken: Some(format!("no engine: {error}")) },
+        };
+        if let Some(sabotage) = self.sabotage {
+            sabotage.apply(&world.engine);
+        }
+        world.live();
+        let desk = std::rc::Rc::clone(&world.desk);
+        desk.note(format_args!("{:?}", world.numbers()));
+        world.end();
+        Sabotage::stop();
+        desk.check(VIOLATIONS.load(Ordering::Relaxed) == violations, || {
+            "a rule about jobs was broken".to_owned()
+        });
+        desk.check(desk.under_way() == 0, || format!("{} operations never ended", desk.under_way()));
+        sweep();
+        Outcome { hash: desk.hash(), broken: desk.verdict() }
+    }
+}
+
+/// The thread remembers its last engine, and what it has of its device, until it meets another one: the smallest.
+fn sweep() {
+    if let Ok(config) = Config::parse("queue_pairs=1;depth=2")
+        && let Ok(engine) = Engine::stepped(config)
+    {
+        // Met by asking for what costs nothing else.
+        let _ = engine.poll(0, |_| ());
+    }
+}
+
+impl Left {
+    fn now() -> Self {
+        Self { bytes: memory::in_use(), fds: fds::open(), leaked_jobs: job::leaks().total }
+    }
+}
+
+/// What is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sabotage {
+    LostCompletion,
+    DoubleCompletion,
+    StaleWake,
+    LeakedBuffer,
+    WrongByte,
+    LeakedFd,
+}
+
+impl Sabotage {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::LostCompletion,
+        Self::DoubleCompletion,
+        Self::StaleWake,
+        Self::LeakedBuffer,
+        Self::WrongByte,
+        Self::LeakedFd,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::LostCompletion => "lost-completion",
+            Self::DoubleCompletion => "double-completion",
+            Self::StaleWake => "stale-wake",
+            Self::LeakedBuffer => "leaked-buffer",
+            Self::WrongByte => "wrong-byte",
+            Self::LeakedFd => "leaked-fd",
+        }
+    }
+
+    fn apply(self, engine: &Engine) {
+        use simaccel::device_sim::Sabotage as OfDevice;
+        use simaccel::{Sabotage as OfEngine, sabotage};
+        match self {
+            Self::LostCompletion => engine.device().sabotage(OfDevice::LostCompletion),
+            Self::DoubleCompletion => engine.device().sabotage(OfDevice::DoubleCompletion),
+            Self::WrongByte => engine.device().sabotage(OfDevice::WrongByte),
+            Self::StaleWake => sabotage(Some(OfEngine::StaleWake)),
+            Self::LeakedBuffer => sabotage(Some(OfEngine::LeakedBuffer)),
+            Self::LeakedFd => sabotage(Some(OfEngine::LeakedFd)),
+        }
+    }
+
+    fn stop() {
+        simaccel::sabotage(None);
+    }
+}

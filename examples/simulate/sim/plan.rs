@@ -1,0 +1,196 @@
+//! What a seed makes of the engine and the device: one configuration, and what the workload may do with it.
+
+use std::fmt::Write;
+
+use super::random::Random;
+
+/// How the contexts of a history are woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wakes {
+    Fds,
+    Callbacks,
+    Both,
+}
+
+pub(crate) struct Plan {
+    /// For `Config::parse`.
+    pub(crate) text: String,
+    pub(crate) poll: bool,
+    pub(crate) wakes: Wakes,
+    pub(crate) depth: usize,
+    /// A completion may be taken before it is announced.
+    pub(crate) coalesces: bool,
+    pub(crate) timeout: bool,
+    pub(crate) retries: u32,
+    pub(crate) fallback: bool,
+    /// Something can wait for ever: nothing that blocks is done.
+    pub(crate) may_block: bool,
+    /// The kinds of its faults, one for each rule.
+    pub(crate) faults: Vec<&'static str>,
+    pub(crate) actions: u64,
+    /// Everything is dropped in the middle, instead of being brought to its end.
+    pub(crate) abrupt: bool,
+}
+
+const KINDS: [&str; 15] = [
+    "busy",
+    "corrupt",
+    "dead",
+    "delay",
+    "drop_wake",
+    "duplicate",
+    "fail",
+    "late",
+    "reset",
+    "short",
+    "spurious_wake",
+    "stall",
+    "timeout",
+    "fd_fail",
+    "nomem",
+];
+
+const DISTRIBUTIONS: [&str; 6] =
+    ["constant", "uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900"];
+
+impl Plan {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let poll = random.chance(35);
+        let wakes = random.pick(&[Wakes::Fds, Wakes::Fds, Wakes::Callbacks, Wakes::Both]);
+        let depth = random.pick(&[2, 2, 4, 8]);
+        let coalesces = random.chance(25);
+        let retries = if random.chance(20) { random.pick(&[1, 2]) } else { 0 };
+        let (fallback, timeout) = (random.chance(20), random.chance(40));
+        let mut plan = Self {
+            text: String::new(),
+            poll,
+            wakes,
+            depth,
+            coalesces,
+            timeout,
+            retries,
+            fallback,
+            may_block: true,
+            faults: Vec::new(),
+            actions: random.between(12, 40),
+            abrupt: random.chance(15),
+        };
+        plan.write_device(random);
+        plan.write_engine(random);
+        for _ in 0..random.pick(&[0, 1, 1, 1, 2, 2, 3]) {
+            let kind = random.pick(&KINDS);
+            plan.write_fault(kind, random);
+        }
+        plan
+    }
+
+    /// Rules of this kind.
+    pub(crate) fn rules(&self, kind: &str) -> usize {
+        self.faults.iter().filter(|other| **other == kind).count()
+    }
+
+    fn set(&mut self, key: &str, value: impl std::fmt::Display) {
+        let separator = if self.text.is_empty() { "" } else { ";" };
+        // Writing to a string does not fail.
+        let _ = write!(self.text, "{separator}{key}={value}");
+    }
+
+    fn write_device(&mut self, random: &mut Random) {
+        self.set("queue_pairs", random.between(1, 3));
+        self.set("depth", self.depth);
+        self.set("compute_units", random.pick(&[1, 1, 2, 4]));
+        self.set("completion_nsec", random.pick(&[0, 1, 1_000, 50_000]));
+        self.set("firmware_nsec", random.pick(&[0, 0, 700]));
+        self.set("mbps", random.pick(&[0, 0, 100]));
+        self.set("latency_dist", random.pick(&DISTRIBUTIONS));
+        self.set(
+            "ordering",
+            random.pick(&["unordered", "unordered", "fifo", "reorder:50:1", "reorder:20:3"]),
+        );
+        if self.coalesces {
+            self.set("intc_thresh", random.pick(&[2, 3, 8]));
+            self.set("intc_nsec", random.pick(&[1, 2_000, 100_000]));
+        }
+        if random.chance(10) {
+            self.set("timing", random.pick(&["sampled", "all"]));
+        }
+        self.set("seed", random.below(1_000));
+    }
+
+    fn write_engine(&mut self, random: &mut Random) {
+        self.set("delivery", if self.poll { "poll" } else { "wake" });
+        if self.fallback {
+            self.set("fallback", "on");
+        }
+        if random.chance(15) {
+            self.set("offload_threshold", random.between(1, 64));
+        }
+        if self.timeout {
+            self.set("timeout_msec", random.pick(&[1, 5, 2_000]));
+        }
+        if self.retries > 0 {
+            self.set("max_retries", self.retries);
+        }
+    }
+
+    fn write_fault(&mut self, kind: &'static str, random: &mut Random) {
+        if kind == "timeout" && !self.timeout {
+            self.may_block = false;
+        }
+        self.faults.push(kind);
+        let mut fields: Vec<String> = own_field(kind, random).into_iter().collect();
+        for _ in 0..random.pick(&[1, 1, 2]) {
+            fields.extend(selection(kind, &fields, random));
+        }
+        let fields = fields.join(",");
+        self.set("fault", format_args!("{kind}:{fields}"));
+    }
+}
+
+/// A field that only this kind has.
+fn own_field(kind: &str, random: &mut Random) -> Option<String> {
+    match kind {
+        "corrupt" if random.chance(50) => Some(format!("target={}", random.pick(&["any", "text", "tag"]))),
+        "corrupt" if random.chance(30) => Some(format!("bit={}", random.below(10_000))),
+        "fail" => {
+            let statuses = [
+                "device_error",
+                "device_error",
+                "auth_failed",
+                "invalid_session",
+                "invalid_args",
+                "unsupported",
+            ];
+            Some(format!("status={}", random.pick(&statuses)))
+        }
+        "short" => Some(format!("bytes={}", random.between(1, 40))),
+        "delay" | "stall" | "late" => Some(format!("nsec={}", random.pick(&[500, 60_000, 3_000_000]))),
+        _ => None,
+    }
+}
+
+/// One field of a selection, unless it does not go with those that are there.
+fn selection(kind: &str, fields: &[String], random: &mut Random) -> Option<String> {
+    let field = random.pick(&["every", "nth", "probability", "times", "after", "window", "op", "size"]);
+    let has = |name: &str| fields.iter().any(|field| field.starts_with(name));
+    // An eventfd has no operation; and an nth that is never reached selects nothing, which is refused.
+    let excluded = match field {
+        "op" | "size" => kind == "fd_fail",
+        "nth" => has("every") || has("after"),
+        "every" | "after" => has("nth"),
+        _ => false,
+    };
+    if excluded || has(field) {
+        return None;
+    }
+    Some(match field {
+        "every" => format!("every={}", random.between(1, 6)),
+        "nth" => format!("nth={}", random.between(1, 12)),
+        "probability" => format!("probability=0.{}", random.between(1, 6)),
+        "times" => format!("times={}", random.between(1, 3)),
+        "after" => format!("after={}", random.between(1, 8)),
+        "window" => format!("window={}:{}", random.between(0, 90_000), random.between(1, 60_000)),
+        "op" => format!("op={}", random.pick(&["encrypt", "decrypt", "digest", "mac"])),
+        _ => format!("size={}..", random.between(1, 200)),
+    })
+}

@@ -1,0 +1,580 @@
+//! One seed's world: an engine on a stepped device, contexts, jobs, and what an application does to them at random.
+//!
+//! ```text
+//!   act: one action ─► look: who was told ─► check: everything that must hold ─► act ...
+//!                                                                                 │ enough
+//!              orderly: everything is brought to its end, and the ring is filled ◄┴► abrupt: everything is dropped
+//! ```
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use simaccel::{Config, Engine, EngineStats, Error, Job, Step, WaitCtx, job};
+
+use super::call::{Keyed, Place};
+use super::desk::Desk;
+use super::fds;
+use super::plan::{Plan, Wakes};
+use super::random::Random;
+use super::script::{Author, Item, play};
+
+/// Rounds after which what has not ended never will.
+const PATIENCE: usize = 200;
+
+pub(crate) struct Context {
+    /// `None`: it was dropped.
+    pub(crate) ctx: Option<WaitCtx>,
+    /// How often its callback was called, where it has one.
+    pub(crate) calls: Option<Arc<AtomicU64>>,
+    /// Calls that were acted upon.
+    handled: u64,
+    /// Whether its fd was readable when one last looked.
+    pub(crate) readable: bool,
+}
+
+struct Running {
+    token: u64,
+    job: Job<()>,
+    ctx: Option<usize>,
+    /// Whether polling has handed out its token, or that of a job in it.
+    called: bool,
+    began: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) desk: Rc<Desk>,
+    pub(crate) plan: Plan,
+    pub(crate) engine: Engine,
+    pub(crate) stats: EngineStats,
+    pub(crate) contexts: Vec<Context>,
+    random: Random,
+    keyed: Vec<Rc<Keyed>>,
+    jobs: Vec<Running>,
+    next_job: u64,
+    next_call: u64,
+    /// Nothing more happens by itself.
+    idle: bool,
+    /// Operations that were found done, and of which nobody had been told.
+    pub(crate) unannounced: u64,
+    /// Wakes that had nothing behind them.
+    pub(crate) spurious: u64,
+    /// Whether the job that is resumed is the only one to wait on its context, so that a wake there can only be its own.
+    alone: bool,
+    /// Whether polling has said that the interrupt would tell.
+    armed: bool,
+    /// Completions that polling found, and that the interrupt had not told of.
+    pub(crate) untold: u64,
+    pub(crate) jobs_before: job::ThreadStats,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, print: bool) -> Result<Self, Error> {
+        let mut random = Random::new(seed);
+        let plan = Plan::new(&mut random);
+        let jobs_before = job::thread_stats();
+        let engine = Engine::stepped(Config::parse(&plan.text)?)?;
+        let desk = Desk::new(print, 1 + plan.retries);
+        desk.note(format_args!("seed {seed}: {}", plan.text));
+        let keyed =
+            (0..random.between(1, 3)).map(|_| Keyed::new(&engine, &mut random)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            desk,
+            plan,
+            stats: engine.stats(),
+            engine,
+            contexts: Vec::new(),
+            random,
+            keyed,
+            jobs: Vec::new(),
+            next_job: 0,
+            next_call: 0,
+            idle: false,
+            unannounced: 0,
+            spurious: 0,
+            alone: false,
+            armed: false,
+            untold: 0,
+            jobs_before,
+        })
+    }
+
+    /// Lives to its end, or to the first thing that breaks.
+    pub(crate) fn live(&mut self) {
+        for _ in 0..self.plan.actions {
+            self.act();
+            self.check();
+            if self.desk.is_broken() {
+                return;
+            }
+        }
+        if !self.plan.abrupt {
+            self.end_in_order();
+        }
+    }
+
+    fn act(&mut self) {
+        self.idle = false;
+        match self.random.below(100) {
+            0..24 => self.begin_job(),
+            24..44 => self.answer(),
+            44..50 => self.resume_anybody(),
+            50..54 => self.drop_job(),
+            54..56 => self.drop_context(),
+            56..61 => self.block(),
+            61..78 => self.step(),
+            78..88 => self.advance(),
+            88..93 => self.poll(),
+            93..95 => self.reset(),
+            _ => self.settle(),
+        }
+    }
+
+    /// A job, in a context of its own or in one that others use.
+    fn begin_job(&mut self) {
+        if self.jobs.len() >= 8 {
+            return;
+        }
+        let ctx = self.choose_context();
+        self.next_job += 1;
+        let token = self.next_job << 8;
+        let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
+        let items = Author { keyed, random, next_call }.script(token, 0);
+        let began = self.random.chance(90);
+        let (desk, in_job) = (Rc::clone(&self.desk), ctx);
+        let body = move || play(items, &desk, in_job, token);
+        let made = match ctx.and_then(|at| self.contexts[at].ctx.as_ref()) {
+            Some(ctx) => Job::new(ctx, body),
+            None => Job::without_ctx(body),
+        };
+        let Ok(mut job) = made else { return self.desk.fail(|| "no job was to be had".to_owned()) };
+        job.set_token(token);
+        match ctx {
+            Some(ctx) => self.note(format_args!("job {token} in context {ctx}")),
+            None => self.note(format_args!("job {token} without context")),
+        }
+        self.jobs.push(Running { token, job, ctx, called: false, began: false });
+        if began {
+            self.resume(self.jobs.len() - 1, true);
+        }
+    }
+
+    /// `None`: no context.
+    fn choose_context(&mut self) -> Option<usize> {
+        if self.plan.may_block && self.random.chance(4) {
+            return None;
+        }
+        let live: Vec<usize> =
+            (0..self.contexts.len()).filter(|&at| self.contexts[at].ctx.is_some()).collect();
+        if live.len() >= 4 || (!live.is_empty() && self.random.chance(50)) {
+            return Some(self.random.pick(&live));
+        }
+        let ctx = WaitCtx::new();
+        let by_callback = match self.plan.wakes {
+            Wakes::Fds => false,
+            Wakes::Callbacks => true,
+            Wakes::Both => self.random.chance(50),
+        };
+        let calls = by_callback.then(Arc::<AtomicU64>::default);
+        if let Some(calls) = &calls {
+            let calls = Arc::clone(calls);
+            ctx.set_callback(Some(Arc::new(move || {
+                calls.fetch_add(1, Ordering::Relaxed);
+            })));
+        }
+        self.contexts.push(Context { ctx: Some(ctx), calls, handled: 0, readable: false });
+        Some(self.contexts.len() - 1)
+    }
+
+    /// The event loop's work: resumes somebody who was told to go on, and those who share the context.
+    fn answer(&mut self) {
+        let told: Vec<u64> =
+            (0..self.jobs.len()).filter(|&at| self.is_told(at)).map(|at| self.jobs[at].token).collect();
+        if told.is_empty() {
+            return self.step();
+        }
+        let token = self.random.pick(&told);
+        self.answer_one(token);
+    }
+
+    fn answer_one(&mut self, token: u64) {
+        let Some(at) = self.position(token) else { return };
+        let told = self.jobs[at].ctx.filter(|&ctx| !self.plan.poll && self.contexts[ctx].is_told());
+        let together = match told {
+            Some(ctx) => {
+                self.contexts[ctx].handle();
+                self.jobs.iter().filter(|job| job.ctx == Some(ctx)).map(|job| job.token).collect()
+            }
+            None => vec![token],
+        };
+        let alone = told.is_some_and(|ctx| self.desk.under_way_on(ctx) == 1);
+        for token in together {
+            self.alone = alone;
+            if let Some(at) = self.position(token) {
+                self.resume(at, true);
+            }
+        }
+    }
+
+    /// Whether the application has a reason to resume this job.
+    fn is_told(&self, at: usize) -> bool {
+        let running = &self.jobs[at];
+        let waits = self.is_waiting(running.token);
+        match running.ctx {
+            _ if !running.began || !waits => true,
+            None => true,
+            Some(ctx) if self.contexts[ctx].ctx.is_none() => self.plan.may_block,
+            Some(_) if self.plan.poll => running.called,
+            Some(ctx) => self.contexts[ctx].is_told(),
+        }
+    }
+
+    /// Whether this job, or one in it, waits for an operation.
+    fn is_waiting(&self, token: u64) -> bool {
+        (token..token + 256).any(|token| self.desk.is_waiting(token))
+    }
+
+    /// A resume that nobody asked for.
+    fn resume_anybody(&mut self) {
+        if self.jobs.is_empty() {
+            return self.step();
+        }
+        let at = self.random.index(self.jobs.len());
+        let told = self.is_told(at);
+        if told {
+            let token = self.jobs[at].token;
+            return self.answer_one(token);
+        }
+        self.resume(at, false);
+    }
+
+    /// Resumes a job; `told`: somebody said that it may go on.
+    fn resume(&mut self, at: usize, told: bool) {
+        let desk = Rc::clone(&self.desk);
+        desk.turn.set(desk.turn.get() + 1);
+        let (ended, spurious) = (desk.ended_later.get(), self.stats.spurious_resumes);
+        let running = &mut self.jobs[at];
+        let (token, ctx) = (running.token, running.ctx);
+        let had_begun = std::mem::replace(&mut running.began, true);
+        running.called = false;
+        let waiting = ctx.map_or(0, |ctx| desk.under_way_on(ctx));
+        let step = running.job.resume();
+        self.note(format_args!(
+            "{} {token}: {}",
+            if told { "resume job" } else { "resume, unasked, job" },
+            if matches!(step, Ok(Step::Paused)) { "paused" } else { "finished" }
+        ));
+        match step {
+            Ok(Step::Paused) => {}
+            Ok(Step::Finished(())) => drop(self.jobs.remove(at)),
+            Err(misuse) => desk.fail(|| format!("job {token} was not resumed: {misuse}")),
+        }
+        self.stats = self.engine.stats();
+        let Some(ctx) = ctx.filter(|&ctx| had_begun && self.contexts[ctx].ctx.is_some()) else { return };
+        // A callback that came for a job in it may have found this one busy with an operation of its own.
+        let sure = self.contexts[ctx].calls.is_none() || waiting == 1;
+        if !told && sure && !self.plan.poll && (self.idle || !self.plan.coalesces) {
+            self.unannounced += desk.ended_later.get() - ended;
+        }
+        let by_fd = self.contexts[ctx].calls.is_none() && !self.plan.poll;
+        if told && self.alone && by_fd && ended == desk.ended_later.get() {
+            self.spurious += self.stats.spurious_resumes - spurious;
+        }
+    }
+
+    fn position(&self, token: u64) -> Option<usize> {
+        self.jobs.iter().position(|running| running.token == token)
+    }
+
+    fn drop_job(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let at = self.random.index(self.jobs.len());
+        let running = self.jobs.remove(at);
+        let token = running.token;
+        drop(running);
+        self.note(format_args!("drop job {token}"));
+    }
+
+    /// Its jobs go on without, and block.
+    fn drop_context(&mut self) {
+        let live: Vec<usize> =
+            (0..self.contexts.len()).filter(|&at| self.contexts[at].ctx.is_some()).collect();
+        if live.is_empty() || !self.plan.may_block {
+            return;
+        }
+        let at = self.random.pick(&live);
+        self.contexts[at].ctx = None;
+        self.note(format_args!("drop context {at}"));
+    }
+
+    /// A call outside of any job; now and then by another thread.
+    fn block(&mut self) {
+        if !self.plan.may_block {
+            return;
+        }
+        let elsewhere = self.random.chance(20);
+        let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
+        let mut author = Author { keyed, random, next_call };
+        let call = if elsewhere { author.owned_call() } else { author.call() };
+        let desk = Rc::clone(&self.desk);
+        if elsewhere {
+            call.make_elsewhere(&desk);
+        } else {
+            call.make(Place { desk: &desk, ctx: None, token: 0 });
+        }
+        self.note(format_args!("block: {}", call.describe()));
+    }
+
+    fn step(&mut self) {
+        let times = self.random.between(1, 4);
+        let happened = (0..times).filter(|_| self.engine.device().step()).count();
+        self.idle = happened < usize::try_from(times).unwrap_or(0);
+        self.note(format_args!("{happened} steps"));
+    }
+
+    fn advance(&mut self) {
+        let nsec = self.random.pick(&[0, 1, 700, 50_000, 400_000, 6_000_000]);
+        self.engine.device().advance(Duration::from_nanos(nsec));
+        self.note(format_args!("advance by {nsec} ns"));
+    }
+
+    fn poll(&mut self) {
+        let max = self.random.pick(&[1, 2, 100]);
+        self.poll_for(max);
+    }
+
+    /// Polls, where that is how jobs are told. The interrupt, if it was to tell, must have told.
+    fn poll_for(&mut self, max: usize) {
+        if !self.plan.poll {
+            return;
+        }
+        let desk = Rc::clone(&self.desk);
+        let before = self.interrupt();
+        let mut tokens = Vec::new();
+        match self.engine.poll(max, |token| tokens.push(token)) {
+            Ok(count) => {
+                desk.check(count == tokens.len() && count <= max, || format!("poll({max}) said {count}"));
+                if self.armed && before == Some(false) && (self.idle || !self.plan.coalesces) {
+                    self.untold += tokens.len() as u64;
+                }
+                self.armed = count < max;
+                let quiet = !self.armed || self.interrupt() == Some(false);
+                desk.check(quiet, || {
+                    "polling found nothing more, and the interrupt is still readable".to_owned()
+                });
+            }
+            Err(error) => desk.count_error(&error),
+        }
+        for &token in &tokens {
+            desk.handed_out(token);
+            if let Some(at) = self.position(token & !0xff) {
+                self.jobs[at].called = true;
+            }
+        }
+        self.note(format_args!("poll for {max}: {tokens:?}"));
+    }
+
+    /// Whether the interrupt is readable; `None`: there is none to be had.
+    fn interrupt(&self) -> Option<bool> {
+        match self.engine.interrupt_fd() {
+            Ok(fd) => fds::readable(&[fd]).pop(),
+            Err(error) => {
+                self.desk.count_error(&error);
+                None
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.engine.device().reset();
+        self.note(format_args!("reset"));
+    }
+
+    /// Lets everything happen, and answers whoever was told, until nothing more comes of it. Who then still waits is
+    /// resumed all the same: his request never ends, or a fault has kept its end from him.
+    fn settle(&mut self) {
+        for _ in 0..PATIENCE {
+            let before = self.desk.progress();
+            let events = self.run_until_idle();
+            let told: Vec<u64> =
+                (0..self.jobs.len()).filter(|&at| self.is_told(at)).map(|at| self.jobs[at].token).collect();
+            for &token in &told {
+                if self.position(token).is_some_and(|at| self.is_told(at)) {
+                    self.answer_one(token);
+                }
+                self.look();
+            }
+            // A job that waits for ever in an operation of its own does not come to that of a job in it, which is done.
+            if events == 0 && self.desk.progress() == before && !self.probe() && self.run_until_idle() == 0 {
+                return;
+            }
+            if self.desk.is_broken() {
+                return;
+            }
+        }
+        self.desk.fail(|| format!("{} jobs go on and on", self.jobs.len()));
+    }
+
+    fn run_until_idle(&mut self) -> usize {
+        let mut events = self.engine.device().run_until_idle();
+        if self.plan.poll {
+            self.idle = true;
+            self.poll_for(1_000);
+            // Slots that polling has freed may let others in.
+            events += self.engine.device().run_until_idle();
+            self.poll_for(1_000);
+        }
+        self.idle = true;
+        self.look();
+        self.note(format_args!("idle after {events} events"));
+        events
+    }
+
+    /// Resumes, unasked, all who wait; `true`: an operation had ended.
+    fn probe(&mut self) -> bool {
+        let ended = self.desk.ended_later.get();
+        let tokens: Vec<u64> = self.jobs.iter().map(|running| running.token).collect();
+        for token in tokens {
+            self.look();
+            if let Some(at) = self.position(token).filter(|&at| self.jobs[at].began && !self.is_told(at)) {
+                self.resume(at, false);
+            }
+        }
+        let found = self.desk.ended_later.get() - ended;
+        if self.plan.poll {
+            // Whatever is done is in the completion ring, and polling has been through it.
+            self.desk
+                .check(found == 0, || format!("polling has not told of {found} operations that were done"));
+        }
+        found > 0
+    }
+
+    /// Brings everything to its end.
+    fn end_in_order(&mut self) {
+        for _ in 0..PATIENCE {
+            self.settle();
+            self.check();
+            if self.desk.is_broken() {
+                return;
+            }
+            let waiting = self.desk.under_way();
+            if waiting > 0 && self.stats.device.total.in_flight == 0 {
+                self.desk.fail(|| format!("{waiting} operations wait for nothing"));
+            }
+            if self.jobs.is_empty() {
+                return self.fill_the_ring();
+            }
+            // What is left never ends by itself.
+            self.check_endless();
+            self.engine.device().reset();
+            self.note(format_args!("reset, for what never ends"));
+        }
+        self.desk.fail(|| format!("{} jobs never end", self.jobs.len()));
+    }
+
+    /// All slots are free again: as many requests as the ring has go in without a wait.
+    fn fill_the_ring(&mut self) {
+        self.check_exactly();
+        self.engine.device().reset();
+        let (faults, full) = (self.stats.device.faults.get("busy"), self.stats.device.total.full);
+        for _ in 0..self.plan.depth {
+            let ctx = WaitCtx::new();
+            self.next_job += 1;
+            let token = self.next_job << 8;
+            let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
+            let items = vec![Item::Call(Author { keyed, random, next_call }.owned_call())];
+            let at = self.contexts.len();
+            let desk = Rc::clone(&self.desk);
+            let Ok(mut job) = Job::new(&ctx, move || play(items, &desk, Some(at), token)) else {
+                return self.desk.fail(|| "no job was to be had".to_owned());
+            };
+            job.set_token(token);
+            self.contexts.push(Context { ctx: Some(ctx), calls: None, handled: 0, readable: false });
+            self.jobs.push(Running { token, job, ctx: Some(at), called: false, began: false });
+            self.resume(self.jobs.len() - 1, true);
+        }
+        self.stats = self.engine.stats();
+        let busy = self.stats.device.faults.get("busy").unwrap_or(0) - faults.unwrap_or(0);
+        let refused = self.stats.device.total.full - full;
+        // Each `busy` is one refusal, and makes those behind it wait.
+        self.desk.check(refused == 0 || busy > 0, || format!("{refused} slots are not free at the end"));
+        self.note(format_args!("the ring is filled"));
+        self.jobs.clear();
+        self.engine.device().run_until_idle();
+        self.poll_for(1_000);
+        self.check();
+        let left = self.stats.device.total.in_flight;
+        self.desk.check(left == 0, || format!("{left} requests are in flight at the end"));
+    }
+
+    /// Looks which contexts have something to say.
+    pub(crate) fn look(&mut self) {
+        let mut polled = Vec::new();
+        let mut at_of = Vec::new();
+        for (at, context) in self.contexts.iter_mut().enumerate() {
+            context.readable = false;
+            let Some(ctx) = context.ctx.as_ref() else { continue };
+            for fd in ctx.all_fds() {
+                polled.push(fd);
+                at_of.push(at);
+            }
+        }
+        for (readable, at) in fds::readable(&polled).into_iter().zip(at_of) {
+            self.contexts[at].readable |= readable;
+        }
+    }
+
+    pub(crate) fn note(&self, what: std::fmt::Arguments<'_>) {
+        self.desk.note(format_args!("{:>12} ns  {what}", self.engine.device().now().as_nanos()));
+    }
+
+    /// How many jobs have not begun, and how many are paused, nested ones not counted.
+    pub(crate) fn job_counts(&self) -> (u64, u64) {
+        let fresh = self.jobs.iter().filter(|running| !running.began).count() as u64;
+        (fresh, self.jobs.len() as u64 - fresh)
+    }
+
+    /// All counters, for the history.
+    pub(crate) fn numbers(&self) -> impl std::fmt::Debug + use<> {
+        let stats = self.engine.stats();
+        let total: Vec<(&str, u64)> = stats.device.total.counters().collect();
+        let faults: Vec<(&str, u64)> = stats.device.faults.iter().filter(|(_, count)| *count > 0).collect();
+        let engine = [stats.operations, stats.pauses, stats.spurious_resumes, stats.parked, stats.fallbacks];
+        (total, faults, engine, stats.device.late_completions, stats.device.resets, stats.device.deaths)
+    }
+
+    /// Drops everything, in an order of the seed's.
+    pub(crate) fn end(mut self) {
+        let (mut random, mut jobs) = (self.random, self.jobs);
+        let mut engine = Some(self.engine);
+        while !jobs.is_empty() || !self.contexts.is_empty() {
+            match random.below(5) {
+                0 => drop(engine.take()),
+                1 | 2 if !self.contexts.is_empty() => {
+                    drop(self.contexts.swap_remove(random.index(self.contexts.len())))
+                }
+                _ if !jobs.is_empty() => drop(jobs.swap_remove(random.index(jobs.len()))),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Context {
+    /// Whether it says that somebody may go on.
+    fn is_told(&self) -> bool {
+        match &self.calls {
+            Some(calls) => calls.load(Ordering::Relaxed) > self.handled,
+            None => self.readable,
+        }
+    }
+
+    fn handle(&mut self) {
+        if let Some(calls) = &self.calls {
+            self.handled = calls.load(Ordering::Relaxed);
+        }
+    }
+}

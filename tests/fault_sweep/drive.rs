@@ -1,0 +1,127 @@
+//! The ways of waiting: each runs all operations to their end and resumes nobody who was not told.
+#![expect(unsafe_code, reason = "poll takes fds as borrows, and a wait context reports numbers")]
+
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use simaccel::{Engine, Job, Step, WaitCtx};
+
+use super::work::{self, Outcome};
+
+/// How one learns that an operation is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Fd,
+    Callback,
+    Block,
+    Poll,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 4] = [Self::Fd, Self::Callback, Self::Block, Self::Poll];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fd => "job, wake fd",
+            Self::Callback => "job, callback",
+            Self::Block => "blocking caller",
+            Self::Poll => "job, polling",
+        }
+    }
+}
+
+/// A job, and what tells it to go on.
+struct Waiting {
+    job: Option<Job<Outcome>>,
+    ctx: WaitCtx,
+    calls: Arc<AtomicU64>,
+    handled: u64,
+    called: bool,
+    outcome: Option<Outcome>,
+}
+
+/// Runs everything; the outcomes are in the order of the operations.
+pub(crate) fn run(engine: &Engine, way: Way) -> Vec<Outcome> {
+    let few = !engine.device().is_stepped();
+    let work = work::all(engine, few);
+    if way == Way::Block {
+        return work.into_iter().map(|work| work()).collect();
+    }
+    let mut jobs: Vec<Waiting> =
+        work.into_iter().enumerate().map(|(at, work)| Waiting::new(at, work, way)).collect();
+    jobs.iter_mut().for_each(Waiting::resume);
+    while jobs.iter().any(|waiting| waiting.outcome.is_none()) {
+        if way == Way::Poll {
+            hand_out(engine, &mut jobs);
+        }
+        let mut told = false;
+        for waiting in &mut jobs {
+            if waiting.outcome.is_none() && waiting.is_told(way) {
+                waiting.resume();
+                told = true;
+            }
+        }
+        assert!(told || engine.device().step(), "{way:?}: somebody waits, and nothing happens any more");
+    }
+    for waiting in &jobs {
+        assert!(way == Way::Poll || !any_readable(&waiting.ctx.all_fds()), "{way:?}: a wake is left behind");
+    }
+    jobs.into_iter().filter_map(|waiting| waiting.outcome).collect()
+}
+
+/// As an event loop does: polls when the interrupt says so.
+fn hand_out(engine: &Engine, jobs: &mut [Waiting]) {
+    let Ok(fd) = engine.interrupt_fd() else { return };
+    // The first look tells the engine that one will sleep on the interrupt.
+    if any_readable(&[fd]) || engine.stats().polled == 0 {
+        let polled = engine.poll(100, |token| {
+            let at = usize::try_from(token).unwrap();
+            assert!(!std::mem::replace(&mut jobs[at].called, true), "token {token} was handed out twice");
+        });
+        polled.unwrap();
+    }
+}
+
+impl Waiting {
+    fn new(at: usize, work: work::Work, way: Way) -> Self {
+        let ctx = WaitCtx::new();
+        let calls = Arc::new(AtomicU64::new(0));
+        if way == Way::Callback {
+            let calls = Arc::clone(&calls);
+            ctx.set_callback(Some(Arc::new(move || {
+                calls.fetch_add(1, Ordering::Relaxed);
+            })));
+        }
+        let mut job = Job::new(&ctx, work).unwrap();
+        job.set_token(at as u64);
+        Self { job: Some(job), ctx, calls, handled: 0, called: false, outcome: None }
+    }
+
+    fn is_told(&self, way: Way) -> bool {
+        match way {
+            Way::Fd => any_readable(&self.ctx.all_fds()),
+            Way::Callback => self.calls.load(Ordering::Relaxed) > self.handled,
+            Way::Poll => self.called,
+            Way::Block => false,
+        }
+    }
+
+    fn resume(&mut self) {
+        self.handled = self.calls.load(Ordering::Relaxed);
+        self.called = false;
+        let Some(job) = &mut self.job else { return };
+        if let Step::Finished(outcome) = job.resume().unwrap() {
+            self.outcome = Some(outcome);
+            self.job = None;
+        }
+    }
+}
+
+fn any_readable(fds: &[RawFd]) -> bool {
+    // SAFETY: whoever reported the number keeps it open for the length of this call.
+    let borrow = |&fd| PollFd::new(unsafe { BorrowedFd::borrow_raw(fd) }, PollFlags::POLLIN);
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(borrow).collect();
+    poll(&mut polled, PollTimeout::ZERO).unwrap() > 0
+}

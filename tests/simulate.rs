@@ -1,0 +1,73 @@
+//! The simulation as its users run it: a process with options, standard output and an exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The built example, which `cargo test` puts beside the folder of the test executables.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().and_then(Path::parent).unwrap().join("examples/simulate");
+    assert!(program.exists(), "{} is not built: cargo build --example simulate", program.display());
+    program
+}
+
+/// Runs it with these options; hands out the exit code, standard output and standard error.
+fn run(options: &str) -> (i32, String, String) {
+    let output = Command::new(program()).args(options.split_whitespace()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn one_line_says_how_many_seeds_and_failures_and_the_hash_over_all_histories() {
+    let (code, stdout, stderr) = run("--seeds 40..60");
+    let words: Vec<&str> = stdout.trim_end().split(' ').collect();
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert_eq!(words[..5], ["seeds", "20,", "failures", "0,", "history"], "{stdout}");
+    assert_eq!((words.len(), words[5].len(), stdout.lines().count()), (6, 64, 1), "{stdout}");
+    assert_eq!(run("--seeds 40..60").1, stdout, "one history");
+    assert_ne!(run("--seeds 41..61").1, stdout, "of these seeds");
+}
+
+#[test]
+fn a_history_is_told_in_words_and_hashed_all_the_same() {
+    let (code, told, _) = run("--seed 7 --history");
+    let (_, hashed, _) = run("--seed 7");
+    assert_eq!(code, 0);
+    assert!(told.starts_with("seed 7: queue_pairs="), "{told}");
+    assert!(told.lines().count() > 12, "{told}");
+    assert_eq!(told.lines().last(), hashed.lines().last());
+    assert_eq!(run("--seed 7 --history").1, told);
+}
+
+#[test]
+fn sabotage_ends_with_failures_and_the_command_that_shows_each() {
+    let (code, stdout, _) = run("--seeds 0..100 --sabotage wrong-byte");
+    let mut lines: Vec<&str> = stdout.lines().collect();
+    let last = lines.pop().unwrap();
+    let failures = format!("seeds 100, failures {}, history ", lines.len());
+    assert!(code == 1 && !lines.is_empty() && last.starts_with(&failures), "{stdout}");
+    let (what, command) = lines[0].rsplit_once("; again: ").unwrap();
+    assert!(what.starts_with("seed ") && what.contains("wrong results"), "{what}");
+    let again = command.strip_prefix("cargo run --release --example simulate -- ").unwrap();
+    let (code, history, _) = run(again);
+    assert!(code == 1 && history.contains("BROKEN"), "{history}");
+}
+
+#[test]
+fn a_bad_option_is_named_in_one_line_with_what_is_allowed() {
+    for (options, named) in [
+        ("--seeds 5..5", "FROM..TO with FROM below TO"),
+        ("--seeds 5", "--seeds"),
+        ("--seed -1", "0 to"),
+        ("--seed 1 --seeds 0..2", "--seeds"),
+        ("--sabotage everything", "lost-completion, double-completion"),
+        ("--fast", "--help"),
+    ] {
+        let (code, stdout, stderr) = run(options);
+        assert_eq!((code, stdout.as_str(), stderr.lines().count()), (2, "", 1), "{options}: {stderr}");
+        assert!(stderr.starts_with("simulate: ") && stderr.contains(named), "{options}: {stderr}");
+    }
+    let (code, stdout, _) = run("--help");
+    assert!(code == 0 && stdout.contains("--sabotage"));
+}

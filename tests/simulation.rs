@@ -1,0 +1,65 @@
+//! The simulation of `examples/simulate`: thousands of seeds without a failure, each with one history; and whatever is
+//! broken on purpose is found.
+//!
+//! One test function: memory and fds are the process's.
+
+#[path = "../examples/simulate/memory.rs"]
+mod memory;
+#[path = "../examples/simulate/sim/mod.rs"]
+mod sim;
+
+use std::ops::Range;
+
+use sim::{Hash, Sabotage, Simulation};
+
+#[global_allocator]
+static MEMORY: memory::Counting = memory::Counting;
+
+const SEEDS: Range<u64> = 0..10_000;
+/// Within so many seeds sabotage is found.
+const FOUND_WITHIN: u64 = 1_000;
+
+#[test]
+fn histories_hold_what_they_must_and_sabotage_is_found() {
+    no_seed_fails();
+    the_histories_of_a_few_seeds_are_the_same_in_another_run();
+    sabotage_is_found();
+}
+
+fn no_seed_fails() {
+    let mut simulation = Simulation::new(None, false);
+    let mut failed = Vec::new();
+    for seed in SEEDS {
+        // Some twice: their histories must be equal.
+        let outcome = if seed % 100 == 0 { simulation.run_twice(seed) } else { simulation.run(seed) };
+        failed.extend(outcome.broken.map(|broken| {
+            format!("{broken}; cargo run --release --example simulate -- --seed {seed} --history")
+        }));
+    }
+    assert!(failed.is_empty(), "{} of {SEEDS:?}:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// Alone, or after others; here, or in the example.
+fn the_histories_of_a_few_seeds_are_the_same_in_another_run() {
+    let hash_of = |seeds: Range<u64>| -> Hash {
+        let mut simulation = Simulation::new(None, false);
+        seeds.for_each(|seed| drop(simulation.run(seed)));
+        simulation.hash()
+    };
+    let together = hash_of(500..520);
+    assert_eq!(together, hash_of(500..520));
+    assert_ne!(together, hash_of(500..519), "it is of all seeds");
+    assert_ne!(hash_of(500..501), hash_of(501..502), "another seed has another history");
+}
+
+fn sabotage_is_found() {
+    for sabotage in Sabotage::ALL {
+        let mut simulation = Simulation::new(Some(sabotage), false);
+        let found =
+            (0..FOUND_WITHIN).find_map(|seed| simulation.run(seed).broken.map(|broken| (seed, broken)));
+        let (seed, broken) = found.unwrap_or_else(|| panic!("{} was not found", sabotage.name()));
+        println!("{}: seed {seed}: {broken}", sabotage.name());
+    }
+    let mut simulation = Simulation::new(None, false);
+    assert_eq!(simulation.run(0).broken, None, "sabotage ends with its simulation");
+}
