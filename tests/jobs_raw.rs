@@ -202,6 +202,39 @@ thread_local! {
 }
 
 #[test]
+fn pausing_as_c_does_pauses_and_keeps_registers() {
+    unsafe extern "C-unwind" fn pauses_as_c_does(_: *mut c_void) -> c_int {
+        let block = job::block_pause();
+        assert_eq!(raw::pause(), 1, "blocked");
+        drop(block);
+        let (kept, sum) = (raw::current(), (0..10).map(|number| number * raw::pause()).sum::<c_int>());
+        assert_eq!(raw::current(), kept);
+        sum
+    }
+    assert_eq!(raw::pause(), 1, "outside");
+    let job = paused(start_without_args(pauses_as_c_does));
+    let mut resumes = 0;
+    let ret = loop {
+        resumes += 1;
+        match raw::resume(job).unwrap() {
+            RawStep::Paused(same) => assert_eq!(same, job),
+            RawStep::Finished(ret) => break ret,
+        }
+    };
+    assert_eq!((ret, resumes), (45, 10));
+}
+
+/// A Rust job that is dropped while C code has it paused cannot be unwound through that code, which hears of it instead.
+#[test]
+fn pausing_as_c_does_says_that_a_typed_job_is_dropped() {
+    thread_local!(static SAID: Cell<c_int> = const { Cell::new(-1) });
+    let mut typed = Job::without_ctx(|| SAID.set(raw::pause())).unwrap();
+    assert_eq!(typed.resume(), Ok(Step::Paused));
+    drop(typed);
+    assert_eq!(SAID.get(), 0);
+}
+
+#[test]
 fn paused_raw_jobs_can_be_listed() {
     let ctx = WaitCtx::new();
     let released = Cell::new(0);

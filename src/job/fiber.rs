@@ -31,7 +31,7 @@
 #[cfg_attr(not(any(not(target_arch = "x86_64"), portable_switch)), path = "fiber/x86_64.rs")]
 mod switch;
 
-pub(super) use switch::{Exit, Fiber};
+pub(super) use switch::{Exit, Fiber, leave_for_c};
 
 /// What a fiber is told when it is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::fmt;
 use std::panic::{self, Location};
 use std::ptr::{self, NonNull};
 
-use super::fiber::Signal;
+use super::fiber::{self, Signal};
 pub use super::hooks::SwitchHooks;
 pub use super::memory::{AllocFn, FreeFn};
 use super::misuse::{Misuse, NoJobs, StartError};
@@ -203,6 +203,13 @@ pub fn current() -> Option<Handle> {
 pub fn wait_ctx(job: Handle) -> Result<Option<WaitCtxRef>, Misuse> {
     let record = Pool::existing().and_then(|pool| pool.find(job)).ok_or(Misuse::Stale)?;
     Ok(record.with_ctx(WaitCtxRef::new).flatten())
+}
+
+/// [`pause`](super::pause) for C: 1 in every case but one, in which it is 0: a typed job is being dropped, and cannot be
+/// unwound through the frames of C code.
+#[inline]
+pub fn pause() -> c_int {
+    fiber::leave_for_c()
 }
 
 /// Forbids pausing in the running job, once more (statement 44). [`block_pause`](super::block_pause) is the same with

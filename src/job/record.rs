@@ -233,6 +233,13 @@ impl Record {
         unsafe { (*self.exit.get()).leave() }
     }
 
+    /// The first half of [`leave`](Self::leave): says where to, and is left in this state.
+    #[inline]
+    pub(super) fn way_out(&self, state: State) -> *const Exit {
+        self.state.set(state);
+        self.exit.get()
+    }
+
     /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
     /// them, and it is paused again.
     pub(super) fn unwind(&self) -> Option<u8> {

@@ -92,7 +92,8 @@ int ASYNC_start_job(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(
 
 /*
  * Leaves the running job; its ASYNC_start_job returns ASYNC_PAUSE, and this returns when the job is resumed, for whatever
- * reason. Outside a job, and while pausing is blocked, returns at once. Always 1.
+ * reason. Outside a job, and while pausing is blocked, returns at once. Always 1 (in a job of Rust code that is being
+ * dropped: 0).
  */
 int ASYNC_pause_job(void);
 

@@ -2,11 +2,13 @@
 #![expect(unsafe_code, reason = "switches stacks")]
 
 use std::convert::Infallible;
+use std::ffi::c_int;
 use std::num::NonZeroUsize;
 
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine, Yielder};
 
+use super::super::current;
 use super::Signal;
 
 /// The way out of a running fiber; valid while the fiber is.
@@ -20,6 +22,15 @@ impl Exit {
     pub(in super::super) fn leave(&self) -> Signal {
         // SAFETY: the fiber is running, so the way out that it was given is valid.
         unsafe { (*self.yielder).suspend(()) }
+    }
+}
+
+/// [`Exit::leave`] as a C function.
+pub(in super::super) extern "C" fn leave_for_c() -> c_int {
+    match current::way_out_for_c() {
+        // SAFETY: the running job's way out.
+        Some(exit) => current::back_for_c(unsafe { &*exit }.leave()),
+        None => 1,
     }
 }
 

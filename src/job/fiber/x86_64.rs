@@ -22,8 +22,10 @@
 use std::arch::{asm, naked_asm};
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::ffi::c_int;
 use std::ptr;
 
+use super::super::current;
 use super::Signal;
 
 /// The way out of a running fiber, at the top of its stack: the stack pointer of whoever has entered it.
@@ -60,6 +62,12 @@ unsafe extern "C" fn begin() {
         "ud2",
         ".cfi_endproc",
     );
+}
+
+impl Signal {
+    const fn of(bits: usize) -> Self {
+        if bits == Self::Continue as usize { Self::Continue } else { Self::Unwind }
+    }
 }
 
 impl Fiber {
@@ -146,8 +154,62 @@ impl Exit {
                 clobber_abi("sysv64"),
             );
         }
-        if signal == Signal::Continue as usize { Signal::Continue } else { Signal::Unwind }
+        Signal::of(signal)
     }
+}
+
+/// [`Exit::leave`] as a C function that is called deep down: it also returns by a jump, for its return would be
+/// mispredicted. `way_out` says where to leave, or null to return 1 at once; `back` gets the signal, and its result is
+/// returned.
+#[unsafe(naked)]
+pub(in super::super) extern "C" fn leave_for_c() -> c_int {
+    naked_asm!(
+        ".cfi_startproc",
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 8",
+        ".cfi_def_cfa_offset 64",
+        "call {way_out}",
+        "test rax, rax",
+        "jz 3f",
+        "mov rdx, rax",
+        "lea rax, [rip + 2f]",
+        "push rax",
+        "mov rsi, rsp",
+        "mov rsp, [rdx]",
+        "pop rcx",
+        "jmp rcx",
+        "2:",
+        "call {back}",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "pop rcx",
+        "jmp rcx",
+        "3:",
+        "mov eax, 1",
+        "add rsp, 56",
+        "ret",
+        ".cfi_endproc",
+        way_out = sym way_out,
+        back = sym back,
+    );
+}
+
+extern "C" fn way_out() -> *const Exit {
+    current::way_out_for_c().unwrap_or(ptr::null())
+}
+
+extern "C" fn back(signal: usize) -> c_int {
+    current::back_for_c(Signal::of(signal))
 }
 
 /// The second frame of a fiber.
