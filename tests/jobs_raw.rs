@@ -202,6 +202,58 @@ thread_local! {
 }
 
 #[test]
+fn pausing_as_c_does_pauses_and_keeps_registers() {
+    unsafe extern "C-unwind" fn pauses_as_c_does(_: *mut c_void) -> c_int {
+        let block = job::block_pause();
+        assert_eq!(raw::pause(), 1, "blocked");
+        drop(block);
+        let (kept, sum) = (raw::current(), (0..10).map(|number| number * raw::pause()).sum::<c_int>());
+        assert_eq!(raw::current(), kept);
+        sum
+    }
+    assert_eq!(raw::pause(), 1, "outside");
+    let job = paused(start_without_args(pauses_as_c_does));
+    let mut resumes = 0;
+    let ret = loop {
+        resumes += 1;
+        match raw::resume(job).unwrap() {
+            RawStep::Paused(same) => assert_eq!(same, job),
+            RawStep::Finished(ret) => break ret,
+        }
+    };
+    assert_eq!((ret, resumes), (45, 10));
+}
+
+/// A Rust job that is dropped while C code has it paused cannot be unwound through that code, which hears of it instead.
+#[test]
+fn pausing_as_c_does_says_that_a_typed_job_is_dropped() {
+    thread_local!(static SAID: Cell<c_int> = const { Cell::new(-1) });
+    let mut typed = Job::without_ctx(|| SAID.set(raw::pause())).unwrap();
+    assert_eq!(typed.resume(), Ok(Step::Paused));
+    drop(typed);
+    assert_eq!(SAID.get(), 0);
+}
+
+#[test]
+fn paused_raw_jobs_can_be_listed() {
+    let ctx = WaitCtx::new();
+    let released = Cell::new(0);
+    let one = paused(start(waits_for_a_request, &released, Some(&ctx)));
+    let two = paused(start_without_args(pauses_once));
+    assert_eq!(raw::unfinished_on(&ctx), [one]);
+    assert_eq!(ctx.num_raw_jobs(), 1);
+    let mut listed = raw::paused();
+    listed.sort_by_key(|handle| handle.to_bits());
+    let mut expected = [one, two];
+    expected.sort_by_key(|handle| handle.to_bits());
+    assert_eq!(listed, expected);
+    // SAFETY: the functions own nothing.
+    assert_eq!(unsafe { raw::discard_paused() }, 2);
+    assert!(raw::paused().is_empty() && raw::unfinished_on(&ctx).is_empty());
+    assert_eq!(ctx.num_raw_jobs(), 0);
+}
+
+#[test]
 fn s55_hooks_keep_a_word_for_each_job() {
     unsafe extern "C" fn enter(job: usize) -> usize {
         let outer = DEFAULT.get();
@@ -251,6 +303,49 @@ fn s55_hooks_keep_a_word_for_each_job() {
         let job = start(5);
         assert_eq!(DEFAULT.get(), 5, "without hooks nothing is kept");
         assert_eq!(raw::resume(job), Ok(RawStep::Finished(1)));
+    });
+}
+
+/// A program that sets its first default in a job: nobody remembers what was in force before, but the hooks know.
+#[test]
+fn s55_hooks_may_come_while_a_job_runs() {
+    const BEFORE_ANYBODY: usize = 100;
+    unsafe extern "C" fn enter(job: usize) -> usize {
+        let outer = DEFAULT.get();
+        if job != 0 {
+            DEFAULT.set(job);
+        }
+        outer
+    }
+    unsafe extern "C" fn leave(outer: usize) -> usize {
+        DEFAULT.replace(if outer == 0 { BEFORE_ANYBODY } else { outer })
+    }
+    unsafe extern "C-unwind" fn sets_hooks_and_its_own(_: *mut c_void) -> c_int {
+        let mut inner = Job::without_ctx(|| {
+            // SAFETY: the hooks touch a thread-local and nothing else.
+            unsafe { raw::set_switch_hooks(Some(&HOOKS)) };
+            DEFAULT.set(7);
+            assert_eq!(job::pause(), Pause::Resumed);
+            DEFAULT.get()
+        })
+        .unwrap();
+        assert_eq!(inner.resume(), Ok(Step::Paused));
+        assert_eq!(DEFAULT.get(), BEFORE_ANYBODY, "the inner job has left, and so has its default");
+        DEFAULT.set(8);
+        assert_eq!(inner.resume(), Ok(Step::Finished(7)));
+        assert_eq!(DEFAULT.get(), 8);
+        assert_eq!(job::pause(), Pause::Resumed);
+        c_int::try_from(DEFAULT.get()).unwrap()
+    }
+    static HOOKS: SwitchHooks = SwitchHooks { enter, leave };
+
+    common::passes_in_child("s55_hooks_may_come_while_a_job_runs", || {
+        DEFAULT.set(BEFORE_ANYBODY);
+        let job = paused(start_without_args(sets_hooks_and_its_own));
+        assert_eq!(DEFAULT.get(), BEFORE_ANYBODY);
+        DEFAULT.set(200);
+        assert_eq!(raw::resume(job), Ok(RawStep::Finished(8)));
+        assert_eq!(DEFAULT.get(), 200);
     });
 }
 

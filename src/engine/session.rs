@@ -280,6 +280,43 @@ impl AeadSession {
         Ok(self.core.run(request)?.buffer)
     }
 
+    /// Encrypts a borrowed slice (copied) into another; returns the bytes written and the tag.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooSmall`], else as [`AeadSession::seal`].
+    pub fn seal_slice(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        source: &[u8],
+        into: &mut [u8],
+    ) -> Result<(usize, Tag), Error> {
+        let mut request = self.core.request(Operation::Encrypt, Vec::new());
+        request.iv = Iv::new(nonce);
+        request.aad = aad.to_vec();
+        self.core.run_copied(request, source, |done| Ok((copy_out(&done.buffer, into)?, done.tag)))
+    }
+
+    /// Decrypts a borrowed slice (copied) into another if `tag` is right; returns the bytes written.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooSmall`], else as [`AeadSession::open`]; `into` is then untouched.
+    pub fn open_slice(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        source: &[u8],
+        tag: &[u8],
+        into: &mut [u8],
+    ) -> Result<usize, Error> {
+        let tag = Tag::new(tag).ok_or(Error::InvalidArgument("a tag has at most 16 bytes"))?;
+        let mut request = self.core.request(Operation::Decrypt, Vec::new());
+        request.iv = Iv::new(nonce);
+        request.aad = aad.to_vec();
+        request.tag = tag;
+        self.core.run_copied(request, source, |done| copy_out(&done.buffer, into))
+    }
+
     /// Starts a multi-part encryption.
     pub fn sealer(&self, nonce: &[u8], aad: &[u8]) -> AeadSealer {
         AeadSealer::new(Arc::clone(&self.core), nonce, aad)

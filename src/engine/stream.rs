@@ -3,6 +3,9 @@
 //! The state between pieces travels in the requests by value, so a stream holds no place on the device while it
 //! rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with it: the
 //! stream is *poisoned*, and every later call says [`Error::StreamPoisoned`].
+//!
+//! `finish` comes by value and, as `finish_by_ref`, by reference: a raw job that is discarded in the middle runs no
+//! destructors, so its frames must own no stream.
 
 use std::fmt;
 use std::sync::Arc;
@@ -109,6 +112,14 @@ impl CipherStream {
     /// # Errors
     /// [`Error::AuthFailed`] for wrong padding, [`Error::InvalidArgument`] for an incomplete block.
     pub fn finish(mut self) -> Result<Vec<u8>, OpError> {
+        self.finish_by_ref()
+    }
+
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+    ///
+    /// # Errors
+    /// As for `finish`.
+    pub fn finish_by_ref(&mut self) -> Result<Vec<u8>, OpError> {
         Ok(self.0.finish(Tag::default())?.buffer)
     }
 }
@@ -136,6 +147,14 @@ impl AeadSealer {
     /// # Errors
     /// As [`AeadSealer::update`].
     pub fn finish(mut self) -> Result<(Vec<u8>, Tag), OpError> {
+        self.finish_by_ref()
+    }
+
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+    ///
+    /// # Errors
+    /// As for `finish`.
+    pub fn finish_by_ref(&mut self) -> Result<(Vec<u8>, Tag), OpError> {
         let request = self.0.finish(Tag::default())?;
         Ok((request.buffer, request.tag))
     }
@@ -164,6 +183,14 @@ impl AeadOpener {
     /// # Errors
     /// [`Error::AuthFailed`]: throw away what was given out.
     pub fn finish(mut self, tag: &[u8]) -> Result<Vec<u8>, OpError> {
+        self.finish_by_ref(tag)
+    }
+
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+    ///
+    /// # Errors
+    /// As for `finish`.
+    pub fn finish_by_ref(&mut self, tag: &[u8]) -> Result<Vec<u8>, OpError> {
         match Tag::new(tag) {
             Some(tag) => Ok(self.0.finish(tag)?.buffer),
             None => Err(OpError::new(Error::InvalidArgument("a tag has at most 16 bytes"), Vec::new(), None)),
@@ -193,6 +220,14 @@ macro_rules! digest_stream {
             /// # Errors
             /// The device's failures.
             pub fn finish(mut self) -> Result<Tag, OpError> {
+                self.finish_by_ref()
+            }
+
+            /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+            ///
+            /// # Errors
+            /// As for `finish`.
+            pub fn finish_by_ref(&mut self) -> Result<Tag, OpError> {
                 Ok(self.0.finish(Tag::default())?.tag)
             }
         }

@@ -1,5 +1,7 @@
 //! How many jobs a thread may have, and how large their stacks are.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::misuse::InitError;
 use super::stack::{Geometry, page_size};
 
@@ -31,6 +33,13 @@ pub(super) const DEFAULT_STACK: usize = 64 * 1024;
 const MIN_STACK: usize = 16 * 1024;
 const MAX_STACK: usize = 1 << 30;
 
+/// Bytes of guard where nobody has called `init_thread`.
+static DEFAULT_GUARD: AtomicUsize = AtomicUsize::new(1);
+
+pub(super) fn set_default_guard(size: usize) {
+    DEFAULT_GUARD.store(size.clamp(1, MAX_STACK), Ordering::Relaxed);
+}
+
 impl Default for PoolConfig {
     /// No limit, nothing in advance, stacks of 64 KiB, one guard page.
     fn default() -> Self {
@@ -49,7 +58,8 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let page = page_size();
-        let geometry = Geometry { size: DEFAULT_STACK.next_multiple_of(page), guard: page };
+        let guard = DEFAULT_GUARD.load(Ordering::Relaxed).next_multiple_of(page);
+        let geometry = Geometry { size: DEFAULT_STACK.next_multiple_of(page), guard };
         Self { max_jobs: 0, initial_jobs: 0, geometry }
     }
 }

@@ -1,12 +1,13 @@
 //! The running job, seen from inside.
 #![expect(unsafe_code, reason = "keeps a release hook for as long as its frame is paused")]
 
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem;
 use std::panic;
 use std::thread;
 
-use super::fiber::Signal;
+use super::fiber::{Exit, Signal};
 use super::pool::Pool;
 use super::raw::Handle;
 use super::record::{Record, State};
@@ -146,4 +147,24 @@ fn pause_here(release: Option<&'static dyn Release>) -> Pause {
     }
     record.with_ctx(|ctx| ctx.reset_changes());
     Pause::Resumed
+}
+
+/// [`pause`] for C, up to the switch: where to leave the running job. `None` where pausing returns at once.
+#[inline]
+pub(super) fn way_out_for_c() -> Option<*const Exit> {
+    let record = running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
+    record.release.set(None);
+    Some(record.way_out(State::Paused))
+}
+
+/// And behind it: 1; 0 when the job is to be unwound, which foreign frames do not allow.
+#[inline]
+pub(super) fn back_for_c(signal: Signal) -> c_int {
+    if signal == Signal::Unwind {
+        return 0;
+    }
+    if let Some(record) = running() {
+        record.with_ctx(|ctx| ctx.reset_changes());
+    }
+    1
 }

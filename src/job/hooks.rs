@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 ///
 /// `enter` puts the job's setting in force and returns the resumer's; `leave` puts the resumer's back and returns
 /// the job's. They must not unwind, and must not start, resume, pause or discard jobs.
+///
+/// Hooks that are set while jobs run get `leave(0)` when those jobs leave: a word that they never returned, for the
+/// setting that was in force before there were hooks.
 #[derive(Clone, Copy, Debug)]
 pub struct SwitchHooks {
     /// Before the switch.
@@ -42,10 +45,23 @@ pub(super) fn enter(local: &Cell<usize>) -> Entered {
 
 #[inline]
 pub(super) fn leave(entered: Entered, local: &Cell<usize>) {
-    if let Some((hooks, outer)) = entered {
+    match entered {
         // SAFETY: whoever set the hooks promised that they may be called around every switch.
-        local.set(unsafe { (hooks.leave)(outer) });
+        Some((hooks, outer)) => local.set(unsafe { (hooks.leave)(outer) }),
+        None => {
+            let hooks = HOOKS.load(Ordering::Acquire);
+            if !hooks.is_null() {
+                leave_late(hooks, local);
+            }
+        }
     }
+}
+
+/// The hooks came while the job ran.
+#[cold]
+fn leave_late(hooks: *const SwitchHooks, local: &Cell<usize>) {
+    // SAFETY: only `set` stores here, and it stores references that live for ever; as in `leave`.
+    local.set(unsafe { ((*hooks).leave)(0) });
 }
 
 #[cold]

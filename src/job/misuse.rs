@@ -49,6 +49,9 @@ pub enum StartError {
     /// There is no job to be had now.
     #[error(transparent)]
     NoJobs(#[from] NoJobs),
+    /// There is no memory for the copy of the arguments (statement 38).
+    #[error("no memory for the arguments of a job")]
+    NoMemory,
     /// The call is not allowed here.
     #[error(transparent)]
     Misuse(#[from] Misuse),

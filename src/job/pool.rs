@@ -217,6 +217,7 @@ impl Pool {
     }
 
     /// The unfinished job that a handle names.
+    #[inline]
     pub(super) fn find<'a>(&self, handle: Handle) -> Option<&'a Record> {
         let record = (*self.table.borrow().places.get(handle.index as usize)?)?;
         // SAFETY: the table holds records that are there.
@@ -225,6 +226,7 @@ impl Pool {
     }
 
     /// The paused raw job that a handle names.
+    #[inline]
     pub(super) fn find_paused_raw<'a>(&self, handle: Handle) -> Result<&'a Record, Misuse> {
         let record = self.find(handle).filter(|record| record.work.get().kind.raw).ok_or(Misuse::Stale)?;
         match record.state.get() {

@@ -12,14 +12,14 @@ use std::fmt;
 use std::panic::{self, Location};
 use std::ptr::{self, NonNull};
 
-use super::fiber::Signal;
+use super::fiber::{self, Signal};
 pub use super::hooks::SwitchHooks;
 pub use super::memory::{AllocFn, FreeFn};
 use super::misuse::{Misuse, NoJobs, StartError};
 use super::pool::Pool;
 use super::record::{RAW, Record, Switched, Work};
 use super::strict::{self, Rule, Suspect};
-use super::{WaitCtx, WaitCtxRef, hooks, memory};
+use super::{WaitCtx, WaitCtxRef, config, hooks, memory};
 
 /// A job's function. It may unwind with a Rust panic, which goes to the resumer; foreign exceptions abort.
 pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
@@ -70,7 +70,8 @@ pub enum RawStep {
 ///
 /// # Errors
 ///
-/// [`StartError::NoJobs`] when there is no job to be had, [`Misuse::Panicking`] while the thread panics.
+/// [`StartError::NoJobs`] when there is no job to be had, [`StartError::NoMemory`] when there is none for the copy of
+/// the arguments, [`Misuse::Panicking`] while the thread panics.
 ///
 /// # Panics
 ///
@@ -91,7 +92,7 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
     let layout = unsafe { Layout::from_size_align_unchecked(args.len(), 16) };
     let Some(place) = record.prepare(&RAW, layout) else {
         pool.give_up_fresh(record);
-        return Err(NoJobs::NoStack.into());
+        return Err(StartError::NoMemory);
     };
     // SAFETY: the place has room for the arguments and is not part of them.
     unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(args).cast(), args.len()) };
@@ -179,6 +180,16 @@ pub unsafe fn discard_paused_on(ctx: &WaitCtx) -> usize {
     ctx.raw_jobs().into_iter().filter(reclaim).count()
 }
 
+/// The paused raw jobs of this thread.
+pub fn paused() -> Vec<Handle> {
+    Pool::existing().map(Pool::paused_raw).unwrap_or_default()
+}
+
+/// The unfinished raw jobs that were started with `ctx`.
+pub fn unfinished_on(ctx: &WaitCtx) -> Vec<Handle> {
+    ctx.raw_jobs()
+}
+
 /// The running job, raw or typed (statement 42).
 pub fn current() -> Option<Handle> {
     Pool::existing()?.running().map(Record::handle)
@@ -192,6 +203,13 @@ pub fn current() -> Option<Handle> {
 pub fn wait_ctx(job: Handle) -> Result<Option<WaitCtxRef>, Misuse> {
     let record = Pool::existing().and_then(|pool| pool.find(job)).ok_or(Misuse::Stale)?;
     Ok(record.with_ctx(WaitCtxRef::new).flatten())
+}
+
+/// [`pause`](super::pause) for C: 1 in every case but one, in which it is 0: a typed job is being dropped, and cannot be
+/// unwound through the frames of C code.
+#[inline]
+pub fn pause() -> c_int {
+    fiber::leave_for_c()
 }
 
 /// Forbids pausing in the running job, once more (statement 44). [`block_pause`](super::block_pause) is the same with
@@ -208,13 +226,21 @@ pub fn unblock_pause() {
 }
 
 /// Sets, or with `None` removes, the functions that are called around every switch of the process. A switch that has
-/// begun ends with the functions that it began with.
+/// begun with functions ends with the same; one that has begun without them ends with `leave(0)` of those that were
+/// set meanwhile.
 ///
 /// # Safety
 ///
 /// The functions keep the rules of [`SwitchHooks`].
 pub unsafe fn set_switch_hooks(hooks: Option<&'static SwitchHooks>) {
     hooks::set(hooks);
+}
+
+/// Sets the size, in bytes, of the guards of stacks in threads that have not called
+/// [`init_thread`](super::init_thread): C code does not probe its stack, and may jump over one page. Rounded up to
+/// pages, at most 1 GiB. It holds for threads whose first job is made later.
+pub fn set_default_guard(size: usize) {
+    config::set_default_guard(size);
 }
 
 /// Sets the functions that the stacks of all jobs of the process come from; `None` leaves that one as it is. `false`,

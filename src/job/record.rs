@@ -230,7 +230,14 @@ impl Record {
     pub(super) fn leave(&self, state: State) -> Signal {
         self.state.set(state);
         // SAFETY: the job is running, so its fiber is, and the way out that it was given is valid.
-        unsafe { (*self.exit.get()).suspend(()) }
+        unsafe { (*self.exit.get()).leave() }
+    }
+
+    /// The first half of [`leave`](Self::leave): says where to, and is left in this state.
+    #[inline]
+    pub(super) fn way_out(&self, state: State) -> *const Exit {
+        self.state.set(state);
+        self.exit.get()
     }
 
     /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of

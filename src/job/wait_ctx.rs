@@ -24,6 +24,7 @@ use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
 use super::raw::Handle;
@@ -172,11 +173,14 @@ pub(super) struct Shared {
     added: Cell<usize>,
     deleted: Cell<usize>,
     callback: RefCell<Option<Callback>>,
-    status: Cell<WaitStatus>,
+    /// Atomic, like `raw_job_count`, for C: other threads may look at it while the owner's runs jobs.
+    status: AtomicI32,
     user_data: Cell<usize>,
     freed: Cell<bool>,
     /// Unfinished raw jobs that were started with this context.
     raw_jobs: RefCell<Vec<Handle>>,
+    /// How many they are.
+    raw_job_count: AtomicUsize,
 }
 
 struct Entry {
@@ -327,12 +331,12 @@ impl WaitCtx {
 
     /// Sets the status; nobody but engines changes it, and nobody checks it (statement 22).
     pub fn set_status(&self, status: WaitStatus) {
-        self.shared.status.set(status);
+        self.shared.status.store(status.into(), Ordering::Relaxed);
     }
 
     /// The status (statement 22).
     pub fn status(&self) -> WaitStatus {
-        self.shared.status.get()
+        self.shared.status.load(Ordering::Relaxed).into()
     }
 
     /// Sets the user data: a word for whoever wraps contexts, and finds them again through a [`WaitCtxRef`].
@@ -357,12 +361,22 @@ impl WaitCtx {
         below.iter().rposition(Entry::is_registered).map(|at| (at, below[at].fd))
     }
 
+    #[inline]
     pub(super) fn share(&self) -> Rc<Shared> {
         Rc::clone(&self.shared)
     }
 
+    /// How many unfinished raw jobs were started with this context. With [`status`](Self::status), this is what
+    /// foreign code may look at from any thread.
+    pub fn num_raw_jobs(&self) -> usize {
+        self.shared.raw_job_count.load(Ordering::Acquire)
+    }
+
+    #[inline]
     pub(super) fn add_raw_job(&self, job: Handle) {
-        self.shared.raw_jobs.borrow_mut().push(job);
+        let mut jobs = self.shared.raw_jobs.borrow_mut();
+        jobs.push(job);
+        self.shared.raw_job_count.store(jobs.len(), Ordering::Release);
     }
 
     pub(super) fn raw_jobs(&self) -> Vec<Handle> {
@@ -434,6 +448,13 @@ impl WaitCtxRef {
     }
 }
 
+/// For those who keep a look at their own context, as they hand out pointers to it.
+impl From<&WaitCtx> for WaitCtxRef {
+    fn from(ctx: &WaitCtx) -> Self {
+        Self(WaitCtx { shared: Rc::clone(&ctx.shared), owner: false })
+    }
+}
+
 impl Deref for WaitCtxRef {
     type Target = WaitCtx;
 
@@ -483,10 +504,12 @@ impl Shared {
         drop(deleted);
     }
 
+    #[inline]
     pub(super) fn remove_raw_job(&self, handle: Handle) {
         let mut jobs = self.raw_jobs.borrow_mut();
         if let Some(at) = jobs.iter().rposition(|job| *job == handle) {
             jobs.swap_remove(at);
+            self.raw_job_count.store(jobs.len(), Ordering::Release);
         }
     }
 

@@ -1,0 +1,20 @@
+//! Builds and runs `cost.c`, which compares the cost of jobs with libcrypto's: `cargo bench -p simaccel-capi`.
+
+use std::process::Command;
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use self::support::{package, scratch, shared_library, succeeds};
+
+fn main() {
+    let (library, program) = (shared_library(), scratch("cost").join("cost"));
+    let folder = library.parent().unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-I"]);
+    compiler.arg(package().join("include")).arg(package().join("benches/cost.c")).arg("-o").arg(&program);
+    compiler.arg("-L").arg(folder).args(["-lsimaccel_async", "-ldl"]);
+    compiler.arg(format!("-Wl,-rpath,{},--disable-new-dtags", folder.display()));
+    succeeds(&mut compiler);
+    print!("{}", succeeds(&mut Command::new(&program)));
+}

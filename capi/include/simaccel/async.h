@@ -1,0 +1,163 @@
+/*
+ * simaccel/async.h: jobs that pause and resume, and wait contexts.
+ *
+ * The 22 functions of OpenSSL's <openssl/async.h>, as libsimaccel_async has them: the same names, types, return codes
+ * and behaviour. What is different on purpose is said at each function. Both headers may be included, in any order.
+ *
+ * Link this library ahead of libcrypto, or preload it: handles of one library mean nothing to the other.
+ *
+ *     ASYNC_JOB *job = NULL;
+ *     for (;;) {
+ *         switch (ASYNC_start_job(&job, ctx, &result, func, args, sizeof args)) {
+ *         case ASYNC_PAUSE:   wait for the fds of ctx, then go round again
+ *         case ASYNC_FINISH:  result is what func has returned
+ *         case ASYNC_NO_JOBS: try again when another job has finished
+ *         case ASYNC_ERR:     simaccel_last_error() says why (engine.h)
+ *         }
+ *     }
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef SIMACCEL_ASYNC_H
+#define SIMACCEL_ASYNC_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An fd that one can wait for, and one that is none. */
+#define OSSL_ASYNC_FD int
+#define OSSL_BAD_ASYNC_FD -1
+
+/* A job; unfinished ones only, and in their own thread only. */
+typedef struct async_job_st ASYNC_JOB;
+/* Where the wake-ups of jobs are announced; one for each connection. */
+typedef struct async_wait_ctx_st ASYNC_WAIT_CTX;
+
+/* Called when a job should be resumed, perhaps on another thread and before ASYNC_start_job has returned. */
+typedef int (*ASYNC_callback_fn)(void *arg);
+/* Allocates a stack of *num bytes, and may say in *num that it gave more or less; NULL when there is no memory. */
+typedef void *(*ASYNC_stack_alloc_fn)(size_t *num);
+/* Frees it; called with NULL when there was no memory. */
+typedef void (*ASYNC_stack_free_fn)(void *addr);
+
+/* What ASYNC_start_job returns. */
+#define ASYNC_ERR 0
+#define ASYNC_NO_JOBS 1
+#define ASYNC_PAUSE 2
+#define ASYNC_FINISH 3
+
+/* What an engine says of its last attempt to work asynchronously. */
+#define ASYNC_STATUS_UNSUPPORTED 0
+#define ASYNC_STATUS_ERR 1
+#define ASYNC_STATUS_OK 2
+#define ASYNC_STATUS_EAGAIN 3
+
+/* ---- The jobs of a thread ---- */
+
+/*
+ * Limits the thread's jobs to max_size (0: no limit), and makes init_size of them. 1, or 0 when init_size is more than
+ * max_size or max_size does not fit an int. Optional. May be repeated: the new limit holds at once, and all jobs count.
+ */
+int ASYNC_init_thread(size_t max_size, size_t init_size);
+
+/*
+ * Frees the thread's idle jobs and discards its paused ones: their requests are taken back, their stacks and copies of
+ * arguments are freed, their handles are refused from then on. They are not unwound: memory that C code on such a stack
+ * has allocated is that code's own. The end of the thread does the same.
+ */
+void ASYNC_cleanup_thread(void);
+
+/* 1: jobs are possible. */
+int ASYNC_is_capable(void);
+
+/* ---- Jobs ---- */
+
+/*
+ * With *job == NULL: runs func(copy of size bytes at args) on a stack of its own, until it pauses or returns. func gets
+ * NULL when args is NULL or size is 0. With another *job: goes on with that job; ctx, func, args and size are ignored.
+ *
+ * ASYNC_FINISH   *ret is func's result (ret may be NULL), *job is NULL
+ * ASYNC_PAUSE    *job is the job's handle
+ * ASYNC_NO_JOBS  the limit is reached, or there is no memory for a stack
+ * ASYNC_ERR      *job is finished or discarded, of another thread, or running; job or func is NULL; ctx has unfinished
+ *                jobs in another thread; no memory for the arguments
+ *
+ * A job may start and resume other jobs. ctx may be NULL. A stack is 64 KiB with a guard of 64 KiB below it: overflows
+ * are faults (unless there are memory functions).
+ */
+int ASYNC_start_job(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *), void *args, size_t size);
+
+/*
+ * Leaves the running job; its ASYNC_start_job returns ASYNC_PAUSE, and this returns when the job is resumed, for whatever
+ * reason. Outside a job, and while pausing is blocked, returns at once. Always 1 (in a job of Rust code that is being
+ * dropped: 0).
+ */
+int ASYNC_pause_job(void);
+
+/* The running job, or NULL. */
+ASYNC_JOB *ASYNC_get_current_job(void);
+
+/* The context that the job was started with; NULL without one, when it was freed, and for no job of this thread. */
+ASYNC_WAIT_CTX *ASYNC_get_wait_ctx(ASYNC_JOB *job);
+
+/* Keep the running job from pausing. Blocks add up and are counted for each job, so they end with it. */
+void ASYNC_block_pause(void);
+void ASYNC_unblock_pause(void);
+
+/* ---- Memory ---- */
+
+/*
+ * Where all stacks of the process come from, until the first is asked for; NULL leaves that function as it is. 1, or 0
+ * when it is too late. Guarding such stacks is up to these functions.
+ */
+int ASYNC_set_mem_functions(ASYNC_stack_alloc_fn alloc_fn, ASYNC_stack_free_fn free_fn);
+void ASYNC_get_mem_functions(ASYNC_stack_alloc_fn *alloc_fn, ASYNC_stack_free_fn *free_fn);
+
+/*
+ * ---- Wait contexts ----
+ *
+ * All but new and free return 0 for a NULL context. A context may go from thread to thread while no job on it is
+ * unfinished. While one is, other threads may call get_fd, get_callback, get_status and set_status; what else they call
+ * returns 0, and what they free is freed by the job's thread.
+ */
+
+ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void);
+
+/*
+ * Discards the jobs that are paused on it (see ASYNC_cleanup_thread), then calls the cleanups of what was not cleared,
+ * newest first. A cleanup may use the context. NULL is nothing.
+ */
+void ASYNC_WAIT_CTX_free(ASYNC_WAIT_CTX *ctx);
+
+/* Registers fd under key, in front of what is there. Any fd and any key, which is an address and nothing more. */
+int ASYNC_WAIT_CTX_set_wait_fd(ASYNC_WAIT_CTX *ctx, const void *key, OSSL_ASYNC_FD fd, void *custom_data,
+                               void (*cleanup)(ASYNC_WAIT_CTX *, const void *, OSSL_ASYNC_FD, void *));
+
+/* The newest under key, or 0; fd and custom_data may be NULL. */
+int ASYNC_WAIT_CTX_get_fd(ASYNC_WAIT_CTX *ctx, const void *key, OSSL_ASYNC_FD *fd, void **custom_data);
+
+/* All of them, newest first, into fd unless it is NULL; how many they are into *numfds. */
+int ASYNC_WAIT_CTX_get_all_fds(ASYNC_WAIT_CTX *ctx, OSSL_ASYNC_FD *fd, size_t *numfds);
+
+/* What was added and cleared since the job was last resumed; either array may be NULL. Take away before you add. */
+int ASYNC_WAIT_CTX_get_changed_fds(ASYNC_WAIT_CTX *ctx, OSSL_ASYNC_FD *addfd, size_t *numaddfds, OSSL_ASYNC_FD *delfd,
+                                   size_t *numdelfds);
+
+/* Clears the newest under key, or 0. Its cleanup is not called. */
+int ASYNC_WAIT_CTX_clear_fd(ASYNC_WAIT_CTX *ctx, const void *key);
+
+/* Engines call a callback instead of making their fd readable. A NULL callback takes it away. */
+int ASYNC_WAIT_CTX_set_callback(ASYNC_WAIT_CTX *ctx, ASYNC_callback_fn callback, void *callback_arg);
+int ASYNC_WAIT_CTX_get_callback(ASYNC_WAIT_CTX *ctx, ASYNC_callback_fn *callback, void **callback_arg);
+
+int ASYNC_WAIT_CTX_set_status(ASYNC_WAIT_CTX *ctx, int status);
+int ASYNC_WAIT_CTX_get_status(ASYNC_WAIT_CTX *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,289 @@
+//! `ASYNC_start_job` and its kin: a thin coat over `simaccel::job::raw`.
+//!
+//! ```text
+//!   ASYNC_JOB *      the 64 bits of the job's handle: index and generation; no memory behind it
+//!   *job == NULL     start:  FINISH  1 · PAUSE, *job = handle · NO_JOBS · ERR
+//!   *job != NULL     resume: FINISH, *job = NULL · PAUSE · ERR, *job as it was: the handle is stale, of another
+//!                            thread, or of a job that runs
+//! ```
+//!
+//! A job that is discarded (`ASYNC_cleanup_thread`, `ASYNC_WAIT_CTX_free`, the end of its thread) is not unwound:
+//! its requests are taken back, its stack and its copy of the arguments are used again, and what its frames had
+//! allocated is whoever's it was.
+#![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+use std::slice;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use simaccel::job::raw::{self, AllocFn, FreeFn, Handle, RawFn, RawStep};
+use simaccel::job::{self, PoolConfig, StartError};
+
+use crate::guard::{boundary, caught};
+use crate::wait_ctx::{AsyncWaitCtx, adopt_orphans};
+use crate::{held, last_error, lib_ctx};
+
+/// A job, as C sees it: a pointer that names it and is never followed.
+#[repr(C)]
+#[derive(Debug)]
+pub struct AsyncJob {
+    opaque: [u8; 0],
+}
+
+/// The call was wrong, or impossible here; `simaccel_last_error` says why.
+pub const ASYNC_ERR: c_int = 0;
+/// There is no job to be had now: try again when another has finished.
+pub const ASYNC_NO_JOBS: c_int = 1;
+/// The job has paused.
+pub const ASYNC_PAUSE: c_int = 2;
+/// The job has finished.
+pub const ASYNC_FINISH: c_int = 3;
+
+/// Bytes of guard below each stack: a C function may have frames that jump over a page.
+const GUARD: usize = 64 * 1024;
+
+/// What has to be seen to once before the first job of the process.
+static PREPARED: AtomicBool = AtomicBool::new(false);
+
+#[inline]
+fn prepare() {
+    if !PREPARED.load(Ordering::Relaxed) {
+        prepare_slow();
+    }
+}
+
+#[cold]
+fn prepare_slow() {
+    raw::set_default_guard(GUARD);
+    lib_ctx::prepare();
+    PREPARED.store(true, Ordering::Relaxed);
+}
+
+fn pointer(handle: Handle) -> *mut AsyncJob {
+    let bits = usize::try_from(handle.to_bits()).expect("pointers have 64 bits");
+    ptr::without_provenance_mut(bits)
+}
+
+fn handle(job: *mut AsyncJob) -> Handle {
+    Handle::from_bits(job.addr() as u64)
+}
+
+/// Starts a job, or resumes `*job` (statements 25 to 38, 55).
+///
+/// # Safety
+///
+/// `job` and `ret` are null or valid for as long as the job runs; `ctx` is null or a context of this library; `args`
+/// has `size` bytes; `func` keeps the contract of `simaccel::job::raw::start`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_start_job(
+    job: *mut *mut AsyncJob,
+    ctx: *mut AsyncWaitCtx,
+    ret: *mut c_int,
+    func: Option<RawFn>,
+    args: *mut c_void,
+    size: usize,
+) -> c_int {
+    if job.is_null() {
+        return refuse("ASYNC_start_job: job is NULL");
+    }
+    let step = caught(|| {
+        prepare();
+        adopt_orphans();
+        // SAFETY: not null, and the caller's promise.
+        let current = unsafe { *job };
+        if current.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { start(ctx, func, args, size) }
+        } else {
+            raw::resume(handle(current)).map_err(|misuse| NotStarted::Start(misuse.into()))
+        }
+    });
+    match step {
+        Some(Ok(RawStep::Paused(handle))) => {
+            // SAFETY: as above.
+            unsafe { *job = pointer(handle) };
+            ASYNC_PAUSE
+        }
+        Some(Ok(RawStep::Finished(value))) => {
+            // SAFETY: as above.
+            unsafe { *job = ptr::null_mut() };
+            if !ret.is_null() {
+                // SAFETY: not null, and the caller's promise.
+                unsafe { *ret = value };
+            }
+            ASYNC_FINISH
+        }
+        Some(Err(NotStarted::Start(StartError::NoJobs(_)))) => ASYNC_NO_JOBS,
+        Some(Err(why)) => why.refuse(),
+        None => {
+            // A Rust function on the job's stack panicked: the job has finished without a result.
+            // SAFETY: as above.
+            unsafe { *job = ptr::null_mut() };
+            ASYNC_ERR
+        }
+    }
+}
+
+/// Why a job was neither started nor resumed.
+enum NotStarted {
+    Start(StartError),
+    NoFunction,
+    ForeignContext,
+}
+
+impl NotStarted {
+    #[cold]
+    fn refuse(self) -> c_int {
+        match self {
+            Self::Start(error) => refuse(&format!("ASYNC_start_job: {error}")),
+            Self::NoFunction => refuse("ASYNC_start_job: func is NULL"),
+            Self::ForeignContext => refuse("ASYNC_start_job: the wait context has jobs in another thread"),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`ASYNC_start_job`].
+#[inline(always)] // see simaccel's fiber.rs on returns
+unsafe fn start(
+    ctx: *mut AsyncWaitCtx,
+    func: Option<RawFn>,
+    args: *mut c_void,
+    size: usize,
+) -> Result<RawStep, NotStarted> {
+    let Some(func) = func else { return Err(NotStarted::NoFunction) };
+    // SAFETY: null, or a context that the caller has not freed.
+    let ctx = match unsafe { ctx.as_ref() } {
+        None => None,
+        Some(ctx) => Some(ctx.here().ok_or(NotStarted::ForeignContext)?),
+    };
+    if isize::try_from(size).is_err() {
+        return Err(NotStarted::Start(StartError::NoMemory));
+    }
+    // SAFETY: the caller's promise: `size` bytes, which are only copied.
+    let args = (!args.is_null()).then(|| unsafe { slice::from_raw_parts(args.cast::<u8>(), size) });
+    // SAFETY: the caller's promise.
+    unsafe { raw::start(func, args, ctx) }.map_err(NotStarted::Start)
+}
+
+#[cold]
+fn refuse(why: &str) -> c_int {
+    last_error::set(why);
+    ASYNC_ERR
+}
+
+/// Pauses the running job; outside a job, and while pausing is blocked, it returns at once (statements 39 to 41).
+/// Always 1, but 0 in a job of Rust code that is being dropped.
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_pause_job() -> c_int {
+    // No boundary: nothing in there panics, and this becomes a jump, see simaccel's fiber.rs on returns.
+    raw::pause()
+}
+
+/// The running job; null outside (statement 42).
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_get_current_job() -> *mut AsyncJob {
+    boundary(|| raw::current().map_or(ptr::null_mut(), pointer))
+}
+
+/// The wait context that `job` was started with; null without one, when it was freed, or when `job` names no unfinished
+/// job of this thread (statement 43).
+///
+/// # Safety
+///
+/// None is needed: the pointer is not followed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_get_wait_ctx(job: *mut AsyncJob) -> *mut AsyncWaitCtx {
+    boundary(|| match raw::wait_ctx(handle(job)) {
+        Ok(Some(ctx)) => ptr::with_exposed_provenance_mut(ctx.user_data()),
+        _ => ptr::null_mut(),
+    })
+}
+
+/// Forbids pausing in the running job, once more (statements 44, 45).
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_block_pause() {
+    boundary(raw::block_pause);
+}
+
+/// Takes back one [`ASYNC_block_pause`] (statements 44, 45).
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_unblock_pause() {
+    boundary(raw::unblock_pause);
+}
+
+/// Sets the limits of this thread's jobs (statements 47 to 49). 1, or 0 for numbers that cannot be.
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_init_thread(max_size: usize, init_size: usize) -> c_int {
+    boundary(|| {
+        prepare();
+        adopt_orphans();
+        let config = PoolConfig {
+            max_jobs: max_size,
+            initial_jobs: init_size,
+            guard_size: GUARD,
+            ..PoolConfig::default()
+        };
+        match job::init_thread(config) {
+            Ok(()) => 1,
+            Err(error) => {
+                lib_ctx::raise_invalid_pool_size();
+                refuse(&format!("ASYNC_init_thread: {error}"))
+            }
+        }
+    })
+}
+
+/// Frees this thread's idle jobs, and discards its paused ones (statements 50, 51).
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_cleanup_thread() {
+    boundary(|| {
+        adopt_orphans();
+        // SAFETY: C code has left its jobs to be discarded, by calling this.
+        unsafe { held::discard_paused() };
+        job::cleanup_thread();
+    });
+}
+
+/// 1: jobs are possible here (statement 24); 0 in a thread that is ending.
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_is_capable() -> c_int {
+    boundary(|| {
+        prepare();
+        c_int::from(job::is_capable())
+    })
+}
+
+/// Sets where the stacks of all jobs of the process come from (statements 57 to 60); null leaves that function as it
+/// is. 1, or 0 once a stack has been asked for.
+///
+/// # Safety
+///
+/// As for `simaccel::job::raw::set_mem_functions`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_set_mem_functions(alloc: Option<AllocFn>, free: Option<FreeFn>) -> c_int {
+    // SAFETY: the caller's promise.
+    boundary(|| c_int::from(unsafe { raw::set_mem_functions(alloc, free) }))
+}
+
+/// The functions in force; either pointer may be null (statement 61).
+///
+/// # Safety
+///
+/// The pointers are null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_get_mem_functions(alloc: *mut Option<AllocFn>, free: *mut Option<FreeFn>) {
+    boundary(|| {
+        let (alloc_now, free_now) = raw::mem_functions();
+        if !alloc.is_null() {
+            // SAFETY: not null, and the caller's promise.
+            unsafe { *alloc = Some(alloc_now) };
+        }
+        if !free.is_null() {
+            // SAFETY: not null, and the caller's promise.
+            unsafe { *free = Some(free_now) };
+        }
+    });
+}

@@ -1,0 +1,190 @@
+//! The default library context of libcrypto, kept for each job (statement 55), where libcrypto is in the process.
+//!
+//! ```text
+//!   program ── OSSL_LIB_CTX_set0_default ──► ours ──► libcrypto's own (found at run time)
+//!                                              └─ first time with a context: sets the switch hooks
+//!   switch  ── enter(word) ──► outer = default now; the job's own goes in, where it has one
+//!           ── leave(outer) ─► the job's default comes out as its word; outer goes back
+//! ```
+//!
+//! libcrypto saves and restores at every switch, for every program. Here a program pays nothing until it sets a
+//! default: this library is ahead of libcrypto (that is how it replaces the `ASYNC_*` functions), so the program's call
+//! comes through here. Where it is not ahead (loaded later by `dlopen`, say), nobody would notice the first call; then
+//! the hooks are there from the first job on.
+#![expect(unsafe_code, reason = "calls functions of libcrypto, found at run time")]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem;
+use std::ptr;
+use std::sync::OnceLock;
+
+use simaccel::job::raw::{self, SwitchHooks};
+
+use crate::guard::boundary;
+
+type SetDefault = unsafe extern "C" fn(ctx: *mut c_void) -> *mut c_void;
+type GetGlobal = unsafe extern "C" fn() -> *mut c_void;
+
+/// What is needed of libcrypto.
+#[derive(Clone, Copy)]
+struct Functions {
+    set_default: SetDefault,
+    /// The context that is the default where nobody has set one.
+    global: GetGlobal,
+}
+
+static HOOKS: SwitchHooks = SwitchHooks { enter, leave };
+const SET_DEFAULT: &CStr = c"OSSL_LIB_CTX_set0_default";
+const GLOBAL: &CStr = c"OSSL_LIB_CTX_get0_global_default";
+
+/// libcrypto's function of this name, which this library stands in for: sets the default library context of the thread
+/// (of the job, in a job) and gives the one before; null only asks. Without libcrypto in the process it gives null.
+///
+/// # Safety
+///
+/// `ctx` is null, or a context of libcrypto that stays until another is set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn OSSL_LIB_CTX_set0_default(ctx: *mut c_void) -> *mut c_void {
+    boundary(|| {
+        let Some(functions) = functions() else { return ptr::null_mut() };
+        if !ctx.is_null() {
+            // SAFETY: the hooks call two functions of libcrypto that do not unwind and know of no jobs.
+            unsafe { raw::set_switch_hooks(Some(&HOOKS)) };
+        }
+        // SAFETY: the caller's promise is the one that libcrypto asks for.
+        unsafe { (functions.set_default)(ctx) }
+    })
+}
+
+/// Before the first job: sets the hooks where the program's calls would not come through here.
+pub(crate) fn prepare() {
+    // SAFETY: the name ends with 0.
+    let first = unsafe { libc::dlsym(libc::RTLD_DEFAULT, SET_DEFAULT.as_ptr()) };
+    if !is_ours(first) && functions().is_some() {
+        // SAFETY: as above.
+        unsafe { raw::set_switch_hooks(Some(&HOOKS)) };
+    }
+}
+
+unsafe extern "C" fn enter(job: usize) -> usize {
+    let Some(functions) = functions() else { return 0 };
+    let job = ptr::with_exposed_provenance_mut(job);
+    // SAFETY: null asks for the default and changes nothing; a word is a default that the job had in force.
+    unsafe { (functions.set_default)(job) }.expose_provenance()
+}
+
+unsafe extern "C" fn leave(outer: usize) -> usize {
+    let Some(functions) = functions() else { return 0 };
+    let outer = match outer {
+        // The job was entered when nobody had ever set a default.
+        // SAFETY: it asks for a constant.
+        0 => unsafe { (functions.global)() },
+        outer => ptr::with_exposed_provenance_mut(outer),
+    };
+    // SAFETY: a default that was in force before the job was entered.
+    unsafe { (functions.set_default)(outer) }.expose_provenance()
+}
+
+/// libcrypto's functions; looked for until they are found, for libcrypto may be loaded later.
+fn functions() -> Option<Functions> {
+    static FOUND: OnceLock<Functions> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Some(*found);
+    }
+    let found = find()?;
+    Some(*FOUND.get_or_init(|| found))
+}
+
+#[cold]
+fn find() -> Option<Functions> {
+    let (set_default, global) = (address(SET_DEFAULT)?, address(GLOBAL)?);
+    // SAFETY: libcrypto's functions of these names have these types.
+    Some(unsafe {
+        Functions {
+            set_default: mem::transmute::<*mut c_void, SetDefault>(set_default),
+            global: mem::transmute::<*mut c_void, GetGlobal>(global),
+        }
+    })
+}
+
+/// Whether a function is of the object that this code is in. (The address of a function of ours would not tell: the
+/// linker gives whichever function of that name comes first.)
+fn is_ours(function: *mut c_void) -> bool {
+    let object_of = |address: *const c_void| {
+        let mut info = mem::MaybeUninit::<libc::Dl_info>::uninit();
+        // SAFETY: any address may be asked for, and there is room for the answer.
+        let known = unsafe { libc::dladdr(address, info.as_mut_ptr()) } != 0;
+        // SAFETY: it was written.
+        known.then(|| unsafe { info.assume_init() }.dli_fbase)
+    };
+    !function.is_null() && object_of(function) == object_of((&raw const HOOKS).cast())
+}
+
+/// The address of one of libcrypto's functions, not of ours of the same name.
+fn address(name: &CStr) -> Option<*mut c_void> {
+    let is_other = |found: &*mut c_void| !found.is_null() && !is_ours(*found);
+    // SAFETY: the name ends with 0.
+    let next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+    // SAFETY: as above.
+    let from_anywhere = || Some(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
+    Some(next).filter(is_other).or_else(|| from_anywhere().filter(is_other)).or_else(|| loaded(name))
+}
+
+/// The same, in a libcrypto that was loaded out of sight of others.
+fn loaded(name: &CStr) -> Option<*mut c_void> {
+    unsafe extern "C" fn look(object: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
+        // SAFETY: the linker passes a description whose name ends with 0, and what `loaded` gave it.
+        let (path, found) = unsafe { ((*object).dlpi_name, &mut *found.cast::<*const c_char>()) };
+        if path.is_null() {
+            return 0;
+        }
+        // SAFETY: as above.
+        let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
+        let file = bytes.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        if file.starts_with(b"libcrypto.so") {
+            *found = path;
+            return 1;
+        }
+        0
+    }
+    let mut path: *const c_char = ptr::null();
+    // SAFETY: the callback keeps to what it is given.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut path).cast()) };
+    if path.is_null() {
+        return None;
+    }
+    // SAFETY: the object is loaded; this only gives a handle to it, which stays.
+    let object = unsafe { libc::dlopen(path, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    if object.is_null() {
+        return None;
+    }
+    // SAFETY: the handle is valid, the name ends with 0.
+    let found = unsafe { libc::dlsym(object, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// Puts libcrypto's error for limits that cannot be on its error queue, where libcrypto is in the process: what
+/// programs print when `ASYNC_init_thread` fails.
+#[cold]
+pub(crate) fn raise_invalid_pool_size() {
+    const ERR_LIB_ASYNC: c_int = 51;
+    const ASYNC_R_INVALID_POOL_SIZE: c_int = 103;
+    type New = unsafe extern "C" fn();
+    type SetDebug = unsafe extern "C" fn(*const c_char, c_int, *const c_char);
+    type SetError = unsafe extern "C" fn(c_int, c_int, *const c_char, ...);
+    let (Some(new), Some(debug), Some(set)) =
+        (address(c"ERR_new"), address(c"ERR_set_debug"), address(c"ERR_set_error"))
+    else {
+        return;
+    };
+    // SAFETY: libcrypto's functions of these names have these types; the texts are static.
+    unsafe {
+        mem::transmute::<*mut c_void, New>(new)();
+        mem::transmute::<*mut c_void, SetDebug>(debug)(
+            c"simaccel".as_ptr(),
+            0,
+            c"ASYNC_init_thread".as_ptr(),
+        );
+        mem::transmute::<*mut c_void, SetError>(set)(ERR_LIB_ASYNC, ASYNC_R_INVALID_POOL_SIZE, ptr::null());
+    }
+}

@@ -1,0 +1,315 @@
+//! Multi-part operations for C: any number of updates, then one finish, of the kind that fits.
+//!
+//! ```text
+//!   simaccel_stream ── busy ─── one call at a time; a paused job's counts until it returns or is discarded
+//!                   ── parts ── the engine's stream: fresh, between parts, finished, poisoned
+//! ```
+#![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use simaccel::{AeadOpener, AeadSealer, CipherStream, Error, HashStream, MacStream, OpError};
+use zeroize::Zeroizing;
+
+use crate::engine::{given, store};
+use crate::guard::boundary;
+use crate::held;
+use crate::last_error::{Failure, SimaccelResult, reported};
+use crate::session::{Kind, Output, SimaccelSession, bytes, encrypts};
+
+/// How many bytes more than its input a part may give: what earlier parts held back. `SIMACCEL_STREAM_OVERHEAD`.
+const OVERHEAD: usize = 32;
+
+/// A multi-part operation, as C sees it.
+pub struct SimaccelStream {
+    busy: AtomicBool,
+    parts: UnsafeCell<Parts>,
+}
+
+// SAFETY: `parts` are used only by whoever has made `busy` true.
+unsafe impl Sync for SimaccelStream {}
+
+impl fmt::Debug for SimaccelStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimaccelStream").field("busy", &self.busy).finish_non_exhaustive()
+    }
+}
+
+enum Parts {
+    Cipher(CipherStream),
+    Sealer(AeadSealer),
+    Opener(AeadOpener),
+    Hash(HashStream),
+    Mac(MacStream),
+}
+
+impl Parts {
+    fn new(session: &Kind, direction: c_int, iv: &[u8], aad: &[u8]) -> Result<Self, Failure> {
+        match session {
+            Kind::Cipher(_) | Kind::Hash(_) | Kind::Mac(_) if !aad.is_empty() => {
+                Err(Failure::argument("only AEADs have additional data"))
+            }
+            Kind::Hash(_) | Kind::Mac(_) if !iv.is_empty() => {
+                Err(Failure::argument("digests and MACs have no initialisation vector"))
+            }
+            Kind::Cipher(cipher) if encrypts(direction)? => Ok(Self::Cipher(cipher.encryptor(iv))),
+            Kind::Cipher(cipher) => Ok(Self::Cipher(cipher.decryptor(iv))),
+            Kind::Aead(aead) if encrypts(direction)? => Ok(Self::Sealer(aead.sealer(iv, aad))),
+            Kind::Aead(aead) => Ok(Self::Opener(aead.opener(iv, aad))),
+            Kind::Hash(hash) => Ok(Self::Hash(hash.stream())),
+            Kind::Mac(mac) => Ok(Self::Mac(mac.stream())),
+        }
+    }
+
+    fn update(&mut self, input: &[u8], output: &Output) -> Result<(), Failure> {
+        let part = input.to_vec();
+        match self {
+            Self::Cipher(stream) => text_out(stream.update(part), output),
+            Self::Sealer(stream) => text_out(stream.update(part), output),
+            Self::Opener(stream) => text_out(stream.update(part), output),
+            Self::Hash(stream) => taken_in(stream.update(part), output),
+            Self::Mac(stream) => taken_in(stream.update(part), output),
+        }
+    }
+
+    fn gives_text(&self) -> bool {
+        matches!(self, Self::Cipher(_) | Self::Sealer(_) | Self::Opener(_))
+    }
+}
+
+/// Copies a part's output out, and wipes it here.
+fn text_out(part: Result<Vec<u8>, OpError>, output: &Output) -> Result<(), Failure> {
+    output.put(&Zeroizing::new(part.map_err(wiped)?))
+}
+
+fn taken_in(part: Result<Vec<u8>, OpError>, output: &Output) -> Result<(), Failure> {
+    drop(Zeroizing::new(part.map_err(wiped)?));
+    output.tell(0);
+    Ok(())
+}
+
+/// The error alone; the buffers that come with it are wiped.
+fn wiped(error: OpError) -> Error {
+    let (error, buffer, destination) = error.into_buffers();
+    drop((Zeroizing::new(buffer), Zeroizing::new(destination.unwrap_or_default())));
+    error
+}
+
+/// A stream in use: what is held while its job is paused. When that goes, the stream is free again.
+struct Use {
+    stream: Arc<SimaccelStream>,
+}
+
+impl Use {
+    /// # Safety
+    ///
+    /// `stream` is null or valid.
+    unsafe fn begin(stream: *mut SimaccelStream) -> Result<Self, Failure> {
+        // SAFETY: the caller's promise.
+        unsafe { given(stream, "stream") }?;
+        // SAFETY: made from an `Arc` that the caller owns a share of.
+        let stream = unsafe {
+            Arc::increment_strong_count(stream);
+            Arc::from_raw(stream)
+        };
+        if stream.busy.swap(true, Ordering::Acquire) {
+            return Err(Failure::new(
+                SimaccelResult::Busy,
+                "the stream is in use by another call: of a paused job, or of another thread",
+            ));
+        }
+        Ok(Self { stream })
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.stream.busy.store(false, Ordering::Release);
+    }
+}
+
+/// Runs one call on a stream.
+///
+/// # Safety
+///
+/// `stream` is null or valid when this is called.
+unsafe fn operate(
+    stream: *mut SimaccelStream,
+    operation: impl FnOnce(&mut Parts) -> Result<(), Failure>,
+) -> SimaccelResult {
+    reported(|| {
+        // SAFETY: the caller's promise.
+        let in_use = unsafe { Use::begin(stream) }?;
+        let parts = in_use.stream.parts.get();
+        // SAFETY: the use is ours alone until it goes, and it is held for as long as the parts are looked at.
+        held::while_held(Arc::new(in_use), || operation(unsafe { &mut *parts }))
+    })
+}
+
+/// Starts a multi-part operation. Digests and MACs take no direction, and no initialisation vector.
+///
+/// # Safety
+///
+/// Handles are null or valid; memory is null or as large as is said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_stream_new(
+    session: *mut SimaccelSession,
+    direction: c_int,
+    iv: *const c_void,
+    iv_len: usize,
+    aad: *const c_void,
+    aad_len: usize,
+    stream: *mut *mut SimaccelStream,
+) -> SimaccelResult {
+    reported(|| {
+        // SAFETY: the caller's promise.
+        unsafe { store(stream, ptr::null_mut(), "stream") }?;
+        // SAFETY: the caller's promise.
+        let session = unsafe { given(session, "session") }?;
+        // SAFETY: the caller's promises.
+        let (iv, aad) = unsafe { (bytes(iv, iv_len, "iv")?, bytes(aad, aad_len, "aad")?) };
+        let parts = Parts::new(&session.kind, direction, iv, aad)?;
+        let made = SimaccelStream { busy: AtomicBool::new(false), parts: UnsafeCell::new(parts) };
+        // SAFETY: the caller's promise.
+        unsafe { store(stream, Arc::into_raw(Arc::new(made)).cast_mut(), "stream") }
+    })
+}
+
+/// Gives a stream up, finished or not. An operation that a job is paused in keeps what it needs.
+///
+/// # Safety
+///
+/// `stream` is null, or a stream that nobody uses again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_stream_free(stream: *mut SimaccelStream) {
+    boundary(|| {
+        if !stream.is_null() {
+            // SAFETY: made by `simaccel_stream_new`, and given up by its owner.
+            drop(unsafe { Arc::from_raw(stream) });
+        }
+    });
+}
+
+/// The next part of the message, and what comes out for it; digests and MACs give nothing. Ciphers want room for
+/// `SIMACCEL_STREAM_OVERHEAD` bytes more than the input.
+///
+/// # Safety
+///
+/// Handles are null or valid; memory is null or as large as is said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_stream_update(
+    stream: *mut SimaccelStream,
+    input: *const c_void,
+    in_len: usize,
+    out: *mut c_void,
+    out_size: usize,
+    out_len: *mut usize,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        operate(stream, |parts| {
+            let (input, output) = (bytes(input, in_len, "in")?, Output::new(out, out_size, out_len, "out"));
+            if parts.gives_text() {
+                // Before anything is done: what came out and does not fit would be lost.
+                output.has_room(input.len().saturating_add(OVERHEAD))?;
+            }
+            parts.update(input, &output)
+        })
+    }
+}
+
+/// The end of the message: the rest of the text of a cipher, a digest or a MAC.
+///
+/// # Safety
+///
+/// As for [`simaccel_stream_update`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_stream_finish(
+    stream: *mut SimaccelStream,
+    out: *mut c_void,
+    out_size: usize,
+    out_len: *mut usize,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        operate(stream, |parts| {
+            let output = Output::new(out, out_size, out_len, "out");
+            match parts {
+                Parts::Cipher(stream) => {
+                    output.has_room(OVERHEAD)?;
+                    text_out(stream.finish_by_ref(), &output)
+                }
+                Parts::Hash(stream) => {
+                    output.has_room(MAX_DIGEST)?;
+                    output.put(stream.finish_by_ref().map_err(wiped)?.as_bytes())
+                }
+                Parts::Mac(stream) => {
+                    output.has_room(MAX_DIGEST)?;
+                    output.put(stream.finish_by_ref().map_err(wiped)?.as_bytes())
+                }
+                Parts::Sealer(_) | Parts::Opener(_) => Err(Failure::argument(
+                    "an AEAD ends with simaccel_stream_finish_seal or simaccel_stream_finish_open",
+                )),
+            }
+        })
+    }
+}
+
+/// Bytes of the longest digest. `SIMACCEL_MAX_DIGEST`.
+const MAX_DIGEST: usize = 64;
+/// Bytes of the longest tag. `SIMACCEL_MAX_TAG`.
+const MAX_TAG: usize = 16;
+
+/// The end of a message that was encrypted and authenticated: its tag.
+///
+/// # Safety
+///
+/// As for [`simaccel_stream_update`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_stream_finish_seal(
+    stream: *mut SimaccelStream,
+    tag: *mut c_void,
+    tag_size: usize,
+    tag_len: *mut usize,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        operate(stream, |parts| {
+            let Parts::Sealer(stream) = parts else {
+                return Err(Failure::argument("the stream does not encrypt with an AEAD"));
+            };
+            let output = Output::new(tag, tag_size, tag_len, "tag");
+            output.has_room(MAX_TAG)?;
+            let (_, tag) = stream.finish_by_ref().map_err(wiped)?;
+            output.put(tag.as_bytes())
+        })
+    }
+}
+
+/// The end of a message that was decrypted by an AEAD: whether all that was given out is authentic.
+///
+/// # Safety
+///
+/// As for [`simaccel_stream_update`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_stream_finish_open(
+    stream: *mut SimaccelStream,
+    tag: *const c_void,
+    tag_len: usize,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        operate(stream, |parts| {
+            let Parts::Opener(stream) = parts else {
+                return Err(Failure::argument("the stream does not decrypt with an AEAD"));
+            };
+            stream.finish_by_ref(bytes(tag, tag_len, "tag")?).map_err(wiped)?;
+            Ok(())
+        })
+    }
+}

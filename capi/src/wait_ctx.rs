@@ -1,0 +1,493 @@
+//! `ASYNC_WAIT_CTX_*`: wait contexts, as C sees them.
+//!
+//! ```text
+//!   ASYNC_WAIT_CTX ── owned: WaitCtx        until it is freed: freeing drops it, cleanups run
+//!                  ── look: WaitCtxRef      the same, for cleanups that use their context while it goes
+//!                  ── home                  the thread that it is used by
+//!                  ── table, locked: what C has registered: key, fd, data; callback and its argument
+//!                       └── get_fd and get_callback read it from any thread
+//! ```
+//!
+//! Statement 23 in C: a context may go from thread to thread while no job on it is unfinished, as a connection does.
+//! While there is one, it belongs to the thread of that job. Other threads, a device's say, may then ask for fds,
+//! callback and status; what would change the context, or list it, is refused; and freeing it is left to the home
+//! thread, which does it with its next `ASYNC_start_job`, `ASYNC_init_thread` or `ASYNC_cleanup_thread`.
+#![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::fmt;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use simaccel::WaitCtx;
+use simaccel::job::{Cleanup, WaitCtxRef, WaitKey, WaitStatus};
+
+use crate::guard::boundary;
+use crate::{held, last_error};
+
+/// Called when a context is freed, for each fd that was not cleared. It must not throw.
+pub type CleanupFn =
+    unsafe extern "C" fn(ctx: *mut AsyncWaitCtx, key: *const c_void, fd: c_int, data: *mut c_void);
+
+/// Called when a job should be resumed, perhaps on another thread. What it returns is of no effect. It must not throw.
+pub type CallbackFn = unsafe extern "C" fn(arg: *mut c_void) -> c_int;
+
+/// A wait context, as C sees it.
+pub struct AsyncWaitCtx {
+    /// Empty while the context is being freed.
+    owned: Cell<Option<WaitCtx>>,
+    look: WaitCtxRef,
+    home: AtomicUsize,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// Oldest first.
+    fds: Vec<Registered>,
+    registrations: u64,
+    callback: Option<(CallbackFn, *mut c_void)>,
+}
+
+struct Registered {
+    id: u64,
+    key: usize,
+    fd: c_int,
+    data: *mut c_void,
+}
+
+impl AsyncWaitCtx {
+    fn new() -> *mut Self {
+        let owned = WaitCtx::new();
+        let look = WaitCtxRef::from(&owned);
+        let ctx = Box::into_raw(Box::new(Self {
+            owned: Cell::new(Some(owned)),
+            look,
+            home: AtomicUsize::new(this_thread()),
+            table: Mutex::default(),
+        }));
+        // SAFETY: just made.
+        unsafe { &*ctx }.look.set_user_data(ctx.expose_provenance());
+        ctx
+    }
+
+    /// The context, for use by this thread; `None` while another thread has unfinished jobs on it.
+    #[inline]
+    pub(crate) fn here(&self) -> Option<&WaitCtx> {
+        let me = this_thread();
+        if self.home.load(Ordering::Relaxed) != me {
+            if self.look.num_raw_jobs() > 0 {
+                return None;
+            }
+            self.home.store(me, Ordering::Relaxed);
+        }
+        Some(&self.look)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_wait_fd(
+        &self,
+        key: *const c_void,
+        fd: c_int,
+        data: *mut c_void,
+        cleanup: Option<CleanupFn>,
+    ) -> bool {
+        let Some(ctx) = self.here() else { return foreign("ASYNC_WAIT_CTX_set_wait_fd") };
+        let id = {
+            let mut table = self.table();
+            table.registrations += 1;
+            let id = table.registrations;
+            table.fds.push(Registered { id, key: key.addr(), fd, data });
+            id
+        };
+        ctx.set_wait_fd(WaitKey::from_addr(key.addr()), fd, None, Some(self.cleanup(id, key, data, cleanup)));
+        true
+    }
+
+    /// What is to be done for a registration when the context goes.
+    fn cleanup(&self, id: u64, key: *const c_void, data: *mut c_void, cleanup: Option<CleanupFn>) -> Cleanup {
+        let this = ptr::from_ref(self);
+        Box::new(move |_, _, fd, _| {
+            if let Some(cleanup) = cleanup {
+                // SAFETY: whoever registered it has promised that it may be called like this.
+                unsafe { cleanup(this.cast_mut(), key, fd, data) };
+            }
+            // SAFETY: the cleanups run before the context's memory is freed.
+            unsafe { &*this }.table().fds.retain(|registered| registered.id != id);
+        })
+    }
+
+    fn clear_fd(&self, key: *const c_void) -> bool {
+        let Some(ctx) = self.here() else { return foreign("ASYNC_WAIT_CTX_clear_fd") };
+        if !ctx.clear_fd(WaitKey::from_addr(key.addr())) {
+            return false;
+        }
+        let mut table = self.table();
+        if let Some(at) = table.fds.iter().rposition(|registered| registered.key == key.addr()) {
+            table.fds.remove(at);
+        }
+        true
+    }
+
+    fn set_callback(&self, callback: Option<CallbackFn>, arg: *mut c_void) -> bool {
+        let Some(ctx) = self.here() else { return foreign("ASYNC_WAIT_CTX_set_callback") };
+        self.table().callback = callback.map(|callback| (callback, arg));
+        match callback {
+            None => ctx.set_callback(None),
+            Some(callback) => {
+                let call = Call { callback, arg };
+                ctx.set_callback(Some(Arc::new(move || call.make())));
+            }
+        }
+        true
+    }
+
+    /// Discards the jobs that are paused on the context, runs the cleanups, frees the memory.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a context that nobody will use again, but for the cleanups.
+    unsafe fn end(this: *mut Self) {
+        // SAFETY: the caller's promise.
+        let ctx = unsafe { &*this };
+        let Some(owned) = ctx.owned.take() else {
+            // A cleanup frees the context that it is called for, which is being freed.
+            return;
+        };
+        // SAFETY: C code has left the jobs on this context to be discarded, by freeing it.
+        unsafe { held::discard_paused_on(&owned) };
+        drop(owned);
+        // SAFETY: made by `new`, and this is its last use.
+        drop(unsafe { Box::from_raw(this) });
+    }
+}
+
+impl fmt::Debug for AsyncWaitCtx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsyncWaitCtx").field(&self.look).finish()
+    }
+}
+
+/// A callback with its argument, which is the application's to share between threads.
+struct Call {
+    callback: CallbackFn,
+    arg: *mut c_void,
+}
+
+impl Call {
+    fn make(&self) {
+        // SAFETY: whoever set the callback has promised that it may be called with its argument, from any thread.
+        unsafe { (self.callback)(self.arg) };
+    }
+}
+
+// SAFETY: whoever sets a callback knows that it is called from other threads.
+unsafe impl Send for Call {}
+// SAFETY: as above.
+unsafe impl Sync for Call {}
+
+/// A number that this thread has for itself while it lives.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| ptr::from_ref(place).addr())
+}
+
+#[cold]
+fn foreign(function: &str) -> bool {
+    last_error::set(&format!("{function}: the wait context has unfinished jobs in another thread"));
+    false
+}
+
+/// Contexts that were freed in a thread that is not their home.
+struct Orphan(*mut AsyncWaitCtx);
+
+// SAFETY: an orphan is only looked at, in its atomic parts, until its home thread takes it.
+unsafe impl Send for Orphan {}
+
+static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
+static ORPHAN_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Frees the contexts that other threads have left to this one.
+#[inline]
+pub(crate) fn adopt_orphans() {
+    if ORPHAN_COUNT.load(Ordering::Relaxed) > 0 {
+        adopt_orphans_slow();
+    }
+}
+
+#[cold]
+fn adopt_orphans_slow() {
+    let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: orphans are whole until they are taken off this list.
+    let mine = |orphan: &mut Orphan| unsafe { &*orphan.0 }.here().is_some();
+    let adopted: Vec<Orphan> = orphans.extract_if(.., mine).collect();
+    ORPHAN_COUNT.store(orphans.len(), Ordering::Relaxed);
+    drop(orphans);
+    for orphan in adopted {
+        // SAFETY: it was freed by its user, and taken off the list by us alone.
+        unsafe { AsyncWaitCtx::end(orphan.0) };
+    }
+}
+
+fn leave_to_home(ctx: *mut AsyncWaitCtx) {
+    let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
+    orphans.push(Orphan(ctx));
+    ORPHAN_COUNT.store(orphans.len(), Ordering::Relaxed);
+}
+
+/// Runs `body` on a context; 0 and a last error for null.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library that was not freed.
+unsafe fn with(ctx: *mut AsyncWaitCtx, name: &str, body: impl FnOnce(&AsyncWaitCtx) -> bool) -> c_int {
+    boundary(|| {
+        // SAFETY: the caller's promise.
+        let Some(ctx) = (unsafe { ctx.as_ref() }) else {
+            last_error::set(&format!("{name}: ctx is NULL"));
+            return 0;
+        };
+        c_int::from(body(ctx))
+    })
+}
+
+/// Stores `value` where `place` is not null.
+///
+/// # Safety
+///
+/// `place` is null or valid.
+unsafe fn put<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: not null, and the caller's promise.
+        unsafe { place.write(value) };
+    }
+}
+
+/// An empty context (statement 1).
+#[unsafe(no_mangle)]
+pub extern "C" fn ASYNC_WAIT_CTX_new() -> *mut AsyncWaitCtx {
+    boundary(AsyncWaitCtx::new)
+}
+
+/// Discards the jobs that are paused on the context, calls the cleanups, newest first, and frees it (statements 2 to
+/// 6, 23).
+///
+/// # Safety
+///
+/// `ctx` is null, or a context of this library that nobody uses again, but for the cleanups.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_free(ctx: *mut AsyncWaitCtx) {
+    boundary(|| {
+        // SAFETY: null, or a context that was not freed.
+        let Some(borrowed) = (unsafe { ctx.as_ref() }) else { return };
+        if borrowed.here().is_some() {
+            // SAFETY: the caller's promise.
+            unsafe { AsyncWaitCtx::end(ctx) };
+        } else {
+            leave_to_home(ctx);
+        }
+    });
+}
+
+/// Registers an fd (statements 7 to 10). 1, or 0 for a null context and where the context is another thread's.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library; `cleanup` may be called when it is freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_set_wait_fd(
+    ctx: *mut AsyncWaitCtx,
+    key: *const c_void,
+    fd: c_int,
+    custom_data: *mut c_void,
+    cleanup: Option<CleanupFn>,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { with(ctx, "ASYNC_WAIT_CTX_set_wait_fd", |ctx| ctx.set_wait_fd(key, fd, custom_data, cleanup)) }
+}
+
+/// The newest fd under `key` and its data (statement 11). 1, or 0 where there is none. Any thread may ask.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library; `fd` and `custom_data` are null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_fd(
+    ctx: *mut AsyncWaitCtx,
+    key: *const c_void,
+    fd: *mut c_int,
+    custom_data: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(ctx, "ASYNC_WAIT_CTX_get_fd", |ctx| {
+            let table = ctx.table();
+            let found = table.fds.iter().rev().find(|registered| registered.key == key.addr());
+            if let Some(found) = found {
+                put(fd, found.fd);
+                put(custom_data, found.data);
+            }
+            found.is_some()
+        })
+    }
+}
+
+/// All live fds, newest first, into `fd` unless it is null, and how many they are (statement 12). 1, or 0 for a null
+/// context or count, and where the context is another thread's.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library; `fd` is null or has room; `numfds` is null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_all_fds(
+    ctx: *mut AsyncWaitCtx,
+    fd: *mut c_int,
+    numfds: *mut usize,
+) -> c_int {
+    const NAME: &str = "ASYNC_WAIT_CTX_get_all_fds";
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(ctx, NAME, |ctx| {
+            let Some(ctx) = ctx.here() else { return foreign(NAME) };
+            if numfds.is_null() {
+                last_error::set("ASYNC_WAIT_CTX_get_all_fds: numfds is NULL");
+                return false;
+            }
+            let mut count = 0;
+            ctx.for_each_fd(|live| {
+                if !fd.is_null() {
+                    fd.add(count).write(live);
+                }
+                count += 1;
+            });
+            numfds.write(count);
+            true
+        })
+    }
+}
+
+/// What was added and deleted since the job was last resumed, newest first (statements 13 to 19). 1, or 0 for a null
+/// context or count, and where the context is another thread's.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library; `addfd` and `delfd` are null or have room; the counts are null or
+/// valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_changed_fds(
+    ctx: *mut AsyncWaitCtx,
+    addfd: *mut c_int,
+    numaddfds: *mut usize,
+    delfd: *mut c_int,
+    numdelfds: *mut usize,
+) -> c_int {
+    const NAME: &str = "ASYNC_WAIT_CTX_get_changed_fds";
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(ctx, NAME, |ctx| {
+            let Some(ctx) = ctx.here() else { return foreign(NAME) };
+            if numaddfds.is_null() || numdelfds.is_null() {
+                last_error::set("ASYNC_WAIT_CTX_get_changed_fds: a count is NULL");
+                return false;
+            }
+            let (added, deleted) = ctx.num_changed();
+            numaddfds.write(added);
+            numdelfds.write(deleted);
+            if !(addfd.is_null() && delfd.is_null()) {
+                let changed = ctx.changed_fds();
+                if !addfd.is_null() {
+                    addfd.copy_from_nonoverlapping(changed.added.as_ptr(), changed.added.len());
+                }
+                if !delfd.is_null() {
+                    delfd.copy_from_nonoverlapping(changed.deleted.as_ptr(), changed.deleted.len());
+                }
+            }
+            true
+        })
+    }
+}
+
+/// Clears the newest fd under `key`; its cleanup is not called (statements 15 to 17). 1, or 0 where there is none, for a
+/// null context, and where the context is another thread's.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_clear_fd(ctx: *mut AsyncWaitCtx, key: *const c_void) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { with(ctx, "ASYNC_WAIT_CTX_clear_fd", |ctx| ctx.clear_fd(key)) }
+}
+
+/// Sets the callback, or with a null one takes it away (statement 20). 1, or 0 for a null context, and where the
+/// context is another thread's.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library; `callback` may be called with `callback_arg` from any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_set_callback(
+    ctx: *mut AsyncWaitCtx,
+    callback: Option<CallbackFn>,
+    callback_arg: *mut c_void,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { with(ctx, "ASYNC_WAIT_CTX_set_callback", |ctx| ctx.set_callback(callback, callback_arg)) }
+}
+
+/// The callback and its argument (statement 21). 1, or 0 where there is none, and for a null context. Any thread may
+/// ask.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library; the other pointers are null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_callback(
+    ctx: *mut AsyncWaitCtx,
+    callback: *mut Option<CallbackFn>,
+    callback_arg: *mut *mut c_void,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(ctx, "ASYNC_WAIT_CTX_get_callback", |ctx| {
+            let found = ctx.table().callback;
+            if let Some((function, arg)) = found {
+                put(callback, Some(function));
+                put(callback_arg, arg);
+            }
+            found.is_some()
+        })
+    }
+}
+
+/// Sets the status, to any number (statement 22). 1, or 0 for a null context. Any thread may set it.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_set_status(ctx: *mut AsyncWaitCtx, status: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(ctx, "ASYNC_WAIT_CTX_set_status", |ctx| {
+            ctx.look.set_status(WaitStatus::from(status));
+            true
+        })
+    }
+}
+
+/// The status (statement 22); 0 (`ASYNC_STATUS_UNSUPPORTED`) for a null context. Any thread may ask.
+///
+/// # Safety
+///
+/// `ctx` is null or a context of this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_status(ctx: *mut AsyncWaitCtx) -> c_int {
+    // SAFETY: null, or a context that the caller has not freed.
+    boundary(|| unsafe { ctx.as_ref() }.map_or(0, |ctx| ctx.look.status().into()))
+}

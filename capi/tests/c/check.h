@@ -1,0 +1,29 @@
+/* What the C tests share: the interface under test, and a check that says where it failed. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#ifdef AGAINST_LIBCRYPTO
+#include <openssl/async.h>
+#else
+#include <simaccel/async.h>
+#include <simaccel/engine.h>
+#endif
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHECK(condition)                                                                          \
+    do {                                                                                          \
+        if (!(condition)) {                                                                       \
+            fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition); \
+            exit(1);                                                                              \
+        }                                                                                         \
+    } while (0)
+
+/* Starts or resumes a job that wants no arguments. */
+static inline int go(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *))
+{
+    return ASYNC_start_job(job, ctx, ret, func, NULL, 0);
+}
+
+#endif

@@ -1,0 +1,20 @@
+//! The engine for C, by C.
+
+mod support;
+
+use self::support::{Language, Link, compile, output_of};
+
+#[test]
+fn the_engine_works_for_c() {
+    assert_eq!(output_of(&compile("engine.c", Language::C11, Link::Ours, &[]), &[]), "ok\n");
+}
+
+#[test]
+fn the_engine_works_for_cxx() {
+    assert_eq!(output_of(&compile("engine.c", Language::Cxx17, Link::Ours, &[]), &[]), "ok\n");
+}
+
+#[test]
+fn exceptions_stay_within_their_job() {
+    assert_eq!(output_of(&compile("exceptions.cc", Language::Cxx17, Link::Ours, &[]), &[]), "ok\n");
+}
