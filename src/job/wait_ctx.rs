@@ -472,7 +472,7 @@ impl Shared {
     #[inline]
     pub(super) fn set_status(&self, status: WaitStatus) {
         if !self.freed.get() {
-            self.status.set(status);
+            self.status.store(status.into(), Ordering::Relaxed);
         }
     }
 
