@@ -27,15 +27,17 @@
 //! last of the host and the sender frees it, and neither waits for the other.
 #![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
 
+mod prefetch;
 mod slab;
 
 use std::fmt;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 pub(crate) use slab::{Allocator, Slab};
 
-use crate::request::{Request, Status};
+use crate::request::{PLAIN_BYTES, Request, Status};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned, be_patient};
 
 /// Names one request of one queue pair, from submit until its result is taken.
@@ -216,25 +218,29 @@ pub(crate) struct Remains {
     pub(crate) waker: Option<Waker>,
 }
 
-/// One request's home: the words and what the host writes beside them on the first cache line, the payload from the
-/// second on.
+/// One request's home. On the first cache line is all that the device needs of a plain request that is reaped; on the
+/// last one is what then stays with the host.
 #[repr(C, align(128))]
 pub(crate) struct Cell {
     claim: AtomicU64,
-    wake: AtomicU64,
+    /// The request, or an empty one.
+    payload: Owned<Request>,
+    wake: OwnLine<AtomicU64>,
     user_data: AtomicU64,
-    next_free: AtomicU32,
     waker: Owned<Option<Waker>>,
-    payload: Payload,
+    next_free: AtomicU32,
 }
 
-/// Holds the request, or an empty one.
 #[repr(align(64))]
-struct Payload(Owned<Request>);
+struct OwnLine<T>(T);
 
-impl Payload {
-    fn with_mut<R>(&self, f: impl FnOnce(*mut Request) -> R) -> R {
-        self.0.with_mut(f)
+const _: () = assert!(size_of::<AtomicU64>() + PLAIN_BYTES <= 64 || cfg!(loom), "a plain request and its claim word share a line");
+
+impl<T> Deref for OwnLine<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 
@@ -244,7 +250,7 @@ unsafe impl Sync for Cell {}
 
 impl fmt::Debug for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("claim", &self.claim).field("wake", &self.wake).finish_non_exhaustive()
+        f.debug_struct("Cell").field("claim", &self.claim).field("wake", &*self.wake).finish_non_exhaustive()
     }
 }
 
@@ -260,11 +266,11 @@ impl Cell {
     fn new() -> Self {
         Self {
             claim: AtomicU64::new(word(1, claim::FREE)),
-            wake: AtomicU64::new(word(1, wake::IDLE)),
+            payload: Owned::new(Request::empty()),
+            wake: OwnLine(AtomicU64::new(word(1, wake::IDLE))),
             user_data: AtomicU64::new(0),
-            next_free: AtomicU32::new(0),
             waker: Owned::new(None),
-            payload: Payload(Owned::new(Request::empty())),
+            next_free: AtomicU32::new(0),
         }
     }
 
@@ -311,6 +317,14 @@ impl Slab {
         };
         cell.claim.store(claim, Ordering::Release);
         Ticket { index: vacant.index, pair: self.tag(), generation }
+    }
+
+    /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
+    #[inline]
+    pub(crate) fn expect(&self, ticket: Ticket) {
+        if let Some(cell) = self.cell(ticket) {
+            prefetch::to_write(cell);
+        }
     }
 
     /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. The device's.
@@ -382,7 +396,17 @@ impl Slab {
     }
 
     /// TAKEN, and unloaded, by the caller, who has no other key to it any more.
+    #[inline]
     fn leave_to_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
+        match state_of(cell.wake.load(Ordering::Acquire)) {
+            wake::SENT | wake::IDLE => {
+                Remains { vacant: Some(self.free(cell, ticket)), cancelled: false, waker: None }
+            }
+            _ => self.leave_to_unsent_wake(cell, ticket),
+        }
+    }
+
+    fn leave_to_unsent_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
         let mut cancelled = false;
         let mut turns = 0;
         loop {
@@ -573,6 +597,7 @@ impl Slab {
     }
 
     /// ARMED to SENT without a waker, with the request's user data. `None`: cancelled or stale.
+    #[inline]
     pub(crate) fn reap(&self, ticket: Ticket) -> Option<u64> {
         let cell = self.cell(ticket)?;
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where

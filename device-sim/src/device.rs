@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::{io, mem};
 
 use crate::admin::{Ack, Admin, Command};
+use crate::barrier;
 use crate::cell::Slab;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -95,6 +96,7 @@ impl Device {
 
     fn build(config: &Config, drivers: usize, clock: Clock) -> Result<(Self, Vec<Driver>), OpenError> {
         config.validate()?;
+        barrier::ask();
         let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
         let units = if config.is_modelled() { config.compute_units } else { 0 };
         let counters = Arc::new(ModelCounters::new(units));
@@ -292,7 +294,7 @@ impl Device {
     }
 
     fn forked(&self) -> bool {
-        self.fork != fork::generation()
+        fork::since(self.fork)
     }
 
     /// Whether the calling thread is one of its workers, as it is where a waker or a callback runs.

@@ -10,11 +10,13 @@
 //! ```
 //!
 //! The two fences are the whole argument: whichever comes first in their one order, either the host sees `asleep`
-//! or the worker sees the entry. Nothing is lost, and a host that finds the worker awake pays a fence and a load.
+//! or the worker sees the entry. Nothing is lost, and a host that finds the worker awake pays a load: the worker, who is
+//! about to sleep, pays for both fences (see `barrier`).
 
 use std::time::Duration;
 
-use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, Padded, bump, fence};
+use crate::barrier;
+use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, Padded, bump};
 
 /// One per worker.
 #[derive(Debug, Default)]
@@ -31,8 +33,9 @@ impl Doorbell {
     }
 
     /// Rings, after something was published; `true` when the worker slept and had to be woken.
+    #[inline]
     pub(crate) fn ring(&self) -> bool {
-        fence(Ordering::SeqCst);
+        barrier::light();
         if !self.asleep.load(Ordering::Relaxed) {
             return false;
         }
@@ -53,7 +56,7 @@ impl Doorbell {
         // A swap and not a store, so that it has its place after every ring's swap: a ring that came too late to wake
         // the sleep before this one must not hide this one from its next ring.
         self.asleep.swap(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        barrier::heavy();
         if !has_work() {
             bump(&self.sleeps, 1);
             self.event.wait(timeout);

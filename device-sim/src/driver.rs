@@ -19,22 +19,23 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use crate::admin::{Ack, Admin, Command};
+use crate::barrier;
 use crate::cell::Ticket;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::{Core, Ending, Ready};
-use crate::entry::{Announce, unpack};
+use crate::entry::Announce;
 use crate::pair::Life;
 #[cfg(all(test, loom))]
 use crate::pair::Pair;
 use crate::port::{Port, Signals, bits};
 use crate::request::Status;
 use crate::stats::ModelCounters;
-use crate::sync::{Ordering, bump, fence};
+use crate::sync::bump;
 use crate::timing::Timing;
 
-/// Entries of one queue pair before it is the next one's turn.
-const BATCH_ENTRIES: u64 = 32;
+/// Requests that are let in out of a line before it is the next queue pair's turn.
+const LINE_BATCH: usize = 32;
 /// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for those
 /// behind them.
 const BATCH_BYTES: u64 = 16 * 1024;
@@ -172,20 +173,18 @@ impl Driver {
 
     /// One queue pair's turn; returns the bytes worked on. `None`: nothing was submitted.
     fn turn(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
-        let readable = self.ports[index].submissions.readable().min(BATCH_ENTRIES);
-        if readable == 0 {
+        if !self.ports[index].fetch() {
             return self.admit_line(index, signals);
         }
         if self.obey(signals) {
-            // It may have emptied the ring; what is in there now is looked at afresh.
+            // It may have ended everything; what is there now is looked at afresh.
             return Some(0);
         }
         let mut bytes = 0;
-        for _ in 0..readable {
-            bytes += self.admit_one(index, signals);
-            if bytes >= BATCH_BYTES {
-                break;
-            }
+        while bytes < BATCH_BYTES
+            && let Some((ticket, announce)) = self.ports[index].next_fetched()
+        {
+            bytes += self.admit_ticket(index, ticket, announce, signals);
         }
         self.publish(signals);
         Some(bytes)
@@ -198,7 +197,7 @@ impl Driver {
             return None;
         }
         let mut bytes = 0;
-        for _ in 0..BATCH_ENTRIES {
+        for _ in 0..LINE_BATCH {
             if !self.ports[index].let_in() {
                 break;
             }
@@ -215,16 +214,7 @@ impl Driver {
         Some(bytes)
     }
 
-    /// Takes one entry to its end, or to the due queue; returns the bytes that were worked on.
-    fn admit_one(&mut self, index: usize, signals: &mut Signals) -> u64 {
-        let port = &mut self.ports[index];
-        let Some(entry) = port.submissions.pop() else { return 0 };
-        // Before the request can leave the device: a slot that is free must be room in the ring.
-        port.submissions.publish();
-        let (ticket, announce) = unpack(entry, &port.pair.slab);
-        self.admit_ticket(index, ticket, announce, signals)
-    }
-
+    /// Takes a request to its end, or to the due queue; returns the bytes that were worked on.
     fn admit_ticket(
         &mut self,
         index: usize,
@@ -341,7 +331,7 @@ impl Driver {
         self.life = life;
         self.ports.iter().for_each(|port| port.pair.set_life(life));
         // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
-        fence(Ordering::SeqCst);
+        barrier::heavy();
         self.core.fail_scheduled(status);
         for index in 0..self.ports.len() {
             self.refuse_all(index, status);
@@ -373,7 +363,6 @@ impl Driver {
                 self.discard(index);
             }
         }
-        self.ports[index].submissions.publish();
     }
 
     /// An entry whose request was revoked frees its slot here.

@@ -23,6 +23,12 @@ pub fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// Whether this is a child of the process that [`generation`] said `remembered` in. A load.
+#[inline]
+pub fn since(remembered: u64) -> bool {
+    GENERATION.load(Ordering::Relaxed) != remembered
+}
+
 /// Registers the handler, once per process; a load when that is done.
 fn install() {
     INSTALL.call_once(|| {

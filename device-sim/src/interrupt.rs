@@ -63,7 +63,7 @@ impl Interrupt {
         if !self.armed.load(Ordering::Relaxed) || !self.armed.swap(false, Ordering::AcqRel) {
             return false;
         }
-        if self.fork != fork::generation() {
+        if fork::since(self.fork) {
             return false;
         }
         // The only error left is a counter at its maximum, and then the fd is readable as it is.
@@ -73,7 +73,7 @@ impl Interrupt {
 
     /// Makes the fd unreadable again; says whether it was readable. In a forked child it touches nothing.
     pub fn clear(&self) -> bool {
-        self.fork == fork::generation() && self.fd.read().is_ok()
+        !fork::since(self.fork) && self.fd.read().is_ok()
     }
 }
 

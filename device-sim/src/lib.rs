@@ -39,14 +39,14 @@
 //! | `sync`, `models` | the standard library or loom; the interleavings that loom checks |
 //!
 //! ```
-//! use device_sim::{Cipher, Config, Delivery, Device, Iv, Operation, Padding, Request, Session, Status};
+//! use device_sim::{Cipher, Config, Delivery, Device, Operation, Padding, Request, Session, Status};
 //!
 //! let device = Device::stepped(&Config::parse("compute_units=2;completion_nsec=50_000")?)?;
 //! let session = device.create_session(Session::cipher(Cipher::Aes128Ctr, &[0; 16], Padding::None)?);
 //! let mut pair = device.take_queue_pairs().remove(0);
 //!
 //! let mut request = Request::new(session, Operation::Encrypt, b"attack at dawn".to_vec());
-//! request.iv = Iv::new(&[0; 16]);
+//! request.set_iv(&[0; 16]);
 //! let ticket = pair.submit(request, Delivery::Silent)?;
 //! assert!(pair.take(ticket).is_none(), "nothing happens before the clock moves");
 //!
@@ -66,6 +66,7 @@ compile_error!("device-sim runs on Linux only");
 
 mod admin;
 mod algorithm;
+mod barrier;
 mod cell;
 mod clock;
 mod config;
@@ -106,7 +107,7 @@ pub use kernels::StreamState;
 pub use latency::{LatencyDist, UnknownDist};
 pub use order::CompletionOrder;
 pub use queue_pair::{Completion, Delivery, QueuePair, Refusal, Refused, RefusedReason, Remote};
-pub use request::{Iv, Operation, Part, Request, Status, Tag};
+pub use request::{Operation, Part, Request, Status, Tag};
 pub use sabotage::Sabotage;
 pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};
 pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};

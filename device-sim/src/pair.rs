@@ -17,7 +17,7 @@ use crate::request::{Request, Stamp};
 use crate::ring::View;
 use crate::slots::Slots;
 use crate::stats::{Counters, ModelCounters, QueuePairStats};
-use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, fence, lock};
+use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, Padded, fence, lock};
 use crate::timing::{Timer, Timing};
 
 /// Whether the device behind a queue pair works.
@@ -28,7 +28,7 @@ pub(crate) enum Life {
     Closed,
 }
 
-/// The shared middle of one queue pair.
+/// The shared middle of one queue pair. What is written often lies on lines of its own.
 #[derive(Debug)]
 pub(crate) struct Pair {
     index: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Pair {
     pub(crate) slab: Arc<Slab>,
     pub(crate) slots: Slots,
     pub(crate) completions: View,
-    pub(crate) interrupts: Interrupts,
+    pub(crate) interrupts: Padded<Interrupts>,
     pub(crate) counters: Counters,
     pub(crate) clock: Clock,
     timing: Timing,
@@ -97,7 +97,7 @@ impl Pair {
             slab,
             slots: Slots::new(depth),
             completions,
-            interrupts: Interrupts::default(),
+            interrupts: Padded(Interrupts::default()),
             counters: Counters::default(),
             clock: shared.clock.clone(),
             timing: shared.timing,
@@ -124,10 +124,11 @@ impl Pair {
 
     /// Whether this process is a child of the one that opened the device: locks may be held by nobody.
     pub(crate) fn forked(&self) -> bool {
-        self.fork != fork::generation()
+        fork::since(self.fork)
     }
 
     /// Why a submission would be refused before slots are looked at.
+    #[inline]
     pub(crate) fn refusal(&self) -> Option<RefusedReason> {
         match self.life() {
             Life::Closed => Some(RefusedReason::Closed),

@@ -16,7 +16,7 @@ use crate::core::Ready;
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::Pair;
 use crate::request::{Operation, Status};
-use crate::ring::{Consumer, Producer};
+use crate::ring::{Consumer, Entry, Producer};
 use crate::stats::OperationStats;
 use crate::sync::{Ordering, bump, fence};
 
@@ -24,13 +24,25 @@ use crate::sync::{Ordering, bump, fence};
 #[derive(Debug)]
 pub(crate) struct Port {
     pub(crate) pair: Arc<Pair>,
-    pub(crate) submissions: Consumer,
+    submissions: Consumer,
     completions: Producer,
+    /// Out of the ring, and on their way to be claimed.
+    fetched: Fetched,
     /// Out of the line, with a slot, and on its way to be claimed.
     pub(crate) arriving: Option<(Ticket, Announce)>,
     batch: Batch,
     /// `None`: everything is announced at once.
     coalescer: Option<Coalescer>,
+}
+
+/// Entries of one queue pair before it is the next one's turn.
+const BATCH_ENTRIES: usize = 32;
+
+#[derive(Debug, Default)]
+struct Fetched {
+    entries: [Entry; BATCH_ENTRIES],
+    next: usize,
+    end: usize,
 }
 
 /// What a batch will add to the accounts.
@@ -78,12 +90,53 @@ impl Port {
         completions: Producer,
     ) -> Self {
         let coalescer = Coalescer::new(config);
-        Self { pair, submissions, completions, arriving: None, batch: Batch::default(), coalescer }
+        Self {
+            pair,
+            submissions,
+            completions,
+            fetched: Fetched::default(),
+            arriving: None,
+            batch: Batch::default(),
+            coalescer,
+        }
     }
 
     /// Whether an entry waits, or somebody in the line who need not.
     pub(crate) fn has_work(&self) -> bool {
-        !self.submissions.is_empty() || self.pair.slots.has_work()
+        self.is_fetched() || !self.submissions.is_empty() || self.pair.slots.has_work()
+    }
+
+    fn is_fetched(&self) -> bool {
+        self.fetched.next < self.fetched.end
+    }
+
+    /// Takes a batch of entries out of the ring, unless one is at hand; `false`: there is none.
+    ///
+    /// The ring has room again before any of the requests can leave the device, for a slot that is free must be room in
+    /// the ring. And what the host has written of them is on its way before the first is looked at.
+    pub(crate) fn fetch(&mut self) -> bool {
+        if self.is_fetched() {
+            return true;
+        }
+        let Fetched { entries, next, end } = &mut self.fetched;
+        (*next, *end) = (0, 0);
+        while let Some(entry) = entries.get_mut(*end).and_then(|place| Some((place, self.submissions.pop()?))) {
+            *entry.0 = entry.1;
+            self.pair.slab.expect(unpack(entry.1, &self.pair.slab).0);
+            *end += 1;
+        }
+        if *end > 0 {
+            self.submissions.publish();
+        }
+        *end > 0
+    }
+
+    /// The next of the entries at hand.
+    pub(crate) fn next_fetched(&mut self) -> Option<(Ticket, Announce)> {
+        let Fetched { entries, next, end } = &mut self.fetched;
+        let entry = *entries[..*end].get(*next)?;
+        *next += 1;
+        Some(unpack(entry, &self.pair.slab))
     }
 
     /// Takes the head of the line in, if there is a slot; `false`: nobody, or none.
@@ -94,8 +147,11 @@ impl Port {
 
     /// What has a slot and was not claimed yet.
     pub(crate) fn next(&mut self) -> Option<(Ticket, Announce)> {
-        let entry = || self.submissions.pop().map(|entry| unpack(entry, &self.pair.slab));
-        self.arriving.take().or_else(entry)
+        if let Some(arriving) = self.arriving.take() {
+            return Some(arriving);
+        }
+        self.fetch();
+        self.next_fetched()
     }
 
     /// Notes a request that will be published with this batch.

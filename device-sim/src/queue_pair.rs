@@ -17,6 +17,7 @@
 #![expect(clippy::result_large_err, reason = "what is refused is given back whole, without an allocation")]
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -118,7 +119,20 @@ pub struct QueuePair {
     cells: Allocator,
     submissions: Producer,
     completions: Consumer,
+    /// Places in the completion ring, and slots, that [`QueuePair::settle`] is to give back.
+    unsettled: Unsettled,
 }
+
+#[derive(Debug, Default)]
+struct Unsettled {
+    popped: u64,
+    slots: u64,
+}
+
+/// So many completions are reaped before what they have freed is given back.
+const SETTLE_AT: u64 = 32;
+/// So many completions ahead the host has what is behind them brought: about as long as a line takes to come.
+const EXPECT_AHEAD: u64 = 4;
 
 impl QueuePair {
     pub(crate) fn new(
@@ -127,7 +141,7 @@ impl QueuePair {
         submissions: Producer,
         completions: Consumer,
     ) -> Self {
-        Self { remote: Remote { pair }, cells, submissions, completions }
+        Self { remote: Remote { pair }, cells, submissions, completions, unsettled: Unsettled::default() }
     }
 
     /// Its number, from 0.
@@ -162,8 +176,8 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err(Refusal { reason, delivery });
         }
-        if pair.is_busy(request) || !pair.slots.take(&pair.slab) {
-            bump(&pair.counters.host.full, 1);
+        if pair.is_busy(request) || !self.take_slot() {
+            bump(&self.remote.pair.counters.host.full, 1);
             return Err(Refusal { reason: RefusedReason::Full, delivery });
         }
         self.enqueue(request, delivery)
@@ -239,21 +253,73 @@ impl QueuePair {
     /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
     /// Those whose wake was cancelled, or whose request is gone, free theirs and are not handed out.
     pub fn reap(&mut self, max: usize, f: &mut dyn FnMut(Completion)) -> usize {
-        let pair = &*self.remote.pair;
-        if pair.forked() {
-            return 0;
-        }
-        let mut reaping = Reaping { pair, completions: &mut self.completions, popped: 0, slots: 0 };
+        let settling = Settling(self);
         let mut given = 0;
         while given < max {
-            let Some((ticket, announce)) = reaping.pop() else { break };
-            let (Some(user_data), Announce::Reap { owner }) = (pair.slab.reap(ticket), announce) else {
-                continue;
-            };
+            let Some(completion) = settling.0.reap_one() else { break };
             given += 1;
-            f(Completion { owner, user_data, ticket });
+            f(completion);
         }
         given
+    }
+
+    /// [`QueuePair::reap`] of one, whose slot becomes free later: together with those of some tens of others, or when the
+    /// ring is found empty, or by [`QueuePair::settle`]. Until then [`Remote::completions_pending`] may say that there is
+    /// something to reap, and those who wait for a slot wait.
+    pub fn reap_one(&mut self) -> Option<Completion> {
+        if self.remote.pair.forked() {
+            return None;
+        }
+        loop {
+            let Some((ticket, announce)) = self.pop() else {
+                self.settle();
+                return None;
+            };
+            if self.unsettled.popped >= SETTLE_AT {
+                self.settle();
+            }
+            let reaped = self.remote.pair.slab.reap(ticket);
+            if let (Some(user_data), Announce::Reap { owner }) = (reaped, announce) {
+                return Some(Completion { owner, user_data, ticket });
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<(Ticket, Announce)> {
+        let slab = &*self.remote.pair.slab;
+        let (ticket, announce) = unpack(self.completions.pop()?, slab);
+        if let Some(ahead) = self.completions.peek(EXPECT_AHEAD) {
+            slab.expect(unpack(ahead, slab).0);
+        }
+        self.unsettled.popped += 1;
+        self.unsettled.slots += u64::from(matches!(announce, Announce::Reap { .. }));
+        Some((ticket, announce))
+    }
+
+    /// Frees the slots of what [`QueuePair::reap_one`] has reaped.
+    #[inline]
+    pub fn settle(&mut self) {
+        if self.unsettled.popped > 0 {
+            self.settle_some();
+        }
+    }
+
+    fn settle_some(&mut self) {
+        let Unsettled { slots, .. } = mem::take(&mut self.unsettled);
+        self.completions.publish();
+        self.remote.pair.slots.reaped(slots);
+        self.remote.pair.slots_were_freed();
+    }
+
+    /// Takes a slot, if need be one that has only to be settled.
+    fn take_slot(&mut self) -> bool {
+        let Pair { slots, slab, .. } = &*self.remote.pair;
+        if slots.take(slab) {
+            return true;
+        }
+        self.settle();
+        let Pair { slots, slab, .. } = &*self.remote.pair;
+        slots.take(slab)
     }
 
     /// Has a slot: places the request, shows the entry, rings.
@@ -301,31 +367,12 @@ impl QueuePair {
     }
 }
 
-/// Gives ring positions and slots back when a reap ends, by a panic of the caller's function too.
-struct Reaping<'a> {
-    pair: &'a Pair,
-    completions: &'a mut Consumer,
-    popped: u64,
-    slots: u64,
-}
+/// Settles when a reap ends, by a panic of the caller's function too.
+struct Settling<'a>(&'a mut QueuePair);
 
-impl Reaping<'_> {
-    fn pop(&mut self) -> Option<(Ticket, Announce)> {
-        let (ticket, announce) = unpack(self.completions.pop()?, &self.pair.slab);
-        self.popped += 1;
-        self.slots += u64::from(matches!(announce, Announce::Reap { .. }));
-        Some((ticket, announce))
-    }
-}
-
-impl Drop for Reaping<'_> {
+impl Drop for Settling<'_> {
     fn drop(&mut self) {
-        if self.popped == 0 {
-            return;
-        }
-        self.completions.publish();
-        self.pair.slots.reaped(self.slots);
-        self.pair.slots_were_freed();
+        self.0.settle();
     }
 }
 

@@ -61,49 +61,8 @@ pub enum Part {
     Final,
 }
 
-/// An initialisation vector, counter block, XTS tweak or GCM nonce; up to 16 bytes need no allocation.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Iv(IvBytes);
-
-#[derive(Clone, PartialEq, Eq)]
-enum IvBytes {
-    Inline { bytes: [u8; 16], len: u8 },
-    Long(Box<[u8]>),
-}
-
-impl Default for IvBytes {
-    fn default() -> Self {
-        Self::Inline { bytes: [0; 16], len: 0 }
-    }
-}
-
-impl Iv {
-    /// Copies `iv`; any length, the session's kernel decides what it accepts.
-    pub fn new(iv: &[u8]) -> Self {
-        match u8::try_from(iv.len()) {
-            Ok(len @ 0..=16) => {
-                let mut bytes = [0; 16];
-                bytes[..iv.len()].copy_from_slice(iv);
-                Self(IvBytes::Inline { bytes, len })
-            }
-            _ => Self(IvBytes::Long(iv.into())),
-        }
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            IvBytes::Inline { bytes, len } => &bytes[..usize::from(*len)],
-            IvBytes::Long(bytes) => bytes,
-        }
-    }
-}
-
-impl fmt::Debug for Iv {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Iv({} bytes)", self.as_bytes().len())
-    }
-}
+/// Bytes of an IV that a request holds without an allocation.
+const SHORT_IV: usize = 16;
 
 /// A short result: an authentication tag, a MAC or a digest; at most [`Tag::MAX`] bytes.
 ///
@@ -173,16 +132,18 @@ impl fmt::Debug for Tag {
 
 /// One request. The device touches these fields and nothing else.
 //
-// In this order: what a plain request is made of lies on one cache line, and that is all of it that travels.
+// In this order: what a plain request is made of lies, with its cell's claim word, on one cache line, and that is all of
+// it that travels.
 #[repr(C)]
 pub struct Request {
     /// The input, and in place the output too. With PKCS#7 padding the caller reserves a block more, so that
     /// the device need not allocate.
     pub buffer: Vec<u8>,
-    /// Initialisation vector; read on a whole message and on the first piece.
-    pub iv: Iv,
     /// The session that holds algorithm and key.
     pub session: SessionId,
+    short_iv: [u8; SHORT_IV],
+    /// How much of `short_iv` is used; above [`SHORT_IV`]: see `long_iv`.
+    iv_len: u8,
     /// What to do.
     pub operation: Operation,
     /// Which piece of its message this is.
@@ -195,6 +156,7 @@ pub struct Request {
     pub destination: Option<Vec<u8>>,
     /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest.
     pub tag: Tag,
+    long_iv: Option<Box<[u8]>>,
     /// The state of a multi-part message between its pieces; travels by value.
     pub state: Option<Box<StreamState>>,
     /// Opaque; comes back unchanged and is what reaping hands out.
@@ -205,6 +167,9 @@ pub struct Request {
     /// Where the request is timed.
     pub(crate) stamp: Option<Box<Stamp>>,
 }
+
+/// Bytes of a request at its beginning that a plain one is made of.
+pub(crate) const PLAIN_BYTES: usize = std::mem::offset_of!(Request, aad);
 
 /// When a timed request was submitted, and when its service ended, in nanoseconds since its device was opened.
 #[derive(Debug)]
@@ -219,18 +184,45 @@ impl Request {
     pub fn new(session: SessionId, operation: Operation, buffer: Vec<u8>) -> Self {
         Self {
             buffer,
-            iv: Iv::default(),
             session,
+            short_iv: [0; SHORT_IV],
+            iv_len: 0,
             operation,
             part: Part::Whole,
             plain: false,
             aad: Vec::new(),
             destination: None,
             tag: Tag::default(),
+            long_iv: None,
             state: None,
             user_data: 0,
             residue: 0,
             stamp: None,
+        }
+    }
+
+    /// Gives it an initialisation vector, counter block, XTS tweak or GCM nonce, which is read on a whole message and on
+    /// the first piece. Any length: the session decides what it takes. Up to 16 bytes need no allocation.
+    #[inline]
+    pub fn set_iv(&mut self, iv: &[u8]) {
+        match u8::try_from(iv.len()) {
+            Ok(len) if iv.len() <= SHORT_IV => {
+                self.short_iv[..iv.len()].copy_from_slice(iv);
+                self.iv_len = len;
+            }
+            _ => {
+                self.long_iv = Some(iv.into());
+                self.iv_len = u8::MAX;
+            }
+        }
+    }
+
+    /// What [`Request::set_iv`] was given; empty before that.
+    #[inline]
+    pub fn iv(&self) -> &[u8] {
+        match self.short_iv.get(..usize::from(self.iv_len)) {
+            Some(short) => short,
+            None => self.long_iv.as_deref().unwrap_or_default(),
         }
     }
 
@@ -260,7 +252,7 @@ impl Request {
     #[inline]
     fn move_front(&mut self, to: &mut Self) {
         to.buffer = std::mem::take(&mut self.buffer);
-        to.iv = std::mem::take(&mut self.iv);
+        (to.short_iv, to.iv_len) = (self.short_iv, self.iv_len);
         (to.session, to.operation, to.part) = (self.session, self.operation, self.part);
     }
 
@@ -269,6 +261,7 @@ impl Request {
         to.aad = std::mem::take(&mut self.aad);
         to.destination = self.destination.take();
         to.tag = std::mem::take(&mut self.tag);
+        to.long_iv = self.long_iv.take();
         to.state = self.state.take();
         to.residue = std::mem::take(&mut self.residue);
         to.stamp = self.stamp.take();
@@ -278,6 +271,7 @@ impl Request {
         self.aad.capacity() == 0
             && self.destination.is_none()
             && self.tag.len == 0
+            && self.long_iv.is_none()
             && self.state.is_none()
             && self.residue == 0
             && self.stamp.is_none()

@@ -116,6 +116,15 @@ impl Consumer {
         Some([slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)])
     }
 
+    /// The entry that is to be popped after so many others, if it is known to be there.
+    pub(crate) fn peek(&self, ahead: u64) -> Option<Entry> {
+        let position = self.head + ahead;
+        (position < self.tail_seen).then(|| {
+            let slot = self.ring.slot(position);
+            [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
+        })
+    }
+
     /// Gives the producer the slots of everything popped so far.
     pub(crate) fn publish(&mut self) {
         self.ring.head.store(self.head, Ordering::Release);

@@ -33,8 +33,8 @@ pub(crate) struct Slots {
     host: Padded<HostCounts>,
     device: Padded<DeviceCounts>,
     returned: Padded<AtomicU64>,
-    waiting: AtomicU64,
-    line: Mutex<Line>,
+    waiting: Padded<AtomicU64>,
+    line: Padded<Mutex<Line>>,
 }
 
 /// Written by the submitting side alone.
@@ -70,8 +70,8 @@ impl Slots {
             host: Padded(host),
             device: Padded(device),
             returned: Padded(AtomicU64::new(0)),
-            waiting: AtomicU64::new(0),
-            line: Mutex::new(line),
+            waiting: Padded(AtomicU64::new(0)),
+            line: Padded(Mutex::new(line)),
         }
     }
 
@@ -123,6 +123,9 @@ impl Slots {
 
     /// Frees `count` slots that the device has published or discarded. The device's.
     pub(crate) fn release(&self, count: u64) {
+        if count == 0 {
+            return;
+        }
         let released = self.device.released.load(Ordering::Relaxed).wrapping_add(count);
         self.device.released.store(released, Ordering::Release);
     }

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::*;
-use device_sim::{Cipher, Delivery, Hash, Iv, Operation, Padding, Part, Request, Session, SessionId, Status};
+use device_sim::{Cipher, Delivery, Hash, Operation, Padding, Part, Request, Session, SessionId, Status};
 
 fn cbc(cipher: Cipher, padding: Padding) -> Session {
     let key: Vec<u8> = (0..).take(cipher.key_len()).collect();
@@ -15,7 +15,7 @@ fn cbc(cipher: Cipher, padding: Padding) -> Session {
 
 fn message(len: usize, fill: u8) -> Request {
     let mut request = Request::new(SessionId::NONE, Operation::Encrypt, vec![fill; len]);
-    request.iv = Iv::new(&[fill; 16]);
+    request.set_iv(&[fill; 16]);
     request
 }
 

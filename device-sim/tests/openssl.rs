@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use device_sim::{Cipher, Hash, Iv, Operation, Padding, Request, Session, SessionId, Status};
+use device_sim::{Cipher, Hash, Operation, Padding, Request, Session, SessionId, Status};
 
 const LENGTHS: [usize; 6] = [0, 1, 16, 100, 4096, 100_003];
 
@@ -33,7 +33,7 @@ fn openssl(args: &[&str], input: &[u8]) -> Vec<u8> {
 
 fn execute(session: &Session, operation: Operation, iv: &[u8], text: &[u8]) -> Request {
     let mut request = Request::new(SessionId::NONE, operation, text.to_vec());
-    request.iv = Iv::new(iv);
+    request.set_iv(iv);
     assert_eq!(session.execute(&mut request), Status::Ok);
     request
 }

@@ -2,7 +2,7 @@
 
 mod published;
 
-use device_sim::{Iv, Operation, Padding, Part, Request, Session, SessionId, StreamState, Tag};
+use device_sim::{Operation, Padding, Part, Request, Session, SessionId, StreamState, Tag};
 use published::{AeadVector, CipherVector, FIPS180, GCM, IEEE1619, SP800_38A, rfc4231::RFC4231};
 
 /// How a message is cut.
@@ -52,7 +52,7 @@ impl<'m> Message<'m> {
     fn execute(&self, part: Part, piece: &[u8], state: Option<Box<StreamState>>) -> Request {
         let mut request = Request::new(SessionId::NONE, self.operation, piece.to_vec());
         request.part = part;
-        request.iv = Iv::new(self.iv);
+        request.set_iv(self.iv);
         request.aad = self.aad.to_vec();
         request.tag = Tag::new(self.tag).unwrap();
         request.state = state;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use device_sim::{Algorithm, Iv, Operation, Request, Session, SessionId, Status};
+use device_sim::{Algorithm, Operation, Request, Session, SessionId, Status};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simaccel::Tag;
@@ -89,7 +89,7 @@ fn expect(software: &Session, lane: &mut Lane) -> Result<(), Failure> {
         _ => Operation::Encrypt,
     };
     let mut request = Request::new(SessionId::NONE, operation, std::mem::take(&mut lane.input));
-    request.iv = Iv::new(&lane.iv);
+    request.set_iv(&lane.iv);
     request.aad.clone_from(&lane.aad);
     request.destination = alg::gives_text(algorithm).then(Vec::new);
     let status = software.execute(&mut request);

@@ -94,7 +94,7 @@ impl Inner {
 
     /// Whether this process inherited the engine over a fork.
     fn is_foreign(&self) -> bool {
-        self.born != fork::generation()
+        fork::since(self.born)
     }
 }
 

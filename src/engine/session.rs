@@ -9,7 +9,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use device_sim::{Iv, Operation, Request, Session, SessionId, Tag};
+use device_sim::{Operation, Request, Session, SessionId, Tag};
 use zeroize::Zeroize;
 
 use super::offload::{self, Failed};
@@ -156,7 +156,7 @@ impl CipherSession {
             make_room(&mut buffer, self.core.session.max_growth());
         }
         let mut request = self.core.request(operation, buffer);
-        request.iv = Iv::new(iv);
+        request.set_iv(iv);
         match self.core.run_here(&mut request) {
             Ok(()) => Ok(request.buffer),
             Err(error) => Err(OpError::new(error, request.buffer, request.destination)),
@@ -199,7 +199,7 @@ impl CipherSession {
         destination.clear();
         destination.reserve(source.len() + software::EXPANSION);
         let mut request = self.core.request(operation, source);
-        request.iv = Iv::new(iv);
+        request.set_iv(iv);
         request.destination = Some(destination);
         let request = self.core.run(request)?;
         Ok((request.buffer, request.destination.unwrap_or_default()))
@@ -230,7 +230,7 @@ impl CipherSession {
         into: &mut [u8],
     ) -> Result<usize, Error> {
         let mut request = self.core.request(operation, Vec::new());
-        request.iv = Iv::new(iv);
+        request.set_iv(iv);
         self.core.run_copied(request, source, |done| copy_out(&done.buffer, into))
     }
 
@@ -258,7 +258,7 @@ impl AeadSession {
     /// comes back with every error.
     pub fn seal(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
         let mut request = self.core.request(Operation::Encrypt, buffer);
-        request.iv = Iv::new(nonce);
+        request.set_iv(nonce);
         request.aad = aad.to_vec();
         let request = self.core.run(request)?;
         Ok((request.buffer, request.tag))
@@ -274,7 +274,7 @@ impl AeadSession {
             return Err(OpError::new(Error::InvalidArgument("a tag has at most 16 bytes"), buffer, None));
         };
         let mut request = self.core.request(Operation::Decrypt, buffer);
-        request.iv = Iv::new(nonce);
+        request.set_iv(nonce);
         request.aad = aad.to_vec();
         request.tag = tag;
         Ok(self.core.run(request)?.buffer)
@@ -292,7 +292,7 @@ impl AeadSession {
         into: &mut [u8],
     ) -> Result<(usize, Tag), Error> {
         let mut request = self.core.request(Operation::Encrypt, Vec::new());
-        request.iv = Iv::new(nonce);
+        request.set_iv(nonce);
         request.aad = aad.to_vec();
         self.core.run_copied(request, source, |done| Ok((copy_out(&done.buffer, into)?, done.tag)))
     }
@@ -311,7 +311,7 @@ impl AeadSession {
     ) -> Result<usize, Error> {
         let tag = Tag::new(tag).ok_or(Error::InvalidArgument("a tag has at most 16 bytes"))?;
         let mut request = self.core.request(Operation::Decrypt, Vec::new());
-        request.iv = Iv::new(nonce);
+        request.set_iv(nonce);
         request.aad = aad.to_vec();
         request.tag = tag;
         self.core.run_copied(request, source, |done| copy_out(&done.buffer, into))

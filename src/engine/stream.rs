@@ -10,7 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use device_sim::{Iv, Operation, Part, Request, StreamState, Tag};
+use device_sim::{Operation, Part, Request, StreamState, Tag};
 
 use super::session::{SessionCore, make_room};
 use super::software;
@@ -20,7 +20,7 @@ use crate::error::{Error, OpError};
 struct Stream {
     core: Arc<SessionCore>,
     operation: Operation,
-    iv: Iv,
+    iv: Vec<u8>,
     aad: Vec<u8>,
     state: State,
 }
@@ -34,7 +34,7 @@ enum State {
 
 impl Stream {
     fn new(core: Arc<SessionCore>, operation: Operation, iv: &[u8], aad: &[u8]) -> Self {
-        Self { core, operation, iv: Iv::new(iv), aad: aad.to_vec(), state: State::Fresh }
+        Self { core, operation, iv: iv.to_vec(), aad: aad.to_vec(), state: State::Fresh }
     }
 
     fn run(&mut self, part: Part, buffer: Vec<u8>, tag: Tag) -> Result<Request, OpError> {
@@ -44,7 +44,7 @@ impl Stream {
         match std::mem::replace(&mut self.state, State::Poisoned) {
             State::Poisoned => return Err(OpError::new(Error::StreamPoisoned, request.buffer, None)),
             State::Fresh => {
-                request.iv = std::mem::take(&mut self.iv);
+                request.set_iv(&std::mem::take(&mut self.iv));
                 request.aad = std::mem::take(&mut self.aad);
             }
             State::Between(state) => request.state = Some(state),

@@ -119,7 +119,7 @@ impl WakeFd {
 
     fn close(&self) {
         // In a child the lock may have been inherited locked, and the fd is the parent's to close.
-        if self.born == fork::generation() {
+        if !fork::since(self.born) {
             let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner).take();
             if sabotage::is(Sabotage::LeakedFd) {
                 std::mem::forget(eventfd);

@@ -312,7 +312,7 @@ impl Shared {
     }
 
     pub(super) fn is_foreign(&self) -> bool {
-        self.born != fork::generation()
+        fork::since(self.born)
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {

@@ -1,7 +1,7 @@
 //! The nearest way: a session, in the calling thread.
 
 use device_sim::{
-    Hash, Iv, Operation, Part, Request, Session, SessionError, SessionId, Status, StreamState, Tag,
+    Hash, Operation, Part, Request, Session, SessionError, SessionId, Status, StreamState, Tag,
 };
 
 use crate::way::{AeadCall, CipherCall, Direction, Refused, Way};
@@ -96,7 +96,7 @@ impl<'m> Message<'m> {
     ) -> Result<Request, Refused> {
         let mut request = Request::new(SessionId::NONE, self.operation, piece.to_vec());
         request.part = part;
-        request.iv = Iv::new(self.iv);
+        request.set_iv(self.iv);
         request.aad = self.aad.to_vec();
         request.tag = self.tag;
         request.destination = destination;

@@ -63,7 +63,7 @@ impl Slab {
 
     /// Whether this is a forked child's copy of it: whoever was in the middle of something is not there any more.
     pub(super) fn is_inherited(&self) -> bool {
-        self.fork != fork::generation()
+        fork::since(self.fork)
     }
 
     pub(super) fn id(&self) -> u64 {

@@ -97,7 +97,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Gcm<C> {
     type Stream = GcmStream;
 
     fn begin(&self, request: &Request) -> Result<GcmStream, Status> {
-        let iv = request.iv.as_bytes();
+        let iv = request.iv();
         if !matches!(request.operation, Operation::Encrypt | Operation::Decrypt) || iv.is_empty() {
             return Err(Status::InvalidArgs);
         }
@@ -207,7 +207,7 @@ mod tests {
     use aes::cipher::KeyInit;
 
     use super::*;
-    use crate::request::{Iv, Part};
+    use crate::request::{Part};
     use crate::session::SessionId;
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         let gcm = Gcm::new(Aes128Enc::new(&[7; 16].into()), 16);
         let mut request = Request::new(SessionId::NONE, Operation::Encrypt, vec![0; 33]);
         request.part = Part::Update;
-        request.iv = Iv::new(&[1; 12]);
+        request.set_iv(&[1; 12]);
         let mut stream = gcm.begin(&request).unwrap();
         stream.text_len = MAX_TEXT - 32;
         assert_eq!(gcm.piece(&mut stream, &mut request), Err(Status::InvalidArgs));

@@ -137,19 +137,19 @@ fn is_last(request: &Request) -> bool {
 /// The rules that all ciphers without additional data share.
 fn check_cipher(request: &Request, iv_len: usize) -> Result<(), Status> {
     let direction = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
-    let fits = direction && request.iv.as_bytes().len() == iv_len && !request.has_aad();
+    let fits = direction && request.iv().len() == iv_len && !request.has_aad();
     fits.then_some(()).ok_or(Status::InvalidArgs)
 }
 
 /// The rules that digests and MACs share: no IV, no additional data.
 fn check_hash(request: &Request, operation: Operation) -> Result<(), Status> {
-    let fits = request.operation == operation && request.iv.as_bytes().is_empty() && !request.has_aad();
+    let fits = request.operation == operation && request.iv().is_empty() && !request.has_aad();
     fits.then_some(()).ok_or(Status::InvalidArgs)
 }
 
 /// `iv` as a block; the caller has checked its length.
 fn iv_block(request: &Request) -> Result<Block, Status> {
-    Block::try_from(request.iv.as_bytes()).map_err(|_| Status::InvalidArgs)
+    Block::try_from(request.iv()).map_err(|_| Status::InvalidArgs)
 }
 
 /// A type that one variant of [`Stream`] holds.

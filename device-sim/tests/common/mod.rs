@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use device_sim::{
-    Cipher, Config, Delivery, Device, Iv, Operation, Padding, QueuePair, QueuePairStats, Remote, Request,
+    Cipher, Config, Delivery, Device, Operation, Padding, QueuePair, QueuePairStats, Remote, Request,
     Session, SessionId, Status, Ticket, TicketState,
 };
 
@@ -40,7 +40,7 @@ pub(crate) fn ctr() -> Session {
 /// `len` bytes of `fill` to be encrypted by a session of [`ctr`].
 pub(crate) fn request(session: SessionId, len: usize, fill: u8) -> Request {
     let mut request = Request::new(session, Operation::Encrypt, vec![fill; len]);
-    request.iv = Iv::new(&[3; 16]);
+    request.set_iv(&[3; 16]);
     request.user_data = u64::from(fill);
     request
 }

@@ -9,7 +9,7 @@
 
 use std::rc::Rc;
 
-use device_sim::{Iv, Operation, Part, Request, SessionId, Status};
+use device_sim::{Operation, Part, Request, SessionId, Status};
 use simaccel::{
     Aead, AeadSession, Cipher, CipherSession, Engine, Error, Hash, HashSession, MacSession, OpError, Padding,
     Tag, device_sim,
@@ -210,7 +210,8 @@ impl Call {
             buffer.extend_from_slice(input);
             let mut request = Request::new(SessionId::NONE, self.operation, buffer);
             (request.part, request.state) = (part, state.take());
-            (request.iv, request.aad) = (Iv::new(&self.iv), self.aad.clone());
+            request.set_iv(&self.iv);
+            request.aad = self.aad.clone();
             request.tag = Tag::new(&self.tag).unwrap_or_default();
             let status = self.keyed.software.execute(&mut request);
             if status != Status::Ok {

@@ -15,7 +15,7 @@ mod refuse;
 use std::sync::Arc;
 
 use crate::{
-    Aead, Algorithm, Cipher, Hash, Iv, Operation, Padding, Part, Request, Session, SessionId, Status, Tag,
+    Aead, Algorithm, Cipher, Hash, Operation, Padding, Part, Request, Session, SessionId, Status, Tag,
 };
 
 /// A session with all that its requests need besides the text.
@@ -108,7 +108,7 @@ impl Subject {
     fn request(&self, part: Part, piece: &[u8]) -> Request {
         let mut request = Request::new(SessionId::NONE, self.operation, piece.to_vec());
         request.part = part;
-        request.iv = Iv::new(&self.iv);
+        request.set_iv(&self.iv);
         request.aad.clone_from(&self.aad);
         request
     }

@@ -1,7 +1,7 @@
 //! Bad tags, bad padding and wrong arguments: what is refused, and what is left behind.
 
 use super::{Subject, bytes};
-use crate::{Aead, Cipher, Iv, Operation, Padding, Part, Request, Status, Tag};
+use crate::{Aead, Cipher, Operation, Padding, Part, Request, Status, Tag};
 
 /// Executes, and checks what is true of every failure.
 fn refused(subject: &Subject, request: &mut Request) -> Status {
@@ -285,7 +285,7 @@ fn later_pieces_read_no_iv() {
     assert_eq!(subject.session.execute(&mut update), Status::Ok);
     let mut end = subject.request(Part::Final, &text[30..]);
     end.state = update.state.take();
-    end.iv = Iv::new(&[9; 3]);
+    end.set_iv(&[9; 3]);
     assert_eq!(subject.session.execute(&mut end), Status::Ok);
     assert_eq!([update.buffer, end.buffer].concat(), subject.whole(&text, &[]).unwrap().text);
 }
