@@ -27,6 +27,9 @@ use super::stats::Counters;
 use super::wake_fd::ThreadWaker;
 use crate::error::{Error, errno};
 
+/// Polls in vain after which the fd is read in any case.
+const LOOK_AGAIN: u32 = 16;
+
 /// Completions reaped at a time.
 const REAP_BATCH: usize = 64;
 
@@ -86,6 +89,10 @@ pub(crate) struct Instance {
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
     armed: Cell<bool>,
+    /// Whether the interrupt was raised and the fd not readable yet: it is being written.
+    raising: Cell<bool>,
+    /// Polls in a row that found nothing.
+    dry_polls: Cell<u32>,
     /// Made for one call of a thread that is ending; the next call gets another.
     passing: bool,
 }
@@ -104,6 +111,8 @@ impl Instance {
             reaped: RefCell::default(),
             buffers: RefCell::default(),
             armed: Cell::new(false),
+            raising: Cell::new(false),
+            dry_polls: Cell::new(0),
             passing,
         };
         instance.pair_index = instance.with_pair(|pair| pair.index());
@@ -173,13 +182,31 @@ impl Instance {
         reaped
     }
 
-    /// The next token of this thread: reaped ones first, then those that other threads left. Jobs that have their
-    /// result already, or were dropped, are not told.
+    /// The next token of this thread: those that a blocked call has reaped first, then those in the ring, then those that
+    /// other threads left. Jobs that have their result already, or were dropped, are not told.
+    #[inline]
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
+        if !self.reaped.borrow().is_empty() {
+            let remote = &engine.remotes[self.pair_index];
+            let reaped = || self.reaped.borrow_mut().pop_front();
+            let token = std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, remote));
+            if token.is_some() {
+                return token;
+            }
+        }
+        while let Some(completion) = self.with_pair(QueuePair::reap_one) {
+            if completion.owner == poller.owner() {
+                return Some(completion.user_data);
+            }
+            engine.pollers.forward(completion);
+        }
         let remote = &engine.remotes[self.pair_index];
-        let reaped = || self.reaped.borrow_mut().pop_front();
-        let token = std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, remote));
-        token.or_else(|| std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote)))
+        std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote))
+    }
+
+    /// Frees the slots of all that was handed out.
+    pub(crate) fn settle(&self) {
+        self.with_pair(QueuePair::settle);
     }
 
     /// Whether [`Instance::next_token`] would find one, or the ring has completions to reap.
@@ -208,13 +235,23 @@ impl Instance {
 
     /// Takes the request back. Reads the fd only if it may have been written.
     pub(crate) fn disarm(&self, poller: &Poller) {
-        if self.armed.replace(false) && !poller.interrupt().disarm() {
-            poller.interrupt().clear();
+        if self.armed.replace(false) && !poller.interrupt().disarm() && !poller.interrupt().clear() {
+            self.raising.set(true);
         }
     }
 
-    /// Takes the request back and reads the fd in any case: what raised the interrupt just when the request was
-    /// taken back writes a little later, and a readable fd with nothing behind it would keep an event loop busy.
+    /// A poll has found nothing. What raised the interrupt just when the request was taken back writes a little later,
+    /// and a readable fd with nothing behind it would keep an event loop busy: it is read where that is known, and every
+    /// now and then in any case.
+    pub(crate) fn note_dry(&self, poller: &Poller) {
+        let dry = self.dry_polls.get().wrapping_add(1);
+        self.dry_polls.set(dry);
+        if (self.raising.get() || dry.is_multiple_of(LOOK_AGAIN)) && poller.interrupt().clear() {
+            self.raising.set(false);
+        }
+    }
+
+    /// Takes the request back and reads the fd in any case.
     pub(crate) fn quiet(&self, poller: &Poller) {
         self.armed.set(false);
         poller.interrupt().disarm();

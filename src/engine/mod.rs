@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -21,7 +22,7 @@ use device_sim::{Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remot
 
 use self::fault::{FaultKind, FaultPlan};
 use self::instance::{Instance, Pairs};
-use self::poller::Pollers;
+use self::poller::{Poller, Pollers};
 use self::session::SessionCore;
 use self::stats::Registry;
 use self::watchdog::Watchdog;
@@ -231,30 +232,48 @@ impl Engine {
     /// # Errors
     /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child.
     pub fn poll(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
+        let (instance, poller) = self.polling()?;
+        instance.disarm(&poller);
+        let unfinished = Unfinished { engine: &self.inner, instance: &instance };
+        let mut handed_out = 0;
+        loop {
+            handed_out += unfinished.hand_out(&poller, max - handed_out, &mut f);
+            if handed_out == max {
+                break;
+            }
+            if handed_out == 0 {
+                instance.note_dry(&poller);
+            }
+            if instance.arm(&self.inner, &poller) {
+                break;
+            }
+            instance.disarm(&poller);
+        }
+        Ok(handed_out)
+    }
+
+    /// [`Engine::poll`] for a thread that will look again soon, and does not ask to be told: returning fewer than `max`
+    /// says nothing about [`Engine::interrupt_fd`]. The device then writes no eventfd meanwhile, which would cost it as
+    /// much as some hundred bytes of AES each time.
+    ///
+    /// Before the thread sleeps it calls [`Engine::poll`], and sleeps if that finds nothing either.
+    ///
+    /// # Errors
+    /// As [`Engine::poll`].
+    pub fn reap(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
+        let (instance, poller) = self.polling()?;
+        instance.disarm(&poller);
+        let unfinished = Unfinished { engine: &self.inner, instance: &instance };
+        Ok(unfinished.hand_out(&poller, max, &mut f))
+    }
+
+    fn polling(&self) -> Result<(Rc<Instance>, Arc<Poller>), Error> {
         if self.inner.is_foreign() {
             return Err(Error::Forked);
         }
         let instance = instance::of_thread(&self.inner);
         let poller = instance.poller(&self.inner)?;
-        instance.disarm(&poller);
-        let _unfinished = Unfinished { engine: &self.inner, instance: &instance };
-        let mut handed_out = 0;
-        while handed_out < max {
-            if let Some(token) = instance.next_token(&self.inner, &poller) {
-                handed_out += 1;
-                instance.counters.polled.add(1);
-                f(token);
-            } else if instance.reap(&self.inner) == 0 {
-                if handed_out == 0 {
-                    instance.quiet(&poller);
-                }
-                if instance.arm(&self.inner, &poller) {
-                    break;
-                }
-                instance.disarm(&poller);
-            }
-        }
-        Ok(handed_out)
+        Ok((instance, poller))
     }
 
     /// The fd that becomes readable when [`Engine::poll`] has something for the calling thread again. It belongs
@@ -302,14 +321,29 @@ impl Engine {
     }
 }
 
-/// A poll that has not returned: a panic that ends it must not leave tokens that nobody is told of.
+/// A poll that has not returned: when it ends, slots are free, and a panic leaves no tokens that nobody is told of.
 struct Unfinished<'a> {
     engine: &'a Inner,
     instance: &'a Instance,
 }
 
+impl Unfinished<'_> {
+    fn hand_out(&self, poller: &Poller, max: usize, f: &mut impl FnMut(u64)) -> usize {
+        let mut handed_out = 0;
+        while handed_out < max
+            && let Some(token) = self.instance.next_token(self.engine, poller)
+        {
+            handed_out += 1;
+            self.instance.counters.polled.add(1);
+            f(token);
+        }
+        handed_out
+    }
+}
+
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
+        self.instance.settle();
         if thread::panicking() {
             self.instance.announce(self.engine);
         }

@@ -157,14 +157,16 @@ impl Polled {
         let mut dry = 0;
         while crew.to_finish > 0 {
             let mut outcome = Ok(());
-            let polled = engine.poll(TOKENS, |token| {
+            let go_on = |token| {
                 if let Err(error) = crew.go_on(token as usize, lanes) {
                     outcome = Err(error);
                 }
-            })?;
+            };
+            let patient = dry > DRY_POLLS;
+            let polled = if patient { engine.poll(TOKENS, go_on) } else { engine.reap(TOKENS, go_on) }?;
             outcome?;
             dry = if polled > 0 { 0 } else { dry + 1 };
-            if dry > DRY_POLLS {
+            if patient && polled == 0 {
                 wait_readable(&[engine.interrupt_fd()?])?;
             }
         }
