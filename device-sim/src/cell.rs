@@ -294,6 +294,7 @@ impl Cell {
 /// The host's side.
 impl Slab {
     /// Fills a free cell with what is in `request`.
+    #[inline]
     pub(crate) fn place(&self, vacant: Vacant, request: &mut Request, arm: Arm, placed: Placed) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
         let cell = self.cell_at(vacant.index);
@@ -386,6 +387,7 @@ impl Slab {
     }
 
     /// All of the above for a request that is done: wins it, moves it out, lets go of the cell.
+    #[inline]
     pub(crate) fn take_done(&self, ticket: Ticket, into: &mut Request) -> Option<(Status, Remains)> {
         let cell = self.cell(ticket)?;
         let status = cell.swap_claim(ticket.generation, claim::DONE, claim::TAKEN)?;
@@ -406,6 +408,7 @@ impl Slab {
         }
     }
 
+    #[inline(never)]
     fn leave_to_unsent_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
         let mut cancelled = false;
         let mut turns = 0;
@@ -492,6 +495,7 @@ impl Slab {
     }
 
     /// Works on the payload.
+    #[inline]
     pub(crate) fn execute<R>(&self, claimed: &mut Executing, f: impl FnOnce(&mut Request) -> R) -> R {
         let cell = self.executing_cell(claimed);
         cell.payload.with_mut(|payload| {
@@ -524,6 +528,7 @@ impl Slab {
         })
     }
 
+    #[inline]
     fn leave(&self, claimed: Executing, state: u64, status: Status) -> Ticket {
         let cell = self.executing_cell(&claimed);
         let claim = with_status(word(claimed.ticket.generation, state), status);
@@ -531,6 +536,7 @@ impl Slab {
         claimed.ticket
     }
 
+    #[inline]
     fn executing_cell(&self, claimed: &Executing) -> &Cell {
         assert_eq!(claimed.slab, self.id(), "a request is finished in its own slab");
         self.cell_at(claimed.ticket.index)

@@ -330,13 +330,16 @@ fn drivers(config: &Config) -> usize {
 }
 
 /// Both ends of a queue pair, served by one of the workers.
+/// Cells that a queue pair begins with, where its depth is not less: more are made when they are needed.
+const CELLS_AT_ONCE: usize = 1024;
+
 fn queue_pair(
     config: &Config,
     index: usize,
     doorbells: &[Arc<Doorbell>],
     shared: &Shared,
 ) -> (QueuePair, Port) {
-    let (slab, cells) = Slab::new();
+    let (slab, cells) = Slab::new(config.depth.min(CELLS_AT_ONCE));
     let (submit, submitted) = ring(config.depth);
     let twice = config.faults.iter().any(|fault| fault.kind == FaultKind::Duplicate);
     let (complete, completed) = ring(if twice { 2 * config.depth } else { config.depth });

@@ -148,7 +148,7 @@ fn revoke(slab: &Slab, ticket: Ticket) -> Option<Held> {
 
 fn claim_has_one_winner(serve: fn(&Slab, Ticket) -> bool) {
     bounded_model(4, move || {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let ticket = slab.place(cells.get(), &mut request(7), Arm::Silent, Placed::Queued);
         let device = {
             let slab = Arc::clone(&slab);
@@ -192,7 +192,7 @@ fn send(slab: &Slab, ticket: Ticket) {
 #[test]
 fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
         let ticket = slab.place(cells.get(), &mut request(1), first.arm(), Placed::Queued);
         let device = {
@@ -225,7 +225,7 @@ fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
 #[test]
 fn wake_word_two_cancel_and_one_sends() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let count = Arc::new(Count::default());
         let ticket = slab.place(cells.get(), &mut request(1), count.arm(), Placed::Queued);
         let other = {
@@ -247,7 +247,7 @@ fn wake_word_two_cancel_and_one_sends() {
 #[test]
 fn wake_word_replaced_against_sent() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let (old, new) = (Arc::new(Count::default()), Arc::new(Count::default()));
         let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
         let device = {
@@ -272,7 +272,7 @@ fn wake_word_replaced_against_sent() {
 #[test]
 fn wake_word_replaced_against_released() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let [old, new, next] = [(); 3].map(|()| Arc::new(Count::default()));
         let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
         assert!(serve(&slab, ticket));
@@ -306,7 +306,7 @@ fn wake_word_replaced_against_released() {
 #[test]
 fn wake_word_replaced_against_cancelled() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let [old, new] = [(); 2].map(|()| Arc::new(Count::default()));
         let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
         let replacer = {
@@ -330,7 +330,7 @@ fn wake_word_replaced_against_cancelled() {
 #[test]
 fn wake_word_replaced_against_reaped() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let new = Arc::new(Count::default());
         let ticket = slab.place(cells.get(), &mut request(1), Arm::Reap, Placed::Queued);
         assert!(serve(&slab, ticket));
@@ -349,7 +349,7 @@ fn wake_word_replaced_against_reaped() {
 #[test]
 fn wake_word_replaced_by_two() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let [old, new, newer] = [(); 3].map(|()| Arc::new(Count::default()));
         let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
         let other = {
@@ -368,7 +368,7 @@ fn wake_word_replaced_by_two() {
 #[test]
 fn wake_word_copied_against_released() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let count = Arc::new(Count::default());
         let ticket = slab.place(cells.get(), &mut request(1), count.arm(), Placed::Queued);
         assert!(serve(&slab, ticket));
@@ -388,7 +388,7 @@ fn wake_word_copied_against_released() {
 #[test]
 fn reap_against_take_and_reuse() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let ticket = slab.place(cells.get(), &mut request(1), Arm::Reap, Placed::Queued);
         assert!(serve(&slab, ticket));
         let reaper = {
@@ -409,9 +409,9 @@ fn reap_against_take_and_reuse() {
 #[test]
 fn a_freed_slot_is_not_overlooked() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let slots = Arc::new(Slots::new(1));
-        assert!(slots.take(&slab));
+        assert!(slots.take(&mut 0, &slab));
         let device = {
             let (slab, slots) = (Arc::clone(&slab), Arc::clone(&slots));
             thread::spawn(move || {
@@ -430,7 +430,7 @@ fn a_freed_slot_is_not_overlooked() {
         }
         assert_eq!(slab.state(ticket), TicketState::InFlight);
         assert!(slots.admit(&slab).is_none(), "admitted once");
-        assert!(!slots.take(&slab), "one slot, and it is taken");
+        assert!(!slots.take(&mut 0, &slab), "one slot, and it is taken");
     });
 }
 
@@ -438,9 +438,9 @@ fn a_freed_slot_is_not_overlooked() {
 #[test]
 fn a_revoked_waiter_keeps_no_slot() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let slots = Arc::new(Slots::new(1));
-        assert!(slots.take(&slab));
+        assert!(slots.take(&mut 0, &slab));
         let mut park = || {
             let ticket = slab.place(cells.get(), &mut request(1), Arm::Silent, Placed::Parked);
             slots.join(ticket, Announce::Silent, &slab);
@@ -466,7 +466,7 @@ fn a_revoked_waiter_keeps_no_slot() {
         }
         assert_eq!(slab.state(next), TicketState::InFlight);
         assert!(!slots.has_work());
-        assert!(!slots.take(&slab), "one slot, and it is taken");
+        assert!(!slots.take(&mut 0, &slab), "one slot, and it is taken");
     });
 }
 
@@ -532,7 +532,7 @@ fn a_free_slot_is_room_in_the_ring() {
 #[test]
 fn freed_cells_come_back_once() {
     model(|| {
-        let (slab, mut cells) = Slab::new();
+        let (slab, mut cells) = Slab::new(2);
         let freed = [cells.get(), cells.get()];
         let givers = freed.map(|vacant| {
             let slab = Arc::clone(&slab);

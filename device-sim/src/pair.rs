@@ -61,6 +61,7 @@ impl Busy {
         (!armed.is_empty()).then(|| Arc::new(Self { armed: Mutex::new(armed), counters }))
     }
 
+    #[cold]
     fn hits(&self, request: &Request, now: u64) -> bool {
         let size = request.buffer.len() as u64;
         let occasion = Occasion { operation: Some(request.operation), size, now };
@@ -139,21 +140,35 @@ impl Pair {
     }
 
     /// Whether the fault plan tells this submission that the ring is full.
+    #[inline]
     pub(crate) fn is_busy(&self, request: &Request) -> bool {
         self.busy.as_ref().is_some_and(|busy| busy.hits(request, self.clock.now()))
     }
 
     /// Begins to time submission number `number`, if it is to be.
+    #[inline]
     pub(crate) fn stamp(&self, request: &mut Request, number: u64) {
-        if self.timing == Timing::Off {
-            return;
+        if self.timing != Timing::Off {
+            self.stamp_timed(request, number);
         }
+    }
+
+    #[cold]
+    fn stamp_timed(&self, request: &mut Request, number: u64) {
         let stamp = || Box::new(Stamp { submitted: self.clock.now(), served: None });
         request.stamp = self.timing.wants(number).then(stamp);
     }
 
     /// The host takes a request that is done: its timing ends.
+    #[inline]
     pub(crate) fn note_taken(&self, request: &mut Request) {
+        if self.timing != Timing::Off {
+            self.note_timed(request);
+        }
+    }
+
+    #[cold]
+    fn note_timed(&self, request: &mut Request) {
         if let Some(stamp) = request.stamp.take()
             && let Some(served) = stamp.served
         {
@@ -242,6 +257,7 @@ impl Pair {
         }
     }
 
+    #[inline]
     pub(crate) fn count_cancelled(&self, cancelled: bool) {
         add(&self.counters.shared.wakes_cancelled, u64::from(cancelled));
     }
@@ -269,6 +285,7 @@ fn fenced(f: impl FnOnce()) -> bool {
 }
 
 /// Adds to a counter that several threads write.
+#[inline]
 pub(crate) fn add(counter: &AtomicU64, by: u64) {
     if by != 0 {
         counter.fetch_add(by, Ordering::Relaxed);

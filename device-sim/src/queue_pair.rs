@@ -121,6 +121,8 @@ pub struct QueuePair {
     completions: Consumer,
     /// Places in the completion ring, and slots, that [`QueuePair::settle`] is to give back.
     unsettled: Unsettled,
+    /// Slots that are free for certain.
+    known_free: u64,
 }
 
 #[derive(Debug, Default)]
@@ -141,7 +143,7 @@ impl QueuePair {
         submissions: Producer,
         completions: Consumer,
     ) -> Self {
-        Self { remote: Remote { pair }, cells, submissions, completions, unsettled: Unsettled::default() }
+        Self { remote: Remote { pair }, cells, submissions, completions, unsettled: Unsettled::default(), known_free: 0 }
     }
 
     /// Its number, from 0.
@@ -177,8 +179,7 @@ impl QueuePair {
             return Err(Refusal { reason, delivery });
         }
         if pair.is_busy(request) || !self.take_slot() {
-            bump(&self.remote.pair.counters.host.full, 1);
-            return Err(Refusal { reason: RefusedReason::Full, delivery });
+            return self.refuse(delivery);
         }
         self.enqueue(request, delivery)
     }
@@ -212,6 +213,7 @@ impl QueuePair {
         pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
         bump(&pair.counters.host.parked, 1);
+        self.known_free = 0;
         pair.slots.join(ticket, announce, &pair.slab);
         pair.line_was_joined();
         // The fence in there stands between the line and this look, and the device's last look at the line comes
@@ -314,15 +316,24 @@ impl QueuePair {
     /// Takes a slot, if need be one that has only to be settled.
     fn take_slot(&mut self) -> bool {
         let Pair { slots, slab, .. } = &*self.remote.pair;
-        if slots.take(slab) {
-            return true;
-        }
+        slots.take(&mut self.known_free, slab) || self.take_settled_slot()
+    }
+
+    #[cold]
+    fn take_settled_slot(&mut self) -> bool {
         self.settle();
         let Pair { slots, slab, .. } = &*self.remote.pair;
-        slots.take(slab)
+        slots.take(&mut self.known_free, slab)
+    }
+
+    #[cold]
+    fn refuse(&self, delivery: Delivery) -> Result<Ticket, Refusal> {
+        bump(&self.remote.pair.counters.host.full, 1);
+        Err(Refusal { reason: RefusedReason::Full, delivery })
     }
 
     /// Has a slot: places the request, shows the entry, rings.
+    #[inline]
     fn enqueue(&mut self, request: &mut Request, delivery: Delivery) -> Result<Ticket, Refusal> {
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.split();

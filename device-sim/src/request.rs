@@ -232,6 +232,7 @@ impl Request {
     }
 
     /// Moves what the caller gave into `cell`, which is empty; here, no buffers stay behind.
+    #[inline]
     pub(crate) fn load_into(&mut self, cell: &mut Self) {
         self.move_front(cell);
         cell.plain = self.needs_front_only();
@@ -241,6 +242,7 @@ impl Request {
     }
 
     /// Moves what came of it to the caller, out of a cell; the user data lie elsewhere there.
+    #[inline]
     pub(crate) fn unload_into(&mut self, to: &mut Self) {
         self.move_front(to);
         to.plain = false;

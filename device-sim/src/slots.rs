@@ -76,17 +76,31 @@ impl Slots {
     }
 
     /// Takes a slot for a submission; `false`: all are used, or somebody waits for one. The submitting side's.
-    pub(crate) fn take(&self, slab: &Slab) -> bool {
+    ///
+    /// `known` are slots that were found free. Nobody else takes one while nobody waits; so it has to be 0 after a
+    /// [`Slots::join`].
+    #[inline]
+    pub(crate) fn take(&self, known: &mut u64, slab: &Slab) -> bool {
         // Acquire: where the line is found empty, what the device admitted out of it is seen too.
-        let free = if self.waiting.load(Ordering::Acquire) == 0 {
-            self.used() < self.depth
-        } else {
-            self.nobody_waits_and_one_is_free(slab)
-        };
+        if *known == 0 || self.waiting.load(Ordering::Acquire) != 0 {
+            *known = self.look(slab);
+        }
+        let free = *known > 0;
         if free {
+            *known -= 1;
             bump(&self.host.taken, 1);
         }
         free
+    }
+
+    /// How many slots the submitting side may take.
+    #[inline(never)]
+    fn look(&self, slab: &Slab) -> u64 {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            self.depth - self.used()
+        } else {
+            u64::from(self.nobody_waits_and_one_is_free(slab))
+        }
     }
 
     /// Puts a parked request at the end of the line. The submitting side's.

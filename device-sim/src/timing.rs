@@ -182,8 +182,15 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// Notes what the device knows of a request.
+    #[inline]
     pub(crate) fn note_service(&self, operation: Operation, times: Times) {
-        let Some(submitted) = times.submitted else { return };
+        if let Some(submitted) = times.submitted {
+            self.note_timed_service(operation, times, submitted);
+        }
+    }
+
+    #[cold]
+    fn note_timed_service(&self, operation: Operation, times: Times, submitted: u64) {
         self.with(operation, |timings| {
             timings.queue.record(times.started.saturating_sub(submitted));
             timings.service.record(times.ended.saturating_sub(times.started));

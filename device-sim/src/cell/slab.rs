@@ -1,7 +1,8 @@
 //! The cells of one queue pair: a table of chunks that is only ever appended to, and two lists of free cells.
 //!
 //! ```text
-//!   chunks:  [ 64 cells ][ 128 cells ][ 256 cells ] ...        a chunk never moves and lives as long as the slab
+//!   first:   [ as many as the pair is deep ]                   no chunk moves, and all live as long as the slab
+//!   chunks:  [ 64 cells ][ 128 cells ][ 256 cells ] ...        for those beyond: parked, or done and not taken
 //!
 //!   the submitting side's list  ◄── take everything ──  the shared list  ◄── one at a time ── any other thread
 //!   (plain, no atomics)             (one swap)          (linked through the cells)
@@ -29,20 +30,23 @@ static NEXT_ID: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new
 pub(crate) struct Slab {
     id: u64,
     fork: u64,
+    first: Box<[Cell]>,
     chunks: [OnceLock<Box<[Cell]>>; CHUNKS],
     freed: Padded<AtomicU32>,
 }
 
 impl Slab {
-    /// An empty slab and the one allocator that grows it.
-    pub(crate) fn new() -> (Arc<Self>, Allocator) {
+    /// A slab with so many cells, and the one allocator that grows it.
+    pub(crate) fn new(first: usize) -> (Arc<Self>, Allocator) {
+        let free = (0..u32::try_from(first).expect("a slab begins with fewer than 2^32 cells")).rev().collect();
         let slab = Arc::new(Self {
             id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             fork: fork::generation(),
+            first: new_cells(first),
             chunks: [const { OnceLock::new() }; CHUNKS],
             freed: Padded(AtomicU32::new(NIL)),
         });
-        (Arc::clone(&slab), Allocator { slab, free: Vec::new(), chunks: 0 })
+        (Arc::clone(&slab), Allocator { slab, free, chunks: 0 })
     }
 
     /// Gives a cell back from any thread.
@@ -75,28 +79,39 @@ impl Slab {
         (self.id & 0xffff) as u16
     }
 
+    #[inline]
     pub(super) fn cell(&self, ticket: Ticket) -> Option<&Cell> {
         if ticket.pair != self.tag() {
             return None;
         }
-        let (chunk, offset) = place_of(ticket.index);
-        self.chunks.get(chunk)?.get()?.get(offset)
+        self.first.get(ticket.index as usize).or_else(|| self.cell_beyond(ticket.index))
     }
 
     /// The cell of an index that came from this slab.
+    #[inline]
     pub(super) fn cell_at(&self, index: u32) -> &Cell {
-        let (chunk, offset) = place_of(index);
-        &self.chunks[chunk].get().expect("an index in use lies in a chunk that exists")[offset]
+        let cell = self.first.get(index as usize).or_else(|| self.cell_beyond(index));
+        cell.expect("an index in use lies in a chunk that exists")
+    }
+
+    #[cold]
+    fn cell_beyond(&self, index: u32) -> Option<&Cell> {
+        let (chunk, offset) = place_of(index as usize - self.first.len());
+        self.chunks.get(chunk)?.get()?.get(offset)
     }
 
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell> {
-        self.chunks.iter().map_while(OnceLock::get).flatten()
+        self.first.iter().chain(self.chunks.iter().map_while(OnceLock::get).flatten())
     }
 }
 
-/// Which chunk an index lies in, and where there: chunk `k` begins at `64 * (2^k - 1)`.
-fn place_of(index: u32) -> (usize, usize) {
-    let shifted = index as usize + FIRST_CHUNK;
+fn new_cells(count: usize) -> Box<[Cell]> {
+    (0..count).map(|_| Cell::new()).collect()
+}
+
+/// Which chunk an index beyond the first cells lies in, and where there: chunk `k` begins at `64 * (2^k - 1)`.
+fn place_of(index: usize) -> (usize, usize) {
+    let shifted = index + FIRST_CHUNK;
     let chunk = (shifted.ilog2() - FIRST_CHUNK.ilog2()) as usize;
     (chunk, shifted - (FIRST_CHUNK << chunk))
 }
@@ -111,12 +126,14 @@ pub(crate) struct Allocator {
 
 impl Allocator {
     /// A free cell; allocates only when more requests are alive than ever before.
+    #[inline]
     pub(crate) fn get(&mut self) -> Vacant {
         let index = self.free.pop().unwrap_or_else(|| self.refill());
         Vacant { index, slab: self.slab.id }
     }
 
     /// Gives a cell back without an atomic instruction.
+    #[inline]
     pub(crate) fn put(&mut self, vacant: Vacant) {
         assert_eq!(vacant.slab, self.slab.id, "a free cell goes back to its own slab");
         self.free.push(vacant.index);
@@ -135,10 +152,10 @@ impl Allocator {
     fn grow(&mut self) -> u32 {
         assert!(self.chunks < CHUNKS, "two thousand million requests are alive on one queue pair");
         let len = FIRST_CHUNK << self.chunks;
-        let first = u32::try_from(len - FIRST_CHUNK).expect("the last chunk ends below 2^32");
+        let first = self.slab.first.len() + len - FIRST_CHUNK;
+        let first = u32::try_from(first).expect("the last chunk ends below 2^32");
         let count = u32::try_from(len).expect("the last chunk is shorter than 2^32");
-        let cells = (0..len).map(|_| Cell::new()).collect();
-        self.slab.chunks[self.chunks].set(cells).expect("the allocator alone adds chunks");
+        self.slab.chunks[self.chunks].set(new_cells(len)).expect("the allocator alone adds chunks");
         self.chunks += 1;
         self.free.extend((first..first + count).rev());
         self.free.pop().expect("a new chunk is not empty")
