@@ -130,6 +130,7 @@ impl Instance {
     }
 
     /// Runs `body` with the queue pair; nothing in `body` may call user code.
+    #[inline]
     pub(crate) fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
         match &self.access {
             Access::Own(pair) => body(&mut pair.borrow_mut()),
@@ -153,6 +154,7 @@ impl Instance {
     }
 
     /// The number by which completions name this thread, and its poller's interrupt.
+    #[inline]
     pub(crate) fn with_poller<R>(&self, engine: &Inner, body: impl FnOnce(&Poller) -> R) -> Result<R, Error> {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(body(poller));
@@ -304,16 +306,21 @@ thread_local! {
 ///
 /// In a thread-local destructor that runs after the table's own there is no table any more; the instance then
 /// lives for this one call.
+#[inline]
 pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
-    let found = INSTANCES.try_with(|table| {
+    let find = |table: &RefCell<Vec<Rc<Instance>>>| {
         let table = table.borrow();
-        table.iter().find(|instance| instance.engine_id == engine.id).cloned()
-    });
-    match found {
+        table.iter().find(|instance| instance.engine_id == engine.id).map(Rc::clone)
+    };
+    match INSTANCES.try_with(find) {
         Ok(Some(instance)) => instance,
-        Ok(None) => remember(engine),
-        Err(_) => Rc::new(Instance::lease(engine, true)),
+        found => make(engine, found.is_ok()),
     }
+}
+
+#[cold]
+fn make(engine: &Arc<Inner>, to_keep: bool) -> Rc<Instance> {
+    if to_keep { remember(engine) } else { Rc::new(Instance::lease(engine, true)) }
 }
 
 fn remember(engine: &Arc<Inner>) -> Rc<Instance> {

@@ -60,6 +60,11 @@ pub(crate) struct Inner {
     id: u64,
     born: u64,
     config: Config,
+    /// What every operation asks of the configuration, and of the fault plan.
+    keeps_input: bool,
+    may_repeat: bool,
+    polled: bool,
+    has_faults: bool,
     faults: FaultPlan,
     registry: Registry,
     pollers: Arc<Pollers>,
@@ -144,6 +149,10 @@ impl Engine {
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
+            keeps_input: config.keeps_input(),
+            may_repeat: config.may_repeat(),
+            polled: config.delivery() == DeliveryMode::Poll,
+            has_faults: !config.faults().is_empty(),
             faults: FaultPlan::new(config.faults(), config.device().seed),
             config,
             registry: Registry::default(),

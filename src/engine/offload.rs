@@ -14,7 +14,8 @@
 //! everything that the operation owns is in the request's cell; what is left on the caller's stack is a
 //! [`Flight`], and dropping or releasing that gives the request up.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -114,13 +115,10 @@ fn again(
 
 /// Runs the request on the device. While a job waits, its frames own nothing, so the instance goes along.
 fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -> Result<(), Failed> {
-    let rescued = engine.config.keeps_input() && rescue::prepare(&instance, request);
+    let rescued = engine.keeps_input && rescue::prepare(&instance, request);
     let outcome = match JobWait::here(engine) {
         Some(wait) => drive(engine, instance, wait, request),
-        None => {
-            instance.counters.blocked.add(1);
-            drive(engine, instance, BlockWait, request)
-        }
+        None => drive_blocked(engine, instance, request),
     };
     if rescued {
         rescue::finish(engine, request, &outcome);
@@ -129,6 +127,16 @@ fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -
         request.destination.as_mut().map(Zeroize::zeroize);
     }
     outcome
+}
+
+#[inline(never)]
+fn drive_blocked(
+    engine: &Arc<Inner>,
+    instance: Rc<Instance>,
+    request: &mut Request,
+) -> Result<(), Failed> {
+    instance.counters.blocked.add(1);
+    drive(engine, instance, BlockWait, request)
 }
 
 /// Keeps the input of an in-place operation until the device has said that all went well.
@@ -175,19 +183,22 @@ pub(crate) struct Flight<'e> {
     engine: &'e Arc<Inner>,
     pair_index: usize,
     ticket: Ticket,
-    /// `None` once the request was taken or given up; what is in here is let go by [`Release`] too, because a
-    /// discarded job's frames are never dropped.
-    live: RefCell<Option<Live>>,
+    /// Until the request was taken or given up.
+    live: Cell<bool>,
+    /// Let go of by [`Release`] too, because a discarded job's frames are never dropped.
+    held: RefCell<Held>,
 }
 
-struct Live {
+/// What an operation may hold while it waits; a plain one that is polled holds nothing.
+#[derive(Default)]
+struct Held {
     wake_fd: Option<Arc<WakeFd>>,
     watch: Option<Arc<Watch>>,
     /// The state that the part began with, where it may have to be done again.
     state: Option<Box<StreamState>>,
 }
 
-impl Live {
+impl Held {
     /// Takes this request's token off the wake fd, or gives up one that was sent and is not there.
     fn settle_token(&self) {
         if let Some(wake_fd) = &self.wake_fd
@@ -215,8 +226,9 @@ enum Progress {
 }
 
 impl<'e> Flight<'e> {
-    fn new(engine: &'e Arc<Inner>, pair_index: usize, ticket: Ticket, live: Live) -> Self {
-        Self { engine, pair_index, ticket, live: RefCell::new(Some(live)) }
+    #[inline]
+    fn new(engine: &'e Arc<Inner>, pair_index: usize, ticket: Ticket, held: Held) -> Self {
+        Self { engine, pair_index, ticket, live: Cell::new(true), held: RefCell::new(held) }
     }
 
     pub(crate) const fn engine(&self) -> &'e Arc<Inner> {
@@ -228,7 +240,7 @@ impl<'e> Flight<'e> {
     }
 
     fn with_watch<R>(&self, body: impl FnOnce(&Watch) -> R) -> Option<R> {
-        self.live.borrow().as_ref().and_then(|live| live.watch.as_deref()).map(body)
+        self.held.borrow().watch.as_deref().map(body)
     }
 
     /// Whether the device still has to do something for this request.
@@ -253,7 +265,7 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// The same when `live` was taken.
+    /// The same when what was held was taken.
     fn wake_state_of(&self, watch: Option<&Watch>) -> WakeState {
         match self.remote().wake_state(self.ticket) {
             WakeState::Stale => watch.map_or(WakeState::Stale, Watch::wake_state),
@@ -291,11 +303,11 @@ impl<'e> Flight<'e> {
     }
 
     fn with_wake_fd<R>(&self, body: impl FnOnce(&WakeFd) -> R) -> Option<R> {
-        self.live.borrow().as_ref().and_then(|live| live.wake_fd.as_deref()).map(body)
+        self.held.borrow().wake_fd.as_deref().map(body)
     }
 
     pub(crate) fn has_wake_fd(&self) -> bool {
-        self.live.borrow().as_ref().is_some_and(|live| live.wake_fd.is_some())
+        self.held.borrow().wake_fd.is_some()
     }
 
     /// Takes this request's token off the wake fd, where it has one. `false`: it is not there.
@@ -317,33 +329,34 @@ impl<'e> Flight<'e> {
     }
 
     pub(crate) fn forget_wake_fd(&self) {
-        if let Some(live) = &mut *self.live.borrow_mut() {
-            live.wake_fd = None;
-        }
+        self.held.borrow_mut().wake_fd = None;
     }
 
     /// Takes the request, and how it has ended. `None`: it is not done, or was taken back since one looked.
+    #[inline]
     fn take(&self, instance: &Instance, request: &mut Request) -> Option<End> {
         let end = match self.take_from_pair(instance, request) {
             Some(status) => End::Device(status),
-            None => {
-                *request = self.with_watch(Watch::claim)??;
-                End::TimedOut
-            }
+            None => self.take_timed_out(request)?,
         };
         // The request is no longer this flight's.
-        let live = self.live.borrow_mut().take();
-        if let Some(watch) = live.as_ref().and_then(|live| live.watch.as_deref()) {
-            watch.end();
-        }
+        self.live.set(false);
+        self.with_watch(Watch::end);
         // A part whose output is short has to be done again as a whole: it counts as failed, though the device says Ok.
         if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
-            request.state = live.and_then(|live| live.state);
+            request.state = self.held.borrow_mut().state.take();
         }
         Some(end)
     }
 
+    #[cold]
+    fn take_timed_out(&self, request: &mut Request) -> Option<End> {
+        *request = self.with_watch(Watch::claim)??;
+        Some(End::TimedOut)
+    }
+
     /// Through this thread's own end of the pair, which costs less, unless that is another one.
+    #[inline]
     fn take_from_pair(&self, instance: &Instance, request: &mut Request) -> Option<Status> {
         if instance.pair_index() == self.pair_index {
             let (status, waker) = instance.with_pair(|pair| pair.take_into(self.ticket, request))?;
@@ -351,32 +364,41 @@ impl<'e> Flight<'e> {
             drop(waker);
             return Some(status);
         }
+        self.take_from_another_pair(request)
+    }
+
+    #[cold]
+    fn take_from_another_pair(&self, request: &mut Request) -> Option<Status> {
         let (taken, status) = self.remote().take(self.ticket)?;
         *request = taken;
         Some(status)
     }
 
     /// Gives the request up, wherever it is; waits at most for one batch's computation.
+    #[cold]
     fn abandon(&self) {
-        let Some(live) = self.live.borrow_mut().take() else { return };
+        let held = mem::take(&mut *self.held.borrow_mut());
+        if !self.live.replace(false) {
+            return;
+        }
         if self.engine.is_foreign() {
             // A forked child: the parent's worker will never let go of the cell, and the fd is the parent's.
             return;
         }
-        let watch = live.watch.as_deref();
+        let watch = held.watch.as_deref();
         // From here on the watchdog wipes what it takes back; what it has taken back already is claimed below.
         watch.map(Watch::end);
         self.cancel_wake();
-        if live.wake_fd.is_some() {
+        if held.wake_fd.is_some() {
             let wake = || self.wake_state_of(watch);
             while !soon(|| wake() != WakeState::Sending) {
                 thread::yield_now();
             }
             if wake() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
-                live.settle_token();
+                held.settle_token();
             }
         }
-        if let Some(wake_fd) = &live.wake_fd {
+        if let Some(wake_fd) = &held.wake_fd {
             // A spurious wake is not left to the next operation either.
             wake_fd.calm();
         }
@@ -407,11 +429,14 @@ impl Release for Flight<'_> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.abandon();
+        if self.live.get() {
+            self.abandon();
+        }
     }
 }
 
 /// Goes round the state machine until the request is done.
+#[inline]
 fn drive<W: Wait>(
     engine: &Arc<Inner>,
     mut instance: Rc<Instance>,
@@ -452,13 +477,14 @@ fn drive<W: Wait>(
 }
 
 /// Into the ring, or into the line for a slot.
+#[inline]
 fn submit<'e, W: Wait>(
     engine: &'e Arc<Inner>,
     instance: &Instance,
     wait: &mut W,
     request: &mut Request,
 ) -> Result<Flight<'e>, Failed> {
-    if engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
+    if engine.has_faults && engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
         return Err(refused(wait, Error::NoMemory));
     }
     let Armed { delivery, wake_fd } = match wait.arm(engine, instance) {
@@ -466,29 +492,38 @@ fn submit<'e, W: Wait>(
         Err(error) => return Err(refused(wait, error)),
     };
     let (delivery, watch) = watched(engine.watchdog.as_ref(), delivery, request);
-    let state = request.state.as_ref().filter(|_| engine.config.may_repeat()).cloned();
-    let mut status = WaitStatus::Ok;
-    let submitted = instance.with_pair(|pair| match pair.submit_from(request, delivery) {
-        Err(Refusal { reason: RefusedReason::Full, delivery }) => {
-            status = WaitStatus::Eagain;
-            instance.counters.parked.add(1);
-            pair.park_from(request, delivery)
-        }
-        outcome => outcome,
-    });
-    match submitted {
-        Ok(ticket) => {
-            wait.set_status(status);
-            if let Some(watch) = &watch {
-                watch.begin(instance.pair_index(), ticket);
-            }
-            Ok(Flight::new(engine, instance.pair_index(), ticket, Live { wake_fd, watch, state }))
-        }
-        Err(refusal) => Err(refused(wait, refusal_error(refusal.reason))),
+    let state = if engine.may_repeat { request.state.clone() } else { None };
+    let submitted = instance.with_pair(|pair| pair.submit_from(request, delivery));
+    let ticket = match submitted {
+        Ok(ticket) => ticket,
+        Err(refusal) => park(instance, wait, request, refusal)?,
+    };
+    if let Some(watch) = &watch {
+        watch.begin(instance.pair_index(), ticket);
     }
+    Ok(Flight::new(engine, instance.pair_index(), ticket, Held { wake_fd, watch, state }))
+}
+
+/// A submission was refused: where the ring was full the request queues for a slot.
+#[cold]
+fn park<W: Wait>(
+    instance: &Instance,
+    wait: &mut W,
+    request: &mut Request,
+    refusal: Refusal,
+) -> Result<Ticket, Failed> {
+    if refusal.reason != RefusedReason::Full {
+        return Err(refused(wait, refusal_error(refusal.reason)));
+    }
+    instance.counters.parked.add(1);
+    let parked = instance.with_pair(|pair| pair.park_from(request, refusal.delivery));
+    let ticket = parked.map_err(|refusal| refused(wait, refusal_error(refusal.reason)))?;
+    wait.set_status(WaitStatus::Eagain);
+    Ok(ticket)
 }
 
 /// How a request is delivered where there is a watchdog, and its watch.
+#[inline]
 fn watched(
     watchdog: Option<&Watchdog>,
     delivery: Delivery,
@@ -506,13 +541,20 @@ const fn refusal_error(reason: RefusedReason) -> Error {
     }
 }
 
+#[cold]
 fn refused<W: Wait>(wait: &mut W, error: Error) -> Failed {
     wait.set_status(WaitStatus::Err);
     Failed::with_request(error)
 }
 
 /// The end of a request, as the caller's result.
+#[inline]
 fn finish(end: End, request: &Request) -> Result<(), Failed> {
+    if matches!(end, End::Device(Status::Ok)) && request.residue == 0 { Ok(()) } else { fail(end, request) }
+}
+
+#[cold]
+fn fail(end: End, request: &Request) -> Result<(), Failed> {
     let error = match end {
         End::Device(Status::Ok) if request.residue > 0 => {
             Some(Error::ShortOutput { missing: request.residue })

@@ -22,18 +22,22 @@ pub(crate) struct SessionCore {
     engine: Arc<Inner>,
     session: Arc<Session>,
     id: SessionId,
+    /// Bytes by which an output may exceed its input.
+    growth: usize,
 }
 
 impl SessionCore {
     pub(crate) fn create(engine: Arc<Inner>, session: Session) -> Arc<Self> {
         let session = Arc::new(session);
         let id = engine.device.create_session(Arc::clone(&session));
-        Arc::new(Self { engine, session, id })
+        let growth = session.max_growth();
+        Arc::new(Self { engine, session, id, growth })
     }
 
     /// A session that the device knows under `id` already.
     pub(crate) fn adopt(engine: Arc<Inner>, session: Session, id: SessionId) -> Arc<Self> {
-        Arc::new(Self { engine, session: Arc::new(session), id })
+        let growth = session.max_growth();
+        Arc::new(Self { engine, session: Arc::new(session), id, growth })
     }
 
     pub(crate) fn request(&self, operation: Operation, buffer: Vec<u8>) -> Request {
@@ -85,13 +89,19 @@ impl Drop for SessionCore {
 }
 
 /// Makes room for `additional` bytes, without leaving a copy of the text behind in freed memory.
+#[inline]
 pub(crate) fn make_room(text: &mut Vec<u8>, additional: usize) {
     if text.capacity() - text.len() < additional {
-        let mut larger = Vec::with_capacity(text.len() + additional);
-        larger.extend_from_slice(text);
-        text.zeroize();
-        *text = larger;
+        enlarge(text, additional);
     }
+}
+
+#[cold]
+fn enlarge(text: &mut Vec<u8>, additional: usize) {
+    let mut larger = Vec::with_capacity(text.len() + additional);
+    larger.extend_from_slice(text);
+    text.zeroize();
+    *text = larger;
 }
 
 /// Copies what fits; an output that does not fit is an error that says how much it needs.
@@ -153,7 +163,7 @@ impl CipherSession {
     fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         if operation == Operation::Encrypt {
             // Padding grows the buffer, and the device does not allocate.
-            make_room(&mut buffer, self.core.session.max_growth());
+            make_room(&mut buffer, self.core.growth);
         }
         let mut request = self.core.request(operation, buffer);
         request.set_iv(iv);

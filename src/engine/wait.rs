@@ -93,7 +93,7 @@ impl JobWait {
     /// A wait for the job that runs here; `None` where the caller has to block (no job, no wait context, pause
     /// blocked, or the thread is panicking).
     pub(crate) fn here(engine: &Inner) -> Option<Self> {
-        let polled = engine.config.delivery() == DeliveryMode::Poll;
+        let polled = engine.polled;
         job::offer().map(|token| Self { token, polled, blocked: false, pause: Pause::Resumed })
     }
 

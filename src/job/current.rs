@@ -5,12 +5,14 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem;
 use std::panic;
+use std::rc::Rc;
 use std::thread;
 
 use super::fiber::{Exit, Signal};
 use super::pool::Pool;
 use super::raw::Handle;
 use super::record::{Record, State};
+use super::wait_ctx::Shared;
 use super::{Unwinding, WaitCtxRef, WaitStatus};
 
 /// What [`pause`] did.
@@ -97,13 +99,19 @@ impl CurrentJob {
     }
 }
 
-/// The token of the job that runs here, if it can pause and has a wait context: all that an engine asks before it offers
-/// to pause it, in one look.
+/// The token of the job that runs here, if it can pause and has a wait context, whose status is then
+/// [`WaitStatus::Ok`]: all that an engine asks before it offers to pause it, in one look.
 #[inline]
 pub(crate) fn offer() -> Option<u64> {
     let record = running()?;
-    let can = record.blocks.get() == 0 && !thread::panicking();
-    (can && has_ctx(record)).then(|| record.token.get())
+    if record.blocks.get() > 0 || thread::panicking() {
+        return None;
+    }
+    let ready = |ctx: &Rc<Shared>| !ctx.is_freed() && {
+        ctx.set_status(WaitStatus::Ok);
+        true
+    };
+    (record.with_ctx(ready) == Some(true)).then(|| record.token.get())
 }
 
 /// Whether the job that runs here has no wait context (any more).
