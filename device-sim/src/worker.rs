@@ -9,8 +9,9 @@
 //! ```
 
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
+
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::config::Config;
 use crate::doorbell::Doorbell;
@@ -108,7 +109,10 @@ struct Spin {
 
 impl Spin {
     fn new() -> Self {
-        let alone = available_parallelism().is_ok_and(|processors| processors.get() == 1);
+        // Those of the machine, not those that this thread may run on: whoever has bound it to one brings the work from
+        // another. Where that is not so, looking is soon found to be in vain.
+        let processors = sysconf(SysconfVar::_NPROCESSORS_ONLN);
+        let alone = matches!(processors, Ok(Some(1)));
         Self { looks: MIN_SPIN, max: if alone { MIN_SPIN } else { MAX_SPIN }, in_vain: 0 }
     }
 
