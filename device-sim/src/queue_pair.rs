@@ -241,6 +241,7 @@ impl QueuePair {
     /// [`QueuePair::take`], into `request`: what the request made no use of stays there as it is. Best the one that was
     /// submitted, by [`QueuePair::submit_from`]. The waker is the request's, if it was not called; dropping it may run
     /// anybody's code.
+    #[inline]
     pub fn take_into(&mut self, ticket: Ticket, request: &mut Request) -> Option<(Status, Option<Waker>)> {
         let pair = &*self.remote.pair;
         let (status, Remains { vacant, cancelled, waker }) = pair.slab.take_done(ticket, request)?;

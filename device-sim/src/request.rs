@@ -181,6 +181,7 @@ pub(crate) struct Stamp {
 
 impl Request {
     /// A whole-message request in place; the other fields are public.
+    #[inline]
     pub fn new(session: SessionId, operation: Operation, buffer: Vec<u8>) -> Self {
         Self {
             buffer,

@@ -40,6 +40,7 @@ impl SessionCore {
         Arc::new(Self { engine, session: Arc::new(session), id, growth })
     }
 
+    #[inline]
     pub(crate) fn request(&self, operation: Operation, buffer: Vec<u8>) -> Request {
         Request::new(self.id, operation, buffer)
     }
@@ -148,6 +149,7 @@ impl CipherSession {
     /// # Errors
     /// [`Error::InvalidArgument`] for a length or IV that does not fit; the device's failures. The buffer comes
     /// back with every error.
+    #[inline]
     pub fn encrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Encrypt, iv, buffer)
     }
@@ -156,10 +158,12 @@ impl CipherSession {
     ///
     /// # Errors
     /// [`Error::AuthFailed`] for wrong padding, else as [`CipherSession::encrypt`].
+    #[inline]
     pub fn decrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Decrypt, iv, buffer)
     }
 
+    #[inline]
     fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         if operation == Operation::Encrypt {
             // Padding grows the buffer, and the device does not allocate.
@@ -167,9 +171,9 @@ impl CipherSession {
         }
         let mut request = self.core.request(operation, buffer);
         request.set_iv(iv);
-        match self.core.run_here(&mut request) {
+        match offload::run_inlined(&self.core.engine, &self.core.session, &mut request) {
             Ok(()) => Ok(request.buffer),
-            Err(error) => Err(OpError::new(error, request.buffer, request.destination)),
+            Err(failed) => Err(OpError::new(failed.into_error(), request.buffer, request.destination)),
         }
     }
 

@@ -92,6 +92,7 @@ pub(crate) struct JobWait {
 impl JobWait {
     /// A wait for the job that runs here; `None` where the caller has to block (no job, no wait context, pause
     /// blocked, or the thread is panicking).
+    #[inline]
     pub(crate) fn here(engine: &Inner) -> Option<Self> {
         let polled = engine.polled;
         job::offer().map(|token| Self { token, polled, blocked: false, pause: Pause::Resumed })
@@ -117,6 +118,7 @@ impl JobWait {
     }
 
     /// Nobody could be told any more: the wake goes to this thread, which waits for it.
+    #[cold]
     fn block_from_here(&mut self, flight: &Flight<'_>) {
         self.blocked = true;
         flight.forget_wake_fd();
@@ -125,6 +127,7 @@ impl JobWait {
 }
 
 impl Wait for JobWait {
+    #[inline]
     fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error> {
         if self.blocked {
             return BlockWait.arm(engine, instance);
@@ -148,6 +151,7 @@ impl Wait for JobWait {
         }
     }
 
+    #[inline(always)]
     fn pause(&mut self, flight: &Flight<'_>) {
         if self.blocked {
             return BlockWait.pause(flight);
@@ -155,6 +159,7 @@ impl Wait for JobWait {
         self.pause = job::pause_with(flight);
     }
 
+    #[inline]
     fn has_paused(&mut self, flight: &Flight<'_>, instance: &Instance) {
         if self.blocked {
             return;

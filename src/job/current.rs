@@ -42,14 +42,14 @@ pub trait Release {
 /// (statement 39).
 ///
 /// If the job is dropped meanwhile, this call does not return but unwinds.
-#[inline]
+#[inline(always)] // see fiber.rs on returns
 pub fn pause() -> Pause {
     pause_here(None)
 }
 
 /// Like [`pause`], for frames that hold something which must be given back when the job is a raw one and is
 /// discarded while it is paused here. Typed jobs unwind instead, and `release` is not called.
-#[inline]
+#[inline(always)] // see fiber.rs on returns
 pub fn pause_with(release: &dyn Release) -> Pause {
     // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in this very
     // call, and forgotten before the call returns or unwinds.
@@ -138,7 +138,7 @@ fn running<'a>() -> Option<&'a Record> {
     Pool::existing()?.running()
 }
 
-#[inline]
+#[inline(always)]
 fn pause_here(release: Option<&'static dyn Release>) -> Pause {
     let Some(record) = running() else { return Pause::NotInJob };
     if record.blocks.get() > 0 {
