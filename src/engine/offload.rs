@@ -36,7 +36,7 @@ use super::watch::Watch;
 use super::watchdog::Watchdog;
 use super::{Inner, software};
 use crate::error::Error;
-use crate::job::{Release, WaitStatus};
+use crate::job::{self, Release, WaitStatus};
 
 /// How often one looks whether a write to an eventfd has returned, before others get the processor.
 const SENDING_SPINS: u32 = 500;
@@ -128,9 +128,9 @@ fn again(
 #[inline(always)]
 fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -> Result<(), Failed> {
     let rescued = engine.keeps_input && rescue::prepare(&instance, request);
-    let outcome = match JobWait::here(engine) {
-        Some(wait) => drive(engine, instance, wait, request),
-        None => drive_blocked(engine, instance, request),
+    let outcome = match job::offer() {
+        Some(token) if engine.polled => drive(engine, instance, JobWait::<true>::new(token), request),
+        offer => drive_slowly(engine, instance, offer, request),
     };
     if rescued {
         rescue::finish(engine, request, &outcome);
@@ -141,12 +141,17 @@ fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -
     outcome
 }
 
+/// A wait that costs system calls: out of the way of the one that does not.
 #[inline(never)]
-fn drive_blocked(
+fn drive_slowly(
     engine: &Arc<Inner>,
     instance: Rc<Instance>,
+    offer: Option<u64>,
     request: &mut Request,
 ) -> Result<(), Failed> {
+    if let Some(token) = offer {
+        return drive(engine, instance, JobWait::<false>::new(token), request);
+    }
     instance.counters.blocked.add(1);
     drive(engine, instance, BlockWait, request)
 }
@@ -489,7 +494,7 @@ fn drive<W: Wait>(
 }
 
 /// Into the ring, or into the line for a slot.
-#[inline]
+#[inline(always)]
 fn submit<'e, W: Wait>(
     engine: &'e Arc<Inner>,
     instance: &Instance,
@@ -503,7 +508,10 @@ fn submit<'e, W: Wait>(
         Ok(armed) => armed,
         Err(error) => return Err(refused(wait, error)),
     };
-    let (delivery, watch) = watched(engine.watchdog.as_ref(), delivery, request);
+    let (delivery, watch) = match &engine.watchdog {
+        None => (delivery, None),
+        Some(watchdog) => watched(watchdog, delivery, request),
+    };
     let state = if engine.may_repeat { request.state.clone() } else { None };
     let submitted = instance.with_pair(|pair| pair.submit_from(request, delivery));
     let ticket = match submitted {
@@ -535,13 +543,12 @@ fn park<W: Wait>(
 }
 
 /// How a request is delivered where there is a watchdog, and its watch.
-#[inline]
+#[cold]
 fn watched(
-    watchdog: Option<&Watchdog>,
+    watchdog: &Watchdog,
     delivery: Delivery,
     request: &Request,
 ) -> (Delivery, Option<Arc<Watch>>) {
-    let Some(watchdog) = watchdog else { return (delivery, None) };
     let (delivery, watch) = watchdog.watch(delivery, request.user_data);
     (delivery, Some(watch))
 }

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!                     arm            pause                 take_wake
-//!   JobWait     wake fd, callback    leaves the job        reads its token, or cancels the wake
-//!               or completion ring
+//!   JobWait     wake fd, callback;   leaves the job        reads its token, or cancels the wake;
+//!               POLLED: completion                         POLLED: takes it with the result
+//!               ring
 //!   BlockWait   this thread's waker  spins, then sleeps;   cancels the wake
 //!               (nothing, stepped)   stepped: steps
 //! ```
@@ -25,6 +26,7 @@ use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::instance::{self, Instance};
 use super::offload::Flight;
+use super::poller::Poller;
 use super::wake_fd::{CallbackWaker, Registration, WakeFd};
 use crate::error::Error;
 use crate::job::{self, Pause, WaitStatus};
@@ -78,24 +80,21 @@ impl Armed {
     }
 }
 
-/// Waits by pausing the current job.
+/// Waits by pausing the current job, whose thread polls the completion ring if it is `POLLED`.
 #[derive(Debug)]
-pub(crate) struct JobWait {
+pub(crate) struct JobWait<const POLLED: bool> {
     token: u64,
-    polled: bool,
     /// The context was freed, or pausing became impossible: wait in the thread from here on.
     blocked: bool,
     /// How the last pause went.
     pause: Pause,
 }
 
-impl JobWait {
-    /// A wait for the job that runs here; `None` where the caller has to block (no job, no wait context, pause
-    /// blocked, or the thread is panicking).
+impl<const POLLED: bool> JobWait<POLLED> {
+    /// A wait for the job that runs here and has this token.
     #[inline]
-    pub(crate) fn here(engine: &Inner) -> Option<Self> {
-        let polled = engine.polled;
-        job::offer().map(|token| Self { token, polled, blocked: false, pause: Pause::Resumed })
+    pub(crate) const fn new(token: u64) -> Self {
+        Self { token, blocked: false, pause: Pause::Resumed }
     }
 
     /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
@@ -126,15 +125,15 @@ impl JobWait {
     }
 }
 
-impl Wait for JobWait {
+impl<const POLLED: bool> Wait for JobWait<POLLED> {
     #[inline]
     fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error> {
         if self.blocked {
             return BlockWait.arm(engine, instance);
         }
-        if self.polled {
-            return instance
-                .with_poller(engine, |poller| Armed::plain(Delivery::Reap { owner: poller.owner() }));
+        if POLLED {
+            let owner = instance.with_poller(engine, Poller::owner)?;
+            return Ok(Armed::plain(Delivery::Reap { owner }));
         }
         match Self::arm_context(engine)? {
             Some(armed) => Ok(armed),
@@ -165,13 +164,13 @@ impl Wait for JobWait {
             return;
         }
         instance.counters.resumes.add(1);
-        if self.pause != Pause::Resumed || (!self.polled && job::is_without_ctx()) {
+        if self.pause != Pause::Resumed || (!POLLED && job::is_without_ctx()) {
             self.block_from_here(flight);
         }
     }
 
     fn takes_at_once(&self) -> bool {
-        self.polled && !self.blocked
+        POLLED && !self.blocked
     }
 
     fn take_wake(&mut self, flight: &Flight<'_>) -> bool {
