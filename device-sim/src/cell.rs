@@ -31,6 +31,7 @@ mod prefetch;
 mod slab;
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
@@ -45,20 +46,40 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned, be_patient};
 /// A copy is as good as the original: every change of ownership is a compare-and-swap that one of them wins, and
 /// what the others get is "stale". A ticket of another queue pair is stale too.
 #[must_use = "the ticket is the way to the result"]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ticket {
+    /// Generation (48) | tag of the slab (16). In one word, and never 0, so that a ticket, or why there is none, travels
+    /// in two registers.
+    name: NonZeroU64,
     index: u32,
-    pair: u16,
-    generation: u64,
 }
 
 impl Ticket {
+    #[inline]
+    fn new(index: u32, slab: u16, generation: u64) -> Self {
+        let name = NonZeroU64::new(generation << GENERATION_SHIFT | u64::from(slab));
+        Self { name: name.unwrap_or(NonZeroU64::MIN), index }
+    }
+
+    #[inline]
     pub(crate) const fn index(self) -> u32 {
         self.index
     }
 
+    #[inline]
     pub(crate) const fn generation(self) -> u64 {
-        self.generation
+        generation_of(self.name.get())
+    }
+
+    #[inline]
+    const fn slab(self) -> u64 {
+        self.name.get() & 0xffff
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("index", &self.index).field("generation", &self.generation()).finish()
     }
 }
 
@@ -317,7 +338,7 @@ impl Slab {
             Placed::Queued => word(generation, claim::QUEUED),
         };
         cell.claim.store(claim, Ordering::Release);
-        Ticket { index: vacant.index, pair: self.tag(), generation }
+        Ticket::new(vacant.index, self.tag(), generation)
     }
 
     /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
@@ -354,7 +375,7 @@ impl Slab {
         let Some(cell) = self.cell(ticket) else { return Hold::Stale };
         loop {
             let old = cell.claim.load(Ordering::Acquire);
-            if generation_of(old) != ticket.generation {
+            if generation_of(old) != ticket.generation() {
                 return Hold::Stale;
             }
             let from = match state_of(old) {
@@ -365,7 +386,7 @@ impl Slab {
                 claim::EXECUTING => return Hold::Executing,
                 _ => return Hold::Stale,
             };
-            if cell.swap_claim(ticket.generation, state_of(old), claim::TAKEN).is_some() {
+            if cell.swap_claim(ticket.generation(), state_of(old), claim::TAKEN).is_some() {
                 return Hold::Held(self.held(ticket, from));
             }
         }
@@ -390,7 +411,7 @@ impl Slab {
     #[inline]
     pub(crate) fn take_done(&self, ticket: Ticket, into: &mut Request) -> Option<(Status, Remains)> {
         let cell = self.cell(ticket)?;
-        let status = cell.swap_claim(ticket.generation, claim::DONE, claim::TAKEN)?;
+        let status = cell.swap_claim(ticket.generation(), claim::DONE, claim::TAKEN)?;
         // SAFETY: the state is TAKEN, and who brought it there is here.
         cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
         into.user_data = cell.user_data.load(Ordering::Relaxed);
@@ -415,10 +436,10 @@ impl Slab {
         loop {
             match state_of(cell.wake.load(Ordering::Acquire)) {
                 wake::ARMED => {
-                    cancelled = cell.swap_wake(ticket.generation, wake::ARMED, wake::CANCELLED);
+                    cancelled = cell.swap_wake(ticket.generation(), wake::ARMED, wake::CANCELLED);
                 }
                 wake::SENDING => {
-                    if cell.swap_wake(ticket.generation, wake::SENDING, wake::RELEASED) {
+                    if cell.swap_wake(ticket.generation(), wake::SENDING, wake::RELEASED) {
                         return Remains { vacant: None, cancelled: false, waker: None };
                     }
                 }
@@ -442,7 +463,7 @@ impl Slab {
     pub(crate) fn state(&self, ticket: Ticket) -> TicketState {
         let Some(cell) = self.cell(ticket) else { return TicketState::Stale };
         let claim = cell.claim.load(Ordering::Acquire);
-        if generation_of(claim) != ticket.generation {
+        if generation_of(claim) != ticket.generation() {
             return TicketState::Stale;
         }
         match state_of(claim) {
@@ -470,14 +491,15 @@ impl Slab {
 
     /// TAKEN, and no wake on its way: the cell is nobody's.
     fn free(&self, cell: &Cell, ticket: Ticket) -> Vacant {
-        let next = ticket.generation.wrapping_add(1) & GENERATION_MASK;
+        // Never 0.
+        let next = (ticket.generation().wrapping_add(1) & GENERATION_MASK).max(1);
         cell.wake.store(word(next, wake::IDLE), Ordering::Relaxed);
         cell.claim.store(word(next, claim::FREE), Ordering::Release);
         Vacant { index: ticket.index, slab: self.id() }
     }
 
     fn swap(&self, ticket: Ticket, from: u64, to: u64) -> Option<Status> {
-        self.cell(ticket)?.swap_claim(ticket.generation, from, to)
+        self.cell(ticket)?.swap_claim(ticket.generation(), from, to)
     }
 }
 
@@ -485,7 +507,7 @@ impl Slab {
 impl Slab {
     /// The ticket that an entry of the submission ring stands for.
     pub(crate) fn ticket(&self, index: u32, generation: u64) -> Ticket {
-        Ticket { index, pair: self.tag(), generation }
+        Ticket::new(index, self.tag(), generation)
     }
 
     /// QUEUED to EXECUTING: the payload is the device's. `None`: it was revoked.
@@ -524,14 +546,14 @@ impl Slab {
     pub(crate) fn is_postponed(&self, ticket: Ticket) -> bool {
         self.cell(ticket).is_some_and(|cell| {
             let claim = cell.claim.load(Ordering::Acquire);
-            generation_of(claim) == ticket.generation && state_of(claim) == claim::EXECUTED
+            generation_of(claim) == ticket.generation() && state_of(claim) == claim::EXECUTED
         })
     }
 
     #[inline]
     fn leave(&self, claimed: Executing, state: u64, status: Status) -> Ticket {
         let cell = self.executing_cell(&claimed);
-        let claim = with_status(word(claimed.ticket.generation, state), status);
+        let claim = with_status(word(claimed.ticket.generation(), state), status);
         cell.claim.store(claim, Ordering::Release);
         claimed.ticket
     }
@@ -548,7 +570,7 @@ impl Slab {
     /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or stale.
     pub(crate) fn begin_wake(&self, ticket: Ticket) -> Option<(Waker, Sending)> {
         let cell = self.cell(ticket)?;
-        if !self.swap_armed(cell, ticket.generation, wake::SENDING) {
+        if !self.swap_armed(cell, ticket.generation(), wake::SENDING) {
             return None;
         }
         // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets go.
@@ -560,7 +582,7 @@ impl Slab {
     /// instructions, which a sender waits out: no wake gets lost between the two.
     pub(crate) fn replace_waker(&self, ticket: Ticket, waker: Waker) -> Result<Waker, Waker> {
         let Some(cell) = self.cell(ticket) else { return Err(waker) };
-        if !self.swap_armed(cell, ticket.generation, wake::REPLACING) {
+        if !self.swap_armed(cell, ticket.generation(), wake::REPLACING) {
             return Err(waker);
         }
         let replaced = cell.waker.with_mut(|slot| {
@@ -572,14 +594,14 @@ impl Slab {
                 None => Err(waker),
             }
         });
-        cell.wake.store(word(ticket.generation, wake::ARMED), Ordering::Release);
+        cell.wake.store(word(ticket.generation(), wake::ARMED), Ordering::Release);
         replaced
     }
 
     /// A copy of the waker of a wake that is armed, and stays so: for a wake with nothing behind it.
     pub(crate) fn copy_waker(&self, ticket: Ticket) -> Option<Waker> {
         let cell = self.cell(ticket)?;
-        if !self.swap_armed(cell, ticket.generation, wake::REPLACING) {
+        if !self.swap_armed(cell, ticket.generation(), wake::REPLACING) {
             return None;
         }
         let copy = cell.waker.with_mut(|slot| {
@@ -588,7 +610,7 @@ impl Slab {
             // A waker is anybody's code; whatever it does, the word is left again.
             catch_unwind(AssertUnwindSafe(|| waker.clone())).ok().flatten()
         });
-        cell.wake.store(word(ticket.generation, wake::ARMED), Ordering::Release);
+        cell.wake.store(word(ticket.generation(), wake::ARMED), Ordering::Release);
         copy
     }
 
@@ -596,7 +618,7 @@ impl Slab {
     pub(crate) fn end_wake(&self, sending: Sending) -> Option<Vacant> {
         assert_eq!(sending.slab, self.id(), "a wake ends in its own slab");
         let cell = self.cell_at(sending.ticket.index);
-        if cell.swap_wake(sending.ticket.generation, wake::SENDING, wake::SENT) {
+        if cell.swap_wake(sending.ticket.generation(), wake::SENDING, wake::SENT) {
             return None;
         }
         Some(self.free(cell, sending.ticket))
@@ -609,13 +631,13 @@ impl Slab {
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
         // the swap succeeds this value was of this generation too.
         let user_data = cell.user_data.load(Ordering::Relaxed);
-        self.swap_armed(cell, ticket.generation, wake::SENT).then_some(user_data)
+        self.swap_armed(cell, ticket.generation(), wake::SENT).then_some(user_data)
     }
 
     /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
-        if self.swap_armed(cell, ticket.generation, wake::CANCELLED) {
+        if self.swap_armed(cell, ticket.generation(), wake::CANCELLED) {
             WakeState::Armed
         } else {
             self.wake_state(ticket)
@@ -640,7 +662,7 @@ impl Slab {
     pub(crate) fn wake_state(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
         let wake = cell.wake.load(Ordering::Acquire);
-        if generation_of(wake) != ticket.generation {
+        if generation_of(wake) != ticket.generation() {
             return WakeState::Stale;
         }
         match state_of(wake) {

@@ -106,7 +106,7 @@ pub use interrupt::Interrupt;
 pub use kernels::StreamState;
 pub use latency::{LatencyDist, UnknownDist};
 pub use order::CompletionOrder;
-pub use queue_pair::{Completion, Delivery, QueuePair, Refusal, Refused, RefusedReason, Remote};
+pub use queue_pair::{Completion, Delivery, QueuePair, Refused, RefusedReason, Remote};
 pub use request::{Operation, Part, Request, Status, Tag};
 pub use sabotage::Sabotage;
 pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};

@@ -47,6 +47,12 @@ pub enum Delivery {
 }
 
 impl Delivery {
+    #[inline]
+    const fn take(&mut self) -> Self {
+        mem::replace(self, Self::Silent)
+    }
+
+    #[inline]
     fn split(self) -> (Arm, Announce) {
         match self {
             Self::Silent => (Arm::Silent, Announce::Silent),
@@ -88,15 +94,6 @@ pub struct Refused {
     pub reason: RefusedReason,
     /// As it was given.
     pub request: Request,
-    /// As it was given.
-    pub delivery: Delivery,
-}
-
-/// [`Refused`] where the request has stayed with the caller.
-#[derive(Debug)]
-pub struct Refusal {
-    /// Why.
-    pub reason: RefusedReason,
     /// As it was given.
     pub delivery: Delivery,
 }
@@ -162,24 +159,29 @@ impl QueuePair {
     ///
     /// [`Refused`] with the request: no slot is free or somebody is parked ([`RefusedReason::Full`]), or the device
     /// is dead or closed.
-    pub fn submit(&mut self, mut request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
-        let submitted = self.submit_from(&mut request, delivery);
-        submitted.map_err(|Refusal { reason, delivery }| Refused { reason, request, delivery })
+    pub fn submit(&mut self, mut request: Request, mut delivery: Delivery) -> Result<Ticket, Refused> {
+        let submitted = self.submit_from(&mut request, &mut delivery);
+        submitted.map_err(|reason| Refused { reason, request, delivery })
     }
 
     /// [`QueuePair::submit`] of what is in `request`, which is moved out of it piece by piece: what a request has no
-    /// use for is not looked at. When the request has been taken, `request` holds no buffers.
+    /// use for is not looked at. When the request has been taken, `request` holds no buffers, and `delivery` is
+    /// [`Delivery::Silent`].
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::submit`]; `request` is as it was.
-    pub fn submit_from(&mut self, request: &mut Request, delivery: Delivery) -> Result<Ticket, Refusal> {
+    /// As [`QueuePair::submit`]; `request` and `delivery` are as they were.
+    pub fn submit_from(
+        &mut self,
+        request: &mut Request,
+        delivery: &mut Delivery,
+    ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
-            return Err(Refusal { reason, delivery });
+            return Err(reason);
         }
         if pair.is_busy(request) || !self.take_slot() {
-            return self.refuse(delivery);
+            return Err(self.full());
         }
         self.enqueue(request, delivery)
     }
@@ -194,22 +196,26 @@ impl QueuePair {
     /// # Errors
     ///
     /// [`Refused`] with the request when the device is dead or closed.
-    pub fn park(&mut self, mut request: Request, delivery: Delivery) -> Result<Ticket, Refused> {
-        let parked = self.park_from(&mut request, delivery);
-        parked.map_err(|Refusal { reason, delivery }| Refused { reason, request, delivery })
+    pub fn park(&mut self, mut request: Request, mut delivery: Delivery) -> Result<Ticket, Refused> {
+        let parked = self.park_from(&mut request, &mut delivery);
+        parked.map_err(|reason| Refused { reason, request, delivery })
     }
 
     /// [`QueuePair::park`] of what is in `request`, as [`QueuePair::submit_from`] takes it.
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::park`]; `request` is as it was.
-    pub fn park_from(&mut self, request: &mut Request, delivery: Delivery) -> Result<Ticket, Refusal> {
+    /// As [`QueuePair::park`]; `request` and `delivery` are as they were.
+    pub fn park_from(
+        &mut self,
+        request: &mut Request,
+        delivery: &mut Delivery,
+    ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
-            return Err(Refusal { reason, delivery });
+            return Err(reason);
         }
-        let (arm, announce) = delivery.split();
+        let (arm, announce) = delivery.take().split();
         pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
         bump(&pair.counters.host.parked, 1);
@@ -223,7 +229,7 @@ impl QueuePair {
             if held.is_some() {
                 bump(&pair.counters.host.parked, 1_u64.wrapping_neg());
             }
-            return self.withdraw(ticket, announce, held, request);
+            return self.withdraw(ticket, announce, held, request, delivery);
         }
         Ok(ticket)
     }
@@ -328,16 +334,20 @@ impl QueuePair {
     }
 
     #[cold]
-    fn refuse(&self, delivery: Delivery) -> Result<Ticket, Refusal> {
+    fn full(&self) -> RefusedReason {
         bump(&self.remote.pair.counters.host.full, 1);
-        Err(Refusal { reason: RefusedReason::Full, delivery })
+        RefusedReason::Full
     }
 
     /// Has a slot: places the request, shows the entry, rings.
     #[inline]
-    fn enqueue(&mut self, request: &mut Request, delivery: Delivery) -> Result<Ticket, Refusal> {
+    fn enqueue(
+        &mut self,
+        request: &mut Request,
+        delivery: &mut Delivery,
+    ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
-        let (arm, announce) = delivery.split();
+        let (arm, announce) = delivery.take().split();
         pair.stamp(request, pair.counters.host.submitted.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Queued);
         bump(&pair.counters.host.submitted, 1);
@@ -353,7 +363,7 @@ impl QueuePair {
             if held.is_some() {
                 bump(&pair.counters.host.submitted, 1_u64.wrapping_neg());
             }
-            return self.withdraw(ticket, announce, held, request);
+            return self.withdraw(ticket, announce, held, request, delivery);
         }
         Ok(ticket)
     }
@@ -367,15 +377,16 @@ impl QueuePair {
         announce: Announce,
         held: Option<Held>,
         request: &mut Request,
-    ) -> Result<Ticket, Refusal> {
+        delivery: &mut Delivery,
+    ) -> Result<Ticket, RefusedReason> {
         let Some(mut held) = held else { return Ok(ticket) };
         self.remote.pair.slab.unload(&mut held, request);
         let Remains { vacant, waker, .. } = self.remote.pair.slab.let_go(held);
         if let Some(vacant) = vacant {
             self.cells.put(vacant);
         }
-        let delivery = Delivery::join(announce, waker);
-        Err(Refusal { reason: RefusedReason::Closed, delivery })
+        *delivery = Delivery::join(announce, waker);
+        Err(RefusedReason::Closed)
     }
 }
 

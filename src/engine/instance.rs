@@ -85,6 +85,8 @@ pub(crate) struct Instance {
     pub(crate) counters: Arc<Counters>,
     pub(crate) thread_waker: Arc<ThreadWaker>,
     poller: RefCell<Option<Arc<Poller>>>,
+    /// The poller's number, once there is one.
+    owner: Cell<Option<u32>>,
     reaped: RefCell<VecDeque<Completion>>,
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
@@ -108,6 +110,7 @@ impl Instance {
             counters: engine.registry.register(),
             thread_waker: ThreadWaker::current(),
             poller: RefCell::new(None),
+            owner: Cell::new(None),
             reaped: RefCell::default(),
             buffers: RefCell::default(),
             armed: Cell::new(false),
@@ -149,12 +152,21 @@ impl Instance {
         }
         let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
         engine.remotes[self.pair_index].attach(Arc::clone(poller.interrupt()));
+        self.owner.set(Some(poller.owner()));
         *self.poller.borrow_mut() = Some(Arc::clone(&poller));
         Ok(poller)
     }
 
-    /// The number by which completions name this thread, and its poller's interrupt.
+    /// The number by which completions name this thread.
     #[inline]
+    pub(crate) fn owner(&self, engine: &Inner) -> Result<u32, Error> {
+        match self.owner.get() {
+            Some(owner) => Ok(owner),
+            None => self.poller(engine).map(|poller| poller.owner()),
+        }
+    }
+
+    /// The thread's poller, for as long as `body` runs.
     pub(crate) fn with_poller<R>(&self, engine: &Inner, body: impl FnOnce(&Poller) -> R) -> Result<R, Error> {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(body(poller));

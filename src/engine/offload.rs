@@ -22,7 +22,7 @@ use std::task::Waker;
 use std::thread;
 
 use device_sim::{
-    Delivery, Operation, Refusal, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket,
+    Delivery, Operation, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket,
     TicketState, WakeState,
 };
 use zeroize::Zeroize;
@@ -30,7 +30,7 @@ use zeroize::Zeroize;
 use super::fault::FaultKind;
 use super::instance::{self, Instance};
 use super::sabotage::{self, Sabotage};
-use super::wait::{self, Armed, BlockWait, JobWait, Wait};
+use super::wait::{self, BlockWait, JobWait, Wait};
 use super::wake_fd::WakeFd;
 use super::watch::Watch;
 use super::watchdog::Watchdog;
@@ -208,8 +208,8 @@ pub(crate) struct Flight<'e> {
 
 /// What an operation may hold while it waits; a plain one that is polled holds nothing.
 #[derive(Default)]
-struct Held {
-    wake_fd: Option<Arc<WakeFd>>,
+pub(crate) struct Held {
+    pub(super) wake_fd: Option<Arc<WakeFd>>,
     watch: Option<Arc<Watch>>,
     /// The state that the part began with, where it may have to be done again.
     state: Option<Box<StreamState>>,
@@ -461,7 +461,9 @@ fn drive<W: Wait>(
     request: &mut Request,
 ) -> Result<(), Failed> {
     request.user_data = wait.token();
-    let flight = submit(engine, &instance, &mut wait, request)?;
+    let mut held = Held::default();
+    let ticket = submit(engine, &instance, &mut wait, request, &mut held)?;
+    let flight = Flight::new(engine, instance.pair_index(), ticket, held);
     loop {
         wait.will_pause(&instance);
         // A paused job's frames own nothing, and the instance may be another one when it goes on.
@@ -495,33 +497,35 @@ fn drive<W: Wait>(
 
 /// Into the ring, or into the line for a slot.
 #[inline(always)]
-fn submit<'e, W: Wait>(
-    engine: &'e Arc<Inner>,
+fn submit<W: Wait>(
+    engine: &Arc<Inner>,
     instance: &Instance,
     wait: &mut W,
     request: &mut Request,
-) -> Result<Flight<'e>, Failed> {
+    held: &mut Held,
+) -> Result<Ticket, Failed> {
     if engine.has_faults && engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
         return Err(refused(wait, Error::NoMemory));
     }
-    let Armed { delivery, wake_fd } = match wait.arm(engine, instance) {
-        Ok(armed) => armed,
+    let mut delivery = match wait.arm(engine, instance, held) {
+        Ok(delivery) => delivery,
         Err(error) => return Err(refused(wait, error)),
     };
-    let (delivery, watch) = match &engine.watchdog {
-        None => (delivery, None),
-        Some(watchdog) => watched(watchdog, delivery, request),
-    };
-    let state = if engine.may_repeat { request.state.clone() } else { None };
-    let submitted = instance.with_pair(|pair| pair.submit_from(request, delivery));
+    if let Some(watchdog) = &engine.watchdog {
+        watch(watchdog, &mut delivery, request, held);
+    }
+    if engine.may_repeat {
+        held.state.clone_from(&request.state);
+    }
+    let submitted = instance.with_pair(|pair| pair.submit_from(request, &mut delivery));
     let ticket = match submitted {
         Ok(ticket) => ticket,
-        Err(refusal) => park(instance, wait, request, refusal)?,
+        Err(reason) => park(instance, wait, request, reason, &mut delivery)?,
     };
-    if let Some(watch) = &watch {
+    if let Some(watch) = &held.watch {
         watch.begin(instance.pair_index(), ticket);
     }
-    Ok(Flight::new(engine, instance.pair_index(), ticket, Held { wake_fd, watch, state }))
+    Ok(ticket)
 }
 
 /// A submission was refused: where the ring was full the request queues for a slot.
@@ -530,27 +534,26 @@ fn park<W: Wait>(
     instance: &Instance,
     wait: &mut W,
     request: &mut Request,
-    refusal: Refusal,
+    reason: RefusedReason,
+    delivery: &mut Delivery,
 ) -> Result<Ticket, Failed> {
-    if refusal.reason != RefusedReason::Full {
-        return Err(refused(wait, refusal_error(refusal.reason)));
+    if reason != RefusedReason::Full {
+        return Err(refused(wait, refusal_error(reason)));
     }
     instance.counters.parked.add(1);
-    let parked = instance.with_pair(|pair| pair.park_from(request, refusal.delivery));
-    let ticket = parked.map_err(|refusal| refused(wait, refusal_error(refusal.reason)))?;
+    let parked = instance.with_pair(|pair| pair.park_from(request, delivery));
+    let ticket = parked.map_err(|reason| refused(wait, refusal_error(reason)))?;
     wait.set_status(WaitStatus::Eagain);
     Ok(ticket)
 }
 
-/// How a request is delivered where there is a watchdog, and its watch.
+/// Has the watchdog watch a request, which is then delivered by way of its watch.
 #[cold]
-fn watched(
-    watchdog: &Watchdog,
-    delivery: Delivery,
-    request: &Request,
-) -> (Delivery, Option<Arc<Watch>>) {
-    let (delivery, watch) = watchdog.watch(delivery, request.user_data);
-    (delivery, Some(watch))
+fn watch(watchdog: &Watchdog, delivery: &mut Delivery, request: &Request, held: &mut Held) {
+    let given = mem::replace(delivery, Delivery::Silent);
+    let (watched, watch) = watchdog.watch(given, request.user_data);
+    *delivery = watched;
+    held.watch = Some(watch);
 }
 
 const fn refusal_error(reason: RefusedReason) -> Error {

@@ -25,9 +25,8 @@ use super::Inner;
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::instance::{self, Instance};
-use super::offload::Flight;
-use super::poller::Poller;
-use super::wake_fd::{CallbackWaker, Registration, WakeFd};
+use super::offload::{Flight, Held};
+use super::wake_fd::{CallbackWaker, Registration};
 use crate::error::Error;
 use crate::job::{self, Pause, WaitStatus};
 
@@ -36,8 +35,14 @@ const SPINS: u32 = 2_000;
 
 /// One way of waiting for the device.
 pub(crate) trait Wait {
-    /// Says how the device shall announce that the request is done. Called once, before the submission.
-    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error>;
+    /// Says how the device shall announce that the request is done; a wake fd goes to what is held. Called once, before
+    /// the submission.
+    fn arm(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+        held: &mut Held,
+    ) -> Result<Delivery, Error>;
 
     /// A pause is next.
     fn will_pause(&mut self, instance: &Instance);
@@ -68,18 +73,6 @@ pub(crate) trait Wait {
     fn done(&mut self, engine: &Arc<Inner>);
 }
 
-/// How a request's completion is announced, and the wake fd if it is by one.
-pub(crate) struct Armed {
-    pub(crate) delivery: Delivery,
-    pub(crate) wake_fd: Option<Arc<WakeFd>>,
-}
-
-impl Armed {
-    const fn plain(delivery: Delivery) -> Self {
-        Self { delivery, wake_fd: None }
-    }
-}
-
 /// Waits by pausing the current job, whose thread polls the completion ring if it is `POLLED`.
 #[derive(Debug)]
 pub(crate) struct JobWait<const POLLED: bool> {
@@ -99,7 +92,7 @@ impl<const POLLED: bool> JobWait<POLLED> {
 
     /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
     /// context.
-    fn arm_context(engine: &Arc<Inner>) -> Result<Option<Armed>, Error> {
+    fn arm_context(engine: &Arc<Inner>, held: &mut Held) -> Result<Option<Delivery>, Error> {
         let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) else { return Ok(None) };
         if Registration::find(&ctx, engine.wait_key()).is_none() && engine.fails(FaultKind::FdFail, None) {
             return Err(Error::WakeFd(Errno::EMFILE));
@@ -108,11 +101,11 @@ impl<const POLLED: bool> JobWait<POLLED> {
         let registration =
             Registration::of(&ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)?;
         Ok(Some(match ctx.callback() {
-            Some(callback) => Armed::plain(Delivery::Wake(Waker::from(Arc::new(CallbackWaker(callback))))),
-            None => Armed {
-                delivery: Delivery::Wake(registration.waker().clone()),
-                wake_fd: Some(Arc::clone(registration.fd())),
-            },
+            Some(callback) => Delivery::Wake(Waker::from(Arc::new(CallbackWaker(callback)))),
+            None => {
+                held.wake_fd = Some(Arc::clone(registration.fd()));
+                Delivery::Wake(registration.waker().clone())
+            }
         }))
     }
 
@@ -127,21 +120,20 @@ impl<const POLLED: bool> JobWait<POLLED> {
 
 impl<const POLLED: bool> Wait for JobWait<POLLED> {
     #[inline]
-    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error> {
-        if self.blocked {
-            return BlockWait.arm(engine, instance);
-        }
+    fn arm(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+        held: &mut Held,
+    ) -> Result<Delivery, Error> {
         if POLLED {
-            let owner = instance.with_poller(engine, Poller::owner)?;
-            return Ok(Armed::plain(Delivery::Reap { owner }));
+            return instance.owner(engine).map(|owner| Delivery::Reap { owner });
         }
-        match Self::arm_context(engine)? {
-            Some(armed) => Ok(armed),
-            None => {
-                self.blocked = true;
-                BlockWait.arm(engine, instance)
-            }
+        if let Some(delivery) = Self::arm_context(engine, held)? {
+            return Ok(delivery);
         }
+        self.blocked = true;
+        BlockWait.arm(engine, instance, held)
     }
 
     fn will_pause(&mut self, instance: &Instance) {
@@ -290,9 +282,14 @@ impl BlockWait {
 }
 
 impl Wait for BlockWait {
-    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed, Error> {
+    fn arm(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+        _held: &mut Held,
+    ) -> Result<Delivery, Error> {
         let waker = Self::waker(engine, instance)?;
-        Ok(Armed::plain(waker.map_or(Delivery::Silent, Delivery::Wake)))
+        Ok(waker.map_or(Delivery::Silent, Delivery::Wake))
     }
 
     fn will_pause(&mut self, _instance: &Instance) {}

@@ -81,7 +81,7 @@ impl Slab {
 
     #[inline]
     pub(super) fn cell(&self, ticket: Ticket) -> Option<&Cell> {
-        if ticket.pair != self.tag() {
+        if ticket.slab() != u64::from(self.tag()) {
             return None;
         }
         self.first.get(ticket.index as usize).or_else(|| self.cell_beyond(ticket.index))
