@@ -349,6 +349,14 @@ impl Slab {
         }
     }
 
+    /// The same for its wake.
+    #[inline]
+    pub(crate) fn expect_wake(&self, ticket: Ticket) {
+        if let Some(cell) = self.cell(ticket) {
+            prefetch::to_write(&cell.wake);
+        }
+    }
+
     /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. The device's.
     pub(crate) fn enter(&self, ticket: Ticket) -> bool {
         self.swap(ticket, claim::PARKED, claim::QUEUED).is_some()

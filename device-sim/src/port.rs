@@ -122,7 +122,11 @@ impl Port {
         (*next, *end) = (0, 0);
         while let Some(entry) = entries.get_mut(*end).and_then(|place| Some((place, self.submissions.pop()?))) {
             *entry.0 = entry.1;
-            self.pair.slab.expect(unpack(entry.1, &self.pair.slab).0);
+            let (ticket, announce) = unpack(entry.1, &self.pair.slab);
+            self.pair.slab.expect(ticket);
+            if announce == Announce::Wake {
+                self.pair.slab.expect_wake(ticket);
+            }
             *end += 1;
         }
         if *end > 0 {

@@ -31,7 +31,7 @@ use super::fault::FaultKind;
 use super::instance::{self, Instance};
 use super::sabotage::{self, Sabotage};
 use super::wait::{self, BlockWait, JobWait, Wait};
-use super::wake_fd::WakeFd;
+use super::wake_fd::Registration;
 use super::watch::Watch;
 use super::watchdog::Watchdog;
 use super::{Inner, software};
@@ -209,7 +209,7 @@ pub(crate) struct Flight<'e> {
 /// What an operation may hold while it waits; a plain one that is polled holds nothing.
 #[derive(Default)]
 pub(crate) struct Held {
-    pub(super) wake_fd: Option<Arc<WakeFd>>,
+    pub(super) wake_fd: Option<Rc<Registration>>,
     watch: Option<Arc<Watch>>,
     /// The state that the part began with, where it may have to be done again.
     state: Option<Box<StreamState>>,
@@ -319,7 +319,7 @@ impl<'e> Flight<'e> {
         }
     }
 
-    fn with_wake_fd<R>(&self, body: impl FnOnce(&WakeFd) -> R) -> Option<R> {
+    fn with_wake_fd<R>(&self, body: impl FnOnce(&Registration) -> R) -> Option<R> {
         self.held.borrow().wake_fd.as_deref().map(body)
     }
 
@@ -329,20 +329,20 @@ impl<'e> Flight<'e> {
 
     /// Takes this request's token off the wake fd, where it has one. `false`: it is not there.
     pub(crate) fn take_token(&self) -> bool {
-        self.with_wake_fd(WakeFd::take).unwrap_or(false)
+        self.with_wake_fd(Registration::take).unwrap_or(false)
     }
 
     /// Gives up a token that was sent and is not there.
     pub(crate) fn forgo_token(&self) {
-        self.with_wake_fd(WakeFd::forgo);
+        self.with_wake_fd(Registration::forgo);
     }
 
     pub(crate) fn calm(&self) {
-        self.with_wake_fd(WakeFd::calm);
+        self.with_wake_fd(Registration::calm);
     }
 
     pub(crate) fn drain(&self) {
-        self.with_wake_fd(WakeFd::drain);
+        self.with_wake_fd(Registration::drain);
     }
 
     pub(crate) fn forget_wake_fd(&self) {

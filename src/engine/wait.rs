@@ -13,6 +13,7 @@
 //! the same trait with its own four functions.
 
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
@@ -28,7 +29,7 @@ use super::instance::{self, Instance};
 use super::offload::{Flight, Held};
 use super::wake_fd::{CallbackWaker, Registration};
 use crate::error::Error;
-use crate::job::{self, Pause, WaitStatus};
+use crate::job::{self, Pause, WaitCtx, WaitStatus};
 
 /// How often a blocked caller looks before it sleeps: about what one wake of a sleeping thread costs.
 const SPINS: u32 = 2_000;
@@ -93,20 +94,28 @@ impl<const POLLED: bool> JobWait<POLLED> {
     /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
     /// context.
     fn arm_context(engine: &Arc<Inner>, held: &mut Held) -> Result<Option<Delivery>, Error> {
-        let Some(ctx) = job::current().and_then(|job| job.wait_ctx()) else { return Ok(None) };
-        if Registration::find(&ctx, engine.wait_key()).is_none() && engine.fails(FaultKind::FdFail, None) {
+        let Some(ctx) = job::current_ctx() else { return Ok(None) };
+        // Registered with a callback too: its cleanup is the only word of the context's end.
+        let registration = match Registration::find(&ctx, engine.wait_key()) {
+            Some(registration) => registration,
+            None => Self::register(engine, &ctx)?,
+        };
+        Ok(Some(Delivery::Wake(match ctx.callback() {
+            Some(callback) => Waker::from(Arc::new(CallbackWaker(callback))),
+            None => {
+                let waker = registration.waker();
+                held.wake_fd = Some(registration);
+                waker
+            }
+        })))
+    }
+
+    #[cold]
+    fn register(engine: &Arc<Inner>, ctx: &WaitCtx) -> Result<Rc<Registration>, Error> {
+        if engine.fails(FaultKind::FdFail, None) {
             return Err(Error::WakeFd(Errno::EMFILE));
         }
-        // Registered with a callback too: its cleanup is the only word of the context's end.
-        let registration =
-            Registration::of(&ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)?;
-        Ok(Some(match ctx.callback() {
-            Some(callback) => Delivery::Wake(Waker::from(Arc::new(CallbackWaker(callback)))),
-            None => {
-                held.wake_fd = Some(Arc::clone(registration.fd()));
-                Delivery::Wake(registration.waker().clone())
-            }
-        }))
+        Registration::make(ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)
     }
 
     /// Nobody could be told any more: the wake goes to this thread, which waits for it.

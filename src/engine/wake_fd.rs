@@ -12,11 +12,16 @@
 //! The fd is closed, not kept until the last request lets go: an fd that stays open after its connection was
 //! freed is one that epoll goes on reporting.
 //!
-//! Several requests may share the fd (nested jobs on one context). `owed` counts the tokens that were sent and
-//! not yet taken; whoever reads more than is his writes the rest back. Who sends a token consumes his waker. A wake by
-//! reference is a spurious one: it writes the fd and is owed to nobody, and the resume that it causes reads it away.
+//! Several requests may share the fd (nested jobs on one context). `sent` counts the tokens that were sent, `taken` those
+//! that were taken: what is between the two is owed. Whoever reads more than is his writes the rest back. Who sends a
+//! token consumes his waker. A wake by reference is a spurious one: it writes the fd and is owed to nobody, and the
+//! resume that it causes reads it away.
+//!
+//! What the device writes to (a [`WakeFd`]) and what the job's side does (its [`Registration`]) lie apart, and the latter
+//! does not look at the former where it need not: a cache line takes as long to come as a third of a system call.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,101 +34,44 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::sabotage::{self, Sabotage};
 use crate::job::{Callback, WaitCtx, WaitKey};
 
-/// The eventfd, open or closed.
+/// Wakers made at a time, once a context is used that often.
+const WAKERS: usize = 32;
+
+/// The device's end: what a waker writes to.
 #[derive(Debug)]
-pub(crate) struct WakeFd {
-    eventfd: Mutex<Option<EventFd>>,
-    owed: AtomicU64,
+struct WakeFd {
+    /// `None` when it is closed.
+    eventfd: Mutex<Option<Arc<EventFd>>>,
+    sent: AtomicU64,
     /// Whether a spurious wake may have been written since it was last read away.
     stirred: AtomicBool,
     born: u64,
 }
 
 impl WakeFd {
-    fn open() -> Result<Self, Errno> {
-        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
-        let eventfd = EventFd::from_value_and_flags(0, flags)?;
-        Ok(Self {
-            eventfd: Mutex::new(Some(eventfd)),
-            owed: AtomicU64::new(0),
-            stirred: AtomicBool::new(false),
-            born: fork::generation(),
-        })
-    }
-
-    fn with_fd<R>(&self, body: impl FnOnce(&EventFd) -> R) -> Option<R> {
-        self.eventfd.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(body)
-    }
-
-    fn raw_fd(&self) -> RawFd {
-        self.with_fd(|fd| fd.as_fd().as_raw_fd()).unwrap_or(-1)
+    fn write(&self) {
+        if let Some(fd) = &*self.eventfd.lock().unwrap_or_else(PoisonError::into_inner) {
+            // The only error left is a counter at its maximum, and then the fd is readable as it is.
+            let _ = fd.write(1);
+        }
     }
 
     fn send(&self) {
         // Counted before it is written: a reader that sees the token sees that it is owed.
-        self.owed.fetch_add(1, Ordering::AcqRel);
-        self.with_fd(|fd| fd.write(1));
+        self.sent.fetch_add(1, Ordering::AcqRel);
+        self.write();
     }
 
     /// Makes the fd readable for nothing.
     fn stir(&self) {
         self.stirred.store(true, Ordering::Release);
-        self.with_fd(|fd| fd.write(1));
-    }
-
-    /// Takes the one token that this caller is owed. `false`: there was none to read (yet).
-    pub(crate) fn take(&self) -> bool {
-        self.with_fd(|fd| {
-            let read = fd.read().unwrap_or(0);
-            if read > 0 {
-                self.settle_one();
-                self.give_back(fd, read - 1);
-            }
-            read > 0
-        })
-        .unwrap_or(false)
-    }
-
-    /// The caller's token was sent, and is nowhere to be read: the application read the fd itself, or closed it.
-    pub(crate) fn forgo(&self) {
-        self.settle_one();
-    }
-
-    /// Empties the fd after a resume that nothing of this caller's had caused; tokens of others go back.
-    pub(crate) fn drain(&self) {
-        self.with_fd(|fd| {
-            let read = fd.read().unwrap_or(0);
-            self.give_back(fd, read);
-        });
-    }
-
-    /// Reads a spurious wake away, if there was one, before the caller leaves the fd to the next operation.
-    pub(crate) fn calm(&self) {
-        if self.stirred.load(Ordering::Acquire) && self.stirred.swap(false, Ordering::AcqRel) {
-            self.drain();
-        }
-    }
-
-    fn settle_one(&self) {
-        let _ = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, |owed| owed.checked_sub(1));
-    }
-
-    /// Writes back what may be others' of so many tokens. One too many is a spurious resume; one too few would be
-    /// a job that nobody wakes.
-    fn give_back(&self, fd: &EventFd, tokens: u64) {
-        let others = tokens.min(self.owed.load(Ordering::Acquire));
-        if others > 0 {
-            let _ = fd.write(others);
-        }
+        self.write();
     }
 
     fn close(&self) {
-        // In a child the lock may have been inherited locked, and the fd is the parent's to close.
-        if !fork::since(self.born) {
-            let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if sabotage::is(Sabotage::LeakedFd) {
-                std::mem::forget(eventfd);
-            }
+        let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if sabotage::is(Sabotage::LeakedFd) {
+            std::mem::forget(eventfd);
         }
     }
 }
@@ -139,35 +87,53 @@ impl Wake for WakeFd {
     }
 }
 
-/// What an engine keeps with a wait context: its wake fd, and the waker that writes it.
+/// What an engine keeps with a wait context: the job's end of its wake fd, and wakers for the other.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    fd: Arc<WakeFd>,
-    waker: Waker,
+    /// `None` when it is closed.
+    eventfd: RefCell<Option<Arc<EventFd>>>,
+    taken: Cell<u64>,
+    wake_fd: Arc<WakeFd>,
+    /// Made several at a time, for each counts on the device's cache line.
+    wakers: RefCell<Vec<Waker>>,
+    /// How many to make next.
+    batch: Cell<usize>,
 }
 
 impl Registration {
-    /// The registration of the engine with this key in `ctx`, made and announced with `set_wait_fd` when there
-    /// is none. `keep_alive` is what the key is the address of.
-    pub(crate) fn of<T: Send + Sync + 'static>(
+    fn open() -> Result<Self, Errno> {
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        let eventfd = Arc::new(EventFd::from_value_and_flags(0, flags)?);
+        let wake_fd = WakeFd {
+            eventfd: Mutex::new(Some(Arc::clone(&eventfd))),
+            sent: AtomicU64::new(0),
+            stirred: AtomicBool::new(false),
+            born: fork::generation(),
+        };
+        Ok(Self {
+            eventfd: RefCell::new(Some(eventfd)),
+            taken: Cell::new(0),
+            wake_fd: Arc::new(wake_fd),
+            wakers: RefCell::default(),
+            batch: Cell::new(1),
+        })
+    }
+
+    /// The registration of the engine with this key in `ctx`, made and announced with `set_wait_fd`. `keep_alive` is what
+    /// the key is the address of.
+    pub(crate) fn make<T: Send + Sync + 'static>(
         ctx: &WaitCtx,
         key: WaitKey,
         keep_alive: &Arc<T>,
     ) -> Result<Rc<Self>, Errno> {
-        if let Some(found) = Self::find(ctx, key) {
-            return Ok(found);
-        }
-        let fd = Arc::new(WakeFd::open()?);
-        let waker = Waker::from(Arc::clone(&fd));
-        let registration = Rc::new(Self { fd: Arc::clone(&fd), waker });
-        let identity = Arc::clone(keep_alive);
-        let raw = fd.raw_fd();
+        let registration = Rc::new(Self::open()?);
+        let (identity, to_close) = (Arc::clone(keep_alive), Rc::clone(&registration));
         ctx.set_wait_fd(
             key,
-            raw,
+            registration.raw_fd(),
             Some(registration.clone()),
             Some(Box::new(move |_, _, _, _| {
-                fd.close();
+                to_close.close();
                 drop(identity);
             })),
         );
@@ -179,12 +145,87 @@ impl Registration {
         ctx.fd(key)?.data?.downcast().ok()
     }
 
-    pub(crate) const fn fd(&self) -> &Arc<WakeFd> {
-        &self.fd
+    /// A waker that sends a token.
+    pub(crate) fn waker(&self) -> Waker {
+        let mut wakers = self.wakers.borrow_mut();
+        wakers.pop().unwrap_or_else(|| {
+            let more = self.batch.get();
+            self.batch.set((2 * more).min(WAKERS));
+            let waker = Waker::from(Arc::clone(&self.wake_fd));
+            wakers.extend((1..more).map(|_| waker.clone()));
+            waker
+        })
     }
 
-    pub(crate) const fn waker(&self) -> &Waker {
-        &self.waker
+    /// Takes the one token that this caller is owed. `false`: there was none to read (yet).
+    pub(crate) fn take(&self) -> bool {
+        let read = self.read();
+        if read > 0 {
+            self.settle_one();
+            self.give_back(read - 1);
+        }
+        read > 0
+    }
+
+    /// The caller's token was sent, and is nowhere to be read: the application read the fd itself, or closed it.
+    pub(crate) fn forgo(&self) {
+        self.settle_one();
+    }
+
+    /// Empties the fd after a resume that nothing of this caller's had caused; tokens of others go back.
+    pub(crate) fn drain(&self) {
+        self.give_back(self.read());
+    }
+
+    /// Reads a spurious wake away, if there was one, before the caller leaves the fd to the next operation.
+    pub(crate) fn calm(&self) {
+        let stirred = &self.wake_fd.stirred;
+        if stirred.load(Ordering::Acquire) && stirred.swap(false, Ordering::AcqRel) {
+            self.drain();
+        }
+    }
+
+    fn with_fd<R>(&self, body: impl FnOnce(&EventFd) -> R) -> Option<R> {
+        self.eventfd.borrow().as_deref().map(body)
+    }
+
+    fn raw_fd(&self) -> RawFd {
+        self.with_fd(AsRawFd::as_raw_fd).unwrap_or(-1)
+    }
+
+    /// The tokens that are there, and some that are nobody's.
+    fn read(&self) -> u64 {
+        self.with_fd(|fd| fd.read().unwrap_or(0)).unwrap_or(0)
+    }
+
+    fn owed(&self) -> u64 {
+        self.wake_fd.sent.load(Ordering::Acquire).saturating_sub(self.taken.get())
+    }
+
+    fn settle_one(&self) {
+        self.taken.set(self.taken.get() + 1);
+    }
+
+    /// Writes back what may be others' of so many tokens. One too many is a spurious resume; one too few would be
+    /// a job that nobody wakes.
+    fn give_back(&self, tokens: u64) {
+        if tokens == 0 {
+            return;
+        }
+        let others = tokens.min(self.owed());
+        if others > 0 {
+            self.with_fd(|fd| fd.write(others));
+        }
+    }
+
+    fn close(&self) {
+        // In a child the lock may have been inherited locked, and the fd is the parent's to close.
+        if fork::since(self.wake_fd.born) {
+            return;
+        }
+        // The device's is the last.
+        drop(self.eventfd.take());
+        self.wake_fd.close();
     }
 }
 
@@ -232,24 +273,24 @@ impl Wake for ThreadWaker {
 mod tests {
     use super::*;
 
-    fn wake_fd() -> (Arc<WakeFd>, Waker) {
-        let fd = Arc::new(WakeFd::open().unwrap());
-        let waker = Waker::from(Arc::clone(&fd));
+    fn wake_fd() -> (Registration, Waker) {
+        let fd = Registration::open().unwrap();
+        let waker = fd.waker();
         (fd, waker)
     }
 
     /// The device's wake of one request.
-    fn send(fd: &Arc<WakeFd>) {
-        Waker::from(Arc::clone(fd)).wake();
+    fn send(fd: &Registration) {
+        fd.waker().wake();
     }
 
     /// How many tokens the fd holds; takes them off.
-    fn tokens(fd: &WakeFd) -> u64 {
-        fd.with_fd(|fd| fd.read().unwrap_or(0)).unwrap()
+    fn tokens(fd: &Registration) -> u64 {
+        fd.read()
     }
 
-    fn owed(fd: &WakeFd) -> u64 {
-        fd.owed.load(Ordering::Acquire)
+    fn owed(fd: &Registration) -> u64 {
+        fd.owed()
     }
 
     #[test]
@@ -296,5 +337,27 @@ mod tests {
         fd.calm();
         assert!(fd.take(), "what is owed to another stays");
         assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+    }
+
+    #[test]
+    fn wakers_are_made_ahead_and_no_token_is_lost_or_made() {
+        let (fd, first) = wake_fd();
+        drop(first);
+        for round in 1..=100 {
+            send(&fd);
+            assert!(fd.take(), "round {round}");
+            assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+        }
+        assert!(fd.wakers.borrow().len() < WAKERS);
+    }
+
+    #[test]
+    fn a_closed_fd_is_closed_and_late_wakes_write_nowhere() {
+        let (fd, late) = wake_fd();
+        let eventfd = fd.eventfd.borrow().as_ref().map(Arc::downgrade).unwrap();
+        fd.close();
+        assert!(eventfd.upgrade().is_none(), "nobody keeps it open");
+        late.wake();
+        assert!(!fd.take(), "there is nothing to read any more");
     }
 }

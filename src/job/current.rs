@@ -114,6 +114,12 @@ pub(crate) fn offer() -> Option<u64> {
     (record.with_ctx(ready) == Some(true)).then(|| record.token.get())
 }
 
+/// The wait context of the job that runs here.
+#[inline]
+pub(crate) fn current_ctx() -> Option<WaitCtxRef> {
+    running()?.with_ctx(WaitCtxRef::new)?
+}
+
 /// Whether the job that runs here has no wait context (any more).
 #[inline]
 pub(crate) fn is_without_ctx() -> bool {
