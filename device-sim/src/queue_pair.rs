@@ -120,6 +120,8 @@ pub struct QueuePair {
     unsettled: Unsettled,
     /// Slots that are free for certain.
     known_free: u64,
+    /// Whether the ring may hold a completion twice: it has the room for that.
+    may_repeat: bool,
 }
 
 #[derive(Debug, Default)]
@@ -140,7 +142,16 @@ impl QueuePair {
         submissions: Producer,
         completions: Consumer,
     ) -> Self {
-        Self { remote: Remote { pair }, cells, submissions, completions, unsettled: Unsettled::default(), known_free: 0 }
+        let may_repeat = completions.depth() > pair.slots.depth();
+        Self {
+            remote: Remote { pair },
+            cells,
+            submissions,
+            completions,
+            unsettled: Unsettled::default(),
+            known_free: 0,
+            may_repeat,
+        }
     }
 
     /// Its number, from 0.
@@ -294,6 +305,8 @@ impl QueuePair {
         }
     }
 
+    /// The next completion, and with it what a fault has put behind it: that stands for no slot of its own, so it has to
+    /// be out of the ring before the slot is free.
     fn pop(&mut self) -> Option<(Ticket, Announce)> {
         let slab = &*self.remote.pair.slab;
         let (ticket, announce) = unpack(self.completions.pop()?, slab);
@@ -302,6 +315,14 @@ impl QueuePair {
         }
         self.unsettled.popped += 1;
         self.unsettled.slots += u64::from(matches!(announce, Announce::Reap { .. }));
+        if self.may_repeat {
+            while let Some(next) = self.completions.peek(0)
+                && matches!(unpack(next, slab).1, Announce::Again { .. })
+            {
+                self.completions.pop();
+                self.unsettled.popped += 1;
+            }
+        }
         Some((ticket, announce))
     }
 

@@ -98,6 +98,10 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
+    pub(crate) fn depth(&self) -> u64 {
+        self.ring.depth()
+    }
+
     /// How many entries [`Consumer::pop`] will give without looking at the producer again; looks when there are none.
     pub(crate) fn readable(&mut self) -> u64 {
         if self.head == self.tail_seen {

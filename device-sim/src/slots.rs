@@ -75,6 +75,10 @@ impl Slots {
         }
     }
 
+    pub(crate) const fn depth(&self) -> u64 {
+        self.depth
+    }
+
     /// Takes a slot for a submission; `false`: all are used, or somebody waits for one. The submitting side's.
     ///
     /// `known` are slots that were found free. Nobody else takes one while nobody waits; so it has to be 0 after a

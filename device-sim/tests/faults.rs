@@ -278,6 +278,25 @@ fn spurious_wake_comes_before_the_end_and_by_reference() {
 }
 
 #[test]
+fn duplicates_behind_what_was_reaped_one_by_one_take_no_room_from_others() {
+    let (device, mut pair) = stepped("queue_pairs=1;depth=2;fault=duplicate");
+    let session = device.create_session(ctr());
+    let mut submit = |pair: &mut QueuePair| {
+        submit(pair, request(session, 16, 1), Delivery::Reap { owner: 7 });
+        device.run_until_idle();
+    };
+    submit(&mut pair);
+    for round in 0..10 {
+        // Both slots are used, and one becomes free with a duplicate behind it.
+        submit(&mut pair);
+        let mut reaped = Vec::new();
+        assert_eq!(pair.reap(1, &mut |completion| reaped.push(completion.ticket)), 1, "round {round}");
+        assert!(pair.take(reaped[0]).is_some());
+    }
+    is_idle(&device);
+}
+
+#[test]
 fn a_duplicate_completion_hits_nothing_and_stands_for_no_slot() {
     let (device, mut pair, session) = faulty("duplicate");
     let count = Count::new();

@@ -91,7 +91,7 @@ pub(crate) struct Instance {
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
     armed: Cell<bool>,
-    /// Whether the interrupt was raised and the fd not readable yet: it is being written.
+    /// Whether the interrupt was raised and the fd not read since: it may be readable, or become so any moment.
     raising: Cell<bool>,
     /// Polls in a row that found nothing.
     dry_polls: Cell<u32>,
@@ -232,9 +232,11 @@ impl Instance {
 
     /// Asks to be interrupted, unless there is something already; says whether the thread may sleep.
     pub(crate) fn arm(&self, engine: &Inner, poller: &Poller) -> bool {
+        if self.armed.replace(true) && !poller.interrupt().is_armed() {
+            self.raising.set(true);
+        }
         // Armed first, looked at once more after: a completion in between is not missed.
         poller.interrupt().arm();
-        self.armed.set(true);
         !self.has_tokens(engine, poller)
     }
 
