@@ -176,6 +176,9 @@ const fn status_of(word: u64) -> Status {
     Status::from_code((word >> 8 & 0xff) as u8)
 }
 
+/// The slab of a key that has been used: slabs are numbered from 1.
+const SPENT: u64 = 0;
+
 /// A request that the device owns: the one key to its payload and to its end. Not `Clone`.
 #[must_use = "a request that is never finished stays in flight"]
 #[derive(Debug)]
@@ -534,14 +537,15 @@ impl Slab {
         })
     }
 
-    /// EXECUTING to DONE: the payload is the host's.
-    pub(crate) fn finish(&self, claimed: Executing, status: Status) -> Ticket {
+    /// EXECUTING to DONE: the payload is the host's, and the key of no use any more.
+    #[inline]
+    pub(crate) fn finish(&self, claimed: &mut Executing, status: Status) -> Ticket {
         self.leave(claimed, claim::DONE, status)
     }
 
     /// EXECUTING to EXECUTED: worked on, and not yet due. The host may revoke it.
-    pub(crate) fn postpone(&self, claimed: Executing, status: Status) -> Ticket {
-        self.leave(claimed, claim::EXECUTED, status)
+    pub(crate) fn postpone(&self, mut claimed: Executing, status: Status) -> Ticket {
+        self.leave(&mut claimed, claim::EXECUTED, status)
     }
 
     /// EXECUTED to EXECUTING, to be finished at once. `None`: it was revoked, and its slot is free already.
@@ -559,8 +563,9 @@ impl Slab {
     }
 
     #[inline]
-    fn leave(&self, claimed: Executing, state: u64, status: Status) -> Ticket {
-        let cell = self.executing_cell(&claimed);
+    fn leave(&self, claimed: &mut Executing, state: u64, status: Status) -> Ticket {
+        let cell = self.executing_cell(claimed);
+        claimed.slab = SPENT;
         let claim = with_status(word(claimed.ticket.generation(), state), status);
         cell.claim.store(claim, Ordering::Release);
         claimed.ticket

@@ -280,9 +280,10 @@ impl Driver {
             self.ports[ready.port].count(ready);
         }
         bits(self.touched).for_each(|index| self.ports[index].settle());
-        for ready in self.core.ready.drain(..) {
+        for ready in &mut self.core.ready {
             self.ports[ready.port].finish(ready, signals);
         }
+        self.core.ready.clear();
         bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(self.now, signals));
         let ports = &self.ports;
         let spurious = self.core.spurious.drain(..);

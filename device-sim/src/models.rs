@@ -115,7 +115,7 @@ fn doorbell_loses_no_wake() {
 fn serve(slab: &Slab, ticket: Ticket) -> bool {
     let Some(mut claimed) = slab.claim(ticket) else { return false };
     slab.execute(&mut claimed, |request| request.buffer[0] += 1);
-    let _ = slab.finish(claimed, Status::Ok);
+    let _ = slab.finish(&mut claimed, Status::Ok);
     true
 }
 
@@ -124,8 +124,8 @@ fn serve_late(slab: &Slab, ticket: Ticket) -> bool {
     let Some(mut claimed) = slab.claim(ticket) else { return false };
     slab.execute(&mut claimed, |request| request.buffer[0] += 1);
     let _ = slab.postpone(claimed, Status::Ok);
-    let Some((claimed, status)) = slab.resume(ticket) else { return false };
-    let _ = slab.finish(claimed, status);
+    let Some((mut claimed, status)) = slab.resume(ticket) else { return false };
+    let _ = slab.finish(&mut claimed, status);
     true
 }
 

@@ -192,24 +192,36 @@ impl Port {
     }
 
     /// Shows the result of a request.
-    pub(crate) fn finish(&mut self, mut ready: Ready, signals: &mut Signals) {
+    pub(crate) fn finish(&mut self, ready: &mut Ready, signals: &mut Signals) {
         if ready.times.submitted.is_some() {
-            self.pair.slab.execute(&mut ready.claimed, |request| {
-                if let Some(stamp) = &mut request.stamp {
-                    stamp.served = Some(ready.times.ended);
-                }
-            });
+            self.stamp(ready);
         }
-        let ticket = self.pair.slab.finish(ready.claimed, ready.status);
-        let times = if ready.flags.duplicate { 2 } else { 1 };
+        let ticket = self.pair.slab.finish(&mut ready.claimed, ready.status);
         match ready.announce {
-            Announce::Wake if !ready.flags.drop_wake => (0..times).for_each(|_| self.wake(ticket, signals)),
+            Announce::Wake if !ready.flags.drop_wake => {
+                self.wake(ticket, signals);
+                if ready.flags.duplicate {
+                    self.wake(ticket, signals);
+                }
+            }
             Announce::Reap { owner } => {
                 self.complete(ticket, ready.announce, !ready.flags.drop_wake);
-                (1..times).for_each(|_| self.complete(ticket, Announce::Again { owner }, false));
+                if ready.flags.duplicate {
+                    self.complete(ticket, Announce::Again { owner }, false);
+                }
             }
             Announce::Silent | Announce::Wake | Announce::Again { .. } => {}
         }
+    }
+
+    #[cold]
+    fn stamp(&self, ready: &mut Ready) {
+        let ended = ready.times.ended;
+        self.pair.slab.execute(&mut ready.claimed, |request| {
+            if let Some(stamp) = &mut request.stamp {
+                stamp.served = Some(ended);
+            }
+        });
     }
 
     fn wake(&mut self, ticket: Ticket, signals: &mut Signals) {
