@@ -354,7 +354,6 @@ mod tests {
         wiped::<(Aes256, Aes256Enc)>();
         wiped::<cbc::Encryptor<Aes128>>();
         wiped::<cbc::Decryptor<Aes128>>();
-        wiped::<ctr::CtrCore<Aes128Enc, ctr::flavors::Ctr128BE>>();
         wiped::<(Sha256, Sha512)>();
     }
 

@@ -12,7 +12,7 @@
 use aes::cipher::{Array, BlockCipherEncrypt, consts::U16};
 use zeroize::Zeroize;
 
-use super::Block;
+use super::{Block, mix};
 use crate::request::Request;
 
 /// The most lanes that are run at once: what the `aes` crate's widest path takes in one go.
@@ -97,9 +97,4 @@ fn encrypt_columns<C: BlockCipherEncrypt<BlockSize = U16>>(cipher: &C, lanes: &m
         }
     }
     column.zeroize();
-}
-
-fn mix(chain: &mut Block, block: &Block) {
-    let mixed = u128::from_ne_bytes((*chain).into()) ^ u128::from_ne_bytes((*block).into());
-    *chain = mixed.to_ne_bytes().into();
 }
