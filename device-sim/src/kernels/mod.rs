@@ -78,14 +78,11 @@ pub(crate) trait Kernel {
     /// Works through one piece; [`Part::Whole`] and [`Part::Final`] end the message.
     fn piece(&self, stream: &mut Self::Stream, request: &mut Request) -> Result<(), Status>;
 
-    /// Starts a request that is quicker together with others of its session; `None`: run it by itself.
+    /// Starts a request that is quicker together with others; `None`: run it by itself.
     #[inline]
     fn lane(&self, _request: &mut Request) -> Option<Result<Lane, Status>> {
         None
     }
-
-    /// Does the work of all lanes, which this kernel has started.
-    fn run_lanes(&self, _lanes: &mut [Lane]) {}
 }
 
 /// Runs one request on its kernel.
