@@ -323,3 +323,6 @@ fn execute(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> Stat
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
