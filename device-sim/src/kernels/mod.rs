@@ -94,19 +94,19 @@ pub(crate) fn run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Req
 }
 
 fn try_run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Request) -> Result<(), Status> {
-    match (request.part, request.take_state()) {
-        (Part::Whole, None) => {
-            let mut stream = kernel.begin(request)?;
-            kernel.piece(&mut stream, request)
-        }
-        (Part::Whole, Some(_)) => Err(Status::InvalidArgs),
-        (Part::Update | Part::Final, Some(state)) => next_piece(kernel, algorithm, request, state),
+    if request.part == Part::Whole && !request.has_state() {
+        let mut stream = kernel.begin(request)?;
+        return kernel.piece(&mut stream, request);
+    }
+    let state = match (request.part, request.take_state()) {
+        (Part::Whole, _) => return Err(Status::InvalidArgs),
+        (Part::Update | Part::Final, Some(state)) => state,
         (Part::Update | Part::Final, None) => {
             let stream = kernel.begin(request)?.wrap();
-            let state = StreamState { algorithm, operation: request.operation, stream };
-            next_piece(kernel, algorithm, request, Box::new(state))
+            Box::new(StreamState { algorithm, operation: request.operation, stream })
         }
-    }
+    };
+    next_piece(kernel, algorithm, request, state)
 }
 
 fn next_piece<K: Kernel>(
