@@ -147,11 +147,10 @@ impl Bare {
         Self { kernels, texts: (0..REQUESTS).map(|number| text(number, size)).collect() }
     }
 
-    fn run(&mut self) {
-        self.texts
-            .iter_mut()
-            .zip(self.kernels.iter().cycle())
-            .for_each(|(text, kernel)| kernel.encrypt(text));
+    fn run(&mut self) -> Result<(), Box<dyn Error>> {
+        let keys = self.kernels.iter().cycle();
+        self.texts.iter_mut().zip(keys).for_each(|(text, kernel)| kernel.encrypt(text));
+        Ok(())
     }
 }
 
