@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::cell::{Executing, Slab, Ticket};
 use crate::config::Config;
 use crate::entry::Announce;
-use crate::kernels::lanes::Lane;
+use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
 use crate::model::{Model, Verdict};
 use crate::request::{Operation, Request, Status};
 use crate::sabotage::{Sabotage, Saboteur};
@@ -72,14 +72,6 @@ pub(crate) enum Installed {
     Panics,
 }
 
-/// Requests that are claimed and started, and wait to be worked on together: their places in `ready`.
-#[derive(Debug, Default)]
-struct Lanes {
-    session: Option<Arc<Session>>,
-    lanes: Vec<Lane>,
-    places: Vec<usize>,
-}
-
 /// What a request's bytes weigh in a batch when it shares a kernel call with others.
 const LANE_SHARE: u64 = 32;
 
@@ -91,7 +83,8 @@ pub(crate) struct Core {
     model: Option<Model>,
     /// To be published by the driver, in this order.
     pub(crate) ready: Vec<Ready>,
-    lanes: Lanes,
+    /// Requests of `ready` that are started, and wait to be worked on together.
+    lanes: Vec<Lane>,
     /// Wakes with nothing behind them, for the driver to send.
     pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
     /// For the driver to carry out, once the request that it came with is in `ready`.
@@ -107,13 +100,15 @@ impl Core {
             sessions: Vec::new(),
             model,
             ready: Vec::new(),
-            lanes: Lanes::default(),
+            lanes: Vec::new(),
             spurious: Vec::new(),
             ending: None,
         }
     }
 
     pub(crate) fn install(&mut self, id: SessionId, installed: Installed) {
+        // The lanes that were started find their sessions by their numbers.
+        self.run_lanes();
         let index = id.index as usize;
         if index >= self.sessions.len() {
             self.sessions.resize_with(index + 1, || None);
@@ -122,6 +117,7 @@ impl Core {
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) {
+        self.run_lanes();
         if let Some(slot) = self.sessions.get_mut(id.index as usize)
             && slot.as_ref().is_some_and(|(generation, _)| *generation == id.generation)
         {
@@ -150,7 +146,7 @@ impl Core {
         let unseen = Ready::new(port, claimed, Status::DeviceDead, announce, Operation::Encrypt);
         self.ready.push(unseen);
         let ready = self.ready.last_mut()?;
-        let (sessions, model, together) = (&self.sessions, self.model.as_mut(), &self.lanes.session);
+        let (sessions, model) = (&self.sessions, self.model.as_mut());
         let mut verdict = Verdict::default();
         let mut started = None;
         let Ready { claimed, operation, bytes, times, .. } = ready;
@@ -160,7 +156,7 @@ impl Core {
             *times = Times { submitted, started: now, ended: now };
             match model {
                 None => {
-                    let (status, lane) = start(sessions, request, together.as_ref());
+                    let (status, lane) = start(sessions, request);
                     started = lane;
                     status
                 }
@@ -171,8 +167,9 @@ impl Core {
             }
         });
         let bytes = ready.bytes;
-        if let Some(started) = started {
-            self.add_lane(started);
+        if let Some(mut lane) = started {
+            lane.place = self.ready.len() - 1;
+            self.lanes.push(lane);
             return Some(bytes / LANE_SHARE);
         }
         if verdict.spurious_wake {
@@ -188,33 +185,23 @@ impl Core {
         Some(bytes)
     }
 
-    /// The last of `ready` is to be worked on together with others of its session.
-    fn add_lane(&mut self, Started { lane, session }: Started) {
-        if session.is_some() {
-            self.run_lanes();
-            self.lanes.session = session;
-        }
-        self.lanes.lanes.push(lane);
-        self.lanes.places.push(self.ready.len() - 1);
-    }
-
     /// Whether requests in `ready` wait to be worked on.
     pub(crate) fn has_lanes(&self) -> bool {
-        !self.lanes.places.is_empty()
+        !self.lanes.is_empty()
     }
 
     /// Does the work of the requests that wait for each other, before anything of `ready` is published.
     pub(crate) fn run_lanes(&mut self) {
-        if let Some(session) = self.lanes.session.take() {
-            session.run_lanes(&mut self.lanes.lanes);
+        if self.has_lanes() {
+            let sessions = &self.sessions;
+            encrypt_cbc(&mut self.lanes, |lane| key_of(sessions, lane));
             self.end_lanes(Status::Ok);
         }
     }
 
     fn end_lanes(&mut self, status: Status) {
-        let Lanes { lanes, places, .. } = &mut self.lanes;
-        for (lane, place) in lanes.drain(..).zip(places.drain(..)) {
-            let ready = &mut self.ready[place];
+        for lane in self.lanes.drain(..) {
+            let ready = &mut self.ready[lane.place];
             self.slabs[ready.port].execute(&mut ready.claimed, |request| lane.put_back(request));
             ready.status = status;
         }
@@ -244,7 +231,6 @@ impl Core {
     /// After a panic: the stream whose piece was half worked on does not go on.
     pub(crate) fn bury(&mut self) {
         // Whether it panicked in them or elsewhere: they were not worked on to their end.
-        self.lanes.session = None;
         self.end_lanes(Status::DeviceDead);
         if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
             self.slabs[*port].execute(claimed, Request::drop_state);
@@ -272,31 +258,25 @@ impl Ready {
     }
 }
 
-/// A request that was started, and ends together with others.
-struct Started {
-    lane: Lane,
-    /// Its session, unless it is that of the lanes there are.
-    session: Option<Arc<Session>>,
+/// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
+fn start(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> (Status, Option<Lane>) {
+    let Some(session) = session_of(sessions, request.session) else {
+        return (execute(sessions, request), None);
+    };
+    match session.lane(request) {
+        Some(Ok(lane)) => (Status::DeviceDead, Some(lane)),
+        Some(Err(status)) => (status, None),
+        None => (session.execute(request), None),
+    }
 }
 
-/// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
-fn start(
-    sessions: &[Option<(u32, Installed)>],
-    request: &mut Request,
-    together: Option<&Arc<Session>>,
-) -> (Status, Option<Started>) {
-    if let Some(session) = session_of(sessions, request.session) {
-        match session.lane(request) {
-            Some(Ok(lane)) => {
-                let same = together.is_some_and(|other| Arc::ptr_eq(other, session));
-                let session = (!same).then(|| Arc::clone(session));
-                return (Status::DeviceDead, Some(Started { lane, session }));
-            }
-            Some(Err(status)) => return (status, None),
-            None => {}
-        }
-    }
-    (execute(sessions, request), None)
+/// The key of a lane that was started.
+fn key_of<'s>(sessions: &'s [Option<(u32, Installed)>], lane: &Lane) -> LaneKey<'s> {
+    let key = match sessions.get(lane.session() as usize) {
+        Some(Some((_, Installed::Session(session)))) => session.lane_key(),
+        _ => None,
+    };
+    key.expect("lanes are run before a session goes")
 }
 
 fn session_of(sessions: &[Option<(u32, Installed)>], id: SessionId) -> Option<&Arc<Session>> {
@@ -343,3 +323,6 @@ fn execute(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> Stat
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

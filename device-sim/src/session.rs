@@ -21,7 +21,7 @@ use crate::kernels::ecb::Ecb;
 use crate::kernels::gcm::Gcm;
 use crate::kernels::hash::Hashing;
 use crate::kernels::hmac::Keyed;
-use crate::kernels::lanes::Lane;
+use crate::kernels::lanes::{Lane, LaneKey};
 use crate::kernels::xts::Xts;
 use crate::kernels::{BLOCK, Kernel, run};
 use crate::request::{Request, Status};
@@ -103,12 +103,6 @@ macro_rules! kernels {
             fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
                 match self {
                     $(Self::$variant(kernel) => kernel.lane(request)),+
-                }
-            }
-
-            fn run_lanes(&self, lanes: &mut [Lane]) {
-                match self {
-                    $(Self::$variant(kernel) => kernel.run_lanes(lanes)),+
                 }
             }
         }
@@ -258,15 +252,22 @@ impl Session {
         self.kernel.run(self.algorithm, request)
     }
 
-    /// Starts a request that is quicker together with others of this session, and is to be ended by
-    /// [`Session::run_lanes`] and [`Lane::put_back`]. `None`: [`Session::execute`] it.
+    /// Starts a request that is quicker together with others, and is to be ended by [`lanes::encrypt_cbc`] and
+    /// [`Lane::put_back`]. `None`: [`Session::execute`] it.
+    ///
+    /// [`lanes::encrypt_cbc`]: crate::kernels::lanes::encrypt_cbc
     pub(crate) fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
         self.kernel.lane(request)
     }
 
-    /// Does the work of all lanes that were started here.
-    pub(crate) fn run_lanes(&self, lanes: &mut [Lane]) {
-        self.kernel.run_lanes(lanes);
+    /// The key of the lanes that are started here; `None`: there are none.
+    pub(crate) const fn lane_key(&self) -> Option<LaneKey<'_>> {
+        match &self.kernel {
+            AnyKernel::Aes128Cbc(kernel) => Some(LaneKey::Aes128(kernel.cipher())),
+            AnyKernel::Aes192Cbc(kernel) => Some(LaneKey::Aes192(kernel.cipher())),
+            AnyKernel::Aes256Cbc(kernel) => Some(LaneKey::Aes256(kernel.cipher())),
+            _ => None,
+        }
     }
 }
 
@@ -354,7 +355,6 @@ mod tests {
         wiped::<(Aes256, Aes256Enc)>();
         wiped::<cbc::Encryptor<Aes128>>();
         wiped::<cbc::Decryptor<Aes128>>();
-        wiped::<ctr::CtrCore<Aes128Enc, ctr::flavors::Ctr128BE>>();
         wiped::<(Sha256, Sha512)>();
     }
 

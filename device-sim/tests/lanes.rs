@@ -9,8 +9,23 @@ use common::*;
 use device_sim::{Cipher, Delivery, Hash, Operation, Padding, Part, Request, Session, SessionId, Status};
 
 fn cbc(cipher: Cipher, padding: Padding) -> Session {
-    let key: Vec<u8> = (0..).take(cipher.key_len()).collect();
+    keyed(cipher, padding, 0)
+}
+
+/// A session whose key begins with `first`.
+fn keyed(cipher: Cipher, padding: Padding, first: u8) -> Session {
+    let key: Vec<u8> = (0..).take(cipher.key_len()).map(|at| first.wrapping_add(at)).collect();
     Session::cipher(cipher, &key, padding).expect("the key fits")
+}
+
+/// So many sessions with different keys, of all lengths.
+fn sessions(count: u8, dice: &mut Dice) -> Vec<Arc<Session>> {
+    let ciphers = [Cipher::Aes128Cbc, Cipher::Aes192Cbc, Cipher::Aes256Cbc];
+    let session = |number| {
+        let padding = [Padding::Pkcs7, Padding::None][dice.roll(2)];
+        Arc::new(keyed(ciphers[dice.roll(3)], padding, number))
+    };
+    (0..count).map(session).collect()
 }
 
 fn message(len: usize, fill: u8) -> Request {
@@ -34,42 +49,97 @@ fn out_of_place(mut request: Request) -> Request {
 /// A deterministic choice of lengths, sessions, places and mistakes; more than one kernel call takes.
 #[test]
 fn a_batch_of_cbc_encryptions_is_what_each_of_them_is_alone() {
-    let sessions = [
-        cbc(Cipher::Aes128Cbc, Padding::Pkcs7),
-        cbc(Cipher::Aes256Cbc, Padding::None),
-        cbc(Cipher::Aes192Cbc, Padding::Pkcs7),
-    ]
-    .map(Arc::new);
-    for seed in 0..40 {
-        let (device, mut pair) = stepped("queue_pairs=1;depth=128");
-        let ids = sessions.each_ref().map(|session| device.create_session(Arc::clone(session)));
+    let mut failed = 0;
+    for seed in 0..160 {
         let mut dice = Dice(seed);
-        // In most runs one session after the other, in some all mixed.
-        let mixed = seed % 4 == 0;
+        let sessions = sessions([1, 2, 3, 12, 100][dice.roll(5)], &mut dice);
+        let (device, mut pair) = stepped("queue_pairs=1;depth=128");
+        let ids: Vec<_> = sessions.iter().map(|session| device.create_session(Arc::clone(session))).collect();
+        // In some runs one session after the other, in some all mixed.
+        let mixed = dice.roll(2) == 0;
         let mut expected = Vec::new();
         let mut tickets = Vec::new();
         for number in 0..100_u8 {
-            let which = if mixed { dice.roll(3) } else { usize::from(number) / 40 };
-            let len = [0, 16, 16 * dice.roll(9), dice.roll(200)][dice.roll(4)];
+            let which =
+                if mixed { dice.roll(sessions.len()) } else { usize::from(number) * sessions.len() / 100 };
+            let len = [0, 16, 16 * dice.roll(9), dice.roll(200), 16 * dice.roll(200)][dice.roll(5)];
             let place: fn(Request) -> Request =
                 if dice.roll(2) == 0 { out_of_place } else { |request| request };
             let mut wanted = place(message(len, number));
             let status = sessions[which].execute(&mut wanted);
-            let mut given = place(message(len, number));
-            given.session = ids[which];
+            let given = of(ids[which], place(message(len, number)));
             tickets.push(submit(&mut pair, given, Delivery::Silent));
             expected.push((wanted, status));
         }
         device.run_until_idle();
-        for (ticket, (wanted, status)) in tickets.into_iter().zip(expected) {
+        for (number, (ticket, (wanted, status))) in tickets.into_iter().zip(expected).enumerate() {
             let (found, found_status) = pair.take(ticket).expect("it is done");
-            assert_eq!(found_status, status);
-            assert_eq!((found.buffer, found.destination), (wanted.buffer, wanted.destination));
+            assert_eq!(found_status, status, "seed {seed}, request {number}");
+            let (found, wanted) = ((found.buffer, found.destination), (wanted.buffer, wanted.destination));
+            assert!(found == wanted, "seed {seed}, request {number}: not what it is alone");
         }
         let total = device.stats().total;
-        assert!(total.failed > 0, "17 bytes without padding are a mistake, and end one by one");
+        failed += total.failed;
         assert_adds_up(&total);
     }
+    assert!(failed > 0, "17 bytes without padding are a mistake, and end one by one");
+}
+
+/// As many lanes of one key as there are ways to run them, one longer than the next, and every other key beside them.
+#[test]
+fn every_number_of_lanes_of_one_key() {
+    for count in 0..=40 {
+        let (device, mut pair) = stepped("queue_pairs=1;depth=128");
+        let one = Arc::new(cbc(Cipher::Aes128Cbc, Padding::None));
+        let id = device.create_session(Arc::clone(&one));
+        let mut pending = Vec::new();
+        for number in 0..count {
+            let len = 16 * usize::from(number);
+            let other = Arc::new(keyed(Cipher::Aes128Cbc, Padding::None, number + 1));
+            let other_id = device.create_session(Arc::clone(&other));
+            for (session, id) in [(&one, id), (&other, other_id)] {
+                let mut wanted = message(len, number);
+                assert_eq!(session.execute(&mut wanted), Status::Ok);
+                let ticket = submit(&mut pair, of(id, message(len, number)), Delivery::Silent);
+                pending.push((ticket, wanted.buffer));
+            }
+        }
+        device.run_until_idle();
+        for (number, (ticket, wanted)) in pending.into_iter().enumerate() {
+            let (found, status) = pair.take(ticket).expect("it is done");
+            assert_eq!(status, Status::Ok);
+            assert!(found.buffer == wanted, "{count} lanes, request {number}");
+        }
+    }
+}
+
+/// A session may go at any time: whoever was started with it gets its result, whoever comes later keeps the input.
+#[test]
+fn sessions_come_and_go_between_their_lanes() {
+    let (device, mut pairs) = open("queue_pairs=1;depth=4");
+    let mut done = 0;
+    for round in (0..=u8::MAX).cycle().take(2_000) {
+        let session = Arc::new(keyed(Cipher::Aes128Cbc, Padding::None, round));
+        let id = device.create_session(Arc::clone(&session));
+        let given = || (1..=12).map(|number| message(16 * number, round));
+        // Most of them wait in the line, and the device looks at its commands between them.
+        let tickets: Vec<_> =
+            given().map(|request| park(&mut pairs[0], of(id, request), Delivery::Silent)).collect();
+        device.remove_session(id);
+        for (mut wanted, ticket) in given().zip(tickets) {
+            let (found, status) = finish(&mut pairs[0], ticket);
+            if status == Status::Ok {
+                assert_eq!(session.execute(&mut wanted), Status::Ok);
+                done += 1;
+            } else {
+                assert_eq!(status, Status::InvalidSession);
+            }
+            assert_eq!(found.buffer, wanted.buffer, "round {round}");
+        }
+    }
+    let total = device.stats().total;
+    assert_eq!(total.completed, done);
+    assert_adds_up(&total);
 }
 
 /// Decryption, other modes and pieces of messages take their own way between the lanes.
@@ -110,26 +180,30 @@ fn other_requests_between_them_do_not_disturb() {
 /// A worker that dies in the middle gives every text back, worked on or not.
 #[test]
 fn a_death_in_the_middle_loses_no_text() {
-    let (device, mut pair) = stepped("queue_pairs=1");
-    let id = device.create_session(cbc(Cipher::Aes128Cbc, Padding::None));
-    let panics = device.create_panicking_session();
-    let mut tickets: Vec<_> = (0..5)
-        .map(|number| {
-            let request = of(id, message(64, number));
-            let request = if number % 2 == 0 { out_of_place(request) } else { request };
-            submit(&mut pair, request, Delivery::Silent)
-        })
-        .collect();
-    let fatal = Request::new(panics, Operation::Digest, vec![3; 3]);
-    tickets.push(submit(&mut pair, fatal, Delivery::Silent));
-    device.run_until_idle();
-    for (number, ticket) in tickets.into_iter().enumerate() {
-        let (found, status) = pair.take(ticket).expect("it has ended");
-        assert_eq!(status, Status::DeviceDead);
-        let len = if number == 5 { 3 } else { 64 };
-        assert_eq!(found.buffer.len(), len, "request {number}");
+    for sessions in 1..=3 {
+        let (device, mut pair) = stepped("queue_pairs=1");
+        let ids: Vec<_> = (0..sessions)
+            .map(|number| device.create_session(keyed(Cipher::Aes128Cbc, Padding::None, number)))
+            .collect();
+        let panics = device.create_panicking_session();
+        let mut tickets: Vec<_> = (0..5)
+            .map(|number| {
+                let request = of(ids[usize::from(number) % ids.len()], message(64, number));
+                let request = if number % 2 == 0 { out_of_place(request) } else { request };
+                submit(&mut pair, request, Delivery::Silent)
+            })
+            .collect();
+        let fatal = Request::new(panics, Operation::Digest, vec![3; 3]);
+        tickets.push(submit(&mut pair, fatal, Delivery::Silent));
+        device.run_until_idle();
+        for (number, ticket) in tickets.into_iter().enumerate() {
+            let (found, status) = pair.take(ticket).expect("it has ended");
+            assert_eq!(status, Status::DeviceDead);
+            let len = if number == 5 { 3 } else { 64 };
+            assert_eq!(found.buffer.len(), len, "request {number}");
+        }
+        assert_adds_up(&device.stats().total);
     }
-    assert_adds_up(&device.stats().total);
 }
 
 /// What lies between the submissions and the results is the device's, on worker threads too.

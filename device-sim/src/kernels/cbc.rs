@@ -2,12 +2,12 @@
 
 use aes::cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, IvState,
-    consts::U16,
+    KeySizeUser, consts::U16,
 };
 use cbc::{Decryptor, Encryptor};
 
 use super::blocks::{self, BlockMode, BlockStream};
-use super::lanes::{self, Lane};
+use super::lanes::Lane;
 use super::{BLOCK, Block, Kernel, check_cipher, iv_block};
 use crate::request::{Operation, Part, Request, Status};
 use crate::session::Padding;
@@ -22,11 +22,16 @@ impl<C> Cbc<C> {
     pub(crate) const fn new(cipher: C, padding: Padding) -> Self {
         Self { cipher, padding }
     }
+
+    /// The key schedule.
+    pub(crate) const fn cipher(&self) -> &C {
+        &self.cipher
+    }
 }
 
 impl<C> Kernel for Cbc<C>
 where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt + KeySizeUser,
 {
     type Stream = BlockStream;
 
@@ -44,20 +49,16 @@ where
         let fits = request.operation == Operation::Encrypt && request.part == Part::Whole;
         (fits && !request.has_state()).then(|| self.start_lane(request))
     }
-
-    fn run_lanes(&self, lanes: &mut [Lane]) {
-        lanes::encrypt_cbc(&self.cipher, lanes);
-    }
 }
 
-impl<C> Cbc<C> {
+impl<C: KeySizeUser> Cbc<C> {
     fn start_lane(&self, request: &mut Request) -> Result<Lane, Status> {
         check_cipher(request, BLOCK)?;
         let padded = self.padding == Padding::Pkcs7;
         if !padded && !request.buffer.len().is_multiple_of(BLOCK) {
             return Err(Status::InvalidArgs);
         }
-        let mut lane = Lane::of(request, iv_block(request)?);
+        let mut lane = Lane::of::<C>(request, iv_block(request)?);
         if padded {
             blocks::pad(lane.text());
         }

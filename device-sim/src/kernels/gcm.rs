@@ -13,7 +13,6 @@
 //! found right, never before.
 
 use aes::cipher::{Array, BlockCipherEncrypt, consts::U16};
-use ctr::flavors::Ctr32BE;
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq;
@@ -62,7 +61,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Gcm<C> {
 
     fn encrypt(&self, stream: &mut GcmStream, text: &mut [u8]) {
         for chunk in text.chunks_mut(CHUNK) {
-            stream.ctr.apply::<_, Ctr32BE>(&self.cipher, chunk);
+            stream.ctr.apply::<_, 32>(&self.cipher, chunk);
             stream.absorb(chunk);
         }
     }
@@ -70,7 +69,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Gcm<C> {
     fn decrypt(&self, stream: &mut GcmStream, text: &mut [u8]) {
         for chunk in text.chunks_mut(CHUNK) {
             stream.absorb(chunk);
-            stream.ctr.apply::<_, Ctr32BE>(&self.cipher, chunk);
+            stream.ctr.apply::<_, 32>(&self.cipher, chunk);
         }
     }
 
@@ -84,7 +83,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Gcm<C> {
         stream.absorb(text);
         let expected = stream.tag();
         if bool::from(expected[..self.tag_len].ct_eq(tag.as_bytes())) {
-            stream.ctr.apply::<_, Ctr32BE>(&self.cipher, text);
+            stream.ctr.apply::<_, 32>(&self.cipher, text);
             Ok(())
         } else {
             text.zeroize();

@@ -1,47 +1,89 @@
-//! Several messages through one key schedule at once, where a mode works on one block after the other.
+//! Several messages at once, where a mode works on one block after the other.
 //!
 //! ```text
 //!   lane 0   P0 ─► P1 ─► P2 ─► P3        CBC encryption: every block waits for the one before it, and the processor
-//!   lane 1   P0 ─► P1 ─► P2              with it. The blocks of other messages do not: a column of the lanes is one
-//!   lane 2   P0 ─► P1                    call of the cipher.
-//!            └──────┴── one call each
+//!   lane 1   P0 ─► P1 ─► P2              with it. The blocks of other messages do not, whatever their keys are: all
+//!   lane 2   P0 ─► P1 │ next lane        lanes go on by one block, then by the next. A lane that ends makes room.
+//!            └──────┴── columns
+//!
+//!   many lanes of one key ──► OneKey:   a column is one call of the cipher
+//!   the others            ──► ManyKeys: a column is a call for each lane; the processor overlaps them
 //! ```
 //!
-//! A request's text is moved into its lane, and back when the lanes have been run.
+//! A request's text is moved into its lane, and back when the lanes have been run. Both loops run inside of the cipher's
+//! own backend (a closure that it calls where the processor's AES instructions may be used), so that its rounds are part
+//! of the loop, and not a call from it.
 
-use aes::cipher::{Array, BlockCipherEncrypt, consts::U16};
+use aes::cipher::array::ArraySize;
+use aes::cipher::consts::{U8, U16};
+use aes::cipher::typenum::Unsigned;
+use aes::cipher::{
+    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeySizeUser,
+    ParBlocks,
+};
+use aes::{Aes128, Aes192, Aes256};
 use zeroize::Zeroize;
 
-use super::Block;
+use super::{Block, mix};
 use crate::request::Request;
 
-/// The most lanes that are run at once: what the `aes` crate's widest path takes in one go.
-pub(crate) const LANES: usize = 30;
+/// Lanes of one key from which on they are a group of their own. With fewer, most of a call of the cipher is idle, and
+/// calls for single blocks that overlap are as quick.
+const GROUP: usize = 6;
+
+/// Lanes of different keys that are under way together. Fewer leave the processor waiting, more do not fit into what it
+/// looks ahead.
+type Abreast = U8;
 
 /// One message on its way: whole blocks, padded already.
 #[derive(Debug)]
 pub(crate) struct Lane {
     text: Vec<u8>,
-    chain: Block,
+    iv: Block,
+    /// The number of its session.
+    session: u32,
+    /// Bytes of its key.
+    key_len: usize,
     out_of_place: bool,
+    /// Where the request is, for whoever puts the text back.
+    pub(crate) place: usize,
+}
+
+/// The key schedule of a session whose requests can be lanes.
+pub(crate) enum LaneKey<'k> {
+    Aes128(&'k Aes128),
+    Aes192(&'k Aes192),
+    Aes256(&'k Aes256),
 }
 
 impl Lane {
     /// Moves the text out of a request: its buffer, or a copy in its destination.
-    pub(super) fn of(request: &mut Request, chain: Block) -> Self {
-        match request.take_destination() {
+    pub(super) fn of<C: KeySizeUser>(request: &mut Request, iv: Block) -> Self {
+        let destination = request.take_destination();
+        let out_of_place = destination.is_some();
+        let text = match destination {
             Some(mut text) => {
-                text.clear();
-                super::text::reserve(&mut text, request.buffer.len());
-                text.extend_from_slice(&request.buffer);
-                Self { text, chain, out_of_place: true }
+                super::text::text((&mut request.buffer, Some(&mut text)));
+                text
             }
-            None => Self { text: std::mem::take(&mut request.buffer), chain, out_of_place: false },
-        }
+            None => std::mem::take(&mut request.buffer),
+        };
+        let session = request.session.index;
+        Self { text, iv, session, key_len: C::key_size(), out_of_place, place: usize::MAX }
     }
 
     pub(super) fn text(&mut self) -> &mut Vec<u8> {
         &mut self.text
+    }
+
+    /// By which lanes are sorted: key length, session, length; in one number, for that is quicker.
+    const fn rank(&self) -> u128 {
+        let key = (self.key_len as u128) << 32 | self.session as u128;
+        key << 64 | !self.text.len() as u64 as u128
+    }
+
+    pub(crate) const fn session(&self) -> u32 {
+        self.session
     }
 
     /// Moves the text back to where it came from.
@@ -53,53 +95,230 @@ impl Lane {
             request.buffer = text;
         }
     }
-
-    fn blocks(&mut self) -> &mut [Block] {
-        Array::slice_as_chunks_mut(&mut self.text).0
-    }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.chain.zeroize();
-        // Empty, unless a panic has kept it from going back.
-        self.text.zeroize();
+        // It has gone back, unless a panic has kept it from that.
+        if self.text.capacity() > 0 {
+            self.text.zeroize();
+        }
     }
 }
 
-/// Encrypts all lanes in CBC, column by column.
-pub(super) fn encrypt_cbc<C: BlockCipherEncrypt<BlockSize = U16>>(cipher: &C, lanes: &mut [Lane]) {
-    for lanes in lanes.chunks_mut(LANES) {
-        encrypt_columns(cipher, lanes);
+/// Encrypts all lanes in CBC, each with what `key` gives for it; their order changes.
+pub(crate) fn encrypt_cbc<'k>(lanes: &mut [Lane], key: impl Fn(&Lane) -> LaneKey<'k>) {
+    // Of one key the longest first: what comes last has nobody to go with.
+    lanes.sort_unstable_by_key(Lane::rank);
+    macro_rules! by_key_length {
+        ($lanes:ident: $($size:ident),+) => {
+            match key(&$lanes[0]) {
+                $(LaneKey::$size(_) => encrypt_alike($lanes, |lane| match key(lane) {
+                    LaneKey::$size(key) => key,
+                    _ => unreachable!("lanes are told apart by the lengths of their keys"),
+                }),)+
+            }
+        };
+    }
+    for lanes in lanes.chunk_by_mut(|lane, next| lane.key_len == next.key_len) {
+        by_key_length!(lanes: Aes128, Aes192, Aes256);
     }
 }
 
-fn encrypt_columns<C: BlockCipherEncrypt<BlockSize = U16>>(cipher: &C, lanes: &mut [Lane]) {
-    // The longest first: those that go on are always the first ones.
-    let mut lanes: Vec<&mut Lane> = lanes.iter_mut().collect();
-    lanes.sort_by_key(|lane| std::cmp::Reverse(lane.text.len()));
-    let mut column = [Block::default(); LANES];
-    column.iter_mut().zip(&lanes).for_each(|(chain, lane)| *chain = lane.chain);
-    let mut rows: Vec<&mut [Block]> = lanes.iter_mut().map(|lane| lane.blocks()).collect();
-    let longest = rows.first().map_or(0, |row| row.len());
-    let mut going = rows.len();
-    for at in 0..longest {
-        while rows[going - 1].len() <= at {
-            going -= 1;
-        }
-        let column = &mut column[..going];
-        for (chain, row) in column.iter_mut().zip(&rows) {
-            mix(chain, &row[at]);
-        }
-        cipher.encrypt_blocks(column);
-        for (block, row) in column.iter().zip(&mut rows) {
-            row[at] = *block;
-        }
+/// Encrypts lanes whose ciphers are of one type.
+fn encrypt_alike<'k, C>(lanes: &mut [Lane], key: impl Fn(&Lane) -> &'k C)
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + 'k,
+{
+    let same = |lane: &Lane, next: &Lane| lane.session == next.session;
+    for lanes in lanes.chunk_by_mut(same).filter(|lanes| lanes.len() >= GROUP) {
+        key(&lanes[0]).encrypt_with_backend(OneKey { lanes });
     }
-    column.zeroize();
+    let others = lanes.chunk_by_mut(same).filter(|lanes| lanes.len() < GROUP).flatten();
+    let mut others = others.map(|lane| (key(lane), lane)).peekable();
+    if let Some(&(first, _)) = others.peek() {
+        first.encrypt_with_backend(ManyKeys { first, lanes: others });
+    }
 }
 
-fn mix(chain: &mut Block, block: &Block) {
-    let mixed = u128::from_ne_bytes((*chain).into()) ^ u128::from_ne_bytes((*block).into());
-    *chain = mixed.to_ne_bytes().into();
+/// Lanes that are under way, at most `N` of them: those in front.
+struct Rows<'t, K, N: ArraySize> {
+    keys: Array<K, N>,
+    /// The block before the one that comes next. In the end it is ciphertext, and nothing to be wiped.
+    chains: Array<Block, N>,
+    /// What is left.
+    texts: Array<&'t mut [Block], N>,
+    going: usize,
+}
+
+impl<'t, K: Copy, N: ArraySize> Rows<'t, K, N> {
+    /// No lanes. Where there is none, there is `key`.
+    fn new(key: K) -> Self {
+        let texts = Array::from_fn(|_| Default::default());
+        Self { keys: Array::from_fn(|_| key), chains: Array::default(), texts, going: 0 }
+    }
+
+    /// Fills up with lanes; `false`: there are none.
+    fn load(&mut self, lanes: &mut impl Iterator<Item = (K, &'t mut Lane)>) -> bool {
+        while self.going < N::USIZE {
+            let Some((key, lane)) = lanes.next() else { break };
+            let (text, _) = Array::slice_as_chunks_mut(&mut lane.text);
+            if !text.is_empty() {
+                self.keys[self.going] = key;
+                self.chains[self.going] = lane.iv;
+                self.texts[self.going] = text;
+                self.going += 1;
+            }
+        }
+        self.going > 0
+    }
+
+    /// Cuts off the columns that all lanes have, from those under way; the rest is left.
+    fn cut(&mut self) -> (usize, Array<&'t mut [Block], N>) {
+        let texts = &mut self.texts[..self.going];
+        let columns = texts.iter().map(|text| text.len()).min().unwrap_or_default();
+        let mut heads: Array<&'t mut [Block], N> = Array::from_fn(|_| Default::default());
+        for (head, text) in heads.iter_mut().zip(texts) {
+            (*head, *text) = std::mem::take(text).split_at_mut(columns);
+        }
+        (columns, heads)
+    }
+
+    /// Lets those go that have nothing left.
+    fn retire(&mut self) {
+        for row in (0..self.going).rev() {
+            if self.texts[row].is_empty() {
+                self.going -= 1;
+                self.keys[row] = self.keys[self.going];
+                self.chains.swap(row, self.going);
+                self.texts.swap(row, self.going);
+            }
+        }
+    }
+}
+
+/// Encrypts lanes of one key, as many abreast as the backend takes at once.
+struct OneKey<'a> {
+    lanes: &'a mut [Lane],
+}
+
+impl BlockSizeUser for OneKey<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for OneKey<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        let mut lanes = self.lanes.iter_mut().map(|lane| ((), lane));
+        let mut rows = Rows::<(), B::ParBlocksSize>::new(());
+        while rows.load(&mut lanes) {
+            let (columns, mut heads) = rows.cut();
+            let heads = &mut heads[..rows.going];
+            if 2 * rows.going > B::ParBlocksSize::USIZE {
+                // As a variable of its own, and in a loop without a choice in it: otherwise the compiler's code is slower.
+                let mut chains = std::mem::take(&mut rows.chains);
+                encrypt_together(backend, &mut chains, heads, columns);
+                rows.chains = chains;
+            } else {
+                encrypt_in_turn(backend, &mut rows.chains, heads, columns);
+            }
+            rows.retire();
+        }
+    }
+}
+
+/// One call of the cipher for each column.
+#[inline(always)]
+fn encrypt_together<B: BlockCipherEncBackend<BlockSize = U16>>(
+    backend: &B,
+    chains: &mut ParBlocks<B>,
+    texts: &mut [&mut [Block]],
+    columns: usize,
+) {
+    for column in 0..columns {
+        for (chain, text) in chains.iter_mut().zip(&*texts) {
+            if let Some(block) = text.get(column) {
+                mix(chain, block);
+            }
+        }
+        backend.encrypt_par_blocks(chains.into());
+        for (chain, text) in chains.iter().zip(&mut *texts) {
+            if let Some(block) = text.get_mut(column) {
+                *block = *chain;
+            }
+        }
+    }
+}
+
+/// One call of the cipher for each block, where a call for a column would work on more idle rows than others.
+#[inline(always)]
+fn encrypt_in_turn<B: BlockCipherEncBackend<BlockSize = U16>>(
+    backend: &B,
+    chains: &mut [Block],
+    texts: &mut [&mut [Block]],
+    columns: usize,
+) {
+    for column in 0..columns {
+        for (chain, text) in chains.iter_mut().zip(&mut *texts) {
+            if let Some(block) = text.get_mut(column) {
+                Link { chain, block }.call(backend);
+            }
+        }
+    }
+}
+
+/// Encrypts lanes each with its own key.
+struct ManyKeys<'k, C, I> {
+    first: &'k C,
+    lanes: I,
+}
+
+impl<C, I> BlockSizeUser for ManyKeys<'_, C, I> {
+    type BlockSize = U16;
+}
+
+impl<'k, 't, C, I> BlockCipherEncClosure for ManyKeys<'k, C, I>
+where
+    C: BlockCipherEncrypt<BlockSize = U16>,
+    I: Iterator<Item = (&'k C, &'t mut Lane)>,
+{
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, _: &B) {
+        let Self { first, mut lanes } = self;
+        let mut rows = Rows::<&C, Abreast>::new(first);
+        while rows.load(&mut lanes) {
+            let (columns, mut heads) = rows.cut();
+            let going = rows.going;
+            for column in 0..columns {
+                for row in 0..going {
+                    if let Some(block) = heads[row].get_mut(column) {
+                        let chain = &mut rows.chains[row];
+                        rows.keys[row].encrypt_with_backend(Link { chain, block });
+                    }
+                }
+            }
+            rows.retire();
+        }
+    }
+}
+
+/// Encrypts one block of one chain.
+struct Link<'a> {
+    chain: &'a mut Block,
+    block: &'a mut Block,
+}
+
+impl BlockSizeUser for Link<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Link<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        let mut block = *self.block;
+        mix(&mut block, self.chain);
+        backend.encrypt_block((&mut block).into());
+        *self.block = block;
+        *self.chain = block;
+    }
 }

@@ -78,14 +78,11 @@ pub(crate) trait Kernel {
     /// Works through one piece; [`Part::Whole`] and [`Part::Final`] end the message.
     fn piece(&self, stream: &mut Self::Stream, request: &mut Request) -> Result<(), Status>;
 
-    /// Starts a request that is quicker together with others of its session; `None`: run it by itself.
+    /// Starts a request that is quicker together with others; `None`: run it by itself.
     #[inline]
     fn lane(&self, _request: &mut Request) -> Option<Result<Lane, Status>> {
         None
     }
-
-    /// Does the work of all lanes, which this kernel has started.
-    fn run_lanes(&self, _lanes: &mut [Lane]) {}
 }
 
 /// Runs one request on its kernel.
@@ -97,19 +94,19 @@ pub(crate) fn run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Req
 }
 
 fn try_run<K: Kernel>(kernel: &K, algorithm: Algorithm, request: &mut Request) -> Result<(), Status> {
-    match (request.part, request.take_state()) {
-        (Part::Whole, None) => {
-            let mut stream = kernel.begin(request)?;
-            kernel.piece(&mut stream, request)
-        }
-        (Part::Whole, Some(_)) => Err(Status::InvalidArgs),
-        (Part::Update | Part::Final, Some(state)) => next_piece(kernel, algorithm, request, state),
+    if request.part == Part::Whole && !request.has_state() {
+        let mut stream = kernel.begin(request)?;
+        return kernel.piece(&mut stream, request);
+    }
+    let state = match (request.part, request.take_state()) {
+        (Part::Whole, _) => return Err(Status::InvalidArgs),
+        (Part::Update | Part::Final, Some(state)) => state,
         (Part::Update | Part::Final, None) => {
             let stream = kernel.begin(request)?.wrap();
-            let state = StreamState { algorithm, operation: request.operation, stream };
-            next_piece(kernel, algorithm, request, Box::new(state))
+            Box::new(StreamState { algorithm, operation: request.operation, stream })
         }
-    }
+    };
+    next_piece(kernel, algorithm, request, state)
 }
 
 fn next_piece<K: Kernel>(
@@ -150,6 +147,14 @@ fn check_hash(request: &Request, operation: Operation) -> Result<(), Status> {
 /// `iv` as a block; the caller has checked its length.
 fn iv_block(request: &Request) -> Result<Block, Status> {
     Block::try_from(request.iv()).map_err(|_| Status::InvalidArgs)
+}
+
+/// `block` ⊕ `other`.
+#[inline(always)]
+fn mix(block: &mut Block, other: &Block) {
+    // As one number each: byte by byte, it is left to chance whether the compiler takes a whole register.
+    let mixed = u128::from_ne_bytes((*block).into()) ^ u128::from_ne_bytes((*other).into());
+    *block = mixed.to_ne_bytes().into();
 }
 
 /// A type that one variant of [`Stream`] holds.

@@ -9,20 +9,24 @@
 //!       P n (r bytes)                               │ rest │ ──► E under T n ──► C n-1
 //! ```
 //!
+//! Whole blocks are worked on inside of the cipher's own backend (a closure that it calls where the processor's AES
+//! instructions may be used), as many at once as it takes; their tweaks are computed on the way.
+//!
 //! While more may come, a multi-part message holds back 16 to 31 bytes, for they may be what is stolen from.
 
-use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, consts::U16};
+use aes::cipher::array::ArraySize;
+use aes::cipher::{
+    Array, BlockCipherDecBackend, BlockCipherDecClosure, BlockCipherDecrypt, BlockCipherEncBackend,
+    BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, consts::U16,
+};
 use zeroize::Zeroize;
 
 use super::text::Carry;
-use super::{BLOCK, Block, Kernel, check_cipher, is_last, iv_block};
+use super::{BLOCK, Block, Kernel, check_cipher, is_last, iv_block, mix};
 use crate::request::{Operation, Request, Status};
 
 /// The longest data unit, in bytes (SP 800-38E, 4).
 pub(crate) const MAX_UNIT: usize = BLOCK << 20;
-
-/// Blocks per call of the cipher; a multiple of 30, the widest batch that the `aes` crate works on at once.
-const BATCH: usize = 60;
 
 /// The data key and the tweak key, the latter for encryption only.
 pub(crate) struct Xts<C, T> {
@@ -80,16 +84,12 @@ where
     /// Whole blocks.
     fn straight(&self, tweak: &mut u128, text: &mut [u8], encrypt: bool) {
         let (blocks, _) = Array::slice_as_chunks_mut(text);
-        let used = blocks.len().min(BATCH);
-        let mut tweaks = [0u128; BATCH];
-        for blocks in blocks.chunks_mut(BATCH) {
-            for slot in &mut tweaks[..blocks.len()] {
-                *slot = *tweak;
-                *tweak = doubled(*tweak);
-            }
-            self.tweaked(&tweaks, blocks, encrypt);
+        let straight = Straight { tweak, blocks };
+        if encrypt {
+            self.data.encrypt_with_backend(straight);
+        } else {
+            self.data.decrypt_with_backend(straight);
         }
-        tweaks[..used].zeroize();
     }
 
     /// At least one whole block and a short one.
@@ -103,22 +103,77 @@ where
         let (full, tail) = end.split_at_mut(BLOCK);
         let mut block = Block::default();
         block.copy_from_slice(full);
-        self.tweaked(&[first], std::slice::from_mut(&mut block), encrypt);
+        self.tweaked(first, &mut block, encrypt);
         block[..short].swap_with_slice(tail);
-        self.tweaked(&[second], std::slice::from_mut(&mut block), encrypt);
+        self.tweaked(second, &mut block, encrypt);
         full.copy_from_slice(&block);
         block.zeroize();
     }
 
-    /// Each block under its own tweak.
-    fn tweaked(&self, tweaks: &[u128], blocks: &mut [Block], encrypt: bool) {
-        mix(tweaks, blocks);
-        if encrypt {
-            self.data.encrypt_blocks(blocks);
-        } else {
-            self.data.decrypt_blocks(blocks);
+    /// One block under its tweak.
+    fn tweaked(&self, mut tweak: u128, block: &mut Block, encrypt: bool) {
+        self.straight(&mut tweak, block, encrypt);
+    }
+}
+
+/// Whole blocks, each under its own tweak.
+struct Straight<'a> {
+    tweak: &'a mut u128,
+    blocks: &'a mut [Block],
+}
+
+impl BlockSizeUser for Straight<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Straight<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        self.each::<B::ParBlocksSize>(
+            |blocks| backend.encrypt_par_blocks(blocks.into()),
+            |block| backend.encrypt_block(block.into()),
+        );
+    }
+}
+
+impl BlockCipherDecClosure for Straight<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherDecBackend<BlockSize = U16>>(self, backend: &B) {
+        self.each::<B::ParBlocksSize>(
+            |blocks| backend.decrypt_par_blocks(blocks.into()),
+            |block| backend.decrypt_block(block.into()),
+        );
+    }
+}
+
+impl Straight<'_> {
+    /// `group` and `single` are the cipher, in one direction.
+    #[inline(always)]
+    fn each<N: ArraySize>(self, group: impl Fn(&mut Array<Block, N>), single: impl Fn(&mut Block)) {
+        let (groups, rest) = Array::<Block, N>::slice_as_chunks_mut(self.blocks);
+        let grouped = !groups.is_empty();
+        let mut tweak = *self.tweak;
+        let mut tweaks = Array::<u128, N>::default();
+        for blocks in groups {
+            for (slot, block) in tweaks.iter_mut().zip(&mut *blocks) {
+                *slot = tweak;
+                tweak = doubled(tweak);
+                mix(block, &slot.to_le_bytes().into());
+            }
+            group(blocks);
+            blocks.iter_mut().zip(&tweaks).for_each(|(block, tweak)| mix(block, &tweak.to_le_bytes().into()));
         }
-        mix(tweaks, blocks);
+        if grouped {
+            tweaks.iter_mut().for_each(Zeroize::zeroize);
+        }
+        for block in rest {
+            let mask = Block::from(tweak.to_le_bytes());
+            tweak = doubled(tweak);
+            mix(block, &mask);
+            single(block);
+            mix(block, &mask);
+        }
+        *self.tweak = tweak;
     }
 }
 
@@ -141,13 +196,6 @@ impl Drop for XtsStream {
 /// How many of `total` bytes must wait when more may come.
 const fn held_back(total: usize) -> usize {
     if total < 2 * BLOCK { total } else { BLOCK + total % BLOCK }
-}
-
-fn mix(tweaks: &[u128], blocks: &mut [Block]) {
-    for (tweak, block) in tweaks.iter().zip(blocks) {
-        let mixed = u128::from_ne_bytes((*block).into()) ^ tweak.to_le();
-        *block = mixed.to_ne_bytes().into();
-    }
 }
 
 /// Times x in GF(2^128), in a time that does not depend on the tweak.

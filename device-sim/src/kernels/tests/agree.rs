@@ -1,10 +1,13 @@
 //! Kernels and definitions agree.
 
+use aes::cipher::KeyInit;
+
 use super::reference::{self, Aes};
 use super::{Subject, bytes};
+use crate::kernels::ctr::CtrStream;
 use crate::{Aead, Cipher, Operation, Padding, Part, Status, Tag};
 
-/// Around blocks, around the batches of the kernels (30 and 60 blocks) and around GCM's chunks (4096).
+/// Around blocks, around what the ciphers take at once (8, 30 or 64 blocks) and around GCM's chunks (4096).
 fn lengths() -> impl Iterator<Item = usize> {
     (0..=130).chain(470..=490).chain(950..=970).chain([1935, 1936, 4095, 4096, 4097, 8191, 8192, 10_000])
 }
@@ -63,6 +66,33 @@ fn ctr_and_its_carries() {
             let expected = reference::ctr(&bytes(16, 1), counter, 128, &text);
             assert_eq!(subject.whole(&text, &[]).unwrap().text, expected, "{len} bytes");
         }
+    }
+}
+
+/// Every place of a wrap in a group of blocks, of the low half and of all that counts; in one piece and in two.
+#[test]
+fn ctr_wherever_the_counter_wraps() {
+    for before in 0..70_u64 {
+        let low = u128::from(u64::MAX - before);
+        for counter in [low, low | 0x1234_5678 << 64, u128::MAX - u128::from(before)] {
+            counts::<128>(counter);
+            counts::<32>(counter);
+        }
+        counts::<32>((u128::from(u32::MAX) - u128::from(before)) | 7 << 64);
+    }
+}
+
+fn counts<const BITS: u32>(counter: u128) {
+    let text = bytes(16 * 140 + 5, 4);
+    let expected = reference::ctr(&bytes(16, 1), counter.to_be_bytes(), BITS, &text);
+    let cipher = aes::Aes128Enc::new_from_slice(&bytes(16, 1)).unwrap();
+    for cut in [0, 16 * 69 + 3] {
+        let mut stream = CtrStream::new(counter.to_be_bytes().into());
+        let mut found = text.clone();
+        let (first, second) = found.split_at_mut(cut);
+        stream.apply::<_, BITS>(&cipher, first);
+        stream.apply::<_, BITS>(&cipher, second);
+        assert!(found == expected, "{BITS} bits from {counter:#x}, cut at {cut}");
     }
 }
 
