@@ -187,6 +187,13 @@ pub(crate) struct Executing {
     slab: u64,
 }
 
+impl Executing {
+    /// A key to nothing.
+    pub(crate) const fn spent() -> Self {
+        Self { ticket: Ticket { name: NonZeroU64::MIN, index: 0 }, slab: SPENT }
+    }
+}
+
 /// A wake that is being sent: the one key to its end. Not `Clone`.
 #[must_use = "a wake that never ends holds its cell for ever"]
 #[derive(Debug)]

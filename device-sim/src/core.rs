@@ -12,39 +12,17 @@
 
 use std::sync::Arc;
 
-use crate::cell::{Executing, Slab, Ticket};
+use crate::cell::{Slab, Ticket};
 use crate::config::Config;
 use crate::entry::Announce;
 use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
 use crate::model::{Model, Verdict};
-use crate::request::{Operation, Request, Status};
+use crate::ready::{Ready, ReadyList};
+use crate::request::{Request, Status};
 use crate::sabotage::{Sabotage, Saboteur};
 use crate::session::{Session, SessionId};
 use crate::stats::ModelCounters;
 use crate::timing::Times;
-
-/// A request that is worked on and due.
-#[derive(Debug)]
-pub(crate) struct Ready {
-    pub(crate) port: usize,
-    pub(crate) claimed: Executing,
-    pub(crate) status: Status,
-    pub(crate) announce: Announce,
-    pub(crate) operation: Operation,
-    /// Bytes of input.
-    pub(crate) bytes: u64,
-    pub(crate) times: Times,
-    pub(crate) flags: Flags,
-}
-
-/// What goes wrong with a completion.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Flags {
-    /// Nobody is told.
-    pub(crate) drop_wake: bool,
-    /// It is completed twice.
-    pub(crate) duplicate: bool,
-}
 
 /// How a fault ends everything in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +60,7 @@ pub(crate) struct Core {
     sessions: Vec<Option<(u32, Installed)>>,
     model: Option<Model>,
     /// To be published by the driver, in this order.
-    pub(crate) ready: Vec<Ready>,
+    pub(crate) ready: ReadyList,
     /// Requests of `ready` that are started, and wait to be worked on together.
     lanes: Vec<Lane>,
     /// Wakes with nothing behind them, for the driver to send.
@@ -99,7 +77,7 @@ impl Core {
             slabs,
             sessions: Vec::new(),
             model,
-            ready: Vec::new(),
+            ready: ReadyList::default(),
             lanes: Vec::new(),
             spurious: Vec::new(),
             ending: None,
@@ -142,10 +120,7 @@ impl Core {
     pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
         let slab = &self.slabs[port];
         let claimed = slab.claim(ticket)?;
-        // The operation is known as soon as the request is seen, below.
-        let unseen = Ready::new(port, claimed, Status::DeviceDead, announce, Operation::Encrypt);
-        self.ready.push(unseen);
-        let ready = self.ready.last_mut()?;
+        let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
         let (sessions, model) = (&self.sessions, self.model.as_mut());
         let mut verdict = Verdict::default();
         let mut started = None;
@@ -222,9 +197,9 @@ impl Core {
     /// Claims a request and ends it with `status`, without work. `false`: it was revoked.
     pub(crate) fn refuse(&mut self, port: usize, ticket: Ticket, announce: Announce, status: Status) -> bool {
         let slab = &self.slabs[port];
-        let Some(mut claimed) = slab.claim(ticket) else { return false };
-        let operation = slab.execute(&mut claimed, |request| request.operation);
-        self.ready.push(Ready::new(port, claimed, status, announce, operation));
+        let Some(claimed) = slab.claim(ticket) else { return false };
+        let ready = self.ready.add(port, claimed, status, announce);
+        ready.operation = slab.execute(&mut ready.claimed, |request| request.operation);
         true
     }
 
@@ -242,19 +217,6 @@ impl Core {
         if let Some(model) = &mut self.model {
             model.fail_all(status, &self.slabs, &mut self.ready);
         }
-    }
-}
-
-impl Ready {
-    fn new(
-        port: usize,
-        claimed: Executing,
-        status: Status,
-        announce: Announce,
-        operation: Operation,
-    ) -> Self {
-        let (times, flags) = (Times::default(), Flags::default());
-        Self { port, claimed, status, announce, operation, bytes: 0, times, flags }
     }
 }
 

@@ -23,12 +23,13 @@ use crate::barrier;
 use crate::cell::Ticket;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::core::{Core, Ending, Ready};
+use crate::core::{Core, Ending};
 use crate::entry::Announce;
 use crate::pair::Life;
 #[cfg(all(test, loom))]
 use crate::pair::Pair;
 use crate::port::{Port, Signals, bits};
+use crate::ready::Ready;
 use crate::request::Status;
 use crate::stats::ModelCounters;
 use crate::sync::bump;
@@ -275,12 +276,12 @@ impl Driver {
         self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
         self.stop_watches();
-        for ready in &self.core.ready {
+        for ready in self.core.ready.iter() {
             self.touched |= 1 << ready.port;
             self.ports[ready.port].count(ready);
         }
         bits(self.touched).for_each(|index| self.ports[index].settle());
-        for ready in &mut self.core.ready {
+        for ready in self.core.ready.iter_mut() {
             self.ports[ready.port].finish(ready, signals);
         }
         self.core.ready.clear();

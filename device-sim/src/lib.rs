@@ -87,6 +87,7 @@ mod order;
 mod pair;
 mod port;
 mod queue_pair;
+mod ready;
 mod request;
 mod ring;
 mod sabotage;

@@ -17,11 +17,12 @@ use zeroize::Zeroize;
 
 use crate::cell::{Slab, Ticket};
 use crate::config::Config;
-use crate::core::{Ending, Flags, Ready};
+use crate::core::Ending;
 use crate::entry::Announce;
 use crate::fault::{self, Armed, FaultKind, Occasion, Target};
 use crate::latency::Latency;
 use crate::order::Order;
+use crate::ready::{Flags, Ready, ReadyList};
 use crate::request::{Operation, Request, Status};
 use crate::sabotage::Saboteur;
 use crate::stats::ModelCounters;
@@ -191,7 +192,7 @@ impl Model {
     }
 
     /// Moves what is due at `now` to `ready`.
-    pub(crate) fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut Vec<Ready>) {
+    pub(crate) fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
         while self.next_due().is_some_and(|due| due <= now) {
             let Some(Reverse(mut next)) = self.due.pop() else { return };
             if let Some(saboteur) = &mut self.sabotage {
@@ -214,7 +215,7 @@ impl Model {
     }
 
     /// Ends everything that is scheduled with `status`, due or not, and frees the units.
-    pub(crate) fn fail_all(&mut self, status: Status, slabs: &[Arc<Slab>], ready: &mut Vec<Ready>) {
+    pub(crate) fn fail_all(&mut self, status: Status, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
         let from = ready.len();
         let held = self.orders.iter_mut().flat_map(Order::clear);
         let mut all: Vec<Due> = self.due.drain().map(|Reverse(due)| due).chain(held).collect();
@@ -274,7 +275,7 @@ impl Verdict {
 }
 
 /// What was revoked meanwhile is gone, its slot is free, and this completion hits nothing.
-fn complete(due: Due, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut Vec<Ready>) {
+fn complete(due: Due, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut ReadyList) {
     let Due { ticket, port, announce, operation, bytes, times, flags, .. } = due;
     match slabs[port].resume(ticket) {
         Some((claimed, status)) => {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::admin::Ack;
 use crate::cell::Ticket;
 use crate::config::Config;
-use crate::core::Ready;
+use crate::ready::Ready;
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::Pair;
 use crate::request::{Operation, Status};

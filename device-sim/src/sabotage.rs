@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use crate::cell::{Slab, Ticket};
-use crate::core::Flags;
+use crate::ready::Flags;
 use crate::request::{Operation, Request};
 
 /// What is broken, in every seventh request.

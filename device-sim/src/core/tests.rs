@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::cell::{Allocator, Arm, Placed};
-use crate::request::Iv;
 use crate::session::{Cipher, Padding};
 
 const ID: SessionId = SessionId { index: 3, generation: 7 };
@@ -15,7 +14,7 @@ fn session(key: u8) -> Installed {
 
 fn request() -> Request {
     let mut request = Request::new(ID, Operation::Encrypt, TEXT.to_vec());
-    request.iv = Iv::new(&[9; 16]);
+    request.set_iv(&[9; 16]);
     request
 }
 
@@ -35,7 +34,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let config = Config::default();
-        let (slab, allocator) = Slab::new();
+        let (slab, allocator) = Slab::new(4);
         let counters = Arc::new(ModelCounters::new(0));
         let mut core = Core::new(&config, vec![Arc::clone(&slab)], &counters);
         core.install(ID, session(1));
@@ -52,9 +51,10 @@ impl Bench {
     /// Status and text of all that is ready, in the order in which it was admitted.
     fn publish(&mut self, tickets: &[Ticket]) -> Vec<(Status, Vec<u8>)> {
         self.core.run_lanes();
-        for ready in self.core.ready.drain(..) {
-            let _ = self.slab.finish(ready.claimed, ready.status);
+        for ready in self.core.ready.iter_mut() {
+            let _ = self.slab.finish(&mut ready.claimed, ready.status);
         }
+        self.core.ready.clear();
         let take = |ticket: &Ticket| {
             let mut request = Request::empty();
             let (status, _) = self.slab.take_done(*ticket, &mut request).expect("it is done");

@@ -22,7 +22,7 @@ use aes::cipher::{
 };
 use ctr::{CtrCore, flavors::Ctr128BE};
 use device_sim::{
-    Cipher, Config, Delivery, Device, Iv, Operation, Padding, QueuePair, Request, Session, SessionId, Status,
+    Cipher, Config, Delivery, Device, Operation, Padding, QueuePair, Request, Session, SessionId, Status,
     Ticket,
 };
 use xts_mode::Xts128;
@@ -157,7 +157,7 @@ impl Bare {
 fn requests(size: usize, session: impl Fn(usize) -> SessionId) -> Vec<Request> {
     let request = |number| {
         let mut request = Request::new(session(number), Operation::Encrypt, text(number, size));
-        request.iv = Iv::new(&IV);
+        request.set_iv(&IV);
         request
     };
     (0..REQUESTS).map(request).collect()

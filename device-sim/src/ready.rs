@@ -1,0 +1,124 @@
+//! What is worked on and due, until it is published.
+
+use std::mem;
+use std::ops::{Deref, DerefMut};
+
+use crate::cell::Executing;
+use crate::entry::Announce;
+use crate::request::{Operation, Status};
+use crate::timing::Times;
+
+/// A request that is worked on and due.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) port: usize,
+    pub(crate) claimed: Executing,
+    pub(crate) status: Status,
+    pub(crate) announce: Announce,
+    pub(crate) operation: Operation,
+    /// Bytes of input.
+    pub(crate) bytes: u64,
+    pub(crate) times: Times,
+    pub(crate) flags: Flags,
+}
+
+/// What goes wrong with a completion.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flags {
+    /// Nobody is told.
+    pub(crate) drop_wake: bool,
+    /// It is completed twice.
+    pub(crate) duplicate: bool,
+}
+
+impl Ready {
+    /// None.
+    fn blank() -> Self {
+        Self {
+            port: 0,
+            claimed: Executing::spent(),
+            status: Status::DeviceDead,
+            announce: Announce::Silent,
+            operation: Operation::Encrypt,
+            bytes: 0,
+            times: Times::default(),
+            flags: Flags::default(),
+        }
+    }
+}
+
+/// The requests that are due, in the order in which they are published. Places are filled in and looked at where they
+/// lie: a move of what was just written waits until it has been.
+#[derive(Debug, Default)]
+pub(crate) struct ReadyList {
+    places: Vec<Ready>,
+    len: usize,
+}
+
+impl ReadyList {
+    /// Adds one that is about to be worked on; what is not said here is known as soon as the request is seen.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        port: usize,
+        claimed: Executing,
+        status: Status,
+        announce: Announce,
+    ) -> &mut Ready {
+        if self.len == self.places.len() {
+            self.grow();
+        }
+        let place = &mut self.places[self.len];
+        self.len += 1;
+        place.port = port;
+        place.claimed = claimed;
+        place.status = status;
+        place.announce = announce;
+        place.operation = Operation::Encrypt;
+        place.bytes = 0;
+        place.times = Times::default();
+        place.flags = Flags::default();
+        place
+    }
+
+    pub(crate) fn push(&mut self, ready: Ready) {
+        if self.len == self.places.len() {
+            self.grow();
+        }
+        self.places[self.len] = ready;
+        self.len += 1;
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Ready> {
+        let last = self.len.checked_sub(1)?;
+        self.len = last;
+        Some(mem::replace(&mut self.places[last], Ready::blank()))
+    }
+
+    /// Empties it of what has been published.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let places = (2 * self.places.len()).max(32);
+        self.places.resize_with(places, Ready::blank);
+    }
+}
+
+impl Deref for ReadyList {
+    type Target = [Ready];
+
+    #[inline]
+    fn deref(&self) -> &[Ready] {
+        &self.places[..self.len]
+    }
+}
+
+impl DerefMut for ReadyList {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [Ready] {
+        &mut self.places[..self.len]
+    }
+}
