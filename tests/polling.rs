@@ -168,3 +168,59 @@ fn a_blocking_call_goes_through_a_ring_full_of_unreaped_completions() {
         assert_adds_up(&engine);
     }
 }
+
+/// What jobs submit inside of a poll is shown to the device several at a time; whoever waits in there must not wait for
+/// that.
+#[test]
+fn a_call_that_blocks_in_a_poll_does_not_wait_for_what_is_held_back() {
+    let engine = open("delivery=poll");
+    let ctx = WaitCtx::new();
+    let mut first = encrypt_job(&engine, &ctx, 0);
+    assert!(matches!(first.resume().unwrap(), Step::Paused));
+    let mut second = encrypt_job(&engine, &ctx, 1);
+    let session = ctr(&engine);
+    let mut done = Vec::new();
+    while !done.contains(&1) {
+        let called = engine.poll(1, |token| {
+            if token == 0 {
+                assert!(matches!(second.resume().unwrap(), Step::Paused), "submitted, and held back");
+            }
+            let blocked = session.encrypt(&IV, message(2, 90)).unwrap();
+            assert_eq!(blocked, expected_ctr(&message(2, 90)));
+            done.push(token);
+        });
+        if called.unwrap() == 0 {
+            wait_readable(&[engine.interrupt_fd().unwrap()]).unwrap();
+        }
+    }
+    assert_eq!(done, [0, 1]);
+    for mut job in [first, second] {
+        assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    }
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn reaping_hands_out_tokens_without_asking_for_an_interrupt() {
+    let engine = stepped("delivery=poll");
+    let ctx = WaitCtx::new();
+    let mut job = encrypt_job(&engine, &ctx, 7);
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    assert_eq!(engine.reap(8, |token| panic!("nothing is done: {token}")).unwrap(), 0);
+    engine.device().run_until_idle();
+    let mut tokens = Vec::new();
+    assert_eq!(engine.reap(8, |token| tokens.push(token)).unwrap(), 1);
+    assert_eq!(tokens, [7]);
+    assert_eq!(engine.stats().device.total.interrupts, 0, "nobody asked for one");
+    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    // And after a poll that asked for one, reaping takes that back.
+    let mut job = encrypt_job(&engine, &ctx, 8);
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    assert_eq!(engine.poll(8, |_| ()).unwrap(), 0);
+    assert_eq!(engine.reap(8, |_| ()).unwrap(), 0);
+    engine.device().run_until_idle();
+    assert_eq!(engine.stats().device.total.interrupts, 0);
+    assert_eq!(engine.reap(8, |token| tokens.push(token)).unwrap(), 1);
+    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    assert_adds_up(&engine);
+}

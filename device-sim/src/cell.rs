@@ -27,7 +27,6 @@
 //! last of the host and the sender frees it, and neither waits for the other.
 #![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
 
-mod prefetch;
 mod slab;
 
 use std::fmt;
@@ -38,6 +37,7 @@ use std::task::Waker;
 
 pub(crate) use slab::{Allocator, Slab};
 
+use crate::prefetch;
 use crate::request::{PLAIN_BYTES, Request, Status};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned, be_patient};
 

@@ -86,6 +86,7 @@ mod models;
 mod order;
 mod pair;
 mod port;
+mod prefetch;
 mod queue_pair;
 mod ready;
 mod request;

@@ -13,11 +13,11 @@ use crate::fault::{self, Armed, FaultKind, Occasion};
 use crate::fork;
 use crate::interrupt::Interrupts;
 use crate::queue_pair::RefusedReason;
-use crate::request::{Request, Stamp};
+use crate::request::{Request, Stamp, Status};
 use crate::ring::View;
 use crate::slots::Slots;
 use crate::stats::{Counters, ModelCounters, QueuePairStats};
-use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, Padded, fence, lock};
+use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, Padded, bump, fence, lock};
 use crate::timing::{Timer, Timing};
 
 /// Whether the device behind a queue pair works.
@@ -179,12 +179,28 @@ impl Pair {
     /// Calls the waker of a request, if its wake is still armed. What the waker does is its owner's: a panic is
     /// counted and goes no further.
     pub(crate) fn send_wake(&self, ticket: Ticket) {
+        self.wake(ticket, |panicked| {
+            add(&self.counters.shared.wakes_sent, 1);
+            add(&self.counters.shared.wake_panics, u64::from(panicked));
+        });
+    }
+
+    fn wake(&self, ticket: Ticket, count: impl FnOnce(bool)) {
         let Some((waker, sending)) = self.slab.begin_wake(ticket) else { return };
-        let panicked = !call(waker);
-        add(&self.counters.shared.wakes_sent, 1);
-        add(&self.counters.shared.wake_panics, u64::from(panicked));
+        count(!call(waker));
         if let Some(vacant) = self.slab.end_wake(sending) {
             self.slab.put(vacant);
+        }
+    }
+
+    /// Ends a request that the device, which has closed, has not met. It counts nowhere.
+    #[cold]
+    pub(crate) fn close(&self, ticket: Ticket, announce: Announce) {
+        let Some(mut claimed) = self.slab.claim(ticket) else { return };
+        bump(&self.counters.host.submitted, 1_u64.wrapping_neg());
+        let _ = self.slab.finish(&mut claimed, Status::Closed);
+        if announce == Announce::Wake {
+            self.wake(ticket, |_| ());
         }
     }
 

@@ -122,6 +122,9 @@ pub struct QueuePair {
     known_free: u64,
     /// Whether the ring may hold a completion twice: it has the room for that.
     may_repeat: bool,
+    /// Whether submissions are held back, and how many are.
+    holds_back: bool,
+    held_back: u64,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +135,8 @@ struct Unsettled {
 
 /// So many completions are reaped before what they have freed is given back.
 const SETTLE_AT: u64 = 32;
+/// So many submissions are held back at the most.
+const HELD_BACK: u64 = 8;
 /// So many completions ahead the host has what is behind them brought: about as long as a line takes to come.
 const EXPECT_AHEAD: u64 = 4;
 
@@ -151,6 +156,8 @@ impl QueuePair {
             unsettled: Unsettled::default(),
             known_free: 0,
             may_repeat,
+            holds_back: false,
+            held_back: 0,
         }
     }
 
@@ -360,6 +367,45 @@ impl QueuePair {
         RefusedReason::Full
     }
 
+    /// Whether submissions are held back from here on, to be shown to the device several at a time: by
+    /// [`QueuePair::flush`], or when some have come together (8). It saves the device's looking at each, and the submitting
+    /// thread the wait for the cache line that says how many there are. Returns whether they were. For a thread that
+    /// submits in a loop and does not wait in between; what is held back already stays so.
+    ///
+    /// A device that closes meanwhile does not meet them: [`QueuePair::flush`] ends them with [`Status::Closed`]; with
+    /// [`Delivery::Reap`] there is then no completion for them, and [`Remote::state`] tells.
+    pub fn hold_back(&mut self, hold: bool) -> bool {
+        mem::replace(&mut self.holds_back, hold)
+    }
+
+    /// Shows the device what was held back.
+    #[inline]
+    pub fn flush(&mut self) {
+        if self.held_back > 0 {
+            self.flush_some();
+        }
+    }
+
+    fn flush_some(&mut self) {
+        let shown = mem::take(&mut self.held_back);
+        self.show();
+        let pair = &*self.remote.pair;
+        if pair.life() == Life::Closed {
+            let late = self.submissions.last(shown).map(|entry| unpack(entry, &pair.slab));
+            late.for_each(|(ticket, announce)| pair.close(ticket, announce));
+        }
+    }
+
+    /// Shows the device all entries, and rings.
+    #[inline]
+    fn show(&mut self) {
+        self.submissions.publish();
+        let pair = &*self.remote.pair;
+        let rung = pair.doorbell.ring();
+        let counters = &pair.counters.host;
+        bump(if rung { &counters.doorbells_rung } else { &counters.doorbells_suppressed }, 1);
+    }
+
     /// Has a slot: places the request, shows the entry, rings.
     #[inline]
     fn enqueue(
@@ -373,10 +419,16 @@ impl QueuePair {
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Queued);
         bump(&pair.counters.host.submitted, 1);
         assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
-        self.submissions.publish();
-        let rung = pair.doorbell.ring();
-        let counters = &pair.counters.host;
-        bump(if rung { &counters.doorbells_rung } else { &counters.doorbells_suppressed }, 1);
+        if self.holds_back {
+            self.held_back += 1;
+            if self.held_back == HELD_BACK {
+                self.flush_some();
+            }
+            return Ok(ticket);
+        }
+        self.flush();
+        self.show();
+        let pair = &*self.remote.pair;
         // The doorbell's fence stands between the entry and this look, and the device's last look at the ring comes
         // after it has said that it closes: one of the two sees the other, and no entry stays behind.
         if pair.life() == Life::Closed {
@@ -408,6 +460,14 @@ impl QueuePair {
         }
         *delivery = Delivery::join(announce, waker);
         Err(RefusedReason::Closed)
+    }
+}
+
+impl Drop for QueuePair {
+    fn drop(&mut self) {
+        if !self.remote.pair.forked() {
+            self.flush();
+        }
     }
 }
 

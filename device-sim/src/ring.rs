@@ -13,7 +13,11 @@
 
 use std::sync::Arc;
 
+use crate::prefetch;
 use crate::sync::{AtomicU64, Ordering, Padded};
+
+/// Entries on a cache line: one line ahead of where is written, the next is brought.
+const ENTRIES_PER_LINE: u64 = 4;
 
 /// What one position holds.
 pub(crate) type Entry = [u64; 2];
@@ -67,7 +71,18 @@ impl Producer {
         slot[0].store(entry[0], Ordering::Relaxed);
         slot[1].store(entry[1], Ordering::Relaxed);
         self.tail += 1;
+        if self.tail.is_multiple_of(ENTRIES_PER_LINE) {
+            prefetch::to_write(self.ring.slot(self.tail + ENTRIES_PER_LINE));
+        }
         true
+    }
+
+    /// The last entries that were pushed, oldest first.
+    pub(crate) fn last(&self, count: u64) -> impl Iterator<Item = Entry> {
+        (self.tail - count..self.tail).map(|position| {
+            let slot = self.ring.slot(position);
+            [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
+        })
     }
 
     /// Shows the consumer everything pushed so far.

@@ -223,6 +223,22 @@ impl Instance {
         self.with_pair(QueuePair::settle);
     }
 
+    /// Whether the device is shown submissions several at a time from here on; returns whether it was before. Only on a
+    /// pair of this thread's own: what others submit would have to wait for this thread.
+    pub(crate) fn hold_back(&self, hold: bool) -> bool {
+        match &self.access {
+            Access::Own(pair) => pair.borrow_mut().hold_back(hold),
+            Access::Shared(_) | Access::Returned => false,
+        }
+    }
+
+    /// Shows the device what was held back.
+    pub(crate) fn flush(&self) {
+        if let Access::Own(pair) = &self.access {
+            pair.borrow_mut().flush();
+        }
+    }
+
     /// Whether [`Instance::next_token`] would find one, or the ring has completions to reap.
     pub(crate) fn has_tokens(&self, engine: &Inner, poller: &Poller) -> bool {
         !self.reaped.borrow().is_empty()

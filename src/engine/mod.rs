@@ -235,15 +235,16 @@ impl Engine {
     /// For engines with `delivery=poll`. A job's token is `Job::token`. Returning fewer than `max` means that
     /// there is nothing more now, and that [`Engine::interrupt_fd`] becomes readable when there is.
     ///
-    /// `f` may resume jobs, start operations on this engine, and poll it. After a panic of `f` the tokens that are
-    /// left make the interrupt readable.
+    /// `f` may resume jobs, start operations on this engine, and poll it. What jobs submit in it is shown to the device
+    /// several requests at a time: after eight, when the thread blocks in the engine, and at the latest when this
+    /// returns. So do not do long work in `f`. After a panic of `f` the tokens that are left make the interrupt readable.
     ///
     /// # Errors
     /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child.
     pub fn poll(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
         let (instance, poller) = self.polling()?;
         instance.disarm(&poller);
-        let unfinished = Unfinished { engine: &self.inner, instance: &instance };
+        let unfinished = Unfinished::begin(&self.inner, &instance);
         let mut handed_out = 0;
         loop {
             handed_out += unfinished.hand_out(&poller, max - handed_out, &mut f);
@@ -272,7 +273,7 @@ impl Engine {
     pub fn reap(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
         let (instance, poller) = self.polling()?;
         instance.disarm(&poller);
-        let unfinished = Unfinished { engine: &self.inner, instance: &instance };
+        let unfinished = Unfinished::begin(&self.inner, &instance);
         Ok(unfinished.hand_out(&poller, max, &mut f))
     }
 
@@ -330,13 +331,21 @@ impl Engine {
     }
 }
 
-/// A poll that has not returned: when it ends, slots are free, and a panic leaves no tokens that nobody is told of.
+/// A poll that has not returned: when it ends, slots are free, the device has been shown everything, and a panic leaves no
+/// tokens that nobody is told of.
 struct Unfinished<'a> {
     engine: &'a Inner,
     instance: &'a Instance,
+    held_back: bool,
 }
 
-impl Unfinished<'_> {
+impl<'a> Unfinished<'a> {
+    fn begin(engine: &'a Inner, instance: &'a Instance) -> Self {
+        // Whoever steps the device may do so at any moment.
+        let held_back = !engine.device.is_stepped() && instance.hold_back(true);
+        Self { engine, instance, held_back }
+    }
+
     fn hand_out(&self, poller: &Poller, max: usize, f: &mut impl FnMut(u64)) -> usize {
         let mut handed_out = 0;
         while handed_out < max
@@ -353,6 +362,8 @@ impl Unfinished<'_> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         self.instance.settle();
+        self.instance.hold_back(self.held_back);
+        self.instance.flush();
         if thread::panicking() {
             self.instance.announce(self.engine);
         }

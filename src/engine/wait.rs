@@ -146,7 +146,9 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
     }
 
     fn will_pause(&mut self, instance: &Instance) {
-        if !self.blocked {
+        if self.blocked {
+            BlockWait.will_pause(instance);
+        } else {
             instance.counters.pauses.add(1);
         }
     }
@@ -301,7 +303,9 @@ impl Wait for BlockWait {
         Ok(waker.map_or(Delivery::Silent, Delivery::Wake))
     }
 
-    fn will_pause(&mut self, _instance: &Instance) {}
+    fn will_pause(&mut self, instance: &Instance) {
+        instance.flush();
+    }
 
     fn has_paused(&mut self, _flight: &Flight<'_>, _instance: &Instance) {}
 
