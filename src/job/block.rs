@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 
 use super::pool::Pool;
 use super::raw::Handle;
-use super::record::Record;
 
 /// Forbids pausing in the running job until the guard is dropped: [`pause`](super::pause) returns
 /// [`Pause::Blocked`](super::Pause::Blocked), and engines block instead. Blocks add up. They are counted for each
@@ -14,7 +13,7 @@ pub fn block_pause() -> PauseBlock {
     if let Some(record) = record {
         record.blocks.set(record.blocks.get().saturating_add(1));
     }
-    PauseBlock { job: record.map(Record::handle), thread: PhantomData }
+    PauseBlock { job: record.map(|record| record.handle.get()), thread: PhantomData }
 }
 
 /// Lifts one block when dropped ([`block_pause`]); nothing, if its job has ended.

@@ -7,7 +7,7 @@ use std::mem;
 use std::panic;
 use std::thread;
 
-use super::fiber::{Exit, Signal};
+use super::fiber::{Signal, Turn};
 use super::pool::Pool;
 use super::raw::Handle;
 use super::record::{Record, State};
@@ -64,7 +64,7 @@ pub fn can_pause() -> bool {
 #[inline]
 pub fn current() -> Option<CurrentJob> {
     running().map(|record| CurrentJob {
-        handle: record.handle(),
+        handle: record.handle.get(),
         token: record.token.get(),
         thread: PhantomData,
     })
@@ -132,29 +132,43 @@ fn running<'a>() -> Option<&'a Record> {
 
 #[inline]
 fn pause_here(release: Option<&'static dyn Release>) -> Pause {
-    let Some(record) = running() else { return Pause::NotInJob };
+    let Some(pool) = Pool::existing() else { return Pause::NotInJob };
+    let Some(record) = pool.running() else { return Pause::NotInJob };
     if record.blocks.get() > 0 {
         return Pause::Blocked;
     }
     if thread::panicking() {
         return Pause::Panicking;
     }
-    record.release.set(release.map(std::ptr::from_ref));
-    let signal = record.leave(State::Paused);
-    record.release.set(None);
+    // Between pauses there is none.
+    if let Some(release) = release {
+        record.release.set(Some(std::ptr::from_ref(release)));
+    }
+    record.state.set(State::Paused);
+    // SAFETY: the turn is the running job's, which is the caller.
+    let signal = unsafe { pool.turn.leave() };
+    if release.is_some() {
+        record.release.set(None);
+    }
     if signal == Signal::Unwind {
-        panic::resume_unwind(Box::new(Unwinding));
+        unwind();
     }
     record.with_ctx(|ctx| ctx.reset_changes());
     Pause::Resumed
 }
 
-/// [`pause`] for C, up to the switch: where to leave the running job. `None` where pausing returns at once.
+#[cold]
+fn unwind() -> ! {
+    panic::resume_unwind(Box::new(Unwinding))
+}
+
+/// [`pause`] for C, up to the switch: whose turn it is. `None` where pausing returns at once.
 #[inline]
-pub(super) fn way_out_for_c() -> Option<*const Exit> {
-    let record = running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
-    record.release.set(None);
-    Some(record.way_out(State::Paused))
+pub(super) fn turn_for_c<'a>() -> Option<&'a Turn> {
+    let pool = Pool::existing()?;
+    let record = pool.running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
+    record.state.set(State::Paused);
+    Some(&pool.turn)
 }
 
 /// And behind it: 1; 0 when the job is to be unwound, which foreign frames do not allow.

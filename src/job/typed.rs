@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use super::fiber::Signal;
 use super::misuse::{Misuse, NoJobs};
 use super::pool::Pool;
-use super::record::{Body, Kind, Record, State, Switched, Work, serve};
+use super::record::{Body, Kind, Record, State, Switched, serve};
 use super::strict::{self, Rule, Suspect};
 use super::{Step, WaitCtx};
 use std::marker::PhantomData;
@@ -66,7 +66,7 @@ impl<T: 'static> Live<T> {
             return Err(Misuse::Running);
         }
         pool.counters.resumes.bump();
-        match record.enter(Signal::Continue) {
+        match record.enter(pool, Signal::Continue) {
             Switched::Paused => {
                 pool.counters.pauses.bump();
                 Ok(Step::Paused)
@@ -88,23 +88,35 @@ impl<T: 'static> Live<T> {
     fn finish(self) -> T {
         let (record, pool) = (self.record(), self.record().pool());
         pool.counters.finished.bump();
-        if let Some(payload) = record.take_panic() {
-            pool.release(record);
-            pool.run_deferred();
-            panic::resume_unwind(payload);
+        if !record.has_plain_result() {
+            return self.finish_slow();
         }
         // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
-        let result = unsafe { record.work.get().args.cast::<T>().read() };
-        pool.release(record);
+        let result = unsafe { record.args_of(Layout::new::<()>()).cast::<T>().read() };
+        pool.put_back(record);
         pool.run_deferred();
         result
+    }
+
+    #[cold]
+    fn finish_slow(self) -> T {
+        let (record, pool) = (self.record(), self.record().pool());
+        let outcome = match record.take_panic() {
+            Some(payload) => Err(payload),
+            // SAFETY: as in `finish`.
+            None => Ok(unsafe { record.args().cast::<T>().read() }),
+        };
+        record.free_args();
+        pool.put_back(record);
+        pool.run_deferred();
+        outcome.unwrap_or_else(|payload| panic::resume_unwind(payload))
     }
 }
 
 impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
     unsafe fn run(record: &Record) {
-        let Work { args, .. } = record.work.get();
+        let args = record.args_of(Layout::new::<Storage<F, T>>());
         // SAFETY: the closure lies here until the job begins, which is now, and once.
         let closure = unsafe { args.cast::<F>().read() };
         let result = closure();
@@ -117,7 +129,7 @@ impl<F: FnOnce() -> T + 'static, T: 'static> Typed<F, T> {
     const KIND: Kind = Kind {
         name: std::any::type_name::<F>,
         raw: false,
-        root: serve::<Self>,
+        root: Some(serve::<Self>),
         drop_unstarted: Self::drop_unstarted,
         drop_result: Self::drop_result,
     };

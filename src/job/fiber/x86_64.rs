@@ -1,20 +1,24 @@
 //! The switch for x86-64.
 //!
 //! ```text
-//!   base ┌────────────────────────────┐
-//!        │ Exit: the resumer's rsp    │ ◄── stored by `enter`, loaded by `leave`
-//!        │ the root, until it runs    │
-//!        ├────────────────────────────┤
-//!        │ exit, root, run, begin     │ ◄── rsp of a fiber that was never entered
-//!        ├─ or ───────────────────────┤
-//!        │ frames ...                 │
-//!        │ rbx, rbp, where to go on   │ ◄── rsp of a fiber that was left
-//!        └────────────────────────────┘
+//!   Turn, of the thread                        base ┌────────────────────────────┐
+//!   ┌───────────────────┐                           │ the root, until it runs    │
+//!   │ the resumer's rsp │ ◄─ stored by `enter`,     ├────────────────────────────┤
+//!   │ the fiber         │    loaded by `leave`      │ root, run, begin           │ ◄── a fiber that was never entered
+//!   └───────────────────┘                           ├─ or ───────────────────────┤
+//!   Fiber, in its record                            │ frames ...                 │
+//!   ┌───────────────────┐                           │ rbx, rbp, where to go on   │ ◄── a fiber that was left
+//!   │ the fiber's rsp   │ ◄─ stored by `leave`,     └────────────────────────────┘
+//!   └───────────────────┘    loaded by `enter`
 //! ```
 //!
 //! Whoever switches pushes where it wants to go on, gives up its stack pointer for the other's, and pops and jumps to
 //! what lies there. All other registers are the compiler's to save, which knows which are in use; `rbx` and `rbp` are
 //! not on offer to it, so they are pushed too.
+//!
+//! The way back lies in the thread's one [`Turn`] and not with the fiber, although that makes `enter` keep the turn that
+//! it interrupts. A stack pointer that is found through the record, which is found through what was just popped from the
+//! other stack, is four loads that wait for each other in every switch; found in a fixed place it is one.
 //!
 //! Backtraces end at the root: it says to unwinders that nobody called it.
 #![expect(unsafe_code, reason = "switches stacks")]
@@ -23,20 +27,21 @@ use std::arch::{asm, naked_asm};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::c_int;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::super::current;
 use super::Signal;
 
-/// The way out of a running fiber, at the top of its stack: the stack pointer of whoever has entered it.
-pub(in super::super) struct Exit {
+/// Whose turn it is on a thread: the running fiber, and the way back to whoever has entered it.
+#[repr(C)]
+pub(in super::super) struct Turn {
     resumer: Cell<usize>,
+    fiber: Cell<*const Fiber>,
 }
 
-/// One execution, left.
+/// One execution, left: its stack pointer, 0 where there is none.
 pub(in super::super) struct Fiber {
-    sp: usize,
-    exit: *const Exit,
+    sp: Cell<usize>,
 }
 
 /// What lies on the stack of a fiber that was never entered; `begin` takes it off.
@@ -45,10 +50,9 @@ struct First {
     begin: unsafe extern "C" fn(),
     run: *const (),
     root: usize,
-    exit: *const Exit,
 }
 
-/// The first frame of every fiber: calls `run(root, exit)`, which does not return.
+/// The first frame of every fiber: calls `run(root)`, which does not return.
 #[unsafe(naked)]
 unsafe extern "C" fn begin() {
     naked_asm!(
@@ -56,7 +60,6 @@ unsafe extern "C" fn begin() {
         ".cfi_undefined rip",
         "pop rax",
         "pop rdi",
-        "pop rsi",
         "xor ebp, ebp",
         "call rax",
         "ud2",
@@ -70,82 +73,43 @@ impl Signal {
     }
 }
 
-impl Fiber {
-    /// A fiber that has not been entered. It will call `root`.
+impl Turn {
+    /// Nobody's.
+    pub(in super::super) const fn new() -> Self {
+        Self { resumer: Cell::new(0), fiber: Cell::new(ptr::null()) }
+    }
+
+    /// The running fiber; null when there is none.
+    #[inline]
+    pub(in super::super) fn fiber(&self) -> *const Fiber {
+        self.fiber.get()
+    }
+
+    /// Leaves the running fiber. Comes back when it is entered again.
     ///
     /// # Safety
     ///
-    /// The memory between `limit` and `base` stays mapped and unused by others until the fiber is dropped, with a
-    /// guard at its low end (or the supplier of the memory answers for overflows). `base` is aligned to 16 bytes.
-    /// `root` does not unwind.
-    pub(in super::super) unsafe fn new<F>(base: usize, _limit: usize, root: F) -> Self
-    where
-        F: FnOnce(&Exit) -> Infallible + 'static,
-    {
-        let exit = ptr::with_exposed_provenance_mut::<Exit>(base - 16);
-        let place = (base - 16 - size_of::<F>()) & !(align_of::<F>().max(16) - 1);
-        let first = ptr::with_exposed_provenance_mut::<First>(place - size_of::<First>());
-        // SAFETY: all three lie in the fiber's memory, one below the other and aligned.
-        unsafe {
-            exit.write(Exit { resumer: Cell::new(0) });
-            ptr::with_exposed_provenance_mut::<F>(place).write(root);
-            first.write(First { begin, run: run::<F> as *const (), root: place, exit });
-        }
-        Self { sp: first.addr(), exit }
-    }
-
-    /// Runs the fiber until it leaves.
+    /// There is one, and it is the caller's.
     #[inline]
-    pub(in super::super) fn enter(&mut self, signal: Signal) {
-        // SAFETY: the fiber was left, or has just been made, so what lies at its stack pointer is as the switch expects;
-        // its memory is there. It comes back at the label with our stack pointer, and with its own in `rsi`.
-        unsafe {
-            asm!(
-                "push rbx",
-                "push rbp",
-                "lea rax, [rip + 2f]",
-                "push rax",
-                "mov [rdx], rsp",
-                "mov rsp, rsi",
-                "pop rcx",
-                "jmp rcx",
-                "2:",
-                "pop rbp",
-                "pop rbx",
-                in("rdx") self.exit,
-                inlateout("rsi") self.sp,
-                inlateout("rdi") signal as usize => _,
-                lateout("r12") _,
-                lateout("r13") _,
-                lateout("r14") _,
-                lateout("r15") _,
-                clobber_abi("sysv64"),
-            );
-        }
-    }
-}
-
-impl Exit {
-    /// Leaves the fiber, which has to be the running one. Comes back when it is entered again.
-    #[inline]
-    pub(in super::super) fn leave(&self) -> Signal {
+    pub(in super::super) unsafe fn leave(&self) -> Signal {
         let signal: usize;
-        // SAFETY: the fiber is running, so whoever has entered it waits at the stack pointer that is stored here. It is
-        // entered at the label, with its stack pointer, or its frames are forgotten.
+        // SAFETY: the fiber is running, so whoever has entered it waits at the stack pointer that is loaded here. The
+        // fiber is entered at the label, with its stack pointer, or its frames are forgotten.
         unsafe {
             asm!(
                 "push rbx",
                 "push rbp",
                 "lea rax, [rip + 2f]",
                 "push rax",
-                "mov rsi, rsp",
+                "mov [rsi], rsp",
                 "mov rsp, [rdx]",
                 "pop rcx",
                 "jmp rcx",
                 "2:",
                 "pop rbp",
                 "pop rbx",
-                in("rdx") self.resumer.as_ptr(),
+                in("rdx") self,
+                in("rsi") self.fiber.get(),
                 lateout("rdi") signal,
                 lateout("r12") _,
                 lateout("r13") _,
@@ -158,9 +122,84 @@ impl Exit {
     }
 }
 
-/// [`Exit::leave`] as a C function that is called deep down: it also returns by a jump, for its return would be
-/// mispredicted. `way_out` says where to leave, or null to return 1 at once; `back` gets the signal, and its result is
-/// returned.
+impl Fiber {
+    /// No execution: it must not be entered.
+    pub(in super::super) const fn none() -> Self {
+        Self { sp: Cell::new(0) }
+    }
+
+    /// Forgets the execution, and has the fiber begin anew. It will call `root`.
+    ///
+    /// # Safety
+    ///
+    /// The fiber is not running. The memory between `limit` and `base` stays mapped and unused by others until the fiber
+    /// is forgotten, with a guard at its low end (or the supplier of the memory answers for overflows). `base` is
+    /// aligned to 16 bytes. `root` does not unwind.
+    pub(in super::super) unsafe fn renew<F>(&self, base: usize, _limit: usize, root: F)
+    where
+        F: FnOnce() -> Infallible + 'static,
+    {
+        let place = (base - size_of::<F>()) & !(align_of::<F>().max(16) - 1);
+        let first = ptr::with_exposed_provenance_mut::<First>(place - size_of::<First>());
+        // SAFETY: both lie in the fiber's memory, one below the other and aligned.
+        unsafe {
+            ptr::with_exposed_provenance_mut::<F>(place).write(root);
+            first.write(First { begin, run: run::<F> as *const (), root: place });
+        }
+        self.sp.set(first.addr());
+    }
+
+    /// Forgets the execution.
+    ///
+    /// # Safety
+    ///
+    /// It is not running, and no frame of it owns anything whose destructor must run.
+    pub(in super::super) unsafe fn forget(&self) {
+        self.sp.set(0);
+    }
+
+    /// Runs the fiber until it leaves.
+    ///
+    /// # Safety
+    ///
+    /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, and hands `this` out.
+    #[inline]
+    pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
+        // SAFETY: the fiber was left, or has just been made, so what lies at its stack pointer is as the switch expects;
+        // its memory is there. It comes back at the label with our stack pointer, and with the turn in `rdx`.
+        unsafe {
+            asm!(
+                "push rbx",
+                "push rbp",
+                "push [rdx + 8]",
+                "push [rdx]",
+                "lea rax, [rip + 2f]",
+                "push rax",
+                "mov [rdx + 8], rsi",
+                "mov [rdx], rsp",
+                "mov rsp, [rsi]",
+                "pop rcx",
+                "jmp rcx",
+                "2:",
+                "pop [rdx]",
+                "pop [rdx + 8]",
+                "pop rbp",
+                "pop rbx",
+                in("rdx") turn,
+                in("rsi") this.as_ptr(),
+                inlateout("rdi") signal as usize => _,
+                lateout("r12") _,
+                lateout("r13") _,
+                lateout("r14") _,
+                lateout("r15") _,
+                clobber_abi("sysv64"),
+            );
+        }
+    }
+}
+
+/// [`Turn::leave`] as a C function that is called deep down: it also returns by a jump, for its return would be
+/// mispredicted. `turn` says whose, or null to return 1 at once; `back` gets the signal, and its result is returned.
 #[unsafe(naked)]
 pub(in super::super) extern "C" fn leave_for_c() -> c_int {
     naked_asm!(
@@ -173,13 +212,14 @@ pub(in super::super) extern "C" fn leave_for_c() -> c_int {
         "push r15",
         "sub rsp, 8",
         ".cfi_def_cfa_offset 64",
-        "call {way_out}",
+        "call {turn}",
         "test rax, rax",
         "jz 3f",
         "mov rdx, rax",
+        "mov rsi, [rdx + 8]",
         "lea rax, [rip + 2f]",
         "push rax",
-        "mov rsi, rsp",
+        "mov [rsi], rsp",
         "mov rsp, [rdx]",
         "pop rcx",
         "jmp rcx",
@@ -199,13 +239,13 @@ pub(in super::super) extern "C" fn leave_for_c() -> c_int {
         "add rsp, 56",
         "ret",
         ".cfi_endproc",
-        way_out = sym way_out,
+        turn = sym turn,
         back = sym back,
     );
 }
 
-extern "C" fn way_out() -> *const Exit {
-    current::way_out_for_c().unwrap_or(ptr::null())
+extern "C" fn turn() -> *const Turn {
+    current::turn_for_c().map_or(ptr::null(), ptr::from_ref)
 }
 
 extern "C" fn back(signal: usize) -> c_int {
@@ -216,9 +256,8 @@ extern "C" fn back(signal: usize) -> c_int {
 ///
 /// # Safety
 ///
-/// `root` is to be called once, and `exit` is the fiber's.
-unsafe extern "C" fn run<F: FnOnce(&Exit) -> Infallible>(root: *mut F, exit: *const Exit) -> ! {
-    // SAFETY: the caller's promise; `exit` lies above the fiber's frames, and as long as they do.
-    let (root, exit) = unsafe { (root.read(), &*exit) };
-    match root(exit) {}
+/// `root` is to be called once.
+unsafe extern "C" fn run<F: FnOnce() -> Infallible>(root: *mut F) -> ! {
+    // SAFETY: the caller's promise.
+    match unsafe { root.read() }() {}
 }
