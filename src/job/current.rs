@@ -144,9 +144,8 @@ fn pause_here(release: Option<&'static dyn Release>) -> Pause {
     if let Some(release) = release {
         record.release.set(Some(std::ptr::from_ref(release)));
     }
-    record.state.set(State::Paused);
-    // SAFETY: the turn is the running job's, which is the caller.
-    let signal = unsafe { pool.turn.leave() };
+    // SAFETY: the running job is the caller.
+    let signal = unsafe { record.leave(pool, State::Paused) };
     if release.is_some() {
         record.release.set(None);
     }

@@ -66,6 +66,11 @@ impl Flags {
         self.0.load(Ordering::Acquire) & flags != 0
     }
 
+    #[inline]
+    fn any(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
     pub(super) fn raise(&self, flag: u8) {
         self.0.fetch_or(flag, Ordering::Release);
     }
@@ -238,6 +243,22 @@ impl Pool {
         }
         if self.flags.has(Flags::DEFERRED | Flags::ENDED) {
             return self.ready_after_all();
+        }
+        Ok(())
+    }
+
+    /// The same for this job, which is not running, up to the hooks: what is left is
+    /// [`enter_after_hooks`](Record::enter_after_hooks).
+    #[inline]
+    pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
+        if self.flags.any() { self.ready_to_enter_after_all(record) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ready_to_enter_after_all(&self, record: &Record) -> Result<(), Misuse> {
+        self.ready_after_all()?;
+        if self.flags.has(Flags::HOOKED) {
+            record.enter_hooks();
         }
         Ok(())
     }

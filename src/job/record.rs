@@ -224,8 +224,20 @@ impl Record {
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter(&self, pool: &Pool, signal: Signal) -> Switched {
         if pool.flags.has(Flags::HOOKED) {
-            hooks::enter(&self.kept, self.state.get() == State::Fresh);
+            self.enter_hooks();
         }
+        self.enter_after_hooks(pool, signal)
+    }
+
+    /// The first thing of [`enter`](Self::enter), where there are hooks.
+    #[cold]
+    pub(super) fn enter_hooks(&self) {
+        hooks::enter(&self.kept, self.state.get() == State::Fresh);
+    }
+
+    /// And the rest.
+    #[inline(always)] // see fiber.rs on returns
+    pub(super) fn enter_after_hooks(&self, pool: &Pool, signal: Signal) -> Switched {
         self.state.set(State::Running);
         // SAFETY: the job is fresh, and has been prepared, or is paused: resuming and dropping others is refused. So there
         // is a fiber, and it is not running; a job is entered on its own thread.
@@ -234,6 +246,18 @@ impl Record {
             hooks::leave(&self.kept);
         }
         if self.state.get() == State::Paused { Switched::Paused } else { Switched::Finished }
+    }
+
+    /// Switches out of the job, and comes back with what the resumer says.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller, and `pool` its thread's.
+    #[inline]
+    pub(super) unsafe fn leave(&self, pool: &Pool, state: State) -> Signal {
+        self.state.set(state);
+        // SAFETY: the caller's promise.
+        unsafe { self.fiber.leave(&pool.turn) }
     }
 
     /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
@@ -365,9 +389,8 @@ pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
             record.panic.set(Some(payload));
             record.panicked.set(true);
         }
-        record.state.set(State::Finished);
-        // SAFETY: this is the running fiber.
-        let _ = unsafe { record.pool().turn.leave() };
+        // SAFETY: this is the running job.
+        unsafe { record.leave(Pool::existing().unwrap_or(record.pool()), State::Finished) };
     }
 }
 

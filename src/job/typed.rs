@@ -5,6 +5,7 @@ use std::alloc::{self, Layout};
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::thread;
 
 use super::fiber::Signal;
 use super::misuse::{Misuse, NoJobs};
@@ -58,22 +59,26 @@ impl<T: 'static> Live<T> {
     #[track_caller]
     pub(super) fn resume(live: &mut Option<Self>) -> Result<Step<T>, Misuse> {
         let Some(this) = live else { return Err(Misuse::Finished) };
-        let (record, pool) = (this.record(), this.record().pool());
-        pool.ready_to_switch()?;
+        let record = this.record();
+        if thread::panicking() {
+            return Err(Misuse::Panicking);
+        }
+        let Some(pool) = Pool::existing() else { return Err(Misuse::ThreadEnded) };
         if record.state.get() == State::Running {
             let call = ("Job::resume", Some(Location::caller()));
             strict::report(Rule::JobIsRunning, Suspect::of(record), call);
             return Err(Misuse::Running);
         }
+        pool.ready_to_enter(record)?;
         pool.counters.resumes.bump();
-        match record.enter(pool, Signal::Continue) {
+        match record.enter_after_hooks(pool, Signal::Continue) {
             Switched::Paused => {
                 pool.counters.pauses.bump();
                 Ok(Step::Paused)
             }
             Switched::Finished => {
                 let this = live.take().ok_or(Misuse::Finished)?;
-                Ok(Step::Finished(this.finish()))
+                Ok(Step::Finished(this.finish(pool)))
             }
         }
     }
@@ -85,11 +90,11 @@ impl<T: 'static> Live<T> {
 
     /// Takes the outcome of a job that has ended.
     #[inline]
-    fn finish(self) -> T {
-        let (record, pool) = (self.record(), self.record().pool());
+    fn finish(self, pool: &Pool) -> T {
+        let record = self.record();
         pool.counters.finished.bump();
         if !record.has_plain_result() {
-            return self.finish_slow();
+            return self.finish_slow(pool);
         }
         // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
         let result = unsafe { record.args_of(Layout::new::<()>()).cast::<T>().read() };
@@ -99,8 +104,8 @@ impl<T: 'static> Live<T> {
     }
 
     #[cold]
-    fn finish_slow(self) -> T {
-        let (record, pool) = (self.record(), self.record().pool());
+    fn finish_slow(self, pool: &Pool) -> T {
+        let record = self.record();
         let outcome = match record.take_panic() {
             Some(payload) => Err(payload),
             // SAFETY: as in `finish`.

@@ -45,27 +45,13 @@ impl Turn {
     pub(in super::super) fn fiber(&self) -> *const Fiber {
         self.fiber.get()
     }
-
-    /// Leaves the running fiber. Comes back when it is entered again.
-    ///
-    /// # Safety
-    ///
-    /// There is one, and it is the caller's.
-    #[inline]
-    pub(in super::super) unsafe fn leave(&self) -> Signal {
-        let resumer = self.resumer.get();
-        // SAFETY: the fiber is running, so the way out that it has set is valid.
-        let (signal, _) = unsafe { (*resumer).suspend(()) };
-        self.resumer.set(resumer);
-        signal
-    }
 }
 
-/// [`Turn::leave`] as a C function.
+/// [`Fiber::leave`] as a C function.
 pub(in super::super) extern "C" fn leave_for_c() -> c_int {
     match current::turn_for_c() {
-        // SAFETY: the turn is the running job's, which is the caller.
-        Some(turn) => current::back_for_c(unsafe { turn.leave() }),
+        // SAFETY: the running fiber is the caller's.
+        Some(turn) => current::back_for_c(unsafe { (*turn.fiber()).leave(turn) }),
         None => 1,
     }
 }
@@ -126,6 +112,21 @@ impl Fiber {
         }
         turn.fiber.set(outer.0);
         turn.resumer.set(outer.1);
+    }
+
+    /// Leaves the fiber. Comes back when it is entered again.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller's, and `turn` its thread's.
+    #[inline]
+    #[expect(clippy::unused_self, reason = "ours needs it")]
+    pub(in super::super) unsafe fn leave(&self, turn: &Turn) -> Signal {
+        let resumer = turn.resumer.get();
+        // SAFETY: the fiber is running, so the way out that it has set is valid.
+        let (signal, _) = unsafe { (*resumer).suspend(()) };
+        turn.resumer.set(resumer);
+        signal
     }
 }
 

@@ -85,40 +85,11 @@ impl Turn {
         self.fiber.get()
     }
 
-    /// Leaves the running fiber. Comes back when it is entered again.
-    ///
-    /// # Safety
-    ///
-    /// There is one, and it is the caller's.
-    #[inline]
-    pub(in super::super) unsafe fn leave(&self) -> Signal {
-        let signal: usize;
-        // SAFETY: the fiber is running, so whoever has entered it waits at the stack pointer that is loaded here. The
-        // fiber is entered at the label, with its stack pointer, or its frames are forgotten.
-        unsafe {
-            asm!(
-                "push rbx",
-                "push rbp",
-                "lea rax, [rip + 2f]",
-                "push rax",
-                "mov [rsi], rsp",
-                "mov rsp, [rdx]",
-                "pop rcx",
-                "jmp rcx",
-                "2:",
-                "pop rbp",
-                "pop rbx",
-                in("rdx") self,
-                in("rsi") self.fiber.get(),
-                lateout("rdi") signal,
-                lateout("r12") _,
-                lateout("r13") _,
-                lateout("r14") _,
-                lateout("r15") _,
-                clobber_abi("sysv64"),
-            );
-        }
-        Signal::of(signal)
+    /// It is again the turn of a fiber that has entered another.
+    #[cold]
+    fn give_back(&self, fiber: *const Fiber, resumer: usize) {
+        self.fiber.set(fiber);
+        self.resumer.set(resumer);
     }
 }
 
@@ -163,16 +134,16 @@ impl Fiber {
     /// # Safety
     ///
     /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, and hands `this` out.
-    #[inline]
+    #[inline(always)] // see fiber.rs on returns
     pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
+        let outer = turn.fiber.get();
+        let resumer = turn.resumer.get();
         // SAFETY: the fiber was left, or has just been made, so what lies at its stack pointer is as the switch expects;
         // its memory is there. It comes back at the label with our stack pointer, and with the turn in `rdx`.
         unsafe {
             asm!(
                 "push rbx",
                 "push rbp",
-                "push [rdx + 8]",
-                "push [rdx]",
                 "lea rax, [rip + 2f]",
                 "push rax",
                 "mov [rdx + 8], rsi",
@@ -181,8 +152,7 @@ impl Fiber {
                 "pop rcx",
                 "jmp rcx",
                 "2:",
-                "pop [rdx]",
-                "pop [rdx + 8]",
+                "mov qword ptr [rdx + 8], 0",
                 "pop rbp",
                 "pop rbx",
                 in("rdx") turn,
@@ -195,10 +165,49 @@ impl Fiber {
                 clobber_abi("sysv64"),
             );
         }
+        if !outer.is_null() {
+            turn.give_back(outer, resumer);
+        }
+    }
+
+    /// Leaves the fiber. Comes back when it is entered again.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller's, and `turn` its thread's.
+    #[inline]
+    pub(in super::super) unsafe fn leave(&self, turn: &Turn) -> Signal {
+        let signal: usize;
+        // SAFETY: the fiber is running, so whoever has entered it waits at the stack pointer that is loaded here. The
+        // fiber is entered at the label, with its stack pointer, or its frames are forgotten.
+        unsafe {
+            asm!(
+                "push rbx",
+                "push rbp",
+                "lea rax, [rip + 2f]",
+                "push rax",
+                "mov [rsi], rsp",
+                "mov rsp, [rdx]",
+                "pop rcx",
+                "jmp rcx",
+                "2:",
+                "pop rbp",
+                "pop rbx",
+                in("rdx") turn,
+                in("rsi") self,
+                lateout("rdi") signal,
+                lateout("r12") _,
+                lateout("r13") _,
+                lateout("r14") _,
+                lateout("r15") _,
+                clobber_abi("sysv64"),
+            );
+        }
+        Signal::of(signal)
     }
 }
 
-/// [`Turn::leave`] as a C function that is called deep down: it also returns by a jump, for its return would be
+/// [`Fiber::leave`] as a C function that is called deep down: it also returns by a jump, for its return would be
 /// mispredicted. `turn` says whose, or null to return 1 at once; `back` gets the signal, and its result is returned.
 #[unsafe(naked)]
 pub(in super::super) extern "C" fn leave_for_c() -> c_int {
