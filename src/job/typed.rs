@@ -64,7 +64,8 @@ impl<T: 'static> Live<T> {
             return Err(Misuse::Panicking);
         }
         let Some(pool) = Pool::existing() else { return Err(Misuse::ThreadEnded) };
-        if record.state.get() == State::Running {
+        // Outside of jobs none is running.
+        if pool.running().is_some() && record.state.get() == State::Running {
             let call = ("Job::resume", Some(Location::caller()));
             strict::report(Rule::JobIsRunning, Suspect::of(record), call);
             return Err(Misuse::Running);

@@ -170,8 +170,7 @@ pub struct WaitCtx {
 pub(super) struct Shared {
     /// Oldest first; every list that leaves this file is read backwards.
     entries: RefCell<Vec<Entry>>,
-    added: Cell<usize>,
-    deleted: Cell<usize>,
+    changes: Cell<Changes>,
     callback: RefCell<Option<Callback>>,
     /// Atomic, like `raw_job_count`, for C: other threads may look at it while the owner's runs jobs.
     status: AtomicI32,
@@ -181,6 +180,15 @@ pub(super) struct Shared {
     raw_jobs: RefCell<Vec<Handle>>,
     /// How many they are.
     raw_job_count: AtomicUsize,
+}
+
+/// How many entries were added, and deleted, since the last reset. Together one word, as both are looked at by every
+/// resume.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Changes {
+    added: u32,
+    deleted: u32,
 }
 
 struct Entry {
@@ -227,7 +235,7 @@ impl WaitCtx {
             mark: Mark::Added,
             ending: false,
         });
-        bump(&self.shared.added);
+        self.shared.count(1, 0);
     }
 
     /// The newest registration under `key` (statement 11).
@@ -244,11 +252,11 @@ impl WaitCtx {
         let Some(at) = entries.iter().rposition(|entry| entry.is_live(key)) else { return false };
         if entries[at].mark == Mark::Plain {
             entries[at].mark = Mark::Deleted;
-            bump(&self.shared.deleted);
+            self.shared.count(0, 1);
             return true;
         }
         let cleared = entries.remove(at);
-        drop_one(&self.shared.added);
+        self.shared.count(-1, 0);
         drop(entries);
         // The entry's data may be the last reference to something that uses this context.
         drop(cleared);
@@ -310,7 +318,8 @@ impl WaitCtx {
 
     /// How many descriptors [`changed_fds`](Self::changed_fds) would list: added, deleted.
     pub fn num_changed(&self) -> (usize, usize) {
-        (self.shared.added.get(), self.shared.deleted.get())
+        let Changes { added, deleted } = self.shared.changes.get();
+        (added as usize, deleted as usize)
     }
 
     /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and leave their
@@ -479,15 +488,14 @@ impl Shared {
     /// Forgets what was added and deleted: the job goes on (statement 18).
     #[inline]
     pub(super) fn reset_changes(&self) {
-        if self.added.get() != 0 || self.deleted.get() != 0 {
+        if self.changes.get() != Changes::default() {
             self.reset_changes_slow();
         }
     }
 
     #[cold]
     fn reset_changes_slow(&self) {
-        self.added.set(0);
-        self.deleted.set(0);
+        self.changes.set(Changes::default());
         let mut deleted = Vec::new();
         self.entries.borrow_mut().retain_mut(|entry| match entry.mark {
             Mark::Added => {
@@ -502,6 +510,15 @@ impl Shared {
         });
         // Their destructors run here, when the list is whole again.
         drop(deleted);
+    }
+
+    /// More, or fewer, added and deleted entries.
+    fn count(&self, added: i32, deleted: i32) {
+        let Changes { added: had, deleted: lost } = self.changes.get();
+        self.changes.set(Changes {
+            added: had.wrapping_add_signed(added),
+            deleted: lost.wrapping_add_signed(deleted),
+        });
     }
 
     #[inline]
@@ -527,9 +544,9 @@ impl Shared {
         let mut entries = self.entries.borrow_mut();
         let at = entries.iter().rposition(|entry| entry.ending)?;
         match entries[at].mark {
-            Mark::Added => drop_one(&self.added),
+            Mark::Added => self.count(-1, 0),
             Mark::Plain => {}
-            Mark::Deleted => drop_one(&self.deleted),
+            Mark::Deleted => self.count(0, -1),
         }
         Some(entries.remove(at))
     }
@@ -551,12 +568,4 @@ impl Entry {
     fn is_live(&self, key: WaitKey) -> bool {
         self.key == key && self.is_registered()
     }
-}
-
-fn bump(count: &Cell<usize>) {
-    count.set(count.get() + 1);
-}
-
-fn drop_one(count: &Cell<usize>) {
-    count.set(count.get() - 1);
 }

@@ -84,13 +84,6 @@ impl Turn {
     pub(in super::super) fn fiber(&self) -> *const Fiber {
         self.fiber.get()
     }
-
-    /// It is again the turn of a fiber that has entered another.
-    #[cold]
-    fn give_back(&self, fiber: *const Fiber, resumer: usize) {
-        self.fiber.set(fiber);
-        self.resumer.set(resumer);
-    }
 }
 
 impl Fiber {
@@ -136,8 +129,28 @@ impl Fiber {
     /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, and hands `this` out.
     #[inline(always)] // see fiber.rs on returns
     pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
-        let outer = turn.fiber.get();
-        let resumer = turn.resumer.get();
+        if turn.fiber.get().is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { Self::switch_to(this, turn, signal) };
+        } else {
+            // SAFETY: the same.
+            unsafe { Self::enter_from_fiber(this, turn, signal) };
+        }
+    }
+
+    /// [`enter`](Self::enter) from within another fiber, whose turn it is again afterwards.
+    #[cold]
+    unsafe fn enter_from_fiber(this: NonNull<Self>, turn: &Turn, signal: Signal) {
+        let (resumer, fiber) = (turn.resumer.get(), turn.fiber.get());
+        // SAFETY: the caller's promise.
+        unsafe { Self::switch_to(this, turn, signal) };
+        turn.resumer.set(resumer);
+        turn.fiber.set(fiber);
+    }
+
+    /// [`enter`](Self::enter), after which it is nobody's turn.
+    #[inline(always)]
+    unsafe fn switch_to(this: NonNull<Self>, turn: &Turn, signal: Signal) {
         // SAFETY: the fiber was left, or has just been made, so what lies at its stack pointer is as the switch expects;
         // its memory is there. It comes back at the label with our stack pointer, and with the turn in `rdx`.
         unsafe {
@@ -164,9 +177,6 @@ impl Fiber {
                 lateout("r15") _,
                 clobber_abi("sysv64"),
             );
-        }
-        if !outer.is_null() {
-            turn.give_back(outer, resumer);
         }
     }
 
