@@ -8,7 +8,7 @@ use std::panic;
 use std::thread;
 
 use super::fiber::{Signal, Turn};
-use super::pool::Pool;
+use super::pool::{Front, Pool};
 use super::raw::Handle;
 use super::record::{Record, State};
 use super::{Unwinding, WaitCtxRef, WaitStatus};
@@ -127,13 +127,13 @@ fn has_ctx(record: &Record) -> bool {
 
 #[inline]
 fn running<'a>() -> Option<&'a Record> {
-    Pool::existing()?.running()
+    Front::here().running()
 }
 
 #[inline]
 fn pause_here(release: Option<&'static dyn Release>) -> Pause {
-    let Some(pool) = Pool::existing() else { return Pause::NotInJob };
-    let Some(record) = pool.running() else { return Pause::NotInJob };
+    let front = Front::here();
+    let Some(record) = front.running() else { return Pause::NotInJob };
     if record.blocks.get() > 0 {
         return Pause::Blocked;
     }
@@ -145,7 +145,7 @@ fn pause_here(release: Option<&'static dyn Release>) -> Pause {
         record.release.set(Some(std::ptr::from_ref(release)));
     }
     // SAFETY: the running job is the caller.
-    let signal = unsafe { record.leave(pool, State::Paused) };
+    let signal = unsafe { record.leave(&front.turn, State::Paused) };
     if release.is_some() {
         record.release.set(None);
     }
@@ -164,10 +164,10 @@ fn unwind() -> ! {
 /// [`pause`] for C, up to the switch: whose turn it is. `None` where pausing returns at once.
 #[inline]
 pub(super) fn turn_for_c<'a>() -> Option<&'a Turn> {
-    let pool = Pool::existing()?;
-    let record = pool.running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
+    let front = Front::here();
+    let record = front.running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
     record.state.set(State::Paused);
-    Some(&pool.turn)
+    Some(&front.turn)
 }
 
 /// And behind it: 1; 0 when the job is to be unwound, which foreign frames do not allow.

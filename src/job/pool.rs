@@ -33,12 +33,8 @@ use super::wait_ctx::Shared;
 
 #[repr(C)]
 pub(super) struct Pool {
-    // First, what every switch touches.
-    pub(super) turn: Turn,
+    pub(super) front: Front,
     idle: Cell<Option<NonNull<Record>>>,
-    pub(super) flags: Flags,
-    pub(super) counters: Counters,
-
     deferred: Cell<Option<NonNull<Record>>>,
     settings: Cell<Settings>,
     /// Records that exist: idle, in use, and leaked.
@@ -48,6 +44,25 @@ pub(super) struct Pool {
     table: RefCell<Table>,
     slab: RefCell<Slab>,
 }
+
+/// What every switch looks at first. Threads without a pool share one that says so, so that there is nothing to ask before.
+#[repr(C)]
+pub(super) struct Front {
+    pub(super) turn: Turn,
+    pub(super) flags: Flags,
+    pub(super) counters: Counters,
+}
+
+/// The front of threads without a pool.
+struct Nobody(Front);
+
+// SAFETY: its cells are read, and written only in the front of a pool: whoever writes has asked for `ABSENT`.
+unsafe impl Sync for Nobody {}
+
+/// Before the first job.
+static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
+/// After the last.
+static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
 
 /// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them; but hooks may come from any.
 #[derive(Debug, Default)]
@@ -60,6 +75,8 @@ impl Flags {
     pub(super) const ENDED: u8 = 2;
     /// There are, or were, switch hooks.
     pub(super) const HOOKED: u8 = 4;
+    /// There is no pool.
+    const ABSENT: u8 = 8;
 
     #[inline]
     pub(super) fn has(&self, flags: u8) -> bool {
@@ -90,8 +107,8 @@ struct Table {
 }
 
 thread_local! {
-    /// Null before the first job, `ENDED` after the last; no destructor, so that it can always be read.
-    static POOL: Cell<*const Pool> = const { Cell::new(ptr::null()) };
+    /// The front of the thread's pool, or one that says that there is none; no destructor, so that it can always be read.
+    static POOL: Cell<*const Front> = const { Cell::new(&raw const NOT_YET.0) };
     /// Ends the pool.
     static END: End = const { End };
     /// Unwinds what a panic has deferred, while everything that a job can refer to is still there: registered when
@@ -99,45 +116,98 @@ thread_local! {
     static LAST_CALL: LastCall = const { LastCall };
 }
 
-const ENDED: *const Pool = ptr::without_provenance(1);
-
 /// Pools made so far; each begins its generations elsewhere, so that a handle means nothing in another thread.
 static POOLS: AtomicU32 = AtomicU32::new(0);
+
+impl Front {
+    const fn new(flags: u8) -> Self {
+        Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
+    }
+
+    /// This thread's.
+    #[inline]
+    pub(super) fn here<'a>() -> &'a Self {
+        // SAFETY: the pointer is to one of two that live for ever, or to that of a pool, which ends with its thread.
+        unsafe { &*POOL.get() }
+    }
+
+    /// The pool whose front this is, if it is one's.
+    #[inline]
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        if self.flags.has(Flags::ABSENT) {
+            return None;
+        }
+        // SAFETY: all fronts but the two that are no pool's are first in theirs.
+        Some(unsafe { &*ptr::from_ref(self).cast() })
+    }
+
+    /// The running job.
+    #[inline]
+    pub(super) fn running(&self) -> Option<&Record> {
+        // SAFETY: the running fiber is the first field of its record, whose stack is mapped, and it is running for as
+        // long as its caller is.
+        unsafe { self.turn.fiber().cast::<Record>().as_ref() }
+    }
+
+    /// Whether this job, which is not running, may be entered here and now; first unwinds what was deferred, and calls the
+    /// hooks: what is left is [`Record::enter_from_outside`].
+    #[inline]
+    pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
+        if self.flags.any() { self.ready_to_enter_after_all(record) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ready_to_enter_after_all(&self, record: &Record) -> Result<(), Misuse> {
+        self.pool().ok_or(Misuse::ThreadEnded)?.ready_after_all()?;
+        if self.flags.has(Flags::HOOKED) {
+            record.enter_hooks();
+        }
+        Ok(())
+    }
+}
 
 impl Pool {
     /// The pool of this thread, made if need be; `None` when the thread is ending.
     #[inline]
     pub(super) fn here<'a>() -> Option<&'a Self> {
-        let pool = POOL.get();
-        if pool.is_null() {
-            return Self::make();
+        match Front::here().pool() {
+            Some(pool) => Some(pool),
+            None => Self::make(),
         }
-        if pool == ENDED {
-            return None;
+    }
+
+    /// The same, where nothing is deferred any more.
+    #[inline]
+    pub(super) fn here_and_ready<'a>() -> Option<&'a Self> {
+        let front = Front::here();
+        if front.flags.has(Flags::ABSENT | Flags::DEFERRED) {
+            return Self::here_after_all();
         }
-        // SAFETY: between making and ending, the pointer is to a live pool; a pool ends with its thread.
-        Some(unsafe { &*pool })
+        front.pool()
+    }
+
+    #[cold]
+    fn here_after_all<'a>() -> Option<&'a Self> {
+        let pool = Self::here()?;
+        pool.run_deferred();
+        Some(pool)
     }
 
     /// The pool of this thread, if there is one.
     #[inline]
     pub(super) fn existing<'a>() -> Option<&'a Self> {
-        let pool = POOL.get();
-        if pool.is_null() || pool == ENDED {
-            return None;
-        }
-        // SAFETY: as in `here`.
-        Some(unsafe { &*pool })
+        Front::here().pool()
     }
 
     #[cold]
     fn make<'a>() -> Option<&'a Self> {
+        if ptr::eq(POOL.get(), &raw const NO_MORE.0) {
+            return None;
+        }
         END.try_with(|_| ()).ok()?;
         let pool = Box::into_raw(Box::new(Self {
-            turn: Turn::new(),
+            front: Front::new(0),
             idle: Cell::new(None),
-            flags: Flags::default(),
-            counters: Counters::default(),
             deferred: Cell::new(None),
             settings: Cell::new(Settings::default()),
             records: Cell::new(0),
@@ -149,26 +219,17 @@ impl Pool {
             }),
             slab: RefCell::default(),
         }));
-        POOL.set(pool);
+        POOL.set(pool.cast());
         // SAFETY: just made, and it stays until `End` has unsubscribed.
         unsafe {
-            hooks::subscribe(&(*pool).flags);
+            hooks::subscribe(&(*pool).front.flags);
             Some(&*pool)
         }
     }
 
-    /// The running job of this thread.
-    #[inline]
-    pub(super) fn running<'a>(&self) -> Option<&'a Record> {
-        // SAFETY: the running fiber is the first field of its record, whose stack is mapped, and it is running for as
-        // long as its caller is.
-        unsafe { self.turn.fiber().cast::<Record>().as_ref() }
-    }
-
-    /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in.
+    /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in. Nothing is deferred.
     #[inline]
     pub(super) fn claim<'a>(&self, ctx: Option<&WaitCtx>) -> Result<&'a Record, NoJobs> {
-        self.run_deferred();
         let record = match self.idle.get() {
             // SAFETY: records in the idle list are there, and nobody else uses them.
             Some(record) => unsafe { record.as_ref() },
@@ -176,14 +237,14 @@ impl Pool {
         };
         self.idle.set(record.next.get());
         record.begin(ctx.map(WaitCtx::share));
-        self.counters.created.bump();
+        self.front.counters.created.bump();
         Ok(record)
     }
 
     /// Puts back the record of a job that has not been given any work.
     #[cold]
     pub(super) fn give_up_fresh(&self, record: &Record) {
-        self.counters.dropped.bump();
+        self.front.counters.dropped.bump();
         self.put_back(record);
     }
 
@@ -212,7 +273,7 @@ impl Pool {
         match record.state.get() {
             State::Fresh => self.drop_unstarted(record),
             // Found and counted when the thread ended.
-            State::Paused if self.flags.has(Flags::ENDED) => {}
+            State::Paused if self.front.flags.has(Flags::ENDED) => {}
             // Unwinding would end the process.
             State::Paused if cfg!(panic = "abort") => self.give_up(record, strict::DROP),
             State::Paused if thread::panicking() => self.defer(record),
@@ -230,7 +291,7 @@ impl Pool {
     /// Unwinds what was dropped while the thread panicked, now that it does not.
     #[inline]
     pub(super) fn run_deferred(&self) {
-        if self.flags.has(Flags::DEFERRED) && !thread::panicking() {
+        if self.front.flags.has(Flags::DEFERRED) && !thread::panicking() {
             self.run_deferred_slow();
         }
     }
@@ -241,31 +302,15 @@ impl Pool {
         if thread::panicking() {
             return Err(Misuse::Panicking);
         }
-        if self.flags.has(Flags::DEFERRED | Flags::ENDED) {
+        if self.front.flags.has(Flags::DEFERRED | Flags::ENDED) {
             return self.ready_after_all();
-        }
-        Ok(())
-    }
-
-    /// The same for this job, which is not running, up to the hooks: what is left is
-    /// [`enter_after_hooks`](Record::enter_after_hooks).
-    #[inline]
-    pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
-        if self.flags.any() { self.ready_to_enter_after_all(record) } else { Ok(()) }
-    }
-
-    #[cold]
-    fn ready_to_enter_after_all(&self, record: &Record) -> Result<(), Misuse> {
-        self.ready_after_all()?;
-        if self.flags.has(Flags::HOOKED) {
-            record.enter_hooks();
         }
         Ok(())
     }
 
     #[cold]
     fn ready_after_all(&self) -> Result<(), Misuse> {
-        if self.flags.has(Flags::ENDED) {
+        if self.front.flags.has(Flags::ENDED) {
             return Err(Misuse::ThreadEnded);
         }
         self.run_deferred();
@@ -332,14 +377,14 @@ impl Pool {
         let hook = record.release.take();
         // A job that is being discarded is not there for its hook to resume.
         record.state.set(State::Finished);
-        self.counters.ending.bump();
+        self.front.counters.ending.bump();
         // SAFETY: the hook was borrowed for as long as the job is paused in `pause_with`, which it still is.
         let hook = hook.map(|hook| panic::catch_unwind(AssertUnwindSafe(|| unsafe { &*hook }.release())));
         detach(record);
         // SAFETY: the caller's promise.
         unsafe { record.forget_frames() };
-        self.counters.ending.take_back();
-        self.counters.discarded.bump();
+        self.front.counters.ending.take_back();
+        self.front.counters.discarded.bump();
         self.put_back(record);
         raise(hook.and_then(Result::err));
         Ok(())
@@ -378,7 +423,7 @@ impl Pool {
     }
 
     pub(super) fn stats(&self) -> ThreadStats {
-        let mut stats = self.counters.totals();
+        let mut stats = self.front.counters.totals();
         for record in self.table.borrow().records() {
             match record.state.get() {
                 State::Idle => stats.idle += 1,
@@ -437,7 +482,7 @@ impl Pool {
         // SAFETY: the job was never resumed, so its arguments are where its maker put them.
         let drop_arguments = || unsafe { (record.kind().drop_unstarted)(record.args().as_ptr()) };
         let dropped = panic::catch_unwind(AssertUnwindSafe(drop_arguments));
-        self.counters.dropped.bump();
+        self.front.counters.dropped.bump();
         self.release(record);
         raise(dropped.err());
     }
@@ -445,9 +490,9 @@ impl Pool {
     /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
     fn unwind(&self, record: &Record, call: Call) -> Option<Panic> {
         let suspect = Suspect::of(record);
-        self.counters.ending.bump();
+        self.front.counters.ending.bump();
         let Some(swallowed) = record.unwind() else {
-            self.counters.ending.take_back();
+            self.front.counters.ending.take_back();
             strict::report(Rule::UnwindSwallowed, suspect, call);
             self.give_up(record, call);
             return None;
@@ -464,8 +509,8 @@ impl Pool {
                 panic::catch_unwind(AssertUnwindSafe(drop_result)).err()
             }
         };
-        self.counters.ending.take_back();
-        self.counters.dropped.bump();
+        self.front.counters.ending.take_back();
+        self.front.counters.dropped.bump();
         self.release(record);
         if !obeyed {
             strict::report(Rule::UnwindSwallowed, suspect, call);
@@ -475,15 +520,15 @@ impl Pool {
 
     fn give_up(&self, record: &Record, call: Call) {
         record.state.set(State::GivenUp);
-        self.counters.given_up.bump();
+        self.front.counters.given_up.bump();
         lose(Suspect::of(record), LeakReason::GivenUp, call);
     }
 
     fn defer(&self, record: &Record) {
         record.next.set(self.deferred.replace(Some(NonNull::from(record))));
-        self.flags.raise(Flags::DEFERRED);
+        self.front.flags.raise(Flags::DEFERRED);
         if self.last_call.get().is_none() && LAST_CALL.try_with(|_| ()).is_ok() {
-            self.last_call.set(Some(self.counters.resumes.get()));
+            self.last_call.set(Some(self.front.counters.resumes.get()));
         }
     }
 
@@ -496,7 +541,7 @@ impl Pool {
             // Whoever dropped the job is long gone, so a panic instead of the unwinding has nobody to go to.
             drop(self.unwind(record, strict::LATE_DROP));
         }
-        self.flags.lower(Flags::DEFERRED);
+        self.front.flags.lower(Flags::DEFERRED);
     }
 
     fn leak_deferred(&self) {
@@ -540,7 +585,7 @@ impl Pool {
             self.table.borrow().records().filter(unfinished).map(Suspect::of).collect()
         };
         self.drop_idle();
-        self.flags.raise(Flags::ENDED);
+        self.front.flags.raise(Flags::ENDED);
         // Whoever is told may do anything, but finds the jobs at their end.
         for suspect in lost {
             lose(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
@@ -599,11 +644,11 @@ impl Drop for End {
     fn drop(&mut self) {
         let Some(pool) = Pool::existing() else { return };
         pool.discard_all();
-        let place = POOL.replace(ENDED);
-        hooks::unsubscribe(&pool.flags);
+        let place = POOL.replace(&raw const NO_MORE.0);
+        hooks::unsubscribe(&pool.front.flags);
         if pool.end() {
             // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
-            drop(unsafe { Box::from_raw(place.cast_mut()) });
+            drop(unsafe { Box::from_raw(place.cast::<Pool>().cast_mut()) });
         }
     }
 }
@@ -613,7 +658,7 @@ struct LastCall;
 impl Drop for LastCall {
     fn drop(&mut self) {
         let Some(pool) = Pool::existing() else { return };
-        if pool.last_call.get() == Some(pool.counters.resumes.get()) {
+        if pool.last_call.get() == Some(pool.front.counters.resumes.get()) {
             pool.run_deferred();
         }
     }

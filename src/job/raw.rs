@@ -16,7 +16,7 @@ use super::fiber::{self, Signal};
 pub use super::hooks::SwitchHooks;
 pub use super::memory::{AllocFn, FreeFn};
 use super::misuse::{Misuse, NoJobs, StartError};
-use super::pool::Pool;
+use super::pool::{Front, Pool};
 use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
 use super::{WaitCtx, WaitCtxRef, config, hooks, memory};
@@ -203,7 +203,7 @@ pub fn unfinished_on(ctx: &WaitCtx) -> Vec<Handle> {
 
 /// The running job, raw or typed (statement 42).
 pub fn current() -> Option<Handle> {
-    Pool::existing()?.running().map(|record| record.handle.get())
+    Front::here().running().map(|record| record.handle.get())
 }
 
 /// The wait context that the job was started with; `None` without one or when it was dropped (statement 43).
@@ -231,7 +231,7 @@ pub fn block_pause() {
 
 /// Takes back one [`block_pause`]; nothing, when there is none in the running job (statement 44).
 pub fn unblock_pause() {
-    if let Some(record) = Pool::existing().and_then(Pool::running) {
+    if let Some(record) = Front::here().running() {
         record.blocks.set(record.blocks.get().saturating_sub(1));
     }
 }
@@ -282,10 +282,10 @@ fn find_to_resume<'a>(job: Handle) -> Result<(&'a Pool, &'a Record), Misuse> {
 
 #[inline(always)] // see fiber.rs on returns
 fn run(pool: &Pool, record: &Record) -> RawStep {
-    pool.counters.resumes.bump();
-    match record.enter(pool, Signal::Continue) {
+    pool.front.counters.resumes.bump();
+    match record.enter(&pool.front, Signal::Continue) {
         Switched::Paused => {
-            pool.counters.pauses.bump();
+            pool.front.counters.pauses.bump();
             RawStep::Paused(record.handle.get())
         }
         Switched::Finished => RawStep::Finished(finish(pool, record)),
@@ -294,7 +294,7 @@ fn run(pool: &Pool, record: &Record) -> RawStep {
 
 #[inline]
 fn finish(pool: &Pool, record: &Record) -> c_int {
-    pool.counters.finished.bump();
+    pool.front.counters.finished.bump();
     let panic = record.take_panic();
     let ret = record.ret.get();
     pool.release(record);

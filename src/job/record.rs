@@ -22,9 +22,9 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use super::Release;
-use super::fiber::{Fiber, Signal};
+use super::fiber::{Fiber, Signal, Turn};
 use super::hooks::{self, Kept};
-use super::pool::{Flags, Pool};
+use super::pool::{Flags, Front, Pool};
 use super::raw::{Handle, RawFn};
 use super::stack::Stack;
 use super::wait_ctx::Shared;
@@ -222,11 +222,15 @@ impl Record {
 
     /// Switches into the job and comes back when it pauses or has finished.
     #[inline(always)] // see fiber.rs on returns
-    pub(super) fn enter(&self, pool: &Pool, signal: Signal) -> Switched {
-        if pool.flags.has(Flags::HOOKED) {
+    pub(super) fn enter(&self, front: &Front, signal: Signal) -> Switched {
+        if front.flags.has(Flags::HOOKED) {
             self.enter_hooks();
         }
-        self.enter_after_hooks(pool, signal)
+        if front.running().is_none() {
+            self.enter_from_outside(front, signal)
+        } else {
+            self.enter_from_job(front, signal)
+        }
     }
 
     /// The first thing of [`enter`](Self::enter), where there are hooks.
@@ -235,14 +239,28 @@ impl Record {
         hooks::enter(&self.kept, self.state.get() == State::Fresh);
     }
 
-    /// And the rest.
+    /// The rest of it, outside of jobs.
     #[inline(always)] // see fiber.rs on returns
-    pub(super) fn enter_after_hooks(&self, pool: &Pool, signal: Signal) -> Switched {
+    pub(super) fn enter_from_outside(&self, front: &Front, signal: Signal) -> Switched {
         self.state.set(State::Running);
         // SAFETY: the job is fresh, and has been prepared, or is paused: resuming and dropping others is refused. So there
-        // is a fiber, and it is not running; a job is entered on its own thread.
-        unsafe { Fiber::enter(NonNull::from(self).cast(), &pool.turn, signal) };
-        if pool.flags.has(Flags::HOOKED) {
+        // is a fiber, and it is not running; a job is entered on its own thread. No other job runs.
+        unsafe { Fiber::enter(NonNull::from(self).cast(), &front.turn, signal) };
+        self.entered(front)
+    }
+
+    /// And in one.
+    #[cold]
+    pub(super) fn enter_from_job(&self, front: &Front, signal: Signal) -> Switched {
+        self.state.set(State::Running);
+        // SAFETY: as in `enter_from_outside`, but for the last.
+        unsafe { Fiber::enter_from_fiber(NonNull::from(self).cast(), &front.turn, signal) };
+        self.entered(front)
+    }
+
+    #[inline(always)] // see fiber.rs on returns
+    fn entered(&self, front: &Front) -> Switched {
+        if front.flags.has(Flags::HOOKED) {
             hooks::leave(&self.kept);
         }
         if self.state.get() == State::Paused { Switched::Paused } else { Switched::Finished }
@@ -252,18 +270,18 @@ impl Record {
     ///
     /// # Safety
     ///
-    /// It is the caller, and `pool` its thread's.
+    /// It is the caller, and `turn` its thread's.
     #[inline]
-    pub(super) unsafe fn leave(&self, pool: &Pool, state: State) -> Signal {
+    pub(super) unsafe fn leave(&self, turn: &Turn, state: State) -> Signal {
         self.state.set(state);
         // SAFETY: the caller's promise.
-        unsafe { self.fiber.leave(&pool.turn) }
+        unsafe { self.fiber.leave(turn) }
     }
 
     /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
     /// them, and it is paused again.
     pub(super) fn unwind(&self) -> Option<u8> {
-        (0..UNWIND_TRIES).find(|_| matches!(self.enter(self.pool(), Signal::Unwind), Switched::Finished))
+        (0..UNWIND_TRIES).find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished))
     }
 
     /// Whether the job is paused with something to give back when it is discarded.
@@ -389,8 +407,13 @@ pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
             record.panic.set(Some(payload));
             record.panicked.set(true);
         }
+        // The front is found here, and not through the record: see `x86_64.rs` on what waits for what.
+        let front = Front::here();
+        let runs_here = front.turn.fiber() == &raw const record.fiber;
+        // Else the thread has ended while the job ran.
+        let turn = if runs_here { &front.turn } else { &record.pool().front.turn };
         // SAFETY: this is the running job.
-        unsafe { record.leave(Pool::existing().unwrap_or(record.pool()), State::Finished) };
+        unsafe { record.leave(turn, State::Finished) };
     }
 }
 

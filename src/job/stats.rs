@@ -101,7 +101,7 @@ pub struct Leak {
     pub reason: LeakReason,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     pub(super) created: Count,
     pub(super) finished: Count,
@@ -113,7 +113,7 @@ pub(super) struct Counters {
     pub(super) ending: Count,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Count(Cell<u64>);
 
 impl Count {
@@ -132,6 +132,20 @@ impl Count {
 }
 
 impl Counters {
+    pub(super) const fn new() -> Self {
+        const NONE: Count = Count(Cell::new(0));
+        Self {
+            created: NONE,
+            finished: NONE,
+            dropped: NONE,
+            discarded: NONE,
+            given_up: NONE,
+            resumes: NONE,
+            pauses: NONE,
+            ending: NONE,
+        }
+    }
+
     pub(super) fn totals(&self) -> ThreadStats {
         ThreadStats {
             created: self.created.get(),

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::fiber::Signal;
 use super::misuse::{Misuse, NoJobs};
-use super::pool::Pool;
+use super::pool::{Front, Pool};
 use super::record::{Body, Kind, Record, State, Switched, serve};
 use super::strict::{self, Rule, Suspect};
 use super::{Step, WaitCtx};
@@ -38,7 +38,7 @@ impl<T: 'static> Live<T> {
     where
         F: FnOnce() -> T + 'static,
     {
-        let record = Pool::here().ok_or(NoJobs::ThreadEnded)?.claim(ctx)?;
+        let record = Pool::here_and_ready().ok_or(NoJobs::ThreadEnded)?.claim(ctx)?;
         let layout = Layout::new::<Storage<F, T>>();
         let Some(args) = record.prepare(&Typed::<F, T>::KIND, layout) else {
             alloc::handle_alloc_error(layout)
@@ -63,25 +63,37 @@ impl<T: 'static> Live<T> {
         if thread::panicking() {
             return Err(Misuse::Panicking);
         }
-        let Some(pool) = Pool::existing() else { return Err(Misuse::ThreadEnded) };
-        // Outside of jobs none is running.
-        if pool.running().is_some() && record.state.get() == State::Running {
-            let call = ("Job::resume", Some(Location::caller()));
-            strict::report(Rule::JobIsRunning, Suspect::of(record), call);
-            return Err(Misuse::Running);
-        }
-        pool.ready_to_enter(record)?;
-        pool.counters.resumes.bump();
-        match record.enter_after_hooks(pool, Signal::Continue) {
+        let front = Front::here();
+        let switched = if front.running().is_none() {
+            front.ready_to_enter(record)?;
+            front.counters.resumes.bump();
+            record.enter_from_outside(front, Signal::Continue)
+        } else {
+            this.resume_in_job(front, Location::caller())?
+        };
+        match switched {
             Switched::Paused => {
-                pool.counters.pauses.bump();
+                front.counters.pauses.bump();
                 Ok(Step::Paused)
             }
             Switched::Finished => {
                 let this = live.take().ok_or(Misuse::Finished)?;
-                Ok(Step::Finished(this.finish(pool)))
+                Ok(Step::Finished(this.finish()))
             }
         }
+    }
+
+    /// Runs the job from within another, or itself.
+    #[cold]
+    fn resume_in_job(&self, front: &Front, location: &'static Location<'static>) -> Result<Switched, Misuse> {
+        let record = self.record();
+        if record.state.get() == State::Running {
+            strict::report(Rule::JobIsRunning, Suspect::of(record), ("Job::resume", Some(location)));
+            return Err(Misuse::Running);
+        }
+        front.ready_to_enter(record)?;
+        front.counters.resumes.bump();
+        Ok(record.enter_from_job(front, Signal::Continue))
     }
 
     /// Ends a job that nobody wants any more.
@@ -91,11 +103,11 @@ impl<T: 'static> Live<T> {
 
     /// Takes the outcome of a job that has ended.
     #[inline]
-    fn finish(self, pool: &Pool) -> T {
-        let record = self.record();
-        pool.counters.finished.bump();
+    fn finish(self) -> T {
+        let (record, pool) = (self.record(), self.record().pool());
+        pool.front.counters.finished.bump();
         if !record.has_plain_result() {
-            return self.finish_slow(pool);
+            return self.finish_slow();
         }
         // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
         let result = unsafe { record.args_of(Layout::new::<()>()).cast::<T>().read() };
@@ -105,8 +117,8 @@ impl<T: 'static> Live<T> {
     }
 
     #[cold]
-    fn finish_slow(self, pool: &Pool) -> T {
-        let record = self.record();
+    fn finish_slow(self) -> T {
+        let (record, pool) = (self.record(), self.record().pool());
         let outcome = match record.take_panic() {
             Some(payload) => Err(payload),
             // SAFETY: as in `finish`.

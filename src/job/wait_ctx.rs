@@ -182,13 +182,21 @@ pub(super) struct Shared {
     raw_job_count: AtomicUsize,
 }
 
-/// How many entries were added, and deleted, since the last reset. Together one word, as both are looked at by every
-/// resume.
-#[repr(C, align(8))]
+/// How many entries were added, and deleted, since the last reset. In one word, as every resume asks for both.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Changes {
-    added: u32,
-    deleted: u32,
+struct Changes(u64);
+
+impl Changes {
+    const ADDED: u64 = 1;
+    const DELETED: u64 = 1 << 32;
+
+    const fn added(self) -> usize {
+        (self.0 & (Self::DELETED - 1)) as usize
+    }
+
+    const fn deleted(self) -> usize {
+        (self.0 >> 32) as usize
+    }
 }
 
 struct Entry {
@@ -235,7 +243,7 @@ impl WaitCtx {
             mark: Mark::Added,
             ending: false,
         });
-        self.shared.count(1, 0);
+        self.shared.more(Changes::ADDED);
     }
 
     /// The newest registration under `key` (statement 11).
@@ -252,11 +260,11 @@ impl WaitCtx {
         let Some(at) = entries.iter().rposition(|entry| entry.is_live(key)) else { return false };
         if entries[at].mark == Mark::Plain {
             entries[at].mark = Mark::Deleted;
-            self.shared.count(0, 1);
+            self.shared.more(Changes::DELETED);
             return true;
         }
         let cleared = entries.remove(at);
-        self.shared.count(-1, 0);
+        self.shared.fewer(Changes::ADDED);
         drop(entries);
         // The entry's data may be the last reference to something that uses this context.
         drop(cleared);
@@ -318,8 +326,8 @@ impl WaitCtx {
 
     /// How many descriptors [`changed_fds`](Self::changed_fds) would list: added, deleted.
     pub fn num_changed(&self) -> (usize, usize) {
-        let Changes { added, deleted } = self.shared.changes.get();
-        (added as usize, deleted as usize)
+        let changes = self.shared.changes.get();
+        (changes.added(), changes.deleted())
     }
 
     /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and leave their
@@ -488,7 +496,7 @@ impl Shared {
     /// Forgets what was added and deleted: the job goes on (statement 18).
     #[inline]
     pub(super) fn reset_changes(&self) {
-        if self.changes.get() != Changes::default() {
+        if self.changes.get().0 != 0 {
             self.reset_changes_slow();
         }
     }
@@ -512,13 +520,12 @@ impl Shared {
         drop(deleted);
     }
 
-    /// More, or fewer, added and deleted entries.
-    fn count(&self, added: i32, deleted: i32) {
-        let Changes { added: had, deleted: lost } = self.changes.get();
-        self.changes.set(Changes {
-            added: had.wrapping_add_signed(added),
-            deleted: lost.wrapping_add_signed(deleted),
-        });
+    fn more(&self, one: u64) {
+        self.changes.set(Changes(self.changes.get().0 + one));
+    }
+
+    fn fewer(&self, one: u64) {
+        self.changes.set(Changes(self.changes.get().0 - one));
     }
 
     #[inline]
@@ -544,9 +551,9 @@ impl Shared {
         let mut entries = self.entries.borrow_mut();
         let at = entries.iter().rposition(|entry| entry.ending)?;
         match entries[at].mark {
-            Mark::Added => self.count(-1, 0),
+            Mark::Added => self.fewer(Changes::ADDED),
             Mark::Plain => {}
-            Mark::Deleted => self.count(0, -1),
+            Mark::Deleted => self.fewer(Changes::DELETED),
         }
         Some(entries.remove(at))
     }

@@ -102,16 +102,29 @@ impl Fiber {
     ///
     /// # Safety
     ///
-    /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, and hands `this` out.
+    /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, nobody's, and hands `this`
+    /// out.
     #[inline]
     pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
-        let outer = (turn.fiber.replace(this.as_ptr()), turn.resumer.get());
+        turn.fiber.set(this.as_ptr());
         // SAFETY: nobody looks at a running fiber.
         if let Some(coroutine) = unsafe { &mut *this.as_ref().coroutine.get() } {
             coroutine.resume((signal, turn));
         }
-        turn.fiber.set(outer.0);
-        turn.resumer.set(outer.1);
+        turn.fiber.set(ptr::null());
+    }
+
+    /// The same from within another fiber, whose turn it is again afterwards.
+    ///
+    /// # Safety
+    ///
+    /// As for [`enter`](Self::enter), but that it is another's turn.
+    pub(in super::super) unsafe fn enter_from_fiber(this: NonNull<Self>, turn: &Turn, signal: Signal) {
+        let (resumer, fiber) = (turn.resumer.get(), turn.fiber.get());
+        // SAFETY: the caller's promise; whose turn it was is kept.
+        unsafe { Self::enter(this, turn, signal) };
+        turn.resumer.set(resumer);
+        turn.fiber.set(fiber);
     }
 
     /// Leaves the fiber. Comes back when it is entered again.

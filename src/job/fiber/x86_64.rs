@@ -126,51 +126,30 @@ impl Fiber {
     ///
     /// # Safety
     ///
-    /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, and hands `this` out.
+    /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, nobody's, and hands `this`
+    /// out.
     #[inline(always)] // see fiber.rs on returns
     pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
-        if turn.fiber.get().is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { Self::switch_to(this, turn, signal) };
-        } else {
-            // SAFETY: the same.
-            unsafe { Self::enter_from_fiber(this, turn, signal) };
-        }
-    }
-
-    /// [`enter`](Self::enter) from within another fiber, whose turn it is again afterwards.
-    #[cold]
-    unsafe fn enter_from_fiber(this: NonNull<Self>, turn: &Turn, signal: Signal) {
-        let (resumer, fiber) = (turn.resumer.get(), turn.fiber.get());
-        // SAFETY: the caller's promise.
-        unsafe { Self::switch_to(this, turn, signal) };
-        turn.resumer.set(resumer);
-        turn.fiber.set(fiber);
-    }
-
-    /// [`enter`](Self::enter), after which it is nobody's turn.
-    #[inline(always)]
-    unsafe fn switch_to(this: NonNull<Self>, turn: &Turn, signal: Signal) {
+        turn.fiber.set(this.as_ptr());
         // SAFETY: the fiber was left, or has just been made, so what lies at its stack pointer is as the switch expects;
-        // its memory is there. It comes back at the label with our stack pointer, and with the turn in `rdx`.
+        // its memory is there. It comes back at the label with our stack pointer.
         unsafe {
             asm!(
                 "push rbx",
                 "push rbp",
                 "lea rax, [rip + 2f]",
                 "push rax",
-                "mov [rdx + 8], rsi",
-                "mov [rdx], rsp",
-                "mov rsp, [rsi]",
+                "mov [{turn}], rsp",
+                "mov rsp, [{fiber}]",
                 "pop rcx",
                 "jmp rcx",
                 "2:",
-                "mov qword ptr [rdx + 8], 0",
                 "pop rbp",
                 "pop rbx",
-                in("rdx") turn,
-                in("rsi") this.as_ptr(),
+                turn = in(reg) turn,
+                fiber = in(reg) this.as_ptr(),
                 inlateout("rdi") signal as usize => _,
+                out("rax") _,
                 lateout("r12") _,
                 lateout("r13") _,
                 lateout("r14") _,
@@ -178,6 +157,20 @@ impl Fiber {
                 clobber_abi("sysv64"),
             );
         }
+        turn.fiber.set(ptr::null());
+    }
+
+    /// The same from within another fiber, whose turn it is again afterwards.
+    ///
+    /// # Safety
+    ///
+    /// As for [`enter`](Self::enter), but that it is another's turn.
+    pub(in super::super) unsafe fn enter_from_fiber(this: NonNull<Self>, turn: &Turn, signal: Signal) {
+        let (resumer, fiber) = (turn.resumer.get(), turn.fiber.get());
+        // SAFETY: the caller's promise; whose turn it was is kept.
+        unsafe { Self::enter(this, turn, signal) };
+        turn.resumer.set(resumer);
+        turn.fiber.set(fiber);
     }
 
     /// Leaves the fiber. Comes back when it is entered again.
@@ -196,16 +189,17 @@ impl Fiber {
                 "push rbp",
                 "lea rax, [rip + 2f]",
                 "push rax",
-                "mov [rsi], rsp",
-                "mov rsp, [rdx]",
+                "mov [{fiber}], rsp",
+                "mov rsp, [{turn}]",
                 "pop rcx",
                 "jmp rcx",
                 "2:",
                 "pop rbp",
                 "pop rbx",
-                in("rdx") turn,
-                in("rsi") self,
+                turn = in(reg) turn,
+                fiber = in(reg) self,
                 lateout("rdi") signal,
+                out("rax") _,
                 lateout("r12") _,
                 lateout("r13") _,
                 lateout("r14") _,
@@ -234,12 +228,11 @@ pub(in super::super) extern "C" fn leave_for_c() -> c_int {
         "call {turn}",
         "test rax, rax",
         "jz 3f",
-        "mov rdx, rax",
-        "mov rsi, [rdx + 8]",
-        "lea rax, [rip + 2f]",
-        "push rax",
-        "mov [rsi], rsp",
-        "mov rsp, [rdx]",
+        "mov rdx, [rax + 8]",
+        "lea rcx, [rip + 2f]",
+        "push rcx",
+        "mov [rdx], rsp",
+        "mov rsp, [rax]",
         "pop rcx",
         "jmp rcx",
         "2:",
