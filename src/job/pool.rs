@@ -65,7 +65,7 @@ static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
 static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
 
 /// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them; but hooks may come from any.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flags(AtomicU8);
 
 impl Flags {
@@ -131,16 +131,6 @@ impl Front {
         unsafe { &*POOL.get() }
     }
 
-    /// The pool whose front this is, if it is one's.
-    #[inline]
-    pub(super) fn pool(&self) -> Option<&Pool> {
-        if self.flags.has(Flags::ABSENT) {
-            return None;
-        }
-        // SAFETY: all fronts but the two that are no pool's are first in theirs.
-        Some(unsafe { &*ptr::from_ref(self).cast() })
-    }
-
     /// The running job.
     #[inline]
     pub(super) fn running(&self) -> Option<&Record> {
@@ -153,12 +143,12 @@ impl Front {
     /// hooks: what is left is [`Record::enter_from_outside`].
     #[inline]
     pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
-        if self.flags.any() { self.ready_to_enter_after_all(record) } else { Ok(()) }
+        if self.flags.any() { self.ready_to_enter_slow(record) } else { Ok(()) }
     }
 
     #[cold]
-    fn ready_to_enter_after_all(&self, record: &Record) -> Result<(), Misuse> {
-        self.pool().ok_or(Misuse::ThreadEnded)?.ready_after_all()?;
+    fn ready_to_enter_slow(&self, record: &Record) -> Result<(), Misuse> {
+        Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()?;
         if self.flags.has(Flags::HOOKED) {
             record.enter_hooks();
         }
@@ -167,36 +157,39 @@ impl Front {
 }
 
 impl Pool {
-    /// The pool of this thread, made if need be; `None` when the thread is ending.
-    #[inline]
-    pub(super) fn here<'a>() -> Option<&'a Self> {
-        match Front::here().pool() {
-            Some(pool) => Some(pool),
-            None => Self::make(),
-        }
-    }
-
-    /// The same, where nothing is deferred any more.
-    #[inline]
-    pub(super) fn here_and_ready<'a>() -> Option<&'a Self> {
-        let front = Front::here();
-        if front.flags.has(Flags::ABSENT | Flags::DEFERRED) {
-            return Self::here_after_all();
-        }
-        front.pool()
-    }
-
-    #[cold]
-    fn here_after_all<'a>() -> Option<&'a Self> {
-        let pool = Self::here()?;
-        pool.run_deferred();
-        Some(pool)
-    }
-
     /// The pool of this thread, if there is one.
     #[inline]
     pub(super) fn existing<'a>() -> Option<&'a Self> {
-        Front::here().pool()
+        Self::existing_without(0)
+    }
+
+    /// The same, if none of these flags is raised either.
+    #[inline]
+    fn existing_without<'a>(flags: u8) -> Option<&'a Self> {
+        if Front::here().flags.has(Flags::ABSENT | flags) {
+            return None;
+        }
+        // SAFETY: all fronts but the two that say that there is no pool are first in one; it ends with its thread.
+        Some(unsafe { &*POOL.get().cast() })
+    }
+
+    /// The pool of this thread, made if need be; `None` when the thread is ending.
+    #[inline]
+    pub(super) fn here<'a>() -> Option<&'a Self> {
+        Self::existing().or_else(Self::make)
+    }
+
+    /// The same; first unwinds what was deferred.
+    #[inline]
+    pub(super) fn here_and_ready<'a>() -> Option<&'a Self> {
+        Self::existing_without(Flags::DEFERRED).or_else(Self::here_and_ready_slow)
+    }
+
+    #[cold]
+    fn here_and_ready_slow<'a>() -> Option<&'a Self> {
+        let pool = Self::here()?;
+        pool.run_deferred();
+        Some(pool)
     }
 
     #[cold]
@@ -260,12 +253,17 @@ impl Pool {
     pub(super) fn put_back(&self, record: &Record) {
         let ctx = record.end();
         if record.is_retired() {
-            self.remove(NonNull::from(record));
-            self.slab.borrow_mut().settle();
+            self.remove_retired(NonNull::from(record));
         } else {
             record.next.set(self.idle.replace(Some(NonNull::from(record))));
         }
         drop(ctx);
+    }
+
+    #[cold]
+    fn remove_retired(&self, record: NonNull<Record>) {
+        self.remove(record);
+        self.slab.borrow_mut().settle();
     }
 
     /// Ends a job whose owner no longer wants it.
@@ -303,13 +301,13 @@ impl Pool {
             return Err(Misuse::Panicking);
         }
         if self.front.flags.has(Flags::DEFERRED | Flags::ENDED) {
-            return self.ready_after_all();
+            return self.ready_slow();
         }
         Ok(())
     }
 
     #[cold]
-    fn ready_after_all(&self) -> Result<(), Misuse> {
+    fn ready_slow(&self) -> Result<(), Misuse> {
         if self.front.flags.has(Flags::ENDED) {
             return Err(Misuse::ThreadEnded);
         }
@@ -565,7 +563,12 @@ impl Pool {
     }
 
     fn records_where(&self, keep: impl Fn(&Record) -> bool) -> Vec<Handle> {
-        self.table.borrow().records().filter(|record| keep(record)).map(|record| record.handle.get()).collect()
+        self.table
+            .borrow()
+            .records()
+            .filter(|record| keep(record))
+            .map(|record| record.handle.get())
+            .collect()
     }
 
     /// The thread ends: discards raw jobs, while their release hooks can still ask for the pool.

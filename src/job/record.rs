@@ -281,7 +281,8 @@ impl Record {
     /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
     /// them, and it is paused again.
     pub(super) fn unwind(&self) -> Option<u8> {
-        (0..UNWIND_TRIES).find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished))
+        (0..UNWIND_TRIES)
+            .find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished))
     }
 
     /// Whether the job is paused with something to give back when it is discarded.
@@ -353,7 +354,7 @@ impl Record {
 
     /// Where the fiber begins, and the arguments lie: below the record.
     #[inline]
-    fn base(&self) -> NonNull<c_void> {
+    pub(super) fn base(&self) -> NonNull<c_void> {
         let base = ptr::from_ref(self).addr() - AREA;
         // SAFETY: the area is part of the stack, which does not lie at address 0.
         unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(base)) }

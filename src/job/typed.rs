@@ -110,7 +110,7 @@ impl<T: 'static> Live<T> {
             return self.finish_slow();
         }
         // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
-        let result = unsafe { record.args_of(Layout::new::<()>()).cast::<T>().read() };
+        let result = unsafe { record.base().cast::<T>().read() };
         pool.put_back(record);
         pool.run_deferred();
         result
