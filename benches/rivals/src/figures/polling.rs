@@ -5,7 +5,7 @@ use crate::harness::{Outcome, Side, contest};
 use crate::kernels::Ctr;
 use crate::lanes::{Drive, Driven, Lanes};
 use crate::ours::{Algorithm, Polled, Sessions, open};
-use crate::peers::{Channel, LibcryptoFd, LibcryptoRing, TokioOneshot, TokioPool};
+use crate::peers::{Channel, LibcryptoFd, LibcryptoRing, Pool, TokioOneshot, TokioPool};
 
 pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     let placement = run.placement;
@@ -23,7 +23,10 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
         rivals.push(("poll64_vs_tokio_oneshot", driven(TokioOneshot::new(placement)?)));
     }
     if run.wants("poll64_vs_spawn_blocking") {
-        rivals.push(("poll64_vs_spawn_blocking", driven(TokioPool::new(placement)?)));
+        rivals.push(("poll64_vs_spawn_blocking", driven(TokioPool::new(Pool::AsItComes, placement)?)));
+    }
+    if run.wants("poll64_vs_blocking_pool") {
+        rivals.push(("poll64_vs_blocking_pool", driven(TokioPool::new(Pool::OfOne, placement)?)));
     }
     if rivals.is_empty() && !run.wants("fd_writes_per_op") {
         return Ok(Vec::new());

@@ -98,7 +98,10 @@ impl Side for LibcryptoCycle {
 }
 
 /// One job that pauses for ever.
-struct OurPair(Job<()>);
+struct OurPair {
+    job: Job<()>,
+    _ctx: WaitCtx,
+}
 
 impl OurPair {
     fn new() -> Outcome<Self> {
@@ -107,13 +110,14 @@ impl OurPair {
                 let _ = job::pause();
             }
         };
-        Ok(Self(Job::new(&WaitCtx::new(), forever)?))
+        let ctx = WaitCtx::new();
+        Ok(Self { job: Job::new(&ctx, forever)?, _ctx: ctx })
     }
 }
 
 impl Side for OurPair {
     fn run(&mut self, ops: u64) -> Outcome<f64> {
-        let Self(job) = self;
+        let Self { job, .. } = self;
         by_cpu(ops, || (0..ops).try_for_each(|_| expect(job.resume()? == Step::Paused)))
     }
 }
