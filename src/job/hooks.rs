@@ -107,7 +107,8 @@ pub(super) fn leave(kept: &Kept) {
     }
     // SAFETY: as in `enter`.
     if let Some(hooks) = unsafe { HOOKS.load(Ordering::Acquire).as_ref() } {
-        // They came while the job ran. SAFETY: as in `enter`.
+        // They came while the job ran.
+        // SAFETY: as in `enter`.
         kept.word.set(unsafe { (hooks.leave)(0) });
     }
 }

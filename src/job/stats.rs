@@ -117,6 +117,10 @@ pub(super) struct Counters {
 pub(super) struct Count(Cell<u64>);
 
 impl Count {
+    const fn none() -> Self {
+        Self(Cell::new(0))
+    }
+
     #[inline]
     pub(super) fn bump(&self) {
         self.0.set(self.0.get() + 1);
@@ -133,16 +137,15 @@ impl Count {
 
 impl Counters {
     pub(super) const fn new() -> Self {
-        const NONE: Count = Count(Cell::new(0));
         Self {
-            created: NONE,
-            finished: NONE,
-            dropped: NONE,
-            discarded: NONE,
-            given_up: NONE,
-            resumes: NONE,
-            pauses: NONE,
-            ending: NONE,
+            created: Count::none(),
+            finished: Count::none(),
+            dropped: Count::none(),
+            discarded: Count::none(),
+            given_up: Count::none(),
+            resumes: Count::none(),
+            pauses: Count::none(),
+            ending: Count::none(),
         }
     }
 
