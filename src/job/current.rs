@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem;
 use std::panic;
+use std::ptr;
 use std::thread;
 
 use super::fiber::{Signal, Turn};
@@ -42,17 +43,14 @@ pub trait Release {
 /// If the job is dropped meanwhile, this call does not return but unwinds.
 #[inline]
 pub fn pause() -> Pause {
-    pause_here(None)
+    pause_here(None, None).0
 }
 
 /// Like [`pause`], for frames that hold something which must be given back when the job is a raw one and is
 /// discarded while it is paused here. Typed jobs unwind instead, and `release` is not called.
 #[inline]
 pub fn pause_with(release: &dyn Release) -> Pause {
-    // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in this very
-    // call, and forgotten before the call returns or unwinds.
-    let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
-    pause_here(Some(release))
+    pause_here(Some(release), None).0
 }
 
 /// Whether [`pause`] would pause now.
@@ -120,6 +118,15 @@ pub(crate) fn set_status(status: WaitStatus) {
     }
 }
 
+/// [`set_status`], [`pause_with`], and behind it [`is_without_ctx`], whose answer comes second: what an engine does when
+/// its request is under way, in one look at the job. The status is set also where the job does not pause.
+#[allow(dead_code)] // The engine still asks one by one.
+#[inline]
+pub(crate) fn pause_in_flight(release: &dyn Release, status: WaitStatus) -> (Pause, bool) {
+    let (pause, has_ctx) = pause_here(Some(release), Some(status));
+    (pause, !has_ctx)
+}
+
 #[inline]
 fn has_ctx(record: &Record) -> bool {
     record.with_ctx(|ctx| !ctx.is_freed()) == Some(true)
@@ -130,19 +137,26 @@ fn running<'a>() -> Option<&'a Record> {
     Front::here().running()
 }
 
+/// Sets the status, if there is one to be set, and pauses. Second comes whether the job has a wait context.
 #[inline]
-fn pause_here(release: Option<&'static dyn Release>) -> Pause {
+fn pause_here(release: Option<&dyn Release>, status: Option<WaitStatus>) -> (Pause, bool) {
     let front = Front::here();
-    let Some(record) = front.running() else { return Pause::NotInJob };
+    let Some(record) = front.running() else { return (Pause::NotInJob, false) };
+    if let Some(status) = status {
+        record.with_ctx(|ctx| ctx.set_status(status));
+    }
     if record.blocks.get() > 0 {
-        return Pause::Blocked;
+        return (Pause::Blocked, has_ctx(record));
     }
     if thread::panicking() {
-        return Pause::Panicking;
+        return (Pause::Panicking, has_ctx(record));
     }
     // Between pauses there is none.
     if let Some(release) = release {
-        record.release.set(Some(std::ptr::from_ref(release)));
+        // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in this very
+        // call, and forgotten before the call returns or unwinds.
+        let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
+        record.release.set(Some(ptr::from_ref(release)));
     }
     // SAFETY: the running job is the caller.
     let signal = unsafe { record.leave(&front.turn, State::Paused) };
@@ -152,8 +166,11 @@ fn pause_here(release: Option<&'static dyn Release>) -> Pause {
     if signal == Signal::Unwind {
         unwind();
     }
-    record.with_ctx(|ctx| ctx.reset_changes());
-    Pause::Resumed
+    let has_ctx = record.with_ctx(|ctx| {
+        ctx.reset_changes();
+        !ctx.is_freed()
+    });
+    (Pause::Resumed, has_ctx == Some(true))
 }
 
 #[cold]
@@ -180,4 +197,49 @@ pub(super) fn back_for_c(signal: Signal) -> c_int {
         record.with_ctx(|ctx| ctx.reset_changes());
     }
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Job, Step, WaitCtx, block_pause};
+
+    struct Nothing;
+
+    impl Release for Nothing {
+        fn release(&self) {}
+    }
+
+    #[test]
+    fn a_pause_in_flight_is_a_status_a_pause_and_a_look_at_the_context() {
+        let in_flight = || pause_in_flight(&Nothing, WaitStatus::Ok);
+        assert_eq!(in_flight(), (Pause::NotInJob, true));
+
+        let ctx = WaitCtx::new();
+        let mut job = Job::new(&ctx, move || {
+            let blocked = block_pause();
+            let first = pause_in_flight(&Nothing, WaitStatus::Eagain);
+            drop(blocked);
+            [first, in_flight(), in_flight()]
+        })
+        .unwrap();
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        assert_eq!(ctx.status(), WaitStatus::Ok);
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        drop(ctx);
+        let came = [(Pause::Blocked, false), (Pause::Resumed, false), (Pause::Resumed, true)];
+        assert_eq!(job.resume(), Ok(Step::Finished(came)));
+    }
+
+    #[test]
+    fn a_pause_in_flight_that_cannot_pause_still_sets_the_status() {
+        let ctx = WaitCtx::new();
+        let mut job = Job::new(&ctx, || {
+            let _blocked = block_pause();
+            pause_in_flight(&Nothing, WaitStatus::Eagain)
+        })
+        .unwrap();
+        assert_eq!(job.resume(), Ok(Step::Finished((Pause::Blocked, false))));
+        assert_eq!(ctx.status(), WaitStatus::Eagain);
+    }
 }
