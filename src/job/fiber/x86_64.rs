@@ -16,9 +16,11 @@
 //! what lies there. All other registers are the compiler's to save, which knows which are in use; `rbx` and `rbp` are
 //! not on offer to it, so they are pushed too.
 //!
-//! The way back lies in the thread's one [`Turn`] and not with the fiber, although that makes `enter` keep the turn that
-//! it interrupts. A stack pointer that is found through the record, which is found through what was just popped from the
-//! other stack, is four loads that wait for each other in every switch; found in a fixed place it is one.
+//! The way back lies in the thread's one [`Turn`] and not with the fiber. A processor works on several switches at a time,
+//! as far as the next ones do not wait for what was just stored. A stack pointer that is found through a record, which is
+//! found through what was just popped from the other stack, is four such waits in a row; in a fixed place it is one. So
+//! `enter` is for those who are in no fiber and have no turn to restore (which would be two more), and stores a constant
+//! instead; and a turn goes through the switch in `rdx`, where its address does not wait for the stack.
 //!
 //! Backtraces end at the root: it says to unwinders that nobody called it.
 #![expect(unsafe_code, reason = "switches stacks")]
