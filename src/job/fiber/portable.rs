@@ -133,7 +133,6 @@ impl Fiber {
     ///
     /// It is the caller's, and `turn` its thread's.
     #[inline]
-    #[expect(clippy::unused_self, reason = "ours needs it")]
     pub(in super::super) unsafe fn leave(&self, turn: &Turn) -> Signal {
         let resumer = turn.resumer.get();
         // SAFETY: the fiber is running, so the way out that it has set is valid.
