@@ -48,7 +48,7 @@ pub(crate) const TARGETS: &[Target] = &[
     larger("poll64_vs_tokio_oneshot", "the same vs tokio tasks, a worker, and a oneshot back", 2.0, 4.0),
     larger(
         "poll64_vs_spawn_blocking",
-        "the same vs tokio tasks and spawn_blocking, as it comes",
+        "the same vs tokio tasks and spawn_blocking as it comes, medians",
         90.0,
         180.0,
     ),

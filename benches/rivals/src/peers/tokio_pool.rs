@@ -7,11 +7,11 @@
 //!   Pool::OfOne       the same runtime with max_blocking_threads(1)
 //! ```
 //!
-//! A pool starts a thread whenever something is spawned and none is idle, so 64 tasks soon have some 64 to 150 of them, all
-//! of which sleep between operations: each operation wakes one, and one wake is what it costs. One thread is never idle
-//! while there is work, and nobody has to wake it: ten times as fast. Up to 4 threads it is nearly so, and whether a pool
-//! of up to 512 stays that small is chance: how the system happens to schedule its first few threads. So the pool as it
-//! comes is run for a while before it is measured, and only long runs count.
+//! A pool starts a thread whenever something is spawned and none is idle, so 64 tasks soon have 60 of them, or the whole
+//! 512, all of which sleep between operations: each operation wakes one, and one wake is what it costs. One thread is never
+//! idle while there is work, and nobody has to wake it: ten times as fast. For some thousand operations a large pool may do
+//! the same by luck, when the threads that it wakes come too late to find anything. So the pool as it comes is run for a
+//! while before it is measured, and its median counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
