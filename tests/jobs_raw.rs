@@ -349,6 +349,55 @@ fn s55_hooks_may_come_while_a_job_runs() {
     });
 }
 
+/// Threads that had jobs before somebody set hooks, and threads that come after.
+#[test]
+fn s55_hooks_hold_in_every_thread_and_words_end_with_their_job() {
+    thread_local!(static WORDS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) });
+    unsafe extern "C" fn enter(job: usize) -> usize {
+        WORDS.with_borrow_mut(|words| words.push(job));
+        1000
+    }
+    unsafe extern "C" fn leave(outer: usize) -> usize {
+        assert!(outer == 1000 || outer == 0);
+        WORDS.with_borrow(Vec::len)
+    }
+    static HOOKS: SwitchHooks = SwitchHooks { enter, leave };
+    fn pausing() -> Job<()> {
+        let mut job = Job::without_ctx(|| assert_eq!(job::pause(), Pause::Resumed)).unwrap();
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        job
+    }
+
+    common::passes_in_child("s55_hooks_hold_in_every_thread_and_words_end_with_their_job", || {
+        let mut before = pausing();
+        let set = |hooks: Option<&'static SwitchHooks>| {
+            // SAFETY: the hooks touch a thread-local and nothing else.
+            thread::spawn(move || unsafe { raw::set_switch_hooks(hooks) }).join().unwrap();
+        };
+        set(Some(&HOOKS));
+        assert_eq!(before.resume(), Ok(Step::Finished(())));
+        assert_eq!(WORDS.take(), [0], "it has paused without hooks");
+        let later = || {
+            assert_eq!(pausing().resume(), Ok(Step::Finished(())));
+            WORDS.take()
+        };
+        assert_eq!(thread::spawn(later).join().unwrap(), [0, 1]);
+        assert_eq!(later(), [0, 1], "on the stack of another job");
+
+        let mut without = pausing();
+        set(None);
+        assert_eq!(without.resume(), Ok(Step::Finished(())));
+        let mut before = pausing();
+        set(Some(&HOOKS));
+        assert_eq!(before.resume(), Ok(Step::Finished(())));
+        assert_eq!(
+            WORDS.take(),
+            [0, 0],
+            "one begins with hooks, the other goes on with them; neither has a word"
+        );
+    });
+}
+
 /// Something that a paused frame would give back, as an engine's request.
 struct Request<'a>(&'a Cell<u32>);
 

@@ -80,15 +80,16 @@ pub(crate) struct JobWait<const POLLED: bool> {
     token: u64,
     /// The context was freed, or pausing became impossible: wait in the thread from here on.
     blocked: bool,
-    /// How the last pause went.
+    /// How the last pause went, and whether the job has lost its context meanwhile.
     pause: Pause,
+    without_ctx: bool,
 }
 
 impl<const POLLED: bool> JobWait<POLLED> {
     /// A wait for the job that runs here and has this token.
     #[inline]
     pub(crate) const fn new(token: u64) -> Self {
-        Self { token, blocked: false, pause: Pause::Resumed }
+        Self { token, blocked: false, pause: Pause::Resumed, without_ctx: false }
     }
 
     /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
@@ -158,7 +159,7 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         if self.blocked {
             return BlockWait.pause(flight);
         }
-        self.pause = job::pause_with(flight);
+        (self.pause, self.without_ctx) = job::pause_in_flight(flight);
     }
 
     #[inline]
@@ -167,7 +168,7 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
             return;
         }
         instance.counters.resumes.add(1);
-        if self.pause != Pause::Resumed || (!POLLED && job::is_without_ctx()) {
+        if self.pause != Pause::Resumed || (!POLLED && self.without_ctx) {
             self.block_from_here(flight);
         }
     }

@@ -2,19 +2,18 @@
 
 use std::marker::PhantomData;
 
-use super::pool::Pool;
+use super::pool::{Front, Pool};
 use super::raw::Handle;
-use super::record::Record;
 
 /// Forbids pausing in the running job until the guard is dropped: [`pause`](super::pause) returns
 /// [`Pause::Blocked`](super::Pause::Blocked), and engines block instead. Blocks add up. They are counted for each
 /// job, so one that is never lifted ends with its job. Outside a job there is nothing to block.
 pub fn block_pause() -> PauseBlock {
-    let record = Pool::existing().and_then(Pool::running);
+    let record = Front::here().running();
     if let Some(record) = record {
         record.blocks.set(record.blocks.get().saturating_add(1));
     }
-    PauseBlock { job: record.map(Record::handle), thread: PhantomData }
+    PauseBlock { job: record.map(|record| record.handle.get()), thread: PhantomData }
 }
 
 /// Lifts one block when dropped ([`block_pause`]); nothing, if its job has ended.

@@ -5,11 +5,12 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem;
 use std::panic;
+use std::ptr;
 use std::rc::Rc;
 use std::thread;
 
-use super::fiber::{Exit, Signal};
-use super::pool::Pool;
+use super::fiber::{Signal, Turn};
+use super::pool::{Front, Pool};
 use super::raw::Handle;
 use super::record::{Record, State};
 use super::wait_ctx::Shared;
@@ -44,17 +45,14 @@ pub trait Release {
 /// If the job is dropped meanwhile, this call does not return but unwinds.
 #[inline(always)] // see fiber.rs on returns
 pub fn pause() -> Pause {
-    pause_here(None)
+    pause_here(None).0
 }
 
 /// Like [`pause`], for frames that hold something which must be given back when the job is a raw one and is
 /// discarded while it is paused here. Typed jobs unwind instead, and `release` is not called.
 #[inline(always)] // see fiber.rs on returns
 pub fn pause_with(release: &dyn Release) -> Pause {
-    // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in this very
-    // call, and forgotten before the call returns or unwinds.
-    let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
-    pause_here(Some(release))
+    pause_here(Some(release)).0
 }
 
 /// Whether [`pause`] would pause now.
@@ -66,7 +64,7 @@ pub fn can_pause() -> bool {
 #[inline]
 pub fn current() -> Option<CurrentJob> {
     running().map(|record| CurrentJob {
-        handle: record.handle(),
+        handle: record.handle.get(),
         token: record.token.get(),
         thread: PhantomData,
     })
@@ -120,18 +118,20 @@ pub(crate) fn current_ctx() -> Option<WaitCtxRef> {
     running()?.with_ctx(WaitCtxRef::new)?
 }
 
-/// Whether the job that runs here has no wait context (any more).
-#[inline]
-pub(crate) fn is_without_ctx() -> bool {
-    !running().is_some_and(has_ctx)
-}
-
 /// Sets the status of the running job's wait context, if it has one.
 #[inline]
 pub(crate) fn set_status(status: WaitStatus) {
     if let Some(record) = running() {
         record.with_ctx(|ctx| ctx.set_status(status));
     }
+}
+
+/// [`pause_with`], and whether the job is without a wait context (by then): all that an engine does while its request is
+/// under way, in one look at the job.
+#[inline(always)] // see fiber.rs on returns
+pub(crate) fn pause_in_flight(release: &dyn Release) -> (Pause, bool) {
+    let (pause, has_ctx) = pause_here(Some(release));
+    (pause, !has_ctx)
 }
 
 #[inline]
@@ -141,34 +141,54 @@ fn has_ctx(record: &Record) -> bool {
 
 #[inline]
 fn running<'a>() -> Option<&'a Record> {
-    Pool::existing()?.running()
+    Front::here().running()
 }
 
+/// Pauses. Second comes whether the job has a wait context.
 #[inline(always)]
-fn pause_here(release: Option<&'static dyn Release>) -> Pause {
-    let Some(record) = running() else { return Pause::NotInJob };
+fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
+    let front = Front::here();
+    let Some(record) = front.running() else { return (Pause::NotInJob, false) };
     if record.blocks.get() > 0 {
-        return Pause::Blocked;
+        return (Pause::Blocked, has_ctx(record));
     }
     if thread::panicking() {
-        return Pause::Panicking;
+        return (Pause::Panicking, has_ctx(record));
     }
-    record.release.set(release.map(std::ptr::from_ref));
-    let signal = record.leave(State::Paused);
-    record.release.set(None);
+    // Between pauses there is none.
+    if let Some(release) = release {
+        // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in this very
+        // call, and forgotten before the call returns or unwinds.
+        let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
+        record.release.set(Some(ptr::from_ref(release)));
+    }
+    // SAFETY: the running job is the caller.
+    let signal = unsafe { record.leave(&front.turn, State::Paused) };
+    if release.is_some() {
+        record.release.set(None);
+    }
     if signal == Signal::Unwind {
-        panic::resume_unwind(Box::new(Unwinding));
+        unwind();
     }
-    record.with_ctx(|ctx| ctx.reset_changes());
-    Pause::Resumed
+    let has_ctx = record.with_ctx(|ctx| {
+        ctx.reset_changes();
+        !ctx.is_freed()
+    });
+    (Pause::Resumed, has_ctx == Some(true))
 }
 
-/// [`pause`] for C, up to the switch: where to leave the running job. `None` where pausing returns at once.
+#[cold]
+fn unwind() -> ! {
+    panic::resume_unwind(Box::new(Unwinding))
+}
+
+/// [`pause`] for C, up to the switch: whose turn it is. `None` where pausing returns at once.
 #[inline]
-pub(super) fn way_out_for_c() -> Option<*const Exit> {
-    let record = running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
-    record.release.set(None);
-    Some(record.way_out(State::Paused))
+pub(super) fn turn_for_c<'a>() -> Option<&'a Turn> {
+    let front = Front::here();
+    let record = front.running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
+    record.state.set(State::Paused);
+    Some(&front.turn)
 }
 
 /// And behind it: 1; 0 when the job is to be unwound, which foreign frames do not allow.
@@ -181,4 +201,57 @@ pub(super) fn back_for_c(signal: Signal) -> c_int {
         record.with_ctx(|ctx| ctx.reset_changes());
     }
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Job, Step, WaitCtx, block_pause};
+
+    struct Nothing;
+
+    impl Release for Nothing {
+        fn release(&self) {}
+    }
+
+    #[test]
+    fn a_pause_in_flight_is_a_pause_and_a_look_at_the_context() {
+        let in_flight = || pause_in_flight(&Nothing);
+        assert_eq!(in_flight(), (Pause::NotInJob, true));
+
+        let ctx = WaitCtx::new();
+        let mut job = Job::new(&ctx, move || {
+            let blocked = block_pause();
+            let first = in_flight();
+            drop(blocked);
+            [first, in_flight(), in_flight()]
+        })
+        .unwrap();
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        drop(ctx);
+        let came = [(Pause::Blocked, false), (Pause::Resumed, false), (Pause::Resumed, true)];
+        assert_eq!(job.resume(), Ok(Step::Finished(came)));
+    }
+
+    #[test]
+    fn an_offer_begins_with_a_status_of_ok() {
+        assert_eq!(offer(), None);
+        let ctx = WaitCtx::new();
+        let mut job = Job::new(&ctx, || {
+            set_status(WaitStatus::Eagain);
+            let blocked = block_pause();
+            let refused = offer();
+            let _ = pause();
+            drop(blocked);
+            let _ = pause();
+            (refused, offer())
+        })
+        .unwrap();
+        job.set_token(9);
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        assert_eq!(ctx.status(), WaitStatus::Eagain, "nothing was offered while pausing was blocked");
+        assert_eq!(job.resume(), Ok(Step::Finished((None, Some(9)))));
+        assert_eq!(ctx.status(), WaitStatus::Ok);
+    }
 }

@@ -6,7 +6,7 @@
 //!      ▲                       │                  │ the job's record     │  record.rs
 //!      │                       │                  │ arguments or result  │
 //!      └───────────────────────┘             base ├──────────────────────┤
-//!             Exit::leave()                       │ way back, root frame │
+//!             Turn::leave()                       │ root frame           │
 //!                                                 │ the job's frames     │
 //!                                                 │ saved registers      │
 //!                                                 ├──────────────────────┤
@@ -31,7 +31,7 @@
 #[cfg_attr(not(any(not(target_arch = "x86_64"), portable_switch)), path = "fiber/x86_64.rs")]
 mod switch;
 
-pub(super) use switch::{Exit, Fiber, leave_for_c};
+pub(super) use switch::{Fiber, Turn, leave_for_c};
 
 /// What a fiber is told when it is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The pool: the jobs of one thread.
 //!
 //! ```text
-//!   POOL (thread-local) ──► Pool ─ current ──► record ··· of the running job; its resumer's is on the stack of `enter`
+//!   POOL (thread-local) ──► Pool ─ turn ─────► record ··· of the running job; its resumer's is on the stack of `enter`
 //!                                ─ idle ─────► record ─► record ─► ···      newest first: its stack is warm
 //!                                ─ deferred ─► record ─► ···                dropped while the thread panicked
 //!                                ─ table ────► by index: where the record is, for those who hold a number
@@ -12,39 +12,89 @@
 //! are gone, so they are neither resumed nor unwound, and their stacks stay mapped.
 #![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
 
-use std::alloc;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::thread;
 
 use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
+use super::fiber::Turn;
+use super::hooks;
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::raw::Handle;
-use super::record::{NO_WORK, Panic, Record, State};
+use super::record::{Panic, Record, State};
 use super::stack::Slab;
 use super::stats::{self, Counters, LeakReason, ThreadStats};
 use super::strict::{self, Call, Rule, Suspect};
 use super::wait_ctx::Shared;
 
+#[repr(C)]
 pub(super) struct Pool {
-    pub(super) current: Cell<Option<NonNull<Record>>>,
+    pub(super) front: Front,
     idle: Cell<Option<NonNull<Record>>>,
     deferred: Cell<Option<NonNull<Record>>>,
-    pub(super) counters: Counters,
     settings: Cell<Settings>,
     /// Records that exist: idle, in use, and leaked.
     records: Cell<usize>,
-    /// Records of another epoch are not pooled again.
-    epoch: Cell<u32>,
-    ended: Cell<bool>,
     /// How many resumes there had been when `LAST_CALL` was registered.
     last_call: Cell<Option<u64>>,
     table: RefCell<Table>,
     slab: RefCell<Slab>,
+}
+
+/// What every switch looks at first. Threads without a pool share one that says so, so that there is nothing to ask before.
+#[repr(C)]
+pub(super) struct Front {
+    pub(super) turn: Turn,
+    pub(super) flags: Flags,
+    pub(super) counters: Counters,
+}
+
+/// The front of threads without a pool.
+struct Nobody(Front);
+
+// SAFETY: its cells are read, and written only in the front of a pool: whoever writes has asked for `ABSENT`.
+unsafe impl Sync for Nobody {}
+
+/// Before the first job.
+static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
+/// After the last.
+static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
+
+/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them; but hooks may come from any.
+#[derive(Debug)]
+pub(super) struct Flags(AtomicU8);
+
+impl Flags {
+    /// There are deferred jobs.
+    pub(super) const DEFERRED: u8 = 1;
+    /// The thread ends.
+    pub(super) const ENDED: u8 = 2;
+    /// There are, or were, switch hooks.
+    pub(super) const HOOKED: u8 = 4;
+    /// There is no pool.
+    const ABSENT: u8 = 8;
+
+    #[inline]
+    pub(super) fn has(&self, flags: u8) -> bool {
+        self.0.load(Ordering::Acquire) & flags != 0
+    }
+
+    #[inline]
+    fn any(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn raise(&self, flag: u8) {
+        self.0.fetch_or(flag, Ordering::Release);
+    }
+
+    fn lower(&self, flag: u8) {
+        self.0.fetch_and(!flag, Ordering::Release);
+    }
 }
 
 /// Where the records are.
@@ -57,8 +107,8 @@ struct Table {
 }
 
 thread_local! {
-    /// Null before the first job, `ENDED` after the last; no destructor, so that it can always be read.
-    static POOL: Cell<*const Pool> = const { Cell::new(ptr::null()) };
+    /// The front of the thread's pool, or one that says that there is none; no destructor, so that it can always be read.
+    static POOL: Cell<*const Front> = const { Cell::new(&raw const NOT_YET.0) };
     /// Ends the pool.
     static END: End = const { End };
     /// Unwinds what a panic has deferred, while everything that a job can refer to is still there: registered when
@@ -66,49 +116,94 @@ thread_local! {
     static LAST_CALL: LastCall = const { LastCall };
 }
 
-const ENDED: *const Pool = ptr::without_provenance(1);
-
 /// Pools made so far; each begins its generations elsewhere, so that a handle means nothing in another thread.
 static POOLS: AtomicU32 = AtomicU32::new(0);
 
-impl Pool {
-    /// The pool of this thread, made if need be; `None` when the thread is ending.
-    #[inline]
-    pub(super) fn here<'a>() -> Option<&'a Self> {
-        let pool = POOL.get();
-        if pool.is_null() {
-            return Self::make();
-        }
-        if pool == ENDED {
-            return None;
-        }
-        // SAFETY: between making and ending, the pointer is to a live pool; a pool ends with its thread.
-        Some(unsafe { &*pool })
+impl Front {
+    const fn new(flags: u8) -> Self {
+        Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
     }
 
+    /// This thread's.
+    #[inline]
+    pub(super) fn here<'a>() -> &'a Self {
+        // SAFETY: the pointer is to one of two that live for ever, or to that of a pool, which ends with its thread.
+        unsafe { &*POOL.get() }
+    }
+
+    /// The running job.
+    #[inline]
+    pub(super) fn running(&self) -> Option<&Record> {
+        // SAFETY: the running fiber is the first field of its record, whose stack is mapped, and it is running for as
+        // long as its caller is.
+        unsafe { self.turn.fiber().cast::<Record>().as_ref() }
+    }
+
+    /// Whether this job, which is not running, may be entered here and now; first unwinds what was deferred, and calls the
+    /// hooks: what is left is [`Record::enter_from_outside`].
+    #[inline]
+    pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
+        if self.flags.any() { self.ready_to_enter_slow(record) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ready_to_enter_slow(&self, record: &Record) -> Result<(), Misuse> {
+        Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()?;
+        if self.flags.has(Flags::HOOKED) {
+            record.enter_hooks();
+        }
+        Ok(())
+    }
+}
+
+impl Pool {
     /// The pool of this thread, if there is one.
     #[inline]
     pub(super) fn existing<'a>() -> Option<&'a Self> {
-        let pool = POOL.get();
-        if pool.is_null() || pool == ENDED {
+        Self::existing_without(0)
+    }
+
+    /// The same, if none of these flags is raised either.
+    #[inline]
+    fn existing_without<'a>(flags: u8) -> Option<&'a Self> {
+        if Front::here().flags.has(Flags::ABSENT | flags) {
             return None;
         }
-        // SAFETY: as in `here`.
-        Some(unsafe { &*pool })
+        // SAFETY: all fronts but the two that say that there is no pool are first in one; it ends with its thread.
+        Some(unsafe { &*POOL.get().cast() })
+    }
+
+    /// The pool of this thread, made if need be; `None` when the thread is ending.
+    #[inline]
+    pub(super) fn here<'a>() -> Option<&'a Self> {
+        Self::existing().or_else(Self::make)
+    }
+
+    /// The same; first unwinds what was deferred.
+    #[inline]
+    pub(super) fn here_and_ready<'a>() -> Option<&'a Self> {
+        Self::existing_without(Flags::DEFERRED).or_else(Self::here_and_ready_slow)
+    }
+
+    #[cold]
+    fn here_and_ready_slow<'a>() -> Option<&'a Self> {
+        let pool = Self::here()?;
+        pool.run_deferred();
+        Some(pool)
     }
 
     #[cold]
     fn make<'a>() -> Option<&'a Self> {
+        if ptr::eq(POOL.get(), &raw const NO_MORE.0) {
+            return None;
+        }
         END.try_with(|_| ()).ok()?;
         let pool = Box::into_raw(Box::new(Self {
-            current: Cell::new(None),
+            front: Front::new(0),
             idle: Cell::new(None),
             deferred: Cell::new(None),
-            counters: Counters::default(),
             settings: Cell::new(Settings::default()),
             records: Cell::new(0),
-            epoch: Cell::new(0),
-            ended: Cell::new(false),
             last_call: Cell::new(None),
             table: RefCell::new(Table {
                 places: Vec::new(),
@@ -117,62 +212,58 @@ impl Pool {
             }),
             slab: RefCell::default(),
         }));
-        POOL.set(pool);
-        // SAFETY: just made.
-        Some(unsafe { &*pool })
+        POOL.set(pool.cast());
+        // SAFETY: just made, and it stays until `End` has unsubscribed.
+        unsafe {
+            hooks::subscribe(&(*pool).front.flags);
+            Some(&*pool)
+        }
     }
 
-    /// The running job of this thread.
-    #[inline]
-    pub(super) fn running<'a>(&self) -> Option<&'a Record> {
-        // SAFETY: a running job's stack is mapped, and it is running for as long as its caller is.
-        self.current.get().map(|record| unsafe { record.as_ref() })
-    }
-
-    /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in.
+    /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in. Nothing is deferred.
     #[inline]
     pub(super) fn claim<'a>(&self, ctx: Option<&WaitCtx>) -> Result<&'a Record, NoJobs> {
-        self.run_deferred();
         let record = match self.idle.get() {
             // SAFETY: records in the idle list are there, and nobody else uses them.
             Some(record) => unsafe { record.as_ref() },
             None => self.add_record()?,
         };
-        self.idle.set(record.next.take());
-        record.state.set(State::Fresh);
-        record.token.set(record.handle().to_bits());
-        record.ctx.set(ctx.map(WaitCtx::share));
-        self.counters.created.bump();
+        self.idle.set(record.next.get());
+        record.begin(ctx.map(WaitCtx::share));
+        self.front.counters.created.bump();
         Ok(record)
     }
 
     /// Puts back the record of a job that has not been given any work.
     #[cold]
     pub(super) fn give_up_fresh(&self, record: &Record) {
-        record.work.set(NO_WORK);
-        self.counters.dropped.bump();
-        self.release(record);
+        self.front.counters.dropped.bump();
+        self.put_back(record);
     }
 
     /// Puts a job's record back. The job's outcome has been taken, or there was none.
     #[inline]
     pub(super) fn release(&self, record: &Record) {
-        let work = record.work.get();
-        if let Some(layout) = work.heap {
-            // SAFETY: the arguments were allocated with this layout, and have been moved out or dropped.
-            unsafe { alloc::dealloc(work.args.cast(), layout) };
-        }
-        let ctx = record.ctx.take();
-        if let Some(ctx) = ctx.as_ref().filter(|_| work.kind.raw) {
-            ctx.remove_raw_job(record.handle());
-        }
-        record.reset();
-        if record.epoch.get() == self.epoch.get() && !self.ended.get() {
-            record.next.set(self.idle.replace(Some(NonNull::from(record))));
+        detach(record);
+        self.put_back(record);
+    }
+
+    /// The same for a job that its context does not know (any more), and that has nothing on the heap.
+    #[inline]
+    pub(super) fn put_back(&self, record: &Record) {
+        let ctx = record.end();
+        if record.is_retired() {
+            self.remove_retired(NonNull::from(record));
         } else {
-            self.remove(NonNull::from(record));
-            self.slab.borrow_mut().settle();
+            record.next.set(self.idle.replace(Some(NonNull::from(record))));
         }
+        drop(ctx);
+    }
+
+    #[cold]
+    fn remove_retired(&self, record: NonNull<Record>) {
+        self.remove(record);
+        self.slab.borrow_mut().settle();
     }
 
     /// Ends a job whose owner no longer wants it.
@@ -180,7 +271,7 @@ impl Pool {
         match record.state.get() {
             State::Fresh => self.drop_unstarted(record),
             // Found and counted when the thread ended.
-            State::Paused if self.ended.get() => {}
+            State::Paused if self.front.flags.has(Flags::ENDED) => {}
             // Unwinding would end the process.
             State::Paused if cfg!(panic = "abort") => self.give_up(record, strict::DROP),
             State::Paused if thread::panicking() => self.defer(record),
@@ -198,7 +289,7 @@ impl Pool {
     /// Unwinds what was dropped while the thread panicked, now that it does not.
     #[inline]
     pub(super) fn run_deferred(&self) {
-        if self.deferred.get().is_some() && !thread::panicking() {
+        if self.front.flags.has(Flags::DEFERRED) && !thread::panicking() {
             self.run_deferred_slow();
         }
     }
@@ -209,7 +300,15 @@ impl Pool {
         if thread::panicking() {
             return Err(Misuse::Panicking);
         }
-        if self.ended.get() {
+        if self.front.flags.has(Flags::DEFERRED | Flags::ENDED) {
+            return self.ready_slow();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn ready_slow(&self) -> Result<(), Misuse> {
+        if self.front.flags.has(Flags::ENDED) {
             return Err(Misuse::ThreadEnded);
         }
         self.run_deferred();
@@ -219,16 +318,16 @@ impl Pool {
     /// The unfinished job that a handle names.
     #[inline]
     pub(super) fn find<'a>(&self, handle: Handle) -> Option<&'a Record> {
-        let record = (*self.table.borrow().places.get(handle.index as usize)?)?;
+        let record = (*self.table.borrow().places.get(handle.index() as usize)?)?;
         // SAFETY: the table holds records that are there.
         let record = unsafe { record.as_ref() };
-        (record.generation.get() == handle.generation && record.state.get() != State::Idle).then_some(record)
+        (record.handle.get() == handle && record.state.get() != State::Idle).then_some(record)
     }
 
     /// The paused raw job that a handle names.
     #[inline]
     pub(super) fn find_paused_raw<'a>(&self, handle: Handle) -> Result<&'a Record, Misuse> {
-        let record = self.find(handle).filter(|record| record.work.get().kind.raw).ok_or(Misuse::Stale)?;
+        let record = self.find(handle).filter(|record| record.kind().raw).ok_or(Misuse::Stale)?;
         match record.state.get() {
             State::Paused => Ok(record),
             State::Running => Err(Misuse::Running),
@@ -238,7 +337,7 @@ impl Pool {
 
     /// The handles of all paused raw jobs.
     pub(super) fn paused_raw(&self) -> Vec<Handle> {
-        self.records_where(|record| record.work.get().kind.raw && record.state.get() == State::Paused)
+        self.records_where(|record| record.kind().raw && record.state.get() == State::Paused)
     }
 
     /// The jobs that are paused with this context, but for those that were dropped and have yet to be unwound.
@@ -276,14 +375,15 @@ impl Pool {
         let hook = record.release.take();
         // A job that is being discarded is not there for its hook to resume.
         record.state.set(State::Finished);
-        self.counters.ending.bump();
+        self.front.counters.ending.bump();
         // SAFETY: the hook was borrowed for as long as the job is paused in `pause_with`, which it still is.
         let hook = hook.map(|hook| panic::catch_unwind(AssertUnwindSafe(|| unsafe { &*hook }.release())));
+        detach(record);
         // SAFETY: the caller's promise.
         unsafe { record.forget_frames() };
-        self.counters.ending.take_back();
-        self.counters.discarded.bump();
-        self.release(record);
+        self.front.counters.ending.take_back();
+        self.front.counters.discarded.bump();
+        self.put_back(record);
         raise(hook.and_then(Result::err));
         Ok(())
     }
@@ -321,7 +421,7 @@ impl Pool {
     }
 
     pub(super) fn stats(&self) -> ThreadStats {
-        let mut stats = self.counters.totals();
+        let mut stats = self.front.counters.totals();
         for record in self.table.borrow().records() {
             match record.state.get() {
                 State::Idle => stats.idle += 1,
@@ -345,7 +445,7 @@ impl Pool {
         let stack = self.slab.borrow_mut().take(geometry, have, most).map_err(|_| NoJobs::NoStack)?;
         let mut table = self.table.borrow_mut();
         let (index, generation) = table.place();
-        let record = Record::install(stack, NonNull::from(self), index, generation, self.epoch.get());
+        let record = Record::install(stack, NonNull::from(self), Handle::new(index, generation));
         table.places[index as usize] = Some(record);
         self.records.set(have + 1);
         // SAFETY: just installed.
@@ -355,8 +455,8 @@ impl Pool {
     /// Removes an idle record and gives its stack back.
     fn remove(&self, record: NonNull<Record>) {
         // SAFETY: the record is idle and in no list, so this is its last use.
-        let (index, generation) = unsafe { (record.as_ref().index.get(), record.as_ref().generation.get()) };
-        self.table.borrow_mut().vacate(index, generation);
+        let handle = unsafe { record.as_ref() }.handle.get();
+        self.table.borrow_mut().vacate(handle.index(), handle.generation());
         self.records.set(self.records.get() - 1);
         // SAFETY: as above.
         let stack = unsafe { Record::uninstall(record) };
@@ -365,7 +465,7 @@ impl Pool {
 
     /// Removes all idle records, and sees to it that those in use are removed when they are released.
     fn drop_idle(&self) {
-        self.epoch.set(self.epoch.get().wrapping_add(1));
+        self.table.borrow().records().for_each(Record::retire);
         self.slab.borrow_mut().retire_all();
         let mut next = self.idle.take();
         while let Some(record) = next {
@@ -377,11 +477,10 @@ impl Pool {
     }
 
     fn drop_unstarted(&self, record: &Record) {
-        let work = record.work.get();
         // SAFETY: the job was never resumed, so its arguments are where its maker put them.
-        let drop_arguments = || unsafe { (work.kind.drop_unstarted)(work.args) };
+        let drop_arguments = || unsafe { (record.kind().drop_unstarted)(record.args().as_ptr()) };
         let dropped = panic::catch_unwind(AssertUnwindSafe(drop_arguments));
-        self.counters.dropped.bump();
+        self.front.counters.dropped.bump();
         self.release(record);
         raise(dropped.err());
     }
@@ -389,14 +488,13 @@ impl Pool {
     /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
     fn unwind(&self, record: &Record, call: Call) -> Option<Panic> {
         let suspect = Suspect::of(record);
-        self.counters.ending.bump();
+        self.front.counters.ending.bump();
         let Some(swallowed) = record.unwind() else {
-            self.counters.ending.take_back();
+            self.front.counters.ending.take_back();
             strict::report(Rule::UnwindSwallowed, suspect, call);
             self.give_up(record, call);
             return None;
         };
-        let work = record.work.get();
         let panic = record.take_panic();
         let obeyed = swallowed == 0 && panic.as_ref().is_some_and(|payload| payload.is::<super::Unwinding>());
         let outcome = match panic {
@@ -405,12 +503,12 @@ impl Pool {
             // The job has swallowed the unwinding and returned a result, for which nobody waits.
             None => {
                 // SAFETY: a job that has finished without a panic has left its result in place of its arguments.
-                let drop_result = || unsafe { (work.kind.drop_result)(work.args) };
+                let drop_result = || unsafe { (record.kind().drop_result)(record.args().as_ptr()) };
                 panic::catch_unwind(AssertUnwindSafe(drop_result)).err()
             }
         };
-        self.counters.ending.take_back();
-        self.counters.dropped.bump();
+        self.front.counters.ending.take_back();
+        self.front.counters.dropped.bump();
         self.release(record);
         if !obeyed {
             strict::report(Rule::UnwindSwallowed, suspect, call);
@@ -420,14 +518,15 @@ impl Pool {
 
     fn give_up(&self, record: &Record, call: Call) {
         record.state.set(State::GivenUp);
-        self.counters.given_up.bump();
+        self.front.counters.given_up.bump();
         lose(Suspect::of(record), LeakReason::GivenUp, call);
     }
 
     fn defer(&self, record: &Record) {
         record.next.set(self.deferred.replace(Some(NonNull::from(record))));
+        self.front.flags.raise(Flags::DEFERRED);
         if self.last_call.get().is_none() && LAST_CALL.try_with(|_| ()).is_ok() {
-            self.last_call.set(Some(self.counters.resumes.get()));
+            self.last_call.set(Some(self.front.counters.resumes.get()));
         }
     }
 
@@ -440,6 +539,7 @@ impl Pool {
             // Whoever dropped the job is long gone, so a panic instead of the unwinding has nobody to go to.
             drop(self.unwind(record, strict::LATE_DROP));
         }
+        self.front.flags.lower(Flags::DEFERRED);
     }
 
     fn leak_deferred(&self) {
@@ -463,7 +563,12 @@ impl Pool {
     }
 
     fn records_where(&self, keep: impl Fn(&Record) -> bool) -> Vec<Handle> {
-        self.table.borrow().records().filter(|record| keep(record)).map(Record::handle).collect()
+        self.table
+            .borrow()
+            .records()
+            .filter(|record| keep(record))
+            .map(|record| record.handle.get())
+            .collect()
     }
 
     /// The thread ends: discards raw jobs, while their release hooks can still ask for the pool.
@@ -483,7 +588,7 @@ impl Pool {
             self.table.borrow().records().filter(unfinished).map(Suspect::of).collect()
         };
         self.drop_idle();
-        self.ended.set(true);
+        self.front.flags.raise(Flags::ENDED);
         // Whoever is told may do anything, but finds the jobs at their end.
         for suspect in lost {
             lose(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
@@ -514,6 +619,15 @@ impl Table {
     }
 }
 
+/// Frees what a job has beside its stack.
+#[inline]
+fn detach(record: &Record) {
+    record.free_args();
+    if record.kind().raw {
+        record.with_ctx(|ctx| ctx.remove_raw_job(record.handle.get()));
+    }
+}
+
 /// A job is lost: for the list of leaks, and for strict mode.
 fn lose(suspect: Suspect, reason: LeakReason, call: Call) {
     stats::report_leak(suspect.job.unwrap_or_default(), suspect.token, reason);
@@ -533,10 +647,11 @@ impl Drop for End {
     fn drop(&mut self) {
         let Some(pool) = Pool::existing() else { return };
         pool.discard_all();
-        let place = POOL.replace(ENDED);
+        let place = POOL.replace(&raw const NO_MORE.0);
+        hooks::unsubscribe(&pool.front.flags);
         if pool.end() {
             // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
-            drop(unsafe { Box::from_raw(place.cast_mut()) });
+            drop(unsafe { Box::from_raw(place.cast::<Pool>().cast_mut()) });
         }
     }
 }
@@ -546,7 +661,7 @@ struct LastCall;
 impl Drop for LastCall {
     fn drop(&mut self) {
         let Some(pool) = Pool::existing() else { return };
-        if pool.last_call.get() == Some(pool.counters.resumes.get()) {
+        if pool.last_call.get() == Some(pool.front.counters.resumes.get()) {
             pool.run_deferred();
         }
     }

@@ -16,8 +16,8 @@ use super::fiber::{self, Signal};
 pub use super::hooks::SwitchHooks;
 pub use super::memory::{AllocFn, FreeFn};
 use super::misuse::{Misuse, NoJobs, StartError};
-use super::pool::Pool;
-use super::record::{RAW, Record, Switched, Work};
+use super::pool::{Front, Pool};
+use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
 use super::{WaitCtx, WaitCtxRef, config, hooks, memory};
 
@@ -28,31 +28,44 @@ pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
 /// threads are refused; the test is as good as 32 bits are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Handle {
-    pub(super) index: u32,
-    pub(super) generation: u32,
+    /// The generation, and one more than the index.
+    bits: u64,
 }
 
 impl Handle {
     pub(super) const fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
+        Self { bits: ((generation as u64) << 32) | (index as u64 + 1) }
+    }
+
+    /// The handle of the next job in the same place.
+    #[inline]
+    pub(super) const fn next(self) -> Self {
+        Self { bits: self.bits.wrapping_add(1 << 32) }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    pub(super) const fn index(self) -> u32 {
+        (self.bits as u32).wrapping_sub(1)
+    }
+
+    pub(super) const fn generation(self) -> u32 {
+        (self.bits >> 32) as u32
     }
 
     /// The handle as a number that is never 0, so that it fits a pointer.
-    pub fn to_bits(self) -> u64 {
-        (u64::from(self.generation) << 32) | (u64::from(self.index) + 1)
+    pub const fn to_bits(self) -> u64 {
+        self.bits
     }
 
     /// The handle that [`to_bits`](Self::to_bits) made this number of. Other numbers give handles that name nothing.
-    pub fn from_bits(bits: u64) -> Self {
-        let low = u32::try_from(bits & 0xffff_ffff).unwrap_or(0);
-        let high = u32::try_from(bits >> 32).unwrap_or(0);
-        Self { index: low.wrapping_sub(1), generation: high }
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { bits }
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Handle({}.{})", self.index, self.generation)
+        write!(f, "Handle({}.{})", self.index(), self.generation())
     }
 }
 
@@ -96,12 +109,10 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
     };
     // SAFETY: the place has room for the arguments and is not part of them.
     unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(args).cast(), args.len()) };
-    if args.is_empty() {
-        record.work.set(Work { args: ptr::null_mut(), ..record.work.get() });
-    }
-    record.func.set(func);
+    let place = if args.is_empty() { ptr::null_mut() } else { place.as_ptr() };
+    record.call.set((func, place));
     if let Some(ctx) = ctx {
-        ctx.add_raw_job(record.handle());
+        ctx.add_raw_job(record.handle.get());
     }
     Ok(run(pool, record))
 }
@@ -192,7 +203,7 @@ pub fn unfinished_on(ctx: &WaitCtx) -> Vec<Handle> {
 
 /// The running job, raw or typed (statement 42).
 pub fn current() -> Option<Handle> {
-    Pool::existing()?.running().map(Record::handle)
+    Front::here().running().map(|record| record.handle.get())
 }
 
 /// The wait context that the job was started with; `None` without one or when it was dropped (statement 43).
@@ -220,7 +231,7 @@ pub fn block_pause() {
 
 /// Takes back one [`block_pause`]; nothing, when there is none in the running job (statement 44).
 pub fn unblock_pause() {
-    if let Some(record) = Pool::existing().and_then(Pool::running) {
+    if let Some(record) = Front::here().running() {
         record.blocks.set(record.blocks.get().saturating_sub(1));
     }
 }
@@ -271,11 +282,11 @@ fn find_to_resume<'a>(job: Handle) -> Result<(&'a Pool, &'a Record), Misuse> {
 
 #[inline(always)] // see fiber.rs on returns
 fn run(pool: &Pool, record: &Record) -> RawStep {
-    pool.counters.resumes.bump();
-    match record.enter(Signal::Continue) {
+    pool.front.counters.resumes.bump();
+    match record.enter(&pool.front, Signal::Continue) {
         Switched::Paused => {
-            pool.counters.pauses.bump();
-            RawStep::Paused(record.handle())
+            pool.front.counters.pauses.bump();
+            RawStep::Paused(record.handle.get())
         }
         Switched::Finished => RawStep::Finished(finish(pool, record)),
     }
@@ -283,7 +294,7 @@ fn run(pool: &Pool, record: &Record) -> RawStep {
 
 #[inline]
 fn finish(pool: &Pool, record: &Record) -> c_int {
-    pool.counters.finished.bump();
+    pool.front.counters.finished.bump();
     let panic = record.take_panic();
     let ret = record.ret.get();
     pool.release(record);

@@ -13,17 +13,18 @@
 
 use std::alloc::{self, Layout};
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::{c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use super::Release;
-use super::fiber::{Exit, Fiber, Signal};
-use super::hooks;
-use super::pool::Pool;
+use super::fiber::{Fiber, Signal, Turn};
+use super::hooks::{self, Kept};
+use super::pool::{Flags, Front, Pool};
 use super::raw::{Handle, RawFn};
 use super::stack::Stack;
 use super::wait_ctx::Shared;
@@ -62,63 +63,62 @@ pub(super) struct Kind {
     pub(super) name: fn() -> &'static str,
     /// Whether it is driven by its handle and may be discarded.
     pub(super) raw: bool,
-    /// The fiber's root: [`serve`] for this kind.
-    pub(super) root: Root,
+    /// The fiber's root: [`serve`] for this kind; `None`: there is no fiber.
+    pub(super) root: Option<Root>,
     /// Drops the arguments of a job that was never resumed.
     pub(super) drop_unstarted: unsafe fn(*mut c_void),
     /// Drops the result of a job that nobody waits for.
     pub(super) drop_result: unsafe fn(*mut c_void),
 }
 
-pub(super) type Root = fn(NonNull<Record>, &Exit) -> Infallible;
-
-/// What a job works on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Work {
-    pub(super) kind: &'static Kind,
-    /// The arguments; later, in the same place, the result.
-    pub(super) args: *mut c_void,
-    /// The layout of `args`, where they are too large for the stack and lie on the heap.
-    pub(super) heap: Option<Layout>,
-}
+pub(super) type Root = fn(NonNull<Record>) -> Infallible;
 
 /// A panic on its way to the resumer.
 pub(super) type Panic = Box<dyn Any + Send>;
 
 /// All fields are cells, so that a shared reference promises nothing about memory that is unmapped, with the job
 /// ended, before the reference goes out of scope.
+///
+/// What every job touches comes first and is one cache line: of ten thousand jobs each line is waited for. The fiber is
+/// the very first, so that the running one is the running record.
+#[repr(C, align(64))]
 pub(super) struct Record {
-    // Touched by every switch.
-    fiber: UnsafeCell<Option<Fiber>>,
-    exit: Cell<*const Exit>,
-    pub(super) state: Cell<State>,
-    /// Blocks on pausing that are in force (statements 44, 45).
-    pub(super) blocks: Cell<u32>,
+    fiber: Fiber,
     pool: Cell<NonNull<Pool>>,
-    pub(super) ctx: Cell<Option<Rc<Shared>>>,
-    pub(super) release: Cell<Option<*const dyn Release>>,
-    /// The job's word for the switch hooks.
-    local: Cell<usize>,
-
-    // Touched once or twice in a job's life.
-    pub(super) work: Cell<Work>,
-    /// What a raw job runs, and what it has returned.
-    pub(super) func: Cell<RawFn>,
-    pub(super) ret: Cell<c_int>,
-    panic: Cell<Option<Panic>>,
-    pub(super) token: Cell<u64>,
-    pub(super) generation: Cell<u32>,
-    pub(super) index: Cell<u32>,
+    ctx: Cell<ManuallyDrop<Option<Rc<Shared>>>>,
     /// The next record in the idle or the deferred list.
     pub(super) next: Cell<Option<NonNull<Self>>>,
+    pub(super) handle: Cell<Handle>,
+    pub(super) token: Cell<u64>,
+    /// The kind of this job; in an idle record, of the one before.
+    kind: Cell<&'static Kind>,
+    /// Blocks on pausing that are in force (statements 44, 45).
+    pub(super) blocks: Cell<u32>,
+    pub(super) state: Cell<State>,
+    /// The arguments, later the result, lie on the heap.
+    on_heap: Cell<bool>,
+    /// There is a panic to be taken.
+    panicked: Cell<bool>,
+    /// The record is not for another job.
+    retired: Cell<bool>,
 
-    // Of the stack.
-    pub(super) epoch: Cell<u32>,
-    /// The root that the fiber serves, as an address; 0 when there is no fiber.
-    root: Cell<usize>,
+    // What only some jobs touch.
+    pub(super) release: Cell<Option<*const dyn Release>>,
+    /// Where the arguments are, when they are on the heap, with their layout.
+    heap: Cell<(NonNull<c_void>, Layout)>,
+    /// What a raw job calls, with what, and what it has returned.
+    pub(super) call: Cell<(RawFn, *mut c_void)>,
+    pub(super) ret: Cell<c_int>,
+    panic: Cell<Option<Panic>>,
+    kept: Kept,
     limit: Cell<usize>,
     stack: Cell<Option<Stack>>,
 }
+
+const _: () = assert!(
+    std::mem::offset_of!(Record, release) - size_of::<Fiber>() + size_of::<usize>() <= 64,
+    "a fiber of one word leaves room for all that every job touches"
+);
 
 /// Bytes set aside for arguments and results between the record and the fiber. One size for all, so that a stack serves
 /// every kind of job as it is, and small, so that record, arguments and a few frames share one page.
@@ -137,34 +137,28 @@ pub(super) enum Switched {
 
 impl Record {
     /// Puts the record of a new idle job at the top of `stack`, and the job's fiber below it.
-    pub(super) fn install(
-        stack: Stack,
-        pool: NonNull<Pool>,
-        index: u32,
-        generation: u32,
-        epoch: u32,
-    ) -> NonNull<Self> {
+    pub(super) fn install(stack: Stack, pool: NonNull<Pool>, handle: Handle) -> NonNull<Self> {
         let at = (stack.top - size_of::<Self>()) & !(ALIGN - 1);
         let record = NonNull::new(ptr::with_exposed_provenance_mut::<Self>(at)).expect("stacks are not at 0");
         let new = Self {
-            fiber: UnsafeCell::new(None),
-            exit: Cell::new(ptr::null()),
-            state: Cell::new(State::Idle),
-            blocks: Cell::new(0),
+            fiber: Fiber::none(),
             pool: Cell::new(pool),
-            ctx: Cell::new(None),
+            ctx: Cell::default(),
+            next: Cell::new(None),
+            handle: Cell::new(handle),
+            token: Cell::new(0),
+            kind: Cell::new(&NONE),
+            blocks: Cell::new(0),
+            state: Cell::new(State::Idle),
+            on_heap: Cell::new(false),
+            panicked: Cell::new(false),
+            retired: Cell::new(false),
             release: Cell::new(None),
-            local: Cell::new(0),
-            work: Cell::new(NO_WORK),
-            func: Cell::new(no_func),
+            heap: Cell::new((NonNull::dangling(), Layout::new::<()>())),
+            call: Cell::new((no_func, ptr::null_mut())),
             ret: Cell::new(0),
             panic: Cell::new(None),
-            token: Cell::new(0),
-            generation: Cell::new(generation),
-            index: Cell::new(index),
-            next: Cell::new(None),
-            epoch: Cell::new(epoch),
-            root: Cell::new(0),
+            kept: Kept::default(),
             limit: Cell::new(stack.limit),
             stack: Cell::new(Some(stack)),
         };
@@ -190,60 +184,105 @@ impl Record {
         unsafe { self.pool.get().as_ref() }
     }
 
+    /// What kind of job it is.
+    pub(super) fn kind(&self) -> &'static Kind {
+        self.kind.get()
+    }
+
+    /// Makes an idle job, which is in no list any more, a fresh one.
     #[inline]
-    pub(super) fn handle(&self) -> Handle {
-        Handle::new(self.index.get(), self.generation.get())
+    pub(super) fn begin(&self, ctx: Option<Rc<Shared>>) {
+        self.state.set(State::Fresh);
+        self.token.set(self.handle.get().to_bits());
+        // The one before was taken when its job ended.
+        self.ctx.set(ManuallyDrop::new(ctx));
     }
 
     /// Makes a fresh job one of this kind, with room for its arguments: on its own stack, or on the heap when they are
     /// large. Hands out the place; `None` when there is no memory.
     #[inline]
     pub(super) fn prepare(&self, kind: &'static Kind, layout: Layout) -> Option<NonNull<c_void>> {
-        // Kinds whose roots are at the same address have the same root: it was compiled for both.
-        if self.root.get() != kind.root as usize {
-            self.renew_fiber(kind.root);
+        if !ptr::eq(self.kind.get(), kind) {
+            self.set_kind(kind);
         }
-        let fits = layout.align() <= ALIGN && layout.size() <= AREA;
-        let (args, heap) = if fits { (self.base(), None) } else { allocate(layout)? };
-        self.work.set(Work { kind, args: args.as_ptr(), heap });
-        Some(args)
+        if fits(layout) { Some(self.base()) } else { self.allocate(layout) }
+    }
+
+    /// Where the arguments are, and later the result.
+    #[inline]
+    pub(super) fn args(&self) -> NonNull<c_void> {
+        if self.on_heap.get() { self.heap.get().0 } else { self.base() }
+    }
+
+    /// [`args`](Self::args) for who knows their layout.
+    #[inline]
+    pub(super) fn args_of(&self, layout: Layout) -> NonNull<c_void> {
+        if fits(layout) { self.base() } else { self.heap.get().0 }
     }
 
     /// Switches into the job and comes back when it pauses or has finished.
-    #[inline]
-    pub(super) fn enter(&self, signal: Signal) -> Switched {
-        let pool = self.pool();
-        let outer = pool.current.replace(Some(NonNull::from(self)));
-        self.state.set(State::Running);
-        let hooks = hooks::enter(&self.local);
-        // SAFETY: nobody else looks at the fiber of a running job: resuming and dropping it are refused.
-        if let Some(fiber) = unsafe { &mut *self.fiber.get() } {
-            fiber.enter(signal);
+    #[inline(always)] // see fiber.rs on returns
+    pub(super) fn enter(&self, front: &Front, signal: Signal) -> Switched {
+        if front.flags.has(Flags::HOOKED) {
+            self.enter_hooks();
         }
-        hooks::leave(hooks, &self.local);
-        pool.current.set(outer);
+        if front.running().is_none() {
+            self.enter_from_outside(front, signal)
+        } else {
+            self.enter_from_job(front, signal)
+        }
+    }
+
+    /// The first thing of [`enter`](Self::enter), where there are hooks.
+    #[cold]
+    pub(super) fn enter_hooks(&self) {
+        hooks::enter(&self.kept, self.state.get() == State::Fresh);
+    }
+
+    /// The rest of it, outside of jobs.
+    #[inline(always)] // see fiber.rs on returns
+    pub(super) fn enter_from_outside(&self, front: &Front, signal: Signal) -> Switched {
+        self.state.set(State::Running);
+        // SAFETY: the job is fresh, and has been prepared, or is paused: resuming and dropping others is refused. So there
+        // is a fiber, and it is not running; a job is entered on its own thread. No other job runs.
+        unsafe { Fiber::enter(NonNull::from(self).cast(), &front.turn, signal) };
+        self.entered(front)
+    }
+
+    /// And in one.
+    #[cold]
+    pub(super) fn enter_from_job(&self, front: &Front, signal: Signal) -> Switched {
+        self.state.set(State::Running);
+        // SAFETY: as in `enter_from_outside`, but for the last.
+        unsafe { Fiber::enter_from_fiber(NonNull::from(self).cast(), &front.turn, signal) };
+        self.entered(front)
+    }
+
+    #[inline(always)] // see fiber.rs on returns
+    fn entered(&self, front: &Front) -> Switched {
+        if front.flags.has(Flags::HOOKED) {
+            hooks::leave(&self.kept);
+        }
         if self.state.get() == State::Paused { Switched::Paused } else { Switched::Finished }
     }
 
-    /// Switches out of the job, which is the running one, and comes back with what the resumer says.
+    /// Switches out of the job, and comes back with what the resumer says.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller, and `turn` its thread's.
     #[inline]
-    pub(super) fn leave(&self, state: State) -> Signal {
+    pub(super) unsafe fn leave(&self, turn: &Turn, state: State) -> Signal {
         self.state.set(state);
-        // SAFETY: the job is running, so its fiber is, and the way out that it was given is valid.
-        unsafe { (*self.exit.get()).leave() }
-    }
-
-    /// The first half of [`leave`](Self::leave): says where to, and is left in this state.
-    #[inline]
-    pub(super) fn way_out(&self, state: State) -> *const Exit {
-        self.state.set(state);
-        self.exit.get()
+        // SAFETY: the caller's promise.
+        unsafe { self.fiber.leave(turn) }
     }
 
     /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
     /// them, and it is paused again.
     pub(super) fn unwind(&self) -> Option<u8> {
-        (0..UNWIND_TRIES).find(|_| matches!(self.enter(Signal::Unwind), Switched::Finished))
+        (0..UNWIND_TRIES)
+            .find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished))
     }
 
     /// Whether the job is paused with something to give back when it is discarded.
@@ -251,9 +290,16 @@ impl Record {
         self.release.get().is_some()
     }
 
+    /// Whether the job has ended as jobs do: with a result, which lies on its stack.
+    #[inline]
+    pub(super) fn has_plain_result(&self) -> bool {
+        !self.panicked.get() && !self.on_heap.get()
+    }
+
     /// The panic that ended the job, if one did.
+    #[inline]
     pub(super) fn take_panic(&self) -> Option<Panic> {
-        self.panic.take()
+        if self.panicked.replace(false) { self.panic.take() } else { None }
     }
 
     /// Forgets the paused job's frames.
@@ -262,71 +308,114 @@ impl Record {
     ///
     /// No frame of the job owns anything whose destructor must run, and nobody refers to its frames.
     pub(super) unsafe fn forget_frames(&self) {
-        self.root.set(0);
-        // SAFETY: a paused job is not running, so nobody looks at its fiber.
-        unsafe { *self.fiber.get() = None };
+        // SAFETY: a paused job is not running, and the caller answers for its frames.
+        unsafe { self.fiber.forget() };
+        self.kind.set(&NONE);
     }
 
-    /// Prepares the record for its next job.
-    pub(super) fn reset(&self) {
+    /// Gives back the memory of arguments that were moved out, or dropped.
+    #[inline]
+    pub(super) fn free_args(&self) {
+        if self.on_heap.replace(false) {
+            let (place, layout) = self.heap.get();
+            if layout.size() > 0 {
+                // SAFETY: the place was allocated with this layout, and holds nothing any more.
+                unsafe { alloc::dealloc(place.as_ptr().cast(), layout) };
+            }
+        }
+    }
+
+    /// Ends the job: the record is idle, and for the next one. Hands out the context.
+    #[inline]
+    pub(super) fn end(&self) -> Option<Rc<Shared>> {
         self.state.set(State::Idle);
         self.blocks.set(0);
-        self.release.set(None);
-        self.local.set(0);
-        self.generation.set(self.generation.get().wrapping_add(1));
+        self.handle.set(self.handle.get().next());
+        ManuallyDrop::into_inner(self.ctx.take())
+    }
+
+    #[inline]
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+
+    /// After its job the record is not for another one.
+    pub(super) fn retire(&self) {
+        self.retired.set(true);
     }
 
     /// The job's wait context, as it was given at the start.
+    #[inline]
     pub(super) fn with_ctx<R>(&self, look: impl FnOnce(&Rc<Shared>) -> R) -> Option<R> {
         // SAFETY: the reference does not outlive the call, and a claimed job's context stays in place until the job
         // has ended, which it cannot do meanwhile: its callers are the job itself or a look at a job that is found.
-        unsafe { &*self.ctx.as_ptr() }.as_ref().map(look)
+        unsafe { &**self.ctx.as_ptr() }.as_ref().map(look)
     }
 
     /// Where the fiber begins, and the arguments lie: below the record.
     #[inline]
-    fn base(&self) -> NonNull<c_void> {
+    pub(super) fn base(&self) -> NonNull<c_void> {
         let base = ptr::from_ref(self).addr() - AREA;
         // SAFETY: the area is part of the stack, which does not lie at address 0.
         unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(base)) }
     }
 
-    /// Starts over with a fiber that has not been entered.
+    /// A place on the heap for arguments that are too large for the stack.
     #[cold]
+    fn allocate(&self, layout: Layout) -> Option<NonNull<c_void>> {
+        let place = if layout.size() == 0 {
+            NonNull::new(ptr::without_provenance_mut(layout.align()))?
+        } else {
+            // SAFETY: the layout has a size.
+            NonNull::new(unsafe { alloc::alloc(layout) }.cast())?
+        };
+        self.heap.set((place, layout));
+        self.on_heap.set(true);
+        Some(place)
+    }
+
+    /// Makes the job one of another kind than the one before, on this stack.
+    #[cold]
+    fn set_kind(&self, kind: &'static Kind) {
+        let (before, root) = (self.kind.replace(kind), kind.root.unwrap_or(serve::<Raw>));
+        // Kinds whose roots are at the same address have the same root: it was compiled for both.
+        if before.root.map(|root| root as usize) != Some(root as usize) {
+            self.renew_fiber(root);
+        }
+    }
+
+    /// Starts over with a fiber that has not been entered.
     fn renew_fiber(&self, root: Root) {
-        self.root.set(root as usize);
         let record = NonNull::from(self);
-        // SAFETY: the region is the job's own stack below what is kept at its top, and stays mapped as long as the
-        // record is there; `serve`, which is every root, catches panics.
-        let fiber =
-            unsafe { Fiber::new(self.base().addr().get(), self.limit.get(), move |exit| root(record, exit)) };
-        // SAFETY: the job is idle or fresh, so nobody looks at its fiber.
-        unsafe { *self.fiber.get() = Some(fiber) };
+        // SAFETY: the job is idle or fresh, so its fiber is not running; the region is the job's own stack below what is
+        // kept at its top, and stays mapped as long as the record is there; `serve`, which is every root, catches panics.
+        unsafe { self.fiber.renew(self.base().addr().get(), self.limit.get(), move || root(record)) };
     }
 }
 
+/// Whether arguments lie on the stack.
+const fn fits(layout: Layout) -> bool {
+    layout.align() <= ALIGN && layout.size() <= AREA
+}
+
 /// The root of every fiber: runs a job, leaves with its outcome, and when it is entered again runs the next of its kind.
-pub(super) fn serve<B: Body>(record: NonNull<Record>, exit: &Exit) -> Infallible {
+pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
     // SAFETY: the record lies above the fiber on the same stack and outlives it.
     let record = unsafe { record.as_ref() };
-    record.exit.set(exit);
     loop {
         // SAFETY: the fiber is entered for the work that the record was prepared for, of this kind and once.
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| unsafe { B::run(record) })) {
             record.panic.set(Some(payload));
+            record.panicked.set(true);
         }
-        record.leave(State::Finished);
+        // The front is found here, and not through the record: see `x86_64.rs` on what waits for what.
+        let front = Front::here();
+        let runs_here = front.turn.fiber() == &raw const record.fiber;
+        // Else the thread has ended while the job ran.
+        let turn = if runs_here { &front.turn } else { &record.pool().front.turn };
+        // SAFETY: this is the running job.
+        unsafe { record.leave(turn, State::Finished) };
     }
-}
-
-/// A place on the heap for arguments that are too large for the stack.
-#[cold]
-fn allocate(layout: Layout) -> Option<(NonNull<c_void>, Option<Layout>)> {
-    if layout.size() == 0 {
-        return NonNull::new(ptr::without_provenance_mut(layout.align())).map(|place| (place, None));
-    }
-    // SAFETY: the layout has a size.
-    NonNull::new(unsafe { alloc::alloc(layout) }.cast()).map(|place| (place, Some(layout)))
 }
 
 unsafe extern "C-unwind" fn no_func(_: *mut c_void) -> c_int {
@@ -338,15 +427,21 @@ struct Raw;
 
 impl Body for Raw {
     unsafe fn run(record: &Record) {
-        let Work { args, .. } = record.work.get();
+        let (func, args) = record.call.get();
         // SAFETY: whoever started the job promised that the function may be called with a copy of its arguments.
-        record.ret.set(unsafe { (record.func.get())(args) });
+        record.ret.set(unsafe { func(args) });
     }
 }
 
 unsafe fn nothing(_: *mut c_void) {}
 
-pub(super) static RAW: Kind =
-    Kind { name: || "raw job", raw: true, root: serve::<Raw>, drop_unstarted: nothing, drop_result: nothing };
+pub(super) static RAW: Kind = Kind {
+    name: || "raw job",
+    raw: true,
+    root: Some(serve::<Raw>),
+    drop_unstarted: nothing,
+    drop_result: nothing,
+};
 
-pub(super) const NO_WORK: Work = Work { kind: &RAW, args: ptr::null_mut(), heap: None };
+/// Of a record that has had no job yet, or the last one of which was discarded.
+static NONE: Kind = Kind { raw: false, root: None, ..RAW };

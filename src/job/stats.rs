@@ -101,7 +101,7 @@ pub struct Leak {
     pub reason: LeakReason,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     pub(super) created: Count,
     pub(super) finished: Count,
@@ -113,10 +113,14 @@ pub(super) struct Counters {
     pub(super) ending: Count,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Count(Cell<u64>);
 
 impl Count {
+    const fn none() -> Self {
+        Self(Cell::new(0))
+    }
+
     #[inline]
     pub(super) fn bump(&self) {
         self.0.set(self.0.get() + 1);
@@ -132,6 +136,19 @@ impl Count {
 }
 
 impl Counters {
+    pub(super) const fn new() -> Self {
+        Self {
+            created: Count::none(),
+            finished: Count::none(),
+            dropped: Count::none(),
+            discarded: Count::none(),
+            given_up: Count::none(),
+            resumes: Count::none(),
+            pauses: Count::none(),
+            ending: Count::none(),
+        }
+    }
+
     pub(super) fn totals(&self) -> ThreadStats {
         ThreadStats {
             created: self.created.get(),

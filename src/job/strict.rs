@@ -182,7 +182,7 @@ pub(super) struct Suspect {
 impl Suspect {
     pub(super) fn of(record: &Record) -> Self {
         Self {
-            job: Some((record.work.get().kind.name)()),
+            job: Some((record.kind().name)()),
             token: record.token.get(),
             has_request: record.has_release_hook(),
         }

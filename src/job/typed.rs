@@ -5,11 +5,12 @@ use std::alloc::{self, Layout};
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::thread;
 
 use super::fiber::Signal;
 use super::misuse::{Misuse, NoJobs};
-use super::pool::Pool;
-use super::record::{Body, Kind, Record, State, Switched, Work, serve};
+use super::pool::{Front, Pool};
+use super::record::{Body, Kind, Record, State, Switched, serve};
 use super::strict::{self, Rule, Suspect};
 use super::{Step, WaitCtx};
 use std::marker::PhantomData;
@@ -37,7 +38,7 @@ impl<T: 'static> Live<T> {
     where
         F: FnOnce() -> T + 'static,
     {
-        let record = Pool::here().ok_or(NoJobs::ThreadEnded)?.claim(ctx)?;
+        let record = Pool::here_and_ready().ok_or(NoJobs::ThreadEnded)?.claim(ctx)?;
         let layout = Layout::new::<Storage<F, T>>();
         let Some(args) = record.prepare(&Typed::<F, T>::KIND, layout) else {
             alloc::handle_alloc_error(layout)
@@ -58,17 +59,21 @@ impl<T: 'static> Live<T> {
     #[track_caller]
     pub(super) fn resume(live: &mut Option<Self>) -> Result<Step<T>, Misuse> {
         let Some(this) = live else { return Err(Misuse::Finished) };
-        let (record, pool) = (this.record(), this.record().pool());
-        pool.ready_to_switch()?;
-        if record.state.get() == State::Running {
-            let call = ("Job::resume", Some(Location::caller()));
-            strict::report(Rule::JobIsRunning, Suspect::of(record), call);
-            return Err(Misuse::Running);
+        let record = this.record();
+        if thread::panicking() {
+            return Err(Misuse::Panicking);
         }
-        pool.counters.resumes.bump();
-        match record.enter(Signal::Continue) {
+        let front = Front::here();
+        let switched = if front.running().is_none() {
+            front.ready_to_enter(record)?;
+            front.counters.resumes.bump();
+            record.enter_from_outside(front, Signal::Continue)
+        } else {
+            this.resume_in_job(front, Location::caller())?
+        };
+        match switched {
             Switched::Paused => {
-                pool.counters.pauses.bump();
+                front.counters.pauses.bump();
                 Ok(Step::Paused)
             }
             Switched::Finished => {
@@ -76,6 +81,19 @@ impl<T: 'static> Live<T> {
                 Ok(Step::Finished(this.finish()))
             }
         }
+    }
+
+    /// Runs the job from within another, or itself.
+    #[cold]
+    fn resume_in_job(&self, front: &Front, location: &'static Location<'static>) -> Result<Switched, Misuse> {
+        let record = self.record();
+        if record.state.get() == State::Running {
+            strict::report(Rule::JobIsRunning, Suspect::of(record), ("Job::resume", Some(location)));
+            return Err(Misuse::Running);
+        }
+        front.ready_to_enter(record)?;
+        front.counters.resumes.bump();
+        Ok(record.enter_from_job(front, Signal::Continue))
     }
 
     /// Ends a job that nobody wants any more.
@@ -87,24 +105,36 @@ impl<T: 'static> Live<T> {
     #[inline]
     fn finish(self) -> T {
         let (record, pool) = (self.record(), self.record().pool());
-        pool.counters.finished.bump();
-        if let Some(payload) = record.take_panic() {
-            pool.release(record);
-            pool.run_deferred();
-            panic::resume_unwind(payload);
+        pool.front.counters.finished.bump();
+        if !record.has_plain_result() {
+            return self.finish_slow();
         }
         // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
-        let result = unsafe { record.work.get().args.cast::<T>().read() };
-        pool.release(record);
+        let result = unsafe { record.base().cast::<T>().read() };
+        pool.put_back(record);
         pool.run_deferred();
         result
+    }
+
+    #[cold]
+    fn finish_slow(self) -> T {
+        let (record, pool) = (self.record(), self.record().pool());
+        let outcome = match record.take_panic() {
+            Some(payload) => Err(payload),
+            // SAFETY: as in `finish`.
+            None => Ok(unsafe { record.args().cast::<T>().read() }),
+        };
+        record.free_args();
+        pool.put_back(record);
+        pool.run_deferred();
+        outcome.unwrap_or_else(|payload| panic::resume_unwind(payload))
     }
 }
 
 impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
     unsafe fn run(record: &Record) {
-        let Work { args, .. } = record.work.get();
+        let args = record.args_of(Layout::new::<Storage<F, T>>());
         // SAFETY: the closure lies here until the job begins, which is now, and once.
         let closure = unsafe { args.cast::<F>().read() };
         let result = closure();
@@ -117,7 +147,7 @@ impl<F: FnOnce() -> T + 'static, T: 'static> Typed<F, T> {
     const KIND: Kind = Kind {
         name: std::any::type_name::<F>,
         raw: false,
-        root: serve::<Self>,
+        root: Some(serve::<Self>),
         drop_unstarted: Self::drop_unstarted,
         drop_result: Self::drop_result,
     };

@@ -170,8 +170,7 @@ pub struct WaitCtx {
 pub(super) struct Shared {
     /// Oldest first; every list that leaves this file is read backwards.
     entries: RefCell<Vec<Entry>>,
-    added: Cell<usize>,
-    deleted: Cell<usize>,
+    changes: Cell<Changes>,
     callback: RefCell<Option<Callback>>,
     /// Atomic, like `raw_job_count`, for C: other threads may look at it while the owner's runs jobs.
     status: AtomicI32,
@@ -181,6 +180,23 @@ pub(super) struct Shared {
     raw_jobs: RefCell<Vec<Handle>>,
     /// How many they are.
     raw_job_count: AtomicUsize,
+}
+
+/// How many entries were added, and deleted, since the last reset. In one word, as every resume asks for both.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Changes(u64);
+
+impl Changes {
+    const ADDED: u64 = 1;
+    const DELETED: u64 = 1 << 32;
+
+    const fn added(self) -> usize {
+        (self.0 & (Self::DELETED - 1)) as usize
+    }
+
+    const fn deleted(self) -> usize {
+        (self.0 >> 32) as usize
+    }
 }
 
 struct Entry {
@@ -227,7 +243,7 @@ impl WaitCtx {
             mark: Mark::Added,
             ending: false,
         });
-        bump(&self.shared.added);
+        self.shared.more(Changes::ADDED);
     }
 
     /// The newest registration under `key` (statement 11).
@@ -244,11 +260,11 @@ impl WaitCtx {
         let Some(at) = entries.iter().rposition(|entry| entry.is_live(key)) else { return false };
         if entries[at].mark == Mark::Plain {
             entries[at].mark = Mark::Deleted;
-            bump(&self.shared.deleted);
+            self.shared.more(Changes::DELETED);
             return true;
         }
         let cleared = entries.remove(at);
-        drop_one(&self.shared.added);
+        self.shared.fewer(Changes::ADDED);
         drop(entries);
         // The entry's data may be the last reference to something that uses this context.
         drop(cleared);
@@ -310,7 +326,8 @@ impl WaitCtx {
 
     /// How many descriptors [`changed_fds`](Self::changed_fds) would list: added, deleted.
     pub fn num_changed(&self) -> (usize, usize) {
-        (self.shared.added.get(), self.shared.deleted.get())
+        let changes = self.shared.changes.get();
+        (changes.added(), changes.deleted())
     }
 
     /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and leave their
@@ -479,15 +496,14 @@ impl Shared {
     /// Forgets what was added and deleted: the job goes on (statement 18).
     #[inline]
     pub(super) fn reset_changes(&self) {
-        if self.added.get() != 0 || self.deleted.get() != 0 {
+        if self.changes.get().0 != 0 {
             self.reset_changes_slow();
         }
     }
 
     #[cold]
     fn reset_changes_slow(&self) {
-        self.added.set(0);
-        self.deleted.set(0);
+        self.changes.set(Changes::default());
         let mut deleted = Vec::new();
         self.entries.borrow_mut().retain_mut(|entry| match entry.mark {
             Mark::Added => {
@@ -502,6 +518,14 @@ impl Shared {
         });
         // Their destructors run here, when the list is whole again.
         drop(deleted);
+    }
+
+    fn more(&self, one: u64) {
+        self.changes.set(Changes(self.changes.get().0 + one));
+    }
+
+    fn fewer(&self, one: u64) {
+        self.changes.set(Changes(self.changes.get().0 - one));
     }
 
     #[inline]
@@ -527,9 +551,9 @@ impl Shared {
         let mut entries = self.entries.borrow_mut();
         let at = entries.iter().rposition(|entry| entry.ending)?;
         match entries[at].mark {
-            Mark::Added => drop_one(&self.added),
+            Mark::Added => self.fewer(Changes::ADDED),
             Mark::Plain => {}
-            Mark::Deleted => drop_one(&self.deleted),
+            Mark::Deleted => self.fewer(Changes::DELETED),
         }
         Some(entries.remove(at))
     }
@@ -551,12 +575,4 @@ impl Entry {
     fn is_live(&self, key: WaitKey) -> bool {
         self.key == key && self.is_registered()
     }
-}
-
-fn bump(count: &Cell<usize>) {
-    count.set(count.get() + 1);
-}
-
-fn drop_one(count: &Cell<usize>) {
-    count.set(count.get() - 1);
 }

@@ -38,17 +38,33 @@ pub(crate) struct Effort {
 
 /// Nanoseconds per operation of each side, in their best rounds.
 pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Vec<f64>> {
+    Ok(all_rounds(effort, sides)?.iter().map(|rounds| best(rounds)).collect())
+}
+
+pub(crate) fn best(rounds: &[f64]) -> f64 {
+    rounds.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// For sides whose best round is luck.
+pub(crate) fn median(rounds: &[f64]) -> f64 {
+    let mut rounds = rounds.to_vec();
+    rounds.sort_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
+}
+
+/// Nanoseconds per operation of each side in each of its rounds.
+pub(crate) fn all_rounds(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Vec<Vec<f64>>> {
     sides.iter_mut().try_for_each(|side| side.check())?;
     let ops = sides.iter_mut().map(|side| calibrate(*side, effort.slice)).collect::<Outcome<Vec<_>>>()?;
-    let mut best = vec![f64::INFINITY; sides.len()];
+    let mut rounds = vec![Vec::with_capacity(effort.rounds); sides.len()];
     for round in 0..effort.rounds {
         for turn in 0..sides.len() {
             let at = (round + turn) % sides.len();
-            best[at] = best[at].min(sides[at].run(ops[at])?);
+            rounds[at].push(sides[at].run(ops[at])?);
         }
     }
     sides.iter_mut().try_for_each(|side| side.check())?;
-    Ok(best)
+    Ok(rounds)
 }
 
 /// How many operations fit into `slice`, undisturbed. Also what warms a side up.

@@ -21,28 +21,31 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Starts jobs until so many are paused, then finishes them all, and again.
+/// Starts jobs until so many are paused, then finishes them all, and again. Like libcrypto's they stay in their slots: a
+/// job that is moved at once is copied in other pieces than it was written in, for which the processor waits longer than
+/// for a switch.
 struct OurCycle {
     ctx: WaitCtx,
-    paused: Vec<Job<u64>>,
-    jobs: usize,
+    jobs: Vec<Option<Job<u64>>>,
 }
 
 impl OurCycle {
     fn new(jobs: usize) -> Self {
-        Self { ctx: WaitCtx::new(), paused: Vec::with_capacity(jobs), jobs }
+        Self { ctx: WaitCtx::new(), jobs: (0..jobs).map(|_| None).collect() }
     }
 
     fn turn(&mut self) -> Outcome<()> {
-        for number in 0..self.jobs as u64 {
-            let mut job = Job::new(&self.ctx, move || {
+        let Self { ctx, jobs } = self;
+        for (number, slot) in jobs.iter_mut().enumerate() {
+            let number = number as u64;
+            let job = slot.insert(Job::new(ctx, move || {
                 let _ = job::pause();
                 number
-            })?;
+            })?);
             expect(job.resume()? == Step::Paused)?;
-            self.paused.push(job);
         }
-        for (number, mut job) in self.paused.drain(..).enumerate() {
+        for (number, slot) in jobs.iter_mut().enumerate() {
+            let Some(job) = slot else { return expect(false) };
             expect(job.resume()? == Step::Finished(number as u64))?;
         }
         Ok(())
@@ -51,8 +54,9 @@ impl OurCycle {
 
 impl Side for OurCycle {
     fn run(&mut self, ops: u64) -> Outcome<f64> {
-        let turns = ops.div_ceil(self.jobs as u64);
-        by_cpu(turns * self.jobs as u64, || (0..turns).try_for_each(|_| self.turn()))
+        let jobs = self.jobs.len() as u64;
+        let turns = ops.div_ceil(jobs);
+        by_cpu(turns * jobs, || (0..turns).try_for_each(|_| self.turn()))
     }
 }
 
@@ -94,7 +98,10 @@ impl Side for LibcryptoCycle {
 }
 
 /// One job that pauses for ever.
-struct OurPair(Job<()>);
+struct OurPair {
+    job: Job<()>,
+    _ctx: WaitCtx,
+}
 
 impl OurPair {
     fn new() -> Outcome<Self> {
@@ -103,13 +110,14 @@ impl OurPair {
                 let _ = job::pause();
             }
         };
-        Ok(Self(Job::new(&WaitCtx::new(), forever)?))
+        let ctx = WaitCtx::new();
+        Ok(Self { job: Job::new(&ctx, forever)?, _ctx: ctx })
     }
 }
 
 impl Side for OurPair {
     fn run(&mut self, ops: u64) -> Outcome<f64> {
-        let Self(job) = self;
+        let Self { job, .. } = self;
         by_cpu(ops, || (0..ops).try_for_each(|_| expect(job.resume()? == Step::Paused)))
     }
 }

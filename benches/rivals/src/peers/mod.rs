@@ -11,4 +11,4 @@ pub(crate) use channel::Channel;
 pub(crate) use libcrypto_fd::LibcryptoFd;
 pub(crate) use libcrypto_ring::LibcryptoRing;
 pub(crate) use tokio_oneshot::TokioOneshot;
-pub(crate) use tokio_pool::TokioPool;
+pub(crate) use tokio_pool::{Pool, TokioPool};
