@@ -136,7 +136,7 @@ struct Unsettled {
 /// So many completions are reaped before what they have freed is given back.
 const SETTLE_AT: u64 = 32;
 /// So many submissions are held back at the most.
-const HELD_BACK: u64 = 8;
+const HELD_BACK: u64 = 32;
 /// So many completions ahead the host has what is behind them brought: about as long as a line takes to come.
 const EXPECT_AHEAD: u64 = 4;
 
@@ -368,7 +368,7 @@ impl QueuePair {
     }
 
     /// Whether submissions are held back from here on, to be shown to the device several at a time: by
-    /// [`QueuePair::flush`], or when some have come together (8). It saves the device's looking at each, and the submitting
+    /// [`QueuePair::flush`], or when some have come together (32). It saves the device's looking at each, and the submitting
     /// thread the wait for the cache line that says how many there are. Returns whether they were. For a thread that
     /// submits in a loop and does not wait in between; what is held back already stays so.
     ///

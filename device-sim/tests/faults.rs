@@ -281,8 +281,8 @@ fn spurious_wake_comes_before_the_end_and_by_reference() {
 fn duplicates_behind_what_was_reaped_one_by_one_take_no_room_from_others() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2;fault=duplicate");
     let session = device.create_session(ctr());
-    let mut submit = |pair: &mut QueuePair| {
-        submit(pair, request(session, 16, 1), Delivery::Reap { owner: 7 });
+    let submit = |pair: &mut QueuePair| {
+        let _ = submit(pair, request(session, 16, 1), Delivery::Reap { owner: 7 });
         device.run_until_idle();
     };
     submit(&mut pair);

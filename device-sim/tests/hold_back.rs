@@ -29,22 +29,22 @@ fn what_is_held_back_is_shown_by_flush() {
 }
 
 #[test]
-fn no_more_than_eight_are_held_back() {
-    let (device, mut pair) = stepped("queue_pairs=1;depth=16");
+fn no_more_than_32_are_held_back() {
+    let (device, mut pair) = stepped("queue_pairs=1;depth=64");
     let session = device.create_session(ctr());
     pair.hold_back(true);
     let tickets: Vec<_> =
-        (0..9).map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Silent)).collect();
+        (0..33).map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Silent)).collect();
     device.run_until_idle();
     let done = |pair: &device_sim::QueuePair| {
         tickets.iter().filter(|ticket| pair.remote().state(**ticket) == TicketState::Done(Status::Ok)).count()
     };
-    assert_eq!(done(&pair), 8);
+    assert_eq!(done(&pair), 32);
     // The next that is not held back shows the one before it, in order.
     pair.hold_back(false);
-    let last = submit(&mut pair, request(session, 16, 9), Delivery::Silent);
+    let last = submit(&mut pair, request(session, 16, 99), Delivery::Silent);
     device.run_until_idle();
-    assert_eq!((done(&pair), pair.remote().state(last)), (9, TicketState::Done(Status::Ok)));
+    assert_eq!((done(&pair), pair.remote().state(last)), (33, TicketState::Done(Status::Ok)));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_pair_that_is_dropped_shows_them() {
     let session = device.create_session(ctr());
     let count = Count::new();
     pair.hold_back(true);
-    submit(&mut pair, request(session, 16, 1), count.delivery());
+    let _ = submit(&mut pair, request(session, 16, 1), count.delivery());
     let remote = pair.remote().clone();
     drop(pair);
     device.run_until_idle();

@@ -236,7 +236,7 @@ impl Engine {
     /// there is nothing more now, and that [`Engine::interrupt_fd`] becomes readable when there is.
     ///
     /// `f` may resume jobs, start operations on this engine, and poll it. What jobs submit in it is shown to the device
-    /// several requests at a time: after eight, when the thread blocks in the engine, and at the latest when this
+    /// several requests at a time: after 32, when the thread blocks in the engine, and at the latest when this
     /// returns. So do not do long work in `f`. After a panic of `f` the tokens that are left make the interrupt readable.
     ///
     /// # Errors
