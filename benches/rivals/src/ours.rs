@@ -6,6 +6,8 @@
 //!   WakeFd:        epoll_wait   ─► slot         ─► resume ─► Finished(work) ─► start(slot) again
 //! ```
 
+use std::hint::spin_loop;
+
 use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Padding, Step, WaitCtx, wait_readable};
 
 use crate::epoll::Epoll;
@@ -49,16 +51,21 @@ pub(crate) fn session(engine: &Engine, algorithm: Algorithm) -> Outcome<CipherSe
     Ok(engine.cipher_with(cipher, &key, Padding::None)?)
 }
 
-/// What a job takes in and gives back: its work, and the session that does it. Nothing is cloned per operation.
+/// What a job takes in and gives back: its work, and the session that does it. Nothing is cloned per operation, and two
+/// pointers are all that is moved.
 struct Task {
     session: CipherSession,
     work: Box<Work>,
 }
 
 impl Task {
-    fn run(mut self) -> Result<Self, Error> {
+    #[inline]
+    fn run(mut self) -> Result<Self, Box<Error>> {
         let buffer = std::mem::take(&mut self.work.buffer);
-        self.work.buffer = self.session.encrypt(&self.work.iv, buffer)?;
+        match self.session.encrypt(&self.work.iv, buffer) {
+            Ok(buffer) => self.work.buffer = buffer,
+            Err(error) => return Err(Box::new(error.into())),
+        }
         Ok(self)
     }
 }
@@ -74,7 +81,7 @@ struct Crew {
 struct Slot {
     ctx: WaitCtx,
     session: Option<CipherSession>,
-    job: Option<Job<Result<Task, Error>>>,
+    job: Option<Job<Result<Task, Box<Error>>>>,
 }
 
 impl Crew {
@@ -94,18 +101,17 @@ impl Crew {
         (self.to_start, self.to_finish) = (ops, ops);
         for slot in 0..self.slots.len() {
             if self.to_start > 0 {
-                self.start(slot, lanes.take(slot))?;
+                let session = self.slots[slot].session.take().ok_or("a slot has one operation at a time")?;
+                self.start(slot, Task { session, work: lanes.take(slot) })?;
             }
         }
         Ok(())
     }
 
     #[inline]
-    fn start(&mut self, slot: usize, work: Box<Work>) -> Outcome<()> {
+    fn start(&mut self, slot: usize, task: Task) -> Outcome<()> {
         self.to_start -= 1;
-        let Slot { ctx, session, job } = &mut self.slots[slot];
-        let session = session.take().ok_or("a slot has one operation at a time")?;
-        let task = Task { session, work };
+        let Slot { ctx, job, .. } = &mut self.slots[slot];
         let started = job.insert(Job::new(ctx, move || task.run())?);
         started.set_token(slot as u64);
         match started.resume()? {
@@ -122,11 +128,11 @@ impl Crew {
         let Step::Finished(task) = running.resume()? else { return Ok(()) };
         *job = None;
         let task = task?;
-        *session = Some(task.session);
         self.to_finish -= 1;
         if self.to_start > 0 {
-            return self.start(slot, task.work);
+            return self.start(slot, task);
         }
+        *session = Some(task.session);
         lanes.put(task.work);
         Ok(())
     }
@@ -166,6 +172,9 @@ impl Polled {
             let polled = if patient { engine.poll(TOKENS, go_on) } else { engine.reap(TOKENS, go_on) }?;
             outcome?;
             dry = if polled > 0 { 0 } else { dry + 1 };
+            if polled == 0 {
+                spin_loop();
+            }
             if patient && polled == 0 {
                 wait_readable(&[engine.interrupt_fd()?])?;
             }
