@@ -219,6 +219,7 @@ impl Instance {
     }
 
     /// Frees the slots of all that was handed out.
+    #[inline]
     pub(crate) fn settle(&self) {
         self.with_pair(QueuePair::settle);
     }
@@ -233,6 +234,7 @@ impl Instance {
     }
 
     /// Shows the device what was held back.
+    #[inline]
     pub(crate) fn flush(&self) {
         if let Access::Own(pair) = &self.access {
             pair.borrow_mut().flush();

@@ -99,6 +99,7 @@ impl Inner {
     }
 
     /// Whether this process inherited the engine over a fork.
+    #[inline]
     fn is_foreign(&self) -> bool {
         fork::since(self.born)
     }
@@ -340,12 +341,14 @@ struct Unfinished<'a> {
 }
 
 impl<'a> Unfinished<'a> {
+    #[inline]
     fn begin(engine: &'a Inner, instance: &'a Instance) -> Self {
         // Whoever steps the device may do so at any moment.
         let held_back = !engine.device.is_stepped() && instance.hold_back(true);
         Self { engine, instance, held_back }
     }
 
+    #[inline]
     fn hand_out(&self, poller: &Poller, max: usize, f: &mut impl FnMut(u64)) -> usize {
         let mut handed_out = 0;
         while handed_out < max

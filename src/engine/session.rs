@@ -149,7 +149,7 @@ impl CipherSession {
     /// # Errors
     /// [`Error::InvalidArgument`] for a length or IV that does not fit; the device's failures. The buffer comes
     /// back with every error.
-    #[inline]
+    #[inline(always)] // see `offload::run_inlined`
     pub fn encrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Encrypt, iv, buffer)
     }
@@ -158,12 +158,12 @@ impl CipherSession {
     ///
     /// # Errors
     /// [`Error::AuthFailed`] for wrong padding, else as [`CipherSession::encrypt`].
-    #[inline]
+    #[inline(always)] // see `offload::run_inlined`
     pub fn decrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Decrypt, iv, buffer)
     }
 
-    #[inline]
+    #[inline(always)]
     fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         if operation == Operation::Encrypt {
             // Padding grows the buffer, and the device does not allocate.

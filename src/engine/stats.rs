@@ -98,6 +98,7 @@ counters! {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    #[inline]
     pub(crate) fn add(&self, n: u64) {
         // One writer: no read-modify-write is needed.
         self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
