@@ -3,8 +3,8 @@
 
 use std::alloc::{self, Layout};
 use std::ffi::c_void;
-use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ptr::{self, NonNull};
 use std::thread;
 
 use super::fiber::Signal;
@@ -43,8 +43,9 @@ impl<T: 'static> Live<T> {
         let Some(args) = record.prepare(&Typed::<F, T>::KIND, layout) else {
             alloc::handle_alloc_error(layout)
         };
-        // SAFETY: the place is for this layout and nobody else's.
-        unsafe { args.cast::<F>().write(f) };
+        let f = ManuallyDrop::new(f);
+        // SAFETY: the place is for this layout and nobody else's, and `f` is not used again.
+        unsafe { move_value(ptr::from_ref(&f).cast::<F>(), args.as_ptr().cast()) };
         Ok(Self { record: NonNull::from(record), result: PhantomData })
     }
 
@@ -131,12 +132,42 @@ impl<T: 'static> Live<T> {
     }
 }
 
+/// The longest values that are moved word by word, in bytes.
+const BY_WORDS: usize = 64;
+
+/// Moves a closure, word by word where it is made of a few words.
+///
+/// It was put together a moment ago, by a store for each captured word. A move by wider loads, which is what the compiler
+/// makes of one, has to wait until those stores have reached the cache: some 10 ns.
+///
+/// # Safety
+///
+/// There is an `F` to be moved at `from`, and `to` is valid for writing one.
+#[inline(always)]
+unsafe fn move_value<F>(from: *const F, to: *mut F) {
+    const WORD: usize = size_of::<usize>();
+    if size_of::<F>() > BY_WORDS || align_of::<F>() != WORD {
+        // SAFETY: the caller's promise.
+        return unsafe { ptr::copy_nonoverlapping(from, to, 1) };
+    }
+    let (from, to) = (from.cast::<MaybeUninit<usize>>(), to.cast::<MaybeUninit<usize>>());
+    for word in 0..size_of::<F>() / WORD {
+        // SAFETY: both are valid for so many words, of which any byte may be padding. Volatile, so that words are not moved
+        // two at a time.
+        unsafe { to.add(word).write_volatile(from.add(word).read_volatile()) };
+    }
+}
+
 impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
     unsafe fn run(record: &Record) {
         let args = record.args_of(Layout::new::<Storage<F, T>>());
+        let mut closure = MaybeUninit::<F>::uninit();
         // SAFETY: the closure lies here until the job begins, which is now, and once.
-        let closure = unsafe { args.cast::<F>().read() };
+        let closure = unsafe {
+            move_value(args.as_ptr().cast(), closure.as_mut_ptr());
+            closure.assume_init()
+        };
         let result = closure();
         // SAFETY: the place is large enough for either, and the closure has left it.
         unsafe { args.cast::<T>().write(result) };
