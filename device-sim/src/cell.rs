@@ -306,6 +306,7 @@ impl Cell {
     }
 
     /// Moves the claim word of `generation` from one state to another, keeping its status.
+    #[inline]
     fn swap_claim(&self, generation: u64, from: u64, to: u64) -> Option<Status> {
         let old = self.claim.load(Ordering::Acquire);
         if generation_of(old) != generation || state_of(old) != from {
@@ -325,7 +326,7 @@ impl Cell {
 /// The host's side.
 impl Slab {
     /// Fills a free cell with what is in `request`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn place(&self, vacant: Vacant, request: &mut Request, arm: Arm, placed: Placed) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
         let cell = self.cell_at(vacant.index);
@@ -508,6 +509,7 @@ impl Slab {
     }
 
     /// TAKEN, and no wake on its way: the cell is nobody's.
+    #[inline]
     fn free(&self, cell: &Cell, ticket: Ticket) -> Vacant {
         // Never 0.
         let next = (ticket.generation().wrapping_add(1) & GENERATION_MASK).max(1);

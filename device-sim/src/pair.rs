@@ -131,6 +131,12 @@ impl Pair {
     /// Why a submission would be refused before slots are looked at.
     #[inline]
     pub(crate) fn refusal(&self) -> Option<RefusedReason> {
+        let open = self.life.load(Ordering::Acquire) == Life::Open as u8;
+        if open && !self.forked() { None } else { self.why_not() }
+    }
+
+    #[cold]
+    fn why_not(&self) -> Option<RefusedReason> {
         match self.life() {
             Life::Closed => Some(RefusedReason::Closed),
             _ if self.forked() => Some(RefusedReason::Closed),
