@@ -513,6 +513,13 @@ impl Remote {
         self.pair.slab.state(ticket)
     }
 
+    /// Has the processor bring what is known of a request, for one who will look at its end in a moment.
+    #[inline]
+    pub fn expect(&self, ticket: Ticket) {
+        self.pair.slab.expect(ticket);
+        self.pair.slab.expect_wake(ticket);
+    }
+
     /// What became of its wake by this moment.
     pub fn wake_state(&self, ticket: Ticket) -> WakeState {
         self.pair.slab.wake_state(ticket)

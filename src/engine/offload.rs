@@ -265,6 +265,12 @@ impl<'e> Flight<'e> {
         wait::is_waiting(self.remote().state(self.ticket))
     }
 
+    /// The pause is over, and it will be looked at.
+    #[inline]
+    pub(crate) fn expect(&self) {
+        self.remote().expect(self.ticket);
+    }
+
     fn progress(&self) -> Progress {
         match self.remote().state(self.ticket) {
             TicketState::Parked | TicketState::InFlight => Progress::Waiting,

@@ -160,6 +160,9 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
             return BlockWait.pause(flight);
         }
         (self.pause, self.without_ctx) = job::pause_in_flight(flight);
+        if !POLLED {
+            flight.expect();
+        }
     }
 
     #[inline]

@@ -35,7 +35,7 @@ use super::sabotage::{self, Sabotage};
 use crate::job::{Callback, WaitCtx, WaitKey};
 
 /// Wakers made at a time, once a context is used that often.
-const WAKERS: usize = 32;
+const WAKERS: usize = 8;
 
 /// The device's end: what a waker writes to.
 #[derive(Debug)]
