@@ -479,6 +479,7 @@ impl Slab {
         self.state(ticket) == TicketState::Parked
     }
 
+    #[inline]
     pub(crate) fn state(&self, ticket: Ticket) -> TicketState {
         let Some(cell) = self.cell(ticket) else { return TicketState::Stale };
         let claim = cell.claim.load(Ordering::Acquire);
@@ -681,6 +682,7 @@ impl Slab {
         }
     }
 
+    #[inline]
     pub(crate) fn wake_state(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
         let wake = cell.wake.load(Ordering::Acquire);

@@ -509,6 +509,7 @@ impl Remote {
     }
 
     /// Where a request is at this moment.
+    #[inline]
     pub fn state(&self, ticket: Ticket) -> TicketState {
         self.pair.slab.state(ticket)
     }
@@ -521,6 +522,7 @@ impl Remote {
     }
 
     /// What became of its wake by this moment.
+    #[inline]
     pub fn wake_state(&self, ticket: Ticket) -> WakeState {
         self.pair.slab.wake_state(ticket)
     }

@@ -271,6 +271,7 @@ impl<'e> Flight<'e> {
         self.remote().expect(self.ticket);
     }
 
+    #[inline]
     fn progress(&self) -> Progress {
         match self.remote().state(self.ticket) {
             TicketState::Parked | TicketState::InFlight => Progress::Waiting,
@@ -281,6 +282,7 @@ impl<'e> Flight<'e> {
     }
 
     /// The device's wake, or the watchdog's where that has taken the request back.
+    #[inline]
     pub(crate) fn wake_state(&self) -> WakeState {
         match self.remote().wake_state(self.ticket) {
             WakeState::Stale => self.with_watch(Watch::wake_state).unwrap_or(WakeState::Stale),
@@ -325,6 +327,7 @@ impl<'e> Flight<'e> {
         }
     }
 
+    #[inline]
     fn with_wake_fd<R>(&self, body: impl FnOnce(&Registration) -> R) -> Option<R> {
         self.held.borrow().wake_fd.as_deref().map(body)
     }
@@ -334,6 +337,7 @@ impl<'e> Flight<'e> {
     }
 
     /// Takes this request's token off the wake fd, where it has one. `false`: it is not there.
+    #[inline]
     pub(crate) fn take_token(&self) -> bool {
         self.with_wake_fd(Registration::take).unwrap_or(false)
     }

@@ -180,32 +180,19 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         POLLED && !self.blocked
     }
 
+    #[inline]
     fn take_wake(&mut self, flight: &Flight<'_>) -> bool {
         if self.blocked {
             return BlockWait.take_wake(flight);
         }
-        match flight.wake_state() {
-            // Resumed before its wake: by chance, or by a spurious one.
-            WakeState::Armed if flight.cancel_wake() => {
-                flight.calm();
-                true
+        // Nearly always.
+        if flight.wake_state() == WakeState::Sent {
+            if !flight.take_token() {
+                flight.forgo_token();
             }
-            WakeState::Armed => self.take_wake(flight),
-            // The write is under way. A token on the fd may be another's, whose request would then wait for this
-            // one; so none is taken until this one is there: very soon, or else the fd becomes readable once more.
-            WakeState::Sending if flight.has_wake_fd() => flight.is_sent_soon() && self.take_wake(flight),
-            WakeState::Sending => {
-                flight.await_callback();
-                true
-            }
-            WakeState::Sent => {
-                if !flight.take_token() {
-                    flight.forgo_token();
-                }
-                true
-            }
-            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => true,
+            return true;
         }
+        self.take_unsent_wake(flight)
     }
 
     fn spurious(&mut self, flight: &Flight<'_>) {
@@ -226,6 +213,28 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
     fn done(&mut self, engine: &Arc<Inner>) {
         if self.blocked {
             BlockWait.done(engine);
+        }
+    }
+}
+
+impl<const POLLED: bool> JobWait<POLLED> {
+    #[inline(never)]
+    fn take_unsent_wake(&mut self, flight: &Flight<'_>) -> bool {
+        match flight.wake_state() {
+            // Resumed before its wake: by chance, or by a spurious one.
+            WakeState::Armed if flight.cancel_wake() => {
+                flight.calm();
+                true
+            }
+            WakeState::Armed | WakeState::Sent => self.take_wake(flight),
+            // The write is under way. A token on the fd may be another's, whose request would then wait for this
+            // one; so none is taken until this one is there: very soon, or else the fd becomes readable once more.
+            WakeState::Sending if flight.has_wake_fd() => flight.is_sent_soon() && self.take_wake(flight),
+            WakeState::Sending => {
+                flight.await_callback();
+                true
+            }
+            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => true,
         }
     }
 }

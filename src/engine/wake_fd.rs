@@ -146,18 +146,23 @@ impl Registration {
     }
 
     /// A waker that sends a token.
+    #[inline]
     pub(crate) fn waker(&self) -> Waker {
-        let mut wakers = self.wakers.borrow_mut();
-        wakers.pop().unwrap_or_else(|| {
-            let more = self.batch.get();
-            self.batch.set((2 * more).min(WAKERS));
-            let waker = Waker::from(Arc::clone(&self.wake_fd));
-            wakers.extend((1..more).map(|_| waker.clone()));
-            waker
-        })
+        let spare = self.wakers.borrow_mut().pop();
+        spare.unwrap_or_else(|| self.make_wakers())
+    }
+
+    #[inline(never)]
+    fn make_wakers(&self) -> Waker {
+        let more = self.batch.get();
+        self.batch.set((2 * more).min(WAKERS));
+        let waker = Waker::from(Arc::clone(&self.wake_fd));
+        self.wakers.borrow_mut().extend((1..more).map(|_| waker.clone()));
+        waker
     }
 
     /// Takes the one token that this caller is owed. `false`: there was none to read (yet).
+    #[inline]
     pub(crate) fn take(&self) -> bool {
         let read = self.read();
         if read > 0 {

@@ -44,8 +44,14 @@ impl<T: 'static> Live<T> {
             alloc::handle_alloc_error(layout)
         };
         let f = ManuallyDrop::new(f);
-        // SAFETY: the place is for this layout and nobody else's, and `f` is not used again.
-        unsafe { move_value(ptr::from_ref(&f).cast::<F>(), args.as_ptr().cast()) };
+        let (from, to) = (ptr::from_ref(&f).cast::<F>(), args.cast::<F>().as_ptr());
+        if is_moved_by_words::<F>() {
+            // SAFETY: the place is for this layout and nobody else's, and `f` is not used again.
+            unsafe { move_words(from, to) };
+        } else {
+            // SAFETY: as above.
+            unsafe { ptr::copy_nonoverlapping(from, to, 1) };
+        }
         Ok(Self { record: NonNull::from(record), result: PhantomData })
     }
 
@@ -132,24 +138,25 @@ impl<T: 'static> Live<T> {
     }
 }
 
-/// The longest values that are moved word by word, in bytes.
-const BY_WORDS: usize = 64;
+/// The most words of a closure that is moved word by word.
+const MOST_WORDS: usize = 8;
+const WORD: usize = size_of::<usize>();
 
-/// Moves a closure, word by word where it is made of a few words.
+/// Whether a closure is made of a few words.
 ///
 /// It was put together a moment ago, by a store for each captured word. A move by wider loads, which is what the compiler
 /// makes of one, has to wait until those stores have reached the cache: some 10 ns.
+const fn is_moved_by_words<F>() -> bool {
+    size_of::<F>() <= MOST_WORDS * WORD && align_of::<F>() == WORD
+}
+
+/// Moves a closure of that kind.
 ///
 /// # Safety
 ///
-/// There is an `F` to be moved at `from`, and `to` is valid for writing one.
+/// There is an `F` at `from`, which is not used there again, and `to` is valid for writing one.
 #[inline(always)]
-unsafe fn move_value<F>(from: *const F, to: *mut F) {
-    const WORD: usize = size_of::<usize>();
-    if size_of::<F>() > BY_WORDS || align_of::<F>() != WORD {
-        // SAFETY: the caller's promise.
-        return unsafe { ptr::copy_nonoverlapping(from, to, 1) };
-    }
+unsafe fn move_words<F>(from: *const F, to: *mut F) {
     let (from, to) = (from.cast::<MaybeUninit<usize>>(), to.cast::<MaybeUninit<usize>>());
     for word in 0..size_of::<F>() / WORD {
         // SAFETY: both are valid for so many words, of which any byte may be padding. Volatile, so that words are not moved
@@ -162,12 +169,15 @@ impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
     unsafe fn run(record: &Record) {
         let args = record.args_of(Layout::new::<Storage<F, T>>());
-        let mut closure = MaybeUninit::<F>::uninit();
+        let mut words = [MaybeUninit::<usize>::uninit(); MOST_WORDS];
+        let mut closure = args.cast::<F>().as_ptr();
+        if is_moved_by_words::<F>() {
+            // SAFETY: the closure lies there, and so many words are enough for it.
+            unsafe { move_words::<F>(closure, words.as_mut_ptr().cast()) };
+            closure = words.as_mut_ptr().cast();
+        }
         // SAFETY: the closure lies here until the job begins, which is now, and once.
-        let closure = unsafe {
-            move_value(args.as_ptr().cast(), closure.as_mut_ptr());
-            closure.assume_init()
-        };
+        let closure = unsafe { closure.read() };
         let result = closure();
         // SAFETY: the place is large enough for either, and the closure has left it.
         unsafe { args.cast::<T>().write(result) };
