@@ -166,14 +166,17 @@ pub(crate) trait InStream: Sized {
 macro_rules! streams {
     ($($variant:ident($stream:ty)),+ $(,)?) => {
         /// All that may be kept between pieces. Every variant wipes itself on drop.
+        ///
+        /// Each in a box of its own: what a smaller variant does not use of a place for the largest would be filled with
+        /// what happened to lie on the stack, plaintext too, and is wiped by nobody.
         #[derive(Clone)]
         pub(crate) enum Stream {
-            $($variant($stream)),+
+            $($variant(Box<$stream>)),+
         }
 
         $(impl InStream for $stream {
             fn wrap(self) -> Stream {
-                Stream::$variant(self)
+                Stream::$variant(Box::new(self))
             }
 
             fn unwrap(stream: &mut Stream) -> Option<&mut Self> {
