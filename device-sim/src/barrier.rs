@@ -12,7 +12,10 @@
 //! from the other side's: that is most of what a submission costs. So the system is asked to fence on behalf of the one
 //! in a hurry (`membarrier(2)`, Linux 4.14). It reaches whoever runs; whoever does not has passed a fence when it was
 //! switched out.
-#![cfg_attr(not(any(loom, miri)), expect(unsafe_code, reason = "membarrier is a system call without a safe wrapper"))]
+#![cfg_attr(
+    not(any(loom, miri)),
+    expect(unsafe_code, reason = "membarrier is a system call without a safe wrapper")
+)]
 
 #[cfg(any(loom, miri))]
 mod system {

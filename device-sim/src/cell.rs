@@ -265,7 +265,10 @@ pub(crate) struct Cell {
 #[repr(align(64))]
 struct OwnLine<T>(T);
 
-const _: () = assert!(size_of::<AtomicU64>() + PLAIN_BYTES <= 64 || cfg!(loom), "a plain request and its claim word share a line");
+const _: () = assert!(
+    size_of::<AtomicU64>() + PLAIN_BYTES <= 64 || cfg!(loom),
+    "a plain request and its claim word share a line"
+);
 
 impl<T> Deref for OwnLine<T> {
     type Target = T;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use crate::admin::Ack;
 use crate::cell::Ticket;
 use crate::config::Config;
-use crate::ready::Ready;
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::Pair;
+use crate::ready::Ready;
 use crate::request::{Operation, Status};
 use crate::ring::{Consumer, Entry, Producer};
 use crate::stats::OperationStats;
@@ -35,8 +35,9 @@ pub(crate) struct Port {
     coalescer: Option<Coalescer>,
 }
 
-/// Entries of one queue pair before it is the next one's turn.
-const BATCH_ENTRIES: usize = 32;
+/// Entries of one queue pair before what came of them is shown, and it is the next one's turn: small enough that the host has
+/// work again before the device has done all there was.
+const BATCH_ENTRIES: usize = 16;
 
 #[derive(Debug, Default)]
 struct Fetched {
@@ -120,7 +121,8 @@ impl Port {
         }
         let Fetched { entries, next, end } = &mut self.fetched;
         (*next, *end) = (0, 0);
-        while let Some(entry) = entries.get_mut(*end).and_then(|place| Some((place, self.submissions.pop()?))) {
+        while let Some(entry) = entries.get_mut(*end).and_then(|place| Some((place, self.submissions.pop()?)))
+        {
             *entry.0 = entry.1;
             let (ticket, announce) = unpack(entry.1, &self.pair.slab);
             self.pair.slab.expect(ticket);

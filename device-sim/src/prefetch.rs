@@ -2,7 +2,10 @@
 //! some hundred instructions, and several can be on their way at once.
 #![cfg_attr(
     all(target_arch = "x86_64", not(any(loom, miri))),
-    expect(unsafe_code, reason = "the hint to bring a line to be written is an instruction without a function")
+    expect(
+        unsafe_code,
+        reason = "the hint to bring a line to be written is an instruction without a function"
+    )
 )]
 
 /// Has the line at the beginning of `place` brought, with the right to write to it, so that writing does not ask anew.

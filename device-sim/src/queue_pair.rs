@@ -408,11 +408,7 @@ impl QueuePair {
 
     /// Has a slot: places the request, shows the entry, rings.
     #[inline]
-    fn enqueue(
-        &mut self,
-        request: &mut Request,
-        delivery: &mut Delivery,
-    ) -> Result<Ticket, RefusedReason> {
+    fn enqueue(&mut self, request: &mut Request, delivery: &mut Delivery) -> Result<Ticket, RefusedReason> {
         // Apart from the others, as it is what submissions in millions ask for.
         if let Delivery::Reap { owner } = *delivery {
             return self.enqueue_as(Arm::Reap, Announce::Reap { owner }, request, delivery);

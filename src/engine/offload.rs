@@ -22,8 +22,8 @@ use std::task::Waker;
 use std::thread;
 
 use device_sim::{
-    Delivery, Operation, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket,
-    TicketState, WakeState,
+    Delivery, Operation, RefusedReason, Remote, Request, Session, Status, StreamState, Ticket, TicketState,
+    WakeState,
 };
 use zeroize::Zeroize;
 
@@ -82,7 +82,11 @@ pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: &mut Request)
 /// switch is mispredicted: some 5 ns, as much as fifty instructions. So what lies between a job's function and the switch
 /// is inlined, as far as it is often gone through.
 #[inline(always)]
-pub(crate) fn run_inlined(engine: &Arc<Inner>, session: &Session, request: &mut Request) -> Result<(), Failed> {
+pub(crate) fn run_inlined(
+    engine: &Arc<Inner>,
+    session: &Session,
+    request: &mut Request,
+) -> Result<(), Failed> {
     if engine.is_foreign() {
         return Err(Failed::with_request(Error::Forked));
     }

@@ -38,12 +38,7 @@ const SPINS: u32 = 2_000;
 pub(crate) trait Wait {
     /// Says how the device shall announce that the request is done; a wake fd goes to what is held. Called once, before
     /// the submission.
-    fn arm(
-        &mut self,
-        engine: &Arc<Inner>,
-        instance: &Instance,
-        held: &mut Held,
-    ) -> Result<Delivery, Error>;
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance, held: &mut Held) -> Result<Delivery, Error>;
 
     /// A pause is next.
     fn will_pause(&mut self, instance: &Instance);
@@ -130,12 +125,7 @@ impl<const POLLED: bool> JobWait<POLLED> {
 
 impl<const POLLED: bool> Wait for JobWait<POLLED> {
     #[inline]
-    fn arm(
-        &mut self,
-        engine: &Arc<Inner>,
-        instance: &Instance,
-        held: &mut Held,
-    ) -> Result<Delivery, Error> {
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance, held: &mut Held) -> Result<Delivery, Error> {
         if POLLED {
             return instance.owner(engine).map(|owner| Delivery::Reap { owner });
         }
@@ -306,12 +296,7 @@ impl BlockWait {
 }
 
 impl Wait for BlockWait {
-    fn arm(
-        &mut self,
-        engine: &Arc<Inner>,
-        instance: &Instance,
-        _held: &mut Held,
-    ) -> Result<Delivery, Error> {
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance, _held: &mut Held) -> Result<Delivery, Error> {
         let waker = Self::waker(engine, instance)?;
         Ok(waker.map_or(Delivery::Silent, Delivery::Wake))
     }

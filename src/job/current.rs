@@ -105,9 +105,11 @@ pub(crate) fn offer() -> Option<u64> {
     if record.blocks.get() > 0 || thread::panicking() {
         return None;
     }
-    let ready = |ctx: &Rc<Shared>| !ctx.is_freed() && {
-        ctx.set_status(WaitStatus::Ok);
-        true
+    let ready = |ctx: &Rc<Shared>| {
+        !ctx.is_freed() && {
+            ctx.set_status(WaitStatus::Ok);
+            true
+        }
     };
     (record.with_ctx(ready) == Some(true)).then(|| record.token.get())
 }

@@ -38,7 +38,8 @@ pub(crate) struct Slab {
 impl Slab {
     /// A slab with so many cells, and the one allocator that grows it.
     pub(crate) fn new(first: usize) -> (Arc<Self>, Allocator) {
-        let free = (0..u32::try_from(first).expect("a slab begins with fewer than 2^32 cells")).rev().collect();
+        let free =
+            (0..u32::try_from(first).expect("a slab begins with fewer than 2^32 cells")).rev().collect();
         let slab = Arc::new(Self {
             id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             fork: fork::generation(),

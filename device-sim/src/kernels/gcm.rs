@@ -206,7 +206,7 @@ mod tests {
     use aes::cipher::KeyInit;
 
     use super::*;
-    use crate::request::{Part};
+    use crate::request::Part;
     use crate::session::SessionId;
 
     #[test]
