@@ -93,7 +93,7 @@ pub(crate) struct Instance {
     armed: Cell<bool>,
     /// Whether the interrupt was raised and the fd not read since: it may be readable, or become so any moment.
     raising: Cell<bool>,
-    /// Polls in a row that found nothing.
+    /// Polls that found nothing.
     dry_polls: Cell<u32>,
     /// Made for one call of a thread that is ending; the next call gets another.
     passing: bool,
@@ -274,13 +274,14 @@ impl Instance {
         }
     }
 
-    /// A poll has found nothing. What raised the interrupt just when the request was taken back writes a little later,
-    /// and a readable fd with nothing behind it would keep an event loop busy: it is read where that is known, and every
-    /// now and then in any case.
-    pub(crate) fn note_dry(&self, poller: &Poller) {
-        let dry = self.dry_polls.get().wrapping_add(1);
-        self.dry_polls.set(dry);
-        if (self.raising.get() || dry.is_multiple_of(LOOK_AGAIN)) && poller.interrupt().clear() {
+    /// A poll has found nothing more, or nothing at all. What raised the interrupt just when the request was taken back
+    /// writes a little later, and a readable fd with nothing behind it would keep an event loop busy: it is read where that
+    /// is known, and every now and then in any case.
+    pub(crate) fn note_end(&self, poller: &Poller, dry: bool) {
+        let polls = self.dry_polls.get().wrapping_add(u32::from(dry));
+        self.dry_polls.set(polls);
+        let look = self.raising.get() || (dry && polls.is_multiple_of(LOOK_AGAIN));
+        if look && poller.interrupt().clear() {
             self.raising.set(false);
         }
     }

@@ -252,9 +252,7 @@ impl Engine {
             if handed_out == max {
                 break;
             }
-            if handed_out == 0 {
-                instance.note_dry(&poller);
-            }
+            instance.note_end(&poller, handed_out == 0);
             if instance.arm(&self.inner, &poller) {
                 break;
             }
