@@ -224,3 +224,71 @@ fn reaping_hands_out_tokens_without_asking_for_an_interrupt() {
     assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
     assert_adds_up(&engine);
 }
+
+/// A poll in a job may begin in one poll of the application and end in another, in whatever order: what is submitted
+/// outside of all of them is not held back.
+#[test]
+fn a_poll_that_pauses_in_a_job_leaves_nothing_held_back() {
+    let engine = open("delivery=poll");
+    let ctx = WaitCtx::new();
+    let session = ctr(&engine);
+    let mut first = encrypt_job(&engine, &ctx, 0);
+    assert!(matches!(first.resume().unwrap(), Step::Paused));
+    let inside = engine.clone();
+    let mut polling = Job::new(&ctx, move || {
+        let mut told = Vec::new();
+        while told.is_empty() {
+            let poll = inside.poll(1, |token| {
+                session.encrypt(&IV, message(1, 90)).unwrap();
+                told.push(token);
+            });
+            poll.unwrap();
+        }
+        told
+    })
+    .unwrap();
+    polling.set_token(1);
+    assert_eq!(polling.resume().unwrap(), Step::Paused, "in its poll, in its operation");
+    let mut told = None;
+    while told.is_none() {
+        let poll = engine.poll(1, |token| {
+            assert_eq!(token, 1);
+            if let Step::Finished(tokens) = polling.resume().unwrap() {
+                told = Some(tokens);
+            }
+        });
+        poll.unwrap();
+    }
+    assert_eq!(told, Some(vec![0]));
+    assert!(matches!(first.resume().unwrap(), Step::Finished(Ok(_))));
+    // Nobody polls now.
+    let mut last = encrypt_job(&engine, &ctx, 2);
+    assert!(matches!(last.resume().unwrap(), Step::Paused));
+    while engine.stats().device.total.in_flight > 0 {
+        std::thread::yield_now();
+    }
+    assert!(matches!(last.resume().unwrap(), Step::Finished(Ok(_))));
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn who_resumes_until_it_is_done_in_a_poll_does_not_wait_for_what_is_held_back() {
+    let engine = open("delivery=poll");
+    let ctx = WaitCtx::new();
+    let mut first = encrypt_job(&engine, &ctx, 0);
+    assert!(matches!(first.resume().unwrap(), Step::Paused));
+    let (mut second, mut third) = (encrypt_job(&engine, &ctx, 1), encrypt_job(&engine, &ctx, 2));
+    let mut done = 0;
+    while done == 0 {
+        let poll = engine.poll(1, |_| {
+            while matches!(second.resume().unwrap(), Step::Paused) {}
+            assert!(matches!(third.resume().unwrap(), Step::Paused));
+            engine.device().drain();
+            assert!(matches!(third.resume().unwrap(), Step::Finished(Ok(_))), "drained: it is done");
+            done += 1;
+        });
+        poll.unwrap();
+    }
+    assert!(matches!(first.resume().unwrap(), Step::Finished(Ok(_))));
+    assert_adds_up(&engine);
+}

@@ -32,22 +32,28 @@ mod system {
 
 #[cfg(not(any(loom, miri)))]
 mod system {
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, Ordering, compiler_fence, fence};
+    use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
+    use std::thread;
+    use std::time::Duration;
 
-    /// Whether the system fences for others. Once false again it stays so.
-    static ASYMMETRIC: AtomicBool = AtomicBool::new(false);
-    static ASKED: OnceLock<()> = OnceLock::new();
+    const NOT_ASKED: u8 = 0;
+    const SYMMETRIC: u8 = 1;
+    const ASYMMETRIC: u8 = 2;
+
+    /// Whether the system fences for others. No lock around the question: a fork would leave it locked, and asking twice
+    /// does no harm.
+    static ANSWER: AtomicU8 = AtomicU8::new(NOT_ASKED);
 
     pub(super) fn ask() {
-        ASKED.get_or_init(|| {
-            ASYMMETRIC.store(register(), Ordering::Release);
-        });
+        if ANSWER.load(Ordering::Acquire) == NOT_ASKED {
+            let answer = if register() { ASYMMETRIC } else { SYMMETRIC };
+            let _ = ANSWER.compare_exchange(NOT_ASKED, answer, Ordering::AcqRel, Ordering::Acquire);
+        }
     }
 
     #[inline]
     pub(super) fn light() {
-        if ASYMMETRIC.load(Ordering::Relaxed) {
+        if ANSWER.load(Ordering::Relaxed) == ASYMMETRIC {
             compiler_fence(Ordering::SeqCst);
         } else {
             fence(Ordering::SeqCst);
@@ -56,12 +62,16 @@ mod system {
 
     pub(super) fn heavy() {
         fence(Ordering::SeqCst);
+        if ANSWER.load(Ordering::Relaxed) == SYMMETRIC {
+            return;
+        }
         let fenced = || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-        if ASYMMETRIC.load(Ordering::Relaxed) && !fenced() && !(register() && fenced()) {
+        if !(fenced() || register() && fenced()) {
             // A system that has promised and does not keep it: the call was forbidden since. From here on all fence for
-            // themselves; what was stored before reaches the cache in less than this.
-            ASYMMETRIC.store(false, Ordering::SeqCst);
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            // themselves; what others have stored before they know of it has reached the cache by then.
+            ANSWER.store(NOT_ASKED, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(10));
+            ANSWER.store(SYMMETRIC, Ordering::SeqCst);
         }
     }
 

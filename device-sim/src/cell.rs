@@ -188,6 +188,12 @@ pub(crate) struct Executing {
 }
 
 impl Executing {
+    /// Whether it has been used.
+    #[inline]
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.slab == SPENT
+    }
+
     /// A key to nothing.
     pub(crate) const fn spent() -> Self {
         Self { ticket: Ticket { name: NonZeroU64::MIN, index: 0 }, slab: SPENT }

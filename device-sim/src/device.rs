@@ -329,10 +329,10 @@ fn drivers(config: &Config) -> usize {
     if config.is_modelled() { 1 } else { config.workers.min(config.queue_pairs) }
 }
 
-/// Both ends of a queue pair, served by one of the workers.
 /// Cells that a queue pair begins with, where its depth is not less: more are made when they are needed.
 const CELLS_AT_ONCE: usize = 1024;
 
+/// Both ends of a queue pair, served by one of the workers.
 fn queue_pair(
     config: &Config,
     index: usize,

@@ -2,7 +2,7 @@
 //! device run this same code; they differ in where the time comes from.
 //!
 //! ```text
-//!   per queue pair, in turn:   peek the ring ─► admin commands ─► admit a batch ─► publish
+//!   per queue pair, in turn:   fetch from the ring ─► admin commands ─► admit a batch ─► publish
 //!                              the ring is empty, a slot is free ─► admit from the line ─► publish
 //!
 //!   publish, in this order:    counters, free slots ─► DONE in each cell ─► completion ring      (inside)
@@ -321,6 +321,8 @@ impl Driver {
     /// After a panic: what it was at ends with [`Status::DeviceDead`], and so does everything until a reset.
     fn die(&mut self, signals: &mut Signals) {
         self.admin.died(self.number);
+        // It may have panicked while it published.
+        self.core.ready.forget_finished();
         self.core.bury();
         self.end_all(Life::Dead, Status::DeviceDead, signals);
     }

@@ -1,9 +1,9 @@
 //! The device's end of a queue pair: what comes in, what goes back, and who is told.
 //!
 //! ```text
-//!   submission ring ─┐                          ┌─► counters, free slots         (settle)
-//!                    ├─► next ─► core ─► finish ┼─► DONE, completion ring        (finish, show)
-//!   the line ────────┘                          └─► coalescer ─► wakes, interrupt (for the driver to send)
+//!   submission ring ─► fetch ─┐                  ┌─► counters, free slots         (settle)
+//!                             ├─► core ─► finish ┼─► DONE, completion ring        (finish, show)
+//!   the line ────────► let in ┘                  └─► coalescer ─► wakes, interrupt (for the driver to send)
 //! ```
 
 use std::mem;

@@ -233,6 +233,9 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err(reason);
         }
+        // What came before is before it.
+        self.flush();
+        let pair = &*self.remote.pair;
         let (arm, announce) = delivery.take().split();
         pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
         let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
@@ -362,7 +365,9 @@ impl QueuePair {
     }
 
     #[cold]
-    fn full(&self) -> RefusedReason {
+    fn full(&mut self) -> RefusedReason {
+        // Whoever waits for a completion now waits for what is held back.
+        self.flush();
         bump(&self.remote.pair.counters.host.full, 1);
         RefusedReason::Full
     }
@@ -370,10 +375,13 @@ impl QueuePair {
     /// Whether submissions are held back from here on, to be shown to the device several at a time: by
     /// [`QueuePair::flush`], or when some have come together (32). It saves the device's looking at each, and the submitting
     /// thread the wait for the cache line that says how many there are. Returns whether they were. For a thread that
-    /// submits in a loop and does not wait in between; what is held back already stays so.
+    /// submits in a loop and does not wait in between; what is held back already stays so. A refused submission, and one
+    /// that is parked, show them too; [`Device::drain`](crate::Device::drain) and [`Device::reset`](crate::Device::reset)
+    /// do not see them before they are shown.
     ///
     /// A device that closes meanwhile does not meet them: [`QueuePair::flush`] ends them with [`Status::Closed`]; with
-    /// [`Delivery::Reap`] there is then no completion for them, and [`Remote::state`] tells.
+    /// [`Delivery::Reap`] there is then no completion for them, and [`Remote::state`] tells. Their wakers are then called by
+    /// whoever shows them: by [`QueuePair::flush`], by the submission that was one too many, or by dropping this.
     pub fn hold_back(&mut self, hold: bool) -> bool {
         mem::replace(&mut self.holds_back, hold)
     }

@@ -95,6 +95,19 @@ impl ReadyList {
         Some(mem::replace(&mut self.places[last], Ready::blank()))
     }
 
+    /// Takes out those that have been published, when it was not emptied after that.
+    #[cold]
+    pub(crate) fn forget_finished(&mut self) {
+        let mut kept = 0;
+        for at in 0..self.len {
+            if !self.places[at].claimed.is_spent() {
+                self.places.swap(kept, at);
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
     /// Empties it of what has been published.
     pub(crate) fn clear(&mut self) {
         self.len = 0;

@@ -101,7 +101,8 @@ impl Slots {
     #[inline(never)]
     fn look(&self, slab: &Slab) -> u64 {
         if self.waiting.load(Ordering::Acquire) == 0 {
-            self.depth - self.used()
+            // The line of a device that closes is let in, slot or not.
+            self.depth.saturating_sub(self.used())
         } else {
             u64::from(self.nobody_waits_and_one_is_free(slab))
         }

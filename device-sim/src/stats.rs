@@ -87,9 +87,9 @@ counted! {
         full,
         /// Requests that queued for a slot.
         parked,
-        /// Submissions that woke a sleeping worker.
+        /// Times that submissions were shown to the device and woke a sleeping worker. Several may be shown at a time.
         doorbells_rung,
-        /// Submissions that found the worker awake.
+        /// Times that submissions were shown to the device and found the worker awake.
         doorbells_suppressed,
         /// Interrupts raised.
         interrupts,

@@ -27,7 +27,8 @@ use super::stats::Counters;
 use super::wake_fd::ThreadWaker;
 use crate::error::{Error, errno};
 
-/// Polls in vain after which the fd is read in any case.
+/// How often the fd is read where it may become readable with nothing behind it; and polls in vain after which it is read
+/// in any case.
 const LOOK_AGAIN: u32 = 16;
 
 /// Completions reaped at a time.
@@ -62,7 +63,9 @@ impl Pairs {
         }
     }
 
-    fn give_back(&self, pair: QueuePair) {
+    fn give_back(&self, mut pair: QueuePair) {
+        pair.hold_back(false);
+        pair.flush();
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(pair);
     }
 }
@@ -91,8 +94,9 @@ pub(crate) struct Instance {
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
     armed: Cell<bool>,
-    /// Whether the interrupt was raised and the fd not read since: it may be readable, or become so any moment.
-    raising: Cell<bool>,
+    /// Not 0 when the interrupt was raised and the fd not read since: it may be readable, or become so any moment. How
+    /// often to look yet.
+    raising: Cell<u32>,
     /// Polls that found nothing.
     dry_polls: Cell<u32>,
     /// Made for one call of a thread that is ending; the next call gets another.
@@ -114,7 +118,7 @@ impl Instance {
             reaped: RefCell::default(),
             buffers: RefCell::default(),
             armed: Cell::new(false),
-            raising: Cell::new(false),
+            raising: Cell::new(0),
             dry_polls: Cell::new(0),
             passing,
         };
@@ -196,12 +200,18 @@ impl Instance {
         reaped
     }
 
-    /// The next token of this thread: those that a blocked call has reaped first, then those in the ring, then those that
-    /// other threads left. Jobs that have their result already, or were dropped, are not told.
+    /// The next token of this thread: those that other threads left first, then those that a blocked call has reaped, then
+    /// those in the ring. Jobs that have their result already, or were dropped, are not told.
     #[inline]
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
+        let remote = &engine.remotes[self.pair_index];
+        // First what others have brought, so that no stream of own completions keeps it waiting.
+        if poller.has_ready()
+            && let Some(token) = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote))
+        {
+            return Some(token);
+        }
         if !self.reaped.borrow().is_empty() {
-            let remote = &engine.remotes[self.pair_index];
             let reaped = || self.reaped.borrow_mut().pop_front();
             let token = std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, remote));
             if token.is_some() {
@@ -214,8 +224,7 @@ impl Instance {
             }
             engine.pollers.forward(completion);
         }
-        let remote = &engine.remotes[self.pair_index];
-        std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote))
+        None
     }
 
     /// Frees the slots of all that was handed out.
@@ -236,8 +245,11 @@ impl Instance {
     /// Shows the device what was held back.
     #[inline]
     pub(crate) fn flush(&self) {
-        if let Access::Own(pair) = &self.access {
-            pair.borrow_mut().flush();
+        // In use it is only by whoever is about to show more.
+        if let Access::Own(pair) = &self.access
+            && let Ok(mut pair) = pair.try_borrow_mut()
+        {
+            pair.flush();
         }
     }
 
@@ -251,7 +263,7 @@ impl Instance {
     /// Asks to be interrupted, unless there is something already; says whether the thread may sleep.
     pub(crate) fn arm(&self, engine: &Inner, poller: &Poller) -> bool {
         if self.armed.replace(true) && !poller.interrupt().is_armed() {
-            self.raising.set(true);
+            self.raising.set(LOOK_AGAIN);
         }
         // Armed first, looked at once more after: a completion in between is not missed.
         poller.interrupt().arm();
@@ -270,7 +282,7 @@ impl Instance {
     /// Takes the request back. Reads the fd only if it may have been written.
     pub(crate) fn disarm(&self, poller: &Poller) {
         if self.armed.replace(false) && !poller.interrupt().disarm() && !poller.interrupt().clear() {
-            self.raising.set(true);
+            self.raising.set(LOOK_AGAIN);
         }
     }
 
@@ -280,17 +292,19 @@ impl Instance {
     pub(crate) fn note_end(&self, poller: &Poller, dry: bool) {
         let polls = self.dry_polls.get().wrapping_add(u32::from(dry));
         self.dry_polls.set(polls);
-        let look = self.raising.get() || (dry && polls.is_multiple_of(LOOK_AGAIN));
-        if look && poller.interrupt().clear() {
-            self.raising.set(false);
+        let raising = self.raising.get();
+        if raising > 0 || (dry && polls.is_multiple_of(LOOK_AGAIN)) {
+            let read = poller.interrupt().clear();
+            self.raising.set(if read { 0 } else { raising.saturating_sub(1) });
         }
     }
 
     /// Takes the request back and reads the fd in any case.
     pub(crate) fn quiet(&self, poller: &Poller) {
         self.armed.set(false);
-        poller.interrupt().disarm();
-        poller.interrupt().clear();
+        let raised = !poller.interrupt().disarm();
+        let read = poller.interrupt().clear();
+        self.raising.set(if raised && !read { LOOK_AGAIN } else { 0 });
     }
 
     /// An empty buffer with room for `capacity` bytes, from this thread's pool if it has one.
@@ -349,6 +363,14 @@ pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
         Ok(Some(instance)) => instance,
         found => make(engine, found.is_ok()),
     }
+}
+
+/// The calling thread's instance of `engine`, if it has one.
+pub(crate) fn existing(engine: &Inner) -> Option<Rc<Instance>> {
+    let find = |table: &RefCell<Vec<Rc<Instance>>>| {
+        table.borrow().iter().find(|instance| instance.engine_id == engine.id).map(Rc::clone)
+    };
+    INSTANCES.try_with(find).ok().flatten()
 }
 
 #[cold]

@@ -237,8 +237,9 @@ impl Engine {
     /// there is nothing more now, and that [`Engine::interrupt_fd`] becomes readable when there is.
     ///
     /// `f` may resume jobs, start operations on this engine, and poll it. What jobs submit in it is shown to the device
-    /// several requests at a time: after 32, when the thread blocks in the engine, and at the latest when this
-    /// returns. So do not do long work in `f`. After a panic of `f` the tokens that are left make the interrupt readable.
+    /// several requests at a time: after 32, when the thread blocks in the engine or asks for
+    /// [`Engine::device`], when a job is resumed in vain, and at the latest when this returns. So do not do long work in
+    /// `f`. After a panic of `f` the tokens that are left make the interrupt readable.
     ///
     /// # Errors
     /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child.
@@ -298,8 +299,12 @@ impl Engine {
         instance.with_poller(&self.inner, |poller| poller.interrupt().as_raw_fd())
     }
 
-    /// The device behind: step it, reset it, drain it.
+    /// The device behind: step it, reset it, drain it. It has been shown all that this thread has submitted, inside of a
+    /// poll too.
     pub fn device(&self) -> &Device {
+        if let Some(instance) = instance::existing(&self.inner) {
+            instance.flush();
+        }
         &self.inner.device
     }
 
@@ -335,14 +340,17 @@ impl Engine {
 struct Unfinished<'a> {
     engine: &'a Inner,
     instance: &'a Instance,
-    held_back: bool,
+    /// What was set before, if it was changed.
+    held_back: Option<bool>,
 }
 
 impl<'a> Unfinished<'a> {
     #[inline]
     fn begin(engine: &'a Inner, instance: &'a Instance) -> Self {
-        // Whoever steps the device may do so at any moment.
-        let held_back = !engine.device.is_stepped() && instance.hold_back(true);
+        // Not where somebody may step the device at any moment; and not in a job, which may pause in the poll: only polls
+        // that end in the reverse order of their beginnings leave the setting as they found it.
+        let may_hold_back = !engine.device.is_stepped() && !job::is_running();
+        let held_back = may_hold_back.then(|| instance.hold_back(true));
         Self { engine, instance, held_back }
     }
 
@@ -362,8 +370,14 @@ impl<'a> Unfinished<'a> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
+        if self.engine.is_foreign() {
+            // A forked child: locks may have been inherited locked.
+            return;
+        }
         self.instance.settle();
-        self.instance.hold_back(self.held_back);
+        if let Some(before) = self.held_back {
+            self.instance.hold_back(before);
+        }
         self.instance.flush();
         if thread::panicking() {
             self.instance.announce(self.engine);

@@ -187,7 +187,10 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
 
     fn spurious(&mut self, flight: &Flight<'_>) {
         if !self.blocked {
-            instance::of_thread(flight.engine()).counters.spurious_resumes.add(1);
+            let instance = instance::of_thread(flight.engine());
+            instance.counters.spurious_resumes.add(1);
+            // Whoever resumes until it is done, in a poll, waits for what is held back.
+            instance.flush();
             flight.drain();
         }
     }

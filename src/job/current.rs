@@ -114,6 +114,11 @@ pub(crate) fn offer() -> Option<u64> {
     (record.with_ctx(ready) == Some(true)).then(|| record.token.get())
 }
 
+/// Whether a job runs here.
+pub(crate) fn is_running() -> bool {
+    running().is_some()
+}
+
 /// The wait context of the job that runs here.
 #[inline]
 pub(crate) fn current_ctx() -> Option<WaitCtxRef> {

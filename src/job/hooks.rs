@@ -1,14 +1,10 @@
 //! Switch hooks: how a program keeps something per job that otherwise belongs to the thread (statement 55: the
-//! default library context of libcrypto). A pool is told of the first hooks
-//! by a flag among those that its switches look at anyway; so without hooks they cost nothing.
+//! default library context of libcrypto). Without hooks a switch pays one load for them.
 #![expect(unsafe_code, reason = "calls the functions of C programs")]
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use super::pool::Flags;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// Called around every switch into a job, on the resumer's stack, for all jobs of the process.
 ///
@@ -33,13 +29,9 @@ pub struct SwitchHooks {
 
 static HOOKS: AtomicPtr<SwitchHooks> = AtomicPtr::new(ptr::null_mut());
 
-/// Who is told when there are hooks for the first time: the flags of all pools.
-static POOLS: Mutex<Pools> = Mutex::new(Pools { flags: Vec::new(), hooked: false });
-
-struct Pools {
-    flags: Vec<&'static Flags>,
-    hooked: bool,
-}
+/// Whether there were hooks ever: from then on switches take the path that looks at them. A flag, and no list of those to
+/// be told, which a fork could leave locked.
+static EVER: AtomicBool = AtomicBool::new(false);
 
 /// What a job keeps for the hooks.
 #[derive(Debug, Default)]
@@ -52,35 +44,16 @@ pub(super) struct Kept {
 
 pub(super) fn set(hooks: Option<&'static SwitchHooks>) {
     let hooks = hooks.map_or(ptr::null_mut(), |hooks| ptr::from_ref(hooks).cast_mut());
-    let mut pools = pools();
     HOOKS.store(hooks, Ordering::Release);
-    if !pools.hooked && !hooks.is_null() {
-        pools.hooked = true;
-        pools.flags.iter().for_each(|flags| flags.raise(Flags::HOOKED));
+    if !hooks.is_null() {
+        EVER.store(true, Ordering::Release);
     }
 }
 
-/// Raises [`Flags::HOOKED`] when there are hooks, now or later; it stays.
-///
-/// # Safety
-///
-/// `flags` stays where it is until [`unsubscribe`] is called with it.
-pub(super) unsafe fn subscribe(flags: &Flags) {
-    // SAFETY: only the lifetime changes, and the caller promises as much of it as is used.
-    let flags = unsafe { &*ptr::from_ref(flags) };
-    let mut pools = pools();
-    if pools.hooked {
-        flags.raise(Flags::HOOKED);
-    }
-    pools.flags.push(flags);
-}
-
-pub(super) fn unsubscribe(flags: &Flags) {
-    pools().flags.retain(|other| !ptr::eq(*other, flags));
-}
-
-fn pools() -> MutexGuard<'static, Pools> {
-    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether there are, or were, hooks.
+#[inline]
+pub(super) fn ever() -> bool {
+    EVER.load(Ordering::Acquire)
 }
 
 /// Before a switch into a job, `fresh` if it is the first.

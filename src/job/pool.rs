@@ -1,7 +1,7 @@
 //! The pool: the jobs of one thread.
 //!
 //! ```text
-//!   POOL (thread-local) ──► Pool ─ turn ─────► record ··· of the running job; its resumer's is on the stack of `enter`
+//!   POOL (thread-local) ──► Pool ─ front.turn ► record ··· of the running job; its resumer's is on the stack of `enter`
 //!                                ─ idle ─────► record ─► record ─► ···      newest first: its stack is warm
 //!                                ─ deferred ─► record ─► ···                dropped while the thread panicked
 //!                                ─ table ────► by index: where the record is, for those who hold a number
@@ -64,7 +64,7 @@ static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
 /// After the last.
 static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
 
-/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them; but hooks may come from any.
+/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them.
 #[derive(Debug)]
 pub(super) struct Flags(AtomicU8);
 
@@ -73,10 +73,8 @@ impl Flags {
     pub(super) const DEFERRED: u8 = 1;
     /// The thread ends.
     pub(super) const ENDED: u8 = 2;
-    /// There are, or were, switch hooks.
-    pub(super) const HOOKED: u8 = 4;
     /// There is no pool.
-    const ABSENT: u8 = 8;
+    const ABSENT: u8 = 4;
 
     #[inline]
     pub(super) fn has(&self, flags: u8) -> bool {
@@ -143,13 +141,13 @@ impl Front {
     /// hooks: what is left is [`Record::enter_from_outside`].
     #[inline]
     pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
-        if self.flags.any() { self.ready_to_enter_slow(record) } else { Ok(()) }
+        if self.flags.any() || hooks::ever() { self.ready_to_enter_slow(record) } else { Ok(()) }
     }
 
     #[cold]
     fn ready_to_enter_slow(&self, record: &Record) -> Result<(), Misuse> {
         Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()?;
-        if self.flags.has(Flags::HOOKED) {
+        if hooks::ever() {
             record.enter_hooks();
         }
         Ok(())
@@ -213,11 +211,8 @@ impl Pool {
             slab: RefCell::default(),
         }));
         POOL.set(pool.cast());
-        // SAFETY: just made, and it stays until `End` has unsubscribed.
-        unsafe {
-            hooks::subscribe(&(*pool).front.flags);
-            Some(&*pool)
-        }
+        // SAFETY: just made.
+        Some(unsafe { &*pool })
     }
 
     /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in. Nothing is deferred.
@@ -648,7 +643,6 @@ impl Drop for End {
         let Some(pool) = Pool::existing() else { return };
         pool.discard_all();
         let place = POOL.replace(&raw const NO_MORE.0);
-        hooks::unsubscribe(&pool.front.flags);
         if pool.end() {
             // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
             drop(unsafe { Box::from_raw(place.cast::<Pool>().cast_mut()) });

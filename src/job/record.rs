@@ -24,7 +24,7 @@ use std::rc::Rc;
 use super::Release;
 use super::fiber::{Fiber, Signal, Turn};
 use super::hooks::{self, Kept};
-use super::pool::{Flags, Front, Pool};
+use super::pool::{Front, Pool};
 use super::raw::{Handle, RawFn};
 use super::stack::Stack;
 use super::wait_ctx::Shared;
@@ -223,7 +223,7 @@ impl Record {
     /// Switches into the job and comes back when it pauses or has finished.
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter(&self, front: &Front, signal: Signal) -> Switched {
-        if front.flags.has(Flags::HOOKED) {
+        if hooks::ever() {
             self.enter_hooks();
         }
         if front.running().is_none() {
@@ -246,7 +246,7 @@ impl Record {
         // SAFETY: the job is fresh, and has been prepared, or is paused: resuming and dropping others is refused. So there
         // is a fiber, and it is not running; a job is entered on its own thread. No other job runs.
         unsafe { Fiber::enter(NonNull::from(self).cast(), &front.turn, signal) };
-        self.entered(front)
+        self.entered()
     }
 
     /// And in one.
@@ -255,12 +255,12 @@ impl Record {
         self.state.set(State::Running);
         // SAFETY: as in `enter_from_outside`, but for the last.
         unsafe { Fiber::enter_from_fiber(NonNull::from(self).cast(), &front.turn, signal) };
-        self.entered(front)
+        self.entered()
     }
 
     #[inline(always)] // see fiber.rs on returns
-    fn entered(&self, front: &Front) -> Switched {
-        if front.flags.has(Flags::HOOKED) {
+    fn entered(&self) -> Switched {
+        if hooks::ever() {
             hooks::leave(&self.kept);
         }
         if self.state.get() == State::Paused { Switched::Paused } else { Switched::Finished }

@@ -81,7 +81,8 @@ void simaccel_engine_free(simaccel_engine *engine);
 /*
  * With delivery=poll: calls resume(job, arg) for jobs of this thread that may go on, at most max times; *count (may be
  * NULL) gets how often. resume may call ASYNC_start_job, and is not itself to be paused in. Fewer than max means that
- * there is nothing more now, and that the fd of simaccel_interrupt_fd becomes readable when there is.
+ * there is nothing more now, and that the fd of simaccel_interrupt_fd becomes readable when there is. What jobs submit in
+ * resume is shown to the device several requests at a time, at the latest when this returns: do no long work there.
  */
 simaccel_result simaccel_poll(simaccel_engine *engine, size_t max, void (*resume)(struct async_job_st *job, void *arg),
                               void *arg, size_t *count);
