@@ -521,10 +521,10 @@ fn submit<W: Wait>(
     if engine.has_faults && engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
         return Err(refused(wait, Error::NoMemory));
     }
-    let mut delivery = match wait.arm(engine, instance, held) {
-        Ok(delivery) => delivery,
-        Err(error) => return Err(refused(wait, error)),
-    };
+    let mut delivery = Delivery::Silent;
+    if let Err(error) = wait.arm(engine, instance, held, &mut delivery) {
+        return Err(refused(wait, error));
+    }
     if let Some(watchdog) = &engine.watchdog {
         watch(watchdog, &mut delivery, request, held);
     }

@@ -38,7 +38,13 @@ const SPINS: u32 = 2_000;
 pub(crate) trait Wait {
     /// Says how the device shall announce that the request is done; a wake fd goes to what is held. Called once, before
     /// the submission.
-    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance, held: &mut Held) -> Result<Delivery, Error>;
+    fn arm(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+        held: &mut Held,
+        delivery: &mut Delivery,
+    ) -> Result<(), Error>;
 
     /// A pause is next.
     fn will_pause(&mut self, instance: &Instance);
@@ -87,23 +93,23 @@ impl<const POLLED: bool> JobWait<POLLED> {
         Self { token, blocked: false, pause: Pause::Resumed, without_ctx: false }
     }
 
-    /// The waker of this job's context: of its callback if one is set, of the wake fd otherwise. `None` without a
-    /// context.
-    fn arm_context(engine: &Arc<Inner>, held: &mut Held) -> Result<Option<Delivery>, Error> {
-        let Some(ctx) = job::current_ctx() else { return Ok(None) };
+    /// Delivery to this job's context: to its callback if one is set, to the wake fd otherwise. `false` without a context.
+    #[inline]
+    fn arm_context(engine: &Arc<Inner>, held: &mut Held, delivery: &mut Delivery) -> Result<bool, Error> {
+        let Some(ctx) = job::current_ctx() else { return Ok(false) };
         // Registered with a callback too: its cleanup is the only word of the context's end.
         let registration = match Registration::find(&ctx, engine.wait_key()) {
             Some(registration) => registration,
             None => Self::register(engine, &ctx)?,
         };
-        Ok(Some(Delivery::Wake(match ctx.callback() {
-            Some(callback) => Waker::from(Arc::new(CallbackWaker(callback))),
+        match ctx.callback() {
+            Some(callback) => *delivery = Delivery::Wake(Waker::from(Arc::new(CallbackWaker(callback)))),
             None => {
-                let waker = registration.waker();
+                *delivery = Delivery::Wake(registration.waker());
                 held.wake_fd = Some(registration);
-                waker
             }
-        })))
+        }
+        Ok(true)
     }
 
     #[cold]
@@ -125,15 +131,22 @@ impl<const POLLED: bool> JobWait<POLLED> {
 
 impl<const POLLED: bool> Wait for JobWait<POLLED> {
     #[inline]
-    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance, held: &mut Held) -> Result<Delivery, Error> {
+    fn arm(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+        held: &mut Held,
+        delivery: &mut Delivery,
+    ) -> Result<(), Error> {
         if POLLED {
-            return instance.owner(engine).map(|owner| Delivery::Reap { owner });
+            *delivery = Delivery::Reap { owner: instance.owner(engine)? };
+            return Ok(());
         }
-        if let Some(delivery) = Self::arm_context(engine, held)? {
-            return Ok(delivery);
+        if Self::arm_context(engine, held, delivery)? {
+            return Ok(());
         }
         self.blocked = true;
-        BlockWait.arm(engine, instance, held)
+        BlockWait.arm(engine, instance, held, delivery)
     }
 
     fn will_pause(&mut self, instance: &Instance) {
@@ -299,9 +312,16 @@ impl BlockWait {
 }
 
 impl Wait for BlockWait {
-    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance, _held: &mut Held) -> Result<Delivery, Error> {
+    fn arm(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+        _held: &mut Held,
+        delivery: &mut Delivery,
+    ) -> Result<(), Error> {
         let waker = Self::waker(engine, instance)?;
-        Ok(waker.map_or(Delivery::Silent, Delivery::Wake))
+        *delivery = waker.map_or(Delivery::Silent, Delivery::Wake);
+        Ok(())
     }
 
     fn will_pause(&mut self, instance: &Instance) {
