@@ -27,7 +27,11 @@ const MIN_SPIN: u32 = 8;
 /// A sleep that was hardly worth it: some four wakes long. One wake is not short enough to tell by, for every sleep has
 /// one at its end.
 const SHORT_SLEEP: Duration = Duration::from_micros(200);
-const IN_VAIN: u32 = 64;
+/// Looks as long as may be that found nothing, in a row, after which they are not worth it.
+const IN_VAIN: u32 = 8;
+/// For so many sleeps it is not tried again then: the first time, and at the most.
+const REST: u32 = 32;
+const LONGEST_REST: u32 = 4_096;
 
 /// Everything that a worker's thread owns.
 #[derive(Debug)]
@@ -98,13 +102,21 @@ impl Worker {
 }
 
 /// How long to look before going to sleep: longer where work came soon after all, shorter where it did not.
+///
+/// ```text
+///             a short sleep             ... in vain, 8 times in a row: whoever brings the work waits for this processor
+///   MIN ─────────────────────► 2·looks ─────► max ──────────────────────────────► MIN, at rest for 32 sleeps,
+///    ▲   ◄───────────────────             ◄──                                     then 64, .. unless a look found work
+///    │        a long sleep      looks / 2
+/// ```
 #[derive(Debug)]
 struct Spin {
     looks: u32,
     max: u32,
-    /// Sleeps in a row that were short although the looking was as long as it may be: whoever brings the work
-    /// waits for this processor.
     in_vain: u32,
+    /// Sleeps to go until longer looks are tried again.
+    resting: u32,
+    next_rest: u32,
 }
 
 impl Spin {
@@ -113,13 +125,17 @@ impl Spin {
         // another. Where that is not so, looking is soon found to be in vain.
         let processors = sysconf(SysconfVar::_NPROCESSORS_ONLN);
         let alone = matches!(processors, Ok(Some(1)));
-        Self { looks: MIN_SPIN, max: if alone { MIN_SPIN } else { MAX_SPIN }, in_vain: 0 }
+        let max = if alone { MIN_SPIN } else { MAX_SPIN };
+        Self { looks: MIN_SPIN, max, in_vain: 0, resting: 0, next_rest: REST }
     }
 
     fn found(&mut self, has_work: impl Fn() -> bool) -> bool {
-        for _ in 0..self.looks {
+        for look in 0..self.looks {
             if has_work() {
                 self.in_vain = 0;
+                if look > MIN_SPIN {
+                    self.next_rest = REST;
+                }
                 return true;
             }
             spin_loop();
@@ -128,17 +144,83 @@ impl Spin {
     }
 
     fn learn(&mut self, slept: Duration) {
-        if slept > SHORT_SLEEP {
+        if self.resting > 0 {
+            self.resting -= 1;
+        } else if slept > SHORT_SLEEP {
             self.in_vain = 0;
             self.looks = (self.looks / 2).max(MIN_SPIN);
         } else if self.looks < self.max {
             self.looks = (2 * self.looks).min(self.max);
         } else {
             self.in_vain += 1;
-            if self.in_vain > IN_VAIN {
-                self.in_vain = 0;
-                self.looks = MIN_SPIN;
+            if self.in_vain >= IN_VAIN {
+                self.rest();
             }
         }
+    }
+
+    fn rest(&mut self) {
+        self.in_vain = 0;
+        self.looks = MIN_SPIN;
+        self.resting = self.next_rest;
+        self.next_rest = (2 * self.next_rest).min(LONGEST_REST);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_micros(50);
+    const LONG: Duration = Duration::from_millis(5);
+
+    fn spin() -> Spin {
+        Spin { max: MAX_SPIN, ..Spin::new() }
+    }
+
+    /// Sleeps until looking has become as long as it may be.
+    fn at_its_longest() -> Spin {
+        let mut spin = spin();
+        while spin.looks < MAX_SPIN {
+            spin.learn(SHORT);
+        }
+        spin
+    }
+
+    #[test]
+    fn looks_are_longer_after_short_sleeps_and_shorter_after_long_ones() {
+        let mut spin = at_its_longest();
+        assert!(!spin.found(|| false));
+        for _ in 0..20 {
+            spin.learn(LONG);
+        }
+        assert_eq!(spin.looks, MIN_SPIN);
+    }
+
+    #[test]
+    fn what_is_in_vain_is_given_up_for_longer_each_time() {
+        let mut spin = at_its_longest();
+        let mut rests = Vec::new();
+        for _ in 0..3 {
+            (0..IN_VAIN).for_each(|_| spin.learn(SHORT));
+            assert_eq!(spin.looks, MIN_SPIN);
+            let mut rest = 0;
+            while spin.looks < MAX_SPIN {
+                rest += u32::from(spin.looks == MIN_SPIN);
+                spin.learn(SHORT);
+            }
+            rests.push(rest);
+        }
+        assert_eq!(rests, [REST + 1, 2 * REST + 1, 4 * REST + 1], "the last look is the one that grows");
+    }
+
+    #[test]
+    fn work_that_is_found_ends_the_doubt() {
+        let mut spin = at_its_longest();
+        (0..IN_VAIN - 1).for_each(|_| spin.learn(SHORT));
+        let looks = std::cell::Cell::new(0);
+        assert!(spin.found(|| looks.replace(looks.get() + 1) > 100));
+        (0..IN_VAIN - 1).for_each(|_| spin.learn(SHORT));
+        assert_eq!(spin.looks, MAX_SPIN, "counted from the beginning");
     }
 }
