@@ -19,7 +19,7 @@ use crate::placement::Placement;
 /// Tokens taken per poll.
 const TOKENS: usize = 64;
 /// Polls without a token before the thread sleeps on the engine's interrupt.
-const DRY_POLLS: u32 = 2_000;
+const DRY_POLLS: u32 = 500;
 
 /// What a session encrypts with.
 #[derive(Clone, Copy, Debug)]
