@@ -89,6 +89,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "src/wait_readable.rs",
     "device-sim/src/barrier.rs",
     "device-sim/src/cell.rs",
+    "device-sim/src/cell/waking.rs",
     "device-sim/src/prefetch.rs",
     "device-sim/src/fork.rs",
     "examples/event_loop.rs",

@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use super::pool::{Front, Pool};
+use super::front::Front;
+use super::pool::Pool;
 use super::raw::Handle;
 
 /// Forbids pausing in the running job until the guard is dropped: [`pause`](super::pause) returns

@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::thread;
 
 use super::fiber::{Signal, Turn};
-use super::pool::{Front, Pool};
+use super::front::Front;
+use super::pool::Pool;
 use super::raw::Handle;
 use super::record::{Record, State};
 use super::wait_ctx::Shared;

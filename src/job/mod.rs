@@ -59,6 +59,7 @@ mod block;
 mod config;
 mod current;
 mod fiber;
+mod front;
 mod hooks;
 mod memory;
 mod misuse;

@@ -1,7 +1,7 @@
 //! The pool: the jobs of one thread.
 //!
 //! ```text
-//!   POOL (thread-local) ──► Pool ─ front.turn ► record ··· of the running job; its resumer's is on the stack of `enter`
+//!   FRONT (thread-local) ─► Pool ─ front.turn ► record ··· of the running job; its resumer's is on the stack of `enter`
 //!                                ─ idle ─────► record ─► record ─► ···      newest first: its stack is warm
 //!                                ─ deferred ─► record ─► ···                dropped while the thread panicked
 //!                                ─ table ────► by index: where the record is, for those who hold a number
@@ -14,20 +14,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
-use super::fiber::Turn;
-use super::hooks;
+use super::front::{Flags, Front};
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::raw::Handle;
 use super::record::{Panic, Record, State};
 use super::stack::Slab;
-use super::stats::{self, Counters, LeakReason, ThreadStats};
+use super::stats::{self, LeakReason, ThreadStats};
 use super::strict::{self, Call, Rule, Suspect};
 use super::wait_ctx::Shared;
 
@@ -45,56 +44,6 @@ pub(super) struct Pool {
     slab: RefCell<Slab>,
 }
 
-/// What every switch looks at first. Threads without a pool share one that says so, so that there is nothing to ask before.
-#[repr(C)]
-pub(super) struct Front {
-    pub(super) turn: Turn,
-    pub(super) flags: Flags,
-    pub(super) counters: Counters,
-}
-
-/// The front of threads without a pool.
-struct Nobody(Front);
-
-// SAFETY: its cells are read, and written only in the front of a pool: whoever writes has asked for `ABSENT`.
-unsafe impl Sync for Nobody {}
-
-/// Before the first job.
-static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
-/// After the last.
-static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
-
-/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them.
-#[derive(Debug)]
-pub(super) struct Flags(AtomicU8);
-
-impl Flags {
-    /// There are deferred jobs.
-    pub(super) const DEFERRED: u8 = 1;
-    /// The thread ends.
-    pub(super) const ENDED: u8 = 2;
-    /// There is no pool.
-    const ABSENT: u8 = 4;
-
-    #[inline]
-    pub(super) fn has(&self, flags: u8) -> bool {
-        self.0.load(Ordering::Acquire) & flags != 0
-    }
-
-    #[inline]
-    fn any(&self) -> bool {
-        self.0.load(Ordering::Acquire) != 0
-    }
-
-    pub(super) fn raise(&self, flag: u8) {
-        self.0.fetch_or(flag, Ordering::Release);
-    }
-
-    fn lower(&self, flag: u8) {
-        self.0.fetch_and(!flag, Ordering::Release);
-    }
-}
-
 /// Where the records are.
 struct Table {
     places: Vec<Option<NonNull<Record>>>,
@@ -105,8 +54,6 @@ struct Table {
 }
 
 thread_local! {
-    /// The front of the thread's pool, or one that says that there is none; no destructor, so that it can always be read.
-    static POOL: Cell<*const Front> = const { Cell::new(&raw const NOT_YET.0) };
     /// Ends the pool.
     static END: End = const { End };
     /// Unwinds what a panic has deferred, while everything that a job can refer to is still there: registered when
@@ -116,43 +63,6 @@ thread_local! {
 
 /// Pools made so far; each begins its generations elsewhere, so that a handle means nothing in another thread.
 static POOLS: AtomicU32 = AtomicU32::new(0);
-
-impl Front {
-    const fn new(flags: u8) -> Self {
-        Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
-    }
-
-    /// This thread's.
-    #[inline]
-    pub(super) fn here<'a>() -> &'a Self {
-        // SAFETY: the pointer is to one of two that live for ever, or to that of a pool, which ends with its thread.
-        unsafe { &*POOL.get() }
-    }
-
-    /// The running job.
-    #[inline]
-    pub(super) fn running(&self) -> Option<&Record> {
-        // SAFETY: the running fiber is the first field of its record, whose stack is mapped, and it is running for as
-        // long as its caller is.
-        unsafe { self.turn.fiber().cast::<Record>().as_ref() }
-    }
-
-    /// Whether this job, which is not running, may be entered here and now; first unwinds what was deferred, and calls the
-    /// hooks: what is left is [`Record::enter_from_outside`].
-    #[inline]
-    pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
-        if self.flags.any() || hooks::ever() { self.ready_to_enter_slow(record) } else { Ok(()) }
-    }
-
-    #[cold]
-    fn ready_to_enter_slow(&self, record: &Record) -> Result<(), Misuse> {
-        Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()?;
-        if hooks::ever() {
-            record.enter_hooks();
-        }
-        Ok(())
-    }
-}
 
 impl Pool {
     /// The pool of this thread, if there is one.
@@ -168,7 +78,7 @@ impl Pool {
             return None;
         }
         // SAFETY: all fronts but the two that say that there is no pool are first in one; it ends with its thread.
-        Some(unsafe { &*POOL.get().cast() })
+        Some(unsafe { &*Front::place().cast() })
     }
 
     /// The pool of this thread, made if need be; `None` when the thread is ending.
@@ -192,7 +102,7 @@ impl Pool {
 
     #[cold]
     fn make<'a>() -> Option<&'a Self> {
-        if ptr::eq(POOL.get(), &raw const NO_MORE.0) {
+        if Front::is_of_no_more() {
             return None;
         }
         END.try_with(|_| ()).ok()?;
@@ -210,7 +120,7 @@ impl Pool {
             }),
             slab: RefCell::default(),
         }));
-        POOL.set(pool.cast());
+        Front::begin(pool.cast());
         // SAFETY: just made.
         Some(unsafe { &*pool })
     }
@@ -302,7 +212,7 @@ impl Pool {
     }
 
     #[cold]
-    fn ready_slow(&self) -> Result<(), Misuse> {
+    pub(super) fn ready_slow(&self) -> Result<(), Misuse> {
         if self.front.flags.has(Flags::ENDED) {
             return Err(Misuse::ThreadEnded);
         }
@@ -642,7 +552,7 @@ impl Drop for End {
     fn drop(&mut self) {
         let Some(pool) = Pool::existing() else { return };
         pool.discard_all();
-        let place = POOL.replace(&raw const NO_MORE.0);
+        let place = Front::end();
         if pool.end() {
             // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
             drop(unsafe { Box::from_raw(place.cast::<Pool>().cast_mut()) });

@@ -13,10 +13,11 @@ use std::panic::{self, Location};
 use std::ptr::{self, NonNull};
 
 use super::fiber::{self, Signal};
+use super::front::Front;
 pub use super::hooks::SwitchHooks;
 pub use super::memory::{AllocFn, FreeFn};
 use super::misuse::{Misuse, NoJobs, StartError};
-use super::pool::{Front, Pool};
+use super::pool::Pool;
 use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
 use super::{WaitCtx, WaitCtxRef, config, hooks, memory};

@@ -23,8 +23,9 @@ use std::rc::Rc;
 
 use super::Release;
 use super::fiber::{Fiber, Signal, Turn};
+use super::front::Front;
 use super::hooks::{self, Kept};
-use super::pool::{Front, Pool};
+use super::pool::Pool;
 use super::raw::{Handle, RawFn};
 use super::stack::Stack;
 use super::wait_ctx::Shared;

@@ -8,8 +8,9 @@ use std::ptr::{self, NonNull};
 use std::thread;
 
 use super::fiber::Signal;
+use super::front::Front;
 use super::misuse::{Misuse, NoJobs};
-use super::pool::{Front, Pool};
+use super::pool::Pool;
 use super::record::{Body, Kind, Record, State, Switched, serve};
 use super::strict::{self, Rule, Suspect};
 use super::{Step, WaitCtx};

@@ -1,0 +1,118 @@
+//! The wake word of a cell: sent, reaped, cancelled, exchanged. The picture is at the head of `cell.rs`.
+#![expect(unsafe_code, reason = "the waker is owned by whoever the word beside it says")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use super::{Cell, Sending, Slab, Ticket, Vacant, WakeState, generation_of, state_of, wake, word};
+use crate::sync::{Ordering, be_patient};
+
+impl Slab {
+    /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or stale.
+    pub(crate) fn begin_wake(&self, ticket: Ticket) -> Option<(Waker, Sending)> {
+        let cell = self.cell(ticket)?;
+        if !self.swap_armed(cell, ticket.generation(), wake::SENDING) {
+            return None;
+        }
+        // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets go.
+        let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
+        Some((waker?, Sending { ticket, slab: self.id() }))
+    }
+
+    /// Exchanges the waker of a wake that is armed; gives the old one, or the new one back. It takes a few
+    /// instructions, which a sender waits out: no wake gets lost between the two.
+    pub(crate) fn replace_waker(&self, ticket: Ticket, waker: Waker) -> Result<Waker, Waker> {
+        let Some(cell) = self.cell(ticket) else { return Err(waker) };
+        if !self.swap_armed(cell, ticket.generation(), wake::REPLACING) {
+            return Err(waker);
+        }
+        let replaced = cell.waker.with_mut(|slot| {
+            // SAFETY: in REPLACING the waker belongs to who brought the word there: senders and those who end the
+            // wake wait until it is left.
+            match unsafe { &mut *slot } {
+                Some(old) => Ok(std::mem::replace(old, waker)),
+                // Reaping is what takes this wake.
+                None => Err(waker),
+            }
+        });
+        cell.wake.store(word(ticket.generation(), wake::ARMED), Ordering::Release);
+        replaced
+    }
+
+    /// A copy of the waker of a wake that is armed, and stays so: for a wake with nothing behind it.
+    pub(crate) fn copy_waker(&self, ticket: Ticket) -> Option<Waker> {
+        let cell = self.cell(ticket)?;
+        if !self.swap_armed(cell, ticket.generation(), wake::REPLACING) {
+            return None;
+        }
+        let copy = cell.waker.with_mut(|slot| {
+            // SAFETY: as in `replace_waker`.
+            let waker = unsafe { &*slot };
+            // A waker is anybody's code; whatever it does, the word is left again.
+            catch_unwind(AssertUnwindSafe(|| waker.clone())).ok().flatten()
+        });
+        cell.wake.store(word(ticket.generation(), wake::ARMED), Ordering::Release);
+        copy
+    }
+
+    /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
+    pub(crate) fn end_wake(&self, sending: Sending) -> Option<Vacant> {
+        assert_eq!(sending.slab, self.id(), "a wake ends in its own slab");
+        let cell = self.cell_at(sending.ticket.index);
+        if cell.swap_wake(sending.ticket.generation(), wake::SENDING, wake::SENT) {
+            return None;
+        }
+        Some(self.free(cell, sending.ticket))
+    }
+
+    /// ARMED to SENT without a waker, with the request's user data. `None`: cancelled or stale.
+    #[inline]
+    pub(crate) fn reap(&self, ticket: Ticket) -> Option<u64> {
+        let cell = self.cell(ticket)?;
+        // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
+        // the swap succeeds this value was of this generation too.
+        let user_data = cell.user_data.load(Ordering::Relaxed);
+        self.swap_armed(cell, ticket.generation(), wake::SENT).then_some(user_data)
+    }
+
+    /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
+    pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
+        let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
+        if self.swap_armed(cell, ticket.generation(), wake::CANCELLED) {
+            WakeState::Armed
+        } else {
+            self.wake_state(ticket)
+        }
+    }
+
+    /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker. In a forked child, where nobody
+    /// is left to end an exchange, there is no wait and no success.
+    fn swap_armed(&self, cell: &Cell, generation: u64, to: u64) -> bool {
+        let (armed, replacing) = (word(generation, wake::ARMED), word(generation, wake::REPLACING));
+        let to = word(generation, to);
+        let mut turns = 0;
+        loop {
+            match cell.wake.compare_exchange(armed, to, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(found) if found == replacing && !self.is_inherited() => be_patient(&mut turns),
+                Err(_) => return false,
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn wake_state(&self, ticket: Ticket) -> WakeState {
+        let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
+        let wake = cell.wake.load(Ordering::Acquire);
+        if generation_of(wake) != ticket.generation() {
+            return WakeState::Stale;
+        }
+        match state_of(wake) {
+            wake::ARMED | wake::REPLACING => WakeState::Armed,
+            wake::SENDING | wake::RELEASED => WakeState::Sending,
+            wake::SENT => WakeState::Sent,
+            wake::CANCELLED => WakeState::Cancelled,
+            _ => WakeState::Idle,
+        }
+    }
+}

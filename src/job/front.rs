@@ -1,0 +1,135 @@
+//! The front of a pool: what every switch looks at first, found in one step.
+//!
+//! ```text
+//!   FRONT (thread-local) ──► NOT_YET     before the thread's first job      ┐ flags: ABSENT
+//!                        ──► Pool.front  turn, flags, counters              │
+//!                        ──► NO_MORE     after its last                     ┘ flags: ABSENT
+//! ```
+#![expect(
+    unsafe_code,
+    reason = "follows the thread's pointer to its front, and the turn to the running job's record"
+)]
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::fiber::Turn;
+use super::hooks;
+use super::misuse::Misuse;
+use super::pool::Pool;
+use super::record::Record;
+use super::stats::Counters;
+
+/// What every switch looks at first. Threads without a pool share one that says so, so that there is nothing to ask before.
+#[repr(C)]
+pub(super) struct Front {
+    pub(super) turn: Turn,
+    pub(super) flags: Flags,
+    pub(super) counters: Counters,
+}
+
+/// The front of threads without a pool.
+struct Nobody(Front);
+
+// SAFETY: its cells are read, and written only in the front of a pool: whoever writes has asked for `ABSENT`.
+unsafe impl Sync for Nobody {}
+
+/// Before the first job.
+static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
+/// After the last.
+static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
+
+/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them.
+#[derive(Debug)]
+pub(super) struct Flags(AtomicU8);
+
+impl Flags {
+    /// There are deferred jobs.
+    pub(super) const DEFERRED: u8 = 1;
+    /// The thread ends.
+    pub(super) const ENDED: u8 = 2;
+    /// There is no pool.
+    pub(super) const ABSENT: u8 = 4;
+
+    #[inline]
+    pub(super) fn has(&self, flags: u8) -> bool {
+        self.0.load(Ordering::Acquire) & flags != 0
+    }
+
+    #[inline]
+    pub(super) fn any(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn raise(&self, flag: u8) {
+        self.0.fetch_or(flag, Ordering::Release);
+    }
+
+    pub(super) fn lower(&self, flag: u8) {
+        self.0.fetch_and(!flag, Ordering::Release);
+    }
+}
+
+thread_local! {
+    /// The front of the thread's pool, or one that says that there is none; no destructor, so that it can always be read.
+    static FRONT: Cell<*const Front> = const { Cell::new(&raw const NOT_YET.0) };
+}
+
+impl Front {
+    pub(super) const fn new(flags: u8) -> Self {
+        Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
+    }
+
+    /// This thread's.
+    #[inline]
+    pub(super) fn here<'a>() -> &'a Self {
+        // SAFETY: the pointer is to one of two that live for ever, or to that of a pool, which ends with its thread.
+        unsafe { &*FRONT.get() }
+    }
+
+    /// The running job.
+    #[inline]
+    pub(super) fn running(&self) -> Option<&Record> {
+        // SAFETY: the running fiber is the first field of its record, whose stack is mapped, and it is running for as
+        // long as its caller is.
+        unsafe { self.turn.fiber().cast::<Record>().as_ref() }
+    }
+
+    /// Whether this job, which is not running, may be entered here and now; first unwinds what was deferred, and calls the
+    /// hooks: what is left is [`Record::enter_from_outside`].
+    #[inline]
+    pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
+        if self.flags.any() || hooks::ever() { self.ready_to_enter_slow(record) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ready_to_enter_slow(&self, record: &Record) -> Result<(), Misuse> {
+        Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()?;
+        if hooks::ever() {
+            record.enter_hooks();
+        }
+        Ok(())
+    }
+
+    /// Where this thread's lies: first in its pool, unless [`Flags::ABSENT`] is raised.
+    #[inline]
+    pub(super) fn place() -> *const Self {
+        FRONT.get()
+    }
+
+    /// Whether this thread's pool has gone.
+    pub(super) fn is_of_no_more() -> bool {
+        ptr::eq(FRONT.get(), &raw const NO_MORE.0)
+    }
+
+    /// The thread has a pool, with this front.
+    pub(super) fn begin(front: *const Self) {
+        FRONT.set(front);
+    }
+
+    /// The thread's pool is about to go. Hands out where its front lies.
+    pub(super) fn end() -> *const Self {
+        FRONT.replace(&raw const NO_MORE.0)
+    }
+}
