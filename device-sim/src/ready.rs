@@ -65,11 +65,7 @@ impl ReadyList {
         status: Status,
         announce: Announce,
     ) -> &mut Ready {
-        if self.len == self.places.len() {
-            self.grow();
-        }
-        let place = &mut self.places[self.len];
-        self.len += 1;
+        let place = self.next();
         place.port = port;
         place.claimed = claimed;
         place.status = status;
@@ -82,11 +78,16 @@ impl ReadyList {
     }
 
     pub(crate) fn push(&mut self, ready: Ready) {
+        *self.next() = ready;
+    }
+
+    #[inline]
+    fn next(&mut self) -> &mut Ready {
         if self.len == self.places.len() {
             self.grow();
         }
-        self.places[self.len] = ready;
         self.len += 1;
+        &mut self.places[self.len - 1]
     }
 
     pub(crate) fn pop(&mut self) -> Option<Ready> {

@@ -37,6 +37,11 @@ impl Ring {
         &self.slots[index]
     }
 
+    fn read(&self, position: u64) -> Entry {
+        let slot = self.slot(position);
+        [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
+    }
+
     fn depth(&self) -> u64 {
         self.slots.len() as u64
     }
@@ -79,10 +84,7 @@ impl Producer {
 
     /// The last entries that were pushed, oldest first.
     pub(crate) fn last(&self, count: u64) -> impl Iterator<Item = Entry> {
-        (self.tail - count..self.tail).map(|position| {
-            let slot = self.ring.slot(position);
-            [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
-        })
+        (self.tail - count..self.tail).map(|position| self.ring.read(position))
     }
 
     /// Shows the consumer everything pushed so far.
@@ -130,18 +132,15 @@ impl Consumer {
         if self.readable() == 0 {
             return None;
         }
-        let slot = self.ring.slot(self.head);
+        let entry = self.ring.read(self.head);
         self.head += 1;
-        Some([slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)])
+        Some(entry)
     }
 
     /// The entry that is to be popped after so many others, if it is known to be there.
     pub(crate) fn peek(&self, ahead: u64) -> Option<Entry> {
         let position = self.head + ahead;
-        (position < self.tail_seen).then(|| {
-            let slot = self.ring.slot(position);
-            [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
-        })
+        (position < self.tail_seen).then(|| self.ring.read(position))
     }
 
     /// Gives the producer the slots of everything popped so far.

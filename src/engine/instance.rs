@@ -15,6 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::AccessError;
 
 use device_sim::{Completion, QueuePair};
 use nix::errno::Errno;
@@ -355,22 +356,24 @@ thread_local! {
 /// lives for this one call.
 #[inline]
 pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
-    let find = |table: &RefCell<Vec<Rc<Instance>>>| {
-        let table = table.borrow();
-        table.iter().find(|instance| instance.engine_id == engine.id).map(Rc::clone)
-    };
-    match INSTANCES.try_with(find) {
+    match find(engine) {
         Ok(Some(instance)) => instance,
         found => make(engine, found.is_ok()),
     }
 }
 
+/// An error: the thread has no table any more.
+#[inline]
+fn find(engine: &Inner) -> Result<Option<Rc<Instance>>, AccessError> {
+    INSTANCES.try_with(|table| {
+        let table = table.borrow();
+        table.iter().find(|instance| instance.engine_id == engine.id).map(Rc::clone)
+    })
+}
+
 /// The calling thread's instance of `engine`, if it has one.
 pub(crate) fn existing(engine: &Inner) -> Option<Rc<Instance>> {
-    let find = |table: &RefCell<Vec<Rc<Instance>>>| {
-        table.borrow().iter().find(|instance| instance.engine_id == engine.id).map(Rc::clone)
-    };
-    INSTANCES.try_with(find).ok().flatten()
+    find(engine).ok().flatten()
 }
 
 #[cold]

@@ -263,8 +263,8 @@ impl Engine {
     }
 
     /// [`Engine::poll`] for a thread that will look again soon, and does not ask to be told: returning fewer than `max`
-    /// says nothing about [`Engine::interrupt_fd`]. The device then writes no eventfd meanwhile, which would cost it as
-    /// much as some hundred bytes of AES each time.
+    /// says nothing about [`Engine::interrupt_fd`]. The device then writes no eventfd meanwhile, a system
+    /// call that would cost it as much as 2 or 3 KiB of AES each time.
     ///
     /// Before the thread sleeps it calls [`Engine::poll`], and sleeps if that finds nothing either.
     ///

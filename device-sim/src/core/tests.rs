@@ -84,3 +84,17 @@ fn a_session_that_is_removed_ends_its_lanes_first() {
     let (old, refused) = ((Status::Ok, encrypted(1)), (Status::InvalidSession, TEXT.to_vec()));
     assert_eq!(bench.publish(&tickets), [old, refused]);
 }
+
+/// As after a panic in the middle of publishing: what was finished is not finished twice, and the rest is not lost.
+#[test]
+fn what_was_finished_before_a_panic_is_forgotten_and_the_rest_is_not() {
+    let mut bench = Bench::new();
+    let tickets = [bench.admit(), bench.admit(), bench.admit()];
+    bench.core.run_lanes();
+    let first = &mut bench.core.ready[0];
+    let _ = bench.slab.finish(&mut first.claimed, first.status);
+    bench.core.ready.forget_finished();
+    assert_eq!(bench.core.ready.len(), 2);
+    let done = (Status::Ok, encrypted(1));
+    assert_eq!(bench.publish(&tickets), [done.clone(), done.clone(), done]);
+}

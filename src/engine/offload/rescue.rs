@@ -1,0 +1,37 @@
+//! Keeps the input of an in-place operation until the device has said that all went well.
+//!
+//! A device with modelled latency computes first and completes later; what is reset in between must still give
+//! the caller's input back. So there, and where it may be taken back late or done again, the device works out of place.
+//! (The state of a multi-part message is kept for another try by [`Flight`].)
+
+use super::*;
+
+/// `false`: nothing has to be kept.
+#[cold]
+pub(super) fn prepare(instance: &Instance, request: &mut Request) -> bool {
+    let changes_buffer = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
+    let out_of_place = changes_buffer && request.destination.is_none();
+    if out_of_place {
+        // Padding, and for a piece of a message what was held back before it.
+        let room = request.buffer.len() + 2 * software::EXPANSION;
+        request.destination = Some(instance.buffer(room));
+    }
+    out_of_place
+}
+
+/// Puts the output in the input's place, or the input back.
+#[cold]
+pub(super) fn finish(engine: &Arc<Inner>, request: &mut Request, outcome: &Result<(), Failed>) {
+    let Some(output) = request.destination.take() else { return };
+    let used = match outcome {
+        Ok(()) => std::mem::replace(&mut request.buffer, output),
+        Err(failed) => {
+            if failed.error == Error::AuthFailed {
+                // The same as in place: what was not authentic is gone.
+                request.buffer.zeroize();
+            }
+            output
+        }
+    };
+    instance::of_thread(engine).recycle(used);
+}
