@@ -131,56 +131,62 @@ impl Error {
 /// it).
 ///
 /// `?` turns it into an [`Error`] and drops the buffers.
-pub struct OpError {
+//
+// In a box, so that the results of operations, which are moved several times, are as small as a buffer.
+pub struct OpError(Box<Parts>);
+
+struct Parts {
     error: Error,
     buffer: Vec<u8>,
     destination: Option<Vec<u8>>,
 }
 
 impl OpError {
-    pub(crate) const fn new(error: Error, buffer: Vec<u8>, destination: Option<Vec<u8>>) -> Self {
-        Self { error, buffer, destination }
+    #[cold]
+    pub(crate) fn new(error: Error, buffer: Vec<u8>, destination: Option<Vec<u8>>) -> Self {
+        Self(Box::new(Parts { error, buffer, destination }))
     }
 
     /// What went wrong.
-    pub const fn error(&self) -> &Error {
-        &self.error
+    pub fn error(&self) -> &Error {
+        &self.0.error
     }
 
     /// The error and the buffer that went into the call.
     pub fn into_parts(self) -> (Error, Vec<u8>) {
-        (self.error, self.buffer)
+        (self.0.error, self.0.buffer)
     }
 
     /// The error and both buffers of an out-of-place call.
     pub fn into_buffers(self) -> (Error, Vec<u8>, Option<Vec<u8>>) {
-        (self.error, self.buffer, self.destination)
+        let Parts { error, buffer, destination } = *self.0;
+        (error, buffer, destination)
     }
 }
 
 impl fmt::Debug for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpError")
-            .field("error", &self.error)
-            .field("buffer_len", &self.buffer.len())
+            .field("error", &self.0.error)
+            .field("buffer_len", &self.0.buffer.len())
             .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        self.0.error.fmt(f)
     }
 }
 
 impl std::error::Error for OpError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
+        Some(&self.0.error)
     }
 }
 
 impl From<OpError> for Error {
     fn from(error: OpError) -> Self {
-        error.error
+        error.0.error
     }
 }

@@ -334,20 +334,27 @@ impl Cell {
 
 /// The host's side.
 impl Slab {
-    /// Fills a free cell with what is in `request`.
+    /// Has `fill` put a request into a free cell, where there is an empty one.
     #[inline(always)]
-    pub(crate) fn place(&self, vacant: Vacant, request: &mut Request, arm: Arm, placed: Placed) -> Ticket {
+    pub(crate) fn place(
+        &self,
+        vacant: Vacant,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        fill: impl FnOnce(&mut Request),
+    ) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
         let cell = self.cell_at(vacant.index);
         let generation = generation_of(cell.claim.load(Ordering::Relaxed));
-        cell.user_data.store(request.user_data, Ordering::Relaxed);
+        cell.user_data.store(user_data, Ordering::Relaxed);
         let (wake, waker) = match arm {
             Arm::Silent => (wake::IDLE, None),
             Arm::Reap => (wake::ARMED, None),
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
         // SAFETY: the cell is FREE and `vacant`, which is used up here, was the only key to it.
-        cell.payload.with_mut(|payload| unsafe { request.load_into(&mut *payload) });
+        cell.payload.with_mut(|payload| fill(unsafe { &mut *payload }));
         if waker.is_some() {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
             cell.waker.with_mut(|slot| unsafe { *slot = waker });
@@ -446,6 +453,23 @@ impl Slab {
         Some((status, self.leave_to_wake(cell, ticket)))
     }
 
+    /// The same of a request that has gone well and of which nothing is wanted but its buffer; the rest is wiped.
+    #[inline]
+    pub(crate) fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Remains)> {
+        let cell = self.cell(ticket)?;
+        let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
+        let taken = word(ticket.generation(), claim::TAKEN);
+        cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        let buffer = cell.payload.with_mut(|payload| {
+            // SAFETY: the state is TAKEN, and who brought it there is here.
+            let request = unsafe { &mut *payload };
+            let buffer = std::mem::take(&mut request.buffer);
+            request.clear_rest();
+            buffer
+        });
+        Some((buffer, self.leave_to_wake(cell, ticket)))
+    }
+
     /// TAKEN, and unloaded, by the caller, who has no other key to it any more.
     #[inline]
     fn leave_to_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
@@ -536,6 +560,7 @@ impl Slab {
 /// The device's side.
 impl Slab {
     /// The ticket that an entry of the submission ring stands for.
+    #[inline]
     pub(crate) fn ticket(&self, index: u32, generation: u64) -> Ticket {
         Ticket::new(index, self.tag(), generation)
     }

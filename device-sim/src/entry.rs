@@ -27,6 +27,7 @@ const REAP: u64 = 2;
 const AGAIN: u64 = 3;
 
 /// Packs an entry.
+#[inline]
 pub(crate) fn pack(ticket: Ticket, announce: Announce) -> Entry {
     let (kind, owner) = match announce {
         Announce::Silent => (SILENT, 0),
@@ -38,6 +39,7 @@ pub(crate) fn pack(ticket: Ticket, announce: Announce) -> Entry {
 }
 
 /// Unpacks an entry of the pair whose cells are `slab`.
+#[inline]
 pub(crate) fn unpack([word, kind]: Entry, slab: &Slab) -> (Ticket, Announce) {
     let ticket = slab.ticket((word & 0xffff_ffff) as u32, kind & ((1 << KIND_SHIFT) - 1));
     let announce = match kind >> KIND_SHIFT {

@@ -111,7 +111,7 @@ pub use latency::{LatencyDist, UnknownDist};
 pub use order::CompletionOrder;
 pub use queue_pair::{Completion, Delivery, QueuePair, Refused, RefusedReason};
 pub use remote::Remote;
-pub use request::{Operation, Part, Request, Status, Tag};
+pub use request::{Operation, Part, Plain, Request, Status, Tag};
 pub use sabotage::Sabotage;
 pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};
 pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};

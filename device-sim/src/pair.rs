@@ -44,6 +44,8 @@ pub(crate) struct Pair {
     timing: Timing,
     pub(crate) timer: Timer,
     busy: Option<Arc<Busy>>,
+    /// Whether submissions are timed, or the fault plan has something to say about them.
+    pub(crate) looks_at_each: bool,
 }
 
 /// The fault plan's part on the host's side: submissions that are told that the ring is full.
@@ -103,6 +105,7 @@ impl Pair {
             clock: shared.clock.clone(),
             timing: shared.timing,
             timer: Timer::default(),
+            looks_at_each: shared.timing != Timing::Off || shared.busy.is_some(),
             busy: shared.busy.clone(),
         }
     }
@@ -111,6 +114,7 @@ impl Pair {
         self.index
     }
 
+    #[inline]
     pub(crate) fn life(&self) -> Life {
         match self.life.load(Ordering::Acquire) {
             0 => Life::Open,
@@ -124,6 +128,7 @@ impl Pair {
     }
 
     /// Whether this process is a child of the one that opened the device: locks may be held by nobody.
+    #[inline]
     pub(crate) fn forked(&self) -> bool {
         fork::since(self.fork)
     }

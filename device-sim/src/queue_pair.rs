@@ -20,11 +20,11 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cell::{Allocator, Arm, Held, Placed, Remains, Ticket};
+use crate::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState};
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::remote::Remote;
-use crate::request::{Request, Status};
+use crate::request::{Plain, Request, Status};
 use crate::ring::{Consumer, Producer};
 use crate::sync::{Ordering, bump};
 
@@ -202,6 +202,42 @@ impl QueuePair {
         self.enqueue(request, delivery)
     }
 
+    /// [`QueuePair::submit`] of a plain request, with [`Delivery::Reap`]: it is put together in its cell and moved no more.
+    /// Where the device closes at this very moment it ends as if it had been [held back](QueuePair::hold_back).
+    ///
+    /// # Errors
+    ///
+    /// As [`QueuePair::submit`], with the buffer.
+    #[inline]
+    pub fn submit_plain(&mut self, plain: Plain<'_>, owner: u32) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
+        let pair = &*self.remote.pair;
+        if let Some(reason) = pair.refusal() {
+            return Err((reason, plain.buffer));
+        }
+        if pair.looks_at_each {
+            return self.submit_looked_at(plain, owner);
+        }
+        if !self.take_slot() {
+            return Err((self.full(), plain.buffer));
+        }
+        let (user_data, slab) = (plain.user_data, &self.remote.pair.slab);
+        let load = |cell: &mut Request| plain.load_into(cell);
+        let ticket = slab.place(self.cells.get(), user_data, Arm::Reap, Placed::Queued, load);
+        let announce = Announce::Reap { owner };
+        if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
+            // As in `enqueue_as`, but that it is ended and not taken back.
+            self.remote.pair.close(ticket, announce);
+        }
+        Ok(ticket)
+    }
+
+    #[cold]
+    fn submit_looked_at(&mut self, plain: Plain<'_>, owner: u32) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
+        let mut request = plain.into_request();
+        let submitted = self.submit_from(&mut request, &mut Delivery::Reap { owner });
+        submitted.map_err(|reason| (reason, request.buffer))
+    }
+
     /// Puts the request into the line for a slot, first come first served: the device takes it from there when a slot
     /// is free, and it ends as if it had been submitted then. Nobody has to come back for the slot, so a request that
     /// is abandoned in the line does not hold up those behind it. [`Remote::revoke`] leaves the line.
@@ -236,7 +272,9 @@ impl QueuePair {
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.take().split();
         pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
-        let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Parked);
+        let (vacant, user_data) = (self.cells.get(), request.user_data);
+        let load = |cell: &mut Request| request.load_into(cell);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, load);
         bump(&pair.counters.host.parked, 1);
         self.known_free = 0;
         pair.slots.join(ticket, announce, &pair.slab);
@@ -278,6 +316,34 @@ impl QueuePair {
         Some((status, waker))
     }
 
+    /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`], for whoever wants nothing but its buffer: a tag
+    /// and whatever else came of it are wiped. `None`: [`QueuePair::take`] knows more.
+    #[inline]
+    pub fn take_buffer(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Waker>)> {
+        let pair = &*self.remote.pair;
+        if pair.looks_at_each {
+            return self.take_looked_at(ticket);
+        }
+        let (buffer, Remains { vacant, cancelled, waker }) = pair.slab.take_buffer(ticket)?;
+        if let Some(vacant) = vacant {
+            self.cells.put(vacant);
+        }
+        pair.count_cancelled(cancelled);
+        Some((buffer, waker))
+    }
+
+    #[cold]
+    fn take_looked_at(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Waker>)> {
+        if self.remote.state(ticket) != TicketState::Done(Status::Ok) {
+            return None;
+        }
+        let mut request = Request::empty();
+        let (_, waker) = self.take_into(ticket, &mut request)?;
+        let buffer = mem::take(&mut request.buffer);
+        request.wipe();
+        Some((buffer, waker))
+    }
+
     /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
     /// Those whose wake was cancelled, or whose request is gone, free theirs and are not handed out.
     pub fn reap(&mut self, max: usize, f: &mut dyn FnMut(Completion)) -> usize {
@@ -294,6 +360,7 @@ impl QueuePair {
     /// [`QueuePair::reap`] of one, whose slot becomes free later: together with those of some tens of others, or when the
     /// ring is found empty, or by [`QueuePair::settle`]. Until then [`Remote::completions_pending`] may say that there is
     /// something to reap, and those who wait for a slot wait.
+    #[inline]
     pub fn reap_one(&mut self) -> Option<Completion> {
         if self.remote.pair.forked() {
             return None;
@@ -315,6 +382,7 @@ impl QueuePair {
 
     /// The next completion, and with it what a fault has put behind it: that stands for no slot of its own, so it has to
     /// be out of the ring before the slot is free.
+    #[inline]
     fn pop(&mut self) -> Option<(Ticket, Announce)> {
         let slab = &*self.remote.pair.slab;
         let (ticket, announce) = unpack(self.completions.pop()?, slab);
@@ -350,6 +418,7 @@ impl QueuePair {
     }
 
     /// Takes a slot, if need be one that has only to be settled.
+    #[inline]
     fn take_slot(&mut self) -> bool {
         let Pair { slots, slab, .. } = &*self.remote.pair;
         slots.take(&mut self.known_free, slab) || self.take_settled_slot()
@@ -434,18 +503,12 @@ impl QueuePair {
     ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
         pair.stamp(request, pair.counters.host.submitted.load(Ordering::Relaxed));
-        let ticket = pair.slab.place(self.cells.get(), request, arm, Placed::Queued);
-        bump(&pair.counters.host.submitted, 1);
-        assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
-        if self.holds_back {
-            self.held_back += 1;
-            if self.held_back == HELD_BACK {
-                self.flush_some();
-            }
+        let (vacant, user_data) = (self.cells.get(), request.user_data);
+        let load = |cell: &mut Request| request.load_into(cell);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, load);
+        if self.push(ticket, announce) {
             return Ok(ticket);
         }
-        self.flush();
-        self.show();
         let pair = &*self.remote.pair;
         // The doorbell's fence stands between the entry and this look, and the device's last look at the ring comes
         // after it has said that it closes: one of the two sees the other, and no entry stays behind.
@@ -457,6 +520,23 @@ impl QueuePair {
             return self.withdraw(ticket, announce, held, request, delivery);
         }
         Ok(ticket)
+    }
+
+    /// Puts a request that was placed into the ring, and shows it unless it is held back, which is `true`.
+    #[inline(always)]
+    fn push(&mut self, ticket: Ticket, announce: Announce) -> bool {
+        bump(&self.remote.pair.counters.host.submitted, 1);
+        assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
+        if !self.holds_back {
+            self.flush();
+            self.show();
+            return false;
+        }
+        self.held_back += 1;
+        if self.held_back == HELD_BACK {
+            self.flush_some();
+        }
+        true
     }
 
     /// The device closed while the request was on its way; it was taken back, unless the device has met it. What was

@@ -179,6 +179,41 @@ pub(crate) struct Stamp {
     pub(crate) served: Option<u64>,
 }
 
+/// What nearly every request is made of, to be put together where the device will find it
+/// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message that is worked on in place.
+#[derive(Debug)]
+pub struct Plain<'a> {
+    /// As [`Request::session`].
+    pub session: SessionId,
+    /// As [`Request::operation`].
+    pub operation: Operation,
+    /// As for [`Request::set_iv`].
+    pub iv: &'a [u8],
+    /// As [`Request::buffer`].
+    pub buffer: Vec<u8>,
+    /// As [`Request::user_data`].
+    pub user_data: u64,
+}
+
+impl Plain<'_> {
+    /// Puts it into `cell`, which is empty; the user data lie elsewhere there.
+    #[inline]
+    pub(crate) fn load_into(self, cell: &mut Request) {
+        cell.buffer = self.buffer;
+        (cell.session, cell.operation, cell.part) = (self.session, self.operation, Part::Whole);
+        cell.set_iv(self.iv);
+        cell.plain = cell.iv_len != u8::MAX;
+    }
+
+    #[cold]
+    pub(crate) fn into_request(self) -> Request {
+        let mut request = Request::new(self.session, self.operation, self.buffer);
+        request.set_iv(self.iv);
+        request.user_data = self.user_data;
+        request
+    }
+}
+
 impl Request {
     /// A whole-message request in place; the other fields are public.
     #[inline]
@@ -206,6 +241,16 @@ impl Request {
     /// the first piece. Any length: the session decides what it takes. Up to 16 bytes need no allocation.
     #[inline]
     pub fn set_iv(&mut self, iv: &[u8]) {
+        if let Ok(iv) = <&[u8; SHORT_IV]>::try_from(iv) {
+            // By far the most frequent length, and a copy of one instruction.
+            self.short_iv = *iv;
+            self.iv_len = SHORT_IV as u8;
+        } else {
+            self.set_iv_of_any_length(iv);
+        }
+    }
+
+    fn set_iv_of_any_length(&mut self, iv: &[u8]) {
         match u8::try_from(iv.len()) {
             Ok(len) if iv.len() <= SHORT_IV => {
                 self.short_iv[..iv.len()].copy_from_slice(iv);
@@ -257,6 +302,20 @@ impl Request {
         to.buffer = std::mem::take(&mut self.buffer);
         (to.short_iv, to.iv_len) = (self.short_iv, self.iv_len);
         (to.session, to.operation, to.part) = (self.session, self.operation, self.part);
+    }
+
+    /// Wipes and drops all but the buffer of a cell's request.
+    #[inline]
+    pub(crate) fn clear_rest(&mut self) {
+        if !self.plain {
+            self.clear_some();
+        }
+    }
+
+    #[cold]
+    fn clear_some(&mut self) {
+        self.wipe();
+        *self = Self::empty();
     }
 
     #[inline(never)]

@@ -30,6 +30,7 @@ struct Ring {
 }
 
 impl Ring {
+    #[inline]
     fn slot(&self, position: u64) -> &[AtomicU64; 2] {
         // The depth is a power of two, and a position's low bits are all that is wanted of it.
         #[expect(clippy::cast_possible_truncation, reason = "masked to below the depth")]
@@ -37,11 +38,13 @@ impl Ring {
         &self.slots[index]
     }
 
+    #[inline]
     fn read(&self, position: u64) -> Entry {
         let slot = self.slot(position);
         [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
     }
 
+    #[inline]
     fn depth(&self) -> u64 {
         self.slots.len() as u64
     }
@@ -67,6 +70,7 @@ pub(crate) struct Producer {
 
 impl Producer {
     /// Writes an entry that [`Producer::publish`] will show; `false`: the ring is full.
+    #[inline]
     #[must_use]
     pub(crate) fn push(&mut self, entry: Entry) -> bool {
         if !self.has_room() {
@@ -88,6 +92,7 @@ impl Producer {
     }
 
     /// Shows the consumer everything pushed so far.
+    #[inline]
     pub(crate) fn publish(&mut self) {
         self.ring.tail.store(self.tail, Ordering::Release);
     }
@@ -97,6 +102,7 @@ impl Producer {
         View(Arc::clone(&self.ring))
     }
 
+    #[inline]
     fn has_room(&mut self) -> bool {
         if self.tail - self.head_seen < self.ring.depth() {
             return true;
@@ -120,6 +126,7 @@ impl Consumer {
     }
 
     /// How many entries [`Consumer::pop`] will give without looking at the producer again; looks when there are none.
+    #[inline]
     pub(crate) fn readable(&mut self) -> u64 {
         if self.head == self.tail_seen {
             self.tail_seen = self.ring.tail.load(Ordering::Acquire);
@@ -128,6 +135,7 @@ impl Consumer {
     }
 
     /// Reads an entry whose slot [`Consumer::publish`] will give back.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Entry> {
         if self.readable() == 0 {
             return None;
@@ -138,12 +146,14 @@ impl Consumer {
     }
 
     /// The entry that is to be popped after so many others, if it is known to be there.
+    #[inline]
     pub(crate) fn peek(&self, ahead: u64) -> Option<Entry> {
         let position = self.head + ahead;
         (position < self.tail_seen).then(|| self.ring.read(position))
     }
 
     /// Gives the producer the slots of everything popped so far.
+    #[inline]
     pub(crate) fn publish(&mut self) {
         self.ring.head.store(self.head, Ordering::Release);
     }

@@ -123,6 +123,7 @@ pub(crate) fn be_patient(turns: &mut u32) {
 }
 
 /// Adds to a counter that only the calling side writes: a load and a store, no locked instruction.
+#[inline]
 pub(crate) fn bump(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
 }

@@ -147,6 +147,16 @@ impl Instance {
         }
     }
 
+    /// The same, of a pair that is this thread's own. What is often done asks for that first: it is compiled into its
+    /// place then, and only once.
+    #[inline(always)]
+    pub(crate) fn with_own_pair<R>(&self, body: impl FnOnce(Option<&mut QueuePair>) -> R) -> R {
+        match &self.access {
+            Access::Own(pair) => body(Some(&mut pair.borrow_mut())),
+            Access::Shared(_) | Access::Returned => body(None),
+        }
+    }
+
     /// The thread's poller, made at first use and attached to the pair.
     pub(crate) fn poller(&self, engine: &Inner) -> Result<Arc<Poller>, Error> {
         if let Some(poller) = &*self.poller.borrow() {
@@ -169,6 +179,12 @@ impl Instance {
             Some(owner) => Ok(owner),
             None => self.poller(engine).map(|poller| poller.owner()),
         }
+    }
+
+    /// The same, if there is a poller.
+    #[inline]
+    pub(crate) fn known_owner(&self) -> Option<u32> {
+        self.owner.get()
     }
 
     /// The thread's poller, for as long as `body` runs.
@@ -205,27 +221,43 @@ impl Instance {
     /// those in the ring. Jobs that have their result already, or were dropped, are not told.
     #[inline]
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
-        let remote = &engine.remotes[self.pair_index];
         // First what others have brought, so that no stream of own completions keeps it waiting.
-        if poller.has_ready()
-            && let Some(token) = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote))
+        if (poller.has_ready() || !self.reaped.borrow().is_empty())
+            && let Some(token) = self.token_from_before(engine, poller)
         {
             return Some(token);
         }
-        if !self.reaped.borrow().is_empty() {
+        match self.with_own_pair(|pair| pair.map(QueuePair::reap_one)) {
+            Some(Some(completion)) if completion.owner == poller.owner() => Some(completion.user_data),
+            Some(None) => None,
+            Some(Some(other)) => self.next_token_past(Some(other), engine, poller),
+            None => self.next_token_past(None, engine, poller),
+        }
+    }
+
+    /// What other threads, and a blocked call, have left.
+    #[cold]
+    fn token_from_before(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
+        let remote = &engine.remotes[self.pair_index];
+        let from_others = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote));
+        from_others.or_else(|| {
             let reaped = || self.reaped.borrow_mut().pop_front();
-            let token = std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, remote));
-            if token.is_some() {
-                return token;
+            std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, remote))
+        })
+    }
+
+    /// Reaps on until there is one of this thread; others are forwarded.
+    #[cold]
+    fn next_token_past(&self, other: Option<Completion>, engine: &Inner, poller: &Poller) -> Option<u64> {
+        let mut next = other;
+        loop {
+            match next.or_else(|| self.with_pair(QueuePair::reap_one)) {
+                Some(completion) if completion.owner == poller.owner() => return Some(completion.user_data),
+                Some(completion) => engine.pollers.forward(completion),
+                None => return None,
             }
+            next = None;
         }
-        while let Some(completion) = self.with_pair(QueuePair::reap_one) {
-            if completion.owner == poller.owner() {
-                return Some(completion.user_data);
-            }
-            engine.pollers.forward(completion);
-        }
-        None
     }
 
     /// Frees the slots of all that was handed out.
@@ -359,6 +391,22 @@ pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
     match find(engine) {
         Ok(Some(instance)) => instance,
         found => make(engine, found.is_ok()),
+    }
+}
+
+/// Shows `body` the calling thread's instance of `engine`, if it has one. Nothing in `body` may call user code.
+#[inline(always)]
+pub(crate) fn with<R>(engine: &Inner, body: impl FnOnce(Option<&Instance>) -> R) -> R {
+    let mut body = Some(body);
+    let shown = INSTANCES.try_with(|table| {
+        let table = table.borrow();
+        let instance = table.iter().find(|instance| instance.engine_id == engine.id);
+        body.take().map(|body| body(instance.map(|instance| &**instance)))
+    });
+    match (shown, body) {
+        (Ok(Some(shown)), _) => shown,
+        (_, Some(body)) => body(None),
+        _ => unreachable!("the table is there, and it was shown"),
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     may_repeat: bool,
     polled: bool,
     has_faults: bool,
+    /// None of what the engine can be asked to do beside offloading, and polling: see `offload::plain`.
+    is_plain: bool,
     faults: FaultPlan,
     registry: Registry,
     pollers: Arc<Pollers>,
@@ -154,6 +156,7 @@ impl Engine {
             may_repeat: config.may_repeat(),
             polled: config.delivery() == DeliveryMode::Poll,
             has_faults: !config.faults().is_empty(),
+            is_plain: config.is_plain(),
             faults: FaultPlan::new(config.faults(), config.device().seed),
             config,
             registry: Registry::default(),

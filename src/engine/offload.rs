@@ -14,6 +14,7 @@
 //! everything that the operation owns is in the request's cell; what is left on the caller's stack is a
 //! [`Flight`], and dropping or releasing that gives the request up.
 
+pub(super) mod plain;
 mod rescue;
 
 use std::cell::{Cell, RefCell};
@@ -433,7 +434,7 @@ impl Drop for Flight<'_> {
 #[inline(always)]
 fn drive<W: Wait>(
     engine: &Arc<Inner>,
-    mut instance: Rc<Instance>,
+    instance: Rc<Instance>,
     mut wait: W,
     request: &mut Request,
 ) -> Result<(), Failed> {
@@ -441,35 +442,62 @@ fn drive<W: Wait>(
     let mut held = Held::default();
     let ticket = submit(engine, &instance, &mut wait, request, &mut held)?;
     let flight = Flight::new(engine, instance.pair_index(), ticket, held);
+    wait_for(&flight, instance, wait, request)
+}
+
+/// Pauses, as often as it takes.
+#[inline(always)]
+fn wait_for<W: Wait>(
+    flight: &Flight<'_>,
+    mut instance: Rc<Instance>,
+    mut wait: W,
+    request: &mut Request,
+) -> Result<(), Failed> {
     loop {
         wait.will_pause(&instance);
         // A paused job's frames own nothing, and the instance may be another one when it goes on.
         drop(instance);
-        wait.pause(&flight);
-        if engine.is_foreign() {
-            return Err(Failed::lost(Error::Forked));
-        }
-        instance = instance::of_thread(engine);
-        wait.has_paused(&flight, &instance);
-        if wait.takes_at_once()
-            && let Some(end) = flight.take(&instance, request)
-        {
-            return finish(end, request);
-        }
-        match flight.progress() {
-            Progress::Ended => {
-                if wait.take_wake(&flight)
-                    && let Some(end) = flight.take(&instance, request)
-                {
-                    wait.done(engine);
-                    return finish(end, request);
-                }
-                wait.spurious(&flight);
-            }
-            Progress::Waiting => wait.spurious(&flight),
-            Progress::Lost => return Err(Failed::lost(Error::Closed)),
-        }
+        wait.pause(flight);
+        instance = match look(flight, &mut wait, request) {
+            Look::Ended(outcome) => return outcome,
+            Look::Waits(instance) => instance,
+        };
     }
+}
+
+/// What a look at the request shows after a pause.
+enum Look {
+    Ended(Result<(), Failed>),
+    Waits(Rc<Instance>),
+}
+
+#[inline(always)]
+fn look<W: Wait>(flight: &Flight<'_>, wait: &mut W, request: &mut Request) -> Look {
+    let engine = flight.engine;
+    if engine.is_foreign() {
+        return Look::Ended(Err(Failed::lost(Error::Forked)));
+    }
+    let instance = instance::of_thread(engine);
+    wait.has_paused(flight, &instance);
+    if wait.takes_at_once()
+        && let Some(end) = flight.take(&instance, request)
+    {
+        return Look::Ended(finish(end, request));
+    }
+    match flight.progress() {
+        Progress::Ended => {
+            if wait.take_wake(flight)
+                && let Some(end) = flight.take(&instance, request)
+            {
+                wait.done(engine);
+                return Look::Ended(finish(end, request));
+            }
+            wait.spurious(flight);
+        }
+        Progress::Waiting => wait.spurious(flight),
+        Progress::Lost => return Look::Ended(Err(Failed::lost(Error::Closed))),
+    }
+    Look::Waits(instance)
 }
 
 /// Into the ring, or into the line for a slot.

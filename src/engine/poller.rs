@@ -64,6 +64,7 @@ impl Poller {
     }
 
     /// The number by which completions name the thread.
+    #[inline]
     pub(crate) const fn owner(&self) -> u32 {
         self.owner
     }
@@ -95,6 +96,7 @@ impl Poller {
         next
     }
 
+    #[inline]
     pub(crate) fn has_ready(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > 0
     }

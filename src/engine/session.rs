@@ -12,7 +12,7 @@ use std::sync::Arc;
 use device_sim::{Operation, Request, Session, SessionId, Tag};
 use zeroize::Zeroize;
 
-use super::offload::{self, Failed};
+use super::offload::{self, Failed, plain};
 use super::stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
 use super::{Inner, instance, software};
 use crate::error::{Error, OpError};
@@ -169,12 +169,22 @@ impl CipherSession {
             // Padding grows the buffer, and the device does not allocate.
             make_room(&mut buffer, self.core.growth);
         }
+        match plain::run(&self.core.engine, self.core.id, operation, iv, buffer) {
+            Ok(done) => done,
+            Err(buffer) => self.in_place_with_policy(operation, iv, buffer),
+        }
+    }
+
+    #[inline(never)]
+    fn in_place_with_policy(
+        &self,
+        operation: Operation,
+        iv: &[u8],
+        buffer: Vec<u8>,
+    ) -> Result<Vec<u8>, OpError> {
         let mut request = self.core.request(operation, buffer);
         request.set_iv(iv);
-        match offload::run_inlined(&self.core.engine, &self.core.session, &mut request) {
-            Ok(()) => Ok(request.buffer),
-            Err(failed) => Err(OpError::new(failed.into_error(), request.buffer, request.destination)),
-        }
+        Ok(self.core.run(request)?.buffer)
     }
 
     /// Encrypts `source` into `destination`, whose content is replaced; gives both back.

@@ -163,12 +163,10 @@ fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
     if thread::panicking() {
         return (Pause::Panicking, has_ctx(record));
     }
-    // Between pauses there is none.
+    // Between pauses there is none; and only raw jobs are discarded.
+    let release = release.filter(|_| record.kind().raw);
     if let Some(release) = release {
-        // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in this very
-        // call, and forgotten before the call returns or unwinds.
-        let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
-        record.release.set(Some(ptr::from_ref(release)));
+        keep_release(record, release);
     }
     // SAFETY: the running job is the caller.
     let signal = unsafe { record.leave(&front.turn, State::Paused) };
@@ -183,6 +181,14 @@ fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
         !ctx.is_freed()
     });
     (Pause::Resumed, has_ctx == Some(true))
+}
+
+#[inline]
+fn keep_release(record: &Record, release: &dyn Release) {
+    // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in `pause_here`, and
+    // forgotten before that returns or unwinds.
+    let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
+    record.release.set(Some(ptr::from_ref(release)));
 }
 
 #[cold]

@@ -24,6 +24,7 @@ pub enum NoJobs {
 /// An operation that cannot be carried out on this job, here and now. The job and the thread are unharmed.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Misuse {
     /// The job has already given its result (statement 36).
     #[error("the job has finished and cannot be resumed")]

@@ -186,6 +186,7 @@ impl Record {
     }
 
     /// What kind of job it is.
+    #[inline]
     pub(super) fn kind(&self) -> &'static Kind {
         self.kind.get()
     }

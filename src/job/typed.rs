@@ -45,14 +45,8 @@ impl<T: 'static> Live<T> {
             alloc::handle_alloc_error(layout)
         };
         let f = ManuallyDrop::new(f);
-        let (from, to) = (ptr::from_ref(&f).cast::<F>(), args.cast::<F>().as_ptr());
-        if is_moved_by_words::<F>() {
-            // SAFETY: the place is for this layout and nobody else's, and `f` is not used again.
-            unsafe { move_words(from, to) };
-        } else {
-            // SAFETY: as above.
-            unsafe { ptr::copy_nonoverlapping(from, to, 1) };
-        }
+        // SAFETY: the place is for this layout and nobody else's, and `f` is not used again.
+        unsafe { args.cast::<F>().write(read(ptr::from_ref(&f).cast::<F>())) };
         Ok(Self { record: NonNull::from(record), result: PhantomData })
     }
 
@@ -110,7 +104,7 @@ impl<T: 'static> Live<T> {
     }
 
     /// Takes the outcome of a job that has ended.
-    #[inline]
+    #[inline(always)] // its result goes on in registers
     fn finish(self) -> T {
         let (record, pool) = (self.record(), self.record().pool());
         pool.front.counters.finished.bump();
@@ -118,7 +112,7 @@ impl<T: 'static> Live<T> {
             return self.finish_slow();
         }
         // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
-        let result = unsafe { record.base().cast::<T>().read() };
+        let result = unsafe { read(record.base().cast::<T>().as_ptr()) };
         pool.put_back(record);
         pool.run_deferred();
         result
@@ -139,46 +133,46 @@ impl<T: 'static> Live<T> {
     }
 }
 
-/// The most words of a closure that is moved word by word.
+/// The most words of a value that is moved word by word.
 const MOST_WORDS: usize = 8;
 const WORD: usize = size_of::<usize>();
 
-/// Whether a closure is made of a few words.
+/// Whether a value is made of a few words.
 ///
-/// It was put together a moment ago, by a store for each captured word. A move by wider loads, which is what the compiler
-/// makes of one, has to wait until those stores have reached the cache: some 10 ns.
-const fn is_moved_by_words<F>() -> bool {
-    size_of::<F>() <= MOST_WORDS * WORD && align_of::<F>() == WORD
+/// Closures and results were put together a moment ago, by a store for each word. A move by wider loads, which is what the
+/// compiler makes of one, has to wait until those stores have reached the cache: some 10 ns.
+const fn is_moved_by_words<T>() -> bool {
+    size_of::<T>() <= MOST_WORDS * WORD && align_of::<T>() == WORD
 }
 
-/// Moves a closure of that kind.
+/// Moves a value out of `from`.
 ///
 /// # Safety
 ///
-/// There is an `F` at `from`, which is not used there again, and `to` is valid for writing one.
+/// As for [`ptr::read`].
 #[inline(always)]
-unsafe fn move_words<F>(from: *const F, to: *mut F) {
-    let (from, to) = (from.cast::<MaybeUninit<usize>>(), to.cast::<MaybeUninit<usize>>());
-    for word in 0..size_of::<F>() / WORD {
-        // SAFETY: both are valid for so many words, of which any byte may be padding. Volatile, so that words are not moved
-        // two at a time.
-        unsafe { to.add(word).write_volatile(from.add(word).read_volatile()) };
+unsafe fn read<T>(from: *const T) -> T {
+    if !is_moved_by_words::<T>() {
+        // SAFETY: the caller's promise.
+        return unsafe { from.read() };
     }
+    let (from, mut value) = (from.cast::<MaybeUninit<usize>>(), MaybeUninit::<T>::uninit());
+    let to = value.as_mut_ptr().cast::<MaybeUninit<usize>>();
+    for word in 0..size_of::<T>() / WORD {
+        // SAFETY: both are valid for so many words, of which any byte may be padding. Volatile, so that words are not read
+        // two at a time.
+        unsafe { to.add(word).write(from.add(word).read_volatile()) };
+    }
+    // SAFETY: it is a copy of a value, which is not used again.
+    unsafe { value.assume_init() }
 }
 
 impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
     unsafe fn run(record: &Record) {
         let args = record.args_of(Layout::new::<Storage<F, T>>());
-        let mut words = [MaybeUninit::<usize>::uninit(); MOST_WORDS];
-        let mut closure = args.cast::<F>().as_ptr();
-        if is_moved_by_words::<F>() {
-            // SAFETY: the closure lies there, and so many words are enough for it.
-            unsafe { move_words::<F>(closure, words.as_mut_ptr().cast()) };
-            closure = words.as_mut_ptr().cast();
-        }
         // SAFETY: the closure lies here until the job begins, which is now, and once.
-        let closure = unsafe { closure.read() };
+        let closure = unsafe { read(args.cast::<F>().as_ptr()) };
         let result = closure();
         // SAFETY: the place is large enough for either, and the closure has left it.
         unsafe { args.cast::<T>().write(result) };

@@ -166,16 +166,19 @@ pub struct WaitCtx {
 }
 
 /// The context proper; jobs hold it too, so that a freed context is noticed and not followed.
+///
+/// First what every operation looks at.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Shared {
-    /// Oldest first; every list that leaves this file is read backwards.
-    entries: RefCell<Vec<Entry>>,
     changes: Cell<Changes>,
-    callback: RefCell<Option<Callback>>,
     /// Atomic, like `raw_job_count`, for C: other threads may look at it while the owner's runs jobs.
     status: AtomicI32,
-    user_data: Cell<usize>,
     freed: Cell<bool>,
+    /// Oldest first; every list that leaves this file is read backwards.
+    entries: RefCell<Vec<Entry>>,
+    callback: RefCell<Option<Callback>>,
+    user_data: Cell<usize>,
     /// Unfinished raw jobs that were started with this context.
     raw_jobs: RefCell<Vec<Handle>>,
     /// How many they are.

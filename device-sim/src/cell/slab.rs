@@ -71,11 +71,13 @@ impl Slab {
         fork::since(self.fork)
     }
 
+    #[inline]
     pub(super) fn id(&self) -> u64 {
         self.id
     }
 
     /// What tickets carry of the id.
+    #[inline]
     pub(super) fn tag(&self) -> u16 {
         (self.id & 0xffff) as u16
     }
