@@ -18,7 +18,22 @@ pub(crate) fn to_write<T>(place: &T) {
     }
 }
 
+/// Has the line at the beginning of `place` brought, to be read.
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+#[inline]
+pub(crate) fn to_read<T>(place: &T) {
+    // SAFETY: as in `to_write`.
+    unsafe {
+        std::arch::asm!("prefetcht0 [{}]", in(reg) std::ptr::from_ref(place), options(nostack, preserves_flags, readonly));
+    }
+}
+
 /// Elsewhere there is no such hint.
 #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
 #[inline]
 pub(crate) fn to_write<T>(_place: &T) {}
+
+/// Nor this one.
+#[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
+#[inline]
+pub(crate) fn to_read<T>(_place: &T) {}

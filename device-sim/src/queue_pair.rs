@@ -385,7 +385,7 @@ impl QueuePair {
     #[inline]
     fn pop(&mut self) -> Option<(Ticket, Announce)> {
         let slab = &*self.remote.pair.slab;
-        let (ticket, announce) = unpack(self.completions.pop()?, slab);
+        let (ticket, announce) = unpack(self.completions.pop_early()?, slab);
         if let Some(ahead) = self.completions.peek(EXPECT_AHEAD) {
             slab.expect(unpack(ahead, slab).0);
         }

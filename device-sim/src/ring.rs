@@ -19,6 +19,11 @@ use crate::sync::{AtomicU64, Ordering, Padded};
 /// Entries on a cache line: one line ahead of where is written, the next is brought.
 const ENTRIES_PER_LINE: u64 = 4;
 
+/// Entries that are left when where the producer is begins to be brought, and when it is looked at: far enough apart for it
+/// to come.
+const ASK_AT: u64 = 10;
+const LOOK_AT: u64 = 6;
+
 /// What one position holds.
 pub(crate) type Entry = [u64; 2];
 
@@ -129,9 +134,32 @@ impl Consumer {
     #[inline]
     pub(crate) fn readable(&mut self) -> u64 {
         if self.head == self.tail_seen {
-            self.tail_seen = self.ring.tail.load(Ordering::Acquire);
+            self.look();
         }
         self.tail_seen - self.head
+    }
+
+    /// Looks at the producer, and has what it has written since brought.
+    fn look(&mut self) {
+        let tail = self.ring.tail.load(Ordering::Acquire);
+        let mut position = self.tail_seen;
+        while position < tail {
+            prefetch::to_read(self.ring.slot(position));
+            position += ENTRIES_PER_LINE;
+        }
+        self.tail_seen = tail;
+    }
+
+    /// [`Consumer::pop`] for who pops one after the other and does much in between: looks at the producer before there are
+    /// none left, so that nothing is waited for that has to come from the other processor's cache.
+    #[inline]
+    pub(crate) fn pop_early(&mut self) -> Option<Entry> {
+        match self.tail_seen - self.head {
+            ASK_AT => prefetch::to_read(&self.ring.tail),
+            LOOK_AT => self.look(),
+            _ => {}
+        }
+        self.pop()
     }
 
     /// Reads an entry whose slot [`Consumer::publish`] will give back.
