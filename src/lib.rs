@@ -81,6 +81,7 @@ compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");
 
 mod engine;
 mod error;
+mod words;
 pub mod job;
 mod wait_readable;
 

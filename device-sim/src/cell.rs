@@ -326,6 +326,7 @@ impl Cell {
         Some(status_of(old))
     }
 
+    #[inline]
     fn swap_wake(&self, generation: u64, from: u64, to: u64) -> bool {
         let (from, to) = (word(generation, from), word(generation, to));
         self.wake.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -371,7 +372,13 @@ impl Slab {
     /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
     #[inline]
     pub(crate) fn expect(&self, ticket: Ticket) {
-        if let Some(cell) = self.cell(ticket) {
+        self.expect_at(ticket.index);
+    }
+
+    /// The same of whatever request has this place.
+    #[inline]
+    pub(crate) fn expect_at(&self, index: u32) {
+        if let Some(cell) = self.cell_if_first(index) {
             prefetch::to_write(cell);
         }
     }
@@ -455,7 +462,7 @@ impl Slab {
 
     /// The same of a request that has gone well and of which nothing is wanted but its buffer; the rest is wiped.
     #[inline]
-    pub(crate) fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Remains)> {
+    pub(crate) fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Result<Vacant, Remains>)> {
         let cell = self.cell(ticket)?;
         let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
         let taken = word(ticket.generation(), claim::TAKEN);
@@ -467,7 +474,11 @@ impl Slab {
             request.clear_rest();
             buffer
         });
-        Some((buffer, self.leave_to_wake(cell, ticket)))
+        let settled = word(ticket.generation(), wake::SENT);
+        if cell.wake.load(Ordering::Acquire) == settled {
+            return Some((buffer, Ok(self.free(cell, ticket))));
+        }
+        Some((buffer, Err(self.leave_to_unsent_wake(cell, ticket))))
     }
 
     /// TAKEN, and unloaded, by the caller, who has no other key to it any more.

@@ -38,10 +38,16 @@ pub(crate) fn pack(ticket: Ticket, announce: Announce) -> Entry {
     [u64::from(owner) << 32 | u64::from(ticket.index()), kind << KIND_SHIFT | ticket.generation()]
 }
 
+/// The place of the entry's cell.
+#[inline]
+pub(crate) const fn index_of([word, _]: Entry) -> u32 {
+    (word & 0xffff_ffff) as u32
+}
+
 /// Unpacks an entry of the pair whose cells are `slab`.
 #[inline]
 pub(crate) fn unpack([word, kind]: Entry, slab: &Slab) -> (Ticket, Announce) {
-    let ticket = slab.ticket((word & 0xffff_ffff) as u32, kind & ((1 << KIND_SHIFT) - 1));
+    let ticket = slab.ticket(index_of([word, kind]), kind & ((1 << KIND_SHIFT) - 1));
     let announce = match kind >> KIND_SHIFT {
         WAKE => Announce::Wake,
         REAP => Announce::Reap { owner: (word >> 32) as u32 },

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState};
-use crate::entry::{Announce, pack, unpack};
+use crate::entry::{Announce, index_of, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::remote::Remote;
 use crate::request::{Plain, Request, Status};
@@ -324,12 +324,24 @@ impl QueuePair {
         if pair.looks_at_each {
             return self.take_looked_at(ticket);
         }
-        let (buffer, Remains { vacant, cancelled, waker }) = pair.slab.take_buffer(ticket)?;
+        let (buffer, remains) = pair.slab.take_buffer(ticket)?;
+        match remains {
+            Ok(vacant) => {
+                self.cells.put(vacant);
+                Some((buffer, None))
+            }
+            Err(remains) => Some((buffer, self.let_go(remains))),
+        }
+    }
+
+    /// The accounts of a cell whose wake was not sent; hands out its waker.
+    #[cold]
+    fn let_go(&mut self, Remains { vacant, cancelled, waker }: Remains) -> Option<Waker> {
         if let Some(vacant) = vacant {
             self.cells.put(vacant);
         }
-        pair.count_cancelled(cancelled);
-        Some((buffer, waker))
+        self.remote.pair.count_cancelled(cancelled);
+        waker
     }
 
     #[cold]
@@ -387,7 +399,7 @@ impl QueuePair {
         let slab = &*self.remote.pair.slab;
         let (ticket, announce) = unpack(self.completions.pop_early()?, slab);
         if let Some(ahead) = self.completions.peek(EXPECT_AHEAD) {
-            slab.expect(unpack(ahead, slab).0);
+            slab.expect_at(index_of(ahead));
         }
         self.unsettled.popped += 1;
         self.unsettled.slots += u64::from(matches!(announce, Announce::Reap { .. }));

@@ -135,7 +135,7 @@ fn again(
 #[inline(always)]
 fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -> Result<(), Failed> {
     let rescued = engine.keeps_input && rescue::prepare(&instance, request);
-    let outcome = match job::offer() {
+    let outcome = match job::offer().map(|offer| offer.token()) {
         Some(token) if engine.polled => drive(engine, instance, JobWait::<true>::new(token), request),
         offer => drive_slowly(engine, instance, offer, request),
     };

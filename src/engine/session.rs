@@ -16,6 +16,7 @@ use super::offload::{self, Failed, plain};
 use super::stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
 use super::{Inner, instance, software};
 use crate::error::{Error, OpError};
+use crate::words;
 
 /// What the four kinds of session have in common; removed from the device with the last handle.
 pub(crate) struct SessionCore {
@@ -171,7 +172,7 @@ impl CipherSession {
         }
         match plain::run(&self.core.engine, self.core.id, operation, iv, buffer) {
             Ok(done) => done,
-            Err(buffer) => self.in_place_with_policy(operation, iv, buffer),
+            Err(buffer) => words::in_registers(self.in_place_with_policy(operation, iv, buffer)),
         }
     }
 

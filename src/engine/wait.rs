@@ -93,9 +93,9 @@ impl<const POLLED: bool> JobWait<POLLED> {
         Self { token, blocked: false, pause: Pause::Resumed, without_ctx: false }
     }
 
-    /// A wait that has paused already, and how that went.
-    pub(super) const fn paused(token: u64, (pause, without_ctx): (Pause, bool)) -> Self {
-        Self { token, blocked: false, pause, without_ctx }
+    /// The same, of a job that has paused and was resumed.
+    pub(super) const fn paused(token: u64, without_ctx: bool) -> Self {
+        Self { token, blocked: false, pause: Pause::Resumed, without_ctx }
     }
 
     /// Delivery to this job's context: to its callback if one is set, to the wake fd otherwise. `false` without a context.

@@ -98,11 +98,12 @@ impl CurrentJob {
     }
 }
 
-/// The token of the job that runs here, if it can pause and has a wait context, whose status is then
-/// [`WaitStatus::Ok`]: all that an engine asks before it offers to pause it, in one look.
+/// The job that runs here, which can pause and has a wait context, whose status is now [`WaitStatus::Ok`]: all that an
+/// engine asks before it offers to pause it, in one look.
 #[inline]
-pub(crate) fn offer() -> Option<u64> {
-    let record = running()?;
+pub(crate) fn offer<'a>() -> Option<Offer<'a>> {
+    let front = Front::here();
+    let record = front.running()?;
     if record.blocks.get() > 0 || thread::panicking() {
         return None;
     }
@@ -112,7 +113,27 @@ pub(crate) fn offer() -> Option<u64> {
             true
         }
     };
-    (record.with_ctx(ready) == Some(true)).then(|| record.token.get())
+    (record.with_ctx(ready) == Some(true)).then_some(Offer { front, record })
+}
+
+/// A job that can pause.
+pub(crate) struct Offer<'a> {
+    front: &'a Front,
+    record: &'a Record,
+}
+
+impl Offer<'_> {
+    /// The job's token.
+    #[inline]
+    pub(crate) fn token(&self) -> u64 {
+        self.record.token.get()
+    }
+
+    /// [`pause_in_flight`] for one who has run nobody's code since the offer: nothing has changed.
+    #[inline(always)] // see fiber.rs on returns
+    pub(crate) fn take(self, release: &dyn Release) -> bool {
+        !pause_now(self.front, self.record, Some(release))
+    }
 }
 
 /// Whether a job runs here.
@@ -163,6 +184,12 @@ fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
     if thread::panicking() {
         return (Pause::Panicking, has_ctx(record));
     }
+    (Pause::Resumed, pause_now(front, record, release))
+}
+
+/// Pauses a job that can. Whether it has a wait context afterwards.
+#[inline(always)]
+fn pause_now(front: &Front, record: &Record, release: Option<&dyn Release>) -> bool {
     // Between pauses there is none; and only raw jobs are discarded.
     let release = release.filter(|_| record.kind().raw);
     if let Some(release) = release {
@@ -180,7 +207,7 @@ fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
         ctx.reset_changes();
         !ctx.is_freed()
     });
-    (Pause::Resumed, has_ctx == Some(true))
+    has_ctx == Some(true)
 }
 
 #[inline]
@@ -250,9 +277,11 @@ mod tests {
 
     #[test]
     fn an_offer_begins_with_a_status_of_ok() {
+        let offer = || super::offer().map(|offer| offer.token());
         assert_eq!(offer(), None);
         let ctx = WaitCtx::new();
         let mut job = Job::new(&ctx, || {
+            let offer = || super::offer().map(|offer| offer.token());
             set_status(WaitStatus::Eagain);
             let blocked = block_pause();
             let refused = offer();

@@ -165,6 +165,20 @@ impl Pool {
         drop(ctx);
     }
 
+    /// Whether putting this record back runs nobody's code, and there is nothing else to do then.
+    #[inline]
+    pub(super) fn puts_back_quietly(&self, record: &Record) -> bool {
+        let keeps_ctx = record.with_ctx(|ctx| Rc::strong_count(ctx) > 1) != Some(false);
+        keeps_ctx && !record.is_retired() && !self.front.flags.any()
+    }
+
+    /// [`put_back`](Self::put_back), where that is so.
+    #[inline]
+    pub(super) fn put_back_quietly(&self, record: &Record) {
+        drop(record.end());
+        record.next.set(self.idle.replace(Some(NonNull::from(record))));
+    }
+
     #[cold]
     fn remove_retired(&self, record: NonNull<Record>) {
         self.remove(record);

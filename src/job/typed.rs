@@ -3,7 +3,7 @@
 
 use std::alloc::{self, Layout};
 use std::ffi::c_void;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::thread;
 
@@ -14,6 +14,7 @@ use super::pool::Pool;
 use super::record::{Body, Kind, Record, State, Switched, serve};
 use super::strict::{self, Rule, Suspect};
 use super::{Step, WaitCtx};
+use crate::words::read;
 use std::marker::PhantomData;
 use std::panic::{self, Location};
 
@@ -108,14 +109,13 @@ impl<T: 'static> Live<T> {
     fn finish(self) -> T {
         let (record, pool) = (self.record(), self.record().pool());
         pool.front.counters.finished.bump();
-        if !record.has_plain_result() {
+        if !record.has_plain_result() || !pool.puts_back_quietly(record) {
             return self.finish_slow();
         }
-        // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
-        let result = unsafe { read(record.base().cast::<T>().as_ptr()) };
-        pool.put_back(record);
-        pool.run_deferred();
-        result
+        pool.put_back_quietly(record);
+        // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken. Nothing has
+        // happened yet to its stack, which is idle: the next job has not begun.
+        unsafe { read(record.base().cast::<T>().as_ptr()) }
     }
 
     #[cold]
@@ -131,40 +131,6 @@ impl<T: 'static> Live<T> {
         pool.run_deferred();
         outcome.unwrap_or_else(|payload| panic::resume_unwind(payload))
     }
-}
-
-/// The most words of a value that is moved word by word.
-const MOST_WORDS: usize = 8;
-const WORD: usize = size_of::<usize>();
-
-/// Whether a value is made of a few words.
-///
-/// Closures and results were put together a moment ago, by a store for each word. A move by wider loads, which is what the
-/// compiler makes of one, has to wait until those stores have reached the cache: some 10 ns.
-const fn is_moved_by_words<T>() -> bool {
-    size_of::<T>() <= MOST_WORDS * WORD && align_of::<T>() == WORD
-}
-
-/// Moves a value out of `from`.
-///
-/// # Safety
-///
-/// As for [`ptr::read`].
-#[inline(always)]
-unsafe fn read<T>(from: *const T) -> T {
-    if !is_moved_by_words::<T>() {
-        // SAFETY: the caller's promise.
-        return unsafe { from.read() };
-    }
-    let (from, mut value) = (from.cast::<MaybeUninit<usize>>(), MaybeUninit::<T>::uninit());
-    let to = value.as_mut_ptr().cast::<MaybeUninit<usize>>();
-    for word in 0..size_of::<T>() / WORD {
-        // SAFETY: both are valid for so many words, of which any byte may be padding. Volatile, so that words are not read
-        // two at a time.
-        unsafe { to.add(word).write(from.add(word).read_volatile()) };
-    }
-    // SAFETY: it is a copy of a value, which is not used again.
-    unsafe { value.assume_init() }
 }
 
 impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {

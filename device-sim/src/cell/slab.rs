@@ -90,6 +90,12 @@ impl Slab {
         self.first.get(ticket.index as usize).or_else(|| self.cell_beyond(ticket.index))
     }
 
+    /// The cell of an index, if it is one of those that were there from the beginning.
+    #[inline]
+    pub(super) fn cell_if_first(&self, index: u32) -> Option<&Cell> {
+        self.first.get(index as usize)
+    }
+
     /// The cell of an index that came from this slab.
     #[inline]
     pub(super) fn cell_at(&self, index: u32) -> &Cell {

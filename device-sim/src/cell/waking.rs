@@ -87,7 +87,13 @@ impl Slab {
 
     /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker. In a forked child, where nobody
     /// is left to end an exchange, there is no wait and no success.
+    #[inline]
     fn swap_armed(&self, cell: &Cell, generation: u64, to: u64) -> bool {
+        cell.swap_wake(generation, wake::ARMED, to) || self.swap_armed_after_all(cell, generation, to)
+    }
+
+    #[cold]
+    fn swap_armed_after_all(&self, cell: &Cell, generation: u64, to: u64) -> bool {
         let (armed, replacing) = (word(generation, wake::ARMED), word(generation, wake::REPLACING));
         let to = word(generation, to);
         let mut turns = 0;

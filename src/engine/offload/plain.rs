@@ -15,7 +15,7 @@ use device_sim::{Plain, SessionId};
 
 use super::*;
 use crate::error::OpError;
-use crate::job::Pause;
+use crate::words;
 
 /// A plain request in flight. Dropping it gives the request up.
 struct Aloft<'e> {
@@ -33,18 +33,19 @@ pub(crate) fn run(
     iv: &[u8],
     buffer: Vec<u8>,
 ) -> Result<Result<Vec<u8>, OpError>, Vec<u8>> {
-    if !engine.is_plain || engine.is_foreign() {
+    if !engine.is_plain {
         return Err(buffer);
     }
-    let Some(user_data) = job::offer() else { return Err(buffer) };
+    let Some(offer) = job::offer() else { return Err(buffer) };
+    let user_data = offer.token();
     let aloft = submit(engine, Plain { session, operation, iv, buffer, user_data })?;
-    let paused = job::pause_in_flight(&aloft);
-    match aloft.take(paused.0) {
+    let without_ctx = offer.take(&aloft);
+    match aloft.take() {
         Some(buffer) => {
             mem::forget(aloft);
             Ok(Ok(buffer))
         }
-        None => Ok(aloft.go_on(operation, JobWait::paused(user_data, paused))),
+        None => Ok(words::in_registers(aloft.go_on(operation, JobWait::paused(user_data, without_ctx)))),
     }
 }
 
@@ -66,8 +67,8 @@ fn submit<'e>(engine: &'e Arc<Inner>, plain: Plain<'_>) -> Result<Aloft<'e>, Vec
 impl<'e> Aloft<'e> {
     /// The buffer of a request that has gone well. `None`: nothing has changed.
     #[inline(always)]
-    fn take(&self, pause: Pause) -> Option<Vec<u8>> {
-        if pause != Pause::Resumed || self.engine.is_foreign() {
+    fn take(&self) -> Option<Vec<u8>> {
+        if self.engine.is_foreign() {
             return None;
         }
         instance::with(self.engine, |instance| {
