@@ -8,14 +8,11 @@
 //!   thread 5 ── Instance ──┴ Shared(pair 3)      the last pair: behind a lock, for all who come later
 //! ```
 //!
-//! A thread finds its instance in a thread-local table; the end of the thread gives the pair back. The table
-//! holds engines weakly: an engine that was dropped is forgotten at the next look.
+//! A thread finds its instance in its [table](super::table); the end of the thread gives the pair back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::AccessError;
 
 use device_sim::{Completion, QueuePair};
 use nix::errno::Errno;
@@ -105,7 +102,7 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    fn lease(engine: &Arc<Inner>, passing: bool) -> Self {
+    pub(super) fn lease(engine: &Arc<Inner>, passing: bool) -> Self {
         let access = engine.pairs.lease();
         let mut instance = Self {
             engine: Arc::downgrade(engine),
@@ -125,6 +122,17 @@ impl Instance {
         };
         instance.pair_index = instance.with_pair(|pair| pair.index());
         instance
+    }
+
+    /// Whether this is a use of `engine`.
+    #[inline]
+    pub(super) const fn is_of(&self, engine: &Inner) -> bool {
+        self.engine_id == engine.id
+    }
+
+    /// Whether the engine was dropped.
+    pub(super) fn is_orphaned(&self) -> bool {
+        self.engine.strong_count() == 0
     }
 
     /// Which of the device's pairs this is.
@@ -376,70 +384,4 @@ impl Drop for Instance {
 
 fn lock(pair: &Mutex<QueuePair>) -> MutexGuard<'_, QueuePair> {
     pair.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-thread_local! {
-    static INSTANCES: RefCell<Vec<Rc<Instance>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The calling thread's instance of `engine`, made at first use.
-///
-/// In a thread-local destructor that runs after the table's own there is no table any more; the instance then
-/// lives for this one call.
-#[inline]
-pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
-    match find(engine) {
-        Ok(Some(instance)) => instance,
-        found => make(engine, found.is_ok()),
-    }
-}
-
-/// Shows `body` the calling thread's instance of `engine`, if it has one. Nothing in `body` may call user code.
-#[inline(always)]
-pub(crate) fn with<R>(engine: &Inner, body: impl FnOnce(Option<&Instance>) -> R) -> R {
-    let mut body = Some(body);
-    let shown = INSTANCES.try_with(|table| {
-        let table = table.borrow();
-        let instance = table.iter().find(|instance| instance.engine_id == engine.id);
-        body.take().map(|body| body(instance.map(|instance| &**instance)))
-    });
-    match (shown, body) {
-        (Ok(Some(shown)), _) => shown,
-        (_, Some(body)) => body(None),
-        _ => unreachable!("the table is there, and it was shown"),
-    }
-}
-
-/// An error: the thread has no table any more.
-#[inline]
-fn find(engine: &Inner) -> Result<Option<Rc<Instance>>, AccessError> {
-    INSTANCES.try_with(|table| {
-        let table = table.borrow();
-        table.iter().find(|instance| instance.engine_id == engine.id).map(Rc::clone)
-    })
-}
-
-/// The calling thread's instance of `engine`, if it has one.
-pub(crate) fn existing(engine: &Inner) -> Option<Rc<Instance>> {
-    find(engine).ok().flatten()
-}
-
-#[cold]
-fn make(engine: &Arc<Inner>, to_keep: bool) -> Rc<Instance> {
-    if to_keep { remember(engine) } else { Rc::new(Instance::lease(engine, true)) }
-}
-
-fn remember(engine: &Arc<Inner>) -> Rc<Instance> {
-    let instance = Rc::new(Instance::lease(engine, false));
-    let gone = INSTANCES.with(|table| {
-        let mut table = table.borrow_mut();
-        let (kept, gone) =
-            table.drain(..).partition::<Vec<_>, _>(|instance| instance.engine.strong_count() > 0);
-        *table = kept;
-        table.push(Rc::clone(&instance));
-        gone
-    });
-    // Outside the borrow: what an instance drops may look into the table.
-    drop(gone);
-    instance
 }

@@ -40,6 +40,7 @@ mod session;
 mod software;
 mod stats;
 mod stream;
+mod table;
 mod wait;
 mod wake_fd;
 mod watch;
@@ -284,7 +285,7 @@ impl Engine {
         if self.inner.is_foreign() {
             return Err(Error::Forked);
         }
-        let instance = instance::of_thread(&self.inner);
+        let instance = table::of_thread(&self.inner);
         let poller = instance.poller(&self.inner)?;
         Ok((instance, poller))
     }
@@ -298,14 +299,14 @@ impl Engine {
         if self.inner.is_foreign() {
             return Err(Error::Forked);
         }
-        let instance = instance::of_thread(&self.inner);
+        let instance = table::of_thread(&self.inner);
         instance.with_poller(&self.inner, |poller| poller.interrupt().as_raw_fd())
     }
 
     /// The device behind: step it, reset it, drain it. It has been shown all that this thread has submitted, inside of a
     /// poll too.
     pub fn device(&self) -> &Device {
-        if let Some(instance) = instance::existing(&self.inner) {
+        if let Some(instance) = table::existing(&self.inner) {
             instance.flush();
         }
         &self.inner.device

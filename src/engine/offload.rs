@@ -31,13 +31,13 @@ use device_sim::{
 use zeroize::Zeroize;
 
 use super::fault::FaultKind;
-use super::instance::{self, Instance};
+use super::instance::Instance;
 use super::sabotage::{self, Sabotage};
 use super::wait::{self, BlockWait, JobWait, Wait};
 use super::wake_fd::Registration;
 use super::watch::Watch;
 use super::watchdog::Watchdog;
-use super::{Inner, software};
+use super::{Inner, software, table};
 use crate::error::Error;
 use crate::job::{self, Release, WaitStatus};
 
@@ -93,7 +93,7 @@ pub(crate) fn run_inlined(
     if engine.is_foreign() {
         return Err(Failed::with_request(Error::Forked));
     }
-    let instance = instance::of_thread(engine);
+    let instance = table::of_thread(engine);
     instance.counters.operations.add(1);
     if request.buffer.len() < engine.config.offload_threshold() as usize {
         instance.counters.below_threshold.add(1);
@@ -117,7 +117,7 @@ fn again(
         if !failed.may_be_retried() {
             break;
         }
-        let instance = instance::of_thread(engine);
+        let instance = table::of_thread(engine);
         instance.counters.retries.add(1);
         match offload(engine, instance, request) {
             Ok(()) => return Ok(()),
@@ -127,7 +127,7 @@ fn again(
     if !engine.config.fallback() || !failed.may_be_replaced() {
         return Err(failed);
     }
-    instance::of_thread(engine).counters.fallbacks.add(1);
+    table::of_thread(engine).counters.fallbacks.add(1);
     software::run(session, request)
 }
 
@@ -404,7 +404,7 @@ impl<'e> Flight<'e> {
                 std::mem::forget(request);
             }
         }
-        instance::of_thread(self.engine).counters.abandoned.add(1);
+        table::of_thread(self.engine).counters.abandoned.add(1);
     }
 }
 
@@ -477,7 +477,7 @@ fn look<W: Wait>(flight: &Flight<'_>, wait: &mut W, request: &mut Request) -> Lo
     if engine.is_foreign() {
         return Look::Ended(Err(Failed::lost(Error::Forked)));
     }
-    let instance = instance::of_thread(engine);
+    let instance = table::of_thread(engine);
     wait.has_paused(flight, &instance);
     if wait.takes_at_once()
         && let Some(end) = flight.take(&instance, request)

@@ -14,7 +14,7 @@ use zeroize::Zeroize;
 
 use super::offload::{self, Failed, plain};
 use super::stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
-use super::{Inner, instance, software};
+use super::{Inner, software, table};
 use crate::error::{Error, OpError};
 use crate::words;
 
@@ -66,18 +66,18 @@ impl SessionCore {
         data: &[u8],
         take: impl FnOnce(&Request) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let mut buffer = instance::of_thread(&self.engine).buffer(data.len() + software::EXPANSION);
+        let mut buffer = table::of_thread(&self.engine).buffer(data.len() + software::EXPANSION);
         buffer.extend_from_slice(data);
         request.buffer = buffer;
         match self.run(request) {
             Ok(request) => {
                 let result = take(&request);
-                instance::of_thread(&self.engine).recycle(request.buffer);
+                table::of_thread(&self.engine).recycle(request.buffer);
                 result
             }
             Err(error) => {
                 let (error, buffer) = error.into_parts();
-                instance::of_thread(&self.engine).recycle(buffer);
+                table::of_thread(&self.engine).recycle(buffer);
                 Err(error)
             }
         }

@@ -22,10 +22,10 @@ use device_sim::{Delivery, Interrupt, TicketState, WakeState};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::Inner;
+use super::{Inner, table};
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
-use super::instance::{self, Instance};
+use super::instance::Instance;
 use super::offload::{Flight, Held};
 use super::wake_fd::{CallbackWaker, Registration};
 use crate::error::Error;
@@ -205,7 +205,7 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
 
     fn spurious(&mut self, flight: &Flight<'_>) {
         if !self.blocked {
-            let instance = instance::of_thread(flight.engine());
+            let instance = table::of_thread(flight.engine());
             instance.counters.spurious_resumes.add(1);
             // Whoever resumes until it is done, in a poll, waits for what is held back.
             instance.flush();
@@ -273,7 +273,7 @@ impl BlockWait {
     /// done; under polling there is none, and this thread's interrupt ends its sleep.
     fn redirect(self, flight: &Flight<'_>) {
         if flight.engine().config.delivery() == DeliveryMode::Wake
-            && let Ok(Some(waker)) = Self::waker(flight.engine(), &instance::of_thread(flight.engine()))
+            && let Ok(Some(waker)) = Self::waker(flight.engine(), &table::of_thread(flight.engine()))
         {
             flight.replace_waker(waker);
         }
@@ -292,12 +292,12 @@ impl BlockWait {
         if engine.config.delivery() != DeliveryMode::Poll {
             return 0;
         }
-        instance::of_thread(engine).reap(engine)
+        table::of_thread(engine).reap(engine)
     }
 
     fn sleep(flight: &Flight<'_>) {
         let engine = flight.engine();
-        let instance = instance::of_thread(engine);
+        let instance = table::of_thread(engine);
         if instance.is_passing() {
             return std::thread::yield_now();
         }
@@ -373,7 +373,7 @@ impl Wait for BlockWait {
             return;
         }
         // The sleep may have taken the interrupt that the application waits for: tell it again.
-        instance::of_thread(engine).announce(engine);
+        table::of_thread(engine).announce(engine);
     }
 }
 

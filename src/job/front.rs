@@ -11,7 +11,7 @@
 )]
 
 use std::cell::Cell;
-use std::ptr;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::fiber::Turn;
@@ -31,6 +31,12 @@ pub(super) struct Front {
 
 /// The front of threads without a pool.
 struct Nobody(Front);
+
+impl Nobody {
+    const fn place(&'static self) -> NonNull<Front> {
+        NonNull::new((&raw const self.0).cast_mut()).expect("a static is not at 0")
+    }
+}
 
 // SAFETY: its cells are read, and written only in the front of a pool: whoever writes has asked for `ABSENT`.
 unsafe impl Sync for Nobody {}
@@ -73,7 +79,7 @@ impl Flags {
 
 thread_local! {
     /// The front of the thread's pool, or one that says that there is none; no destructor, so that it can always be read.
-    static FRONT: Cell<*const Front> = const { Cell::new(&raw const NOT_YET.0) };
+    static FRONT: Cell<NonNull<Front>> = const { Cell::new(NOT_YET.place()) };
 }
 
 impl Front {
@@ -85,7 +91,7 @@ impl Front {
     #[inline]
     pub(super) fn here<'a>() -> &'a Self {
         // SAFETY: the pointer is to one of two that live for ever, or to that of a pool, which ends with its thread.
-        unsafe { &*FRONT.get() }
+        unsafe { FRONT.get().as_ref() }
     }
 
     /// The running job.
@@ -114,22 +120,22 @@ impl Front {
 
     /// Where this thread's lies: first in its pool, unless [`Flags::ABSENT`] is raised.
     #[inline]
-    pub(super) fn place() -> *const Self {
+    pub(super) fn place() -> NonNull<Self> {
         FRONT.get()
     }
 
     /// Whether this thread's pool has gone.
     pub(super) fn is_of_no_more() -> bool {
-        ptr::eq(FRONT.get(), &raw const NO_MORE.0)
+        FRONT.get() == NO_MORE.place()
     }
 
     /// The thread has a pool, with this front.
-    pub(super) fn begin(front: *const Self) {
+    pub(super) fn begin(front: NonNull<Self>) {
         FRONT.set(front);
     }
 
     /// The thread's pool is about to go. Hands out where its front lies.
-    pub(super) fn end() -> *const Self {
-        FRONT.replace(&raw const NO_MORE.0)
+    pub(super) fn end() -> NonNull<Self> {
+        FRONT.replace(NO_MORE.place())
     }
 }

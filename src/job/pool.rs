@@ -74,11 +74,13 @@ impl Pool {
     /// The same, if none of these flags is raised either.
     #[inline]
     fn existing_without<'a>(flags: u8) -> Option<&'a Self> {
-        if Front::here().flags.has(Flags::ABSENT | flags) {
+        let place = Front::place();
+        // SAFETY: a thread's front is always there.
+        if unsafe { place.as_ref() }.flags.has(Flags::ABSENT | flags) {
             return None;
         }
         // SAFETY: all fronts but the two that say that there is no pool are first in one; it ends with its thread.
-        Some(unsafe { &*Front::place().cast() })
+        Some(unsafe { place.cast().as_ref() })
     }
 
     /// The pool of this thread, made if need be; `None` when the thread is ending.
@@ -106,7 +108,7 @@ impl Pool {
             return None;
         }
         END.try_with(|_| ()).ok()?;
-        let pool = Box::into_raw(Box::new(Self {
+        let pool = NonNull::from(Box::leak(Box::new(Self {
             front: Front::new(0),
             idle: Cell::new(None),
             deferred: Cell::new(None),
@@ -119,10 +121,10 @@ impl Pool {
                 first_generation: POOLS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9),
             }),
             slab: RefCell::default(),
-        }));
+        })));
         Front::begin(pool.cast());
         // SAFETY: just made.
-        Some(unsafe { &*pool })
+        Some(unsafe { pool.as_ref() })
     }
 
     /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in. Nothing is deferred.
@@ -569,7 +571,7 @@ impl Drop for End {
         let place = Front::end();
         if pool.end() {
             // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
-            drop(unsafe { Box::from_raw(place.cast::<Pool>().cast_mut()) });
+            drop(unsafe { Box::from_raw(place.cast::<Pool>().as_ptr()) });
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn run(
 
 #[inline(always)]
 fn submit<'e>(engine: &'e Arc<Inner>, plain: Plain<'_>) -> Result<Aloft<'e>, Vec<u8>> {
-    instance::with(engine, |instance| {
+    table::with(engine, |instance| {
         let Some(instance) = instance else { return Err(plain.buffer) };
         let Some(owner) = instance.known_owner() else { return Err(plain.buffer) };
         let ticket = instance.with_own_pair(|pair| {
@@ -71,7 +71,7 @@ impl<'e> Aloft<'e> {
         if self.engine.is_foreign() {
             return None;
         }
-        instance::with(self.engine, |instance| {
+        table::with(self.engine, |instance| {
             let instance = instance.filter(|instance| instance.pair_index() == self.pair_index)?;
             let (buffer, _) = instance.with_own_pair(|pair| pair?.take_buffer(self.ticket))?;
             instance.counters.resumes.add(1);

@@ -33,5 +33,5 @@ pub(super) fn finish(engine: &Arc<Inner>, request: &mut Request, outcome: &Resul
             output
         }
     };
-    instance::of_thread(engine).recycle(used);
+    table::of_thread(engine).recycle(used);
 }

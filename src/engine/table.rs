@@ -1,0 +1,106 @@
+//! Each thread's table of instances: where an operation finds its queue pair.
+//!
+//! ```text
+//!   LATEST ──────────────┐   the one that was used last: one look, where a thread uses one engine
+//!   INSTANCES ─► Rc ─► Instance     one for each engine that the thread has used
+//! ```
+//!
+//! The table holds engines weakly: one that was dropped is forgotten at the next look. The end of the thread ends the table,
+//! and gives the pairs back.
+#![expect(unsafe_code, reason = "follows the thread's pointer to the instance that was used last")]
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::AccessError;
+
+use super::Inner;
+use super::instance::Instance;
+
+#[derive(Default)]
+struct Table(Vec<Rc<Instance>>);
+
+thread_local! {
+    static INSTANCES: RefCell<Table> = const { RefCell::new(Table(Vec::new())) };
+    /// Null, or an instance in the table. It has no destructor, so that it can be read at any time.
+    static LATEST: Cell<*const Instance> = const { Cell::new(ptr::null()) };
+}
+
+impl Drop for Table {
+    /// The thread ends.
+    fn drop(&mut self) {
+        LATEST.set(ptr::null());
+    }
+}
+
+/// The calling thread's instance of `engine`, made at first use.
+///
+/// In a thread-local destructor that runs after the table's own there is no table any more; the instance then
+/// lives for this one call.
+#[inline]
+pub(crate) fn of_thread(engine: &Arc<Inner>) -> Rc<Instance> {
+    match find(engine) {
+        Ok(Some(instance)) => instance,
+        found => make(engine, found.is_ok()),
+    }
+}
+
+/// The calling thread's instance of `engine`, if it has one.
+pub(crate) fn existing(engine: &Inner) -> Option<Rc<Instance>> {
+    find(engine).ok().flatten()
+}
+
+/// Shows `body` the calling thread's instance of `engine`, if it has one.
+#[inline(always)]
+pub(crate) fn with<R>(engine: &Inner, body: impl FnOnce(Option<&Instance>) -> R) -> R {
+    if !latest().is_some_and(|latest| latest.is_of(engine)) {
+        look_up(engine);
+    }
+    body(latest().filter(|latest| latest.is_of(engine)))
+}
+
+/// The instance that was used last. It is there as long as its engine is, and no thread-local is destroyed meanwhile.
+#[inline(always)]
+fn latest<'a>() -> Option<&'a Instance> {
+    // SAFETY: where it is not null it points into the table. What is taken out of that belongs to an engine that is gone,
+    // and the pointer is reset before; the table goes with the thread, and resets it too. Who asks has an engine, and
+    // looks at no other's instance but to tell that it is not that engine's.
+    unsafe { LATEST.get().as_ref() }
+}
+
+/// Makes the instance of this engine the latest, if there is one.
+#[cold]
+fn look_up(engine: &Inner) {
+    drop(existing(engine));
+}
+
+/// An error: the thread has no table any more.
+#[inline]
+fn find(engine: &Inner) -> Result<Option<Rc<Instance>>, AccessError> {
+    INSTANCES.try_with(|table| {
+        let table = table.borrow();
+        let found = table.0.iter().find(|instance| instance.is_of(engine))?;
+        LATEST.set(Rc::as_ptr(found));
+        Some(Rc::clone(found))
+    })
+}
+
+#[cold]
+fn make(engine: &Arc<Inner>, to_keep: bool) -> Rc<Instance> {
+    if to_keep { remember(engine) } else { Rc::new(Instance::lease(engine, true)) }
+}
+
+fn remember(engine: &Arc<Inner>) -> Rc<Instance> {
+    let instance = Rc::new(Instance::lease(engine, false));
+    let gone = INSTANCES.with(|table| {
+        let mut table = table.borrow_mut();
+        LATEST.set(ptr::null());
+        let gone: Vec<_> = table.0.extract_if(.., |instance| instance.is_orphaned()).collect();
+        table.0.push(Rc::clone(&instance));
+        gone
+    });
+    // Outside the borrow: what an instance drops may look into the table.
+    drop(gone);
+    instance
+}
