@@ -202,28 +202,32 @@ impl QueuePair {
         self.enqueue(request, delivery)
     }
 
-    /// [`QueuePair::submit`] of a plain request, with [`Delivery::Reap`]: it is put together in its cell and moved no more.
-    /// Where the device closes at this very moment it ends as if it had been [held back](QueuePair::hold_back).
+    /// [`QueuePair::submit`] of a plain request: it is put together in its cell and moved no more. Where the device closes at
+    /// this very moment it ends as if it had been [held back](QueuePair::hold_back).
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::submit`], with the buffer.
+    /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped.
     #[inline]
-    pub fn submit_plain(&mut self, plain: Plain<'_>, owner: u32) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
+    pub fn submit_plain(
+        &mut self,
+        plain: Plain<'_>,
+        delivery: Delivery,
+    ) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
             return Err((reason, plain.buffer));
         }
         if pair.looks_at_each {
-            return self.submit_looked_at(plain, owner);
+            return self.submit_looked_at(plain, delivery);
         }
         if !self.take_slot() {
             return Err((self.full(), plain.buffer));
         }
+        let (arm, announce) = delivery.split();
         let (user_data, slab) = (plain.user_data, &self.remote.pair.slab);
         let load = |cell: &mut Request| plain.load_into(cell);
-        let ticket = slab.place(self.cells.get(), user_data, Arm::Reap, Placed::Queued, load);
-        let announce = Announce::Reap { owner };
+        let ticket = slab.place(self.cells.get(), user_data, arm, Placed::Queued, load);
         if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
             // As in `enqueue_as`, but that it is ended and not taken back.
             self.remote.pair.close(ticket, announce);
@@ -232,9 +236,13 @@ impl QueuePair {
     }
 
     #[cold]
-    fn submit_looked_at(&mut self, plain: Plain<'_>, owner: u32) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
+    fn submit_looked_at(
+        &mut self,
+        plain: Plain<'_>,
+        mut delivery: Delivery,
+    ) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
         let mut request = plain.into_request();
-        let submitted = self.submit_from(&mut request, &mut Delivery::Reap { owner });
+        let submitted = self.submit_from(&mut request, &mut delivery);
         submitted.map_err(|reason| (reason, request.buffer))
     }
 

@@ -173,10 +173,10 @@ impl Config {
         self.fallback || self.max_retries > 0
     }
 
-    /// Whether all there is to do about an operation is to submit it and to poll.
+    /// Whether all there is to do about an operation is to submit it and to wait.
     pub(crate) fn is_plain(&self) -> bool {
         let asks_for_more = self.keeps_input() || self.may_repeat() || !self.faults.is_empty();
-        self.delivery == DeliveryMode::Poll && self.offload_threshold == 0 && !asks_for_more
+        self.offload_threshold == 0 && !asks_for_more
     }
 
     pub(crate) fn faults(&self) -> &[FaultRule] {

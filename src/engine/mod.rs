@@ -66,7 +66,7 @@ pub(crate) struct Inner {
     may_repeat: bool,
     polled: bool,
     has_faults: bool,
-    /// None of what the engine can be asked to do beside offloading, and polling: see `offload::plain`.
+    /// Nothing is asked of the engine but to offload: see `offload::plain`.
     is_plain: bool,
     faults: FaultPlan,
     registry: Registry,
@@ -87,6 +87,7 @@ pub(crate) struct Inner {
 struct Identity(#[expect(dead_code, reason = "gives the identity a size, and so an address of its own")] u8);
 
 impl Inner {
+    #[inline]
     fn wait_key(&self) -> WaitKey {
         WaitKey::of(&*self.identity)
     }

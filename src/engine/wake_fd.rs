@@ -20,6 +20,7 @@
 //! What the device writes to (a [`WakeFd`]) and what the job's side does (its [`Registration`]) lie apart, and the latter
 //! does not look at the former where it need not: a cache line takes as long to come as a third of a system call.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
@@ -142,7 +143,7 @@ impl Registration {
 
     /// The registration of the engine with this key, if it has one in `ctx`.
     pub(crate) fn find(ctx: &WaitCtx, key: WaitKey) -> Option<Rc<Self>> {
-        ctx.fd(key)?.data?.downcast().ok()
+        Self::of(ctx.fd(key)?.data?)
     }
 
     /// A waker that sends a token.
@@ -159,6 +160,23 @@ impl Registration {
         let waker = Waker::from(Arc::clone(&self.wake_fd));
         self.wakers.borrow_mut().extend((1..more).map(|_| waker.clone()));
         waker
+    }
+
+    /// The registration behind what a wait context has under an engine's key.
+    pub(crate) fn of(data: Rc<dyn Any>) -> Option<Rc<Self>> {
+        data.downcast().ok()
+    }
+
+    /// Reads all tokens, before the caller knows which of them are his: he has to [settle](Self::settle) or to
+    /// [give them back](Self::give_back).
+    pub(crate) fn read_ahead(&self) -> u64 {
+        self.read()
+    }
+
+    /// Takes the caller's token out of what was read ahead. If it was not there, it is nowhere.
+    pub(crate) fn settle(&self, read: u64) {
+        self.settle_one();
+        self.give_back(read.saturating_sub(1));
     }
 
     /// Takes the one token that this caller is owed. `false`: there was none to read (yet).
@@ -213,7 +231,8 @@ impl Registration {
 
     /// Writes back what may be others' of so many tokens. One too many is a spurious resume; one too few would be
     /// a job that nobody wakes.
-    fn give_back(&self, tokens: u64) {
+    #[inline]
+    pub(crate) fn give_back(&self, tokens: u64) {
         if tokens == 0 {
             return;
         }

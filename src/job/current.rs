@@ -1,6 +1,7 @@
 //! The running job, seen from inside.
 #![expect(unsafe_code, reason = "keeps a release hook for as long as its frame is paused")]
 
+use std::any::Any;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem;
@@ -15,7 +16,7 @@ use super::pool::Pool;
 use super::raw::Handle;
 use super::record::{Record, State};
 use super::wait_ctx::Shared;
-use super::{Unwinding, WaitCtxRef, WaitStatus};
+use super::{Unwinding, WaitCtxRef, WaitKey, WaitStatus};
 
 /// What [`pause`] did.
 #[must_use = "only `Resumed` means that the job has paused"]
@@ -127,6 +128,12 @@ impl Offer<'_> {
     #[inline]
     pub(crate) fn token(&self) -> u64 {
         self.record.token.get()
+    }
+
+    /// The custom data of the newest registration under `key` in the job's wait context; `None` too where a callback is set,
+    /// which takes precedence.
+    pub(crate) fn registered(&self, key: WaitKey) -> Option<Rc<dyn Any>> {
+        self.record.with_ctx(|ctx| ctx.registered(key))?
     }
 
     /// [`pause_in_flight`] for one who has run nobody's code since the offer: nothing has changed.

@@ -79,7 +79,7 @@ use std::panic::Location;
 pub use block::{PauseBlock, block_pause};
 pub use config::PoolConfig;
 pub use current::{CurrentJob, Pause, Release, can_pause, current, pause, pause_with};
-pub(crate) use current::{current_ctx, is_running, offer, pause_in_flight, set_status};
+pub(crate) use current::{Offer, current_ctx, is_running, offer, pause_in_flight, set_status};
 pub use misuse::{InitError, Misuse, NoJobs, StartError};
 pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
 pub use strict::{Rule, StrictHandler, Violation, is_strict, set_strict, set_strict_handler};

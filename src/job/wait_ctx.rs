@@ -496,6 +496,16 @@ impl Shared {
         }
     }
 
+    /// The custom data of the newest registration under `key`, where no callback is set.
+    #[inline]
+    pub(super) fn registered(&self, key: WaitKey) -> Option<Rc<dyn Any>> {
+        if self.callback.borrow().is_some() {
+            return None;
+        }
+        let entries = self.entries.borrow();
+        entries.iter().rev().find(|entry| entry.is_live(key))?.data.clone()
+    }
+
     /// Forgets what was added and deleted: the job goes on (statement 18).
     #[inline]
     pub(super) fn reset_changes(&self) {

@@ -1,20 +1,25 @@
-//! The usual way, in a straight line: a whole message that is worked on in place, for a job whose thread polls, and that is
-//! done when the job goes on.
+//! The usual way, in a straight line: a whole message that is worked on in place, in a job, and that is done when the job
+//! goes on.
 //!
 //! ```text
 //!   submit ──► pause ──► take ──► the buffer
-//!     │                   └─► not done, not well, not paused: the state machine goes on with it
+//!     │                   └─► not done, not well, no context any more: the state machine goes on with it
 //!     └──► anything else: the state machine, from its beginning
 //! ```
 //!
 //! All policy is the state machine's. This does the same for requests that no policy concerns, without a [`Request`] (some
 //! two hundred bytes that they have no use for) and without what else an operation may hold while it waits. A paused job's
 //! frames are small so, too: those of many jobs do not fit into the nearest cache.
+//!
+//! There are two, by how the job is woken: [`polled`], which is part of the job's own function (see [`run_inlined`] on
+//! returns), and [`woken`] by its wake fd. The latter reads the fd *before* it looks at the request: what the device has
+//! written of that takes as long to come as half of a system call, and comes meanwhile.
 
 use device_sim::{Plain, SessionId};
 
 use super::*;
 use crate::error::OpError;
+use crate::job::Offer;
 use crate::words;
 
 /// A plain request in flight. Dropping it gives the request up.
@@ -22,9 +27,14 @@ struct Aloft<'e> {
     engine: &'e Arc<Inner>,
     pair_index: usize,
     ticket: Ticket,
+    /// What the device will write to. Let go of by [`Release`] too, so in a cell.
+    wake_fd: Cell<Option<Rc<Registration>>>,
 }
 
-/// Runs a request that is plain, on an engine that is; else hands the buffer back.
+/// What comes of a request that is plain; or its buffer, because it is not.
+type Outcome = Result<Result<Vec<u8>, OpError>, Vec<u8>>;
+
+/// Runs a request that is plain, on an engine that is.
 #[inline(always)] // see `run_inlined`
 pub(crate) fn run(
     engine: &Arc<Inner>,
@@ -32,39 +42,72 @@ pub(crate) fn run(
     operation: Operation,
     iv: &[u8],
     buffer: Vec<u8>,
-) -> Result<Result<Vec<u8>, OpError>, Vec<u8>> {
+) -> Outcome {
     if !engine.is_plain {
         return Err(buffer);
     }
     let Some(offer) = job::offer() else { return Err(buffer) };
-    let user_data = offer.token();
-    let aloft = submit(engine, Plain { session, operation, iv, buffer, user_data })?;
+    let plain = Plain { session, operation, iv, buffer, user_data: offer.token() };
+    if engine.polled { polled(engine, offer, plain) } else { words::in_registers(woken(engine, offer, plain)) }
+}
+
+#[inline(always)]
+fn polled(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
+    let (operation, token) = (plain.operation, plain.user_data);
+    let aloft = Aloft::submit(engine, plain, |instance| {
+        instance.known_owner().map(|owner| Delivery::Reap { owner })
+    })?;
     let without_ctx = offer.take(&aloft);
     match aloft.take() {
         Some(buffer) => {
             mem::forget(aloft);
             Ok(Ok(buffer))
         }
-        None => Ok(words::in_registers(aloft.go_on(operation, JobWait::paused(user_data, without_ctx)))),
+        None => {
+            let wait = JobWait::<true>::paused(token, without_ctx);
+            Ok(words::in_registers(aloft.go_on(operation, wait)))
+        }
     }
 }
 
-#[inline(always)]
-fn submit<'e>(engine: &'e Arc<Inner>, plain: Plain<'_>) -> Result<Aloft<'e>, Vec<u8>> {
-    table::with(engine, |instance| {
-        let Some(instance) = instance else { return Err(plain.buffer) };
-        let Some(owner) = instance.known_owner() else { return Err(plain.buffer) };
-        let ticket = instance.with_own_pair(|pair| {
-            let Some(pair) = pair else { return Err(plain.buffer) };
-            pair.submit_plain(plain, owner).map_err(|(_, buffer)| buffer)
-        })?;
-        instance.counters.operations.add(1);
-        instance.counters.pauses.add(1);
-        Ok(Aloft { engine, pair_index: instance.pair_index(), ticket })
-    })
+#[inline(never)]
+fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
+    let (operation, token) = (plain.operation, plain.user_data);
+    let Some(wake_fd) = offer.registered(engine.wait_key()).and_then(Registration::of) else {
+        return Err(plain.buffer);
+    };
+    let aloft = Aloft::submit(engine, plain, |_| Some(Delivery::Wake(wake_fd.waker())))?;
+    aloft.wake_fd.set(Some(wake_fd));
+    let without_ctx = offer.take(&aloft);
+    if !without_ctx
+        && let Some(buffer) = aloft.take_woken()
+    {
+        mem::forget(aloft);
+        return Ok(Ok(buffer));
+    }
+    Ok(aloft.go_on(operation, JobWait::<false>::paused(token, without_ctx)))
 }
 
 impl<'e> Aloft<'e> {
+    #[inline(always)]
+    fn submit(
+        engine: &'e Arc<Inner>,
+        plain: Plain<'_>,
+        delivery: impl FnOnce(&Instance) -> Option<Delivery>,
+    ) -> Result<Self, Vec<u8>> {
+        table::with(engine, |instance| {
+            let Some(instance) = instance else { return Err(plain.buffer) };
+            let Some(delivery) = delivery(instance) else { return Err(plain.buffer) };
+            let ticket = instance.with_own_pair(|pair| {
+                let Some(pair) = pair else { return Err(plain.buffer) };
+                pair.submit_plain(plain, delivery).map_err(|(_, buffer)| buffer)
+            })?;
+            instance.counters.operations.add(1);
+            instance.counters.pauses.add(1);
+            Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(None) })
+        })
+    }
+
     /// The buffer of a request that has gone well. `None`: nothing has changed.
     #[inline(always)]
     fn take(&self) -> Option<Vec<u8>> {
@@ -79,9 +122,30 @@ impl<'e> Aloft<'e> {
         })
     }
 
+    /// The same, with its token.
+    fn take_woken(&self) -> Option<Vec<u8>> {
+        if self.engine.is_foreign() {
+            return None;
+        }
+        let remote = &self.engine.remotes[self.pair_index];
+        remote.expect(self.ticket);
+        let wake_fd = self.wake_fd.take()?;
+        let tokens = wake_fd.read_ahead();
+        let is_sent = || remote.wake_state(self.ticket) == WakeState::Sent;
+        if is_sent()
+            && let Some(buffer) = self.take()
+        {
+            wake_fd.settle(tokens);
+            return Some(buffer);
+        }
+        wake_fd.give_back(tokens);
+        self.wake_fd.set(Some(wake_fd));
+        None
+    }
+
     /// The pause is over, and the rest is the state machine's.
     #[cold]
-    fn go_on(self, operation: Operation, mut wait: JobWait<true>) -> Result<Vec<u8>, OpError> {
+    fn go_on(self, operation: Operation, mut wait: impl Wait) -> Result<Vec<u8>, OpError> {
         let flight = self.into_flight();
         let mut request = Request::new(SessionId::NONE, operation, Vec::new());
         let ended = match look(&flight, &mut wait, &mut request) {
@@ -95,25 +159,26 @@ impl<'e> Aloft<'e> {
     }
 
     fn into_flight(self) -> Flight<'e> {
-        let Self { engine, pair_index, ticket } = self;
+        let flight = self.as_flight();
         mem::forget(self);
-        Flight::new(engine, pair_index, ticket, Held::default())
+        flight
     }
 
-    #[cold]
-    fn give_up(&self) {
-        drop(Flight::new(self.engine, self.pair_index, self.ticket, Held::default()));
+    /// What the flight holds is this one's no more.
+    fn as_flight(&self) -> Flight<'e> {
+        let held = Held { wake_fd: self.wake_fd.take(), ..Held::default() };
+        Flight::new(self.engine, self.pair_index, self.ticket, held)
     }
 }
 
 impl Release for Aloft<'_> {
     fn release(&self) {
-        self.give_up();
+        drop(self.as_flight());
     }
 }
 
 impl Drop for Aloft<'_> {
     fn drop(&mut self) {
-        self.give_up();
+        drop(self.as_flight());
     }
 }
