@@ -369,6 +369,19 @@ impl Slab {
         Ticket::new(vacant.index, self.tag(), generation)
     }
 
+    /// [`Slab::place`] of a request.
+    #[cfg(test)]
+    pub(crate) fn place_request(
+        &self,
+        vacant: Vacant,
+        mut request: Request,
+        arm: Arm,
+        placed: Placed,
+    ) -> Ticket {
+        let user_data = request.user_data;
+        self.place(vacant, user_data, arm, placed, |cell| request.load_into(cell))
+    }
+
     /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
     #[inline]
     pub(crate) fn expect(&self, ticket: Ticket) {

@@ -149,7 +149,7 @@ fn revoke(slab: &Slab, ticket: Ticket) -> Option<Held> {
 fn claim_has_one_winner(serve: fn(&Slab, Ticket) -> bool) {
     bounded_model(4, move || {
         let (slab, mut cells) = Slab::new(2);
-        let ticket = slab.place(cells.get(), &mut request(7), Arm::Silent, Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(7), Arm::Silent, Placed::Queued);
         let device = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || serve(&slab, ticket))
@@ -194,7 +194,7 @@ fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let ticket = slab.place(cells.get(), &mut request(1), first.arm(), Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), first.arm(), Placed::Queued);
         let device = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || {
@@ -210,7 +210,7 @@ fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
             cells.put(vacant);
         }
         // The next request may get the same cell, and its wake is its own.
-        let next = slab.place(cells.get(), &mut request(2), second.arm(), Placed::Queued);
+        let next = slab.place_request(cells.get(), request(2), second.arm(), Placed::Queued);
         device.join().unwrap();
         assert_eq!(second.calls(), 0);
         assert_eq!(slab.wake_state(next), WakeState::Armed);
@@ -227,7 +227,7 @@ fn wake_word_two_cancel_and_one_sends() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let count = Arc::new(Count::default());
-        let ticket = slab.place(cells.get(), &mut request(1), count.arm(), Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), count.arm(), Placed::Queued);
         let other = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || slab.cancel_wake(ticket) == WakeState::Armed)
@@ -249,7 +249,7 @@ fn wake_word_replaced_against_sent() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let (old, new) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
         let device = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || {
@@ -274,7 +274,7 @@ fn wake_word_replaced_against_released() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let [old, new, next] = [(); 3].map(|()| Arc::new(Count::default()));
-        let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
         assert!(serve(&slab, ticket));
         let replacer = {
             let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
@@ -284,7 +284,7 @@ fn wake_word_replaced_against_released() {
         let (_, Remains { vacant, cancelled, waker }) = take(&slab, held);
         assert!(cancelled);
         cells.put(vacant.expect("no wake is being sent"));
-        let again = slab.place(cells.get(), &mut request(2), next.arm(), Placed::Queued);
+        let again = slab.place_request(cells.get(), request(2), next.arm(), Placed::Queued);
         let replaced = replacer.join().unwrap();
         send(&slab, ticket);
         let cancelled = waker.expect("it was not called");
@@ -308,7 +308,7 @@ fn wake_word_replaced_against_cancelled() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let [old, new] = [(); 2].map(|()| Arc::new(Count::default()));
-        let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
         let replacer = {
             let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
             thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
@@ -332,7 +332,7 @@ fn wake_word_replaced_against_reaped() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let new = Arc::new(Count::default());
-        let ticket = slab.place(cells.get(), &mut request(1), Arm::Reap, Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), Arm::Reap, Placed::Queued);
         assert!(serve(&slab, ticket));
         let replacer = {
             let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
@@ -351,7 +351,7 @@ fn wake_word_replaced_by_two() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let [old, new, newer] = [(); 3].map(|()| Arc::new(Count::default()));
-        let ticket = slab.place(cells.get(), &mut request(1), old.arm(), Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
         let other = {
             let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
             thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
@@ -370,7 +370,7 @@ fn wake_word_copied_against_released() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
         let count = Arc::new(Count::default());
-        let ticket = slab.place(cells.get(), &mut request(1), count.arm(), Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), count.arm(), Placed::Queued);
         assert!(serve(&slab, ticket));
         let device = {
             let slab = Arc::clone(&slab);
@@ -389,7 +389,7 @@ fn wake_word_copied_against_released() {
 fn reap_against_take_and_reuse() {
     model(|| {
         let (slab, mut cells) = Slab::new(2);
-        let ticket = slab.place(cells.get(), &mut request(1), Arm::Reap, Placed::Queued);
+        let ticket = slab.place_request(cells.get(), request(1), Arm::Reap, Placed::Queued);
         assert!(serve(&slab, ticket));
         let reaper = {
             let slab = Arc::clone(&slab);
@@ -398,7 +398,7 @@ fn reap_against_take_and_reuse() {
         let (held, _) = slab.hold_done(ticket).expect("it is done");
         let (_, remains) = take(&slab, held);
         cells.put(remains.vacant.expect("no wake is being sent"));
-        let next = slab.place(cells.get(), &mut request(2), Arm::Reap, Placed::Queued);
+        let next = slab.place_request(cells.get(), request(2), Arm::Reap, Placed::Queued);
         let reaped = reaper.join().unwrap();
         assert_eq!(reaped, (!remains.cancelled).then_some(1), "the user data is that of its own request");
         assert_eq!(slab.wake_state(next), WakeState::Armed);
@@ -420,7 +420,7 @@ fn a_freed_slot_is_not_overlooked() {
                 slots.has_work() && slots.admit(&slab).is_some()
             })
         };
-        let ticket = slab.place(cells.get(), &mut request(1), Arm::Silent, Placed::Parked);
+        let ticket = slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Parked);
         slots.join(ticket, Announce::Silent, &slab);
         fence(Ordering::SeqCst);
         let rings = slots.has_work();
@@ -442,7 +442,7 @@ fn a_revoked_waiter_keeps_no_slot() {
         let slots = Arc::new(Slots::new(1));
         assert!(slots.take(&mut 0, &slab));
         let mut park = || {
-            let ticket = slab.place(cells.get(), &mut request(1), Arm::Silent, Placed::Parked);
+            let ticket = slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Parked);
             slots.join(ticket, Announce::Silent, &slab);
             ticket
         };
@@ -538,7 +538,7 @@ fn freed_cells_come_back_once() {
             let slab = Arc::clone(&slab);
             thread::spawn(move || slab.put(vacant))
         });
-        let mut place = || slab.place(cells.get(), &mut request(1), Arm::Silent, Placed::Queued).index();
+        let mut place = || slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Queued).index();
         let mut indices = vec![place(), place()];
         givers.into_iter().for_each(|giver| giver.join().unwrap());
         // The next chunk was made if a cell was wanted before one was back; all are handed out before there is more.

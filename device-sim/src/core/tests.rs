@@ -43,7 +43,7 @@ impl Bench {
 
     fn admit(&mut self) -> Ticket {
         let vacant = self.allocator.get();
-        let ticket = self.slab.place(vacant, &mut request(), Arm::Silent, Placed::Queued);
+        let ticket = self.slab.place_request(vacant, request(), Arm::Silent, Placed::Queued);
         self.core.admit(0, ticket, Announce::Silent, 0).expect("nobody has revoked it");
         ticket
     }
