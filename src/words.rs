@@ -17,7 +17,7 @@ use std::ptr;
 const MOST_WORDS: usize = 8;
 const WORD: usize = size_of::<usize>();
 
-const fn is_moved_by_words<T>() -> bool {
+const fn is_of_words<T>() -> bool {
     size_of::<T>() <= MOST_WORDS * WORD && align_of::<T>() == WORD
 }
 
@@ -28,10 +28,14 @@ const fn is_moved_by_words<T>() -> bool {
 /// As for that.
 #[inline(always)]
 pub(crate) unsafe fn read<T>(from: *const T) -> T {
-    if !is_moved_by_words::<T>() {
-        // SAFETY: the caller's promise.
-        return unsafe { from.read() };
-    }
+    // SAFETY: the caller's promise, here and there.
+    if is_of_words::<T>() { unsafe { read_words(from) } } else { unsafe { from.read() } }
+}
+
+/// Not inlined always: where nothing is optimised, room for one more value, be it never so large, would lie in the caller's
+/// frame.
+#[inline]
+unsafe fn read_words<T>(from: *const T) -> T {
     let (from, mut value) = (from.cast::<MaybeUninit<usize>>(), MaybeUninit::<T>::uninit());
     let to = value.as_mut_ptr().cast::<MaybeUninit<usize>>();
     for word in 0..size_of::<T>() / WORD {

@@ -207,7 +207,8 @@ impl QueuePair {
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped.
+    /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped. That no slot is free is not counted: whoever hears
+    /// it goes on to [`QueuePair::submit`], which counts it.
     #[inline]
     pub fn submit_plain(
         &mut self,
@@ -222,7 +223,7 @@ impl QueuePair {
             return self.submit_looked_at(plain, delivery);
         }
         if !self.take_slot() {
-            return Err((self.full(), plain.buffer));
+            return Err((RefusedReason::Full, plain.buffer));
         }
         let (arm, announce) = delivery.split();
         let (user_data, slab) = (plain.user_data, &self.remote.pair.slab);
@@ -243,6 +244,9 @@ impl QueuePair {
     ) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
         let mut request = plain.into_request();
         let submitted = self.submit_from(&mut request, &mut delivery);
+        if submitted == Err(RefusedReason::Full) {
+            bump(&self.remote.pair.counters.host.full, 1_u64.wrapping_neg());
+        }
         submitted.map_err(|reason| (reason, request.buffer))
     }
 

@@ -197,14 +197,15 @@ fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
 /// Pauses a job that can. Whether it has a wait context afterwards.
 #[inline(always)]
 fn pause_now(front: &Front, record: &Record, release: Option<&dyn Release>) -> bool {
-    // Between pauses there is none; and only raw jobs are discarded.
-    let release = release.filter(|_| record.kind().raw);
-    if let Some(release) = release {
-        keep_release(record, release);
+    // Only raw jobs are discarded.
+    let hook = release.filter(|_| record.kind().raw);
+    record.in_flight.set(release.is_some());
+    if let Some(hook) = hook {
+        keep_hook(record, hook);
     }
     // SAFETY: the running job is the caller.
     let signal = unsafe { record.leave(&front.turn, State::Paused) };
-    if release.is_some() {
+    if hook.is_some() {
         record.release.set(None);
     }
     if signal == Signal::Unwind {
@@ -218,11 +219,11 @@ fn pause_now(front: &Front, record: &Record, release: Option<&dyn Release>) -> b
 }
 
 #[inline]
-fn keep_release(record: &Record, release: &dyn Release) {
+fn keep_hook(record: &Record, hook: &dyn Release) {
     // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in `pause_here`, and
     // forgotten before that returns or unwinds.
-    let release = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(release) };
-    record.release.set(Some(ptr::from_ref(release)));
+    let hook = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(hook) };
+    record.release.set(Some(ptr::from_ref(hook)));
 }
 
 #[cold]

@@ -167,11 +167,12 @@ impl Pool {
         drop(ctx);
     }
 
-    /// Whether putting this record back runs nobody's code, and there is nothing else to do then.
+    /// Whether putting this record back, which [is plain](Record::is_plain), runs nobody's code, and there is nothing else to
+    /// do then.
     #[inline]
     pub(super) fn puts_back_quietly(&self, record: &Record) -> bool {
         let keeps_ctx = record.with_ctx(|ctx| Rc::strong_count(ctx) > 1) != Some(false);
-        keeps_ctx && !record.is_retired() && !self.front.flags.any()
+        keeps_ctx && !self.front.flags.any()
     }
 
     /// [`put_back`](Self::put_back), where that is so.

@@ -96,12 +96,10 @@ pub(super) struct Record {
     /// Blocks on pausing that are in force (statements 44, 45).
     pub(super) blocks: Cell<u32>,
     pub(super) state: Cell<State>,
-    /// The arguments, later the result, lie on the heap.
-    on_heap: Cell<bool>,
-    /// There is a panic to be taken.
-    panicked: Cell<bool>,
-    /// The record is not for another job.
-    retired: Cell<bool>,
+    /// What is not as it usually is.
+    odd: Odd,
+    /// It is paused in something that has something in flight.
+    pub(super) in_flight: Cell<bool>,
 
     // What only some jobs touch.
     pub(super) release: Cell<Option<*const dyn Release>>,
@@ -129,6 +127,43 @@ const ALIGN: usize = 64;
 /// How often a job that swallows its unwinding is told again.
 const UNWIND_TRIES: u8 = 4;
 
+/// What is not with a job as it is with nearly all, in one byte to be asked for at once.
+#[derive(Debug, Default)]
+struct Odd(Cell<u8>);
+
+impl Odd {
+    /// The arguments, later the result, lie on the heap.
+    const ON_HEAP: u8 = 1;
+    /// There is a panic to be taken.
+    const PANICKED: u8 = 2;
+    /// The record is not for another job.
+    const RETIRED: u8 = 4;
+
+    #[inline]
+    fn any(&self) -> bool {
+        self.0.get() != 0
+    }
+
+    #[inline]
+    fn has(&self, what: u8) -> bool {
+        self.0.get() & what != 0
+    }
+
+    fn add(&self, what: u8) {
+        self.0.set(self.0.get() | what);
+    }
+
+    /// Whether it was there.
+    #[inline]
+    fn remove(&self, what: u8) -> bool {
+        let had = self.has(what);
+        if had {
+            self.0.set(self.0.get() & !what);
+        }
+        had
+    }
+}
+
 /// What a switch into a job came back with.
 #[derive(Debug)]
 pub(super) enum Switched {
@@ -151,9 +186,8 @@ impl Record {
             kind: Cell::new(&NONE),
             blocks: Cell::new(0),
             state: Cell::new(State::Idle),
-            on_heap: Cell::new(false),
-            panicked: Cell::new(false),
-            retired: Cell::new(false),
+            odd: Odd::default(),
+            in_flight: Cell::new(false),
             release: Cell::new(None),
             heap: Cell::new((NonNull::dangling(), Layout::new::<()>())),
             call: Cell::new((no_func, ptr::null_mut())),
@@ -213,7 +247,7 @@ impl Record {
     /// Where the arguments are, and later the result.
     #[inline]
     pub(super) fn args(&self) -> NonNull<c_void> {
-        if self.on_heap.get() { self.heap.get().0 } else { self.base() }
+        if self.odd.has(Odd::ON_HEAP) { self.heap.get().0 } else { self.base() }
     }
 
     /// [`args`](Self::args) for who knows their layout.
@@ -287,21 +321,16 @@ impl Record {
             .find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished))
     }
 
-    /// Whether the job is paused with something to give back when it is discarded.
-    pub(super) fn has_release_hook(&self) -> bool {
-        self.release.get().is_some()
-    }
-
-    /// Whether the job has ended as jobs do: with a result, which lies on its stack.
+    /// Whether the job has ended as jobs do, with a result, which lies on its stack; and its record is for the next one.
     #[inline]
-    pub(super) fn has_plain_result(&self) -> bool {
-        !self.panicked.get() && !self.on_heap.get()
+    pub(super) fn is_plain(&self) -> bool {
+        !self.odd.any()
     }
 
     /// The panic that ended the job, if one did.
     #[inline]
     pub(super) fn take_panic(&self) -> Option<Panic> {
-        if self.panicked.replace(false) { self.panic.take() } else { None }
+        if self.odd.remove(Odd::PANICKED) { self.panic.take() } else { None }
     }
 
     /// Forgets the paused job's frames.
@@ -318,7 +347,7 @@ impl Record {
     /// Gives back the memory of arguments that were moved out, or dropped.
     #[inline]
     pub(super) fn free_args(&self) {
-        if self.on_heap.replace(false) {
+        if self.odd.remove(Odd::ON_HEAP) {
             let (place, layout) = self.heap.get();
             if layout.size() > 0 {
                 // SAFETY: the place was allocated with this layout, and holds nothing any more.
@@ -338,12 +367,12 @@ impl Record {
 
     #[inline]
     pub(super) fn is_retired(&self) -> bool {
-        self.retired.get()
+        self.odd.has(Odd::RETIRED)
     }
 
     /// After its job the record is not for another one.
     pub(super) fn retire(&self) {
-        self.retired.set(true);
+        self.odd.add(Odd::RETIRED);
     }
 
     /// The job's wait context, as it was given at the start.
@@ -372,7 +401,7 @@ impl Record {
             NonNull::new(unsafe { alloc::alloc(layout) }.cast())?
         };
         self.heap.set((place, layout));
-        self.on_heap.set(true);
+        self.odd.add(Odd::ON_HEAP);
         Some(place)
     }
 
@@ -408,7 +437,7 @@ pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
         // SAFETY: the fiber is entered for the work that the record was prepared for, of this kind and once.
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| unsafe { B::run(record) })) {
             record.panic.set(Some(payload));
-            record.panicked.set(true);
+            record.odd.add(Odd::PANICKED);
         }
         // The front is found here, and not through the record: see `x86_64.rs` on what waits for what.
         let front = Front::here();

@@ -184,7 +184,7 @@ impl Suspect {
         Self {
             job: Some((record.kind().name)()),
             token: record.token.get(),
-            has_request: record.has_release_hook(),
+            has_request: record.in_flight.get(),
         }
     }
 

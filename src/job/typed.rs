@@ -109,7 +109,7 @@ impl<T: 'static> Live<T> {
     fn finish(self) -> T {
         let (record, pool) = (self.record(), self.record().pool());
         pool.front.counters.finished.bump();
-        if !record.has_plain_result() || !pool.puts_back_quietly(record) {
+        if !record.is_plain() || !pool.puts_back_quietly(record) {
             return self.finish_slow();
         }
         pool.put_back_quietly(record);
