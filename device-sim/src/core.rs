@@ -117,44 +117,75 @@ impl Core {
 
     /// Claims, executes and schedules a request; returns what it weighs in a batch: the bytes of its input, or less
     /// where it is worked on together with others, by [`Core::run_lanes`]. `None`: it was revoked.
+    #[inline]
     pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+        if self.model.is_none() {
+            self.admit_ideally(port, ticket, announce, now)
+        } else {
+            self.admit_to_model(port, ticket, announce, now)
+        }
+    }
+
+    /// What is due as soon as it is worked on.
+    fn admit_ideally(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+        let slab = &*self.slabs[port];
+        let claimed = slab.claim(ticket)?;
+        let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
+        let sessions = &self.sessions;
+        let Ready { claimed, status, operation, bytes, times, .. } = ready;
+        let starts = slab.execute(claimed, |request| {
+            (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
+            *times = Times { submitted: request.submitted(), started: now, ended: now };
+            match session_of(sessions, request.session) {
+                Some(session) if !session.has_lanes() => {
+                    *status = session.execute(request);
+                    false
+                }
+                _ => true,
+            }
+        });
+        let bytes = *bytes;
+        if starts { self.start_last(port) } else { Some(bytes) }
+    }
+
+    /// What is quicker together with others is started, and its status stands until that has ended.
+    #[inline(never)]
+    fn start_last(&mut self, port: usize) -> Option<u64> {
+        let place = self.ready.len() - 1;
+        let (sessions, ready) = (&self.sessions, &mut self.ready[place]);
+        let mut started = None;
+        let status = &mut ready.status;
+        self.slabs[port].execute(&mut ready.claimed, |request| {
+            (*status, started) = start(sessions, request);
+        });
+        let bytes = ready.bytes;
+        let Some(mut lane) = started else { return Some(bytes) };
+        lane.place = place;
+        self.lanes.push(lane);
+        Some(bytes / LANE_SHARE)
+    }
+
+    fn admit_to_model(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+        let model = self.model.as_mut()?;
         let slab = &self.slabs[port];
         let claimed = slab.claim(ticket)?;
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
-        let (sessions, model) = (&self.sessions, self.model.as_mut());
+        let sessions = &self.sessions;
         let mut verdict = Verdict::default();
-        let mut started = None;
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
-            let submitted = request.submitted();
-            *times = Times { submitted, started: now, ended: now };
-            match model {
-                None => {
-                    let (status, lane) = start(sessions, request);
-                    started = lane;
-                    status
-                }
-                Some(model) => {
-                    verdict = model.judge(request, announce, now);
-                    work(sessions, model, &verdict, request, now)
-                }
-            }
+            *times = Times { submitted: request.submitted(), started: now, ended: now };
+            verdict = model.judge(request, announce, now);
+            work(sessions, model, &verdict, request, now)
         });
         let bytes = ready.bytes;
-        if let Some(mut lane) = started {
-            lane.place = self.ready.len() - 1;
-            self.lanes.push(lane);
-            return Some(bytes / LANE_SHARE);
-        }
         if verdict.spurious_wake {
             self.spurious.push((port, ticket, announce));
         }
         if verdict.ending.is_some() {
             self.ending = verdict.ending;
-        } else if let Some(model) = &mut self.model
-            && let Some(executed) = self.ready.pop()
-        {
+        } else if let Some(executed) = self.ready.pop() {
             model.schedule(executed, verdict, &self.slabs, now);
         }
         Some(bytes)
@@ -199,6 +230,7 @@ impl Core {
         let slab = &self.slabs[port];
         let Some(claimed) = slab.claim(ticket) else { return false };
         let ready = self.ready.add(port, claimed, status, announce);
+        (ready.bytes, ready.times) = (0, Times::default());
         ready.operation = slab.execute(&mut ready.claimed, |request| request.operation);
         true
     }

@@ -31,6 +31,13 @@ pub(crate) struct Flags {
     pub(crate) duplicate: bool,
 }
 
+impl Flags {
+    #[inline]
+    pub(crate) const fn is_none(self) -> bool {
+        !self.drop_wake && !self.duplicate
+    }
+}
+
 impl Ready {
     /// None.
     fn blank() -> Self {
@@ -56,7 +63,7 @@ pub(crate) struct ReadyList {
 }
 
 impl ReadyList {
-    /// Adds one that is about to be worked on; what is not said here is known as soon as the request is seen.
+    /// Adds one that is about to be worked on; what is not said here is to be said as soon as the request is seen.
     #[inline]
     pub(crate) fn add(
         &mut self,
@@ -70,9 +77,6 @@ impl ReadyList {
         place.claimed = claimed;
         place.status = status;
         place.announce = announce;
-        place.operation = Operation::Encrypt;
-        place.bytes = 0;
-        place.times = Times::default();
         place.flags = Flags::default();
         place
     }

@@ -82,6 +82,8 @@ pub enum SessionError {
 /// Algorithm, prepared key and options. The key is wiped on drop; `Debug` shows none of it.
 pub struct Session {
     algorithm: Algorithm,
+    /// Whether requests may be quicker together with others.
+    has_lanes: bool,
     kernel: AnyKernel,
 }
 
@@ -158,7 +160,7 @@ impl Session {
             Cipher::Aes128Xts => AnyKernel::Aes128Xts(scheduled_xts(algorithm, key)?),
             Cipher::Aes256Xts => AnyKernel::Aes256Xts(scheduled_xts(algorithm, key)?),
         };
-        Ok(Self { algorithm, kernel })
+        Ok(Self::of(algorithm, kernel))
     }
 
     /// A session for both directions of an AEAD whose tags have `tag_len` bytes.
@@ -177,7 +179,7 @@ impl Session {
             Aead::Aes192Gcm => AnyKernel::Aes192Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
             Aead::Aes256Gcm => AnyKernel::Aes256Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
         };
-        Ok(Self { algorithm, kernel })
+        Ok(Self::of(algorithm, kernel))
     }
 
     /// A session for a hash function.
@@ -193,7 +195,7 @@ impl Session {
             Hash::Sha512 => AnyKernel::Sha512(Hashing::new()),
             Hash::Sha512_256 => AnyKernel::Sha512_256(Hashing::new()),
         };
-        Ok(Self { algorithm: Algorithm::Hash(hash), kernel })
+        Ok(Self::of(Algorithm::Hash(hash), kernel))
     }
 
     /// A session for HMAC over a hash function; the key may have any length.
@@ -209,7 +211,13 @@ impl Session {
             Hash::Sha512 => AnyKernel::HmacSha512(Keyed::new(key)),
             Hash::Sha512_256 => AnyKernel::HmacSha512_256(Keyed::new(key)),
         };
-        Ok(Self { algorithm: Algorithm::Hmac(hash), kernel })
+        Ok(Self::of(Algorithm::Hmac(hash), kernel))
+    }
+
+    fn of(algorithm: Algorithm, kernel: AnyKernel) -> Self {
+        let mut session = Self { algorithm, has_lanes: false, kernel };
+        session.has_lanes = session.lane_key().is_some();
+        session
     }
 
     /// What this session computes.
@@ -258,6 +266,12 @@ impl Session {
     /// [`lanes::encrypt_cbc`]: crate::kernels::lanes::encrypt_cbc
     pub(crate) fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
         self.kernel.lane(request)
+    }
+
+    /// Whether [`Session::lane`] is worth asking.
+    #[inline]
+    pub(crate) const fn has_lanes(&self) -> bool {
+        self.has_lanes
     }
 
     /// The key of the lanes that are started here; `None`: there are none.

@@ -8,7 +8,7 @@ use cbc::{Decryptor, Encryptor};
 
 use super::blocks::{self, BlockMode, BlockStream};
 use super::lanes::Lane;
-use super::{BLOCK, Block, Kernel, check_cipher, iv_block};
+use super::{BLOCK, Block, Kernel, iv_block};
 use crate::request::{Operation, Part, Request, Status};
 use crate::session::Padding;
 
@@ -36,7 +36,6 @@ where
     type Stream = BlockStream;
 
     fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
-        check_cipher(request, BLOCK)?;
         Ok(BlockStream::new(iv_block(request)?))
     }
 
@@ -53,7 +52,6 @@ where
 
 impl<C: KeySizeUser> Cbc<C> {
     fn start_lane(&self, request: &mut Request) -> Result<Lane, Status> {
-        check_cipher(request, BLOCK)?;
         let padded = self.padding == Padding::Pkcs7;
         if !padded && !request.buffer.len().is_multiple_of(BLOCK) {
             return Err(Status::InvalidArgs);

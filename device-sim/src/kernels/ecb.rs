@@ -26,7 +26,10 @@ where
     type Stream = BlockStream;
 
     fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
-        check_cipher(request, 0)?;
+        check_cipher(request)?;
+        if !request.iv().is_empty() {
+            return Err(Status::InvalidArgs);
+        }
         Ok(BlockStream::new(Block::default()))
     }
 

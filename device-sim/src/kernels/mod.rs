@@ -131,10 +131,11 @@ fn is_last(request: &Request) -> bool {
     request.part != Part::Update
 }
 
-/// The rules that all ciphers without additional data share.
-fn check_cipher(request: &Request, iv_len: usize) -> Result<(), Status> {
+/// The rules that all ciphers without additional data share, but for the IV's.
+#[inline]
+fn check_cipher(request: &Request) -> Result<(), Status> {
     let direction = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
-    let fits = direction && request.iv().len() == iv_len && !request.has_aad();
+    let fits = direction && !request.has_aad();
     fits.then_some(()).ok_or(Status::InvalidArgs)
 }
 
@@ -144,8 +145,10 @@ fn check_hash(request: &Request, operation: Operation) -> Result<(), Status> {
     fits.then_some(()).ok_or(Status::InvalidArgs)
 }
 
-/// `iv` as a block; the caller has checked its length.
+/// The IV of a cipher whose IVs are blocks; the [rules](check_cipher) of all are checked too.
+#[inline]
 fn iv_block(request: &Request) -> Result<Block, Status> {
+    check_cipher(request)?;
     Block::try_from(request.iv()).map_err(|_| Status::InvalidArgs)
 }
 

@@ -22,7 +22,7 @@ use aes::cipher::{
 use zeroize::Zeroize;
 
 use super::text::Carry;
-use super::{BLOCK, Block, Kernel, check_cipher, is_last, iv_block, mix};
+use super::{BLOCK, Block, Kernel, is_last, iv_block, mix};
 use crate::request::{Operation, Request, Status};
 
 /// The longest data unit, in bytes (SP 800-38E, 4).
@@ -48,7 +48,6 @@ where
     type Stream = XtsStream;
 
     fn begin(&self, request: &Request) -> Result<XtsStream, Status> {
-        check_cipher(request, BLOCK)?;
         let mut iv = iv_block(request)?;
         self.tweak.encrypt_block(&mut iv);
         let tweak = u128::from_le_bytes(iv.into());
