@@ -336,7 +336,7 @@ impl Cell {
 /// The host's side.
 impl Slab {
     /// Has `fill` put a request into a free cell, where there is an empty one.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn place(
         &self,
         vacant: Vacant,
@@ -346,7 +346,20 @@ impl Slab {
         fill: impl FnOnce(&mut Request),
     ) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
-        let cell = self.cell_at(vacant.index);
+        self.place_at(vacant.index, user_data, arm, placed, fill)
+    }
+
+    /// The same, for who has just taken the free cell of this index out of this slab's list.
+    #[inline(always)]
+    fn place_at(
+        &self,
+        index: u32,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        fill: impl FnOnce(&mut Request),
+    ) -> Ticket {
+        let cell = self.cell_at(index);
         let generation = generation_of(cell.claim.load(Ordering::Relaxed));
         cell.user_data.store(user_data, Ordering::Relaxed);
         let (wake, waker) = match arm {
@@ -354,7 +367,7 @@ impl Slab {
             Arm::Reap => (wake::ARMED, None),
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
-        // SAFETY: the cell is FREE and `vacant`, which is used up here, was the only key to it.
+        // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key to it.
         cell.payload.with_mut(|payload| fill(unsafe { &mut *payload }));
         if waker.is_some() {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
@@ -366,7 +379,7 @@ impl Slab {
             Placed::Queued => word(generation, claim::QUEUED),
         };
         cell.claim.store(claim, Ordering::Release);
-        Ticket::new(vacant.index, self.tag(), generation)
+        Ticket::new(index, self.tag(), generation)
     }
 
     /// [`Slab::place`] of a request.
@@ -475,7 +488,7 @@ impl Slab {
 
     /// The same of a request that has gone well and of which nothing is wanted but its buffer; the rest is wiped.
     #[inline]
-    pub(crate) fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Result<Vacant, Remains>)> {
+    fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Result<Vacant, Remains>)> {
         let cell = self.cell(ticket)?;
         let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
         let taken = word(ticket.generation(), claim::TAKEN);
@@ -578,6 +591,37 @@ impl Slab {
 
     fn swap(&self, ticket: Ticket, from: u64, to: u64) -> Option<Status> {
         self.cell(ticket)?.swap_claim(ticket.generation(), from, to)
+    }
+}
+
+/// What the submitting side does most, where the list of free cells lies and what comes out of it and goes back is known to
+/// be its own slab's.
+impl Allocator {
+    /// [`Slab::place`] in a free cell.
+    #[inline]
+    pub(crate) fn place(
+        &mut self,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        fill: impl FnOnce(&mut Request),
+    ) -> Ticket {
+        let index = self.take_index();
+        self.slab().place_at(index, user_data, arm, placed, fill)
+    }
+
+    /// The buffer of a request that has gone well; whatever else came of it is wiped. With it come, where its wake was not
+    /// sent, the remains of its cell.
+    #[inline]
+    pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Remains>)> {
+        let (buffer, left) = self.slab().take_buffer(ticket)?;
+        match left {
+            Ok(vacant) => {
+                self.put_index(vacant.index);
+                Some((buffer, None))
+            }
+            Err(remains) => Some((buffer, Some(remains))),
+        }
     }
 }
 

@@ -226,9 +226,9 @@ impl QueuePair {
             return Err((RefusedReason::Full, plain.buffer));
         }
         let (arm, announce) = delivery.split();
-        let (user_data, slab) = (plain.user_data, &self.remote.pair.slab);
-        let load = |cell: &mut Request| plain.load_into(cell);
-        let ticket = slab.place(self.cells.get(), user_data, arm, Placed::Queued, load);
+        let user_data = plain.user_data;
+        let ticket =
+            self.cells.place(user_data, arm, Placed::Queued, |cell: &mut Request| plain.load_into(cell));
         if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
             // As in `enqueue_as`, but that it is ended and not taken back.
             self.remote.pair.close(ticket, announce);
@@ -336,13 +336,9 @@ impl QueuePair {
         if pair.looks_at_each {
             return self.take_looked_at(ticket);
         }
-        let (buffer, remains) = pair.slab.take_buffer(ticket)?;
-        match remains {
-            Ok(vacant) => {
-                self.cells.put(vacant);
-                Some((buffer, None))
-            }
-            Err(remains) => Some((buffer, self.let_go(remains))),
+        match self.cells.take_buffer(ticket)? {
+            (buffer, None) => Some((buffer, None)),
+            (buffer, Some(remains)) => Some((buffer, self.let_go(remains))),
         }
     }
 

@@ -87,7 +87,12 @@ impl Slab {
         if ticket.slab() != u64::from(self.tag()) {
             return None;
         }
-        self.first.get(ticket.index as usize).or_else(|| self.cell_beyond(ticket.index))
+        self.cell_of_index(ticket.index)
+    }
+
+    #[inline]
+    pub(super) fn cell_of_index(&self, index: u32) -> Option<&Cell> {
+        self.first.get(index as usize).or_else(|| self.cell_beyond(index))
     }
 
     /// The cell of an index, if it is one of those that were there from the beginning.
@@ -99,8 +104,7 @@ impl Slab {
     /// The cell of an index that came from this slab.
     #[inline]
     pub(super) fn cell_at(&self, index: u32) -> &Cell {
-        let cell = self.first.get(index as usize).or_else(|| self.cell_beyond(index));
-        cell.expect("an index in use lies in a chunk that exists")
+        self.cell_of_index(index).expect("an index in use lies in a chunk that exists")
     }
 
     #[cold]
@@ -137,15 +141,29 @@ impl Allocator {
     /// A free cell; allocates only when more requests are alive than ever before.
     #[inline]
     pub(crate) fn get(&mut self) -> Vacant {
-        let index = self.free.pop().unwrap_or_else(|| self.refill());
-        Vacant { index, slab: self.slab.id }
+        Vacant { index: self.take_index(), slab: self.slab.id }
+    }
+
+    #[inline]
+    pub(super) fn take_index(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| self.refill())
+    }
+
+    #[inline]
+    pub(super) fn put_index(&mut self, index: u32) {
+        self.free.push(index);
+    }
+
+    #[inline]
+    pub(super) fn slab(&self) -> &Slab {
+        &self.slab
     }
 
     /// Gives a cell back without an atomic instruction.
     #[inline]
     pub(crate) fn put(&mut self, vacant: Vacant) {
         assert_eq!(vacant.slab, self.slab.id, "a free cell goes back to its own slab");
-        self.free.push(vacant.index);
+        self.put_index(vacant.index);
     }
 
     #[cold]

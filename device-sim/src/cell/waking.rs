@@ -65,10 +65,11 @@ impl Slab {
         Some(self.free(cell, sending.ticket))
     }
 
-    /// ARMED to SENT without a waker, with the request's user data. `None`: cancelled or stale.
+    /// ARMED to SENT without a waker, with the request's user data, for a ticket that this slab's pair has made. `None`:
+    /// cancelled or stale.
     #[inline]
     pub(crate) fn reap(&self, ticket: Ticket) -> Option<u64> {
-        let cell = self.cell(ticket)?;
+        let cell = self.cell_of_index(ticket.index)?;
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
         // the swap succeeds this value was of this generation too.
         let user_data = cell.user_data.load(Ordering::Relaxed);
