@@ -81,9 +81,9 @@ compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");
 
 mod engine;
 mod error;
-mod words;
 pub mod job;
 mod wait_readable;
+mod words;
 
 pub use device_sim;
 pub use device_sim::{

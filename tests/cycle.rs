@@ -192,16 +192,44 @@ fn nested_jobs_on_one_context_do_not_take_each_others_wakes() {
 
 #[test]
 fn a_spurious_resume_pauses_again_and_is_counted() {
-    let engine = stepped("completion_nsec=1000");
-    let ctx = WaitCtx::new();
-    let mut job = encrypt_job(&engine, &ctx, 1);
-    for _ in 0..10 {
-        assert!(matches!(job.resume().unwrap(), Step::Paused), "nothing is done yet");
+    for model in ["", "completion_nsec=1000"] {
+        let engine = stepped(model);
+        let ctx = WaitCtx::new();
+        // Twice: the second operation finds the fd registered.
+        for operation in 1..=2 {
+            let mut job = encrypt_job(&engine, &ctx, 1);
+            for _ in 0..10 {
+                assert!(matches!(job.resume().unwrap(), Step::Paused), "nothing is done yet");
+            }
+            assert_eq!(engine.stats().spurious_resumes, 9 * operation);
+            engine.device().run_until_idle();
+            assert_eq!(wait_now(&ctx), 1);
+            assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+            assert_eq!(wait_now(&ctx), 0, "no stale wake is left");
+        }
+        assert_adds_up(&engine);
     }
-    assert_eq!(engine.stats().spurious_resumes, 9);
-    engine.device().run_until_idle();
-    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
-    assert_eq!(wait_now(&ctx), 0, "no stale wake is left");
+}
+
+/// Whose token it is that was read is told by the counts alone: nobody waits for one that another has taken.
+#[test]
+fn jobs_that_share_an_fd_take_a_token_each() {
+    let engine = stepped("");
+    let ctx = WaitCtx::new();
+    for round in 0..20 {
+        let mut jobs: Vec<_> = (0..4).map(|index| encrypt_job(&engine, &ctx, index)).collect();
+        jobs.iter_mut().for_each(|job| assert!(matches!(job.resume().unwrap(), Step::Paused)));
+        engine.device().run_until_idle();
+        if round % 2 == 0 {
+            drop(jobs.remove(round % 4));
+        }
+        while let Some(mut job) = jobs.pop() {
+            assert_eq!(wait_now(&ctx), 1, "round {round}: {} wait", jobs.len() + 1);
+            assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+        }
+        assert_eq!(wait_now(&ctx), 0, "round {round}");
+    }
+    assert_adds_up(&engine);
 }
 
 /// How many of the context's fds are readable now.
@@ -227,28 +255,35 @@ fn the_fd_is_readable_when_the_request_is_done_and_cleared_on_resume() {
 
 #[test]
 fn a_stray_write_to_the_fd_is_one_spurious_resume_and_then_gone() {
-    let engine = stepped("completion_nsec=1000");
-    let ctx = WaitCtx::new();
-    let mut job = encrypt_job(&engine, &ctx, 1);
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    nix::unistd::write(borrow(ctx.all_fds()[0]), &7_u64.to_ne_bytes()).unwrap();
-    assert_eq!(wait_now(&ctx), 1);
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    assert_eq!(wait_now(&ctx), 0, "a stray token does not make the loop spin");
-    engine.device().run_until_idle();
-    assert_eq!(wait_now(&ctx), 1);
-    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    for model in ["", "completion_nsec=1000"] {
+        let engine = stepped(model);
+        let ctx = WaitCtx::new();
+        for _ in 0..2 {
+            let mut job = encrypt_job(&engine, &ctx, 1);
+            assert!(matches!(job.resume().unwrap(), Step::Paused));
+            nix::unistd::write(borrow(ctx.all_fds()[0]), &7_u64.to_ne_bytes()).unwrap();
+            assert_eq!(wait_now(&ctx), 1);
+            assert!(matches!(job.resume().unwrap(), Step::Paused));
+            assert_eq!(wait_now(&ctx), 0, "a stray token does not make the loop spin");
+            engine.device().run_until_idle();
+            assert_eq!(wait_now(&ctx), 1);
+            assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+        }
+    }
 }
 
 #[test]
 fn an_application_that_reads_the_fd_itself_does_no_harm() {
     let engine = stepped("");
     let ctx = WaitCtx::new();
-    let mut job = encrypt_job(&engine, &ctx, 1);
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    engine.device().run_until_idle();
-    nix::unistd::read(borrow(ctx.all_fds()[0]), &mut [0; 8]).unwrap();
-    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    for _ in 0..3 {
+        let mut job = encrypt_job(&engine, &ctx, 1);
+        assert!(matches!(job.resume().unwrap(), Step::Paused));
+        engine.device().run_until_idle();
+        nix::unistd::read(borrow(ctx.all_fds()[0]), &mut [0; 8]).unwrap();
+        assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+        assert_eq!(wait_now(&ctx), 0);
+    }
 }
 
 #[test]

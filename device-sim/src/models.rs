@@ -16,9 +16,9 @@ use crate::device::one_pair;
 use crate::doorbell::Doorbell;
 use crate::entry::Announce;
 use crate::port::Signals;
-use crate::queue_pair::{Delivery, QueuePair, Refused, RefusedReason};
-use crate::request::{Operation, Request, Status};
-use crate::ring::ring;
+use crate::queue_pair::{Delivery, QueuePair, RefusedReason};
+use crate::request::{Operation, Plain, Request, Status};
+use crate::ring::{Consumer, Entry, ring};
 use crate::session::SessionId;
 use crate::slots::Slots;
 use crate::sync::{AtomicBool, Event, Ordering, fence, yield_now};
@@ -63,7 +63,13 @@ impl Count {
 
 #[test]
 fn ring_hands_over_in_order() {
-    model(|| {
+    for pop in [Consumer::pop, Consumer::pop_early] {
+        hands_over_in_order(pop);
+    }
+}
+
+fn hands_over_in_order(pop: fn(&mut Consumer) -> Option<Entry>) {
+    model(move || {
         let (mut producer, mut consumer) = ring(2);
         let writer = thread::spawn(move || {
             for value in 1..=3 {
@@ -75,7 +81,7 @@ fn ring_hands_over_in_order() {
         });
         for value in 1..=3 {
             let entry = loop {
-                match consumer.pop() {
+                match pop(&mut consumer) {
                     Some(entry) => break entry,
                     None => yield_now(),
                 }
@@ -177,6 +183,29 @@ fn claim_word_worker_against_revoke_against_take() {
 #[test]
 fn claim_word_with_modelled_time() {
     claim_has_one_winner(serve_late);
+}
+
+/// A buffer that is taken by the submitting side, against whoever takes the request back.
+#[test]
+fn claim_word_buffer_taken_against_revoked() {
+    bounded_model(4, || {
+        let (slab, mut cells) = Slab::new(2);
+        let mut loaded = request(7);
+        let ticket = cells.place(7, Arm::Reap, Placed::Queued, |cell| loaded.load_into(cell));
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || serve(&slab, ticket))
+        };
+        let revoker = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || revoke(&slab, ticket).map(|held| take(&slab, held).1))
+        };
+        let taken = cells.take_buffer(ticket);
+        let (served, revoked) = (device.join().unwrap(), revoker.join().unwrap());
+        assert!(served || taken.is_none(), "what was not served was not done");
+        assert!(taken.is_some() != revoked.is_some(), "the request went to exactly one");
+        assert_eq!(slab.state(ticket), TicketState::Stale);
+    });
 }
 
 /// The device's wake of a request, as the pair sends it.
@@ -550,7 +579,7 @@ fn freed_cells_come_back_once() {
 }
 
 /// A request while the device closes is refused, or ends as closed; it never stays behind.
-fn nothing_stays_behind(give: fn(&mut QueuePair) -> Result<Ticket, Refused>) {
+fn nothing_stays_behind(give: fn(&mut QueuePair) -> Result<Ticket, RefusedReason>) {
     model(move || {
         let (mut end, mut driver, stop) = one_pair(0);
         let device = thread::spawn(move || {
@@ -568,7 +597,7 @@ fn nothing_stays_behind(give: fn(&mut QueuePair) -> Result<Ticket, Refused>) {
                 let ended = [Status::Closed, Status::InvalidSession].map(TicketState::Done);
                 assert!(ended.contains(&end.remote().state(ticket)));
             }
-            Err(refused) => assert_eq!(refused.reason, RefusedReason::Closed),
+            Err(reason) => assert_eq!(reason, RefusedReason::Closed),
         }
         let stats = end.remote().stats();
         assert_eq!((stats.submitted, stats.in_flight), (stats.failed, 0));
@@ -577,10 +606,19 @@ fn nothing_stays_behind(give: fn(&mut QueuePair) -> Result<Ticket, Refused>) {
 
 #[test]
 fn nothing_submitted_stays_behind_when_the_device_closes() {
-    nothing_stays_behind(|end| end.submit(request(1), Delivery::Reap { owner: 3 }));
+    nothing_stays_behind(|end| {
+        end.submit(request(1), Delivery::Reap { owner: 3 }).map_err(|refused| refused.reason)
+    });
+    nothing_stays_behind(|end| {
+        let (session, operation, iv, buffer) = (SessionId::NONE, Operation::Encrypt, &[], vec![1]);
+        let plain = Plain { session, operation, iv, buffer, user_data: 1 };
+        end.submit_plain(plain, Delivery::Reap { owner: 3 }).map_err(|(reason, _)| reason)
+    });
 }
 
 #[test]
 fn nothing_parked_stays_behind_when_the_device_closes() {
-    nothing_stays_behind(|end| end.park(request(1), Delivery::Reap { owner: 3 }));
+    nothing_stays_behind(|end| {
+        end.park(request(1), Delivery::Reap { owner: 3 }).map_err(|refused| refused.reason)
+    });
 }

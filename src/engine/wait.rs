@@ -22,12 +22,12 @@ use device_sim::{Delivery, Interrupt, TicketState, WakeState};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Inner, table};
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::instance::Instance;
 use super::offload::{Flight, Held};
 use super::wake_fd::{CallbackWaker, Registration};
+use super::{Inner, table};
 use crate::error::Error;
 use crate::job::{self, Pause, WaitCtx, WaitStatus};
 

@@ -48,7 +48,11 @@ pub(crate) fn run(
     }
     let Some(offer) = job::offer() else { return Err(buffer) };
     let plain = Plain { session, operation, iv, buffer, user_data: offer.token() };
-    if engine.polled { polled(engine, offer, plain) } else { words::in_registers(woken(engine, offer, plain)) }
+    if engine.polled {
+        polled(engine, offer, plain)
+    } else {
+        words::in_registers(woken(engine, offer, plain))
+    }
 }
 
 #[inline(always)]
@@ -79,9 +83,7 @@ fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
     let aloft = Aloft::submit(engine, plain, |_| Some(Delivery::Wake(wake_fd.waker())))?;
     aloft.wake_fd.set(Some(wake_fd));
     let without_ctx = offer.take(&aloft);
-    if !without_ctx
-        && let Some(buffer) = aloft.take_woken()
-    {
+    if !without_ctx && let Some(buffer) = aloft.take_woken() {
         mem::forget(aloft);
         return Ok(Ok(buffer));
     }

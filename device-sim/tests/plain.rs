@@ -1,0 +1,168 @@
+//! Plain requests: put together in their cells, and taken as buffers.
+#![cfg(not(loom))]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::*;
+use device_sim::{
+    Delivery, Hash, Operation, Plain, QueuePair, RefusedReason, Session, SessionId, Status, TicketState,
+};
+
+const REAP: Delivery = Delivery::Reap { owner: 5 };
+
+fn plain(session: SessionId, len: usize, fill: u8) -> Plain<'static> {
+    let (operation, buffer, user_data) = (Operation::Encrypt, vec![fill; len], u64::from(fill));
+    Plain { session, operation, iv: &[3; 16], buffer, user_data }
+}
+
+fn taken(pair: &mut QueuePair, ticket: device_sim::Ticket) -> Option<Vec<u8>> {
+    let (buffer, waker) = pair.take_buffer(ticket)?;
+    assert!(waker.is_none());
+    Some(buffer)
+}
+
+#[test]
+fn a_plain_request_goes_there_and_back() {
+    for timing in ["off", "sampled", "all"] {
+        let (device, mut pair) = stepped(&format!("queue_pairs=1;timing={timing}"));
+        let session = device.create_session(ctr());
+        for fill in 1..100 {
+            let ticket = pair.submit_plain(plain(session, 80, fill), REAP).unwrap();
+            assert_eq!(taken(&mut pair, ticket), None, "nothing has happened yet");
+            device.run_until_idle();
+            let completion = pair.reap_one().unwrap();
+            assert_eq!((completion.owner, completion.user_data), (5, u64::from(fill)));
+            assert_eq!(completion.ticket, ticket);
+            assert_eq!(taken(&mut pair, ticket), Some(expected(80, fill)));
+            assert_eq!(taken(&mut pair, ticket), None, "once");
+            assert_eq!(pair.remote().state(ticket), TicketState::Stale);
+            pair.settle();
+        }
+        assert_balanced(&device);
+        let timed = device.stats().timings.total.count();
+        assert_eq!(
+            timed,
+            if timing == "off" {
+                0
+            } else if timing == "all" {
+                99
+            } else {
+                2
+            }
+        );
+    }
+}
+
+#[test]
+fn a_waker_is_called_once_or_comes_back() {
+    let (device, mut pair) = stepped("queue_pairs=1");
+    let session = device.create_session(ctr());
+    let count = Count::new();
+    let ticket = pair.submit_plain(plain(session, 16, 1), count.delivery()).unwrap();
+    device.run_until_idle();
+    assert_eq!(count.calls(), 1);
+    assert_eq!(taken(&mut pair, ticket), Some(expected(16, 1)));
+
+    let ticket = pair.submit_plain(plain(session, 16, 2), count.delivery()).unwrap();
+    assert!(pair.remote().cancel_wake(ticket));
+    device.run_until_idle();
+    let (buffer, waker) = pair.take_buffer(ticket).unwrap();
+    assert_eq!((buffer, count.calls()), (expected(16, 2), 1));
+    drop(waker.expect("it was not called"));
+    assert_eq!(Arc::strong_count(&count), 1);
+    assert_balanced(&device);
+}
+
+#[test]
+fn ivs_of_any_length_reach_the_session() {
+    let (device, mut pair) = stepped("queue_pairs=1");
+    let session = device.create_session(ctr());
+    for len in (0..=40).filter(|len| *len != 16) {
+        let iv = vec![3; len];
+        let ticket = pair.submit_plain(Plain { iv: &iv, ..plain(session, 16, 1) }, REAP).unwrap();
+        device.run_until_idle();
+        assert!(pair.reap_one().is_some());
+        assert_eq!(taken(&mut pair, ticket), None, "not for what has failed");
+        let (request, status) = pair.take(ticket).unwrap();
+        assert_eq!((status, request.iv(), &request.buffer[..]), (Status::InvalidArgs, &iv[..], &[1; 16][..]));
+    }
+    // And nothing of them is left for the next one in the same cell.
+    let ticket = pair.submit_plain(plain(session, 16, 9), REAP).unwrap();
+    device.run_until_idle();
+    assert!(pair.reap_one().is_some());
+    assert_eq!(taken(&mut pair, ticket), Some(expected(16, 9)));
+    assert_balanced(&device);
+}
+
+#[test]
+fn what_else_came_of_a_request_is_wiped() {
+    let (device, mut pair) = stepped("queue_pairs=1;depth=2");
+    let sha = device.create_session(Session::hash(Hash::Sha256).unwrap());
+    let session = device.create_session(ctr());
+    let hash = Plain { iv: &[], operation: Operation::Digest, ..plain(sha, 3, 1) };
+    let ticket = pair.submit_plain(hash, REAP).unwrap();
+    device.run_until_idle();
+    assert!(pair.reap_one().is_some());
+    assert_eq!(taken(&mut pair, ticket), Some(vec![1; 3]), "the digest is let go of");
+    pair.settle();
+    // The same cell: the one that was free last.
+    let next = submit(&mut pair, request(session, 16, 2), REAP);
+    device.run_until_idle();
+    assert!(pair.reap_one().is_some());
+    let (request, status) = pair.take(next).unwrap();
+    assert_eq!((status, request.tag.as_bytes()), (Status::Ok, &[][..]));
+    assert_balanced(&device);
+}
+
+#[test]
+fn what_is_refused_comes_back_and_does_not_count() {
+    for timing in ["off", "all"] {
+        let (device, mut pair) = stepped(&format!("queue_pairs=1;depth=2;timing={timing}"));
+        let session = device.create_session(ctr());
+        let tickets = [1, 2].map(|fill| pair.submit_plain(plain(session, 16, fill), REAP).unwrap());
+        let refused = pair.submit_plain(plain(session, 16, 3), REAP);
+        assert_eq!(refused, Err((RefusedReason::Full, vec![3; 16])));
+        assert_eq!(device.stats().total.full, 0);
+        device.run_until_idle();
+        while pair.reap_one().is_some() {}
+        for (fill, ticket) in (1..).zip(tickets) {
+            assert_eq!(taken(&mut pair, ticket), Some(expected(16, fill)));
+        }
+        assert_balanced(&device);
+        drop(device);
+        let refused = pair.submit_plain(plain(session, 16, 4), REAP);
+        assert_eq!(refused, Err((RefusedReason::Closed, vec![4; 16])));
+    }
+}
+
+#[test]
+fn one_that_is_held_back_when_the_device_closes_ends_with_it() {
+    let (device, mut pair) = stepped("queue_pairs=1");
+    let session = device.create_session(ctr());
+    pair.hold_back(true);
+    let ticket = pair.submit_plain(plain(session, 16, 1), REAP).unwrap();
+    drop(device);
+    pair.flush();
+    assert_eq!(taken(&mut pair, ticket), None);
+    let (request, status) = pair.take(ticket).unwrap();
+    assert_eq!((request.buffer, status), (vec![1; 16], Status::Closed));
+}
+
+#[test]
+fn one_that_is_revoked_is_neither_reaped_nor_taken() {
+    let (device, mut pair) = stepped("queue_pairs=1");
+    let session = device.create_session(ctr());
+    for late in [false, true] {
+        let ticket = pair.submit_plain(plain(session, 16, 1), REAP).unwrap();
+        if late {
+            device.run_until_idle();
+        }
+        let request = pair.remote().revoke(ticket).unwrap();
+        assert_eq!(request.buffer, if late { expected(16, 1) } else { vec![1; 16] });
+        device.run_until_idle();
+        assert_eq!((pair.reap_one(), taken(&mut pair, ticket)), (None, None));
+    }
+    assert_balanced(&device);
+}
