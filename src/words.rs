@@ -28,12 +28,23 @@ const fn is_of_words<T>() -> bool {
 /// As for that.
 #[inline(always)]
 pub(crate) unsafe fn read<T>(from: *const T) -> T {
-    // SAFETY: the caller's promise, here and there.
-    if is_of_words::<T>() { unsafe { read_words(from) } } else { unsafe { from.read() } }
+    if is_of_words::<T>() {
+        // SAFETY: the caller's promise, and it is made of words.
+        unsafe { read_words(from) }
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { from.read() }
+    }
 }
 
+/// [`read`], of a value that [is made of words](is_of_words).
+///
 /// Not inlined always: where nothing is optimised, room for one more value, be it never so large, would lie in the caller's
 /// frame.
+///
+/// # Safety
+///
+/// As for [`ptr::read`].
 #[inline]
 unsafe fn read_words<T>(from: *const T) -> T {
     let (from, mut value) = (from.cast::<MaybeUninit<usize>>(), MaybeUninit::<T>::uninit());

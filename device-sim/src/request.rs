@@ -63,6 +63,8 @@ pub enum Part {
 
 /// Bytes of an IV that a request holds without an allocation.
 const SHORT_IV: usize = 16;
+/// The length of one that takes up all of them.
+const FULL_IV: u8 = 16;
 
 /// A short result: an authentication tag, a MAC or a digest; at most [`Tag::MAX`] bytes.
 ///
@@ -241,12 +243,10 @@ impl Request {
     /// the first piece. Any length: the session decides what it takes. Up to 16 bytes need no allocation.
     #[inline]
     pub fn set_iv(&mut self, iv: &[u8]) {
-        if let Ok(iv) = <&[u8; SHORT_IV]>::try_from(iv) {
+        match <&[u8; SHORT_IV]>::try_from(iv) {
             // By far the most frequent length, and a copy of one instruction.
-            self.short_iv = *iv;
-            self.iv_len = SHORT_IV as u8;
-        } else {
-            self.set_iv_of_any_length(iv);
+            Ok(iv) => (self.short_iv, self.iv_len) = (*iv, FULL_IV),
+            Err(_) => self.set_iv_of_any_length(iv),
         }
     }
 
