@@ -286,12 +286,19 @@ impl Driver {
         }
         self.core.ready.clear();
         bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(self.now, signals));
+        if !self.core.spurious.is_empty() {
+            self.publish_spurious(signals);
+        }
+        happened
+    }
+
+    #[cold]
+    fn publish_spurious(&mut self, signals: &mut Signals) {
         let ports = &self.ports;
         let spurious = self.core.spurious.drain(..);
         signals
             .spurious
             .extend(spurious.map(|(port, ticket, announce)| (ports[port].pair.index(), ticket, announce)));
-        happened
     }
 
     /// Obeys the commands that are there; `true`: there were some.

@@ -69,17 +69,26 @@ pub(crate) struct Signals {
 impl Signals {
     /// Sends everything. `pairs` are all those of the device, by index.
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
-        for (pair, ticket, announce) in self.spurious.drain(..) {
-            pairs[pair].send_spurious(ticket, announce);
+        if !self.spurious.is_empty() {
+            self.send_spurious(pairs);
         }
         if self.interrupts != 0 {
             fence(Ordering::SeqCst);
             bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
         }
-        for (pair, ticket) in self.wakes.drain(..) {
-            pairs[pair].send_wake(ticket);
+        if !self.wakes.is_empty() {
+            for (pair, ticket) in self.wakes.drain(..) {
+                pairs[pair].send_wake(ticket);
+            }
         }
         self.acks.clear();
+    }
+
+    #[cold]
+    fn send_spurious(&mut self, pairs: &[Arc<Pair>]) {
+        for (pair, ticket, announce) in self.spurious.drain(..) {
+            pairs[pair].send_spurious(ticket, announce);
+        }
     }
 }
 
