@@ -487,7 +487,7 @@ impl Slab {
     }
 
     /// The same of a request that has gone well and of which nothing is wanted but its buffer; the rest is wiped.
-    #[inline]
+    #[inline(always)]
     fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Result<Vacant, Remains>)> {
         let cell = self.cell(ticket)?;
         let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
@@ -598,7 +598,7 @@ impl Slab {
 /// be its own slab's.
 impl Allocator {
     /// [`Slab::place`] in a free cell.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn place(
         &mut self,
         user_data: u64,
@@ -612,7 +612,7 @@ impl Allocator {
 
     /// The buffer of a request that has gone well; whatever else came of it is wiped. With it come, where its wake was not
     /// sent, the remains of its cell.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Remains>)> {
         let (buffer, left) = self.slab().take_buffer(ticket)?;
         match left {

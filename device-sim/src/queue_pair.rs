@@ -209,7 +209,7 @@ impl QueuePair {
     ///
     /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped. That no slot is free is not counted: whoever hears
     /// it goes on to [`QueuePair::submit`], which counts it.
-    #[inline]
+    #[inline(always)]
     pub fn submit_plain(
         &mut self,
         plain: Plain<'_>,
@@ -330,7 +330,7 @@ impl QueuePair {
 
     /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`], for whoever wants nothing but its buffer: a tag
     /// and whatever else came of it are wiped. `None`: [`QueuePair::take`] knows more.
-    #[inline]
+    #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Waker>)> {
         let pair = &*self.remote.pair;
         if pair.looks_at_each {
@@ -380,7 +380,7 @@ impl QueuePair {
     /// [`QueuePair::reap`] of one, whose slot becomes free later: together with those of some tens of others, or when the
     /// ring is found empty, or by [`QueuePair::settle`]. Until then [`Remote::completions_pending`] may say that there is
     /// something to reap, and those who wait for a slot wait.
-    #[inline]
+    #[inline(always)]
     pub fn reap_one(&mut self) -> Option<Completion> {
         if self.remote.pair.forked() {
             return None;
@@ -402,7 +402,7 @@ impl QueuePair {
 
     /// The next completion, and with it what a fault has put behind it: that stands for no slot of its own, so it has to
     /// be out of the ring before the slot is free.
-    #[inline]
+    #[inline(always)]
     fn pop(&mut self) -> Option<(Ticket, Announce)> {
         let slab = &*self.remote.pair.slab;
         let (ticket, announce) = unpack(self.completions.pop_early()?, slab);
@@ -438,7 +438,7 @@ impl QueuePair {
     }
 
     /// Takes a slot, if need be one that has only to be settled.
-    #[inline]
+    #[inline(always)]
     fn take_slot(&mut self) -> bool {
         let Pair { slots, slab, .. } = &*self.remote.pair;
         slots.take(&mut self.known_free, slab) || self.take_settled_slot()

@@ -76,7 +76,7 @@ pub(crate) struct Producer {
 
 impl Producer {
     /// Writes an entry that [`Producer::publish`] will show; `false`: the ring is full.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub(crate) fn push(&mut self, entry: Entry) -> bool {
         if !self.has_room() {
@@ -153,7 +153,7 @@ impl Consumer {
 
     /// [`Consumer::pop`] for who pops one after the other and does much in between: looks at the producer before there are
     /// none left, so that nothing is waited for that has to come from the other processor's cache.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop_early(&mut self) -> Option<Entry> {
         match self.tail_seen - self.head {
             ASK_AT => prefetch::to_read(&self.ring.tail),

@@ -10,7 +10,7 @@
 //!
 //! A thread finds its instance in its [table](super::table); the end of the thread gives the pair back.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -155,13 +155,12 @@ impl Instance {
         }
     }
 
-    /// The same, of a pair that is this thread's own. What is often done asks for that first: it is compiled into its
-    /// place then, and only once.
+    /// The queue pair, if it is this thread's own: what is often done asks for that first, and is compiled only once then.
     #[inline(always)]
-    pub(crate) fn with_own_pair<R>(&self, body: impl FnOnce(Option<&mut QueuePair>) -> R) -> R {
+    pub(crate) fn own_pair(&self) -> Option<RefMut<'_, QueuePair>> {
         match &self.access {
-            Access::Own(pair) => body(Some(&mut pair.borrow_mut())),
-            Access::Shared(_) | Access::Returned => body(None),
+            Access::Own(pair) => Some(pair.borrow_mut()),
+            Access::Shared(_) | Access::Returned => None,
         }
     }
 
@@ -235,7 +234,11 @@ impl Instance {
         {
             return Some(token);
         }
-        match self.with_own_pair(|pair| pair.map(QueuePair::reap_one)) {
+        let reaped = match self.own_pair() {
+            Some(mut pair) => Some(pair.reap_one()),
+            None => None,
+        };
+        match reaped {
             Some(Some(completion)) if completion.owner == poller.owner() => Some(completion.user_data),
             Some(None) => None,
             Some(Some(other)) => self.next_token_past(Some(other), engine, poller),

@@ -51,13 +51,21 @@ pub(crate) fn existing(engine: &Inner) -> Option<Rc<Instance>> {
     find(engine).ok().flatten()
 }
 
-/// Shows `body` the calling thread's instance of `engine`, if it has one.
+/// What is done with an instance. (A closure cannot be told that it is always to be inlined.)
+pub(crate) trait Visit {
+    type Output;
+
+    /// Is shown the calling thread's instance, if it has one.
+    fn visit(self, instance: Option<&Instance>) -> Self::Output;
+}
+
+/// Shows the calling thread's instance of `engine`, if it has one.
 #[inline(always)]
-pub(crate) fn with<R>(engine: &Inner, body: impl FnOnce(Option<&Instance>) -> R) -> R {
+pub(crate) fn visit<V: Visit>(engine: &Inner, visitor: V) -> V::Output {
     if !latest().is_some_and(|latest| latest.is_of(engine)) {
         look_up(engine);
     }
-    body(latest().filter(|latest| latest.is_of(engine)))
+    visitor.visit(latest().filter(|latest| latest.is_of(engine)))
 }
 
 /// The instance that was used last. It is there as long as its engine is, and no thread-local is destroyed meanwhile.

@@ -18,6 +18,7 @@
 use device_sim::{Plain, SessionId};
 
 use super::*;
+use crate::engine::table::Visit;
 use crate::error::OpError;
 use crate::job::Offer;
 use crate::words;
@@ -58,9 +59,7 @@ pub(crate) fn run(
 #[inline(always)]
 fn polled(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
     let (operation, token) = (plain.operation, plain.user_data);
-    let aloft = Aloft::submit(engine, plain, |instance| {
-        instance.known_owner().map(|owner| Delivery::Reap { owner })
-    })?;
+    let aloft = table::visit(engine, SubmitPolled { engine, plain })?;
     let without_ctx = offer.take(&aloft);
     match aloft.take() {
         Some(buffer) => {
@@ -80,34 +79,90 @@ fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
     let Some(wake_fd) = offer.registered(engine.wait_key()).and_then(Registration::of) else {
         return Err(plain.buffer);
     };
-    let aloft = Aloft::submit(engine, plain, |_| Some(Delivery::Wake(wake_fd.waker())))?;
-    aloft.wake_fd.set(Some(wake_fd));
+    let aloft = table::visit(engine, SubmitWoken { engine, plain, wake_fd })?;
     let without_ctx = offer.take(&aloft);
-    if !without_ctx && let Some(buffer) = aloft.take_woken() {
+    if !without_ctx
+        && let Some(buffer) = aloft.take_woken()
+    {
         mem::forget(aloft);
         return Ok(Ok(buffer));
     }
     Ok(aloft.go_on(operation, JobWait::<false>::paused(token, without_ctx)))
 }
 
+/// Submits what will be polled for.
+struct SubmitPolled<'e, 'p> {
+    engine: &'e Arc<Inner>,
+    plain: Plain<'p>,
+}
+
+impl<'e> Visit for SubmitPolled<'e, '_> {
+    type Output = Result<Aloft<'e>, Vec<u8>>;
+
+    #[inline(always)]
+    fn visit(self, instance: Option<&Instance>) -> Self::Output {
+        match instance.and_then(|instance| Some((instance, instance.known_owner()?))) {
+            Some((instance, owner)) => {
+                Aloft::submit(self.engine, instance, self.plain, Delivery::Reap { owner }, None)
+            }
+            None => Err(self.plain.buffer),
+        }
+    }
+}
+
+/// Submits what will write to a wake fd.
+struct SubmitWoken<'e, 'p> {
+    engine: &'e Arc<Inner>,
+    plain: Plain<'p>,
+    wake_fd: Rc<Registration>,
+}
+
+impl<'e> Visit for SubmitWoken<'e, '_> {
+    type Output = Result<Aloft<'e>, Vec<u8>>;
+
+    #[inline(always)]
+    fn visit(self, instance: Option<&Instance>) -> Self::Output {
+        let Some(instance) = instance else { return Err(self.plain.buffer) };
+        let delivery = Delivery::Wake(self.wake_fd.waker());
+        Aloft::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd))
+    }
+}
+
+/// Takes the buffer of a request that has gone well.
+struct Take {
+    pair_index: usize,
+    ticket: Ticket,
+}
+
+impl Visit for Take {
+    type Output = Option<Vec<u8>>;
+
+    #[inline(always)]
+    fn visit(self, instance: Option<&Instance>) -> Option<Vec<u8>> {
+        let instance = instance.filter(|instance| instance.pair_index() == self.pair_index)?;
+        let (buffer, _) = instance.own_pair()?.take_buffer(self.ticket)?;
+        instance.counters.resumes.add(1);
+        Some(buffer)
+    }
+}
+
 impl<'e> Aloft<'e> {
     #[inline(always)]
     fn submit(
         engine: &'e Arc<Inner>,
+        instance: &Instance,
         plain: Plain<'_>,
-        delivery: impl FnOnce(&Instance) -> Option<Delivery>,
+        delivery: Delivery,
+        wake_fd: Option<Rc<Registration>>,
     ) -> Result<Self, Vec<u8>> {
-        table::with(engine, |instance| {
-            let Some(instance) = instance else { return Err(plain.buffer) };
-            let Some(delivery) = delivery(instance) else { return Err(plain.buffer) };
-            let ticket = instance.with_own_pair(|pair| {
-                let Some(pair) = pair else { return Err(plain.buffer) };
-                pair.submit_plain(plain, delivery).map_err(|(_, buffer)| buffer)
-            })?;
-            instance.counters.operations.add(1);
-            instance.counters.pauses.add(1);
-            Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(None) })
-        })
+        let Some(mut pair) = instance.own_pair() else { return Err(plain.buffer) };
+        let ticket = match pair.submit_plain(plain, delivery) {
+            Ok(ticket) => ticket,
+            Err((_, buffer)) => return Err(buffer),
+        };
+        instance.counters.operations.add(1);
+        instance.counters.pauses.add(1);
+        Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(wake_fd) })
     }
 
     /// The buffer of a request that has gone well. `None`: nothing has changed.
@@ -116,12 +171,7 @@ impl<'e> Aloft<'e> {
         if self.engine.is_foreign() {
             return None;
         }
-        table::with(self.engine, |instance| {
-            let instance = instance.filter(|instance| instance.pair_index() == self.pair_index)?;
-            let (buffer, _) = instance.with_own_pair(|pair| pair?.take_buffer(self.ticket))?;
-            instance.counters.resumes.add(1);
-            Some(buffer)
-        })
+        table::visit(self.engine, Take { pair_index: self.pair_index, ticket: self.ticket })
     }
 
     /// The same, with its token.
