@@ -486,10 +486,14 @@ impl Slab {
         Some((status, self.leave_to_wake(cell, ticket)))
     }
 
-    /// The same of a request that has gone well and of which nothing is wanted but its buffer; the rest is wiped.
+    /// The same of a request that has gone well, whose wake was sent, and of which nothing is wanted but its buffer; the rest
+    /// is wiped.
     #[inline(always)]
-    fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Result<Vacant, Remains>)> {
+    fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Vacant)> {
         let cell = self.cell(ticket)?;
+        if cell.wake.load(Ordering::Acquire) != word(ticket.generation(), wake::SENT) {
+            return None;
+        }
         let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
         let taken = word(ticket.generation(), claim::TAKEN);
         cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
@@ -500,11 +504,8 @@ impl Slab {
             request.clear_rest();
             buffer
         });
-        let settled = word(ticket.generation(), wake::SENT);
-        if cell.wake.load(Ordering::Acquire) == settled {
-            return Some((buffer, Ok(self.free(cell, ticket))));
-        }
-        Some((buffer, Err(self.leave_to_unsent_wake(cell, ticket))))
+        // A wake that was sent stays so: the cell is nobody's.
+        Some((buffer, self.free(cell, ticket)))
     }
 
     /// TAKEN, and unloaded, by the caller, who has no other key to it any more.
@@ -610,18 +611,12 @@ impl Allocator {
         self.slab().place_at(index, user_data, arm, placed, fill)
     }
 
-    /// The buffer of a request that has gone well; whatever else came of it is wiped. With it come, where its wake was not
-    /// sent, the remains of its cell.
+    /// The buffer of a request that has gone well and whose wake was sent; whatever else came of it is wiped.
     #[inline(always)]
-    pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Remains>)> {
-        let (buffer, left) = self.slab().take_buffer(ticket)?;
-        match left {
-            Ok(vacant) => {
-                self.put_index(vacant.index);
-                Some((buffer, None))
-            }
-            Err(remains) => Some((buffer, Some(remains))),
-        }
+    pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+        let (buffer, vacant) = self.slab().take_buffer(ticket)?;
+        self.put_index(vacant.index);
+        Some(buffer)
     }
 }
 

@@ -200,6 +200,8 @@ fn claim_word_buffer_taken_against_revoked() {
             let slab = Arc::clone(&slab);
             thread::spawn(move || revoke(&slab, ticket).map(|held| take(&slab, held).1))
         };
+        // `None` where it was revoked.
+        let _ = slab.reap(ticket);
         let taken = cells.take_buffer(ticket);
         let (served, revoked) = (device.join().unwrap(), revoker.join().unwrap());
         assert!(served || taken.is_none(), "what was not served was not done");

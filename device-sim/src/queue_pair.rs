@@ -20,7 +20,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState};
+use crate::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::entry::{Announce, index_of, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::remote::Remote;
@@ -328,40 +328,31 @@ impl QueuePair {
         Some((status, waker))
     }
 
-    /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`], for whoever wants nothing but its buffer: a tag
-    /// and whatever else came of it are wiped. `None`: [`QueuePair::take`] knows more.
+    /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent, or its completion reaped,
+    /// for whoever wants nothing but its buffer: a tag and whatever else came of it are wiped. `None`: [`QueuePair::take`]
+    /// knows more.
     #[inline(always)]
-    pub fn take_buffer(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Waker>)> {
-        let pair = &*self.remote.pair;
-        if pair.looks_at_each {
-            return self.take_looked_at(ticket);
-        }
-        match self.cells.take_buffer(ticket)? {
-            (buffer, None) => Some((buffer, None)),
-            (buffer, Some(remains)) => Some((buffer, self.let_go(remains))),
+    pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+        if self.remote.pair.looks_at_each {
+            self.take_looked_at(ticket)
+        } else {
+            self.cells.take_buffer(ticket)
         }
     }
 
-    /// The accounts of a cell whose wake was not sent; hands out its waker.
     #[cold]
-    fn let_go(&mut self, Remains { vacant, cancelled, waker }: Remains) -> Option<Waker> {
-        if let Some(vacant) = vacant {
-            self.cells.put(vacant);
-        }
-        self.remote.pair.count_cancelled(cancelled);
-        waker
-    }
-
-    #[cold]
-    fn take_looked_at(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Option<Waker>)> {
-        if self.remote.state(ticket) != TicketState::Done(Status::Ok) {
+    fn take_looked_at(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+        let remote = &self.remote;
+        let is_ready = remote.state(ticket) == TicketState::Done(Status::Ok)
+            && remote.wake_state(ticket) == WakeState::Sent;
+        if !is_ready {
             return None;
         }
         let mut request = Request::empty();
-        let (_, waker) = self.take_into(ticket, &mut request)?;
+        let _ = self.take_into(ticket, &mut request)?;
         let buffer = mem::take(&mut request.buffer);
         request.wipe();
-        Some((buffer, waker))
+        Some(buffer)
     }
 
     /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.

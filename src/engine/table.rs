@@ -62,10 +62,8 @@ pub(crate) trait Visit {
 /// Shows the calling thread's instance of `engine`, if it has one.
 #[inline(always)]
 pub(crate) fn visit<V: Visit>(engine: &Inner, visitor: V) -> V::Output {
-    if !latest().is_some_and(|latest| latest.is_of(engine)) {
-        look_up(engine);
-    }
-    visitor.visit(latest().filter(|latest| latest.is_of(engine)))
+    let known = latest().filter(|latest| latest.is_of(engine));
+    visitor.visit(if known.is_some() { known } else { look_up(engine) })
 }
 
 /// The instance that was used last. It is there as long as its engine is, and no thread-local is destroyed meanwhile.
@@ -79,8 +77,9 @@ fn latest<'a>() -> Option<&'a Instance> {
 
 /// Makes the instance of this engine the latest, if there is one.
 #[cold]
-fn look_up(engine: &Inner) {
-    drop(existing(engine));
+fn look_up<'a>(engine: &Inner) -> Option<&'a Instance> {
+    drop(existing(engine)?);
+    latest()
 }
 
 /// An error: the thread has no table any more.

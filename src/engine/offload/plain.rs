@@ -81,9 +81,7 @@ fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
     };
     let aloft = table::visit(engine, SubmitWoken { engine, plain, wake_fd })?;
     let without_ctx = offer.take(&aloft);
-    if !without_ctx
-        && let Some(buffer) = aloft.take_woken()
-    {
+    if !without_ctx && let Some(buffer) = aloft.take_woken() {
         mem::forget(aloft);
         return Ok(Ok(buffer));
     }
@@ -128,19 +126,16 @@ impl<'e> Visit for SubmitWoken<'e, '_> {
     }
 }
 
-/// Takes the buffer of a request that has gone well.
-struct Take {
-    pair_index: usize,
-    ticket: Ticket,
-}
+/// Takes the buffer of a request that has gone well; another pair's is not known to this thread's.
+struct Take(Ticket);
 
 impl Visit for Take {
     type Output = Option<Vec<u8>>;
 
     #[inline(always)]
     fn visit(self, instance: Option<&Instance>) -> Option<Vec<u8>> {
-        let instance = instance.filter(|instance| instance.pair_index() == self.pair_index)?;
-        let (buffer, _) = instance.own_pair()?.take_buffer(self.ticket)?;
+        let instance = instance?;
+        let buffer = instance.own_pair()?.take_buffer(self.0)?;
         instance.counters.resumes.add(1);
         Some(buffer)
     }
@@ -171,7 +166,7 @@ impl<'e> Aloft<'e> {
         if self.engine.is_foreign() {
             return None;
         }
-        table::visit(self.engine, Take { pair_index: self.pair_index, ticket: self.ticket })
+        table::visit(self.engine, Take(self.ticket))
     }
 
     /// The same, with its token.
@@ -183,10 +178,7 @@ impl<'e> Aloft<'e> {
         remote.expect(self.ticket);
         let wake_fd = self.wake_fd.take()?;
         let tokens = wake_fd.read_ahead();
-        let is_sent = || remote.wake_state(self.ticket) == WakeState::Sent;
-        if is_sent()
-            && let Some(buffer) = self.take()
-        {
+        if let Some(buffer) = self.take() {
             wake_fd.settle(tokens);
             return Some(buffer);
         }
