@@ -234,15 +234,13 @@ impl Instance {
         {
             return Some(token);
         }
-        let reaped = match self.own_pair() {
-            Some(mut pair) => Some(pair.reap_one()),
-            None => None,
-        };
+        let Some(mut pair) = self.own_pair() else { return self.next_token_past(None, engine, poller) };
+        let reaped = pair.reap_one();
+        drop(pair);
         match reaped {
-            Some(Some(completion)) if completion.owner == poller.owner() => Some(completion.user_data),
-            Some(None) => None,
-            Some(Some(other)) => self.next_token_past(Some(other), engine, poller),
-            None => self.next_token_past(None, engine, poller),
+            Some(completion) if completion.owner == poller.owner() => Some(completion.user_data),
+            Some(other) => self.next_token_past(Some(other), engine, poller),
+            None => None,
         }
     }
 
