@@ -3,10 +3,12 @@
 //! ```text
 //!    CipherSession  AeadSession  HashSession  MacSession      session, stream: what a caller holds
 //!                 \       |        |       /
-//!                  offload: submit → parked → in flight → done      one state machine, all policy
+//!                  offload: submit → parked → in flight → done      one state machine, all policy;
+//!                      and a straight way (plain) past it            for requests that no policy concerns
 //!                  /          |               \
 //!        wait: the seam    instance: one      software: fallback,
-//!        (job, blocked)    queue pair in use  small requests
+//!        (job, blocked)    queue pair in use, small requests
+//!            |             found in table
 //!            |                |
 //!         wake_fd, poller     device          watchdog: what does not end in time
 //! ```

@@ -76,20 +76,6 @@ impl Failed {
 /// Runs one request to its end: on the device, or in software where the configuration says so.
 #[inline(never)]
 pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: &mut Request) -> Result<(), Failed> {
-    run_inlined(engine, session, request)
-}
-
-/// [`run`] for callers that are inlined into a job themselves.
-///
-/// A switch leaves the processor's record of returns askew, so that each return from a call that was made before the
-/// switch is mispredicted: some 5 ns, as much as fifty instructions. So what lies between a job's function and the switch
-/// is inlined, as far as it is often gone through.
-#[inline(always)]
-pub(crate) fn run_inlined(
-    engine: &Arc<Inner>,
-    session: &Session,
-    request: &mut Request,
-) -> Result<(), Failed> {
     if engine.is_foreign() {
         return Err(Failed::with_request(Error::Forked));
     }

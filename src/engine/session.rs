@@ -150,7 +150,7 @@ impl CipherSession {
     /// # Errors
     /// [`Error::InvalidArgument`] for a length or IV that does not fit; the device's failures. The buffer comes
     /// back with every error.
-    #[inline(always)] // see `offload::run_inlined`
+    #[inline(always)] // see `offload::plain`
     pub fn encrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Encrypt, iv, buffer)
     }
@@ -159,7 +159,7 @@ impl CipherSession {
     ///
     /// # Errors
     /// [`Error::AuthFailed`] for wrong padding, else as [`CipherSession::encrypt`].
-    #[inline(always)] // see `offload::run_inlined`
+    #[inline(always)] // see `offload::plain`
     pub fn decrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Decrypt, iv, buffer)
     }
