@@ -327,6 +327,26 @@ fn a_context_freed_under_a_job_that_paused_by_itself_is_named() {
 }
 
 #[test]
+fn a_job_whose_request_has_ended_has_none_when_it_pauses_by_itself() {
+    let said = reports(|| {
+        let engine = stepped("");
+        let (ctx, session) = (WaitCtx::new(), ctr(&engine));
+        let mut job = Job::new(&ctx, move || {
+            session.encrypt(&IV, message(1, 80)).unwrap();
+            let _ = simaccel::job::pause();
+        })
+        .unwrap();
+        job.set_token(52);
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        engine.device().run_until_idle();
+        assert_eq!(job.resume(), Ok(Step::Paused), "by itself");
+        drop(ctx);
+        assert_eq!(job.resume(), Ok(Step::Finished(())));
+    });
+    assert_eq!(brief(&said), [(Rule::WaitCtxFreedUnderJob, 52, "drop of WaitCtx")]);
+}
+
+#[test]
 fn a_context_freed_before_its_raw_jobs_have_finished_is_named() {
     let mut jobs = [0; 2];
     let said = reports(|| {

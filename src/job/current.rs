@@ -237,6 +237,7 @@ pub(super) fn turn_for_c<'a>() -> Option<&'a Turn> {
     let front = Front::here();
     let record = front.running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
     record.state.set(State::Paused);
+    record.in_flight.set(false);
     Some(&front.turn)
 }
 
