@@ -4,8 +4,6 @@
 //! RUSTFLAGS="--cfg loom" cargo test -p device-sim --release --lib models
 //! ```
 
-#![expect(clippy::result_large_err, reason = "as in the queue pair: what is refused is given back whole")]
-
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
