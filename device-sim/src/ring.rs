@@ -25,6 +25,9 @@ const ASK_AT: u64 = 10;
 /// (Loom's rings are short.)
 const LOOK_AT: u64 = if cfg!(loom) { 1 } else { 6 };
 
+/// Entries that a look goes forward by at the most: as many as may well be on their way at a time.
+const SEEN_AT_ONCE: u64 = 64;
+
 /// What one position holds.
 pub(crate) type Entry = [u64; 2];
 
@@ -140,9 +143,9 @@ impl Consumer {
         self.tail_seen - self.head
     }
 
-    /// Looks at the producer, and has what it has written since brought.
+    /// Looks at the producer, and has what it has written since brought: some of it, where there is much.
     fn look(&mut self) {
-        let tail = self.ring.tail.load(Ordering::Acquire);
+        let tail = self.ring.tail.load(Ordering::Acquire).min(self.tail_seen + SEEN_AT_ONCE);
         let mut position = self.tail_seen;
         while position < tail {
             prefetch::to_read(self.ring.slot(position));
