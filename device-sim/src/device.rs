@@ -101,7 +101,8 @@ impl Device {
         let units = if config.is_modelled() { config.compute_units } else { 0 };
         let counters = Arc::new(ModelCounters::new(units));
         let busy = Busy::new(config, &counters);
-        let shared = Shared { clock: clock.clone(), timing: config.timing, busy };
+        let may_fall_short = config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short(_)));
+        let shared = Shared { clock: clock.clone(), timing: config.timing, busy, may_fall_short };
         let (ends, ports): (Vec<_>, Vec<_>) =
             (0..config.queue_pairs).map(|index| queue_pair(config, index, &doorbells, &shared)).unzip();
         let pairs = ports.iter().map(|port: &Port| Arc::clone(&port.pair)).collect();
@@ -351,11 +352,11 @@ fn queue_pair(
 
 /// Both ends of the one queue pair of a device that is never more than that, and what tells it to stop.
 #[cfg(all(test, loom))]
-pub(crate) fn one_pair(completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
-    let config = Config { queue_pairs: 1, depth: 1, completion_nsec, ..Config::default() };
+pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
+    let config = Config { queue_pairs: 1, depth, completion_nsec, ..Config::default() };
     let doorbells = [Arc::new(Doorbell::default())];
     let counters = Arc::new(ModelCounters::new(config.compute_units));
-    let shared = Shared { clock: Clock::real(), timing: config.timing, busy: None };
+    let shared = Shared { clock: Clock::real(), timing: config.timing, busy: None, may_fall_short: false };
     let (end, port) = queue_pair(&config, 0, &doorbells, &shared);
     let (admin, mut receivers) = Admin::new(&doorbells);
     let admin = Arc::new(admin);

@@ -23,13 +23,13 @@ use crate::sync::{AtomicBool, Event, Ordering, fence, yield_now};
 
 /// Every interleaving.
 fn model(f: impl Fn() + Sync + Send + 'static) {
-    loom::model::Builder::new().check(f);
+    bounded_model(None, f);
 }
 
 /// Every interleaving with at most `preemptions` involuntary switches: for what is too large otherwise.
-fn bounded_model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+fn bounded_model(preemptions: impl Into<Option<usize>>, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = preemptions.into();
     builder.check(f);
 }
 
@@ -504,7 +504,7 @@ fn a_revoked_waiter_keeps_no_slot() {
 #[test]
 fn a_parked_request_gets_its_turn() {
     bounded_model(3, || {
-        let (mut end, mut driver, stop) = one_pair(0);
+        let (mut end, mut driver, stop) = one_pair(1, 0);
         let doorbell = driver.doorbell();
         let pairs = [driver.pair()];
         let device = thread::spawn(move || {
@@ -545,7 +545,7 @@ impl Wake for Done {
 #[test]
 fn a_free_slot_is_room_in_the_ring() {
     model(|| {
-        let (mut end, mut driver, _stop) = one_pair(1_000);
+        let (mut end, mut driver, _stop) = one_pair(1, 1_000);
         let device = thread::spawn(move || {
             let mut signals = Signals::default();
             driver.admit(0, &mut signals);
@@ -579,9 +579,12 @@ fn freed_cells_come_back_once() {
 }
 
 /// A request while the device closes is refused, or ends as closed; it never stays behind.
-fn nothing_stays_behind(give: fn(&mut QueuePair) -> Result<Ticket, RefusedReason>) {
-    model(move || {
-        let (mut end, mut driver, stop) = one_pair(0);
+fn nothing_stays_behind(
+    preemptions: Option<usize>,
+    give: fn(&mut QueuePair) -> Result<Ticket, RefusedReason>,
+) {
+    bounded_model(preemptions, move || {
+        let (mut end, mut driver, stop) = one_pair(2, 0);
         let device = thread::spawn(move || {
             let mut signals = Signals::default();
             while !driver.is_closed() {
@@ -606,10 +609,10 @@ fn nothing_stays_behind(give: fn(&mut QueuePair) -> Result<Ticket, RefusedReason
 
 #[test]
 fn nothing_submitted_stays_behind_when_the_device_closes() {
-    nothing_stays_behind(|end| {
+    nothing_stays_behind(None, |end| {
         end.submit(request(1), Delivery::Reap { owner: 3 }).map_err(|refused| refused.reason)
     });
-    nothing_stays_behind(|end| {
+    nothing_stays_behind(None, |end| {
         let (session, operation, iv, buffer) = (SessionId::NONE, Operation::Encrypt, &[], vec![1]);
         let plain = Plain { session, operation, iv, buffer, user_data: 1 };
         end.submit_plain(plain, Delivery::Reap { owner: 3 }).map_err(|(reason, _)| reason)
@@ -617,8 +620,24 @@ fn nothing_submitted_stays_behind_when_the_device_closes() {
 }
 
 #[test]
+fn nothing_held_back_stays_behind_when_the_device_closes() {
+    nothing_stays_behind(Some(4), |end| {
+        let submit = |end: &mut QueuePair, user_data| {
+            end.submit(request(user_data), Delivery::Silent).map_err(|refused| refused.reason)
+        };
+        end.hold_back(true);
+        let held_back = submit(end, 1);
+        end.hold_back(false);
+        let shown = submit(end, 2);
+        // Where the second was refused, nobody has shown the first.
+        end.flush();
+        shown.and(held_back)
+    });
+}
+
+#[test]
 fn nothing_parked_stays_behind_when_the_device_closes() {
-    nothing_stays_behind(|end| {
+    nothing_stays_behind(None, |end| {
         end.park(request(1), Delivery::Reap { owner: 3 }).map_err(|refused| refused.reason)
     });
 }

@@ -44,8 +44,10 @@ pub(crate) struct Pair {
     timing: Timing,
     pub(crate) timer: Timer,
     busy: Option<Arc<Busy>>,
-    /// Whether submissions are timed, or the fault plan has something to say about them.
+    /// Whether submissions are timed, or the fault plan has something to say about them or about what comes of them.
     pub(crate) looks_at_each: bool,
+    /// Whether the fault plan may have a result that is not all there.
+    pub(crate) may_fall_short: bool,
 }
 
 /// The fault plan's part on the host's side: submissions that are told that the ring is full.
@@ -81,6 +83,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) timing: Timing,
     pub(crate) busy: Option<Arc<Busy>>,
+    pub(crate) may_fall_short: bool,
 }
 
 impl Pair {
@@ -105,7 +108,8 @@ impl Pair {
             clock: shared.clock.clone(),
             timing: shared.timing,
             timer: Timer::default(),
-            looks_at_each: shared.timing != Timing::Off || shared.busy.is_some(),
+            looks_at_each: shared.timing != Timing::Off || shared.busy.is_some() || shared.may_fall_short,
+            may_fall_short: shared.may_fall_short,
             busy: shared.busy.clone(),
         }
     }

@@ -203,12 +203,12 @@ impl QueuePair {
     }
 
     /// [`QueuePair::submit`] of a plain request: it is put together in its cell and moved no more. Where the device closes at
-    /// this very moment it ends as if it had been [held back](QueuePair::hold_back).
+    /// this very moment it may end as if it had been [held back](QueuePair::hold_back).
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped. That no slot is free is not counted: whoever hears
-    /// it goes on to [`QueuePair::submit`], which counts it.
+    /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped. That no slot is free is not counted, for whoever
+    /// hears it goes on to [`QueuePair::submit`], which counts it; a refusal by the fault plan is.
     #[inline(always)]
     pub fn submit_plain(
         &mut self,
@@ -223,7 +223,7 @@ impl QueuePair {
             return self.submit_looked_at(plain, delivery);
         }
         if !self.take_slot() {
-            return Err((RefusedReason::Full, plain.buffer));
+            return Err((self.full_uncounted(), plain.buffer));
         }
         let (arm, announce) = delivery.split();
         let user_data = plain.user_data;
@@ -243,11 +243,13 @@ impl QueuePair {
         mut delivery: Delivery,
     ) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
         let mut request = plain.into_request();
-        let submitted = self.submit_from(&mut request, &mut delivery);
-        if submitted == Err(RefusedReason::Full) {
-            bump(&self.remote.pair.counters.host.full, 1_u64.wrapping_neg());
+        if self.remote.pair.is_busy(&request) {
+            return Err((self.full(), request.buffer));
         }
-        submitted.map_err(|reason| (reason, request.buffer))
+        if !self.take_slot() {
+            return Err((self.full_uncounted(), request.buffer));
+        }
+        self.enqueue(&mut request, &mut delivery).map_err(|reason| (reason, request.buffer))
     }
 
     /// Puts the request into the line for a slot, first come first served: the device takes it from there when a slot
@@ -330,7 +332,7 @@ impl QueuePair {
 
     /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent, or its completion reaped,
     /// for whoever wants nothing but its buffer: a tag and whatever else came of it are wiped. `None`: [`QueuePair::take`]
-    /// knows more.
+    /// knows more. So it is on a device that may end a request short of its output, by a fault.
     #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         if self.remote.pair.looks_at_each {
@@ -344,7 +346,8 @@ impl QueuePair {
     fn take_looked_at(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         let remote = &self.remote;
         let is_ready = remote.state(ticket) == TicketState::Done(Status::Ok)
-            && remote.wake_state(ticket) == WakeState::Sent;
+            && remote.wake_state(ticket) == WakeState::Sent
+            && !remote.pair.may_fall_short;
         if !is_ready {
             return None;
         }
@@ -403,7 +406,9 @@ impl QueuePair {
         self.unsettled.popped += 1;
         self.unsettled.slots += u64::from(matches!(announce, Announce::Reap { .. }));
         if self.may_repeat {
-            while let Some(next) = self.completions.peek(0)
+            // Asked for, for a look at the ring may have ended between the two.
+            while self.completions.readable() > 0
+                && let Some(next) = self.completions.peek(0)
                 && matches!(unpack(next, slab).1, Announce::Again { .. })
             {
                 self.completions.pop();
@@ -444,17 +449,22 @@ impl QueuePair {
 
     #[cold]
     fn full(&mut self) -> RefusedReason {
+        bump(&self.remote.pair.counters.host.full, 1);
+        self.full_uncounted()
+    }
+
+    #[cold]
+    fn full_uncounted(&mut self) -> RefusedReason {
         // Whoever waits for a completion now waits for what is held back.
         self.flush();
-        bump(&self.remote.pair.counters.host.full, 1);
         RefusedReason::Full
     }
 
     /// Whether submissions are held back from here on, to be shown to the device several at a time: by
     /// [`QueuePair::flush`], or when some have come together (32). It saves the device's looking at each, and the submitting
     /// thread the wait for the cache line that says how many there are. Returns whether they were. For a thread that
-    /// submits in a loop and does not wait in between; what is held back already stays so. A refused submission, and one
-    /// that is parked, show them too; [`Device::drain`](crate::Device::drain) and [`Device::reset`](crate::Device::reset)
+    /// submits in a loop and does not wait in between; what is held back already stays so. A submission for which there is
+    /// no slot, and one that is parked, show them too; [`Device::drain`](crate::Device::drain) and [`Device::reset`](crate::Device::reset)
     /// do not see them before they are shown.
     ///
     /// A device that closes meanwhile does not meet them: [`QueuePair::flush`] ends them with [`Status::Closed`]; with
@@ -537,9 +547,12 @@ impl QueuePair {
     #[inline(always)]
     fn push(&mut self, ticket: Ticket, announce: Announce) -> bool {
         bump(&self.remote.pair.counters.host.submitted, 1);
+        if !self.holds_back {
+            // Before it is in the ring, whose last entries are those that were held back.
+            self.flush();
+        }
         assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
         if !self.holds_back {
-            self.flush();
             self.show();
             return false;
         }

@@ -392,6 +392,7 @@ impl Request {
             destination.zeroize();
         }
         self.aad.zeroize();
+        self.tag.bytes.zeroize();
         self.state = None;
     }
 }

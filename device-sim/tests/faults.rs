@@ -297,6 +297,36 @@ fn duplicates_behind_what_was_reaped_one_by_one_take_no_room_from_others() {
 }
 
 #[test]
+fn a_duplicate_at_the_end_of_a_look_takes_no_room_from_others() {
+    // A look at the ring takes over 64 entries at the most: the last of them is doubled, and its double is the next.
+    let (device, mut pair) = stepped("queue_pairs=1;depth=64;fault=duplicate:after=1");
+    let session = device.create_session(ctr());
+    let fill_up = |pair: &mut QueuePair, count: u8| {
+        for fill in 0..count {
+            let _ = submit(pair, request(session, 16, fill), Delivery::Reap { owner: 7 });
+        }
+        device.run_until_idle();
+    };
+    let mut taken = 0;
+    let mut reap = |pair: &mut QueuePair, max: usize| {
+        let mut reaped = Vec::new();
+        pair.reap(max, &mut |completion| reaped.push(completion.ticket));
+        taken += reaped.len();
+        for ticket in reaped {
+            assert_eq!(pair.take(ticket).unwrap().1, Status::Ok, "the device has not died of it");
+        }
+    };
+    fill_up(&mut pair, 64);
+    reap(&mut pair, 33);
+    fill_up(&mut pair, 33);
+    reap(&mut pair, usize::MAX);
+    fill_up(&mut pair, 1);
+    reap(&mut pair, usize::MAX);
+    assert_eq!(taken, 98);
+    is_idle(&device);
+}
+
+#[test]
 fn a_duplicate_completion_hits_nothing_and_stands_for_no_slot() {
     let (device, mut pair, session) = faulty("duplicate");
     let count = Count::new();

@@ -157,3 +157,43 @@ fn one_that_is_revoked_is_neither_reaped_nor_taken() {
     }
     assert_balanced(&device);
 }
+
+#[test]
+fn a_full_ring_shows_what_is_held_back() {
+    for timing in ["off", "all"] {
+        let (device, mut pair) = stepped(&format!("queue_pairs=1;depth=2;timing={timing}"));
+        let session = device.create_session(ctr());
+        pair.hold_back(true);
+        for fill in [1, 2] {
+            assert!(pair.submit_plain(plain(session, 16, fill), REAP).is_ok());
+        }
+        assert!(pair.submit_plain(plain(session, 16, 3), REAP).is_err());
+        device.run_until_idle();
+        assert!(pair.reap_one().is_some(), "whoever waits for a slot now gets one");
+    }
+}
+
+#[test]
+fn a_refusal_by_the_fault_plan_leaves_its_trace() {
+    let (device, mut pair) = stepped("queue_pairs=1;fault=busy:times=1");
+    let session = device.create_session(ctr());
+    let refused = pair.submit_plain(plain(session, 16, 1), REAP);
+    assert_eq!(refused, Err((RefusedReason::Full, vec![1; 16])));
+    assert_eq!((device.stats().total.full, device.stats().faults.get("busy")), (1, Some(1)));
+    assert!(pair.submit_plain(plain(session, 16, 1), REAP).is_ok());
+    device.run_until_idle();
+    assert_balanced(&device);
+    assert_eq!(device.stats().imbalances(), Vec::<String>::new());
+}
+
+#[test]
+fn a_short_result_is_for_take_to_tell() {
+    let (device, mut pair) = stepped("queue_pairs=1;fault=short:bytes=4");
+    let session = device.create_session(ctr());
+    let ticket = pair.submit_plain(plain(session, 16, 1), REAP).unwrap();
+    device.run_until_idle();
+    assert!(pair.reap_one().is_some());
+    assert_eq!(pair.take_buffer(ticket), None);
+    let (request, status) = pair.take(ticket).unwrap();
+    assert_eq!((status, request.residue, request.buffer.len()), (Status::Ok, 4, 12));
+}
