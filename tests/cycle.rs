@@ -287,6 +287,27 @@ fn an_application_that_reads_the_fd_itself_does_no_harm() {
 }
 
 #[test]
+fn an_application_that_reads_a_shared_fd_leaves_no_job_unwoken() {
+    for model in ["", "completion_nsec=1000"] {
+        let engine = stepped(model);
+        let ctx = WaitCtx::new();
+        for order in [[0, 1], [1, 0]] {
+            let mut jobs = [1, 2].map(|index| encrypt_job(&engine, &ctx, index));
+            for job in &mut jobs {
+                assert!(matches!(job.resume().unwrap(), Step::Paused));
+            }
+            engine.device().run_until_idle();
+            nix::unistd::read(borrow(ctx.all_fds()[0]), &mut [0; 8]).unwrap();
+            for (left, at) in [(1, order[0]), (0, order[1])] {
+                assert!(matches!(jobs[at].resume().unwrap(), Step::Finished(Ok(_))));
+                assert_eq!(wait_now(&ctx), left, "{order:?}: readable while somebody waits");
+            }
+        }
+        assert_adds_up(&engine);
+    }
+}
+
+#[test]
 fn without_a_job_a_context_or_leave_to_pause_a_call_blocks() {
     let engine = open("completion_nsec=20000");
     let plain = message(9, 333);

@@ -282,8 +282,8 @@ impl<'e> Flight<'e> {
     }
 
     #[inline]
-    fn with_wake_fd<R>(&self, body: impl FnOnce(&Registration) -> R) -> Option<R> {
-        self.held.borrow().wake_fd.as_deref().map(body)
+    fn with_wake_fd<R>(&self, body: impl FnOnce(&Rc<Registration>) -> R) -> Option<R> {
+        self.held.borrow().wake_fd.as_ref().map(body)
     }
 
     pub(crate) fn has_wake_fd(&self) -> bool {
@@ -302,11 +302,11 @@ impl<'e> Flight<'e> {
     }
 
     pub(crate) fn calm(&self) {
-        self.with_wake_fd(Registration::calm);
+        self.with_wake_fd(|wake_fd| wake_fd.calm());
     }
 
     pub(crate) fn drain(&self) {
-        self.with_wake_fd(Registration::drain);
+        self.with_wake_fd(|wake_fd| wake_fd.drain());
     }
 
     pub(crate) fn forget_wake_fd(&self) {

@@ -13,8 +13,8 @@
 //! freed is one that epoll goes on reporting.
 //!
 //! Several requests may share the fd (nested jobs on one context). `sent` counts the tokens that were sent, `taken` those
-//! that were taken: what is between the two is owed. Whoever reads more than is his writes the rest back. Who sends a
-//! token consumes his waker. A wake by reference is a spurious one: it writes the fd and is owed to nobody, and the
+//! that were taken: what is between the two is owed. Whoever takes his own leaves the fd readable as long as something is
+//! owed, whatever he has read: an application may have read it too. Who sends a token consumes his waker. A wake by reference is a spurious one: it writes the fd and is owed to nobody, and the
 //! resume that it causes reads it away.
 //!
 //! What the device writes to (a [`WakeFd`]) and what the job's side does (its [`Registration`]) lie apart, and the latter
@@ -37,6 +37,8 @@ use crate::job::{Callback, WaitCtx, WaitKey};
 
 /// Wakers made at a time, once a context is used that often.
 const WAKERS: usize = 8;
+/// Who refers to a registration beside the operations that use it: its context, and the cleanup there.
+const KEEPERS: usize = 2;
 
 /// The device's end: what a waker writes to.
 #[derive(Debug)]
@@ -173,26 +175,25 @@ impl Registration {
         self.read()
     }
 
-    /// Takes the caller's token out of what was read ahead. If it was not there, it is nowhere.
-    pub(crate) fn settle(&self, read: u64) {
-        self.settle_one();
-        self.give_back(read.saturating_sub(1));
+    /// Takes the caller's token, which was sent, out of what was read ahead or has come since.
+    pub(crate) fn settle(self: &Rc<Self>, read: u64) {
+        // Nowhere to be read: the application has read the fd itself, or closed it.
+        self.take_one_of(if read > 0 { read } else { self.read() });
     }
 
     /// Takes the one token that this caller is owed. `false`: there was none to read (yet).
     #[inline]
-    pub(crate) fn take(&self) -> bool {
+    pub(crate) fn take(self: &Rc<Self>) -> bool {
         let read = self.read();
         if read > 0 {
-            self.settle_one();
-            self.give_back(read - 1);
+            self.take_one_of(read);
         }
         read > 0
     }
 
-    /// The caller's token was sent, and is nowhere to be read: the application read the fd itself, or closed it.
-    pub(crate) fn forgo(&self) {
-        self.settle_one();
+    /// The caller's token was sent, and is nowhere to be read.
+    pub(crate) fn forgo(self: &Rc<Self>) {
+        self.take_one_of(0);
     }
 
     /// Empties the fd after a resume that nothing of this caller's had caused; tokens of others go back.
@@ -225,8 +226,15 @@ impl Registration {
         self.wake_fd.sent.load(Ordering::Acquire).saturating_sub(self.taken.get())
     }
 
-    fn settle_one(&self) {
+    /// Takes the caller's token out of so many that were read, and leaves the fd readable for those whose tokens are owed.
+    #[inline]
+    fn take_one_of(self: &Rc<Self>, read: u64) {
         self.taken.set(self.taken.get() + 1);
+        let rest = read.saturating_sub(1);
+        // Nearly always there is one operation, and no need to look at the device's side.
+        if rest > 0 || Rc::strong_count(self) > KEEPERS + 1 {
+            self.give_back(rest.max(1));
+        }
     }
 
     /// Writes back what may be others' of so many tokens. One too many is a spurious resume; one too few would be
@@ -297,8 +305,8 @@ impl Wake for ThreadWaker {
 mod tests {
     use super::*;
 
-    fn wake_fd() -> (Registration, Waker) {
-        let fd = Registration::open().unwrap();
+    fn wake_fd() -> (Rc<Registration>, Waker) {
+        let fd = Rc::new(Registration::open().unwrap());
         let waker = fd.waker();
         (fd, waker)
     }
@@ -346,6 +354,15 @@ mod tests {
         fd.drain();
         assert_eq!(owed(&fd), 1);
         assert!(fd.take(), "the token of the other request is there");
+        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+    }
+
+    #[test]
+    fn a_token_that_comes_after_the_read_ahead_is_not_left_behind() {
+        let (fd, _) = wake_fd();
+        let read = fd.read_ahead();
+        send(&fd);
+        fd.settle(read);
         assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
     }
 

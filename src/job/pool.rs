@@ -9,7 +9,8 @@
 //!
 //! The pool is made by the thread's first job (statement 25) and goes when the thread ends. Then idle stacks are
 //! unmapped, paused raw jobs are discarded, and paused typed jobs are leaked: they may refer to thread-locals that
-//! are gone, so they are neither resumed nor unwound, and their stacks stay mapped.
+//! are gone, so from then on they are neither resumed nor unwound, and their stacks stay mapped. The raw jobs come first, and
+//! what discarding one does to typed jobs (a release hook that owns some) is on whoever has promised that it may be discarded.
 #![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
 
 use std::cell::{Cell, RefCell};

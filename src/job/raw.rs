@@ -95,7 +95,8 @@ pub enum RawStep {
 ///
 /// `func` may be called with a pointer to a copy of `args`, aligned to 16 bytes and its own, on a stack of the size
 /// that the thread is configured for. While it is paused it may be discarded: by [`discard`] and its kin, and when its
-/// thread ends. Then its frames vanish, and nothing may refer to them.
+/// thread ends. Then its frames vanish, and nothing may refer to them. A release hook that resumes or drops a typed job at its
+/// thread's end does so after thread-locals that the typed job may refer to are gone.
 #[inline(always)] // see fiber.rs on returns
 pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
     let pool = Pool::here().ok_or(NoJobs::ThreadEnded)?;
@@ -218,7 +219,8 @@ pub fn wait_ctx(job: Handle) -> Result<Option<WaitCtxRef>, Misuse> {
 }
 
 /// [`pause`](super::pause) for C: 1 in every case but one, in which it is 0: a typed job is being dropped, and cannot be
-/// unwound through the frames of C code.
+/// unwound through the frames of C code. For that reason, too, a destructor of what the context has kept for a cleared wait fd
+/// ends the process if it panics here.
 #[inline]
 pub fn pause() -> c_int {
     fiber::leave_for_c()

@@ -378,8 +378,8 @@ impl Record {
     /// The job's wait context, as it was given at the start.
     #[inline]
     pub(super) fn with_ctx<R>(&self, look: impl FnOnce(&Rc<Shared>) -> R) -> Option<R> {
-        // SAFETY: the reference does not outlive the call, and a claimed job's context stays in place until the job
-        // has ended, which it cannot do meanwhile: its callers are the job itself or a look at a job that is found.
+        // SAFETY: a claimed job's context stays in place until `end`, which nobody calls meanwhile: what `look` does may at
+        // the most discard the job whose frame this is, and then the reference is never used again.
         unsafe { &**self.ctx.as_ptr() }.as_ref().map(look)
     }
 

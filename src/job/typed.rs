@@ -53,7 +53,7 @@ impl<T: 'static> Live<T> {
 
     #[inline]
     pub(super) fn record(&self) -> &Record {
-        // SAFETY: an unfinished job's stack stays mapped, and the record lies on it.
+        // SAFETY: a stack stays mapped until its job was put back, which is the last that this does, and the record lies on it.
         unsafe { self.record.as_ref() }
     }
 
