@@ -40,6 +40,10 @@ const LINE_BATCH: usize = 32;
 /// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for those
 /// behind them.
 const BATCH_BYTES: u64 = 16 * 1024;
+/// The same where so many entries wait that those of a batch are a small part of them: whoever has that many in flight waits
+/// for all of them most of the time, and showing results costs the device 60 ns.
+const DEEP_BATCH_BYTES: u64 = 64 * 1024;
+const DEEP: u64 = 16;
 
 /// A core, its ports and its admin queue.
 #[derive(Debug)]
@@ -181,14 +185,22 @@ impl Driver {
             // It may have ended everything; what is there now is looked at afresh.
             return Some(0);
         }
+        let enough = self.enough(index);
         let mut bytes = 0;
-        while bytes < BATCH_BYTES
+        while bytes < enough
             && let Some((ticket, announce)) = self.ports[index].next_fetched()
         {
             bytes += self.admit_ticket(index, ticket, announce, signals);
         }
         self.publish(signals);
         Some(bytes)
+    }
+
+    /// How many bytes of input are enough for a batch of this queue pair. Where time is modelled a batch has one time, and
+    /// shall not take long.
+    fn enough(&self, index: usize) -> u64 {
+        let is_deep = !self.is_modelled() && self.ports[index].waiting() >= DEEP;
+        if is_deep { DEEP_BATCH_BYTES } else { BATCH_BYTES }
     }
 
     /// Lets those in who wait for a slot, as many as there are free ones. They came after all that is in the ring,

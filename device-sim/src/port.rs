@@ -146,6 +146,11 @@ impl Port {
         *end > 0
     }
 
+    /// How many entries are known to wait, those at hand included.
+    pub(crate) fn waiting(&self) -> u64 {
+        (self.fetched.end - self.fetched.next) as u64 + self.submissions.known()
+    }
+
     /// The next of the entries at hand.
     pub(crate) fn next_fetched(&mut self) -> Option<(Ticket, Announce)> {
         let Fetched { entries, next, end } = &mut self.fetched;

@@ -140,6 +140,12 @@ impl Consumer {
         if self.head == self.tail_seen {
             self.look();
         }
+        self.known()
+    }
+
+    /// How many entries [`Consumer::pop`] will give without looking at the producer again.
+    #[inline]
+    pub(crate) fn known(&self) -> u64 {
         self.tail_seen - self.head
     }
 
@@ -158,7 +164,7 @@ impl Consumer {
     /// none left, so that nothing is waited for that has to come from the other processor's cache.
     #[inline(always)]
     pub(crate) fn pop_early(&mut self) -> Option<Entry> {
-        match self.tail_seen - self.head {
+        match self.known() {
             ASK_AT => prefetch::to_read(&self.ring.tail),
             LOOK_AT => self.look(),
             _ => {}

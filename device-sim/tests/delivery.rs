@@ -224,3 +224,18 @@ fn counters_name_what_happened() {
     assert_eq!(total.doorbells_rung + total.doorbells_suppressed, 6);
     assert_adds_up(&total);
 }
+
+#[test]
+fn large_requests_are_shown_one_by_one_or_four_at_a_time_where_many_wait() {
+    let (device, mut pair) = stepped("queue_pairs=1;depth=64");
+    let session = device.create_session(ctr());
+    for fill in 0..20 {
+        let _ = submit(&mut pair, request(session, 16 << 10, fill), Delivery::Reap { owner: 0 });
+    }
+    let batches: Vec<_> = std::iter::from_fn(|| {
+        device.step();
+        Some(pair.reap(usize::MAX, &mut |_| ())).filter(|shown| *shown > 0)
+    })
+    .collect();
+    assert_eq!(batches, [&[4, 4][..], &[1; 12]].concat());
+}

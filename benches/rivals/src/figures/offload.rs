@@ -1,4 +1,5 @@
-//! Larger requests, polled, against the bare kernel in the calling thread, on as many buffers.
+//! Larger requests, polled, against the bare kernel in the calling thread, on as many buffers and on the same
+//! processor.
 
 use super::{Figure, JOBS, Run};
 use crate::harness::{Outcome, contest};
@@ -33,7 +34,7 @@ fn one<K: Kernel>(
     let engine = open("delivery=poll;depth=128", &run.placement)?;
     let lanes = Lanes::new(JOBS, size, &kernel());
     let mut ours = Driven::new(Polled::new(engine, JOBS, algorithm, sessions)?, lanes);
-    let mut bare = Bare::new(kernel(), JOBS, size);
+    let mut bare = Bare::new(kernel(), JOBS, size, run.placement);
     let best = contest(run.effort, &mut [&mut ours, &mut bare])?;
     Ok(Some(Figure::speed(key, best[0], best[1])))
 }
