@@ -51,22 +51,23 @@ pub(crate) fn session(engine: &Engine, algorithm: Algorithm) -> Outcome<CipherSe
     Ok(engine.cipher_with(cipher, &key, Padding::None)?)
 }
 
-/// What a job takes in and gives back: its work, and the session that does it. Nothing is cloned per operation, and two
-/// pointers are all that is moved.
+/// What a job takes in and gives back, boxed: its work, the session that does it, and what has gone wrong. Nothing is cloned or
+/// allocated per operation, and a pointer is all that is moved.
 struct Task {
     session: CipherSession,
-    work: Box<Work>,
+    work: Work,
+    failed: Option<Error>,
 }
 
 impl Task {
     #[inline]
-    fn run(mut self) -> Result<Self, Box<Error>> {
+    fn run(mut self: Box<Self>) -> Box<Self> {
         let buffer = std::mem::take(&mut self.work.buffer);
         match self.session.encrypt(&self.work.iv, buffer) {
             Ok(buffer) => self.work.buffer = buffer,
-            Err(error) => return Err(Box::new(error.into())),
+            Err(error) => self.failed = Some(error.into()),
         }
-        Ok(self)
+        self
     }
 }
 
@@ -81,7 +82,7 @@ struct Crew {
 struct Slot {
     ctx: WaitCtx,
     session: Option<CipherSession>,
-    job: Option<Job<Result<Task, Box<Error>>>>,
+    job: Option<Job<Box<Task>>>,
 }
 
 impl Crew {
@@ -102,14 +103,14 @@ impl Crew {
         for slot in 0..self.slots.len() {
             if self.to_start > 0 {
                 let session = self.slots[slot].session.take().ok_or("a slot has one operation at a time")?;
-                self.start(slot, Task { session, work: lanes.take(slot) })?;
+                self.start(slot, Box::new(Task { session, work: *lanes.take(slot), failed: None }))?;
             }
         }
         Ok(())
     }
 
     #[inline]
-    fn start(&mut self, slot: usize, task: Task) -> Outcome<()> {
+    fn start(&mut self, slot: usize, task: Box<Task>) -> Outcome<()> {
         self.to_start -= 1;
         let Slot { ctx, job, .. } = &mut self.slots[slot];
         let started = job.insert(Job::new(ctx, move || task.run())?);
@@ -127,13 +128,15 @@ impl Crew {
         let Some(running) = job else { return Ok(()) };
         let Step::Finished(task) = running.resume()? else { return Ok(()) };
         *job = None;
-        let task = task?;
+        if let Some(error) = task.failed {
+            return Err(error.into());
+        }
         self.to_finish -= 1;
         if self.to_start > 0 {
             return self.start(slot, task);
         }
         *session = Some(task.session);
-        lanes.put(task.work);
+        lanes.put(Box::new(task.work));
         Ok(())
     }
 }
