@@ -1,0 +1,343 @@
+//! The claim word and the wake word of a cell, and who gets it next.
+
+use super::*;
+
+/// What the device does with a request; `false`: it was revoked.
+fn serve(slab: &Slab, ticket: Ticket) -> bool {
+    let Some(mut claimed) = slab.claim(ticket) else { return false };
+    slab.execute(&mut claimed, |request| request.buffer[0] += 1);
+    let _ = slab.finish(&mut claimed, Status::Ok);
+    true
+}
+
+/// The same with modelled time between execution and end.
+fn serve_late(slab: &Slab, ticket: Ticket) -> bool {
+    let Some(mut claimed) = slab.claim(ticket) else { return false };
+    slab.execute(&mut claimed, |request| request.buffer[0] += 1);
+    let _ = slab.postpone(claimed, Status::Ok);
+    let Some((mut claimed, status)) = slab.resume(ticket) else { return false };
+    let _ = slab.finish(&mut claimed, status);
+    true
+}
+
+/// What the host does with a request that it has won.
+pub(super) fn take(slab: &Slab, mut held: Held) -> (Request, Remains) {
+    let mut request = Request::empty();
+    slab.unload(&mut held, &mut request);
+    (request, slab.let_go(held))
+}
+
+pub(super) fn revoke(slab: &Slab, ticket: Ticket) -> Option<Held> {
+    loop {
+        match slab.hold(ticket) {
+            Hold::Held(held) => return Some(held),
+            Hold::Stale => return None,
+            Hold::Executing => yield_now(),
+        }
+    }
+}
+
+fn claim_has_one_winner(serve: fn(&Slab, Ticket) -> bool) {
+    bounded_model(4, move || {
+        let (slab, mut cells) = Slab::new(2);
+        let ticket = slab.place_request(cells.get(), request(7), Arm::Silent, Placed::Queued);
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || serve(&slab, ticket))
+        };
+        let taker = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || Some(take(&slab, slab.hold_done(ticket)?.0)))
+        };
+        let revoked = revoke(&slab, ticket).map(|held| take(&slab, held));
+        let served = device.join().unwrap();
+        let taken = taker.join().unwrap();
+        assert!(revoked.is_some() != taken.is_some(), "the request went to exactly one");
+        assert!(served || taken.is_none(), "what was not served was not done");
+        let (request, _) = revoked.or(taken).unwrap();
+        assert_eq!(request.user_data, 7);
+        assert_eq!(slab.state(ticket), TicketState::Stale);
+    });
+}
+
+#[test]
+fn claim_word_worker_against_revoke_against_take() {
+    claim_has_one_winner(serve);
+}
+
+#[test]
+fn claim_word_with_modelled_time() {
+    claim_has_one_winner(serve_late);
+}
+
+/// A buffer that is taken by the submitting side, against whoever takes the request back.
+#[test]
+fn claim_word_buffer_taken_against_revoked() {
+    bounded_model(4, || {
+        let (slab, mut cells) = Slab::new(2);
+        let mut loaded = request(7);
+        let ticket = cells.place(7, Arm::Reap, Placed::Queued, |cell| loaded.load_into(cell));
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || serve(&slab, ticket))
+        };
+        let revoker = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || revoke(&slab, ticket).map(|held| take(&slab, held).1))
+        };
+        // `None` where it was revoked.
+        let _ = slab.reap(ticket);
+        let taken = cells.take_buffer(ticket);
+        let (served, revoked) = (device.join().unwrap(), revoker.join().unwrap());
+        assert!(served || taken.is_none(), "what was not served was not done");
+        assert!(taken.is_some() != revoked.is_some(), "the request went to exactly one");
+        assert_eq!(slab.state(ticket), TicketState::Stale);
+    });
+}
+
+/// The device's wake of a request, as the pair sends it.
+fn send(slab: &Slab, ticket: Ticket) {
+    if let Some((waker, sending)) = slab.begin_wake(ticket) {
+        waker.wake();
+        if let Some(vacant) = slab.end_wake(sending) {
+            slab.put(vacant);
+        }
+    }
+}
+
+#[test]
+fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let ticket = slab.place_request(cells.get(), request(1), first.arm(), Placed::Queued);
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                serve(&slab, ticket);
+                send(&slab, ticket);
+            })
+        };
+        let cancelled = matches!(slab.cancel_wake(ticket), WakeState::Armed);
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, remains) = take(&slab, held);
+        let released = remains.vacant.is_none();
+        if let Some(vacant) = remains.vacant {
+            cells.put(vacant);
+        }
+        // The next request may get the same cell, and its wake is its own.
+        let next = slab.place_request(cells.get(), request(2), second.arm(), Placed::Queued);
+        device.join().unwrap();
+        assert_eq!(second.calls(), 0);
+        assert_eq!(slab.wake_state(next), WakeState::Armed);
+        assert_eq!(first.calls(), usize::from(!cancelled && !remains.cancelled));
+        assert!(!(released && cancelled), "a cancelled wake is not being sent");
+        assert_eq!(slab.wake_state(ticket), WakeState::Stale);
+        drop(remains.waker);
+        assert_eq!(Arc::strong_count(&first), 1, "no waker stays behind");
+    });
+}
+
+#[test]
+fn wake_word_two_cancel_and_one_sends() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let count = Arc::new(Count::default());
+        let ticket = slab.place_request(cells.get(), request(1), count.arm(), Placed::Queued);
+        let other = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.cancel_wake(ticket) == WakeState::Armed)
+        };
+        let sender = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || send(&slab, ticket))
+        };
+        let mine = slab.cancel_wake(ticket) == WakeState::Armed;
+        let others = other.join().unwrap();
+        sender.join().unwrap();
+        assert_eq!(usize::from(mine) + usize::from(others) + count.calls(), 1);
+    });
+}
+
+/// The waker is exchanged while its wake is sent: one of the two is called, and it is the new one if it went in.
+#[test]
+fn wake_word_replaced_against_sent() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let (old, new) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                serve(&slab, ticket);
+                send(&slab, ticket);
+            })
+        };
+        let replaced = slab.replace_waker(ticket, Waker::from(Arc::clone(&new))).is_ok();
+        device.join().unwrap();
+        assert_eq!((old.calls(), new.calls()), (usize::from(!replaced), usize::from(replaced)));
+        assert_eq!(slab.wake_state(ticket), WakeState::Sent);
+        assert_eq!((Arc::strong_count(&old), Arc::strong_count(&new)), (1, 1), "no waker stays behind");
+    });
+}
+
+// Loom lets two who wait for a third wait for ever, so each of the following has one who waits.
+
+/// The waker is exchanged while the request is taken back and its cell used again: the wake is cancelled, and the
+/// next one's is its own.
+#[test]
+fn wake_word_replaced_against_released() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let [old, new, next] = [(); 3].map(|()| Arc::new(Count::default()));
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let replacer = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, Remains { vacant, cancelled, waker }) = take(&slab, held);
+        assert!(cancelled);
+        cells.put(vacant.expect("no wake is being sent"));
+        let again = slab.place_request(cells.get(), request(2), next.arm(), Placed::Queued);
+        let replaced = replacer.join().unwrap();
+        send(&slab, ticket);
+        let cancelled = waker.expect("it was not called");
+        assert!(cancelled.will_wake(&Waker::from(if replaced {
+            Arc::clone(&new)
+        } else {
+            Arc::clone(&old)
+        })));
+        drop(cancelled);
+        for count in [old, new] {
+            assert_eq!((count.calls(), Arc::strong_count(&count)), (0, 1));
+        }
+        assert_eq!(slab.wake_state(again), WakeState::Armed);
+        send(&slab, again);
+        assert_eq!(next.calls(), 1);
+    });
+}
+
+#[test]
+fn wake_word_replaced_against_cancelled() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let [old, new] = [(); 2].map(|()| Arc::new(Count::default()));
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
+        let replacer = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        assert_eq!(slab.cancel_wake(ticket), WakeState::Armed, "it was until then");
+        replacer.join().unwrap();
+        send(&slab, ticket);
+        assert_eq!(slab.wake_state(ticket), WakeState::Cancelled);
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, remains) = take(&slab, held);
+        drop(remains.waker);
+        for count in [old, new] {
+            assert_eq!((count.calls(), Arc::strong_count(&count)), (0, 1));
+        }
+    });
+}
+
+/// Reaping has the wake of a request that is polled for; nobody puts a waker there.
+#[test]
+fn wake_word_replaced_against_reaped() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let new = Arc::new(Count::default());
+        let ticket = slab.place_request(cells.get(), request(1), Arm::Reap, Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let replacer = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        assert_eq!(slab.reap(ticket), Some(1));
+        assert!(!replacer.join().unwrap());
+        assert_eq!(slab.wake_state(ticket), WakeState::Sent);
+        assert_eq!((new.calls(), Arc::strong_count(&new)), (0, 1));
+    });
+}
+
+/// Two who exchange it wait for each other, and both succeed.
+#[test]
+fn wake_word_replaced_by_two() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let [old, new, newer] = [(); 3].map(|()| Arc::new(Count::default()));
+        let ticket = slab.place_request(cells.get(), request(1), old.arm(), Placed::Queued);
+        let other = {
+            let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
+            thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
+        };
+        assert!(slab.replace_waker(ticket, Waker::from(Arc::clone(&newer))).is_ok());
+        assert!(other.join().unwrap());
+        send(&slab, ticket);
+        assert_eq!((old.calls(), new.calls() + newer.calls()), (0, 1));
+    });
+}
+
+/// A spurious wake copies the waker while the request is taken back: the copy is of a waker that was there, and the
+/// cell's own goes with the request.
+#[test]
+fn wake_word_copied_against_released() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let count = Arc::new(Count::default());
+        let ticket = slab.place_request(cells.get(), request(1), count.arm(), Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.copy_waker(ticket).map(|copy| copy.wake_by_ref()).is_some())
+        };
+        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let (_, Remains { cancelled, waker, .. }) = take(&slab, held);
+        assert!(cancelled);
+        drop(waker);
+        let copied = device.join().unwrap();
+        assert_eq!((count.calls(), Arc::strong_count(&count)), (usize::from(copied), 1));
+    });
+}
+
+#[test]
+fn reap_against_take_and_reuse() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let ticket = slab.place_request(cells.get(), request(1), Arm::Reap, Placed::Queued);
+        assert!(serve(&slab, ticket));
+        let reaper = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.reap(ticket))
+        };
+        let (held, _) = slab.hold_done(ticket).expect("it is done");
+        let (_, remains) = take(&slab, held);
+        cells.put(remains.vacant.expect("no wake is being sent"));
+        let next = slab.place_request(cells.get(), request(2), Arm::Reap, Placed::Queued);
+        let reaped = reaper.join().unwrap();
+        assert_eq!(reaped, (!remains.cancelled).then_some(1), "the user data is that of its own request");
+        assert_eq!(slab.wake_state(next), WakeState::Armed);
+    });
+}
+
+/// Cells that other threads give back are handed out again, each to one.
+#[test]
+fn freed_cells_come_back_once() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let freed = [cells.get(), cells.get()];
+        let givers = freed.map(|vacant| {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.put(vacant))
+        });
+        let mut place = || slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Queued).index();
+        let mut indices = vec![place(), place()];
+        givers.into_iter().for_each(|giver| giver.join().unwrap());
+        // The next chunk was made if a cell was wanted before one was back; all are handed out before there is more.
+        let cells = if indices.iter().all(|index| *index < 2) { 2 } else { 6 };
+        indices.extend((2..cells).map(|_| place()));
+        indices.sort_unstable();
+        assert_eq!(indices, (0..cells).collect::<Vec<_>>());
+    });
+}

@@ -1,0 +1,59 @@
+//! The ring and the doorbell.
+
+use super::*;
+
+#[test]
+fn ring_hands_over_in_order() {
+    for pop in [Consumer::pop, Consumer::pop_early] {
+        hands_over_in_order(pop);
+    }
+}
+
+fn hands_over_in_order(pop: fn(&mut Consumer) -> Option<Entry>) {
+    model(move || {
+        let (mut producer, mut consumer) = ring(2);
+        let writer = thread::spawn(move || {
+            for value in 1..=3 {
+                while !producer.push([value, value * 10]) {
+                    yield_now();
+                }
+                producer.publish();
+            }
+        });
+        for value in 1..=3 {
+            let entry = loop {
+                match pop(&mut consumer) {
+                    Some(entry) => break entry,
+                    None => yield_now(),
+                }
+            };
+            assert_eq!(entry, [value, value * 10]);
+            consumer.publish();
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn doorbell_loses_no_wake() {
+    bounded_model(4, || {
+        let doorbell = Arc::new(Doorbell::default());
+        let work = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+        let hosts: Vec<_> = (0..2)
+            .map(|host| {
+                let (doorbell, work) = (Arc::clone(&doorbell), Arc::clone(&work));
+                thread::spawn(move || {
+                    work[host].store(true, Ordering::Relaxed);
+                    doorbell.ring();
+                })
+            })
+            .collect();
+        doorbell.answer();
+        // A lost wake is a deadlock, and loom reports it.
+        let all = || work.iter().all(|work| work.load(Ordering::Relaxed));
+        while !all() {
+            doorbell.sleep(None, all);
+        }
+        hosts.into_iter().for_each(|host| host.join().unwrap());
+    });
+}
