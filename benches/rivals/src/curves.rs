@@ -11,7 +11,7 @@ use std::time::Instant;
 use simaccel::Engine;
 
 use crate::figures::JOBS;
-use crate::harness::{Effort, Outcome, Side, contest};
+use crate::harness::{Effort, Outcome, Side, Taken, contest};
 use crate::kernels::Ctr;
 use crate::lanes::{Drive, Driven, Lanes};
 use crate::ours::{Algorithm, Polled, Sessions, open};
@@ -64,8 +64,8 @@ fn threads(effort: Effort, placement: &Placement) -> Outcome<Curve> {
     curve("threads and queue pairs, 64 jobs each", &THREADS, &contest(effort, &mut sides)?)
 }
 
-fn curve(title: &'static str, at: &[usize], values: &[f64]) -> Outcome<Curve> {
-    let points = at.iter().map(ToString::to_string).zip(values.iter().copied()).collect();
+fn curve(title: &'static str, at: &[usize], taken: &[Taken]) -> Outcome<Curve> {
+    let points = at.iter().map(ToString::to_string).zip(taken.iter().map(|taken| taken.best)).collect();
     Ok(Curve { title, points })
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   round 1:  A B C      round 2:  B C A      round 3:  C A B      ...
 //!               └─ each a slice of time, as many operations as fit, found out beforehand
-//!   result:   the fewest nanoseconds per operation that each side has needed in any round
+//!   result:   the fewest nanoseconds per operation that each side has needed in any round; the median of all beside
 //! ```
 //!
 //! Disturbances of a busy machine only ever slow a round down, so the best one is the one that says most; taking turns
@@ -36,24 +36,22 @@ pub(crate) struct Effort {
     pub(crate) slice: Duration,
 }
 
-/// Nanoseconds per operation of each side, in their best rounds.
-pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Vec<f64>> {
-    Ok(all_rounds(effort, sides)?.iter().map(|rounds| best(rounds)).collect())
+/// Nanoseconds per operation, of all rounds of a side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) best: f64,
+    pub(crate) median: f64,
 }
 
-pub(crate) fn best(rounds: &[f64]) -> f64 {
-    rounds.iter().copied().fold(f64::INFINITY, f64::min)
+impl Taken {
+    fn in_rounds(mut rounds: Vec<f64>) -> Self {
+        rounds.sort_by(f64::total_cmp);
+        Self { best: rounds[0], median: rounds[rounds.len() / 2] }
+    }
 }
 
-/// For sides whose best round is luck.
-pub(crate) fn median(rounds: &[f64]) -> f64 {
-    let mut rounds = rounds.to_vec();
-    rounds.sort_by(f64::total_cmp);
-    rounds[rounds.len() / 2]
-}
-
-/// Nanoseconds per operation of each side in each of its rounds.
-pub(crate) fn all_rounds(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Vec<Vec<f64>>> {
+/// What each side has taken.
+pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Vec<Taken>> {
     sides.iter_mut().try_for_each(|side| side.check())?;
     let ops = sides.iter_mut().map(|side| calibrate(*side, effort.slice)).collect::<Outcome<Vec<_>>>()?;
     let mut rounds = vec![Vec::with_capacity(effort.rounds); sides.len()];
@@ -64,7 +62,7 @@ pub(crate) fn all_rounds(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome
         }
     }
     sides.iter_mut().try_for_each(|side| side.check())?;
-    Ok(rounds)
+    Ok(rounds.into_iter().map(Taken::in_rounds).collect())
 }
 
 /// How many operations fit into `slice`, undisturbed. Also what warms a side up.

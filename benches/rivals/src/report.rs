@@ -10,7 +10,7 @@ use crate::figures::Figure;
 use crate::harness::Outcome;
 use crate::targets::{TARGETS, Target};
 
-const HEADER: [&str; 8] = ["key", "what", "ours", "rival", "value", "reach", "aim", "met"];
+const HEADER: [&str; 9] = ["key", "what", "ours", "rival", "value", "medians", "reach", "aim", "met"];
 
 /// Prints what was measured, in the order of the targets.
 pub(crate) fn print(figures: &[Figure]) {
@@ -21,11 +21,12 @@ pub(crate) fn print(figures: &[Figure]) {
     table
         .column_iter_mut()
         .skip(2)
-        .take(5)
+        .take(6)
         .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     println!("{}", table.trim_fmt());
     println!(
-        "ours, rival: the best round of each; value: how many times as fast, or as it says; met: aim, reach, no"
+        "ours, rival: the best round of each; value: how many times as fast, or as it says; medians: the same by the \
+         medians of all rounds; met: aim, reach, no"
     );
 }
 
@@ -43,7 +44,7 @@ fn rows(figures: &[Figure]) -> impl Iterator<Item = (&'static Target, &Figure)> 
     })
 }
 
-fn cells(target: &Target, figure: &Figure) -> [String; 8] {
+fn cells(target: &Target, figure: &Figure) -> [String; 9] {
     let with_unit = |value: f64| format!("{} {}", short(value), figure.unit).trim_end().to_owned();
     let bound = |mark: f64| format!("{} {}", if target.smaller { "≤" } else { "≥" }, short(mark));
     [
@@ -52,6 +53,7 @@ fn cells(target: &Target, figure: &Figure) -> [String; 8] {
         with_unit(figure.ours),
         figure.rival.map_or_else(|| "-".to_owned(), with_unit),
         short(figure.value),
+        figure.typical.map_or_else(|| "-".to_owned(), short),
         bound(target.reach),
         bound(target.aim),
         target.verdict(figure.value).to_owned(),

@@ -29,8 +29,8 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
         return Ok(Vec::new());
     }
     let mut bare = Bare { placement: run.placement };
-    let best = contest(run.effort, &mut [&mut Ours::new(&run.placement)?, &mut bare])?;
-    Ok(vec![Figure::cost("idle_wake", best[0], best[1], "ns")])
+    let taken = contest(run.effort, &mut [&mut Ours::new(&run.placement)?, &mut bare])?;
+    Ok(vec![Figure::cost("idle_wake", taken[0], taken[1])])
 }
 
 /// The median of so many round trips, in nanoseconds.

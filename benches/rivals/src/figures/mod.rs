@@ -9,7 +9,7 @@ mod wake_fd;
 
 pub(crate) use memory::{Counted, count_memory};
 
-use crate::harness::{Effort, Outcome};
+use crate::harness::{Effort, Outcome, Taken};
 use crate::placement::Placement;
 
 /// Jobs in flight where a figure does not say otherwise.
@@ -23,23 +23,33 @@ pub(crate) struct Figure {
     /// `None` where the figure is a number for itself.
     pub(crate) rival: Option<f64>,
     pub(crate) value: f64,
+    /// The same by the medians of all rounds, where there are rounds of both sides.
+    pub(crate) typical: Option<f64>,
     pub(crate) unit: &'static str,
 }
 
 impl Figure {
     /// How many times as fast as the rival, of nanoseconds per operation.
-    fn speed(key: &'static str, ours: f64, rival: f64) -> Self {
-        Self { key, ours, rival: Some(rival), value: rival / ours, unit: "ns" }
+    fn speed(key: &'static str, ours: Taken, rival: Taken) -> Self {
+        let (value, typical) = (rival.best / ours.best, Some(rival.median / ours.median));
+        Self { key, ours: ours.best, rival: Some(rival.best), value, typical, unit: "ns" }
     }
 
-    /// How many times as much as the rival.
-    fn cost(key: &'static str, ours: f64, rival: f64, unit: &'static str) -> Self {
-        Self { key, ours, rival: Some(rival), value: ours / rival, unit }
+    /// The same for a rival whose best round is luck: by medians alone.
+    fn typical_speed(key: &'static str, ours: Taken, rival: Taken) -> Self {
+        let by_medians = |taken: Taken| Taken { best: taken.median, ..taken };
+        Self::speed(key, by_medians(ours), by_medians(rival))
+    }
+
+    /// How many times as long as the rival.
+    fn cost(key: &'static str, ours: Taken, rival: Taken) -> Self {
+        let (value, typical) = (ours.best / rival.best, Some(ours.median / rival.median));
+        Self { key, ours: ours.best, rival: Some(rival.best), value, typical, unit: "ns" }
     }
 
     /// A number for itself, beside which the rival's may stand.
     fn number(key: &'static str, ours: f64, rival: Option<f64>, unit: &'static str) -> Self {
-        Self { key, ours, rival, value: ours, unit }
+        Self { key, ours, rival, value: ours, typical: None, unit }
     }
 }
 

@@ -35,6 +35,6 @@ fn one<K: Kernel>(
     let lanes = Lanes::new(JOBS, size, &kernel());
     let mut ours = Driven::new(Polled::new(engine, JOBS, algorithm, sessions)?, lanes);
     let mut bare = Bare::new(kernel(), JOBS, size, run.placement);
-    let best = contest(run.effort, &mut [&mut ours, &mut bare])?;
-    Ok(Some(Figure::speed(key, best[0], best[1])))
+    let taken = contest(run.effort, &mut [&mut ours, &mut bare])?;
+    Ok(Some(Figure::speed(key, taken[0], taken[1])))
 }

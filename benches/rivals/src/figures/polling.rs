@@ -1,7 +1,7 @@
 //! 64 jobs of 64 bytes, completions polled, beside every other way of handing 64 buffers to a worker.
 
 use super::{Figure, JOBS, Run};
-use crate::harness::{Outcome, Side, all_rounds, best, median};
+use crate::harness::{Outcome, Side, contest};
 use crate::kernels::Ctr;
 use crate::lanes::{Drive, Driven, Lanes};
 use crate::ours::{Algorithm, Polled, Sessions, open};
@@ -36,15 +36,15 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     let mut ours = Driven::new(Polled::new(engine, JOBS, Algorithm::Ctr, Sessions::One)?, lanes());
     let mut sides: Vec<&mut dyn Side> = vec![&mut ours];
     sides.extend(rivals.iter_mut().map(|(_, side)| &mut **side as &mut dyn Side));
-    let rounds = all_rounds(run.effort, &mut sides)?;
+    let taken = contest(run.effort, &mut sides)?;
 
     // A pool as it comes is so fast only by luck (see `tokio_pool.rs`) that its best round says nothing.
-    let taken = |key: &str| if key == "poll64_vs_spawn_blocking" { median } else { best };
-    let mut figures: Vec<_> = rivals
-        .iter()
-        .zip(&rounds[1..])
-        .map(|((key, _), rival)| Figure::speed(key, taken(key)(&rounds[0]), taken(key)(rival)))
-        .collect();
+    let speed = |key: &str| match key {
+        "poll64_vs_spawn_blocking" => Figure::typical_speed,
+        _ => Figure::speed,
+    };
+    let mut figures: Vec<_> =
+        rivals.iter().zip(&taken[1..]).map(|((key, _), rival)| speed(key)(key, taken[0], *rival)).collect();
     if run.wants("fd_writes_per_op") {
         figures.push(Figure::number("fd_writes_per_op", ours.driver.fastest.1, None, ""));
     }

@@ -10,13 +10,14 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     for (key, jobs) in [("cycle_1", 1), ("cycle_100", 100), ("cycle_10k", 10_000)] {
         if run.wants(key) {
-            let best = contest(run.effort, &mut [&mut OurCycle::new(jobs), &mut LibcryptoCycle::new(jobs)?])?;
-            figures.push(Figure::speed(key, best[0], best[1]));
+            let taken =
+                contest(run.effort, &mut [&mut OurCycle::new(jobs), &mut LibcryptoCycle::new(jobs)?])?;
+            figures.push(Figure::speed(key, taken[0], taken[1]));
         }
     }
     if run.wants("pair") {
-        let best = contest(run.effort, &mut [&mut OurPair::new()?, &mut LibcryptoPair::new()?])?;
-        figures.push(Figure::speed("pair", best[0], best[1]));
+        let taken = contest(run.effort, &mut [&mut OurPair::new()?, &mut LibcryptoPair::new()?])?;
+        figures.push(Figure::speed("pair", taken[0], taken[1]));
     }
     Ok(figures)
 }

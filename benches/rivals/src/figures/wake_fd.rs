@@ -16,6 +16,6 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     let engine = open("", &run.placement)?;
     let mut ours = Driven::new(WakeFd::new(engine, JOBS, Algorithm::Ctr)?, lanes());
     let mut rival = Driven::new(LibcryptoFd::new(JOBS, run.placement)?, lanes());
-    let best = contest(run.effort, &mut [&mut ours, &mut rival])?;
-    Ok(vec![Figure::speed("wakefd_vs_libcrypto", best[0], best[1])])
+    let taken = contest(run.effort, &mut [&mut ours, &mut rival])?;
+    Ok(vec![Figure::speed("wakefd_vs_libcrypto", taken[0], taken[1])])
 }
