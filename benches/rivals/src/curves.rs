@@ -41,7 +41,8 @@ fn in_flight(effort: Effort, placement: &Placement) -> Outcome<Curve> {
         .iter()
         .map(|&jobs| {
             let depth = jobs.next_power_of_two().max(128);
-            let engine = open(&format!("delivery=poll;depth={depth};queue_pairs=1"), placement)?;
+            // Two pairs: the last one is shared, behind a lock.
+            let engine = open(&format!("delivery=poll;depth={depth};queue_pairs=2"), placement)?;
             let polled = Polled::new(engine, jobs, Algorithm::Ctr, Sessions::One)?;
             Ok(Whole { driven: Driven::new(polled, lanes(jobs)), jobs: jobs as u64 })
         })
