@@ -23,11 +23,12 @@
 //! | file | what |
 //! |---|---|
 //! | `device` | life cycle: open, reset, drain, close; sessions |
-//! | `queue_pair`, `pair` | the two ends of the host, and what they share with the device |
-//! | `cell`, `cell/slab` | where a request lives; who owns it; all `unsafe` but the fork handler's |
+//! | `queue_pair`, `queue_pair/reap`, `pair` | the two ends of the host, and what they share with the device |
+//! | `cell`, `cell/{host,device,waking,slab}` | where a request lives; who owns it: the host's side, the device's, the wake, the free ones |
 //! | `ring`, `entry` | the rings and what is in them |
 //! | `slots` | how many may be in flight, and the line of those who wait |
 //! | `doorbell`, `interrupt`, `admin` | the signals between the two sides |
+//! | `barrier`, `prefetch` | a fence that one side pays for both; hints to the processor |
 //! | `core`, `driver`, `port` | the device without threads; its accounts and signals |
 //! | `worker`, `stepped` | the two ways to run it |
 //! | `session`, `algorithm`, `kernels/` | keys, names, and the work itself |
