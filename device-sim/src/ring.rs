@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Both sides cache the other's position and look again when the cache says "full" or "empty", or a little before that
-//! ([`Consumer::pop_early`]), and both publish their own once per batch. A look may take over a part of what is there. The words of an entry are relaxed atomics: whoever misused the ring would read
-//! a torn entry, never undefined memory, and a torn entry carries a generation that fits nothing.
+//! ([`Consumer::pop_early`]), and both publish their own once per batch. A look may take over a part of what is there. The
+//! words of an entry are relaxed atomics: whoever misused the ring would read a torn entry, never undefined memory, and a
+//! torn entry carries a generation that fits nothing.
 
 use std::sync::Arc;
 

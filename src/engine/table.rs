@@ -5,8 +5,8 @@
 //!   INSTANCES ─► Rc ─► Instance     one for each engine that the thread has used
 //! ```
 //!
-//! The table holds engines weakly: one that was dropped is forgotten when the thread uses another for the first time. The end of the thread ends the table,
-//! and gives the pairs back.
+//! The table holds engines weakly: one that was dropped is forgotten when the thread uses another for the first time. The
+//! end of the thread ends the table, and gives the pairs back.
 #![expect(unsafe_code, reason = "follows the thread's pointer to the instance that was used last")]
 
 use std::cell::{Cell, RefCell};

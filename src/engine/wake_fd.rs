@@ -14,8 +14,8 @@
 //!
 //! Several requests may share the fd (nested jobs on one context). `sent` counts the tokens that were sent, `taken` those
 //! that were taken: what is between the two is owed. Whoever takes his own leaves the fd readable as long as something is
-//! owed, whatever he has read: an application may have read it too. Who sends a token consumes his waker. A wake by reference is a spurious one: it writes the fd and is owed to nobody, and the
-//! resume that it causes reads it away.
+//! owed, whatever he has read: an application may have read it too. Who sends a token consumes his waker. A wake by
+//! reference is a spurious one: it writes the fd and is owed to nobody, and the resume that it causes reads it away.
 //!
 //! What the device writes to (a [`WakeFd`]) and what the job's side does (its [`Registration`]) lie apart, and the latter
 //! does not look at the former where it need not: a cache line takes as long to come as a third of a system call.
