@@ -25,6 +25,9 @@
 //! owns it in TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a
 //! copied ticket fails its compare-and-swap and hits nothing. A cell whose wake is being sent is not reused: the
 //! last of the host and the sender frees it, and neither waits for the other.
+//!
+//! Here are the words and the keys; `host`, `device` and `waking` are what each side does with them, `slab` is where the
+//! cells lie.
 #![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
 
 mod device;

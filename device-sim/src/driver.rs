@@ -41,7 +41,7 @@ const LINE_BATCH: usize = 32;
 /// behind them.
 const BATCH_BYTES: u64 = 16 * 1024;
 /// The same where so many entries wait that those of a batch are a small part of them: whoever has that many in flight waits
-/// for all of them most of the time, and showing results costs the device 60 ns.
+/// for all of them most of the time, and showing results costs the device some 60 ns.
 const DEEP_BATCH_BYTES: u64 = 64 * 1024;
 const DEEP: u64 = 16;
 

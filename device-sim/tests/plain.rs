@@ -6,7 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::*;
-use device_sim::{Delivery, Hash, Operation, Plain, RefusedReason, Session, SessionId, Status, TicketState};
+use device_sim::{
+    Delivery, Hash, Operation, Plain, RefusedReason, Session, SessionId, Status, Tag, TicketState,
+};
 
 const REAP: Delivery = Delivery::Reap { owner: 5 };
 
@@ -105,6 +107,14 @@ fn what_else_came_of_a_request_is_wiped() {
     let (request, status) = pair.take(next).unwrap();
     assert_eq!((status, request.tag.as_bytes()), (Status::Ok, &[][..]));
     assert_balanced(&device);
+}
+
+#[test]
+fn a_tag_is_wiped_with_its_request() {
+    let mut request = request(SessionId::NONE, 16, 1);
+    request.tag = Tag::new(&[7; 32]).unwrap();
+    request.wipe();
+    assert_eq!((request.tag.as_bytes(), request.buffer.len()), (&[0; 32][..], 0));
 }
 
 #[test]

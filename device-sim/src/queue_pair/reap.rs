@@ -33,8 +33,9 @@ impl QueuePair {
     }
 
     /// [`QueuePair::reap`] of one, whose slot becomes free later: together with those of some tens of others, or when the
-    /// ring is found empty, or by [`QueuePair::settle`]. Until then [`Remote::completions_pending`](crate::Remote::completions_pending) may say that there is
-    /// something to reap, and those who wait for a slot wait.
+    /// ring is found empty, or by [`QueuePair::settle`]. Until then
+    /// [`Remote::completions_pending`](crate::Remote::completions_pending) may say that there is something to reap, and
+    /// those who wait for a slot wait.
     #[inline(always)]
     pub fn reap_one(&mut self) -> Option<Completion> {
         if self.remote.pair.forked() {
