@@ -37,7 +37,6 @@ mod waking;
 
 use std::fmt;
 use std::num::NonZeroU64;
-use std::ops::Deref;
 use std::task::Waker;
 
 pub(crate) use slab::{Allocator, Slab};
@@ -158,7 +157,6 @@ mod wake {
 }
 
 const GENERATION_SHIFT: u32 = 16;
-const GENERATION_MASK: u64 = (1 << 48) - 1;
 
 const fn word(generation: u64, state: u64) -> u64 {
     generation << GENERATION_SHIFT | state
@@ -266,27 +264,21 @@ pub(crate) struct Cell {
     claim: AtomicU64,
     /// The request, or an empty one.
     payload: Owned<Request>,
-    wake: OwnLine<AtomicU64>,
+    _line: Line,
+    wake: AtomicU64,
     user_data: AtomicU64,
     waker: Owned<Option<Waker>>,
     next_free: AtomicU32,
 }
 
+/// What follows begins a cache line.
 #[repr(align(64))]
-struct OwnLine<T>(T);
+struct Line;
 
 const _: () = assert!(
     size_of::<AtomicU64>() + PLAIN_BYTES <= 64 || cfg!(loom),
     "a plain request and its claim word share a line"
 );
-
-impl<T> Deref for OwnLine<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
 
 // SAFETY: the two cells inside are reached only by the owner that the claim and wake words name, and ownership
 // passes by compare-and-swap with acquire and release; a request and a waker may themselves move between threads.
@@ -294,7 +286,7 @@ unsafe impl Sync for Cell {}
 
 impl fmt::Debug for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("claim", &self.claim).field("wake", &*self.wake).finish_non_exhaustive()
+        f.debug_struct("Cell").field("claim", &self.claim).field("wake", &self.wake).finish_non_exhaustive()
     }
 }
 
@@ -311,7 +303,8 @@ impl Cell {
         Self {
             claim: AtomicU64::new(word(1, claim::FREE)),
             payload: Owned::new(Request::empty()),
-            wake: OwnLine(AtomicU64::new(word(1, wake::IDLE))),
+            _line: Line,
+            wake: AtomicU64::new(word(1, wake::IDLE)),
             user_data: AtomicU64::new(0),
             waker: Owned::new(None),
             next_free: AtomicU32::new(0),
@@ -342,10 +335,11 @@ impl Slab {
     /// TAKEN, and no wake on its way: the cell is nobody's.
     #[inline]
     fn free(&self, cell: &Cell, ticket: Ticket) -> Vacant {
+        let generation = word(ticket.generation(), 0);
         // Never 0.
-        let next = (ticket.generation().wrapping_add(1) & GENERATION_MASK).max(1);
-        cell.wake.store(word(next, wake::IDLE), Ordering::Relaxed);
-        cell.claim.store(word(next, claim::FREE), Ordering::Release);
+        let next = generation.checked_add(word(1, 0)).unwrap_or(word(1, 0));
+        cell.wake.store(next | wake::IDLE, Ordering::Relaxed);
+        cell.claim.store(next | claim::FREE, Ordering::Release);
         Vacant { index: ticket.index, slab: self.id() }
     }
 

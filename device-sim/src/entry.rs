@@ -44,14 +44,38 @@ pub(crate) const fn index_of([word, _]: Entry) -> u32 {
     (word & 0xffff_ffff) as u32
 }
 
+/// Who is to be told of it, under polling.
+#[inline]
+pub(crate) const fn owner_of([word, _]: Entry) -> u32 {
+    (word >> 32) as u32
+}
+
+/// Whether it stands for no slot of its own.
+#[inline]
+pub(crate) const fn is_repeated([_, kind]: Entry) -> bool {
+    kind >> KIND_SHIFT == AGAIN
+}
+
+/// The generation of the entry's request.
+#[inline]
+pub(crate) const fn generation_of([_, kind]: Entry) -> u64 {
+    kind & ((1 << KIND_SHIFT) - 1)
+}
+
+/// The ticket of an entry of the pair whose cells are `slab`.
+#[inline]
+pub(crate) fn ticket_of(entry: Entry, slab: &Slab) -> Ticket {
+    slab.ticket(index_of(entry), generation_of(entry))
+}
+
 /// Unpacks an entry of the pair whose cells are `slab`.
 #[inline]
 pub(crate) fn unpack([word, kind]: Entry, slab: &Slab) -> (Ticket, Announce) {
-    let ticket = slab.ticket(index_of([word, kind]), kind & ((1 << KIND_SHIFT) - 1));
+    let ticket = ticket_of([word, kind], slab);
     let announce = match kind >> KIND_SHIFT {
         WAKE => Announce::Wake,
-        REAP => Announce::Reap { owner: (word >> 32) as u32 },
-        AGAIN => Announce::Again { owner: (word >> 32) as u32 },
+        REAP => Announce::Reap { owner: owner_of([word, kind]) },
+        AGAIN => Announce::Again { owner: owner_of([word, kind]) },
         _ => Announce::Silent,
     };
     (ticket, announce)

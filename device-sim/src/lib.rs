@@ -110,7 +110,7 @@ pub use interrupt::Interrupt;
 pub use kernels::StreamState;
 pub use latency::{LatencyDist, UnknownDist};
 pub use order::CompletionOrder;
-pub use queue_pair::{Completion, Delivery, QueuePair, Refused, RefusedReason};
+pub use queue_pair::{Arrival, Arrivals, Completion, Delivery, QueuePair, Refused, RefusedReason};
 pub use remote::Remote;
 pub use request::{Operation, Part, Plain, Request, Status, Tag};
 pub use sabotage::Sabotage;

@@ -16,19 +16,21 @@
 //! [`Remote`] is everything else, from any thread and any number of them.
 #![expect(clippy::result_large_err, reason = "what is refused is given back whole, without an allocation")]
 
+mod arrivals;
 mod reap;
 
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
+pub use self::arrivals::{Arrival, Arrivals};
 use self::reap::Unsettled;
 use crate::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::entry::{Announce, pack, unpack};
 use crate::pair::{Life, Pair};
 use crate::remote::Remote;
 use crate::request::{Plain, Request, Status};
-use crate::ring::{Consumer, Producer};
+use crate::ring::{Consumer, Entry, Producer};
 use crate::sync::{Ordering, bump};
 
 /// How the end of a request is announced.
@@ -464,20 +466,25 @@ impl QueuePair {
     #[inline(always)]
     fn push(&mut self, ticket: Ticket, announce: Announce) -> bool {
         bump(&self.remote.pair.counters.host.submitted, 1);
-        if !self.holds_back {
-            // Before it is in the ring, whose last entries are those that were held back.
-            self.flush();
+        let entry = pack(ticket, announce);
+        if self.holds_back {
+            self.put(entry);
+            self.held_back += 1;
+            if self.held_back == HELD_BACK {
+                self.flush_some();
+            }
+            return true;
         }
-        assert!(self.submissions.push(pack(ticket, announce)), "a slot is room in the ring");
-        if !self.holds_back {
-            self.show();
-            return false;
-        }
-        self.held_back += 1;
-        if self.held_back == HELD_BACK {
-            self.flush_some();
-        }
-        true
+        // Before it is in the ring, whose last entries are those that were held back.
+        self.flush();
+        self.put(entry);
+        self.show();
+        false
+    }
+
+    #[inline(always)]
+    fn put(&mut self, entry: Entry) {
+        assert!(self.submissions.push(entry), "a slot is room in the ring");
     }
 
     /// The device closed while the request was on its way; it was taken back, unless the device has met it. What was

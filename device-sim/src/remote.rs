@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::cell::{Hold, Ticket, TicketState, WakeState};
+use crate::entry::{generation_of, index_of, ticket_of};
 use crate::interrupt::Interrupt;
 use crate::pair::Pair;
+use crate::queue_pair::{Arrival, Completion};
 use crate::request::{Request, Status};
 use crate::stats::QueuePairStats;
 use crate::sync::be_patient;
@@ -43,6 +45,21 @@ impl Remote {
     #[inline]
     pub fn wake_state(&self, ticket: Ticket) -> WakeState {
         self.pair.slab.wake_state(ticket)
+    }
+
+    /// Reaps a completion of this queue pair: takes its wake, and returns its user data. `None`: the wake was cancelled, or
+    /// the request is gone.
+    #[inline(always)]
+    pub fn reap(&self, arrival: Arrival) -> Option<u64> {
+        self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))
+    }
+
+    /// The same, as a completion.
+    #[inline]
+    pub fn reap_for(&self, arrival: Arrival) -> Option<Completion> {
+        let user_data = self.reap(arrival)?;
+        let ticket = ticket_of(arrival.0, &self.pair.slab);
+        Some(Completion { owner: arrival.owner(), user_data, ticket })
     }
 
     /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is

@@ -4,6 +4,7 @@
 //! when the caller takes the result, so no buffer is ever shared between the two sides.
 
 use std::fmt;
+use std::mem;
 
 use zeroize::Zeroize;
 
@@ -171,7 +172,7 @@ pub struct Request {
 }
 
 /// Bytes of a request at its beginning that a plain one is made of.
-pub(crate) const PLAIN_BYTES: usize = std::mem::offset_of!(Request, aad);
+pub(crate) const PLAIN_BYTES: usize = mem::offset_of!(Request, aad);
 
 /// When a timed request was submitted, and when its service ended, in nanoseconds since its device was opened.
 #[derive(Debug)]
@@ -201,7 +202,8 @@ impl Plain<'_> {
     /// Puts it into `cell`, which is empty; the user data lie elsewhere there.
     #[inline]
     pub(crate) fn load_into(self, cell: &mut Request) {
-        cell.buffer = self.buffer;
+        // There is none to be dropped.
+        mem::forget(mem::replace(&mut cell.buffer, self.buffer));
         (cell.session, cell.operation, cell.part) = (self.session, self.operation, Part::Whole);
         cell.set_iv(self.iv);
         cell.plain = cell.iv_len != u8::MAX;
@@ -292,14 +294,14 @@ impl Request {
     pub(crate) fn unload_into(&mut self, to: &mut Self) {
         self.move_front(to);
         to.plain = false;
-        if !std::mem::replace(&mut self.plain, true) {
+        if !mem::replace(&mut self.plain, true) {
             self.move_rest(to);
         }
     }
 
     #[inline]
     fn move_front(&mut self, to: &mut Self) {
-        to.buffer = std::mem::take(&mut self.buffer);
+        to.buffer = mem::take(&mut self.buffer);
         (to.short_iv, to.iv_len) = (self.short_iv, self.iv_len);
         (to.session, to.operation, to.part) = (self.session, self.operation, self.part);
     }
@@ -320,12 +322,12 @@ impl Request {
 
     #[inline(never)]
     fn move_rest(&mut self, to: &mut Self) {
-        to.aad = std::mem::take(&mut self.aad);
+        to.aad = mem::take(&mut self.aad);
         to.destination = self.destination.take();
-        to.tag = std::mem::take(&mut self.tag);
+        to.tag = mem::take(&mut self.tag);
         to.long_iv = self.long_iv.take();
         to.state = self.state.take();
-        to.residue = std::mem::take(&mut self.residue);
+        to.residue = mem::take(&mut self.residue);
         to.stamp = self.stamp.take();
     }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Both sides cache the other's position and look again when the cache says "full" or "empty", or a little before that
-//! ([`Consumer::pop_early`]), and both publish their own once per batch. A look may take over a part of what is there. The
+//! ([`Consumer::look_ahead`]), and both publish their own once per batch. A look may take over a part of what is there. The
 //! words of an entry are relaxed atomics: whoever misused the ring would read a torn entry, never undefined memory, and a
 //! torn entry carries a generation that fits nothing.
 
@@ -20,38 +20,44 @@ use crate::sync::{AtomicU64, Ordering, Padded};
 /// Entries on a cache line: one line ahead of where is written, the next is brought.
 const ENTRIES_PER_LINE: u64 = 4;
 
-/// Entries that are left when where the producer is begins to be brought, and when it is looked at: far enough apart for it
-/// to come.
-const ASK_AT: u64 = 10;
-/// (Loom's rings are short.)
-const LOOK_AT: u64 = if cfg!(loom) { 1 } else { 6 };
-
 /// Entries that a look goes forward by at the most: as many as may well be on their way at a time.
 const SEEN_AT_ONCE: u64 = 64;
 
 /// What one position holds.
 pub(crate) type Entry = [u64; 2];
 
+type Slot = [AtomicU64; 2];
+
+#[inline]
+fn slot(slots: &[Slot], position: u64) -> &Slot {
+    // The depth is a power of two, and a position's low bits are all that is wanted of it.
+    #[expect(clippy::cast_possible_truncation, reason = "masked to below the depth")]
+    let index = position as usize & (slots.len() - 1);
+    &slots[index]
+}
+
+#[inline]
+fn read(slots: &[Slot], position: u64) -> Entry {
+    let slot = slot(slots, position);
+    [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
+}
+
 #[derive(Debug)]
 struct Ring {
-    slots: Box<[[AtomicU64; 2]]>,
+    slots: Box<[Slot]>,
     head: Padded<AtomicU64>,
     tail: Padded<AtomicU64>,
 }
 
 impl Ring {
     #[inline]
-    fn slot(&self, position: u64) -> &[AtomicU64; 2] {
-        // The depth is a power of two, and a position's low bits are all that is wanted of it.
-        #[expect(clippy::cast_possible_truncation, reason = "masked to below the depth")]
-        let index = position as usize & (self.slots.len() - 1);
-        &self.slots[index]
+    fn slot(&self, position: u64) -> &Slot {
+        slot(&self.slots, position)
     }
 
     #[inline]
     fn read(&self, position: u64) -> Entry {
-        let slot = self.slot(position);
-        [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
+        read(&self.slots, position)
     }
 
     #[inline]
@@ -67,7 +73,7 @@ pub(crate) fn ring(depth: usize) -> (Producer, Consumer) {
     let ring = Ring { slots, head: Padded(AtomicU64::new(0)), tail: Padded(AtomicU64::new(0)) };
     let ring = Arc::new(ring);
     let producer = Producer { ring: Arc::clone(&ring), tail: 0, head_seen: 0 };
-    (producer, Consumer { ring, head: 0, tail_seen: 0 })
+    (producer, Consumer { ring, head: 0, tail_seen: 0, expected: 0 })
 }
 
 /// The writing end.
@@ -128,6 +134,7 @@ pub(crate) struct Consumer {
     ring: Arc<Ring>,
     head: u64,
     tail_seen: u64,
+    expected: u64,
 }
 
 impl Consumer {
@@ -161,16 +168,16 @@ impl Consumer {
         self.tail_seen = tail;
     }
 
-    /// [`Consumer::pop`] for who pops one after the other and does much in between: looks at the producer before there are
-    /// none left, so that nothing is waited for that has to come from the other processor's cache.
-    #[inline(always)]
-    pub(crate) fn pop_early(&mut self) -> Option<Entry> {
-        match self.known() {
-            ASK_AT => prefetch::to_read(&self.ring.tail),
-            LOOK_AT => self.look(),
-            _ => {}
+    /// For who pops `some` entries at a time and does much in between: looks at the producer before fewer than that are
+    /// left, and asks for what it will find there before that, so that nothing is waited for that has to come from the other
+    /// processor's cache.
+    #[inline]
+    pub(crate) fn look_ahead(&mut self, some: u64) {
+        if self.known() < some {
+            self.look();
+        } else if self.known() < 2 * some {
+            prefetch::to_read(&self.ring.tail);
         }
-        self.pop()
     }
 
     /// Reads an entry whose slot [`Consumer::publish`] will give back.
@@ -182,6 +189,30 @@ impl Consumer {
         let entry = self.ring.read(self.head);
         self.head += 1;
         Some(entry)
+    }
+
+    /// The next entries, up to `max` of those that are known to be there; looks when none are. See [`Consumer::pass`].
+    #[inline]
+    pub(crate) fn entries(&mut self, max: usize) -> impl Iterator<Item = Entry> {
+        let count = self.readable().min(max as u64);
+        let (slots, head) = (&*self.ring.slots, self.head);
+        (0..count).map(move |ahead| read(slots, head + ahead))
+    }
+
+    /// The first words of the next `window` entries, of those that are known to be there, each once.
+    #[inline]
+    pub(crate) fn coming(&mut self, window: u64) -> impl Iterator<Item = u64> {
+        let end = self.tail_seen.min(self.head + window);
+        let from = self.expected.max(self.head);
+        self.expected = end;
+        let slots = &*self.ring.slots;
+        (from..end).map(move |position| slot(slots, position)[0].load(Ordering::Relaxed))
+    }
+
+    /// Takes the next entries as popped.
+    #[inline]
+    pub(crate) fn pass(&mut self, count: u64) {
+        self.head += count;
     }
 
     /// The entry that is to be popped after so many others, if it is known to be there.

@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use device_sim::{Completion, QueuePair};
+use device_sim::{Arrival, Arrivals, Completion, QueuePair, Remote};
 use nix::errno::Errno;
 use zeroize::Zeroize;
 
@@ -76,6 +76,17 @@ enum Access {
     Returned,
 }
 
+impl Access {
+    #[inline]
+    fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
+        match self {
+            Self::Own(pair) => body(&mut pair.borrow_mut()),
+            Self::Shared(pair) => body(&mut lock(pair)),
+            Self::Returned => unreachable!("an instance is out of the table before its pair goes back"),
+        }
+    }
+}
+
 /// One thread's use of one queue pair.
 #[derive(Debug)]
 pub(crate) struct Instance {
@@ -89,6 +100,8 @@ pub(crate) struct Instance {
     /// The poller's number, once there is one.
     owner: Cell<Option<u32>>,
     reaped: RefCell<VecDeque<Completion>>,
+    arrivals: Arrivals,
+    remote: Remote,
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
     armed: Cell<bool>,
@@ -101,27 +114,36 @@ pub(crate) struct Instance {
     passing: bool,
 }
 
+/// What came of a look for tokens.
+enum Look {
+    Token(u64),
+    /// There are arrivals now.
+    Arrivals,
+    Nothing,
+}
+
 impl Instance {
     pub(super) fn lease(engine: &Arc<Inner>, passing: bool) -> Self {
         let access = engine.pairs.lease();
-        let mut instance = Self {
+        let remote = access.with_pair(|pair| pair.remote().clone());
+        Self {
             engine: Arc::downgrade(engine),
             engine_id: engine.id,
             access,
-            pair_index: 0,
+            pair_index: remote.index(),
             counters: engine.registry.register(),
             thread_waker: ThreadWaker::current(),
             poller: RefCell::new(None),
             owner: Cell::new(None),
             reaped: RefCell::default(),
+            arrivals: Arrivals::default(),
+            remote,
             buffers: RefCell::default(),
             armed: Cell::new(false),
             raising: Cell::new(0),
             dry_polls: Cell::new(0),
             passing,
-        };
-        instance.pair_index = instance.with_pair(|pair| pair.index());
-        instance
+        }
     }
 
     /// Whether this is a use of `engine`.
@@ -148,11 +170,7 @@ impl Instance {
     /// Runs `body` with the queue pair; nothing in `body` may call user code.
     #[inline]
     pub(crate) fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
-        match &self.access {
-            Access::Own(pair) => body(&mut pair.borrow_mut()),
-            Access::Shared(pair) => body(&mut lock(pair)),
-            Access::Returned => unreachable!("an instance is out of the table before its pair goes back"),
-        }
+        self.access.with_pair(body)
     }
 
     /// The queue pair, if it is this thread's own: what is often done asks for that first, and is compiled only once then.
@@ -173,7 +191,7 @@ impl Instance {
             return Err(Error::WakeFd(Errno::EMFILE));
         }
         let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
-        engine.remotes[self.pair_index].attach(Arc::clone(poller.interrupt()));
+        self.remote.attach(Arc::clone(poller.interrupt()));
         self.owner.set(Some(poller.owner()));
         *self.poller.borrow_mut() = Some(Arc::clone(&poller));
         Ok(poller)
@@ -226,32 +244,53 @@ impl Instance {
 
     /// The next token of this thread: those that other threads left first, then those that a blocked call has reaped, then
     /// those in the ring. Jobs that have their result already, or were dropped, are not told.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
+        loop {
+            match self.arrivals.next() {
+                Some(arrival) if arrival.owner() == poller.owner() => {
+                    if let Some(token) = self.remote.reap(arrival) {
+                        return Some(token);
+                    }
+                }
+                Some(arrival) => self.forward(engine, arrival),
+                None => match self.look_for_tokens(engine, poller) {
+                    Look::Arrivals => {}
+                    Look::Token(token) => return Some(token),
+                    Look::Nothing => return None,
+                },
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn look_for_tokens(&self, engine: &Inner, poller: &Poller) -> Look {
         // First what others have brought, so that no stream of own completions keeps it waiting.
         if (poller.has_ready() || !self.reaped.borrow().is_empty())
-            && let Some(token) = self.token_from_before(engine, poller)
+            && let Some(token) = self.token_from_before(poller)
         {
-            return Some(token);
+            return Look::Token(token);
         }
-        let Some(mut pair) = self.own_pair() else { return self.next_token_past(None, engine, poller) };
-        let reaped = pair.reap_one();
-        drop(pair);
-        match reaped {
-            Some(completion) if completion.owner == poller.owner() => Some(completion.user_data),
-            Some(other) => self.next_token_past(Some(other), engine, poller),
-            None => None,
+        let Some(mut pair) = self.own_pair() else {
+            return self.next_token_past(None, engine, poller).map_or(Look::Nothing, Look::Token);
+        };
+        if pair.arrivals(&self.arrivals) { Look::Arrivals } else { Look::Nothing }
+    }
+
+    #[cold]
+    fn forward(&self, engine: &Inner, arrival: Arrival) {
+        if let Some(completion) = self.remote.reap_for(arrival) {
+            engine.pollers.forward(completion);
         }
     }
 
     /// What other threads, and a blocked call, have left.
     #[cold]
-    fn token_from_before(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
-        let remote = &engine.remotes[self.pair_index];
-        let from_others = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(remote));
+    fn token_from_before(&self, poller: &Poller) -> Option<u64> {
+        let from_others = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(&self.remote));
         from_others.or_else(|| {
             let reaped = || self.reaped.borrow_mut().pop_front();
-            std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, remote))
+            std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, &self.remote))
         })
     }
 
@@ -296,26 +335,27 @@ impl Instance {
     }
 
     /// Whether [`Instance::next_token`] would find one, or the ring has completions to reap.
-    pub(crate) fn has_tokens(&self, engine: &Inner, poller: &Poller) -> bool {
-        !self.reaped.borrow().is_empty()
+    pub(crate) fn has_tokens(&self, poller: &Poller) -> bool {
+        !self.arrivals.is_empty()
+            || !self.reaped.borrow().is_empty()
             || poller.has_ready()
-            || engine.remotes[self.pair_index].completions_pending()
+            || self.remote.completions_pending()
     }
 
     /// Asks to be interrupted, unless there is something already; says whether the thread may sleep.
-    pub(crate) fn arm(&self, engine: &Inner, poller: &Poller) -> bool {
+    pub(crate) fn arm(&self, poller: &Poller) -> bool {
         if self.armed.replace(true) && !poller.interrupt().is_armed() {
             self.raising.set(LOOK_AGAIN);
         }
         // Armed first, looked at once more after: a completion in between is not missed.
         poller.interrupt().arm();
-        !self.has_tokens(engine, poller)
+        !self.has_tokens(poller)
     }
 
     /// Asks the thread's poller, if it has one, to interrupt: at once, when there is something already.
-    pub(crate) fn announce(&self, engine: &Inner) {
+    pub(crate) fn announce(&self) {
         if let Some(poller) = &*self.poller.borrow()
-            && !self.arm(engine, poller)
+            && !self.arm(poller)
         {
             poller.interrupt().raise();
         }
@@ -374,7 +414,7 @@ impl Drop for Instance {
             return;
         }
         if let Some(poller) = self.poller.borrow_mut().take() {
-            engine.remotes[self.pair_index].detach(poller.interrupt());
+            self.remote.detach(poller.interrupt());
         }
         engine.registry.retire(&self.counters);
         if let Access::Own(pair) = std::mem::replace(&mut self.access, Access::Returned) {

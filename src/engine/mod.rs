@@ -13,6 +13,7 @@
 //!         wake_fd, poller     device          watchdog: what does not end in time
 //! ```
 
+use std::cell::Cell;
 use std::fmt;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
@@ -254,19 +255,17 @@ impl Engine {
         let (instance, poller) = self.polling()?;
         instance.disarm(&poller);
         let unfinished = Unfinished::begin(&self.inner, &instance);
-        let mut handed_out = 0;
         loop {
-            handed_out += unfinished.hand_out(&poller, max - handed_out, &mut f);
+            let handed_out = unfinished.hand_out(&poller, max, &mut f);
             if handed_out == max {
-                break;
+                return Ok(handed_out);
             }
             instance.note_end(&poller, handed_out == 0);
-            if instance.arm(&self.inner, &poller) {
-                break;
+            if instance.arm(&poller) {
+                return Ok(handed_out);
             }
             instance.disarm(&poller);
         }
-        Ok(handed_out)
     }
 
     /// [`Engine::poll`] for a thread that will look again soon, and does not ask to be told: returning fewer than `max`
@@ -349,6 +348,8 @@ struct Unfinished<'a> {
     instance: &'a Instance,
     /// What was set before, if it was changed.
     held_back: Option<bool>,
+    /// Tokens so far; counted at the end.
+    handed_out: Cell<usize>,
 }
 
 impl<'a> Unfinished<'a> {
@@ -358,20 +359,19 @@ impl<'a> Unfinished<'a> {
         // that end in the reverse order of their beginnings leave the setting as they found it.
         let may_hold_back = !engine.device.is_stepped() && !job::is_running();
         let held_back = may_hold_back.then(|| instance.hold_back(true));
-        Self { engine, instance, held_back }
+        Self { engine, instance, held_back, handed_out: Cell::new(0) }
     }
 
+    /// Hands out tokens until it has been `max`, or there are no more; returns how many it has been.
     #[inline]
     fn hand_out(&self, poller: &Poller, max: usize, f: &mut impl FnMut(u64)) -> usize {
-        let mut handed_out = 0;
-        while handed_out < max
+        while self.handed_out.get() < max
             && let Some(token) = self.instance.next_token(self.engine, poller)
         {
-            handed_out += 1;
-            self.instance.counters.polled.add(1);
+            self.handed_out.set(self.handed_out.get() + 1);
             f(token);
         }
-        handed_out
+        self.handed_out.get()
     }
 }
 
@@ -381,13 +381,14 @@ impl Drop for Unfinished<'_> {
             // A forked child: locks may have been inherited locked.
             return;
         }
+        self.instance.counters.polled.add(self.handed_out.get() as u64);
         self.instance.settle();
         if let Some(before) = self.held_back {
             self.instance.hold_back(before);
         }
         self.instance.flush();
         if thread::panicking() {
-            self.instance.announce(self.engine);
+            self.instance.announce();
         }
     }
 }

@@ -373,7 +373,7 @@ impl Wait for BlockWait {
             return;
         }
         // The sleep may have taken the interrupt that the application waits for: tell it again.
-        table::of_thread(engine).announce(engine);
+        table::of_thread(engine).announce();
     }
 }
 

@@ -65,15 +65,15 @@ impl Slab {
         Some(self.free(cell, sending.ticket))
     }
 
-    /// ARMED to SENT without a waker, with the request's user data, for a ticket that this slab's pair has made. `None`:
+    /// ARMED to SENT without a waker, with the request's user data, for what this slab's pair has found in its ring. `None`:
     /// cancelled or stale.
     #[inline]
-    pub(crate) fn reap(&self, ticket: Ticket) -> Option<u64> {
-        let cell = self.cell_of_index(ticket.index)?;
+    pub(crate) fn reap(&self, index: u32, generation: u64) -> Option<u64> {
+        let cell = self.cell_of_index(index)?;
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
         // the swap succeeds this value was of this generation too.
         let user_data = cell.user_data.load(Ordering::Relaxed);
-        self.swap_armed(cell, ticket.generation(), wake::SENT).then_some(user_data)
+        self.swap_armed(cell, generation, wake::SENT).then_some(user_data)
     }
 
     /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.

@@ -86,7 +86,7 @@ fn claim_word_buffer_taken_against_revoked() {
             thread::spawn(move || revoke(&slab, ticket).map(|held| take(&slab, held).1))
         };
         // `None` where it was revoked.
-        let _ = slab.reap(ticket);
+        let _ = slab.reap(ticket.index(), ticket.generation());
         let taken = cells.take_buffer(ticket);
         let (served, revoked) = (device.join().unwrap(), revoker.join().unwrap());
         assert!(served || taken.is_none(), "what was not served was not done");
@@ -254,7 +254,7 @@ fn wake_word_replaced_against_reaped() {
             let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
             thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
         };
-        assert_eq!(slab.reap(ticket), Some(1));
+        assert_eq!(slab.reap(ticket.index(), ticket.generation()), Some(1));
         assert!(!replacer.join().unwrap());
         assert_eq!(slab.wake_state(ticket), WakeState::Sent);
         assert_eq!((new.calls(), Arc::strong_count(&new)), (0, 1));
@@ -309,7 +309,7 @@ fn reap_against_take_and_reuse() {
         assert!(serve(&slab, ticket));
         let reaper = {
             let slab = Arc::clone(&slab);
-            thread::spawn(move || slab.reap(ticket))
+            thread::spawn(move || slab.reap(ticket.index(), ticket.generation()))
         };
         let (held, _) = slab.hold_done(ticket).expect("it is done");
         let (_, remains) = take(&slab, held);

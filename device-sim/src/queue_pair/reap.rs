@@ -3,13 +3,12 @@
 use std::mem;
 
 use super::{Completion, QueuePair};
-use crate::cell::Ticket;
-use crate::entry::{Announce, index_of, unpack};
+use super::arrivals::{Arrival, Arrivals, TOGETHER};
+use crate::entry::{index_of, is_repeated};
+use crate::ring::Entry;
 
 /// So many completions are reaped before what they have freed is given back.
 const SETTLE_AT: u64 = 32;
-/// So many completions ahead the host has what is behind them brought: about as long as a line takes to come.
-const EXPECT_AHEAD: u64 = 4;
 
 /// What [`QueuePair::settle`] is to give back: places in the completion ring, and slots.
 #[derive(Debug, Default)]
@@ -42,42 +41,64 @@ impl QueuePair {
             return None;
         }
         loop {
-            let Some((ticket, announce)) = self.pop() else {
+            let Some(entry) = self.pop() else {
                 self.settle();
                 return None;
             };
             if self.unsettled.popped >= SETTLE_AT {
                 self.settle();
             }
-            let reaped = self.remote.pair.slab.reap(ticket);
-            if let (Some(user_data), Announce::Reap { owner }) = (reaped, announce) {
-                return Some(Completion { owner, user_data, ticket });
+            if let Some(completion) = self.remote.reap_for(Arrival(entry)) {
+                return Some(completion);
             }
         }
     }
 
+    /// Takes some completions off the ring, to be reaped one by one by [`Remote::reap`]; `false`: there are none. Those that
+    /// are still in `into` are lost. As with [`QueuePair::reap_one`], their slots become free a little later, or by
+    /// [`QueuePair::settle`].
+    ///
+    /// What will be looked at when these have been reaped is brought meanwhile, from the device's processor.
+    ///
+    /// [`Remote::reap`]: crate::Remote::reap
+    pub fn arrivals(&mut self, into: &Arrivals) -> bool {
+        if self.remote.pair.forked() {
+            return false;
+        }
+        let slab = &*self.remote.pair.slab;
+        let soon = self.completions.coming(2 * TOGETHER as u64);
+        soon.for_each(|word| slab.expect_at(index_of([word, 0])));
+        let count = if self.may_repeat {
+            into.fill(self.pop().into_iter())
+        } else {
+            let count = into.fill(self.completions.entries(TOGETHER));
+            self.completions.pass(count as u64);
+            self.unsettled.popped += count as u64;
+            self.unsettled.slots += count as u64;
+            count
+        };
+        self.completions.look_ahead(TOGETHER as u64);
+        if count == 0 || self.unsettled.popped >= SETTLE_AT {
+            self.settle();
+        }
+        count > 0
+    }
+
     /// The next completion, and with it what a fault has put behind it: that stands for no slot of its own, so it has to
     /// be out of the ring before the slot is free.
-    #[inline(always)]
-    fn pop(&mut self) -> Option<(Ticket, Announce)> {
-        let slab = &*self.remote.pair.slab;
-        let (ticket, announce) = unpack(self.completions.pop_early()?, slab);
-        if let Some(ahead) = self.completions.peek(EXPECT_AHEAD) {
-            slab.expect_at(index_of(ahead));
-        }
+    #[inline]
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.completions.pop()?;
         self.unsettled.popped += 1;
-        self.unsettled.slots += u64::from(matches!(announce, Announce::Reap { .. }));
+        self.unsettled.slots += u64::from(!is_repeated(entry));
         if self.may_repeat {
             // Asked for, for a look at the ring may have ended between the two.
-            while self.completions.readable() > 0
-                && let Some(next) = self.completions.peek(0)
-                && matches!(unpack(next, slab).1, Announce::Again { .. })
-            {
+            while self.completions.readable() > 0 && self.completions.peek(0).is_some_and(is_repeated) {
                 self.completions.pop();
                 self.unsettled.popped += 1;
             }
         }
-        Some((ticket, announce))
+        Some(entry)
     }
 
     /// Frees the slots of what [`QueuePair::reap_one`] has reaped.
@@ -91,8 +112,12 @@ impl QueuePair {
     fn settle_some(&mut self) {
         let Unsettled { slots, .. } = mem::take(&mut self.unsettled);
         self.completions.publish();
-        self.remote.pair.slots.reaped(slots);
-        self.remote.pair.slots_were_freed();
+        let pair = &*self.remote.pair;
+        pair.slots.reaped(slots);
+        // Who joins the line has this queue pair to himself meanwhile: whoever waits is seen without a fence.
+        if pair.slots.someone_waits() {
+            pair.slots_were_freed();
+        }
     }
 }
 
