@@ -125,6 +125,8 @@ pub(crate) enum Arm {
     Waker(Waker),
     /// No waker: reaping is what takes the wake.
     Reap,
+    /// The same, and nothing is written down when it is reaped.
+    ReapPlain,
 }
 
 /// The state that a request begins in.
@@ -154,6 +156,7 @@ mod wake {
     pub(super) const CANCELLED: u64 = 4;
     pub(super) const RELEASED: u64 = 5;
     pub(super) const REPLACING: u64 = 6;
+    pub(super) const REAPABLE: u64 = 7;
 }
 
 const GENERATION_SHIFT: u32 = 16;

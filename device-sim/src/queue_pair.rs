@@ -64,6 +64,14 @@ impl Delivery {
         }
     }
 
+    #[inline]
+    fn split_for_plain(self) -> (Arm, Announce) {
+        match self {
+            Self::Reap { owner } => (Arm::ReapPlain, Announce::Reap { owner }),
+            other => other.split(),
+        }
+    }
+
     fn join(announce: Announce, waker: Option<Waker>) -> Self {
         match (announce, waker) {
             (Announce::Reap { owner } | Announce::Again { owner }, _) => Self::Reap { owner },
@@ -219,7 +227,7 @@ impl QueuePair {
         if !self.take_slot() {
             return Err((self.full_uncounted(), plain.buffer));
         }
-        let (arm, announce) = delivery.split();
+        let (arm, announce) = delivery.split_for_plain();
         let user_data = plain.user_data;
         let ticket =
             self.cells.place(user_data, arm, Placed::Queued, |cell: &mut Request| plain.load_into(cell));

@@ -40,6 +40,7 @@ impl Slab {
         let (wake, waker) = match arm {
             Arm::Silent => (wake::IDLE, None),
             Arm::Reap => (wake::ARMED, None),
+            Arm::ReapPlain => (wake::REAPABLE, None),
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
         // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key to it.
@@ -166,7 +167,9 @@ impl Slab {
     #[inline(always)]
     fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Vacant)> {
         let cell = self.cell(ticket)?;
-        if cell.wake.load(Ordering::Acquire) != word(ticket.generation(), wake::SENT) {
+        let wake = cell.wake.load(Ordering::Acquire);
+        let (reapable, sent) = (wake::REAPABLE, wake::SENT);
+        if wake != word(ticket.generation(), reapable) && wake != word(ticket.generation(), sent) {
             return None;
         }
         let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
@@ -187,7 +190,7 @@ impl Slab {
     #[inline]
     fn leave_to_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
         match state_of(cell.wake.load(Ordering::Acquire)) {
-            wake::SENT | wake::IDLE => {
+            wake::SENT | wake::IDLE | wake::REAPABLE => {
                 Remains { vacant: Some(self.free(cell, ticket)), cancelled: false, waker: None }
             }
             _ => self.leave_to_unsent_wake(cell, ticket),

@@ -73,13 +73,16 @@ impl Slab {
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
         // the swap succeeds this value was of this generation too.
         let user_data = cell.user_data.load(Ordering::Relaxed);
-        self.swap_armed(cell, generation, wake::SENT).then_some(user_data)
+        let is_reapable = cell.wake.load(Ordering::Acquire) == word(generation, wake::REAPABLE);
+        (is_reapable || self.swap_armed(cell, generation, wake::SENT)).then_some(user_data)
     }
 
     /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
-        if self.swap_armed(cell, ticket.generation(), wake::CANCELLED) {
+        let (generation, cancelled) = (ticket.generation(), wake::CANCELLED);
+        if cell.swap_wake(generation, wake::REAPABLE, cancelled) || self.swap_armed(cell, generation, cancelled)
+        {
             WakeState::Armed
         } else {
             self.wake_state(ticket)
@@ -115,7 +118,7 @@ impl Slab {
             return WakeState::Stale;
         }
         match state_of(wake) {
-            wake::ARMED | wake::REPLACING => WakeState::Armed,
+            wake::ARMED | wake::REPLACING | wake::REAPABLE => WakeState::Armed,
             wake::SENDING | wake::RELEASED => WakeState::Sending,
             wake::SENT => WakeState::Sent,
             wake::CANCELLED => WakeState::Cancelled,
