@@ -18,6 +18,8 @@
 //!                    ▼               ▼
 //!                CANCELLED       RELEASED   the host has let go of the cell: the sender frees it
 //!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; who comes meanwhile waits for it
+//!        REAPABLE ┄► CANCELLED               a plain request that is polled for: its completion has the wake as long as
+//!                                            the word stays so, and reaping, which is the host's, writes nothing
 //! ```
 //!
 //! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nobody else.
@@ -125,7 +127,8 @@ pub(crate) enum Arm {
     Waker(Waker),
     /// No waker: reaping is what takes the wake.
     Reap,
-    /// The same, and nothing is written down when it is reaped.
+    /// The same, and it is not written down when it is reaped: a locked instruction less. There is no waker, and nobody
+    /// else's memory depends on who has the wake.
     ReapPlain,
 }
 
@@ -326,6 +329,17 @@ impl Cell {
         Some(status_of(old))
     }
 
+    /// Stores what comes after a wake word that nobody is to change any more but who would cancel a REAPABLE one, and that
+    /// comes too late: what a compare-and-swap writes stands right behind what it has read, and so before this.
+    #[inline]
+    fn leave_wake(&self, word: u64) {
+        // Loom orders a store behind what its thread has seen only.
+        #[cfg(loom)]
+        self.wake.swap(word, Ordering::Relaxed);
+        #[cfg(not(loom))]
+        self.wake.store(word, Ordering::Relaxed);
+    }
+
     #[inline]
     fn swap_wake(&self, generation: u64, from: u64, to: u64) -> bool {
         let (from, to) = (word(generation, from), word(generation, to));
@@ -341,7 +355,7 @@ impl Slab {
         let generation = word(ticket.generation(), 0);
         // Never 0.
         let next = generation.checked_add(word(1, 0)).unwrap_or(word(1, 0));
-        cell.wake.store(next | wake::IDLE, Ordering::Relaxed);
+        cell.leave_wake(next | wake::IDLE);
         cell.claim.store(next | claim::FREE, Ordering::Release);
         Vacant { index: ticket.index, slab: self.id() }
     }

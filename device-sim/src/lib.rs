@@ -23,7 +23,7 @@
 //! | file | what |
 //! |---|---|
 //! | `device` | life cycle: open, reset, drain, close; sessions |
-//! | `queue_pair`, `queue_pair/reap`, `pair` | the two ends of the host, and what they share with the device |
+//! | `queue_pair`, `queue_pair/reap`, `queue_pair/arrivals`, `pair` | the two ends of the host, and what they share with the device |
 //! | `cell`, `cell/{host,device,waking,slab}` | where a request lives; who owns it: the host's side, the device's, the wake, the free ones |
 //! | `ring`, `entry` | the rings and what is in them |
 //! | `slots` | how many may be in flight, and the line of those who wait |

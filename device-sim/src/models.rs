@@ -13,7 +13,9 @@ use std::task::{Wake, Waker};
 
 use loom::thread;
 
-use crate::cell::{Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState};
+use crate::cell::{
+    Allocator, Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState,
+};
 use crate::device::one_pair;
 use crate::doorbell::Doorbell;
 use crate::entry::Announce;

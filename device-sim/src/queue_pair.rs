@@ -207,6 +207,9 @@ impl QueuePair {
     /// [`QueuePair::submit`] of a plain request: it is put together in its cell and moved no more. Where the device closes at
     /// this very moment it may end as if it had been [held back](QueuePair::hold_back).
     ///
+    /// With [`Delivery::Reap`] it is not written down that its completion was reaped: its wake is
+    /// [armed](WakeState::Armed), and can be cancelled, until it is taken.
+    ///
     /// # Errors
     ///
     /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped. That no slot is free is not counted, for whoever
@@ -334,7 +337,8 @@ impl QueuePair {
 
     /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent, or its completion reaped,
     /// for whoever wants nothing but its buffer: a tag and whatever else came of it are wiped. `None`: [`QueuePair::take`]
-    /// knows more. So it is on a device that may end a request short of its output, by a fault.
+    /// knows more. So it is on a device that may end a request short of its output, by a fault. A plain request's completion
+    /// may still be in the ring: it is passed over.
     #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         if self.remote.pair.looks_at_each {

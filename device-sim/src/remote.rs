@@ -47,8 +47,8 @@ impl Remote {
         self.pair.slab.wake_state(ticket)
     }
 
-    /// Reaps a completion of this queue pair: takes its wake, and returns its user data. `None`: the wake was cancelled, or
-    /// the request is gone.
+    /// Reaps a completion that came from this queue pair: takes its wake, and returns its user data. `None`: the wake was
+    /// cancelled, or the request is gone. It is for the thread that has the queue pair.
     #[inline(always)]
     pub fn reap(&self, arrival: Arrival) -> Option<u64> {
         self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))

@@ -134,6 +134,7 @@ pub(crate) struct Consumer {
     ring: Arc<Ring>,
     head: u64,
     tail_seen: u64,
+    /// Where [`Consumer::coming`] has ended.
     expected: u64,
 }
 

@@ -99,8 +99,12 @@ pub(crate) struct Instance {
     poller: RefCell<Option<Arc<Poller>>>,
     /// The poller's number, once there is one.
     owner: Cell<Option<u32>>,
+    /// What a blocked call has reaped.
     reaped: RefCell<VecDeque<Completion>>,
+    /// What a poll has taken off the ring, and not handed out yet. The instance's and not the poll's: a poll inside of what a
+    /// token has set off goes on where the one outside is.
     arrivals: Arrivals,
+    /// The pair's.
     remote: Remote,
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
@@ -160,6 +164,11 @@ impl Instance {
     /// Which of the device's pairs this is.
     pub(crate) const fn pair_index(&self) -> usize {
         self.pair_index
+    }
+
+    /// What any thread may do with the pair's requests.
+    pub(crate) const fn remote(&self) -> &Remote {
+        &self.remote
     }
 
     /// Whether nobody will find this instance again, so that a sleep in it would not be ended by a wake.
@@ -263,6 +272,7 @@ impl Instance {
         }
     }
 
+    /// For when there are no arrivals (any more).
     #[inline(never)]
     fn look_for_tokens(&self, engine: &Inner, poller: &Poller) -> Look {
         // First what others have brought, so that no stream of own completions keeps it waiting.

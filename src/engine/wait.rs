@@ -306,7 +306,7 @@ impl BlockWait {
         }
         let Ok(poller) = instance.poller(engine) else { return std::thread::yield_now() };
         poller.interrupt().arm();
-        let pending = engine.remotes[instance.pair_index()].completions_pending();
+        let pending = instance.remote().completions_pending();
         if !pending && flight.is_waiting() {
             let fd = PollFd::new(poller.interrupt().as_fd(), PollFlags::POLLIN);
             // An interrupted sleep is a short one; whoever waits looks again.

@@ -65,23 +65,24 @@ impl Slab {
         Some(self.free(cell, sending.ticket))
     }
 
-    /// ARMED to SENT without a waker, with the request's user data, for what this slab's pair has found in its ring. `None`:
-    /// cancelled or stale.
+    /// ARMED to SENT without a waker, or REAPABLE and nothing else, with the request's user data: for what this slab's pair
+    /// has found in its ring. `None`: cancelled or stale.
     #[inline]
     pub(crate) fn reap(&self, index: u32, generation: u64) -> Option<u64> {
         let cell = self.cell_of_index(index)?;
         // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
-        // the swap succeeds this value was of this generation too.
+        // the swap succeeds this value was of this generation too. (REAPABLE: who reuses it is who reaps.)
         let user_data = cell.user_data.load(Ordering::Relaxed);
         let is_reapable = cell.wake.load(Ordering::Acquire) == word(generation, wake::REAPABLE);
         (is_reapable || self.swap_armed(cell, generation, wake::SENT)).then_some(user_data)
     }
 
-    /// ARMED to CANCELLED; the state that the wake word was found in says whether that is what happened.
+    /// ARMED or REAPABLE to CANCELLED; the state that the wake word was found in says whether that is what happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
         let (generation, cancelled) = (ticket.generation(), wake::CANCELLED);
-        if cell.swap_wake(generation, wake::REAPABLE, cancelled) || self.swap_armed(cell, generation, cancelled)
+        if cell.swap_wake(generation, wake::REAPABLE, cancelled)
+            || self.swap_armed(cell, generation, cancelled)
         {
             WakeState::Armed
         } else {

@@ -73,10 +73,20 @@ fn claim_word_with_modelled_time() {
 /// A buffer that is taken by the submitting side, against whoever takes the request back.
 #[test]
 fn claim_word_buffer_taken_against_revoked() {
-    bounded_model(4, || {
+    taken_against_revoked(|| Arm::Reap);
+}
+
+/// The same of one in which it is not written down when it is reaped.
+#[test]
+fn claim_word_buffer_of_a_plain_one_taken_against_revoked() {
+    taken_against_revoked(|| Arm::ReapPlain);
+}
+
+fn taken_against_revoked(arm: fn() -> Arm) {
+    bounded_model(4, move || {
         let (slab, mut cells) = Slab::new(2);
         let mut loaded = request(7);
-        let ticket = cells.place(7, Arm::Reap, Placed::Queued, |cell| loaded.load_into(cell));
+        let ticket = cells.place(7, arm(), Placed::Queued, |cell| loaded.load_into(cell));
         let device = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || serve(&slab, ticket))
@@ -298,6 +308,35 @@ fn wake_word_copied_against_released() {
         drop(waker);
         let copied = device.join().unwrap();
         assert_eq!((count.calls(), Arc::strong_count(&count)), (usize::from(copied), 1));
+    });
+}
+
+/// Who cancels the wake of a plain request while it is reaped, taken, and its cell used again, does nothing to the next one.
+#[test]
+fn plain_one_reaped_and_reused_against_cancelled() {
+    model(|| {
+        let (slab, mut cells) = Slab::new(2);
+        let place = |cells: &mut Allocator, value| {
+            let mut loaded = request(value);
+            cells.place(value, Arm::ReapPlain, Placed::Queued, |cell| loaded.load_into(cell))
+        };
+        let ticket = place(&mut cells, 1);
+        assert!(serve(&slab, ticket));
+        let canceller = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || slab.cancel_wake(ticket))
+        };
+        let reaped = slab.reap(ticket.index(), ticket.generation());
+        let taken = cells.take_buffer(ticket);
+        let next = taken.is_some().then(|| place(&mut cells, 2));
+        let cancelled = canceller.join().unwrap();
+        assert!(reaped == Some(1) || reaped.is_none() && cancelled == WakeState::Armed);
+        if let Some(next) = next {
+            assert_eq!(slab.wake_state(next), WakeState::Armed);
+            assert_eq!(slab.reap(next.index(), next.generation()), Some(2));
+        } else {
+            assert_eq!((cancelled, slab.wake_state(ticket)), (WakeState::Armed, WakeState::Cancelled));
+        }
     });
 }
 

@@ -4,9 +4,22 @@ use super::*;
 
 #[test]
 fn ring_hands_over_in_order() {
-    for pop in [Consumer::pop, Consumer::pop_early] {
-        hands_over_in_order(pop);
-    }
+    hands_over_in_order(Consumer::pop);
+}
+
+/// Looking ahead, and taking what is there some at a time.
+#[test]
+fn ring_hands_over_some_at_a_time_in_order() {
+    hands_over_in_order(|consumer| {
+        let expected: Vec<_> = consumer.coming(2).collect();
+        let entry = consumer.entries(1).next();
+        if let (Some(expected), Some(entry)) = (expected.first(), entry) {
+            assert_eq!(*expected, entry[0]);
+        }
+        consumer.pass(u64::from(entry.is_some()));
+        consumer.look_ahead(1);
+        entry
+    });
 }
 
 fn hands_over_in_order(pop: fn(&mut Consumer) -> Option<Entry>) {

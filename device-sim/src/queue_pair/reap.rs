@@ -2,8 +2,8 @@
 
 use std::mem;
 
-use super::{Completion, QueuePair};
 use super::arrivals::{Arrival, Arrivals, TOGETHER};
+use super::{Completion, QueuePair};
 use crate::entry::{index_of, is_repeated};
 use crate::ring::Entry;
 
