@@ -1,6 +1,7 @@
 //! The command line: small, and a mistake in it is one line that names the option and what is allowed.
 
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use crate::targets::{TARGETS, target};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-Measures simaccel beside its rivals, in one process, in turns, the best round of each.
+Measures simaccel beside its rivals, in one process, in turns, the best of 7 rounds of each, over and over.
 
   --only KEY,...   only these figures (see the table's first column)
-  --rounds N       rounds of each comparison, 7 to 1000 (default 75)
-  --quick          7 short rounds, unless --rounds says more
+  --contests N     how often everything is compared, 1 to 200 (default 11)
+  --quick          one contest of short rounds, unless --contests says more
   --json FILE      write the figures as a JSON object, too
   --curves FILE    measure how costs grow instead: a table, and an SVG picture in FILE
   --count-memory SIDE  pause jobs, print what they weigh, end (what the program calls itself with)
@@ -22,9 +23,9 @@ Measures simaccel beside its rivals, in one process, in turns, the best round of
 
 Exit code: 0, whatever was reached; 1 when something failed or a result was wrong; 2 for a bad option.";
 
-/// The fewest rounds that a best one can be taken of.
-const MIN_ROUNDS: usize = 7;
-const MAX_ROUNDS: usize = 1_000;
+/// Rounds of a contest.
+const ROUNDS: usize = 7;
+const CONTESTS: RangeInclusive<usize> = 1..=200;
 const FILE: &str = "the name of a file that can be written";
 
 /// What to do.
@@ -33,13 +34,13 @@ pub(crate) enum Task {
     Help,
     Count(Counted),
     Curves(PathBuf, Effort),
-    Measure { wanted: Vec<&'static str>, effort: Effort, json: Option<PathBuf> },
+    Measure { wanted: Vec<&'static str>, effort: Effort, contests: usize, json: Option<PathBuf> },
 }
 
 /// Reads the arguments behind the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let mut arguments = arguments.into_iter();
-    let (mut wanted, mut rounds, mut quick, mut json, mut curves) = (Vec::new(), None, false, None, None);
+    let (mut wanted, mut contests, mut quick, mut json, mut curves) = (Vec::new(), None, false, None, None);
     while let Some(option) = arguments.next() {
         let mut value = |allowed: &str| {
             arguments.next().ok_or_else(|| format!("{option} needs a value; allowed: {allowed}"))
@@ -48,7 +49,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
             "--help" | "-h" => return Ok(Task::Help),
             "--quick" => quick = true,
             "--only" => wanted = parse_keys(&value(&keys())?)?,
-            "--rounds" => rounds = Some(parse_rounds(&value("7 to 1000")?)?),
+            "--contests" => contests = Some(parse_contests(&value("1 to 200")?)?),
             "--json" | "--curves" => {
                 let file = writable(&option, &value(FILE)?)?;
                 if option == "--json" { json = Some(file) } else { curves = Some(file) }
@@ -61,24 +62,21 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
             other => return Err(format!("unknown option '{other}'; --help lists the options")),
         }
     }
-    let effort = effort(rounds, quick);
-    Ok(match curves {
-        Some(file) => Task::Curves(file, effort),
-        None if wanted.is_empty() => {
-            Task::Measure { wanted: TARGETS.iter().map(|target| target.key).collect(), effort, json }
-        }
-        None => Task::Measure { wanted, effort, json },
-    })
+    let contests = contests.unwrap_or(if quick { 1 } else { 11 });
+    let effort = Effort { rounds: ROUNDS, slice: Duration::from_millis(if quick { 4 } else { 5 }) };
+    if let Some(file) = curves {
+        // All that grows is one comparison.
+        return Ok(Task::Curves(file, Effort { rounds: ROUNDS * contests, ..effort }));
+    }
+    if wanted.is_empty() {
+        wanted = TARGETS.iter().map(|target| target.key).collect();
+    }
+    Ok(Task::Measure { wanted, effort, contests, json })
 }
 
-fn effort(rounds: Option<usize>, quick: bool) -> Effort {
-    let (default, slice) = if quick { (MIN_ROUNDS, 4) } else { (75, 5) };
-    Effort { rounds: rounds.unwrap_or(default), slice: Duration::from_millis(slice) }
-}
-
-fn parse_rounds(text: &str) -> Result<usize, String> {
-    let rounds = text.parse().ok().filter(|rounds| (MIN_ROUNDS..=MAX_ROUNDS).contains(rounds));
-    rounds.ok_or_else(|| refused("--rounds", text, "7 to 1000"))
+fn parse_contests(text: &str) -> Result<usize, String> {
+    let contests = text.parse().ok().filter(|contests| CONTESTS.contains(contests));
+    contests.ok_or_else(|| refused("--contests", text, "1 to 200"))
 }
 
 fn parse_keys(text: &str) -> Result<Vec<&'static str>, String> {
@@ -114,8 +112,8 @@ mod tests {
     #[test]
     fn a_bad_option_is_named_with_what_is_allowed() {
         for (line, names, allows) in [
-            ("--rounds 6", "--rounds", "7 to 1000"),
-            ("--rounds", "--rounds", "7 to 1000"),
+            ("--contests 0", "--contests", "1 to 200"),
+            ("--contests", "--contests", "1 to 200"),
             ("--only cycle_2", "--only", "cycle_1, cycle_100"),
             ("--count-memory theirs", "--count-memory", "ours, libcrypto"),
             ("--fast", "--fast", "--help"),
@@ -130,10 +128,12 @@ mod tests {
 
     #[test]
     fn everything_is_measured_unless_some_is_asked_for() {
-        let Ok(Task::Measure { wanted, effort, json: None }) = parsed("") else { panic!("nothing asked") };
-        assert_eq!((wanted.len(), effort.rounds), (TARGETS.len(), 75));
-        let line = "--only pair,cycle_1 --quick --rounds 9 --json /dev/null";
-        let Ok(Task::Measure { wanted, effort, json: Some(_) }) = parsed(line) else { panic!("some") };
-        assert_eq!((wanted, effort.rounds), (vec!["pair", "cycle_1"], 9));
+        let Ok(Task::Measure { wanted, contests, json: None, .. }) = parsed("") else {
+            panic!("nothing asked")
+        };
+        assert_eq!((wanted.len(), contests), (TARGETS.len(), 11));
+        let line = "--only pair,cycle_1 --quick --contests 9 --json /dev/null";
+        let Ok(Task::Measure { wanted, contests, json: Some(_), .. }) = parsed(line) else { panic!("some") };
+        assert_eq!((wanted, contests), (vec!["pair", "cycle_1"], 9));
     }
 }

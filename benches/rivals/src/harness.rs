@@ -1,14 +1,15 @@
 //! How two sides are compared: in one process, in turns, the best round of each.
 //!
 //! ```text
-//!   round 1:  A B C      round 2:  B C A      round 3:  C A B      ...
-//!               └─ each a slice of time, as many operations as fit, found out beforehand
-//!   result:   the fewest nanoseconds per operation that each side has needed in any round; the median of all beside
+//!   a contest:   round 1:  A B C      round 2:  B C A      round 3:  C A B      ...
+//!                            └─ each a slice of time, as many operations as fit, found out beforehand
+//!   its result:  the fewest nanoseconds per operation that each side has needed in any round
 //! ```
 //!
 //! Disturbances of a busy machine only ever slow a round down, so the best one is the one that says most; taking turns
-//! puts slow and fast phases of the machine (clock rate, neighbours) on all sides alike. Results are checked before
-//! the first round and after the last, outside of the timed part.
+//! puts slow and fast phases of the machine (clock rate, neighbours) on all sides alike. Phases last for seconds, and two
+//! best rounds of many may come from different ones; so a contest is short, and there are several (see `figures`). Results
+//! are checked before the first round and after the last, outside of the timed part.
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,19 @@
 //! What the operations work on: as many buffers as operations are in flight, each with an IV of its own.
+//!
+//! ```text
+//!   buffers:  [ text | unused ] [ text | unused ] ...     a worker's processor reads and writes texts
+//!   work:     [ slot, IV, where the buffer is ] ...       the calling thread's does this
+//! ```
+//!
+//! Nothing of the one shares a cache line with anything of the other, nor a lane with another: it would travel with every
+//! operation, to and fro, on whichever side the allocator has put it so.
 
 use crate::harness::Outcome;
 use crate::kernels::Kernel;
 
 /// One operation's input, and later its output. Boxed, so that handing it on is handing on a pointer.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(crate) struct Work {
     pub(crate) slot: usize,
     pub(crate) iv: [u8; 16],
@@ -22,10 +31,14 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// So many lanes of `size` bytes each; `kernel` says what is to come out.
     pub(crate) fn new(count: usize, size: usize, kernel: &impl Kernel) -> Self {
-        let work: Vec<_> = (0..count)
-            .map(|slot| {
+        // All of them before anything else, so that they lie together.
+        let buffers: Vec<_> = (0..count).map(|slot| plain(slot, size)).collect();
+        let work: Vec<_> = buffers
+            .into_iter()
+            .enumerate()
+            .map(|(slot, buffer)| {
                 let iv = std::array::from_fn(|at| (7 * slot + 13 * at) as u8);
-                Some(Box::new(Work { slot, iv, buffer: plain(slot, size) }))
+                Some(Box::new(Work { slot, iv, buffer }))
             })
             .collect();
         let encrypted = |work: &Work| {
@@ -58,7 +71,7 @@ impl Lanes {
     /// Back to the plain text.
     pub(crate) fn reset(&mut self) {
         for work in self.work.iter_mut().flatten() {
-            work.buffer = plain(work.slot, self.size);
+            fill(&mut work.buffer, work.slot, self.size);
         }
     }
 
@@ -73,11 +86,19 @@ impl Lanes {
     }
 }
 
+/// Unused bytes behind a text, more than CBC would need for padding: no buffer is ever moved, and none is small enough to be
+/// put where there is just room between other things.
+const UNUSED: usize = 1024;
+
 fn plain(slot: usize, size: usize) -> Vec<u8> {
-    // With the room that CBC would need for padding, so that no buffer is ever moved.
-    let mut text = Vec::with_capacity(size + 16);
-    text.extend((0..size).map(|at| (31 * slot + at) as u8));
+    let mut text = Vec::with_capacity(size + UNUSED);
+    fill(&mut text, slot, size);
     text
+}
+
+fn fill(text: &mut Vec<u8>, slot: usize, size: usize) {
+    text.clear();
+    text.extend((0..size).map(|at| (31 * slot + at) as u8));
 }
 
 /// A side that drives lanes, its results checked.

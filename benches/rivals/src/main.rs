@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   cargo run --release --manifest-path benches/rivals/Cargo.toml            the table
-//!   ... -- --only cycle_1,pair --rounds 50 --json FILE                       some of it, and for programs
+//!   ... -- --only cycle_1,pair --contests 5 --json FILE                      some of it, and for programs
 //!   ... -- --curves FILE.svg                                                 how costs grow
 //!
 //!   targets   what is measured, and how far it shall get
@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 use crate::args::Task;
 use crate::figures::Run;
-use crate::harness::Outcome;
+use crate::harness::{Effort, Outcome};
 use crate::placement::Placement;
 
 fn main() -> ExitCode {
@@ -59,11 +59,11 @@ fn perform(task: Task) -> Outcome<()> {
         Task::Help => println!("{}", args::HELP),
         Task::Count(side) => figures::count_memory(side)?,
         Task::Curves(file, effort) => curves::draw(&file, effort, &Placement::take()?)?,
-        Task::Measure { wanted, effort, json } => {
-            println!("beside {}; {} rounds of {:?} each", libcrypto::version(), effort.rounds, effort.slice);
-            let run = Run { effort, placement: Placement::take()?, wanted };
-            let mut all = Vec::new();
-            figures::measure(&run, |figures| all.extend(figures))?;
+        Task::Measure { wanted, effort, contests, json } => {
+            let Effort { rounds, slice } = effort;
+            println!("beside {}; {contests} contests of {rounds} rounds of {slice:?}", libcrypto::version());
+            let run = Run { effort, contest: 0, placement: Placement::take()?, wanted };
+            let all = figures::measure(&run, contests)?;
             report::print(&all);
             if let Some(file) = json {
                 report::write_json(&all, &file)?;

@@ -10,7 +10,7 @@ use crate::figures::Figure;
 use crate::harness::Outcome;
 use crate::targets::{TARGETS, Target};
 
-const HEADER: [&str; 9] = ["key", "what", "ours", "rival", "value", "medians", "reach", "aim", "met"];
+const HEADER: [&str; 9] = ["key", "what", "ours", "rival", "value", "half between", "reach", "aim", "met"];
 
 /// Prints what was measured, in the order of the targets.
 pub(crate) fn print(figures: &[Figure]) {
@@ -25,8 +25,8 @@ pub(crate) fn print(figures: &[Figure]) {
         .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     println!("{}", table.trim_fmt());
     println!(
-        "ours, rival: the best round of each; value: how many times as fast, or as it says; medians: the same by the \
-         medians of all rounds; met: aim, reach, no"
+        "ours, rival: the best round of each in a contest; value: how many times as fast, or as it says; both in the median of \
+         all contests; half between: the quartiles of the value; met: aim, reach, no"
     );
 }
 
@@ -53,7 +53,7 @@ fn cells(target: &Target, figure: &Figure) -> [String; 9] {
         with_unit(figure.ours),
         figure.rival.map_or_else(|| "-".to_owned(), with_unit),
         short(figure.value),
-        figure.typical.map_or_else(|| "-".to_owned(), short),
+        format!("{} {}", short(figure.half[0]), short(figure.half[1])),
         bound(target.reach),
         bound(target.aim),
         target.verdict(figure.value).to_owned(),

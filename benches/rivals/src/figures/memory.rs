@@ -51,12 +51,12 @@ struct Growth {
 }
 
 pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
-    if !run.wants("rss_per_job") {
+    // Memory does not depend on what else runs: once is enough.
+    if !run.wants("rss_per_job") || run.contest > 0 {
         return Ok(Vec::new());
     }
     let mut best = [f64::INFINITY; 2];
     let mut ours = None;
-    // Memory does not depend on what else runs: the rounds of a quick run are enough.
     for _ in 0..7 {
         for (best, side) in best.iter_mut().zip([Counted::Ours, Counted::Libcrypto]) {
             let growth = in_child(side)?;

@@ -15,7 +15,7 @@ use crate::placement::Placement;
 /// Jobs in flight where a figure does not say otherwise.
 pub(crate) const JOBS: usize = 64;
 
-/// What came of one figure.
+/// What came of one figure, in one contest or in all.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) key: &'static str,
@@ -23,40 +23,60 @@ pub(crate) struct Figure {
     /// `None` where the figure is a number for itself.
     pub(crate) rival: Option<f64>,
     pub(crate) value: f64,
-    /// The same by the medians of all rounds, where there are rounds of both sides.
-    pub(crate) typical: Option<f64>,
+    /// What half of the contests lie between.
+    pub(crate) half: [f64; 2],
     pub(crate) unit: &'static str,
 }
 
 impl Figure {
+    fn new(key: &'static str, ours: f64, rival: Option<f64>, value: f64, unit: &'static str) -> Self {
+        Self { key, ours, rival, value, half: [value; 2], unit }
+    }
+
     /// How many times as fast as the rival, of nanoseconds per operation.
     fn speed(key: &'static str, ours: Taken, rival: Taken) -> Self {
-        let (value, typical) = (rival.best / ours.best, Some(rival.median / ours.median));
-        Self { key, ours: ours.best, rival: Some(rival.best), value, typical, unit: "ns" }
+        Self::new(key, ours.best, Some(rival.best), rival.best / ours.best, "ns")
     }
 
     /// The same for a rival whose best round is luck: by medians alone.
     fn typical_speed(key: &'static str, ours: Taken, rival: Taken) -> Self {
-        let by_medians = |taken: Taken| Taken { best: taken.median, ..taken };
-        Self::speed(key, by_medians(ours), by_medians(rival))
+        Self::new(key, ours.median, Some(rival.median), rival.median / ours.median, "ns")
     }
 
     /// How many times as long as the rival.
     fn cost(key: &'static str, ours: Taken, rival: Taken) -> Self {
-        let (value, typical) = (ours.best / rival.best, Some(ours.median / rival.median));
-        Self { key, ours: ours.best, rival: Some(rival.best), value, typical, unit: "ns" }
+        Self::new(key, ours.best, Some(rival.best), ours.best / rival.best, "ns")
     }
 
     /// A number for itself, beside which the rival's may stand.
     fn number(key: &'static str, ours: f64, rival: Option<f64>, unit: &'static str) -> Self {
-        Self { key, ours, rival, value: ours, typical: None, unit }
+        Self::new(key, ours, rival, ours, unit)
     }
+
+    /// What came of it in all contests: the median of each number.
+    fn of_all(contests: &[Self]) -> Option<Self> {
+        let middle = |number: fn(&Self) -> f64| quartiles(contests.iter().map(number).collect());
+        let Self { key, unit, rival, .. } = contests.first()?;
+        let [lower, value, upper] = middle(|figure| figure.value);
+        let [_, ours, _] = middle(|figure| figure.ours);
+        let rival = rival.map(|_| middle(|figure| figure.rival.unwrap_or_default())[1]);
+        Some(Self { key, ours, rival, value, half: [lower, upper], unit })
+    }
+}
+
+/// The lower quartile, the median and the upper quartile.
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
 }
 
 /// What every group is measured with.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
+    /// Of one contest.
     pub(crate) effort: Effort,
+    /// Which one it is, from 0.
+    pub(crate) contest: usize,
     pub(crate) placement: Placement,
     /// The keys that were asked for.
     pub(crate) wanted: Vec<&'static str>,
@@ -71,8 +91,20 @@ impl Run {
 /// Measures what is wanted of one group.
 type Group = fn(&Run) -> Outcome<Vec<Figure>>;
 
-/// Measures what is wanted, group by group; calls `report` with the figures of each.
-pub(crate) fn measure(run: &Run, mut report: impl FnMut(Vec<Figure>)) -> Outcome<()> {
+/// Measures what is wanted: in so many contests, each with all of it, so that a slow phase of the machine concerns every
+/// figure a little and none for all of its time.
+pub(crate) fn measure(run: &Run, contests: usize) -> Outcome<Vec<Figure>> {
+    let mut all = Vec::new();
+    for contest in 0..contests {
+        all.extend(measure_once(&Run { contest, ..run.clone() })?);
+    }
+    let of_key = |key: &&'static str| {
+        Figure::of_all(&all.iter().filter(|figure| figure.key == *key).cloned().collect::<Vec<_>>())
+    };
+    Ok(run.wanted.iter().filter_map(of_key).collect())
+}
+
+fn measure_once(run: &Run) -> Outcome<Vec<Figure>> {
     let groups: [(&str, Group); 6] = [
         ("job switches", switch::measure),
         ("memory", memory::measure),
@@ -81,8 +113,9 @@ pub(crate) fn measure(run: &Run, mut report: impl FnMut(Vec<Figure>)) -> Outcome
         ("offload and kernels", offload::measure),
         ("idle wake", idle::measure),
     ];
+    let mut figures = Vec::new();
     for (name, group) in groups {
-        report(group(run).map_err(|error| format!("{name}: {error}"))?);
+        figures.extend(group(run).map_err(|error| format!("{name}: {error}"))?);
     }
-    Ok(())
+    Ok(figures)
 }
