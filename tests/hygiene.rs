@@ -33,6 +33,7 @@ fn the_process_is_left_as_it_was() {
     a_forked_child_is_refused_and_does_not_hang();
     a_forked_child_may_open_its_own_engine();
     a_child_does_not_touch_inherited_fds();
+    a_poll_in_which_somebody_forks_ends_in_the_child();
 }
 
 /// A run of everything: jobs finished, dropped and leaked to the end, contexts, engines, threads.
@@ -229,6 +230,32 @@ fn a_forked_child_may_open_its_own_engine() {
         let (result, pauses) = finish(&ctx, &mut encrypt_job(&own, &ctx, 3));
         result.unwrap() == expected_ctr(&message(3, 48)) && pauses > 0
     });
+}
+
+/// And the parent's hands out every token.
+#[expect(unsafe_code, reason = "fork")]
+fn a_poll_in_which_somebody_forks_ends_in_the_child() {
+    let engine = stepped("delivery=poll");
+    let ctx = WaitCtx::new();
+    let mut jobs: Vec<_> = (0..20).map(|index| encrypt_job(&engine, &ctx, index)).collect();
+    for job in &mut jobs {
+        assert!(matches!(job.resume().unwrap(), Step::Paused));
+    }
+    engine.device().run_until_idle();
+    let mut forked = None;
+    let polled = engine.poll(100, |_| {
+        // SAFETY: as in `in_child`.
+        forked = forked.or_else(|| Some(unsafe { nix::unistd::fork() }.unwrap()));
+    });
+    let Some(nix::unistd::ForkResult::Parent { child }) = forked else {
+        // SAFETY: as in `in_child`.
+        unsafe { libc_exit(if polled == Err(Error::Forked) { 0 } else { 1 }) }
+    };
+    assert_eq!(polled, Ok(20));
+    assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+    for mut job in jobs {
+        assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
+    }
 }
 
 fn a_child_does_not_touch_inherited_fds() {

@@ -18,14 +18,15 @@
 //!                    ▼               ▼
 //!                CANCELLED       RELEASED   the host has let go of the cell: the sender frees it
 //!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; who comes meanwhile waits for it
-//!        REAPABLE ┄► CANCELLED               a plain request that is polled for: its completion has the wake as long as
-//!                                            the word stays so, and reaping, which is the host's, writes nothing
+//!        REAPABLE ┄► SENT, CANCELLED         under polling, without a waker: whoever finds the completion takes the wake
+//!        PLAIN ┄► CANCELLED                  the same of a plain request: the completion has the wake as long as the word
+//!                                            stays so, and taking it, which is for the submitting side, writes nothing
 //! ```
 //!
 //! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nobody else.
 //! The device owns it from `claim` (or `resume`) until `finish` (or `postpone`) and only there; the host's winner
 //! owns it in TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a
-//! copied ticket fails its compare-and-swap and hits nothing. A cell whose wake is being sent is not reused: the
+//! copied ticket fails its compare-and-swap and hits nothing (or finds another generation, where there is none to be made). A cell whose wake is being sent is not reused: the
 //! last of the host and the sender frees it, and neither waits for the other.
 //!
 //! Here are the words and the keys; `host`, `device` and `waking` are what each side does with them, `slab` is where the
@@ -106,7 +107,8 @@ pub enum TicketState {
 pub enum WakeState {
     /// The request carries none.
     Idle,
-    /// It will be sent.
+    /// It will be sent. Of a plain request that is polled for
+    /// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): or its completion was reaped.
     Armed,
     /// The waker is being called at this moment. It stays so after the request was taken, until the call returns.
     Sending,
@@ -160,6 +162,7 @@ mod wake {
     pub(super) const RELEASED: u64 = 5;
     pub(super) const REPLACING: u64 = 6;
     pub(super) const REAPABLE: u64 = 7;
+    pub(super) const PLAIN: u64 = 8;
 }
 
 const GENERATION_SHIFT: u32 = 16;
@@ -329,8 +332,8 @@ impl Cell {
         Some(status_of(old))
     }
 
-    /// Stores what comes after a wake word that nobody is to change any more but who would cancel a REAPABLE one, and that
-    /// comes too late: what a compare-and-swap writes stands right behind what it has read, and so before this.
+    /// Stores what comes after a wake word that nobody changes any more, but for who would cancel a PLAIN one and comes too
+    /// late: what a compare-and-swap writes stands right behind what it has read, and so before this.
     #[inline]
     fn leave_wake(&self, word: u64) {
         // Loom orders a store behind what its thread has seen only.

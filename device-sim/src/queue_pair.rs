@@ -207,8 +207,9 @@ impl QueuePair {
     /// [`QueuePair::submit`] of a plain request: it is put together in its cell and moved no more. Where the device closes at
     /// this very moment it may end as if it had been [held back](QueuePair::hold_back).
     ///
-    /// With [`Delivery::Reap`] it is not written down that its completion was reaped: its wake is
-    /// [armed](WakeState::Armed), and can be cancelled, until it is taken.
+    /// With [`Delivery::Reap`], on a device that times nothing and whose fault plan has nothing to say about submissions, it is
+    /// not written down that its completion was reaped: its wake is [armed](WakeState::Armed), and can be cancelled, until it
+    /// is taken, which is possible before it is reaped, too.
     ///
     /// # Errors
     ///
@@ -337,8 +338,7 @@ impl QueuePair {
 
     /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent, or its completion reaped,
     /// for whoever wants nothing but its buffer: a tag and whatever else came of it are wiped. `None`: [`QueuePair::take`]
-    /// knows more. So it is on a device that may end a request short of its output, by a fault. A plain request's completion
-    /// may still be in the ring: it is passed over.
+    /// knows more. So it is on a device that may end a request short of its output, by a fault.
     #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         if self.remote.pair.looks_at_each {

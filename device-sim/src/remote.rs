@@ -47,8 +47,8 @@ impl Remote {
         self.pair.slab.wake_state(ticket)
     }
 
-    /// Reaps a completion that came from this queue pair: takes its wake, and returns its user data. `None`: the wake was
-    /// cancelled, or the request is gone. It is for the thread that has the queue pair.
+    /// Reaps a completion that came from this queue pair (another's is taken for one of this): takes its wake, and returns its
+    /// user data. `None`: the wake was cancelled, or the request is gone.
     #[inline(always)]
     pub fn reap(&self, arrival: Arrival) -> Option<u64> {
         self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))
@@ -57,19 +57,21 @@ impl Remote {
     /// The same, as a completion.
     #[inline]
     pub fn reap_for(&self, arrival: Arrival) -> Option<Completion> {
+        let (owner, ticket) = (arrival.owner(), ticket_of(arrival.0, &self.pair.slab));
         let user_data = self.reap(arrival)?;
-        let ticket = ticket_of(arrival.0, &self.pair.slab);
-        Some(Completion { owner: arrival.owner(), user_data, ticket })
+        Some(Completion { owner, user_data, ticket })
     }
 
     /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is
-    /// being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or coming.
+    /// being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or coming. (Of a plain
+    /// request that is polled for, `true` says that it will not be reaped from here on: see
+    /// [`QueuePair::submit_plain`](crate::QueuePair::submit_plain).)
     pub fn cancel_wake(&self, ticket: Ticket) -> bool {
         matches!(self.cancel(ticket), WakeState::Armed | WakeState::Idle | WakeState::Cancelled)
     }
 
     /// Cancels the wake of a request on behalf of somebody who announces it in the device's place: `true` for the one
-    /// call that cancelled it, and only for that.
+    /// call that cancelled it, and only for that. Not for plain requests that are polled for, which may have been reaped.
     pub fn take_over_wake(&self, ticket: Ticket) -> bool {
         self.cancel(ticket) == WakeState::Armed
     }

@@ -18,7 +18,8 @@
 //! positive. Otherwise slots are taken under the lock, and by the line first: nobody overtakes it.
 //!
 //! No free slot is overlooked: who frees slots publishes the count, fences and looks at `waiting`; who joins the line
-//! publishes `waiting`, fences and looks at the counts. One of them sees the other, and rings for the device.
+//! publishes `waiting`, fences and looks at the counts. One of them sees the other, and rings for the device. (The submitting
+//! side, which alone joins, sees without a fence that nobody waits.)
 
 use std::collections::VecDeque;
 
@@ -160,7 +161,8 @@ impl Slots {
         self.returned.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether somebody may be waiting for what was just freed; the caller has put a full fence between the two.
+    /// Whether somebody may be waiting for what was just freed; the caller has put a full fence between the two, or is the
+    /// submitting side and does so before it rings.
     pub(crate) fn someone_waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
     }

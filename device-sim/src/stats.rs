@@ -99,7 +99,8 @@ counted! {
         wakes_sent,
         /// Wakers called, or interrupts raised, with nothing behind them: by a fault `spurious_wake`.
         wakes_spurious,
-        /// Wakes that the host cancelled, or that ended with their request.
+        /// Wakes that the host cancelled, or that ended with their request. Plain requests that are polled for count when they
+        /// are cancelled, reaped or not, and not when they end.
         wakes_cancelled,
         /// Wakers that panicked; they count as sent too.
         wake_panics,

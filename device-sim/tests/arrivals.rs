@@ -4,7 +4,9 @@
 mod common;
 
 use common::*;
-use device_sim::{Arrivals, Delivery, Operation, Plain, QueuePair, SessionId, Ticket, TicketState};
+use device_sim::{
+    Arrivals, Config, Delivery, Device, Operation, Plain, QueuePair, SessionId, Ticket, TicketState,
+};
 
 const REAP: Delivery = Delivery::Reap { owner: 5 };
 
@@ -74,7 +76,8 @@ fn slots_are_free_when_they_are_off_the_ring() {
 #[test]
 fn what_is_gone_before_it_is_reaped_has_no_token() {
     for plain in [false, true] {
-        let (device, mut pair) = stepped("queue_pairs=1");
+        // No more than four cells, so that those that are free are used again at once.
+        let (device, mut pair) = stepped("queue_pairs=1;depth=4");
         let session = device.create_session(ctr());
         let arrivals = Arrivals::default();
         let tickets = [1, 2, 3, 4].map(|fill| submit_as(&mut pair, plain, session, fill));
@@ -107,6 +110,49 @@ fn a_completion_that_comes_twice_is_reaped_once() {
         assert_eq!(reap_all(&mut pair), [1, 2, 3, 4]);
         tickets.into_iter().for_each(|ticket| assert!(pair.take(ticket).is_some()));
     }
+    assert_balanced(&device);
+}
+
+#[test]
+fn a_plain_one_is_not_reaped_any_more_when_its_wake_is_cancelled() {
+    let (device, mut pair) = stepped("queue_pairs=1");
+    let session = device.create_session(ctr());
+    let tickets = [1, 2].map(|fill| submit_as(&mut pair, true, session, fill));
+    device.run_until_idle();
+    assert!(pair.remote().cancel_wake(tickets[0]));
+    assert_eq!(reap_all(&mut pair), [2]);
+    assert!(pair.remote().cancel_wake(tickets[1]), "that it was reaped is not known");
+    for (ticket, fill) in tickets.into_iter().zip(1..) {
+        assert_eq!(pair.take_buffer(ticket), None);
+        assert_eq!(pair.take(ticket).unwrap().0.buffer, expected(16, fill));
+    }
+    assert_eq!(device.stats().total.wakes_cancelled, 2);
+    assert_balanced(&device);
+}
+
+/// With a worker, more in flight than there are slots, and others that wait in the line for one.
+#[test]
+fn who_waits_for_a_slot_gets_one_from_what_is_off_the_ring() {
+    let config = Config::parse("queue_pairs=1;depth=4").unwrap();
+    let device = Device::open(&config).unwrap();
+    let mut pair = device.take_queue_pairs().pop().unwrap();
+    let session = device.create_session(ctr());
+    for _ in 0..200 {
+        let mut tickets = Vec::new();
+        for fill in 0..20 {
+            tickets.push(match pair.submit(request(session, 16, fill), REAP) {
+                Ok(ticket) => ticket,
+                Err(refused) => pair.park(refused.request, REAP).unwrap(),
+            });
+        }
+        let mut reaped = Vec::new();
+        while reaped.len() < tickets.len() {
+            reaped.extend(reap_all(&mut pair));
+        }
+        assert_eq!(reaped, (0..20).collect::<Vec<_>>(), "first come, first served");
+        tickets.into_iter().for_each(|ticket| assert!(pair.take(ticket).is_some()));
+    }
+    drop(pair);
     assert_balanced(&device);
 }
 

@@ -235,15 +235,18 @@ impl Instance {
         let owner = self.poller.borrow().as_ref().map(|poller| poller.owner());
         let mut others = Vec::<Completion>::new();
         let mut own = self.reaped.borrow_mut();
-        let reaped = self.with_pair(|pair| {
-            pair.reap(REAP_BATCH, &mut |completion| {
-                if Some(completion.owner) == owner {
-                    own.push_back(completion);
-                } else {
-                    others.push(completion);
-                }
-            })
-        });
+        let mut keep = |completion: Completion| {
+            if Some(completion.owner) == owner {
+                own.push_back(completion);
+            } else {
+                others.push(completion);
+            }
+        };
+        // Those that a poll around this call has taken off the ring, too: a completion that is not reaped looks lost to the
+        // watchdog.
+        let arrived = std::iter::from_fn(|| self.arrivals.next());
+        arrived.filter_map(|arrival| self.remote.reap_for(arrival)).for_each(&mut keep);
+        let reaped = self.with_pair(|pair| pair.reap(REAP_BATCH, &mut keep));
         drop(own);
         for completion in others {
             engine.pollers.forward(completion);
@@ -251,8 +254,8 @@ impl Instance {
         reaped
     }
 
-    /// The next token of this thread: those that other threads left first, then those that a blocked call has reaped, then
-    /// those in the ring. Jobs that have their result already, or were dropped, are not told.
+    /// The next token of this thread: some that are off the ring already, then those that other threads left, then those that
+    /// a blocked call has reaped, then those in the ring. Jobs that have their result already, or were dropped, are not told.
     #[inline(always)]
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
         loop {
@@ -275,6 +278,9 @@ impl Instance {
     /// For when there are no arrivals (any more).
     #[inline(never)]
     fn look_for_tokens(&self, engine: &Inner, poller: &Poller) -> Look {
+        if engine.is_foreign() {
+            return Look::Nothing;
+        }
         // First what others have brought, so that no stream of own completions keeps it waiting.
         if (poller.has_ready() || !self.reaped.borrow().is_empty())
             && let Some(token) = self.token_from_before(poller)
@@ -282,14 +288,17 @@ impl Instance {
             return Look::Token(token);
         }
         let Some(mut pair) = self.own_pair() else {
-            return self.next_token_past(None, engine, poller).map_or(Look::Nothing, Look::Token);
+            return self.next_shared_token(engine, poller).map_or(Look::Nothing, Look::Token);
         };
         if pair.arrivals(&self.arrivals) { Look::Arrivals } else { Look::Nothing }
     }
 
     #[cold]
     fn forward(&self, engine: &Inner, arrival: Arrival) {
-        if let Some(completion) = self.remote.reap_for(arrival) {
+        // In a forked child a lock may have been inherited locked.
+        if !engine.is_foreign()
+            && let Some(completion) = self.remote.reap_for(arrival)
+        {
             engine.pollers.forward(completion);
         }
     }
@@ -304,17 +313,14 @@ impl Instance {
         })
     }
 
-    /// Reaps on until there is one of this thread; others are forwarded.
-    #[cold]
-    fn next_token_past(&self, other: Option<Completion>, engine: &Inner, poller: &Poller) -> Option<u64> {
-        let mut next = other;
+    /// Reaps the shared pair until there is one of this thread; others are forwarded.
+    fn next_shared_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
         loop {
-            match next.or_else(|| self.with_pair(QueuePair::reap_one)) {
-                Some(completion) if completion.owner == poller.owner() => return Some(completion.user_data),
-                Some(completion) => engine.pollers.forward(completion),
-                None => return None,
+            let completion = self.with_pair(QueuePair::reap_one)?;
+            if completion.owner == poller.owner() {
+                return Some(completion.user_data);
             }
-            next = None;
+            engine.pollers.forward(completion);
         }
     }
 
@@ -435,4 +441,40 @@ impl Drop for Instance {
 
 fn lock(pair: &Mutex<QueuePair>) -> MutexGuard<'_, QueuePair> {
     pair.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::{Engine, table};
+    use crate::job::{Job, Step, WaitCtx};
+    use crate::{Cipher, Config};
+
+    #[test]
+    fn a_blocked_call_reaps_what_a_poll_has_taken_off_the_ring() {
+        let engine = Engine::stepped(Config::parse("delivery=poll;timeout_msec=1000").unwrap()).unwrap();
+        let ctx = WaitCtx::new();
+        let mut jobs: Vec<_> = (0..5)
+            .map(|token| {
+                let session = engine.cipher(Cipher::Aes128Ctr, &[1; 16]).unwrap();
+                let mut job = Job::new(&ctx, move || session.encrypt(&[2; 16], vec![3; 20]).is_ok()).unwrap();
+                job.set_token(token);
+                assert_eq!(job.resume(), Ok(Step::Paused));
+                job
+            })
+            .collect();
+        engine.device().run_until_idle();
+        let instance = table::of_thread(&engine.inner);
+        let mut tokens = Vec::new();
+        let told = |token| {
+            tokens.push(token);
+            if token == 0 {
+                assert!(!instance.arrivals.is_empty(), "they come off the ring together");
+                instance.reap(&engine.inner);
+                assert!(instance.arrivals.is_empty());
+            }
+        };
+        assert_eq!(engine.poll(10, told), Ok(5));
+        assert_eq!(tokens, [0, 1, 2, 3, 4]);
+        jobs.iter_mut().for_each(|job| assert_eq!(job.resume(), Ok(Step::Finished(true))));
+    }
 }

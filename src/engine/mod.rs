@@ -260,6 +260,10 @@ impl Engine {
             if handed_out == max {
                 return Ok(handed_out);
             }
+            if self.inner.is_foreign() {
+                // Forked in `f`: what has completed will not be reaped here.
+                return Err(Error::Forked);
+            }
             instance.note_end(&poller, handed_out == 0);
             if instance.arm(&poller) {
                 return Ok(handed_out);

@@ -78,7 +78,7 @@ counters! {
         below_threshold,
         /// Operations given up by their callers (a job dropped) while in flight.
         abandoned,
-        /// Tokens handed out by `Engine::poll`.
+        /// Tokens handed out by `Engine::poll` and `Engine::reap`; those of a poll count when it ends.
         polled,
     }
     by engine: {

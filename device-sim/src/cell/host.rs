@@ -36,11 +36,12 @@ impl Slab {
     ) -> Ticket {
         let cell = self.cell_at(index);
         let generation = generation_of(cell.claim.load(Ordering::Relaxed));
-        cell.user_data.store(user_data, Ordering::Relaxed);
+        // Who sees these sees the wake word of the request before left (see `reap`).
+        cell.user_data.store(user_data, Ordering::Release);
         let (wake, waker) = match arm {
             Arm::Silent => (wake::IDLE, None),
-            Arm::Reap => (wake::ARMED, None),
-            Arm::ReapPlain => (wake::REAPABLE, None),
+            Arm::Reap => (wake::REAPABLE, None),
+            Arm::ReapPlain => (wake::PLAIN, None),
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
         // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key to it.
@@ -162,14 +163,14 @@ impl Slab {
         Some((status, self.leave_to_wake(cell, ticket)))
     }
 
-    /// The same of a request that has gone well, whose wake was sent, and of which nothing is wanted but its buffer; the rest
-    /// is wiped.
+    /// The same of a request that has gone well, whose wake was sent (or is that of a plain one that is polled for), and of
+    /// which nothing is wanted but its buffer; the rest is wiped.
     #[inline(always)]
     fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Vacant)> {
         let cell = self.cell(ticket)?;
         let wake = cell.wake.load(Ordering::Acquire);
-        let (reapable, sent) = (wake::REAPABLE, wake::SENT);
-        if wake != word(ticket.generation(), reapable) && wake != word(ticket.generation(), sent) {
+        let is = |state: u64| wake == word(ticket.generation(), state);
+        if !is(wake::PLAIN) && !is(wake::SENT) {
             return None;
         }
         let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
@@ -182,7 +183,7 @@ impl Slab {
             request.clear_rest();
             buffer
         });
-        // A wake that was sent stays so: the cell is nobody's.
+        // A wake that was sent stays so, and on another nothing depends: the cell is nobody's.
         Some((buffer, self.free(cell, ticket)))
     }
 
@@ -190,7 +191,7 @@ impl Slab {
     #[inline]
     fn leave_to_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
         match state_of(cell.wake.load(Ordering::Acquire)) {
-            wake::SENT | wake::IDLE | wake::REAPABLE => {
+            wake::SENT | wake::IDLE | wake::PLAIN => {
                 Remains { vacant: Some(self.free(cell, ticket)), cancelled: false, waker: None }
             }
             _ => self.leave_to_unsent_wake(cell, ticket),
@@ -203,8 +204,8 @@ impl Slab {
         let mut turns = 0;
         loop {
             match state_of(cell.wake.load(Ordering::Acquire)) {
-                wake::ARMED => {
-                    cancelled = cell.swap_wake(ticket.generation(), wake::ARMED, wake::CANCELLED);
+                state @ (wake::ARMED | wake::REAPABLE) => {
+                    cancelled = cell.swap_wake(ticket.generation(), state, wake::CANCELLED);
                 }
                 wake::SENDING => {
                     if cell.swap_wake(ticket.generation(), wake::SENDING, wake::RELEASED) {
@@ -275,7 +276,8 @@ impl Allocator {
         self.slab().place_at(index, user_data, arm, placed, fill)
     }
 
-    /// The buffer of a request that has gone well and whose wake was sent; whatever else came of it is wiped.
+    /// The buffer of a request that has gone well and whose wake was sent, or which is a plain one; whatever else came of it is
+    /// wiped.
     #[inline(always)]
     pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         let (buffer, vacant) = self.slab().take_buffer(ticket)?;

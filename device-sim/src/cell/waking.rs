@@ -31,7 +31,6 @@ impl Slab {
             // wake wait until it is left.
             match unsafe { &mut *slot } {
                 Some(old) => Ok(std::mem::replace(old, waker)),
-                // Reaping is what takes this wake.
                 None => Err(waker),
             }
         });
@@ -65,29 +64,26 @@ impl Slab {
         Some(self.free(cell, sending.ticket))
     }
 
-    /// ARMED to SENT without a waker, or REAPABLE and nothing else, with the request's user data: for what this slab's pair
-    /// has found in its ring. `None`: cancelled or stale.
+    /// REAPABLE to SENT, or PLAIN and nothing else, with the request's user data: for what this slab's pair has found in its
+    /// ring. `None`: cancelled or stale.
     #[inline]
     pub(crate) fn reap(&self, index: u32, generation: u64) -> Option<u64> {
         let cell = self.cell_of_index(index)?;
-        // Read before the word is swapped: who reuses the cell has seen the word leave this generation, so where
-        // the swap succeeds this value was of this generation too. (REAPABLE: who reuses it is who reaps.)
-        let user_data = cell.user_data.load(Ordering::Relaxed);
-        let is_reapable = cell.wake.load(Ordering::Acquire) == word(generation, wake::REAPABLE);
-        (is_reapable || self.swap_armed(cell, generation, wake::SENT)).then_some(user_data)
+        // Read before the word: who sees the user data of a later request sees the word of this one left, too.
+        let user_data = cell.user_data.load(Ordering::Acquire);
+        let is_plain = cell.wake.load(Ordering::Acquire) == word(generation, wake::PLAIN);
+        (is_plain || cell.swap_wake(generation, wake::REAPABLE, wake::SENT)).then_some(user_data)
     }
 
-    /// ARMED or REAPABLE to CANCELLED; the state that the wake word was found in says whether that is what happened.
+    /// ARMED, REAPABLE or PLAIN to CANCELLED; the state that the wake word was found in says whether that is what happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
-        let (generation, cancelled) = (ticket.generation(), wake::CANCELLED);
-        if cell.swap_wake(generation, wake::REAPABLE, cancelled)
-            || self.swap_armed(cell, generation, cancelled)
-        {
-            WakeState::Armed
-        } else {
-            self.wake_state(ticket)
-        }
+        let from = state_of(cell.wake.load(Ordering::Relaxed));
+        let cancelled = match from {
+            wake::REAPABLE | wake::PLAIN => cell.swap_wake(ticket.generation(), from, wake::CANCELLED),
+            _ => self.swap_armed(cell, ticket.generation(), wake::CANCELLED),
+        };
+        if cancelled { WakeState::Armed } else { self.wake_state(ticket) }
     }
 
     /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker. In a forked child, where nobody
@@ -119,7 +115,7 @@ impl Slab {
             return WakeState::Stale;
         }
         match state_of(wake) {
-            wake::ARMED | wake::REPLACING | wake::REAPABLE => WakeState::Armed,
+            wake::ARMED | wake::REPLACING | wake::REAPABLE | wake::PLAIN => WakeState::Armed,
             wake::SENDING | wake::RELEASED => WakeState::Sending,
             wake::SENT => WakeState::Sent,
             wake::CANCELLED => WakeState::Cancelled,

@@ -343,21 +343,35 @@ fn plain_one_reaped_and_reused_against_cancelled() {
 #[test]
 fn reap_against_take_and_reuse() {
     model(|| {
-        let (slab, mut cells) = Slab::new(2);
-        let ticket = slab.place_request(cells.get(), request(1), Arm::Reap, Placed::Queued);
-        assert!(serve(&slab, ticket));
-        let reaper = {
-            let slab = Arc::clone(&slab);
-            thread::spawn(move || slab.reap(ticket.index(), ticket.generation()))
-        };
-        let (held, _) = slab.hold_done(ticket).expect("it is done");
-        let (_, remains) = take(&slab, held);
-        cells.put(remains.vacant.expect("no wake is being sent"));
-        let next = slab.place_request(cells.get(), request(2), Arm::Reap, Placed::Queued);
-        let reaped = reaper.join().unwrap();
+        let (reaped, remains) = reaped_against_taken(|| Arm::Reap);
         assert_eq!(reaped, (!remains.cancelled).then_some(1), "the user data is that of its own request");
-        assert_eq!(slab.wake_state(next), WakeState::Armed);
     });
+}
+
+/// By another thread than the one that takes it, which may be too late to find it and never finds the next one.
+#[test]
+fn reap_of_a_plain_one_against_take_and_reuse() {
+    model(|| {
+        let (reaped, _) = reaped_against_taken(|| Arm::ReapPlain);
+        assert!(reaped.is_none_or(|user_data| user_data == 1));
+    });
+}
+
+fn reaped_against_taken(arm: fn() -> Arm) -> (Option<u64>, Remains) {
+    let (slab, mut cells) = Slab::new(2);
+    let ticket = slab.place_request(cells.get(), request(1), arm(), Placed::Queued);
+    assert!(serve(&slab, ticket));
+    let reaper = {
+        let slab = Arc::clone(&slab);
+        thread::spawn(move || slab.reap(ticket.index(), ticket.generation()))
+    };
+    let (held, _) = slab.hold_done(ticket).expect("it is done");
+    let (_, mut remains) = take(&slab, held);
+    cells.put(remains.vacant.take().expect("no wake is being sent"));
+    let next = slab.place_request(cells.get(), request(2), arm(), Placed::Queued);
+    let reaped = reaper.join().unwrap();
+    assert_eq!(slab.wake_state(next), WakeState::Armed);
+    (reaped, remains)
 }
 
 /// Cells that other threads give back are handed out again, each to one.

@@ -4,45 +4,47 @@ use super::*;
 
 #[test]
 fn ring_hands_over_in_order() {
-    hands_over_in_order(Consumer::pop);
+    hands_over_in_order(2, |consumer| consumer.pop().into_iter().collect());
 }
 
-/// Looking ahead, and taking what is there some at a time.
+/// Looking ahead, and taking what is there two at a time.
 #[test]
 fn ring_hands_over_some_at_a_time_in_order() {
-    hands_over_in_order(|consumer| {
-        let expected: Vec<_> = consumer.coming(2).collect();
-        let entry = consumer.entries(1).next();
-        if let (Some(expected), Some(entry)) = (expected.first(), entry) {
-            assert_eq!(*expected, entry[0]);
-        }
-        consumer.pass(u64::from(entry.is_some()));
-        consumer.look_ahead(1);
-        entry
+    hands_over_in_order(4, |consumer| {
+        let coming: Vec<_> = consumer.coming(4).collect();
+        let entries: Vec<_> = consumer.entries(2).collect();
+        consumer.pass(entries.len() as u64);
+        consumer.look_ahead(2);
+        // What was expected to come is the end of what came and what will.
+        let last = coming.last().zip(entries.last());
+        assert!(last.is_none_or(|(coming, entry)| *coming >= entry[0]));
+        entries
     });
 }
 
-fn hands_over_in_order(pop: fn(&mut Consumer) -> Option<Entry>) {
+fn hands_over_in_order(depth: usize, take: fn(&mut Consumer) -> Vec<Entry>) {
     model(move || {
-        let (mut producer, mut consumer) = ring(2);
+        let count = 3;
+        let (mut producer, mut consumer) = ring(depth);
         let writer = thread::spawn(move || {
-            for value in 1..=3 {
+            for value in 1..=count {
                 while !producer.push([value, value * 10]) {
                     yield_now();
                 }
                 producer.publish();
             }
         });
-        for value in 1..=3 {
-            let entry = loop {
-                match pop(&mut consumer) {
-                    Some(entry) => break entry,
-                    None => yield_now(),
-                }
-            };
-            assert_eq!(entry, [value, value * 10]);
-            consumer.publish();
+        let mut taken = Vec::new();
+        while (taken.len() as u64) < count {
+            let some = take(&mut consumer);
+            if some.is_empty() {
+                yield_now();
+            } else {
+                consumer.publish();
+                taken.extend(some);
+            }
         }
+        assert_eq!(taken, (1..=count).map(|value| [value, value * 10]).collect::<Vec<_>>());
         writer.join().unwrap();
     });
 }

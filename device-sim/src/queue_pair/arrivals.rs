@@ -13,13 +13,15 @@ use crate::entry::owner_of;
 use crate::ring::Entry;
 
 /// A completion that is off the ring and has not been reaped: its wake is still there to be taken, or to be cancelled.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// Neither `Copy` nor `Clone`: reaping a plain request leaves no trace in it, so it is this that can be reaped once.
+#[derive(Debug)]
 pub struct Arrival(pub(crate) Entry);
 
 impl Arrival {
     /// As given in [`Delivery::Reap`](crate::Delivery::Reap).
     #[inline]
-    pub const fn owner(self) -> u32 {
+    pub const fn owner(&self) -> u32 {
         owner_of(self.0)
     }
 }
@@ -30,7 +32,7 @@ pub(super) const TOGETHER: usize = 8;
 /// Completions off the ring, oldest first: room for some.
 #[derive(Debug, Default)]
 pub struct Arrivals {
-    places: [Cell<Arrival>; TOGETHER],
+    places: [Cell<Entry>; TOGETHER],
     next: Cell<usize>,
     end: Cell<usize>,
 }
@@ -44,7 +46,7 @@ impl Arrivals {
             return None;
         }
         self.next.set(next + 1);
-        Some(self.places[next % TOGETHER].get())
+        Some(Arrival(self.places[next % TOGETHER].get()))
     }
 
     /// Whether there are none.
@@ -58,7 +60,7 @@ impl Arrivals {
     pub(super) fn fill(&self, entries: impl Iterator<Item = Entry>) -> usize {
         let mut end = 0;
         for (place, entry) in self.places.iter().zip(entries) {
-            place.set(Arrival(entry));
+            place.set(entry);
             end += 1;
         }
         self.next.set(0);

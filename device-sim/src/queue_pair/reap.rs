@@ -41,13 +41,11 @@ impl QueuePair {
             return None;
         }
         loop {
-            let Some(entry) = self.pop() else {
-                self.settle();
-                return None;
-            };
-            if self.unsettled.popped >= SETTLE_AT {
-                self.settle();
-            }
+            self.expect_next();
+            let popped = self.pop();
+            self.completions.look_ahead(TOGETHER as u64);
+            self.settle_after(u64::from(popped.is_some()));
+            let entry = popped?;
             if let Some(completion) = self.remote.reap_for(Arrival(entry)) {
                 return Some(completion);
             }
@@ -65,9 +63,8 @@ impl QueuePair {
         if self.remote.pair.forked() {
             return false;
         }
-        let slab = &*self.remote.pair.slab;
-        let soon = self.completions.coming(2 * TOGETHER as u64);
-        soon.for_each(|word| slab.expect_at(index_of([word, 0])));
+        debug_assert!(into.is_empty(), "those that are there would be lost");
+        self.expect_next();
         let count = if self.may_repeat {
             into.fill(self.pop().into_iter())
         } else {
@@ -78,10 +75,24 @@ impl QueuePair {
             count
         };
         self.completions.look_ahead(TOGETHER as u64);
-        if count == 0 || self.unsettled.popped >= SETTLE_AT {
+        self.settle_after(count as u64);
+        count > 0
+    }
+
+    /// Has what is behind the next completions brought, each once: it takes about as long to come as some of them take.
+    #[inline]
+    fn expect_next(&mut self) {
+        let slab = &*self.remote.pair.slab;
+        let next = self.completions.coming(2 * TOGETHER as u64);
+        next.for_each(|word| slab.expect_at(index_of([word, 0])));
+    }
+
+    /// Settles when enough have come together, or there was none.
+    #[inline]
+    fn settle_after(&mut self, popped: u64) {
+        if popped == 0 || self.unsettled.popped >= SETTLE_AT {
             self.settle();
         }
-        count > 0
     }
 
     /// The next completion, and with it what a fault has put behind it: that stands for no slot of its own, so it has to
@@ -101,7 +112,7 @@ impl QueuePair {
         Some(entry)
     }
 
-    /// Frees the slots of what [`QueuePair::reap_one`] has reaped.
+    /// Frees the slots of what [`QueuePair::reap_one`] has reaped, and [`QueuePair::arrivals`] taken off the ring.
     #[inline]
     pub fn settle(&mut self) {
         if self.unsettled.popped > 0 {
