@@ -17,7 +17,8 @@ Measures simaccel beside its rivals, in one process, in turns, the best of 7 rou
   --contests N     how often everything is compared, 1 to 200 (default 11)
   --quick          one contest of short rounds, unless --contests says more
   --json FILE      write the figures as a JSON object, too
-  --curves FILE    measure how costs grow instead: a table, and an SVG picture in FILE
+  --curves FILE    measure how costs grow instead, best of 7 rounds for each of --contests: a table, and an SVG picture in
+                   FILE
   --count-memory SIDE  pause jobs, print what they weigh, end (what the program calls itself with)
   --help           this
 

@@ -9,8 +9,9 @@
 //! Disturbances of a busy machine only ever slow a round down, so the best one is the one that says most; taking turns
 //! puts slow and fast phases of the machine (clock rate, neighbours) on all sides alike. Phases last for seconds, and two
 //! best rounds of many may come from different ones; so a contest is short, and there are several (see `figures`). Results
-//! are checked before the first round and after the last, outside of the timed part.
+//! are checked before the first round and after the last, outside of the timed part (see `lanes`).
 
+use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
@@ -59,11 +60,23 @@ pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Ve
     for round in 0..effort.rounds {
         for turn in 0..sides.len() {
             let at = (round + turn) % sides.len();
+            settle();
             rounds[at].push(sides[at].run(ops[at])?);
         }
     }
     sides.iter_mut().try_for_each(|side| side.check())?;
     Ok(rounds.into_iter().map(Taken::in_rounds).collect())
+}
+
+/// Longer than a worker of the side before looks for work before it sleeps.
+const SETTLING: Duration = Duration::from_micros(200);
+
+/// Leaves the next side's processor to it.
+fn settle() {
+    let begun = Instant::now();
+    while begun.elapsed() < SETTLING {
+        spin_loop();
+    }
 }
 
 /// How many operations fit into `slice`, undisturbed. Also what warms a side up.

@@ -25,8 +25,9 @@ pub(crate) fn print(figures: &[Figure]) {
         .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     println!("{}", table.trim_fmt());
     println!(
-        "ours, rival: the best round of each in a contest; value: how many times as fast, or as it says; both in the median of \
-         all contests; half between: the quartiles of the value; met: aim, reach, no"
+        "ours, rival: the best round of each in a contest (medians, where it says so); value: how many times as fast, or as it \
+         says; each in the median of all contests; half between: the quartiles of the value; met: aim, reach, no. \
+         Memory is measured in one contest, best of 7 processes; fd writes are those of its fastest run"
     );
 }
 

@@ -64,10 +64,14 @@ impl Figure {
     }
 }
 
-/// The lower quartile, the median and the upper quartile.
+/// The lower quartile, the median and the upper quartile; between two values where they fall there.
 fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
-    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
+    [1, 2, 3].map(|quarter| {
+        let (place, rest) = ((values.len() - 1) * quarter / 4, (values.len() - 1) * quarter % 4);
+        let (below, above) = (values[place], values[(place + 1).min(values.len() - 1)]);
+        below + (above - below) * rest as f64 / 4.0
+    })
 }
 
 /// What every group is measured with.
@@ -118,4 +122,22 @@ fn measure_once(run: &Run) -> Outcome<Vec<Figure>> {
         figures.extend(group(run).map_err(|error| format!("{name}: {error}"))?);
     }
     Ok(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quartiles;
+
+    #[test]
+    fn quartiles_lie_where_they_should() {
+        for (values, expected) in [
+            (vec![7.0], [7.0, 7.0, 7.0]),
+            (vec![2.0, 1.0], [1.25, 1.5, 1.75]),
+            (vec![3.0, 1.0, 2.0], [1.5, 2.0, 2.5]),
+            (vec![4.0, 3.0, 2.0, 1.0], [1.75, 2.5, 3.25]),
+            ((1..=11).map(f64::from).collect(), [3.5, 6.0, 8.5]),
+        ] {
+            assert_eq!(quartiles(values), expected);
+        }
+    }
 }

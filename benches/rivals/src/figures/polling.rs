@@ -4,11 +4,13 @@ use super::{Figure, JOBS, Run};
 use crate::harness::{Outcome, Side, contest};
 use crate::kernels::Ctr;
 use crate::lanes::{Drive, Driven, Lanes};
+use crate::libcrypto;
 use crate::ours::{Algorithm, Polled, Sessions, open};
 use crate::peers::{Channel, LibcryptoFd, LibcryptoRing, Pool, TokioOneshot, TokioPool};
 
 pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     let placement = run.placement;
+    let _pool = libcrypto::Pool::new(JOBS)?;
     let mut rivals: Vec<(&'static str, Box<dyn Side>)> = Vec::new();
     if run.wants("poll64_vs_libcrypto_ring") {
         rivals.push(("poll64_vs_libcrypto_ring", driven(LibcryptoRing::new(JOBS, placement)?)));

@@ -123,7 +123,7 @@ impl Side for OurPair {
     }
 }
 
-/// The job stays paused in the end, and with it its stack: one, once.
+/// The job stays paused in the end, and with it its stack: one for each contest.
 struct LibcryptoPair {
     ctx: libcrypto::WaitCtx,
     job: libcrypto::Job<()>,

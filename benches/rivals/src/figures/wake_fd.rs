@@ -5,6 +5,7 @@ use super::{Figure, JOBS, Run};
 use crate::harness::{Outcome, contest};
 use crate::kernels::Ctr;
 use crate::lanes::{Driven, Lanes};
+use crate::libcrypto;
 use crate::ours::{Algorithm, WakeFd, open};
 use crate::peers::LibcryptoFd;
 
@@ -13,6 +14,7 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
         return Ok(Vec::new());
     }
     let lanes = || Lanes::new(JOBS, 64, &Ctr::new());
+    let _pool = libcrypto::Pool::new(JOBS)?;
     let engine = open("", &run.placement)?;
     let mut ours = Driven::new(WakeFd::new(engine, JOBS, Algorithm::Ctr)?, lanes());
     let mut rival = Driven::new(LibcryptoFd::new(JOBS, run.placement)?, lanes());

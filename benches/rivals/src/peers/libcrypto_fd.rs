@@ -9,7 +9,7 @@ use super::ring::{Shared, run};
 use crate::epoll::Epoll;
 use crate::harness::{Outcome, by_wall};
 use crate::lanes::{Drive, Lanes};
-use crate::libcrypto::{self, Pool, WaitCtx};
+use crate::libcrypto::{self, WaitCtx};
 use crate::placement::Placement;
 
 pub(crate) struct LibcryptoFd {
@@ -17,7 +17,6 @@ pub(crate) struct LibcryptoFd {
     fds: Vec<EventFd>,
     epoll: Epoll,
     placement: Placement,
-    _pool: Pool,
 }
 
 impl LibcryptoFd {
@@ -32,7 +31,7 @@ impl LibcryptoFd {
             contexts.push(ctx);
             fds.push(fd);
         }
-        Ok(Self { contexts, fds, epoll, placement, _pool: Pool::new(slots)? })
+        Ok(Self { contexts, fds, epoll, placement })
     }
 }
 

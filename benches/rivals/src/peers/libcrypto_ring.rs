@@ -5,19 +5,18 @@ use std::hint::spin_loop;
 use super::ring::{Shared, run};
 use crate::harness::{Outcome, by_wall};
 use crate::lanes::{Drive, Lanes};
-use crate::libcrypto::{self, Pool, WaitCtx};
+use crate::libcrypto::{self, WaitCtx};
 use crate::placement::Placement;
 
 pub(crate) struct LibcryptoRing {
     contexts: Vec<WaitCtx>,
     placement: Placement,
-    _pool: Pool,
 }
 
 impl LibcryptoRing {
     pub(crate) fn new(slots: usize, placement: Placement) -> Outcome<Self> {
         let contexts = (0..slots).map(|_| WaitCtx::new()).collect::<Outcome<_>>()?;
-        Ok(Self { contexts, placement, _pool: Pool::new(slots)? })
+        Ok(Self { contexts, placement })
     }
 }
 
