@@ -26,8 +26,9 @@
 //! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nobody else.
 //! The device owns it from `claim` (or `resume`) until `finish` (or `postpone`) and only there; the host's winner
 //! owns it in TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a
-//! copied ticket fails its compare-and-swap and hits nothing (or finds another generation, where there is none to be made). A cell whose wake is being sent is not reused: the
-//! last of the host and the sender frees it, and neither waits for the other.
+//! copied ticket fails its compare-and-swap (and what finds a completion of a plain request too late, its comparison)
+//! and hits nothing. A cell whose wake is being sent is not reused: the last of the host and the sender frees it, and
+//! neither waits for the other.
 //!
 //! Here are the words and the keys; `host`, `device` and `waking` are what each side does with them, `slab` is where the
 //! cells lie.
