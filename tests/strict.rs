@@ -1,7 +1,7 @@
 //! Strict mode: each rule broken once on purpose, with what is said of it, and each right use, of which nothing is said.
 //!
-//! The switch and the handler are the process's. Tests that share them sort reports by thread; those that change them run
-//! in a process of their own.
+//! The switch and the handler are the process's, and shared: reports are sorted by thread. What changes them is in
+//! `strict_switch.rs`.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod common;
@@ -9,58 +9,16 @@ mod support;
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
-use std::process::Output;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, Once};
-use std::thread::{self, ThreadId};
 
 use simaccel::job::raw::{self, Handle, RawFn};
 use simaccel::job::{self, LeakReason, Misuse, Pause, Rule, Violation};
 use simaccel::{Engine, Job, Step, WaitCtx};
 
 use self::common::raw::{paused, pauses_for_ever, pauses_once, start_without_args, waits_for_a_request};
-use self::common::{Log, assert_balanced, catch, child_output, holding, passes_in_child, swallowing};
+use self::common::reports::{assert_silent, pauses_once_in, reports, reports_of_thread};
+use self::common::{Log, assert_balanced, catch, holding, swallowing};
 use self::support::{IV, ctr, expected_ctr, finish, message, stepped};
-
-static REPORTS: Mutex<Vec<Violation>> = Mutex::new(Vec::new());
-
-fn collect() {
-    job::set_strict(true);
-    job::set_strict_handler(Some(Arc::new(|violation| REPORTS.lock().unwrap().push(violation.clone()))));
-}
-
-/// What was said of `thread` since it was last asked.
-fn reports_of(thread: ThreadId) -> Vec<Violation> {
-    REPORTS.lock().unwrap().extract_if(.., |violation| violation.thread == thread).collect()
-}
-
-/// What is said while `body` runs in this thread.
-fn reports(body: impl FnOnce()) -> Vec<Violation> {
-    static COLLECT: Once = Once::new();
-    COLLECT.call_once(collect);
-    let me = thread::current().id();
-    reports_of(me);
-    body();
-    reports_of(me)
-}
-
-/// What is said of a thread of its own that runs `body`, up to its end.
-fn reports_of_thread(body: impl FnOnce() + Send + 'static) -> Vec<Violation> {
-    let mut of_thread = Vec::new();
-    let of_me = reports(|| {
-        let thread = thread::spawn(body);
-        let id = thread.thread().id();
-        thread.join().unwrap();
-        of_thread = reports_of(id);
-    });
-    assert_silent(&of_me);
-    of_thread
-}
-
-#[track_caller]
-fn assert_silent(reports: &[Violation]) {
-    assert!(reports.is_empty(), "{reports:?}");
-}
 
 /// Rule, token and call of each.
 fn brief(reports: &[Violation]) -> Vec<(Rule, u64, &'static str)> {
@@ -70,13 +28,6 @@ fn brief(reports: &[Violation]) -> Vec<(Rule, u64, &'static str)> {
 #[track_caller]
 fn assert_names(report: &Violation, name: &str) {
     assert!(report.job.is_some_and(|job| job.contains(name)), "{report:?} does not name {name}");
-}
-
-fn pauses_once_in(ctx: &WaitCtx, token: u64) -> Job<()> {
-    let mut job = Job::new(ctx, || assert_eq!(job::pause(), Pause::Resumed)).unwrap();
-    job.set_token(token);
-    assert_eq!(job.resume(), Ok(Step::Paused));
-    job
 }
 
 fn start_on(ctx: &WaitCtx, func: RawFn) -> Handle {
@@ -469,142 +420,4 @@ fn a_thread_that_ends_in_order_is_not_spoken_of() {
         assert!(raw::resume(start_on(&ctx, pauses_once)).is_ok());
     });
     assert_silent(&said);
-}
-
-/// Breaks each rule that can be broken in a thread that goes on, whatever is said of it.
-fn break_rules() {
-    let mut job = Job::without_ctx(|| 7).unwrap();
-    assert_eq!(job.resume(), Ok(Step::Finished(7)));
-    assert_eq!(job.resume(), Err(Misuse::Finished));
-    assert_eq!(raw::resume(Handle::from_bits(3)), Err(Misuse::Stale));
-    let ctx = WaitCtx::new();
-    let mut job = pauses_once_in(&ctx, 1);
-    drop(ctx);
-    assert_eq!(job.resume(), Ok(Step::Finished(())));
-    drop(swallowing(1, 1));
-    let _job = paused(start_without_args(waits_for_a_request));
-    // SAFETY: the function owns nothing.
-    assert_eq!(unsafe { raw::discard_paused() }, 1);
-    assert_balanced();
-}
-
-/// How many rules [`break_rules`] breaks.
-const BROKEN: usize = 5;
-
-fn lines(output: &Output) -> Vec<String> {
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    text.lines().filter(|line| line.starts_with("simaccel: ")).map(str::to_owned).collect()
-}
-
-#[test]
-fn it_is_on_in_debug_builds_and_writes_lines() {
-    let output = child_output("it_is_on_in_debug_builds_and_writes_lines", || {
-        assert_eq!(job::is_strict(), cfg!(debug_assertions));
-        break_rules();
-    });
-    let Some(output) = output else { return };
-    let lines = lines(&output);
-    assert_eq!(lines.len(), if cfg!(debug_assertions) { BROKEN } else { 0 }, "{lines:?}");
-    assert!(lines.iter().all(|line| line.contains("strict::") || line.contains("raw")), "{lines:?}");
-}
-
-#[test]
-fn switched_off_it_is_silent_and_nothing_else_changes() {
-    let output = child_output("switched_off_it_is_silent_and_nothing_else_changes", || {
-        collect();
-        break_rules();
-        assert_eq!(reports_of(thread::current().id()).len(), BROKEN);
-        job::set_strict(false);
-        break_rules();
-        assert_silent(&reports_of(thread::current().id()));
-        job::set_strict_handler(None);
-        break_rules();
-    });
-    if let Some(output) = output {
-        assert!(lines(&output).is_empty(), "{output:?}");
-    }
-}
-
-#[test]
-fn opening_an_engine_sets_the_switch_where_it_is_told_to() {
-    passes_in_child("opening_an_engine_sets_the_switch_where_it_is_told_to", || {
-        for (config, on) in [("strict=on", true), ("", true), ("strict=off", false), ("depth=4", false)] {
-            drop(stepped(config));
-            assert_eq!(job::is_strict(), on, "{config}");
-        }
-        drop(support::open("strict=on"));
-        assert!(job::is_strict());
-    });
-}
-
-#[test]
-fn a_handler_that_panics_is_fenced_and_the_line_written() {
-    let output = child_output("a_handler_that_panics_is_fenced_and_the_line_written", || {
-        struct Explodes;
-        impl Drop for Explodes {
-            fn drop(&mut self) {
-                panic!("the payload, too");
-            }
-        }
-        job::set_strict(true);
-        job::set_strict_handler(Some(Arc::new(|_| std::panic::panic_any(Explodes))));
-        break_rules();
-        let unwound = catch(|| {
-            struct Breaks;
-            impl Drop for Breaks {
-                fn drop(&mut self) {
-                    assert_eq!(raw::resume(Handle::from_bits(3)), Err(Misuse::Panicking));
-                    // SAFETY: refused.
-                    assert_eq!(unsafe { raw::discard(Handle::from_bits(3)) }, Err(Misuse::Stale));
-                }
-            }
-            let _breaks = Breaks;
-            panic!("the handler panics while the thread does");
-        });
-        assert!(unwound.is_err());
-        job::set_strict_handler(None);
-        break_rules();
-    });
-    if let Some(output) = output {
-        assert_eq!(lines(&output).len(), BROKEN + 1 + BROKEN, "{output:?}");
-    }
-}
-
-#[test]
-fn a_handler_may_use_jobs_and_break_rules_and_cannot_pause() {
-    static SAID: Mutex<Vec<Rule>> = Mutex::new(Vec::new());
-    let output = child_output("a_handler_may_use_jobs_and_break_rules_and_cannot_pause", || {
-        job::set_strict(true);
-        job::set_strict_handler(Some(Arc::new(|violation| {
-            SAID.lock().unwrap().push(violation.rule);
-            assert_ne!(job::pause(), Pause::Resumed, "a report does not leave in the middle");
-            assert_eq!(common::run(|| 5), 5);
-            job::cleanup_thread();
-            assert_eq!(raw::resume(Handle::from_bits(9)), Err(Misuse::Stale));
-        })));
-        break_rules();
-        common::run(break_rules);
-        assert_eq!(SAID.lock().unwrap().len(), 2 * BROKEN);
-        // Replaced while it runs, it is dropped at its end.
-        job::set_strict_handler(Some(Arc::new(|_| job::set_strict_handler(None))));
-        assert_eq!(raw::resume(Handle::from_bits(9)), Err(Misuse::Stale));
-        assert_eq!(raw::resume(Handle::from_bits(10)), Err(Misuse::Stale));
-    });
-    if let Some(output) = output {
-        let lines = lines(&output);
-        assert_eq!(lines.len(), 2 * BROKEN + 1, "its own, and what came after it: {lines:?}");
-        assert!(lines.iter().all(|line| line.contains("token 9;") || line.contains("token 10;")));
-    }
-}
-
-#[test]
-fn handlers_run_on_many_threads_at_once() {
-    let said: usize = thread::scope(|scope| {
-        let threads: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| (0..50).map(|_| reports(break_rules).len()).sum::<usize>()))
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
-    assert_eq!(said, 4 * 50 * BROKEN);
 }
