@@ -250,7 +250,8 @@ impl Engine {
     /// `f`. After a panic of `f` the tokens that are left make the interrupt readable.
     ///
     /// # Errors
-    /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child.
+    /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child, also when `f` has
+    /// forked and returns there.
     pub fn poll(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
         let (instance, poller) = self.polling()?;
         instance.disarm(&poller);
