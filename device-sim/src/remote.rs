@@ -56,7 +56,7 @@ impl Remote {
 
     /// The same, as a completion.
     #[inline]
-    pub fn reap_for(&self, arrival: Arrival) -> Option<Completion> {
+    pub fn reap_completion(&self, arrival: Arrival) -> Option<Completion> {
         let (owner, ticket) = (arrival.owner(), ticket_of(arrival.0, &self.pair.slab));
         let user_data = self.reap(arrival)?;
         Some(Completion { owner, user_data, ticket })

@@ -216,11 +216,10 @@ impl Consumer {
         self.head += count;
     }
 
-    /// The entry that is to be popped after so many others, if it is known to be there.
+    /// The entry that is to be popped next, if it is known to be there.
     #[inline]
-    pub(crate) fn peek(&self, ahead: u64) -> Option<Entry> {
-        let position = self.head + ahead;
-        (position < self.tail_seen).then(|| self.ring.read(position))
+    pub(crate) fn peek(&self) -> Option<Entry> {
+        (self.known() > 0).then(|| self.ring.read(self.head))
     }
 
     /// Gives the producer the slots of everything popped so far.
@@ -243,5 +242,29 @@ impl View {
     /// Whether there was nothing to read when this looked; entries popped and not yet given back still count.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.head.load(Ordering::Acquire) == self.0.tail.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_coming_is_said_once_and_some_are_taken_at_a_time() {
+        let (mut producer, mut consumer) = ring(8);
+        assert_eq!(consumer.entries(2).count(), 0);
+        (1..=6).for_each(|value| assert!(producer.push([value, value * 10])));
+        producer.publish();
+        assert_eq!(consumer.coming(4).count(), 0, "nobody has looked");
+        consumer.look_ahead(2);
+        assert_eq!(consumer.coming(4).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(consumer.coming(4).count(), 0);
+        assert_eq!(consumer.entries(2).collect::<Vec<_>>(), [[1, 10], [2, 20]]);
+        consumer.pass(2);
+        assert_eq!((consumer.peek(), consumer.known()), (Some([3, 30]), 4));
+        assert_eq!(consumer.coming(4).collect::<Vec<_>>(), [5, 6]);
+        assert_eq!(consumer.entries(9).count(), 4);
+        consumer.pass(4);
+        assert_eq!((consumer.peek(), consumer.pop(), consumer.coming(4).count()), (None, None, 0));
     }
 }

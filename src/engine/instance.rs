@@ -245,7 +245,7 @@ impl Instance {
         // Those that a poll around this call has taken off the ring, too: a completion that is not reaped looks lost to the
         // watchdog.
         let arrived = std::iter::from_fn(|| self.arrivals.next());
-        arrived.filter_map(|arrival| self.remote.reap_for(arrival)).for_each(&mut keep);
+        arrived.filter_map(|arrival| self.remote.reap_completion(arrival)).for_each(&mut keep);
         let reaped = self.with_pair(|pair| pair.reap(REAP_BATCH, &mut keep));
         drop(own);
         for completion in others {
@@ -297,7 +297,7 @@ impl Instance {
     fn forward(&self, engine: &Inner, arrival: Arrival) {
         // In a forked child a lock may have been inherited locked.
         if !engine.is_foreign()
-            && let Some(completion) = self.remote.reap_for(arrival)
+            && let Some(completion) = self.remote.reap_completion(arrival)
         {
             engine.pollers.forward(completion);
         }

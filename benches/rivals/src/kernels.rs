@@ -1,7 +1,5 @@
 //! The bare kernels: RustCrypto's, called in the calling thread. They are rivals, and what rivals' workers compute.
 
-use std::time::{Duration, Instant};
-
 use aes::Aes128;
 use aes::cipher::{
     Array, BlockModeEncrypt, InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper, consts::U16,
@@ -12,9 +10,6 @@ use xts_mode::Xts128;
 use crate::harness::{Outcome, Side, by_wall};
 use crate::lanes::Lanes;
 use crate::placement::Placement;
-
-/// How long a worker may still be awake.
-const SETTLING: Duration = Duration::from_millis(2);
 
 /// Every key here; what XTS has beside it is its reverse.
 pub(crate) const KEY: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -109,11 +104,6 @@ impl<K: Kernel> Side for Bare<K> {
     fn run(&mut self, ops: u64) -> Outcome<f64> {
         let placement = self.placement;
         placement.beside(|| {
-            // A worker there looks for more work for a while before it sleeps, for less than this.
-            let settled = Instant::now() + SETTLING;
-            while Instant::now() < settled {
-                std::hint::spin_loop();
-            }
             by_wall(ops, || {
                 self.encrypt(ops);
                 Ok(())

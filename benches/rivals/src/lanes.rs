@@ -5,8 +5,8 @@
 //!   work:     [ slot, IV, where the buffer is ] ...       the calling thread's writes this
 //! ```
 //!
-//! Nothing of the one shares a cache line with anything of the other, nor a lane with another: it would travel with every
-//! operation, to and fro, on whichever side the allocator has put it so.
+//! Nothing of the one shares a cache line with anything of the other, nor a lane with another (but the first text's, with what
+//! the allocator has put before it): it would travel with every operation, to and fro, on whichever side it lies so.
 //!
 //! Before and after the rounds of a contest every lane goes through its side once and is compared with the kernel's result;
 //! and where a second encryption with the same IV undoes the first, as in CTR, what the rounds have left in each lane is
@@ -153,5 +153,35 @@ impl<D: Drive> crate::harness::Side for Driven<D> {
         self.lanes.reset();
         self.run(self.lanes.len() as u64)?;
         self.lanes.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Cbc, Ctr};
+
+    #[test]
+    fn a_lane_that_was_spoiled_is_noticed() {
+        let kernel = Ctr::new();
+        let mut lanes = Lanes::new(3, 64, &kernel);
+        for _ in 0..3 {
+            lanes.check_what_is_left().unwrap();
+            let work = lanes.at(1);
+            kernel.encrypt(&work.iv, &mut work.buffer);
+        }
+        assert!(lanes.check().is_err(), "the others are still plain");
+        lanes.at(2).buffer[40] ^= 1;
+        assert!(lanes.check_what_is_left().is_err());
+        lanes.reset();
+        lanes.check_what_is_left().unwrap();
+        let _away = lanes.take(0);
+        assert!(lanes.check_what_is_left().is_err());
+    }
+
+    #[test]
+    fn what_is_left_says_something_only_of_kernels_that_toggle() {
+        assert!(Lanes::new(2, 64, &Ctr::new()).toggles);
+        assert!(!Lanes::new(2, 64, &Cbc::new()).toggles);
     }
 }

@@ -46,7 +46,7 @@ impl QueuePair {
             self.completions.look_ahead(TOGETHER as u64);
             self.settle_after(u64::from(popped.is_some()));
             let entry = popped?;
-            if let Some(completion) = self.remote.reap_for(Arrival(entry)) {
+            if let Some(completion) = self.remote.reap_completion(Arrival(entry)) {
                 return Some(completion);
             }
         }
@@ -104,7 +104,7 @@ impl QueuePair {
         self.unsettled.slots += u64::from(!is_repeated(entry));
         if self.may_repeat {
             // Asked for, for a look at the ring may have ended between the two.
-            while self.completions.readable() > 0 && self.completions.peek(0).is_some_and(is_repeated) {
+            while self.completions.readable() > 0 && self.completions.peek().is_some_and(is_repeated) {
                 self.completions.pop();
                 self.unsettled.popped += 1;
             }
