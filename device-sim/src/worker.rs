@@ -1,12 +1,18 @@
 //! A worker: the thread that runs a driver with the real clock.
 //!
 //! ```text
-//!   ┌─► pass ─► signals ─► something happened? ─ yes ─┐
-//!   │                          │ no                   │
-//!   │                          ▼                      │
-//!   │           spin a little ─► sleep until rung, or until the next request is due
-//!   └──────────────────────────┴──────────────────────┘
+//!   ┌─► pass ─► signals ─► something happened? ─ yes ───────────────────────────────┐
+//!   │                          │ no                                                  │
+//!   │                          ▼                                                     │
+//!   │                     is a request due?                                          │
+//!   │                          ├─ none        look a little ─► sleep until rung ─────┤
+//!   │                          ├─ far ahead   sleep until rung, or until it is near ─┤
+//!   │                          └─ near        watch the clock, and the rings ────────┤
+//!   └────────────────────────────────────────────────────────────────────────────────┘
 //! ```
+//!
+//! Looks read no clock, so the worker looks only where nothing is due: looks ahead of a request that is due would run past
+//! its time, and they are no use, for the time to sleep is known.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -79,25 +85,69 @@ impl Worker {
     }
 
     fn idle(&mut self) {
-        let timeout = self.driver.next_due().map(|due| due.saturating_sub(self.now()));
-        match timeout {
-            Some(nsec) if nsec <= self.watch_nsec => self.watch(nsec),
-            _ if self.spin.found(|| self.driver.has_work()) => {}
-            _ => {
-                let timeout = timeout.map(|nsec| Duration::from_nanos(nsec - self.watch_nsec));
-                let asleep = Instant::now();
-                self.doorbell.sleep(timeout, || self.driver.has_work());
-                self.spin.learn(asleep.elapsed());
-            }
-        }
+        let Self { driver, pairs, doorbell, spin, watch_nsec } = self;
+        idle(&mut Real { driver, pairs, doorbell }, spin, *watch_nsec);
+    }
+}
+
+/// What an idle worker asks and does.
+trait World {
+    /// Nanoseconds.
+    fn now(&self) -> u64;
+    /// When the next request is due.
+    fn next_due(&self) -> Option<u64>;
+    fn has_work(&self) -> bool;
+    /// Sleeps until rung, at most for `timeout`.
+    fn sleep(&mut self, timeout: Option<Duration>);
+}
+
+struct Real<'a> {
+    driver: &'a Driver,
+    pairs: &'a [Arc<Pair>],
+    doorbell: &'a Doorbell,
+}
+
+impl World for Real<'_> {
+    fn now(&self) -> u64 {
+        self.pairs[0].clock.now()
     }
 
-    /// Watches the clock for the last stretch before a request is due.
-    fn watch(&self, nsec: u64) {
-        let until = self.now() + nsec;
-        while self.now() < until && !self.driver.has_work() {
-            spin_loop();
-        }
+    fn next_due(&self) -> Option<u64> {
+        self.driver.next_due()
+    }
+
+    fn has_work(&self) -> bool {
+        self.driver.has_work()
+    }
+
+    fn sleep(&mut self, timeout: Option<Duration>) {
+        self.doorbell.sleep(timeout, || self.driver.has_work());
+    }
+}
+
+/// Waits, once, for what comes next.
+fn idle(world: &mut impl World, spin: &mut Spin, watch_nsec: u64) {
+    let Some(due) = world.next_due() else { return idle_without_end(world, spin) };
+    let ahead = due.saturating_sub(world.now());
+    if ahead > watch_nsec {
+        world.sleep(Some(Duration::from_nanos(ahead - watch_nsec)));
+    } else {
+        watch(world, due);
+    }
+}
+
+fn idle_without_end(world: &mut impl World, spin: &mut Spin) {
+    if !spin.found(|| world.has_work()) {
+        let asleep = Instant::now();
+        world.sleep(None);
+        spin.learn(asleep.elapsed());
+    }
+}
+
+/// Watches the clock for the last stretch before a request is due.
+fn watch(world: &impl World, due: u64) {
+    while world.now() < due && !world.has_work() {
+        spin_loop();
     }
 }
 
@@ -169,6 +219,8 @@ impl Spin {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     const SHORT: Duration = Duration::from_micros(50);
@@ -185,6 +237,73 @@ mod tests {
             spin.learn(SHORT);
         }
         spin
+    }
+
+    /// A world whose time passes by what the worker does, and that looks for what a look costs.
+    struct Fake {
+        now: Cell<u64>,
+        due: Option<u64>,
+        looks: Cell<u64>,
+        sleeps: Vec<Option<Duration>>,
+    }
+
+    /// Nanoseconds that a look takes, and a wake.
+    const LOOK: u64 = 20;
+    const WAKE: u64 = 30_000;
+
+    impl World for Fake {
+        fn now(&self) -> u64 {
+            self.now.get()
+        }
+
+        fn next_due(&self) -> Option<u64> {
+            self.due
+        }
+
+        fn has_work(&self) -> bool {
+            self.now.set(self.now.get() + LOOK);
+            self.looks.set(self.looks.get() + 1);
+            false
+        }
+
+        fn sleep(&mut self, timeout: Option<Duration>) {
+            let nsec = timeout.map_or(0, |timeout| u64::try_from(timeout.as_nanos()).unwrap());
+            self.now.set(self.now.get() + nsec + WAKE);
+            self.sleeps.push(timeout);
+        }
+    }
+
+    fn fake(due: Option<u64>) -> Fake {
+        Fake { now: Cell::new(0), due, looks: Cell::new(0), sleeps: Vec::new() }
+    }
+
+    #[test]
+    fn no_service_time_is_late_because_the_worker_looked() {
+        let watch_nsec = 50_000;
+        for service in (10..=400).chain([1_000, 10_000]).map(|micros| 1_000 * micros) {
+            let (mut world, mut spin) = (fake(Some(service)), at_its_longest());
+            while world.now() < service {
+                idle(&mut world, &mut spin, watch_nsec);
+            }
+            assert!(world.now() <= service + LOOK, "{service} ns took {}", world.now());
+            assert_eq!(world.sleeps.len(), usize::from(service > watch_nsec), "{service}");
+        }
+    }
+
+    #[test]
+    fn without_a_watch_the_worker_sleeps_until_the_request_is_due_and_looks_never() {
+        let (mut world, mut spin) = (fake(Some(60_000)), at_its_longest());
+        while world.now() < 60_000 {
+            idle(&mut world, &mut spin, 0);
+        }
+        assert_eq!((world.looks.get(), world.sleeps), (0, vec![Some(Duration::from_micros(60))]));
+    }
+
+    #[test]
+    fn where_nothing_is_due_the_worker_looks_and_sleeps_without_end() {
+        let (mut world, mut spin) = (fake(None), at_its_longest());
+        idle(&mut world, &mut spin, 50_000);
+        assert_eq!((world.looks.get(), world.sleeps), (u64::from(MAX_SPIN), vec![None]));
     }
 
     #[test]
@@ -218,7 +337,7 @@ mod tests {
     fn work_that_is_found_ends_the_doubt() {
         let mut spin = at_its_longest();
         (0..IN_VAIN - 1).for_each(|_| spin.learn(SHORT));
-        let looks = std::cell::Cell::new(0);
+        let looks = Cell::new(0);
         assert!(spin.found(|| looks.replace(looks.get() + 1) > 100));
         (0..IN_VAIN - 1).for_each(|_| spin.learn(SHORT));
         assert_eq!(spin.looks, MAX_SPIN, "counted from the beginning");
