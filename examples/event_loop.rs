@@ -5,10 +5,17 @@
 
 #![expect(unsafe_code, reason = "epoll takes fds as borrows; a wait context reports plain numbers")]
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::process::ExitCode;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Step, WaitCtx};
+
+const USAGE: &str = "usage: event_loop [CONNECTIONS [REQUESTS]]";
+const EXIT_CODES: &str = "Exit code: 0 when all went well; 1 for a wrong result, an error, or a standard output that cannot be \
+     written; 2 for a bad argument.";
 
 type AnyError = Box<dyn std::error::Error>;
 
@@ -114,35 +121,70 @@ fn borrow(fd: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-fn number(name: &str, argument: Option<String>, default: usize) -> usize {
-    let Some(text) = argument else { return default };
-    text.parse().unwrap_or_else(|_| {
-        eprintln!("event_loop: {name}: {text:?} is not a whole number");
-        std::process::exit(2)
-    })
+/// What the command line asks for.
+enum Asked {
+    Help,
+    Run { connections: usize, requests: usize },
 }
 
-fn main() -> Result<(), AnyError> {
-    let mut arguments = std::env::args().skip(1);
-    let connections = number("CONNECTIONS", arguments.next(), 1_000);
-    let requests = number("REQUESTS", arguments.next(), 10);
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
+    let arguments: Vec<OsString> = arguments.collect();
+    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        return Ok(Asked::Help);
+    }
+    if let Some(excess) = arguments.get(2) {
+        return Err(format!("{excess:?} is one argument too many; {USAGE}"));
+    }
+    let connections = number("CONNECTIONS", arguments.first(), 1_000)?;
+    let requests = number("REQUESTS", arguments.get(1), 10)?;
+    Ok(Asked::Run { connections, requests })
+}
 
+fn number(name: &str, argument: Option<&OsString>, default: usize) -> Result<usize, String> {
+    let Some(argument) = argument else { return Ok(default) };
+    let number = argument.to_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("{name}: {argument:?} is not a whole number; {USAGE}"))
+}
+
+fn main() -> ExitCode {
+    let ended = match parse(std::env::args_os().skip(1)) {
+        Ok(Asked::Help) => print(&format!("{USAGE}\n\n{EXIT_CODES}")).map_err(AnyError::from),
+        Ok(Asked::Run { connections, requests }) => run(connections, requests),
+        Err(line) => {
+            say(&line);
+            return ExitCode::from(2);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(connections: usize, requests: usize) -> Result<(), AnyError> {
     let engine = Engine::open(Config::default())?;
     let mut event_loop = EventLoop::new(&engine, connections, requests)?;
     event_loop.run()?;
 
-    let stats = engine.stats();
-    println!(
-        "{connections} connections, {} requests finished, {} wrong",
-        event_loop.finished, event_loop.wrong
-    );
-    println!(
-        "{} pauses seen, {} by the engine, {} spurious; {} wakes sent; ring full {} times",
-        event_loop.pauses,
-        stats.pauses,
-        stats.spurious_resumes,
-        stats.device.total.wakes_sent,
-        stats.device.total.full
-    );
-    if event_loop.wrong > 0 { Err("wrong results".into()) } else { Ok(()) }
+    let (stats, EventLoop { finished, wrong, pauses, .. }) = (engine.stats(), event_loop);
+    print(&format!(
+        "{connections} connections, {finished} requests finished, {wrong} wrong\n\
+         {pauses} pauses seen, {} by the engine, {} spurious; {} wakes sent; ring full {} times",
+        stats.pauses, stats.spurious_resumes, stats.device.total.wakes_sent, stats.device.total.full
+    ))?;
+    if wrong > 0 { Err("wrong results".into()) } else { Ok(()) }
+}
+
+/// `println!` would panic where nobody reads.
+fn print(text: &str) -> Result<(), String> {
+    let written = writeln!(std::io::stdout(), "{text}");
+    written.map_err(|error| format!("standard output: {error}"))
+}
+
+/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "event_loop: {line}");
 }

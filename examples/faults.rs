@@ -11,6 +11,8 @@
 //! `cargo run --example faults` prints what `docs/faults.md` shows and explains.
 
 use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,7 +24,41 @@ const IV: [u8; 16] = [0x24; 16];
 /// What the message becomes, by `openssl enc -aes-256-ctr`.
 const EXPECTED: &str = "92c9712899c7b4c56e7e70581a47";
 
-fn main() -> Result<(), Box<dyn Error>> {
+const HELP: &str = "usage: faults
+
+Exit code: 0 when the tour is complete; 1 for an error, or a standard output that cannot be written; 2 for an argument:
+there are none.
+";
+
+fn main() -> ExitCode {
+    let ended = match std::env::args_os().nth(1) {
+        None => tour(),
+        Some(help) if help == "--help" || help == "-h" => print(HELP).map_err(From::from),
+        Some(other) => {
+            say(&format!("{other:?} is an argument, and there are none; --help says more"));
+            return ExitCode::from(2);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `print!` would panic where nobody reads.
+fn print(text: &str) -> Result<(), String> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}"))
+}
+
+/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "faults: {line}");
+}
+
+fn tour() -> Result<(), Box<dyn Error>> {
     Scene::open("nothing goes wrong", "")?.encrypt()?;
 
     Scene::open(
@@ -33,12 +69,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     Scene::open("retry: the engine tries again by itself", "fault=fail:times=2;max_retries=2")?
         .encrypt()?
-        .count("retries", |engine| engine.stats().retries);
+        .count("retries", |engine| engine.stats().retries)?;
 
     Scene::open("timeout: a request that never ends is taken back", "fault=timeout:nth=1;timeout_msec=2")?
         .encrypt()?
         .encrypt()?
-        .count("timeouts", |engine| engine.stats().timeouts);
+        .count("timeouts", |engine| engine.stats().timeouts)?;
 
     Scene::open("a lost wake: the request is done, and nobody is told", "fault=drop_wake:nth=1")?
         .encrypt()?;
@@ -48,20 +84,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         "fault=drop_wake:nth=1;timeout_msec=2;max_retries=1",
     )?
     .encrypt()?
-    .count("timeouts", |engine| engine.stats().timeouts);
+    .count("timeouts", |engine| engine.stats().timeouts)?;
 
     Scene::open("a spurious wake: the job looks, and pauses again", "fault=spurious_wake:nth=1")?
         .encrypt()?
-        .count("spurious resumes", |engine| engine.stats().spurious_resumes);
+        .count("spurious resumes", |engine| engine.stats().spurious_resumes)?;
 
     Scene::open("reset: everything in flight fails; the next try works", "fault=reset:nth=1;max_retries=1")?
         .encrypt()?
-        .count("resets", |engine| engine.stats().device.resets);
+        .count("resets", |engine| engine.stats().device.resets)?;
 
     Scene::open("a dead device: nothing works until it is reset", "fault=dead:nth=1")?
         .encrypt()?
         .encrypt()?
-        .reset()
+        .reset()?
         .encrypt()?;
 
     Scene::open(
@@ -69,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "fault=dead:nth=1;fallback=on",
     )?
     .encrypt()?
-    .count("fallbacks", |engine| engine.stats().fallbacks);
+    .count("fallbacks", |engine| engine.stats().fallbacks)?;
 
     Scene::open(
         "corruption: the device says that all is well; only a tag or a comparison finds out",
@@ -89,7 +125,7 @@ struct Scene {
 
 impl Scene {
     fn open(title: &str, config: &str) -> Result<Self, Box<dyn Error>> {
-        println!("\n{title}\n    {}", if config.is_empty() { "no fault" } else { config });
+        print(&format!("\n{title}\n    {}\n", if config.is_empty() { "no fault" } else { config }))?;
         let engine = Engine::stepped(Config::parse(&format!("completion_nsec=50000;{config}"))?)?;
         let session = engine.cipher(Cipher::Aes256Ctr, &KEY)?;
         Ok(Self { engine, session })
@@ -106,49 +142,50 @@ impl Scene {
         let mut job = Job::new(&ctx, move || session.encrypt(&IV, MESSAGE.to_vec()))?;
         loop {
             match job.resume()? {
-                Step::Paused => self.say("the job pauses, its request is with the device"),
+                Step::Paused => self.note("the job pauses, its request is with the device")?,
                 Step::Finished(result) => {
-                    self.tell(result);
+                    self.tell(result)?;
                     return Ok(self);
                 }
             }
             while !woken.load(Ordering::Relaxed) {
                 if !self.engine.device().step() {
-                    self.say("nothing is left to happen: this job would wait for ever, so it is dropped");
+                    self.note("nothing is left to happen: this job would wait for ever, so it is dropped")?;
                     return Ok(self);
                 }
             }
             woken.store(false, Ordering::Relaxed);
-            self.say("the job is woken");
+            self.note("the job is woken")?;
         }
     }
 
-    fn tell(&self, result: Result<Vec<u8>, OpError>) {
+    fn tell(&self, result: Result<Vec<u8>, OpError>) -> Result<(), String> {
         match result {
-            Ok(output) if hex::encode(&output) == EXPECTED => self.say("finished, and the result is right"),
-            Ok(_) => self.say("finished, and the result is WRONG"),
+            Ok(output) if hex::encode(&output) == EXPECTED => self.note("finished, and the result is right"),
+            Ok(_) => self.note("finished, and the result is WRONG"),
             Err(error) => {
                 let (error, input) = error.into_parts();
                 let again =
                     if error.is_retryable() { "another try may help" } else { "another try is no use" };
                 assert_eq!(input, MESSAGE, "an error gives the input back");
-                self.say(&format!("error: {error} ({again}; the input is back)"));
+                self.note(&format!("error: {error} ({again}; the input is back)"))
             }
         }
     }
 
-    fn reset(self) -> Self {
+    fn reset(self) -> Result<Self, String> {
         self.engine.device().reset();
-        self.say("engine.device().reset()");
-        self
+        self.note("engine.device().reset()")?;
+        Ok(self)
     }
 
-    fn count(self, name: &str, count: impl Fn(&Engine) -> u64) -> Self {
-        println!("    {name}: {}", count(&self.engine));
-        self
+    fn count(self, name: &str, count: impl Fn(&Engine) -> u64) -> Result<Self, String> {
+        print(&format!("    {name}: {}\n", count(&self.engine)))?;
+        Ok(self)
     }
 
-    fn say(&self, what: &str) {
-        println!("    {:>5} µs  {what}", self.engine.device().now().as_micros());
+    /// A line of the tour, with the time that it is on the device.
+    fn note(&self, what: &str) -> Result<(), String> {
+        print(&format!("    {:>5} µs  {what}\n", self.engine.device().now().as_micros()))
     }
 }

@@ -172,7 +172,7 @@ fn help_tail() -> String {
          Presets: {}. The report names every number of the device.\n\n\
          The report goes to standard output; with --input to standard error, but for JSON with a cipher.\n\
          Exit code: 0 when all went well; 1 for a mismatch, an error of an operation (see --expect-errors), a bad tag or \
-         padding; 2 for an option, an input or an output that cannot be used.",
+         padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used.",
         alg::names().join(", "),
         device_sim::Config::KEYS,
         simaccel::Config::KEYS,

@@ -1,12 +1,19 @@
 //! How a run ends when it does not end well: one line on standard error, and an exit code.
 
+use std::io::Write;
+
+/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+pub(crate) fn say(line: &str) {
+    let _ = std::io::stderr().write_all(format!("loadgen: {line}\n").as_bytes());
+}
+
 /// Why the program stops.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// What was asked for cannot be done: an option, the input or the output is at fault.
     #[error("{0}")]
     Usage(String),
-    /// It was tried and went wrong: a bad tag, a mismatch, a failing device.
+    /// It was tried and went wrong: a bad tag, a mismatch, a failing device, a report that cannot be written.
     #[error("{0}")]
     Run(String),
 }

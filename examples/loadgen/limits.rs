@@ -2,7 +2,7 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 
 /// Left for everything else in the process.
 const RESERVE: u64 = 64;
@@ -15,9 +15,9 @@ pub(crate) fn contexts_for(jobs: usize) -> Result<usize, Failure> {
             .unwrap_or(usize::MAX)
             .max(1);
     if room < jobs {
-        eprintln!(
-            "loadgen: room for {room} more file descriptors (ulimit -Hn): {jobs} jobs share {room} wait contexts"
-        );
+        failure::say(&format!(
+            "room for {room} more file descriptors (ulimit -Hn): {jobs} jobs share {room} wait contexts"
+        ));
     }
     Ok(jobs.min(room))
 }

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("loadgen: {}", failure.one_line());
+            failure::say(&failure.one_line());
             ExitCode::from(failure.exit_code())
         }
     }

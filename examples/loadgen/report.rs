@@ -271,6 +271,12 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| Failure::Run(format!("standard output: {error}")))
 }
 
+/// Writes to standard error what is a report all the same.
+pub(crate) fn print_aside(text: &str) -> Result<(), Failure> {
+    let written = std::io::stderr().write_all(text.as_bytes());
+    written.map_err(|error| Failure::Run(format!("standard error: {error}")))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a rate does not need the last digits of a count")]
 pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64

@@ -16,7 +16,7 @@ use crate::sim::Sabotage;
 #[command(
     name = "simulate",
     version,
-    after_help = "Exit code: 0 without failures, 1 with, 2 for a bad option."
+    after_help = "Exit code: 0 without failures; 1 with, or when standard output cannot be written; 2 for a bad option."
 )]
 struct Options {
     /// The seeds to live through, as in 0..100000 (the end is not among them) [default: 0..1000]

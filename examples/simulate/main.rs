@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Ok(Parsed::Text(text)) => ended(print(&text)),
         Ok(Parsed::Run(Run { seeds, history, sabotage })) => ended(run(seeds, history, sabotage)),
         Err(line) => {
-            eprintln!("simulate: {line}");
+            say(&line);
             ExitCode::from(2)
         }
     }
@@ -47,6 +47,7 @@ fn run(seeds: Range<u64>, history: bool, sabotage: Option<Sabotage>) -> io::Resu
     for seed in seeds {
         let outcome = if seed % TWICE == 0 { simulation.run_twice(seed) } else { simulation.run(seed) };
         count += 1;
+        outcome.printed?;
         if let Some(broken) = outcome.broken {
             failures += 1;
             progress
@@ -66,8 +67,14 @@ fn rerun(seed: u64, sabotage: Option<Sabotage>) -> String {
 }
 
 fn print(text: &str) -> io::Result<bool> {
-    io::stdout().write_all(text.as_bytes())?;
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
     Ok(true)
+}
+
+/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+fn say(line: &str) {
+    let _ = io::stderr().write_all(format!("simulate: {line}\n").as_bytes());
 }
 
 fn ended(outcome: io::Result<bool>) -> ExitCode {
@@ -75,7 +82,7 @@ fn ended(outcome: io::Result<bool>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("simulate: standard output: {error}");
+            say(&format!("standard output: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -88,18 +88,12 @@ fn parallel_shape(plan: &File) -> Option<(Cipher, Shape)> {
 /// standard output for itself goes there.
 fn tell(plan: &File, row: Row) -> Result<(), Failure> {
     if plan.output_as.format == Format::Text {
-        eprintln!("{}", report::file_line(&row));
-        if let Some(format) = plan.output_as.stats {
-            eprint!("{}", row.statistics(format));
-        }
-        return Ok(());
+        let statistics = plan.output_as.stats.map(|format| row.statistics(format)).unwrap_or_default();
+        return report::print_aside(&format!("{}\n{statistics}", report::file_line(&row)));
     }
     let json = Report::of_file(plan.seed, plan.device.clone(), row).json(plan.output_as.stats.is_some());
-    if plan.output.is_some() {
-        return report::print(&format!("{json}\n"));
-    }
-    eprintln!("{json}");
-    Ok(())
+    let print = if plan.output.is_some() { report::print } else { report::print_aside };
+    print(&format!("{json}\n"))
 }
 
 /// Digest, two blanks, name, as the `*sum` tools of GNU coreutils print them: a name with a backslash or a line

@@ -3,8 +3,8 @@
 //! Jobs write here while they run, the world and its checks read it between two actions.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::rc::Rc;
+use std::{fmt, io};
 
 use simaccel::Error;
 
@@ -101,6 +101,10 @@ impl Desk {
 
     pub(crate) fn note_bytes(&self, bytes: &[u8]) {
         self.history.borrow_mut().note_bytes(bytes);
+    }
+
+    pub(crate) fn printed(&self) -> Result<(), io::ErrorKind> {
+        self.history.borrow().printed()
     }
 
     pub(crate) fn hash(&self) -> super::history::Hash {

@@ -13,11 +13,13 @@ pub(crate) struct History {
     hash: Sha256,
     line: String,
     print: bool,
+    /// Why printing ended early.
+    printed: Result<(), io::ErrorKind>,
 }
 
 impl History {
     pub(crate) fn new(print: bool) -> Self {
-        Self { hash: Sha256::new(), line: String::new(), print }
+        Self { hash: Sha256::new(), line: String::new(), print, printed: Ok(()) }
     }
 
     pub(crate) fn note(&mut self, what: fmt::Arguments<'_>) {
@@ -26,9 +28,10 @@ impl History {
         let _ = self.line.write_fmt(what);
         self.line.push('\n');
         self.hash.update(&self.line);
-        if self.print {
-            // Nobody reads any more: the run goes on for its last line, which says so.
-            let _ = io::stdout().write_all(self.line.as_bytes());
+        if self.print && self.printed.is_ok() {
+            // The seed goes on to its end: its checks need no reader.
+            let printed = io::stdout().write_all(self.line.as_bytes());
+            self.printed = printed.map_err(|error| error.kind());
         }
     }
 
@@ -36,6 +39,11 @@ impl History {
     pub(crate) fn note_bytes(&mut self, bytes: &[u8]) {
         self.hash.update((bytes.len() as u64).to_le_bytes());
         self.hash.update(bytes);
+    }
+
+    /// Whether every line that was to be printed was.
+    pub(crate) const fn printed(&self) -> Result<(), io::ErrorKind> {
+        self.printed
     }
 
     pub(crate) fn hash(&self) -> Hash {

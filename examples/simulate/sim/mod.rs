@@ -19,6 +19,7 @@ mod random;
 mod script;
 mod world;
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +41,15 @@ pub(crate) struct Outcome {
     pub(crate) hash: Hash,
     /// What broke, in one line.
     pub(crate) broken: Option<String>,
+    /// Whether its history is on standard output, where that was asked for.
+    pub(crate) printed: Result<(), io::ErrorKind>,
+}
+
+impl Outcome {
+    /// Of a seed that did not come to a history.
+    const fn without_history(broken: String) -> Self {
+        Self { hash: [0; 32], broken: Some(broken), printed: Ok(()) }
+    }
 }
 
 /// Runs seeds one after the other, and sees to it that none leaves anything behind.
@@ -109,7 +119,7 @@ impl Simulation {
         if outcome.broken.is_none() && outcome.hash != first.hash {
             outcome.broken = Some("its history is another when it is run again".to_owned());
         }
-        Outcome { broken: first.broken.clone().or(outcome.broken), hash: first.hash }
+        Outcome { broken: first.broken.clone().or(outcome.broken), ..*first }
     }
 
     /// Over all seeds that were run, in their order.
@@ -123,7 +133,7 @@ impl Simulation {
         lived.unwrap_or_else(|payload| {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("of something");
-            Outcome { hash: [0; 32], broken: Some(format!("panic: {text}")) }
+            Outcome::without_history(format!("panic: {text}"))
         })
     }
 
@@ -131,7 +141,7 @@ impl Simulation {
         let violations = VIOLATIONS.load(Ordering::Relaxed);
         let mut world = match World::new(seed, self.print) {
             Ok(world) => world,
-            Err(error) => return Outcome { hash: [0; 32], broken: Some(format!("no engine: {error}")) },
+            Err(error) => return Outcome::without_history(format!("no engine: {error}")),
         };
         if let Some(sabotage) = self.sabotage {
             sabotage.apply(&world.engine);
@@ -146,7 +156,7 @@ impl Simulation {
         });
         desk.check(desk.under_way() == 0, || format!("{} operations never ended", desk.under_way()));
         sweep();
-        Outcome { hash: desk.hash(), broken: desk.verdict() }
+        Outcome { hash: desk.hash(), broken: desk.verdict(), printed: desk.printed() }
     }
 }
 
