@@ -40,6 +40,14 @@ pub enum Error {
     /// The interface was used in a way that cannot work.
     #[error(transparent)]
     Misuse(#[from] Misuse),
+    /// A blocking call on a stepped device ([`Engine::stepped`](crate::Engine::stepped)) has waited until nothing was left
+    /// to happen, and its request has not ended: a fault makes it, or those in all slots before it, wait for ever. It was
+    /// taken back. Set `timeout_msec`, which ends such requests, or do without the fault. (On a device with threads the same
+    /// call blocks for ever, as on hardware that has lost a request.)
+    #[error(
+        "the request can never end: nothing is left to happen on the stepped device; timeout_msec would end it"
+    )]
+    NeverEnds,
     /// No more jobs in this thread's pool. Retry when one has finished.
     #[error(transparent)]
     NoJobs(#[from] NoJobs),

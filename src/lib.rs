@@ -63,7 +63,7 @@
 //! |---|---|
 //! | in a job with a wait context | pauses at least once; woken by the context's callback if one is set, else by its wake fd |
 //! | the same, `delivery=poll` | pauses at least once; [`Engine::poll`] hands out its token |
-//! | outside a job, without a context, or with pausing blocked | blocks; on a stepped device it advances the clock |
+//! | outside a job, without a context, or with pausing blocked | blocks; on a stepped device it advances the clock, and is an error where it could never end |
 //!
 //! # Determinism
 //!
@@ -99,4 +99,4 @@ pub use engine::{
 pub use engine::{Sabotage, sabotage};
 pub use error::{Error, OpError};
 pub use job::{Job, Step, WaitCtx};
-pub use wait_readable::wait_readable;
+pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

@@ -1,34 +1,131 @@
-//! The simplest event loop: wait until one of a few fds is readable.
+//! The simplest event loop: wait until one of a few fds is readable, for ever or for a time.
+//!
+//! Programs with many fds use epoll: see `examples/event_loop.rs`.
 
 use std::io;
 use std::os::fd::RawFd;
+use std::ptr;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::job::WaitCtx;
+
+/// Why [`wait_readable`] and [`wait_readable_timeout`] did not wait. As an [`io::Error`] the first is
+/// [`InvalidInput`](io::ErrorKind::InvalidInput).
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WaitError {
+    /// There is no fd to wait for, so that the wait would never end. A wait context has none while nothing has registered
+    /// one: under `delivery=poll` wait for [`Engine::interrupt_fd`](crate::Engine::interrupt_fd) and call
+    /// [`Engine::poll`](crate::Engine::poll); with a callback wait for that; a job that pauses by itself is resumed when
+    /// the application sees fit.
+    #[error(
+        "no fd to wait for: the list has none (under delivery=poll, wait for Engine::interrupt_fd and call Engine::poll)"
+    )]
+    NoFds,
+    /// `poll(2)` failed: `EINVAL` for more fds than the process may have open.
+    #[error("poll: {0}")]
+    Poll(Errno),
+}
+
+impl From<WaitError> for io::Error {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::NoFds => Self::new(io::ErrorKind::InvalidInput, error),
+            WaitError::Poll(errno) => errno.into(),
+        }
+    }
+}
 
 /// Blocks until at least one of `fds` is readable (or has an error or hang-up, which a resume will find out);
-/// returns how many are. An interrupted wait goes on. Negative numbers are none; with no fds it returns 0 at once.
+/// returns how many are. An interrupted wait goes on. Negative numbers are none.
 ///
-/// For programs with many fds there is epoll: see `examples/event_loop.rs`.
+/// Where a wake may be lost this never returns: [`wait_readable_timeout`] does.
 ///
 /// # Errors
-/// What `poll(2)` says; `EINVAL` for more fds than the process may have open.
-pub fn wait_readable(fds: &[RawFd]) -> io::Result<usize> {
+/// [`WaitError::NoFds`] where there is nothing to wait for, [`WaitError::Poll`] for what `poll(2)` says.
+pub fn wait_readable(fds: &[RawFd]) -> Result<usize, WaitError> {
+    poll_until(fds, None)
+}
+
+/// As [`wait_readable`], for `timeout` at most: whether one of `fds` is readable. Zero looks without waiting.
+///
+/// # Examples
+///
+/// A job whose wake is lost is dropped instead of waited for, which takes its request back:
+///
+/// ```
+/// use std::time::Duration;
+/// use simaccel::{Cipher, Config, Engine, Job, Step, WaitCtx, wait_readable_timeout};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::open(Config::parse("fault=drop_wake")?)?;
+/// let session = engine.cipher(Cipher::Aes128Ctr, &[1; 16])?;
+/// let ctx = WaitCtx::new();
+/// let mut job = Job::new(&ctx, move || session.encrypt(&[2; 16], vec![3; 64]))?;
+/// assert!(matches!(job.resume()?, Step::Paused));
+/// if !wait_readable_timeout(&ctx.all_fds(), Duration::from_millis(20))? {
+///     drop(job);
+/// }
+/// assert_eq!(engine.stats().abandoned, 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`wait_readable`].
+pub fn wait_readable_timeout(fds: &[RawFd], timeout: Duration) -> Result<bool, WaitError> {
+    // A time that the clock does not reach is for ever.
+    let until = Instant::now().checked_add(timeout);
+    poll_until(fds, until).map(|ready| ready > 0)
+}
+
+impl WaitCtx {
+    /// Whether a wait fd of this context is readable at this moment (or closed, or has an error or hang-up): whether it is
+    /// worth it to resume its job. Asks the kernel once and does not wait, so a test that expects a wake fails where
+    /// [`wait_readable`] would hang; resuming is allowed in any case. Where the kernel cannot be asked it is `true`.
+    ///
+    /// It asks the fds and nothing else. A callback, which is called in their place, is the application's own; and under
+    /// `delivery=poll` there are no fds, and [`Engine::poll`](crate::Engine::poll) tells. In both cases it is `false`.
+    pub fn is_woken(&self) -> bool {
+        match wait_readable_timeout(&self.all_fds(), Duration::ZERO) {
+            Ok(is_readable) => is_readable,
+            Err(WaitError::NoFds) => false,
+            Err(WaitError::Poll(_)) => true,
+        }
+    }
+}
+
+/// `None`: however long it takes.
+fn poll_until(fds: &[RawFd], until: Option<Instant>) -> Result<usize, WaitError> {
     let mut polled: Vec<libc::pollfd> = fds
         .iter()
         .filter(|fd| **fd >= 0)
         .map(|&fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 })
         .collect();
-    while !polled.is_empty() {
-        match poll(&mut polled) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
+    if polled.is_empty() {
+        return Err(WaitError::NoFds);
+    }
+    loop {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        match ppoll(&mut polled, left) {
+            Err(Errno::EINTR) => {}
+            outcome => return outcome.map_err(WaitError::Poll),
         }
     }
-    Ok(0)
 }
 
-#[expect(unsafe_code, reason = "poll(2) on raw fds, which a wait context may hold any number of")]
-fn poll(fds: &mut [libc::pollfd]) -> io::Result<usize> {
-    let count = libc::nfds_t::try_from(fds.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: the pointer and the count describe one exclusively borrowed slice of `pollfd`.
-    let ready = unsafe { libc::poll(fds.as_mut_ptr(), count, -1) };
-    usize::try_from(ready).map_err(|_| io::Error::last_os_error())
+#[expect(unsafe_code, reason = "ppoll(2) on raw fds, which a wait context may hold any number of")]
+fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, Errno> {
+    let count = libc::nfds_t::try_from(fds.len()).map_err(|_| Errno::EINVAL)?;
+    let timeout = timeout.map(|timeout| libc::timespec {
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the first pointer and the count describe one exclusively borrowed slice of `pollfd`; the second is null or
+    // that of a local that outlives the call; without a signal mask none is changed.
+    let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), count, timeout, ptr::null()) };
+    usize::try_from(ready).map_err(|_| Errno::last())
 }

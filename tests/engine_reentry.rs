@@ -264,9 +264,3 @@ fn a_blocking_call_on_a_stepped_device_needs_no_eventfd() {
     });
     drop(jobs);
 }
-
-#[test]
-fn waiting_for_descriptors_that_are_none_returns_at_once() {
-    assert_eq!(wait_readable(&[]).unwrap(), 0);
-    assert_eq!(wait_readable(&[-1, -7]).unwrap(), 0);
-}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simaccel::{Cipher, Config, Engine, Job, Step, WaitCtx, wait_readable};
+use simaccel::{Cipher, Config, Engine, Job, Step, WaitCtx};
 
 #[test]
 fn a_slow_accelerator_and_a_spurious_wake() {
@@ -19,12 +19,12 @@ fn a_slow_accelerator_and_a_spurious_wake() {
     assert!(matches!(job.resume().unwrap(), Step::Paused));
     assert!(matches!(job.resume().unwrap(), Step::Paused), "woken by mistake: it pauses again");
     engine.device().advance(Duration::from_nanos(49_999));
-    assert!(matches!(job.resume().unwrap(), Step::Paused), "one nanosecond is missing");
+    assert!(!ctx.is_woken(), "one nanosecond is missing");
     engine.device().advance(Duration::from_nanos(1));
-    assert_eq!(wait_readable(&ctx.all_fds()).unwrap(), 1);
+    assert!(ctx.is_woken(), "a missing wake fails the test here; `wait_readable` would wait for it");
     let Step::Finished(sealed) = job.resume().unwrap() else { panic!("the device is done") };
 
     assert_eq!(session.decrypt(&[0; 16], sealed.unwrap()).unwrap(), b"hello");
-    assert_eq!((engine.stats().pauses, engine.stats().spurious_resumes), (3, 2));
+    assert_eq!((engine.stats().pauses, engine.stats().spurious_resumes), (2, 1));
     assert_eq!(engine.device().now(), Duration::from_micros(100));
 }

@@ -50,10 +50,12 @@ pub enum SimaccelResult {
     Timeout = 17,
     /// The device gave less output than the request has.
     ShortOutput = 18,
+    /// The call blocked on a stepped device where nothing was left to happen.
+    NeverEnds = 19,
 }
 
 impl SimaccelResult {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Ok,
         Self::Argument,
         Self::Config,
@@ -73,6 +75,7 @@ impl SimaccelResult {
         Self::Internal,
         Self::Timeout,
         Self::ShortOutput,
+        Self::NeverEnds,
     ];
 
     const fn of(error: &Error) -> Self {
@@ -84,6 +87,7 @@ impl SimaccelResult {
             Error::DeviceFailed => Self::DeviceFailed,
             Error::Forked => Self::Forked,
             Error::InvalidArgument(_) | Error::Misuse(_) => Self::Argument,
+            Error::NeverEnds => Self::NeverEnds,
             Error::NoMemory | Error::NoJobs(_) => Self::NoMemory,
             Error::OutputTooSmall { .. } => Self::OutputTooSmall,
             Error::Reset => Self::Reset,
@@ -118,6 +122,7 @@ impl SimaccelResult {
             Self::Internal => c"SIMACCEL_ERR_INTERNAL",
             Self::Timeout => c"SIMACCEL_ERR_TIMEOUT",
             Self::ShortOutput => c"SIMACCEL_ERR_SHORT_OUTPUT",
+            Self::NeverEnds => c"SIMACCEL_ERR_NEVER_ENDS",
         }
     }
 

@@ -135,7 +135,9 @@ impl Engine {
 
     /// Opens the built-in device without threads, on a virtual clock that its callers drive: by
     /// [`Device::step`], [`Device::advance`] and [`Device::run_until_idle`] on [`Engine::device`], and by every
-    /// blocking operation.
+    /// blocking operation. An operation that blocks until nothing is left to happen there, and has not ended, ends with
+    /// [`Error::NeverEnds`] at once: it does not wait for what another thread might still do (reset the device, drop a job
+    /// that holds a slot).
     ///
     /// # Errors
     /// As [`Engine::open`].

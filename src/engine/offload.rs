@@ -443,12 +443,29 @@ fn wait_for<W: Wait>(
         wait.will_pause(&instance);
         // A paused job's frames own nothing, and the instance may be another one when it goes on.
         drop(instance);
-        wait.pause(flight);
+        let may_end = wait.pause(flight);
         instance = match look(flight, &mut wait, request) {
             Look::Ended(outcome) => return outcome,
             Look::Waits(instance) => instance,
         };
+        if !may_end && let Some(failed) = take_back(flight, request) {
+            return Err(failed);
+        }
     }
+}
+
+/// Takes back a request that nothing on its stepped device can end any more. `None`: the watchdog, or another thread, has
+/// ended it meanwhile or is about to.
+#[cold]
+fn take_back(flight: &Flight<'_>, request: &mut Request) -> Option<Failed> {
+    if flight.with_watch(|_| ()).is_some() {
+        return None;
+    }
+    *request = flight.remote().revoke(flight.ticket)?;
+    flight.live.set(false);
+    request.state = flight.held.borrow_mut().state.take();
+    table::of_thread(flight.engine).counters.never_ended.add(1);
+    Some(Failed::with_request(Error::NeverEnds))
 }
 
 /// What a look at the request shows after a pause.

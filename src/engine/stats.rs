@@ -78,6 +78,8 @@ counters! {
         below_threshold,
         /// Operations given up by their callers (a job dropped) while in flight.
         abandoned,
+        /// Operations that blocked on a stepped device until nothing was left to happen there, and were taken back.
+        never_ended,
         /// Tokens handed out by `Engine::poll` and `Engine::reap`; those of a poll count when it ends.
         polled,
     }
@@ -159,7 +161,7 @@ impl EngineStats {
         wrong
     }
 
-    fn rules(&self) -> [Rule; 11] {
+    fn rules(&self) -> [Rule; 12] {
         use Relation::{AtMost, Equal};
         let device = &self.device.total;
         let done = device.completed + device.failed;
@@ -170,6 +172,7 @@ impl EngineStats {
             Rule("below_threshold <= operations", self.below_threshold, AtMost, self.operations),
             Rule("submitted + nomems <= tries", device.submitted + self.nomems, AtMost, tries),
             Rule("blocked <= tries", self.blocked, AtMost, tries),
+            Rule("never_ended <= blocked + pauses", self.never_ended, AtMost, self.blocked + self.pauses),
             Rule("fallbacks <= operations that were offloaded", self.fallbacks, AtMost, offloaded),
             Rule("timeouts <= tries", self.timeouts, AtMost, tries),
             Rule("parked == submissions that found the ring full", self.parked, Equal, device.full),

@@ -6,7 +6,9 @@
 //!               POLLED: completion                         POLLED: takes it with the result
 //!               ring
 //!   BlockWait   this thread's waker  spins, then sleeps;   cancels the wake
-//!               (nothing, stepped)   stepped: steps
+//!               (nothing, stepped)   stepped: steps, and
+//!                                    gives up where that
+//!                                    can end nothing
 //! ```
 //!
 //! An operation is one state machine (see `offload`); a way of waiting is a [`Wait`]. Another job framework fills
@@ -49,8 +51,9 @@ pub(crate) trait Wait {
     /// A pause is next.
     fn will_pause(&mut self, instance: &Instance);
 
-    /// Gives control away until it may be worth looking; returning early is always allowed.
-    fn pause(&mut self, flight: &Flight<'_>);
+    /// Gives control away until it may be worth looking; returning early is always allowed. `false`: nothing is left to
+    /// happen on a stepped device, so a request that still waits after that will wait for ever.
+    fn pause(&mut self, flight: &Flight<'_>) -> bool;
 
     /// The pause is over.
     fn has_paused(&mut self, flight: &Flight<'_>, instance: &Instance);
@@ -163,7 +166,7 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
     }
 
     #[inline(always)]
-    fn pause(&mut self, flight: &Flight<'_>) {
+    fn pause(&mut self, flight: &Flight<'_>) -> bool {
         if self.blocked {
             return BlockWait.pause(flight);
         }
@@ -171,6 +174,7 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         if !POLLED {
             flight.expect();
         }
+        true
     }
 
     #[inline]
@@ -279,12 +283,9 @@ impl BlockWait {
         }
     }
 
-    fn step(flight: &Flight<'_>) {
-        let engine = flight.engine();
-        if !engine.device.step() {
-            Self::reap(engine);
-            std::thread::yield_now();
-        }
+    /// Lets one thing happen on a stepped device. `false`: there is nothing, also behind slots that reaping frees.
+    fn step(engine: &Arc<Inner>) -> bool {
+        engine.device.step() || Self::reap(engine) > 0 || engine.device.step()
     }
 
     /// Under polling, slots become free by reaping, and this thread may be the only one to do it.
@@ -339,19 +340,20 @@ impl Wait for BlockWait {
         false
     }
 
-    fn pause(&mut self, flight: &Flight<'_>) {
+    fn pause(&mut self, flight: &Flight<'_>) -> bool {
         if flight.engine().device.is_stepped() {
-            return Self::step(flight);
+            return Self::step(flight.engine());
         }
         for _ in 0..SPINS {
             if !flight.is_waiting() {
-                return;
+                return true;
             }
             std::hint::spin_loop();
         }
         if Self::reap(flight.engine()) == 0 {
             Self::sleep(flight);
         }
+        true
     }
 
     fn take_wake(&mut self, flight: &Flight<'_>) -> bool {

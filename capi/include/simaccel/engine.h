@@ -50,7 +50,8 @@ typedef enum simaccel_result {
     SIMACCEL_ERR_THREAD = 15,          /* no thread for a worker of the device */
     SIMACCEL_ERR_INTERNAL = 16,        /* a mistake in this library */
     SIMACCEL_ERR_TIMEOUT = 17,         /* the device did not end the request within timeout_msec */
-    SIMACCEL_ERR_SHORT_OUTPUT = 18     /* the device gave less output than the request has */
+    SIMACCEL_ERR_SHORT_OUTPUT = 18,    /* the device gave less output than the request has */
+    SIMACCEL_ERR_NEVER_ENDS = 19       /* the call blocked on a stepped device where nothing was left to happen */
 } simaccel_result;
 
 /* Why the last function that failed in this thread did; never NULL. Valid until the next failure. ASYNC_ERR is told, too. */
@@ -72,7 +73,10 @@ typedef struct simaccel_engine simaccel_engine;
  */
 simaccel_result simaccel_engine_open(const char *config, simaccel_engine **engine);
 
-/* The same without threads, on a virtual clock that moves by simaccel_device_* and by blocking operations only. */
+/*
+ * The same without threads, on a virtual clock that moves by simaccel_device_* and by blocking operations only. A blocking
+ * operation there whose request can never end (fault=timeout without timeout_msec) gives SIMACCEL_ERR_NEVER_ENDS.
+ */
 simaccel_result simaccel_engine_open_stepped(const char *config, simaccel_engine **engine);
 
 /* Sessions and paused operations keep the device open until they end. */

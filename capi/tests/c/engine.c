@@ -650,6 +650,21 @@ static void failing(void)
     simaccel_engine_free(engine);
 }
 
+/* On a stepped device a call that blocks comes back, whatever its request does. */
+static void blocking_for_nothing(void)
+{
+    simaccel_engine *engine = open_engine("fault=timeout:nth=1", 1);
+    simaccel_session *session = session_of(engine, "aes-256-ctr", ctr_key, 32, NULL);
+    unsigned char out[16] = {0};
+
+    FAILS(SIMACCEL_ERR_NEVER_ENDS, "timeout_msec", simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
+    CHECK(simaccel_is_retryable(SIMACCEL_ERR_NEVER_ENDS) == 0 && stat_of(engine, "never_ended") == 1);
+    OK(simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
+    CHECK(memcmp(out, ctr_cipher, 16) == 0);
+    simaccel_session_free(session);
+    simaccel_engine_free(engine);
+}
+
 int main(void)
 {
     simaccel_engine *engine;
@@ -672,6 +687,7 @@ int main(void)
     waking();
     forking();
     failing();
+    blocking_for_nothing();
     ASYNC_cleanup_thread();
     printf("ok\n");
     return 0;

@@ -1,0 +1,113 @@
+//! The simplest event loop: `wait_readable`, with and without a time, and `WaitCtx::is_woken`, which asks.
+
+mod common;
+mod support;
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use simaccel::job::WaitKey;
+use simaccel::{Engine, Error, Job, Step, WaitCtx, WaitError, wait_readable, wait_readable_timeout};
+
+use self::common::passes_in_child;
+use self::support::{IV, ctr, expected_ctr, message, stepped};
+
+/// Long enough that only a wait that does not wait comes to an end.
+const FOR_EVER: Duration = Duration::MAX;
+
+fn paused(engine: &Engine, ctx: &WaitCtx) -> Job<Result<Vec<u8>, Error>> {
+    let session = ctr(engine);
+    let mut job = Job::new(ctx, move || Ok(session.encrypt(&IV, message(3, 80))?)).unwrap();
+    assert!(matches!(job.resume(), Ok(Step::Paused)));
+    job
+}
+
+#[test]
+fn a_wait_for_no_fd_is_an_error_that_says_so() {
+    for fds in [&[][..], &[-1, -7]] {
+        assert_eq!(wait_readable(fds), Err(WaitError::NoFds));
+        assert_eq!(wait_readable_timeout(fds, FOR_EVER), Err(WaitError::NoFds));
+        assert_eq!(wait_readable_timeout(fds, Duration::ZERO), Err(WaitError::NoFds));
+    }
+    let line = WaitError::NoFds.to_string();
+    assert!(line.contains("no fd") && line.contains("delivery=poll") && !line.contains('\n'), "{line}");
+    assert_eq!(io::Error::from(WaitError::NoFds).kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_polled_job_has_no_fd_to_wait_for() {
+    let engine = stepped("delivery=poll");
+    let ctx = WaitCtx::new();
+    let mut job = paused(&engine, &ctx);
+    assert_eq!(wait_readable(&ctx.all_fds()), Err(WaitError::NoFds));
+    assert!(!ctx.is_woken());
+    assert_eq!(engine.poll(9, |token| panic!("{token} is not done")), Ok(0));
+    engine.device().run_until_idle();
+    // What the error says to do instead.
+    assert_eq!(wait_readable(&[engine.interrupt_fd().unwrap()]), Ok(1));
+    assert_eq!(engine.poll(9, |token| assert_eq!(token, job.token())), Ok(1));
+    assert!(!ctx.is_woken(), "it asks fds");
+    assert_eq!(job.resume(), Ok(Step::Finished(Ok(expected_ctr(&message(3, 80))))));
+}
+
+#[test]
+fn a_missing_wake_is_seen_instead_of_waited_for() {
+    for (config, woken) in [("", true), ("fault=drop_wake", false), ("fault=timeout", false)] {
+        let engine = stepped(config);
+        let ctx = WaitCtx::new();
+        assert!(!ctx.is_woken(), "no job, no fd");
+        let mut job = paused(&engine, &ctx);
+        assert!(!ctx.is_woken(), "{config}: nothing has happened yet");
+        engine.device().run_until_idle();
+        for _ in 0..2 {
+            assert_eq!(ctx.is_woken(), woken, "{config}");
+            assert_eq!(
+                wait_readable_timeout(&ctx.all_fds(), Duration::from_millis(1)),
+                Ok(woken),
+                "{config}"
+            );
+        }
+        if woken {
+            assert!(matches!(job.resume(), Ok(Step::Finished(Ok(_)))));
+            assert!(!ctx.is_woken(), "the wake was taken");
+        }
+    }
+}
+
+#[test]
+fn each_fd_of_a_context_counts_and_whatever_a_resume_would_find_out() {
+    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+    let ctx = WaitCtx::new();
+    let (first, second) = (1_u8, 2_u8);
+    ctx.set_wait_fd(WaitKey::of(&first), -1, None, None);
+    assert!(!ctx.is_woken());
+    ctx.set_wait_fd(WaitKey::of(&second), ours.as_raw_fd(), None, None);
+    assert!(!ctx.is_woken());
+    theirs.write_all(b"x").unwrap();
+    assert!(ctx.is_woken());
+    assert_eq!(wait_readable_timeout(&ctx.all_fds(), FOR_EVER), Ok(true));
+    ours.read_exact(&mut [0]).unwrap();
+    assert!(!ctx.is_woken());
+    drop(theirs);
+    assert!(ctx.is_woken(), "the other end has hung up");
+    assert!(ctx.clear_fd(WaitKey::of(&second)) && !ctx.is_woken());
+    ctx.set_wait_fd(WaitKey::of(&second), i32::MAX, None, None);
+    assert!(ctx.is_woken(), "an fd that is not open");
+}
+
+#[test]
+fn more_fds_than_the_process_may_have_are_refused() {
+    passes_in_child("more_fds_than_the_process_may_have_are_refused", || {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, 64, hard).unwrap();
+        assert_eq!(wait_readable(&[0; 65]), Err(WaitError::Poll(Errno::EINVAL)));
+        assert_eq!(wait_readable_timeout(&[0; 65], Duration::ZERO), Err(WaitError::Poll(Errno::EINVAL)));
+        let (ctx, keys) = (WaitCtx::new(), [0_u8; 65]);
+        keys.iter().for_each(|key| ctx.set_wait_fd(WaitKey::of(key), 0, None, None));
+        assert!(ctx.is_woken(), "nobody knows, and resuming is allowed");
+    });
+}
