@@ -22,7 +22,7 @@ use simaccel::job::{self, PoolConfig, StartError};
 
 use crate::guard::{boundary, caught};
 use crate::wait_ctx::{AsyncWaitCtx, adopt_orphans};
-use crate::{held, last_error, lib_ctx};
+use crate::{last_error, lib_ctx};
 
 /// A job, as C sees it: a pointer that names it and is never followed.
 #[repr(C)]
@@ -242,7 +242,7 @@ pub extern "C" fn ASYNC_cleanup_thread() {
     boundary(|| {
         adopt_orphans();
         // SAFETY: C code has left its jobs to be discarded, by calling this.
-        unsafe { held::discard_paused() };
+        unsafe { raw::discard_paused() };
         job::cleanup_thread();
     });
 }

@@ -22,10 +22,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use simaccel::WaitCtx;
+use simaccel::job::raw;
 use simaccel::job::{Cleanup, WaitCtxRef, WaitKey, WaitStatus};
 
 use crate::guard::boundary;
-use crate::{held, last_error};
+use crate::last_error;
 
 /// Called when a context is freed, for each fd that was not cleared. It must not throw.
 pub type CleanupFn =
@@ -160,7 +161,7 @@ impl AsyncWaitCtx {
             return;
         };
         // SAFETY: C code has left the jobs on this context to be discarded, by freeing it.
-        unsafe { held::discard_paused_on(&owned) };
+        unsafe { raw::discard_paused_on(&owned) };
         drop(owned);
         // SAFETY: made by `new`, and this is its last use.
         drop(unsafe { Box::from_raw(this) });

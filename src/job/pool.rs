@@ -306,7 +306,10 @@ impl Pool {
         unsafe { record.forget_frames() };
         self.front.counters.ending.take_back();
         self.front.counters.discarded.bump();
+        // Only now: the hook has used it. It may be the last of an engine, whose end takes a while.
+        let held = record.held.take();
         self.put_back(record);
+        drop(held);
         raise(hook.and_then(Result::err));
         Ok(())
     }

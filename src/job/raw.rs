@@ -7,10 +7,12 @@
 #![expect(unsafe_code, reason = "the contracts that C code keeps, and Rust cannot check")]
 
 use std::alloc::Layout;
+use std::any::Any;
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::panic::{self, Location};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use super::fiber::{self, Signal};
 use super::front::Front;
@@ -24,6 +26,9 @@ use super::{WaitCtx, WaitCtxRef, config, hooks, memory};
 
 /// A job's function. It may unwind with a Rust panic, which goes to the resumer; foreign exceptions abort.
 pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
+
+/// What is kept for a job ([`hold`]). Dropping it lets go.
+pub type Held = Arc<dyn Any + Send + Sync>;
 
 /// Names a job among those of its thread, for as long as the job is unfinished. Stale handles and handles of other
 /// threads are refused; the test is as good as 32 bits are.
@@ -113,6 +118,7 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
     unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(args).cast(), args.len()) };
     let place = if args.is_empty() { ptr::null_mut() } else { place.as_ptr() };
     record.call.set((func, place));
+    record.data.set(ptr::null_mut());
     if let Some(ctx) = ctx {
         ctx.add_raw_job(record.handle.get());
     }
@@ -218,6 +224,49 @@ pub fn wait_ctx(job: Handle) -> Result<Option<WaitCtxRef>, Misuse> {
     Ok(record.with_ctx(WaitCtxRef::new).flatten())
 }
 
+/// Attaches `data` to an unfinished raw job of this thread, in place of what was attached before; a job starts with null.
+///
+/// # Errors
+///
+/// [`Misuse::Stale`] when the handle names no such job.
+pub fn set_data(job: Handle, data: *mut c_void) -> Result<(), Misuse> {
+    find(job)?.data.set(data);
+    Ok(())
+}
+
+/// What [`set_data`] has attached to the job.
+///
+/// # Errors
+///
+/// As for that.
+#[inline]
+pub fn data(job: Handle) -> Result<*mut c_void, Misuse> {
+    Ok(find(job)?.data.get())
+}
+
+/// Keeps `held` for the running job until [`let_go`], and when the job is discarded until its release hook has run: a frame
+/// that may be discarded can own nothing. The job itself lets go before its function returns.
+///
+/// # Errors
+///
+/// Gives `held` back where no job runs, and in a job that holds something already.
+#[inline]
+pub fn hold(held: Held) -> Result<(), Held> {
+    let Some(record) = Front::here().running() else { return Err(held) };
+    match record.held.replace(Some(held)) {
+        None => Ok(()),
+        before => Err(record.held.replace(before).expect("it was put there just now")),
+    }
+}
+
+/// Drops what the running job [holds](hold), if it holds anything.
+#[inline]
+pub fn let_go() {
+    if let Some(record) = Front::here().running() {
+        drop(record.held.take());
+    }
+}
+
 /// [`pause`](super::pause) for C: 1 in every case but one, in which it is 0: a typed job is being dropped, and cannot be
 /// unwound through the frames of C code. For that reason, too, a destructor of what the context has kept for a cleared wait fd
 /// ends the process if it panics here.
@@ -274,6 +323,12 @@ pub unsafe fn set_mem_functions(alloc: Option<AllocFn>, free: Option<FreeFn>) ->
 pub fn mem_functions() -> (AllocFn, FreeFn) {
     let functions = memory::get();
     (functions.alloc, functions.free)
+}
+
+#[inline]
+fn find<'a>(job: Handle) -> Result<&'a Record, Misuse> {
+    let record = Pool::existing().and_then(|pool| pool.find(job)).ok_or(Misuse::Stale)?;
+    if record.kind().raw { Ok(record) } else { Err(Misuse::Stale) }
 }
 
 #[inline(always)] // see fiber.rs on returns

@@ -26,7 +26,7 @@ use super::fiber::{Fiber, Signal, Turn};
 use super::front::Front;
 use super::hooks::{self, Kept};
 use super::pool::Pool;
-use super::raw::{Handle, RawFn};
+use super::raw::{Handle, Held, RawFn};
 use super::stack::Stack;
 use super::wait_ctx::Shared;
 
@@ -108,6 +108,10 @@ pub(super) struct Record {
     /// What a raw job calls, with what, and what it has returned.
     pub(super) call: Cell<(RawFn, *mut c_void)>,
     pub(super) ret: Cell<c_int>,
+    /// What the caller has attached to a raw job.
+    pub(super) data: Cell<*mut c_void>,
+    /// What the frames of a raw job refer to and cannot own.
+    pub(super) held: Cell<Option<Held>>,
     panic: Cell<Option<Panic>>,
     kept: Kept,
     limit: Cell<usize>,
@@ -192,6 +196,8 @@ impl Record {
             heap: Cell::new((NonNull::dangling(), Layout::new::<()>())),
             call: Cell::new((no_func, ptr::null_mut())),
             ret: Cell::new(0),
+            data: Cell::new(ptr::null_mut()),
+            held: Cell::new(None),
             panic: Cell::new(None),
             kept: Kept::default(),
             limit: Cell::new(stack.limit),
