@@ -67,6 +67,7 @@ compile_error!("device-sim runs on Linux only");
 
 mod admin;
 mod algorithm;
+mod arguments;
 mod barrier;
 mod cell;
 mod clock;
@@ -102,6 +103,7 @@ mod sync;
 mod timing;
 mod worker;
 
+pub use arguments::{Allowed, Argument, ArgumentError};
 pub use cell::{Ticket, TicketState, WakeState};
 pub use config::{Config, ConfigError, Preset};
 pub use device::{Device, OpenError};

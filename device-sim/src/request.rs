@@ -159,7 +159,7 @@ pub struct Request {
     pub destination: Option<Vec<u8>>,
     /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest.
     pub tag: Tag,
-    long_iv: Option<Box<[u8]>>,
+    long_iv: Option<Vec<u8>>,
     /// The state of a multi-part message between its pieces; travels by value.
     pub state: Option<Box<StreamState>>,
     /// Opaque; comes back unchanged and is what reaping hands out.
@@ -259,10 +259,18 @@ impl Request {
                 self.iv_len = len;
             }
             _ => {
-                self.long_iv = Some(iv.into());
-                self.iv_len = u8::MAX;
+                self.set_iv_owned(iv.to_vec());
             }
         }
+    }
+
+    /// [`Request::set_iv`], for one that is owned: a long one is moved, and nothing allocated.
+    pub fn set_iv_owned(&mut self, iv: Vec<u8>) {
+        if iv.len() <= SHORT_IV {
+            return self.set_iv(&iv);
+        }
+        self.long_iv = Some(iv);
+        self.iv_len = u8::MAX;
     }
 
     /// What [`Request::set_iv`] was given; empty before that.

@@ -82,6 +82,8 @@ pub enum SessionError {
 /// Algorithm, prepared key and options. The key is wiped on drop; `Debug` shows none of it.
 pub struct Session {
     algorithm: Algorithm,
+    /// What the kernel does, where it pads.
+    padding: Padding,
     /// Whether requests may be quicker together with others.
     has_lanes: bool,
     kernel: AnyKernel,
@@ -160,7 +162,7 @@ impl Session {
             Cipher::Aes128Xts => AnyKernel::Aes128Xts(scheduled_xts(algorithm, key)?),
             Cipher::Aes256Xts => AnyKernel::Aes256Xts(scheduled_xts(algorithm, key)?),
         };
-        Ok(Self::of(algorithm, kernel))
+        Ok(Self { padding, ..Self::of(algorithm, kernel) })
     }
 
     /// A session for both directions of an AEAD whose tags have `tag_len` bytes.
@@ -215,7 +217,7 @@ impl Session {
     }
 
     fn of(algorithm: Algorithm, kernel: AnyKernel) -> Self {
-        let mut session = Self { algorithm, has_lanes: false, kernel };
+        let mut session = Self { algorithm, padding: Padding::None, has_lanes: false, kernel };
         session.has_lanes = session.lane_key().is_some();
         session
     }
@@ -223,6 +225,11 @@ impl Session {
     /// What this session computes.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// What happens to the last block, in a mode that [pads](Cipher::pads).
+    pub(crate) const fn padding(&self) -> Padding {
+        self.padding
     }
 
     /// Bytes by which the output of one request may exceed its input: padding (up to 16), and what a multi-part

@@ -24,7 +24,7 @@ use super::{BLOCK, Block, Kernel, is_last};
 use crate::request::{Operation, Request, Status, Tag};
 
 /// The longest text under one IV, in bytes (SP 800-38D, 5.2.1.1).
-const MAX_TEXT: u64 = (1 << 36) - 32;
+pub(crate) const MAX_TEXT: u64 = (1 << 36) - 32;
 
 /// Bytes that are enciphered before they are hashed; both passes over them stay in the first-level cache.
 const CHUNK: usize = 4096;

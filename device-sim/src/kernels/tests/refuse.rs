@@ -1,7 +1,9 @@
 //! Bad tags, bad padding and wrong arguments: what is refused, and what is left behind.
 
 use super::{Subject, bytes};
-use crate::{Aead, Cipher, Operation, Padding, Part, Request, Status, Tag};
+use crate::{
+    Aead, Algorithm, Allowed, Argument, ArgumentError, Cipher, Operation, Padding, Part, Request, Status, Tag,
+};
 
 /// Executes, and checks what is true of every failure.
 fn refused(subject: &Subject, request: &mut Request) -> Status {
@@ -288,4 +290,96 @@ fn later_pieces_read_no_iv() {
     end.set_iv(&[9; 3]);
     assert_eq!(subject.session.execute(&mut end), Status::Ok);
     assert_eq!([update.buffer, end.buffer].concat(), subject.whole(&text, &[]).unwrap().text);
+}
+
+/// Every subject, in both directions.
+fn both_directions() -> impl Iterator<Item = Subject> {
+    Subject::all().into_iter().flat_map(|subject| [subject.reversed(), Some(subject)]).flatten()
+}
+
+#[test]
+fn what_is_said_beforehand_is_what_a_kernel_does() {
+    let (mut taken, mut refused) = (0, 0);
+    for mut subject in both_directions() {
+        for iv_len in [0, 1, 12, 15, 16, 17, 32] {
+            subject.iv = bytes(iv_len, 2);
+            for (operation, len) in
+                Operation::ALL.into_iter().flat_map(|op| (0..=66).map(move |len| (op, len)))
+            {
+                let mut request = subject.request(Part::Whole, &bytes(len, 4));
+                request.operation = operation;
+                let said = subject.session.check(operation, iv_len, len as u64);
+                let done = subject.session.execute(&mut request);
+                let case =
+                    format!("{:?} {operation:?} iv {iv_len} len {len}: {said:?} {done:?}", subject.session);
+                assert_eq!(said.is_err(), done == Status::InvalidArgs, "{case}");
+                if done == Status::Ok && !matches!(operation, Operation::Digest | Operation::Mac) {
+                    assert!(
+                        subject.session.output_len(operation, len).contains(&request.buffer.len()),
+                        "{case}"
+                    );
+                }
+                *(if said.is_ok() { &mut taken } else { &mut refused }) += 1;
+            }
+        }
+    }
+    assert!(taken > 3_000 && refused > 20_000, "{taken} {refused}");
+}
+
+#[test]
+fn output_lengths_are_met_at_both_ends() {
+    for subject in Subject::all().into_iter().filter(|subject| subject.reversed().is_some()) {
+        let open = subject.reversed().unwrap();
+        for len in (0..=66).filter(|&len| subject.takes(len)) {
+            let (ciphertext, tag) = sealed(&subject, &bytes(len, 4));
+            let there = subject.session.output_len(Operation::Encrypt, len);
+            assert_eq!(there, ciphertext.len()..=ciphertext.len(), "{:?}", subject.session);
+            let back = open.session.output_len(Operation::Decrypt, ciphertext.len());
+            assert!(back.contains(&open.whole(&ciphertext, &tag).unwrap().text.len()));
+            if subject.pads() && subject.padding == Padding::Pkcs7 {
+                assert_eq!(back, ciphertext.len() - 16..=ciphertext.len() - 1);
+            } else {
+                assert_eq!(back, len..=len);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_length_is_named_with_what_is_allowed() {
+    let told = |subject: &Subject, operation, iv_len, len| {
+        subject.session.check(operation, iv_len, len).unwrap_err().to_string()
+    };
+    let (encrypt, decrypt) = (Operation::Encrypt, Operation::Decrypt);
+    let ctr = Subject::cipher(Cipher::Aes256Ctr, Padding::default());
+    assert_eq!(told(&ctr, encrypt, 15, 5), "initialisation vector of 15 bytes: aes-256-ctr takes 16 bytes");
+    let ecb = Subject::cipher(Cipher::Aes128Ecb, Padding::default());
+    assert_eq!(told(&ecb, encrypt, 16, 5), "initialisation vector of 16 bytes: aes-128-ecb takes none");
+    let gcm = Subject::aead(Aead::Aes192Gcm, 12, 16);
+    assert_eq!(told(&gcm, encrypt, 0, 5), "nonce of 0 bytes: aes-192-gcm takes 1 byte or more");
+    let most = (1 << 36) - 32;
+    assert_eq!(gcm.session.check(encrypt, 12, most), Ok(()));
+    assert_eq!(
+        told(&gcm, decrypt, 12, most + 1),
+        "message of 68719476705 bytes: aes-192-gcm takes at most 68719476704 bytes"
+    );
+    let xts = Subject::cipher(Cipher::Aes128Xts, Padding::default());
+    assert_eq!(told(&xts, decrypt, 16, 15), "message of 15 bytes: aes-128-xts takes 16 to 16777216 bytes");
+    assert_eq!(xts.session.check_message(encrypt, 15, false), Ok(()), "more may come");
+    let unit = 16 << 20;
+    let too_long = xts.session.length(Argument::Message, unit + 1, Allowed::Between(16, 16 << 20));
+    assert_eq!(xts.session.check_message(encrypt, unit, false), Ok(()));
+    assert_eq!(xts.session.check_message(encrypt, unit + 1, false), Err(too_long));
+    let bare = Subject::cipher(Cipher::Aes192Cbc, Padding::None);
+    assert_eq!(
+        told(&bare, encrypt, 16, 5),
+        "message of 5 bytes: aes-192-cbc takes whole blocks of 16 bytes without padding"
+    );
+    let padded = Subject::cipher(Cipher::Aes192Cbc, Padding::Pkcs7);
+    assert_eq!(
+        told(&padded, decrypt, 16, 0),
+        "message of 0 bytes: aes-192-cbc takes one or more whole blocks of 16 bytes"
+    );
+    assert_eq!(ctr.session.check(Operation::Mac, 0, 0), Err(ArgumentError::Operation));
+    assert_eq!(ctr.session.algorithm(), Algorithm::Cipher(Cipher::Aes256Ctr));
 }
