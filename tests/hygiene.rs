@@ -6,6 +6,7 @@ mod support;
 
 use std::os::fd::AsRawFd;
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::wait::{WaitStatus, waitpid};
 use simaccel::{Engine, Error, Job, Step, WaitCtx, job};
 
@@ -259,15 +260,56 @@ fn a_poll_in_which_somebody_forks_ends_in_the_child() {
 }
 
 fn a_child_does_not_touch_inherited_fds() {
-    let engine = open("completion_nsec=1000000");
-    let mut ctx = Some(WaitCtx::new());
-    let mut job = encrypt_job(&engine, ctx.as_ref().unwrap(), 2);
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    touches_no_inherited_fds("completion_nsec=1000000");
+    touches_no_inherited_fds("completion_nsec=1000000;delivery=poll");
+}
+
+/// The child closes what it has inherited, as daemons do, and has files of its own behind the numbers, while it uses and
+/// drops all of the parent's.
+fn touches_no_inherited_fds(config: &str) {
+    let engine = open(config);
+    let (idle, ctx) = (WaitCtx::new(), WaitCtx::new());
+    let interrupt_fd = engine.interrupt_fd().unwrap();
+    let mut finished = encrypt_job(&engine, &idle, 1);
+    assert_eq!(resumed_to_the_end(&engine, &mut finished), expected_ctr(&message(1, 48)));
+    let mut jobs = [2, 3].map(|index| Some(encrypt_job(&engine, &ctx, index)));
+    for job in &mut jobs {
+        assert!(matches!(job.as_mut().unwrap().resume().unwrap(), Step::Paused));
+    }
+    let mut all = Some((engine, idle, ctx));
     in_child(|| {
-        let fd = ctx.as_ref().unwrap().all_fds()[0];
-        drop(ctx.take());
-        std::fs::exists(format!("/proc/self/fd/{fd}")).unwrap()
+        let (engine, idle, ctx) = all.take().unwrap();
+        close_all_but_the_first_three();
+        let own: Vec<_> =
+            (0..64).map(|_| EventFd::from_value_and_flags(5, EfdFlags::EFD_NONBLOCK).unwrap()).collect();
+        let hits = [idle.all_fds(), ctx.all_fds(), vec![interrupt_fd]].concat();
+        let are_hit = hits.iter().all(|fd| own.iter().any(|own| own.as_raw_fd() == *fd));
+        let forked = matches!(jobs[0].as_mut().unwrap().resume(), Ok(Step::Finished(Err(Error::Forked))));
+        let refused = engine.poll(1, |_| ()) == Err(Error::Forked);
+        drop((jobs[0].take(), idle, ctx, jobs[1].take(), engine));
+        // What the thread has kept of the engine goes when it uses another.
+        ctr(&open("")).encrypt(&IV, message(1, 20)).unwrap();
+        are_hit && forked && refused && own.iter().all(|own| own.read() == Ok(5))
     });
-    let (result, _) = finish(ctx.as_ref().unwrap(), &mut job);
-    assert_eq!(result.unwrap(), expected_ctr(&message(2, 48)));
+    let (engine, ..) = all.as_ref().unwrap();
+    for (job, index) in jobs.iter_mut().zip([2, 3]) {
+        let result = resumed_to_the_end(engine, job.as_mut().unwrap());
+        assert_eq!(result, expected_ctr(&message(index, 48)), "the parent has not noticed");
+    }
+}
+
+fn resumed_to_the_end(engine: &Engine, job: &mut CipherJob) -> Vec<u8> {
+    loop {
+        if let Step::Finished(result) = job.resume().unwrap() {
+            return result.unwrap();
+        }
+        let _ = engine.poll(2, |_| ());
+        std::thread::yield_now();
+    }
+}
+
+#[expect(unsafe_code, reason = "close_range")]
+fn close_all_but_the_first_three() {
+    // SAFETY: in a child of its own, which uses none of these any more.
+    assert_eq!(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) }, 0);
 }

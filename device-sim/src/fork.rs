@@ -2,8 +2,13 @@
 //! by nobody.
 //!
 //! A handler that the C library calls in the child counts; whoever remembers the count of its own birth compares.
-#![expect(unsafe_code, reason = "registering the handler is a foreign call")]
+//! File descriptors lie in a [`NotInherited`], which a child can neither use nor close.
+#![expect(
+    unsafe_code,
+    reason = "registering the handler is a foreign call; a child leaves what it has inherited undropped"
+)]
 
+use std::mem::ManuallyDrop;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +32,38 @@ pub fn generation() -> u64 {
 #[inline]
 pub fn since(remembered: u64) -> bool {
     GENERATION.load(Ordering::Relaxed) != remembered
+}
+
+/// Something that a forked child has no part in: it is out of reach there, and is not dropped.
+///
+/// It is for file descriptors. A child may have closed the numbers that it has inherited, and may have files of its own
+/// behind them.
+#[derive(Debug)]
+pub struct NotInherited<T> {
+    value: ManuallyDrop<T>,
+    born: u64,
+}
+
+impl<T> NotInherited<T> {
+    /// Keeps `value` for this process.
+    pub fn new(value: T) -> Self {
+        Self { value: ManuallyDrop::new(value), born: generation() }
+    }
+
+    /// The value; `None` in a forked child. A load and a comparison.
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        (!since(self.born)).then_some(&*self.value)
+    }
+}
+
+impl<T> Drop for NotInherited<T> {
+    fn drop(&mut self) {
+        if !since(self.born) {
+            // SAFETY: the value was not dropped before, and nobody can use it after this.
+            unsafe { ManuallyDrop::drop(&mut self.value) };
+        }
+    }
 }
 
 /// Registers the handler, once per process; a load when that is done.

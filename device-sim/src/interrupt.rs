@@ -15,15 +15,15 @@ use std::sync::Arc;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::fork;
+use crate::fork::NotInherited;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, lock};
 
 /// An eventfd and an armed flag: one per thread that waits for completions by polling.
 #[derive(Debug)]
 pub struct Interrupt {
-    fd: EventFd,
+    fd: NotInherited<EventFd>,
+    number: RawFd,
     armed: AtomicBool,
-    fork: u64,
 }
 
 impl Interrupt {
@@ -35,7 +35,8 @@ impl Interrupt {
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let fd = EventFd::from_flags(flags)?;
-        Ok(Self { fd, armed: AtomicBool::new(false), fork: fork::generation() })
+        let number = fd.as_raw_fd();
+        Ok(Self { fd: NotInherited::new(fd), number, armed: AtomicBool::new(false) })
     }
 
     /// Asks for the next completion to make the fd readable. Look at
@@ -63,29 +64,27 @@ impl Interrupt {
         if !self.armed.load(Ordering::Relaxed) || !self.armed.swap(false, Ordering::AcqRel) {
             return false;
         }
-        if fork::since(self.fork) {
-            return false;
-        }
+        let Some(fd) = self.fd.get() else { return false };
         // The only error left is a counter at its maximum, and then the fd is readable as it is.
-        let _ = self.fd.write(1);
+        let _ = fd.write(1);
         true
     }
 
     /// Makes the fd unreadable again; says whether it was readable. In a forked child it touches nothing.
     pub fn clear(&self) -> bool {
-        !fork::since(self.fork) && self.fd.read().is_ok()
+        self.fd.get().is_some_and(|fd| fd.read().is_ok())
+    }
+
+    /// The fd, to be polled; `None` in a forked child.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.get().map(AsFd::as_fd)
     }
 }
 
-impl AsFd for Interrupt {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
+/// The number of the fd, in a forked child too, where it is of no use.
 impl AsRawFd for Interrupt {
     fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
+        self.number
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod common;
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
 
@@ -12,12 +11,12 @@ use device_sim::{Completion, Delivery, Interrupt, QueuePair, Status, TicketState
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 fn is_readable(interrupt: &Interrupt) -> bool {
-    let mut fds = [PollFd::new(interrupt.as_fd(), PollFlags::POLLIN)];
+    let mut fds = [PollFd::new(interrupt.fd().unwrap(), PollFlags::POLLIN)];
     poll(&mut fds, PollTimeout::ZERO).expect("poll works") == 1
 }
 
 fn wait_readable(interrupt: &Interrupt) {
-    let mut fds = [PollFd::new(interrupt.as_fd(), PollFlags::POLLIN)];
+    let mut fds = [PollFd::new(interrupt.fd().unwrap(), PollFlags::POLLIN)];
     assert_eq!(poll(&mut fds, PollTimeout::from(60_000_u16)).expect("poll works"), 1, "it never came");
 }
 

@@ -14,7 +14,6 @@
 //! An operation is one state machine (see `offload`); a way of waiting is a [`Wait`]. Another job framework fills
 //! the same trait with its own four functions.
 
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -308,10 +307,12 @@ impl BlockWait {
         let Ok(poller) = instance.poller(engine) else { return std::thread::yield_now() };
         poller.interrupt().arm();
         let pending = instance.remote().completions_pending();
-        if !pending && flight.is_waiting() {
-            let fd = PollFd::new(poller.interrupt().as_fd(), PollFlags::POLLIN);
+        if !pending
+            && flight.is_waiting()
+            && let Some(fd) = poller.interrupt().fd()
+        {
             // An interrupted sleep is a short one; whoever waits looks again.
-            let _ = poll(&mut [fd], PollTimeout::NONE);
+            let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::NONE);
         }
         instance.quiet(&poller);
     }

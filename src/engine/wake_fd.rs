@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use device_sim::fork;
+use device_sim::fork::{self, NotInherited};
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -40,11 +40,14 @@ const WAKERS: usize = 8;
 /// Who refers to a registration beside the operations that use it: its context, and the cleanup there.
 const KEEPERS: usize = 2;
 
+/// The eventfd, which is the parent's alone after a fork.
+type Eventfd = Arc<NotInherited<EventFd>>;
+
 /// The device's end: what a waker writes to.
 #[derive(Debug)]
 struct WakeFd {
     /// `None` when it is closed.
-    eventfd: Mutex<Option<Arc<EventFd>>>,
+    eventfd: Mutex<Option<Eventfd>>,
     sent: AtomicU64,
     /// Whether a spurious wake may have been written since it was last read away.
     stirred: AtomicBool,
@@ -53,7 +56,8 @@ struct WakeFd {
 
 impl WakeFd {
     fn write(&self) {
-        if let Some(fd) = &*self.eventfd.lock().unwrap_or_else(PoisonError::into_inner) {
+        let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fd) = eventfd.as_ref().and_then(|fd| fd.get()) {
             // The only error left is a counter at its maximum, and then the fd is readable as it is.
             let _ = fd.write(1);
         }
@@ -94,7 +98,7 @@ impl Wake for WakeFd {
 #[derive(Debug)]
 pub(crate) struct Registration {
     /// `None` when it is closed.
-    eventfd: RefCell<Option<Arc<EventFd>>>,
+    eventfd: RefCell<Option<Eventfd>>,
     taken: Cell<u64>,
     wake_fd: Arc<WakeFd>,
     /// Made several at a time, for each counts on the device's cache line.
@@ -106,7 +110,7 @@ pub(crate) struct Registration {
 impl Registration {
     fn open() -> Result<Self, Errno> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
-        let eventfd = Arc::new(EventFd::from_value_and_flags(0, flags)?);
+        let eventfd = Arc::new(NotInherited::new(EventFd::from_value_and_flags(0, flags)?));
         let wake_fd = WakeFd {
             eventfd: Mutex::new(Some(Arc::clone(&eventfd))),
             sent: AtomicU64::new(0),
@@ -210,7 +214,7 @@ impl Registration {
     }
 
     fn with_fd<R>(&self, body: impl FnOnce(&EventFd) -> R) -> Option<R> {
-        self.eventfd.borrow().as_deref().map(body)
+        self.eventfd.borrow().as_ref()?.get().map(body)
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -251,7 +255,7 @@ impl Registration {
     }
 
     fn close(&self) {
-        // In a child the lock may have been inherited locked, and the fd is the parent's to close.
+        // In a child the lock may have been inherited locked.
         if fork::since(self.wake_fd.born) {
             return;
         }
