@@ -1,6 +1,10 @@
-//! Names the shared library, so that programs ask for it by name and not by the path it was linked at.
+//! Gives the shared library its soname: programs ask for it by this name, not by the path they were linked at. The
+//! number is the version's first, and changes when programs have to be linked anew.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libsimaccel_async.so");
+    println!(
+        "cargo:rustc-cdylib-link-arg=-Wl,-soname,libsimaccel_async.so.{}",
+        env!("CARGO_PKG_VERSION_MAJOR")
+    );
 }

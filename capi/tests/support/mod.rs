@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use std::ffi::OsStr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
@@ -22,6 +24,20 @@ pub(crate) fn library(name: &str) -> PathBuf {
 
 pub(crate) fn shared_library() -> PathBuf {
     library("libsimaccel_async.so")
+}
+
+/// A folder with the shared library under the names that linkers and programs ask for.
+fn linkable() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = scratch("linkable");
+        for name in
+            ["libsimaccel_async.so", concat!("libsimaccel_async.so.", env!("CARGO_PKG_VERSION_MAJOR"))]
+        {
+            symlink(shared_library(), folder.join(name)).unwrap();
+        }
+        folder
+    })
 }
 
 /// A folder of this test's own, empty.
@@ -77,12 +93,11 @@ pub(crate) fn compile(source: impl AsRef<Path>, language: Language, link: Link, 
         compiler.arg("-DAGAINST_LIBCRYPTO");
     }
     compiler.arg(&source).args(["-x", "none"]).arg("-o").arg(&program);
-    let folder = shared_library().parent().unwrap().to_owned();
     match link {
         Link::Ours | Link::OursAndLibcrypto => {
-            compiler.arg("-L").arg(&folder).arg("-lsimaccel_async");
-            // Old tags: cargo's LD_LIBRARY_PATH may hold a library of an older build, and must not come first.
-            compiler.arg(format!("-Wl,-rpath,{},--disable-new-dtags", folder.display()));
+            compiler.arg("-L").arg(linkable()).arg("-lsimaccel_async");
+            // Old tags: an LD_LIBRARY_PATH may hold a library that was installed, and must not come first.
+            compiler.arg(format!("-Wl,-rpath,{},--disable-new-dtags", linkable().display()));
         }
         Link::OursStatic => {
             compiler.arg(library("libsimaccel_async.a")).args(static_libs());
