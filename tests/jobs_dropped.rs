@@ -172,6 +172,40 @@ fn a_panic_of_the_closure_or_the_result_in_its_drop_reaches_whoever_drops() {
     assert_eq!(panic_message(unwound), "first", "a second panic while unwinding would abort");
 }
 
+/// The payload of a panic, whose destructor panics too.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload goes off");
+    }
+}
+
+#[test]
+fn a_payload_that_panics_holds_up_no_other_job() {
+    let log = Log::default();
+    let defiant = || {
+        let mut job = Job::without_ctx(|| {
+            let _ = catch(pauses_and_ignores_it);
+            panic::panic_any(Bomb);
+        })
+        .unwrap();
+        assert!(matches!(job.resume(), Ok(Step::Paused)));
+        job
+    };
+    let outside = catch(|| {
+        let _dropped = (defiant(), holding(&log, "first"), defiant(), holding(&log, "second"));
+        panic!("outside");
+    });
+    assert_eq!(panic_message(outside), "outside");
+    // The next job ends what was put off.
+    drop(Job::without_ctx(|| ()).unwrap());
+    let mut ended = log.borrow().clone();
+    ended.sort_unstable();
+    assert_eq!(ended, ["first", "second"]);
+    assert_eq!(job::thread_stats().paused, 0);
+}
+
 #[test]
 fn a_panic_in_a_job_reaches_whoever_resumes_it_with_its_payload() {
     let log = Log::default();

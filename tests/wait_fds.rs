@@ -4,6 +4,7 @@ mod common;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -468,6 +469,75 @@ fn a_panicking_cleanup_during_unwinding_does_not_abort() {
     }));
     assert_eq!(unwound.unwrap_err().downcast_ref::<&str>(), Some(&"outside"));
     assert_eq!(*log.borrow(), [1]);
+}
+
+/// The payload of a panic, whose destructor panics too.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload goes off");
+    }
+}
+
+fn bomb() -> Option<Cleanup> {
+    Some(Box::new(|_, _, _, _| panic::panic_any(Bomb)))
+}
+
+#[test]
+fn a_payload_that_panics_stops_no_cleanup() {
+    let log = Log::default();
+    let ctx = WaitCtx::new();
+    ctx.set_wait_fd(A, 1, None, logs_to(&log));
+    ctx.set_wait_fd(B, 2, None, bomb());
+    ctx.set_wait_fd(A, 3, None, logs_to(&log));
+    ctx.set_wait_fd(B, 4, None, bomb());
+    ctx.set_callback(Some(Arc::new({
+        let last = Bomb;
+        move || _ = &last
+    })));
+    let payload = panic::catch_unwind(AssertUnwindSafe(|| drop(ctx))).unwrap_err();
+    assert!(payload.is::<Bomb>(), "the first goes on");
+    mem::forget(payload);
+    assert_eq!(*log.borrow(), [3, 1]);
+}
+
+#[test]
+fn a_payload_that_panics_during_unwinding_does_not_abort() {
+    let log = Log::default();
+    let unwound = panic::catch_unwind(AssertUnwindSafe(|| {
+        let ctx = WaitCtx::new();
+        ctx.set_wait_fd(A, 1, None, logs_to(&log));
+        ctx.set_wait_fd(A, 2, None, bomb());
+        panic!("outside");
+    }));
+    assert_eq!(unwound.unwrap_err().downcast_ref::<&str>(), Some(&"outside"));
+    assert_eq!(*log.borrow(), [1]);
+}
+
+/// Uses its context when it is dropped, as what a cleanup owns may.
+struct Looker(job::WaitCtxRef);
+
+impl Drop for Looker {
+    fn drop(&mut self) {
+        set(&self.0, C, 30);
+    }
+}
+
+#[test]
+fn a_cleanup_that_is_not_called_may_use_the_context_as_it_goes() {
+    let ctx = WaitCtx::new();
+    let looker = Looker(job::WaitCtxRef::from(&ctx));
+    ctx.set_wait_fd(
+        A,
+        1,
+        None,
+        Some(Box::new(move |_, _, _, _| unreachable!("cleared: {}", looker.0.num_fds()))),
+    );
+    let mut job = stepping(&ctx, vec![|_| (), |_| ()]);
+    (0..2).for_each(|_| pauses(&mut job));
+    assert!(ctx.clear_fd(A), "kept until the next reset, being older");
+    drop(ctx);
 }
 
 /// Uses its context when it is dropped, as custom data may.

@@ -14,6 +14,7 @@
 #![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -463,7 +464,9 @@ impl Pool {
             let record = unsafe { record.as_ref() };
             self.deferred.set(record.next.take());
             // Whoever dropped the job is long gone, so a panic instead of the unwinding has nobody to go to.
-            drop(self.unwind(record, strict::LATE_DROP));
+            if let Some(payload) = self.unwind(record, strict::LATE_DROP) {
+                lay_aside(payload);
+            }
         }
         self.front.flags.lower(Flags::DEFERRED);
     }
@@ -502,7 +505,7 @@ impl Pool {
         for handle in self.paused_raw() {
             // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
             let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
-            drop(panic::catch_unwind(AssertUnwindSafe(reclaim)));
+            let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(lay_aside);
         }
     }
 
@@ -561,9 +564,19 @@ fn lose(suspect: Suspect, reason: LeakReason, call: Call) {
 }
 
 /// Goes on with a panic that was held up, unless the thread panics already and a second one would abort.
-fn raise(panic: Option<Panic>) {
-    if let Some(payload) = panic.filter(|_| !thread::panicking()) {
-        panic::resume_unwind(payload);
+pub(super) fn raise(panic: Option<Panic>) {
+    match panic {
+        Some(payload) if thread::panicking() => lay_aside(payload),
+        Some(payload) => panic::resume_unwind(payload),
+        None => {}
+    }
+}
+
+/// Ends a panic that goes no further. A payload of somebody's own type may panic again when it is dropped, and once more
+/// with what that leaves behind: the first is stopped, the second leaked.
+pub(super) fn lay_aside(payload: Panic) {
+    if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(again);
     }
 }
 

@@ -25,8 +25,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::thread;
 
+use super::pool::{lay_aside, raise};
 use super::raw::Handle;
 use super::strict;
 
@@ -406,15 +406,15 @@ impl WaitCtx {
     /// Runs the cleanups, newest first, whatever they do to the list meanwhile.
     fn free(&self) {
         let mut first_panic = None;
-        let mut fenced = |step: &mut dyn FnMut()| {
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(step)) {
-                first_panic.get_or_insert(payload);
-            }
+        let mut fenced = |step: &mut dyn FnMut()| match panic::catch_unwind(AssertUnwindSafe(step)) {
+            Err(payload) if first_panic.is_none() => first_panic = Some(payload),
+            Err(payload) => lay_aside(payload),
+            Ok(()) => {}
         };
         while let Some(ending) = self.shared.begin_end_of_newest() {
             let mut ending = Some(ending);
             fenced(&mut || {
-                if let Some(Ending { key, fd, data, cleanup: Some(cleanup) }) = ending.take() {
+                if let Some(Ending { key, fd, data, cleanup: Some(cleanup), is_due: true }) = ending.take() {
                     cleanup(self, key, fd, data);
                 }
             });
@@ -422,10 +422,8 @@ impl WaitCtx {
             fenced(&mut || drop(ended.take()));
         }
         self.shared.freed.set(true);
-        self.set_callback(None);
-        if let Some(payload) = first_panic.filter(|_| !thread::panicking()) {
-            panic::resume_unwind(payload);
-        }
+        fenced(&mut || self.set_callback(None));
+        raise(first_panic);
     }
 }
 
@@ -550,13 +548,13 @@ impl Shared {
         }
     }
 
-    /// Marks the newest entry as ending and hands out what its cleanup needs; a deleted one has none to call.
+    /// Marks the newest entry as ending and hands out what its cleanup needs; that of a deleted one is not to be called.
     fn begin_end_of_newest(&self) -> Option<Ending> {
         let mut entries = self.entries.borrow_mut();
         let newest = entries.last_mut()?;
         newest.ending = true;
-        let cleanup = newest.cleanup.take().filter(|_| newest.is_registered());
-        Some(Ending { key: newest.key, fd: newest.fd, data: newest.data.clone(), cleanup })
+        let (cleanup, is_due) = (newest.cleanup.take(), newest.is_registered());
+        Some(Ending { key: newest.key, fd: newest.fd, data: newest.data.clone(), cleanup, is_due })
     }
 
     /// Takes the ending entry off the list, unless its cleanup has cleared it.
@@ -577,7 +575,10 @@ struct Ending {
     key: WaitKey,
     fd: RawFd,
     data: Option<Rc<dyn Any>>,
+    /// Dropped where no borrow is held, called or not: it may own anything.
     cleanup: Option<Cleanup>,
+    /// Whether it is to be called.
+    is_due: bool,
 }
 
 impl Entry {

@@ -48,10 +48,14 @@ impl Slab {
             // SAFETY: as in `replace_waker`.
             let waker = unsafe { &*slot };
             // A waker is anybody's code; whatever it does, the word is left again.
-            catch_unwind(AssertUnwindSafe(|| waker.clone())).ok().flatten()
+            catch_unwind(AssertUnwindSafe(|| waker.clone()))
         });
         cell.wake.store(word(ticket.generation(), wake::ARMED), Ordering::Release);
-        copy
+        copy.unwrap_or_else(|payload| {
+            // Dropping a foreign payload could panic once more.
+            std::mem::forget(payload);
+            None
+        })
     }
 
     /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
