@@ -1,7 +1,7 @@
 //! The device's time, in nanoseconds since it was opened: the real one, or one that the user of a stepped device moves.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -24,7 +24,7 @@ impl Clock {
     /// Nanoseconds.
     pub(crate) fn now(&self) -> u64 {
         match self {
-            Self::Real(opened) => u64::try_from(opened.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Self::Real(opened) => nanoseconds(opened.elapsed()),
             Self::Virtual(now) => now.load(Ordering::Relaxed),
         }
     }
@@ -35,4 +35,9 @@ impl Clock {
             now.store(nsec, Ordering::Relaxed);
         }
     }
+}
+
+/// Nanoseconds; the clock's end, where it is more than that.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::{io, mem};
 
 use crate::admin::{Ack, Admin, Command};
+use crate::alarm::{self, Alarm};
 use crate::barrier;
 use crate::cell::Slab;
 use crate::clock::Clock;
@@ -60,6 +61,8 @@ pub struct Device {
     sessions: Mutex<SessionIds>,
     counters: Arc<ModelCounters>,
     stepped: Option<Stepped>,
+    /// The user's.
+    alarm: Alarm,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -91,6 +94,7 @@ impl Device {
         let (mut device, mut drivers) = Self::build(config, 1, Clock::stepped())?;
         let (pairs, clock) = (device.pairs.clone(), device.clock.clone());
         device.stepped = drivers.pop().map(|driver| Stepped::new(driver, pairs, clock));
+        device.alarm = device.alarm();
         Ok(device)
     }
 
@@ -131,6 +135,7 @@ impl Device {
             sessions: Mutex::new(SessionIds::new()),
             counters,
             stepped: None,
+            alarm: alarm::never(),
             threads: Vec::new(),
         };
         Ok((device, drivers))
@@ -226,29 +231,32 @@ impl Device {
     }
 
     /// One event of a stepped device: a batch of what was submitted, of all queue pairs in turn; or, with nothing
-    /// submitted, the clock goes on to the next request that is due, which ends, or to the alarm if that comes
+    /// submitted, the clock goes on to the next request that is due, which ends, or to the next alarm if that comes
     /// earlier, which goes off. `false`: nothing to do, or not a stepped device.
     pub fn step(&self) -> bool {
         self.steps().is_some_and(Stepped::step)
     }
 
-    /// Moves the clock of a stepped device, with everything that happens on the way. Nothing on any other.
+    /// Moves the clock of a stepped device, with everything that happens on the way. Nothing on any other. The clock goes
+    /// to 2^64 − 1 ns (584 years) and no further: there, whatever has a time is due at once.
     pub fn advance(&self, duration: Duration) {
         if let Some(stepped) = self.steps() {
             stepped.advance(duration);
         }
     }
 
-    /// Has `waker` called when the clock of a stepped device comes to `at` (since it was opened; a time that is past
-    /// means at the next step); `None` takes the alarm back. There is one alarm: another call replaces it, and it
-    /// goes off once. Requests that are due at the same time end first. The waker is called as those of requests are:
-    /// outside of all locks, so that it may set the next alarm, submit and step; a panic of it goes no further.
-    ///
-    /// On any other device, and in a forked child, it does nothing, and the waker is never called: there, use a timer
-    /// of your own.
+    /// An alarm of one's own, which is not set. On a device with a clock of its own, and in a forked child, it never
+    /// goes off.
+    pub fn alarm(&self) -> Alarm {
+        self.steps().map_or_else(alarm::never, Stepped::alarm)
+    }
+
+    /// [`Alarm::set`] of the one alarm that the device keeps for its user; `None` takes it back. Whoever shares the
+    /// device with others that set it has an [alarm of one's own](Device::alarm).
     pub fn set_alarm(&self, at: Option<Duration>, waker: Waker) {
-        if let Some(stepped) = self.steps() {
-            stepped.set_alarm(at, waker);
+        match at {
+            Some(at) => self.alarm.set(at, waker),
+            None => drop(self.alarm.clear()),
         }
     }
 

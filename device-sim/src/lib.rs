@@ -66,6 +66,7 @@
 compile_error!("device-sim runs on Linux only");
 
 mod admin;
+mod alarm;
 mod algorithm;
 mod arguments;
 mod barrier;
@@ -103,6 +104,7 @@ mod sync;
 mod timing;
 mod worker;
 
+pub use alarm::Alarm;
 pub use arguments::{Allowed, Argument, ArgumentError};
 pub use cell::{Ticket, TicketState, WakeState};
 pub use config::{Config, ConfigError, Preset};

@@ -29,8 +29,6 @@ use crate::stats::ModelCounters;
 use crate::sync::{bump, lock};
 use crate::timing::Times;
 
-/// When what never ends by itself is due.
-const NEVER: u64 = u64::MAX;
 /// At this length of the due queue those that were revoked are swept out of it.
 const SWEEP_AT: usize = 256;
 
@@ -66,10 +64,12 @@ pub(crate) struct Verdict {
     flags: Flags,
 }
 
-/// A request that is worked on and not yet complete. Ordered by time, then by arrival.
+/// A request that is worked on and not yet complete. Ordered by time, then by arrival; those that never end come last.
 #[derive(Debug)]
 struct Due {
     due: u64,
+    /// It does not end by itself, at no time. (The end of the clock is a time.)
+    never: bool,
     sequence: u64,
     ticket: Ticket,
     port: usize,
@@ -100,7 +100,7 @@ impl PartialOrd for Due {
 
 impl Ord for Due {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.sequence).cmp(&(other.due, other.sequence))
+        (self.never, self.due, self.sequence).cmp(&(other.never, other.due, other.sequence))
     }
 }
 
@@ -165,9 +165,9 @@ impl Model {
     pub(crate) fn schedule(&mut self, executed: Ready, verdict: Verdict, slabs: &[Arc<Slab>], now: u64) {
         let Ready { port, claimed, status, announce, operation, bytes, mut times, .. } = executed;
         let ended = self.occupy_unit(&mut times, verdict.stall, bytes, now);
-        let late = verdict.late > 0 && !verdict.never;
-        let (due, gap) = match (verdict.never, late) {
-            (true, _) => (NEVER, 0),
+        let (never, late) = (verdict.never, verdict.late > 0 && !verdict.never);
+        let (due, gap) = match (never, late) {
+            (true, _) => (ended, 0),
             (_, true) => (ended.saturating_add(verdict.late), 0),
             _ => self.orders[port].schedule(ended.saturating_add(verdict.delay)),
         };
@@ -175,7 +175,7 @@ impl Model {
         let (sequence, flags) = (self.sequence, verdict.flags);
         self.sequence += 1;
         let waiting =
-            Due { due, sequence, ticket, port, announce, operation, bytes, times, flags, gap, late };
+            Due { due, never, sequence, ticket, port, announce, operation, bytes, times, flags, gap, late };
         self.due.push(Reverse(waiting));
         self.sweep(slabs, now);
     }
@@ -211,7 +211,7 @@ impl Model {
 
     /// When the next request is due, of those that ever are.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.due.peek().map(|next| next.0.due).filter(|due| *due != NEVER)
+        self.due.peek().filter(|next| !next.0.never).map(|next| next.0.due)
     }
 
     /// Ends everything that is scheduled with `status`, due or not, and frees the units.
@@ -237,7 +237,7 @@ impl Model {
         for Reverse(due) in self.due.drain() {
             if due.late || slabs[due.port].is_postponed(due.ticket) {
                 kept.push(Reverse(due));
-            } else if due.due != NEVER {
+            } else if !due.never {
                 again.extend(self.orders[due.port].gone());
             }
         }

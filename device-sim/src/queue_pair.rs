@@ -40,7 +40,8 @@ pub enum Delivery {
     Silent,
     /// The waker is called once ([`Waker::wake`], which uses it up), after the request is done, on the thread that
     /// finishes it. The slot is free when the request is done. A device with a fault
-    /// [`SpuriousWake`](crate::FaultKind::SpuriousWake) calls it before that too, by [`Waker::wake_by_ref`].
+    /// [`SpuriousWake`](crate::FaultKind::SpuriousWake) calls it before that too, by [`Waker::wake_by_ref`] of a clone: its
+    /// clone must then neither wait for the request nor take it back, which wait for each other.
     Wake(Waker),
     /// A [`Completion`] is left for [`QueuePair::reap`]. The slot is free when it was reaped.
     Reap {

@@ -4,14 +4,18 @@
 //! covers an event and not its signals, so a waker may submit, step and drop as it likes.
 //!
 //! ```text
-//!   event:  what was submitted  ─►  else the earlier of: the next request that is due, the alarm   (same time: the request)
+//!   event:  what was submitted  ─►  else the earlier of: the next request that is due, the next alarm
+//!                                   (same time: the request)
 //! ```
+//!
+//! The clock ends after 2^64 − 1 ns, some 584 years. It stands still there, and what comes later is due at once.
 
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::alarm::{Alarm, Alarms};
+use crate::clock::{Clock, nanoseconds};
 use crate::driver::Driver;
 use crate::pair::{self, Pair};
 use crate::port::Signals;
@@ -21,6 +25,7 @@ use crate::sync::{Mutex, lock};
 #[derive(Debug)]
 pub(crate) struct Stepped {
     state: Mutex<State>,
+    alarms: Arc<Alarms>,
     pairs: Vec<Arc<Pair>>,
 }
 
@@ -30,27 +35,22 @@ struct State {
     clock: Clock,
     /// Kept for its memory between events.
     signals: Signals,
-    alarm: Option<Alarm>,
+    alarms: Arc<Alarms>,
     /// An alarm that went off in this event.
     ringing: Option<Waker>,
-}
-
-#[derive(Debug)]
-struct Alarm {
-    /// Nanoseconds.
-    at: u64,
-    waker: Waker,
 }
 
 impl Stepped {
     /// `pairs` are all those of the device.
     pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>, clock: Clock) -> Self {
-        let state = State { driver, clock, signals: Signals::default(), alarm: None, ringing: None };
-        Self { state: Mutex::new(state), pairs }
+        let alarms = Alarms::new();
+        let signals = Signals::default();
+        let state = State { driver, clock, signals, alarms: Arc::clone(&alarms), ringing: None };
+        Self { state: Mutex::new(state), alarms, pairs }
     }
 
     /// One event: a batch of what was submitted, or else the clock goes on to the next request that is due, or to
-    /// the alarm.
+    /// the next alarm.
     pub(crate) fn step(&self) -> bool {
         self.event(|state, signals| state.admit(signals) || state.go_on(u64::MAX, signals))
     }
@@ -62,12 +62,9 @@ impl Stepped {
         lock(&self.state).go_to(until);
     }
 
-    /// Sets the one alarm, or takes it back.
-    pub(crate) fn set_alarm(&self, at: Option<Duration>, waker: Waker) {
-        let alarm = at.map(|at| Alarm { at: nanoseconds(at), waker });
-        let replaced = std::mem::replace(&mut lock(&self.state).alarm, alarm);
-        // Dropping a waker may run anybody's code, so it goes when the lock is free.
-        drop(replaced);
+    /// Another alarm, which is not set.
+    pub(crate) fn alarm(&self) -> Alarm {
+        self.alarms.alarm()
     }
 
     /// Carries out the commands that were sent.
@@ -101,13 +98,14 @@ impl State {
 
     /// Goes on to what comes next, if it does not come after `until`.
     fn go_on(&mut self, until: u64, signals: &mut Signals) -> bool {
-        let alarm = self.alarm.as_ref().map(|alarm| alarm.at);
+        let alarm = self.alarms.next();
         match self.driver.next_due() {
-            Some(due) if due <= until && alarm.is_none_or(|at| due <= at) => self.deliver(due, signals),
-            _ if alarm.is_some_and(|at| at <= until) => self.ring(),
-            _ => return false,
+            Some(due) if due <= until && alarm.is_none_or(|at| due <= at) => {
+                self.deliver(due, signals);
+                true
+            }
+            _ => self.ring(until),
         }
-        true
     }
 
     fn deliver(&mut self, due: u64, signals: &mut Signals) {
@@ -116,14 +114,17 @@ impl State {
         self.driver.fenced(signals, |driver, signals| driver.deliver(now, signals));
     }
 
-    fn ring(&mut self) {
-        if let Some(Alarm { at, waker }) = self.alarm.take() {
-            self.go_to(at);
-            self.ringing = Some(waker);
-        }
+    /// `false`: no alarm goes off at `until` or before.
+    fn ring(&mut self, until: u64) -> bool {
+        let Some((at, waker)) = self.alarms.take_next(until) else { return false };
+        self.go_to(at);
+        self.ringing = Some(waker);
+        true
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+impl Drop for Stepped {
+    fn drop(&mut self) {
+        self.alarms.close();
+    }
 }

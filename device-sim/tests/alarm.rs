@@ -1,4 +1,4 @@
-//! The alarm of a stepped device: one waker, called when the virtual clock comes to it.
+//! The alarms of a stepped device: wakers, called when the virtual clock comes to their times.
 #![cfg(not(loom))]
 
 mod common;
@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use common::*;
-use device_sim::{Delivery, Device, Status, TicketState};
+use device_sim::{Alarm, Delivery, Device, Status, TicketState};
 
 /// What happened, and at what time of the device's.
 type History = Arc<Mutex<Vec<(&'static str, u64)>>>;
@@ -122,4 +122,110 @@ fn a_device_with_a_clock_of_its_own_has_no_alarm() {
     let held = Arc::clone(&token);
     device.set_alarm(Some(Duration::ZERO), once(move || panic!("called with {held:?}")));
     assert_eq!(Arc::strong_count(&token), 1, "the waker is gone, and was not called");
+}
+
+#[test]
+fn whoever_has_an_alarm_disturbs_no_other() {
+    let (device, _pair) = stepped("");
+    let (device, history) = (Arc::new(device), History::default());
+    let (first, second) = (device.alarm(), device.alarm());
+    device.set_alarm(Some(micros(5)), noting(&device, &history, "the user's"));
+    second.set(micros(3), noting(&device, &history, "second"));
+    first.set(micros(3), noting(&device, &history, "first"));
+    first.set(micros(7), noting(&device, &history, "first, replaced"));
+    assert!(device.step());
+    assert_eq!(seen(&history), [("second", 3)]);
+    assert!(!second.clear(), "it has gone off");
+    device.set_alarm(None, Waker::noop().clone());
+    assert_eq!((device.run_until_idle(), seen(&history)), (1, vec![("first, replaced", 7)]));
+}
+
+#[test]
+fn alarms_of_one_time_go_off_in_the_order_in_which_they_were_set() {
+    let (device, _pair) = stepped("");
+    let (device, history) = (Arc::new(device), History::default());
+    let alarms: Vec<Alarm> = (0..3).map(|_| device.alarm()).collect();
+    for (at, what) in [(2, "2"), (0, "0"), (1, "1")] {
+        alarms[at].set(micros(4), noting(&device, &history, what));
+    }
+    alarms[2].set(micros(4), noting(&device, &history, "2 again"));
+    assert_eq!(device.run_until_idle(), 3);
+    assert_eq!(seen(&history), [("0", 4), ("1", 4), ("2 again", 4)]);
+}
+
+#[test]
+fn an_alarm_that_is_dropped_or_outlives_its_device_is_silent_and_keeps_no_waker() {
+    let (device, _pair) = stepped("");
+    let token = Arc::new(());
+    let holding = |held: Arc<()>| once(move || panic!("called with {held:?}"));
+    let dropped = device.alarm();
+    dropped.set(micros(1), holding(Arc::clone(&token)));
+    drop(dropped);
+    assert_eq!((device.run_until_idle(), Arc::strong_count(&token)), (0, 1));
+    let left = device.alarm();
+    left.set(micros(1), holding(Arc::clone(&token)));
+    drop(device);
+    assert_eq!(Arc::strong_count(&token), 1);
+    left.set(micros(2), holding(Arc::clone(&token)));
+    assert_eq!(Arc::strong_count(&token), 1);
+    assert!(!left.clear());
+}
+
+/// Sets the device's alarms, and steps it, when it is dropped.
+struct Meddler(Arc<Device>, Arc<Alarm>);
+
+impl Drop for Meddler {
+    fn drop(&mut self) {
+        self.1.set(micros(50), Waker::noop().clone());
+        self.0.step();
+    }
+}
+
+#[test]
+fn a_waker_that_goes_may_use_the_device() {
+    let (device, _pair) = stepped("");
+    let device = Arc::new(device);
+    let other = Arc::new(device.alarm());
+    let meddling = || {
+        let meddler = Meddler(Arc::clone(&device), Arc::clone(&other));
+        once(move || unreachable!("called with the alarm of {:?}", meddler.0.now()))
+    };
+    let alarm = device.alarm();
+    alarm.set(micros(100), meddling());
+    alarm.set(micros(100), meddling());
+    assert_eq!(device.now(), micros(50), "the one that was replaced has set an alarm, and has gone there");
+    alarm.clear();
+    alarm.set(micros(100), meddling());
+    drop(alarm);
+    assert_eq!(device.run_until_idle(), 0);
+}
+
+#[test]
+fn a_device_survives_the_end_of_its_clock() {
+    let (device, mut pair) = stepped("queue_pairs=1;completion_nsec=10_000;fault=timeout:nth=1");
+    let (device, history) = (Arc::new(device), History::default());
+    let session = device.create_session(ctr());
+    let never = submit(&mut pair, request(session, 16, 1), Delivery::Silent);
+    device.alarm().set(Duration::MAX, Waker::noop().clone());
+    let alarm = device.alarm();
+    alarm.set(
+        Duration::MAX,
+        once({
+            let history = Arc::clone(&history);
+            move || history.lock().expect("not poisoned").push(("the last", 0))
+        }),
+    );
+    device.advance(Duration::MAX);
+    assert_eq!((device.now(), seen(&history)), (Duration::from_nanos(u64::MAX), vec![("the last", 0)]));
+    assert_eq!(pair.remote().state(never), TicketState::InFlight, "it ends at no time");
+    for byte in 0..20 {
+        let ticket = submit(&mut pair, request(session, 16, byte), Delivery::Silent);
+        assert_eq!(device.run_until_idle(), 2, "admitted, and due at once");
+        let (done, status) = pair.take(ticket).expect("stepping has ended it");
+        assert_eq!((done.buffer, status), (expected(16, byte), Status::Ok));
+    }
+    device.advance(Duration::MAX);
+    assert_eq!(pair.remote().state(never), TicketState::InFlight);
+    device.reset();
+    assert_eq!(pair.take(never).expect("the reset has ended it").1, Status::Reset);
 }

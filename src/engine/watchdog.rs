@@ -30,7 +30,7 @@ use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use device_sim::{Delivery, Device, Remote, Request, Ticket, TicketState, fork};
+use device_sim::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketState, fork};
 
 use super::poller::Pollers;
 use super::watch::{Addressee, Notice, Watch};
@@ -63,7 +63,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 enum Clock {
     Real(Instant),
-    Stepped(Weak<Device>),
+    /// The alarm is the watchdog's own: the user of the device has another.
+    Stepped(Weak<Device>, Alarm),
 }
 
 /// A deadline in nanoseconds, and a number that keeps equal ones in order.
@@ -74,14 +75,12 @@ struct List {
     entries: BTreeMap<Key, Entry>,
     next_number: u64,
     /// When the watchdog will look at the list, by itself: the time that the thread sleeps until (0: it is awake), or
-    /// that of the alarm. [`NEVER`]: not at all.
-    next_look: u64,
+    /// that of the alarm. `None`: not at all.
+    next_look: Option<u64>,
     closed: bool,
     /// For the thread to close, where the engine was dropped on it.
     device: Option<Arc<Device>>,
 }
-
-const NEVER: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -101,10 +100,13 @@ impl Watchdog {
         pollers: &Arc<Pollers>,
     ) -> Result<Self, Error> {
         let stepped = device.is_stepped();
-        let clock =
-            if stepped { Clock::Stepped(Arc::downgrade(device)) } else { Clock::Real(Instant::now()) };
+        let clock = if stepped {
+            Clock::Stepped(Arc::downgrade(device), device.alarm())
+        } else {
+            Clock::Real(Instant::now())
+        };
         let list =
-            List { entries: BTreeMap::new(), next_number: 0, next_look: NEVER, closed: false, device: None };
+            List { entries: BTreeMap::new(), next_number: 0, next_look: None, closed: false, device: None };
         let shared = Arc::new(Shared {
             born: fork::generation(),
             period: nanoseconds(period),
@@ -155,6 +157,10 @@ impl Drop for Watchdog {
             std::mem::take(&mut list.entries)
         };
         self.shared.sleep.notify_one();
+        if let Clock::Stepped(_, alarm) = &self.shared.clock {
+            // Its waker has the watchdog, which has the alarm.
+            alarm.clear();
+        }
         // Whoever is still watched was leaked; what its notice owns goes outside of the lock.
         drop(left);
         // On a worker too it is somebody's callback that drops the engine: the thread then ends by itself.
@@ -183,7 +189,7 @@ impl Shared {
             } else {
                 list.next_look = list.first_deadline();
                 list = self.sleep(list, now);
-                list.next_look = 0;
+                list.next_look = Some(0);
             }
         }
         let device = list.device.take();
@@ -192,16 +198,16 @@ impl Shared {
     }
 
     fn sleep<'a>(&self, list: MutexGuard<'a, List>, now: u64) -> MutexGuard<'a, List> {
-        if list.next_look == NEVER {
+        let Some(next_look) = list.next_look else {
             return self.sleep.wait(list).unwrap_or_else(PoisonError::into_inner);
-        }
-        let time = Duration::from_nanos(list.next_look.saturating_sub(now));
+        };
+        let time = Duration::from_nanos(next_look.saturating_sub(now));
         self.sleep.wait_timeout(list, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// The alarm of a stepped device.
     fn went_off(self: &Arc<Self>) {
-        self.lock().next_look = NEVER;
+        self.lock().next_look = None;
         let now = self.now();
         loop {
             let due = self.lock().pop_due(now);
@@ -226,21 +232,18 @@ impl Shared {
 
     /// Changes the list, and has the watchdog look at it in time.
     fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut List) -> R) -> R {
-        // Upgraded before and dropped after the lock is held.
-        let device = match &self.clock {
-            Clock::Stepped(device) => device.upgrade(),
-            Clock::Real(_) => None,
-        };
         let mut list = self.lock();
         let result = change(&mut list);
         let first = list.first_deadline();
-        match &device {
-            Some(device) if first != list.next_look => {
-                let at = (first != NEVER).then(|| Duration::from_nanos(first));
-                device.set_alarm(at, Waker::from(Arc::clone(self)));
+        match &self.clock {
+            Clock::Stepped(_, alarm) if first != list.next_look => {
+                match first {
+                    Some(first) => alarm.set(Duration::from_nanos(first), Waker::from(Arc::clone(self))),
+                    None => _ = alarm.clear(),
+                }
                 list.next_look = first;
             }
-            None if first < list.next_look => {
+            Clock::Real(_) if first.is_some_and(|first| list.next_look.is_none_or(|next| first < next)) => {
                 self.sleep.notify_one();
                 list.next_look = first;
             }
@@ -307,7 +310,7 @@ impl Shared {
     pub(super) fn now(&self) -> u64 {
         match &self.clock {
             Clock::Real(opened) => nanoseconds(opened.elapsed()),
-            Clock::Stepped(device) => device.upgrade().map_or(0, |device| nanoseconds(device.now())),
+            Clock::Stepped(device, _) => device.upgrade().map_or(0, |device| nanoseconds(device.now())),
         }
     }
 
@@ -335,15 +338,13 @@ impl List {
         key
     }
 
-    fn first_deadline(&self) -> u64 {
-        self.entries.first_key_value().map_or(NEVER, |(key, _)| key.0)
+    fn first_deadline(&self) -> Option<u64> {
+        self.entries.first_key_value().map(|(key, _)| key.0)
     }
 
     fn pop_due(&mut self, now: u64) -> Option<Entry> {
-        if self.first_deadline() > now {
-            return None;
-        }
-        self.entries.pop_first().map(|(_, entry)| entry)
+        let due = self.entries.first_entry().filter(|first| first.key().0 <= now)?;
+        Some(due.remove())
     }
 }
 
