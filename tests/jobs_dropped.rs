@@ -6,7 +6,7 @@ mod common;
 use common::{Log, Noted, catch, holding};
 use simaccel::job::{self, LeakReason, Misuse, Pause, PoolConfig};
 use simaccel::{Job, Step, WaitCtx};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::unix::process::ExitStatusExt;
 use std::panic;
 use std::rc::Rc;
@@ -313,6 +313,57 @@ fn a_deferred_drop_happens_at_the_end_of_the_thread() {
     });
     assert!(thread.join().is_err());
     assert_eq!(dropped.load(Ordering::Relaxed), 3);
+}
+
+/// Each panic's jobs, and not the first one's alone; while the thread-locals that they have used are there, whichever panic
+/// those came after.
+#[test]
+fn what_every_panic_of_a_thread_has_deferred_is_dropped_before_its_thread_locals() {
+    struct Value(Arc<AtomicU32>);
+    impl Drop for Value {
+        fn drop(&mut self) {
+            self.0.store(0, Ordering::Relaxed);
+        }
+    }
+    thread_local! {
+        static FIRST: RefCell<Option<Value>> = const { RefCell::new(None) };
+        static SECOND: RefCell<Option<Value>> = const { RefCell::new(None) };
+        static THIRD: RefCell<Option<Value>> = const { RefCell::new(None) };
+    }
+    type Key = &'static thread::LocalKey<RefCell<Option<Value>>>;
+    struct Reads(Key, Arc<AtomicU32>);
+    impl Drop for Reads {
+        fn drop(&mut self) {
+            let alive = self.0.try_with(|value| value.borrow().as_ref().unwrap().0.load(Ordering::Relaxed));
+            self.1.fetch_add(alive.unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+    let panics_over_a_job = |key: Key, dropped: &Arc<AtomicU32>| {
+        let reads = Reads(key, Arc::clone(dropped));
+        let unwound = catch(move || {
+            let mut job = Job::without_ctx(move || {
+                key.set(Some(Value(Arc::new(AtomicU32::new(1)))));
+                let _reads = reads;
+                while job::pause() == Pause::Resumed {}
+            })
+            .unwrap();
+            assert_eq!(job.resume(), Ok(Step::Paused));
+            panic!("over a job");
+        });
+        assert_eq!(panic_message(unwound), "over a job");
+    };
+    let keys: [Key; 3] = [&FIRST, &SECOND, &THIRD];
+    for panics in 1..=keys.len() {
+        let dropped = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&dropped);
+        let body = move || keys[..panics].iter().for_each(|key| panics_over_a_job(key, &count));
+        thread::spawn(body).join().unwrap();
+        assert_eq!(
+            dropped.load(Ordering::Relaxed) as usize,
+            panics,
+            "of {panics} jobs, with their thread-locals"
+        );
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ mod current;
 mod fiber;
 mod front;
 mod hooks;
+mod last_call;
 mod memory;
 mod misuse;
 mod pool;

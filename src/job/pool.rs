@@ -24,6 +24,7 @@ use std::thread;
 use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
 use super::front::{Flags, Front};
+use super::last_call;
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::raw::Handle;
 use super::record::{Panic, Record, State};
@@ -40,8 +41,10 @@ pub(super) struct Pool {
     settings: Cell<Settings>,
     /// Records that exist: idle, in use, and leaked.
     records: Cell<usize>,
-    /// How many resumes there had been when `LAST_CALL` was registered.
+    /// How many resumes there had been when the thread's last call was registered last.
     last_call: Cell<Option<u64>>,
+    /// Jobs are being unwound, and who does that goes on with those that are deferred meanwhile.
+    unwinding: Cell<bool>,
     table: RefCell<Table>,
     slab: RefCell<Slab>,
 }
@@ -58,9 +61,6 @@ struct Table {
 thread_local! {
     /// Ends the pool.
     static END: End = const { End };
-    /// Unwinds what a panic has deferred, while everything that a job can refer to is still there: registered when
-    /// the drop is deferred, hence after the thread-locals that the job has seen, hence run before they go.
-    static LAST_CALL: LastCall = const { LastCall };
 }
 
 /// Pools made so far; each begins its generations elsewhere, so that a handle means nothing in another thread.
@@ -117,6 +117,7 @@ impl Pool {
             settings: Cell::new(Settings::default()),
             records: Cell::new(0),
             last_call: Cell::new(None),
+            unwinding: Cell::new(false),
             table: RefCell::new(Table {
                 places: Vec::new(),
                 free: Vec::new(),
@@ -415,6 +416,7 @@ impl Pool {
     /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
     fn unwind(&self, record: &Record, call: Call) -> Option<Panic> {
         let suspect = Suspect::of(record);
+        let _unwinding = Raised::new(&self.unwinding);
         self.front.counters.ending.bump();
         let Some(swallowed) = record.unwind() else {
             self.front.counters.ending.take_back();
@@ -449,11 +451,15 @@ impl Pool {
         lose(Suspect::of(record), LeakReason::GivenUp, call);
     }
 
+    /// Puts off the drop of a job until the thread does not panic any more, at the latest until it ends: while everything
+    /// that the job can refer to is still there. So the last call is registered after the thread-locals that the job has
+    /// seen, which it may have seen since the call was registered last, if jobs were resumed since then.
     fn defer(&self, record: &Record) {
         record.next.set(self.deferred.replace(Some(NonNull::from(record))));
         self.front.flags.raise(Flags::DEFERRED);
-        if self.last_call.get().is_none() && LAST_CALL.try_with(|_| ()).is_ok() {
-            self.last_call.set(Some(self.front.counters.resumes.get()));
+        let resumes = Some(self.front.counters.resumes.get());
+        if !self.unwinding.get() && self.last_call.replace(resumes) != resumes {
+            last_call::register();
         }
     }
 
@@ -594,13 +600,28 @@ impl Drop for End {
     }
 }
 
-struct LastCall;
+/// The thread ends, and its thread-locals are there, up to those that were first used after the call was registered.
+pub(super) fn last_call() {
+    let Some(pool) = Pool::existing() else { return };
+    if pool.last_call.get() == Some(pool.front.counters.resumes.get()) {
+        pool.run_deferred();
+    }
+}
 
-impl Drop for LastCall {
+/// A flag, raised for a while.
+struct Raised<'a> {
+    flag: &'a Cell<bool>,
+    before: bool,
+}
+
+impl<'a> Raised<'a> {
+    fn new(flag: &'a Cell<bool>) -> Self {
+        Self { flag, before: flag.replace(true) }
+    }
+}
+
+impl Drop for Raised<'_> {
     fn drop(&mut self) {
-        let Some(pool) = Pool::existing() else { return };
-        if pool.last_call.get() == Some(pool.front.counters.resumes.get()) {
-            pool.run_deferred();
-        }
+        self.flag.set(self.before);
     }
 }
