@@ -84,6 +84,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "capi/src/last_error.rs",
     "capi/src/lib_ctx.rs",
     "capi/src/session.rs",
+    "capi/src/stacks.rs",
     "capi/src/stream.rs",
     "capi/src/wait_ctx.rs",
     "src/engine/table.rs",

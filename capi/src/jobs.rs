@@ -22,7 +22,7 @@ use simaccel::job::{self, PoolConfig, StartError};
 
 use crate::guard::{boundary, caught};
 use crate::wait_ctx::{AsyncWaitCtx, adopt_orphans};
-use crate::{last_error, lib_ctx};
+use crate::{last_error, lib_ctx, stacks};
 
 /// A job, as C sees it: a pointer that names it and is never followed.
 #[repr(C)]
@@ -40,9 +40,6 @@ pub const ASYNC_PAUSE: c_int = 2;
 /// The job has finished.
 pub const ASYNC_FINISH: c_int = 3;
 
-/// Bytes of guard below each stack: a C function may have frames that jump over a page.
-const GUARD: usize = 64 * 1024;
-
 /// What has to be seen to once before the first job of the process.
 static PREPARED: AtomicBool = AtomicBool::new(false);
 
@@ -55,7 +52,7 @@ fn prepare() {
 
 #[cold]
 fn prepare_slow() {
-    raw::set_default_guard(GUARD);
+    stacks::prepare();
     lib_ctx::prepare();
     PREPARED.store(true, Ordering::Relaxed);
 }
@@ -220,12 +217,7 @@ pub extern "C" fn ASYNC_init_thread(max_size: usize, init_size: usize) -> c_int 
     boundary(|| {
         prepare();
         adopt_orphans();
-        let config = PoolConfig {
-            max_jobs: max_size,
-            initial_jobs: init_size,
-            guard_size: GUARD,
-            ..PoolConfig::default()
-        };
+        let config = PoolConfig { max_jobs: max_size, initial_jobs: init_size, ..PoolConfig::default() };
         match job::init_thread(config) {
             Ok(()) => 1,
             Err(error) => {

@@ -29,6 +29,7 @@ mod jobs;
 mod last_error;
 mod lib_ctx;
 mod session;
+mod stacks;
 mod stream;
 mod wait_ctx;
 
@@ -39,5 +40,6 @@ pub use last_error::{
 };
 pub use lib_ctx::OSSL_LIB_CTX_set0_default;
 pub use session::*;
+pub use stacks::simaccel_set_stack_size;
 pub use stream::*;
 pub use wait_ctx::*;

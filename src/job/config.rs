@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::misuse::InitError;
-use super::stack::{Geometry, page_size};
+use super::stack::Geometry;
 
 /// The limits and sizes of a thread's pool ([`init_thread`](super::init_thread)).
 ///
@@ -21,7 +21,8 @@ pub struct PoolConfig {
     pub max_jobs: usize,
     /// Jobs to make in advance; fewer when memory runs out, which is no error (statement 48).
     pub initial_jobs: usize,
-    /// Usable bytes of a job's stack, rounded up to pages; a few hundred of them hold the job itself.
+    /// Usable bytes of a job's stack, rounded up to pages; a few hundred of them hold the job itself. At least
+    /// 40 KiB in builds with debug assertions and 16 KiB in others, which is what an operation of an engine needs there.
     pub stack_size: usize,
     /// Bytes below the stack that fault when touched, rounded up to pages, at least one. One page is enough for Rust
     /// code, which probes its stack; C code may jump over it.
@@ -30,20 +31,28 @@ pub struct PoolConfig {
 
 /// The default size of a stack, in bytes.
 pub(super) const DEFAULT_STACK: usize = 64 * 1024;
-const MIN_STACK: usize = 16 * 1024;
+/// What an operation of an engine needs; unoptimised frames are larger.
+const MIN_STACK: usize = if cfg!(debug_assertions) { 40 * 1024 } else { 16 * 1024 };
 const MAX_STACK: usize = 1 << 30;
 
-/// Bytes of guard where nobody has called `init_thread`.
-static DEFAULT_GUARD: AtomicUsize = AtomicUsize::new(1);
+/// The sizes where nobody asks for others.
+static STACK: AtomicUsize = AtomicUsize::new(DEFAULT_STACK);
+static GUARD: AtomicUsize = AtomicUsize::new(1);
 
-pub(super) fn set_default_guard(size: usize) {
-    DEFAULT_GUARD.store(size.clamp(1, MAX_STACK), Ordering::Relaxed);
+/// Sets what [`PoolConfig::default`] has.
+pub(super) fn set_default_sizes(stack_size: usize, guard_size: usize) -> Result<(), InitError> {
+    PoolConfig { stack_size, guard_size, ..PoolConfig::default() }.settle()?;
+    STACK.store(stack_size, Ordering::Relaxed);
+    GUARD.store(guard_size, Ordering::Relaxed);
+    Ok(())
 }
 
 impl Default for PoolConfig {
-    /// No limit, nothing in advance, stacks of 64 KiB, one guard page.
+    /// No limit, nothing in advance, stacks of 64 KiB with one guard page: or of the sizes that
+    /// [`raw::set_default_sizes`](super::raw::set_default_sizes) has set.
     fn default() -> Self {
-        Self { max_jobs: 0, initial_jobs: 0, stack_size: DEFAULT_STACK, guard_size: 1 }
+        let (stack_size, guard_size) = (STACK.load(Ordering::Relaxed), GUARD.load(Ordering::Relaxed));
+        Self { max_jobs: 0, initial_jobs: 0, stack_size, guard_size }
     }
 }
 
@@ -57,10 +66,8 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let page = page_size();
-        let guard = DEFAULT_GUARD.load(Ordering::Relaxed).next_multiple_of(page);
-        let geometry = Geometry { size: DEFAULT_STACK.next_multiple_of(page), guard };
-        Self { max_jobs: 0, initial_jobs: 0, geometry }
+        let PoolConfig { max_jobs, initial_jobs, stack_size, guard_size } = PoolConfig::default();
+        Self { max_jobs, initial_jobs, geometry: Geometry::of(stack_size, guard_size) }
     }
 }
 
@@ -79,9 +86,7 @@ impl PoolConfig {
         if guard_size > MAX_STACK {
             return Err(InitError::GuardSize { size: guard_size, max: MAX_STACK });
         }
-        let page = page_size();
-        let size = stack_size.next_multiple_of(page);
-        let guard = guard_size.max(1).next_multiple_of(page);
-        Ok(Settings { max_jobs: max, initial_jobs: initial, geometry: Geometry { size, guard } })
+        let geometry = Geometry::of(stack_size, guard_size);
+        Ok(Settings { max_jobs: max, initial_jobs: initial, geometry })
     }
 }

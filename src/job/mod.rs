@@ -64,12 +64,14 @@ mod hooks;
 mod last_call;
 mod memory;
 mod misuse;
+mod overflow;
 mod pool;
 pub mod raw;
 mod record;
 mod stack;
 mod stats;
 mod strict;
+mod table;
 mod typed;
 mod wait_ctx;
 

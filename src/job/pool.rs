@@ -26,11 +26,13 @@ use super::config::{PoolConfig, Settings};
 use super::front::{Flags, Front};
 use super::last_call;
 use super::misuse::{InitError, Misuse, NoJobs};
+use super::overflow::{self, SignalStack};
 use super::raw::Handle;
 use super::record::{Panic, Record, State};
 use super::stack::Slab;
 use super::stats::{self, LeakReason, ThreadStats};
 use super::strict::{self, Call, Rule, Suspect};
+use super::table::Table;
 use super::wait_ctx::Shared;
 
 #[repr(C)]
@@ -45,17 +47,10 @@ pub(super) struct Pool {
     last_call: Cell<Option<u64>>,
     /// Jobs are being unwound, and who does that goes on with those that are deferred meanwhile.
     unwinding: Cell<bool>,
+    /// What an overflow is handled on, where the thread had nothing.
+    signal_stack: Cell<Option<SignalStack>>,
     table: RefCell<Table>,
     slab: RefCell<Slab>,
-}
-
-/// Where the records are.
-struct Table {
-    places: Vec<Option<NonNull<Record>>>,
-    /// Places without a record, with the generation that the next one there begins with.
-    free: Vec<(u32, u32)>,
-    /// The generation that records in new places begin with.
-    first_generation: u32,
 }
 
 thread_local! {
@@ -110,6 +105,7 @@ impl Pool {
             return None;
         }
         END.try_with(|_| ()).ok()?;
+        overflow::install();
         let pool = NonNull::from(Box::leak(Box::new(Self {
             front: Front::new(0),
             idle: Cell::new(None),
@@ -118,11 +114,8 @@ impl Pool {
             records: Cell::new(0),
             last_call: Cell::new(None),
             unwinding: Cell::new(false),
-            table: RefCell::new(Table {
-                places: Vec::new(),
-                free: Vec::new(),
-                first_generation: POOLS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9),
-            }),
+            signal_stack: Cell::new(SignalStack::install()),
+            table: RefCell::new(Table::new(POOLS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9))),
             slab: RefCell::default(),
         })));
         Front::begin(pool.cast());
@@ -243,7 +236,7 @@ impl Pool {
     /// The unfinished job that a handle names.
     #[inline]
     pub(super) fn find<'a>(&self, handle: Handle) -> Option<&'a Record> {
-        let record = (*self.table.borrow().places.get(handle.index() as usize)?)?;
+        let record = self.table.borrow().get(handle.index())?;
         // SAFETY: the table holds records that are there.
         let record = unsafe { record.as_ref() };
         (record.handle.get() == handle && record.state.get() != State::Idle).then_some(record)
@@ -374,7 +367,7 @@ impl Pool {
         let mut table = self.table.borrow_mut();
         let (index, generation) = table.place();
         let record = Record::install(stack, NonNull::from(self), Handle::new(index, generation));
-        table.places[index as usize] = Some(record);
+        table.put(index, record);
         self.records.set(have + 1);
         // SAFETY: just installed.
         Ok(unsafe { record.as_ref() })
@@ -532,28 +525,6 @@ impl Pool {
     }
 }
 
-impl Table {
-    fn records(&self) -> impl Iterator<Item = &Record> {
-        // SAFETY: the table holds records that are there.
-        self.places.iter().flatten().map(|record| unsafe { record.as_ref() })
-    }
-
-    /// A place for another record, and the generation that it begins with.
-    fn place(&mut self) -> (u32, u32) {
-        self.free.pop().unwrap_or_else(|| {
-            let index = u32::try_from(self.places.len())
-                .expect("stacks for 2^32 jobs do not fit into an address space");
-            self.places.push(None);
-            (index, self.first_generation)
-        })
-    }
-
-    fn vacate(&mut self, index: u32, generation: u32) {
-        self.places[index as usize] = None;
-        self.free.push((index, generation));
-    }
-}
-
 /// Frees what a job has beside its stack.
 #[inline]
 fn detach(record: &Record) {
@@ -592,6 +563,7 @@ impl Drop for End {
     fn drop(&mut self) {
         let Some(pool) = Pool::existing() else { return };
         pool.discard_all();
+        drop(pool.signal_stack.take());
         let place = Front::end();
         if pool.end() {
             // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.

@@ -18,7 +18,7 @@ use super::fiber::{self, Signal};
 use super::front::Front;
 pub use super::hooks::SwitchHooks;
 pub use super::memory::{AllocFn, FreeFn};
-use super::misuse::{Misuse, NoJobs, StartError};
+use super::misuse::{InitError, Misuse, NoJobs, StartError};
 use super::pool::Pool;
 use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
@@ -299,11 +299,15 @@ pub unsafe fn set_switch_hooks(hooks: Option<&'static SwitchHooks>) {
     hooks::set(hooks);
 }
 
-/// Sets the size, in bytes, of the guards of stacks in threads that have not called
-/// [`init_thread`](super::init_thread): C code does not probe its stack, and may jump over one page. Rounded up to
-/// pages, at most 1 GiB. It holds for threads whose first job is made later.
-pub fn set_default_guard(size: usize) {
-    config::set_default_guard(size);
+/// Sets the sizes, in bytes, that [`PoolConfig::default`](super::PoolConfig::default) has, and threads that do not call
+/// [`init_thread`](super::init_thread): of stacks, and of the guards below them. C code does not probe its stack, and may
+/// jump over a guard of one page. It holds for threads whose first job is made later.
+///
+/// # Errors
+///
+/// [`InitError`] for sizes that cannot be; nothing is changed.
+pub fn set_default_sizes(stack_size: usize, guard_size: usize) -> Result<(), InitError> {
+    config::set_default_sizes(stack_size, guard_size)
 }
 
 /// Sets the functions that the stacks of all jobs of the process come from; `None` leaves that one as it is. `false`,

@@ -178,8 +178,7 @@ pub(super) enum Switched {
 impl Record {
     /// Puts the record of a new idle job at the top of `stack`, and the job's fiber below it.
     pub(super) fn install(stack: Stack, pool: NonNull<Pool>, handle: Handle) -> NonNull<Self> {
-        let at = (stack.top - size_of::<Self>()) & !(ALIGN - 1);
-        let record = NonNull::new(ptr::with_exposed_provenance_mut::<Self>(at)).expect("stacks are not at 0");
+        let record = Self::at_top_of(stack.top);
         let new = Self {
             fiber: Fiber::none(),
             pool: Cell::new(pool),
@@ -206,6 +205,12 @@ impl Record {
         // SAFETY: the stack is mapped, not in use, and has room for a record at its top.
         unsafe { record.write(new) };
         record
+    }
+
+    /// Where the record of the stack with this top lies.
+    pub(super) fn at_top_of(top: usize) -> NonNull<Self> {
+        let at = (top - size_of::<Self>()) & !(ALIGN - 1);
+        NonNull::new(ptr::with_exposed_provenance_mut(at)).expect("stacks are not at 0")
     }
 
     /// Takes the record apart and hands out its stack.

@@ -26,6 +26,7 @@ use std::ptr::{self, NonNull};
 use corosensei::stack::valgrind::ValgrindStackRegistration;
 
 use super::memory;
+use super::overflow::Watch;
 
 /// Sizes of a stack, in bytes, multiples of the page size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ struct Chunk {
     start: usize,
     len: usize,
     geometry: Geometry,
+    /// So that an overflow is named.
+    _watch: Watch,
     /// Stacks it holds, stacks handed out so far, stacks that have not come back.
     slots: usize,
     used: usize,
@@ -160,6 +163,7 @@ impl Chunk {
                         start,
                         len,
                         geometry,
+                        _watch: Watch::new(start, len, geometry),
                         slots,
                         used: 0,
                         out: 0,
@@ -206,6 +210,12 @@ impl Drop for Chunk {
 }
 
 impl Geometry {
+    /// The sizes that were asked for, rounded up to pages.
+    pub(super) fn of(stack_size: usize, guard_size: usize) -> Self {
+        let page = page_size();
+        Self { size: stack_size.next_multiple_of(page), guard: guard_size.max(1).next_multiple_of(page) }
+    }
+
     fn stride(self) -> usize {
         self.size + self.guard
     }

@@ -85,8 +85,12 @@ int ASYNC_is_capable(void);
  * ASYNC_ERR      *job is finished or discarded, of another thread, or running; job or func is NULL; ctx has unfinished
  *                jobs in another thread; no memory for the arguments
  *
- * A job may start and resume other jobs. ctx may be NULL. A stack is 64 KiB with a guard of 64 KiB below it: overflows
- * are faults (unless there are memory functions).
+ * A job may start and resume other jobs. ctx may be NULL. A stack is 64 KiB with a guard of 64 KiB below it, or as
+ * large as SIMACCEL_STACK_SIZE and SIMACCEL_GUARD_SIZE in the environment (bytes) or simaccel_set_stack_size (engine.h) say.
+ * A job that overflows its stack is named in one line on standard error, then the process gets SIGSEGV (unless there are
+ * memory functions: such stacks have no guard of this library's). For that line a handler of SIGSEGV and SIGBUS is
+ * installed with the first job, in front of the one that is there, which is called in any case; and a thread without an
+ * alternate signal stack gets one.
  */
 int ASYNC_start_job(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *), void *args, size_t size);
 

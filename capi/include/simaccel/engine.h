@@ -63,6 +63,13 @@ int simaccel_is_retryable(int result);
 /* "0.1.0" */
 const char *simaccel_version(void);
 
+/*
+ * The sizes, in bytes, of the stacks of jobs and of the guards below them, for threads whose first job is made, or that call
+ * ASYNC_init_thread, after this; 0 leaves that size as it is. 64 KiB each, or what SIMACCEL_STACK_SIZE and
+ * SIMACCEL_GUARD_SIZE in the environment say. SIMACCEL_ERR_ARGUMENT for a size that cannot be. See <simaccel/async.h>.
+ */
+simaccel_result simaccel_set_stack_size(size_t stack_size, size_t guard_size);
+
 /* ---- Engines ---- */
 
 typedef struct simaccel_engine simaccel_engine;

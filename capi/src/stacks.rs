@@ -1,0 +1,57 @@
+//! How large the stacks of C jobs are, and the guards below them: 64 KiB each, or what the environment says, or the
+//! program.
+//!
+//! ```text
+//!   SIMACCEL_STACK_SIZE=262144 SIMACCEL_GUARD_SIZE=65536 program     read before the first job; for preloaded programs, too
+//!   simaccel_set_stack_size(262144, 0)                               for threads whose first job comes later
+//! ```
+#![expect(unsafe_code, reason = "exported names")]
+
+use std::env;
+use std::io::{self, Write};
+use std::sync::Once;
+
+use simaccel::job::{PoolConfig, raw};
+
+use crate::last_error::{Failure, SimaccelResult, reported};
+
+/// Bytes of guard below each stack: a C function may have frames that jump over a page.
+const GUARD: usize = 64 * 1024;
+
+/// Before the first job of the process.
+pub(crate) fn prepare() {
+    static PREPARED: Once = Once::new();
+    PREPARED.call_once(|| {
+        let stack = PoolConfig::default().stack_size;
+        let _ = raw::set_default_sizes(stack, GUARD);
+        for (key, of) in [
+            ("SIMACCEL_STACK_SIZE", (|size| (size, GUARD)) as fn(usize) -> (usize, usize)),
+            ("SIMACCEL_GUARD_SIZE", |size| (PoolConfig::default().stack_size, size)),
+        ] {
+            if let Some(Err(why)) = env::var_os(key).map(|value| adopt(&value.to_string_lossy(), of)) {
+                // One write, so that lines do not mix. Where standard error is closed there is nobody to tell.
+                let line = format!("simaccel: {key}: {why}; the default of 64 KiB is used\n");
+                let _ = io::stderr().write_all(line.as_bytes());
+            }
+        }
+    });
+}
+
+fn adopt(value: &str, sizes: fn(usize) -> (usize, usize)) -> Result<(), String> {
+    let bytes = value.parse().map_err(|_| format!("`{value}` is not a number of bytes"))?;
+    let (stack_size, guard_size) = sizes(bytes);
+    raw::set_default_sizes(stack_size, guard_size).map_err(|error| error.to_string())
+}
+
+/// Sets the sizes, in bytes, of the stacks of jobs and of the guards below them, for threads whose first job is made
+/// later, or that call [`ASYNC_init_thread`](crate::ASYNC_init_thread) later. 0 leaves that size as it is.
+#[unsafe(no_mangle)]
+pub extern "C" fn simaccel_set_stack_size(stack_size: usize, guard_size: usize) -> SimaccelResult {
+    reported(|| {
+        prepare();
+        let now = PoolConfig::default();
+        let or = |size, before| if size == 0 { before } else { size };
+        raw::set_default_sizes(or(stack_size, now.stack_size), or(guard_size, now.guard_size))
+            .map_err(|error| Failure::argument(&error.to_string()))
+    })
+}

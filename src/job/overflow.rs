@@ -1,0 +1,355 @@
+//! The end of a stack: a job that runs into its guard is named in one line before the process dies of it.
+//!
+//! ```text
+//!   fault ──► caught ──┬─ in the guard of a job that runs on this thread: one line on standard error ─┐
+//!                      └─ anywhere else ──────────────────────────────────────────────────────────────┤
+//!                                                                                                     ▼
+//!                             what was there before: a handler (Rust's own, the application's), or the default
+//!
+//!   WATCHED ─► Watched ─► Watched ─► ···      one for each chunk of stacks: where its guards are, and whose they are
+//! ```
+//!
+//! The handler runs on the alternate signal stack of the thread, since there is nothing left of the other. Threads of Rust's
+//! standard library have one; any other thread gets one with its first job, and loses it when it ends. The handler is
+//! installed with the first pool of the process, in front of whatever is there; a handler that the application installs
+//! later replaces it.
+//!
+//! What runs in the handler takes no lock, allocates nothing, and reads no thread-local (the first access of a thread may
+//! allocate it). An entry in the list is written by the thread that owns the stacks, so that thread finds it whole.
+//!
+//! Stacks from the memory functions of the process have no guard of ours, so nothing is known of their ends.
+#![expect(unsafe_code, reason = "handles faults, on a stack that it maps")]
+
+use std::ffi::{c_int, c_void};
+use std::fmt::{self, Write};
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+use super::record::{Record, State};
+use super::stack::{Geometry, page_size};
+
+/// The stacks of one chunk. Entries are used again and never freed: the handler may be looking at them.
+#[derive(Debug)]
+struct Watched {
+    /// The thread that they belong to; 0: nobody's.
+    owner: AtomicUsize,
+    start: AtomicUsize,
+    len: AtomicUsize,
+    size: AtomicUsize,
+    guard: AtomicUsize,
+    next: AtomicPtr<Self>,
+}
+
+static WATCHED: AtomicPtr<Watched> = AtomicPtr::new(ptr::null_mut());
+
+/// Has the handler know the stacks of a chunk, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watch(&'static Watched);
+
+impl Watch {
+    /// For stacks of this thread, one after the other in `len` bytes from `start`.
+    pub(super) fn new(start: usize, len: usize, geometry: Geometry) -> Self {
+        let owner = this_thread();
+        let claimed = entries().find(|entry| {
+            entry.owner.load(Ordering::Relaxed) == 0
+                && entry.owner.compare_exchange(0, owner, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        });
+        let entry = claimed.unwrap_or_else(|| Watched::add(owner));
+        entry.start.store(start, Ordering::Relaxed);
+        entry.len.store(len, Ordering::Relaxed);
+        entry.size.store(geometry.size, Ordering::Relaxed);
+        entry.guard.store(geometry.guard, Ordering::Relaxed);
+        Self(entry)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.owner.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Watched {
+    fn add(owner: usize) -> &'static Self {
+        let zero = || AtomicUsize::new(0);
+        let entry: &'static Self = Box::leak(Box::new(Self {
+            owner: AtomicUsize::new(owner),
+            start: zero(),
+            len: zero(),
+            size: zero(),
+            guard: zero(),
+            next: AtomicPtr::default(),
+        }));
+        let mut first = WATCHED.load(Ordering::Relaxed);
+        loop {
+            entry.next.store(first, Ordering::Relaxed);
+            let added = ptr::from_ref(entry).cast_mut();
+            match WATCHED.compare_exchange_weak(first, added, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return entry,
+                Err(now) => first = now,
+            }
+        }
+    }
+
+    /// The top of the stack whose guard this address lies in.
+    fn top_above(&self, address: usize) -> Option<usize> {
+        let (size, guard) = (self.size.load(Ordering::Relaxed), self.guard.load(Ordering::Relaxed));
+        let offset = address.checked_sub(self.start.load(Ordering::Relaxed))?;
+        if offset >= self.len.load(Ordering::Relaxed) || offset % (size + guard) >= guard {
+            return None;
+        }
+        Some(address - offset % (size + guard) + guard + size)
+    }
+}
+
+fn entries() -> impl Iterator<Item = &'static Watched> {
+    // SAFETY: entries live for ever, and were published whole.
+    let follow = |entry: &AtomicPtr<Watched>| unsafe { entry.load(Ordering::Acquire).as_ref() };
+    std::iter::successors(follow(&WATCHED), move |entry| follow(&entry.next))
+}
+
+/// The thread, by a number that a fork does not change.
+fn this_thread() -> usize {
+    // SAFETY: reads a register.
+    let thread = unsafe { libc::pthread_self() };
+    usize::try_from(thread).unwrap_or(usize::MAX)
+}
+
+/// The running job of this thread whose guard `address` lies in, and the size of its stack.
+fn overflowed(address: usize) -> Option<(&'static Record, usize)> {
+    let me = this_thread();
+    let own = entries().filter(|entry| entry.owner.load(Ordering::Relaxed) == me);
+    let (top, size) = own
+        .filter_map(|entry| Some((entry.top_above(address)?, entry.size.load(Ordering::Relaxed))))
+        .next()?;
+    // SAFETY: a guard that faults is that of a stack that was handed out, at whose top a record was installed; the
+    // stacks of this thread come and go on this thread, which is here.
+    let record = unsafe { Record::at_top_of(top).as_ref() };
+    (record.state.get() == State::Running).then_some((record, size))
+}
+
+const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+
+/// What was there before us, for each of the signals; null before that is known.
+static BEFORE: [AtomicPtr<libc::sigaction>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+
+/// Installs the handler, once for the process.
+pub(super) fn install() {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if !INSTALLED.swap(true, Ordering::Relaxed) {
+        SIGNALS.iter().zip(&BEFORE).for_each(|(signal, before)| install_for(*signal, before));
+    }
+}
+
+fn install_for(signal: c_int, before: &AtomicPtr<libc::sigaction>) {
+    let mut action = MaybeUninit::uninit();
+    // SAFETY: asks for the action in force; there is room for it.
+    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
+        return;
+    }
+    // SAFETY: just filled in.
+    let mut action: libc::sigaction = unsafe { action.assume_init() };
+    before.store(Box::into_raw(Box::new(action)), Ordering::Release);
+    // The mask is that of the handler before us, which runs under it.
+    action.sa_sigaction = caught as unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) as usize;
+    action.sa_flags =
+        libc::SA_SIGINFO | libc::SA_ONSTACK | (action.sa_flags & (libc::SA_NODEFER | libc::SA_RESTART));
+    // SAFETY: the handler keeps the rules of signal handlers, and hands on what is not its own.
+    unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+}
+
+/// # Safety
+///
+/// The kernel calls it.
+unsafe extern "C" fn caught(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: the kernel gives what it knows of the signal; where that is a fault there is an address in it.
+    let (is_fault, address) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
+    if is_fault && let Some((record, size)) = overflowed(address) {
+        say(record, size);
+    }
+    // SAFETY: as we are called.
+    unsafe { hand_on(signal, info, context, is_fault) };
+}
+
+/// Does what would have happened without us.
+///
+/// # Safety
+///
+/// The arguments are those of the handler, on its stack.
+unsafe fn hand_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, is_fault: bool) {
+    let place = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
+    // SAFETY: null, or an action that lives for ever.
+    let Some(before) = (unsafe { BEFORE[place].load(Ordering::Acquire).as_ref() }) else { return };
+    match before.sa_sigaction {
+        // A fault comes again on return, and then ends the process, with the registers it happened with.
+        libc::SIG_DFL => {
+            reset(signal);
+            if !is_fault {
+                // SAFETY: allowed in handlers; it is delivered on return.
+                unsafe { libc::raise(signal) };
+            }
+        }
+        // What was sent may be ignored. A fault is not, whatever the program asks for.
+        libc::SIG_IGN if is_fault => reset(signal),
+        libc::SIG_IGN => {}
+        handler => {
+            if before.sa_flags & libc::SA_RESETHAND != 0 {
+                reset(signal);
+            }
+            if before.sa_flags & libc::SA_SIGINFO != 0 {
+                // SAFETY: whoever installed it with this flag wrote a function of this type.
+                let handler = unsafe {
+                    std::mem::transmute::<usize, unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void)>(
+                        handler,
+                    )
+                };
+                // SAFETY: it is called as the kernel would.
+                unsafe { handler(signal, info, context) };
+            } else {
+                // SAFETY: whoever installed it without the flag wrote a function of this type.
+                let handler = unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(c_int)>(handler) };
+                // SAFETY: it is called as the kernel would.
+                unsafe { handler(signal) };
+            }
+        }
+    }
+}
+
+/// Puts the default in force.
+fn reset(signal: c_int) {
+    // SAFETY: all zero is the default action without flags.
+    let default: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: allowed in handlers.
+    unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
+}
+
+/// Names the job; once, where a handler before us returns into the same fault.
+fn say(record: &Record, size: usize) {
+    static SAID: AtomicUsize = AtomicUsize::new(0);
+    let address = ptr::from_ref(record).addr();
+    if SAID.swap(address, Ordering::Relaxed) == address {
+        return;
+    }
+    let kind = record.kind();
+    let key = if kind.raw {
+        "SIMACCEL_STACK_SIZE in the environment, or simaccel_set_stack_size (Rust: raw::set_default_sizes)"
+    } else {
+        "PoolConfig::stack_size, with job::init_thread"
+    };
+    let mut line = Line::default();
+    let _ = write!(
+        line,
+        "simaccel: a job has overflowed its stack of {size} bytes: raise {key} (job: {}, token {}",
+        (kind.name)(),
+        record.token.get(),
+    );
+    if kind.raw {
+        let _ = write!(line, ", function {:p}", record.call.get().0 as *const c_void);
+    }
+    line.finish(b")\n");
+}
+
+/// One line, cut where it is too long, and written at once.
+struct Line {
+    bytes: [u8; 480],
+    len: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { bytes: [0; 480], len: 0 }
+    }
+}
+
+impl Line {
+    const END: usize = 2;
+
+    fn append(&mut self, bytes: &[u8], room: usize) {
+        let len = bytes.len().min(room - self.len);
+        self.bytes[self.len..][..len].copy_from_slice(&bytes[..len]);
+        self.len += len;
+    }
+
+    fn finish(&mut self, end: &[u8; Self::END]) {
+        self.append(end, self.bytes.len());
+        // SAFETY: the bytes are there; writing is allowed in handlers. Where standard error is closed there is nobody
+        // to tell. The job that is interrupted here does not go on, so its `errno` does not matter.
+        let _ = unsafe { libc::write(libc::STDERR_FILENO, self.bytes.as_ptr().cast(), self.len) };
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.append(text.as_bytes(), self.bytes.len() - Self::END);
+        Ok(())
+    }
+}
+
+/// An alternate signal stack of ours, in force for the thread that made it until it is dropped there.
+#[derive(Debug)]
+pub(super) struct SignalStack {
+    mapping: NonNull<c_void>,
+    len: usize,
+}
+
+impl SignalStack {
+    /// Enough for a handler of the application's that expects a whole stack, beside what the kernel saves there.
+    const SIZE: usize = 64 * 1024;
+
+    /// One for this thread; `None` where it has one already, or there is no memory.
+    pub(super) fn install() -> Option<Self> {
+        if current_signal_stack()?.ss_flags & libc::SS_DISABLE == 0 {
+            return None;
+        }
+        let page = page_size();
+        let len = (Self::SIZE + saved_by_the_kernel()).next_multiple_of(page) + page;
+        let (protection, flags) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+        );
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nobody's memory.
+        let mapping = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
+        if mapping == libc::MAP_FAILED {
+            return None;
+        }
+        let this = Self { mapping: NonNull::new(mapping)?, len };
+        // SAFETY: the lowest page of our own fresh mapping.
+        unsafe { libc::mprotect(mapping, page, libc::PROT_NONE) };
+        let stack = libc::stack_t { ss_sp: this.lowest(), ss_flags: 0, ss_size: len - page };
+        // SAFETY: the memory is ours, and stays mapped until it is not in force any more.
+        (unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) } == 0).then_some(this)
+    }
+
+    fn lowest(&self) -> *mut c_void {
+        self.mapping.as_ptr().wrapping_byte_add(page_size())
+    }
+}
+
+impl Drop for SignalStack {
+    fn drop(&mut self) {
+        let in_force = current_signal_stack().is_some_and(|stack| stack.ss_sp == self.lowest());
+        let none = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
+        // SAFETY: takes it out of force; that is refused while a handler runs on it.
+        if in_force && unsafe { libc::sigaltstack(&raw const none, ptr::null_mut()) } != 0 {
+            return;
+        }
+        // SAFETY: the mapping is ours, and not in force.
+        unsafe { libc::munmap(self.mapping.as_ptr(), self.len) };
+    }
+}
+
+fn current_signal_stack() -> Option<libc::stack_t> {
+    let mut stack = MaybeUninit::uninit();
+    // SAFETY: asks for the one in force; there is room for it.
+    let asked = unsafe { libc::sigaltstack(ptr::null(), stack.as_mut_ptr()) };
+    // SAFETY: filled in, where the call has succeeded.
+    (asked == 0).then(|| unsafe { stack.assume_init() })
+}
+
+/// Bytes for the registers of this processor, some of which (AVX-512, AMX) older constants do not count.
+fn saved_by_the_kernel() -> usize {
+    // SAFETY: asks for a constant.
+    let size = unsafe { libc::getauxval(libc::AT_MINSIGSTKSZ) };
+    usize::try_from(size).unwrap_or(0)
+}
