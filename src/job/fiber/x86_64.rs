@@ -4,17 +4,32 @@
 //!   Turn, of the thread                        base ┌────────────────────────────┐
 //!   ┌───────────────────┐                           │ the root, until it runs    │
 //!   │ the resumer's rsp │ ◄─ stored by `enter`,     ├────────────────────────────┤
-//!   │ the fiber         │    loaded by `leave`      │ root, run, begin           │ ◄── a fiber that was never entered
-//!   └───────────────────┘                           ├─ or ───────────────────────┤
-//!   Fiber, in its record                            │ frames ...                 │
-//!   ┌───────────────────┐                           │ rbx, rbp, where to go on   │ ◄── a fiber that was left
-//!   │ the fiber's rsp   │ ◄─ stored by `leave`,     └────────────────────────────┘
-//!   └───────────────────┘    loaded by `enter`
+//!   │ the fiber         │    loaded by `leave`      │ root, run                  │
+//!   └───────────────────┘                           │ begin, rbx, rbp            │ ◄── a fiber that was never entered
+//!   Fiber, in its record                            ├─ or ───────────────────────┤
+//!   ┌───────────────────┐                           │ frames ...                 │
+//!   │ the fiber's rsp   │ ◄─ stored by `leave`,     │ where to go on, rbx, rbp   │ ◄── a fiber that was left
+//!   └───────────────────┘    loaded by `enter`      └────────────────────────────┘
 //! ```
 //!
-//! Whoever switches pushes where it wants to go on, gives up its stack pointer for the other's, and pops and jumps to
-//! what lies there. All other registers are the compiler's to save, which knows which are in use; `rbx` and `rbp` are
-//! not on offer to it, so they are pushed too.
+//! Whoever switches jumps to the switch with the place to go on in `rax`. The switch pushes it, exchanges the stack
+//! pointer for the other side's, pops what lies there and jumps to it. All other registers are the compiler's to save,
+//! which knows which are in use; `rbx` and `rbp` are not on offer to it, so they are pushed too.
+//!
+//! A profiler's signal may unwind the stack at any instruction. The code around inline assembly is the compiler's, and so
+//! is its call-frame information, which knows nothing of a push in between; therefore the inline part touches no stack,
+//! and the switch is a function of its own whose information is exact for each instruction:
+//!
+//! ```text
+//!   lea rax, [go on]; jmp    the frame is the caller's                              compiler's
+//!   push rax, rbx, rbp       return address in rax, then on the stack               ┐
+//!   mov [ours], rsp                                                                 │ the switch's
+//!   mov rsp, [theirs]        the same three words on the other stack: still true    │
+//!   pop rbp, rbx, rcx; jmp   return address on the stack, then in rcx               ┘
+//!   go on                    the frame is the other side's                          compiler's
+//! ```
+//!
+//! There is one such function for each direction, because a processor predicts a jump by where it stands.
 //!
 //! The way back lies in the thread's one [`Turn`] and not with the fiber. A processor works on several switches at a time,
 //! as far as the next ones do not wait for what was just stored. A stack pointer that is found through a record, which is
@@ -46,27 +61,82 @@ pub(in super::super) struct Fiber {
     sp: Cell<usize>,
 }
 
-/// What lies on the stack of a fiber that was never entered; `begin` takes it off.
+/// What lies on the stack of a fiber that was never entered: what the switch pops, then what `begin` does.
 #[repr(C)]
 struct First {
-    begin: unsafe extern "C" fn(),
+    rbp: usize,
+    rbx: usize,
+    begin: usize,
     run: *const (),
     root: usize,
 }
 
-/// The first frame of every fiber: calls `run(root)`, which does not return.
+/// The first frame of every fiber: calls `run(root)`, which does not return. It is entered behind the `nop`: unwinders
+/// look for the caller of the switch one byte before the address it goes on at.
 #[unsafe(naked)]
 unsafe extern "C" fn begin() {
     naked_asm!(
         ".cfi_startproc",
+        ".cfi_def_cfa rsp, 16",
         ".cfi_undefined rip",
+        "nop",
         "pop rax",
+        ".cfi_adjust_cfa_offset -8",
         "pop rdi",
-        "xor ebp, ebp",
+        ".cfi_adjust_cfa_offset -8",
         "call rax",
         "ud2",
         ".cfi_endproc",
     );
+}
+
+/// Bytes of the `nop` in `begin`.
+const NOP: usize = 1;
+
+/// The switch: goes on at `rax` later, and now where the other side wants to. `$store` keeps the own stack pointer,
+/// `$load` takes the other's.
+macro_rules! switch {
+    ($store:literal, $load:literal) => {
+        naked_asm!(
+            ".cfi_startproc",
+            ".cfi_def_cfa rsp, 0",
+            ".cfi_register rip, rax",
+            "push rax",
+            ".cfi_adjust_cfa_offset 8",
+            ".cfi_offset rip, -8",
+            "push rbx",
+            ".cfi_adjust_cfa_offset 8",
+            ".cfi_offset rbx, -16",
+            "push rbp",
+            ".cfi_adjust_cfa_offset 8",
+            ".cfi_offset rbp, -24",
+            $store,
+            $load,
+            "pop rbp",
+            ".cfi_adjust_cfa_offset -8",
+            ".cfi_restore rbp",
+            "pop rbx",
+            ".cfi_adjust_cfa_offset -8",
+            ".cfi_restore rbx",
+            "pop rcx",
+            ".cfi_adjust_cfa_offset -8",
+            ".cfi_register rip, rcx",
+            "jmp rcx",
+            ".cfi_endproc",
+        )
+    };
+}
+
+/// Into the fiber in `rsi`, with the turn in `rdx`. `rdi` goes through.
+#[unsafe(naked)]
+unsafe extern "C" fn switch_in() {
+    switch!("mov [rdx], rsp", "mov rsp, [rsi]")
+}
+
+/// Out of the fiber in `rsi`, to whose turn it is in `rdx`.
+#[unsafe(naked)]
+unsafe extern "C" fn switch_out() {
+    switch!("mov [rsi], rsp", "mov rsp, [rdx]")
 }
 
 impl Signal {
@@ -110,7 +180,13 @@ impl Fiber {
         // SAFETY: both lie in the fiber's memory, one below the other and aligned.
         unsafe {
             ptr::with_exposed_provenance_mut::<F>(place).write(root);
-            first.write(First { begin, run: run::<F> as *const (), root: place });
+            first.write(First {
+                rbp: 0,
+                rbx: 0,
+                begin: begin as *const () as usize + NOP,
+                run: run::<F> as *const (),
+                root: place,
+            });
         }
         self.sp.set(first.addr());
     }
@@ -137,20 +213,13 @@ impl Fiber {
         // its memory is there. It comes back at the label with our stack pointer.
         unsafe {
             asm!(
-                "push rbx",
-                "push rbp",
                 "lea rax, [rip + 2f]",
-                "push rax",
-                "mov [rdx], rsp",
-                "mov rsp, [{fiber}]",
-                "pop rcx",
-                "jmp rcx",
+                "jmp {switch}",
                 "2:",
                 "mov qword ptr [rdx + 8], 0",
-                "pop rbp",
-                "pop rbx",
+                switch = sym switch_in,
                 in("rdx") turn,
-                fiber = in(reg) this.as_ptr(),
+                in("rsi") this.as_ptr(),
                 inlateout("rdi") signal as usize => _,
                 out("rax") _,
                 lateout("r12") _,
@@ -187,19 +256,12 @@ impl Fiber {
         // fiber is entered at the label, with its stack pointer, or its frames are forgotten.
         unsafe {
             asm!(
-                "push rbx",
-                "push rbp",
                 "lea rax, [rip + 2f]",
-                "push rax",
-                "mov [{fiber}], rsp",
-                "mov rsp, [rdx]",
-                "pop rcx",
-                "jmp rcx",
+                "jmp {switch}",
                 "2:",
-                "pop rbp",
-                "pop rbx",
+                switch = sym switch_out,
                 in("rdx") turn,
-                fiber = in(reg) self,
+                in("rsi") self,
                 lateout("rdi") signal,
                 out("rax") _,
                 lateout("r12") _,
@@ -219,42 +281,59 @@ impl Fiber {
 pub(in super::super) extern "C" fn leave_for_c() -> c_int {
     naked_asm!(
         ".cfi_startproc",
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
         "sub rsp, 8",
-        ".cfi_def_cfa_offset 64",
+        ".cfi_adjust_cfa_offset 8",
         "call {turn}",
+        "add rsp, 8",
+        ".cfi_adjust_cfa_offset -8",
         "test rax, rax",
         "jz 3f",
+        "push r12",
+        ".cfi_adjust_cfa_offset 8",
+        ".cfi_offset r12, -16",
+        "push r13",
+        ".cfi_adjust_cfa_offset 8",
+        ".cfi_offset r13, -24",
+        "push r14",
+        ".cfi_adjust_cfa_offset 8",
+        ".cfi_offset r14, -32",
+        "push r15",
+        ".cfi_adjust_cfa_offset 8",
+        ".cfi_offset r15, -40",
+        "sub rsp, 8",
+        ".cfi_adjust_cfa_offset 8",
         "mov rdx, rax",
-        "mov rax, [rdx + 8]",
-        "lea rcx, [rip + 2f]",
-        "push rcx",
-        "mov [rax], rsp",
-        "mov rsp, [rdx]",
-        "pop rcx",
-        "jmp rcx",
+        "mov rsi, [rax + 8]",
+        "lea rax, [rip + 2f]",
+        "jmp {switch}",
         "2:",
         "call {back}",
         "add rsp, 8",
+        ".cfi_adjust_cfa_offset -8",
         "pop r15",
+        ".cfi_adjust_cfa_offset -8",
+        ".cfi_restore r15",
         "pop r14",
+        ".cfi_adjust_cfa_offset -8",
+        ".cfi_restore r14",
         "pop r13",
+        ".cfi_adjust_cfa_offset -8",
+        ".cfi_restore r13",
         "pop r12",
-        "pop rbx",
-        "pop rbp",
+        ".cfi_adjust_cfa_offset -8",
+        ".cfi_restore r12",
         "pop rcx",
+        ".cfi_adjust_cfa_offset -8",
+        ".cfi_register rip, rcx",
         "jmp rcx",
         "3:",
+        ".cfi_def_cfa_offset 8",
+        ".cfi_offset rip, -8",
         "mov eax, 1",
-        "add rsp, 56",
         "ret",
         ".cfi_endproc",
         turn = sym turn,
+        switch = sym switch_out,
         back = sym back,
     );
 }
