@@ -22,7 +22,8 @@ pub struct PoolConfig {
     /// Jobs to make in advance; fewer when memory runs out, which is no error (statement 48).
     pub initial_jobs: usize,
     /// Usable bytes of a job's stack, rounded up to pages; a few hundred of them hold the job itself. At least
-    /// 40 KiB in builds with debug assertions and 16 KiB in others, which is what an operation of an engine needs there.
+    /// 40 KiB in builds with debug assertions and 24 KiB in others: what an operation of an engine needs there, or a
+    /// panic that prints its backtrace.
     pub stack_size: usize,
     /// Bytes below the stack that fault when touched, rounded up to pages, at least one. One page is enough for Rust
     /// code, which probes its stack; C code may jump over it.
@@ -31,8 +32,8 @@ pub struct PoolConfig {
 
 /// The default size of a stack, in bytes.
 pub(super) const DEFAULT_STACK: usize = 64 * 1024;
-/// What an operation of an engine needs; unoptimised frames are larger.
-const MIN_STACK: usize = if cfg!(debug_assertions) { 40 * 1024 } else { 16 * 1024 };
+/// What an operation of an engine needs, or a panic with its backtrace; unoptimised frames are larger.
+const MIN_STACK: usize = if cfg!(debug_assertions) { 40 * 1024 } else { 24 * 1024 };
 const MAX_STACK: usize = 1 << 30;
 
 /// The sizes where nobody asks for others.

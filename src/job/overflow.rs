@@ -6,7 +6,7 @@
 //!                                                                                                     ▼
 //!                             what was there before: a handler (Rust's own, the application's), or the default
 //!
-//!   WATCHED ─► Watched ─► Watched ─► ···      one for each chunk of stacks: where its guards are, and whose they are
+//!   WATCHED ─► a page of entries ─► ···      one for each chunk of stacks: where its guards are, and whose they are
 //! ```
 //!
 //! The handler runs on the alternate signal stack of the thread, since there is nothing left of the other. Threads of Rust's
@@ -20,6 +20,7 @@
 //! Stacks from the memory functions of the process have no guard of ours, so nothing is known of their ends.
 #![expect(unsafe_code, reason = "handles faults, on a stack that it maps")]
 
+use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::fmt::{self, Write};
 use std::mem::MaybeUninit;
@@ -29,7 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use super::record::{Record, State};
 use super::stack::{Geometry, page_size};
 
-/// The stacks of one chunk. Entries are used again and never freed: the handler may be looking at them.
+/// The stacks of one chunk.
 #[derive(Debug)]
 struct Watched {
     /// The thread that they belong to; 0: nobody's.
@@ -38,60 +39,70 @@ struct Watched {
     len: AtomicUsize,
     size: AtomicUsize,
     guard: AtomicUsize,
-    next: AtomicPtr<Self>,
 }
 
-static WATCHED: AtomicPtr<Watched> = AtomicPtr::new(ptr::null_mut());
+/// Entries, at first all zero. They are used again, and stay mapped for ever: the handler may be looking at them.
+struct Block {
+    next: AtomicPtr<Self>,
+    entries: [Watched; 64],
+}
 
-/// Has the handler know the stacks of a chunk, until it is dropped.
+static WATCHED: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
+
+/// Has the handler know the stacks of a chunk, until it is dropped; `None`: there was no memory for that.
 #[derive(Debug)]
-pub(super) struct Watch(&'static Watched);
+pub(super) struct Watch(Option<&'static Watched>);
 
 impl Watch {
     /// For stacks of this thread, one after the other in `len` bytes from `start`.
     pub(super) fn new(start: usize, len: usize, geometry: Geometry) -> Self {
         let owner = this_thread();
-        let claimed = entries().find(|entry| {
-            entry.owner.load(Ordering::Relaxed) == 0
-                && entry.owner.compare_exchange(0, owner, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        });
-        let entry = claimed.unwrap_or_else(|| Watched::add(owner));
+        let claim = || {
+            entries().find(|entry| {
+                entry.owner.load(Ordering::Relaxed) == 0
+                    && entry.owner.compare_exchange(0, owner, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            })
+        };
+        let mut claimed = claim();
+        while claimed.is_none() && Block::add() {
+            claimed = claim();
+        }
+        let Some(entry) = claimed else { return Self(None) };
         entry.start.store(start, Ordering::Relaxed);
         entry.len.store(len, Ordering::Relaxed);
         entry.size.store(geometry.size, Ordering::Relaxed);
         entry.guard.store(geometry.guard, Ordering::Relaxed);
-        Self(entry)
+        Self(Some(entry))
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.owner.store(0, Ordering::Relaxed);
+        if let Some(entry) = self.0 {
+            entry.owner.store(0, Ordering::Relaxed);
+        }
     }
 }
 
-impl Watched {
-    fn add(owner: usize) -> &'static Self {
-        let zero = || AtomicUsize::new(0);
-        let entry: &'static Self = Box::leak(Box::new(Self {
-            owner: AtomicUsize::new(owner),
-            start: zero(),
-            len: zero(),
-            size: zero(),
-            guard: zero(),
-            next: AtomicPtr::default(),
-        }));
+impl Block {
+    /// Adds one to the list. `false`: there is no memory.
+    fn add() -> bool {
+        let Some(mapping) = map(size_of::<Self>().next_multiple_of(page_size())) else { return false };
+        let block = mapping.cast::<Self>();
+        // SAFETY: a fresh mapping of that size, which stays; zeros are a block of entries that are nobody's.
+        let next = unsafe { &block.as_ref().next };
         let mut first = WATCHED.load(Ordering::Relaxed);
         loop {
-            entry.next.store(first, Ordering::Relaxed);
-            let added = ptr::from_ref(entry).cast_mut();
-            match WATCHED.compare_exchange_weak(first, added, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return entry,
+            next.store(first, Ordering::Relaxed);
+            match WATCHED.compare_exchange_weak(first, block.as_ptr(), Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return true,
                 Err(now) => first = now,
             }
         }
     }
+}
 
+impl Watched {
     /// The top of the stack whose guard this address lies in.
     fn top_above(&self, address: usize) -> Option<usize> {
         let (size, guard) = (self.size.load(Ordering::Relaxed), self.guard.load(Ordering::Relaxed));
@@ -104,9 +115,9 @@ impl Watched {
 }
 
 fn entries() -> impl Iterator<Item = &'static Watched> {
-    // SAFETY: entries live for ever, and were published whole.
-    let follow = |entry: &AtomicPtr<Watched>| unsafe { entry.load(Ordering::Acquire).as_ref() };
-    std::iter::successors(follow(&WATCHED), move |entry| follow(&entry.next))
+    // SAFETY: blocks stay for ever, and were published whole.
+    let follow = |block: &AtomicPtr<Block>| unsafe { block.load(Ordering::Acquire).as_ref() };
+    std::iter::successors(follow(&WATCHED), move |block| follow(&block.next)).flat_map(|block| &block.entries)
 }
 
 /// The thread, by a number that a fork does not change.
@@ -131,8 +142,27 @@ fn overflowed(address: usize) -> Option<(&'static Record, usize)> {
 
 const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
-/// What was there before us, for each of the signals; null before that is known.
-static BEFORE: [AtomicPtr<libc::sigaction>; 2] = [const { AtomicPtr::new(ptr::null_mut()) }; 2];
+/// What was there before us, for each of the signals.
+static BEFORE: [Before; 2] = [const { Before::unknown() }; 2];
+
+struct Before {
+    known: AtomicBool,
+    action: UnsafeCell<MaybeUninit<libc::sigaction>>,
+}
+
+// SAFETY: the action is written once, by `install`, before it is known, and only read then.
+unsafe impl Sync for Before {}
+
+impl Before {
+    const fn unknown() -> Self {
+        Self { known: AtomicBool::new(false), action: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+
+    fn get(&self) -> Option<&libc::sigaction> {
+        // SAFETY: it is known, and is not written any more.
+        self.known.load(Ordering::Acquire).then(|| unsafe { (*self.action.get()).assume_init_ref() })
+    }
+}
 
 /// Installs the handler, once for the process.
 pub(super) fn install() {
@@ -142,15 +172,13 @@ pub(super) fn install() {
     }
 }
 
-fn install_for(signal: c_int, before: &AtomicPtr<libc::sigaction>) {
-    let mut action = MaybeUninit::uninit();
-    // SAFETY: asks for the action in force; there is room for it.
-    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
+fn install_for(signal: c_int, before: &Before) {
+    // SAFETY: asks for the action in force; there is room for it, and nobody looks before it is known.
+    if unsafe { libc::sigaction(signal, ptr::null(), before.action.get().cast()) } != 0 {
         return;
     }
-    // SAFETY: just filled in.
-    let mut action: libc::sigaction = unsafe { action.assume_init() };
-    before.store(Box::into_raw(Box::new(action)), Ordering::Release);
+    before.known.store(true, Ordering::Release);
+    let Some(mut action) = before.get().copied() else { return };
     // The mask is that of the handler before us, which runs under it.
     action.sa_sigaction = caught as unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) as usize;
     action.sa_flags =
@@ -179,8 +207,7 @@ unsafe extern "C" fn caught(signal: c_int, info: *mut libc::siginfo_t, context: 
 /// The arguments are those of the handler, on its stack.
 unsafe fn hand_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, is_fault: bool) {
     let place = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
-    // SAFETY: null, or an action that lives for ever.
-    let Some(before) = (unsafe { BEFORE[place].load(Ordering::Acquire).as_ref() }) else { return };
+    let Some(before) = BEFORE[place].get() else { return };
     match before.sa_sigaction {
         // A fault comes again on return, and then ends the process, with the registers it happened with.
         libc::SIG_DFL => {
@@ -337,6 +364,15 @@ impl Drop for SignalStack {
         // SAFETY: the mapping is ours, and not in force.
         unsafe { libc::munmap(self.mapping.as_ptr(), self.len) };
     }
+}
+
+/// Memory that is all zero, and none of the heap's: it may stay for ever without being a leak.
+fn map(len: usize) -> Option<NonNull<c_void>> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nobody's memory.
+    let mapping = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
+    if mapping == libc::MAP_FAILED { None } else { NonNull::new(mapping) }
 }
 
 fn current_signal_stack() -> Option<libc::stack_t> {
