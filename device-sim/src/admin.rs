@@ -1,9 +1,8 @@
 //! The admin queue: control of the device, apart from its data. One channel per driver; sending rings its doorbell.
 
-use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::core::Installed;
 use crate::doorbell::Doorbell;
@@ -12,7 +11,36 @@ use crate::session::SessionId;
 use crate::sync::{AtomicU64, Ordering};
 
 /// What a driver drops when a command has been carried out, signals and all.
-pub(crate) type Ack = Sender<Infallible>;
+#[derive(Clone, Debug)]
+pub(crate) struct Ack(#[expect(dead_code, reason = "dropped, not read")] Arc<Last>);
+
+/// The end of the last acknowledgement.
+#[derive(Debug)]
+struct Last(Arc<Done>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        *self.0.is.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.came.notify_all();
+    }
+}
+
+/// Whether every driver has carried a command out. (A channel would do, but that its receiver asks for the thread's
+/// handle, which std makes for a thread that it has not started, and never frees for the main one.)
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    is: Mutex<bool>,
+    came: Condvar,
+}
+
+impl Done {
+    pub(crate) fn wait(&self) {
+        let mut is = self.is.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*is {
+            is = self.came.wait(is).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
 
 /// What a driver can be told.
 #[derive(Debug)]
@@ -54,9 +82,10 @@ impl Admin {
         self.queues.iter().for_each(|queue| queue.tell(command()));
     }
 
-    /// Tells every driver; the returned receiver is disconnected when all have carried it out.
-    pub(crate) fn ask_all(&self, command: impl Fn(Ack) -> Command) -> Receiver<Infallible> {
-        let (ack, done) = bounded(0);
+    /// Tells every driver. What is handed out is done when all have carried it out.
+    pub(crate) fn ask_all(&self, command: impl Fn(Ack) -> Command) -> Arc<Done> {
+        let done = Arc::default();
+        let ack = Ack(Arc::new(Last(Arc::clone(&done))));
         self.tell_all(|| command(ack.clone()));
         done
     }

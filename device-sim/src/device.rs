@@ -1,5 +1,6 @@
 //! A device's life: opened with its workers (or without, stepped by its user), controlled, and closed.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::task::Waker;
@@ -30,6 +31,12 @@ use crate::stepped::Stepped;
 use crate::sync::{Mutex, Ordering, lock};
 use crate::timing::Timings;
 use crate::worker::Worker;
+
+thread_local! {
+    /// The number of the device that this thread is a worker of; 0 for no worker. (The thread's handle would tell, too.
+    /// But std makes one for a thread that it has not started, and never frees the main thread's.)
+    static SERVES: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Why there is no device.
 #[non_exhaustive]
@@ -78,7 +85,13 @@ impl Device {
             let doorbell = Arc::clone(&device.doorbells[number]);
             let worker = Worker::new(driver, device.pairs.clone(), doorbell, &device.config);
             let builder = thread::Builder::new().name(format!("device-sim-{number}"));
-            let thread = builder.spawn(move || worker.run()).map_err(OpenError::Thread)?;
+            let number = device.number();
+            let serve = move || {
+                SERVES.set(number);
+                worker.run();
+                SERVES.set(0);
+            };
+            let thread = builder.spawn(serve).map_err(OpenError::Thread)?;
             device.threads.push(thread);
         }
         Ok(device)
@@ -224,8 +237,7 @@ impl Device {
         let done = self.admin.ask_all(command);
         match &self.stepped {
             Some(stepped) => stepped.obey(),
-            // Nothing is ever sent: the end of the last acknowledgement is what is waited for.
-            None if !self.is_worker() => drop(done.recv()),
+            None if !self.is_worker() => done.wait(),
             None => {}
         }
     }
@@ -308,8 +320,12 @@ impl Device {
 
     /// Whether the calling thread is one of its workers, as it is where a waker or a callback runs.
     pub fn is_worker(&self) -> bool {
-        let me = thread::current().id();
-        self.threads.iter().any(|worker| worker.thread().id() == me)
+        SERVES.get() == self.number() && self.stepped.is_none()
+    }
+
+    /// That of no other device whose workers run.
+    fn number(&self) -> usize {
+        Arc::as_ptr(&self.admin).addr()
     }
 }
 
@@ -325,8 +341,7 @@ impl Drop for Device {
         if let Some(stepped) = &self.stepped {
             stepped.obey();
         }
-        let me = thread::current().id();
-        if threads.iter().all(|worker| worker.thread().id() != me) {
+        if !self.is_worker() {
             // A worker's own panics are fenced: it ends in order.
             threads.into_iter().for_each(|worker| drop(worker.join()));
         }

@@ -22,7 +22,7 @@ use super::Inner;
 use super::fault::FaultKind;
 use super::poller::{self, Poller};
 use super::stats::Counters;
-use super::wake_fd::ThreadWaker;
+use super::thread_waker::ThreadWaker;
 use crate::error::{Error, errno};
 
 /// How often the fd is read where it may become readable with nothing behind it; and polls in vain after which it is read
@@ -136,7 +136,7 @@ impl Instance {
             access,
             pair_index: remote.index(),
             counters: engine.registry.register(),
-            thread_waker: ThreadWaker::current(),
+            thread_waker: Arc::default(),
             poller: RefCell::new(None),
             owner: Cell::new(None),
             reaped: RefCell::default(),

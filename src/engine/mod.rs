@@ -44,6 +44,7 @@ mod software;
 mod stats;
 mod stream;
 mod table;
+mod thread_waker;
 mod wait;
 mod wake_fd;
 mod watch;

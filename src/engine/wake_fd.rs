@@ -274,37 +274,6 @@ impl Wake for CallbackWaker {
     }
 }
 
-/// A waker that ends the sleep of one blocked thread.
-#[derive(Debug)]
-pub(crate) struct ThreadWaker {
-    thread: std::thread::Thread,
-    woken: AtomicBool,
-}
-
-impl ThreadWaker {
-    pub(crate) fn current() -> Arc<Self> {
-        Arc::new(Self { thread: std::thread::current(), woken: AtomicBool::new(false) })
-    }
-
-    /// Sleeps until woken, or returns at once when that has happened since the last sleep.
-    pub(crate) fn sleep(&self) {
-        while !self.woken.swap(false, Ordering::AcqRel) {
-            std::thread::park();
-        }
-    }
-}
-
-impl Wake for ThreadWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@
 //! sleep looks the same for a moment. (So a stepped device that runs until it is idle runs to the deadlines of what is
 //! done and was not reaped.)
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +36,12 @@ use device_sim::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketState, 
 use super::poller::Pollers;
 use super::watch::{Addressee, Notice, Watch};
 use crate::error::{Error, errno};
+
+thread_local! {
+    /// The watchdog that this thread is, by its address; 0 for none. See `ThreadWaker` for why it is not the thread's
+    /// handle that tells.
+    static RUNS: Cell<usize> = const { Cell::new(0) };
+}
 
 /// The engine's hold of its watchdog; dropping it ends the thread.
 #[derive(Debug)]
@@ -147,8 +154,7 @@ impl Drop for Watchdog {
             std::mem::forget((thread, Arc::clone(&self.shared)));
             return;
         }
-        let me = thread::current().id();
-        let is_this = thread.as_ref().is_some_and(|watchdog| watchdog.thread().id() == me);
+        let is_this = RUNS.get() == Arc::as_ptr(&self.shared).addr();
         let left = {
             let mut list = self.shared.lock();
             list.closed = true;
@@ -179,6 +185,7 @@ impl Shared {
 
     /// The thread.
     fn run(self: Arc<Self>) {
+        RUNS.set(Arc::as_ptr(&self).addr());
         let mut list = self.lock();
         while !list.closed {
             let now = self.now();
