@@ -55,38 +55,59 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned};
 #[must_use = "the ticket is the way to the result"]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ticket {
-    /// Generation (48) | tag of the slab (16). In one word, and never 0, so that a ticket, or why there is none, travels
-    /// in two registers.
+    /// Generation (48) | the slab's number, lower part (16). Never 0, so that a ticket, or why there is none, travels in two
+    /// registers.
     name: NonZeroU64,
-    index: u32,
+    /// The slab's number, upper part (32) | index (32).
+    place: u64,
+}
+
+/// The number of a slab, as its tickets carry it.
+#[derive(Clone, Copy, Debug)]
+struct SlabTag {
+    name: u64,
+    place: u64,
+}
+
+impl SlabTag {
+    /// A process may make 2^48 slabs, and each has a number of its own.
+    fn new(id: u64) -> Self {
+        assert!(id < 1 << 48, "2^48 queue pairs were made in this process");
+        Self { name: id & 0xffff, place: id >> 16 << 32 }
+    }
+
+    /// Whether a ticket is of this slab.
+    #[inline]
+    const fn is_of(self, ticket: Ticket) -> bool {
+        let others = (ticket.name.get() ^ self.name) & 0xffff | (ticket.place ^ self.place) >> 32;
+        others == 0
+    }
 }
 
 impl Ticket {
     #[inline]
-    fn new(index: u32, slab: u16, generation: u64) -> Self {
-        let name = NonZeroU64::new(generation << GENERATION_SHIFT | u64::from(slab));
-        Self { name: name.unwrap_or(NonZeroU64::MIN), index }
+    fn new(index: u32, slab: SlabTag, generation: u64) -> Self {
+        let name = NonZeroU64::new(generation << GENERATION_SHIFT | slab.name);
+        Self { name: name.unwrap_or(NonZeroU64::MIN), place: slab.place | u64::from(index) }
     }
 
     #[inline]
     pub(crate) const fn index(self) -> u32 {
-        self.index
+        (self.place & 0xffff_ffff) as u32
     }
 
     #[inline]
     pub(crate) const fn generation(self) -> u64 {
         generation_of(self.name.get())
     }
-
-    #[inline]
-    const fn slab(self) -> u64 {
-        self.name.get() & 0xffff
-    }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("index", &self.index).field("generation", &self.generation()).finish()
+        f.debug_struct("Ticket")
+            .field("index", &self.index())
+            .field("generation", &self.generation())
+            .finish()
     }
 }
 
@@ -208,7 +229,7 @@ impl Executing {
 
     /// A key to nothing.
     pub(crate) const fn spent() -> Self {
-        Self { ticket: Ticket { name: NonZeroU64::MIN, index: 0 }, slab: SPENT }
+        Self { ticket: Ticket { name: NonZeroU64::MIN, place: 0 }, slab: SPENT }
     }
 }
 
@@ -361,7 +382,7 @@ impl Slab {
         let next = generation.checked_add(word(1, 0)).unwrap_or(word(1, 0));
         cell.leave_wake(next | wake::IDLE);
         cell.claim.store(next | claim::FREE, Ordering::Release);
-        Vacant { index: ticket.index, slab: self.id() }
+        Vacant { index: ticket.index(), slab: self.id() }
     }
 
     fn swap(&self, ticket: Ticket, from: u64, to: u64) -> Option<Status> {

@@ -57,7 +57,7 @@ const LANE_SHARE: u64 = 32;
 #[derive(Debug)]
 pub(crate) struct Core {
     slabs: Vec<Arc<Slab>>,
-    sessions: Vec<Option<(u32, Installed)>>,
+    sessions: Vec<Option<(SessionId, Installed)>>,
     model: Option<Model>,
     /// To be published by the driver, in this order.
     pub(crate) ready: ReadyList,
@@ -87,17 +87,17 @@ impl Core {
     pub(crate) fn install(&mut self, id: SessionId, installed: Installed) {
         // The lanes that were started find their sessions by their numbers.
         self.run_lanes();
-        let index = id.index as usize;
+        let index = id.index() as usize;
         if index >= self.sessions.len() {
             self.sessions.resize_with(index + 1, || None);
         }
-        self.sessions[index] = Some((id.generation, installed));
+        self.sessions[index] = Some((id, installed));
     }
 
     pub(crate) fn remove(&mut self, id: SessionId) {
         self.run_lanes();
-        if let Some(slot) = self.sessions.get_mut(id.index as usize)
-            && slot.as_ref().is_some_and(|(generation, _)| *generation == id.generation)
+        if let Some(slot) = self.sessions.get_mut(id.index() as usize)
+            && slot.as_ref().is_some_and(|(current, _)| *current == id)
         {
             *slot = None;
         }
@@ -253,7 +253,7 @@ impl Core {
 }
 
 /// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
-fn start(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> (Status, Option<Lane>) {
+fn start(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> (Status, Option<Lane>) {
     let Some(session) = session_of(sessions, request.session) else {
         return (execute(sessions, request), None);
     };
@@ -265,7 +265,7 @@ fn start(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> (Statu
 }
 
 /// The key of a lane that was started.
-fn key_of<'s>(sessions: &'s [Option<(u32, Installed)>], lane: &Lane) -> LaneKey<'s> {
+fn key_of<'s>(sessions: &'s [Option<(SessionId, Installed)>], lane: &Lane) -> LaneKey<'s> {
     let key = match sessions.get(lane.session() as usize) {
         Some(Some((_, Installed::Session(session)))) => session.lane_key(),
         _ => None,
@@ -273,18 +273,16 @@ fn key_of<'s>(sessions: &'s [Option<(u32, Installed)>], lane: &Lane) -> LaneKey<
     key.expect("lanes are run before a session goes")
 }
 
-fn session_of(sessions: &[Option<(u32, Installed)>], id: SessionId) -> Option<&Arc<Session>> {
-    match sessions.get(id.index as usize) {
-        Some(Some((generation, Installed::Session(session)))) if *generation == id.generation => {
-            Some(session)
-        }
+fn session_of(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Option<&Arc<Session>> {
+    match sessions.get(id.index() as usize) {
+        Some(Some((current, Installed::Session(session)))) if *current == id => Some(session),
         _ => None,
     }
 }
 
 /// Works on a request as the verdict says.
 fn work(
-    sessions: &[Option<(u32, Installed)>],
+    sessions: &[Option<(SessionId, Installed)>],
     model: &mut Model,
     verdict: &Verdict,
     request: &mut Request,
@@ -304,10 +302,9 @@ fn work(
     status
 }
 
-fn execute(sessions: &[Option<(u32, Installed)>], request: &mut Request) -> Status {
-    let SessionId { index, generation } = request.session;
-    match sessions.get(index as usize) {
-        Some(Some((current, installed))) if *current == generation => match installed {
+fn execute(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> Status {
+    match sessions.get(request.session.index() as usize) {
+        Some(Some((current, installed))) if *current == request.session => match installed {
             Installed::Session(session) => session.execute(request),
             Installed::Panics => panic!("a session made to panic was used"),
         },

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -145,7 +144,7 @@ impl Device {
             ends: Mutex::new(ends),
             doorbells,
             admin,
-            sessions: Mutex::new(SessionIds::new()),
+            sessions: Mutex::default(),
             counters,
             stepped: None,
             alarm: alarm::never(),
@@ -389,38 +388,32 @@ pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver
 }
 
 /// Hands out session ids.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct SessionIds {
-    first_generation: u32,
-    generations: Vec<u32>,
+    /// Which id is in use at each index.
+    in_use: Vec<Option<SessionId>>,
     free: Vec<u32>,
 }
 
 impl SessionIds {
-    fn new() -> Self {
-        // Devices begin at different numbers, so that an id of one is hardly ever an id of another.
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let first_generation = NEXT.fetch_add(1 << 16, Ordering::Relaxed);
-        Self { first_generation, generations: Vec::new(), free: Vec::new() }
-    }
-
     fn create(&mut self) -> SessionId {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.generations.push(self.first_generation);
-            u32::try_from(self.generations.len() - 1).expect("fewer than 2^32 sessions")
+            let index = u32::try_from(self.in_use.len()).ok().filter(|index| *index < SessionId::MOST);
+            self.in_use.push(None);
+            index.expect("a device has fewer than 2^26 sessions at a time")
         });
-        SessionId { index, generation: self.generations[index as usize] }
+        let id = SessionId::new(index);
+        self.in_use[index as usize] = Some(id);
+        id
     }
 
     /// `false`: the id is stale.
     fn remove(&mut self, id: SessionId) -> bool {
-        match self.generations.get_mut(id.index as usize) {
-            Some(generation) if *generation == id.generation => {
-                *generation = generation.wrapping_add(1);
-                self.free.push(id.index);
-                true
-            }
-            _ => false,
-        }
+        let in_use = self
+            .in_use
+            .get_mut(id.index() as usize)
+            .and_then(|in_use| in_use.take_if(|in_use| *in_use == id));
+        self.free.extend(in_use.map(SessionId::index));
+        in_use.is_some()
     }
 }

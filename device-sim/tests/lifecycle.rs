@@ -78,6 +78,19 @@ fn a_session_of_another_device_is_refused() {
     assert_eq!(pair.take(ticket).expect("done").1, Status::InvalidSession);
 }
 
+/// As many devices as an unsigned number of 16 bits counts, and one.
+#[test]
+fn a_session_of_another_device_is_refused_however_many_there_were() {
+    let (other, _ends) = stepped("queue_pairs=1;depth=2");
+    let foreign = other.create_session(ctr());
+    drop(other);
+    for _ in 0..=1 << 16 {
+        let device = Device::stepped(&config("queue_pairs=1;depth=2")).expect("the device opens");
+        let own = device.create_session(ctr());
+        assert_ne!(own, foreign);
+    }
+}
+
 /// A device that does not finish by itself, on either clock.
 fn device_of(stepped: bool) -> Device {
     let device = if stepped { Device::stepped(&config(AN_HOUR)) } else { Device::open(&config(AN_HOUR)) };

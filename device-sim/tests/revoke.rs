@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::*;
-use device_sim::{Delivery, Status, TicketState, WakeState};
+use device_sim::{Delivery, Device, Status, TicketState, WakeState};
 
 /// 10 µs of service on one unit.
 const MODEL: &str = "queue_pairs=1;depth=2;compute_units=1;completion_nsec=10_000";
@@ -168,6 +168,24 @@ fn tickets_of_another_pair_and_forged_copies_are_refused() {
     let next = submit(&mut one, request(session, 64, 2), Delivery::Silent);
     assert!(one.remote().revoke(copy).is_none(), "the next request in the same cell is not hit");
     assert_eq!(finish(&mut one, next).1, Status::Ok);
+}
+
+/// As many pairs as an unsigned number of 16 bits counts, and one: each has a request in the same place as the first's.
+#[test]
+fn a_ticket_hits_no_other_pair_however_many_there_were() {
+    let (device, mut pair) = stepped(MODEL);
+    let session = device.create_session(ctr());
+    let ticket = submit(&mut pair, request(session, 16, 1), Delivery::Silent);
+    drop((pair, device));
+    for _ in 0..=(1 << 16) / 64 {
+        let device = Device::stepped(&config("queue_pairs=64;depth=2")).expect("the device opens");
+        for mut pair in device.take_queue_pairs() {
+            let own = submit(&mut pair, request(session, 16, 1), Delivery::Silent);
+            assert_eq!(format!("{own:?}"), format!("{ticket:?}"));
+            assert_eq!(pair.remote().state(ticket), TicketState::Stale);
+            assert!(pair.remote().revoke(ticket).is_none() && own != ticket);
+        }
+    }
 }
 
 /// Submitting and revoking for the whole of a long service time stays within bounds, and stays right.

@@ -65,6 +65,6 @@ impl Slab {
     #[inline]
     fn executing_cell(&self, claimed: &Executing) -> &Cell {
         assert_eq!(claimed.slab, self.id(), "a request is finished in its own slab");
-        self.cell_at(claimed.ticket.index)
+        self.cell_at(claimed.ticket.index())
     }
 }

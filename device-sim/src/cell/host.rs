@@ -75,7 +75,7 @@ impl Slab {
     /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
     #[inline]
     pub(crate) fn expect(&self, ticket: Ticket) {
-        self.expect_at(ticket.index);
+        self.expect_at(ticket.index());
     }
 
     /// The same of whatever request has this place.
@@ -140,7 +140,7 @@ impl Slab {
     /// Moves the payload out, and its user data.
     pub(crate) fn unload(&self, held: &mut Held, into: &mut Request) {
         assert_eq!(held.slab, self.id(), "a request is unloaded from its own slab");
-        let cell = self.cell_at(held.ticket.index);
+        let cell = self.cell_at(held.ticket.index());
         // SAFETY: the state is TAKEN, and `held`, borrowed mutably, is the only key to it.
         cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
         into.user_data = cell.user_data.load(Ordering::Relaxed);
@@ -149,7 +149,7 @@ impl Slab {
     /// Lets go of an unloaded cell: ends its wake, and frees it unless the sender of the wake will.
     pub(crate) fn let_go(&self, held: Held) -> Remains {
         assert_eq!(held.slab, self.id(), "a cell is let go of in its own slab");
-        self.leave_to_wake(self.cell_at(held.ticket.index), held.ticket)
+        self.leave_to_wake(self.cell_at(held.ticket.index()), held.ticket)
     }
 
     /// All of the above for a request that is done: wins it, moves it out, lets go of the cell.

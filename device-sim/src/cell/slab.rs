@@ -13,7 +13,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Cell, Ticket, Vacant};
+use super::{Cell, SlabTag, Ticket, Vacant};
 use crate::fork;
 use crate::sync::{AtomicU32, Ordering, Padded};
 
@@ -29,6 +29,7 @@ static NEXT_ID: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new
 #[derive(Debug)]
 pub(crate) struct Slab {
     id: u64,
+    tag: SlabTag,
     fork: u64,
     first: Box<[Cell]>,
     chunks: [OnceLock<Box<[Cell]>>; CHUNKS],
@@ -40,8 +41,10 @@ impl Slab {
     pub(crate) fn new(first: usize) -> (Arc<Self>, Allocator) {
         let free =
             (0..u32::try_from(first).expect("a slab begins with fewer than 2^32 cells")).rev().collect();
+        let id = NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let slab = Arc::new(Self {
-            id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            id,
+            tag: SlabTag::new(id),
             fork: fork::generation(),
             first: new_cells(first),
             chunks: [const { OnceLock::new() }; CHUNKS],
@@ -78,16 +81,16 @@ impl Slab {
 
     /// What tickets carry of the id.
     #[inline]
-    pub(super) fn tag(&self) -> u16 {
-        (self.id & 0xffff) as u16
+    pub(super) const fn tag(&self) -> SlabTag {
+        self.tag
     }
 
     #[inline]
     pub(super) fn cell(&self, ticket: Ticket) -> Option<&Cell> {
-        if ticket.slab() != u64::from(self.tag()) {
+        if !self.tag.is_of(ticket) {
             return None;
         }
-        self.cell_of_index(ticket.index)
+        self.cell_of_index(ticket.index())
     }
 
     #[inline]

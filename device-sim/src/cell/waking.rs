@@ -61,7 +61,7 @@ impl Slab {
     /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
     pub(crate) fn end_wake(&self, sending: Sending) -> Option<Vacant> {
         assert_eq!(sending.slab, self.id(), "a wake ends in its own slab");
-        let cell = self.cell_at(sending.ticket.index);
+        let cell = self.cell_at(sending.ticket.index());
         if cell.swap_wake(sending.ticket.generation(), wake::SENDING, wake::SENT) {
             return None;
         }

@@ -4,7 +4,7 @@ use super::*;
 use crate::cell::{Allocator, Arm, Placed};
 use crate::session::{Cipher, Padding};
 
-const ID: SessionId = SessionId { index: 3, generation: 7 };
+const ID: SessionId = SessionId::at(3, 7);
 const TEXT: [u8; 48] = [5; 48];
 
 fn session(key: u8) -> Installed {

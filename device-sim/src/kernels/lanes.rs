@@ -68,7 +68,7 @@ impl Lane {
             }
             None => std::mem::take(&mut request.buffer),
         };
-        let session = request.session.index;
+        let session = request.session.index();
         Self { text, iv, session, key_len: C::key_size(), out_of_place, place: usize::MAX }
     }
 
