@@ -2,7 +2,10 @@
 
 mod support;
 
-use self::support::{Language, Link, compile, output_of};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use self::support::{Language, Link, compile, output_of, run};
 
 /// `unwinds.c` steps through the lives of jobs with the trap flag, which other processors do not have.
 #[cfg(all(target_arch = "x86_64", not(portable_switch)))]
@@ -11,4 +14,31 @@ fn a_profiler_may_unwind_at_every_instruction() {
     for link in [Link::Ours, Link::OursStatic] {
         assert_eq!(output_of(&compile("unwinds.c", Language::C11, link, &[]), &[]), "ok\n");
     }
+}
+
+/// corosensei's switch, which stands in for ours elsewhere, ends the process instead.
+#[cfg(all(target_arch = "x86_64", not(portable_switch)))]
+#[test]
+fn a_job_may_end_its_thread() {
+    for link in [Link::Ours, Link::OursStatic, Link::Libcrypto] {
+        let program = compile("ends.c", Language::C11, link, &[]);
+        for how in ["pthread_exit", "pthread_cancel"] {
+            assert_eq!(output_of(&program, &[how]), "ok\n", "{link:?}");
+        }
+        if link != Link::Libcrypto {
+            for how in ["nested", "many"] {
+                assert_eq!(output_of(&program, &[how]), "ok\n", "{link:?}");
+            }
+        }
+    }
+    assert_eq!(output_of(&compile("ends.cc", Language::Cxx17, Link::Ours, &[]), &[]), "ok\n");
+}
+
+#[test]
+fn a_cxx_exception_that_leaves_a_job_ends_the_process_and_says_so() {
+    let program = compile("ends.cc", Language::Cxx17, Link::Ours, &[]);
+    let output = run(Command::new(program).arg("throws"));
+    assert_eq!(output.status.signal(), Some(6), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("std::runtime_error") && said.contains("too much"), "{said}");
 }

@@ -15,7 +15,7 @@
 //!
 //! A fiber never ends. Its root runs one job after the other and leaves in between, so that a pooled stack is not set
 //! up again for a job of the same kind as the one before. Nothing unwinds out of a fiber: the root catches what the
-//! job throws.
+//! job throws, and what a thread's end unwinds by force (`pthread_exit`) ends with the root, the end of the stack.
 //!
 //! A processor predicts returns by a stack of its own, which a switch leaves askew: each return that follows, on either
 //! side, may be mispredicted, and that can be most of the cost of a switch. So what stands between the application and
@@ -35,7 +35,7 @@
 #[cfg_attr(not(any(not(target_arch = "x86_64"), portable_switch)), path = "fiber/x86_64.rs")]
 mod switch;
 
-pub(super) use switch::{Fiber, Turn, leave_for_c};
+pub(super) use switch::{Fiber, Turn, call, leave_for_c};
 
 /// What a fiber is told when it is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

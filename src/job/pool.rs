@@ -200,7 +200,7 @@ impl Pool {
             }
             // A job whose handle is dropped while it runs has ended its thread, or the process, from inside.
             State::Running => {}
-            State::Idle | State::Finished | State::GivenUp => {}
+            State::Idle | State::Finished | State::GivenUp | State::Abandoned => {}
         }
     }
 
@@ -249,7 +249,9 @@ impl Pool {
         match record.state.get() {
             State::Paused => Ok(record),
             State::Running => Err(Misuse::Running),
-            State::Idle | State::Fresh | State::Finished | State::GivenUp => Err(Misuse::Stale),
+            State::Idle | State::Fresh | State::Finished | State::GivenUp | State::Abandoned => {
+                Err(Misuse::Stale)
+            }
         }
     }
 
@@ -347,7 +349,7 @@ impl Pool {
             match record.state.get() {
                 State::Idle => stats.idle += 1,
                 State::Fresh => stats.fresh += 1,
-                State::Running | State::Finished => stats.running += 1,
+                State::Running | State::Finished | State::Abandoned => stats.running += 1,
                 State::Paused => stats.paused += 1,
                 State::GivenUp => {}
             }
@@ -499,12 +501,27 @@ impl Pool {
             .collect()
     }
 
+    /// The thread ends, and a raw job has asked for it: puts back what the job had. Its frames have been unwound.
+    fn end_abandoned(&self, record: &Record) {
+        let held = record.held.take();
+        detach(record);
+        // SAFETY: the unwinding has passed the job's last frame.
+        unsafe { record.forget_frames() };
+        self.front.counters.finished.bump();
+        self.put_back(record);
+        drop(held);
+    }
+
     /// The thread ends: discards raw jobs, while their release hooks can still ask for the pool.
     fn discard_all(&self) {
         for handle in self.paused_raw() {
             // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
             let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
             let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(lay_aside);
+        }
+        let abandoned = self.records_where(|record| record.state.get() == State::Abandoned);
+        for record in abandoned.into_iter().filter_map(|handle| self.find(handle)) {
+            drop(panic::catch_unwind(AssertUnwindSafe(|| self.end_abandoned(record))));
         }
     }
 

@@ -24,7 +24,8 @@ use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
 use super::{WaitCtx, WaitCtxRef, config, hooks, memory};
 
-/// A job's function. It may unwind with a Rust panic, which goes to the resumer; foreign exceptions abort.
+/// A job's function. It may unwind with a Rust panic, which goes to the resumer, and may end its thread (`pthread_exit`,
+/// cancellation), except on processors other than x86-64; foreign exceptions end the process.
 pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
 
 /// What is kept for a job ([`hold`]). Dropping it lets go.

@@ -9,6 +9,8 @@
 //!    └───release─── (dropped)         Finished             ├─ discard (raw jobs): the frames are forgotten ──► Finished
 //!    └───release────────────────────────┘                  └─ leak: stays as it is, for ever
 //! ```
+//!
+//! A raw job may also end its thread: then it is Abandoned, from when its frames are unwound to when the pool ends.
 #![expect(unsafe_code, reason = "enters the fiber, and calls the job's function and hooks")]
 
 use std::alloc::{self, Layout};
@@ -17,12 +19,11 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::{c_int, c_void};
 use std::mem::ManuallyDrop;
-use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use super::Release;
-use super::fiber::{Fiber, Signal, Turn};
+use super::fiber::{self, Fiber, Signal, Turn};
 use super::front::Front;
 use super::hooks::{self, Kept};
 use super::pool::Pool;
@@ -45,16 +46,19 @@ pub(super) enum State {
     Finished,
     /// It would not unwind; its stack is never touched again.
     GivenUp,
+    /// It has ended its thread, which has unwound its frames and will never come back to who resumed it.
+    #[allow(dead_code, reason = "with corosensei's switch such a thread cannot end")]
+    Abandoned,
 }
 
 /// What is run for a kind of job.
 pub(super) trait Body: 'static {
-    /// Runs the job.
+    /// Runs the job, and catches its panic.
     ///
     /// # Safety
     ///
     /// The record's work is of this kind, and has not been run yet.
-    unsafe fn run(record: &Record);
+    unsafe fn run(record: &Record) -> Result<(), Panic>;
 }
 
 /// What kind of job it is, for those who cannot name its types.
@@ -446,7 +450,7 @@ pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
     let record = unsafe { record.as_ref() };
     loop {
         // SAFETY: the fiber is entered for the work that the record was prepared for, of this kind and once.
-        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| unsafe { B::run(record) })) {
+        if let Err(payload) = unsafe { B::run(record) } {
             record.panic.set(Some(payload));
             record.odd.add(Odd::PANICKED);
         }
@@ -468,10 +472,12 @@ unsafe extern "C-unwind" fn no_func(_: *mut c_void) -> c_int {
 struct Raw;
 
 impl Body for Raw {
-    unsafe fn run(record: &Record) {
+    #[inline]
+    unsafe fn run(record: &Record) -> Result<(), Panic> {
         let (func, args) = record.call.get();
         // SAFETY: whoever started the job promised that the function may be called with a copy of its arguments.
-        record.ret.set(unsafe { func(args) });
+        record.ret.set(unsafe { fiber::call(func, args) }?);
+        Ok(())
     }
 }
 

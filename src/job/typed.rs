@@ -11,12 +11,12 @@ use super::fiber::Signal;
 use super::front::Front;
 use super::misuse::{Misuse, NoJobs};
 use super::pool::Pool;
-use super::record::{Body, Kind, Record, State, Switched, serve};
+use super::record::{Body, Kind, Panic, Record, State, Switched, serve};
 use super::strict::{self, Rule, Suspect};
 use super::{Step, WaitCtx};
 use crate::words::read;
 use std::marker::PhantomData;
-use std::panic::{self, Location};
+use std::panic::{self, AssertUnwindSafe, Location};
 
 /// A typed job that has not finished. Whoever holds it is its only owner.
 pub(super) struct Live<T> {
@@ -135,13 +135,15 @@ impl<T: 'static> Live<T> {
 
 impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
-    unsafe fn run(record: &Record) {
+    unsafe fn run(record: &Record) -> Result<(), Panic> {
         let args = record.args_of(Layout::new::<Storage<F, T>>());
         // SAFETY: the closure lies here until the job begins, which is now, and once.
         let closure = unsafe { read(args.cast::<F>().as_ptr()) };
-        let result = closure();
-        // SAFETY: the place is large enough for either, and the closure has left it.
-        unsafe { args.cast::<T>().write(result) };
+        panic::catch_unwind(AssertUnwindSafe(|| {
+            let result = closure();
+            // SAFETY: the place is large enough for either, and the closure has left it.
+            unsafe { args.cast::<T>().write(result) };
+        }))
     }
 }
 

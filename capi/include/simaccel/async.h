@@ -91,6 +91,10 @@ int ASYNC_is_capable(void);
  * memory functions: such stacks have no guard of this library's). For that line a handler of SIGSEGV and SIGBUS is
  * installed with the first job, in front of the one that is there, which is called in any case; and a thread without an
  * alternate signal stack gets one.
+ *
+ * A job may end its thread, by pthread_exit or because it is cancelled where it waits: its own frames are unwound and its
+ * stack is given back; the frames of its ASYNC_start_job's caller are not unwound (on x86-64; elsewhere the process ends).
+ * A C++ exception that leaves func calls std::terminate.
  */
 int ASYNC_start_job(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *), void *args, size_t size);
 

@@ -3,14 +3,17 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 
 use corosensei::stack::StackPointer;
 use corosensei::{Coroutine, Yielder};
 
 use super::super::current;
+use super::super::raw::RawFn;
+use super::super::record::Panic;
 use super::Signal;
 
 /// Whose turn it is on a thread: the running fiber, and the way back to whoever has entered it.
@@ -54,6 +57,17 @@ pub(in super::super) extern "C" fn leave_for_c() -> c_int {
         Some(turn) => current::back_for_c(unsafe { (*turn.fiber()).leave(turn) }),
         None => 1,
     }
+}
+
+/// Calls a raw job's function. A panic comes back as an error; whatever else unwinds ends the process: corosensei's root
+/// is a `catch_unwind`.
+///
+/// # Safety
+///
+/// `func` may be called with `args`, in a job.
+pub(in super::super) unsafe fn call(func: RawFn, args: *mut c_void) -> Result<c_int, Panic> {
+    // SAFETY: the caller's promise.
+    panic::catch_unwind(AssertUnwindSafe(|| unsafe { func(args) }))
 }
 
 impl Fiber {

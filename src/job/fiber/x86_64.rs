@@ -40,6 +40,9 @@
 //! Backtraces end at the root: it says to unwinders that nobody called it.
 #![expect(unsafe_code, reason = "switches stacks")]
 
+#[path = "call.rs"]
+mod call;
+
 use std::arch::{asm, naked_asm};
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -48,6 +51,7 @@ use std::ptr::{self, NonNull};
 
 use super::super::current;
 use super::Signal;
+pub(in super::super) use call::call;
 
 /// Whose turn it is on a thread: the running fiber, and the way back to whoever has entered it.
 #[repr(C)]
@@ -155,6 +159,11 @@ impl Turn {
     #[inline]
     pub(in super::super) fn fiber(&self) -> *const Fiber {
         self.fiber.get()
+    }
+
+    /// Nobody's any more, without a way back.
+    fn end(&self) {
+        self.fiber.set(ptr::null());
     }
 }
 
@@ -346,12 +355,12 @@ extern "C" fn back(signal: usize) -> c_int {
     current::back_for_c(Signal::of(signal))
 }
 
-/// The second frame of a fiber.
+/// The second frame of a fiber. Only a forced unwinding passes it (`call.rs`).
 ///
 /// # Safety
 ///
 /// `root` is to be called once.
-unsafe extern "C" fn run<F: FnOnce() -> Infallible>(root: *mut F) -> ! {
+unsafe extern "C-unwind" fn run<F: FnOnce() -> Infallible>(root: *mut F) -> ! {
     // SAFETY: the caller's promise.
     match unsafe { root.read() }() {}
 }

@@ -1,0 +1,145 @@
+/* A job that ends its thread: by pthread_exit, or cancelled. Cleanup handlers in the job run, the thread is joined with its
+   value, and what the thread's jobs had is given back. Run on libcrypto too. */
+#include "check.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_int cleaned, waits;
+/* Set when the thread has ended: no job runs then, and pausing does nothing. */
+static atomic_int ended_quietly;
+static pthread_key_t key;
+#ifdef AGAINST_LIBCRYPTO
+enum { SAYS_SO = 0 }; /* Its current job stays the one that is gone. */
+#else
+enum { SAYS_SO = 1 };
+#endif
+
+static void count(void *argument)
+{
+    cleaned += *(int *)argument;
+}
+
+static void at_the_end(void *argument)
+{
+    (void)argument;
+    ended_quietly = !SAYS_SO || (ASYNC_get_current_job() == NULL && ASYNC_pause_job() == 1);
+}
+
+static int exits(void *argument)
+{
+    int one = 1;
+
+    (void)argument;
+    pthread_cleanup_push(count, &one);
+    ASYNC_pause_job();
+    pthread_exit((void *)5);
+    pthread_cleanup_pop(0);
+    return 0;
+}
+
+static int waits_for_ever(void *argument)
+{
+    int one = 1;
+
+    (void)argument;
+    pthread_cleanup_push(count, &one);
+    ASYNC_pause_job();
+    waits = 1;
+    for (;;)
+        pause();
+    pthread_cleanup_pop(0);
+    return 0;
+}
+
+static int pauses(void *argument)
+{
+    ASYNC_pause_job();
+    return argument == NULL;
+}
+
+/* Its thread ends in one job while another is paused. */
+static void *run(void *func)
+{
+    ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();
+    ASYNC_JOB *job = NULL, *other = NULL;
+    int (*function)(void *) = *(int (**)(void *))func;
+    int ret;
+
+    pthread_setspecific(key, ctx);
+    CHECK(go(&other, ctx, &ret, pauses) == ASYNC_PAUSE);
+    CHECK(ASYNC_start_job(&job, ctx, &ret, function, "arguments", 10) == ASYNC_PAUSE);
+    go(&job, ctx, &ret, NULL);
+    return (void *)7;
+}
+
+/* Starts a job in a job, which a libcrypto cannot. */
+static int nests(void *argument)
+{
+    ASYNC_JOB *job = NULL;
+    int ret;
+
+    (void)argument;
+    ASYNC_pause_job();
+    CHECK(go(&job, NULL, &ret, exits) == ASYNC_PAUSE);
+    go(&job, NULL, &ret, NULL);
+    return 0;
+}
+
+static long mapped_kib(void)
+{
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[128];
+    long kib = -1;
+
+    while (fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "VmSize: %ld kB", &kib) == 1)
+            break;
+    fclose(status);
+    return kib;
+}
+
+static void *ends_with(int (*func)(void *), int cancel)
+{
+    pthread_t thread;
+    void *value = NULL;
+
+    waits = cleaned = ended_quietly = 0;
+    CHECK(pthread_create(&thread, NULL, run, &func) == 0);
+    if (cancel) {
+        while (!waits)
+            usleep(1000);
+        CHECK(pthread_cancel(thread) == 0);
+    }
+    CHECK(pthread_join(thread, &value) == 0);
+    CHECK(cleaned == 1);
+    CHECK(ended_quietly);
+    return value;
+}
+
+int main(int count_of_arguments, char **arguments)
+{
+    const char *how = count_of_arguments > 1 ? arguments[1] : "";
+
+    CHECK(pthread_key_create(&key, at_the_end) == 0);
+    if (strcmp(how, "pthread_exit") == 0)
+        CHECK(ends_with(exits, 0) == (void *)5);
+    else if (strcmp(how, "pthread_cancel") == 0)
+        CHECK(ends_with(waits_for_ever, 1) == PTHREAD_CANCELED);
+    else if (strcmp(how, "nested") == 0)
+        CHECK(ends_with(nests, 0) == (void *)5);
+    else if (strcmp(how, "many") == 0) {
+        long before = 0;
+        for (int i = 0; i < 1000; i++) {
+            if (i == 100)
+                before = mapped_kib();
+            CHECK(ends_with(exits, 0) == (void *)5);
+        }
+        /* 900 stacks of 64 KiB would be more. */
+        CHECK(mapped_kib() - before < 900 * 64 / 4);
+    } else
+        CHECK(!"a known way to end");
+    printf("ok\n");
+}
