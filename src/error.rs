@@ -6,7 +6,7 @@
 
 use std::{fmt, io};
 
-use device_sim::{ConfigError, OpenError, SessionError};
+use device_sim::{ArgumentError, ConfigError, OpenError, SessionError};
 use nix::errno::Errno;
 
 use crate::job::{Misuse, NoJobs};
@@ -34,9 +34,9 @@ pub enum Error {
     /// The operation, or the engine, was inherited over a `fork`. A child opens an engine of its own.
     #[error("the engine belongs to the parent process; open another after fork")]
     Forked,
-    /// A length or an initialisation vector does not fit the session.
+    /// A length or an initialisation vector does not fit the session; the message names it and what is allowed.
     #[error("invalid argument: {0}")]
-    InvalidArgument(&'static str),
+    InvalidArgument(ArgumentError),
     /// The interface was used in a way that cannot work.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -77,6 +77,9 @@ pub enum Error {
     /// An earlier piece of this multi-part operation failed or was given up, so its state is lost. Start again.
     #[error("an earlier part of this stream failed; start a new stream")]
     StreamPoisoned,
+    /// This multi-part operation has been finished. Start a new one.
+    #[error("the stream is finished; start a new stream")]
+    StreamFinished,
     /// A thread (a worker of the device, the watchdog) could not be started.
     #[error("no thread for a worker of the device or the watchdog: {0}")]
     Thread(Errno),
@@ -153,6 +156,14 @@ impl OpError {
     #[cold]
     pub(crate) fn new(error: Error, buffer: Vec<u8>, destination: Option<Vec<u8>>) -> Self {
         Self(Box::new(Parts { error, buffer, destination }))
+    }
+
+    /// With another error, which is made of this one and the buffer.
+    #[cold]
+    pub(crate) fn map(mut self, other: impl FnOnce(Error, &[u8]) -> Error) -> Self {
+        let error = std::mem::replace(&mut self.0.error, Error::Closed);
+        self.0.error = other(error, &self.0.buffer);
+        self
     }
 
     /// What went wrong.

@@ -87,9 +87,9 @@ mod words;
 
 pub use device_sim;
 pub use device_sim::{
-    Aead, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash,
-    Histogram, LatencyDist, Operation, OperationStats, Padding, Preset, QueuePairStats, Selection,
-    SessionError, Tag, Timing, Timings, UnitStats,
+    Aead, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault,
+    FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation, OperationStats, Padding, Preset,
+    QueuePairStats, Selection, SessionError, Tag, Timing, Timings, UnitStats,
 };
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,

@@ -406,10 +406,10 @@ impl Instance {
     }
 
     /// An empty buffer with room for `capacity` bytes, from this thread's pool if it has one.
-    pub(crate) fn buffer(&self, capacity: usize) -> Vec<u8> {
+    pub(crate) fn buffer(&self, capacity: usize) -> Result<Vec<u8>, Error> {
         let mut buffer = self.buffers.borrow_mut().pop().unwrap_or_default();
-        buffer.reserve(capacity);
-        buffer
+        buffer.try_reserve(capacity).map_err(|_| Error::NoMemory)?;
+        Ok(buffer)
     }
 
     /// Wipes a buffer and keeps it for another use, unless it is large.

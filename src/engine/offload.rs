@@ -120,7 +120,7 @@ fn again(
 /// Runs the request on the device. While a job waits, its frames own nothing, so the instance goes along.
 #[inline(always)]
 fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -> Result<(), Failed> {
-    let rescued = engine.keeps_input && rescue::prepare(&instance, request);
+    let rescued = engine.keeps_input && rescue::prepare(&instance, request)?;
     let outcome = match job::offer().map(|offer| offer.token()) {
         Some(token) if engine.polled => drive(engine, instance, JobWait::<true>::new(token), request),
         offer => drive_slowly(engine, instance, offer, request),

@@ -7,9 +7,10 @@
 //! buffers are then wiped and dropped, borrowed ones are untouched.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use device_sim::{Operation, Request, Session, SessionId, Tag};
+use device_sim::{Allowed, Argument, ArgumentError, Operation, Part, Request, Session, SessionId, Tag};
 use zeroize::Zeroize;
 
 use super::offload::{self, Failed, plain};
@@ -46,11 +47,50 @@ impl SessionCore {
         Request::new(self.id, operation, buffer)
     }
 
+    /// Runs a whole message.
     pub(crate) fn run(&self, mut request: Request) -> Result<Request, OpError> {
         match self.run_here(&mut request) {
             Ok(()) => Ok(request),
-            Err(error) => Err(OpError::new(error, request.buffer, request.destination)),
+            Err(error) => {
+                let error =
+                    self.explained(error, request.operation, request.iv().len(), request.buffer.len());
+                Err(OpError::new(error, request.buffer, request.destination))
+            }
         }
+    }
+
+    /// Runs a part of a message, of which `before` and this part are `len` bytes.
+    pub(crate) fn run_part(&self, mut request: Request, len: u64) -> Result<Request, OpError> {
+        let (first, last) = (request.state.is_none(), request.part != Part::Update);
+        match self.run_here(&mut request) {
+            Ok(()) => Ok(request),
+            Err(error) => {
+                let check = || {
+                    if first {
+                        self.session.check_iv(request.iv().len())?;
+                    }
+                    self.session.check_message(request.operation, len, last)
+                };
+                Err(OpError::new(explained(error, check), request.buffer, request.destination))
+            }
+        }
+    }
+
+    /// What the device has refused, by name.
+    #[cold]
+    fn explained(&self, error: Error, operation: Operation, iv_len: usize, len: usize) -> Error {
+        explained(error, || self.session.check(operation, iv_len, len as u64))
+    }
+
+    /// A tag to compare with. One that is shorter than the session's is not authentic; a longer one is none.
+    pub(crate) fn tag(&self, tag: &[u8]) -> Result<Tag, Error> {
+        let wrong = || self.wrong_length(Argument::Tag, tag.len(), Allowed::AtMost(MAX_TAG as u64));
+        if tag.len() <= MAX_TAG { Tag::new(tag).ok_or_else(wrong) } else { Err(wrong()) }
+    }
+
+    /// That an argument's length is none of those that are allowed.
+    pub(crate) fn wrong_length(&self, argument: Argument, given: usize, allowed: Allowed) -> Error {
+        Error::InvalidArgument(self.session.length(argument, given as u64, allowed))
     }
 
     /// Runs what is in `request`, and leaves there what came of it, and with an error what was given; where that is out
@@ -66,7 +106,8 @@ impl SessionCore {
         data: &[u8],
         take: impl FnOnce(&Request) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let mut buffer = table::of_thread(&self.engine).buffer(data.len() + software::EXPANSION);
+        let room = data.len().saturating_add(software::EXPANSION);
+        let mut buffer = table::of_thread(&self.engine).buffer(room)?;
         buffer.extend_from_slice(data);
         request.buffer = buffer;
         match self.run(request) {
@@ -92,19 +133,56 @@ impl Drop for SessionCore {
 
 /// Makes room for `additional` bytes, without leaving a copy of the text behind in freed memory.
 #[inline]
-pub(crate) fn make_room(text: &mut Vec<u8>, additional: usize) {
-    if text.capacity() - text.len() < additional {
-        enlarge(text, additional);
-    }
+pub(crate) fn make_room(text: &mut Vec<u8>, additional: usize) -> Result<(), Error> {
+    if text.capacity() - text.len() < additional { enlarge(text, additional) } else { Ok(()) }
 }
 
 #[cold]
-fn enlarge(text: &mut Vec<u8>, additional: usize) {
-    let mut larger = Vec::with_capacity(text.len() + additional);
+fn enlarge(text: &mut Vec<u8>, additional: usize) -> Result<(), Error> {
+    let mut larger = Vec::new();
+    larger.try_reserve_exact(text.len().saturating_add(additional)).map_err(|_| Error::NoMemory)?;
     larger.extend_from_slice(text);
     text.zeroize();
     *text = larger;
+    Ok(())
 }
+
+/// Copies what goes with a message into its request, if there is memory for it.
+fn copy_in(request: &mut Request, nonce: &[u8], aad: &[u8]) -> Result<(), Error> {
+    if nonce.len() <= SHORT_NONCE {
+        request.set_iv(nonce);
+    } else {
+        request.set_iv_owned(copied(nonce)?);
+    }
+    request.aad = copied(aad)?;
+    Ok(())
+}
+
+/// An owned copy, if there is memory for it.
+fn copied(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| Error::NoMemory)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+/// An error with the reason why the device refused the arguments, where `check` finds one.
+#[cold]
+fn explained(error: Error, check: impl FnOnce() -> Result<(), ArgumentError>) -> Error {
+    match (&error, check) {
+        (Error::InvalidArgument(ArgumentError::Refused), check) => {
+            check().map_or_else(Error::InvalidArgument, |()| error)
+        }
+        _ => error,
+    }
+}
+
+/// Bytes of the longest tag that an AEAD gives.
+const MAX_TAG: usize = 16;
+/// Bytes of a nonce that a request holds without an allocation.
+const SHORT_NONCE: usize = 16;
+/// Bytes of the shortest MAC that a message is compared with.
+const MIN_MAC: usize = 4;
 
 /// Copies what fits; an output that does not fit is an error that says how much it needs.
 fn copy_out(output: &[u8], into: &mut [u8]) -> Result<usize, Error> {
@@ -125,6 +203,31 @@ macro_rules! session_type {
         impl $name {
             pub(crate) const fn new(core: Arc<SessionCore>) -> Self {
                 Self { core }
+            }
+        }
+
+        impl $name {
+            /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is taken: what an
+            /// operation would say of its arguments, without asking the device.
+            ///
+            /// # Errors
+            /// [`Error::InvalidArgument`].
+            pub fn check(&self, operation: Operation, iv_len: usize, len: usize) -> Result<(), Error> {
+                self.core.session.check(operation, iv_len, len as u64).map_err(Error::InvalidArgument)
+            }
+
+            /// Whether an initialisation vector or nonce of so many bytes is taken.
+            ///
+            /// # Errors
+            /// [`Error::InvalidArgument`].
+            pub fn check_iv(&self, iv_len: usize) -> Result<(), Error> {
+                self.core.session.check_iv(iv_len).map_err(Error::InvalidArgument)
+            }
+
+            /// The fewest and the most bytes of text that come of a whole message of `len` bytes, which is one that is
+            /// taken. They differ where padding is removed.
+            pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
+                self.core.session.output_len(operation, len)
             }
         }
 
@@ -166,12 +269,16 @@ impl CipherSession {
 
     #[inline(always)]
     fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        if operation == Operation::Encrypt {
-            // Padding grows the buffer, and the device does not allocate.
-            make_room(&mut buffer, self.core.growth);
+        // Padding grows the buffer, and the device does not allocate.
+        if operation == Operation::Encrypt
+            && let Err(error) = make_room(&mut buffer, self.core.growth)
+        {
+            return Err(OpError::new(error, buffer, None));
         }
         match plain::run(&self.core.engine, self.core.id, operation, iv, buffer) {
-            Ok(done) => done,
+            Ok(done) => done.map_err(|error| {
+                error.map(|error, buffer| self.core.explained(error, operation, iv.len(), buffer.len()))
+            }),
             Err(buffer) => words::in_registers(self.in_place_with_policy(operation, iv, buffer)),
         }
     }
@@ -222,7 +329,9 @@ impl CipherSession {
         mut destination: Vec<u8>,
     ) -> Result<(Vec<u8>, Vec<u8>), OpError> {
         destination.clear();
-        destination.reserve(source.len() + software::EXPANSION);
+        if destination.try_reserve(source.len().saturating_add(software::EXPANSION)).is_err() {
+            return Err(OpError::new(Error::NoMemory, source, Some(destination)));
+        }
         let mut request = self.core.request(operation, source);
         request.set_iv(iv);
         request.destination = Some(destination);
@@ -261,12 +370,12 @@ impl CipherSession {
 
     /// Starts a multi-part encryption.
     pub fn encryptor(&self, iv: &[u8]) -> CipherStream {
-        CipherStream::new(Arc::clone(&self.core), Operation::Encrypt, iv)
+        CipherStream::new(Arc::clone(&self.core), Operation::Encrypt, iv.to_vec())
     }
 
     /// Starts a multi-part decryption.
     pub fn decryptor(&self, iv: &[u8]) -> CipherStream {
-        CipherStream::new(Arc::clone(&self.core), Operation::Decrypt, iv)
+        CipherStream::new(Arc::clone(&self.core), Operation::Decrypt, iv.to_vec())
     }
 }
 
@@ -282,11 +391,7 @@ impl AeadSession {
     /// [`Error::InvalidArgument`] for an empty nonce or too long a message; the device's failures. The buffer
     /// comes back with every error.
     pub fn seal(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let mut request = self.core.request(Operation::Encrypt, buffer);
-        request.set_iv(nonce);
-        request.aad = aad.to_vec();
-        let request = self.core.run(request)?;
-        Ok((request.buffer, request.tag))
+        self.copied(Operation::Encrypt, nonce, aad, buffer)?.run()
     }
 
     /// Decrypts `buffer` in place if `tag` is right.
@@ -295,14 +400,11 @@ impl AeadSession {
     /// [`Error::AuthFailed`], the same for whatever was wrong; the buffer then comes back empty, and no plaintext
     /// ever leaves. Else as [`AeadSession::seal`].
     pub fn open(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>, tag: &[u8]) -> Result<Vec<u8>, OpError> {
-        let Some(tag) = Tag::new(tag) else {
-            return Err(OpError::new(Error::InvalidArgument("a tag has at most 16 bytes"), buffer, None));
+        let tag = match self.core.tag(tag) {
+            Ok(tag) => tag,
+            Err(error) => return Err(OpError::new(error, buffer, None)),
         };
-        let mut request = self.core.request(Operation::Decrypt, buffer);
-        request.set_iv(nonce);
-        request.aad = aad.to_vec();
-        request.tag = tag;
-        Ok(self.core.run(request)?.buffer)
+        Ok(self.copied(Operation::Decrypt, nonce, aad, buffer)?.with_tag(tag).run()?.0)
     }
 
     /// Encrypts a borrowed slice (copied) into another; returns the bytes written and the tag.
@@ -317,8 +419,7 @@ impl AeadSession {
         into: &mut [u8],
     ) -> Result<(usize, Tag), Error> {
         let mut request = self.core.request(Operation::Encrypt, Vec::new());
-        request.set_iv(nonce);
-        request.aad = aad.to_vec();
+        copy_in(&mut request, nonce, aad)?;
         self.core.run_copied(request, source, |done| Ok((copy_out(&done.buffer, into)?, done.tag)))
     }
 
@@ -334,23 +435,95 @@ impl AeadSession {
         tag: &[u8],
         into: &mut [u8],
     ) -> Result<usize, Error> {
-        let tag = Tag::new(tag).ok_or(Error::InvalidArgument("a tag has at most 16 bytes"))?;
+        let tag = self.core.tag(tag)?;
         let mut request = self.core.request(Operation::Decrypt, Vec::new());
-        request.set_iv(nonce);
-        request.aad = aad.to_vec();
+        copy_in(&mut request, nonce, aad)?;
         request.tag = tag;
         self.core.run_copied(request, source, |done| copy_out(&done.buffer, into))
     }
 
+    /// One operation on copies of nonce and additional data.
+    fn copied(
+        &self,
+        operation: Operation,
+        nonce: &[u8],
+        aad: &[u8],
+        buffer: Vec<u8>,
+    ) -> Result<Prepared<'_>, OpError> {
+        let mut request = self.core.request(operation, buffer);
+        match copy_in(&mut request, nonce, aad) {
+            Ok(()) => Ok(Prepared { core: &self.core, request }),
+            Err(error) => Err(OpError::new(error, request.buffer, None)),
+        }
+    }
+
+    /// One operation on what is owned; decrypting wants a tag, too.
+    #[doc(hidden)]
+    pub fn prepare(
+        &self,
+        operation: Operation,
+        nonce: Vec<u8>,
+        aad: Vec<u8>,
+        buffer: Vec<u8>,
+    ) -> Prepared<'_> {
+        let mut request = self.core.request(operation, buffer);
+        request.set_iv_owned(nonce);
+        request.aad = aad;
+        Prepared { core: &self.core, request }
+    }
+
+    /// [`AeadSession::sealer`] of what is owned.
+    #[doc(hidden)]
+    pub fn sealer_owned(&self, nonce: Vec<u8>, aad: Vec<u8>) -> AeadSealer {
+        AeadSealer::new(Arc::clone(&self.core), nonce, aad)
+    }
+
+    /// [`AeadSession::opener`] of what is owned.
+    #[doc(hidden)]
+    pub fn opener_owned(&self, nonce: Vec<u8>, aad: Vec<u8>) -> AeadOpener {
+        AeadOpener::new(Arc::clone(&self.core), nonce, aad)
+    }
+
     /// Starts a multi-part encryption.
     pub fn sealer(&self, nonce: &[u8], aad: &[u8]) -> AeadSealer {
-        AeadSealer::new(Arc::clone(&self.core), nonce, aad)
+        self.sealer_owned(nonce.to_vec(), aad.to_vec())
     }
 
     /// Starts a multi-part decryption. What its `update` gives is *not authenticated* until `finish` has
     /// succeeded: do not act on it before.
     pub fn opener(&self, nonce: &[u8], aad: &[u8]) -> AeadOpener {
-        AeadOpener::new(Arc::clone(&self.core), nonce, aad)
+        self.opener_owned(nonce.to_vec(), aad.to_vec())
+    }
+}
+
+/// An AEAD operation that borrows nothing but its session, for callers whose memory may go while it is under way.
+#[doc(hidden)]
+pub struct Prepared<'s> {
+    core: &'s SessionCore,
+    request: Request,
+}
+
+impl Prepared<'_> {
+    /// The tag to compare with.
+    #[must_use]
+    pub fn with_tag(mut self, tag: Tag) -> Self {
+        self.request.tag = tag;
+        self
+    }
+
+    /// The text, and the tag of what was encrypted.
+    ///
+    /// # Errors
+    /// As [`AeadSession::seal`] and [`AeadSession::open`].
+    pub fn run(self) -> Result<(Vec<u8>, Tag), OpError> {
+        let request = self.core.run(self.request)?;
+        Ok((request.buffer, request.tag))
+    }
+}
+
+impl fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Prepared").field(&self.request).finish()
     }
 }
 
@@ -415,10 +588,33 @@ impl MacSession {
     /// [`Error::AuthFailed`] when they differ, [`Error::InvalidArgument`] for fewer than 4 bytes, the device's
     /// failures.
     pub fn verify(&self, data: &[u8], expected: &[u8]) -> Result<(), Error> {
-        let mac = self.mac(data)?;
-        if expected.len() < 4 {
-            return Err(Error::InvalidArgument("a MAC to verify has at least 4 bytes"));
+        self.check_expected(expected)?;
+        Self::compare(self.mac(data)?, expected)
+    }
+
+    /// [`MacSession::verify`] of an owned buffer, which comes back unchanged, with an error too.
+    ///
+    /// # Errors
+    /// As [`MacSession::verify`].
+    pub fn verify_owned(&self, data: Vec<u8>, expected: &[u8]) -> Result<Vec<u8>, OpError> {
+        if let Err(error) = self.check_expected(expected) {
+            return Err(OpError::new(error, data, None));
         }
+        let (data, mac) = self.mac_owned(data)?;
+        match Self::compare(mac, expected) {
+            Ok(()) => Ok(data),
+            Err(error) => Err(OpError::new(error, data, None)),
+        }
+    }
+
+    fn check_expected(&self, expected: &[u8]) -> Result<(), Error> {
+        if expected.len() >= MIN_MAC {
+            return Ok(());
+        }
+        Err(self.core.wrong_length(Argument::Mac, expected.len(), Allowed::AtLeast(MIN_MAC)))
+    }
+
+    fn compare(mac: Tag, expected: &[u8]) -> Result<(), Error> {
         let head = mac.as_bytes().get(..expected.len()).and_then(Tag::new);
         if head.is_some() && head == Tag::new(expected) { Ok(()) } else { Err(Error::AuthFailed) }
     }

@@ -1,6 +1,6 @@
 //! The same work in the calling thread: small requests, and the device's failures where that is switched on.
 
-use device_sim::{Request, Session, Status};
+use device_sim::{ArgumentError, Request, Session, Status};
 
 use super::offload::Failed;
 use crate::error::Error;
@@ -26,11 +26,10 @@ pub(crate) const fn error_of(status: Status) -> Option<Error> {
     match status {
         Status::Ok => None,
         Status::AuthFailed => Some(Error::AuthFailed),
-        Status::InvalidArgs => {
-            Some(Error::InvalidArgument("the length or the initialisation vector does not fit the session"))
-        }
+        // Which argument, and what is allowed, the session says.
+        Status::InvalidArgs => Some(Error::InvalidArgument(ArgumentError::Refused)),
         Status::InvalidSession | Status::Unsupported => {
-            Some(Error::InvalidArgument("the operation does not fit the session"))
+            Some(Error::InvalidArgument(ArgumentError::Operation))
         }
         Status::Reset => Some(Error::Reset),
         Status::DeviceDead => Some(Error::DeviceDead),

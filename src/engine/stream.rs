@@ -2,7 +2,8 @@
 //!
 //! The state between pieces travels in the requests by value, so a stream holds no place on the device while it
 //! rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with it: the
-//! stream is *poisoned*, and every later call says [`Error::StreamPoisoned`].
+//! stream is *poisoned*, and every later call says [`Error::StreamPoisoned`]; after the last piece it is *finished*
+//! ([`Error::StreamFinished`]).
 //!
 //! `finish` comes by value and, as `finish_by_ref`, by reference: a raw job that is discarded in the middle runs no
 //! destructors, so its frames must own no stream.
@@ -23,6 +24,8 @@ struct Stream {
     iv: Vec<u8>,
     aad: Vec<u8>,
     state: State,
+    /// Bytes of the message so far.
+    len: u64,
 }
 
 enum State {
@@ -30,11 +33,13 @@ enum State {
     Between(Box<StreamState>),
     /// In flight; what stays here after a failure.
     Poisoned,
+    /// Its last part went well.
+    Finished,
 }
 
 impl Stream {
-    fn new(core: Arc<SessionCore>, operation: Operation, iv: &[u8], aad: &[u8]) -> Self {
-        Self { core, operation, iv: iv.to_vec(), aad: aad.to_vec(), state: State::Fresh }
+    fn new(core: Arc<SessionCore>, operation: Operation, iv: Vec<u8>, aad: Vec<u8>) -> Self {
+        Self { core, operation, iv, aad, state: State::Fresh, len: 0 }
     }
 
     fn run(&mut self, part: Part, buffer: Vec<u8>, tag: Tag) -> Result<Request, OpError> {
@@ -43,23 +48,31 @@ impl Stream {
         request.tag = tag;
         match std::mem::replace(&mut self.state, State::Poisoned) {
             State::Poisoned => return Err(OpError::new(Error::StreamPoisoned, request.buffer, None)),
+            State::Finished => {
+                self.state = State::Finished;
+                return Err(OpError::new(Error::StreamFinished, request.buffer, None));
+            }
             State::Fresh => {
-                request.set_iv(&std::mem::take(&mut self.iv));
+                request.set_iv_owned(std::mem::take(&mut self.iv));
                 request.aad = std::mem::take(&mut self.aad);
             }
             State::Between(state) => request.state = Some(state),
         }
-        let mut request = self.core.run(request)?;
-        if let Some(state) = request.state.take() {
-            self.state = State::Between(state);
-        }
+        self.len = self.len.saturating_add(request.buffer.len() as u64);
+        let mut request = self.core.run_part(request, self.len)?;
+        self.state = match request.state.take() {
+            Some(state) => State::Between(state),
+            None => State::Finished,
+        };
         Ok(request)
     }
 
     /// One piece; the output takes the buffer's place and may be shorter or longer by the bytes of a block.
     fn update(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         // Held-back bytes of the piece before come out with this one, and the device does not allocate.
-        make_room(&mut buffer, 2 * software::EXPANSION);
+        if let Err(error) = make_room(&mut buffer, 2 * software::EXPANSION) {
+            return Err(OpError::new(error, buffer, None));
+        }
         Ok(self.run(Part::Update, buffer, Tag::default())?.buffer)
     }
 
@@ -79,6 +92,7 @@ macro_rules! stream_type {
                     State::Fresh => "fresh",
                     State::Between(_) => "between parts",
                     State::Poisoned => "poisoned",
+                    State::Finished => "finished",
                 };
                 f.debug_tuple(stringify!($name)).field(&state).finish()
             }
@@ -95,8 +109,8 @@ stream_type! {
 }
 
 impl CipherStream {
-    pub(crate) fn new(core: Arc<SessionCore>, operation: Operation, iv: &[u8]) -> Self {
-        Self(Stream::new(core, operation, iv, &[]))
+    pub(crate) fn new(core: Arc<SessionCore>, operation: Operation, iv: Vec<u8>) -> Self {
+        Self(Stream::new(core, operation, iv, Vec::new()))
     }
 
     /// The output for the next piece.
@@ -115,7 +129,7 @@ impl CipherStream {
         self.finish_by_ref()
     }
 
-    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
     ///
     /// # Errors
     /// As for `finish`.
@@ -130,7 +144,7 @@ stream_type! {
 }
 
 impl AeadSealer {
-    pub(crate) fn new(core: Arc<SessionCore>, nonce: &[u8], aad: &[u8]) -> Self {
+    pub(crate) fn new(core: Arc<SessionCore>, nonce: Vec<u8>, aad: Vec<u8>) -> Self {
         Self(Stream::new(core, Operation::Encrypt, nonce, aad))
     }
 
@@ -150,7 +164,7 @@ impl AeadSealer {
         self.finish_by_ref()
     }
 
-    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
     ///
     /// # Errors
     /// As for `finish`.
@@ -166,7 +180,7 @@ stream_type! {
 }
 
 impl AeadOpener {
-    pub(crate) fn new(core: Arc<SessionCore>, nonce: &[u8], aad: &[u8]) -> Self {
+    pub(crate) fn new(core: Arc<SessionCore>, nonce: Vec<u8>, aad: Vec<u8>) -> Self {
         Self(Stream::new(core, Operation::Decrypt, nonce, aad))
     }
 
@@ -186,14 +200,14 @@ impl AeadOpener {
         self.finish_by_ref(tag)
     }
 
-    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
     ///
     /// # Errors
     /// As for `finish`.
     pub fn finish_by_ref(&mut self, tag: &[u8]) -> Result<Vec<u8>, OpError> {
-        match Tag::new(tag) {
-            Some(tag) => Ok(self.0.finish(tag)?.buffer),
-            None => Err(OpError::new(Error::InvalidArgument("a tag has at most 16 bytes"), Vec::new(), None)),
+        match self.0.core.tag(tag) {
+            Ok(tag) => Ok(self.0.finish(tag)?.buffer),
+            Err(error) => Err(OpError::new(error, Vec::new(), None)),
         }
     }
 }
@@ -204,7 +218,7 @@ macro_rules! digest_stream {
 
         impl $name {
             pub(crate) fn new(core: Arc<SessionCore>) -> Self {
-                Self(Stream::new(core, $operation, &[], &[]))
+                Self(Stream::new(core, $operation, Vec::new(), Vec::new()))
             }
 
             /// Takes in the next piece and gives its buffer back unchanged.
@@ -223,7 +237,7 @@ macro_rules! digest_stream {
                 self.finish_by_ref()
             }
 
-            /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is poisoned.
+            /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
             ///
             /// # Errors
             /// As for `finish`.

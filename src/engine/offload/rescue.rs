@@ -8,15 +8,19 @@ use super::*;
 
 /// `false`: nothing has to be kept.
 #[cold]
-pub(super) fn prepare(instance: &Instance, request: &mut Request) -> bool {
+pub(super) fn prepare(instance: &Instance, request: &mut Request) -> Result<bool, Failed> {
     let changes_buffer = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
     let out_of_place = changes_buffer && request.destination.is_none();
     if out_of_place {
         // Padding, and for a piece of a message what was held back before it.
-        let room = request.buffer.len() + 2 * software::EXPANSION;
-        request.destination = Some(instance.buffer(room));
+        let room = request.buffer.len().saturating_add(2 * software::EXPANSION);
+        let buffer = instance.buffer(room).map_err(|error| {
+            job::set_status(WaitStatus::Err);
+            Failed::with_request(error)
+        })?;
+        request.destination = Some(buffer);
     }
-    out_of_place
+    Ok(out_of_place)
 }
 
 /// Puts the output in the input's place, or the input back.
