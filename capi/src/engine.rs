@@ -51,6 +51,15 @@ pub(crate) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str
     text.to_str().map_err(|_| Failure::argument(&format!("{name} is not UTF-8")))
 }
 
+/// A text of the caller's in quotation marks, or its beginning.
+pub(crate) fn quoted(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 /// Stores an output.
 ///
 /// # Safety

@@ -92,7 +92,7 @@ impl SimaccelResult {
             Error::OutputTooSmall { .. } => Self::OutputTooSmall,
             Error::Reset => Self::Reset,
             Error::Session(_) => Self::Session,
-            Error::StreamPoisoned => Self::Stream,
+            Error::StreamPoisoned | Error::StreamFinished => Self::Stream,
             Error::ShortOutput { .. } => Self::ShortOutput,
             Error::Thread(_) => Self::Thread,
             Error::Timeout => Self::Timeout,

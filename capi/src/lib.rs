@@ -9,6 +9,7 @@
 //!      simaccel_* ───────────────────────► engine, session, stream ──► simaccel::Engine          engine.h
 //!
 //!    around every function: guard (no panic leaves), last_error (why it was refused)
+//!    for every operation: copies (what is read and written of the program's memory)
 //!    for every operation in a job: held (what its frames refer to, kept while the frames may vanish)
 //! ```
 //!
@@ -22,6 +23,7 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("the C interface needs pointers of 64 bits: the handle of a job is one");
 
+mod copies;
 mod engine;
 mod guard;
 mod held;

@@ -1,27 +1,37 @@
 //! Sessions for C: one kind of handle for ciphers, AEADs, digests and MACs; operations on borrowed memory.
 //!
 //! ```text
-//!   in  ──copied──► request (owned by the engine while it is in flight)      the caller may free or change `in`
-//!   out ◄──copied── when the function returns                                while the job is paused
+//!   arguments ──checked──► in ──copied──► request ──► out ◄──copied── when the function returns
+//!              lengths, room for `out`;  the engine's while it is in flight; the caller may free or change `in`
+//!              nothing is done before
 //! ```
 //!
-//! While an operation pauses, its frames own nothing (see `held`): a job may be discarded in it.
+//! How memory is copied is in [`copies`]. While an operation pauses, its frames own nothing (see `held`): a job may be
+//! discarded in it.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{c_char, c_int, c_void};
-use std::fmt;
 use std::ptr;
-use std::slice;
 use std::sync::Arc;
 
 use simaccel::{
-    Aead, AeadSession, Cipher, CipherSession, Engine, Error, Hash, HashSession, MacSession, Padding,
+    Aead, AeadSession, Argument, ArgumentError, Cipher, CipherSession, Engine, Error, Hash, HashSession,
+    MacSession, OpError, Operation, Padding, Tag,
 };
+use zeroize::Zeroizing;
 
-use crate::engine::{SimaccelEngine, given, store, text};
+use crate::copies::{self, Input, Output};
+use crate::engine::{SimaccelEngine, given, quoted, store, text};
 use crate::guard::boundary;
 use crate::held;
 use crate::last_error::{Failure, SimaccelResult, reported};
+
+/// Bytes of the longest tag. `SIMACCEL_MAX_TAG`.
+pub(crate) const MAX_TAG: usize = 16;
+/// Bytes of the longest initialisation vector of a cipher.
+const MAX_IV: usize = 16;
+/// Bytes that encryption may give more than its input: a block of padding, and what an engine asks for in addition.
+const GROWTH: usize = 32;
 
 /// A session, as C sees it.
 #[derive(Debug)]
@@ -32,9 +42,11 @@ pub struct SimaccelSession {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Cipher(CipherSession),
-    Aead(AeadSession),
-    Hash(HashSession),
-    Mac(MacSession),
+    /// With the bytes of its tags.
+    Aead(AeadSession, usize),
+    /// With the bytes of a digest, or MAC.
+    Hash(HashSession, usize),
+    Mac(MacSession, usize),
 }
 
 impl Kind {
@@ -47,18 +59,32 @@ impl Kind {
         }
         if let Ok(aead) = algorithm.parse::<Aead>() {
             options.only(&[("tag_len", tag_len.is_some())])?;
-            return Ok(Self::Aead(engine.aead_with(aead, key, tag_len.unwrap_or(16))?));
+            let tag_len = tag_len.unwrap_or(MAX_TAG);
+            return Ok(Self::Aead(engine.aead_with(aead, key, tag_len)?, tag_len));
         }
         options.only(&[])?;
         let lower = algorithm.to_ascii_lowercase();
         if let Some(hash) = lower.strip_prefix("hmac-").and_then(|hash| hash.parse::<Hash>().ok()) {
-            return Ok(Self::Mac(engine.hmac(hash, key)?));
+            return Ok(Self::Mac(engine.hmac(hash, key)?, hash.digest_len()));
         }
         let hash = algorithm.parse::<Hash>().map_err(|_| unknown(algorithm))?;
         if !key.is_empty() {
-            return Err(Failure::new(SimaccelResult::Session, format!("{hash} takes no key")));
+            let key_len = key.len();
+            let text = format!("key_len is {key_len}: {hash} takes no key");
+            return Err(Failure::new(SimaccelResult::Session, text));
         }
-        Ok(Self::Hash(engine.hash(hash)?))
+        Ok(Self::Hash(engine.hash(hash)?, hash.digest_len()))
+    }
+}
+
+impl Kind {
+    pub(crate) fn check_iv(&self, len: usize) -> Result<(), Error> {
+        match self {
+            Self::Cipher(session) => session.check_iv(len),
+            Self::Aead(session, _) => session.check_iv(len),
+            Self::Hash(session, _) => session.check_iv(len),
+            Self::Mac(session, _) => session.check_iv(len),
+        }
     }
 }
 
@@ -69,7 +95,7 @@ fn unknown(algorithm: &str) -> Failure {
     let names = names.collect::<Vec<_>>().join(", ");
     Failure::new(
         SimaccelResult::Session,
-        format!("{algorithm:?} is none of {names}, or hmac- and a hash function"),
+        format!("{} is none of {names}, or hmac- and a hash function", quoted(algorithm)),
     )
 }
 
@@ -114,104 +140,8 @@ impl Options {
     fn refused(pair: &str) -> Failure {
         Failure::new(
             SimaccelResult::Session,
-            format!("{pair:?} is none of padding=pkcs7, padding=none, tag_len=BYTES"),
+            format!("{} is none of padding=pkcs7, padding=none, tag_len=BYTES", quoted(pair)),
         )
-    }
-}
-
-/// Borrowed input, as a pointer and a length.
-///
-/// # Safety
-///
-/// `data` is null or has `len` bytes, for as long as the result is used: until the operation has copied them.
-pub(crate) unsafe fn bytes<'a>(data: *const c_void, len: usize, name: &str) -> Result<&'a [u8], Failure> {
-    if len == 0 {
-        return Ok(&[]);
-    }
-    if data.is_null() || isize::try_from(len).is_err() {
-        return Err(Failure::argument(&format!("{name} is NULL, or too long")));
-    }
-    // SAFETY: the caller's promise.
-    Ok(unsafe { slice::from_raw_parts(data.cast(), len) })
-}
-
-/// Where an operation's output goes, once there is one: nothing is written before the operation has ended well.
-pub(crate) struct Output {
-    into: *mut u8,
-    size: usize,
-    len: *mut usize,
-    name: &'static str,
-}
-
-impl Output {
-    /// # Safety
-    ///
-    /// `into` is null or has room for `size` bytes, `len` is null or valid, until the output is put there.
-    pub(crate) const unsafe fn new(
-        into: *mut c_void,
-        size: usize,
-        len: *mut usize,
-        name: &'static str,
-    ) -> Self {
-        Self { into: into.cast(), size, len, name }
-    }
-
-    /// Whether it has room for so many bytes.
-    pub(crate) fn has_room(&self, needed: usize) -> Result<(), Failure> {
-        let given = if self.into.is_null() { 0 } else { self.size };
-        if needed <= given {
-            return Ok(());
-        }
-        Err(Error::OutputTooSmall { needed, given }.into())
-    }
-
-    /// Copies `bytes` out. The length is told in either case.
-    pub(crate) fn put(&self, bytes: &[u8]) -> Result<(), Failure> {
-        self.tell(bytes.len());
-        self.has_room(bytes.len())?;
-        if !bytes.is_empty() {
-            // SAFETY: there is room, as was promised to `new`; `bytes` are ours.
-            unsafe { self.into.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        }
-        Ok(())
-    }
-
-    pub(crate) fn tell(&self, len: usize) {
-        if !self.len.is_null() {
-            // SAFETY: not null, as was promised to `new`.
-            unsafe { self.len.write(len) };
-        }
-    }
-
-    /// The place as a slice, for operations that copy out themselves.
-    fn room(&mut self) -> &mut [u8] {
-        if self.into.is_null() || isize::try_from(self.size).is_err() {
-            return &mut [];
-        }
-        // SAFETY: there is room, as was promised to `new`, for the caller's use alone.
-        unsafe { slice::from_raw_parts_mut(self.into, self.size) }
-    }
-
-    /// Runs an operation that copies out itself, and tells the length, that which is needed included.
-    fn fill(&mut self, operation: impl FnOnce(&mut [u8]) -> Result<usize, Error>) -> Result<(), Failure> {
-        match operation(self.room()) {
-            Ok(len) => {
-                self.tell(len);
-                Ok(())
-            }
-            Err(error) => {
-                if let Error::OutputTooSmall { needed, .. } = error {
-                    self.tell(needed);
-                }
-                Err(error.into())
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Output({}, {} bytes)", self.name, self.size)
     }
 }
 
@@ -240,8 +170,9 @@ pub unsafe extern "C" fn simaccel_session_new(
         // SAFETY: the caller's promises.
         let (engine, algorithm) = unsafe { (given(engine, "engine")?, text(algorithm, "algorithm")?) };
         // SAFETY: the caller's promises.
-        let (key, options) = unsafe { (bytes(key, key_len, "key")?, text(options, "options")?) };
-        let kind = Kind::new(&engine.engine, algorithm, key, Options::parse(options)?)?;
+        let (key, options) = unsafe { (Input::new(key, key_len, "key")?, text(options, "options")?) };
+        let key = Zeroizing::new(key.owned()?);
+        let kind = Kind::new(&engine.engine, algorithm, &key, Options::parse(options)?)?;
         let made = Arc::into_raw(Arc::new(SimaccelSession { kind })).cast_mut();
         // SAFETY: the caller's promise.
         unsafe { store(session, made, "session") }
@@ -284,6 +215,62 @@ unsafe fn operate(
     })
 }
 
+/// A cipher's operation, in three steps: check, compute on a copy, copy out.
+fn cipher(
+    cipher: &CipherSession,
+    operation: Operation,
+    iv: Input,
+    input: Input,
+    output: Output,
+) -> Result<(), Failure> {
+    cipher.check(operation, iv.len(), input.len()).map_err(named)?;
+    output.expect(cipher.output_len(operation, input.len()))?;
+    let iv = iv.short::<MAX_IV>()?;
+    let buffer = input.copied(GROWTH)?;
+    let done = match operation {
+        Operation::Encrypt => cipher.encrypt(&iv, buffer),
+        _ => cipher.decrypt(&iv, buffer),
+    };
+    put(done, input, output)
+}
+
+/// Copies text out, and wipes it here.
+fn put(done: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Result<(), Failure> {
+    let text = done.map_err(refused)?;
+    let put = output.put(&text);
+    copies::recycle(text, input.len());
+    put
+}
+
+/// The error alone; the buffers that come with it are wiped.
+#[cold]
+pub(crate) fn wiped(error: OpError) -> Error {
+    let (error, buffer, destination) = error.into_buffers();
+    drop((Zeroizing::new(buffer), Zeroizing::new(destination.unwrap_or_default())));
+    error
+}
+
+fn refused(error: OpError) -> Failure {
+    named(wiped(error))
+}
+
+/// An error with the names that its arguments have in C.
+#[cold]
+fn named(error: Error) -> Failure {
+    let Error::InvalidArgument(ArgumentError::Length { argument, given, algorithm, allowed }) = error else {
+        return error.into();
+    };
+    let name = match argument {
+        Argument::Iv => "iv",
+        Argument::Nonce => "nonce",
+        Argument::Message => "in",
+        Argument::Tag => "tag",
+        Argument::Mac => "expected",
+        _ => return error.into(),
+    };
+    Failure::argument(&format!("{name}_len is {given}: {algorithm} takes {allowed}"))
+}
+
 /// Encrypts in one request: ciphers without authentication.
 ///
 /// # Safety
@@ -303,9 +290,9 @@ pub unsafe extern "C" fn simaccel_encrypt(
     // SAFETY: the caller's promises.
     unsafe {
         operate(session, |kind| {
-            let Kind::Cipher(cipher) = kind else { return Err(wrong_kind("simaccel_encrypt")) };
-            let (iv, input) = (bytes(iv, iv_len, "iv")?, bytes(input, in_len, "in")?);
-            Output::new(out, out_size, out_len, "out").fill(|into| cipher.encrypt_slice(iv, input, into))
+            let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_encrypt")) };
+            let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
+            cipher(session, Operation::Encrypt, iv, input, Output::new(out, out_size, out_len, "out"))
         })
     }
 }
@@ -329,11 +316,26 @@ pub unsafe extern "C" fn simaccel_decrypt(
     // SAFETY: the caller's promises.
     unsafe {
         operate(session, |kind| {
-            let Kind::Cipher(cipher) = kind else { return Err(wrong_kind("simaccel_decrypt")) };
-            let (iv, input) = (bytes(iv, iv_len, "iv")?, bytes(input, in_len, "in")?);
-            Output::new(out, out_size, out_len, "out").fill(|into| cipher.decrypt_slice(iv, input, into))
+            let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_decrypt")) };
+            let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
+            cipher(session, Operation::Decrypt, iv, input, Output::new(out, out_size, out_len, "out"))
         })
     }
+}
+
+/// An AEAD's operation on copies of everything. Hands out the text, and the tag of what was encrypted.
+fn aead(
+    session: &AeadSession,
+    operation: Operation,
+    [nonce, aad, input]: [Input; 3],
+    tag: Option<Tag>,
+) -> Result<(Vec<u8>, Tag), Failure> {
+    let prepared = session.prepare(operation, nonce.owned()?, aad.owned()?, input.copied(0)?);
+    let prepared = match tag {
+        Some(tag) => prepared.with_tag(tag),
+        None => prepared,
+    };
+    prepared.run().map_err(refused)
 }
 
 /// Encrypts and authenticates in one request: AEADs. The tag has the session's length.
@@ -360,17 +362,20 @@ pub unsafe extern "C" fn simaccel_seal(
     // SAFETY: the caller's promises.
     unsafe {
         operate(session, |kind| {
-            let Kind::Aead(aead) = kind else { return Err(wrong_kind("simaccel_seal")) };
-            let (nonce, aad) = (bytes(nonce, nonce_len, "nonce")?, bytes(aad, aad_len, "aad")?);
-            let input = bytes(input, in_len, "in")?;
-            let mut computed = None;
-            Output::new(out, out_size, out_len, "out").fill(|into| {
-                let (len, tag) = aead.seal_slice(nonce, aad, input, into)?;
-                computed = Some(tag);
-                Ok(len)
-            })?;
-            let computed = computed.unwrap_or_default();
-            Output::new(tag, tag_size, tag_len, "tag").put(computed.as_bytes())
+            let &Kind::Aead(ref session, own_tag_len) = kind else {
+                return Err(wrong_kind("simaccel_seal"));
+            };
+            let (nonce, aad) = (Input::new(nonce, nonce_len, "nonce")?, Input::new(aad, aad_len, "aad")?);
+            let input = Input::new(input, in_len, "in")?;
+            let output = Output::new(out, out_size, out_len, "out");
+            let tag_output = Output::new(tag, tag_size, tag_len, "tag");
+            session.check(Operation::Encrypt, nonce.len(), input.len()).map_err(named)?;
+            output.expect(session.output_len(Operation::Encrypt, input.len()))?;
+            // Both, before either is written.
+            tag_output.expect(own_tag_len..=own_tag_len)?;
+            let (text, computed) = aead(session, Operation::Encrypt, [nonce, aad, input], None)?;
+            put(Ok(text), input, output)?;
+            tag_output.put(computed.as_bytes())
         })
     }
 }
@@ -398,13 +403,29 @@ pub unsafe extern "C" fn simaccel_open(
     // SAFETY: the caller's promises.
     unsafe {
         operate(session, |kind| {
-            let Kind::Aead(aead) = kind else { return Err(wrong_kind("simaccel_open")) };
-            let (nonce, aad) = (bytes(nonce, nonce_len, "nonce")?, bytes(aad, aad_len, "aad")?);
-            let (input, tag) = (bytes(input, in_len, "in")?, bytes(tag, tag_len, "tag")?);
-            Output::new(out, out_size, out_len, "out")
-                .fill(|into| aead.open_slice(nonce, aad, input, tag, into))
+            let &Kind::Aead(ref session, own_tag_len) = kind else {
+                return Err(wrong_kind("simaccel_open"));
+            };
+            let (nonce, aad) = (Input::new(nonce, nonce_len, "nonce")?, Input::new(aad, aad_len, "aad")?);
+            let (input, tag) = (Input::new(input, in_len, "in")?, Input::new(tag, tag_len, "tag")?);
+            let output = Output::new(out, out_size, out_len, "out");
+            session.check(Operation::Decrypt, nonce.len(), input.len()).map_err(named)?;
+            let tag = given_tag(tag, own_tag_len)?;
+            output.expect(session.output_len(Operation::Decrypt, input.len()))?;
+            let (text, _) = aead(session, Operation::Decrypt, [nonce, aad, input], Some(tag))?;
+            put(Ok(text), input, output)
         })
     }
+}
+
+/// A tag to compare with, of the session's length.
+pub(crate) fn given_tag(tag: Input, session_len: usize) -> Result<Tag, Failure> {
+    if tag.len() != session_len {
+        let given = tag.len();
+        let text = format!("tag_len is {given}: the session's tags have {session_len} bytes");
+        return Err(Failure::argument(&text));
+    }
+    Ok(Tag::new(&tag.short::<MAX_TAG>()?).unwrap_or_default())
 }
 
 /// The digest of a message: hash functions.
@@ -424,9 +445,13 @@ pub unsafe extern "C" fn simaccel_digest(
     // SAFETY: the caller's promises.
     unsafe {
         operate(session, |kind| {
-            let Kind::Hash(hash) = kind else { return Err(wrong_kind("simaccel_digest")) };
-            let digest = hash.digest(bytes(input, in_len, "in")?)?;
-            Output::new(out, out_size, out_len, "out").put(digest.as_bytes())
+            let &Kind::Hash(ref hash, digest_len) = kind else { return Err(wrong_kind("simaccel_digest")) };
+            let input = Input::new(input, in_len, "in")?;
+            let output = Output::new(out, out_size, out_len, "out");
+            output.expect(digest_len..=digest_len)?;
+            let (message, digest) = hash.digest_owned(input.copied(0)?).map_err(refused)?;
+            copies::recycle(message, in_len);
+            output.put(digest.as_bytes())
         })
     }
 }
@@ -448,9 +473,13 @@ pub unsafe extern "C" fn simaccel_hmac(
     // SAFETY: the caller's promises.
     unsafe {
         operate(session, |kind| {
-            let Kind::Mac(mac) = kind else { return Err(wrong_kind("simaccel_hmac")) };
-            let mac = mac.mac(bytes(input, in_len, "in")?)?;
-            Output::new(out, out_size, out_len, "out").put(mac.as_bytes())
+            let &Kind::Mac(ref mac, mac_len) = kind else { return Err(wrong_kind("simaccel_hmac")) };
+            let input = Input::new(input, in_len, "in")?;
+            let output = Output::new(out, out_size, out_len, "out");
+            output.expect(mac_len..=mac_len)?;
+            let (message, mac) = mac.mac_owned(input.copied(0)?).map_err(refused)?;
+            copies::recycle(message, in_len);
+            output.put(mac.as_bytes())
         })
     }
 }
@@ -471,9 +500,17 @@ pub unsafe extern "C" fn simaccel_hmac_verify(
     // SAFETY: the caller's promises.
     unsafe {
         operate(session, |kind| {
-            let Kind::Mac(mac) = kind else { return Err(wrong_kind("simaccel_hmac_verify")) };
-            let (input, expected) = (bytes(input, in_len, "in")?, bytes(expected, expected_len, "expected")?);
-            Ok(mac.verify(input, expected)?)
+            let &Kind::Mac(ref mac, mac_len) = kind else { return Err(wrong_kind("simaccel_hmac_verify")) };
+            let input = Input::new(input, in_len, "in")?;
+            let expected = Input::new(expected, expected_len, "expected")?;
+            if expected_len > mac_len {
+                let text = format!("expected_len is {expected_len}: the session's MACs have {mac_len} bytes");
+                return Err(Failure::argument(&text));
+            }
+            let expected = expected.short::<{ Tag::MAX }>()?;
+            let message = mac.verify_owned(input.copied(0)?, &expected).map_err(refused)?;
+            copies::recycle(message, in_len);
+            Ok(())
         })
     }
 }
@@ -483,6 +520,8 @@ pub(crate) fn encrypts(direction: c_int) -> Result<bool, Failure> {
     match direction {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(Failure::argument("direction is neither SIMACCEL_ENCRYPT nor SIMACCEL_DECRYPT")),
+        _ => Err(Failure::argument(&format!(
+            "direction is {direction}: neither SIMACCEL_ENCRYPT nor SIMACCEL_DECRYPT"
+        ))),
     }
 }

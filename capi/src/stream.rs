@@ -13,14 +13,14 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use simaccel::{AeadOpener, AeadSealer, CipherStream, Error, HashStream, MacStream, OpError};
-use zeroize::Zeroizing;
+use simaccel::{AeadOpener, AeadSealer, ArgumentError, CipherStream, Error, HashStream, MacStream, OpError};
 
+use crate::copies::{self, Input, Output};
 use crate::engine::{given, store};
 use crate::guard::boundary;
 use crate::held;
 use crate::last_error::{Failure, SimaccelResult, reported};
-use crate::session::{Kind, Output, SimaccelSession, bytes, encrypts};
+use crate::session::{Kind, MAX_TAG, SimaccelSession, encrypts, given_tag, wiped};
 
 /// How many bytes more than its input a part may give: what earlier parts held back. `SIMACCEL_STREAM_OVERHEAD`.
 const OVERHEAD: usize = 32;
@@ -43,61 +43,82 @@ impl fmt::Debug for SimaccelStream {
 enum Parts {
     Cipher(CipherStream),
     Sealer(AeadSealer),
-    Opener(AeadOpener),
+    /// With the bytes of its tag.
+    Opener(AeadOpener, usize),
     Hash(HashStream),
     Mac(MacStream),
 }
 
 impl Parts {
-    fn new(session: &Kind, direction: c_int, iv: &[u8], aad: &[u8]) -> Result<Self, Failure> {
+    /// Refuses now what the first part would be refused for.
+    fn new(session: &Kind, direction: c_int, iv: Input, aad: Input) -> Result<Self, Failure> {
+        session.check_iv(iv.len()).map_err(named)?;
+        if !aad.is_empty() && !matches!(session, Kind::Aead(..)) {
+            let given = aad.len();
+            return Err(Failure::argument(&format!("aad_len is {given}: only AEADs have additional data")));
+        }
         match session {
-            Kind::Cipher(_) | Kind::Hash(_) | Kind::Mac(_) if !aad.is_empty() => {
-                Err(Failure::argument("only AEADs have additional data"))
+            Kind::Cipher(cipher) => {
+                let (iv, encrypts) = (iv.owned()?, encrypts(direction)?);
+                Ok(Self::Cipher(if encrypts { cipher.encryptor(&iv) } else { cipher.decryptor(&iv) }))
             }
-            Kind::Hash(_) | Kind::Mac(_) if !iv.is_empty() => {
-                Err(Failure::argument("digests and MACs have no initialisation vector"))
+            Kind::Aead(aead, tag_len) => {
+                let (nonce, aad) = (iv.owned()?, aad.owned()?);
+                Ok(if encrypts(direction)? {
+                    Self::Sealer(aead.sealer_owned(nonce, aad))
+                } else {
+                    Self::Opener(aead.opener_owned(nonce, aad), *tag_len)
+                })
             }
-            Kind::Cipher(cipher) if encrypts(direction)? => Ok(Self::Cipher(cipher.encryptor(iv))),
-            Kind::Cipher(cipher) => Ok(Self::Cipher(cipher.decryptor(iv))),
-            Kind::Aead(aead) if encrypts(direction)? => Ok(Self::Sealer(aead.sealer(iv, aad))),
-            Kind::Aead(aead) => Ok(Self::Opener(aead.opener(iv, aad))),
-            Kind::Hash(hash) => Ok(Self::Hash(hash.stream())),
-            Kind::Mac(mac) => Ok(Self::Mac(mac.stream())),
+            Kind::Hash(hash, _) => Ok(Self::Hash(hash.stream())),
+            Kind::Mac(mac, _) => Ok(Self::Mac(mac.stream())),
         }
     }
 
-    fn update(&mut self, input: &[u8], output: &Output) -> Result<(), Failure> {
-        let part = input.to_vec();
-        match self {
-            Self::Cipher(stream) => text_out(stream.update(part), output),
-            Self::Sealer(stream) => text_out(stream.update(part), output),
-            Self::Opener(stream) => text_out(stream.update(part), output),
-            Self::Hash(stream) => taken_in(stream.update(part), output),
-            Self::Mac(stream) => taken_in(stream.update(part), output),
-        }
+    fn update(&mut self, input: Input, output: Output) -> Result<(), Failure> {
+        let part = input.copied(OVERHEAD)?;
+        let done = match self {
+            Self::Cipher(stream) => stream.update(part),
+            Self::Sealer(stream) => stream.update(part),
+            Self::Opener(stream, _) => stream.update(part),
+            Self::Hash(stream) => return taken_in(stream.update(part), input, output),
+            Self::Mac(stream) => return taken_in(stream.update(part), input, output),
+        };
+        text_out(done, input.len(), output)
     }
 
     fn gives_text(&self) -> bool {
-        matches!(self, Self::Cipher(_) | Self::Sealer(_) | Self::Opener(_))
+        matches!(self, Self::Cipher(_) | Self::Sealer(_) | Self::Opener(..))
     }
 }
 
 /// Copies a part's output out, and wipes it here.
-fn text_out(part: Result<Vec<u8>, OpError>, output: &Output) -> Result<(), Failure> {
-    output.put(&Zeroizing::new(part.map_err(wiped)?))
+fn text_out(part: Result<Vec<u8>, OpError>, in_len: usize, output: Output) -> Result<(), Failure> {
+    let text = part.map_err(refused)?;
+    let put = output.put(&text);
+    copies::recycle(text, in_len);
+    put
 }
 
-fn taken_in(part: Result<Vec<u8>, OpError>, output: &Output) -> Result<(), Failure> {
-    drop(Zeroizing::new(part.map_err(wiped)?));
+fn taken_in(part: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Result<(), Failure> {
+    copies::recycle(part.map_err(refused)?, input.len());
     output.tell(0);
     Ok(())
 }
 
-/// The error alone; the buffers that come with it are wiped.
-fn wiped(error: OpError) -> Error {
-    let (error, buffer, destination) = error.into_buffers();
-    drop((Zeroizing::new(buffer), Zeroizing::new(destination.unwrap_or_default())));
-    error
+/// A refused length is that of the message, of which the caller gives a part at a time.
+fn refused(error: OpError) -> Failure {
+    wiped(error).into()
+}
+
+/// An initialisation vector or nonce that does not fit, by the name of its parameter.
+fn named(error: Error) -> Failure {
+    match error {
+        Error::InvalidArgument(ArgumentError::Length { given, algorithm, allowed, .. }) => {
+            Failure::argument(&format!("iv_len is {given}: {algorithm} takes {allowed}"))
+        }
+        error => error.into(),
+    }
 }
 
 /// A stream in use: what is held while its job is paused. When that goes, the stream is free again.
@@ -172,7 +193,7 @@ pub unsafe extern "C" fn simaccel_stream_new(
         // SAFETY: the caller's promise.
         let session = unsafe { given(session, "session") }?;
         // SAFETY: the caller's promises.
-        let (iv, aad) = unsafe { (bytes(iv, iv_len, "iv")?, bytes(aad, aad_len, "aad")?) };
+        let (iv, aad) = unsafe { (Input::new(iv, iv_len, "iv")?, Input::new(aad, aad_len, "aad")?) };
         let parts = Parts::new(&session.kind, direction, iv, aad)?;
         let made = SimaccelStream { busy: AtomicBool::new(false), parts: UnsafeCell::new(parts) };
         // SAFETY: the caller's promise.
@@ -213,12 +234,13 @@ pub unsafe extern "C" fn simaccel_stream_update(
     // SAFETY: the caller's promises.
     unsafe {
         operate(stream, |parts| {
-            let (input, output) = (bytes(input, in_len, "in")?, Output::new(out, out_size, out_len, "out"));
+            let input = Input::new(input, in_len, "in")?;
+            let output = Output::new(out, out_size, out_len, "out");
             if parts.gives_text() {
                 // Before anything is done: what came out and does not fit would be lost.
-                output.has_room(input.len().saturating_add(OVERHEAD))?;
+                expect(output, in_len.saturating_add(OVERHEAD))?;
             }
-            parts.update(input, &output)
+            parts.update(input, output)
         })
     }
 }
@@ -241,18 +263,18 @@ pub unsafe extern "C" fn simaccel_stream_finish(
             let output = Output::new(out, out_size, out_len, "out");
             match parts {
                 Parts::Cipher(stream) => {
-                    output.has_room(OVERHEAD)?;
-                    text_out(stream.finish_by_ref(), &output)
+                    expect(output, OVERHEAD)?;
+                    text_out(stream.finish_by_ref(), 0, output)
                 }
                 Parts::Hash(stream) => {
-                    output.has_room(MAX_DIGEST)?;
-                    output.put(stream.finish_by_ref().map_err(wiped)?.as_bytes())
+                    expect(output, MAX_DIGEST)?;
+                    output.put(stream.finish_by_ref().map_err(refused)?.as_bytes())
                 }
                 Parts::Mac(stream) => {
-                    output.has_room(MAX_DIGEST)?;
-                    output.put(stream.finish_by_ref().map_err(wiped)?.as_bytes())
+                    expect(output, MAX_DIGEST)?;
+                    output.put(stream.finish_by_ref().map_err(refused)?.as_bytes())
                 }
-                Parts::Sealer(_) | Parts::Opener(_) => Err(Failure::argument(
+                Parts::Sealer(_) | Parts::Opener(..) => Err(Failure::argument(
                     "an AEAD ends with simaccel_stream_finish_seal or simaccel_stream_finish_open",
                 )),
             }
@@ -262,8 +284,11 @@ pub unsafe extern "C" fn simaccel_stream_finish(
 
 /// Bytes of the longest digest. `SIMACCEL_MAX_DIGEST`.
 const MAX_DIGEST: usize = 64;
-/// Bytes of the longest tag. `SIMACCEL_MAX_TAG`.
-const MAX_TAG: usize = 16;
+
+/// Asks for the room that is documented.
+fn expect(output: Output, room: usize) -> Result<(), Failure> {
+    output.expect(room..=room)
+}
 
 /// The end of a message that was encrypted and authenticated: its tag.
 ///
@@ -284,8 +309,8 @@ pub unsafe extern "C" fn simaccel_stream_finish_seal(
                 return Err(Failure::argument("the stream does not encrypt with an AEAD"));
             };
             let output = Output::new(tag, tag_size, tag_len, "tag");
-            output.has_room(MAX_TAG)?;
-            let (_, tag) = stream.finish_by_ref().map_err(wiped)?;
+            expect(output, MAX_TAG)?;
+            let (_, tag) = stream.finish_by_ref().map_err(refused)?;
             output.put(tag.as_bytes())
         })
     }
@@ -305,10 +330,11 @@ pub unsafe extern "C" fn simaccel_stream_finish_open(
     // SAFETY: the caller's promises.
     unsafe {
         operate(stream, |parts| {
-            let Parts::Opener(stream) = parts else {
+            let Parts::Opener(stream, own_tag_len) = parts else {
                 return Err(Failure::argument("the stream does not decrypt with an AEAD"));
             };
-            stream.finish_by_ref(bytes(tag, tag_len, "tag")?).map_err(wiped)?;
+            let tag = given_tag(Input::new(tag, tag_len, "tag")?, *own_tag_len)?;
+            copies::recycle(stream.finish_by_ref(tag.as_bytes()).map_err(refused)?, 0);
             Ok(())
         })
     }

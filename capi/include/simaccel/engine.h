@@ -8,8 +8,14 @@
  * Every function that can fail returns a simaccel_result; simaccel_last_error() has the words. A handle has one owner,
  * who frees it once; NULL may always be freed. Engines and sessions may be used by any thread; a stream by one at a time.
  *
- * Memory is borrowed for the call only, and copied: input may be freed or changed while the job is paused. Output is
- * written when the function returns, and only with SIMACCEL_OK. Output and input may be the same.
+ * Memory is borrowed for the call only, and copied: input may be freed or changed while the job is paused. All of the input
+ * is copied before the operation begins; output is written when the function returns, and only with SIMACCEL_OK. So output
+ * may lie where input lies, or overlap any of it in any way. Two outputs of one call do not overlap each other.
+ *
+ * Lengths are checked, and room for the output where its length is known, before anything is copied or computed:
+ * SIMACCEL_ERR_ARGUMENT, and words that name the parameter, what it was given and what is allowed;
+ * SIMACCEL_ERR_OUTPUT_TOO_SMALL, and in *out_len or *tag_len how much is enough. Where there is no memory for a copy the
+ * result is SIMACCEL_ERR_NO_MEMORY.
  *
  * A job that is discarded in an operation (see ASYNC_cleanup_thread) takes its request back; nothing is leaked. What is
  * freed while an operation uses it stays until that has ended.
@@ -33,19 +39,19 @@ struct async_job_st; /* ASYNC_JOB */
 
 typedef enum simaccel_result {
     SIMACCEL_OK = 0,
-    SIMACCEL_ERR_ARGUMENT = 1,         /* NULL, a length or IV that does not fit, a handle of the wrong kind */
+    SIMACCEL_ERR_ARGUMENT = 1,         /* NULL, a length that does not fit, a handle of the wrong kind */
     SIMACCEL_ERR_CONFIG = 2,           /* a mistake in the configuration text */
     SIMACCEL_ERR_SESSION = 3,          /* no such algorithm, or not with that key or those options */
     SIMACCEL_ERR_AUTH_FAILED = 4,      /* the tag or the padding is wrong; nothing is given out */
-    SIMACCEL_ERR_OUTPUT_TOO_SMALL = 5, /* *out_len says how much is needed, where that is known */
+    SIMACCEL_ERR_OUTPUT_TOO_SMALL = 5, /* *out_len, where it is not NULL, says how much is enough */
     SIMACCEL_ERR_BUSY = 6,             /* another call uses the stream */
-    SIMACCEL_ERR_STREAM = 7,           /* the stream is finished, or a part of it failed or was given up */
+    SIMACCEL_ERR_STREAM = 7,           /* the stream is finished, or a part of it failed or was given up; the words say which */
     SIMACCEL_ERR_DEVICE_FAILED = 8,    /* the device failed the request */
     SIMACCEL_ERR_DEVICE_DEAD = 9,      /* until simaccel_device_reset */
     SIMACCEL_ERR_RESET = 10,           /* the device was reset meanwhile */
     SIMACCEL_ERR_CLOSED = 11,          /* the engine was closed meanwhile */
     SIMACCEL_ERR_FORKED = 12,          /* the engine is the parent process's */
-    SIMACCEL_ERR_NO_MEMORY = 13,       /* at submission */
+    SIMACCEL_ERR_NO_MEMORY = 13,       /* for a copy of the input, or at submission */
     SIMACCEL_ERR_WAKE_FD = 14,         /* no eventfd: too many open files */
     SIMACCEL_ERR_THREAD = 15,          /* no thread for a worker of the device */
     SIMACCEL_ERR_INTERNAL = 16,        /* a mistake in this library */
@@ -124,13 +130,17 @@ void simaccel_session_free(simaccel_session *session);
 
 /* ---- One request each ---- */
 
-/* Ciphers. Encrypting with padding gives up to 16 bytes more than the input. An IV has 16 bytes; ECB has none. */
+/*
+ * Ciphers. Encrypting with padding gives 1 to 16 bytes more than the input, decrypting as many fewer: room for as much as the
+ * input is always enough there. An IV has 16 bytes; ECB has none. Without padding ECB and CBC take whole blocks of 16 bytes;
+ * XTS takes 16 bytes to 16 MiB.
+ */
 simaccel_result simaccel_encrypt(simaccel_session *session, const void *iv, size_t iv_len, const void *in, size_t in_len,
                                  void *out, size_t out_size, size_t *out_len);
 simaccel_result simaccel_decrypt(simaccel_session *session, const void *iv, size_t iv_len, const void *in, size_t in_len,
                                  void *out, size_t out_size, size_t *out_len);
 
-/* AEADs. */
+/* AEADs. A nonce has 1 byte or more; tags have the session's length, given ones too. Both outputs are written, or neither. */
 simaccel_result simaccel_seal(simaccel_session *session, const void *nonce, size_t nonce_len, const void *aad,
                               size_t aad_len, const void *in, size_t in_len, void *out, size_t out_size, size_t *out_len,
                               void *tag, size_t tag_size, size_t *tag_len);
@@ -157,7 +167,10 @@ typedef struct simaccel_stream simaccel_stream;
 /* Bytes that a part, or the end, may give more than its input: what earlier parts held back. Ask for so much room. */
 #define SIMACCEL_STREAM_OVERHEAD 32
 
-/* Digests and MACs have neither direction nor iv; only AEADs have aad. The session may be freed before the stream. */
+/*
+ * iv is the nonce of an AEAD. Digests and MACs have neither direction nor iv; only AEADs have aad. An iv that does not fit is
+ * refused here. The session may be freed before the stream.
+ */
 simaccel_result simaccel_stream_new(simaccel_session *session, int direction, const void *iv, size_t iv_len,
                                     const void *aad, size_t aad_len, simaccel_stream **stream);
 void simaccel_stream_free(simaccel_stream *stream);

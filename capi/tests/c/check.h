@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHECK(condition)                                                                          \
     do {                                                                                          \
@@ -19,6 +20,28 @@
             exit(1);                                                                              \
         }                                                                                         \
     } while (0)
+
+#ifndef AGAINST_LIBCRYPTO
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        simaccel_result result_ = (call);                                                                              \
+        if (result_ != SIMACCEL_OK) {                                                                                  \
+            fprintf(stderr, "%s:%d: %s: %s: %s\n", __FILE__, __LINE__, #call, simaccel_result_name(result_),           \
+                    simaccel_last_error());                                                                            \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+
+#define FAILS(code, words, call)                                                                                       \
+    do {                                                                                                               \
+        simaccel_result result_ = (call);                                                                              \
+        if (result_ != (code) || strstr(simaccel_last_error(), (words)) == NULL) {                                     \
+            fprintf(stderr, "%s:%d: %s: %s: %s\n", __FILE__, __LINE__, #call, simaccel_result_name(result_),           \
+                    simaccel_last_error());                                                                            \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+#endif
 
 /* Starts or resumes a job that wants no arguments. */
 static inline int go(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *))

@@ -12,26 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        simaccel_result result_ = (call);                                                                              \
-        if (result_ != SIMACCEL_OK) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s: %s: %s\n", __FILE__, __LINE__, #call, simaccel_result_name(result_),           \
-                    simaccel_last_error());                                                                            \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
-    } while (0)
-
-#define FAILS(code, words, call)                                                                                       \
-    do {                                                                                                               \
-        simaccel_result result_ = (call);                                                                              \
-        if (result_ != (code) || strstr(simaccel_last_error(), (words)) == NULL) {                                     \
-            fprintf(stderr, "%s:%d: %s: %s: %s\n", __FILE__, __LINE__, #call, simaccel_result_name(result_),           \
-                    simaccel_last_error());                                                                            \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
-    } while (0)
-
 static unsigned char key[64], iv[16];
 
 /* SP 800-38A, F.5.5: AES-256 in CTR, the first block. */
@@ -134,7 +114,7 @@ static void known_answers(simaccel_engine *engine)
     CHECK(len == 32 && memcmp(out, hmac_mac, 32) == 0);
     OK(simaccel_hmac_verify(hmac, hmac_text, strlen(hmac_text), hmac_mac, 32));
     OK(simaccel_hmac_verify(hmac, hmac_text, strlen(hmac_text), hmac_mac, 4));
-    FAILS(SIMACCEL_ERR_ARGUMENT, "at least 4", simaccel_hmac_verify(hmac, "", 0, hmac_mac, 3));
+    FAILS(SIMACCEL_ERR_ARGUMENT, "4 bytes or more", simaccel_hmac_verify(hmac, "", 0, hmac_mac, 3));
     FAILS(SIMACCEL_ERR_AUTH_FAILED, "", simaccel_hmac_verify(hmac, "x", 1, hmac_mac, 32));
 
     OK(simaccel_seal(gcm, gcm_nonce, 12, gcm_aad, 20, gcm_plain, 60, out, 60, &len, tag, 16, &tag_len));
@@ -192,8 +172,8 @@ static void parts(simaccel_engine *engine)
         OK(simaccel_stream_finish(stream, part, SIMACCEL_STREAM_OVERHEAD, &len));
         memcpy(out + total, part, len);
         CHECK(total + len == whole_len && memcmp(out, whole, whole_len) == 0);
-        FAILS(SIMACCEL_ERR_STREAM, "", simaccel_stream_finish(stream, part, sizeof part, &len));
-        FAILS(SIMACCEL_ERR_STREAM, "", simaccel_stream_update(stream, "a", 1, part, sizeof part, &len));
+        FAILS(SIMACCEL_ERR_STREAM, "is finished", simaccel_stream_finish(stream, part, sizeof part, &len));
+        FAILS(SIMACCEL_ERR_STREAM, "is finished", simaccel_stream_update(stream, "a", 1, part, sizeof part, &len));
         simaccel_stream_free(stream);
     }
 
@@ -252,7 +232,7 @@ static void parts(simaccel_engine *engine)
     FAILS(SIMACCEL_ERR_ARGUMENT, "direction", simaccel_stream_new(gcm, 2, gcm_nonce, 12, NULL, 0, &stream));
     CHECK(stream == NULL);
     FAILS(SIMACCEL_ERR_ARGUMENT, "additional data", simaccel_stream_new(cbc, 1, iv, 16, "a", 1, &stream));
-    FAILS(SIMACCEL_ERR_ARGUMENT, "initialisation vector", simaccel_stream_new(sha, 1, iv, 16, NULL, 0, &stream));
+    FAILS(SIMACCEL_ERR_ARGUMENT, "takes none", simaccel_stream_new(sha, 1, iv, 16, NULL, 0, &stream));
     simaccel_session_free(cbc);
     simaccel_session_free(sha);
     simaccel_session_free(gcm);
@@ -293,7 +273,7 @@ static void nonsense(void)
     FAILS(SIMACCEL_ERR_ARGUMENT, "session is NULL", simaccel_stream_new(NULL, 0, iv, 16, NULL, 0, (simaccel_stream **)&session));
     OK(simaccel_session_new(real, "sha256", NULL, 0, NULL, &session));
     FAILS(SIMACCEL_ERR_ARGUMENT, "in is NULL", simaccel_digest(session, NULL, 1, out, 64, &len));
-    FAILS(SIMACCEL_ERR_ARGUMENT, "too long", simaccel_digest(session, out, (size_t)-1, out, 64, &len));
+    FAILS(SIMACCEL_ERR_ARGUMENT, "no memory is that large", simaccel_digest(session, out, (size_t)-1, out, 64, &len));
     FAILS(SIMACCEL_ERR_ARGUMENT, "stream is NULL", simaccel_stream_new(session, 0, NULL, 0, NULL, 0, NULL));
     simaccel_session_free(session);
     FAILS(SIMACCEL_ERR_ARGUMENT, "engine is NULL", simaccel_stats_json(NULL, json, 8, &len));

@@ -1,0 +1,353 @@
+//! Copying in and out of a C program's memory.
+//!
+//! ```text
+//!   in, iv, aad, tag ──Input───► bytes of ours      before anything else: from then on the caller may free or change it
+//!   out, tag, *len   ◄──Output── bytes of ours      when the operation has ended well, after the last read of any input
+//! ```
+//!
+//! Pointers from end to end, and no reference: that would promise, for as long as it is in scope, that nobody else writes
+//! there; but output may go where input was, and while a job is paused the caller does with its memory what it likes. As all
+//! input is read before any output is written, the two may overlap in any way.
+//!
+//! What is copied in lies in a buffer of the thread's, which is wiped after use. A copy that there is no memory for is an
+//! error. Nothing here knows a session or a job, so that miri can run the tests.
+#![expect(unsafe_code, reason = "reads and writes the memory of C programs")]
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::fmt;
+use std::ops::{Deref, RangeInclusive};
+
+use zeroize::Zeroize;
+
+use crate::last_error::{Failure, SimaccelResult};
+
+/// Buffers kept for a thread: as many jobs as it has under way may each use one.
+const POOLED_BUFFERS: usize = 64;
+
+/// Bytes that a buffer may have to be kept: one large message must not hold its memory for the thread's life.
+const POOLED_BYTES: usize = 64 * 1024;
+
+/// Input of the caller's: where it is, and the name of its parameter.
+#[derive(Clone, Copy)]
+pub(crate) struct Input {
+    data: *const u8,
+    len: usize,
+    name: &'static str,
+}
+
+impl Input {
+    /// # Safety
+    ///
+    /// `data` is null or has `len` bytes, until the last copy of it was made.
+    pub(crate) unsafe fn new(data: *const c_void, len: usize, name: &'static str) -> Result<Self, Failure> {
+        if len > 0 && data.is_null() {
+            return Err(Failure::argument(&format!("{name} is NULL, and {name}_len is {len}")));
+        }
+        if isize::try_from(len).is_err() {
+            return Err(Failure::argument(&format!("{name}_len is {len}: no memory is that large")));
+        }
+        Ok(Self { data: data.cast(), len, name })
+    }
+
+    pub(crate) const fn len(self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// A copy in a buffer with room for `more` bytes. It goes to [`recycle`].
+    pub(crate) fn copied(self, more: usize) -> Result<Vec<u8>, Failure> {
+        let mut buffer = pooled();
+        match self.len.checked_add(more).map(|len| buffer.try_reserve(len)) {
+            Some(Ok(())) => {}
+            _ => return Err(self.no_memory()),
+        }
+        // SAFETY: there is room for `len` bytes in the buffer, which is ours and empty.
+        unsafe {
+            self.copy_to(buffer.as_mut_ptr());
+            buffer.set_len(self.len);
+        }
+        Ok(buffer)
+    }
+
+    /// A copy in memory of its own and no larger than it: what is not given back.
+    pub(crate) fn owned(self) -> Result<Vec<u8>, Failure> {
+        let mut owned = Vec::new();
+        owned.try_reserve_exact(self.len).map_err(|_| self.no_memory())?;
+        // SAFETY: there is room for `len` bytes in the vector, which is ours and empty.
+        unsafe {
+            self.copy_to(owned.as_mut_ptr());
+            owned.set_len(self.len);
+        }
+        Ok(owned)
+    }
+
+    /// A copy on the stack, of at most `N` bytes.
+    pub(crate) fn short<const N: usize>(self) -> Result<Short<N>, Failure> {
+        let Self { len, name, .. } = self;
+        if len > N {
+            return Err(Failure::argument(&format!("{name}_len is {len}: at most {N} bytes")));
+        }
+        let mut short = Short { bytes: [0; N], len };
+        // SAFETY: there is room for `N` bytes.
+        unsafe { self.copy_to(short.bytes.as_mut_ptr()) };
+        Ok(short)
+    }
+
+    /// # Safety
+    ///
+    /// `to` has room for `len` bytes, which are not the caller's.
+    unsafe fn copy_to(self, to: *mut u8) {
+        if self.len > 0 {
+            // SAFETY: not null, and so many bytes, as was promised to `new`; and room for them.
+            unsafe { self.data.copy_to_nonoverlapping(to, self.len) };
+        }
+    }
+
+    #[cold]
+    fn no_memory(self) -> Failure {
+        let Self { len, name, .. } = self;
+        Failure::new(SimaccelResult::NoMemory, format!("no memory for a copy of {name}: {len} bytes"))
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Input({}, {} bytes)", self.name, self.len)
+    }
+}
+
+/// At most `N` bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Short<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Deref for Short<N> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Where an operation's output goes, once there is one: nothing is written before the operation has ended well.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    into: *mut u8,
+    size: usize,
+    len: *mut usize,
+    name: &'static str,
+}
+
+impl Output {
+    /// # Safety
+    ///
+    /// `into` is null or has room for `size` bytes, `len` is null or valid, until the output was put there.
+    pub(crate) const unsafe fn new(
+        into: *mut c_void,
+        size: usize,
+        len: *mut usize,
+        name: &'static str,
+    ) -> Self {
+        Self { into: into.cast(), size, len, name }
+    }
+
+    /// Refuses what is known to be too little room: `needed` is the fewest and the most bytes that there may be. `*len` then
+    /// says what is enough.
+    #[inline]
+    pub(crate) fn expect(self, needed: RangeInclusive<usize>) -> Result<(), Failure> {
+        if *needed.start() <= self.room() { Ok(()) } else { Err(self.too_small(needed)) }
+    }
+
+    /// Copies `bytes` out. `*len` says how many they are, whether they fit or not.
+    pub(crate) fn put(self, bytes: &[u8]) -> Result<(), Failure> {
+        self.expect(bytes.len()..=bytes.len())?;
+        self.tell(bytes.len());
+        if !bytes.is_empty() {
+            // SAFETY: not null and room, as was promised to `new`; `bytes` are ours.
+            unsafe { self.into.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        }
+        Ok(())
+    }
+
+    pub(crate) fn tell(self, len: usize) {
+        if !self.len.is_null() {
+            // SAFETY: not null, as was promised to `new`.
+            unsafe { self.len.write(len) };
+        }
+    }
+
+    fn room(self) -> usize {
+        if self.into.is_null() { 0 } else { self.size }
+    }
+
+    #[cold]
+    fn too_small(self, needed: RangeInclusive<usize>) -> Failure {
+        let (name, (least, most)) = (self.name, needed.into_inner());
+        self.tell(most);
+        let given = if self.into.is_null() {
+            format!("{name} is NULL")
+        } else {
+            format!("{name}_size is {}", self.size)
+        };
+        let needed = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        Failure::new(SimaccelResult::OutputTooSmall, format!("{given}: the output needs {needed} bytes"))
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Output({}, {} bytes)", self.name, self.size)
+    }
+}
+
+thread_local! {
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty buffer. A thread that is ending has none.
+fn pooled() -> Vec<u8> {
+    BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+}
+
+/// Wipes a buffer of which the first `used` bytes were used, or as many as it has, and keeps it for another copy.
+pub(crate) fn recycle(mut buffer: Vec<u8>, used: usize) {
+    if buffer.len() < used {
+        // What was cut off: padding, and ends of messages.
+        buffer.resize(used.min(buffer.capacity()), 0);
+    }
+    buffer.as_mut_slice().zeroize();
+    buffer.clear();
+    let keep = |buffers: &RefCell<Vec<Vec<u8>>>| {
+        let mut buffers = buffers.borrow_mut();
+        if buffers.len() < POOLED_BUFFERS && buffer.capacity() <= POOLED_BYTES {
+            buffers.push(buffer);
+        }
+    };
+    let _ = BUFFERS.try_with(keep);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::MaybeUninit;
+    use std::ptr;
+
+    fn input(data: *const u8, len: usize) -> Result<Input, Failure> {
+        // SAFETY: the tests give so many bytes, or none and look at none.
+        unsafe { Input::new(data.cast(), len, "in") }
+    }
+
+    fn output(into: *mut u8, size: usize, len: *mut usize) -> Output {
+        // SAFETY: the tests give so much room.
+        unsafe { Output::new(into.cast(), size, len, "out") }
+    }
+
+    /// What an operation does, between the two copies.
+    fn operation(mut buffer: Vec<u8>) -> Vec<u8> {
+        buffer.iter_mut().for_each(|byte| *byte ^= 0xff);
+        buffer
+    }
+
+    #[test]
+    fn input_and_output_may_overlap_in_any_way() {
+        const LEN: usize = 8;
+        for (from, to) in (0..=2 * LEN).flat_map(|from| (0..=2 * LEN).map(move |to| (from, to))) {
+            let mut memory: Vec<u8> = (0..24).collect();
+            let mut expected = memory.clone();
+            let inverted: Vec<u8> = memory[from..from + LEN].iter().map(|byte| byte ^ 0xff).collect();
+            expected[to..to + LEN].copy_from_slice(&inverted);
+
+            let base = memory.as_mut_ptr();
+            let mut len = 0;
+            // As C has them: two pointers into the same memory.
+            let (from, to) = (base.wrapping_add(from), base.wrapping_add(to));
+            let (given, into) = (input(from, LEN).unwrap(), output(to, LEN, &raw mut len));
+            let done = operation(given.copied(3).unwrap());
+            into.put(&done).unwrap();
+            recycle(done, LEN);
+            assert_eq!((memory, len), (expected, LEN));
+        }
+    }
+
+    #[test]
+    fn input_may_go_once_it_was_copied_and_output_need_not_be_initialised() {
+        let memory = Box::into_raw(Box::new([5_u8; 16]));
+        let given = input(memory.cast(), 16).unwrap();
+        let (buffer, short) = (given.copied(0).unwrap(), given.short::<16>().unwrap());
+        assert_eq!(
+            (&buffer[..], &short[..], given.owned().unwrap()),
+            (&[5; 16][..], &[5; 16][..], vec![5; 16])
+        );
+        // SAFETY: made by `Box`, and not used again.
+        drop(unsafe { Box::from_raw(memory) });
+        let mut room = MaybeUninit::<[u8; 16]>::uninit();
+        output(room.as_mut_ptr().cast(), 16, ptr::null_mut()).put(&operation(buffer)).unwrap();
+        // SAFETY: all of it was written.
+        assert_eq!(unsafe { room.assume_init() }, [!5; 16]);
+    }
+
+    #[test]
+    fn what_was_in_a_buffer_is_wiped_and_its_memory_used_again() {
+        let secret = [7_u8; 48];
+        let mut buffer = input(secret.as_ptr(), 48).unwrap().copied(16).unwrap();
+        let place = buffer.as_ptr();
+        // As an operation leaves it that removes padding.
+        buffer.truncate(3);
+        recycle(buffer, 48);
+        let again = pooled();
+        assert_eq!((again.as_ptr(), again.len(), again.capacity()), (place, 0, 64));
+        // SAFETY: the first 48 bytes were written, by the copy and by wiping.
+        assert_eq!(unsafe { std::slice::from_raw_parts(again.as_ptr(), 48) }, [0; 48]);
+    }
+
+    #[test]
+    fn large_buffers_are_not_kept() {
+        let large = vec![1_u8; POOLED_BYTES + 1];
+        recycle(input(large.as_ptr(), large.len()).unwrap().copied(0).unwrap(), large.len());
+        assert_eq!(pooled().capacity(), 0);
+        (0..POOLED_BUFFERS + 9).for_each(|_| recycle(Vec::with_capacity(1), 0));
+        assert_eq!(BUFFERS.with_borrow(Vec::len), POOLED_BUFFERS);
+    }
+
+    #[test]
+    fn what_cannot_be_is_an_error_that_names_it() {
+        let text =
+            |failed: Result<(), Failure>| failed.err().map(|failure| (failure.code, failure.text)).unwrap();
+        assert!(input(ptr::null(), 0).unwrap().copied(0).unwrap().is_empty());
+        let null = text(input(ptr::null(), 3).map(|_| ()));
+        assert_eq!(null, (SimaccelResult::Argument, "in is NULL, and in_len is 3".to_owned()));
+        let (byte, most) = (1_u8, isize::MAX.unsigned_abs());
+        let (code, told) = text(input(&raw const byte, most + 1).map(|_| ()));
+        assert_eq!((code, &told[..9]), (SimaccelResult::Argument, "in_len is"));
+
+        let refused = text(input(&raw const byte, most).unwrap().copied(1).map(|_| ()));
+        assert_eq!(refused, (SimaccelResult::NoMemory, format!("no memory for a copy of in: {most} bytes")));
+        let long = text(input(&raw const byte, 17).unwrap().short::<16>().map(|_| ()));
+        assert_eq!(long, (SimaccelResult::Argument, "in_len is 17: at most 16 bytes".to_owned()));
+    }
+
+    #[test]
+    fn too_little_room_is_told_with_what_is_enough() {
+        let (mut room, mut len) = ([9_u8; 4], 0);
+        let small = output(room.as_mut_ptr(), 4, &raw mut len);
+        let failure = small.put(&[1; 5]).unwrap_err();
+        assert_eq!(
+            (failure.code, &failure.text[..]),
+            (SimaccelResult::OutputTooSmall, "out_size is 4: the output needs 5 bytes")
+        );
+        assert_eq!(len, 5);
+        let failure = small.expect(16..=31).unwrap_err();
+        assert_eq!((&failure.text[..], len), ("out_size is 4: the output needs 16 to 31 bytes", 31));
+        assert!(small.expect(4..=31).is_ok(), "it may do");
+        let none = output(ptr::null_mut(), 4, ptr::null_mut());
+        assert_eq!(none.expect(1..=1).unwrap_err().text, "out is NULL: the output needs 1 bytes");
+        assert!(none.put(&[]).is_ok());
+        assert_eq!(room, [9; 4]);
+    }
+}

@@ -1,0 +1,15 @@
+//! Operations for C, by C: their arguments, their memory, and what polling gives back.
+
+mod support;
+
+use self::support::{Language, Link, compile, output_of};
+
+#[test]
+fn arguments_are_named_and_input_and_output_may_overlap() {
+    assert_eq!(output_of(&compile("operations.c", Language::C11, Link::Ours, &[]), &[]), "ok\n");
+}
+
+#[test]
+fn a_copy_that_there_is_no_memory_for_is_an_error() {
+    assert_eq!(output_of(&compile("no_memory.c", Language::C11, Link::Ours, &[]), &[]), "ok\n");
+}
