@@ -11,11 +11,11 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use simaccel::job::raw;
+use simaccel::job::raw::{self, Handle};
 use simaccel::{Config, Engine};
 
 use crate::guard::{boundary, caught};
-use crate::jobs::AsyncJob;
+use crate::jobs::{self, AsyncJob};
 use crate::last_error::{Failure, SimaccelResult, reported};
 
 /// An engine, as C sees it.
@@ -26,6 +26,9 @@ pub struct SimaccelEngine {
 
 /// Called by [`simaccel_poll`] for each job that may go on. It must not throw.
 pub type PollFn = unsafe extern "C" fn(job: *mut AsyncJob, arg: *mut c_void);
+
+/// Called by [`simaccel_poll_data`] and [`simaccel_reap`], with what is attached to the job. It must not throw.
+pub type PollDataFn = unsafe extern "C" fn(job: *mut AsyncJob, data: *mut c_void, arg: *mut c_void);
 
 /// What a handle points to.
 ///
@@ -149,19 +152,84 @@ pub unsafe extern "C" fn simaccel_poll(
     arg: *mut c_void,
     count: *mut usize,
 ) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        hand_out(engine, resume, count, |engine, resume| {
+            engine.poll(max, |token| resume(jobs::pointer(Handle::from_bits(token)), arg))
+        })
+    }
+}
+
+/// [`simaccel_poll`], and with each job the pointer that [`simaccel_job_set_data`] has attached to it.
+///
+/// # Safety
+///
+/// As for [`simaccel_poll`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_poll_data(
+    engine: *mut SimaccelEngine,
+    max: usize,
+    resume: Option<PollDataFn>,
+    arg: *mut c_void,
+    count: *mut usize,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        hand_out(engine, resume, count, |engine, resume| {
+            engine.poll(max, |token| resume_with_data(resume, token, arg))
+        })
+    }
+}
+
+/// [`simaccel_poll_data`] for a thread that will look again soon, and does not ask to be told: the device writes no eventfd
+/// meanwhile.
+///
+/// # Safety
+///
+/// As for [`simaccel_poll`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_reap(
+    engine: *mut SimaccelEngine,
+    max: usize,
+    resume: Option<PollDataFn>,
+    arg: *mut c_void,
+    count: *mut usize,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        hand_out(engine, resume, count, |engine, resume| {
+            engine.reap(max, |token| resume_with_data(resume, token, arg))
+        })
+    }
+}
+
+/// # Safety
+///
+/// `resume` may be called with `arg`.
+#[inline]
+unsafe fn resume_with_data(resume: PollDataFn, token: u64, arg: *mut c_void) {
+    let job = Handle::from_bits(token);
+    let data = raw::data(job).unwrap_or(ptr::null_mut());
+    // SAFETY: the caller's promise.
+    unsafe { resume(jobs::pointer(job), data, arg) };
+}
+
+/// # Safety
+///
+/// `engine` is null or valid until this returns; `count` is null or valid.
+unsafe fn hand_out<F>(
+    engine: *mut SimaccelEngine,
+    resume: Option<F>,
+    count: *mut usize,
+    poll: impl FnOnce(&Engine, F) -> Result<usize, simaccel::Error>,
+) -> SimaccelResult {
     reported(|| {
         // SAFETY: the caller's promise.
         let engine = unsafe { given(engine, "engine") }?;
         let resume = resume.ok_or_else(|| Failure::argument("resume is NULL"))?;
         // Polling owns things on this stack, so a job that polls is not to be discarded in `resume`.
         raw::block_pause();
-        let polled = caught(|| {
-            engine.engine.clone().poll(max, |token| {
-                let job = ptr::without_provenance_mut(usize::try_from(token).unwrap_or(0));
-                // SAFETY: the caller's promise.
-                unsafe { resume(job, arg) };
-            })
-        });
+        let polled = caught(|| poll(&engine.engine.clone(), resume));
         raw::unblock_pause();
         let polled =
             polled.ok_or_else(|| Failure::new(SimaccelResult::Internal, "a panic was stopped"))??;
@@ -170,6 +238,36 @@ pub unsafe extern "C" fn simaccel_poll(
             unsafe { count.write(polled) };
         }
         Ok(())
+    })
+}
+
+/// Attaches a pointer of the caller's to an unfinished job of the calling thread, in place of the one before; a job starts
+/// with null.
+#[unsafe(no_mangle)]
+pub extern "C" fn simaccel_job_set_data(job: *mut AsyncJob, data: *mut c_void) -> SimaccelResult {
+    reported(|| raw::set_data(jobs::handle(job), data).map_err(|_| no_job(job)))
+}
+
+/// What [`simaccel_job_set_data`] has attached to the job.
+///
+/// # Safety
+///
+/// `data` is null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_job_data(job: *mut AsyncJob, data: *mut *mut c_void) -> SimaccelResult {
+    reported(|| {
+        let attached = raw::data(jobs::handle(job)).map_err(|_| no_job(job))?;
+        // SAFETY: the caller's promise.
+        unsafe { store(data, attached, "data") }
+    })
+}
+
+#[cold]
+fn no_job(job: *mut AsyncJob) -> Failure {
+    Failure::argument(if job.is_null() {
+        "job is NULL"
+    } else {
+        "job names no unfinished job of this thread"
     })
 }
 

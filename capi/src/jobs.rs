@@ -57,12 +57,12 @@ fn prepare_slow() {
     PREPARED.store(true, Ordering::Relaxed);
 }
 
-fn pointer(handle: Handle) -> *mut AsyncJob {
+pub(crate) fn pointer(handle: Handle) -> *mut AsyncJob {
     let bits = usize::try_from(handle.to_bits()).expect("pointers have 64 bits");
     ptr::without_provenance_mut(bits)
 }
 
-fn handle(job: *mut AsyncJob) -> Handle {
+pub(crate) fn handle(job: *mut AsyncJob) -> Handle {
     Handle::from_bits(job.addr() as u64)
 }
 

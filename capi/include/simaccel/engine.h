@@ -115,6 +115,25 @@ simaccel_result simaccel_device_step(simaccel_engine *engine, int *happened);
 simaccel_result simaccel_device_advance(simaccel_engine *engine, uint64_t nsec);
 simaccel_result simaccel_device_run_until_idle(simaccel_engine *engine);
 
+/*
+ * A pointer of the caller's for a job that has not finished, of the calling thread: paused, or running
+ * (ASYNC_get_current_job). A job starts with NULL. SIMACCEL_ERR_ARGUMENT where job names no such job.
+ */
+simaccel_result simaccel_job_set_data(struct async_job_st *job, void *data);
+simaccel_result simaccel_job_data(struct async_job_st *job, void **data);
+
+/* simaccel_poll, with what is attached to each job: the connection, say, so that nobody has to look the job up. */
+simaccel_result simaccel_poll_data(simaccel_engine *engine, size_t max,
+                                   void (*resume)(struct async_job_st *job, void *data, void *arg), void *arg,
+                                   size_t *count);
+/*
+ * The same for a thread that will look again soon, and does not ask to be told: fewer than max says nothing about the fd of
+ * simaccel_interrupt_fd, and the device spends no system call on it. Before the thread sleeps it calls simaccel_poll or
+ * simaccel_poll_data, and sleeps if that finds nothing either.
+ */
+simaccel_result simaccel_reap(simaccel_engine *engine, size_t max,
+                              void (*resume)(struct async_job_st *job, void *data, void *arg), void *arg, size_t *count);
+
 /* ---- Sessions: an algorithm with its key ---- */
 
 typedef struct simaccel_session simaccel_session;
