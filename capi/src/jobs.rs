@@ -12,17 +12,18 @@
 //! allocated is whoever's it was.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use simaccel::job::raw::{self, AllocFn, FreeFn, Handle, RawFn, RawStep};
-use simaccel::job::{self, PoolConfig, StartError};
+use simaccel::job::{self, Misuse, PoolConfig, StartError};
 
+use crate::error_queue::Reason;
 use crate::guard::{boundary, caught};
 use crate::wait_ctx::{AsyncWaitCtx, adopt_orphans};
-use crate::{last_error, lib_ctx, stacks};
+use crate::{error_queue, last_error, lib_ctx, stacks};
 
 /// A job, as C sees it: a pointer that names it and is never followed.
 #[repr(C)]
@@ -82,7 +83,7 @@ pub unsafe extern "C" fn ASYNC_start_job(
     size: usize,
 ) -> c_int {
     if job.is_null() {
-        return refuse("ASYNC_start_job: job is NULL");
+        return refuse(START, Reason::NullArgument, "job is NULL");
     }
     let step = caught(|| {
         prepare();
@@ -117,10 +118,14 @@ pub unsafe extern "C" fn ASYNC_start_job(
             // A Rust function on the job's stack panicked: the job has finished without a result.
             // SAFETY: as above.
             unsafe { *job = ptr::null_mut() };
+            error_queue::raise(START, Reason::Internal, "the job panicked");
             ASYNC_ERR
         }
     }
 }
+
+const START: &CStr = c"ASYNC_start_job";
+const INIT: &CStr = c"ASYNC_init_thread";
 
 /// Why a job was neither started nor resumed.
 enum NotStarted {
@@ -133,9 +138,11 @@ impl NotStarted {
     #[cold]
     fn refuse(self) -> c_int {
         match self {
-            Self::Start(error) => refuse(&format!("ASYNC_start_job: {error}")),
-            Self::NoFunction => refuse("ASYNC_start_job: func is NULL"),
-            Self::ForeignContext => refuse("ASYNC_start_job: the wait context has jobs in another thread"),
+            Self::Start(error) => refuse(START, reason(&error), &error.to_string()),
+            Self::NoFunction => refuse(START, Reason::NullArgument, "func is NULL"),
+            Self::ForeignContext => {
+                refuse(START, Reason::InvalidArgument, "the wait context has jobs in another thread")
+            }
         }
     }
 }
@@ -165,9 +172,19 @@ unsafe fn start(
     unsafe { raw::start(func, args, ctx) }.map_err(NotStarted::Start)
 }
 
+const fn reason(error: &StartError) -> Reason {
+    match error {
+        StartError::NoMemory => Reason::NoMemory,
+        StartError::Misuse(Misuse::Stale | Misuse::Running) => Reason::InvalidArgument,
+        _ => Reason::Internal,
+    }
+}
+
+/// Says why, here and where libcrypto's errors are looked for.
 #[cold]
-fn refuse(why: &str) -> c_int {
-    last_error::set(why);
+fn refuse(function: &'static CStr, reason: Reason, why: &str) -> c_int {
+    last_error::set(&format!("{}: {why}", function.to_string_lossy()));
+    error_queue::raise(function, reason, why);
     ASYNC_ERR
 }
 
@@ -220,10 +237,7 @@ pub extern "C" fn ASYNC_init_thread(max_size: usize, init_size: usize) -> c_int 
         let config = PoolConfig { max_jobs: max_size, initial_jobs: init_size, ..PoolConfig::default() };
         match job::init_thread(config) {
             Ok(()) => 1,
-            Err(error) => {
-                lib_ctx::raise_invalid_pool_size();
-                refuse(&format!("ASYNC_init_thread: {error}"))
-            }
+            Err(error) => refuse(INIT, Reason::InvalidPoolSize, &error.to_string()),
         }
     })
 }

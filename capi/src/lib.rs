@@ -8,7 +8,7 @@
 //!          └──► libcrypto's own, if there is one             │ pauses
 //!      simaccel_* ───────────────────────► engine, session, stream ──► simaccel::Engine          engine.h
 //!
-//!    around every function: guard (no panic leaves), last_error (why it was refused)
+//!    around every function: guard (no panic leaves), last_error (why it was refused), error_queue (the same for libcrypto)
 //!    for every operation: copies (what is read and written of the program's memory)
 //!    for every operation in a job: held (what its frames refer to, kept while the frames may vanish)
 //! ```
@@ -25,6 +25,7 @@ compile_error!("the C interface needs pointers of 64 bits: the handle of a job i
 
 mod copies;
 mod engine;
+mod error_queue;
 mod guard;
 mod held;
 mod jobs;

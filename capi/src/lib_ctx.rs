@@ -121,7 +121,7 @@ fn is_ours(function: *mut c_void) -> bool {
 }
 
 /// The address of one of libcrypto's functions, not of ours of the same name.
-fn address(name: &CStr) -> Option<*mut c_void> {
+pub(crate) fn address(name: &CStr) -> Option<*mut c_void> {
     let is_other = |found: &*mut c_void| !found.is_null() && !is_ours(*found);
     // SAFETY: the name ends with 0.
     let next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
@@ -161,30 +161,4 @@ fn loaded(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: the handle is valid, the name ends with 0.
     let found = unsafe { libc::dlsym(object, name.as_ptr()) };
     (!found.is_null()).then_some(found)
-}
-
-/// Puts libcrypto's error for limits that cannot be on its error queue, where libcrypto is in the process: what
-/// programs print when `ASYNC_init_thread` fails.
-#[cold]
-pub(crate) fn raise_invalid_pool_size() {
-    const ERR_LIB_ASYNC: c_int = 51;
-    const ASYNC_R_INVALID_POOL_SIZE: c_int = 103;
-    type New = unsafe extern "C" fn();
-    type SetDebug = unsafe extern "C" fn(*const c_char, c_int, *const c_char);
-    type SetError = unsafe extern "C" fn(c_int, c_int, *const c_char, ...);
-    let (Some(new), Some(debug), Some(set)) =
-        (address(c"ERR_new"), address(c"ERR_set_debug"), address(c"ERR_set_error"))
-    else {
-        return;
-    };
-    // SAFETY: libcrypto's functions of these names have these types; the texts are static.
-    unsafe {
-        mem::transmute::<*mut c_void, New>(new)();
-        mem::transmute::<*mut c_void, SetDebug>(debug)(
-            c"simaccel".as_ptr(),
-            0,
-            c"ASYNC_init_thread".as_ptr(),
-        );
-        mem::transmute::<*mut c_void, SetError>(set)(ERR_LIB_ASYNC, ASYNC_R_INVALID_POOL_SIZE, ptr::null());
-    }
 }

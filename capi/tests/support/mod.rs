@@ -73,7 +73,8 @@ pub(crate) enum Language {
     Cxx17,
 }
 
-/// Compiles a source of `tests/c` (or another, by its path) with all warnings as errors. Hands out the program.
+/// Compiles a source of `tests/c` (or another, by its path) with all warnings as errors. Defines that begin with `-` are
+/// other options. Hands out the program.
 pub(crate) fn compile(source: impl AsRef<Path>, language: Language, link: Link, defines: &[&str]) -> PathBuf {
     let source = package().join("tests/c").join(source);
     let program = scratch(source.file_stem().unwrap().to_str().unwrap()).join("program");
@@ -86,7 +87,9 @@ pub(crate) fn compile(source: impl AsRef<Path>, language: Language, link: Link, 
         Language::Cxx17 => compiler.args(["-std=c++17", "-x", "c++"]),
     };
     compiler.args(["-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread", "-D_GNU_SOURCE"]);
-    compiler.args(defines.iter().map(|define| format!("-D{define}")));
+    let option =
+        |define: &&str| if define.starts_with('-') { (*define).to_owned() } else { format!("-D{define}") };
+    compiler.args(defines.iter().map(option));
     if !matches!(link, Link::Libcrypto | Link::Libssl) {
         compiler.arg("-I").arg(package().join("include"));
     } else {
