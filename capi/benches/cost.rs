@@ -5,11 +5,10 @@ use std::process::Command;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use self::support::{package, scratch, shared_library, succeeds};
+use self::support::{linkable, package, scratch, succeeds};
 
 fn main() {
-    let (library, program) = (shared_library(), scratch("cost").join("cost"));
-    let folder = library.parent().unwrap();
+    let (folder, program) = (linkable(), scratch("cost").join("cost"));
     let mut compiler = Command::new("cc");
     compiler.args(["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-I"]);
     compiler.arg(package().join("include")).arg(package().join("benches/cost.c")).arg("-o").arg(&program);

@@ -87,7 +87,6 @@ pub unsafe extern "C" fn ASYNC_start_job(
     }
     let step = caught(|| {
         prepare();
-        adopt_orphans();
         // SAFETY: not null, and the caller's promise.
         let current = unsafe { *job };
         if current.is_null() {
@@ -97,6 +96,8 @@ pub unsafe extern "C" fn ASYNC_start_job(
             raw::resume(handle(current)).map_err(|misuse| NotStarted::Start(misuse.into()))
         }
     });
+    // A context that was freed while the job ran.
+    adopt_orphans();
     match step {
         Some(Ok(RawStep::Paused(handle))) => {
             // SAFETY: as above.
@@ -131,7 +132,6 @@ const INIT: &CStr = c"ASYNC_init_thread";
 enum NotStarted {
     Start(StartError),
     NoFunction,
-    ForeignContext,
 }
 
 impl NotStarted {
@@ -140,9 +140,6 @@ impl NotStarted {
         match self {
             Self::Start(error) => refuse(START, reason(&error), &error.to_string()),
             Self::NoFunction => refuse(START, Reason::NullArgument, "func is NULL"),
-            Self::ForeignContext => {
-                refuse(START, Reason::InvalidArgument, "the wait context has jobs in another thread")
-            }
         }
     }
 }
@@ -159,10 +156,7 @@ unsafe fn start(
 ) -> Result<RawStep, NotStarted> {
     let Some(func) = func else { return Err(NotStarted::NoFunction) };
     // SAFETY: null, or a context that the caller has not freed.
-    let ctx = match unsafe { ctx.as_ref() } {
-        None => None,
-        Some(ctx) => Some(ctx.here().ok_or(NotStarted::ForeignContext)?),
-    };
+    let ctx = unsafe { ctx.as_ref() }.map(AsyncWaitCtx::for_job);
     if isize::try_from(size).is_err() {
         return Err(NotStarted::Start(StartError::NoMemory));
     }
@@ -175,7 +169,7 @@ unsafe fn start(
 const fn reason(error: &StartError) -> Reason {
     match error {
         StartError::NoMemory => Reason::NoMemory,
-        StartError::Misuse(Misuse::Stale | Misuse::Running) => Reason::InvalidArgument,
+        StartError::Misuse(Misuse::Stale | Misuse::Running | Misuse::CtxElsewhere) => Reason::InvalidArgument,
         _ => Reason::Internal,
     }
 }
@@ -202,17 +196,17 @@ pub extern "C" fn ASYNC_get_current_job() -> *mut AsyncJob {
     boundary(|| raw::current().map_or(ptr::null_mut(), pointer))
 }
 
-/// The wait context that `job` was started with; null without one, when it was freed, or when `job` names no unfinished
-/// job of this thread (statement 43).
+/// The wait context that `job`, of any thread, was started with; null without one, when it was freed, or when `job` names no
+/// unfinished job (statement 43).
 ///
 /// # Safety
 ///
 /// None is needed: the pointer is not followed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ASYNC_get_wait_ctx(job: *mut AsyncJob) -> *mut AsyncWaitCtx {
-    boundary(|| match raw::wait_ctx(handle(job)) {
-        Ok(Some(ctx)) => ptr::with_exposed_provenance_mut(ctx.user_data()),
-        _ => ptr::null_mut(),
+    boundary(|| match raw::user_data_of_ctx(handle(job)) {
+        Some(ctx) => ptr::with_exposed_provenance_mut(ctx),
+        None => ptr::null_mut(),
     })
 }
 

@@ -3,15 +3,15 @@
 //! ```text
 //!   ASYNC_WAIT_CTX ── owned: WaitCtx        until it is freed: freeing drops it, cleanups run
 //!                  ── look: WaitCtxRef      the same, for cleanups that use their context while it goes
-//!                  ── home                  the thread that it is used by
+//!                       └── its gate: one thread at a time is inside, a job while it runs
 //!                  ── table, locked: what C has registered: key, fd, data; callback and its argument
-//!                       └── get_fd and get_callback read it from any thread
+//!                       └── get_fd and get_callback read it from any thread, at any time
 //! ```
 //!
-//! Statement 23 in C: a context may go from thread to thread while no job on it is unfinished, as a connection does.
-//! While there is one, it belongs to the thread of that job. Other threads, a device's say, may then ask for fds,
-//! callback and status; what would change the context, or list it, is refused; and freeing it is left to the home
-//! thread, which does it with its next `ASYNC_start_job`, `ASYNC_init_thread` or `ASYNC_cleanup_thread`.
+//! Statement 23 in C: any thread may ask for fds, callback and status at any time, as a device's thread does that wakes
+//! a job. All else is for one thread at a time, and refused to others while a job runs on the context. A context that is
+//! freed while its jobs are paused in another thread ends at once; that thread discards them with its next call. One that
+//! is freed while a job runs on it ends when that has paused or finished.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::cell::Cell;
@@ -40,7 +40,6 @@ pub struct AsyncWaitCtx {
     /// Empty while the context is being freed.
     owned: Cell<Option<WaitCtx>>,
     look: WaitCtxRef,
-    home: AtomicUsize,
     table: Mutex<Table>,
 }
 
@@ -61,30 +60,27 @@ struct Registered {
 
 impl AsyncWaitCtx {
     fn new() -> *mut Self {
-        let owned = WaitCtx::new();
+        let owned = raw::ctx_for_threads();
         let look = WaitCtxRef::from(&owned);
-        let ctx = Box::into_raw(Box::new(Self {
-            owned: Cell::new(Some(owned)),
-            look,
-            home: AtomicUsize::new(this_thread()),
-            table: Mutex::default(),
-        }));
+        let ctx =
+            Box::into_raw(Box::new(Self { owned: Cell::new(Some(owned)), look, table: Mutex::default() }));
         // SAFETY: just made.
         unsafe { &*ctx }.look.set_user_data(ctx.expose_provenance());
         ctx
     }
 
-    /// The context, for use by this thread; `None` while another thread has unfinished jobs on it.
+    /// For a job to be started with; who uses it otherwise is [inside](Self::inside).
     #[inline]
-    pub(crate) fn here(&self) -> Option<&WaitCtx> {
-        let me = this_thread();
-        if self.home.load(Ordering::Relaxed) != me {
-            if self.look.num_raw_jobs() > 0 {
-                return None;
-            }
-            self.home.store(me, Ordering::Relaxed);
+    pub(crate) fn for_job(&self) -> &WaitCtx {
+        &self.look
+    }
+
+    /// Runs `body` inside of the context; a refusal where a job of another thread runs on it.
+    fn inside(&self, function: &str, body: impl FnOnce(&WaitCtx) -> bool) -> bool {
+        match raw::enter_ctx(&self.look) {
+            Ok(_inside) => body(&self.look),
+            Err(_) => foreign(function),
         }
-        Some(&self.look)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -98,16 +94,18 @@ impl AsyncWaitCtx {
         data: *mut c_void,
         cleanup: Option<CleanupFn>,
     ) -> bool {
-        let Some(ctx) = self.here() else { return foreign("ASYNC_WAIT_CTX_set_wait_fd") };
-        let id = {
-            let mut table = self.table();
-            table.registrations += 1;
-            let id = table.registrations;
-            table.fds.push(Registered { id, key: key.addr(), fd, data });
-            id
-        };
-        ctx.set_wait_fd(WaitKey::from_addr(key.addr()), fd, None, Some(self.cleanup(id, key, data, cleanup)));
-        true
+        self.inside("ASYNC_WAIT_CTX_set_wait_fd", |ctx| {
+            let id = {
+                let mut table = self.table();
+                table.registrations += 1;
+                let id = table.registrations;
+                table.fds.push(Registered { id, key: key.addr(), fd, data });
+                id
+            };
+            let cleanup = self.cleanup(id, key, data, cleanup);
+            ctx.set_wait_fd(WaitKey::from_addr(key.addr()), fd, None, Some(cleanup));
+            true
+        })
     }
 
     /// What is to be done for a registration when the context goes.
@@ -124,47 +122,51 @@ impl AsyncWaitCtx {
     }
 
     fn clear_fd(&self, key: *const c_void) -> bool {
-        let Some(ctx) = self.here() else { return foreign("ASYNC_WAIT_CTX_clear_fd") };
-        if !ctx.clear_fd(WaitKey::from_addr(key.addr())) {
-            return false;
-        }
-        let mut table = self.table();
-        if let Some(at) = table.fds.iter().rposition(|registered| registered.key == key.addr()) {
-            table.fds.remove(at);
-        }
-        true
+        self.inside("ASYNC_WAIT_CTX_clear_fd", |ctx| {
+            if !ctx.clear_fd(WaitKey::from_addr(key.addr())) {
+                return false;
+            }
+            let mut table = self.table();
+            if let Some(at) = table.fds.iter().rposition(|registered| registered.key == key.addr()) {
+                table.fds.remove(at);
+            }
+            true
+        })
     }
 
     fn set_callback(&self, callback: Option<CallbackFn>, arg: *mut c_void) -> bool {
-        let Some(ctx) = self.here() else { return foreign("ASYNC_WAIT_CTX_set_callback") };
-        self.table().callback = callback.map(|callback| (callback, arg));
-        match callback {
-            None => ctx.set_callback(None),
-            Some(callback) => {
-                let call = Call { callback, arg };
-                ctx.set_callback(Some(Arc::new(move || call.make())));
+        self.inside("ASYNC_WAIT_CTX_set_callback", |ctx| {
+            self.table().callback = callback.map(|callback| (callback, arg));
+            match callback {
+                None => ctx.set_callback(None),
+                Some(callback) => {
+                    let call = Call { callback, arg };
+                    ctx.set_callback(Some(Arc::new(move || call.make())));
+                }
             }
-        }
-        true
+            true
+        })
     }
 
-    /// Discards the jobs that are paused on the context, runs the cleanups, frees the memory.
+    /// Discards the jobs that are paused on the context, runs the cleanups, frees the memory. `false`: a job runs on it in
+    /// another thread, and nothing has happened.
     ///
     /// # Safety
     ///
     /// `this` is a context that nobody will use again, but for the cleanups.
-    unsafe fn end(this: *mut Self) {
+    unsafe fn end(this: *mut Self) -> bool {
         // SAFETY: the caller's promise.
         let ctx = unsafe { &*this };
-        let Some(owned) = ctx.owned.take() else {
-            // A cleanup frees the context that it is called for, which is being freed.
-            return;
-        };
-        // SAFETY: C code has left the jobs on this context to be discarded, by freeing it.
-        unsafe { raw::discard_paused_on(&owned) };
-        drop(owned);
-        // SAFETY: made by `new`, and this is its last use.
-        drop(unsafe { Box::from_raw(this) });
+        let Ok(inside) = raw::enter_ctx_to_end_it(&ctx.look) else { return false };
+        // Else a cleanup frees the context that it is called for, which is being freed.
+        if let Some(owned) = ctx.owned.take() {
+            // SAFETY: C code has left the jobs on this context to be discarded, by freeing it.
+            unsafe { raw::end_ctx(owned) };
+            // SAFETY: made by `new`, and this is its last use.
+            let Self { look, .. } = *unsafe { Box::from_raw(this) };
+            raw::leave_ctx(inside, look);
+        }
+        true
     }
 }
 
@@ -192,28 +194,22 @@ unsafe impl Send for Call {}
 // SAFETY: as above.
 unsafe impl Sync for Call {}
 
-/// A number that this thread has for itself while it lives.
-fn this_thread() -> usize {
-    thread_local!(static PLACE: u8 = const { 0 });
-    PLACE.with(|place| ptr::from_ref(place).addr())
-}
-
 #[cold]
 fn foreign(function: &str) -> bool {
-    last_error::set(&format!("{function}: the wait context has unfinished jobs in another thread"));
+    last_error::set(&format!("{function}: a job runs on the wait context in another thread"));
     false
 }
 
-/// Contexts that were freed in a thread that is not their home.
+/// A context that was freed while a job ran on it in another thread.
 struct Orphan(*mut AsyncWaitCtx);
 
-// SAFETY: an orphan is only looked at, in its atomic parts, until its home thread takes it.
+// SAFETY: nobody looks at an orphan but whoever has taken it off the list.
 unsafe impl Send for Orphan {}
 
 static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
 static ORPHAN_COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Frees the contexts that other threads have left to this one.
+/// Ends the contexts that were freed while a job ran on them, and on which none runs now.
 #[inline]
 pub(crate) fn adopt_orphans() {
     if ORPHAN_COUNT.load(Ordering::Relaxed) > 0 {
@@ -223,22 +219,22 @@ pub(crate) fn adopt_orphans() {
 
 #[cold]
 fn adopt_orphans_slow() {
-    let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: orphans are whole until they are taken off this list.
-    let mine = |orphan: &mut Orphan| unsafe { &*orphan.0 }.here().is_some();
-    let adopted: Vec<Orphan> = orphans.extract_if(.., mine).collect();
-    ORPHAN_COUNT.store(orphans.len(), Ordering::Relaxed);
-    drop(orphans);
-    for orphan in adopted {
+    boundary(|| {
+        let orphans = std::mem::take(&mut *orphans());
         // SAFETY: it was freed by its user, and taken off the list by us alone.
-        unsafe { AsyncWaitCtx::end(orphan.0) };
-    }
+        let is_left = |orphan: &Orphan| !unsafe { AsyncWaitCtx::end(orphan.0) };
+        leave_behind(orphans.into_iter().filter(is_left).collect());
+    });
 }
 
-fn leave_to_home(ctx: *mut AsyncWaitCtx) {
-    let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    orphans.push(Orphan(ctx));
+fn leave_behind(left: Vec<Orphan>) {
+    let mut orphans = orphans();
+    orphans.extend(left);
     ORPHAN_COUNT.store(orphans.len(), Ordering::Relaxed);
+}
+
+fn orphans() -> MutexGuard<'static, Vec<Orphan>> {
+    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `body` on a context; 0 and a last error for null.
@@ -285,17 +281,13 @@ pub extern "C" fn ASYNC_WAIT_CTX_new() -> *mut AsyncWaitCtx {
 pub unsafe extern "C" fn ASYNC_WAIT_CTX_free(ctx: *mut AsyncWaitCtx) {
     boundary(|| {
         // SAFETY: null, or a context that was not freed.
-        let Some(borrowed) = (unsafe { ctx.as_ref() }) else { return };
-        if borrowed.here().is_some() {
-            // SAFETY: the caller's promise.
-            unsafe { AsyncWaitCtx::end(ctx) };
-        } else {
-            leave_to_home(ctx);
+        if !ctx.is_null() && !unsafe { AsyncWaitCtx::end(ctx) } {
+            leave_behind(vec![Orphan(ctx)]);
         }
     });
 }
 
-/// Registers an fd (statements 7 to 10). 1, or 0 for a null context and where the context is another thread's.
+/// Registers an fd (statements 7 to 10). 1, or 0 for a null context and where a job of another thread runs on it.
 ///
 /// # Safety
 ///
@@ -339,7 +331,7 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_fd(
 }
 
 /// All live fds, newest first, into `fd` unless it is null, and how many they are (statement 12). 1, or 0 for a null
-/// context or count, and where the context is another thread's.
+/// context or count, and where a job of another thread runs on it.
 ///
 /// # Safety
 ///
@@ -354,26 +346,27 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_all_fds(
     // SAFETY: the caller's promise.
     unsafe {
         with(ctx, NAME, |ctx| {
-            let Some(ctx) = ctx.here() else { return foreign(NAME) };
             if numfds.is_null() {
                 last_error::set("ASYNC_WAIT_CTX_get_all_fds: numfds is NULL");
                 return false;
             }
-            let mut count = 0;
-            ctx.for_each_fd(|live| {
-                if !fd.is_null() {
-                    fd.add(count).write(live);
-                }
-                count += 1;
-            });
-            numfds.write(count);
-            true
+            ctx.inside(NAME, |ctx| {
+                let mut count = 0;
+                ctx.for_each_fd(|live| {
+                    if !fd.is_null() {
+                        fd.add(count).write(live);
+                    }
+                    count += 1;
+                });
+                numfds.write(count);
+                true
+            })
         })
     }
 }
 
 /// What was added and deleted since the job was last resumed, newest first (statements 13 to 19). 1, or 0 for a null
-/// context or count, and where the context is another thread's.
+/// context or count, and where a job of another thread runs on it.
 ///
 /// # Safety
 ///
@@ -391,30 +384,31 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_changed_fds(
     // SAFETY: the caller's promise.
     unsafe {
         with(ctx, NAME, |ctx| {
-            let Some(ctx) = ctx.here() else { return foreign(NAME) };
             if numaddfds.is_null() || numdelfds.is_null() {
                 last_error::set("ASYNC_WAIT_CTX_get_changed_fds: a count is NULL");
                 return false;
             }
-            let (added, deleted) = ctx.num_changed();
-            numaddfds.write(added);
-            numdelfds.write(deleted);
-            if !(addfd.is_null() && delfd.is_null()) {
-                let changed = ctx.changed_fds();
-                if !addfd.is_null() {
-                    addfd.copy_from_nonoverlapping(changed.added.as_ptr(), changed.added.len());
+            ctx.inside(NAME, |ctx| {
+                let (added, deleted) = ctx.num_changed();
+                numaddfds.write(added);
+                numdelfds.write(deleted);
+                if !(addfd.is_null() && delfd.is_null()) {
+                    let changed = ctx.changed_fds();
+                    if !addfd.is_null() {
+                        addfd.copy_from_nonoverlapping(changed.added.as_ptr(), changed.added.len());
+                    }
+                    if !delfd.is_null() {
+                        delfd.copy_from_nonoverlapping(changed.deleted.as_ptr(), changed.deleted.len());
+                    }
                 }
-                if !delfd.is_null() {
-                    delfd.copy_from_nonoverlapping(changed.deleted.as_ptr(), changed.deleted.len());
-                }
-            }
-            true
+                true
+            })
         })
     }
 }
 
 /// Clears the newest fd under `key`; its cleanup is not called (statements 15 to 17). 1, or 0 where there is none, for a
-/// null context, and where the context is another thread's.
+/// null context, and where a job of another thread runs on it.
 ///
 /// # Safety
 ///
@@ -425,8 +419,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_clear_fd(ctx: *mut AsyncWaitCtx, key: *c
     unsafe { with(ctx, "ASYNC_WAIT_CTX_clear_fd", |ctx| ctx.clear_fd(key)) }
 }
 
-/// Sets the callback, or with a null one takes it away (statement 20). 1, or 0 for a null context, and where the
-/// context is another thread's.
+/// Sets the callback, or with a null one takes it away (statement 20). 1, or 0 for a null context, and where a
+/// job of another thread runs on it.
 ///
 /// # Safety
 ///

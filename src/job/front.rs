@@ -11,7 +11,7 @@
 )]
 
 use std::cell::Cell;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::fiber::Turn;
@@ -46,7 +46,7 @@ static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
 /// After the last.
 static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
 
-/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them.
+/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them, but for those that others raise.
 #[derive(Debug)]
 pub(super) struct Flags(AtomicU8);
 
@@ -57,6 +57,8 @@ impl Flags {
     pub(super) const ENDED: u8 = 2;
     /// There is no pool.
     pub(super) const ABSENT: u8 = 4;
+    /// There are raw jobs whose context another thread has freed.
+    pub(super) const ORPHANED: u8 = 8;
 
     #[inline]
     pub(super) fn has(&self, flags: u8) -> bool {
@@ -85,6 +87,12 @@ thread_local! {
 impl Front {
     pub(super) const fn new(flags: u8) -> Self {
         Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
+    }
+
+    /// A number that this thread has for itself while it lives. It is even, and not 0.
+    #[inline]
+    pub(super) fn thread() -> usize {
+        FRONT.with(|front| ptr::from_ref(front).addr())
     }
 
     /// This thread's.

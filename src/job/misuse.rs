@@ -36,6 +36,9 @@ pub enum Misuse {
     /// The job is running: it is the caller itself, or it has resumed the caller (statement 35).
     #[error("the job is running: a job cannot resume or discard itself or the job that resumed it")]
     Running,
+    /// The wait context has unfinished jobs in another thread (statement 23).
+    #[error("the wait context has unfinished jobs in another thread")]
+    CtxElsewhere,
     /// The thread is unwinding from a panic; nothing switches until it has ended.
     #[error("the thread is panicking, and nothing switches while it does")]
     Panicking,

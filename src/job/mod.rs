@@ -58,8 +58,10 @@
 mod block;
 mod config;
 mod current;
+mod directory;
 mod fiber;
 mod front;
+mod gate;
 mod hooks;
 mod last_call;
 mod memory;

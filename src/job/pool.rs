@@ -18,12 +18,14 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
+use super::directory;
 use super::front::{Flags, Front};
+use super::gate::Inside;
 use super::last_call;
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::overflow::{self, SignalStack};
@@ -51,15 +53,14 @@ pub(super) struct Pool {
     signal_stack: Cell<Option<SignalStack>>,
     table: RefCell<Table>,
     slab: RefCell<Slab>,
+    /// Raw jobs whose context another thread has freed.
+    orphans: Mutex<Vec<Handle>>,
 }
 
 thread_local! {
     /// Ends the pool.
     static END: End = const { End };
 }
-
-/// Pools made so far; each begins its generations elsewhere, so that a handle means nothing in another thread.
-static POOLS: AtomicU32 = AtomicU32::new(0);
 
 impl Pool {
     /// The pool of this thread, if there is one.
@@ -115,8 +116,9 @@ impl Pool {
             last_call: Cell::new(None),
             unwinding: Cell::new(false),
             signal_stack: Cell::new(SignalStack::install()),
-            table: RefCell::new(Table::new(POOLS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9))),
+            table: RefCell::default(),
             slab: RefCell::default(),
+            orphans: Mutex::default(),
         })));
         Front::begin(pool.cast());
         // SAFETY: just made.
@@ -151,16 +153,28 @@ impl Pool {
         self.put_back(record);
     }
 
-    /// The same for a job that its context does not know (any more), and that has nothing on the heap.
+    /// The same for a job whose context is left with it.
+    #[inline]
+    pub(super) fn release_inside(&self, record: &Record, inside: Inside) {
+        detach(record);
+        self.put_back_inside(record, inside);
+    }
+
+    /// [`release`](Self::release) for a job that its context does not know (any more), and that has nothing on the heap.
     #[inline]
     pub(super) fn put_back(&self, record: &Record) {
+        self.put_back_inside(record, Inside::nothing());
+    }
+
+    #[inline]
+    fn put_back_inside(&self, record: &Record, inside: Inside) {
         let ctx = record.end();
         if record.is_retired() {
             self.remove_retired(NonNull::from(record));
         } else {
             record.next.set(self.idle.replace(Some(NonNull::from(record))));
         }
-        drop(ctx);
+        inside.leave_with(ctx);
     }
 
     /// Whether putting this record back, which [is plain](Record::is_plain), runs nobody's code, and there is nothing else to
@@ -218,7 +232,7 @@ impl Pool {
         if thread::panicking() {
             return Err(Misuse::Panicking);
         }
-        if self.front.flags.has(Flags::DEFERRED | Flags::ENDED) {
+        if self.front.flags.has(Flags::DEFERRED | Flags::ORPHANED | Flags::ENDED) {
             return self.ready_slow();
         }
         Ok(())
@@ -230,14 +244,43 @@ impl Pool {
             return Err(Misuse::ThreadEnded);
         }
         self.run_deferred();
+        self.discard_orphans();
         Ok(())
+    }
+
+    /// Notes, from any thread, that nobody will go on with these raw jobs of the pool: their context has been freed.
+    ///
+    /// The caller is inside of that context, so that its jobs and this pool stay.
+    pub(super) fn leave_orphans(&self, jobs: Vec<Handle>) {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
+        self.front.flags.raise(Flags::ORPHANED);
+    }
+
+    /// Discards the raw jobs whose context another thread has freed.
+    pub(super) fn discard_orphans(&self) {
+        if self.front.flags.has(Flags::ORPHANED) {
+            self.discard_orphans_slow();
+        }
+    }
+
+    #[cold]
+    fn discard_orphans_slow(&self) {
+        self.front.flags.lower(Flags::ORPHANED);
+        let orphans = std::mem::take(&mut *self.orphans.lock().unwrap_or_else(PoisonError::into_inner));
+        for handle in orphans {
+            // SAFETY: whoever starts a raw job promises that it may be discarded when its context is freed.
+            let reclaim =
+                || unsafe { self.reclaim(handle, Suspect::rule_of_freed_ctx, strict::FREED_ELSEWHERE) };
+            // Whoever has freed the context is in another thread, so a panic of a release hook has nobody to go to.
+            drop(panic::catch_unwind(AssertUnwindSafe(reclaim)));
+        }
     }
 
     /// The unfinished job that a handle names.
     #[inline]
     pub(super) fn find<'a>(&self, handle: Handle) -> Option<&'a Record> {
-        let record = self.table.borrow().get(handle.index())?;
-        // SAFETY: the table holds records that are there.
+        let record = directory::record(handle.index(), self)?;
+        // SAFETY: the directory has it as one of this pool's, and this thread would have taken it off.
         let record = unsafe { record.as_ref() };
         (record.handle.get() == handle && record.state.get() != State::Idle).then_some(record)
     }
@@ -292,6 +335,7 @@ impl Pool {
     /// No frame of the job owns anything whose destructor must run, and nobody refers to its frames.
     pub(super) unsafe fn discard(&self, handle: Handle) -> Result<(), Misuse> {
         let record = self.find_paused_raw(handle)?;
+        let inside = record.enter_ctx_at_last();
         let hook = record.release.take();
         // A job that is being discarded is not there for its hook to resume.
         record.state.set(State::Finished);
@@ -305,7 +349,7 @@ impl Pool {
         self.front.counters.discarded.bump();
         // Only now: the hook has used it. It may be the last of an engine, whose end takes a while.
         let held = record.held.take();
-        self.put_back(record);
+        self.put_back_inside(record, inside);
         drop(held);
         raise(hook.and_then(Result::err));
         Ok(())
@@ -324,6 +368,7 @@ impl Pool {
     pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
         let settings = config.settle()?;
         self.run_deferred();
+        self.discard_orphans();
         let too_many = settings.max_jobs != 0 && self.records.get() > settings.max_jobs;
         if too_many || settings.geometry != self.settings.get().geometry {
             self.drop_idle();
@@ -366,10 +411,13 @@ impl Pool {
             return Err(NoJobs::Limit { max: max_jobs });
         }
         let stack = self.slab.borrow_mut().take(geometry, have, most).map_err(|_| NoJobs::NoStack)?;
-        let mut table = self.table.borrow_mut();
-        let (index, generation) = table.place();
+        let Ok((index, generation)) = directory::take() else {
+            self.slab.borrow_mut().give_back(stack);
+            return Err(NoJobs::NoStack);
+        };
         let record = Record::install(stack, NonNull::from(self), Handle::new(index, generation));
-        table.put(index, record);
+        directory::put(index, self, record);
+        self.table.borrow_mut().add(record);
         self.records.set(have + 1);
         // SAFETY: just installed.
         Ok(unsafe { record.as_ref() })
@@ -378,8 +426,10 @@ impl Pool {
     /// Removes an idle record and gives its stack back.
     fn remove(&self, record: NonNull<Record>) {
         // SAFETY: the record is idle and in no list, so this is its last use.
-        let handle = unsafe { record.as_ref() }.handle.get();
-        self.table.borrow_mut().vacate(handle.index(), handle.generation());
+        let idle = unsafe { record.as_ref() };
+        let handle = idle.handle.get();
+        self.table.borrow_mut().remove(idle);
+        directory::give_back(handle.index(), handle.generation());
         self.records.set(self.records.get() - 1);
         // SAFETY: as above.
         let stack = unsafe { Record::uninstall(record) };
@@ -514,6 +564,7 @@ impl Pool {
 
     /// The thread ends: discards raw jobs, while their release hooks can still ask for the pool.
     fn discard_all(&self) {
+        self.discard_orphans();
         for handle in self.paused_raw() {
             // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
             let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
@@ -547,7 +598,11 @@ impl Pool {
 fn detach(record: &Record) {
     record.free_args();
     if record.kind().raw {
-        record.with_ctx(|ctx| ctx.remove_raw_job(record.handle.get()));
+        let handle = record.handle.get();
+        record.with_ctx(|ctx| {
+            directory::withdraw(handle);
+            ctx.remove_raw_job(handle);
+        });
     }
 }
 

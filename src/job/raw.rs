@@ -16,13 +16,15 @@ use std::sync::Arc;
 
 use super::fiber::{self, Signal};
 use super::front::Front;
+use super::gate::InUse;
+pub use super::gate::Inside;
 pub use super::hooks::SwitchHooks;
 pub use super::memory::{AllocFn, FreeFn};
 use super::misuse::{InitError, Misuse, NoJobs, StartError};
 use super::pool::Pool;
 use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
-use super::{WaitCtx, WaitCtxRef, config, hooks, memory};
+use super::{WaitCtx, WaitCtxRef, config, directory, hooks, memory};
 
 /// A job's function. It may unwind with a Rust panic, which goes to the resumer, and may end its thread (`pthread_exit`,
 /// cancellation), except on processors other than x86-64; foreign exceptions end the process.
@@ -31,7 +33,7 @@ pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
 /// What is kept for a job ([`hold`]). Dropping it lets go.
 pub type Held = Arc<dyn Any + Send + Sync>;
 
-/// Names a job among those of its thread, for as long as the job is unfinished. Stale handles and handles of other
+/// Names a job among those of the process, for as long as the job is unfinished. Stale handles and handles of other
 /// threads are refused; the test is as good as 32 bits are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Handle {
@@ -107,6 +109,7 @@ pub enum RawStep {
 pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
     let pool = Pool::here().ok_or(NoJobs::ThreadEnded)?;
     pool.ready_to_switch()?;
+    let inside = enter_to_start(pool, ctx)?;
     let record = pool.claim(ctx)?;
     let args = args.unwrap_or_default();
     // SAFETY: alignments are powers of two, and a slice is never larger than an `isize` can say.
@@ -121,9 +124,10 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
     record.call.set((func, place));
     record.data.set(ptr::null_mut());
     if let Some(ctx) = ctx {
-        ctx.add_raw_job(record.handle.get());
+        ctx.add_raw_job(pool, record.handle.get());
+        directory::publish(record.handle.get(), ctx.user_data());
     }
-    Ok(run(pool, record))
+    Ok(run(pool, record, inside))
 }
 
 /// Resumes a paused job of this thread.
@@ -140,7 +144,7 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
 #[track_caller]
 pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
     match find_to_resume(job) {
-        Ok((pool, record)) => Ok(run(pool, record)),
+        Ok((pool, record, inside)) => Ok(run(pool, record, inside)),
         Err(misuse) => Err(strict::refused(job, misuse, ("raw::resume", Some(Location::caller())))),
     }
 }
@@ -174,6 +178,7 @@ pub unsafe fn discard(job: Handle) -> Result<(), Misuse> {
 #[track_caller]
 pub unsafe fn discard_paused() -> usize {
     let Some(pool) = Pool::existing() else { return 0 };
+    pool.discard_orphans();
     let call = ("raw::discard_paused", Some(Location::caller()));
     let reclaim = |job: &Handle| {
         // SAFETY: the caller's promise.
@@ -225,6 +230,12 @@ pub fn wait_ctx(job: Handle) -> Result<Option<WaitCtxRef>, Misuse> {
     Ok(record.with_ctx(WaitCtxRef::new).flatten())
 }
 
+/// The user data of the context that an unfinished raw job was started with, as it was then; in any thread, at any time.
+/// `None`: it has no context, or that is freed, or the handle names no such job.
+pub fn user_data_of_ctx(job: Handle) -> Option<usize> {
+    directory::ctx(job)
+}
+
 /// Attaches `data` to an unfinished raw job of this thread, in place of what was attached before; a job starts with null.
 ///
 /// # Errors
@@ -266,6 +277,54 @@ pub fn let_go() {
     if let Some(record) = Front::here().running() {
         drop(record.held.take());
     }
+}
+
+/// A context that several threads may use, one at a time: the one that is [inside](enter_ctx). A job is inside while it
+/// runs. Everything of the context but its status is for the thread inside, looks at it and their drops included, and its
+/// unfinished raw jobs are of one thread.
+pub fn ctx_for_threads() -> WaitCtx {
+    WaitCtx::with_gate()
+}
+
+/// Goes inside of a context [for threads](ctx_for_threads), to look at it or to change it and to leave it at once. Waits
+/// for another thread that does the same.
+///
+/// # Errors
+///
+/// [`Misuse::CtxElsewhere`] when a job runs on it in another thread, or it is being freed there.
+pub fn enter_ctx(ctx: &WaitCtx) -> Result<Inside, Misuse> {
+    ctx.gate().enter_briefly().map_err(|InUse| Misuse::CtxElsewhere)
+}
+
+/// The same for one who stays inside for as long as cleanups take: others are refused meanwhile.
+///
+/// # Errors
+///
+/// As for [`enter_ctx`].
+pub fn enter_ctx_to_end_it(ctx: &WaitCtx) -> Result<Inside, Misuse> {
+    ctx.gate().enter().map_err(|InUse| Misuse::CtxElsewhere)
+}
+
+/// Ends a context that the caller is inside of: discards the jobs that are paused on it, and runs the cleanups. Jobs of
+/// another thread are left to that, which discards them with its next call for raw jobs.
+///
+/// # Safety
+///
+/// As for [`discard`], for each of the jobs.
+#[track_caller]
+pub unsafe fn end_ctx(ctx: WaitCtx) {
+    // SAFETY: the caller's promise.
+    unsafe { discard_paused_on(&ctx) };
+    ctx.raw_jobs().into_iter().for_each(directory::withdraw);
+    if let Some(home) = ctx.home().filter(|home| Pool::existing().map(NonNull::from) != Some(*home)) {
+        // SAFETY: the pool has unfinished jobs on the context, and keeps them for as long as this thread is inside.
+        unsafe { home.as_ref() }.leave_orphans(ctx.raw_jobs());
+    }
+}
+
+/// Gives up a look at a context, from inside, and leaves it. Nobody else need hold it any more.
+pub fn leave_ctx(inside: Inside, look: WaitCtxRef) {
+    look.leave(inside);
 }
 
 /// [`pause`](super::pause) for C: 1 in every case but one, in which it is 0: a typed job is being dropped, and cannot be
@@ -337,30 +396,40 @@ fn find<'a>(job: Handle) -> Result<&'a Record, Misuse> {
 }
 
 #[inline(always)] // see fiber.rs on returns
-fn find_to_resume<'a>(job: Handle) -> Result<(&'a Pool, &'a Record), Misuse> {
+fn find_to_resume<'a>(job: Handle) -> Result<(&'a Pool, &'a Record, Inside), Misuse> {
     let pool = Pool::existing().ok_or(Misuse::Stale)?;
     pool.ready_to_switch()?;
-    Ok((pool, pool.find_paused_raw(job)?))
+    let record = pool.find_paused_raw(job)?;
+    let inside = record.enter_ctx().map_err(|InUse| Misuse::CtxElsewhere)?;
+    Ok((pool, record, inside))
+}
+
+/// Goes inside of the context of a job that is about to be started.
+#[inline(always)] // see fiber.rs on returns
+fn enter_to_start(pool: &Pool, ctx: Option<&WaitCtx>) -> Result<Inside, Misuse> {
+    let Some(ctx) = ctx else { return Ok(Inside::nothing()) };
+    let inside = ctx.gate().enter().map_err(|InUse| Misuse::CtxElsewhere)?;
+    if ctx.is_free_for(pool) { Ok(inside) } else { Err(Misuse::CtxElsewhere) }
 }
 
 #[inline(always)] // see fiber.rs on returns
-fn run(pool: &Pool, record: &Record) -> RawStep {
+fn run(pool: &Pool, record: &Record, inside: Inside) -> RawStep {
     pool.front.counters.resumes.bump();
     match record.enter(&pool.front, Signal::Continue) {
         Switched::Paused => {
             pool.front.counters.pauses.bump();
             RawStep::Paused(record.handle.get())
         }
-        Switched::Finished => RawStep::Finished(finish(pool, record)),
+        Switched::Finished => RawStep::Finished(finish(pool, record, inside)),
     }
 }
 
 #[inline]
-fn finish(pool: &Pool, record: &Record) -> c_int {
+fn finish(pool: &Pool, record: &Record, inside: Inside) -> c_int {
     pool.front.counters.finished.bump();
     let panic = record.take_panic();
     let ret = record.ret.get();
-    pool.release(record);
+    pool.release_inside(record, inside);
     pool.run_deferred();
     if let Some(payload) = panic {
         panic::resume_unwind(payload);

@@ -25,6 +25,7 @@ use std::rc::Rc;
 use super::Release;
 use super::fiber::{self, Fiber, Signal, Turn};
 use super::front::Front;
+use super::gate::{InUse, Inside};
 use super::hooks::{self, Kept};
 use super::pool::Pool;
 use super::raw::{Handle, Held, RawFn};
@@ -118,6 +119,8 @@ pub(super) struct Record {
     pub(super) held: Cell<Option<Held>>,
     panic: Cell<Option<Panic>>,
     kept: Kept,
+    /// Where it is in the pool's table.
+    pub(super) place: Cell<usize>,
     limit: Cell<usize>,
     stack: Cell<Option<Stack>>,
 }
@@ -203,6 +206,7 @@ impl Record {
             held: Cell::new(None),
             panic: Cell::new(None),
             kept: Kept::default(),
+            place: Cell::new(0),
             limit: Cell::new(stack.limit),
             stack: Cell::new(Some(stack)),
         };
@@ -396,6 +400,17 @@ impl Record {
         // SAFETY: a claimed job's context stays in place until `end`, which nobody calls meanwhile: what `look` does may at
         // the most discard the job whose frame this is, and then the reference is never used again.
         unsafe { &**self.ctx.as_ptr() }.as_ref().map(look)
+    }
+
+    /// Goes inside of the job's context, which no other thread can free then, or change.
+    #[inline]
+    pub(super) fn enter_ctx(&self) -> Result<Inside, InUse> {
+        self.with_ctx(|ctx| ctx.gate.enter()).unwrap_or(Ok(Inside::nothing()))
+    }
+
+    /// The same, as soon as nobody else is inside.
+    pub(super) fn enter_ctx_at_last(&self) -> Inside {
+        self.with_ctx(|ctx| ctx.gate.enter_at_last()).unwrap_or(Inside::nothing())
     }
 
     /// Where the fiber begins, and the arguments lie: below the record.

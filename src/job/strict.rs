@@ -205,6 +205,8 @@ pub(super) type Call = (&'static str, Option<&'static Location<'static>>);
 pub(super) const DROP: Call = ("drop of Job", None);
 /// The same, when the thread no longer panicked.
 pub(super) const LATE_DROP: Call = ("drop of Job, put off while its thread panicked", None);
+/// A context's end in another thread, found out by that of its jobs.
+pub(super) const FREED_ELSEWHERE: Call = ("drop of WaitCtx in another thread", None);
 pub(super) const THREAD_END: Call = ("end of the thread", None);
 
 /// Reports that a job broke a rule, if anybody wants to know.
@@ -222,7 +224,7 @@ pub(super) fn refused(handle: Handle, misuse: Misuse, call: Call) -> Misuse {
     let rule = match misuse {
         Misuse::Stale => Rule::StaleHandle,
         Misuse::Running => Rule::JobIsRunning,
-        Misuse::Finished | Misuse::Panicking | Misuse::ThreadEnded => return misuse,
+        Misuse::CtxElsewhere | Misuse::Finished | Misuse::Panicking | Misuse::ThreadEnded => return misuse,
     };
     let found = Pool::existing().and_then(|pool| pool.find(handle)).map(Suspect::of);
     let nobody = Suspect { job: None, token: handle.to_bits(), has_request: false };

@@ -1,52 +1,32 @@
-//! Where the records of a thread's jobs are, by the index that their handles have.
+//! The records of a thread's jobs, in no order. Which of them a handle means is found in the [directory](super::directory).
 #![expect(unsafe_code, reason = "follows the records of the thread")]
 
 use std::ptr::NonNull;
 
 use super::record::Record;
 
-/// Where the records are.
-pub(super) struct Table {
-    places: Vec<Option<NonNull<Record>>>,
-    /// Places without a record, with the generation that the next one there begins with.
-    free: Vec<(u32, u32)>,
-    /// The generation that records in new places begin with.
-    first_generation: u32,
-}
+#[derive(Default)]
+pub(super) struct Table(Vec<NonNull<Record>>);
 
 impl Table {
-    pub(super) const fn new(first_generation: u32) -> Self {
-        Self { places: Vec::new(), free: Vec::new(), first_generation }
-    }
-
-    /// The record in this place, if there is one.
-    #[inline]
-    pub(super) fn get(&self, index: u32) -> Option<NonNull<Record>> {
-        *self.places.get(index as usize)?
-    }
-
     pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
         // SAFETY: the table holds records that are there.
-        self.places.iter().flatten().map(|record| unsafe { record.as_ref() })
+        self.0.iter().map(|record| unsafe { record.as_ref() })
     }
 
-    /// A place for another record, and the generation that it begins with.
-    pub(super) fn place(&mut self) -> (u32, u32) {
-        self.free.pop().unwrap_or_else(|| {
-            let index = u32::try_from(self.places.len())
-                .expect("stacks for 2^32 jobs do not fit into an address space");
-            self.places.push(None);
-            (index, self.first_generation)
-        })
+    pub(super) fn add(&mut self, record: NonNull<Record>) {
+        // SAFETY: a record is added when it has been made.
+        unsafe { record.as_ref() }.place.set(self.0.len());
+        self.0.push(record);
     }
 
-    /// Puts a record in the place that it was made for.
-    pub(super) fn put(&mut self, index: u32, record: NonNull<Record>) {
-        self.places[index as usize] = Some(record);
-    }
-
-    pub(super) fn vacate(&mut self, index: u32, generation: u32) {
-        self.places[index as usize] = None;
-        self.free.push((index, generation));
+    /// Removes a record, whose place goes to another one.
+    pub(super) fn remove(&mut self, record: &Record) {
+        let place = record.place.get();
+        self.0.swap_remove(place);
+        if let Some(moved) = self.0.get(place) {
+            // SAFETY: the table holds records that are there.
+            unsafe { moved.as_ref() }.place.set(place);
+        }
     }
 }

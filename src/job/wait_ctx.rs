@@ -22,11 +22,13 @@ use std::fmt;
 use std::ops::Deref;
 use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::pool::{lay_aside, raise};
+use super::gate::{Gate, Inside};
+use super::pool::{Pool, lay_aside, raise};
 use super::raw::Handle;
 use super::strict;
 
@@ -172,7 +174,7 @@ pub struct WaitCtx {
 #[repr(C)]
 pub(super) struct Shared {
     changes: Cell<Changes>,
-    /// Atomic, like `raw_job_count`, for C: other threads may look at it while the owner's runs jobs.
+    /// Atomic for C: other threads may look at it while a job runs.
     status: AtomicI32,
     freed: Cell<bool>,
     /// Oldest first; every list that leaves this file is read backwards.
@@ -181,8 +183,10 @@ pub(super) struct Shared {
     user_data: Cell<usize>,
     /// Unfinished raw jobs that were started with this context.
     raw_jobs: RefCell<Vec<Handle>>,
-    /// How many they are.
-    raw_job_count: AtomicUsize,
+    /// Where they are, if there are any.
+    home: Cell<Option<NonNull<Pool>>>,
+    /// Whose the context is now, where several threads use it.
+    pub(super) gate: Gate,
 }
 
 /// How many entries were added, and deleted, since the last reset. In one word, as every resume asks for both.
@@ -226,6 +230,11 @@ impl WaitCtx {
     /// An empty context: no descriptors, no callback, status [`WaitStatus::Unsupported`] (statement 1).
     pub fn new() -> Self {
         Self { shared: Rc::default(), owner: true }
+    }
+
+    /// The same for several threads, one of which uses it at a time.
+    pub(super) fn with_gate() -> Self {
+        Self { shared: Rc::new(Shared { gate: Gate::open(), ..Shared::default() }), owner: true }
     }
 
     /// Registers `fd` under `key`. The same key may be registered again: the newest hides the older ones until
@@ -386,17 +395,36 @@ impl WaitCtx {
         Rc::clone(&self.shared)
     }
 
-    /// How many unfinished raw jobs were started with this context. With [`status`](Self::status), this is what
-    /// foreign code may look at from any thread.
-    pub fn num_raw_jobs(&self) -> usize {
-        self.shared.raw_job_count.load(Ordering::Acquire)
+    /// Whether raw jobs may be started with this context in this pool: not while others have unfinished ones on it.
+    #[inline]
+    pub(super) fn is_free_for(&self, pool: &Pool) -> bool {
+        self.shared.home.get() == Some(NonNull::from(pool)) || self.shared.raw_jobs.borrow().is_empty()
     }
 
     #[inline]
-    pub(super) fn add_raw_job(&self, job: Handle) {
-        let mut jobs = self.shared.raw_jobs.borrow_mut();
-        jobs.push(job);
-        self.shared.raw_job_count.store(jobs.len(), Ordering::Release);
+    pub(super) fn add_raw_job(&self, pool: &Pool, job: Handle) {
+        self.shared.home.set(Some(NonNull::from(pool)));
+        self.shared.raw_jobs.borrow_mut().push(job);
+    }
+
+    /// How many unfinished raw jobs were started with this context.
+    pub fn num_raw_jobs(&self) -> usize {
+        self.shared.raw_jobs.borrow().len()
+    }
+
+    /// The pool that has the unfinished raw jobs on this context, if there are any.
+    pub(super) fn home(&self) -> Option<NonNull<Pool>> {
+        self.shared.home.get().filter(|_| !self.shared.raw_jobs.borrow().is_empty())
+    }
+
+    #[inline]
+    pub(super) fn gate(&self) -> &Gate {
+        &self.shared.gate
+    }
+
+    /// How many hold the context, jobs and looks included.
+    pub(super) fn holders(&self) -> usize {
+        Rc::strong_count(&self.shared)
     }
 
     pub(super) fn raw_jobs(&self) -> Vec<Handle> {
@@ -463,6 +491,18 @@ impl WaitCtxRef {
     /// A look at `shared`, unless the application has dropped the context.
     pub(super) fn new(shared: &Rc<Shared>) -> Option<Self> {
         (!shared.freed.get()).then(|| Self(WaitCtx { shared: Rc::clone(shared), owner: false }))
+    }
+}
+
+impl WaitCtxRef {
+    /// Lets go of a context and leaves it.
+    pub(super) fn leave(self, inside: Inside) {
+        let is_last = self.holders() == 1;
+        drop(self);
+        if is_last {
+            // The gate is gone.
+            std::mem::forget(inside);
+        }
     }
 }
 
@@ -544,7 +584,6 @@ impl Shared {
         let mut jobs = self.raw_jobs.borrow_mut();
         if let Some(at) = jobs.iter().rposition(|job| *job == handle) {
             jobs.swap_remove(at);
-            self.raw_job_count.store(jobs.len(), Ordering::Release);
         }
     }
 

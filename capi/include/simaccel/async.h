@@ -31,7 +31,7 @@ extern "C" {
 #define OSSL_ASYNC_FD int
 #define OSSL_BAD_ASYNC_FD -1
 
-/* A job; unfinished ones only, and in their own thread only. */
+/* A job; unfinished ones only, and in their own thread only, but for ASYNC_get_wait_ctx. */
 typedef struct async_job_st ASYNC_JOB;
 /* Where the wake-ups of jobs are announced; one for each connection. */
 typedef struct async_wait_ctx_st ASYNC_WAIT_CTX;
@@ -108,7 +108,10 @@ int ASYNC_pause_job(void);
 /* The running job, or NULL. */
 ASYNC_JOB *ASYNC_get_current_job(void);
 
-/* The context that the job was started with; NULL without one, when it was freed, and for no job of this thread. */
+/*
+ * The context that the job was started with; NULL without one, when it was freed, and when the job is not unfinished. For
+ * jobs of any thread, at any time: engines wake jobs from threads of their own.
+ */
 ASYNC_WAIT_CTX *ASYNC_get_wait_ctx(ASYNC_JOB *job);
 
 /* Keep the running job from pausing. Blocks add up and are counted for each job, so they end with it. */
@@ -127,16 +130,18 @@ void ASYNC_get_mem_functions(ASYNC_stack_alloc_fn *alloc_fn, ASYNC_stack_free_fn
 /*
  * ---- Wait contexts ----
  *
- * All but new and free return 0 for a NULL context. A context may go from thread to thread while no job on it is
- * unfinished. While one is, other threads may call get_fd, get_callback, get_status and set_status; what else they call
- * returns 0, and what they free is freed by the job's thread.
+ * All but new and free return 0 for a NULL context. Any thread may call get_fd, get_callback, get_status and set_status
+ * at any time. The others are for one thread at a time: for any, while the jobs on the context are paused, and for the
+ * job's while one runs; elsewhere they return 0 then. Jobs on a context are of one thread as long as one is unfinished.
  */
 
 ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void);
 
 /*
  * Discards the jobs that are paused on it (see ASYNC_cleanup_thread), then calls the cleanups of what was not cleared,
- * newest first. A cleanup may use the context. NULL is nothing.
+ * newest first. Any thread may call it: jobs of another are discarded by that, with its next ASYNC_start_job,
+ * ASYNC_init_thread or ASYNC_cleanup_thread, or at its end; and where a job runs on the context in another thread, the
+ * cleanups are called there when it has paused or finished. A cleanup may use the context. NULL is nothing.
  */
 void ASYNC_WAIT_CTX_free(ASYNC_WAIT_CTX *ctx);
 

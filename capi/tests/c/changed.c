@@ -315,19 +315,43 @@ static void *uses_a_foreign_job(void *arg)
 {
     ASYNC_JOB *job = shared_job, *fresh = NULL;
     ASYNC_callback_fn callback = NULL;
-    OSSL_ASYNC_FD fd = -1;
+    OSSL_ASYNC_FD fd = -1, fds[2] = {-1, -1};
     void *data = NULL;
-    size_t count = 0;
+    size_t count = 0, added = 0;
     int ret = -7;
 
     (void)arg;
     /* 53: a job stays on its thread. */
     CHECK(go(&job, shared_ctx, &ret, pauses) == ASYNC_ERR && ret == -7 && job == shared_job);
-    CHECK(ASYNC_get_wait_ctx(job) == NULL);
-    /* 23: a device's thread may ask, and tell how it went. */
+    /* 23, 43: a device's thread may ask, and tell how it went. */
+    CHECK(ASYNC_get_wait_ctx(job) == shared_ctx);
     CHECK(ASYNC_WAIT_CTX_get_fd(shared_ctx, keys, &fd, &data) == 1 && fd == 77 && data == keys);
     CHECK(ASYNC_WAIT_CTX_get_callback(shared_ctx, &callback, &data) == 1 && callback == at_once && data == NULL);
     CHECK(ASYNC_WAIT_CTX_get_status(shared_ctx) == ASYNC_STATUS_OK);
+    CHECK(ASYNC_WAIT_CTX_set_status(shared_ctx, ASYNC_STATUS_EAGAIN) == 1);
+    /* While the job is paused, anybody may list the context and change it. */
+    CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, &keys[2], 79, NULL, NULL) == 1);
+    CHECK(ASYNC_WAIT_CTX_get_all_fds(shared_ctx, fds, &count) == 1 && count == 2 && fds[0] == 79 && fds[1] == 77);
+    CHECK(ASYNC_WAIT_CTX_get_changed_fds(shared_ctx, NULL, &added, NULL, &count) == 1 && added == 2 && count == 0);
+    CHECK(ASYNC_WAIT_CTX_clear_fd(shared_ctx, &keys[2]) == 1);
+    CHECK(ASYNC_WAIT_CTX_set_callback(shared_ctx, at_once, keys) == 1);
+    /* But all jobs on it are of one thread. */
+    CHECK(go(&fresh, shared_ctx, &ret, at_once) == ASYNC_ERR && said("another thread"));
+    return NULL;
+}
+
+/* While it runs, they may ask. */
+static void *uses_the_context_of_a_running_job(void *arg)
+{
+    ASYNC_callback_fn callback = NULL;
+    OSSL_ASYNC_FD fd = -1;
+    void *data = NULL;
+    size_t count = 0;
+
+    CHECK(ASYNC_get_wait_ctx((ASYNC_JOB *)arg) == shared_ctx);
+    CHECK(ASYNC_WAIT_CTX_get_fd(shared_ctx, keys, &fd, &data) == 1 && fd == 77 && data == keys);
+    CHECK(ASYNC_WAIT_CTX_get_callback(shared_ctx, &callback, &data) == 1 && callback == at_once && data == keys);
+    CHECK(ASYNC_WAIT_CTX_get_status(shared_ctx) == ASYNC_STATUS_EAGAIN);
     CHECK(ASYNC_WAIT_CTX_set_status(shared_ctx, ASYNC_STATUS_EAGAIN) == 1);
     /* What would change it is refused. */
     CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, keys, 1, NULL, NULL) == 0 && said("another thread"));
@@ -335,8 +359,18 @@ static void *uses_a_foreign_job(void *arg)
     CHECK(ASYNC_WAIT_CTX_set_callback(shared_ctx, NULL, NULL) == 0);
     CHECK(ASYNC_WAIT_CTX_get_all_fds(shared_ctx, NULL, &count) == 0);
     CHECK(ASYNC_WAIT_CTX_get_changed_fds(shared_ctx, NULL, &count, NULL, &count) == 0);
-    CHECK(go(&fresh, shared_ctx, &ret, at_once) == ASYNC_ERR && said("another thread"));
     return NULL;
+}
+
+static void in_thread(void *(*body)(void *), void *arg);
+
+static int runs_while_others_look(void *arg)
+{
+    (void)arg;
+    in_thread(uses_the_context_of_a_running_job, ASYNC_get_current_job());
+    CHECK(ASYNC_pause_job() == 1);
+    in_thread(uses_the_context_of_a_running_job, ASYNC_get_current_job());
+    return 6;
 }
 
 static void *uses_an_idle_context(void *arg)
@@ -357,11 +391,19 @@ static void *frees_it(void *arg)
     return NULL;
 }
 
-static void in_thread(void *(*body)(void *))
+static int is_freed_while_it_runs(void *arg)
+{
+    (void)arg;
+    in_thread(frees_it, NULL);
+    CHECK(cleanups == 2);
+    return 6;
+}
+
+static void in_thread(void *(*body)(void *), void *arg)
 {
     pthread_t thread;
 
-    CHECK(pthread_create(&thread, NULL, body, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, body, arg) == 0 && pthread_join(thread, NULL) == 0);
 }
 
 static void s23_s53_other_threads(void)
@@ -374,23 +416,30 @@ static void s23_s53_other_threads(void)
     CHECK(ASYNC_WAIT_CTX_set_callback(shared_ctx, at_once, NULL) == 1);
     CHECK(ASYNC_WAIT_CTX_set_status(shared_ctx, ASYNC_STATUS_OK) == 1);
     CHECK(go(&shared_job, shared_ctx, &ret, pauses) == ASYNC_PAUSE);
-    in_thread(uses_a_foreign_job);
+    in_thread(uses_a_foreign_job, NULL);
     CHECK(ASYNC_WAIT_CTX_get_status(shared_ctx) == ASYNC_STATUS_EAGAIN);
     CHECK(go(&shared_job, shared_ctx, &ret, pauses) == ASYNC_FINISH && ret == 6);
+    CHECK(go(&shared_job, shared_ctx, &ret, runs_while_others_look) == ASYNC_PAUSE);
+    CHECK(go(&shared_job, shared_ctx, &ret, NULL) == ASYNC_FINISH && ret == 6);
     /* With no job on it, it may go from thread to thread. */
-    in_thread(uses_an_idle_context);
+    in_thread(uses_an_idle_context, NULL);
     CHECK(ASYNC_WAIT_CTX_clear_fd(shared_ctx, &keys[1]) == 1);
-    /* Freed by another thread while a job is paused: the job's thread does it, when it comes by. */
+    /* Freed by another thread while a job is paused: at once. The job's thread discards the job when it comes by. */
     cleanups = 0;
     CHECK(go(&shared_job, shared_ctx, &ret, pauses) == ASYNC_PAUSE);
-    in_thread(frees_it);
-    CHECK(cleanups == 0);
-    CHECK(go(&shared_job, NULL, &ret, pauses) == ASYNC_ERR && cleanups == 1);
+    in_thread(frees_it, NULL);
+    CHECK(cleanups == 1 && ASYNC_get_wait_ctx(shared_job) == NULL);
+    CHECK(go(&shared_job, NULL, &ret, pauses) == ASYNC_ERR);
     /* Freed by another thread with no job on it: at once. */
     shared_ctx = ASYNC_WAIT_CTX_new();
     CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, keys, 77, keys, none) == 1);
-    in_thread(frees_it);
+    in_thread(frees_it, NULL);
     CHECK(cleanups == 2);
+    /* While a job runs on it: when that has paused, or finished. */
+    shared_ctx = ASYNC_WAIT_CTX_new();
+    CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, keys, 77, keys, none) == 1);
+    shared_job = NULL;
+    CHECK(go(&shared_job, shared_ctx, &ret, is_freed_while_it_runs) == ASYNC_FINISH && cleanups == 3);
 }
 
 static void *ends_with_paused_jobs(void *arg)
@@ -448,7 +497,7 @@ int main(int argc, char **argv)
     s51_cleanup_reclaims_paused_jobs();
     s51_cleanup_in_a_job_spares_that_job();
     s23_s53_other_threads();
-    in_thread(ends_with_paused_jobs);
+    in_thread(ends_with_paused_jobs, NULL);
     /* valgrind reports the fault, which is wanted. */
     if (argc == 1)
         s57_an_overflow_is_a_clean_fault();

@@ -257,12 +257,19 @@ static int at_once(void *arg)
     return 8;
 }
 
+static void *asks_for_the_context(void *job)
+{
+    return ASYNC_get_wait_ctx((ASYNC_JOB *)job);
+}
+
 static void jobs(void)
 {
     ASYNC_JOB *job = NULL, *second = NULL, *third = NULL;
     char shared[] = "a";
     struct args args = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, shared};
     int ret = -7, ret2 = -7;
+    pthread_t poller;
+    void *found;
 
     printf("24 capable %d\n", ASYNC_is_capable());
     ASYNC_cleanup_thread();
@@ -277,6 +284,8 @@ static void jobs(void)
     printf("37 another %d\n", go(&second, ctx, &ret2, twice));
     printf("37 different %d\n", job != second);
     printf("43 context %d\n", ASYNC_get_wait_ctx(job) == ctx);
+    CHECK(pthread_create(&poller, NULL, asks_for_the_context, job) == 0 && pthread_join(poller, &found) == 0);
+    printf("43 in another thread %d\n", found == ctx);
     printf("30 resume without anything %d", ASYNC_start_job(&job, NULL, &ret, NULL, NULL, 0));
     printf(" ret %d\n", ret);
     printf("32 finish %d", go(&job, ctx, &ret, twice));

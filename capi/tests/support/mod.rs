@@ -27,7 +27,7 @@ pub(crate) fn shared_library() -> PathBuf {
 }
 
 /// A folder with the shared library under the names that linkers and programs ask for.
-fn linkable() -> &'static Path {
+pub(crate) fn linkable() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = scratch("linkable");

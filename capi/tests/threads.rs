@@ -1,0 +1,30 @@
+//! Wait contexts and several threads: who wakes a job, lists its fds or frees its context need not be its thread.
+
+mod support;
+
+use self::support::{Language, Link, compile, output_of};
+
+fn passes(case: &str, count: u32) {
+    let program = compile("threads.c", Language::C11, Link::Ours, &[]);
+    assert_eq!(output_of(&program, &[case, &count.to_string()]), "ok\n", "{case}");
+}
+
+#[test]
+fn a_polling_thread_wakes_jobs_a_million_times() {
+    passes("wakes", 1_000_000);
+}
+
+#[test]
+fn a_context_that_is_freed_elsewhere_ends_at_once() {
+    passes("frees", 100);
+}
+
+#[test]
+fn a_context_may_be_freed_as_its_job_ends() {
+    passes("ends", 20_000);
+}
+
+#[test]
+fn who_interferes_is_let_in_or_refused() {
+    passes("interferes", 20_000);
+}

@@ -1,0 +1,144 @@
+//! The gate of a wait context that several threads use, as C programs do: one thread at a time is inside.
+//!
+//! ```text
+//!            ┌── a job is started, resumed, discarded; the context ends ──► THREAD ──────────┐
+//!   OPEN ────┤                                                                               ├──► OPEN
+//!            └── a call that looks at the context, or changes it ─────────► THREAD | BRIEF ──┘
+//!
+//!   another thread: waits for one that is inside briefly, is refused where a job runs
+//!   the same thread: is inside already (a call of the running job, of a cleanup)
+//! ```
+//!
+//! Everything in a context but its status is for the thread inside: the lists, what engines have registered, and the
+//! reference counts, which are not atomic. So whoever lets go of a context does that inside, and the store that opens the
+//! gate is the last thing that touches the context: another thread may free it from then on.
+//!
+//! A context of Rust code has no gate. It does not leave its thread, and the compiler sees to that.
+#![expect(unsafe_code, reason = "opens a gate whose context may be freed right after")]
+
+use std::mem;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::front::Front;
+use super::wait_ctx::Shared;
+
+/// Nobody is inside.
+const OPEN: usize = 0;
+/// Whoever is inside leaves at once; added to the thread's number, which is even.
+const BRIEF: usize = 1;
+/// There is no gate.
+const NONE: usize = usize::MAX;
+
+/// Looks at a gate before others get the processor.
+const SPINS: u32 = 100;
+
+#[derive(Debug)]
+pub(super) struct Gate(AtomicUsize);
+
+/// A job of another thread runs on the context, or it is being freed there.
+#[derive(Debug)]
+pub(super) struct InUse;
+
+/// A stay inside of a gate, which ends when this is dropped.
+#[derive(Debug)]
+pub struct Inside(*const Gate);
+
+impl Default for Gate {
+    /// No gate.
+    fn default() -> Self {
+        Self(AtomicUsize::new(NONE))
+    }
+}
+
+impl Gate {
+    pub(super) const fn open() -> Self {
+        Self(AtomicUsize::new(OPEN))
+    }
+
+    /// Goes inside until the stay is dropped.
+    #[inline]
+    pub(super) fn enter(&self) -> Result<Inside, InUse> {
+        self.enter_as(Front::thread())
+    }
+
+    /// The same, for a call that leaves at once, and runs no code but its own.
+    pub(super) fn enter_briefly(&self) -> Result<Inside, InUse> {
+        self.enter_as(Front::thread() | BRIEF)
+    }
+
+    /// Goes inside as soon as it can.
+    pub(super) fn enter_at_last(&self) -> Inside {
+        loop {
+            match self.enter() {
+                Ok(inside) => return inside,
+                Err(InUse) => thread::yield_now(),
+            }
+        }
+    }
+
+    #[inline]
+    fn enter_as(&self, user: usize) -> Result<Inside, InUse> {
+        match self.0.compare_exchange(OPEN, user, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => Ok(Inside(self)),
+            Err(seen) => self.enter_later(seen, user),
+        }
+    }
+
+    #[cold]
+    fn enter_later(&self, mut seen: usize, user: usize) -> Result<Inside, InUse> {
+        for spins in 0_u32.. {
+            if seen == NONE || (seen ^ user) & !BRIEF == 0 {
+                return Ok(Inside::nothing());
+            }
+            if seen != OPEN && seen & BRIEF == 0 {
+                return Err(InUse);
+            }
+            if spins < SPINS {
+                std::hint::spin_loop()
+            } else {
+                thread::yield_now()
+            }
+            match self.0.compare_exchange(OPEN, user, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        Ok(Inside(self))
+    }
+}
+
+impl Inside {
+    /// A stay that nobody has to end.
+    pub(super) const fn nothing() -> Self {
+        Self(ptr::null())
+    }
+
+    /// Lets go of a context and leaves it. The last one to let go frees it, gate and all; else others hold it, who are
+    /// to come inside before they let go.
+    #[inline]
+    pub(super) fn leave_with(self, ctx: Option<Rc<Shared>>) {
+        match ctx {
+            Some(ctx) if Rc::strong_count(&ctx) == 1 => {
+                mem::forget(self);
+                drop(ctx);
+            }
+            ctx => {
+                drop(ctx);
+                drop(self);
+            }
+        }
+    }
+}
+
+impl Drop for Inside {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: null, or the gate of a context that somebody holds: who lets go of it is inside, and only this stay is.
+        if let Some(gate) = unsafe { self.0.as_ref() } {
+            gate.0.store(OPEN, Ordering::Release);
+        }
+    }
+}
