@@ -39,8 +39,8 @@ pub use preset::Preset;
 ///
 /// Interrupt coalescing holds back what tells the host: interrupts and wakes. Results can be taken before.
 ///
-/// Numbers are decimal; `_` may group their digits. Spaces around keys and values, and empty parts, are ignored; a
-/// key that comes twice keeps its last value.
+/// Numbers are decimal; `_` may group their digits. Spaces around keys and values, and empty parts, are ignored. Only
+/// `fault` may come more than once.
 ///
 /// Each worker serves its share of the queue pairs (pair `i` belongs to worker `i` modulo their number), so there are
 /// never more workers than queue pairs. A modelled device has one model of time for the whole device,
@@ -106,8 +106,22 @@ impl Default for Config {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    /// A field of a fault comes more than once.
+    #[error("fault={}: {} is given twice: once is allowed", Shown(fault), Shown(field))]
+    FieldTwice {
+        /// The field's name, as given.
+        field: String,
+        /// The text after `fault=`.
+        fault: String,
+    },
+    /// A key comes more than once.
+    #[error("{} is given twice: once is allowed, of all keys but fault", Shown(key))]
+    KeyTwice {
+        /// As given.
+        key: String,
+    },
     /// The device has no such key.
-    #[error("unknown key {key:?}: the keys are {known}")]
+    #[error("unknown key {}: the keys are {known}", Shown(key))]
     UnknownKey {
         /// As given.
         key: String,
@@ -115,7 +129,7 @@ pub enum ConfigError {
         known: String,
     },
     /// The value does not fit the key.
-    #[error("{key}={value}: must be {allowed}")]
+    #[error("{key}={}: must be {allowed}", Shown(value))]
     Value {
         /// One of the keys.
         key: &'static str,
@@ -125,11 +139,30 @@ pub enum ConfigError {
         allowed: &'static str,
     },
     /// A part of the text is not `key=value`.
-    #[error("{part:?} is not key=value")]
+    #[error("{} is not key=value", Shown(part))]
     Syntax {
         /// As given.
         part: String,
     },
+}
+
+/// Text that somebody has given, as a message repeats it: on one line, and not at any length.
+struct Shown<'a>(&'a str);
+
+/// So many characters are repeated.
+const SHOWN: usize = 60;
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars().take(SHOWN) {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        match self.0.chars().count() {
+            0 => f.write_str("(nothing)"),
+            count if count > SHOWN => write!(f, "... ({count} characters)"),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Config {
@@ -169,13 +202,20 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Syntax`] in place of a part without `=`.
+    /// [`ConfigError::Syntax`] in place of a part without `=`, [`ConfigError::KeyTwice`] in place of one whose key was
+    /// there before.
     pub fn pairs(text: &str) -> impl Iterator<Item = Result<(&str, &str), ConfigError>> {
         let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
-        let pairs = parts.map(|part| {
+        let mut keys = Vec::new();
+        let pairs = parts.map(move |part| {
             let (key, value) =
                 part.split_once('=').ok_or_else(|| ConfigError::Syntax { part: part.to_owned() })?;
-            Ok((key.trim(), value.trim()))
+            let (key, value) = (key.trim(), value.trim());
+            if key != "fault" && keys.contains(&key) {
+                return Err(ConfigError::KeyTwice { key: key.to_owned() });
+            }
+            keys.push(key);
+            Ok((key, value))
         });
         let (presets, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| matches!(pair, Ok(("preset", _))));
         presets.into_iter().chain(others)
@@ -355,9 +395,60 @@ mod tests {
     }
 
     #[test]
-    fn spaces_empty_parts_and_repetitions() {
-        let config = Config::parse(" ; depth = 2 ;; seed=1_000;depth=8;").unwrap();
-        assert_eq!((config.depth, config.seed), (8, 1000));
+    fn spaces_and_empty_parts_are_ignored() {
+        let config = Config::parse(" ; depth = 2 ;; seed=1_000;").unwrap();
+        assert_eq!((config.depth, config.seed), (2, 1000));
+    }
+
+    #[test]
+    fn a_key_is_given_once_and_so_is_a_field_of_a_fault() {
+        for (text, twice) in [
+            ("depth=2;seed=1; depth = 2", "depth"),
+            ("preset=ideal;preset=slow-card", "preset"),
+            ("seed=1;preset=ideal;seed=2", "seed"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert_eq!(error, ConfigError::KeyTwice { key: twice.to_owned() }, "{text}");
+            assert_eq!(
+                error.to_string(),
+                format!("{twice} is given twice: once is allowed, of all keys but fault")
+            );
+        }
+        for (fault, twice) in [
+            ("fail:op=encrypt,op=decrypt", "op"),
+            ("fail:status=auth_failed, every=2 ,status=unsupported", "status"),
+            ("short:bytes=3,bytes=3", "bytes"),
+            ("delay:nth=1,nsec=5,nth=2", "nth"),
+        ] {
+            let error = Config::parse(&format!("fault={fault}")).unwrap_err();
+            let expected = ConfigError::FieldTwice { field: twice.to_owned(), fault: fault.to_owned() };
+            assert_eq!(error, expected, "{fault}");
+            assert_eq!(error.to_string(), format!("fault={fault}: {twice} is given twice: once is allowed"));
+        }
+        assert_eq!(Config::parse("fault=fail:nth=1;fault=fail:nth=1").unwrap().faults.len(), 2);
+    }
+
+    #[test]
+    fn what_was_given_is_repeated_in_part_and_on_one_line() {
+        let long = "x".repeat(5_000);
+        for text in [
+            long.clone(),
+            format!("{long}=1"),
+            format!("depth={long}"),
+            format!("fault={long}"),
+            format!("fault=fail:{long}=1,{long}=2"),
+            format!("fault=fail:every={long}"),
+            format!("latency_dist={long};seed=1"),
+            "depth=2\n3\u{1b}[31m".to_owned(),
+            "de\npth=2".to_owned(),
+            "de\npth".to_owned(),
+            "=2".to_owned(),
+        ] {
+            let line = Config::parse(&text).unwrap_err().to_string();
+            assert!(line.len() < 600 && !line.contains(|c: char| c.is_control()), "{line}");
+            let length = text.split([';', '=', ':', ',']).any(|part| part.len() == 5_000);
+            assert_eq!(line.contains("characters)"), length, "{line}");
+        }
     }
 
     #[test]

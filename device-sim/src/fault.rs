@@ -237,11 +237,15 @@ impl Fault {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] for the first part that does not fit, with what is allowed in its place.
+    /// [`ConfigError::Value`] for the first part that does not fit, with what is allowed in its place;
+    /// [`ConfigError::FieldTwice`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let refuse = |allowed| refused("fault", text, allowed);
         let (name, fields) = text.split_once(':').unwrap_or((text, ""));
         let kind = FaultKind::named(name.trim()).ok_or_else(|| refuse(KINDS))?;
+        if let Some(field) = Selection::repeated(fields) {
+            return Err(ConfigError::FieldTwice { field: field.to_owned(), fault: text.to_owned() });
+        }
         let mut fault = Self { kind, selection: Selection::default() };
         for field in Selection::fields(fields) {
             let (name, value) = field.map_err(refuse)?;

@@ -255,6 +255,10 @@ mod tests {
             "depth=65",
             "depth",
             "fault=fire",
+            "delivery=poll;delivery=wake",
+            "strict=on;depth=2;strict=on",
+            "fault=nomem:op=mac,op=digest",
+            "fault=nomem:size=9..3",
         ];
         for text in texts {
             let message = Config::parse(text).unwrap_err().to_string();

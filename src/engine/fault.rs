@@ -58,6 +58,9 @@ impl FaultRule {
         let Some(kind) = FaultKind::ALL.into_iter().find(|kind| kind.name() == name) else {
             return if DeviceFault::NAMES.contains(&name) { Ok(None) } else { Err(refuse(KINDS)) };
         };
+        if let Some(field) = Selection::repeated(fields) {
+            return Err(ConfigError::FieldTwice { field: field.to_owned(), fault: text.to_owned() });
+        }
         let mut selection = Selection::default();
         for field in Selection::fields(fields) {
             let (field, value) = field.map_err(refuse)?;

@@ -60,7 +60,7 @@ pub(super) const FIELDS: &str = "the fields every, nth, probability, times, afte
 
 const PROBABILITY: &str = "probability=P with P from 0.000000001 to 1";
 const WINDOW: &str = "window=UP:DOWN in nanoseconds, DOWN from 1, together at most 3600000000000 (an hour)";
-const SIZE: &str = "size=N, N..M, N.. or ..M in bytes";
+const SIZE: &str = "size=N, N..M with N not above M, N.. or ..M, in bytes";
 const BILLION: u32 = 1_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
@@ -74,6 +74,16 @@ impl Selection {
             let (name, value) =
                 field.split_once('=').ok_or("FIELD=VALUE after KIND:, separated by commas")?;
             Ok((name.trim(), value.trim()))
+        })
+    }
+
+    /// The first field of `a=1,b=2` that comes more than once.
+    pub fn repeated(text: &str) -> Option<&str> {
+        let mut names = Vec::new();
+        Self::fields(text).flatten().map(|(name, _)| name).find(|name| {
+            let seen = names.contains(name);
+            names.push(*name);
+            seen
         })
     }
 
