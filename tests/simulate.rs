@@ -63,10 +63,17 @@ fn a_bad_option_is_named_in_one_line_with_what_is_allowed() {
         ("--seed 1 --seeds 0..2", "--seeds"),
         ("--sabotage everything", "lost-completion, double-completion"),
         ("--fast", "--help"),
+        ("--seeds 9..5", "FROM..TO with FROM below TO"),
+        ("--seed 1 --seed 2", "--seed"),
+        ("--seed 1 --history --history", "--history"),
+        (&format!("--seed {}", "7".repeat(5_000)), "(5000 characters)"),
+        (&format!("--sabotage {}", "x".repeat(5_000)), "lost-completion"),
+        (&format!("--{}", "x".repeat(5_000)), "(5002 characters)"),
     ] {
         let (code, stdout, stderr) = run(options);
         assert_eq!((code, stdout.as_str(), stderr.lines().count()), (2, "", 1), "{options}: {stderr}");
         assert!(stderr.starts_with("simulate: ") && stderr.contains(named), "{options}: {stderr}");
+        assert!(stderr.len() < 500, "{stderr}");
     }
     let (code, stdout, _) = run("--help");
     assert!(code == 0 && stdout.contains("--sabotage"));

@@ -52,6 +52,13 @@ pub(crate) fn shape(cipher: Cipher) -> Shape {
     }
 }
 
+/// The cipher and its shape, where pieces of a text do not wait for each other.
+pub(crate) fn parallel_shape(algorithm: Algorithm, decrypt: bool) -> Option<(Cipher, Shape)> {
+    let Algorithm::Cipher(cipher) = algorithm else { return None };
+    let shape = shape(cipher);
+    (shape != Shape::Chain || decrypt).then_some((cipher, shape))
+}
+
 /// Bytes of key for generated load; HMAC takes any length and gets the digest's (RFC 2104, 3).
 pub(crate) const fn key_len(algorithm: Algorithm) -> usize {
     match algorithm {

@@ -15,6 +15,7 @@ use crate::alg;
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::units::{parse_duration, parse_size};
+use crate::usage;
 
 /// Most jobs in flight.
 const MAX_JOBS: usize = 100_000;
@@ -30,10 +31,12 @@ pub(crate) struct Options {
     /// Cipher, AEAD or digest by its OpenSSL name, or hmac-DIGEST [default: aes-256-ctr]
     #[arg(long, value_name = "NAME", value_parser = alg::parse)]
     pub(crate) alg: Option<Algorithm>,
-    /// Bytes per operation, 1 to 64m; with --input bytes per piece [default: 4k; with --input 64k]
+    /// Bytes per operation, 1 to 64m; with --input bytes per piece, rounded up to whole blocks of 16 [default: 4k; with
+    /// --input 64k]
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
     pub(crate) size: Option<usize>,
-    /// Jobs in flight, 1 to 100000; software and sync have one [default: 64; with --input 16]
+    /// Jobs in flight, 1 to 100000; software and sync have one, and so has a file whose pieces are a chain (CBC
+    /// encryption, GCM, digests, HMAC) [default: 64; with --input 16]
     #[arg(long, value_name = "COUNT", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(crate) jobs: Option<usize>,
     /// How long each row runs, as in 500ms or 2s [default: 1s]
@@ -48,9 +51,9 @@ pub(crate) struct Options {
     /// Configuration of the device and the engine, as in `completion_nsec=50000;compute_units=4` [default: ideal]
     #[arg(long, value_name = "CONFIG", allow_hyphen_values = true)]
     pub(crate) device: Option<String>,
-    /// Seed of all generated data
-    #[arg(long, value_name = "NUMBER", value_parser = parse_seed, allow_hyphen_values = true, default_value = "1")]
-    pub(crate) seed: u64,
+    /// Seed of all generated data [default: 1]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_seed, allow_hyphen_values = true)]
+    pub(crate) seed: Option<u64>,
     /// Failed operations are what is asked for: they are reported, and do not make the exit code 1; nor do wrong results
     /// where the device is told to corrupt them
     #[arg(long)]
@@ -144,21 +147,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Par
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
-            kind => Err(Failure::Usage(condense(kind, &error.render().to_string()))),
+            _ => Err(Failure::Usage(usage::condense(&error))),
         },
-    }
-}
-
-/// The parser's message without usage, advice to read the help, and line breaks.
-fn condense(kind: ErrorKind, rendered: &str) -> String {
-    let lines = rendered.lines().map(str::trim);
-    let told =
-        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
-    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    match kind {
-        ErrorKind::UnknownArgument => format!("{line}; --help lists the options"),
-        _ => line.to_owned(),
     }
 }
 

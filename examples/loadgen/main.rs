@@ -27,6 +27,8 @@ mod plan;
 mod progress;
 mod report;
 mod units;
+#[path = "../common/usage.rs"]
+mod usage;
 mod workload;
 
 use std::process::ExitCode;

@@ -66,7 +66,6 @@ pub(crate) struct File {
     pub(crate) jobs: usize,
     pub(crate) mode: Mode,
     pub(crate) device: Config,
-    pub(crate) seed: u64,
     pub(crate) output_as: Output,
 }
 
@@ -103,6 +102,7 @@ impl Options {
             ("--sector-size", self.sector_size.is_some()),
         ];
         refuse_given(&file_only, "only allowed together with --input")?;
+        self.check_mode()?;
         let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
         let size = self.size.unwrap_or(4 << 10);
         check_message(algorithm, size)?;
@@ -114,7 +114,7 @@ impl Options {
             size,
             jobs: jobs(self.jobs, 64, size, if alg::gives_text(algorithm) { 3 } else { 1 })?,
             limit: self.limit()?,
-            seed: self.seed,
+            seed: self.seed.unwrap_or(1),
             output: self.output()?,
             expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
@@ -142,10 +142,9 @@ impl Options {
     /// one.
     fn rows(&self, device: &Config) -> Result<Vec<(Mode, Config)>, Failure> {
         if let Some(mode) = self.mode {
-            return Ok(vec![(mode, delivering(device, mode)?)]);
+            return Ok(vec![(mode, delivering(device, mode))]);
         }
-        let rows = Mode::ALL.into_iter().map(|mode| Ok((mode, delivering(device, mode)?)));
-        let mut rows = rows.collect::<Result<Vec<_>, Failure>>()?;
+        let mut rows = Vec::from(Mode::ALL.map(|mode| (mode, delivering(device, mode))));
         if self.device.is_none() {
             let modelled = Config::parse(MODELLED).map_err(|error| Failure::option("--device", error))?;
             rows.extend([Mode::Sync, Mode::WakeFd].map(|mode| (mode, modelled.clone())));
@@ -161,8 +160,11 @@ impl Options {
             ("--duration", self.duration.is_some()),
             ("--ops", self.ops.is_some()),
             ("--expect-errors", self.expect_errors),
+            ("--seed", self.seed.is_some()),
         ];
         refuse_given(&load_only, "not allowed together with --input")?;
+        self.check_mode()?;
+        self.check_chain(algorithm)?;
         let mode = self.mode.unwrap_or(Mode::WakeFd);
         let piece = self.piece(algorithm)?;
         Ok(File {
@@ -175,10 +177,35 @@ impl Options {
             piece,
             jobs: jobs(self.jobs, 16, piece, 2)?,
             mode,
-            device: delivering(&device(self.device.as_deref().unwrap_or(""), Some(mode))?, mode)?,
-            seed: self.seed,
+            device: delivering(&device(self.device.as_deref().unwrap_or(""), Some(mode))?, mode),
             output_as: self.output()?,
         })
+    }
+
+    /// Refuses what the mode leaves nothing to do for.
+    fn check_mode(&self) -> Result<(), Failure> {
+        let Some(mode) = self.mode else { return Ok(()) };
+        if mode == Mode::Software {
+            refuse_given(
+                &[("--device", self.device.is_some())],
+                "not allowed with --mode software, which has none",
+            )?;
+        }
+        if !mode.has_jobs() && self.jobs.is_some_and(|jobs| jobs > 1) {
+            let why = format!("--mode {} runs one operation at a time, allowed is 1", mode.name());
+            return Err(Failure::option("--jobs", why));
+        }
+        Ok(())
+    }
+
+    /// Pieces that are a chain wait for each other.
+    fn check_chain(&self, algorithm: Algorithm) -> Result<(), Failure> {
+        let is_chain = alg::parallel_shape(algorithm, self.decrypt).is_none();
+        if is_chain && self.jobs.is_some_and(|jobs| jobs > 1) {
+            let why = format!("the pieces of {algorithm} wait for each other, allowed is 1");
+            return Err(Failure::option("--jobs", why));
+        }
+        Ok(())
     }
 
     fn file_key(&self, algorithm: Algorithm) -> Result<Vec<u8>, Failure> {
@@ -210,8 +237,8 @@ impl Options {
                 let iv = from_hex("--iv", hex)?;
                 if iv.is_empty() { Err(Failure::option("--iv", "at least one byte")) } else { Ok(iv) }
             }
-            // As openssl enc: an IV that the cipher does not use is no error.
-            (_, Algorithm::Cipher(_)) if len == 0 => Ok(Vec::new()),
+            (Some(_), _) if len == 0 => Err(Failure::option("--iv", format_args!("{algorithm} takes none"))),
+            (None, _) if len == 0 => Ok(Vec::new()),
             (Some(hex), _) => {
                 let iv = from_hex("--iv", hex)?;
                 let wrong =
@@ -286,12 +313,33 @@ fn jobs(asked: Option<usize>, usual: usize, size: usize, buffers: usize) -> Resu
 
 fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
     let config = Config::parse(text).map_err(|error| Failure::option("--device", error))?;
-    let jobs_elsewhere = mode.is_none_or(|mode| matches!(mode, Mode::WakeFd | Mode::Callback));
-    if config.delivery() == DeliveryMode::Poll && jobs_elsewhere {
-        return Err(Failure::option("--device", "delivery=poll is only allowed with --mode poll"));
+    if let Some(why) = contradicts_mode(&config, says_delivery(text), mode) {
+        return Err(Failure::option("--device", why));
     }
     check_that_it_ends(&config)?;
     Ok(config)
+}
+
+/// Whether the delivery is said, and not only the default.
+fn says_delivery(text: &str) -> bool {
+    simaccel::device_sim::Config::pairs(text).any(|pair| matches!(pair, Ok(("delivery", _))))
+}
+
+/// What is wrong with a delivery that is said and not the mode's.
+fn contradicts_mode(config: &Config, is_said: bool, mode: Option<Mode>) -> Option<&'static str> {
+    let takes_either = matches!(mode, Some(Mode::Sync));
+    if !is_said || takes_either {
+        return None;
+    }
+    let polls = mode == Some(Mode::Poll);
+    match config.delivery() {
+        DeliveryMode::Poll if !polls => Some("delivery=poll is only allowed with --mode poll or sync"),
+        DeliveryMode::Wake if polls => Some("delivery=wake is not allowed with --mode poll"),
+        DeliveryMode::Wake if mode.is_none() => Some(
+            "delivery is given by the mode, and every mode runs; delivery=wake needs a --mode of its own",
+        ),
+        _ => None,
+    }
 }
 
 /// A request that never ends, or of whose end nobody is told, would hold up the run for ever.
@@ -307,9 +355,6 @@ fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
 }
 
 /// `device` with the delivery that `mode` needs.
-fn delivering(device: &Config, mode: Mode) -> Result<Config, Failure> {
-    if mode != Mode::Poll {
-        return Ok(device.clone());
-    }
-    Config::parse(&format!("{device};delivery=poll")).map_err(|error| Failure::option("--device", error))
+fn delivering(device: &Config, mode: Mode) -> Config {
+    if mode == Mode::Poll { device.clone().with_delivery(DeliveryMode::Poll) } else { device.clone() }
 }

@@ -157,7 +157,8 @@ const HEADER: [&str; 13] = [
 
 /// Everything that is said at the end.
 pub(crate) struct Report {
-    seed: u64,
+    /// `None` where no data was generated.
+    seed: Option<u64>,
     device: Config,
     title: String,
     pub(crate) rows: Vec<Row>,
@@ -167,11 +168,11 @@ impl Report {
     pub(crate) fn new(plan: &Load) -> Self {
         let size = short_size(plan.size);
         let title = format!("{}, {size} bytes per operation, seed {}", plan.algorithm, plan.seed);
-        Self { seed: plan.seed, device: plan.device.clone(), title, rows: Vec::new() }
+        Self { seed: Some(plan.seed), device: plan.device.clone(), title, rows: Vec::new() }
     }
 
-    pub(crate) fn of_file(seed: u64, device: Config, row: Row) -> Self {
-        Self { seed, device, title: String::new(), rows: vec![row] }
+    pub(crate) fn of_file(device: Config, row: Row) -> Self {
+        Self { seed: None, device, title: String::new(), rows: vec![row] }
     }
 
     pub(crate) fn json(&self, with_stats: bool) -> String {

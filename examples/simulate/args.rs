@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::sim::Sabotage;
+use crate::usage;
 
 /// Lives through random histories of jobs, wait contexts, engine and stepped device, and checks every step of them.
 ///
@@ -56,20 +57,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Par
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Parsed::Text(error.render().to_string()))
         }
-        Err(error) => Err(condense(error.kind(), &error.render().to_string())),
-    }
-}
-
-/// The parser's message without usage, advice to read the help, and line breaks.
-fn condense(kind: ErrorKind, rendered: &str) -> String {
-    let lines = rendered.lines().map(str::trim);
-    let told =
-        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
-    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    match kind {
-        ErrorKind::UnknownArgument => format!("{line}; --help lists the options"),
-        _ => line.to_owned(),
+        Err(error) => Err(usage::condense(&error)),
     }
 }
 

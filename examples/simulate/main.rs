@@ -13,6 +13,8 @@ mod args;
 mod memory;
 mod progress;
 mod sim;
+#[path = "../common/usage.rs"]
+mod usage;
 
 use std::io::{self, Write};
 use std::ops::Range;

@@ -138,6 +138,13 @@ impl Config {
         self.delivery
     }
 
+    /// The same configuration with this delivery.
+    #[must_use]
+    pub const fn with_delivery(mut self, delivery: DeliveryMode) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
     /// Whether software takes over when the device fails.
     pub const fn fallback(&self) -> bool {
         self.fallback

@@ -30,10 +30,15 @@ fn has_jobs(mode: &str) -> bool {
     !matches!(mode, "software" | "sync")
 }
 
+/// The option, where the mode has jobs: elsewhere it is refused.
+fn jobs(mode: &str, jobs: usize) -> String {
+    if has_jobs(mode) { format!("--jobs {jobs}") } else { String::new() }
+}
+
 #[test]
 fn each_mode_runs_the_operations_that_were_asked_for() {
     for mode in MODES {
-        let row = row(&format!("--mode {mode} --ops 500 --size 1000 --jobs 16"));
+        let row = row(&format!("--mode {mode} --ops 500 --size 1000 {}", jobs(mode, 16)));
         assert_eq!((&row["mode"], count(&row, "ops"), count(&row, "size")), (&mode.into(), 500, 1000));
         assert_eq!(count(&row, "jobs"), if has_jobs(mode) { 16 } else { 1 }, "{mode}");
         assert_eq!(count(&row, "pauses"), count(&row, "resumes"), "{mode}");
@@ -145,7 +150,7 @@ fn a_duration_ends_a_row() {
 fn a_modelled_device_is_as_slow_as_it_says() {
     for mode in ["sync", "wake-fd", "callback", "poll"] {
         let device = "--device completion_nsec=2000000;compute_units=4";
-        let row = row(&format!("--mode {mode} {device} --ops 16 --jobs 8"));
+        let row = row(&format!("--mode {mode} {device} --ops 16 {}", jobs(mode, 8)));
         // Three digits of the histogram are kept.
         assert!(row["latency_us"]["p50"].as_f64() >= Some(1998.0), "{mode}: {row}");
     }
@@ -200,7 +205,8 @@ fn failing(options: &str) -> (Option<i32>, Value, String) {
 #[test]
 fn one_in_a_hundred_fails_exactly_when_it_is_asked_for() {
     for mode in ["sync", "wake-fd", "callback", "poll"] {
-        let options = format!("--mode {mode} --ops 1000 --size 64 --jobs 16 --device fault=fail:every=100");
+        let jobs = jobs(mode, 16);
+        let options = format!("--mode {mode} --ops 1000 --size 64 {jobs} --device fault=fail:every=100");
         let (code, row, told) = failing(&options);
         assert_eq!((code, count(&row, "ops"), count(&row, "errors")), (Some(1), 1000, 10), "{mode}: {row}");
         assert!(told.contains("10 operations failed") && told.lines().count() == 1, "{told}");
@@ -213,7 +219,8 @@ fn one_in_a_hundred_fails_exactly_when_it_is_asked_for() {
 #[test]
 fn a_wrong_result_fails_the_run_unless_it_was_asked_for() {
     for (alg, mode) in [("aes-128-ctr", "wake-fd"), ("aes-256-gcm", "sync"), ("sha256", "callback")] {
-        let options = format!("--alg {alg} --mode {mode} --ops 500 --jobs 8 --device fault=corrupt:every=50");
+        let jobs = jobs(mode, 8);
+        let options = format!("--alg {alg} --mode {mode} --ops 500 {jobs} --device fault=corrupt:every=50");
         let (code, row, told) = failing(&options);
         assert_eq!(
             (code, count(&row, "mismatches"), count(&row, "errors")),
@@ -229,8 +236,9 @@ fn a_wrong_result_fails_the_run_unless_it_was_asked_for() {
 #[test]
 fn a_model_says_what_it_promised_and_how_that_was_kept() {
     for mode in ["sync", "wake-fd"] {
-        let row =
-            row(&format!("--mode {mode} --ops 200 --jobs 8 --device completion_nsec=100000;compute_units=2"));
+        let jobs = jobs(mode, 8);
+        let device = "--device completion_nsec=100000;compute_units=2";
+        let row = row(&format!("--mode {mode} --ops 200 {jobs} {device}"));
         let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} in {row}"));
         let model = &row["model"];
         assert_eq!(number(&model["mean_service_us"]), 100.0);

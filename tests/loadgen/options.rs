@@ -38,6 +38,22 @@ const NONSENSE: &[(&str, &[&str])] = &[
     ("--device depth", &["--device", "depth"]),
     ("--device delivery=poll --mode wake-fd", &["--device", "delivery", "--mode poll"]),
     ("--device delivery=poll", &["--device", "--mode poll"]),
+    ("--device delivery=wake --mode poll", &["--device", "delivery=wake", "--mode poll"]),
+    ("--device delivery=wake", &["--device", "delivery=wake", "--mode"]),
+    ("--device completion_nsec=1 --mode software", &["--device", "--mode software"]),
+    ("--device depth=2;depth=4", &["--device", "depth is given twice"]),
+    ("--device fault=fail:op=mac,op=digest --mode sync", &["--device", "op is given twice", "once"]),
+    ("--device fault=nomem:every=2,every=3 --mode sync", &["--device", "every is given twice"]),
+    ("--device fault=fail:size=9..3 --mode sync", &["--device", "size=9..3", "N not above M"]),
+    ("--device latency_dist=normal:34", &["--device", "latency_dist=normal:34"]),
+    ("--jobs 2 --mode sync", &["--jobs", "--mode sync", "allowed is 1"]),
+    ("--jobs 64 --mode software", &["--jobs", "--mode software", "allowed is 1"]),
+    ("--mode sync --mode poll", &["--mode"]),
+    ("--input in --alg sha256 --seed 7", &["--seed", "--input"]),
+    ("--input in --alg sha256 --jobs 2", &["--jobs", "sha256", "allowed is 1"]),
+    ("--input in --alg sha256 --mode sync --jobs 2", &["--jobs", "--mode sync"]),
+    ("--input in --alg sha256 --mode software --device depth=2", &["--device", "--mode software"]),
+    ("--input in --alg sha256 --device delivery=poll", &["--device", "--mode poll"]),
     ("--device fault=timeout:nth=3 --mode sync", &["--device", "fault=timeout:nth=3", "timeout_msec"]),
     ("--device fault=drop_wake --mode poll", &["--device", "fault=drop_wake", "timeout_msec"]),
     ("--device fault=fire --mode sync", &["--device", "spurious_wake", "nomem"]),
@@ -124,6 +140,15 @@ fn keys_and_ivs_must_fit_and_are_not_repeated() {
             format!("--alg aes-128-cbc --key {k16} --iv 0x{k16}"),
             "--iv: allowed are pairs of hexadecimal digits",
         ),
+        (format!("--alg aes-128-ecb --key {k16} --iv {k16}"), "--iv: aes-128-ecb takes none"),
+        (
+            format!("--alg aes-128-gcm --key {k16} --iv {k16} --jobs 3"),
+            "--jobs: the pieces of aes-128-gcm wait",
+        ),
+        (
+            format!("--alg aes-128-cbc --key {k16} --iv {k16} --jobs 3"),
+            "--jobs: the pieces of aes-128-cbc wait",
+        ),
         (format!("--alg aes-128-xts --key {k32} --iv {k16} --size 4k"), "--size"),
         (format!("--alg aes-128-xts --key {k32} --iv {k16} --sector-size 8"), "--sector-size"),
     ];
@@ -135,6 +160,45 @@ fn keys_and_ivs_must_fit_and_are_not_repeated() {
     }
 }
 
+/// And as long as it may be in a message that says what is allowed.
+#[test]
+fn what_is_much_too_long_is_repeated_in_part() {
+    let folder = Folder::new();
+    folder.write("in", b"input");
+    let (long, digits) = ("x".repeat(5_000), "7".repeat(5_000));
+    for (options, names) in [
+        (format!("--{long}"), &["xxx... (5002 characters)", "--help"][..]),
+        (long.clone(), &["xxx... (5000 characters)", "--help"]),
+        (format!("--alg {long}"), &["--alg", "sha512-256"]),
+        (format!("--size {digits}"), &["--size", "1 to 64m"]),
+        (format!("--seed {digits}"), &["--seed", "0 to"]),
+        (format!("--mode {long}"), &["--mode", "wake-fd"]),
+        (format!("--device {long}"), &["--device", "key=value"]),
+        (format!("--device {long}=1"), &["--device", "unknown key", "completion_nsec"]),
+        (format!("--device depth={digits}"), &["--device", "depth", "power of two"]),
+        (format!("--device fault={long}"), &["--device", "spurious_wake"]),
+        (format!("--device fault=fail:{long}=1"), &["--device", "the fields status"]),
+        (format!("--input {long} --alg sha256"), &["--input", "too long"]),
+        (format!("--input in --alg sha256 --key {digits}"), &["--key", "takes none"]),
+        (
+            format!("--input in --alg aes-128-ecb --output out --key {digits}"),
+            &["--key", "16 bytes, not 2500"],
+        ),
+        (
+            format!("--input in --alg aes-128-ctr --output out --key {} --iv {digits}", key(16)),
+            &["--iv", "16 bytes"],
+        ),
+        (
+            format!("--input in --alg aes-128-ecb --key {} --output {long}", key(16)),
+            &["--output", "too long"],
+        ),
+    ] {
+        let told = folder.fail(2, &options);
+        assert!(told.len() < 1_000, "{told}");
+        names.iter().for_each(|name| assert!(told.contains(name), "{name} in {told}"));
+    }
+}
+
 #[test]
 fn a_name_that_would_break_the_line_is_escaped() {
     let folder = Folder::new();
@@ -142,6 +206,12 @@ fn a_name_that_would_break_the_line_is_escaped() {
     let told = super::text(&output.stderr);
     assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
     assert!(told.contains("two\\nlines"), "{told}");
+    for options in [&["--device", "depth=\n\u{1b}[31m2"], &["--mode", "po\nll\r"], &["--two\nlines", "1"]] {
+        let output = folder.run(options);
+        let told = super::text(&output.stderr);
+        assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
+        assert!(!told.trim_end().contains(|c: char| c.is_control()), "{told:?}");
+    }
 }
 
 #[test]

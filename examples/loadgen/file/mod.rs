@@ -19,10 +19,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
-use device_sim::{Algorithm, Cipher};
+use device_sim::Algorithm;
 use simaccel::{Engine, Error, Tag};
 
-use crate::alg::{self, Shape};
+use crate::alg;
 use crate::args::Format;
 use crate::failure::Failure;
 use crate::load;
@@ -30,6 +30,7 @@ use crate::meter::Meter;
 use crate::plan::File;
 use crate::progress::Progress;
 use crate::report::{self, Report, Row};
+use crate::usage;
 use output::Output;
 use pieces::Pieces;
 
@@ -59,7 +60,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
         pieces,
     };
     transfer.meter.start();
-    let (in_flight, digest) = match parallel_shape(plan) {
+    let (in_flight, digest) = match alg::parallel_shape(plan.algorithm, plan.decrypt) {
         Some((cipher, shape)) => (parallel::run(&mut transfer, cipher, shape)?, None),
         None => chained::run(&mut transfer)?,
     };
@@ -77,13 +78,6 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
     )
 }
 
-/// The cipher and its shape, where pieces do not wait for each other.
-fn parallel_shape(plan: &File) -> Option<(Cipher, Shape)> {
-    let Algorithm::Cipher(cipher) = plan.algorithm else { return None };
-    let shape = alg::shape(cipher);
-    (shape != Shape::Chain || plan.decrypt).then_some((cipher, shape))
-}
-
 /// The report: on standard error, where it cannot be mistaken for the result; JSON that was asked for and has
 /// standard output for itself goes there.
 fn tell(plan: &File, row: Row) -> Result<(), Failure> {
@@ -91,7 +85,7 @@ fn tell(plan: &File, row: Row) -> Result<(), Failure> {
         let statistics = plan.output_as.stats.map(|format| row.statistics(format)).unwrap_or_default();
         return report::print_aside(&format!("{}\n{statistics}", report::file_line(&row)));
     }
-    let json = Report::of_file(plan.seed, plan.device.clone(), row).json(plan.output_as.stats.is_some());
+    let json = Report::of_file(plan.device.clone(), row).json(plan.output_as.stats.is_some());
     let print = if plan.output.is_some() { report::print } else { report::print_aside };
     print(&format!("{json}\n"))
 }
@@ -148,5 +142,5 @@ impl Transfer<'_> {
 
 /// A failure of a system call on a file that an option names.
 fn file_failure(option: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::option(option, format_args!("{}: {error}", path.display()))
+    Failure::option(option, format_args!("{}: {error}", usage::shown(&path.display().to_string())))
 }

@@ -1,0 +1,37 @@
+//! A mistake on the command line, in one line: the option, and what is allowed.
+
+use std::borrow::Cow;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// So many characters of what was given are repeated.
+const SHOWN: usize = 60;
+
+/// The parser's message without usage, advice to read the help, and line breaks.
+pub(crate) fn condense(error: &clap::Error) -> String {
+    let rendered = error.render().to_string();
+    let lines = rendered.lines().map(str::trim);
+    let told =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let mut line = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
+    for given in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
+        if let Some(ContextValue::String(given)) = error.get(given) {
+            line = line.replace(given.as_str(), &shown(given));
+        }
+    }
+    if error.kind() == ErrorKind::UnknownArgument {
+        line += "; --help lists the options";
+    }
+    line.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
+}
+
+/// What was given, not at any length.
+pub(crate) fn shown(given: &str) -> Cow<'_, str> {
+    match given.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}... ({} characters)", &given[..end], given.chars().count()).into(),
+        None => given.into(),
+    }
+}
