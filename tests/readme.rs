@@ -1,6 +1,16 @@
-//! The README says what is so: its code is code that runs, and its map names files that exist.
+//! The README says what is so: its code is code that runs, its map names files that exist, and each of its commands is run
+//! by a test or by `.ci/run`.
+//!
+//! ```text
+//!   fenced:  $ COMMAND          what is said of it, behind two blanks
+//!            COMMAND            where its first word is a program          ──► COMMANDS: who runs it
+//!   inline:  `COMMAND`           of cargo, man, or a file of ours
+//! ```
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -47,5 +57,250 @@ fn links_lead_somewhere() {
     assert!(local.len() >= 4);
     for target in local {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists(), "{target}");
+    }
+}
+
+/// Who runs a command.
+enum Run {
+    /// This test does, and expects this exit code.
+    Here(i32),
+    /// This file does, by this text.
+    By(&'static str, &'static str),
+}
+
+use Run::{By, Here};
+
+const CI: &str = ".ci/run";
+
+/// Every command of the README.
+const COMMANDS: &[(&str, Run)] = &[
+    (".ci/run", By(CI, "cargo test --workspace")),
+    ("cargo test --workspace", By(CI, "cargo test --workspace")),
+    ("cargo run --release --example loadgen", By(CI, "cargo run --release --example loadgen\n")),
+    ("cargo run --release --example quickstart", Here(0)),
+    ("cargo run --example faults", Here(0)),
+    ("cargo run --release --example loadgen -- --alg sha256 --input FILE", Here(0)),
+    (
+        "cargo run --release --example loadgen -- --alg aes-256-ctr --key HEX --iv HEX --input FILE --output OUT",
+        Here(0),
+    ),
+    (
+        "cargo run --release --example loadgen -- --alg aes-128-gcm --size 16k --jobs 1000 --mode poll --output-format json",
+        Here(0),
+    ),
+    (
+        "cargo run --release --example loadgen -- --device 'completion_nsec=20000;compute_units=8;depth=16' --duration 500ms",
+        Here(0),
+    ),
+    (
+        "cargo run --release --example loadgen -- --device 'preset=look-aside;fault=fail:every=100' --expect-errors",
+        Here(0),
+    ),
+    (
+        "cargo run --release --example loadgen -- --device 'timing=sampled' --mode wake-fd --stats prometheus",
+        Here(0),
+    ),
+    ("cargo run --release --example loadgen -- --help", Here(0)),
+    (
+        "cargo run --release --example simulate -- --seeds 0..10000",
+        By("tests/simulation.rs", "the_readme_shows_their_hash(&hash)"),
+    ),
+    ("cargo run --release --example simulate -- --seed 7 --history", Here(0)),
+    ("cargo run --release --example simulate -- --sabotage stale-wake", Here(1)),
+    (
+        "cargo run --release -p simaccel-capi --bin simaccel-install -- --prefix DIR",
+        By(CI, "cargo run --release -p simaccel-capi --bin simaccel-install -- --prefix \"$prefix\"\n"),
+    ),
+    (
+        "cc event_loop.c $(PKG_CONFIG_PATH=DIR/lib/pkgconfig pkg-config --cflags --libs simaccel_async) -o event_loop",
+        By(CI, "capi/examples/event_loop.c $(pkg-config --cflags --libs simaccel_async)"),
+    ),
+    (
+        "LD_LIBRARY_PATH=DIR/lib ./event_loop",
+        By(CI, "LD_LIBRARY_PATH=\"$prefix/lib\" \"$prefix/event_loop\"\n"),
+    ),
+    (
+        "LD_PRELOAD=DIR/lib/libsimaccel_async.so openssl s_client -async ...",
+        By("capi/tests/preload.rs", "[\"s_client\", \"-async\""),
+    ),
+    ("man -M DIR/share/man simaccel_async", By(CI, "man -M \"$prefix/share/man\" simaccel_async")),
+    (
+        "cargo run --release --manifest-path benches/rivals/Cargo.toml",
+        By(CI, "cargo run --release --manifest-path $rivals -- --quick"),
+    ),
+];
+
+/// The commands in fences and in backquotes, without what is said of them.
+fn commands(text: &str) -> BTreeSet<String> {
+    let fenced = text.split("\n```text\n").skip(1).filter_map(|block| block.split("\n```").next());
+    let fenced = fenced.flat_map(str::lines).filter_map(|line| match line.strip_prefix("$ ") {
+        Some(command) => Some(command),
+        None => begins_with_a_program(line).then_some(line),
+    });
+    let outside: String = text.split("\n```").step_by(2).collect();
+    let inline: Vec<&str> = outside.split('`').skip(1).step_by(2).collect();
+    // Other spans with a program's name speak of it.
+    let is_ours =
+        |span: &&str| ["cargo ", "man "].iter().any(|name| span.starts_with(name)) || span.contains('/');
+    let inline = inline.into_iter().filter(is_ours).filter(|span| begins_with_a_program(span));
+    let without_comment = |line: &str| line.split("  ").next().unwrap().to_owned();
+    fenced.map(without_comment).chain(inline.map(str::to_owned)).collect()
+}
+
+/// Whether its first word, behind variables, can be run here: a name in the search path, or a file below the root.
+fn begins_with_a_program(line: &str) -> bool {
+    let is_variable = |word: &&str| word.split_once('=').is_some_and(|(name, _)| name == name.to_uppercase());
+    let Some(word) = line.split(' ').find(|word| !is_variable(word)) else { return false };
+    if word.is_empty() {
+        return false;
+    }
+    if word.contains('/') {
+        return word.starts_with("./") || is_executable(&Path::new(env!("CARGO_MANIFEST_DIR")).join(word));
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| is_executable(&folder.join(word)))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+#[test]
+fn every_command_is_run_by_a_test_or_by_ci() {
+    let found = commands(&read("README.md"));
+    let listed: BTreeSet<String> = COMMANDS.iter().map(|(command, _)| (*command).to_owned()).collect();
+    let unlisted: Vec<&String> = found.difference(&listed).collect();
+    assert!(unlisted.is_empty(), "nobody runs what README.md says: {unlisted:#?}; say in COMMANDS who does");
+    let gone: Vec<&String> = listed.difference(&found).collect();
+    assert!(gone.is_empty(), "README.md says no more: {gone:#?}");
+    for (command, run) in COMMANDS {
+        if let By(file, text) = run {
+            assert!(read(file).contains(text), "{command}: {file} does not say: {text}");
+        }
+    }
+    assert!(is_executable(&Path::new(env!("CARGO_MANIFEST_DIR")).join(CI)));
+}
+
+#[test]
+fn a_new_command_is_found_wherever_it_stands() {
+    let text = "Run `cargo bench --all` or\n\n```text\n$ anything at all   says this\noutput\ncc x.c\nA=1 ./b  c\n  cc y.c\n```\n\n`--option`";
+    let expected = ["A=1 ./b", "anything at all", "cargo bench --all", "cc x.c"];
+    assert_eq!(commands(text), expected.map(str::to_owned).into());
+}
+
+/// A folder with a file, and the words that stand for it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("readme-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("in"), vec![7; 100_000]).unwrap();
+        Self(folder)
+    }
+
+    /// Runs `cargo run ... --example NAME -- ARGUMENTS`: the example, which `cargo test` has built beside the folder of the
+    /// test executables.
+    fn run(&self, command: &str) -> Output {
+        let (_, example) = command.split_once("--example ").unwrap();
+        let (name, arguments) = example.split_once(" -- ").unwrap_or((example, ""));
+        let mut before = "";
+        let mut arguments: Vec<String> = words(arguments);
+        for word in &mut arguments {
+            let meant = match (word.as_str(), before) {
+                ("FILE", _) => "in".to_owned(),
+                ("OUT", _) => "out".to_owned(),
+                ("HEX", "--key") => "0f".repeat(32),
+                ("HEX", _) => "f0".repeat(16),
+                (other, _) => other.to_owned(),
+            };
+            before = if word == "--key" { "--key" } else { "" };
+            *word = meant;
+        }
+        let test = env::current_exe().unwrap();
+        let program = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
+        let output = Command::new(&program).args(arguments).current_dir(&self.0).output();
+        output.unwrap_or_else(|error| panic!("{}: {error}: cargo build --examples", program.display()))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Words as a shell splits them; single quotes hold some together.
+fn words(line: &str) -> Vec<String> {
+    let parts = line.split('\'').enumerate();
+    let words = parts.flat_map(|(number, part)| match number % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect(),
+        _ => vec![part.to_owned()],
+    });
+    words.collect()
+}
+
+#[test]
+fn the_commands_do_what_is_said_of_them() {
+    let mut ran = 0;
+    for (command, run) in COMMANDS {
+        let Here(code) = run else { continue };
+        let scratch = Scratch::new(&ran.to_string());
+        let output = scratch.run(command);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(*code), "{command}: {told}");
+        assert!(output.stdout.len() + told.len() > 20 && !told.contains("panicked"), "{command}: {told}");
+        assert_eq!(scratch.0.join("out").exists(), command.ends_with("OUT"), "{command}");
+        ran += 1;
+    }
+    assert!(ran >= 10);
+}
+
+/// What stands below a command of this text, up to the next one or the end of the block.
+fn shown_below(command: &str) -> Vec<String> {
+    let readme = read("README.md");
+    let (_, below) = readme.split_once(&format!("$ {command}\n")).expect("it is shown");
+    below.lines().take_while(|line| !line.starts_with("$ ") && *line != "```").map(str::to_owned).collect()
+}
+
+fn without_digits(line: &str) -> String {
+    line.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
+}
+
+/// Numbers of fds and of pauses are the machine's.
+#[test]
+fn the_quickstart_prints_what_is_shown() {
+    let command = "cargo run --release --example quickstart";
+    let output = Scratch::new("quickstart").run(command);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let shown = shown_below(command);
+    let digits = |lines: &[String]| lines.iter().map(|line| without_digits(line)).collect::<Vec<_>>();
+    let mut printed: Vec<String> = printed.lines().map(str::to_owned).collect();
+    printed.dedup();
+    assert_eq!(digits(&printed), digits(&shown));
+    assert_eq!((&printed[1], &printed[2]), (&shown[1], &shown[2]));
+}
+
+/// Its numbers are the machine's; the device, the columns and the rows are not.
+#[test]
+fn the_table_has_the_device_columns_and_rows_that_are_shown() {
+    let command = "cargo run --release --example loadgen";
+    let output = Scratch::new("table").run(&format!("{command} -- --ops 20"));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let shown = shown_below(command);
+    let printed: Vec<&str> = printed.lines().collect();
+    assert_eq!(printed.len(), shown.len(), "{printed:#?}");
+    assert_eq!(printed[..2], shown[..2]);
+    let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(columns(printed[2]), columns(&shown[2]));
+    let rows = |line: &str| line.trim().split("  ").next().unwrap().to_owned();
+    for (printed, shown) in printed[4..11].iter().zip(&shown[4..11]) {
+        assert_eq!(rows(printed), rows(shown));
+    }
+    let beginning = |line: &str| line.split([':', ',']).next().unwrap().to_owned();
+    for (printed, shown) in printed[11..].iter().zip(&shown[11..]) {
+        assert_eq!(beginning(printed), beginning(shown));
     }
 }

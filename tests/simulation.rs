@@ -31,14 +31,27 @@ fn histories_hold_what_they_must_and_sabotage_is_found() {
 fn no_seed_fails() {
     let mut simulation = Simulation::new(None, false);
     let mut failed = Vec::new();
-    for seed in SEEDS.chain(FOUND_SOMETHING) {
+    let mut run = |simulation: &mut Simulation, seed: u64| {
         // Some twice: their histories must be equal.
         let outcome = if seed % 100 == 0 { simulation.run_twice(seed) } else { simulation.run(seed) };
         failed.extend(outcome.broken.map(|broken| {
             format!("{broken}; cargo run --release --example simulate -- --seed {seed} --history")
         }));
-    }
+    };
+    SEEDS.for_each(|seed| run(&mut simulation, seed));
+    let hash = hex::encode(simulation.hash());
+    FOUND_SOMETHING.into_iter().for_each(|seed| run(&mut simulation, seed));
     assert!(failed.is_empty(), "{} of {SEEDS:?}:\n{}", failed.len(), failed.join("\n"));
+    the_readme_shows_their_hash(&hash);
+}
+
+/// What a change of histories makes stale.
+fn the_readme_shows_their_hash(hash: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let line = format!("seeds {}, failures 0, history {hash}", SEEDS.end);
+    let shown = format!("$ cargo run --release --example simulate -- --seeds 0..{}\n{line}\n", SEEDS.end);
+    let readme = std::fs::read_to_string(path).unwrap();
+    assert!(readme.contains(&shown), "histories are others than before; README.md has to say:\n{line}");
 }
 
 /// Alone, or after others; here, or in the example.
