@@ -1,6 +1,15 @@
 //! Many jobs on one thread, as an event-driven server would run them: epoll on the wait fds, fds added and
 //! removed as the wait contexts report them, jobs resumed when their fd is readable.
 //!
+//! ```text
+//!   serve ──► resume ──┬─► Paused ──► follow_fds: changed_fds() into epoll ──┬─► epoll ──► serve
+//!               ▲      │                                                     └─► the client has gone: the job is dropped
+//!               │      └─► Finished ──► the next request, on the same context
+//!               └──────────────────────────────┘
+//! ```
+//!
+//! Every eighth client goes while its first request is under way, which takes the request back.
+//!
 //! `cargo run --release --example event_loop -- [CONNECTIONS [REQUESTS]]`
 
 #![expect(unsafe_code, reason = "epoll takes fds as borrows; a wait context reports plain numbers")]
@@ -10,6 +19,7 @@ use std::io::Write;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::process::ExitCode;
 
+use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Step, WaitCtx};
 
@@ -19,11 +29,14 @@ const EXIT_CODES: &str = "Exit code: 0 when all went well; 1 for a wrong result,
 
 type AnyError = Box<dyn std::error::Error>;
 
-/// A connection: its wait context, which outlives every job on it, and the job that is running, if any.
+/// A connection: the job that is running, if any, and its wait context, which outlives every job on it. So the job comes
+/// first: fields are dropped in the order of their declaration.
 struct Connection {
-    ctx: WaitCtx,
     job: Option<Job<Result<Vec<u8>, Error>>>,
+    ctx: WaitCtx,
     requests_left: usize,
+    /// Its client goes at the next pause.
+    is_leaving: bool,
 }
 
 struct EventLoop {
@@ -32,18 +45,25 @@ struct EventLoop {
     session: CipherSession,
     pauses: usize,
     finished: usize,
+    given_up: usize,
     wrong: usize,
 }
 
 impl EventLoop {
     fn new(engine: &Engine, connections: usize, requests: usize) -> Result<Self, AnyError> {
-        let connection = || Connection { ctx: WaitCtx::new(), job: None, requests_left: requests };
+        let connection = |index: usize| Connection {
+            job: None,
+            ctx: WaitCtx::new(),
+            requests_left: requests,
+            is_leaving: index.is_multiple_of(8),
+        };
         Ok(Self {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
-            connections: (0..connections).map(|_| connection()).collect(),
+            connections: (0..connections).map(connection).collect(),
             session: engine.cipher(Cipher::Aes128Ctr, &[1; 16])?,
             pauses: 0,
             finished: 0,
+            given_up: 0,
             wrong: 0,
         })
     }
@@ -54,7 +74,10 @@ impl EventLoop {
         }
         let mut events = [EpollEvent::empty(); 64];
         while self.connections.iter().any(|connection| connection.job.is_some()) {
-            let ready = self.epoll.wait(&mut events, EpollTimeout::NONE)?;
+            let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Err(Errno::EINTR) => 0,
+                ready => ready?,
+            };
             for event in &events[..ready] {
                 self.serve(usize::try_from(event.data())?)?;
             }
@@ -70,7 +93,10 @@ impl EventLoop {
             match job.resume()? {
                 Step::Paused => {
                     self.pauses += 1;
-                    return self.follow_fds(index);
+                    self.follow_fds(index)?;
+                    if !self.leaves(index) {
+                        return Ok(());
+                    }
                 }
                 Step::Finished(result) => {
                     connection.job = None;
@@ -80,6 +106,17 @@ impl EventLoop {
             }
         }
         Ok(())
+    }
+
+    /// Gives the job up if its client has gone; another client takes the connection over.
+    fn leaves(&mut self, index: usize) -> bool {
+        let connection = &mut self.connections[index];
+        let leaves = std::mem::take(&mut connection.is_leaving);
+        if leaves {
+            connection.job = None;
+            self.given_up += 1;
+        }
+        leaves
     }
 
     /// Gives the connection a job if it has none and requests left; whether it has one now.
@@ -98,7 +135,8 @@ impl EventLoop {
     }
 
     /// Brings epoll up to date with what the job did to its wait context. Deleted fds come first: a number that
-    /// was closed may be in use again among the added ones.
+    /// was closed may be in use again among the added ones. Changes stay listed until the context's job is next resumed,
+    /// so after a job that was given up they are there once more.
     fn follow_fds(&self, index: usize) -> Result<(), AnyError> {
         let changed = self.connections[index].ctx.changed_fds();
         for fd in changed.deleted {
@@ -106,7 +144,10 @@ impl EventLoop {
             let _ = self.epoll.delete(borrow(fd));
         }
         for fd in changed.added {
-            self.epoll.add(borrow(fd), EpollEvent::new(EpollFlags::EPOLLIN, u64::try_from(index)?))?;
+            match self.epoll.add(borrow(fd), EpollEvent::new(EpollFlags::EPOLLIN, u64::try_from(index)?)) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
@@ -140,10 +181,14 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
     Ok(Asked::Run { connections, requests })
 }
 
+/// The most of either.
+const MOST: usize = 1_000_000;
+
 fn number(name: &str, argument: Option<&OsString>, default: usize) -> Result<usize, String> {
     let Some(argument) = argument else { return Ok(default) };
     let number = argument.to_str().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| format!("{name}: {argument:?} is not a whole number; {USAGE}"))
+    let number = number.filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("{name}: allowed are 1 to {MOST}; {USAGE}"))
 }
 
 fn main() -> ExitCode {
@@ -169,9 +214,9 @@ fn run(connections: usize, requests: usize) -> Result<(), AnyError> {
     let mut event_loop = EventLoop::new(&engine, connections, requests)?;
     event_loop.run()?;
 
-    let (stats, EventLoop { finished, wrong, pauses, .. }) = (engine.stats(), event_loop);
+    let (stats, EventLoop { finished, given_up, wrong, pauses, .. }) = (engine.stats(), event_loop);
     print(&format!(
-        "{connections} connections, {finished} requests finished, {wrong} wrong\n\
+        "{connections} connections, {finished} requests finished, {given_up} given up, {wrong} wrong\n\
          {pauses} pauses seen, {} by the engine, {} spurious; {} wakes sent; ring full {} times",
         stats.pauses, stats.spurious_resumes, stats.device.total.wakes_sent, stats.device.total.full
     ))?;

@@ -1,5 +1,6 @@
 //! Wait contexts: statements 1 to 23 of `docs/semantics.md`, one test each, named after it.
 
+mod captured;
 mod common;
 
 use std::any::Any;
@@ -365,6 +366,21 @@ fn s18c_a_pause_that_does_not_pause_resets_nothing() {
     .unwrap();
     finishes(&mut job);
     assert_eq!(ctx.changed_fds(), changed(&[1], &[]));
+}
+
+#[test]
+fn s18e_giving_a_job_up_resets_nothing() {
+    let ctx = WaitCtx::new();
+    let mut first = stepping(&ctx, vec![|ctx| set(ctx, A, 1)]);
+    pauses(&mut first);
+    assert_eq!(ctx.changed_fds(), changed(&[1], &[]));
+    drop(first);
+    assert_eq!(ctx.changed_fds(), changed(&[1], &[]), "dropping it is not resuming it");
+    let mut second = stepping(&ctx, vec![|ctx| set(ctx, B, 2)]);
+    pauses(&mut second);
+    assert_eq!(ctx.changed_fds(), changed(&[2, 1], &[]), "known already, and listed once more");
+    finishes(&mut second);
+    assert_eq!((ctx.changed_fds(), ctx.all_fds()), (changed(&[], &[]), vec![2, 1]));
 }
 
 #[test]

@@ -125,7 +125,9 @@ impl fmt::Debug for WaitFd {
 }
 
 /// What changed since the job was last resumed, newest first. A number may be in both lists when the kernel has
-/// used it again: take away `deleted` before adding `added` (statement 19).
+/// used it again: take away `deleted` before adding `added` (statement 19). What was listed at a pause is listed again
+/// at the next job's when the paused one was given up: adding a descriptor that is in the poll set already, and taking one
+/// away that is not, are no errors (statement 18).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangedFds {
     /// Registered since, and still registered.
@@ -136,7 +138,8 @@ pub struct ChangedFds {
 
 /// Where a job's wake-up is announced: descriptors to poll, or a callback. One for each connection, used by one
 /// job after the other; it outlives none of them by force: a job whose context is dropped goes on without one (and
-/// strict mode says that it was, [`Rule`](super::Rule), if it was paused).
+/// strict mode says that it was, [`Rule`](super::Rule), if it was paused). In a struct that owns both, declare the job
+/// before the context: fields are dropped in the order of their declaration.
 ///
 /// Dropping it is `ASYNC_WAIT_CTX_free`: cleanups run newest first, each seeing the entries that are left, its
 /// own among them. When one panics the others still run, and the first panic goes on afterwards (or ends there,

@@ -80,9 +80,10 @@ struct Crew {
 }
 
 struct Slot {
+    /// Dropped before the context.
+    job: Option<Job<Box<Task>>>,
     ctx: WaitCtx,
     session: Option<CipherSession>,
-    job: Option<Job<Box<Task>>>,
 }
 
 impl Crew {
