@@ -1,5 +1,6 @@
 //! Alarms on a stepped device beside `timeout_msec`: the user's, and the engine's own.
 
+mod captured;
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! The whole pause/wake cycle: jobs, wait fds, the device, and back.
 
+mod captured;
 mod support;
 
 use std::cell::Cell;

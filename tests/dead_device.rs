@@ -1,5 +1,6 @@
 //! A worker that panics leaves the device dead: everything ends with an error, nothing hangs, a reset revives it.
 
+mod captured;
 mod support;
 
 use simaccel::{Engine, Error, Hash, Job, Step, WaitCtx};

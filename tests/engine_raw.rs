@@ -4,6 +4,7 @@
 //! has one too; fds are the process's, so this file has one test function.
 #![expect(unsafe_code, reason = "raw jobs are C's, and an allocator is unsafe to write")]
 
+mod captured;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};

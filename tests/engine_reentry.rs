@@ -1,5 +1,6 @@
 //! Odd hours: code that re-enters the engine, threads that are ending, tokens and wakes that nobody waits for any more.
 
+mod captured;
 mod support;
 
 use std::cell::RefCell;

@@ -8,6 +8,7 @@
 //!
 //! The table that it prints says how many points each cell has and what came of them; no cell may be empty.
 
+mod captured;
 #[path = "fault_sweep/drive.rs"]
 mod drive;
 #[path = "fault_sweep/work.rs"]

@@ -2,6 +2,7 @@
 //!
 //! One test function: the counts are the process's.
 
+mod captured;
 mod support;
 
 use std::os::fd::AsRawFd;

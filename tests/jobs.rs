@@ -1,6 +1,7 @@
 //! Jobs: statements 24 to 57 and 62 of `docs/semantics.md` as typed jobs show them, one test each, named after it.
 #![allow(unsafe_code, reason = "reads errno, changes the signal mask and forks")]
 
+mod captured;
 mod common;
 
 use self::common::{pauses, pausing, run, try_pausing};

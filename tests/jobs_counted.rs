@@ -1,6 +1,7 @@
 //! The counters of a thread's jobs: they add up from outside and from inside, whichever way a job ends.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
+mod captured;
 mod common;
 
 use common::raw::{paused, start_without_args, waits_for_a_request};

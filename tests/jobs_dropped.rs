@@ -1,6 +1,7 @@
 //! How jobs end that do not finish: dropped, in the middle of a panic, while they unwind. All of it is safe code, so none
 //! of it may do worse than leak.
 
+mod captured;
 mod common;
 
 use common::{Log, Noted, catch, holding};

@@ -1,6 +1,7 @@
 //! Jobs that are never dropped, or too late: forgotten, owning themselves, left behind by their thread or their process.
 //! Their stacks must stay where they are, and nobody else may be harmed.
 
+mod captured;
 mod common;
 
 use common::{Log, Noted, holding};
@@ -100,33 +101,39 @@ fn an_unwinding_job_may_reach_the_empty_place_it_was_in() {
 
 #[test]
 fn a_forgotten_job_keeps_its_stack() {
-    job::init_thread(PoolConfig { max_jobs: 2, ..PoolConfig::default() }).unwrap();
-    let log = Log::default();
-    let mut forgotten = Job::without_ctx(move || {
-        let mut local = 7_u64;
-        thread::scope(|scope| {
-            let local = &mut local;
-            scope.spawn(move || {
-                for value in 1..1000 {
-                    *local = value;
-                    thread::yield_now();
-                }
-            });
-            let _ = job::pause();
-        });
-    })
-    .unwrap();
-    assert_eq!(forgotten.resume(), Ok(Step::Paused));
-    mem::forget(forgotten);
-    for _ in 0..200 {
-        drop(holding(&log, "other"));
-        job::cleanup_thread();
+    captured::leaking(|| {
         job::init_thread(PoolConfig { max_jobs: 2, ..PoolConfig::default() }).unwrap();
-    }
-    assert_eq!(log.borrow().len(), 200);
-    let mut only = Job::without_ctx(job::pause).unwrap();
-    assert!(matches!(only.resume(), Ok(Step::Paused)));
-    assert_eq!(Job::without_ctx(|| ()).unwrap_err(), NoJobs::Limit { max: 2 }, "the forgotten one counts");
+        let log = Log::default();
+        let mut forgotten = Job::without_ctx(move || {
+            let mut local = 7_u64;
+            thread::scope(|scope| {
+                let local = &mut local;
+                scope.spawn(move || {
+                    for value in 1..1000 {
+                        *local = value;
+                        thread::yield_now();
+                    }
+                });
+                let _ = job::pause();
+            });
+        })
+        .unwrap();
+        assert_eq!(forgotten.resume(), Ok(Step::Paused));
+        mem::forget(forgotten);
+        for _ in 0..200 {
+            drop(holding(&log, "other"));
+            job::cleanup_thread();
+            job::init_thread(PoolConfig { max_jobs: 2, ..PoolConfig::default() }).unwrap();
+        }
+        assert_eq!(log.borrow().len(), 200);
+        let mut only = Job::without_ctx(job::pause).unwrap();
+        assert!(matches!(only.resume(), Ok(Step::Paused)));
+        assert_eq!(
+            Job::without_ctx(|| ()).unwrap_err(),
+            NoJobs::Limit { max: 2 },
+            "the forgotten one counts"
+        );
+    });
 }
 
 #[test]

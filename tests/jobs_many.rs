@@ -1,6 +1,7 @@
 //! Jobs of many shapes, in great numbers, on many threads.
 #![allow(unsafe_code, reason = "asks the kernel what kind of guard it has")]
 
+mod captured;
 mod common;
 
 use self::common::{pauses, pausing, run};

@@ -1,5 +1,6 @@
 //! Random histories of jobs that make, resume, drop and lose each other, and the books that must balance.
 
+mod captured;
 mod common;
 
 use common::{assert_balanced, catch};

@@ -1,6 +1,7 @@
 //! Raw jobs: the statements of `docs/semantics.md` that are about what C code sees, one test each, named after it.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
+mod captured;
 mod common;
 
 use self::common::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};

@@ -174,6 +174,22 @@ fn unsafe_code_has_an_address() {
     }
 }
 
+/// What strict mode says of misuse on purpose belongs to the test that it is in.
+#[test]
+fn test_programs_that_run_jobs_have_their_reports_captured() {
+    let all = fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let programs: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|end| end == "rs")).collect();
+    assert!(programs.len() > 30);
+    for program in programs {
+        // The recipe is shown as it is, and breaks no rule.
+        let is_shown = program.ends_with("recipe.rs");
+        let code = code(&program);
+        let runs_jobs = ["Job", "job", "raw::start", "Engine"].iter().any(|word| knows(&code, word));
+        let name = program.display();
+        assert!(!runs_jobs || is_shown || knows(&code, "mod captured"), "{name} lacks: mod captured;");
+    }
+}
+
 #[test]
 fn the_reader_of_sources_sees_what_it_looks_for() {
     assert!(knows("use crate::engine::Engine;", "crate::engine"));

@@ -1,5 +1,6 @@
 //! What a failure must not leave behind for what comes after it: a state, a wake, an output. (Found by the simulation.)
 
+mod captured;
 mod support;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -2,6 +2,7 @@
 //!
 //! Nothing may hang, crash, leak an fd that epoll still reports, or lose count.
 
+mod captured;
 mod support;
 
 use std::cell::RefCell;

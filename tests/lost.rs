@@ -1,6 +1,7 @@
 //! Faults that only a timeout or another try can mend: requests that never end, wakes that never come, results that
 //! come short, late or twice.
 
+mod captured;
 mod support;
 
 use std::sync::Arc;
@@ -147,18 +148,20 @@ fn on_a_stepped_device_lost_wakes_are_found_within_twice_the_period() {
 
 #[test]
 fn a_request_that_never_ends_costs_no_slot_when_nobody_comes_back() {
-    for delivery in ["wake", "poll"] {
-        let engine =
-            stepped(&format!("fault=timeout;timeout_msec=10;depth=2;queue_pairs=1;delivery={delivery}"));
-        let ctx = WaitCtx::new();
-        for index in 0..20 {
-            std::mem::forget(encrypting(&engine, &ctx, index));
-            std::mem::forget(encrypting(&engine, &ctx, index));
-            engine.device().run_until_idle();
+    captured::leaking(|| {
+        for delivery in ["wake", "poll"] {
+            let engine =
+                stepped(&format!("fault=timeout;timeout_msec=10;depth=2;queue_pairs=1;delivery={delivery}"));
+            let ctx = WaitCtx::new();
+            for index in 0..20 {
+                std::mem::forget(encrypting(&engine, &ctx, index));
+                std::mem::forget(encrypting(&engine, &ctx, index));
+                engine.device().run_until_idle();
+            }
+            assert_eq!((engine.stats().timeouts, engine.stats().parked), (40, 0));
+            assert_adds_up(&engine);
         }
-        assert_eq!((engine.stats().timeouts, engine.stats().parked), (40, 0));
-        assert_adds_up(&engine);
-    }
+    });
 }
 
 #[test]

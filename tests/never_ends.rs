@@ -1,6 +1,7 @@
 //! A call that blocks on a stepped device, where nothing is left to happen and its request has not ended: an error at once,
 //! with the input, in every way of blocking. And none where the request can end yet.
 
+mod captured;
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

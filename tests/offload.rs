@@ -1,5 +1,6 @@
 //! Every operation, three ways: in a job, blocking, and on the stepped device; against software.
 
+mod captured;
 mod support;
 
 use simaccel::{

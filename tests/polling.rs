@@ -1,5 +1,6 @@
 //! Delivery by polling: tokens, the interrupt fd, threads that share a pair.
 
+mod captured;
 mod support;
 
 use simaccel::{Engine, Error, Job, Step, WaitCtx, wait_readable};

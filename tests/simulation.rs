@@ -33,7 +33,8 @@ fn no_seed_fails() {
     let mut failed = Vec::new();
     let mut run = |simulation: &mut Simulation, seed: u64| {
         // Some twice: their histories must be equal.
-        let outcome = if seed % 100 == 0 { simulation.run_twice(seed) } else { simulation.run(seed) };
+        let outcome =
+            if seed.is_multiple_of(100) { simulation.run_twice(seed) } else { simulation.run(seed) };
         failed.extend(outcome.broken.map(|broken| {
             format!("{broken}; cargo run --release --example simulate -- --seed {seed} --history")
         }));

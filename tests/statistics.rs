@@ -1,5 +1,6 @@
 //! Statistics for programs: what is in them is what the snapshot says, and the text is what its format allows.
 
+mod captured;
 mod support;
 
 #[path = "statistics/exposition.rs"]

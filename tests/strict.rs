@@ -4,19 +4,21 @@
 //! `strict_switch.rs`.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
+mod captured;
 mod common;
 mod support;
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
+use std::thread;
 
 use simaccel::job::raw::{self, Handle, RawFn};
 use simaccel::job::{self, LeakReason, Misuse, Pause, Rule, Violation};
 use simaccel::{Engine, Job, Step, WaitCtx};
 
 use self::common::raw::{paused, pauses_for_ever, pauses_once, start_without_args, waits_for_a_request};
-use self::common::reports::{assert_silent, pauses_once_in, reports, reports_of_thread};
+use self::common::reports::{assert_silent, pauses_once_in, reports, reports_of, reports_of_thread};
 use self::common::{Log, assert_balanced, catch, holding, swallowing};
 use self::support::{IV, ctr, expected_ctr, finish, message, stepped};
 
@@ -70,7 +72,8 @@ fn a_report_is_one_line_that_says_it_all() {
     let [finished, stale] = &said[..] else { panic!("{said:?}") };
     let line = finished.to_string();
     let location = finished.location.unwrap().to_string();
-    for part in ["finished job", "Job::resume", "a_report_is_one_line", "4711", "ThreadId", &location] {
+    let thread = format!("thread {:?}, {:?}", thread::current().name().unwrap(), thread::current().id());
+    for part in ["finished job", "Job::resume", "a_report_is_one_line", "4711", &thread, &location] {
         assert!(line.contains(part), "{part} is not in: {line}");
     }
     assert!(!line.contains('\n'));
@@ -79,6 +82,55 @@ fn a_report_is_one_line_that_says_it_all() {
         line.contains("raw::resume at tests/strict.rs") && line.contains("no such job, token 5"),
         "{line}"
     );
+}
+
+#[test]
+fn a_thread_is_named_where_it_has_a_name() {
+    let misuse = || assert_eq!(raw::resume(Handle::from_bits(5)), Err(Misuse::Stale));
+    for name in [None, Some("a worker")] {
+        let builder =
+            || name.map_or_else(thread::Builder::new, |name| thread::Builder::new().name(name.to_owned()));
+        let mut said = Vec::new();
+        let of_me = reports(|| {
+            let thread = builder().spawn(misuse).unwrap();
+            let id = thread.thread().id();
+            thread.join().unwrap();
+            said = reports_of(id);
+        });
+        assert_silent(&of_me);
+        assert_eq!(said[0].thread_name.as_deref(), name);
+        let line = said[0].to_string();
+        assert_eq!(line.contains("; thread \"a worker\", ThreadId("), name.is_some(), "{line}");
+    }
+}
+
+/// What drops a connection: the context after its job, or before.
+#[test]
+fn a_struct_that_drops_its_context_first_is_told_what_to_do() {
+    #[expect(dead_code, reason = "dropped")]
+    struct ContextFirst(WaitCtx, Job<()>);
+    #[expect(dead_code, reason = "dropped")]
+    struct JobFirst(Job<()>, WaitCtx);
+    let said = reports(|| {
+        let ctx = WaitCtx::new();
+        let job = pauses_once_in(&ctx, 61);
+        drop(ContextFirst(ctx, job));
+        let ctx = WaitCtx::new();
+        let job = pauses_once_in(&ctx, 62);
+        drop(JobFirst(job, ctx));
+    });
+    assert_eq!(brief(&said), [(Rule::WaitCtxFreedUnderJob, 61, "drop of WaitCtx")]);
+    let line = said[0].to_string();
+    assert!(line.contains("declare the job's field before the context's"), "{line}");
+    let said = reports(|| {
+        let engine = stepped("");
+        let (ctx, session) = (WaitCtx::new(), ctr(&engine));
+        let mut job = Job::new(&ctx, move || drop(session.encrypt(&IV, message(1, 80)))).unwrap();
+        assert_eq!(job.resume(), Ok(Step::Paused));
+        drop(ContextFirst(ctx, job));
+    });
+    assert!(said.len() == 1 && said[0].rule == Rule::WaitCtxFreedInFlight, "{said:?}");
+    assert!(said[0].to_string().contains("declare the job's field before the context's"));
 }
 
 #[test]

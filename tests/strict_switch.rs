@@ -3,6 +3,7 @@
 //! Both are the process's, so most tests run in a process of their own.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
+mod captured;
 mod common;
 mod support;
 

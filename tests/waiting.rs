@@ -1,5 +1,6 @@
 //! The simplest event loop: `wait_readable`, with and without a time, and `WaitCtx::is_woken`, which asks.
 
+mod captured;
 mod common;
 mod support;
 

@@ -3,6 +3,7 @@
 //! An allocator looks into every block that is freed; so this file has one test function.
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
+mod captured;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};

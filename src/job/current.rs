@@ -279,6 +279,8 @@ mod tests {
         .unwrap();
         assert_eq!(job.resume(), Ok(Step::Paused));
         assert_eq!(job.resume(), Ok(Step::Paused));
+        // On purpose; captured, where strict mode's own line would not be.
+        crate::job::set_strict_handler(Some(std::sync::Arc::new(|violation| eprintln!("{violation}"))));
         drop(ctx);
         let came = [(Pause::Blocked, false), (Pause::Resumed, false), (Pause::Resumed, true)];
         assert_eq!(job.resume(), Ok(Step::Finished(came)));

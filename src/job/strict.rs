@@ -76,10 +76,12 @@ impl Rule {
                 "a dropped job caught the unwinding that ends it: let panics pass that are not its own"
             }
             Self::WaitCtxFreedInFlight => {
-                "a wait context was freed while a job paused in it had a request: finish or drop the job first"
+                "a wait context was freed while a job paused in it had a request: finish or drop the job first \
+                 (in a struct, declare the job's field before the context's)"
             }
             Self::WaitCtxFreedUnderJob => {
-                "a wait context was freed under a paused job: finish or drop the job first"
+                "a wait context was freed under a paused job: finish or drop the job first \
+                 (in a struct, declare the job's field before the context's)"
             }
         }
     }
@@ -101,18 +103,24 @@ pub struct Violation {
     pub location: Option<&'static Location<'static>>,
     /// The thread that did it, which is the one that found out.
     pub thread: ThreadId,
+    /// Its name, if it has one: that of a test, where the test harness has made the thread.
+    pub thread_name: Option<String>,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, job, token, call, location, thread } = self;
+        let Self { rule, job, token, call, location, thread, thread_name } = self;
         write!(f, "{} ({call}", rule.text())?;
         if let Some(location) = location {
             write!(f, " at {location}")?;
         }
         match job {
-            Some(job) => write!(f, "; job: {job}, token {token}; {thread:?})"),
-            None => write!(f, "; no such job, token {token}; {thread:?})"),
+            Some(job) => write!(f, "; job: {job}, token {token}; ")?,
+            None => write!(f, "; no such job, token {token}; ")?,
+        }
+        match thread_name {
+            Some(name) => write!(f, "thread {name:?}, {thread:?})"),
+            None => write!(f, "{thread:?})"),
         }
     }
 }
@@ -146,6 +154,13 @@ pub fn is_strict() -> bool {
 /// It may be called on any thread, several at a time, also on the stack of a job and while its thread panics or ends. It
 /// cannot pause the job that it runs in, and what it breaks itself goes to standard error. When it panics the report
 /// goes there too, and the panic no further (after the message of the panic hook).
+///
+/// A test harness does not capture what is written to standard error itself, only what the macros print. This has reports
+/// captured with the output of the test that breaks the rule:
+///
+/// ```
+/// simaccel::job::set_strict_handler(Some(std::sync::Arc::new(|violation| eprintln!("simaccel: {violation}"))));
+/// ```
 ///
 /// # Examples
 ///
@@ -214,7 +229,9 @@ pub(super) const THREAD_END: Call = ("end of the thread", None);
 pub(super) fn report(rule: Rule, suspect: Suspect, (call, location): Call) {
     if is_strict() {
         let Suspect { job, token, .. } = suspect;
-        hand_over(&Violation { rule, job, token, call, location, thread: thread::current().id() });
+        let current = thread::current();
+        let (thread, thread_name) = (current.id(), current.name().map(str::to_owned));
+        hand_over(&Violation { rule, job, token, call, location, thread, thread_name });
     }
 }
 

@@ -1,0 +1,29 @@
+//! Strict mode's reports go to the output of the test that breaks a rule, where the harness captures them and shows them
+//! when that test fails; by itself strict mode writes past the harness. Whoever collects reports sets another handler.
+//!
+//! Set before `main`, because no test is the first, and rules are broken in many.
+#![allow(unsafe_code, reason = "names the section of what runs before `main`")]
+
+use std::panic;
+use std::sync::Arc;
+use std::thread;
+
+use simaccel::job;
+
+extern "C" fn capture() {
+    job::set_strict_handler(Some(Arc::new(|violation| eprintln!("simaccel: {violation}"))));
+}
+
+// The section holds pointers to functions of this type, which are called once each, on the only thread there is.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static CAPTURE: extern "C" fn() = capture;
+
+/// Runs a test that leaks jobs in a thread of its own, of the same name: they are reported when that ends, and the harness
+/// captures until then what its own thread loses at its end.
+#[allow(dead_code, reason = "few tests leak")]
+pub(crate) fn leaking(test: impl FnOnce() + Send + 'static) {
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let ended = thread::Builder::new().name(name).spawn(test).expect("a thread").join();
+    ended.unwrap_or_else(|payload| panic::resume_unwind(payload));
+}
