@@ -110,20 +110,19 @@ impl Front {
         unsafe { self.turn.fiber().cast::<Record>().as_ref() }
     }
 
-    /// Whether this job, which is not running, may be entered here and now; first unwinds what was deferred, and calls the
-    /// hooks: what is left is [`Record::enter_from_outside`].
+    /// Whether a job that is not running may be entered from here by [`Record::enter_from_outside`] alone: in no job, and
+    /// with nothing to be seen to before.
     #[inline]
-    pub(super) fn ready_to_enter(&self, record: &Record) -> Result<(), Misuse> {
-        if self.flags.any() || hooks::ever() { self.ready_to_enter_slow(record) } else { Ok(()) }
+    pub(super) fn is_usual(&self) -> bool {
+        self.running().is_none() && !self.flags.any() && !hooks::ever()
     }
 
-    #[cold]
-    fn ready_to_enter_slow(&self, record: &Record) -> Result<(), Misuse> {
-        Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()?;
-        if hooks::ever() {
-            record.enter_hooks();
+    /// Whether a job may be entered here and now; first unwinds what was deferred.
+    pub(super) fn ready(&self) -> Result<(), Misuse> {
+        if !self.flags.any() {
+            return Ok(());
         }
-        Ok(())
+        Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()
     }
 
     /// Where this thread's lies: first in its pool, unless [`Flags::ABSENT`] is raised.

@@ -29,8 +29,8 @@ pub struct SwitchHooks {
 
 static HOOKS: AtomicPtr<SwitchHooks> = AtomicPtr::new(ptr::null_mut());
 
-/// Whether there were hooks ever: from then on switches take the path that looks at them. A flag, and no list of those to
-/// be told, which a fork could leave locked.
+/// Whether there were hooks ever, or there is a sanitizer: from then on switches take the path that looks at them. A flag,
+/// and no list of those to be told, which a fork could leave locked.
 static EVER: AtomicBool = AtomicBool::new(false);
 
 /// What a job keeps for the hooks.
@@ -46,11 +46,16 @@ pub(super) fn set(hooks: Option<&'static SwitchHooks>) {
     let hooks = hooks.map_or(ptr::null_mut(), |hooks| ptr::from_ref(hooks).cast_mut());
     HOOKS.store(hooks, Ordering::Release);
     if !hooks.is_null() {
-        EVER.store(true, Ordering::Release);
+        watch();
     }
 }
 
-/// Whether there are, or were, hooks.
+/// Has all switches from here on take the path that looks at hooks and sanitizers.
+pub(super) fn watch() {
+    EVER.store(true, Ordering::Release);
+}
+
+/// Whether there are, or were, hooks; or there is a sanitizer.
 #[inline]
 pub(super) fn ever() -> bool {
     EVER.load(Ordering::Acquire)

@@ -70,6 +70,7 @@ mod overflow;
 mod pool;
 pub mod raw;
 mod record;
+mod sanitizer;
 mod stack;
 mod stats;
 mod strict;

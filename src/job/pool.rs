@@ -23,10 +23,8 @@ use std::thread;
 
 use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
-use super::directory;
 use super::front::{Flags, Front};
 use super::gate::Inside;
-use super::last_call;
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::overflow::{self, SignalStack};
 use super::raw::Handle;
@@ -36,6 +34,7 @@ use super::stats::{self, LeakReason, ThreadStats};
 use super::strict::{self, Call, Rule, Suspect};
 use super::table::Table;
 use super::wait_ctx::Shared;
+use super::{directory, hooks, last_call, sanitizer};
 
 #[repr(C)]
 pub(super) struct Pool {
@@ -107,6 +106,9 @@ impl Pool {
         }
         END.try_with(|_| ()).ok()?;
         overflow::install();
+        if sanitizer::is_linked() {
+            hooks::watch();
+        }
         let pool = NonNull::from(Box::leak(Box::new(Self {
             front: Front::new(0),
             idle: Cell::new(None),

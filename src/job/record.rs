@@ -29,6 +29,7 @@ use super::gate::{InUse, Inside};
 use super::hooks::{self, Kept};
 use super::pool::Pool;
 use super::raw::{Handle, Held, RawFn};
+use super::sanitizer::{Marks, Region};
 use super::stack::Stack;
 use super::wait_ctx::Shared;
 
@@ -121,6 +122,7 @@ pub(super) struct Record {
     kept: Kept,
     /// Where it is in the pool's table.
     pub(super) place: Cell<usize>,
+    marks: Marks,
     limit: Cell<usize>,
     stack: Cell<Option<Stack>>,
 }
@@ -207,6 +209,7 @@ impl Record {
             panic: Cell::new(None),
             kept: Kept::default(),
             place: Cell::new(0),
+            marks: Marks::none(),
             limit: Cell::new(stack.limit),
             stack: Cell::new(Some(stack)),
         };
@@ -227,6 +230,8 @@ impl Record {
     ///
     /// The job is idle, and nobody will use `record` again.
     pub(super) unsafe fn uninstall(record: NonNull<Self>) -> Stack {
+        // SAFETY: the record is there, and nobody else uses it.
+        unsafe { record.as_ref() }.forget_marks();
         // SAFETY: the caller is the last user; from here on the record is a value of ours.
         let record = unsafe { record.read() };
         record.stack.take().expect("a record has a stack until here")
@@ -279,7 +284,7 @@ impl Record {
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter(&self, front: &Front, signal: Signal) -> Switched {
         if hooks::ever() {
-            self.enter_hooks();
+            return self.enter_watched(front, signal);
         }
         if front.running().is_none() {
             self.enter_from_outside(front, signal)
@@ -288,13 +293,25 @@ impl Record {
         }
     }
 
-    /// The first thing of [`enter`](Self::enter), where there are hooks.
+    /// [`enter`](Self::enter), where there are hooks or a sanitizer.
     #[cold]
-    pub(super) fn enter_hooks(&self) {
+    fn enter_watched(&self, front: &Front, signal: Signal) -> Switched {
         hooks::enter(&self.kept, self.state.get() == State::Fresh);
+        let this = NonNull::from(self).cast();
+        let resumer = self.marks.entering(self.region());
+        self.state.set(State::Running);
+        if front.running().is_none() {
+            // SAFETY: as in `enter_from_outside`.
+            unsafe { Fiber::enter(this, &front.turn, signal) };
+        } else {
+            // SAFETY: as in `enter_from_job`.
+            unsafe { Fiber::enter_from_fiber(this, &front.turn, signal) };
+        }
+        self.marks.left(resumer);
+        self.entered()
     }
 
-    /// The rest of it, outside of jobs.
+    /// Enters the job outside of jobs.
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter_from_outside(&self, front: &Front, signal: Signal) -> Switched {
         self.state.set(State::Running);
@@ -306,7 +323,7 @@ impl Record {
 
     /// And in one.
     #[cold]
-    pub(super) fn enter_from_job(&self, front: &Front, signal: Signal) -> Switched {
+    fn enter_from_job(&self, front: &Front, signal: Signal) -> Switched {
         self.state.set(State::Running);
         // SAFETY: as in `enter_from_outside`, but for the last.
         unsafe { Fiber::enter_from_fiber(NonNull::from(self).cast(), &front.turn, signal) };
@@ -336,8 +353,24 @@ impl Record {
     /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
     /// them, and it is paused again.
     pub(super) fn unwind(&self) -> Option<u8> {
-        (0..UNWIND_TRIES)
-            .find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished))
+        let swallowed = (0..UNWIND_TRIES)
+            .find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished));
+        if swallowed.is_some() {
+            self.forget_marks();
+        }
+        swallowed
+    }
+
+    /// Frames of the job have gone without returning.
+    fn forget_marks(&self) {
+        if hooks::ever() {
+            self.marks.forget(self.region());
+        }
+    }
+
+    fn region(&self) -> Region {
+        let bottom = self.limit.get();
+        Region { bottom, size: ptr::from_ref(self).addr() + size_of::<Self>() - bottom }
     }
 
     /// Whether the job has ended as jobs do, with a result, which lies on its stack; and its record is for the next one.
@@ -349,7 +382,11 @@ impl Record {
     /// The panic that ended the job, if one did.
     #[inline]
     pub(super) fn take_panic(&self) -> Option<Panic> {
-        if self.odd.remove(Odd::PANICKED) { self.panic.take() } else { None }
+        if !self.odd.remove(Odd::PANICKED) {
+            return None;
+        }
+        self.forget_marks();
+        self.panic.take()
     }
 
     /// Forgets the paused job's frames.
@@ -360,6 +397,7 @@ impl Record {
     pub(super) unsafe fn forget_frames(&self) {
         // SAFETY: a paused job is not running, and the caller answers for its frames.
         unsafe { self.fiber.forget() };
+        self.forget_marks();
         self.kind.set(&NONE);
     }
 

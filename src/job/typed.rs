@@ -67,12 +67,11 @@ impl<T: 'static> Live<T> {
             return Err(Misuse::Panicking);
         }
         let front = Front::here();
-        let switched = if front.running().is_none() {
-            front.ready_to_enter(record)?;
+        let switched = if front.is_usual() {
             front.counters.resumes.bump();
             record.enter_from_outside(front, Signal::Continue)
         } else {
-            this.resume_in_job(front, Location::caller())?
+            this.resume_unusually(front, Location::caller())?
         };
         match switched {
             Switched::Paused => {
@@ -86,17 +85,21 @@ impl<T: 'static> Live<T> {
         }
     }
 
-    /// Runs the job from within another, or itself.
+    /// Runs the job from within another, or itself, or where something is to be seen to.
     #[cold]
-    fn resume_in_job(&self, front: &Front, location: &'static Location<'static>) -> Result<Switched, Misuse> {
+    fn resume_unusually(
+        &self,
+        front: &Front,
+        location: &'static Location<'static>,
+    ) -> Result<Switched, Misuse> {
         let record = self.record();
         if record.state.get() == State::Running {
             strict::report(Rule::JobIsRunning, Suspect::of(record), ("Job::resume", Some(location)));
             return Err(Misuse::Running);
         }
-        front.ready_to_enter(record)?;
+        front.ready()?;
         front.counters.resumes.bump();
-        Ok(record.enter_from_job(front, Signal::Continue))
+        Ok(record.enter(front, Signal::Continue))
     }
 
     /// Ends a job that nobody wants any more.
