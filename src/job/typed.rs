@@ -140,9 +140,10 @@ impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
     unsafe fn run(record: &Record) -> Result<(), Panic> {
         let args = record.args_of(Layout::new::<Storage<F, T>>());
-        // SAFETY: the closure lies here until the job begins, which is now, and once.
-        let closure = unsafe { read(args.cast::<F>().as_ptr()) };
+        // The closure is moved here and not into the fence: unoptimised code would keep each copy of it on the stack.
         panic::catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: the closure lies here until the job begins, which is now, and once.
+            let closure = unsafe { read(args.cast::<F>().as_ptr()) };
             let result = closure();
             // SAFETY: the place is large enough for either, and the closure has left it.
             unsafe { args.cast::<T>().write(result) };
