@@ -85,6 +85,9 @@ pub mod job;
 mod wait_readable;
 mod words;
 
+// Forks concern all layers, and need one handler.
+use device_sim::fork;
+
 pub use device_sim;
 pub use device_sim::{
     Aead, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault,

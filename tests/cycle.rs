@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::{Engine, Error, Hash, Job, Step, WaitCtx, job, wait_readable};
@@ -337,23 +336,6 @@ fn a_blocking_call_on_a_stepped_device_advances_it() {
     let plain = message(2, 64);
     assert_eq!(ctr(&engine).encrypt(&IV, plain.clone()).unwrap(), expected_ctr(&plain));
     assert_eq!((engine.device().now() - before).as_secs(), 5, "five virtual seconds, no real ones");
-}
-
-#[test]
-fn a_callback_takes_precedence_and_the_fd_is_registered_unwritten() {
-    let engine = stepped("");
-    let ctx = WaitCtx::new();
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&calls);
-    ctx.set_callback(Some(Arc::new(move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-    })));
-    let mut job = encrypt_job(&engine, &ctx, 1);
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    assert_eq!((ctx.all_fds().len(), calls.load(Ordering::Relaxed)), (1, 0));
-    engine.device().run_until_idle();
-    assert_eq!((wait_now(&ctx), calls.load(Ordering::Relaxed)), (0, 1));
-    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
 }
 
 #[test]

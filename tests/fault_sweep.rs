@@ -53,7 +53,8 @@ fn every_fault_at_every_point_ends_as_it_must_on_every_way_of_waiting() {
         let mut row = vec![kind.to_owned()];
         for way in Way::ALL {
             let cell = sweep(Place { kind, way });
-            if cell.points == 0 {
+            // A callback needs no fd.
+            if cell.points == 0 && (kind, way) != ("fd_fail", Way::Callback) {
                 empty.push(format!("{kind}, {}", way.name()));
             }
             row.push(cell.to_string());

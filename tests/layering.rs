@@ -35,6 +35,7 @@ const RULES: &[Rule] = &[
             "src/engine/wait.rs",
             "src/engine/wake_fd.rs",
             "src/engine/offload.rs",
+            "src/engine/offload/flight.rs",
             "src/engine/offload/plain.rs",
             "src/engine/mod.rs",
         ],

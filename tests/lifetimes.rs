@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use simaccel::{Engine, Error, Job, Step, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
+use self::support::{
+    IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
+};
 
 type CipherJob = Job<Result<Vec<u8>, Error>>;
 
@@ -318,8 +320,8 @@ fn the_last_handle_of_an_engine_may_drop_on_its_own_worker() {
             let _ = sender.send(());
         })));
         assert!(matches!(job.resume().unwrap(), Step::Paused));
-        drop(job);
-        drop(ctx);
+        // Elsewhere the job's end would wait for a callback that is running, and its session be the last.
+        inside_a_callback(move || drop((job, ctx)));
         // Either the wake came first, and the worker let go of the engine, or the drop did, and nothing is sent.
         let _ = receiver.recv();
     }

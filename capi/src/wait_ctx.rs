@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use simaccel::WaitCtx;
 use simaccel::job::raw;
-use simaccel::job::{Cleanup, WaitCtxRef, WaitKey, WaitStatus};
+use simaccel::job::{Callback, Cleanup, WaitCtxRef, WaitKey, WaitStatus};
 
 use crate::guard::boundary;
 use crate::last_error;
@@ -135,17 +135,17 @@ impl AsyncWaitCtx {
     }
 
     fn set_callback(&self, callback: Option<CallbackFn>, arg: *mut c_void) -> bool {
-        self.inside("ASYNC_WAIT_CTX_set_callback", |ctx| {
+        let call = callback.map(|callback| Call { callback, arg });
+        let mut replaced = None;
+        let is_inside = self.inside("ASYNC_WAIT_CTX_set_callback", |ctx| {
             self.table().callback = callback.map(|callback| (callback, arg));
-            match callback {
-                None => ctx.set_callback(None),
-                Some(callback) => {
-                    let call = Call { callback, arg };
-                    ctx.set_callback(Some(Arc::new(move || call.make())));
-                }
-            }
+            replaced =
+                Some(ctx.replace_callback(call.map(|call| -> Callback { Arc::new(move || call.make()) })));
             true
-        })
+        });
+        // Waits for a call that runs, which may use the context.
+        drop(replaced);
+        is_inside
     }
 
     /// Discards the jobs that are paused on the context, runs the cleanups, frees the memory. `false`: a job runs on it in
@@ -282,6 +282,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_free(ctx: *mut AsyncWaitCtx) {
     boundary(|| {
         // SAFETY: null, or a context that was not freed.
         if !ctx.is_null() && !unsafe { AsyncWaitCtx::end(ctx) } {
+            // SAFETY: not ended, and nobody else does it before it is left behind. Any thread may do this.
+            unsafe { &*ctx }.look.set_callback(None);
             leave_behind(vec![Orphan(ctx)]);
         }
     });

@@ -18,3 +18,8 @@ fn the_engine_works_for_cxx() {
 fn exceptions_stay_within_their_job() {
     assert_eq!(output_of(&compile("exceptions.cc", Language::Cxx17, Link::Ours, &[]), &[]), "ok\n");
 }
+
+#[test]
+fn callbacks_are_over_when_they_have_to_be() {
+    assert_eq!(output_of(&compile("callbacks.c", Language::C11, Link::Ours, &[]), &[]), "ok\n");
+}

@@ -38,7 +38,8 @@ pub enum DeliveryMode {
     /// The device wakes each job: by its wait context's callback if one is set, by its wake fd otherwise.
     #[default]
     Wake,
-    /// The device fills the completion ring; [`Engine::poll`](super::Engine::poll) reaps it.
+    /// The device fills the completion ring; [`Engine::poll`](super::Engine::poll) reaps it. Callbacks are not called: the
+    /// status of a context that has one is [`Unsupported`](crate::job::WaitStatus::Unsupported).
     Poll,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!                     arm            pause                 take_wake
-//!   JobWait     wake fd, callback;   leaves the job        reads its token, or cancels the wake;
+//!   JobWait     callback, or else    leaves the job        reads its token, or cancels the wake, or
+//!               wake fd;                                   waits for the callback's return;
 //!               POLLED: completion                         POLLED: takes it with the result
 //!               ring
 //!   BlockWait   this thread's waker  spins, then sleeps;   cancels the wake
@@ -19,15 +20,15 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
 
-use device_sim::{Delivery, Interrupt, TicketState, WakeState};
+use device_sim::{Delivery, Interrupt, Remote, Ticket, TicketState, WakeState};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::instance::Instance;
-use super::offload::{Flight, Held};
-use super::wake_fd::{CallbackWaker, Registration};
+use super::offload::{Flight, Held, Told};
+use super::wake_fd::Registration;
 use super::{Inner, table};
 use crate::error::Error;
 use crate::job::{self, Pause, WaitCtx, WaitStatus};
@@ -37,7 +38,7 @@ const SPINS: u32 = 2_000;
 
 /// One way of waiting for the device.
 pub(crate) trait Wait {
-    /// Says how the device shall announce that the request is done; a wake fd goes to what is held. Called once, before
+    /// Says how the device shall announce that the request is done; who is told goes to what is held. Called once, before
     /// the submission.
     fn arm(
         &mut self,
@@ -64,8 +65,11 @@ pub(crate) trait Wait {
     /// Takes the wake of a request that is done, or cancels it. `false`: it is on its way, so pause once more.
     fn take_wake(&mut self, flight: &Flight<'_>) -> bool;
 
-    /// A pause ended and nothing was done.
-    fn spurious(&mut self, flight: &Flight<'_>);
+    /// The request has queued for a slot.
+    fn has_parked(&mut self, remote: &Remote, ticket: Ticket, held: &mut Held);
+
+    /// A pause ended and nothing was done. `true`: something may be by now, so look again.
+    fn spurious(&mut self, flight: &Flight<'_>) -> bool;
 
     /// Tells the application why it waits.
     fn set_status(&mut self, status: WaitStatus);
@@ -74,7 +78,7 @@ pub(crate) trait Wait {
     fn token(&self) -> u64;
 
     /// The request was taken.
-    fn done(&mut self, engine: &Arc<Inner>);
+    fn done(&mut self, flight: &Flight<'_>);
 }
 
 /// Waits by pausing the current job, whose thread polls the completion ring if it is `POLLED`.
@@ -104,19 +108,24 @@ impl<const POLLED: bool> JobWait<POLLED> {
     #[inline]
     fn arm_context(engine: &Arc<Inner>, held: &mut Held, delivery: &mut Delivery) -> Result<bool, Error> {
         let Some(ctx) = job::current_ctx() else { return Ok(false) };
-        // Registered with a callback too: its cleanup is the only word of the context's end.
-        let registration = match Registration::find(&ctx, engine.wait_key()) {
-            Some(registration) => registration,
-            None => Self::register(engine, &ctx)?,
-        };
-        match ctx.callback() {
-            Some(callback) => *delivery = Delivery::Wake(Waker::from(Arc::new(CallbackWaker(callback)))),
-            None => {
-                *delivery = Delivery::Wake(registration.waker());
-                held.wake_fd = Some(registration);
-            }
+        if ctx.has_callback()
+            && let Some(callback) = ctx.callback_waker()
+        {
+            *delivery = Delivery::Wake(Waker::from(Arc::clone(&callback)));
+            held.told = Told::Callback(callback);
+            return Ok(true);
         }
+        let registration = Self::registration(engine, &ctx)?;
+        *delivery = Delivery::Wake(registration.waker());
+        held.told = Told::WakeFd(registration);
         Ok(true)
+    }
+
+    fn registration(engine: &Arc<Inner>, ctx: &WaitCtx) -> Result<Rc<Registration>, Error> {
+        match Registration::find(ctx, engine.wait_key()) {
+            Some(registration) => Ok(registration),
+            None => Self::register(engine, ctx),
+        }
     }
 
     #[cold]
@@ -127,11 +136,24 @@ impl<const POLLED: bool> JobWait<POLLED> {
         Registration::make(ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)
     }
 
+    /// The callback was removed under a request that has nothing else: it gets the wake fd. `true`: too late, the wake was sent
+    /// or is being sent. Where there is no fd to be had the next resume tries again.
+    #[cold]
+    fn go_over_to_wake_fd(flight: &Flight<'_>) -> bool {
+        let Some(ctx) = job::current_ctx().filter(|ctx| !ctx.has_callback()) else { return false };
+        let Ok(registration) = Self::registration(flight.engine(), &ctx) else { return false };
+        if !flight.replace_waker(registration.waker()) {
+            return true;
+        }
+        flight.tell(Told::WakeFd(registration));
+        false
+    }
+
     /// Nobody could be told any more: the wake goes to this thread, which waits for it.
     #[cold]
     fn block_from_here(&mut self, flight: &Flight<'_>) {
         self.blocked = true;
-        flight.forget_wake_fd();
+        flight.tell(Told::Nobody);
         BlockWait.redirect(flight);
     }
 }
@@ -206,14 +228,34 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         self.take_unsent_wake(flight)
     }
 
-    fn spurious(&mut self, flight: &Flight<'_>) {
-        if !self.blocked {
-            let instance = table::of_thread(flight.engine());
-            instance.counters.spurious_resumes.add(1);
-            // Whoever resumes until it is done, in a poll, waits for what is held back.
-            instance.flush();
-            flight.drain();
+    fn has_parked(&mut self, remote: &Remote, ticket: Ticket, held: &mut Held) {
+        // Where a callback is set and will not be called, that is all there is to say.
+        if POLLED && job::current_ctx().is_some_and(|ctx| ctx.has_callback()) {
+            return;
         }
+        let (remote, watch) = (remote.clone(), held.watch());
+        let is_timed_out = move || watch.as_ref().is_some_and(|watch| watch.is_unclaimed());
+        held.status = job::follow_status(move || match remote.state(ticket) {
+            TicketState::InFlight | TicketState::Done(_) => WaitStatus::Ok,
+            TicketState::Stale if !is_timed_out() => WaitStatus::Ok,
+            TicketState::Parked | TicketState::Stale => WaitStatus::Eagain,
+        })
+        .map(Box::new);
+    }
+
+    fn spurious(&mut self, flight: &Flight<'_>) -> bool {
+        if self.blocked {
+            return false;
+        }
+        if flight.has_callback() && Self::go_over_to_wake_fd(flight) {
+            return true;
+        }
+        let instance = table::of_thread(flight.engine());
+        instance.counters.spurious_resumes.add(1);
+        // Whoever resumes until it is done, in a poll, waits for what is held back.
+        instance.flush();
+        flight.drain();
+        false
     }
 
     fn set_status(&mut self, status: WaitStatus) {
@@ -224,10 +266,12 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         self.token
     }
 
-    fn done(&mut self, engine: &Arc<Inner>) {
+    fn done(&mut self, flight: &Flight<'_>) {
         if self.blocked {
-            BlockWait.done(engine);
+            return BlockWait.done(flight);
         }
+        // A spurious wake may be calling it, or be about to.
+        flight.retire_callback();
     }
 }
 
@@ -363,7 +407,11 @@ impl Wait for BlockWait {
         true
     }
 
-    fn spurious(&mut self, _flight: &Flight<'_>) {}
+    fn has_parked(&mut self, _remote: &Remote, _ticket: Ticket, _held: &mut Held) {}
+
+    fn spurious(&mut self, _flight: &Flight<'_>) -> bool {
+        false
+    }
 
     fn set_status(&mut self, _status: WaitStatus) {}
 
@@ -371,7 +419,8 @@ impl Wait for BlockWait {
         0
     }
 
-    fn done(&mut self, engine: &Arc<Inner>) {
+    fn done(&mut self, flight: &Flight<'_>) {
+        let engine = flight.engine();
         if engine.config.delivery() != DeliveryMode::Poll {
             return;
         }

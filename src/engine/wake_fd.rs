@@ -33,7 +33,7 @@ use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::sabotage::{self, Sabotage};
-use crate::job::{Callback, WaitCtx, WaitKey};
+use crate::job::{WaitCtx, WaitKey};
 
 /// Wakers made at a time, once a context is used that often.
 const WAKERS: usize = 8;
@@ -262,15 +262,6 @@ impl Registration {
         // The device's is the last.
         drop(self.eventfd.take());
         self.wake_fd.close();
-    }
-}
-
-/// Calls a wait context's callback, on the device's thread.
-pub(crate) struct CallbackWaker(pub(crate) Callback);
-
-impl Wake for CallbackWaker {
-    fn wake(self: Arc<Self>) {
-        (self.0)();
     }
 }
 

@@ -92,15 +92,21 @@ impl Watch {
         }
     }
 
-    /// Has another waker called. Where the old one is being called already the request has left the device, for whoever
-    /// looks after this.
-    pub(crate) fn redirect(&self, waker: Waker) {
+    /// Has another waker called. `false`: the old one was called or is being called, and the request has left the device, for
+    /// whoever looks after this.
+    pub(crate) fn redirect(&self, waker: Waker) -> bool {
         if self.shared.is_foreign() {
             // A forked child: nobody will be woken, and the lock may have been inherited locked.
-            return;
+            return false;
         }
-        let replaced = std::mem::replace(&mut self.lock().notice, Notice::Wake(waker));
+        let mut inside = self.lock();
+        if matches!(inside.notice, Notice::Nobody) {
+            return false;
+        }
+        let replaced = std::mem::replace(&mut inside.notice, Notice::Wake(waker));
+        drop(inside);
         drop(replaced);
+        true
     }
 
     /// Whether a request that is no longer on the device was taken back by the watchdog. Waits for it where it is just

@@ -8,6 +8,7 @@ use std::mem;
 use std::panic;
 use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use super::fiber::{Signal, Turn};
@@ -15,6 +16,7 @@ use super::front::Front;
 use super::pool::Pool;
 use super::raw::Handle;
 use super::record::{Record, State};
+use super::status::FollowedStatus;
 use super::wait_ctx::Shared;
 use super::{Unwinding, WaitCtxRef, WaitKey, WaitStatus};
 
@@ -99,10 +101,11 @@ impl CurrentJob {
     }
 }
 
-/// The job that runs here, which can pause and has a wait context, whose status is now [`WaitStatus::Ok`]: all that an
-/// engine asks before it offers to pause it, in one look.
+/// The job that runs here, which can pause and has a wait context: all that an engine asks before it offers to pause it, in
+/// one look. The status of the context is now [`WaitStatus::Ok`]; or [`WaitStatus::Unsupported`] where it has a callback and
+/// the engine does not call back.
 #[inline]
-pub(crate) fn offer<'a>() -> Option<Offer<'a>> {
+pub(crate) fn offer<'a>(calls_back: bool) -> Option<Offer<'a>> {
     let front = Front::here();
     let record = front.running()?;
     if record.blocks.get() > 0 || thread::panicking() {
@@ -110,7 +113,8 @@ pub(crate) fn offer<'a>() -> Option<Offer<'a>> {
     }
     let ready = |ctx: &Rc<Shared>| {
         !ctx.is_freed() && {
-            ctx.set_status(WaitStatus::Ok);
+            let is_called = calls_back || !ctx.has_callback();
+            ctx.status.set(if is_called { WaitStatus::Ok } else { WaitStatus::Unsupported });
             true
         }
     };
@@ -160,6 +164,14 @@ pub(crate) fn set_status(status: WaitStatus) {
     if let Some(record) = running() {
         record.with_ctx(|ctx| ctx.set_status(status));
     }
+}
+
+/// Has the status of the running job's wait context, if it has one, follow a request: it is what `source` says, until the
+/// result is dropped or another status is set.
+pub(crate) fn follow_status(
+    source: impl Fn() -> WaitStatus + Send + Sync + 'static,
+) -> Option<FollowedStatus> {
+    running()?.with_ctx(|ctx| (!ctx.is_freed()).then(|| FollowedStatus::new(ctx, Arc::new(source))))?
 }
 
 /// [`pause_with`], and whether the job is without a wait context (by then): all that an engine does while its request is
@@ -288,11 +300,11 @@ mod tests {
 
     #[test]
     fn an_offer_begins_with_a_status_of_ok() {
-        let offer = || super::offer().map(|offer| offer.token());
+        let offer = || super::offer(true).map(|offer| offer.token());
         assert_eq!(offer(), None);
         let ctx = WaitCtx::new();
         let mut job = Job::new(&ctx, || {
-            let offer = || super::offer().map(|offer| offer.token());
+            let offer = || super::offer(true).map(|offer| offer.token());
             set_status(WaitStatus::Eagain);
             let blocked = block_pause();
             let refused = offer();

@@ -56,6 +56,7 @@
 //! would be a leak, or freed memory that the device's answer is written to.
 
 mod block;
+mod callback;
 mod config;
 mod current;
 mod directory;
@@ -73,6 +74,7 @@ mod record;
 mod sanitizer;
 mod stack;
 mod stats;
+mod status;
 mod strict;
 mod table;
 mod typed;
@@ -83,13 +85,17 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 pub use block::{PauseBlock, block_pause};
+pub(crate) use callback::CallbackWaker;
+pub use callback::ReplacedCallback;
 pub use config::PoolConfig;
 pub use current::{CurrentJob, Pause, Release, can_pause, current, pause, pause_with};
-pub(crate) use current::{Offer, current_ctx, is_running, offer, pause_in_flight, set_status};
+pub(crate) use current::{Offer, current_ctx, follow_status, is_running, offer, pause_in_flight, set_status};
 pub use misuse::{InitError, Misuse, NoJobs, StartError};
 pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
+pub(crate) use status::FollowedStatus;
+pub use status::WaitStatus;
 pub use strict::{Rule, StrictHandler, Violation, is_strict, set_strict, set_strict_handler};
-pub use wait_ctx::{Callback, ChangedFds, Cleanup, WaitCtx, WaitCtxRef, WaitFd, WaitKey, WaitStatus};
+pub use wait_ctx::{Callback, ChangedFds, Cleanup, WaitCtx, WaitCtxRef, WaitFd, WaitKey};
 
 use pool::Pool;
 use strict::Suspect;

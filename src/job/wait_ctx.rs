@@ -25,11 +25,13 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::callback::{CallbackCell, CallbackWaker, ReplacedCallback};
 use super::gate::{Gate, Inside};
 use super::pool::{Pool, lay_aside, raise};
 use super::raw::Handle;
+use super::status::{Followed, StatusCell, WaitStatus};
 use super::strict;
 
 /// Names a registration by an address, usually that of something whose life is that of the registering engine.
@@ -68,46 +70,6 @@ pub type Cleanup = Box<dyn FnOnce(&WaitCtx, WaitKey, RawFd, Option<Rc<dyn Any>>)
 /// Called by an engine, from any thread, when the job should be resumed (statement 22). It may be called before
 /// `resume` has returned [`Step::Paused`](super::Step::Paused).
 pub type Callback = Arc<dyn Fn() + Send + Sync>;
-
-/// How the last attempt to work asynchronously went, as the engine reported it (statement 22).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum WaitStatus {
-    /// Nothing was reported, or callbacks are not supported (0).
-    #[default]
-    Unsupported,
-    /// The request could not be submitted (1).
-    Err,
-    /// The request was submitted and its completion will call back (2).
-    Ok,
-    /// There was no room; the caller has been queued, or must try again (3).
-    Eagain,
-    /// Any other number, kept as it is.
-    Other(i32),
-}
-
-impl From<i32> for WaitStatus {
-    fn from(status: i32) -> Self {
-        match status {
-            0 => Self::Unsupported,
-            1 => Self::Err,
-            2 => Self::Ok,
-            3 => Self::Eagain,
-            other => Self::Other(other),
-        }
-    }
-}
-
-impl From<WaitStatus> for i32 {
-    fn from(status: WaitStatus) -> Self {
-        match status {
-            WaitStatus::Unsupported => 0,
-            WaitStatus::Err => 1,
-            WaitStatus::Ok => 2,
-            WaitStatus::Eagain => 3,
-            WaitStatus::Other(other) => other,
-        }
-    }
-}
 
 /// A registration as [`WaitCtx::fd`] finds it.
 #[derive(Clone)]
@@ -177,12 +139,14 @@ pub struct WaitCtx {
 #[repr(C)]
 pub(super) struct Shared {
     changes: Cell<Changes>,
-    /// Atomic for C: other threads may look at it while a job runs.
-    status: AtomicI32,
+    /// For any thread, like all about the callback: in C, others may look at it while a job runs.
+    pub(super) status: StatusCell,
     freed: Cell<bool>,
+    has_callback: AtomicBool,
     /// Oldest first; every list that leaves this file is read backwards.
     entries: RefCell<Vec<Entry>>,
-    callback: RefCell<Option<Callback>>,
+    callback: CallbackCell,
+    pub(super) followed: Followed,
     user_data: Cell<usize>,
     /// Unfinished raw jobs that were started with this context.
     raw_jobs: RefCell<Vec<Handle>>,
@@ -345,30 +309,54 @@ impl WaitCtx {
         (changes.added(), changes.deleted())
     }
 
-    /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and leave their
-    /// descriptors alone.
+    /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and make no descriptor.
     ///
     /// It runs on the device's thread, perhaps before `resume` has returned, and the job that it wakes waits until it
-    /// has returned. So it should pass the word on and be done: a callback that waits for an operation, or for a lock
-    /// that is held around `resume`, waits for ever.
+    /// has returned. So should it pass the word on and be done: a callback that waits for an operation, or for a lock
+    /// that is held around `resume`, around this call, or while a job or context ends, waits for ever. A job that it runs
+    /// in (on a stepped device) cannot pause until it has returned.
+    ///
+    /// A wake looks the callback up when it is sent. What was replaced or removed here is not called any more when this
+    /// returns: a call that runs in another thread is waited for. So it is when the context is dropped, and, for the
+    /// calls that wake a job, when the job ends or is dropped. *Inside* a callback, of whatever context, none of these waits:
+    /// calls that have begun in other threads may then still be running.
+    ///
+    /// When a request was submitted with a callback and none is set by the time of its wake, nobody is told. The next
+    /// resume finds the request done; or it registers a descriptor for the rest of the wait, as if there had never been a
+    /// callback. So whoever removes one while a job is paused resumes that job once. A callback that is set when a request
+    /// is under way with a descriptor is used from the next request on.
     pub fn set_callback(&self, callback: Option<Callback>) {
-        // The old one may own anything: let it go when the borrow has ended.
-        let _old = self.shared.callback.replace(callback);
+        drop(self.replace_callback(callback));
+    }
+
+    /// [`set_callback`](Self::set_callback), but that it is left to the caller when to wait: by dropping the result.
+    pub fn replace_callback(&self, callback: Option<Callback>) -> ReplacedCallback {
+        self.shared.callback.replace(callback, &self.shared.has_callback)
     }
 
     /// The callback (statement 21).
     pub fn callback(&self) -> Option<Callback> {
-        self.shared.callback.borrow().clone()
+        self.shared.callback.get()
+    }
+
+    /// One request's way to the callback, where one is set.
+    pub(crate) fn callback_waker(&self) -> Option<Arc<CallbackWaker>> {
+        self.shared.callback.waker()
+    }
+
+    /// Whether a callback is set.
+    pub(crate) fn has_callback(&self) -> bool {
+        self.shared.has_callback()
     }
 
     /// Sets the status; nobody but engines changes it, and nobody checks it (statement 22).
     pub fn set_status(&self, status: WaitStatus) {
-        self.shared.status.store(status.into(), Ordering::Relaxed);
+        self.shared.status.set(status);
     }
 
     /// The status (statement 22).
     pub fn status(&self) -> WaitStatus {
-        self.shared.status.load(Ordering::Relaxed).into()
+        self.shared.status.get(&self.shared.followed)
     }
 
     /// Sets the user data: a word for whoever wraps contexts, and finds them again through a [`WaitCtxRef`].
@@ -453,7 +441,7 @@ impl WaitCtx {
             fenced(&mut || drop(ended.take()));
         }
         self.shared.freed.set(true);
-        fenced(&mut || self.set_callback(None));
+        fenced(&mut || self.shared.callback.close(&self.shared.has_callback));
         raise(first_panic);
     }
 }
@@ -478,7 +466,7 @@ impl fmt::Debug for WaitCtx {
         f.debug_struct("WaitCtx")
             .field("fds", &self.all_fds())
             .field("changed", &self.changed_fds())
-            .field("callback", &self.shared.callback.borrow().is_some())
+            .field("callback", &self.has_callback())
             .field("status", &self.status())
             .field("freed", &self.is_freed())
             .finish()
@@ -533,14 +521,19 @@ impl Shared {
     #[inline]
     pub(super) fn set_status(&self, status: WaitStatus) {
         if !self.freed.get() {
-            self.status.store(status.into(), Ordering::Relaxed);
+            self.status.set(status);
         }
+    }
+
+    #[inline]
+    pub(super) fn has_callback(&self) -> bool {
+        self.has_callback.load(Ordering::Relaxed)
     }
 
     /// The custom data of the newest registration under `key`, where no callback is set.
     #[inline]
     pub(super) fn registered(&self, key: WaitKey) -> Option<Rc<dyn Any>> {
-        if self.callback.borrow().is_some() {
+        if self.has_callback() {
             return None;
         }
         let entries = self.entries.borrow();

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its own share")]
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use simaccel::{Cipher, CipherSession, Config, Engine, Job, Step, WaitCtx, wait_readable};
 
 pub(crate) const KEY: [u8; 32] = [0x42; 32];
@@ -50,6 +53,20 @@ pub(crate) fn finish<T>(ctx: &WaitCtx, job: &mut Job<T>) -> (T, usize) {
             }
         }
     }
+}
+
+/// Runs `body` inside a callback, on this thread: that of a stepped device.
+pub(crate) fn inside_a_callback(body: impl FnOnce() + 'static) {
+    thread_local!(static BODY: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) });
+    BODY.set(Some(Box::new(body)));
+    let engine = stepped("");
+    let ctx = WaitCtx::new();
+    ctx.set_callback(Some(Arc::new(|| BODY.take().expect("called once")())));
+    let session = ctr(&engine);
+    let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(0, 30)).map(drop)).unwrap();
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    engine.device().run_until_idle();
+    assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(()))));
 }
 
 /// The counters that must add up at a quiet moment.

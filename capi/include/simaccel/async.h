@@ -141,7 +141,8 @@ ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void);
  * Discards the jobs that are paused on it (see ASYNC_cleanup_thread), then calls the cleanups of what was not cleared,
  * newest first. Any thread may call it: jobs of another are discarded by that, with its next ASYNC_start_job,
  * ASYNC_init_thread or ASYNC_cleanup_thread, or at its end; and where a job runs on the context in another thread, the
- * cleanups are called there when it has paused or finished. A cleanup may use the context. NULL is nothing.
+ * cleanups are called there when it has paused or finished. A cleanup may use the context. NULL is nothing. In every case
+ * the callback is not called any more when this returns (see ASYNC_WAIT_CTX_set_callback).
  */
 void ASYNC_WAIT_CTX_free(ASYNC_WAIT_CTX *ctx);
 
@@ -162,10 +163,25 @@ int ASYNC_WAIT_CTX_get_changed_fds(ASYNC_WAIT_CTX *ctx, OSSL_ASYNC_FD *addfd, si
 /* Clears the newest under key, or 0. Its cleanup is not called. */
 int ASYNC_WAIT_CTX_clear_fd(ASYNC_WAIT_CTX *ctx, const void *key);
 
-/* Engines call a callback instead of making their fd readable. A NULL callback takes it away. */
+/*
+ * The callback that engines call, from a thread of theirs, in place of registering an fd. NULL removes it.
+ *
+ * It is looked up when a job is to be woken: what was replaced or removed is not called any more when set_callback
+ * returns, which waits for a call that runs in another thread. So do ASYNC_WAIT_CTX_free, ASYNC_cleanup_thread and, for
+ * its own calls, the resume that ends an operation: what callback_arg points to may be freed then. Inside a callback, of
+ * whatever context, none of them waits. A callback that waits for a lock that is held around such a call waits for ever.
+ *
+ * Where none is left by the time of the wake, nobody is told: whoever removes a callback under a paused job resumes that
+ * job once, which finds the operation done or registers an fd for the rest of it. An operation that has begun with an fd
+ * keeps to it.
+ */
 int ASYNC_WAIT_CTX_set_callback(ASYNC_WAIT_CTX *ctx, ASYNC_callback_fn callback, void *callback_arg);
 int ASYNC_WAIT_CTX_get_callback(ASYNC_WAIT_CTX *ctx, ASYNC_callback_fn *callback, void **callback_arg);
 
+/*
+ * What the engine makes of an operation: OK, it is in the ring, and its callback or fd will tell; EAGAIN, it waits for a
+ * slot, and becomes OK by itself; ERR, it was refused; UNSUPPORTED, a callback is set and delivery=poll calls none.
+ */
 int ASYNC_WAIT_CTX_set_status(ASYNC_WAIT_CTX *ctx, int status);
 int ASYNC_WAIT_CTX_get_status(ASYNC_WAIT_CTX *ctx);
 

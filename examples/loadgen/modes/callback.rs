@@ -21,9 +21,8 @@ impl Callback {
 }
 
 impl Wakes for Callback {
-    /// The engine registers its fd with a callback too; it is how it learns of the context's end.
     fn needs_fds(&self) -> bool {
-        true
+        false
     }
 
     fn attach(&mut self, index: usize, ctx: &WaitCtx) {

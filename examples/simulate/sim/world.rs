@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) unannounced: u64,
     /// Wakes that had nothing behind them.
     pub(crate) spurious: u64,
+    /// Operations that were under way in contexts that were dropped: their callbacks went along.
+    pub(crate) silenced: u64,
     /// Whether the job that is resumed is the only one to wait on its context, so that a wake there can only be its own.
     alone: bool,
     /// Whether polling has said that the interrupt would tell.
@@ -93,6 +95,7 @@ impl World {
             idle: false,
             unannounced: 0,
             spurious: 0,
+            silenced: 0,
             alone: false,
             armed: false,
             untold: 0,
@@ -306,6 +309,7 @@ impl World {
             return;
         }
         let at = self.random.pick(&live);
+        self.silenced += self.desk.under_way_on(at) as u64;
         self.contexts[at].ctx = None;
         self.note(format_args!("drop context {at}"));
     }

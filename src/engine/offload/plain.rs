@@ -17,12 +17,15 @@
 //! *before* it looks at the request: what the device has written of that takes as long to come as half of a system call, and
 //! comes meanwhile.
 
+use std::cell::Cell;
+
 use device_sim::{Plain, SessionId};
 
 use super::*;
 use crate::engine::table::Visit;
+use crate::engine::wake_fd::Registration;
 use crate::error::OpError;
-use crate::job::Offer;
+use crate::job::{Offer, Release};
 use crate::words;
 
 /// A plain request in flight. Dropping it gives the request up.
@@ -49,7 +52,7 @@ pub(crate) fn run(
     if !engine.is_plain {
         return Err(buffer);
     }
-    let Some(offer) = job::offer() else { return Err(buffer) };
+    let Some(offer) = job::offer(!engine.polled) else { return Err(buffer) };
     let plain = Plain { session, operation, iv, buffer, user_data: offer.token() };
     if engine.polled {
         polled(engine, offer, plain)
@@ -212,7 +215,8 @@ impl<'e> Aloft<'e> {
 
     /// What the flight holds is this one's no more.
     fn as_flight(&self) -> Flight<'e> {
-        let held = Held { wake_fd: self.wake_fd.take(), ..Held::default() };
+        let told = self.wake_fd.take().map_or(Told::Nobody, Told::WakeFd);
+        let held = Held { told, ..Held::default() };
         Flight::new(self.engine, self.pair_index, self.ticket, held)
     }
 }
