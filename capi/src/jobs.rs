@@ -23,7 +23,7 @@ use simaccel::job::{self, Misuse, PoolConfig, StartError};
 use crate::error_queue::Reason;
 use crate::guard::{boundary, caught};
 use crate::wait_ctx::{AsyncWaitCtx, adopt_orphans};
-use crate::{error_queue, last_error, lib_ctx, stacks};
+use crate::{error_queue, last_error, lib_ctx, linked, stacks};
 
 /// A job, as C sees it: a pointer that names it and is never followed.
 #[repr(C)]
@@ -251,6 +251,7 @@ pub extern "C" fn ASYNC_cleanup_thread() {
 #[unsafe(no_mangle)]
 pub extern "C" fn ASYNC_is_capable() -> c_int {
     boundary(|| {
+        linked::note_call();
         prepare();
         c_int::from(job::is_capable())
     })

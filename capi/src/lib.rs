@@ -6,6 +6,7 @@
 //!      ASYNC_WAIT_CTX_* ─────────────────► wait_ctx ───┼─► simaccel::job::raw, WaitCtx
 //!      OSSL_LIB_CTX_set0_default ────────► lib_ctx ────┘     ▲
 //!          └──► libcrypto's own, if there is one             │ pauses
+//!      simaccel_async_active ────────────► linked: whose ASYNC_* a program reaches
 //!      simaccel_* ───────────────────────► engine, session, stream ──► simaccel::Engine          engine.h
 //!
 //!    around every function: guard (no panic leaves), last_error (why it was refused), error_queue (the same for libcrypto)
@@ -31,6 +32,7 @@ mod held;
 mod jobs;
 mod last_error;
 mod lib_ctx;
+mod linked;
 mod session;
 mod stacks;
 mod stream;
@@ -42,6 +44,7 @@ pub use last_error::{
     SimaccelResult, simaccel_is_retryable, simaccel_last_error, simaccel_result_name, simaccel_version,
 };
 pub use lib_ctx::OSSL_LIB_CTX_set0_default;
+pub use linked::{simaccel_async_active, simaccel_async_reached};
 pub use session::*;
 pub use stacks::simaccel_set_stack_size;
 pub use stream::*;

@@ -9,8 +9,8 @@
 //!
 //! libcrypto saves and restores at every switch, for every program. Here a program pays nothing until it sets a
 //! default: this library is ahead of libcrypto (that is how it replaces the `ASYNC_*` functions), so the program's call
-//! comes through here. Where it is not ahead (loaded later by `dlopen`, say), nobody would notice the first call; then
-//! the hooks are there from the first job on.
+//! comes through here. Where it is not ahead (loaded later by `dlopen`, say, or linked with a static libcrypto, whose own
+//! function the program then calls), nobody would notice the first call; then the hooks are there from the first job on.
 #![expect(unsafe_code, reason = "calls functions of libcrypto, found at run time")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -21,8 +21,9 @@ use std::sync::OnceLock;
 use simaccel::job::raw::{self, SwitchHooks};
 
 use crate::guard::boundary;
+use crate::linked;
 
-type SetDefault = unsafe extern "C" fn(ctx: *mut c_void) -> *mut c_void;
+pub(crate) type SetDefault = unsafe extern "C" fn(ctx: *mut c_void) -> *mut c_void;
 type GetGlobal = unsafe extern "C" fn() -> *mut c_void;
 
 /// What is needed of libcrypto.
@@ -46,6 +47,9 @@ const GLOBAL: &CStr = c"OSSL_LIB_CTX_get0_global_default";
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn OSSL_LIB_CTX_set0_default(ctx: *mut c_void) -> *mut c_void {
     boundary(|| {
+        if linked::was_asked() {
+            return ptr::null_mut();
+        }
         let Some(functions) = functions() else { return ptr::null_mut() };
         if !ctx.is_null() {
             // SAFETY: the hooks call two functions of libcrypto that do not unwind and know of no jobs.
@@ -60,7 +64,8 @@ pub unsafe extern "C" fn OSSL_LIB_CTX_set0_default(ctx: *mut c_void) -> *mut c_v
 pub(crate) fn prepare() {
     // SAFETY: the name ends with 0.
     let first = unsafe { libc::dlsym(libc::RTLD_DEFAULT, SET_DEFAULT.as_ptr()) };
-    if !is_ours(first) && functions().is_some() {
+    let comes_through_here = linked::function(SET_DEFAULT).is_none() && is_ours(first);
+    if !comes_through_here && functions().is_some() {
         // SAFETY: as above.
         unsafe { raw::set_switch_hooks(Some(&HOOKS)) };
     }
@@ -122,6 +127,11 @@ fn is_ours(function: *mut c_void) -> bool {
 
 /// The address of one of libcrypto's functions, not of ours of the same name.
 pub(crate) fn address(name: &CStr) -> Option<*mut c_void> {
+    linked::function(name).or_else(|| found(name))
+}
+
+/// The same, of a library that was loaded.
+fn found(name: &CStr) -> Option<*mut c_void> {
     let is_other = |found: &*mut c_void| !found.is_null() && !is_ours(*found);
     // SAFETY: the name ends with 0.
     let next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };

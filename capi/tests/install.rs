@@ -283,7 +283,7 @@ fn what_cannot_be_installed_leaves_no_trace() {
 
     let tools = folder.0.join("no-tools");
     let no_tools = told(&run(installer().arg("--prefix").arg(&fresh).env("PATH", &tools)), 1);
-    assert!(no_tools.contains("binutils") && no_tools.contains("--debug-info keep"), "{no_tools}");
+    assert!(no_tools.contains("binutils"), "{no_tools}");
     assert_eq!(folder.contents(), BTreeMap::new(), "no strip");
 
     // The last of all files cannot be.

@@ -37,7 +37,7 @@ fn declared(header: &str) -> BTreeSet<String> {
 #[test]
 fn exports_are_what_the_headers_declare() {
     let (jobs, engine) = (declared("async.h"), declared("engine.h"));
-    assert_eq!(jobs.len(), 22);
+    assert_eq!(jobs.iter().filter(|name| name.starts_with("ASYNC_")).count(), 22);
     let mut wanted: BTreeSet<String> = jobs.union(&engine).cloned().collect();
     // libcrypto's, which is passed on.
     wanted.insert("OSSL_LIB_CTX_set0_default".to_owned());

@@ -4,7 +4,8 @@
  * The 22 functions of OpenSSL's <openssl/async.h>, as libsimaccel_async has them: the same names, types, return codes
  * and behaviour. What is different on purpose is said at each function. Both headers may be included, in any order.
  *
- * Link this library ahead of libcrypto, or preload it: handles of one library mean nothing to the other.
+ * Link this library ahead of libcrypto, or preload it: handles of one library mean nothing to the other. Whether it is
+ * ahead, simaccel_async_active() tells.
  *
  *     ASYNC_JOB *job = NULL;
  *     for (;;) {
@@ -184,6 +185,35 @@ int ASYNC_WAIT_CTX_get_callback(ASYNC_WAIT_CTX *ctx, ASYNC_callback_fn *callback
  */
 int ASYNC_WAIT_CTX_set_status(ASYNC_WAIT_CTX *ctx, int status);
 int ASYNC_WAIT_CTX_get_status(ASYNC_WAIT_CTX *ctx);
+
+/* ---- Whose functions these are ---- */
+
+/*
+ * Whether the ASYNC functions that the caller reaches are this library's: 1, or 0 where libcrypto's stand ahead of them.
+ * The macro tells of the program or library that it is used in. The function, (simaccel_async_active)(), tells of what the
+ * process finds first; a program that knows nothing of this library asks dlsym for it.
+ */
+int simaccel_async_active(void);
+int simaccel_async_reached(int (*is_capable)(void)); /* ASYNC_is_capable, as the caller has it */
+#define simaccel_async_active() simaccel_async_reached(ASYNC_is_capable)
+
+/*
+ * A static libcrypto starts its own jobs, by async_init, from the object that has its ASYNC functions. libsimaccel_async.a,
+ * ahead of libcrypto.a, has an async_init, so that this object stays out. The shared library has none, for the name is a
+ * common one, and ahead of libcrypto.a it would not be used, without a word: define SIMACCEL_STATIC_LIBCRYPTO in one of the
+ * program's files, and it has both functions that are asked for.
+ */
+#ifdef SIMACCEL_STATIC_LIBCRYPTO
+int async_init(void);
+void async_deinit(void);
+int async_init(void)
+{
+    return 1;
+}
+void async_deinit(void)
+{
+}
+#endif
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-//! Debug information taken out of a library, by the tools that come with every linker.
+//! What is changed in a library on its way, by the tools that come with every linker.
 
 use std::ffi::OsStr;
 use std::io;
@@ -24,11 +24,16 @@ pub(crate) fn link_debug_info(library: &Path, debug: &Path) -> Result<(), String
     run(Command::new("objcopy").arg(section).arg(library))
 }
 
+/// Makes a symbol of an archive weak: another library's function of that name is linked in its place.
+pub(crate) fn weaken(archive: &Path, symbol: &str) -> Result<(), String> {
+    run(Command::new("objcopy").arg(format!("--weaken-symbol={symbol}")).arg(archive))
+}
+
 fn run(command: &mut Command) -> Result<(), String> {
     let tool = command.get_program().display().to_string();
     let output = command.output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            format!("{tool}: no such program: install binutils, or give --debug-info keep")
+            format!("{tool}: no such program: it comes with binutils")
         }
         _ => format!("{tool}: {error}"),
     })?;
