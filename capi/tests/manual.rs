@@ -1,0 +1,80 @@
+//! The manual names what the code has: every algorithm, every key with its default, every fault, field and preset, and
+//! nothing else.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use simaccel::{Aead, Cipher, Config, EngineStats, Hash, Preset, device_sim};
+
+use self::support::package;
+
+/// A section of the page about the engine, as plain text in its own lines.
+fn section(name: &str) -> String {
+    let page = fs::read_to_string(package().join("man/simaccel_engine.3")).unwrap();
+    let (_, rest) =
+        page.split_once(&format!(".SH {name}\n")).unwrap_or_else(|| panic!("{name}: no such section"));
+    let (section, _) = rest.split_once("\n.SH ").unwrap();
+    section.replace("\\-", "-")
+}
+
+/// Words of bold type.
+fn bold(section: &str) -> BTreeSet<String> {
+    let lines = section.lines().filter_map(|line| line.strip_prefix(".B"));
+    let words =
+        lines.flat_map(|line| line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')));
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_algorithm_is_named() {
+    let hashes = || Hash::ALL.iter().map(|hash| hash.to_string());
+    let known: BTreeSet<String> = Cipher::ALL
+        .iter()
+        .map(|cipher| cipher.to_string())
+        .chain(Aead::ALL.iter().map(|aead| aead.to_string()))
+        .chain(hashes())
+        .chain(hashes().map(|hash| format!("hmac-{hash}")))
+        .collect();
+    let named = bold(&section("ALGORITHMS"));
+    let named: BTreeSet<String> =
+        named.into_iter().filter(|word| word.contains("aes") || word.contains("sha")).collect();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn every_key_is_named_with_its_default() {
+    let section = section("CONFIGURATION");
+    // Behind each .TP stands a key: `.BR key= default`, or `.BI key= what` where there is none.
+    let heads = section.split("\n.TP\n").skip(1).map(|entry| entry.lines().next().unwrap());
+    let named: Vec<(&str, &str)> = heads.map(|head| head[4..].split_once("= ").unwrap()).collect();
+    let known = [device_sim::Config::KEYS, Config::KEYS].join(", ");
+    let known: BTreeSet<&str> = known.split(", ").collect();
+    assert_eq!(named.iter().map(|(key, _)| *key).collect::<BTreeSet<_>>(), known);
+    assert_eq!(named.len(), known.len(), "one entry each");
+    for pair in Config::default().to_string().split(';') {
+        let (key, default) = pair.split_once('=').unwrap();
+        assert!(named.contains(&(key, default)), "{pair}");
+    }
+}
+
+#[test]
+fn every_fault_field_and_preset_is_named() {
+    let named = bold(&section("CONFIGURATION"));
+    for (kind, _) in EngineStats::default().faults() {
+        assert!(named.contains(kind), "{kind}");
+    }
+    for preset in Preset::ALL {
+        assert!(named.contains(&preset.to_string()), "{preset}");
+    }
+    // The page about configuration is compared with the code by a test of its own.
+    let page = fs::read_to_string(package().join("../docs/configuration.md")).unwrap();
+    let faults = page.split("\n## Faults\n").nth(1).unwrap();
+    let rows = faults.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let fields: Vec<&str> = rows.map(|(name, _)| name).collect();
+    assert!(fields.len() > 20, "{fields:?}");
+    for field in fields {
+        assert!(named.contains(field), "{field}");
+    }
+}
