@@ -5,6 +5,7 @@
     reason = "installs handlers, faults on purpose, makes threads that Rust knows nothing of"
 )]
 
+mod captured;
 mod common;
 
 use self::common::{child_output, pauses, pausing, run};

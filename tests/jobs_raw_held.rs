@@ -2,6 +2,7 @@
 //! to it.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
+mod captured;
 mod common;
 
 use self::common::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};

@@ -1,6 +1,7 @@
 //! The smallest stack that a thread may ask for holds what jobs are for: an operation of an engine, in every way, and a job
 //! that ends in the middle of one. In debug builds, too.
 
+mod captured;
 mod common;
 
 use self::common::{Log, Noted, catch, pauses};

@@ -11,6 +11,8 @@
 #![cfg(all(target_arch = "x86_64", not(portable_switch)))]
 #![allow(unsafe_code, reason = "steps through the process with signals, and unwinds it")]
 
+mod captured;
+
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};
 use std::fs;
