@@ -11,6 +11,7 @@
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{c_char, c_int, c_void};
+use std::fmt::Display;
 use std::ptr;
 use std::sync::Arc;
 
@@ -54,15 +55,15 @@ impl Kind {
     fn new(engine: &Engine, algorithm: &str, key: &[u8], options: Options) -> Result<Self, Failure> {
         let Options { padding, tag_len } = options;
         if let Ok(cipher) = algorithm.parse::<Cipher>() {
-            options.only(&[("padding", padding.is_some())])?;
+            options.only(cipher, cipher.pads().then_some("padding"))?;
             return Ok(Self::Cipher(engine.cipher_with(cipher, key, padding.unwrap_or_default())?));
         }
         if let Ok(aead) = algorithm.parse::<Aead>() {
-            options.only(&[("tag_len", tag_len.is_some())])?;
+            options.only(aead, Some("tag_len"))?;
             let tag_len = tag_len.unwrap_or(MAX_TAG);
             return Ok(Self::Aead(engine.aead_with(aead, key, tag_len)?, tag_len));
         }
-        options.only(&[])?;
+        options.only(quoted(algorithm), None)?;
         let lower = algorithm.to_ascii_lowercase();
         if let Some(hash) = lower.strip_prefix("hmac-").and_then(|hash| hash.parse::<Hash>().ok()) {
             return Ok(Self::Mac(engine.hmac(hash, key)?, hash.digest_len()));
@@ -109,9 +110,16 @@ struct Options {
 impl Options {
     fn parse(text: &str) -> Result<Self, Failure> {
         let mut options = Self::default();
+        let mut keys = Vec::new();
         for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match (key.trim(), value.trim()) {
+            let key = key.trim();
+            if keys.contains(&key) {
+                let text = format!("{} is given twice: once is allowed", quoted(key));
+                return Err(Failure::new(SimaccelResult::Session, text));
+            }
+            keys.push(key);
+            match (key, value.trim()) {
                 ("padding", "pkcs7") => options.padding = Some(Padding::Pkcs7),
                 ("padding", "none") => options.padding = Some(Padding::None),
                 ("tag_len", value) => {
@@ -125,16 +133,13 @@ impl Options {
     }
 
     /// Refuses what was given and does not fit the algorithm.
-    fn only(self, fitting: &[(&str, bool)]) -> Result<(), Failure> {
-        let given = usize::from(self.padding.is_some()) + usize::from(self.tag_len.is_some());
-        if fitting.iter().filter(|(_, given)| *given).count() == given {
-            return Ok(());
-        }
-        let fitting: Vec<&str> = fitting.iter().map(|(name, _)| *name).collect();
-        Err(Failure::new(
-            SimaccelResult::Session,
-            format!("an option does not fit the algorithm, which takes {fitting:?}"),
-        ))
+    fn only(self, algorithm: impl Display, fitting: Option<&str>) -> Result<(), Failure> {
+        let given = [("padding", self.padding.is_some()), ("tag_len", self.tag_len.is_some())];
+        let unfit = given.iter().find(|(name, is_given)| *is_given && Some(*name) != fitting);
+        let Some((name, _)) = unfit else { return Ok(()) };
+        let takes = fitting.unwrap_or("no option");
+        let text = format!("{name} does not fit {algorithm}, which takes {takes}");
+        Err(Failure::new(SimaccelResult::Session, text))
     }
 
     fn refused(pair: &str) -> Failure {

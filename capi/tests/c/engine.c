@@ -263,8 +263,11 @@ static void nonsense(void)
     FAILS(SIMACCEL_ERR_SESSION, "halves", simaccel_session_new(real, "aes-256-xts", key, 64, NULL, &session));
     FAILS(SIMACCEL_ERR_SESSION, "tags have", simaccel_session_new(real, "aes-128-gcm", key, 16, "tag_len=5", &session));
     FAILS(SIMACCEL_ERR_SESSION, "padding=x", simaccel_session_new(real, "aes-128-cbc", key, 16, "padding=x", &session));
-    FAILS(SIMACCEL_ERR_SESSION, "does not fit", simaccel_session_new(real, "aes-128-gcm", key, 16, "padding=none", &session));
-    FAILS(SIMACCEL_ERR_SESSION, "does not fit", simaccel_session_new(real, "sha256", NULL, 0, "tag_len=12", &session));
+    FAILS(SIMACCEL_ERR_SESSION, "padding does not fit aes-128-gcm", simaccel_session_new(real, "aes-128-gcm", key, 16, "padding=none", &session));
+    FAILS(SIMACCEL_ERR_SESSION, "padding does not fit aes-128-ctr", simaccel_session_new(real, "aes-128-ctr", key, 16, "padding=none", &session));
+    FAILS(SIMACCEL_ERR_SESSION, "tag_len does not fit", simaccel_session_new(real, "sha256", NULL, 0, "tag_len=12", &session));
+    FAILS(SIMACCEL_ERR_SESSION, "is given twice", simaccel_session_new(real, "aes-128-cbc", key, 16, "padding=none; padding=pkcs7", &session));
+    FAILS(SIMACCEL_ERR_CONFIG, "depth is given twice", simaccel_engine_open("depth=4;depth=8", &engine));
     FAILS(SIMACCEL_ERR_ARGUMENT, "key is NULL", simaccel_session_new(real, "aes-128-cbc", NULL, 16, NULL, &session));
     FAILS(SIMACCEL_ERR_ARGUMENT, "session is NULL", simaccel_encrypt(NULL, iv, 16, "a", 1, out, 64, &len));
     FAILS(SIMACCEL_ERR_ARGUMENT, "session is NULL", simaccel_digest(NULL, "a", 1, out, 64, &len));
