@@ -42,7 +42,12 @@ pub(crate) enum Task {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let mut arguments = arguments.into_iter();
     let (mut wanted, mut contests, mut quick, mut json, mut curves) = (Vec::new(), None, false, None, None);
+    let mut given = Vec::new();
     while let Some(option) = arguments.next() {
+        if given.contains(&option) {
+            return Err(format!("{option} is given twice; allowed: once"));
+        }
+        given.push(option.clone());
         let mut value = |allowed: &str| {
             arguments.next().ok_or_else(|| format!("{option} needs a value; allowed: {allowed}"))
         };
@@ -66,6 +71,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
     let contests = contests.unwrap_or(if quick { 1 } else { 11 });
     let effort = Effort { rounds: ROUNDS, slice: Duration::from_millis(if quick { 4 } else { 5 }) };
     if let Some(file) = curves {
+        if let Some(other) = given.iter().find(|option| ["--only", "--json"].contains(&option.as_str())) {
+            return Err(format!(
+                "{other} is not allowed together with --curves, which measures something else"
+            ));
+        }
         // All that grows is one comparison.
         return Ok(Task::Curves(file, Effort { rounds: ROUNDS * contests, ..effort }));
     }
@@ -120,11 +130,34 @@ mod tests {
             ("--fast", "--fast", "--help"),
             ("--json /nowhere/at/all", "--json", "a file that can be written"),
             ("--curves", "--curves", "a file that can be written"),
+            ("--quick --quick", "--quick", "once"),
+            ("--only cycle_1 --only pair", "--only", "once"),
+            ("--curves /dev/null --only pair", "--only", "--curves"),
+            ("--json /dev/null --curves /dev/null", "--json", "--curves"),
         ] {
             let message = parsed(line).unwrap_err();
             assert!(message.contains(names) && message.contains(allows), "{message}");
             assert_eq!(message.lines().count(), 1);
         }
+    }
+
+    /// Of the page and of the README; FILE is one that can be written.
+    #[test]
+    fn the_commands_that_are_shown_are_taken() {
+        let mut seen = 0;
+        for page in [include_str!("../../../docs/performance.md"), include_str!("../../../README.md")] {
+            let command = "cargo run --release --manifest-path benches/rivals/Cargo.toml";
+            for shown in page.split(command).skip(1) {
+                let line = shown.lines().next().unwrap_or_default();
+                let Some(line) = line.strip_prefix(" -- ") else { continue };
+                let line = line.split("  ").next().unwrap_or_default().replace("FILE.svg", "FILE");
+                let words =
+                    line.split_whitespace().map(|word| if word == "FILE" { "/dev/null" } else { word });
+                assert!(parse(words.map(str::to_owned)).is_ok(), "{line}");
+                seen += 1;
+            }
+        }
+        assert!(seen >= 3, "{seen}");
     }
 
     #[test]

@@ -38,7 +38,8 @@ use crate::harness::{Effort, Outcome};
 use crate::placement::Placement;
 
 fn main() -> ExitCode {
-    let task = match args::parse(std::env::args().skip(1)) {
+    let task = match args::parse(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()))
+    {
         Ok(task) => task,
         Err(message) => {
             eprintln!("rivals: {message}");
