@@ -74,7 +74,9 @@
 //!
 //! A job's code runs on a stack of its own: 64 KiB by default, see [`job::PoolConfig`]. While it is paused other
 //! code of the thread runs, so a lock guard or a scoped thread-local held over an operation is held by the
-//! thread, not by the job. A dropped job unwinds: foreign frames on its stack must allow that.
+//! thread, not by the job. With thread-locals that is a matter of soundness: an operation in the initialiser of one, or
+//! inside `LocalKey::with`, can end in freed memory; the rules are at [`Job`](Job#soundness). A dropped job unwinds: foreign
+//! frames on its stack must allow that.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use simaccel::job::WaitStatus;
+use simaccel::job::{self, WaitStatus};
 use simaccel::{Engine, Error, Job, Step, WaitCtx, wait_readable};
 
 use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
@@ -203,6 +203,33 @@ fn a_blocking_call_in_the_last_moments_of_a_thread_comes_back() {
         assert_eq!(engine.stats().operations, 2);
         assert_adds_up(&engine);
     }
+}
+
+/// The rule for initialisers: one that holds a block has its operation block, so that nobody finds the thread-local half
+/// made, and the value is made once.
+#[test]
+fn an_operation_in_an_initialiser_blocks_where_pausing_is_blocked() {
+    thread_local! {
+        static ENGINE: Engine = open("completion_nsec=200000");
+        static MADE: Vec<u8> = {
+            let _here = job::block_pause();
+            ENGINE.with(|engine| ctr(engine).encrypt(&IV, message(3, 90)).unwrap())
+        };
+    }
+    let engine = ENGINE.with(Engine::clone);
+    let session = ctr(&engine);
+    let ctx = WaitCtx::new();
+    let mut job = Job::new(&ctx, move || {
+        let made = MADE.with(Vec::clone);
+        (made, session.encrypt(&IV, message(4, 90)).unwrap())
+    })
+    .unwrap();
+    assert!(matches!(job.resume(), Ok(Step::Paused)));
+    assert_eq!(engine.stats().blocked, 1, "it is the job's own operation that has paused");
+    let seen = MADE.with(|made| made.as_ptr().addr());
+    let (results, _) = finish(&ctx, &mut job);
+    assert_eq!(results, (expected_ctr(&message(3, 90)), expected_ctr(&message(4, 90))));
+    assert_eq!(MADE.with(|made| made.as_ptr().addr()), seen);
 }
 
 #[test]

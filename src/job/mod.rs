@@ -28,8 +28,8 @@
 //! Pausing leaves the thread to others while the job's frames stay. Everything that the thread shares is shared by
 //! its jobs (statement 56): `errno`, the signal mask, thread-locals. So do not pause
 //! - while holding a lock that others on this thread take: [`block_pause`] forbids it;
-//! - inside `LocalKey::with` of a thread-local with a destructor, if the job may outlive it: a job that is kept in
-//!   another thread-local may be unwound when the first is gone;
+//! - in the initialiser of a thread-local, nor inside `LocalKey::with` in a job that may outlive the thread-local: that is
+//!   unsound, see [`Job`](Job#soundness);
 //! - with frames of foreign code below, if the job may be dropped: they are unwound, which C code does not survive.
 //!
 //! A job that is leaked (`mem::forget`, or a cycle of `Rc`s) keeps its stack for ever; so does one that is still
@@ -114,6 +114,50 @@ pub enum Step<T> {
 ///
 /// Dropping a paused job unwinds its stack, so that what the closure owns is dropped; while the thread panics this
 /// is put off until the thread's next job operation, or its end. A panic in the closure goes to whoever resumes.
+///
+/// # Soundness
+///
+/// **With thread-locals, safe code can read freed memory.** The standard library takes it that a call on a thread has
+/// ended before the thread does anything else, and that a thread's frames are gone before its thread-locals are. A job that
+/// is paused has neither ended nor gone, and the compiler does not know of it. Three rules keep a program sound; an operation
+/// of an engine counts as a pause.
+///
+/// 1. **The initialiser of a thread-local does not pause.** (`thread_local!` with anything but `const { .. }`.) Another job,
+///    or the application, would initialise it meanwhile and look at it, and the paused initialiser then replaces what they look
+///    at. Nothing can see that, strict mode neither. Touch the thread-local before there is a job, or hold a [`block_pause`]
+///    in its initialiser: engines then block.
+/// 2. **A job that is paused inside `LocalKey::with` is finished or dropped before its thread ends.** It is not forgotten
+///    (`mem::forget`, a cycle of `Rc`s). For what it has lent on is still in use when the thread-local goes: by the threads of a
+///    `thread::scope`, say. Strict mode names a job that is unfinished when its thread ends ([`Rule::JobLeaked`]), by which time
+///    the thread-local may be gone.
+/// 3. **A job that pauses inside `LocalKey::with` is not kept in another thread-local.** When the thread ends it may be unwound
+///    after the first is gone, and its destructors look at it.
+///
+/// Thread-locals without a destructor (`Cell<u32>`, say) are in no danger from the last two. Take a value out, or clone an `Rc`,
+/// instead of pausing inside `with`, and the rules keep themselves:
+///
+/// ```
+/// use std::rc::Rc;
+/// use simaccel::job::{self, Job, Step};
+///
+/// thread_local! {
+///     // No operation of an engine in here pauses.
+///     static NAME: Rc<str> = { let _here = job::block_pause(); "computed once".into() };
+/// }
+///
+/// let mut job = Job::without_ctx(|| {
+///     let name = NAME.with(Rc::clone); // the job's own from here on
+///     let _ = job::pause();
+///     name.len()
+/// })?;
+/// assert_eq!(job.resume()?, Step::Paused);
+/// assert_eq!(job.resume()?, Step::Finished(13));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Every other misuse of jobs by safe code is an error, a panic, a leak, or the end of the process.
+///
+/// # Threads
 ///
 /// It belongs to one thread (statement 53):
 ///

@@ -40,7 +40,8 @@ pub enum Rule {
     /// ([`Misuse::Running`]).
     JobIsRunning,
     /// Jobs are finished or dropped before their thread ends, and end when they are told to. This one was lost with
-    /// everything on its stack; [`leaks`](super::leaks) lists it too.
+    /// everything on its stack; [`leaks`](super::leaks) lists it too. If it was paused inside `LocalKey::with`, and has lent
+    /// on what it got there, that is now freed memory ([`Job`](super::Job#soundness)).
     JobLeaked,
     /// C jobs are resumed until they have finished: there is no call that ends them before. This one was discarded
     /// when its thread ended or cleaned up.
@@ -67,7 +68,10 @@ impl Rule {
             Self::JobIsRunning => {
                 "a running job was resumed or discarded: leave that to whoever it returns to when it pauses"
             }
-            Self::JobLeaked => "a job was leaked with all it owns: finish or drop it before its thread ends",
+            Self::JobLeaked => {
+                "a job was leaked with all it owns, and what it borrows of thread-locals goes: finish or drop it before its \
+                 thread ends"
+            }
             Self::RawJobReclaimed => "a paused raw job was discarded: resume it until it has finished",
             Self::StaleHandle => {
                 "a handle was used that names no unfinished raw job of this thread: forget it when its job has ended"
