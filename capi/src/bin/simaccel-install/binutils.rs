@@ -1,14 +1,20 @@
-//! What is changed in a library on its way, by the tools that come with every linker.
+//! What is changed in a library on its way, by a tool that comes with every linker.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
-/// Takes the debug information out of a library, shared or static. The names of functions stay, for backtraces and
-/// profilers.
+/// Takes the debug information out of a shared library. The names of functions stay, for backtraces and profilers.
 pub(crate) fn strip(library: &Path) -> Result<(), String> {
-    run(Command::new("strip").arg("--strip-debug").arg(library))
+    run(Command::new("objcopy").arg("--strip-debug").arg(library))
+}
+
+/// The same of an archive, where `strip` is set; and makes a symbol of it weak: another library's function of that name
+/// is linked in its place.
+pub(crate) fn prepare_archive(archive: &Path, strip: bool, weak: &str) -> Result<(), String> {
+    let strip = strip.then_some("--strip-debug");
+    run(Command::new("objcopy").args(strip).arg(format!("--weaken-symbol={weak}")).arg(archive))
 }
 
 /// Puts the debug information of a shared library into a file of its own.
@@ -22,11 +28,6 @@ pub(crate) fn link_debug_info(library: &Path, debug: &Path) -> Result<(), String
     let mut section = OsStr::new("--add-gnu-debuglink=").to_owned();
     section.push(debug);
     run(Command::new("objcopy").arg(section).arg(library))
-}
-
-/// Makes a symbol of an archive weak: another library's function of that name is linked in its place.
-pub(crate) fn weaken(archive: &Path, symbol: &str) -> Result<(), String> {
-    run(Command::new("objcopy").arg(format!("--weaken-symbol={symbol}")).arg(archive))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

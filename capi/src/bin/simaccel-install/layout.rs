@@ -43,8 +43,7 @@ fn stage(options: &Options) -> Result<Staging, String> {
     staging.file(&lib.join(STATIC), |to| {
         copy(&archive, to)?;
         // Ahead of a static libcrypto, whose own function counts. The shared library's is ahead of libcrypto's.
-        binutils::weaken(to, "OSSL_LIB_CTX_set0_default")?;
-        if options.debug_info == DebugInfo::Keep { Ok(()) } else { binutils::strip(to) }
+        binutils::prepare_archive(to, options.debug_info != DebugInfo::Keep, "OSSL_LIB_CTX_set0_default")
     })?;
     let pkg_config = ("lib/pkgconfig/simaccel_async.pc", pkg_config::text(&options.prefix));
     let texts = TEXTS.iter().map(|(name, text)| (*name, (*text).to_owned()));
