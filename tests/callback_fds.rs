@@ -1,5 +1,6 @@
 //! A context with a callback costs no descriptor. Alone in its program, because the limit is the process's.
 
+mod captured;
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! The callback of a wait context: who is called, when, and that it is over when it has to be.
 
+mod captured;
 mod support;
 
 use std::cell::RefCell;

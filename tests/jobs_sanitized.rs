@@ -2,6 +2,7 @@
 //! test runs itself anew with the sanitizer's library preloaded, and marks frames as a compiler would.
 #![allow(unsafe_code, reason = "calls the sanitizer, and starts raw jobs")]
 
+mod captured;
 mod common;
 
 use self::common::{catch, pauses};

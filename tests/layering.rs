@@ -85,6 +85,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "capi/src/jobs.rs",
     "capi/src/last_error.rs",
     "capi/src/lib_ctx.rs",
+    "capi/src/linked.rs",
     "capi/src/session.rs",
     "capi/src/stacks.rs",
     "capi/src/stream.rs",

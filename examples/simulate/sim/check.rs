@@ -103,6 +103,17 @@ impl World {
         for (what, seen, injected) in accounts {
             self.desk.check(seen <= injected, || format!("{seen} {what}, by {injected} faults"));
         }
+        // By a fault of its own, or of those that keep the slots from it.
+        let can_be_endless = self.injected("timeout") > 0 && !self.plan.timeout;
+        self.desk.check(tally.never_ends == 0 || can_be_endless, || {
+            "an operation never ends, of nothing".to_owned()
+        });
+        self.desk.check(tally.never_ends == stats.never_ended, || {
+            format!(
+                "{} operations never end, and {} were given up for that",
+                tally.never_ends, stats.never_ended
+            )
+        });
         self.desk.check(tally.reset == 0 || resets > 0, || "an operation was reset, by nobody".to_owned());
         self.desk.check(tally.dead == 0 || deaths > 0, || "the device is dead, of nothing".to_owned());
     }
@@ -138,8 +149,12 @@ impl World {
                 format!("{seen} refusals for want of {what}, by {injected} faults")
             });
         }
-        let lost =
-            stats.abandoned + stats.timeouts + stats.device.resets + stats.device.deaths + tally.unseen;
+        let lost = stats.abandoned
+            + stats.never_ended
+            + stats.timeouts
+            + stats.device.resets
+            + stats.device.deaths
+            + tally.unseen;
         if lost == 0 && self.injected("short") == 0 && self.plan.rules("corrupt") <= 1 {
             let (wrong, corrupt) = (tally.wrong, self.injected("corrupt"));
             self.desk.check(wrong == corrupt, || format!("{wrong} wrong results, by {corrupt} faults"));

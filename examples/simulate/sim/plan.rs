@@ -23,8 +23,6 @@ pub(crate) struct Plan {
     pub(crate) timeout: bool,
     pub(crate) retries: u32,
     pub(crate) fallback: bool,
-    /// Something can wait for ever: nothing that blocks is done.
-    pub(crate) may_block: bool,
     /// The kinds of its faults, one for each rule.
     pub(crate) faults: Vec<&'static str>,
     pub(crate) actions: u64,
@@ -70,7 +68,6 @@ impl Plan {
             timeout,
             retries,
             fallback,
-            may_block: true,
             faults: Vec::new(),
             actions: random.between(12, 40),
             abrupt: random.chance(15),
@@ -134,9 +131,6 @@ impl Plan {
     }
 
     fn write_fault(&mut self, kind: &'static str, random: &mut Random) {
-        if kind == "timeout" && !self.timeout {
-            self.may_block = false;
-        }
         self.faults.push(kind);
         let mut fields: Vec<String> = own_field(kind, random).into_iter().collect();
         for _ in 0..random.pick(&[1, 1, 2]) {

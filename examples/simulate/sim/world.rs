@@ -165,7 +165,7 @@ impl World {
 
     /// `None`: no context.
     fn choose_context(&mut self) -> Option<usize> {
-        if self.plan.may_block && self.random.chance(4) {
+        if self.random.chance(4) {
             return None;
         }
         let live: Vec<usize> =
@@ -227,7 +227,7 @@ impl World {
         match running.ctx {
             _ if !running.began || !waits => true,
             None => true,
-            Some(ctx) if self.contexts[ctx].ctx.is_none() => self.plan.may_block,
+            Some(ctx) if self.contexts[ctx].ctx.is_none() => true,
             Some(_) if self.plan.poll => running.called,
             Some(ctx) => self.contexts[ctx].is_told(),
         }
@@ -305,7 +305,7 @@ impl World {
     fn drop_context(&mut self) {
         let live: Vec<usize> =
             (0..self.contexts.len()).filter(|&at| self.contexts[at].ctx.is_some()).collect();
-        if live.is_empty() || !self.plan.may_block {
+        if live.is_empty() {
             return;
         }
         let at = self.random.pick(&live);
@@ -314,11 +314,8 @@ impl World {
         self.note(format_args!("drop context {at}"));
     }
 
-    /// A call outside of any job; now and then by another thread.
+    /// A call outside of any job; now and then by another thread. Where it would wait for ever it is an error.
     fn block(&mut self) {
-        if !self.plan.may_block {
-            return;
-        }
         let elsewhere = self.random.chance(20);
         let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
         let mut author = Author { keyed, random, next_call };
