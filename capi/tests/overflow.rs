@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use self::support::{Language, Link, compile, run};
+use self::support::{Language, Link, compile, run, shared_library};
 
 const SIGSEGV: i32 = 11;
 
@@ -48,6 +48,14 @@ fn a_handler_of_the_program_is_called_after_the_line() {
     assert_eq!(output.status.code(), Some(7));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "the program's own handler\n");
     is_named(&output, 64 * 1024);
+}
+
+/// The handler stays where it is when the program closes the library.
+#[test]
+fn a_library_that_was_closed_still_hands_faults_on() {
+    let program = compile("unloads.c", Language::C11, Link::Nothing, &[]);
+    let output = run(Command::new(program).arg(shared_library()));
+    assert_eq!(output.status.code(), Some(7), "{:?}", errors(&output));
 }
 
 #[test]
