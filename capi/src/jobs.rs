@@ -229,7 +229,7 @@ pub extern "C" fn ASYNC_init_thread(max_size: usize, init_size: usize) -> c_int 
         prepare();
         adopt_orphans();
         let config = PoolConfig { max_jobs: max_size, initial_jobs: init_size, ..PoolConfig::default() };
-        match job::init_thread(config) {
+        match raw::init_thread(config) {
             Ok(()) => 1,
             Err(error) => refuse(INIT, Reason::InvalidPoolSize, &error.to_string()),
         }
@@ -247,13 +247,13 @@ pub extern "C" fn ASYNC_cleanup_thread() {
     });
 }
 
-/// 1: jobs are possible here (statement 24); 0 in a thread that is ending.
+/// 1: jobs are possible here (statement 24).
 #[unsafe(no_mangle)]
 pub extern "C" fn ASYNC_is_capable() -> c_int {
     boundary(|| {
         linked::note_call();
         prepare();
-        c_int::from(job::is_capable())
+        c_int::from(raw::is_capable())
     })
 }
 

@@ -167,6 +167,11 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         held: &mut Held,
         delivery: &mut Delivery,
     ) -> Result<(), Error> {
+        if POLLED && instance.is_passing() {
+            // The thread is ending: nobody would be told.
+            self.blocked = true;
+            return BlockWait.arm(engine, instance, held, delivery);
+        }
         if POLLED {
             *delivery = Delivery::Reap { owner: instance.owner(engine)? };
             return Ok(());

@@ -59,6 +59,8 @@ impl Flags {
     pub(super) const ABSENT: u8 = 4;
     /// There are raw jobs whose context another thread has freed.
     pub(super) const ORPHANED: u8 = 8;
+    /// The thread's thread-locals have gone, or are about to: there are raw jobs, and no others.
+    pub(super) const LATE: u8 = 16;
 
     #[inline]
     pub(super) fn has(&self, flags: u8) -> bool {
@@ -117,12 +119,13 @@ impl Front {
         self.running().is_none() && !self.flags.any() && !hooks::ever()
     }
 
-    /// Whether a job may be entered here and now; first unwinds what was deferred.
+    /// Whether a job of a kind that lives with the thread-locals may be entered here and now; first unwinds what was deferred.
     pub(super) fn ready(&self) -> Result<(), Misuse> {
         if !self.flags.any() {
             return Ok(());
         }
-        Pool::existing().ok_or(Misuse::ThreadEnded)?.ready_slow()
+        let pool = Pool::existing().filter(|pool| !pool.front.flags.has(Flags::LATE));
+        pool.ok_or(Misuse::ThreadEnded)?.ready_slow()
     }
 
     /// Where this thread's lies: first in its pool, unless [`Flags::ABSENT`] is raised.

@@ -69,6 +69,12 @@ impl Gate {
         self.enter_as(Front::thread() | BRIEF)
     }
 
+    /// The stay of a frame of this thread that will not end it.
+    pub(super) fn inherit(&self) -> Inside {
+        let is_inside = self.0.load(Ordering::Relaxed) & !BRIEF == Front::thread();
+        if is_inside { Inside(self) } else { Inside::nothing() }
+    }
+
     /// Goes inside as soon as it can.
     pub(super) fn enter_at_last(&self) -> Inside {
         loop {

@@ -9,9 +9,11 @@
 //!
 //! The pool is made by the thread's first job (statement 25) and goes when the thread ends. Then idle stacks are
 //! unmapped, paused raw jobs are discarded, and paused typed jobs are leaked: they may refer to thread-locals that
-//! are gone, so from then on they are neither resumed nor unwound, and their stacks stay mapped. The raw jobs come first, and
-//! what discarding one does to typed jobs (a release hook that owns some) is on whoever has promised that it may be discarded.
+//! are gone, so from then on they are neither resumed nor unwound, and their stacks stay mapped. What discarding a raw job
+//! does to typed jobs (a release hook that owns some) is on whoever has promised that it may be discarded.
 #![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
+
+mod end;
 
 use std::cell::{Cell, RefCell};
 use std::mem;
@@ -56,11 +58,6 @@ pub(super) struct Pool {
     orphans: Mutex<Vec<Handle>>,
 }
 
-thread_local! {
-    /// Ends the pool.
-    static END: End = const { End };
-}
-
 impl Pool {
     /// The pool of this thread, if there is one.
     #[inline]
@@ -80,16 +77,22 @@ impl Pool {
         Some(unsafe { place.cast().as_ref() })
     }
 
-    /// The pool of this thread, made if need be; `None` when the thread is ending.
+    /// The pool of this thread, made if need be; `None` when the thread's thread-locals have gone.
     #[inline]
     pub(super) fn here<'a>() -> Option<&'a Self> {
-        Self::existing().or_else(Self::make)
+        Self::existing_without(Flags::LATE).or_else(Self::make_in_time)
+    }
+
+    /// The same for raw jobs, which there can be for as long as the thread runs any code.
+    #[inline]
+    pub(super) fn here_for_raw<'a>() -> Option<&'a Self> {
+        Self::existing().or_else(Self::make_at_any_time)
     }
 
     /// The same; first unwinds what was deferred.
     #[inline]
     pub(super) fn here_and_ready<'a>() -> Option<&'a Self> {
-        Self::existing_without(Flags::DEFERRED).or_else(Self::here_and_ready_slow)
+        Self::existing_without(Flags::DEFERRED | Flags::LATE).or_else(Self::here_and_ready_slow)
     }
 
     #[cold]
@@ -100,17 +103,26 @@ impl Pool {
     }
 
     #[cold]
-    fn make<'a>() -> Option<&'a Self> {
-        if Front::is_of_no_more() {
-            return None;
-        }
-        END.try_with(|_| ()).ok()?;
+    fn make_in_time<'a>() -> Option<&'a Self> {
+        let in_time =
+            Self::existing().is_none() && !Front::is_of_no_more() && end::end_with_the_thread_locals();
+        in_time.then(|| Self::make(0))
+    }
+
+    #[cold]
+    fn make_at_any_time<'a>() -> Option<&'a Self> {
+        // With the keys in any case: in a key's destructor thread-locals can be made, and are not destroyed.
+        let has_keys = end::end_with_the_keys();
+        Self::make_in_time().or_else(|| has_keys.then(|| Self::make(Flags::LATE)))
+    }
+
+    fn make<'a>(flags: u8) -> &'a Self {
         overflow::install();
         if sanitizer::is_linked() {
             hooks::watch();
         }
         let pool = NonNull::from(Box::leak(Box::new(Self {
-            front: Front::new(0),
+            front: Front::new(flags),
             idle: Cell::new(None),
             deferred: Cell::new(None),
             settings: Cell::new(Settings::default()),
@@ -124,7 +136,7 @@ impl Pool {
         })));
         Front::begin(pool.cast());
         // SAFETY: just made.
-        Some(unsafe { pool.as_ref() })
+        unsafe { pool.as_ref() }
     }
 
     /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in. Nothing is deferred.
@@ -205,7 +217,7 @@ impl Pool {
         match record.state.get() {
             State::Fresh => self.drop_unstarted(record),
             // Found and counted when the thread ended.
-            State::Paused if self.front.flags.has(Flags::ENDED) => {}
+            State::Paused if self.front.flags.has(Flags::ENDED | Flags::LATE) => {}
             // Unwinding would end the process.
             State::Paused if cfg!(panic = "abort") => self.give_up(record, strict::DROP),
             State::Paused if thread::panicking() => self.defer(record),
@@ -524,14 +536,6 @@ impl Pool {
         self.front.flags.lower(Flags::DEFERRED);
     }
 
-    fn leak_deferred(&self) {
-        while let Some(record) = self.deferred.get() {
-            // SAFETY: as in `run_deferred_slow`.
-            let record = unsafe { record.as_ref() };
-            self.deferred.set(record.next.take());
-        }
-    }
-
     fn is_deferred(&self, record: &Record) -> bool {
         let mut next = self.deferred.get();
         while let Some(deferred) = next {
@@ -551,47 +555,6 @@ impl Pool {
             .filter(|record| keep(record))
             .map(|record| record.handle.get())
             .collect()
-    }
-
-    /// The thread ends, and a raw job has asked for it: puts back what the job had. Its frames have been unwound.
-    fn end_abandoned(&self, record: &Record) {
-        let held = record.held.take();
-        detach(record);
-        // SAFETY: the unwinding has passed the job's last frame.
-        unsafe { record.forget_frames() };
-        self.front.counters.finished.bump();
-        self.put_back(record);
-        drop(held);
-    }
-
-    /// The thread ends: discards raw jobs, while their release hooks can still ask for the pool.
-    fn discard_all(&self) {
-        self.discard_orphans();
-        for handle in self.paused_raw() {
-            // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
-            let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
-            let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(lay_aside);
-        }
-        let abandoned = self.records_where(|record| record.state.get() == State::Abandoned);
-        for record in abandoned.into_iter().filter_map(|handle| self.find(handle)) {
-            drop(panic::catch_unwind(AssertUnwindSafe(|| self.end_abandoned(record))));
-        }
-    }
-
-    /// The thread ends: lets go of what can go. Hands out whether that is everything.
-    fn end(&self) -> bool {
-        self.leak_deferred();
-        let lost: Vec<Suspect> = {
-            let unfinished = |record: &&Record| matches!(record.state.get(), State::Paused | State::Running);
-            self.table.borrow().records().filter(unfinished).map(Suspect::of).collect()
-        };
-        self.drop_idle();
-        self.front.flags.raise(Flags::ENDED);
-        // Whoever is told may do anything, but finds the jobs at their end.
-        for suspect in lost {
-            lose(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
-        }
-        self.records.get() == 0
     }
 }
 
@@ -628,21 +591,6 @@ pub(super) fn raise(panic: Option<Panic>) {
 pub(super) fn lay_aside(payload: Panic) {
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);
-    }
-}
-
-struct End;
-
-impl Drop for End {
-    fn drop(&mut self) {
-        let Some(pool) = Pool::existing() else { return };
-        pool.discard_all();
-        drop(pool.signal_stack.take());
-        let place = Front::end();
-        if pool.end() {
-            // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
-            drop(unsafe { Box::from_raw(place.cast::<Pool>().as_ptr()) });
-        }
     }
 }
 

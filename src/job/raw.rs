@@ -24,7 +24,7 @@ use super::misuse::{InitError, Misuse, NoJobs, StartError};
 use super::pool::Pool;
 use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
-use super::{WaitCtx, WaitCtxRef, config, directory, hooks, memory};
+use super::{PoolConfig, WaitCtx, WaitCtxRef, config, directory, hooks, memory};
 
 /// A job's function. It may unwind with a Rust panic, which goes to the resumer, and may end its thread (`pthread_exit`,
 /// cancellation), except on processors other than x86-64; foreign exceptions end the process.
@@ -107,7 +107,7 @@ pub enum RawStep {
 /// thread's end does so after thread-locals that the typed job may refer to are gone.
 #[inline(always)] // see fiber.rs on returns
 pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
-    let pool = Pool::here().ok_or(NoJobs::ThreadEnded)?;
+    let pool = Pool::here_for_raw().ok_or(NoJobs::ThreadEnded)?;
     pool.ready_to_switch()?;
     let inside = enter_to_start(pool, ctx)?;
     let record = pool.claim(ctx)?;
@@ -147,6 +147,20 @@ pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
         Ok((pool, record, inside)) => Ok(run(pool, record, inside)),
         Err(misuse) => Err(strict::refused(job, misuse, ("raw::resume", Some(Location::caller())))),
     }
+}
+
+/// [`init_thread`](super::init_thread) for raw jobs, which a thread may still start when its thread-locals have gone.
+///
+/// # Errors
+///
+/// As there; [`InitError::ThreadEnded`] when there is no memory to see to the end of what would be made.
+pub fn init_thread(config: PoolConfig) -> Result<(), InitError> {
+    Pool::here_for_raw().ok_or(InitError::ThreadEnded)?.configure(config)
+}
+
+/// Whether raw jobs are possible here (statement 24): yes, for as long as the thread runs any code.
+pub fn is_capable() -> bool {
+    Pool::here_for_raw().is_some()
 }
 
 /// Ends a paused job without unwinding it: its release hook runs, its frames are forgotten, its stack is used again.

@@ -451,6 +451,11 @@ impl Record {
         self.with_ctx(|ctx| ctx.gate.enter_at_last()).unwrap_or(Inside::nothing())
     }
 
+    /// The stay inside of the job's context of whoever has resumed it and will not go on.
+    pub(super) fn inherit_ctx(&self) -> Inside {
+        self.with_ctx(|ctx| ctx.gate.inherit()).unwrap_or(Inside::nothing())
+    }
+
     /// Where the fiber begins, and the arguments lie: below the record.
     #[inline]
     pub(super) fn base(&self) -> NonNull<c_void> {

@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, ThreadId};
+use std::thread::ThreadId;
+
+use super::strict;
 
 macro_rules! thread_stats {
     ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
@@ -185,7 +187,7 @@ pub fn leaks() -> Leaks {
 
 #[cold]
 pub(super) fn report_leak(name: &'static str, token: u64, reason: LeakReason) {
-    let thread = thread::current().id();
+    let thread = strict::this_thread();
     let mut leaks = LEAKS.lock().unwrap_or_else(PoisonError::into_inner);
     leaks.total += 1;
     if leaks.recent.len() == KEPT {

@@ -138,6 +138,17 @@ static HANDLER: Mutex<Option<StrictHandler>> = Mutex::new(None);
 thread_local! {
     /// Whether this thread is in the handler; no destructor, so that it can always be read.
     static REPORTING: Cell<bool> = const { Cell::new(false) };
+    /// The thread's id, from when its thread-locals were about to go: then it can no longer be asked for. No destructor.
+    static THREAD: Cell<Option<ThreadId>> = const { Cell::new(None) };
+}
+
+/// Notes the thread's id, for reports of what happens after its thread-locals have gone.
+pub(super) fn remember_thread() {
+    THREAD.set(Some(this_thread()));
+}
+
+pub(super) fn this_thread() -> ThreadId {
+    THREAD.get().unwrap_or_else(|| thread::current().id())
 }
 
 /// Switches strict mode on or off, for the whole process. At first it is on where this crate is built with debug
@@ -233,8 +244,10 @@ pub(super) const THREAD_END: Call = ("end of the thread", None);
 pub(super) fn report(rule: Rule, suspect: Suspect, (call, location): Call) {
     if is_strict() {
         let Suspect { job, token, .. } = suspect;
-        let current = thread::current();
-        let (thread, thread_name) = (current.id(), current.name().map(str::to_owned));
+        let (thread, thread_name) = match THREAD.get() {
+            Some(thread) => (thread, None),
+            None => (thread::current().id(), thread::current().name().map(str::to_owned)),
+        };
         hand_over(&Violation { rule, job, token, call, location, thread, thread_name });
     }
 }

@@ -67,11 +67,14 @@ int ASYNC_init_thread(size_t max_size, size_t init_size);
 /*
  * Frees the thread's idle jobs and discards its paused ones: their requests are taken back, their stacks and copies of
  * arguments are freed, their handles are refused from then on. They are not unwound: memory that C code on such a stack
- * has allocated is that code's own. The end of the thread does the same.
+ * has allocated is that code's own. The end of the thread does the same, after the first round of destructors of its keys.
  */
 void ASYNC_cleanup_thread(void);
 
-/* 1: jobs are possible. */
+/*
+ * 1: jobs are possible. They are for as long as a thread runs any code, destructors of keys and C++ thread-locals, atexit
+ * handlers and destructors of C++ statics included. There, under "delivery=poll", operations of the engine do not pause.
+ */
 int ASYNC_is_capable(void);
 
 /* ---- Jobs ---- */

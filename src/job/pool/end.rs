@@ -1,0 +1,183 @@
+//! The end of a thread's pool.
+//!
+//! ```text
+//!   thread-locals are destroyed      END: typed jobs are leaked if they are paused, and refused: what they refer to goes
+//!   (main thread: by exit, first)         raw jobs: none is paused ── the pool goes
+//!                                                   some are ──────── the pool stays, and is LATE: they may go on
+//!   atexit handlers, C++ statics;    a raw job may be started: where there is no pool, one is made that is LATE
+//!   destructors of keys, in rounds   KEY: first round ── not yet: destructors of other keys may use their jobs
+//!                                         then ───────── raw jobs are discarded, the pool goes
+//!   the process ends                 with what is left in its main thread, which has no destructors of keys
+//! ```
+//!
+//! libcrypto runs jobs for as long as a thread runs code, and so do we for C. In Rust the line is drawn earlier: a typed
+//! job's frames may refer to thread-locals, and are unwound.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::super::front::{Flags, Front};
+use super::super::record::{Record, State};
+use super::super::stats::LeakReason;
+use super::super::strict::{self, Rule, Suspect};
+use super::{Pool, detach, lay_aside, lose};
+
+thread_local! {
+    /// Ends the pool, or what of it must not outlive the thread-locals.
+    static END: End = const { End };
+    /// Whether the destructor of the key was called before. No destructor of its own, so that it can always be read.
+    static HAS_WAITED: Cell<bool> = const { Cell::new(false) };
+}
+
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let Some(pool) = Pool::existing() else { return };
+        let may_go_on = pool.front.running().is_none() && pool.has_paused_raw();
+        if may_go_on && end_with_the_keys() {
+            strict::remember_thread();
+            pool.leave_typed();
+        } else {
+            pool.go();
+        }
+    }
+}
+
+/// Sees to it that the pool goes when the thread's thread-locals do. `false`: they have gone.
+pub(super) fn end_with_the_thread_locals() -> bool {
+    END.try_with(|_| ()).is_ok()
+}
+
+/// Sees to it that the pool goes with the thread's keys, if it has not gone before. `false`: there is no key to be had.
+pub(super) fn end_with_the_keys() -> bool {
+    // Counted down by each call of the destructor.
+    let rounds = if HAS_WAITED.get() { 1 } else { 2 };
+    key().is_some_and(|key| set(key, rounds))
+}
+
+fn set(key: libc::pthread_key_t, rounds: usize) -> bool {
+    // SAFETY: a key that was made and is never deleted; the value is a number.
+    unsafe { libc::pthread_setspecific(key, ptr::without_provenance(rounds)) == 0 }
+}
+
+/// The process's key, made at first use. No lock, which a fork could leave locked.
+fn key() -> Option<libc::pthread_key_t> {
+    /// One more than the key.
+    static KEY: AtomicU64 = AtomicU64::new(0);
+    let known = KEY.load(Ordering::Acquire);
+    if known != 0 {
+        return libc::pthread_key_t::try_from(known - 1).ok();
+    }
+    let mut key = 0;
+    // SAFETY: a place for the key, and a function that may be called at the end of any thread.
+    if unsafe { libc::pthread_key_create(&raw mut key, Some(keys_end)) } != 0 {
+        return None;
+    }
+    match KEY.compare_exchange(0, u64::from(key) + 1, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Some(key),
+        Err(others) => {
+            // SAFETY: made above, and nobody else knows of it.
+            unsafe { libc::pthread_key_delete(key) };
+            libc::pthread_key_t::try_from(others - 1).ok()
+        }
+    }
+}
+
+/// The destructor of the key.
+extern "C" fn keys_end(rounds: *mut c_void) {
+    let Some(pool) = Pool::existing() else { return };
+    HAS_WAITED.set(true);
+    let is_early = rounds.addr() > 1 && key().is_some_and(|key| set(key, rounds.addr() - 1));
+    if !is_early {
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| pool.go())).map_err(lay_aside);
+    }
+}
+
+impl Pool {
+    /// Ends the pool, and frees it if no job is left.
+    fn go(&self) {
+        self.discard_all();
+        drop(self.signal_stack.take());
+        let place = Front::end();
+        if self.end() {
+            // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
+            drop(unsafe { Box::from_raw(place.cast::<Self>().as_ptr()) });
+        }
+    }
+
+    fn has_paused_raw(&self) -> bool {
+        let is_one = |record: &Record| record.kind().raw && record.state.get() == State::Paused;
+        self.table.borrow().records().any(is_one)
+    }
+
+    /// Ends the thread's typed jobs, while its raw ones go on.
+    fn leave_typed(&self) {
+        self.leak_deferred();
+        let lost = self.unfinished(|record| !record.kind().raw);
+        self.front.flags.raise(Flags::LATE);
+        tell_of(lost);
+    }
+
+    /// Discards raw jobs, while their release hooks can still ask for the pool.
+    fn discard_all(&self) {
+        self.discard_orphans();
+        for handle in self.paused_raw() {
+            // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
+            let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
+            let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(lay_aside);
+        }
+        let abandoned = self.records_where(|record| record.state.get() == State::Abandoned);
+        for record in abandoned.into_iter().filter_map(|handle| self.find(handle)) {
+            drop(panic::catch_unwind(AssertUnwindSafe(|| self.end_abandoned(record))));
+        }
+    }
+
+    /// A raw job has asked for the end of its thread: puts back what it had. Its frames have been unwound.
+    fn end_abandoned(&self, record: &Record) {
+        let held = record.held.take();
+        let inside = record.inherit_ctx();
+        detach(record);
+        // SAFETY: the unwinding has passed the job's last frame.
+        unsafe { record.forget_frames() };
+        self.front.counters.finished.bump();
+        self.put_back_inside(record, inside);
+        drop(held);
+    }
+
+    /// Lets go of what can go. Hands out whether that is everything.
+    fn end(&self) -> bool {
+        self.leak_deferred();
+        let has_left_typed = self.front.flags.has(Flags::LATE);
+        let lost = self.unfinished(|record| !has_left_typed || record.kind().raw);
+        self.drop_idle();
+        self.front.flags.raise(Flags::ENDED);
+        tell_of(lost);
+        self.records.get() == 0
+    }
+
+    fn unfinished(&self, of_those: impl Fn(&Record) -> bool) -> Vec<Suspect> {
+        let is_one = |record: &&Record| {
+            matches!(record.state.get(), State::Paused | State::Running) && of_those(record)
+        };
+        self.table.borrow().records().filter(is_one).map(Suspect::of).collect()
+    }
+
+    fn leak_deferred(&self) {
+        while let Some(record) = self.deferred.get() {
+            // SAFETY: a deferred job is paused, so its stack is mapped.
+            let record = unsafe { record.as_ref() };
+            self.deferred.set(record.next.take());
+        }
+    }
+}
+
+/// Whoever is told may do anything, but finds the jobs at their end.
+fn tell_of(lost: Vec<Suspect>) {
+    for suspect in lost {
+        lose(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
+    }
+}
