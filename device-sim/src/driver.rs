@@ -34,6 +34,7 @@ use crate::request::Status;
 use crate::stats::ModelCounters;
 use crate::sync::bump;
 use crate::timing::Timing;
+use crate::wipe::wipe_stack;
 
 /// Requests that are let in out of a line before it is the next queue pair's turn.
 const LINE_BATCH: usize = 32;
@@ -323,7 +324,11 @@ impl Driver {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Install(id, installed) => self.core.install(id, installed),
-                Command::Remove(id) => self.core.remove(id),
+                Command::Remove(id) => {
+                    self.core.remove(id);
+                    // A worker that has always something to do does not come to it otherwise.
+                    wipe_stack();
+                }
                 Command::Sabotage(sabotage) => self.core.sabotage(sabotage),
                 Command::Drain(ack) => self.drains.push(ack),
                 Command::Die => self.end_all(Life::Dead, Status::DeviceDead, signals),

@@ -102,6 +102,7 @@ mod stats;
 mod stepped;
 mod sync;
 mod timing;
+mod wipe;
 mod worker;
 
 pub use alarm::Alarm;
@@ -121,3 +122,4 @@ pub use sabotage::Sabotage;
 pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};
 pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};
 pub use timing::{Histogram, Timing, Timings};
+pub use wipe::with_wiped_stack;

@@ -184,7 +184,6 @@ pub(crate) struct Stamp {
 
 /// What nearly every request is made of, to be put together where the device will find it
 /// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message that is worked on in place.
-#[derive(Debug)]
 pub struct Plain<'a> {
     /// As [`Request::session`].
     pub session: SessionId,
@@ -196,6 +195,18 @@ pub struct Plain<'a> {
     pub buffer: Vec<u8>,
     /// As [`Request::user_data`].
     pub user_data: u64,
+}
+
+/// Says how much there is, and nothing of what it is.
+impl fmt::Debug for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain")
+            .field("session", &self.session)
+            .field("operation", &self.operation)
+            .field("buffer_len", &self.buffer.len())
+            .field("user_data", &self.user_data)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Plain<'_> {

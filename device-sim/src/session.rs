@@ -7,6 +7,7 @@
 //! ```
 
 use std::fmt;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::hmac::Hmac;
@@ -26,6 +27,7 @@ use crate::kernels::lanes::{Lane, LaneKey};
 use crate::kernels::xts::Xts;
 use crate::kernels::{BLOCK, Kernel, run};
 use crate::request::{Request, Status};
+use crate::wipe::{set_apart, wipe_stack};
 
 /// Names a session of one device; stale ids, and those of another device, are refused with [`Status::InvalidSession`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,7 +108,19 @@ pub enum SessionError {
     },
 }
 
-/// Algorithm, prepared key and options. The key is wiped on drop; `Debug` shows none of it.
+/// Algorithm, prepared key and options. All of it is wiped on drop; `Debug` shows nothing of the key.
+///
+/// A session is moved by value, and a move leaves a copy where it was. Whoever makes one and puts it where it is to stay does
+/// both in [`with_wiped_stack`](crate::with_wiped_stack):
+///
+/// ```
+/// use std::sync::Arc;
+/// use device_sim::{Cipher, Padding, Session, with_wiped_stack};
+///
+/// let key = [7; 32];
+/// let session = with_wiped_stack(|| Session::cipher(Cipher::Aes256Ctr, &key, Padding::None).map(Arc::new))?;
+/// # Ok::<(), device_sim::SessionError>(())
+/// ```
 pub struct Session {
     algorithm: Algorithm,
     /// What the kernel does, where it pads.
@@ -118,22 +132,28 @@ pub struct Session {
 
 macro_rules! kernels {
     ($($variant:ident($kernel:ty)),+ $(,)?) => {
-        /// Every kernel there is, so that a request costs one match.
-        #[expect(clippy::large_enum_variant, reason = "sessions live in a slab; a box would cost every request")]
+        /// Every kernel there is, so that a request costs one match. In place and not in a box, which every request would have
+        /// to look into.
         enum AnyKernel {
-            $($variant($kernel)),+
+            $($variant($kernel)),+,
+            /// What is left when the session goes.
+            Wiped(#[expect(dead_code, reason = "its size is what it is for")] [u8; LARGEST]),
         }
+
+        const LARGEST: usize = largest(&[$(size_of::<$kernel>()),+]);
 
         impl AnyKernel {
             fn run(&self, algorithm: Algorithm, request: &mut Request) -> Status {
                 match self {
-                    $(Self::$variant(kernel) => run(kernel, algorithm, request)),+
+                    $(Self::$variant(kernel) => run(kernel, algorithm, request)),+,
+                    Self::Wiped(_) => Status::InvalidSession,
                 }
             }
 
             fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
                 match self {
-                    $(Self::$variant(kernel) => kernel.lane(request)),+
+                    $(Self::$variant(kernel) => kernel.lane(request)),+,
+                    Self::Wiped(_) => None,
                 }
             }
         }
@@ -177,19 +197,39 @@ impl Session {
     pub fn cipher(cipher: Cipher, key: &[u8], padding: Padding) -> Result<Self, SessionError> {
         let algorithm = Algorithm::Cipher(cipher);
         let kernel = match cipher {
-            Cipher::Aes128Ecb => AnyKernel::Aes128Ecb(Ecb::new(scheduled(algorithm, key)?, padding)),
-            Cipher::Aes192Ecb => AnyKernel::Aes192Ecb(Ecb::new(scheduled(algorithm, key)?, padding)),
-            Cipher::Aes256Ecb => AnyKernel::Aes256Ecb(Ecb::new(scheduled(algorithm, key)?, padding)),
-            Cipher::Aes128Cbc => AnyKernel::Aes128Cbc(Cbc::new(scheduled(algorithm, key)?, padding)),
-            Cipher::Aes192Cbc => AnyKernel::Aes192Cbc(Cbc::new(scheduled(algorithm, key)?, padding)),
-            Cipher::Aes256Cbc => AnyKernel::Aes256Cbc(Cbc::new(scheduled(algorithm, key)?, padding)),
-            Cipher::Aes128Ctr => AnyKernel::Aes128Ctr(Ctr::new(scheduled(algorithm, key)?)),
-            Cipher::Aes192Ctr => AnyKernel::Aes192Ctr(Ctr::new(scheduled(algorithm, key)?)),
-            Cipher::Aes256Ctr => AnyKernel::Aes256Ctr(Ctr::new(scheduled(algorithm, key)?)),
-            Cipher::Aes128Xts => AnyKernel::Aes128Xts(scheduled_xts(algorithm, key)?),
-            Cipher::Aes256Xts => AnyKernel::Aes256Xts(scheduled_xts(algorithm, key)?),
+            Cipher::Aes128Ecb => {
+                set_apart(|| Ok(AnyKernel::Aes128Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes192Ecb => {
+                set_apart(|| Ok(AnyKernel::Aes192Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes256Ecb => {
+                set_apart(|| Ok(AnyKernel::Aes256Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes128Cbc => {
+                set_apart(|| Ok(AnyKernel::Aes128Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes192Cbc => {
+                set_apart(|| Ok(AnyKernel::Aes192Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes256Cbc => {
+                set_apart(|| Ok(AnyKernel::Aes256Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes128Ctr => {
+                set_apart(|| Ok(AnyKernel::Aes128Ctr(Ctr::new(scheduled(algorithm, key)?))))?
+            }
+            Cipher::Aes192Ctr => {
+                set_apart(|| Ok(AnyKernel::Aes192Ctr(Ctr::new(scheduled(algorithm, key)?))))?
+            }
+            Cipher::Aes256Ctr => {
+                set_apart(|| Ok(AnyKernel::Aes256Ctr(Ctr::new(scheduled(algorithm, key)?))))?
+            }
+            Cipher::Aes128Xts => set_apart(|| Ok(AnyKernel::Aes128Xts(scheduled_xts(algorithm, key)?)))?,
+            Cipher::Aes256Xts => set_apart(|| Ok(AnyKernel::Aes256Xts(scheduled_xts(algorithm, key)?)))?,
         };
-        Ok(Self { padding, ..Self::of(algorithm, kernel) })
+        let mut session = Self::of(algorithm, kernel);
+        session.padding = padding;
+        Ok(session)
     }
 
     /// A session for both directions of an AEAD whose tags have `tag_len` bytes.
@@ -204,9 +244,15 @@ impl Session {
             return Err(SessionError::TagLength { algorithm, given: tag_len });
         }
         let kernel = match aead {
-            Aead::Aes128Gcm => AnyKernel::Aes128Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
-            Aead::Aes192Gcm => AnyKernel::Aes192Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
-            Aead::Aes256Gcm => AnyKernel::Aes256Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len)),
+            Aead::Aes128Gcm => {
+                set_apart(|| Ok(AnyKernel::Aes128Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
+            }
+            Aead::Aes192Gcm => {
+                set_apart(|| Ok(AnyKernel::Aes192Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
+            }
+            Aead::Aes256Gcm => {
+                set_apart(|| Ok(AnyKernel::Aes256Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
+            }
         };
         Ok(Self::of(algorithm, kernel))
     }
@@ -234,11 +280,11 @@ impl Session {
     /// None today.
     pub fn hmac(hash: Hash, key: &[u8]) -> Result<Self, SessionError> {
         let kernel = match hash {
-            Hash::Sha224 => AnyKernel::HmacSha224(Keyed::new(key)),
-            Hash::Sha256 => AnyKernel::HmacSha256(Keyed::new(key)),
-            Hash::Sha384 => AnyKernel::HmacSha384(Keyed::new(key)),
-            Hash::Sha512 => AnyKernel::HmacSha512(Keyed::new(key)),
-            Hash::Sha512_256 => AnyKernel::HmacSha512_256(Keyed::new(key)),
+            Hash::Sha224 => set_apart(|| AnyKernel::HmacSha224(Keyed::new(key))),
+            Hash::Sha256 => set_apart(|| AnyKernel::HmacSha256(Keyed::new(key))),
+            Hash::Sha384 => set_apart(|| AnyKernel::HmacSha384(Keyed::new(key))),
+            Hash::Sha512 => set_apart(|| AnyKernel::HmacSha512(Keyed::new(key))),
+            Hash::Sha512_256 => set_apart(|| AnyKernel::HmacSha512_256(Keyed::new(key))),
         };
         Ok(Self::of(Algorithm::Hmac(hash), kernel))
     }
@@ -294,6 +340,14 @@ impl Session {
         self.kernel.run(self.algorithm, request)
     }
 
+    /// [`Session::execute`], after which nothing of the key and of the message lies on the stack of the calling thread: 6 KiB
+    /// below the caller are wiped.
+    pub fn execute_and_wipe(&self, request: &mut Request) -> Status {
+        let status = set_apart(|| self.execute(request));
+        wipe_stack();
+        status
+    }
+
     /// Starts a request that is quicker together with others, and is to be ended by [`lanes::encrypt_cbc`] and
     /// [`Lane::put_back`]. `None`: [`Session::execute`] it.
     ///
@@ -317,6 +371,23 @@ impl Session {
             _ => None,
         }
     }
+}
+
+/// A kernel wipes its own state. What else has got into its place by moves, padding and the rest of the largest, goes here.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.kernel = AnyKernel::Wiped([0; LARGEST]);
+        black_box(&mut self.kernel);
+    }
+}
+
+const fn largest(sizes: &[usize]) -> usize {
+    let (mut largest, mut at) = (0, 0);
+    while at < sizes.len() {
+        largest = if sizes[at] > largest { sizes[at] } else { largest };
+        at += 1;
+    }
+    largest
 }
 
 impl fmt::Debug for Session {

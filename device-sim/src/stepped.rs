@@ -20,6 +20,7 @@ use crate::driver::Driver;
 use crate::pair::{self, Pair};
 use crate::port::Signals;
 use crate::sync::{Mutex, lock};
+use crate::wipe::wipe_stack;
 
 /// A driver, its clock, and the pairs that it signals.
 #[derive(Debug)]
@@ -78,6 +79,10 @@ impl Stepped {
         let happened = f(&mut state, &mut signals);
         let ringing = state.ringing.take();
         drop(state);
+        if happened {
+            // What was worked on was worked on here.
+            wipe_stack();
+        }
         signals.send(&self.pairs);
         ringing.map(pair::call);
         lock(&self.state).signals = signals;

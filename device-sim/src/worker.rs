@@ -25,6 +25,7 @@ use crate::driver::Driver;
 use crate::pair::Pair;
 use crate::port::Signals;
 use crate::sync::spin_loop;
+use crate::wipe::wipe_stack;
 
 /// Looks at the rings before going to sleep; the most take about as long as being woken again (50 to 100 µs, for whoever
 /// wakes as well).
@@ -77,6 +78,7 @@ impl Worker {
                 self.idle();
             }
         }
+        wipe_stack();
     }
 
     /// Nanoseconds since the device was opened; an ideal device never asks the clock.
@@ -121,6 +123,7 @@ impl World for Real<'_> {
     }
 
     fn sleep(&mut self, timeout: Option<Duration>) {
+        wipe_stack();
         self.doorbell.sleep(timeout, || self.driver.has_work());
     }
 }

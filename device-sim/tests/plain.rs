@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use common::*;
 use device_sim::{
-    Delivery, Hash, Operation, Plain, RefusedReason, Session, SessionId, Status, Tag, TicketState,
+    Delivery, Hash, Operation, Part, Plain, RefusedReason, Request, Session, SessionId, Status, Tag,
+    TicketState,
 };
 
 const REAP: Delivery = Delivery::Reap { owner: 5 };
@@ -206,4 +207,26 @@ fn a_short_result_is_for_take_to_tell() {
     assert_eq!(pair.take_buffer(ticket), None);
     let (request, status) = pair.take(ticket).unwrap();
     assert_eq!((status, request.residue, request.buffer.len()), (Status::Ok, 4, 12));
+}
+
+#[test]
+fn debug_shows_neither_texts_nor_initialisation_vectors() {
+    let (device, mut pair) = stepped("queue_pairs=1;depth=2");
+    let session = device.create_session(ctr());
+    let plain =
+        Plain { session, operation: Operation::Encrypt, iv: &[205; 16], buffer: vec![171; 16], user_data: 7 };
+    let mut request = Request::new(session, Operation::Encrypt, vec![171; 16]);
+    request.set_iv(&[205; 16]);
+    request.destination = Some(vec![171; 16]);
+    request.part = Part::Update;
+    let mut shown = format!("{plain:?} {request:?}");
+    let ticket = submit(&mut pair, request, Delivery::Silent);
+    device.run_until_idle();
+    let (done, status) = pair.take(ticket).expect("it is done");
+    assert!(status == Status::Ok && done.state.is_some());
+    device.remove_session(session);
+    drop(device);
+    let refused = pair.submit(done, Delivery::Silent).expect_err("the device is closed");
+    shown += &format!("{refused:?} {:?} {pair:?}", refused.request.state);
+    assert!(!shown.contains("171") && !shown.contains("205"), "{shown}");
 }

@@ -21,7 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use device_sim::{Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, fork};
+use device_sim::{
+    Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, SessionError, fork,
+    with_wiped_stack,
+};
 
 use self::fault::{FaultKind, FaultPlan};
 use self::instance::{Instance, Pairs};
@@ -191,7 +194,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::cipher`].
     pub fn cipher_with(&self, cipher: Cipher, key: &[u8], padding: Padding) -> Result<CipherSession, Error> {
-        Ok(CipherSession::new(self.session(Session::cipher(cipher, key, padding)?)?))
+        Ok(CipherSession::new(self.session(|| Session::cipher(cipher, key, padding))?))
     }
 
     /// An AEAD session with tags of 16 bytes.
@@ -207,7 +210,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Session`] for a key or a tag of another length.
     pub fn aead_with(&self, aead: Aead, key: &[u8], tag_len: usize) -> Result<AeadSession, Error> {
-        Ok(AeadSession::new(self.session(Session::aead(aead, key, tag_len)?)?))
+        Ok(AeadSession::new(self.session(|| Session::aead(aead, key, tag_len))?))
     }
 
     /// A digest session.
@@ -215,7 +218,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Forked`] in a forked child.
     pub fn hash(&self, hash: Hash) -> Result<HashSession, Error> {
-        Ok(HashSession::new(self.session(Session::hash(hash)?)?))
+        Ok(HashSession::new(self.session(|| Session::hash(hash))?))
     }
 
     /// An HMAC session (RFC 2104); keys of any length.
@@ -223,7 +226,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Forked`] in a forked child.
     pub fn hmac(&self, hash: Hash, key: &[u8]) -> Result<MacSession, Error> {
-        Ok(MacSession::new(self.session(Session::hmac(hash, key)?)?))
+        Ok(MacSession::new(self.session(|| Session::hmac(hash, key))?))
     }
 
     /// A digest session that makes the worker panic which executes it (in software it is a plain one): the way to
@@ -231,13 +234,18 @@ impl Engine {
     #[doc(hidden)]
     pub fn panicking_hash(&self, hash: Hash) -> Result<HashSession, Error> {
         let id = self.inner.device.create_panicking_session();
-        Ok(HashSession::new(SessionCore::adopt(Arc::clone(&self.inner), Session::hash(hash)?, id)))
+        Ok(HashSession::new(SessionCore::adopt(Arc::clone(&self.inner), Arc::new(Session::hash(hash)?), id)))
     }
 
-    fn session(&self, session: Session) -> Result<Arc<SessionCore>, Error> {
+    /// `make` prepares the key.
+    fn session(
+        &self,
+        make: impl FnOnce() -> Result<Session, SessionError>,
+    ) -> Result<Arc<SessionCore>, Error> {
         if self.inner.is_foreign() {
             return Err(Error::Forked);
         }
+        let session = with_wiped_stack(|| make().map(Arc::new))?;
         Ok(SessionCore::create(Arc::clone(&self.inner), session))
     }
 

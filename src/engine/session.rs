@@ -29,17 +29,16 @@ pub(crate) struct SessionCore {
 }
 
 impl SessionCore {
-    pub(crate) fn create(engine: Arc<Inner>, session: Session) -> Arc<Self> {
-        let session = Arc::new(session);
+    pub(crate) fn create(engine: Arc<Inner>, session: Arc<Session>) -> Arc<Self> {
         let id = engine.device.create_session(Arc::clone(&session));
         let growth = session.max_growth();
         Arc::new(Self { engine, session, id, growth })
     }
 
     /// A session that the device knows under `id` already.
-    pub(crate) fn adopt(engine: Arc<Inner>, session: Session, id: SessionId) -> Arc<Self> {
+    pub(crate) fn adopt(engine: Arc<Inner>, session: Arc<Session>, id: SessionId) -> Arc<Self> {
         let growth = session.max_growth();
-        Arc::new(Self { engine, session: Arc::new(session), id, growth })
+        Arc::new(Self { engine, session, id, growth })
     }
 
     #[inline]

@@ -10,7 +10,7 @@ pub(crate) const EXPANSION: usize = 16;
 
 /// Computes `request` here and now.
 pub(crate) fn run(session: &Session, request: &mut Request) -> Result<(), Failed> {
-    match error_of(session.execute(request)) {
+    match error_of(session.execute_and_wipe(request)) {
         None => Ok(()),
         Some(error) => Err(Failed::with_request(error)),
     }

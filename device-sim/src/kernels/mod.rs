@@ -42,6 +42,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
 use self::lanes::Lane;
 use crate::request::{Operation, Part, Request, Status};
 use crate::session::Algorithm;
+use crate::wipe::{set_apart, wipe_stack};
 
 /// Bytes in an AES block.
 pub(crate) const BLOCK: usize = 16;
@@ -54,11 +55,19 @@ pub(crate) type Block = aes::Block;
 ///
 /// It belongs to the algorithm and the operation that began it; others refuse it with
 /// [`Status::InvalidArgs`].
-#[derive(Clone)]
 pub struct StreamState {
     algorithm: Algorithm,
     operation: Operation,
     stream: Stream,
+}
+
+impl Clone for StreamState {
+    fn clone(&self) -> Self {
+        // On its way into a box the copy lies on the stack.
+        let stream = set_apart(|| self.stream.clone());
+        wipe_stack();
+        Self { stream, ..*self }
+    }
 }
 
 impl fmt::Debug for StreamState {

@@ -30,6 +30,8 @@ impl Carry {
         let rest = text.len() - len;
         self.bytes[..len].copy_from_slice(&text[rest..]);
         self.len = len;
+        // The caller gets the room behind the output, too.
+        text[rest..].zeroize();
         text.truncate(rest);
     }
 

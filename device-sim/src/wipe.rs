@@ -1,0 +1,44 @@
+//! Wiping the stack: whoever prepares a key or works on a message leaves parts of it in frames that are no more.
+//!
+//! ```text
+//!   with_wiped_stack                    the same, a moment later
+//!   └── set_apart                       └── wipe_stack
+//!       └── f: key schedules, moves         └── zeros, over the frames of `f`
+//! ```
+//!
+//! What cannot be promised: that the processor's registers, and what the system saves of them, hold nothing; that nothing lay
+//! deeper than is wiped; and anything of what the caller has copied. `tests/secrets.rs` of simaccel looks at what is left.
+
+use std::hint::black_box;
+
+/// Bytes of the stack that the preparation of a key uses at the most. What is wiped must be had, on the stack of a job too: so
+/// not many more than were used.
+const PREPARING: usize = if cfg!(debug_assertions) { 16 * 1024 } else { 12 * 1024 };
+/// The same of work on a message.
+const WORKING: usize = 6 * 1024;
+
+/// Runs `prepare`, and wipes the stack that it has used: 12 KiB, 16 KiB with debug assertions. For making sessions; what it
+/// returns should hold no secret itself, for it is moved.
+pub fn with_wiped_stack<R>(prepare: impl FnOnce() -> R) -> R {
+    let result = set_apart(prepare);
+    wipe::<PREPARING>();
+    result
+}
+
+/// Runs `f` in a frame of its own, so that none of it lies in the caller's.
+#[inline(never)]
+pub(crate) fn set_apart<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// Wipes what work on messages has left on the stack below the caller.
+pub(crate) fn wipe_stack() {
+    wipe::<WORKING>();
+}
+
+#[inline(never)]
+fn wipe<const DEPTH: usize>() {
+    let mut zeros = [0_u8; DEPTH];
+    // As whoever might write there wants them on the stack, they are.
+    black_box(&mut zeros);
+}
