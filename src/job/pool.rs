@@ -424,6 +424,7 @@ impl Pool {
         if most == 0 {
             return Err(NoJobs::Limit { max: max_jobs });
         }
+        self.table.borrow_mut().reserve().map_err(|_| NoJobs::NoStack)?;
         let stack = self.slab.borrow_mut().take(geometry, have, most).map_err(|_| NoJobs::NoStack)?;
         let Ok((index, generation)) = directory::take() else {
             self.slab.borrow_mut().give_back(stack);

@@ -1,6 +1,7 @@
 //! The records of a thread's jobs, in no order. Which of them a handle means is found in the [directory](super::directory).
 #![expect(unsafe_code, reason = "follows the records of the thread")]
 
+use std::collections::TryReserveError;
 use std::ptr::NonNull;
 
 use super::record::Record;
@@ -12,6 +13,11 @@ impl Table {
     pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
         // SAFETY: the table holds records that are there.
         self.0.iter().map(|record| unsafe { record.as_ref() })
+    }
+
+    /// Sees to it that there is memory for another record: a program may ask for any number of jobs.
+    pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        self.0.try_reserve(1)
     }
 
     pub(super) fn add(&mut self, record: NonNull<Record>) {

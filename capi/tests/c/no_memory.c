@@ -179,6 +179,19 @@ static void on(const char *config)
     simaccel_engine_free(engine);
 }
 
+/* As many as there is memory for, and no failure: so it is in libcrypto. */
+static void asks_for_a_million_jobs(void)
+{
+    ASYNC_JOB *job = NULL;
+    int ret = 0;
+
+    limit_to(used() + (64 << 20));
+    CHECK(ASYNC_init_thread(1000000, 1000000) == 1);
+    CHECK(ASYNC_start_job(&job, NULL, &ret, returns, NULL, 0) == ASYNC_FINISH && ret == 1);
+    ASYNC_cleanup_thread();
+    limit_to(RLIM_INFINITY);
+}
+
 int main(void)
 {
     /* Large blocks are mapped, and given back when they are freed. */
@@ -196,6 +209,7 @@ int main(void)
           simaccel_encrypt(ctr, text, 16, text, SIZE_MAX / 2, out, SIZE_MAX / 2, &len));
     simaccel_session_free(ctr);
     simaccel_engine_free(engine);
+    asks_for_a_million_jobs();
     free(text);
     free(out);
     ASYNC_cleanup_thread();
