@@ -52,6 +52,12 @@ fn wait_contexts_and_jobs_are_clean() {
 }
 
 #[test]
+fn operations_are_clean() {
+    clean(Left::NothingLost, &compile("operations.c", Language::C11, Link::Ours, &[]), &[]);
+    clean(Left::NothingLost, &compile("polled_data.c", Language::C11, Link::Ours, &[]), &[]);
+}
+
+#[test]
 fn stacks_of_the_program_are_clean() {
     let program = compile("memory.c", Language::C11, Link::Ours, &[]);
     for case in ["own-functions", "no-memory", "too-late", "thread-end"] {

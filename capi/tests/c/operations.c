@@ -29,7 +29,7 @@ static void lengths(simaccel_engine *engine)
     simaccel_session *gcm = session_of(engine, "aes-128-gcm", 16, "tag_len=12");
     simaccel_session *hmac = session_of(engine, "hmac-sha256", 5, NULL), *none = NULL;
     simaccel_stream *stream = (simaccel_stream *)&stream;
-    unsigned char out[128], tag[80];
+    unsigned char out[128] = {0}, tag[80] = {0};
     size_t len;
 
     ARGUMENT("iv_len is 15: aes-256-ctr takes 16 bytes", simaccel_encrypt(ctr, iv, 15, "a", 1, out, 99, &len));
