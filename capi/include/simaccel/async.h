@@ -13,7 +13,7 @@
  *         case ASYNC_PAUSE:   wait for the fds of ctx, then go round again
  *         case ASYNC_FINISH:  result is what func has returned
  *         case ASYNC_NO_JOBS: try again when another job has finished
- *         case ASYNC_ERR:     simaccel_last_error() says why (engine.h)
+ *         case ASYNC_ERR:     simaccel_last_error() says why (engine.h), and so does ERR_get_error() with libcrypto
  *         }
  *     }
  *
