@@ -40,14 +40,24 @@ impl Input {
     /// # Safety
     ///
     /// `data` is null or has `len` bytes, until the last copy of it was made.
+    #[inline]
     pub(crate) unsafe fn new(data: *const c_void, len: usize, name: &'static str) -> Result<Self, Failure> {
-        if len > 0 && data.is_null() {
-            return Err(Failure::argument(&format!("{name} is NULL, and {name}_len is {len}")));
+        let input = Self { data: data.cast(), len, name };
+        if (len > 0 && data.is_null()) || isize::try_from(len).is_err() {
+            Err(input.refused())
+        } else {
+            Ok(input)
         }
-        if isize::try_from(len).is_err() {
-            return Err(Failure::argument(&format!("{name}_len is {len}: no memory is that large")));
-        }
-        Ok(Self { data: data.cast(), len, name })
+    }
+
+    #[cold]
+    fn refused(self) -> Failure {
+        let Self { data, len, name } = self;
+        Failure::argument(&if data.is_null() {
+            format!("{name} is NULL, and {name}_len is {len}")
+        } else {
+            format!("{name}_len is {len}: no memory is that large")
+        })
     }
 
     pub(crate) const fn len(self) -> usize {
@@ -59,6 +69,7 @@ impl Input {
     }
 
     /// A copy in a buffer with room for `more` bytes. It goes to [`recycle`].
+    #[inline]
     pub(crate) fn copied(self, more: usize) -> Result<Vec<u8>, Failure> {
         let mut buffer = pooled();
         match self.len.checked_add(more).map(|len| buffer.try_reserve(len)) {
@@ -86,20 +97,27 @@ impl Input {
     }
 
     /// A copy on the stack, of at most `N` bytes.
+    #[inline]
     pub(crate) fn short<const N: usize>(self) -> Result<Short<N>, Failure> {
-        let Self { len, name, .. } = self;
-        if len > N {
-            return Err(Failure::argument(&format!("{name}_len is {len}: at most {N} bytes")));
+        if self.len > N {
+            return Err(self.too_long(N));
         }
-        let mut short = Short { bytes: [0; N], len };
+        let mut short = Short { bytes: [0; N], len: self.len };
         // SAFETY: there is room for `N` bytes.
         unsafe { self.copy_to(short.bytes.as_mut_ptr()) };
         Ok(short)
     }
 
+    #[cold]
+    fn too_long(self, most: usize) -> Failure {
+        let Self { len, name, .. } = self;
+        Failure::argument(&format!("{name}_len is {len}: at most {most} bytes"))
+    }
+
     /// # Safety
     ///
     /// `to` has room for `len` bytes, which are not the caller's.
+    #[inline]
     unsafe fn copy_to(self, to: *mut u8) {
         if self.len > 0 {
             // SAFETY: not null, and so many bytes, as was promised to `new`; and room for them.
@@ -165,6 +183,7 @@ impl Output {
     }
 
     /// Copies `bytes` out. `*len` says how many they are, whether they fit or not.
+    #[inline]
     pub(crate) fn put(self, bytes: &[u8]) -> Result<(), Failure> {
         self.expect(bytes.len()..=bytes.len())?;
         self.tell(bytes.len());
@@ -175,6 +194,7 @@ impl Output {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn tell(self, len: usize) {
         if !self.len.is_null() {
             // SAFETY: not null, as was promised to `new`.
@@ -211,11 +231,13 @@ thread_local! {
 }
 
 /// An empty buffer. A thread that is ending has none.
+#[inline]
 fn pooled() -> Vec<u8> {
     BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
 }
 
 /// Wipes a buffer of which the first `used` bytes were used, or as many as it has, and keeps it for another copy.
+#[inline]
 pub(crate) fn recycle(mut buffer: Vec<u8>, used: usize) {
     if buffer.len() < used {
         // What was cut off: padding, and ends of messages.

@@ -12,7 +12,7 @@
 use simaccel::job::raw::{self, Held};
 
 /// Runs `operation` on what `keep` keeps, so that it stays for as long as frames of the operation may look at it.
-#[inline]
+#[inline(always)] // see simaccel's fiber.rs on returns
 pub(crate) fn while_held<R>(keep: Held, operation: impl FnOnce() -> R) -> R {
     match raw::hold(keep) {
         Ok(()) => {

@@ -156,6 +156,12 @@ impl Failure {
     pub(crate) fn argument(text: &str) -> Self {
         Self::new(SimaccelResult::Argument, text)
     }
+
+    #[cold]
+    fn report(self) -> SimaccelResult {
+        set(&self.text);
+        self.code
+    }
 }
 
 impl From<Error> for Failure {
@@ -165,13 +171,11 @@ impl From<Error> for Failure {
 }
 
 /// Runs a function of the engine for C: behind the boundary, with its failure as the thread's last error.
+#[inline(always)] // see simaccel's fiber.rs on returns
 pub(crate) fn reported(body: impl FnOnce() -> Result<(), Failure>) -> SimaccelResult {
     boundary(|| match body() {
         Ok(()) => SimaccelResult::Ok,
-        Err(Failure { code, text }) => {
-            set(&text);
-            code
-        }
+        Err(failure) => failure.report(),
     })
 }
 

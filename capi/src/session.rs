@@ -204,6 +204,7 @@ pub unsafe extern "C" fn simaccel_session_free(session: *mut SimaccelSession) {
 /// # Safety
 ///
 /// `session` is null or valid when this is called.
+#[inline(always)] // see simaccel's fiber.rs on returns
 unsafe fn operate(
     session: *mut SimaccelSession,
     operation: impl FnOnce(&Kind) -> Result<(), Failure>,
@@ -221,6 +222,7 @@ unsafe fn operate(
 }
 
 /// A cipher's operation, in three steps: check, compute on a copy, copy out.
+#[inline(always)] // see simaccel's fiber.rs on returns
 fn cipher(
     cipher: &CipherSession,
     operation: Operation,
@@ -240,6 +242,7 @@ fn cipher(
 }
 
 /// Copies text out, and wipes it here.
+#[inline]
 fn put(done: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Result<(), Failure> {
     let text = done.map_err(refused)?;
     let put = output.put(&text);

@@ -106,6 +106,7 @@ impl Session {
     /// # Errors
     ///
     /// [`ArgumentError::Operation`], [`ArgumentError::Length`].
+    #[inline]
     pub fn check(&self, operation: Operation, iv_len: usize, len: u64) -> Result<(), ArgumentError> {
         self.check_operation(operation)?;
         self.check_iv(iv_len)?;
