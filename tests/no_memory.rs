@@ -3,6 +3,7 @@
 //! An allocator refuses large blocks while a test asks it to; so this file has one test function.
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
+mod captured;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
