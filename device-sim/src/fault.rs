@@ -19,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::config::{ConfigError, refused};
-use crate::request::Status;
+use crate::request::{Operation, Status};
 
 mod select;
 
@@ -256,7 +256,21 @@ impl Fault {
             }
         }
         fault.selection.check().map_err(refuse)?;
+        fault.check().map_err(refuse)?;
         Ok(fault)
+    }
+
+    /// Refuses a result that the selected operation does not have.
+    fn check(&self) -> Result<(), &'static str> {
+        const ALLOWED: &str =
+            "target=text with op=encrypt or decrypt, or target=tag with op=encrypt, digest or mac";
+        let FaultKind::Corrupt { target, .. } = self.kind else { return Ok(()) };
+        let is_had = match (target, self.selection.operation) {
+            (Target::Text, Some(operation)) => matches!(operation, Operation::Encrypt | Operation::Decrypt),
+            (Target::Tag, Some(operation)) => operation != Operation::Decrypt,
+            (Target::Any, _) | (_, None) => true,
+        };
+        is_had.then_some(()).ok_or(ALLOWED)
     }
 }
 
@@ -405,6 +419,11 @@ mod tests {
             ("fail:bytes=3", "the fields status"),
             ("corrupt:bit=-1", "bit=N"),
             ("corrupt:target=moon", "any, text or tag"),
+            ("corrupt:target=text,op=mac", "target=text with op=encrypt or decrypt"),
+            ("corrupt:op=digest,bit=3,target=text", "target=tag with op=encrypt, digest or mac"),
+            ("corrupt:target=tag,op=decrypt", "target=tag with op=encrypt, digest or mac"),
+            ("corrupt:target=tag,op=encrypt", ""),
+            ("corrupt:op=digest", ""),
             ("short:bytes=0", "bytes=N"),
             ("delay:nsec=0", "an hour"),
             ("delay", ""),

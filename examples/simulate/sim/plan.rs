@@ -167,9 +167,11 @@ fn own_field(kind: &str, random: &mut Random) -> Option<String> {
 fn selection(kind: &str, fields: &[String], random: &mut Random) -> Option<String> {
     let field = random.pick(&["every", "nth", "probability", "times", "after", "window", "op", "size"]);
     let has = |name: &str| fields.iter().any(|field| field.starts_with(name));
-    // An eventfd has no operation; and an nth that is never reached selects nothing, which is refused.
+    // An eventfd has no operation, and not every operation has a text and a tag; and an nth that is never reached selects
+    // nothing. All that is refused.
     let excluded = match field {
-        "op" | "size" => kind == "fd_fail",
+        "op" => kind == "fd_fail" || has("target=t"),
+        "size" => kind == "fd_fail",
         "nth" => has("every") || has("after"),
         "every" | "after" => has("nth"),
         _ => false,
