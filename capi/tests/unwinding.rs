@@ -1,11 +1,12 @@
-//! What looks at a job's stack from outside, or takes it apart: profilers, exceptions, the ends of threads.
+//! What looks at a job's stack from outside, or takes it apart (profilers, exceptions, the ends of threads), and what each job
+//! has of its own beside it.
 
 mod support;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use self::support::{Language, Link, compile, output_of, run};
+use self::support::{Language, Link, compile, output_of, package, preloaded, run, scratch, succeeds};
 
 /// `unwinds.c` steps through the lives of jobs with the trap flag, which other processors do not have.
 #[cfg(all(target_arch = "x86_64", not(portable_switch)))]
@@ -41,4 +42,37 @@ fn a_cxx_exception_that_leaves_a_job_ends_the_process_and_says_so() {
     assert_eq!(output.status.signal(), Some(6), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("std::runtime_error") && said.contains("too much"), "{said}");
+}
+
+#[test]
+fn each_job_has_its_own_cxx_exceptions() {
+    for link in [Link::Ours, Link::OursStatic, Link::OursAndLibcrypto] {
+        let program = compile("exceptions.cc", Language::Cxx17, link, &[]);
+        assert_eq!(output_of(&program, &[]), "ok\n", "{link:?}");
+    }
+    let program = compile("exceptions.cc", Language::Cxx17, Link::Libcrypto, &[]);
+    assert_eq!(succeeds(&mut preloaded(program)), "ok\n");
+}
+
+#[test]
+fn a_cxx_runtime_may_be_loaded_when_jobs_have_run() {
+    let program = compile("plugin.c", Language::C11, Link::Ours, &[]);
+    let plugin = scratch("plugin").join("plugin.so");
+    let mut compiler = Command::new("c++");
+    compiler.args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared", "-DPLUGIN", "-I"]);
+    compiler
+        .arg(package().join("include"))
+        .arg(package().join("tests/c/exceptions.cc"))
+        .arg("-o")
+        .arg(&plugin);
+    succeeds(&mut compiler);
+    assert_eq!(succeeds(Command::new(program).arg(plugin)), "ok\n");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn each_c_job_has_its_own_floating_point_modes() {
+    for link in [Link::Ours, Link::OursStatic] {
+        assert_eq!(output_of(&compile("modes.c", Language::C11, link, &[]), &[]), "ok\n");
+    }
 }

@@ -209,8 +209,12 @@ fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
 /// Pauses a job that can. Whether it has a wait context afterwards.
 #[inline(always)]
 fn pause_now(front: &Front, record: &Record, release: Option<&dyn Release>) -> bool {
-    // Only raw jobs are discarded.
-    let hook = release.filter(|_| record.kind().raw);
+    // Only raw jobs are discarded, or have modes of their own.
+    let raw = record.kind().raw;
+    let hook = release.filter(|_| raw);
+    if raw {
+        record.modes.pause();
+    }
     record.in_flight.set(release.is_some());
     if let Some(hook) = hook {
         keep_hook(record, hook);
@@ -219,6 +223,9 @@ fn pause_now(front: &Front, record: &Record, release: Option<&dyn Release>) -> b
     let signal = unsafe { record.leave(&front.turn, State::Paused) };
     if hook.is_some() {
         record.release.set(None);
+    }
+    if raw {
+        record.modes.resumed();
     }
     if signal == Signal::Unwind {
         unwind();
@@ -250,6 +257,7 @@ pub(super) fn turn_for_c<'a>() -> Option<&'a Turn> {
     let record = front.running().filter(|record| record.blocks.get() == 0 && !thread::panicking())?;
     record.state.set(State::Paused);
     record.in_flight.set(false);
+    record.modes.pause();
     Some(&front.turn)
 }
 
@@ -260,6 +268,7 @@ pub(super) fn back_for_c(signal: Signal) -> c_int {
         return 0;
     }
     if let Some(record) = running() {
+        record.modes.resumed();
         record.with_ctx(|ctx| ctx.reset_changes());
     }
     1

@@ -27,9 +27,10 @@
 //! information for each of them, and a backtrace ends at the fiber's root. corosensei's has it for all that is called from
 //! a job, but not within the switch: there an unwinder may read what is no frame, and crash.
 //!
-//! What the switch saves is what the calling convention asks for, and nothing else: `errno`, the signal mask, the
-//! floating-point environment and thread-locals belong to the thread (statement 56). Rust's count of running panics
-//! is such a thread-local; therefore nothing switches while the thread panics.
+//! What the switch saves is registers, and nothing else: `errno`, the signal mask and thread-locals belong to the thread
+//! (statement 56). Rust's count of running panics is such a thread-local; therefore nothing switches while the thread
+//! panics. C++'s counterpart is saved around switches (`exceptions.rs`), and so are the floating-point modes of C jobs
+//! (`modes.rs`).
 
 #[cfg_attr(any(not(target_arch = "x86_64"), portable_switch), path = "fiber/portable.rs")]
 #[cfg_attr(not(any(not(target_arch = "x86_64"), portable_switch)), path = "fiber/x86_64.rs")]

@@ -1,10 +1,13 @@
 //! Switch hooks: how a program keeps something per job that otherwise belongs to the thread (statement 55: the
-//! default library context of libcrypto). Without hooks a switch pays one load for them.
+//! default library context of libcrypto). The C++ runtime's [`exceptions`](super::exceptions) go the same way. Without
+//! either a switch pays one load for them.
 #![expect(unsafe_code, reason = "calls the functions of C programs")]
 
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use super::exceptions::Exceptions;
 
 /// Called around every switch into a job, on the resumer's stack, for all jobs of the process.
 ///
@@ -29,8 +32,8 @@ pub struct SwitchHooks {
 
 static HOOKS: AtomicPtr<SwitchHooks> = AtomicPtr::new(ptr::null_mut());
 
-/// Whether there were hooks ever, or there is a sanitizer: from then on switches take the path that looks at them. A flag,
-/// and no list of those to be told, which a fork could leave locked.
+/// Whether there were hooks ever, or there is a sanitizer or a C++ runtime: from then on switches take the path that looks at
+/// them. A flag, and no list of those to be told, which a fork could leave locked.
 static EVER: AtomicBool = AtomicBool::new(false);
 
 /// What a job keeps for the hooks.
@@ -40,6 +43,7 @@ pub(super) struct Kept {
     hooks: Cell<Option<&'static SwitchHooks>>,
     /// The job's word; its resumer's while it runs with hooks.
     word: Cell<usize>,
+    exceptions: Exceptions,
 }
 
 pub(super) fn set(hooks: Option<&'static SwitchHooks>) {
@@ -50,12 +54,12 @@ pub(super) fn set(hooks: Option<&'static SwitchHooks>) {
     }
 }
 
-/// Has all switches from here on take the path that looks at hooks and sanitizers.
+/// Has all switches from here on take the path that looks at hooks and their kin.
 pub(super) fn watch() {
     EVER.store(true, Ordering::Release);
 }
 
-/// Whether there are, or were, hooks; or there is a sanitizer.
+/// Whether there are, or were, hooks; or there is a sanitizer, or a C++ runtime.
 #[inline]
 pub(super) fn ever() -> bool {
     EVER.load(Ordering::Acquire)
@@ -66,6 +70,7 @@ pub(super) fn ever() -> bool {
 pub(super) fn enter(kept: &Kept, fresh: bool) {
     if fresh {
         kept.word.set(0);
+        kept.exceptions.begin();
     }
     // SAFETY: only `set` stores here, and it stores references that live for ever.
     let hooks: Option<&'static SwitchHooks> = unsafe { HOOKS.load(Ordering::Acquire).as_ref() };
@@ -74,11 +79,13 @@ pub(super) fn enter(kept: &Kept, fresh: bool) {
         // SAFETY: whoever set the hooks promised that they may be called around every switch.
         kept.word.set(unsafe { (hooks.enter)(kept.word.get()) });
     }
+    kept.exceptions.enter();
 }
 
 /// After it.
 #[cold]
 pub(super) fn leave(kept: &Kept) {
+    kept.exceptions.leave();
     if let Some(hooks) = kept.hooks.take() {
         // SAFETY: as in `enter`.
         return kept.word.set(unsafe { (hooks.leave)(kept.word.get()) });

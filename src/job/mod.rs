@@ -20,7 +20,8 @@
 //!    Job, typed: closures, results, owners ─┐
 //!                                           ├─► pool: whose turn ─► record: one job ─► fiber: the switch
 //!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where it lies
-//!    current, block: the running job from inside · wait_ctx · hooks · config, stats, misuse · strict
+//!    current, block: the running job from inside · wait_ctx · config, stats, misuse · strict
+//!    around a switch: hooks · exceptions (C++'s) · modes (of floating point, in C jobs)
 //! ```
 //!
 //! # What to know before holding something across a pause
@@ -60,6 +61,7 @@ mod callback;
 mod config;
 mod current;
 mod directory;
+mod exceptions;
 mod fiber;
 mod front;
 mod gate;
@@ -67,6 +69,7 @@ mod hooks;
 mod last_call;
 mod memory;
 mod misuse;
+mod modes;
 mod overflow;
 mod pool;
 pub mod raw;

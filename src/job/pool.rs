@@ -25,6 +25,7 @@ use std::thread;
 
 use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
+use super::exceptions;
 use super::front::{Flags, Front};
 use super::gate::Inside;
 use super::misuse::{InitError, Misuse, NoJobs};
@@ -381,6 +382,7 @@ impl Pool {
     /// Adopts a configuration: limits at once, stack sizes for the stacks that are made from now on.
     pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
         let settings = config.settle()?;
+        exceptions::look();
         self.run_deferred();
         self.discard_orphans();
         let too_many = settings.max_jobs != 0 && self.records.get() > settings.max_jobs;

@@ -14,6 +14,7 @@ use std::panic::{self, Location};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
+use super::exceptions;
 use super::fiber::{self, Signal};
 use super::front::Front;
 use super::gate::InUse;
@@ -121,7 +122,10 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
     // SAFETY: the place has room for the arguments and is not part of them.
     unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(args).cast(), args.len()) };
     let place = if args.is_empty() { ptr::null_mut() } else { place.as_ptr() };
-    record.call.set((func, place));
+    let (before, _) = record.call.replace((func, place));
+    if before as usize != func as usize {
+        exceptions::note(func as usize);
+    }
     record.data.set(ptr::null_mut());
     if let Some(ctx) = ctx {
         ctx.add_raw_job(pool, record.handle.get());
@@ -429,12 +433,17 @@ fn enter_to_start(pool: &Pool, ctx: Option<&WaitCtx>) -> Result<Inside, Misuse> 
 #[inline(always)] // see fiber.rs on returns
 fn run(pool: &Pool, record: &Record, inside: Inside) -> RawStep {
     pool.front.counters.resumes.bump();
+    record.modes.enter();
     match record.enter(&pool.front, Signal::Continue) {
         Switched::Paused => {
+            record.modes.paused();
             pool.front.counters.pauses.bump();
             RawStep::Paused(record.handle.get())
         }
-        Switched::Finished => RawStep::Finished(finish(pool, record, inside)),
+        Switched::Finished => {
+            record.modes.ended();
+            RawStep::Finished(finish(pool, record, inside))
+        }
     }
 }
 

@@ -23,10 +23,12 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use super::Release;
+use super::exceptions;
 use super::fiber::{self, Fiber, Signal, Turn};
 use super::front::Front;
 use super::gate::{InUse, Inside};
 use super::hooks::{self, Kept};
+use super::modes::Modes;
 use super::pool::Pool;
 use super::raw::{Handle, Held, RawFn};
 use super::sanitizer::{Marks, Region};
@@ -114,6 +116,8 @@ pub(super) struct Record {
     /// What a raw job calls, with what, and what it has returned.
     pub(super) call: Cell<(RawFn, *mut c_void)>,
     pub(super) ret: Cell<c_int>,
+    /// A raw job's.
+    pub(super) modes: Modes,
     /// What the caller has attached to a raw job.
     pub(super) data: Cell<*mut c_void>,
     /// What the frames of a raw job refer to and cannot own.
@@ -204,6 +208,7 @@ impl Record {
             heap: Cell::new((NonNull::dangling(), Layout::new::<()>())),
             call: Cell::new((no_func, ptr::null_mut())),
             ret: Cell::new(0),
+            modes: Modes::default(),
             data: Cell::new(ptr::null_mut()),
             held: Cell::new(None),
             panic: Cell::new(None),
@@ -482,6 +487,7 @@ impl Record {
     #[cold]
     fn set_kind(&self, kind: &'static Kind) {
         let (before, root) = (self.kind.replace(kind), kind.root.unwrap_or(serve::<Raw>));
+        exceptions::note(root as usize);
         // Kinds whose roots are at the same address have the same root: it was compiled for both.
         if before.root.map(|root| root as usize) != Some(root as usize) {
             self.renew_fiber(root);

@@ -34,7 +34,7 @@ macro_rules! thread_stats {
 thread_stats! {
     /// Jobs made.
     created,
-    /// Jobs whose function has returned or panicked; when a raw one has ended its thread, from that thread's end on.
+    /// Jobs whose function has returned or panicked; when one of C has ended its thread, all that ran.
     finished,
     /// Jobs dropped before they had finished, whose stack was unwound.
     dropped,

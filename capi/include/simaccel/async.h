@@ -96,6 +96,9 @@ int ASYNC_is_capable(void);
  * installed with the first job, in front of the one that is there, which is called in any case; and a thread without an
  * alternate signal stack gets one.
  *
+ * Each job has its own C++ exceptions, and the floating-point modes that <fenv.h> sets (on x86-64); errno, the signal mask
+ * and thread-locals are the thread's.
+ *
  * A job may end its thread, by pthread_exit or because it is cancelled where it waits: its own frames are unwound and its
  * stack is given back; the frames of its ASYNC_start_job's caller are not unwound (on x86-64; elsewhere the process ends).
  * A C++ exception that leaves func calls std::terminate.

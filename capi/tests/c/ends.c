@@ -60,10 +60,19 @@ static int pauses(void *argument)
     return argument == NULL;
 }
 
+/* Of the job that ends its thread, which is freed when the thread has ended. */
+static ASYNC_WAIT_CTX *ctx;
+static int freed;
+
+static void cleanup(ASYNC_WAIT_CTX *freed_ctx, const void *k, OSSL_ASYNC_FD fd, void *data)
+{
+    (void)k, (void)fd, (void)data;
+    freed += freed_ctx == ctx;
+}
+
 /* Its thread ends in one job while another is paused. */
 static void *run(void *func)
 {
-    ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();
     ASYNC_JOB *job = NULL, *other = NULL;
     int (*function)(void *) = *(int (**)(void *))func;
     int ret;
@@ -85,7 +94,7 @@ static int nests(void *argument)
     ASYNC_pause_job();
     CHECK(go(&job, NULL, &ret, exits) == ASYNC_PAUSE);
     go(&job, NULL, &ret, NULL);
-    return 0;
+    return 1;
 }
 
 static long mapped_kib(void)
@@ -106,7 +115,9 @@ static void *ends_with(int (*func)(void *), int cancel)
     pthread_t thread;
     void *value = NULL;
 
-    waits = cleaned = ended_quietly = 0;
+    waits = cleaned = ended_quietly = freed = 0;
+    ctx = ASYNC_WAIT_CTX_new();
+    CHECK(ASYNC_WAIT_CTX_set_wait_fd(ctx, &key, 7, NULL, cleanup) == 1);
     CHECK(pthread_create(&thread, NULL, run, &func) == 0);
     if (cancel) {
         while (!waits)
@@ -116,6 +127,8 @@ static void *ends_with(int (*func)(void *), int cancel)
     CHECK(pthread_join(thread, &value) == 0);
     CHECK(cleaned == 1);
     CHECK(ended_quietly);
+    ASYNC_WAIT_CTX_free(ctx);
+    CHECK(freed == 1);
     return value;
 }
 

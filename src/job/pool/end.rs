@@ -130,18 +130,29 @@ impl Pool {
             let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
             let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(lay_aside);
         }
-        let abandoned = self.records_where(|record| record.state.get() == State::Abandoned);
-        for record in abandoned.into_iter().filter_map(|handle| self.find(handle)) {
-            drop(panic::catch_unwind(AssertUnwindSafe(|| self.end_abandoned(record))));
+        if !self.records_where(|record| record.state.get() == State::Abandoned).is_empty() {
+            self.end_running();
         }
     }
 
-    /// A raw job has asked for the end of its thread: puts back what it had. Its frames have been unwound.
-    fn end_abandoned(&self, record: &Record) {
+    /// A raw job has ended the thread: puts back what it had, and what the raw jobs had that it ran in.
+    fn end_running(&self) {
+        let is_over = |record: &Record| matches!(record.state.get(), State::Abandoned | State::Running);
+        for handle in self.records_where(|record| record.kind().raw && is_over(record)) {
+            let Some(record) = self.find(handle) else { continue };
+            if record.state.get() == State::Running {
+                strict::report(Rule::RawJobReclaimed, Suspect::of(record), strict::THREAD_END);
+            }
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.end_one_running(record))).map_err(lay_aside);
+        }
+    }
+
+    fn end_one_running(&self, record: &Record) {
         let held = record.held.take();
         let inside = record.inherit_ctx();
         detach(record);
-        // SAFETY: the unwinding has passed the job's last frame.
+        // SAFETY: the frames were unwound; or whoever started the job promised that it may be discarded when its thread ends,
+        // which it does outside of the job: the unwinding has ended at a fiber's root.
         unsafe { record.forget_frames() };
         self.front.counters.finished.bump();
         self.put_back_inside(record, inside);
