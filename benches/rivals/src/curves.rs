@@ -16,6 +16,7 @@ use crate::kernels::Ctr;
 use crate::lanes::{Drive, Driven, Lanes};
 use crate::ours::{Algorithm, Polled, Sessions, open};
 use crate::placement::Placement;
+use crate::report;
 use crate::svg::{self, Curve};
 
 /// Jobs in flight of one thread.
@@ -27,9 +28,9 @@ const THREADS: [usize; 4] = [1, 2, 4, 8];
 pub(crate) fn draw(file: &Path, effort: Effort, placement: &Placement) -> Outcome<()> {
     let curves = [in_flight(effort, placement)?, threads(effort, placement)?];
     for Curve { title, points } in &curves {
-        println!("{title}: nanoseconds per operation");
+        report::say(format_args!("{title}: nanoseconds per operation"))?;
         for (label, value) in points {
-            println!("{label:>9} {value:>9.1}");
+            report::say(format_args!("{label:>9} {value:>9.1}"))?;
         }
     }
     let picture = svg::draw(&curves);

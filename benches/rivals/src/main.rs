@@ -42,14 +42,14 @@ fn main() -> ExitCode {
     {
         Ok(task) => task,
         Err(message) => {
-            eprintln!("rivals: {message}");
+            report::complain(&message);
             return ExitCode::from(2);
         }
     };
     match perform(task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rivals: {error}");
+            report::complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -57,15 +57,18 @@ fn main() -> ExitCode {
 
 fn perform(task: Task) -> Outcome<()> {
     match task {
-        Task::Help => println!("{}", args::HELP),
+        Task::Help => report::say(args::HELP)?,
         Task::Count(side) => figures::count_memory(side)?,
         Task::Curves(file, effort) => curves::draw(&file, effort, &Placement::take()?)?,
         Task::Measure { wanted, effort, contests, json } => {
             let Effort { rounds, slice } = effort;
-            println!("beside {}; {contests} contests of {rounds} rounds of {slice:?}", libcrypto::version());
+            let version = libcrypto::version();
+            report::say(format_args!(
+                "beside {version}; {contests} contests of {rounds} rounds of {slice:?}"
+            ))?;
             let run = Run { effort, contest: 0, placement: Placement::take()?, wanted };
             let all = figures::measure(&run, contests)?;
-            report::print(&all);
+            report::print(&all)?;
             if let Some(file) = json {
                 report::write_json(&all, &file)?;
             }

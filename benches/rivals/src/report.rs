@@ -1,7 +1,9 @@
 //! The table for people, and the object for programs.
 
-use std::fs;
+use std::fmt::Display;
+use std::io::Write;
 use std::path::Path;
+use std::{fs, io};
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Map, Value};
@@ -13,7 +15,7 @@ use crate::targets::{TARGETS, Target};
 const HEADER: [&str; 9] = ["key", "what", "ours", "rival", "value", "half between", "reach", "aim", "met"];
 
 /// Prints what was measured, in the order of the targets.
-pub(crate) fn print(figures: &[Figure]) {
+pub(crate) fn print(figures: &[Figure]) -> Outcome<()> {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─');
     table.load_style(TableStyle::new().header_separator(rule)).set_header(HEADER);
@@ -23,12 +25,22 @@ pub(crate) fn print(figures: &[Figure]) {
         .skip(2)
         .take(6)
         .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    println!("{}", table.trim_fmt());
-    println!(
+    say(table.trim_fmt())?;
+    say(
         "ours, rival: the best round of each in a contest (medians, where it says so); value: how many times as fast, or as it \
          says; each in the median of all contests; half between: the quartiles of the value; met: aim, reach, no. \
-         Memory is measured in one contest, best of 7 processes; fd writes are those of its fastest run"
-    );
+         Memory is measured in one contest, best of 7 processes; fd writes are those of its fastest run",
+    )
+}
+
+/// Prints a line. One that cannot be written is an error, not a panic.
+pub(crate) fn say(line: impl Display) -> Outcome<()> {
+    writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}").into())
+}
+
+/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+pub(crate) fn complain(line: &dyn Display) {
+    let _ = writeln!(io::stderr(), "rivals: {line}");
 }
 
 /// Writes the values by key.

@@ -9,6 +9,8 @@
 //! stepped device does its part on the calling thread, so a request's price is both sides'; the functions of
 //! `device_sim`'s `driver`, `core` and `kernels` are the device's.
 
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Step, WaitCtx, job};
@@ -23,21 +25,26 @@ fn main() -> ExitCode {
         ["cycle", count] => count.parse().map(cycles),
         ["request", count] => count.parse().map(requests),
         _ => {
-            eprintln!("instructions: allowed: cycle COUNT, request COUNT");
+            complain(&"allowed: cycle COUNT, request COUNT");
             return ExitCode::from(2);
         }
     };
     match outcome {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            eprintln!("instructions: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("instructions: COUNT: {error}; allowed: a number");
+            complain(&format_args!("COUNT: {error}; allowed: a number"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Where standard error cannot be written, the exit code has to do.
+fn complain(line: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "instructions: {line}");
 }
 
 fn cycles(count: u64) -> Result<(), Error> {

@@ -14,6 +14,7 @@
 //! the crate's.
 
 use std::error::Error;
+use std::io::Write;
 use std::time::Instant;
 
 use aes::Aes128;
@@ -33,7 +34,9 @@ const IV: [u8; 16] = [9; 16];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    println!("{:<34}{:>12}{:>12}{:>12}   times as fast as the crate", "", "crate", "execute", "device");
+    let head =
+        format!("{:<34}{:>12}{:>12}{:>12}   times as fast as the crate", "", "crate", "execute", "device");
+    writeln!(std::io::stdout(), "{head}")?;
     // Only CBC's lanes care for whose they are.
     let modes: [(&str, Cipher, &[usize]); 3] = [
         ("ctr", Cipher::Aes128Ctr, &[1]),
@@ -75,11 +78,12 @@ fn measure(line: &str, cipher: Cipher, size: usize, sessions: usize) -> Result<(
         best[2] = best[2].min(timed(|| together.run())?);
     }
     let [bare, alone, together] = best;
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{line:<34}{bare:>9.1} ns{alone:>9.1} ns{together:>9.1} ns{:>9.2}{:>9.2}",
         bare / alone,
         bare / together
-    );
+    )?;
     Ok(())
 }
 

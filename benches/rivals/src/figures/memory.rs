@@ -11,6 +11,7 @@ use simaccel::{Job, Step, WaitCtx, job};
 use super::{Figure, Run};
 use crate::harness::Outcome;
 use crate::libcrypto;
+use crate::report::say;
 
 /// Paused jobs of either side.
 const JOBS: usize = 100_000;
@@ -68,10 +69,10 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     }
     if let Some(Growth { page_table_bytes_per_job, mappings, .. }) = ours {
         let verdict = if mappings < MAPPINGS { "met" } else { "missed" };
-        println!(
+        say(format_args!(
             "{JOBS} guarded jobs paused: {mappings} mappings (below {MAPPINGS}: {verdict}); \
              page tables beside: {page_table_bytes_per_job:.0} bytes per job"
-        );
+        ))?;
     }
     Ok(vec![Figure::number("rss_per_job", best[0], Some(best[1]), "B")])
 }
@@ -128,8 +129,8 @@ fn report<J>(mut pause_one: impl FnMut(&mut Vec<J>) -> Outcome<bool>) -> Outcome
     }
     let per_job = |after: f64, before: f64| (after - before) / JOBS as f64;
     let mappings = fs::read_to_string("/proc/self/maps")?.lines().count();
-    println!("{} {} {mappings}", per_job(status("VmRSS:")?, before.0), per_job(status("VmPTE:")?, before.1),);
-    Ok(())
+    let (rss, page_tables) = (per_job(status("VmRSS:")?, before.0), per_job(status("VmPTE:")?, before.1));
+    say(format_args!("{rss} {page_tables} {mappings}"))
 }
 
 /// A line of the process's status, in bytes.
