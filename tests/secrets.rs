@@ -4,6 +4,7 @@
 //! The test keeps its secrets under a mask, and has them in the clear only where it passes them on. One test function, for it
 //! looks at the whole process.
 
+mod captured;
 mod support;
 
 use std::collections::HashMap;

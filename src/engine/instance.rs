@@ -12,7 +12,7 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use device_sim::{Arrival, Arrivals, Completion, QueuePair, Remote};
 use nix::errno::Errno;
@@ -20,6 +20,7 @@ use zeroize::Zeroize;
 
 use super::Inner;
 use super::fault::FaultKind;
+use super::lease::Lease;
 use super::poller::{self, Poller};
 use super::stats::Counters;
 use super::thread_waker::ThreadWaker;
@@ -38,62 +39,12 @@ const POOLED_BUFFERS: usize = 16;
 /// Bytes that a buffer may have to be kept: one large message must not hold its memory for the thread's life.
 const POOLED_BYTES: usize = 1 << 20;
 
-/// The queue pairs of an engine: those that are free, and the last one, which is shared.
-#[derive(Debug)]
-pub(crate) struct Pairs {
-    free: Mutex<Vec<QueuePair>>,
-    shared: Arc<Mutex<QueuePair>>,
-}
-
-impl Pairs {
-    /// `None` when there is no pair at all.
-    pub(crate) fn new(mut pairs: Vec<QueuePair>) -> Option<Self> {
-        let shared = Arc::new(Mutex::new(pairs.pop()?));
-        pairs.reverse();
-        Some(Self { free: Mutex::new(pairs), shared })
-    }
-
-    fn lease(&self) -> Access {
-        let own = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match own {
-            Some(pair) => Access::Own(RefCell::new(pair)),
-            None => Access::Shared(Arc::clone(&self.shared)),
-        }
-    }
-
-    fn give_back(&self, mut pair: QueuePair) {
-        pair.hold_back(false);
-        pair.flush();
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(pair);
-    }
-}
-
-#[derive(Debug)]
-enum Access {
-    Own(RefCell<QueuePair>),
-    Shared(Arc<Mutex<QueuePair>>),
-    /// The pair was given back: the thread is ending.
-    Returned,
-}
-
-impl Access {
-    #[inline]
-    fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
-        match self {
-            Self::Own(pair) => body(&mut pair.borrow_mut()),
-            Self::Shared(pair) => body(&mut lock(pair)),
-            Self::Returned => unreachable!("an instance is out of the table before its pair goes back"),
-        }
-    }
-}
-
 /// One thread's use of one queue pair.
 #[derive(Debug)]
 pub(crate) struct Instance {
     engine: Weak<Inner>,
     engine_id: u64,
-    access: Access,
-    pair_index: usize,
+    lease: Lease,
     pub(crate) counters: Arc<Counters>,
     pub(crate) thread_waker: Arc<ThreadWaker>,
     poller: RefCell<Option<Arc<Poller>>>,
@@ -104,8 +55,6 @@ pub(crate) struct Instance {
     /// What a poll has taken off the ring, and not handed out yet. The instance's and not the poll's: a poll inside of what a
     /// token has set off goes on where the one outside is.
     arrivals: Arrivals,
-    /// The pair's.
-    remote: Remote,
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
     armed: Cell<bool>,
@@ -128,20 +77,16 @@ enum Look {
 
 impl Instance {
     pub(super) fn lease(engine: &Arc<Inner>, passing: bool) -> Self {
-        let access = engine.pairs.lease();
-        let remote = access.with_pair(|pair| pair.remote().clone());
         Self {
             engine: Arc::downgrade(engine),
             engine_id: engine.id,
-            access,
-            pair_index: remote.index(),
+            lease: engine.pairs.lease(),
             counters: engine.registry.register(),
             thread_waker: Arc::default(),
             poller: RefCell::new(None),
             owner: Cell::new(None),
             reaped: RefCell::default(),
             arrivals: Arrivals::default(),
-            remote,
             buffers: RefCell::default(),
             armed: Cell::new(false),
             raising: Cell::new(0),
@@ -163,12 +108,12 @@ impl Instance {
 
     /// Which of the device's pairs this is.
     pub(crate) const fn pair_index(&self) -> usize {
-        self.pair_index
+        self.lease.index()
     }
 
     /// What any thread may do with the pair's requests.
     pub(crate) const fn remote(&self) -> &Remote {
-        &self.remote
+        self.lease.remote()
     }
 
     /// Whether nobody will find this instance again, so that a sleep in it would not be ended by a wake.
@@ -179,16 +124,13 @@ impl Instance {
     /// Runs `body` with the queue pair; nothing in `body` may call user code.
     #[inline]
     pub(crate) fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
-        self.access.with_pair(body)
+        self.lease.with_pair(body)
     }
 
     /// The queue pair, if it is this thread's own: what is often done asks for that first, and is compiled only once then.
     #[inline(always)]
     pub(crate) fn own_pair(&self) -> Option<RefMut<'_, QueuePair>> {
-        match &self.access {
-            Access::Own(pair) => Some(pair.borrow_mut()),
-            Access::Shared(_) | Access::Returned => None,
-        }
+        self.lease.own_pair()
     }
 
     /// The thread's poller, made at first use and attached to the pair.
@@ -200,7 +142,7 @@ impl Instance {
             return Err(Error::WakeFd(Errno::EMFILE));
         }
         let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
-        self.remote.attach(Arc::clone(poller.interrupt()));
+        self.remote().attach(Arc::clone(poller.interrupt()));
         self.owner.set(Some(poller.owner()));
         *self.poller.borrow_mut() = Some(Arc::clone(&poller));
         Ok(poller)
@@ -245,7 +187,7 @@ impl Instance {
         // Those that a poll around this call has taken off the ring, too: a completion that is not reaped looks lost to the
         // watchdog.
         let arrived = std::iter::from_fn(|| self.arrivals.next());
-        arrived.filter_map(|arrival| self.remote.reap_completion(arrival)).for_each(&mut keep);
+        arrived.filter_map(|arrival| self.remote().reap_completion(arrival)).for_each(&mut keep);
         let reaped = self.with_pair(|pair| pair.reap(REAP_BATCH, &mut keep));
         drop(own);
         for completion in others {
@@ -261,7 +203,7 @@ impl Instance {
         loop {
             match self.arrivals.next() {
                 Some(arrival) if arrival.owner() == poller.owner() => {
-                    if let Some(token) = self.remote.reap(arrival) {
+                    if let Some(token) = self.remote().reap(arrival) {
                         return Some(token);
                     }
                 }
@@ -297,7 +239,7 @@ impl Instance {
     fn forward(&self, engine: &Inner, arrival: Arrival) {
         // In a forked child a lock may have been inherited locked.
         if !engine.is_foreign()
-            && let Some(completion) = self.remote.reap_completion(arrival)
+            && let Some(completion) = self.remote().reap_completion(arrival)
         {
             engine.pollers.forward(completion);
         }
@@ -306,10 +248,10 @@ impl Instance {
     /// What other threads, and a blocked call, have left.
     #[cold]
     fn token_from_before(&self, poller: &Poller) -> Option<u64> {
-        let from_others = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(&self.remote));
+        let from_others = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(self.remote()));
         from_others.or_else(|| {
             let reaped = || self.reaped.borrow_mut().pop_front();
-            std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, &self.remote))
+            std::iter::from_fn(reaped).find_map(|completion| poller::token(&completion, self.remote()))
         })
     }
 
@@ -333,19 +275,14 @@ impl Instance {
     /// Whether the device is shown submissions several at a time from here on; returns whether it was before. Only on a
     /// pair of this thread's own: what others submit would have to wait for this thread.
     pub(crate) fn hold_back(&self, hold: bool) -> bool {
-        match &self.access {
-            Access::Own(pair) => pair.borrow_mut().hold_back(hold),
-            Access::Shared(_) | Access::Returned => false,
-        }
+        self.own_pair().is_some_and(|mut pair| pair.hold_back(hold))
     }
 
     /// Shows the device what was held back.
     #[inline]
     pub(crate) fn flush(&self) {
         // In use it is only by whoever is about to show more.
-        if let Access::Own(pair) = &self.access
-            && let Ok(mut pair) = pair.try_borrow_mut()
-        {
+        if let Some(mut pair) = self.lease.idle_pair() {
             pair.flush();
         }
     }
@@ -355,7 +292,7 @@ impl Instance {
         !self.arrivals.is_empty()
             || !self.reaped.borrow().is_empty()
             || poller.has_ready()
-            || self.remote.completions_pending()
+            || self.remote().completions_pending()
     }
 
     /// Asks to be interrupted, unless there is something already; says whether the thread may sleep.
@@ -424,23 +361,18 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        // Where the engine is gone its pairs are, too.
         let Some(engine) = self.engine.upgrade() else { return };
         if engine.is_foreign() {
             // A forked child: the locks may have been inherited locked.
             return;
         }
         if let Some(poller) = self.poller.borrow_mut().take() {
-            self.remote.detach(poller.interrupt());
+            self.remote().detach(poller.interrupt());
         }
         engine.registry.retire(&self.counters);
-        if let Access::Own(pair) = std::mem::replace(&mut self.access, Access::Returned) {
-            engine.pairs.give_back(pair.into_inner());
-        }
+        engine.pairs.give_back(&mut self.lease);
     }
-}
-
-fn lock(pair: &Mutex<QueuePair>) -> MutexGuard<'_, QueuePair> {
-    pair.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ use device_sim::{
 };
 
 use self::fault::{FaultKind, FaultPlan};
-use self::instance::{Instance, Pairs};
+use self::instance::Instance;
+use self::lease::Pairs;
 use self::poller::{Poller, Pollers};
 use self::session::SessionCore;
 use self::stats::Registry;
@@ -39,6 +40,7 @@ mod config;
 mod export;
 mod fault;
 mod instance;
+mod lease;
 mod offload;
 mod poller;
 mod sabotage;
@@ -87,6 +89,12 @@ pub(crate) struct Inner {
     watchdog: Option<Watchdog>,
     /// The watchdog's thread has it too, where it is the one that drops the engine.
     device: Arc<Device>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        table::forget(self);
+    }
 }
 
 /// A thing with an address of its own.

@@ -5,14 +5,17 @@
 //!   INSTANCES ─► Rc ─► Instance     one for each engine that the thread has used
 //! ```
 //!
-//! The table holds engines weakly: one that was dropped is forgotten when the thread uses another for the first time. The
-//! end of the thread ends the table, and gives the pairs back.
+//! The table holds engines weakly, and what an instance uses of one lies in the engine (see `lease`): it goes with the engine.
+//! The thread that drops it forgets the instance there and then, and other threads do at their next look into their tables;
+//! until then they keep the instance's bookkeeping and, where they have polled, its eventfd. The end of the thread ends the
+//! table, and gives the pairs back.
 #![expect(unsafe_code, reason = "follows the thread's pointer to the instance that was used last")]
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::AccessError;
 
 use super::Inner;
@@ -21,10 +24,15 @@ use super::instance::Instance;
 #[derive(Default)]
 struct Table(Vec<Rc<Instance>>);
 
+/// Engines that were dropped in this process.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
     static INSTANCES: RefCell<Table> = const { RefCell::new(Table(Vec::new())) };
     /// Null, or an instance in the table. It has no destructor, so that it can be read at any time.
     static LATEST: Cell<*const Instance> = const { Cell::new(ptr::null()) };
+    /// How many engines had been dropped when this thread last forgot those it had used.
+    static FORGOTTEN: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Drop for Table {
@@ -85,6 +93,9 @@ fn look_up<'a>(engine: &Inner) -> Option<&'a Instance> {
 /// An error: the thread has no table any more.
 #[inline]
 fn find(engine: &Inner) -> Result<Option<Rc<Instance>>, AccessError> {
+    if FORGOTTEN.get() != DROPPED.load(Ordering::Relaxed) {
+        forget_dropped();
+    }
     INSTANCES.try_with(|table| {
         let table = table.borrow();
         let found = table.0.iter().find(|instance| instance.is_of(engine))?;
@@ -100,14 +111,31 @@ fn make(engine: &Arc<Inner>, to_keep: bool) -> Rc<Instance> {
 
 fn remember(engine: &Arc<Inner>) -> Rc<Instance> {
     let instance = Rc::new(Instance::lease(engine, false));
-    let gone = INSTANCES.with(|table| {
-        let mut table = table.borrow_mut();
+    INSTANCES.with(|table| {
         LATEST.set(ptr::null());
-        let gone: Vec<_> = table.0.extract_if(.., |instance| instance.is_orphaned()).collect();
-        table.0.push(Rc::clone(&instance));
-        gone
+        table.borrow_mut().0.push(Rc::clone(&instance));
+    });
+    instance
+}
+
+/// An engine is dropped: this thread forgets it at once, the others when they next look.
+pub(super) fn forget(engine: &Inner) {
+    DROPPED.fetch_add(1, Ordering::Relaxed);
+    forget_where(|instance| instance.is_of(engine));
+}
+
+#[cold]
+fn forget_dropped() {
+    FORGOTTEN.set(DROPPED.load(Ordering::Relaxed));
+    forget_where(Instance::is_orphaned);
+}
+
+fn forget_where(is_to_go: impl Fn(&Instance) -> bool) {
+    let gone = INSTANCES.try_with(|table| {
+        let mut table = table.try_borrow_mut().ok()?;
+        LATEST.set(ptr::null());
+        Some(table.0.extract_if(.., |instance| is_to_go(instance)).collect::<Vec<_>>())
     });
     // Outside the borrow: what an instance drops may look into the table.
     drop(gone);
-    instance
 }

@@ -1,0 +1,154 @@
+//! Leases: how a thread uses a queue pair that its engine owns.
+//!
+//! ```text
+//!   engine ──owns──► queue pairs, remotes         gone with the engine, whoever still has an instance of it
+//!     ▲ weak              ▲ pointers
+//!     └──── instance ── Lease                     in a thread's table, which learns of the engine's end later
+//! ```
+//!
+//! The rule: a lease is used only by who has its engine. An instance is found for an engine and used on its behalf, and
+//! what is in a table beside that is looked at for whose it is and no more.
+#![expect(unsafe_code, reason = "follows pointers into the engine, which outlives their use")]
+
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use device_sim::{QueuePair, Remote};
+
+/// The queue pairs of an engine.
+#[derive(Debug)]
+pub(crate) struct Pairs {
+    /// All but the last, each for one thread at a time.
+    own: Box<[Place]>,
+    /// Which of them nobody has.
+    free: Mutex<Vec<usize>>,
+    /// The last one, for all who find no other.
+    shared: Mutex<QueuePair>,
+    /// What any thread may do with their requests, by index.
+    remotes: Box<[Remote]>,
+}
+
+/// A queue pair for one thread at a time.
+struct Place(RefCell<QueuePair>);
+
+/// Whoever prints an engine looks into no thread's pair.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
+    }
+}
+
+// SAFETY: a place is looked into through its lease only. There is one at a time, as long as the place's index is not among
+// the free ones, a lease stays on its thread, and indices go from thread to thread through a lock.
+unsafe impl Sync for Place {}
+
+impl Pairs {
+    /// `None` when there is no pair at all.
+    pub(crate) fn new(mut pairs: Vec<QueuePair>) -> Option<Self> {
+        let remotes = pairs.iter().map(|pair| pair.remote().clone()).collect();
+        let shared = Mutex::new(pairs.pop()?);
+        let own: Box<[_]> = pairs.into_iter().map(|pair| Place(RefCell::new(pair))).collect();
+        let free = Mutex::new((0..own.len()).rev().collect());
+        Some(Self { own, free, shared, remotes })
+    }
+
+    /// A pair for the calling thread.
+    pub(super) fn lease(&self) -> Lease {
+        let own = lock(&self.free).pop();
+        let (index, access) = match own {
+            Some(index) => (index, Access::Own(NonNull::from(&self.own[index]))),
+            None => (self.own.len(), Access::Shared(NonNull::from(&self.shared))),
+        };
+        Lease { index, access, remote: NonNull::from(&self.remotes[index]) }
+    }
+
+    /// Takes back what [`Pairs::lease`] gave.
+    pub(super) fn give_back(&self, lease: &mut Lease) {
+        if !lease.is_own() {
+            return;
+        }
+        lease.with_pair(|pair| {
+            pair.hold_back(false);
+            pair.flush();
+        });
+        lease.access = Access::Returned;
+        lock(&self.free).push(lease.index);
+    }
+}
+
+/// One thread's use of a queue pair.
+pub(super) struct Lease {
+    index: usize,
+    access: Access,
+    remote: NonNull<Remote>,
+}
+
+enum Access {
+    Own(NonNull<Place>),
+    Shared(NonNull<Mutex<QueuePair>>),
+    /// It was given back: the thread is ending.
+    Returned,
+}
+
+impl Lease {
+    /// Which of the device's pairs it is.
+    pub(super) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether it is this thread's own.
+    pub(super) const fn is_own(&self) -> bool {
+        matches!(self.access, Access::Own(_))
+    }
+
+    /// What any thread may do with the pair's requests.
+    #[inline]
+    pub(super) const fn remote(&self) -> &Remote {
+        // SAFETY: the remotes lie in a box of the engine's that is never changed, and by the rule of this file it is there.
+        unsafe { self.remote.as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
+        match self.access {
+            // SAFETY: the places lie in a box of the engine's, which by the rule of this file is there, and this lease is the
+            // only one of this place.
+            Access::Own(place) => body(&mut unsafe { place.as_ref() }.0.borrow_mut()),
+            // SAFETY: the shared pair lies in the engine, which is not moved, and by the rule of this file is there.
+            Access::Shared(pair) => body(&mut lock(unsafe { pair.as_ref() })),
+            Access::Returned => unreachable!("an instance is out of the table before its pair goes back"),
+        }
+    }
+
+    /// The queue pair, if it is this thread's own.
+    #[inline(always)]
+    pub(super) fn own_pair(&self) -> Option<RefMut<'_, QueuePair>> {
+        match self.access {
+            // SAFETY: as in `with_pair`.
+            Access::Own(place) => Some(unsafe { place.as_ref() }.0.borrow_mut()),
+            Access::Shared(_) | Access::Returned => None,
+        }
+    }
+
+    /// The same, unless it is in use.
+    pub(super) fn idle_pair(&self) -> Option<RefMut<'_, QueuePair>> {
+        match self.access {
+            // SAFETY: as in `with_pair`.
+            Access::Own(place) => unsafe { place.as_ref() }.0.try_borrow_mut().ok(),
+            Access::Shared(_) | Access::Returned => None,
+        }
+    }
+}
+
+/// The engine need not be there to be printed.
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("index", &self.index).field("own", &self.is_own()).finish()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
