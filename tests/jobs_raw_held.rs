@@ -1,5 +1,5 @@
-//! What raw jobs carry for others: data that the caller attaches, and what is kept while a frame that owns nothing refers
-//! to it.
+//! What raw jobs carry for others: data that the caller attaches, and what is kept while a frame that owns
+//! nothing refers to it.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;

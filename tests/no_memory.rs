@@ -1,4 +1,5 @@
-//! Memory for copies of the caller's data that is not to be had is an error that gives the caller's buffers back.
+//! Memory for copies of the caller's data that is not to be had is an error that gives the caller's buffers
+//! back.
 //!
 //! An allocator refuses large blocks while a test asks it to; so this file has one test function.
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
@@ -58,8 +59,8 @@ fn gives_back<R: std::fmt::Debug>(result: Result<R, OpError>, given: &[u8]) {
 fn a_copy_that_there_is_no_memory_for_is_an_error() {
     let text = message(1, LARGE);
     let mut room = vec![0; LARGE + 16];
-    // With modelled latency the device keeps the input until the end, which takes a copy of every message; without it,
-    // borrowed slices are copied, and outputs that outgrow their buffer.
+    // With modelled latency the device keeps the input until the end, which takes a copy of every message;
+    // without it, borrowed slices are copied, and outputs that outgrow their buffer.
     for (engine, keeps_input) in [
         (open(""), false),
         (stepped("completion_nsec=1000"), true),

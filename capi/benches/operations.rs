@@ -1,8 +1,9 @@
-//! What an operation costs through the C functions, beside the same in Rust: 64 polled jobs that encrypt 64 bytes each with
-//! AES-256-CTR, over and over. In turns, in one process: `cargo bench -p simaccel-capi --bench operations`.
+//! What an operation costs through the C functions, beside the same in Rust: 64 polled jobs that encrypt 64
+//! bytes each with AES-256-CTR, over and over, in turns, in one process.
 //!
-//! First on a stepped device, in processor time of the one thread that does everything, the device's work too: what else the
-//! machine does matters little, and differences are the interface's. Then with worker threads, in time.
+//! First on a stepped device, in processor time of the one thread that does everything, the device's work
+//! too: what else the machine does matters little, and differences are the interface's. Then with worker
+//! threads, in time.
 #![expect(unsafe_code, reason = "plays the part of a C program")]
 
 use std::ffi::{c_int, c_void};
@@ -153,7 +154,8 @@ impl C {
         for connection in &mut connections {
             let mut address = ptr::from_mut(connection);
             let (mut ret, args) = (0, (&raw mut address).cast());
-            // SAFETY: the context is valid; the function reads an address, of a connection that outlives the job.
+            // SAFETY: the context is valid; the function reads an address, of a connection that outlives the
+            // job.
             unsafe {
                 let job = &raw mut (*address).job;
                 let step =

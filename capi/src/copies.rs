@@ -5,12 +5,12 @@
 //!   out, tag, *len   ◄──Output── bytes of ours      when the operation has ended well, after the last read of any input
 //! ```
 //!
-//! Pointers from end to end, and no reference: that would promise, for as long as it is in scope, that nobody else writes
-//! there; but output may go where input was, and while a job is paused the caller does with its memory what it likes. As all
-//! input is read before any output is written, the two may overlap in any way.
+//! Pointers from end to end, and no reference: that would promise, for as long as it is in scope, that nobody
+//! else writes there; but output may go where input was, and while a job is paused the caller does with its
+//! memory what it likes. As all input is read before any output is written, the two may overlap in any way.
 //!
-//! What is copied in lies in a buffer of the thread's, which is wiped after use. A copy that there is no memory for is an
-//! error. Nothing here knows a session or a job, so that miri can run the tests.
+//! What is copied in lies in a buffer of the thread's, which is wiped after use. A copy that there is no
+//! memory for is an error. Nothing here knows a session or a job, so that miri can run the tests.
 #![expect(unsafe_code, reason = "reads and writes the memory of C programs")]
 
 use std::cell::RefCell;
@@ -153,7 +153,8 @@ impl<const N: usize> Deref for Short<N> {
     }
 }
 
-/// Where an operation's output goes, once there is one: nothing is written before the operation has ended well.
+/// Where an operation's output goes, once there is one: nothing is written before the operation has ended
+/// well.
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
     into: *mut u8,
@@ -175,8 +176,8 @@ impl Output {
         Self { into: into.cast(), size, len, name }
     }
 
-    /// Refuses what is known to be too little room: `needed` is the fewest and the most bytes that there may be. `*len` then
-    /// says what is enough.
+    /// Refuses what is known to be too little room: `needed` is the fewest and the most bytes that there may
+    /// be. `*len` then says what is enough.
     #[inline]
     pub(crate) fn expect(self, needed: RangeInclusive<usize>) -> Result<(), Failure> {
         if *needed.start() <= self.room() { Ok(()) } else { Err(self.too_small(needed)) }
@@ -236,7 +237,8 @@ fn pooled() -> Vec<u8> {
     BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
 }
 
-/// Wipes a buffer of which the first `used` bytes were used, or as many as it has, and keeps it for another copy.
+/// Wipes a buffer of which the first `used` bytes were used, or as many as it has, and keeps it for another
+/// copy.
 #[inline]
 pub(crate) fn recycle(mut buffer: Vec<u8>, used: usize) {
     if buffer.len() < used {

@@ -1,5 +1,5 @@
-//! The engine for C: opening, polling, counting, and driving a stepped device. `include/simaccel/engine.h` is the
-//! reference; statements about arguments are there.
+//! The engine for C: opening, polling, counting, and driving a stepped device. `include/simaccel/engine.h` is
+//! the reference; statements about arguments are there.
 //!
 //! ```text
 //!   simaccel_engine  (one owner: simaccel_engine_free) ──► simaccel::Engine ◄── sessions keep it open, too
@@ -27,7 +27,8 @@ pub struct SimaccelEngine {
 /// Called by [`simaccel_poll`] for each job that may go on. It must not throw.
 pub type PollFn = unsafe extern "C" fn(job: *mut AsyncJob, arg: *mut c_void);
 
-/// Called by [`simaccel_poll_data`] and [`simaccel_reap`], with what is attached to the job. It must not throw.
+/// Called by [`simaccel_poll_data`] and [`simaccel_reap`], with what is attached to the job. It must not
+/// throw.
 pub type PollDataFn = unsafe extern "C" fn(job: *mut AsyncJob, data: *mut c_void, arg: *mut c_void);
 
 /// What a handle points to.
@@ -124,7 +125,8 @@ pub unsafe extern "C" fn simaccel_engine_open_stepped(
     unsafe { open(config, engine, Engine::stepped) }
 }
 
-/// Gives the engine up. Sessions, and operations that jobs are paused in, keep its device open until they end.
+/// Gives the engine up. Sessions, and operations that jobs are paused in, keep its device open until they
+/// end.
 ///
 /// # Safety
 ///
@@ -241,8 +243,8 @@ unsafe fn hand_out<F>(
     })
 }
 
-/// Attaches a pointer of the caller's to an unfinished job of the calling thread, in place of the one before; a job starts
-/// with null.
+/// Attaches a pointer of the caller's to an unfinished job of the calling thread, in place of the one before;
+/// a job starts with null.
 #[unsafe(no_mangle)]
 pub extern "C" fn simaccel_job_set_data(job: *mut AsyncJob, data: *mut c_void) -> SimaccelResult {
     reported(|| raw::set_data(jobs::handle(job), data).map_err(|_| no_job(job)))
@@ -271,7 +273,8 @@ fn no_job(job: *mut AsyncJob) -> Failure {
     })
 }
 
-/// The fd that becomes readable when [`simaccel_poll`] has something for the calling thread again. It is the engine's.
+/// The fd that becomes readable when [`simaccel_poll`] has something for the calling thread again. It is the
+/// engine's.
 ///
 /// # Safety
 ///

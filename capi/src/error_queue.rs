@@ -1,13 +1,14 @@
-//! libcrypto's error queue, where libcrypto is in the process: what programs print when an `ASYNC_*` function fails.
+//! libcrypto's error queue, where libcrypto is in the process: what programs print when an `ASYNC_*` function
+//! fails.
 //!
 //! ```text
 //!   ASYNC_ERR ─► why, in words (last_error) ─┬─► ERR_new, ERR_set_debug, ERR_set_error      libcrypto 3 and 4
 //!                                            └─► ERR_put_error, ERR_add_error_data          libcrypto 1.1
 //! ```
 //!
-//! The entry is of the library "ASYNC" and has the words as its data. Reasons are those that libcrypto has in the same place,
-//! where it reports anything there; where it would crash, the general reason that fits. General reasons have other numbers in
-//! libcrypto 1.1.
+//! The entry is of the library "ASYNC" and has the words as its data. Reasons are those that libcrypto has in
+//! the same place, where it reports anything there; where it would crash, the general reason that fits.
+//! General reasons have other numbers in libcrypto 1.1.
 #![expect(unsafe_code, reason = "calls functions of libcrypto, found at run time")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

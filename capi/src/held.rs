@@ -6,12 +6,13 @@
 //!     job is discarded ─── frames vanish, the request is taken back, then it is let go
 //! ```
 //!
-//! A C program may free a session while a job is paused in it, and a discarded job runs no destructors: so a frame
-//! can neither borrow what C may free, nor own it. The job's record owns it ([`raw::hold`]).
+//! A C program may free a session while a job is paused in it, and a discarded job runs no destructors: so a
+//! frame can neither borrow what C may free, nor own it. The job's record owns it ([`raw::hold`]).
 
 use simaccel::job::raw::{self, Held};
 
-/// Runs `operation` on what `keep` keeps, so that it stays for as long as frames of the operation may look at it.
+/// Runs `operation` on what `keep` keeps, so that it stays for as long as frames of the operation may look at
+/// it.
 #[inline(always)] // see simaccel's fiber.rs on returns
 pub(crate) fn while_held<R>(keep: Held, operation: impl FnOnce() -> R) -> R {
     match raw::hold(keep) {
@@ -20,8 +21,8 @@ pub(crate) fn while_held<R>(keep: Held, operation: impl FnOnce() -> R) -> R {
             operation()
         }
         Err(keep) => {
-            // There is no job, or it is in an operation already: a callback calls from within that. An operation that does
-            // not pause is not discarded, so the frame may own.
+            // There is no job, or it is in an operation already: a callback calls from within that. An
+            // operation that does not pause is not discarded, so the frame may own.
             let _blocked = Blocked::begin();
             let result = operation();
             drop(keep);

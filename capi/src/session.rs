@@ -6,8 +6,8 @@
 //!              nothing is done before
 //! ```
 //!
-//! How memory is copied is in [`copies`]. While an operation pauses, its frames own nothing (see `held`): a job may be
-//! discarded in it.
+//! How memory is copied is in [`copies`]. While an operation pauses, its frames own nothing (see `held`): a
+//! job may be discarded in it.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{c_char, c_int, c_void};
@@ -31,7 +31,8 @@ use crate::last_error::{Failure, SimaccelResult, reported};
 pub(crate) const MAX_TAG: usize = 16;
 /// Bytes of the longest initialisation vector of a cipher.
 const MAX_IV: usize = 16;
-/// Bytes that encryption may give more than its input: a block of padding, and what an engine asks for in addition.
+/// Bytes that encryption may give more than its input: a block of padding, and what an engine asks for in
+/// addition.
 const GROWTH: usize = 32;
 
 /// A session, as C sees it.
@@ -158,8 +159,8 @@ fn wrong_kind(function: &str) -> Failure {
 ///
 /// # Safety
 ///
-/// `engine` is null or valid; `algorithm` and `options` are null or end with 0; `key` is null or has `key_len` bytes;
-/// `session` is null or valid.
+/// `engine` is null or valid; `algorithm` and `options` are null or end with 0; `key` is null or has
+/// `key_len` bytes; `session` is null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_session_new(
     engine: *mut SimaccelEngine,
@@ -492,7 +493,8 @@ pub unsafe extern "C" fn simaccel_hmac(
     }
 }
 
-/// Whether the HMAC of a message is this one, or begins with it (4 bytes at least): compared in constant time.
+/// Whether the HMAC of a message is this one, or begins with it (4 bytes at least): compared in constant
+/// time.
 ///
 /// # Safety
 ///

@@ -1,4 +1,5 @@
-//! `ASYNC_ERR` on libcrypto's error queue: where libcrypto is in the process, in two versions, and where it is not.
+//! `ASYNC_ERR` on libcrypto's error queue: where libcrypto is in the process, in two versions, and where it
+//! is not.
 
 mod support;
 

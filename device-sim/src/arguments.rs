@@ -1,8 +1,8 @@
-//! What a session takes: the lengths of a request's arguments, said in numbers before anything is asked of the device, and in
-//! words where something does not fit.
+//! What a session takes: the lengths of a request's arguments, said in numbers before anything is asked of
+//! the device, and in words where something does not fit.
 //!
-//! The kernels hold these rules, too: they are the device, and refuse with [`Status::InvalidArgs`], which says no more. A test
-//! holds the two together, for every algorithm and every length.
+//! The kernels hold these rules, too: they are the device, and refuse with [`Status::InvalidArgs`], which
+//! says no more. A test holds the two together, for every algorithm and every length.
 //!
 //! [`Status::InvalidArgs`]: crate::Status::InvalidArgs
 
@@ -172,8 +172,8 @@ impl Session {
         ArgumentError::Length { argument, given, algorithm: self.algorithm(), allowed }
     }
 
-    /// The fewest and the most bytes of text that come of a whole message of `len` bytes, which is one that is taken. They
-    /// differ where padding is removed.
+    /// The fewest and the most bytes of text that come of a whole message of `len` bytes, which is one that
+    /// is taken. They differ where padding is removed.
     pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
         match (self.algorithm(), operation) {
             (Algorithm::Hash(_) | Algorithm::Hmac(_), _) => 0..=0,

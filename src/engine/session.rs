@@ -3,8 +3,8 @@
 //! Owned buffers are moved in and given back, on every error too ([`OpError`]). Borrowed slices are copied in
 //! before, and out after, through buffers that belong to the thread and are wiped.
 //!
-//! Cancelling: dropping a job (or unwinding out of it) in the middle of any of these gives the request up; owned
-//! buffers are then wiped and dropped, borrowed ones are untouched.
+//! Cancelling: dropping a job (or unwinding out of it) in the middle of any of these gives the request up;
+//! owned buffers are then wiped and dropped, borrowed ones are untouched.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -92,8 +92,8 @@ impl SessionCore {
         Error::InvalidArgument(self.session.length(argument, given as u64, allowed))
     }
 
-    /// Runs what is in `request`, and leaves there what came of it, and with an error what was given; where that is out
-    /// of reach, empty buffers.
+    /// Runs what is in `request`, and leaves there what came of it, and with an error what was given; where
+    /// that is out of reach, empty buffers.
     fn run_here(&self, request: &mut Request) -> Result<(), Error> {
         offload::run(&self.engine, &self.session, request).map_err(Failed::into_error)
     }
@@ -206,8 +206,8 @@ macro_rules! session_type {
         }
 
         impl $name {
-            /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is taken: what an
-            /// operation would say of its arguments, without asking the device.
+            /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is
+            /// taken: what an operation would say of its arguments, without asking the device.
             ///
             /// # Errors
             /// [`Error::InvalidArgument`].
@@ -223,8 +223,8 @@ macro_rules! session_type {
                 self.core.session.check_iv(iv_len).map_err(Error::InvalidArgument)
             }
 
-            /// The fewest and the most bytes of text that come of a whole message of `len` bytes, which is one that is
-            /// taken. They differ where padding is removed.
+            /// The fewest and the most bytes of text that come of a whole message of `len` bytes, which is
+            /// one that is taken. They differ where padding is removed.
             pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
                 self.core.session.output_len(operation, len)
             }
@@ -338,8 +338,8 @@ impl CipherSession {
         Ok((request.buffer, request.destination.unwrap_or_default()))
     }
 
-    /// Encrypts a borrowed slice (copied) into another; returns the bytes written. The two may have any lengths
-    /// that the output fits.
+    /// Encrypts a borrowed slice (copied) into another; returns the bytes written. The two may have any
+    /// lengths that the output fits.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`], else as [`CipherSession::encrypt`].
@@ -495,7 +495,8 @@ impl AeadSession {
     }
 }
 
-/// An AEAD operation that borrows nothing but its session, for callers whose memory may go while it is under way.
+/// An AEAD operation that borrows nothing but its session, for callers whose memory may go while it is under
+/// way.
 #[doc(hidden)]
 pub struct Prepared<'s> {
     core: &'s SessionCore,
@@ -580,8 +581,8 @@ impl MacSession {
         Ok((request.buffer, request.tag))
     }
 
-    /// Compares the MAC of `data` with `expected` in constant time. A truncated MAC is compared in the length it
-    /// has, which must be at least 4 bytes (RFC 2104, 5 recommends half the digest or more).
+    /// Compares the MAC of `data` with `expected` in constant time. A truncated MAC is compared in the length
+    /// it has, which must be at least 4 bytes (RFC 2104, 5 recommends half the digest or more).
     ///
     /// # Errors
     /// [`Error::AuthFailed`] when they differ, [`Error::InvalidArgument`] for fewer than 4 bytes, the device's

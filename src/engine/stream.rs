@@ -1,12 +1,12 @@
 //! Multi-part operations: a message in pieces, each a request of its own.
 //!
-//! The state between pieces travels in the requests by value, so a stream holds no place on the device while it
-//! rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with it: the
-//! stream is *poisoned*, and every later call says [`Error::StreamPoisoned`]; after the last piece it is *finished*
-//! ([`Error::StreamFinished`]).
+//! The state between pieces travels in the requests by value, so a stream holds no place on the device while
+//! it rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with it:
+//! the stream is *poisoned*, and every later call says [`Error::StreamPoisoned`]; after the last piece it is
+//! *finished* ([`Error::StreamFinished`]).
 //!
-//! `finish` comes by value and, as `finish_by_ref`, by reference: a raw job that is discarded in the middle runs no
-//! destructors, so its frames must own no stream.
+//! `finish` comes by value and, as `finish_by_ref`, by reference: a raw job that is discarded in the middle
+//! runs no destructors, so its frames must own no stream.
 
 use std::fmt;
 use std::sync::Arc;
@@ -103,8 +103,8 @@ macro_rules! stream_type {
 stream_type! {
     /// A multi-part encryption or decryption.
     ///
-    /// Block modes give out whole blocks and hold the rest; decryption with padding holds the last block until
-    /// `finish`. An XTS stream is one data unit.
+    /// Block modes give out whole blocks and hold the rest; decryption with padding holds the last block
+    /// until `finish`. An XTS stream is one data unit.
     CipherStream
 }
 
