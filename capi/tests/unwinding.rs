@@ -27,7 +27,7 @@ fn a_job_may_end_its_thread() {
             assert_eq!(output_of(&program, &[how]), "ok\n", "{link:?}");
         }
         if link != Link::Libcrypto {
-            for how in ["nested", "many"] {
+            for how in ["operations", "nested", "many"] {
                 assert_eq!(output_of(&program, &[how]), "ok\n", "{link:?}");
             }
         }

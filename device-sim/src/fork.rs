@@ -12,6 +12,8 @@ use std::mem::ManuallyDrop;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cancel::uncancelled;
+
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static INSTALL: Once = Once::new();
 
@@ -61,7 +63,7 @@ impl<T> Drop for NotInherited<T> {
     fn drop(&mut self) {
         if !since(self.born) {
             // SAFETY: the value was not dropped before, and nobody can use it after this.
-            unsafe { ManuallyDrop::drop(&mut self.value) };
+            uncancelled(|| unsafe { ManuallyDrop::drop(&mut self.value) });
         }
     }
 }

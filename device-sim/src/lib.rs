@@ -70,6 +70,7 @@ mod alarm;
 mod algorithm;
 mod arguments;
 mod barrier;
+pub mod cancel;
 mod cell;
 mod clock;
 mod config;

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
+use device_sim::cancel::uncancelled;
 use device_sim::fork::{self, NotInherited};
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -59,7 +60,7 @@ impl WakeFd {
         let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = eventfd.as_ref().and_then(|fd| fd.get()) {
             // The only error left is a counter at its maximum, and then the fd is readable as it is.
-            let _ = fd.write(1);
+            let _ = uncancelled(|| fd.write(1));
         }
     }
 
@@ -223,7 +224,7 @@ impl Registration {
 
     /// The tokens that are there, and some that are nobody's.
     fn read(&self) -> u64 {
-        self.with_fd(|fd| fd.read().unwrap_or(0)).unwrap_or(0)
+        self.with_fd(|fd| uncancelled(|| fd.read()).unwrap_or(0)).unwrap_or(0)
     }
 
     fn owed(&self) -> u64 {
@@ -250,7 +251,7 @@ impl Registration {
         }
         let others = tokens.min(self.owed());
         if others > 0 {
-            self.with_fd(|fd| fd.write(others));
+            self.with_fd(|fd| uncancelled(|| fd.write(others)));
         }
     }
 

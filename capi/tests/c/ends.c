@@ -97,6 +97,59 @@ static int nests(void *argument)
     return 1;
 }
 
+#ifndef AGAINST_LIBCRYPTO
+static simaccel_session *session;
+
+static int digests(void *argument)
+{
+    unsigned char digest[32];
+    size_t length;
+
+    (void)argument;
+    for (int i = 0; i < 3; i++) {
+        CHECK(simaccel_digest(session, "abc", 3, digest, sizeof digest, &length) == SIMACCEL_OK && length == 32);
+        waits = 1;
+    }
+    return 1;
+}
+
+/* Is cancelled in the middle of operations, in a job and outside: they are finished first. */
+static void *works(void *how)
+{
+    ASYNC_JOB *job = NULL;
+    int ret = 0, state;
+
+    (void)how;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    pthread_setcancelstate(state, NULL);
+    CHECK(digests(NULL) == 1);
+    while ((state = go(&job, ctx, &ret, digests)) == ASYNC_PAUSE)
+        continue;
+    CHECK(state == ASYNC_FINISH && ret == 1);
+    ASYNC_WAIT_CTX_free(ctx);
+    cleaned = 1;
+    pthread_testcancel();
+    return NULL;
+}
+
+static void cancels_operations(void)
+{
+    simaccel_engine *engine = NULL;
+    pthread_t thread;
+    void *value = NULL;
+
+    CHECK(simaccel_engine_open("completion_nsec=200000", &engine) == SIMACCEL_OK);
+    CHECK(simaccel_session_new(engine, "sha256", NULL, 0, NULL, &session) == SIMACCEL_OK);
+    ctx = ASYNC_WAIT_CTX_new();
+    CHECK(pthread_create(&thread, NULL, works, NULL) == 0);
+    CHECK(pthread_join(thread, &value) == 0);
+    CHECK(value == PTHREAD_CANCELED && cleaned == 1);
+    simaccel_session_free(session);
+    simaccel_engine_free(engine);
+}
+#endif
+
 static long mapped_kib(void)
 {
     FILE *status = fopen("/proc/self/status", "r");
@@ -143,6 +196,10 @@ int main(int count_of_arguments, char **arguments)
         CHECK(ends_with(waits_for_ever, 1) == PTHREAD_CANCELED);
     else if (strcmp(how, "nested") == 0)
         CHECK(ends_with(nests, 0) == (void *)5);
+#ifndef AGAINST_LIBCRYPTO
+    else if (strcmp(how, "operations") == 0)
+        cancels_operations();
+#endif
     else if (strcmp(how, "many") == 0) {
         long before = 0;
         for (int i = 0; i < 1000; i++) {

@@ -1,0 +1,51 @@
+//! Keeping a thread from being cancelled (`pthread_cancel`) in the middle of this code.
+//!
+//! The C library acts on a cancellation in certain system calls: `read`, `write`, `close`. It unwinds the stack by force,
+//! and where it meets a `catch_unwind`, or a frame that is not to be unwound, the process ends. Callers in C may cancel their
+//! threads; what a thread does for them in here is short, so the cancellation waits until it is back in code of theirs.
+#![expect(unsafe_code, reason = "a thread's cancelability is the C library's")]
+
+use std::ffi::c_int;
+use std::ptr;
+
+/// `PTHREAD_CANCEL_DISABLE`, in all of Linux's C libraries.
+const DISABLE: c_int = 1;
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+}
+
+/// Runs `body`, which acts on no cancellation.
+#[inline]
+pub fn uncancelled<R>(body: impl FnOnce() -> R) -> R {
+    let mut before = DISABLE;
+    // SAFETY: a valid state, and a place for the one before.
+    unsafe { pthread_setcancelstate(DISABLE, &raw mut before) };
+    let result = body();
+    // SAFETY: the state that was in force; a panic in `body` leaves the thread uncancelable, no more.
+    unsafe { pthread_setcancelstate(before, ptr::null_mut()) };
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> c_int {
+        let mut state = -1;
+        // SAFETY: as above.
+        unsafe {
+            pthread_setcancelstate(DISABLE, &raw mut state);
+            pthread_setcancelstate(state, ptr::null_mut());
+        }
+        state
+    }
+
+    #[test]
+    fn the_state_before_comes_back() {
+        let outside = state();
+        assert_ne!(outside, DISABLE);
+        assert_eq!(uncancelled(|| (state(), uncancelled(state), state())), (DISABLE, DISABLE, DISABLE));
+        assert_eq!(state(), outside);
+    }
+}
