@@ -259,17 +259,23 @@ static void *frees(void *arg)
     return NULL;
 }
 
-/* At the job's end, or at its pause, or wherever it has come to. */
+struct handing {
+    ASYNC_WAIT_CTX *ctx;
+    int pauses_before, pauses_after;
+};
+
 static int hands_over(void *arg)
 {
-    ASYNC_WAIT_CTX *ctx = *(ASYNC_WAIT_CTX **)arg;
+    struct handing handing = *(struct handing *)arg;
 
-    CHECK(ASYNC_WAIT_CTX_set_wait_fd(ctx, engine_id, eventfd(0, 0), &freed_fds, closes) == 1);
-    if (rounds % 3 == 0)
+    CHECK(ASYNC_WAIT_CTX_set_wait_fd(handing.ctx, engine_id, eventfd(0, 0), &freed_fds, closes) == 1);
+    if (handing.pauses_before)
         CHECK(ASYNC_pause_job() == 1);
     while (LOAD(handed_over) != NULL)
         sched_yield();
-    STORE(handed_over, ctx);
+    STORE(handed_over, handing.ctx);
+    if (handing.pauses_after)
+        CHECK(ASYNC_pause_job() == 1);
     return 8;
 }
 
@@ -283,13 +289,17 @@ static void a_context_is_freed_as_its_job_ends(long count)
     rounds = count;
     CHECK(pthread_create(&thread, NULL, frees, NULL) == 0);
     for (round = 0; round < count; round++) {
-        ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();
+        struct handing handing = {ASYNC_WAIT_CTX_new(), round % 2, round % 3 == 0};
         ASYNC_JOB *job = NULL;
-        int result = ASYNC_start_job(&job, ctx, &ret, hands_over, &ctx, sizeof ctx);
+        int result = ASYNC_start_job(&job, handing.ctx, &ret, hands_over, &handing, sizeof handing);
 
-        if (result == ASYNC_PAUSE)
+        while (result == ASYNC_PAUSE) {
+            if (round % 5 == 0)
+                sched_yield();
             result = go(&job, NULL, &ret, NULL);
-        CHECK(result == ASYNC_FINISH && ret == 8);
+        }
+        /* Freed while it is paused, a job is discarded. */
+        CHECK((result == ASYNC_FINISH && ret == 8) || (handing.pauses_after && result == ASYNC_ERR));
     }
     CHECK(pthread_join(thread, NULL) == 0);
     /* What was freed while its job ran ends when that has ended, at the latest with the next call. */
