@@ -77,7 +77,8 @@ impl AsyncWaitCtx {
 
     /// Runs `body` inside of the context; a refusal where a job of another thread runs on it.
     fn inside(&self, function: &str, body: impl FnOnce(&WaitCtx) -> bool) -> bool {
-        match raw::enter_ctx(&self.look) {
+        // SAFETY: `look` holds the context until after this call.
+        match unsafe { raw::enter_ctx(&self.look) } {
             Ok(_inside) => body(&self.look),
             Err(_) => foreign(function),
         }
@@ -157,7 +158,8 @@ impl AsyncWaitCtx {
     unsafe fn end(this: *mut Self) -> bool {
         // SAFETY: the caller's promise.
         let ctx = unsafe { &*this };
-        let Ok(inside) = raw::enter_ctx_to_end_it(&ctx.look) else { return false };
+        // SAFETY: `look` holds the context until the stay is given away with it, or is dropped.
+        let Ok(inside) = (unsafe { raw::enter_ctx_to_end_it(&ctx.look) }) else { return false };
         // Else a cleanup frees the context that it is called for, which is being freed.
         if let Some(owned) = ctx.owned.take() {
             // SAFETY: C code has left the jobs on this context to be discarded, by freeing it.

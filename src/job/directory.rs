@@ -143,7 +143,7 @@ fn map_for(index: u32) -> io::Result<()> {
     let size = ((FIRST as usize) << bucket) * size_of::<Entry>();
     let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     // SAFETY: a new mapping, which touches none that is there.
-    let mapped = unsafe { libc::mmap(ptr::null_mut(), size, access, kind | libc::MAP_NORESERVE, -1, 0) };
+    let mapped = unsafe { libc::mmap(ptr::null_mut(), size, access, kind, -1, 0) };
     if mapped == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

@@ -310,7 +310,11 @@ pub fn ctx_for_threads() -> WaitCtx {
 /// # Errors
 ///
 /// [`Misuse::CtxElsewhere`] when a job runs on it in another thread, or it is being freed there.
-pub fn enter_ctx(ctx: &WaitCtx) -> Result<Inside, Misuse> {
+///
+/// # Safety
+///
+/// Somebody holds the context until the stay is dropped, or given to [`leave_ctx`].
+pub unsafe fn enter_ctx(ctx: &WaitCtx) -> Result<Inside, Misuse> {
     ctx.gate().enter_briefly().map_err(|InUse| Misuse::CtxElsewhere)
 }
 
@@ -319,7 +323,11 @@ pub fn enter_ctx(ctx: &WaitCtx) -> Result<Inside, Misuse> {
 /// # Errors
 ///
 /// As for [`enter_ctx`].
-pub fn enter_ctx_to_end_it(ctx: &WaitCtx) -> Result<Inside, Misuse> {
+///
+/// # Safety
+///
+/// As for [`enter_ctx`].
+pub unsafe fn enter_ctx_to_end_it(ctx: &WaitCtx) -> Result<Inside, Misuse> {
     ctx.gate().enter().map_err(|InUse| Misuse::CtxElsewhere)
 }
 
