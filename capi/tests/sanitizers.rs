@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use self::support::{Language, Link, compile, package, run, scratch};
+use self::support::{Language, Link, compile, package, run, scratch, shared_library, succeeds};
 
 fn sanitized(source: impl AsRef<Path>, link: Link, sanitizer: &str) -> PathBuf {
     compile(source, Language::C11, link, &[&format!("-fsanitize={sanitizer}")])
@@ -51,6 +51,17 @@ fn address_sanitizer_follows_jobs_and_forgets_discarded_frames() {
                 is_clean(command(&program, &[case], &[("ASAN_OPTIONS", options)]));
             }
         }
+    }
+}
+
+/// A program that is linked to libcrypto, on this library's jobs: the sanitizer's own library has to come first.
+#[test]
+fn address_sanitizer_follows_jobs_of_a_preloaded_library() {
+    let program = sanitized("sanitized.c", Link::Libcrypto, "address");
+    let path = succeeds(Command::new("cc").arg("-print-file-name=libasan.so"));
+    let libraries = format!("{} {}", path.trim(), shared_library().display());
+    for case in CASES {
+        is_clean(command(&program, &[case], &[("LD_PRELOAD", &libraries)]));
     }
 }
 
