@@ -13,6 +13,7 @@
 //! does to typed jobs (a release hook that owns some) is on whoever has promised that it may be discarded.
 #![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
 
+mod deferred;
 mod end;
 
 use std::cell::{Cell, RefCell};
@@ -37,7 +38,9 @@ use super::stats::{self, LeakReason, ThreadStats};
 use super::strict::{self, Call, Rule, Suspect};
 use super::table::Table;
 use super::wait_ctx::Shared;
-use super::{directory, hooks, last_call, sanitizer};
+use super::{directory, hooks, sanitizer};
+use deferred::Raised;
+pub(super) use deferred::last_call;
 
 #[repr(C)]
 pub(super) struct Pool {
@@ -513,44 +516,6 @@ impl Pool {
         lose(Suspect::of(record), LeakReason::GivenUp, call);
     }
 
-    /// Puts off the drop of a job until the thread does not panic any more, at the latest until it ends: while everything
-    /// that the job can refer to is still there. So the last call is registered after the thread-locals that the job has
-    /// seen, which it may have seen since the call was registered last, if jobs were resumed since then.
-    fn defer(&self, record: &Record) {
-        record.next.set(self.deferred.replace(Some(NonNull::from(record))));
-        self.front.flags.raise(Flags::DEFERRED);
-        let resumes = Some(self.front.counters.resumes.get());
-        if !self.unwinding.get() && self.last_call.replace(resumes) != resumes {
-            last_call::register();
-        }
-    }
-
-    #[cold]
-    fn run_deferred_slow(&self) {
-        while let Some(record) = self.deferred.get() {
-            // SAFETY: a deferred job is paused, so its stack is mapped.
-            let record = unsafe { record.as_ref() };
-            self.deferred.set(record.next.take());
-            // Whoever dropped the job is long gone, so a panic instead of the unwinding has nobody to go to.
-            if let Some(payload) = self.unwind(record, strict::LATE_DROP) {
-                lay_aside(payload);
-            }
-        }
-        self.front.flags.lower(Flags::DEFERRED);
-    }
-
-    fn is_deferred(&self, record: &Record) -> bool {
-        let mut next = self.deferred.get();
-        while let Some(deferred) = next {
-            if deferred == NonNull::from(record) {
-                return true;
-            }
-            // SAFETY: as in `run_deferred_slow`.
-            next = unsafe { deferred.as_ref() }.next.get();
-        }
-        false
-    }
-
     fn records_where(&self, keep: impl Fn(&Record) -> bool) -> Vec<Handle> {
         self.table
             .borrow()
@@ -594,31 +559,5 @@ pub(super) fn raise(panic: Option<Panic>) {
 pub(super) fn lay_aside(payload: Panic) {
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);
-    }
-}
-
-/// The thread ends, and its thread-locals are there, up to those that were first used after the call was registered.
-pub(super) fn last_call() {
-    let Some(pool) = Pool::existing() else { return };
-    if pool.last_call.get() == Some(pool.front.counters.resumes.get()) {
-        pool.run_deferred();
-    }
-}
-
-/// A flag, raised for a while.
-struct Raised<'a> {
-    flag: &'a Cell<bool>,
-    before: bool,
-}
-
-impl<'a> Raised<'a> {
-    fn new(flag: &'a Cell<bool>) -> Self {
-        Self { flag, before: flag.replace(true) }
-    }
-}
-
-impl Drop for Raised<'_> {
-    fn drop(&mut self) {
-        self.flag.set(self.before);
     }
 }

@@ -176,14 +176,6 @@ impl Pool {
         };
         self.table.borrow().records().filter(is_one).map(Suspect::of).collect()
     }
-
-    fn leak_deferred(&self) {
-        while let Some(record) = self.deferred.get() {
-            // SAFETY: a deferred job is paused, so its stack is mapped.
-            let record = unsafe { record.as_ref() };
-            self.deferred.set(record.next.take());
-        }
-    }
 }
 
 /// Whoever is told may do anything, but finds the jobs at their end.
