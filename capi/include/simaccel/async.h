@@ -101,7 +101,7 @@ int ASYNC_is_capable(void);
  *
  * A job may end its thread, by pthread_exit or because it is cancelled where it waits: its own frames are unwound and its
  * stack is given back; the frames of its ASYNC_start_job's caller are not unwound (on x86-64; elsewhere the process ends).
- * Operations of the engine are no points of cancellation.
+ * Operations of the engine are no cancellation points.
  * A C++ exception that leaves func calls std::terminate.
  */
 int ASYNC_start_job(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *), void *args, size_t size);
