@@ -16,7 +16,8 @@
 //!        IDLE      ARMED ───────► SENDING ───────► SENT           sender: ───
 //!                    ┆               ┆                            host:   ┆┆┆
 //!                    ▼               ▼
-//!                CANCELLED       RELEASED   the host has let go of the cell: the sender frees it
+//!                CANCELLED       RELEASED   the host has let go of the cell, for one when it has read its token: the sender
+//!                                           frees it
 //!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; who comes meanwhile waits for it
 //!        REAPABLE ┄► SENT, CANCELLED         under polling, without a waker: whoever finds the completion takes the wake
 //!        PLAIN ┄► CANCELLED                  the same of a plain request: the completion has the wake as long as the word

@@ -25,7 +25,7 @@ use crate::request::{Operation, Plain, Request, Status};
 use crate::ring::{Consumer, Entry, ring};
 use crate::session::SessionId;
 use crate::slots::Slots;
-use crate::sync::{AtomicBool, Event, Ordering, fence, yield_now};
+use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, fence, yield_now};
 
 /// Every interleaving.
 fn model(f: impl Fn() + Sync + Send + 'static) {

@@ -337,9 +337,9 @@ impl QueuePair {
         Some((status, waker))
     }
 
-    /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent, or its completion reaped,
-    /// for whoever wants nothing but its buffer: a tag and whatever else came of it are wiped. `None`: [`QueuePair::take`]
-    /// knows more. So it is on a device that may end a request short of its output, by a fault.
+    /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent or is being sent, or its
+    /// completion reaped, for whoever wants nothing but its buffer: a tag and whatever else came of it are wiped. `None`:
+    /// [`QueuePair::take`] knows more. So it is on a device that may end a request short of its output, by a fault.
     #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         if self.remote.pair.looks_at_each {
@@ -353,7 +353,7 @@ impl QueuePair {
     fn take_looked_at(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         let remote = &self.remote;
         let is_ready = remote.state(ticket) == TicketState::Done(Status::Ok)
-            && remote.wake_state(ticket) == WakeState::Sent
+            && matches!(remote.wake_state(ticket), WakeState::Sent | WakeState::Sending)
             && !remote.pair.may_fall_short;
         if !is_ready {
             return None;

@@ -33,6 +33,7 @@ use super::{Inner, software, table};
 use crate::error::Error;
 use crate::job::{self, WaitStatus};
 
+pub(super) use flight::PATIENCE;
 use flight::{End, Progress};
 pub(crate) use flight::{Flight, Held, Told};
 

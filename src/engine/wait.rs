@@ -15,10 +15,12 @@
 //! An operation is one state machine (see `offload`); a way of waiting is a [`Wait`]. Another job framework fills
 //! the same trait with its own four functions.
 
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
+use std::thread;
 
 use device_sim::{Delivery, Interrupt, Remote, Ticket, TicketState, WakeState};
 use nix::errno::Errno;
@@ -27,7 +29,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::config::DeliveryMode;
 use super::fault::FaultKind;
 use super::instance::Instance;
-use super::offload::{Flight, Held, Told};
+use super::offload::{Flight, Held, PATIENCE, Told};
 use super::wake_fd::Registration;
 use super::{Inner, table};
 use crate::error::Error;
@@ -90,18 +92,25 @@ pub(crate) struct JobWait<const POLLED: bool> {
     /// How the last pause went, and whether the job has lost its context meanwhile.
     pause: Pause,
     without_ctx: bool,
+    /// Tokens that were read off the wake fd since the last resume, and are nobody's yet.
+    in_hand: u64,
 }
 
 impl<const POLLED: bool> JobWait<POLLED> {
     /// A wait for the job that runs here and has this token.
     #[inline]
     pub(crate) const fn new(token: u64) -> Self {
-        Self { token, blocked: false, pause: Pause::Resumed, without_ctx: false }
+        Self { token, blocked: false, pause: Pause::Resumed, without_ctx: false, in_hand: 0 }
     }
 
     /// The same, of a job that has paused and was resumed.
     pub(super) const fn paused(token: u64, without_ctx: bool) -> Self {
-        Self { token, blocked: false, pause: Pause::Resumed, without_ctx }
+        Self { token, blocked: false, pause: Pause::Resumed, without_ctx, in_hand: 0 }
+    }
+
+    /// The same, when tokens were read already.
+    pub(super) const fn with_tokens(self, in_hand: u64) -> Self {
+        Self { in_hand, ..self }
     }
 
     /// Delivery to this job's context: to its callback if one is set, to the wake fd otherwise. `false` without a context.
@@ -225,9 +234,7 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         }
         // Nearly always.
         if flight.wake_state() == WakeState::Sent {
-            if !flight.take_token() {
-                flight.forgo_token();
-            }
+            flight.settle(mem::take(&mut self.in_hand));
             return true;
         }
         self.take_unsent_wake(flight)
@@ -255,11 +262,15 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         if flight.has_callback() && Self::go_over_to_wake_fd(flight) {
             return true;
         }
+        if self.in_hand == 0 && self.has_tokens(flight) {
+            // It may be this one's, of a moment ago.
+            return true;
+        }
+        flight.give_back(mem::take(&mut self.in_hand));
         let instance = table::of_thread(flight.engine());
         instance.counters.spurious_resumes.add(1);
         // Whoever resumes until it is done, in a poll, waits for what is held back.
         instance.flush();
-        flight.drain();
         false
     }
 
@@ -286,19 +297,46 @@ impl<const POLLED: bool> JobWait<POLLED> {
         match flight.wake_state() {
             // Resumed before its wake: by chance, or by a spurious one.
             WakeState::Armed if flight.cancel_wake() => {
+                flight.give_back(mem::take(&mut self.in_hand));
                 flight.calm();
                 true
             }
             WakeState::Armed | WakeState::Sent => self.take_wake(flight),
-            // The write is under way. A token on the fd may be another's, whose request would then wait for this
-            // one; so none is taken until this one is there: very soon, or else the fd becomes readable once more.
-            WakeState::Sending if flight.has_wake_fd() => flight.is_sent_soon() && self.take_wake(flight),
+            WakeState::Sending if flight.has_wake_fd() => self.take_wake_of_sender(flight),
             WakeState::Sending => {
                 flight.await_callback();
                 true
             }
-            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => true,
+            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => {
+                flight.give_back(mem::take(&mut self.in_hand));
+                true
+            }
         }
+    }
+
+    /// The sender is in its write. Where the token can be read nothing more is wanted of it. On an fd that is shared it may be
+    /// another's, whose request would then wait for this one; so the sender is given the time to leave. `false`: the fd is
+    /// going to be readable once more, or still is.
+    fn take_wake_of_sender(&mut self, flight: &Flight<'_>) -> bool {
+        for _ in 0..PATIENCE {
+            if !flight.shares_wake_fd() && self.has_tokens(flight) {
+                flight.settle(mem::take(&mut self.in_hand));
+                return true;
+            }
+            thread::yield_now();
+            if flight.wake_state() != WakeState::Sending {
+                return self.take_wake(flight);
+            }
+        }
+        false
+    }
+
+    /// Whether there are tokens in hand, or on the fd, from where they are taken then.
+    fn has_tokens(&mut self, flight: &Flight<'_>) -> bool {
+        if self.in_hand == 0 {
+            self.in_hand = flight.read_tokens();
+        }
+        self.in_hand > 0
     }
 }
 
@@ -348,12 +386,12 @@ impl BlockWait {
         let engine = flight.engine();
         let instance = table::of_thread(engine);
         if instance.is_passing() {
-            return std::thread::yield_now();
+            return thread::yield_now();
         }
         if engine.config.delivery() == DeliveryMode::Wake {
             return instance.thread_waker.sleep();
         }
-        let Ok(poller) = instance.poller(engine) else { return std::thread::yield_now() };
+        let Ok(poller) = instance.poller(engine) else { return thread::yield_now() };
         poller.interrupt().arm();
         let pending = instance.remote().completions_pending();
         if !pending

@@ -12,17 +12,24 @@
 //! The fd is closed, not kept until the last request lets go: an fd that stays open after its connection was
 //! freed is one that epoll goes on reporting.
 //!
-//! Several requests may share the fd (nested jobs on one context). `sent` counts the tokens that were sent, `taken` those
-//! that were taken: what is between the two is owed. Whoever takes his own leaves the fd readable as long as something is
-//! owed, whatever he has read: an application may have read it too. Who sends a token consumes his waker. A wake by
-//! reference is a spurious one: it writes the fd and is owed to nobody, and the resume that it causes reads it away.
+//! A token is the reader's as soon as it can be read, whether or not its sender has returned from the write: where the fd has
+//! one request, which is nearly always, a token says that this one has ended, and nobody waits for anybody. A sender that is
+//! preempted in its write leaves a readable fd and a request that can be taken, and no more.
+//!
+//! Several requests may share the fd (nested jobs on one context): then a token may be another's, and a request is taken when
+//! its own sender has left. `sent` counts the tokens that were sent, `taken` those that were taken: what is between the two is
+//! owed. A request that takes its own leaves the fd readable as long as something is owed, whatever it has read: an
+//! application may have read it too. Nothing is written back where nothing is shared.
+//!
+//! Who sends a token consumes his waker. A wake by reference is a spurious one: it makes the fd readable with another number
+//! than a token's, is owed to nobody, and the resume that it causes reads it away.
 //!
 //! What the device writes to (a [`WakeFd`]) and what the job's side does (its [`Registration`]) lie apart, and the latter
 //! does not look at the former where it need not: a cache line takes as long to come as a third of a system call.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +38,7 @@ use std::task::{Wake, Waker};
 use device_sim::cancel::uncancelled;
 use device_sim::fork::{self, NotInherited};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::sabotage::{self, Sabotage};
@@ -38,6 +46,8 @@ use crate::job::{WaitCtx, WaitKey};
 
 /// Wakers made at a time, once a context is used that often.
 const WAKERS: usize = 8;
+/// What a spurious wake writes: above all tokens that can be there at a time.
+const STIR: u64 = 1 << 32;
 /// Who refers to a registration beside the operations that use it: its context, and the cleanup there.
 const KEEPERS: usize = 2;
 
@@ -56,24 +66,24 @@ struct WakeFd {
 }
 
 impl WakeFd {
-    fn write(&self) {
+    fn write(&self, value: u64) {
         let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = eventfd.as_ref().and_then(|fd| fd.get()) {
             // The only error left is a counter at its maximum, and then the fd is readable as it is.
-            let _ = uncancelled(|| fd.write(1));
+            let _ = uncancelled(|| fd.write(value));
         }
     }
 
     fn send(&self) {
         // Counted before it is written: a reader that sees the token sees that it is owed.
         self.sent.fetch_add(1, Ordering::AcqRel);
-        self.write();
+        self.write(1);
     }
 
     /// Makes the fd readable for nothing.
     fn stir(&self) {
         self.stirred.store(true, Ordering::Release);
-        self.write();
+        self.write(STIR);
     }
 
     fn close(&self) {
@@ -174,43 +184,55 @@ impl Registration {
         data.downcast().ok()
     }
 
-    /// Reads all tokens, before the caller knows which of them are his: he has to [settle](Self::settle) or to
-    /// [give them back](Self::give_back).
-    pub(crate) fn read_ahead(&self) -> u64 {
-        self.read()
+    /// Whether requests of others may have tokens here.
+    pub(crate) fn is_shared(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) > KEEPERS + 1
     }
 
-    /// Takes the caller's token, which was sent, out of what was read ahead or has come since.
-    pub(crate) fn settle(self: &Rc<Self>, read: u64) {
-        // Nowhere to be read: the application has read the fd itself, or closed it.
-        self.take_one_of(if read > 0 { read } else { self.read() });
+    /// Reads all tokens. The caller [settles](Self::settle) with them in hand, or [gives them back](Self::give_back).
+    pub(crate) fn read(&self) -> u64 {
+        self.with_fd(|fd| uncancelled(|| fd.read()).unwrap_or(0)).unwrap_or(0) % STIR
     }
 
-    /// Takes the one token that this caller is owed. `false`: there was none to read (yet).
-    #[inline]
-    pub(crate) fn take(self: &Rc<Self>) -> bool {
-        let read = self.read();
-        if read > 0 {
-            self.take_one_of(read);
+    /// Takes the caller's token, which was sent, out of those in hand, or of what has come since where there are none. (Nowhere
+    /// to be read: the application has read the fd itself, or closed it.)
+    pub(crate) fn settle(self: &Rc<Self>, in_hand: u64) {
+        let read = if in_hand > 0 { in_hand } else { self.read() };
+        self.taken.set(self.taken.get() + 1);
+        if self.is_shared() {
+            // One too many is a spurious resume; one too few would be a job that nobody wakes.
+            self.write_back(read.saturating_sub(1).max(1));
         }
-        read > 0
     }
 
-    /// The caller's token was sent, and is nowhere to be read.
-    pub(crate) fn forgo(self: &Rc<Self>) {
-        self.take_one_of(0);
+    /// Leaves the tokens in hand, none of which is the caller's, to those whose they are.
+    #[inline]
+    pub(crate) fn give_back(self: &Rc<Self>, in_hand: u64) {
+        if in_hand > 0 && self.is_shared() {
+            self.write_back(in_hand);
+        }
     }
 
-    /// Empties the fd after a resume that nothing of this caller's had caused; tokens of others go back.
-    pub(crate) fn drain(&self) {
-        self.give_back(self.read());
+    #[cold]
+    fn write_back(&self, tokens: u64) {
+        let others = tokens.min(self.owed());
+        if others > 0 {
+            self.with_fd(|fd| uncancelled(|| fd.write(others)));
+        }
+    }
+
+    /// Sleeps until there is something to read, or for a moment.
+    #[cold]
+    pub(crate) fn nap(&self) {
+        let moment = PollTimeout::from(1_u8);
+        self.with_fd(|fd| uncancelled(|| poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], moment)));
     }
 
     /// Reads a spurious wake away, if there was one, before the caller leaves the fd to the next operation.
-    pub(crate) fn calm(&self) {
+    pub(crate) fn calm(self: &Rc<Self>) {
         let stirred = &self.wake_fd.stirred;
         if stirred.load(Ordering::Acquire) && stirred.swap(false, Ordering::AcqRel) {
-            self.drain();
+            self.give_back(self.read());
         }
     }
 
@@ -222,37 +244,8 @@ impl Registration {
         self.with_fd(AsRawFd::as_raw_fd).unwrap_or(-1)
     }
 
-    /// The tokens that are there, and some that are nobody's.
-    fn read(&self) -> u64 {
-        self.with_fd(|fd| uncancelled(|| fd.read()).unwrap_or(0)).unwrap_or(0)
-    }
-
     fn owed(&self) -> u64 {
         self.wake_fd.sent.load(Ordering::Acquire).saturating_sub(self.taken.get())
-    }
-
-    /// Takes the caller's token out of so many that were read, and leaves the fd readable for those whose tokens are owed.
-    #[inline]
-    fn take_one_of(self: &Rc<Self>, read: u64) {
-        self.taken.set(self.taken.get() + 1);
-        let rest = read.saturating_sub(1);
-        // Nearly always there is one operation, and no need to look at the device's side.
-        if rest > 0 || Rc::strong_count(self) > KEEPERS + 1 {
-            self.give_back(rest.max(1));
-        }
-    }
-
-    /// Writes back what may be others' of so many tokens. One too many is a spurious resume; one too few would be
-    /// a job that nobody wakes.
-    #[inline]
-    pub(crate) fn give_back(&self, tokens: u64) {
-        if tokens == 0 {
-            return;
-        }
-        let others = tokens.min(self.owed());
-        if others > 0 {
-            self.with_fd(|fd| uncancelled(|| fd.write(others)));
-        }
     }
 
     fn close(&self) {
@@ -290,15 +283,37 @@ mod tests {
         fd.owed()
     }
 
+    impl Registration {
+        fn is_readable(&self) -> bool {
+            let now = PollTimeout::ZERO;
+            let ready = self.with_fd(|fd| poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], now));
+            ready == Some(Ok(1))
+        }
+    }
+
+    /// Another request on the same context.
+    fn share(fd: &Rc<Registration>) -> [Rc<Registration>; KEEPERS + 1] {
+        std::array::from_fn(|_| Rc::clone(fd))
+    }
+
+    /// A resume that nothing of this request's has caused.
+    fn resume_for_nothing(fd: &Rc<Registration>) {
+        fd.give_back(fd.read());
+    }
+
     #[test]
     fn a_spurious_wake_is_read_away_by_the_resume_that_it_causes() {
-        let (fd, waker) = wake_fd();
-        waker.wake_by_ref();
-        assert_eq!(owed(&fd), 0, "nobody is owed it");
-        fd.drain();
-        assert_eq!(tokens(&fd), 0, "and nothing is written back");
-        waker.wake_by_ref();
-        assert_eq!(tokens(&fd), 1, "it does make the fd readable");
+        for others in [None, Some(())] {
+            let (fd, waker) = wake_fd();
+            let _others = others.map(|()| share(&fd));
+            waker.wake_by_ref();
+            assert_eq!(owed(&fd), 0, "nobody is owed it");
+            assert!(fd.is_readable());
+            assert_eq!(fd.read(), 0, "and it is no token");
+            waker.wake_by_ref();
+            resume_for_nothing(&fd);
+            assert!(!fd.is_readable(), "nothing is written back");
+        }
     }
 
     #[test]
@@ -307,42 +322,71 @@ mod tests {
         waker.wake_by_ref();
         send(&fd);
         waker.wake_by_ref();
-        assert!(fd.take());
-        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+        let in_hand = fd.read();
+        assert_eq!(in_hand, 1);
+        fd.settle(in_hand);
+        assert_eq!((owed(&fd), fd.is_readable()), (0, false));
     }
 
     #[test]
-    fn a_spurious_wake_takes_no_token_away_from_another_request() {
+    fn a_resume_takes_no_token_away_from_another_request() {
         let (fd, waker) = wake_fd();
+        let _others = share(&fd);
         send(&fd);
         waker.wake_by_ref();
-        fd.drain();
-        assert_eq!(owed(&fd), 1);
-        assert!(fd.take(), "the token of the other request is there");
-        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+        resume_for_nothing(&fd);
+        assert_eq!((owed(&fd), tokens(&fd)), (1, 1), "the token of the other request is there");
     }
 
     #[test]
-    fn a_token_that_comes_after_the_read_ahead_is_not_left_behind() {
+    fn a_request_leaves_the_tokens_of_others_and_what_they_are_owed() {
         let (fd, _) = wake_fd();
-        let read = fd.read_ahead();
+        let others = share(&fd);
         send(&fd);
-        fd.settle(read);
-        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+        send(&fd);
+        fd.settle(fd.read());
+        assert_eq!((owed(&fd), tokens(&fd)), (1, 1));
+        // The application has read it: the fd is readable again for whom it is owed.
+        send(&fd);
+        let _ = fd.read();
+        fd.settle(0);
+        assert!(fd.is_readable());
+        drop(others);
+    }
+
+    #[test]
+    fn nothing_is_written_back_where_nothing_is_shared() {
+        let (fd, _) = wake_fd();
+        send(&fd);
+        resume_for_nothing(&fd);
+        assert!(!fd.is_readable());
+        send(&fd);
+        send(&fd);
+        fd.settle(fd.read());
+        assert!(!fd.is_readable(), "a token that nobody else can be owed");
+    }
+
+    #[test]
+    fn a_token_that_comes_after_a_read_is_not_left_behind() {
+        let (fd, _) = wake_fd();
+        let in_hand = fd.read();
+        send(&fd);
+        fd.settle(in_hand);
+        assert_eq!((owed(&fd), fd.is_readable()), (0, false));
     }
 
     #[test]
     fn a_request_that_is_done_without_a_token_calms_the_fd_for_the_next() {
         let (fd, waker) = wake_fd();
+        let _others = share(&fd);
         fd.calm();
         waker.wake_by_ref();
         fd.calm();
-        assert_eq!(tokens(&fd), 0);
+        assert!(!fd.is_readable());
         send(&fd);
         waker.wake_by_ref();
         fd.calm();
-        assert!(fd.take(), "what is owed to another stays");
-        assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
+        assert_eq!((owed(&fd), tokens(&fd)), (1, 1), "what is owed to another stays");
     }
 
     #[test]
@@ -351,7 +395,8 @@ mod tests {
         drop(first);
         for round in 1..=100 {
             send(&fd);
-            assert!(fd.take(), "round {round}");
+            assert_eq!(fd.read(), 1, "round {round}");
+            fd.settle(1);
             assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
         }
         assert!(fd.wakers.borrow().len() < WAKERS);
@@ -364,6 +409,6 @@ mod tests {
         fd.close();
         assert!(eventfd.upgrade().is_none(), "nobody keeps it open");
         late.wake();
-        assert!(!fd.take(), "there is nothing to read any more");
+        assert_eq!(fd.read(), 0, "there is nothing to read any more");
     }
 }

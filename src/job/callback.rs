@@ -425,7 +425,7 @@ mod tests {
                 })
             })
             .collect();
-        for _ in 0..2_000 {
+        for _ in 0..300 {
             let is_gone = Arc::new(AtomicBool::new(false));
             let gone = Arc::clone(&is_gone);
             ctx.set(Some(Arc::new(move || {

@@ -4,9 +4,12 @@
 //!   start(slot):   Job::new(ctx of the slot, move || session.encrypt(iv, buffer)) ─► resume ─► Paused
 //!   Polled:        Engine::poll ─► token = slot ─► resume ─► Finished(work) ─► start(slot) again
 //!   WakeFd:        epoll_wait   ─► slot         ─► resume ─► Finished(work) ─► start(slot) again
+//!   Callback:      a channel    ─► slot         ─► resume ─► Finished(work) ─► start(slot) again
 //! ```
 
 use std::hint::spin_loop;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 
 use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Padding, Step, WaitCtx, wait_readable};
 
@@ -20,6 +23,12 @@ use crate::placement::Placement;
 const TOKENS: usize = 64;
 /// Polls without a token before the thread sleeps on the engine's interrupt.
 const DRY_POLLS: u32 = 500;
+
+/// Opens an engine whose workers share the calling thread's processor.
+pub(crate) fn open_here(config: &str, placement: &Placement) -> Outcome<Engine> {
+    let config = Config::parse(config)?;
+    Ok(placement.here(|| Engine::open(config))??)
+}
 
 /// What a session encrypts with.
 #[derive(Clone, Copy, Debug)]
@@ -237,6 +246,44 @@ impl WakeFd {
 }
 
 impl Drive for WakeFd {
+    fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64> {
+        by_wall(ops, || self.loop_until_done(lanes, ops))
+    }
+}
+
+/// Jobs that are woken by their contexts' callbacks, which pass the word on through a channel.
+pub(crate) struct Callback {
+    crew: Crew,
+    woken: Receiver<usize>,
+    /// Keeps the device open.
+    _engine: Engine,
+}
+
+impl Callback {
+    pub(crate) fn new(engine: Engine, slots: usize, algorithm: Algorithm) -> Outcome<Self> {
+        let crew = Crew::new(&engine, slots, algorithm, Sessions::One)?;
+        let (sender, woken) = channel();
+        for (slot, Slot { ctx, .. }) in crew.slots.iter().enumerate() {
+            let sender = sender.clone();
+            ctx.set_callback(Some(Arc::new(move || {
+                // Nobody receives when all is over.
+                let _ = sender.send(slot);
+            })));
+        }
+        Ok(Self { crew, woken, _engine: engine })
+    }
+
+    fn loop_until_done(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<()> {
+        self.crew.start_all(lanes, ops)?;
+        while self.crew.to_finish > 0 {
+            let slot = self.woken.recv()?;
+            self.crew.go_on(slot, lanes)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drive for Callback {
     fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64> {
         by_wall(ops, || self.loop_until_done(lanes, ops))
     }

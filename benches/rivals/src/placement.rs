@@ -38,6 +38,11 @@ impl Placement {
         self.on(&self.others, f)
     }
 
+    /// Calls `f` on the measuring thread's processor; the threads that it starts share it.
+    pub(crate) fn here<R>(&self, f: impl FnOnce() -> R) -> Outcome<R> {
+        self.on(&self.first, f)
+    }
+
     /// Calls `f` wherever the system likes to run it; so are the threads that it starts.
     pub(crate) fn anywhere<R>(&self, f: impl FnOnce() -> R) -> Outcome<R> {
         self.on(&self.all, f)

@@ -38,6 +38,12 @@ pub(crate) const TARGETS: &[Target] = &[
         1.25,
     ),
     larger(
+        "wakefd_one_cpu_vs_callback",
+        "1 job, a device of 4 x 50 us on the same processor, an eventfd vs a callback and a channel, medians",
+        0.9,
+        0.97,
+    ),
+    larger(
         "poll64_vs_libcrypto_ring",
         "64 jobs, 64 B, polling, vs libcrypto's jobs on a polled ring",
         2.0,

@@ -163,28 +163,25 @@ impl Slab {
         Some((status, self.leave_to_wake(cell, ticket)))
     }
 
-    /// The same of a request that has gone well, whose wake was sent (or is that of a plain one that is polled for), and of
-    /// which nothing is wanted but its buffer; the rest is wiped.
+    /// The same of a request that has gone well, whose wake was sent or is being sent (or is that of a plain one that is polled
+    /// for), and of which nothing is wanted but its buffer; the rest is wiped. Without a cell where its sender gives it back.
     #[inline(always)]
-    fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Vacant)> {
+    fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Option<Vacant>)> {
         let cell = self.cell(ticket)?;
         let wake = cell.wake.load(Ordering::Acquire);
         let is = |state: u64| wake == word(ticket.generation(), state);
         if !is(wake::PLAIN) && !is(wake::SENT) {
-            return None;
+            return if is(wake::SENDING) { self.take_buffer_from_sender(cell, ticket) } else { None };
         }
-        let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
-        let taken = word(ticket.generation(), claim::TAKEN);
-        cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-        let buffer = cell.payload.with_mut(|payload| {
-            // SAFETY: the state is TAKEN, and who brought it there is here.
-            let request = unsafe { &mut *payload };
-            let buffer = std::mem::take(&mut request.buffer);
-            request.clear_rest();
-            buffer
-        });
+        let buffer = take_buffer_of(cell, ticket)?;
         // A wake that was sent stays so, and on another nothing depends: the cell is nobody's.
-        Some((buffer, self.free(cell, ticket)))
+        Some((buffer, Some(self.free(cell, ticket))))
+    }
+
+    #[inline(never)]
+    fn take_buffer_from_sender(&self, cell: &Cell, ticket: Ticket) -> Option<(Vec<u8>, Option<Vacant>)> {
+        let buffer = take_buffer_of(cell, ticket)?;
+        Some((buffer, self.leave_to_wake(cell, ticket).vacant))
     }
 
     /// TAKEN, and unloaded, by the caller, who has no other key to it any more.
@@ -276,12 +273,29 @@ impl Allocator {
         self.slab().place_at(index, user_data, arm, placed, fill)
     }
 
-    /// The buffer of a request that has gone well and whose wake was sent, or which is a plain one; whatever else came of it is
-    /// wiped.
+    /// The buffer of a request that has gone well and whose wake was sent or is being sent, or which is a plain one; whatever
+    /// else came of it is wiped.
     #[inline(always)]
     pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         let (buffer, vacant) = self.slab().take_buffer(ticket)?;
-        self.put_index(vacant.index);
+        if let Some(vacant) = vacant {
+            self.put_index(vacant.index);
+        }
         Some(buffer)
     }
+}
+
+/// Wins a request that has gone well, and takes its buffer; the rest is wiped.
+#[inline(always)]
+fn take_buffer_of(cell: &Cell, ticket: Ticket) -> Option<Vec<u8>> {
+    let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
+    let taken = word(ticket.generation(), claim::TAKEN);
+    cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+    Some(cell.payload.with_mut(|payload| {
+        // SAFETY: the state is TAKEN, and who brought it there is here.
+        let request = unsafe { &mut *payload };
+        let buffer = std::mem::take(&mut request.buffer);
+        request.clear_rest();
+        buffer
+    }))
 }

@@ -169,6 +169,120 @@ fn wake_word_two_cancel_and_one_sends() {
     });
 }
 
+/// A wake fd: how many tokens it holds.
+#[derive(Default)]
+struct Tokens(AtomicU64);
+
+impl Wake for Tokens {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Tokens {
+    fn arm(self: &Arc<Self>) -> Arm {
+        Arm::Waker(Waker::from(Arc::clone(self)))
+    }
+
+    fn read(&self) -> u64 {
+        self.0.swap(0, Ordering::AcqRel)
+    }
+
+    /// Reads when there is something to read.
+    fn await_one(&self) {
+        while self.read() == 0 {
+            yield_now();
+        }
+    }
+}
+
+/// A request whose device serves it and writes its token; and what then has become of the two cells.
+fn token_read_by(host: impl Fn(&Slab, &mut Allocator, Ticket, &Tokens) + Send + Sync + 'static) {
+    bounded_model(3, move || {
+        let (slab, mut cells) = Slab::new(2);
+        let tokens = Arc::new(Tokens::default());
+        let ticket = slab.place_request(cells.get(), request(1), tokens.arm(), Placed::Queued);
+        let device = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                serve(&slab, ticket);
+                send(&slab, ticket);
+            })
+        };
+        host(&slab, &mut cells, ticket, &tokens);
+        // The next request may get the same cell while the sender is still on its way out.
+        let next = Arc::new(Tokens::default());
+        let second = slab.place_request(cells.get(), request(2), next.arm(), Placed::Queued);
+        assert_eq!((slab.state(ticket), slab.wake_state(second)), (TicketState::Stale, WakeState::Armed));
+        device.join().unwrap();
+        assert_eq!(slab.wake_state(ticket), WakeState::Stale);
+        assert_eq!((tokens.read(), next.read()), (0, 0), "no token is left, and none is another's");
+        assert_eq!(Arc::strong_count(&tokens), 1, "no waker stays behind");
+        let third = slab.place_request(cells.get(), request(3), Arm::Silent, Placed::Queued);
+        let mut used = [second.index(), third.index()];
+        used.sort_unstable();
+        assert_eq!(used, [0, 1], "each cell was given back once");
+    });
+}
+
+/// Who has read the token takes the request, whether or not the sender has left.
+#[test]
+fn wake_word_released_by_the_reader_of_its_token() {
+    token_read_by(|_, cells, ticket, tokens| {
+        tokens.await_one();
+        assert!(cells.take_buffer(ticket).is_some(), "a token is worth a resume");
+    });
+}
+
+/// The same, by whoever wants more than the buffer.
+#[test]
+fn wake_word_released_by_the_reader_of_its_token_with_the_request() {
+    token_read_by(|slab, cells, ticket, tokens| {
+        tokens.await_one();
+        let mut taken = Request::empty();
+        let (status, remains) = slab.take_done(ticket, &mut taken).expect("it is done");
+        assert_eq!((status, taken.buffer, remains.cancelled), (Status::Ok, vec![1], false));
+        if let Some(vacant) = remains.vacant {
+            cells.put(vacant);
+        }
+    });
+}
+
+/// Given up: the wake is cancelled, or its token read; and then the cell is let go of, whoever frees it.
+#[test]
+fn wake_word_released_by_one_who_gives_up() {
+    token_read_by(|slab, cells, ticket, tokens| {
+        if slab.cancel_wake(ticket) != WakeState::Armed {
+            tokens.await_one();
+        }
+        let held = revoke(slab, ticket).expect("nobody else takes it");
+        let (_, remains) = take(slab, held);
+        if let Some(vacant) = remains.vacant {
+            cells.put(vacant);
+        }
+        drop(remains.waker);
+    });
+}
+
+/// Resumed by chance: takes the request if it is done, with the wake cancelled or its token read.
+#[test]
+fn wake_word_released_by_one_who_was_resumed_by_chance() {
+    token_read_by(|slab, cells, ticket, tokens| {
+        while !matches!(slab.state(ticket), TicketState::Done(_)) {
+            yield_now();
+        }
+        if slab.cancel_wake(ticket) != WakeState::Armed {
+            tokens.await_one();
+        }
+        let mut taken = Request::empty();
+        let (_, remains) = slab.take_done(ticket, &mut taken).expect("it is done");
+        if let Some(vacant) = remains.vacant {
+            cells.put(vacant);
+        }
+        drop(remains.waker);
+    });
+}
+
 /// The waker is exchanged while its wake is sent: one of the two is called, and it is the new one if it went in.
 #[test]
 fn wake_word_replaced_against_sent() {

@@ -26,8 +26,8 @@ use crate::engine::watch::Watch;
 use crate::engine::{Inner, table};
 use crate::job::{CallbackWaker, FollowedStatus, Release, WaitStatus};
 
-/// How often one looks whether a write to an eventfd has returned, before others get the processor.
-const SENDING_SPINS: u32 = 500;
+/// How often others get the processor while a token is awaited that is being written, before the waiter does without.
+pub(in crate::engine) const PATIENCE: u32 = 16;
 
 /// What is left of an operation on the caller's stack while it waits.
 pub(crate) struct Flight<'e> {
@@ -77,15 +77,6 @@ impl Held {
         match &self.told {
             Told::Callback(callback) => Some(callback),
             Told::Nobody | Told::WakeFd(_) => None,
-        }
-    }
-
-    /// Takes this request's token off the wake fd, or gives up one that was sent and is not there.
-    fn settle_token(&self) {
-        if let Some(wake_fd) = self.wake_fd()
-            && !wake_fd.take()
-        {
-            wake_fd.forgo();
         }
     }
 }
@@ -174,11 +165,6 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// Whether the wake that is being sent is sent within the time of a few such writes.
-    pub(crate) fn is_sent_soon(&self) -> bool {
-        soon(|| self.wake_state() != WakeState::Sending)
-    }
-
     /// Returns when the callback, for which the wake is being sent, has returned.
     pub(crate) fn await_callback(&self) {
         if let Some(callback) = self.held.borrow().callback() {
@@ -212,23 +198,29 @@ impl<'e> Flight<'e> {
         self.held.borrow().wake_fd().is_some()
     }
 
-    /// Takes this request's token off the wake fd, where it has one. `false`: it is not there.
-    #[inline]
-    pub(crate) fn take_token(&self) -> bool {
-        self.with_wake_fd(Registration::take).unwrap_or(false)
+    /// Whether others may have tokens on this request's wake fd.
+    pub(crate) fn shares_wake_fd(&self) -> bool {
+        self.with_wake_fd(Registration::is_shared).unwrap_or(false)
     }
 
-    /// Gives up a token that was sent and is not there.
-    pub(crate) fn forgo_token(&self) {
-        self.with_wake_fd(Registration::forgo);
+    /// Reads the tokens on the wake fd, where there is one: whose they are is for the caller to find out.
+    pub(crate) fn read_tokens(&self) -> u64 {
+        self.with_wake_fd(|wake_fd| wake_fd.read()).unwrap_or(0)
+    }
+
+    /// Takes this request's token, which was sent, out of those in hand.
+    #[inline]
+    pub(crate) fn settle(&self, in_hand: u64) {
+        self.with_wake_fd(|wake_fd| wake_fd.settle(in_hand));
+    }
+
+    /// Leaves the tokens in hand to those whose they are.
+    pub(crate) fn give_back(&self, in_hand: u64) {
+        self.with_wake_fd(|wake_fd| wake_fd.give_back(in_hand));
     }
 
     pub(crate) fn calm(&self) {
-        self.with_wake_fd(|wake_fd| wake_fd.calm());
-    }
-
-    pub(crate) fn drain(&self) {
-        self.with_wake_fd(|wake_fd| wake_fd.drain());
+        self.with_wake_fd(Registration::calm);
     }
 
     /// Takes the request, and how it has ended. `None`: it is not done, or was taken back since one looked.
@@ -308,16 +300,8 @@ impl<'e> Flight<'e> {
         if let Some(callback) = held.callback() {
             callback.retire();
         }
-        if held.wake_fd().is_some() {
-            let wake = || self.wake_state_of(watch);
-            while !soon(|| wake() != WakeState::Sending) {
-                thread::yield_now();
-            }
-            if wake() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
-                held.settle_token();
-            }
-        }
         if let Some(wake_fd) = held.wake_fd() {
+            self.settle_unread(wake_fd, || self.wake_state_of(watch));
             // A spurious wake is not left to the next operation either.
             wake_fd.calm();
         }
@@ -330,14 +314,26 @@ impl<'e> Flight<'e> {
         }
         table::of_thread(self.engine).counters.abandoned.add(1);
     }
-}
 
-/// Whether `so` comes true within the time of a few writes to an eventfd.
-fn soon(so: impl Fn() -> bool) -> bool {
-    (0..SENDING_SPINS).any(|_| {
-        std::hint::spin_loop();
-        so()
-    })
+    /// Takes the token of a request that is given up, if one was sent: none is left to the next. Where it is being written it
+    /// comes, whatever the writer is kept from meanwhile.
+    #[cold]
+    fn settle_unread(&self, wake_fd: &Rc<Registration>, wake_state: impl Fn() -> WakeState) {
+        let mut turns = 0;
+        while wake_state() == WakeState::Sending {
+            if !wake_fd.is_shared() {
+                let in_hand = wake_fd.read();
+                if in_hand > 0 {
+                    return wake_fd.settle(in_hand);
+                }
+            }
+            turns += 1;
+            if turns < PATIENCE { thread::yield_now() } else { wake_fd.nap() }
+        }
+        if wake_state() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
+            wake_fd.settle(0);
+        }
+    }
 }
 
 impl Release for Flight<'_> {

@@ -15,11 +15,12 @@
 //! record of returns askew, so that each return from a call that was made before the switch is mispredicted, some 5 ns. And a
 //! call passes a request and its result through memory, which costs as much again. [`woken`] is by the wake fd, which it reads
 //! *before* it looks at the request: what the device has written of that takes as long to come as half of a system call, and
-//! comes meanwhile.
+//! comes meanwhile. A token says that the request has ended, where the fd is not shared: whether its sender has returned from
+//! the write is of no interest then.
 
 use std::cell::Cell;
 
-use device_sim::{Plain, SessionId};
+use device_sim::{Plain, SessionId, WakeState};
 
 use super::*;
 use crate::engine::table::Visit;
@@ -86,11 +87,12 @@ fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
     };
     let aloft = table::visit(engine, SubmitWoken { engine, plain, wake_fd })?;
     let without_ctx = offer.take(&aloft);
-    if !without_ctx && let Some(buffer) = aloft.take_woken() {
+    let mut in_hand = 0;
+    if !without_ctx && let Some(buffer) = aloft.take_woken(&mut in_hand) {
         mem::forget(aloft);
         return Ok(Ok(buffer));
     }
-    Ok(aloft.go_on(operation, JobWait::<false>::paused(token, without_ctx)))
+    Ok(aloft.go_on(operation, JobWait::<false>::paused(token, without_ctx).with_tokens(in_hand)))
 }
 
 /// Submits what will be polled for.
@@ -174,20 +176,21 @@ impl<'e> Aloft<'e> {
         table::visit(self.engine, Take(self.ticket))
     }
 
-    /// The same, with its token.
-    fn take_woken(&self) -> Option<Vec<u8>> {
+    /// The same, with its token. The tokens that were read are in hand when there is no buffer.
+    fn take_woken(&self, in_hand: &mut u64) -> Option<Vec<u8>> {
         if self.engine.is_foreign() {
             return None;
         }
         let remote = &self.engine.remotes[self.pair_index];
         remote.expect(self.ticket);
         let wake_fd = self.wake_fd.take()?;
-        let tokens = wake_fd.read_ahead();
-        if let Some(buffer) = self.take() {
-            wake_fd.settle(tokens);
+        *in_hand = wake_fd.read();
+        let is_told =
+            *in_hand > 0 && !wake_fd.is_shared() || remote.wake_state(self.ticket) == WakeState::Sent;
+        if is_told && let Some(buffer) = self.take() {
+            wake_fd.settle(*in_hand);
             return Some(buffer);
         }
-        wake_fd.give_back(tokens);
         self.wake_fd.set(Some(wake_fd));
         None
     }

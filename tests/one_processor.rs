@@ -1,0 +1,102 @@
+//! On one processor a worker is preempted in the write that makes a job's fd readable: that is the moment in which the
+//! application runs. A readable fd is worth a resume all the same. Counted, not timed; alone in its program, because the
+//! processors are the process's.
+
+mod captured;
+mod support;
+
+use std::os::fd::{BorrowedFd, RawFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::unistd::Pid;
+use simaccel::{Engine, Job, OpError, Step, WaitCtx};
+
+use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, open};
+
+fn on_one_processor() {
+    let this = Pid::from_raw(0);
+    let all = sched_getaffinity(this).unwrap();
+    let first = (0..CpuSet::count()).find(|cpu| all.is_set(*cpu).unwrap()).unwrap();
+    let mut one = CpuSet::new();
+    one.set(first).unwrap();
+    sched_setaffinity(this, &one).unwrap();
+}
+
+#[expect(unsafe_code, reason = "epoll takes fds as borrows")]
+fn borrow(fd: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: used within one call, while the wait context that reported the number keeps it open.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+type CipherJob = Job<Result<Vec<u8>, OpError>>;
+
+fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
+    let session = ctr(engine);
+    let mut job = Job::new(ctx, move || session.encrypt(&IV, message(index, 100))).unwrap();
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    job
+}
+
+/// Runs operations in so many jobs at a time, each on a context of its own, and resumes what epoll reports.
+fn run(engine: &Engine, jobs: usize, operations: usize) {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+    let contexts: Vec<WaitCtx> = (0..jobs).map(|_| WaitCtx::new()).collect();
+    let mut running: Vec<_> = contexts.iter().map(|ctx| Some(encrypting(engine, ctx, 0))).collect();
+    for (at, ctx) in contexts.iter().enumerate() {
+        for fd in ctx.changed_fds().added {
+            epoll.add(borrow(fd), EpollEvent::new(EpollFlags::EPOLLIN, at as u64)).unwrap();
+        }
+    }
+    let (mut started, mut finished) = (jobs, 0);
+    while finished < operations {
+        let mut events = [EpollEvent::empty(); 64];
+        let count = epoll.wait(&mut events, EpollTimeout::NONE).unwrap();
+        for event in &events[..count] {
+            let at = usize::try_from(event.data()).unwrap();
+            let Some(job) = &mut running[at] else { panic!("a readable fd, and nobody waits") };
+            let Step::Finished(output) = job.resume().unwrap() else { continue };
+            assert_eq!(output.unwrap(), expected_ctr_of_0());
+            finished += 1;
+            running[at] = (started < operations).then(|| encrypting(engine, &contexts[at], 0));
+            started += usize::from(running[at].is_some());
+        }
+    }
+}
+
+/// A job that is dropped takes its token along, wherever its sender is.
+fn drop_early(engine: &Engine, rounds: usize) {
+    let ctx = WaitCtx::new();
+    for round in 0..rounds {
+        let job = encrypting(engine, &ctx, 0);
+        (0..round % 4).for_each(|_| std::thread::yield_now());
+        drop(job);
+        let fds = ctx.all_fds();
+        let mut ready = [PollFd::new(borrow(fds[0]), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ready, PollTimeout::ZERO), Ok(0), "round {round}: a token for nobody");
+    }
+}
+
+fn expected_ctr_of_0() -> Vec<u8> {
+    thread_local!(static EXPECTED: Vec<u8> = expected_ctr(&message(0, 100)));
+    EXPECTED.with(Clone::clone)
+}
+
+#[test]
+fn a_readable_fd_is_worth_a_resume() {
+    on_one_processor();
+    // With a watch on each request they take the longer way.
+    for config in ["compute_units=4;completion_nsec=50000", "compute_units=4", "timeout_msec=3600000"] {
+        for (jobs, operations) in [(1, 1_000), (64, 5_000)] {
+            let engine = open(config);
+            drop_early(&engine, 200);
+            run(&engine, jobs, operations);
+            assert_adds_up(&engine);
+            let stats = engine.stats();
+            let vain = stats.spurious_resumes;
+            println!("{config}, {jobs} jobs: {vain} of {} resumes were in vain", stats.resumes);
+            assert!(vain * 100 < stats.resumes, "{config}, {jobs} jobs: {vain} of {}", stats.resumes);
+        }
+    }
+}
