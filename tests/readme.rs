@@ -130,13 +130,16 @@ const COMMANDS: &[(&str, Run)] = &[
     ),
 ];
 
-/// The commands in fences and in backquotes, without what is said of them.
+/// The commands in fences (but for the map of the files) and in backquotes, without what is said of them.
 fn commands(text: &str) -> BTreeSet<String> {
     let fenced = text.split("\n```text\n").skip(1).filter_map(|block| block.split("\n```").next());
-    let fenced = fenced.flat_map(str::lines).filter_map(|line| match line.strip_prefix("$ ") {
-        Some(command) => Some(command),
-        None => begins_with_a_program(line).then_some(line),
-    });
+    let fenced =
+        fenced.filter(|block| !block.starts_with("src/lib.rs")).flat_map(str::lines).filter_map(|line| {
+            match line.strip_prefix("$ ") {
+                Some(command) => Some(command),
+                None => begins_with_a_program(line).then_some(line),
+            }
+        });
     let outside: String = text.split("\n```").step_by(2).collect();
     let inline: Vec<&str> = outside.split('`').skip(1).step_by(2).collect();
     // Other spans with a program's name speak of it.
