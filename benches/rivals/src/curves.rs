@@ -1,4 +1,5 @@
-//! How costs grow: with the jobs in flight, and with threads, each with a queue pair and a worker of its own.
+//! How costs grow: with the jobs in flight, and with threads, each with a queue pair and a worker of its own; and how late a
+//! modelled device is at which service time.
 //!
 //! AES-128-CTR of 64 bytes, completions polled: next to no arithmetic, so what is seen is the path. The points of a
 //! curve are measured in turns like the sides of a comparison.
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use simaccel::Engine;
 
-use crate::figures::JOBS;
+use crate::figures::{JOBS, late};
 use crate::harness::{Effort, Outcome, Side, Taken, contest};
 use crate::kernels::Ctr;
 use crate::lanes::{Drive, Driven, Lanes};
@@ -24,11 +25,11 @@ const IN_FLIGHT: [usize; 4] = [1, 100, 10_000, 100_000];
 /// Threads, queue pairs, workers.
 const THREADS: [usize; 4] = [1, 2, 4, 8];
 
-/// Measures both curves, prints them, and draws them into `file`.
+/// Measures all curves, prints them, and draws them into `file`.
 pub(crate) fn draw(file: &Path, effort: Effort, placement: &Placement) -> Outcome<()> {
-    let curves = [in_flight(effort, placement)?, threads(effort, placement)?];
-    for Curve { title, points } in &curves {
-        report::say(format_args!("{title}: nanoseconds per operation"))?;
+    let curves = [in_flight(effort, placement)?, threads(effort, placement)?, lateness(effort, placement)?];
+    for Curve { what, title, points } in &curves {
+        report::say(format_args!("{what}, by {title}"))?;
         for (label, value) in points {
             report::say(format_args!("{label:>9} {value:>9.1}"))?;
         }
@@ -68,7 +69,13 @@ fn threads(effort: Effort, placement: &Placement) -> Outcome<Curve> {
 
 fn curve(title: &'static str, at: &[usize], taken: &[Taken]) -> Outcome<Curve> {
     let points = at.iter().map(ToString::to_string).zip(taken.iter().map(|taken| taken.best)).collect();
-    Ok(Curve { title, points })
+    Ok(Curve { what: "ns per operation", title, points })
+}
+
+fn lateness(effort: Effort, placement: &Placement) -> Outcome<Curve> {
+    let at = late::SERVICE.iter().map(ToString::to_string);
+    let points = at.zip(late::medians(effort, placement)?).collect();
+    Ok(Curve { what: "ns late, median", title: "service time in µs", points })
 }
 
 fn lanes(count: usize) -> Lanes {

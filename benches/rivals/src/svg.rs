@@ -5,6 +5,8 @@ use std::fmt::Write;
 /// A curve: labels and values, in order.
 #[derive(Debug)]
 pub(crate) struct Curve {
+    /// What the values are.
+    pub(crate) what: &'static str,
     pub(crate) title: &'static str,
     pub(crate) points: Vec<(String, f64)>,
 }
@@ -38,7 +40,7 @@ fn panel(svg: &mut String, curve: &Curve, left: f64) {
         svg.push('\n');
     };
     add(format!("<path d=\"M{x0} {top} V{y0} H{right}\" fill=\"none\" stroke=\"gray\"/>"));
-    add(format!("<text x=\"{x0}\" y=\"{}\">ns per operation, by {}</text>", top - 20.0, curve.title));
+    add(format!("<text x=\"{x0}\" y=\"{}\">{}, by {}</text>", top - 20.0, curve.what, curve.title));
     let mut line = String::new();
     for (at, (label, value)) in curve.points.iter().enumerate() {
         let (x, y) = (x(at), y(*value));

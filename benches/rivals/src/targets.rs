@@ -77,6 +77,12 @@ pub(crate) const TARGETS: &[Target] = &[
         1.5,
         1.2,
     ),
+    smaller(
+        "late",
+        "ns that requests end late, median, at that of 11 service times (10 µs to 10 ms) where it is most",
+        2000.0,
+        500.0,
+    ),
 ];
 
 /// The target with this key.

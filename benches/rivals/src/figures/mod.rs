@@ -1,6 +1,7 @@
 //! The figures, one file for each group that is measured together.
 
 mod idle;
+pub(crate) mod late;
 mod memory;
 mod offload;
 mod polling;
@@ -109,13 +110,14 @@ pub(crate) fn measure(run: &Run, contests: usize) -> Outcome<Vec<Figure>> {
 }
 
 fn measure_once(run: &Run) -> Outcome<Vec<Figure>> {
-    let groups: [(&str, Group); 6] = [
+    let groups: [(&str, Group); 7] = [
         ("job switches", switch::measure),
         ("memory", memory::measure),
         ("wake fds", wake_fd::measure),
         ("polling", polling::measure),
         ("offload and kernels", offload::measure),
         ("idle wake", idle::measure),
+        ("lateness", late::measure),
     ];
     let mut figures = Vec::new();
     for (name, group) in groups {
