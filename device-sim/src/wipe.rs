@@ -13,11 +13,11 @@ use std::hint::black_box;
 
 /// Bytes of the stack that the preparation of a key uses at the most. What is wiped must be had, on the stack of a job too: so
 /// not many more than were used.
-const PREPARING: usize = if cfg!(debug_assertions) { 16 * 1024 } else { 12 * 1024 };
+const PREPARING: usize = 16 * 1024;
 /// The same of work on a message.
 const WORKING: usize = 6 * 1024;
 
-/// Runs `prepare`, and wipes the stack that it has used: 12 KiB, 16 KiB with debug assertions. For making sessions; what it
+/// Runs `prepare`, and wipes the stack that it has used: 16 KiB. For making sessions; what it
 /// returns should hold no secret itself, for it is moved.
 pub fn with_wiped_stack<R>(prepare: impl FnOnce() -> R) -> R {
     let result = set_apart(prepare);
