@@ -1,7 +1,7 @@
-//! The callback of a wait context: who calls it, and who waits until it has returned.
+//! The callback of a wait context: the calls to it, and the waits for their return.
 //!
 //! ```text
-//!   application's side                    slot, locked                       whoever sends a wake
+//!   application's side                    slot, locked                       sender of a wake
 //!   set(new) ──────── replaces ────────► callback   ◄─────── looked up ───── CallbackWaker (one for each request)
 //!     └─ waits for calls that began before  calls:  ◄─ entered, called, left ─┘
 //!   close() ───────── removes for good     thread, request
@@ -10,15 +10,16 @@
 //!     └─ waits for the calls of this request
 //! ```
 //!
-//! A wake looks the callback up when it is sent, so a callback that was replaced or removed is not called any more. Whoever
-//! replaces it, ends the context or ends the request returns when a call that had begun has returned: what the callback
-//! uses may then be freed.
+//! A wake looks the callback up when it is sent, so a callback that was replaced or removed is not called any more.
+//! Replacing it, ending the context and ending the request each return when the calls that had begun have returned: what
+//! the callback uses may then be freed.
 //!
-//! Inside a callback nobody waits, whichever context it belongs to. A callback may run below the very call that would wait
+//! Nothing waits inside a callback, whichever context it belongs to. A callback may run below the very call that would wait
 //! for it (on a stepped device), and two callbacks on two workers that free each other's contexts would wait for ever. What
 //! is replaced or ended there is not called *again*; a call that runs in another thread goes on.
 //!
-//! A forked child inherits slots whose locks may be held by nobody. It leaves them alone and makes new ones.
+//! A forked child inherits slots whose locks may be held by threads that the child does not have. It leaves
+//! them alone and makes new ones.
 
 use std::cell::Cell;
 use std::fmt;
@@ -36,7 +37,7 @@ thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A number that this thread has for itself while it lives.
+/// A number that is this thread's alone while it lives.
 fn this_thread() -> usize {
     DEPTH.with(|depth| std::ptr::from_ref(depth).addr())
 }
@@ -108,7 +109,7 @@ impl CallbackCell {
 /// threads, unless it is dropped inside a callback.
 #[must_use = "dropping it waits"]
 pub struct ReplacedCallback {
-    /// Where they run, and the number of the first that is none of its.
+    /// Where the calls run, and the number of the first call that is not among them.
     calls: Option<(Arc<Slot>, u64)>,
     /// Goes after that, and may own anything.
     old: [Option<Callback>; 2],
@@ -202,7 +203,7 @@ impl Slot {
     }
 }
 
-/// One request's way to the callback of its job's context, for whoever sends its wake.
+/// One request's way to the callback of its job's context, for the sender of its wake.
 pub(crate) struct CallbackWaker {
     slot: Arc<Slot>,
     /// Changed under the slot's lock: no call begins from then on.
@@ -230,7 +231,7 @@ impl CallbackWaker {
 
     fn call(&self) {
         if let Some(running) = self.enter() {
-            // Pausing would leave the call unfinished for as long as its job likes.
+            // A pause would leave the call unfinished for as long as its job is paused.
             let _block = block_pause();
             (running.callback)();
         }
@@ -269,8 +270,8 @@ impl fmt::Debug for CallbackWaker {
     }
 }
 
-/// A call that has begun. The callback may be the last of what it owns, so it goes before the call counts as returned, in
-/// whatever way it ends.
+/// A call that has begun. The callback may be the last owner of what it uses, so it is dropped before the call counts as
+/// returned, however the call ends.
 struct Running<'a> {
     callback: Callback,
     _leave: Leave<'a>,

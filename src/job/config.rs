@@ -36,7 +36,7 @@ pub(super) const DEFAULT_STACK: usize = 64 * 1024;
 const MIN_STACK: usize = if cfg!(debug_assertions) { 40 * 1024 } else { 24 * 1024 };
 const MAX_STACK: usize = 1 << 30;
 
-/// The sizes where nobody asks for others.
+/// The sizes unless others are set.
 static STACK: AtomicUsize = AtomicUsize::new(DEFAULT_STACK);
 static GUARD: AtomicUsize = AtomicUsize::new(1);
 

@@ -36,7 +36,7 @@ pub enum Pause {
 
 /// What is to be done when a raw job is discarded while it is paused: take back what its frames would have returned.
 pub trait Release {
-    /// Called once, on the stack of whoever discards the job.
+    /// Called once, on the stack of the caller that discards the job.
     fn release(&self);
 }
 
@@ -140,7 +140,7 @@ impl Offer<'_> {
         self.record.with_ctx(|ctx| ctx.registered(key))?
     }
 
-    /// [`pause_in_flight`] for one who has run nobody's code since the offer: nothing has changed.
+    /// [`pause_in_flight`] for a caller that has run no foreign code since the offer: nothing has changed.
     #[inline(always)] // see fiber.rs on returns
     pub(crate) fn take(self, release: &dyn Release) -> bool {
         !pause_now(self.front, self.record, Some(release))

@@ -1,4 +1,4 @@
-//! The directory of all jobs of the process: what a handle says in any thread.
+//! The directory of all jobs of the process: what a handle means in any thread.
 //!
 //! ```text
 //!   handle = generation · index ──► entry { job, ctx, pool, record }
@@ -7,9 +7,9 @@
 //!   any other            job? ctx. job still?      the context's user data, if the handle is that of an unfinished job
 //! ```
 //!
-//! An index is one job's in the whole process, so handles are distinct between threads. Entries are never unmapped: a
-//! stale handle leads to one that says otherwise, whoever looks, and whenever. They do not come from the heap, where they
-//! would count as lost to those who look for leaks.
+//! An index belongs to one job in the whole process, so handles are distinct between threads. Entries are never unmapped:
+//! a stale handle leads to an entry that shows it is stale, in any thread and at any time. They do not come from the
+//! heap, where leak checkers would report them as lost.
 #![expect(unsafe_code, reason = "entries lie in mappings that stay")]
 
 use std::io;
@@ -32,7 +32,7 @@ struct Entry {
     job: AtomicU64,
     /// The user data of that context; in a free entry, one more than the next free index.
     ctx: AtomicUsize,
-    /// Whose the record is; null in a free entry.
+    /// The pool that owns the record; null in a free entry.
     pool: AtomicPtr<Pool>,
     record: AtomicPtr<Record>,
 }
@@ -53,7 +53,7 @@ pub(super) fn take() -> io::Result<(u32, u32)> {
     let index = index.map_err(|_| io::ErrorKind::OutOfMemory)?;
     // Where there is no memory the index stays unused.
     map_for(index)?;
-    // Other numbers than those that programs make up.
+    // Not numbers that programs are likely to make up.
     Ok((index, index.wrapping_add(1).wrapping_mul(0x9E37_79B9)))
 }
 
@@ -92,19 +92,19 @@ pub(super) fn publish(job: Handle, ctx: usize) {
     entry.job.store(job.to_bits(), Ordering::Release);
 }
 
-/// The job has ended, or its context is gone: nobody finds it any more.
+/// The job has ended, or its context is gone: no thread finds it any more.
 #[inline]
 pub(super) fn withdraw(job: Handle) {
     let Some(entry) = entry(job.index()) else { return };
-    // Seen by all who see what is stored in the entry after this.
+    // Seen by every thread that sees what is stored in the entry after this.
     entry.job.store(0, Ordering::Relaxed);
 }
 
-/// The user data of the context of an unfinished raw job, of whichever thread.
+/// The user data of the context of an unfinished raw job of any thread.
 pub(super) fn ctx(job: Handle) -> Option<usize> {
     let entry = entry(job.index())?;
     let is_it = |order| entry.job.load(order) == job.to_bits();
-    // What was stored for a later job makes its end seen.
+    // A thread that sees what was stored for a later job also sees this job's end.
     let ctx = is_it(Ordering::Acquire).then(|| entry.ctx.load(Ordering::Acquire))?;
     is_it(Ordering::Relaxed).then_some(ctx)
 }
@@ -149,7 +149,8 @@ fn map_for(index: u32) -> io::Result<()> {
     }
     let won = first.compare_exchange(ptr::null_mut(), mapped.cast(), Ordering::AcqRel, Ordering::Acquire);
     if won.is_err() {
-        // SAFETY: mapped above with this size, and nobody else knows of it: another thread's bucket is in use.
+        // SAFETY: mapped above with this size, and no other thread has its address: another thread's bucket is
+        // in use.
         unsafe { libc::munmap(mapped, size) };
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What the C++ runtime keeps of a thread's exceptions: those that are being handled, and how many are in flight. A job that
-//! pauses in a `catch` block, or in a destructor that an exception runs, has its own.
+//! What the C++ runtime keeps about a thread's exceptions: those that are being handled, and how many are in flight. A job
+//! that pauses in a `catch` block, or in a destructor that an exception runs, has its own.
 //!
 //! ```text
 //!   __cxa_get_globals() ──► caught, uncaught     of the thread: two words, by the Itanium C++ ABI
@@ -7,10 +7,10 @@
 //!   Exceptions, in the job's record              the job's; its resumer's while it runs
 //! ```
 //!
-//! Programs without a C++ runtime pay nothing: it is looked for when a job's function is one that was not seen before, and if
-//! then something was loaded since the last look; and switches take the path of [`hooks`](super::hooks) only from when it
-//! was found. So a runtime that is loaded while jobs run is found by the first job that begins with a function of what came
-//! with it. It stays loaded then.
+//! Programs without a C++ runtime pay nothing. The runtime is looked for when a job begins with a function that was not seen
+//! before and an object was loaded since the last look. Switches take the path of [`hooks`](super::hooks) only once it is
+//! found. So a runtime that is loaded while jobs run is found by the first job that begins with a function that was loaded
+//! along with it. It stays loaded then.
 #![expect(unsafe_code, reason = "looks for the C++ runtime, and exchanges words with it")]
 
 use std::cell::Cell;
@@ -33,7 +33,7 @@ static LOADED: AtomicU64 = AtomicU64::new(0);
 /// Functions that jobs have begun with, by their addresses.
 static SEEN: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
 
-/// Runtimes that may be loaded for others alone: GNU's, LLVM's.
+/// Runtimes that may be loaded with local scope: GNU's, LLVM's.
 const RUNTIMES: [&CStr; 2] = [c"libstdc++.so.6", c"libc++abi.so.1"];
 const NAME: &CStr = c"__cxa_get_globals";
 
@@ -137,7 +137,7 @@ fn linked() -> Option<NonNull<c_void>> {
     None
 }
 
-/// The runtime that is loaded: for all to see, or for others.
+/// The runtime that is loaded, with global scope or with local scope.
 fn find() -> Option<NonNull<c_void>> {
     // SAFETY: asks for a symbol by name.
     let global = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, NAME.as_ptr()) });

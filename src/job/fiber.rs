@@ -23,9 +23,9 @@
 //! predicts by what it did the last time, and which takes nothing from that stack; elsewhere it is corosensei's
 //! (`portable.rs`). Both have the same two types. `--cfg portable_switch` chooses the second, for tests.
 //!
-//! Unwinders may come at any instruction: a sampling profiler in a signal handler, a debugger. Ours has exact call-frame
+//! An unwinder may run at any instruction: a sampling profiler in a signal handler, a debugger. Ours has exact call-frame
 //! information for each of them, and a backtrace ends at the fiber's root. corosensei's has it for all that is called from
-//! a job, but not within the switch: there an unwinder may read what is no frame, and crash.
+//! a job, but not within the switch: there an unwinder may read memory that is no frame, and crash.
 //!
 //! What the switch saves is registers, and nothing else: `errno`, the signal mask and thread-locals belong to the thread
 //! (statement 56). Rust's count of running panics is such a thread-local; therefore nothing switches while the thread

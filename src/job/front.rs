@@ -38,7 +38,7 @@ impl Nobody {
     }
 }
 
-// SAFETY: its cells are read, and written only in the front of a pool: whoever writes has asked for `ABSENT`.
+// SAFETY: its cells are read, and written only in the front of a pool: a writer has asked for `ABSENT`.
 unsafe impl Sync for Nobody {}
 
 /// Before the first job.
@@ -46,7 +46,8 @@ static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
 /// After the last.
 static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
 
-/// What keeps a pool's jobs from the usual path. Its own thread raises and lowers them, but for those that others raise.
+/// What keeps a pool's jobs from the usual path. The pool's thread raises and lowers these flags, except those that
+/// other threads raise.
 #[derive(Debug)]
 pub(super) struct Flags(AtomicU8);
 
@@ -91,7 +92,7 @@ impl Front {
         Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
     }
 
-    /// A number that this thread has for itself while it lives. It is even, and not 0.
+    /// A number that is this thread's alone while it lives. It is even, and not 0.
     #[inline]
     pub(super) fn thread() -> usize {
         FRONT.with(|front| ptr::from_ref(front).addr())
@@ -112,8 +113,8 @@ impl Front {
         unsafe { self.turn.fiber().cast::<Record>().as_ref() }
     }
 
-    /// Whether a job that is not running may be entered from here by [`Record::enter_from_outside`] alone: in no job, and
-    /// with nothing to be seen to before.
+    /// Whether a job that is not running may be entered from here by [`Record::enter_from_outside`] alone: outside of
+    /// jobs, and with nothing to be handled first.
     #[inline]
     pub(super) fn is_usual(&self) -> bool {
         self.running().is_none() && !self.flags.any() && !hooks::ever()

@@ -10,10 +10,10 @@
 //! ```
 //!
 //! Everything in a context but its status is for the thread inside: the lists, what engines have registered, and the
-//! reference counts, which are not atomic. So whoever lets go of a context does that inside, and the store that opens the
-//! gate is the last thing that touches the context: another thread may free it from then on.
+//! reference counts, which are not atomic. So an owner lets go of a context inside, and the store that opens the gate is
+//! the last access to the context: another thread may free it from then on.
 //!
-//! A context of Rust code has no gate. It does not leave its thread, and the compiler sees to that.
+//! A context of Rust code has no gate. The compiler keeps it on its thread.
 #![expect(unsafe_code, reason = "opens a gate whose context may be freed right after")]
 
 use std::mem;
@@ -25,14 +25,14 @@ use std::thread;
 use super::front::Front;
 use super::wait_ctx::Shared;
 
-/// Nobody is inside.
+/// No thread is inside.
 const OPEN: usize = 0;
-/// Whoever is inside leaves at once; added to the thread's number, which is even.
+/// The thread inside leaves at once; added to the thread's number, which is even.
 const BRIEF: usize = 1;
 /// There is no gate.
 const NONE: usize = usize::MAX;
 
-/// Looks at a gate before others get the processor.
+/// How often a thread looks at a gate before it yields the processor.
 const SPINS: u32 = 100;
 
 #[derive(Debug)]
@@ -117,13 +117,13 @@ impl Gate {
 }
 
 impl Inside {
-    /// A stay that nobody has to end.
+    /// A stay that need not be ended.
     pub(super) const fn nothing() -> Self {
         Self(ptr::null())
     }
 
-    /// Lets go of a context and leaves it. The last one to let go frees it, gate and all; else others hold it, who are
-    /// to come inside before they let go.
+    /// Lets go of a context and leaves it. The last owner frees it, gate and all; any other owner goes inside before
+    /// it lets go.
     #[inline]
     pub(super) fn leave_with(self, ctx: Option<Rc<Shared>>) {
         match ctx {
@@ -142,7 +142,8 @@ impl Inside {
 impl Drop for Inside {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: null, or the gate of a context that somebody holds: who lets go of it is inside, and only this stay is.
+        // SAFETY: null, or the gate of a context that has an owner: an owner lets go of it only inside, and only this
+        // stay is inside.
         if let Some(gate) = unsafe { self.0.as_ref() } {
             gate.0.store(OPEN, Ordering::Release);
         }

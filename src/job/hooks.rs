@@ -33,7 +33,7 @@ pub struct SwitchHooks {
 static HOOKS: AtomicPtr<SwitchHooks> = AtomicPtr::new(ptr::null_mut());
 
 /// Whether there were hooks ever, or there is a sanitizer or a C++ runtime: from then on switches take the path that looks at
-/// them. A flag, and no list of those to be told, which a fork could leave locked.
+/// them. A flag, not a list of threads to notify, which a fork could leave locked.
 static EVER: AtomicBool = AtomicBool::new(false);
 
 /// What a job keeps for the hooks.
@@ -54,7 +54,7 @@ pub(super) fn set(hooks: Option<&'static SwitchHooks>) {
     }
 }
 
-/// Has all switches from here on take the path that looks at hooks and their kin.
+/// Makes all switches from here on take the path that looks at hooks and the like.
 pub(super) fn watch() {
     EVER.store(true, Ordering::Release);
 }
@@ -76,7 +76,7 @@ pub(super) fn enter(kept: &Kept, fresh: bool) {
     let hooks: Option<&'static SwitchHooks> = unsafe { HOOKS.load(Ordering::Acquire).as_ref() };
     kept.hooks.set(hooks);
     if let Some(hooks) = hooks {
-        // SAFETY: whoever set the hooks promised that they may be called around every switch.
+        // SAFETY: the caller that set the hooks promised that they may be called around every switch.
         kept.word.set(unsafe { (hooks.enter)(kept.word.get()) });
     }
     kept.exceptions.enter();

@@ -48,6 +48,6 @@ pub(super) fn register() {
 
     thread_local!(static CALL: Call = const { Call });
 
-    // In a thread whose thread-locals are gone there is nobody to call.
+    // In a thread whose thread-locals are gone there is nothing to call.
     let _ = CALL.try_with(|_| ());
 }

@@ -12,9 +12,9 @@
 //!                    └──────────────────────────────────────────────┘
 //! ```
 //!
-//! A job belongs to the thread that made it. Any resume is legal: whoever pauses checks on return whether what it
-//! waits for has happened (statement 41). Jobs nest: a running job may make and resume others. The job's wake-up is
-//! announced in its [`WaitCtx`].
+//! A job belongs to the thread that made it. Any resume is legal: the code that pauses checks on return whether
+//! what it waits for has happened (statement 41). Jobs nest: a running job may make and resume others. The job's
+//! wake-up is announced in its [`WaitCtx`].
 //!
 //! ```text
 //!    Job, typed: closures, results, owners ─┐
@@ -50,7 +50,7 @@
 //! | a finished job is not resumed, a stale handle is not used, a job does not resume itself | forgetting it at its end |
 //! | no job is leaked | finishing or dropping every job on its thread |
 //! | an unwinding is not swallowed | catching no panics around a pause, or going on with those that are not yours |
-//! | a raw job is resumed until it has finished | the same; [`raw::discard`] is for those who do without one |
+//! | a raw job is resumed until it has finished | the same; [`raw::discard`] is for programs without one |
 //!
 //! C has no call that ends a paused job. So what [`raw::discard_paused_on`] and [`raw::discard_paused`] reclaim (there:
 //! freeing the context, cleaning up the thread), and what is left when a thread ends, is named too: with libcrypto it
@@ -116,28 +116,28 @@ pub enum Step<T> {
 /// A job: a closure that may [`pause`], and be resumed until it has finished.
 ///
 /// Dropping a paused job unwinds its stack, so that what the closure owns is dropped; while the thread panics this
-/// is put off until the thread's next job operation, or its end. A panic in the closure goes to whoever resumes.
+/// is put off until the thread's next job operation, or its end. A panic in the closure goes to the resumer.
 ///
 /// # Soundness
 ///
-/// **With thread-locals, safe code can read freed memory.** The standard library takes it that a call on a thread has
-/// ended before the thread does anything else, and that a thread's frames are gone before its thread-locals are. A job that
-/// is paused has neither ended nor gone, and the compiler does not know of it. Three rules keep a program sound; an operation
+/// **With thread-locals, safe code can read freed memory.** The standard library assumes that a call on a thread has ended
+/// before the thread does anything else, and that a thread's frames are gone before its thread-locals are. A job that is
+/// paused has neither ended nor gone, and the compiler does not know of it. Three rules keep a program sound; an operation
 /// of an engine counts as a pause.
 ///
 /// 1. **The initialiser of a thread-local does not pause.** (`thread_local!` with anything but `const { .. }`.) Another job,
 ///    or the application, would initialise it meanwhile and look at it, and the paused initialiser then replaces what they look
-///    at. Nothing can see that, strict mode neither. Touch the thread-local before there is a job, or hold a [`block_pause`]
-///    in its initialiser: engines then block.
+///    at. Nothing can detect that, not even strict mode. Touch the thread-local before there is a job, or hold a
+///    [`block_pause`] in its initialiser: engines then block.
 /// 2. **A job that is paused inside `LocalKey::with` is finished or dropped before its thread ends.** It is not forgotten
-///    (`mem::forget`, a cycle of `Rc`s). For what it has lent on is still in use when the thread-local goes: by the threads of a
-///    `thread::scope`, say. Strict mode names a job that is unfinished when its thread ends ([`Rule::JobLeaked`]), by which time
-///    the thread-local may be gone.
+///    (`mem::forget`, a cycle of `Rc`s). What it has lent out may still be in use when the thread-local is destroyed, for
+///    example by the threads of a `thread::scope`. Strict mode names a job that is unfinished when its thread ends
+///    ([`Rule::JobLeaked`]), by which time the thread-local may be gone.
 /// 3. **A job that pauses inside `LocalKey::with` is not kept in another thread-local.** When the thread ends it may be unwound
 ///    after the first is gone, and its destructors look at it.
 ///
-/// Thread-locals without a destructor (`Cell<u32>`, say) are in no danger from the last two. Take a value out, or clone an `Rc`,
-/// instead of pausing inside `with`, and the rules keep themselves:
+/// The last two rules do not concern thread-locals without a destructor, such as `Cell<u32>`. Code that takes a value out,
+/// or clones an `Rc`, instead of pausing inside `with` keeps the rules:
 ///
 /// ```
 /// use std::rc::Rc;

@@ -7,10 +7,10 @@
 //! ```
 //!
 //! The calling convention has a function leave the control bits of MXCSR and of the x87's control word as it found them;
-//! pausing is a function for C, and so is starting. Looking at MXCSR takes 3 ns on some processors, which is more than the
-//! rest of a switch; looking at the control word takes a fraction of one. All functions of `<fenv.h>` set both alike. So
-//! the control word is looked at, and where it has changed both are set by it. What is in MXCSR alone stays the thread's: the
-//! treatment of denormals, what intrinsics have set there, and the flags that tell of past operations.
+//! for C, pausing and starting are functions. Reading MXCSR takes 3 ns on some processors, which is more than the rest of a
+//! switch; reading the control word takes a fraction of one. All functions of `<fenv.h>` set both alike. So only the control
+//! word is read, and if it has changed both are set from it. What is in MXCSR alone stays the thread's: the treatment of
+//! denormals, what intrinsics have set there, and the flags that tell of past operations.
 //!
 //! Rust code runs in the default modes only, so Rust jobs have none of their own.
 #![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "reads and writes control registers"))]

@@ -9,7 +9,7 @@
 //!   WATCHED ─► a page of entries ─► ···      one for each chunk of stacks: where its guards are, and whose they are
 //! ```
 //!
-//! The handler runs on the alternate signal stack of the thread, since there is nothing left of the other. Threads of Rust's
+//! The handler runs on the alternate signal stack of the thread, since the job's stack has no room left. Threads of Rust's
 //! standard library have one; any other thread gets one with its first job, and loses it when it ends. The handler is
 //! installed with the first pool of the process, in front of whatever is there; a handler that the application installs
 //! later replaces it.
@@ -33,7 +33,7 @@ use super::stack::{Geometry, page_size};
 /// The stacks of one chunk.
 #[derive(Debug)]
 struct Watched {
-    /// The thread that they belong to; 0: nobody's.
+    /// The thread that they belong to; 0: none.
     owner: AtomicUsize,
     start: AtomicUsize,
     len: AtomicUsize,
@@ -49,7 +49,8 @@ struct Block {
 
 static WATCHED: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
 
-/// Has the handler know the stacks of a chunk, until it is dropped; `None`: there was no memory for that.
+/// Makes the stacks of a chunk known to the handler, until this is dropped; `None`: there was no memory for
+/// that.
 #[derive(Debug)]
 pub(super) struct Watch(Option<&'static Watched>);
 
@@ -89,7 +90,8 @@ impl Block {
     fn add() -> bool {
         let Some(mapping) = map(size_of::<Self>().next_multiple_of(page_size())) else { return false };
         let block = mapping.cast::<Self>();
-        // SAFETY: a fresh mapping of that size, which stays; zeros are a block of entries that are nobody's.
+        // SAFETY: a fresh mapping of that size, which stays; zeros are a block of entries that belong to no
+        // thread.
         let next = unsafe { &block.as_ref().next };
         let mut first = WATCHED.load(Ordering::Relaxed);
         loop {
@@ -173,7 +175,7 @@ pub(super) fn install() {
 }
 
 fn install_for(signal: c_int, before: &Before) {
-    // SAFETY: asks for the action in force; there is room for it, and nobody looks before it is known.
+    // SAFETY: asks for the action in force; there is room for it, and it is not read before it is known.
     if unsafe { libc::sigaction(signal, ptr::null(), before.action.get().cast()) } != 0 {
         return;
     }
@@ -225,7 +227,7 @@ unsafe fn hand_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
                 reset(signal);
             }
             if before.sa_flags & libc::SA_SIGINFO != 0 {
-                // SAFETY: whoever installed it with this flag wrote a function of this type.
+                // SAFETY: a handler that is installed with this flag is a function of this type.
                 let handler = unsafe {
                     std::mem::transmute::<usize, unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void)>(
                         handler,
@@ -234,7 +236,7 @@ unsafe fn hand_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
                 // SAFETY: it is called as the kernel would.
                 unsafe { handler(signal, info, context) };
             } else {
-                // SAFETY: whoever installed it without the flag wrote a function of this type.
+                // SAFETY: a handler that is installed without the flag is a function of this type.
                 let handler = unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(c_int)>(handler) };
                 // SAFETY: it is called as the kernel would.
                 unsafe { handler(signal) };
@@ -300,8 +302,8 @@ impl Line {
 
     fn finish(&mut self, end: &[u8; Self::END]) {
         self.append(end, self.bytes.len());
-        // SAFETY: the bytes are there; writing is allowed in handlers. Where standard error is closed there is nobody
-        // to tell. The job that is interrupted here does not go on, so its `errno` does not matter.
+        // SAFETY: the bytes are there; writing is allowed in handlers. If standard error is closed, the line is lost.
+        // The job that is interrupted here does not go on, so its `errno` does not matter.
         let _ = unsafe { libc::write(libc::STDERR_FILENO, self.bytes.as_ptr().cast(), self.len) };
     }
 }
@@ -335,7 +337,7 @@ impl SignalStack {
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
         );
-        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nobody's memory.
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no other memory.
         let mapping = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
         if mapping == libc::MAP_FAILED {
             return None;
@@ -370,7 +372,7 @@ impl Drop for SignalStack {
 fn map(len: usize) -> Option<NonNull<c_void>> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nobody's memory.
+    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no other memory.
     let mapping = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
     if mapping == libc::MAP_FAILED { None } else { NonNull::new(mapping) }
 }

@@ -10,7 +10,8 @@
 //! The pool is made by the thread's first job (statement 25) and goes when the thread ends. Then idle stacks are
 //! unmapped, paused raw jobs are discarded, and paused typed jobs are leaked: they may refer to thread-locals that
 //! are gone, so from then on they are neither resumed nor unwound, and their stacks stay mapped. What discarding a raw job
-//! does to typed jobs (a release hook that owns some) is on whoever has promised that it may be discarded.
+//! does to typed jobs (a release hook that owns some) is the responsibility of the caller that promised that it may be
+//! discarded.
 #![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
 
 mod deferred;
@@ -52,9 +53,9 @@ pub(super) struct Pool {
     records: Cell<usize>,
     /// How many resumes there had been when the thread's last call was registered last.
     last_call: Cell<Option<u64>>,
-    /// Jobs are being unwound, and who does that goes on with those that are deferred meanwhile.
+    /// Jobs are being unwound, and the loop that unwinds them goes on with those that are deferred meanwhile.
     unwinding: Cell<bool>,
-    /// What an overflow is handled on, where the thread had nothing.
+    /// The signal stack for overflows, if the thread had none.
     signal_stack: Cell<Option<SignalStack>>,
     table: RefCell<Table>,
     slab: RefCell<Slab>,
@@ -147,7 +148,7 @@ impl Pool {
     #[inline]
     pub(super) fn claim<'a>(&self, ctx: Option<&WaitCtx>) -> Result<&'a Record, NoJobs> {
         let record = match self.idle.get() {
-            // SAFETY: records in the idle list are there, and nobody else uses them.
+            // SAFETY: records in the idle list are there, and nothing else uses them.
             Some(record) => unsafe { record.as_ref() },
             None => self.add_record()?,
         };
@@ -195,8 +196,8 @@ impl Pool {
         inside.leave_with(ctx);
     }
 
-    /// Whether putting this record back, which [is plain](Record::is_plain), runs nobody's code, and there is nothing else to
-    /// do then.
+    /// Whether putting this record back, which [is plain](Record::is_plain), runs no foreign code, and there is nothing else
+    /// to do then.
     #[inline]
     pub(super) fn puts_back_quietly(&self, record: &Record) -> bool {
         let keeps_ctx = record.with_ctx(|ctx| Rc::strong_count(ctx) > 1) != Some(false);
@@ -266,7 +267,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Notes, from any thread, that nobody will go on with these raw jobs of the pool: their context has been freed.
+    /// Notes, from any thread, that these raw jobs of the pool will not be resumed: their context has been freed.
     ///
     /// The caller is inside of that context, so that its jobs and this pool stay.
     pub(super) fn leave_orphans(&self, jobs: Vec<Handle>) {
@@ -286,10 +287,11 @@ impl Pool {
         self.front.flags.lower(Flags::ORPHANED);
         let orphans = std::mem::take(&mut *self.orphans.lock().unwrap_or_else(PoisonError::into_inner));
         for handle in orphans {
-            // SAFETY: whoever starts a raw job promises that it may be discarded when its context is freed.
+            // SAFETY: the caller of `start` promises that a raw job may be discarded when its context is
+            // freed.
             let reclaim =
                 || unsafe { self.reclaim(handle, Suspect::rule_of_freed_ctx, strict::FREED_ELSEWHERE) };
-            // Whoever has freed the context is in another thread, so a panic of a release hook has nobody to go to.
+            // The context was freed in another thread, so a panic of a release hook has no caller to go to.
             drop(panic::catch_unwind(AssertUnwindSafe(reclaim)));
         }
     }
@@ -350,7 +352,7 @@ impl Pool {
     ///
     /// # Safety
     ///
-    /// No frame of the job owns anything whose destructor must run, and nobody refers to its frames.
+    /// No frame of the job owns anything whose destructor must run, and nothing refers to its frames.
     pub(super) unsafe fn discard(&self, handle: Handle) -> Result<(), Misuse> {
         let record = self.find_paused_raw(handle)?;
         let inside = record.enter_ctx_at_last();
@@ -494,7 +496,7 @@ impl Pool {
         let outcome = match panic {
             Some(payload) if payload.is::<super::Unwinding>() => None,
             Some(payload) => Some(payload),
-            // The job has swallowed the unwinding and returned a result, for which nobody waits.
+            // The job has swallowed the unwinding and returned a result, which has no waiter.
             None => {
                 // SAFETY: a job that has finished without a panic has left its result in place of its arguments.
                 let drop_result = || unsafe { (record.kind().drop_result)(record.args().as_ptr()) };
@@ -554,8 +556,8 @@ pub(super) fn raise(panic: Option<Panic>) {
     }
 }
 
-/// Ends a panic that goes no further. A payload of somebody's own type may panic again when it is dropped, and once more
-/// with what that leaves behind: the first is stopped, the second leaked.
+/// Ends a panic that goes no further. A payload of a user's type may panic when it is dropped, and the payload of that
+/// panic may panic in turn: the first is stopped, the second leaked.
 pub(super) fn lay_aside(payload: Panic) {
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);

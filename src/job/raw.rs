@@ -175,7 +175,7 @@ pub fn is_capable() -> bool {
 ///
 /// # Safety
 ///
-/// No frame of the job owns anything whose destructor must run, and nobody refers to its frames afterwards.
+/// No frame of the job owns anything whose destructor must run, and nothing refers to its frames afterwards.
 #[track_caller]
 pub unsafe fn discard(job: Handle) -> Result<(), Misuse> {
     let discarded = match Pool::existing() {
@@ -187,8 +187,8 @@ pub unsafe fn discard(job: Handle) -> Result<(), Misuse> {
     discarded.map_err(|misuse| strict::refused(job, misuse, call))
 }
 
-/// Discards all paused raw jobs of this thread. Hands out how many they were. It is for those who clean up after others:
-/// strict mode names each of the jobs ([`Rule::RawJobReclaimed`]).
+/// Discards all paused raw jobs of this thread. Hands out how many they were. It is for code that cleans up after other
+/// code: strict mode names each of the jobs ([`Rule::RawJobReclaimed`]).
 ///
 /// # Safety
 ///
@@ -313,12 +313,12 @@ pub fn ctx_for_threads() -> WaitCtx {
 ///
 /// # Safety
 ///
-/// Somebody holds the context until the stay is dropped, or given to [`leave_ctx`].
+/// The context has an owner until the stay is dropped, or given to [`leave_ctx`].
 pub unsafe fn enter_ctx(ctx: &WaitCtx) -> Result<Inside, Misuse> {
     ctx.gate().enter_briefly().map_err(|InUse| Misuse::CtxElsewhere)
 }
 
-/// The same for one who stays inside for as long as cleanups take: others are refused meanwhile.
+/// The same for a stay that lasts as long as cleanups take: other threads are refused meanwhile.
 ///
 /// # Errors
 ///
@@ -332,7 +332,7 @@ pub unsafe fn enter_ctx_to_end_it(ctx: &WaitCtx) -> Result<Inside, Misuse> {
 }
 
 /// Ends a context that the caller is inside of: discards the jobs that are paused on it, and runs the cleanups. Jobs of
-/// another thread are left to that, which discards them with its next call for raw jobs.
+/// another thread are left to that thread, which discards them with its next call for raw jobs.
 ///
 /// # Safety
 ///
@@ -348,7 +348,7 @@ pub unsafe fn end_ctx(ctx: WaitCtx) {
     }
 }
 
-/// Gives up a look at a context, from inside, and leaves it. Nobody else need hold it any more.
+/// Gives up a look at a context, from inside, and leaves it. The context need not have another owner.
 pub fn leave_ctx(inside: Inside, look: WaitCtxRef) {
     look.leave(inside);
 }

@@ -46,11 +46,11 @@ pub(super) enum State {
     Running,
     /// In `pause`.
     Paused,
-    /// Its function has returned or panicked, and whoever resumed it has not yet taken the outcome.
+    /// Its function has returned or panicked, and its resumer has not yet taken the outcome.
     Finished,
     /// It would not unwind; its stack is never touched again.
     GivenUp,
-    /// It has ended its thread, which has unwound its frames and will never come back to who resumed it.
+    /// It has ended its thread, which has unwound its frames and will never return to the resumer.
     #[allow(dead_code, reason = "with corosensei's switch such a thread cannot end")]
     Abandoned,
 }
@@ -65,7 +65,7 @@ pub(super) trait Body: 'static {
     unsafe fn run(record: &Record) -> Result<(), Panic>;
 }
 
-/// What kind of job it is, for those who cannot name its types.
+/// What kind of job it is, for code that cannot name its types.
 #[derive(Debug)]
 pub(super) struct Kind {
     /// For reports: the type of the closure, or that it is a raw job.
@@ -76,7 +76,7 @@ pub(super) struct Kind {
     pub(super) root: Option<Root>,
     /// Drops the arguments of a job that was never resumed.
     pub(super) drop_unstarted: unsafe fn(*mut c_void),
-    /// Drops the result of a job that nobody waits for.
+    /// Drops the result of a job without a waiter.
     pub(super) drop_result: unsafe fn(*mut c_void),
 }
 
@@ -233,9 +233,9 @@ impl Record {
     ///
     /// # Safety
     ///
-    /// The job is idle, and nobody will use `record` again.
+    /// The job is idle, and `record` will not be used again.
     pub(super) unsafe fn uninstall(record: NonNull<Self>) -> Stack {
-        // SAFETY: the record is there, and nobody else uses it.
+        // SAFETY: the record is there, and nothing else uses it.
         unsafe { record.as_ref() }.forget_marks();
         // SAFETY: the caller is the last user; from here on the record is a value of ours.
         let record = unsafe { record.read() };
@@ -279,7 +279,7 @@ impl Record {
         if self.odd.has(Odd::ON_HEAP) { self.heap.get().0 } else { self.base() }
     }
 
-    /// [`args`](Self::args) for who knows their layout.
+    /// [`args`](Self::args) for a caller that knows their layout.
     #[inline]
     pub(super) fn args_of(&self, layout: Layout) -> NonNull<c_void> {
         if fits(layout) { self.base() } else { self.heap.get().0 }
@@ -398,7 +398,7 @@ impl Record {
     ///
     /// # Safety
     ///
-    /// No frame of the job owns anything whose destructor must run, and nobody refers to its frames.
+    /// No frame of the job owns anything whose destructor must run, and nothing refers to its frames.
     pub(super) unsafe fn forget_frames(&self) {
         // SAFETY: a paused job is not running, and the caller answers for its frames.
         unsafe { self.fiber.forget() };
@@ -451,12 +451,12 @@ impl Record {
         self.with_ctx(|ctx| ctx.gate.enter()).unwrap_or(Ok(Inside::nothing()))
     }
 
-    /// The same, as soon as nobody else is inside.
+    /// The same, as soon as no other thread is inside.
     pub(super) fn enter_ctx_at_last(&self) -> Inside {
         self.with_ctx(|ctx| ctx.gate.enter_at_last()).unwrap_or(Inside::nothing())
     }
 
-    /// The stay inside of the job's context of whoever has resumed it and will not go on.
+    /// The stay inside of the job's context that belongs to a resumer that will not go on.
     pub(super) fn inherit_ctx(&self) -> Inside {
         self.with_ctx(|ctx| ctx.gate.inherit()).unwrap_or(Inside::nothing())
     }
@@ -539,7 +539,7 @@ impl Body for Raw {
     #[inline]
     unsafe fn run(record: &Record) -> Result<(), Panic> {
         let (func, args) = record.call.get();
-        // SAFETY: whoever started the job promised that the function may be called with a copy of its arguments.
+        // SAFETY: the caller of `start` promised that the function may be called with a copy of its arguments.
         record.ret.set(unsafe { fiber::call(func, args) }?);
         Ok(())
     }

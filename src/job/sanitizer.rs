@@ -6,13 +6,13 @@
 //! ```
 //!
 //! AddressSanitizer marks what lies between the variables of a frame, and the frame takes its marks away when it returns.
-//! Frames that are forgotten, or unwound, leave theirs behind, for the next job on their stack to die of. It also keeps the
-//! bounds of the running stack, and ThreadSanitizer the calls that are open on it: so both are told of each switch. That is
-//! done on the resumer's stack, on the way in and on the way back, when a job has left: nothing of the program's runs
-//! between that and the switch, and so a job pays nothing for leaving.
+//! Frames that are forgotten, or unwound, leave theirs behind, and the next job on their stack dies of them. It also keeps
+//! the bounds of the running stack, and ThreadSanitizer the calls that are open on it: so both are told of each switch.
+//! That is done on the resumer's stack, on the way in and on the way back, when a job has left: nothing of the program's
+//! runs between that and the switch, and so a job pays nothing for leaving.
 //!
 //! The functions are those of the sanitizers' common interface. They are found by weak symbols: where the program is linked
-//! with neither, each is null. Rust has no word for a weak symbol, the assembler does.
+//! with neither, each is null. Rust cannot declare a weak symbol; the assembler can.
 #![expect(unsafe_code, reason = "calls what a sanitizer has, if there is one")]
 
 use std::cell::Cell;
@@ -195,7 +195,7 @@ impl Marks {
         }
     }
 
-    /// The job, which is not running, has frames no more, and has not returned from all of them.
+    /// The job, which is not running, has no frames any more, and has not returned from all of them.
     #[cold]
     pub(super) fn forget(&self, stack: Region) {
         if let Some(sanitizer) = address_sanitizer() {
@@ -216,13 +216,15 @@ impl Marks {
 }
 
 impl AddressSanitizer {
-    /// Destroys what the frames of an execution had apart: what is left for good is, so this goes there and leaves.
+    /// Destroys what AddressSanitizer keeps apart for an execution's frames. It does that when an execution is left
+    /// for good, so this enters the execution and leaves it.
     fn destroy(self, fake_stack: *mut c_void) {
         if fake_stack.is_null() {
             return;
         }
         let (mut own, mut bottom, mut size) = (ptr::null_mut(), ptr::null(), 0);
-        // SAFETY: two switches, each announced and done; the bounds are wrong between them, where nobody looks.
+        // SAFETY: two switches, each announced and done; the bounds are wrong between them, where nothing reads
+        // them.
         unsafe {
             (self.start)(&raw mut own, fake_stack, 1);
             (self.finish)(fake_stack, &raw mut bottom, &raw mut size);

@@ -13,7 +13,7 @@
 //! guarded stacks are a few dozen mappings; older kernels get `mprotect`, which costs two mappings each.
 //!
 //! A chunk is unmapped when it has been retired and its last stack has come back. A stack that does not come back
-//! (its job was leaked) keeps its chunk mapped for ever: somebody may hold pointers into it.
+//! (its job was leaked) keeps its chunk mapped for ever: there may be pointers into it.
 #![expect(
     unsafe_code,
     reason = "maps, guards and unmaps memory, and calls the memory functions of C programs"
@@ -59,7 +59,7 @@ enum Origin {
 pub(super) struct Slab {
     /// Places of unmapped chunks are used again; indices stay.
     chunks: Vec<Option<Chunk>>,
-    /// The chunk that still has stacks nobody had before.
+    /// The chunk that still has stacks that were never used.
     open: Option<usize>,
 }
 
@@ -85,7 +85,7 @@ const MAX_CHUNK: usize = 4096;
 const MADV_GUARD_INSTALL: libc::c_int = 102;
 
 impl Slab {
-    /// A stack that nobody uses. `have` is how many stacks the thread has: the next chunk doubles them.
+    /// A stack that is not in use. `have` is how many stacks the thread has: the next chunk doubles them.
     pub(super) fn take(&mut self, geometry: Geometry, have: usize, most: usize) -> io::Result<Stack> {
         if let Some(functions) = memory::custom_for_new_stack() {
             return foreign(functions, memory::wanted(geometry.size));
@@ -254,7 +254,7 @@ fn install_guard(start: usize, len: usize) -> io::Result<()> {
 }
 
 fn mark_guard(start: usize, len: usize) -> io::Result<()> {
-    // SAFETY: the range is the guard of a stack of ours that nobody uses yet.
+    // SAFETY: the range is the guard of a stack of ours that is not in use yet.
     result(unsafe { libc::madvise(ptr::with_exposed_provenance_mut(start), len, MADV_GUARD_INSTALL) })
 }
 
@@ -270,7 +270,8 @@ fn result(returned: libc::c_int) -> io::Result<()> {
 /// A stack from the memory functions of the process (statements 58 to 60).
 fn foreign(functions: memory::Functions, size: usize) -> io::Result<Stack> {
     let mut size = size;
-    // SAFETY: whoever installed the functions promised that they work like this (`raw::set_mem_functions`).
+    // SAFETY: the caller that installed the functions promised that they work like this
+    // (`raw::set_mem_functions`).
     let memory = NonNull::new(unsafe { (functions.alloc)(&raw mut size) });
     let Some(memory) = memory.filter(|_| size >= memory::MIN_FOREIGN) else {
         // SAFETY: as above; the free function accepts NULL (statement 60).

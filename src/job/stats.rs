@@ -34,7 +34,7 @@ macro_rules! thread_stats {
 thread_stats! {
     /// Jobs made.
     created,
-    /// Jobs whose function has returned or panicked; when one of C has ended its thread, all that ran.
+    /// Jobs whose function has returned or panicked; when a C job has ended its thread, all that ran.
     finished,
     /// Jobs dropped before they had finished, whose stack was unwound.
     dropped,
@@ -50,7 +50,7 @@ thread_stats! {
     fresh,
     /// Jobs that run: the current one, those that wait for one that they have resumed, and those that are ending.
     running,
-    /// Running jobs that nobody has resumed: they were dropped or discarded, and unwind, or their release hook runs.
+    /// Running jobs that were not resumed: they were dropped or discarded, and unwind, or their release hook runs.
     ending,
     /// Paused jobs. Leaked ones are among them until the thread ends; then [`leaks`] lists them.
     paused,

@@ -5,8 +5,8 @@
 //!             └─ set: a request waits for a slot, and what is asked for is looked up where the request is
 //! ```
 //!
-//! The device lets a request in that has queued for a slot; nobody on this side is there to write it down. So a status that
-//! changes by itself is not written: it *follows* its request until that has ended, or somebody sets another.
+//! The device admits a request that has queued for a slot, and no code on this side runs then to record it. So a status
+//! that changes by itself is not written: it *follows* its request until that has ended, or another status is set.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,7 +109,7 @@ impl FollowedStatus {
         Self { shared: Rc::clone(shared), source, born: fork::generation() }
     }
 
-    /// The request has ended: from here on the status is this one, unless somebody has set another.
+    /// The request has ended: from here on the status is this one, unless another was set.
     pub(crate) fn settle(&self, status: WaitStatus) {
         if fork::since(self.born) {
             // The lock may have been inherited locked.
@@ -121,7 +121,7 @@ impl FollowedStatus {
             let word = &self.shared.status.0;
             let before = word.load(Ordering::Relaxed);
             if before & FOLLOWS != 0 {
-                // Whoever sets a status at this moment has the last word.
+                // A status that another thread sets at this moment prevails.
                 let _ = word.compare_exchange(before, word_of(status), Ordering::Relaxed, Ordering::Relaxed);
             }
             *current = None;

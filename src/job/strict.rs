@@ -103,7 +103,7 @@ pub struct Violation {
     pub token: u64,
     /// What the program did, for example `Job::resume` or `drop of WaitCtx`.
     pub call: &'static str,
-    /// Where, if the call was a function's: destructors do not know who runs them.
+    /// Where, if the call was a function's: destructors do not know their caller.
     pub location: Option<&'static Location<'static>>,
     /// The thread that did it, which is the one that found out.
     pub thread: ThreadId,
@@ -239,7 +239,7 @@ pub(super) const LATE_DROP: Call = ("drop of Job, put off while its thread panic
 pub(super) const FREED_ELSEWHERE: Call = ("drop of WaitCtx in another thread", None);
 pub(super) const THREAD_END: Call = ("end of the thread", None);
 
-/// Reports that a job broke a rule, if anybody wants to know.
+/// Reports that a job broke a rule, if strict mode is on.
 #[cold]
 pub(super) fn report(rule: Rule, suspect: Suspect, (call, location): Call) {
     if is_strict() {
@@ -288,7 +288,7 @@ fn hand_over(violation: &Violation) {
     REPORTING.set(true);
     // A report does not leave in the middle; and the fence must not catch the unwinding of a job that has.
     let block = block_pause();
-    // The handler is moved in: whoever has replaced it meanwhile leaves its destructor to us.
+    // The handler is moved in: a caller that has replaced it meanwhile leaves its destructor to us.
     let outcome = panic::catch_unwind(AssertUnwindSafe(move || handler(violation)));
     drop(block);
     REPORTING.set(false);

@@ -1,4 +1,4 @@
-//! The records of a thread's jobs, in no order. Which of them a handle means is found in the [directory](super::directory).
+//! The records of a thread's jobs, in no order. The [directory](super::directory) finds the record that a handle names.
 #![expect(unsafe_code, reason = "follows the records of the thread")]
 
 use std::collections::TryReserveError;
@@ -15,7 +15,7 @@ impl Table {
         self.0.iter().map(|record| unsafe { record.as_ref() })
     }
 
-    /// Sees to it that there is memory for another record: a program may ask for any number of jobs.
+    /// Makes room for another record: a program may ask for any number of jobs.
     pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.0.try_reserve(1)
     }

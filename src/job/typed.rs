@@ -18,7 +18,7 @@ use crate::words::read;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
 
-/// A typed job that has not finished. Whoever holds it is its only owner.
+/// A typed job that has not finished. Its holder is its only owner.
 pub(super) struct Live<T> {
     record: NonNull<Record>,
     result: PhantomData<T>,
@@ -46,7 +46,7 @@ impl<T: 'static> Live<T> {
             alloc::handle_alloc_error(layout)
         };
         let f = ManuallyDrop::new(f);
-        // SAFETY: the place is for this layout and nobody else's, and `f` is not used again.
+        // SAFETY: the place is for this layout and no other, and `f` is not used again.
         unsafe { args.cast::<F>().write(read(ptr::from_ref(&f).cast::<F>())) };
         Ok(Self { record: NonNull::from(record), result: PhantomData })
     }
@@ -85,7 +85,7 @@ impl<T: 'static> Live<T> {
         }
     }
 
-    /// Runs the job from within another, or itself, or where something is to be seen to.
+    /// Runs the job from within another, or itself, or where something has to be handled first.
     #[cold]
     fn resume_unusually(
         &self,
@@ -102,7 +102,7 @@ impl<T: 'static> Live<T> {
         Ok(record.enter(front, Signal::Continue))
     }
 
-    /// Ends a job that nobody wants any more.
+    /// Ends a job that is not wanted any more.
     pub(super) fn abandon(self) {
         self.record().pool().abandon(self.record());
     }

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! The rules are statements 1 to 23 of `docs/semantics.md`. The context never closes a descriptor and never calls
-//! the callback; both belong to whoever registered them. No borrow is held while foreign code runs (cleanups,
-//! callbacks of loops, destructors of custom data), so that code may use the context it is called for.
+//! the callback; both belong to the code that registered them. No borrow is held while foreign code runs
+//! (cleanups, callbacks of loops, destructors of custom data), so that code may use the context it is called for.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -152,7 +152,7 @@ pub(super) struct Shared {
     raw_jobs: RefCell<Vec<Handle>>,
     /// Where they are, if there are any.
     home: Cell<Option<NonNull<Pool>>>,
-    /// Whose the context is now, where several threads use it.
+    /// Which thread is inside of the context, where several threads use it.
     pub(super) gate: Gate,
 }
 
@@ -233,7 +233,7 @@ impl WaitCtx {
     }
 
     /// Clears the newest registration under `key`; `false` when there is none. The cleanup is not called, now or
-    /// later: whoever clears takes the descriptor back (statements 15 to 17).
+    /// later: the caller that clears takes the descriptor back (statements 15 to 17).
     pub fn clear_fd(&self, key: WaitKey) -> bool {
         let mut entries = self.shared.entries.borrow_mut();
         let Some(at) = entries.iter().rposition(|entry| entry.is_live(key)) else { return false };
@@ -312,19 +312,19 @@ impl WaitCtx {
     /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and make no descriptor.
     ///
     /// It runs on the device's thread, perhaps before `resume` has returned, and the job that it wakes waits until it
-    /// has returned. So should it pass the word on and be done: a callback that waits for an operation, or for a lock
-    /// that is held around `resume`, around this call, or while a job or context ends, waits for ever. A job that it runs
-    /// in (on a stepped device) cannot pause until it has returned.
+    /// has returned. It should pass the wake on and return: a callback that waits for an operation, or for a lock that is
+    /// held around `resume`, around this call, or while a job or context ends, waits for ever. A job that it runs in (on
+    /// a stepped device) cannot pause until it has returned.
     ///
     /// A wake looks the callback up when it is sent. What was replaced or removed here is not called any more when this
-    /// returns: a call that runs in another thread is waited for. So it is when the context is dropped, and, for the
-    /// calls that wake a job, when the job ends or is dropped. *Inside* a callback, of whatever context, none of these waits:
-    /// calls that have begun in other threads may then still be running.
+    /// returns: it waits for a call that runs in another thread. So does dropping the context and, for the calls that wake a
+    /// job, the end or the drop of the job. *Inside* a callback, of whatever context, none of these waits: calls that have
+    /// begun in other threads may then still be running.
     ///
-    /// When a request was submitted with a callback and none is set by the time of its wake, nobody is told. The next
+    /// When a request was submitted with a callback and none is set by the time of its wake, nothing is called. The next
     /// resume finds the request done; or it registers a descriptor for the rest of the wait, as if there had never been a
-    /// callback. So whoever removes one while a job is paused resumes that job once. A callback that is set when a request
-    /// is under way with a descriptor is used from the next request on.
+    /// callback. So an application that removes one while a job is paused resumes that job once. A callback that is set
+    /// when a request is under way with a descriptor is used from the next request on.
     pub fn set_callback(&self, callback: Option<Callback>) {
         drop(self.replace_callback(callback));
     }
@@ -349,7 +349,7 @@ impl WaitCtx {
         self.shared.has_callback()
     }
 
-    /// Sets the status; nobody but engines changes it, and nobody checks it (statement 22).
+    /// Sets the status; only engines change it, and nothing checks it (statement 22).
     pub fn set_status(&self, status: WaitStatus) {
         self.shared.status.set(status);
     }
@@ -359,12 +359,12 @@ impl WaitCtx {
         self.shared.status.get(&self.shared.followed)
     }
 
-    /// Sets the user data: a word for whoever wraps contexts, and finds them again through a [`WaitCtxRef`].
+    /// Sets the user data: a word for code that wraps contexts and finds them again through a [`WaitCtxRef`].
     pub fn set_user_data(&self, user_data: usize) {
         self.shared.user_data.set(user_data);
     }
 
-    /// The user data; 0 until somebody sets it.
+    /// The user data; 0 until it is set.
     pub fn user_data(&self) -> usize {
         self.shared.user_data.get()
     }
@@ -413,7 +413,7 @@ impl WaitCtx {
         &self.shared.gate
     }
 
-    /// How many hold the context, jobs and looks included.
+    /// How many owners the context has, jobs and looks included.
     pub(super) fn holders(&self) -> usize {
         Rc::strong_count(&self.shared)
     }
@@ -497,7 +497,7 @@ impl WaitCtxRef {
     }
 }
 
-/// For those who keep a look at their own context, as they hand out pointers to it.
+/// For code that keeps a look at its own context because it hands out pointers to it.
 impl From<&WaitCtx> for WaitCtxRef {
     fn from(ctx: &WaitCtx) -> Self {
         Self(WaitCtx { shared: Rc::clone(&ctx.shared), owner: false })

@@ -8,10 +8,10 @@
 //!                           a C++ exception             finds no handler: C++ calls `std::terminate`
 //! ```
 //!
-//! Rust's `catch_unwind` would do for the first, but it ends the process for whatever is not a panic. So the panic's
-//! exception is stopped here and raised once more, into a `catch_unwind` that a forced unwinding does not meet; what else
-//! there may be is left for it to refuse. The frames from here to the root own nothing and catch nothing, which is what Rust
-//! asks of frames that a forced unwinding passes.
+//! Rust's `catch_unwind` would do for a Rust panic, but it ends the process for anything else. So the panic's exception is
+//! stopped here and raised once more, into a `catch_unwind` that a forced unwinding does not meet. That `catch_unwind`
+//! refuses any other exception. The frames from here to the root own nothing and catch nothing, which is what Rust asks of
+//! frames that a forced unwinding passes.
 #![expect(unsafe_code, reason = "calls raw functions, and speaks to the unwinder")]
 
 use std::arch::naked_asm;
@@ -49,7 +49,7 @@ mod abi {
     }
 }
 
-/// Whether an exception of this class is C++'s, whatever its compiler: of the class's bytes these name the language.
+/// Whether an exception of this class is C++'s, from any compiler: these bytes of the class name the language.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
 const fn is_cxx(class: u64) -> bool {
     class as u32 & !0xff == u32::from_be_bytes(*b"C++\0")
@@ -102,7 +102,7 @@ unsafe extern "C-unwind" fn catching(args: *mut c_void, func: RawFn, caught: *mu
         "mov [r12], rax",
         "jmp 3b",
         ".cfi_endproc",
-        // Next to the frame that names it: what is linked to what cannot part them.
+        // Next to the frame that names it, so that linking cannot separate the two.
         ".cfi_startproc",
         ".L{catching}.personality:",
         "jmp {personality}",
@@ -112,7 +112,8 @@ unsafe extern "C-unwind" fn catching(args: *mut c_void, func: RawFn, caught: *mu
     );
 }
 
-/// What the unwinder asks about [`catching`]: whether this is for it, and where to go on, which `rbx` says.
+/// The personality routine of [`catching`]: tells the unwinder whether it handles the exception, and where to
+/// go on, which `rbx` holds.
 unsafe extern "C" fn personality(
     _version: c_int,
     actions: c_int,
@@ -130,7 +131,8 @@ unsafe extern "C" fn personality(
     if actions & abi::SEARCH_PHASE != 0 {
         return abi::HANDLER_FOUND;
     }
-    // SAFETY: the unwinder's own context, of the frame that asks to be gone on with: `rbx` is as `catching` has set it.
+    // SAFETY: the unwinder's own context, for the frame in which the exception is handled: `rbx` is as `catching` has
+    // set it.
     unsafe {
         abi::_Unwind_SetGR(context, abi::RAX, exception.addr());
         abi::_Unwind_SetIP(context, abi::_Unwind_GetGR(context, abi::RBX));
@@ -151,7 +153,7 @@ fn abandon() {
 #[cold]
 fn payload(exception: *mut c_void) -> Panic {
     let raised = panic::catch_unwind(AssertUnwindSafe(|| -> Infallible {
-        // SAFETY: an exception that was stopped, and is now nobody's.
+        // SAFETY: an exception that was stopped, and has no other owner.
         unsafe { abi::_Unwind_RaiseException(exception) };
         // Only when there is no handler, and there is one in the next frame.
         process::abort()

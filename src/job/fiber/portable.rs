@@ -16,7 +16,7 @@ use super::super::raw::RawFn;
 use super::super::record::Panic;
 use super::Signal;
 
-/// Whose turn it is on a thread: the running fiber, and the way back to whoever has entered it.
+/// Whose turn it is on a thread: the running fiber, and the way back to the side that has entered it.
 pub(in super::super) struct Turn {
     fiber: Cell<*const Fiber>,
     /// Set by the fiber, first of all, each time that it is entered.
@@ -91,7 +91,7 @@ impl Fiber {
         unsafe { self.forget() };
         let region = Region { base: stack_pointer(base), limit: stack_pointer(limit) };
         let coroutine = Coroutine::with_stack(region, move |yielder, (_, turn): Input| {
-            // SAFETY: whoever enters the fiber borrows the turn for as long as it runs.
+            // SAFETY: the caller that enters the fiber borrows the turn for as long as the fiber runs.
             unsafe { &*turn }.resumer.set(yielder);
             root()
         });
@@ -121,7 +121,7 @@ impl Fiber {
     #[inline]
     pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
         turn.fiber.set(this.as_ptr());
-        // SAFETY: nobody looks at a running fiber.
+        // SAFETY: nothing else looks at a running fiber.
         if let Some(coroutine) = unsafe { &mut *this.as_ref().coroutine.get() } {
             coroutine.resume((signal, turn));
         }
@@ -159,8 +159,8 @@ impl Fiber {
 impl Drop for Fiber {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: whoever drops a fiber has unwound its job, or has promised that the job's frames own nothing
-        // that must be dropped (`raw::discard`).
+        // SAFETY: the owner that drops a fiber has unwound its job, or has promised that the job's frames own
+        // nothing that must be dropped (`raw::discard`).
         unsafe { self.forget() };
     }
 }

@@ -12,13 +12,13 @@
 //!   └───────────────────┘    loaded by `enter`      └────────────────────────────┘
 //! ```
 //!
-//! Whoever switches jumps to the switch with the place to go on in `rax`. The switch pushes it, exchanges the stack
-//! pointer for the other side's, pops what lies there and jumps to it. All other registers are the compiler's to save,
-//! which knows which are in use; `rbx` and `rbp` are not on offer to it, so they are pushed too.
+//! The caller jumps to the switch with the place to go on in `rax`. The switch pushes it, exchanges the stack pointer
+//! for the other side's, pops what lies there and jumps to it. The compiler saves the other registers that are in
+//! use. Inline assembly cannot tell it to save `rbx` and `rbp`, so the switch pushes them too.
 //!
-//! A profiler's signal may unwind the stack at any instruction. The code around inline assembly is the compiler's, and so
-//! is its call-frame information, which knows nothing of a push in between; therefore the inline part touches no stack,
-//! and the switch is a function of its own whose information is exact for each instruction:
+//! A profiler's signal may unwind the stack at any instruction. The call-frame information of the code around inline
+//! assembly is the compiler's, and knows nothing of a push in between. Therefore the inline part touches no stack, and
+//! the switch is a function of its own whose information is exact for each instruction:
 //!
 //! ```text
 //!   lea rax, [go on]; jmp    the frame is the caller's                              compiler's
@@ -29,15 +29,15 @@
 //!   go on                    the frame is the other side's                          compiler's
 //! ```
 //!
-//! There is one such function for each direction, because a processor predicts a jump by where it stands.
+//! There is one such function for each direction, because a processor predicts a jump by its address.
 //!
 //! The way back lies in the thread's one [`Turn`] and not with the fiber. A processor works on several switches at a time,
 //! as far as the next ones do not wait for what was just stored. A stack pointer that is found through a record, which is
 //! found through what was just popped from the other stack, is four such waits in a row; in a fixed place it is one. So
-//! `enter` is for those who are in no fiber and have no turn to restore (which would be two more), and stores a constant
-//! instead; and a turn goes through the switch in `rdx`, where its address does not wait for the stack.
+//! `enter` is for callers that are in no fiber and have no turn to restore (which would be two more), and stores a
+//! constant instead; and a turn goes through the switch in `rdx`, where its address does not wait for the stack.
 //!
-//! Backtraces end at the root: it says to unwinders that nobody called it.
+//! Backtraces end at the root: it tells unwinders that it has no caller.
 #![expect(unsafe_code, reason = "switches stacks")]
 
 #[path = "call.rs"]
@@ -53,7 +53,7 @@ use super::super::current;
 use super::Signal;
 pub(in super::super) use call::call;
 
-/// Whose turn it is on a thread: the running fiber, and the way back to whoever has entered it.
+/// Whose turn it is on a thread: the running fiber, and the way back to the side that has entered it.
 #[repr(C)]
 pub(in super::super) struct Turn {
     resumer: Cell<usize>,
@@ -97,8 +97,8 @@ unsafe extern "C" fn begin() {
 /// Bytes of the `nop` in `begin`.
 const NOP: usize = 1;
 
-/// The switch: goes on at `rax` later, and now where the other side wants to. `$store` keeps the own stack pointer,
-/// `$load` takes the other's.
+/// The switch: continues on the other side now, and at `rax` later. `$store` saves this side's stack pointer,
+/// `$load` loads the other side's.
 macro_rules! switch {
     ($store:literal, $load:literal) => {
         naked_asm!(
@@ -161,7 +161,7 @@ impl Turn {
         self.fiber.get()
     }
 
-    /// Nobody's any more, without a way back.
+    /// No fiber runs any more, and there is no way back.
     fn end(&self) {
         self.fiber.set(ptr::null());
     }
@@ -261,8 +261,8 @@ impl Fiber {
     #[inline]
     pub(in super::super) unsafe fn leave(&self, turn: &Turn) -> Signal {
         let signal: usize;
-        // SAFETY: the fiber is running, so whoever has entered it waits at the stack pointer that is loaded here. The
-        // fiber is entered at the label, with its stack pointer, or its frames are forgotten.
+        // SAFETY: the fiber is running, so the side that has entered it waits at the stack pointer that is loaded
+        // here. The fiber is entered at the label, with its stack pointer, or its frames are forgotten.
         unsafe {
             asm!(
                 "lea rax, [rip + 2f]",

@@ -16,9 +16,9 @@ use super::super::{last_call, strict};
 use super::{Pool, lay_aside};
 
 impl Pool {
-    /// Puts off the drop of a job until the thread does not panic any more, at the latest until it ends: while everything
-    /// that the job can refer to is still there. So the last call is registered after the thread-locals that the job has
-    /// seen, which it may have seen since the call was registered last, if jobs were resumed since then.
+    /// Defers the drop of a job until the thread no longer panics, at the latest until the thread ends, while everything
+    /// that the job can refer to is still there. So the last call has to be registered after the thread-locals that the
+    /// job has used. The job may have used more of them since the last registration if jobs were resumed since then.
     pub(super) fn defer(&self, record: &Record) {
         record.next.set(self.deferred.replace(Some(NonNull::from(record))));
         self.front.flags.raise(Flags::DEFERRED);
@@ -34,7 +34,8 @@ impl Pool {
             // SAFETY: a deferred job is paused, so its stack is mapped.
             let record = unsafe { record.as_ref() };
             self.deferred.set(record.next.take());
-            // Whoever dropped the job is long gone, so a panic instead of the unwinding has nobody to go to.
+            // The call that dropped the job has returned, so a panic instead of the unwinding has no caller
+            // to go to.
             if let Some(payload) = self.unwind(record, strict::LATE_DROP) {
                 lay_aside(payload);
             }

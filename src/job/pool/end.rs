@@ -52,7 +52,7 @@ pub(super) fn end_with_the_thread_locals() -> bool {
     END.try_with(|_| ()).is_ok()
 }
 
-/// Sees to it that the pool goes with the thread's keys, if it has not gone before. `false`: there is no key to be had.
+/// Sees to it that the pool goes with the thread's keys, if it has not gone before. `false`: no key is left.
 pub(super) fn end_with_the_keys() -> bool {
     // Counted down by each call of the destructor.
     let rounds = if HAS_WAITED.get() { 1 } else { 2 };
@@ -80,7 +80,7 @@ fn key() -> Option<libc::pthread_key_t> {
     match KEY.compare_exchange(0, u64::from(key) + 1, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Some(key),
         Err(others) => {
-            // SAFETY: made above, and nobody else knows of it.
+            // SAFETY: made above, and no other thread knows it.
             unsafe { libc::pthread_key_delete(key) };
             libc::pthread_key_t::try_from(others - 1).ok()
         }
@@ -104,7 +104,7 @@ impl Pool {
         drop(self.signal_stack.take());
         let place = Front::end();
         if self.end() {
-            // SAFETY: the pool was made in a box, and no job is left, so nobody else knows of it.
+            // SAFETY: the pool was made in a box, and no job is left, so nothing else refers to it.
             drop(unsafe { Box::from_raw(place.cast::<Self>().as_ptr()) });
         }
     }
@@ -126,7 +126,7 @@ impl Pool {
     fn discard_all(&self) {
         self.discard_orphans();
         for handle in self.paused_raw() {
-            // SAFETY: whoever started a raw job promised that it may be discarded when its thread ends.
+            // SAFETY: the caller of `start` promised that a raw job may be discarded when its thread ends.
             let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
             let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(lay_aside);
         }
@@ -151,15 +151,15 @@ impl Pool {
         let held = record.held.take();
         let inside = record.inherit_ctx();
         detach(record);
-        // SAFETY: the frames were unwound; or whoever started the job promised that it may be discarded when its thread ends,
-        // which it does outside of the job: the unwinding has ended at a fiber's root.
+        // SAFETY: the frames were unwound; or the caller of `start` promised that the job may be discarded when its thread
+        // ends, and the thread ends outside of the job: the unwinding has ended at a fiber's root.
         unsafe { record.forget_frames() };
         self.front.counters.finished.bump();
         self.put_back_inside(record, inside);
         drop(held);
     }
 
-    /// Lets go of what can go. Hands out whether that is everything.
+    /// Releases what can be released. Returns whether that is everything.
     fn end(&self) -> bool {
         self.leak_deferred();
         let has_left_typed = self.front.flags.has(Flags::LATE);
@@ -178,7 +178,7 @@ impl Pool {
     }
 }
 
-/// Whoever is told may do anything, but finds the jobs at their end.
+/// Reports lost jobs. The handler may do anything, but finds the jobs at their end.
 fn tell_of(lost: Vec<Suspect>) {
     for suspect in lost {
         lose(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
