@@ -1,4 +1,4 @@
-//! What can go wrong, from the side of the person who has to act on it.
+//! What can go wrong, from the side of the caller that has to act on it.
 //!
 //! Misuse of the interface is apart from failures of the device; a failure of the device says whether another
 //! try may help ([`Error::is_retryable`]); and an error that ends an operation on owned buffers carries them back
@@ -83,9 +83,9 @@ pub enum Error {
     /// A thread (a worker of the device, the watchdog) could not be started.
     #[error("no thread for a worker of the device or the watchdog: {0}")]
     Thread(Errno),
-    /// The request did not end within `timeout_msec`, or nobody was told that it had. It was taken back: the device
-    /// does not touch its buffers any more. Another try may succeed (`max_retries` makes it); where this happens again
-    /// and again, `engine.device().reset()` may help, or the limit is too short for the load.
+    /// The request did not end within `timeout_msec`, or its end was not announced. It was taken back: the device does
+    /// not touch its buffers any more. Another try may succeed (`max_retries` makes it); where this happens again and
+    /// again, `engine.device().reset()` may help, or the limit is too short for the load.
     #[error("the device did not end the request in time")]
     Timeout,
     /// The eventfd that announces completions could not be made (`EMFILE`: too many open files) or read.

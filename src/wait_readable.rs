@@ -39,7 +39,7 @@ impl From<WaitError> for io::Error {
 }
 
 /// Blocks until at least one of `fds` is readable (or has an error or hang-up, which a resume will find out);
-/// returns how many are. An interrupted wait goes on. Negative numbers are none.
+/// returns how many are. An interrupted wait goes on. Negative numbers are ignored.
 ///
 /// Where a wake may be lost this never returns: [`wait_readable_timeout`] does.
 ///

@@ -181,8 +181,8 @@ impl Config {
         self.fallback || self.max_retries > 0
     }
 
-    /// Whether all there is to do about an operation is to submit it and to wait. Nobody else takes such a request back: that
-    /// it was reaped is not written down.
+    /// Whether all there is to do about an operation is to submit it and to wait. Nothing else takes such a request back:
+    /// that it was reaped is not written down.
     pub(crate) fn is_plain(&self) -> bool {
         let asks_for_more = self.keeps_input() || self.may_repeat() || !self.faults.is_empty();
         self.offload_threshold == 0 && !asks_for_more

@@ -5,7 +5,7 @@
 //!   thread 2 ── Instance ── Own(pair 1)          pairs 0 .. n-2: one thread each, no lock
 //!   thread 3 ── Instance ── Own(pair 2)
 //!   thread 4 ── Instance ──┐
-//!   thread 5 ── Instance ──┴ Shared(pair 3)      the last pair: behind a lock, for all who come later
+//!   thread 5 ── Instance ──┴ Shared(pair 3)      the last pair: behind a lock, for all later ones
 //! ```
 //!
 //! A thread finds its instance in its [table](super::table); the end of the thread gives the pair back.
@@ -116,7 +116,7 @@ impl Instance {
         self.lease.remote()
     }
 
-    /// Whether nobody will find this instance again, so that a sleep in it would not be ended by a wake.
+    /// Whether this instance will not be found again, so that a sleep in it would not be ended by a wake.
     pub(crate) const fn is_passing(&self) -> bool {
         self.passing
     }
@@ -281,7 +281,7 @@ impl Instance {
     /// Shows the device what was held back.
     #[inline]
     pub(crate) fn flush(&self) {
-        // In use it is only by whoever is about to show more.
+        // If it is in use, its user is about to show more.
         if let Some(mut pair) = self.lease.idle_pair() {
             pair.flush();
         }
@@ -361,7 +361,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Where the engine is gone its pairs are, too.
+        // If the engine is gone, so are its pairs.
         let Some(engine) = self.engine.upgrade() else { return };
         if engine.is_foreign() {
             // A forked child: the locks may have been inherited locked.

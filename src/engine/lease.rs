@@ -1,13 +1,13 @@
 //! Leases: how a thread uses a queue pair that its engine owns.
 //!
 //! ```text
-//!   engine ──owns──► queue pairs, remotes         gone with the engine, whoever still has an instance of it
+//!   engine ──owns──► queue pairs, remotes         gone with the engine, even if an instance is left
 //!     ▲ weak              ▲ pointers
 //!     └──── instance ── Lease                     in a thread's table, which learns of the engine's end later
 //! ```
 //!
-//! The rule: a lease is used only by who has its engine. An instance is found for an engine and used on its behalf, and
-//! what is in a table beside that is looked at for whose it is and no more.
+//! The rule: only code that holds the engine uses a lease. An instance is found for an engine and used on its behalf.
+//! The other entries of a table are read only to see which engine they belong to.
 #![expect(unsafe_code, reason = "follows pointers into the engine, which outlives their use")]
 
 use std::cell::{RefCell, RefMut};
@@ -22,9 +22,9 @@ use device_sim::{QueuePair, Remote};
 pub(crate) struct Pairs {
     /// All but the last, each for one thread at a time.
     own: Box<[Place]>,
-    /// Which of them nobody has.
+    /// Which of them no thread has.
     free: Mutex<Vec<usize>>,
-    /// The last one, for all who find no other.
+    /// The last one, for all threads that find no other.
     shared: Mutex<QueuePair>,
     /// What any thread may do with their requests, by index.
     remotes: Box<[Remote]>,
@@ -33,15 +33,15 @@ pub(crate) struct Pairs {
 /// A queue pair for one thread at a time.
 struct Place(RefCell<QueuePair>);
 
-/// Whoever prints an engine looks into no thread's pair.
+/// Printing an engine does not look into any thread's pair.
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Place")
     }
 }
 
-// SAFETY: a place is looked into through its lease only. There is one at a time, as long as the place's index is not among
-// the free ones, a lease stays on its thread, and indices go from thread to thread through a lock.
+// SAFETY: a place is looked into through its lease only. There is one lease at a time, while the place's index is not
+// among the free ones; a lease stays on its thread; and indices go from thread to thread through a lock.
 unsafe impl Sync for Place {}
 
 impl Pairs {
@@ -142,7 +142,7 @@ impl Lease {
     }
 }
 
-/// The engine need not be there to be printed.
+/// Printing does not need the engine.
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").field("index", &self.index).field("own", &self.is_own()).finish()

@@ -343,8 +343,8 @@ impl Engine {
         &self.inner.config
     }
 
-    /// A snapshot of all counters; in a forked child, where they may be locked by nobody, zeros. Looks at every live
-    /// request: not for hot loops. The jobs in it are those of the calling thread.
+    /// A snapshot of all counters; in a forked child, where they may be locked by threads that the child does not
+    /// have, zeros. Looks at every live request: not for hot loops. The jobs in it are those of the calling thread.
     pub fn stats(&self) -> EngineStats {
         if self.inner.is_foreign() {
             return EngineStats::default();
@@ -366,7 +366,7 @@ impl Engine {
 }
 
 /// A poll that has not returned: when it ends, slots are free, the device has been shown everything, and a panic leaves no
-/// tokens that nobody is told of.
+/// tokens that are not announced.
 struct Unfinished<'a> {
     engine: &'a Inner,
     instance: &'a Instance,
@@ -379,8 +379,8 @@ struct Unfinished<'a> {
 impl<'a> Unfinished<'a> {
     #[inline]
     fn begin(engine: &'a Inner, instance: &'a Instance) -> Self {
-        // Not where somebody may step the device at any moment; and not in a job, which may pause in the poll: only polls
-        // that end in the reverse order of their beginnings leave the setting as they found it.
+        // Not where another thread may step the device at any moment; and not in a job, which may pause in the poll: only
+        // polls that end in the reverse order of their beginnings leave the setting as they found it.
         let may_hold_back = !engine.device.is_stepped() && !job::is_running();
         let held_back = may_hold_back.then(|| instance.hold_back(true));
         Self { engine, instance, held_back, handed_out: Cell::new(0) }

@@ -10,7 +10,7 @@
 //!     └── max_retries: the device failed, and another try may help; after those, fallback
 //! ```
 //!
-//! Whoever waits (a job, a blocked thread, a future) goes round this machine by way of [`Wait`]. While it waits,
+//! The waiter (a job, a blocked thread, a future) goes round this machine by way of [`Wait`]. While it waits,
 //! everything that the operation owns is in the request's cell; what is left on the caller's stack is a
 //! [`Flight`], and dropping or releasing that gives the request up.
 

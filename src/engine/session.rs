@@ -87,12 +87,12 @@ impl SessionCore {
         if tag.len() <= MAX_TAG { Tag::new(tag).ok_or_else(wrong) } else { Err(wrong()) }
     }
 
-    /// That an argument's length is none of those that are allowed.
+    /// The error for an argument whose length is not allowed.
     pub(crate) fn wrong_length(&self, argument: Argument, given: usize, allowed: Allowed) -> Error {
         Error::InvalidArgument(self.session.length(argument, given as u64, allowed))
     }
 
-    /// Runs what is in `request`, and leaves there what came of it, and with an error what was given; where
+    /// Runs what is in `request` and leaves the result there. After an error it leaves what was given or, if
     /// that is out of reach, empty buffers.
     fn run_here(&self, request: &mut Request) -> Result<(), Error> {
         offload::run(&self.engine, &self.session, request).map_err(Failed::into_error)
@@ -223,8 +223,8 @@ macro_rules! session_type {
                 self.core.session.check_iv(iv_len).map_err(Error::InvalidArgument)
             }
 
-            /// The fewest and the most bytes of text that come of a whole message of `len` bytes, which is
-            /// one that is taken. They differ where padding is removed.
+            /// The fewest and the most bytes of text that a whole message of `len` bytes gives, if it is
+            /// taken. They differ where padding is removed.
             pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
                 self.core.session.output_len(operation, len)
             }

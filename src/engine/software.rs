@@ -26,7 +26,7 @@ pub(crate) const fn error_of(status: Status) -> Option<Error> {
     match status {
         Status::Ok => None,
         Status::AuthFailed => Some(Error::AuthFailed),
-        // Which argument, and what is allowed, the session says.
+        // The session says which argument, and what is allowed.
         Status::InvalidArgs => Some(Error::InvalidArgument(ArgumentError::Refused)),
         Status::InvalidSession | Status::Unsupported => {
             Some(Error::InvalidArgument(ArgumentError::Operation))

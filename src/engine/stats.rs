@@ -1,4 +1,4 @@
-//! The engine's counters: written by one thread each, added up when somebody asks.
+//! The engine's counters: written by one thread each, added up on request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! The table holds engines weakly, and what an instance uses of one lies in the engine (see `lease`): it goes with the engine.
-//! The thread that drops it forgets the instance there and then, and other threads do at their next look into their tables;
-//! until then they keep the instance's bookkeeping and, where they have polled, its eventfd. The end of the thread ends the
-//! table, and gives the pairs back.
+//! The thread that drops the engine forgets the instance at once, other threads at their next look into their tables. Until
+//! then they keep the instance's bookkeeping and, where they have polled, its eventfd. The end of the thread ends the table,
+//! and gives the pairs back.
 #![expect(unsafe_code, reason = "follows the thread's pointer to the instance that was used last")]
 
 use std::cell::{Cell, RefCell};

@@ -5,8 +5,8 @@
 //!     └────────────────────── wake: one swap ─────────────────────────────────────────────────┘
 //! ```
 //!
-//! `std::thread::park` would do, but for the handle that it takes: std makes one for a thread that it has not started, as
-//! those of C programs, and never frees the main thread's, which leak checkers report.
+//! `std::thread::park` would do, but it needs a thread handle. std makes one for a thread that it has not started, such
+//! as those of C programs, and never frees the main thread's, which leak checkers report.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,7 +51,7 @@ impl Wake for ThreadWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(WOKEN, Ordering::AcqRel) == ASLEEP {
-            // The sleeper has the lock until it waits.
+            // The sleeper holds the lock until it waits.
             drop(self.lock());
             self.woken.notify_one();
         }

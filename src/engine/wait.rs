@@ -1,4 +1,4 @@
-//! How a caller waits: the seam between an operation and whoever asked for it.
+//! How a caller waits: the seam between an operation and its caller.
 //!
 //! ```text
 //!                     arm            pause                 take_wake
@@ -40,8 +40,8 @@ const SPINS: u32 = 2_000;
 
 /// One way of waiting for the device.
 pub(crate) trait Wait {
-    /// Says how the device shall announce that the request is done; who is told goes to what is held. Called once, before
-    /// the submission.
+    /// Says how the device is to announce that the request is done, and puts what announces it in `held`. Called once,
+    /// before the submission.
     fn arm(
         &mut self,
         engine: &Arc<Inner>,
@@ -92,7 +92,7 @@ pub(crate) struct JobWait<const POLLED: bool> {
     /// How the last pause went, and whether the job has lost its context meanwhile.
     pause: Pause,
     without_ctx: bool,
-    /// Tokens that were read off the wake fd since the last resume, and are nobody's yet.
+    /// Tokens that were read off the wake fd since the last resume, and are not yet assigned to a request.
     in_hand: u64,
 }
 
@@ -146,7 +146,7 @@ impl<const POLLED: bool> JobWait<POLLED> {
     }
 
     /// The callback was removed under a request that has nothing else: it gets the wake fd. `true`: too late, the wake was sent
-    /// or is being sent. Where there is no fd to be had the next resume tries again.
+    /// or is being sent. If no fd can be made, the next resume tries again.
     #[cold]
     fn go_over_to_wake_fd(flight: &Flight<'_>) -> bool {
         let Some(ctx) = job::current_ctx().filter(|ctx| !ctx.has_callback()) else { return false };
@@ -158,7 +158,7 @@ impl<const POLLED: bool> JobWait<POLLED> {
         false
     }
 
-    /// Nobody could be told any more: the wake goes to this thread, which waits for it.
+    /// No waiter could be woken any more: the wake goes to this thread, which waits for it.
     #[cold]
     fn block_from_here(&mut self, flight: &Flight<'_>) {
         self.blocked = true;
@@ -177,7 +177,7 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
         delivery: &mut Delivery,
     ) -> Result<(), Error> {
         if POLLED && instance.is_passing() {
-            // The thread is ending: nobody would be told.
+            // The thread is ending: no poll would announce the end.
             self.blocked = true;
             return BlockWait.arm(engine, instance, held, delivery);
         }
@@ -241,7 +241,8 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
     }
 
     fn has_parked(&mut self, remote: &Remote, ticket: Ticket, held: &mut Held) {
-        // Where a callback is set and will not be called, that is all there is to say.
+        // A callback that is set and will not be called decides the status, which then does not follow the
+        // request.
         if POLLED && job::current_ctx().is_some_and(|ctx| ctx.has_callback()) {
             return;
         }
@@ -263,13 +264,13 @@ impl<const POLLED: bool> Wait for JobWait<POLLED> {
             return true;
         }
         if self.in_hand == 0 && self.has_tokens(flight) {
-            // It may be this one's, of a moment ago.
+            // It may be this request's token, sent a moment ago.
             return true;
         }
         flight.give_back(mem::take(&mut self.in_hand));
         let instance = table::of_thread(flight.engine());
         instance.counters.spurious_resumes.add(1);
-        // Whoever resumes until it is done, in a poll, waits for what is held back.
+        // An application that resumes in a loop inside a poll waits for completions that are held back.
         instance.flush();
         false
     }
@@ -314,8 +315,8 @@ impl<const POLLED: bool> JobWait<POLLED> {
         }
     }
 
-    /// The sender is in its write. Where the token can be read nothing more is wanted of it. On an fd that is shared it may be
-    /// another's, whose request would then wait for this one; so the sender is given the time to leave. `false`: the fd is
+    /// The sender is in its write. If the token can be read, the sender is not waited for. On a shared fd the token may be
+    /// another request's, which would then wait for this one; so the sender is given the time to leave. `false`: the fd is
     /// going to be readable once more, or still is.
     fn take_wake_of_sender(&mut self, flight: &Flight<'_>) -> bool {
         for _ in 0..PATIENCE {
@@ -331,7 +332,7 @@ impl<const POLLED: bool> JobWait<POLLED> {
         false
     }
 
-    /// Whether there are tokens in hand, or on the fd, from where they are taken then.
+    /// Whether there are tokens in hand, or on the fd; those are then taken from there.
     fn has_tokens(&mut self, flight: &Flight<'_>) -> bool {
         if self.in_hand == 0 {
             self.in_hand = flight.read_tokens();
@@ -359,8 +360,8 @@ impl BlockWait {
         }
     }
 
-    /// Moves a wake that was armed for somebody else to this thread. Where it is being sent already, the request is
-    /// done; under polling there is none, and this thread's interrupt ends its sleep.
+    /// Moves a wake that was armed for another waiter to this thread. Where it is being sent already, the request
+    /// is done; under polling there is none, and this thread's interrupt ends its sleep.
     fn redirect(self, flight: &Flight<'_>) {
         if flight.engine().config.delivery() == DeliveryMode::Wake
             && let Ok(Some(waker)) = Self::waker(flight.engine(), &table::of_thread(flight.engine()))
@@ -369,7 +370,7 @@ impl BlockWait {
         }
     }
 
-    /// Lets one thing happen on a stepped device. `false`: there is nothing, also behind slots that reaping frees.
+    /// Lets one thing happen on a stepped device. `false`: there is nothing, not even after reaping frees slots.
     fn step(engine: &Arc<Inner>) -> bool {
         engine.device.step() || Self::reap(engine) > 0 || engine.device.step()
     }
@@ -398,7 +399,7 @@ impl BlockWait {
             && flight.is_waiting()
             && let Some(fd) = poller.interrupt().fd()
         {
-            // An interrupted sleep is a short one; whoever waits looks again.
+            // An interrupted sleep is a short one; the waiter looks again.
             let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::NONE);
         }
         instance.quiet(&poller);
@@ -478,7 +479,8 @@ struct InterruptWaker(Arc<Interrupt>);
 
 impl Wake for InterruptWaker {
     fn wake(self: Arc<Self>) {
-        // Pairs with the fence of the sleeper, who arms the interrupt and then looks whether the request is done.
+        // Pairs with the fence of the sleeper, which arms the interrupt and then looks whether the request is
+        // done.
         fence(Ordering::SeqCst);
         self.0.raise();
     }

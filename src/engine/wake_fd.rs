@@ -1,4 +1,4 @@
-//! The wake fd: one eventfd per wait context and engine, and who may touch it when.
+//! The wake fd: one eventfd per wait context and engine, and which thread may touch it when.
 //!
 //! ```text
 //!    wait context ── entry { key: engine identity, fd, data: Rc<Registration>, cleanup }
@@ -12,17 +12,17 @@
 //! The fd is closed, not kept until the last request lets go: an fd that stays open after its connection was
 //! freed is one that epoll goes on reporting.
 //!
-//! A token is the reader's as soon as it can be read, whether or not its sender has returned from the write: where the fd has
-//! one request, which is nearly always, a token says that this one has ended, and nobody waits for anybody. A sender that is
-//! preempted in its write leaves a readable fd and a request that can be taken, and no more.
+//! A token belongs to its reader as soon as it can be read, whether or not its sender has returned from the write. An fd
+//! nearly always has one request; then a token says that this request has ended, and neither side waits for the other. A
+//! sender that is preempted in its write leaves a readable fd and a request that can be taken, and no more.
 //!
-//! Several requests may share the fd (nested jobs on one context): then a token may be another's, and a request is taken when
-//! its own sender has left. `sent` counts the tokens that were sent, `taken` those that were taken: what is between the two is
-//! owed. A request that takes its own leaves the fd readable as long as something is owed, whatever it has read: an
-//! application may have read it too. Nothing is written back where nothing is shared.
+//! Several requests may share the fd (nested jobs on one context). Then a token may be another request's, and a request is
+//! taken when its own sender has left. `sent` counts the tokens that were sent, `taken` those that were taken; the
+//! difference is owed. A request that takes its own token leaves the fd readable as long as a token is owed, whatever it has
+//! read, because the application may have read some too. Nothing is written back where nothing is shared.
 //!
-//! Who sends a token consumes his waker. A wake by reference is a spurious one: it makes the fd readable with another number
-//! than a token's, is owed to nobody, and the resume that it causes reads it away.
+//! Sending a token consumes its waker. A wake by reference is a spurious one: it makes the fd readable with a number other
+//! than a token's, and is owed to no request. The resume that it causes reads it away.
 //!
 //! What the device writes to (a [`WakeFd`]) and what the job's side does (its [`Registration`]) lie apart, and the latter
 //! does not look at the former where it need not: a cache line takes as long to come as a third of a system call.
@@ -46,9 +46,9 @@ use crate::job::{WaitCtx, WaitKey};
 
 /// Wakers made at a time, once a context is used that often.
 const WAKERS: usize = 8;
-/// What a spurious wake writes: above all tokens that can be there at a time.
+/// What a spurious wake writes: more than all tokens that can be there at a time.
 const STIR: u64 = 1 << 32;
-/// Who refers to a registration beside the operations that use it: its context, and the cleanup there.
+/// What refers to a registration beside the operations that use it: its context, and the cleanup there.
 const KEEPERS: usize = 2;
 
 /// The eventfd, which is the parent's alone after a fork.
@@ -184,7 +184,7 @@ impl Registration {
         data.downcast().ok()
     }
 
-    /// Whether requests of others may have tokens here.
+    /// Whether other requests may have tokens here.
     pub(crate) fn is_shared(self: &Rc<Self>) -> bool {
         Rc::strong_count(self) > KEEPERS + 1
     }
@@ -194,18 +194,18 @@ impl Registration {
         self.with_fd(|fd| uncancelled(|| fd.read()).unwrap_or(0)).unwrap_or(0) % STIR
     }
 
-    /// Takes the caller's token, which was sent, out of those in hand, or of what has come since where there are none. (Nowhere
-    /// to be read: the application has read the fd itself, or closed it.)
+    /// Takes the caller's token, which was sent, out of those in hand, or, if there are none, out of what has come since.
+    /// (If it is nowhere to be read, the application has read the fd itself, or closed it.)
     pub(crate) fn settle(self: &Rc<Self>, in_hand: u64) {
         let read = if in_hand > 0 { in_hand } else { self.read() };
         self.taken.set(self.taken.get() + 1);
         if self.is_shared() {
-            // One too many is a spurious resume; one too few would be a job that nobody wakes.
+            // One too many is a spurious resume; one too few would be a job that is never woken.
             self.write_back(read.saturating_sub(1).max(1));
         }
     }
 
-    /// Leaves the tokens in hand, none of which is the caller's, to those whose they are.
+    /// Leaves the tokens in hand, none of which is the caller's, to the requests that they belong to.
     #[inline]
     pub(crate) fn give_back(self: &Rc<Self>, in_hand: u64) {
         if in_hand > 0 && self.is_shared() {
@@ -296,7 +296,7 @@ mod tests {
         std::array::from_fn(|_| Rc::clone(fd))
     }
 
-    /// A resume that nothing of this request's has caused.
+    /// A resume that this request has not caused.
     fn resume_for_nothing(fd: &Rc<Registration>) {
         fd.give_back(fd.read());
     }
@@ -346,7 +346,7 @@ mod tests {
         send(&fd);
         fd.settle(fd.read());
         assert_eq!((owed(&fd), tokens(&fd)), (1, 1));
-        // The application has read it: the fd is readable again for whom it is owed.
+        // The application has read it: the fd is readable again for the request that is owed it.
         send(&fd);
         let _ = fd.read();
         fd.settle(0);

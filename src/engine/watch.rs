@@ -3,7 +3,7 @@
 //! ```text
 //!              submitted           the deadline            taken back               taken by its caller
 //!      New ──────────────► Listed ──────────────► Expiring ───────────► TimedOut ─────────────────────► Over
-//!       │                    │  ▲                  │   └── in time, or wanted by nobody ─► Over          ▲
+//!       │                    │  ▲                  │   └── in time, or not wanted ───────► Over          ▲
 //!       │                    │  └── looked at twice ┘                                                    │
 //!       └────────────────────┴── the device sends the wake, the result was taken, the caller gave up ─────┘
 //! ```
@@ -26,7 +26,7 @@ pub(crate) struct Watch {
 #[derive(Debug)]
 struct Inside {
     stage: Stage,
-    /// How the end is announced; taken by whoever does it.
+    /// How the end is announced; taken by the side that does it.
     notice: Notice,
 }
 
@@ -48,7 +48,7 @@ enum Stage {
 /// How the end of a request is announced.
 #[derive(Debug)]
 pub(super) enum Notice {
-    /// Not at all: whoever waits looks.
+    /// Not at all: the waiter looks.
     Nobody,
     Wake(Waker),
     /// By a token on the ready list of a thread that polls.
@@ -58,7 +58,7 @@ pub(super) enum Notice {
     },
 }
 
-/// For whom a notice is.
+/// The addressee of a notice.
 pub(super) enum Addressee {
     Nobody,
     Waker,
@@ -77,7 +77,7 @@ impl Watch {
         self.list(pair, ticket, self.shared.period(), false);
     }
 
-    /// The request has ended, or nobody wants it any more; what the watchdog has taken back stays here.
+    /// The request has ended, or is not wanted any more; what the watchdog has taken back stays here.
     pub(crate) fn end(&self) {
         let mut inside = self.lock();
         let stage = match inside.stage {
@@ -92,11 +92,11 @@ impl Watch {
         }
     }
 
-    /// Has another waker called. `false`: the old one was called or is being called, and the request has left the device, for
-    /// whoever looks after this.
+    /// Has another waker called. `false`: the old one was called or is being called, and a look after this finds that the
+    /// request has left the device.
     pub(crate) fn redirect(&self, waker: Waker) -> bool {
         if self.shared.is_foreign() {
-            // A forked child: nobody will be woken, and the lock may have been inherited locked.
+            // A forked child: no wake will be sent, and the lock may have been inherited locked.
             return false;
         }
         let mut inside = self.lock();

@@ -1,4 +1,4 @@
-//! The watchdog: takes back what does not end in time, on behalf of whoever waits for it.
+//! The watchdog: takes back what does not end in time, on behalf of its waiter.
 //!
 //! ```text
 //!   submit ──► Watch ──► the list, by deadline ──── the deadline comes: a thread (real clock), an alarm (stepped device)
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! It exists only where `timeout_msec` is set. The wake word of a request (ARMED, and then the device's or the
-//! watchdog's) decides between the two who announces its end, so nobody is told twice. A job that finds its request
+//! watchdog's) decides which of the two announces its end, so no waiter is told twice. A job that finds its request
 //! done before the watchdog has taken it back simply has its result. A result that waits for a slow application is not
 //! late: its watch ended when the wake was sent.
 //!
@@ -38,8 +38,8 @@ use super::watch::{Addressee, Notice, Watch};
 use crate::error::{Error, errno};
 
 thread_local! {
-    /// The watchdog that this thread is, by its address; 0 for none. See `ThreadWaker` for why it is not the thread's
-    /// handle that tells.
+    /// The address of the watchdog that this thread runs; 0 for none. `ThreadWaker` says why this is not the thread's
+    /// handle.
     static RUNS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -167,9 +167,10 @@ impl Drop for Watchdog {
             // Its waker has the watchdog, which has the alarm.
             alarm.clear();
         }
-        // Whoever is still watched was leaked; what its notice owns goes outside of the lock.
+        // A request that is still watched was leaked; what its notice owns goes outside of the lock.
         drop(left);
-        // On a worker too it is somebody's callback that drops the engine: the thread then ends by itself.
+        // On a worker too it is an application's callback that drops the engine: the thread then ends by
+        // itself.
         if !is_this && !self.device.is_worker() {
             let _ = thread.map(JoinHandle::join);
         }
@@ -262,7 +263,7 @@ impl Shared {
 
     /// The deadline of a request is over.
     fn expire(self: &Arc<Self>, entry: Entry) {
-        // What a notice runs, and what it drops, is anybody's code.
+        // What a notice runs, and what it drops, may be foreign code.
         fenced(|| {
             if !entry.watch.begin_to_expire() {
                 return;
@@ -274,7 +275,7 @@ impl Shared {
                     watch.list(pair, ticket, self.period / 2, true);
                 }
                 Verdict::Late(request) => {
-                    // Counted first: whoever sees the error sees it counted.
+                    // Counted first: a caller that sees the error sees it counted.
                     self.timeouts.fetch_add(1, Ordering::AcqRel);
                     self.announce(&entry.watch, request);
                 }
@@ -298,7 +299,7 @@ impl Shared {
                 }
             }
         }
-        // Gone: its caller, who was there anyway, has found it done and taken it.
+        // Gone: its caller, which was there anyway, has found it done and taken it.
         remote.revoke(*ticket).map_or(Verdict::InTime, |request| Verdict::Late(Box::new(request)))
     }
 
@@ -359,13 +360,13 @@ impl List {
 enum Verdict {
     /// The request's end was or is being announced, or its caller has it.
     InTime,
-    /// It is done, and it seems that nobody was told.
+    /// It is done, and it seems that its end was not announced.
     Suspicious,
     /// Taken back.
     Late(Box<Request>),
 }
 
-/// Runs what may run anybody's code: a panic of it goes no further.
+/// Runs what may run foreign code: a panic of it goes no further.
 fn fenced(body: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
         // Dropping a foreign payload could panic once more.
@@ -408,7 +409,7 @@ mod tests {
     }
 
     impl Scene {
-        /// A request that is reaped by nobody, watched for whoever waits by `delivery`.
+        /// A request that is not reaped, watched for a waiter with this `delivery`.
         fn submit(&mut self, delivery: Delivery) -> (Arc<Watch>, Ticket) {
             let (_, watch) = self.watchdog.watch(delivery, 77);
             let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   Flight ── ticket ──► the request in its cell: buffers, wake word, claim word
-//!          ── Held ───── who is told of the end: wake fd or callback
+//!          ── Held ───── what announces the end: wake fd or callback
 //!                        the watch, where there is a timeout; the status that follows a parked request
 //!
 //!   take ──► the request, and how it has ended
-//!   drop, Release (a discarded job) ──► abandon: cancels the wake, waits for what is being told, takes the request back
+//!   drop, Release (a discarded job) ──► abandon: cancels the wake, waits for one under way, takes the request back
 //! ```
 
 use std::cell::{Cell, RefCell};
@@ -26,7 +26,7 @@ use crate::engine::watch::Watch;
 use crate::engine::{Inner, table};
 use crate::job::{CallbackWaker, FollowedStatus, Release, WaitStatus};
 
-/// How often others get the processor while a token is awaited that is being written, before the waiter does without.
+/// How often the waiter for a token that is being written yields the processor before it does without the token.
 pub(in crate::engine) const PATIENCE: u32 = 16;
 
 /// What is left of an operation on the caller's stack while it waits.
@@ -36,7 +36,7 @@ pub(crate) struct Flight<'e> {
     ticket: Ticket,
     /// Until the request was taken or given up.
     live: Cell<bool>,
-    /// Let go of by [`Release`] too, because a discarded job's frames are never dropped.
+    /// [`Release`] lets go of it too, because a discarded job's frames are never dropped.
     held: RefCell<Held>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Held {
     pub(super) state: Option<Box<StreamState>>,
 }
 
-/// Who in the job's context is told of the end.
+/// What in the job's context announces the end.
 #[derive(Default)]
 pub(crate) enum Told {
     #[default]
@@ -88,7 +88,7 @@ pub(super) enum End {
     TimedOut,
 }
 
-/// How far a request is, to whoever waits for it.
+/// How far a request is, as its waiter sees it.
 pub(super) enum Progress {
     Waiting,
     /// Done, or taken back by the watchdog: there is something to take.
@@ -183,7 +183,7 @@ impl<'e> Flight<'e> {
         self.held.borrow().callback().is_some()
     }
 
-    /// Who is told from here on; nobody else is any more.
+    /// Sets what announces the end from here on, in place of what did before.
     pub(crate) fn tell(&self, told: Told) {
         self.retire_callback();
         self.held.borrow_mut().told = told;
@@ -198,12 +198,12 @@ impl<'e> Flight<'e> {
         self.held.borrow().wake_fd().is_some()
     }
 
-    /// Whether others may have tokens on this request's wake fd.
+    /// Whether other requests may have tokens on this request's wake fd.
     pub(crate) fn shares_wake_fd(&self) -> bool {
         self.with_wake_fd(Registration::is_shared).unwrap_or(false)
     }
 
-    /// Reads the tokens on the wake fd, where there is one: whose they are is for the caller to find out.
+    /// Reads the tokens on the wake fd, if there is one. The caller finds out which requests they belong to.
     pub(crate) fn read_tokens(&self) -> u64 {
         self.with_wake_fd(|wake_fd| wake_fd.read()).unwrap_or(0)
     }
@@ -214,7 +214,7 @@ impl<'e> Flight<'e> {
         self.with_wake_fd(|wake_fd| wake_fd.settle(in_hand));
     }
 
-    /// Leaves the tokens in hand to those whose they are.
+    /// Leaves the tokens in hand to the requests that they belong to.
     pub(crate) fn give_back(&self, in_hand: u64) {
         self.with_wake_fd(|wake_fd| wake_fd.give_back(in_hand));
     }
@@ -223,7 +223,8 @@ impl<'e> Flight<'e> {
         self.with_wake_fd(Registration::calm);
     }
 
-    /// Takes the request, and how it has ended. `None`: it is not done, or was taken back since one looked.
+    /// Takes the request, and how it has ended. `None`: it is not done, or was taken back since the last
+    /// look.
     #[inline(always)]
     pub(super) fn take(&self, instance: &Instance, request: &mut Request) -> Option<End> {
         let end = match self.take_from_pair(instance, request) {
@@ -249,12 +250,12 @@ impl<'e> Flight<'e> {
         Some(End::TimedOut)
     }
 
-    /// Through this thread's own end of the pair, which costs less, unless that is another one.
+    /// Through this thread's own end of the pair, which costs less, unless the request is on another pair.
     #[inline]
     fn take_from_pair(&self, instance: &Instance, request: &mut Request) -> Option<Status> {
         if instance.pair_index() == self.pair_index {
             let (status, waker) = instance.with_pair(|pair| pair.take_into(self.ticket, request))?;
-            // Anybody's code, where it was not called.
+            // Dropping a waker that was not called may run foreign code.
             drop(waker);
             return Some(status);
         }
@@ -315,8 +316,8 @@ impl<'e> Flight<'e> {
         table::of_thread(self.engine).counters.abandoned.add(1);
     }
 
-    /// Takes the token of a request that is given up, if one was sent: none is left to the next. Where it is being written it
-    /// comes, whatever the writer is kept from meanwhile.
+    /// Takes the token of a request that is given up, if one was sent, so that none is left to the next request. A token
+    /// that is being written arrives, however long its writer is preempted.
     #[cold]
     fn settle_unread(&self, wake_fd: &Rc<Registration>, wake_state: impl Fn() -> WakeState) {
         let mut turns = 0;

@@ -15,8 +15,8 @@
 //! record of returns askew, so that each return from a call that was made before the switch is mispredicted, some 5 ns. And a
 //! call passes a request and its result through memory, which costs as much again. [`woken`] is by the wake fd, which it reads
 //! *before* it looks at the request: what the device has written of that takes as long to come as half of a system call, and
-//! comes meanwhile. A token says that the request has ended, where the fd is not shared: whether its sender has returned from
-//! the write is of no interest then.
+//! comes meanwhile. On an fd that is not shared, a token says that the request has ended, whether or not its sender has
+//! returned from the write.
 
 use std::cell::Cell;
 
