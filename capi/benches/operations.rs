@@ -180,7 +180,7 @@ impl C {
 
 impl Drop for C {
     fn drop(&mut self) {
-        // SAFETY: nobody uses them again.
+        // SAFETY: they are not used again.
         unsafe {
             ASYNC_WAIT_CTX_free(self.ctx);
             simaccel_session_free(self.session);

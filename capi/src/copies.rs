@@ -5,12 +5,12 @@
 //!   out, tag, *len   ◄──Output── bytes of ours      when the operation has ended well, after the last read of any input
 //! ```
 //!
-//! Pointers from end to end, and no reference: that would promise, for as long as it is in scope, that nobody
-//! else writes there; but output may go where input was, and while a job is paused the caller does with its
-//! memory what it likes. As all input is read before any output is written, the two may overlap in any way.
+//! Pointers from end to end, and no reference. A reference would promise, for as long as it is in scope, that
+//! nothing else writes there. But output may go where input was, and while a job is paused the caller may
+//! write to its memory. As all input is read before any output is written, the two may overlap in any way.
 //!
-//! What is copied in lies in a buffer of the thread's, which is wiped after use. A copy that there is no
-//! memory for is an error. Nothing here knows a session or a job, so that miri can run the tests.
+//! What is copied in lies in a buffer of the thread's, which is wiped after use. Lack of memory for a copy is
+//! an error. Nothing here knows a session or a job, so that miri can run the tests.
 #![expect(unsafe_code, reason = "reads and writes the memory of C programs")]
 
 use std::cell::RefCell;

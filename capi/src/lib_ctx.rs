@@ -10,7 +10,7 @@
 //! libcrypto saves and restores at every switch, for every program. Here a program pays nothing until it sets a
 //! default: this library is ahead of libcrypto (that is how it replaces the `ASYNC_*` functions), so the program's call
 //! comes through here. Where it is not ahead (loaded later by `dlopen`, say, or linked with a static libcrypto, whose own
-//! function the program then calls), nobody would notice the first call; then the hooks are there from the first job on.
+//! function the program then calls), the first call would go unnoticed; then the hooks are there from the first job on.
 #![expect(unsafe_code, reason = "calls functions of libcrypto, found at run time")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};

@@ -5,7 +5,7 @@
 //!   -lsimaccel_async -lcrypto            ours are ahead: active
 //!   -lcrypto -lsimaccel_async            libcrypto's are: not active
 //!   libsimaccel_async.a libcrypto.a      libcrypto's start-up asks for async_init and async_deinit; their object has its ASYNC_*
-//!                                        functions, a second time: an error. We have both names, weak, so that nobody
+//!                                        functions, a second time: an error. We have both names, weak, so that nothing
 //!                                        asks for that object. (The archive's OSSL_LIB_CTX_set0_default is weak, too: its
 //!                                        object is needed, and libcrypto's own function is the one that counts.)
 //!   -lsimaccel_async libcrypto.a         the same object would take the place of ours in the program, in silence: a shared
@@ -40,7 +40,7 @@ global_asm!(
     nothing = sym nothing_to_do,
 );
 
-/// In the place of libcrypto's `async_init`, which says by 1 that all is well, and of its `async_deinit`.
+/// In the place of libcrypto's `async_init`, which returns 1 for success, and of its `async_deinit`.
 extern "C" fn nothing_to_do() -> c_int {
     1
 }
@@ -120,7 +120,8 @@ pub(crate) fn function(name: &CStr) -> Option<*mut c_void> {
         return set_default();
     }
     let at = NAMES.iter().position(|known| known.as_bytes() == name.to_bytes())?;
-    // SAFETY: the table has as many words as there are names, and nobody writes to it after it was relocated.
+    // SAFETY: the table has as many words as there are names, and nothing writes to it after it was
+    // relocated.
     Some(unsafe { TABLE[at] }).filter(|address| !address.is_null())
 }
 

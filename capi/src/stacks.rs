@@ -29,7 +29,7 @@ pub(crate) fn prepare() {
             ("SIMACCEL_GUARD_SIZE", |size| (PoolConfig::default().stack_size, size)),
         ] {
             if let Some(Err(why)) = env::var_os(key).map(|value| adopt(&value.to_string_lossy(), of)) {
-                // One write, so that lines do not mix. Where standard error is closed there is nobody to tell.
+                // One write, so that lines do not mix. If standard error is closed, the line is lost.
                 let line = format!("simaccel: {key}: {why}; the default of 64 KiB is used\n");
                 let _ = io::stderr().write_all(line.as_bytes());
             }

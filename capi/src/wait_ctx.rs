@@ -8,10 +8,10 @@
 //!                       └── get_fd and get_callback read it from any thread, at any time
 //! ```
 //!
-//! Statement 23 in C: any thread may ask for fds, callback and status at any time, as a device's thread does that wakes
-//! a job. All else is for one thread at a time, and refused to others while a job runs on the context. A context that is
-//! freed while its jobs are paused in another thread ends at once; that thread discards them with its next call. One that
-//! is freed while a job runs on it ends when that has paused or finished.
+//! Statement 23 in C: any thread may ask for fds, callback and status at any time, as a device's thread does when it
+//! wakes a job. All else is for one thread at a time, and refused to others while a job runs on the context. A context
+//! that is freed while its jobs are paused in another thread ends at once; that thread discards them with its next call.
+//! One that is freed while a job runs on it ends when that has paused or finished.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::cell::Cell;
@@ -69,7 +69,7 @@ impl AsyncWaitCtx {
         ctx
     }
 
-    /// For a job to be started with; who uses it otherwise is [inside](Self::inside).
+    /// For starting a job with it; every other use is [inside](Self::inside).
     #[inline]
     pub(crate) fn for_job(&self) -> &WaitCtx {
         &self.look
@@ -205,7 +205,7 @@ fn foreign(function: &str) -> bool {
 /// A context that was freed while a job ran on it in another thread.
 struct Orphan(*mut AsyncWaitCtx);
 
-// SAFETY: nobody looks at an orphan but whoever has taken it off the list.
+// SAFETY: an orphan is looked at only by the thread that has taken it off the list.
 unsafe impl Send for Orphan {}
 
 static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
@@ -278,13 +278,14 @@ pub extern "C" fn ASYNC_WAIT_CTX_new() -> *mut AsyncWaitCtx {
 ///
 /// # Safety
 ///
-/// `ctx` is null, or a context of this library that nobody uses again, but for the cleanups.
+/// `ctx` is null, or a context of this library that is not used again, except by the cleanups.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ASYNC_WAIT_CTX_free(ctx: *mut AsyncWaitCtx) {
     boundary(|| {
         // SAFETY: null, or a context that was not freed.
         if !ctx.is_null() && !unsafe { AsyncWaitCtx::end(ctx) } {
-            // SAFETY: not ended, and nobody else does it before it is left behind. Any thread may do this.
+            // SAFETY: not ended, and no other thread ends it before it is left behind. Any thread may do
+            // this.
             unsafe { &*ctx }.look.set_callback(None);
             leave_behind(vec![Orphan(ctx)]);
         }

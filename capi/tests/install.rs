@@ -309,7 +309,7 @@ fn a_failed_update_leaves_the_old_library_as_it_was() {
     assert_ne!(prefix.contents(), before, "this one is new");
 }
 
-/// A standard stream that is closed, full, or a pipe that nobody reads.
+/// A standard stream that is closed, full, or a pipe without a reader.
 #[test]
 fn a_broken_output_is_an_exit_code_and_no_panic() {
     let folder = Folder::new("broken");

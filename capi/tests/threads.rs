@@ -1,4 +1,5 @@
-//! Wait contexts and several threads: who wakes a job, lists its fds or frees its context need not be its thread.
+//! Wait contexts and several threads: a job may be woken, its fds listed and its context freed by another thread
+//! than its own.
 
 mod support;
 

@@ -25,8 +25,8 @@ impl Drop for Last {
     }
 }
 
-/// Whether every driver has carried a command out. (A channel would do, but that its receiver asks for the thread's
-/// handle, which std makes for a thread that it has not started, and never frees for the main one.)
+/// Whether every driver has carried a command out. (A channel would do, but its receiver needs the thread's handle.
+/// std makes one for a thread that it has not started, and never frees the main thread's.)
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     is: Mutex<bool>,

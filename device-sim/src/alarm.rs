@@ -6,8 +6,8 @@
 //!     └──drop: taken back                                            └──► taken out, and called
 //! ```
 //!
-//! Whoever wants an alarm has one of their own, so that nobody takes another's away. A waker is anybody's code: it is
-//! called, and dropped, where no lock is held.
+//! Each user has an alarm of its own, so that none takes another's away. A waker is foreign code: it is called, and
+//! dropped, where no lock is held.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -119,7 +119,7 @@ impl Alarms {
         Some((at, waker))
     }
 
-    /// Nobody steps the device any more.
+    /// The device is not stepped any more.
     pub(crate) fn close(&self) {
         let left = {
             let mut set = lock(&self.set);

@@ -13,7 +13,7 @@ use crate::kernels::{BLOCK, gcm, xts};
 use crate::request::Operation;
 use crate::session::{Algorithm, Cipher, Padding, Session};
 
-/// An argument whose length is looked at.
+/// An argument whose length is checked.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Argument {
@@ -167,13 +167,13 @@ impl Session {
         }
     }
 
-    /// That an argument's length is none of those that are allowed.
+    /// The error for an argument whose length is not allowed.
     pub const fn length(&self, argument: Argument, given: u64, allowed: Allowed) -> ArgumentError {
         ArgumentError::Length { argument, given, algorithm: self.algorithm(), allowed }
     }
 
-    /// The fewest and the most bytes of text that come of a whole message of `len` bytes, which is one that
-    /// is taken. They differ where padding is removed.
+    /// The fewest and the most bytes of text that a whole message of `len` bytes gives, if it is taken. They
+    /// differ where padding is removed.
     pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
         match (self.algorithm(), operation) {
             (Algorithm::Hash(_) | Algorithm::Hmac(_), _) => 0..=0,

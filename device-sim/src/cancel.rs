@@ -2,7 +2,7 @@
 //!
 //! The C library acts on a cancellation in certain system calls: `read`, `write`, `close`. It unwinds the stack by force,
 //! and where it meets a `catch_unwind`, or a frame that is not to be unwound, the process ends. Callers in C may cancel their
-//! threads; what a thread does for them in here is short, so the cancellation waits until it is back in code of theirs.
+//! threads; what a thread does in here is short, so the cancellation waits until the thread is back in the caller's code.
 #![expect(unsafe_code, reason = "a thread's cancelability is the C library's")]
 
 use std::ffi::c_int;
@@ -15,7 +15,7 @@ unsafe extern "C" {
     fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }
 
-/// Runs `body`, which acts on no cancellation.
+/// Runs `body` with cancellation disabled.
 #[inline]
 pub fn uncancelled<R>(body: impl FnOnce() -> R) -> R {
     let mut before = DISABLE;

@@ -16,10 +16,10 @@
 //!        IDLE      ARMED ───────► SENDING ───────► SENT           sender: ───
 //!                    ┆               ┆                            host:   ┆┆┆
 //!                    ▼               ▼
-//!                CANCELLED       RELEASED   the host has let go of the cell, for one when it has read its token: the sender
+//!                CANCELLED       RELEASED   the host has let go of the cell, e.g. after it has read its token: the sender
 //!                                           frees it
-//!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; who comes meanwhile waits for it
-//!        REAPABLE ┄► SENT, CANCELLED         under polling, without a waker: whoever finds the completion takes the wake
+//!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; another thread waits for that
+//!        REAPABLE ┄► SENT, CANCELLED         under polling, without a waker: the finder of the completion takes the wake
 //!        PLAIN ┄► CANCELLED                  the same of a plain request: the completion has the wake as long as the word
 //!                                            stays so, and taking it, which is for the submitting side, writes nothing
 //! ```

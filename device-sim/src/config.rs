@@ -146,10 +146,10 @@ pub enum ConfigError {
     },
 }
 
-/// Text that somebody has given, as a message repeats it: on one line, and not at any length.
+/// A text that was given, as a message repeats it: on one line, and cut where it is long.
 struct Shown<'a>(&'a str);
 
-/// So many characters are repeated.
+/// How many characters are repeated.
 const SHOWN: usize = 60;
 
 impl fmt::Display for Shown<'_> {

@@ -256,14 +256,14 @@ impl Device {
         }
     }
 
-    /// An alarm of one's own, which is not set. On a device with a clock of its own, and in a forked child, it never
-    /// goes off.
+    /// A separate alarm, which is not set. On a device with a clock of its own, and in a forked child, it never goes
+    /// off.
     pub fn alarm(&self) -> Alarm {
         self.steps().map_or_else(alarm::never, Stepped::alarm)
     }
 
-    /// [`Alarm::set`] of the one alarm that the device keeps for its user; `None` takes it back. Whoever shares the
-    /// device with others that set it has an [alarm of one's own](Device::alarm).
+    /// [`Alarm::set`] of the one alarm that the device keeps for its user; `None` takes it back. Users that share
+    /// the device take a [separate alarm](Device::alarm) each.
     pub fn set_alarm(&self, at: Option<Duration>, waker: Waker) {
         match at {
             Some(at) => self.alarm.set(at, waker),

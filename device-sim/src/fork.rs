@@ -36,7 +36,7 @@ pub fn since(remembered: u64) -> bool {
     GENERATION.load(Ordering::Relaxed) != remembered
 }
 
-/// Something that a forked child has no part in: it is out of reach there, and is not dropped.
+/// A value that a forked child has no part in: it is out of reach there, and is not dropped.
 ///
 /// It is for file descriptors. A child may have closed the numbers that it has inherited, and may have files of its own
 /// behind them.
@@ -62,7 +62,7 @@ impl<T> NotInherited<T> {
 impl<T> Drop for NotInherited<T> {
     fn drop(&mut self) {
         if !since(self.born) {
-            // SAFETY: the value was not dropped before, and nobody can use it after this.
+            // SAFETY: the value was not dropped before, and it cannot be used after this.
             uncancelled(|| unsafe { ManuallyDrop::drop(&mut self.value) });
         }
     }

@@ -338,8 +338,9 @@ impl QueuePair {
     }
 
     /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent or is being sent, or its
-    /// completion reaped, for whoever wants nothing but its buffer: a tag and whatever else came of it are wiped. `None`:
-    /// [`QueuePair::take`] knows more. So it is on a device that may end a request short of its output, by a fault.
+    /// completion reaped, for a caller that needs only its buffer: a tag and the rest of the result are wiped. `None`:
+    /// [`QueuePair::take`] knows more. That is always so on a device with a fault that may end a request short of its
+    /// output.
     #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         if self.remote.pair.looks_at_each {

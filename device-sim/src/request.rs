@@ -197,7 +197,7 @@ pub struct Plain<'a> {
     pub user_data: u64,
 }
 
-/// Says how much there is, and nothing of what it is.
+/// Shows how much there is, not what it is.
 impl fmt::Debug for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plain")
@@ -418,7 +418,7 @@ impl Request {
     }
 }
 
-/// Says how much there is, and nothing of what it is.
+/// Shows how much there is, not what it is.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")

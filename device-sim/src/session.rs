@@ -110,8 +110,8 @@ pub enum SessionError {
 
 /// Algorithm, prepared key and options. All of it is wiped on drop; `Debug` shows nothing of the key.
 ///
-/// A session is moved by value, and a move leaves a copy where it was. Whoever makes one and puts it where it is to stay does
-/// both in [`with_wiped_stack`](crate::with_wiped_stack):
+/// A session is moved by value, and a move leaves a copy where it was. Make it, and put it where it is to stay, inside of
+/// one [`with_wiped_stack`](crate::with_wiped_stack):
 ///
 /// ```
 /// use std::sync::Arc;
@@ -373,7 +373,8 @@ impl Session {
     }
 }
 
-/// A kernel wipes its own state. What else has got into its place by moves, padding and the rest of the largest, goes here.
+/// A kernel wipes its own state. Moves may have put more in its place, in padding and in the rest of the largest variant;
+/// that is wiped here.
 impl Drop for Session {
     fn drop(&mut self) {
         self.kernel = AnyKernel::Wiped([0; LARGEST]);

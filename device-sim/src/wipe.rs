@@ -1,4 +1,5 @@
-//! Wiping the stack: whoever prepares a key or works on a message leaves parts of it in frames that are no more.
+//! Wiping the stack: the preparation of a key, and work on a message, leave parts of it in frames that have
+//! returned.
 //!
 //! ```text
 //!   with_wiped_stack                    the same, a moment later
@@ -6,13 +7,14 @@
 //!       └── f: key schedules, moves         └── zeros, over the frames of `f`
 //! ```
 //!
-//! What cannot be promised: that the processor's registers, and what the system saves of them, hold nothing; that nothing lay
-//! deeper than is wiped; and anything of what the caller has copied. `tests/secrets.rs` of simaccel looks at what is left.
+//! This does not promise that the processor's registers, and what the system saves of them, hold nothing; that nothing lay
+//! deeper than is wiped; or anything about what the caller has copied. `tests/secrets.rs` of simaccel looks at what is
+//! left.
 
 use std::hint::black_box;
 
-/// Bytes of the stack that the preparation of a key uses at the most. What is wiped must be had, on the stack of a job too: so
-/// not many more than were used.
+/// Bytes of the stack that the preparation of a key uses at the most. The stack must have room for what is wiped, in a job
+/// too, so this is not many more than were used.
 const PREPARING: usize = 16 * 1024;
 /// The same of work on a message.
 const WORKING: usize = 6 * 1024;
@@ -39,6 +41,6 @@ pub(crate) fn wipe_stack() {
 #[inline(never)]
 fn wipe<const DEPTH: usize>() {
     let mut zeros = [0_u8; DEPTH];
-    // As whoever might write there wants them on the stack, they are.
+    // Code that might write to the zeros gets their address, so they lie on the stack.
     black_box(&mut zeros);
 }

@@ -179,15 +179,15 @@ int ASYNC_WAIT_CTX_clear_fd(ASYNC_WAIT_CTX *ctx, const void *key);
  * its own calls, the resume that ends an operation: what callback_arg points to may be freed then. Inside a callback, of
  * whatever context, none of them waits. A callback that waits for a lock that is held around such a call waits for ever.
  *
- * Where none is left by the time of the wake, nobody is told: whoever removes a callback under a paused job resumes that
- * job once, which finds the operation done or registers an fd for the rest of it. An operation that has begun with an fd
- * keeps to it.
+ * Where none is left by the time of the wake, nothing is called. An application that removes a callback under a paused
+ * job resumes that job once; the resume finds the operation done or registers an fd for the rest of it. An operation
+ * that has begun with an fd keeps to it.
  */
 int ASYNC_WAIT_CTX_set_callback(ASYNC_WAIT_CTX *ctx, ASYNC_callback_fn callback, void *callback_arg);
 int ASYNC_WAIT_CTX_get_callback(ASYNC_WAIT_CTX *ctx, ASYNC_callback_fn *callback, void **callback_arg);
 
 /*
- * What the engine makes of an operation: OK, it is in the ring, and its callback or fd will tell; EAGAIN, it waits for a
+ * How the engine took an operation: OK, it is in the ring, and its callback or fd will tell; EAGAIN, it waits for a
  * slot, and becomes OK by itself; ERR, it was refused; UNSUPPORTED, a callback is set and delivery=poll calls none.
  */
 int ASYNC_WAIT_CTX_set_status(ASYNC_WAIT_CTX *ctx, int status);
@@ -207,8 +207,8 @@ int simaccel_async_reached(int (*is_capable)(void)); /* ASYNC_is_capable, as the
 /*
  * A static libcrypto starts its own jobs, by async_init, from the object that has its ASYNC functions. libsimaccel_async.a,
  * ahead of libcrypto.a, has an async_init, so that this object stays out. The shared library has none, for the name is a
- * common one, and ahead of libcrypto.a it would not be used, without a word: define SIMACCEL_STATIC_LIBCRYPTO in one of the
- * program's files, and it has both functions that are asked for.
+ * common one, so ahead of libcrypto.a it would silently not be used. Define SIMACCEL_STATIC_LIBCRYPTO in one of the
+ * program's files, and that file has both functions that are asked for.
  */
 #ifdef SIMACCEL_STATIC_LIBCRYPTO
 int async_init(void);

@@ -123,7 +123,7 @@ simaccel_result simaccel_device_run_until_idle(simaccel_engine *engine);
 simaccel_result simaccel_job_set_data(struct async_job_st *job, void *data);
 simaccel_result simaccel_job_data(struct async_job_st *job, void **data);
 
-/* simaccel_poll, with what is attached to each job: the connection, say, so that nobody has to look the job up. */
+/* simaccel_poll, with what is attached to each job: the connection, say, so that the caller need not look it up. */
 simaccel_result simaccel_poll_data(simaccel_engine *engine, size_t max,
                                    void (*resume)(struct async_job_st *job, void *data, void *arg), void *arg,
                                    size_t *count);

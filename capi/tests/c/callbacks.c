@@ -184,7 +184,7 @@ static void parked(void)
     ASYNC_WAIT_CTX_free(ctx[1]);
 }
 
-/* Removed under a request: nobody is called, and the next resume makes an fd for the rest of the wait. */
+/* Removed under a request: nothing is called, and the next resume makes an fd for the rest of the wait. */
 static void removed(void)
 {
     ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();

@@ -329,7 +329,7 @@ static void *uses_a_foreign_job(void *arg)
     CHECK(ASYNC_WAIT_CTX_get_callback(shared_ctx, &callback, &data) == 1 && callback == at_once && data == NULL);
     CHECK(ASYNC_WAIT_CTX_get_status(shared_ctx) == ASYNC_STATUS_OK);
     CHECK(ASYNC_WAIT_CTX_set_status(shared_ctx, ASYNC_STATUS_EAGAIN) == 1);
-    /* While the job is paused, anybody may list the context and change it. */
+    /* While the job is paused, any thread may list the context and change it. */
     CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, &keys[2], 79, NULL, NULL) == 1);
     CHECK(ASYNC_WAIT_CTX_get_all_fds(shared_ctx, fds, &count) == 1 && count == 2 && fds[0] == 79 && fds[1] == 77);
     CHECK(ASYNC_WAIT_CTX_get_changed_fds(shared_ctx, NULL, &added, NULL, &count) == 1 && added == 2 && count == 0);
@@ -424,7 +424,7 @@ static void s23_s53_other_threads(void)
     /* With no job on it, it may go from thread to thread. */
     in_thread(uses_an_idle_context, NULL);
     CHECK(ASYNC_WAIT_CTX_clear_fd(shared_ctx, &keys[1]) == 1);
-    /* Freed by another thread while a job is paused: at once. The job's thread discards the job when it comes by. */
+    /* Freed by another thread while a job is paused: at once. The job's thread discards the job with its next call. */
     cleanups = 0;
     CHECK(go(&shared_job, shared_ctx, &ret, pauses) == ASYNC_PAUSE);
     in_thread(frees_it, NULL);

@@ -66,7 +66,7 @@ static void digest(void)
     CHECK(simaccel_digest(session, "abc", 3, out, sizeof out, &length) == SIMACCEL_OK && length == 32);
 }
 
-/* Begins with the modes of whoever starts it, and keeps its own over every kind of pause. */
+/* Begins with the modes of its starter, and keeps its own over every kind of pause. */
 static int rounds_upward(void *argument)
 {
     struct modes own = modes();

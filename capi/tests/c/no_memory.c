@@ -179,7 +179,7 @@ static void on(const char *config)
     simaccel_engine_free(engine);
 }
 
-/* As many as there is memory for, and no failure: so it is in libcrypto. */
+/* As many as there is memory for, and no failure, as in libcrypto. */
 static void asks_for_a_million_jobs(void)
 {
     ASYNC_JOB *job = NULL;
@@ -202,7 +202,7 @@ int main(void)
     on("");
     /* The device keeps the input until the end: one more copy. */
     on("completion_nsec=1000");
-    /* More than there can be, of memory that nobody looks at. */
+    /* More than there can be, of memory that is not looked at. */
     OK(simaccel_engine_open_stepped(NULL, &engine));
     OK(simaccel_session_new(engine, "aes-256-ctr", text, 32, NULL, &ctr));
     FAILS(SIMACCEL_ERR_NO_MEMORY, "no memory for a copy of in: 9223372036854775807 bytes",

@@ -1,6 +1,6 @@
 /*
- * Wait contexts and several threads, as engines and servers use them: who wakes a job, lists its fds or frees its context
- * need not be the thread that runs it. The first argument names a case; the second is how much of it.
+ * Wait contexts and several threads, as engines and servers use them: a job may be woken, its fds listed and its context
+ * freed by a thread that does not run it. The first argument names a case; the second is how much of it.
  */
 #include "check.h"
 

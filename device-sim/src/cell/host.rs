@@ -157,14 +157,14 @@ impl Slab {
     pub(crate) fn take_done(&self, ticket: Ticket, into: &mut Request) -> Option<(Status, Remains)> {
         let cell = self.cell(ticket)?;
         let status = cell.swap_claim(ticket.generation(), claim::DONE, claim::TAKEN)?;
-        // SAFETY: the state is TAKEN, and who brought it there is here.
+        // SAFETY: the state is TAKEN, and this is the taker.
         cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
         into.user_data = cell.user_data.load(Ordering::Relaxed);
         Some((status, self.leave_to_wake(cell, ticket)))
     }
 
-    /// The same of a request that has gone well, whose wake was sent or is being sent (or is that of a plain one that is polled
-    /// for), and of which nothing is wanted but its buffer; the rest is wiped. Without a cell where its sender gives it back.
+    /// The same for a request that has gone well and whose wake was sent or is being sent (or is that of a plain one that is
+    /// polled for). Takes only the buffer; the rest is wiped. Returns no cell if the sender gives it back.
     #[inline(always)]
     fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Option<Vacant>)> {
         let cell = self.cell(ticket)?;
@@ -273,8 +273,8 @@ impl Allocator {
         self.slab().place_at(index, user_data, arm, placed, fill)
     }
 
-    /// The buffer of a request that has gone well and whose wake was sent or is being sent, or which is a plain one; whatever
-    /// else came of it is wiped.
+    /// The buffer of a request that has gone well, and whose wake was sent or is being sent or which is a plain one. The
+    /// rest of the result is wiped.
     #[inline(always)]
     pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         let (buffer, vacant) = self.slab().take_buffer(ticket)?;
@@ -292,7 +292,7 @@ fn take_buffer_of(cell: &Cell, ticket: Ticket) -> Option<Vec<u8>> {
     let taken = word(ticket.generation(), claim::TAKEN);
     cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
     Some(cell.payload.with_mut(|payload| {
-        // SAFETY: the state is TAKEN, and who brought it there is here.
+        // SAFETY: the state is TAKEN, and this is the taker.
         let request = unsafe { &mut *payload };
         let buffer = std::mem::take(&mut request.buffer);
         request.clear_rest();

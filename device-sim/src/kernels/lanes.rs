@@ -57,7 +57,7 @@ pub(crate) enum LaneKey<'k> {
     Aes256(&'k Aes256),
 }
 
-/// Says how much there is, and nothing of what it is.
+/// Shows how much there is, not what it is.
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane").field("text_len", &self.text.len()).finish_non_exhaustive()

@@ -225,7 +225,7 @@ fn token_read_by(host: impl Fn(&Slab, &mut Allocator, Ticket, &Tokens) + Send + 
     });
 }
 
-/// Who has read the token takes the request, whether or not the sender has left.
+/// The reader of the token takes the request, whether or not the sender has left.
 #[test]
 fn wake_word_released_by_the_reader_of_its_token() {
     token_read_by(|_, cells, ticket, tokens| {
@@ -234,7 +234,7 @@ fn wake_word_released_by_the_reader_of_its_token() {
     });
 }
 
-/// The same, by whoever wants more than the buffer.
+/// The same, by a reader that takes more than the buffer.
 #[test]
 fn wake_word_released_by_the_reader_of_its_token_with_the_request() {
     token_read_by(|slab, cells, ticket, tokens| {
@@ -248,7 +248,7 @@ fn wake_word_released_by_the_reader_of_its_token_with_the_request() {
     });
 }
 
-/// Given up: the wake is cancelled, or its token read; and then the cell is let go of, whoever frees it.
+/// Given up: the wake is cancelled, or its token read. Then the cell is let go of, whichever side frees it.
 #[test]
 fn wake_word_released_by_one_who_gives_up() {
     token_read_by(|slab, cells, ticket, tokens| {

@@ -1,4 +1,4 @@
-//! The command line. What is wrong with it is said in one line that names the option and what is allowed.
+//! The command line. An error in it is one line that names the option and what is allowed.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -23,7 +23,7 @@ Exit code: 0 when all went well; 1 when something could not be installed, or the
 command line is wrong.
 ";
 
-/// What becomes of the debug information.
+/// What to do with the debug information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DebugInfo {
     Strip,

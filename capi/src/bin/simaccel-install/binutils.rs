@@ -1,4 +1,4 @@
-//! What is changed in a library on its way, by a tool that comes with every linker.
+//! Changes to a library while it is installed, made by a tool that comes with every linker.
 
 use std::ffi::OsStr;
 use std::io;

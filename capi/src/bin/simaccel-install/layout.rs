@@ -77,7 +77,7 @@ fn note_debug_file(built: &Path, library: &Path) -> Result<(), String> {
         binutils::separate(built, &debug)?;
         binutils::link_debug_info(library, &debug)
     });
-    // Whatever of it is there; an error is told already.
+    // Removes what is there of it; the error is reported already.
     let _ = fs::remove_dir_all(&folder);
     noted
 }

@@ -72,7 +72,7 @@ impl Staging {
         for folder in missing.into_iter().rev() {
             match fs::create_dir(folder) {
                 Ok(()) => self.folders.push(folder.to_owned()),
-                // Another process was quicker.
+                // Another process has made it first.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(describe(folder, &error)),
             }
@@ -119,7 +119,7 @@ impl Drop for Staging {
             if !self.committed {
                 staged.undo();
             }
-            // What is gone already is no error, and others have been told.
+            // What is gone already is no error, and other errors were reported.
             let _ = fs::remove_file(&staged.fresh);
             let _ = fs::remove_file(&staged.kept);
         }
