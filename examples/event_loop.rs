@@ -223,13 +223,13 @@ fn run(connections: usize, requests: usize) -> Result<(), AnyError> {
     if wrong > 0 { Err("wrong results".into()) } else { Ok(()) }
 }
 
-/// `println!` would panic where nobody reads.
+/// `println!` would panic without a reader.
 fn print(text: &str) -> Result<(), String> {
     let written = writeln!(std::io::stdout(), "{text}");
     written.map_err(|error| format!("standard output: {error}"))
 }
 
-/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code has to do.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "event_loop: {line}");
 }

@@ -48,12 +48,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// `print!` would panic where nobody reads.
+/// `print!` would panic without a reader.
 fn print(text: &str) -> Result<(), String> {
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}"))
 }
 
-/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code has to do.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "faults: {line}");
 }

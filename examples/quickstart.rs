@@ -5,7 +5,7 @@ use std::io::Write;
 use simaccel::{Cipher, Config, Engine, Job, Step, WaitCtx, wait_readable};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut out = std::io::stdout(); // println! would panic where nobody reads
+    let mut out = std::io::stdout(); // println! would panic without a reader
     let engine = Engine::open(Config::default())?; // the built-in device and its worker thread
     let session = engine.cipher(Cipher::Aes256Ctr, &[0x42; 32])?;
     let (iv, message) = ([0x24; 16], b"attack at dawn".to_vec());

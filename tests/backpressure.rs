@@ -104,7 +104,7 @@ fn abandoned_jobs_do_not_use_up_the_ring() {
             let mut job = encrypt_job(&engine, &ctx, index);
             assert!(matches!(job.resume().unwrap(), Step::Paused));
             if index % 2 == 0 {
-                // Leaked: nobody will ever resume or drop it.
+                // Leaked: it is never resumed or dropped.
                 std::mem::forget(job);
             }
         }

@@ -1,5 +1,5 @@
-//! Programs whose standard output or standard error is closed, full, or read by nobody: none panics, and each ends with
-//! the exit code that the README gives.
+//! Programs whose standard output or standard error is closed, full, or without a reader: none panics, and each ends
+//! with the exit code that the README gives.
 //!
 //! ```text
 //!   stdout:  closed  counts as /dev/null     stderr:  lines that cannot be written are lost;
@@ -18,7 +18,7 @@ enum Stream {
     Read,
     Closed,
     Full,
-    /// A pipe that nobody reads any more, as behind `| head -1`.
+    /// A pipe that has no reader any more, as behind `| head -1`.
     Broken,
 }
 

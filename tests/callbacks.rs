@@ -1,4 +1,4 @@
-//! The callback of a wait context: who is called, when, and that it is over when it has to be.
+//! The callback of a wait context: which one is called, when, and that it is over when it has to be.
 
 mod captured;
 mod support;
@@ -56,7 +56,7 @@ fn returns_before(end: impl FnOnce(CipherJob, WaitCtx)) -> bool {
     let returning = Arc::clone(&has_returned);
     ctx.set_callback(Some(Arc::new(move || {
         begun.send(()).unwrap();
-        // Long enough to be found running by whoever does not wait.
+        // Long enough to be found running by a caller that does not wait.
         (0..2_000).for_each(|_| thread::yield_now());
         returning.store(true, Ordering::Release);
     })));
@@ -109,7 +109,7 @@ fn what_ends_inside_a_callback_does_not_wait_for_another() {
     })));
     let job = encrypting(&engine, &ctx, 0);
     has_begun.recv().unwrap();
-    // Waiting would be for ever.
+    // A wait would never end.
     inside_a_callback(move || {
         ctx.set_callback(None);
         drop(job);
@@ -341,7 +341,7 @@ fn a_callback_that_polling_does_not_call_is_unsupported() {
         assert_eq!(all(), [no, no, no, again], "the third is parked, and no callback will tell");
         let mut left = jobs.len();
         while left > 0 {
-            // Not until it is idle: that would be when what nobody has reaped is late.
+            // Not until it is idle: that would be when completions that were not reaped are late.
             engine.device().advance(Duration::from_micros(1));
             let _ = engine.poll(10, |_| ()).unwrap();
             for (index, job) in jobs.iter_mut().enumerate().filter(|(_, job)| !job.is_finished()) {

@@ -205,8 +205,8 @@ fn a_blocking_call_in_the_last_moments_of_a_thread_comes_back() {
     }
 }
 
-/// The rule for initialisers: one that holds a block has its operation block, so that nobody finds the thread-local half
-/// made, and the value is made once.
+/// The rule for initialisers: one that holds a block has its operation block, so that no other job finds the
+/// thread-local half made, and the value is made once.
 #[test]
 fn an_operation_in_an_initialiser_blocks_where_pausing_is_blocked() {
     thread_local! {

@@ -316,8 +316,8 @@ fn a_deferred_drop_happens_at_the_end_of_the_thread() {
     assert_eq!(dropped.load(Ordering::Relaxed), 3);
 }
 
-/// Each panic's jobs, and not the first one's alone; while the thread-locals that they have used are there, whichever panic
-/// those came after.
+/// This holds for the jobs of each panic, not only of the first. The thread-locals that they have used are still there,
+/// whichever panic those came after.
 #[test]
 fn what_every_panic_of_a_thread_has_deferred_is_dropped_before_its_thread_locals() {
     struct Value(Arc<AtomicU32>);

@@ -1,5 +1,5 @@
-//! Overflows: a job that runs into its guard is named in one line, then the process ends as it would have without us. What
-//! other handlers of the program were there for they still get.
+//! Overflows: a job that runs into its guard is named in one line, then the process ends as it would have without us.
+//! Other handlers of the program still get the faults that they were there for.
 #![allow(
     unsafe_code,
     reason = "installs handlers, faults on purpose, makes threads that Rust knows nothing of"
@@ -137,7 +137,7 @@ fn a_handler_that_comes_later_takes_its_place() {
     assert_eq!((output.status.code(), lines(&output).len()), (Some(7), 0));
 }
 
-/// Whoever wrote into the guard of a job that is paused, it was not that job's stack that was too small.
+/// A write into the guard of a paused job does not mean that this job's stack was too small.
 #[test]
 fn a_stray_write_into_a_guard_is_no_overflow() {
     let name = "a_stray_write_into_a_guard_is_no_overflow";

@@ -157,8 +157,8 @@ impl Stepper {
         }
     }
 
-    /// Whether what is true of this instruction is up to others: the unwinder, which overwrites its own frames at the
-    /// end, and the linker's jumps to other libraries, which come without call-frame information.
+    /// Whether other code decides what is true of this instruction: the unwinder, which overwrites its own frames at
+    /// the end, and the linker's jumps to other libraries, which come without call-frame information.
     fn is_others(&self, address: usize) -> bool {
         let (low, high) = self.unwinder;
         if (low..high).contains(&address) {
@@ -240,7 +240,8 @@ fn step_through(switches: usize, life: impl FnOnce()) {
     let mut alternate = vec![0_u8; 1 << 18];
     let stack = libc::stack_t { ss_sp: alternate.as_mut_ptr().cast(), ss_flags: 0, ss_size: alternate.len() };
     let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = on_trap;
-    // SAFETY: the handler and its stack are there until the stepping has ended; nobody else uses the stepper.
+    // SAFETY: the handler and its stack are there until the stepping has ended; nothing else uses the
+    // stepper.
     unsafe {
         *STEPPER.0.get() = Some(Stepper::new());
         let mut before: libc::stack_t = mem::zeroed();

@@ -119,7 +119,7 @@ fn a_job_that_has_to_block_has_the_error_too() {
     })
     .unwrap();
     assert_eq!(held.resume(), Ok(Step::Finished(Err(Error::NeverEnds))));
-    // One that pauses waits for whoever resumes it.
+    // One that pauses waits until it is resumed.
     let mut pauses = paused(&engine, &ctx);
     engine.device().run_until_idle();
     assert!(ctx.is_woken());
@@ -128,8 +128,7 @@ fn a_job_that_has_to_block_has_the_error_too() {
     assert_adds_up(&engine);
 }
 
-/// Other threads step the device too, share the pair, and reap each other's completions; nobody's request is given up for
-/// that.
+/// Other threads step the device too, share the pair, and reap each other's completions; no request is given up for that.
 #[test]
 fn threads_that_share_a_stepped_device_do_not_give_up_what_another_brings_to_its_end() {
     const THREADS: usize = 4;

@@ -1,5 +1,4 @@
-//! Memory for copies of the caller's data that is not to be had is an error that gives the caller's buffers
-//! back.
+//! Lack of memory for copies of the caller's data is an error that gives the caller's buffers back.
 //!
 //! An allocator refuses large blocks while a test asks it to; so this file has one test function.
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   fenced:  $ COMMAND          what is said of it, behind two blanks
-//!            COMMAND            where its first word is a program          ──► COMMANDS: who runs it
+//!            COMMAND            where its first word is a program          ──► COMMANDS: what runs it
 //!   inline:  `COMMAND`           of cargo, man, or a file of ours
 //! ```
 
@@ -60,7 +60,7 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Who runs a command.
+/// What runs a command.
 enum Run {
     /// This test does, and expects this exit code.
     Here(i32),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code has to do.
 pub(crate) fn say(line: &str) {
     let _ = std::io::stderr().write_all(format!("loadgen: {line}\n").as_bytes());
 }

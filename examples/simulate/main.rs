@@ -74,7 +74,7 @@ fn print(text: &str) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code has to do.
 fn say(line: &str) {
     let _ = io::stderr().write_all(format!("simulate: {line}\n").as_bytes());
 }

@@ -1,6 +1,6 @@
 //! Strict mode's reports go to the output of the test that breaks a rule, where the harness captures them and shows them
-//! when that test fails; by itself strict mode writes past the harness. Whoever collects reports sets another handler.
-//! Raw jobs that end with their thread do so when nothing of that is captured any more; those reports go nowhere.
+//! when that test fails; by itself strict mode writes past the harness. A test that collects reports sets another
+//! handler. Raw jobs that end with their thread do so when its output is no longer captured; those reports go nowhere.
 //!
 //! Set before `main`, because no test is the first, and rules are broken in many.
 #![allow(unsafe_code, reason = "names the section of what runs before `main`")]

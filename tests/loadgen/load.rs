@@ -165,7 +165,7 @@ fn many_more_jobs_than_slots_all_finish() {
     }
 }
 
-/// Without fds for everybody, jobs share wait contexts; callbacks need none.
+/// Without an fd for every job, jobs share wait contexts; callbacks need none.
 #[test]
 fn more_jobs_than_file_descriptors_share_wait_contexts() {
     for (mode, shares) in [("wake-fd", true), ("callback", false)] {

@@ -251,7 +251,7 @@ impl Drive for WakeFd {
     }
 }
 
-/// Jobs that are woken by their contexts' callbacks, which pass the word on through a channel.
+/// Jobs that are woken by their contexts' callbacks, which pass the wake on through a channel.
 pub(crate) struct Callback {
     crew: Crew,
     woken: Receiver<usize>,
@@ -266,7 +266,7 @@ impl Callback {
         for (slot, Slot { ctx, .. }) in crew.slots.iter().enumerate() {
             let sender = sender.clone();
             ctx.set_callback(Some(Arc::new(move || {
-                // Nobody receives when all is over.
+                // There is no receiver when all is over.
                 let _ = sender.send(slot);
             })));
         }

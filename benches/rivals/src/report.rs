@@ -38,7 +38,7 @@ pub(crate) fn say(line: impl Display) -> Outcome<()> {
     writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}").into())
 }
 
-/// Says a line on standard error. Where that cannot be written, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code has to do.
 pub(crate) fn complain(line: &dyn Display) {
     let _ = writeln!(io::stderr(), "rivals: {line}");
 }

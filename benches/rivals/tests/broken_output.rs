@@ -1,4 +1,4 @@
-//! A standard output or standard error that is full or that nobody reads is an exit code, not a panic.
+//! A standard output or standard error that is full or has no reader is an exit code, not a panic.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
