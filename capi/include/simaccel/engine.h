@@ -6,7 +6,8 @@
  * <openssl/async.h>; include either before or after.
  *
  * Every function that can fail returns a simaccel_result; simaccel_last_error() has the words. A handle has one owner,
- * who frees it once; NULL may always be freed. Engines and sessions may be used by any thread; a stream by one at a time.
+ * which frees it once; NULL may always be freed. Engines and sessions may be used by any thread; a stream by one at a
+ * time.
  *
  * Memory is borrowed for the call only, and copied: input may be freed or changed while the job is paused. All of the input
  * is copied before the operation begins; output is written when the function returns, and only with SIMACCEL_OK. So output
