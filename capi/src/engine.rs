@@ -130,7 +130,7 @@ pub unsafe extern "C" fn simaccel_engine_open_stepped(
 ///
 /// # Safety
 ///
-/// `engine` is null, or an engine that nobody uses again.
+/// `engine` is null, or an engine that is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_engine_free(engine: *mut SimaccelEngine) {
     boundary(|| {

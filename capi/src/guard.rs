@@ -55,7 +55,7 @@ fn note(payload: Box<dyn Any + Send>) {
         _ => "no message".to_owned(),
     };
     last_error::set(&format!("a panic was stopped: {said}"));
-    // A payload of somebody's own type may panic again when it is dropped.
+    // A payload of a user's type may panic again when it is dropped.
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);
     }

@@ -9,7 +9,7 @@
 //!
 //! A job that is discarded (`ASYNC_cleanup_thread`, `ASYNC_WAIT_CTX_free`, the end of its thread) is not unwound:
 //! its requests are taken back, its stack and its copy of the arguments are used again, and what its frames had
-//! allocated is whoever's it was.
+//! allocated stays its owner's.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{CStr, c_int, c_void};

@@ -30,7 +30,7 @@ type GetGlobal = unsafe extern "C" fn() -> *mut c_void;
 #[derive(Clone, Copy)]
 struct Functions {
     set_default: SetDefault,
-    /// The context that is the default where nobody has set one.
+    /// The context that is the default where none was set.
     global: GetGlobal,
 }
 
@@ -81,7 +81,7 @@ unsafe extern "C" fn enter(job: usize) -> usize {
 unsafe extern "C" fn leave(outer: usize) -> usize {
     let Some(functions) = functions() else { return 0 };
     let outer = match outer {
-        // The job was entered when nobody had ever set a default.
+        // The job was entered when no default had ever been set.
         // SAFETY: it asks for a constant.
         0 => unsafe { (functions.global)() },
         outer => ptr::with_exposed_provenance_mut(outer),

@@ -189,7 +189,7 @@ pub unsafe extern "C" fn simaccel_session_new(
 ///
 /// # Safety
 ///
-/// `session` is null, or a session that nobody uses again.
+/// `session` is null, or a session that is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_session_free(session: *mut SimaccelSession) {
     boundary(|| {

@@ -31,7 +31,7 @@ pub struct SimaccelStream {
     parts: UnsafeCell<Parts>,
 }
 
-// SAFETY: `parts` are used only by whoever has made `busy` true.
+// SAFETY: `parts` are used only by the call that has made `busy` true.
 unsafe impl Sync for SimaccelStream {}
 
 impl fmt::Debug for SimaccelStream {
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn simaccel_stream_new(
 ///
 /// # Safety
 ///
-/// `stream` is null, or a stream that nobody uses again.
+/// `stream` is null, or a stream that is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_stream_free(stream: *mut SimaccelStream) {
     boundary(|| {

@@ -114,7 +114,7 @@ impl AsyncWaitCtx {
         let this = ptr::from_ref(self);
         Box::new(move |_, _, fd, _| {
             if let Some(cleanup) = cleanup {
-                // SAFETY: whoever registered it has promised that it may be called like this.
+                // SAFETY: the caller that registered it has promised that it may be called like this.
                 unsafe { cleanup(this.cast_mut(), key, fd, data) };
             }
             // SAFETY: the cleanups run before the context's memory is freed.
@@ -154,7 +154,7 @@ impl AsyncWaitCtx {
     ///
     /// # Safety
     ///
-    /// `this` is a context that nobody will use again, but for the cleanups.
+    /// `this` is a context that is not used again, except by the cleanups.
     unsafe fn end(this: *mut Self) -> bool {
         // SAFETY: the caller's promise.
         let ctx = unsafe { &*this };
@@ -186,12 +186,13 @@ struct Call {
 
 impl Call {
     fn make(&self) {
-        // SAFETY: whoever set the callback has promised that it may be called with its argument, from any thread.
+        // SAFETY: the caller that set the callback has promised that it may be called with its argument, from any
+        // thread.
         unsafe { (self.callback)(self.arg) };
     }
 }
 
-// SAFETY: whoever sets a callback knows that it is called from other threads.
+// SAFETY: a caller that sets a callback knows that it is called from other threads.
 unsafe impl Send for Call {}
 // SAFETY: as above.
 unsafe impl Sync for Call {}

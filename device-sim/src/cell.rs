@@ -24,7 +24,7 @@
 //!                                            stays so, and taking it, which is for the submitting side, writes nothing
 //! ```
 //!
-//! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nobody else.
+//! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nothing else.
 //! The device owns it from `claim` (or `resume`) until `finish` (or `postpone`) and only there; the host's winner
 //! owns it in TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a
 //! copied ticket fails its compare-and-swap (and what finds a completion of a plain request too late, its comparison)
@@ -285,7 +285,7 @@ pub(crate) struct Remains {
     pub(crate) vacant: Option<Vacant>,
     /// Whether letting go cancelled the wake.
     pub(crate) cancelled: bool,
-    /// The waker that was not called; dropping it may run anybody's code, so it goes last.
+    /// The waker that was not called; dropping it may run foreign code, so it goes last.
     pub(crate) waker: Option<Waker>,
 }
 
@@ -323,9 +323,9 @@ impl fmt::Debug for Cell {
 }
 
 impl Drop for Cell {
-    /// A request that nobody took leaves no plaintext behind.
+    /// A request that was not taken leaves no plaintext behind.
     fn drop(&mut self) {
-        // SAFETY: `&mut self` excludes everybody else.
+        // SAFETY: `&mut self` excludes all other access.
         self.payload.with_mut(|payload| unsafe { (*payload).wipe() });
     }
 }

@@ -29,7 +29,7 @@ use crate::timing::Times;
 pub(crate) enum Ending {
     /// The device is reset, and goes on.
     Reset,
-    /// The device is dead until somebody resets it.
+    /// The device is dead until it is reset.
     Dead,
 }
 

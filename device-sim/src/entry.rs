@@ -44,7 +44,7 @@ pub(crate) const fn index_of([word, _]: Entry) -> u32 {
     (word & 0xffff_ffff) as u32
 }
 
-/// Who is to be told of it, under polling.
+/// The owner that is to be told of it, under polling.
 #[inline]
 pub(crate) const fn owner_of([word, _]: Entry) -> u32 {
     (word >> 32) as u32

@@ -37,7 +37,7 @@ pub use select::{Occasion, Selection, Selector};
 /// | `stall` | the compute unit stops before it begins with the request | `nsec` (default 1,000,000) |
 /// | `late` | the request ends so much later that it was probably revoked meanwhile; its completion then hits nothing | `nsec` (default 1,000,000,000) |
 /// | `timeout` | the request never ends by itself | |
-/// | `drop_wake` | the request ends and nobody is told: no waker is called, no interrupt raised | |
+/// | `drop_wake` | the request ends without a wake: no waker is called, no interrupt raised | |
 /// | `spurious_wake` | its wake is sent once too often, when nothing has ended | |
 /// | `duplicate` | the request is completed twice | |
 /// | `reset` | everything in flight, this request too, ends with [`Status::Reset`]; then the device goes on | |
@@ -58,7 +58,7 @@ pub enum FaultKind {
     Dead,
     /// The request ends so many nanoseconds later.
     Delay(u64),
-    /// Nobody is told that the request has ended.
+    /// The end of the request is not announced.
     DropWake,
     /// The request is completed twice.
     Duplicate,

@@ -1,8 +1,8 @@
 //! Noticing that this process is a forked child, where none of the parent's threads run and its locks may be held
 //! by nobody.
 //!
-//! A handler that the C library calls in the child counts; whoever remembers the count of its own birth compares.
-//! File descriptors lie in a [`NotInherited`], which a child can neither use nor close.
+//! A handler that the C library calls in the child counts; an object that remembers the count of its own birth
+//! compares. File descriptors lie in a [`NotInherited`], which a child can neither use nor close.
 #![expect(
     unsafe_code,
     reason = "registering the handler is a foreign call; a child leaves what it has inherited undropped"

@@ -1,4 +1,5 @@
-//! Device to host: "there are completions". An eventfd that is written only when somebody said he would sleep.
+//! Device to host: "there are completions". An eventfd that is written only when a thread has said that it
+//! would sleep.
 //!
 //! ```text
 //!   host                                device
@@ -54,7 +55,7 @@ impl Interrupt {
         self.armed.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether somebody asked to be told and was not told yet, at this moment.
+    /// Whether a thread has asked to be woken and was not yet woken, at this moment.
     pub fn is_armed(&self) -> bool {
         self.armed.load(Ordering::Acquire)
     }

@@ -131,7 +131,8 @@ impl Pair {
         self.life.store(life as u8, Ordering::Release);
     }
 
-    /// Whether this process is a child of the one that opened the device: locks may be held by nobody.
+    /// Whether this process is a child of the one that opened the device: locks may be held by threads that
+    /// it does not have.
     #[inline]
     pub(crate) fn forked(&self) -> bool {
         fork::since(self.fork)
@@ -236,7 +237,7 @@ impl Pair {
         add(&shared.wakes_spurious, sent);
     }
 
-    /// After slots were freed on the host's side: has the device look, if somebody waits for one.
+    /// After slots were freed on the host's side: has the device look, if a request waits for one.
     pub(crate) fn slots_were_freed(&self) {
         fence(Ordering::SeqCst);
         if self.slots.someone_waits() {
@@ -244,7 +245,8 @@ impl Pair {
         }
     }
 
-    /// As [`Pair::slots_were_freed`], for one who joined the line: slots may have been freed before he was seen in it.
+    /// As [`Pair::slots_were_freed`], for a request that joined the line: slots may have been freed before it was seen
+    /// there.
     pub(crate) fn line_was_joined(&self) {
         fence(Ordering::SeqCst);
         if self.slots.has_work() {
@@ -303,7 +305,7 @@ pub(crate) fn call(waker: Waker) -> bool {
     fenced(|| waker.wake())
 }
 
-/// Runs what is anybody's code; `false`: it panicked.
+/// Runs foreign code; `false`: it panicked.
 fn fenced(f: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(()) => true,

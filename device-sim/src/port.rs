@@ -55,7 +55,7 @@ struct Batch {
     interrupting: bool,
 }
 
-/// What is left to do outside when results are published: it may call anybody's code.
+/// What is left to do outside when results are published: it may call foreign code.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     /// Bit `i`: queue pair `i` has completions to be reaped.

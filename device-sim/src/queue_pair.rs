@@ -86,7 +86,7 @@ impl Delivery {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusedReason {
-    /// No slot is free, or somebody waits for one. Park the request, or try again after a completion.
+    /// No slot is free, or a request waits for one. Park the request, or try again after a completion.
     Full,
     /// The device is dead until it is reset.
     DeviceDead,
@@ -176,8 +176,8 @@ impl QueuePair {
     ///
     /// # Errors
     ///
-    /// [`Refused`] with the request: no slot is free or somebody is parked ([`RefusedReason::Full`]), or the device
-    /// is dead or closed.
+    /// [`Refused`] with the request: no slot is free or a request is parked ([`RefusedReason::Full`]), or the
+    /// device is dead or closed.
     pub fn submit(&mut self, mut request: Request, mut delivery: Delivery) -> Result<Ticket, Refused> {
         let submitted = self.submit_from(&mut request, &mut delivery);
         submitted.map_err(|reason| Refused { reason, request, delivery })
@@ -260,8 +260,8 @@ impl QueuePair {
     }
 
     /// Puts the request into the line for a slot, first come first served: the device takes it from there when a slot
-    /// is free, and it ends as if it had been submitted then. Nobody has to come back for the slot, so a request that
-    /// is abandoned in the line does not hold up those behind it. [`Remote::revoke`] leaves the line.
+    /// is free, and it ends as if it had been submitted then. No caller has to come back for the slot, so a request
+    /// that is abandoned in the line does not hold up those behind it. [`Remote::revoke`] leaves the line.
     ///
     /// When the device closes, those in line end with [`Status::Closed`]; with [`Delivery::Reap`] there is then no
     /// completion for them, and [`Remote::state`] tells.

@@ -25,7 +25,7 @@ pub(crate) struct Ready {
 /// What goes wrong with a completion.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flags {
-    /// Nobody is told.
+    /// Nothing is announced.
     pub(crate) drop_wake: bool,
     /// It is completed twice.
     pub(crate) duplicate: bool,

@@ -406,7 +406,8 @@ impl Request {
         if self.plain { None } else { self.stamp.as_ref().map(|stamp| stamp.submitted) }
     }
 
-    /// Overwrites everything that may hold plaintext, and the tag; for requests whose result nobody will take.
+    /// Overwrites everything that may hold plaintext, and the tag; for requests whose result will not be
+    /// taken.
     pub fn wipe(&mut self) {
         self.buffer.zeroize();
         if let Some(destination) = &mut self.destination {

@@ -11,15 +11,15 @@
 //!   park ──► line ──a slot is free──► admitted, by the device, in order of arrival
 //! ```
 //!
-//! Who waits gives his request into the line, and the device takes it when a slot is free: nobody has to come for a
-//! slot, so whoever is abandoned in the line cannot keep one from those behind him.
+//! A waiter gives its request into the line, and the device takes it when a slot is free. No waiter has to come for
+//! a slot, so one that is abandoned in the line cannot keep a slot from those behind it.
 //!
 //! While `waiting` is 0 the submitting side alone takes slots, and no lock is needed: only that side makes `waiting`
-//! positive. Otherwise slots are taken under the lock, and by the line first: nobody overtakes it.
+//! positive. Otherwise slots are taken under the lock, and by the line first: no request overtakes it.
 //!
-//! No free slot is overlooked: who frees slots publishes the count, fences and looks at `waiting`; who joins the line
-//! publishes `waiting`, fences and looks at the counts. One of them sees the other, and rings for the device. (The submitting
-//! side, which alone joins, sees without a fence that nobody waits.)
+//! No free slot is overlooked: the side that frees slots publishes the count, fences and looks at `waiting`; the side that
+//! joins the line publishes `waiting`, fences and looks at the counts. One of them sees the other, and rings for the device.
+//! (The submitting side, which alone joins, sees without a fence that no request waits.)
 
 use std::collections::VecDeque;
 
@@ -80,7 +80,8 @@ impl Slots {
         self.depth
     }
 
-    /// Takes a slot for a submission; `false`: all are used, or somebody waits for one. The submitting side's.
+    /// Takes a slot for a submission; `false`: all are used, or a request waits for one. The submitting
+    /// side's.
     ///
     /// `known` are slots that were found free. Nobody else takes one while nobody waits; so it has to be 0 after a
     /// [`Slots::join`].
@@ -199,7 +200,7 @@ impl Slots {
 }
 
 impl Line {
-    /// The first who is still there, on his way in.
+    /// The first that is still there, on its way in.
     fn next(&mut self, slab: &Slab) -> Option<(Ticket, Announce)> {
         std::iter::from_fn(|| self.fifo.pop_front()).find(|(ticket, _)| slab.enter(*ticket))
     }

@@ -1,4 +1,4 @@
-//! Counters: kept by the side that makes the event happen, read by anybody at any time.
+//! Counters: kept by the side that makes the event happen, read by any thread at any time.
 //!
 //! ```text
 //!   submitted == completed + failed + revoked + in_flight        at any quiet moment
@@ -83,7 +83,8 @@ counted! {
         in_flight,
         /// Bytes of input of the requests that the device finished.
         bytes,
-        /// Submissions that were refused because no slot was free or somebody waited for one, or by a fault `busy`.
+        /// Submissions that were refused because no slot was free or a request waited for one, or by a fault
+        /// `busy`.
         full,
         /// Requests that queued for a slot.
         parked,
@@ -335,7 +336,7 @@ pub(crate) struct OperationCounters {
     pub(crate) bytes: AtomicU64,
 }
 
-/// Written by anybody, on the slower ways.
+/// Written by any thread, on the slower ways.
 #[derive(Debug, Default)]
 pub(crate) struct SharedCounters {
     pub(crate) revoked: AtomicU64,

@@ -24,7 +24,7 @@ impl Slab {
         self.place_at(vacant.index, user_data, arm, placed, fill)
     }
 
-    /// The same, for who has just taken the free cell of this index out of this slab's list.
+    /// The same, for the side that has just taken the free cell of this index out of this slab's list.
     #[inline(always)]
     fn place_at(
         &self,
@@ -184,7 +184,7 @@ impl Slab {
         Some((buffer, self.leave_to_wake(cell, ticket).vacant))
     }
 
-    /// TAKEN, and unloaded, by the caller, who has no other key to it any more.
+    /// TAKEN, and unloaded, by the caller, which has no other key to it any more.
     #[inline]
     fn leave_to_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
         match state_of(cell.wake.load(Ordering::Acquire)) {

@@ -47,7 +47,7 @@ impl Slab {
         let copy = cell.waker.with_mut(|slot| {
             // SAFETY: as in `replace_waker`.
             let waker = unsafe { &*slot };
-            // A waker is anybody's code; whatever it does, the word is left again.
+            // A waker is foreign code; whatever it does, the word is left again.
             catch_unwind(AssertUnwindSafe(|| waker.clone()))
         });
         cell.wake.store(word(ticket.generation(), wake::ARMED), Ordering::Release);
