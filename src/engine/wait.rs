@@ -22,6 +22,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
 use std::thread;
 
+use device_sim::cancel::uncancelled;
 use device_sim::{Delivery, Interrupt, Remote, Ticket, TicketState, WakeState};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -400,7 +401,7 @@ impl BlockWait {
             && let Some(fd) = poller.interrupt().fd()
         {
             // An interrupted sleep is a short one; the waiter looks again.
-            let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::NONE);
+            let _ = uncancelled(|| poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::NONE));
         }
         instance.quiet(&poller);
     }
