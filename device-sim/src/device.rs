@@ -10,6 +10,7 @@ use std::{io, mem};
 use crate::admin::{Ack, Admin, Command};
 use crate::alarm::{self, Alarm};
 use crate::barrier;
+use crate::cancel::uncancelled;
 use crate::cell::Slab;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -342,7 +343,7 @@ impl Drop for Device {
         }
         if !self.is_worker() {
             // A worker's own panics are fenced: it ends in order.
-            threads.into_iter().for_each(|worker| drop(worker.join()));
+            uncancelled(|| threads.into_iter().for_each(|worker| drop(worker.join())));
         }
     }
 }

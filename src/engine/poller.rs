@@ -11,7 +11,7 @@
 //! whose result was taken, or whose job was dropped, before its token was handed out is passed over. The watchdog adds
 //! the requests that it took back; they are handed out as long as nobody has claimed them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -113,7 +113,7 @@ pub(crate) struct Pollers {
 #[derive(Debug, Default)]
 struct Table {
     next: u32,
-    by_owner: HashMap<u32, Weak<Poller>>,
+    by_owner: BTreeMap<u32, Weak<Poller>>,
 }
 
 impl Pollers {

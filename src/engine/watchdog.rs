@@ -31,6 +31,7 @@ use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use device_sim::cancel::uncancelled;
 use device_sim::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketState, fork};
 
 use super::poller::Pollers;
@@ -172,7 +173,7 @@ impl Drop for Watchdog {
         // On a worker too it is an application's callback that drops the engine: the thread then ends by
         // itself.
         if !is_this && !self.device.is_worker() {
-            let _ = thread.map(JoinHandle::join);
+            let _ = uncancelled(|| thread.map(JoinHandle::join));
         }
     }
 }

@@ -133,6 +133,35 @@ static void *works(void *how)
     return NULL;
 }
 
+/* Is cancelled before it opens an engine, and closes it: nothing of that is a cancellation point. */
+static void *opens_and_closes(void *configuration)
+{
+    simaccel_engine *engine = NULL;
+    int state;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    pthread_setcancelstate(state, NULL);
+    CHECK(simaccel_engine_open(configuration, &engine) == SIMACCEL_OK);
+    CHECK(simaccel_session_new(engine, "sha256", NULL, 0, NULL, &session) == SIMACCEL_OK);
+    simaccel_session_free(session);
+    simaccel_engine_free(engine);
+    cleaned = 1;
+    pthread_testcancel();
+    return NULL;
+}
+
+static void cancels_engines(char *configuration)
+{
+    pthread_t thread;
+    void *value = NULL;
+
+    cleaned = 0;
+    CHECK(pthread_create(&thread, NULL, opens_and_closes, configuration) == 0);
+    CHECK(pthread_join(thread, &value) == 0);
+    CHECK(value == PTHREAD_CANCELED && cleaned == 1);
+}
+
 static void cancels_operations(const char *configuration)
 {
     simaccel_engine *engine = NULL;
@@ -202,6 +231,8 @@ int main(int count_of_arguments, char **arguments)
         cancels_operations("completion_nsec=200000");
         /* Outside a job the thread sleeps on its interrupt. */
         cancels_operations("completion_nsec=200000;delivery=poll");
+        cancels_engines("compute_units=4");
+        cancels_engines("timeout_msec=3600000");
     }
 #endif
     else if (strcmp(how, "many") == 0) {
