@@ -87,8 +87,8 @@ pub mod job;
 mod wait_readable;
 mod words;
 
-// Forks concern all layers, and need one handler.
-use device_sim::fork;
+// Forks concern all layers, and need one handler; so do cancellations of threads.
+use device_sim::{cancel, fork};
 
 pub use device_sim;
 pub use device_sim::{

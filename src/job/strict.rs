@@ -29,6 +29,7 @@ use super::pool::Pool;
 use super::raw::Handle;
 use super::record::Record;
 use super::wait_ctx::Shared;
+use crate::cancel::uncancelled;
 
 /// A rule about jobs that a program can break without being stopped.
 #[non_exhaustive]
@@ -302,7 +303,8 @@ fn hand_over(violation: &Violation) {
 /// One write for the whole line, so that lines of other processes do not mix with it. Where standard error is closed
 /// there is nobody to tell.
 fn print(violation: &Violation) {
-    let _ = io::stderr().write_all(format!("simaccel: {violation}\n").as_bytes());
+    let line = format!("simaccel: {violation}\n");
+    let _ = uncancelled(|| io::stderr().write_all(line.as_bytes()));
 }
 
 fn current_handler() -> MutexGuard<'static, Option<StrictHandler>> {

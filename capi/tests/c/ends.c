@@ -127,6 +127,8 @@ static void *works(void *how)
     while ((state = go(&job, ctx, &ret, digests)) == ASYNC_PAUSE)
         continue;
     CHECK(state == ASYNC_FINISH && ret == 1);
+    /* With a paused job on it, which strict mode names. */
+    CHECK(go(&job, ctx, &ret, pauses) == ASYNC_PAUSE);
     ASYNC_WAIT_CTX_free(ctx);
     cleaned = 1;
     pthread_testcancel();
