@@ -66,7 +66,10 @@ fn a_cxx_runtime_may_be_loaded_when_jobs_have_run() {
         .arg("-o")
         .arg(&plugin);
     succeeds(&mut compiler);
-    assert_eq!(succeeds(Command::new(program).arg(plugin)), "ok\n");
+    // Which of its threads comes first, and how close the others are, is another each time.
+    for _ in 0..40 {
+        assert_eq!(succeeds(Command::new(&program).arg(&plugin)), "ok\n");
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

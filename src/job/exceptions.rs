@@ -81,9 +81,10 @@ impl Exceptions {
 #[inline]
 pub(super) fn note(function: usize) {
     let place = &SEEN[function.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58];
-    if place.load(Ordering::Relaxed) != function {
-        place.store(function, Ordering::Relaxed);
+    if place.load(Ordering::Acquire) != function {
         look();
+        // Not before: other threads that see it do not look.
+        place.store(function, Ordering::Release);
     }
 }
 
@@ -94,13 +95,16 @@ pub(super) fn look() {
         return;
     }
     let loaded = loaded();
-    if LOADED.swap(loaded, Ordering::Relaxed) == loaded {
+    if LOADED.load(Ordering::Acquire) == loaded {
         return;
     }
     if let Some(get_globals) = linked().or_else(find) {
-        GET_GLOBALS.store(get_globals.as_ptr(), Ordering::Release);
+        // First: who sees that it was found has switches that look at it.
         hooks::watch();
+        GET_GLOBALS.store(get_globals.as_ptr(), Ordering::Release);
     }
+    // And this last, as above: several threads may look at a time.
+    LOADED.store(loaded, Ordering::Release);
 }
 
 /// How many objects were ever loaded.
