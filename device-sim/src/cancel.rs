@@ -21,10 +21,19 @@ pub fn uncancelled<R>(body: impl FnOnce() -> R) -> R {
     let mut before = DISABLE;
     // SAFETY: a valid state, and a place for the one before.
     unsafe { pthread_setcancelstate(DISABLE, &raw mut before) };
-    let result = body();
-    // SAFETY: the state that was in force; a panic in `body` leaves the thread uncancelable, no more.
-    unsafe { pthread_setcancelstate(before, ptr::null_mut()) };
-    result
+    let _restore = Restore(before);
+    body()
+}
+
+/// Puts back the state that was in force, after a panic too.
+struct Restore(c_int);
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: a state that was in force.
+        unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
+    }
 }
 
 #[cfg(test)]
@@ -46,6 +55,9 @@ mod tests {
         let outside = state();
         assert_ne!(outside, DISABLE);
         assert_eq!(uncancelled(|| (state(), uncancelled(state), state())), (DISABLE, DISABLE, DISABLE));
+        assert_eq!(state(), outside);
+        let panicked = std::panic::catch_unwind(|| uncancelled(|| std::panic::resume_unwind(Box::new(()))));
+        assert!(panicked.is_err());
         assert_eq!(state(), outside);
     }
 }

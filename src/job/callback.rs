@@ -30,6 +30,7 @@ use std::task::Wake;
 
 use super::block::block_pause;
 use super::wait_ctx::Callback;
+use crate::cancel::uncancelled;
 use crate::fork;
 
 thread_local! {
@@ -233,7 +234,8 @@ impl CallbackWaker {
         if let Some(running) = self.enter() {
             // A pause would leave the call unfinished for as long as its job is paused.
             let _block = block_pause();
-            (running.callback)();
+            // On a stepped device this may be a thread that is to be cancelled, and below are frames that catch.
+            uncancelled(|| (running.callback)());
         }
     }
 

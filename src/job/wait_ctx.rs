@@ -33,6 +33,7 @@ use super::pool::{Pool, lay_aside, raise};
 use super::raw::Handle;
 use super::status::{Followed, StatusCell, WaitStatus};
 use super::strict;
+use crate::cancel::uncancelled;
 
 /// Names a registration by an address, usually that of something whose life is that of the registering engine.
 /// Keys are compared by address alone (statement 10).
@@ -434,7 +435,7 @@ impl WaitCtx {
             let mut ending = Some(ending);
             fenced(&mut || {
                 if let Some(Ending { key, fd, data, cleanup: Some(cleanup), is_due: true }) = ending.take() {
-                    cleanup(self, key, fd, data);
+                    uncancelled(|| cleanup(self, key, fd, data));
                 }
             });
             let mut ended = self.shared.finish_end();

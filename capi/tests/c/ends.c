@@ -113,6 +113,12 @@ static int digests(void *argument)
     return 1;
 }
 
+static void closes(ASYNC_WAIT_CTX *freed_ctx, const void *k, OSSL_ASYNC_FD fd, void *data)
+{
+    (void)freed_ctx, (void)k, (void)data;
+    CHECK(close(fd) == 0);
+}
+
 /* Is cancelled in the middle of operations, in a job and outside: they are finished first. */
 static void *works(void *how)
 {
@@ -123,6 +129,7 @@ static void *works(void *how)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     CHECK(pthread_cancel(pthread_self()) == 0);
     pthread_setcancelstate(state, NULL);
+    CHECK(ASYNC_WAIT_CTX_set_wait_fd(ctx, &key, dup(STDERR_FILENO), NULL, closes) == 1);
     CHECK(digests(NULL) == 1);
     while ((state = go(&job, ctx, &ret, digests)) == ASYNC_PAUSE)
         continue;
@@ -153,13 +160,46 @@ static void *opens_and_closes(void *configuration)
     return NULL;
 }
 
-static void cancels_engines(char *configuration)
+static int writes(void *to)
+{
+    return write(*(int *)to, "x", 1) == 1;
+}
+
+/* Is cancelled before a callback runs in it, which is no cancellation point either. */
+static void *calls_back(void *unused)
+{
+    simaccel_engine *engine = NULL;
+    ASYNC_JOB *job = NULL;
+    int ends[2], ret = 0, state;
+
+    CHECK(pipe(ends) == 0);
+    CHECK(simaccel_engine_open_stepped(NULL, &engine) == SIMACCEL_OK);
+    CHECK(simaccel_session_new(engine, "sha256", NULL, 0, NULL, &session) == SIMACCEL_OK);
+    ctx = ASYNC_WAIT_CTX_new();
+    CHECK(ASYNC_WAIT_CTX_set_callback(ctx, writes, &ends[1]) == 1);
+    CHECK(go(&job, ctx, &ret, digests) == ASYNC_PAUSE);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    pthread_setcancelstate(state, NULL);
+    do
+        CHECK(digests(NULL) == 1);
+    while (go(&job, ctx, &ret, digests) == ASYNC_PAUSE);
+    CHECK(ret == 1);
+    ASYNC_WAIT_CTX_free(ctx);
+    simaccel_session_free(session);
+    simaccel_engine_free(engine);
+    cleaned = 1;
+    pthread_testcancel();
+    return unused;
+}
+
+static void cancels(void *(*thread_function)(void *), char *configuration)
 {
     pthread_t thread;
     void *value = NULL;
 
     cleaned = 0;
-    CHECK(pthread_create(&thread, NULL, opens_and_closes, configuration) == 0);
+    CHECK(pthread_create(&thread, NULL, thread_function, configuration) == 0);
     CHECK(pthread_join(thread, &value) == 0);
     CHECK(value == PTHREAD_CANCELED && cleaned == 1);
 }
@@ -233,8 +273,9 @@ int main(int count_of_arguments, char **arguments)
         cancels_operations("completion_nsec=200000");
         /* Outside a job the thread sleeps on its interrupt. */
         cancels_operations("completion_nsec=200000;delivery=poll");
-        cancels_engines("compute_units=4");
-        cancels_engines("timeout_msec=3600000");
+        cancels(opens_and_closes, "compute_units=4");
+        cancels(opens_and_closes, "timeout_msec=3600000");
+        cancels(calls_back, NULL);
     }
 #endif
     else if (strcmp(how, "many") == 0) {
