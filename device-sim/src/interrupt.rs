@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::cancel::uncancelled;
+use crate::cancel::{read_eventfd, write_eventfd};
 use crate::fork::NotInherited;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, lock};
 
@@ -68,13 +68,13 @@ impl Interrupt {
         }
         let Some(fd) = self.fd.get() else { return false };
         // The only error left is a counter at its maximum, and then the fd is readable as it is.
-        let _ = uncancelled(|| fd.write(1));
+        let _ = write_eventfd(fd, 1);
         true
     }
 
     /// Makes the fd unreadable again; says whether it was readable. In a forked child it touches nothing.
     pub fn clear(&self) -> bool {
-        self.fd.get().is_some_and(|fd| uncancelled(|| fd.read()).is_ok())
+        self.fd.get().is_some_and(|fd| read_eventfd(fd).is_ok())
     }
 
     /// The fd, to be polled; `None` in a forked child.

@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use device_sim::cancel::uncancelled;
+use device_sim::cancel::{read_eventfd, uncancelled, write_eventfd};
 use device_sim::fork::{self, NotInherited};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -70,7 +70,7 @@ impl WakeFd {
         let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = eventfd.as_ref().and_then(|fd| fd.get()) {
             // The only error left is a counter at its maximum, and then the fd is readable as it is.
-            let _ = uncancelled(|| fd.write(value));
+            let _ = write_eventfd(fd, value);
         }
     }
 
@@ -191,7 +191,7 @@ impl Registration {
 
     /// Reads all tokens. The caller [settles](Self::settle) with them in hand, or [gives them back](Self::give_back).
     pub(crate) fn read(&self) -> u64 {
-        self.with_fd(|fd| uncancelled(|| fd.read()).unwrap_or(0)).unwrap_or(0) % STIR
+        self.with_fd(|fd| read_eventfd(fd).unwrap_or(0)).unwrap_or(0) % STIR
     }
 
     /// Takes the caller's token, which was sent, out of those in hand, or, if there are none, out of what has come since.
@@ -217,7 +217,7 @@ impl Registration {
     fn write_back(&self, tokens: u64) {
         let others = tokens.min(self.owed());
         if others > 0 {
-            self.with_fd(|fd| uncancelled(|| fd.write(others)));
+            self.with_fd(|fd| write_eventfd(fd, others));
         }
     }
 
