@@ -56,6 +56,12 @@ fn a_library_that_was_closed_still_hands_faults_on() {
     let program = compile("unloads.c", Language::C11, Link::Nothing, &[]);
     let output = run(Command::new(program).arg(shared_library()));
     assert_eq!(output.status.code(), Some(7), "{:?}", errors(&output));
+    // A library of the program's that holds this one, as plugins do: nothing there says that it is to stay.
+    let flags = ["-shared", "-fPIC", "-Wl,-u,ASYNC_start_job"];
+    let plugin = compile("unloads.c", Language::C11, Link::OursStatic, &flags);
+    let program = compile("unloads.c", Language::C11, Link::Nothing, &[]);
+    let output = run(Command::new(program).arg(plugin));
+    assert_eq!(output.status.code(), Some(7), "{:?}", errors(&output));
 }
 
 #[test]

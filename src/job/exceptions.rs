@@ -148,14 +148,26 @@ fn find() -> Option<NonNull<c_void>> {
     global.inspect(|get_globals| keep_loaded(*get_globals)).or_else(|| RUNTIMES.into_iter().find_map(find_in))
 }
 
-fn keep_loaded(address: NonNull<c_void>) {
-    let mut object = MaybeUninit::<libc::Dl_info>::uninit();
-    // SAFETY: loads nothing: the name is that of an object which is loaded, and stays so because its handle is never closed.
-    unsafe {
-        if libc::dladdr(address.as_ptr(), object.as_mut_ptr()) != 0 {
-            libc::dlopen(object.assume_init().dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD);
-        }
+/// Has the object that this address lies in stay loaded.
+pub(super) fn keep_loaded(address: NonNull<c_void>) {
+    let Some(object) = object_of(address.as_ptr()) else { return };
+    // SAFETY: asks for a constant.
+    let entry = usize::try_from(unsafe { libc::getauxval(libc::AT_ENTRY) }).unwrap_or_default();
+    // The program itself stays as it is, and has no name to be opened by.
+    let program = object_of(ptr::with_exposed_provenance(entry));
+    if program.is_none_or(|program| program.dli_fbase != object.dli_fbase) {
+        // SAFETY: loads nothing: the name is that of an object which is loaded, and stays so because its handle is never
+        // closed.
+        unsafe { libc::dlopen(object.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     }
+}
+
+fn object_of(address: *const c_void) -> Option<libc::Dl_info> {
+    let mut object = MaybeUninit::uninit();
+    // SAFETY: asks which object this address lies in, if any; there is room for the answer.
+    let found = unsafe { libc::dladdr(address, object.as_mut_ptr()) };
+    // SAFETY: filled in, where there is one.
+    (found != 0).then(|| unsafe { object.assume_init() })
 }
 
 fn find_in(runtime: &CStr) -> Option<NonNull<c_void>> {

@@ -27,6 +27,7 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
+use super::exceptions::keep_loaded;
 use super::record::{Record, State};
 use super::stack::{Geometry, page_size};
 
@@ -170,6 +171,10 @@ impl Before {
 pub(super) fn install() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
+        // The handler stays, whatever becomes of the library that this is part of.
+        if let Some(handler) = NonNull::new(caught as *mut c_void) {
+            keep_loaded(handler);
+        }
         SIGNALS.iter().zip(&BEFORE).for_each(|(signal, before)| install_for(*signal, before));
     }
 }
