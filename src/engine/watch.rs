@@ -124,7 +124,8 @@ impl Watch {
 
     /// Whether a request that was taken back is still here.
     pub(crate) fn is_unclaimed(&self) -> bool {
-        matches!(self.lock().stage, Stage::TimedOut { .. })
+        // In a child the lock may have been inherited locked, and the request is the parent's.
+        !self.shared.is_foreign() && matches!(self.lock().stage, Stage::TimedOut { .. })
     }
 
     /// The wake of a request that the device no longer has.
