@@ -63,9 +63,13 @@ fn every_operation(engine: &Engine) {
 fn the_smallest_stack_holds_every_operation() {
     common::passes_in_child("the_smallest_stack_holds_every_operation", || {
         job::init_thread(PoolConfig { stack_size: smallest(), ..PoolConfig::default() }).unwrap();
-        for config in
-            ["", "completion_nsec=1000;timing=all", "fault=fail:every=2;max_retries=3;fallback=on", "depth=2"]
-        {
+        for config in [
+            "",
+            "completion_nsec=1000;timing=all",
+            "fault=fail:every=2;max_retries=3;fallback=on",
+            "depth=2",
+            "offload_threshold=1000",
+        ] {
             let engine = Engine::stepped(Config::parse(config).unwrap()).unwrap();
             every_operation(&engine);
         }

@@ -137,10 +137,11 @@ macro_rules! kernels {
         enum AnyKernel {
             $($variant($kernel)),+,
             /// What is left when the session goes.
-            Wiped(#[expect(dead_code, reason = "its size is what it is for")] [u8; LARGEST]),
+            Wiped(#[expect(dead_code, reason = "its size is what it is for")] [u8; PLACE]),
         }
 
         const LARGEST: usize = largest(&[$(size_of::<$kernel>()),+]);
+        const STRICTEST: usize = largest(&[$(align_of::<$kernel>()),+]);
 
         impl AnyKernel {
             fn run(&self, algorithm: Algorithm, request: &mut Request) -> Status {
@@ -340,7 +341,7 @@ impl Session {
         self.kernel.run(self.algorithm, request)
     }
 
-    /// [`Session::execute`], after which nothing of the key and of the message lies on the stack of the calling thread: 6 KiB
+    /// [`Session::execute`], after which nothing of the key and of the message lies on the stack of the calling thread: 12 KiB
     /// below the caller are wiped.
     pub fn execute_and_wipe(&self, request: &mut Request) -> Status {
         let status = set_apart(|| self.execute(request));
@@ -377,10 +378,15 @@ impl Session {
 /// that is wiped here.
 impl Drop for Session {
     fn drop(&mut self) {
-        self.kernel = AnyKernel::Wiped([0; LARGEST]);
+        self.kernel = AnyKernel::Wiped([0; PLACE]);
         black_box(&mut self.kernel);
     }
 }
+
+/// Bytes behind the tag, so that zeros there leave none of a kernel, wherever its alignment has put it.
+const PLACE: usize = STRICTEST - 1 + LARGEST;
+
+const _: () = assert!(size_of::<AnyKernel>() == 1 + PLACE, "the zeros reach from the tag to the end");
 
 const fn largest(sizes: &[usize]) -> usize {
     let (mut largest, mut at) = (0, 0);

@@ -20,7 +20,7 @@ use crate::driver::Driver;
 use crate::pair::{self, Pair};
 use crate::port::Signals;
 use crate::sync::{Mutex, lock};
-use crate::wipe::wipe_stack;
+use crate::wipe::{set_apart, wipe_stack};
 
 /// A driver, its clock, and the pairs that it signals.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Stepped {
     fn event(&self, f: impl FnOnce(&mut State, &mut Signals) -> bool) -> bool {
         let mut state = lock(&self.state);
         let mut signals = std::mem::take(&mut state.signals);
-        let happened = f(&mut state, &mut signals);
+        let happened = set_apart(|| f(&mut state, &mut signals));
         let ringing = state.ringing.take();
         drop(state);
         if happened {

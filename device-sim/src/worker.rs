@@ -25,7 +25,7 @@ use crate::driver::Driver;
 use crate::pair::Pair;
 use crate::port::Signals;
 use crate::sync::spin_loop;
-use crate::wipe::wipe_stack;
+use crate::wipe::{set_apart_deep, wipe_worker_stack};
 
 /// Looks at the rings before going to sleep; the most take about as long as being woken again (50 to 100 µs, for whoever
 /// wakes as well).
@@ -72,13 +72,14 @@ impl Worker {
         let mut signals = Signals::default();
         while !self.driver.is_closed() {
             let now = self.now();
-            let happened = self.driver.fenced(&mut signals, |driver, signals| driver.pass(now, signals));
+            let pass = || self.driver.fenced(&mut signals, |driver, signals| driver.pass(now, signals));
+            let happened = set_apart_deep(pass);
             signals.send(&self.pairs);
             if !happened && !self.driver.is_closed() {
                 self.idle();
             }
         }
-        wipe_stack();
+        wipe_worker_stack();
     }
 
     /// Nanoseconds since the device was opened; an ideal device never asks the clock.
@@ -123,7 +124,7 @@ impl World for Real<'_> {
     }
 
     fn sleep(&mut self, timeout: Option<Duration>) {
-        wipe_stack();
+        wipe_worker_stack();
         self.doorbell.sleep(timeout, || self.driver.has_work());
     }
 }
