@@ -19,7 +19,9 @@
 //! Several requests may share the fd (nested jobs on one context). Then a token may be another request's, and a request is
 //! taken when its own sender has left. `sent` counts the tokens that were sent, `taken` those that were taken; the
 //! difference is owed. A request that takes its own token leaves the fd readable as long as a token is owed, whatever it has
-//! read, because the application may have read some too. Nothing is written back where nothing is shared.
+//! read, because the application may have read some too. What it writes back may stand for a token that is counted and not yet
+//! written. So the fd counts as shared until it has no request: the last one, too, waits for its sender, and then empties the
+//! fd. Nothing is written back where nothing is shared.
 //!
 //! Sending a token consumes its waker. A wake by reference is a spurious one: it makes the fd readable with a number other
 //! than a token's, and is owed to no request. The resume that it causes reads it away.
@@ -116,6 +118,8 @@ pub(crate) struct Registration {
     wakers: RefCell<Vec<Waker>>,
     /// How many to make next.
     batch: Cell<usize>,
+    /// Tokens were written back since the fd last had no request: one on it may not be of the last request that is left.
+    mixed: Cell<bool>,
 }
 
 impl Registration {
@@ -134,6 +138,7 @@ impl Registration {
             wake_fd: Arc::new(wake_fd),
             wakers: RefCell::default(),
             batch: Cell::new(1),
+            mixed: Cell::new(false),
         })
     }
 
@@ -165,9 +170,21 @@ impl Registration {
 
     /// A waker that sends a token.
     #[inline]
-    pub(crate) fn waker(&self) -> Waker {
+    pub(crate) fn waker(self: &Rc<Self>) -> Waker {
+        if self.mixed.get() {
+            self.begin_anew();
+        }
         let spare = self.wakers.borrow_mut().pop();
         spare.unwrap_or_else(|| self.make_wakers())
+    }
+
+    /// Where no other request is left, all tokens were settled, and the next one to come is the next request's.
+    #[cold]
+    fn begin_anew(self: &Rc<Self>) {
+        if !self.has_others() {
+            self.mixed.set(false);
+            self.read();
+        }
     }
 
     #[inline(never)]
@@ -184,8 +201,12 @@ impl Registration {
         data.downcast().ok()
     }
 
-    /// Whether other requests may have tokens here.
+    /// Whether a token here may be another request's, or stand for another's that was not written yet.
     pub(crate) fn is_shared(self: &Rc<Self>) -> bool {
+        self.has_others() || self.mixed.get()
+    }
+
+    fn has_others(self: &Rc<Self>) -> bool {
         Rc::strong_count(self) > KEEPERS + 1
     }
 
@@ -194,14 +215,16 @@ impl Registration {
         self.with_fd(|fd| read_eventfd(fd).unwrap_or(0)).unwrap_or(0) % STIR
     }
 
-    /// Takes the caller's token, which was sent, out of those in hand, or, if there are none, out of what has come since.
-    /// (If it is nowhere to be read, the application has read the fd itself, or closed it.)
+    /// Takes the caller's token, which was sent, out of those in hand and of what has come since. (If it is nowhere to be read,
+    /// the application has read the fd itself, or closed it.)
     pub(crate) fn settle(self: &Rc<Self>, in_hand: u64) {
-        let read = if in_hand > 0 { in_hand } else { self.read() };
         self.taken.set(self.taken.get() + 1);
         if self.is_shared() {
+            let read = in_hand + self.read();
             // One too many is a spurious resume; one too few would be a job that is never woken.
             self.write_back(read.saturating_sub(1).max(1));
+        } else if in_hand == 0 {
+            self.read();
         }
     }
 
@@ -217,6 +240,7 @@ impl Registration {
     fn write_back(&self, tokens: u64) {
         let others = tokens.min(self.owed());
         if others > 0 {
+            self.mixed.set(true);
             self.with_fd(|fd| write_eventfd(fd, others));
         }
     }
@@ -270,7 +294,7 @@ mod tests {
     }
 
     /// The device's wake of one request.
-    fn send(fd: &Registration) {
+    fn send(fd: &Rc<Registration>) {
         fd.waker().wake();
     }
 
@@ -352,6 +376,28 @@ mod tests {
         fd.settle(0);
         assert!(fd.is_readable());
         drop(others);
+    }
+
+    #[test]
+    fn the_last_request_of_a_shared_fd_leaves_no_token_whose_write_was_late() {
+        let (fd, _) = wake_fd();
+        let others = share(&fd);
+        send(&fd);
+        // The other sender has counted its token, and is preempted before its write.
+        fd.wake_fd.sent.fetch_add(1, Ordering::AcqRel);
+        fd.settle(fd.read());
+        drop(others);
+        let in_hand = fd.read();
+        assert_eq!(
+            (in_hand, fd.is_shared()),
+            (1, true),
+            "what was written back is no word of its own sender"
+        );
+        fd.wake_fd.write(1);
+        fd.settle(in_hand);
+        assert_eq!((owed(&fd), fd.is_readable()), (0, false));
+        drop(fd.waker());
+        assert!(!fd.is_shared(), "the next request has the fd for itself");
     }
 
     #[test]
