@@ -342,7 +342,7 @@ impl Session {
     }
 
     /// [`Session::execute`], after which nothing of the key and of the message lies on the stack of the calling thread: 12 KiB
-    /// below the caller are wiped.
+    /// below the caller are wiped, 6 KiB with debug assertions.
     pub fn execute_and_wipe(&self, request: &mut Request) -> Status {
         let status = set_apart(|| self.execute(request));
         wipe_stack();
