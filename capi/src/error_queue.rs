@@ -15,7 +15,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem;
 use std::sync::OnceLock;
 
-use crate::lib_ctx::address;
+use crate::lib_ctx::{address, once_found};
 
 /// `ERR_LIB_ASYNC`.
 const LIBRARY: c_int = 51;
@@ -98,14 +98,10 @@ pub(crate) fn raise(function: &'static CStr, reason: Reason, why: &str) {
     }
 }
 
-/// libcrypto's functions; looked for until they are found, for libcrypto may be loaded later.
+/// libcrypto's functions.
 fn functions() -> Option<Functions> {
     static FOUND: OnceLock<Functions> = OnceLock::new();
-    if let Some(found) = FOUND.get() {
-        return Some(*found);
-    }
-    let found = find()?;
-    Some(*FOUND.get_or_init(|| found))
+    once_found(&FOUND, find)
 }
 
 fn find() -> Option<Functions> {

@@ -90,14 +90,10 @@ unsafe extern "C" fn leave(outer: usize) -> usize {
     unsafe { (functions.set_default)(outer) }.expose_provenance()
 }
 
-/// libcrypto's functions; looked for until they are found, for libcrypto may be loaded later.
+/// libcrypto's functions.
 fn functions() -> Option<Functions> {
     static FOUND: OnceLock<Functions> = OnceLock::new();
-    if let Some(found) = FOUND.get() {
-        return Some(*found);
-    }
-    let found = find()?;
-    Some(*FOUND.get_or_init(|| found))
+    once_found(&FOUND, find)
 }
 
 #[cold]
@@ -123,6 +119,15 @@ fn is_ours(function: *mut c_void) -> bool {
         known.then(|| unsafe { info.assume_init() }.dli_fbase)
     };
     !function.is_null() && object_of(function) == object_of((&raw const HOOKS).cast())
+}
+
+/// What `find` finds. It is called until it finds something, because libcrypto may be loaded later.
+pub(crate) fn once_found<T: Copy>(found: &OnceLock<T>, find: impl FnOnce() -> Option<T>) -> Option<T> {
+    if let Some(found) = found.get() {
+        return Some(*found);
+    }
+    let first = find()?;
+    Some(*found.get_or_init(|| first))
 }
 
 /// The address of one of libcrypto's functions, not of ours of the same name.
