@@ -6,8 +6,8 @@
 
 use std::{fmt, io};
 
-use device_sim::{ArgumentError, ConfigError, OpenError, SessionError};
 use nix::errno::Errno;
+use simaccel_device::{ArgumentError, ConfigError, OpenError, SessionError};
 
 use crate::job::{Misuse, NoJobs};
 

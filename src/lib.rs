@@ -55,7 +55,7 @@
 //! |---|---|---|
 //! | [`job`] | fibers, jobs, pausing, wait contexts | crypto, devices |
 //! | `engine` | sessions, the one state machine of an operation, ways of waiting, queue pairs in use | future layers above |
-//! | [`device_sim`] | rings, cells, doorbells, workers, the stepped clock, kernels | jobs, engines, any fd but its interrupt |
+//! | [`simaccel_device`] | rings, cells, doorbells, workers, the stepped clock, kernels | jobs, engines, any fd but its interrupt |
 //!
 //! # Ways to wait
 //!
@@ -88,14 +88,8 @@ mod wait_readable;
 mod words;
 
 // Forks concern all layers, and need one handler; so do cancellations of threads.
-use device_sim::{cancel, fork};
+use simaccel_device::{cancel, fork};
 
-pub use device_sim;
-pub use device_sim::{
-    Aead, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault,
-    FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation, OperationStats, Padding, Preset,
-    QueuePairStats, Selection, SessionError, Tag, Timing, Timings, UnitStats,
-};
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,
     EngineStats, HashSession, HashStream, MacSession, MacStream,
@@ -104,4 +98,10 @@ pub use engine::{
 pub use engine::{Sabotage, sabotage};
 pub use error::{Error, OpError};
 pub use job::{Job, Step, WaitCtx};
+pub use simaccel_device;
+pub use simaccel_device::{
+    Aead, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault,
+    FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation, OperationStats, Padding, Preset,
+    QueuePairStats, Selection, SessionError, Tag, Timing, Timings, UnitStats,
+};
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use simaccel::{Config, EngineStats, Preset, Selection, device_sim};
+use simaccel::{Config, EngineStats, Preset, Selection, simaccel_device};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
@@ -35,7 +35,8 @@ fn spans(page: &str) -> impl Iterator<Item = &str> {
 fn every_key_is_documented_with_its_default() {
     let page = page();
     let rows = rows(&page);
-    let keys = [device_sim::Config::KEYS, Config::KEYS].map(|keys| keys.split(", ")).into_iter().flatten();
+    let keys =
+        [simaccel_device::Config::KEYS, Config::KEYS].map(|keys| keys.split(", ")).into_iter().flatten();
     let defaults = Config::default().to_string();
     let mut checked = 0;
     for key in keys {
@@ -71,7 +72,7 @@ fn every_preset_has_the_numbers_that_are_written() {
     let rows = rows(&page);
     for preset in Preset::ALL {
         let numbers = row(&rows, preset.name())[2].trim_matches('`').replace("the defaults", "");
-        assert_eq!(device_sim::Config::parse(&numbers).unwrap(), preset.config(), "{preset}");
+        assert_eq!(simaccel_device::Config::parse(&numbers).unwrap(), preset.config(), "{preset}");
     }
 }
 

@@ -22,7 +22,7 @@ const RULES: &[Rule] = &[
         must_not_know: &[
             "crate::engine",
             "crate::future",
-            "device_sim",
+            "simaccel_device",
             "aes",
             "sha2",
             "super::engine",
@@ -72,7 +72,15 @@ const RULES: &[Rule] = &[
     Rule {
         room: "capi/src",
         except: &[],
-        must_not_know: &["device_sim", "corosensei", "nix::", "aes::", "sha2::", "openssl::", "provider"],
+        must_not_know: &[
+            "simaccel_device",
+            "corosensei",
+            "nix::",
+            "aes::",
+            "sha2::",
+            "openssl::",
+            "provider",
+        ],
     },
     Rule { room: "src", except: &[], must_not_know: &["simaccel_async", "capi"] },
 ];

@@ -40,7 +40,7 @@
 //! | `sync`, `models` | the standard library or loom; the interleavings that loom checks |
 //!
 //! ```
-//! use device_sim::{Cipher, Config, Delivery, Device, Operation, Padding, Request, Session, Status};
+//! use simaccel_device::{Cipher, Config, Delivery, Device, Operation, Padding, Request, Session, Status};
 //!
 //! let device = Device::stepped(&Config::parse("compute_units=2;completion_nsec=50_000")?)?;
 //! let session = device.create_session(Session::cipher(Cipher::Aes128Ctr, &[0; 16], Padding::None)?);

@@ -1,7 +1,7 @@
 //! Every interleaving of the small lock-free parts, by loom. Each model runs in well under a minute:
 //!
 //! ```text
-//! RUSTFLAGS="--cfg loom" cargo test -p device-sim --release --lib models
+//! RUSTFLAGS="--cfg loom" cargo test -p simaccel-device --release --lib models
 //! ```
 
 mod cells;

@@ -115,11 +115,11 @@ pub enum SessionError {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use device_sim::{Cipher, Padding, Session, with_wiped_stack};
+/// use simaccel_device::{Cipher, Padding, Session, with_wiped_stack};
 ///
 /// let key = [7; 32];
 /// let session = with_wiped_stack(|| Session::cipher(Cipher::Aes256Ctr, &key, Padding::None).map(Arc::new))?;
-/// # Ok::<(), device_sim::SessionError>(())
+/// # Ok::<(), simaccel_device::SessionError>(())
 /// ```
 pub struct Session {
     algorithm: Algorithm,

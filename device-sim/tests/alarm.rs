@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use common::*;
-use device_sim::{Alarm, Delivery, Device, Status, TicketState};
+use simaccel_device::{Alarm, Delivery, Device, Status, TicketState};
 
 /// What happened, and at what time of the device's.
 type History = Arc<Mutex<Vec<(&'static str, u64)>>>;

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use device_sim::{
+use simaccel_device::{
     Arrivals, Config, Delivery, Device, Operation, Plain, QueuePair, SessionId, Ticket, TicketState,
 };
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use common::*;
-use device_sim::{Delivery, RefusedReason, Status, TicketState};
+use simaccel_device::{Delivery, RefusedReason, Status, TicketState};
 
 #[test]
 fn a_full_pair_gives_everything_back() {

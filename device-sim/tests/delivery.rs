@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::thread;
 
 use common::*;
-use device_sim::{Completion, Delivery, Interrupt, QueuePair, Status, TicketState, WakeState};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use simaccel_device::{Completion, Delivery, Interrupt, QueuePair, Status, TicketState, WakeState};
 
 fn is_readable(interrupt: &Interrupt) -> bool {
     let mut fds = [PollFd::new(interrupt.fd().unwrap(), PollFlags::POLLIN)];
@@ -190,7 +190,7 @@ fn a_poller_that_sleeps_misses_nothing() {
 
 #[test]
 fn queue_pairs_take_turns() {
-    let device = device_sim::Device::stepped(&config("queue_pairs=3;depth=128")).expect("it opens");
+    let device = simaccel_device::Device::stepped(&config("queue_pairs=3;depth=128")).expect("it opens");
     let mut pairs = device.take_queue_pairs();
     let session = device.create_session(ctr());
     for (index, pair) in pairs.iter_mut().enumerate() {
@@ -209,7 +209,7 @@ fn queue_pairs_take_turns() {
 fn counters_name_what_happened() {
     let (device, mut pairs) = open("queue_pairs=2;workers=2");
     let session = device.create_session(ctr());
-    let bad = device_sim::SessionId::NONE;
+    let bad = simaccel_device::SessionId::NONE;
     for pair in &mut pairs {
         for (session, len) in [(session, 100), (session, 28), (bad, 1)] {
             let ticket = submit(pair, request(session, len, 1), Delivery::Silent);

@@ -8,7 +8,7 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use common::*;
-use device_sim::{
+use simaccel_device::{
     Delivery, Device, Hash, Interrupt, Operation, QueuePair, RefusedReason, Request, Session, SessionId,
     Status, TicketState,
 };

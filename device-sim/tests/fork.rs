@@ -8,9 +8,9 @@ mod common;
 use std::sync::Arc;
 
 use common::*;
-use device_sim::{Delivery, Device, Interrupt, QueuePair, RefusedReason, SessionId, Status, Ticket};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+use simaccel_device::{Delivery, Device, Interrupt, QueuePair, RefusedReason, SessionId, Status, Ticket};
 
 /// What a child inherits.
 struct Inherited {
@@ -84,7 +84,7 @@ impl Inherited {
 
 #[test]
 fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
-    let before = device_sim::fork::generation();
+    let before = simaccel_device::fork::generation();
     for round in 0..20 {
         let device = match round % 3 {
             0 => Device::open(&config("queue_pairs=2;depth=4")),
@@ -119,5 +119,5 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
         }
         device.remove_session(session);
     }
-    assert_eq!(device_sim::fork::generation(), before, "only children count");
+    assert_eq!(simaccel_device::fork::generation(), before, "only children count");
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use device_sim::{Delivery, Status, TicketState};
+use simaccel_device::{Delivery, Status, TicketState};
 
 #[test]
 fn what_is_held_back_is_shown_by_flush() {
@@ -14,7 +14,7 @@ fn what_is_held_back_is_shown_by_flush() {
     let tickets: Vec<_> =
         (0..3).map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Silent)).collect();
     device.run_until_idle();
-    let states = |pair: &device_sim::QueuePair| {
+    let states = |pair: &simaccel_device::QueuePair| {
         tickets.iter().map(|ticket| pair.remote().state(*ticket)).collect::<Vec<_>>()
     };
     assert_eq!(states(&pair), [TicketState::InFlight; 3], "submitted, and the device has not met them");
@@ -36,7 +36,7 @@ fn no_more_than_32_are_held_back() {
     let tickets: Vec<_> =
         (0..33).map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Silent)).collect();
     device.run_until_idle();
-    let done = |pair: &device_sim::QueuePair| {
+    let done = |pair: &simaccel_device::QueuePair| {
         tickets.iter().filter(|ticket| pair.remote().state(**ticket) == TicketState::Done(Status::Ok)).count()
     };
     assert_eq!(done(&pair), 32);

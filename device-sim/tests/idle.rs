@@ -8,7 +8,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::*;
-use device_sim::{Delivery, Device};
+use simaccel_device::{Delivery, Device};
 
 /// The thread ids of all workers of this process.
 fn workers() -> Vec<String> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
-use device_sim::{Config, Delivery, Device, Interrupt, Operation, Preset, Status, Ticket, TicketState};
+use simaccel_device::{Config, Delivery, Device, Interrupt, Operation, Preset, Status, Ticket, TicketState};
 
 /// Submits `count` requests of 16, 32, ... bytes at once and returns the order and the times in which they end.
 fn ends(text: &str, count: u8) -> Vec<(u8, u64)> {

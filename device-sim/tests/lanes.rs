@@ -6,7 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::*;
-use device_sim::{Cipher, Delivery, Hash, Operation, Padding, Part, Request, Session, SessionId, Status};
+use simaccel_device::{
+    Cipher, Delivery, Hash, Operation, Padding, Part, Request, Session, SessionId, Status,
+};
 
 fn cbc(cipher: Cipher, padding: Padding) -> Session {
     keyed(cipher, padding, 0)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use common::*;
-use device_sim::{Config, Delivery, Device, OpenError, RefusedReason, Status, Ticket, TicketState};
+use simaccel_device::{Config, Delivery, Device, OpenError, RefusedReason, Status, Ticket, TicketState};
 
 /// A service time that no test waits for.
 const AN_HOUR: &str = "queue_pairs=2;completion_nsec=3_600_000_000_000";
@@ -17,10 +17,10 @@ fn what_may_cross_threads_does() {
     fn shared<T: Send + Sync>() {}
     fn moved<T: Send>() {}
     shared::<Device>();
-    shared::<device_sim::Remote>();
-    shared::<device_sim::Interrupt>();
+    shared::<simaccel_device::Remote>();
+    shared::<simaccel_device::Interrupt>();
     shared::<Ticket>();
-    moved::<device_sim::QueuePair>();
+    moved::<simaccel_device::QueuePair>();
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn device_of(stepped: bool) -> Device {
 
 /// Submits to every pair and every delivery.
 fn fill(
-    pairs: &mut [device_sim::QueuePair],
-    session: device_sim::SessionId,
+    pairs: &mut [simaccel_device::QueuePair],
+    session: simaccel_device::SessionId,
     woken: &Arc<Count>,
 ) -> Vec<(usize, Ticket)> {
     let mut tickets = Vec::new();

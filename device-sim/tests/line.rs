@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::*;
-use device_sim::{Delivery, Device, QueuePair, RefusedReason, Status, Ticket, TicketState, WakeState};
+use simaccel_device::{Delivery, Device, QueuePair, RefusedReason, Status, Ticket, TicketState, WakeState};
 
 /// A service time that no test waits for.
 const AN_HOUR: &str = "queue_pairs=1;depth=2;completion_nsec=3_600_000_000_000";
@@ -19,7 +19,7 @@ fn both(text: &str) -> [Device; 2] {
 }
 
 /// Parks three requests, one for each delivery, `user_data` 1 to 3.
-fn park_each(pair: &mut QueuePair, session: device_sim::SessionId, woken: &Arc<Count>) -> [Ticket; 3] {
+fn park_each(pair: &mut QueuePair, session: simaccel_device::SessionId, woken: &Arc<Count>) -> [Ticket; 3] {
     let deliveries = [Delivery::Silent, woken.delivery(), Delivery::Reap { owner: 5 }];
     let mut fill = 0;
     deliveries.map(|delivery| {
@@ -53,7 +53,7 @@ fn a_leaked_request_holds_nobody_up_and_its_slot_is_used_once() {
         assert_eq!((stats.parked, stats.submitted, stats.completed, stats.wakes_sent), (700, 700, 700, 300));
         assert_adds_up(&stats);
         // Both slots are there, and no third.
-        let bad = device_sim::SessionId::NONE;
+        let bad = simaccel_device::SessionId::NONE;
         for _ in 0..2 {
             let _ = submit(&mut pair, request(bad, 64, 1), Delivery::Reap { owner: 0 });
         }
@@ -257,7 +257,7 @@ fn a_dead_device_works_its_line_off() {
 /// As [`park_each`], all three or none: the device may die meanwhile.
 fn park_each_or_none(
     pair: &mut QueuePair,
-    session: device_sim::SessionId,
+    session: simaccel_device::SessionId,
     woken: &Arc<Count>,
 ) -> Vec<Ticket> {
     let deliveries = [Delivery::Silent, woken.delivery(), Delivery::Reap { owner: 5 }];

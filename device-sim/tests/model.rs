@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::*;
-use device_sim::{Delivery, Device, QueuePair, Status, TicketState};
+use simaccel_device::{Delivery, Device, QueuePair, Status, TicketState};
 
 fn micros(micros: u64) -> Duration {
     Duration::from_micros(micros)
@@ -78,7 +78,7 @@ fn wakers_may_submit_and_step() {
     assert_eq!(pair.lock().expect("not poisoned").remote().stats().completed, 5);
 }
 
-fn chain(device: &Arc<Device>, pair: &Arc<Mutex<QueuePair>>, session: device_sim::SessionId, left: u32) {
+fn chain(device: &Arc<Device>, pair: &Arc<Mutex<QueuePair>>, session: simaccel_device::SessionId, left: u32) {
     let waker = once({
         let (device, pair) = (Arc::clone(device), Arc::clone(pair));
         move || {

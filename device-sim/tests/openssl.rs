@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use device_sim::{Cipher, Hash, Operation, Padding, Request, Session, SessionId, Status};
+use simaccel_device::{Cipher, Hash, Operation, Padding, Request, Session, SessionId, Status};
 
 const LENGTHS: [usize; 6] = [0, 1, 16, 100, 4096, 100_003];
 

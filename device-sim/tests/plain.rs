@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::*;
-use device_sim::{
+use simaccel_device::{
     Delivery, Hash, Operation, Part, Plain, RefusedReason, Request, Session, SessionId, Status, Tag,
     TicketState,
 };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use common::*;
-use device_sim::{Delivery, Status, TicketState, WakeState};
+use simaccel_device::{Delivery, Status, TicketState, WakeState};
 
 #[test]
 fn the_new_waker_is_called_and_the_old_one_is_gone() {

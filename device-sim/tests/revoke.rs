@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::*;
-use device_sim::{Delivery, Device, Status, TicketState, WakeState};
+use simaccel_device::{Delivery, Device, Status, TicketState, WakeState};
 
 /// 10 µs of service on one unit.
 const MODEL: &str = "queue_pairs=1;depth=2;compute_units=1;completion_nsec=10_000";

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use common::*;
-use device_sim::{Delivery, Device, QueuePair, Remote, SessionId, Status, Ticket, TicketState};
+use simaccel_device::{Delivery, Device, QueuePair, Remote, SessionId, Status, Ticket, TicketState};
 
 const LENGTHS: [usize; 4] = [16, 64, 100, 20_000];
 
@@ -21,7 +21,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, request: &device_sim::Request, status: Status, results: &[Vec<u8>]) {
+    fn count(&mut self, request: &simaccel_device::Request, status: Status, results: &[Vec<u8>]) {
         match status {
             Status::Ok => {
                 let length = LENGTHS.iter().position(|length| *length == request.buffer.len());

@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use device_sim::{
-    Config, Delivery, Device, Hash, Operation, QueuePair, Request, Session, SessionId, Status, Ticket,
-};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use simaccel_device::{
+    Config, Delivery, Device, Hash, Operation, QueuePair, Request, Session, SessionId, Status, Ticket,
+};
 
 /// Mean service time, in nanoseconds.
 const SERVICE: u32 = 100_000;

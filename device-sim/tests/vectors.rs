@@ -2,8 +2,8 @@
 
 mod published;
 
-use device_sim::{Operation, Padding, Part, Request, Session, SessionId, StreamState, Tag};
 use published::{AeadVector, CipherVector, FIPS180, GCM, IEEE1619, SP800_38A, rfc4231::RFC4231};
+use simaccel_device::{Operation, Padding, Part, Request, Session, SessionId, StreamState, Tag};
 
 /// How a message is cut.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ impl<'m> Message<'m> {
         request.aad = self.aad.to_vec();
         request.tag = Tag::new(self.tag).unwrap();
         request.state = state;
-        assert_eq!(self.session.execute(&mut request), device_sim::Status::Ok, "{:?}", self.session);
+        assert_eq!(self.session.execute(&mut request), simaccel_device::Status::Ok, "{:?}", self.session);
         request
     }
 }

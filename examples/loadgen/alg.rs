@@ -1,6 +1,6 @@
 //! The algorithms by name, and what each needs.
 
-use device_sim::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError};
+use simaccel_device::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError};
 
 /// Additional data of an AEAD operation in generated load: as long as a TLS 1.2 record's.
 pub(crate) const AAD_LEN: usize = 13;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
-use device_sim::{Algorithm, Preset};
 use simaccel::EngineStats;
+use simaccel_device::{Algorithm, Preset};
 
 use crate::alg;
 use crate::failure::Failure;
@@ -164,7 +164,7 @@ fn help_tail() -> String {
          Exit code: 0 when all went well; 1 for a mismatch, an error of an operation (see --expect-errors), a bad tag or \
          padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used.",
         alg::names().join(", "),
-        device_sim::Config::KEYS,
+        simaccel_device::Config::KEYS,
         simaccel::Config::KEYS,
         EngineStats::default().faults().map(|(kind, _)| kind).collect::<Vec<_>>().join(", "),
         Preset::ALL.map(numbers).join(", "),

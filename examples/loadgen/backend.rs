@@ -1,7 +1,7 @@
 //! One session of the engine, whatever its kind, and an operation on a lane.
 
-use device_sim::Algorithm;
 use simaccel::{AeadSession, CipherSession, Engine, Error, HashSession, MacSession, OpError, Padding, Tag};
+use simaccel_device::Algorithm;
 
 use crate::workload::Lane;
 

@@ -17,7 +17,7 @@ pub(crate) struct Model {
 
 impl Model {
     /// `None`: the device models no time, or has done nothing.
-    pub(crate) fn of(config: &device_sim::Config, stats: &EngineStats) -> Option<Self> {
+    pub(crate) fn of(config: &simaccel_device::Config, stats: &EngineStats) -> Option<Self> {
         let executed: u64 = stats.device.units.iter().map(|unit| unit.executed).sum();
         let busy: u64 = stats.device.units.iter().map(|unit| unit.busy_nsec).sum();
         (executed > 0 && busy > 0).then(|| Self {

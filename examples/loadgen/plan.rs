@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use device_sim::{Algorithm, Cipher, FaultKind};
 use simaccel::{Config, DeliveryMode};
+use simaccel_device::{Algorithm, Cipher, FaultKind};
 
 use crate::alg::{self, Shape};
 use crate::args::{Format, Mode, Options, StatsFormat};
@@ -107,7 +107,7 @@ impl Options {
         let size = self.size.unwrap_or(4 << 10);
         check_message(algorithm, size)?;
         let device = device(self.device.as_deref().unwrap_or(""), self.mode)?;
-        let corrupts = |fault: &device_sim::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
+        let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
         let mismatches = self.expect_errors && device.device().faults.iter().any(corrupts);
         Ok(Load {
             algorithm,
@@ -322,7 +322,7 @@ fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
 
 /// Whether the delivery is said, and not only the default.
 fn says_delivery(text: &str) -> bool {
-    simaccel::device_sim::Config::pairs(text).any(|pair| matches!(pair, Ok(("delivery", _))))
+    simaccel::simaccel_device::Config::pairs(text).any(|pair| matches!(pair, Ok(("delivery", _))))
 }
 
 /// What is wrong with a delivery that is said and not the mode's.
@@ -344,7 +344,8 @@ fn contradicts_mode(config: &Config, is_said: bool, mode: Option<Mode>) -> Optio
 
 /// A request that never ends, or of whose end nobody is told, would hold up the run for ever.
 fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
-    let endless = |fault: &&device_sim::Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::DropWake);
+    let endless =
+        |fault: &&simaccel_device::Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::DropWake);
     match config.device().faults.iter().find(endless) {
         Some(fault) if config.timeout().is_none() => Err(Failure::option(
             "--device",

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
-use device_sim::Algorithm;
 use serde_json::{Value, json};
 use simaccel::{Config, EngineStats, Error};
+use simaccel_device::Algorithm;
 
 use crate::args::{Format, Mode, StatsFormat};
 use crate::failure::Failure;

@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 
-use device_sim::{Algorithm, Operation, Request, Session, SessionId, Status};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simaccel::Tag;
+use simaccel_device::{Algorithm, Operation, Request, Session, SessionId, Status};
 
 use crate::alg;
 use crate::failure::Failure;

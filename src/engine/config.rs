@@ -11,10 +11,10 @@
 //! | `strict` | `on`, `off` | as it is | the process's strict mode ([`job::set_strict`](crate::job::set_strict)), set when an engine is opened |
 //! | `timeout_msec` | milliseconds, 0 to 3,600,000 | 0 (off) | a request that has not ended within it, or whose wake never comes, is taken back and ends as [`Error::Timeout`](crate::Error::Timeout), within twice the time; counted |
 //! | `max_retries` | 0 to 100 | 0 | a request that the device failed, in a way that another try may mend, is submitted again up to so often; counted |
-//! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`device_sim::FaultKind`]) |
+//! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`simaccel_device::FaultKind`]) |
 //!
-//! The device's keys are those of [`device_sim::Config`]. When a fault happens is said by the fields of
-//! [`device_sim::Selection`], the same for all kinds: `fault=fd_fail:nth=3`.
+//! The device's keys are those of [`simaccel_device::Config`]. When a fault happens is said by the fields of
+//! [`simaccel_device::Selection`], the same for all kinds: `fault=fd_fail:nth=3`.
 //!
 //! `timeout_msec` goes by the device's clock: the virtual one of a stepped device, where an alarm and no thread is
 //! behind it, the real one of any other, where it costs a thread (`simaccel-watchdog`). Each try of `max_retries` has
@@ -25,7 +25,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use device_sim::{ConfigError, Fault};
+use simaccel_device::{ConfigError, Fault};
 
 use super::fault::FaultRule;
 
@@ -74,7 +74,7 @@ pub(super) fn refused(key: &'static str, value: &str, allowed: &'static str) -> 
 /// Configuration of an engine and the device behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    device: device_sim::Config,
+    device: simaccel_device::Config,
     delivery: DeliveryMode,
     fallback: bool,
     offload_threshold: u32,
@@ -85,7 +85,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The engine's own keys, separated by commas; the device's are [`device_sim::Config::KEYS`].
+    /// The engine's own keys, separated by commas; the device's are [`simaccel_device::Config::KEYS`].
     pub const KEYS: &str = KEYS;
 
     /// Reads `key=value;key=value` on top of the defaults.
@@ -94,7 +94,7 @@ impl Config {
     /// The first key that is unknown, or the first value that is out of range, with what is allowed.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        for pair in device_sim::Config::pairs(text) {
+        for pair in simaccel_device::Config::pairs(text) {
             let (key, value) = pair?;
             config.set(key, value)?;
         }
@@ -122,7 +122,7 @@ impl Config {
             },
             _ if self.device.set(key, value)? => {}
             _ => {
-                let known = format!("{}, {KEYS}", device_sim::Config::KEYS);
+                let known = format!("{}, {KEYS}", simaccel_device::Config::KEYS);
                 return Err(ConfigError::UnknownKey { key: key.to_owned(), known });
             }
         }
@@ -130,7 +130,7 @@ impl Config {
     }
 
     /// The device's part.
-    pub const fn device(&self) -> &device_sim::Config {
+    pub const fn device(&self) -> &simaccel_device::Config {
         &self.device
     }
 

@@ -6,7 +6,7 @@
 //!                     └──► to_prometheus   # HELP, # TYPE, samples with labels
 //! ```
 
-use device_sim::{Histogram, Operation, QueuePairStats, Timings};
+use simaccel_device::{Histogram, Operation, QueuePairStats, Timings};
 
 use self::json::Value;
 use super::fault::FaultKind;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use device_sim::{ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector};
+use simaccel_device::{ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector};
 
 use super::config::refused;
 

@@ -14,8 +14,8 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use device_sim::{Arrival, Arrivals, Completion, QueuePair, Remote};
 use nix::errno::Errno;
+use simaccel_device::{Arrival, Arrivals, Completion, QueuePair, Remote};
 use zeroize::Zeroize;
 
 use super::Inner;

@@ -15,7 +15,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use device_sim::{QueuePair, Remote};
+use simaccel_device::{QueuePair, Remote};
 
 /// The queue pairs of an engine.
 #[derive(Debug)]

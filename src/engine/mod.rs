@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use device_sim::{
+use simaccel_device::{
     Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, SessionError, fork,
     with_wiped_stack,
 };

@@ -22,7 +22,7 @@ use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use device_sim::{Delivery, Operation, RefusedReason, Request, Session, Status, Ticket};
+use simaccel_device::{Delivery, Operation, RefusedReason, Request, Session, Status, Ticket};
 use zeroize::Zeroize;
 
 use super::fault::FaultKind;

@@ -16,7 +16,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use device_sim::{Completion, Interrupt, Remote, TicketState};
+use simaccel_device::{Completion, Interrupt, Remote, TicketState};
 
 use super::watch::Watch;
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use device_sim::{Allowed, Argument, ArgumentError, Operation, Part, Request, Session, SessionId, Tag};
+use simaccel_device::{Allowed, Argument, ArgumentError, Operation, Part, Request, Session, SessionId, Tag};
 use zeroize::Zeroize;
 
 use super::offload::{self, Failed, plain};

@@ -1,6 +1,6 @@
 //! The same work in the calling thread: small requests, and the device's failures where that is switched on.
 
-use device_sim::{ArgumentError, Request, Session, Status};
+use simaccel_device::{ArgumentError, Request, Session, Status};
 
 use super::offload::Failed;
 use crate::error::Error;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use device_sim::DeviceStats;
+use simaccel_device::DeviceStats;
 
 use super::ThreadStats;
 

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use device_sim::{Operation, Part, Request, StreamState, Tag};
+use simaccel_device::{Operation, Part, Request, StreamState, Tag};
 
 use super::session::{SessionCore, make_room};
 use super::software;

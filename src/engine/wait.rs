@@ -22,10 +22,10 @@ use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
 use std::thread;
 
-use device_sim::cancel::uncancelled;
-use device_sim::{Delivery, Interrupt, Remote, Ticket, TicketState, WakeState};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use simaccel_device::cancel::uncancelled;
+use simaccel_device::{Delivery, Interrupt, Remote, Ticket, TicketState, WakeState};
 
 use super::config::DeliveryMode;
 use super::fault::FaultKind;

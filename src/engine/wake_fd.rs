@@ -37,11 +37,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use device_sim::cancel::{read_eventfd, uncancelled, write_eventfd};
-use device_sim::fork::{self, NotInherited};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use simaccel_device::cancel::{read_eventfd, uncancelled, write_eventfd};
+use simaccel_device::fork::{self, NotInherited};
 
 use super::sabotage::{self, Sabotage};
 use crate::job::{WaitCtx, WaitKey};

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::thread;
 
-use device_sim::{Request, Ticket, WakeState};
+use simaccel_device::{Request, Ticket, WakeState};
 
 use super::watchdog::{Entry, Key, Shared};
 

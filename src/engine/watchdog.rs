@@ -31,8 +31,8 @@ use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use device_sim::cancel::uncancelled;
-use device_sim::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketState, fork};
+use simaccel_device::cancel::uncancelled;
+use simaccel_device::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketState, fork};
 
 use super::poller::Pollers;
 use super::watch::{Addressee, Notice, Watch};
@@ -385,7 +385,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use device_sim::{Config, Operation, QueuePair, SessionId, Status, WakeState};
+    use simaccel_device::{Config, Operation, QueuePair, SessionId, Status, WakeState};
 
     use super::super::poller::Poller;
     use super::*;

@@ -227,7 +227,7 @@ fn help_and_version_are_answers_not_errors() {
     let stats = simaccel::EngineStats::default();
     let kinds = stats.faults().map(|(kind, _)| kind.to_owned());
     let presets = simaccel::Preset::ALL.map(|preset| preset.to_string());
-    let keys = [simaccel::device_sim::Config::KEYS, simaccel::Config::KEYS].map(words).concat();
+    let keys = [simaccel::simaccel_device::Config::KEYS, simaccel::Config::KEYS].map(words).concat();
     for word in keys.into_iter().chain(kinds).chain(presets) {
         assert!(help.contains(&word), "{word}");
     }

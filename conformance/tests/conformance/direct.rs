@@ -1,6 +1,6 @@
 //! The nearest way: a session, in the calling thread.
 
-use device_sim::{
+use simaccel_device::{
     Hash, Operation, Part, Request, Session, SessionError, SessionId, Status, StreamState, Tag,
 };
 

@@ -1,7 +1,7 @@
 //! The ways through an engine: blocking, on the stepped device, in a job that pauses.
 
-use device_sim::Hash;
 use simaccel::{Config, Engine, Error, Job, OpError, Step, WaitCtx, wait_readable};
+use simaccel_device::Hash;
 
 use crate::way::{AeadCall, CipherCall, Direction, Refused, Way};
 

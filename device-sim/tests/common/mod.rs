@@ -8,7 +8,7 @@ use std::task::{Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use device_sim::{
+use simaccel_device::{
     Cipher, Config, Delivery, Device, Operation, Padding, QueuePair, QueuePairStats, Remote, Request,
     Session, SessionId, Status, Ticket, TicketState,
 };

@@ -3,7 +3,7 @@
 
 pub(crate) mod rfc4231;
 
-use device_sim::{Aead, Cipher, Hash};
+use simaccel_device::{Aead, Cipher, Hash};
 
 /// A cipher without padding.
 pub(crate) struct CipherVector {

@@ -1,6 +1,6 @@
 //! RFC 4231, section 4.
 
-use device_sim::Hash;
+use simaccel_device::Hash;
 
 use super::MacVector;
 

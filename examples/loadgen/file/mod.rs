@@ -19,8 +19,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
-use device_sim::Algorithm;
 use simaccel::{Engine, Error, Tag};
+use simaccel_device::Algorithm;
 
 use crate::alg;
 use crate::args::Format;

@@ -8,8 +8,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use device_sim::Cipher;
 use simaccel::{CipherSession, Error, Padding};
+use simaccel_device::Cipher;
 
 use super::Transfer;
 use super::pieces::Piece;

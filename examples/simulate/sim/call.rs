@@ -9,11 +9,11 @@
 
 use std::rc::Rc;
 
-use device_sim::{Operation, Part, Request, SessionId, Status};
 use simaccel::{
     Aead, AeadSession, Cipher, CipherSession, Engine, Error, Hash, HashSession, MacSession, OpError, Padding,
-    Tag, device_sim,
+    Tag, simaccel_device,
 };
+use simaccel_device::{Operation, Part, Request, SessionId, Status};
 
 use super::desk::Desk;
 use super::random::Random;
@@ -31,7 +31,7 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Keyed {
     name: &'static str,
     session: Session,
-    software: device_sim::Session,
+    software: simaccel_device::Session,
     iv_len: usize,
     min_len: usize,
 }
@@ -82,13 +82,14 @@ impl Keyed {
             2 | 3 => Self::aead(engine, random)?,
             4 => {
                 let hash = random.pick(Hash::ALL);
-                let (session, software) = (engine.hash(hash)?, device_sim::Session::hash(hash)?);
+                let (session, software) = (engine.hash(hash)?, simaccel_device::Session::hash(hash)?);
                 Self { name: hash.name(), session: Session::Hash(session), software, iv_len: 0, min_len: 0 }
             }
             _ => {
                 let (hash, len) = (random.pick(Hash::ALL), random.size(1, 40));
                 let key = random.bytes(len);
-                let (session, software) = (engine.hmac(hash, &key)?, device_sim::Session::hmac(hash, &key)?);
+                let (session, software) =
+                    (engine.hmac(hash, &key)?, simaccel_device::Session::hmac(hash, &key)?);
                 Self { name: "hmac", session: Session::Mac(session), software, iv_len: 0, min_len: 0 }
             }
         };
@@ -99,7 +100,7 @@ impl Keyed {
         let cipher = random.pick(Cipher::ALL);
         let key = random.bytes(cipher.key_len());
         let session = engine.cipher(cipher, &key)?;
-        let software = device_sim::Session::cipher(cipher, &key, Padding::Pkcs7)?;
+        let software = simaccel_device::Session::cipher(cipher, &key, Padding::Pkcs7)?;
         let min_len = if matches!(cipher, Cipher::Aes128Xts | Cipher::Aes256Xts) { 16 } else { 0 };
         let (name, iv_len) = (cipher.name(), cipher.iv_len());
         Ok(Self { name, session: Session::Cipher(session), software, iv_len, min_len })
@@ -109,7 +110,7 @@ impl Keyed {
         let aead = random.pick(Aead::ALL);
         let (key, tag_len) = (random.bytes(aead.key_len()), random.pick(&[16, 16, 12, 4]));
         let session = engine.aead_with(aead, &key, tag_len)?;
-        let software = device_sim::Session::aead(aead, &key, tag_len)?;
+        let software = simaccel_device::Session::aead(aead, &key, tag_len)?;
         let iv_len = random.pick(&[12, 12, 1, 20]);
         Ok(Self { name: aead.name(), session: Session::Aead(session), software, iv_len, min_len: 0 })
     }

@@ -209,7 +209,7 @@ impl Sabotage {
     }
 
     fn apply(self, engine: &Engine) {
-        use simaccel::device_sim::Sabotage as OfDevice;
+        use simaccel::simaccel_device::Sabotage as OfDevice;
         use simaccel::{Sabotage as OfEngine, sabotage};
         match self {
             Self::LostCompletion => engine.device().sabotage(OfDevice::LostCompletion),

@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use device_sim::{DeviceStats, Histogram, Operation, OperationStats, QueuePairStats, UnitStats};
+use simaccel_device::{DeviceStats, Histogram, Operation, OperationStats, QueuePairStats, UnitStats};
 
 use super::super::ThreadStats;
 use crate::engine::stats::EngineStats;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
-use device_sim::{Remote, Request, Status, StreamState, Ticket, TicketState, WakeState};
+use simaccel_device::{Remote, Request, Status, StreamState, Ticket, TicketState, WakeState};
 
 use crate::engine::instance::Instance;
 use crate::engine::sabotage::{self, Sabotage};

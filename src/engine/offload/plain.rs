@@ -20,7 +20,7 @@
 
 use std::cell::Cell;
 
-use device_sim::{Plain, SessionId, WakeState};
+use simaccel_device::{Plain, SessionId, WakeState};
 
 use super::*;
 use crate::engine::table::Visit;

@@ -7,7 +7,7 @@
 //!
 //! Run it with two counts: the difference of the totals, by the difference of the counts, is the price of one. The
 //! stepped device does its part on the calling thread, so a request's price is both sides'; the functions of
-//! `device_sim`'s `driver`, `core` and `kernels` are the device's.
+//! `simaccel_device`'s `driver`, `core` and `kernels` are the device's.
 
 use std::fmt::Display;
 use std::io::Write;

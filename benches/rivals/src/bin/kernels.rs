@@ -22,7 +22,7 @@ use aes::cipher::{
     Array, BlockModeEncrypt, InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper, consts::U16,
 };
 use ctr::{CtrCore, flavors::Ctr128BE};
-use device_sim::{
+use simaccel_device::{
     Cipher, Config, Delivery, Device, Operation, Padding, QueuePair, Request, Session, SessionId, Status,
     Ticket,
 };
