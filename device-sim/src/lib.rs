@@ -20,24 +20,16 @@
 //!   Device: sessions, reset, drain, close ─── admin queue ─► every driver
 //! ```
 //!
-//! | file | what |
+//! | folder | what |
 //! |---|---|
-//! | `device` | life cycle: open, reset, drain, close; sessions |
-//! | `queue_pair`, `queue_pair/reap`, `queue_pair/arrivals`, `pair` | the two ends of the host, and what they share with the device |
-//! | `cell`, `cell/{host,device,waking,slab}` | where a request lives; who owns it: the host's side, the device's, the wake, the free ones |
-//! | `ring`, `entry` | the rings and what is in them |
-//! | `slots` | how many may be in flight, and the line of those who wait |
-//! | `doorbell`, `interrupt`, `admin` | the signals between the two sides |
-//! | `barrier`, `prefetch` | a fence that one side pays for both; hints to the processor |
-//! | `core`, `driver`, `port` | the device without threads; its accounts and signals |
-//! | `worker`, `stepped` | the two ways to run it |
-//! | `session`, `algorithm`, `kernels/` | keys, names, and the work itself |
-//! | `model` | what makes it a modelled device: |
-//! | `latency`, `order`, `fault` | how long a request occupies a compute unit; in which order they complete; what goes wrong |
-//! | `clock`, `timing` | the device's time; where the time of requests goes |
-//! | `config`, `stats`, `request` | what goes in and comes out |
-//! | `sabotage` | a device that is wrong and does not say so, for tests of those who are to find out |
-//! | `sync`, `models` | the standard library or loom; the interleavings that loom checks |
+//! | `message` | requests, and the names of what the device can do |
+//! | `kernels` | sessions (keys, prepared once) and the work itself |
+//! | `model` | the device without threads and clocks: faults, service times, compute units, order of completion |
+//! | `queue` | cells, rings, slots, doorbell and interrupt, and both ends of a queue pair |
+//! | `run` | worker threads or the stepped device, the admin queue, the device's life |
+//! | `config`, `stats` | what is set, and what is counted and timed |
+//! | `sync` | the standard library or loom; fences, prefetches, fork and thread cancellation |
+//! | `loom` | the interleavings that loom checks |
 //!
 //! ```
 //! use simaccel_device::{Cipher, Config, Delivery, Device, Operation, Padding, Request, Session, Status};
@@ -65,62 +57,34 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("device-sim runs on Linux only");
 
-mod admin;
-mod alarm;
-mod algorithm;
-mod arguments;
-mod barrier;
-pub mod cancel;
-mod cell;
-mod clock;
 mod config;
-mod core;
-mod device;
-mod doorbell;
-mod driver;
-mod entry;
-mod fault;
-pub mod fork;
-mod interrupt;
 mod kernels;
-mod latency;
-mod model;
 #[cfg(all(test, loom))]
-mod models;
-mod order;
-mod pair;
-mod port;
-mod prefetch;
-mod queue_pair;
-mod ready;
-mod remote;
-mod request;
-mod ring;
-mod sabotage;
-mod session;
-mod slots;
+mod loom;
+mod message;
+mod model;
+mod queue;
+mod run;
 mod stats;
-mod stepped;
 mod sync;
-mod timing;
-mod wipe;
-mod worker;
 
-pub use alarm::Alarm;
-pub use arguments::{Allowed, Argument, ArgumentError};
-pub use cell::{Ticket, TicketState, WakeState};
 pub use config::{Config, ConfigError, Preset};
-pub use device::{Device, OpenError};
-pub use fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
-pub use interrupt::Interrupt;
 pub use kernels::StreamState;
-pub use latency::{LatencyDist, UnknownDist};
-pub use order::CompletionOrder;
-pub use queue_pair::{Arrival, Arrivals, Completion, Delivery, QueuePair, Refused, RefusedReason};
-pub use remote::Remote;
-pub use request::{Operation, Part, Plain, Request, Status, Tag};
-pub use sabotage::Sabotage;
-pub use session::{Aead, Algorithm, Cipher, Hash, Padding, Session, SessionError, SessionId, UnknownName};
+pub use kernels::arguments::{Allowed, Argument, ArgumentError};
+pub use kernels::session::{Padding, Session, SessionError, SessionId};
+pub use kernels::wipe::with_wiped_stack;
+pub use message::algorithm::{Aead, Algorithm, Cipher, Hash, UnknownName};
+pub use message::request::{Operation, Part, Plain, Request, Status, Tag};
+pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
+pub use model::latency::{LatencyDist, UnknownDist};
+pub use model::order::CompletionOrder;
+pub use model::sabotage::Sabotage;
+pub use queue::cell::{Ticket, TicketState, WakeState};
+pub use queue::interrupt::Interrupt;
+pub use queue::queue_pair::{Arrival, Arrivals, Completion, Delivery, QueuePair, Refused, RefusedReason};
+pub use queue::remote::Remote;
+pub use run::alarm::Alarm;
+pub use run::device::{Device, OpenError};
+pub use stats::timing::{Histogram, Timing, Timings};
 pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};
-pub use timing::{Histogram, Timing, Timings};
-pub use wipe::with_wiped_stack;
+pub use sync::{cancel, fork};

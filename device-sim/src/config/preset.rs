@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Config;
-use crate::latency::LatencyDist;
-use crate::order::CompletionOrder;
+use crate::model::latency::LatencyDist;
+use crate::model::order::CompletionOrder;
 
 /// A documented set of numbers; every one of them can be changed by its own key. Queue pairs, depth, workers, timing,
 /// faults and seed stay as they are, but for the depth of `saturated`.

@@ -9,8 +9,8 @@ use zeroize::Zeroize;
 
 use super::text::{Carry, reserve};
 use super::{BLOCK, Block, is_last};
-use crate::request::{Operation, Request, Status};
-use crate::session::Padding;
+use crate::kernels::session::Padding;
+use crate::message::request::{Operation, Request, Status};
 
 /// A mode that turns blocks into blocks; `chain` is its chaining value.
 pub(super) trait BlockMode {

@@ -9,8 +9,8 @@ use cbc::{Decryptor, Encryptor};
 use super::blocks::{self, BlockMode, BlockStream};
 use super::lanes::Lane;
 use super::{BLOCK, Block, Kernel, iv_block};
-use crate::request::{Operation, Part, Request, Status};
-use crate::session::Padding;
+use crate::kernels::session::Padding;
+use crate::message::request::{Operation, Part, Request, Status};
 
 /// A key and what to do with the last block.
 pub(crate) struct Cbc<C> {

@@ -18,7 +18,7 @@ use zeroize::Zeroize;
 
 use super::text::text;
 use super::{BLOCK, Block, Kernel, iv_block, mix};
-use crate::request::{Request, Status};
+use crate::message::request::{Request, Status};
 
 /// A key.
 pub(crate) struct Ctr<C> {

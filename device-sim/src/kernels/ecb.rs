@@ -4,8 +4,8 @@ use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, consts::U16};
 
 use super::blocks::{self, BlockMode, BlockStream};
 use super::{Block, Kernel, check_cipher};
-use crate::request::{Request, Status};
-use crate::session::Padding;
+use crate::kernels::session::Padding;
+use crate::message::request::{Request, Status};
 
 /// A key and what to do with the last block.
 pub(crate) struct Ecb<C> {

@@ -21,7 +21,7 @@ use zeroize::Zeroize;
 use super::ctr::CtrStream;
 use super::text::text;
 use super::{BLOCK, Block, Kernel, is_last};
-use crate::request::{Operation, Request, Status, Tag};
+use crate::message::request::{Operation, Request, Status, Tag};
 
 /// The longest text under one IV, in bytes (SP 800-38D, 5.2.1.1).
 pub(crate) const MAX_TEXT: u64 = (1 << 36) - 32;
@@ -206,8 +206,8 @@ mod tests {
     use aes::cipher::KeyInit;
 
     use super::*;
-    use crate::request::Part;
-    use crate::session::SessionId;
+    use crate::kernels::session::SessionId;
+    use crate::message::request::Part;
 
     #[test]
     fn no_text_beyond_the_limit() {

@@ -27,7 +27,7 @@ use aes::{Aes128, Aes192, Aes256};
 use zeroize::Zeroize;
 
 use super::{Block, mix};
-use crate::request::Request;
+use crate::message::request::Request;
 
 /// Lanes of one key from which on they are a group of their own. With fewer, most of a call of the cipher is idle, and
 /// calls for single blocks that overlap are as quick.

@@ -24,6 +24,7 @@
 //! | `text`   | where the output goes, and bytes held back          |                              |
 //! | `lanes`  | several messages at once, where a mode is serial    |                              |
 
+pub(crate) mod arguments;
 mod blocks;
 pub(crate) mod cbc;
 pub(crate) mod ctr;
@@ -32,7 +33,9 @@ pub(crate) mod gcm;
 pub(crate) mod hash;
 pub(crate) mod hmac;
 pub(crate) mod lanes;
+pub(crate) mod session;
 mod text;
+pub(crate) mod wipe;
 pub(crate) mod xts;
 
 use std::fmt;
@@ -40,9 +43,9 @@ use std::fmt;
 use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
 
 use self::lanes::Lane;
-use crate::request::{Operation, Part, Request, Status};
-use crate::session::Algorithm;
-use crate::wipe::{set_apart, wipe_stack};
+use crate::kernels::wipe::{set_apart, wipe_stack};
+use crate::message::algorithm::Algorithm;
+use crate::message::request::{Operation, Part, Request, Status};
 
 /// Bytes in an AES block.
 pub(crate) const BLOCK: usize = 16;

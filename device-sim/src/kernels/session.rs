@@ -1,0 +1,493 @@
+//! Sessions: algorithm, key and options, prepared once and used by many requests.
+//!
+//! ```text
+//!   key ──► Session::cipher(..)  ──►  key schedules, GHASH powers, HMAC states   (wiped on drop)
+//!                                         │
+//!                 Request ──► execute ────┴──► one match ──► the kernel of that mode ──► Status
+//! ```
+
+use std::fmt;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::hmac::Hmac;
+use aes::cipher::{KeyInit, KeySizeUser};
+use aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc};
+use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
+use subtle::ConstantTimeEq;
+
+use crate::kernels::cbc::Cbc;
+use crate::kernels::ctr::Ctr;
+use crate::kernels::ecb::Ecb;
+use crate::kernels::gcm::Gcm;
+use crate::kernels::hash::Hashing;
+use crate::kernels::hmac::Keyed;
+use crate::kernels::lanes::{Lane, LaneKey};
+use crate::kernels::wipe::{set_apart, wipe_stack};
+use crate::kernels::xts::Xts;
+use crate::kernels::{BLOCK, Kernel, run};
+use crate::message::algorithm::{Aead, Algorithm, Cipher, Hash};
+use crate::message::request::{Request, Status};
+
+/// Names a session of one device; stale ids, and those of another device, are refused with [`Status::InvalidSession`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId {
+    /// Number (38): each session of the process has another | index (26). In one word, so that a plain request and the word
+    /// that says whose it is share a cache line.
+    word: u64,
+}
+
+const INDEX_BITS: u32 = 26;
+
+impl SessionId {
+    /// No session of any device; for requests that go to [`Session::execute`] directly.
+    pub const NONE: Self = Self { word: u64::MAX };
+    /// Sessions that a device may have at a time.
+    pub(crate) const MOST: u32 = (1 << INDEX_BITS) - 1;
+
+    /// The id of the session that lies at this index, which is below [`SessionId::MOST`].
+    pub(crate) fn new(index: u32) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self::at(index, NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) const fn at(index: u32, number: u64) -> Self {
+        Self { word: number << INDEX_BITS | index as u64 }
+    }
+
+    #[inline]
+    pub(crate) const fn index(self) -> u32 {
+        (self.word & 0x3ff_ffff) as u32
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({}/{})", self.index(), self.word >> INDEX_BITS)
+    }
+}
+
+/// What ECB and CBC do with the last block; the other ciphers take any length and ignore it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Padding {
+    /// PKCS#7 (RFC 5652, 6.3), as OpenSSL does: encrypting adds 1 to 16 bytes, decrypting checks and removes
+    /// them.
+    #[default]
+    Pkcs7,
+    /// None: the message must be whole blocks.
+    None,
+}
+
+/// Why there is no such session.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// The key has the wrong length.
+    #[error("{algorithm} takes a key of {allowed} bytes, not {given}")]
+    KeyLength {
+        /// What the session would have computed.
+        algorithm: Algorithm,
+        /// Bytes that the key must have.
+        allowed: usize,
+        /// Bytes that it has.
+        given: usize,
+    },
+    /// Both halves of an XTS key are the same, which breaks the mode (SP 800-38E; FIPS 140 IG, C.I).
+    #[error("the two halves of an {algorithm} key must differ")]
+    EqualHalves {
+        /// What the session would have computed.
+        algorithm: Algorithm,
+    },
+    /// No tag may have that length.
+    #[error("{algorithm} tags have 4, 8 or 12 to 16 bytes, not {given}")]
+    TagLength {
+        /// What the session would have computed.
+        algorithm: Algorithm,
+        /// Bytes that were asked for.
+        given: usize,
+    },
+}
+
+/// Algorithm, prepared key and options. All of it is wiped on drop; `Debug` shows nothing of the key.
+///
+/// A session is moved by value, and a move leaves a copy where it was. Make it, and put it where it is to stay, inside of
+/// one [`with_wiped_stack`](crate::with_wiped_stack):
+///
+/// ```
+/// use std::sync::Arc;
+/// use simaccel_device::{Cipher, Padding, Session, with_wiped_stack};
+///
+/// let key = [7; 32];
+/// let session = with_wiped_stack(|| Session::cipher(Cipher::Aes256Ctr, &key, Padding::None).map(Arc::new))?;
+/// # Ok::<(), simaccel_device::SessionError>(())
+/// ```
+pub struct Session {
+    algorithm: Algorithm,
+    /// What the kernel does, where it pads.
+    padding: Padding,
+    /// Whether requests may be quicker together with others.
+    has_lanes: bool,
+    kernel: AnyKernel,
+}
+
+macro_rules! kernels {
+    ($($variant:ident($kernel:ty)),+ $(,)?) => {
+        /// Every kernel there is, so that a request costs one match. In place and not in a box, which every request would have
+        /// to look into.
+        enum AnyKernel {
+            $($variant($kernel)),+,
+            /// What is left when the session goes.
+            Wiped(#[expect(dead_code, reason = "its size is what it is for")] [u8; PLACE]),
+        }
+
+        const LARGEST: usize = largest(&[$(size_of::<$kernel>()),+]);
+        const STRICTEST: usize = largest(&[$(align_of::<$kernel>()),+]);
+
+        impl AnyKernel {
+            fn run(&self, algorithm: Algorithm, request: &mut Request) -> Status {
+                match self {
+                    $(Self::$variant(kernel) => run(kernel, algorithm, request)),+,
+                    Self::Wiped(_) => Status::InvalidSession,
+                }
+            }
+
+            fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
+                match self {
+                    $(Self::$variant(kernel) => kernel.lane(request)),+,
+                    Self::Wiped(_) => None,
+                }
+            }
+        }
+    };
+}
+
+kernels! {
+    Aes128Ecb(Ecb<Aes128>),
+    Aes192Ecb(Ecb<Aes192>),
+    Aes256Ecb(Ecb<Aes256>),
+    Aes128Cbc(Cbc<Aes128>),
+    Aes192Cbc(Cbc<Aes192>),
+    Aes256Cbc(Cbc<Aes256>),
+    Aes128Ctr(Ctr<Aes128Enc>),
+    Aes192Ctr(Ctr<Aes192Enc>),
+    Aes256Ctr(Ctr<Aes256Enc>),
+    Aes128Xts(Xts<Aes128, Aes128Enc>),
+    Aes256Xts(Xts<Aes256, Aes256Enc>),
+    Aes128Gcm(Gcm<Aes128Enc>),
+    Aes192Gcm(Gcm<Aes192Enc>),
+    Aes256Gcm(Gcm<Aes256Enc>),
+    Sha224(Hashing<Sha224>),
+    Sha256(Hashing<Sha256>),
+    Sha384(Hashing<Sha384>),
+    Sha512(Hashing<Sha512>),
+    Sha512_256(Hashing<Sha512_256>),
+    HmacSha224(Keyed<Hmac<Sha224>>),
+    HmacSha256(Keyed<Hmac<Sha256>>),
+    HmacSha384(Keyed<Hmac<Sha384>>),
+    HmacSha512(Keyed<Hmac<Sha512>>),
+    HmacSha512_256(Keyed<Hmac<Sha512_256>>),
+}
+
+impl Session {
+    /// A session for both directions of a cipher.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::KeyLength`] unless `key` has [`Cipher::key_len`] bytes; [`SessionError::EqualHalves`] for
+    /// an XTS key whose halves are the same.
+    pub fn cipher(cipher: Cipher, key: &[u8], padding: Padding) -> Result<Self, SessionError> {
+        let algorithm = Algorithm::Cipher(cipher);
+        let kernel = match cipher {
+            Cipher::Aes128Ecb => {
+                set_apart(|| Ok(AnyKernel::Aes128Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes192Ecb => {
+                set_apart(|| Ok(AnyKernel::Aes192Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes256Ecb => {
+                set_apart(|| Ok(AnyKernel::Aes256Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes128Cbc => {
+                set_apart(|| Ok(AnyKernel::Aes128Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes192Cbc => {
+                set_apart(|| Ok(AnyKernel::Aes192Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes256Cbc => {
+                set_apart(|| Ok(AnyKernel::Aes256Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
+            }
+            Cipher::Aes128Ctr => {
+                set_apart(|| Ok(AnyKernel::Aes128Ctr(Ctr::new(scheduled(algorithm, key)?))))?
+            }
+            Cipher::Aes192Ctr => {
+                set_apart(|| Ok(AnyKernel::Aes192Ctr(Ctr::new(scheduled(algorithm, key)?))))?
+            }
+            Cipher::Aes256Ctr => {
+                set_apart(|| Ok(AnyKernel::Aes256Ctr(Ctr::new(scheduled(algorithm, key)?))))?
+            }
+            Cipher::Aes128Xts => set_apart(|| Ok(AnyKernel::Aes128Xts(scheduled_xts(algorithm, key)?)))?,
+            Cipher::Aes256Xts => set_apart(|| Ok(AnyKernel::Aes256Xts(scheduled_xts(algorithm, key)?)))?,
+        };
+        let mut session = Self::of(algorithm, kernel);
+        session.padding = padding;
+        Ok(session)
+    }
+
+    /// A session for both directions of an AEAD whose tags have `tag_len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::KeyLength`] unless `key` has [`Aead::key_len`] bytes; [`SessionError::TagLength`] unless
+    /// [`Aead::allows_tag_len`].
+    pub fn aead(aead: Aead, key: &[u8], tag_len: usize) -> Result<Self, SessionError> {
+        let algorithm = Algorithm::Aead(aead);
+        if !aead.allows_tag_len(tag_len) {
+            return Err(SessionError::TagLength { algorithm, given: tag_len });
+        }
+        let kernel = match aead {
+            Aead::Aes128Gcm => {
+                set_apart(|| Ok(AnyKernel::Aes128Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
+            }
+            Aead::Aes192Gcm => {
+                set_apart(|| Ok(AnyKernel::Aes192Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
+            }
+            Aead::Aes256Gcm => {
+                set_apart(|| Ok(AnyKernel::Aes256Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
+            }
+        };
+        Ok(Self::of(algorithm, kernel))
+    }
+
+    /// A session for a hash function.
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    pub fn hash(hash: Hash) -> Result<Self, SessionError> {
+        let kernel = match hash {
+            Hash::Sha224 => AnyKernel::Sha224(Hashing::new()),
+            Hash::Sha256 => AnyKernel::Sha256(Hashing::new()),
+            Hash::Sha384 => AnyKernel::Sha384(Hashing::new()),
+            Hash::Sha512 => AnyKernel::Sha512(Hashing::new()),
+            Hash::Sha512_256 => AnyKernel::Sha512_256(Hashing::new()),
+        };
+        Ok(Self::of(Algorithm::Hash(hash), kernel))
+    }
+
+    /// A session for HMAC over a hash function; the key may have any length.
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    pub fn hmac(hash: Hash, key: &[u8]) -> Result<Self, SessionError> {
+        let kernel = match hash {
+            Hash::Sha224 => set_apart(|| AnyKernel::HmacSha224(Keyed::new(key))),
+            Hash::Sha256 => set_apart(|| AnyKernel::HmacSha256(Keyed::new(key))),
+            Hash::Sha384 => set_apart(|| AnyKernel::HmacSha384(Keyed::new(key))),
+            Hash::Sha512 => set_apart(|| AnyKernel::HmacSha512(Keyed::new(key))),
+            Hash::Sha512_256 => set_apart(|| AnyKernel::HmacSha512_256(Keyed::new(key))),
+        };
+        Ok(Self::of(Algorithm::Hmac(hash), kernel))
+    }
+
+    fn of(algorithm: Algorithm, kernel: AnyKernel) -> Self {
+        let mut session = Self { algorithm, padding: Padding::None, has_lanes: false, kernel };
+        session.has_lanes = session.lane_key().is_some();
+        session
+    }
+
+    /// What this session computes.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// What happens to the last block, in a mode that [pads](Cipher::pads).
+    pub(crate) const fn padding(&self) -> Padding {
+        self.padding
+    }
+
+    /// Bytes by which the output of one request may exceed its input: padding (up to 16), and what a multi-part
+    /// message held back before (up to 15, for XTS up to 31). A caller who reserves as many spares the device an
+    /// allocation.
+    pub const fn max_growth(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Cipher(Cipher::Aes128Ctr | Cipher::Aes192Ctr | Cipher::Aes256Ctr) => 0,
+            Algorithm::Cipher(_) => 2 * BLOCK - 1,
+            _ => 0,
+        }
+    }
+
+    /// Does what `request` asks for, in the calling thread. The id in the request is not looked at.
+    ///
+    /// | session | takes | gives |
+    /// |---|---|---|
+    /// | cipher, AEAD | `buffer`, `iv`; AEAD: `aad`, and decrypting `tag` | the text in `destination` where there is one (and `buffer` stays), in `buffer` otherwise; AEAD encrypting: `tag` |
+    /// | hash, HMAC | `buffer` | `tag`, full length; `buffer` stays |
+    ///
+    /// Lengths: ECB takes no IV, CBC, CTR and XTS 16 bytes, GCM any from 1 byte on. ECB and CBC without padding
+    /// take whole blocks; XTS 16 bytes to 2^20 blocks, which are one data unit; GCM up to 2^36 - 32 bytes.
+    ///
+    /// A message may come in pieces of any length ([`crate::Part`]). A piece's output may be shorter or longer
+    /// than the piece, for ECB, CBC and XTS hold bytes back until they know what follows. GCM gives the
+    /// plaintext of [`crate::Part::Update`] *unverified*: act on none of it before the last piece has been
+    /// found [`Status::Ok`].
+    ///
+    /// # Errors
+    ///
+    /// [`Status::InvalidArgs`]: lengths, operation, IV or additional data do not fit, or the state is another
+    /// algorithm's; nothing has been touched but the state, which is gone. [`Status::AuthFailed`]: the tag
+    /// (also one of the wrong length) or the padding is wrong; the text is wiped and empty.
+    pub fn execute(&self, request: &mut Request) -> Status {
+        self.kernel.run(self.algorithm, request)
+    }
+
+    /// [`Session::execute`], after which nothing of the key and of the message lies on the stack of the calling thread: 12 KiB
+    /// below the caller are wiped, 6 KiB with debug assertions.
+    pub fn execute_and_wipe(&self, request: &mut Request) -> Status {
+        let status = set_apart(|| self.execute(request));
+        wipe_stack();
+        status
+    }
+
+    /// Starts a request that is quicker together with others, and is to be ended by [`lanes::encrypt_cbc`] and
+    /// [`Lane::put_back`]. `None`: [`Session::execute`] it.
+    ///
+    /// [`lanes::encrypt_cbc`]: crate::kernels::lanes::encrypt_cbc
+    pub(crate) fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
+        self.kernel.lane(request)
+    }
+
+    /// Whether [`Session::lane`] is worth asking.
+    #[inline]
+    pub(crate) const fn has_lanes(&self) -> bool {
+        self.has_lanes
+    }
+
+    /// The key of the lanes that are started here; `None`: there are none.
+    pub(crate) const fn lane_key(&self) -> Option<LaneKey<'_>> {
+        match &self.kernel {
+            AnyKernel::Aes128Cbc(kernel) => Some(LaneKey::Aes128(kernel.cipher())),
+            AnyKernel::Aes192Cbc(kernel) => Some(LaneKey::Aes192(kernel.cipher())),
+            AnyKernel::Aes256Cbc(kernel) => Some(LaneKey::Aes256(kernel.cipher())),
+            _ => None,
+        }
+    }
+}
+
+/// A kernel wipes its own state. Moves may have put more in its place, in padding and in the rest of the largest variant;
+/// that is wiped here.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.kernel = AnyKernel::Wiped([0; PLACE]);
+        black_box(&mut self.kernel);
+    }
+}
+
+/// Bytes behind the tag, so that zeros there leave none of a kernel, wherever its alignment has put it.
+const PLACE: usize = STRICTEST - 1 + LARGEST;
+
+const _: () = assert!(size_of::<AnyKernel>() == 1 + PLACE, "the zeros reach from the tag to the end");
+
+const fn largest(sizes: &[usize]) -> usize {
+    let (mut largest, mut at) = (0, 0);
+    while at < sizes.len() {
+        largest = if sizes[at] > largest { sizes[at] } else { largest };
+        at += 1;
+    }
+    largest
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.algorithm)
+    }
+}
+
+/// The key schedule.
+fn scheduled<C: KeyInit>(algorithm: Algorithm, key: &[u8]) -> Result<C, SessionError> {
+    let wrong = |_| SessionError::KeyLength { algorithm, allowed: C::key_size(), given: key.len() };
+    C::new_from_slice(key).map_err(wrong)
+}
+
+/// Both key schedules of XTS.
+fn scheduled_xts<C, T>(algorithm: Algorithm, key: &[u8]) -> Result<Xts<C, T>, SessionError>
+where
+    C: KeyInit + KeySizeUser,
+    T: KeyInit,
+{
+    let allowed = 2 * C::key_size();
+    if key.len() != allowed {
+        return Err(SessionError::KeyLength { algorithm, allowed, given: key.len() });
+    }
+    let (data, tweak) = key.split_at(C::key_size());
+    if bool::from(data.ct_eq(tweak)) {
+        return Err(SessionError::EqualHalves { algorithm });
+    }
+    Ok(Xts::new(scheduled(algorithm, data)?, scheduled(algorithm, tweak)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_another_length_are_refused_with_the_right_one() {
+        for &cipher in Cipher::ALL {
+            for len in (0..=80).filter(|&len| len != cipher.key_len()) {
+                let key = vec![3; len];
+                let error = Session::cipher(cipher, &key, Padding::default()).unwrap_err();
+                let allowed = cipher.key_len();
+                let algorithm = Algorithm::Cipher(cipher);
+                assert_eq!(error, SessionError::KeyLength { algorithm, allowed, given: len });
+            }
+        }
+        let error = Session::aead(Aead::Aes192Gcm, &[0; 16], 16).unwrap_err();
+        assert_eq!(error.to_string(), "aes-192-gcm takes a key of 24 bytes, not 16");
+    }
+
+    #[test]
+    fn xts_keys_with_equal_halves_are_refused() {
+        for cipher in [Cipher::Aes128Xts, Cipher::Aes256Xts] {
+            let mut key = vec![5; cipher.key_len()];
+            let error = Session::cipher(cipher, &key, Padding::default()).unwrap_err();
+            assert_eq!(error, SessionError::EqualHalves { algorithm: Algorithm::Cipher(cipher) });
+            key[0] ^= 1;
+            assert!(Session::cipher(cipher, &key, Padding::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn only_the_tag_lengths_of_sp_800_38d() {
+        let taken: Vec<usize> =
+            (0..=64).filter(|&len| Session::aead(Aead::Aes128Gcm, &[0; 16], len).is_ok()).collect();
+        assert_eq!(taken, [4, 8, 12, 13, 14, 15, 16]);
+        let error = Session::aead(Aead::Aes128Gcm, &[0; 16], 17).unwrap_err();
+        assert_eq!(error.to_string(), "aes-128-gcm tags have 4, 8 or 12 to 16 bytes, not 17");
+    }
+
+    #[test]
+    fn debug_shows_the_algorithm_and_no_key() {
+        let session = Session::hmac(Hash::Sha512_256, b"secret").unwrap();
+        assert_eq!(format!("{session:?}"), "Session(hmac-sha512-256)");
+    }
+
+    /// The crates wipe only where a feature says so; without it this does not compile. (HMAC is made of the hash
+    /// functions, GHASH wipes without the marker.)
+    #[test]
+    fn schedules_and_states_are_wiped_on_drop() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<(Aes128, Aes128Enc)>();
+        wiped::<(Aes192, Aes192Enc)>();
+        wiped::<(Aes256, Aes256Enc)>();
+        wiped::<cbc::Encryptor<Aes128>>();
+        wiped::<cbc::Decryptor<Aes128>>();
+        wiped::<(Sha256, Sha512)>();
+    }
+
+    #[test]
+    fn sessions_go_to_other_threads() {
+        fn everywhere<T: Send + Sync + 'static>() {}
+        everywhere::<Session>();
+        everywhere::<Request>();
+    }
+}

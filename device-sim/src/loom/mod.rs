@@ -1,0 +1,66 @@
+//! Every interleaving of the small lock-free parts, by loom. Each model runs in well under a minute:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg loom" cargo test -p simaccel-device --release --lib loom
+//! ```
+
+mod cells;
+mod pairs;
+mod rings;
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use loom::thread;
+
+use crate::kernels::session::SessionId;
+use crate::message::request::{Operation, Plain, Request, Status};
+use crate::queue::cell::{
+    Allocator, Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState,
+};
+use crate::queue::doorbell::Doorbell;
+use crate::queue::entry::Announce;
+use crate::queue::port::Signals;
+use crate::queue::queue_pair::{Delivery, QueuePair, RefusedReason};
+use crate::queue::ring::{Consumer, Entry, ring};
+use crate::queue::slots::Slots;
+use crate::run::device::one_pair;
+use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, fence, yield_now};
+
+/// Every interleaving.
+fn model(f: impl Fn() + Sync + Send + 'static) {
+    bounded_model(None, f);
+}
+
+/// Every interleaving with at most `preemptions` involuntary switches: for what is too large otherwise.
+fn bounded_model(preemptions: impl Into<Option<usize>>, f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions.into();
+    builder.check(f);
+}
+
+fn request(user_data: u64) -> Request {
+    let mut request = Request::new(SessionId::NONE, Operation::Digest, vec![0]);
+    request.user_data = user_data;
+    request
+}
+
+/// A waker that counts its calls.
+#[derive(Default)]
+struct Count(std::sync::atomic::AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Count {
+    fn arm(self: &Arc<Self>) -> Arm {
+        Arm::Waker(Waker::from(Arc::clone(self)))
+    }
+
+    fn calls(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,490 @@
+//! What goes to the device and comes back: one request, and nothing else that the device may touch.
+//!
+//! A request owns every byte that the device reads or writes. It is moved into a cell at submit and moved out
+//! when the caller takes the result, so no buffer is ever shared between the two sides.
+
+use std::fmt;
+use std::mem;
+
+use zeroize::Zeroize;
+
+use crate::kernels::StreamState;
+use crate::kernels::session::SessionId;
+
+/// What to do. More operations will join (private-key operations among them).
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Encrypt [`Request::buffer`] (cipher and AEAD sessions; an AEAD leaves its tag in [`Request::tag`]).
+    Encrypt,
+    /// Decrypt [`Request::buffer`] (an AEAD compares against [`Request::tag`]).
+    Decrypt,
+    /// Hash [`Request::buffer`] into [`Request::tag`].
+    Digest,
+    /// Compute the HMAC of [`Request::buffer`] into [`Request::tag`].
+    Mac,
+}
+
+impl Operation {
+    /// All there are, in the order of [`Operation::number`].
+    pub const ALL: [Self; 4] = [Self::Encrypt, Self::Decrypt, Self::Digest, Self::Mac];
+
+    /// The operation's place in [`Operation::ALL`].
+    pub const fn number(self) -> usize {
+        match self {
+            Self::Encrypt => 0,
+            Self::Decrypt => 1,
+            Self::Digest => 2,
+            Self::Mac => 3,
+        }
+    }
+
+    /// The name used in statistics, configuration and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Encrypt => "encrypt",
+            Self::Decrypt => "decrypt",
+            Self::Digest => "digest",
+            Self::Mac => "mac",
+        }
+    }
+}
+
+/// Which piece of its message a request carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The whole message in one request.
+    #[default]
+    Whole,
+    /// A piece of a multi-part message with more to come. [`Request::state`] is `None` on the first piece.
+    Update,
+    /// The last piece, which may be empty.
+    Final,
+}
+
+/// Bytes of an IV that a request holds without an allocation.
+const SHORT_IV: usize = 16;
+/// The length of one that takes up all of them.
+const FULL_IV: u8 = 16;
+
+/// A short result: an authentication tag, a MAC or a digest; at most [`Tag::MAX`] bytes.
+///
+/// `==` takes a time that depends on the lengths alone, never on the bytes.
+#[derive(Clone, Copy)]
+pub struct Tag {
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
+
+impl Tag {
+    /// Room for the longest digest, SHA-512's.
+    pub const MAX: usize = 64;
+
+    /// Copies `bytes`; `None` when there are more than [`Tag::MAX`].
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let len = u8::try_from(bytes.len()).ok()?;
+        let mut tag = Self::default();
+        tag.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        tag.len = len;
+        Some(tag)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..usize::from(self.len)]
+    }
+
+    /// Forgets all but the first `len` bytes.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        if let Some(rest) = self.as_bytes_mut().get_mut(len..) {
+            rest.zeroize();
+            self.len = u8::try_from(len).unwrap_or(self.len);
+        }
+    }
+}
+
+impl Default for Tag {
+    fn default() -> Self {
+        Self { bytes: [0; Self::MAX], len: 0 }
+    }
+}
+
+impl AsRef<[u8]> for Tag {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        bool::from(subtle::ConstantTimeEq::ct_eq(self.as_bytes(), other.as_bytes()))
+    }
+}
+
+impl Eq for Tag {}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// One request. The device touches these fields and nothing else.
+//
+// In this order: what a plain request is made of lies, with its cell's claim word, on one cache line, and that is all of
+// it that travels.
+#[repr(C)]
+pub struct Request {
+    /// The input, and in place the output too. With PKCS#7 padding the caller reserves a block more, so that
+    /// the device need not allocate.
+    pub buffer: Vec<u8>,
+    /// The session that holds algorithm and key.
+    pub session: SessionId,
+    short_iv: [u8; SHORT_IV],
+    /// How much of `short_iv` is used; above [`SHORT_IV`]: see `long_iv`.
+    iv_len: u8,
+    /// What to do.
+    pub operation: Operation,
+    /// Which piece of its message this is.
+    pub part: Part,
+    /// Nothing from here on is in use. True on the device only, where it spares a look at the other cache lines.
+    plain: bool,
+    /// Additional authenticated data (AEAD); read on a whole message and on the first piece.
+    pub aad: Vec<u8>,
+    /// Out of place: the output goes here (its length is set by the device) and `buffer` stays as it is.
+    pub destination: Option<Vec<u8>>,
+    /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest.
+    pub tag: Tag,
+    long_iv: Option<Vec<u8>>,
+    /// The state of a multi-part message between its pieces; travels by value.
+    pub state: Option<Box<StreamState>>,
+    /// Opaque; comes back unchanged and is what reaping hands out.
+    pub user_data: u64,
+    /// Out: how many bytes at the end of the result the device did not deliver. 0, unless it fails in that way
+    /// ([`FaultKind::Short`](crate::FaultKind::Short)), which its status does not say.
+    pub residue: usize,
+    /// Where the request is timed.
+    pub(crate) stamp: Option<Box<Stamp>>,
+}
+
+/// Bytes of a request at its beginning that a plain one is made of.
+pub(crate) const PLAIN_BYTES: usize = mem::offset_of!(Request, aad);
+
+/// When a timed request was submitted, and when its service ended, in nanoseconds since its device was opened.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    pub(crate) submitted: u64,
+    /// `None`: it was never served.
+    pub(crate) served: Option<u64>,
+}
+
+/// What nearly every request is made of, to be put together where the device will find it
+/// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message that is worked on in place.
+pub struct Plain<'a> {
+    /// As [`Request::session`].
+    pub session: SessionId,
+    /// As [`Request::operation`].
+    pub operation: Operation,
+    /// As for [`Request::set_iv`].
+    pub iv: &'a [u8],
+    /// As [`Request::buffer`].
+    pub buffer: Vec<u8>,
+    /// As [`Request::user_data`].
+    pub user_data: u64,
+}
+
+/// Shows how much there is, not what it is.
+impl fmt::Debug for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain")
+            .field("session", &self.session)
+            .field("operation", &self.operation)
+            .field("buffer_len", &self.buffer.len())
+            .field("user_data", &self.user_data)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Plain<'_> {
+    /// Puts it into `cell`, which is empty; the user data lie elsewhere there.
+    #[inline]
+    pub(crate) fn load_into(self, cell: &mut Request) {
+        // There is none to be dropped.
+        mem::forget(mem::replace(&mut cell.buffer, self.buffer));
+        (cell.session, cell.operation, cell.part) = (self.session, self.operation, Part::Whole);
+        cell.set_iv(self.iv);
+        cell.plain = cell.iv_len != u8::MAX;
+    }
+
+    #[cold]
+    pub(crate) fn into_request(self) -> Request {
+        let mut request = Request::new(self.session, self.operation, self.buffer);
+        request.set_iv(self.iv);
+        request.user_data = self.user_data;
+        request
+    }
+}
+
+impl Request {
+    /// A whole-message request in place; the other fields are public.
+    #[inline]
+    pub fn new(session: SessionId, operation: Operation, buffer: Vec<u8>) -> Self {
+        Self {
+            buffer,
+            session,
+            short_iv: [0; SHORT_IV],
+            iv_len: 0,
+            operation,
+            part: Part::Whole,
+            plain: false,
+            aad: Vec::new(),
+            destination: None,
+            tag: Tag::default(),
+            long_iv: None,
+            state: None,
+            user_data: 0,
+            residue: 0,
+            stamp: None,
+        }
+    }
+
+    /// Gives it an initialisation vector, counter block, XTS tweak or GCM nonce, which is read on a whole message and on
+    /// the first piece. Any length: the session decides what it takes. Up to 16 bytes need no allocation.
+    #[inline]
+    pub fn set_iv(&mut self, iv: &[u8]) {
+        match <&[u8; SHORT_IV]>::try_from(iv) {
+            // By far the most frequent length, and a copy of one instruction.
+            Ok(iv) => (self.short_iv, self.iv_len) = (*iv, FULL_IV),
+            Err(_) => self.set_iv_of_any_length(iv),
+        }
+    }
+
+    fn set_iv_of_any_length(&mut self, iv: &[u8]) {
+        match u8::try_from(iv.len()) {
+            Ok(len) if iv.len() <= SHORT_IV => {
+                self.short_iv[..iv.len()].copy_from_slice(iv);
+                self.iv_len = len;
+            }
+            _ => {
+                self.set_iv_owned(iv.to_vec());
+            }
+        }
+    }
+
+    /// [`Request::set_iv`], for one that is owned: a long one is moved, and nothing allocated.
+    pub fn set_iv_owned(&mut self, iv: Vec<u8>) {
+        if iv.len() <= SHORT_IV {
+            return self.set_iv(&iv);
+        }
+        self.long_iv = Some(iv);
+        self.iv_len = u8::MAX;
+    }
+
+    /// What [`Request::set_iv`] was given; empty before that.
+    #[inline]
+    pub fn iv(&self) -> &[u8] {
+        match self.short_iv.get(..usize::from(self.iv_len)) {
+            Some(short) => short,
+            None => self.long_iv.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Nothing: what a cell holds that holds no request.
+    pub(crate) fn empty() -> Self {
+        Self { plain: true, ..Self::new(SessionId::NONE, Operation::Encrypt, Vec::new()) }
+    }
+
+    /// Moves what the caller gave into `cell`, which is empty; here, no buffers stay behind.
+    #[inline]
+    pub(crate) fn load_into(&mut self, cell: &mut Self) {
+        self.move_front(cell);
+        cell.plain = self.needs_front_only();
+        if !cell.plain {
+            self.move_rest(cell);
+        }
+    }
+
+    /// Moves what came of it to the caller, out of a cell; the user data lie elsewhere there.
+    #[inline]
+    pub(crate) fn unload_into(&mut self, to: &mut Self) {
+        self.move_front(to);
+        to.plain = false;
+        if !mem::replace(&mut self.plain, true) {
+            self.move_rest(to);
+        }
+    }
+
+    #[inline]
+    fn move_front(&mut self, to: &mut Self) {
+        to.buffer = mem::take(&mut self.buffer);
+        (to.short_iv, to.iv_len) = (self.short_iv, self.iv_len);
+        (to.session, to.operation, to.part) = (self.session, self.operation, self.part);
+    }
+
+    /// Wipes and drops all but the buffer of a cell's request.
+    #[inline]
+    pub(crate) fn clear_rest(&mut self) {
+        if !self.plain {
+            self.clear_some();
+        }
+    }
+
+    #[cold]
+    fn clear_some(&mut self) {
+        self.wipe();
+        *self = Self::empty();
+    }
+
+    #[inline(never)]
+    fn move_rest(&mut self, to: &mut Self) {
+        to.aad = mem::take(&mut self.aad);
+        to.destination = self.destination.take();
+        to.tag = mem::take(&mut self.tag);
+        to.long_iv = self.long_iv.take();
+        to.state = self.state.take();
+        to.residue = mem::take(&mut self.residue);
+        to.stamp = self.stamp.take();
+    }
+
+    fn needs_front_only(&self) -> bool {
+        self.aad.capacity() == 0
+            && self.destination.is_none()
+            && self.tag.len == 0
+            && self.long_iv.is_none()
+            && self.state.is_none()
+            && self.residue == 0
+            && self.stamp.is_none()
+    }
+
+    /// From here on the rest is looked at.
+    pub(crate) const fn use_rest(&mut self) {
+        self.plain = false;
+    }
+
+    pub(crate) fn set_tag(&mut self, tag: Tag) {
+        self.plain = false;
+        self.tag = tag;
+    }
+
+    pub(crate) fn set_state(&mut self, state: Box<StreamState>) {
+        self.plain = false;
+        self.state = Some(state);
+    }
+
+    pub(crate) fn take_state(&mut self) -> Option<Box<StreamState>> {
+        if self.plain { None } else { self.state.take() }
+    }
+
+    pub(crate) fn has_state(&self) -> bool {
+        !self.plain && self.state.is_some()
+    }
+
+    pub(crate) fn drop_state(&mut self) {
+        drop(self.take_state());
+    }
+
+    pub(crate) fn has_aad(&self) -> bool {
+        !self.plain && !self.aad.is_empty()
+    }
+
+    pub(crate) fn take_destination(&mut self) -> Option<Vec<u8>> {
+        if self.plain { None } else { self.destination.take() }
+    }
+
+    /// The input, and where the output goes when that is somewhere else.
+    pub(crate) fn texts(&mut self) -> (&mut Vec<u8>, Option<&mut Vec<u8>>) {
+        let destination = if self.plain { None } else { self.destination.as_mut() };
+        (&mut self.buffer, destination)
+    }
+
+    /// When it was submitted, where it is timed.
+    pub(crate) fn submitted(&self) -> Option<u64> {
+        if self.plain { None } else { self.stamp.as_ref().map(|stamp| stamp.submitted) }
+    }
+
+    /// Overwrites everything that may hold plaintext, and the tag; for requests whose result will not be
+    /// taken.
+    pub fn wipe(&mut self) {
+        self.buffer.zeroize();
+        if let Some(destination) = &mut self.destination {
+            destination.zeroize();
+        }
+        self.aad.zeroize();
+        self.tag.bytes.zeroize();
+        self.state = None;
+    }
+}
+
+/// Shows how much there is, not what it is.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("session", &self.session)
+            .field("operation", &self.operation)
+            .field("part", &self.part)
+            .field("buffer_len", &self.buffer.len())
+            .field("user_data", &self.user_data)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a request ended.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// The output is there.
+    Ok = 0,
+    /// The tag, or the padding, was wrong. Nothing more is said, and no plaintext is given.
+    AuthFailed = 1,
+    /// The session is not (or no longer) known to the device.
+    InvalidSession = 2,
+    /// Lengths, IV or operation do not fit the session.
+    InvalidArgs = 3,
+    /// The device has no such operation.
+    Unsupported = 4,
+    /// The device failed this request; another try may succeed.
+    DeviceError = 5,
+    /// The device was reset while the request was in flight; another try may succeed.
+    Reset = 6,
+    /// The device died (a worker panicked); it takes no more work until it is reset.
+    DeviceDead = 7,
+    /// The device was closed while the request was in flight.
+    Closed = 8,
+}
+
+impl Status {
+    /// The name used in configuration and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::AuthFailed => "auth_failed",
+            Self::InvalidSession => "invalid_session",
+            Self::InvalidArgs => "invalid_args",
+            Self::Unsupported => "unsupported",
+            Self::DeviceError => "device_error",
+            Self::Reset => "reset",
+            Self::DeviceDead => "device_dead",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The status with this number, as stored in a claim word.
+    pub(crate) const fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Ok,
+            1 => Self::AuthFailed,
+            2 => Self::InvalidSession,
+            3 => Self::InvalidArgs,
+            4 => Self::Unsupported,
+            6 => Self::Reset,
+            7 => Self::DeviceDead,
+            8 => Self::Closed,
+            _ => Self::DeviceError,
+        }
+    }
+}

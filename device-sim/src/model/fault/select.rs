@@ -1,0 +1,369 @@
+//! When a fault happens: the fields that all kinds share, and a selection at work.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::message::request::Operation;
+
+/// When a fault happens. All that is said must select the occasion.
+///
+/// | field | selects | default |
+/// |---|---|---|
+/// | `op` | only `encrypt`, `decrypt`, `digest` or `mac` | all |
+/// | `size` | only inputs of so many bytes: `64`, `64..4096`, `64..` or `..4096`, ends included | all |
+/// | `after` | not the first N of these | 0 |
+/// | `nth` | only the Nth of these, from 1 | |
+/// | `every` | every Nth of these, behind those of `after` | 1 |
+/// | `probability` | each with this probability, 0.000000001 to 1, from a stream of the rule's own | 1 |
+/// | `window` | `UP:DOWN`, in nanoseconds of the device's clock: quiet for UP, possible for DOWN, and so on | always |
+/// | `times` | at most so many | no limit |
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Only this operation.
+    pub operation: Option<Operation>,
+    /// Only inputs of so many bytes.
+    pub size: RangeInclusive<u64>,
+    /// Not the first N.
+    pub after: u64,
+    /// Only the Nth, from 1.
+    pub nth: Option<u64>,
+    /// Every Nth.
+    pub every: u64,
+    /// In parts of 10^9; `None`: always.
+    pub probability: Option<u32>,
+    /// Quiet and active nanoseconds, in turn.
+    pub window: Option<(u64, u64)>,
+    /// At most so many.
+    pub times: Option<u64>,
+}
+
+impl Default for Selection {
+    /// Always.
+    fn default() -> Self {
+        Self {
+            operation: None,
+            size: 0..=u64::MAX,
+            after: 0,
+            nth: None,
+            every: 1,
+            probability: None,
+            window: None,
+            times: None,
+        }
+    }
+}
+
+pub(super) const FIELDS: &str = "the fields every, nth, probability, times, after, window, op, size";
+
+const PROBABILITY: &str = "probability=P with P from 0.000000001 to 1";
+const WINDOW: &str = "window=UP:DOWN in nanoseconds, DOWN from 1, together at most 3600000000000 (an hour)";
+const SIZE: &str = "size=N, N..M with N not above M, N.. or ..M, in bytes";
+const BILLION: u32 = 1_000_000_000;
+const HOUR: u64 = 3_600_000_000_000;
+
+impl Selection {
+    /// What an unknown field is answered with.
+    pub const FIELDS: &str = FIELDS;
+
+    /// The fields of `a=1,b=2`, trimmed. An error says what is allowed.
+    pub fn fields(text: &str) -> impl Iterator<Item = Result<(&str, &str), &'static str>> {
+        text.split(',').map(str::trim).filter(|field| !field.is_empty()).map(|field| {
+            let (name, value) =
+                field.split_once('=').ok_or("FIELD=VALUE after KIND:, separated by commas")?;
+            Ok((name.trim(), value.trim()))
+        })
+    }
+
+    /// The first field of `a=1,b=2` that comes more than once.
+    pub fn repeated(text: &str) -> Option<&str> {
+        let mut names = Vec::new();
+        Self::fields(text).flatten().map(|(name, _)| name).find(|name| {
+            let seen = names.contains(name);
+            names.push(*name);
+            seen
+        })
+    }
+
+    /// Sets one field. `Ok(false)`: there is no such field.
+    ///
+    /// # Errors
+    ///
+    /// What is allowed for it.
+    pub fn set(&mut self, field: &str, value: &str) -> Result<bool, &'static str> {
+        match field {
+            "op" => {
+                let found = Operation::ALL.into_iter().find(|operation| operation.name() == value);
+                self.operation = Some(found.ok_or("op=encrypt, decrypt, digest or mac")?);
+            }
+            "size" => self.size = range(value).ok_or(SIZE)?,
+            "after" => self.after = number(value, 0, u64::MAX).ok_or("after=N, from 0")?,
+            "nth" => self.nth = Some(number(value, 1, u64::MAX).ok_or("nth=N, from 1")?),
+            "every" => self.every = number(value, 1, u64::MAX).ok_or("every=N, from 1")?,
+            "probability" => self.probability = Some(probability(value).ok_or(PROBABILITY)?),
+            "window" => self.window = Some(window(value).ok_or(WINDOW)?),
+            "times" => self.times = Some(number(value, 1, u64::MAX).ok_or("times=N, from 1")?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Refuses what could never select anything.
+    ///
+    /// # Errors
+    ///
+    /// What is allowed instead.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let possible = self.nth.is_none_or(|nth| {
+            nth.checked_sub(self.after).is_some_and(|n| n > 0 && n.is_multiple_of(self.every))
+        });
+        possible.then_some(()).ok_or("an nth above after, with nth - after a multiple of every")
+    }
+
+    /// Writes `:own,field=value,...`, without fields that say nothing.
+    pub(super) fn write_after(&self, f: &mut fmt::Formatter<'_>, own: &[String]) -> fmt::Result {
+        let said = |name: &str, value: Option<u64>| value.map(|value| format!("{name}={value}"));
+        let fields = [
+            said("every", Some(self.every).filter(|&every| every > 1)),
+            said("nth", self.nth),
+            self.probability.map(|parts| format!("probability={}", decimal(parts))),
+            said("times", self.times),
+            said("after", Some(self.after).filter(|&after| after > 0)),
+            self.window.map(|(up, down)| format!("window={up}:{down}")),
+            self.operation.map(|operation| format!("op={}", operation.name())),
+            size(&self.size).map(|size| format!("size={size}")),
+        ];
+        let mut separator = ":";
+        for field in own.iter().chain(fields.iter().flatten()) {
+            write!(f, "{separator}{field}")?;
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+/// As behind a kind in a configuration: `:every=3,op=mac`, or nothing.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_after(f, &[])
+    }
+}
+
+/// A whole number; `_` may group its digits.
+pub(super) fn number(text: &str, min: u64, max: u64) -> Option<u64> {
+    let well_formed = text.starts_with(|first: char| first.is_ascii_digit());
+    let number = text.replace('_', "").parse().ok()?;
+    (well_formed && (min..=max).contains(&number)).then_some(number)
+}
+
+fn range(text: &str) -> Option<RangeInclusive<u64>> {
+    let Some((from, to)) = text.split_once("..") else {
+        let size = number(text, 0, u64::MAX)?;
+        return Some(size..=size);
+    };
+    let end = |text: &str, open| if text.is_empty() { Some(open) } else { number(text, 0, u64::MAX) };
+    let (from, to) = (end(from.trim(), 0)?, end(to.trim(), u64::MAX)?);
+    (from <= to).then_some(from..=to)
+}
+
+fn size(range: &RangeInclusive<u64>) -> Option<String> {
+    match (*range.start(), *range.end()) {
+        (0, u64::MAX) => None,
+        (from, u64::MAX) => Some(format!("{from}..")),
+        (0, to) if to > 0 => Some(format!("..{to}")),
+        (from, to) if from == to => Some(from.to_string()),
+        (from, to) => Some(format!("{from}..{to}")),
+    }
+}
+
+/// A decimal fraction in parts of 10^9, exactly.
+fn probability(text: &str) -> Option<u32> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || fraction.len() > 9 || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let parts: u32 = format!("{fraction:0<9}").parse().ok()?;
+    match whole.parse().ok()? {
+        0 if parts > 0 => Some(parts),
+        1 if parts == 0 => Some(BILLION),
+        _ => None,
+    }
+}
+
+fn decimal(parts: u32) -> String {
+    if parts >= BILLION {
+        return "1".to_owned();
+    }
+    format!("0.{parts:09}").trim_end_matches('0').to_owned()
+}
+
+fn window(text: &str) -> Option<(u64, u64)> {
+    let (up, down) = text.split_once(':')?;
+    let (up, down) = (number(up.trim(), 0, HOUR)?, number(down.trim(), 1, HOUR)?);
+    (up + down <= HOUR).then_some((up, down))
+}
+
+/// A moment at which a fault could happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion {
+    /// What the request asks for; `None` where there is no request.
+    pub operation: Option<Operation>,
+    /// Bytes of its input.
+    pub size: u64,
+    /// Nanoseconds since the device was opened.
+    pub now: u64,
+}
+
+/// A [`Selection`] at work: what it has seen and hit so far, and its random stream.
+#[derive(Debug)]
+pub struct Selector {
+    selection: Selection,
+    seen: u64,
+    hits: u64,
+    random: ChaCha8Rng,
+}
+
+impl Selector {
+    /// A selector that has seen nothing. `name` and `number` tell its stream from others of the same `seed`.
+    pub fn new(selection: &Selection, seed: u64, name: &str, number: u32) -> Self {
+        let random = super::stream(seed, name, number);
+        Self { selection: selection.clone(), seen: 0, hits: 0, random }
+    }
+
+    /// Whether the fault happens on this occasion, which counts where operation and size match.
+    pub fn hits(&mut self, occasion: &Occasion) -> bool {
+        let hit = self.matches(occasion) && self.selects(occasion.now);
+        self.hits += u64::from(hit);
+        hit
+    }
+
+    /// How often it has hit.
+    pub const fn hit_count(&self) -> u64 {
+        self.hits
+    }
+
+    pub(super) fn draw(&mut self, below: u64) -> u64 {
+        super::draw(&mut self.random, below)
+    }
+
+    fn matches(&self, occasion: &Occasion) -> bool {
+        let Selection { operation, size, .. } = &self.selection;
+        operation.is_none_or(|wanted| occasion.operation == Some(wanted)) && size.contains(&occasion.size)
+    }
+
+    fn selects(&mut self, now: u64) -> bool {
+        self.seen += 1;
+        // Drawn for each that counts, so that no other field shifts the stream.
+        let lucky = match self.selection.probability {
+            Some(parts) => self.draw(BILLION.into()) < parts.into(),
+            None => true,
+        };
+        let Selection { after, nth, every, window, times, .. } = &self.selection;
+        lucky
+            && self.seen > *after
+            && (self.seen - after).is_multiple_of(*every)
+            && nth.is_none_or(|nth| self.seen == nth)
+            && window.is_none_or(|(up, down)| now % (up + down) >= up)
+            && times.is_none_or(|times| self.hits < times)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(text: &str) -> Selection {
+        let mut selection = Selection::default();
+        for field in Selection::fields(text) {
+            let (name, value) = field.unwrap();
+            assert_eq!(selection.set(name, value), Ok(true));
+        }
+        selection.check().unwrap();
+        selection
+    }
+
+    fn occasion(size: u64, now: u64) -> Occasion {
+        Occasion { operation: Some(Operation::Digest), size, now }
+    }
+
+    /// One letter for each of `count` occasions, 10 ns apart, whose sizes are their numbers.
+    fn pattern(text: &str, count: u64) -> String {
+        let mut selector = Selector::new(&selection(text), 7, "test", 0);
+        let pattern: String =
+            (1..=count).map(|n| if selector.hits(&occasion(n, 10 * (n - 1))) { 'x' } else { '.' }).collect();
+        assert_eq!(selector.hit_count(), pattern.matches('x').count() as u64);
+        pattern
+    }
+
+    #[test]
+    fn fields_are_anded() {
+        assert_eq!(pattern("", 4), "xxxx");
+        assert_eq!(pattern("every=3", 7), "..x..x.");
+        assert_eq!(pattern("nth=2", 5), ".x...");
+        assert_eq!(pattern("every=2,times=2", 8), ".x.x....");
+        assert_eq!(pattern("after=3,times=1", 6), "...x..");
+        assert_eq!(pattern("after=1,every=2,nth=5", 7), "....x..");
+        assert_eq!(pattern("window=30:20", 12), "...xx...xx..");
+        assert_eq!(pattern("size=3..5", 7), "..xxx..");
+        assert_eq!(pattern("size=..2", 4), "xx..");
+        assert_eq!(pattern("size=4..,every=2", 8), "....x.x.");
+        assert_eq!(pattern("size=6", 8), ".....x..");
+        assert_eq!(pattern("op=digest", 2), "xx");
+        assert_eq!(pattern("op=mac", 2), "..");
+    }
+
+    #[test]
+    fn probability_is_a_share_of_a_stream_of_ones_own() {
+        let hits = pattern("probability=0.25", 100_000).matches('x').count();
+        assert!((24_500..25_500).contains(&hits), "{hits}");
+        assert_eq!(pattern("probability=1", 5), "xxxxx");
+        // Other fields shift nothing.
+        let all = pattern("probability=0.5", 64);
+        let some = pattern("probability=0.5,every=2", 64);
+        let expected: String = (1..)
+            .zip(all.chars())
+            .map(|(n, letter): (u64, char)| if n % 2 == 0 { letter } else { '.' })
+            .collect();
+        assert_eq!(some, expected);
+        // Neither do other rules, and another seed gives another history.
+        let history = |seed, number| {
+            let mut selector = Selector::new(&selection("probability=0.5"), seed, "fail", number);
+            (0..64).map(|n| selector.hits(&occasion(n, 0))).collect::<Vec<_>>()
+        };
+        assert_eq!(history(1, 0), history(1, 0));
+        assert!(history(1, 0) != history(1, 1) && history(1, 0) != history(2, 0));
+    }
+
+    #[test]
+    fn what_could_never_happen_is_refused() {
+        for text in ["nth=3,every=2", "nth=3,after=3", "nth=4,after=1,every=2"] {
+            let mut selection = Selection::default();
+            for field in Selection::fields(text) {
+                let (name, value) = field.unwrap();
+                selection.set(name, value).unwrap();
+            }
+            assert!(selection.check().is_err(), "{text}");
+        }
+        let mut selection = Selection::default();
+        for (field, value) in [
+            ("probability", "0"),
+            ("probability", "1.5"),
+            ("probability", "0.0000000001"),
+            ("probability", "-1"),
+            ("probability", ".5"),
+            ("window", "3"),
+            ("window", "3:0"),
+            ("size", "5..3"),
+            ("size", "x"),
+            ("times", "0"),
+            ("nth", "0"),
+        ] {
+            assert!(selection.set(field, value).is_err(), "{field}={value}");
+        }
+        assert_eq!(selection.set("colour", "3"), Ok(false));
+        assert_eq!(selection, Selection::default());
+    }
+}

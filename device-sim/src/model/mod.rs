@@ -1,0 +1,16 @@
+//! The device without threads, fds or clocks: how long a request takes, in which order requests complete, and what
+//! goes wrong with them.
+//!
+//! ```text
+//!   pipeline:  admit ─► execute ─► schedule ─► deliver
+//!              fault               latency,     ready
+//!                                  order
+//! ```
+
+pub(crate) mod fault;
+pub(crate) mod latency;
+pub(crate) mod order;
+pub(crate) mod pipeline;
+pub(crate) mod ready;
+pub(crate) mod sabotage;
+pub(crate) mod schedule;

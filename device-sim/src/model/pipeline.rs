@@ -1,0 +1,319 @@
+//! The device itself, without input and output: three stages over requests, driven by a thread or by the caller.
+//!
+//! ```text
+//!   admit ──► claim ──► execute ──► model: schedule ──► deliver ──► ready ──► the driver publishes
+//!                          │        (time, order, faults)              ▲
+//!                          └──────────── ideal: no model ──────────────┘
+//! ```
+//!
+//! What is *ready* is still EXECUTING: the driver brings its accounts up to date first and shows the results then, so
+//! whoever sees a result sees the counters that go with it. Times are nanoseconds since the device was opened, and
+//! come from the driver. A kernel that panics leaves its request in `ready` with [`Status::DeviceDead`].
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
+use crate::kernels::session::{Session, SessionId};
+use crate::message::request::{Request, Status};
+use crate::model::ready::{Ready, ReadyList};
+use crate::model::sabotage::{Sabotage, Saboteur};
+use crate::model::schedule::{Model, Verdict};
+use crate::queue::cell::{Slab, Ticket};
+use crate::queue::entry::Announce;
+use crate::stats::ModelCounters;
+use crate::stats::timing::Times;
+
+/// How a fault ends everything in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The device is reset, and goes on.
+    Reset,
+    /// The device is dead until it is reset.
+    Dead,
+}
+
+impl Ending {
+    pub(crate) const fn status(self) -> Status {
+        match self {
+            Self::Reset => Status::Reset,
+            Self::Dead => Status::DeviceDead,
+        }
+    }
+}
+
+/// What a session id stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Installed {
+    Session(Arc<Session>),
+    /// A kernel that panics, for tests of what happens then.
+    Panics,
+}
+
+/// What a request's bytes weigh in a batch when it shares a kernel call with others.
+const LANE_SHARE: u64 = 32;
+
+/// The device's state. One per worker, or one behind the stepped device's lock.
+#[derive(Debug)]
+pub(crate) struct Core {
+    slabs: Vec<Arc<Slab>>,
+    sessions: Vec<Option<(SessionId, Installed)>>,
+    model: Option<Model>,
+    /// To be published by the driver, in this order.
+    pub(crate) ready: ReadyList,
+    /// Requests of `ready` that are started, and wait to be worked on together.
+    lanes: Vec<Lane>,
+    /// Wakes with nothing behind them, for the driver to send.
+    pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
+    /// For the driver to carry out, once the request that it came with is in `ready`.
+    pub(crate) ending: Option<Ending>,
+}
+
+impl Core {
+    /// A core whose port `i` has the cells `slabs[i]`.
+    pub(crate) fn new(config: &Config, slabs: Vec<Arc<Slab>>, counters: &Arc<ModelCounters>) -> Self {
+        let model = Model::new(config, slabs.len(), counters);
+        Self {
+            slabs,
+            sessions: Vec::new(),
+            model,
+            ready: ReadyList::default(),
+            lanes: Vec::new(),
+            spurious: Vec::new(),
+            ending: None,
+        }
+    }
+
+    pub(crate) fn install(&mut self, id: SessionId, installed: Installed) {
+        // The lanes that were started find their sessions by their numbers.
+        self.run_lanes();
+        let index = id.index() as usize;
+        if index >= self.sessions.len() {
+            self.sessions.resize_with(index + 1, || None);
+        }
+        self.sessions[index] = Some((id, installed));
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) {
+        self.run_lanes();
+        if let Some(slot) = self.sessions.get_mut(id.index() as usize)
+            && slot.as_ref().is_some_and(|(current, _)| *current == id)
+        {
+            *slot = None;
+        }
+    }
+
+    /// Breaks a modelled device on purpose.
+    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
+        if let Some(model) = &mut self.model {
+            model.sabotage = Some(Saboteur::new(sabotage));
+        }
+    }
+
+    /// Whether time matters to this core.
+    pub(crate) fn is_modelled(&self) -> bool {
+        self.model.is_some()
+    }
+
+    /// Claims, executes and schedules a request; returns what it weighs in a batch: the bytes of its input, or less
+    /// where it is worked on together with others, by [`Core::run_lanes`]. `None`: it was revoked.
+    #[inline]
+    pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+        if self.model.is_none() {
+            self.admit_ideally(port, ticket, announce, now)
+        } else {
+            self.admit_to_model(port, ticket, announce, now)
+        }
+    }
+
+    /// What is due as soon as it is worked on.
+    fn admit_ideally(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+        let slab = &*self.slabs[port];
+        let claimed = slab.claim(ticket)?;
+        let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
+        let sessions = &self.sessions;
+        let Ready { claimed, status, operation, bytes, times, .. } = ready;
+        let starts = slab.execute(claimed, |request| {
+            (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
+            *times = Times { submitted: request.submitted(), started: now, ended: now };
+            match session_of(sessions, request.session) {
+                Some(session) if !session.has_lanes() => {
+                    *status = session.execute(request);
+                    false
+                }
+                _ => true,
+            }
+        });
+        let bytes = *bytes;
+        if starts { self.start_last(port) } else { Some(bytes) }
+    }
+
+    /// What is quicker together with others is started, and its status stands until that has ended.
+    #[inline(never)]
+    fn start_last(&mut self, port: usize) -> Option<u64> {
+        let place = self.ready.len() - 1;
+        let (sessions, ready) = (&self.sessions, &mut self.ready[place]);
+        let mut started = None;
+        let status = &mut ready.status;
+        self.slabs[port].execute(&mut ready.claimed, |request| {
+            (*status, started) = start(sessions, request);
+        });
+        let bytes = ready.bytes;
+        let Some(mut lane) = started else { return Some(bytes) };
+        lane.place = place;
+        self.lanes.push(lane);
+        Some(bytes / LANE_SHARE)
+    }
+
+    fn admit_to_model(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+        let model = self.model.as_mut()?;
+        let slab = &self.slabs[port];
+        let claimed = slab.claim(ticket)?;
+        let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
+        let sessions = &self.sessions;
+        let mut verdict = Verdict::default();
+        let Ready { claimed, operation, bytes, times, .. } = ready;
+        ready.status = slab.execute(claimed, |request| {
+            (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
+            *times = Times { submitted: request.submitted(), started: now, ended: now };
+            verdict = model.judge(request, announce, now);
+            work(sessions, model, &verdict, request, now)
+        });
+        let bytes = ready.bytes;
+        if verdict.spurious_wake {
+            self.spurious.push((port, ticket, announce));
+        }
+        if verdict.ending.is_some() {
+            self.ending = verdict.ending;
+        } else if let Some(executed) = self.ready.pop() {
+            model.schedule(executed, verdict, &self.slabs, now);
+        }
+        Some(bytes)
+    }
+
+    /// Whether requests in `ready` wait to be worked on.
+    pub(crate) fn has_lanes(&self) -> bool {
+        !self.lanes.is_empty()
+    }
+
+    /// Does the work of the requests that wait for each other, before anything of `ready` is published.
+    pub(crate) fn run_lanes(&mut self) {
+        if self.has_lanes() {
+            let sessions = &self.sessions;
+            encrypt_cbc(&mut self.lanes, |lane| key_of(sessions, lane));
+            self.end_lanes(Status::Ok);
+        }
+    }
+
+    fn end_lanes(&mut self, status: Status) {
+        for lane in self.lanes.drain(..) {
+            let ready = &mut self.ready[lane.place];
+            self.slabs[ready.port].execute(&mut ready.claimed, |request| lane.put_back(request));
+            ready.status = status;
+        }
+    }
+
+    /// Moves what is due at `now` to `ready`.
+    pub(crate) fn deliver(&mut self, now: u64) {
+        if let Some(model) = &mut self.model {
+            model.deliver(now, &self.slabs, &mut self.ready);
+        }
+    }
+
+    /// When the next request is due.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.model.as_ref()?.next_due()
+    }
+
+    /// Claims a request and ends it with `status`, without work. `false`: it was revoked.
+    pub(crate) fn refuse(&mut self, port: usize, ticket: Ticket, announce: Announce, status: Status) -> bool {
+        let slab = &self.slabs[port];
+        let Some(claimed) = slab.claim(ticket) else { return false };
+        let ready = self.ready.add(port, claimed, status, announce);
+        (ready.bytes, ready.times) = (0, Times::default());
+        ready.operation = slab.execute(&mut ready.claimed, |request| request.operation);
+        true
+    }
+
+    /// After a panic: the stream whose piece was half worked on does not go on.
+    pub(crate) fn bury(&mut self) {
+        // Whether it panicked in them or elsewhere: they were not worked on to their end.
+        self.end_lanes(Status::DeviceDead);
+        if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
+            self.slabs[*port].execute(claimed, Request::drop_state);
+        }
+    }
+
+    /// Ends everything that is scheduled with `status`, due or not, and frees the units.
+    pub(crate) fn fail_scheduled(&mut self, status: Status) {
+        if let Some(model) = &mut self.model {
+            model.fail_all(status, &self.slabs, &mut self.ready);
+        }
+    }
+}
+
+/// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
+fn start(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> (Status, Option<Lane>) {
+    let Some(session) = session_of(sessions, request.session) else {
+        return (execute(sessions, request), None);
+    };
+    match session.lane(request) {
+        Some(Ok(lane)) => (Status::DeviceDead, Some(lane)),
+        Some(Err(status)) => (status, None),
+        None => (session.execute(request), None),
+    }
+}
+
+/// The key of a lane that was started.
+fn key_of<'s>(sessions: &'s [Option<(SessionId, Installed)>], lane: &Lane) -> LaneKey<'s> {
+    let key = match sessions.get(lane.session() as usize) {
+        Some(Some((_, Installed::Session(session)))) => session.lane_key(),
+        _ => None,
+    };
+    key.expect("lanes are run before a session goes")
+}
+
+fn session_of(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Option<&Arc<Session>> {
+    match sessions.get(id.index() as usize) {
+        Some(Some((current, Installed::Session(session)))) if *current == id => Some(session),
+        _ => None,
+    }
+}
+
+/// Works on a request as the verdict says.
+fn work(
+    sessions: &[Option<(SessionId, Installed)>],
+    model: &mut Model,
+    verdict: &Verdict,
+    request: &mut Request,
+    now: u64,
+) -> Status {
+    request.use_rest();
+    request.residue = 0;
+    if let Some(status) = verdict.ending.map(Ending::status).or(verdict.fail) {
+        request.state = None;
+        return status;
+    }
+    let input = request.buffer.len() as u64;
+    let status = execute(sessions, request);
+    if status == Status::Ok {
+        model.spoil(request, input, now);
+    }
+    status
+}
+
+fn execute(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> Status {
+    match sessions.get(request.session.index() as usize) {
+        Some(Some((current, installed))) if *current == request.session => match installed {
+            Installed::Session(session) => session.execute(request),
+            Installed::Panics => panic!("a session made to panic was used"),
+        },
+        _ => {
+            request.drop_state();
+            Status::InvalidSession
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,142 @@
+//! What is worked on and due, until it is published.
+
+use std::mem;
+use std::ops::{Deref, DerefMut};
+
+use crate::message::request::{Operation, Status};
+use crate::queue::cell::Executing;
+use crate::queue::entry::Announce;
+use crate::stats::timing::Times;
+
+/// A request that is worked on and due.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) port: usize,
+    pub(crate) claimed: Executing,
+    pub(crate) status: Status,
+    pub(crate) announce: Announce,
+    pub(crate) operation: Operation,
+    /// Bytes of input.
+    pub(crate) bytes: u64,
+    pub(crate) times: Times,
+    pub(crate) flags: Flags,
+}
+
+/// What goes wrong with a completion.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flags {
+    /// Nothing is announced.
+    pub(crate) drop_wake: bool,
+    /// It is completed twice.
+    pub(crate) duplicate: bool,
+}
+
+impl Flags {
+    #[inline]
+    pub(crate) const fn is_none(self) -> bool {
+        !self.drop_wake && !self.duplicate
+    }
+}
+
+impl Ready {
+    /// None.
+    fn blank() -> Self {
+        Self {
+            port: 0,
+            claimed: Executing::spent(),
+            status: Status::DeviceDead,
+            announce: Announce::Silent,
+            operation: Operation::Encrypt,
+            bytes: 0,
+            times: Times::default(),
+            flags: Flags::default(),
+        }
+    }
+}
+
+/// The requests that are due, in the order in which they are published. Places are filled in and looked at where they
+/// lie: a move of what was just written waits until it has been.
+#[derive(Debug, Default)]
+pub(crate) struct ReadyList {
+    places: Vec<Ready>,
+    len: usize,
+}
+
+impl ReadyList {
+    /// Adds one that is about to be worked on; what is not said here is to be said as soon as the request is seen.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        port: usize,
+        claimed: Executing,
+        status: Status,
+        announce: Announce,
+    ) -> &mut Ready {
+        let place = self.next();
+        place.port = port;
+        place.claimed = claimed;
+        place.status = status;
+        place.announce = announce;
+        place.flags = Flags::default();
+        place
+    }
+
+    pub(crate) fn push(&mut self, ready: Ready) {
+        *self.next() = ready;
+    }
+
+    #[inline]
+    fn next(&mut self) -> &mut Ready {
+        if self.len == self.places.len() {
+            self.grow();
+        }
+        self.len += 1;
+        &mut self.places[self.len - 1]
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Ready> {
+        let last = self.len.checked_sub(1)?;
+        self.len = last;
+        Some(mem::replace(&mut self.places[last], Ready::blank()))
+    }
+
+    /// Takes out those that have been published, when it was not emptied after that.
+    #[cold]
+    pub(crate) fn forget_finished(&mut self) {
+        let mut kept = 0;
+        for at in 0..self.len {
+            if !self.places[at].claimed.is_spent() {
+                self.places.swap(kept, at);
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
+    /// Empties it of what has been published.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let places = (2 * self.places.len()).max(32);
+        self.places.resize_with(places, Ready::blank);
+    }
+}
+
+impl Deref for ReadyList {
+    type Target = [Ready];
+
+    #[inline]
+    fn deref(&self) -> &[Ready] {
+        &self.places[..self.len]
+    }
+}
+
+impl DerefMut for ReadyList {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [Ready] {
+        &mut self.places[..self.len]
+    }
+}

@@ -1,0 +1,392 @@
+//! Cells: where a request lives from submit to take, and the two words that say whose it is.
+//!
+//! ```text
+//!   claim word = generation (48) | status (8) | state (8)         who owns the payload
+//!
+//!                  place                    claim            finish
+//!        FREE ───────────────► QUEUED ───────────► EXECUTING ──────► DONE          device: ─── and ═══
+//!         ▲ │ place             ▲ ┆            postpone ║ ▲ resume   ┆           host:   ┆┆┆ (a CAS each)
+//!         │ └───► PARKED ─enter─┘ ┆                     ▼ ║          ┆
+//!         │          ┆            ┆                  EXECUTED        ┆
+//!         │          ┆            ┆                     ┆            ┆
+//!         └─ release ┴┄┄┄┄┄┄ TAKEN ┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┘             generation + 1
+//!
+//!   wake word = generation (48) | state (16)                      whose the waker is
+//!
+//!        IDLE      ARMED ───────► SENDING ───────► SENT           sender: ───
+//!                    ┆               ┆                            host:   ┆┆┆
+//!                    ▼               ▼
+//!                CANCELLED       RELEASED   the host has let go of the cell, e.g. after it has read its token: the sender
+//!                                           frees it
+//!        ARMED ┄► REPLACING ┄► ARMED         the host exchanges the waker; another thread waits for that
+//!        REAPABLE ┄► SENT, CANCELLED         under polling, without a waker: the finder of the completion takes the wake
+//!        PLAIN ┄► CANCELLED                  the same of a plain request: the completion has the wake as long as the word
+//!                                            stays so, and taking it, which is for the submitting side, writes nothing
+//! ```
+//!
+//! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nothing else.
+//! The device owns it from `claim` (or `resume`) until `finish` (or `postpone`) and only there; the host's winner
+//! owns it in TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a
+//! copied ticket fails its compare-and-swap (and what finds a completion of a plain request too late, its comparison)
+//! and hits nothing. A cell whose wake is being sent is not reused: the last of the host and the sender frees it, and
+//! neither waits for the other.
+//!
+//! Here are the words and the keys; `host`, `device` and `waking` are what each side does with them, `slab` is where the
+//! cells lie.
+#![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
+
+mod device;
+mod host;
+mod slab;
+mod waking;
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::task::Waker;
+
+pub(crate) use slab::{Allocator, Slab};
+
+use crate::message::request::{PLAIN_BYTES, Request, Status};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned};
+
+/// Names one request of one queue pair, from submit until its result is taken.
+///
+/// A copy is as good as the original: every change of ownership is a compare-and-swap that one of them wins, and
+/// what the others get is "stale". A ticket of another queue pair is stale too.
+#[must_use = "the ticket is the way to the result"]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// Generation (48) | the slab's number, lower part (16). Never 0, so that a ticket, or why there is none, travels in two
+    /// registers.
+    name: NonZeroU64,
+    /// The slab's number, upper part (32) | index (32).
+    place: u64,
+}
+
+/// The number of a slab, as its tickets carry it.
+#[derive(Clone, Copy, Debug)]
+struct SlabTag {
+    name: u64,
+    place: u64,
+}
+
+impl SlabTag {
+    /// A process may make 2^48 slabs, and each has a number of its own.
+    fn new(id: u64) -> Self {
+        assert!(id < 1 << 48, "2^48 queue pairs were made in this process");
+        Self { name: id & 0xffff, place: id >> 16 << 32 }
+    }
+
+    /// Whether a ticket is of this slab.
+    #[inline]
+    const fn is_of(self, ticket: Ticket) -> bool {
+        let others = (ticket.name.get() ^ self.name) & 0xffff | (ticket.place ^ self.place) >> 32;
+        others == 0
+    }
+}
+
+impl Ticket {
+    #[inline]
+    fn new(index: u32, slab: SlabTag, generation: u64) -> Self {
+        let name = NonZeroU64::new(generation << GENERATION_SHIFT | slab.name);
+        Self { name: name.unwrap_or(NonZeroU64::MIN), place: slab.place | u64::from(index) }
+    }
+
+    #[inline]
+    pub(crate) const fn index(self) -> u32 {
+        (self.place & 0xffff_ffff) as u32
+    }
+
+    #[inline]
+    pub(crate) const fn generation(self) -> u64 {
+        generation_of(self.name.get())
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("index", &self.index())
+            .field("generation", &self.generation())
+            .finish()
+    }
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TicketState {
+    /// Waiting for a slot; the device takes it when one is free.
+    Parked,
+    /// Submitted, and not yet done.
+    InFlight,
+    /// Done: the result can be taken.
+    Done(Status),
+    /// Taken, revoked, or never of this queue pair.
+    Stale,
+}
+
+/// What became of the wake that a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeState {
+    /// The request carries none.
+    Idle,
+    /// It will be sent. Of a plain request that is polled for
+    /// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): or its completion was reaped.
+    Armed,
+    /// The waker is being called at this moment. It stays so after the request was taken, until the call returns.
+    Sending,
+    /// It was sent (or, under polling, reaped).
+    Sent,
+    /// It was cancelled and will not be sent.
+    Cancelled,
+    /// The ticket is stale, and nothing is being sent for it.
+    Stale,
+}
+
+/// What a request arms when it is placed.
+#[derive(Debug)]
+pub(crate) enum Arm {
+    /// Nothing.
+    Silent,
+    /// A waker, called once.
+    Waker(Waker),
+    /// No waker: reaping is what takes the wake.
+    Reap,
+    /// The same, and it is not written down when it is reaped: a locked instruction less. There is no waker, and nobody
+    /// else's memory depends on who has the wake.
+    ReapPlain,
+}
+
+/// The state that a request begins in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placed {
+    /// Waiting for a slot.
+    Parked,
+    /// For the device to claim, once its entry is in the ring.
+    Queued,
+}
+
+mod claim {
+    pub(super) const FREE: u64 = 0;
+    pub(super) const PARKED: u64 = 1;
+    pub(super) const QUEUED: u64 = 3;
+    pub(super) const EXECUTING: u64 = 4;
+    pub(super) const EXECUTED: u64 = 5;
+    pub(super) const DONE: u64 = 6;
+    pub(super) const TAKEN: u64 = 7;
+}
+
+mod wake {
+    pub(super) const IDLE: u64 = 0;
+    pub(super) const ARMED: u64 = 1;
+    pub(super) const SENDING: u64 = 2;
+    pub(super) const SENT: u64 = 3;
+    pub(super) const CANCELLED: u64 = 4;
+    pub(super) const RELEASED: u64 = 5;
+    pub(super) const REPLACING: u64 = 6;
+    pub(super) const REAPABLE: u64 = 7;
+    pub(super) const PLAIN: u64 = 8;
+}
+
+const GENERATION_SHIFT: u32 = 16;
+
+const fn word(generation: u64, state: u64) -> u64 {
+    generation << GENERATION_SHIFT | state
+}
+
+const fn generation_of(word: u64) -> u64 {
+    word >> GENERATION_SHIFT
+}
+
+const fn state_of(word: u64) -> u64 {
+    word & 0xff
+}
+
+const fn with_status(word: u64, status: Status) -> u64 {
+    word | (status as u64) << 8
+}
+
+const fn status_of(word: u64) -> Status {
+    Status::from_code((word >> 8 & 0xff) as u8)
+}
+
+/// The slab of a key that has been used: slabs are numbered from 1.
+const SPENT: u64 = 0;
+
+/// A request that the device owns: the one key to its payload and to its end. Not `Clone`.
+#[must_use = "a request that is never finished stays in flight"]
+#[derive(Debug)]
+pub(crate) struct Executing {
+    ticket: Ticket,
+    slab: u64,
+}
+
+impl Executing {
+    /// Whether it has been used.
+    #[inline]
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.slab == SPENT
+    }
+
+    /// A key to nothing.
+    pub(crate) const fn spent() -> Self {
+        Self { ticket: Ticket { name: NonZeroU64::MIN, place: 0 }, slab: SPENT }
+    }
+}
+
+/// A wake that is being sent: the one key to its end. Not `Clone`.
+#[must_use = "a wake that never ends holds its cell for ever"]
+#[derive(Debug)]
+pub(crate) struct Sending {
+    ticket: Ticket,
+    slab: u64,
+}
+
+/// A free cell that its holder alone may fill. Not `Clone`.
+#[must_use = "a free cell that is dropped is never used again"]
+#[derive(Debug)]
+pub(crate) struct Vacant {
+    index: u32,
+    slab: u64,
+}
+
+/// A request that the host has won: the one key to its payload and to its cell's end. Not `Clone`.
+#[must_use = "a cell that is never let go of is never used again"]
+#[derive(Debug)]
+pub(crate) struct Held {
+    ticket: Ticket,
+    slab: u64,
+    /// The state that it was won from.
+    pub(crate) from: Origin,
+}
+
+/// The states that the host can win a request from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Parked,
+    Queued,
+    Executed,
+    Done,
+}
+
+/// What came of an attempt to win a request.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    Held(Held),
+    /// The device owns it for the length of a batch; try again.
+    Executing,
+    Stale,
+}
+
+/// What is left of a cell that its host has let go of.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    /// For an allocator; `None` while a wake is being sent, whose sender gives it back.
+    pub(crate) vacant: Option<Vacant>,
+    /// Whether letting go cancelled the wake.
+    pub(crate) cancelled: bool,
+    /// The waker that was not called; dropping it may run foreign code, so it goes last.
+    pub(crate) waker: Option<Waker>,
+}
+
+/// One request's home. On the first cache line is all that the device needs of a plain request that is reaped; on the
+/// last one is what then stays with the host.
+#[repr(C, align(128))]
+pub(crate) struct Cell {
+    claim: AtomicU64,
+    /// The request, or an empty one.
+    payload: Owned<Request>,
+    _line: Line,
+    wake: AtomicU64,
+    user_data: AtomicU64,
+    waker: Owned<Option<Waker>>,
+    next_free: AtomicU32,
+}
+
+/// What follows begins a cache line.
+#[repr(align(64))]
+struct Line;
+
+const _: () = assert!(
+    size_of::<AtomicU64>() + PLAIN_BYTES <= 64 || cfg!(loom),
+    "a plain request and its claim word share a line"
+);
+
+// SAFETY: the two cells inside are reached only by the owner that the claim and wake words name, and ownership
+// passes by compare-and-swap with acquire and release; a request and a waker may themselves move between threads.
+unsafe impl Sync for Cell {}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("claim", &self.claim).field("wake", &self.wake).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Cell {
+    /// A request that was not taken leaves no plaintext behind.
+    fn drop(&mut self) {
+        // SAFETY: `&mut self` excludes all other access.
+        self.payload.with_mut(|payload| unsafe { (*payload).wipe() });
+    }
+}
+
+impl Cell {
+    fn new() -> Self {
+        Self {
+            claim: AtomicU64::new(word(1, claim::FREE)),
+            payload: Owned::new(Request::empty()),
+            _line: Line,
+            wake: AtomicU64::new(word(1, wake::IDLE)),
+            user_data: AtomicU64::new(0),
+            waker: Owned::new(None),
+            next_free: AtomicU32::new(0),
+        }
+    }
+
+    /// Moves the claim word of `generation` from one state to another, keeping its status.
+    #[inline]
+    fn swap_claim(&self, generation: u64, from: u64, to: u64) -> Option<Status> {
+        let old = self.claim.load(Ordering::Acquire);
+        if generation_of(old) != generation || state_of(old) != from {
+            return None;
+        }
+        let new = old & !0xff | to;
+        self.claim.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        Some(status_of(old))
+    }
+
+    /// Stores what comes after a wake word that nobody changes any more, but for who would cancel a PLAIN one and comes too
+    /// late: what a compare-and-swap writes stands right behind what it has read, and so before this.
+    #[inline]
+    fn leave_wake(&self, word: u64) {
+        // Loom orders a store behind what its thread has seen only.
+        #[cfg(loom)]
+        self.wake.swap(word, Ordering::Relaxed);
+        #[cfg(not(loom))]
+        self.wake.store(word, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn swap_wake(&self, generation: u64, from: u64, to: u64) -> bool {
+        let (from, to) = (word(generation, from), word(generation, to));
+        self.wake.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Both sides.
+impl Slab {
+    /// TAKEN, and no wake on its way: the cell is nobody's.
+    #[inline]
+    fn free(&self, cell: &Cell, ticket: Ticket) -> Vacant {
+        let generation = word(ticket.generation(), 0);
+        // Never 0.
+        let next = generation.checked_add(word(1, 0)).unwrap_or(word(1, 0));
+        cell.leave_wake(next | wake::IDLE);
+        cell.claim.store(next | claim::FREE, Ordering::Release);
+        Vacant { index: ticket.index(), slab: self.id() }
+    }
+
+    fn swap(&self, ticket: Ticket, from: u64, to: u64) -> Option<Status> {
+        self.cell(ticket)?.swap_claim(ticket.generation(), from, to)
+    }
+}

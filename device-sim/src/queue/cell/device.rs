@@ -1,0 +1,70 @@
+//! The device's side of a cell: claimed, worked on, finished. The picture is at the head of `cell.rs`.
+#![expect(unsafe_code, reason = "the payload is owned by whoever the word beside it says")]
+
+use super::{Cell, Executing, SPENT, Slab, Ticket, claim, generation_of, state_of, with_status, word};
+use crate::message::request::{Request, Status};
+use crate::sync::Ordering;
+
+impl Slab {
+    /// The ticket that an entry of the submission ring stands for.
+    #[inline]
+    pub(crate) fn ticket(&self, index: u32, generation: u64) -> Ticket {
+        Ticket::new(index, self.tag(), generation)
+    }
+
+    /// QUEUED to EXECUTING: the payload is the device's. `None`: it was revoked.
+    pub(crate) fn claim(&self, ticket: Ticket) -> Option<Executing> {
+        self.swap(ticket, claim::QUEUED, claim::EXECUTING)?;
+        Some(Executing { ticket, slab: self.id() })
+    }
+
+    /// Works on the payload.
+    #[inline]
+    pub(crate) fn execute<R>(&self, claimed: &mut Executing, f: impl FnOnce(&mut Request) -> R) -> R {
+        let cell = self.executing_cell(claimed);
+        cell.payload.with_mut(|payload| {
+            // SAFETY: the state is EXECUTING, and `claimed`, borrowed mutably, is the only key to it.
+            f(unsafe { &mut *payload })
+        })
+    }
+
+    /// EXECUTING to DONE: the payload is the host's, and the key of no use any more.
+    #[inline]
+    pub(crate) fn finish(&self, claimed: &mut Executing, status: Status) -> Ticket {
+        self.leave(claimed, claim::DONE, status)
+    }
+
+    /// EXECUTING to EXECUTED: worked on, and not yet due. The host may revoke it.
+    pub(crate) fn postpone(&self, mut claimed: Executing, status: Status) -> Ticket {
+        self.leave(&mut claimed, claim::EXECUTED, status)
+    }
+
+    /// EXECUTED to EXECUTING, to be finished at once. `None`: it was revoked, and its slot is free already.
+    pub(crate) fn resume(&self, ticket: Ticket) -> Option<(Executing, Status)> {
+        let status = self.swap(ticket, claim::EXECUTED, claim::EXECUTING)?;
+        Some((Executing { ticket, slab: self.id() }, status))
+    }
+
+    /// Whether a postponed request still waits for its time.
+    pub(crate) fn is_postponed(&self, ticket: Ticket) -> bool {
+        self.cell(ticket).is_some_and(|cell| {
+            let claim = cell.claim.load(Ordering::Acquire);
+            generation_of(claim) == ticket.generation() && state_of(claim) == claim::EXECUTED
+        })
+    }
+
+    #[inline]
+    fn leave(&self, claimed: &mut Executing, state: u64, status: Status) -> Ticket {
+        let cell = self.executing_cell(claimed);
+        claimed.slab = SPENT;
+        let claim = with_status(word(claimed.ticket.generation(), state), status);
+        cell.claim.store(claim, Ordering::Release);
+        claimed.ticket
+    }
+
+    #[inline]
+    fn executing_cell(&self, claimed: &Executing) -> &Cell {
+        assert_eq!(claimed.slab, self.id(), "a request is finished in its own slab");
+        self.cell_at(claimed.ticket.index())
+    }
+}

@@ -1,0 +1,301 @@
+//! The host's side of a cell: placed, won, taken, let go of. The picture is at the head of `cell.rs`.
+#![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
+
+use super::{
+    Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,
+    generation_of, state_of, status_of, wake, with_status, word,
+};
+use crate::message::request::{Request, Status};
+use crate::sync::prefetch;
+use crate::sync::{Ordering, be_patient};
+
+impl Slab {
+    /// Has `fill` put a request into a free cell, where there is an empty one.
+    #[inline]
+    pub(crate) fn place(
+        &self,
+        vacant: Vacant,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        fill: impl FnOnce(&mut Request),
+    ) -> Ticket {
+        assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
+        self.place_at(vacant.index, user_data, arm, placed, fill)
+    }
+
+    /// The same, for the side that has just taken the free cell of this index out of this slab's list.
+    #[inline(always)]
+    fn place_at(
+        &self,
+        index: u32,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        fill: impl FnOnce(&mut Request),
+    ) -> Ticket {
+        let cell = self.cell_at(index);
+        let generation = generation_of(cell.claim.load(Ordering::Relaxed));
+        // Who sees these sees the wake word of the request before left (see `reap`).
+        cell.user_data.store(user_data, Ordering::Release);
+        let (wake, waker) = match arm {
+            Arm::Silent => (wake::IDLE, None),
+            Arm::Reap => (wake::REAPABLE, None),
+            Arm::ReapPlain => (wake::PLAIN, None),
+            Arm::Waker(waker) => (wake::ARMED, Some(waker)),
+        };
+        // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key to it.
+        cell.payload.with_mut(|payload| fill(unsafe { &mut *payload }));
+        if waker.is_some() {
+            // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
+            cell.waker.with_mut(|slot| unsafe { *slot = waker });
+        }
+        cell.wake.store(word(generation, wake), Ordering::Relaxed);
+        let claim = match placed {
+            Placed::Parked => word(generation, claim::PARKED),
+            Placed::Queued => word(generation, claim::QUEUED),
+        };
+        cell.claim.store(claim, Ordering::Release);
+        Ticket::new(index, self.tag(), generation)
+    }
+
+    /// [`Slab::place`] of a request.
+    #[cfg(test)]
+    pub(crate) fn place_request(
+        &self,
+        vacant: Vacant,
+        mut request: Request,
+        arm: Arm,
+        placed: Placed,
+    ) -> Ticket {
+        let user_data = request.user_data;
+        self.place(vacant, user_data, arm, placed, |cell| request.load_into(cell))
+    }
+
+    /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
+    #[inline]
+    pub(crate) fn expect(&self, ticket: Ticket) {
+        self.expect_at(ticket.index());
+    }
+
+    /// The same of whatever request has this place.
+    #[inline]
+    pub(crate) fn expect_at(&self, index: u32) {
+        if let Some(cell) = self.cell_if_first(index) {
+            prefetch::to_write(cell);
+        }
+    }
+
+    /// The same for its wake.
+    #[inline]
+    pub(crate) fn expect_wake(&self, ticket: Ticket) {
+        if let Some(cell) = self.cell(ticket) {
+            prefetch::to_write(&cell.wake);
+        }
+    }
+
+    /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. The device's.
+    pub(crate) fn enter(&self, ticket: Ticket) -> bool {
+        self.swap(ticket, claim::PARKED, claim::QUEUED).is_some()
+    }
+
+    /// Wins a request that is done.
+    pub(crate) fn hold_done(&self, ticket: Ticket) -> Option<(Held, Status)> {
+        let status = self.swap(ticket, claim::DONE, claim::TAKEN)?;
+        Some((self.held(ticket, Origin::Done), status))
+    }
+
+    /// Wins a request that the device has not met.
+    pub(crate) fn hold_queued(&self, ticket: Ticket) -> Option<Held> {
+        self.swap(ticket, claim::QUEUED, claim::TAKEN).map(|_| self.held(ticket, Origin::Queued))
+    }
+
+    /// Wins a request that still waits for a slot.
+    pub(crate) fn hold_parked(&self, ticket: Ticket) -> Option<Held> {
+        self.swap(ticket, claim::PARKED, claim::TAKEN).map(|_| self.held(ticket, Origin::Parked))
+    }
+
+    /// Wins a request wherever it is, unless the device owns it at this moment.
+    pub(crate) fn hold(&self, ticket: Ticket) -> Hold {
+        let Some(cell) = self.cell(ticket) else { return Hold::Stale };
+        loop {
+            let old = cell.claim.load(Ordering::Acquire);
+            if generation_of(old) != ticket.generation() {
+                return Hold::Stale;
+            }
+            let from = match state_of(old) {
+                claim::PARKED => Origin::Parked,
+                claim::QUEUED => Origin::Queued,
+                claim::EXECUTED => Origin::Executed,
+                claim::DONE => Origin::Done,
+                claim::EXECUTING => return Hold::Executing,
+                _ => return Hold::Stale,
+            };
+            if cell.swap_claim(ticket.generation(), state_of(old), claim::TAKEN).is_some() {
+                return Hold::Held(self.held(ticket, from));
+            }
+        }
+    }
+
+    /// Moves the payload out, and its user data.
+    pub(crate) fn unload(&self, held: &mut Held, into: &mut Request) {
+        assert_eq!(held.slab, self.id(), "a request is unloaded from its own slab");
+        let cell = self.cell_at(held.ticket.index());
+        // SAFETY: the state is TAKEN, and `held`, borrowed mutably, is the only key to it.
+        cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
+        into.user_data = cell.user_data.load(Ordering::Relaxed);
+    }
+
+    /// Lets go of an unloaded cell: ends its wake, and frees it unless the sender of the wake will.
+    pub(crate) fn let_go(&self, held: Held) -> Remains {
+        assert_eq!(held.slab, self.id(), "a cell is let go of in its own slab");
+        self.leave_to_wake(self.cell_at(held.ticket.index()), held.ticket)
+    }
+
+    /// All of the above for a request that is done: wins it, moves it out, lets go of the cell.
+    #[inline]
+    pub(crate) fn take_done(&self, ticket: Ticket, into: &mut Request) -> Option<(Status, Remains)> {
+        let cell = self.cell(ticket)?;
+        let status = cell.swap_claim(ticket.generation(), claim::DONE, claim::TAKEN)?;
+        // SAFETY: the state is TAKEN, and this is the taker.
+        cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
+        into.user_data = cell.user_data.load(Ordering::Relaxed);
+        Some((status, self.leave_to_wake(cell, ticket)))
+    }
+
+    /// The same for a request that has gone well and whose wake was sent or is being sent (or is that of a plain one that is
+    /// polled for). Takes only the buffer; the rest is wiped. Returns no cell if the sender gives it back.
+    #[inline(always)]
+    fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Option<Vacant>)> {
+        let cell = self.cell(ticket)?;
+        let wake = cell.wake.load(Ordering::Acquire);
+        let is = |state: u64| wake == word(ticket.generation(), state);
+        if !is(wake::PLAIN) && !is(wake::SENT) {
+            return if is(wake::SENDING) { self.take_buffer_from_sender(cell, ticket) } else { None };
+        }
+        let buffer = take_buffer_of(cell, ticket)?;
+        // A wake that was sent stays so, and on another nothing depends: the cell is nobody's.
+        Some((buffer, Some(self.free(cell, ticket))))
+    }
+
+    #[inline(never)]
+    fn take_buffer_from_sender(&self, cell: &Cell, ticket: Ticket) -> Option<(Vec<u8>, Option<Vacant>)> {
+        let buffer = take_buffer_of(cell, ticket)?;
+        Some((buffer, self.leave_to_wake(cell, ticket).vacant))
+    }
+
+    /// TAKEN, and unloaded, by the caller, which has no other key to it any more.
+    #[inline]
+    fn leave_to_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
+        match state_of(cell.wake.load(Ordering::Acquire)) {
+            wake::SENT | wake::IDLE | wake::PLAIN => {
+                Remains { vacant: Some(self.free(cell, ticket)), cancelled: false, waker: None }
+            }
+            _ => self.leave_to_unsent_wake(cell, ticket),
+        }
+    }
+
+    #[inline(never)]
+    fn leave_to_unsent_wake(&self, cell: &Cell, ticket: Ticket) -> Remains {
+        let mut cancelled = false;
+        let mut turns = 0;
+        loop {
+            match state_of(cell.wake.load(Ordering::Acquire)) {
+                state @ (wake::ARMED | wake::REAPABLE) => {
+                    cancelled = cell.swap_wake(ticket.generation(), state, wake::CANCELLED);
+                }
+                wake::SENDING => {
+                    if cell.swap_wake(ticket.generation(), wake::SENDING, wake::RELEASED) {
+                        return Remains { vacant: None, cancelled: false, waker: None };
+                    }
+                }
+                wake::REPLACING if !self.is_inherited() => be_patient(&mut turns),
+                // Nobody will leave that state any more: the cell is not used again.
+                wake::REPLACING => return Remains { vacant: None, cancelled, waker: None },
+                wake::CANCELLED => {
+                    // SAFETY: in CANCELLED no sender comes any more, and the key to TAKEN was used up here.
+                    let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
+                    return Remains { vacant: Some(self.free(cell, ticket)), cancelled, waker };
+                }
+                _ => return Remains { vacant: Some(self.free(cell, ticket)), cancelled, waker: None },
+            }
+        }
+    }
+
+    pub(crate) fn is_parked(&self, ticket: Ticket) -> bool {
+        self.state(ticket) == TicketState::Parked
+    }
+
+    #[inline]
+    pub(crate) fn state(&self, ticket: Ticket) -> TicketState {
+        let Some(cell) = self.cell(ticket) else { return TicketState::Stale };
+        let claim = cell.claim.load(Ordering::Acquire);
+        if generation_of(claim) != ticket.generation() {
+            return TicketState::Stale;
+        }
+        match state_of(claim) {
+            claim::PARKED => TicketState::Parked,
+            claim::QUEUED | claim::EXECUTING | claim::EXECUTED => TicketState::InFlight,
+            claim::DONE => TicketState::Done(status_of(claim)),
+            _ => TicketState::Stale,
+        }
+    }
+
+    /// Requests between submit and done, counted one by one.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let submitted = |cell: &&Cell| {
+            matches!(
+                state_of(cell.claim.load(Ordering::Acquire)),
+                claim::QUEUED | claim::EXECUTING | claim::EXECUTED
+            )
+        };
+        self.cells().filter(submitted).count() as u64
+    }
+
+    fn held(&self, ticket: Ticket, from: Origin) -> Held {
+        Held { ticket, slab: self.id(), from }
+    }
+}
+
+/// What the submitting side does most, where the list of free cells lies and what comes out of it and goes back is known to
+/// be its own slab's.
+impl Allocator {
+    /// [`Slab::place`] in a free cell.
+    #[inline(always)]
+    pub(crate) fn place(
+        &mut self,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        fill: impl FnOnce(&mut Request),
+    ) -> Ticket {
+        let index = self.take_index();
+        self.slab().place_at(index, user_data, arm, placed, fill)
+    }
+
+    /// The buffer of a request that has gone well, and whose wake was sent or is being sent or which is a plain one. The
+    /// rest of the result is wiped.
+    #[inline(always)]
+    pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+        let (buffer, vacant) = self.slab().take_buffer(ticket)?;
+        if let Some(vacant) = vacant {
+            self.put_index(vacant.index);
+        }
+        Some(buffer)
+    }
+}
+
+/// Wins a request that has gone well, and takes its buffer; the rest is wiped.
+#[inline(always)]
+fn take_buffer_of(cell: &Cell, ticket: Ticket) -> Option<Vec<u8>> {
+    let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
+    let taken = word(ticket.generation(), claim::TAKEN);
+    cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+    Some(cell.payload.with_mut(|payload| {
+        // SAFETY: the state is TAKEN, and this is the taker.
+        let request = unsafe { &mut *payload };
+        let buffer = std::mem::take(&mut request.buffer);
+        request.clear_rest();
+        buffer
+    }))
+}

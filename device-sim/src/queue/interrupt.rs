@@ -1,0 +1,123 @@
+//! Device to host: "there are completions". An eventfd that is written only when a thread has said that it
+//! would sleep.
+//!
+//! ```text
+//!   host                                device
+//!   arm()                               publish completions
+//!   fence                               fence
+//!   completions_pending()?              armed?  no ── suppressed
+//!     yes ─ reap                                yes ─ disarm, write the eventfd
+//!     no ── sleep on the fd
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::sync::cancel::{read_eventfd, write_eventfd};
+use crate::sync::fork::NotInherited;
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, lock};
+
+/// An eventfd and an armed flag: one per thread that waits for completions by polling.
+#[derive(Debug)]
+pub struct Interrupt {
+    fd: NotInherited<EventFd>,
+    number: RawFd,
+    armed: AtomicBool,
+}
+
+impl Interrupt {
+    /// A disarmed interrupt with an unreadable, non-blocking, close-on-exec eventfd.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, `EMFILE` foremost.
+    pub fn new() -> io::Result<Self> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let fd = EventFd::from_flags(flags)?;
+        let number = fd.as_raw_fd();
+        Ok(Self { fd: NotInherited::new(fd), number, armed: AtomicBool::new(false) })
+    }
+
+    /// Asks for the next completion to make the fd readable. Look at
+    /// [`Remote::completions_pending`](crate::Remote::completions_pending) once more before sleeping: what was
+    /// published before this call raises nothing.
+    pub fn arm(&self) {
+        self.armed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes the request of [`Interrupt::arm`] back; an fd that is readable already stays so. `false`: it was raised
+    /// since, or never armed.
+    pub fn disarm(&self) -> bool {
+        self.armed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether a thread has asked to be woken and was not yet woken, at this moment.
+    pub fn is_armed(&self) -> bool {
+        self.armed.load(Ordering::Acquire)
+    }
+
+    /// Makes the fd readable if the interrupt is armed, and disarms it; says whether it did. The device calls this;
+    /// so may a thread that forwards a completion to another.
+    pub fn raise(&self) -> bool {
+        if !self.armed.load(Ordering::Relaxed) || !self.armed.swap(false, Ordering::AcqRel) {
+            return false;
+        }
+        let Some(fd) = self.fd.get() else { return false };
+        // The only error left is a counter at its maximum, and then the fd is readable as it is.
+        let _ = write_eventfd(fd, 1);
+        true
+    }
+
+    /// Makes the fd unreadable again; says whether it was readable. In a forked child it touches nothing.
+    pub fn clear(&self) -> bool {
+        self.fd.get().is_some_and(|fd| read_eventfd(fd).is_ok())
+    }
+
+    /// The fd, to be polled; `None` in a forked child.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.get().map(AsFd::as_fd)
+    }
+}
+
+/// The number of the fd, in a forked child too, where it is of no use.
+impl AsRawFd for Interrupt {
+    fn as_raw_fd(&self) -> RawFd {
+        self.number
+    }
+}
+
+/// The interrupts attached to one queue pair.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupts {
+    count: AtomicUsize,
+    list: Mutex<Vec<Arc<Interrupt>>>,
+}
+
+impl Interrupts {
+    pub(crate) fn attach(&self, interrupt: Arc<Interrupt>) {
+        let mut list = lock(&self.list);
+        list.push(interrupt);
+        self.count.store(list.len(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn detach(&self, interrupt: &Arc<Interrupt>) -> bool {
+        let mut list = lock(&self.list);
+        let before = list.len();
+        list.retain(|other| !Arc::ptr_eq(other, interrupt));
+        self.count.store(list.len(), Ordering::Relaxed);
+        list.len() < before
+    }
+
+    /// Raises those that are armed, after completions were published and a full fence; says how many.
+    pub(crate) fn raise(&self) -> u64 {
+        // A count missed here was stored after the fence, so its owner's own look comes after the publication.
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        lock(&self.list).iter().map(|interrupt| u64::from(interrupt.raise())).sum()
+    }
+}

@@ -1,0 +1,326 @@
+//! What both ends of a queue pair share, and what either of them does to it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::config::Config;
+use crate::message::request::{Request, Stamp, Status};
+use crate::model::fault::{self, Armed, FaultKind, Occasion};
+use crate::queue::cell::{Held, Origin, Remains, Slab, Ticket};
+use crate::queue::doorbell::Doorbell;
+use crate::queue::entry::Announce;
+use crate::queue::interrupt::Interrupts;
+use crate::queue::queue_pair::RefusedReason;
+use crate::queue::ring::View;
+use crate::queue::slots::Slots;
+use crate::run::clock::Clock;
+use crate::stats::timing::{Timer, Timing};
+use crate::stats::{Counters, ModelCounters, QueuePairStats};
+use crate::sync::fork;
+use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, Padded, bump, fence, lock};
+
+/// Whether the device behind a queue pair works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Open,
+    Dead,
+    Closed,
+}
+
+/// The shared middle of one queue pair. What is written often lies on lines of its own.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    index: usize,
+    life: AtomicU8,
+    fork: u64,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) slab: Arc<Slab>,
+    pub(crate) slots: Slots,
+    pub(crate) completions: View,
+    pub(crate) interrupts: Padded<Interrupts>,
+    pub(crate) counters: Counters,
+    pub(crate) clock: Clock,
+    timing: Timing,
+    pub(crate) timer: Timer,
+    busy: Option<Arc<Busy>>,
+    /// Whether submissions are timed, or the fault plan has something to say about them or about what comes of them.
+    pub(crate) looks_at_each: bool,
+    /// Whether the fault plan may have a result that is not all there.
+    pub(crate) may_fall_short: bool,
+}
+
+/// The fault plan's part on the host's side: submissions that are told that the ring is full.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    armed: Mutex<Vec<Armed>>,
+    counters: Arc<ModelCounters>,
+}
+
+impl Busy {
+    /// `None`: the plan has no such fault.
+    pub(crate) fn new(config: &Config, counters: &Arc<ModelCounters>) -> Option<Arc<Self>> {
+        let armed = fault::arm(&config.faults, config.seed, |kind| kind == FaultKind::Busy);
+        let counters = Arc::clone(counters);
+        (!armed.is_empty()).then(|| Arc::new(Self { armed: Mutex::new(armed), counters }))
+    }
+
+    #[cold]
+    fn hits(&self, request: &Request, now: u64) -> bool {
+        let size = request.buffer.len() as u64;
+        let occasion = Occasion { operation: Some(request.operation), size, now };
+        // All rules are asked: each counts its own occasions.
+        let mut armed = lock(&self.armed);
+        let hits = armed.iter_mut().filter_map(|armed| armed.hits(&occasion).then_some(armed.kind)).count();
+        (0..hits).for_each(|_| self.counters.injected(FaultKind::Busy));
+        hits > 0
+    }
+}
+
+/// What every queue pair of a device shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) timing: Timing,
+    pub(crate) busy: Option<Arc<Busy>>,
+    pub(crate) may_fall_short: bool,
+}
+
+impl Pair {
+    pub(crate) fn new(
+        index: usize,
+        depth: usize,
+        slab: Arc<Slab>,
+        doorbell: Arc<Doorbell>,
+        completions: View,
+        shared: &Shared,
+    ) -> Self {
+        Self {
+            index,
+            life: AtomicU8::new(Life::Open as u8),
+            fork: fork::generation(),
+            doorbell,
+            slab,
+            slots: Slots::new(depth),
+            completions,
+            interrupts: Padded(Interrupts::default()),
+            counters: Counters::default(),
+            clock: shared.clock.clone(),
+            timing: shared.timing,
+            timer: Timer::default(),
+            looks_at_each: shared.timing != Timing::Off || shared.busy.is_some() || shared.may_fall_short,
+            may_fall_short: shared.may_fall_short,
+            busy: shared.busy.clone(),
+        }
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    #[inline]
+    pub(crate) fn life(&self) -> Life {
+        match self.life.load(Ordering::Acquire) {
+            0 => Life::Open,
+            1 => Life::Dead,
+            _ => Life::Closed,
+        }
+    }
+
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.store(life as u8, Ordering::Release);
+    }
+
+    /// Whether this process is a child of the one that opened the device: locks may be held by threads that
+    /// it does not have.
+    #[inline]
+    pub(crate) fn forked(&self) -> bool {
+        fork::since(self.fork)
+    }
+
+    /// Why a submission would be refused before slots are looked at.
+    #[inline]
+    pub(crate) fn refusal(&self) -> Option<RefusedReason> {
+        let open = self.life.load(Ordering::Acquire) == Life::Open as u8;
+        if open && !self.forked() { None } else { self.why_not() }
+    }
+
+    #[cold]
+    fn why_not(&self) -> Option<RefusedReason> {
+        match self.life() {
+            Life::Closed => Some(RefusedReason::Closed),
+            _ if self.forked() => Some(RefusedReason::Closed),
+            Life::Dead => Some(RefusedReason::DeviceDead),
+            Life::Open => None,
+        }
+    }
+
+    /// Whether the fault plan tells this submission that the ring is full.
+    #[inline]
+    pub(crate) fn is_busy(&self, request: &Request) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.hits(request, self.clock.now()))
+    }
+
+    /// Begins to time submission number `number`, if it is to be.
+    #[inline]
+    pub(crate) fn stamp(&self, request: &mut Request, number: u64) {
+        if self.timing != Timing::Off {
+            self.stamp_timed(request, number);
+        }
+    }
+
+    #[cold]
+    fn stamp_timed(&self, request: &mut Request, number: u64) {
+        let stamp = || Box::new(Stamp { submitted: self.clock.now(), served: None });
+        request.stamp = self.timing.wants(number).then(stamp);
+    }
+
+    /// The host takes a request that is done: its timing ends.
+    #[inline]
+    pub(crate) fn note_taken(&self, request: &mut Request) {
+        if self.timing != Timing::Off {
+            self.note_timed(request);
+        }
+    }
+
+    #[cold]
+    fn note_timed(&self, request: &mut Request) {
+        if let Some(stamp) = request.stamp.take()
+            && let Some(served) = stamp.served
+        {
+            self.timer.note_taken(request.operation, stamp.submitted, served, self.clock.now());
+        }
+    }
+
+    /// Calls the waker of a request, if its wake is still armed. What the waker does is its owner's: a panic is
+    /// counted and goes no further.
+    pub(crate) fn send_wake(&self, ticket: Ticket) {
+        self.wake(ticket, |panicked| {
+            add(&self.counters.shared.wakes_sent, 1);
+            add(&self.counters.shared.wake_panics, u64::from(panicked));
+        });
+    }
+
+    fn wake(&self, ticket: Ticket, count: impl FnOnce(bool)) {
+        let Some((waker, sending)) = self.slab.begin_wake(ticket) else { return };
+        count(!call(waker));
+        if let Some(vacant) = self.slab.end_wake(sending) {
+            self.slab.put(vacant);
+        }
+    }
+
+    /// Ends a request that the device, which has closed, has not met. It counts nowhere.
+    #[cold]
+    pub(crate) fn close(&self, ticket: Ticket, announce: Announce) {
+        let Some(mut claimed) = self.slab.claim(ticket) else { return };
+        bump(&self.counters.host.submitted, 1_u64.wrapping_neg());
+        let _ = self.slab.finish(&mut claimed, Status::Closed);
+        if announce == Announce::Wake {
+            self.wake(ticket, |_| ());
+        }
+    }
+
+    /// A wake with nothing behind it: the waker is called by reference, and its one call by value is yet to come.
+    pub(crate) fn send_spurious(&self, ticket: Ticket, announce: Announce) {
+        let shared = &self.counters.shared;
+        let sent = match announce {
+            Announce::Wake => {
+                let Some(waker) = self.slab.copy_waker(ticket) else { return };
+                let panicked = !fenced(|| waker.wake_by_ref());
+                add(&shared.wake_panics, u64::from(panicked));
+                let _ = fenced(|| drop(waker));
+                1
+            }
+            Announce::Reap { .. } => self.interrupts.raise(),
+            Announce::Silent | Announce::Again { .. } => 0,
+        };
+        add(&shared.wakes_spurious, sent);
+    }
+
+    /// After slots were freed on the host's side: has the device look, if a request waits for one.
+    pub(crate) fn slots_were_freed(&self) {
+        fence(Ordering::SeqCst);
+        if self.slots.someone_waits() {
+            self.doorbell.ring();
+        }
+    }
+
+    /// As [`Pair::slots_were_freed`], for a request that joined the line: slots may have been freed before it was seen
+    /// there.
+    pub(crate) fn line_was_joined(&self) {
+        fence(Ordering::SeqCst);
+        if self.slots.has_work() {
+            self.doorbell.ring();
+        }
+    }
+
+    /// Raises the attached interrupts that are armed, after a full fence.
+    pub(crate) fn raise_interrupts(&self) {
+        add(&self.counters.shared.interrupts, self.interrupts.raise());
+    }
+
+    /// Takes the payload, settles, and gives the cell back from any thread.
+    pub(crate) fn take(&self, mut held: Held) -> Request {
+        let mut request = Request::empty();
+        self.slab.unload(&mut held, &mut request);
+        let from = held.from;
+        if from == Origin::Done {
+            self.note_taken(&mut request);
+        }
+        let Remains { vacant, cancelled, waker } = self.slab.let_go(held);
+        if let Some(vacant) = vacant {
+            self.slab.put(vacant);
+        }
+        self.count_cancelled(cancelled);
+        self.settle(from);
+        drop(waker);
+        request
+    }
+
+    /// The accounts of a request that was won from a state: its slot, and whether it counts as revoked.
+    fn settle(&self, from: Origin) {
+        if matches!(from, Origin::Queued | Origin::Executed) {
+            add(&self.counters.shared.revoked, 1);
+        }
+        // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or will be
+        // when the completion is reaped.
+        if from == Origin::Executed && !self.forked() {
+            self.slots.give_back();
+            self.slots_were_freed();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count_cancelled(&self, cancelled: bool) {
+        add(&self.counters.shared.wakes_cancelled, u64::from(cancelled));
+    }
+
+    pub(crate) fn stats(&self) -> QueuePairStats {
+        self.counters.read(self.slots.admitted(), self.slab.in_flight())
+    }
+}
+
+/// Calls a waker; `false`: it panicked.
+pub(crate) fn call(waker: Waker) -> bool {
+    fenced(|| waker.wake())
+}
+
+/// Runs foreign code; `false`: it panicked.
+fn fenced(f: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(()) => true,
+        Err(payload) => {
+            // Dropping a foreign payload could panic once more.
+            std::mem::forget(payload);
+            false
+        }
+    }
+}
+
+/// Adds to a counter that several threads write.
+#[inline]
+pub(crate) fn add(counter: &AtomicU64, by: u64) {
+    if by != 0 {
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+}

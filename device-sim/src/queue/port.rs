@@ -1,0 +1,349 @@
+//! The device's end of a queue pair: what comes in, what goes back, and who is told.
+//!
+//! ```text
+//!   submission ring ─► fetch ─┐                  ┌─► counters, free slots         (settle)
+//!                             ├─► core ─► finish ┼─► DONE, completion ring        (finish, show)
+//!   the line ────────► let in ┘                  └─► coalescer ─► wakes, interrupt (for the driver to send)
+//! ```
+
+use std::mem;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::message::request::{Operation, Status};
+use crate::model::ready::Ready;
+use crate::queue::cell::Ticket;
+use crate::queue::entry::{Announce, pack, unpack};
+use crate::queue::pair::Pair;
+use crate::queue::ring::{Consumer, Entry, Producer};
+use crate::run::admin::Ack;
+use crate::stats::OperationStats;
+use crate::sync::{Ordering, bump, fence};
+
+/// The device's end of a queue pair.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) pair: Arc<Pair>,
+    submissions: Consumer,
+    completions: Producer,
+    /// Out of the ring, and on their way to be claimed.
+    fetched: Fetched,
+    /// Out of the line, with a slot, and on its way to be claimed.
+    pub(crate) arriving: Option<(Ticket, Announce)>,
+    batch: Batch,
+    /// `None`: everything is announced at once.
+    coalescer: Option<Coalescer>,
+}
+
+/// Entries of one queue pair before what came of them is shown, and it is the next one's turn: small enough that the host has
+/// work again before the device has done all there was.
+const BATCH_ENTRIES: usize = 16;
+
+#[derive(Debug, Default)]
+struct Fetched {
+    entries: [Entry; BATCH_ENTRIES],
+    next: usize,
+    end: usize,
+}
+
+/// What a batch will add to the accounts.
+#[derive(Debug, Default)]
+struct Batch {
+    operations: [OperationStats; Operation::ALL.len()],
+    released: u64,
+    reapable: bool,
+    interrupting: bool,
+}
+
+/// What is left to do outside when results are published: it may call foreign code.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    /// Bit `i`: queue pair `i` has completions to be reaped.
+    interrupts: u64,
+    wakes: Vec<(usize, Ticket)>,
+    /// Wakes with nothing behind them; they go out first.
+    pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
+    pub(crate) acks: Vec<Ack>,
+}
+
+impl Signals {
+    /// Sends everything. `pairs` are all those of the device, by index.
+    pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
+        if !self.spurious.is_empty() {
+            self.send_spurious(pairs);
+        }
+        if self.interrupts != 0 {
+            fence(Ordering::SeqCst);
+            bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
+        }
+        if !self.wakes.is_empty() {
+            for (pair, ticket) in self.wakes.drain(..) {
+                pairs[pair].send_wake(ticket);
+            }
+        }
+        self.acks.clear();
+    }
+
+    #[cold]
+    fn send_spurious(&mut self, pairs: &[Arc<Pair>]) {
+        for (pair, ticket, announce) in self.spurious.drain(..) {
+            pairs[pair].send_spurious(ticket, announce);
+        }
+    }
+}
+
+impl Port {
+    pub(crate) fn new(
+        config: &Config,
+        pair: Arc<Pair>,
+        submissions: Consumer,
+        completions: Producer,
+    ) -> Self {
+        let coalescer = Coalescer::new(config);
+        Self {
+            pair,
+            submissions,
+            completions,
+            fetched: Fetched::default(),
+            arriving: None,
+            batch: Batch::default(),
+            coalescer,
+        }
+    }
+
+    /// Whether an entry waits, or somebody in the line who need not.
+    pub(crate) fn has_work(&self) -> bool {
+        self.is_fetched() || !self.submissions.is_empty() || self.pair.slots.has_work()
+    }
+
+    fn is_fetched(&self) -> bool {
+        self.fetched.next < self.fetched.end
+    }
+
+    /// Takes a batch of entries out of the ring, unless one is at hand; `false`: there is none.
+    ///
+    /// The ring has room again before any of the requests can leave the device, for a slot that is free must be room in
+    /// the ring. And what the host has written of them is on its way before the first is looked at.
+    pub(crate) fn fetch(&mut self) -> bool {
+        if self.is_fetched() {
+            return true;
+        }
+        let Fetched { entries, next, end } = &mut self.fetched;
+        (*next, *end) = (0, 0);
+        while let Some(entry) = entries.get_mut(*end).and_then(|place| Some((place, self.submissions.pop()?)))
+        {
+            *entry.0 = entry.1;
+            let (ticket, announce) = unpack(entry.1, &self.pair.slab);
+            self.pair.slab.expect(ticket);
+            if announce == Announce::Wake {
+                self.pair.slab.expect_wake(ticket);
+            }
+            *end += 1;
+        }
+        if *end > 0 {
+            self.submissions.publish();
+        }
+        *end > 0
+    }
+
+    /// How many entries are known to wait, those at hand included.
+    pub(crate) fn waiting(&self) -> u64 {
+        (self.fetched.end - self.fetched.next) as u64 + self.submissions.known()
+    }
+
+    /// The next of the entries at hand.
+    pub(crate) fn next_fetched(&mut self) -> Option<(Ticket, Announce)> {
+        let Fetched { entries, next, end } = &mut self.fetched;
+        let entry = *entries[..*end].get(*next)?;
+        *next += 1;
+        Some(unpack(entry, &self.pair.slab))
+    }
+
+    /// Takes the head of the line in, if there is a slot; `false`: nobody, or none.
+    pub(crate) fn let_in(&mut self) -> bool {
+        self.arriving = self.pair.slots.admit(&self.pair.slab);
+        self.arriving.is_some()
+    }
+
+    /// What has a slot and was not claimed yet.
+    pub(crate) fn next(&mut self) -> Option<(Ticket, Announce)> {
+        if let Some(arriving) = self.arriving.take() {
+            return Some(arriving);
+        }
+        self.fetch();
+        self.next_fetched()
+    }
+
+    /// Notes a request that will be published with this batch.
+    pub(crate) fn count(&mut self, ready: &Ready) {
+        let operation = &mut self.batch.operations[ready.operation.number()];
+        match ready.status {
+            Status::Ok => operation.completed += 1,
+            _ => operation.failed += 1,
+        }
+        operation.bytes += ready.bytes;
+        if !matches!(ready.announce, Announce::Reap { .. }) {
+            self.batch.released += 1;
+        }
+        self.pair.timer.note_service(ready.operation, ready.times);
+    }
+
+    /// An entry whose request was revoked frees its slot with this batch.
+    pub(crate) fn discard(&mut self) {
+        self.batch.released += 1;
+    }
+
+    /// Counters and slots, before any result of the batch is seen.
+    pub(crate) fn settle(&mut self) {
+        let counters = &self.pair.counters.device;
+        for (counter, done) in counters.operations.iter().zip(&mut self.batch.operations) {
+            let OperationStats { completed, failed, bytes } = mem::take(done);
+            if completed + failed > 0 {
+                bump(&counter.completed, completed);
+                bump(&counter.failed, failed);
+                bump(&counter.bytes, bytes);
+            }
+        }
+        self.pair.slots.release(mem::take(&mut self.batch.released));
+    }
+
+    /// Shows the result of a request.
+    pub(crate) fn finish(&mut self, ready: &mut Ready, signals: &mut Signals) {
+        if ready.times.submitted.is_some() {
+            self.stamp(ready);
+        }
+        let ticket = self.pair.slab.finish(&mut ready.claimed, ready.status);
+        // Apart from the others, as it is what completions in millions ask for.
+        if matches!(ready.announce, Announce::Reap { .. }) && ready.flags.is_none() {
+            return self.complete(ticket, ready.announce, true);
+        }
+        match ready.announce {
+            Announce::Wake if !ready.flags.drop_wake => {
+                self.wake(ticket, signals);
+                if ready.flags.duplicate {
+                    self.wake(ticket, signals);
+                }
+            }
+            Announce::Reap { owner } => {
+                self.complete(ticket, ready.announce, !ready.flags.drop_wake);
+                if ready.flags.duplicate {
+                    self.complete(ticket, Announce::Again { owner }, false);
+                }
+            }
+            Announce::Silent | Announce::Wake | Announce::Again { .. } => {}
+        }
+    }
+
+    #[cold]
+    fn stamp(&self, ready: &mut Ready) {
+        let ended = ready.times.ended;
+        self.pair.slab.execute(&mut ready.claimed, |request| {
+            if let Some(stamp) = &mut request.stamp {
+                stamp.served = Some(ended);
+            }
+        });
+    }
+
+    fn wake(&mut self, ticket: Ticket, signals: &mut Signals) {
+        match &mut self.coalescer {
+            None => signals.wakes.push((self.pair.index(), ticket)),
+            Some(coalescer) => coalescer.wakes.push(ticket),
+        }
+    }
+
+    #[inline]
+    fn complete(&mut self, ticket: Ticket, announce: Announce, interrupting: bool) {
+        self.batch.reapable = true;
+        self.batch.interrupting |= interrupting;
+        if let Some(coalescer) = self.coalescer.as_mut().filter(|_| interrupting) {
+            coalescer.reapable += 1;
+        }
+        let room = self.completions.push(pack(ticket, announce));
+        assert!(room, "a slot is room in the completion ring");
+    }
+
+    /// Shows the completion ring's part of the batch, and has it announced.
+    pub(crate) fn show(&mut self, now: u64, signals: &mut Signals) {
+        if mem::take(&mut self.batch.reapable) {
+            self.completions.publish();
+        }
+        let interrupting = mem::take(&mut self.batch.interrupting);
+        match &mut self.coalescer {
+            None => signals.interrupts |= u64::from(interrupting) << self.pair.index(),
+            Some(coalescer) => {
+                if coalescer.is_due(now) {
+                    self.announce(signals);
+                }
+            }
+        }
+    }
+
+    /// When what was held back is announced at the latest.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.coalescer.as_ref()?.deadline()
+    }
+
+    /// Announces what was held back for long enough; `true`: there was something.
+    pub(crate) fn announce_due(&mut self, now: u64, signals: &mut Signals) -> bool {
+        let due = self.next_due().is_some_and(|due| due <= now);
+        if due {
+            self.announce(signals);
+        }
+        due
+    }
+
+    /// Announces everything that was held back.
+    pub(crate) fn announce(&mut self, signals: &mut Signals) {
+        let Some(coalescer) = &mut self.coalescer else { return };
+        let held = coalescer.waiting();
+        let index = self.pair.index();
+        signals.wakes.extend(coalescer.wakes.drain(..).map(|ticket| (index, ticket)));
+        signals.interrupts |= u64::from(mem::take(&mut coalescer.reapable) > 0) << index;
+        coalescer.since = None;
+        bump(&self.pair.counters.device.interrupts_coalesced, held.saturating_sub(1));
+    }
+}
+
+/// Interrupt coalescing: holds back what tells the host, until enough has come together or enough time has passed
+/// since the first of it (NVMe calls the two aggregation threshold and time).
+#[derive(Debug)]
+struct Coalescer {
+    thresh: u64,
+    nsec: u64,
+    /// When the first of those that wait came.
+    since: Option<u64>,
+    wakes: Vec<Ticket>,
+    reapable: u64,
+}
+
+impl Coalescer {
+    fn new(config: &Config) -> Option<Self> {
+        let (thresh, nsec) = (config.intc_thresh.into(), config.intc_nsec);
+        (thresh > 1).then(|| Self { thresh, nsec, since: None, wakes: Vec::new(), reapable: 0 })
+    }
+
+    fn waiting(&self) -> u64 {
+        self.wakes.len() as u64 + self.reapable
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        self.since.map(|since| since.saturating_add(self.nsec))
+    }
+
+    /// Notes that something may have come; `true`: it is time to announce it.
+    fn is_due(&mut self, now: u64) -> bool {
+        if self.waiting() > 0 {
+            self.since.get_or_insert(now);
+        }
+        self.waiting() >= self.thresh || self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+}
+
+/// The positions of the ones; there are at most 64 queue pairs.
+pub(crate) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = mask.checked_ilog2()?;
+        mask ^= 1 << index;
+        Some(index as usize)
+    })
+}

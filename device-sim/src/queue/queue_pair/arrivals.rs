@@ -1,0 +1,70 @@
+//! Completions that are off the ring, some at a time, to be reaped one by one.
+//!
+//! ```text
+//!   completion ring ──QueuePair::arrivals──► [ a | b | c | d | . | . | . | . ] ──next──► a ──Remote::reap──► its user data
+//!                                              ▲ next        ▲ end
+//! ```
+//!
+//! What a ring asks of its reader is asked once for all of them so, and the queue pair is free while they are handed out.
+
+use std::cell::Cell;
+
+use crate::queue::entry::owner_of;
+use crate::queue::ring::Entry;
+
+/// A completion that is off the ring and has not been reaped: its wake is still there to be taken, or to be cancelled.
+///
+/// Neither `Copy` nor `Clone`: reaping a plain request leaves no trace in it, so it is this that can be reaped once.
+#[derive(Debug)]
+pub struct Arrival(pub(crate) Entry);
+
+impl Arrival {
+    /// As given in [`Delivery::Reap`](crate::Delivery::Reap).
+    #[inline]
+    pub const fn owner(&self) -> u32 {
+        owner_of(self.0)
+    }
+}
+
+/// So many come off the ring together at the most.
+pub(super) const TOGETHER: usize = 8;
+
+/// Completions off the ring, oldest first: room for some.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    places: [Cell<Entry>; TOGETHER],
+    next: Cell<usize>,
+    end: Cell<usize>,
+}
+
+impl Arrivals {
+    /// Takes the oldest one.
+    #[inline(always)]
+    pub fn next(&self) -> Option<Arrival> {
+        let next = self.next.get();
+        if next == self.end.get() {
+            return None;
+        }
+        self.next.set(next + 1);
+        Some(Arrival(self.places[next % TOGETHER].get()))
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.next.get() == self.end.get()
+    }
+
+    /// Puts `entries` in place of those that were there.
+    #[inline]
+    pub(super) fn fill(&self, entries: impl Iterator<Item = Entry>) -> usize {
+        let mut end = 0;
+        for (place, entry) in self.places.iter().zip(entries) {
+            place.set(entry);
+            end += 1;
+        }
+        self.next.set(0);
+        self.end.set(end);
+        end
+    }
+}

@@ -1,0 +1,146 @@
+//! What any thread may do with the requests of a queue pair: look, cancel, revoke, take. [`QueuePair`] is the one end that
+//! submits and reaps.
+//!
+//! [`QueuePair`]: crate::QueuePair
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::message::request::{Request, Status};
+use crate::queue::cell::{Hold, Ticket, TicketState, WakeState};
+use crate::queue::entry::{generation_of, index_of, ticket_of};
+use crate::queue::interrupt::Interrupt;
+use crate::queue::pair::Pair;
+use crate::queue::queue_pair::{Arrival, Completion};
+use crate::stats::QueuePairStats;
+use crate::sync::be_patient;
+
+/// What any thread may do with the requests of a queue pair.
+#[derive(Clone)]
+pub struct Remote {
+    pub(crate) pair: Arc<Pair>,
+}
+
+impl Remote {
+    /// The number of the queue pair, from 0.
+    pub fn index(&self) -> usize {
+        self.pair.index()
+    }
+
+    /// Where a request is at this moment.
+    #[inline]
+    pub fn state(&self, ticket: Ticket) -> TicketState {
+        self.pair.slab.state(ticket)
+    }
+
+    /// Has the processor bring what is known of a request, for one who will look at its end in a moment.
+    #[inline]
+    pub fn expect(&self, ticket: Ticket) {
+        self.pair.slab.expect(ticket);
+        self.pair.slab.expect_wake(ticket);
+    }
+
+    /// What became of its wake by this moment.
+    #[inline]
+    pub fn wake_state(&self, ticket: Ticket) -> WakeState {
+        self.pair.slab.wake_state(ticket)
+    }
+
+    /// Reaps a completion that came from this queue pair (another's is taken for one of this): takes its wake, and returns its
+    /// user data. `None`: the wake was cancelled, or the request is gone.
+    #[inline(always)]
+    pub fn reap(&self, arrival: Arrival) -> Option<u64> {
+        self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))
+    }
+
+    /// The same, as a completion.
+    #[inline]
+    pub fn reap_completion(&self, arrival: Arrival) -> Option<Completion> {
+        let (owner, ticket) = (arrival.owner(), ticket_of(arrival.0, &self.pair.slab));
+        let user_data = self.reap(arrival)?;
+        Some(Completion { owner, user_data, ticket })
+    }
+
+    /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is
+    /// being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or coming. (Of a plain
+    /// request that is polled for, `true` says that it will not be reaped from here on: see
+    /// [`QueuePair::submit_plain`](crate::QueuePair::submit_plain).)
+    pub fn cancel_wake(&self, ticket: Ticket) -> bool {
+        matches!(self.cancel(ticket), WakeState::Armed | WakeState::Idle | WakeState::Cancelled)
+    }
+
+    /// Cancels the wake of a request on behalf of somebody who announces it in the device's place: `true` for the one
+    /// call that cancelled it, and only for that. Not for plain requests that are polled for, which may have been reaped.
+    pub fn take_over_wake(&self, ticket: Ticket) -> bool {
+        self.cancel(ticket) == WakeState::Armed
+    }
+
+    fn cancel(&self, ticket: Ticket) -> WakeState {
+        let found = self.pair.slab.cancel_wake(ticket);
+        self.pair.count_cancelled(found == WakeState::Armed);
+        found
+    }
+
+    /// Has another waker called in place of the one that the request carries. `false`: it carries none (under polling
+    /// too), or its wake was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
+    pub fn replace_waker(&self, ticket: Ticket, waker: Waker) -> bool {
+        let replaced = self.pair.slab.replace_waker(ticket, waker);
+        // Dropping the old one may run anybody's code, so it goes when the words are in order.
+        replaced.map(drop).is_ok()
+    }
+
+    /// Takes a request back, wherever it is. `None`: the ticket is stale.
+    ///
+    /// Waits while the device computes the batch that the request is in, never for modelled time, and never for a
+    /// waker. What was computed is in the buffers: in place, a request revoked late has been worked on. The caller
+    /// wipes them or gives them back. Its wake, if armed, is cancelled.
+    ///
+    /// In a forked child a request that the device was computing at the time of the fork is lost: `None`.
+    pub fn revoke(&self, ticket: Ticket) -> Option<Request> {
+        let mut turns = 0_u32;
+        loop {
+            match self.pair.slab.hold(ticket) {
+                Hold::Held(held) => return Some(self.pair.take(held)),
+                Hold::Stale => return None,
+                Hold::Executing if self.pair.forked() => return None,
+                Hold::Executing => be_patient(&mut turns),
+            }
+        }
+    }
+
+    /// [`QueuePair::take`](crate::QueuePair::take) from any thread.
+    pub fn take(&self, ticket: Ticket) -> Option<(Request, Status)> {
+        let (held, status) = self.pair.slab.hold_done(ticket)?;
+        Some((self.pair.take(held), status))
+    }
+
+    /// Has the device raise `interrupt` when it publishes completions to be reaped.
+    pub fn attach(&self, interrupt: Arc<Interrupt>) {
+        if !self.pair.forked() {
+            self.pair.interrupts.attach(interrupt);
+        }
+    }
+
+    /// Undoes [`Remote::attach`]; the device does not touch the interrupt any more when this returns. `false`: it was
+    /// not attached.
+    pub fn detach(&self, interrupt: &Arc<Interrupt>) -> bool {
+        !self.pair.forked() && self.pair.interrupts.detach(interrupt)
+    }
+
+    /// Whether there is something to reap.
+    pub fn completions_pending(&self) -> bool {
+        !self.pair.completions.is_empty()
+    }
+
+    /// The counters of this queue pair. Looks at every cell: not for hot loops.
+    pub fn stats(&self) -> QueuePairStats {
+        self.pair.stats()
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("index", &self.index()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,270 @@
+//! A bounded ring of two-word entries between one producer and one consumer.
+//!
+//! ```text
+//!            head (consumer)            tail (producer)
+//!              v                          v
+//!   ... free | entry | entry | entry | entry | free ...      positions only grow; slot = position mod depth
+//!              └─ readable: head..tail ─┘
+//! ```
+//!
+//! Both sides cache the other's position and look again when the cache says "full" or "empty", or a little before that
+//! ([`Consumer::look_ahead`]), and both publish their own once per batch. A look may take over a part of what is there. The
+//! words of an entry are relaxed atomics: whoever misused the ring would read a torn entry, never undefined memory, and a
+//! torn entry carries a generation that fits nothing.
+
+use std::sync::Arc;
+
+use crate::sync::prefetch;
+use crate::sync::{AtomicU64, Ordering, Padded};
+
+/// Entries on a cache line: one line ahead of where is written, the next is brought.
+const ENTRIES_PER_LINE: u64 = 4;
+
+/// Entries that a look goes forward by at the most: as many as may well be on their way at a time.
+const SEEN_AT_ONCE: u64 = 64;
+
+/// What one position holds.
+pub(crate) type Entry = [u64; 2];
+
+type Slot = [AtomicU64; 2];
+
+#[inline]
+fn slot(slots: &[Slot], position: u64) -> &Slot {
+    // The depth is a power of two, and a position's low bits are all that is wanted of it.
+    #[expect(clippy::cast_possible_truncation, reason = "masked to below the depth")]
+    let index = position as usize & (slots.len() - 1);
+    &slots[index]
+}
+
+#[inline]
+fn read(slots: &[Slot], position: u64) -> Entry {
+    let slot = slot(slots, position);
+    [slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]
+}
+
+#[derive(Debug)]
+struct Ring {
+    slots: Box<[Slot]>,
+    head: Padded<AtomicU64>,
+    tail: Padded<AtomicU64>,
+}
+
+impl Ring {
+    #[inline]
+    fn slot(&self, position: u64) -> &Slot {
+        slot(&self.slots, position)
+    }
+
+    #[inline]
+    fn read(&self, position: u64) -> Entry {
+        read(&self.slots, position)
+    }
+
+    #[inline]
+    fn depth(&self) -> u64 {
+        self.slots.len() as u64
+    }
+}
+
+/// A ring of `depth` entries, a power of two.
+pub(crate) fn ring(depth: usize) -> (Producer, Consumer) {
+    assert!(depth.is_power_of_two(), "the depth of a ring is a power of two");
+    let slots = (0..depth).map(|_| [AtomicU64::new(0), AtomicU64::new(0)]).collect();
+    let ring = Ring { slots, head: Padded(AtomicU64::new(0)), tail: Padded(AtomicU64::new(0)) };
+    let ring = Arc::new(ring);
+    let producer = Producer { ring: Arc::clone(&ring), tail: 0, head_seen: 0 };
+    (producer, Consumer { ring, head: 0, tail_seen: 0, expected: 0 })
+}
+
+/// The writing end.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    ring: Arc<Ring>,
+    tail: u64,
+    head_seen: u64,
+}
+
+impl Producer {
+    /// Writes an entry that [`Producer::publish`] will show; `false`: the ring is full.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn push(&mut self, entry: Entry) -> bool {
+        if !self.has_room() {
+            return false;
+        }
+        let slot = self.ring.slot(self.tail);
+        slot[0].store(entry[0], Ordering::Relaxed);
+        slot[1].store(entry[1], Ordering::Relaxed);
+        self.tail += 1;
+        if self.tail.is_multiple_of(ENTRIES_PER_LINE) {
+            prefetch::to_write(self.ring.slot(self.tail + ENTRIES_PER_LINE));
+        }
+        true
+    }
+
+    /// The last entries that were pushed, oldest first.
+    pub(crate) fn last(&self, count: u64) -> impl Iterator<Item = Entry> {
+        (self.tail - count..self.tail).map(|position| self.ring.read(position))
+    }
+
+    /// Shows the consumer everything pushed so far.
+    #[inline]
+    pub(crate) fn publish(&mut self) {
+        self.ring.tail.store(self.tail, Ordering::Release);
+    }
+
+    /// For other threads to ask whether anything is readable.
+    pub(crate) fn view(&self) -> View {
+        View(Arc::clone(&self.ring))
+    }
+
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        if self.tail - self.head_seen < self.ring.depth() {
+            return true;
+        }
+        self.head_seen = self.ring.head.load(Ordering::Acquire);
+        self.tail - self.head_seen < self.ring.depth()
+    }
+}
+
+/// The reading end.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    ring: Arc<Ring>,
+    head: u64,
+    tail_seen: u64,
+    /// Where [`Consumer::coming`] has ended.
+    expected: u64,
+}
+
+impl Consumer {
+    pub(crate) fn depth(&self) -> u64 {
+        self.ring.depth()
+    }
+
+    /// How many entries [`Consumer::pop`] will give without looking at the producer again; looks when there are none.
+    #[inline]
+    pub(crate) fn readable(&mut self) -> u64 {
+        if self.head == self.tail_seen {
+            self.look();
+        }
+        self.known()
+    }
+
+    /// How many entries [`Consumer::pop`] will give without looking at the producer again.
+    #[inline]
+    pub(crate) fn known(&self) -> u64 {
+        self.tail_seen - self.head
+    }
+
+    /// Looks at the producer, and has what it has written since brought: some of it, where there is much.
+    fn look(&mut self) {
+        let tail = self.ring.tail.load(Ordering::Acquire).min(self.tail_seen + SEEN_AT_ONCE);
+        let mut position = self.tail_seen;
+        while position < tail {
+            prefetch::to_read(self.ring.slot(position));
+            position += ENTRIES_PER_LINE;
+        }
+        self.tail_seen = tail;
+    }
+
+    /// For who pops `some` entries at a time and does much in between: looks at the producer before fewer than that are
+    /// left, and asks for what it will find there before that, so that nothing is waited for that has to come from the other
+    /// processor's cache.
+    #[inline]
+    pub(crate) fn look_ahead(&mut self, some: u64) {
+        if self.known() < some {
+            self.look();
+        } else if self.known() < 2 * some {
+            prefetch::to_read(&self.ring.tail);
+        }
+    }
+
+    /// Reads an entry whose slot [`Consumer::publish`] will give back.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        if self.readable() == 0 {
+            return None;
+        }
+        let entry = self.ring.read(self.head);
+        self.head += 1;
+        Some(entry)
+    }
+
+    /// The next entries, up to `max` of those that are known to be there; looks when none are. See [`Consumer::pass`].
+    #[inline]
+    pub(crate) fn entries(&mut self, max: usize) -> impl Iterator<Item = Entry> {
+        let count = self.readable().min(max as u64);
+        let (slots, head) = (&*self.ring.slots, self.head);
+        (0..count).map(move |ahead| read(slots, head + ahead))
+    }
+
+    /// The first words of the next `window` entries, of those that are known to be there, each once.
+    #[inline]
+    pub(crate) fn coming(&mut self, window: u64) -> impl Iterator<Item = u64> {
+        let end = self.tail_seen.min(self.head + window);
+        let from = self.expected.max(self.head);
+        self.expected = end;
+        let slots = &*self.ring.slots;
+        (from..end).map(move |position| slot(slots, position)[0].load(Ordering::Relaxed))
+    }
+
+    /// Takes the next entries as popped.
+    #[inline]
+    pub(crate) fn pass(&mut self, count: u64) {
+        self.head += count;
+    }
+
+    /// The entry that is to be popped next, if it is known to be there.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<Entry> {
+        (self.known() > 0).then(|| self.ring.read(self.head))
+    }
+
+    /// Gives the producer the slots of everything popped so far.
+    #[inline]
+    pub(crate) fn publish(&mut self) {
+        self.ring.head.store(self.head, Ordering::Release);
+    }
+
+    /// Whether there is nothing to read at this moment.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head == self.ring.tail.load(Ordering::Acquire)
+    }
+}
+
+/// A look at a ring from neither end.
+#[derive(Debug)]
+pub(crate) struct View(Arc<Ring>);
+
+impl View {
+    /// Whether there was nothing to read when this looked; entries popped and not yet given back still count.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.head.load(Ordering::Acquire) == self.0.tail.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_coming_is_said_once_and_some_are_taken_at_a_time() {
+        let (mut producer, mut consumer) = ring(8);
+        assert_eq!(consumer.entries(2).count(), 0);
+        (1..=6).for_each(|value| assert!(producer.push([value, value * 10])));
+        producer.publish();
+        assert_eq!(consumer.coming(4).count(), 0, "nobody has looked");
+        consumer.look_ahead(2);
+        assert_eq!(consumer.coming(4).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(consumer.coming(4).count(), 0);
+        assert_eq!(consumer.entries(2).collect::<Vec<_>>(), [[1, 10], [2, 20]]);
+        consumer.pass(2);
+        assert_eq!((consumer.peek(), consumer.known()), (Some([3, 30]), 4));
+        assert_eq!(consumer.coming(4).collect::<Vec<_>>(), [5, 6]);
+        assert_eq!(consumer.entries(9).count(), 4);
+        consumer.pass(4);
+        assert_eq!((consumer.peek(), consumer.pop(), consumer.coming(4).count()), (None, None, 0));
+    }
+}

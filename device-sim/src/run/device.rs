@@ -1,0 +1,420 @@
+//! A device's life: opened with its workers (or without, stepped by its user), controlled, and closed.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{io, mem};
+
+use crate::config::{Config, ConfigError};
+use crate::kernels::session::{Session, SessionId};
+use crate::message::request::Operation;
+use crate::model::fault::FaultKind;
+use crate::model::pipeline::Installed;
+use crate::model::sabotage::Sabotage;
+use crate::queue::cell::Slab;
+use crate::queue::doorbell::Doorbell;
+use crate::queue::pair::{Busy, Pair, Shared};
+use crate::queue::port::Port;
+use crate::queue::queue_pair::QueuePair;
+use crate::queue::ring::ring;
+use crate::run::admin::{Ack, Admin, Command};
+use crate::run::alarm::{self, Alarm};
+use crate::run::clock::Clock;
+use crate::run::driver::Driver;
+use crate::run::stepped::Stepped;
+use crate::run::worker::Worker;
+use crate::stats::timing::Timings;
+use crate::stats::{DeviceStats, ModelCounters};
+use crate::sync::barrier;
+use crate::sync::cancel::uncancelled;
+use crate::sync::fork;
+use crate::sync::{Mutex, Ordering, lock};
+
+thread_local! {
+    /// The number of the device that this thread is a worker of; 0 for no worker. (The thread's handle would tell, too.
+    /// But std makes one for a thread that it has not started, and never frees the main thread's.)
+    static SERVES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Why there is no device.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration is out of range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No thread for a worker.
+    #[error("no thread for a worker of the device: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A simulated crypto accelerator.
+///
+/// Dropping it closes it: everything in flight or parked ends with [`Status::Closed`](crate::Status::Closed), later
+/// submissions are refused, and the workers have ended when the drop returns (it waits for wakers in progress; not so when it
+/// is one of them that drops the device: then the workers end by themselves). Queue pairs, and results in them,
+/// outlive it. In a forked child, dropping it does nothing.
+#[derive(Debug)]
+pub struct Device {
+    config: Config,
+    clock: Clock,
+    fork: u64,
+    pairs: Vec<Arc<Pair>>,
+    ends: Mutex<Vec<QueuePair>>,
+    doorbells: Vec<Arc<Doorbell>>,
+    admin: Arc<Admin>,
+    sessions: Mutex<SessionIds>,
+    counters: Arc<ModelCounters>,
+    stepped: Option<Stepped>,
+    /// The user's.
+    alarm: Alarm,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Device {
+    /// A device with worker threads and the real clock.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: a configuration out of range, or no thread to be had.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        let (mut device, drivers) = Self::build(config, drivers(config), Clock::real())?;
+        for (number, driver) in drivers.into_iter().enumerate() {
+            let doorbell = Arc::clone(&device.doorbells[number]);
+            let worker = Worker::new(driver, device.pairs.clone(), doorbell, &device.config);
+            let builder = thread::Builder::new().name(format!("device-sim-{number}"));
+            let number = device.number();
+            let serve = move || {
+                SERVES.set(number);
+                worker.run();
+                SERVES.set(0);
+            };
+            let thread = builder.spawn(serve).map_err(OpenError::Thread)?;
+            device.threads.push(thread);
+        }
+        Ok(device)
+    }
+
+    /// A device without threads, whose virtual clock the caller moves: [`Device::step`], [`Device::advance`],
+    /// [`Device::run_until_idle`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Config`]: a configuration out of range.
+    pub fn stepped(config: &Config) -> Result<Self, OpenError> {
+        let (mut device, mut drivers) = Self::build(config, 1, Clock::stepped())?;
+        let (pairs, clock) = (device.pairs.clone(), device.clock.clone());
+        device.stepped = drivers.pop().map(|driver| Stepped::new(driver, pairs, clock));
+        device.alarm = device.alarm();
+        Ok(device)
+    }
+
+    fn build(config: &Config, drivers: usize, clock: Clock) -> Result<(Self, Vec<Driver>), OpenError> {
+        config.validate()?;
+        barrier::ask();
+        let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
+        let units = if config.is_modelled() { config.compute_units } else { 0 };
+        let counters = Arc::new(ModelCounters::new(units));
+        let busy = Busy::new(config, &counters);
+        let may_fall_short = config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short(_)));
+        let shared = Shared { clock: clock.clone(), timing: config.timing, busy, may_fall_short };
+        let (ends, ports): (Vec<_>, Vec<_>) =
+            (0..config.queue_pairs).map(|index| queue_pair(config, index, &doorbells, &shared)).unzip();
+        let pairs = ports.iter().map(|port: &Port| Arc::clone(&port.pair)).collect();
+        let (admin, receivers) = Admin::new(&doorbells);
+        let admin = Arc::new(admin);
+        let mut shares: Vec<Vec<Port>> = doorbells.iter().map(|_| Vec::new()).collect();
+        for port in ports {
+            shares[port.pair.index() % doorbells.len()].push(port);
+        }
+        let drivers = shares
+            .into_iter()
+            .zip(receivers)
+            .enumerate()
+            .map(|(number, (share, commands))| {
+                Driver::new(config, share, number, commands, Arc::clone(&admin), &counters)
+            })
+            .collect();
+        let device = Self {
+            config: config.clone(),
+            clock,
+            fork: fork::generation(),
+            pairs,
+            ends: Mutex::new(ends),
+            doorbells,
+            admin,
+            sessions: Mutex::default(),
+            counters,
+            stepped: None,
+            alarm: alarm::never(),
+            threads: Vec::new(),
+        };
+        Ok((device, drivers))
+    }
+
+    /// What it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the caller moves its clock.
+    pub fn is_stepped(&self) -> bool {
+        self.stepped.is_some()
+    }
+
+    /// The submitting ends of all queue pairs, in order; the first call gets them, later ones get none.
+    pub fn take_queue_pairs(&self) -> Vec<QueuePair> {
+        if self.forked() { Vec::new() } else { mem::take(&mut *lock(&self.ends)) }
+    }
+
+    /// Makes a session known to the device; it is there for every request submitted after this returns. In a
+    /// forked child: [`SessionId::NONE`].
+    pub fn create_session(&self, session: impl Into<Arc<Session>>) -> SessionId {
+        self.install(&Installed::Session(session.into()))
+    }
+
+    /// A session whose use panics in the device.
+    #[doc(hidden)]
+    pub fn create_panicking_session(&self) -> SessionId {
+        self.install(&Installed::Panics)
+    }
+
+    /// Makes a modelled device wrong from here on, for tests of those who are to find out.
+    #[doc(hidden)]
+    pub fn sabotage(&self, sabotage: Sabotage) {
+        if !self.forked() {
+            self.admin.tell_all(|| Command::Sabotage(sabotage));
+        }
+    }
+
+    fn install(&self, installed: &Installed) -> SessionId {
+        if self.forked() {
+            return SessionId::NONE;
+        }
+        let mut sessions = lock(&self.sessions);
+        let id = sessions.create();
+        self.admin.tell_all(|| Command::Install(id, installed.clone()));
+        id
+    }
+
+    /// Forgets a session, soon: requests that name it and are not executed by then end with
+    /// [`Status::InvalidSession`](crate::Status::InvalidSession). Its keys are wiped when the last worker has forgotten
+    /// it. Stale ids are ignored.
+    pub fn remove_session(&self, id: SessionId) {
+        if self.forked() {
+            return;
+        }
+        let mut sessions = lock(&self.sessions);
+        if sessions.remove(id) {
+            self.admin.tell_all(|| Command::Remove(id));
+        }
+    }
+
+    /// Ends everything in flight with [`Status::Reset`](crate::Status::Reset), and brings a dead device back to work.
+    /// Sessions stay, and so do parked requests, which are not in flight. When this returns all wakes have been sent; called by a waker on a worker, it does not wait.
+    pub fn reset(&self) {
+        if self.forked() {
+            return;
+        }
+        self.counters.resets.fetch_add(1, Ordering::Relaxed);
+        self.ask(Command::Reset);
+    }
+
+    /// Waits until nothing is in flight, and nobody is parked who could be in flight, which may never be while others
+    /// submit. (Behind completions that nobody reaps, parked requests stay where they are.) A stepped device runs until it is
+    /// idle. Called by a waker on a worker, it does not wait.
+    pub fn drain(&self) {
+        if self.stepped.is_some() {
+            self.run_until_idle();
+        } else if !self.forked() {
+            self.ask(Command::Drain);
+        }
+    }
+
+    fn ask(&self, command: impl Fn(Ack) -> Command) {
+        let done = self.admin.ask_all(command);
+        match &self.stepped {
+            Some(stepped) => stepped.obey(),
+            None if !self.is_worker() => done.wait(),
+            None => {}
+        }
+    }
+
+    /// One event of a stepped device: a batch of what was submitted, of all queue pairs in turn; or, with nothing
+    /// submitted, the clock goes on to the next request that is due, which ends, or to the next alarm if that comes
+    /// earlier, which goes off. `false`: nothing to do, or not a stepped device.
+    pub fn step(&self) -> bool {
+        self.steps().is_some_and(Stepped::step)
+    }
+
+    /// Moves the clock of a stepped device, with everything that happens on the way. Nothing on any other. The clock goes
+    /// to 2^64 − 1 ns (584 years) and no further: there, whatever has a time is due at once.
+    pub fn advance(&self, duration: Duration) {
+        if let Some(stepped) = self.steps() {
+            stepped.advance(duration);
+        }
+    }
+
+    /// A separate alarm, which is not set. On a device with a clock of its own, and in a forked child, it never goes
+    /// off.
+    pub fn alarm(&self) -> Alarm {
+        self.steps().map_or_else(alarm::never, Stepped::alarm)
+    }
+
+    /// [`Alarm::set`] of the one alarm that the device keeps for its user; `None` takes it back. Users that share
+    /// the device take a [separate alarm](Device::alarm) each.
+    pub fn set_alarm(&self, at: Option<Duration>, waker: Waker) {
+        match at {
+            Some(at) => self.alarm.set(at, waker),
+            None => drop(self.alarm.clear()),
+        }
+    }
+
+    /// Steps until nothing is left to do, alarms included; returns the number of events.
+    pub fn run_until_idle(&self) -> usize {
+        std::iter::from_fn(|| self.step().then_some(())).count()
+    }
+
+    /// The device's clock, since it was opened: virtual or real.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.clock.now())
+    }
+
+    /// All counters. Looks at every cell: not for hot loops.
+    pub fn stats(&self) -> DeviceStats {
+        let queue_pairs: Vec<_> = self.pairs.iter().map(|pair| pair.stats()).collect();
+        let mut stats = DeviceStats {
+            total: queue_pairs.iter().copied().sum(),
+            queue_pairs,
+            worker_sleeps: self.doorbells.iter().map(|doorbell| doorbell.sleeps()).sum(),
+            deaths: self.admin.deaths(),
+            ..DeviceStats::default()
+        };
+        self.counters.read_into(&mut stats);
+        self.timings_into(&mut stats);
+        stats
+    }
+
+    fn timings_into(&self, stats: &mut DeviceStats) {
+        for pair in &self.pairs {
+            let mut of_pair = Timings::default();
+            for operation in Operation::ALL {
+                let timings = pair.timer.read(operation);
+                of_pair.add(&timings);
+                stats.timings_by_operation[operation.number()].add(&timings);
+            }
+            stats.timings.add(&of_pair);
+            stats.timings_by_pair.push(of_pair);
+        }
+    }
+
+    fn steps(&self) -> Option<&Stepped> {
+        self.stepped.as_ref().filter(|_| !self.forked())
+    }
+
+    fn forked(&self) -> bool {
+        fork::since(self.fork)
+    }
+
+    /// Whether the calling thread is one of its workers, as it is where a waker or a callback runs.
+    pub fn is_worker(&self) -> bool {
+        SERVES.get() == self.number() && self.stepped.is_none()
+    }
+
+    /// That of no other device whose workers run.
+    fn number(&self) -> usize {
+        Arc::as_ptr(&self.admin).addr()
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let threads = mem::take(&mut self.threads);
+        if self.forked() {
+            // The threads are the parent's, and what they hold may be locked: leave both as they are.
+            mem::forget((threads, self.stepped.take()));
+            return;
+        }
+        self.admin.tell_all(|| Command::Stop);
+        if let Some(stepped) = &self.stepped {
+            stepped.obey();
+        }
+        if !self.is_worker() {
+            // A worker's own panics are fenced: it ends in order.
+            uncancelled(|| threads.into_iter().for_each(|worker| drop(worker.join())));
+        }
+    }
+}
+
+/// Workers that get a core of their own. A modelled device is one core, which schedules for all queue pairs.
+fn drivers(config: &Config) -> usize {
+    if config.is_modelled() { 1 } else { config.workers.min(config.queue_pairs) }
+}
+
+/// Cells that a queue pair begins with, where its depth is not less: more are made when they are needed.
+const CELLS_AT_ONCE: usize = 1024;
+
+/// Both ends of a queue pair, served by one of the workers.
+fn queue_pair(
+    config: &Config,
+    index: usize,
+    doorbells: &[Arc<Doorbell>],
+    shared: &Shared,
+) -> (QueuePair, Port) {
+    let (slab, cells) = Slab::new(config.depth.min(CELLS_AT_ONCE));
+    let (submit, submitted) = ring(config.depth);
+    let twice = config.faults.iter().any(|fault| fault.kind == FaultKind::Duplicate);
+    let (complete, completed) = ring(if twice { 2 * config.depth } else { config.depth });
+    let doorbell = Arc::clone(&doorbells[index % doorbells.len()]);
+    let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view(), shared));
+    let end = QueuePair::new(Arc::clone(&pair), cells, submit, completed);
+    (end, Port::new(config, pair, submitted, complete))
+}
+
+/// Both ends of the one queue pair of a device that is never more than that, and what tells it to stop.
+#[cfg(all(test, loom))]
+pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
+    let config = Config { queue_pairs: 1, depth, completion_nsec, ..Config::default() };
+    let doorbells = [Arc::new(Doorbell::default())];
+    let counters = Arc::new(ModelCounters::new(config.compute_units));
+    let shared = Shared { clock: Clock::real(), timing: config.timing, busy: None, may_fall_short: false };
+    let (end, port) = queue_pair(&config, 0, &doorbells, &shared);
+    let (admin, mut receivers) = Admin::new(&doorbells);
+    let admin = Arc::new(admin);
+    let commands = receivers.pop().expect("there is one doorbell");
+    let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin), &counters);
+    (end, driver, move || admin.tell_all(|| Command::Stop))
+}
+
+/// Hands out session ids.
+#[derive(Debug, Default)]
+struct SessionIds {
+    /// Which id is in use at each index.
+    in_use: Vec<Option<SessionId>>,
+    free: Vec<u32>,
+}
+
+impl SessionIds {
+    fn create(&mut self) -> SessionId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.in_use.len()).ok().filter(|index| *index < SessionId::MOST);
+            self.in_use.push(None);
+            index.expect("a device has fewer than 2^26 sessions at a time")
+        });
+        let id = SessionId::new(index);
+        self.in_use[index as usize] = Some(id);
+        id
+    }
+
+    /// `false`: the id is stale.
+    fn remove(&mut self, id: SessionId) -> bool {
+        let in_use = self
+            .in_use
+            .get_mut(id.index() as usize)
+            .and_then(|in_use| in_use.take_if(|in_use| *in_use == id));
+        self.free.extend(in_use.map(SessionId::index));
+        in_use.is_some()
+    }
+}

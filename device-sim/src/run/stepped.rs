@@ -1,0 +1,135 @@
+//! The stepped device: the same core and the same signals, with a virtual clock that its user moves.
+//!
+//! Nothing happens but inside a call, on the caller's thread, in an order that depends on the calls alone. The lock
+//! covers an event and not its signals, so a waker may submit, step and drop as it likes.
+//!
+//! ```text
+//!   event:  what was submitted  ─►  else the earlier of: the next request that is due, the next alarm
+//!                                   (same time: the request)
+//! ```
+//!
+//! The clock ends after 2^64 − 1 ns, some 584 years. It stands still there, and what comes later is due at once.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::kernels::wipe::{set_apart, wipe_stack};
+use crate::queue::pair::{self, Pair};
+use crate::queue::port::Signals;
+use crate::run::alarm::{Alarm, Alarms};
+use crate::run::clock::{Clock, nanoseconds};
+use crate::run::driver::Driver;
+use crate::sync::{Mutex, lock};
+
+/// A driver, its clock, and the pairs that it signals.
+#[derive(Debug)]
+pub(crate) struct Stepped {
+    state: Mutex<State>,
+    alarms: Arc<Alarms>,
+    pairs: Vec<Arc<Pair>>,
+}
+
+#[derive(Debug)]
+struct State {
+    driver: Driver,
+    clock: Clock,
+    /// Kept for its memory between events.
+    signals: Signals,
+    alarms: Arc<Alarms>,
+    /// An alarm that went off in this event.
+    ringing: Option<Waker>,
+}
+
+impl Stepped {
+    /// `pairs` are all those of the device.
+    pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>, clock: Clock) -> Self {
+        let alarms = Alarms::new();
+        let signals = Signals::default();
+        let state = State { driver, clock, signals, alarms: Arc::clone(&alarms), ringing: None };
+        Self { state: Mutex::new(state), alarms, pairs }
+    }
+
+    /// One event: a batch of what was submitted, or else the clock goes on to the next request that is due, or to
+    /// the next alarm.
+    pub(crate) fn step(&self) -> bool {
+        self.event(|state, signals| state.admit(signals) || state.go_on(u64::MAX, signals))
+    }
+
+    /// Moves the clock by `duration`, with everything that happens on the way.
+    pub(crate) fn advance(&self, duration: Duration) {
+        let until = lock(&self.state).clock.now().saturating_add(nanoseconds(duration));
+        while self.event(|state, signals| state.admit(signals) || state.go_on(until, signals)) {}
+        lock(&self.state).go_to(until);
+    }
+
+    /// Another alarm, which is not set.
+    pub(crate) fn alarm(&self) -> Alarm {
+        self.alarms.alarm()
+    }
+
+    /// Carries out the commands that were sent.
+    pub(crate) fn obey(&self) {
+        self.event(|state, signals| state.driver.obey(signals));
+    }
+
+    fn event(&self, f: impl FnOnce(&mut State, &mut Signals) -> bool) -> bool {
+        let mut state = lock(&self.state);
+        let mut signals = std::mem::take(&mut state.signals);
+        let happened = set_apart(|| f(&mut state, &mut signals));
+        let ringing = state.ringing.take();
+        drop(state);
+        if happened {
+            // What was worked on was worked on here.
+            wipe_stack();
+        }
+        signals.send(&self.pairs);
+        ringing.map(pair::call);
+        lock(&self.state).signals = signals;
+        happened
+    }
+}
+
+impl State {
+    fn admit(&mut self, signals: &mut Signals) -> bool {
+        let now = self.clock.now();
+        self.driver.fenced(signals, |driver, signals| driver.admit(now, signals))
+    }
+
+    /// The clock never goes back.
+    fn go_to(&mut self, nsec: u64) {
+        self.clock.set(self.clock.now().max(nsec));
+    }
+
+    /// Goes on to what comes next, if it does not come after `until`.
+    fn go_on(&mut self, until: u64, signals: &mut Signals) -> bool {
+        let alarm = self.alarms.next();
+        match self.driver.next_due() {
+            Some(due) if due <= until && alarm.is_none_or(|at| due <= at) => {
+                self.deliver(due, signals);
+                true
+            }
+            _ => self.ring(until),
+        }
+    }
+
+    fn deliver(&mut self, due: u64, signals: &mut Signals) {
+        self.go_to(due);
+        let now = self.clock.now();
+        self.driver.fenced(signals, |driver, signals| driver.deliver(now, signals));
+    }
+
+    /// `false`: no alarm goes off at `until` or before.
+    fn ring(&mut self, until: u64) -> bool {
+        let Some((at, waker)) = self.alarms.take_next(until) else { return false };
+        self.go_to(at);
+        self.ringing = Some(waker);
+        true
+    }
+}
+
+impl Drop for Stepped {
+    fn drop(&mut self) {
+        self.alarms.close();
+    }
+}

@@ -1,0 +1,436 @@
+//! Counters: kept by the side that makes the event happen, read by any thread at any time.
+//!
+//! ```text
+//!   submitted == completed + failed + revoked + in_flight        at any quiet moment
+//! ```
+//!
+//! `in_flight` is no counter: it is found by looking at every cell, so the equation can fail.
+
+pub(crate) mod timing;
+
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+use crate::message::request::Operation;
+use crate::model::fault::{FaultCounts, FaultKind};
+use crate::stats::timing::{Histogram, Timings};
+use crate::sync::{AtomicU64, Mutex, Ordering, Padded, lock};
+
+/// Declares counters once: the fields of a struct, with their names and what they mean as values.
+macro_rules! counted {
+    (
+        $(#[$of:meta])* $name:ident {
+            $($(#[doc = $doc:literal])+ $field:ident,)*
+            $(; $($(#[$more:meta])+ $other:ident: $type:ty,)+)?
+        }
+    ) => {
+        $(#[$of])*
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $field: u64,)*
+            $($($(#[$more])+ pub $other: $type,)+)?
+        }
+
+        impl $name {
+            /// The names of all plain counters with their values, in order.
+            pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($field), self.$field)),*].into_iter()
+            }
+
+            /// What each of [`Self::counters`] means, in the same order.
+            pub fn meanings() -> impl Iterator<Item = &'static str> {
+                [$(concat!($($doc),+)),*].into_iter()
+            }
+
+            /// The counters of [`Self::counters`], to be written.
+            #[allow(dead_code, reason = "not every one of these is added up")]
+            fn counters_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+                [$(&mut self.$field),*].into_iter()
+            }
+
+            #[allow(dead_code, reason = "not every one of these is added up")]
+            fn add_counters(&mut self, other: &Self) {
+                self.counters_mut().zip(other.counters()).for_each(|(sum, (_, more))| *sum += more);
+            }
+        }
+    };
+}
+
+counted! {
+    /// What was done of one kind of operation.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    OperationStats {
+        /// Requests that the device finished, and all was well.
+        completed,
+        /// Requests that the device finished with any other status than Ok.
+        failed,
+        /// Bytes of input of the requests that the device finished.
+        bytes,
+    }
+}
+
+counted! {
+    /// What one queue pair has done since it was opened.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    QueuePairStats {
+        /// Requests that the device was given: through the submission ring, or out of the line for a slot.
+        submitted,
+        /// Requests that the device finished, and all was well.
+        completed,
+        /// Requests that the device finished with any other status than Ok.
+        failed,
+        /// Requests that were taken back before the device had finished them.
+        revoked,
+        /// Requests that are submitted and neither finished nor revoked at this moment.
+        in_flight,
+        /// Bytes of input of the requests that the device finished.
+        bytes,
+        /// Submissions that were refused because no slot was free or a request waited for one, or by a fault
+        /// `busy`.
+        full,
+        /// Requests that queued for a slot.
+        parked,
+        /// Times that submissions were shown to the device and woke a sleeping worker. Several may be shown at a time.
+        doorbells_rung,
+        /// Times that submissions were shown to the device and found the worker awake.
+        doorbells_suppressed,
+        /// Interrupts raised.
+        interrupts,
+        /// Completions that were announced together with an earlier one, by interrupt coalescing.
+        interrupts_coalesced,
+        /// Wakers called because a request was done.
+        wakes_sent,
+        /// Wakers called, or interrupts raised, with nothing behind them: by a fault `spurious_wake`.
+        wakes_spurious,
+        /// Wakes that the host cancelled, or that ended with their request. Plain requests that are polled for count when they
+        /// are cancelled, reaped or not, and not when they end.
+        wakes_cancelled,
+        /// Wakers that panicked; they count as sent too.
+        wake_panics,
+        ;
+        /// `completed`, `failed` and `bytes` again, by [`Operation::number`].
+        operations: [OperationStats; Operation::ALL.len()],
+    }
+}
+
+counted! {
+    /// What one compute unit of a modelled device has done.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    UnitStats {
+        /// Requests that the unit has served.
+        executed,
+        /// How long the unit was busy with requests, in nanoseconds of modelled time.
+        busy_nsec,
+    }
+}
+
+impl QueuePairStats {
+    /// The operations with what was done of each.
+    pub fn by_operation(&self) -> impl Iterator<Item = (Operation, OperationStats)> {
+        Operation::ALL.into_iter().zip(self.operations)
+    }
+
+    /// What does not add up, of what must at a quiet moment; empty, when all is well.
+    pub fn imbalances(&self) -> Vec<String> {
+        let sum = self.operations.iter().copied().sum::<OperationStats>();
+        let done = self.completed + self.failed;
+        let rules = [
+            Rule::equal(
+                "submitted == completed + failed + revoked + in_flight",
+                self.submitted,
+                done + self.revoked + self.in_flight,
+            ),
+            Rule::equal("completed == the sum over operations", self.completed, sum.completed),
+            Rule::equal("failed == the sum over operations", self.failed, sum.failed),
+            Rule::equal("bytes == the sum over operations", self.bytes, sum.bytes),
+            Rule::at_most("wakes_sent <= completed + failed", self.wakes_sent, done),
+            Rule::at_most(
+                "wake_panics <= wakes_sent + wakes_spurious",
+                self.wake_panics,
+                self.wakes_sent + self.wakes_spurious,
+            ),
+        ];
+        Rule::broken(rules)
+    }
+}
+
+/// A rule of bookkeeping: two numbers, and how they stand to each other.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    text: &'static str,
+    left: u64,
+    right: u64,
+    holds: bool,
+}
+
+impl Rule {
+    const fn equal(text: &'static str, left: u64, right: u64) -> Self {
+        Self { text, left, right, holds: left == right }
+    }
+
+    const fn at_most(text: &'static str, left: u64, right: u64) -> Self {
+        Self { text, left, right, holds: left <= right }
+    }
+
+    /// What happened `left` times leaves a trace, though perhaps one for several.
+    const fn shows(text: &'static str, left: u64, right: u64) -> Self {
+        Self { text, left, right, holds: left == 0 || right > 0 }
+    }
+
+    fn broken(rules: impl IntoIterator<Item = Self>) -> Vec<String> {
+        let broken = rules.into_iter().filter(|rule| !rule.holds);
+        broken.map(|Self { text, left, right, .. }| format!("{text}: {left}, {right}")).collect()
+    }
+}
+
+impl AddAssign for OperationStats {
+    fn add_assign(&mut self, other: Self) {
+        self.add_counters(&other);
+    }
+}
+
+impl AddAssign for QueuePairStats {
+    fn add_assign(&mut self, other: Self) {
+        self.add_counters(&other);
+        self.operations.iter_mut().zip(other.operations).for_each(|(sum, more)| *sum += more);
+    }
+}
+
+impl Sum for OperationStats {
+    fn sum<I: Iterator<Item = Self>>(stats: I) -> Self {
+        stats.fold(Self::default(), |mut total, stats| {
+            total += stats;
+            total
+        })
+    }
+}
+
+impl Sum for QueuePairStats {
+    fn sum<I: Iterator<Item = Self>>(stats: I) -> Self {
+        stats.fold(Self::default(), |mut total, stats| {
+            total += stats;
+            total
+        })
+    }
+}
+
+counted! {
+    /// What a device has done since it was opened.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    DeviceStats {
+        /// Completions that came when their request had been revoked, and hit nothing.
+        late_completions,
+        /// How often a worker found nothing to do and went to sleep.
+        worker_sleeps,
+        /// How often the device died: a worker panicked, or a fault `dead`.
+        deaths,
+        /// How often the device was reset, by command or by a fault `reset`.
+        resets,
+        ;
+        /// The sum over all queue pairs.
+        total: QueuePairStats,
+        /// Each queue pair, by its index.
+        queue_pairs: Vec<QueuePairStats>,
+        /// Each compute unit, by its number; none on a device that models nothing.
+        units: Vec<UnitStats>,
+        /// Faults injected by the device.
+        faults: FaultCounts,
+        /// By how much requests completed later than the model of time asked for; all zeros on a stepped device.
+        completion_error: Histogram,
+        /// The sum over all queue pairs and operations; empty with `timing=off`.
+        timings: Timings,
+        /// By queue pair.
+        timings_by_pair: Vec<Timings>,
+        /// By [`Operation::number`].
+        timings_by_operation: [Timings; Operation::ALL.len()],
+    }
+}
+
+impl DeviceStats {
+    /// What does not add up, of what must at a quiet moment; empty, when all is well.
+    pub fn imbalances(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (index, pair) in self.queue_pairs.iter().enumerate() {
+            wrong.extend(pair.imbalances().into_iter().map(|rule| format!("queue pair {index}: {rule}")));
+        }
+        let sum: QueuePairStats = self.queue_pairs.iter().copied().sum();
+        if sum != self.total {
+            wrong.push(format!("total == the sum over queue pairs: {:?}, {sum:?}", self.total));
+        }
+        wrong.extend(Rule::broken(self.units_and_faults()));
+        let by_pair = self.timings_by_pair.iter().map(Timings::counts);
+        let by_operation = self.timings_by_operation.iter().map(Timings::counts);
+        wrong.extend(Rule::broken(self.timed(by_pair, "timings == the sum over queue pairs")));
+        wrong.extend(Rule::broken(self.timed(by_operation, "timings == the sum over operations")));
+        wrong.extend(Rule::broken(self.measured()));
+        wrong
+    }
+
+    /// A request that never came to a unit was not completed; no fault is injected where there is nothing to hit.
+    fn units_and_faults(&self) -> impl Iterator<Item = Rule> {
+        let total = &self.total;
+        let fault = |name| self.faults.get(name).unwrap_or_default();
+        let unfinished = total.revoked + total.failed + total.in_flight;
+        let executed = self.units.iter().map(|unit| unit.executed).sum();
+        let units = [
+            Rule::at_most("completed <= executed by the units", total.completed, executed),
+            Rule::at_most("executed by the units <= submitted", executed, total.submitted),
+        ];
+        let shows = |kind, traces| Rule::shows("faults that left no trace", fault(kind), traces);
+        let faults = [
+            shows("busy", total.full),
+            shows("timeout", unfinished),
+            shows("fail", unfinished),
+            shows("dead", self.deaths),
+            shows("reset", self.resets + self.deaths),
+        ];
+        units.into_iter().filter(|_| !self.units.is_empty()).chain(faults)
+    }
+
+    fn timed(&self, parts: impl Iterator<Item = [u64; 4]>, text: &'static str) -> [Rule; 4] {
+        let mut sums = [0; 4];
+        parts.for_each(|counts| sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count));
+        let counts = self.timings.counts();
+        [0, 1, 2, 3].map(|at| Rule::equal(text, counts[at], sums[at]))
+    }
+
+    fn measured(&self) -> [Rule; 4] {
+        let [queue, service, wake, total] = self.timings.counts();
+        let done = self.total.completed + self.total.failed;
+        [
+            Rule::equal("as many queue times as service times", queue, service),
+            Rule::equal("as many wake times as total times", wake, total),
+            Rule::at_most("no more total times than service times", total, service),
+            Rule::at_most("no more service times than requests", service, done),
+        ]
+    }
+}
+
+/// The counters of one queue pair, on lines of their own for each writer.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) host: Padded<HostCounters>,
+    pub(crate) device: Padded<DeviceCounters>,
+    pub(crate) shared: Padded<SharedCounters>,
+}
+
+/// Written by the submitting side alone.
+#[derive(Debug, Default)]
+pub(crate) struct HostCounters {
+    pub(crate) submitted: AtomicU64,
+    pub(crate) full: AtomicU64,
+    pub(crate) parked: AtomicU64,
+    pub(crate) doorbells_rung: AtomicU64,
+    pub(crate) doorbells_suppressed: AtomicU64,
+}
+
+/// Written by the device alone, once per batch and before the batch is seen to be done.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceCounters {
+    pub(crate) operations: [OperationCounters; Operation::ALL.len()],
+    pub(crate) interrupts_coalesced: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct OperationCounters {
+    pub(crate) completed: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// Written by any thread, on the slower ways.
+#[derive(Debug, Default)]
+pub(crate) struct SharedCounters {
+    pub(crate) revoked: AtomicU64,
+    pub(crate) interrupts: AtomicU64,
+    pub(crate) wakes_sent: AtomicU64,
+    pub(crate) wakes_spurious: AtomicU64,
+    pub(crate) wakes_cancelled: AtomicU64,
+    pub(crate) wake_panics: AtomicU64,
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+impl OperationCounters {
+    fn read(&self) -> OperationStats {
+        let Self { completed, failed, bytes } = self;
+        OperationStats { completed: read(completed), failed: read(failed), bytes: read(bytes) }
+    }
+}
+
+impl Counters {
+    /// With what is counted elsewhere: those that came in by the line, and those that are in flight.
+    pub(crate) fn read(&self, admitted: u64, in_flight: u64) -> QueuePairStats {
+        let operations = self.device.operations.each_ref().map(OperationCounters::read);
+        let done: OperationStats = operations.iter().copied().sum();
+        QueuePairStats {
+            submitted: read(&self.host.submitted) + admitted,
+            completed: done.completed,
+            failed: done.failed,
+            revoked: read(&self.shared.revoked),
+            in_flight,
+            bytes: done.bytes,
+            full: read(&self.host.full),
+            parked: read(&self.host.parked),
+            doorbells_rung: read(&self.host.doorbells_rung),
+            doorbells_suppressed: read(&self.host.doorbells_suppressed),
+            interrupts: read(&self.shared.interrupts),
+            interrupts_coalesced: read(&self.device.interrupts_coalesced),
+            wakes_sent: read(&self.shared.wakes_sent),
+            wakes_spurious: read(&self.shared.wakes_spurious),
+            wakes_cancelled: read(&self.shared.wakes_cancelled),
+            wake_panics: read(&self.shared.wake_panics),
+            operations,
+        }
+    }
+}
+
+/// What is counted for the device as a whole: by its model, and where a fault is injected on the host's side.
+#[derive(Debug)]
+pub(crate) struct ModelCounters {
+    pub(crate) units: Box<[UnitCounters]>,
+    faults: [AtomicU64; FaultKind::NAMES.len()],
+    pub(crate) late: AtomicU64,
+    /// By command or by a fault.
+    pub(crate) resets: AtomicU64,
+    pub(crate) completion_error: Mutex<Histogram>,
+}
+
+/// Written by the model alone.
+#[derive(Debug, Default)]
+pub(crate) struct UnitCounters {
+    pub(crate) executed: AtomicU64,
+    pub(crate) busy_nsec: AtomicU64,
+}
+
+impl ModelCounters {
+    /// For a device with so many compute units that work.
+    pub(crate) fn new(units: usize) -> Self {
+        Self {
+            units: (0..units).map(|_| UnitCounters::default()).collect(),
+            faults: Default::default(),
+            late: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
+            completion_error: Mutex::new(Histogram::default()),
+        }
+    }
+
+    pub(crate) fn injected(&self, kind: FaultKind) {
+        self.faults[kind.number()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Fills in what is counted here.
+    pub(crate) fn read_into(&self, stats: &mut DeviceStats) {
+        let unit = |unit: &UnitCounters| UnitStats {
+            executed: read(&unit.executed),
+            busy_nsec: read(&unit.busy_nsec),
+        };
+        stats.units = self.units.iter().map(unit).collect();
+        stats.faults = FaultCounts(self.faults.each_ref().map(read));
+        stats.late_completions = read(&self.late);
+        stats.resets = read(&self.resets);
+        stats.completion_error = lock(&self.completion_error).clone();
+    }
+}

@@ -1,0 +1,253 @@
+//! How long things take: histograms of sampled requests.
+//!
+//! ```text
+//!   submit ──────────► a unit begins ──────────► it ends ──────────► the host takes the result
+//!          │  queue    │          service        │       wake       │
+//!          └───────────────────── total ────────────────────────────┘
+//! ```
+//!
+//! On a device without a model of time the service is the work itself. What comes between the end of the service and
+//! the completion (its turn in the order, a fault's delay, a late timer) is part of the wake.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::message::request::Operation;
+use crate::sync::{Mutex, lock};
+
+/// Which requests are timed. Each that is costs some clock reads and a lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// None.
+    #[default]
+    Off,
+    /// One in 64 of each queue pair.
+    Sampled,
+    /// All.
+    All,
+}
+
+impl Timing {
+    pub(crate) const ALLOWED: &str = "off, sampled or all";
+
+    /// Whether the request with this number is timed.
+    pub(crate) const fn wants(self, number: u64) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Sampled => number.is_multiple_of(64),
+            Self::All => true,
+        }
+    }
+}
+
+impl fmt::Display for Timing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Sampled => "sampled",
+            Self::All => "all",
+        })
+    }
+}
+
+impl FromStr for Timing {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "off" => Ok(Self::Off),
+            "sampled" => Ok(Self::Sampled),
+            "all" => Ok(Self::All),
+            _ => Err(Self::ALLOWED),
+        }
+    }
+}
+
+/// How often which durations occurred, in nanoseconds; values are kept to within 1 %.
+#[derive(Clone, PartialEq)]
+pub struct Histogram {
+    recorded: hdrhistogram::Histogram<u64>,
+    sum: u64,
+}
+
+impl Eq for Histogram {}
+
+/// Two digits: what a person reads of a duration.
+const DIGITS: u8 = 2;
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let recorded = hdrhistogram::Histogram::new(DIGITS).expect("2 digits are allowed");
+        Self { recorded, sum: 0 }
+    }
+}
+
+impl Histogram {
+    pub(crate) fn record(&mut self, nsec: u64) {
+        // It grows as needed, so there is no value that it refuses.
+        let recorded = self.recorded.record(nsec);
+        debug_assert!(recorded.is_ok(), "{recorded:?}");
+        self.sum = self.sum.saturating_add(nsec);
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        let added = self.recorded.add(&other.recorded);
+        debug_assert!(added.is_ok(), "{added:?}");
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
+    /// How many durations were recorded.
+    pub fn count(&self) -> u64 {
+        self.recorded.len()
+    }
+
+    /// All durations together, exactly, in nanoseconds.
+    pub const fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// The shortest, in nanoseconds; 0 of none.
+    pub fn min(&self) -> u64 {
+        if self.count() == 0 { 0 } else { self.recorded.min() }
+    }
+
+    /// The longest, in nanoseconds; 0 of none.
+    pub fn max(&self) -> u64 {
+        self.recorded.max()
+    }
+
+    /// Their mean, in nanoseconds; 0 of none.
+    #[expect(clippy::cast_precision_loss, reason = "a mean of nanoseconds")]
+    pub fn mean(&self) -> f64 {
+        if self.count() == 0 { 0.0 } else { self.sum as f64 / self.count() as f64 }
+    }
+
+    /// The duration that this share of them does not exceed, in nanoseconds: 0.5 for the median.
+    pub fn quantile(&self, share: f64) -> u64 {
+        self.recorded.value_at_quantile(share)
+    }
+
+    /// How many are at most this long, in nanoseconds.
+    pub fn count_up_to(&self, nsec: u64) -> u64 {
+        self.recorded.count_between(0, nsec)
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (p50, p99) = (self.quantile(0.5), self.quantile(0.99));
+        write!(f, "Histogram(count {}, p50 {p50} ns, p99 {p99} ns, max {} ns)", self.count(), self.max())
+    }
+}
+
+/// Where the time of requests went. Those that failed count too; those that were revoked do not.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// From the submission until a compute unit (or a worker) begins.
+    pub queue: Histogram,
+    /// From there until it has done its work.
+    pub service: Histogram,
+    /// From there until the host takes the result.
+    pub wake: Histogram,
+    /// From the submission until the host takes the result.
+    pub total: Histogram,
+}
+
+impl Timings {
+    /// The histograms with their names, in the order of a request's life.
+    pub fn histograms(&self) -> [(&'static str, &Histogram); 4] {
+        let Self { queue, service, wake, total } = self;
+        [("queue", queue), ("service", service), ("wake", wake), ("total", total)]
+    }
+
+    /// How many durations each histogram has.
+    pub(crate) fn counts(&self) -> [u64; 4] {
+        self.histograms().map(|(_, histogram)| histogram.count())
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.queue.add(&other.queue);
+        self.service.add(&other.service);
+        self.wake.add(&other.wake);
+        self.total.add(&other.total);
+    }
+}
+
+/// The timings of one queue pair, by operation. Made when the first request is timed.
+#[derive(Debug, Default)]
+pub(crate) struct Timer {
+    by_operation: Mutex<[Option<Box<Timings>>; Operation::ALL.len()]>,
+}
+
+impl Timer {
+    /// Notes what the device knows of a request.
+    #[inline]
+    pub(crate) fn note_service(&self, operation: Operation, times: Times) {
+        if let Some(submitted) = times.submitted {
+            self.note_timed_service(operation, times, submitted);
+        }
+    }
+
+    #[cold]
+    fn note_timed_service(&self, operation: Operation, times: Times, submitted: u64) {
+        self.with(operation, |timings| {
+            timings.queue.record(times.started.saturating_sub(submitted));
+            timings.service.record(times.ended.saturating_sub(times.started));
+        });
+    }
+
+    /// Notes what the host knows of a request.
+    pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
+        self.with(operation, |timings| {
+            timings.wake.record(now.saturating_sub(served));
+            timings.total.record(now.saturating_sub(submitted));
+        });
+    }
+
+    pub(crate) fn read(&self, operation: Operation) -> Timings {
+        lock(&self.by_operation)[operation.number()].as_deref().cloned().unwrap_or_default()
+    }
+
+    fn with(&self, operation: Operation, f: impl FnOnce(&mut Timings)) {
+        f(lock(&self.by_operation)[operation.number()].get_or_insert_default());
+    }
+}
+
+/// When a request was submitted (`None`: it is not timed), begun and ended, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) submitted: Option<u64>,
+    pub(crate) started: u64,
+    pub(crate) ended: u64,
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_keeps_counts_and_sums_exactly_and_values_to_a_percent() {
+        let mut histogram = Histogram::default();
+        assert_eq!((histogram.count(), histogram.min(), histogram.max()), (0, 0, 0));
+        for nsec in [0, 5, 1_000, 1_000, 3_600_000_000_000, u64::MAX] {
+            histogram.record(nsec);
+        }
+        assert_eq!((histogram.count(), histogram.sum(), histogram.min()), (6, u64::MAX, 0));
+        assert_eq!((histogram.count_up_to(4), histogram.count_up_to(2_000)), (1, 4));
+        assert!(histogram.quantile(0.5).abs_diff(1_000) <= 10);
+        let mut twice = histogram.clone();
+        twice.add(&histogram);
+        assert_eq!(twice.count(), 12);
+    }
+
+    #[test]
+    fn one_in_64_is_sampled() {
+        let timed = |timing: Timing| (0..640).filter(|&number| timing.wants(number)).count();
+        assert_eq!([Timing::Off, Timing::Sampled, Timing::All].map(timed), [0, 10, 640]);
+        for text in ["off", "sampled", "all"] {
+            assert_eq!(text.parse::<Timing>().unwrap().to_string(), text);
+        }
+        assert!("some".parse::<Timing>().is_err());
+    }
+}

@@ -1,0 +1,79 @@
+//! Noticing that this process is a forked child, where none of the parent's threads run and its locks may be held
+//! by nobody.
+//!
+//! A handler that the C library calls in the child counts; an object that remembers the count of its own birth
+//! compares. File descriptors lie in a [`NotInherited`], which a child can neither use nor close.
+#![expect(
+    unsafe_code,
+    reason = "registering the handler is a foreign call; a child leaves what it has inherited undropped"
+)]
+
+use std::mem::ManuallyDrop;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sync::cancel::uncancelled;
+
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+static INSTALL: Once = Once::new();
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many forks lie between this process and the one that first asked, or opened a device.
+///
+/// Remember it; a different number later means that this is a child. One made without the C library's `fork` (by a raw
+/// `clone` call) is not noticed.
+pub fn generation() -> u64 {
+    install();
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Whether this is a child of the process that [`generation`] said `remembered` in. A load.
+#[inline]
+pub fn since(remembered: u64) -> bool {
+    GENERATION.load(Ordering::Relaxed) != remembered
+}
+
+/// A value that a forked child has no part in: it is out of reach there, and is not dropped.
+///
+/// It is for file descriptors. A child may have closed the numbers that it has inherited, and may have files of its own
+/// behind them.
+#[derive(Debug)]
+pub struct NotInherited<T> {
+    value: ManuallyDrop<T>,
+    born: u64,
+}
+
+impl<T> NotInherited<T> {
+    /// Keeps `value` for this process.
+    pub fn new(value: T) -> Self {
+        Self { value: ManuallyDrop::new(value), born: generation() }
+    }
+
+    /// The value; `None` in a forked child. A load and a comparison.
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        (!since(self.born)).then_some(&*self.value)
+    }
+}
+
+impl<T> Drop for NotInherited<T> {
+    fn drop(&mut self) {
+        if !since(self.born) {
+            // SAFETY: the value was not dropped before, and it cannot be used after this.
+            uncancelled(|| unsafe { ManuallyDrop::drop(&mut self.value) });
+        }
+    }
+}
+
+/// Registers the handler, once per process; a load when that is done.
+fn install() {
+    INSTALL.call_once(|| {
+        // SAFETY: the handler is a plain function that lives as long as the program, and all it does is an atomic
+        // addition, which is allowed between fork and exec.
+        let refused = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        assert_eq!(refused, 0, "no memory to register a fork handler");
+    });
+}
