@@ -54,6 +54,11 @@
 //! when a slot is free. That nobody has to come back for the slot is deliberate: a caller who was abandoned in the line
 //! would keep it for ever.
 
+/// The README's code is code that runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(not(target_os = "linux"))]
 compile_error!("device-sim runs on Linux only");
 
