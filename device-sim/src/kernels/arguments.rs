@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use crate::kernels::session::{Padding, Session};
 use crate::kernels::{BLOCK, gcm, xts};
 use crate::message::algorithm::{Algorithm, Cipher};
-use crate::message::request::Operation;
+use crate::message::operation::Operation;
 
 /// An argument whose length is checked.
 #[non_exhaustive]

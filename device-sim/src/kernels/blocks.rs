@@ -10,7 +10,8 @@ use zeroize::Zeroize;
 use super::text::{Carry, reserve};
 use super::{BLOCK, Block, is_last};
 use crate::kernels::session::Padding;
-use crate::message::request::{Operation, Request, Status};
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Status};
 
 /// A mode that turns blocks into blocks; `chain` is its chaining value.
 pub(super) trait BlockMode {

@@ -10,7 +10,8 @@ use super::blocks::{self, BlockMode, BlockStream};
 use super::lanes::Lane;
 use super::{BLOCK, Block, Kernel, iv_block};
 use crate::kernels::session::Padding;
-use crate::message::request::{Operation, Part, Request, Status};
+use crate::message::operation::Operation;
+use crate::message::request::{Part, Request, Status};
 
 /// A key and what to do with the last block.
 pub(crate) struct Cbc<C> {

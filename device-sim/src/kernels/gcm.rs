@@ -21,7 +21,8 @@ use zeroize::Zeroize;
 use super::ctr::CtrStream;
 use super::text::text;
 use super::{BLOCK, Block, Kernel, is_last};
-use crate::message::request::{Operation, Request, Status, Tag};
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Status, Tag};
 
 /// The longest text under one IV, in bytes (SP 800-38D, 5.2.1.1).
 pub(crate) const MAX_TEXT: u64 = (1 << 36) - 32;

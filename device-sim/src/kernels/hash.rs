@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use sha2::Digest;
 
 use super::{InStream, Kernel, check_hash, is_last};
-use crate::message::request::{Operation, Request, Status, Tag};
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Status, Tag};
 
 /// A hash function; it has no key.
 pub(crate) struct Hashing<D>(PhantomData<fn() -> D>);

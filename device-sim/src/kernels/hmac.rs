@@ -3,7 +3,8 @@
 use hmac::{KeyInit, Mac};
 
 use super::{InStream, Kernel, check_hash, is_last};
-use crate::message::request::{Operation, Request, Status, Tag};
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Status, Tag};
 
 /// The hash states after the two padded keys, from which every message starts.
 pub(crate) struct Keyed<M>(M);

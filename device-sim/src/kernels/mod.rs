@@ -45,7 +45,8 @@ use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
 use self::lanes::Lane;
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::message::algorithm::Algorithm;
-use crate::message::request::{Operation, Part, Request, Status};
+use crate::message::operation::Operation;
+use crate::message::request::{Part, Request, Status};
 
 /// Bytes in an AES block.
 pub(crate) const BLOCK: usize = 16;

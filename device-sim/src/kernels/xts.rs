@@ -23,7 +23,8 @@ use zeroize::Zeroize;
 
 use super::text::Carry;
 use super::{BLOCK, Block, Kernel, is_last, iv_block, mix};
-use crate::message::request::{Operation, Request, Status};
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Status};
 
 /// The longest data unit, in bytes (SP 800-38E, 4).
 pub(crate) const MAX_UNIT: usize = BLOCK << 20;

@@ -14,7 +14,8 @@ use std::task::{Wake, Waker};
 use loom::thread;
 
 use crate::kernels::session::SessionId;
-use crate::message::request::{Operation, Plain, Request, Status};
+use crate::message::operation::Operation;
+use crate::message::request::{Plain, Request, Status};
 use crate::queue::cell::{
     Allocator, Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState,
 };

@@ -19,7 +19,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::config::{ConfigError, refused};
-use crate::message::request::{Operation, Status};
+use crate::message::operation::Operation;
+use crate::message::request::Status;
 
 mod select;
 

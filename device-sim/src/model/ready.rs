@@ -3,7 +3,8 @@
 use std::mem;
 use std::ops::{Deref, DerefMut};
 
-use crate::message::request::{Operation, Status};
+use crate::message::operation::Operation;
+use crate::message::request::Status;
 use crate::queue::cell::Executing;
 use crate::queue::entry::Announce;
 use crate::stats::timing::Times;

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use crate::message::request::{Operation, Request};
+use crate::message::operation::Operation;
+use crate::message::request::Request;
 use crate::model::ready::Flags;
 use crate::queue::cell::{Slab, Ticket};
 

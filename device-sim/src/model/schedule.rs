@@ -16,7 +16,8 @@ use std::sync::Arc;
 use zeroize::Zeroize;
 
 use crate::config::Config;
-use crate::message::request::{Operation, Request, Status};
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Status};
 use crate::model::fault::{self, Armed, FaultKind, Occasion, Target};
 use crate::model::latency::Latency;
 use crate::model::order::Order;

@@ -10,7 +10,8 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::message::request::{Operation, Status};
+use crate::message::operation::Operation;
+use crate::message::request::Status;
 use crate::model::ready::Ready;
 use crate::queue::cell::Ticket;
 use crate::queue::entry::{Announce, pack, unpack};

@@ -9,7 +9,7 @@ use std::{io, mem};
 
 use crate::config::{Config, ConfigError};
 use crate::kernels::session::{Session, SessionId};
-use crate::message::request::Operation;
+use crate::message::operation::Operation;
 use crate::model::fault::FaultKind;
 use crate::model::pipeline::Installed;
 use crate::model::sabotage::Sabotage;

@@ -11,7 +11,7 @@ pub(crate) mod timing;
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-use crate::message::request::Operation;
+use crate::message::operation::Operation;
 use crate::model::fault::{FaultCounts, FaultKind};
 use crate::stats::timing::{Histogram, Timings};
 use crate::sync::{AtomicU64, Mutex, Ordering, Padded, lock};

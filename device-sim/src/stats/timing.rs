@@ -12,7 +12,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::message::request::Operation;
+use crate::message::operation::Operation;
 use crate::sync::{Mutex, lock};
 
 /// Which requests are timed. Each that is costs some clock reads and a lock.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::message::request::Operation;
+use crate::message::operation::Operation;
 
 /// When a fault happens. All that is said must select the occasion.
 ///

@@ -14,7 +14,7 @@ fn session(key: u8) -> Installed {
 }
 
 fn request() -> Request {
-    let mut request = Request::new(ID, crate::message::request::Operation::Encrypt, TEXT.to_vec());
+    let mut request = Request::new(ID, crate::message::operation::Operation::Encrypt, TEXT.to_vec());
     request.set_iv(&[9; 16]);
     request
 }
