@@ -85,9 +85,11 @@ pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selec
 pub use model::latency::{LatencyDist, UnknownDist};
 pub use model::order::CompletionOrder;
 pub use model::sabotage::Sabotage;
+pub use queue::arrivals::{Arrival, Arrivals, Completion};
 pub use queue::cell::{Ticket, TicketState, WakeState};
+pub use queue::delivery::{Delivery, Refused, RefusedReason};
 pub use queue::interrupt::Interrupt;
-pub use queue::queue_pair::{Arrival, Arrivals, Completion, Delivery, QueuePair, Refused, RefusedReason};
+pub use queue::queue_pair::QueuePair;
 pub use queue::remote::Remote;
 pub use run::alarm::Alarm;
 pub use run::device::{Device, OpenError};

@@ -19,10 +19,11 @@ use crate::message::request::{Plain, Request, Status};
 use crate::queue::cell::{
     Allocator, Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState,
 };
+use crate::queue::delivery::{Delivery, RefusedReason};
 use crate::queue::doorbell::Doorbell;
 use crate::queue::entry::Announce;
 use crate::queue::port::Signals;
-use crate::queue::queue_pair::{Delivery, QueuePair, RefusedReason};
+use crate::queue::queue_pair::QueuePair;
 use crate::queue::ring::{Consumer, Entry, ring};
 use crate::queue::slots::Slots;
 use crate::run::device::one_pair;

@@ -11,6 +11,5 @@ pub(crate) mod fault;
 pub(crate) mod latency;
 pub(crate) mod order;
 pub(crate) mod pipeline;
-pub(crate) mod ready;
 pub(crate) mod sabotage;
 pub(crate) mod schedule;

@@ -16,31 +16,12 @@ use crate::config::Config;
 use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
 use crate::kernels::session::{Session, SessionId};
 use crate::message::request::{Request, Status};
-use crate::model::ready::{Ready, ReadyList};
 use crate::model::sabotage::{Sabotage, Saboteur};
-use crate::model::schedule::{Model, Verdict};
+use crate::model::schedule::{Ending, Model, Verdict};
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
+use crate::queue::ready::{Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
-use crate::stats::timing::Times;
-
-/// How a fault ends everything in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// The device is reset, and goes on.
-    Reset,
-    /// The device is dead until it is reset.
-    Dead,
-}
-
-impl Ending {
-    pub(crate) const fn status(self) -> Status {
-        match self {
-            Self::Reset => Status::Reset,
-            Self::Dead => Status::DeviceDead,
-        }
-    }
-}
 
 /// What a session id stands for.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::task::{Wake, Waker};
 
 use crate::message::operation::Operation;
 use crate::message::request::Request;
-use crate::model::ready::Flags;
 use crate::queue::cell::{Slab, Ticket};
+use crate::queue::ready::Flags;
 
 /// What is broken, in every seventh request.
 #[doc(hidden)]

@@ -21,13 +21,11 @@ use crate::message::request::{Request, Status};
 use crate::model::fault::{self, Armed, FaultKind, Occasion, Target};
 use crate::model::latency::Latency;
 use crate::model::order::Order;
-use crate::model::pipeline::Ending;
-use crate::model::ready::{Flags, Ready, ReadyList};
 use crate::model::sabotage::Saboteur;
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
+use crate::queue::ready::{Flags, Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
-use crate::stats::timing::Times;
 use crate::sync::{bump, lock};
 
 /// At this length of the due queue those that were revoked are swept out of it.
@@ -63,6 +61,24 @@ pub(crate) struct Verdict {
     late: u64,
     never: bool,
     flags: Flags,
+}
+
+/// How a fault ends everything in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The device is reset, and goes on.
+    Reset,
+    /// The device is dead until it is reset.
+    Dead,
+}
+
+impl Ending {
+    pub(crate) const fn status(self) -> Status {
+        match self {
+            Self::Reset => Status::Reset,
+            Self::Dead => Status::DeviceDead,
+        }
+    }
 }
 
 /// A request that is worked on and not yet complete. Ordered by time, then by arrival; those that never end come last.

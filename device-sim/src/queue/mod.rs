@@ -7,13 +7,16 @@
 //!              slots: how many may be in flight     pair: what both ends share
 //! ```
 
+pub(crate) mod arrivals;
 pub(crate) mod cell;
+pub(crate) mod delivery;
 pub(crate) mod doorbell;
 pub(crate) mod entry;
 pub(crate) mod interrupt;
 pub(crate) mod pair;
 pub(crate) mod port;
 pub(crate) mod queue_pair;
+pub(crate) mod ready;
 pub(crate) mod remote;
 pub(crate) mod ring;
 pub(crate) mod slots;

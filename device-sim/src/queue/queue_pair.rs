@@ -16,110 +16,21 @@
 //! [`Remote`] is everything else, from any thread and any number of them.
 #![expect(clippy::result_large_err, reason = "what is refused is given back whole, without an allocation")]
 
-mod arrivals;
 mod reap;
 
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
-pub use self::arrivals::{Arrival, Arrivals};
 use self::reap::Unsettled;
 use crate::message::request::{Plain, Request, Status};
 use crate::queue::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState, WakeState};
+use crate::queue::delivery::{Delivery, Refused, RefusedReason};
 use crate::queue::entry::{Announce, pack, unpack};
 use crate::queue::pair::{Life, Pair};
 use crate::queue::remote::Remote;
 use crate::queue::ring::{Consumer, Entry, Producer};
 use crate::sync::{Ordering, bump};
-
-/// How the end of a request is announced.
-#[derive(Clone, Debug)]
-pub enum Delivery {
-    /// Not at all: the caller asks [`Remote::state`]. The slot is free when the request is done.
-    Silent,
-    /// The waker is called once ([`Waker::wake`], which uses it up), after the request is done, on the thread that
-    /// finishes it. The slot is free when the request is done. A device with a fault
-    /// [`SpuriousWake`](crate::FaultKind::SpuriousWake) calls it before that too, by [`Waker::wake_by_ref`] of a clone: its
-    /// clone must then neither wait for the request nor take it back, which wait for each other.
-    Wake(Waker),
-    /// A [`Completion`] is left for [`QueuePair::reap`]. The slot is free when it was reaped.
-    Reap {
-        /// Opaque; tells threads that share a pair whose completion it is.
-        owner: u32,
-    },
-}
-
-impl Delivery {
-    #[inline]
-    const fn take(&mut self) -> Self {
-        mem::replace(self, Self::Silent)
-    }
-
-    #[inline]
-    fn split(self) -> (Arm, Announce) {
-        match self {
-            Self::Silent => (Arm::Silent, Announce::Silent),
-            Self::Wake(waker) => (Arm::Waker(waker), Announce::Wake),
-            Self::Reap { owner } => (Arm::Reap, Announce::Reap { owner }),
-        }
-    }
-
-    #[inline]
-    fn split_for_plain(self) -> (Arm, Announce) {
-        match self {
-            Self::Reap { owner } => (Arm::ReapPlain, Announce::Reap { owner }),
-            other => other.split(),
-        }
-    }
-
-    fn join(announce: Announce, waker: Option<Waker>) -> Self {
-        match (announce, waker) {
-            (Announce::Reap { owner } | Announce::Again { owner }, _) => Self::Reap { owner },
-            (_, Some(waker)) => Self::Wake(waker),
-            _ => Self::Silent,
-        }
-    }
-}
-
-/// Why a submission was refused.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RefusedReason {
-    /// No slot is free, or a request waits for one. Park the request, or try again after a completion.
-    Full,
-    /// The device is dead until it is reset.
-    DeviceDead,
-    /// The device was closed, or this process is a forked child of the one that opened it.
-    Closed,
-}
-
-/// A submission that did not happen, with everything that was given.
-#[derive(Debug, thiserror::Error)]
-#[error("the device took no request: {}", match .reason {
-    RefusedReason::Full => "no slot is free",
-    RefusedReason::DeviceDead => "it is dead until it is reset",
-    RefusedReason::Closed => "it is closed",
-})]
-pub struct Refused {
-    /// Why.
-    pub reason: RefusedReason,
-    /// As it was given.
-    pub request: Request,
-    /// As it was given.
-    pub delivery: Delivery,
-}
-
-/// What polling finds: a request that is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// As given in [`Delivery::Reap`].
-    pub owner: u32,
-    /// As given in [`Request::user_data`].
-    pub user_data: u64,
-    /// Whose result can be taken.
-    pub ticket: Ticket,
-}
 
 /// The submitting and reaping end of a queue pair.
 #[derive(Debug)]

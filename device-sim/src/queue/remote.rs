@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::message::request::{Request, Status};
+use crate::queue::arrivals::{Arrival, Completion};
 use crate::queue::cell::{Hold, Ticket, TicketState, WakeState};
 use crate::queue::entry::{generation_of, index_of, ticket_of};
 use crate::queue::interrupt::Interrupt;
 use crate::queue::pair::Pair;
-use crate::queue::queue_pair::{Arrival, Completion};
 use crate::stats::QueuePairStats;
 use crate::sync::be_patient;
 

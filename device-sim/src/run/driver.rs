@@ -21,14 +21,15 @@ use crossbeam_channel::Receiver;
 use crate::config::Config;
 use crate::kernels::wipe::wipe_stack;
 use crate::message::request::Status;
-use crate::model::pipeline::{Core, Ending};
-use crate::model::ready::Ready;
+use crate::model::pipeline::Core;
+use crate::model::schedule::Ending;
 use crate::queue::cell::Ticket;
 use crate::queue::entry::Announce;
 use crate::queue::pair::Life;
 #[cfg(all(test, loom))]
 use crate::queue::pair::Pair;
 use crate::queue::port::{Port, Signals, bits};
+use crate::queue::ready::Ready;
 use crate::run::admin::{Ack, Admin, Command};
 use crate::run::clock::Clock;
 use crate::stats::ModelCounters;

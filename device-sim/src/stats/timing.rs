@@ -13,6 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::message::operation::Operation;
+use crate::queue::ready::Times;
 use crate::sync::{Mutex, lock};
 
 /// Which requests are timed. Each that is costs some clock reads and a lock.
@@ -212,14 +213,6 @@ impl Timer {
     fn with(&self, operation: Operation, f: impl FnOnce(&mut Timings)) {
         f(lock(&self.by_operation)[operation.number()].get_or_insert_default());
     }
-}
-
-/// When a request was submitted (`None`: it is not timed), begun and ended, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
-    pub(crate) submitted: Option<u64>,
-    pub(crate) started: u64,
-    pub(crate) ended: u64,
 }
 
 #[cfg(all(test, not(loom)))]

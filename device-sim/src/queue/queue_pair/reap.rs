@@ -2,8 +2,8 @@
 
 use std::mem;
 
-use super::arrivals::{Arrival, Arrivals, TOGETHER};
-use super::{Completion, QueuePair};
+use super::QueuePair;
+use crate::queue::arrivals::{Arrival, Arrivals, Completion, TOGETHER};
 use crate::queue::entry::{index_of, is_repeated};
 use crate::queue::ring::Entry;
 

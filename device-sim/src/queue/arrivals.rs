@@ -9,8 +9,20 @@
 
 use std::cell::Cell;
 
+use crate::queue::cell::Ticket;
 use crate::queue::entry::owner_of;
 use crate::queue::ring::Entry;
+
+/// What polling finds: a request that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// As given in [`Delivery::Reap`](crate::Delivery::Reap).
+    pub owner: u32,
+    /// As given in [`Request::user_data`](crate::Request::user_data).
+    pub user_data: u64,
+    /// Whose result can be taken.
+    pub ticket: Ticket,
+}
 
 /// A completion that is off the ring and has not been reaped: its wake is still there to be taken, or to be cancelled.
 ///

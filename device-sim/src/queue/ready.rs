@@ -7,7 +7,6 @@ use crate::message::operation::Operation;
 use crate::message::request::Status;
 use crate::queue::cell::Executing;
 use crate::queue::entry::Announce;
-use crate::stats::timing::Times;
 
 /// A request that is worked on and due.
 #[derive(Debug)]
@@ -21,6 +20,14 @@ pub(crate) struct Ready {
     pub(crate) bytes: u64,
     pub(crate) times: Times,
     pub(crate) flags: Flags,
+}
+
+/// When a request was submitted (`None`: it is not timed), begun and ended, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) submitted: Option<u64>,
+    pub(crate) started: u64,
+    pub(crate) ended: u64,
 }
 
 /// What goes wrong with a completion.
