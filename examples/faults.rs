@@ -144,7 +144,7 @@ impl Scene {
             match job.resume()? {
                 Step::Paused => self.note("the job pauses, its request is with the device")?,
                 Step::Finished(result) => {
-                    self.tell(result)?;
+                    self.print_outcome(result)?;
                     return Ok(self);
                 }
             }
@@ -159,7 +159,7 @@ impl Scene {
         }
     }
 
-    fn tell(&self, result: Result<Vec<u8>, OpError>) -> Result<(), String> {
+    fn print_outcome(&self, result: Result<Vec<u8>, OpError>) -> Result<(), String> {
         match result {
             Ok(output) if hex::encode(&output) == EXPECTED => self.note("finished, and the result is right"),
             Ok(_) => self.note("finished, and the result is WRONG"),

@@ -207,7 +207,7 @@ fn what_does_not_fit_is_refused_and_the_buffer_comes_back() {
     });
 }
 
-fn told(error: &Error) -> String {
+fn error_text(error: &Error) -> String {
     error.to_string().replace("invalid argument: ", "")
 }
 
@@ -217,12 +217,12 @@ fn a_wrong_length_is_named_with_what_is_allowed() {
         let bare = engine.cipher_with(Cipher::Aes128Cbc, &key_of(16), Padding::None).unwrap();
         let blocks = "message of 17 bytes: aes-128-cbc takes whole blocks of 16 bytes without padding";
         let iv = "initialisation vector of 15 bytes: aes-128-cbc takes 16 bytes";
-        assert_eq!(told(bare.encrypt(&IV, message(1, 17)).unwrap_err().error()), blocks);
-        assert_eq!(told(bare.encrypt(&IV[1..], message(1, 17)).unwrap_err().error()), iv);
-        assert_eq!(told(&bare.decrypt_slice(&IV, &message(1, 17), &mut []).unwrap_err()), blocks);
-        assert_eq!(told(bare.encrypt_to(&IV, message(1, 17), Vec::new()).unwrap_err().error()), blocks);
-        assert_eq!(told(&bare.check(Operation::Decrypt, 16, 17).unwrap_err()), blocks);
-        assert_eq!(told(&bare.check_iv(15).unwrap_err()), iv);
+        assert_eq!(error_text(bare.encrypt(&IV, message(1, 17)).unwrap_err().error()), blocks);
+        assert_eq!(error_text(bare.encrypt(&IV[1..], message(1, 17)).unwrap_err().error()), iv);
+        assert_eq!(error_text(&bare.decrypt_slice(&IV, &message(1, 17), &mut []).unwrap_err()), blocks);
+        assert_eq!(error_text(bare.encrypt_to(&IV, message(1, 17), Vec::new()).unwrap_err().error()), blocks);
+        assert_eq!(error_text(&bare.check(Operation::Decrypt, 16, 17).unwrap_err()), blocks);
+        assert_eq!(error_text(&bare.check_iv(15).unwrap_err()), iv);
         assert_eq!(bare.check(Operation::Encrypt, 16, 32), Ok(()));
         assert_eq!(bare.output_len(Operation::Encrypt, 32), 32..=32);
 
@@ -231,22 +231,22 @@ fn a_wrong_length_is_named_with_what_is_allowed() {
             stream.update(message(1, 7)).unwrap();
         }
         let total = "message of 21 bytes: aes-128-cbc takes whole blocks of 16 bytes without padding";
-        assert_eq!(told(stream.finish_by_ref().unwrap_err().error()), total);
+        assert_eq!(error_text(stream.finish_by_ref().unwrap_err().error()), total);
         assert_eq!(stream.finish_by_ref().unwrap_err().error(), &Error::StreamPoisoned);
         let mut stream = bare.encryptor(&IV[1..]);
-        assert_eq!(told(stream.update(message(1, 7)).unwrap_err().error()), iv);
+        assert_eq!(error_text(stream.update(message(1, 7)).unwrap_err().error()), iv);
 
         let gcm = engine.aead(Aead::Aes128Gcm, &key_of(16)).unwrap();
         let nonce = "nonce of 0 bytes: aes-128-gcm takes 1 byte or more";
         let tag = "tag of 17 bytes: aes-128-gcm takes at most 16 bytes";
-        assert_eq!(told(gcm.seal(&[], b"", message(1, 3)).unwrap_err().error()), nonce);
-        assert_eq!(told(gcm.open(&IV, b"", message(1, 3), &[0; 17]).unwrap_err().error()), tag);
-        assert_eq!(told(&gcm.open_slice(&IV, b"", b"", &[0; 17], &mut []).unwrap_err()), tag);
-        assert_eq!(told(gcm.opener(&IV, b"").finish(&[0; 17]).unwrap_err().error()), tag);
+        assert_eq!(error_text(gcm.seal(&[], b"", message(1, 3)).unwrap_err().error()), nonce);
+        assert_eq!(error_text(gcm.open(&IV, b"", message(1, 3), &[0; 17]).unwrap_err().error()), tag);
+        assert_eq!(error_text(&gcm.open_slice(&IV, b"", b"", &[0; 17], &mut []).unwrap_err()), tag);
+        assert_eq!(error_text(gcm.opener(&IV, b"").finish(&[0; 17]).unwrap_err().error()), tag);
         let mac = engine.hmac(Hash::Sha256, b"a key").unwrap();
         let short = "MAC of 3 bytes: hmac-sha256 takes 4 bytes or more";
-        assert_eq!(told(&mac.verify(b"", &[0; 3]).unwrap_err()), short);
-        assert_eq!(told(mac.verify_owned(message(1, 3), &[0; 3]).unwrap_err().error()), short);
+        assert_eq!(error_text(&mac.verify(b"", &[0; 3]).unwrap_err()), short);
+        assert_eq!(error_text(mac.verify_owned(message(1, 3), &[0; 3]).unwrap_err().error()), short);
         // Something must have been offloaded for the three ways to be compared.
         ctr(engine).encrypt(&IV, message(1, 8)).unwrap()
     });

@@ -179,15 +179,15 @@ impl Output {
     /// Refuses what is known to be too little room: `needed` is the fewest and the most bytes that there may
     /// be. `*len` then says what is enough.
     #[inline]
-    pub(crate) fn expect(self, needed: RangeInclusive<usize>) -> Result<(), Failure> {
+    pub(crate) fn check_room(self, needed: RangeInclusive<usize>) -> Result<(), Failure> {
         if *needed.start() <= self.room() { Ok(()) } else { Err(self.too_small(needed)) }
     }
 
     /// Copies `bytes` out. `*len` says how many they are, whether they fit or not.
     #[inline]
     pub(crate) fn put(self, bytes: &[u8]) -> Result<(), Failure> {
-        self.expect(bytes.len()..=bytes.len())?;
-        self.tell(bytes.len());
+        self.check_room(bytes.len()..=bytes.len())?;
+        self.write_len(bytes.len());
         if !bytes.is_empty() {
             // SAFETY: not null and room, as was promised to `new`; `bytes` are ours.
             unsafe { self.into.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
@@ -196,7 +196,7 @@ impl Output {
     }
 
     #[inline]
-    pub(crate) fn tell(self, len: usize) {
+    pub(crate) fn write_len(self, len: usize) {
         if !self.len.is_null() {
             // SAFETY: not null, as was promised to `new`.
             unsafe { self.len.write(len) };
@@ -210,7 +210,7 @@ impl Output {
     #[cold]
     fn too_small(self, needed: RangeInclusive<usize>) -> Failure {
         let (name, (least, most)) = (self.name, needed.into_inner());
-        self.tell(most);
+        self.write_len(most);
         let given = if self.into.is_null() {
             format!("{name} is NULL")
         } else {
@@ -366,11 +366,11 @@ mod tests {
             (SimaccelResult::OutputTooSmall, "out_size is 4: the output needs 5 bytes")
         );
         assert_eq!(len, 5);
-        let failure = small.expect(16..=31).unwrap_err();
+        let failure = small.check_room(16..=31).unwrap_err();
         assert_eq!((&failure.text[..], len), ("out_size is 4: the output needs 16 to 31 bytes", 31));
-        assert!(small.expect(4..=31).is_ok(), "it may do");
+        assert!(small.check_room(4..=31).is_ok(), "it may do");
         let none = output(ptr::null_mut(), 4, ptr::null_mut());
-        assert_eq!(none.expect(1..=1).unwrap_err().text, "out is NULL: the output needs 1 bytes");
+        assert_eq!(none.check_room(1..=1).unwrap_err().text, "out is NULL: the output needs 1 bytes");
         assert!(none.put(&[]).is_ok());
         assert_eq!(room, [9; 4]);
     }

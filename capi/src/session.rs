@@ -232,7 +232,7 @@ fn cipher(
     output: Output,
 ) -> Result<(), Failure> {
     cipher.check(operation, iv.len(), input.len()).map_err(named)?;
-    output.expect(cipher.output_len(operation, input.len()))?;
+    output.check_room(cipher.output_len(operation, input.len()))?;
     let iv = iv.short::<MAX_IV>()?;
     let buffer = input.copied(GROWTH)?;
     let done = match operation {
@@ -379,9 +379,9 @@ pub unsafe extern "C" fn simaccel_seal(
             let output = Output::new(out, out_size, out_len, "out");
             let tag_output = Output::new(tag, tag_size, tag_len, "tag");
             session.check(Operation::Encrypt, nonce.len(), input.len()).map_err(named)?;
-            output.expect(session.output_len(Operation::Encrypt, input.len()))?;
+            output.check_room(session.output_len(Operation::Encrypt, input.len()))?;
             // Both, before either is written.
-            tag_output.expect(own_tag_len..=own_tag_len)?;
+            tag_output.check_room(own_tag_len..=own_tag_len)?;
             let (text, computed) = aead(session, Operation::Encrypt, [nonce, aad, input], None)?;
             put(Ok(text), input, output)?;
             tag_output.put(computed.as_bytes())
@@ -420,7 +420,7 @@ pub unsafe extern "C" fn simaccel_open(
             let output = Output::new(out, out_size, out_len, "out");
             session.check(Operation::Decrypt, nonce.len(), input.len()).map_err(named)?;
             let tag = given_tag(tag, own_tag_len)?;
-            output.expect(session.output_len(Operation::Decrypt, input.len()))?;
+            output.check_room(session.output_len(Operation::Decrypt, input.len()))?;
             let (text, _) = aead(session, Operation::Decrypt, [nonce, aad, input], Some(tag))?;
             put(Ok(text), input, output)
         })
@@ -457,7 +457,7 @@ pub unsafe extern "C" fn simaccel_digest(
             let &Kind::Hash(ref hash, digest_len) = kind else { return Err(wrong_kind("simaccel_digest")) };
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
-            output.expect(digest_len..=digest_len)?;
+            output.check_room(digest_len..=digest_len)?;
             let (message, digest) = hash.digest_owned(input.copied(0)?).map_err(refused)?;
             copies::recycle(message, in_len);
             output.put(digest.as_bytes())
@@ -485,7 +485,7 @@ pub unsafe extern "C" fn simaccel_hmac(
             let &Kind::Mac(ref mac, mac_len) = kind else { return Err(wrong_kind("simaccel_hmac")) };
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
-            output.expect(mac_len..=mac_len)?;
+            output.check_room(mac_len..=mac_len)?;
             let (message, mac) = mac.mac_owned(input.copied(0)?).map_err(refused)?;
             copies::recycle(message, in_len);
             output.put(mac.as_bytes())

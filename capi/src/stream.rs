@@ -102,7 +102,7 @@ fn text_out(part: Result<Vec<u8>, OpError>, in_len: usize, output: Output) -> Re
 
 fn taken_in(part: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Result<(), Failure> {
     copies::recycle(part.map_err(refused)?, input.len());
-    output.tell(0);
+    output.write_len(0);
     Ok(())
 }
 
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn simaccel_stream_update(
             let output = Output::new(out, out_size, out_len, "out");
             if parts.gives_text() {
                 // Before anything is done: what came out and does not fit would be lost.
-                expect(output, in_len.saturating_add(OVERHEAD))?;
+                require_room(output, in_len.saturating_add(OVERHEAD))?;
             }
             parts.update(input, output)
         })
@@ -263,15 +263,15 @@ pub unsafe extern "C" fn simaccel_stream_finish(
             let output = Output::new(out, out_size, out_len, "out");
             match parts {
                 Parts::Cipher(stream) => {
-                    expect(output, OVERHEAD)?;
+                    require_room(output, OVERHEAD)?;
                     text_out(stream.finish_by_ref(), 0, output)
                 }
                 Parts::Hash(stream) => {
-                    expect(output, MAX_DIGEST)?;
+                    require_room(output, MAX_DIGEST)?;
                     output.put(stream.finish_by_ref().map_err(refused)?.as_bytes())
                 }
                 Parts::Mac(stream) => {
-                    expect(output, MAX_DIGEST)?;
+                    require_room(output, MAX_DIGEST)?;
                     output.put(stream.finish_by_ref().map_err(refused)?.as_bytes())
                 }
                 Parts::Sealer(_) | Parts::Opener(..) => Err(Failure::argument(
@@ -286,8 +286,8 @@ pub unsafe extern "C" fn simaccel_stream_finish(
 const MAX_DIGEST: usize = 64;
 
 /// Asks for the room that is documented.
-fn expect(output: Output, room: usize) -> Result<(), Failure> {
-    output.expect(room..=room)
+fn require_room(output: Output, room: usize) -> Result<(), Failure> {
+    output.check_room(room..=room)
 }
 
 /// The end of a message that was encrypted and authenticated: its tag.
@@ -309,7 +309,7 @@ pub unsafe extern "C" fn simaccel_stream_finish_seal(
                 return Err(Failure::argument("the stream does not encrypt with an AEAD"));
             };
             let output = Output::new(tag, tag_size, tag_len, "tag");
-            expect(output, MAX_TAG)?;
+            require_room(output, MAX_TAG)?;
             let (_, tag) = stream.finish_by_ref().map_err(refused)?;
             output.put(tag.as_bytes())
         })

@@ -216,11 +216,11 @@ fn a_prefix_may_hold_blanks_and_a_hash() {
 
 /// What the installer has said about a failure, in one line.
 #[track_caller]
-fn told(output: &Output, code: i32) -> String {
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), told.lines().count()), (Some(code), 1), "{told}");
-    assert!(told.starts_with("simaccel-install: ") && output.stdout.is_empty(), "{told}");
-    told
+fn error_line(output: &Output, code: i32) -> String {
+    let error_line = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), error_line.lines().count()), (Some(code), 1), "{error_line}");
+    assert!(error_line.starts_with("simaccel-install: ") && output.stdout.is_empty(), "{error_line}");
+    error_line
 }
 
 #[test]
@@ -246,8 +246,8 @@ fn wrong_arguments_are_2_and_named_in_one_line() {
         (vec!["--prefix".into(), in_folder(b"a\xff")], "UTF-8"),
     ];
     for (args, named) in cases {
-        let told = told(&run(installer().args(&args).current_dir(&folder.0)), 2);
-        assert!(told.contains(named), "{args:?}: {told}");
+        let error_line = error_line(&run(installer().args(&args).current_dir(&folder.0)), 2);
+        assert!(error_line.contains(named), "{args:?}: {error_line}");
         assert_eq!(folder.contents(), BTreeMap::new(), "{args:?}");
     }
 }
@@ -278,12 +278,12 @@ fn with_full_disk(prefix: &Path) -> Command {
 fn what_cannot_be_installed_leaves_no_trace() {
     let folder = Folder::new("none");
     let fresh = folder.0.join("a/b/c");
-    let full = told(&run(&mut with_full_disk(&fresh)), 1);
+    let full = error_line(&run(&mut with_full_disk(&fresh)), 1);
     assert!(full.contains("File too large"), "{full}");
     assert_eq!(folder.contents(), BTreeMap::new(), "a full disk");
 
     let tools = folder.0.join("no-tools");
-    let no_tools = told(&run(installer().arg("--prefix").arg(&fresh).env("PATH", &tools)), 1);
+    let no_tools = error_line(&run(installer().arg("--prefix").arg(&fresh).env("PATH", &tools)), 1);
     assert!(no_tools.contains("binutils"), "{no_tools}");
     assert_eq!(folder.contents(), BTreeMap::new(), "no strip");
 
@@ -291,10 +291,10 @@ fn what_cannot_be_installed_leaves_no_trace() {
     let in_the_way = fresh.join("lib/pkgconfig/simaccel_async.pc");
     fs::create_dir_all(&in_the_way).unwrap();
     let before = folder.contents();
-    let told_of_folder = told(&run(installer().arg("--prefix").arg(&fresh)), 1);
+    let told_of_folder = error_line(&run(installer().arg("--prefix").arg(&fresh)), 1);
     assert!(told_of_folder.contains("a folder is in the place of a file"), "{told_of_folder}");
     assert_eq!(folder.contents(), before, "a folder in the way");
-    told(&run(installer().args(["--prefix", "/proc/no/such"])), 1);
+    error_line(&run(installer().args(["--prefix", "/proc/no/such"])), 1);
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn a_failed_update_leaves_the_old_library_as_it_was() {
     let prefix = Folder::new("update");
     prefix.install(&[]);
     let before = prefix.contents();
-    told(&run(&mut with_full_disk(&prefix.0)), 1);
+    error_line(&run(&mut with_full_disk(&prefix.0)), 1);
     assert_eq!(prefix.contents(), before);
     prefix.install(&[]);
     assert_eq!(prefix.contents().len(), before.len());
@@ -321,7 +321,7 @@ fn a_broken_output_is_an_exit_code_and_no_panic() {
         command
     };
     for broken in [full, unread] {
-        assert!(told(&install().stdout(broken()).output().unwrap(), 1).contains("standard output: "));
+        assert!(error_line(&install().stdout(broken()).output().unwrap(), 1).contains("standard output: "));
         assert!(folder.lib(SONAME).exists(), "the list is lost, and nothing else");
         assert_eq!(install().stderr(broken()).output().unwrap().status.code(), Some(0));
         assert_eq!(installer().stderr(broken()).output().unwrap().status.code(), Some(2));

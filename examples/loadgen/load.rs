@@ -1,4 +1,4 @@
-//! Generated load: keeps every job of a crew busy until the row is over.
+//! Generated load: keeps every job of a runner busy until the row is over.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -7,12 +7,12 @@ use simaccel::{Config, Engine, Error, Padding};
 
 use crate::args::Mode;
 use crate::backend::Session;
-use crate::crew::Crew;
 use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::plan::{Limit, Load};
 use crate::progress::Progress;
 use crate::report::{self, Report, Row};
+use crate::runner::Runner;
 use crate::workload::{Lane, Workload};
 
 /// What comes back from an operation.
@@ -48,7 +48,7 @@ fn run_row(
         Session::open(&engine, plan.algorithm, &workload.key, Padding::Pkcs7).map_err(Failure::engine)?;
     let in_flight = if mode.has_jobs() { plan.jobs } else { 1 };
     let mut run = Run {
-        crew: Crew::new(mode, &engine, in_flight)?,
+        runner: Runner::new(mode, &engine, in_flight)?,
         session: Rc::new(session),
         workload,
         limit: plan.limit,
@@ -75,7 +75,7 @@ pub(crate) fn open(mode: Mode, device: &Config) -> Result<Engine, Failure> {
 
 /// One row while it runs.
 struct Run<'a> {
-    crew: Crew<Done>,
+    runner: Runner<Done>,
     session: Rc<Session>,
     workload: &'a mut Workload,
     limit: Limit,
@@ -95,14 +95,14 @@ impl Run<'_> {
             }
         }
         while self.outstanding > 0 {
-            while let Some((slot, done)) = self.crew.pop_finished() {
+            while let Some((slot, done)) = self.runner.pop_finished() {
                 let now = self.finish(slot, done);
                 if self.wants_more(now) {
                     self.start(slot)?;
                 }
             }
             if self.outstanding > 0 {
-                self.crew.wait()?;
+                self.runner.wait()?;
             }
         }
         Ok(())
@@ -121,7 +121,7 @@ impl Run<'_> {
         let session = Rc::clone(&self.session);
         self.outstanding += 1;
         self.asked[slot] = self.meter.ask();
-        self.crew.start(slot, move || {
+        self.runner.start(slot, move || {
             let result = session.run(&mut lane);
             (lane, result)
         })

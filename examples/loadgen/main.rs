@@ -4,7 +4,7 @@
 //!                      ┌─ no --input: rows of a table ──────────┐      ┌─ --input FILE: the file's bytes ───────┐
 //!   args ──► plan ──►  │ workload: seeded lanes, checked        │  or  │ file: pieces ──► jobs ──► in order out │
 //!                      └──────────────────┬─────────────────────┘      └───────────────────┬────────────────────┘
-//!                                         └────► crew: keeps jobs in flight ◄──────────────┘
+//!                                         └────► runner: keeps jobs in flight ◄──────────────┘
 //!                                                  │ one file per way of waiting in modes/
 //!                                                  ▼
 //!                                        meter ──► report (table or JSON)
@@ -15,7 +15,6 @@
 mod alg;
 mod args;
 mod backend;
-mod crew;
 mod failure;
 mod file;
 mod limits;
@@ -26,6 +25,7 @@ mod modes;
 mod plan;
 mod progress;
 mod report;
+mod runner;
 mod units;
 #[path = "../common/usage.rs"]
 mod usage;

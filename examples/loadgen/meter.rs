@@ -20,7 +20,7 @@ pub(crate) struct Meter {
     pub(crate) mismatches: u64,
     /// All latencies together.
     waited: Duration,
-    crowd: Crowd,
+    concurrency: Concurrency,
     pub(crate) first_error: Option<Error>,
 }
 
@@ -38,7 +38,7 @@ impl Meter {
             errors: 0,
             mismatches: 0,
             waited: Duration::ZERO,
-            crowd: Crowd { in_flight: 0, since: now, area: 0.0 },
+            concurrency: Concurrency { in_flight: 0, since: now, area: 0.0 },
             first_error: None,
         })
     }
@@ -46,14 +46,14 @@ impl Meter {
     /// The clock runs from here.
     pub(crate) fn start(&mut self) -> Instant {
         self.started = Instant::now();
-        self.crowd.since = self.started;
+        self.concurrency.since = self.started;
         self.started
     }
 
     /// An operation is asked for, from here on. Returns the time.
     pub(crate) fn ask(&mut self) -> Instant {
         let now = Instant::now();
-        self.crowd.change(now, 1);
+        self.concurrency.change(now, 1);
         now
     }
 
@@ -68,7 +68,7 @@ impl Meter {
         self.ended = Instant::now();
         self.ops += 1;
         self.bytes += bytes as u64;
-        self.crowd.change(self.ended, -1);
+        self.concurrency.change(self.ended, -1);
         self.waited += self.ended.duration_since(asked);
         let nanos = self.ended.duration_since(asked).as_nanos();
         self.latencies.saturating_record(u64::try_from(nanos).unwrap_or(LONGEST));
@@ -88,7 +88,7 @@ impl Meter {
     /// their mean latency, each measured on its own. The two are equal when none was lost and none counted twice.
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
-        (self.crowd.area / elapsed, self.waited.as_secs_f64() / elapsed)
+        (self.concurrency.area / elapsed, self.waited.as_secs_f64() / elapsed)
     }
 
     /// The latency that this share of the operations did not exceed, in microseconds.
@@ -100,13 +100,13 @@ impl Meter {
 }
 
 /// How many are in flight, and for how long: the area under their number over time, in seconds.
-struct Crowd {
+struct Concurrency {
     in_flight: i32,
     since: Instant,
     area: f64,
 }
 
-impl Crowd {
+impl Concurrency {
     fn change(&mut self, now: Instant, by: i32) {
         self.area += f64::from(self.in_flight) * now.duration_since(self.since).as_secs_f64();
         self.in_flight += by;

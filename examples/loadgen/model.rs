@@ -52,7 +52,7 @@ impl Model {
         })
     }
 
-    pub(crate) fn line(&self, ops_per_second: f64) -> String {
+    pub(crate) fn summary(&self, ops_per_second: f64) -> String {
         format!(
             "at most {} op/s, reached {:.1} %; late by p50 {:.1} µs, p99 {:.1} µs",
             grouped(format_args!("{:.0}", self.ceiling())),

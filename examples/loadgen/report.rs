@@ -109,14 +109,14 @@ impl Row {
     }
 
     /// How the model was kept, and whether the run's own books balance; `None` without a model.
-    fn model_line(&self) -> Option<String> {
+    fn model_summary(&self) -> Option<String> {
         let (model, device) = (self.model.as_ref()?, self.device.as_ref()?);
         let (in_flight, rate_by_latency) = self.littles_law;
         Some(format!(
             "model: {} on {}: {}; in flight L = {in_flight:.2}, λW = {rate_by_latency:.2}\n",
             self.mode.name(),
             short_device(device),
-            model.line(self.ops_per_second),
+            model.summary(self.ops_per_second),
         ))
     }
 
@@ -209,7 +209,7 @@ impl Report {
             "checked: {} results, each compared in full with the result of software, computed beforehand\n",
             grouped(results)
         );
-        text.extend(self.rows.iter().filter_map(Row::model_line));
+        text.extend(self.rows.iter().filter_map(Row::model_summary));
         if let [.., sync, paused] = &self.rows[..]
             && (sync.mode, paused.mode) == (Mode::Sync, Mode::WakeFd)
         {

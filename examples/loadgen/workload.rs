@@ -76,12 +76,12 @@ fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<L
         expected_output: Vec::new(),
         expected_tag: Tag::default(),
     };
-    expect(software, &mut lane)?;
+    compute_expected(software, &mut lane)?;
     Ok(Box::new(lane))
 }
 
 /// Fills in what the result must be.
-fn expect(software: &Session, lane: &mut Lane) -> Result<(), Failure> {
+fn compute_expected(software: &Session, lane: &mut Lane) -> Result<(), Failure> {
     let algorithm = software.algorithm();
     let operation = match algorithm {
         Algorithm::Hash(_) => Operation::Digest,

@@ -42,7 +42,7 @@ static GUARD: AtomicUsize = AtomicUsize::new(1);
 
 /// Sets what [`PoolConfig::default`] has.
 pub(super) fn set_default_sizes(stack_size: usize, guard_size: usize) -> Result<(), InitError> {
-    PoolConfig { stack_size, guard_size, ..PoolConfig::default() }.settle()?;
+    PoolConfig { stack_size, guard_size, ..PoolConfig::default() }.validate()?;
     STACK.store(stack_size, Ordering::Relaxed);
     GUARD.store(guard_size, Ordering::Relaxed);
     Ok(())
@@ -73,7 +73,7 @@ impl Default for Settings {
 }
 
 impl PoolConfig {
-    pub(super) fn settle(self) -> Result<Settings, InitError> {
+    pub(super) fn validate(self) -> Result<Settings, InitError> {
         let Self { max_jobs: max, initial_jobs: initial, stack_size, guard_size } = self;
         if initial > max {
             return Err(InitError::InitialAboveMax { initial, max });

@@ -1,9 +1,9 @@
 //! The front of a pool: what every switch looks at first, found in one step.
 //!
 //! ```text
-//!   FRONT (thread-local) ──► NOT_YET     before the thread's first job      ┐ flags: ABSENT
+//!   FRONT (thread-local) ──► BEFORE_FIRST     before the thread's first job      ┐ flags: ABSENT
 //!                        ──► Pool.front  turn, flags, counters              │
-//!                        ──► NO_MORE     after its last                     ┘ flags: ABSENT
+//!                        ──► AFTER_LAST     after its last                     ┘ flags: ABSENT
 //! ```
 #![expect(
     unsafe_code,
@@ -30,21 +30,21 @@ pub(super) struct Front {
 }
 
 /// The front of threads without a pool.
-struct Nobody(Front);
+struct EmptyFront(Front);
 
-impl Nobody {
+impl EmptyFront {
     const fn place(&'static self) -> NonNull<Front> {
         NonNull::new((&raw const self.0).cast_mut()).expect("a static is not at 0")
     }
 }
 
 // SAFETY: its cells are read, and written only in the front of a pool: a writer has asked for `ABSENT`.
-unsafe impl Sync for Nobody {}
+unsafe impl Sync for EmptyFront {}
 
 /// Before the first job.
-static NOT_YET: Nobody = Nobody(Front::new(Flags::ABSENT));
+static BEFORE_FIRST: EmptyFront = EmptyFront(Front::new(Flags::ABSENT));
 /// After the last.
-static NO_MORE: Nobody = Nobody(Front::new(Flags::ABSENT));
+static AFTER_LAST: EmptyFront = EmptyFront(Front::new(Flags::ABSENT));
 
 /// What keeps a pool's jobs from the usual path. The pool's thread raises and lowers these flags, except those that
 /// other threads raise.
@@ -84,7 +84,7 @@ impl Flags {
 
 thread_local! {
     /// The front of the thread's pool, or one that says that there is none; no destructor, so that it can always be read.
-    static FRONT: Cell<NonNull<Front>> = const { Cell::new(NOT_YET.place()) };
+    static FRONT: Cell<NonNull<Front>> = const { Cell::new(BEFORE_FIRST.place()) };
 }
 
 impl Front {
@@ -116,7 +116,7 @@ impl Front {
     /// Whether a job that is not running may be entered from here by [`Record::enter_from_outside`] alone: outside of
     /// jobs, and with nothing to be handled first.
     #[inline]
-    pub(super) fn is_usual(&self) -> bool {
+    pub(super) fn is_fast_path(&self) -> bool {
         self.running().is_none() && !self.flags.any() && !hooks::ever()
     }
 
@@ -136,8 +136,8 @@ impl Front {
     }
 
     /// Whether this thread's pool has gone.
-    pub(super) fn is_of_no_more() -> bool {
-        FRONT.get() == NO_MORE.place()
+    pub(super) fn has_ended() -> bool {
+        FRONT.get() == AFTER_LAST.place()
     }
 
     /// The thread has a pool, with this front.
@@ -147,6 +147,6 @@ impl Front {
 
     /// The thread's pool is about to go. Hands out where its front lies.
     pub(super) fn end() -> NonNull<Self> {
-        FRONT.replace(NO_MORE.place())
+        FRONT.replace(AFTER_LAST.place())
     }
 }

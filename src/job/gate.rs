@@ -76,7 +76,7 @@ impl Gate {
     }
 
     /// Goes inside as soon as it can.
-    pub(super) fn enter_at_last(&self) -> Inside {
+    pub(super) fn enter_waiting(&self) -> Inside {
         loop {
             match self.enter() {
                 Ok(inside) => return inside,
@@ -89,12 +89,12 @@ impl Gate {
     fn enter_as(&self, user: usize) -> Result<Inside, InUse> {
         match self.0.compare_exchange(OPEN, user, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => Ok(Inside(self)),
-            Err(seen) => self.enter_later(seen, user),
+            Err(seen) => self.enter_slow(seen, user),
         }
     }
 
     #[cold]
-    fn enter_later(&self, mut seen: usize, user: usize) -> Result<Inside, InUse> {
+    fn enter_slow(&self, mut seen: usize, user: usize) -> Result<Inside, InUse> {
         for spins in 0_u32.. {
             if seen == NONE || (seen ^ user) & !BRIEF == 0 {
                 return Ok(Inside::nothing());

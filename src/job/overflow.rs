@@ -201,7 +201,7 @@ unsafe extern "C" fn caught(signal: c_int, info: *mut libc::siginfo_t, context: 
     // SAFETY: the kernel gives what it knows of the signal; where that is a fault there is an address in it.
     let (is_fault, address) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
     if is_fault && let Some((record, size)) = overflowed(address) {
-        say(record, size);
+        report(record, size);
     }
     // SAFETY: as we are called.
     unsafe { hand_on(signal, info, context, is_fault) };
@@ -259,10 +259,10 @@ fn reset(signal: c_int) {
 }
 
 /// Names the job; once, where a handler before us returns into the same fault.
-fn say(record: &Record, size: usize) {
-    static SAID: AtomicUsize = AtomicUsize::new(0);
+fn report(record: &Record, size: usize) {
+    static REPORTED: AtomicUsize = AtomicUsize::new(0);
     let address = ptr::from_ref(record).addr();
-    if SAID.swap(address, Ordering::Relaxed) == address {
+    if REPORTED.swap(address, Ordering::Relaxed) == address {
         return;
     }
     let kind = record.kind();
@@ -271,7 +271,7 @@ fn say(record: &Record, size: usize) {
     } else {
         "PoolConfig::stack_size, with job::init_thread"
     };
-    let mut line = Line::default();
+    let mut line = LineBuffer::default();
     let _ = write!(
         line,
         "simaccel: a job has overflowed its stack of {size} bytes: raise {key} (job: {}, token {}",
@@ -285,18 +285,18 @@ fn say(record: &Record, size: usize) {
 }
 
 /// One line, cut where it is too long, and written at once.
-struct Line {
+struct LineBuffer {
     bytes: [u8; 480],
     len: usize,
 }
 
-impl Default for Line {
+impl Default for LineBuffer {
     fn default() -> Self {
         Self { bytes: [0; 480], len: 0 }
     }
 }
 
-impl Line {
+impl LineBuffer {
     const END: usize = 2;
 
     fn append(&mut self, bytes: &[u8], room: usize) {
@@ -313,7 +313,7 @@ impl Line {
     }
 }
 
-impl Write for Line {
+impl Write for LineBuffer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.append(text.as_bytes(), self.bytes.len() - Self::END);
         Ok(())

@@ -109,8 +109,7 @@ impl Pool {
 
     #[cold]
     fn make_in_time<'a>() -> Option<&'a Self> {
-        let in_time =
-            Self::existing().is_none() && !Front::is_of_no_more() && end::end_with_the_thread_locals();
+        let in_time = Self::existing().is_none() && !Front::has_ended() && end::end_with_the_thread_locals();
         in_time.then(|| Self::make(0))
     }
 
@@ -199,14 +198,14 @@ impl Pool {
     /// Whether putting this record back, which [is plain](Record::is_plain), runs no foreign code, and there is nothing else
     /// to do then.
     #[inline]
-    pub(super) fn puts_back_quietly(&self, record: &Record) -> bool {
+    pub(super) fn can_put_back_fast(&self, record: &Record) -> bool {
         let keeps_ctx = record.with_ctx(|ctx| Rc::strong_count(ctx) > 1) != Some(false);
         keeps_ctx && !self.front.flags.any()
     }
 
     /// [`put_back`](Self::put_back), where that is so.
     #[inline]
-    pub(super) fn put_back_quietly(&self, record: &Record) {
+    pub(super) fn put_back_fast(&self, record: &Record) {
         drop(record.end());
         record.next.set(self.idle.replace(Some(NonNull::from(record))));
     }
@@ -214,7 +213,7 @@ impl Pool {
     #[cold]
     fn remove_retired(&self, record: NonNull<Record>) {
         self.remove(record);
-        self.slab.borrow_mut().settle();
+        self.slab.borrow_mut().trim();
     }
 
     /// Ends a job whose owner no longer wants it.
@@ -355,7 +354,7 @@ impl Pool {
     /// No frame of the job owns anything whose destructor must run, and nothing refers to its frames.
     pub(super) unsafe fn discard(&self, handle: Handle) -> Result<(), Misuse> {
         let record = self.find_paused_raw(handle)?;
-        let inside = record.enter_ctx_at_last();
+        let inside = record.enter_ctx_waiting();
         let hook = record.release.take();
         // A job that is being discarded is not there for its hook to resume.
         record.state.set(State::Finished);
@@ -386,7 +385,7 @@ impl Pool {
 
     /// Adopts a configuration: limits at once, stack sizes for the stacks that are made from now on.
     pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
-        let settings = config.settle()?;
+        let settings = config.validate()?;
         exceptions::look();
         self.run_deferred();
         self.discard_orphans();
@@ -468,7 +467,7 @@ impl Pool {
             next = unsafe { record.as_ref() }.next.take();
             self.remove(record);
         }
-        self.slab.borrow_mut().settle();
+        self.slab.borrow_mut().trim();
     }
 
     fn drop_unstarted(&self, record: &Record) {
@@ -515,7 +514,7 @@ impl Pool {
     fn give_up(&self, record: &Record, call: Call) {
         record.state.set(State::GivenUp);
         self.front.counters.given_up.bump();
-        lose(Suspect::of(record), LeakReason::GivenUp, call);
+        report_lost(Suspect::of(record), LeakReason::GivenUp, call);
     }
 
     fn records_where(&self, keep: impl Fn(&Record) -> bool) -> Vec<Handle> {
@@ -542,7 +541,7 @@ fn detach(record: &Record) {
 }
 
 /// A job is lost: for the list of leaks, and for strict mode.
-fn lose(suspect: Suspect, reason: LeakReason, call: Call) {
+fn report_lost(suspect: Suspect, reason: LeakReason, call: Call) {
     stats::report_leak(suspect.job.unwrap_or_default(), suspect.token, reason);
     strict::report(Rule::JobLeaked, suspect, call);
 }
@@ -550,7 +549,7 @@ fn lose(suspect: Suspect, reason: LeakReason, call: Call) {
 /// Goes on with a panic that was held up, unless the thread panics already and a second one would abort.
 pub(super) fn raise(panic: Option<Panic>) {
     match panic {
-        Some(payload) if thread::panicking() => lay_aside(payload),
+        Some(payload) if thread::panicking() => drop_payload(payload),
         Some(payload) => panic::resume_unwind(payload),
         None => {}
     }
@@ -558,7 +557,7 @@ pub(super) fn raise(panic: Option<Panic>) {
 
 /// Ends a panic that goes no further. A payload of a user's type may panic when it is dropped, and the payload of that
 /// panic may panic in turn: the first is stopped, the second leaked.
-pub(super) fn lay_aside(payload: Panic) {
+pub(super) fn drop_payload(payload: Panic) {
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);
     }

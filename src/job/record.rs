@@ -105,7 +105,7 @@ pub(super) struct Record {
     pub(super) blocks: Cell<u32>,
     pub(super) state: Cell<State>,
     /// What is not as it usually is.
-    odd: Odd,
+    unusual: Unusual,
     /// It is paused in something that has something in flight.
     pub(super) in_flight: Cell<bool>,
 
@@ -146,9 +146,9 @@ const UNWIND_TRIES: u8 = 4;
 
 /// What is not with a job as it is with nearly all, in one byte to be asked for at once.
 #[derive(Debug, Default)]
-struct Odd(Cell<u8>);
+struct Unusual(Cell<u8>);
 
-impl Odd {
+impl Unusual {
     /// The arguments, later the result, lie on the heap.
     const ON_HEAP: u8 = 1;
     /// There is a panic to be taken.
@@ -202,7 +202,7 @@ impl Record {
             kind: Cell::new(&NONE),
             blocks: Cell::new(0),
             state: Cell::new(State::Idle),
-            odd: Odd::default(),
+            unusual: Unusual::default(),
             in_flight: Cell::new(false),
             release: Cell::new(None),
             heap: Cell::new((NonNull::dangling(), Layout::new::<()>())),
@@ -276,7 +276,7 @@ impl Record {
     /// Where the arguments are, and later the result.
     #[inline]
     pub(super) fn args(&self) -> NonNull<c_void> {
-        if self.odd.has(Odd::ON_HEAP) { self.heap.get().0 } else { self.base() }
+        if self.unusual.has(Unusual::ON_HEAP) { self.heap.get().0 } else { self.base() }
     }
 
     /// [`args`](Self::args) for a caller that knows their layout.
@@ -381,13 +381,13 @@ impl Record {
     /// Whether the job has ended as jobs do, with a result, which lies on its stack; and its record is for the next one.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        !self.odd.any()
+        !self.unusual.any()
     }
 
     /// The panic that ended the job, if one did.
     #[inline]
     pub(super) fn take_panic(&self) -> Option<Panic> {
-        if !self.odd.remove(Odd::PANICKED) {
+        if !self.unusual.remove(Unusual::PANICKED) {
             return None;
         }
         self.forget_marks();
@@ -409,7 +409,7 @@ impl Record {
     /// Gives back the memory of arguments that were moved out, or dropped.
     #[inline]
     pub(super) fn free_args(&self) {
-        if self.odd.remove(Odd::ON_HEAP) {
+        if self.unusual.remove(Unusual::ON_HEAP) {
             let (place, layout) = self.heap.get();
             if layout.size() > 0 {
                 // SAFETY: the place was allocated with this layout, and holds nothing any more.
@@ -429,12 +429,12 @@ impl Record {
 
     #[inline]
     pub(super) fn is_retired(&self) -> bool {
-        self.odd.has(Odd::RETIRED)
+        self.unusual.has(Unusual::RETIRED)
     }
 
     /// After its job the record is not for another one.
     pub(super) fn retire(&self) {
-        self.odd.add(Odd::RETIRED);
+        self.unusual.add(Unusual::RETIRED);
     }
 
     /// The job's wait context, as it was given at the start.
@@ -452,8 +452,8 @@ impl Record {
     }
 
     /// The same, as soon as no other thread is inside.
-    pub(super) fn enter_ctx_at_last(&self) -> Inside {
-        self.with_ctx(|ctx| ctx.gate.enter_at_last()).unwrap_or(Inside::nothing())
+    pub(super) fn enter_ctx_waiting(&self) -> Inside {
+        self.with_ctx(|ctx| ctx.gate.enter_waiting()).unwrap_or(Inside::nothing())
     }
 
     /// The stay inside of the job's context that belongs to a resumer that will not go on.
@@ -479,7 +479,7 @@ impl Record {
             NonNull::new(unsafe { alloc::alloc(layout) }.cast())?
         };
         self.heap.set((place, layout));
-        self.odd.add(Odd::ON_HEAP);
+        self.unusual.add(Unusual::ON_HEAP);
         Some(place)
     }
 
@@ -516,7 +516,7 @@ pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
         // SAFETY: the fiber is entered for the work that the record was prepared for, of this kind and once.
         if let Err(payload) = unsafe { B::run(record) } {
             record.panic.set(Some(payload));
-            record.odd.add(Odd::PANICKED);
+            record.unusual.add(Unusual::PANICKED);
         }
         // The front is found here, and not through the record: see `x86_64.rs` on what waits for what.
         let front = Front::here();

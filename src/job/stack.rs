@@ -108,7 +108,7 @@ impl Slab {
         self.chunks.iter_mut().flatten().for_each(|chunk| chunk.retired = true);
     }
 
-    /// Takes back a stack that is not in use. Its memory goes with [`settle`](Self::settle).
+    /// Takes back a stack that is not in use. Its memory goes with [`trim`](Self::trim).
     pub(super) fn give_back(&mut self, stack: Stack) {
         let Stack { origin, valgrind, .. } = stack;
         drop(valgrind);
@@ -124,7 +124,7 @@ impl Slab {
     }
 
     /// Gives the memory of the stacks that have come back to the kernel, and the addresses of whole chunks.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn trim(&mut self) {
         for place in &mut self.chunks {
             match place {
                 Some(chunk) if chunk.retired && chunk.out == 0 => *place = None,
@@ -330,10 +330,10 @@ mod tests {
         let three = slab.take(geometry, 2, 1).unwrap();
         assert_eq!(slab.chunks.len(), 2, "stacks of a retired chunk are not handed out");
         slab.give_back(one);
-        slab.settle();
+        slab.trim();
         assert!(slab.chunks[0].is_some(), "the other one still needs the chunk");
         slab.give_back(two);
-        slab.settle();
+        slab.trim();
         assert!(slab.chunks[0].is_none());
         drop(slab);
         assert!(!faults(three.top - 1), "a stack that does not come back stays mapped");

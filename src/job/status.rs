@@ -110,7 +110,7 @@ impl FollowedStatus {
     }
 
     /// The request has ended: from here on the status is this one, unless another was set.
-    pub(crate) fn settle(&self, status: WaitStatus) {
+    pub(crate) fn finish(&self, status: WaitStatus) {
         if fork::since(self.born) {
             // The lock may have been inherited locked.
             return;
@@ -131,7 +131,7 @@ impl FollowedStatus {
 
 impl Drop for FollowedStatus {
     fn drop(&mut self) {
-        self.settle((self.source)());
+        self.finish((self.source)());
     }
 }
 

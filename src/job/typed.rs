@@ -67,11 +67,11 @@ impl<T: 'static> Live<T> {
             return Err(Misuse::Panicking);
         }
         let front = Front::here();
-        let switched = if front.is_usual() {
+        let switched = if front.is_fast_path() {
             front.counters.resumes.bump();
             record.enter_from_outside(front, Signal::Continue)
         } else {
-            this.resume_unusually(front, Location::caller())?
+            this.resume_slow(front, Location::caller())?
         };
         match switched {
             Switched::Paused => {
@@ -87,11 +87,7 @@ impl<T: 'static> Live<T> {
 
     /// Runs the job from within another, or itself, or where something has to be handled first.
     #[cold]
-    fn resume_unusually(
-        &self,
-        front: &Front,
-        location: &'static Location<'static>,
-    ) -> Result<Switched, Misuse> {
+    fn resume_slow(&self, front: &Front, location: &'static Location<'static>) -> Result<Switched, Misuse> {
         let record = self.record();
         if record.state.get() == State::Running {
             strict::report(Rule::JobIsRunning, Suspect::of(record), ("Job::resume", Some(location)));
@@ -112,10 +108,10 @@ impl<T: 'static> Live<T> {
     fn finish(self) -> T {
         let (record, pool) = (self.record(), self.record().pool());
         pool.front.counters.finished.bump();
-        if !record.is_plain() || !pool.puts_back_quietly(record) {
+        if !record.is_plain() || !pool.can_put_back_fast(record) {
             return self.finish_slow();
         }
-        pool.put_back_quietly(record);
+        pool.put_back_fast(record);
         // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken. Nothing has
         // happened yet to its stack, which is idle: the next job has not begun.
         unsafe { read(record.base().cast::<T>().as_ptr()) }

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::callback::{CallbackCell, CallbackWaker, ReplacedCallback};
 use super::gate::{Gate, Inside};
-use super::pool::{Pool, lay_aside, raise};
+use super::pool::{Pool, drop_payload, raise};
 use super::raw::Handle;
 use super::status::{Followed, StatusCell, WaitStatus};
 use super::strict;
@@ -415,7 +415,7 @@ impl WaitCtx {
     }
 
     /// How many owners the context has, jobs and looks included.
-    pub(super) fn holders(&self) -> usize {
+    pub(super) fn owners(&self) -> usize {
         Rc::strong_count(&self.shared)
     }
 
@@ -426,23 +426,23 @@ impl WaitCtx {
     /// Runs the cleanups, newest first, whatever they do to the list meanwhile.
     fn free(&self) {
         let mut first_panic = None;
-        let mut fenced = |step: &mut dyn FnMut()| match panic::catch_unwind(AssertUnwindSafe(step)) {
+        let mut catching = |step: &mut dyn FnMut()| match panic::catch_unwind(AssertUnwindSafe(step)) {
             Err(payload) if first_panic.is_none() => first_panic = Some(payload),
-            Err(payload) => lay_aside(payload),
+            Err(payload) => drop_payload(payload),
             Ok(()) => {}
         };
         while let Some(ending) = self.shared.begin_end_of_newest() {
             let mut ending = Some(ending);
-            fenced(&mut || {
+            catching(&mut || {
                 if let Some(Ending { key, fd, data, cleanup: Some(cleanup), is_due: true }) = ending.take() {
                     uncancelled(|| cleanup(self, key, fd, data));
                 }
             });
             let mut ended = self.shared.finish_end();
-            fenced(&mut || drop(ended.take()));
+            catching(&mut || drop(ended.take()));
         }
         self.shared.freed.set(true);
-        fenced(&mut || self.shared.callback.close(&self.shared.has_callback));
+        catching(&mut || self.shared.callback.close(&self.shared.has_callback));
         raise(first_panic);
     }
 }
@@ -489,7 +489,7 @@ impl WaitCtxRef {
 impl WaitCtxRef {
     /// Lets go of a context and leaves it.
     pub(super) fn leave(self, inside: Inside) {
-        let is_last = self.holders() == 1;
+        let is_last = self.owners() == 1;
         drop(self);
         if is_last {
             // The gate is gone.

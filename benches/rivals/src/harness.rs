@@ -60,7 +60,7 @@ pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Ve
     for round in 0..effort.rounds {
         for turn in 0..sides.len() {
             let at = (round + turn) % sides.len();
-            settle();
+            cool_down();
             rounds[at].push(sides[at].run(ops[at])?);
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Ve
 const SETTLING: Duration = Duration::from_micros(200);
 
 /// Leaves the next side's processor to it.
-fn settle() {
+fn cool_down() {
     let begun = Instant::now();
     while begun.elapsed() < SETTLING {
         spin_loop();

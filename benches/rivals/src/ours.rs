@@ -81,7 +81,7 @@ impl Task {
 }
 
 /// As many slots as operations in flight, each with a wait context.
-struct Crew {
+struct Runner {
     slots: Vec<Slot>,
     /// Operations that are not yet started, and not yet finished.
     to_start: u64,
@@ -95,7 +95,7 @@ struct Slot {
     session: Option<CipherSession>,
 }
 
-impl Crew {
+impl Runner {
     fn new(engine: &Engine, slots: usize, algorithm: Algorithm, sessions: Sessions) -> Outcome<Self> {
         let shared = session(engine, algorithm)?;
         let slots = (0..slots).map(|_| {
@@ -153,7 +153,7 @@ impl Crew {
 
 /// Jobs whose completions are polled.
 pub(crate) struct Polled {
-    crew: Crew,
+    runner: Runner,
     engine: Engine,
     /// The fastest run: nanoseconds, and eventfd writes, per operation.
     pub(crate) fastest: (f64, f64),
@@ -166,18 +166,18 @@ impl Polled {
         algorithm: Algorithm,
         sessions: Sessions,
     ) -> Outcome<Self> {
-        let crew = Crew::new(&engine, slots, algorithm, sessions)?;
-        Ok(Self { crew, engine, fastest: (f64::INFINITY, f64::NAN) })
+        let runner = Runner::new(&engine, slots, algorithm, sessions)?;
+        Ok(Self { runner, engine, fastest: (f64::INFINITY, f64::NAN) })
     }
 
     fn loop_until_done(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<()> {
-        let Self { crew, engine, .. } = self;
-        crew.start_all(lanes, ops)?;
+        let Self { runner, engine, .. } = self;
+        runner.start_all(lanes, ops)?;
         let mut dry = 0;
-        while crew.to_finish > 0 {
+        while runner.to_finish > 0 {
             let mut outcome = Ok(());
             let go_on = |token| {
-                if let Err(error) = crew.go_on(token as usize, lanes) {
+                if let Err(error) = runner.go_on(token as usize, lanes) {
                     outcome = Err(error);
                 }
             };
@@ -210,7 +210,7 @@ impl Drive for Polled {
 
 /// Jobs that are woken by their contexts' eventfds.
 pub(crate) struct WakeFd {
-    crew: Crew,
+    runner: Runner,
     epoll: Epoll,
     /// Keeps the device open.
     _engine: Engine,
@@ -218,13 +218,13 @@ pub(crate) struct WakeFd {
 
 impl WakeFd {
     pub(crate) fn new(engine: Engine, slots: usize, algorithm: Algorithm) -> Outcome<Self> {
-        let crew = Crew::new(&engine, slots, algorithm, Sessions::One)?;
-        Ok(Self { crew, epoll: Epoll::new()?, _engine: engine })
+        let runner = Runner::new(&engine, slots, algorithm, Sessions::One)?;
+        Ok(Self { runner, epoll: Epoll::new()?, _engine: engine })
     }
 
     /// A context reports its fd when its first job has paused, and not again: the fd stays the same.
     fn watch_new_fds(&self) -> Outcome<()> {
-        for (slot, Slot { ctx, .. }) in self.crew.slots.iter().enumerate() {
+        for (slot, Slot { ctx, .. }) in self.runner.slots.iter().enumerate() {
             for fd in ctx.changed_fds().added {
                 self.epoll.add_raw(fd, slot)?;
             }
@@ -233,12 +233,12 @@ impl WakeFd {
     }
 
     fn loop_until_done(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<()> {
-        self.crew.start_all(lanes, ops)?;
+        self.runner.start_all(lanes, ops)?;
         self.watch_new_fds()?;
-        let Self { crew, epoll, .. } = self;
-        while crew.to_finish > 0 {
+        let Self { runner, epoll, .. } = self;
+        while runner.to_finish > 0 {
             for slot in epoll.wait()? {
-                crew.go_on(slot, lanes)?;
+                runner.go_on(slot, lanes)?;
             }
         }
         Ok(())
@@ -253,7 +253,7 @@ impl Drive for WakeFd {
 
 /// Jobs that are woken by their contexts' callbacks, which pass the wake on through a channel.
 pub(crate) struct Callback {
-    crew: Crew,
+    runner: Runner,
     woken: Receiver<usize>,
     /// Keeps the device open.
     _engine: Engine,
@@ -261,23 +261,23 @@ pub(crate) struct Callback {
 
 impl Callback {
     pub(crate) fn new(engine: Engine, slots: usize, algorithm: Algorithm) -> Outcome<Self> {
-        let crew = Crew::new(&engine, slots, algorithm, Sessions::One)?;
+        let runner = Runner::new(&engine, slots, algorithm, Sessions::One)?;
         let (sender, woken) = channel();
-        for (slot, Slot { ctx, .. }) in crew.slots.iter().enumerate() {
+        for (slot, Slot { ctx, .. }) in runner.slots.iter().enumerate() {
             let sender = sender.clone();
             ctx.set_callback(Some(Arc::new(move || {
                 // There is no receiver when all is over.
                 let _ = sender.send(slot);
             })));
         }
-        Ok(Self { crew, woken, _engine: engine })
+        Ok(Self { runner, woken, _engine: engine })
     }
 
     fn loop_until_done(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<()> {
-        self.crew.start_all(lanes, ops)?;
-        while self.crew.to_finish > 0 {
+        self.runner.start_all(lanes, ops)?;
+        while self.runner.to_finish > 0 {
             let slot = self.woken.recv()?;
-            self.crew.go_on(slot, lanes)?;
+            self.runner.go_on(slot, lanes)?;
         }
         Ok(())
     }

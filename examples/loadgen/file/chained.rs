@@ -6,16 +6,16 @@ use simaccel::{AeadOpener, AeadSealer, CipherStream, Error, HashStream, MacStrea
 
 use super::Transfer;
 use crate::backend::Session;
-use crate::crew::Crew;
 use crate::failure::Failure;
+use crate::runner::Runner;
 
 /// Sends everything through; returns that one piece was in flight, and the digest if that is what was asked for.
 pub(super) fn run(transfer: &mut Transfer<'_>) -> Result<(usize, Option<Tag>), Failure> {
     let plan = transfer.plan;
     let session = Session::open(&transfer.engine, plan.algorithm, &plan.key, Padding::Pkcs7);
     let chain = Chain::start(&session.map_err(Failure::engine)?, &plan.iv, plan.decrypt);
-    let crew = Crew::new(plan.mode, &transfer.engine, 1)?;
-    let tag = Chained { crew, transfer }.run_through(chain)?;
+    let runner = Runner::new(plan.mode, &transfer.engine, 1)?;
+    let tag = Chained { runner, transfer }.run_through(chain)?;
     Ok((1, tag))
 }
 
@@ -85,7 +85,7 @@ enum Done {
 }
 
 struct Chained<'a, 'b> {
-    crew: Crew<Done>,
+    runner: Runner<Done>,
     transfer: &'a mut Transfer<'b>,
 }
 
@@ -94,7 +94,7 @@ impl Chained<'_, '_> {
         let mut next = self.transfer.pieces.next()?;
         while let Some(piece) = next.take() {
             let (asked, len) = (self.transfer.meter.ask(), piece.bytes.len());
-            self.crew.start(0, move || {
+            self.runner.start(0, move || {
                 let result = chain.update(piece.bytes).map_err(Error::from);
                 Done::Piece(chain, result)
             })?;
@@ -120,7 +120,7 @@ impl Chained<'_, '_> {
         let tail = self.transfer.pieces.tail().map(<[u8]>::to_vec);
         let tag = tail.ok_or_else(|| self.transfer.incomplete("shorter than its 16-byte tag"))?;
         let asked = self.transfer.meter.ask();
-        self.crew.start(0, move || Done::End(chain.finish(&tag)))?;
+        self.runner.start(0, move || Done::End(chain.finish(&tag)))?;
         let Done::End(result) = self.done()? else { unreachable!("the end was started") };
         self.transfer.record(asked, 0, result.as_ref().err());
         let end = result.map_err(|error| self.transfer.failure(&error))?;
@@ -131,10 +131,10 @@ impl Chained<'_, '_> {
     /// The result of the one job in flight.
     fn done(&mut self) -> Result<Done, Failure> {
         loop {
-            if let Some((_, done)) = self.crew.pop_finished() {
+            if let Some((_, done)) = self.runner.pop_finished() {
                 return Ok(done);
             }
-            self.crew.wait()?;
+            self.runner.wait()?;
         }
     }
 }

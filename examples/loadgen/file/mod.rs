@@ -72,7 +72,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
     }
     transfer.engine.device().drain();
     let Transfer { engine, meter, .. } = transfer;
-    tell(
+    print_report(
         plan,
         Row::new(plan.mode, &plan.device, plan.algorithm, plan.piece, in_flight, &meter, engine.stats()),
     )
@@ -80,7 +80,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
 
 /// The report: on standard error, where it cannot be mistaken for the result; JSON that was asked for and has
 /// standard output for itself goes there.
-fn tell(plan: &File, row: Row) -> Result<(), Failure> {
+fn print_report(plan: &File, row: Row) -> Result<(), Failure> {
     if plan.output_as.format == Format::Text {
         let statistics = plan.output_as.stats.map(|format| row.statistics(format)).unwrap_or_default();
         return report::print_aside(&format!("{}\n{statistics}", report::file_line(&row)));

@@ -14,8 +14,8 @@ use simaccel_device::Cipher;
 use super::Transfer;
 use super::pieces::Piece;
 use crate::alg::Shape;
-use crate::crew::Crew;
 use crate::failure::Failure;
+use crate::runner::Runner;
 
 /// Sends everything through; returns how many pieces were in flight at most.
 pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> Result<usize, Failure> {
@@ -23,7 +23,7 @@ pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> 
     let window = if plan.mode.has_jobs() { plan.jobs } else { 1 };
     let session = |padding| transfer.engine.cipher_with(cipher, &plan.key, padding).map(Rc::new);
     let parallel = Parallel {
-        crew: Crew::new(plan.mode, &transfer.engine, window)?,
+        runner: Runner::new(plan.mode, &transfer.engine, window)?,
         inner: session(Padding::None).map_err(Failure::engine)?,
         last: session(Padding::Pkcs7).map_err(Failure::engine)?,
         positions: Positions::new(shape, &plan.iv),
@@ -38,7 +38,7 @@ pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> 
 }
 
 struct Parallel<'a, 'b> {
-    crew: Crew<Result<Vec<u8>, Error>>,
+    runner: Runner<Result<Vec<u8>, Error>>,
     /// For every piece but the last, which are whole blocks.
     inner: Rc<CipherSession>,
     /// For the last piece: it has the padding.
@@ -76,7 +76,7 @@ impl Parallel<'_, '_> {
             }
             self.collect()?;
             if !self.write_front()? && self.next_out < self.next_in {
-                self.crew.wait()?;
+                self.runner.wait()?;
             }
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Parallel<'_, '_> {
         let asked = self.transfer.meter.ask();
         self.window[slot] = Slot { asked, input_len: piece.bytes.len(), done: None };
         self.next_in += 1;
-        self.crew.start(slot, move || {
+        self.runner.start(slot, move || {
             let done = if decrypt {
                 session.decrypt(iv.as_bytes(), piece.bytes)
             } else {
@@ -119,9 +119,9 @@ impl Parallel<'_, '_> {
         Ok(())
     }
 
-    /// Takes what has finished out of the crew.
+    /// Takes what has finished out of the runner.
     fn collect(&mut self) -> Result<(), Failure> {
-        while let Some((slot, result)) = self.crew.pop_finished() {
+        while let Some((slot, result)) = self.runner.pop_finished() {
             let place = &mut self.window[slot];
             self.transfer.record(place.asked, place.input_len, result.as_ref().err());
             place.done = Some(result.map_err(|error| self.transfer.failure(&error))?);

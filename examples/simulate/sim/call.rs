@@ -15,13 +15,13 @@ use simaccel::{
 };
 use simaccel_device::{Operation, Part, Request, SessionId, Status};
 
-use super::desk::Desk;
 use super::random::Random;
+use super::recorder::Recorder;
 
 /// Where a call is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
-    pub(crate) desk: &'a Desk,
+    pub(crate) recorder: &'a Recorder,
     /// The context of the job; `None`: the call blocks.
     pub(crate) ctx: Option<usize>,
     pub(crate) token: u64,
@@ -238,46 +238,46 @@ impl Call {
             Form::Stream(_) => self.make_stream(place),
             Form::Slice(missing) => self.make_slice(place, *missing),
             Form::Owned | Form::OutOfPlace => {
-                let entered = place.desk.enter(place.ctx, place.token);
+                let entered = place.recorder.enter(place.ctx, place.token);
                 let got = self.run_owned();
                 entered.leave();
-                self.judge(place.desk, 0, got);
+                self.check_result(place.recorder, 0, got);
             }
         }
     }
 
     /// As [`Call::make`] of an [`Call::owned`] one, by a thread of its own, which blocks and has another queue pair.
-    pub(crate) fn make_elsewhere(&self, desk: &Desk) {
+    pub(crate) fn make_in_thread(&self, recorder: &Recorder) {
         let Session::Cipher(session) = &self.keyed.session else {
-            return self.make(Place { desk, ctx: None, token: 0 });
+            return self.make(Place { recorder, ctx: None, token: 0 });
         };
         let (session, iv, input) = (session.clone(), self.iv.clone(), self.input.clone());
         let encrypts = self.operation == Operation::Encrypt;
-        let entered = desk.enter(None, 0);
+        let entered = recorder.enter(None, 0);
         let got = std::thread::spawn(move || {
             if encrypts { session.encrypt(&iv, input) } else { session.decrypt(&iv, input) }
         });
-        let Ok(got) = got.join() else { return desk.fail(|| "a thread panicked".to_owned()) };
+        let Ok(got) = got.join() else { return recorder.fail(|| "a thread panicked".to_owned()) };
         entered.leave();
-        self.judge(desk, 0, Got::text(got));
+        self.check_result(recorder, 0, CallResult::text(got));
     }
 
-    fn run_owned(&self) -> Got {
+    fn run_owned(&self) -> CallResult {
         let (iv, input, encrypts) = (&self.iv, self.input.clone(), self.operation == Operation::Encrypt);
         match &self.keyed.session {
             Session::Cipher(session) if self.form == Form::OutOfPlace => {
                 let destination = vec![0xee; 5];
-                Got::both(match encrypts {
+                CallResult::both(match encrypts {
                     true => session.encrypt_to(iv, input, destination),
                     false => session.decrypt_to(iv, input, destination),
                 })
             }
-            Session::Cipher(session) if encrypts => Got::text(session.encrypt(iv, input)),
-            Session::Cipher(session) => Got::text(session.decrypt(iv, input)),
-            Session::Aead(session) if encrypts => Got::sealed(session.seal(iv, &self.aad, input)),
-            Session::Aead(session) => Got::text(session.open(iv, &self.aad, input, &self.tag)),
-            Session::Hash(session) => Got::sealed(session.digest_owned(input)),
-            Session::Mac(session) => Got::sealed(session.mac_owned(input)),
+            Session::Cipher(session) if encrypts => CallResult::text(session.encrypt(iv, input)),
+            Session::Cipher(session) => CallResult::text(session.decrypt(iv, input)),
+            Session::Aead(session) if encrypts => CallResult::sealed(session.seal(iv, &self.aad, input)),
+            Session::Aead(session) => CallResult::text(session.open(iv, &self.aad, input, &self.tag)),
+            Session::Hash(session) => CallResult::sealed(session.digest_owned(input)),
+            Session::Mac(session) => CallResult::sealed(session.mac_owned(input)),
         }
     }
 
@@ -291,7 +291,7 @@ impl Call {
         let missing = missing.min(text);
         let mut into = vec![0xee; text - missing];
         let (iv, input) = (&self.iv, &self.input);
-        let entered = place.desk.enter(place.ctx, place.token);
+        let entered = place.recorder.enter(place.ctx, place.token);
         let result = match &self.keyed.session {
             Session::Cipher(session) if self.operation == Operation::Encrypt => {
                 session.encrypt_slice(iv, input, &mut into).map(|len| (len, Tag::default()))
@@ -307,17 +307,25 @@ impl Call {
         match result {
             Ok((_, tag)) => {
                 let text = if self.keyed.gives_text() { into } else { self.input.clone() };
-                self.judge(place.desk, 0, Got::Output { text, tag: tag.as_bytes().to_vec() });
+                self.check_result(
+                    place.recorder,
+                    0,
+                    CallResult::Output { text, tag: tag.as_bytes().to_vec() },
+                );
             }
             Err(error) => {
                 let untouched = into.iter().all(|&byte| byte == 0xee);
-                place.desk.check(untouched, || format!("{}: {error} touched the slice", self.describe()));
+                place.recorder.check(untouched, || format!("{}: {error} touched the slice", self.describe()));
                 let too_small = Error::OutputTooSmall { needed: text, given: text - missing };
                 if missing > 0 && error == too_small {
-                    place.desk.note(format_args!("      call {}: too small a slice", self.number));
-                    place.desk.tally.borrow_mut().unseen += 1;
+                    place.recorder.note(format_args!("      call {}: too small a slice", self.number));
+                    place.recorder.tally.borrow_mut().unseen += 1;
                 } else {
-                    self.judge(place.desk, 0, Got::Error { error, back: self.input.clone() });
+                    self.check_result(
+                        place.recorder,
+                        0,
+                        CallResult::Error { error, back: self.input.clone() },
+                    );
                 }
             }
         }
@@ -327,18 +335,18 @@ impl Call {
     fn make_stream(&self, place: Place<'_>) {
         let mut stream = Stream::new(self);
         for (index, (part, input)) in self.pieces().into_iter().enumerate() {
-            let entered = place.desk.enter(place.ctx, place.token);
+            let entered = place.recorder.enter(place.ctx, place.token);
             let got = match part {
                 Part::Final => stream.finish(&self.tag),
                 _ => stream.update(input.to_vec()),
             };
             entered.leave();
-            if !self.judge(place.desk, index, got) {
+            if !self.check_result(place.recorder, index, got) {
                 if part != Part::Final {
                     let after = stream.finish(&self.tag);
-                    let poisoned = matches!(after, Got::Error { error: Error::StreamPoisoned, .. });
+                    let poisoned = matches!(after, CallResult::Error { error: Error::StreamPoisoned, .. });
                     place
-                        .desk
+                        .recorder
                         .check(poisoned, || format!("{}: went on after a failed piece", self.describe()));
                 }
                 return;
@@ -347,39 +355,39 @@ impl Call {
     }
 
     /// Compares what one request gave with what it must give; `false`: it failed.
-    fn judge(&self, desk: &Desk, index: usize, got: Got) -> bool {
+    fn check_result(&self, recorder: &Recorder, index: usize, got: CallResult) -> bool {
         let number = self.number;
         match (self.expected.get(index), got) {
-            (Some(Ok(wanted)), Got::Output { text, tag }) => {
+            (Some(Ok(wanted)), CallResult::Output { text, tag }) => {
                 let right = wanted.text == text && wanted.tag == tag;
-                desk.note(format_args!("      call {number}: {}", if right { "right" } else { "WRONG" }));
-                desk.note_bytes(&text);
-                desk.note_bytes(&tag);
-                let mut tally = desk.tally.borrow_mut();
+                recorder.note(format_args!("      call {number}: {}", if right { "right" } else { "WRONG" }));
+                recorder.note_bytes(&text);
+                recorder.note_bytes(&tag);
+                let mut tally = recorder.tally.borrow_mut();
                 *(if right { &mut tally.right } else { &mut tally.wrong }) += 1;
                 true
             }
-            (Some(Err(status)), Got::Output { .. }) => {
-                desk.fail(|| format!("{} went well, and is {}", self.describe(), status.name()));
+            (Some(Err(status)), CallResult::Output { .. }) => {
+                recorder.fail(|| format!("{} went well, and is {}", self.describe(), status.name()));
                 true
             }
-            (wanted, Got::Error { error, back }) => {
-                desk.note(format_args!("      call {number}: {error}"));
+            (wanted, CallResult::Error { error, back }) => {
+                recorder.note(format_args!("      call {number}: {error}"));
                 let expected = matches!(
                     (wanted, &error),
                     (Some(Err(Status::AuthFailed)), Error::AuthFailed)
                         | (Some(Err(Status::InvalidArgs)), Error::InvalidArgument(_))
                 );
                 if !expected {
-                    desk.count_error(&error);
+                    recorder.count_error(&error);
                 }
-                desk.check(self.keeps_buffer(&error, &back, index), || {
+                recorder.check(self.keeps_buffer(&error, &back, index), || {
                     format!("{}: {error}, and the buffer came back changed", self.describe())
                 });
                 false
             }
-            (None, Got::Output { .. }) => {
-                desk.fail(|| format!("{}: more output than there can be", self.describe()));
+            (None, CallResult::Output { .. }) => {
+                recorder.fail(|| format!("{}: more output than there can be", self.describe()));
                 true
             }
         }
@@ -400,12 +408,12 @@ impl Call {
 }
 
 /// What one request gave.
-enum Got {
+enum CallResult {
     Output { text: Vec<u8>, tag: Vec<u8> },
     Error { error: Error, back: Vec<u8> },
 }
 
-impl Got {
+impl CallResult {
     fn text(result: Result<Vec<u8>, OpError>) -> Self {
         Self::sealed(result.map(|text| (text, Tag::default())))
     }
@@ -456,7 +464,7 @@ impl Stream {
         }
     }
 
-    fn update(&mut self, piece: Vec<u8>) -> Got {
+    fn update(&mut self, piece: Vec<u8>) -> CallResult {
         let result = match self {
             Self::Cipher(Some(stream)) => stream.update(piece),
             Self::Sealer(Some(stream)) => stream.update(piece),
@@ -465,16 +473,20 @@ impl Stream {
             Self::Mac(Some(stream)) => stream.update(piece),
             _ => Ok(Vec::new()),
         };
-        Got::text(result)
+        CallResult::text(result)
     }
 
-    fn finish(&mut self, tag: &[u8]) -> Got {
-        let digest = |result: Result<Tag, OpError>| Got::sealed(result.map(|tag| (Vec::new(), tag)));
-        let nothing = Got::Error { error: Error::StreamPoisoned, back: Vec::new() };
+    fn finish(&mut self, tag: &[u8]) -> CallResult {
+        let digest = |result: Result<Tag, OpError>| CallResult::sealed(result.map(|tag| (Vec::new(), tag)));
+        let nothing = CallResult::Error { error: Error::StreamPoisoned, back: Vec::new() };
         match self {
-            Self::Cipher(stream) => stream.take().map_or(nothing, |stream| Got::text(stream.finish())),
-            Self::Sealer(stream) => stream.take().map_or(nothing, |stream| Got::sealed(stream.finish())),
-            Self::Opener(stream) => stream.take().map_or(nothing, |stream| Got::text(stream.finish(tag))),
+            Self::Cipher(stream) => stream.take().map_or(nothing, |stream| CallResult::text(stream.finish())),
+            Self::Sealer(stream) => {
+                stream.take().map_or(nothing, |stream| CallResult::sealed(stream.finish()))
+            }
+            Self::Opener(stream) => {
+                stream.take().map_or(nothing, |stream| CallResult::text(stream.finish(tag)))
+            }
             Self::Hash(stream) => stream.take().map_or(nothing, |stream| digest(stream.finish())),
             Self::Mac(stream) => stream.take().map_or(nothing, |stream| digest(stream.finish())),
         }

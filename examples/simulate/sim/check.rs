@@ -27,51 +27,52 @@ impl World {
     /// The books balance: of the device, of the engine, of the jobs of this thread.
     fn check_books(&self) {
         for imbalance in self.stats.imbalances() {
-            self.desk.fail(|| format!("it does not add up: {imbalance}"));
+            self.recorder.fail(|| format!("it does not add up: {imbalance}"));
         }
         let total = &self.stats.device.total;
         let ended = total.wakes_sent + total.wakes_cancelled;
         let given = total.submitted + total.parked;
-        self.desk.check(ended <= given, || format!("{ended} wakes for {given} requests"));
+        self.recorder.check(ended <= given, || format!("{ended} wakes for {given} requests"));
     }
 
     /// The engine has counted what the history has seen.
     fn check_engine(&self) {
-        let (stats, desk) = (&self.stats, &self.desk);
-        let (begun, dropped) = (desk.begun.get(), desk.dropped.get());
-        desk.check(stats.operations == begun, || format!("{} operations, begun {begun}", stats.operations));
+        let (stats, recorder) = (&self.stats, &self.recorder);
+        let (begun, dropped) = (recorder.begun.get(), recorder.dropped.get());
+        recorder
+            .check(stats.operations == begun, || format!("{} operations, begun {begun}", stats.operations));
         // Between two actions whoever waits is paused.
-        let paused = desk.under_way() + dropped;
-        desk.check(stats.pauses == stats.resumes + paused, || {
+        let paused = recorder.under_way() + dropped;
+        recorder.check(stats.pauses == stats.resumes + paused, || {
             format!("{} pauses, {} resumes, {paused} paused or dropped", stats.pauses, stats.resumes)
         });
-        desk.check(stats.abandoned == dropped, || {
+        recorder.check(stats.abandoned == dropped, || {
             format!("{} abandoned, dropped {dropped}", stats.abandoned)
         });
-        desk.check(stats.timeouts == 0 || self.plan.timeout, || "a timeout without a limit".to_owned());
-        desk.check(stats.retries == 0 || self.plan.retries > 0, || "retries without leave".to_owned());
-        desk.check(stats.fallbacks == 0 || self.plan.fallback, || "fallbacks without leave".to_owned());
+        recorder.check(stats.timeouts == 0 || self.plan.timeout, || "a timeout without a limit".to_owned());
+        recorder.check(stats.retries == 0 || self.plan.retries > 0, || "retries without leave".to_owned());
+        recorder.check(stats.fallbacks == 0 || self.plan.fallback, || "fallbacks without leave".to_owned());
     }
 
     /// Nothing is lost, nothing comes twice, and nothing is left for the next operation.
     fn check_wakes(&self) {
-        let desk = &self.desk;
+        let recorder = &self.recorder;
         let total = &self.stats.device.total;
         for (at, context) in self.contexts.iter().enumerate() {
-            let owed = desk.under_way_on(at) > 0 && context.calls.is_none() && !self.plan.poll;
-            desk.check(!context.readable || owed, || {
+            let owed = recorder.under_way_on(at) > 0 && context.calls.is_none() && !self.plan.poll;
+            recorder.check(!context.readable || owed, || {
                 format!("the fd of context {at} is readable, and nobody on it waits")
             });
         }
         let dropped = self.injected("drop_wake");
-        desk.check(self.unannounced <= dropped, || {
-            format!("{} operations were done and nobody was told, by {dropped} faults", self.unannounced)
+        recorder.check(self.unannounced <= dropped, || {
+            format!("{} operations were done and nobody was woken, by {dropped} faults", self.unannounced)
         });
-        desk.check(self.untold <= dropped, || {
-            format!("the interrupt has not told of {} completions, by {dropped} faults", self.untold)
+        recorder.check(self.uninterrupted <= dropped, || {
+            format!("the interrupt has not announced {} completions, by {dropped} faults", self.uninterrupted)
         });
         let spurious = total.wakes_spurious;
-        desk.check(self.spurious <= spurious, || {
+        recorder.check(self.spurious <= spurious, || {
             format!("{} wakes had nothing behind them, by {spurious} faults", self.spurious)
         });
         if self.plan.wakes == Wakes::Callbacks && !self.plan.poll {
@@ -80,14 +81,14 @@ impl World {
             let sent = total.wakes_sent + spurious;
             // A spurious wake may be for one that was silenced, too.
             let silent = if self.silenced > 0 { self.silenced + spurious } else { 0 };
-            let told = sent.saturating_sub(silent)..=sent + self.stats.timeouts;
-            desk.check(told.contains(&calls), || format!("{calls} calls back, and {sent} wakes sent"));
+            let woken = sent.saturating_sub(silent)..=sent + self.stats.timeouts;
+            recorder.check(woken.contains(&calls), || format!("{calls} calls back, and {sent} wakes sent"));
         }
     }
 
     /// Each error has a fault behind it, or something that was done to the device.
     fn check_errors(&self) {
-        let tally = *self.desk.tally.borrow();
+        let tally = *self.recorder.tally.borrow();
         let (stats, fail) = (&self.stats, self.injected("fail"));
         let (resets, deaths) = (stats.device.resets, stats.device.deaths);
         let accounts = [
@@ -101,21 +102,22 @@ impl World {
             ("refusals for want of an fd", tally.wake_fd, stats.fd_fails),
         ];
         for (what, seen, injected) in accounts {
-            self.desk.check(seen <= injected, || format!("{seen} {what}, by {injected} faults"));
+            self.recorder.check(seen <= injected, || format!("{seen} {what}, by {injected} faults"));
         }
         // By a fault of its own, or of those that keep the slots from it.
         let can_be_endless = self.injected("timeout") > 0 && !self.plan.timeout;
-        self.desk.check(tally.never_ends == 0 || can_be_endless, || {
+        self.recorder.check(tally.never_ends == 0 || can_be_endless, || {
             "an operation never ends, of nothing".to_owned()
         });
-        self.desk.check(tally.never_ends == stats.never_ended, || {
+        self.recorder.check(tally.never_ends == stats.never_ended, || {
             format!(
                 "{} operations never end, and {} were given up for that",
                 tally.never_ends, stats.never_ended
             )
         });
-        self.desk.check(tally.reset == 0 || resets > 0, || "an operation was reset, by nobody".to_owned());
-        self.desk.check(tally.dead == 0 || deaths > 0, || "the device is dead, of nothing".to_owned());
+        self.recorder
+            .check(tally.reset == 0 || resets > 0, || "an operation was reset, by nobody".to_owned());
+        self.recorder.check(tally.dead == 0 || deaths > 0, || "the device is dead, of nothing".to_owned());
     }
 
     /// The jobs are those that the history has made.
@@ -124,10 +126,10 @@ impl World {
         let (fresh, paused) = self.job_counts();
         let before = &self.jobs_before;
         let seen = (stats.fresh - before.fresh, stats.running, stats.ending);
-        self.desk.check(seen == (fresh, 0, 0), || {
+        self.recorder.check(seen == (fresh, 0, 0), || {
             format!("{seen:?} jobs are fresh, running, ending, not {fresh}")
         });
-        self.desk.check(stats.paused - before.paused >= paused, || {
+        self.recorder.check(stats.paused - before.paused >= paused, || {
             format!("{} jobs are paused, of {paused} at least", stats.paused - before.paused)
         });
     }
@@ -135,17 +137,17 @@ impl World {
     /// What is in flight when nothing happens any more never ends by itself.
     pub(crate) fn check_endless(&self) {
         let (in_flight, endless) = (self.stats.device.total.in_flight, self.injected("timeout"));
-        self.desk
+        self.recorder
             .check(in_flight <= endless, || format!("{in_flight} requests never end, by {endless} faults"));
     }
 
     /// At the end of a history in which every result was looked at.
     pub(crate) fn check_exactly(&self) {
-        let tally = *self.desk.tally.borrow();
+        let tally = *self.recorder.tally.borrow();
         let stats = &self.stats;
         let refusals = [("memory", tally.no_memory, stats.nomems), ("an fd", tally.wake_fd, stats.fd_fails)];
         for (what, seen, injected) in refusals.into_iter().filter(|_| !self.plan.fallback) {
-            self.desk.check(seen == injected, || {
+            self.recorder.check(seen == injected, || {
                 format!("{seen} refusals for want of {what}, by {injected} faults")
             });
         }
@@ -157,7 +159,7 @@ impl World {
             + tally.unseen;
         if lost == 0 && self.injected("short") == 0 && self.plan.rules("corrupt") <= 1 {
             let (wrong, corrupt) = (tally.wrong, self.injected("corrupt"));
-            self.desk.check(wrong == corrupt, || format!("{wrong} wrong results, by {corrupt} faults"));
+            self.recorder.check(wrong == corrupt, || format!("{wrong} wrong results, by {corrupt} faults"));
         }
     }
 }

@@ -4,18 +4,18 @@
 //!   seed ─► Plan: configuration, faults ─► World: actions at random ─► checks after each
 //!             ▲                              │   ▲
 //!          Random                            ▼   │ outcomes
-//!                                          jobs, contexts, calls ─► Desk: history (hashed), what is under way, tally
+//!                                          jobs, contexts, calls ─► Recorder: history (hashed), what is under way, tally
 //!
 //!   afterwards: no fd, no job, no byte of memory more than before
 //! ```
 
 mod call;
 mod check;
-mod desk;
 mod fds;
 mod history;
 mod plan;
 mod random;
+mod recorder;
 mod script;
 mod world;
 
@@ -147,16 +147,17 @@ impl Simulation {
             sabotage.apply(&world.engine);
         }
         world.live();
-        let desk = std::rc::Rc::clone(&world.desk);
-        desk.note(format_args!("{:?}", world.numbers()));
+        let recorder = std::rc::Rc::clone(&world.recorder);
+        recorder.note(format_args!("{:?}", world.numbers()));
         world.end();
         Sabotage::stop();
-        desk.check(VIOLATIONS.load(Ordering::Relaxed) == violations, || {
+        recorder.check(VIOLATIONS.load(Ordering::Relaxed) == violations, || {
             "a rule about jobs was broken".to_owned()
         });
-        desk.check(desk.under_way() == 0, || format!("{} operations never ended", desk.under_way()));
+        recorder
+            .check(recorder.under_way() == 0, || format!("{} operations never ended", recorder.under_way()));
         sweep();
-        Outcome { hash: desk.hash(), broken: desk.verdict(), printed: desk.printed() }
+        Outcome { hash: recorder.hash(), broken: recorder.verdict(), printed: recorder.printed() }
     }
 }
 

@@ -12,8 +12,8 @@ use simaccel::job::{self, Pause};
 use simaccel::{Job, Step};
 
 use super::call::{Call, Keyed, Place};
-use super::desk::Desk;
 use super::random::Random;
+use super::recorder::Recorder;
 
 pub(crate) enum Item {
     Call(Call),
@@ -70,61 +70,61 @@ impl Author<'_> {
 }
 
 /// Plays a script in the job that is running.
-pub(crate) fn play(items: Vec<Item>, desk: &Rc<Desk>, ctx: Option<usize>, token: u64) {
+pub(crate) fn run_script(items: Vec<Item>, recorder: &Rc<Recorder>, ctx: Option<usize>, token: u64) {
     for item in items {
         match item {
-            Item::Call(call) => call.make(Place { desk, ctx, token }),
+            Item::Call(call) => call.make(Place { recorder, ctx, token }),
             Item::Pause => {
-                pause(desk);
-                desk.pauses_ended.set(desk.pauses_ended.get() + 1);
+                pause(recorder);
+                recorder.pauses_ended.set(recorder.pauses_ended.get() + 1);
             }
-            Item::Nested(nested) => play_nested(nested, desk, ctx, token),
+            Item::Nested(nested) => run_nested(nested, recorder, ctx, token),
         }
     }
 }
 
-fn play_nested(nested: Nested, desk: &Rc<Desk>, ctx: Option<usize>, token: u64) {
+fn run_nested(nested: Nested, recorder: &Rc<Recorder>, ctx: Option<usize>, token: u64) {
     let Nested { token: inner_token, inner, own, mut patience } = nested;
-    let its_desk = Rc::clone(desk);
-    let body = move || play(inner, &its_desk, ctx, inner_token);
+    let its_recorder = Rc::clone(recorder);
+    let body = move || run_script(inner, &its_recorder, ctx, inner_token);
     // The context may have been dropped: then the inner job has none either.
     let made = match job::current().and_then(|job| job.wait_ctx()) {
         Some(ctx) => Job::new(&ctx, body),
         None => Job::without_ctx(body),
     };
-    let Ok(mut inner) = made else { return desk.fail(|| "no job was to be had".to_owned()) };
+    let Ok(mut inner) = made else { return recorder.fail(|| "no job was to be had".to_owned()) };
     inner.set_token(inner_token);
     let mut own = own;
     loop {
-        let turn = desk.turn.get();
+        let turn = recorder.turn.get();
         match inner.resume() {
             Ok(Step::Finished(())) => {
-                desk.note(format_args!("      job {inner_token} (nested) finished"));
+                recorder.note(format_args!("      job {inner_token} (nested) finished"));
                 if let Some(call) = own {
-                    call.make(Place { desk, ctx, token });
+                    call.make(Place { recorder, ctx, token });
                 }
                 return;
             }
             Ok(Step::Paused) => {}
-            Err(misuse) => return desk.fail(|| format!("a nested job was not resumed: {misuse}")),
+            Err(misuse) => return recorder.fail(|| format!("a nested job was not resumed: {misuse}")),
         }
         if let Some(call) = own.take() {
-            call.make(Place { desk, ctx, token });
-            if desk.turn.get() != turn {
-                // It has paused meanwhile, and was told: perhaps for the inner job.
+            call.make(Place { recorder, ctx, token });
+            if recorder.turn.get() != turn {
+                // It has paused meanwhile, and was woken: perhaps for the inner job.
                 continue;
             }
         }
         patience = patience.saturating_sub(1);
         if patience == 0 {
-            desk.note(format_args!("      job {inner_token} (nested) is dropped"));
+            recorder.note(format_args!("      job {inner_token} (nested) is dropped"));
             return;
         }
-        pause(desk);
+        pause(recorder);
     }
 }
 
-fn pause(desk: &Desk) {
+fn pause(recorder: &Recorder) {
     let pause = job::pause();
-    desk.check(pause == Pause::Resumed, || format!("a job did not pause: {pause:?}"));
+    recorder.check(pause == Pause::Resumed, || format!("a job did not pause: {pause:?}"));
 }

@@ -1,7 +1,7 @@
 //! One seed's world: an engine on a stepped device, contexts, jobs, and what an application does to them at random.
 //!
 //! ```text
-//!   act: one action ─► look: who was told ─► check: everything that must hold ─► act ...
+//!   act: one action ─► look: who was woken ─► check: everything that must hold ─► act ...
 //!                                                                                 │ enough
 //!              orderly: everything is brought to its end, and the ring is filled ◄┴► abrupt: everything is dropped
 //! ```
@@ -14,11 +14,11 @@ use std::time::Duration;
 use simaccel::{Config, Engine, EngineStats, Error, Job, Step, WaitCtx, job};
 
 use super::call::{Keyed, Place};
-use super::desk::Desk;
 use super::fds;
 use super::plan::{Plan, Wakes};
 use super::random::Random;
-use super::script::{Author, Item, play};
+use super::recorder::Recorder;
+use super::script::{Author, Item, run_script};
 
 /// Rounds after which what has not ended never will.
 const PATIENCE: usize = 200;
@@ -44,7 +44,7 @@ struct Running {
 }
 
 pub(crate) struct World {
-    pub(crate) desk: Rc<Desk>,
+    pub(crate) recorder: Rc<Recorder>,
     pub(crate) plan: Plan,
     pub(crate) engine: Engine,
     pub(crate) stats: EngineStats,
@@ -56,7 +56,7 @@ pub(crate) struct World {
     next_call: u64,
     /// Nothing more happens by itself.
     idle: bool,
-    /// Operations that were found done, and of which nobody had been told.
+    /// Operations that were found done, and of which nobody had been woken.
     pub(crate) unannounced: u64,
     /// Wakes that had nothing behind them.
     pub(crate) spurious: u64,
@@ -66,8 +66,8 @@ pub(crate) struct World {
     alone: bool,
     /// Whether polling has said that the interrupt would tell.
     armed: bool,
-    /// Completions that polling found, and that the interrupt had not told of.
-    pub(crate) untold: u64,
+    /// Completions that polling found, and that the interrupt had not announced.
+    pub(crate) uninterrupted: u64,
     pub(crate) jobs_before: job::ThreadStats,
 }
 
@@ -77,12 +77,12 @@ impl World {
         let plan = Plan::new(&mut random);
         let jobs_before = job::thread_stats();
         let engine = Engine::stepped(Config::parse(&plan.text)?)?;
-        let desk = Desk::new(print, 1 + plan.retries);
-        desk.note(format_args!("seed {seed}: {}", plan.text));
+        let recorder = Recorder::new(print, 1 + plan.retries);
+        recorder.note(format_args!("seed {seed}: {}", plan.text));
         let keyed =
             (0..random.between(1, 3)).map(|_| Keyed::new(&engine, &mut random)).collect::<Result<_, _>>()?;
         Ok(Self {
-            desk,
+            recorder,
             plan,
             stats: engine.stats(),
             engine,
@@ -98,7 +98,7 @@ impl World {
             silenced: 0,
             alone: false,
             armed: false,
-            untold: 0,
+            uninterrupted: 0,
             jobs_before,
         })
     }
@@ -108,7 +108,7 @@ impl World {
         for _ in 0..self.plan.actions {
             self.act();
             self.check();
-            if self.desk.is_broken() {
+            if self.recorder.is_broken() {
                 return;
             }
         }
@@ -122,7 +122,7 @@ impl World {
         match self.random.below(100) {
             0..24 => self.begin_job(),
             24..44 => self.answer(),
-            44..50 => self.resume_anybody(),
+            44..50 => self.resume_any(),
             50..54 => self.drop_job(),
             54..56 => self.drop_context(),
             56..61 => self.block(),
@@ -130,7 +130,7 @@ impl World {
             78..88 => self.advance(),
             88..93 => self.poll(),
             93..95 => self.reset(),
-            _ => self.settle(),
+            _ => self.run_until_quiet(),
         }
     }
 
@@ -145,13 +145,13 @@ impl World {
         let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
         let items = Author { keyed, random, next_call }.script(token, 0);
         let began = self.random.chance(90);
-        let (desk, in_job) = (Rc::clone(&self.desk), ctx);
-        let body = move || play(items, &desk, in_job, token);
+        let (recorder, in_job) = (Rc::clone(&self.recorder), ctx);
+        let body = move || run_script(items, &recorder, in_job, token);
         let made = match ctx.and_then(|at| self.contexts[at].ctx.as_ref()) {
             Some(ctx) => Job::new(ctx, body),
             None => Job::without_ctx(body),
         };
-        let Ok(mut job) = made else { return self.desk.fail(|| "no job was to be had".to_owned()) };
+        let Ok(mut job) = made else { return self.recorder.fail(|| "no job was to be had".to_owned()) };
         job.set_token(token);
         match ctx {
             Some(ctx) => self.note(format_args!("job {token} in context {ctx}")),
@@ -190,28 +190,28 @@ impl World {
         Some(self.contexts.len() - 1)
     }
 
-    /// The event loop's work: resumes somebody who was told to go on, and those who share the context.
+    /// The event loop's work: resumes somebody who was woken, and those who share the context.
     fn answer(&mut self) {
-        let told: Vec<u64> =
-            (0..self.jobs.len()).filter(|&at| self.is_told(at)).map(|at| self.jobs[at].token).collect();
-        if told.is_empty() {
+        let woken: Vec<u64> =
+            (0..self.jobs.len()).filter(|&at| self.is_woken(at)).map(|at| self.jobs[at].token).collect();
+        if woken.is_empty() {
             return self.step();
         }
-        let token = self.random.pick(&told);
+        let token = self.random.pick(&woken);
         self.answer_one(token);
     }
 
     fn answer_one(&mut self, token: u64) {
         let Some(at) = self.position(token) else { return };
-        let told = self.jobs[at].ctx.filter(|&ctx| !self.plan.poll && self.contexts[ctx].is_told());
-        let together = match told {
+        let woken = self.jobs[at].ctx.filter(|&ctx| !self.plan.poll && self.contexts[ctx].is_woken());
+        let together = match woken {
             Some(ctx) => {
                 self.contexts[ctx].handle();
                 self.jobs.iter().filter(|job| job.ctx == Some(ctx)).map(|job| job.token).collect()
             }
             None => vec![token],
         };
-        let alone = told.is_some_and(|ctx| self.desk.under_way_on(ctx) == 1);
+        let alone = woken.is_some_and(|ctx| self.recorder.under_way_on(ctx) == 1);
         for token in together {
             self.alone = alone;
             if let Some(at) = self.position(token) {
@@ -221,7 +221,7 @@ impl World {
     }
 
     /// Whether the application has a reason to resume this job.
-    fn is_told(&self, at: usize) -> bool {
+    fn is_woken(&self, at: usize) -> bool {
         let running = &self.jobs[at];
         let waits = self.is_waiting(running.token);
         match running.ctx {
@@ -229,59 +229,59 @@ impl World {
             None => true,
             Some(ctx) if self.contexts[ctx].ctx.is_none() => true,
             Some(_) if self.plan.poll => running.called,
-            Some(ctx) => self.contexts[ctx].is_told(),
+            Some(ctx) => self.contexts[ctx].is_woken(),
         }
     }
 
     /// Whether this job, or one in it, waits for an operation.
     fn is_waiting(&self, token: u64) -> bool {
-        (token..token + 256).any(|token| self.desk.is_waiting(token))
+        (token..token + 256).any(|token| self.recorder.is_waiting(token))
     }
 
     /// A resume that nobody asked for.
-    fn resume_anybody(&mut self) {
+    fn resume_any(&mut self) {
         if self.jobs.is_empty() {
             return self.step();
         }
         let at = self.random.index(self.jobs.len());
-        let told = self.is_told(at);
-        if told {
+        let woken = self.is_woken(at);
+        if woken {
             let token = self.jobs[at].token;
             return self.answer_one(token);
         }
         self.resume(at, false);
     }
 
-    /// Resumes a job; `told`: somebody said that it may go on.
-    fn resume(&mut self, at: usize, told: bool) {
-        let desk = Rc::clone(&self.desk);
-        desk.turn.set(desk.turn.get() + 1);
-        let (ended, spurious) = (desk.ended_later.get(), self.stats.spurious_resumes);
+    /// Resumes a job; `woken`: somebody said that it may go on.
+    fn resume(&mut self, at: usize, woken: bool) {
+        let recorder = Rc::clone(&self.recorder);
+        recorder.turn.set(recorder.turn.get() + 1);
+        let (ended, spurious) = (recorder.ended_later.get(), self.stats.spurious_resumes);
         let running = &mut self.jobs[at];
         let (token, ctx) = (running.token, running.ctx);
         let had_begun = std::mem::replace(&mut running.began, true);
         running.called = false;
-        let waiting = ctx.map_or(0, |ctx| desk.under_way_on(ctx));
+        let waiting = ctx.map_or(0, |ctx| recorder.under_way_on(ctx));
         let step = running.job.resume();
         self.note(format_args!(
             "{} {token}: {}",
-            if told { "resume job" } else { "resume, unasked, job" },
+            if woken { "resume job" } else { "resume, unasked, job" },
             if matches!(step, Ok(Step::Paused)) { "paused" } else { "finished" }
         ));
         match step {
             Ok(Step::Paused) => {}
             Ok(Step::Finished(())) => drop(self.jobs.remove(at)),
-            Err(misuse) => desk.fail(|| format!("job {token} was not resumed: {misuse}")),
+            Err(misuse) => recorder.fail(|| format!("job {token} was not resumed: {misuse}")),
         }
         self.stats = self.engine.stats();
         let Some(ctx) = ctx.filter(|&ctx| had_begun && self.contexts[ctx].ctx.is_some()) else { return };
         // A callback that came for a job in it may have found this one busy with an operation of its own.
         let sure = self.contexts[ctx].calls.is_none() || waiting == 1;
-        if !told && sure && !self.plan.poll && (self.idle || !self.plan.coalesces) {
-            self.unannounced += desk.ended_later.get() - ended;
+        if !woken && sure && !self.plan.poll && (self.idle || !self.plan.coalesces) {
+            self.unannounced += recorder.ended_later.get() - ended;
         }
         let by_fd = self.contexts[ctx].calls.is_none() && !self.plan.poll;
-        if told && self.alone && by_fd && ended == desk.ended_later.get() {
+        if woken && self.alone && by_fd && ended == recorder.ended_later.get() {
             self.spurious += self.stats.spurious_resumes - spurious;
         }
     }
@@ -309,7 +309,7 @@ impl World {
             return;
         }
         let at = self.random.pick(&live);
-        self.silenced += self.desk.under_way_on(at) as u64;
+        self.silenced += self.recorder.under_way_on(at) as u64;
         self.contexts[at].ctx = None;
         self.note(format_args!("drop context {at}"));
     }
@@ -320,11 +320,11 @@ impl World {
         let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
         let mut author = Author { keyed, random, next_call };
         let call = if elsewhere { author.owned_call() } else { author.call() };
-        let desk = Rc::clone(&self.desk);
+        let recorder = Rc::clone(&self.recorder);
         if elsewhere {
-            call.make_elsewhere(&desk);
+            call.make_in_thread(&recorder);
         } else {
-            call.make(Place { desk: &desk, ctx: None, token: 0 });
+            call.make(Place { recorder: &recorder, ctx: None, token: 0 });
         }
         self.note(format_args!("block: {}", call.describe()));
     }
@@ -347,34 +347,34 @@ impl World {
         self.poll_for(max);
     }
 
-    /// Polls, where that is how jobs are told. The interrupt, if it was to tell, must have told.
+    /// Polls, where that is how jobs are woken. The interrupt, if it was to tell, must have woken.
     fn poll_for(&mut self, max: usize) {
         if !self.plan.poll {
             return;
         }
-        let desk = Rc::clone(&self.desk);
+        let recorder = Rc::clone(&self.recorder);
         let before = self.interrupt();
         let mut tokens = Vec::new();
-        // Some look without asking to be told.
+        // Some look without asking to be woken.
         let asks = max != 2;
         let note = |token| tokens.push(token);
         let polled = if asks { self.engine.poll(max, note) } else { self.engine.reap(max, note) };
         match polled {
             Ok(count) => {
-                desk.check(count == tokens.len() && count <= max, || format!("poll({max}) said {count}"));
+                recorder.check(count == tokens.len() && count <= max, || format!("poll({max}) said {count}"));
                 if self.armed && before == Some(false) && (self.idle || !self.plan.coalesces) {
-                    self.untold += tokens.len() as u64;
+                    self.uninterrupted += tokens.len() as u64;
                 }
                 self.armed = asks && count < max;
                 let quiet = !self.armed || self.interrupt() == Some(false);
-                desk.check(quiet, || {
+                recorder.check(quiet, || {
                     "polling found nothing more, and the interrupt is still readable".to_owned()
                 });
             }
-            Err(error) => desk.count_error(&error),
+            Err(error) => recorder.count_error(&error),
         }
         for &token in &tokens {
-            desk.handed_out(token);
+            recorder.handed_out(token);
             if let Some(at) = self.position(token & !0xff) {
                 self.jobs[at].called = true;
             }
@@ -387,7 +387,7 @@ impl World {
         match self.engine.interrupt_fd() {
             Ok(fd) => fds::readable(&[fd]).pop(),
             Err(error) => {
-                self.desk.count_error(&error);
+                self.recorder.count_error(&error);
                 None
             }
         }
@@ -398,29 +398,33 @@ impl World {
         self.note(format_args!("reset"));
     }
 
-    /// Lets everything happen, and answers whoever was told, until nothing more comes of it. Who then still waits is
+    /// Lets everything happen, and answers whoever was woken, until nothing more comes of it. Who then still waits is
     /// resumed all the same: his request never ends, or a fault has kept its end from him.
-    fn settle(&mut self) {
+    fn run_until_quiet(&mut self) {
         for _ in 0..PATIENCE {
-            let before = self.desk.progress();
+            let before = self.recorder.progress();
             let events = self.run_until_idle();
-            let told: Vec<u64> =
-                (0..self.jobs.len()).filter(|&at| self.is_told(at)).map(|at| self.jobs[at].token).collect();
-            for &token in &told {
-                if self.position(token).is_some_and(|at| self.is_told(at)) {
+            let woken: Vec<u64> =
+                (0..self.jobs.len()).filter(|&at| self.is_woken(at)).map(|at| self.jobs[at].token).collect();
+            for &token in &woken {
+                if self.position(token).is_some_and(|at| self.is_woken(at)) {
                     self.answer_one(token);
                 }
                 self.look();
             }
             // A job that waits for ever in an operation of its own does not come to that of a job in it, which is done.
-            if events == 0 && self.desk.progress() == before && !self.probe() && self.run_until_idle() == 0 {
+            if events == 0
+                && self.recorder.progress() == before
+                && !self.probe()
+                && self.run_until_idle() == 0
+            {
                 return;
             }
-            if self.desk.is_broken() {
+            if self.recorder.is_broken() {
                 return;
             }
         }
-        self.desk.fail(|| format!("{} jobs go on and on", self.jobs.len()));
+        self.recorder.fail(|| format!("{} jobs go on and on", self.jobs.len()));
     }
 
     fn run_until_idle(&mut self) -> usize {
@@ -440,19 +444,19 @@ impl World {
 
     /// Resumes, unasked, all who wait; `true`: an operation had ended.
     fn probe(&mut self) -> bool {
-        let ended = self.desk.ended_later.get();
+        let ended = self.recorder.ended_later.get();
         let tokens: Vec<u64> = self.jobs.iter().map(|running| running.token).collect();
         for token in tokens {
             self.look();
-            if let Some(at) = self.position(token).filter(|&at| self.jobs[at].began && !self.is_told(at)) {
+            if let Some(at) = self.position(token).filter(|&at| self.jobs[at].began && !self.is_woken(at)) {
                 self.resume(at, false);
             }
         }
-        let found = self.desk.ended_later.get() - ended;
+        let found = self.recorder.ended_later.get() - ended;
         if self.plan.poll {
             // Whatever is done is in the completion ring, and polling has been through it.
-            self.desk
-                .check(found == 0, || format!("polling has not told of {found} operations that were done"));
+            self.recorder
+                .check(found == 0, || format!("polling has not announced {found} operations that were done"));
         }
         found > 0
     }
@@ -460,14 +464,14 @@ impl World {
     /// Brings everything to its end.
     fn end_in_order(&mut self) {
         for _ in 0..PATIENCE {
-            self.settle();
+            self.run_until_quiet();
             self.check();
-            if self.desk.is_broken() {
+            if self.recorder.is_broken() {
                 return;
             }
-            let waiting = self.desk.under_way();
+            let waiting = self.recorder.under_way();
             if waiting > 0 && self.stats.device.total.in_flight == 0 {
-                self.desk.fail(|| format!("{waiting} operations wait for nothing"));
+                self.recorder.fail(|| format!("{waiting} operations wait for nothing"));
             }
             if self.jobs.is_empty() {
                 return self.fill_the_ring();
@@ -477,7 +481,7 @@ impl World {
             self.engine.device().reset();
             self.note(format_args!("reset, for what never ends"));
         }
-        self.desk.fail(|| format!("{} jobs never end", self.jobs.len()));
+        self.recorder.fail(|| format!("{} jobs never end", self.jobs.len()));
     }
 
     /// All slots are free again: as many requests as the ring has go in without a wait.
@@ -492,9 +496,9 @@ impl World {
             let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
             let items = vec![Item::Call(Author { keyed, random, next_call }.owned_call())];
             let at = self.contexts.len();
-            let desk = Rc::clone(&self.desk);
-            let Ok(mut job) = Job::new(&ctx, move || play(items, &desk, Some(at), token)) else {
-                return self.desk.fail(|| "no job was to be had".to_owned());
+            let recorder = Rc::clone(&self.recorder);
+            let Ok(mut job) = Job::new(&ctx, move || run_script(items, &recorder, Some(at), token)) else {
+                return self.recorder.fail(|| "no job was to be had".to_owned());
             };
             job.set_token(token);
             self.contexts.push(Context { ctx: Some(ctx), calls: None, handled: 0, readable: false });
@@ -505,14 +509,14 @@ impl World {
         let busy = self.stats.device.faults.get("busy").unwrap_or(0) - faults.unwrap_or(0);
         let refused = self.stats.device.total.full - full;
         // Each `busy` is one refusal, and makes those behind it wait.
-        self.desk.check(refused == 0 || busy > 0, || format!("{refused} slots are not free at the end"));
+        self.recorder.check(refused == 0 || busy > 0, || format!("{refused} slots are not free at the end"));
         self.note(format_args!("the ring is filled"));
         self.jobs.clear();
         self.engine.device().run_until_idle();
         self.poll_for(1_000);
         self.check();
         let left = self.stats.device.total.in_flight;
-        self.desk.check(left == 0, || format!("{left} requests are in flight at the end"));
+        self.recorder.check(left == 0, || format!("{left} requests are in flight at the end"));
     }
 
     /// Looks which contexts have something to say.
@@ -533,7 +537,7 @@ impl World {
     }
 
     pub(crate) fn note(&self, what: std::fmt::Arguments<'_>) {
-        self.desk.note(format_args!("{:>12} ns  {what}", self.engine.device().now().as_nanos()));
+        self.recorder.note(format_args!("{:>12} ns  {what}", self.engine.device().now().as_nanos()));
     }
 
     /// How many jobs have not begun, and how many are paused, nested ones not counted.
@@ -570,7 +574,7 @@ impl World {
 
 impl Context {
     /// Whether it says that somebody may go on.
-    fn is_told(&self) -> bool {
+    fn is_woken(&self) -> bool {
         match &self.calls {
             Some(calls) => calls.load(Ordering::Relaxed) > self.handled,
             None => self.readable,

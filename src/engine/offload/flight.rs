@@ -235,7 +235,7 @@ impl<'e> Flight<'e> {
         self.live.set(false);
         self.with_watch(Watch::end);
         if let Some(status) = self.held.borrow_mut().status.take() {
-            status.settle(if matches!(end, End::Device(_)) { WaitStatus::Ok } else { WaitStatus::Eagain });
+            status.finish(if matches!(end, End::Device(_)) { WaitStatus::Ok } else { WaitStatus::Eagain });
         }
         // A part whose output is short has to be done again as a whole: it counts as failed, though the device says Ok.
         if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {

@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use super::super::front::Flags;
 use super::super::record::Record;
 use super::super::{last_call, strict};
-use super::{Pool, lay_aside};
+use super::{Pool, drop_payload};
 
 impl Pool {
     /// Defers the drop of a job until the thread no longer panics, at the latest until the thread ends, while everything
@@ -37,7 +37,7 @@ impl Pool {
             // The call that dropped the job has returned, so a panic instead of the unwinding has no caller
             // to go to.
             if let Some(payload) = self.unwind(record, strict::LATE_DROP) {
-                lay_aside(payload);
+                drop_payload(payload);
             }
         }
         self.front.flags.lower(Flags::DEFERRED);

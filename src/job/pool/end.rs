@@ -23,7 +23,7 @@ use super::super::front::{Flags, Front};
 use super::super::record::{Record, State};
 use super::super::stats::LeakReason;
 use super::super::strict::{self, Rule, Suspect};
-use super::{Pool, detach, lay_aside, lose};
+use super::{Pool, detach, drop_payload, report_lost};
 
 thread_local! {
     /// Ends the pool, or what of it must not outlive the thread-locals.
@@ -40,9 +40,9 @@ impl Drop for End {
         let may_go_on = pool.front.running().is_none() && pool.has_paused_raw();
         if may_go_on && end_with_the_keys() {
             strict::remember_thread();
-            pool.leave_typed();
+            pool.leak_typed();
         } else {
-            pool.go();
+            pool.end_and_free();
         }
     }
 }
@@ -93,13 +93,13 @@ extern "C" fn keys_end(rounds: *mut c_void) {
     HAS_WAITED.set(true);
     let is_early = rounds.addr() > 1 && key().is_some_and(|key| set(key, rounds.addr() - 1));
     if !is_early {
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| pool.go())).map_err(lay_aside);
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| pool.end_and_free())).map_err(drop_payload);
     }
 }
 
 impl Pool {
     /// Ends the pool, and frees it if no job is left.
-    fn go(&self) {
+    fn end_and_free(&self) {
         self.discard_all();
         drop(self.signal_stack.take());
         let place = Front::end();
@@ -115,11 +115,11 @@ impl Pool {
     }
 
     /// Ends the thread's typed jobs, while its raw ones go on.
-    fn leave_typed(&self) {
+    fn leak_typed(&self) {
         self.leak_deferred();
         let lost = self.unfinished(|record| !record.kind().raw);
         self.front.flags.raise(Flags::LATE);
-        tell_of(lost);
+        report_all_lost(lost);
     }
 
     /// Discards raw jobs, while their release hooks can still ask for the pool.
@@ -128,7 +128,7 @@ impl Pool {
         for handle in self.paused_raw() {
             // SAFETY: the caller of `start` promised that a raw job may be discarded when its thread ends.
             let reclaim = || unsafe { self.reclaim(handle, |_| Rule::RawJobReclaimed, strict::THREAD_END) };
-            let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(lay_aside);
+            let _ = panic::catch_unwind(AssertUnwindSafe(reclaim)).map_err(drop_payload);
         }
         if !self.records_where(|record| record.state.get() == State::Abandoned).is_empty() {
             self.end_running();
@@ -143,7 +143,8 @@ impl Pool {
             if record.state.get() == State::Running {
                 strict::report(Rule::RawJobReclaimed, Suspect::of(record), strict::THREAD_END);
             }
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.end_one_running(record))).map_err(lay_aside);
+            let _ =
+                panic::catch_unwind(AssertUnwindSafe(|| self.end_one_running(record))).map_err(drop_payload);
         }
     }
 
@@ -166,7 +167,7 @@ impl Pool {
         let lost = self.unfinished(|record| !has_left_typed || record.kind().raw);
         self.drop_idle();
         self.front.flags.raise(Flags::ENDED);
-        tell_of(lost);
+        report_all_lost(lost);
         self.records.get() == 0
     }
 
@@ -179,8 +180,8 @@ impl Pool {
 }
 
 /// Reports lost jobs. The handler may do anything, but finds the jobs at their end.
-fn tell_of(lost: Vec<Suspect>) {
+fn report_all_lost(lost: Vec<Suspect>) {
     for suspect in lost {
-        lose(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
+        report_lost(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
     }
 }

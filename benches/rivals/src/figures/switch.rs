@@ -43,11 +43,11 @@ impl OurCycle {
                 let _ = job::pause();
                 number
             })?);
-            expect(job.resume()? == Step::Paused)?;
+            ensure(job.resume()? == Step::Paused)?;
         }
         for (number, slot) in jobs.iter_mut().enumerate() {
-            let Some(job) = slot else { return expect(false) };
-            expect(job.resume()? == Step::Finished(number as u64))?;
+            let Some(job) = slot else { return ensure(false) };
+            ensure(job.resume()? == Step::Finished(number as u64))?;
         }
         Ok(())
     }
@@ -81,10 +81,10 @@ impl LibcryptoCycle {
     fn turn(&mut self) -> Outcome<()> {
         let Self { ctx, jobs, .. } = self;
         for (number, job) in jobs.iter_mut().enumerate() {
-            expect(job.step(ctx, pause_once, number as u64)? == libcrypto::Step::Paused)?;
+            ensure(job.step(ctx, pause_once, number as u64)? == libcrypto::Step::Paused)?;
         }
         for (number, job) in jobs.iter_mut().enumerate() {
-            expect(job.step(ctx, pause_once, number as u64)? == libcrypto::Step::Finished)?;
+            ensure(job.step(ctx, pause_once, number as u64)? == libcrypto::Step::Finished)?;
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ impl OurPair {
 impl Side for OurPair {
     fn run(&mut self, ops: u64) -> Outcome<f64> {
         let Self { job, .. } = self;
-        by_cpu(ops, || (0..ops).try_for_each(|_| expect(job.resume()? == Step::Paused)))
+        by_cpu(ops, || (0..ops).try_for_each(|_| ensure(job.resume()? == Step::Paused)))
     }
 }
 
@@ -147,11 +147,11 @@ impl Side for LibcryptoPair {
     fn run(&mut self, ops: u64) -> Outcome<f64> {
         let Self { ctx, job, .. } = self;
         by_cpu(ops, || {
-            (0..ops).try_for_each(|_| expect(job.step(ctx, pause_for_ever, ())? == libcrypto::Step::Paused))
+            (0..ops).try_for_each(|_| ensure(job.step(ctx, pause_for_ever, ())? == libcrypto::Step::Paused))
         })
     }
 }
 
-fn expect(as_it_should: bool) -> Outcome<()> {
+fn ensure(as_it_should: bool) -> Outcome<()> {
     if as_it_should { Ok(()) } else { Err("a job has not paused, or not finished, as it should".into()) }
 }

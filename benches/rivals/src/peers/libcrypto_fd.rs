@@ -51,7 +51,7 @@ impl Drive for LibcryptoFd {
                     for slot in epoll.wait()? {
                         // A result is in the ring before its fd is written.
                         for work in from_worker.read_chunk(from_worker.slots())? {
-                            slots.bring_home(work);
+                            slots.complete(work);
                         }
                         slots.go_on(slot)?;
                     }

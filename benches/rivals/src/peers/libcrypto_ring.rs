@@ -37,7 +37,7 @@ impl Drive for LibcryptoRing {
                     }
                     for work in chunk {
                         let slot = work.slot;
-                        slots.bring_home(work);
+                        slots.complete(work);
                         slots.go_on(slot)?;
                     }
                 }

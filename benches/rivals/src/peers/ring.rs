@@ -59,7 +59,7 @@ pub(super) struct Slots<'a> {
 impl Slots<'_> {
     /// Takes a result in, before its job goes on.
     #[inline]
-    pub(super) fn bring_home(&self, work: Box<Work>) {
+    pub(super) fn complete(&self, work: Box<Work>) {
         let slot = work.slot;
         self.shared.home[slot].set(Some(work));
     }

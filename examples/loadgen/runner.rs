@@ -20,7 +20,7 @@ use crate::limits;
 use crate::modes::{self, Ready, Wakes};
 
 /// Jobs in flight, one per slot.
-pub(crate) struct Crew<T: 'static> {
+pub(crate) struct Runner<T: 'static> {
     /// Before the contexts: a job is dropped before the context that it waits on.
     slots: Vec<Option<Job<T>>>,
     contexts: Vec<WaitCtx>,
@@ -30,26 +30,26 @@ pub(crate) struct Crew<T: 'static> {
     finished: VecDeque<(usize, T)>,
 }
 
-impl<T: 'static> Crew<T> {
-    /// A crew of up to `jobs`, all waiting in the way of `mode`.
+impl<T: 'static> Runner<T> {
+    /// A runner of up to `jobs`, all waiting in the way of `mode`.
     pub(crate) fn new(mode: Mode, engine: &Engine, jobs: usize) -> Result<Self, Failure> {
-        let mut crew = Self {
+        let mut runner = Self {
             slots: Vec::new(),
             contexts: Vec::new(),
             wakes: modes::wakes(mode, engine)?,
             ready: Vec::new(),
             finished: VecDeque::new(),
         };
-        if let Some(wakes) = &mut crew.wakes {
+        if let Some(wakes) = &mut runner.wakes {
             let contexts = if wakes.needs_fds() { limits::contexts_for(jobs)? } else { jobs };
-            crew.slots.resize_with(jobs, || None);
-            crew.contexts.resize_with(contexts, WaitCtx::new);
-            crew.contexts.iter().enumerate().for_each(|(index, ctx)| wakes.attach(index, ctx));
+            runner.slots.resize_with(jobs, || None);
+            runner.contexts.resize_with(contexts, WaitCtx::new);
+            runner.contexts.iter().enumerate().for_each(|(index, ctx)| wakes.attach(index, ctx));
             // Idle jobs keep their stacks: no operation of a run makes one.
             let pool = PoolConfig { max_jobs: jobs, ..PoolConfig::default() };
             job::init_thread(pool).map_err(|error| Failure::Run(error.to_string()))?;
         }
-        Ok(crew)
+        Ok(runner)
     }
 
     /// Runs `work` in a job on `slot`, until it pauses or finishes.

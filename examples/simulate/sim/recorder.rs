@@ -61,7 +61,7 @@ struct UnderWay {
     handed_out: u32,
 }
 
-pub(crate) struct Desk {
+pub(crate) struct Recorder {
     history: RefCell<History>,
     /// The first thing that broke.
     broken: RefCell<Option<String>>,
@@ -81,7 +81,7 @@ pub(crate) struct Desk {
     tokens_each: u32,
 }
 
-impl Desk {
+impl Recorder {
     pub(crate) fn new(print: bool, tokens_each: u32) -> Rc<Self> {
         Rc::new(Self {
             history: RefCell::new(History::new(print)),
@@ -142,7 +142,7 @@ impl Desk {
         self.begun.set(number + 1);
         let turn = self.turn.get();
         self.under_way.borrow_mut().push(UnderWay { number, ctx, token, turn, handed_out: 0 });
-        Entered { desk: self, number }
+        Entered { recorder: self, number }
     }
 
     /// Ends it; returns the resume in which it had begun.
@@ -195,16 +195,16 @@ impl Desk {
 
 /// Stands on the stack of whoever waits for an operation.
 pub(crate) struct Entered<'a> {
-    desk: &'a Desk,
+    recorder: &'a Recorder,
     number: u64,
 }
 
 impl Entered<'_> {
     /// It has returned.
     pub(crate) fn leave(self) {
-        let turn = self.desk.leave(self.number);
-        if turn != self.desk.turn.get() {
-            self.desk.ended_later.set(self.desk.ended_later.get() + 1);
+        let turn = self.recorder.leave(self.number);
+        if turn != self.recorder.turn.get() {
+            self.recorder.ended_later.set(self.recorder.ended_later.get() + 1);
         }
         std::mem::forget(self);
     }
@@ -213,7 +213,7 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     /// It is unwound: its job was dropped.
     fn drop(&mut self) {
-        self.desk.leave(self.number);
-        self.desk.dropped.set(self.desk.dropped.get() + 1);
+        self.recorder.leave(self.number);
+        self.recorder.dropped.set(self.recorder.dropped.get() + 1);
     }
 }
