@@ -6,7 +6,6 @@
 
 use std::{fmt, io};
 
-use nix::errno::Errno;
 use simaccel_device::{ArgumentError, ConfigError, OpenError, SessionError};
 
 use crate::job::{Misuse, NoJobs};
@@ -82,7 +81,7 @@ pub enum Error {
     StreamFinished,
     /// A thread (a worker of the device, the watchdog) could not be started.
     #[error("no thread for a worker of the device or the watchdog: {0}")]
-    Thread(Errno),
+    Thread(OsError),
     /// The request did not end within `timeout_msec`, or its end was not announced. It was taken back: the device does
     /// not touch its buffers any more. Another try may succeed (`max_retries` makes it); where this happens again and
     /// again, `engine.device().reset()` may help, or the limit is too short for the load.
@@ -91,23 +90,68 @@ pub enum Error {
     /// The eventfd that announces completions could not be made (`EMFILE`: too many open files) or read.
     /// Another try may succeed when files were closed.
     #[error("wake fd: {0}")]
-    WakeFd(Errno),
+    WakeFd(OsError),
 }
 
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Config(error) => Self::Config(error),
-            OpenError::Thread(error) => Self::Thread(errno(&error)),
+            OpenError::Thread(error) => Self::Thread(error.into()),
             _ => Self::Closed,
         }
     }
 }
 
-/// The number behind an error of the operating system.
-pub(crate) fn errno(error: &io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+/// What the operating system said: an [`io::Error`] that can be cloned and compared, and that turns into one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct OsError {
+    kind: io::ErrorKind,
+    number: Option<i32>,
 }
+
+impl OsError {
+    /// The error with this number (`errno`).
+    pub fn from_raw_os_error(number: i32) -> Self {
+        io::Error::from_raw_os_error(number).into()
+    }
+
+    /// The number (`errno`), if there is one.
+    pub const fn raw_os_error(&self) -> Option<i32> {
+        self.number
+    }
+
+    /// What kind of error it is.
+    pub const fn kind(&self) -> io::ErrorKind {
+        self.kind
+    }
+}
+
+impl From<io::Error> for OsError {
+    fn from(error: io::Error) -> Self {
+        Self { kind: error.kind(), number: error.raw_os_error() }
+    }
+}
+
+impl From<OsError> for io::Error {
+    fn from(error: OsError) -> Self {
+        error.number.map_or_else(|| error.kind.into(), Self::from_raw_os_error)
+    }
+}
+
+impl fmt::Display for OsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        io::Error::from(*self).fmt(f)
+    }
+}
+
+impl fmt::Debug for OsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&io::Error::from(*self), f)
+    }
+}
+
+impl std::error::Error for OsError {}
 
 impl Error {
     /// Whether the same call may succeed later without any other change by the caller.
@@ -207,5 +251,22 @@ impl std::error::Error for OpError {
 impl From<OpError> for Error {
     fn from(error: OpError) -> Self {
         error.0.error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_operating_system_is_what_it_was_as_an_io_error() {
+        let number = OsError::from_raw_os_error(libc::EMFILE);
+        assert_eq!(number.raw_os_error(), Some(libc::EMFILE));
+        let there = io::Error::from_raw_os_error(libc::EMFILE);
+        assert_eq!((number.to_string(), number.kind()), (there.to_string(), there.kind()));
+        assert_eq!(OsError::from(io::Error::from(number)), number);
+        let kind = OsError::from(io::Error::from(io::ErrorKind::WouldBlock));
+        assert_eq!((kind.raw_os_error(), kind.kind()), (None, io::ErrorKind::WouldBlock));
+        assert_eq!(OsError::from(io::Error::from(kind)), kind);
     }
 }

@@ -96,7 +96,7 @@ pub use engine::{
 };
 #[doc(hidden)]
 pub use engine::{Sabotage, sabotage};
-pub use error::{Error, OpError};
+pub use error::{Error, OpError, OsError};
 pub use job::{Job, Step, WaitCtx};
 pub use simaccel_device;
 pub use simaccel_device::{

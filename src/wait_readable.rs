@@ -7,8 +7,7 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-
+use crate::error::OsError;
 use crate::job::WaitCtx;
 
 /// Why [`wait_readable`] and [`wait_readable_timeout`] did not wait. As an [`io::Error`] the first is
@@ -26,14 +25,14 @@ pub enum WaitError {
     NoFds,
     /// `poll(2)` failed: `EINVAL` for more fds than the process may have open.
     #[error("poll: {0}")]
-    Poll(Errno),
+    Poll(OsError),
 }
 
 impl From<WaitError> for io::Error {
     fn from(error: WaitError) -> Self {
         match error {
             WaitError::NoFds => Self::new(io::ErrorKind::InvalidInput, error),
-            WaitError::Poll(errno) => errno.into(),
+            WaitError::Poll(error) => error.into(),
         }
     }
 }
@@ -110,15 +109,15 @@ fn poll_until(fds: &[RawFd], until: Option<Instant>) -> Result<usize, WaitError>
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         match ppoll(&mut polled, left) {
-            Err(Errno::EINTR) => {}
-            outcome => return outcome.map_err(WaitError::Poll),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome.map_err(|error| WaitError::Poll(error.into())),
         }
     }
 }
 
 #[expect(unsafe_code, reason = "ppoll(2) on raw fds, which a wait context may hold any number of")]
-fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, Errno> {
-    let count = libc::nfds_t::try_from(fds.len()).map_err(|_| Errno::EINVAL)?;
+fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
+    let count = libc::nfds_t::try_from(fds.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let timeout = timeout.map(|timeout| libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
@@ -127,5 +126,5 @@ fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, E
     // SAFETY: the first pointer and the count describe one exclusively borrowed slice of `pollfd`; the second is null or
     // that of a local that outlives the call; without a signal mask none is changed.
     let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), count, timeout, ptr::null()) };
-    usize::try_from(ready).map_err(|_| Errno::last())
+    usize::try_from(ready).map_err(|_| io::Error::last_os_error())
 }

@@ -9,10 +9,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use simaccel::job::WaitKey;
-use simaccel::{Engine, Error, Job, Step, WaitCtx, WaitError, wait_readable, wait_readable_timeout};
+use simaccel::{Engine, Error, Job, OsError, Step, WaitCtx, WaitError, wait_readable, wait_readable_timeout};
 
 use self::common::passes_in_child;
 use self::support::{IV, ctr, expected_ctr, message, stepped};
@@ -105,8 +104,11 @@ fn more_fds_than_the_process_may_have_are_refused() {
     passes_in_child("more_fds_than_the_process_may_have_are_refused", || {
         let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         setrlimit(Resource::RLIMIT_NOFILE, 64, hard).unwrap();
-        assert_eq!(wait_readable(&[0; 65]), Err(WaitError::Poll(Errno::EINVAL)));
-        assert_eq!(wait_readable_timeout(&[0; 65], Duration::ZERO), Err(WaitError::Poll(Errno::EINVAL)));
+        assert_eq!(wait_readable(&[0; 65]), Err(WaitError::Poll(OsError::from_raw_os_error(libc::EINVAL))));
+        assert_eq!(
+            wait_readable_timeout(&[0; 65], Duration::ZERO),
+            Err(WaitError::Poll(OsError::from_raw_os_error(libc::EINVAL)))
+        );
         let (ctx, keys) = (WaitCtx::new(), [0_u8; 65]);
         keys.iter().for_each(|key| ctx.set_wait_fd(WaitKey::of(key), 0, None, None));
         assert!(ctx.is_woken(), "nobody knows, and resuming is allowed");

@@ -14,7 +14,6 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use nix::errno::Errno;
 use simaccel_device::{Arrival, Arrivals, Completion, QueuePair, Remote};
 use zeroize::Zeroize;
 
@@ -24,7 +23,7 @@ use super::lease::Lease;
 use super::poller::{self, Poller};
 use super::stats::Counters;
 use super::thread_waker::ThreadWaker;
-use crate::error::{Error, errno};
+use crate::error::{Error, OsError};
 
 /// How often the fd is read where it may become readable with nothing behind it; and polls in vain after which it is read
 /// in any case.
@@ -139,9 +138,9 @@ impl Instance {
             return Ok(Arc::clone(poller));
         }
         if engine.fails(FaultKind::FdFail, None) {
-            return Err(Error::WakeFd(Errno::EMFILE));
+            return Err(Error::WakeFd(OsError::from_raw_os_error(libc::EMFILE)));
         }
-        let poller = engine.pollers.register().map_err(|error| Error::WakeFd(errno(&error)))?;
+        let poller = engine.pollers.register().map_err(|error| Error::WakeFd(error.into()))?;
         self.remote().attach(Arc::clone(poller.interrupt()));
         self.owner.set(Some(poller.owner()));
         *self.poller.borrow_mut() = Some(Arc::clone(&poller));

@@ -22,7 +22,6 @@ use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
 use std::thread;
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel_device::cancel::uncancelled;
 use simaccel_device::{Delivery, Interrupt, Remote, Ticket, TicketState, WakeState};
@@ -33,7 +32,7 @@ use super::instance::Instance;
 use super::offload::{Flight, Held, PATIENCE, Told};
 use super::wake_fd::Registration;
 use super::{Inner, table};
-use crate::error::Error;
+use crate::error::{Error, OsError};
 use crate::job::{self, Pause, WaitCtx, WaitStatus};
 
 /// How often a blocked caller looks before it sleeps: about what one wake of a sleeping thread costs.
@@ -141,9 +140,10 @@ impl<const POLLED: bool> JobWait<POLLED> {
     #[cold]
     fn register(engine: &Arc<Inner>, ctx: &WaitCtx) -> Result<Rc<Registration>, Error> {
         if engine.fails(FaultKind::FdFail, None) {
-            return Err(Error::WakeFd(Errno::EMFILE));
+            return Err(Error::WakeFd(OsError::from_raw_os_error(libc::EMFILE)));
         }
-        Registration::make(ctx, engine.wait_key(), &engine.identity).map_err(Error::WakeFd)
+        Registration::make(ctx, engine.wait_key(), &engine.identity)
+            .map_err(|error| Error::WakeFd(error.into()))
     }
 
     /// The callback was removed under a request that has nothing else: it gets the wake fd. `true`: too late, the wake was sent

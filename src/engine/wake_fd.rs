@@ -31,13 +31,13 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use simaccel_device::cancel::{read_eventfd, uncancelled, write_eventfd};
@@ -123,7 +123,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    fn open() -> Result<Self, Errno> {
+    fn open() -> io::Result<Self> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let eventfd = Arc::new(NotInherited::new(EventFd::from_value_and_flags(0, flags)?));
         let wake_fd = WakeFd {
@@ -148,7 +148,7 @@ impl Registration {
         ctx: &WaitCtx,
         key: WaitKey,
         keep_alive: &Arc<T>,
-    ) -> Result<Rc<Self>, Errno> {
+    ) -> io::Result<Rc<Self>> {
         let registration = Rc::new(Self::open()?);
         let (identity, to_close) = (Arc::clone(keep_alive), Rc::clone(&registration));
         ctx.set_wait_fd(

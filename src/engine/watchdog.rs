@@ -36,7 +36,7 @@ use simaccel_device::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketSt
 
 use super::poller::Pollers;
 use super::watch::{Addressee, Notice, Watch};
-use crate::error::{Error, errno};
+use crate::error::Error;
 
 thread_local! {
     /// The address of the watchdog that this thread runs; 0 for none. `ThreadWaker` says why this is not the thread's
@@ -182,7 +182,7 @@ impl Shared {
     fn spawn(self: &Arc<Self>) -> Result<JoinHandle<()>, Error> {
         let shared = Arc::clone(self);
         let builder = thread::Builder::new().name("simaccel-watchdog".to_owned());
-        builder.spawn(move || shared.run()).map_err(|error| Error::Thread(errno(&error)))
+        builder.spawn(move || shared.run()).map_err(|error| Error::Thread(error.into()))
     }
 
     /// The thread.

@@ -6,11 +6,9 @@
 #![expect(unsafe_code, reason = "a thread's cancelability is the C library's")]
 
 use std::ffi::c_int;
-use std::os::fd::AsRawFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
-
-use nix::errno::Errno;
-use nix::sys::eventfd::EventFd;
 
 /// `PTHREAD_CANCEL_DISABLE`, in all of Linux's C libraries.
 const DISABLE: c_int = 1;
@@ -47,11 +45,11 @@ impl Drop for Restore {
 ///
 /// What `write(2)` says.
 #[inline]
-pub fn write_eventfd(fd: &EventFd, value: u64) -> Result<(), Errno> {
+pub fn write_eventfd(fd: impl AsFd, value: u64) -> io::Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
     // SAFETY: the fd is open while it is borrowed, and the kernel reads eight bytes of a `u64`.
-    let written =
-        unsafe { libc::syscall(libc::SYS_write, fd.as_raw_fd(), &raw const value, size_of::<u64>()) };
-    Errno::result(written).map(drop)
+    let written = unsafe { libc::syscall(libc::SYS_write, fd, &raw const value, size_of::<u64>()) };
+    if written < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Takes the value off an eventfd; the counterpart of [`write_eventfd`].
@@ -60,16 +58,17 @@ pub fn write_eventfd(fd: &EventFd, value: u64) -> Result<(), Errno> {
 ///
 /// What `read(2)` says.
 #[inline]
-pub fn read_eventfd(fd: &EventFd) -> Result<u64, Errno> {
+pub fn read_eventfd(fd: impl AsFd) -> io::Result<u64> {
+    let fd = fd.as_fd().as_raw_fd();
     let mut value = 0_u64;
     // SAFETY: the fd is open while it is borrowed, and the kernel writes eight bytes to a `u64`.
-    let read = unsafe { libc::syscall(libc::SYS_read, fd.as_raw_fd(), &raw mut value, size_of::<u64>()) };
-    Errno::result(read).map(|_| value)
+    let read = unsafe { libc::syscall(libc::SYS_read, fd, &raw mut value, size_of::<u64>()) };
+    if read < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
 }
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::eventfd::EfdFlags;
+    use nix::sys::eventfd::{EfdFlags, EventFd};
 
     use super::*;
 
@@ -86,10 +85,13 @@ mod tests {
     #[test]
     fn an_eventfd_adds_up_and_is_emptied() {
         let fd = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK).unwrap();
-        assert_eq!(read_eventfd(&fd), Err(Errno::EAGAIN));
-        assert_eq!((write_eventfd(&fd, 1), write_eventfd(&fd, 1 << 32)), (Ok(()), Ok(())));
-        assert_eq!((read_eventfd(&fd), read_eventfd(&fd)), (Ok((1 << 32) + 1), Err(Errno::EAGAIN)));
-        assert_eq!(write_eventfd(&fd, u64::MAX), Err(Errno::EINVAL));
+        let number = |outcome: io::Result<u64>| outcome.map_err(|error| error.raw_os_error());
+        assert_eq!(number(read_eventfd(&fd)), Err(Some(libc::EAGAIN)));
+        write_eventfd(&fd, 1).unwrap();
+        write_eventfd(&fd, 1 << 32).unwrap();
+        assert_eq!(number(read_eventfd(&fd)), Ok((1 << 32) + 1));
+        assert_eq!(number(read_eventfd(&fd)), Err(Some(libc::EAGAIN)));
+        assert_eq!(number(write_eventfd(&fd, u64::MAX).map(|()| 0)), Err(Some(libc::EINVAL)));
     }
 
     #[test]
