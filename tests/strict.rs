@@ -251,7 +251,7 @@ fn an_unwinding_that_was_put_off_is_said_to_be() {
         assert!(unwound.is_err());
         job::cleanup_thread();
     });
-    let call = "drop of Job, put off while its thread panicked";
+    let call = "drop of Job, deferred while its thread panicked";
     assert_eq!(brief(&said), [(Rule::UnwindSwallowed, 23, call)]);
 }
 

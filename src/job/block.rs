@@ -1,4 +1,4 @@
-//! Blocks on pausing: for code that must not be left in the middle (statements 44, 45).
+//! Blocks on pausing, for code that must not be left in the middle (statements 44, 45).
 
 use std::marker::PhantomData;
 
@@ -7,8 +7,8 @@ use super::pool::Pool;
 use super::raw::Handle;
 
 /// Forbids pausing in the running job until the guard is dropped: [`pause`](super::pause) returns
-/// [`Pause::Blocked`](super::Pause::Blocked), and engines block instead. Blocks add up. They are counted for each
-/// job, so one that is never lifted ends with its job. Outside a job there is nothing to block.
+/// [`Pause::Blocked`](super::Pause::Blocked), and engines block instead. Blocks add up. Each job has its own
+/// count, so a block that is never lifted ends with its job. Outside a job there is nothing to block.
 pub fn block_pause() -> PauseBlock {
     let record = Front::here().running();
     if let Some(record) = record {
@@ -17,7 +17,7 @@ pub fn block_pause() -> PauseBlock {
     PauseBlock { job: record.map(|record| record.handle.get()), thread: PhantomData }
 }
 
-/// Lifts one block when dropped ([`block_pause`]); nothing, if its job has ended.
+/// Lifts one block when dropped ([`block_pause`]). Does nothing when its job has ended.
 #[must_use = "the block is lifted when this is dropped"]
 #[derive(Debug)]
 pub struct PauseBlock {

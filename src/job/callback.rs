@@ -1,25 +1,26 @@
-//! The callback of a wait context: the calls to it, and the waits for their return.
+//! The callback of a wait context: who calls it, and how long its removal waits.
 //!
 //! ```text
-//!   application's side                    slot, locked                       sender of a wake
-//!   set(new) ──────── replaces ────────► callback   ◄─────── looked up ───── CallbackWaker (one for each request)
-//!     └─ waits for calls that began before  calls:  ◄─ entered, called, left ─┘
-//!   close() ───────── removes for good     thread, request
-//!     └─ waits for all calls                    ▲
-//!   end of a request ─ retires its waker ───────┘
+//!   application's side                  slot, locked                       sender of a wake
+//!   set(new) ─────── replaces ───────► callback   ◄─────── looked up ───── CallbackWaker (one per request)
+//!     └─ waits for calls that have begun  calls:  ◄─ entered, called, left ─┘
+//!   close() ──────── removes for good     thread, request
+//!     └─ waits for all calls                  ▲
+//!   end of a request ─ retires its waker ─────┘
 //!     └─ waits for the calls of this request
 //! ```
 //!
-//! A wake looks the callback up when it is sent, so a callback that was replaced or removed is not called any more.
-//! Replacing it, ending the context and ending the request each return when the calls that had begun have returned: what
-//! the callback uses may then be freed.
+//! A wake looks the callback up when it is sent, so a callback that was replaced or removed is not called any
+//! more. Replacing it, ending the context and ending the request each wait for the calls that have begun.
+//! After that, whatever the callback uses may be freed.
 //!
-//! Nothing waits inside a callback, whichever context it belongs to. A callback may run below the very call that would wait
-//! for it (on a stepped device), and two callbacks on two workers that free each other's contexts would wait for ever. What
-//! is replaced or ended there is not called *again*; a call that runs in another thread goes on.
+//! Nothing waits inside a callback, whichever context it belongs to. On a stepped device, a callback may run
+//! below the very call that would wait for it. Two callbacks on two workers that free each other's contexts
+//! would wait for ever. A callback that is replaced or ended there is not called *again*; a call that runs in
+//! another thread goes on.
 //!
 //! A forked child inherits slots whose locks may be held by threads that the child does not have. It leaves
-//! them alone and makes new ones.
+//! those slots alone and creates new ones.
 
 use std::cell::Cell;
 use std::fmt;
@@ -34,11 +35,12 @@ use crate::cancel::uncancelled;
 use crate::fork;
 
 thread_local! {
-    /// How many callbacks this thread is in; its address names the thread. No destructor, so that it can always be read.
+    /// How many callbacks this thread is in; its address names the thread. It has no destructor, so it can
+    /// always be read.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A number that is this thread's alone while it lives.
+/// A number that no other living thread has.
 fn this_thread() -> usize {
     DEPTH.with(|depth| std::ptr::from_ref(depth).addr())
 }
@@ -55,7 +57,7 @@ pub(super) struct CallbackCell(Mutex<Side>);
 #[derive(Default)]
 struct Side {
     callback: Option<Callback>,
-    /// Made for the first request.
+    /// Created for the first request.
     slot: Option<Arc<Slot>>,
     closed: bool,
 }
@@ -65,13 +67,13 @@ impl CallbackCell {
         lock(&self.0).callback.clone()
     }
 
-    /// Replaces the callback, unless the context has ended; see the head of this file. Whether there is one goes to `is_set`,
-    /// which lies where every operation looks.
+    /// Replaces the callback, unless the context has ended; see the head of this file. `is_set`, which every
+    /// operation reads, becomes whether there is a callback.
     pub(super) fn replace(&self, callback: Option<Callback>, is_set: &AtomicBool) -> ReplacedCallback {
         self.exchange(callback, is_set, false)
     }
 
-    /// Removes the callback for good, and waits for all calls.
+    /// Removes the callback for good, and waits for all its calls.
     pub(super) fn close(&self, is_set: &AtomicBool) {
         drop(self.exchange(None, is_set, true));
     }
@@ -95,7 +97,7 @@ impl CallbackCell {
         ReplacedCallback { calls, old: [old, same] }
     }
 
-    /// One request's way to the callback; `None` where none is set.
+    /// A waker for one request; `None` where no callback is set.
     pub(super) fn waker(&self) -> Option<Arc<CallbackWaker>> {
         let mut side = lock(&self.0);
         side.forget_inherited();
@@ -106,13 +108,13 @@ impl CallbackCell {
     }
 }
 
-/// A callback that is not called any more, but for calls that have begun; dropping this waits for those that run in other
-/// threads, unless it is dropped inside a callback.
+/// A callback that is not called any more; calls that have begun may still run. Dropping this waits for the
+/// calls in other threads, unless it happens inside a callback.
 #[must_use = "dropping it waits"]
 pub struct ReplacedCallback {
-    /// Where the calls run, and the number of the first call that is not among them.
+    /// Where the calls run, and the number of the first call to exclude.
     calls: Option<(Arc<Slot>, u64)>,
-    /// Goes after that, and may own anything.
+    /// Dropped after the wait; may own anything.
     old: [Option<Callback>; 2],
 }
 
@@ -133,7 +135,7 @@ impl fmt::Debug for ReplacedCallback {
 impl Side {
     fn forget_inherited(&mut self) {
         if self.slot.as_ref().is_some_and(|slot| fork::since(slot.born)) {
-            // The threads that call are the parent's, and so is what they refer to.
+            // The calling threads are the parent's, and so is everything that they refer to.
             mem::forget(self.slot.take());
         }
     }
@@ -148,10 +150,10 @@ struct Slot {
 
 struct Inside {
     callback: Option<Callback>,
-    /// Those that have not returned.
+    /// Calls that have not returned.
     calls: Vec<Call>,
     next_number: u64,
-    /// How many threads wait for a return.
+    /// How many threads wait for a call to return.
     waiting: usize,
 }
 
@@ -168,13 +170,13 @@ impl Slot {
         Arc::new(Self { inside: Mutex::new(inside), returned: Condvar::new(), born: fork::generation() })
     }
 
-    /// The callback until now, and the number that the next call will have.
+    /// Returns the callback until now, and the number of the next call.
     fn replace(&self, callback: Option<Callback>) -> (Option<Callback>, u64) {
         let mut inside = lock(&self.inside);
         (mem::replace(&mut inside.callback, callback), inside.next_number)
     }
 
-    /// Waits while such a call runs in another thread; not inside a callback.
+    /// Waits while a call that matches runs in another thread. Returns at once inside a callback.
     fn wait_while(&self, is_such: impl Fn(&Call) -> bool) {
         let me = this_thread();
         self.wait(lock(&self.inside), |inside| {
@@ -204,18 +206,18 @@ impl Slot {
     }
 }
 
-/// One request's way to the callback of its job's context, for the sender of its wake.
+/// The waker of one request: the sender of its wake calls the callback of the job's context through it.
 pub(crate) struct CallbackWaker {
     slot: Arc<Slot>,
-    /// Changed under the slot's lock: no call begins from then on.
+    /// Written under the slot's lock: no call begins from then on.
     retired: AtomicBool,
-    /// The same: the wake was sent, and a call that it made has returned.
+    /// Written under the slot's lock: the wake was sent, and its call has returned.
     sent: AtomicBool,
 }
 
 impl CallbackWaker {
-    /// The request has ended: no call begins for it any more. Returns when those that had begun in other threads have
-    /// returned; inside a callback, at once.
+    /// Ends the request: no call begins for it any more. Waits for calls that have begun in other threads;
+    /// inside a callback it returns at once.
     pub(crate) fn retire(&self) {
         let (me, request) = (this_thread(), self.address());
         let inside = lock(&self.slot.inside);
@@ -225,16 +227,17 @@ impl CallbackWaker {
         });
     }
 
-    /// Returns when the wake, which is being sent, was sent and its call has returned; inside a callback, at once.
+    /// Waits until the wake that is being sent was sent and its call has returned; inside a callback it
+    /// returns at once.
     pub(crate) fn await_sent(&self) {
         self.slot.wait(lock(&self.slot.inside), |_| !self.sent.load(Ordering::Relaxed));
     }
 
     fn call(&self) {
         if let Some(running) = self.enter() {
-            // A pause would leave the call unfinished for as long as its job is paused.
+            // A pause would keep the call unfinished for as long as its job is paused.
             let _block = block_pause();
-            // On a stepped device this may be a thread that is to be cancelled, and below are frames that catch.
+            // On a stepped device this thread may be one that is to be cancelled, and frames below catch.
             uncancelled(|| (running.callback)());
         }
     }
@@ -260,7 +263,7 @@ impl Wake for CallbackWaker {
         self.call();
     }
 
-    /// A spurious wake: a call like any other.
+    /// A spurious wake makes a call like any other.
     fn wake_by_ref(self: &Arc<Self>) {
         self.call();
     }
@@ -272,8 +275,8 @@ impl fmt::Debug for CallbackWaker {
     }
 }
 
-/// A call that has begun. The callback may be the last owner of what it uses, so it is dropped before the call counts as
-/// returned, however the call ends.
+/// A call that has begun. The callback may be the last owner of what it uses, so it is dropped before the
+/// call counts as returned, however the call ends.
 struct Running<'a> {
     callback: Callback,
     _leave: Leave<'a>,
@@ -339,7 +342,7 @@ mod tests {
         move || receiver.lock().unwrap().recv().ok()
     }
 
-    /// Two callbacks on two threads, each of which removes the other's, and ends the other's request.
+    /// Two callbacks on two threads: each removes the other, and ends the other's request.
     #[test]
     fn callbacks_that_end_each_other_do_not_wait_for_each_other() {
         let (left, right) = (Arc::new(Ctx::default()), Arc::new(Ctx::default()));
@@ -412,7 +415,7 @@ mod tests {
         Waker::from(waker).wake();
     }
 
-    /// Callbacks come and go while they are called: none is called that was removed.
+    /// Callbacks come and go while they are called: none is called after its removal.
     #[test]
     fn none_is_called_after_it_was_removed() {
         let ctx = Ctx::with(|| ());

@@ -1,4 +1,4 @@
-//! How many jobs a thread may have, and how large their stacks are.
+//! The number of jobs a thread may have, and the size of their stacks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,16 +17,17 @@ use super::stack::Geometry;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// The most jobs that the thread may have, idle and paused ones counted; 0 for no limit (statements 26, 47).
+    /// The most jobs that the thread may have, idle and paused ones included; 0 for no limit (statements 26,
+    /// 47).
     pub max_jobs: usize,
-    /// Jobs to make in advance; fewer when memory runs out, which is no error (statement 48).
+    /// Jobs to create in advance; fewer when memory runs out, which is no error (statement 48).
     pub initial_jobs: usize,
-    /// Usable bytes of a job's stack, rounded up to pages; a few hundred of them hold the job itself. At least
-    /// 40 KiB in builds with debug assertions and 24 KiB in others: what an operation of an engine needs there, or a
-    /// panic that prints its backtrace.
+    /// Usable bytes of a job's stack, rounded up to pages; the job's record takes a few hundred of them. The
+    /// minimum is 40 KiB in builds with debug assertions and 24 KiB in others: what an operation of an engine
+    /// needs, or a panic that prints its backtrace.
     pub stack_size: usize,
-    /// Bytes below the stack that fault when touched, rounded up to pages, at least one. One page is enough for Rust
-    /// code, which probes its stack; C code may jump over it.
+    /// Bytes below the stack that fault when touched, rounded up to pages, at least one page. One page is
+    /// enough for Rust code, which probes its stack; C code may jump over it.
     pub guard_size: usize,
 }
 
@@ -36,11 +37,11 @@ pub(super) const DEFAULT_STACK: usize = 64 * 1024;
 const MIN_STACK: usize = if cfg!(debug_assertions) { 40 * 1024 } else { 24 * 1024 };
 const MAX_STACK: usize = 1 << 30;
 
-/// The sizes unless others are set.
+/// The sizes in force until other sizes are set.
 static STACK: AtomicUsize = AtomicUsize::new(DEFAULT_STACK);
 static GUARD: AtomicUsize = AtomicUsize::new(1);
 
-/// Sets what [`PoolConfig::default`] has.
+/// Sets the sizes of [`PoolConfig::default`].
 pub(super) fn set_default_sizes(stack_size: usize, guard_size: usize) -> Result<(), InitError> {
     PoolConfig { stack_size, guard_size, ..PoolConfig::default() }.validate()?;
     STACK.store(stack_size, Ordering::Relaxed);
@@ -49,7 +50,7 @@ pub(super) fn set_default_sizes(stack_size: usize, guard_size: usize) -> Result<
 }
 
 impl Default for PoolConfig {
-    /// No limit, nothing in advance, stacks of 64 KiB with one guard page: or of the sizes that
+    /// No limit, nothing in advance, stacks of 64 KiB with one guard page, or of the sizes that
     /// [`raw::set_default_sizes`](super::raw::set_default_sizes) has set.
     fn default() -> Self {
         let (stack_size, guard_size) = (STACK.load(Ordering::Relaxed), GUARD.load(Ordering::Relaxed));
@@ -57,7 +58,7 @@ impl Default for PoolConfig {
     }
 }
 
-/// A configuration that can be used.
+/// A validated configuration.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) max_jobs: usize,

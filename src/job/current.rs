@@ -24,36 +24,38 @@ use super::{Unwinding, WaitCtxRef, WaitKey, WaitStatus};
 #[must_use = "only `Resumed` means that the job has paused"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// The job has paused and was resumed. That says nothing about why (statement 41).
+    /// The job has paused and was resumed. That says nothing about the reason (statement 41).
     Resumed,
     /// There is no job to pause.
     NotInJob,
     /// Pausing is blocked in this job ([`block_pause`](super::block_pause)).
     Blocked,
-    /// The thread unwinds from a panic, or the job is being dropped.
+    /// The thread is panicking, or the job is being dropped.
     Panicking,
 }
 
-/// What is to be done when a raw job is discarded while it is paused: take back what its frames would have returned.
+/// What to do when a raw job is discarded while it is paused: give back what its frames would have given
+/// back.
 pub trait Release {
     /// Called once, on the stack of the caller that discards the job.
     fn release(&self);
 }
 
-/// Pauses the running job: its [`resume`](super::Job::resume) returns [`Step::Paused`](super::Step::Paused), and
-/// this call returns when the job is resumed. The wait context's list of changes begins anew then (statement 18).
+/// Pauses the running job: its [`resume`](super::Job::resume) returns [`Step::Paused`](super::Step::Paused),
+/// and this call returns when the job is resumed. The wait context's list of changes then starts empty
+/// (statement 18).
 ///
-/// Outside a job, with pausing blocked, and while the thread panics it returns at once and changes nothing
+/// Outside a job, with pausing blocked, and while the thread panics, this returns at once and changes nothing
 /// (statement 39).
 ///
-/// If the job is dropped meanwhile, this call does not return but unwinds.
+/// If the job is dropped while it is paused, this call does not return but unwinds.
 #[inline(always)] // see fiber.rs on returns
 pub fn pause() -> Pause {
     pause_here(None).0
 }
 
-/// Like [`pause`], for frames that hold something which must be given back when the job is a raw one and is
-/// discarded while it is paused here. Typed jobs unwind instead, and `release` is not called.
+/// Like [`pause`], for frames that hold something which must be given back when a raw job is discarded while
+/// it is paused here. Typed jobs unwind instead, and `release` is not called.
 #[inline(always)] // see fiber.rs on returns
 pub fn pause_with(release: &dyn Release) -> Pause {
     pause_here(Some(release)).0
@@ -64,7 +66,7 @@ pub fn can_pause() -> bool {
     running().is_some_and(|record| record.blocks.get() == 0) && !thread::panicking()
 }
 
-/// The job that runs here; `None` outside (statement 42).
+/// The job that runs here; `None` outside a job (statement 42).
 #[inline]
 pub fn current() -> Option<CurrentJob> {
     running().map(|record| CurrentJob {
@@ -74,7 +76,7 @@ pub fn current() -> Option<CurrentJob> {
     })
 }
 
-/// A job, as [`current`] found it running. It may be kept; it does not keep the job.
+/// A reference to the job that [`current`] found running. It does not keep the job alive.
 #[derive(Debug)]
 pub struct CurrentJob {
     handle: Handle,
@@ -84,7 +86,7 @@ pub struct CurrentJob {
 }
 
 impl CurrentJob {
-    /// The job's token ([`Job::token`](super::Job::token)), as it was when [`current`] was called.
+    /// The job's token ([`Job::token`](super::Job::token)) at the time [`current`] was called.
     pub fn token(&self) -> u64 {
         self.token
     }
@@ -94,16 +96,17 @@ impl CurrentJob {
         self.handle
     }
 
-    /// The job's wait context; `None` without one, when it was dropped, or when the job has ended (statement 43).
+    /// The job's wait context; `None` when the job has none, when it was dropped, or when the job has ended
+    /// (statement 43).
     #[inline]
     pub fn wait_ctx(&self) -> Option<WaitCtxRef> {
         Pool::existing()?.find(self.handle)?.with_ctx(WaitCtxRef::new)?
     }
 }
 
-/// The job that runs here, which can pause and has a wait context: all that an engine asks before it offers to pause it, in
-/// one look. The status of the context is now [`WaitStatus::Ok`]; or [`WaitStatus::Unsupported`] where it has a callback and
-/// the engine does not call back.
+/// The job that runs here, if it can pause and has a wait context: everything that an engine asks before it
+/// pauses a job, in one look. Sets the status of the context to [`WaitStatus::Ok`]; to
+/// [`WaitStatus::Unsupported`] where it has a callback and the engine does not call back.
 #[inline]
 pub(crate) fn offer<'a>(calls_back: bool) -> Option<Offer<'a>> {
     let front = Front::here();
@@ -134,13 +137,13 @@ impl Offer<'_> {
         self.record.token.get()
     }
 
-    /// The custom data of the newest registration under `key` in the job's wait context; `None` too where a callback is set,
-    /// which takes precedence.
+    /// The custom data of the newest registration under `key` in the job's wait context. `None` also where a
+    /// callback is set, because a callback takes precedence.
     pub(crate) fn registered(&self, key: WaitKey) -> Option<Rc<dyn Any>> {
         self.record.with_ctx(|ctx| ctx.registered(key))?
     }
 
-    /// [`pause_in_flight`] for a caller that has run no foreign code since the offer: nothing has changed.
+    /// [`pause_in_flight`] for an engine that has run no foreign code since [`offer`]: nothing has changed.
     #[inline(always)] // see fiber.rs on returns
     pub(crate) fn take(self, release: &dyn Release) -> bool {
         !pause_now(self.front, self.record, Some(release))
@@ -166,16 +169,16 @@ pub(crate) fn set_status(status: WaitStatus) {
     }
 }
 
-/// Has the status of the running job's wait context, if it has one, follow a request: it is what `source` says, until the
-/// result is dropped or another status is set.
+/// Makes the status of the running job's wait context, if it has one, follow a request. The status is what
+/// `source` returns until the result is dropped or another status is set.
 pub(crate) fn follow_status(
     source: impl Fn() -> WaitStatus + Send + Sync + 'static,
 ) -> Option<FollowedStatus> {
     running()?.with_ctx(|ctx| (!ctx.is_freed()).then(|| FollowedStatus::new(ctx, Arc::new(source))))?
 }
 
-/// [`pause_with`], and whether the job is without a wait context (by then): all that an engine does while its request is
-/// under way, in one look at the job.
+/// [`pause_with`], and whether the job has lost its wait context: all that an engine needs while its request
+/// is in flight, in one look at the job.
 #[inline(always)] // see fiber.rs on returns
 pub(crate) fn pause_in_flight(release: &dyn Release) -> (Pause, bool) {
     let (pause, has_ctx) = pause_here(Some(release));
@@ -192,7 +195,7 @@ fn running<'a>() -> Option<&'a Record> {
     Front::here().running()
 }
 
-/// Pauses. Second comes whether the job has a wait context.
+/// Pauses. The second value is whether the job has a wait context.
 #[inline(always)]
 fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
     let front = Front::here();
@@ -206,10 +209,10 @@ fn pause_here(release: Option<&dyn Release>) -> (Pause, bool) {
     (Pause::Resumed, pause_now(front, record, release))
 }
 
-/// Pauses a job that can. Whether it has a wait context afterwards.
+/// Pauses a job that can pause. Returns whether it has a wait context afterwards.
 #[inline(always)]
 fn pause_now(front: &Front, record: &Record, release: Option<&dyn Release>) -> bool {
-    // Only raw jobs are discarded, or have modes of their own.
+    // Only raw jobs can be discarded, or have floating-point modes of their own.
     let raw = record.kind().raw;
     let hook = release.filter(|_| raw);
     if raw {
@@ -239,8 +242,8 @@ fn pause_now(front: &Front, record: &Record, release: Option<&dyn Release>) -> b
 
 #[inline]
 fn keep_hook(record: &Record, hook: &dyn Release) {
-    // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in `pause_here`, and
-    // forgotten before that returns or unwinds.
+    // SAFETY: only the lifetime changes. The pointer is followed while the caller's frame is paused in
+    // `pause_here`, and forgotten before that returns or unwinds.
     let hook = unsafe { mem::transmute::<&dyn Release, &'static dyn Release>(hook) };
     record.release.set(Some(ptr::from_ref(hook)));
 }
@@ -250,7 +253,7 @@ fn unwind() -> ! {
     panic::resume_unwind(Box::new(Unwinding))
 }
 
-/// [`pause`] for C, up to the switch: whose turn it is. `None` where pausing returns at once.
+/// The part of [`pause`] for C before the switch. `None` where pausing returns at once.
 #[inline]
 pub(super) fn turn_for_c<'a>() -> Option<&'a Turn> {
     let front = Front::here();
@@ -261,7 +264,8 @@ pub(super) fn turn_for_c<'a>() -> Option<&'a Turn> {
     Some(&front.turn)
 }
 
-/// And behind it: 1; 0 when the job is to be unwound, which foreign frames do not allow.
+/// The part after the switch. Returns 1; or 0 when the job is to be unwound, which foreign frames do not
+/// allow.
 #[inline]
 pub(super) fn back_for_c(signal: Signal) -> c_int {
     if signal == Signal::Unwind {
@@ -300,7 +304,7 @@ mod tests {
         .unwrap();
         assert_eq!(job.resume(), Ok(Step::Paused));
         assert_eq!(job.resume(), Ok(Step::Paused));
-        // On purpose; captured, where strict mode's own line would not be.
+        // Deliberate misuse. `eprintln!` is captured by the test harness; strict mode's own line is not.
         crate::job::set_strict_handler(Some(std::sync::Arc::new(|violation| eprintln!("{violation}"))));
         drop(ctx);
         let came = [(Pause::Blocked, false), (Pause::Resumed, false), (Pause::Resumed, true)];

@@ -1,15 +1,15 @@
-//! The directory of all jobs of the process: what a handle means in any thread.
+//! The directory of all jobs of the process: resolves a handle in any thread.
 //!
 //! ```text
 //!   handle = generation · index ──► entry { job, ctx, pool, record }
 //!
 //!   the job's thread     start: ctx, job           end: job            by plain stores, in this order
-//!   any other            job? ctx. job still?      the context's user data, if the handle is that of an unfinished job
+//!   any other            job? ctx. job still?      the context's user data, if the job is unfinished
 //! ```
 //!
-//! An index belongs to one job in the whole process, so handles are distinct between threads. Entries are never unmapped:
-//! a stale handle leads to an entry that shows it is stale, in any thread and at any time. They do not come from the
-//! heap, where leak checkers would report them as lost.
+//! An index belongs to one job in the whole process, so handles differ between threads. Entries are never
+//! unmapped: a stale handle leads to an entry that shows it is stale, in any thread and at any time. Entries
+//! do not come from the heap, because leak checkers would report them as lost.
 #![expect(unsafe_code, reason = "entries lie in mappings that stay")]
 
 use std::io;
@@ -20,15 +20,15 @@ use super::pool::Pool;
 use super::raw::Handle;
 use super::record::Record;
 
-/// Entries of the first bucket: a page. Each bucket after it has twice as many as the one before.
+/// Entries of the first bucket: one page. Each later bucket has twice as many as the one before.
 const FIRST: u32 = 128;
 const BUCKETS: usize = 26;
 
-/// A place for a job. All zero: never used.
+/// An entry for a job. All zero: never used.
 #[repr(C, align(32))]
 struct Entry {
-    /// The handle of the unfinished raw job whose context can be asked for; else the generation to come, above an index
-    /// that is no job's.
+    /// The handle of the unfinished raw job whose context any thread may ask for. In other entries: the next
+    /// generation, above an index that no job has.
     job: AtomicU64,
     /// The user data of that context; in a free entry, one more than the next free index.
     ctx: AtomicUsize,
@@ -38,12 +38,13 @@ struct Entry {
 }
 
 static PLACES: [AtomicPtr<Entry>; BUCKETS] = [const { AtomicPtr::new(ptr::null_mut()) }; BUCKETS];
-/// Indices that were ever given out.
+/// How many indices were ever handed out.
 static USED: AtomicU32 = AtomicU32::new(0);
-/// One more than the index of the first free entry, below a count of changes: the same entry may come back meanwhile.
+/// One more than the index of the first free entry, below a count of changes, because the same entry may
+/// return between a load and a store (ABA).
 static FREE: AtomicU64 = AtomicU64::new(0);
 
-/// Takes an entry for a new record. Hands out its index, and the generation that the record begins with.
+/// Takes an entry for a new record. Returns its index, and the first generation of the record.
 pub(super) fn take() -> io::Result<(u32, u32)> {
     if let Some(index) = pop() {
         let entry = entry(index).expect("a free entry is there");
@@ -51,20 +52,20 @@ pub(super) fn take() -> io::Result<(u32, u32)> {
     }
     let index = USED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| used.checked_add(1));
     let index = index.map_err(|_| io::ErrorKind::OutOfMemory)?;
-    // Where there is no memory the index stays unused.
+    // When there is no memory, the index stays unused.
     map_for(index)?;
-    // Not numbers that programs are likely to make up.
+    // Numbers that programs are unlikely to make up.
     Ok((index, index.wrapping_add(1).wrapping_mul(0x9E37_79B9)))
 }
 
-/// Puts a record in the entry that was taken for it.
+/// Stores a record in its entry.
 pub(super) fn put(index: u32, pool: &Pool, record: NonNull<Record>) {
     let entry = entry(index).expect("an entry that was taken is there");
     entry.record.store(record.as_ptr(), Ordering::Relaxed);
     entry.pool.store(ptr::from_ref(pool).cast_mut(), Ordering::Relaxed);
 }
 
-/// Gives an entry back, with the generation that the next record begins with.
+/// Gives an entry back, with the first generation of the next record.
 pub(super) fn give_back(index: u32, generation: u32) {
     let entry = entry(index).expect("an entry that was taken is there");
     entry.pool.store(ptr::null_mut(), Ordering::Relaxed);
@@ -73,18 +74,18 @@ pub(super) fn give_back(index: u32, generation: u32) {
     push(index, entry);
 }
 
-/// The record with this index, if it is this pool's.
+/// The record with this index, if it belongs to this pool.
 #[inline]
 pub(super) fn record(index: u32, pool: &Pool) -> Option<NonNull<Record>> {
     let entry = entry(index)?;
-    // Only the pool's own thread stores it there.
+    // Only the pool's own thread stores the pool there.
     if !ptr::eq(entry.pool.load(Ordering::Relaxed), pool) {
         return None;
     }
     NonNull::new(entry.record.load(Ordering::Relaxed))
 }
 
-/// A raw job begins: from here on every thread finds its context's user data.
+/// Publishes a raw job that begins: from here on every thread finds the user data of its context.
 #[inline]
 pub(super) fn publish(job: Handle, ctx: usize) {
     let Some(entry) = entry(job.index()) else { return };
@@ -92,11 +93,11 @@ pub(super) fn publish(job: Handle, ctx: usize) {
     entry.job.store(job.to_bits(), Ordering::Release);
 }
 
-/// The job has ended, or its context is gone: no thread finds it any more.
+/// Withdraws a job that has ended, or whose context is gone: no thread finds it any more.
 #[inline]
 pub(super) fn withdraw(job: Handle) {
     let Some(entry) = entry(job.index()) else { return };
-    // Seen by every thread that sees what is stored in the entry after this.
+    // Every thread that sees what is stored in the entry after this also sees this store.
     entry.job.store(0, Ordering::Relaxed);
 }
 
@@ -109,7 +110,7 @@ pub(super) fn ctx(job: Handle) -> Option<usize> {
     is_it(Ordering::Relaxed).then_some(ctx)
 }
 
-/// The entry with this index, if one like it was ever used.
+/// The entry with this index, if the index was ever used.
 #[inline]
 fn entry(index: u32) -> Option<&'static Entry> {
     let (bucket, at) = place(index);
@@ -121,7 +122,7 @@ fn entry(index: u32) -> Option<&'static Entry> {
     Some(unsafe { &*first.add(at) })
 }
 
-/// Which bucket, and where in it.
+/// The bucket of an index, and the position in it.
 #[inline]
 #[expect(
     clippy::cast_possible_truncation,
@@ -149,8 +150,8 @@ fn map_for(index: u32) -> io::Result<()> {
     }
     let won = first.compare_exchange(ptr::null_mut(), mapped.cast(), Ordering::AcqRel, Ordering::Acquire);
     if won.is_err() {
-        // SAFETY: mapped above with this size, and no other thread has its address: another thread's bucket is
-        // in use.
+        // SAFETY: mapped above with this size, and no other thread has its address: another thread's bucket
+        // is in use.
         unsafe { libc::munmap(mapped, size) };
     }
     Ok(())
@@ -211,7 +212,7 @@ mod tests {
     fn entries_come_back_with_their_generation() {
         let (index, generation) = take().unwrap();
         give_back(index, generation.wrapping_add(5));
-        // Other tests take entries, too.
+        // Other tests take entries too.
         let mut taken = Vec::new();
         let found = loop {
             let (other, generation) = take().unwrap();

@@ -1,5 +1,5 @@
-//! What the C++ runtime keeps about a thread's exceptions: those that are being handled, and how many are in flight. A job
-//! that pauses in a `catch` block, or in a destructor that an exception runs, has its own.
+//! What the C++ runtime keeps about a thread's exceptions: the ones being handled, and how many are in
+//! flight. A job that pauses in a `catch` block, or in a destructor that an exception runs, has its own.
 //!
 //! ```text
 //!   __cxa_get_globals() ──► caught, uncaught     of the thread: two words, by the Itanium C++ ABI
@@ -7,10 +7,10 @@
 //!   Exceptions, in the job's record              the job's; its resumer's while it runs
 //! ```
 //!
-//! Programs without a C++ runtime pay nothing. The runtime is looked for when a job begins with a function that was not seen
-//! before and an object was loaded since the last look. Switches take the path of [`hooks`](super::hooks) only once it is
-//! found. So a runtime that is loaded while jobs run is found by the first job that begins with a function that was loaded
-//! along with it. It stays loaded then.
+//! Programs without a C++ runtime pay nothing. The search for the runtime runs when a job begins with a new
+//! function and an object was loaded since the last search. Switches take the path of [`hooks`](super::hooks)
+//! only once the runtime is found. So a runtime that is loaded while jobs run is found by the first job whose
+//! function was loaded along with it. The runtime then stays loaded.
 #![expect(unsafe_code, reason = "looks for the C++ runtime, and exchanges words with it")]
 
 use std::cell::Cell;
@@ -26,14 +26,14 @@ type State = [usize; 2];
 /// `__cxa_get_globals`.
 type GetGlobals = unsafe extern "C" fn() -> *mut State;
 
-/// [`GetGlobals`], once it was found.
+/// The [`GetGlobals`] function, once found.
 static GET_GLOBALS: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-/// How many objects the dynamic linker had loaded when the runtime was looked for.
+/// How many objects the dynamic linker had loaded at the last search.
 static LOADED: AtomicU64 = AtomicU64::new(0);
-/// Functions that jobs have begun with, by their addresses.
+/// Functions that jobs have begun with, by address.
 static SEEN: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
 
-/// Runtimes that may be loaded with local scope: GNU's, LLVM's.
+/// Runtimes that may be loaded with local scope: GNU's and LLVM's.
 const RUNTIMES: [&CStr; 2] = [c"libstdc++.so.6", c"libc++abi.so.1"];
 const NAME: &CStr = c"__cxa_get_globals";
 
@@ -41,17 +41,17 @@ const NAME: &CStr = c"__cxa_get_globals";
 #[derive(Debug, Default)]
 pub(super) struct Exceptions {
     state: Cell<State>,
-    /// The thread's, while the job runs.
+    /// The thread's globals while the job runs.
     globals: Cell<Option<NonNull<State>>>,
 }
 
 impl Exceptions {
-    /// Before the first switch into a job.
+    /// Called before the first switch into a job.
     pub(super) fn begin(&self) {
         self.state.set(State::default());
     }
 
-    /// Before a switch into the job.
+    /// Called before each switch into the job.
     pub(super) fn enter(&self) {
         let get_globals = GET_GLOBALS.load(Ordering::Acquire);
         if get_globals.is_null() {
@@ -63,7 +63,7 @@ impl Exceptions {
         self.exchange();
     }
 
-    /// After it. Does nothing if the runtime was found meanwhile.
+    /// Called after each switch. Does nothing if the runtime was found during the switch.
     pub(super) fn leave(&self) {
         self.exchange();
         self.globals.set(None);
@@ -77,18 +77,18 @@ impl Exceptions {
     }
 }
 
-/// A job is about to begin with this function.
+/// Called before a job begins with this function.
 #[inline]
 pub(super) fn note(function: usize) {
     let place = &SEEN[function.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58];
     if place.load(Ordering::Acquire) != function {
         look();
-        // Not before: other threads that see it do not look.
+        // Stored after the search: another thread that sees it does not search.
         place.store(function, Ordering::Release);
     }
 }
 
-/// Looks for the C++ runtime, if something was loaded since the last time.
+/// Searches for the C++ runtime, if an object was loaded since the last search.
 #[cold]
 pub(super) fn look() {
     if !GET_GLOBALS.load(Ordering::Acquire).is_null() {
@@ -99,18 +99,18 @@ pub(super) fn look() {
         return;
     }
     if let Some(get_globals) = linked().or_else(find) {
-        // First: who sees that it was found has switches that look at it.
+        // First: a thread that sees the stored function must already switch on the watched path.
         hooks::watch();
         GET_GLOBALS.store(get_globals.as_ptr(), Ordering::Release);
     }
-    // And this last, as above: several threads may look at a time.
+    // Last, for the same reason: several threads may search at a time.
     LOADED.store(loaded, Ordering::Release);
 }
 
 /// How many objects were ever loaded.
 fn loaded() -> u64 {
     unsafe extern "C" fn visit(object: *mut libc::dl_phdr_info, _: usize, adds: *mut c_void) -> c_int {
-        // SAFETY: the linker's, and ours.
+        // SAFETY: `object` is the linker's and `adds` is the place that the caller passed.
         unsafe { adds.cast::<u64>().write((*object).dlpi_adds) };
         1
     }
@@ -141,23 +141,23 @@ fn linked() -> Option<NonNull<c_void>> {
     None
 }
 
-/// The runtime that is loaded, with global scope or with local scope.
+/// The loaded runtime, with global or local scope.
 fn find() -> Option<NonNull<c_void>> {
     // SAFETY: asks for a symbol by name.
     let global = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, NAME.as_ptr()) });
     global.inspect(|get_globals| keep_loaded(*get_globals)).or_else(|| RUNTIMES.into_iter().find_map(find_in))
 }
 
-/// Has the object that this address lies in stay loaded.
+/// Keeps the object that contains this address loaded.
 pub(super) fn keep_loaded(address: NonNull<c_void>) {
     let Some(object) = object_of(address.as_ptr()) else { return };
     // SAFETY: asks for a constant.
     let entry = usize::try_from(unsafe { libc::getauxval(libc::AT_ENTRY) }).unwrap_or_default();
-    // The program itself stays as it is, and has no name to be opened by.
+    // The program itself cannot be unloaded, and has no name to open.
     let program = object_of(ptr::with_exposed_provenance(entry));
     if program.is_none_or(|program| program.dli_fbase != object.dli_fbase) {
-        // SAFETY: loads nothing: the name is that of an object which is loaded, and stays so because its handle is never
-        // closed.
+        // SAFETY: loads nothing: the name is that of an object which is loaded, and stays so because its
+        // handle is never closed.
         unsafe { libc::dlopen(object.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     }
 }

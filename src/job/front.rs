@@ -1,4 +1,4 @@
-//! The front of a pool: what every switch looks at first, found in one step.
+//! The front of a pool: what every switch reads first, found in one step.
 //!
 //! ```text
 //!   FRONT (thread-local) ──► BEFORE_FIRST     before the thread's first job      ┐ flags: ABSENT
@@ -21,7 +21,8 @@ use super::pool::Pool;
 use super::record::Record;
 use super::stats::Counters;
 
-/// What every switch looks at first. Threads without a pool share one that says so, so that there is nothing to ask before.
+/// What every switch reads first. Threads without a pool share one that says so; a switch needs no question
+/// before it.
 #[repr(C)]
 pub(super) struct Front {
     pub(super) turn: Turn,
@@ -38,16 +39,17 @@ impl EmptyFront {
     }
 }
 
-// SAFETY: its cells are read, and written only in the front of a pool: a writer has asked for `ABSENT`.
+// SAFETY: its cells are only read. They are written only in the front of a pool: a writer has checked
+// `ABSENT`.
 unsafe impl Sync for EmptyFront {}
 
-/// Before the first job.
+/// Before the thread's first job.
 static BEFORE_FIRST: EmptyFront = EmptyFront(Front::new(Flags::ABSENT));
-/// After the last.
+/// After the thread's last job.
 static AFTER_LAST: EmptyFront = EmptyFront(Front::new(Flags::ABSENT));
 
-/// What keeps a pool's jobs from the usual path. The pool's thread raises and lowers these flags, except those that
-/// other threads raise.
+/// What keeps a pool's jobs from the fast path. The pool's own thread sets and clears these flags; other
+/// threads set `ORPHANED`.
 #[derive(Debug)]
 pub(super) struct Flags(AtomicU8);
 
@@ -60,7 +62,7 @@ impl Flags {
     pub(super) const ABSENT: u8 = 4;
     /// There are raw jobs whose context another thread has freed.
     pub(super) const ORPHANED: u8 = 8;
-    /// The thread's thread-locals have gone, or are about to: there are raw jobs, and no others.
+    /// The thread's thread-locals have gone, or are about to go: there are raw jobs, and no typed ones.
     pub(super) const LATE: u8 = 16;
 
     #[inline]
@@ -83,7 +85,8 @@ impl Flags {
 }
 
 thread_local! {
-    /// The front of the thread's pool, or one that says that there is none; no destructor, so that it can always be read.
+    /// The front of the thread's pool, or one that says there is none. No destructor, so it can always be
+    /// read.
     static FRONT: Cell<NonNull<Front>> = const { Cell::new(BEFORE_FIRST.place()) };
 }
 
@@ -92,35 +95,36 @@ impl Front {
         Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
     }
 
-    /// A number that is this thread's alone while it lives. It is even, and not 0.
+    /// A number that no other living thread has. It is even, and not 0.
     #[inline]
     pub(super) fn thread() -> usize {
         FRONT.with(|front| ptr::from_ref(front).addr())
     }
 
-    /// This thread's.
+    /// This thread's front.
     #[inline]
     pub(super) fn here<'a>() -> &'a Self {
-        // SAFETY: the pointer is to one of two that live for ever, or to that of a pool, which ends with its thread.
+        // SAFETY: the pointer is to one of two that live for ever, or to that of a pool, which ends with its
+        // thread.
         unsafe { FRONT.get().as_ref() }
     }
 
     /// The running job.
     #[inline]
     pub(super) fn running(&self) -> Option<&Record> {
-        // SAFETY: the running fiber is the first field of its record, whose stack is mapped, and it is running for as
-        // long as its caller is.
+        // SAFETY: the running fiber is the first field of its record, whose stack is mapped, and it is
+        // running for as long as its caller is.
         unsafe { self.turn.fiber().cast::<Record>().as_ref() }
     }
 
-    /// Whether a job that is not running may be entered from here by [`Record::enter_from_outside`] alone: outside of
-    /// jobs, and with nothing to be handled first.
+    /// Whether a job that is not running may be entered from here by [`Record::enter_from_outside`] alone:
+    /// outside of jobs, with no flag set and no hooks.
     #[inline]
     pub(super) fn is_fast_path(&self) -> bool {
         self.running().is_none() && !self.flags.any() && !hooks::ever()
     }
 
-    /// Whether a job of a kind that lives with the thread-locals may be entered here and now; first unwinds what was deferred.
+    /// Whether a typed job may be entered here and now. Unwinds deferred jobs first.
     pub(super) fn ready(&self) -> Result<(), Misuse> {
         if !self.flags.any() {
             return Ok(());
@@ -129,7 +133,7 @@ impl Front {
         pool.ok_or(Misuse::ThreadEnded)?.ready_slow()
     }
 
-    /// Where this thread's lies: first in its pool, unless [`Flags::ABSENT`] is raised.
+    /// The address of this thread's front: the start of its pool, unless [`Flags::ABSENT`] is set.
     #[inline]
     pub(super) fn place() -> NonNull<Self> {
         FRONT.get()
@@ -140,12 +144,12 @@ impl Front {
         FRONT.get() == AFTER_LAST.place()
     }
 
-    /// The thread has a pool, with this front.
+    /// Installs the front of the thread's new pool.
     pub(super) fn begin(front: NonNull<Self>) {
         FRONT.set(front);
     }
 
-    /// The thread's pool is about to go. Hands out where its front lies.
+    /// Uninstalls the front of the thread's pool, which is about to be freed. Returns its address.
     pub(super) fn end() -> NonNull<Self> {
         FRONT.replace(AFTER_LAST.place())
     }

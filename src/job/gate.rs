@@ -1,4 +1,4 @@
-//! The gate of a wait context that several threads use, as C programs do: one thread at a time is inside.
+//! The gate of a wait context that several threads use, as in C programs: one thread at a time is inside.
 //!
 //! ```text
 //!            ┌── a job is started, resumed, discarded; the context ends ──► THREAD ──────────┐
@@ -9,11 +9,11 @@
 //!   the same thread: is inside already (a call of the running job, of a cleanup)
 //! ```
 //!
-//! Everything in a context but its status is for the thread inside: the lists, what engines have registered, and the
-//! reference counts, which are not atomic. So an owner lets go of a context inside, and the store that opens the gate is
-//! the last access to the context: another thread may free it from then on.
+//! The thread inside has everything in a context except its status: the lists, the engines' registrations,
+//! and the reference counts, which are not atomic. So an owner gives up its reference inside. The store that
+//! opens the gate is the last access to the context, because another thread may free it from then on.
 //!
-//! A context of Rust code has no gate. The compiler keeps it on its thread.
+//! A context of Rust code has no gate: the compiler keeps it on its thread.
 #![expect(unsafe_code, reason = "opens a gate whose context may be freed right after")]
 
 use std::mem;
@@ -38,11 +38,11 @@ const SPINS: u32 = 100;
 #[derive(Debug)]
 pub(super) struct Gate(AtomicUsize);
 
-/// A job of another thread runs on the context, or it is being freed there.
+/// A job of another thread runs on the context, or another thread is freeing it.
 #[derive(Debug)]
 pub(super) struct InUse;
 
-/// A stay inside of a gate, which ends when this is dropped.
+/// A stay inside a gate. Dropping it ends the stay.
 #[derive(Debug)]
 pub struct Inside(*const Gate);
 
@@ -58,24 +58,24 @@ impl Gate {
         Self(AtomicUsize::new(OPEN))
     }
 
-    /// Goes inside until the stay is dropped.
+    /// Enters until the stay is dropped.
     #[inline]
     pub(super) fn enter(&self) -> Result<Inside, InUse> {
         self.enter_as(Front::thread())
     }
 
-    /// The same, for a call that leaves at once, and runs no code but its own.
+    /// Enters for a call that leaves at once and runs no foreign code.
     pub(super) fn enter_briefly(&self) -> Result<Inside, InUse> {
         self.enter_as(Front::thread() | BRIEF)
     }
 
-    /// The stay of a frame of this thread that will not end it.
+    /// Takes over the stay of a frame of this thread that will not end it.
     pub(super) fn inherit(&self) -> Inside {
         let is_inside = self.0.load(Ordering::Relaxed) & !BRIEF == Front::thread();
         if is_inside { Inside(self) } else { Inside::nothing() }
     }
 
-    /// Goes inside as soon as it can.
+    /// Enters as soon as no other thread is inside.
     pub(super) fn enter_waiting(&self) -> Inside {
         loop {
             match self.enter() {
@@ -117,13 +117,13 @@ impl Gate {
 }
 
 impl Inside {
-    /// A stay that need not be ended.
+    /// A stay that needs no end.
     pub(super) const fn nothing() -> Self {
         Self(ptr::null())
     }
 
-    /// Lets go of a context and leaves it. The last owner frees it, gate and all; any other owner goes inside before
-    /// it lets go.
+    /// Gives up a reference to a context and leaves it. The last owner frees the context, gate and all; any
+    /// other owner gives up its reference while it is inside.
     #[inline]
     pub(super) fn leave_with(self, ctx: Option<Rc<Shared>>) {
         match ctx {
@@ -142,8 +142,8 @@ impl Inside {
 impl Drop for Inside {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: null, or the gate of a context that has an owner: an owner lets go of it only inside, and only this
-        // stay is inside.
+        // SAFETY: null, or the gate of a context that has an owner: an owner gives up its reference only
+        // inside, and only this stay is inside.
         if let Some(gate) = unsafe { self.0.as_ref() } {
             gate.0.store(OPEN, Ordering::Release);
         }

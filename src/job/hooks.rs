@@ -1,6 +1,6 @@
-//! Switch hooks: how a program keeps something per job that otherwise belongs to the thread (statement 55: the
-//! default library context of libcrypto). The C++ runtime's [`exceptions`](super::exceptions) go the same way. Without
-//! either a switch pays one load for them.
+//! Switch hooks: they let a program keep something per job that otherwise belongs to the thread (statement
+//! 55: the default library context of libcrypto). The C++ runtime's [`exceptions`](super::exceptions) use the
+//! same path. Without either, a switch pays one load.
 #![expect(unsafe_code, reason = "calls the functions of C programs")]
 
 use std::cell::Cell;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::exceptions::Exceptions;
 
-/// Called around every switch into a job, on the resumer's stack, for all jobs of the process.
+/// Functions called around every switch into a job, on the resumer's stack, for all jobs of the process.
 ///
 /// ```text
 ///   outer = enter(word)      the job's word: 0 at its start, then what `leave` returned last
@@ -17,31 +17,31 @@ use super::exceptions::Exceptions;
 ///   word  = leave(outer)
 /// ```
 ///
-/// `enter` puts the job's setting in force and returns the resumer's; `leave` puts the resumer's back and returns
-/// the job's. They must not unwind, and must not start, resume, pause or discard jobs.
+/// `enter` puts the job's setting in force and returns the resumer's. `leave` puts the resumer's back and
+/// returns the job's. They must not unwind, and must not start, resume, pause or discard jobs.
 ///
-/// Hooks that are set while jobs run get `leave(0)` when those jobs leave: a word that they never returned, for the
-/// setting that was in force before there were hooks.
+/// Hooks that are set while jobs run get `leave(0)` when those jobs leave: the job has no word yet, and 0
+/// stands for the setting before there were hooks.
 #[derive(Clone, Copy, Debug)]
 pub struct SwitchHooks {
-    /// Before the switch.
+    /// Called before the switch.
     pub enter: unsafe extern "C" fn(job: usize) -> usize,
-    /// After it.
+    /// Called after the switch.
     pub leave: unsafe extern "C" fn(outer: usize) -> usize,
 }
 
 static HOOKS: AtomicPtr<SwitchHooks> = AtomicPtr::new(ptr::null_mut());
 
-/// Whether there were hooks ever, or there is a sanitizer or a C++ runtime: from then on switches take the path that looks at
-/// them. A flag, not a list of threads to notify, which a fork could leave locked.
+/// Whether there ever were hooks, or there is a sanitizer or a C++ runtime. From then on switches take the
+/// path that looks at them. A flag, because a fork could leave a list of threads locked.
 static EVER: AtomicBool = AtomicBool::new(false);
 
 /// What a job keeps for the hooks.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// Those that its running switch has begun with.
+    /// The hooks that its running switch began with.
     hooks: Cell<Option<&'static SwitchHooks>>,
-    /// The job's word; its resumer's while it runs with hooks.
+    /// The job's word; the resumer's while the job runs with hooks.
     word: Cell<usize>,
     exceptions: Exceptions,
 }
@@ -54,18 +54,18 @@ pub(super) fn set(hooks: Option<&'static SwitchHooks>) {
     }
 }
 
-/// Makes all switches from here on take the path that looks at hooks and the like.
+/// Makes all later switches take the path that looks at hooks.
 pub(super) fn watch() {
     EVER.store(true, Ordering::Release);
 }
 
-/// Whether there are, or were, hooks; or there is a sanitizer, or a C++ runtime.
+/// Whether switches take that path.
 #[inline]
 pub(super) fn ever() -> bool {
     EVER.load(Ordering::Acquire)
 }
 
-/// Before a switch into a job, `fresh` if it is the first.
+/// Called before a switch into a job; `fresh` at the job's first.
 #[cold]
 pub(super) fn enter(kept: &Kept, fresh: bool) {
     if fresh {
@@ -82,7 +82,7 @@ pub(super) fn enter(kept: &Kept, fresh: bool) {
     kept.exceptions.enter();
 }
 
-/// After it.
+/// Called after the switch.
 #[cold]
 pub(super) fn leave(kept: &Kept) {
     kept.exceptions.leave();
@@ -92,8 +92,7 @@ pub(super) fn leave(kept: &Kept) {
     }
     // SAFETY: as in `enter`.
     if let Some(hooks) = unsafe { HOOKS.load(Ordering::Acquire).as_ref() } {
-        // They came while the job ran.
-        // SAFETY: as in `enter`.
+        // The hooks were set while the job ran. SAFETY: as in `enter`.
         kept.word.set(unsafe { (hooks.leave)(0) });
     }
 }

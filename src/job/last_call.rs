@@ -1,13 +1,14 @@
-//! A call at the end of the thread, ahead of the destructors of all thread-locals that are there by now.
+//! A call at the end of the thread, before the destructors of all thread-locals that exist at its
+//! registration.
 //!
 //! ```text
 //!   registered:   A    B    call    C    call     A, B, C: destructors of thread-locals, at their first use
 //!   run:          7    6     5     4     3 ...    the newest first
 //! ```
 //!
-//! A thread-local's destructor is registered once, at its first use, so a thread-local cannot be moved ahead of those that
-//! came after it. The C library's list takes any number of registrations; where there is no such list, the first
-//! registration of a thread has to do.
+//! A thread-local's destructor is registered once, at its first use, so a thread-local cannot be moved ahead
+//! of later ones. The C library's list takes any number of registrations. Where there is no such list, the
+//! thread's first registration has to do.
 #![expect(unsafe_code, reason = "registers a function with the C library")]
 
 use super::pool;
@@ -23,7 +24,8 @@ pub(super) fn register() {
             object: *mut c_void,
             dso: *const c_void,
         ) -> c_int;
-        /// Names the executable or library that this is linked into: the C library keeps it loaded until the call.
+        /// Names the executable or library that contains this code: the C library keeps it loaded until the
+        /// call.
         static __dso_handle: u8;
     }
 
@@ -31,8 +33,8 @@ pub(super) fn register() {
         pool::last_call();
     }
 
-    // SAFETY: `call` needs no object, does not unwind, and stays mapped: the handle is that of its own library. Where there
-    // is no memory to note it, nothing is called, and the jobs are leaked.
+    // SAFETY: `call` needs no object, does not unwind, and stays mapped, because the handle is that of its
+    // own library. Without memory for the registration nothing is called, and the jobs are leaked.
     unsafe { __cxa_thread_atexit_impl(call, ptr::null_mut(), (&raw const __dso_handle).cast()) };
 }
 

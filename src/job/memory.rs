@@ -1,5 +1,5 @@
-//! The memory functions of the process (statements 58 to 61): whoever sets them before the first stack is
-//! allocated supplies the memory of every job's stack.
+//! The memory functions of the process (statements 58 to 61). A program that sets them before the first stack
+//! is allocated supplies the memory of every job's stack.
 //!
 //! ```text
 //!   open ──set──► open (other functions) ──first stack asked for──► closed: set is refused
@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::config::DEFAULT_STACK;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Allocates a stack: `size` holds the wanted size in bytes on entry and the real size on return. Null means that
-/// there is no memory. It must not unwind.
+/// Allocates a stack: `size` holds the wanted size in bytes on entry and the real size on return. Null means
+/// that there is no memory. It must not unwind.
 pub type AllocFn = unsafe extern "C" fn(size: *mut usize) -> *mut c_void;
 
-/// Frees what the matching [`AllocFn`] gave; called with null when that gave nothing. It must not unwind.
+/// Frees what the matching [`AllocFn`] returned; called with null when that returned null. It must not
+/// unwind.
 pub type FreeFn = unsafe extern "C" fn(memory: *mut c_void);
 
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +26,11 @@ pub(super) struct Functions {
     pub(super) free: FreeFn,
 }
 
-/// What a stack from elsewhere must hold at least, in bytes: the job's record, and frames enough to run anything.
+/// The minimum size of a stack from these functions, in bytes: the job's record, and enough frames to run
+/// anything.
 pub(super) const MIN_FOREIGN: usize = 8 * 1024;
 
-/// What is asked for where the user has not chosen a size: what libcrypto asks for (statement 59).
+/// The size to ask for where the user has not chosen one: what libcrypto asks for (statement 59).
 const DEFAULT_FOREIGN: usize = 32 * 1024;
 
 /// How much memory to ask the functions for, where our own stack would have `size` bytes.
@@ -44,7 +46,7 @@ const CLOSED_CUSTOM: u8 = 3;
 static PHASE: AtomicU8 = AtomicU8::new(OPEN);
 static FUNCTIONS: Mutex<Functions> = Mutex::new(Functions { alloc: default_alloc, free: default_free });
 
-/// Sets the functions; `None` leaves that one as it is. `false`: too late.
+/// Sets the functions; `None` leaves that one as it is. Returns `false` once a stack has been asked for.
 pub(super) fn set(alloc: Option<AllocFn>, free: Option<FreeFn>) -> bool {
     let mut functions = functions();
     if PHASE.load(Ordering::Relaxed) >= CLOSED {
@@ -63,8 +65,8 @@ pub(super) fn get() -> Functions {
     *functions()
 }
 
-/// The functions that a new stack must come from, if somebody has set any. Asking closes the door, also when the
-/// allocation then fails.
+/// The functions for a new stack, if any were set. From this call on they can no longer be set, even if the
+/// allocation fails.
 pub(super) fn custom_for_new_stack() -> Option<Functions> {
     match PHASE.load(Ordering::Relaxed) {
         CLOSED => None,
@@ -82,7 +84,7 @@ fn functions() -> MutexGuard<'static, Functions> {
     FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What `raw::mem_functions` reports before anybody sets anything. Our own stacks come from guarded mappings; a
+/// What `raw::mem_functions` reports before any function is set. Our own stacks come from guarded mappings; a
 /// program that wraps the defaults gets plain memory.
 unsafe extern "C" fn default_alloc(size: *mut usize) -> *mut c_void {
     // SAFETY: the caller passes a valid pointer, as the type asks.

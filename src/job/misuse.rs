@@ -1,9 +1,9 @@
-//! What a caller can do wrong, and what can run out: one small typed error per question.
+//! Misuse and exhaustion: one small typed error for each question.
 
 use thiserror::Error;
 
-/// A job could not be made. Nothing was queued and nothing is broken: try again when another job has finished
-/// (statement 27).
+/// A job could not be created. Nothing was queued and nothing is broken: try again when another job has
+/// finished (statement 27).
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NoJobs {
@@ -16,17 +16,17 @@ pub enum NoJobs {
     /// The kernel, or the memory functions of the process, gave no memory for another stack.
     #[error("no memory for another job stack")]
     NoStack,
-    /// The thread is ending: its thread-local destructors run, and jobs are no longer made.
+    /// The thread is ending: its thread-local destructors run, and no more jobs are created.
     #[error("the thread is ending and makes no more jobs")]
     ThreadEnded,
 }
 
-/// An operation that cannot be carried out on this job, here and now. The job and the thread are unharmed.
+/// An operation that is not possible on this job, here and now. The job and the thread are unharmed.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Misuse {
-    /// The job has already given its result (statement 36).
+    /// The job has already returned its result (statement 36).
     #[error("the job has finished and cannot be resumed")]
     Finished,
     /// The handle names no unfinished raw job of this thread: the job has finished, was discarded, belongs to
@@ -50,7 +50,7 @@ pub enum Misuse {
 /// Why a raw job was not started.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum StartError {
-    /// There is no job to be had now.
+    /// No job is available now.
     #[error(transparent)]
     NoJobs(#[from] NoJobs),
     /// There is no memory for the copy of the arguments (statement 38).
@@ -61,12 +61,12 @@ pub enum StartError {
     Misuse(#[from] Misuse),
 }
 
-/// A pool configuration that cannot be used (statement 47). The thread's pool is as it was.
+/// A pool configuration that is not possible (statement 47). The thread's pool is unchanged.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum InitError {
-    /// More jobs to begin with than there may be. A maximum of 0 means no limit only where nothing is
-    /// created in advance.
+    /// More initial jobs than the maximum. A maximum of 0 means no limit only where nothing is created in
+    /// advance.
     #[error("{initial} initial jobs are more than the maximum of {max}")]
     InitialAboveMax {
         /// Jobs to create in advance.
@@ -80,7 +80,7 @@ pub enum InitError {
         /// The limit.
         max: usize,
     },
-    /// The stack is too small to run anything, or absurdly large.
+    /// The stack is too small to run anything, or too large for an address space.
     #[error("a stack of {size} bytes is not possible: {min} to {max} bytes are")]
     StackSize {
         /// The size asked for, in bytes.
@@ -90,7 +90,7 @@ pub enum InitError {
         /// The largest size, in bytes.
         max: usize,
     },
-    /// The guard is absurdly large.
+    /// The guard is too large for an address space.
     #[error("a guard of {size} bytes is not possible: at most {max} are")]
     GuardSize {
         /// The size asked for, in bytes.

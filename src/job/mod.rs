@@ -1,4 +1,4 @@
-//! Jobs: code that can stop in the middle and go on later, on a stack of its own.
+//! Jobs: code that pauses in the middle and resumes later, on its own stack.
 //!
 //! ```text
 //!                    ┌──────────────────────────────────────────────┐
@@ -12,49 +12,52 @@
 //!                    └──────────────────────────────────────────────┘
 //! ```
 //!
-//! A job belongs to the thread that made it. Any resume is legal: the code that pauses checks on return whether
-//! what it waits for has happened (statement 41). Jobs nest: a running job may make and resume others. The job's
-//! wake-up is announced in its [`WaitCtx`].
+//! A job belongs to the thread that created it. A resume is legal at any time: on return, the code that
+//! paused checks whether its event has happened (statement 41). Jobs nest: a running job may create and
+//! resume other jobs. A job's wake is announced in its [`WaitCtx`].
 //!
 //! ```text
 //!    Job, typed: closures, results, owners ─┐
 //!                                           ├─► pool: whose turn ─► record: one job ─► fiber: the switch
-//!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where it lies
+//!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where they lie
 //!    current, block: the running job from inside · wait_ctx · config, stats, misuse · strict
 //!    around a switch: hooks · exceptions (C++'s) · modes (of floating point, in C jobs)
 //! ```
 //!
 //! # What to know before holding something across a pause
 //!
-//! Pausing leaves the thread to others while the job's frames stay. Everything that the thread shares is shared by
-//! its jobs (statement 56): `errno`, the signal mask, thread-locals. So do not pause
-//! - while holding a lock that others on this thread take: [`block_pause`] forbids it;
-//! - in the initialiser of a thread-local, nor inside `LocalKey::with` in a job that may outlive the thread-local: that is
-//!   unsound, see [`Job`](Job#soundness);
-//! - with frames of foreign code below, if the job may be dropped: they are unwound, which C code does not survive.
+//! A pause gives the thread to other code while the job's frames stay. A job shares everything that belongs
+//! to the thread with the other jobs of the thread (statement 56): `errno`, the signal mask, thread-locals.
+//! So do not pause
+//! - while holding a lock that other code on this thread takes: [`block_pause`] forbids it;
+//! - in the initialiser of a thread-local, or inside `LocalKey::with` in a job that may outlive the
+//!   thread-local: that is unsound, see [`Job`](Job#soundness);
+//! - with foreign frames on the stack, if the job may be dropped: dropping unwinds them, and C code does not
+//!   survive that.
 //!
-//! A job that is leaked (`mem::forget`, or a cycle of `Rc`s) keeps its stack for ever; so does one that is still
-//! unfinished when its thread ends ([`leaks`] lists them).
+//! A leaked job (`mem::forget`, or a cycle of `Rc`s) keeps its stack for ever. So does a job that is
+//! unfinished when its thread ends. [`leaks`] lists them.
 //!
 //! # Strict mode
 //!
-//! Much that is wrong is harmless here: a finished job refuses to be resumed, a job whose context was freed goes on
-//! without one, what a C program leaves paused is reclaimed. Under another job framework, or in front of a real device,
-//! the same program crashes or leaks. *Strict mode* names the job and the call each time a [`Rule`] is broken, and changes
-//! nothing else: one line on standard error, or what [`set_strict_handler`] asks for. It is on in debug builds
-//! ([`set_strict`]).
+//! Much misuse is harmless here: a finished job refuses to be resumed, a job goes on when its context is
+//! freed, and a job that a C program leaves paused is reclaimed. With another job framework, or a real
+//! device, the same program crashes or leaks. *Strict mode* reports each broken [`Rule`] with the job and the
+//! call, and changes nothing else. A report is one line on standard error, or a call of the handler that
+//! [`set_strict_handler`] sets. Strict mode is on in debug builds ([`set_strict`]).
 //!
 //! | rule | kept by |
 //! |---|---|
 //! | a context outlives the pauses of its jobs | finishing or dropping the job, then freeing the context |
-//! | a finished job is not resumed, a stale handle is not used, a job does not resume itself | forgetting it at its end |
+//! | no finished job, own job or stale handle is resumed | forgetting a job at its end |
 //! | no job is leaked | finishing or dropping every job on its thread |
-//! | an unwinding is not swallowed | catching no panics around a pause, or going on with those that are not yours |
+//! | an unwinding is not swallowed | catching no panic around a pause, or resuming those of others |
 //! | a raw job is resumed until it has finished | the same; [`raw::discard`] is for programs without one |
 //!
-//! C has no call that ends a paused job. So what [`raw::discard_paused_on`] and [`raw::discard_paused`] reclaim (there:
-//! freeing the context, cleaning up the thread), and what is left when a thread ends, is named too: with libcrypto it
-//! would be a leak, or freed memory that the device's answer is written to.
+//! C has no call that ends a paused job. So strict mode also reports the jobs that [`raw::discard_paused_on`]
+//! and [`raw::discard_paused`] reclaim (in C: when a context is freed or a thread is cleaned up), and the
+//! jobs that remain when a thread ends. With libcrypto each would be a leak, or freed memory that the device
+//! writes its answer to.
 
 mod block;
 mod callback;
@@ -104,7 +107,7 @@ use pool::Pool;
 use strict::Suspect;
 use typed::Live;
 
-/// What [`Job::resume`] came back with.
+/// What [`Job::resume`] returned with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<T> {
     /// The job has paused: resume it when its wait context says so, or at any time.
@@ -113,31 +116,34 @@ pub enum Step<T> {
     Finished(T),
 }
 
-/// A job: a closure that may [`pause`], and be resumed until it has finished.
+/// A job: a closure that may [`pause`], and is resumed until it has finished.
 ///
-/// Dropping a paused job unwinds its stack, so that what the closure owns is dropped; while the thread panics this
-/// is put off until the thread's next job operation, or its end. A panic in the closure goes to the resumer.
+/// Dropping a paused job unwinds its stack, and so drops what the closure owns. While the thread panics, the
+/// unwinding is deferred to the thread's next job operation, or to its end. A panic in the closure propagates
+/// to the resumer.
 ///
 /// # Soundness
 ///
-/// **With thread-locals, safe code can read freed memory.** The standard library assumes that a call on a thread has ended
-/// before the thread does anything else, and that a thread's frames are gone before its thread-locals are. A job that is
-/// paused has neither ended nor gone, and the compiler does not know of it. Three rules keep a program sound; an operation
-/// of an engine counts as a pause.
+/// **With thread-locals, safe code can read freed memory.** The standard library assumes that a call ends
+/// before its thread does anything else, and that a thread's frames are gone before its thread-locals are. A
+/// paused job breaks both assumptions, and the compiler does not know it. Three rules keep a program sound.
+/// An operation of an engine counts as a pause.
 ///
-/// 1. **The initialiser of a thread-local does not pause.** (`thread_local!` with anything but `const { .. }`.) Another job,
-///    or the application, would initialise it meanwhile and look at it, and the paused initialiser then replaces what they look
-///    at. Nothing can detect that, not even strict mode. Touch the thread-local before there is a job, or hold a
-///    [`block_pause`] in its initialiser: engines then block.
-/// 2. **A job that is paused inside `LocalKey::with` is finished or dropped before its thread ends.** It is not forgotten
-///    (`mem::forget`, a cycle of `Rc`s). What it has lent out may still be in use when the thread-local is destroyed, for
-///    example by the threads of a `thread::scope`. Strict mode names a job that is unfinished when its thread ends
-///    ([`Rule::JobLeaked`]), by which time the thread-local may be gone.
-/// 3. **A job that pauses inside `LocalKey::with` is not kept in another thread-local.** When the thread ends it may be unwound
-///    after the first is gone, and its destructors look at it.
+/// 1. **The initialiser of a thread-local does not pause.** (`thread_local!` with anything but
+///    `const { .. }`.) During the pause another job, or the application, would initialise it and borrow it;
+///    then the paused initialiser replaces the value under that borrow. Nothing can detect this, not even
+///    strict mode. Use the thread-local before the first job, or hold a [`block_pause`] in its initialiser:
+///    engines then block.
+/// 2. **A job that is paused inside `LocalKey::with` is finished or dropped before its thread ends.** It is
+///    not forgotten (`mem::forget`, a cycle of `Rc`s). A borrow that it has passed on may still be in use
+///    when the thread-local is destroyed, for example by the threads of a `thread::scope`. Strict mode
+///    reports a job that is unfinished when its thread ends ([`Rule::JobLeaked`]), but the thread-local may
+///    be gone by then.
+/// 3. **A job that pauses inside `LocalKey::with` is not kept in another thread-local.** At the end of the
+///    thread it may be unwound after the first thread-local is gone, and its destructors read it.
 ///
-/// The last two rules do not concern thread-locals without a destructor, such as `Cell<u32>`. Code that takes a value out,
-/// or clones an `Rc`, instead of pausing inside `with` keeps the rules:
+/// The last two rules do not concern thread-locals without a destructor, such as `Cell<u32>`. To keep the
+/// rules, take the value out, or clone an `Rc`, instead of pausing inside `with`:
 ///
 /// ```
 /// use std::rc::Rc;
@@ -162,7 +168,7 @@ pub enum Step<T> {
 ///
 /// # Threads
 ///
-/// It belongs to one thread (statement 53):
+/// A job belongs to one thread (statement 53):
 ///
 /// ```compile_fail
 /// fn send<T: Send>(_: T) {}
@@ -193,13 +199,14 @@ pub struct Job<T: 'static> {
 }
 
 impl<T: 'static> Job<T> {
-    /// A job that announces its wake-ups in `ctx`. It does not run before it is resumed. The closure, and later its
-    /// result, lie on the job's own stack, or on the heap when either is larger than 512 bytes.
+    /// Creates a job that announces its wakes in `ctx`. The job does not run before its first resume. The
+    /// closure, and later its result, lie on the job's own stack, or on the heap when either is larger than
+    /// 512 bytes.
     ///
     /// # Errors
     ///
-    /// [`NoJobs`] when the thread has as many jobs as it may have, or there is no memory for another stack; `f` is
-    /// dropped.
+    /// [`NoJobs`] when the thread's limit of jobs is reached, or when there is no memory for another stack;
+    /// `f` is dropped.
     #[inline]
     pub fn new<F>(ctx: &WaitCtx, f: F) -> Result<Self, NoJobs>
     where
@@ -208,7 +215,7 @@ impl<T: 'static> Job<T> {
         Live::new(Some(ctx), f).map(Self::from_live::<F>)
     }
 
-    /// A job without a wait context: engines block in it instead of pausing (statement 29).
+    /// Creates a job without a wait context: engines block in it instead of pausing (statement 29).
     ///
     /// # Errors
     ///
@@ -225,12 +232,12 @@ impl<T: 'static> Job<T> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Finished`] when it has finished already; [`Misuse::Panicking`] while the thread unwinds;
-    /// [`Misuse::ThreadEnded`] in destructors of thread-locals. The job is as it was.
+    /// [`Misuse::Finished`] when the job has finished already; [`Misuse::Panicking`] while the thread
+    /// unwinds; [`Misuse::ThreadEnded`] in destructors of thread-locals. The job is unchanged.
     ///
     /// # Panics
     ///
-    /// With the payload of the job's panic, if it panics. The job has then finished.
+    /// Panics with the payload of the job's panic, if the job panics. The job has then finished.
     #[inline(always)] // see fiber.rs on returns
     #[track_caller]
     pub fn resume(&mut self) -> Result<Step<T>, Misuse> {
@@ -240,8 +247,8 @@ impl<T: 'static> Job<T> {
         Live::resume(&mut self.live)
     }
 
-    /// The number that names the job to its engines: what `Engine::poll` hands out. By default the bits of the
-    /// job's [`raw::Handle`].
+    /// The number that names the job to its engines; `Engine::poll` passes it to its closure. The default is
+    /// the bits of the job's [`raw::Handle`].
     pub fn token(&self) -> u64 {
         self.token
     }
@@ -254,12 +261,13 @@ impl<T: 'static> Job<T> {
         }
     }
 
-    /// The job's wait context; `None` without one, when it was dropped, or when the job has finished.
+    /// The job's wait context; `None` when the job has none, when it was dropped, or when the job has
+    /// finished.
     pub fn wait_ctx(&self) -> Option<WaitCtxRef> {
         self.live.as_ref()?.record().with_ctx(WaitCtxRef::new)?
     }
 
-    /// Whether the job has given its result, or its panic.
+    /// Whether the job has returned its result, or panicked.
     pub fn is_finished(&self) -> bool {
         self.live.is_none()
     }
@@ -292,42 +300,43 @@ impl<T: 'static> fmt::Debug for Job<T> {
     }
 }
 
-/// The payload with which a dropped job unwinds.
+/// The payload that unwinds a dropped job.
 struct Unwinding;
 
-/// Sets the limits and sizes of this thread's jobs. May be called again: the new limits hold at once, all jobs
-/// of the thread are counted, and stacks of other sizes go when they are idle (statements 47 to 49).
+/// Sets the limits and sizes of this thread's jobs. A later call replaces them: the new limits apply at once
+/// and count all jobs of the thread, and idle stacks of other sizes are freed (statements 47 to 49).
 ///
 /// # Errors
 ///
-/// [`InitError`] for limits or sizes that cannot be; too little memory for the initial jobs is no error.
+/// [`InitError`] for limits or sizes that are not possible. Too little memory for the initial jobs is no
+/// error.
 pub fn init_thread(config: PoolConfig) -> Result<(), InitError> {
     Pool::here().ok_or(InitError::ThreadEnded)?.configure(config)
 }
 
-/// Frees the stacks that no unfinished job of this thread needs, and forgets the configuration; unfinished jobs go on
-/// (statements 50, 51). The thread's end does the same by itself (statement 52).
+/// Frees the stacks that no unfinished job of this thread needs, and forgets the configuration. Unfinished
+/// jobs go on (statements 50, 51). The end of the thread does the same (statement 52).
 pub fn cleanup_thread() {
     if let Some(pool) = Pool::existing() {
         pool.clean_up();
     }
 }
 
-/// Sees to it that the next [`Job::new`] of this thread has a job to take, so that no closure is lost to a refusal.
+/// Ensures that the next [`Job::new`] of this thread finds a job, so that no closure is lost to a refusal.
 ///
 /// # Errors
 ///
-/// [`NoJobs`], as [`Job::new`] would say.
+/// [`NoJobs`], as [`Job::new`] would return it.
 pub fn reserve() -> Result<(), NoJobs> {
     Pool::here().ok_or(NoJobs::ThreadEnded)?.reserve()
 }
 
-/// Whether jobs are possible here (statement 24): yes, unless the thread is ending.
+/// Whether this thread can run jobs (statement 24): yes, unless it is ending.
 pub fn is_capable() -> bool {
     Pool::here().is_some()
 }
 
-/// What became of this thread's jobs.
+/// The counters of this thread's jobs.
 pub fn thread_stats() -> ThreadStats {
     Pool::existing().map(Pool::stats).unwrap_or_default()
 }

@@ -1,23 +1,24 @@
 //! The floating-point modes of C jobs: how results are rounded, and which exceptions trap.
 //!
 //! ```text
-//!   resumer   enter: looks ──► ·························· ──► paused: sets what it had, if the job's are others
-//!   job                        (begins with the resumer's)     pause: looks
-//!                                                              resumed: sets what it had, if the resumer's are others
+//!   resumer   enter: saves ──► ·························· ──► paused: restores its modes, if they differ
+//!   job                        (begins with the resumer's)     pause: saves
+//!                                                              resumed: restores its modes, if they differ
 //! ```
 //!
-//! The calling convention has a function leave the control bits of MXCSR and of the x87's control word as it found them;
-//! for C, pausing and starting are functions. Reading MXCSR takes 3 ns on some processors, which is more than the rest of a
-//! switch; reading the control word takes a fraction of one. All functions of `<fenv.h>` set both alike. So only the control
-//! word is read, and if it has changed both are set from it. What is in MXCSR alone stays the thread's: the treatment of
-//! denormals, what intrinsics have set there, and the flags that tell of past operations.
+//! The calling convention requires a function to leave the control bits of MXCSR and of the x87 control word
+//! as it found them, and for C a pause or a start is a function call. Reading MXCSR takes 3 ns on some
+//! processors, more than the rest of a switch; reading the control word takes a fraction of one. All
+//! functions of `<fenv.h>` set both alike. So only the control word is read, and if it has changed both are
+//! set from it. The rest of MXCSR stays the thread's: the treatment of denormals, what intrinsics have set,
+//! and the flags of past operations.
 //!
-//! Rust code runs in the default modes only, so Rust jobs have none of their own.
+//! Rust code runs in the default modes only, so Rust jobs have no modes of their own.
 #![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "reads and writes control registers"))]
 
 use std::cell::Cell;
 
-/// A job's and its resumer's, each as it was found before the switch away from it.
+/// The modes of a job and of its resumer, each as it was before the switch away from it.
 #[derive(Debug, Default)]
 pub(super) struct Modes {
     job: Cell<Word>,
@@ -25,31 +26,31 @@ pub(super) struct Modes {
 }
 
 impl Modes {
-    /// The resumer, before a switch.
+    /// The resumer's modes, before a switch.
     #[inline]
     pub(super) fn enter(&self) {
         self.resumer.set(Word::now());
     }
 
-    /// The resumer, when the job has paused.
+    /// Restores the resumer's modes when the job has paused.
     #[inline]
     pub(super) fn paused(&self) {
         self.resumer.get().replaces(self.job.get());
     }
 
-    /// The resumer, when the job has ended.
+    /// Restores the resumer's modes when the job has ended.
     #[inline]
     pub(super) fn ended(&self) {
         self.resumer.get().replaces(Word::now());
     }
 
-    /// The job, before it pauses.
+    /// Saves the job's modes before it pauses.
     #[inline]
     pub(super) fn pause(&self) {
         self.job.set(Word::now());
     }
 
-    /// The job, when it goes on.
+    /// Restores the job's modes when it goes on.
     #[inline]
     pub(super) fn resumed(&self) {
         self.job.get().replaces(self.resumer.get());
@@ -61,7 +62,7 @@ impl Modes {
 struct Word(u16);
 
 impl Word {
-    /// Sets these modes, if those in force are others.
+    /// Sets these modes, if other modes are in force.
     #[inline]
     fn replaces(self, in_force: Self) {
         if self != in_force {
@@ -72,7 +73,7 @@ impl Word {
 
 #[cfg(target_arch = "x86_64")]
 impl Word {
-    /// Masks of exceptions, and rounding; in MXCSR they lie this much further up.
+    /// Exception masks and rounding; in MXCSR they lie this many bits further up.
     const MASKS: (u32, u32) = (0x003f, 7);
     const ROUNDING: (u32, u32) = (0x0c00, 3);
 
@@ -90,8 +91,8 @@ impl Word {
     #[cold]
     fn set(self) {
         let mut mxcsr = 0_u32;
-        // SAFETY: the places are there; the control word was in force before, and what is taken from it has its meaning in
-        // MXCSR too.
+        // SAFETY: the places are there; the control word was in force before, and what is taken from it has
+        // its meaning in MXCSR too.
         unsafe {
             std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack, preserves_flags));
             mxcsr = self.in_mxcsr(mxcsr);
@@ -113,7 +114,7 @@ impl Word {
     }
 }
 
-/// Other processors: modes stay those of the thread.
+/// Other processors: the modes stay the thread's.
 #[cfg(not(target_arch = "x86_64"))]
 impl Word {
     #[inline]

@@ -1,21 +1,22 @@
-//! The end of a stack: a job that runs into its guard is named in one line before the process dies of it.
+//! Stack overflow: a job that runs into its guard is named in one line before the process dies.
 //!
 //! ```text
 //!   fault ──► caught ──┬─ in the guard of a job that runs on this thread: one line on standard error ─┐
 //!                      └─ anywhere else ──────────────────────────────────────────────────────────────┤
 //!                                                                                                     ▼
-//!                             what was there before: a handler (Rust's own, the application's), or the default
+//!                             the previous action: a handler (Rust's, the application's), or the default
 //!
-//!   WATCHED ─► a page of entries ─► ···      one for each chunk of stacks: where its guards are, and whose they are
+//!   WATCHED ─► a page of entries ─► ···      one per chunk of stacks: its guards, and their thread
 //! ```
 //!
-//! The handler runs on the alternate signal stack of the thread, since the job's stack has no room left. Threads of Rust's
-//! standard library have one; any other thread gets one with its first job, and loses it when it ends. The handler is
-//! installed with the first pool of the process, in front of whatever is there; a handler that the application installs
-//! later replaces it.
+//! The handler runs on the thread's alternate signal stack, because the job's stack has no room left. Threads
+//! of Rust's standard library have one. Any other thread gets one with its first job, and loses it when it
+//! ends. The process's first pool installs the handler in front of any existing one. A handler that the
+//! application installs later replaces it.
 //!
-//! What runs in the handler takes no lock, allocates nothing, and reads no thread-local (the first access of a thread may
-//! allocate it). An entry in the list is written by the thread that owns the stacks, so that thread finds it whole.
+//! The handler takes no lock, allocates nothing, and reads no thread-local (a thread's first access may
+//! allocate it). Each entry in the list is written by the thread that owns the stacks, so that thread finds
+//! it complete.
 //!
 //! Stacks from the memory functions of the process have no guard of ours, so nothing is known of their ends.
 #![expect(unsafe_code, reason = "handles faults, on a stack that it maps")]
@@ -34,7 +35,7 @@ use super::stack::{Geometry, page_size};
 /// The stacks of one chunk.
 #[derive(Debug)]
 struct Watched {
-    /// The thread that they belong to; 0: none.
+    /// The thread that owns them; 0: none.
     owner: AtomicUsize,
     start: AtomicUsize,
     len: AtomicUsize,
@@ -42,7 +43,8 @@ struct Watched {
     guard: AtomicUsize,
 }
 
-/// Entries, at first all zero. They are used again, and stay mapped for ever: the handler may be looking at them.
+/// Entries, initially all zero. They are reused and stay mapped for ever, because the handler may be reading
+/// them.
 struct Block {
     next: AtomicPtr<Self>,
     entries: [Watched; 64],
@@ -50,13 +52,13 @@ struct Block {
 
 static WATCHED: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
 
-/// Makes the stacks of a chunk known to the handler, until this is dropped; `None`: there was no memory for
-/// that.
+/// Registers the stacks of a chunk with the handler until this is dropped; `None` when there was no memory
+/// for that.
 #[derive(Debug)]
 pub(super) struct Watch(Option<&'static Watched>);
 
 impl Watch {
-    /// For stacks of this thread, one after the other in `len` bytes from `start`.
+    /// Registers stacks of this thread, one after the other in `len` bytes from `start`.
     pub(super) fn new(start: usize, len: usize, geometry: Geometry) -> Self {
         let owner = this_thread();
         let claim = || {
@@ -87,7 +89,7 @@ impl Drop for Watch {
 }
 
 impl Block {
-    /// Adds one to the list. `false`: there is no memory.
+    /// Adds a block to the list. Returns `false` when there is no memory.
     fn add() -> bool {
         let Some(mapping) = map(size_of::<Self>().next_multiple_of(page_size())) else { return false };
         let block = mapping.cast::<Self>();
@@ -106,7 +108,7 @@ impl Block {
 }
 
 impl Watched {
-    /// The top of the stack whose guard this address lies in.
+    /// The top of the stack whose guard contains this address.
     fn top_above(&self, address: usize) -> Option<usize> {
         let (size, guard) = (self.size.load(Ordering::Relaxed), self.guard.load(Ordering::Relaxed));
         let offset = address.checked_sub(self.start.load(Ordering::Relaxed))?;
@@ -118,34 +120,34 @@ impl Watched {
 }
 
 fn entries() -> impl Iterator<Item = &'static Watched> {
-    // SAFETY: blocks stay for ever, and were published whole.
+    // SAFETY: blocks stay for ever, and were complete when they were published.
     let follow = |block: &AtomicPtr<Block>| unsafe { block.load(Ordering::Acquire).as_ref() };
     std::iter::successors(follow(&WATCHED), move |block| follow(&block.next)).flat_map(|block| &block.entries)
 }
 
-/// The thread, by a number that a fork does not change.
+/// This thread, by a number that a fork does not change.
 fn this_thread() -> usize {
     // SAFETY: reads a register.
     let thread = unsafe { libc::pthread_self() };
     usize::try_from(thread).unwrap_or(usize::MAX)
 }
 
-/// The running job of this thread whose guard `address` lies in, and the size of its stack.
+/// The running job of this thread whose guard contains `address`, and the size of its stack.
 fn overflowed(address: usize) -> Option<(&'static Record, usize)> {
     let me = this_thread();
     let own = entries().filter(|entry| entry.owner.load(Ordering::Relaxed) == me);
     let (top, size) = own
         .filter_map(|entry| Some((entry.top_above(address)?, entry.size.load(Ordering::Relaxed))))
         .next()?;
-    // SAFETY: a guard that faults is that of a stack that was handed out, at whose top a record was installed; the
-    // stacks of this thread come and go on this thread, which is here.
+    // SAFETY: a guard that faults belongs to a stack that was handed out, with a record at its top. Only this
+    // thread maps and unmaps its stacks, and it is here.
     let record = unsafe { Record::at_top_of(top).as_ref() };
     (record.state.get() == State::Running).then_some((record, size))
 }
 
 const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
-/// What was there before us, for each of the signals.
+/// The previous action of each signal.
 static BEFORE: [Before; 2] = [const { Before::unknown() }; 2];
 
 struct Before {
@@ -153,7 +155,7 @@ struct Before {
     action: UnsafeCell<MaybeUninit<libc::sigaction>>,
 }
 
-// SAFETY: the action is written once, by `install`, before it is known, and only read then.
+// SAFETY: `install` writes the action once, before `known` is set; after that it is only read.
 unsafe impl Sync for Before {}
 
 impl Before {
@@ -162,7 +164,7 @@ impl Before {
     }
 
     fn get(&self) -> Option<&libc::sigaction> {
-        // SAFETY: it is known, and is not written any more.
+        // SAFETY: it is known, and not written any more.
         self.known.load(Ordering::Acquire).then(|| unsafe { (*self.action.get()).assume_init_ref() })
     }
 }
@@ -171,7 +173,7 @@ impl Before {
 pub(super) fn install() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
-        // The handler stays, whatever becomes of the library that this is part of.
+        // The handler outlives the library that contains it.
         if let Some(handler) = NonNull::new(caught as *mut c_void) {
             keep_loaded(handler);
         }
@@ -180,17 +182,17 @@ pub(super) fn install() {
 }
 
 fn install_for(signal: c_int, before: &Before) {
-    // SAFETY: asks for the action in force; there is room for it, and it is not read before it is known.
+    // SAFETY: reads the action in force; there is room for it, and it is not read before it is known.
     if unsafe { libc::sigaction(signal, ptr::null(), before.action.get().cast()) } != 0 {
         return;
     }
     before.known.store(true, Ordering::Release);
     let Some(mut action) = before.get().copied() else { return };
-    // The mask is that of the handler before us, which runs under it.
+    // The mask is that of the previous handler, which runs under it.
     action.sa_sigaction = caught as unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) as usize;
     action.sa_flags =
         libc::SA_SIGINFO | libc::SA_ONSTACK | (action.sa_flags & (libc::SA_NODEFER | libc::SA_RESTART));
-    // SAFETY: the handler keeps the rules of signal handlers, and hands on what is not its own.
+    // SAFETY: the handler keeps the rules of signal handlers, and forwards every other signal.
     unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
 }
 
@@ -198,16 +200,16 @@ fn install_for(signal: c_int, before: &Before) {
 ///
 /// The kernel calls it.
 unsafe extern "C" fn caught(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel gives what it knows of the signal; where that is a fault there is an address in it.
+    // SAFETY: the kernel passes the signal's information; for a fault it contains an address.
     let (is_fault, address) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
     if is_fault && let Some((record, size)) = overflowed(address) {
         report(record, size);
     }
-    // SAFETY: as we are called.
+    // SAFETY: the arguments are the handler's own.
     unsafe { hand_on(signal, info, context, is_fault) };
 }
 
-/// Does what would have happened without us.
+/// Does what would have happened without this handler.
 ///
 /// # Safety
 ///
@@ -216,7 +218,7 @@ unsafe fn hand_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
     let place = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
     let Some(before) = BEFORE[place].get() else { return };
     match before.sa_sigaction {
-        // A fault comes again on return, and then ends the process, with the registers it happened with.
+        // A fault happens again on return and then ends the process, with its original registers.
         libc::SIG_DFL => {
             reset(signal);
             if !is_fault {
@@ -224,7 +226,7 @@ unsafe fn hand_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
                 unsafe { libc::raise(signal) };
             }
         }
-        // What was sent may be ignored. A fault is not, whatever the program asks for.
+        // A sent signal may be ignored. A fault is not, even if the program asks for that.
         libc::SIG_IGN if is_fault => reset(signal),
         libc::SIG_IGN => {}
         handler => {
@@ -250,7 +252,7 @@ unsafe fn hand_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
     }
 }
 
-/// Puts the default in force.
+/// Restores the default action.
 fn reset(signal: c_int) {
     // SAFETY: all zero is the default action without flags.
     let default: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -258,7 +260,7 @@ fn reset(signal: c_int) {
     unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
 }
 
-/// Names the job; once, where a handler before us returns into the same fault.
+/// Names the job; only once, in case a previous handler returns into the same fault.
 fn report(record: &Record, size: usize) {
     static REPORTED: AtomicUsize = AtomicUsize::new(0);
     let address = ptr::from_ref(record).addr();
@@ -284,7 +286,7 @@ fn report(record: &Record, size: usize) {
     line.finish(b")\n");
 }
 
-/// One line, cut where it is too long, and written at once.
+/// One line, truncated if too long, and written with one call.
 struct LineBuffer {
     bytes: [u8; 480],
     len: usize,
@@ -307,8 +309,8 @@ impl LineBuffer {
 
     fn finish(&mut self, end: &[u8; Self::END]) {
         self.append(end, self.bytes.len());
-        // SAFETY: the bytes are there; writing is allowed in handlers. If standard error is closed, the line is lost.
-        // The job that is interrupted here does not go on, so its `errno` does not matter.
+        // SAFETY: the bytes are there, and writing is allowed in handlers. If standard error is closed, the
+        // line is lost. The interrupted job does not go on, so its `errno` does not matter.
         let _ = unsafe { libc::write(libc::STDERR_FILENO, self.bytes.as_ptr().cast(), self.len) };
     }
 }
@@ -320,7 +322,7 @@ impl Write for LineBuffer {
     }
 }
 
-/// An alternate signal stack of ours, in force for the thread that made it until it is dropped there.
+/// An alternate signal stack of ours, in force for the thread that created it until that thread drops it.
 #[derive(Debug)]
 pub(super) struct SignalStack {
     mapping: NonNull<c_void>,
@@ -328,10 +330,11 @@ pub(super) struct SignalStack {
 }
 
 impl SignalStack {
-    /// Enough for a handler of the application's that expects a whole stack, beside what the kernel saves there.
+    /// Enough for a handler of the application that expects a whole stack, besides what the kernel saves
+    /// there.
     const SIZE: usize = 64 * 1024;
 
-    /// One for this thread; `None` where it has one already, or there is no memory.
+    /// Installs one for this thread; `None` when the thread has one already, or there is no memory.
     pub(super) fn install() -> Option<Self> {
         if current_signal_stack()?.ss_flags & libc::SS_DISABLE == 0 {
             return None;
@@ -364,7 +367,7 @@ impl Drop for SignalStack {
     fn drop(&mut self) {
         let in_force = current_signal_stack().is_some_and(|stack| stack.ss_sp == self.lowest());
         let none = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
-        // SAFETY: takes it out of force; that is refused while a handler runs on it.
+        // SAFETY: takes it out of force; the kernel refuses that while a handler runs on it.
         if in_force && unsafe { libc::sigaltstack(&raw const none, ptr::null_mut()) } != 0 {
             return;
         }
@@ -373,7 +376,7 @@ impl Drop for SignalStack {
     }
 }
 
-/// Memory that is all zero, and none of the heap's: it may stay for ever without being a leak.
+/// Zeroed memory outside the heap, so that it may stay for ever without being reported as a leak.
 fn map(len: usize) -> Option<NonNull<c_void>> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
@@ -390,7 +393,7 @@ fn current_signal_stack() -> Option<libc::stack_t> {
     (asked == 0).then(|| unsafe { stack.assume_init() })
 }
 
-/// Bytes for the registers of this processor, some of which (AVX-512, AMX) older constants do not count.
+/// Bytes for the registers of this processor. Older constants do not count some of them (AVX-512, AMX).
 fn saved_by_the_kernel() -> usize {
     // SAFETY: asks for a constant.
     let size = unsafe { libc::getauxval(libc::AT_MINSIGSTKSZ) };

@@ -1,17 +1,17 @@
 //! The pool: the jobs of one thread.
 //!
 //! ```text
-//!   FRONT (thread-local) ─► Pool ─ front.turn ► record ··· of the running job; its resumer's is on the stack of `enter`
-//!                                ─ idle ─────► record ─► record ─► ···      newest first: its stack is warm
-//!                                ─ deferred ─► record ─► ···                dropped while the thread panicked
-//!                                ─ table ────► by index: where the record is, for those who hold a number
+//!   FRONT (thread-local) ─► Pool ─ front.turn ► record of the running job; `enter` keeps its resumer's
+//!                                ─ idle ─────► record ─► record ─► ···      newest first: warm stacks
+//!                                ─ deferred ─► record ─► ···                dropped in a panic
+//!                                ─ table ────► all records, in no order
 //! ```
 //!
-//! The pool is made by the thread's first job (statement 25) and goes when the thread ends. Then idle stacks are
-//! unmapped, paused raw jobs are discarded, and paused typed jobs are leaked: they may refer to thread-locals that
-//! are gone, so from then on they are neither resumed nor unwound, and their stacks stay mapped. What discarding a raw job
-//! does to typed jobs (a release hook that owns some) is the responsibility of the caller that promised that it may be
-//! discarded.
+//! The thread's first job creates the pool (statement 25), and the end of the thread frees it. Then idle
+//! stacks are unmapped, and paused raw jobs are discarded. Paused typed jobs are leaked, because they may
+//! refer to thread-locals that are gone: they are neither resumed nor unwound from then on, and their stacks
+//! stay mapped. A release hook of a raw job may own typed jobs. The caller that promised that the raw job may
+//! be discarded answers for them.
 #![expect(unsafe_code, reason = "follows the records and the pool of the thread")]
 
 mod deferred;
@@ -51,9 +51,10 @@ pub(super) struct Pool {
     settings: Cell<Settings>,
     /// Records that exist: idle, in use, and leaked.
     records: Cell<usize>,
-    /// How many resumes there had been when the thread's last call was registered last.
+    /// The count of resumes at the last registration of the thread's last call.
     last_call: Cell<Option<u64>>,
-    /// Jobs are being unwound, and the loop that unwinds them goes on with those that are deferred meanwhile.
+    /// Jobs are being unwound. The loop that unwinds them also takes the jobs that are deferred in the
+    /// process.
     unwinding: Cell<bool>,
     /// The signal stack for overflows, if the thread had none.
     signal_stack: Cell<Option<SignalStack>>,
@@ -64,13 +65,13 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// The pool of this thread, if there is one.
+    /// This thread's pool, if there is one.
     #[inline]
     pub(super) fn existing<'a>() -> Option<&'a Self> {
         Self::existing_without(0)
     }
 
-    /// The same, if none of these flags is raised either.
+    /// This thread's pool, if none of these flags is set either.
     #[inline]
     fn existing_without<'a>(flags: u8) -> Option<&'a Self> {
         let place = Front::place();
@@ -78,23 +79,23 @@ impl Pool {
         if unsafe { place.as_ref() }.flags.has(Flags::ABSENT | flags) {
             return None;
         }
-        // SAFETY: all fronts but the two that say that there is no pool are first in one; it ends with its thread.
+        // SAFETY: every front without `ABSENT` is the first field of a pool, which ends with its thread.
         Some(unsafe { place.cast().as_ref() })
     }
 
-    /// The pool of this thread, made if need be; `None` when the thread's thread-locals have gone.
+    /// This thread's pool, created if need be; `None` when the thread's thread-locals have gone.
     #[inline]
     pub(super) fn here<'a>() -> Option<&'a Self> {
         Self::existing_without(Flags::LATE).or_else(Self::make_in_time)
     }
 
-    /// The same for raw jobs, which there can be for as long as the thread runs any code.
+    /// [`here`](Self::here) for raw jobs, which are possible for as long as the thread runs any code.
     #[inline]
     pub(super) fn here_for_raw<'a>() -> Option<&'a Self> {
         Self::existing().or_else(Self::make_at_any_time)
     }
 
-    /// The same; first unwinds what was deferred.
+    /// [`here`](Self::here), after unwinding the deferred jobs.
     #[inline]
     pub(super) fn here_and_ready<'a>() -> Option<&'a Self> {
         Self::existing_without(Flags::DEFERRED | Flags::LATE).or_else(Self::here_and_ready_slow)
@@ -115,7 +116,8 @@ impl Pool {
 
     #[cold]
     fn make_at_any_time<'a>() -> Option<&'a Self> {
-        // With the keys in any case: in a key's destructor thread-locals can be made, and are not destroyed.
+        // Always with the keys too: a key's destructor may create thread-locals, and those are never
+        // destroyed.
         let has_keys = end::end_with_the_keys();
         Self::make_in_time().or_else(|| has_keys.then(|| Self::make(Flags::LATE)))
     }
@@ -139,11 +141,12 @@ impl Pool {
             orphans: Mutex::default(),
         })));
         Front::begin(pool.cast());
-        // SAFETY: just made.
+        // SAFETY: just created.
         unsafe { pool.as_ref() }
     }
 
-    /// Takes a job from the pool, or makes one; its state is Fresh, and its work is to be filled in. Nothing is deferred.
+    /// Takes a job from the pool, or creates one. Its state is Fresh and the caller fills in its work.
+    /// Nothing is deferred.
     #[inline]
     pub(super) fn claim<'a>(&self, ctx: Option<&WaitCtx>) -> Result<&'a Record, NoJobs> {
         let record = match self.idle.get() {
@@ -157,28 +160,29 @@ impl Pool {
         Ok(record)
     }
 
-    /// Puts back the record of a job that has not been given any work.
+    /// Puts back the record of a job that was given no work.
     #[cold]
     pub(super) fn give_up_fresh(&self, record: &Record) {
         self.front.counters.dropped.bump();
         self.put_back(record);
     }
 
-    /// Puts a job's record back. The job's outcome has been taken, or there was none.
+    /// Puts back the record of a job whose outcome has been taken, or that had none.
     #[inline]
     pub(super) fn release(&self, record: &Record) {
         detach(record);
         self.put_back(record);
     }
 
-    /// The same for a job whose context is left with it.
+    /// Puts back a record from inside its context, and leaves the context with it.
     #[inline]
     pub(super) fn release_inside(&self, record: &Record, inside: Inside) {
         detach(record);
         self.put_back_inside(record, inside);
     }
 
-    /// [`release`](Self::release) for a job that its context does not know (any more), and that has nothing on the heap.
+    /// [`release`](Self::release) for a job that its context does not list (any more), and that has nothing
+    /// on the heap.
     #[inline]
     pub(super) fn put_back(&self, record: &Record) {
         self.put_back_inside(record, Inside::nothing());
@@ -195,15 +199,15 @@ impl Pool {
         inside.leave_with(ctx);
     }
 
-    /// Whether putting this record back, which [is plain](Record::is_plain), runs no foreign code, and there is nothing else
-    /// to do then.
+    /// Whether putting back this [plain](Record::is_plain) record runs no foreign code and needs no other
+    /// work.
     #[inline]
     pub(super) fn can_put_back_fast(&self, record: &Record) -> bool {
         let keeps_ctx = record.with_ctx(|ctx| Rc::strong_count(ctx) > 1) != Some(false);
         keeps_ctx && !self.front.flags.any()
     }
 
-    /// [`put_back`](Self::put_back), where that is so.
+    /// [`put_back`](Self::put_back) for such a record.
     #[inline]
     pub(super) fn put_back_fast(&self, record: &Record) {
         drop(record.end());
@@ -216,11 +220,11 @@ impl Pool {
         self.slab.borrow_mut().trim();
     }
 
-    /// Ends a job whose owner no longer wants it.
+    /// Ends a job whose owner was dropped.
     pub(super) fn abandon(&self, record: &Record) {
         match record.state.get() {
             State::Fresh => self.drop_unstarted(record),
-            // Found and counted when the thread ended.
+            // Already found and counted at the end of the thread.
             State::Paused if self.front.flags.has(Flags::ENDED | Flags::LATE) => {}
             // Unwinding would end the process.
             State::Paused if cfg!(panic = "abort") => self.give_up(record, strict::DROP),
@@ -230,13 +234,13 @@ impl Pool {
                 self.run_deferred();
                 raise(panic);
             }
-            // A job whose handle is dropped while it runs has ended its thread, or the process, from inside.
+            // A job that is dropped while it runs has ended its thread, or the process, from inside.
             State::Running => {}
             State::Idle | State::Finished | State::GivenUp | State::Abandoned => {}
         }
     }
 
-    /// Unwinds what was dropped while the thread panicked, now that it does not.
+    /// Unwinds the jobs that were dropped in a panic, now that it does not.
     #[inline]
     pub(super) fn run_deferred(&self) {
         if self.front.flags.has(Flags::DEFERRED) && !thread::panicking() {
@@ -244,7 +248,7 @@ impl Pool {
         }
     }
 
-    /// Whether a job may be entered here and now; first unwinds what was deferred.
+    /// Whether a job may be entered here and now. Unwinds deferred jobs first.
     #[inline]
     pub(super) fn ready_to_switch(&self) -> Result<(), Misuse> {
         if thread::panicking() {
@@ -266,9 +270,10 @@ impl Pool {
         Ok(())
     }
 
-    /// Notes, from any thread, that these raw jobs of the pool will not be resumed: their context has been freed.
+    /// Notes, from any thread, that these raw jobs of the pool will not be resumed, because their context was
+    /// freed.
     ///
-    /// The caller is inside of that context, so that its jobs and this pool stay.
+    /// The caller is inside that context, so its jobs and this pool stay.
     pub(super) fn leave_orphans(&self, jobs: Vec<Handle>) {
         self.orphans.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
         self.front.flags.raise(Flags::ORPHANED);
@@ -299,7 +304,7 @@ impl Pool {
     #[inline]
     pub(super) fn find<'a>(&self, handle: Handle) -> Option<&'a Record> {
         let record = directory::record(handle.index(), self)?;
-        // SAFETY: the directory has it as one of this pool's, and this thread would have taken it off.
+        // SAFETY: the directory lists it for this pool, and only this thread would remove it.
         let record = unsafe { record.as_ref() };
         (record.handle.get() == handle && record.state.get() != State::Idle).then_some(record)
     }
@@ -322,7 +327,7 @@ impl Pool {
         self.records_where(|record| record.kind().raw && record.state.get() == State::Paused)
     }
 
-    /// The jobs that are paused with this context, but for those that were dropped and have yet to be unwound.
+    /// The jobs that are paused with this context, except dropped jobs that have yet to be unwound.
     pub(super) fn paused_on(&self, ctx: &Rc<Shared>) -> Vec<Suspect> {
         let table = self.table.borrow();
         let holds = |record: &&Record| {
@@ -333,7 +338,8 @@ impl Pool {
         table.records().filter(holds).map(Suspect::of).collect()
     }
 
-    /// Discards a paused raw job that its program has left behind, and reports that. `false`: it is not there any more.
+    /// Discards a paused raw job that its program has left behind, and reports it. Returns `false` when the
+    /// job is gone.
     ///
     /// # Safety
     ///
@@ -356,7 +362,7 @@ impl Pool {
         let record = self.find_paused_raw(handle)?;
         let inside = record.enter_ctx_waiting();
         let hook = record.release.take();
-        // A job that is being discarded is not there for its hook to resume.
+        // A job that is being discarded must not be resumed by its hook.
         record.state.set(State::Finished);
         self.front.counters.ending.bump();
         // SAFETY: the hook was borrowed for as long as the job is paused in `pause_with`, which it still is.
@@ -366,7 +372,8 @@ impl Pool {
         unsafe { record.forget_frames() };
         self.front.counters.ending.take_back();
         self.front.counters.discarded.bump();
-        // Only now: the hook has used it. It may be the last of an engine, whose end takes a while.
+        // Dropped only now, because the hook may use it. It may be the last owner of an engine, whose end
+        // takes a while.
         let held = record.held.take();
         self.put_back_inside(record, inside);
         drop(held);
@@ -374,7 +381,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Sees to it that there is an idle job.
+    /// Ensures that there is an idle job.
     pub(super) fn reserve(&self) -> Result<(), NoJobs> {
         self.run_deferred();
         if self.idle.get().is_none() {
@@ -383,7 +390,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Adopts a configuration: limits at once, stack sizes for the stacks that are made from now on.
+    /// Adopts a configuration: limits at once, stack sizes for stacks that are created from now on.
     pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
         let settings = config.validate()?;
         exceptions::look();
@@ -457,7 +464,7 @@ impl Pool {
         self.slab.borrow_mut().give_back(stack);
     }
 
-    /// Removes all idle records, and sees to it that those in use are removed when they are released.
+    /// Removes all idle records, and marks the records in use for removal at their release.
     fn drop_idle(&self) {
         self.table.borrow().records().for_each(Record::retire);
         self.slab.borrow_mut().retire_all();
@@ -471,7 +478,7 @@ impl Pool {
     }
 
     fn drop_unstarted(&self, record: &Record) {
-        // SAFETY: the job was never resumed, so its arguments are where its maker put them.
+        // SAFETY: the job was never resumed, so its arguments are where its creator put them.
         let drop_arguments = || unsafe { (record.kind().drop_unstarted)(record.args().as_ptr()) };
         let dropped = panic::catch_unwind(AssertUnwindSafe(drop_arguments));
         self.front.counters.dropped.bump();
@@ -479,7 +486,7 @@ impl Pool {
         raise(dropped.err());
     }
 
-    /// Unwinds a paused job. Hands out the panic that came instead of the unwinding, if one did.
+    /// Unwinds a paused job. Returns the panic that replaced the unwinding, if there was one.
     fn unwind(&self, record: &Record, call: Call) -> Option<Panic> {
         let suspect = Suspect::of(record);
         let _unwinding = Raised::new(&self.unwinding);
@@ -495,9 +502,10 @@ impl Pool {
         let outcome = match panic {
             Some(payload) if payload.is::<super::Unwinding>() => None,
             Some(payload) => Some(payload),
-            // The job has swallowed the unwinding and returned a result, which has no waiter.
+            // The job has swallowed the unwinding and returned a result that no caller waits for.
             None => {
-                // SAFETY: a job that has finished without a panic has left its result in place of its arguments.
+                // SAFETY: a job that has finished without a panic has left its result in place of its
+                // arguments.
                 let drop_result = || unsafe { (record.kind().drop_result)(record.args().as_ptr()) };
                 panic::catch_unwind(AssertUnwindSafe(drop_result)).err()
             }
@@ -527,7 +535,7 @@ impl Pool {
     }
 }
 
-/// Frees what a job has beside its stack.
+/// Frees what a job has besides its stack.
 #[inline]
 fn detach(record: &Record) {
     record.free_args();
@@ -540,13 +548,14 @@ fn detach(record: &Record) {
     }
 }
 
-/// A job is lost: for the list of leaks, and for strict mode.
+/// Reports a lost job, to the list of leaks and to strict mode.
 fn report_lost(suspect: Suspect, reason: LeakReason, call: Call) {
     stats::report_leak(suspect.job.unwrap_or_default(), suspect.token, reason);
     strict::report(Rule::JobLeaked, suspect, call);
 }
 
-/// Goes on with a panic that was held up, unless the thread panics already and a second one would abort.
+/// Continues a caught panic. Drops it instead when the thread panics already, because a second panic would
+/// abort.
 pub(super) fn raise(panic: Option<Panic>) {
     match panic {
         Some(payload) if thread::panicking() => drop_payload(payload),
@@ -555,8 +564,8 @@ pub(super) fn raise(panic: Option<Panic>) {
     }
 }
 
-/// Ends a panic that goes no further. A payload of a user's type may panic when it is dropped, and the payload of that
-/// panic may panic in turn: the first is stopped, the second leaked.
+/// Drops the payload of a panic that goes no further. A payload of a user's type may panic in its destructor,
+/// and the payload of that panic may do the same: the first panic is stopped, the second payload is leaked.
 pub(super) fn drop_payload(payload: Panic) {
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);

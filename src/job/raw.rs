@@ -1,9 +1,9 @@
-//! The raw layer: jobs as C sees them. A function pointer, arguments that are copied, an `int` as the result, and a
-//! handle in place of an owner.
+//! The raw layer: jobs as C sees them. A job has a function pointer, copied arguments, an `int` as its
+//! result, and a handle in place of an owner.
 //!
-//! The C ABI is a thin coat over this module. Where a rule of libcrypto is a matter of that coat (return codes, null
-//! pointers), it is not here. Typed jobs have handles too, but are driven by their owner alone: this module refuses
-//! them as [`Misuse::Stale`].
+//! The C ABI is a thin layer over this module, and owns the rules of libcrypto that concern only the ABI
+//! (return codes, null pointers). Typed jobs have handles too, but only their owner drives them: this module
+//! refuses them as [`Misuse::Stale`].
 #![expect(unsafe_code, reason = "the contracts that C code keeps, and Rust cannot check")]
 
 use std::alloc::Layout;
@@ -27,15 +27,16 @@ use super::record::{RAW, Record, Switched};
 use super::strict::{self, Rule, Suspect};
 use super::{PoolConfig, WaitCtx, WaitCtxRef, config, directory, hooks, memory};
 
-/// A job's function. It may unwind with a Rust panic, which goes to the resumer, and may end its thread (`pthread_exit`,
-/// cancellation), except on processors other than x86-64; foreign exceptions end the process.
+/// A job's function. It may unwind with a Rust panic, which propagates to the resumer. Except on processors
+/// other than x86-64, it may end its thread (`pthread_exit`, cancellation). Foreign exceptions end the
+/// process.
 pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
 
-/// What is kept for a job ([`hold`]). Dropping it lets go.
+/// A value that is kept for a job ([`hold`]). Dropping it releases it.
 pub type Held = Arc<dyn Any + Send + Sync>;
 
-/// Names a job among those of the process, for as long as the job is unfinished. Stale handles and handles of other
-/// threads are refused; the test is as good as 32 bits are.
+/// Names a job among all jobs of the process, for as long as the job is unfinished. Stale handles and handles
+/// of other threads are refused; a 32-bit generation tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Handle {
     /// The generation, and one more than the index.
@@ -67,7 +68,8 @@ impl Handle {
         self.bits
     }
 
-    /// The handle that [`to_bits`](Self::to_bits) made this number of. Other numbers give handles that name nothing.
+    /// The handle that [`to_bits`](Self::to_bits) made this number of. Other numbers give handles that name
+    /// nothing.
     pub const fn from_bits(bits: u64) -> Self {
         Self { bits }
     }
@@ -79,33 +81,34 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// What starting or resuming a raw job came back with.
+/// What starting or resuming a raw job returned with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawStep {
-    /// The job has paused; this is its handle from start to end.
+    /// The job has paused. Its handle stays the same from start to end.
     Paused(Handle),
-    /// The job's function has returned this. Its handle is stale.
+    /// The job's function has returned this value. Its handle is stale.
     Finished(c_int),
 }
 
 /// Starts a job: takes one from the pool, copies `args`, and runs `func` until it pauses or returns. Without
-/// arguments, or with none of any size, the function gets null (statement 28).
+/// arguments, or with empty ones, the function gets null (statement 28).
 ///
 /// # Errors
 ///
-/// [`StartError::NoJobs`] when there is no job to be had, [`StartError::NoMemory`] when there is none for the copy of
-/// the arguments, [`Misuse::Panicking`] while the thread panics.
+/// [`StartError::NoJobs`] when no job is available, [`StartError::NoMemory`] when there is no memory for the
+/// copy of the arguments, [`Misuse::Panicking`] while the thread panics.
 ///
 /// # Panics
 ///
-/// With the payload of the job's panic.
+/// Panics with the payload of the job's panic.
 ///
 /// # Safety
 ///
-/// `func` may be called with a pointer to a copy of `args`, aligned to 16 bytes and its own, on a stack of the size
-/// that the thread is configured for. While it is paused it may be discarded: by [`discard`] and its kin, and when its
-/// thread ends. Then its frames vanish, and nothing may refer to them. A release hook that resumes or drops a typed job at its
-/// thread's end does so after thread-locals that the typed job may refer to are gone.
+/// `func` may be called with a pointer to its own copy of `args`, aligned to 16 bytes, on a stack of the size
+/// that the thread is configured for. While the job is paused it may be discarded, by [`discard`] and the
+/// like, and when its thread ends. Then its frames vanish, and nothing may refer to them. A release hook that
+/// resumes or drops a typed job at the end of its thread does so after thread-locals that the typed job may
+/// refer to are gone.
 #[inline(always)] // see fiber.rs on returns
 pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
     let pool = Pool::here_for_raw().ok_or(NoJobs::ThreadEnded)?;
@@ -138,12 +141,12 @@ pub unsafe fn start(func: RawFn, args: Option<&[u8]>, ctx: Option<&WaitCtx>) -> 
 ///
 /// # Errors
 ///
-/// [`Misuse::Stale`] when the handle names no unfinished raw job of this thread, [`Misuse::Running`] when the job is
-/// the caller or has resumed it, [`Misuse::Panicking`] while the thread panics.
+/// [`Misuse::Stale`] when the handle names no unfinished raw job of this thread, [`Misuse::Running`] when the
+/// job is the caller or has resumed the caller, [`Misuse::Panicking`] while the thread panics.
 ///
 /// # Panics
 ///
-/// With the payload of the job's panic.
+/// Panics with the payload of the job's panic.
 #[inline(always)] // see fiber.rs on returns
 #[track_caller]
 pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
@@ -153,11 +156,13 @@ pub fn resume(job: Handle) -> Result<RawStep, Misuse> {
     }
 }
 
-/// [`init_thread`](super::init_thread) for raw jobs, which a thread may still start when its thread-locals have gone.
+/// [`init_thread`](super::init_thread) for raw jobs, which a thread may start even after its thread-locals
+/// have gone.
 ///
 /// # Errors
 ///
-/// As there; [`InitError::ThreadEnded`] when there is no memory to see to the end of what would be made.
+/// As for [`init_thread`](super::init_thread); [`InitError::ThreadEnded`] when there is no memory to register
+/// the end of the thread's pool.
 pub fn init_thread(config: PoolConfig) -> Result<(), InitError> {
     Pool::here_for_raw().ok_or(InitError::ThreadEnded)?.configure(config)
 }
@@ -167,7 +172,8 @@ pub fn is_capable() -> bool {
     Pool::here_for_raw().is_some()
 }
 
-/// Ends a paused job without unwinding it: its release hook runs, its frames are forgotten, its stack is used again.
+/// Ends a paused job without unwinding it: its release hook runs, its frames are discarded, its stack is
+/// reused.
 ///
 /// # Errors
 ///
@@ -187,8 +193,8 @@ pub unsafe fn discard(job: Handle) -> Result<(), Misuse> {
     discarded.map_err(|misuse| strict::refused(job, misuse, call))
 }
 
-/// Discards all paused raw jobs of this thread. Hands out how many they were. It is for code that cleans up after other
-/// code: strict mode names each of the jobs ([`Rule::RawJobReclaimed`]).
+/// Discards all paused raw jobs of this thread and returns their number. This is for code that cleans up
+/// after other code: strict mode reports each of the jobs ([`Rule::RawJobReclaimed`]).
 ///
 /// # Safety
 ///
@@ -205,9 +211,9 @@ pub unsafe fn discard_paused() -> usize {
     pool.paused_raw().into_iter().filter(reclaim).count()
 }
 
-/// Discards the paused raw jobs that were started with `ctx`, which is about to be freed. Hands out how many they were.
-/// Strict mode names each of the jobs ([`Rule::WaitCtxFreedInFlight`] and its kin): in
-/// C this is a context that was freed too early.
+/// Discards the paused raw jobs that were started with `ctx`, which is about to be freed, and returns their
+/// number. Strict mode reports each of the jobs ([`Rule::WaitCtxFreedInFlight`] or
+/// [`Rule::WaitCtxFreedUnderJob`]): in C, the context was freed too early.
 ///
 /// # Safety
 ///
@@ -238,7 +244,8 @@ pub fn current() -> Option<Handle> {
     Front::here().running().map(|record| record.handle.get())
 }
 
-/// The wait context that the job was started with; `None` without one or when it was dropped (statement 43).
+/// The wait context that the job was started with; `None` when it has none, or the context was dropped
+/// (statement 43).
 ///
 /// # Errors
 ///
@@ -248,13 +255,14 @@ pub fn wait_ctx(job: Handle) -> Result<Option<WaitCtxRef>, Misuse> {
     Ok(record.with_ctx(WaitCtxRef::new).flatten())
 }
 
-/// The user data of the context that an unfinished raw job was started with, as it was then; in any thread, at any time.
-/// `None`: it has no context, or that is freed, or the handle names no such job.
+/// The user data, at the start of the job, of the context that an unfinished raw job was started with; in any
+/// thread, at any time. `None` when the job has no context, the context was freed, or the handle names no
+/// such job.
 pub fn user_data_of_ctx(job: Handle) -> Option<usize> {
     directory::ctx(job)
 }
 
-/// Attaches `data` to an unfinished raw job of this thread, in place of what was attached before; a job starts with null.
+/// Attaches `data` to an unfinished raw job of this thread, in place of earlier data. A job starts with null.
 ///
 /// # Errors
 ///
@@ -264,22 +272,23 @@ pub fn set_data(job: Handle, data: *mut c_void) -> Result<(), Misuse> {
     Ok(())
 }
 
-/// What [`set_data`] has attached to the job.
+/// The data that [`set_data`] has attached to the job.
 ///
 /// # Errors
 ///
-/// As for that.
+/// As for [`set_data`].
 #[inline]
 pub fn data(job: Handle) -> Result<*mut c_void, Misuse> {
     Ok(find(job)?.data.get())
 }
 
-/// Keeps `held` for the running job until [`let_go`], and when the job is discarded until its release hook has run: a frame
-/// that may be discarded can own nothing. The job itself lets go before its function returns.
+/// Keeps `held` for the running job until [`let_go`]. When the job is discarded, `held` is dropped after the
+/// release hook: a frame that may be discarded can own nothing. The job calls [`let_go`] before its function
+/// returns.
 ///
 /// # Errors
 ///
-/// Gives `held` back where no job runs, and in a job that holds something already.
+/// Returns `held` when no job runs, and in a job that holds something already.
 #[inline]
 pub fn hold(held: Held) -> Result<(), Held> {
     let Some(record) = Front::here().running() else { return Err(held) };
@@ -297,28 +306,28 @@ pub fn let_go() {
     }
 }
 
-/// A context that several threads may use, one at a time: the one that is [inside](enter_ctx). A job is inside while it
-/// runs. Everything of the context but its status is for the thread inside, looks at it and their drops included, and its
-/// unfinished raw jobs are of one thread.
+/// Creates a context that several threads may use, one at a time: the one that is [inside](enter_ctx). A job
+/// is inside while it runs. Only the thread inside may use the context, or hold and drop references to it;
+/// any thread may read its status. All its unfinished raw jobs belong to one thread.
 pub fn ctx_for_threads() -> WaitCtx {
     WaitCtx::with_gate()
 }
 
-/// Goes inside of a context [for threads](ctx_for_threads), to look at it or to change it and to leave it at once. Waits
-/// for another thread that does the same.
+/// Enters a context [for threads](ctx_for_threads), to read or change it and to leave it at once. Waits for
+/// another thread that does the same.
 ///
 /// # Errors
 ///
-/// [`Misuse::CtxElsewhere`] when a job runs on it in another thread, or it is being freed there.
+/// [`Misuse::CtxElsewhere`] when a job of another thread runs on it, or another thread is freeing it.
 ///
 /// # Safety
 ///
-/// The context has an owner until the stay is dropped, or given to [`leave_ctx`].
+/// The context has an owner until the stay is dropped, or passed to [`leave_ctx`].
 pub unsafe fn enter_ctx(ctx: &WaitCtx) -> Result<Inside, Misuse> {
     ctx.gate().enter_briefly().map_err(|InUse| Misuse::CtxElsewhere)
 }
 
-/// The same for a stay that lasts as long as cleanups take: other threads are refused meanwhile.
+/// Enters a context for as long as its cleanups take. Other threads are refused during that time.
 ///
 /// # Errors
 ///
@@ -331,8 +340,9 @@ pub unsafe fn enter_ctx_to_end_it(ctx: &WaitCtx) -> Result<Inside, Misuse> {
     ctx.gate().enter().map_err(|InUse| Misuse::CtxElsewhere)
 }
 
-/// Ends a context that the caller is inside of: discards the jobs that are paused on it, and runs the cleanups. Jobs of
-/// another thread are left to that thread, which discards them with its next call for raw jobs.
+/// Ends a context that the caller is inside of: discards the jobs that are paused on it, and runs the
+/// cleanups. Jobs of another thread are left to that thread, which discards them at its next call for raw
+/// jobs.
 ///
 /// # Safety
 ///
@@ -343,40 +353,41 @@ pub unsafe fn end_ctx(ctx: WaitCtx) {
     unsafe { discard_paused_on(&ctx) };
     ctx.raw_jobs().into_iter().for_each(directory::withdraw);
     if let Some(home) = ctx.home().filter(|home| Pool::existing().map(NonNull::from) != Some(*home)) {
-        // SAFETY: the pool has unfinished jobs on the context, and keeps them for as long as this thread is inside.
+        // SAFETY: the pool has unfinished jobs on the context, and keeps them for as long as this thread is
+        // inside.
         unsafe { home.as_ref() }.leave_orphans(ctx.raw_jobs());
     }
 }
 
-/// Gives up a look at a context, from inside, and leaves it. The context need not have another owner.
+/// Gives up a reference to a context, from inside, and leaves it. The context need not have another owner.
 pub fn leave_ctx(inside: Inside, look: WaitCtxRef) {
     look.leave(inside);
 }
 
-/// [`pause`](super::pause) for C: 1 in every case but one, in which it is 0: a typed job is being dropped, and cannot be
-/// unwound through the frames of C code. For that reason, too, a destructor of what the context has kept for a cleared wait fd
-/// ends the process if it panics here.
+/// [`pause`](super::pause) for C. Returns 1, except when a typed job is being dropped and cannot be unwound
+/// through C frames: then it returns 0. For the same reason, the process ends if the destructor of a cleared
+/// wait fd's custom data panics here.
 #[inline]
 pub fn pause() -> c_int {
     fiber::leave_for_c()
 }
 
-/// Forbids pausing in the running job, once more (statement 44). [`block_pause`](super::block_pause) is the same with
-/// a guard.
+/// Forbids pausing in the running job, once more (statement 44). [`block_pause`](super::block_pause) does the
+/// same with a guard.
 pub fn block_pause() {
     std::mem::forget(super::block_pause());
 }
 
-/// Takes back one [`block_pause`]; nothing, when there is none in the running job (statement 44).
+/// Takes back one [`block_pause`]; does nothing when the running job has none (statement 44).
 pub fn unblock_pause() {
     if let Some(record) = Front::here().running() {
         record.blocks.set(record.blocks.get().saturating_sub(1));
     }
 }
 
-/// Sets, or with `None` removes, the functions that are called around every switch of the process. A switch that has
-/// begun with functions ends with the same; one that has begun without them ends with `leave(0)` of those that were
-/// set meanwhile.
+/// Sets, or with `None` removes, the functions that are called around every switch of the process. A switch
+/// that began with functions ends with the same ones. A switch that began without functions ends with
+/// `leave(0)` of functions that were set during it.
 ///
 /// # Safety
 ///
@@ -385,30 +396,31 @@ pub unsafe fn set_switch_hooks(hooks: Option<&'static SwitchHooks>) {
     hooks::set(hooks);
 }
 
-/// Sets the sizes, in bytes, that [`PoolConfig::default`](super::PoolConfig::default) has, and threads that do not call
-/// [`init_thread`](super::init_thread): of stacks, and of the guards below them. C code does not probe its stack, and may
-/// jump over a guard of one page. It holds for threads whose first job is made later.
+/// Sets the sizes, in bytes, of stacks and of the guards below them, for
+/// [`PoolConfig::default`](super::PoolConfig::default) and for threads that do not call
+/// [`init_thread`](super::init_thread). C code does not probe its stack, and may jump over a guard of one
+/// page. The sizes apply to threads whose first job is created later.
 ///
 /// # Errors
 ///
-/// [`InitError`] for sizes that cannot be; nothing is changed.
+/// [`InitError`] for sizes that are not possible; nothing is changed.
 pub fn set_default_sizes(stack_size: usize, guard_size: usize) -> Result<(), InitError> {
     config::set_default_sizes(stack_size, guard_size)
 }
 
-/// Sets the functions that the stacks of all jobs of the process come from; `None` leaves that one as it is. `false`,
-/// and nothing is changed, once a stack has been asked for (statement 58).
+/// Sets the functions that supply the stacks of all jobs of the process; `None` leaves that one as it is.
+/// Once a stack has been asked for, returns `false` and changes nothing (statement 58).
 ///
 /// # Safety
 ///
-/// `alloc` gives writable memory of the size that it reports, for the caller's use until `free`. Neither unwinds; both
-/// may be called from any thread. Such stacks have no guard but what `alloc` gives them: no job, C or Rust, may need
-/// more than there is.
+/// `alloc` returns writable memory of the size that it reports, for the caller's use until `free`. Neither
+/// function unwinds; both may be called from any thread. Such stacks have no guard except what `alloc`
+/// provides: no job, C or Rust, may need more than there is.
 pub unsafe fn set_mem_functions(alloc: Option<AllocFn>, free: Option<FreeFn>) -> bool {
     memory::set(alloc, free)
 }
 
-/// The functions in force: those that were set, or defaults that are `malloc` and `free` (statement 61). Our own
+/// The functions in force: those that were set, or the defaults `malloc` and `free` (statement 61). Our own
 /// stacks do not come from the defaults but from guarded mappings.
 pub fn mem_functions() -> (AllocFn, FreeFn) {
     let functions = memory::get();
@@ -430,7 +442,7 @@ fn find_to_resume<'a>(job: Handle) -> Result<(&'a Pool, &'a Record, Inside), Mis
     Ok((pool, record, inside))
 }
 
-/// Goes inside of the context of a job that is about to be started.
+/// Enters the context of a job that is about to be started.
 #[inline(always)] // see fiber.rs on returns
 fn enter_to_start(pool: &Pool, ctx: Option<&WaitCtx>) -> Result<Inside, Misuse> {
     let Some(ctx) = ctx else { return Ok(Inside::nothing()) };

@@ -1,16 +1,17 @@
-//! A job's record: everything that is known of a job, at the top of the job's own stack, so that a job costs no
-//! allocation and its bookkeeping shares a page with its frames.
+//! A job's record: everything that is known of a job, at the top of the job's own stack. So a job costs no
+//! allocation, and its record shares a page with its frames.
 //!
 //! ```text
 //!   Idle ──claim──► Fresh ──resume──► Running ──pause──► Paused ──resume──► Running
 //!    ▲                │                  │                 │
-//!    │              drop          return or panic          ├─ drop: unwinds ──► Running ──► Finished, or GivenUp
-//!    │                ▼                  ▼                 ├─ drop while the thread panics: waits in the deferred list
-//!    └───release─── (dropped)         Finished             ├─ discard (raw jobs): the frames are forgotten ──► Finished
-//!    └───release────────────────────────┘                  └─ leak: stays as it is, for ever
+//!    │              drop          return or panic          ├─ drop ──► Running: unwinds ──► Finished, GivenUp
+//!    │                ▼                  ▼                 ├─ drop in a panic: deferred
+//!    └───release─── (dropped)         Finished             ├─ discard (raw jobs) ──► Finished
+//!    └───release────────────────────────┘                  └─ leak: stays Paused for ever
 //! ```
 //!
-//! A raw job may also end its thread: then it is Abandoned, from when its frames are unwound to when the pool ends.
+//! A raw job may also end its thread. Then it is Abandoned, from the unwinding of its frames to the end of
+//! the pool.
 #![expect(unsafe_code, reason = "enters the fiber, and calls the job's function and hooks")]
 
 use std::alloc::{self, Layout};
@@ -35,48 +36,48 @@ use super::sanitizer::{Marks, Region};
 use super::stack::Stack;
 use super::wait_ctx::Shared;
 
-/// Where a job is in its life.
+/// A job's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// In the pool: there is a stack, and no job.
     Idle,
-    /// Made, and not yet resumed.
+    /// Created, and not yet resumed.
     Fresh,
     /// On the thread's chain of running jobs.
     Running,
     /// In `pause`.
     Paused,
-    /// Its function has returned or panicked, and its resumer has not yet taken the outcome.
+    /// Its function has returned or panicked, and the outcome is not yet taken.
     Finished,
-    /// It would not unwind; its stack is never touched again.
+    /// It refused to unwind; its stack is never touched again.
     GivenUp,
     /// It has ended its thread, which has unwound its frames and will never return to the resumer.
     #[allow(dead_code, reason = "with corosensei's switch such a thread cannot end")]
     Abandoned,
 }
 
-/// What is run for a kind of job.
+/// The code that runs for a kind of job.
 pub(super) trait Body: 'static {
     /// Runs the job, and catches its panic.
     ///
     /// # Safety
     ///
-    /// The record's work is of this kind, and has not been run yet.
+    /// The record's work is of this kind, and has not run yet.
     unsafe fn run(record: &Record) -> Result<(), Panic>;
 }
 
-/// What kind of job it is, for code that cannot name its types.
+/// A kind of job, for code that cannot name its types.
 #[derive(Debug)]
 pub(super) struct Kind {
     /// For reports: the type of the closure, or that it is a raw job.
     pub(super) name: fn() -> &'static str,
-    /// Whether it is driven by its handle and may be discarded.
+    /// Whether a handle drives it, and it may be discarded.
     pub(super) raw: bool,
     /// The fiber's root: [`serve`] for this kind; `None`: there is no fiber.
     pub(super) root: Option<Root>,
     /// Drops the arguments of a job that was never resumed.
     pub(super) drop_unstarted: unsafe fn(*mut c_void),
-    /// Drops the result of a job without a waiter.
+    /// Drops a result that no caller waits for.
     pub(super) drop_result: unsafe fn(*mut c_void),
 }
 
@@ -85,11 +86,11 @@ pub(super) type Root = fn(NonNull<Record>) -> Infallible;
 /// A panic on its way to the resumer.
 pub(super) type Panic = Box<dyn Any + Send>;
 
-/// All fields are cells, so that a shared reference promises nothing about memory that is unmapped, with the job
+/// All fields are cells. A shared reference then promises nothing about memory that is unmapped, with the job
 /// ended, before the reference goes out of scope.
 ///
-/// What every job touches comes first and is one cache line: of ten thousand jobs each line is waited for. The fiber is
-/// the very first, so that the running one is the running record.
+/// The fields that every job touches come first and fill one cache line: with ten thousand jobs, each line is
+/// a cache miss. The fiber is the first field, so that the running fiber is the running record.
 #[repr(C, align(64))]
 pub(super) struct Record {
     fiber: Fiber,
@@ -99,32 +100,32 @@ pub(super) struct Record {
     pub(super) next: Cell<Option<NonNull<Self>>>,
     pub(super) handle: Cell<Handle>,
     pub(super) token: Cell<u64>,
-    /// The kind of this job; in an idle record, of the one before.
+    /// The kind of this job; in an idle record, of its last job.
     kind: Cell<&'static Kind>,
     /// Blocks on pausing that are in force (statements 44, 45).
     pub(super) blocks: Cell<u32>,
     pub(super) state: Cell<State>,
-    /// What is not as it usually is.
+    /// The exceptional properties.
     unusual: Unusual,
-    /// It is paused in something that has something in flight.
+    /// Whether it is paused with a request in flight.
     pub(super) in_flight: Cell<bool>,
 
-    // What only some jobs touch.
+    // Fields that only some jobs touch.
     pub(super) release: Cell<Option<*const dyn Release>>,
     /// Where the arguments are, when they are on the heap, with their layout.
     heap: Cell<(NonNull<c_void>, Layout)>,
-    /// What a raw job calls, with what, and what it has returned.
+    /// What a raw job calls, with which arguments, and what it has returned.
     pub(super) call: Cell<(RawFn, *mut c_void)>,
     pub(super) ret: Cell<c_int>,
-    /// A raw job's.
+    /// The floating-point modes of a raw job.
     pub(super) modes: Modes,
-    /// What the caller has attached to a raw job.
+    /// The data that is attached to a raw job.
     pub(super) data: Cell<*mut c_void>,
     /// What the frames of a raw job refer to and cannot own.
     pub(super) held: Cell<Option<Held>>,
     panic: Cell<Option<Panic>>,
     kept: Kept,
-    /// Where it is in the pool's table.
+    /// The record's place in the pool's table.
     pub(super) place: Cell<usize>,
     marks: Marks,
     limit: Cell<usize>,
@@ -136,24 +137,24 @@ const _: () = assert!(
     "a fiber of one word leaves room for all that every job touches"
 );
 
-/// Bytes set aside for arguments and results between the record and the fiber. One size for all, so that a stack serves
-/// every kind of job as it is, and small, so that record, arguments and a few frames share one page.
+/// Bytes reserved for arguments and results between the record and the fiber. The same for all kinds, so that
+/// a stack serves every kind of job. Small, so that record, arguments and a few frames share one page.
 const AREA: usize = 512;
 /// The alignment of the record and of the arguments.
 const ALIGN: usize = 64;
-/// How often a job that swallows its unwinding is told again.
+/// How often a job that swallows its unwinding is unwound again.
 const UNWIND_TRIES: u8 = 4;
 
-/// What is not with a job as it is with nearly all, in one byte to be asked for at once.
+/// The exceptional properties of a job, in one byte so that one test covers all.
 #[derive(Debug, Default)]
 struct Unusual(Cell<u8>);
 
 impl Unusual {
     /// The arguments, later the result, lie on the heap.
     const ON_HEAP: u8 = 1;
-    /// There is a panic to be taken.
+    /// A panic was caught and not yet taken.
     const PANICKED: u8 = 2;
-    /// The record is not for another job.
+    /// The record will not be reused for another job.
     const RETIRED: u8 = 4;
 
     #[inline]
@@ -170,7 +171,7 @@ impl Unusual {
         self.0.set(self.0.get() | what);
     }
 
-    /// Whether it was there.
+    /// Removes a property. Returns whether it was there.
     #[inline]
     fn remove(&self, what: u8) -> bool {
         let had = self.has(what);
@@ -181,7 +182,7 @@ impl Unusual {
     }
 }
 
-/// What a switch into a job came back with.
+/// What a switch into a job returned with.
 #[derive(Debug)]
 pub(super) enum Switched {
     Paused,
@@ -189,7 +190,7 @@ pub(super) enum Switched {
 }
 
 impl Record {
-    /// Puts the record of a new idle job at the top of `stack`, and the job's fiber below it.
+    /// Places the record of a new idle job at the top of `stack`, and the job's fiber below it.
     pub(super) fn install(stack: Stack, pool: NonNull<Pool>, handle: Handle) -> NonNull<Self> {
         let record = Self::at_top_of(stack.top);
         let new = Self {
@@ -223,13 +224,13 @@ impl Record {
         record
     }
 
-    /// Where the record of the stack with this top lies.
+    /// The record of the stack with this top.
     pub(super) fn at_top_of(top: usize) -> NonNull<Self> {
         let at = (top - size_of::<Self>()) & !(ALIGN - 1);
         NonNull::new(ptr::with_exposed_provenance_mut(at)).expect("stacks are not at 0")
     }
 
-    /// Takes the record apart and hands out its stack.
+    /// Takes the record apart and returns its stack.
     ///
     /// # Safety
     ///
@@ -237,14 +238,14 @@ impl Record {
     pub(super) unsafe fn uninstall(record: NonNull<Self>) -> Stack {
         // SAFETY: the record is there, and nothing else uses it.
         unsafe { record.as_ref() }.forget_marks();
-        // SAFETY: the caller is the last user; from here on the record is a value of ours.
+        // SAFETY: the caller is the last user; from here on the record is a local value.
         let record = unsafe { record.read() };
         record.stack.take().expect("a record has a stack until here")
     }
 
     #[inline]
     pub(super) fn pool<'a>(&self) -> &'a Pool {
-        // SAFETY: the pool lives as long as one of its jobs is unfinished, and as long as its thread anyway.
+        // SAFETY: the pool lives at least as long as any of its unfinished jobs, and as long as its thread.
         unsafe { self.pool.get().as_ref() }
     }
 
@@ -254,17 +255,17 @@ impl Record {
         self.kind.get()
     }
 
-    /// Makes an idle job, which is in no list any more, a fresh one.
+    /// Makes an idle job, which is in no list, a fresh one.
     #[inline]
     pub(super) fn begin(&self, ctx: Option<Rc<Shared>>) {
         self.state.set(State::Fresh);
         self.token.set(self.handle.get().to_bits());
-        // The one before was taken when its job ended.
+        // The previous context was taken when its job ended.
         self.ctx.set(ManuallyDrop::new(ctx));
     }
 
-    /// Makes a fresh job one of this kind, with room for its arguments: on its own stack, or on the heap when they are
-    /// large. Hands out the place; `None` when there is no memory.
+    /// Gives a fresh job its kind, and room for its arguments: on its own stack, or on the heap when they are
+    /// large. Returns the place; `None` when there is no memory.
     #[inline]
     pub(super) fn prepare(&self, kind: &'static Kind, layout: Layout) -> Option<NonNull<c_void>> {
         if !ptr::eq(self.kind.get(), kind) {
@@ -285,7 +286,7 @@ impl Record {
         if fits(layout) { self.base() } else { self.heap.get().0 }
     }
 
-    /// Switches into the job and comes back when it pauses or has finished.
+    /// Switches into the job. Returns when the job pauses or has finished.
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter(&self, front: &Front, signal: Signal) -> Switched {
         if hooks::ever() {
@@ -316,17 +317,18 @@ impl Record {
         self.entered()
     }
 
-    /// Enters the job outside of jobs.
+    /// Enters the job from outside of jobs.
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter_from_outside(&self, front: &Front, signal: Signal) -> Switched {
         self.state.set(State::Running);
-        // SAFETY: the job is fresh, and has been prepared, or is paused: resuming and dropping others is refused. So there
-        // is a fiber, and it is not running; a job is entered on its own thread. No other job runs.
+        // SAFETY: the job is fresh and prepared, or is paused; resuming and dropping other jobs is refused.
+        // So it has a fiber, and the fiber is not running. A job is entered on its own thread, and no other
+        // job runs.
         unsafe { Fiber::enter(NonNull::from(self).cast(), &front.turn, signal) };
         self.entered()
     }
 
-    /// And in one.
+    /// Enters the job from within another job.
     #[cold]
     fn enter_from_job(&self, front: &Front, signal: Signal) -> Switched {
         self.state.set(State::Running);
@@ -343,11 +345,11 @@ impl Record {
         if self.state.get() == State::Paused { Switched::Paused } else { Switched::Finished }
     }
 
-    /// Switches out of the job, and comes back with what the resumer says.
+    /// Switches out of the job. Returns the resumer's signal.
     ///
     /// # Safety
     ///
-    /// It is the caller, and `turn` its thread's.
+    /// The job is the caller, and `turn` its thread's.
     #[inline]
     pub(super) unsafe fn leave(&self, turn: &Turn, state: State) -> Signal {
         self.state.set(state);
@@ -355,8 +357,8 @@ impl Record {
         unsafe { self.fiber.leave(turn) }
     }
 
-    /// Unwinds the paused job's stack. Hands out how many unwindings it has swallowed and then paused; `None`: all of
-    /// them, and it is paused again.
+    /// Unwinds the paused job's stack. Returns how many unwindings the job has swallowed and then paused;
+    /// `None` when it has swallowed all and is paused again.
     pub(super) fn unwind(&self) -> Option<u8> {
         let swallowed = (0..UNWIND_TRIES)
             .find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished));
@@ -366,7 +368,7 @@ impl Record {
         swallowed
     }
 
-    /// Frames of the job have gone without returning.
+    /// Clears the sanitizers' marks of frames that have gone without returning.
     fn forget_marks(&self) {
         if hooks::ever() {
             self.marks.forget(self.region());
@@ -378,7 +380,7 @@ impl Record {
         Region { bottom, size: ptr::from_ref(self).addr() + size_of::<Self>() - bottom }
     }
 
-    /// Whether the job has ended as jobs do, with a result, which lies on its stack; and its record is for the next one.
+    /// Whether the job has ended with a result that lies on its stack, and its record can be reused.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         !self.unusual.any()
@@ -394,7 +396,7 @@ impl Record {
         self.panic.take()
     }
 
-    /// Forgets the paused job's frames.
+    /// Discards the paused job's frames.
     ///
     /// # Safety
     ///
@@ -406,7 +408,7 @@ impl Record {
         self.kind.set(&NONE);
     }
 
-    /// Gives back the memory of arguments that were moved out, or dropped.
+    /// Frees the memory of arguments that were moved out, or dropped.
     #[inline]
     pub(super) fn free_args(&self) {
         if self.unusual.remove(Unusual::ON_HEAP) {
@@ -418,7 +420,7 @@ impl Record {
         }
     }
 
-    /// Ends the job: the record is idle, and for the next one. Hands out the context.
+    /// Ends the job: the record is idle. Returns the context.
     #[inline]
     pub(super) fn end(&self) -> Option<Rc<Shared>> {
         self.state.set(State::Idle);
@@ -432,7 +434,7 @@ impl Record {
         self.unusual.has(Unusual::RETIRED)
     }
 
-    /// After its job the record is not for another one.
+    /// Marks the record: it will not be reused after its job.
     pub(super) fn retire(&self) {
         self.unusual.add(Unusual::RETIRED);
     }
@@ -440,28 +442,28 @@ impl Record {
     /// The job's wait context, as it was given at the start.
     #[inline]
     pub(super) fn with_ctx<R>(&self, look: impl FnOnce(&Rc<Shared>) -> R) -> Option<R> {
-        // SAFETY: a claimed job's context stays in place until `end`, which nobody calls meanwhile: what `look` does may at
-        // the most discard the job whose frame this is, and then the reference is never used again.
+        // SAFETY: a claimed job's context stays in place until `end`, which nothing calls during `look`. At
+        // most, `look` discards the job whose frame this is, and then the reference is never used again.
         unsafe { &**self.ctx.as_ptr() }.as_ref().map(look)
     }
 
-    /// Goes inside of the job's context, which no other thread can free then, or change.
+    /// Enters the job's context. No other thread can free or change it then.
     #[inline]
     pub(super) fn enter_ctx(&self) -> Result<Inside, InUse> {
         self.with_ctx(|ctx| ctx.gate.enter()).unwrap_or(Ok(Inside::nothing()))
     }
 
-    /// The same, as soon as no other thread is inside.
+    /// Enters the job's context as soon as no other thread is inside.
     pub(super) fn enter_ctx_waiting(&self) -> Inside {
         self.with_ctx(|ctx| ctx.gate.enter_waiting()).unwrap_or(Inside::nothing())
     }
 
-    /// The stay inside of the job's context that belongs to a resumer that will not go on.
+    /// Takes over the stay inside the job's context of a resumer that will not go on.
     pub(super) fn inherit_ctx(&self) -> Inside {
         self.with_ctx(|ctx| ctx.gate.inherit()).unwrap_or(Inside::nothing())
     }
 
-    /// Where the fiber begins, and the arguments lie: below the record.
+    /// Where the fiber begins and the arguments lie: below the record.
     #[inline]
     pub(super) fn base(&self) -> NonNull<c_void> {
         let base = ptr::from_ref(self).addr() - AREA;
@@ -469,7 +471,7 @@ impl Record {
         unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(base)) }
     }
 
-    /// A place on the heap for arguments that are too large for the stack.
+    /// Allocates room on the heap for arguments that are too large for the stack.
     #[cold]
     fn allocate(&self, layout: Layout) -> Option<NonNull<c_void>> {
         let place = if layout.size() == 0 {
@@ -483,22 +485,23 @@ impl Record {
         Some(place)
     }
 
-    /// Makes the job one of another kind than the one before, on this stack.
+    /// Changes the kind of the job on this stack.
     #[cold]
     fn set_kind(&self, kind: &'static Kind) {
         let (before, root) = (self.kind.replace(kind), kind.root.unwrap_or(serve::<Raw>));
         exceptions::note(root as usize);
-        // Kinds whose roots are at the same address have the same root: it was compiled for both.
+        // Kinds whose roots have the same address have the same root: it was compiled for both.
         if before.root.map(|root| root as usize) != Some(root as usize) {
             self.renew_fiber(root);
         }
     }
 
-    /// Starts over with a fiber that has not been entered.
+    /// Replaces the fiber with one that was never entered.
     fn renew_fiber(&self, root: Root) {
         let record = NonNull::from(self);
-        // SAFETY: the job is idle or fresh, so its fiber is not running; the region is the job's own stack below what is
-        // kept at its top, and stays mapped as long as the record is there; `serve`, which is every root, catches panics.
+        // SAFETY: the job is idle or fresh, so its fiber is not running. The region is the job's own stack
+        // below its record, and stays mapped as long as the record is there. Every root is `serve`, which
+        // catches panics.
         unsafe { self.fiber.renew(self.base().addr().get(), self.limit.get(), move || root(record)) };
     }
 }
@@ -508,12 +511,13 @@ const fn fits(layout: Layout) -> bool {
     layout.align() <= ALIGN && layout.size() <= AREA
 }
 
-/// The root of every fiber: runs a job, leaves with its outcome, and when it is entered again runs the next of its kind.
+/// The root of every fiber: runs a job, leaves with its outcome, and runs the next job of its kind when it is
+/// entered again.
 pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
     // SAFETY: the record lies above the fiber on the same stack and outlives it.
     let record = unsafe { record.as_ref() };
     loop {
-        // SAFETY: the fiber is entered for the work that the record was prepared for, of this kind and once.
+        // SAFETY: the fiber is entered once for each prepared work, and the work is of this kind.
         if let Err(payload) = unsafe { B::run(record) } {
             record.panic.set(Some(payload));
             record.unusual.add(Unusual::PANICKED);
@@ -521,7 +525,7 @@ pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
         // The front is found here, and not through the record: see `x86_64.rs` on what waits for what.
         let front = Front::here();
         let runs_here = front.turn.fiber() == &raw const record.fiber;
-        // Else the thread has ended while the job ran.
+        // Otherwise the thread has ended while the job ran.
         let turn = if runs_here { &front.turn } else { &record.pool().front.turn };
         // SAFETY: this is the running job.
         unsafe { record.leave(turn, State::Finished) };
@@ -532,14 +536,15 @@ unsafe extern "C-unwind" fn no_func(_: *mut c_void) -> c_int {
     0
 }
 
-/// The kind of jobs that C drives.
+/// The kind of raw jobs.
 struct Raw;
 
 impl Body for Raw {
     #[inline]
     unsafe fn run(record: &Record) -> Result<(), Panic> {
         let (func, args) = record.call.get();
-        // SAFETY: the caller of `start` promised that the function may be called with a copy of its arguments.
+        // SAFETY: the caller of `start` promised that the function may be called with a copy of its
+        // arguments.
         record.ret.set(unsafe { fiber::call(func, args) }?);
         Ok(())
     }
@@ -555,5 +560,5 @@ pub(super) static RAW: Kind = Kind {
     drop_result: nothing,
 };
 
-/// Of a record that has had no job yet, or the last one of which was discarded.
+/// The kind of a record that has had no job yet, or whose last job was discarded.
 static NONE: Kind = Kind { raw: false, root: None, ..RAW };

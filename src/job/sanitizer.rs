@@ -1,18 +1,20 @@
-//! What AddressSanitizer and ThreadSanitizer are told of jobs, in programs that are built with one of them.
+//! What AddressSanitizer and ThreadSanitizer need to know of jobs, in programs that are built with one of
+//! them.
 //!
 //! ```text
 //!   resumer: enter ──► announce the job ──► switch ··· the job runs ··· switch ──► announce the resumer
-//!   a job that did not end by returning: the marks of its frames go, in the shadow memory and in the sanitizer's books
+//!   a job that did not end by returning: the marks of its frames are cleared
 //! ```
 //!
-//! AddressSanitizer marks what lies between the variables of a frame, and the frame takes its marks away when it returns.
-//! Frames that are forgotten, or unwound, leave theirs behind, and the next job on their stack dies of them. It also keeps
-//! the bounds of the running stack, and ThreadSanitizer the calls that are open on it: so both are told of each switch.
-//! That is done on the resumer's stack, on the way in and on the way back, when a job has left: nothing of the program's
-//! runs between that and the switch, and so a job pays nothing for leaving.
+//! AddressSanitizer marks the memory between the variables of a frame, and the frame clears its marks when it
+//! returns. Frames that are discarded, or unwound, leave their marks behind, and the next job on their stack
+//! trips over them. It also keeps the bounds of the running stack, and ThreadSanitizer the open calls on it,
+//! so both learn of each switch. The resumer tells them on its own stack, before it enters a job and after
+//! the job has left. No code of the program runs between that and the switch, and a job pays nothing for
+//! leaving.
 //!
-//! The functions are those of the sanitizers' common interface. They are found by weak symbols: where the program is linked
-//! with neither, each is null. Rust cannot declare a weak symbol; the assembler can.
+//! The functions are those of the sanitizers' common interface, found by weak symbols: where the program is
+//! linked with neither, each is null. Rust cannot declare a weak symbol; the assembler can.
 #![expect(unsafe_code, reason = "calls what a sanitizer has, if there is one")]
 
 use std::cell::Cell;
@@ -83,7 +85,8 @@ mod linked {
 
     #[inline]
     pub(super) fn address_sanitizer() -> Option<AddressSanitizer> {
-        // SAFETY: the words hold addresses of functions of these types, as the sanitizers' headers declare them, or null.
+        // SAFETY: the words hold addresses of functions of these types, as the sanitizers' headers declare
+        // them, or null.
         let (unpoison, start, finish) =
             unsafe { (simaccel_weak_unpoison, simaccel_weak_start, simaccel_weak_finish) };
         Some(AddressSanitizer { unpoison: unpoison?, start: start?, finish: finish? })
@@ -112,21 +115,21 @@ mod linked {
 
 use linked::{address_sanitizer, thread_sanitizer};
 
-/// Whether the program is linked with one of them.
+/// Whether the program is linked with a sanitizer.
 pub(super) fn is_linked() -> bool {
     address_sanitizer().is_some() || thread_sanitizer().is_some()
 }
 
-/// What a sanitizer knows a job by; nothing until the job is entered for the first time.
+/// What the sanitizers keep for a job; null until the job is entered for the first time.
 #[derive(Debug)]
 pub(super) struct Marks {
-    /// AddressSanitizer's frames that it keeps apart, to find uses after return.
+    /// Frames that AddressSanitizer keeps apart, to find uses after return.
     fake_stack: Cell<*mut c_void>,
     /// ThreadSanitizer's state of the job's execution.
     fiber: Cell<*mut c_void>,
 }
 
-/// What the way back needs.
+/// What the sanitizers need for the way back.
 pub(super) struct Resumer {
     fake_stack: *mut c_void,
     bottom: *const c_void,
@@ -134,7 +137,7 @@ pub(super) struct Resumer {
     fiber: *mut c_void,
 }
 
-/// The memory of a job's stack, from the lowest address on.
+/// The memory of a job's stack, from its lowest address.
 #[derive(Clone, Copy)]
 pub(super) struct Region {
     pub(super) bottom: usize,
@@ -152,13 +155,14 @@ impl Marks {
         Self { fake_stack: Cell::new(ptr::null_mut()), fiber: Cell::new(ptr::null_mut()) }
     }
 
-    /// The job, whose stack this is, is entered next.
+    /// Announces that the job with this stack is entered next.
     #[inline(always)] // no call may be open in one execution and end in another
     pub(super) fn entering(&self, stack: Region) -> Resumer {
         let null = ptr::null_mut();
         let mut resumer = Resumer { fake_stack: null, bottom: null, size: 0, fiber: null };
         if let Some(AddressSanitizer { start, finish, .. }) = address_sanitizer() {
-            // SAFETY: a switch that is announced and done, for a stack that is mapped; what the job had is its own.
+            // SAFETY: a switch that is announced and done, for a stack that is mapped; what the job had is
+            // its own.
             unsafe {
                 start(&raw mut resumer.fake_stack, stack.bottom(), stack.size);
                 finish(self.fake_stack.get(), &raw mut resumer.bottom, &raw mut resumer.size);
@@ -177,7 +181,7 @@ impl Marks {
         resumer
     }
 
-    /// And has left.
+    /// Announces that the job has left.
     #[inline(always)] // as above
     pub(super) fn left(&self, resumer: Resumer) {
         if let Some(ThreadSanitizer { switch_to, .. }) = thread_sanitizer() {
@@ -186,7 +190,7 @@ impl Marks {
         }
         if let Some(AddressSanitizer { start, finish, .. }) = address_sanitizer() {
             let mut fake_stack = ptr::null_mut();
-            // SAFETY: as in `entering`, the other way round, with what was given out there.
+            // SAFETY: as in `entering`, the other way round, with what that returned.
             unsafe {
                 start(&raw mut fake_stack, resumer.bottom, resumer.size);
                 finish(resumer.fake_stack, ptr::null_mut(), ptr::null_mut());
@@ -195,7 +199,8 @@ impl Marks {
         }
     }
 
-    /// The job, which is not running, has no frames any more, and has not returned from all of them.
+    /// Clears the marks of a job that is not running, has no frames any more, and has not returned from all
+    /// of them.
     #[cold]
     pub(super) fn forget(&self, stack: Region) {
         if let Some(sanitizer) = address_sanitizer() {
@@ -205,7 +210,8 @@ impl Marks {
         }
         if let Some(ThreadSanitizer { current, destroy, .. }) = thread_sanitizer() {
             let fiber = self.fiber.replace(ptr::null_mut());
-            // SAFETY: it is destroyed once, and is not the one that this runs in: that would be a job that ends its thread.
+            // SAFETY: it is destroyed once. It is not the current fiber, unless the job has ended its thread,
+            // and that is excluded.
             unsafe {
                 if !fiber.is_null() && fiber != current() {
                     destroy(fiber);
@@ -216,15 +222,15 @@ impl Marks {
 }
 
 impl AddressSanitizer {
-    /// Destroys what AddressSanitizer keeps apart for an execution's frames. It does that when an execution is left
-    /// for good, so this enters the execution and leaves it.
+    /// Destroys the frames that AddressSanitizer keeps apart for an execution. It does that when an execution
+    /// is left for good, so this enters the execution and leaves it.
     fn destroy(self, fake_stack: *mut c_void) {
         if fake_stack.is_null() {
             return;
         }
         let (mut own, mut bottom, mut size) = (ptr::null_mut(), ptr::null(), 0);
-        // SAFETY: two switches, each announced and done; the bounds are wrong between them, where nothing reads
-        // them.
+        // SAFETY: two switches, each announced and done; the bounds are wrong only between them, and nothing
+        // reads them there.
         unsafe {
             (self.start)(&raw mut own, fake_stack, 1);
             (self.finish)(fake_stack, &raw mut bottom, &raw mut size);

@@ -1,19 +1,20 @@
-//! Stacks: where they come from, what guards them, when they go.
+//! Stacks: how they are allocated, guarded and freed.
 //!
 //! ```text
 //!   low                                                                              high
 //!   ┌───────┬─────────────────┬───────┬─────────────────┬─ ─ ─ ─ ┬───────┬──────────┐
-//!   │ guard │ stack 0         │ guard │ stack 1         │        │ guard │ stack n  │   one chunk, one mapping
+//!   │ guard │ stack 0         │ guard │ stack 1         │        │ guard │ stack n  │  one mapping
 //!   └───────┴────────────────▲┴───────┴────────────────▲┴─ ─ ─ ─ ┴───────┴─────────▲┘
 //!                            └ top, where the job's record lies                    └
 //! ```
 //!
-//! Stacks are cut from chunks that grow with the number of jobs. A guard is a range that faults when touched:
-//! `MADV_GUARD_INSTALL` marks it in the page tables without splitting the mapping (Linux 6.13), so that 100,000
-//! guarded stacks are a few dozen mappings; older kernels get `mprotect`, which costs two mappings each.
+//! Stacks are cut from chunks that grow with the number of jobs. A guard is a range that faults when touched.
+//! `MADV_GUARD_INSTALL` (Linux 6.13) marks it in the page tables without splitting the mapping, so that
+//! 100,000 guarded stacks are a few dozen mappings. Older kernels get `mprotect`, which costs two mappings
+//! each.
 //!
-//! A chunk is unmapped when it has been retired and its last stack has come back. A stack that does not come back
-//! (its job was leaked) keeps its chunk mapped for ever: there may be pointers into it.
+//! A chunk is unmapped when it has been retired and its last stack has been given back. A stack that is never
+//! given back, because its job was leaked, keeps its chunk mapped for ever: there may be pointers into it.
 #![expect(
     unsafe_code,
     reason = "maps, guards and unmaps memory, and calls the memory functions of C programs"
@@ -37,7 +38,7 @@ pub(super) struct Geometry {
     pub(super) guard: usize,
 }
 
-/// One stack. It is not freed by dropping it, which leaks: it goes back to its [`Slab`].
+/// One stack. Dropping it leaks it: it is given back to its [`Slab`] instead.
 #[derive(Debug)]
 pub(super) struct Stack {
     /// One past the highest usable address, aligned to 64 bytes.
@@ -57,9 +58,9 @@ enum Origin {
 /// The stacks of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
-    /// Places of unmapped chunks are used again; indices stay.
+    /// The entries of unmapped chunks are reused; indices stay.
     chunks: Vec<Option<Chunk>>,
-    /// The chunk that still has stacks that were never used.
+    /// The chunk that still has unused stacks.
     open: Option<usize>,
 }
 
@@ -68,20 +69,20 @@ struct Chunk {
     start: usize,
     len: usize,
     geometry: Geometry,
-    /// So that an overflow is named.
+    /// Lets the overflow handler name the job.
     _watch: Watch,
-    /// Stacks it holds, stacks handed out so far, stacks that have not come back.
+    /// The chunk's stacks; how many were handed out so far; how many are out now.
     slots: usize,
     used: usize,
     out: usize,
-    /// Slots whose stacks have come back and still hold memory.
+    /// Slots whose stacks were given back and still hold memory.
     back: Vec<usize>,
     retired: bool,
 }
 
 const MIN_CHUNK: usize = 16;
 const MAX_CHUNK: usize = 4096;
-/// Linux 6.13; not in the headers of older systems.
+/// Linux 6.13; missing in the headers of older systems.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
 
 impl Slab {
@@ -102,13 +103,13 @@ impl Slab {
         Ok(stack)
     }
 
-    /// Sees to it that no stack of those that are out is used again once it is back.
+    /// Retires all chunks: no stack that is out now is reused after it is given back.
     pub(super) fn retire_all(&mut self) {
         self.open = None;
         self.chunks.iter_mut().flatten().for_each(|chunk| chunk.retired = true);
     }
 
-    /// Takes back a stack that is not in use. Its memory goes with [`trim`](Self::trim).
+    /// Takes back a stack that is not in use. [`trim`](Self::trim) frees its memory.
     pub(super) fn give_back(&mut self, stack: Stack) {
         let Stack { origin, valgrind, .. } = stack;
         drop(valgrind);
@@ -123,7 +124,7 @@ impl Slab {
         }
     }
 
-    /// Gives the memory of the stacks that have come back to the kernel, and the addresses of whole chunks.
+    /// Returns the memory of stacks that were given back to the kernel, and unmaps whole chunks.
     pub(super) fn trim(&mut self) {
         for place in &mut self.chunks {
             match place {
@@ -177,7 +178,7 @@ impl Chunk {
         }
     }
 
-    /// Cuts off the next stack, and puts its guard in place.
+    /// Cuts off the next stack, and installs its guard.
     fn cut(&mut self, index: usize) -> io::Result<Stack> {
         let slot = self.used;
         let limit = self.start + slot * self.geometry.stride();
@@ -188,7 +189,7 @@ impl Chunk {
         Ok(Stack::new(top, limit, limit + self.geometry.guard, Origin::Chunk { index, slot }))
     }
 
-    /// Keeps the addresses of the stacks that have come back, but not their memory.
+    /// Keeps the addresses of the stacks that were given back, but not their memory.
     fn release_pages(&mut self) {
         for slot in self.back.drain(..) {
             let usable = self.start + slot * self.geometry.stride() + self.geometry.guard;
@@ -238,13 +239,13 @@ pub(super) fn page_size() -> usize {
 fn map(len: usize) -> io::Result<usize> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
-    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nobody's memory.
+    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no other memory.
     let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
-    // Huge pages would make the first touch of one stack cost the memory of thirty.
-    // SAFETY: advice on our own fresh mapping; a refusal (no huge pages in this kernel) is what we want anyway.
+    // With huge pages, the first touch of one stack would cost the memory of thirty. SAFETY: advice on our
+    // own fresh mapping; a refusal (no huge pages in this kernel) is just as good.
     unsafe { libc::madvise(start, len, libc::MADV_NOHUGEPAGE) };
     Ok(start.expose_provenance())
 }

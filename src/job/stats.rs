@@ -1,4 +1,4 @@
-//! What became of the jobs: counters for each thread, and a process-wide list of the jobs that were lost.
+//! Statistics of jobs: counters for each thread, and a process-wide list of lost jobs.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
@@ -8,8 +8,8 @@ use super::strict;
 
 macro_rules! thread_stats {
     ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
-        /// The jobs of one thread. At any moment (switch hooks apart, which run in the middle of a switch)
-        /// `created == finished + dropped + discarded + given_up + fresh + running + paused` and
+        /// The jobs of one thread. At any moment (except inside switch hooks, which run in the middle of a
+        /// switch) `created == finished + dropped + discarded + given_up + fresh + running + paused` and
         /// `resumes + ending == pauses + finished + running`.
         #[non_exhaustive]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,34 +32,37 @@ macro_rules! thread_stats {
 }
 
 thread_stats! {
-    /// Jobs made.
+    /// Jobs created.
     created,
-    /// Jobs whose function has returned or panicked; when a C job has ended its thread, all that ran.
+    /// Jobs whose function has returned or panicked. When a C job has ended its thread, all jobs that ran.
     finished,
     /// Jobs dropped before they had finished, whose stack was unwound.
     dropped,
     /// Raw jobs discarded before they had finished.
     discarded,
-    /// Jobs that would not unwind; their stacks are lost.
+    /// Jobs that refused to unwind; their stacks are lost.
     given_up,
-    /// Resumes, first ones included: switches into a job for it to go on. Those to unwind it are not among them.
+    /// Resumes, first ones included: switches into a job that continue it. Switches that unwind a job do not
+    /// count.
     resumes,
-    /// Resumes that came back because the job had paused.
+    /// Resumes that returned because the job paused.
     pauses,
-    /// Jobs made and not yet resumed.
+    /// Jobs created and not yet resumed.
     fresh,
-    /// Jobs that run: the current one, those that wait for one that they have resumed, and those that are ending.
+    /// Running jobs: the current one, jobs that wait for one that they have resumed, and jobs that are
+    /// ending.
     running,
-    /// Running jobs that were not resumed: they were dropped or discarded, and unwind, or their release hook runs.
+    /// Running jobs that were not resumed: they were dropped or discarded, and unwind, or their release hook
+    /// runs.
     ending,
-    /// Paused jobs. Leaked ones are among them until the thread ends; then [`leaks`] lists them.
+    /// Paused jobs. Leaked jobs count here until the thread ends; then [`leaks`] lists them.
     paused,
-    /// Stacks that wait for a job.
+    /// Stacks without a job.
     idle,
 }
 
 impl ThreadStats {
-    /// What does not add up; empty, when all is well, which is at any moment.
+    /// The sums that are wrong; always empty unless there is a bug.
     pub fn imbalances(&self) -> Vec<String> {
         let ended = self.finished + self.dropped + self.discarded + self.given_up;
         let rules = [
@@ -83,7 +86,8 @@ impl ThreadStats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeakReason {
-    /// It swallowed its unwinding again and again; or the program is built with `panic = "abort"`, and cannot unwind.
+    /// It swallowed its unwinding again and again, or the program is built with `panic = "abort"` and cannot
+    /// unwind.
     GivenUp,
     /// It was unfinished when its thread ended.
     ThreadEnded,

@@ -1,12 +1,13 @@
-//! The status of a wait context: how the engine's last attempt went, as any thread may see it.
+//! The status of a wait context: the outcome of the engine's last attempt, readable by any thread.
 //!
 //! ```text
 //!   word = follows (1) | status (32)
-//!             └─ set: a request waits for a slot, and what is asked for is looked up where the request is
+//!             └─ set: a request waits for a slot, and the status is read from the request
 //! ```
 //!
-//! The device admits a request that has queued for a slot, and no code on this side runs then to record it. So a status
-//! that changes by itself is not written: it *follows* its request until that has ended, or another status is set.
+//! When the device admits a request that was queued for a slot, no code on this side runs to record it. So a
+//! status that changes by itself is not written: it *follows* its request until the request has ended, or
+//! another status is set.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use super::wait_ctx::Shared;
 use crate::fork;
 
-/// How the last attempt to work asynchronously went, as the engine reported it (statement 22).
+/// The outcome of the last attempt to work asynchronously, as the engine reported it (statement 22).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WaitStatus {
     /// Nothing was reported, or callbacks are not supported (0).
@@ -23,11 +24,11 @@ pub enum WaitStatus {
     Unsupported,
     /// The request could not be submitted (1).
     Err,
-    /// The request was submitted and its completion will call back (2).
+    /// The request was submitted, and its completion will call the callback (2).
     Ok,
-    /// There was no room; the caller has been queued, or must try again (3).
+    /// There was no room; the request has been queued, or the caller must try again (3).
     Eagain,
-    /// Any other number, kept as it is.
+    /// Any other number, kept unchanged.
     Other(i32),
 }
 
@@ -55,16 +56,16 @@ impl From<WaitStatus> for i32 {
     }
 }
 
-/// Says how far a request is.
+/// Returns the status of a request.
 type Source = dyn Fn() -> WaitStatus + Send + Sync;
 
 const FOLLOWS: u64 = 1 << 32;
 
-/// A status that any thread may ask for.
+/// A status that any thread may read.
 #[derive(Default)]
 pub(super) struct StatusCell(AtomicU64);
 
-/// What a status follows. Written by the context's thread alone.
+/// The request that a status follows. Only the context's thread writes it.
 #[derive(Default)]
 pub(super) struct Followed(RwLock<Option<Arc<Source>>>);
 
@@ -84,7 +85,8 @@ impl StatusCell {
 impl Followed {
     #[cold]
     fn look(&self) -> Option<WaitStatus> {
-        // Held by a writer only while it begins or ends to follow; or, in a forked child, for ever.
+        // A writer holds the lock only while it begins or stops following; in a forked child perhaps for
+        // ever.
         self.0.try_read().ok()?.as_ref().map(|source| source())
     }
 
@@ -93,7 +95,7 @@ impl Followed {
     }
 }
 
-/// A status that follows a request. Dropped, it stays as it is then.
+/// A status that follows a request. Dropping this freezes it.
 pub(crate) struct FollowedStatus {
     shared: Rc<Shared>,
     source: Arc<Source>,
@@ -101,7 +103,7 @@ pub(crate) struct FollowedStatus {
 }
 
 impl FollowedStatus {
-    /// Has the status of `shared` follow what `source` says.
+    /// Makes the status of `shared` follow what `source` returns.
     pub(super) fn new(shared: &Rc<Shared>, source: Arc<Source>) -> Self {
         let before = shared.followed.write().replace(Arc::clone(&source));
         shared.status.0.store(word_of(source()) | FOLLOWS, Ordering::Release);
@@ -109,19 +111,21 @@ impl FollowedStatus {
         Self { shared: Rc::clone(shared), source, born: fork::generation() }
     }
 
-    /// The request has ended: from here on the status is this one, unless another was set.
+    /// Ends the following, because the request has ended: the status becomes this one, unless another status
+    /// was set.
     pub(crate) fn finish(&self, status: WaitStatus) {
         if fork::since(self.born) {
             // The lock may have been inherited locked.
             return;
         }
         let mut current = self.shared.followed.write();
-        // Else it has been settled, or another request of this context has joined a queue since, and that is followed.
+        // Otherwise the following has ended already, or the status now follows a later request of this
+        // context.
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &self.source)) {
             let word = &self.shared.status.0;
             let before = word.load(Ordering::Relaxed);
             if before & FOLLOWS != 0 {
-                // A status that another thread sets at this moment prevails.
+                // A status that another thread sets at this moment takes precedence.
                 let _ = word.compare_exchange(before, word_of(status), Ordering::Relaxed, Ordering::Relaxed);
             }
             *current = None;

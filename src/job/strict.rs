@@ -1,17 +1,17 @@
-//! Strict mode: says which job broke a rule, and in which call.
+//! Strict mode: reports which job broke a rule, and in which call.
 //!
 //! ```text
 //!   resume, discard, drop, end of a thread ── a rule is broken (cold) ──► strict? ── no ──► nothing
 //!                       │                                                   │ yes
 //!                       ▼                                                   ▼
-//!     the result is what it would be anyway               Violation ──► handler, fenced ──► one line on standard error
-//!                                                                                         (no handler, or it panicked)
+//!     the result is unchanged                             Violation ──► handler, or a line on standard error
+//!                                                                            (without one, or if it panics)
 //! ```
 //!
-//! Jobs forgive: misuse is a typed error or simply works (statements 6, 35, 36, 51 to 53), so a program that breaks a rule
-//! goes on here and crashes, or leaks, where the framework is another and the device is real. Strict mode reports what was
-//! forgiven and changes nothing else. The switch is looked at when a rule has been broken, and when a context ends that a
-//! job still holds; never by a pause or a resume that is in order.
+//! Jobs are forgiving: misuse is a typed error or simply works (statements 6, 35, 36, 51 to 53). A program
+//! that breaks a rule goes on here, and crashes or leaks with another job framework or a real device. Strict
+//! mode reports what was forgiven and changes nothing else. Only a broken rule, and the end of a context that
+//! a job still holds, look at the switch; a correct pause or resume never does.
 
 use std::cell::Cell;
 use std::fmt;
@@ -35,27 +35,30 @@ use crate::cancel::uncancelled;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// A job that has given its result is not resumed again. The call was refused ([`Misuse::Finished`]).
+    /// A job that has returned its result is not resumed again. The call was refused ([`Misuse::Finished`]).
     FinishedJobResumed,
     /// A job resumes and discards neither itself nor the job that resumed it. The call was refused
     /// ([`Misuse::Running`]).
     JobIsRunning,
-    /// Jobs are finished or dropped before their thread ends, and end when they are told to. This one was lost with
-    /// everything on its stack; [`leaks`](super::leaks) lists it too. If it was paused inside `LocalKey::with`, and has lent
-    /// on what it got there, that is now freed memory ([`Job`](super::Job#soundness)).
+    /// A job is finished or dropped before its thread ends, and ends when it is unwound. This one was lost
+    /// with everything on its stack; [`leaks`](super::leaks) lists it too. If it was paused inside
+    /// `LocalKey::with`, any borrow that it passed on now refers to freed memory
+    /// ([`Job`](super::Job#soundness)).
     JobLeaked,
-    /// C jobs are resumed until they have finished: there is no call that ends them before. This one was discarded
-    /// when its thread ended or cleaned up.
+    /// A C job is resumed until it has finished: no call ends it earlier. This one was discarded when its
+    /// thread ended or cleaned up.
     RawJobReclaimed,
-    /// A handle is used until its job has ended, on the job's thread, and not for a typed job. The call was refused
-    /// ([`Misuse::Stale`]).
+    /// A handle is used only until its job has ended, on the job's thread, and not for a typed job. The call
+    /// was refused ([`Misuse::Stale`]).
     StaleHandle,
-    /// The unwinding with which a dropped job ends passes through its frames; this job caught it and went on.
+    /// The unwinding that ends a dropped job passes through all its frames. This job caught it and went on.
     UnwindSwallowed,
-    /// A wait context outlives the requests of its jobs. This one was freed while a job that is paused in it had a
-    /// request in flight, or not yet looked at. (A Rust job goes on without context, and blocks; a C job was discarded.)
+    /// A wait context outlives the requests of its jobs. This one was freed while a job paused in it had a
+    /// request in flight, or one whose result it had not yet read. (A Rust job goes on without a context, and
+    /// blocks; a C job was discarded.)
     WaitCtxFreedInFlight,
-    /// A wait context outlives the pauses of its jobs: the same for a job that has paused without a request.
+    /// A wait context outlives the pauses of its jobs. This one was freed while a job was paused in it
+    /// without a request.
     WaitCtxFreedUnderJob,
 }
 
@@ -67,18 +70,18 @@ impl Rule {
                 "a finished job was resumed: stop at its result, and make a new job for new work"
             }
             Self::JobIsRunning => {
-                "a running job was resumed or discarded: leave that to whoever it returns to when it pauses"
+                "a running job was resumed or discarded: leave that to the code that resumed it"
             }
             Self::JobLeaked => {
-                "a job was leaked with all it owns, and what it borrows of thread-locals goes: finish or drop it before its \
-                 thread ends"
+                "a job was leaked with everything it owns, while thread-locals that it borrows are destroyed: finish or drop \
+                 it before its thread ends"
             }
             Self::RawJobReclaimed => "a paused raw job was discarded: resume it until it has finished",
             Self::StaleHandle => {
                 "a handle was used that names no unfinished raw job of this thread: forget it when its job has ended"
             }
             Self::UnwindSwallowed => {
-                "a dropped job caught the unwinding that ends it: let panics pass that are not its own"
+                "a dropped job caught the unwinding that ends it: let a panic that is not its own pass"
             }
             Self::WaitCtxFreedInFlight => {
                 "a wait context was freed while a job paused in it had a request: finish or drop the job first \
@@ -92,23 +95,23 @@ impl Rule {
     }
 }
 
-/// One broken rule: by which job, in which call. Printed, it is one line.
+/// One broken rule: which job broke it, in which call. Printed, it is one line.
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Violation {
     /// The rule.
     pub rule: Rule,
-    /// The type of the job's closure, or that it is a raw job; `None` where a handle names nothing.
+    /// The type of the job's closure, or that it is a raw job; `None` for a handle that names nothing.
     pub job: Option<&'static str>,
     /// The job's token ([`Job::token`](super::Job::token)); of a handle that names nothing, its bits.
     pub token: u64,
     /// What the program did, for example `Job::resume` or `drop of WaitCtx`.
     pub call: &'static str,
-    /// Where, if the call was a function's: destructors do not know their caller.
+    /// The location of the call; `None` for destructors, which do not know their caller.
     pub location: Option<&'static Location<'static>>,
-    /// The thread that did it, which is the one that found out.
+    /// The thread that broke the rule, which also detects it.
     pub thread: ThreadId,
-    /// Its name, if it has one: that of a test, where the test harness has made the thread.
+    /// The thread's name, if it has one: a test's name, where the test harness created the thread.
     pub thread_name: Option<String>,
 }
 
@@ -130,20 +133,21 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Told of each broken rule ([`set_strict_handler`]).
+/// Called with each broken rule ([`set_strict_handler`]).
 pub type StrictHandler = Arc<dyn Fn(&Violation) + Send + Sync>;
 
 static STRICT: AtomicBool = AtomicBool::new(cfg!(debug_assertions));
 static HANDLER: Mutex<Option<StrictHandler>> = Mutex::new(None);
 
 thread_local! {
-    /// Whether this thread is in the handler; no destructor, so that it can always be read.
+    /// Whether this thread is in the handler. No destructor, so it can always be read.
     static REPORTING: Cell<bool> = const { Cell::new(false) };
-    /// The thread's id, from when its thread-locals were about to go: then it can no longer be asked for. No destructor.
+    /// The thread's id, stored before its thread-locals go, because it cannot be asked for afterwards. No
+    /// destructor.
     static THREAD: Cell<Option<ThreadId>> = const { Cell::new(None) };
 }
 
-/// Notes the thread's id, for reports of what happens after its thread-locals have gone.
+/// Stores the thread's id, for reports after its thread-locals have gone.
 pub(super) fn remember_thread() {
     THREAD.set(Some(this_thread()));
 }
@@ -152,8 +156,9 @@ pub(super) fn this_thread() -> ThreadId {
     THREAD.get().unwrap_or_else(|| thread::current().id())
 }
 
-/// Switches strict mode on or off, for the whole process. At first it is on where this crate is built with debug
-/// assertions, and off elsewhere. An engine's configuration does the same with `strict=on`, `strict=off`.
+/// Switches strict mode on or off, for the whole process. By default it is on where this crate is built with
+/// debug assertions, and off elsewhere. An engine's configuration does the same with `strict=on`,
+/// `strict=off`.
 ///
 /// Strict mode reports each broken [`Rule`]. No result, no error and no order of events depends on it.
 pub fn set_strict(on: bool) {
@@ -165,17 +170,21 @@ pub fn is_strict() -> bool {
     STRICT.load(Ordering::Relaxed)
 }
 
-/// Has `handler` told of broken rules from here on; with `None` it is again one line each on standard error.
+/// Sets `handler` to be called with each broken rule from here on; `None` restores one line each on standard
+/// error.
 ///
-/// It may be called on any thread, several at a time, also on the stack of a job and while its thread panics or ends. It
-/// cannot pause the job that it runs in, and what it breaks itself goes to standard error. When it panics the report
-/// goes there too, and the panic no further (after the message of the panic hook).
+/// The handler may be called on any thread, on several threads at a time, on the stack of a job, and while
+/// its thread panics or ends. It cannot pause the job that it runs in. Rules that it breaks itself are
+/// reported on standard error. When it panics, the report goes there too, and the panic ends (after the
+/// message of the panic hook).
 ///
-/// A test harness does not capture what is written to standard error itself, only what the macros print. This has reports
-/// captured with the output of the test that breaks the rule:
+/// A test harness captures only what the macros print, not what is written to standard error itself. This
+/// handler makes reports part of the output of the test that breaks the rule:
 ///
 /// ```
-/// simaccel::job::set_strict_handler(Some(std::sync::Arc::new(|violation| eprintln!("simaccel: {violation}"))));
+/// use simaccel::job::set_strict_handler;
+///
+/// set_strict_handler(Some(std::sync::Arc::new(|violation| eprintln!("simaccel: {violation}"))));
 /// ```
 ///
 /// # Examples
@@ -197,7 +206,7 @@ pub fn is_strict() -> bool {
 /// ```
 pub fn set_strict_handler(handler: Option<StrictHandler>) {
     let old = mem::replace(&mut *current_handler(), handler);
-    // It may own anything: let it go when the lock is free.
+    // The old handler may own anything: dropped after the lock is free.
     drop(old);
 }
 
@@ -206,7 +215,7 @@ pub fn set_strict_handler(handler: Option<StrictHandler>) {
 pub(super) struct Suspect {
     pub(super) job: Option<&'static str>,
     pub(super) token: u64,
-    /// It is paused with something that it would have to give back.
+    /// Whether it is paused with something to give back.
     pub(super) has_request: bool,
 }
 
@@ -223,20 +232,20 @@ impl Suspect {
         Self { job: Some(job), token, has_request: false }
     }
 
-    /// Which rule is broken when this paused job's context goes.
+    /// The rule that is broken when this paused job's context is freed.
     pub(super) const fn rule_of_freed_ctx(self) -> Rule {
         if self.has_request { Rule::WaitCtxFreedInFlight } else { Rule::WaitCtxFreedUnderJob }
     }
 }
 
-/// A call that knows where it stands.
+/// The name of a call, and its location if known.
 pub(super) type Call = (&'static str, Option<&'static Location<'static>>);
 
-/// The end of a job that was dropped.
+/// The drop of a job.
 pub(super) const DROP: Call = ("drop of Job", None);
-/// The same, when the thread no longer panicked.
-pub(super) const LATE_DROP: Call = ("drop of Job, put off while its thread panicked", None);
-/// A context's end in another thread, found out by that of its jobs.
+/// The drop of a job, deferred because its thread panicked.
+pub(super) const LATE_DROP: Call = ("drop of Job, deferred while its thread panicked", None);
+/// The end of a context in another thread, detected by the thread of its jobs.
 pub(super) const FREED_ELSEWHERE: Call = ("drop of WaitCtx in another thread", None);
 pub(super) const THREAD_END: Call = ("end of the thread", None);
 
@@ -253,7 +262,7 @@ pub(super) fn report(rule: Rule, suspect: Suspect, (call, location): Call) {
     }
 }
 
-/// Reports a call on a handle that was refused for this reason, and hands the reason on.
+/// Reports a refused call on a handle, and returns the reason.
 #[cold]
 pub(super) fn refused(handle: Handle, misuse: Misuse, call: Call) -> Misuse {
     let rule = match misuse {
@@ -267,8 +276,8 @@ pub(super) fn refused(handle: Handle, misuse: Misuse, call: Call) -> Misuse {
     misuse
 }
 
-/// A wait context is being freed: reports the jobs that are paused in it. Jobs hold their context, so one that is held by
-/// nobody else costs no more than the question.
+/// Reports the jobs that are paused in a wait context that is being freed. Jobs hold their context, so a
+/// context without jobs costs one comparison.
 pub(super) fn ctx_freed(ctx: &Rc<Shared>) {
     if Rc::strong_count(ctx) > 1 && is_strict() {
         report_paused_on(ctx);
@@ -287,21 +296,22 @@ fn hand_over(violation: &Violation) {
     let handler = if REPORTING.get() { None } else { current_handler().clone() };
     let Some(handler) = handler else { return print(violation) };
     REPORTING.set(true);
-    // A report does not leave in the middle; and the fence must not catch the unwinding of a job that has.
+    // A report must not pause in the middle, because `catch_unwind` must not catch the unwinding of a paused
+    // job.
     let block = block_pause();
-    // The handler is moved in: a caller that has replaced it meanwhile leaves its destructor to us.
+    // The handler is moved in: if it was replaced during the call, its destructor runs here.
     let outcome = panic::catch_unwind(AssertUnwindSafe(move || handler(violation)));
     drop(block);
     REPORTING.set(false);
     if let Err(payload) = outcome {
-        // Its destructor may panic as well.
+        // The payload's destructor may panic as well.
         mem::forget(payload);
         print(violation);
     }
 }
 
-/// One write for the whole line, so that lines of other processes do not mix with it. Where standard error is closed
-/// there is nobody to tell.
+/// Prints with one write for the whole line, so that lines of other processes do not mix with it. If standard
+/// error is closed, the line is lost.
 fn print(violation: &Violation) {
     let line = format!("simaccel: {violation}\n");
     let _ = uncancelled(|| io::stderr().write_all(line.as_bytes()));

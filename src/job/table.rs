@@ -1,4 +1,5 @@
-//! The records of a thread's jobs, in no order. The [directory](super::directory) finds the record that a handle names.
+//! The records of a thread's jobs, in no order. The [directory](super::directory) finds the record that a
+//! handle names.
 #![expect(unsafe_code, reason = "follows the records of the thread")]
 
 use std::collections::TryReserveError;
@@ -15,7 +16,8 @@ impl Table {
         self.0.iter().map(|record| unsafe { record.as_ref() })
     }
 
-    /// Makes room for another record: a program may ask for any number of jobs.
+    /// Makes room for another record. The allocation may fail, because a program may ask for any number of
+    /// jobs.
     pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.0.try_reserve(1)
     }
@@ -26,7 +28,7 @@ impl Table {
         self.0.push(record);
     }
 
-    /// Removes a record, whose place goes to another one.
+    /// Removes a record; another record takes its place.
     pub(super) fn remove(&mut self, record: &Record) {
         let place = record.place.get();
         self.0.swap_remove(place);

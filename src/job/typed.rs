@@ -1,4 +1,4 @@
-//! How a closure and its result lie in a job: in place of the arguments of a raw job, one after the other.
+//! The layout of a closure and its result in a job: in place of a raw job's arguments, one after the other.
 #![expect(unsafe_code, reason = "moves closures and results in and out of a job's stack by type")]
 
 use std::alloc::{self, Layout};
@@ -18,13 +18,13 @@ use crate::words::read;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
 
-/// A typed job that has not finished. Its holder is its only owner.
+/// A typed job that has not finished. This is its only owner.
 pub(super) struct Live<T> {
     record: NonNull<Record>,
     result: PhantomData<T>,
 }
 
-/// Where the closure lies until the job begins, and the result when it has ended.
+/// The closure until the job begins, and the result when it has ended.
 #[repr(C)]
 union Storage<F, T> {
     closure: ManuallyDrop<F>,
@@ -34,7 +34,7 @@ union Storage<F, T> {
 struct Typed<F, T>(PhantomData<(F, T)>);
 
 impl<T: 'static> Live<T> {
-    /// A job that will run `f`.
+    /// Creates a job that will run `f`.
     #[inline]
     pub(super) fn new<F>(ctx: Option<&WaitCtx>, f: F) -> Result<Self, NoJobs>
     where
@@ -53,7 +53,8 @@ impl<T: 'static> Live<T> {
 
     #[inline]
     pub(super) fn record(&self) -> &Record {
-        // SAFETY: a stack stays mapped until its job was put back, which is the last that this does, and the record lies on it.
+        // SAFETY: a stack stays mapped until its job is put back, which is the last thing this type does, and
+        // the record lies on the stack.
         unsafe { self.record.as_ref() }
     }
 
@@ -85,7 +86,7 @@ impl<T: 'static> Live<T> {
         }
     }
 
-    /// Runs the job from within another, or itself, or where something has to be handled first.
+    /// Runs the job from within another job or itself, or after something that has to be handled first.
     #[cold]
     fn resume_slow(&self, front: &Front, location: &'static Location<'static>) -> Result<Switched, Misuse> {
         let record = self.record();
@@ -98,13 +99,13 @@ impl<T: 'static> Live<T> {
         Ok(record.enter(front, Signal::Continue))
     }
 
-    /// Ends a job that is not wanted any more.
+    /// Ends a job whose owner was dropped.
     pub(super) fn abandon(self) {
         self.record().pool().abandon(self.record());
     }
 
     /// Takes the outcome of a job that has ended.
-    #[inline(always)] // its result goes on in registers
+    #[inline(always)] // returns its result in registers
     fn finish(self) -> T {
         let (record, pool) = (self.record(), self.record().pool());
         pool.front.counters.finished.bump();
@@ -112,8 +113,8 @@ impl<T: 'static> Live<T> {
             return self.finish_slow();
         }
         pool.put_back_fast(record);
-        // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken. Nothing has
-        // happened yet to its stack, which is idle: the next job has not begun.
+        // SAFETY: the job has returned, so its result lies here, and this is the only time that it is taken.
+        // Its stack is idle and unchanged: the next job has not begun.
         unsafe { read(record.base().cast::<T>().as_ptr()) }
     }
 
@@ -136,7 +137,8 @@ impl<F: FnOnce() -> T + 'static, T: 'static> Body for Typed<F, T> {
     #[inline]
     unsafe fn run(record: &Record) -> Result<(), Panic> {
         let args = record.args_of(Layout::new::<Storage<F, T>>());
-        // The closure is moved here and not into the fence: unoptimised code would keep each copy of it on the stack.
+        // The closure is moved here and not before `catch_unwind`: unoptimised code would keep each copy of
+        // it on the stack.
         panic::catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: the closure lies here until the job begins, which is now, and once.
             let closure = unsafe { read(args.cast::<F>().as_ptr()) };

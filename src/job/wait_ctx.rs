@@ -1,20 +1,20 @@
-//! Wait contexts: where the pieces of code that a job runs announce what the application must wait for.
+//! Wait contexts: where the code that runs in a job announces what the application must wait for.
 //!
 //! ```text
 //!   engine (inside the job)                         application (outside)
 //!   set_wait_fd(key, fd, data, cleanup) ──┐    ┌──► all_fds()      what to poll now
-//!   clear_fd(key)                         │    │    changed_fds()  what to add to and take from a poll set
+//!   clear_fd(key)                         │    │    changed_fds()  what to add to and remove from a poll set
 //!   set_callback, set_status              ▼    │
-//!                          ┌──────────────────────────────┐
-//!        newest first ───► │ key 2  fd 11  Added          │   Added ──resume──► Plain ──clear──► Deleted ──resume──► gone
-//!                          │ key 1  fd 20  Plain          │     └─────clear─────────────────────────────────────────► gone
-//!                          │ key 2  fd 10  Deleted        │   drop of the context: the cleanup of every entry that
-//!                          └──────────────────────────────┘   is not Deleted, newest first
+//!                      ┌──────────────────────────────┐
+//!     newest first ──► │ key 2  fd 11  Added          │   Added ─resume─► Plain ─clear─► Deleted ─resume─► gone
+//!                      │ key 1  fd 20  Plain          │     └────clear──────────────────────────────────► gone
+//!                      │ key 2  fd 10  Deleted        │   drop of the context: cleanups of all entries but
+//!                      └──────────────────────────────┘   Deleted ones, newest first
 //! ```
 //!
-//! The rules are statements 1 to 23 of `docs/semantics.md`. The context never closes a descriptor and never calls
-//! the callback; both belong to the code that registered them. No borrow is held while foreign code runs
-//! (cleanups, callbacks of loops, destructors of custom data), so that code may use the context it is called for.
+//! The rules are statements 1 to 23 of `docs/semantics.md`. The context never closes a descriptor and never
+//! calls the callback; both belong to the code that registered them. No borrow is held while foreign code
+//! runs (cleanups, callbacks of loops, destructors of custom data), so that code may use the context.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -35,19 +35,19 @@ use super::status::{Followed, StatusCell, WaitStatus};
 use super::strict;
 use crate::cancel::uncancelled;
 
-/// Names a registration by an address, usually that of something whose life is that of the registering engine.
-/// Keys are compared by address alone (statement 10).
+/// Identifies a registration by an address, usually that of an object that lives as long as the registering
+/// engine. Keys are compared by address alone (statement 10).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WaitKey(usize);
 
 impl WaitKey {
-    /// The key that is the address of `object`. It stays unique while `object` stays where it is; types without
-    /// a size share addresses.
+    /// The key with the address of `object`. It is unique while `object` does not move; zero-sized types
+    /// share addresses.
     pub fn of<T: ?Sized>(object: &T) -> Self {
         Self(std::ptr::from_ref(object).addr())
     }
 
-    /// The key that is this address; 0 is a key like any other.
+    /// The key with this address; 0 is a key like any other.
     pub const fn from_addr(addr: usize) -> Self {
         Self(addr)
     }
@@ -64,20 +64,21 @@ impl fmt::Debug for WaitKey {
     }
 }
 
-/// Called when the wait context ends, once for each registration that was not cleared. It receives the context,
-/// the registration's key, descriptor and custom data. What a panic in it does is said at [`WaitCtx`].
+/// Called when the wait context ends, once for each registration that was not cleared. It receives the
+/// context, and the registration's key, descriptor and custom data. [`WaitCtx`] says what happens when it
+/// panics.
 pub type Cleanup = Box<dyn FnOnce(&WaitCtx, WaitKey, RawFd, Option<Rc<dyn Any>>)>;
 
-/// Called by an engine, from any thread, when the job should be resumed (statement 22). It may be called before
-/// `resume` has returned [`Step::Paused`](super::Step::Paused).
+/// Called by an engine, from any thread, when the job should be resumed (statement 22). The call may come
+/// before `resume` has returned [`Step::Paused`](super::Step::Paused).
 pub type Callback = Arc<dyn Fn() + Send + Sync>;
 
 /// A registration as [`WaitCtx::fd`] finds it.
 #[derive(Clone)]
 pub struct WaitFd {
-    /// The descriptor; the context does not care whether it is open, or even valid.
+    /// The descriptor. The context does not check whether it is open, or even valid.
     pub fd: RawFd,
-    /// What was registered with it.
+    /// The custom data of the registration.
     pub data: Option<Rc<dyn Any>>,
 }
 
@@ -87,26 +88,26 @@ impl fmt::Debug for WaitFd {
     }
 }
 
-/// What changed since the job was last resumed, newest first. A number may be in both lists when the kernel has
-/// used it again: take away `deleted` before adding `added` (statement 19). What was listed at a pause is listed again
-/// at the next job's when the paused one was given up: adding a descriptor that is in the poll set already, and taking one
-/// away that is not, are no errors (statement 18).
+/// The changes since the job was last resumed, newest first. A number may be in both lists when the kernel
+/// has reused it: remove `deleted` before adding `added` (statement 19). After a paused job was dropped, the
+/// next job's pause lists the same changes again. So adding a descriptor that is already in the poll set, and
+/// removing one that is not, must be no errors (statement 18).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangedFds {
-    /// Registered since, and still registered.
+    /// Registered since then, and still registered.
     pub added: Vec<RawFd>,
-    /// Cleared since, having been registered before.
+    /// Cleared since then, and registered before.
     pub deleted: Vec<RawFd>,
 }
 
-/// Where a job's wake-up is announced: descriptors to poll, or a callback. One for each connection, used by one
-/// job after the other; it outlives none of them by force: a job whose context is dropped goes on without one (and
-/// strict mode says that it was, [`Rule`](super::Rule), if it was paused). In a struct that owns both, declare the job
-/// before the context: fields are dropped in the order of their declaration.
+/// Where a job's wakes are announced: descriptors to poll, or a callback. An application has one for each
+/// connection, and uses it for one job after the other. A job whose context is dropped goes on without one;
+/// if it was paused, strict mode reports that ([`Rule`](super::Rule)). In a struct that owns both, declare
+/// the job before the context: fields are dropped in the order of their declaration.
 ///
-/// Dropping it is `ASYNC_WAIT_CTX_free`: cleanups run newest first, each seeing the entries that are left, its
-/// own among them. When one panics the others still run, and the first panic goes on afterwards (or ends there,
-/// when the thread is already panicking).
+/// Dropping it corresponds to `ASYNC_WAIT_CTX_free`. Cleanups run newest first, and each sees the entries
+/// that are left, its own among them. When one panics the others still run; then the first panic continues,
+/// unless the thread is already panicking.
 ///
 /// It belongs to one thread (statement 23):
 ///
@@ -129,35 +130,37 @@ pub struct ChangedFds {
 /// ```
 pub struct WaitCtx {
     shared: Rc<Shared>,
-    /// Whether this is the application's handle, whose drop ends the context, or a look from inside a job.
+    /// Whether this is the application's handle, whose drop ends the context, or a reference from inside a
+    /// job.
     owner: bool,
 }
 
-/// The context proper; jobs hold it too, so that a freed context is noticed and not followed.
+/// The shared part. Jobs hold it too, so that they notice a freed context.
 ///
-/// First what every operation looks at.
+/// The fields that every operation reads come first.
 #[derive(Default)]
 #[repr(C)]
 pub(super) struct Shared {
     changes: Cell<Changes>,
-    /// For any thread, like all about the callback: in C, others may look at it while a job runs.
+    /// Readable by any thread, like everything about the callback: in C, other threads may read it while a
+    /// job runs.
     pub(super) status: StatusCell,
     freed: Cell<bool>,
     has_callback: AtomicBool,
-    /// Oldest first; every list that leaves this file is read backwards.
+    /// Oldest first; every list that leaves this file is reversed.
     entries: RefCell<Vec<Entry>>,
     callback: CallbackCell,
     pub(super) followed: Followed,
     user_data: Cell<usize>,
     /// Unfinished raw jobs that were started with this context.
     raw_jobs: RefCell<Vec<Handle>>,
-    /// Where they are, if there are any.
+    /// The pool of these jobs, if there are any.
     home: Cell<Option<NonNull<Pool>>>,
-    /// Which thread is inside of the context, where several threads use it.
+    /// The thread that is inside the context, where several threads use it.
     pub(super) gate: Gate,
 }
 
-/// How many entries were added, and deleted, since the last reset. In one word, as every resume asks for both.
+/// How many entries were added, and deleted, since the last reset. One word, because every resume reads both.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Changes(u64);
 
@@ -200,14 +203,15 @@ impl WaitCtx {
         Self { shared: Rc::default(), owner: true }
     }
 
-    /// The same for several threads, one of which uses it at a time.
+    /// An empty context that several threads may use, one at a time.
     pub(super) fn with_gate() -> Self {
         Self { shared: Rc::new(Shared { gate: Gate::open(), ..Shared::default() }), owner: true }
     }
 
-    /// Registers `fd` under `key`. The same key may be registered again: the newest hides the older ones until
-    /// it is cleared (statements 7 to 9). `cleanup` is called when the context ends, unless the registration
-    /// was cleared; on a context that has ended already (held by a [`WaitCtxRef`]) it is called at once.
+    /// Registers `fd` under `key`. The same key may be registered again: the newest registration hides the
+    /// older ones until it is cleared (statements 7 to 9). `cleanup` is called when the context ends, unless
+    /// the registration was cleared. On a context that has ended already (held by a [`WaitCtxRef`]) it is
+    /// called at once.
     pub fn set_wait_fd(&self, key: WaitKey, fd: RawFd, data: Option<Rc<dyn Any>>, cleanup: Option<Cleanup>) {
         if self.is_freed() {
             if let Some(cleanup) = cleanup {
@@ -233,8 +237,8 @@ impl WaitCtx {
         Some(WaitFd { fd: entry.fd, data: entry.data.clone() })
     }
 
-    /// Clears the newest registration under `key`; `false` when there is none. The cleanup is not called, now or
-    /// later: the caller that clears takes the descriptor back (statements 15 to 17).
+    /// Clears the newest registration under `key`; `false` when there is none. Its cleanup is never called:
+    /// the caller takes the descriptor back (statements 15 to 17).
     pub fn clear_fd(&self, key: WaitKey) -> bool {
         let mut entries = self.shared.entries.borrow_mut();
         let Some(at) = entries.iter().rposition(|entry| entry.is_live(key)) else { return false };
@@ -258,7 +262,7 @@ impl WaitCtx {
         fds
     }
 
-    /// Like [`all_fds`](Self::all_fds), into a vector of the caller's, which is emptied first.
+    /// Like [`all_fds`](Self::all_fds), but fills the caller's vector, which is emptied first.
     pub fn all_fds_into(&self, fds: &mut Vec<RawFd>) {
         fds.clear();
         fds.extend(
@@ -280,15 +284,15 @@ impl WaitCtx {
         self.shared.entries.borrow().iter().filter(|entry| entry.is_registered()).count()
     }
 
-    /// What was registered and cleared since the job was last resumed. Asking resets nothing (statement 13);
-    /// the next resume does (statement 18).
+    /// The descriptors that were registered and cleared since the job was last resumed. Reading the lists
+    /// resets nothing (statement 13); the next resume does (statement 18).
     pub fn changed_fds(&self) -> ChangedFds {
         let mut changed = ChangedFds::default();
         self.changed_fds_into(&mut changed);
         changed
     }
 
-    /// Like [`changed_fds`](Self::changed_fds), into lists of the caller's, which are emptied first.
+    /// Like [`changed_fds`](Self::changed_fds), but fills the caller's lists, which are emptied first.
     pub fn changed_fds_into(&self, changed: &mut ChangedFds) {
         changed.added.clear();
         changed.deleted.clear();
@@ -310,27 +314,30 @@ impl WaitCtx {
         (changes.added(), changes.deleted())
     }
 
-    /// Sets or, with `None`, removes the callback (statement 20). Engines that see one call it and make no descriptor.
+    /// Sets or, with `None`, removes the callback (statement 20). Engines that find a callback call it and
+    /// create no descriptor.
     ///
-    /// It runs on the device's thread, perhaps before `resume` has returned, and the job that it wakes waits until it
-    /// has returned. It should pass the wake on and return: a callback that waits for an operation, or for a lock that is
-    /// held around `resume`, around this call, or while a job or context ends, waits for ever. A job that it runs in (on
-    /// a stepped device) cannot pause until it has returned.
+    /// The callback runs on the device's thread, perhaps before `resume` has returned. The job that it wakes
+    /// waits until it has returned. It should pass the wake on and return. It must not wait for an operation,
+    /// or for a lock that is held around `resume`, around this call, or while a job or context ends: it would
+    /// wait for ever. On a stepped device, the job that it runs in cannot pause until it has returned.
     ///
-    /// A wake looks the callback up when it is sent. What was replaced or removed here is not called any more when this
-    /// returns: it waits for a call that runs in another thread. So does dropping the context and, for the calls that wake a
-    /// job, the end or the drop of the job. *Inside* a callback, of whatever context, none of these waits: calls that have
-    /// begun in other threads may then still be running.
+    /// A wake looks the callback up when it is sent. When this returns, the old callback is not called any
+    /// more: this waits for a call that runs in another thread. Dropping the context waits in the same way,
+    /// and so does the end or drop of a job, for the calls that wake that job. *Inside* a callback, of
+    /// whatever context, none of these waits: calls that have begun in other threads may then still be
+    /// running.
     ///
-    /// When a request was submitted with a callback and none is set by the time of its wake, nothing is called. The next
-    /// resume finds the request done; or it registers a descriptor for the rest of the wait, as if there had never been a
-    /// callback. So an application that removes one while a job is paused resumes that job once. A callback that is set
-    /// when a request is under way with a descriptor is used from the next request on.
+    /// A request may be submitted with a callback, and its wake may find none. Then nothing is called. The
+    /// next resume finds the request done, or registers a descriptor for the rest of the wait. So an
+    /// application that removes a callback while a job is paused resumes that job once. A callback that is
+    /// set while a request waits with a descriptor is used from the next request on.
     pub fn set_callback(&self, callback: Option<Callback>) {
         drop(self.replace_callback(callback));
     }
 
-    /// [`set_callback`](Self::set_callback), but that it is left to the caller when to wait: by dropping the result.
+    /// Like [`set_callback`](Self::set_callback), but the caller chooses when to wait, by dropping the
+    /// result.
     pub fn replace_callback(&self, callback: Option<Callback>) -> ReplacedCallback {
         self.shared.callback.replace(callback, &self.shared.has_callback)
     }
@@ -340,7 +347,7 @@ impl WaitCtx {
         self.shared.callback.get()
     }
 
-    /// One request's way to the callback, where one is set.
+    /// A waker for one request, where a callback is set.
     pub(crate) fn callback_waker(&self) -> Option<Arc<CallbackWaker>> {
         self.shared.callback.waker()
     }
@@ -350,7 +357,7 @@ impl WaitCtx {
         self.shared.has_callback()
     }
 
-    /// Sets the status; only engines change it, and nothing checks it (statement 22).
+    /// Sets the status; only engines set it, and nothing checks it (statement 22).
     pub fn set_status(&self, status: WaitStatus) {
         self.shared.status.set(status);
     }
@@ -387,7 +394,8 @@ impl WaitCtx {
         Rc::clone(&self.shared)
     }
 
-    /// Whether raw jobs may be started with this context in this pool: not while others have unfinished ones on it.
+    /// Whether raw jobs of this pool may be started with this context: not while other pools have unfinished
+    /// ones on it.
     #[inline]
     pub(super) fn is_free_for(&self, pool: &Pool) -> bool {
         self.shared.home.get() == Some(NonNull::from(pool)) || self.shared.raw_jobs.borrow().is_empty()
@@ -404,7 +412,7 @@ impl WaitCtx {
         self.shared.raw_jobs.borrow().len()
     }
 
-    /// The pool that has the unfinished raw jobs on this context, if there are any.
+    /// The pool of the unfinished raw jobs on this context, if there are any.
     pub(super) fn home(&self) -> Option<NonNull<Pool>> {
         self.shared.home.get().filter(|_| !self.shared.raw_jobs.borrow().is_empty())
     }
@@ -414,7 +422,7 @@ impl WaitCtx {
         &self.shared.gate
     }
 
-    /// How many owners the context has, jobs and looks included.
+    /// How many owners the context has, jobs and references included.
     pub(super) fn owners(&self) -> usize {
         Rc::strong_count(&self.shared)
     }
@@ -423,7 +431,7 @@ impl WaitCtx {
         self.shared.raw_jobs.borrow().clone()
     }
 
-    /// Runs the cleanups, newest first, whatever they do to the list meanwhile.
+    /// Runs the cleanups, newest first. They may change the list.
     fn free(&self) {
         let mut first_panic = None;
         let mut catching = |step: &mut dyn FnMut()| match panic::catch_unwind(AssertUnwindSafe(step)) {
@@ -474,31 +482,31 @@ impl fmt::Debug for WaitCtx {
     }
 }
 
-/// A look at the wait context of a job. It owns nothing: dropping it frees nothing, and the context may end while
-/// it is held ([`WaitCtx::is_freed`]).
+/// A reference to the wait context of a job. Dropping it frees nothing, and the context may end while it is
+/// held ([`WaitCtx::is_freed`]).
 #[derive(Debug)]
 pub struct WaitCtxRef(WaitCtx);
 
 impl WaitCtxRef {
-    /// A look at `shared`, unless the application has dropped the context.
+    /// A reference to `shared`, unless the application has dropped the context.
     pub(super) fn new(shared: &Rc<Shared>) -> Option<Self> {
         (!shared.freed.get()).then(|| Self(WaitCtx { shared: Rc::clone(shared), owner: false }))
     }
 }
 
 impl WaitCtxRef {
-    /// Lets go of a context and leaves it.
+    /// Drops the reference from inside the context, and leaves the context.
     pub(super) fn leave(self, inside: Inside) {
         let is_last = self.owners() == 1;
         drop(self);
         if is_last {
-            // The gate is gone.
+            // The gate went with the context.
             std::mem::forget(inside);
         }
     }
 }
 
-/// For code that keeps a look at its own context because it hands out pointers to it.
+/// For code that keeps a reference to its own context because it hands out pointers to it.
 impl From<&WaitCtx> for WaitCtxRef {
     fn from(ctx: &WaitCtx) -> Self {
         Self(WaitCtx { shared: Rc::clone(&ctx.shared), owner: false })
@@ -541,7 +549,7 @@ impl Shared {
         entries.iter().rev().find(|entry| entry.is_live(key))?.data.clone()
     }
 
-    /// Forgets what was added and deleted: the job goes on (statement 18).
+    /// Forgets what was added and deleted, because the job resumes (statement 18).
     #[inline]
     pub(super) fn reset_changes(&self) {
         if self.changes.get().0 != 0 {
@@ -564,7 +572,7 @@ impl Shared {
                 false
             }
         });
-        // Their destructors run here, when the list is whole again.
+        // Their destructors run here, when the list is consistent again.
         drop(deleted);
     }
 
@@ -584,7 +592,8 @@ impl Shared {
         }
     }
 
-    /// Marks the newest entry as ending and hands out what its cleanup needs; that of a deleted one is not to be called.
+    /// Marks the newest entry as ending and returns what its cleanup needs. The cleanup of a deleted entry is
+    /// not due.
     fn begin_end_of_newest(&self) -> Option<Ending> {
         let mut entries = self.entries.borrow_mut();
         let newest = entries.last_mut()?;
@@ -593,7 +602,7 @@ impl Shared {
         Some(Ending { key: newest.key, fd: newest.fd, data: newest.data.clone(), cleanup, is_due })
     }
 
-    /// Takes the ending entry off the list, unless its cleanup has cleared it.
+    /// Removes the ending entry from the list, unless its cleanup has cleared it.
     fn finish_end(&self) -> Option<Entry> {
         let mut entries = self.entries.borrow_mut();
         let at = entries.iter().rposition(|entry| entry.ending)?;
@@ -606,14 +615,14 @@ impl Shared {
     }
 }
 
-/// What a cleanup is called with.
+/// The arguments of a cleanup.
 struct Ending {
     key: WaitKey,
     fd: RawFd,
     data: Option<Rc<dyn Any>>,
     /// Dropped where no borrow is held, called or not: it may own anything.
     cleanup: Option<Cleanup>,
-    /// Whether it is to be called.
+    /// Whether the cleanup is to be called.
     is_due: bool,
 }
 

@@ -1,17 +1,17 @@
-//! The frame below a raw job's function: where Rust panics stop, and nothing else does.
+//! The frame below a raw job's function: it stops Rust panics, and nothing else.
 //!
 //! ```text
-//!   func                    throws                      what `catching` does (its personality routine)
-//!   catching   (naked)      a Rust panic                stops it, and returns it
-//!   serve, begin            a forced unwinding          lets it pass: the root is the end of the stack, where glibc's
-//!                                                       `pthread_exit` leaves for the thread's beginning
+//!   func                    throws                      what `catching` does (by its personality routine)
+//!   catching   (naked)      a Rust panic                stops and returns it
+//!   serve, begin            a forced unwinding          passes it on: the root ends the stack, where glibc's
+//!                                                       `pthread_exit` jumps to the thread's start
 //!                           a C++ exception             finds no handler: C++ calls `std::terminate`
 //! ```
 //!
-//! Rust's `catch_unwind` would do for a Rust panic, but it ends the process for anything else. So the panic's exception is
-//! stopped here and raised once more, into a `catch_unwind` that a forced unwinding does not meet. That `catch_unwind`
-//! refuses any other exception. The frames from here to the root own nothing and catch nothing, which is what Rust asks of
-//! frames that a forced unwinding passes.
+//! Rust's `catch_unwind` stops a Rust panic, but ends the process for anything else. So this frame stops the
+//! panic's exception and raises it once more, into a `catch_unwind` that a forced unwinding does not meet and
+//! that sees no other exception. The frames from here to the root own nothing and catch nothing, as Rust
+//! requires of frames that a forced unwinding passes.
 #![expect(unsafe_code, reason = "calls raw functions, and speaks to the unwinder")]
 
 use std::arch::naked_asm;
@@ -25,7 +25,7 @@ use super::super::super::front::Front;
 use super::super::super::raw::RawFn;
 use super::super::super::record::{Panic, State};
 
-/// What the Itanium C++ ABI, level 1, says of personality routines.
+/// From the Itanium C++ ABI, level 1, on personality routines.
 mod abi {
     use super::{c_int, c_void};
 
@@ -49,26 +49,27 @@ mod abi {
     }
 }
 
-/// Whether an exception of this class is C++'s, from any compiler: these bytes of the class name the language.
+/// Whether an exception of this class is a C++ exception, from any compiler: these bytes of the class name
+/// the language.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
 const fn is_cxx(class: u64) -> bool {
     class as u32 & !0xff == u32::from_be_bytes(*b"C++\0")
 }
 
-/// Calls a raw job's function. A Rust panic comes back as an error. A forced unwinding does not come back: the job counts
-/// as over.
+/// Calls a raw job's function. Returns a Rust panic as an error. Does not return from a forced unwinding: the
+/// job then counts as over.
 ///
 /// # Safety
 ///
 /// `func` may be called with `args`, in a job.
 pub(in super::super::super) unsafe fn call(func: RawFn, args: *mut c_void) -> Result<c_int, Panic> {
     let mut exception = ptr::null_mut();
-    // SAFETY: the caller's promise, and a place for the exception.
+    // SAFETY: the caller's promise about `func`; `exception` is a place for the third argument.
     let ret = unsafe { catching(args, func, &raw mut exception) };
     if exception.is_null() { Ok(ret) } else { Err(payload(exception)) }
 }
 
-/// Calls `func(args)`. A Rust panic ends here: its exception is written to `caught`.
+/// Calls `func(args)`. Stops a Rust panic and writes its exception to `caught`.
 #[unsafe(naked)]
 #[allow(named_asm_labels, reason = "the name holds the function's, of which there is one")]
 unsafe extern "C-unwind" fn catching(args: *mut c_void, func: RawFn, caught: *mut *mut c_void) -> c_int {
@@ -102,7 +103,7 @@ unsafe extern "C-unwind" fn catching(args: *mut c_void, func: RawFn, caught: *mu
         "mov [r12], rax",
         "jmp 3b",
         ".cfi_endproc",
-        // Next to the frame that names it, so that linking cannot separate the two.
+        // Beside the frame that names it, so that linking cannot separate the two.
         ".cfi_startproc",
         ".L{catching}.personality:",
         "jmp {personality}",
@@ -112,8 +113,8 @@ unsafe extern "C-unwind" fn catching(args: *mut c_void, func: RawFn, caught: *mu
     );
 }
 
-/// The personality routine of [`catching`]: tells the unwinder whether it handles the exception, and where to
-/// go on, which `rbx` holds.
+/// The personality routine of [`catching`]: tells the unwinder whether it handles the exception, and where
+/// execution continues, which `rbx` holds.
 unsafe extern "C" fn personality(
     _version: c_int,
     actions: c_int,
@@ -131,8 +132,8 @@ unsafe extern "C" fn personality(
     if actions & abi::SEARCH_PHASE != 0 {
         return abi::HANDLER_FOUND;
     }
-    // SAFETY: the unwinder's own context, for the frame in which the exception is handled: `rbx` is as `catching` has
-    // set it.
+    // SAFETY: the unwinder's own context, for the frame that handles the exception: `rbx` is as `catching`
+    // has set it.
     unsafe {
         abi::_Unwind_SetGR(context, abi::RAX, exception.addr());
         abi::_Unwind_SetIP(context, abi::_Unwind_GetGR(context, abi::RBX));
@@ -140,7 +141,7 @@ unsafe extern "C" fn personality(
     abi::INSTALL_CONTEXT
 }
 
-/// The running job is over, and so is everything that waits for it: its thread is about to end.
+/// Ends the running job and every job that waits for it: their thread is about to end.
 fn abandon() {
     let front = Front::here();
     if let Some(record) = front.running() {
@@ -149,13 +150,13 @@ fn abandon() {
     front.turn.end();
 }
 
-/// What was thrown.
+/// The payload of a stopped panic.
 #[cold]
 fn payload(exception: *mut c_void) -> Panic {
     let raised = panic::catch_unwind(AssertUnwindSafe(|| -> Infallible {
-        // SAFETY: an exception that was stopped, and has no other owner.
+        // SAFETY: the exception was stopped, and has no other owner.
         unsafe { abi::_Unwind_RaiseException(exception) };
-        // Only when there is no handler, and there is one in the next frame.
+        // Reached only without a handler, and the next frame has one.
         process::abort()
     }));
     match raised {

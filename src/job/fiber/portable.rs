@@ -1,4 +1,4 @@
-//! The switch of corosensei, for processors that have none of ours.
+//! The switch of corosensei, for processors without one of ours.
 #![expect(unsafe_code, reason = "switches stacks")]
 
 use std::cell::{Cell, UnsafeCell};
@@ -16,17 +16,17 @@ use super::super::raw::RawFn;
 use super::super::record::Panic;
 use super::Signal;
 
-/// Whose turn it is on a thread: the running fiber, and the way back to the side that has entered it.
+/// The state of switches on a thread: the running fiber, and the way back to the side that entered it.
 pub(in super::super) struct Turn {
     fiber: Cell<*const Fiber>,
-    /// Set by the fiber, first of all, each time that it is entered.
+    /// Set by the fiber as its first action, each time that it is entered.
     resumer: Cell<*const Yielder<Input, ()>>,
 }
 
 /// What a fiber is entered with.
 type Input = (Signal, *const Turn);
 
-/// One execution, left, if there is one.
+/// One saved execution, if there is one.
 pub(in super::super) struct Fiber {
     coroutine: UnsafeCell<Option<Coroutine<Input, (), Infallible, Region>>>,
 }
@@ -38,7 +38,7 @@ struct Region {
 }
 
 impl Turn {
-    /// Nobody's.
+    /// No fiber runs.
     pub(in super::super) const fn new() -> Self {
         Self { fiber: Cell::new(ptr::null()), resumer: Cell::new(ptr::null()) }
     }
@@ -59,8 +59,8 @@ pub(in super::super) extern "C" fn leave_for_c() -> c_int {
     }
 }
 
-/// Calls a raw job's function. A panic comes back as an error; whatever else unwinds ends the process: corosensei's root
-/// is a `catch_unwind`.
+/// Calls a raw job's function. Returns a panic as an error. Anything else that unwinds ends the process,
+/// because corosensei's root is a `catch_unwind`.
 ///
 /// # Safety
 ///
@@ -76,18 +76,18 @@ impl Fiber {
         Self { coroutine: UnsafeCell::new(None) }
     }
 
-    /// Forgets the execution, and has the fiber begin anew. It will call `root`.
+    /// Discards the execution and starts a new one, which will call `root`.
     ///
     /// # Safety
     ///
-    /// The fiber is not running. The memory between `limit` and `base` stays mapped and unused by others until the fiber
-    /// is forgotten, with a guard at its low end (or the supplier of the memory answers for overflows). `base` is
-    /// aligned to 16 bytes. `root` does not unwind.
+    /// The fiber is not running. The memory between `limit` and `base` stays mapped, and unused by others,
+    /// until the execution is discarded. It has a guard at its low end, or the supplier of the memory answers
+    /// for overflows. `base` is aligned to 16 bytes. `root` does not unwind.
     pub(in super::super) unsafe fn renew<F>(&self, base: usize, limit: usize, root: F)
     where
         F: FnOnce() -> Infallible + 'static,
     {
-        // SAFETY: the caller's promise; the old one has to be gone before its stack is used anew.
+        // SAFETY: the caller's promise; the old execution has to be gone before its stack is used again.
         unsafe { self.forget() };
         let region = Region { base: stack_pointer(base), limit: stack_pointer(limit) };
         let coroutine = Coroutine::with_stack(region, move |yielder, (_, turn): Input| {
@@ -95,17 +95,17 @@ impl Fiber {
             unsafe { &*turn }.resumer.set(yielder);
             root()
         });
-        // SAFETY: nobody looks at a fiber that is not running.
+        // SAFETY: nothing reads a fiber that is not running.
         unsafe { *self.coroutine.get() = Some(coroutine) };
     }
 
-    /// Forgets the execution.
+    /// Discards the execution.
     ///
     /// # Safety
     ///
     /// It is not running, and no frame of it owns anything whose destructor must run.
     pub(in super::super) unsafe fn forget(&self) {
-        // SAFETY: nobody looks at a fiber that is not running.
+        // SAFETY: nothing reads a fiber that is not running.
         if let Some(mut old) = unsafe { (*self.coroutine.get()).take() } {
             // SAFETY: the caller's promise.
             unsafe { old.force_reset() };
@@ -116,40 +116,40 @@ impl Fiber {
     ///
     /// # Safety
     ///
-    /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, nobody's, and hands `this`
-    /// out.
+    /// The fiber was renewed, was not discarded since, and is not running. `turn` is its thread's, has no
+    /// running fiber, and is the one that `this` is entered by.
     #[inline]
     pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
         turn.fiber.set(this.as_ptr());
-        // SAFETY: nothing else looks at a running fiber.
+        // SAFETY: nothing else reads a running fiber.
         if let Some(coroutine) = unsafe { &mut *this.as_ref().coroutine.get() } {
             coroutine.resume((signal, turn));
         }
         turn.fiber.set(ptr::null());
     }
 
-    /// The same from within another fiber, whose turn it is again afterwards.
+    /// Runs the fiber from within another fiber, and makes that one the running fiber again afterwards.
     ///
     /// # Safety
     ///
-    /// As for [`enter`](Self::enter), but that it is another's turn.
+    /// As for [`enter`](Self::enter), except that another fiber is running.
     pub(in super::super) unsafe fn enter_from_fiber(this: NonNull<Self>, turn: &Turn, signal: Signal) {
         let (resumer, fiber) = (turn.resumer.get(), turn.fiber.get());
-        // SAFETY: the caller's promise; whose turn it was is kept.
+        // SAFETY: the caller's promise; the running fiber and its way back are kept.
         unsafe { Self::enter(this, turn, signal) };
         turn.resumer.set(resumer);
         turn.fiber.set(fiber);
     }
 
-    /// Leaves the fiber. Comes back when it is entered again.
+    /// Leaves the fiber. Returns when it is entered again.
     ///
     /// # Safety
     ///
-    /// It is the caller's, and `turn` its thread's.
+    /// The fiber is the caller's, and `turn` its thread's.
     #[inline]
     pub(in super::super) unsafe fn leave(&self, turn: &Turn) -> Signal {
         let resumer = turn.resumer.get();
-        // SAFETY: the fiber is running, so the way out that it has set is valid.
+        // SAFETY: the fiber is running, so the way back that it has set is valid.
         let (signal, _) = unsafe { (*resumer).suspend(()) };
         turn.resumer.set(resumer);
         signal

@@ -5,37 +5,39 @@
 //!   ┌───────────────────┐                           │ the root, until it runs    │
 //!   │ the resumer's rsp │ ◄─ stored by `enter`,     ├────────────────────────────┤
 //!   │ the fiber         │    loaded by `leave`      │ root, run                  │
-//!   └───────────────────┘                           │ begin, rbx, rbp            │ ◄── a fiber that was never entered
+//!   └───────────────────┘                           │ begin, rbx, rbp            │ ◄── a new fiber
 //!   Fiber, in its record                            ├─ or ───────────────────────┤
 //!   ┌───────────────────┐                           │ frames ...                 │
-//!   │ the fiber's rsp   │ ◄─ stored by `leave`,     │ where to go on, rbx, rbp   │ ◄── a fiber that was left
+//!   │ the fiber's rsp   │ ◄─ stored by `leave`,     │ continuation, rbx, rbp     │ ◄── a fiber that has left
 //!   └───────────────────┘    loaded by `enter`      └────────────────────────────┘
 //! ```
 //!
-//! The caller jumps to the switch with the place to go on in `rax`. The switch pushes it, exchanges the stack pointer
-//! for the other side's, pops what lies there and jumps to it. The compiler saves the other registers that are in
-//! use. Inline assembly cannot tell it to save `rbx` and `rbp`, so the switch pushes them too.
+//! The caller jumps to the switch with its continuation address in `rax`. The switch pushes it, exchanges the
+//! stack pointer for the other side's, pops what lies there and jumps to it. The compiler saves the other
+//! registers that are in use. Inline assembly cannot tell it to save `rbx` and `rbp`, so the switch pushes
+//! them too.
 //!
-//! A profiler's signal may unwind the stack at any instruction. The call-frame information of the code around inline
-//! assembly is the compiler's, and knows nothing of a push in between. Therefore the inline part touches no stack, and
-//! the switch is a function of its own whose information is exact for each instruction:
+//! A profiler's signal may unwind the stack at any instruction. The call-frame information of code around
+//! inline assembly is the compiler's, which knows nothing of a push in between. Therefore the inline part
+//! touches no stack. The switch is a separate function, and its information is exact for each instruction:
 //!
 //! ```text
-//!   lea rax, [go on]; jmp    the frame is the caller's                              compiler's
+//!   lea rax, [cont]; jmp     the frame is the caller's                              compiler's
 //!   push rax, rbx, rbp       return address in rax, then on the stack               ┐
 //!   mov [ours], rsp                                                                 │ the switch's
 //!   mov rsp, [theirs]        the same three words on the other stack: still true    │
 //!   pop rbp, rbx, rcx; jmp   return address on the stack, then in rcx               ┘
-//!   go on                    the frame is the other side's                          compiler's
+//!   cont:                    the frame is the other side's                          compiler's
 //! ```
 //!
-//! There is one such function for each direction, because a processor predicts a jump by its address.
+//! Each direction has its own function, because a processor predicts a jump by its address.
 //!
-//! The way back lies in the thread's one [`Turn`] and not with the fiber. A processor works on several switches at a time,
-//! as far as the next ones do not wait for what was just stored. A stack pointer that is found through a record, which is
-//! found through what was just popped from the other stack, is four such waits in a row; in a fixed place it is one. So
-//! `enter` is for callers that are in no fiber and have no turn to restore (which would be two more), and stores a
-//! constant instead; and a turn goes through the switch in `rdx`, where its address does not wait for the stack.
+//! The way back lies in the thread's one [`Turn`] and not in the fiber. A processor overlaps several
+//! switches, as long as a later one does not wait for an earlier store. A stack pointer that is found through
+//! a record, which is found through a popped word of the other stack, is four such waits in a row; in a fixed
+//! place it is one. So `enter` is for callers outside of fibers: they have no turn to restore (two more
+//! waits), and store a constant. The turn goes through the switch in `rdx`, where its address does not wait
+//! for the stack.
 //!
 //! Backtraces end at the root: it tells unwinders that it has no caller.
 #![expect(unsafe_code, reason = "switches stacks")]
@@ -53,19 +55,19 @@ use super::super::current;
 use super::Signal;
 pub(in super::super) use call::call;
 
-/// Whose turn it is on a thread: the running fiber, and the way back to the side that has entered it.
+/// The state of switches on a thread: the running fiber, and the way back to the side that entered it.
 #[repr(C)]
 pub(in super::super) struct Turn {
     resumer: Cell<usize>,
     fiber: Cell<*const Fiber>,
 }
 
-/// One execution, left: its stack pointer, 0 where there is none.
+/// One saved execution: its stack pointer, 0 where there is none.
 pub(in super::super) struct Fiber {
     sp: Cell<usize>,
 }
 
-/// What lies on the stack of a fiber that was never entered: what the switch pops, then what `begin` does.
+/// The initial stack of a fiber: what the switch pops, then what `begin` pops.
 #[repr(C)]
 struct First {
     rbp: usize,
@@ -75,8 +77,8 @@ struct First {
     root: usize,
 }
 
-/// The first frame of every fiber: calls `run(root)`, which does not return. It is entered behind the `nop`: unwinders
-/// look for the caller of the switch one byte before the address it goes on at.
+/// The first frame of every fiber: calls `run(root)`, which does not return. It is entered after the `nop`,
+/// because unwinders look up a caller one byte before its return address.
 #[unsafe(naked)]
 unsafe extern "C" fn begin() {
     naked_asm!(
@@ -131,13 +133,13 @@ macro_rules! switch {
     };
 }
 
-/// Into the fiber in `rsi`, with the turn in `rdx`. `rdi` goes through.
+/// Switches to the fiber in `rsi`, with the turn in `rdx`. `rdi` passes through.
 #[unsafe(naked)]
 unsafe extern "C" fn switch_in() {
     switch!("mov [rdx], rsp", "mov rsp, [rsi]")
 }
 
-/// Out of the fiber in `rsi`, to whose turn it is in `rdx`.
+/// Switches from the fiber in `rsi` to the resumer of the turn in `rdx`.
 #[unsafe(naked)]
 unsafe extern "C" fn switch_out() {
     switch!("mov [rsi], rsp", "mov rsp, [rdx]")
@@ -150,7 +152,7 @@ impl Signal {
 }
 
 impl Turn {
-    /// Nobody's.
+    /// No fiber runs.
     pub(in super::super) const fn new() -> Self {
         Self { resumer: Cell::new(0), fiber: Cell::new(ptr::null()) }
     }
@@ -173,13 +175,13 @@ impl Fiber {
         Self { sp: Cell::new(0) }
     }
 
-    /// Forgets the execution, and has the fiber begin anew. It will call `root`.
+    /// Discards the execution and starts a new one, which will call `root`.
     ///
     /// # Safety
     ///
-    /// The fiber is not running. The memory between `limit` and `base` stays mapped and unused by others until the fiber
-    /// is forgotten, with a guard at its low end (or the supplier of the memory answers for overflows). `base` is
-    /// aligned to 16 bytes. `root` does not unwind.
+    /// The fiber is not running. The memory between `limit` and `base` stays mapped, and unused by others,
+    /// until the execution is discarded. It has a guard at its low end, or the supplier of the memory answers
+    /// for overflows. `base` is aligned to 16 bytes. `root` does not unwind.
     pub(in super::super) unsafe fn renew<F>(&self, base: usize, _limit: usize, root: F)
     where
         F: FnOnce() -> Infallible + 'static,
@@ -200,7 +202,7 @@ impl Fiber {
         self.sp.set(first.addr());
     }
 
-    /// Forgets the execution.
+    /// Discards the execution.
     ///
     /// # Safety
     ///
@@ -213,13 +215,13 @@ impl Fiber {
     ///
     /// # Safety
     ///
-    /// It was renewed, has not been forgotten since, and is not running. `turn` is its thread's, nobody's, and hands `this`
-    /// out.
+    /// The fiber was renewed, was not discarded since, and is not running. `turn` is its thread's, has no
+    /// running fiber, and is the one that `this` is entered by.
     #[inline(always)] // see fiber.rs on returns
     pub(in super::super) unsafe fn enter(this: NonNull<Self>, turn: &Turn, signal: Signal) {
         turn.fiber.set(this.as_ptr());
-        // SAFETY: the fiber was left, or has just been made, so what lies at its stack pointer is as the switch expects;
-        // its memory is there. It comes back at the label with our stack pointer.
+        // SAFETY: the fiber was left, or is new, so its stack pointer points to what the switch expects, and
+        // its memory is mapped. It returns to the label with our stack pointer.
         unsafe {
             asm!(
                 "lea rax, [rip + 2f]",
@@ -240,29 +242,29 @@ impl Fiber {
         }
     }
 
-    /// The same from within another fiber, whose turn it is again afterwards.
+    /// Runs the fiber from within another fiber, and makes that one the running fiber again afterwards.
     ///
     /// # Safety
     ///
-    /// As for [`enter`](Self::enter), but that it is another's turn.
+    /// As for [`enter`](Self::enter), except that another fiber is running.
     pub(in super::super) unsafe fn enter_from_fiber(this: NonNull<Self>, turn: &Turn, signal: Signal) {
         let (resumer, fiber) = (turn.resumer.get(), turn.fiber.get());
-        // SAFETY: the caller's promise; whose turn it was is kept.
+        // SAFETY: the caller's promise; the running fiber and its way back are kept.
         unsafe { Self::enter(this, turn, signal) };
         turn.resumer.set(resumer);
         turn.fiber.set(fiber);
     }
 
-    /// Leaves the fiber. Comes back when it is entered again.
+    /// Leaves the fiber. Returns when it is entered again.
     ///
     /// # Safety
     ///
-    /// It is the caller's, and `turn` its thread's.
+    /// The fiber is the caller's, and `turn` its thread's.
     #[inline]
     pub(in super::super) unsafe fn leave(&self, turn: &Turn) -> Signal {
         let signal: usize;
-        // SAFETY: the fiber is running, so the side that has entered it waits at the stack pointer that is loaded
-        // here. The fiber is entered at the label, with its stack pointer, or its frames are forgotten.
+        // SAFETY: the fiber is running, so the side that entered it waits at the stack pointer that is loaded
+        // here. Later the fiber is entered at the label with its stack pointer, or its frames are discarded.
         unsafe {
             asm!(
                 "lea rax, [rip + 2f]",
@@ -284,8 +286,9 @@ impl Fiber {
     }
 }
 
-/// [`Fiber::leave`] as a C function that is called deep down: it also returns by a jump, for its return would be
-/// mispredicted. `turn` says whose, or null to return 1 at once; `back` gets the signal, and its result is returned.
+/// [`Fiber::leave`] as a C function that is called deep down: it also returns by a jump, because its return
+/// would be mispredicted. `turn` returns the thread's turn, or null to return 1 at once; `back` gets the
+/// signal, and its result is returned.
 #[unsafe(naked)]
 pub(in super::super) extern "C" fn leave_for_c() -> c_int {
     naked_asm!(
@@ -359,7 +362,7 @@ extern "C" fn back(signal: usize) -> c_int {
 ///
 /// # Safety
 ///
-/// `root` is to be called once.
+/// `root` is called once.
 unsafe extern "C-unwind" fn run<F: FnOnce() -> Infallible>(root: *mut F) -> ! {
     // SAFETY: the caller's promise.
     match unsafe { root.read() }() {}

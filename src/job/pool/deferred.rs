@@ -1,10 +1,10 @@
-//! Jobs that were dropped while their thread panicked, when nothing switches.
+//! Jobs that were dropped while their thread panicked: nothing switches then.
 //!
 //! ```text
 //!   drop ── the thread panics ──► deferred ──┬─ next job operation ─► unwound
-//!                                            ├─ the thread's last call (last_call.rs) ─► unwound, thread-locals are there
-//!                                            └─ its end ─► leaked: they are not
-//!   drop within an unwinding of ours ──► deferred ──► unwound when that is over
+//!                                            ├─ the thread's last call (last_call.rs) ─► unwound
+//!                                            └─ its end ─► leaked: the thread-locals are gone
+//!   drop during another job's unwinding ──► deferred ──► unwound after that
 //! ```
 
 use std::cell::Cell;
@@ -16,9 +16,10 @@ use super::super::{last_call, strict};
 use super::{Pool, drop_payload};
 
 impl Pool {
-    /// Defers the drop of a job until the thread no longer panics, at the latest until the thread ends, while everything
-    /// that the job can refer to is still there. So the last call has to be registered after the thread-locals that the
-    /// job has used. The job may have used more of them since the last registration if jobs were resumed since then.
+    /// Defers the unwinding of a dropped job until the thread no longer panics; at the latest until the
+    /// thread ends, while everything that the job can refer to is still there. So the last call has to be
+    /// registered after the thread-locals that the job has used. If jobs were resumed since the last
+    /// registration, the job may have used more of them.
     pub(super) fn defer(&self, record: &Record) {
         record.next.set(self.deferred.replace(Some(NonNull::from(record))));
         self.front.flags.raise(Flags::DEFERRED);
@@ -34,8 +35,8 @@ impl Pool {
             // SAFETY: a deferred job is paused, so its stack is mapped.
             let record = unsafe { record.as_ref() };
             self.deferred.set(record.next.take());
-            // The call that dropped the job has returned, so a panic instead of the unwinding has no caller
-            // to go to.
+            // The call that dropped the job has returned, so a panic that replaces the unwinding has no
+            // caller to go to.
             if let Some(payload) = self.unwind(record, strict::LATE_DROP) {
                 drop_payload(payload);
             }
@@ -64,7 +65,8 @@ impl Pool {
     }
 }
 
-/// The thread ends, and its thread-locals are there, up to those that were first used after the call was registered.
+/// Called when the thread ends. Its thread-locals are there, except those that were first used after the
+/// registration.
 pub(in super::super) fn last_call() {
     let Some(pool) = Pool::existing() else { return };
     if pool.last_call.get() == Some(pool.front.counters.resumes.get()) {
@@ -72,7 +74,7 @@ pub(in super::super) fn last_call() {
     }
 }
 
-/// A flag, raised for a while.
+/// A flag that is set until this is dropped.
 pub(super) struct Raised<'a> {
     flag: &'a Cell<bool>,
     before: bool,

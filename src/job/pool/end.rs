@@ -1,17 +1,17 @@
 //! The end of a thread's pool.
 //!
 //! ```text
-//!   thread-locals are destroyed      END: typed jobs are leaked if they are paused, and refused: what they refer to goes
-//!   (main thread: by exit, first)         raw jobs: none is paused ── the pool goes
-//!                                                   some are ──────── the pool stays, and is LATE: they may go on
-//!   atexit handlers, C++ statics;    a raw job may be started: where there is no pool, one is made that is LATE
-//!   destructors of keys, in rounds   KEY: first round ── not yet: destructors of other keys may use their jobs
-//!                                         then ───────── raw jobs are discarded, the pool goes
-//!   the process ends                 with what is left in its main thread, which has no destructors of keys
+//!   thread-locals are destroyed      END: paused typed jobs are leaked, and refused from then on
+//!   (main thread: by exit, first)         raw jobs: none is paused ── the pool ends
+//!                                                   some are ──────── the pool stays, LATE
+//!   atexit handlers, C++ statics;    a raw job may start; without a pool, in a new one that is LATE
+//!   destructors of keys, in rounds   KEY: first round ── waits: other keys' destructors may use jobs
+//!                                         then ───────── raw jobs are discarded, the pool ends
+//!   the process ends                 with what its main thread has left: no key destructors run there
 //! ```
 //!
-//! libcrypto runs jobs for as long as a thread runs code, and so do we for C. In Rust the line is drawn earlier: a typed
-//! job's frames may refer to thread-locals, and are unwound.
+//! libcrypto runs jobs for as long as a thread runs code, and so does the raw layer. Typed jobs end earlier:
+//! their frames may refer to thread-locals, and are unwound.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -26,9 +26,9 @@ use super::super::strict::{self, Rule, Suspect};
 use super::{Pool, detach, drop_payload, report_lost};
 
 thread_local! {
-    /// Ends the pool, or what of it must not outlive the thread-locals.
+    /// Ends the pool, or the part of it that must not outlive the thread-locals.
     static END: End = const { End };
-    /// Whether the destructor of the key was called before. No destructor of its own, so that it can always be read.
+    /// Whether the key's destructor was called before. No destructor of its own, so it can always be read.
     static HAS_WAITED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -47,24 +47,25 @@ impl Drop for End {
     }
 }
 
-/// Sees to it that the pool goes when the thread's thread-locals do. `false`: they have gone.
+/// Makes the pool end with the thread's thread-locals. Returns `false` when they have gone.
 pub(super) fn end_with_the_thread_locals() -> bool {
     END.try_with(|_| ()).is_ok()
 }
 
-/// Sees to it that the pool goes with the thread's keys, if it has not gone before. `false`: no key is left.
+/// Makes the pool end with the thread's keys, if it has not ended before. Returns `false` when no key is
+/// left.
 pub(super) fn end_with_the_keys() -> bool {
-    // Counted down by each call of the destructor.
+    // Each call of the destructor counts down.
     let rounds = if HAS_WAITED.get() { 1 } else { 2 };
     key().is_some_and(|key| set(key, rounds))
 }
 
 fn set(key: libc::pthread_key_t, rounds: usize) -> bool {
-    // SAFETY: a key that was made and is never deleted; the value is a number.
+    // SAFETY: the key was created and is never deleted; the value is a number.
     unsafe { libc::pthread_setspecific(key, ptr::without_provenance(rounds)) == 0 }
 }
 
-/// The process's key, made at first use. No lock, which a fork could leave locked.
+/// The process's key, created at first use. No lock, because a fork could leave it locked.
 fn key() -> Option<libc::pthread_key_t> {
     /// One more than the key.
     static KEY: AtomicU64 = AtomicU64::new(0);
@@ -73,14 +74,14 @@ fn key() -> Option<libc::pthread_key_t> {
         return libc::pthread_key_t::try_from(known - 1).ok();
     }
     let mut key = 0;
-    // SAFETY: a place for the key, and a function that may be called at the end of any thread.
+    // SAFETY: `key` is a place for the key, and the function may be called at the end of any thread.
     if unsafe { libc::pthread_key_create(&raw mut key, Some(keys_end)) } != 0 {
         return None;
     }
     match KEY.compare_exchange(0, u64::from(key) + 1, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Some(key),
         Err(others) => {
-            // SAFETY: made above, and no other thread knows it.
+            // SAFETY: created above, and no other thread knows it.
             unsafe { libc::pthread_key_delete(key) };
             libc::pthread_key_t::try_from(others - 1).ok()
         }
@@ -104,7 +105,7 @@ impl Pool {
         drop(self.signal_stack.take());
         let place = Front::end();
         if self.end() {
-            // SAFETY: the pool was made in a box, and no job is left, so nothing else refers to it.
+            // SAFETY: the pool was created in a box, and no job is left, so nothing else refers to it.
             drop(unsafe { Box::from_raw(place.cast::<Self>().as_ptr()) });
         }
     }
@@ -114,7 +115,7 @@ impl Pool {
         self.table.borrow().records().any(is_one)
     }
 
-    /// Ends the thread's typed jobs, while its raw ones go on.
+    /// Leaks the thread's typed jobs, while its raw ones go on.
     fn leak_typed(&self) {
         self.leak_deferred();
         let lost = self.unfinished(|record| !record.kind().raw);
@@ -122,7 +123,7 @@ impl Pool {
         report_all_lost(lost);
     }
 
-    /// Discards raw jobs, while their release hooks can still ask for the pool.
+    /// Discards raw jobs while their release hooks can still use the pool.
     fn discard_all(&self) {
         self.discard_orphans();
         for handle in self.paused_raw() {
@@ -135,7 +136,8 @@ impl Pool {
         }
     }
 
-    /// A raw job has ended the thread: puts back what it had, and what the raw jobs had that it ran in.
+    /// Cleans up after a raw job that has ended the thread: puts back its record, and those of the raw jobs
+    /// that it ran in.
     fn end_running(&self) {
         let is_over = |record: &Record| matches!(record.state.get(), State::Abandoned | State::Running);
         for handle in self.records_where(|record| record.kind().raw && is_over(record)) {
@@ -152,15 +154,16 @@ impl Pool {
         let held = record.held.take();
         let inside = record.inherit_ctx();
         detach(record);
-        // SAFETY: the frames were unwound; or the caller of `start` promised that the job may be discarded when its thread
-        // ends, and the thread ends outside of the job: the unwinding has ended at a fiber's root.
+        // SAFETY: the frames were unwound; or the caller of `start` promised that the job may be discarded
+        // when its thread ends, and the thread ends outside of the job, because the unwinding ended at a
+        // fiber's root.
         unsafe { record.forget_frames() };
         self.front.counters.finished.bump();
         self.put_back_inside(record, inside);
         drop(held);
     }
 
-    /// Releases what can be released. Returns whether that is everything.
+    /// Releases everything that can be released. Returns whether nothing is left.
     fn end(&self) -> bool {
         self.leak_deferred();
         let has_left_typed = self.front.flags.has(Flags::LATE);
@@ -179,7 +182,7 @@ impl Pool {
     }
 }
 
-/// Reports lost jobs. The handler may do anything, but finds the jobs at their end.
+/// Reports lost jobs. The handler may do anything, but finds the jobs ended.
 fn report_all_lost(lost: Vec<Suspect>) {
     for suspect in lost {
         report_lost(suspect, LeakReason::ThreadEnded, strict::THREAD_END);
