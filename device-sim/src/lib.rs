@@ -75,11 +75,14 @@ mod sync;
 
 pub use config::{Config, ConfigError, Preset};
 pub use kernels::StreamState;
-pub use kernels::arguments::{Allowed, Argument, ArgumentError};
-pub use kernels::session::{Padding, Session, SessionError, SessionId};
+pub use kernels::session::{Session, SessionError, SessionId};
 pub use kernels::wipe::with_wiped_stack;
-pub use message::algorithm::{Aead, Algorithm, Cipher, Hash, UnknownName};
+pub use message::algorithm::{Aead, Algorithm, Cipher, Cost, Hash, Shape};
+pub use message::lengths::{Allowed, Argument, ArgumentError};
+pub use message::mode::Mode;
+pub use message::names::UnknownName;
 pub use message::operation::Operation;
+pub use message::parameters::{Padding, Parameter, Parameters};
 pub use message::request::{Part, Plain, Request, Status, Tag};
 pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
 pub use model::latency::{LatencyDist, UnknownDist};

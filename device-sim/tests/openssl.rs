@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use simaccel_device::{Cipher, Hash, Operation, Padding, Request, Session, SessionId, Status};
+use simaccel_device::{Algorithm, Cipher, Hash, Operation, Padding, Request, Session, SessionId, Status};
 
 const LENGTHS: [usize; 6] = [0, 1, 16, 100, 4096, 100_003];
 
@@ -114,6 +114,37 @@ fn hmacs() {
                 let theirs = openssl(&["dgst", &name, "-mac", "HMAC", "-macopt", &option, "-binary"], &text);
                 assert_eq!(ours.as_bytes(), theirs, "{hash}, key of {key_len}, {len} bytes");
             }
+        }
+    }
+}
+
+/// Names of one algorithm each, of what `openssl list WHAT` prints: `{ 2.16.840.1.101.3.4.1.2, AES-128-CBC, AES128 } @
+/// default`, or for objects `hmacWithSHA256 = 1.2.840.113549.2.9`.
+fn listed(what: &str) -> Vec<Vec<String>> {
+    let printed = String::from_utf8(openssl(&["list", what], &[])).unwrap();
+    let lines = printed.lines().filter(|line| line.contains(" @ ") || line.contains(" = "));
+    let names = lines.map(|line| {
+        let names = line.split(" @ ").next().unwrap().replace(['{', '}', '='], ",");
+        names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    });
+    names.collect()
+}
+
+/// Every name that OpenSSL has for an algorithm is understood, and no other name is taken for one of OpenSSL's.
+#[test]
+fn names() {
+    let lists = ["-cipher-algorithms", "-digest-algorithms", "-objects"].map(listed).concat();
+    for &algorithm in Algorithm::ALL {
+        let is_it = |name: &String| name.parse() == Ok(algorithm);
+        let ours: Vec<_> = lists.iter().filter(|names| names.iter().any(is_it)).collect();
+        for names in &ours {
+            assert!(names.iter().all(is_it), "{algorithm} is one of {names:?}");
+        }
+        let theirs: Vec<String> = ours.into_iter().flatten().map(|name| name.to_lowercase()).collect();
+        let name = algorithm.name().to_owned();
+        let own = if matches!(algorithm, Algorithm::Hmac(_)) { vec![] } else { vec![name] };
+        for name in own.into_iter().chain(algorithm.aliases().iter().map(|alias| alias.to_lowercase())) {
+            assert!(theirs.contains(&name), "{name} is none of {theirs:?}");
         }
     }
 }

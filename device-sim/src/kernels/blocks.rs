@@ -9,8 +9,8 @@ use zeroize::Zeroize;
 
 use super::text::{Carry, reserve};
 use super::{BLOCK, Block, is_last};
-use crate::kernels::session::Padding;
 use crate::message::operation::Operation;
+use crate::message::parameters::Padding;
 use crate::message::request::{Request, Status};
 
 /// A mode that turns blocks into blocks; `chain` is its chaining value.

@@ -2,15 +2,15 @@
 
 use aes::cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, IvState,
-    KeySizeUser, consts::U16,
+    KeyInit, KeySizeUser, consts::U16,
 };
 use cbc::{Decryptor, Encryptor};
 
 use super::blocks::{self, BlockMode, BlockStream};
-use super::lanes::Lane;
-use super::{BLOCK, Block, Kernel, iv_block};
-use crate::kernels::session::Padding;
+use super::lanes::{InLanes, Lane, LaneKey};
+use super::{BLOCK, BadKey, Block, Kernel, Options, iv_block, scheduled};
 use crate::message::operation::Operation;
+use crate::message::parameters::Padding;
 use crate::message::request::{Part, Request, Status};
 
 /// A key and what to do with the last block.
@@ -19,22 +19,15 @@ pub(crate) struct Cbc<C> {
     padding: Padding,
 }
 
-impl<C> Cbc<C> {
-    pub(crate) const fn new(cipher: C, padding: Padding) -> Self {
-        Self { cipher, padding }
-    }
-
-    /// The key schedule.
-    pub(crate) const fn cipher(&self) -> &C {
-        &self.cipher
-    }
-}
-
 impl<C> Kernel for Cbc<C>
 where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt + KeySizeUser,
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt + KeyInit + InLanes,
 {
     type Stream = BlockStream;
+
+    fn prepare(key: &[u8], options: Options) -> Result<Self, BadKey> {
+        Ok(Self { cipher: scheduled(key)?, padding: options.padding })
+    }
 
     fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
         Ok(BlockStream::new(iv_block(request)?))
@@ -48,6 +41,10 @@ where
     fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
         let fits = request.operation == Operation::Encrypt && request.part == Part::Whole;
         (fits && !request.has_state()).then(|| self.start_lane(request))
+    }
+
+    fn lane_key(&self) -> Option<LaneKey<'_>> {
+        Some(self.cipher.lane_key())
     }
 }
 

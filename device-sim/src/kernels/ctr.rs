@@ -11,13 +11,13 @@
 
 use aes::cipher::typenum::Unsigned;
 use aes::cipher::{
-    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, ParBlocks,
-    ParBlocksSizeUser, consts::U16,
+    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+    ParBlocks, ParBlocksSizeUser, consts::U16,
 };
 use zeroize::Zeroize;
 
 use super::text::text;
-use super::{BLOCK, Block, Kernel, iv_block, mix};
+use super::{BLOCK, BadKey, Block, Kernel, Options, iv_block, mix, scheduled};
 use crate::message::request::{Request, Status};
 
 /// A key.
@@ -25,14 +25,12 @@ pub(crate) struct Ctr<C> {
     cipher: C,
 }
 
-impl<C> Ctr<C> {
-    pub(crate) const fn new(cipher: C) -> Self {
-        Self { cipher }
-    }
-}
-
-impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Ctr<C> {
+impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Ctr<C> {
     type Stream = CtrStream;
+
+    fn prepare(key: &[u8], _: Options) -> Result<Self, BadKey> {
+        Ok(Self { cipher: scheduled(key)? })
+    }
 
     fn begin(&self, request: &Request) -> Result<CtrStream, Status> {
         Ok(CtrStream::new(iv_block(request)?))

@@ -1,10 +1,10 @@
 //! AES-ECB (SP 800-38A, 6.1): every block on its own.
 
-use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, consts::U16};
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit, consts::U16};
 
 use super::blocks::{self, BlockMode, BlockStream};
-use super::{Block, Kernel, check_cipher};
-use crate::kernels::session::Padding;
+use super::{BadKey, Block, Kernel, Options, check_cipher, scheduled};
+use crate::message::parameters::Padding;
 use crate::message::request::{Request, Status};
 
 /// A key and what to do with the last block.
@@ -13,17 +13,15 @@ pub(crate) struct Ecb<C> {
     padding: Padding,
 }
 
-impl<C> Ecb<C> {
-    pub(crate) const fn new(cipher: C, padding: Padding) -> Self {
-        Self { cipher, padding }
-    }
-}
-
 impl<C> Kernel for Ecb<C>
 where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt + KeyInit,
 {
     type Stream = BlockStream;
+
+    fn prepare(key: &[u8], options: Options) -> Result<Self, BadKey> {
+        Ok(Self { cipher: scheduled(key)?, padding: options.padding })
+    }
 
     fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
         check_cipher(request)?;

@@ -12,7 +12,7 @@
 //! Decrypting, the last piece (the whole message, when it is in one piece) is deciphered after the tag has been
 //! found right, never before.
 
-use aes::cipher::{Array, BlockCipherEncrypt, consts::U16};
+use aes::cipher::{Array, BlockCipherEncrypt, KeyInit, consts::U16};
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq;
@@ -20,12 +20,10 @@ use zeroize::Zeroize;
 
 use super::ctr::CtrStream;
 use super::text::text;
-use super::{BLOCK, Block, Kernel, is_last};
+use super::{BLOCK, BadKey, Block, Kernel, Options, is_last, scheduled};
+use crate::message::mode::MAX_GCM_TEXT;
 use crate::message::operation::Operation;
 use crate::message::request::{Request, Status, Tag};
-
-/// The longest text under one IV, in bytes (SP 800-38D, 5.2.1.1).
-pub(crate) const MAX_TEXT: u64 = (1 << 36) - 32;
 
 /// Bytes that are enciphered before they are hashed; both passes over them stay in the first-level cache.
 const CHUNK: usize = 4096;
@@ -38,7 +36,7 @@ pub(crate) struct Gcm<C> {
 }
 
 impl<C: BlockCipherEncrypt<BlockSize = U16>> Gcm<C> {
-    pub(crate) fn new(cipher: C, tag_len: usize) -> Self {
+    fn new(cipher: C, tag_len: usize) -> Self {
         let mut h = Block::default();
         cipher.encrypt_block(&mut h);
         let ghash = GHash::new(&h);
@@ -93,8 +91,12 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Gcm<C> {
     }
 }
 
-impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Gcm<C> {
+impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Gcm<C> {
     type Stream = GcmStream;
+
+    fn prepare(key: &[u8], options: Options) -> Result<Self, BadKey> {
+        Ok(Self::new(scheduled(key)?, options.tag_len))
+    }
 
     fn begin(&self, request: &Request) -> Result<GcmStream, Status> {
         let iv = request.iv();
@@ -112,7 +114,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16>> Kernel for Gcm<C> {
 
     fn piece(&self, stream: &mut GcmStream, request: &mut Request) -> Result<(), Status> {
         let last = is_last(request);
-        if request.buffer.len() as u64 > MAX_TEXT - stream.text_len {
+        if request.buffer.len() as u64 > MAX_GCM_TEXT - stream.text_len {
             return Err(Status::InvalidArgs);
         }
         let (operation, tag) = (request.operation, request.tag);
@@ -217,7 +219,7 @@ mod tests {
         request.part = Part::Update;
         request.set_iv(&[1; 12]);
         let mut stream = gcm.begin(&request).unwrap();
-        stream.text_len = MAX_TEXT - 32;
+        stream.text_len = MAX_GCM_TEXT - 32;
         assert_eq!(gcm.piece(&mut stream, &mut request), Err(Status::InvalidArgs));
         assert_eq!(request.buffer, [0; 33]);
         request.buffer.pop();

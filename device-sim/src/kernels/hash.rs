@@ -4,21 +4,19 @@ use std::marker::PhantomData;
 
 use sha2::Digest;
 
-use super::{InStream, Kernel, check_hash, is_last};
+use super::{BadKey, InStream, Kernel, Options, check_hash, is_last};
 use crate::message::operation::Operation;
 use crate::message::request::{Request, Status, Tag};
 
 /// A hash function; it has no key.
 pub(crate) struct Hashing<D>(PhantomData<fn() -> D>);
 
-impl<D> Hashing<D> {
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
 impl<D: Digest + InStream> Kernel for Hashing<D> {
     type Stream = D;
+
+    fn prepare(_: &[u8], _: Options) -> Result<Self, BadKey> {
+        Ok(Self(PhantomData))
+    }
 
     fn begin(&self, request: &Request) -> Result<D, Status> {
         check_hash(request, Operation::Digest)?;

@@ -2,21 +2,19 @@
 
 use hmac::{KeyInit, Mac};
 
-use super::{InStream, Kernel, check_hash, is_last};
+use super::{BadKey, InStream, Kernel, Options, check_hash, is_last};
 use crate::message::operation::Operation;
 use crate::message::request::{Request, Status, Tag};
 
 /// The hash states after the two padded keys, from which every message starts.
 pub(crate) struct Keyed<M>(M);
 
-impl<M: KeyInit> Keyed<M> {
-    pub(crate) fn new(key: &[u8]) -> Self {
-        Self(M::new_from_slice(key).expect("HMAC takes keys of any length"))
-    }
-}
-
-impl<M: Mac + Clone + InStream> Kernel for Keyed<M> {
+impl<M: Mac + KeyInit + Clone + InStream> Kernel for Keyed<M> {
     type Stream = M;
+
+    fn prepare(key: &[u8], _: Options) -> Result<Self, BadKey> {
+        M::new_from_slice(key).map(Self).map_err(|_| BadKey::Length)
+    }
 
     fn begin(&self, request: &Request) -> Result<M, Status> {
         check_hash(request, Operation::Mac)?;

@@ -57,6 +57,23 @@ pub(crate) enum LaneKey<'k> {
     Aes256(&'k Aes256),
 }
 
+/// A cipher whose messages can be lanes.
+pub(crate) trait InLanes {
+    fn lane_key(&self) -> LaneKey<'_>;
+}
+
+macro_rules! in_lanes {
+    ($($cipher:ident),+) => {$(
+        impl InLanes for $cipher {
+            fn lane_key(&self) -> LaneKey<'_> {
+                LaneKey::$cipher(self)
+            }
+        }
+    )+};
+}
+
+in_lanes!(Aes128, Aes192, Aes256);
+
 /// Shows how much there is, not what it is.
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -40,16 +40,16 @@ pub(crate) mod xts;
 
 use std::fmt;
 
+use aes::cipher::KeyInit;
 use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
 
-use self::lanes::Lane;
+use self::lanes::{Lane, LaneKey};
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::message::algorithm::Algorithm;
+use crate::message::lengths::BLOCK;
 use crate::message::operation::Operation;
+use crate::message::parameters::Padding;
 use crate::message::request::{Part, Request, Status};
-
-/// Bytes in an AES block.
-pub(crate) const BLOCK: usize = 16;
 
 /// An AES block.
 pub(crate) type Block = aes::Block;
@@ -80,10 +80,34 @@ impl fmt::Debug for StreamState {
     }
 }
 
+/// What a kernel is told besides its key: what was chosen, or else the defaults.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) padding: Padding,
+    /// Bytes of a tag; 0 where there are none.
+    pub(crate) tag_len: usize,
+}
+
+/// Why a kernel cannot be made from a key.
+pub(crate) enum BadKey {
+    /// It has another length than the table says.
+    Length,
+    /// Both its halves are the same, which breaks the mode.
+    EqualHalves,
+}
+
+/// The key schedule of a block cipher.
+fn scheduled<C: KeyInit>(key: &[u8]) -> Result<C, BadKey> {
+    C::new_from_slice(key).map_err(|_| BadKey::Length)
+}
+
 /// One algorithm with its prepared key.
-pub(crate) trait Kernel {
+pub(crate) trait Kernel: Sized {
     /// What is kept between the pieces of a message.
     type Stream: InStream;
+
+    /// Prepares a key.
+    fn prepare(key: &[u8], options: Options) -> Result<Self, BadKey>;
 
     /// Checks operation, IV and additional data, and starts a message.
     fn begin(&self, request: &Request) -> Result<Self::Stream, Status>;
@@ -94,6 +118,11 @@ pub(crate) trait Kernel {
     /// Starts a request that is quicker together with others; `None`: run it by itself.
     #[inline]
     fn lane(&self, _request: &mut Request) -> Option<Result<Lane, Status>> {
+        None
+    }
+
+    /// The key of the lanes that are started here; `None`: there are none.
+    fn lane_key(&self) -> Option<LaneKey<'_>> {
         None
     }
 }

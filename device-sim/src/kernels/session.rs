@@ -1,9 +1,9 @@
 //! Sessions: algorithm, key and options, prepared once and used by many requests.
 //!
 //! ```text
-//!   key ──► Session::cipher(..)  ──►  key schedules, GHASH powers, HMAC states   (wiped on drop)
-//!                                         │
-//!                 Request ──► execute ────┴──► one match ──► the kernel of that mode ──► Status
+//!   algorithm, key, parameters ──► Session::new ──► key schedules, GHASH powers, HMAC states   (wiped on drop)
+//!                                                       │
+//!                                 Request ──► execute ──┴──► one match ──► the kernel of that mode ──► Status
 //! ```
 
 use std::fmt;
@@ -11,10 +11,8 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::hmac::Hmac;
-use aes::cipher::{KeyInit, KeySizeUser};
 use aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc};
 use sha2::{Sha224, Sha256, Sha384, Sha512, Sha512_256};
-use subtle::ConstantTimeEq;
 
 use crate::kernels::cbc::Cbc;
 use crate::kernels::ctr::Ctr;
@@ -25,9 +23,12 @@ use crate::kernels::hmac::Keyed;
 use crate::kernels::lanes::{Lane, LaneKey};
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::kernels::xts::Xts;
-use crate::kernels::{BLOCK, Kernel, run};
+use crate::kernels::{BadKey, Kernel, Options, run};
 use crate::message::algorithm::{Aead, Algorithm, Cipher, Hash};
+use crate::message::lengths::Allowed;
+use crate::message::parameters::{Padding, Parameter, Parameters};
 use crate::message::request::{Request, Status};
+use crate::message::with_algorithms;
 
 /// Names a session of one device; stale ids, and those of another device, are refused with [`Status::InvalidSession`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,28 +68,17 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// What ECB and CBC do with the last block; the other ciphers take any length and ignore it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Padding {
-    /// PKCS#7 (RFC 5652, 6.3), as OpenSSL does: encrypting adds 1 to 16 bytes, decrypting checks and removes
-    /// them.
-    #[default]
-    Pkcs7,
-    /// None: the message must be whole blocks.
-    None,
-}
-
 /// Why there is no such session.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The key has the wrong length.
-    #[error("{algorithm} takes a key of {allowed} bytes, not {given}")]
+    #[error("{}", key_length(*algorithm, *allowed, *given))]
     KeyLength {
         /// What the session would have computed.
         algorithm: Algorithm,
-        /// Bytes that the key must have.
-        allowed: usize,
+        /// Bytes that the key may have.
+        allowed: Allowed,
         /// Bytes that it has.
         given: usize,
     },
@@ -99,13 +89,36 @@ pub enum SessionError {
         algorithm: Algorithm,
     },
     /// No tag may have that length.
-    #[error("{algorithm} tags have 4, 8 or 12 to 16 bytes, not {given}")]
+    #[error("{algorithm} tags have {allowed}, not {given}")]
     TagLength {
         /// What the session would have computed.
         algorithm: Algorithm,
+        /// Bytes that a tag may have.
+        allowed: Allowed,
         /// Bytes that were asked for.
         given: usize,
     },
+    /// A parameter was chosen that the algorithm does not have.
+    #[error("{parameter} does not fit {algorithm}, which takes {}", parameters_of(*algorithm))]
+    Parameter {
+        /// What the session would have computed.
+        algorithm: Algorithm,
+        /// The first parameter that does not fit.
+        parameter: Parameter,
+    },
+}
+
+fn key_length(algorithm: Algorithm, allowed: Allowed, given: usize) -> String {
+    match allowed {
+        Allowed::Nothing => format!("{algorithm} takes no key, and was given {given} bytes"),
+        allowed => format!("{algorithm} takes a key of {allowed}, not {given}"),
+    }
+}
+
+fn parameters_of(algorithm: Algorithm) -> String {
+    let fitting = Parameter::ALL.iter().filter(|parameter| parameter.fits(algorithm));
+    let names: Vec<&str> = fitting.map(|parameter| parameter.name()).collect();
+    if names.is_empty() { "no option".to_owned() } else { names.join(", ") }
 }
 
 /// Algorithm, prepared key and options. All of it is wiped on drop; `Debug` shows nothing of the key.
@@ -123,15 +136,39 @@ pub enum SessionError {
 /// ```
 pub struct Session {
     algorithm: Algorithm,
-    /// What the kernel does, where it pads.
-    padding: Padding,
+    options: Options,
     /// Whether requests may be quicker together with others.
     has_lanes: bool,
     kernel: AnyKernel,
 }
 
 macro_rules! kernels {
-    ($($variant:ident($kernel:ty)),+ $(,)?) => {
+    (
+        ciphers { $($(#[$cipher_doc:meta])+ $cipher:ident {
+            name: $cipher_name:literal, also: $cipher_also:tt,
+            key: $cipher_key:literal, mode: $cipher_mode:ident, kernel: $cipher_kernel:ty
+        })+ }
+        aeads { $($(#[$aead_doc:meta])+ $aead:ident {
+            name: $aead_name:literal, also: $aead_also:tt,
+            key: $aead_key:literal, mode: $aead_mode:ident, kernel: $aead_kernel:ty
+        })+ }
+        hashes { $($(#[$hash_doc:meta])+ $hash:ident {
+            name: $hash_name:literal, also: $hash_also:tt,
+            digest: $digest:literal, block: $block:literal, kernel: $hash_kernel:ty
+        })+ }
+        hmacs { $($hmac:ident {
+            name: $hmac_name:literal, also: $hmac_also:tt,
+            hash: $hmac_hash:ident, kernel: $hmac_kernel:ty
+        })+ }
+    ) => {
+        kernels! {
+            $($cipher($cipher_kernel): Algorithm::Cipher(Cipher::$cipher),)+
+            $($aead($aead_kernel): Algorithm::Aead(Aead::$aead),)+
+            $($hash($hash_kernel): Algorithm::Hash(Hash::$hash),)+
+            $($hmac($hmac_kernel): Algorithm::Hmac(Hash::$hmac_hash),)+
+        }
+    };
+    ($($variant:ident($kernel:ty): $algorithm:pat),+ $(,)?) => {
         /// Every kernel there is, so that a request costs one match. In place and not in a box, which every request would have
         /// to look into.
         enum AnyKernel {
@@ -144,6 +181,13 @@ macro_rules! kernels {
         const STRICTEST: usize = largest(&[$(align_of::<$kernel>()),+]);
 
         impl AnyKernel {
+            /// The kernel of an algorithm, with its key. Each is made in a frame of its own.
+            fn new(algorithm: Algorithm, key: &[u8], options: Options) -> Result<Self, BadKey> {
+                match algorithm {
+                    $($algorithm => set_apart(|| <$kernel>::prepare(key, options).map(Self::$variant))),+
+                }
+            }
+
             fn run(&self, algorithm: Algorithm, request: &mut Request) -> Status {
                 match self {
                     $(Self::$variant(kernel) => run(kernel, algorithm, request)),+,
@@ -157,105 +201,70 @@ macro_rules! kernels {
                     Self::Wiped(_) => None,
                 }
             }
+
+            fn lane_key(&self) -> Option<LaneKey<'_>> {
+                match self {
+                    $(Self::$variant(kernel) => kernel.lane_key()),+,
+                    Self::Wiped(_) => None,
+                }
+            }
         }
     };
 }
 
-kernels! {
-    Aes128Ecb(Ecb<Aes128>),
-    Aes192Ecb(Ecb<Aes192>),
-    Aes256Ecb(Ecb<Aes256>),
-    Aes128Cbc(Cbc<Aes128>),
-    Aes192Cbc(Cbc<Aes192>),
-    Aes256Cbc(Cbc<Aes256>),
-    Aes128Ctr(Ctr<Aes128Enc>),
-    Aes192Ctr(Ctr<Aes192Enc>),
-    Aes256Ctr(Ctr<Aes256Enc>),
-    Aes128Xts(Xts<Aes128, Aes128Enc>),
-    Aes256Xts(Xts<Aes256, Aes256Enc>),
-    Aes128Gcm(Gcm<Aes128Enc>),
-    Aes192Gcm(Gcm<Aes192Enc>),
-    Aes256Gcm(Gcm<Aes256Enc>),
-    Sha224(Hashing<Sha224>),
-    Sha256(Hashing<Sha256>),
-    Sha384(Hashing<Sha384>),
-    Sha512(Hashing<Sha512>),
-    Sha512_256(Hashing<Sha512_256>),
-    HmacSha224(Keyed<Hmac<Sha224>>),
-    HmacSha256(Keyed<Hmac<Sha256>>),
-    HmacSha384(Keyed<Hmac<Sha384>>),
-    HmacSha512(Keyed<Hmac<Sha512>>),
-    HmacSha512_256(Keyed<Hmac<Sha512_256>>),
-}
+with_algorithms!(kernels);
 
 impl Session {
-    /// A session for both directions of a cipher.
+    /// A session for every operation of the algorithm. The key is prepared; it need not stay.
     ///
     /// # Errors
     ///
-    /// [`SessionError::KeyLength`] unless `key` has [`Cipher::key_len`] bytes; [`SessionError::EqualHalves`] for
-    /// an XTS key whose halves are the same.
+    /// [`SessionError::KeyLength`] unless the key has one of the [`Algorithm::key_lens`]; [`SessionError::EqualHalves`] for
+    /// an XTS key whose halves are the same; [`SessionError::Parameter`] for a parameter that does not fit the algorithm;
+    /// [`SessionError::TagLength`] for one that is none of [`Algorithm::tag_lens`].
+    pub fn new(algorithm: Algorithm, key: &[u8], parameters: Parameters) -> Result<Self, SessionError> {
+        if let Some(parameter) = parameters.unfit(algorithm) {
+            return Err(SessionError::Parameter { algorithm, parameter });
+        }
+        let tag_lens = algorithm.tag_lens();
+        let default = tag_lens.last().copied().unwrap_or_default();
+        let tag_len = parameters.tag_len.unwrap_or(default);
+        if tag_len != default && !tag_lens.contains(&tag_len) {
+            let allowed = Allowed::OneOf(tag_lens);
+            return Err(SessionError::TagLength { algorithm, allowed, given: tag_len });
+        }
+        let allowed = algorithm.key_lens();
+        if !allowed.contains(key.len() as u64) {
+            return Err(SessionError::KeyLength { algorithm, allowed, given: key.len() });
+        }
+        let default = if algorithm.pads() { Padding::Pkcs7 } else { Padding::None };
+        let padding = parameters.padding.unwrap_or(default);
+        let options = Options { padding, tag_len };
+        let kernel = AnyKernel::new(algorithm, key, options).map_err(|bad| match bad {
+            BadKey::Length => SessionError::KeyLength { algorithm, allowed, given: key.len() },
+            BadKey::EqualHalves => SessionError::EqualHalves { algorithm },
+        })?;
+        let has_lanes = kernel.lane_key().is_some();
+        Ok(Self { algorithm, options, has_lanes, kernel })
+    }
+
+    /// A session for both directions of a cipher. A cipher that does not [pad](Cipher::pads) ignores `padding`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::new`].
     pub fn cipher(cipher: Cipher, key: &[u8], padding: Padding) -> Result<Self, SessionError> {
-        let algorithm = Algorithm::Cipher(cipher);
-        let kernel = match cipher {
-            Cipher::Aes128Ecb => {
-                set_apart(|| Ok(AnyKernel::Aes128Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
-            }
-            Cipher::Aes192Ecb => {
-                set_apart(|| Ok(AnyKernel::Aes192Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
-            }
-            Cipher::Aes256Ecb => {
-                set_apart(|| Ok(AnyKernel::Aes256Ecb(Ecb::new(scheduled(algorithm, key)?, padding))))?
-            }
-            Cipher::Aes128Cbc => {
-                set_apart(|| Ok(AnyKernel::Aes128Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
-            }
-            Cipher::Aes192Cbc => {
-                set_apart(|| Ok(AnyKernel::Aes192Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
-            }
-            Cipher::Aes256Cbc => {
-                set_apart(|| Ok(AnyKernel::Aes256Cbc(Cbc::new(scheduled(algorithm, key)?, padding))))?
-            }
-            Cipher::Aes128Ctr => {
-                set_apart(|| Ok(AnyKernel::Aes128Ctr(Ctr::new(scheduled(algorithm, key)?))))?
-            }
-            Cipher::Aes192Ctr => {
-                set_apart(|| Ok(AnyKernel::Aes192Ctr(Ctr::new(scheduled(algorithm, key)?))))?
-            }
-            Cipher::Aes256Ctr => {
-                set_apart(|| Ok(AnyKernel::Aes256Ctr(Ctr::new(scheduled(algorithm, key)?))))?
-            }
-            Cipher::Aes128Xts => set_apart(|| Ok(AnyKernel::Aes128Xts(scheduled_xts(algorithm, key)?)))?,
-            Cipher::Aes256Xts => set_apart(|| Ok(AnyKernel::Aes256Xts(scheduled_xts(algorithm, key)?)))?,
-        };
-        let mut session = Self::of(algorithm, kernel);
-        session.padding = padding;
-        Ok(session)
+        let padding = cipher.pads().then_some(padding);
+        Self::new(cipher.into(), key, Parameters { padding, ..Parameters::default() })
     }
 
     /// A session for both directions of an AEAD whose tags have `tag_len` bytes.
     ///
     /// # Errors
     ///
-    /// [`SessionError::KeyLength`] unless `key` has [`Aead::key_len`] bytes; [`SessionError::TagLength`] unless
-    /// [`Aead::allows_tag_len`].
+    /// As [`Session::new`].
     pub fn aead(aead: Aead, key: &[u8], tag_len: usize) -> Result<Self, SessionError> {
-        let algorithm = Algorithm::Aead(aead);
-        if !aead.allows_tag_len(tag_len) {
-            return Err(SessionError::TagLength { algorithm, given: tag_len });
-        }
-        let kernel = match aead {
-            Aead::Aes128Gcm => {
-                set_apart(|| Ok(AnyKernel::Aes128Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
-            }
-            Aead::Aes192Gcm => {
-                set_apart(|| Ok(AnyKernel::Aes192Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
-            }
-            Aead::Aes256Gcm => {
-                set_apart(|| Ok(AnyKernel::Aes256Gcm(Gcm::new(scheduled(algorithm, key)?, tag_len))))?
-            }
-        };
-        Ok(Self::of(algorithm, kernel))
+        Self::new(aead.into(), key, Parameters::default().with_tag_len(tag_len))
     }
 
     /// A session for a hash function.
@@ -264,14 +273,7 @@ impl Session {
     ///
     /// None today.
     pub fn hash(hash: Hash) -> Result<Self, SessionError> {
-        let kernel = match hash {
-            Hash::Sha224 => AnyKernel::Sha224(Hashing::new()),
-            Hash::Sha256 => AnyKernel::Sha256(Hashing::new()),
-            Hash::Sha384 => AnyKernel::Sha384(Hashing::new()),
-            Hash::Sha512 => AnyKernel::Sha512(Hashing::new()),
-            Hash::Sha512_256 => AnyKernel::Sha512_256(Hashing::new()),
-        };
-        Ok(Self::of(Algorithm::Hash(hash), kernel))
+        Self::new(Algorithm::Hash(hash), &[], Parameters::default())
     }
 
     /// A session for HMAC over a hash function; the key may have any length.
@@ -280,20 +282,7 @@ impl Session {
     ///
     /// None today.
     pub fn hmac(hash: Hash, key: &[u8]) -> Result<Self, SessionError> {
-        let kernel = match hash {
-            Hash::Sha224 => set_apart(|| AnyKernel::HmacSha224(Keyed::new(key))),
-            Hash::Sha256 => set_apart(|| AnyKernel::HmacSha256(Keyed::new(key))),
-            Hash::Sha384 => set_apart(|| AnyKernel::HmacSha384(Keyed::new(key))),
-            Hash::Sha512 => set_apart(|| AnyKernel::HmacSha512(Keyed::new(key))),
-            Hash::Sha512_256 => set_apart(|| AnyKernel::HmacSha512_256(Keyed::new(key))),
-        };
-        Ok(Self::of(Algorithm::Hmac(hash), kernel))
-    }
-
-    fn of(algorithm: Algorithm, kernel: AnyKernel) -> Self {
-        let mut session = Self { algorithm, padding: Padding::None, has_lanes: false, kernel };
-        session.has_lanes = session.lane_key().is_some();
-        session
+        Self::new(Algorithm::Hmac(hash), key, Parameters::default())
     }
 
     /// What this session computes.
@@ -303,18 +292,14 @@ impl Session {
 
     /// What happens to the last block, in a mode that [pads](Cipher::pads).
     pub(crate) const fn padding(&self) -> Padding {
-        self.padding
+        self.options.padding
     }
 
     /// Bytes by which the output of one request may exceed its input: padding (up to 16), and what a multi-part
     /// message held back before (up to 15, for XTS up to 31). A caller who reserves as many spares the device an
     /// allocation.
     pub const fn max_growth(&self) -> usize {
-        match self.algorithm {
-            Algorithm::Cipher(Cipher::Aes128Ctr | Cipher::Aes192Ctr | Cipher::Aes256Ctr) => 0,
-            Algorithm::Cipher(_) => 2 * BLOCK - 1,
-            _ => 0,
-        }
+        self.algorithm.growth()
     }
 
     /// Does what `request` asks for, in the calling thread. The id in the request is not looked at.
@@ -364,13 +349,8 @@ impl Session {
     }
 
     /// The key of the lanes that are started here; `None`: there are none.
-    pub(crate) const fn lane_key(&self) -> Option<LaneKey<'_>> {
-        match &self.kernel {
-            AnyKernel::Aes128Cbc(kernel) => Some(LaneKey::Aes128(kernel.cipher())),
-            AnyKernel::Aes192Cbc(kernel) => Some(LaneKey::Aes192(kernel.cipher())),
-            AnyKernel::Aes256Cbc(kernel) => Some(LaneKey::Aes256(kernel.cipher())),
-            _ => None,
-        }
+    pub(crate) fn lane_key(&self) -> Option<LaneKey<'_>> {
+        self.kernel.lane_key()
     }
 }
 
@@ -403,29 +383,6 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The key schedule.
-fn scheduled<C: KeyInit>(algorithm: Algorithm, key: &[u8]) -> Result<C, SessionError> {
-    let wrong = |_| SessionError::KeyLength { algorithm, allowed: C::key_size(), given: key.len() };
-    C::new_from_slice(key).map_err(wrong)
-}
-
-/// Both key schedules of XTS.
-fn scheduled_xts<C, T>(algorithm: Algorithm, key: &[u8]) -> Result<Xts<C, T>, SessionError>
-where
-    C: KeyInit + KeySizeUser,
-    T: KeyInit,
-{
-    let allowed = 2 * C::key_size();
-    if key.len() != allowed {
-        return Err(SessionError::KeyLength { algorithm, allowed, given: key.len() });
-    }
-    let (data, tweak) = key.split_at(C::key_size());
-    if bool::from(data.ct_eq(tweak)) {
-        return Err(SessionError::EqualHalves { algorithm });
-    }
-    Ok(Xts::new(scheduled(algorithm, data)?, scheduled(algorithm, tweak)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -436,7 +393,7 @@ mod tests {
             for len in (0..=80).filter(|&len| len != cipher.key_len()) {
                 let key = vec![3; len];
                 let error = Session::cipher(cipher, &key, Padding::default()).unwrap_err();
-                let allowed = cipher.key_len();
+                let allowed = Allowed::Exactly(cipher.key_len());
                 let algorithm = Algorithm::Cipher(cipher);
                 assert_eq!(error, SessionError::KeyLength { algorithm, allowed, given: len });
             }

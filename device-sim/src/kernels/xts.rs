@@ -17,17 +17,16 @@
 use aes::cipher::array::ArraySize;
 use aes::cipher::{
     Array, BlockCipherDecBackend, BlockCipherDecClosure, BlockCipherDecrypt, BlockCipherEncBackend,
-    BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, consts::U16,
+    BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit, consts::U16,
 };
+use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use super::text::Carry;
-use super::{BLOCK, Block, Kernel, is_last, iv_block, mix};
+use super::{BLOCK, BadKey, Block, Kernel, Options, is_last, iv_block, mix, scheduled};
+use crate::message::mode::MAX_DATA_UNIT;
 use crate::message::operation::Operation;
 use crate::message::request::{Request, Status};
-
-/// The longest data unit, in bytes (SP 800-38E, 4).
-pub(crate) const MAX_UNIT: usize = BLOCK << 20;
 
 /// The data key and the tweak key, the latter for encryption only.
 pub(crate) struct Xts<C, T> {
@@ -35,18 +34,20 @@ pub(crate) struct Xts<C, T> {
     tweak: T,
 }
 
-impl<C, T> Xts<C, T> {
-    pub(crate) const fn new(data: C, tweak: T) -> Self {
-        Self { data, tweak }
-    }
-}
-
 impl<C, T> Kernel for Xts<C, T>
 where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt,
-    T: BlockCipherEncrypt<BlockSize = U16>,
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt + KeyInit,
+    T: BlockCipherEncrypt<BlockSize = U16> + KeyInit,
 {
     type Stream = XtsStream;
+
+    fn prepare(key: &[u8], _: Options) -> Result<Self, BadKey> {
+        let (data, tweak) = key.split_at_checked(C::key_size()).ok_or(BadKey::Length)?;
+        if bool::from(data.ct_eq(tweak)) {
+            return Err(BadKey::EqualHalves);
+        }
+        Ok(Self { data: scheduled(data)?, tweak: scheduled(tweak)? })
+    }
 
     fn begin(&self, request: &Request) -> Result<XtsStream, Status> {
         let mut iv = iv_block(request)?;
@@ -59,7 +60,7 @@ where
     fn piece(&self, stream: &mut XtsStream, request: &mut Request) -> Result<(), Status> {
         let last = is_last(request);
         let total = stream.carry.len() + request.buffer.len();
-        if total > MAX_UNIT - stream.done || (last && stream.done + total < BLOCK) {
+        if total > MAX_DATA_UNIT - stream.done || (last && stream.done + total < BLOCK) {
             return Err(Status::InvalidArgs);
         }
         let encrypt = request.operation == Operation::Encrypt;

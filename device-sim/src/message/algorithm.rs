@@ -1,281 +1,427 @@
-//! The names of what the device can do: ciphers, AEADs, hash functions.
+//! The names of what the device can do, and what is known of each before there is a key: lengths, output, cost.
+//!
+//! All of it comes from the [table](super::table) and, where it is the same for keys of every length, from the [`Mode`].
 
-use std::fmt;
-use std::str::FromStr;
+use crate::message::lengths::Allowed;
+use crate::message::mode::{Facts, Mode};
+use crate::message::operation::Operation;
+use crate::message::with_algorithms;
 
-/// A cipher without authentication.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cipher {
-    /// AES-128 in ECB (SP 800-38A).
-    Aes128Ecb,
-    /// AES-192 in ECB (SP 800-38A).
-    Aes192Ecb,
-    /// AES-256 in ECB (SP 800-38A).
-    Aes256Ecb,
-    /// AES-128 in CBC (SP 800-38A).
-    Aes128Cbc,
-    /// AES-192 in CBC (SP 800-38A).
-    Aes192Cbc,
-    /// AES-256 in CBC (SP 800-38A).
-    Aes256Cbc,
-    /// AES-128 in CTR, a 128-bit big-endian counter (SP 800-38A).
-    Aes128Ctr,
-    /// AES-192 in CTR, a 128-bit big-endian counter (SP 800-38A).
-    Aes192Ctr,
-    /// AES-256 in CTR, a 128-bit big-endian counter (SP 800-38A).
-    Aes256Ctr,
-    /// AES-128 in XTS (SP 800-38E); the key is two AES-128 keys.
-    Aes128Xts,
-    /// AES-256 in XTS (SP 800-38E); the key is two AES-256 keys.
-    Aes256Xts,
+macro_rules! define {
+    (
+        ciphers { $(
+            $(#[$cipher_doc:meta])+
+            $cipher:ident {
+                name: $cipher_name:literal, also: $cipher_also:tt,
+                key: $cipher_key:literal, mode: $cipher_mode:ident, kernel: $cipher_kernel:ty
+            }
+        )+ }
+        aeads { $(
+            $(#[$aead_doc:meta])+
+            $aead:ident {
+                name: $aead_name:literal, also: $aead_also:tt,
+                key: $aead_key:literal, mode: $aead_mode:ident, kernel: $aead_kernel:ty
+            }
+        )+ }
+        hashes { $(
+            $(#[$hash_doc:meta])+
+            $hash:ident {
+                name: $hash_name:literal, also: $hash_also:tt,
+                digest: $digest:literal, block: $block:literal, kernel: $hash_kernel:ty
+            }
+        )+ }
+        hmacs { $(
+            $hmac:ident {
+                name: $hmac_name:literal, also: $hmac_also:tt,
+                hash: $hmac_hash:ident, kernel: $hmac_kernel:ty
+            }
+        )+ }
+    ) => {
+        /// A cipher without authentication.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Cipher {
+            $($(#[$cipher_doc])+ $cipher,)+
+        }
+
+        impl Cipher {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$cipher),+];
+
+            /// OpenSSL's name, in lower case.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$cipher => $cipher_name),+
+                }
+            }
+
+            /// OpenSSL's other names for it, which are understood too; object identifiers are among them.
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$cipher => &$cipher_also),+
+                }
+            }
+
+            /// Bytes of key; for XTS both halves together.
+            pub const fn key_len(self) -> usize {
+                match self {
+                    $(Self::$cipher => $cipher_key),+
+                }
+            }
+
+            /// The mode of operation.
+            pub const fn mode(self) -> Mode {
+                match self {
+                    $(Self::$cipher => Mode::$cipher_mode),+
+                }
+            }
+        }
+
+        /// A cipher with authentication and additional data.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Aead {
+            $($(#[$aead_doc])+ $aead,)+
+        }
+
+        impl Aead {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$aead),+];
+
+            /// OpenSSL's name, in lower case.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$aead => $aead_name),+
+                }
+            }
+
+            /// OpenSSL's other names for it, which are understood too; object identifiers are among them.
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$aead => &$aead_also),+
+                }
+            }
+
+            /// Bytes of key.
+            pub const fn key_len(self) -> usize {
+                match self {
+                    $(Self::$aead => $aead_key),+
+                }
+            }
+
+            /// The mode of operation.
+            pub const fn mode(self) -> Mode {
+                match self {
+                    $(Self::$aead => Mode::$aead_mode),+
+                }
+            }
+        }
+
+        /// A hash function, alone or under HMAC.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Hash {
+            $($(#[$hash_doc])+ $hash,)+
+        }
+
+        impl Hash {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$hash),+];
+
+            /// OpenSSL's name, in lower case.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$hash => $hash_name),+
+                }
+            }
+
+            /// OpenSSL's other names for it, which are understood too; object identifiers are among them.
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$hash => &$hash_also),+
+                }
+            }
+
+            /// Bytes of digest, and of HMAC.
+            pub const fn digest_len(self) -> usize {
+                match self {
+                    $(Self::$hash => $digest),+
+                }
+            }
+
+            /// Bytes that the function takes in at a time; HMAC keys longer than this are hashed first.
+            pub const fn block_len(self) -> usize {
+                match self {
+                    $(Self::$hash => $block),+
+                }
+            }
+
+            const fn hmac_name(self) -> &'static str {
+                match self {
+                    $(Self::$hmac_hash => $hmac_name),+
+                }
+            }
+
+            const fn hmac_aliases(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$hmac_hash => &$hmac_also),+
+                }
+            }
+        }
+
+        impl Algorithm {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[
+                $(Self::Cipher(Cipher::$cipher),)+
+                $(Self::Aead(Aead::$aead),)+
+                $(Self::Hash(Hash::$hash),)+
+                $(Self::Hmac(Hash::$hmac_hash),)+
+            ];
+        }
+    };
 }
 
-impl Cipher {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[
-        Self::Aes128Ecb,
-        Self::Aes192Ecb,
-        Self::Aes256Ecb,
-        Self::Aes128Cbc,
-        Self::Aes192Cbc,
-        Self::Aes256Cbc,
-        Self::Aes128Ctr,
-        Self::Aes192Ctr,
-        Self::Aes256Ctr,
-        Self::Aes128Xts,
-        Self::Aes256Xts,
-    ];
-
-    /// OpenSSL's name, in lower case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aes128Ecb => "aes-128-ecb",
-            Self::Aes192Ecb => "aes-192-ecb",
-            Self::Aes256Ecb => "aes-256-ecb",
-            Self::Aes128Cbc => "aes-128-cbc",
-            Self::Aes192Cbc => "aes-192-cbc",
-            Self::Aes256Cbc => "aes-256-cbc",
-            Self::Aes128Ctr => "aes-128-ctr",
-            Self::Aes192Ctr => "aes-192-ctr",
-            Self::Aes256Ctr => "aes-256-ctr",
-            Self::Aes128Xts => "aes-128-xts",
-            Self::Aes256Xts => "aes-256-xts",
-        }
-    }
-
-    /// Bytes of key; for XTS both halves together.
-    pub const fn key_len(self) -> usize {
-        match self {
-            Self::Aes128Ecb | Self::Aes128Cbc | Self::Aes128Ctr => 16,
-            Self::Aes192Ecb | Self::Aes192Cbc | Self::Aes192Ctr => 24,
-            Self::Aes256Ecb | Self::Aes256Cbc | Self::Aes256Ctr | Self::Aes128Xts => 32,
-            Self::Aes256Xts => 64,
-        }
-    }
-
-    /// Bytes of IV (CBC), first counter block (CTR) or tweak (XTS); 0 for ECB, which takes none.
-    pub const fn iv_len(self) -> usize {
-        match self {
-            Self::Aes128Ecb | Self::Aes192Ecb | Self::Aes256Ecb => 0,
-            _ => 16,
-        }
-    }
-
-    /// What EVP calls the block size, in bytes: 16 where the text is padded or must be whole blocks (ECB, CBC),
-    /// 1 where it may have any length (CTR; XTS from 16 bytes on).
-    pub const fn block_len(self) -> usize {
-        if self.pads() { 16 } else { 1 }
-    }
-
-    /// Whether padding means anything to this cipher.
-    pub const fn pads(self) -> bool {
-        matches!(
-            self,
-            Self::Aes128Ecb
-                | Self::Aes192Ecb
-                | Self::Aes256Ecb
-                | Self::Aes128Cbc
-                | Self::Aes192Cbc
-                | Self::Aes256Cbc
-        )
-    }
-}
-
-/// A cipher with authentication and additional data.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Aead {
-    /// AES-128 in GCM (SP 800-38D).
-    Aes128Gcm,
-    /// AES-192 in GCM (SP 800-38D).
-    Aes192Gcm,
-    /// AES-256 in GCM (SP 800-38D).
-    Aes256Gcm,
-}
-
-impl Aead {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Aes128Gcm, Self::Aes192Gcm, Self::Aes256Gcm];
-
-    /// OpenSSL's name, in lower case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aes128Gcm => "aes-128-gcm",
-            Self::Aes192Gcm => "aes-192-gcm",
-            Self::Aes256Gcm => "aes-256-gcm",
-        }
-    }
-
-    /// Bytes of key.
-    pub const fn key_len(self) -> usize {
-        match self {
-            Self::Aes128Gcm => 16,
-            Self::Aes192Gcm => 24,
-            Self::Aes256Gcm => 32,
-        }
-    }
-
-    /// Bytes of IV that are usual and quickest; any other number from 1 on is taken too.
-    pub const fn iv_len(self) -> usize {
-        12
-    }
-
-    /// What EVP calls the block size, in bytes: the text may have any length.
-    pub const fn block_len(self) -> usize {
-        1
-    }
-
-    /// Whether tags may have this many bytes: 4, 8, 12 to 16 (SP 800-38D, 5.2.1.2).
-    pub const fn allows_tag_len(self, len: usize) -> bool {
-        matches!(len, 4 | 8 | 12..=16)
-    }
-}
-
-/// A hash function, alone or under HMAC.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hash {
-    /// SHA-224 (FIPS 180-4).
-    Sha224,
-    /// SHA-256 (FIPS 180-4).
-    Sha256,
-    /// SHA-384 (FIPS 180-4).
-    Sha384,
-    /// SHA-512 (FIPS 180-4).
-    Sha512,
-    /// SHA-512/256 (FIPS 180-4, 6.7).
-    Sha512_256,
-}
-
-impl Hash {
-    /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512, Self::Sha512_256];
-
-    /// OpenSSL's name, in lower case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sha224 => "sha224",
-            Self::Sha256 => "sha256",
-            Self::Sha384 => "sha384",
-            Self::Sha512 => "sha512",
-            Self::Sha512_256 => "sha512-256",
-        }
-    }
-
-    /// Bytes of digest, and of HMAC.
-    pub const fn digest_len(self) -> usize {
-        match self {
-            Self::Sha224 => 28,
-            Self::Sha256 | Self::Sha512_256 => 32,
-            Self::Sha384 => 48,
-            Self::Sha512 => 64,
-        }
-    }
-
-    /// Bytes that the function takes in at a time; HMAC keys longer than this are hashed first.
-    pub const fn block_len(self) -> usize {
-        match self {
-            Self::Sha224 | Self::Sha256 => 64,
-            Self::Sha384 | Self::Sha512 | Self::Sha512_256 => 128,
-        }
-    }
-}
+with_algorithms!(define);
 
 /// What a session computes.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// A cipher; [`crate::Operation::Encrypt`] and [`crate::Operation::Decrypt`].
+    /// A cipher; [`Operation::Encrypt`] and [`Operation::Decrypt`].
     Cipher(Cipher),
-    /// An AEAD; [`crate::Operation::Encrypt`] and [`crate::Operation::Decrypt`].
+    /// An AEAD; [`Operation::Encrypt`] and [`Operation::Decrypt`].
     Aead(Aead),
-    /// A hash function; [`crate::Operation::Digest`].
+    /// A hash function; [`Operation::Digest`].
     Hash(Hash),
-    /// HMAC over a hash function; [`crate::Operation::Mac`].
+    /// HMAC over a hash function; [`Operation::Mac`].
     Hmac(Hash),
 }
 
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl From<Cipher> for Algorithm {
+    fn from(cipher: Cipher) -> Self {
+        Self::Cipher(cipher)
+    }
+}
+
+impl From<Aead> for Algorithm {
+    fn from(aead: Aead) -> Self {
+        Self::Aead(aead)
+    }
+}
+
+impl Algorithm {
+    /// OpenSSL's name, in lower case; for HMAC `hmac-` and that of the hash function.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Cipher(cipher) => cipher.fmt(f),
-            Self::Aead(aead) => aead.fmt(f),
-            Self::Hash(hash) => hash.fmt(f),
-            Self::Hmac(hash) => write!(f, "hmac-{hash}"),
+            Self::Cipher(cipher) => cipher.name(),
+            Self::Aead(aead) => aead.name(),
+            Self::Hash(hash) => hash.name(),
+            Self::Hmac(hash) => hash.hmac_name(),
         }
     }
-}
 
-/// No algorithm of that kind has that name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{given:?} is not one of the {kind} here: {known}")]
-pub struct UnknownName {
-    given: String,
-    kind: &'static str,
-    known: String,
-}
+    /// OpenSSL's other names for it, which are understood too; object identifiers are among them. For HMAC, `HMAC-` and any
+    /// name of the hash function is understood as well.
+    pub const fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::Cipher(cipher) => cipher.aliases(),
+            Self::Aead(aead) => aead.aliases(),
+            Self::Hash(hash) => hash.aliases(),
+            Self::Hmac(hash) => hash.hmac_aliases(),
+        }
+    }
 
-macro_rules! named {
-    ($($algorithm:ident: $kind:literal),+) => {$(
-        impl fmt::Display for $algorithm {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.name())
+    /// Bytes that its key may have.
+    pub const fn key_lens(self) -> Allowed {
+        match self {
+            Self::Cipher(cipher) => Allowed::Exactly(cipher.key_len()),
+            Self::Aead(aead) => Allowed::Exactly(aead.key_len()),
+            Self::Hash(_) => Allowed::Nothing,
+            Self::Hmac(_) => Allowed::AtLeast(0),
+        }
+    }
+
+    /// Bytes of a key that is neither too short nor longer than useful: the only length there is, or for HMAC the digest's
+    /// (RFC 2104, 3).
+    pub const fn usual_key_len(self) -> usize {
+        match self {
+            Self::Cipher(cipher) => cipher.key_len(),
+            Self::Aead(aead) => aead.key_len(),
+            Self::Hash(_) => 0,
+            Self::Hmac(hash) => hash.digest_len(),
+        }
+    }
+
+    /// Bytes that an initialisation vector, counter block, tweak or nonce may have.
+    #[inline]
+    pub const fn iv_lens(self) -> Allowed {
+        match self.facts() {
+            Some(facts) => facts.iv,
+            None => Allowed::Nothing,
+        }
+    }
+
+    /// Bytes of the initialisation vector that is usual and quickest; 0 where there is none.
+    pub const fn usual_iv_len(self) -> usize {
+        match self.facts() {
+            Some(facts) => facts.usual_iv,
+            None => 0,
+        }
+    }
+
+    /// Bytes that a tag may have, ascending; none where there are no tags. The last is the default.
+    pub const fn tag_lens(self) -> &'static [usize] {
+        match self.facts() {
+            Some(facts) => facts.tags,
+            None => &[],
+        }
+    }
+
+    /// Bytes that a whole message may have, where its padding does not matter.
+    #[inline]
+    pub const fn message_lens(self) -> Allowed {
+        match self.facts() {
+            Some(facts) => facts.message,
+            None => Allowed::AtLeast(0),
+        }
+    }
+
+    /// Whether padding means anything to it.
+    pub const fn pads(self) -> bool {
+        match self.facts() {
+            Some(facts) => facts.pads,
+            None => false,
+        }
+    }
+
+    /// Bytes by which the output of one request may exceed its input.
+    pub(crate) const fn growth(self) -> usize {
+        match self.facts() {
+            Some(facts) => facts.growth,
+            None => 0,
+        }
+    }
+
+    /// The operations that it has.
+    pub const fn operations(self) -> &'static [Operation] {
+        match self {
+            Self::Cipher(_) | Self::Aead(_) => &[Operation::Encrypt, Operation::Decrypt],
+            Self::Hash(_) => &[Operation::Digest],
+            Self::Hmac(_) => &[Operation::Mac],
+        }
+    }
+
+    /// What an operation gives in a session with the default options; `None`: there is no such operation.
+    pub const fn output(self, operation: Operation) -> Option<Shape> {
+        Some(match (self, operation) {
+            (Self::Cipher(cipher), Operation::Encrypt | Operation::Decrypt) if cipher.pads() => Shape::Padded,
+            (Self::Cipher(_), Operation::Encrypt | Operation::Decrypt)
+            | (Self::Aead(_), Operation::Decrypt) => Shape::SameLength,
+            (Self::Aead(aead), Operation::Encrypt) => Shape::Tagged(aead.default_tag_len()),
+            (Self::Hash(hash), Operation::Digest) | (Self::Hmac(hash), Operation::Mac) => {
+                Shape::Fixed(hash.digest_len())
             }
-        }
+            _ => return None,
+        })
+    }
 
-        /// Accepts every name that OpenSSL has for it, in any case.
-        impl FromStr for $algorithm {
-            type Err = UnknownName;
-
-            fn from_str(given: &str) -> Result<Self, UnknownName> {
-                let name = canonical(given);
-                Self::ALL.iter().copied().find(|known| known.name() == name).ok_or_else(|| UnknownName {
-                    given: given.to_owned(),
-                    kind: $kind,
-                    known: Self::ALL.iter().map(|known| known.name()).collect::<Vec<_>>().join(", "),
-                })
-            }
+    /// What its work is like.
+    pub const fn cost(self) -> Cost {
+        match self {
+            Self::Cipher(_) => Cost::Cipher,
+            Self::Aead(_) => Cost::Aead,
+            Self::Hash(_) => Cost::Hash,
+            Self::Hmac(_) => Cost::Mac,
         }
-    )+};
+    }
+
+    #[inline]
+    const fn facts(self) -> Option<Facts> {
+        match self {
+            Self::Cipher(cipher) => Some(cipher.mode().facts()),
+            Self::Aead(aead) => Some(aead.mode().facts()),
+            Self::Hash(_) | Self::Hmac(_) => None,
+        }
+    }
 }
 
-named!(Cipher: "ciphers", Aead: "AEADs", Hash: "hash functions");
+/// What an operation gives, besides its status.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// A text as long as the message.
+    SameLength,
+    /// A text: encrypting, the message filled up to whole blocks with 1 to 16 bytes of padding (PKCS#7); decrypting, as many
+    /// fewer.
+    Padded,
+    /// So many bytes, whatever the message: a digest, a MAC. The message stays.
+    Fixed(usize),
+    /// A text as long as the message, and a tag of so many bytes.
+    Tagged(usize),
+    /// At most so many bytes; how many depends on the message. The message stays.
+    Variable(usize),
+}
 
-/// OpenSSL's main name for what it may also call otherwise: `SHA2-256`, `SHA-512/256`, `AES256`,
-/// `id-aes128-GCM`.
-fn canonical(given: &str) -> String {
-    let name = given.to_ascii_lowercase().replace('/', "-");
-    if let Some(bits) = name.strip_prefix("sha2-").or_else(|| name.strip_prefix("sha-")) {
-        return format!("sha{bits}");
+/// What the work of an algorithm is like: requests of one class take about the same time for the same length, those of
+/// another class do not. Data for a model of service times; the device's own model takes one service time for all.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cost {
+    /// Grows with the text, by whole blocks.
+    Cipher,
+    /// Grows with text and additional data, and has the tag to compute.
+    Aead,
+    /// Grows with the message.
+    Hash,
+    /// Grows with the message, and hashes twice more for the key.
+    Mac,
+}
+
+impl Cipher {
+    /// Bytes of IV (CBC), first counter block (CTR) or tweak (XTS); 0 for ECB, which takes none.
+    pub const fn iv_len(self) -> usize {
+        self.mode().facts().usual_iv
     }
-    if let Some(rest) = name.strip_prefix("id-aes") {
-        return format!("aes-{rest}");
+
+    /// What EVP calls the block size, in bytes: 16 where the text is padded or must be whole blocks (ECB, CBC),
+    /// 1 where it may have any length (CTR; XTS from 16 bytes on).
+    pub const fn block_len(self) -> usize {
+        self.mode().facts().block
     }
-    match name.as_str() {
-        "aes128" | "aes192" | "aes256" => format!("aes-{}-cbc", &name[3..]),
-        _ => name,
+
+    /// Whether padding means anything to this cipher.
+    pub const fn pads(self) -> bool {
+        self.mode().facts().pads
+    }
+}
+
+impl Aead {
+    /// Bytes of IV that are usual and quickest; any other number from 1 on is taken too.
+    pub const fn iv_len(self) -> usize {
+        self.mode().facts().usual_iv
+    }
+
+    /// What EVP calls the block size, in bytes: the text may have any length.
+    pub const fn block_len(self) -> usize {
+        self.mode().facts().block
+    }
+
+    /// Bytes that tags may have, ascending: 4, 8, 12 to 16 (SP 800-38D, 5.2.1.2).
+    pub const fn tag_lens(self) -> &'static [usize] {
+        self.mode().facts().tags
+    }
+
+    /// Bytes of a tag where nothing else is asked for: the most.
+    pub const fn default_tag_len(self) -> usize {
+        match self.tag_lens().last() {
+            Some(&longest) => longest,
+            None => 0,
+        }
+    }
+
+    /// Whether tags may have this many bytes.
+    pub fn allows_tag_len(self, len: usize) -> bool {
+        self.tag_lens().contains(&len)
     }
 }
 
@@ -284,42 +430,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_parses_back_in_any_case() {
-        for &cipher in Cipher::ALL {
-            assert_eq!(cipher.name().parse(), Ok(cipher));
-            assert_eq!(cipher.to_string().to_uppercase().parse(), Ok(cipher));
-        }
-        for &aead in Aead::ALL {
-            assert_eq!(aead.to_string().to_uppercase().parse(), Ok(aead));
-        }
-        for &hash in Hash::ALL {
-            assert_eq!(hash.to_string().to_uppercase().parse(), Ok(hash));
+    fn every_operation_has_an_output_and_no_other() {
+        for &algorithm in Algorithm::ALL {
+            for operation in Operation::ALL {
+                let is_there = algorithm.operations().contains(&operation);
+                assert_eq!(algorithm.output(operation).is_some(), is_there, "{algorithm} {operation:?}");
+            }
+            assert!(!algorithm.operations().is_empty());
         }
     }
 
     #[test]
-    fn names_of_openssl_parse() {
-        for name in ["SHA256", "sha2-256", "SHA-256"] {
-            assert_eq!(name.parse(), Ok(Hash::Sha256));
+    fn usual_lengths_are_allowed() {
+        for &algorithm in Algorithm::ALL {
+            assert!(algorithm.key_lens().contains(algorithm.usual_key_len() as u64), "{algorithm}");
+            assert!(algorithm.iv_lens().contains(algorithm.usual_iv_len() as u64), "{algorithm}");
+            assert_eq!(matches!(algorithm, Algorithm::Aead(_)), !algorithm.tag_lens().is_empty());
         }
-        for name in ["SHA512-256", "SHA2-512/256", "SHA-512/256", "sha512/256"] {
-            assert_eq!(name.parse(), Ok(Hash::Sha512_256));
-        }
-        assert_eq!("AES256".parse(), Ok(Cipher::Aes256Cbc));
-        assert_eq!("id-aes192-GCM".parse(), Ok(Aead::Aes192Gcm));
-    }
-
-    #[test]
-    fn unknown_names_say_what_is_known() {
-        let error = "aes-512-ecb".parse::<Cipher>().unwrap_err().to_string();
-        assert!(error.contains("\"aes-512-ecb\"") && error.contains("aes-256-xts"), "{error}");
-        assert!("".parse::<Hash>().is_err());
-        assert!("sha".parse::<Hash>().is_err());
-        assert!("aes-128-gcm".parse::<Cipher>().is_err());
-    }
-
-    #[test]
-    fn digest_lengths_fit_a_tag() {
-        assert!(Hash::ALL.iter().all(|hash| hash.digest_len() <= crate::Tag::MAX));
     }
 }

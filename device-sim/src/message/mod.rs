@@ -1,5 +1,12 @@
 //! What crosses between host and device: requests, and the names of what the device can do. A leaf: it knows only `std`.
 
 pub(crate) mod algorithm;
+pub(crate) mod lengths;
+pub(crate) mod mode;
+pub(crate) mod names;
 pub(crate) mod operation;
+pub(crate) mod parameters;
 pub(crate) mod request;
+mod table;
+
+pub(crate) use table::with_algorithms;

@@ -13,6 +13,7 @@ use crate::queue::cell::{Hold, Ticket, TicketState, WakeState};
 use crate::queue::entry::{generation_of, index_of, ticket_of};
 use crate::queue::interrupt::Interrupt;
 use crate::queue::pair::Pair;
+use crate::stats::QueuePairStats;
 use crate::sync::be_patient;
 
 /// What any thread may do with the requests of a queue pair.
@@ -130,6 +131,11 @@ impl Remote {
     /// Whether there is something to reap.
     pub fn completions_pending(&self) -> bool {
         !self.pair.completions.is_empty()
+    }
+
+    /// The counters of this queue pair. Looks at every cell: not for hot loops.
+    pub fn stats(&self) -> QueuePairStats {
+        self.pair.stats()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the core does with requests that it has started, when their session goes.
 
 use super::*;
-use crate::kernels::session::Padding;
 use crate::message::algorithm::Cipher;
+use crate::message::parameters::Padding;
 use crate::queue::cell::{Allocator, Arm, Placed};
 
 const ID: SessionId = SessionId::at(3, 7);
