@@ -32,9 +32,9 @@ const RULES: &[Rule] = &[
     Rule {
         room: "src/engine",
         except: &[
-            "src/engine/wait.rs",
+            "src/engine/wait/mod.rs",
             "src/engine/wake_fd.rs",
-            "src/engine/offload.rs",
+            "src/engine/offload/mod.rs",
             "src/engine/offload/flight.rs",
             "src/engine/offload/plain.rs",
             "src/engine/mod.rs",
