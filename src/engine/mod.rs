@@ -32,9 +32,9 @@ use self::lease::Pairs;
 use self::poller::{Poller, Pollers};
 use self::session::SessionCore;
 use self::stats::Registry;
+use self::wait::job::{self, ThreadStats, WaitKey};
 use self::watchdog::Watchdog;
 use crate::error::Error;
-use crate::job::{self, ThreadStats, WaitKey};
 
 mod config;
 mod export;

@@ -1,84 +1,61 @@
-//! A flight: what is left of an operation on its caller's stack while it waits.
+//! A flight: one request on its way, as it is held by who waits for it.
 //!
 //! ```text
 //!   Flight ── ticket ──► the request in its cell: buffers, wake word, claim word
-//!          ── Held ───── what announces the end: wake fd or callback
-//!                        the watch, where there is a timeout; the status that follows a parked request
+//!          ── Held ───── what announces the end (the waiter's), the watch, where there is a timeout
 //!
+//!   progress ──► how far it is
+//!   replace_waker, cancel_wake, wake_state ──► its wake
 //!   take ──► the request, and how it has ended
-//!   drop, Release (a discarded job) ──► abandon: cancels the wake, waits for one under way, takes the request back
+//!   give_up (drop, a discarded job) ──► cancels the wake, waits for one under way, takes the request back
 //! ```
+//!
+//! It holds its engine by reference in a loop that does not outlive the caller's own, and as an owner where it is kept
+//! ([`Hold`]). What it owns beside that is its waiter's; it goes from thread to thread where that may.
 
 use std::cell::{Cell, RefCell};
 use std::mem;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::thread;
 
 use simaccel_device::{Remote, Request, Status, StreamState, Ticket, TicketState, WakeState};
 
 use crate::engine::instance::Instance;
 use crate::engine::sabotage::{self, Sabotage};
-use crate::engine::wait;
-use crate::engine::wake_fd::Registration;
+use crate::engine::wait::{self, Wake};
 use crate::engine::watch::Watch;
 use crate::engine::{Inner, table};
-use crate::job::{CallbackWaker, FollowedStatus, Release, WaitStatus};
 
-/// How often the waiter for a token that is being written yields the processor before it does without the token.
-pub(in crate::engine) const PATIENCE: u32 = 16;
+/// A hold of an engine: a reference, or an owner.
+pub(crate) trait Hold: Clone {
+    fn engine(&self) -> &Arc<Inner>;
+}
 
-/// What is left of an operation on the caller's stack while it waits.
-pub(crate) struct Flight<'e> {
-    engine: &'e Arc<Inner>,
+impl Hold for &Arc<Inner> {
+    #[inline]
+    fn engine(&self) -> &Arc<Inner> {
+        self
+    }
+}
+
+/// A request on its way.
+pub(crate) struct Flight<E: Hold, W: Wake> {
+    engine: E,
     pair_index: usize,
     ticket: Ticket,
     /// Until the request was taken or given up.
     live: Cell<bool>,
-    /// [`Release`] lets go of it too, because a discarded job's frames are never dropped.
-    held: RefCell<Held>,
+    /// Let go of by [`Flight::give_up`] too, because a discarded job's frames are never dropped.
+    held: RefCell<Held<W>>,
 }
 
 /// What an operation may hold while it waits; a plain one that is polled holds nothing.
 #[derive(Default)]
-pub(crate) struct Held {
-    pub(in crate::engine) told: Told,
-    /// While the status of the job's context follows the request.
-    pub(in crate::engine) status: Option<Box<FollowedStatus>>,
+pub(crate) struct Held<W> {
+    pub(super) wake: W,
     pub(super) watch: Option<Arc<Watch>>,
     /// The state that the part began with, where it may have to be done again.
     pub(super) state: Option<Box<StreamState>>,
-}
-
-/// What in the job's context announces the end.
-#[derive(Default)]
-pub(crate) enum Told {
-    #[default]
-    Nobody,
-    WakeFd(Rc<Registration>),
-    Callback(Arc<CallbackWaker>),
-}
-
-impl Held {
-    pub(in crate::engine) fn watch(&self) -> Option<Arc<Watch>> {
-        self.watch.clone()
-    }
-
-    #[inline]
-    const fn wake_fd(&self) -> Option<&Rc<Registration>> {
-        match &self.told {
-            Told::WakeFd(wake_fd) => Some(wake_fd),
-            Told::Nobody | Told::Callback(_) => None,
-        }
-    }
-
-    const fn callback(&self) -> Option<&Arc<CallbackWaker>> {
-        match &self.told {
-            Told::Callback(callback) => Some(callback),
-            Told::Nobody | Told::WakeFd(_) => None,
-        }
-    }
 }
 
 /// How a request that was taken has ended.
@@ -97,27 +74,59 @@ pub(super) enum Progress {
     Lost,
 }
 
-impl<'e> Flight<'e> {
+/// A request that has queued for a slot, for any thread to ask about.
+pub(crate) struct Queued {
+    remote: Remote,
+    ticket: Ticket,
+    watch: Option<Arc<Watch>>,
+}
+
+impl Queued {
+    /// Whether it has not got a slot yet, or has timed out without one.
+    pub(crate) fn is_waiting(&self) -> bool {
+        match self.remote.state(self.ticket) {
+            TicketState::InFlight | TicketState::Done(_) => false,
+            TicketState::Parked => true,
+            TicketState::Stale => self.watch.as_ref().is_some_and(|watch| watch.is_unclaimed()),
+        }
+    }
+}
+
+impl<E: Hold, W: Wake> Flight<E, W> {
     #[inline]
-    pub(super) fn new(engine: &'e Arc<Inner>, pair_index: usize, ticket: Ticket, held: Held) -> Self {
+    pub(super) fn new(engine: E, pair_index: usize, ticket: Ticket, held: Held<W>) -> Self {
         Self { engine, pair_index, ticket, live: Cell::new(true), held: RefCell::new(held) }
     }
 
-    pub(crate) const fn engine(&self) -> &'e Arc<Inner> {
-        self.engine
+    #[inline]
+    pub(crate) fn engine(&self) -> &Arc<Inner> {
+        self.engine.engine()
     }
 
-    fn remote(&self) -> &'e Remote {
-        &self.engine.remotes[self.pair_index]
+    #[inline]
+    fn remote(&self) -> &Remote {
+        &self.engine().remotes[self.pair_index]
     }
 
     fn with_watch<R>(&self, body: impl FnOnce(&Watch) -> R) -> Option<R> {
         self.held.borrow().watch.as_deref().map(body)
     }
 
+    /// What the waiter holds. `body` runs no foreign code.
+    #[inline]
+    pub(crate) fn with_wake<R>(&self, body: impl FnOnce(&mut W) -> R) -> R {
+        body(&mut self.held.borrow_mut().wake)
+    }
+
     /// Whether the device still has to do something for this request.
     pub(crate) fn is_waiting(&self) -> bool {
         wait::is_waiting(self.remote().state(self.ticket))
+    }
+
+    /// The request, for who asks later whether it has got its slot.
+    pub(crate) fn queued(&self) -> Queued {
+        let watch = self.held.borrow().watch.clone();
+        Queued { remote: self.remote().clone(), ticket: self.ticket, watch }
     }
 
     /// The pause is over, and it will be looked at.
@@ -145,14 +154,6 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// The same when what was held was taken.
-    fn wake_state_of(&self, watch: Option<&Watch>) -> WakeState {
-        match self.remote().wake_state(self.ticket) {
-            WakeState::Stale => watch.map_or(WakeState::Stale, Watch::wake_state),
-            state => state,
-        }
-    }
-
     pub(crate) fn cancel_wake(&self) -> bool {
         self.remote().cancel_wake(self.ticket)
     }
@@ -163,64 +164,6 @@ impl<'e> Flight<'e> {
             Some(watch) => watch.redirect(waker),
             None => self.remote().replace_waker(self.ticket, waker),
         }
-    }
-
-    /// Returns when the callback, for which the wake is being sent, has returned.
-    pub(crate) fn await_callback(&self) {
-        if let Some(callback) = self.held.borrow().callback() {
-            callback.await_sent();
-        }
-    }
-
-    /// The callback is not called for this request any more, and does not run for it.
-    pub(crate) fn retire_callback(&self) {
-        if let Some(callback) = self.held.borrow().callback() {
-            callback.retire();
-        }
-    }
-
-    pub(crate) fn has_callback(&self) -> bool {
-        self.held.borrow().callback().is_some()
-    }
-
-    /// Sets what announces the end from here on, in place of what did before.
-    pub(crate) fn tell(&self, told: Told) {
-        self.retire_callback();
-        self.held.borrow_mut().told = told;
-    }
-
-    #[inline]
-    fn with_wake_fd<R>(&self, body: impl FnOnce(&Rc<Registration>) -> R) -> Option<R> {
-        self.held.borrow().wake_fd().map(body)
-    }
-
-    pub(crate) fn has_wake_fd(&self) -> bool {
-        self.held.borrow().wake_fd().is_some()
-    }
-
-    /// Whether other requests may have tokens on this request's wake fd.
-    pub(crate) fn shares_wake_fd(&self) -> bool {
-        self.with_wake_fd(Registration::is_shared).unwrap_or(false)
-    }
-
-    /// Reads the tokens on the wake fd, if there is one. The caller finds out which requests they belong to.
-    pub(crate) fn read_tokens(&self) -> u64 {
-        self.with_wake_fd(|wake_fd| wake_fd.read()).unwrap_or(0)
-    }
-
-    /// Takes this request's token, which was sent, out of those in hand.
-    #[inline]
-    pub(crate) fn settle(&self, in_hand: u64) {
-        self.with_wake_fd(|wake_fd| wake_fd.settle(in_hand));
-    }
-
-    /// Leaves the tokens in hand to the requests that they belong to.
-    pub(crate) fn give_back(&self, in_hand: u64) {
-        self.with_wake_fd(|wake_fd| wake_fd.give_back(in_hand));
-    }
-
-    pub(crate) fn calm(&self) {
-        self.with_wake_fd(Registration::calm);
     }
 
     /// Takes the request, and how it has ended. `None`: it is not done, or was taken back since the last
@@ -234,13 +177,12 @@ impl<'e> Flight<'e> {
         // The request is no longer this flight's.
         self.live.set(false);
         self.with_watch(Watch::end);
-        if let Some(status) = self.held.borrow_mut().status.take() {
-            status.finish(if matches!(end, End::Device(_)) { WaitStatus::Ok } else { WaitStatus::Eagain });
-        }
         // A part whose output is short has to be done again as a whole: it counts as failed, though the device says Ok.
         if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
             request.state = self.held.borrow_mut().state.take();
         }
+        let wake = self.with_wake(mem::take);
+        wake.ended(self.engine(), matches!(end, End::TimedOut));
         Some(end)
     }
 
@@ -281,31 +223,23 @@ impl<'e> Flight<'e> {
         Some(request)
     }
 
-    /// Gives the request up, wherever it is; waits at most for one batch's computation.
+    /// Gives the request up, wherever it is, and lets go of all that the flight holds; waits at most for one batch's
+    /// computation, and for a call of the waiter's that is under way.
     #[cold]
-    fn abandon(&self) {
-        let mut held = mem::take(&mut *self.held.borrow_mut());
-        if !self.live.replace(false) {
-            return;
-        }
-        if self.engine.is_foreign() {
+    pub(crate) fn give_up(&self) {
+        let Held { wake, watch, .. } = mem::take(&mut *self.held.borrow_mut());
+        if !self.live.replace(false) || self.engine().is_foreign() {
             // A forked child: the parent's worker will never let go of the cell, and the fd is the parent's.
             return;
         }
-        // As it is before the request goes.
-        drop(held.status.take());
-        let watch = held.watch.as_deref();
+        let watch = watch.as_deref();
         // From here on the watchdog wipes what it takes back; what it has taken back already is claimed below.
         watch.map(Watch::end);
         self.cancel_wake();
-        if let Some(callback) = held.callback() {
-            callback.retire();
-        }
-        if let Some(wake_fd) = held.wake_fd() {
-            self.settle_unread(wake_fd, || self.wake_state_of(watch));
-            // A spurious wake is not left to the next operation either.
-            wake_fd.calm();
-        }
+        wake.give_up(&|| match self.remote().wake_state(self.ticket) {
+            WakeState::Stale => watch.map_or(WakeState::Stale, Watch::wake_state),
+            state => state,
+        });
         let request = watch.and_then(Watch::claim).or_else(|| self.remote().revoke(self.ticket));
         if let Some(mut request) = request {
             request.wipe();
@@ -313,40 +247,14 @@ impl<'e> Flight<'e> {
                 std::mem::forget(request);
             }
         }
-        table::of_thread(self.engine).counters.abandoned.add(1);
-    }
-
-    /// Takes the token of a request that is given up, if one was sent, so that none is left to the next request. A token
-    /// that is being written arrives, however long its writer is preempted.
-    #[cold]
-    fn settle_unread(&self, wake_fd: &Rc<Registration>, wake_state: impl Fn() -> WakeState) {
-        let mut turns = 0;
-        while wake_state() == WakeState::Sending {
-            if !wake_fd.is_shared() {
-                let in_hand = wake_fd.read();
-                if in_hand > 0 {
-                    return wake_fd.settle(in_hand);
-                }
-            }
-            turns += 1;
-            if turns < PATIENCE { thread::yield_now() } else { wake_fd.nap() }
-        }
-        if wake_state() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
-            wake_fd.settle(0);
-        }
+        table::of_thread(self.engine()).counters.abandoned.add(1);
     }
 }
 
-impl Release for Flight<'_> {
-    fn release(&self) {
-        self.abandon();
-    }
-}
-
-impl Drop for Flight<'_> {
+impl<E: Hold, W: Wake> Drop for Flight<E, W> {
     fn drop(&mut self) {
         if self.live.get() {
-            self.abandon();
+            self.give_up();
         }
     }
 }

@@ -2,22 +2,23 @@
 //!
 //! ```text
 //!               ring has room
-//!   Submit ─────────────────────► InFlight ─── pause, done and the wake taken ──► Done
-//!     ▲ │                          ▲    │ └─◄── pause, not done
+//!   Submit ─────────────────────► InFlight ─── done, and the wake taken ──► Over
+//!     ▲ │                          ▲    │ └─◄── not done: wait
 //!     │ │ full                     │    │ timeout_msec is over (parked too): the watchdog takes the request back
-//!     │ └─► Parked (EAGAIN) ───────┘    └─────► TimedOut ─── pause, and the wake taken ──► Error::Timeout
+//!     │ └─► Parked (EAGAIN) ───────┘    └─────► TimedOut ─── the wake taken ──► Error::Timeout
 //!     │           a slot is free: the device takes the request out of the line
 //!     └── max_retries: the device failed, and another try may help; after those, fallback
 //! ```
 //!
-//! The waiter (a job, a blocked thread, a future) goes round this machine by way of [`Wait`]. While it waits,
-//! everything that the operation owns is in the request's cell; what is left on the caller's stack is a
-//! [`Flight`], and dropping or releasing that gives the request up.
+//! [`Offload::advance`] goes as far as it can; how its caller waits in between is a [`Waiter`]'s. While it waits, everything
+//! that the operation owns is in the request's cell; what is left is a [`Flight`], and dropping or releasing that gives the
+//! request up. It has no loop of its own, so it may be kept, and looked at from a future.
 
 mod flight;
 pub(super) mod plain;
 mod rescue;
 
+use std::borrow::{Borrow, BorrowMut};
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,15 +28,16 @@ use zeroize::Zeroize;
 
 use super::fault::FaultKind;
 use super::instance::Instance;
-use super::wait::{BlockWait, JobWait, Wait};
+use super::wait::blocked::Blocked;
+use super::wait::job::{self, JobWait};
+use super::wait::{Armed, Submission, Waiter, Wake, go_round};
+use super::watch::Watch;
 use super::watchdog::Watchdog;
 use super::{Inner, software, table};
 use crate::error::Error;
-use crate::job::{self, WaitStatus};
 
-pub(super) use flight::PATIENCE;
 use flight::{End, Progress};
-pub(crate) use flight::{Flight, Held, Told};
+pub(crate) use flight::{Flight, Held, Hold};
 
 /// An operation that failed; its request (and so the caller's buffers) is where it was.
 pub(crate) struct Failed {
@@ -69,224 +71,272 @@ impl Failed {
 /// Runs one request to its end: on the device, or in software where the configuration says so.
 #[inline(never)]
 pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: &mut Request) -> Result<(), Failed> {
-    if engine.is_foreign() {
-        return Err(Failed::with_request(Error::Forked));
+    if let Some(outcome) = without_device(engine, session, request) {
+        return outcome;
     }
-    let instance = table::of_thread(engine);
-    instance.counters.operations.add(1);
-    if request.buffer.len() < engine.config.offload_threshold() as usize {
-        instance.counters.below_threshold.add(1);
-        return software::run(session, request);
-    }
-    match offload(engine, instance, request) {
-        Ok(()) => Ok(()),
-        Err(failed) => again(engine, session, request, failed),
+    match job::offer(!engine.polled).map(|offer| offer.token()) {
+        Some(user_data) => {
+            let mut wait = JobWait::new(engine.polled, user_data);
+            go_round(&mut Offload::new(engine, session, request), &mut wait)
+        }
+        None => go_round(&mut Offload::new(engine, session, request), &mut Blocked),
     }
 }
 
-/// What failed in a way that another try may mend is tried again on the device; and then in software, if that is to be.
-#[cold]
-fn again(
+/// Counts the operation, and ends it here if the device is not to see it.
+fn without_device(
     engine: &Arc<Inner>,
     session: &Session,
     request: &mut Request,
-    mut failed: Failed,
-) -> Result<(), Failed> {
-    for _ in 0..engine.config.max_retries() {
-        if !failed.may_be_retried() {
-            break;
-        }
-        let instance = table::of_thread(engine);
-        instance.counters.retries.add(1);
-        match offload(engine, instance, request) {
-            Ok(()) => return Ok(()),
-            Err(again) => failed = again,
-        }
+) -> Option<Result<(), Failed>> {
+    if engine.is_foreign() {
+        return Some(Err(Failed::with_request(Error::Forked)));
     }
-    if !engine.config.fallback() || !failed.may_be_replaced() {
-        return Err(failed);
+    let instance = table::of_thread(engine);
+    instance.counters.operations.add(1);
+    if request.buffer.len() >= engine.config.offload_threshold() as usize {
+        return None;
     }
-    table::of_thread(engine).counters.fallbacks.add(1);
-    software::run(session, request)
+    instance.counters.below_threshold.add(1);
+    Some(software::run(session, request))
 }
 
-/// Runs the request on the device. While a job waits, its frames own nothing, so the instance goes along.
-#[inline(always)]
-fn offload(engine: &Arc<Inner>, instance: Rc<Instance>, request: &mut Request) -> Result<(), Failed> {
-    let rescued = engine.keeps_input && rescue::prepare(&instance, request)?;
-    let outcome = match job::offer(!engine.polled).map(|offer| offer.token()) {
-        Some(token) if engine.polled => drive(engine, instance, JobWait::<true>::new(token), request),
-        offer => drive_slowly(engine, instance, offer, request),
-    };
-    if rescued {
-        rescue::finish(engine, request, &outcome);
-    } else if outcome.is_err() {
-        // The caller's own: what an earlier try has left there is not the output of this one.
-        request.destination.as_mut().map(Zeroize::zeroize);
-    }
-    outcome
+/// One operation on its way through the states. It holds its engine, its session and its request by reference, or owns
+/// them, as its user likes.
+pub(crate) struct Offload<E: Hold, S, R, W: Wake> {
+    engine: E,
+    /// What computes in the device's place. `None`: no policy concerns this operation.
+    session: Option<S>,
+    request: R,
+    stage: Stage<E, W>,
+    retries: u32,
+    /// Whether the device works out of place in this try, to keep the input.
+    keeps_input: bool,
 }
 
-/// A wait that costs system calls: out of the way of the one that does not.
-#[inline(never)]
-fn drive_slowly(
-    engine: &Arc<Inner>,
-    instance: Rc<Instance>,
-    offer: Option<u64>,
-    request: &mut Request,
-) -> Result<(), Failed> {
-    if let Some(token) = offer {
-        return drive(engine, instance, JobWait::<false>::new(token), request);
-    }
-    instance.counters.blocked.add(1);
-    drive(engine, instance, BlockWait, request)
+enum Stage<E: Hold, W: Wake> {
+    Submit,
+    InFlight(Flight<E, W>),
+    Over,
 }
 
-/// Goes round the state machine until the request is done.
-#[inline(always)]
-fn drive<W: Wait>(
-    engine: &Arc<Inner>,
-    instance: Rc<Instance>,
-    mut wait: W,
-    request: &mut Request,
-) -> Result<(), Failed> {
-    request.user_data = wait.token();
-    let mut held = Held::default();
-    let ticket = submit(engine, &instance, &mut wait, request, &mut held)?;
-    let flight = Flight::new(engine, instance.pair_index(), ticket, held);
-    wait_for(&flight, instance, wait, request)
+/// How far an operation has come.
+pub(crate) enum Advance<'o, E: Hold, W: Wake> {
+    /// The request is in flight, or has queued for a slot. Who waits may use the instance.
+    Waits(&'o Flight<E, W>, Rc<Instance>),
+    /// The request is where the operation was given it, with its result or as it was.
+    Over(Result<(), Failed>),
 }
 
-/// Pauses, as often as it takes.
-#[inline(always)]
-fn wait_for<W: Wait>(
-    flight: &Flight<'_>,
-    mut instance: Rc<Instance>,
-    mut wait: W,
-    request: &mut Request,
-) -> Result<(), Failed> {
-    loop {
-        wait.will_pause(&instance);
-        // A paused job's frames own nothing, and the instance may be another one when it goes on.
-        drop(instance);
-        let may_end = wait.pause(flight);
-        instance = match look(flight, &mut wait, request) {
-            Look::Ended(outcome) => return outcome,
-            Look::Waits(instance) => instance,
-        };
-        if !may_end && let Some(failed) = take_back(flight, request) {
-            return Err(failed);
-        }
-    }
-}
-
-/// Takes back a request that nothing on its stepped device can end any more. `None`: the watchdog, or another thread, has
-/// ended it meanwhile or is about to.
-#[cold]
-fn take_back(flight: &Flight<'_>, request: &mut Request) -> Option<Failed> {
-    *request = flight.take_back()?;
-    table::of_thread(flight.engine()).counters.never_ended.add(1);
-    Some(Failed::with_request(Error::NeverEnds))
-}
-
-/// What a look at the request shows after a pause.
+/// What a look at a request shows, or an attempt to submit it.
 enum Look {
-    Ended(Result<(), Failed>),
     Waits(Rc<Instance>),
+    Ended(Result<(), Failed>),
+}
+
+impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
+    pub(crate) const fn new(engine: E, session: S, request: R) -> Self {
+        let session = Some(session);
+        Self { engine, session, request, stage: Stage::Submit, retries: 0, keeps_input: false }
+    }
+
+    /// An operation that no policy concerns, and whose request is in flight already.
+    pub(super) const fn in_flight(engine: E, flight: Flight<E, W>, request: R) -> Self {
+        let stage = Stage::InFlight(flight);
+        Self { engine, session: None, request, stage, retries: 0, keeps_input: false }
+    }
+
+    /// Goes on as far as it can without waiting. What was just submitted waits in any case.
+    ///
+    /// `may_end`: whether a request in flight can end yet, on its stepped device. One that cannot is taken back, and ends
+    /// with [`Error::NeverEnds`].
+    #[inline]
+    pub(crate) fn advance<P: Waiter<Wake = W>>(
+        &mut self,
+        waiter: &mut P,
+        may_end: bool,
+    ) -> Advance<'_, E, W> {
+        let mut look = match &self.stage {
+            Stage::Submit => self.submit(waiter),
+            Stage::InFlight(flight) => look(flight, waiter, self.request.borrow_mut(), may_end),
+            Stage::Over => return Advance::Over(Err(Failed::lost(Error::Closed))),
+        };
+        loop {
+            match look {
+                Look::Waits(instance) => match &self.stage {
+                    Stage::InFlight(flight) => return Advance::Waits(flight, instance),
+                    Stage::Submit | Stage::Over => unreachable!("only a flight is waited for"),
+                },
+                Look::Ended(outcome) => match self.after_try(outcome) {
+                    Some(outcome) => {
+                        self.stage = Stage::Over;
+                        return Advance::Over(outcome);
+                    }
+                    None => look = self.submit(waiter),
+                },
+            }
+        }
+    }
+
+    /// One try on the device.
+    #[inline]
+    fn submit<P: Waiter<Wake = W>>(&mut self, waiter: &mut P) -> Look {
+        let (engine, request) = (self.engine.engine(), self.request.borrow_mut());
+        let instance = table::of_thread(engine);
+        let prepared = if engine.keeps_input { rescue::prepare(&instance, request) } else { Ok(false) };
+        let flight = match prepared {
+            Ok(keeps_input) => {
+                self.keeps_input = keeps_input;
+                submit(&self.engine, &instance, waiter, request)
+            }
+            Err(error) => Err(error),
+        };
+        match flight {
+            Ok(flight) => {
+                self.stage = Stage::InFlight(flight);
+                Look::Waits(instance)
+            }
+            Err(error) => {
+                waiter.set_status(Submission::<E, W>::Refused);
+                Look::Ended(Err(Failed::with_request(error)))
+            }
+        }
+    }
+
+    /// Puts the buffers in order, and decides what comes after a try. `None`: another one.
+    #[inline]
+    fn after_try(&mut self, outcome: Result<(), Failed>) -> Option<Result<(), Failed>> {
+        let request = self.request.borrow_mut();
+        if mem::take(&mut self.keeps_input) {
+            rescue::finish(self.engine.engine(), request, &outcome);
+        } else if outcome.is_err() {
+            // The caller's own: what an earlier try has left there is not the output of this one.
+            request.destination.as_mut().map(Zeroize::zeroize);
+        }
+        match outcome {
+            Ok(()) => Some(Ok(())),
+            Err(failed) => self.after_failure(failed),
+        }
+    }
+
+    /// What failed in a way that another try may mend is tried again on the device; and then in software, if that is to be.
+    #[cold]
+    fn after_failure(&mut self, failed: Failed) -> Option<Result<(), Failed>> {
+        let Some(session) = &self.session else { return Some(Err(failed)) };
+        let engine = self.engine.engine();
+        if failed.may_be_retried() && self.retries < engine.config.max_retries() {
+            self.retries += 1;
+            table::of_thread(engine).counters.retries.add(1);
+            return None;
+        }
+        if !engine.config.fallback() || !failed.may_be_replaced() {
+            return Some(Err(failed));
+        }
+        table::of_thread(engine).counters.fallbacks.add(1);
+        Some(software::run(session.borrow(), self.request.borrow_mut()))
+    }
 }
 
 #[inline(always)]
-fn look<W: Wait>(flight: &Flight<'_>, wait: &mut W, request: &mut Request) -> Look {
+fn look<E: Hold, P: Waiter>(
+    flight: &Flight<E, P::Wake>,
+    waiter: &mut P,
+    request: &mut Request,
+    may_end: bool,
+) -> Look {
     let engine = flight.engine();
     if engine.is_foreign() {
         return Look::Ended(Err(Failed::lost(Error::Forked)));
     }
     let instance = table::of_thread(engine);
-    wait.has_paused(flight, &instance);
-    if wait.takes_at_once()
-        && let Some(end) = flight.take(&instance, request)
-    {
-        return Look::Ended(finish(end, request));
-    }
-    loop {
-        match flight.progress() {
-            Progress::Ended => {
-                if wait.take_wake(flight)
-                    && let Some(end) = flight.take(&instance, request)
-                {
-                    wait.done(flight);
-                    return Look::Ended(finish(end, request));
-                }
+    match flight.progress() {
+        Progress::Ended => {
+            if waiter.take_wake(flight)
+                && let Some(end) = flight.take(&instance, request)
+            {
+                return Look::Ended(finish(end, request));
             }
-            Progress::Waiting => {}
-            Progress::Lost => return Look::Ended(Err(Failed::lost(Error::Closed))),
         }
-        if !wait.spurious(flight) {
-            return Look::Waits(instance);
-        }
+        Progress::Waiting => {}
+        Progress::Lost => return Look::Ended(Err(Failed::lost(Error::Closed))),
     }
+    if !may_end && let Some(failed) = take_back(flight, &instance, request) {
+        return Look::Ended(Err(failed));
+    }
+    Look::Waits(instance)
+}
+
+/// Takes back a request that nothing on its stepped device can end any more. `None`: the watchdog, or another thread, has
+/// ended it meanwhile or is about to.
+#[cold]
+fn take_back<E: Hold, W: Wake>(
+    flight: &Flight<E, W>,
+    instance: &Instance,
+    request: &mut Request,
+) -> Option<Failed> {
+    *request = flight.take_back()?;
+    instance.counters.never_ended.add(1);
+    Some(Failed::with_request(Error::NeverEnds))
 }
 
 /// Into the ring, or into the line for a slot.
 #[inline(always)]
-fn submit<W: Wait>(
-    engine: &Arc<Inner>,
+fn submit<E: Hold, P: Waiter>(
+    hold: &E,
     instance: &Instance,
-    wait: &mut W,
+    waiter: &mut P,
     request: &mut Request,
-    held: &mut Held,
-) -> Result<Ticket, Failed> {
+) -> Result<Flight<E, P::Wake>, Error> {
+    let engine = hold.engine();
     if engine.has_faults && engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
-        return Err(refused(wait, Error::NoMemory));
+        return Err(Error::NoMemory);
     }
-    let mut delivery = Delivery::Silent;
-    if let Err(error) = wait.arm(engine, instance, held, &mut delivery) {
-        return Err(refused(wait, error));
-    }
+    let Armed { wake, mut delivery, user_data } = waiter.arm(engine, instance)?;
+    request.user_data = user_data;
+    let mut held = Held { wake, ..Held::default() };
     if let Some(watchdog) = &engine.watchdog {
-        watch(watchdog, &mut delivery, request, held);
+        held.watch = Some(watch(watchdog, &mut delivery, user_data));
     }
     if engine.may_repeat {
         held.state.clone_from(&request.state);
     }
     let submitted = instance.with_pair(|pair| pair.submit_from(request, &mut delivery));
-    let ticket = match submitted {
-        Ok(ticket) => ticket,
-        Err(reason) => park(instance, wait, request, reason, &mut delivery, held)?,
+    let (ticket, has_parked) = match submitted {
+        Ok(ticket) => (ticket, false),
+        Err(reason) => (park(instance, request, reason, &mut delivery)?, true),
     };
     if let Some(watch) = &held.watch {
         watch.begin(instance.pair_index(), ticket);
     }
-    Ok(ticket)
+    let flight = Flight::new(hold.clone(), instance.pair_index(), ticket, held);
+    if has_parked {
+        waiter.set_status(Submission::Queued(&flight));
+    }
+    Ok(flight)
 }
 
 /// A submission was refused: where the ring was full the request queues for a slot.
 #[cold]
-fn park<W: Wait>(
+fn park(
     instance: &Instance,
-    wait: &mut W,
     request: &mut Request,
     reason: RefusedReason,
     delivery: &mut Delivery,
-    held: &mut Held,
-) -> Result<Ticket, Failed> {
+) -> Result<Ticket, Error> {
     if reason != RefusedReason::Full {
-        return Err(refused(wait, refusal_error(reason)));
+        return Err(refusal_error(reason));
     }
     instance.counters.parked.add(1);
-    let parked = instance.with_pair(|pair| pair.park_from(request, delivery));
-    let ticket = parked.map_err(|reason| refused(wait, refusal_error(reason)))?;
-    wait.has_parked(instance.remote(), ticket, held);
-    Ok(ticket)
+    instance.with_pair(|pair| pair.park_from(request, delivery)).map_err(refusal_error)
 }
 
 /// Has the watchdog watch a request, which is then delivered by way of its watch.
 #[cold]
-fn watch(watchdog: &Watchdog, delivery: &mut Delivery, request: &Request, held: &mut Held) {
+fn watch(watchdog: &Watchdog, delivery: &mut Delivery, user_data: u64) -> Arc<Watch> {
     let given = mem::replace(delivery, Delivery::Silent);
-    let (watched, watch) = watchdog.watch(given, request.user_data);
+    let (watched, watch) = watchdog.watch(given, user_data);
     *delivery = watched;
-    held.watch = Some(watch);
+    watch
 }
 
 const fn refusal_error(reason: RefusedReason) -> Error {
@@ -294,12 +344,6 @@ const fn refusal_error(reason: RefusedReason) -> Error {
         RefusedReason::DeviceDead => Error::DeviceDead,
         _ => Error::Closed,
     }
-}
-
-#[cold]
-fn refused<W: Wait>(wait: &mut W, error: Error) -> Failed {
-    wait.set_status(WaitStatus::Err);
-    Failed::with_request(error)
 }
 
 /// The end of a request, as the caller's result.

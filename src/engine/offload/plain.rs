@@ -24,9 +24,9 @@ use simaccel_device::{Plain, SessionId, WakeState};
 
 use super::*;
 use crate::engine::table::Visit;
+use crate::engine::wait::job::{self, JobWake, Offer, Release};
 use crate::engine::wake_fd::Registration;
 use crate::error::OpError;
-use crate::job::{Offer, Release};
 use crate::words;
 
 /// A plain request in flight. Dropping it gives the request up.
@@ -64,7 +64,7 @@ pub(crate) fn run(
 
 #[inline(always)]
 fn polled(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
-    let (operation, token) = (plain.operation, plain.user_data);
+    let operation = plain.operation;
     let aloft = table::visit(engine, SubmitPolled { engine, plain })?;
     let without_ctx = offer.take(&aloft);
     match aloft.take() {
@@ -72,16 +72,13 @@ fn polled(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
             mem::forget(aloft);
             Ok(Ok(buffer))
         }
-        None => {
-            let wait = JobWait::<true>::paused(token, without_ctx);
-            Ok(words::in_registers(aloft.go_on(operation, wait)))
-        }
+        None => Ok(words::in_registers(aloft.go_on(operation, without_ctx, 0))),
     }
 }
 
 #[inline(never)]
 fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
-    let (operation, token) = (plain.operation, plain.user_data);
+    let operation = plain.operation;
     let Some(wake_fd) = offer.registered(engine.wait_key()).and_then(Registration::of) else {
         return Err(plain.buffer);
     };
@@ -92,7 +89,7 @@ fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
         mem::forget(aloft);
         return Ok(Ok(buffer));
     }
-    Ok(aloft.go_on(operation, JobWait::<false>::paused(token, without_ctx).with_tokens(in_hand)))
+    Ok(aloft.go_on(operation, without_ctx, in_hand))
 }
 
 /// Submits what will be polled for.
@@ -197,29 +194,27 @@ impl<'e> Aloft<'e> {
 
     /// The pause is over, and the rest is the state machine's.
     #[cold]
-    fn go_on(self, operation: Operation, mut wait: impl Wait) -> Result<Vec<u8>, OpError> {
-        let flight = self.into_flight();
+    fn go_on(self, operation: Operation, without_ctx: bool, in_hand: u64) -> Result<Vec<u8>, OpError> {
+        let (engine, flight) = (self.engine, self.into_flight());
+        let mut wait = JobWait::resumed(&flight, without_ctx, in_hand);
         let mut request = Request::new(SessionId::NONE, operation, Vec::new());
-        let ended = match look(&flight, &mut wait, &mut request) {
-            Look::Ended(ended) => ended,
-            Look::Waits(instance) => wait_for(&flight, instance, wait, &mut request),
-        };
-        match ended {
+        let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
+        let outcome = go_round(&mut rest, &mut wait);
+        match outcome {
             Ok(()) => Ok(request.buffer),
             Err(failed) => Err(OpError::new(failed.into_error(), request.buffer, None)),
         }
     }
 
-    fn into_flight(self) -> Flight<'e> {
+    fn into_flight(self) -> Flight<&'e Arc<Inner>, JobWake> {
         let flight = self.as_flight();
         mem::forget(self);
         flight
     }
 
     /// What the flight holds is this one's no more.
-    fn as_flight(&self) -> Flight<'e> {
-        let told = self.wake_fd.take().map_or(Told::Nobody, Told::WakeFd);
-        let held = Held { told, ..Held::default() };
+    fn as_flight(&self) -> Flight<&'e Arc<Inner>, JobWake> {
+        let held = Held { wake: JobWake::of(self.wake_fd.take()), ..Held::default() };
         Flight::new(self.engine, self.pair_index, self.ticket, held)
     }
 }

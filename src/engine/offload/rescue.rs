@@ -8,17 +8,13 @@ use super::*;
 
 /// `false`: nothing has to be kept.
 #[cold]
-pub(super) fn prepare(instance: &Instance, request: &mut Request) -> Result<bool, Failed> {
+pub(super) fn prepare(instance: &Instance, request: &mut Request) -> Result<bool, Error> {
     let changes_buffer = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
     let out_of_place = changes_buffer && request.destination.is_none();
     if out_of_place {
         // Padding, and for a piece of a message what was held back before it.
         let room = request.buffer.len().saturating_add(2 * software::EXPANSION);
-        let buffer = instance.buffer(room).map_err(|error| {
-            job::set_status(WaitStatus::Err);
-            Failed::with_request(error)
-        })?;
-        request.destination = Some(buffer);
+        request.destination = Some(instance.buffer(room)?);
     }
     Ok(out_of_place)
 }

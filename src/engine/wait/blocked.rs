@@ -1,0 +1,168 @@
+//! Waits in the calling thread.
+//!
+//! ```text
+//!   delivery=wake   spin ─► sleep until the thread's waker is called
+//!   delivery=poll   spin ─► reap ─► sleep on the thread's interrupt, which announces what there is to reap, too
+//!   stepped         let one thing happen
+//! ```
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::task::Waker;
+use std::thread;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use simaccel_device::cancel::uncancelled;
+use simaccel_device::{Delivery, Interrupt, WakeState};
+
+use super::{Armed, Pause, Submission, Waiter, Wake};
+use crate::engine::config::DeliveryMode;
+use crate::engine::instance::Instance;
+use crate::engine::offload::{Flight, Hold};
+use crate::engine::{Inner, table};
+use crate::error::Error;
+
+/// How often a blocked caller looks before it sleeps: about what one wake of a sleeping thread costs.
+const SPINS: u32 = 2_000;
+
+/// Waits in the calling thread.
+#[derive(Debug)]
+pub(crate) struct Blocked;
+
+/// This thread is woken, which needs nothing of the flight.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadWake;
+
+impl Waiter for Blocked {
+    type Wake = ThreadWake;
+
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed<ThreadWake>, Error> {
+        Ok(Armed { wake: ThreadWake, delivery: arm(engine, instance)?, user_data: 0 })
+    }
+
+    fn take_wake<E: Hold>(&mut self, flight: &Flight<E, ThreadWake>) -> bool {
+        take_wake(flight)
+    }
+
+    fn set_status<E: Hold>(&mut self, _status: Submission<'_, E, ThreadWake>) {}
+}
+
+impl Pause for Blocked {
+    fn pause<E: Hold>(&mut self, flight: &Flight<E, ThreadWake>, instance: Rc<Instance>) -> bool {
+        pause(flight, &instance)
+    }
+}
+
+impl Wake for ThreadWake {
+    fn ended(self, engine: &Arc<Inner>, _late: bool) {
+        if engine.config.delivery() == DeliveryMode::Poll {
+            // The sleep may have taken the interrupt that the application waits for: tell it again.
+            table::of_thread(engine).announce();
+        }
+    }
+
+    fn give_up(self, _state: &dyn Fn() -> WakeState) {}
+}
+
+/// Delivery to this thread, which counts as blocked.
+pub(super) fn arm(engine: &Arc<Inner>, instance: &Instance) -> Result<Delivery, Error> {
+    instance.counters.blocked.add(1);
+    Ok(waker(engine, instance)?.map_or(Delivery::Silent, Delivery::Wake))
+}
+
+/// This thread's waker; under polling the thread sleeps on its interrupt, for it has to reap meanwhile.
+fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Error> {
+    if engine.device.is_stepped() {
+        return Ok(None);
+    }
+    match engine.config.delivery() {
+        DeliveryMode::Wake => Ok(Some(Waker::from(Arc::clone(&instance.thread_waker)))),
+        DeliveryMode::Poll => {
+            let interrupt = Arc::clone(instance.poller(engine)?.interrupt());
+            Ok(Some(Waker::from(Arc::new(InterruptWaker(interrupt)))))
+        }
+    }
+}
+
+/// Moves a wake that was armed for another waiter to this thread. Where it is being sent already, the request
+/// is done; under polling there is none, and this thread's interrupt ends its sleep.
+pub(super) fn redirect<E: Hold, W: Wake>(flight: &Flight<E, W>) {
+    let engine = flight.engine();
+    if engine.config.delivery() == DeliveryMode::Wake
+        && let Ok(Some(waker)) = waker(engine, &table::of_thread(engine))
+    {
+        flight.replace_waker(waker);
+    }
+}
+
+pub(super) fn pause<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) -> bool {
+    let engine = flight.engine();
+    instance.flush();
+    if engine.device.is_stepped() {
+        return step(engine, instance);
+    }
+    for _ in 0..SPINS {
+        if !flight.is_waiting() {
+            return true;
+        }
+        std::hint::spin_loop();
+    }
+    if reap(engine, instance) == 0 {
+        sleep(flight, instance);
+    }
+    true
+}
+
+/// Lets one thing happen on a stepped device. `false`: there is nothing, not even after reaping frees slots.
+fn step(engine: &Inner, instance: &Instance) -> bool {
+    engine.device.step() || reap(engine, instance) > 0 || engine.device.step()
+}
+
+/// Under polling, slots become free by reaping, and this thread may be the only one to do it.
+fn reap(engine: &Inner, instance: &Instance) -> usize {
+    if engine.config.delivery() != DeliveryMode::Poll {
+        return 0;
+    }
+    instance.reap(engine)
+}
+
+fn sleep<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) {
+    let engine = flight.engine();
+    if instance.is_passing() {
+        return thread::yield_now();
+    }
+    if engine.config.delivery() == DeliveryMode::Wake {
+        return instance.thread_waker.sleep();
+    }
+    let Ok(poller) = instance.poller(engine) else { return thread::yield_now() };
+    poller.interrupt().arm();
+    let pending = instance.remote().completions_pending();
+    if !pending
+        && flight.is_waiting()
+        && let Some(fd) = poller.interrupt().fd()
+    {
+        // An interrupted sleep is a short one; the waiter looks again.
+        let _ = uncancelled(|| poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::NONE));
+    }
+    instance.quiet(&poller);
+}
+
+pub(super) fn take_wake<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
+    // A wake that comes late ends the thread's next sleep early, and that sleep looks again.
+    flight.cancel_wake();
+    true
+}
+
+/// Ends the sleep of a thread that waits on its interrupt.
+#[derive(Debug)]
+struct InterruptWaker(Arc<Interrupt>);
+
+impl std::task::Wake for InterruptWaker {
+    fn wake(self: Arc<Self>) {
+        // Pairs with the fence of the sleeper, which arms the interrupt and then looks whether the request is
+        // done.
+        fence(Ordering::SeqCst);
+        self.0.raise();
+    }
+}
