@@ -22,11 +22,11 @@ use crate::queue::cell::{
 use crate::queue::delivery::{Delivery, RefusedReason};
 use crate::queue::doorbell::Doorbell;
 use crate::queue::entry::Announce;
-use crate::queue::port::Signals;
 use crate::queue::queue_pair::QueuePair;
 use crate::queue::ring::{Consumer, Entry, ring};
 use crate::queue::slots::Slots;
 use crate::run::device::one_pair;
+use crate::run::signals::Signals;
 use crate::sync::{AtomicBool, AtomicU64, Event, Ordering, fence, yield_now};
 
 /// Every interleaving.

@@ -7,11 +7,14 @@
 //!              slots: how many may be in flight     pair: what both ends share
 //! ```
 
+pub(crate) mod announcements;
 pub(crate) mod arrivals;
 pub(crate) mod cell;
+pub(crate) mod counters;
 pub(crate) mod delivery;
 pub(crate) mod doorbell;
 pub(crate) mod entry;
+pub(crate) mod hooks;
 pub(crate) mod interrupt;
 pub(crate) mod pair;
 pub(crate) mod port;

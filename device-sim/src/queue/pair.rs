@@ -4,21 +4,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::config::Config;
-use crate::message::request::{Request, Stamp, Status};
-use crate::model::fault::{self, Armed, FaultKind, Occasion};
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Status};
 use crate::queue::cell::{Held, Origin, Remains, Slab, Ticket};
+use crate::queue::counters::Counters;
 use crate::queue::delivery::RefusedReason;
 use crate::queue::doorbell::Doorbell;
 use crate::queue::entry::Announce;
+use crate::queue::hooks::Hooks;
 use crate::queue::interrupt::Interrupts;
+use crate::queue::ready::Times;
 use crate::queue::ring::View;
 use crate::queue::slots::Slots;
-use crate::run::clock::Clock;
-use crate::stats::timing::{Timer, Timing};
-use crate::stats::{Counters, ModelCounters, QueuePairStats};
 use crate::sync::fork;
-use crate::sync::{AtomicU8, AtomicU64, Mutex, Ordering, Padded, bump, fence, lock};
+use crate::sync::{AtomicU8, AtomicU64, Ordering, Padded, bump, fence};
 
 /// Whether the device behind a queue pair works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,50 +39,7 @@ pub(crate) struct Pair {
     pub(crate) completions: View,
     pub(crate) interrupts: Padded<Interrupts>,
     pub(crate) counters: Counters,
-    pub(crate) clock: Clock,
-    timing: Timing,
-    pub(crate) timer: Timer,
-    busy: Option<Arc<Busy>>,
-    /// Whether submissions are timed, or the fault plan has something to say about them or about what comes of them.
-    pub(crate) looks_at_each: bool,
-    /// Whether the fault plan may have a result that is not all there.
-    pub(crate) may_fall_short: bool,
-}
-
-/// The fault plan's part on the host's side: submissions that are told that the ring is full.
-#[derive(Debug)]
-pub(crate) struct Busy {
-    armed: Mutex<Vec<Armed>>,
-    counters: Arc<ModelCounters>,
-}
-
-impl Busy {
-    /// `None`: the plan has no such fault.
-    pub(crate) fn new(config: &Config, counters: &Arc<ModelCounters>) -> Option<Arc<Self>> {
-        let armed = fault::arm(&config.faults, config.seed, |kind| kind == FaultKind::Busy);
-        let counters = Arc::clone(counters);
-        (!armed.is_empty()).then(|| Arc::new(Self { armed: Mutex::new(armed), counters }))
-    }
-
-    #[cold]
-    fn hits(&self, request: &Request, now: u64) -> bool {
-        let size = request.buffer.len() as u64;
-        let occasion = Occasion { operation: Some(request.operation), size, now };
-        // All rules are asked: each counts its own occasions.
-        let mut armed = lock(&self.armed);
-        let hits = armed.iter_mut().filter_map(|armed| armed.hits(&occasion).then_some(armed.kind)).count();
-        (0..hits).for_each(|_| self.counters.injected(FaultKind::Busy));
-        hits > 0
-    }
-}
-
-/// What every queue pair of a device shares.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) clock: Clock,
-    pub(crate) timing: Timing,
-    pub(crate) busy: Option<Arc<Busy>>,
-    pub(crate) may_fall_short: bool,
+    hooks: Option<Arc<dyn Hooks>>,
 }
 
 impl Pair {
@@ -93,7 +49,7 @@ impl Pair {
         slab: Arc<Slab>,
         doorbell: Arc<Doorbell>,
         completions: View,
-        shared: &Shared,
+        hooks: Option<Arc<dyn Hooks>>,
     ) -> Self {
         Self {
             index,
@@ -105,12 +61,7 @@ impl Pair {
             completions,
             interrupts: Padded(Interrupts::default()),
             counters: Counters::default(),
-            clock: shared.clock.clone(),
-            timing: shared.timing,
-            timer: Timer::default(),
-            looks_at_each: shared.timing != Timing::Off || shared.busy.is_some() || shared.may_fall_short,
-            may_fall_short: shared.may_fall_short,
-            busy: shared.busy.clone(),
+            hooks,
         }
     }
 
@@ -155,41 +106,48 @@ impl Pair {
         }
     }
 
-    /// Whether the fault plan tells this submission that the ring is full.
+    /// Whether each request is looked at more closely than it needs to be moved.
+    #[inline]
+    pub(crate) const fn has_hooks(&self) -> bool {
+        self.hooks.is_some()
+    }
+
     #[inline]
     pub(crate) fn is_busy(&self, request: &Request) -> bool {
-        self.busy.as_ref().is_some_and(|busy| busy.hits(request, self.clock.now()))
+        self.hooks.as_ref().is_some_and(|hooks| hooks.is_busy(request))
     }
 
-    /// Begins to time submission number `number`, if it is to be.
     #[inline]
     pub(crate) fn stamp(&self, request: &mut Request, number: u64) {
-        if self.timing != Timing::Off {
-            self.stamp_timed(request, number);
+        if let Some(hooks) = &self.hooks {
+            hooks.stamp(request, number);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn note_service(&self, operation: Operation, times: Times) {
+        if times.submitted.is_some() {
+            self.note_timed_service(operation, times);
         }
     }
 
     #[cold]
-    fn stamp_timed(&self, request: &mut Request, number: u64) {
-        let stamp = || Box::new(Stamp { submitted: self.clock.now(), served: None });
-        request.stamp = self.timing.wants(number).then(stamp);
+    fn note_timed_service(&self, operation: Operation, times: Times) {
+        if let Some(hooks) = &self.hooks {
+            hooks.note_service(operation, times);
+        }
     }
 
-    /// The host takes a request that is done: its timing ends.
     #[inline]
     pub(crate) fn note_taken(&self, request: &mut Request) {
-        if self.timing != Timing::Off {
-            self.note_timed(request);
+        if let Some(hooks) = &self.hooks {
+            hooks.note_taken(request);
         }
     }
 
-    #[cold]
-    fn note_timed(&self, request: &mut Request) {
-        if let Some(stamp) = request.stamp.take()
-            && let Some(served) = stamp.served
-        {
-            self.timer.note_taken(request.operation, stamp.submitted, served, self.clock.now());
-        }
+    #[inline]
+    pub(crate) fn may_fall_short(&self) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.may_fall_short())
     }
 
     /// Calls the waker of a request, if its wake is still armed. What the waker does is its owner's: a panic is
@@ -293,10 +251,6 @@ impl Pair {
     #[inline]
     pub(crate) fn count_cancelled(&self, cancelled: bool) {
         add(&self.counters.shared.wakes_cancelled, u64::from(cancelled));
-    }
-
-    pub(crate) fn stats(&self) -> QueuePairStats {
-        self.counters.read(self.slots.admitted(), self.slab.in_flight())
     }
 }
 

@@ -3,23 +3,22 @@
 //! ```text
 //!   submission ring ─► fetch ─┐                  ┌─► counters, free slots         (settle)
 //!                             ├─► core ─► finish ┼─► DONE, completion ring        (finish, show)
-//!   the line ────────► let in ┘                  └─► coalescer ─► wakes, interrupt (for the driver to send)
+//!   the line ────────► let in ┘                  └─► coalescer ─► announcements  (for the driver to send)
 //! ```
 
 use std::mem;
 use std::sync::Arc;
 
-use crate::config::Config;
 use crate::message::operation::Operation;
 use crate::message::request::Status;
+use crate::queue::announcements::Announcements;
 use crate::queue::cell::Ticket;
+use crate::queue::counters::OperationCounts;
 use crate::queue::entry::{Announce, pack, unpack};
 use crate::queue::pair::Pair;
 use crate::queue::ready::Ready;
 use crate::queue::ring::{Consumer, Entry, Producer};
-use crate::run::admin::Ack;
-use crate::stats::OperationStats;
-use crate::sync::{Ordering, bump, fence};
+use crate::sync::bump;
 
 /// The device's end of a queue pair.
 #[derive(Debug)]
@@ -50,57 +49,20 @@ struct Fetched {
 /// What a batch will add to the accounts.
 #[derive(Debug, Default)]
 struct Batch {
-    operations: [OperationStats; Operation::ALL.len()],
+    operations: [OperationCounts; Operation::ALL.len()],
     released: u64,
     reapable: bool,
     interrupting: bool,
 }
 
-/// What is left to do outside when results are published: it may call foreign code.
-#[derive(Debug, Default)]
-pub(crate) struct Signals {
-    /// Bit `i`: queue pair `i` has completions to be reaped.
-    interrupts: u64,
-    wakes: Vec<(usize, Ticket)>,
-    /// Wakes with nothing behind them; they go out first.
-    pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
-    pub(crate) acks: Vec<Ack>,
-}
-
-impl Signals {
-    /// Sends everything. `pairs` are all those of the device, by index.
-    pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
-        if !self.spurious.is_empty() {
-            self.send_spurious(pairs);
-        }
-        if self.interrupts != 0 {
-            fence(Ordering::SeqCst);
-            bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
-        }
-        if !self.wakes.is_empty() {
-            for (pair, ticket) in self.wakes.drain(..) {
-                pairs[pair].send_wake(ticket);
-            }
-        }
-        self.acks.clear();
-    }
-
-    #[cold]
-    fn send_spurious(&mut self, pairs: &[Arc<Pair>]) {
-        for (pair, ticket, announce) in self.spurious.drain(..) {
-            pairs[pair].send_spurious(ticket, announce);
-        }
-    }
-}
-
 impl Port {
     pub(crate) fn new(
-        config: &Config,
+        coalescing: Coalescing,
         pair: Arc<Pair>,
         submissions: Consumer,
         completions: Producer,
     ) -> Self {
-        let coalescer = Coalescer::new(config);
+        let coalescer = Coalescer::new(coalescing);
         Self {
             pair,
             submissions,
@@ -186,7 +148,7 @@ impl Port {
         if !matches!(ready.announce, Announce::Reap { .. }) {
             self.batch.released += 1;
         }
-        self.pair.timer.note_service(ready.operation, ready.times);
+        self.pair.note_service(ready.operation, ready.times);
     }
 
     /// An entry whose request was revoked frees its slot with this batch.
@@ -198,18 +160,13 @@ impl Port {
     pub(crate) fn settle(&mut self) {
         let counters = &self.pair.counters.device;
         for (counter, done) in counters.operations.iter().zip(&mut self.batch.operations) {
-            let OperationStats { completed, failed, bytes } = mem::take(done);
-            if completed + failed > 0 {
-                bump(&counter.completed, completed);
-                bump(&counter.failed, failed);
-                bump(&counter.bytes, bytes);
-            }
+            counter.add(&mem::take(done));
         }
         self.pair.slots.release(mem::take(&mut self.batch.released));
     }
 
     /// Shows the result of a request.
-    pub(crate) fn finish(&mut self, ready: &mut Ready, signals: &mut Signals) {
+    pub(crate) fn finish(&mut self, ready: &mut Ready, announcements: &mut Announcements) {
         if ready.times.submitted.is_some() {
             self.stamp(ready);
         }
@@ -220,9 +177,9 @@ impl Port {
         }
         match ready.announce {
             Announce::Wake if !ready.flags.drop_wake => {
-                self.wake(ticket, signals);
+                self.wake(ticket, announcements);
                 if ready.flags.duplicate {
-                    self.wake(ticket, signals);
+                    self.wake(ticket, announcements);
                 }
             }
             Announce::Reap { owner } => {
@@ -245,9 +202,9 @@ impl Port {
         });
     }
 
-    fn wake(&mut self, ticket: Ticket, signals: &mut Signals) {
+    fn wake(&mut self, ticket: Ticket, announcements: &mut Announcements) {
         match &mut self.coalescer {
-            None => signals.wakes.push((self.pair.index(), ticket)),
+            None => announcements.wakes.push((self.pair.index(), ticket)),
             Some(coalescer) => coalescer.wakes.push(ticket),
         }
     }
@@ -264,16 +221,16 @@ impl Port {
     }
 
     /// Shows the completion ring's part of the batch, and has it announced.
-    pub(crate) fn show(&mut self, now: u64, signals: &mut Signals) {
+    pub(crate) fn show(&mut self, now: u64, announcements: &mut Announcements) {
         if mem::take(&mut self.batch.reapable) {
             self.completions.publish();
         }
         let interrupting = mem::take(&mut self.batch.interrupting);
         match &mut self.coalescer {
-            None => signals.interrupts |= u64::from(interrupting) << self.pair.index(),
+            None => announcements.interrupts |= u64::from(interrupting) << self.pair.index(),
             Some(coalescer) => {
                 if coalescer.is_due(now) {
-                    self.announce(signals);
+                    self.announce(announcements);
                 }
             }
         }
@@ -285,24 +242,31 @@ impl Port {
     }
 
     /// Announces what was held back for long enough; `true`: there was something.
-    pub(crate) fn announce_due(&mut self, now: u64, signals: &mut Signals) -> bool {
+    pub(crate) fn announce_due(&mut self, now: u64, announcements: &mut Announcements) -> bool {
         let due = self.next_due().is_some_and(|due| due <= now);
         if due {
-            self.announce(signals);
+            self.announce(announcements);
         }
         due
     }
 
     /// Announces everything that was held back.
-    pub(crate) fn announce(&mut self, signals: &mut Signals) {
+    pub(crate) fn announce(&mut self, announcements: &mut Announcements) {
         let Some(coalescer) = &mut self.coalescer else { return };
         let held = coalescer.waiting();
         let index = self.pair.index();
-        signals.wakes.extend(coalescer.wakes.drain(..).map(|ticket| (index, ticket)));
-        signals.interrupts |= u64::from(mem::take(&mut coalescer.reapable) > 0) << index;
+        announcements.wakes.extend(coalescer.wakes.drain(..).map(|ticket| (index, ticket)));
+        announcements.interrupts |= u64::from(mem::take(&mut coalescer.reapable) > 0) << index;
         coalescer.since = None;
         bump(&self.pair.counters.device.interrupts_coalesced, held.saturating_sub(1));
     }
+}
+
+/// When what tells the host is held back: up to so many at a time, for so many nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coalescing {
+    pub(crate) thresh: u64,
+    pub(crate) nsec: u64,
 }
 
 /// Interrupt coalescing: holds back what tells the host, until enough has come together or enough time has passed
@@ -318,8 +282,8 @@ struct Coalescer {
 }
 
 impl Coalescer {
-    fn new(config: &Config) -> Option<Self> {
-        let (thresh, nsec) = (config.intc_thresh.into(), config.intc_nsec);
+    fn new(coalescing: Coalescing) -> Option<Self> {
+        let Coalescing { thresh, nsec } = coalescing;
         (thresh > 1).then(|| Self { thresh, nsec, since: None, wakes: Vec::new(), reapable: 0 })
     }
 
@@ -338,13 +302,4 @@ impl Coalescer {
         }
         self.waiting() >= self.thresh || self.deadline().is_some_and(|deadline| deadline <= now)
     }
-}
-
-/// The positions of the ones; there are at most 64 queue pairs.
-pub(crate) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let index = mask.checked_ilog2()?;
-        mask ^= 1 << index;
-        Some(index as usize)
-    })
 }

@@ -137,7 +137,7 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err((reason, plain.buffer));
         }
-        if pair.looks_at_each {
+        if pair.has_hooks() {
             return self.submit_looked_at(plain, delivery);
         }
         if !self.take_slot() {
@@ -254,7 +254,7 @@ impl QueuePair {
     /// output.
     #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
-        if self.remote.pair.looks_at_each {
+        if self.remote.pair.has_hooks() {
             self.take_looked_at(ticket)
         } else {
             self.cells.take_buffer(ticket)
@@ -266,7 +266,7 @@ impl QueuePair {
         let remote = &self.remote;
         let is_ready = remote.state(ticket) == TicketState::Done(Status::Ok)
             && matches!(remote.wake_state(ticket), WakeState::Sent | WakeState::Sending)
-            && !remote.pair.may_fall_short;
+            && !remote.pair.may_fall_short();
         if !is_ready {
             return None;
         }

@@ -13,7 +13,6 @@ use crate::queue::cell::{Hold, Ticket, TicketState, WakeState};
 use crate::queue::entry::{generation_of, index_of, ticket_of};
 use crate::queue::interrupt::Interrupt;
 use crate::queue::pair::Pair;
-use crate::stats::QueuePairStats;
 use crate::sync::be_patient;
 
 /// What any thread may do with the requests of a queue pair.
@@ -131,11 +130,6 @@ impl Remote {
     /// Whether there is something to reap.
     pub fn completions_pending(&self) -> bool {
         !self.pair.completions.is_empty()
-    }
-
-    /// The counters of this queue pair. Looks at every cell: not for hot loops.
-    pub fn stats(&self) -> QueuePairStats {
-        self.pair.stats()
     }
 }
 

@@ -15,14 +15,16 @@ use crate::model::pipeline::Installed;
 use crate::model::sabotage::Sabotage;
 use crate::queue::cell::Slab;
 use crate::queue::doorbell::Doorbell;
-use crate::queue::pair::{Busy, Pair, Shared};
-use crate::queue::port::Port;
+use crate::queue::hooks::Hooks;
+use crate::queue::pair::Pair;
+use crate::queue::port::{Coalescing, Port};
 use crate::queue::queue_pair::QueuePair;
 use crate::queue::ring::ring;
 use crate::run::admin::{Ack, Admin, Command};
 use crate::run::alarm::{self, Alarm};
 use crate::run::clock::Clock;
 use crate::run::driver::Driver;
+use crate::run::hooks::{PairHooks, Plan};
 use crate::run::stepped::Stepped;
 use crate::run::worker::Worker;
 use crate::stats::timing::Timings;
@@ -62,6 +64,8 @@ pub struct Device {
     clock: Clock,
     fork: u64,
     pairs: Vec<Arc<Pair>>,
+    /// By queue pair.
+    hooks: Vec<Option<Arc<PairHooks>>>,
     ends: Mutex<Vec<QueuePair>>,
     doorbells: Vec<Arc<Doorbell>>,
     admin: Arc<Admin>,
@@ -83,7 +87,8 @@ impl Device {
         let (mut device, drivers) = Self::build(config, drivers(config), Clock::real())?;
         for (number, driver) in drivers.into_iter().enumerate() {
             let doorbell = Arc::clone(&device.doorbells[number]);
-            let worker = Worker::new(driver, device.pairs.clone(), doorbell, &device.config);
+            let worker =
+                Worker::new(driver, device.pairs.clone(), doorbell, device.clock.clone(), &device.config);
             let builder = thread::Builder::new().name(format!("device-sim-{number}"));
             let number = device.number();
             let serve = move || {
@@ -117,11 +122,10 @@ impl Device {
         let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
         let units = if config.is_modelled() { config.compute_units } else { 0 };
         let counters = Arc::new(ModelCounters::new(units));
-        let busy = Busy::new(config, &counters);
-        let may_fall_short = config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short(_)));
-        let shared = Shared { clock: clock.clone(), timing: config.timing, busy, may_fall_short };
-        let (ends, ports): (Vec<_>, Vec<_>) =
-            (0..config.queue_pairs).map(|index| queue_pair(config, index, &doorbells, &shared)).unzip();
+        let plan = Plan::new(config, &clock, &counters);
+        let hooks: Vec<_> = (0..config.queue_pairs).map(|_| plan.hooks()).collect();
+        let pair = |(index, hooks)| queue_pair(config, index, &doorbells, Option::clone(hooks));
+        let (ends, ports): (Vec<_>, Vec<_>) = hooks.iter().enumerate().map(pair).unzip();
         let pairs = ports.iter().map(|port: &Port| Arc::clone(&port.pair)).collect();
         let (admin, receivers) = Admin::new(&doorbells);
         let admin = Arc::new(admin);
@@ -134,7 +138,7 @@ impl Device {
             .zip(receivers)
             .enumerate()
             .map(|(number, (share, commands))| {
-                Driver::new(config, share, number, commands, Arc::clone(&admin), &counters)
+                Driver::new(config, share, number, commands, Arc::clone(&admin), &clock, &counters)
             })
             .collect();
         let device = Self {
@@ -142,6 +146,7 @@ impl Device {
             clock,
             fork: fork::generation(),
             pairs,
+            hooks,
             ends: Mutex::new(ends),
             doorbells,
             admin,
@@ -298,12 +303,14 @@ impl Device {
     }
 
     fn timings_into(&self, stats: &mut DeviceStats) {
-        for pair in &self.pairs {
+        for hooks in &self.hooks {
             let mut of_pair = Timings::default();
-            for operation in Operation::ALL {
-                let timings = pair.timer.read(operation);
-                of_pair.add(&timings);
-                stats.timings_by_operation[operation.number()].add(&timings);
+            if let Some(hooks) = hooks {
+                for operation in Operation::ALL {
+                    let timings = hooks.timer.read(operation);
+                    of_pair.add(&timings);
+                    stats.timings_by_operation[operation.number()].add(&timings);
+                }
             }
             stats.timings.add(&of_pair);
             stats.timings_by_pair.push(of_pair);
@@ -361,16 +368,18 @@ fn queue_pair(
     config: &Config,
     index: usize,
     doorbells: &[Arc<Doorbell>],
-    shared: &Shared,
+    hooks: Option<Arc<PairHooks>>,
 ) -> (QueuePair, Port) {
     let (slab, cells) = Slab::new(config.depth.min(CELLS_AT_ONCE));
     let (submit, submitted) = ring(config.depth);
     let twice = config.faults.iter().any(|fault| fault.kind == FaultKind::Duplicate);
     let (complete, completed) = ring(if twice { 2 * config.depth } else { config.depth });
     let doorbell = Arc::clone(&doorbells[index % doorbells.len()]);
-    let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view(), shared));
+    let hooks = hooks.map(|hooks| hooks as Arc<dyn Hooks>);
+    let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view(), hooks));
     let end = QueuePair::new(Arc::clone(&pair), cells, submit, completed);
-    (end, Port::new(config, pair, submitted, complete))
+    let coalescing = Coalescing { thresh: config.intc_thresh.into(), nsec: config.intc_nsec };
+    (end, Port::new(coalescing, pair, submitted, complete))
 }
 
 /// Both ends of the one queue pair of a device that is never more than that, and what tells it to stop.
@@ -379,12 +388,11 @@ pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver
     let config = Config { queue_pairs: 1, depth, completion_nsec, ..Config::default() };
     let doorbells = [Arc::new(Doorbell::default())];
     let counters = Arc::new(ModelCounters::new(config.compute_units));
-    let shared = Shared { clock: Clock::real(), timing: config.timing, busy: None, may_fall_short: false };
-    let (end, port) = queue_pair(&config, 0, &doorbells, &shared);
+    let (end, port) = queue_pair(&config, 0, &doorbells, None);
     let (admin, mut receivers) = Admin::new(&doorbells);
     let admin = Arc::new(admin);
     let commands = receivers.pop().expect("there is one doorbell");
-    let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin), &counters);
+    let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin), &Clock::real(), &counters);
     (end, driver, move || admin.tell_all(|| Command::Stop))
 }
 

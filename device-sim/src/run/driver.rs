@@ -23,15 +23,17 @@ use crate::kernels::wipe::wipe_stack;
 use crate::message::request::Status;
 use crate::model::pipeline::Core;
 use crate::model::schedule::Ending;
+use crate::queue::announcements::bits;
 use crate::queue::cell::Ticket;
 use crate::queue::entry::Announce;
 use crate::queue::pair::Life;
 #[cfg(all(test, loom))]
 use crate::queue::pair::Pair;
-use crate::queue::port::{Port, Signals, bits};
+use crate::queue::port::Port;
 use crate::queue::ready::Ready;
 use crate::run::admin::{Ack, Admin, Command};
 use crate::run::clock::Clock;
+use crate::run::signals::Signals;
 use crate::stats::ModelCounters;
 use crate::stats::timing::Timing;
 use crate::sync::barrier;
@@ -77,11 +79,12 @@ impl Driver {
         number: usize,
         commands: Receiver<Command>,
         admin: Arc<Admin>,
+        clock: &Clock,
         counters: &Arc<ModelCounters>,
     ) -> Self {
         let slabs = ports.iter().map(|port| Arc::clone(&port.pair.slab)).collect();
         let timed = config.timing != Timing::Off && !config.is_modelled();
-        let stopwatch = ports.first().filter(|_| timed).map(|port| port.pair.clock.clone());
+        let stopwatch = timed.then(|| clock.clone());
         Self {
             core: Core::new(config, slabs, counters),
             ports,
@@ -153,7 +156,8 @@ impl Driver {
         self.now = now;
         self.core.deliver(now);
         let published = self.publish(signals);
-        let announce = |announced, port: &mut Port| port.announce_due(now, signals) || announced;
+        let announce =
+            |announced, port: &mut Port| port.announce_due(now, &mut signals.announcements) || announced;
         self.ports.iter_mut().fold(published, announce)
     }
 
@@ -296,10 +300,11 @@ impl Driver {
         }
         bits(self.touched).for_each(|index| self.ports[index].settle());
         for ready in self.core.ready.iter_mut() {
-            self.ports[ready.port].finish(ready, signals);
+            self.ports[ready.port].finish(ready, &mut signals.announcements);
         }
         self.core.ready.clear();
-        bits(mem::take(&mut self.touched)).for_each(|index| self.ports[index].show(self.now, signals));
+        bits(mem::take(&mut self.touched))
+            .for_each(|index| self.ports[index].show(self.now, &mut signals.announcements));
         if !self.core.spurious.is_empty() {
             self.publish_spurious(signals);
         }
@@ -311,6 +316,7 @@ impl Driver {
         let ports = &self.ports;
         let spurious = self.core.spurious.drain(..);
         signals
+            .announcements
             .spurious
             .extend(spurious.map(|(port, ticket, announce)| (ports[port].pair.index(), ticket, announce)));
     }
@@ -369,7 +375,7 @@ impl Driver {
             }
         }
         self.publish(signals);
-        self.ports.iter_mut().for_each(|port| port.announce(signals));
+        self.ports.iter_mut().for_each(|port| port.announce(&mut signals.announcements));
     }
 
     /// The device closes: who waits for a slot will not get one. The completion ring has no room for them, so those
@@ -402,7 +408,7 @@ impl Driver {
 
     fn acknowledge_drains(&mut self, signals: &mut Signals) {
         if !self.drains.is_empty() && self.is_idle() {
-            self.ports.iter_mut().for_each(|port| port.announce(signals));
+            self.ports.iter_mut().for_each(|port| port.announce(&mut signals.announcements));
             signals.acks.append(&mut self.drains);
         }
     }

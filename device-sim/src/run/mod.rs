@@ -6,5 +6,7 @@ pub(crate) mod alarm;
 pub(crate) mod clock;
 pub(crate) mod device;
 pub(crate) mod driver;
+pub(crate) mod hooks;
+pub(crate) mod signals;
 pub(crate) mod stepped;
 pub(crate) mod worker;

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::queue::pair::{self, Pair};
-use crate::queue::port::Signals;
 use crate::run::alarm::{Alarm, Alarms};
 use crate::run::clock::{Clock, nanoseconds};
 use crate::run::driver::Driver;
+use crate::run::signals::Signals;
 use crate::sync::{Mutex, lock};
 
 /// A driver, its clock, and the pairs that it signals.

@@ -23,8 +23,9 @@ use crate::config::Config;
 use crate::kernels::wipe::{set_apart_deep, wipe_worker_stack};
 use crate::queue::doorbell::Doorbell;
 use crate::queue::pair::Pair;
-use crate::queue::port::Signals;
+use crate::run::clock::Clock;
 use crate::run::driver::Driver;
+use crate::run::signals::Signals;
 use crate::sync::spin_loop;
 
 /// Looks at the rings before going to sleep; the most take about as long as being woken again (50 to 100 µs, for whoever
@@ -46,6 +47,7 @@ pub(crate) struct Worker {
     driver: Driver,
     pairs: Vec<Arc<Pair>>,
     doorbell: Arc<Doorbell>,
+    clock: Clock,
     spin: Spin,
     /// How long before a request is due the worker stops trusting the timer and watches the clock, in nanoseconds.
     watch_nsec: u64,
@@ -57,9 +59,10 @@ impl Worker {
         driver: Driver,
         pairs: Vec<Arc<Pair>>,
         doorbell: Arc<Doorbell>,
+        clock: Clock,
         config: &Config,
     ) -> Self {
-        Self { driver, pairs, doorbell, spin: Spin::new(), watch_nsec: config.spin_nsec }
+        Self { driver, pairs, doorbell, clock, spin: Spin::new(), watch_nsec: config.spin_nsec }
     }
 
     /// Runs until told to stop.
@@ -84,12 +87,12 @@ impl Worker {
 
     /// Nanoseconds since the device was opened; an ideal device never asks the clock.
     fn now(&self) -> u64 {
-        if self.driver.is_modelled() { self.pairs[0].clock.now() } else { 0 }
+        if self.driver.is_modelled() { self.clock.now() } else { 0 }
     }
 
     fn idle(&mut self) {
-        let Self { driver, pairs, doorbell, spin, watch_nsec } = self;
-        idle(&mut Real { driver, pairs, doorbell }, spin, *watch_nsec);
+        let Self { driver, doorbell, clock, spin, watch_nsec, .. } = self;
+        idle(&mut Real { driver, clock, doorbell }, spin, *watch_nsec);
     }
 }
 
@@ -106,13 +109,13 @@ trait World {
 
 struct Real<'a> {
     driver: &'a Driver,
-    pairs: &'a [Arc<Pair>],
+    clock: &'a Clock,
     doorbell: &'a Doorbell,
 }
 
 impl World for Real<'_> {
     fn now(&self) -> u64 {
-        self.pairs[0].clock.now()
+        self.clock.now()
     }
 
     fn next_due(&self) -> Option<u64> {

@@ -6,6 +6,7 @@
 //!
 //! `in_flight` is no counter: it is found by looking at every cell, so the equation can fail.
 
+mod pair;
 pub(crate) mod timing;
 
 use std::iter::Sum;
@@ -14,7 +15,7 @@ use std::ops::AddAssign;
 use crate::message::operation::Operation;
 use crate::model::fault::{FaultCounts, FaultKind};
 use crate::stats::timing::{Histogram, Timings};
-use crate::sync::{AtomicU64, Mutex, Ordering, Padded, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// Declares counters once: the fields of a struct, with their names and what they mean as values.
 macro_rules! counted {
@@ -306,85 +307,8 @@ impl DeviceStats {
     }
 }
 
-/// The counters of one queue pair, on lines of their own for each writer.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) host: Padded<HostCounters>,
-    pub(crate) device: Padded<DeviceCounters>,
-    pub(crate) shared: Padded<SharedCounters>,
-}
-
-/// Written by the submitting side alone.
-#[derive(Debug, Default)]
-pub(crate) struct HostCounters {
-    pub(crate) submitted: AtomicU64,
-    pub(crate) full: AtomicU64,
-    pub(crate) parked: AtomicU64,
-    pub(crate) doorbells_rung: AtomicU64,
-    pub(crate) doorbells_suppressed: AtomicU64,
-}
-
-/// Written by the device alone, once per batch and before the batch is seen to be done.
-#[derive(Debug, Default)]
-pub(crate) struct DeviceCounters {
-    pub(crate) operations: [OperationCounters; Operation::ALL.len()],
-    pub(crate) interrupts_coalesced: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct OperationCounters {
-    pub(crate) completed: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) bytes: AtomicU64,
-}
-
-/// Written by any thread, on the slower ways.
-#[derive(Debug, Default)]
-pub(crate) struct SharedCounters {
-    pub(crate) revoked: AtomicU64,
-    pub(crate) interrupts: AtomicU64,
-    pub(crate) wakes_sent: AtomicU64,
-    pub(crate) wakes_spurious: AtomicU64,
-    pub(crate) wakes_cancelled: AtomicU64,
-    pub(crate) wake_panics: AtomicU64,
-}
-
 fn read(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
-}
-
-impl OperationCounters {
-    fn read(&self) -> OperationStats {
-        let Self { completed, failed, bytes } = self;
-        OperationStats { completed: read(completed), failed: read(failed), bytes: read(bytes) }
-    }
-}
-
-impl Counters {
-    /// With what is counted elsewhere: those that came in by the line, and those that are in flight.
-    pub(crate) fn read(&self, admitted: u64, in_flight: u64) -> QueuePairStats {
-        let operations = self.device.operations.each_ref().map(OperationCounters::read);
-        let done: OperationStats = operations.iter().copied().sum();
-        QueuePairStats {
-            submitted: read(&self.host.submitted) + admitted,
-            completed: done.completed,
-            failed: done.failed,
-            revoked: read(&self.shared.revoked),
-            in_flight,
-            bytes: done.bytes,
-            full: read(&self.host.full),
-            parked: read(&self.host.parked),
-            doorbells_rung: read(&self.host.doorbells_rung),
-            doorbells_suppressed: read(&self.host.doorbells_suppressed),
-            interrupts: read(&self.shared.interrupts),
-            interrupts_coalesced: read(&self.device.interrupts_coalesced),
-            wakes_sent: read(&self.shared.wakes_sent),
-            wakes_spurious: read(&self.shared.wakes_spurious),
-            wakes_cancelled: read(&self.shared.wakes_cancelled),
-            wake_panics: read(&self.shared.wake_panics),
-            operations,
-        }
-    }
 }
 
 /// What is counted for the device as a whole: by its model, and where a fault is injected on the host's side.

@@ -1,0 +1,54 @@
+//! What a batch leaves to be announced: it is sent when results are published and no lock is held, as it may call foreign
+//! code.
+
+use std::mem;
+use std::sync::Arc;
+
+use crate::queue::cell::Ticket;
+use crate::queue::entry::Announce;
+use crate::queue::pair::Pair;
+use crate::sync::{Ordering, fence};
+
+/// What is left to do outside when results are published: it may call foreign code.
+#[derive(Debug, Default)]
+pub(crate) struct Announcements {
+    /// Bit `i`: queue pair `i` has completions to be reaped.
+    pub(super) interrupts: u64,
+    pub(super) wakes: Vec<(usize, Ticket)>,
+    /// Wakes with nothing behind them; they go out first.
+    pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
+}
+
+impl Announcements {
+    /// Sends everything. `pairs` are all those of the device, by index.
+    pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
+        if !self.spurious.is_empty() {
+            self.send_spurious(pairs);
+        }
+        if self.interrupts != 0 {
+            fence(Ordering::SeqCst);
+            bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
+        }
+        if !self.wakes.is_empty() {
+            for (pair, ticket) in self.wakes.drain(..) {
+                pairs[pair].send_wake(ticket);
+            }
+        }
+    }
+
+    #[cold]
+    fn send_spurious(&mut self, pairs: &[Arc<Pair>]) {
+        for (pair, ticket, announce) in self.spurious.drain(..) {
+            pairs[pair].send_spurious(ticket, announce);
+        }
+    }
+}
+
+/// The positions of the ones; there are at most 64 queue pairs.
+pub(crate) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = mask.checked_ilog2()?;
+        mask ^= 1 << index;
+        Some(index as usize)
+    })
+}

@@ -1,0 +1,101 @@
+//! What a device plugs into its queue pairs: the fault plan's part on the host's side, and the timing of requests.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::message::operation::Operation;
+use crate::message::request::{Request, Stamp};
+use crate::model::fault::{self, Armed, FaultKind, Occasion};
+use crate::queue::hooks::Hooks;
+use crate::queue::ready::Times;
+use crate::run::clock::Clock;
+use crate::stats::ModelCounters;
+use crate::stats::timing::{Timer, Timing};
+use crate::sync::{Mutex, lock};
+
+/// The hooks of one queue pair.
+#[derive(Debug)]
+pub(crate) struct PairHooks {
+    plan: Plan,
+    pub(crate) timer: Timer,
+}
+
+/// What the hooks of every queue pair of a device share.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    clock: Clock,
+    timing: Timing,
+    busy: Option<Arc<Busy>>,
+    may_fall_short: bool,
+}
+
+/// The fault plan's part on the host's side: submissions that are told that the ring is full.
+#[derive(Debug)]
+struct Busy {
+    armed: Mutex<Vec<Armed>>,
+    counters: Arc<ModelCounters>,
+}
+
+impl Busy {
+    /// `None`: the plan has no such fault.
+    fn new(config: &Config, counters: &Arc<ModelCounters>) -> Option<Arc<Self>> {
+        let armed = fault::arm(&config.faults, config.seed, |kind| kind == FaultKind::Busy);
+        let counters = Arc::clone(counters);
+        (!armed.is_empty()).then(|| Arc::new(Self { armed: Mutex::new(armed), counters }))
+    }
+
+    #[cold]
+    fn hits(&self, request: &Request, now: u64) -> bool {
+        let size = request.buffer.len() as u64;
+        let occasion = Occasion { operation: Some(request.operation), size, now };
+        // All rules are asked: each counts its own occasions.
+        let mut armed = lock(&self.armed);
+        let hits = armed.iter_mut().filter_map(|armed| armed.hits(&occasion).then_some(armed.kind)).count();
+        (0..hits).for_each(|_| self.counters.injected(FaultKind::Busy));
+        hits > 0
+    }
+}
+
+impl Plan {
+    pub(crate) fn new(config: &Config, clock: &Clock, counters: &Arc<ModelCounters>) -> Self {
+        Self {
+            clock: clock.clone(),
+            timing: config.timing,
+            busy: Busy::new(config, counters),
+            may_fall_short: config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short(_))),
+        }
+    }
+
+    /// The hooks of another queue pair; `None`: it needs none.
+    pub(crate) fn hooks(&self) -> Option<Arc<PairHooks>> {
+        let is_needed = self.timing != Timing::Off || self.busy.is_some() || self.may_fall_short;
+        is_needed.then(|| Arc::new(PairHooks { plan: self.clone(), timer: Timer::default() }))
+    }
+}
+
+impl Hooks for PairHooks {
+    fn is_busy(&self, request: &Request) -> bool {
+        self.plan.busy.as_ref().is_some_and(|busy| busy.hits(request, self.plan.clock.now()))
+    }
+
+    fn stamp(&self, request: &mut Request, number: u64) {
+        let stamp = || Box::new(Stamp { submitted: self.plan.clock.now(), served: None });
+        request.stamp = self.plan.timing.wants(number).then(stamp);
+    }
+
+    fn note_service(&self, operation: Operation, times: Times) {
+        self.timer.note_service(operation, times);
+    }
+
+    fn note_taken(&self, request: &mut Request) {
+        if let Some(stamp) = request.stamp.take()
+            && let Some(served) = stamp.served
+        {
+            self.timer.note_taken(request.operation, stamp.submitted, served, self.plan.clock.now());
+        }
+    }
+
+    fn may_fall_short(&self) -> bool {
+        self.plan.may_fall_short
+    }
+}

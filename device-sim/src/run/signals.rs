@@ -1,0 +1,22 @@
+//! What a driver leaves to be done when its locks are released: announcements first, then acknowledgements.
+
+use std::sync::Arc;
+
+use crate::queue::announcements::Announcements;
+use crate::queue::pair::Pair;
+use crate::run::admin::Ack;
+
+/// Kept for its memory between batches.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    pub(crate) announcements: Announcements,
+    pub(crate) acks: Vec<Ack>,
+}
+
+impl Signals {
+    /// Sends everything. `pairs` are all those of the device, by index.
+    pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
+        self.announcements.send(pairs);
+        self.acks.clear();
+    }
+}
