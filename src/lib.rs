@@ -84,11 +84,9 @@ compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");
 mod engine;
 mod error;
 pub mod job;
+mod process;
 mod wait_readable;
 mod words;
-
-// Forks concern all layers, and need one handler; so do cancellations of threads.
-use simaccel_device::{cancel, fork};
 
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,

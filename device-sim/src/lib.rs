@@ -28,7 +28,8 @@
 //! | `queue` | cells, rings, slots, doorbell and interrupt, and both ends of a queue pair |
 //! | `run` | worker threads or the stepped device, the admin queue, the device's life |
 //! | `config`, `stats` | what is set, and what is counted and timed |
-//! | `sync` | the standard library or loom; fences, prefetches, fork and thread cancellation |
+//! | `sync` | the standard library or loom; fences, prefetches |
+//! | `process` | forks, and cancellations of threads |
 //! | `loom` | the interleavings that loom checks |
 //!
 //! ```
@@ -68,6 +69,8 @@ mod kernels;
 mod loom;
 mod message;
 mod model;
+#[doc(hidden)]
+pub mod process;
 mod queue;
 mod run;
 mod stats;
@@ -98,4 +101,3 @@ pub use run::alarm::Alarm;
 pub use run::device::{Device, OpenError};
 pub use stats::timing::{Histogram, Timing, Timings};
 pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};
-pub use sync::{cancel, fork};

@@ -84,7 +84,7 @@ impl Inherited {
 
 #[test]
 fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
-    let before = simaccel_device::fork::generation();
+    let before = simaccel_device::process::fork::generation();
     for round in 0..20 {
         let device = match round % 3 {
             0 => Device::open(&config("queue_pairs=2;depth=4")),
@@ -119,5 +119,5 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
         }
         device.remove_session(session);
     }
-    assert_eq!(simaccel_device::fork::generation(), before, "only children count");
+    assert_eq!(simaccel_device::process::fork::generation(), before, "only children count");
 }

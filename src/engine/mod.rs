@@ -22,8 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use simaccel_device::{
-    Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, SessionError, fork,
-    with_wiped_stack,
+    Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, SessionError, with_wiped_stack,
 };
 
 use self::fault::{FaultKind, FaultPlan};
@@ -35,6 +34,7 @@ use self::stats::Registry;
 use self::wait::job::{self, ThreadStats, WaitKey};
 use self::watchdog::Watchdog;
 use crate::error::Error;
+use crate::process::fork;
 
 mod config;
 mod export;

@@ -40,11 +40,11 @@ use std::task::{Wake, Waker};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use simaccel_device::cancel::{read_eventfd, uncancelled, write_eventfd};
-use simaccel_device::fork::{self, NotInherited};
 
 use super::sabotage::{self, Sabotage};
 use crate::job::{WaitCtx, WaitKey};
+use crate::process::cancel::{read_eventfd, uncancelled, write_eventfd};
+use crate::process::fork::{self, NotInherited};
 
 /// Wakers made at a time, once a context is used that often.
 const WAKERS: usize = 8;

@@ -31,12 +31,13 @@ use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use simaccel_device::cancel::uncancelled;
-use simaccel_device::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketState, fork};
+use simaccel_device::{Alarm, Delivery, Device, Remote, Request, Ticket, TicketState};
 
 use super::poller::Pollers;
 use super::watch::{Addressee, Notice, Watch};
 use crate::error::Error;
+use crate::process::cancel::uncancelled;
+use crate::process::fork;
 
 thread_local! {
     /// The address of the watchdog that this thread runs; 0 for none. `ThreadWaker` says why this is not the thread's

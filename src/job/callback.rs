@@ -31,8 +31,8 @@ use std::task::Wake;
 
 use super::block::block_pause;
 use super::wait_ctx::Callback;
-use crate::cancel::uncancelled;
-use crate::fork;
+use crate::process::cancel::uncancelled;
+use crate::process::fork;
 
 thread_local! {
     /// How many callbacks this thread is in; its address names the thread. It has no destructor, so it can

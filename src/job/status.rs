@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::wait_ctx::Shared;
-use crate::fork;
+use crate::process::fork;
 
 /// The outcome of the last attempt to work asynchronously, as the engine reported it (statement 22).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

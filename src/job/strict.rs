@@ -29,7 +29,7 @@ use super::pool::Pool;
 use super::raw::Handle;
 use super::record::Record;
 use super::wait_ctx::Shared;
-use crate::cancel::uncancelled;
+use crate::process::cancel::uncancelled;
 
 /// A rule about jobs that a program can break without being stopped.
 #[non_exhaustive]

@@ -33,7 +33,7 @@ use super::pool::{Pool, drop_payload, raise};
 use super::raw::Handle;
 use super::status::{Followed, StatusCell, WaitStatus};
 use super::strict;
-use crate::cancel::uncancelled;
+use crate::process::cancel::uncancelled;
 
 /// Identifies a registration by an address, usually that of an object that lives as long as the registering
 /// engine. Keys are compared by address alone (statement 10).

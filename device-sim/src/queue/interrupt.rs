@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::sync::cancel::{read_eventfd, write_eventfd};
-use crate::sync::fork::NotInherited;
+use crate::process::cancel::{read_eventfd, write_eventfd};
+use crate::process::fork::NotInherited;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, lock};
 
 /// An eventfd and an armed flag: one per thread that waits for completions by polling.

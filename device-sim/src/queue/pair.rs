@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use crate::message::operation::Operation;
 use crate::message::request::{Request, Status};
+use crate::process::fork;
 use crate::queue::cell::{Held, Origin, Remains, Slab, Ticket};
 use crate::queue::counters::Counters;
 use crate::queue::delivery::RefusedReason;
@@ -16,7 +17,6 @@ use crate::queue::interrupt::Interrupts;
 use crate::queue::ready::Times;
 use crate::queue::ring::View;
 use crate::queue::slots::Slots;
-use crate::sync::fork;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, Padded, bump, fence};
 
 /// Whether the device behind a queue pair works.

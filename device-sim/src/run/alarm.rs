@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::process::fork;
 use crate::run::clock::nanoseconds;
-use crate::sync::fork;
 use crate::sync::{Mutex, lock};
 
 /// An alarm of a stepped device ([`Device::alarm`](crate::Device::alarm)); dropping it takes it back.

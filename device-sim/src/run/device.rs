@@ -13,6 +13,8 @@ use crate::message::operation::Operation;
 use crate::model::fault::FaultKind;
 use crate::model::pipeline::Installed;
 use crate::model::sabotage::Sabotage;
+use crate::process::cancel::uncancelled;
+use crate::process::fork;
 use crate::queue::cell::Slab;
 use crate::queue::doorbell::Doorbell;
 use crate::queue::hooks::Hooks;
@@ -30,8 +32,6 @@ use crate::run::worker::Worker;
 use crate::stats::timing::Timings;
 use crate::stats::{DeviceStats, ModelCounters};
 use crate::sync::barrier;
-use crate::sync::cancel::uncancelled;
-use crate::sync::fork;
 use crate::sync::{Mutex, Ordering, lock};
 
 thread_local! {

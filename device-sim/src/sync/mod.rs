@@ -1,8 +1,6 @@
 //! The one door to atomics, locks, parking and shared memory: the standard library's, or loom's under `cfg(loom)`.
 
 pub(crate) mod barrier;
-pub mod cancel;
-pub mod fork;
 pub(crate) mod prefetch;
 
 use std::ops::Deref;

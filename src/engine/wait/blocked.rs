@@ -13,7 +13,6 @@ use std::task::Waker;
 use std::thread;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use simaccel_device::cancel::uncancelled;
 use simaccel_device::{Delivery, Interrupt, WakeState};
 
 use super::{Armed, Pause, Submission, Waiter, Wake};
@@ -22,6 +21,7 @@ use crate::engine::instance::Instance;
 use crate::engine::offload::{Flight, Hold};
 use crate::engine::{Inner, table};
 use crate::error::Error;
+use crate::process::cancel::uncancelled;
 
 /// How often a blocked caller looks before it sleeps: about what one wake of a sleeping thread costs.
 const SPINS: u32 = 2_000;

@@ -14,7 +14,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{Cell, SlabTag, Ticket, Vacant};
-use crate::sync::fork;
+use crate::process::fork;
 use crate::sync::{AtomicU32, Ordering, Padded};
 
 /// Loom looks at every cell of a chunk.
