@@ -12,11 +12,8 @@
 //!
 //! `cargo run --release --example event_loop -- [CONNECTIONS [REQUESTS]]`
 
-#![expect(unsafe_code, reason = "epoll takes fds as borrows; a wait context reports plain numbers")]
-
 use std::ffi::OsString;
 use std::io::Write;
-use std::os::fd::{BorrowedFd, RawFd};
 use std::process::ExitCode;
 
 use nix::errno::Errno;
@@ -141,10 +138,10 @@ impl EventLoop {
         let changed = self.connections[index].ctx.changed_fds();
         for fd in changed.deleted {
             // A closed fd has left epoll by itself; it is not an error to find it gone.
-            let _ = self.epoll.delete(borrow(fd));
+            let _ = self.epoll.delete(fd);
         }
         for fd in changed.added {
-            match self.epoll.add(borrow(fd), EpollEvent::new(EpollFlags::EPOLLIN, u64::try_from(index)?)) {
+            match self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, u64::try_from(index)?)) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -155,11 +152,6 @@ impl EventLoop {
 
 fn message(index: usize) -> Vec<u8> {
     format!("the request of connection {index}").into_bytes()
-}
-
-fn borrow(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the borrow ends within the call it is made for, and the wait context keeps the fd open meanwhile.
-    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 /// What the command line asks for.

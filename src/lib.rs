@@ -95,7 +95,7 @@ pub use engine::{
 #[doc(hidden)]
 pub use engine::{Sabotage, sabotage};
 pub use error::{Error, OpError, OsError};
-pub use job::{Job, Step, WaitCtx};
+pub use job::{Job, Step, WaitCtx, WaitFd};
 pub use simaccel_device;
 pub use simaccel_device::{
     Aead, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault,

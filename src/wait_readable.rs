@@ -3,9 +3,11 @@
 //! Programs with many fds use epoll: see `examples/event_loop.rs`.
 
 use std::io;
-use std::os::fd::RawFd;
-use std::ptr;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
 
 use crate::error::OsError;
 use crate::job::WaitCtx;
@@ -38,13 +40,13 @@ impl From<WaitError> for io::Error {
 }
 
 /// Blocks until at least one of `fds` is readable (or has an error or hang-up, which a resume will find out);
-/// returns how many are. An interrupted wait goes on. Negative numbers are ignored.
+/// returns how many are. An interrupted wait goes on. The list is [`WaitCtx::all_fds`], or of anything else that is an fd.
 ///
 /// Where a wake may be lost this never returns: [`wait_readable_timeout`] does.
 ///
 /// # Errors
 /// [`WaitError::NoFds`] where there is nothing to wait for, [`WaitError::Poll`] for what `poll(2)` says.
-pub fn wait_readable(fds: &[RawFd]) -> Result<usize, WaitError> {
+pub fn wait_readable(fds: &[impl AsFd]) -> Result<usize, WaitError> {
     poll_until(fds, None)
 }
 
@@ -74,14 +76,14 @@ pub fn wait_readable(fds: &[RawFd]) -> Result<usize, WaitError> {
 ///
 /// # Errors
 /// As [`wait_readable`].
-pub fn wait_readable_timeout(fds: &[RawFd], timeout: Duration) -> Result<bool, WaitError> {
+pub fn wait_readable_timeout(fds: &[impl AsFd], timeout: Duration) -> Result<bool, WaitError> {
     // A time that the clock does not reach is for ever.
     let until = Instant::now().checked_add(timeout);
     poll_until(fds, until).map(|ready| ready > 0)
 }
 
 impl WaitCtx {
-    /// Whether a wait fd of this context is readable at this moment (or closed, or has an error or hang-up): whether it is
+    /// Whether a wait fd of this context is readable at this moment (or has an error or hang-up): whether it is
     /// worth it to resume its job. Asks the kernel once and does not wait, so a test that expects a wake fails where
     /// [`wait_readable`] would hang; resuming is allowed in any case. Where the kernel cannot be asked it is `true`.
     ///
@@ -97,34 +99,18 @@ impl WaitCtx {
 }
 
 /// `None`: however long it takes.
-fn poll_until(fds: &[RawFd], until: Option<Instant>) -> Result<usize, WaitError> {
-    let mut polled: Vec<libc::pollfd> = fds
-        .iter()
-        .filter(|fd| **fd >= 0)
-        .map(|&fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 })
-        .collect();
-    if polled.is_empty() {
+fn poll_until(fds: &[impl AsFd], until: Option<Instant>) -> Result<usize, WaitError> {
+    if fds.is_empty() {
         return Err(WaitError::NoFds);
     }
+    let mut polled: Vec<PollFd<'_>> =
+        fds.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
     loop {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        match ppoll(&mut polled, left) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome.map_err(|error| WaitError::Poll(error.into())),
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()).into());
+        match ppoll(&mut polled, left, None) {
+            Ok(ready) => return Ok(usize::try_from(ready).unwrap_or(0)),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(WaitError::Poll(io::Error::from(error).into())),
         }
     }
-}
-
-#[expect(unsafe_code, reason = "ppoll(2) on raw fds, which a wait context may hold any number of")]
-fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    let count = libc::nfds_t::try_from(fds.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let timeout = timeout.map(|timeout| libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    });
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: the first pointer and the count describe one exclusively borrowed slice of `pollfd`; the second is null or
-    // that of a local that outlives the call; without a signal mask none is changed.
-    let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), count, timeout, ptr::null()) };
-    usize::try_from(ready).map_err(|_| io::Error::last_os_error())
 }

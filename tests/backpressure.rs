@@ -31,11 +31,9 @@ fn crowd(count: usize) -> (Engine, Vec<(WaitCtx, CipherJob)>) {
 /// Whether the context's fd is readable now.
 fn is_woken(ctx: &WaitCtx) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::BorrowedFd;
-    #[expect(unsafe_code, reason = "poll takes fds as borrows")]
-    // SAFETY: the context keeps its fd open for this call.
-    let fd = unsafe { BorrowedFd::borrow_raw(ctx.all_fds()[0]) };
-    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
+    use std::os::fd::AsFd;
+    let fds = ctx.all_fds();
+    poll(&mut [PollFd::new(fds[0].as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
 }
 
 #[test]

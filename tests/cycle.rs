@@ -5,7 +5,7 @@ mod support;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,12 +19,6 @@ type CipherJob = Job<Result<Vec<u8>, Error>>;
 fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
     let session = ctr(engine);
     Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 100 + index % 400))?)).unwrap()
-}
-
-#[expect(unsafe_code, reason = "epoll takes fds as borrows")]
-fn borrow(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: used within one call, while the wait context that reported the number keeps it open.
-    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 /// Drives `count` jobs at once on this thread, each on a context of its own, through epoll.
@@ -43,8 +37,12 @@ fn through_epoll(engine: &Engine, count: usize) {
                 Step::Paused => {
                     for fd in contexts[index].changed_fds().added {
                         let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
-                        epoll.add(borrow(fd), event).unwrap();
-                        assert_eq!(by_fd.insert(fd, index), None, "one fd belongs to one context");
+                        epoll.add(&fd, event).unwrap();
+                        assert_eq!(
+                            by_fd.insert(fd.as_raw_fd(), index),
+                            None,
+                            "one fd belongs to one context"
+                        );
                     }
                 }
                 Step::Finished(result) => {
@@ -108,7 +106,7 @@ fn one_wait_context_serves_hundreds_of_jobs_with_one_fd() {
         let (result, pauses) = finish(&ctx, &mut job);
         assert_eq!(result.unwrap(), expected_ctr(&message(index, 100 + index % 400)));
         assert!(pauses >= 1);
-        let fds = ctx.all_fds();
+        let fds = ctx.all_raw_fds();
         assert_eq!(fds.len(), 1);
         assert_eq!(*seen.get_or_insert(fds[0]), fds[0], "the fd stays the same from job to job");
     }
@@ -236,7 +234,7 @@ fn jobs_that_share_an_fd_take_a_token_each() {
 fn wait_now(ctx: &WaitCtx) -> i32 {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let fds = ctx.all_fds();
-    let mut polled: Vec<PollFd> = fds.iter().map(|&fd| PollFd::new(borrow(fd), PollFlags::POLLIN)).collect();
+    let mut polled: Vec<PollFd> = fds.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
     poll(&mut polled, PollTimeout::ZERO).unwrap()
 }
 
@@ -261,7 +259,7 @@ fn a_stray_write_to_the_fd_is_one_spurious_resume_and_then_gone() {
         for _ in 0..2 {
             let mut job = encrypt_job(&engine, &ctx, 1);
             assert!(matches!(job.resume().unwrap(), Step::Paused));
-            nix::unistd::write(borrow(ctx.all_fds()[0]), &7_u64.to_ne_bytes()).unwrap();
+            nix::unistd::write(&ctx.all_fds()[0], &7_u64.to_ne_bytes()).unwrap();
             assert_eq!(wait_now(&ctx), 1);
             assert!(matches!(job.resume().unwrap(), Step::Paused));
             assert_eq!(wait_now(&ctx), 0, "a stray token does not make the loop spin");
@@ -280,7 +278,7 @@ fn an_application_that_reads_the_fd_itself_does_no_harm() {
         let mut job = encrypt_job(&engine, &ctx, 1);
         assert!(matches!(job.resume().unwrap(), Step::Paused));
         engine.device().run_until_idle();
-        nix::unistd::read(borrow(ctx.all_fds()[0]), &mut [0; 8]).unwrap();
+        nix::unistd::read(&ctx.all_fds()[0], &mut [0; 8]).unwrap();
         assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
         assert_eq!(wait_now(&ctx), 0);
     }
@@ -297,7 +295,7 @@ fn an_application_that_reads_a_shared_fd_leaves_no_job_unwoken() {
                 assert!(matches!(job.resume().unwrap(), Step::Paused));
             }
             engine.device().run_until_idle();
-            nix::unistd::read(borrow(ctx.all_fds()[0]), &mut [0; 8]).unwrap();
+            nix::unistd::read(&ctx.all_fds()[0], &mut [0; 8]).unwrap();
             for (left, at) in [(1, order[0]), (0, order[1])] {
                 assert!(matches!(jobs[at].resume().unwrap(), Step::Finished(Ok(_))));
                 assert_eq!(wait_now(&ctx), left, "{order:?}: readable while somebody waits");

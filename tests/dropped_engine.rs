@@ -50,8 +50,8 @@ fn engine() -> Engine {
 fn use_it(engine: &Engine) {
     let (ctx, session) = (WaitCtx::new(), ctr(engine));
     let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(1, 40)).map(drop)).unwrap();
-    let fd = engine.interrupt_fd().unwrap();
-    assert!(fd >= 0 && matches!(job.resume(), Ok(Step::Paused)));
+    engine.interrupt_fd().unwrap();
+    assert!(matches!(job.resume(), Ok(Step::Paused)));
     while !matches!(job.resume(), Ok(Step::Finished(Ok(())))) {}
     engine.poll(1, |_| ()).unwrap();
 }

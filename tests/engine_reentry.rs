@@ -4,13 +4,13 @@ mod captured;
 mod support;
 
 use std::cell::RefCell;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::job::{self, WaitStatus};
-use simaccel::{Engine, Error, Job, Step, WaitCtx, wait_readable};
+use simaccel::{Engine, Error, Job, Step, WaitCtx, WaitFd, wait_readable};
 
 use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 
@@ -30,11 +30,8 @@ fn block(engine: &Engine) {
     assert_eq!(ctr(engine).encrypt(&IV, plain.clone()).unwrap(), expected_ctr(&plain));
 }
 
-fn is_readable(fd: RawFd) -> bool {
-    #[expect(unsafe_code, reason = "poll takes fds as borrows")]
-    // SAFETY: whoever asks keeps the fd open for this call.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
+fn is_readable(fd: &WaitFd) -> bool {
+    poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
 }
 
 #[test]
@@ -102,7 +99,7 @@ fn a_poll_that_finds_nothing_leaves_the_interrupt_fd_unreadable() {
     // The blocking call inside finds a token left, and says so on the fd.
     assert_eq!(engine.poll(10, |_| block(&engine)).unwrap(), 2);
     assert_eq!(engine.poll(10, |_| ()).unwrap(), 0);
-    assert!(!is_readable(fd), "an event loop would spin on it");
+    assert!(!is_readable(&fd), "an event loop would spin on it");
 }
 
 #[test]
@@ -114,7 +111,7 @@ fn tokens_that_a_panic_left_behind_are_announced() {
     let fd = engine.interrupt_fd().unwrap();
     let polled = catch_unwind(AssertUnwindSafe(|| engine.poll(10, |token| panic!("token {token}"))));
     assert!(polled.is_err());
-    assert!(is_readable(fd), "the second token is still to be told");
+    assert!(is_readable(&fd), "the second token is still to be told");
     assert_eq!(engine.poll(10, |token| assert_eq!(token, 1)).unwrap(), 1);
 }
 
@@ -249,11 +246,11 @@ fn two_jobs_on_one_context_leave_no_wake_behind() {
                 }
             }
         }
-        spurious += u64::from(is_readable(ctx.all_fds()[0]));
+        spurious += u64::from(is_readable(&ctx.all_fds()[0]));
         assert_eq!(spurious, 0, "round {round}: a wake for nobody");
     }
     engine.device().drain();
-    assert!(!is_readable(ctx.all_fds()[0]));
+    assert!(!is_readable(&ctx.all_fds()[0]));
 }
 
 #[test]

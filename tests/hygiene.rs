@@ -114,7 +114,7 @@ fn fd_numbers_above_1024_work() {
     }
     // Gaps below are filled by the first contexts.
     let mut contexts = Vec::new();
-    while contexts.last().is_none_or(|ctx: &WaitCtx| ctx.all_fds()[0] <= 1_024) {
+    while contexts.last().is_none_or(|ctx: &WaitCtx| ctx.all_raw_fds()[0] <= 1_024) {
         assert!(contexts.len() < 50, "the fd numbers do not grow");
         let ctx = WaitCtx::new();
         let (result, pauses) = finish(&ctx, &mut encrypt_job(&engine, &ctx, 5));
@@ -270,7 +270,7 @@ fn a_child_does_not_touch_inherited_fds() {
 fn touches_no_inherited_fds(config: &str) {
     let engine = open(config);
     let (idle, ctx) = (WaitCtx::new(), WaitCtx::new());
-    let interrupt_fd = engine.interrupt_fd().unwrap();
+    let interrupt_fd = engine.interrupt_fd().unwrap().as_raw_fd();
     let mut finished = encrypt_job(&engine, &idle, 1);
     assert_eq!(resumed_to_the_end(&engine, &mut finished), expected_ctr(&message(1, 48)));
     let mut jobs = [2, 3].map(|index| Some(encrypt_job(&engine, &ctx, index)));
@@ -283,7 +283,7 @@ fn touches_no_inherited_fds(config: &str) {
         close_all_but_the_first_three();
         let own: Vec<_> =
             (0..64).map(|_| EventFd::from_value_and_flags(5, EfdFlags::EFD_NONBLOCK).unwrap()).collect();
-        let hits = [idle.all_fds(), ctx.all_fds(), vec![interrupt_fd]].concat();
+        let hits = [idle.all_raw_fds(), ctx.all_raw_fds(), vec![interrupt_fd]].concat();
         let are_hit = hits.iter().all(|fd| own.iter().any(|own| own.as_raw_fd() == *fd));
         let forked = matches!(jobs[0].as_mut().unwrap().resume(), Ok(Step::Finished(Err(Error::Forked))));
         let refused = engine.poll(1, |_| ()) == Err(Error::Forked);

@@ -235,7 +235,7 @@ fn s39_pausing_outside_or_blocked_returns_at_once() {
     assert_eq!(job::pause(), Pause::NotInJob, "before the thread's first job");
     assert!(!job::can_pause());
     let ctx = WaitCtx::new();
-    ctx.set_wait_fd(job::WaitKey::of(&ctx), 4, None, None);
+    ctx.set_raw_fd(job::WaitKey::of(&ctx), 4, None, None);
     let mut job = Job::new(&ctx, || {
         let block = job::block_pause();
         assert_eq!((job::pause(), job::can_pause()), (Pause::Blocked, false));
@@ -245,7 +245,7 @@ fn s39_pausing_outside_or_blocked_returns_at_once() {
     .unwrap();
     assert_eq!(job.resume(), Ok(Step::Finished(())));
     assert_eq!(job::pause(), Pause::NotInJob, "after it");
-    assert_eq!(ctx.changed_fds().added, [4], "nothing was reset");
+    assert_eq!(ctx.changed_raw_fds().added, [4], "nothing was reset");
 }
 
 #[test]
@@ -314,13 +314,13 @@ fn s43_the_context_is_there_until_the_job_has_finished() {
     let ctx = WaitCtx::new();
     let mut job = Job::new(&ctx, || {
         let current = job::current().unwrap();
-        current.wait_ctx().unwrap().set_wait_fd(job::WaitKey::from_addr(1), 8, None, None);
+        current.wait_ctx().unwrap().set_raw_fd(job::WaitKey::from_addr(1), 8, None, None);
         assert_eq!(job::pause(), Pause::Resumed);
         current
     })
     .unwrap();
     pauses(&mut job);
-    assert_eq!(job.wait_ctx().unwrap().all_fds(), [8]);
+    assert_eq!(job.wait_ctx().unwrap().all_raw_fds(), [8]);
     let Ok(Step::Finished(current)) = job.resume() else { panic!("it pauses once") };
     assert!(current.wait_ctx().is_none());
     assert!(job.wait_ctx().is_none());

@@ -485,7 +485,7 @@ fn contexts_and_jobs_may_be_dropped_in_any_order_and_inside_jobs() {
     let log = Log::default();
     let ctx = WaitCtx::new();
     let inner = Rc::clone(&log);
-    ctx.set_wait_fd(
+    ctx.set_raw_fd(
         job::WaitKey::of(&log),
         1,
         None,

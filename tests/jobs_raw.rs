@@ -155,8 +155,8 @@ fn s43_the_context_of_a_handle() {
     let ctx = WaitCtx::new();
     let with = paused(start(pauses_once, &(), Some(&ctx)));
     let without = paused(start_without_args(pauses_once));
-    ctx.set_wait_fd(job::WaitKey::of(&ctx), 5, None, None);
-    assert_eq!(raw::wait_ctx(with).unwrap().unwrap().all_fds(), [5]);
+    ctx.set_raw_fd(job::WaitKey::of(&ctx), 5, None, None);
+    assert_eq!(raw::wait_ctx(with).unwrap().unwrap().all_raw_fds(), [5]);
     assert!(raw::wait_ctx(without).unwrap().is_none());
     drop(ctx);
     assert!(raw::wait_ctx(with).unwrap().is_none());

@@ -100,7 +100,6 @@ const UNSAFE_ROOMS: &[&str] = &[
     "src/engine/lease.rs",
     "src/engine/table.rs",
     "src/job/",
-    "src/wait_readable.rs",
     "src/words.rs",
     "device-sim/src/sync/barrier.rs",
     "device-sim/src/process/cancel.rs",
@@ -110,10 +109,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "device-sim/src/queue/cell/waking.rs",
     "device-sim/src/sync/prefetch.rs",
     "device-sim/src/process/fork.rs",
-    "examples/event_loop.rs",
-    "examples/loadgen/",
-    "examples/simulate/",
-    "benches/rivals/src/epoll.rs",
+    "examples/simulate/memory.rs",
     "benches/rivals/src/libcrypto.rs",
 ];
 

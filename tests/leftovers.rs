@@ -5,16 +5,13 @@ mod support;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::{Cipher, Error, Job, Step, WaitCtx};
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsFd;
 
 use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
 
-#[expect(unsafe_code, reason = "poll takes fds as borrows")]
 fn is_readable(ctx: &WaitCtx) -> bool {
     let fds = ctx.all_fds();
-    // SAFETY: the context keeps its fd open for this call.
-    let fd = unsafe { BorrowedFd::borrow_raw(fds[0]) };
-    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
+    poll(&mut [PollFd::new(fds[0].as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
 }
 
 #[test]

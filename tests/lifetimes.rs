@@ -6,7 +6,7 @@ mod captured;
 mod support;
 
 use std::cell::RefCell;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -202,12 +202,6 @@ fn drops_race_with_the_worker(model: &str) {
     assert_eq!(stats.abandoned, 2_000);
 }
 
-#[expect(unsafe_code, reason = "fcntl takes fds as borrows")]
-fn borrow(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: used within one call, while the wait context that reported the number keeps it open.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
 #[test]
 fn a_freed_context_has_no_open_fd_left() {
     let engine = stepped("completion_nsec=1000");
@@ -215,7 +209,7 @@ fn a_freed_context_has_no_open_fd_left() {
     let mut job = encrypt_job(&engine, &ctx, 1);
     assert!(matches!(job.resume().unwrap(), Step::Paused));
     // A number far above those that the other tests of this process open and close meanwhile.
-    let fd = nix::fcntl::fcntl(borrow(ctx.all_fds()[0]), nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(900)).unwrap();
+    let fd = nix::fcntl::fcntl(&ctx.all_fds()[0], nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(900)).unwrap();
     let same_eventfd = || {
         let link = |fd: RawFd| std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
         let id = |text: String| text.lines().find(|line| line.starts_with("eventfd-id")).map(str::to_owned);

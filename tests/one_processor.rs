@@ -5,7 +5,7 @@
 mod captured;
 mod support;
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -24,12 +24,6 @@ fn on_one_processor() {
     sched_setaffinity(this, &one).unwrap();
 }
 
-#[expect(unsafe_code, reason = "epoll takes fds as borrows")]
-fn borrow(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: used within one call, while the wait context that reported the number keeps it open.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
 type CipherJob = Job<Result<Vec<u8>, OpError>>;
 
 fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
@@ -46,7 +40,7 @@ fn run(engine: &Engine, jobs: usize, operations: usize) {
     let mut running: Vec<_> = contexts.iter().map(|ctx| Some(encrypting(engine, ctx, 0))).collect();
     for (at, ctx) in contexts.iter().enumerate() {
         for fd in ctx.changed_fds().added {
-            epoll.add(borrow(fd), EpollEvent::new(EpollFlags::EPOLLIN, at as u64)).unwrap();
+            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, at as u64)).unwrap();
         }
     }
     let (mut started, mut finished) = (jobs, 0);
@@ -73,7 +67,7 @@ fn drop_early(engine: &Engine, rounds: usize) {
         (0..round % 4).for_each(|_| std::thread::yield_now());
         drop(job);
         let fds = ctx.all_fds();
-        let mut ready = [PollFd::new(borrow(fds[0]), PollFlags::POLLIN)];
+        let mut ready = [PollFd::new(fds[0].as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut ready, PollTimeout::ZERO), Ok(0), "round {round}: a token for nobody");
     }
 }

@@ -6,7 +6,7 @@ mod captured;
 mod support;
 
 use std::cell::RefCell;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::job::WaitStatus;
-use simaccel::{Aead, Engine, Error, Hash, Job, OpError, Step, WaitCtx, wait_readable};
+use simaccel::{Aead, Engine, Error, Hash, Job, OpError, Step, WaitCtx, WaitFd, wait_readable};
 
 use self::support::{
     IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
@@ -62,11 +62,8 @@ fn assert_done(result: Result<Vec<u8>, OpError>, index: usize) {
     assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
 }
 
-fn is_readable(fd: RawFd) -> bool {
-    #[expect(unsafe_code, reason = "poll takes fds as borrows")]
-    // SAFETY: whoever asks keeps the fd open for this call.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
+fn is_readable(fd: &WaitFd) -> bool {
+    poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
 }
 
 fn tokens(engine: &Engine) -> Vec<u64> {
@@ -80,21 +77,21 @@ fn a_job_is_woken_by_its_fd_when_its_time_is_over_and_not_before() {
     let engine = stepped(NEVER);
     let ctx = WaitCtx::new();
     let mut job = encrypting(&engine, &ctx, 1);
-    let fd = ctx.all_fds()[0];
+    let fd = ctx.all_fds().remove(0);
     engine.device().advance(LIMIT - NANOSECOND);
-    assert!(!is_readable(fd));
+    assert!(!is_readable(&fd));
     pauses(&mut job);
     engine.device().advance(NANOSECOND);
-    assert!(is_readable(fd));
+    assert!(is_readable(&fd));
     assert_eq!(
         (engine.stats().timeouts, engine.stats().device.total.in_flight),
         (1, 0),
         "taken back already"
     );
     assert_timed_out(result(&mut job), 1);
-    assert!(!is_readable(fd), "its token is taken");
+    assert!(!is_readable(&fd), "its token is taken");
     engine.device().run_until_idle();
-    assert!(!is_readable(fd), "and the late completion hits nothing");
+    assert!(!is_readable(&fd), "and the late completion hits nothing");
     assert_eq!((engine.stats().timeouts, engine.stats().device.total.wakes_sent), (1, 0));
     assert_adds_up(&engine);
 }
@@ -159,14 +156,14 @@ fn by_polling_the_token_of_a_timed_out_job_is_handed_out_once() {
     let mut jobs: Vec<_> = (0..4).map(|index| encrypting(&engine, &ctx, index)).collect();
     assert!(tokens(&engine).is_empty());
     let fd = engine.interrupt_fd().unwrap();
-    assert!(!is_readable(fd));
+    assert!(!is_readable(&fd));
     engine.device().advance(LIMIT);
-    assert!(is_readable(fd), "the thread said that it would sleep");
+    assert!(is_readable(&fd), "the thread said that it would sleep");
     assert_timed_out(result(&mut jobs[2]), 2);
     drop(jobs.remove(1));
     assert_eq!(tokens(&engine), [0, 3], "neither for what was claimed nor for what was dropped");
     assert!(tokens(&engine).is_empty());
-    assert!(!is_readable(fd));
+    assert!(!is_readable(&fd));
     assert_timed_out(result(&mut jobs[0]), 0);
     assert_timed_out(result(&mut jobs[2]), 3);
     assert_adds_up(&engine);
@@ -276,18 +273,18 @@ fn a_dropped_job_takes_the_token_of_its_timeout_along_and_no_other() {
     let first = encrypting(&engine, &ctx, 1);
     engine.device().advance(LIMIT / 2);
     let mut second = encrypting(&engine, &ctx, 2);
-    let fd = ctx.all_fds()[0];
+    let fd = ctx.all_fds().remove(0);
     engine.device().advance(LIMIT / 2);
-    assert!(is_readable(fd));
+    assert!(is_readable(&fd));
     drop(first);
-    assert!(!is_readable(fd));
+    assert!(!is_readable(&fd));
     let third = encrypting(&engine, &ctx, 3);
     engine.device().advance(LIMIT / 2);
-    assert!(is_readable(fd), "the second's");
+    assert!(is_readable(&fd), "the second's");
     drop(third);
-    assert!(is_readable(fd), "the third had none");
+    assert!(is_readable(&fd), "the third had none");
     assert_timed_out(result(&mut second), 2);
-    assert!(!is_readable(fd));
+    assert!(!is_readable(&fd));
     assert_eq!((engine.stats().timeouts, engine.stats().abandoned), (2, 2));
     engine.device().run_until_idle();
     assert_eq!(engine.stats().timeouts, 2, "what was given up is not watched");
@@ -310,12 +307,12 @@ fn two_timeouts_on_one_context_are_two_tokens() {
     let engine = stepped(NEVER);
     let ctx = WaitCtx::new();
     let mut jobs = [1, 2].map(|index| encrypting(&engine, &ctx, index));
-    let fd = ctx.all_fds()[0];
+    let fd = ctx.all_fds().remove(0);
     engine.device().advance(LIMIT);
     assert_timed_out(result(&mut jobs[0]), 1);
-    assert!(is_readable(fd), "the other's token was given back");
+    assert!(is_readable(&fd), "the other's token was given back");
     assert_timed_out(result(&mut jobs[1]), 2);
-    assert!(!is_readable(fd));
+    assert!(!is_readable(&fd));
 }
 
 #[test]
@@ -539,7 +536,7 @@ fn on_a_real_device_timeouts_race_with_completions() {
         engine.poll(1_000, |_| ()).unwrap();
         assert!(engine.stats().timeouts >= late, "{delivery}: those of dropped jobs come on top");
         assert_adds_up(&engine);
-        assert!(!ctx.all_fds().iter().any(|fd| is_readable(*fd)), "no token is left");
+        assert!(!ctx.all_fds().iter().any(is_readable), "no token is left");
     }
 }
 

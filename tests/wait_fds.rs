@@ -21,7 +21,7 @@ const C: WaitKey = WaitKey::from_addr(0xc);
 type Log = Rc<RefCell<Vec<i32>>>;
 
 fn set(ctx: &WaitCtx, key: WaitKey, fd: i32) {
-    ctx.set_wait_fd(key, fd, None, None);
+    ctx.set_raw_fd(key, fd, None, None);
 }
 
 /// A cleanup that writes down the descriptor it was called for.
@@ -30,7 +30,7 @@ fn logs_to(log: &Log) -> Option<Cleanup> {
     Some(Box::new(move |_, _, fd, _| log.borrow_mut().push(fd)))
 }
 
-fn changed(added: &[i32], deleted: &[i32]) -> ChangedFds {
+fn changed(added: &[i32], deleted: &[i32]) -> ChangedFds<i32> {
     let mut changed = ChangedFds::default();
     changed.added.extend_from_slice(added);
     changed.deleted.extend_from_slice(deleted);
@@ -59,9 +59,9 @@ fn finishes(job: &mut Job<()>) {
 #[test]
 fn s01_a_new_context_is_empty() {
     let ctx = WaitCtx::new();
-    assert_eq!(ctx.all_fds(), []);
+    assert_eq!(ctx.all_raw_fds(), []);
     assert_eq!(ctx.num_fds(), 0);
-    assert_eq!(ctx.changed_fds(), ChangedFds::default());
+    assert_eq!(ctx.changed_raw_fds(), ChangedFds::default());
     assert!(ctx.callback().is_none());
     assert_eq!(ctx.status(), WaitStatus::Unsupported);
     assert_eq!(i32::from(ctx.status()), 0);
@@ -86,7 +86,7 @@ fn s03_free_runs_cleanups_newest_first() {
     let log = Log::default();
     let ctx = WaitCtx::new();
     let data: Rc<dyn Any> = Rc::new(77_u8);
-    ctx.set_wait_fd(A, 1, None, logs_to(&log));
+    ctx.set_raw_fd(A, 1, None, logs_to(&log));
     set(&ctx, B, 2);
     let inner = Rc::clone(&log);
     let cleanup: Cleanup = Box::new(move |_, key, fd, data| {
@@ -94,7 +94,7 @@ fn s03_free_runs_cleanups_newest_first() {
         assert_eq!(data.unwrap().downcast_ref::<u8>(), Some(&77));
         inner.borrow_mut().push(fd);
     });
-    ctx.set_wait_fd(C, 3, Some(data), Some(cleanup));
+    ctx.set_raw_fd(C, 3, Some(data), Some(cleanup));
     drop(ctx);
     assert_eq!(*log.borrow(), [3, 1]);
 }
@@ -103,12 +103,12 @@ fn s03_free_runs_cleanups_newest_first() {
 fn s04_cleared_entries_get_no_cleanup() {
     let log = Log::default();
     let ctx = WaitCtx::new();
-    ctx.set_wait_fd(A, 1, None, logs_to(&log));
-    ctx.set_wait_fd(B, 2, None, logs_to(&log));
+    ctx.set_raw_fd(A, 1, None, logs_to(&log));
+    ctx.set_raw_fd(B, 2, None, logs_to(&log));
     let mut job = stepping(&ctx, vec![|_| (), |ctx| assert!(ctx.clear_fd(A)), |_| ()]);
     pauses(&mut job);
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds().deleted, [1], "the deletion is still unreported");
+    assert_eq!(ctx.changed_raw_fds().deleted, [1], "the deletion is still unreported");
     drop(ctx);
     assert_eq!(*log.borrow(), [2]);
     drop(job);
@@ -121,20 +121,20 @@ fn s05_a_cleanup_may_use_its_context() {
     ctx.set_status(WaitStatus::Ok);
     set(&ctx, A, 1);
     let log = Rc::clone(&seen);
-    let last: Cleanup = Box::new(move |ctx, _, _, _| log.borrow_mut().extend(ctx.all_fds()));
-    ctx.set_wait_fd(B, 2, None, Some(last));
+    let last: Cleanup = Box::new(move |ctx, _, _, _| log.borrow_mut().extend(ctx.all_raw_fds()));
+    ctx.set_raw_fd(B, 2, None, Some(last));
     let log = Rc::clone(&seen);
     let first: Cleanup = Box::new(move |ctx, key, fd, _| {
-        assert_eq!(ctx.fd(key).unwrap().fd, fd, "the entry is there while it is cleaned up");
-        assert_eq!(ctx.all_fds(), [3, 2, 1]);
+        assert_eq!(ctx.fd(key).unwrap().number, fd, "the entry is there while it is cleaned up");
+        assert_eq!(ctx.all_raw_fds(), [3, 2, 1]);
         assert_eq!(ctx.status(), WaitStatus::Ok);
         assert!(ctx.clear_fd(key));
         assert!(ctx.clear_fd(A));
         let log = Rc::clone(&log);
         let late: Cleanup = Box::new(move |_, _, fd, _| log.borrow_mut().push(fd));
-        ctx.set_wait_fd(A, 9, None, Some(late));
+        ctx.set_raw_fd(A, 9, None, Some(late));
     });
-    ctx.set_wait_fd(C, 3, None, Some(first));
+    ctx.set_raw_fd(C, 3, None, Some(first));
     drop(ctx);
     assert_eq!(*seen.borrow(), [9, 2], "what a cleanup registers is cleaned up; what it clears is gone");
 }
@@ -147,13 +147,13 @@ fn s06_a_context_may_be_freed_while_its_job_is_paused() {
     let mut job = Job::new(&ctx, move || {
         let job = job::current().unwrap();
         let held = job.wait_ctx().unwrap();
-        held.set_wait_fd(A, 1, None, logs_to(&late));
+        held.set_raw_fd(A, 1, None, logs_to(&late));
         assert_eq!(job::pause(), Pause::Resumed);
         assert!(job.wait_ctx().is_none());
         assert!(held.is_freed());
-        assert_eq!(held.all_fds(), []);
-        held.set_wait_fd(B, 2, None, logs_to(&late));
-        assert_eq!(held.all_fds(), []);
+        assert_eq!(held.all_raw_fds(), []);
+        held.set_raw_fd(B, 2, None, logs_to(&late));
+        assert_eq!(held.all_raw_fds(), []);
         assert_eq!(job::pause(), Pause::Resumed);
     })
     .unwrap();
@@ -173,8 +173,8 @@ fn s07_set_wait_fd_pushes_newest_first() {
     set(&ctx, A, 1);
     set(&ctx, B, 2);
     set(&ctx, C, 3);
-    assert_eq!(ctx.all_fds(), [3, 2, 1]);
-    assert_eq!(ctx.changed_fds(), changed(&[3, 2, 1], &[]));
+    assert_eq!(ctx.all_raw_fds(), [3, 2, 1]);
+    assert_eq!(ctx.changed_raw_fds(), changed(&[3, 2, 1], &[]));
     assert_eq!(ctx.num_changed(), (3, 0));
 }
 
@@ -184,22 +184,22 @@ fn s08_the_same_key_twice_hides_the_older() {
     set(&ctx, A, 10);
     set(&ctx, B, 20);
     set(&ctx, A, 11);
-    assert_eq!(ctx.all_fds(), [11, 20, 10]);
-    assert_eq!(ctx.fd(A).unwrap().fd, 11);
+    assert_eq!(ctx.all_raw_fds(), [11, 20, 10]);
+    assert_eq!(ctx.fd(A).unwrap().number, 11);
     assert!(ctx.clear_fd(A));
-    assert_eq!(ctx.all_fds(), [20, 10]);
-    assert_eq!(ctx.fd(A).unwrap().fd, 10);
+    assert_eq!(ctx.all_raw_fds(), [20, 10]);
+    assert_eq!(ctx.fd(A).unwrap().number, 10);
 }
 
 #[test]
 fn s09_any_descriptor_and_the_null_key_are_accepted() {
     let ctx = WaitCtx::new();
     let null = WaitKey::from_addr(0);
-    ctx.set_wait_fd(null, -1, None, None);
+    ctx.set_raw_fd(null, -1, None, None);
     let found = ctx.fd(null).unwrap();
-    assert_eq!(found.fd, -1);
+    assert_eq!(found.number, -1);
     assert!(found.data.is_none());
-    assert_eq!(ctx.all_fds(), [-1]);
+    assert_eq!(ctx.all_raw_fds(), [-1]);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn s10_keys_compare_by_address() {
     let twins = [7_u64, 7];
     set(&ctx, WaitKey::of(&twins[0]), 1);
     assert!(ctx.fd(WaitKey::of(&twins[1])).is_none());
-    assert_eq!(ctx.fd(WaitKey::from_addr((&raw const twins[0]).addr())).unwrap().fd, 1);
+    assert_eq!(ctx.fd(WaitKey::from_addr((&raw const twins[0]).addr())).unwrap().number, 1);
 }
 
 #[test]
@@ -216,11 +216,11 @@ fn s11_fd_finds_the_newest_or_nothing() {
     let ctx = WaitCtx::new();
     assert!(ctx.fd(A).is_none());
     let data: Rc<dyn Any> = Rc::new("older");
-    ctx.set_wait_fd(A, 1, Some(data), None);
+    ctx.set_raw_fd(A, 1, Some(data), None);
     let data: Rc<dyn Any> = Rc::new("newer");
-    ctx.set_wait_fd(A, 2, Some(Rc::clone(&data)), None);
+    ctx.set_raw_fd(A, 2, Some(Rc::clone(&data)), None);
     let found = ctx.fd(A).unwrap();
-    assert_eq!(found.fd, 2);
+    assert_eq!(found.number, 2);
     assert!(Rc::ptr_eq(&found.data.unwrap(), &data));
     assert!(ctx.fd(B).is_none());
 }
@@ -232,13 +232,10 @@ fn s12_all_fds_lists_the_live_ones_newest_first() {
     pauses(&mut job);
     pauses(&mut job);
     assert!(ctx.clear_fd(A));
-    assert_eq!(ctx.all_fds(), [2, 1], "deleted ones are not listed, although they are still kept");
+    assert_eq!(ctx.all_raw_fds(), [2, 1], "deleted ones are not listed, although they are still kept");
     assert_eq!(ctx.num_fds(), 2);
-    let mut reused = vec![99];
-    ctx.all_fds_into(&mut reused);
-    assert_eq!(reused, [2, 1]);
     let mut each = Vec::new();
-    ctx.for_each_fd(|fd| {
+    ctx.for_each_raw_fd(|fd| {
         each.push(fd);
         assert!(ctx.clear_fd(A), "the loop may change what it goes through");
     });
@@ -253,11 +250,8 @@ fn s13_asking_for_changes_resets_nothing() {
     set(&ctx, B, 2);
     for _ in 0..3 {
         assert_eq!(ctx.num_changed(), (2, 0));
-        assert_eq!(ctx.changed_fds(), changed(&[2, 1], &[]));
+        assert_eq!(ctx.changed_raw_fds(), changed(&[2, 1], &[]));
     }
-    let mut reused = changed(&[5], &[6]);
-    ctx.changed_fds_into(&mut reused);
-    assert_eq!(reused, changed(&[2, 1], &[]));
 }
 
 #[test]
@@ -266,14 +260,14 @@ fn s14_an_entry_is_added_or_plain_or_deleted() {
     let clears = |ctx: &WaitCtx| assert!(ctx.clear_fd(A));
     let mut job = stepping(&ctx, vec![|ctx| set(ctx, A, 1), |_| (), clears, |_| ()]);
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[1], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[1], &[]));
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[]));
-    assert_eq!(ctx.all_fds(), [1]);
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[]));
+    assert_eq!(ctx.all_raw_fds(), [1]);
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[1]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[1]));
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[]));
     finishes(&mut job);
 }
 
@@ -281,12 +275,12 @@ fn s14_an_entry_is_added_or_plain_or_deleted() {
 fn s15_clearing_a_new_entry_leaves_no_trace() {
     let log = Log::default();
     let ctx = WaitCtx::new();
-    ctx.set_wait_fd(A, 1, None, logs_to(&log));
+    ctx.set_raw_fd(A, 1, None, logs_to(&log));
     set(&ctx, B, 2);
     assert!(ctx.clear_fd(A));
-    assert_eq!(ctx.changed_fds(), changed(&[2], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[2], &[]));
     assert_eq!(ctx.num_changed(), (1, 0));
-    assert_eq!(ctx.all_fds(), [2]);
+    assert_eq!(ctx.all_raw_fds(), [2]);
     drop(ctx);
     assert_eq!(*log.borrow(), []);
 }
@@ -295,16 +289,16 @@ fn s15_clearing_a_new_entry_leaves_no_trace() {
 fn s16_clearing_an_older_entry_is_reported() {
     let log = Log::default();
     let ctx = WaitCtx::new();
-    ctx.set_wait_fd(A, 1, None, logs_to(&log));
+    ctx.set_raw_fd(A, 1, None, logs_to(&log));
     let mut job = stepping(&ctx, vec![|_| (), |_| ()]);
     pauses(&mut job);
     pauses(&mut job);
     assert!(ctx.clear_fd(A));
     assert!(ctx.fd(A).is_none());
-    assert_eq!(ctx.all_fds(), []);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[1]));
+    assert_eq!(ctx.all_raw_fds(), []);
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[1]));
     finishes(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[]));
     drop(ctx);
     assert_eq!(*log.borrow(), [], "no cleanup, now or when the context ends");
 }
@@ -319,7 +313,7 @@ fn s17_clearing_an_unknown_key_says_so() {
     pauses(&mut job);
     pauses(&mut job);
     assert!(!ctx.clear_fd(A), "it is deleted already");
-    assert_eq!(ctx.changed_fds(), changed(&[], &[1]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[1]));
 }
 
 #[test]
@@ -327,11 +321,11 @@ fn s18a_changes_last_until_the_next_resume() {
     let ctx = WaitCtx::new();
     let mut job = stepping(&ctx, vec![|ctx| set(ctx, A, 1), |ctx| assert_eq!(ctx.num_changed(), (0, 0))]);
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[1], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[1], &[]));
     set(&ctx, B, 2);
-    assert_eq!(ctx.changed_fds(), changed(&[2, 1], &[]), "also what the application does meanwhile");
+    assert_eq!(ctx.changed_raw_fds(), changed(&[2, 1], &[]), "also what the application does meanwhile");
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[]));
 }
 
 #[test]
@@ -346,12 +340,12 @@ fn s18b_finishing_resets_nothing() {
     .unwrap();
     pauses(&mut first);
     finishes(&mut first);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[6]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[6]));
     let mut second = stepping(&ctx, vec![|ctx| set(ctx, A, 5)]);
     pauses(&mut second);
-    assert_eq!(ctx.changed_fds(), changed(&[5], &[6]), "merged with what the first job left");
+    assert_eq!(ctx.changed_raw_fds(), changed(&[5], &[6]), "merged with what the first job left");
     finishes(&mut second);
-    assert_eq!(ctx.changed_fds(), changed(&[], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[], &[]));
 }
 
 #[test]
@@ -365,7 +359,7 @@ fn s18c_a_pause_that_does_not_pause_resets_nothing() {
     })
     .unwrap();
     finishes(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[1], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[1], &[]));
 }
 
 #[test]
@@ -373,14 +367,14 @@ fn s18e_giving_a_job_up_resets_nothing() {
     let ctx = WaitCtx::new();
     let mut first = stepping(&ctx, vec![|ctx| set(ctx, A, 1)]);
     pauses(&mut first);
-    assert_eq!(ctx.changed_fds(), changed(&[1], &[]));
+    assert_eq!(ctx.changed_raw_fds(), changed(&[1], &[]));
     drop(first);
-    assert_eq!(ctx.changed_fds(), changed(&[1], &[]), "dropping it is not resuming it");
+    assert_eq!(ctx.changed_raw_fds(), changed(&[1], &[]), "dropping it is not resuming it");
     let mut second = stepping(&ctx, vec![|ctx| set(ctx, B, 2)]);
     pauses(&mut second);
-    assert_eq!(ctx.changed_fds(), changed(&[2, 1], &[]), "known already, and listed once more");
+    assert_eq!(ctx.changed_raw_fds(), changed(&[2, 1], &[]), "known already, and listed once more");
     finishes(&mut second);
-    assert_eq!((ctx.changed_fds(), ctx.all_fds()), (changed(&[], &[]), vec![2, 1]));
+    assert_eq!((ctx.changed_raw_fds(), ctx.all_raw_fds()), (changed(&[], &[]), vec![2, 1]));
 }
 
 #[test]
@@ -391,8 +385,8 @@ fn s18d_the_reset_is_for_the_context_of_the_start() {
     set(&own, A, 1);
     set(&other, A, 2);
     finishes(&mut job);
-    assert_eq!(own.changed_fds(), changed(&[], &[]));
-    assert_eq!(other.changed_fds(), changed(&[2], &[]));
+    assert_eq!(own.changed_raw_fds(), changed(&[], &[]));
+    assert_eq!(other.changed_raw_fds(), changed(&[2], &[]));
 }
 
 #[test]
@@ -406,8 +400,8 @@ fn s19_a_number_may_be_both_added_and_deleted() {
     let mut job = stepping(&ctx, vec![|_| (), swaps]);
     pauses(&mut job);
     pauses(&mut job);
-    assert_eq!(ctx.changed_fds(), changed(&[3], &[3]));
-    assert_eq!(ctx.all_fds(), [3]);
+    assert_eq!(ctx.changed_raw_fds(), changed(&[3], &[3]));
+    assert_eq!(ctx.all_raw_fds(), [3]);
 }
 
 #[test]
@@ -465,10 +459,10 @@ fn s23_a_context_stays_on_its_thread() {
 fn a_panicking_cleanup_stops_no_other() {
     let log = Log::default();
     let ctx = WaitCtx::new();
-    ctx.set_wait_fd(A, 1, None, logs_to(&log));
-    ctx.set_wait_fd(B, 2, None, Some(Box::new(|_, _, _, _| panic!("second"))));
-    ctx.set_wait_fd(A, 3, None, logs_to(&log));
-    ctx.set_wait_fd(B, 4, None, Some(Box::new(|_, _, _, _| panic!("first"))));
+    ctx.set_raw_fd(A, 1, None, logs_to(&log));
+    ctx.set_raw_fd(B, 2, None, Some(Box::new(|_, _, _, _| panic!("second"))));
+    ctx.set_raw_fd(A, 3, None, logs_to(&log));
+    ctx.set_raw_fd(B, 4, None, Some(Box::new(|_, _, _, _| panic!("first"))));
     let payload = panic::catch_unwind(AssertUnwindSafe(|| drop(ctx))).unwrap_err();
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"first"));
     assert_eq!(*log.borrow(), [3, 1]);
@@ -479,8 +473,8 @@ fn a_panicking_cleanup_during_unwinding_does_not_abort() {
     let log = Log::default();
     let unwound = panic::catch_unwind(AssertUnwindSafe(|| {
         let ctx = WaitCtx::new();
-        ctx.set_wait_fd(A, 1, None, logs_to(&log));
-        ctx.set_wait_fd(A, 2, None, Some(Box::new(|_, _, _, _| panic!("in the cleanup"))));
+        ctx.set_raw_fd(A, 1, None, logs_to(&log));
+        ctx.set_raw_fd(A, 2, None, Some(Box::new(|_, _, _, _| panic!("in the cleanup"))));
         panic!("outside");
     }));
     assert_eq!(unwound.unwrap_err().downcast_ref::<&str>(), Some(&"outside"));
@@ -504,10 +498,10 @@ fn bomb() -> Option<Cleanup> {
 fn a_payload_that_panics_stops_no_cleanup() {
     let log = Log::default();
     let ctx = WaitCtx::new();
-    ctx.set_wait_fd(A, 1, None, logs_to(&log));
-    ctx.set_wait_fd(B, 2, None, bomb());
-    ctx.set_wait_fd(A, 3, None, logs_to(&log));
-    ctx.set_wait_fd(B, 4, None, bomb());
+    ctx.set_raw_fd(A, 1, None, logs_to(&log));
+    ctx.set_raw_fd(B, 2, None, bomb());
+    ctx.set_raw_fd(A, 3, None, logs_to(&log));
+    ctx.set_raw_fd(B, 4, None, bomb());
     ctx.set_callback(Some(Arc::new({
         let last = Bomb;
         move || _ = &last
@@ -523,8 +517,8 @@ fn a_payload_that_panics_during_unwinding_does_not_abort() {
     let log = Log::default();
     let unwound = panic::catch_unwind(AssertUnwindSafe(|| {
         let ctx = WaitCtx::new();
-        ctx.set_wait_fd(A, 1, None, logs_to(&log));
-        ctx.set_wait_fd(A, 2, None, bomb());
+        ctx.set_raw_fd(A, 1, None, logs_to(&log));
+        ctx.set_raw_fd(A, 2, None, bomb());
         panic!("outside");
     }));
     assert_eq!(unwound.unwrap_err().downcast_ref::<&str>(), Some(&"outside"));
@@ -544,7 +538,7 @@ impl Drop for Looker {
 fn a_cleanup_that_is_not_called_may_use_the_context_as_it_goes() {
     let ctx = WaitCtx::new();
     let looker = Looker(job::WaitCtxRef::from(&ctx));
-    ctx.set_wait_fd(
+    ctx.set_raw_fd(
         A,
         1,
         None,
@@ -576,13 +570,13 @@ fn custom_data_may_use_the_context_as_it_goes() {
         Some(Rc::new(Meddler(held)))
     };
     let ctx = Rc::new(WaitCtx::new());
-    ctx.set_wait_fd(A, 1, meddler(&ctx), None);
+    ctx.set_raw_fd(A, 1, meddler(&ctx), None);
     assert!(ctx.clear_fd(A), "goes at once, being new");
-    assert_eq!(ctx.all_fds(), [30]);
-    ctx.set_wait_fd(B, 2, meddler(&ctx), None);
+    assert_eq!(ctx.all_raw_fds(), [30]);
+    ctx.set_raw_fd(B, 2, meddler(&ctx), None);
     let mut job = stepping(&ctx, vec![|_| (), |ctx| assert!(ctx.clear_fd(B)), |_| ()]);
     (0..3).for_each(|_| pauses(&mut job));
-    assert_eq!(ctx.all_fds(), [30, 30], "goes with the reset, being older");
+    assert_eq!(ctx.all_raw_fds(), [30, 30], "goes with the reset, being older");
 }
 
 #[test]
@@ -602,7 +596,7 @@ fn one_context_serves_one_job_after_the_other() {
         pauses(&mut job);
         finishes(&mut job);
     }
-    assert_eq!(ctx.all_fds(), [2, 1, 0], "each engine registered once and kept its descriptor");
+    assert_eq!(ctx.all_raw_fds(), [2, 1, 0], "each engine registered once and kept its descriptor");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -288,7 +289,7 @@ pub unsafe extern "C" fn simaccel_interrupt_fd(
         // SAFETY: the caller's promise.
         let engine = unsafe { given(engine, "engine") }?;
         // SAFETY: the caller's promise.
-        unsafe { store(fd, engine.engine.interrupt_fd()?, "fd") }
+        unsafe { store(fd, engine.engine.interrupt_fd()?.as_raw_fd(), "fd") }
     })
 }
 

@@ -104,7 +104,7 @@ impl AsyncWaitCtx {
                 id
             };
             let cleanup = self.cleanup(id, key, data, cleanup);
-            ctx.set_wait_fd(WaitKey::from_addr(key.addr()), fd, None, Some(cleanup));
+            ctx.set_raw_fd(WaitKey::from_addr(key.addr()), fd, None, Some(cleanup));
             true
         })
     }
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_all_fds(
             }
             ctx.inside(NAME, |ctx| {
                 let mut count = 0;
-                ctx.for_each_fd(|live| {
+                ctx.for_each_raw_fd(|live| {
                     if !fd.is_null() {
                         fd.add(count).write(live);
                     }
@@ -399,7 +399,7 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_changed_fds(
                 numaddfds.write(added);
                 numdelfds.write(deleted);
                 if !(addfd.is_null() && delfd.is_null()) {
-                    let changed = ctx.changed_fds();
+                    let changed = ctx.changed_raw_fds();
                     if !addfd.is_null() {
                         addfd.copy_from_nonoverlapping(changed.added.as_ptr(), changed.added.len());
                     }

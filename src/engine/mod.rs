@@ -15,7 +15,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +30,7 @@ use self::lease::Pairs;
 use self::poller::{Poller, Pollers};
 use self::session::SessionCore;
 use self::stats::Registry;
-use self::wait::job::{self, ThreadStats, WaitKey};
+use self::wait::job::{self, ThreadStats, WaitFd, WaitKey};
 use self::watchdog::Watchdog;
 use crate::error::Error;
 use crate::process::fork;
@@ -316,17 +315,17 @@ impl Engine {
         Ok((instance, poller))
     }
 
-    /// The fd that becomes readable when [`Engine::poll`] has something for the calling thread again. It belongs
-    /// to the engine and lives as long as the thread and the engine do.
+    /// The fd that becomes readable when [`Engine::poll`] has something for the calling thread again: the same one at
+    /// every call in a thread. The engine uses it as long as the thread and the engine live; the handle keeps it open.
     ///
     /// # Errors
     /// As [`Engine::poll`].
-    pub fn interrupt_fd(&self) -> Result<RawFd, Error> {
+    pub fn interrupt_fd(&self) -> Result<WaitFd, Error> {
         if self.inner.is_foreign() {
             return Err(Error::Forked);
         }
         let instance = table::of_thread(&self.inner);
-        instance.with_poller(&self.inner, |poller| poller.interrupt().as_raw_fd())
+        instance.with_poller(&self.inner, |poller| Arc::clone(poller.interrupt()).into())
     }
 
     /// The device behind: step it, reset it, drain it. It has been shown all that this thread has submitted, inside of a

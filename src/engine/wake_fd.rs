@@ -9,8 +9,9 @@
 //!                                           later wakes are no-ops
 //! ```
 //!
-//! The fd is closed, not kept until the last request lets go: an fd that stays open after its connection was
-//! freed is one that epoll goes on reporting.
+//! The engine's side lets go of the fd then and does not keep it until the last request has gone: an fd that stays open after
+//! its connection was freed is one that epoll goes on reporting. Only the application's own handles (`WaitFd`) keep it open
+//! longer.
 //!
 //! A token belongs to its reader as soon as it can be read, whether or not its sender has returned from the write. An fd
 //! nearly always has one request; then a token says that this request has ended, and neither side waits for the other. A
@@ -32,7 +33,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,7 +124,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    fn open() -> io::Result<Self> {
+    fn open() -> io::Result<(Self, Eventfd)> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let eventfd = Arc::new(NotInherited::new(EventFd::from_value_and_flags(0, flags)?));
         let wake_fd = WakeFd {
@@ -132,14 +133,15 @@ impl Registration {
             stirred: AtomicBool::new(false),
             born: fork::generation(),
         };
-        Ok(Self {
-            eventfd: RefCell::new(Some(eventfd)),
+        let registration = Self {
+            eventfd: RefCell::new(Some(Arc::clone(&eventfd))),
             taken: Cell::new(0),
             wake_fd: Arc::new(wake_fd),
             wakers: RefCell::default(),
             batch: Cell::new(1),
             mixed: Cell::new(false),
-        })
+        };
+        Ok((registration, eventfd))
     }
 
     /// The registration of the engine with this key in `ctx`, made and announced with `set_wait_fd`. `keep_alive` is what
@@ -149,11 +151,12 @@ impl Registration {
         key: WaitKey,
         keep_alive: &Arc<T>,
     ) -> io::Result<Rc<Self>> {
-        let registration = Rc::new(Self::open()?);
+        let (registration, eventfd) = Self::open()?;
+        let registration = Rc::new(registration);
         let (identity, to_close) = (Arc::clone(keep_alive), Rc::clone(&registration));
         ctx.set_wait_fd(
             key,
-            registration.raw_fd(),
+            eventfd,
             Some(registration.clone()),
             Some(Box::new(move |_, _, _, _| {
                 to_close.close();
@@ -264,10 +267,6 @@ impl Registration {
         self.eventfd.borrow().as_ref()?.get().map(body)
     }
 
-    fn raw_fd(&self) -> RawFd {
-        self.with_fd(AsRawFd::as_raw_fd).unwrap_or(-1)
-    }
-
     fn owed(&self) -> u64 {
         self.wake_fd.sent.load(Ordering::Acquire).saturating_sub(self.taken.get())
     }
@@ -288,7 +287,7 @@ mod tests {
     use super::*;
 
     fn wake_fd() -> (Rc<Registration>, Waker) {
-        let fd = Rc::new(Registration::open().unwrap());
+        let fd = Rc::new(Registration::open().unwrap().0);
         let waker = fd.waker();
         (fd, waker)
     }

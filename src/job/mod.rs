@@ -20,7 +20,7 @@
 //!    Job, typed: closures, results, owners ─┐
 //!                                           ├─► pool: whose turn ─► record: one job ─► fiber: the switch
 //!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where they lie
-//!    current, block: the running job from inside · wait_ctx · config, stats, misuse · strict
+//!    current, block: the running job from inside · wait_ctx, wait_fd · config, stats, misuse · strict
 //!    around a switch: hooks · exceptions (C++'s) · modes (of floating point, in C jobs)
 //! ```
 //!
@@ -85,6 +85,7 @@ mod strict;
 mod table;
 mod typed;
 mod wait_ctx;
+mod wait_fd;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -101,7 +102,8 @@ pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
 pub(crate) use status::FollowedStatus;
 pub use status::WaitStatus;
 pub use strict::{Rule, StrictHandler, Violation, is_strict, set_strict, set_strict_handler};
-pub use wait_ctx::{Callback, ChangedFds, Cleanup, WaitCtx, WaitCtxRef, WaitFd, WaitKey};
+pub use wait_ctx::{Callback, Cleanup, WaitCtx, WaitCtxRef, WaitKey};
+pub use wait_fd::{ChangedFds, FoundFd, WaitFd};
 
 use pool::Pool;
 use strict::Suspect;

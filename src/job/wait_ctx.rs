@@ -12,13 +12,15 @@
 //!                      └──────────────────────────────┘   Deleted ones, newest first
 //! ```
 //!
-//! The rules are statements 1 to 23 of `docs/semantics.md`. The context never closes a descriptor and never
-//! calls the callback; both belong to the code that registered them. No borrow is held while foreign code
-//! runs (cleanups, callbacks of loops, destructors of custom data), so that code may use the context.
+//! The rules are statements 1 to 23 of `docs/semantics.md`. The context never calls the callback, and closes no
+//! descriptor unless it holds the last handle to it ([`WaitFd`]); both belong to the code that registered them.
+//! No borrow is held while foreign code runs (cleanups, callbacks of loops, destructors of custom data and
+//! descriptors), so that code may use the context.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
 use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
@@ -33,6 +35,7 @@ use super::pool::{Pool, drop_payload, raise};
 use super::raw::Handle;
 use super::status::{Followed, StatusCell, WaitStatus};
 use super::strict;
+use super::wait_fd::{ChangedFds, FoundFd, Registered, WaitFd};
 use crate::process::cancel::uncancelled;
 
 /// Identifies a registration by an address, usually that of an object that lives as long as the registering
@@ -73,33 +76,6 @@ pub type Cleanup = Box<dyn FnOnce(&WaitCtx, WaitKey, RawFd, Option<Rc<dyn Any>>)
 /// before `resume` has returned [`Step::Paused`](super::Step::Paused).
 pub type Callback = Arc<dyn Fn() + Send + Sync>;
 
-/// A registration as [`WaitCtx::fd`] finds it.
-#[derive(Clone)]
-pub struct WaitFd {
-    /// The descriptor. The context does not check whether it is open, or even valid.
-    pub fd: RawFd,
-    /// The custom data of the registration.
-    pub data: Option<Rc<dyn Any>>,
-}
-
-impl fmt::Debug for WaitFd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitFd").field("fd", &self.fd).field("data", &self.data.is_some()).finish()
-    }
-}
-
-/// The changes since the job was last resumed, newest first. A number may be in both lists when the kernel
-/// has reused it: remove `deleted` before adding `added` (statement 19). After a paused job was dropped, the
-/// next job's pause lists the same changes again. So adding a descriptor that is already in the poll set, and
-/// removing one that is not, must be no errors (statement 18).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChangedFds {
-    /// Registered since then, and still registered.
-    pub added: Vec<RawFd>,
-    /// Cleared since then, and registered before.
-    pub deleted: Vec<RawFd>,
-}
-
 /// Where a job's wakes are announced: descriptors to poll, or a callback. An application has one for each
 /// connection, and uses it for one job after the other. A job whose context is dropped goes on without one;
 /// if it was paused, strict mode reports that ([`Rule`](super::Rule)). In a struct that owns both, declare
@@ -124,9 +100,14 @@ pub struct ChangedFds {
 ///
 /// let ctx = WaitCtx::new();
 /// let engine = String::from("the identity of an engine");
-/// ctx.set_wait_fd(WaitKey::of(&engine), 7, None, Some(Box::new(|_, _, fd, _| assert_eq!(fd, 7))));
-/// assert_eq!(ctx.all_fds(), [7]);
-/// assert_eq!(ctx.changed_fds().added, [7]);
+/// let (reader, writer) = std::io::pipe()?;
+/// ctx.set_wait_fd(WaitKey::of(&engine), std::os::fd::OwnedFd::from(reader), None, None);
+/// assert_eq!((ctx.all_fds().len(), ctx.changed_fds().added.len()), (1, 1));
+///
+/// assert!(!ctx.is_woken());
+/// drop(writer);
+/// assert_eq!(simaccel::wait_readable(&ctx.all_fds())?, 1);
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct WaitCtx {
     shared: Rc<Shared>,
@@ -179,7 +160,7 @@ impl Changes {
 
 struct Entry {
     key: WaitKey,
-    fd: RawFd,
+    fd: Registered,
     data: Option<Rc<dyn Any>>,
     cleanup: Option<Cleanup>,
     mark: Mark,
@@ -212,10 +193,40 @@ impl WaitCtx {
     /// older ones until it is cleared (statements 7 to 9). `cleanup` is called when the context ends, unless
     /// the registration was cleared. On a context that has ended already (held by a [`WaitCtxRef`]) it is
     /// called at once.
-    pub fn set_wait_fd(&self, key: WaitKey, fd: RawFd, data: Option<Rc<dyn Any>>, cleanup: Option<Cleanup>) {
+    ///
+    /// The context holds a handle to the fd until its cleanup has returned. A cleared fd is listed as deleted
+    /// until the job's next resume, and is held that long.
+    pub fn set_wait_fd(
+        &self,
+        key: WaitKey,
+        fd: impl Into<WaitFd>,
+        data: Option<Rc<dyn Any>>,
+        cleanup: Option<Cleanup>,
+    ) {
+        self.register(key, Registered::open(fd.into()), data, cleanup);
+    }
+
+    /// Registers a number, as C does; otherwise like [`set_wait_fd`](Self::set_wait_fd). The context does not
+    /// check whether an fd with this number is open. Therefore the number is in no list of [`WaitFd`]s
+    /// ([`all_fds`](Self::all_fds), [`changed_fds`](Self::changed_fds)), and [`is_woken`](Self::is_woken) does
+    /// not look at it. [`all_raw_fds`](Self::all_raw_fds) and [`changed_raw_fds`](Self::changed_raw_fds) list it.
+    ///
+    /// For foreign code's fd that stays open, `set_wait_fd` takes a
+    /// [`BorrowedFd`](std::os::fd::BorrowedFd)`<'static>`.
+    pub fn set_raw_fd(
+        &self,
+        key: WaitKey,
+        number: RawFd,
+        data: Option<Rc<dyn Any>>,
+        cleanup: Option<Cleanup>,
+    ) {
+        self.register(key, Registered::Number(number), data, cleanup);
+    }
+
+    fn register(&self, key: WaitKey, fd: Registered, data: Option<Rc<dyn Any>>, cleanup: Option<Cleanup>) {
         if self.is_freed() {
             if let Some(cleanup) = cleanup {
-                cleanup(self, key, fd, data);
+                cleanup(self, key, fd.number(), data);
             }
             return;
         }
@@ -231,10 +242,11 @@ impl WaitCtx {
     }
 
     /// The newest registration under `key` (statement 11).
-    pub fn fd(&self, key: WaitKey) -> Option<WaitFd> {
+    pub fn fd(&self, key: WaitKey) -> Option<FoundFd> {
         let entries = self.shared.entries.borrow();
         let entry = entries.iter().rev().find(|entry| entry.is_live(key))?;
-        Some(WaitFd { fd: entry.fd, data: entry.data.clone() })
+        let (number, fd) = (entry.fd.number(), entry.fd.fd().cloned());
+        Some(FoundFd { number, fd, data: entry.data.clone() })
     }
 
     /// Clears the newest registration under `key`; `false` when there is none. Its cleanup is never called:
@@ -255,23 +267,32 @@ impl WaitCtx {
         true
     }
 
-    /// All registered descriptors, newest first (statement 12).
-    pub fn all_fds(&self) -> Vec<RawFd> {
+    /// All registered descriptors, newest first (statement 12), as handles that keep them open. Numbers
+    /// ([`set_raw_fd`](Self::set_raw_fd)) are not listed.
+    pub fn all_fds(&self) -> Vec<WaitFd> {
         let mut fds = Vec::new();
         self.all_fds_into(&mut fds);
         fds
     }
 
     /// Like [`all_fds`](Self::all_fds), but fills the caller's vector, which is emptied first.
-    pub fn all_fds_into(&self, fds: &mut Vec<RawFd>) {
+    pub fn all_fds_into(&self, fds: &mut Vec<WaitFd>) {
         fds.clear();
-        fds.extend(
-            self.shared.entries.borrow().iter().rev().filter(|entry| entry.is_registered()).map(|e| e.fd),
-        );
+        let entries = self.shared.entries.borrow();
+        let registered = entries.iter().rev().filter(|entry| entry.is_registered());
+        fds.extend(registered.filter_map(|entry| entry.fd.fd()).cloned());
     }
 
-    /// Calls `each` for all registered descriptors, newest first. `each` may use the context.
-    pub fn for_each_fd(&self, mut each: impl FnMut(RawFd)) {
+    /// The numbers of all registrations, newest first. Some may name no open fd
+    /// ([`set_raw_fd`](Self::set_raw_fd)).
+    pub fn all_raw_fds(&self) -> Vec<RawFd> {
+        let mut fds = Vec::new();
+        self.for_each_raw_fd(|fd| fds.push(fd));
+        fds
+    }
+
+    /// Calls `each` for what [`all_raw_fds`](Self::all_raw_fds) lists. `each` may use the context.
+    pub fn for_each_raw_fd(&self, mut each: impl FnMut(RawFd)) {
         let mut at = self.shared.entries.borrow().len();
         while let Some((below, fd)) = self.next_below(at) {
             at = below;
@@ -279,13 +300,14 @@ impl WaitCtx {
         }
     }
 
-    /// How many descriptors are registered.
+    /// How many descriptors and numbers are registered.
     pub fn num_fds(&self) -> usize {
         self.shared.entries.borrow().iter().filter(|entry| entry.is_registered()).count()
     }
 
     /// The descriptors that were registered and cleared since the job was last resumed. Reading the lists
-    /// resets nothing (statement 13); the next resume does (statement 18).
+    /// resets nothing (statement 13); the next resume does (statement 18). Numbers
+    /// ([`set_raw_fd`](Self::set_raw_fd)) are not listed.
     pub fn changed_fds(&self) -> ChangedFds {
         let mut changed = ChangedFds::default();
         self.changed_fds_into(&mut changed);
@@ -294,6 +316,18 @@ impl WaitCtx {
 
     /// Like [`changed_fds`](Self::changed_fds), but fills the caller's lists, which are emptied first.
     pub fn changed_fds_into(&self, changed: &mut ChangedFds) {
+        self.list_changed(changed, |fd| fd.fd().cloned());
+    }
+
+    /// Like [`changed_fds`](Self::changed_fds), by number. Some may name no open fd
+    /// ([`set_raw_fd`](Self::set_raw_fd)).
+    pub fn changed_raw_fds(&self) -> ChangedFds<RawFd> {
+        let mut changed = ChangedFds::default();
+        self.list_changed(&mut changed, |fd| Some(fd.number()));
+        changed
+    }
+
+    fn list_changed<F>(&self, changed: &mut ChangedFds<F>, listed: impl Fn(&Registered) -> Option<F>) {
         changed.added.clear();
         changed.deleted.clear();
         if self.num_changed() == (0, 0) {
@@ -301,14 +335,14 @@ impl WaitCtx {
         }
         for entry in self.shared.entries.borrow().iter().rev() {
             match entry.mark {
-                Mark::Added => changed.added.push(entry.fd),
-                Mark::Deleted => changed.deleted.push(entry.fd),
+                Mark::Added => changed.added.extend(listed(&entry.fd)),
+                Mark::Deleted => changed.deleted.extend(listed(&entry.fd)),
                 Mark::Plain => {}
             }
         }
     }
 
-    /// How many descriptors [`changed_fds`](Self::changed_fds) would list: added, deleted.
+    /// How many descriptors [`changed_raw_fds`](Self::changed_raw_fds) would list: added, deleted.
     pub fn num_changed(&self) -> (usize, usize) {
         let changes = self.shared.changes.get();
         (changes.added(), changes.deleted())
@@ -386,7 +420,7 @@ impl WaitCtx {
     fn next_below(&self, at: usize) -> Option<(usize, RawFd)> {
         let entries = self.shared.entries.borrow();
         let below = &entries[..at.min(entries.len())];
-        below.iter().rposition(Entry::is_registered).map(|at| (at, below[at].fd))
+        below.iter().rposition(Entry::is_registered).map(|at| (at, below[at].fd.number()))
     }
 
     #[inline]
@@ -473,8 +507,8 @@ impl Default for WaitCtx {
 impl fmt::Debug for WaitCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitCtx")
-            .field("fds", &self.all_fds())
-            .field("changed", &self.changed_fds())
+            .field("fds", &self.all_raw_fds())
+            .field("changed", &self.changed_raw_fds())
             .field("callback", &self.has_callback())
             .field("status", &self.status())
             .field("freed", &self.is_freed())
@@ -568,7 +602,9 @@ impl Shared {
             }
             Mark::Plain => true,
             Mark::Deleted => {
-                deleted.push((entry.data.take(), entry.cleanup.take()));
+                // The handle's drop may run foreign code, too.
+                let fd = mem::replace(&mut entry.fd, Registered::Number(-1));
+                deleted.push((fd, entry.data.take(), entry.cleanup.take()));
                 false
             }
         });
@@ -599,7 +635,7 @@ impl Shared {
         let newest = entries.last_mut()?;
         newest.ending = true;
         let (cleanup, is_due) = (newest.cleanup.take(), newest.is_registered());
-        Some(Ending { key: newest.key, fd: newest.fd, data: newest.data.clone(), cleanup, is_due })
+        Some(Ending { key: newest.key, fd: newest.fd.number(), data: newest.data.clone(), cleanup, is_due })
     }
 
     /// Removes the ending entry from the list, unless its cleanup has cleared it.

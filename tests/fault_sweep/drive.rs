@@ -1,12 +1,11 @@
 //! The ways of waiting: each runs all operations to their end and resumes nobody who was not told.
-#![expect(unsafe_code, reason = "poll takes fds as borrows, and a wait context reports numbers")]
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use simaccel::{Engine, Job, Step, WaitCtx};
+use simaccel::{Engine, Job, Step, WaitCtx, WaitFd};
 
 use super::work::{self, Outcome};
 
@@ -119,9 +118,8 @@ impl Waiting {
     }
 }
 
-fn any_readable(fds: &[RawFd]) -> bool {
-    // SAFETY: whoever reported the number keeps it open for the length of this call.
-    let borrow = |&fd| PollFd::new(unsafe { BorrowedFd::borrow_raw(fd) }, PollFlags::POLLIN);
-    let mut polled: Vec<PollFd<'_>> = fds.iter().map(borrow).collect();
+fn any_readable(fds: &[WaitFd]) -> bool {
+    let mut polled: Vec<PollFd<'_>> =
+        fds.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
     poll(&mut polled, PollTimeout::ZERO).unwrap() > 0
 }

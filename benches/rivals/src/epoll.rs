@@ -1,7 +1,6 @@
 //! One epoll for all sides that wait for eventfds.
-#![expect(unsafe_code, reason = "epoll takes fds as borrows; a wait context reports plain numbers")]
 
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{self, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -26,12 +25,6 @@ impl Epoll {
 
     pub(crate) fn add(&self, fd: impl AsFd, slot: usize) -> Outcome<()> {
         Ok(self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, slot as u64))?)
-    }
-
-    /// Adds a descriptor that a wait context has reported.
-    pub(crate) fn add_raw(&self, fd: RawFd, slot: usize) -> Outcome<()> {
-        // SAFETY: the borrow ends within the call, and the wait context that has just named the fd keeps it open.
-        self.add(unsafe { BorrowedFd::borrow_raw(fd) }, slot)
     }
 
     /// Sleeps until something is readable; hands out what was registered with it.

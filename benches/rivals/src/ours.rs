@@ -226,7 +226,7 @@ impl WakeFd {
     fn watch_new_fds(&self) -> Outcome<()> {
         for (slot, Slot { ctx, .. }) in self.runner.slots.iter().enumerate() {
             for fd in ctx.changed_fds().added {
-                self.epoll.add_raw(fd, slot)?;
+                self.epoll.add(fd, slot)?;
             }
         }
         Ok(())

@@ -9,6 +9,7 @@
 )]
 
 use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,6 +57,13 @@ impl<T> NotInherited<T> {
     #[inline]
     pub fn get(&self) -> Option<&T> {
         (!since(self.born)).then_some(&*self.value)
+    }
+}
+
+/// An fd, in a forked child too, which has it under the same number unless it has closed what it does not own.
+impl<T: AsFd> AsFd for NotInherited<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.value.as_fd()
     }
 }
 

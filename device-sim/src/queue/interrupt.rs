@@ -11,7 +11,7 @@
 //! ```
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -24,7 +24,6 @@ use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, lock};
 #[derive(Debug)]
 pub struct Interrupt {
     fd: NotInherited<EventFd>,
-    number: RawFd,
     armed: AtomicBool,
 }
 
@@ -37,8 +36,7 @@ impl Interrupt {
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let fd = EventFd::from_flags(flags)?;
-        let number = fd.as_raw_fd();
-        Ok(Self { fd: NotInherited::new(fd), number, armed: AtomicBool::new(false) })
+        Ok(Self { fd: NotInherited::new(fd), armed: AtomicBool::new(false) })
     }
 
     /// Asks for the next completion to make the fd readable. Look at
@@ -83,10 +81,10 @@ impl Interrupt {
     }
 }
 
-/// The number of the fd, in a forked child too, where it is of no use.
-impl AsRawFd for Interrupt {
-    fn as_raw_fd(&self) -> RawFd {
-        self.number
+/// The fd, in a forked child too, where it is of no use.
+impl AsFd for Interrupt {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -1,9 +1,5 @@
 //! By wake fd: epoll, kept up to date with what the wait contexts report.
 
-#![expect(unsafe_code, reason = "epoll takes fds as borrows; a wait context reports plain numbers")]
-
-use std::os::fd::{BorrowedFd, RawFd};
-
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::WaitCtx;
@@ -40,11 +36,11 @@ impl Wakes for WakeFd {
         let changed = ctx.changed_fds();
         for fd in changed.deleted {
             // A closed fd has left epoll by itself, so it may be gone already.
-            let _ = self.epoll.delete(borrow(fd));
+            let _ = self.epoll.delete(fd);
         }
         for fd in changed.added {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
-            match self.epoll.add(borrow(fd), event) {
+            match self.epoll.add(fd, event) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(error) => return Err(event_loop("epoll_ctl", error)),
             }
@@ -62,9 +58,4 @@ impl Wakes for WakeFd {
         ready.extend(self.events[..count].iter().filter_map(index));
         Ok(())
     }
-}
-
-fn borrow(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the borrow ends within the call it is made for, and the wait context keeps the fd open meanwhile.
-    unsafe { BorrowedFd::borrow_raw(fd) }
 }

@@ -26,7 +26,7 @@ use crate::engine::{Inner, table};
 use crate::error::{Error, OsError};
 use crate::job::{self, CallbackWaker, FollowedStatus, WaitCtx, WaitStatus};
 pub(crate) use crate::job::{
-    Offer, Release, ThreadStats, WaitKey, is_running, offer, set_strict, thread_stats,
+    Offer, Release, ThreadStats, WaitFd, WaitKey, is_running, offer, set_strict, thread_stats,
 };
 
 /// How often the waiter for a token that is being written yields the processor before it does without the token.

@@ -75,7 +75,7 @@ impl Ours {
                 }
                 Step::Paused => {
                     for fd in self.ctx.changed_fds().added {
-                        self.epoll.add_raw(fd, 0)?;
+                        self.epoll.add(fd, 0)?;
                     }
                     self.epoll.wait()?.for_each(drop);
                 }
