@@ -3,10 +3,14 @@
 
 use std::path::Path;
 
-use simaccel::{Config, EngineStats, Preset, Selection, simaccel_device};
+use simaccel::{Config, EngineStats, Operation, Preset, Selection, simaccel_device};
 
 fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    text("docs/configuration.md")
+}
+
+fn text(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -60,10 +64,22 @@ fn every_fault_and_field_is_documented_with_an_example_of_it() {
         let example = row[3].trim_matches('`');
         assert!(example.starts_with(&format!("fault={kind}:")), "{row:?}");
     }
+    let operations = row(&rows, "op")[1];
+    for operation in Operation::NAMES {
+        assert!(operations.contains(&format!("`{operation}`")), "{operation} in {operations:?}");
+    }
     for field in Selection::FIELDS.trim_start_matches("the fields ").split(", ") {
         let row = row(&rows, field);
         assert!(row[3].contains(&format!("{field}=")), "{row:?}");
     }
+}
+
+#[test]
+fn the_readme_says_how_many_kinds_of_faults_there_are() {
+    const NUMBERS: [&str; 8] =
+        ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"];
+    let kinds = NUMBERS[EngineStats::default().faults().count() - 13];
+    assert!(text("README.md").contains(&format!("{kinds} kinds")), "there are {kinds}");
 }
 
 #[test]

@@ -17,13 +17,11 @@ mod work;
 use std::collections::BTreeMap;
 
 use comfy_table::{LineStyle, Table, TableStyle};
-use simaccel::{Config, Engine, EngineStats, FaultKind};
+use simaccel::{Config, Engine, EngineStats};
 
 use drive::Way;
 use work::Outcome;
 
-/// Faults of the engine; all others are the device's.
-const OF_ENGINE: [&str; 2] = ["fd_fail", "nomem"];
 /// More points than any kind has here.
 const TOO_MANY: u64 = 200;
 
@@ -43,7 +41,7 @@ struct Cell {
 
 #[test]
 fn every_fault_at_every_point_ends_as_it_must_on_every_way_of_waiting() {
-    let kinds: Vec<&str> = FaultKind::NAMES.into_iter().chain(OF_ENGINE).collect();
+    let kinds: Vec<&str> = EngineStats::default().faults().map(|(kind, _)| kind).collect();
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─');
     table.load_style(TableStyle::new().header_separator(rule).row_separator(rule));

@@ -7,7 +7,7 @@ mod support;
 mod exposition;
 
 use serde_json::Value;
-use simaccel::{Cipher, Engine, Hash, Job, Step, WaitCtx};
+use simaccel::{Cipher, Engine, FaultKind, Hash, Job, Operation, OperationStats, Step, WaitCtx};
 
 use self::exposition::{Exposition, Kind};
 use self::support::{IV, KEY, assert_adds_up, ctr, message, stepped};
@@ -138,6 +138,36 @@ fn prometheus_text_is_valid_and_says_the_same() {
     for (index, unit) in stats.device.units.iter().enumerate() {
         let seconds = value("simaccel_unit_busy_seconds_total", &[("unit", &index.to_string())]).unwrap();
         assert!((seconds * 1e9 - as_f64(unit.busy_nsec)).abs() < 1.0);
+    }
+}
+
+/// What there is none of yet is there all the same, so that a dashboard finds it.
+#[test]
+fn every_operation_and_every_kind_of_fault_is_in_both_texts() {
+    let stats = stepped("timing=all").stats();
+    let json: Value = serde_json::from_str(&stats.to_json()).unwrap();
+    let device = &json["device"];
+    let exposition = Exposition::parse(&stats.to_prometheus()).unwrap();
+    for operation in Operation::NAMES {
+        let places = [&device["total"]["operations"], &device["queue_pairs"][0]["operations"]];
+        assert!(places.iter().all(|place| place[operation]["completed"] == 0), "{operation} in {device}");
+        assert!(device["timings_by_operation"].get(operation).is_some(), "{operation} in {device}");
+        let labels = [("queue_pair", "0"), ("op", operation)];
+        for (name, _) in OperationStats::default().counters() {
+            let name = format!("simaccel_operation_{name}_total");
+            assert_eq!(exposition.value(&name, &labels), Some(0.0), "{name}, {operation}");
+        }
+    }
+    let own = stats.faults().map(|(kind, _)| kind).filter(|kind| stats.device.faults.get(kind).is_none());
+    let kinds: Vec<_> = FaultKind::NAMES.into_iter().chain(own).collect();
+    assert!(kinds.len() > FaultKind::COUNT, "the engine has kinds of its own");
+    for kind in kinds {
+        assert_eq!(json["faults"][kind], 0, "{kind}");
+        assert_eq!(
+            exposition.value("simaccel_faults_injected_total", &[("kind", kind)]),
+            Some(0.0),
+            "{kind}"
+        );
     }
 }
 

@@ -87,6 +87,9 @@ pub use message::names::UnknownName;
 pub use message::operation::Operation;
 pub use message::parameters::{Padding, Parameter, Parameters};
 pub use message::request::{Part, Plain, Request, Status, Tag};
+pub use message::shape::{CostClass, OutputShape};
+#[doc(hidden)]
+pub use message::words;
 pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
 pub use model::latency::{LatencyDist, UnknownDist};
 pub use model::order::CompletionOrder;

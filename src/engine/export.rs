@@ -22,9 +22,9 @@ impl EngineStats {
     /// |---|---|
     /// | `engine` | the counters of [`EngineStats::counters`] |
     /// | `jobs` | those of the calling thread's jobs |
-    /// | `faults` | how often each kind was injected, the engine's two kinds too |
+    /// | `faults` | how often each kind was injected, the engine's kinds too |
     /// | `device` | counters; `total`, and in order `queue_pairs` and `units`, each with its counters |
-    /// | `device.*.operations` | counters by operation: `encrypt`, `decrypt`, `digest`, `mac` |
+    /// | `device.*.operations` | counters by the [name](Operation::name) of the operation |
     /// | `device.*.timings`, `device.timings_by_operation` | histograms: `queue_nsec`, `service_nsec`, `wake_nsec`, `total_nsec` |
     /// | `device.completion_error_nsec` | a histogram |
     ///
@@ -52,7 +52,7 @@ impl EngineStats {
 
     /// Every kind of fault, the device's and the engine's, with how often it was injected.
     pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let own = [(FaultKind::FdFail.name(), self.fd_fails), (FaultKind::NoMem.name(), self.nomems)];
+        let own = FaultKind::ALL.into_iter().map(|kind| (kind.name(), self.of_fault(kind)));
         self.device.faults.iter().chain(own)
     }
 

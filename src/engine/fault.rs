@@ -6,41 +6,24 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use simaccel_device::{ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector};
+use simaccel_device::{
+    ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector, fault_kinds, in_words,
+};
 
 use super::config::refused;
 
-/// What fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FaultKind {
-    /// `eventfd` fails with `EMFILE`.
-    FdFail,
-    /// A submission finds no memory.
-    NoMem,
-}
-
-const KINDS: &str = "KIND:FIELD=VALUE,... with KIND fd_fail or nomem in the engine, or busy, corrupt, dead, delay, \
-    drop_wake, duplicate, fail, late, reset, short, spurious_wake, stall or timeout in the device";
-
-impl FaultKind {
-    pub(crate) const ALL: [Self; 2] = [Self::FdFail, Self::NoMem];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::FdFail => "fd_fail",
-            Self::NoMem => "nomem",
-        }
-    }
-
-    const fn fields(self) -> &'static str {
-        match self {
-            Self::FdFail => {
-                "the fields every, nth, probability, times, after, window (there is no request yet)"
-            }
-            Self::NoMem => Selection::FIELDS,
-        }
+fault_kinds! {
+    /// What fails.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum FaultKind {
+        "fd_fail" FdFail, nothing, "an eventfd cannot be made: `eventfd` fails with `EMFILE`";
+        "nomem" NoMem, request, "a submission finds no memory";
     }
 }
+
+const OWN_KINDS: &str =
+    in_words!("KIND:FIELD=VALUE,... with KIND ", &FaultKind::NAMES, ", ", " or ", " in the engine, or ");
+const KINDS: &str = in_words!(OWN_KINDS, &DeviceFault::NAMES, ", ", " or ", " in the device");
 
 /// One rule of the fault plan: what fails, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +38,7 @@ impl FaultRule {
         let refuse = |allowed| refused("fault", text, allowed);
         let (name, fields) = text.split_once(':').unwrap_or((text, ""));
         let name = name.trim();
-        let Some(kind) = FaultKind::ALL.into_iter().find(|kind| kind.name() == name) else {
+        let Some(kind) = FaultKind::named(name) else {
             return if DeviceFault::NAMES.contains(&name) { Ok(None) } else { Err(refuse(KINDS)) };
         };
         if let Some(field) = Selection::repeated(fields) {
@@ -64,7 +47,7 @@ impl FaultRule {
         let mut selection = Selection::default();
         for field in Selection::fields(fields) {
             let (field, value) = field.map_err(refuse)?;
-            let fits = kind == FaultKind::NoMem || !matches!(field, "op" | "size");
+            let fits = kind.strikes_request() || !Selection::is_of_request(field);
             if !fits || !selection.set(field, value).map_err(refuse)? {
                 return Err(refuse(kind.fields()));
             }
@@ -86,7 +69,7 @@ impl fmt::Display for FaultRule {
 pub(crate) struct FaultPlan {
     rules: Vec<(FaultKind, Mutex<Selector>)>,
     /// What was made to fail, by kind; once, where several rules agreed.
-    injected: [AtomicU64; FaultKind::ALL.len()],
+    injected: [AtomicU64; FaultKind::COUNT],
 }
 
 impl FaultPlan {
@@ -111,13 +94,13 @@ impl FaultPlan {
         let of_kind = self.rules.iter().filter(|(other, _)| *other == kind);
         // All rules are asked: each counts its own occasions.
         let hit = of_kind.fold(false, |hit, (_, selector)| lock(selector).hits(occasion) || hit);
-        self.injected[kind as usize].fetch_add(u64::from(hit), Ordering::Relaxed);
+        self.injected[kind.number()].fetch_add(u64::from(hit), Ordering::Relaxed);
         hit
     }
 
     /// How often what `kind` breaks was made to fail.
     pub(crate) fn injected(&self, kind: FaultKind) -> u64 {
-        self.injected[kind as usize].load(Ordering::Relaxed)
+        self.injected[kind.number()].load(Ordering::Relaxed)
     }
 }
 

@@ -348,18 +348,16 @@ impl Engine {
         if self.inner.is_foreign() {
             return EngineStats::default();
         }
-        let device = self.inner.device.stats();
-        let [fd_fails, nomems] =
-            [FaultKind::FdFail, FaultKind::NoMem].map(|kind| self.inner.faults.injected(kind));
-        let others = EngineStats {
-            faults_injected: device.faults.total() + fd_fails + nomems,
-            fd_fails,
-            nomems,
+        let mut others = EngineStats {
             timeouts: self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts),
             jobs: job::thread_stats(),
-            device,
+            device: self.inner.device.stats(),
             ..EngineStats::default()
         };
+        for kind in FaultKind::ALL {
+            *others.of_fault_mut(kind) = self.inner.faults.injected(kind);
+        }
+        others.faults_injected = others.all_faults();
         self.inner.registry.snapshot(others)
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod names;
 pub(crate) mod operation;
 pub(crate) mod parameters;
 pub(crate) mod request;
+pub(crate) mod shape;
 mod table;
+pub mod words;
 
 pub(crate) use table::with_algorithms;

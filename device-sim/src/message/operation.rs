@@ -1,40 +1,132 @@
-//! What the device can do: the operations, with their names and numbers.
+//! What the device can do: the table of operations. A new operation is one entry here, and what the compiler asks for after
+//! that.
+//!
+//! ```text
+//!                       ┌─► Operation, ALL, NAMES, number, name, parsing
+//!   operations! { .. } ─┼─► output (what faults can spoil, what has to be kept), cost
+//!                       └─► counters, timings, JSON, Prometheus, `op=` of faults: all go by ALL
+//! ```
 
-/// What to do. More operations will join (private-key operations among them).
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Encrypt [`Request::buffer`] (cipher and AEAD sessions; an AEAD leaves its tag in [`Request::tag`]).
-    Encrypt,
-    /// Decrypt [`Request::buffer`] (an AEAD compares against [`Request::tag`]).
-    Decrypt,
-    /// Hash [`Request::buffer`] into [`Request::tag`].
-    Digest,
-    /// Compute the HMAC of [`Request::buffer`] into [`Request::tag`].
-    Mac,
+use std::fmt;
+use std::str::FromStr;
+
+use crate::in_words;
+use crate::message::shape::{CostClass, OutputShape};
+
+/// Declares the operations once: each with its name, what it gives, and what it costs.
+macro_rules! operations {
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $Operation:ident {
+            $($(#[doc = $doc:literal])+ $Variant:ident { name: $name:literal, output: $output:ident, cost: $cost:ident })+
+        }
+    ) => {
+        $(#[$meta])*
+        $vis enum $Operation { $($(#[doc = $doc])+ $Variant,)+ }
+
+        impl $Operation {
+            /// All there are, in the order of [`Operation::number`].
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
+
+            /// Their names, in the same order.
+            pub const NAMES: [&'static str; Self::ALL.len()] = [$($name),+];
+
+            /// What the result is made of.
+            pub const fn output(self) -> OutputShape {
+                match self { $(Self::$Variant => OutputShape::$output,)+ }
+            }
+
+            /// What the time that it takes depends on.
+            pub const fn cost(self) -> CostClass {
+                match self { $(Self::$Variant => CostClass::$cost,)+ }
+            }
+        }
+    };
+}
+
+operations! {
+    /// What to do. More operations will join (private-key operations among them).
+    #[non_exhaustive]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Operation {
+        /// Encrypt [`Request::buffer`](crate::Request::buffer) (cipher and AEAD sessions; an AEAD leaves its tag in
+        /// [`Request::tag`](crate::Request::tag)).
+        Encrypt { name: "encrypt", output: TextAndTag, cost: Cipher }
+        /// Decrypt [`Request::buffer`](crate::Request::buffer) (an AEAD compares against
+        /// [`Request::tag`](crate::Request::tag)).
+        Decrypt { name: "decrypt", output: Text, cost: Cipher }
+        /// Hash [`Request::buffer`](crate::Request::buffer) into [`Request::tag`](crate::Request::tag).
+        Digest { name: "digest", output: Tag, cost: Hash }
+        /// Compute the HMAC of [`Request::buffer`](crate::Request::buffer) into [`Request::tag`](crate::Request::tag).
+        Mac { name: "mac", output: Tag, cost: Hash }
+    }
+}
+
+/// The names of the operations whose output has something.
+macro_rules! with_output {
+    ($has:ident) => {{
+        const FOUND: ([&str; Operation::ALL.len()], usize) = {
+            let (mut names, mut len, mut at) = ([""; Operation::ALL.len()], 0, 0);
+            while at < Operation::ALL.len() {
+                if Operation::ALL[at].output().$has() {
+                    names[len] = Operation::NAMES[at];
+                    len += 1;
+                }
+                at += 1;
+            }
+            (names, len)
+        };
+        FOUND.0.split_at(FOUND.1).0
+    }};
 }
 
 impl Operation {
-    /// All there are, in the order of [`Operation::number`].
-    pub const ALL: [Self; 4] = [Self::Encrypt, Self::Decrypt, Self::Digest, Self::Mac];
+    /// All names, as a message lists them.
+    pub(crate) const LISTED: &str = in_words!("", &Operation::NAMES, ", ", " or ", "");
+
+    /// Those that give a text, and those that may give a tag, a MAC or a digest.
+    pub(crate) const WITH_TEXT_LISTED: &str = in_words!("", with_output!(has_text), ", ", " or ", "");
+    pub(crate) const WITH_TAG_LISTED: &str = in_words!("", with_output!(has_tag), ", ", " or ", "");
 
     /// The operation's place in [`Operation::ALL`].
+    #[inline]
     pub const fn number(self) -> usize {
-        match self {
-            Self::Encrypt => 0,
-            Self::Decrypt => 1,
-            Self::Digest => 2,
-            Self::Mac => 3,
-        }
+        self as usize
     }
 
     /// The name used in statistics, configuration and reports.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Encrypt => "encrypt",
-            Self::Decrypt => "decrypt",
-            Self::Digest => "digest",
-            Self::Mac => "mac",
+        Self::NAMES[self.number()]
+    }
+}
+
+/// Its [name](Operation::name).
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// By its [name](Operation::name). An error lists the names.
+impl FromStr for Operation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        Self::ALL.into_iter().find(|operation| operation.name() == text).ok_or(Self::LISTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_its_place_and_its_name() {
+        for (number, operation) in Operation::ALL.into_iter().enumerate() {
+            assert_eq!(operation.number(), number);
+            assert_eq!(operation.name().parse(), Ok(operation));
+            assert_eq!(operation.to_string(), operation.name());
         }
+        assert_eq!("Encrypt".parse::<Operation>(), Err("encrypt, decrypt, digest or mac"));
     }
 }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::ready::Flags;
@@ -44,7 +43,7 @@ impl Saboteur {
 
     /// A request was worked on.
     pub(crate) fn worked(&mut self, request: &mut Request) {
-        let gives_text = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
+        let gives_text = request.operation.output().has_text();
         if self.sabotage == Sabotage::WrongByte && gives_text && self.strikes() {
             let text = request.destination.as_mut().unwrap_or(&mut request.buffer);
             text.iter_mut().take(1).for_each(|byte| *byte ^= 1);

@@ -163,7 +163,7 @@ impl Model {
         for armed in &mut self.faults {
             let (target, kind) = match armed.kind {
                 FaultKind::Corrupt { target, .. } => (target, armed.kind),
-                FaultKind::Short(_) => (Target::Any, armed.kind),
+                FaultKind::Short { .. } => (Target::Any, armed.kind),
                 _ => continue,
             };
             let Some(spoilt) = spoilt(request, target) else { continue };
@@ -171,7 +171,7 @@ impl Model {
                 self.counters.injected(kind);
                 match kind {
                     FaultKind::Corrupt { bit, .. } => flip(request, spoilt, bit, armed),
-                    FaultKind::Short(bytes) => cut(request, spoilt, bytes),
+                    FaultKind::Short { bytes } => cut(request, spoilt, bytes),
                     _ => {}
                 }
             }
@@ -268,7 +268,7 @@ impl Verdict {
     /// Whether a fault of this kind can act on a request that is announced like this, and is decided here.
     fn may(&self, kind: FaultKind, announce: Announce) -> bool {
         match kind {
-            FaultKind::Busy | FaultKind::Corrupt { .. } | FaultKind::Short(_) => false,
+            FaultKind::Busy | FaultKind::Corrupt { .. } | FaultKind::Short { .. } => false,
             FaultKind::DropWake | FaultKind::SpuriousWake => announce != Announce::Silent,
             _ => true,
         }
@@ -278,15 +278,15 @@ impl Verdict {
         match kind {
             FaultKind::Dead => self.ending = Some(Ending::Dead),
             FaultKind::Reset => self.ending = self.ending.or(Some(Ending::Reset)),
-            FaultKind::Fail(status) => self.fail = self.fail.or(Some(status)),
-            FaultKind::Delay(nsec) => self.delay = self.delay.saturating_add(nsec),
-            FaultKind::Late(nsec) => self.late = self.late.saturating_add(nsec),
-            FaultKind::Stall(nsec) => self.stall = self.stall.saturating_add(nsec),
+            FaultKind::Fail { status } => self.fail = self.fail.or(Some(status)),
+            FaultKind::Delay { nsec } => self.delay = self.delay.saturating_add(nsec),
+            FaultKind::Late { nsec } => self.late = self.late.saturating_add(nsec),
+            FaultKind::Stall { nsec } => self.stall = self.stall.saturating_add(nsec),
             FaultKind::Timeout => self.never = true,
             FaultKind::DropWake => self.flags.drop_wake = true,
             FaultKind::Duplicate => self.flags.duplicate = true,
             FaultKind::SpuriousWake => self.spurious_wake = true,
-            FaultKind::Busy | FaultKind::Corrupt { .. } | FaultKind::Short(_) => {}
+            FaultKind::Busy | FaultKind::Corrupt { .. } | FaultKind::Short { .. } => {}
         }
     }
 }
@@ -311,9 +311,9 @@ enum Spoilt {
 
 /// The result that `target` means, if the request has one.
 fn spoilt(request: &Request, target: Target) -> Option<Spoilt> {
-    let gives_text = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
-    let text = gives_text && !request.destination.as_ref().unwrap_or(&request.buffer).is_empty();
-    let tag = request.operation != Operation::Decrypt && !request.tag.as_bytes().is_empty();
+    let output = request.operation.output();
+    let text = output.has_text() && !request.destination.as_ref().unwrap_or(&request.buffer).is_empty();
+    let tag = output.has_tag() && !request.tag.as_bytes().is_empty();
     match target {
         Target::Text | Target::Any if text => Some(Spoilt::Text),
         Target::Tag | Target::Any if tag => Some(Spoilt::Tag),

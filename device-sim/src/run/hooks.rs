@@ -62,7 +62,7 @@ impl Plan {
             clock: clock.clone(),
             timing: config.timing,
             busy: Busy::new(config, counters),
-            may_fall_short: config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short(_))),
+            may_fall_short: config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short { .. })),
         }
     }
 

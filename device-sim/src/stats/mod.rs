@@ -315,7 +315,7 @@ fn read(counter: &AtomicU64) -> u64 {
 #[derive(Debug)]
 pub(crate) struct ModelCounters {
     pub(crate) units: Box<[UnitCounters]>,
-    faults: [AtomicU64; FaultKind::NAMES.len()],
+    faults: [AtomicU64; FaultKind::COUNT],
     pub(crate) late: AtomicU64,
     /// By command or by a fault.
     pub(crate) resets: AtomicU64,

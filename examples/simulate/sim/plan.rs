@@ -1,6 +1,9 @@
 //! What a seed makes of the engine and the device: one configuration, and what the workload may do with it.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
+
+use simaccel::{EngineStats, Operation};
 
 use super::random::Random;
 
@@ -30,23 +33,9 @@ pub(crate) struct Plan {
     pub(crate) abrupt: bool,
 }
 
-const KINDS: [&str; 15] = [
-    "busy",
-    "corrupt",
-    "dead",
-    "delay",
-    "drop_wake",
-    "duplicate",
-    "fail",
-    "late",
-    "reset",
-    "short",
-    "spurious_wake",
-    "stall",
-    "timeout",
-    "fd_fail",
-    "nomem",
-];
+/// The names of all kinds of faults, the device's and the engine's. Which is drawn goes by their order.
+static KINDS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| EngineStats::default().faults().map(|(kind, _)| kind).collect());
 
 const DISTRIBUTIONS: [&str; 6] =
     ["constant", "uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900"];
@@ -186,7 +175,7 @@ fn selection(kind: &str, fields: &[String], random: &mut Random) -> Option<Strin
         "times" => format!("times={}", random.between(1, 3)),
         "after" => format!("after={}", random.between(1, 8)),
         "window" => format!("window={}:{}", random.between(0, 90_000), random.between(1, 60_000)),
-        "op" => format!("op={}", random.pick(&["encrypt", "decrypt", "digest", "mac"])),
+        "op" => format!("op={}", random.pick(&Operation::NAMES)),
         _ => format!("size={}..", random.between(1, 200)),
     })
 }

@@ -16,8 +16,8 @@ use crate::engine::stats::EngineStats;
 /// Counters that also go down.
 const GAUGES: &[&str] = &["in_flight", "fresh", "running", "ending", "paused", "idle"];
 
-/// Counters of the engine that stand among the faults by kind.
-const BY_KIND: &[&str] = &["faults_injected", "fd_fails", "nomems"];
+/// The counter of the engine that is the sum of the faults by kind.
+const ALL_KINDS: &str = "faults_injected";
 
 /// The upper bounds of the histograms' buckets, in nanoseconds: 1, 2, 5 and so on, from a microsecond to ten seconds.
 const BOUNDS: [u64; 22] = {
@@ -53,7 +53,8 @@ struct Text(String);
 
 impl Text {
     fn engine(&mut self, stats: &EngineStats) {
-        let own = |name: &str| !BY_KIND.contains(&name);
+        // What counts faults stands among the faults by kind.
+        let own = |name: &str| name != ALL_KINDS && !EngineStats::OF_FAULTS.contains(&name);
         let counters: Counters = stats.counters().filter(|(name, _)| own(name)).collect();
         let meanings = stats.counters().zip(EngineStats::meanings());
         let meanings = meanings.filter(|((name, _), _)| own(name)).map(|(_, meaning)| meaning);

@@ -9,7 +9,7 @@ use super::*;
 /// `false`: nothing has to be kept.
 #[cold]
 pub(super) fn prepare(instance: &Instance, request: &mut Request) -> Result<bool, Error> {
-    let changes_buffer = matches!(request.operation, Operation::Encrypt | Operation::Decrypt);
+    let changes_buffer = request.operation.output().has_text();
     let out_of_place = changes_buffer && request.destination.is_none();
     if out_of_place {
         // Padding, and for a piece of a message what was held back before it.

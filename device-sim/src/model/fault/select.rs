@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::in_words;
 use crate::message::operation::Operation;
 
 /// When a fault happens. All that is said must select the occasion.
@@ -56,8 +57,6 @@ impl Default for Selection {
     }
 }
 
-pub(super) const FIELDS: &str = "the fields every, nth, probability, times, after, window, op, size";
-
 const PROBABILITY: &str = "probability=P with P from 0.000000001 to 1";
 const WINDOW: &str = "window=UP:DOWN in nanoseconds, DOWN from 1, together at most 3600000000000 (an hour)";
 const SIZE: &str = "size=N, N..M with N not above M, N.. or ..M, in bytes";
@@ -65,8 +64,33 @@ const BILLION: u32 = 1_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
 impl Selection {
+    /// The names of the fields. The first [`Selection::OF_ANYTHING`] of them need no request.
+    const NAMES: [&'static str; 8] =
+        ["every", "nth", "probability", "times", "after", "window", "op", "size"];
+    const OF_ANYTHING: usize = 6;
+
+    /// The names of all fields, separated by commas.
+    #[doc(hidden)]
+    pub const LISTED: &str = in_words!("", &Selection::NAMES, ", ", ", ", "");
+
+    /// Of those that select without a request.
+    #[doc(hidden)]
+    pub const LISTED_WITHOUT_REQUEST: &str = in_words!(
+        "",
+        Selection::NAMES.split_at(Selection::OF_ANYTHING).0,
+        ", ",
+        ", ",
+        " (there is no request yet)"
+    );
+
     /// What an unknown field is answered with.
-    pub const FIELDS: &str = FIELDS;
+    pub const FIELDS: &str = in_words!("the fields ", &[Selection::LISTED], "", "", "");
+
+    /// Whether only a request has what this field is about.
+    #[doc(hidden)]
+    pub fn is_of_request(field: &str) -> bool {
+        Self::NAMES[Self::OF_ANYTHING..].contains(&field)
+    }
 
     /// The fields of `a=1,b=2`, trimmed. An error says what is allowed.
     pub fn fields(text: &str) -> impl Iterator<Item = Result<(&str, &str), &'static str>> {
@@ -95,8 +119,8 @@ impl Selection {
     pub fn set(&mut self, field: &str, value: &str) -> Result<bool, &'static str> {
         match field {
             "op" => {
-                let found = Operation::ALL.into_iter().find(|operation| operation.name() == value);
-                self.operation = Some(found.ok_or("op=encrypt, decrypt, digest or mac")?);
+                let allowed = in_words!("op=", &[Operation::LISTED], "", "", "");
+                self.operation = Some(value.parse().map_err(|_| allowed)?);
             }
             "size" => self.size = range(value).ok_or(SIZE)?,
             "after" => self.after = number(value, 0, u64::MAX).ok_or("after=N, from 0")?,
@@ -335,6 +359,24 @@ mod tests {
         };
         assert_eq!(history(1, 0), history(1, 0));
         assert!(history(1, 0) != history(1, 1) && history(1, 0) != history(2, 0));
+    }
+
+    #[test]
+    fn every_field_is_listed_and_every_operation_can_be_selected() {
+        let mut texts = vec!["every=2", "nth=2", "probability=0.5", "times=2", "after=2", "window=2:2"];
+        texts.extend(["op=mac", "size=2"]);
+        let names: Vec<_> = texts.iter().map(|text| text.split_once('=').unwrap().0).collect();
+        assert_eq!(names, Selection::NAMES);
+        for text in texts {
+            assert_eq!(selection(text).to_string(), format!(":{text}"));
+        }
+        assert_eq!(Selection::FIELDS, "the fields every, nth, probability, times, after, window, op, size");
+        let refusal = Selection::default().set("op", "sign").unwrap_err();
+        for operation in Operation::ALL {
+            let text = format!("op={operation}");
+            assert_eq!(selection(&text).operation, Some(operation));
+            assert!(refusal.contains(operation.name()), "{refusal}");
+        }
     }
 
     #[test]
