@@ -86,7 +86,7 @@ pub use message::mode::Mode;
 pub use message::names::UnknownName;
 pub use message::operation::Operation;
 pub use message::parameters::{Padding, Parameter, Parameters};
-pub use message::request::{Part, Plain, Request, Status, Tag};
+pub use message::request::{Elsewhere, Part, Plain, Request, Rest, Status, Tag, Tagged, TaggedText};
 pub use message::shape::{CostClass, OutputShape};
 #[doc(hidden)]
 pub use message::words;

@@ -16,7 +16,7 @@ fn submit_as(pair: &mut QueuePair, plain: bool, session: SessionId, fill: u8) ->
         return submit(pair, request(session, 16, fill), REAP);
     }
     let (operation, buffer, user_data) = (Operation::Encrypt, vec![fill; 16], u64::from(fill));
-    let plain = Plain { session, operation, iv: &[3; 16], buffer, user_data };
+    let plain = Plain { session, operation, iv: &[3; 16], buffer, user_data, rest: () };
     pair.submit_plain(plain, REAP).unwrap()
 }
 

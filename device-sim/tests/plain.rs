@@ -15,7 +15,7 @@ const REAP: Delivery = Delivery::Reap { owner: 5 };
 
 fn plain(session: SessionId, len: usize, fill: u8) -> Plain<'static> {
     let (operation, buffer, user_data) = (Operation::Encrypt, vec![fill; len], u64::from(fill));
-    Plain { session, operation, iv: &[3; 16], buffer, user_data }
+    Plain { session, operation, iv: &[3; 16], buffer, user_data, rest: () }
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_is_refused_comes_back_and_does_not_count() {
         let session = device.create_session(ctr());
         let tickets = [1, 2].map(|fill| pair.submit_plain(plain(session, 16, fill), REAP).unwrap());
         let refused = pair.submit_plain(plain(session, 16, 3), REAP);
-        assert_eq!(refused, Err((RefusedReason::Full, vec![3; 16])));
+        assert_eq!(refused, Err((RefusedReason::Full, (vec![3; 16], ()))));
         assert_eq!(device.stats().total.full, 0);
         device.run_until_idle();
         while pair.reap_one().is_some() {}
@@ -135,7 +135,7 @@ fn what_is_refused_comes_back_and_does_not_count() {
         assert_balanced(&device);
         drop(device);
         let refused = pair.submit_plain(plain(session, 16, 4), REAP);
-        assert_eq!(refused, Err((RefusedReason::Closed, vec![4; 16])));
+        assert_eq!(refused, Err((RefusedReason::Closed, (vec![4; 16], ()))));
     }
 }
 
@@ -189,7 +189,7 @@ fn a_refusal_by_the_fault_plan_leaves_its_trace() {
     let (device, mut pair) = stepped("queue_pairs=1;fault=busy:times=1");
     let session = device.create_session(ctr());
     let refused = pair.submit_plain(plain(session, 16, 1), REAP);
-    assert_eq!(refused, Err((RefusedReason::Full, vec![1; 16])));
+    assert_eq!(refused, Err((RefusedReason::Full, (vec![1; 16], ()))));
     assert_eq!((device.stats().total.full, device.stats().faults.get("busy")), (1, Some(1)));
     assert!(pair.submit_plain(plain(session, 16, 1), REAP).is_ok());
     device.run_until_idle();
@@ -213,8 +213,14 @@ fn a_short_result_is_for_take_to_tell() {
 fn debug_shows_neither_texts_nor_initialisation_vectors() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
-    let plain =
-        Plain { session, operation: Operation::Encrypt, iv: &[205; 16], buffer: vec![171; 16], user_data: 7 };
+    let plain = Plain {
+        session,
+        operation: Operation::Encrypt,
+        iv: &[205; 16],
+        buffer: vec![171; 16],
+        user_data: 7,
+        rest: (),
+    };
     let mut request = Request::new(session, Operation::Encrypt, vec![171; 16]);
     request.set_iv(&[205; 16]);
     request.destination = Some(vec![171; 16]);

@@ -97,7 +97,7 @@ fn taken_against_revoked(arm: fn() -> Arm) {
         };
         // `None` where it was revoked.
         let _ = slab.reap(ticket.index(), ticket.generation());
-        let taken = cells.take_buffer(ticket);
+        let taken = cells.take_plain::<()>(ticket);
         let (served, revoked) = (device.join().unwrap(), revoker.join().unwrap());
         assert!(served || taken.is_none(), "what was not served was not done");
         assert!(taken.is_some() != revoked.is_some(), "the request went to exactly one");
@@ -230,7 +230,7 @@ fn token_read_by(host: impl Fn(&Slab, &mut Allocator, Ticket, &Tokens) + Send + 
 fn wake_word_released_by_the_reader_of_its_token() {
     token_read_by(|_, cells, ticket, tokens| {
         tokens.await_one();
-        assert!(cells.take_buffer(ticket).is_some(), "a token is worth a resume");
+        assert!(cells.take_plain::<()>(ticket).is_some(), "a token is worth a resume");
     });
 }
 
@@ -441,7 +441,7 @@ fn plain_one_reaped_and_reused_against_cancelled() {
             thread::spawn(move || slab.cancel_wake(ticket))
         };
         let reaped = slab.reap(ticket.index(), ticket.generation());
-        let taken = cells.take_buffer(ticket);
+        let taken = cells.take_plain::<()>(ticket);
         let next = taken.is_some().then(|| place(&mut cells, 2));
         let cancelled = canceller.join().unwrap();
         assert!(reaped == Some(1) || reaped.is_none() && cancelled == WakeState::Armed);

@@ -162,7 +162,7 @@ fn nothing_submitted_stays_behind_when_the_device_closes() {
     });
     nothing_stays_behind(None, |end| {
         let (session, operation, iv, buffer) = (SessionId::NONE, Operation::Encrypt, &[], vec![1]);
-        let plain = Plain { session, operation, iv, buffer, user_data: 1 };
+        let plain = Plain { session, operation, iv, buffer, user_data: 1, rest: () };
         end.submit_plain(plain, Delivery::Reap { owner: 3 }).map_err(|(reason, _)| reason)
     });
 }

@@ -145,8 +145,9 @@ pub(crate) struct Stamp {
 }
 
 /// What nearly every request is made of, to be put together where the device will find it
-/// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message that is worked on in place.
-pub struct Plain<'a> {
+/// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message, and what its kind of operation has beside
+/// it.
+pub struct Plain<'a, R = ()> {
     /// As [`Request::session`].
     pub session: SessionId,
     /// As [`Request::operation`].
@@ -157,10 +158,133 @@ pub struct Plain<'a> {
     pub buffer: Vec<u8>,
     /// As [`Request::user_data`].
     pub user_data: u64,
+    /// What it has beside all that.
+    pub rest: R,
+}
+
+/// What a plain request has beside its text, and what is taken of one that has gone well.
+pub trait Rest: Sized {
+    /// The text, and what else there is.
+    type Taken;
+
+    /// Puts it into a request that has nothing of it. Returns whether there was something.
+    fn load_into(self, request: &mut Request) -> bool;
+
+    /// Takes the result out of a request, which is empty then: what is not part of the result is wiped.
+    fn take_from(request: &mut Request) -> Self::Taken;
+}
+
+/// Of a cipher in place: a text, and nothing else.
+impl Rest for () {
+    type Taken = Vec<u8>;
+
+    #[inline(always)]
+    fn load_into(self, _: &mut Request) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn take_from(request: &mut Request) -> Vec<u8> {
+        let buffer = mem::take(&mut request.buffer);
+        request.clear_rest();
+        buffer
+    }
+}
+
+/// Of an AEAD, a digest or a MAC.
+#[derive(Default)]
+pub struct Tagged<'a> {
+    /// As [`Request::aad`].
+    pub aad: Vec<u8>,
+    /// The tag to compare with, as in [`Request::tag`].
+    pub tag: Option<&'a Tag>,
+}
+
+/// What is taken of a request that has [such a rest](Tagged).
+#[derive(Default)]
+pub struct TaggedText {
+    /// As [`Request::buffer`].
+    pub buffer: Vec<u8>,
+    /// As [`Request::tag`].
+    pub tag: Tag,
+    /// As [`Request::aad`], which comes back as it was.
+    pub aad: Vec<u8>,
+}
+
+impl Rest for Tagged<'_> {
+    type Taken = TaggedText;
+
+    #[inline]
+    fn load_into(self, request: &mut Request) -> bool {
+        let is_something = self.aad.capacity() > 0 || self.tag.is_some();
+        if self.aad.capacity() > 0 {
+            request.aad = self.aad;
+        }
+        if let Some(tag) = self.tag {
+            request.tag = *tag;
+        }
+        is_something
+    }
+
+    #[inline]
+    fn take_from(request: &mut Request) -> TaggedText {
+        let buffer = mem::take(&mut request.buffer);
+        if request.plain {
+            return TaggedText { buffer, ..TaggedText::default() };
+        }
+        let (tag, aad) = (mem::take(&mut request.tag), mem::take(&mut request.aad));
+        request.clear_unused_rest();
+        TaggedText { buffer, tag, aad }
+    }
+}
+
+/// Of a cipher whose output goes elsewhere.
+pub struct Elsewhere {
+    /// As [`Request::destination`].
+    pub destination: Vec<u8>,
+}
+
+impl Rest for Elsewhere {
+    /// The input and the output.
+    type Taken = (Vec<u8>, Vec<u8>);
+
+    #[inline]
+    fn load_into(self, request: &mut Request) -> bool {
+        request.destination = Some(self.destination);
+        true
+    }
+
+    #[inline]
+    fn take_from(request: &mut Request) -> (Vec<u8>, Vec<u8>) {
+        let taken = (mem::take(&mut request.buffer), request.take_destination().unwrap_or_default());
+        if !request.plain {
+            request.clear_unused_rest();
+        }
+        taken
+    }
+}
+
+/// These show that they are there, not what they hold.
+impl fmt::Debug for Tagged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tagged").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TaggedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaggedText").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elsewhere").finish_non_exhaustive()
+    }
 }
 
 /// Shows how much there is, not what it is.
-impl fmt::Debug for Plain<'_> {
+impl<R> fmt::Debug for Plain<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plain")
             .field("session", &self.session)
@@ -171,15 +295,22 @@ impl fmt::Debug for Plain<'_> {
     }
 }
 
-impl Plain<'_> {
+impl<R: Rest> Plain<'_, R> {
     /// Puts it into `cell`, which is empty; the user data lie elsewhere there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn load_into(self, cell: &mut Request) {
         // There is none to be dropped.
         mem::forget(mem::replace(&mut cell.buffer, self.buffer));
         (cell.session, cell.operation, cell.part) = (self.session, self.operation, Part::Whole);
         cell.set_iv(self.iv);
-        cell.plain = cell.iv_len != u8::MAX;
+        let has_rest = self.rest.load_into(cell);
+        cell.plain = !has_rest && cell.iv_len != u8::MAX;
+    }
+
+    /// What is given back where it is refused.
+    #[inline(always)]
+    pub(crate) fn into_given(self) -> (Vec<u8>, R) {
+        (self.buffer, self.rest)
     }
 
     #[cold]
@@ -187,6 +318,7 @@ impl Plain<'_> {
         let mut request = Request::new(self.session, self.operation, self.buffer);
         request.set_iv(self.iv);
         request.user_data = self.user_data;
+        self.rest.load_into(&mut request);
         request
     }
 }
@@ -291,6 +423,16 @@ impl Request {
     #[inline]
     pub(crate) fn clear_rest(&mut self) {
         if !self.plain {
+            self.clear_some();
+        }
+    }
+
+    /// The same where what is usually there was taken, so that nothing else is.
+    #[inline]
+    fn clear_unused_rest(&mut self) {
+        if self.needs_front_only() {
+            self.plain = true;
+        } else {
             self.clear_some();
         }
     }

@@ -11,7 +11,7 @@ use crate::queue::ready::Times;
 /// Called by both ends of a queue pair, from any thread.
 pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     /// Whether this submission is told that the ring is full.
-    fn is_busy(&self, request: &Request) -> bool;
+    fn is_busy(&self, operation: Operation, size: usize) -> bool;
 
     /// Begins to time submission number `number`, if it is to be timed.
     fn stamp(&self, request: &mut Request, number: u64);

@@ -113,8 +113,8 @@ impl Pair {
     }
 
     #[inline]
-    pub(crate) fn is_busy(&self, request: &Request) -> bool {
-        self.hooks.as_ref().is_some_and(|hooks| hooks.is_busy(request))
+    pub(crate) fn is_busy(&self, operation: Operation, size: usize) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.is_busy(operation, size))
     }
 
     #[inline]

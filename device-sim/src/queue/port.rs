@@ -87,6 +87,7 @@ impl Port {
     ///
     /// The ring has room again before any of the requests can leave the device, for a slot that is free must be room in
     /// the ring. And what the host has written of them is on its way before the first is looked at.
+    #[inline]
     pub(crate) fn fetch(&mut self) -> bool {
         if self.is_fetched() {
             return true;
@@ -166,6 +167,7 @@ impl Port {
     }
 
     /// Shows the result of a request.
+    #[inline]
     pub(crate) fn finish(&mut self, ready: &mut Ready, announcements: &mut Announcements) {
         if ready.times.submitted.is_some() {
             self.stamp(ready);

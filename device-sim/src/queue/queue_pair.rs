@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use self::reap::Unsettled;
-use crate::message::request::{Plain, Request, Status};
+use crate::message::request::{Plain, Request, Rest, Status};
 use crate::queue::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::queue::delivery::{Delivery, Refused, RefusedReason};
 use crate::queue::entry::{Announce, pack, unpack};
@@ -110,7 +110,7 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err(reason);
         }
-        if pair.is_busy(request) || !self.take_slot() {
+        if pair.is_busy(request.operation, request.buffer.len()) || !self.take_slot() {
             return Err(self.full());
         }
         self.enqueue(request, delivery)
@@ -125,49 +125,62 @@ impl QueuePair {
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::submit`], with the buffer; `delivery` is dropped. That no slot is free is not counted, for whoever
+    /// As [`QueuePair::submit`], with the buffer and the rest; `delivery` is dropped. That no slot is free is not counted, for whoever
     /// hears it goes on to [`QueuePair::submit`], which counts it; a refusal by the fault plan is.
     #[inline(always)]
-    pub fn submit_plain(
+    pub fn submit_plain<R: Rest>(
         &mut self,
-        plain: Plain<'_>,
+        plain: Plain<'_, R>,
         delivery: Delivery,
-    ) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
+    ) -> Result<Ticket, (RefusedReason, (Vec<u8>, R))> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
-            return Err((reason, plain.buffer));
+            return Err((reason, plain.into_given()));
         }
         if pair.has_hooks() {
             return self.submit_looked_at(plain, delivery);
         }
         if !self.take_slot() {
-            return Err((self.full_uncounted(), plain.buffer));
+            return Err((self.full_uncounted(), plain.into_given()));
         }
         let (arm, announce) = delivery.split_for_plain();
         let user_data = plain.user_data;
         let ticket =
             self.cells.place(user_data, arm, Placed::Queued, |cell: &mut Request| plain.load_into(cell));
-        if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
-            // As in `enqueue_as`, but that it is ended and not taken back.
-            self.remote.pair.close(ticket, announce);
-        }
+        self.push_plain(ticket, announce);
         Ok(ticket)
     }
 
     #[cold]
-    fn submit_looked_at(
+    fn submit_looked_at<R: Rest>(
         &mut self,
-        plain: Plain<'_>,
-        mut delivery: Delivery,
-    ) -> Result<Ticket, (RefusedReason, Vec<u8>)> {
-        let mut request = plain.into_request();
-        if self.remote.pair.is_busy(&request) {
-            return Err((self.full(), request.buffer));
+        plain: Plain<'_, R>,
+        delivery: Delivery,
+    ) -> Result<Ticket, (RefusedReason, (Vec<u8>, R))> {
+        if self.remote.pair.is_busy(plain.operation, plain.buffer.len()) {
+            return Err((self.full(), plain.into_given()));
         }
         if !self.take_slot() {
-            return Err((self.full_uncounted(), request.buffer));
+            return Err((self.full_uncounted(), plain.into_given()));
         }
-        self.enqueue(&mut request, &mut delivery).map_err(|reason| (reason, request.buffer))
+        let (arm, announce) = delivery.split();
+        let mut request = plain.into_request();
+        let pair = &*self.remote.pair;
+        pair.stamp(&mut request, pair.counters.host.submitted.load(Ordering::Relaxed));
+        let user_data = request.user_data;
+        let load = |cell: &mut Request| request.load_into(cell);
+        let ticket = self.cells.place(user_data, arm, Placed::Queued, load);
+        self.push_plain(ticket, announce);
+        Ok(ticket)
+    }
+
+    /// Shows the device a request that was placed. Where the device closes at this moment, the request is ended: unlike
+    /// in `enqueue_as` it is not taken back.
+    #[inline(always)]
+    fn push_plain(&mut self, ticket: Ticket, announce: Announce) {
+        if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
+            self.remote.pair.close(ticket, announce);
+        }
     }
 
     /// Puts the request into the line for a slot, first come first served: the device takes it from there when a slot
@@ -249,20 +262,26 @@ impl QueuePair {
     }
 
     /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent or is being sent, or its
-    /// completion reaped, for a caller that needs only its buffer: a tag and the rest of the result are wiped. `None`:
+    /// completion reaped, for a caller that needs only what its [`Rest`] says; anything else is wiped. `None`:
     /// [`QueuePair::take`] knows more. That is always so on a device with a fault that may end a request short of its
     /// output.
     #[inline(always)]
-    pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+    pub fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         if self.remote.pair.has_hooks() {
-            self.take_looked_at(ticket)
+            self.take_looked_at::<R>(ticket)
         } else {
-            self.cells.take_buffer(ticket)
+            self.cells.take_plain::<R>(ticket)
         }
     }
 
+    /// [`QueuePair::take_plain`] of a text alone: a tag and the rest of the result are wiped.
+    #[inline(always)]
+    pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+        self.take_plain::<()>(ticket)
+    }
+
     #[cold]
-    fn take_looked_at(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+    fn take_looked_at<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         let remote = &self.remote;
         let is_ready = remote.state(ticket) == TicketState::Done(Status::Ok)
             && matches!(remote.wake_state(ticket), WakeState::Sent | WakeState::Sending)
@@ -272,9 +291,7 @@ impl QueuePair {
         }
         let mut request = Request::empty();
         let _ = self.take_into(ticket, &mut request)?;
-        let buffer = mem::take(&mut request.buffer);
-        request.wipe();
-        Some(buffer)
+        Some(R::take_from(&mut request))
     }
 
     /// Takes a slot, if need be one that has only to be settled.
@@ -337,7 +354,7 @@ impl QueuePair {
     }
 
     /// Shows the device all entries, and rings.
-    #[inline]
+    #[inline(always)]
     fn show(&mut self) {
         self.submissions.publish();
         let pair = &*self.remote.pair;

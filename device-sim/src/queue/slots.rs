@@ -85,7 +85,7 @@ impl Slots {
     ///
     /// `known` are slots that were found free. Nobody else takes one while nobody waits; so it has to be 0 after a
     /// [`Slots::join`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&self, known: &mut u64, slab: &Slab) -> bool {
         // Acquire: where the line is found empty, what the device admitted out of it is seen too.
         if *known == 0 || self.waiting.load(Ordering::Acquire) != 0 {

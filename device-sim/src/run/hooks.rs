@@ -45,9 +45,8 @@ impl Busy {
     }
 
     #[cold]
-    fn hits(&self, request: &Request, now: u64) -> bool {
-        let size = request.buffer.len() as u64;
-        let occasion = Occasion { operation: Some(request.operation), size, now };
+    fn hits(&self, operation: Operation, size: usize, now: u64) -> bool {
+        let occasion = Occasion { operation: Some(operation), size: size as u64, now };
         // All rules are asked: each counts its own occasions.
         let mut armed = lock(&self.armed);
         let hits = armed.iter_mut().filter_map(|armed| armed.hits(&occasion).then_some(armed.kind)).count();
@@ -74,8 +73,8 @@ impl Plan {
 }
 
 impl Hooks for PairHooks {
-    fn is_busy(&self, request: &Request) -> bool {
-        self.plan.busy.as_ref().is_some_and(|busy| busy.hits(request, self.plan.clock.now()))
+    fn is_busy(&self, operation: Operation, size: usize) -> bool {
+        self.plan.busy.as_ref().is_some_and(|busy| busy.hits(operation, size, self.plan.clock.now()))
     }
 
     fn stamp(&self, request: &mut Request, number: u64) {

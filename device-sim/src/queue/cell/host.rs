@@ -5,7 +5,7 @@ use super::{
     Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,
     generation_of, state_of, status_of, wake, with_status, word,
 };
-use crate::message::request::{Request, Status};
+use crate::message::request::{Request, Rest, Status};
 use crate::sync::prefetch;
 use crate::sync::{Ordering, be_patient};
 
@@ -164,24 +164,28 @@ impl Slab {
     }
 
     /// The same for a request that has gone well and whose wake was sent or is being sent (or is that of a plain one that is
-    /// polled for). Takes only the buffer; the rest is wiped. Returns no cell if the sender gives it back.
+    /// polled for). Takes what `R` says; anything else is wiped. Returns no cell if the sender gives it back.
     #[inline(always)]
-    fn take_buffer(&self, ticket: Ticket) -> Option<(Vec<u8>, Option<Vacant>)> {
+    fn take_plain<R: Rest>(&self, ticket: Ticket) -> Option<(R::Taken, Option<Vacant>)> {
         let cell = self.cell(ticket)?;
         let wake = cell.wake.load(Ordering::Acquire);
         let is = |state: u64| wake == word(ticket.generation(), state);
         if !is(wake::PLAIN) && !is(wake::SENT) {
-            return if is(wake::SENDING) { self.take_buffer_from_sender(cell, ticket) } else { None };
+            return if is(wake::SENDING) { self.take_plain_from_sender::<R>(cell, ticket) } else { None };
         }
-        let buffer = take_buffer_of(cell, ticket)?;
+        let taken = take_plain_of::<R>(cell, ticket)?;
         // A wake that was sent stays so, and on another nothing depends: the cell is nobody's.
-        Some((buffer, Some(self.free(cell, ticket))))
+        Some((taken, Some(self.free(cell, ticket))))
     }
 
     #[inline(never)]
-    fn take_buffer_from_sender(&self, cell: &Cell, ticket: Ticket) -> Option<(Vec<u8>, Option<Vacant>)> {
-        let buffer = take_buffer_of(cell, ticket)?;
-        Some((buffer, self.leave_to_wake(cell, ticket).vacant))
+    fn take_plain_from_sender<R: Rest>(
+        &self,
+        cell: &Cell,
+        ticket: Ticket,
+    ) -> Option<(R::Taken, Option<Vacant>)> {
+        let taken = take_plain_of::<R>(cell, ticket)?;
+        Some((taken, self.leave_to_wake(cell, ticket).vacant))
     }
 
     /// TAKEN, and unloaded, by the caller, which has no other key to it any more.
@@ -273,29 +277,24 @@ impl Allocator {
         self.slab().place_at(index, user_data, arm, placed, fill)
     }
 
-    /// The buffer of a request that has gone well, and whose wake was sent or is being sent or which is a plain one. The
-    /// rest of the result is wiped.
+    /// What came of a request that has gone well, and whose wake was sent or is being sent or which is a plain one; what `R`
+    /// does not say is wiped.
     #[inline(always)]
-    pub(crate) fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
-        let (buffer, vacant) = self.slab().take_buffer(ticket)?;
+    pub(crate) fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
+        let (taken, vacant) = self.slab().take_plain::<R>(ticket)?;
         if let Some(vacant) = vacant {
             self.put_index(vacant.index);
         }
-        Some(buffer)
+        Some(taken)
     }
 }
 
-/// Wins a request that has gone well, and takes its buffer; the rest is wiped.
+/// Wins a request that has gone well, and takes what `R` says; anything else is wiped.
 #[inline(always)]
-fn take_buffer_of(cell: &Cell, ticket: Ticket) -> Option<Vec<u8>> {
+fn take_plain_of<R: Rest>(cell: &Cell, ticket: Ticket) -> Option<R::Taken> {
     let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
     let taken = word(ticket.generation(), claim::TAKEN);
     cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-    Some(cell.payload.with_mut(|payload| {
-        // SAFETY: the state is TAKEN, and this is the taker.
-        let request = unsafe { &mut *payload };
-        let buffer = std::mem::take(&mut request.buffer);
-        request.clear_rest();
-        buffer
-    }))
+    // SAFETY: the state is TAKEN, and this is the taker.
+    Some(cell.payload.with_mut(|payload| R::take_from(unsafe { &mut *payload })))
 }
