@@ -10,10 +10,14 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use simaccel_device::{Allowed, Argument, ArgumentError, Operation, Part, Request, Session, SessionId, Tag};
+use simaccel_device::{
+    Allowed, Argument, ArgumentError, Elsewhere, Operation, Part, Request, Rest, Session, SessionId, Tag,
+    Tagged, TaggedText,
+};
 use zeroize::Zeroize;
 
-use super::offload::{self, Failed, plain};
+use super::offload::plain::{self, Outcome};
+use super::offload::{self, Failed};
 use super::stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
 use super::{Inner, software, table};
 use crate::error::{Error, OpError};
@@ -46,8 +50,51 @@ impl SessionCore {
         Request::new(self.id, operation, buffer)
     }
 
-    /// Runs a whole message.
-    pub(crate) fn run(&self, mut request: Request) -> Result<Request, OpError> {
+    /// Runs a whole message: in a straight line where that does, by the state machine otherwise.
+    fn run_whole<R: Rest>(
+        &self,
+        operation: Operation,
+        iv: &[u8],
+        buffer: Vec<u8>,
+        rest: R,
+    ) -> Result<R::Taken, OpError> {
+        match self.run_straight(operation, iv, (buffer, rest)) {
+            Ok(done) => done,
+            Err((buffer, rest)) => self.run_with_policy(operation, iv, buffer, rest),
+        }
+    }
+
+    /// Its frame is large where nothing is optimised, so the state machine does not run on top of it.
+    #[inline]
+    fn run_straight<R: Rest>(&self, operation: Operation, iv: &[u8], given: plain::Given<R>) -> Outcome<R> {
+        let done = plain::run(&self.engine, self.id, operation, iv, given)?;
+        Ok(done.map_err(|error| self.named(error, operation, iv.len())))
+    }
+
+    /// Names what the device has refused.
+    #[cold]
+    fn named(&self, error: OpError, operation: Operation, iv_len: usize) -> OpError {
+        error.map(|error, buffer| self.explained(error, operation, iv_len, buffer.len()))
+    }
+
+    #[inline(never)]
+    fn run_with_policy<R: Rest>(
+        &self,
+        operation: Operation,
+        iv: &[u8],
+        buffer: Vec<u8>,
+        rest: R,
+    ) -> Result<R::Taken, OpError> {
+        let mut request = self.request(operation, buffer);
+        rest.load_into(&mut request);
+        if let Err(error) = set_iv(&mut request, iv) {
+            return Err(OpError::new(error, request.buffer, request.destination));
+        }
+        Ok(R::take_from(&mut self.run(request)?))
+    }
+
+    /// Runs a whole message by the state machine.
+    fn run(&self, mut request: Request) -> Result<Request, OpError> {
         match self.run_here(&mut request) {
             Ok(()) => Ok(request),
             Err(error) => {
@@ -98,28 +145,43 @@ impl SessionCore {
         offload::run(&self.engine, &self.session, request).map_err(Failed::into_error)
     }
 
-    /// Runs `request` on a copy of `data`, then shows the result to `take`.
-    fn run_copied<R>(
+    /// Runs an operation on a copy of `data`, with room for its output, and shows the result to `take`.
+    #[inline]
+    fn run_copied<T, R>(
         &self,
-        mut request: Request,
         data: &[u8],
-        take: impl FnOnce(&Request) -> Result<R, Error>,
+        run: impl FnOnce(Vec<u8>) -> Result<(Vec<u8>, T), OpError>,
+        take: impl FnOnce(&[u8], T) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let room = data.len().saturating_add(software::EXPANSION);
-        let mut buffer = table::of_thread(&self.engine).buffer(room)?;
-        buffer.extend_from_slice(data);
-        request.buffer = buffer;
-        match self.run(request) {
-            Ok(request) => {
-                let result = take(&request);
-                table::of_thread(&self.engine).recycle(request.buffer);
+        match run(self.copy_of(data, self.growth.max(software::EXPANSION))?) {
+            Ok((buffer, rest)) => {
+                let result = take(&buffer, rest);
+                self.recycle(buffer);
                 result
             }
             Err(error) => {
                 let (error, buffer) = error.into_parts();
-                table::of_thread(&self.engine).recycle(buffer);
+                self.recycle(buffer);
                 Err(error)
             }
+        }
+    }
+
+    /// A copy in a buffer of the thread's, with room for so many more bytes.
+    fn copy_of(&self, data: &[u8], more: usize) -> Result<Vec<u8>, Error> {
+        let room = data.len().saturating_add(more);
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        let mut buffer = table::with(&self.engine, |instance| instance.buffer(room))?;
+        buffer.extend_from_slice(data);
+        Ok(buffer)
+    }
+
+    /// Wipes a buffer, and keeps it for another copy.
+    fn recycle(&self, buffer: Vec<u8>) {
+        if buffer.capacity() > 0 {
+            table::with(&self.engine, |instance| instance.recycle(buffer));
         }
     }
 }
@@ -146,14 +208,13 @@ fn enlarge(text: &mut Vec<u8>, additional: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Copies what goes with a message into its request, if there is memory for it.
-fn copy_in(request: &mut Request, nonce: &[u8], aad: &[u8]) -> Result<(), Error> {
-    if nonce.len() <= SHORT_NONCE {
-        request.set_iv(nonce);
+/// Copies a nonce or an initialisation vector into a request, if there is memory for it.
+fn set_iv(request: &mut Request, iv: &[u8]) -> Result<(), Error> {
+    if iv.len() <= plain::MOST_IV {
+        request.set_iv(iv);
     } else {
-        request.set_iv_owned(copied(nonce)?);
+        request.set_iv_owned(copied(iv)?);
     }
-    request.aad = copied(aad)?;
     Ok(())
 }
 
@@ -178,8 +239,6 @@ fn explained(error: Error, check: impl FnOnce() -> Result<(), ArgumentError>) ->
 
 /// Bytes of the longest tag that an AEAD gives.
 const MAX_TAG: usize = 16;
-/// Bytes of a nonce that a request holds without an allocation.
-const SHORT_NONCE: usize = 16;
 /// Bytes of the shortest MAC that a message is compared with.
 const MIN_MAC: usize = 4;
 
@@ -274,24 +333,18 @@ impl CipherSession {
         {
             return Err(OpError::new(error, buffer, None));
         }
-        match plain::run(&self.core.engine, self.core.id, operation, iv, buffer) {
-            Ok(done) => done.map_err(|error| {
-                error.map(|error, buffer| self.core.explained(error, operation, iv.len(), buffer.len()))
-            }),
-            Err(buffer) => words::in_registers(self.in_place_with_policy(operation, iv, buffer)),
+        match plain::run(&self.core.engine, self.core.id, operation, iv, (buffer, ())) {
+            Ok(done) => done.map_err(|error| self.core.named(error, operation, iv.len())),
+            Err((buffer, ())) => words::in_registers(self.core.run_with_policy(operation, iv, buffer, ())),
         }
     }
 
-    #[inline(never)]
-    fn in_place_with_policy(
-        &self,
-        operation: Operation,
-        iv: &[u8],
-        buffer: Vec<u8>,
-    ) -> Result<Vec<u8>, OpError> {
-        let mut request = self.core.request(operation, buffer);
-        request.set_iv(iv);
-        Ok(self.core.run(request)?.buffer)
+    /// Whether an output has exactly the bytes of its input, and a message any number of them: a stream cipher (CTR), whose
+    /// initialisation vector has 16 bytes.
+    #[doc(hidden)]
+    #[inline]
+    pub fn keeps_len(&self) -> bool {
+        self.core.growth == 0
     }
 
     /// Encrypts `source` into `destination`, whose content is replaced; gives both back.
@@ -331,11 +384,7 @@ impl CipherSession {
         if destination.try_reserve(source.len().saturating_add(software::EXPANSION)).is_err() {
             return Err(OpError::new(Error::NoMemory, source, Some(destination)));
         }
-        let mut request = self.core.request(operation, source);
-        request.set_iv(iv);
-        request.destination = Some(destination);
-        let request = self.core.run(request)?;
-        Ok((request.buffer, request.destination.unwrap_or_default()))
+        self.core.run_whole(operation, iv, source, Elsewhere { destination })
     }
 
     /// Encrypts a borrowed slice (copied) into another; returns the bytes written. The two may have any
@@ -362,9 +411,8 @@ impl CipherSession {
         source: &[u8],
         into: &mut [u8],
     ) -> Result<usize, Error> {
-        let mut request = self.core.request(operation, Vec::new());
-        request.set_iv(iv);
-        self.core.run_copied(request, source, |done| copy_out(&done.buffer, into))
+        let run = |buffer| Ok((self.core.run_whole(operation, iv, buffer, ())?, ()));
+        self.core.run_copied(source, run, |text, ()| copy_out(text, into))
     }
 
     /// Starts a multi-part encryption.
@@ -390,7 +438,7 @@ impl AeadSession {
     /// [`Error::InvalidArgument`] for an empty nonce or too long a message; the device's failures. The buffer
     /// comes back with every error.
     pub fn seal(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        self.copied(Operation::Encrypt, nonce, aad, buffer)?.run()
+        self.whole(Operation::Encrypt, nonce, aad, buffer, None)
     }
 
     /// Decrypts `buffer` in place if `tag` is right.
@@ -403,7 +451,7 @@ impl AeadSession {
             Ok(tag) => tag,
             Err(error) => return Err(OpError::new(error, buffer, None)),
         };
-        Ok(self.copied(Operation::Decrypt, nonce, aad, buffer)?.with_tag(tag).run()?.0)
+        Ok(self.whole(Operation::Decrypt, nonce, aad, buffer, Some(&tag))?.0)
     }
 
     /// Encrypts a borrowed slice (copied) into another; returns the bytes written and the tag.
@@ -417,9 +465,8 @@ impl AeadSession {
         source: &[u8],
         into: &mut [u8],
     ) -> Result<(usize, Tag), Error> {
-        let mut request = self.core.request(Operation::Encrypt, Vec::new());
-        copy_in(&mut request, nonce, aad)?;
-        self.core.run_copied(request, source, |done| Ok((copy_out(&done.buffer, into)?, done.tag)))
+        let run = |buffer| self.whole(Operation::Encrypt, nonce, aad, buffer, None);
+        self.core.run_copied(source, run, |text, tag| Ok((copy_out(text, into)?, tag)))
     }
 
     /// Decrypts a borrowed slice (copied) into another if `tag` is right; returns the bytes written.
@@ -435,40 +482,65 @@ impl AeadSession {
         into: &mut [u8],
     ) -> Result<usize, Error> {
         let tag = self.core.tag(tag)?;
-        let mut request = self.core.request(Operation::Decrypt, Vec::new());
-        copy_in(&mut request, nonce, aad)?;
-        request.tag = tag;
-        self.core.run_copied(request, source, |done| copy_out(&done.buffer, into))
+        let run = |buffer| self.whole(Operation::Decrypt, nonce, aad, buffer, Some(&tag));
+        self.core.run_copied(source, run, |text, _| copy_out(text, into))
     }
 
-    /// One operation on copies of nonce and additional data.
-    fn copied(
+    /// A whole message, with copies of nonce and additional data.
+    #[inline]
+    fn whole(
         &self,
         operation: Operation,
         nonce: &[u8],
         aad: &[u8],
         buffer: Vec<u8>,
-    ) -> Result<Prepared<'_>, OpError> {
-        let mut request = self.core.request(operation, buffer);
-        match copy_in(&mut request, nonce, aad) {
-            Ok(()) => Ok(Prepared { core: &self.core, request }),
-            Err(error) => Err(OpError::new(error, request.buffer, None)),
-        }
+        tag: Option<&Tag>,
+    ) -> Result<(Vec<u8>, Tag), OpError> {
+        let aad = match self.core.copy_of(aad, 0) {
+            Ok(aad) => aad,
+            Err(error) => return Err(OpError::new(error, buffer, None)),
+        };
+        let TaggedText { buffer, tag, aad } =
+            self.core.run_whole(operation, nonce, buffer, Tagged { aad, tag })?;
+        self.core.recycle(aad);
+        Ok((buffer, tag))
     }
 
-    /// One operation on what is owned; decrypting wants a tag, too.
+    /// A whole message whose nonce and tag are copied before the job pauses, and the rest owned: for callers whose memory
+    /// may go meanwhile. Decrypting wants a tag. The additional data come back, too.
+    ///
+    /// # Errors
+    /// As [`AeadSession::seal`] and [`AeadSession::open`].
     #[doc(hidden)]
-    pub fn prepare(
+    #[inline]
+    pub fn whole_owned(
+        &self,
+        operation: Operation,
+        nonce: &[u8],
+        aad: Vec<u8>,
+        buffer: Vec<u8>,
+        tag: Option<&Tag>,
+    ) -> Result<TaggedText, OpError> {
+        self.core.run_whole(operation, nonce, buffer, Tagged { aad, tag })
+    }
+
+    /// The same with a nonce of any length, which is moved.
+    ///
+    /// # Errors
+    /// As [`AeadSession::seal`] and [`AeadSession::open`].
+    #[doc(hidden)]
+    pub fn whole_with_long_nonce(
         &self,
         operation: Operation,
         nonce: Vec<u8>,
         aad: Vec<u8>,
         buffer: Vec<u8>,
-    ) -> Prepared<'_> {
+        tag: Option<&Tag>,
+    ) -> Result<TaggedText, OpError> {
         let mut request = self.core.request(operation, buffer);
         request.set_iv_owned(nonce);
-        request.aad = aad;
-        Prepared { core: &self.core, request }
+        Tagged { aad, tag }.load_into(&mut request);
+        Ok(Tagged::take_from(&mut self.core.run(request)?))
     }
 
     /// [`AeadSession::sealer`] of what is owned.
@@ -495,38 +567,6 @@ impl AeadSession {
     }
 }
 
-/// An AEAD operation that borrows nothing but its session, for callers whose memory may go while it is under
-/// way.
-#[doc(hidden)]
-pub struct Prepared<'s> {
-    core: &'s SessionCore,
-    request: Request,
-}
-
-impl Prepared<'_> {
-    /// The tag to compare with.
-    #[must_use]
-    pub fn with_tag(mut self, tag: Tag) -> Self {
-        self.request.tag = tag;
-        self
-    }
-
-    /// The text, and the tag of what was encrypted.
-    ///
-    /// # Errors
-    /// As [`AeadSession::seal`] and [`AeadSession::open`].
-    pub fn run(self) -> Result<(Vec<u8>, Tag), OpError> {
-        let request = self.core.run(self.request)?;
-        Ok((request.buffer, request.tag))
-    }
-}
-
-impl fmt::Debug for Prepared<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Prepared").field(&self.request).finish()
-    }
-}
-
 session_type! {
     /// A hash function (FIPS 180-4).
     HashSession
@@ -538,8 +578,7 @@ impl HashSession {
     /// # Errors
     /// The device's failures.
     pub fn digest(&self, data: &[u8]) -> Result<Tag, Error> {
-        let request = self.core.request(Operation::Digest, Vec::new());
-        self.core.run_copied(request, data, |done| Ok(done.tag))
+        self.core.run_copied(data, |buffer| self.digest_owned(buffer), |_, digest| Ok(digest))
     }
 
     /// The digest of an owned buffer, which comes back unchanged, with an error too.
@@ -547,8 +586,9 @@ impl HashSession {
     /// # Errors
     /// The device's failures.
     pub fn digest_owned(&self, data: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let request = self.core.run(self.core.request(Operation::Digest, data))?;
-        Ok((request.buffer, request.tag))
+        let TaggedText { buffer, tag, .. } =
+            self.core.run_whole(Operation::Digest, &[], data, Tagged::default())?;
+        Ok((buffer, tag))
     }
 
     /// Starts a multi-part digest.
@@ -568,8 +608,7 @@ impl MacSession {
     /// # Errors
     /// The device's failures.
     pub fn mac(&self, data: &[u8]) -> Result<Tag, Error> {
-        let request = self.core.request(Operation::Mac, Vec::new());
-        self.core.run_copied(request, data, |done| Ok(done.tag))
+        self.core.run_copied(data, |buffer| self.mac_owned(buffer), |_, mac| Ok(mac))
     }
 
     /// The MAC of an owned buffer, which comes back unchanged, with an error too.
@@ -577,8 +616,9 @@ impl MacSession {
     /// # Errors
     /// The device's failures.
     pub fn mac_owned(&self, data: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let request = self.core.run(self.core.request(Operation::Mac, data))?;
-        Ok((request.buffer, request.tag))
+        let TaggedText { buffer, tag, .. } =
+            self.core.run_whole(Operation::Mac, &[], data, Tagged::default())?;
+        Ok((buffer, tag))
     }
 
     /// Compares the MAC of `data` with `expected` in constant time. A truncated MAC is compared in the length

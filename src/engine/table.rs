@@ -74,6 +74,15 @@ pub(crate) fn visit<V: Visit>(engine: &Inner, visitor: V) -> V::Output {
     visitor.visit(if known.is_some() { known } else { look_up(engine) })
 }
 
+/// Runs `body` with the calling thread's instance of `engine`, which is made at first use.
+#[inline]
+pub(crate) fn with<R>(engine: &Arc<Inner>, body: impl FnOnce(&Instance) -> R) -> R {
+    match latest().filter(|latest| latest.is_of(engine)) {
+        Some(instance) => body(instance),
+        None => body(&of_thread(engine)),
+    }
+}
+
 /// The instance that was used last. It is there as long as its engine is, and no thread-local is destroyed meanwhile.
 #[inline(always)]
 fn latest<'a>() -> Option<&'a Instance> {

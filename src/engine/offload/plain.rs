@@ -1,11 +1,14 @@
-//! The usual way, in a straight line: a whole message that is worked on in place, in a job, and that is done when the job
-//! goes on.
+//! The usual way, in a straight line: a whole message, in a job, that is done when the job goes on.
 //!
 //! ```text
-//!   submit ──► pause ──► take ──► the buffer
+//!   submit ──► pause ──► take ──► the result
 //!     │                   └─► not done, not well, no context any more: the state machine goes on with it
 //!     └──► anything else: the state machine, from its beginning
 //! ```
+//!
+//! It is written once for every kind of result. What differs is what a request has beside its text, its [`Rest`]: nothing
+//! (a cipher in place), a destination (out of place), or additional data and a tag (an AEAD, a digest, a MAC). Borrowed
+//! memory is copied before and after, by the sessions.
 //!
 //! All policy is the state machine's. This does the same for requests that no policy concerns, without a [`Request`] (some
 //! two hundred bytes that they have no use for) and without what else an operation may hold while it waits. A paused job's
@@ -19,8 +22,9 @@
 //! returned from the write.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
-use simaccel_device::{Plain, SessionId, WakeState};
+use simaccel_device::{Plain, Rest, SessionId, WakeState};
 
 use super::*;
 use crate::engine::table::Visit;
@@ -28,6 +32,9 @@ use crate::engine::wait::job::{self, JobWake, Offer, Release};
 use crate::engine::wake_fd::Registration;
 use crate::error::OpError;
 use crate::words;
+
+/// Bytes of the longest IV that a plain request has: one that is copied without an allocation.
+pub(in crate::engine) const MOST_IV: usize = 16;
 
 /// A plain request in flight. Dropping it gives the request up.
 struct Aloft<'e> {
@@ -38,23 +45,26 @@ struct Aloft<'e> {
     wake_fd: Cell<Option<Rc<Registration>>>,
 }
 
-/// What comes of a request that is plain; or its buffer, because it is not.
-type Outcome = Result<Result<Vec<u8>, OpError>, Vec<u8>>;
+/// What comes of a request that is plain; or what it was given, because it is not.
+pub(crate) type Outcome<R> = Result<Result<<R as Rest>::Taken, OpError>, Given<R>>;
+
+/// What a request was given.
+pub(crate) type Given<R> = (Vec<u8>, R);
 
 /// Runs a request that is plain, on an engine that is.
 #[inline(always)]
-pub(crate) fn run(
+pub(crate) fn run<R: Rest>(
     engine: &Arc<Inner>,
     session: SessionId,
     operation: Operation,
     iv: &[u8],
-    buffer: Vec<u8>,
-) -> Outcome {
-    if !engine.is_plain {
-        return Err(buffer);
+    (buffer, rest): Given<R>,
+) -> Outcome<R> {
+    if !engine.is_plain || iv.len() > MOST_IV {
+        return Err((buffer, rest));
     }
-    let Some(offer) = job::offer(!engine.polled) else { return Err(buffer) };
-    let plain = Plain { session, operation, iv, buffer, user_data: offer.token() };
+    let Some(offer) = job::offer(!engine.polled) else { return Err((buffer, rest)) };
+    let plain = Plain { session, operation, iv, buffer, user_data: offer.token(), rest };
     if engine.polled {
         polled(engine, offer, plain)
     } else {
@@ -63,43 +73,43 @@ pub(crate) fn run(
 }
 
 #[inline(always)]
-fn polled(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
+fn polled<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
     let aloft = table::visit(engine, SubmitPolled { engine, plain })?;
     let without_ctx = offer.take(&aloft);
-    match aloft.take() {
-        Some(buffer) => {
+    match aloft.take::<R>() {
+        Some(taken) => {
             mem::forget(aloft);
-            Ok(Ok(buffer))
+            Ok(Ok(taken))
         }
-        None => Ok(words::in_registers(aloft.go_on(operation, without_ctx, 0))),
+        None => Ok(words::in_registers(aloft.go_on::<R>(operation, without_ctx, 0))),
     }
 }
 
 #[inline(never)]
-fn woken(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_>) -> Outcome {
+fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
     let Some(wake_fd) = offer.registered(engine.wait_key()).and_then(Registration::of) else {
-        return Err(plain.buffer);
+        return Err((plain.buffer, plain.rest));
     };
     let aloft = table::visit(engine, SubmitWoken { engine, plain, wake_fd })?;
     let without_ctx = offer.take(&aloft);
     let mut in_hand = 0;
-    if !without_ctx && let Some(buffer) = aloft.take_woken(&mut in_hand) {
+    if !without_ctx && let Some(taken) = aloft.take_woken::<R>(&mut in_hand) {
         mem::forget(aloft);
-        return Ok(Ok(buffer));
+        return Ok(Ok(taken));
     }
-    Ok(aloft.go_on(operation, without_ctx, in_hand))
+    Ok(aloft.go_on::<R>(operation, without_ctx, in_hand))
 }
 
 /// Submits what will be polled for.
-struct SubmitPolled<'e, 'p> {
+struct SubmitPolled<'e, 'p, R> {
     engine: &'e Arc<Inner>,
-    plain: Plain<'p>,
+    plain: Plain<'p, R>,
 }
 
-impl<'e> Visit for SubmitPolled<'e, '_> {
-    type Output = Result<Aloft<'e>, Vec<u8>>;
+impl<'e, R: Rest> Visit for SubmitPolled<'e, '_, R> {
+    type Output = Result<Aloft<'e>, Given<R>>;
 
     #[inline(always)]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
@@ -107,74 +117,74 @@ impl<'e> Visit for SubmitPolled<'e, '_> {
             Some((instance, owner)) => {
                 Aloft::submit(self.engine, instance, self.plain, Delivery::Reap { owner }, None)
             }
-            None => Err(self.plain.buffer),
+            None => Err((self.plain.buffer, self.plain.rest)),
         }
     }
 }
 
 /// Submits what will write to a wake fd.
-struct SubmitWoken<'e, 'p> {
+struct SubmitWoken<'e, 'p, R> {
     engine: &'e Arc<Inner>,
-    plain: Plain<'p>,
+    plain: Plain<'p, R>,
     wake_fd: Rc<Registration>,
 }
 
-impl<'e> Visit for SubmitWoken<'e, '_> {
-    type Output = Result<Aloft<'e>, Vec<u8>>;
+impl<'e, R: Rest> Visit for SubmitWoken<'e, '_, R> {
+    type Output = Result<Aloft<'e>, Given<R>>;
 
     #[inline(always)]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
-        let Some(instance) = instance else { return Err(self.plain.buffer) };
+        let Some(instance) = instance else { return Err((self.plain.buffer, self.plain.rest)) };
         let delivery = Delivery::Wake(self.wake_fd.waker());
         Aloft::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd))
     }
 }
 
-/// Takes the buffer of a request that has gone well; another pair's is not known to this thread's.
-struct Take(Ticket);
+/// Takes what came of a request that has gone well; another pair's is not known to this thread's.
+struct Take<R>(Ticket, PhantomData<R>);
 
-impl Visit for Take {
-    type Output = Option<Vec<u8>>;
+impl<R: Rest> Visit for Take<R> {
+    type Output = Option<R::Taken>;
 
     #[inline(always)]
-    fn visit(self, instance: Option<&Instance>) -> Option<Vec<u8>> {
+    fn visit(self, instance: Option<&Instance>) -> Option<R::Taken> {
         let instance = instance?;
-        let buffer = instance.own_pair()?.take_buffer(self.0)?;
+        let taken = instance.own_pair()?.take_plain::<R>(self.0)?;
         instance.counters.resumes.add(1);
-        Some(buffer)
+        Some(taken)
     }
 }
 
 impl<'e> Aloft<'e> {
     #[inline(always)]
-    fn submit(
+    fn submit<R: Rest>(
         engine: &'e Arc<Inner>,
         instance: &Instance,
-        plain: Plain<'_>,
+        plain: Plain<'_, R>,
         delivery: Delivery,
         wake_fd: Option<Rc<Registration>>,
-    ) -> Result<Self, Vec<u8>> {
-        let Some(mut pair) = instance.own_pair() else { return Err(plain.buffer) };
+    ) -> Result<Self, Given<R>> {
+        let Some(mut pair) = instance.own_pair() else { return Err((plain.buffer, plain.rest)) };
         let ticket = match pair.submit_plain(plain, delivery) {
             Ok(ticket) => ticket,
-            Err((_, buffer)) => return Err(buffer),
+            Err((_, given)) => return Err(given),
         };
         instance.counters.operations.add(1);
         instance.counters.pauses.add(1);
         Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(wake_fd) })
     }
 
-    /// The buffer of a request that has gone well. `None`: nothing has changed.
+    /// What came of a request that has gone well. `None`: nothing has changed.
     #[inline(always)]
-    fn take(&self) -> Option<Vec<u8>> {
+    fn take<R: Rest>(&self) -> Option<R::Taken> {
         if self.engine.is_foreign() {
             return None;
         }
-        table::visit(self.engine, Take(self.ticket))
+        table::visit(self.engine, Take::<R>(self.ticket, PhantomData))
     }
 
-    /// The same, with its token. The tokens that were read are in hand when there is no buffer.
-    fn take_woken(&self, in_hand: &mut u64) -> Option<Vec<u8>> {
+    /// The same, with its token. The tokens that were read are in hand when nothing is taken.
+    fn take_woken<R: Rest>(&self, in_hand: &mut u64) -> Option<R::Taken> {
         if self.engine.is_foreign() {
             return None;
         }
@@ -184,9 +194,9 @@ impl<'e> Aloft<'e> {
         *in_hand = wake_fd.read();
         let is_told =
             *in_hand > 0 && !wake_fd.is_shared() || remote.wake_state(self.ticket) == WakeState::Sent;
-        if is_told && let Some(buffer) = self.take() {
+        if is_told && let Some(taken) = self.take::<R>() {
             wake_fd.settle(*in_hand);
-            return Some(buffer);
+            return Some(taken);
         }
         self.wake_fd.set(Some(wake_fd));
         None
@@ -194,15 +204,20 @@ impl<'e> Aloft<'e> {
 
     /// The pause is over, and the rest is the state machine's.
     #[cold]
-    fn go_on(self, operation: Operation, without_ctx: bool, in_hand: u64) -> Result<Vec<u8>, OpError> {
+    fn go_on<R: Rest>(
+        self,
+        operation: Operation,
+        without_ctx: bool,
+        in_hand: u64,
+    ) -> Result<R::Taken, OpError> {
         let (engine, flight) = (self.engine, self.into_flight());
         let mut wait = JobWait::resumed(&flight, without_ctx, in_hand);
         let mut request = Request::new(SessionId::NONE, operation, Vec::new());
         let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
         let outcome = go_round(&mut rest, &mut wait);
         match outcome {
-            Ok(()) => Ok(request.buffer),
-            Err(failed) => Err(OpError::new(failed.into_error(), request.buffer, None)),
+            Ok(()) => Ok(R::take_from(&mut request)),
+            Err(failed) => Err(OpError::new(failed.into_error(), request.buffer, request.destination)),
         }
     }
 
