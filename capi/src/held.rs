@@ -11,32 +11,47 @@
 
 use simaccel::job::raw::{self, Held};
 
-/// Runs `operation` on what `keep` keeps, so that it stays for as long as frames of the operation may look at
-/// it.
-#[inline(always)] // see simaccel's fiber.rs on returns
-pub(crate) fn while_held<R>(keep: Held, operation: impl FnOnce() -> R) -> R {
-    match raw::hold(keep) {
-        Ok(()) => {
-            let _hold = Hold;
-            operation()
+/// What keeps a session or a stream until an operation on it has returned, or its job was discarded.
+///
+/// `None`: the job has it, and this owns nothing, so that it may vanish with its frame.
+#[must_use = "nothing is kept any more when this is dropped"]
+pub(crate) struct Keep(Option<Box<InFrame>>);
+
+/// There is no job, or it is in an operation already: a callback calls from within that. An operation that does not pause is
+/// not discarded, so the frame may own.
+struct InFrame {
+    _held: Held,
+    _blocked: Blocked,
+}
+
+impl Keep {
+    /// Keeps `held`, so that it stays for as long as frames of an operation may look at it.
+    #[inline(always)] // see simaccel's fiber.rs on returns
+    pub(crate) fn begin(held: Held) -> Self {
+        match raw::hold(held) {
+            Ok(()) => Self(None),
+            Err(held) => Self::in_frame(held),
         }
-        Err(keep) => {
-            // There is no job, or it is in an operation already: a callback calls from within that. An
-            // operation that does not pause is not discarded, so the frame may own.
-            let _blocked = Blocked::begin();
-            let result = operation();
-            drop(keep);
-            result
-        }
+    }
+
+    #[cold]
+    fn in_frame(held: Held) -> Self {
+        Self(Some(Box::new(InFrame { _held: held, _blocked: Blocked::begin() })))
+    }
+
+    #[cold]
+    fn end_in_frame(in_frame: Box<InFrame>) {
+        drop(in_frame);
     }
 }
 
-/// What the job holds; this owns nothing, so that it may vanish with its frame.
-struct Hold;
-
-impl Drop for Hold {
+impl Drop for Keep {
+    #[inline(always)]
     fn drop(&mut self) {
-        raw::let_go();
+        match self.0.take() {
+            None => raw::let_go(),
+            Some(in_frame) => Self::end_in_frame(in_frame),
+        }
     }
 }
 

@@ -141,16 +141,21 @@ impl SimaccelResult {
     }
 }
 
-/// Why an operation of the engine for C failed: the code, and the words.
+/// Why an operation of the engine for C failed: the code, and the words. In a box, so that the results of what goes well
+/// are small.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: SimaccelResult,
-    pub(crate) text: String,
+pub(crate) struct Failure(Box<Reason>);
+
+#[derive(Debug)]
+struct Reason {
+    code: SimaccelResult,
+    text: String,
 }
 
 impl Failure {
+    #[cold]
     pub(crate) fn new(code: SimaccelResult, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self(Box::new(Reason { code, text: text.into() }))
     }
 
     pub(crate) fn argument(text: &str) -> Self {
@@ -159,14 +164,19 @@ impl Failure {
 
     #[cold]
     fn report(self) -> SimaccelResult {
-        set(&self.text);
-        self.code
+        set(&self.0.text);
+        self.0.code
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parts(self) -> (SimaccelResult, String) {
+        (self.0.code, self.0.text)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { code: SimaccelResult::of(&error), text: error.to_string() }
+        Self::new(SimaccelResult::of(&error), error.to_string())
     }
 }
 

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::copies::{self, Input, Output};
 use crate::engine::{SimaccelEngine, given, quoted, store, text};
 use crate::guard::boundary;
-use crate::held;
+use crate::held::Keep;
 use crate::last_error::{Failure, SimaccelResult, reported};
 
 /// Bytes of the longest tag. `SIMACCEL_MAX_TAG`.
@@ -218,7 +218,8 @@ unsafe fn operate(
             Arc::increment_strong_count(session);
             Arc::from_raw(session)
         };
-        held::while_held(keep, || operation(&borrowed.kind))
+        let _kept = Keep::begin(keep);
+        operation(&borrowed.kind)
     })
 }
 
@@ -231,8 +232,12 @@ fn cipher(
     input: Input,
     output: Output,
 ) -> Result<(), Failure> {
-    cipher.check(operation, iv.len(), input.len()).map_err(named)?;
-    output.check_room(cipher.output_len(operation, input.len()))?;
+    if cipher.keeps_len() && iv.len() == MAX_IV {
+        output.check_room(input.len()..=input.len())?;
+    } else {
+        cipher.check(operation, iv.len(), input.len()).map_err(named)?;
+        output.check_room(cipher.output_len(operation, input.len()))?;
+    }
     let iv = iv.short::<MAX_IV>()?;
     let buffer = input.copied(GROWTH)?;
     let done = match operation {
@@ -243,7 +248,7 @@ fn cipher(
 }
 
 /// Copies text out, and wipes it here.
-#[inline]
+#[inline(always)]
 fn put(done: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Result<(), Failure> {
     let text = done.map_err(refused)?;
     let put = output.put(&text);
@@ -333,18 +338,26 @@ pub unsafe extern "C" fn simaccel_decrypt(
 }
 
 /// An AEAD's operation on copies of everything. Hands out the text, and the tag of what was encrypted.
+#[inline(always)] // see simaccel's fiber.rs on returns
 fn aead(
     session: &AeadSession,
     operation: Operation,
     [nonce, aad, input]: [Input; 3],
     tag: Option<Tag>,
 ) -> Result<(Vec<u8>, Tag), Failure> {
-    let prepared = session.prepare(operation, nonce.owned()?, aad.owned()?, input.copied(0)?);
-    let prepared = match tag {
-        Some(tag) => prepared.with_tag(tag),
-        None => prepared,
+    let additional = if aad.is_empty() { Vec::new() } else { aad.copied(0)? };
+    let done = if nonce.len() <= MAX_IV {
+        let nonce = nonce.short::<MAX_IV>()?;
+        session.whole_owned(operation, &nonce, additional, input.copied(0)?, tag.as_ref())
+    } else {
+        let nonce = nonce.owned()?;
+        session.whole_with_long_nonce(operation, nonce, additional, input.copied(0)?, tag.as_ref())
     };
-    prepared.run().map_err(refused)
+    let done = done.map_err(refused)?;
+    if !aad.is_empty() {
+        copies::recycle(done.aad, aad.len());
+    }
+    Ok((done.buffer, done.tag))
 }
 
 /// Encrypts and authenticates in one request: AEADs. The tag has the session's length.

@@ -18,7 +18,7 @@ use simaccel::{AeadOpener, AeadSealer, ArgumentError, CipherStream, Error, HashS
 use crate::copies::{self, Input, Output};
 use crate::engine::{given, store};
 use crate::guard::boundary;
-use crate::held;
+use crate::held::Keep;
 use crate::last_error::{Failure, SimaccelResult, reported};
 use crate::session::{Kind, MAX_TAG, SimaccelSession, encrypts, given_tag, wiped};
 
@@ -167,8 +167,9 @@ unsafe fn operate(
         // SAFETY: the caller's promise.
         let in_use = unsafe { Use::begin(stream) }?;
         let parts = in_use.stream.parts.get();
-        // SAFETY: the use is ours alone until it goes, and it is held for as long as the parts are looked at.
-        held::while_held(Arc::new(in_use), || operation(unsafe { &mut *parts }))
+        let _kept = Keep::begin(Arc::new(in_use));
+        // SAFETY: the use is ours alone until it goes, and it is kept for as long as the parts are looked at.
+        operation(unsafe { &mut *parts })
     })
 }
 
