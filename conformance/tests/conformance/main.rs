@@ -7,6 +7,7 @@
 //!
 //! Every set counts its cases and compares with the number that the set has, so that an empty one fails.
 
+mod coverage;
 mod direct;
 mod offloaded;
 #[path = "../../../device-sim/tests/published/mod.rs"]
@@ -15,36 +16,58 @@ mod standards;
 mod way;
 mod wycheproof;
 
+/// Hands all sets to a macro.
+macro_rules! all_sets {
+    ($each:ident $($more:tt)*) => {
+        $each! {
+            $($more)*
+            standards::sp_800_38a,
+            standards::ieee_1619,
+            standards::gcm,
+            standards::fips_180,
+            standards::rfc_4231,
+            wycheproof::aes_gcm,
+            wycheproof::aes_cbc_pkcs5,
+            wycheproof::aes_xts,
+            wycheproof::hmac_sha224,
+            wycheproof::hmac_sha256,
+            wycheproof::hmac_sha384,
+            wycheproof::hmac_sha512,
+            wycheproof::hmac_sha512_256,
+        }
+    };
+}
+
 /// For each way, a module with a test for each set.
 macro_rules! ways {
     ($($name:ident => $way:expr;)+) => {$(
         mod $name {
             use crate::{standards, wycheproof};
 
-            ways!(@sets $way;
-                standards::sp_800_38a,
-                standards::ieee_1619,
-                standards::gcm,
-                standards::fips_180,
-                standards::rfc_4231,
-                wycheproof::aes_gcm,
-                wycheproof::aes_cbc_pkcs5,
-                wycheproof::aes_xts,
-                wycheproof::hmac_sha224,
-                wycheproof::hmac_sha256,
-                wycheproof::hmac_sha384,
-                wycheproof::hmac_sha512,
-                wycheproof::hmac_sha512_256,
-            );
+            all_sets!(tests $way;);
         }
     )+};
-    (@sets $way:expr; $($module:ident::$set:ident,)+) => {$(
+}
+
+macro_rules! tests {
+    ($way:expr; $($module:ident::$set:ident,)+) => {$(
         #[test]
         fn $set() {
             $module::$set(&$way);
         }
     )+};
 }
+
+macro_rules! functions {
+    ($($module:ident::$set:ident,)+) => {
+        /// Every set, to be run on one way.
+        fn sets<W: way::Way>() -> Vec<fn(&W)> {
+            vec![$($module::$set::<W>),+]
+        }
+    };
+}
+
+all_sets!(functions);
 
 ways! {
     in_place => crate::direct::Direct::InPlace;
