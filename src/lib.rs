@@ -89,8 +89,8 @@ mod wait_readable;
 mod words;
 
 pub use engine::{
-    AeadOpener, AeadSealer, AeadSession, CipherSession, CipherStream, Config, DeliveryMode, Engine,
-    EngineStats, HashSession, HashStream, MacSession, MacStream,
+    AeadOpener, AeadSealer, AeadSession, AnySession, CipherSession, CipherStream, Config, DeliveryMode,
+    Engine, EngineStats, HashSession, HashStream, MacSession, MacStream,
 };
 #[doc(hidden)]
 pub use engine::{Sabotage, sabotage};
@@ -98,8 +98,9 @@ pub use error::{Error, OpError, OsError};
 pub use job::{Job, Step, WaitCtx, WaitFd};
 pub use simaccel_device;
 pub use simaccel_device::{
-    Aead, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device, DeviceStats, Fault,
-    FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation, OperationStats, Padding, Preset,
-    QueuePairStats, Selection, SessionError, Tag, Timing, Timings, UnitStats,
+    Aead, Algorithm, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device,
+    DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation, OperationStats,
+    Padding, Parameter, Parameters, Preset, QueuePairStats, Selection, SessionError, Shape, Tag, Timing,
+    Timings, UnitStats, UnknownName,
 };
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

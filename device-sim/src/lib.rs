@@ -80,7 +80,7 @@ pub use config::{Config, ConfigError, Preset};
 pub use kernels::StreamState;
 pub use kernels::session::{Session, SessionError, SessionId};
 pub use kernels::wipe::with_wiped_stack;
-pub use message::algorithm::{Aead, Algorithm, Cipher, Cost, Hash, Shape};
+pub use message::algorithm::{Aead, Algorithm, Cipher, Cost, Hash, Kind, Shape};
 pub use message::lengths::{Allowed, Argument, ArgumentError};
 pub use message::mode::Mode;
 pub use message::names::UnknownName;

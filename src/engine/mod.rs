@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use simaccel_device::{
-    Aead, Cipher, Device, Hash, Occasion, Operation, Padding, Remote, Session, SessionError, with_wiped_stack,
+    Aead, Algorithm, Cipher, Device, Hash, Occasion, Operation, Padding, Parameters, Remote, Session,
+    with_wiped_stack,
 };
 
 use self::fault::{FaultKind, FaultPlan};
@@ -35,6 +36,7 @@ use self::watchdog::Watchdog;
 use crate::error::Error;
 use crate::process::fork;
 
+mod any_session;
 mod config;
 mod export;
 mod fault;
@@ -54,6 +56,7 @@ mod wake_fd;
 mod watch;
 mod watchdog;
 
+pub use any_session::AnySession;
 pub use config::{Config, DeliveryMode};
 pub use sabotage::{Sabotage, sabotage};
 pub use session::{AeadSession, CipherSession, HashSession, MacSession};
@@ -188,12 +191,27 @@ impl Engine {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// A session of any algorithm; [`Engine::cipher`], [`Engine::aead`], [`Engine::hash`] and [`Engine::hmac`] are this for
+    /// an algorithm of a known kind. The key is prepared; it need not stay.
+    ///
+    /// # Errors
+    /// [`Error::Session`] for a key, a tag length or a parameter that the algorithm does not take; the
+    /// [`SessionError`](crate::SessionError) in it says what it takes. [`Error::Forked`] in a forked child.
+    pub fn session(
+        &self,
+        algorithm: Algorithm,
+        key: &[u8],
+        parameters: Parameters,
+    ) -> Result<AnySession, Error> {
+        self.core(algorithm, key, parameters).map(AnySession::new)
+    }
+
     /// A cipher session; ECB and CBC pad by PKCS#7.
     ///
     /// # Errors
     /// [`Error::Session`] for a key of the wrong length, or XTS keys with equal halves.
     pub fn cipher(&self, cipher: Cipher, key: &[u8]) -> Result<CipherSession, Error> {
-        self.cipher_with(cipher, key, Padding::Pkcs7)
+        self.core(cipher.into(), key, Parameters::default()).map(CipherSession::new)
     }
 
     /// A cipher session with a padding of choice (of no effect but for ECB and CBC).
@@ -201,7 +219,9 @@ impl Engine {
     /// # Errors
     /// As [`Engine::cipher`].
     pub fn cipher_with(&self, cipher: Cipher, key: &[u8], padding: Padding) -> Result<CipherSession, Error> {
-        Ok(CipherSession::new(self.session(|| Session::cipher(cipher, key, padding))?))
+        let default = Parameters::default();
+        let parameters = if cipher.pads() { default.with_padding(padding) } else { default };
+        self.core(cipher.into(), key, parameters).map(CipherSession::new)
     }
 
     /// An AEAD session with tags of 16 bytes.
@@ -209,7 +229,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Session`] for a key of the wrong length.
     pub fn aead(&self, aead: Aead, key: &[u8]) -> Result<AeadSession, Error> {
-        self.aead_with(aead, key, 16)
+        self.core(aead.into(), key, Parameters::default()).map(AeadSession::new)
     }
 
     /// An AEAD session with tags of 4, 8 or 12 to 16 bytes (SP 800-38D, 5.2.1.2).
@@ -217,7 +237,8 @@ impl Engine {
     /// # Errors
     /// [`Error::Session`] for a key or a tag of another length.
     pub fn aead_with(&self, aead: Aead, key: &[u8], tag_len: usize) -> Result<AeadSession, Error> {
-        Ok(AeadSession::new(self.session(|| Session::aead(aead, key, tag_len))?))
+        let parameters = Parameters::default().with_tag_len(tag_len);
+        self.core(aead.into(), key, parameters).map(AeadSession::new)
     }
 
     /// A digest session.
@@ -225,7 +246,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Forked`] in a forked child.
     pub fn hash(&self, hash: Hash) -> Result<HashSession, Error> {
-        Ok(HashSession::new(self.session(|| Session::hash(hash))?))
+        self.core(Algorithm::Hash(hash), &[], Parameters::default()).map(HashSession::new)
     }
 
     /// An HMAC session (RFC 2104); keys of any length.
@@ -233,7 +254,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Forked`] in a forked child.
     pub fn hmac(&self, hash: Hash, key: &[u8]) -> Result<MacSession, Error> {
-        Ok(MacSession::new(self.session(|| Session::hmac(hash, key))?))
+        self.core(Algorithm::Hmac(hash), key, Parameters::default()).map(MacSession::new)
     }
 
     /// A digest session that makes the worker panic which executes it (in software it is a plain one): the way to
@@ -244,15 +265,16 @@ impl Engine {
         Ok(HashSession::new(SessionCore::adopt(Arc::clone(&self.inner), Arc::new(Session::hash(hash)?), id)))
     }
 
-    /// `make` prepares the key.
-    fn session(
+    fn core(
         &self,
-        make: impl FnOnce() -> Result<Session, SessionError>,
+        algorithm: Algorithm,
+        key: &[u8],
+        parameters: Parameters,
     ) -> Result<Arc<SessionCore>, Error> {
         if self.inner.is_foreign() {
             return Err(Error::Forked);
         }
-        let session = with_wiped_stack(|| make().map(Arc::new))?;
+        let session = with_wiped_stack(|| Session::new(algorithm, key, parameters).map(Arc::new))?;
         Ok(SessionCore::create(Arc::clone(&self.inner), session))
     }
 

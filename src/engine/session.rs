@@ -11,8 +11,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use simaccel_device::{
-    Allowed, Argument, ArgumentError, Elsewhere, Operation, Part, Request, Rest, Session, SessionId, Tag,
-    Tagged, TaggedText,
+    Algorithm, Allowed, Argument, ArgumentError, Elsewhere, Operation, Part, Request, Rest, Session,
+    SessionId, Shape, Tag, Tagged, TaggedText,
 };
 use zeroize::Zeroize;
 
@@ -43,6 +43,10 @@ impl SessionCore {
     pub(crate) fn adopt(engine: Arc<Inner>, session: Arc<Session>, id: SessionId) -> Arc<Self> {
         let growth = session.max_growth();
         Arc::new(Self { engine, session, id, growth })
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     #[inline]
@@ -262,9 +266,23 @@ macro_rules! session_type {
             pub(crate) const fn new(core: Arc<SessionCore>) -> Self {
                 Self { core }
             }
+
+            pub(super) fn core(&self) -> &SessionCore {
+                &self.core
+            }
         }
 
         impl $name {
+            /// What the session computes.
+            pub fn algorithm(&self) -> Algorithm {
+                self.core.session.algorithm()
+            }
+
+            /// What an operation gives; `None`: the session has no such operation.
+            pub fn output(&self, operation: Operation) -> Option<Shape> {
+                self.core.session.output(operation)
+            }
+
             /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is
             /// taken: what an operation would say of its arguments, without asking the device.
             ///

@@ -91,6 +91,7 @@ impl Session {
     pub fn output(&self, operation: Operation) -> Option<Shape> {
         match self.algorithm().output(operation)? {
             Shape::Padded if self.padding() == Padding::None => Some(Shape::SameLength),
+            Shape::Tagged(_) => Some(Shape::Tagged(self.tag_len())),
             shape => Some(shape),
         }
     }

@@ -295,6 +295,11 @@ impl Session {
         self.options.padding
     }
 
+    /// Bytes of a tag; 0 where there are none.
+    pub(crate) const fn tag_len(&self) -> usize {
+        self.options.tag_len
+    }
+
     /// Bytes by which the output of one request may exceed its input: padding (up to 16), and what a multi-part
     /// message held back before (up to 15, for XTS up to 31). A caller who reserves as many spares the device an
     /// allocation.

@@ -302,12 +302,22 @@ impl Algorithm {
         }
     }
 
+    /// What kind of session it makes.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Cipher(_) => Kind::Cipher,
+            Self::Aead(_) => Kind::Aead,
+            Self::Hash(_) => Kind::Hash,
+            Self::Hmac(_) => Kind::Mac,
+        }
+    }
+
     /// The operations that it has.
     pub const fn operations(self) -> &'static [Operation] {
-        match self {
-            Self::Cipher(_) | Self::Aead(_) => &[Operation::Encrypt, Operation::Decrypt],
-            Self::Hash(_) => &[Operation::Digest],
-            Self::Hmac(_) => &[Operation::Mac],
+        match self.kind() {
+            Kind::Cipher | Kind::Aead => &[Operation::Encrypt, Operation::Decrypt],
+            Kind::Hash => &[Operation::Digest],
+            Kind::Mac => &[Operation::Mac],
         }
     }
 
@@ -327,11 +337,11 @@ impl Algorithm {
 
     /// What its work is like.
     pub const fn cost(self) -> Cost {
-        match self {
-            Self::Cipher(_) => Cost::Cipher,
-            Self::Aead(_) => Cost::Aead,
-            Self::Hash(_) => Cost::Hash,
-            Self::Hmac(_) => Cost::Mac,
+        match self.kind() {
+            Kind::Cipher => Cost::Cipher,
+            Kind::Aead => Cost::Aead,
+            Kind::Hash => Cost::Hash,
+            Kind::Mac => Cost::Mac,
         }
     }
 
@@ -343,6 +353,22 @@ impl Algorithm {
             Self::Hash(_) | Self::Hmac(_) => None,
         }
     }
+}
+
+/// What algorithms have in common whose sessions have the same operations and arguments.
+///
+/// Whoever makes sessions has to know all kinds, so a match on it may name all of them, and a new kind does not go
+/// unnoticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Text, without authentication.
+    Cipher,
+    /// Text, with a tag over text and additional data.
+    Aead,
+    /// A digest, without a key.
+    Hash,
+    /// A message authentication code.
+    Mac,
 }
 
 /// What an operation gives, besides its status.

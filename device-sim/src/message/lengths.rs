@@ -88,6 +88,7 @@ impl fmt::Display for Allowed {
         match self {
             Self::Nothing => f.write_str("none"),
             Self::Exactly(len) => write!(f, "{len} bytes"),
+            Self::AtLeast(0) => f.write_str("any number of bytes"),
             Self::AtLeast(1) => f.write_str("1 byte or more"),
             Self::AtLeast(len) => write!(f, "{len} bytes or more"),
             Self::AtMost(len) => write!(f, "at most {len} bytes"),
@@ -150,7 +151,7 @@ mod tests {
             (Allowed::OneOf(&[16]), "16 bytes"),
             (Allowed::OneOf(&[16, 17, 32]), "16, 17 or 32 bytes"),
             (Allowed::OneOf(&[16, 17, 18]), "16 to 18 bytes"),
-            (Allowed::AtLeast(0), "0 bytes or more"),
+            (Allowed::AtLeast(0), "any number of bytes"),
             (Allowed::Nothing, "none"),
         ];
         for (allowed, words) in said {

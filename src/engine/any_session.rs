@@ -1,0 +1,87 @@
+//! One session of whatever kind: for callers who learn at run time which algorithm it is to be.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use simaccel_device::{Algorithm, Kind, Operation, Shape};
+
+use super::session::{AeadSession, CipherSession, HashSession, MacSession, SessionCore};
+use crate::error::Error;
+
+/// A session of any kind, as [`Engine::session`](crate::Engine::session) makes it. Match on it for the operations.
+///
+/// A match on it may name all variants: a new kind of session is meant to be seen by whoever handles them all.
+///
+/// ```
+/// use simaccel::{AnySession, Config, Engine, Parameters};
+///
+/// let engine = Engine::open(Config::default())?;
+/// let session = engine.session("SHA2-256".parse().unwrap(), &[], Parameters::default())?;
+/// let AnySession::Hash(session) = session else { unreachable!("SHA-256 is a hash function") };
+/// assert_eq!(session.digest(b"abc")?.as_bytes()[..4], [0xba, 0x78, 0x16, 0xbf]);
+/// # Ok::<(), simaccel::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub enum AnySession {
+    /// Encrypts and decrypts.
+    Cipher(CipherSession),
+    /// Encrypts and decrypts with a tag.
+    Aead(AeadSession),
+    /// Digests.
+    Hash(HashSession),
+    /// Authenticates.
+    Mac(MacSession),
+}
+
+impl AnySession {
+    pub(super) fn new(core: Arc<SessionCore>) -> Self {
+        match core.session().algorithm().kind() {
+            Kind::Cipher => Self::Cipher(CipherSession::new(core)),
+            Kind::Aead => Self::Aead(AeadSession::new(core)),
+            Kind::Hash => Self::Hash(HashSession::new(core)),
+            Kind::Mac => Self::Mac(MacSession::new(core)),
+        }
+    }
+
+    /// What the session computes.
+    pub fn algorithm(&self) -> Algorithm {
+        self.core().session().algorithm()
+    }
+
+    /// What an operation gives; `None`: the session has no such operation.
+    pub fn output(&self, operation: Operation) -> Option<Shape> {
+        self.core().session().output(operation)
+    }
+
+    /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is taken: what an
+    /// operation would say of its arguments, without asking the device.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`].
+    pub fn check(&self, operation: Operation, iv_len: usize, len: usize) -> Result<(), Error> {
+        self.core().session().check(operation, iv_len, len as u64).map_err(Error::InvalidArgument)
+    }
+
+    /// Whether an initialisation vector or nonce of so many bytes is taken.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`].
+    pub fn check_iv(&self, iv_len: usize) -> Result<(), Error> {
+        self.core().session().check_iv(iv_len).map_err(Error::InvalidArgument)
+    }
+
+    /// The fewest and the most bytes of text that a whole message of `len` bytes gives, if it is taken. They differ where
+    /// padding is removed.
+    pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
+        self.core().session().output_len(operation, len)
+    }
+
+    fn core(&self) -> &SessionCore {
+        match self {
+            Self::Cipher(session) => session.core(),
+            Self::Aead(session) => session.core(),
+            Self::Hash(session) => session.core(),
+            Self::Mac(session) => session.core(),
+        }
+    }
+}
