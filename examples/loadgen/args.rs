@@ -163,7 +163,7 @@ fn help_tail() -> String {
          The report goes to standard output; with --input to standard error, but for JSON with a cipher.\n\
          Exit code: 0 when all went well; 1 for a mismatch, an error of an operation (see --expect-errors), a bad tag or \
          padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used.",
-        alg::names().join(", "),
+        alg::names(),
         simaccel_device::Config::KEYS,
         simaccel::Config::KEYS,
         EngineStats::default().faults().map(|(kind, _)| kind).collect::<Vec<_>>().join(", "),
@@ -193,6 +193,6 @@ fn parse_seed(text: &str) -> Result<u64, String> {
 }
 
 fn parse_sector(text: &str) -> Result<usize, String> {
-    let size = parse_size(text).ok().filter(|size| (16..=alg::MAX_DATA_UNIT).contains(size));
+    let size = parse_size(text).ok().filter(|size| alg::data_unit_lens().contains(*size as u64));
     size.ok_or_else(|| "allowed are 16 to 16m bytes, with a suffix k or m".to_owned())
 }

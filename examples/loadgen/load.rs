@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use simaccel::{Config, Engine, Error, Padding};
+use simaccel::{AnySession, Config, Engine, Error, Parameters};
 
 use crate::args::Mode;
-use crate::backend::Session;
+use crate::backend;
 use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::plan::{Limit, Load};
@@ -44,8 +44,8 @@ fn run_row(
     workload: &mut Workload,
 ) -> Result<(Row, Option<Error>), Failure> {
     let engine = open(mode, device)?;
-    let session =
-        Session::open(&engine, plan.algorithm, &workload.key, Padding::Pkcs7).map_err(Failure::engine)?;
+    let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
+    let session = session.map_err(Failure::engine)?;
     let in_flight = if mode.has_jobs() { plan.jobs } else { 1 };
     let mut run = Run {
         runner: Runner::new(mode, &engine, in_flight)?,
@@ -76,7 +76,7 @@ pub(crate) fn open(mode: Mode, device: &Config) -> Result<Engine, Failure> {
 /// One row while it runs.
 struct Run<'a> {
     runner: Runner<Done>,
-    session: Rc<Session>,
+    session: Rc<AnySession>,
     workload: &'a mut Workload,
     limit: Limit,
     /// When the operation on each slot was asked for.
@@ -122,7 +122,7 @@ impl Run<'_> {
         self.outstanding += 1;
         self.asked[slot] = self.meter.ask();
         self.runner.start(slot, move || {
-            let result = session.run(&mut lane);
+            let result = backend::run(&session, &mut lane);
             (lane, result)
         })
     }

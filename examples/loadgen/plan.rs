@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use simaccel::{Config, DeliveryMode};
-use simaccel_device::{Algorithm, Cipher, FaultKind};
+use simaccel_device::{Algorithm, Allowed, Cipher, FaultKind};
 
-use crate::alg::{self, Shape};
+use crate::alg;
 use crate::args::{Format, Mode, Options, StatsFormat};
 use crate::failure::Failure;
 use crate::units::short_size;
@@ -231,7 +231,7 @@ impl Options {
             refuse_given(&[("--iv", self.iv.is_some())], "only allowed with a cipher")?;
             return Ok(Vec::new());
         }
-        let len = alg::iv_len(algorithm);
+        let len = algorithm.usual_iv_len();
         match (&self.iv, algorithm) {
             (Some(hex), Algorithm::Aead(_)) => {
                 let iv = from_hex("--iv", hex)?;
@@ -266,8 +266,7 @@ impl Options {
 
     /// Pieces are whole blocks, so that positions and chains can be told from the input alone.
     fn piece(&self, algorithm: Algorithm) -> Result<usize, Failure> {
-        let is_xts = matches!(algorithm, Algorithm::Cipher(cipher) if alg::shape(cipher) == Shape::DataUnits);
-        if is_xts {
+        if alg::is_xts(algorithm) {
             refuse_given(&[("--size", self.size.is_some())], "XTS goes by data unit; see --sector-size")?;
             return Ok(self.sector_size.unwrap_or(512));
         }
@@ -289,11 +288,16 @@ fn from_hex(option: &str, text: &str) -> Result<Vec<u8>, Failure> {
 }
 
 fn check_message(algorithm: Algorithm, size: usize) -> Result<(), Failure> {
-    let is_xts = matches!(algorithm, Algorithm::Cipher(cipher) if alg::shape(cipher) == Shape::DataUnits);
-    if is_xts && !(16..=alg::MAX_DATA_UNIT).contains(&size) {
-        return Err(Failure::option("--size", format_args!("allowed with {algorithm} are 16 to 16m bytes")));
+    match algorithm.message_lens() {
+        // What is padded takes any length.
+        allowed if allowed.contains(size as u64) => Ok(()),
+        Allowed::Between(least, most) => {
+            let (least, most) = (short_size(least), short_size(most));
+            let why = format!("allowed with {algorithm} are {least} to {most} bytes");
+            Err(Failure::option("--size", why))
+        }
+        allowed => Err(Failure::option("--size", format_args!("allowed with {algorithm} are {allowed}"))),
     }
-    Ok(())
 }
 
 /// How many jobs: what was asked for if its buffers fit, otherwise as many as are usual and fit comfortably.

@@ -45,7 +45,7 @@ pub(crate) struct Workload {
 
 impl Workload {
     pub(crate) fn new(algorithm: Algorithm, size: usize, lanes: usize, seed: u64) -> Result<Self, Failure> {
-        let key = random(seed, 0, alg::key_len(algorithm));
+        let key = random(seed, 0, algorithm.usual_key_len());
         let software = alg::software(algorithm, &key).map_err(|error| Failure::Run(error.to_string()))?;
         let idle = (1..).take(lanes).map(|stream| lane(&software, size, seed, stream));
         let idle = idle.collect::<Result<_, _>>()?;
@@ -64,8 +64,8 @@ fn random(seed: u64, stream: u64, len: usize) -> Vec<u8> {
 
 fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<Lane>, Failure> {
     let algorithm = software.algorithm();
-    let mut input = random(seed, stream, size + alg::iv_len(algorithm) + alg::AAD_LEN);
-    let aad = input.split_off(size + alg::iv_len(algorithm));
+    let mut input = random(seed, stream, size + algorithm.usual_iv_len() + alg::AAD_LEN);
+    let aad = input.split_off(size + algorithm.usual_iv_len());
     let iv = input.split_off(size);
     let mut lane = Lane {
         input,

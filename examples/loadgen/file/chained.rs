@@ -2,17 +2,18 @@
 
 use std::time::Instant;
 
-use simaccel::{AeadOpener, AeadSealer, CipherStream, Error, HashStream, MacStream, OpError, Padding, Tag};
+use simaccel::{
+    AeadOpener, AeadSealer, AnySession, CipherStream, Error, HashStream, MacStream, OpError, Parameters, Tag,
+};
 
 use super::Transfer;
-use crate::backend::Session;
 use crate::failure::Failure;
 use crate::runner::Runner;
 
 /// Sends everything through; returns that one piece was in flight, and the digest if that is what was asked for.
 pub(super) fn run(transfer: &mut Transfer<'_>) -> Result<(usize, Option<Tag>), Failure> {
     let plan = transfer.plan;
-    let session = Session::open(&transfer.engine, plan.algorithm, &plan.key, Padding::Pkcs7);
+    let session = transfer.engine.session(plan.algorithm, &plan.key, Parameters::default());
     let chain = Chain::start(&session.map_err(Failure::engine)?, &plan.iv, plan.decrypt);
     let runner = Runner::new(plan.mode, &transfer.engine, 1)?;
     let tag = Chained { runner, transfer }.run_through(chain)?;
@@ -29,14 +30,14 @@ enum Chain {
 }
 
 impl Chain {
-    fn start(session: &Session, iv: &[u8], decrypt: bool) -> Self {
+    fn start(session: &AnySession, iv: &[u8], decrypt: bool) -> Self {
         match session {
-            Session::Cipher(session) if decrypt => Self::Cipher(session.decryptor(iv)),
-            Session::Cipher(session) => Self::Cipher(session.encryptor(iv)),
-            Session::Aead(session) if decrypt => Self::Open(session.opener(iv, &[])),
-            Session::Aead(session) => Self::Seal(session.sealer(iv, &[])),
-            Session::Hash(session) => Self::Hash(session.stream()),
-            Session::Mac(session) => Self::Mac(session.stream()),
+            AnySession::Cipher(session) if decrypt => Self::Cipher(session.decryptor(iv)),
+            AnySession::Cipher(session) => Self::Cipher(session.encryptor(iv)),
+            AnySession::Aead(session) if decrypt => Self::Open(session.opener(iv, &[])),
+            AnySession::Aead(session) => Self::Seal(session.sealer(iv, &[])),
+            AnySession::Hash(session) => Self::Hash(session.stream()),
+            AnySession::Mac(session) => Self::Mac(session.stream()),
         }
     }
 
