@@ -5,7 +5,7 @@ mod captured;
 use std::path::Path;
 
 use simaccel::{Algorithm, AnySession, Config, Engine, Error, Parameter, Parameters, SessionError, Shape};
-use simaccel_device::{Operation, Request, Session, SessionId, Status};
+use simaccel_device::{Request, Session, SessionId, Status};
 
 /// The page's row for an algorithm.
 fn row(algorithm: Algorithm) -> String {

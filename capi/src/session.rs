@@ -11,13 +11,12 @@
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{c_char, c_int, c_void};
-use std::fmt::Display;
 use std::ptr;
 use std::sync::Arc;
 
 use simaccel::{
-    Aead, AeadSession, Argument, ArgumentError, Cipher, CipherSession, Engine, Error, Hash, HashSession,
-    MacSession, OpError, Operation, Padding, Tag,
+    AeadSession, AnySession, Argument, ArgumentError, CipherSession, Engine, Error, HashSession, MacSession,
+    OpError, Operation, Padding, Parameters, SessionError, Shape, Tag, UnknownName,
 };
 use zeroize::Zeroizing;
 
@@ -53,29 +52,22 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// By the algorithm's name: `aes-256-ctr`, `aes-128-gcm`, `sha256`, `hmac-sha256`.
-    fn new(engine: &Engine, algorithm: &str, key: &[u8], options: Options) -> Result<Self, Failure> {
-        let Options { padding, tag_len } = options;
-        if let Ok(cipher) = algorithm.parse::<Cipher>() {
-            options.only(cipher, cipher.pads().then_some("padding"))?;
-            return Ok(Self::Cipher(engine.cipher_with(cipher, key, padding.unwrap_or_default())?));
-        }
-        if let Ok(aead) = algorithm.parse::<Aead>() {
-            options.only(aead, Some("tag_len"))?;
-            let tag_len = tag_len.unwrap_or(MAX_TAG);
-            return Ok(Self::Aead(engine.aead_with(aead, key, tag_len)?, tag_len));
-        }
-        options.only(quoted(algorithm), None)?;
-        let lower = algorithm.to_ascii_lowercase();
-        if let Some(hash) = lower.strip_prefix("hmac-").and_then(|hash| hash.parse::<Hash>().ok()) {
-            return Ok(Self::Mac(engine.hmac(hash, key)?, hash.digest_len()));
-        }
-        let hash = algorithm.parse::<Hash>().map_err(|_| unknown(algorithm))?;
-        if !key.is_empty() {
-            let key_len = key.len();
-            let text = format!("key_len is {key_len}: {hash} takes no key");
-            return Err(Failure::new(SimaccelResult::Session, text));
-        }
-        Ok(Self::Hash(engine.hash(hash)?, hash.digest_len()))
+    fn new(engine: &Engine, name: &str, key: &[u8], parameters: Parameters) -> Result<Self, Failure> {
+        let algorithm = name.parse().map_err(|error| unknown(name, &error))?;
+        let session = engine.session(algorithm, key, parameters).map_err(no_session)?;
+        // Besides a text, an operation gives a digest, a MAC or a tag.
+        let outputs = algorithm.operations().iter().filter_map(|&operation| session.output(operation));
+        let lens = outputs.map(|output| match output {
+            Shape::Tagged(len) | Shape::Fixed(len) => len,
+            _ => 0,
+        });
+        let len = lens.max().unwrap_or_default();
+        Ok(match session {
+            AnySession::Cipher(session) => Self::Cipher(session),
+            AnySession::Aead(session) => Self::Aead(session, len),
+            AnySession::Hash(session) => Self::Hash(session, len),
+            AnySession::Mac(session) => Self::Mac(session, len),
+        })
     }
 }
 
@@ -90,65 +82,50 @@ impl Kind {
     }
 }
 
-fn unknown(algorithm: &str) -> Failure {
-    let names = Cipher::ALL.iter().map(|cipher| cipher.name());
-    let names = names.chain(Aead::ALL.iter().map(|aead| aead.name()));
-    let names = names.chain(Hash::ALL.iter().map(|hash| hash.name()));
-    let names = names.collect::<Vec<_>>().join(", ");
+fn unknown(name: &str, error: &UnknownName) -> Failure {
+    let known = error.known().join(", ");
+    Failure::new(SimaccelResult::Session, format!("{} is none of {known}", quoted(name)))
+}
+
+/// A length of the key is named after the argument that says it.
+fn no_session(error: Error) -> Failure {
+    match error {
+        Error::Session(error @ SessionError::KeyLength { given, .. }) => {
+            Failure::new(SimaccelResult::Session, format!("key_len is {given}: {error}"))
+        }
+        error => error.into(),
+    }
+}
+
+/// What may be said of a session: `padding=pkcs7` or `padding=none`, `tag_len=BYTES`, separated by `;`.
+fn parameters(text: &str) -> Result<Parameters, Failure> {
+    let mut parameters = Parameters::default();
+    let mut keys = Vec::new();
+    for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = key.trim();
+        if keys.contains(&key) {
+            let text = format!("{} is given twice: once is allowed", quoted(key));
+            return Err(Failure::new(SimaccelResult::Session, text));
+        }
+        keys.push(key);
+        parameters = match (key, value.trim()) {
+            ("padding", "pkcs7") => parameters.with_padding(Padding::Pkcs7),
+            ("padding", "none") => parameters.with_padding(Padding::None),
+            ("tag_len", value) => {
+                parameters.with_tag_len(value.parse().map_err(|_| unknown_parameter(pair))?)
+            }
+            _ => return Err(unknown_parameter(pair)),
+        };
+    }
+    Ok(parameters)
+}
+
+fn unknown_parameter(pair: &str) -> Failure {
     Failure::new(
         SimaccelResult::Session,
-        format!("{} is none of {names}, or hmac- and a hash function", quoted(algorithm)),
+        format!("{} is none of padding=pkcs7, padding=none, tag_len=BYTES", quoted(pair)),
     )
-}
-
-/// What may be said of a session: `padding=pkcs7` or `padding=none`, `tag_len=N`, separated by `;`.
-#[derive(Clone, Copy, Default)]
-struct Options {
-    padding: Option<Padding>,
-    tag_len: Option<usize>,
-}
-
-impl Options {
-    fn parse(text: &str) -> Result<Self, Failure> {
-        let mut options = Self::default();
-        let mut keys = Vec::new();
-        for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let key = key.trim();
-            if keys.contains(&key) {
-                let text = format!("{} is given twice: once is allowed", quoted(key));
-                return Err(Failure::new(SimaccelResult::Session, text));
-            }
-            keys.push(key);
-            match (key, value.trim()) {
-                ("padding", "pkcs7") => options.padding = Some(Padding::Pkcs7),
-                ("padding", "none") => options.padding = Some(Padding::None),
-                ("tag_len", value) => {
-                    let len = value.parse().map_err(|_| Self::refused(pair))?;
-                    options.tag_len = Some(len);
-                }
-                _ => return Err(Self::refused(pair)),
-            }
-        }
-        Ok(options)
-    }
-
-    /// Refuses what was given and does not fit the algorithm.
-    fn only(self, algorithm: impl Display, fitting: Option<&str>) -> Result<(), Failure> {
-        let given = [("padding", self.padding.is_some()), ("tag_len", self.tag_len.is_some())];
-        let unfit = given.iter().find(|(name, is_given)| *is_given && Some(*name) != fitting);
-        let Some((name, _)) = unfit else { return Ok(()) };
-        let takes = fitting.unwrap_or("no option");
-        let text = format!("{name} does not fit {algorithm}, which takes {takes}");
-        Err(Failure::new(SimaccelResult::Session, text))
-    }
-
-    fn refused(pair: &str) -> Failure {
-        Failure::new(
-            SimaccelResult::Session,
-            format!("{} is none of padding=pkcs7, padding=none, tag_len=BYTES", quoted(pair)),
-        )
-    }
 }
 
 fn wrong_kind(function: &str) -> Failure {
@@ -178,7 +155,7 @@ pub unsafe extern "C" fn simaccel_session_new(
         // SAFETY: the caller's promises.
         let (key, options) = unsafe { (Input::new(key, key_len, "key")?, text(options, "options")?) };
         let key = Zeroizing::new(key.owned()?);
-        let kind = Kind::new(&engine.engine, algorithm, &key, Options::parse(options)?)?;
+        let kind = Kind::new(&engine.engine, algorithm, &key, parameters(options)?)?;
         let made = Arc::into_raw(Arc::new(SimaccelSession { kind })).cast_mut();
         // SAFETY: the caller's promise.
         unsafe { store(session, made, "session") }
