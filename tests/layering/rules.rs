@@ -1,0 +1,265 @@
+//! Which room may know what: one rule a folder, and what it says holds for every file below that has no nearer rule.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use crate::source;
+
+/// Every crate that code here could name.
+static CRATES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let names = lock.lines().filter_map(|line| line.strip_prefix("name = "));
+    names.map(|name| name.trim_matches('"').replace('-', "_")).collect()
+});
+
+/// A folder, or a file that stands by itself.
+pub(crate) struct Room {
+    pub(crate) path: &'static str,
+    /// Paths of its own crate, with all that is below them. What is in the room itself is always known.
+    pub(crate) knows: &'static [&'static str],
+    /// Other crates; the standard library is known to all.
+    pub(crate) crates: &'static [&'static str],
+    /// What is not known of all these.
+    pub(crate) except: &'static [&'static str],
+}
+
+/// A file that knows more than its room does, and why.
+pub(crate) struct Seam {
+    pub(crate) file: &'static str,
+    pub(crate) knows: &'static str,
+    #[expect(dead_code, reason = "for the reader")]
+    pub(crate) reason: &'static str,
+}
+
+/// What a device without threads, fds and wall clocks does without.
+const NO_SYSTEM: &[&str] = &[
+    "std::thread",
+    "std::os",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::time::Instant",
+    "std::time::SystemTime",
+];
+/// Text and pure data.
+const NO_SYSTEM_NO_SHARING: &[&str] = &[
+    "std::thread",
+    "std::os",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::sync",
+    "std::time::Instant",
+    "std::time::SystemTime",
+];
+const WHOLE_CRATE: &[&str] = &["crate"];
+
+pub(crate) const ROOMS: &[Room] = &[
+    // The device.
+    Room { path: "device-sim/src/lib.rs", knows: WHOLE_CRATE, crates: &[], except: &[] },
+    Room {
+        path: "device-sim/src/message",
+        knows: &[],
+        crates: &["subtle", "thiserror", "zeroize"],
+        except: NO_SYSTEM_NO_SHARING,
+    },
+    Room {
+        path: "device-sim/src/kernels",
+        knows: &["crate::message"],
+        crates: &["aes", "cbc", "ctr", "ghash", "hmac", "sha2", "subtle", "thiserror", "zeroize"],
+        except: NO_SYSTEM,
+    },
+    Room {
+        path: "device-sim/src/model",
+        knows: &[
+            "crate::message",
+            "crate::config",
+            "crate::stats",
+            "crate::sync",
+            "crate::queue::cell",
+            "crate::queue::entry",
+            "crate::queue::ready",
+        ],
+        crates: &["libm", "rand_chacha", "thiserror", "zeroize"],
+        except: NO_SYSTEM,
+    },
+    Room {
+        path: "device-sim/src/config",
+        knows: &[
+            "crate::message",
+            "crate::model::fault",
+            "crate::model::latency",
+            "crate::model::order",
+            "crate::stats::timing",
+        ],
+        crates: &["thiserror"],
+        except: NO_SYSTEM_NO_SHARING,
+    },
+    Room {
+        path: "device-sim/src/stats",
+        knows: &["crate::message", "crate::model::fault", "crate::queue", "crate::sync"],
+        crates: &["hdrhistogram"],
+        except: NO_SYSTEM,
+    },
+    Room {
+        path: "device-sim/src/queue",
+        knows: &["crate::message", "crate::sync", "crate::process"],
+        crates: &["thiserror"],
+        except: NO_SYSTEM,
+    },
+    Room {
+        path: "device-sim/src/sync",
+        knows: &[],
+        crates: &["loom", "nix", "libc"],
+        except: &["std::os", "std::time::Instant"],
+    },
+    Room { path: "device-sim/src/process", knows: &[], crates: &["libc", "nix"], except: &["std::thread"] },
+    Room {
+        path: "device-sim/src/run",
+        knows: WHOLE_CRATE,
+        crates: &["crossbeam_channel", "nix", "thiserror"],
+        except: &[],
+    },
+    Room { path: "device-sim/src/loom", knows: WHOLE_CRATE, crates: &["loom"], except: &[] },
+    // Jobs, the engine, and what joins them.
+    Room { path: "src/lib.rs", knows: WHOLE_CRATE, crates: &["simaccel_device"], except: &[] },
+    Room {
+        path: "src/error.rs",
+        knows: &["crate::job"],
+        crates: &["nix", "simaccel_device", "thiserror"],
+        except: &[],
+    },
+    Room { path: "src/process.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
+    Room {
+        path: "src/wait_readable.rs",
+        knows: &["crate::error", "crate::job"],
+        crates: &["libc", "nix"],
+        except: &[],
+    },
+    Room { path: "src/words.rs", knows: &[], crates: &[], except: &[] },
+    Room {
+        path: "src/job",
+        knows: &["crate::process", "crate::words"],
+        crates: &["corosensei", "libc", "nix", "thiserror"],
+        except: &[],
+    },
+    Room {
+        path: "src/engine",
+        knows: &["crate::error", "crate::process", "crate::words"],
+        crates: &["libc", "nix", "simaccel_device", "thiserror", "zeroize"],
+        except: &["simaccel_device::QueuePair"],
+    },
+    Room {
+        path: "src/engine/wait",
+        knows: &["crate::engine", "crate::error", "crate::job", "crate::process"],
+        crates: &["libc", "nix", "simaccel_device"],
+        except: &["simaccel_device::QueuePair"],
+    },
+    // The root crate for C, and nothing behind it.
+    Room {
+        path: "capi/src",
+        knows: WHOLE_CRATE,
+        crates: &["libc", "simaccel", "zeroize"],
+        except: &["simaccel::simaccel_device"],
+    },
+];
+
+pub(crate) const SEAMS: &[Seam] = &[
+    Seam {
+        file: "device-sim/src/model/pipeline.rs",
+        knows: "crate::kernels",
+        reason: "the one place where a request that the model lets through is worked on",
+    },
+    Seam {
+        file: "device-sim/src/queue/interrupt.rs",
+        knows: "std::os",
+        reason: "the interrupt is an eventfd, the one fd of the device",
+    },
+    Seam { file: "device-sim/src/queue/interrupt.rs", knows: "nix", reason: "makes the eventfd" },
+    Seam {
+        file: "device-sim/src/message/request.rs",
+        knows: "crate::kernels::session::SessionId",
+        reason: "a request names its session",
+    },
+    Seam {
+        file: "device-sim/src/message/request.rs",
+        knows: "crate::kernels::StreamState",
+        reason: "a request carries the state of its stream, and does not look into it",
+    },
+    Seam {
+        file: "src/engine/wake_fd.rs",
+        knows: "crate::job",
+        reason: "a wake fd is registered in a wait context",
+    },
+    Seam {
+        file: "src/engine/instance.rs",
+        knows: "simaccel_device::QueuePair",
+        reason: "an instance is the use of one queue pair",
+    },
+    Seam {
+        file: "src/engine/lease.rs",
+        knows: "simaccel_device::QueuePair",
+        reason: "lends a queue pair to the thread that uses it",
+    },
+];
+
+/// What a file names and its room must not know.
+pub(crate) fn broken(file: &str, text: &str) -> Vec<String> {
+    let Some(room) = room_of(file) else { return vec![format!("{file} is in no room that has a rule")] };
+    let below = file.split_once("src/").map_or(file, |(_, below)| below);
+    let named = source::paths(&source::module_of(below), text);
+    let unknown = named.into_iter().filter(|path| !may_know(room, file, path));
+    unknown.map(|path| format!("{file} knows {path}")).collect()
+}
+
+fn room_of(file: &str) -> Option<&'static Room> {
+    let holds = |room: &&Room| is_below(file, room.path, '/');
+    ROOMS.iter().filter(holds).max_by_key(|room| room.path.len())
+}
+
+fn may_know(room: &Room, file: &str, path: &str) -> bool {
+    let first = path.split("::").next().unwrap_or(path);
+    let path = match first {
+        "core" | "alloc" => path.replacen(first, "std", 1),
+        _ => path.to_owned(),
+    };
+    let is_seam = SEAMS.iter().any(|seam| seam.file == file && knows(seam.knows, &path));
+    is_seam || !room.except.iter().any(|hidden| reaches(&path, hidden)) && known(room, first, &path)
+}
+
+fn known(room: &Room, first: &str, path: &str) -> bool {
+    match first {
+        "crate" => {
+            let own = own_path(room.path);
+            room.knows.iter().any(|known| knows(known, path)) || knows(&own, path)
+        }
+        "std" | "core" | "alloc" => true,
+        // What is in scope by other means, or the language's.
+        _ if !CRATES.contains(first) => true,
+        _ => room.crates.contains(&first),
+    }
+}
+
+/// The module path of a room: `device-sim/src/queue` is `crate::queue`.
+fn own_path(room: &str) -> String {
+    let below = room.split_once("src").map_or("", |(_, below)| below.trim_start_matches('/'));
+    let parts = source::module_of(below).into_iter().filter(|part| !part.is_empty());
+    std::iter::once("crate".to_owned()).chain(parts).collect::<Vec<_>>().join("::")
+}
+
+fn knows(known: &str, path: &str) -> bool {
+    is_below(path, known, ':')
+}
+
+/// Whether a path names what is hidden, or brings it in with all its neighbours.
+fn reaches(path: &str, hidden: &str) -> bool {
+    let all_of = path.strip_suffix("::*").is_some_and(|whole| is_below(hidden, whole, ':'));
+    is_below(path, hidden, ':') || all_of
+}
+
+/// Whether `path` is `whole`, or goes on behind it with this sign.
+fn is_below(path: &str, whole: &str, sign: char) -> bool {
+    path.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with(sign))
+}
