@@ -79,6 +79,10 @@ impl<T> Drop for NotInherited<T> {
 /// Registers the handler, once per process; a load when that is done.
 fn install() {
     INSTALL.call_once(|| {
+        // Nothing forks in miri, which knows no such handlers.
+        if cfg!(miri) {
+            return;
+        }
         // SAFETY: the handler is a plain function that lives as long as the program, and all it does is an atomic
         // addition, which is allowed between fork and exec.
         let refused = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
