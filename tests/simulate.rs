@@ -54,6 +54,63 @@ fn sabotage_ends_with_failures_and_the_command_that_shows_each() {
     assert!(code == 1 && history.contains("BROKEN"), "{history}");
 }
 
+/// The first line of a text that holds this.
+fn line_with<'a>(text: &'a str, what: &str) -> &'a str {
+    text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what} is not in:\n{text}"))
+}
+
+#[test]
+fn a_failure_names_its_action_and_the_history_numbers_them() {
+    let (_, stdout, _) = run("--seeds 0..100 --sabotage wrong-byte");
+    let (seed, rest) = line_with(&stdout, ": in action ").split_once(": in action ").unwrap();
+    let number = rest.split_once(':').unwrap().0;
+    let (_, history, _) =
+        run(&format!("--{} --history --sabotage wrong-byte", seed.replace("seed ", "seed=")));
+    let broken = line_with(&history, "BROKEN");
+    assert_eq!(broken.split_whitespace().next(), Some(number), "{history}");
+}
+
+#[test]
+fn a_failing_seed_is_shrunk_to_a_few_actions_that_fail_alike() {
+    let (code, stdout, _) = run("--seeds 0..100 --sabotage wrong-byte --shrink");
+    assert_eq!(code, 1);
+    let (what, command) = line_with(&stdout, "actions are enough").rsplit_once("; again: ").unwrap();
+    let again = command.strip_prefix("cargo run --release --example simulate -- ").unwrap();
+    let broken = what.split_once("are enough: ").unwrap().1;
+    let numbers: Vec<&str> = what.split_whitespace().skip(2).take(3).collect();
+    let [few, "of", all] = numbers[..] else { panic!("{what}") };
+    assert!(few.parse::<usize>().unwrap() < all.parse().unwrap(), "{what}");
+
+    let (code, history, _) = run(again);
+    assert!(code == 1 && history.contains(&format!("BROKEN: {broken}")), "{history}");
+    assert_eq!(run(again).1, history, "one history");
+    let without = again.replace(" --sabotage wrong-byte", "");
+    assert_eq!(run(&without).0, 0, "it is the sabotage that fails");
+}
+
+#[test]
+fn only_some_actions_of_a_seed_happen() {
+    let (_, full, _) = run("--seed 7 --history");
+    let (code, some, _) = run("--seed 7 --only 1,3..5 --history");
+    assert_eq!(code, 0, "{some}");
+    let numbers = |history: &str| -> Vec<usize> {
+        let mut numbers: Vec<usize> =
+            history.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+        numbers.dedup();
+        numbers
+    };
+    let all = numbers(&full);
+    assert_eq!(all, (0..all.len()).collect::<Vec<_>>());
+    assert_eq!(numbers(&some), [1, 3, 4]);
+    assert_eq!(numbers(&run("--seed 7 --only none --history").1), [0; 0]);
+
+    let every = format!("--seed 7 --only 0..{}", all.len());
+    assert_eq!(run(&every).1, run("--seed 7").1, "all actions are the full history");
+    let (code, _, stderr) = run(&format!("--seed 7 --only {}", all.len()));
+    let allowed = format!("simulate: --only: allowed are 0 to {}, for seed 7\n", all.len() - 1);
+    assert_eq!((code, stderr), (2, allowed));
+}
+
 #[test]
 fn a_bad_option_is_named_in_one_line_with_what_is_allowed() {
     for (options, named) in [
@@ -66,6 +123,12 @@ fn a_bad_option_is_named_in_one_line_with_what_is_allowed() {
         ("--seeds 9..5", "FROM..TO with FROM below TO"),
         ("--seed 1 --seed 2", "--seed"),
         ("--seed 1 --history --history", "--history"),
+        ("--only 1", "--seed"),
+        ("--seed 1 --only 4,2", "in rising order"),
+        ("--seed 1 --only 4..2", "in rising order"),
+        ("--seed 1 --only", "--only"),
+        ("--seed 1 --only 0..99999999999", "in rising order"),
+        ("--seed 1 --only 1 --shrink", "--shrink"),
         (&format!("--seed {}", "7".repeat(5_000)), "(5000 characters)"),
         (&format!("--sabotage {}", "x".repeat(5_000)), "lost-completion"),
         (&format!("--{}", "x".repeat(5_000)), "(5002 characters)"),

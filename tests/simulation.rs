@@ -10,7 +10,7 @@ mod sim;
 
 use std::ops::Range;
 
-use sim::{Hash, Sabotage, Simulation};
+use sim::{Hash, Sabotage, Shrunk, Simulation};
 
 #[global_allocator]
 static MEMORY: memory::Counting = memory::Counting;
@@ -36,7 +36,10 @@ fn no_seed_fails() {
         let outcome =
             if seed.is_multiple_of(100) { simulation.run_twice(seed) } else { simulation.run(seed) };
         failed.extend(outcome.broken.map(|broken| {
-            format!("{broken}; cargo run --release --example simulate -- --seed {seed} --history")
+            format!(
+                "{}: {broken}; cargo run --release --example simulate -- --seed {seed} --history",
+                outcome.part
+            )
         }));
     };
     SEEDS.for_each(|seed| run(&mut simulation, seed));
@@ -75,7 +78,19 @@ fn sabotage_is_found() {
             (0..FOUND_WITHIN).find_map(|seed| simulation.run(seed).broken.map(|broken| (seed, broken)));
         let (seed, broken) = found.unwrap_or_else(|| panic!("{} was not found", sabotage.name()));
         println!("{}: seed {seed}: {broken}", sabotage.name());
+        what_is_left_breaks_too(&mut simulation, seed);
     }
     let mut simulation = Simulation::new(None, false);
     assert_eq!(simulation.run(0).broken, None, "sabotage ends with its simulation");
+}
+
+/// The fewest actions are fewer than all, and give one history of their own.
+fn what_is_left_breaks_too(simulation: &mut Simulation, seed: u64) {
+    let Shrunk { only, of, broken } = simulation.shrink(seed).expect("it fails alone, too");
+    println!("    {} of {of} actions are enough: {broken}", only.len());
+    assert!(only.len() < of);
+    let first = simulation.run_only(seed, &only).unwrap();
+    assert!(first.broken.is_some(), "{only:?} were said to be enough");
+    assert_eq!(simulation.run_only(seed, &only).unwrap().hash, first.hash);
+    assert_eq!(simulation.run_only(seed, &[of]), Err(of));
 }

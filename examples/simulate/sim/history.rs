@@ -4,8 +4,11 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
+
+use super::actions::{Actions, Part};
 
 pub(crate) type Hash = [u8; 32];
 
@@ -13,13 +16,15 @@ pub(crate) struct History {
     hash: Sha256,
     line: String,
     print: bool,
+    /// Says before each printed line which action it belongs to.
+    actions: Rc<Actions>,
     /// Why printing ended early.
     printed: Result<(), io::ErrorKind>,
 }
 
 impl History {
-    pub(crate) fn new(print: bool) -> Self {
-        Self { hash: Sha256::new(), line: String::new(), print, printed: Ok(()) }
+    pub(crate) fn new(print: bool, actions: Rc<Actions>) -> Self {
+        Self { hash: Sha256::new(), line: String::new(), print, actions, printed: Ok(()) }
     }
 
     pub(crate) fn note(&mut self, what: fmt::Arguments<'_>) {
@@ -30,7 +35,13 @@ impl History {
         self.hash.update(&self.line);
         if self.print && self.printed.is_ok() {
             // The seed goes on to its end: its checks need no reader.
-            let printed = io::stdout().write_all(self.line.as_bytes());
+            let mut out = io::stdout();
+            let margin = match self.actions.current() {
+                Part::Beginning => Ok(()),
+                Part::Action(number) => write!(out, "{number:>3} "),
+                Part::End => write!(out, "end "),
+            };
+            let printed = margin.and_then(|()| out.write_all(self.line.as_bytes()));
             self.printed = printed.map_err(|error| error.kind());
         }
     }

@@ -9,6 +9,7 @@
 //!   afterwards: no fd, no job, no byte of memory more than before
 //! ```
 
+mod actions;
 mod call;
 mod check;
 mod fds;
@@ -17,10 +18,12 @@ mod plan;
 mod random;
 mod recorder;
 mod script;
+mod shrink;
 mod world;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,7 +32,9 @@ use simaccel::job::{self, Rule};
 use simaccel::{Config, Engine};
 
 use crate::memory;
+use actions::{Actions, Part};
 pub(crate) use history::Hash;
+pub(crate) use shrink::Shrunk;
 use world::World;
 
 /// Broken rules of strict mode that the histories do not break on purpose.
@@ -41,14 +46,16 @@ pub(crate) struct Outcome {
     pub(crate) hash: Hash,
     /// What broke, in one line.
     pub(crate) broken: Option<String>,
+    /// What was under way when it broke, or at last.
+    pub(crate) part: Part,
     /// Whether its history is on standard output, where that was asked for.
     pub(crate) printed: Result<(), io::ErrorKind>,
 }
 
 impl Outcome {
     /// Of a seed that did not come to a history.
-    const fn without_history(broken: String) -> Self {
-        Self { hash: [0; 32], broken: Some(broken), printed: Ok(()) }
+    const fn without_history(broken: String, part: Part) -> Self {
+        Self { hash: [0; 32], broken: Some(broken), part, printed: Ok(()) }
     }
 }
 
@@ -56,6 +63,7 @@ impl Outcome {
 pub(crate) struct Simulation {
     sabotage: Option<Sabotage>,
     print: bool,
+    actions: Rc<Actions>,
     all: Sha256,
     before: Left,
 }
@@ -77,21 +85,48 @@ impl Simulation {
                 matches!(violation.rule, Rule::WaitCtxFreedInFlight | Rule::WaitCtxFreedUnderJob);
             VIOLATIONS.fetch_add(u64::from(!dropped_on_purpose), Ordering::Relaxed);
         })));
-        let simulation = Self { sabotage: None, print: false, all: Sha256::new(), before: Left::now() };
+        let (actions, all) = (Rc::new(Actions::new()), Sha256::new());
+        let simulation = Self { sabotage: None, print: false, actions, all, before: Left::now() };
         for seed in 0..3 {
-            simulation.live(seed);
+            simulation.live(seed, None);
         }
         Self { sabotage, print, before: Left::now(), ..simulation }
     }
 
-    /// Runs a seed. What it leaves behind may be a table that has grown for good; then the same seed grows nothing when
-    /// it is run again. (And it has the same history.)
+    /// Runs a seed.
     pub(crate) fn run(&mut self, seed: u64) -> Outcome {
-        let mut outcome = self.run_once(seed);
+        let outcome = self.attempt(seed, None);
+        self.add_to_hash(seed, &outcome);
+        outcome
+    }
+
+    /// Runs only these actions of a seed. `Err`: it has only so many.
+    pub(crate) fn run_only(&mut self, seed: u64, only: &[usize]) -> Result<Outcome, usize> {
+        let print = std::mem::replace(&mut self.print, false);
+        self.attempt(seed, None);
+        self.print = print;
+        let count = self.actions.count();
+        if only.iter().any(|&number| number >= count) {
+            return Err(count);
+        }
+        let outcome = self.attempt(seed, Some(only));
+        self.add_to_hash(seed, &outcome);
+        Ok(outcome)
+    }
+
+    fn add_to_hash(&mut self, seed: u64, outcome: &Outcome) {
+        self.all.update(seed.to_le_bytes());
+        self.all.update(outcome.hash);
+    }
+
+    /// Runs a seed, or only some of its actions. What it leaves behind may be a table that has grown for good; then the same
+    /// seed grows nothing when it is run again. (And it has the same history.)
+    fn attempt(&mut self, seed: u64, only: Option<&[usize]>) -> Outcome {
+        let mut outcome = self.run_once(seed, only);
         if outcome.broken.is_none() && Left::now() != self.before {
             let first = self.before;
             self.before = Left::now();
-            outcome = self.run_again(seed, &outcome);
+            outcome = self.run_again(seed, only, &outcome);
             let left = Left::now();
             if outcome.broken.is_none() && left != self.before {
                 outcome.broken =
@@ -99,22 +134,20 @@ impl Simulation {
             }
         }
         self.before = Left::now();
-        self.all.update(seed.to_le_bytes());
-        self.all.update(outcome.hash);
         outcome
     }
 
     /// As [`Simulation::run`], and once more: both histories must be the same.
     pub(crate) fn run_twice(&mut self, seed: u64) -> Outcome {
         let outcome = self.run(seed);
-        let again = self.run_again(seed, &outcome);
+        let again = self.run_again(seed, None, &outcome);
         self.before = Left::now();
         again
     }
 
-    fn run_again(&mut self, seed: u64, first: &Outcome) -> Outcome {
+    fn run_again(&mut self, seed: u64, only: Option<&[usize]>, first: &Outcome) -> Outcome {
         let print = std::mem::replace(&mut self.print, false);
-        let mut outcome = self.run_once(seed);
+        let mut outcome = self.run_once(seed, only);
         self.print = print;
         if outcome.broken.is_none() && outcome.hash != first.hash {
             outcome.broken = Some("its history is another when it is run again".to_owned());
@@ -127,26 +160,27 @@ impl Simulation {
         self.all.clone().finalize().into()
     }
 
-    fn run_once(&self, seed: u64) -> Outcome {
+    fn run_once(&self, seed: u64, only: Option<&[usize]>) -> Outcome {
         // A panic is a failure of the seed as any other.
-        let lived = catch_unwind(AssertUnwindSafe(|| self.live(seed)));
+        let lived = catch_unwind(AssertUnwindSafe(|| self.live(seed, only)));
         lived.unwrap_or_else(|payload| {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("of something");
-            Outcome::without_history(format!("panic: {text}"))
+            Outcome::without_history(format!("panic: {text}"), self.actions.current())
         })
     }
 
-    fn live(&self, seed: u64) -> Outcome {
+    fn live(&self, seed: u64, only: Option<&[usize]>) -> Outcome {
+        self.actions.restart();
         let violations = VIOLATIONS.load(Ordering::Relaxed);
-        let mut world = match World::new(seed, self.print) {
+        let mut world = match World::new(seed, self.print, &self.actions) {
             Ok(world) => world,
-            Err(error) => return Outcome::without_history(format!("no engine: {error}")),
+            Err(error) => return Outcome::without_history(format!("no engine: {error}"), Part::Beginning),
         };
         if let Some(sabotage) = self.sabotage {
             sabotage.apply(&world.engine);
         }
-        world.live();
+        world.live(only);
         let recorder = std::rc::Rc::clone(&world.recorder);
         recorder.note(format_args!("{:?}", world.numbers()));
         world.end();
@@ -157,7 +191,8 @@ impl Simulation {
         recorder
             .check(recorder.under_way() == 0, || format!("{} operations never ended", recorder.under_way()));
         sweep();
-        Outcome { hash: recorder.hash(), broken: recorder.verdict(), printed: recorder.printed() }
+        let (hash, broken, printed) = (recorder.hash(), recorder.verdict(), recorder.printed());
+        Outcome { hash, broken, part: self.actions.current(), printed }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Plan {
     pub(crate) fallback: bool,
     /// The kinds of its faults, one for each rule.
     pub(crate) faults: Vec<&'static str>,
-    pub(crate) actions: u64,
+    pub(crate) actions: usize,
     /// Everything is dropped in the middle, instead of being brought to its end.
     pub(crate) abrupt: bool,
 }
@@ -58,7 +58,7 @@ impl Plan {
             retries,
             fallback,
             faults: Vec::new(),
-            actions: random.between(12, 40),
+            actions: random.size(12, 40),
             abrupt: random.chance(15),
         };
         plan.write_device(random);

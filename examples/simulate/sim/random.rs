@@ -13,6 +13,16 @@ impl Random {
         Self(ChaCha8Rng::from_seed(bytes))
     }
 
+    /// How far the stream has been read.
+    pub(crate) fn place(&self) -> u128 {
+        self.0.get_word_pos()
+    }
+
+    /// Goes on reading at a place.
+    pub(crate) fn go_to(&mut self, place: u128) {
+        self.0.set_word_pos(place);
+    }
+
     pub(crate) fn number(&mut self) -> u64 {
         self.0.next_u64()
     }

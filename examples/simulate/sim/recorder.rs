@@ -8,6 +8,7 @@ use std::{fmt, io};
 
 use simaccel::Error;
 
+use super::actions::Actions;
 use super::history::History;
 
 /// How often operations ended in each way that a fault has to explain.
@@ -82,9 +83,9 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(print: bool, tokens_each: u32) -> Rc<Self> {
+    pub(crate) fn new(print: bool, tokens_each: u32, actions: &Rc<Actions>) -> Rc<Self> {
         Rc::new(Self {
-            history: RefCell::new(History::new(print)),
+            history: RefCell::new(History::new(print, Rc::clone(actions))),
             broken: RefCell::new(None),
             under_way: RefCell::default(),
             tally: RefCell::default(),

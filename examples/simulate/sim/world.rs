@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use simaccel::{Config, Engine, EngineStats, Error, Job, Step, WaitCtx, job};
 
+use super::actions::{Actions, Part};
 use super::call::{Keyed, Place};
 use super::fds;
 use super::plan::{Plan, Wakes};
@@ -50,6 +51,7 @@ pub(crate) struct World {
     pub(crate) stats: EngineStats,
     pub(crate) contexts: Vec<Context>,
     random: Random,
+    actions: Rc<Actions>,
     keyed: Vec<Rc<Keyed>>,
     jobs: Vec<Running>,
     next_job: u64,
@@ -72,12 +74,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, print: bool) -> Result<Self, Error> {
+    pub(crate) fn new(seed: u64, print: bool, actions: &Rc<Actions>) -> Result<Self, Error> {
         let mut random = Random::new(seed);
         let plan = Plan::new(&mut random);
         let jobs_before = job::thread_stats();
         let engine = Engine::stepped(Config::parse(&plan.text)?)?;
-        let recorder = Recorder::new(print, 1 + plan.retries);
+        let recorder = Recorder::new(print, 1 + plan.retries, actions);
         recorder.note(format_args!("seed {seed}: {}", plan.text));
         let keyed =
             (0..random.between(1, 3)).map(|_| Keyed::new(&engine, &mut random)).collect::<Result<_, _>>()?;
@@ -88,6 +90,7 @@ impl World {
             engine,
             contexts: Vec::new(),
             random,
+            actions: Rc::clone(actions),
             keyed,
             jobs: Vec::new(),
             next_job: 0,
@@ -103,18 +106,36 @@ impl World {
         })
     }
 
-    /// Lives to its end, or to the first thing that breaks.
-    pub(crate) fn live(&mut self) {
-        for _ in 0..self.plan.actions {
-            self.act();
-            self.check();
-            if self.recorder.is_broken() {
-                return;
-            }
+    /// Lives to its end, or to the first thing that breaks. With some of the actions of a full history that was lived
+    /// before, if these are named.
+    pub(crate) fn live(&mut self, only: Option<&[usize]>) {
+        match only {
+            Some(only) => only.iter().all(|&number| {
+                self.actions.repeat(Part::Action(number), &mut self.random);
+                self.act_and_check()
+            }),
+            None => (0..self.plan.actions).all(|number| {
+                self.actions.go_on(Part::Action(number), &self.random);
+                self.act_and_check()
+            }),
+        };
+        if self.recorder.is_broken() {
+            return;
+        }
+        match only {
+            Some(_) => self.actions.repeat(Part::End, &mut self.random),
+            None => self.actions.go_on(Part::End, &self.random),
         }
         if !self.plan.abrupt {
             self.end_in_order();
         }
+    }
+
+    /// `false`: something has broken.
+    fn act_and_check(&mut self) -> bool {
+        self.act();
+        self.check();
+        !self.recorder.is_broken()
     }
 
     fn act(&mut self) {
