@@ -9,6 +9,7 @@
 
 use std::rc::Rc;
 
+use nix::errno::Errno;
 use simaccel::{
     Aead, AeadSession, Cipher, CipherSession, Engine, Error, Hash, HashSession, MacSession, OpError, Padding,
     Tag, simaccel_device,
@@ -372,7 +373,7 @@ impl Call {
                 true
             }
             (wanted, CallResult::Error { error, back }) => {
-                recorder.note(format_args!("      call {number}: {error}"));
+                recorder.note(format_args!("      call {number}: {}", told(&error)));
                 let expected = matches!(
                     (wanted, &error),
                     (Some(Err(Status::AuthFailed)), Error::AuthFailed)
@@ -411,6 +412,16 @@ impl Call {
 enum CallResult {
     Output { text: Vec<u8>, tag: Vec<u8> },
     Error { error: Error, back: Vec<u8> },
+}
+
+/// An error in the words of a history: those of the system are other ones in another C library.
+fn told(error: &Error) -> String {
+    match error {
+        Error::WakeFd(system) => {
+            format!("wake fd: {}", Errno::from_raw(system.raw_os_error().unwrap_or_default()))
+        }
+        other => other.to_string(),
+    }
 }
 
 impl CallResult {
