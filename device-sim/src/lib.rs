@@ -78,7 +78,7 @@ mod sync;
 
 pub use config::{Config, ConfigError, Preset};
 pub use kernels::StreamState;
-pub use kernels::session::{Session, SessionError, SessionId};
+pub use kernels::session::{Session, SessionError};
 pub use kernels::wipe::with_wiped_stack;
 pub use message::algorithm::{Aead, Algorithm, Cipher, Cost, Hash, Kind, Shape};
 pub use message::lengths::{Allowed, Argument, ArgumentError};
@@ -86,8 +86,12 @@ pub use message::mode::Mode;
 pub use message::names::UnknownName;
 pub use message::operation::Operation;
 pub use message::parameters::{Padding, Parameter, Parameters};
-pub use message::request::{Elsewhere, Part, Plain, Request, Rest, Status, Tag, Tagged, TaggedText};
+pub use message::piece::Part;
+pub use message::request::{Elsewhere, Plain, Request, Rest, Tagged, TaggedText};
+pub use message::session_id::SessionId;
 pub use message::shape::{CostClass, OutputShape};
+pub use message::status::Status;
+pub use message::tag::Tag;
 #[doc(hidden)]
 pub use message::words;
 pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};

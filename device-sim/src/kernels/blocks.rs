@@ -11,7 +11,8 @@ use super::text::{Carry, reserve};
 use super::{BLOCK, Block, is_last};
 use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 
 /// A mode that turns blocks into blocks; `chain` is its chaining value.
 pub(super) trait BlockMode {

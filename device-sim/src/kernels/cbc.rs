@@ -11,7 +11,9 @@ use super::lanes::{InLanes, Lane, LaneKey};
 use super::{BLOCK, BadKey, Block, Kernel, Options, iv_block, scheduled};
 use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
-use crate::message::request::{Part, Request, Status};
+use crate::message::piece::Part;
+use crate::message::request::Request;
+use crate::message::status::Status;
 
 /// A key and what to do with the last block.
 pub(crate) struct Cbc<C> {

@@ -18,7 +18,8 @@ use zeroize::Zeroize;
 
 use super::text::text;
 use super::{BLOCK, BadKey, Block, Kernel, Options, iv_block, mix, scheduled};
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 
 /// A key.
 pub(crate) struct Ctr<C> {

@@ -5,7 +5,8 @@ use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit, consts::U16};
 use super::blocks::{self, BlockMode, BlockStream};
 use super::{BadKey, Block, Kernel, Options, check_cipher, scheduled};
 use crate::message::parameters::Padding;
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 
 /// A key and what to do with the last block.
 pub(crate) struct Ecb<C> {

@@ -23,7 +23,9 @@ use super::text::text;
 use super::{BLOCK, BadKey, Block, Kernel, Options, is_last, scheduled};
 use crate::message::mode::MAX_GCM_TEXT;
 use crate::message::operation::Operation;
-use crate::message::request::{Request, Status, Tag};
+use crate::message::request::Request;
+use crate::message::status::Status;
+use crate::message::tag::Tag;
 
 /// Bytes that are enciphered before they are hashed; both passes over them stay in the first-level cache.
 const CHUNK: usize = 4096;
@@ -209,8 +211,8 @@ mod tests {
     use aes::cipher::KeyInit;
 
     use super::*;
-    use crate::kernels::session::SessionId;
-    use crate::message::request::Part;
+    use crate::message::piece::Part;
+    use crate::message::session_id::SessionId;
 
     #[test]
     fn no_text_beyond_the_limit() {

@@ -6,7 +6,9 @@ use sha2::Digest;
 
 use super::{BadKey, InStream, Kernel, Options, check_hash, is_last};
 use crate::message::operation::Operation;
-use crate::message::request::{Request, Status, Tag};
+use crate::message::request::Request;
+use crate::message::status::Status;
+use crate::message::tag::Tag;
 
 /// A hash function; it has no key.
 pub(crate) struct Hashing<D>(PhantomData<fn() -> D>);

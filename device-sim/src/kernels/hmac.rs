@@ -4,7 +4,9 @@ use hmac::{KeyInit, Mac};
 
 use super::{BadKey, InStream, Kernel, Options, check_hash, is_last};
 use crate::message::operation::Operation;
-use crate::message::request::{Request, Status, Tag};
+use crate::message::request::Request;
+use crate::message::status::Status;
+use crate::message::tag::Tag;
 
 /// The hash states after the two padded keys, from which every message starts.
 pub(crate) struct Keyed<M>(M);

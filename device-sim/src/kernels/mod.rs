@@ -49,7 +49,9 @@ use crate::message::algorithm::Algorithm;
 use crate::message::lengths::BLOCK;
 use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
-use crate::message::request::{Part, Request, Status};
+use crate::message::piece::Part;
+use crate::message::request::Request;
+use crate::message::status::Status;
 
 /// An AES block.
 pub(crate) type Block = aes::Block;

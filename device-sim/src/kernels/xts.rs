@@ -26,7 +26,8 @@ use super::text::Carry;
 use super::{BLOCK, BadKey, Block, Kernel, Options, is_last, iv_block, mix, scheduled};
 use crate::message::mode::MAX_DATA_UNIT;
 use crate::message::operation::Operation;
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 
 /// The data key and the tweak key, the latter for encryption only.
 pub(crate) struct Xts<C, T> {

@@ -13,9 +13,10 @@ use std::task::{Wake, Waker};
 
 use loom::thread;
 
-use crate::kernels::session::SessionId;
 use crate::message::operation::Operation;
-use crate::message::request::{Plain, Request, Status};
+use crate::message::request::{Plain, Request};
+use crate::message::session_id::SessionId;
+use crate::message::status::Status;
 use crate::queue::cell::{
     Allocator, Arm, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, WakeState,
 };

@@ -6,9 +6,13 @@ pub(crate) mod mode;
 pub(crate) mod names;
 pub(crate) mod operation;
 pub(crate) mod parameters;
+pub(crate) mod piece;
 pub(crate) mod request;
+pub(crate) mod session_id;
 pub(crate) mod shape;
+pub(crate) mod status;
 mod table;
+pub(crate) mod tag;
 pub mod words;
 
 pub(crate) use table::with_algorithms;

@@ -9,91 +9,15 @@ use std::mem;
 use zeroize::Zeroize;
 
 use crate::kernels::StreamState;
-use crate::kernels::session::SessionId;
 use crate::message::operation::Operation;
-
-/// Which piece of its message a request carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The whole message in one request.
-    #[default]
-    Whole,
-    /// A piece of a multi-part message with more to come. [`Request::state`] is `None` on the first piece.
-    Update,
-    /// The last piece, which may be empty.
-    Final,
-}
+use crate::message::piece::Part;
+use crate::message::session_id::SessionId;
+use crate::message::tag::Tag;
 
 /// Bytes of an IV that a request holds without an allocation.
 const SHORT_IV: usize = 16;
 /// The length of one that takes up all of them.
 const FULL_IV: u8 = 16;
-
-/// A short result: an authentication tag, a MAC or a digest; at most [`Tag::MAX`] bytes.
-///
-/// `==` takes a time that depends on the lengths alone, never on the bytes.
-#[derive(Clone, Copy)]
-pub struct Tag {
-    bytes: [u8; Self::MAX],
-    len: u8,
-}
-
-impl Tag {
-    /// Room for the longest digest, SHA-512's.
-    pub const MAX: usize = 64;
-
-    /// Copies `bytes`; `None` when there are more than [`Tag::MAX`].
-    pub fn new(bytes: &[u8]) -> Option<Self> {
-        let len = u8::try_from(bytes.len()).ok()?;
-        let mut tag = Self::default();
-        tag.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        tag.len = len;
-        Some(tag)
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-
-    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[..usize::from(self.len)]
-    }
-
-    /// Forgets all but the first `len` bytes.
-    pub(crate) fn truncate(&mut self, len: usize) {
-        if let Some(rest) = self.as_bytes_mut().get_mut(len..) {
-            rest.zeroize();
-            self.len = u8::try_from(len).unwrap_or(self.len);
-        }
-    }
-}
-
-impl Default for Tag {
-    fn default() -> Self {
-        Self { bytes: [0; Self::MAX], len: 0 }
-    }
-}
-
-impl AsRef<[u8]> for Tag {
-    fn as_ref(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
-
-impl PartialEq for Tag {
-    fn eq(&self, other: &Self) -> bool {
-        bool::from(subtle::ConstantTimeEq::ct_eq(self.as_bytes(), other.as_bytes()))
-    }
-}
-
-impl Eq for Tag {}
-
-impl fmt::Debug for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// One request. The device touches these fields and nothing else.
 //
@@ -457,7 +381,7 @@ impl Request {
     fn needs_front_only(&self) -> bool {
         self.aad.capacity() == 0
             && self.destination.is_none()
-            && self.tag.len == 0
+            && self.tag.is_empty()
             && self.long_iv.is_none()
             && self.state.is_none()
             && self.residue == 0
@@ -518,7 +442,7 @@ impl Request {
             destination.zeroize();
         }
         self.aad.zeroize();
-        self.tag.bytes.zeroize();
+        self.tag.wipe();
         self.state = None;
     }
 }
@@ -533,62 +457,5 @@ impl fmt::Debug for Request {
             .field("buffer_len", &self.buffer.len())
             .field("user_data", &self.user_data)
             .finish_non_exhaustive()
-    }
-}
-
-/// How a request ended.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Status {
-    /// The output is there.
-    Ok = 0,
-    /// The tag, or the padding, was wrong. Nothing more is said, and no plaintext is given.
-    AuthFailed = 1,
-    /// The session is not (or no longer) known to the device.
-    InvalidSession = 2,
-    /// Lengths, IV or operation do not fit the session.
-    InvalidArgs = 3,
-    /// The device has no such operation.
-    Unsupported = 4,
-    /// The device failed this request; another try may succeed.
-    DeviceError = 5,
-    /// The device was reset while the request was in flight; another try may succeed.
-    Reset = 6,
-    /// The device died (a worker panicked); it takes no more work until it is reset.
-    DeviceDead = 7,
-    /// The device was closed while the request was in flight.
-    Closed = 8,
-}
-
-impl Status {
-    /// The name used in configuration and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::AuthFailed => "auth_failed",
-            Self::InvalidSession => "invalid_session",
-            Self::InvalidArgs => "invalid_args",
-            Self::Unsupported => "unsupported",
-            Self::DeviceError => "device_error",
-            Self::Reset => "reset",
-            Self::DeviceDead => "device_dead",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// The status with this number, as stored in a claim word.
-    pub(crate) const fn from_code(code: u8) -> Self {
-        match code {
-            0 => Self::Ok,
-            1 => Self::AuthFailed,
-            2 => Self::InvalidSession,
-            3 => Self::InvalidArgs,
-            4 => Self::Unsupported,
-            6 => Self::Reset,
-            7 => Self::DeviceDead,
-            8 => Self::Closed,
-            _ => Self::DeviceError,
-        }
     }
 }

@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
-use crate::kernels::session::{Session, SessionId};
-use crate::message::request::{Request, Status};
+use crate::kernels::session::Session;
+use crate::message::request::Request;
+use crate::message::session_id::SessionId;
+use crate::message::status::Status;
 use crate::model::sabotage::{Sabotage, Saboteur};
 use crate::model::schedule::{Ending, Model, Verdict};
 use crate::queue::cell::{Slab, Ticket};

@@ -17,7 +17,8 @@ use zeroize::Zeroize;
 
 use crate::config::Config;
 use crate::message::operation::Operation;
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 use crate::model::fault::{self, Armed, FaultKind, Occasion, Target};
 use crate::model::latency::Latency;
 use crate::model::order::Order;

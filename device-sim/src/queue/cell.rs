@@ -46,7 +46,8 @@ use std::task::Waker;
 
 pub(crate) use slab::{Allocator, Slab};
 
-use crate::message::request::{PLAIN_BYTES, Request, Status};
+use crate::message::request::{PLAIN_BYTES, Request};
+use crate::message::status::Status;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned};
 
 /// Names one request of one queue pair, from submit until its result is taken.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::message::operation::Operation;
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 use crate::process::fork;
 use crate::queue::cell::{Held, Origin, Remains, Slab, Ticket};
 use crate::queue::counters::Counters;

@@ -10,7 +10,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::message::operation::Operation;
-use crate::message::request::Status;
+use crate::message::status::Status;
 use crate::queue::announcements::Announcements;
 use crate::queue::cell::Ticket;
 use crate::queue::counters::OperationCounts;

@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use self::reap::Unsettled;
-use crate::message::request::{Plain, Request, Rest, Status};
+use crate::message::request::{Plain, Request, Rest};
+use crate::message::status::Status;
 use crate::queue::cell::{Allocator, Arm, Held, Placed, Remains, Ticket, TicketState, WakeState};
 use crate::queue::delivery::{Delivery, Refused, RefusedReason};
 use crate::queue::entry::{Announce, pack, unpack};

@@ -4,7 +4,7 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use crate::message::operation::Operation;
-use crate::message::request::Status;
+use crate::message::status::Status;
 use crate::queue::cell::Executing;
 use crate::queue::entry::Announce;
 

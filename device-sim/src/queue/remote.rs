@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 use crate::queue::arrivals::{Arrival, Completion};
 use crate::queue::cell::{Hold, Ticket, TicketState, WakeState};
 use crate::queue::entry::{generation_of, index_of, ticket_of};

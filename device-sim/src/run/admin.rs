@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::kernels::session::SessionId;
+use crate::message::session_id::SessionId;
 use crate::model::pipeline::Installed;
 use crate::model::sabotage::Sabotage;
 use crate::queue::doorbell::Doorbell;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use std::{io, mem};
 
 use crate::config::{Config, ConfigError};
-use crate::kernels::session::{Session, SessionId};
+use crate::kernels::session::Session;
 use crate::message::operation::Operation;
+use crate::message::session_id::SessionId;
 use crate::model::fault::FaultKind;
 use crate::model::pipeline::Installed;
 use crate::model::sabotage::Sabotage;

@@ -20,7 +20,7 @@ use crossbeam_channel::Receiver;
 
 use crate::config::Config;
 use crate::kernels::wipe::wipe_stack;
-use crate::message::request::Status;
+use crate::message::status::Status;
 use crate::model::pipeline::Core;
 use crate::model::schedule::Ending;
 use crate::queue::announcements::bits;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::select;
-use crate::message::request::Status;
+use crate::message::status::Status;
 use crate::{fault_kinds, in_words};
 
 /// How many nanoseconds a delay or a stall has when nothing is said: a millisecond.

@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "the payload is owned by whoever the word beside it says")]
 
 use super::{Cell, Executing, SPENT, Slab, Ticket, claim, generation_of, state_of, with_status, word};
-use crate::message::request::{Request, Status};
+use crate::message::request::Request;
+use crate::message::status::Status;
 use crate::sync::Ordering;
 
 impl Slab {

@@ -5,7 +5,8 @@ use super::{
     Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,
     generation_of, state_of, status_of, wake, with_status, word,
 };
-use crate::message::request::{Request, Rest, Status};
+use crate::message::request::{Request, Rest};
+use crate::message::status::Status;
 use crate::sync::prefetch;
 use crate::sync::{Ordering, be_patient};
 
