@@ -31,7 +31,7 @@ use self::lease::Pairs;
 use self::poller::{Poller, Pollers};
 use self::session::SessionCore;
 use self::stats::Registry;
-use self::wait::job::{self, ThreadStats, WaitFd, WaitKey};
+use self::wait::job::{self, ThreadStats, WaitFd};
 use self::watchdog::Watchdog;
 use crate::error::Error;
 use crate::process::fork;
@@ -105,8 +105,8 @@ struct Identity(#[expect(dead_code, reason = "gives the identity a size, and so 
 
 impl Inner {
     #[inline]
-    fn wait_key(&self) -> WaitKey {
-        WaitKey::of(&*self.identity)
+    fn wait_key(&self) -> usize {
+        Arc::as_ptr(&self.identity).addr()
     }
 
     /// Whether the fault plan makes a thing fail that concerns an input of so many bytes, or none.

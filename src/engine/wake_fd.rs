@@ -43,14 +43,27 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::sabotage::{self, Sabotage};
-use crate::job::{WaitCtx, WaitKey};
 use crate::process::cancel::{read_eventfd, uncancelled, write_eventfd};
 use crate::process::fork::{self, NotInherited};
+
+/// Where fds are registered, for an application to wait on: a wait context, of whatever job framework. One thread uses it at a
+/// time.
+pub(crate) trait WaitFds {
+    /// The data of the newest registration under `key`, which is an address, and is only compared.
+    fn find(&self, key: usize) -> Option<Rc<dyn Any>>;
+
+    /// Registers `fd` under `key`. The context keeps `fd` and `data` as long as the registration, and calls `on_end` when it
+    /// ends while the fd is registered; where it has ended already, at once.
+    fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>);
+}
+
+/// An fd that is open as long as somebody has this.
+pub(crate) type OpenFd = Arc<dyn AsFd + Send + Sync>;
 
 /// Wakers made at a time, once a context is used that often.
 const WAKERS: usize = 8;
 /// What a spurious wake writes: more than all tokens that can be there at a time.
-const STIR: u64 = 1 << 32;
+const SPURIOUS: u64 = 1 << 32;
 /// What refers to a registration beside the operations that use it: its context, and the cleanup there.
 const KEEPERS: usize = 2;
 
@@ -64,7 +77,7 @@ struct WakeFd {
     eventfd: Mutex<Option<Eventfd>>,
     sent: AtomicU64,
     /// Whether a spurious wake may have been written since it was last read away.
-    stirred: AtomicBool,
+    spurious: AtomicBool,
     born: u64,
 }
 
@@ -84,9 +97,9 @@ impl WakeFd {
     }
 
     /// Makes the fd readable for nothing.
-    fn stir(&self) {
-        self.stirred.store(true, Ordering::Release);
-        self.write(STIR);
+    fn wake_spuriously(&self) {
+        self.spurious.store(true, Ordering::Release);
+        self.write(SPURIOUS);
     }
 
     fn close(&self) {
@@ -104,7 +117,7 @@ impl Wake for WakeFd {
 
     /// A spurious wake; see the head of this file.
     fn wake_by_ref(self: &Arc<Self>) {
-        self.stir();
+        self.wake_spuriously();
     }
 }
 
@@ -130,7 +143,7 @@ impl Registration {
         let wake_fd = WakeFd {
             eventfd: Mutex::new(Some(Arc::clone(&eventfd))),
             sent: AtomicU64::new(0),
-            stirred: AtomicBool::new(false),
+            spurious: AtomicBool::new(false),
             born: fork::generation(),
         };
         let registration = Self {
@@ -144,31 +157,27 @@ impl Registration {
         Ok((registration, eventfd))
     }
 
-    /// The registration of the engine with this key in `ctx`, made and announced with `set_wait_fd`. `keep_alive` is what
-    /// the key is the address of.
+    /// The registration of the engine with this key, made and announced in `fds`. `keep_alive` is what the key is the
+    /// address of.
     pub(crate) fn make<T: Send + Sync + 'static>(
-        ctx: &WaitCtx,
-        key: WaitKey,
+        fds: &dyn WaitFds,
+        key: usize,
         keep_alive: &Arc<T>,
     ) -> io::Result<Rc<Self>> {
         let (registration, eventfd) = Self::open()?;
         let registration = Rc::new(registration);
         let (identity, to_close) = (Arc::clone(keep_alive), Rc::clone(&registration));
-        ctx.set_wait_fd(
-            key,
-            eventfd,
-            Some(registration.clone()),
-            Some(Box::new(move |_, _, _, _| {
-                to_close.close();
-                drop(identity);
-            })),
-        );
+        let on_end = move || {
+            to_close.close();
+            drop(identity);
+        };
+        fds.register(key, eventfd, registration.clone(), Box::new(on_end));
         Ok(registration)
     }
 
-    /// The registration of the engine with this key, if it has one in `ctx`.
-    pub(crate) fn find(ctx: &WaitCtx, key: WaitKey) -> Option<Rc<Self>> {
-        Self::of(ctx.fd(key)?.data?)
+    /// The registration of the engine with this key, if it has one in `fds`.
+    pub(crate) fn find(fds: &dyn WaitFds, key: usize) -> Option<Rc<Self>> {
+        Self::of(fds.find(key)?)
     }
 
     /// A waker that sends a token.
@@ -181,7 +190,7 @@ impl Registration {
         spare.unwrap_or_else(|| self.make_wakers())
     }
 
-    /// Where no other request is left, all tokens were settled, and the next one to come is the next request's.
+    /// Where no other request is left, all tokens were taken, and the next one to come is the next request's.
     #[cold]
     fn begin_anew(self: &Rc<Self>) {
         if !self.has_others() {
@@ -213,14 +222,14 @@ impl Registration {
         Rc::strong_count(self) > KEEPERS + 1
     }
 
-    /// Reads all tokens. The caller [settles](Self::settle) with them in hand, or [gives them back](Self::give_back).
+    /// Reads all tokens. The caller [takes its own](Self::take_own) with them in hand, or [gives them back](Self::give_back).
     pub(crate) fn read(&self) -> u64 {
-        self.with_fd(|fd| read_eventfd(fd).unwrap_or(0)).unwrap_or(0) % STIR
+        self.with_fd(|fd| read_eventfd(fd).unwrap_or(0)).unwrap_or(0) % SPURIOUS
     }
 
     /// Takes the caller's token, which was sent, out of those in hand and of what has come since. (If it is nowhere to be read,
     /// the application has read the fd itself, or closed it.)
-    pub(crate) fn settle(self: &Rc<Self>, in_hand: u64) {
+    pub(crate) fn take_own(self: &Rc<Self>, in_hand: u64) {
         self.taken.set(self.taken.get() + 1);
         if self.is_shared() {
             let read = in_hand + self.read();
@@ -256,9 +265,9 @@ impl Registration {
     }
 
     /// Reads a spurious wake away, if there was one, before the caller leaves the fd to the next operation.
-    pub(crate) fn calm(self: &Rc<Self>) {
-        let stirred = &self.wake_fd.stirred;
-        if stirred.load(Ordering::Acquire) && stirred.swap(false, Ordering::AcqRel) {
+    pub(crate) fn read_spurious(self: &Rc<Self>) {
+        let spurious = &self.wake_fd.spurious;
+        if spurious.load(Ordering::Acquire) && spurious.swap(false, Ordering::AcqRel) {
             self.give_back(self.read());
         }
     }
@@ -347,7 +356,7 @@ mod tests {
         waker.wake_by_ref();
         let in_hand = fd.read();
         assert_eq!(in_hand, 1);
-        fd.settle(in_hand);
+        fd.take_own(in_hand);
         assert_eq!((owed(&fd), fd.is_readable()), (0, false));
     }
 
@@ -367,12 +376,12 @@ mod tests {
         let others = share(&fd);
         send(&fd);
         send(&fd);
-        fd.settle(fd.read());
+        fd.take_own(fd.read());
         assert_eq!((owed(&fd), tokens(&fd)), (1, 1));
         // The application has read it: the fd is readable again for the request that is owed it.
         send(&fd);
         let _ = fd.read();
-        fd.settle(0);
+        fd.take_own(0);
         assert!(fd.is_readable());
         drop(others);
     }
@@ -384,7 +393,7 @@ mod tests {
         send(&fd);
         // The other sender has counted its token, and is preempted before its write.
         fd.wake_fd.sent.fetch_add(1, Ordering::AcqRel);
-        fd.settle(fd.read());
+        fd.take_own(fd.read());
         drop(others);
         let in_hand = fd.read();
         assert_eq!(
@@ -393,7 +402,7 @@ mod tests {
             "what was written back is no word of its own sender"
         );
         fd.wake_fd.write(1);
-        fd.settle(in_hand);
+        fd.take_own(in_hand);
         assert_eq!((owed(&fd), fd.is_readable()), (0, false));
         drop(fd.waker());
         assert!(!fd.is_shared(), "the next request has the fd for itself");
@@ -407,7 +416,7 @@ mod tests {
         assert!(!fd.is_readable());
         send(&fd);
         send(&fd);
-        fd.settle(fd.read());
+        fd.take_own(fd.read());
         assert!(!fd.is_readable(), "a token that nobody else can be owed");
     }
 
@@ -416,21 +425,21 @@ mod tests {
         let (fd, _) = wake_fd();
         let in_hand = fd.read();
         send(&fd);
-        fd.settle(in_hand);
+        fd.take_own(in_hand);
         assert_eq!((owed(&fd), fd.is_readable()), (0, false));
     }
 
     #[test]
-    fn a_request_that_is_done_without_a_token_calms_the_fd_for_the_next() {
+    fn a_request_that_is_done_without_a_token_leaves_the_fd_unreadable_for_the_next() {
         let (fd, waker) = wake_fd();
         let _others = share(&fd);
-        fd.calm();
+        fd.read_spurious();
         waker.wake_by_ref();
-        fd.calm();
+        fd.read_spurious();
         assert!(!fd.is_readable());
         send(&fd);
         waker.wake_by_ref();
-        fd.calm();
+        fd.read_spurious();
         assert_eq!((owed(&fd), tokens(&fd)), (1, 1), "what is owed to another stays");
     }
 
@@ -441,7 +450,7 @@ mod tests {
         for round in 1..=100 {
             send(&fd);
             assert_eq!(fd.read(), 1, "round {round}");
-            fd.settle(1);
+            fd.take_own(1);
             assert_eq!((owed(&fd), tokens(&fd)), (0, 0));
         }
         assert!(fd.wakers.borrow().len() < WAKERS);

@@ -56,6 +56,13 @@ impl<T: AsFd + Send + Sync + 'static> From<Arc<T>> for WaitFd {
     }
 }
 
+/// The same, of a type that is not named.
+impl From<Arc<dyn AsFd + Send + Sync>> for WaitFd {
+    fn from(fd: Arc<dyn AsFd + Send + Sync>) -> Self {
+        Self(fd)
+    }
+}
+
 /// The handle owns it.
 impl From<OwnedFd> for WaitFd {
     fn from(fd: OwnedFd) -> Self {

@@ -189,11 +189,6 @@ pub(crate) const SEAMS: &[Seam] = &[
         reason: "a request carries the state of its stream, and does not look into it",
     },
     Seam {
-        file: "src/engine/wake_fd.rs",
-        knows: "crate::job",
-        reason: "a wake fd is registered in a wait context",
-    },
-    Seam {
         file: "src/engine/instance.rs",
         knows: "simaccel_device::QueuePair",
         reason: "an instance is the use of one queue pair",

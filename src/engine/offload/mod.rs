@@ -20,7 +20,6 @@ mod rescue;
 
 use std::borrow::{Borrow, BorrowMut};
 use std::mem;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use simaccel_device::{Delivery, Operation, RefusedReason, Request, Session, Status, Ticket};
@@ -92,13 +91,12 @@ fn without_device(
     if engine.is_foreign() {
         return Some(Err(Failed::with_request(Error::Forked)));
     }
-    let instance = table::of_thread(engine);
-    instance.counters.operations.add(1);
-    if request.buffer.len() >= engine.config.offload_threshold() as usize {
-        return None;
-    }
-    instance.counters.below_threshold.add(1);
-    Some(software::run(session, request))
+    let is_below = request.buffer.len() < engine.config.offload_threshold() as usize;
+    table::with(engine, |instance| {
+        instance.counters.operations.add(1);
+        instance.counters.below_threshold.add(is_below.into());
+    });
+    is_below.then(|| software::run(session, request))
 }
 
 /// One operation on its way through the states. It holds its engine, its session and its request by reference, or owns
@@ -122,15 +120,15 @@ enum Stage<E: Hold, W: Wake> {
 
 /// How far an operation has come.
 pub(crate) enum Advance<'o, E: Hold, W: Wake> {
-    /// The request is in flight, or has queued for a slot. Who waits may use the instance.
-    Waits(&'o Flight<E, W>, Rc<Instance>),
+    /// The request is in flight, or has queued for a slot.
+    Waits(&'o Flight<E, W>),
     /// The request is where the operation was given it, with its result or as it was.
     Over(Result<(), Failed>),
 }
 
 /// What a look at a request shows, or an attempt to submit it.
 enum Look {
-    Waits(Rc<Instance>),
+    Waits,
     Ended(Result<(), Failed>),
 }
 
@@ -156,45 +154,39 @@ impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, 
         waiter: &mut P,
         may_end: bool,
     ) -> Advance<'_, E, W> {
-        let mut look = match &self.stage {
-            Stage::Submit => self.submit(waiter),
-            Stage::InFlight(flight) => look(flight, waiter, self.request.borrow_mut(), may_end),
-            Stage::Over => return Advance::Over(Err(Failed::lost(Error::Closed))),
-        };
         loop {
-            match look {
-                Look::Waits(instance) => match &self.stage {
-                    Stage::InFlight(flight) => return Advance::Waits(flight, instance),
-                    Stage::Submit | Stage::Over => unreachable!("only a flight is waited for"),
-                },
-                Look::Ended(outcome) => match self.after_try(outcome) {
-                    Some(outcome) => {
-                        self.stage = Stage::Over;
-                        return Advance::Over(outcome);
-                    }
-                    None => look = self.submit(waiter),
-                },
+            let look = match &self.stage {
+                Stage::Submit => self.submit(waiter),
+                Stage::InFlight(flight) => look(flight, waiter, self.request.borrow_mut(), may_end),
+                Stage::Over => return Advance::Over(Err(Failed::lost(Error::Closed))),
+            };
+            let Look::Ended(outcome) = look else { break };
+            match self.after_try(outcome) {
+                Some(outcome) => {
+                    self.stage = Stage::Over;
+                    return Advance::Over(outcome);
+                }
+                None => self.stage = Stage::Submit,
             }
+        }
+        match &self.stage {
+            Stage::InFlight(flight) => Advance::Waits(flight),
+            Stage::Submit | Stage::Over => unreachable!("only a flight is waited for"),
         }
     }
 
     /// One try on the device.
-    #[inline]
+    #[inline(always)]
     fn submit<P: Waiter<Wake = W>>(&mut self, waiter: &mut P) -> Look {
         let (engine, request) = (self.engine.engine(), self.request.borrow_mut());
-        let instance = table::of_thread(engine);
-        let prepared = if engine.keeps_input { rescue::prepare(&instance, request) } else { Ok(false) };
-        let flight = match prepared {
-            Ok(keeps_input) => {
-                self.keeps_input = keeps_input;
-                submit(&self.engine, &instance, waiter, request)
-            }
-            Err(error) => Err(error),
-        };
+        let flight = table::with(engine, |instance| {
+            self.keeps_input = engine.keeps_input && rescue::prepare(instance, request)?;
+            submit(&self.engine, instance, waiter, request)
+        });
         match flight {
             Ok(flight) => {
                 self.stage = Stage::InFlight(flight);
-                Look::Waits(instance)
+                Look::Waits
             }
             Err(error) => {
                 waiter.set_status(Submission::<E, W>::Refused);
@@ -226,13 +218,13 @@ impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, 
         let engine = self.engine.engine();
         if failed.may_be_retried() && self.retries < engine.config.max_retries() {
             self.retries += 1;
-            table::of_thread(engine).counters.retries.add(1);
+            table::with(engine, |instance| instance.counters.retries.add(1));
             return None;
         }
         if !engine.config.fallback() || !failed.may_be_replaced() {
             return Some(Err(failed));
         }
-        table::of_thread(engine).counters.fallbacks.add(1);
+        table::with(engine, |instance| instance.counters.fallbacks.add(1));
         Some(software::run(session.borrow(), self.request.borrow_mut()))
     }
 }
@@ -248,11 +240,10 @@ fn look<E: Hold, P: Waiter>(
     if engine.is_foreign() {
         return Look::Ended(Err(Failed::lost(Error::Forked)));
     }
-    let instance = table::of_thread(engine);
     match flight.progress() {
         Progress::Ended => {
             if waiter.take_wake(flight)
-                && let Some(end) = flight.take(&instance, request)
+                && let Some(end) = table::with(engine, |instance| flight.take(instance, request))
             {
                 return Look::Ended(finish(end, request));
             }
@@ -260,22 +251,18 @@ fn look<E: Hold, P: Waiter>(
         Progress::Waiting => {}
         Progress::Lost => return Look::Ended(Err(Failed::lost(Error::Closed))),
     }
-    if !may_end && let Some(failed) = take_back(flight, &instance, request) {
+    if !may_end && let Some(failed) = take_back(flight, request) {
         return Look::Ended(Err(failed));
     }
-    Look::Waits(instance)
+    Look::Waits
 }
 
 /// Takes back a request that nothing on its stepped device can end any more. `None`: the watchdog, or another thread, has
 /// ended it meanwhile or is about to.
 #[cold]
-fn take_back<E: Hold, W: Wake>(
-    flight: &Flight<E, W>,
-    instance: &Instance,
-    request: &mut Request,
-) -> Option<Failed> {
+fn take_back<E: Hold, W: Wake>(flight: &Flight<E, W>, request: &mut Request) -> Option<Failed> {
     *request = flight.take_back()?;
-    instance.counters.never_ended.add(1);
+    table::with(flight.engine(), |instance| instance.counters.never_ended.add(1));
     Some(Failed::with_request(Error::NeverEnds))
 }
 

@@ -23,12 +23,13 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 use simaccel_device::{Plain, Rest, SessionId, WakeState};
 
 use super::*;
 use crate::engine::table::Visit;
-use crate::engine::wait::job::{self, JobWake, Offer, Release};
+use crate::engine::wait::job::{self, JobWake, Offer, Release, WaitKey};
 use crate::engine::wake_fd::Registration;
 use crate::error::OpError;
 use crate::words;
@@ -89,7 +90,8 @@ fn polled<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -
 #[inline(never)]
 fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
-    let Some(wake_fd) = offer.registered(engine.wait_key()).and_then(Registration::of) else {
+    let Some(wake_fd) = offer.registered(WaitKey::from_addr(engine.wait_key())).and_then(Registration::of)
+    else {
         return Err((plain.buffer, plain.rest));
     };
     let aloft = table::visit(engine, SubmitWoken { engine, plain, wake_fd })?;
@@ -195,7 +197,7 @@ impl<'e> Aloft<'e> {
         let is_told =
             *in_hand > 0 && !wake_fd.is_shared() || remote.wake_state(self.ticket) == WakeState::Sent;
         if is_told && let Some(taken) = self.take::<R>() {
-            wake_fd.settle(*in_hand);
+            wake_fd.take_own(*in_hand);
             return Some(taken);
         }
         self.wake_fd.set(Some(wake_fd));

@@ -6,7 +6,6 @@
 //!   stepped         let one thing happen
 //! ```
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::task::Waker;
@@ -49,8 +48,8 @@ impl Waiter for Blocked {
 }
 
 impl Pause for Blocked {
-    fn pause<E: Hold>(&mut self, flight: &Flight<E, ThreadWake>, instance: Rc<Instance>) -> bool {
-        pause(flight, &instance)
+    fn pause<E: Hold>(&mut self, flight: &Flight<E, ThreadWake>) -> bool {
+        pause(flight)
     }
 }
 
@@ -58,7 +57,7 @@ impl Wake for ThreadWake {
     fn ended(self, engine: &Arc<Inner>, _late: bool) {
         if engine.config.delivery() == DeliveryMode::Poll {
             // The sleep may have taken the interrupt that the application waits for: tell it again.
-            table::of_thread(engine).announce();
+            table::with(engine, Instance::announce);
         }
     }
 
@@ -90,17 +89,19 @@ fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Erro
 pub(super) fn redirect<E: Hold, W: Wake>(flight: &Flight<E, W>) {
     let engine = flight.engine();
     if engine.config.delivery() == DeliveryMode::Wake
-        && let Ok(Some(waker)) = waker(engine, &table::of_thread(engine))
+        && let Ok(Some(waker)) = table::with(engine, |instance| waker(engine, instance))
     {
         flight.replace_waker(waker);
     }
 }
 
-pub(super) fn pause<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) -> bool {
+pub(super) fn pause<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
     let engine = flight.engine();
+    // For as long as the caller is blocked, whatever a step runs.
+    let instance = table::of_thread(engine);
     instance.flush();
     if engine.device.is_stepped() {
-        return step(engine, instance);
+        return step(engine, &instance);
     }
     for _ in 0..SPINS {
         if !flight.is_waiting() {
@@ -108,8 +109,8 @@ pub(super) fn pause<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance
         }
         std::hint::spin_loop();
     }
-    if reap(engine, instance) == 0 {
-        sleep(flight, instance);
+    if reap(engine, &instance) == 0 {
+        sleep(flight, &instance);
     }
     true
 }

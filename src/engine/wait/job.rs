@@ -7,6 +7,7 @@
 //!       ──► no job that could pause ─────► Announcement::Thread: blocked from here on
 //! ```
 
+use std::any::Any;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,10 +22,10 @@ use crate::engine::fault::FaultKind;
 use crate::engine::instance::Instance;
 use crate::engine::offload::{Flight, Hold};
 use crate::engine::sabotage::{self, Sabotage};
-use crate::engine::wake_fd::Registration;
+use crate::engine::wake_fd::{OpenFd, Registration, WaitFds};
 use crate::engine::{Inner, table};
 use crate::error::{Error, OsError};
-use crate::job::{self, CallbackWaker, FollowedStatus, WaitCtx, WaitStatus};
+use crate::job::{self, CallbackWaker, Cleanup, FollowedStatus, WaitCtx, WaitStatus};
 pub(crate) use crate::job::{
     Offer, Release, ThreadStats, WaitFd, WaitKey, is_running, offer, set_strict, thread_stats,
 };
@@ -85,7 +86,7 @@ impl JobWait {
         if engine.is_foreign() {
             return;
         }
-        table::of_thread(engine).counters.resumes.add(1);
+        table::with(engine, |instance| instance.counters.resumes.add(1));
         if pause != job::Pause::Resumed || (!self.polled && without_ctx) {
             self.block_from_here(flight);
         }
@@ -123,7 +124,7 @@ impl JobWait {
     }
 
     /// A pause ended and nothing was done. `true`: something may be by now, so look again.
-    fn is_to_look_again<E: Hold>(&mut self, flight: &Flight<E, JobWake>, instance: &Instance) -> bool {
+    fn is_to_look_again<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
         if flight.has_callback() && go_over_to_wake_fd(flight) {
             return true;
         }
@@ -132,9 +133,11 @@ impl JobWait {
             return true;
         }
         flight.give_back(mem::take(&mut self.in_hand));
-        instance.counters.spurious_resumes.add(1);
-        // An application that resumes in a loop inside a poll waits for completions that are held back.
-        instance.flush();
+        table::with(flight.engine(), |instance| {
+            instance.counters.spurious_resumes.add(1);
+            // An application that resumes in a loop inside a poll waits for completions that are held back.
+            instance.flush();
+        });
         false
     }
 
@@ -144,7 +147,7 @@ impl JobWait {
             // Resumed before its wake: by chance, or by a spurious one.
             WakeState::Armed if flight.cancel_wake() => {
                 flight.give_back(mem::take(&mut self.in_hand));
-                flight.calm();
+                flight.read_spurious();
                 true
             }
             WakeState::Armed | WakeState::Sent => self.take_wake(flight),
@@ -166,7 +169,7 @@ impl JobWait {
     fn take_wake_of_sender<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
         for _ in 0..PATIENCE {
             if !flight.shares_wake_fd() && self.has_tokens(flight) {
-                flight.settle(mem::take(&mut self.in_hand));
+                flight.take_own(mem::take(&mut self.in_hand));
                 return true;
             }
             thread::yield_now();
@@ -218,7 +221,7 @@ impl Waiter for JobWait {
         }
         // Nearly always.
         if flight.wake_state() == WakeState::Sent {
-            flight.settle(mem::take(&mut self.in_hand));
+            flight.take_own(mem::take(&mut self.in_hand));
             return true;
         }
         self.take_unsent_wake(flight)
@@ -243,15 +246,14 @@ impl Waiter for JobWait {
 
 impl Pause for JobWait {
     #[inline(always)]
-    fn pause<E: Hold>(&mut self, flight: &Flight<E, JobWake>, instance: Rc<Instance>) -> bool {
+    fn pause<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
         if self.blocked {
-            return blocked::pause(flight, &instance);
+            return blocked::pause(flight);
         }
-        if mem::replace(&mut self.has_paused, true) && self.is_to_look_again(flight, &instance) {
+        if mem::replace(&mut self.has_paused, true) && self.is_to_look_again(flight) {
             return true;
         }
-        instance.counters.pauses.add(1);
-        drop(instance);
+        table::with(flight.engine(), |instance| instance.counters.pauses.add(1));
         let (pause, without_ctx) = job::pause_in_flight(flight);
         if !self.polled {
             flight.expect();
@@ -282,7 +284,7 @@ impl Wake for JobWake {
             Announcement::WakeFd(wake_fd) => {
                 take_unread_token(&wake_fd, state);
                 // A spurious wake is not left to the next operation either.
-                wake_fd.calm();
+                wake_fd.read_spurious();
             }
             Announcement::Nobody | Announcement::Thread => {}
         }
@@ -298,14 +300,14 @@ fn take_unread_token(wake_fd: &Rc<Registration>, state: &dyn Fn() -> WakeState) 
         if !wake_fd.is_shared() {
             let in_hand = wake_fd.read();
             if in_hand > 0 {
-                return wake_fd.settle(in_hand);
+                return wake_fd.take_own(in_hand);
             }
         }
         turns += 1;
         if turns < PATIENCE { thread::yield_now() } else { wake_fd.nap() }
     }
     if state() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
-        wake_fd.settle(0);
+        wake_fd.take_own(0);
     }
 }
 
@@ -358,8 +360,8 @@ impl<E: Hold> Flight<E, JobWake> {
 
     /// Takes this request's token, which was sent, out of those in hand.
     #[inline]
-    fn settle(&self, in_hand: u64) {
-        self.with_wake_fd(|wake_fd| wake_fd.settle(in_hand));
+    fn take_own(&self, in_hand: u64) {
+        self.with_wake_fd(|wake_fd| wake_fd.take_own(in_hand));
     }
 
     /// Leaves the tokens in hand to the requests that they belong to.
@@ -367,8 +369,8 @@ impl<E: Hold> Flight<E, JobWake> {
         self.with_wake_fd(|wake_fd| wake_fd.give_back(in_hand));
     }
 
-    fn calm(&self) {
-        self.with_wake_fd(Registration::calm);
+    fn read_spurious(&self) {
+        self.with_wake_fd(Registration::read_spurious);
     }
 }
 
@@ -394,6 +396,17 @@ fn go_over_to_wake_fd<E: Hold>(flight: &Flight<E, JobWake>) -> bool {
     }
     flight.announce_by(Announcement::WakeFd(registration));
     false
+}
+
+impl WaitFds for WaitCtx {
+    fn find(&self, key: usize) -> Option<Rc<dyn Any>> {
+        self.fd(WaitKey::from_addr(key))?.data
+    }
+
+    fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>) {
+        let cleanup: Cleanup = Box::new(move |_, _, _, _| on_end());
+        self.set_wait_fd(WaitKey::from_addr(key), fd, Some(data), Some(cleanup));
+    }
 }
 
 fn registration(engine: &Arc<Inner>, ctx: &WaitCtx) -> Result<Rc<Registration>, Error> {

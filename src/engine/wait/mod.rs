@@ -19,7 +19,6 @@ pub(super) mod blocked;
 pub(super) mod job;
 
 use std::borrow::{Borrow, BorrowMut};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use simaccel_device::{Delivery, Request, Session, TicketState, WakeState};
@@ -48,9 +47,7 @@ pub(crate) trait Waiter {
 pub(crate) trait Pause: Waiter {
     /// Gives control away until it may be worth looking; returning early is always allowed. `false`: nothing is left to
     /// happen on a stepped device, so a request that still waits after that will wait for ever.
-    ///
-    /// While a job is paused its frames own nothing; so the `instance` goes before, and may be another one after.
-    fn pause<E: Hold>(&mut self, flight: &Flight<E, Self::Wake>, instance: Rc<Instance>) -> bool;
+    fn pause<E: Hold>(&mut self, flight: &Flight<E, Self::Wake>) -> bool;
 }
 
 /// A wake that is armed.
@@ -97,7 +94,7 @@ where
     loop {
         match operation.advance(waiter, may_end) {
             Advance::Over(outcome) => return outcome,
-            Advance::Waits(flight, instance) => may_end = waiter.pause(flight, instance),
+            Advance::Waits(flight) => may_end = waiter.pause(flight),
         }
     }
 }
