@@ -135,6 +135,8 @@ const BREACHES: &[(&str, &str, &str)] = &[
     ("device-sim/src/kernels/gcm.rs", "use rand_chacha::ChaCha8Rng;", "rand_chacha::ChaCha8Rng"),
     ("device-sim/src/run/device.rs", "use simaccel::Engine;", "simaccel::Engine"),
     ("device-sim/src/run/driver.rs", "use corosensei::Coroutine;", "corosensei::Coroutine"),
+    ("device-sim/src/queue/pair.rs", "const _: &str = crate::Selection::LISTED;", "crate::Selection::LISTED"),
+    ("device-sim/src/kernels/xts.rs", "crate::fault_kinds! {}", "crate::fault_kinds"),
     ("src/job/pool.rs", "use crate::engine::Engine;", "crate::engine::Engine"),
     ("src/job/pool.rs", "use simaccel_device::Device;", "simaccel_device::Device"),
     ("src/job/pool.rs", "use crate::Device;", "crate::Device"),
