@@ -1,14 +1,14 @@
-//! Many jobs on one thread, as an event-driven server would run them: epoll on the wait fds, fds added and
-//! removed as the wait contexts report them, jobs resumed when their fd is readable.
+//! Many jobs on one thread, as an event-driven server runs them: epoll on the wait fds, fds added and removed
+//! as the wait contexts report them, jobs resumed when their fd is readable.
 //!
 //! ```text
 //!   serve ──► resume ──┬─► Paused ──► follow_fds: changed_fds() into epoll ──┬─► epoll ──► serve
-//!               ▲      │                                                     └─► the client has gone: the job is dropped
+//!               ▲      │                                                     └─► the client left: drop the job
 //!               │      └─► Finished ──► the next request, on the same context
 //!               └──────────────────────────────┘
 //! ```
 //!
-//! Every eighth client goes while its first request is under way, which takes the request back.
+//! Every eighth client leaves while its first request is in flight, which takes the request back.
 //!
 //! `cargo run --release --example event_loop -- [CONNECTIONS [REQUESTS]]`
 
@@ -26,13 +26,13 @@ const EXIT_CODES: &str = "Exit code: 0 when all went well; 1 for a wrong result,
 
 type AnyError = Box<dyn std::error::Error>;
 
-/// A connection: the job that is running, if any, and its wait context, which outlives every job on it. So the job comes
-/// first: fields are dropped in the order of their declaration.
+/// A connection: the running job, if any, and its wait context, which outlives every job on it. The job comes
+/// first, because fields are dropped in the order of their declaration.
 struct Connection {
     job: Option<Job<Result<Vec<u8>, Error>>>,
     ctx: WaitCtx,
     requests_left: usize,
-    /// Its client goes at the next pause.
+    /// Its client leaves at the next pause.
     is_leaving: bool,
 }
 
@@ -105,7 +105,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Gives the job up if its client has gone; another client takes the connection over.
+    /// Drops the job if its client has left; another client takes the connection over.
     fn leaves(&mut self, index: usize) -> bool {
         let connection = &mut self.connections[index];
         let leaves = std::mem::take(&mut connection.is_leaving);
@@ -116,7 +116,7 @@ impl EventLoop {
         leaves
     }
 
-    /// Gives the connection a job if it has none and requests left; whether it has one now.
+    /// Starts a job if the connection has none and requests are left. Returns whether it has one now.
     fn start_next(&mut self, index: usize) -> Result<bool, AnyError> {
         let connection = &mut self.connections[index];
         if connection.job.is_none() && connection.requests_left > 0 {
@@ -131,13 +131,13 @@ impl EventLoop {
         Ok(connection.job.is_some())
     }
 
-    /// Brings epoll up to date with what the job did to its wait context. Deleted fds come first: a number that
-    /// was closed may be in use again among the added ones. Changes stay listed until the context's job is next resumed,
-    /// so after a job that was given up they are there once more.
+    /// Updates epoll with the job's changes to its wait context. Deleted fds come first, because an added one
+    /// may reuse a closed number. Changes stay listed until the context's job is next resumed, so after a
+    /// dropped job they are listed again.
     fn follow_fds(&self, index: usize) -> Result<(), AnyError> {
         let changed = self.connections[index].ctx.changed_fds();
         for fd in changed.deleted {
-            // A closed fd has left epoll by itself; it is not an error to find it gone.
+            // A closed fd has left epoll already; it is no error that it is gone.
             let _ = self.epoll.delete(fd);
         }
         for fd in changed.added {
@@ -173,7 +173,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
     Ok(Asked::Run { connections, requests })
 }
 
-/// The most of either.
+/// The largest value of either.
 const MOST: usize = 1_000_000;
 
 fn number(name: &str, argument: Option<&OsString>, default: usize) -> Result<usize, String> {
@@ -221,7 +221,7 @@ fn print(text: &str) -> Result<(), String> {
     written.map_err(|error| format!("standard output: {error}"))
 }
 
-/// Prints a line on standard error. If that fails, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code must suffice.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "event_loop: {line}");
 }

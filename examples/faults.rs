@@ -1,11 +1,11 @@
-//! What a device can do to you, and what the engine makes of it: a tour in short scenes.
+//! Each fault of a device, and how the engine handles it: a tour in short scenes.
 //!
-//! Each scene encrypts one message in a job, on a device that takes 50 µs for it and misbehaves in one way. The device
-//! is *stepped*: its clock is virtual and moves only when nothing else is left to do, so this prints the same on every
-//! machine.
+//! Each scene encrypts one message in a job, on a device that takes 50 µs for it and misbehaves in one way.
+//! The device is *stepped*: its clock is virtual and moves only when nothing else is left to do, so the
+//! output is the same on every machine.
 //!
 //! ```text
-//!   resume ──► the job pauses ──► step, step, ... ──► the device wakes the job ──► resume ──► ... ──► finished
+//!   resume ──► the job pauses ──► step, step, ... ──► the device wakes the job ──► resume ─► ... ─► finished
 //! ```
 //!
 //! `cargo run --example faults` prints what `docs/faults.md` shows and explains.
@@ -21,7 +21,7 @@ use simaccel::{Cipher, CipherSession, Config, Engine, Job, OpError, Step, WaitCt
 const MESSAGE: &[u8] = b"attack at dawn";
 const KEY: [u8; 32] = [0x42; 32];
 const IV: [u8; 16] = [0x24; 16];
-/// What the message becomes, by `openssl enc -aes-256-ctr`.
+/// The encrypted message, by `openssl enc -aes-256-ctr`.
 const EXPECTED: &str = "92c9712899c7b4c56e7e70581a47";
 
 const HELP: &str = "usage: faults
@@ -53,7 +53,7 @@ fn print(text: &str) -> Result<(), String> {
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}"))
 }
 
-/// Prints a line on standard error. If that fails, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code must suffice.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "faults: {line}");
 }
@@ -76,7 +76,7 @@ fn tour() -> Result<(), Box<dyn Error>> {
         .encrypt()?
         .count("timeouts", |engine| engine.stats().timeouts)?;
 
-    Scene::open("a lost wake: the request is done, and nobody is told", "fault=drop_wake:nth=1")?
+    Scene::open("a lost wake: the request is done, and no wake is sent", "fault=drop_wake:nth=1")?
         .encrypt()?;
 
     Scene::open(
@@ -117,7 +117,7 @@ fn tour() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// An engine whose device has one fault, and what happens there.
+/// An engine whose device has one fault.
 struct Scene {
     engine: Engine,
     session: CipherSession,
@@ -131,7 +131,7 @@ impl Scene {
         Ok(Self { engine, session })
     }
 
-    /// Encrypts the message in a job: resumes it, and lets the device go on whenever it pauses.
+    /// Encrypts the message in a job: resumes it, and runs the device whenever it pauses.
     fn encrypt(self) -> Result<Self, Box<dyn Error>> {
         let ctx = WaitCtx::new();
         let woken = Arc::new(AtomicBool::new(false));
@@ -184,7 +184,7 @@ impl Scene {
         Ok(self)
     }
 
-    /// A line of the tour, with the time that it is on the device.
+    /// A line of the tour, with the device's time.
     fn note(&self, what: &str) -> Result<(), String> {
         print(&format!("    {:>5} µs  {what}\n", self.engine.device().now().as_micros()))
     }

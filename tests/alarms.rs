@@ -1,4 +1,4 @@
-//! Alarms on a stepped device beside `timeout_msec`: the user's, and the engine's own.
+//! Alarms on a stepped device with `timeout_msec`: the user's own, and the engine's.
 
 mod captured;
 mod support;
@@ -67,7 +67,7 @@ fn the_users_alarm_and_the_timeout_disturb_neither_the_other() {
     }
 }
 
-/// A waker whose end is an operation of the engine's.
+/// A waker whose drop is an operation of the engine.
 struct Last(CipherSession);
 
 impl Wake for Last {

@@ -1,4 +1,4 @@
-//! A full ring: callers queue for a slot, first come first served, without busy retries.
+//! A full ring: callers queue for a slot, first come, first served, without busy retries.
 
 mod captured;
 mod support;
@@ -58,17 +58,17 @@ fn slots_are_given_first_come_first_served_and_each_job_is_woken_once() {
         let Step::Finished(result) = job.resume().unwrap() else { panic!("woken when done, not before") };
         assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
     }
-    assert_eq!(engine.stats().spurious_resumes, 0, "nobody had to come back for a slot");
+    assert_eq!(engine.stats().spurious_resumes, 0, "no job had to come back for a slot");
     assert_adds_up(&engine);
 }
 
 #[test]
-fn nobody_overtakes_those_who_wait() {
+fn no_request_overtakes_a_waiting_one() {
     let (engine, jobs) = crowd(3);
     while !is_woken(&jobs[0].0) {
         assert!(engine.device().step());
     }
-    // A slot is free now, and the third job waits for it: who comes later queues behind.
+    // A slot is free now, and the third job waits for it: a later request queues behind it.
     let ctx = WaitCtx::new();
     let mut late = encrypt_job(&engine, &ctx, 10);
     assert!(matches!(late.resume().unwrap(), Step::Paused));
@@ -80,7 +80,7 @@ fn nobody_overtakes_those_who_wait() {
 }
 
 #[test]
-fn who_leaves_the_line_holds_nobody_up() {
+fn a_waiter_that_leaves_the_queue_delays_no_other() {
     let (engine, mut jobs) = crowd(6);
     drop(jobs.remove(4));
     drop(jobs.remove(2));

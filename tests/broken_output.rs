@@ -1,5 +1,5 @@
-//! Programs whose standard output or standard error is closed, full, or without a reader: none panics, and each ends
-//! with the exit code that the README gives.
+//! Programs whose standard output or standard error is closed, full, or without a reader: none panics, and
+//! each exits with the code that the README gives.
 //!
 //! ```text
 //!   stdout:  closed  counts as /dev/null     stderr:  lines that cannot be written are lost;
@@ -12,13 +12,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a standard stream is.
+/// The state of a standard stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
     Read,
     Closed,
     Full,
-    /// A pipe that has no reader any more, as behind `| head -1`.
+    /// A pipe without a reader, as behind `| head -1`.
     Broken,
 }
 
@@ -26,7 +26,7 @@ use Stream::{Broken, Closed, Full, Read as Whole};
 
 const BAD: [Stream; 3] = [Closed, Full, Broken];
 
-/// A command, and how it ends when its streams are well.
+/// A command, and how it ends when its streams work.
 struct Run {
     program: &'static str,
     options: &'static str,
@@ -81,7 +81,7 @@ fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A shell that closes what is to be closed, and may ignore SIGPIPE, becomes the program.
+/// A shell closes the streams, may ignore SIGPIPE, and becomes the program.
 fn command(program: &Path, options: &str, streams: (Stream, Stream), before: &str) -> Command {
     let closed = |stream, fd| if stream == Closed { format!(" {fd}>&-") } else { String::new() };
     let mut shell = Command::new("sh");
@@ -91,7 +91,7 @@ fn command(program: &Path, options: &str, streams: (Stream, Stream), before: &st
     shell
 }
 
-/// Hands out the exit code, and what could be read of standard output and standard error.
+/// Returns the exit code, and what could be read from standard output and standard error.
 fn ended(run: &Run, streams: (Stream, Stream), before: &str) -> (i32, String, String) {
     let mut command = command(&program(run.program), run.options, streams, before);
     let mut readers = Vec::new();
@@ -106,7 +106,7 @@ fn ended(run: &Run, streams: (Stream, Stream), before: &str) -> (i32, String, St
     };
     let (stdout, stderr) = (stdio(streams.0), stdio(streams.1));
     let mut child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
-    // The command's own ends of the pipes are closed, and so the readers see an end.
+    // Closes the command's own ends of the pipes, so that the readers see an end.
     drop(command);
     let mut texts = readers.into_iter();
     let mut read = |stream| {
@@ -124,7 +124,7 @@ fn ended(run: &Run, streams: (Stream, Stream), before: &str) -> (i32, String, St
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_said_in_one_line() {
+fn an_output_that_cannot_be_written_is_reported_in_one_line() {
     for run in PRINTING {
         for stream in BAD {
             let (code, _, told) = ended(run, (stream, Whole), "");
@@ -156,7 +156,7 @@ fn a_standard_error_that_cannot_be_written_costs_its_lines_only() {
 }
 
 #[test]
-fn a_wrong_command_line_is_2_wherever_it_is_told() {
+fn a_wrong_command_line_exits_with_2_wherever_it_is_reported() {
     for run in REFUSED {
         for streams in BAD.into_iter().flat_map(|bad| [(bad, Whole), (Whole, bad), (bad, bad)]) {
             let (code, stdout, told) = ended(run, streams, "");
@@ -168,7 +168,7 @@ fn a_wrong_command_line_is_2_wherever_it_is_told() {
     }
 }
 
-/// Some shells and service managers hand down SIGPIPE ignored, others do not.
+/// Some shells and service managers pass on an ignored SIGPIPE, others do not.
 #[test]
 fn it_is_the_same_where_sigpipe_is_ignored_and_where_nothing_can_be_written() {
     for run in PRINTING {

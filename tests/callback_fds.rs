@@ -1,4 +1,5 @@
-//! A context with a callback costs no descriptor. Alone in its program, because the limit is the process's.
+//! A context with a callback costs no descriptor. Alone in its program, because the limit belongs to the
+//! process.
 
 mod captured;
 mod support;

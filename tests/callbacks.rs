@@ -1,4 +1,4 @@
-//! The callback of a wait context: which one is called, when, and that it is over when it has to be.
+//! The callback of a wait context: which one is called, when, and how its removal waits.
 
 mod captured;
 mod support;
@@ -47,7 +47,8 @@ fn calls(count: &AtomicUsize) -> usize {
     count.load(Ordering::Relaxed)
 }
 
-/// Has `end` called while the callback of a paused job runs on the worker, and says whether it had returned by the end of that.
+/// Calls `end` while the callback of a paused job runs on the worker. Returns whether the callback had
+/// returned by then.
 fn returns_before(end: impl FnOnce(CipherJob, WaitCtx)) -> bool {
     let engine = open("workers=1");
     let ctx = WaitCtx::new();
@@ -56,7 +57,7 @@ fn returns_before(end: impl FnOnce(CipherJob, WaitCtx)) -> bool {
     let returning = Arc::clone(&has_returned);
     ctx.set_callback(Some(Arc::new(move || {
         begun.send(()).unwrap();
-        // Long enough to be found running by a caller that does not wait.
+        // Long enough for a caller that does not wait to find it running.
         (0..2_000).for_each(|_| thread::yield_now());
         returning.store(true, Ordering::Release);
     })));
@@ -143,9 +144,7 @@ fn a_call_may_end_what_it_was_called_for() {
 fn a_callback_cannot_pause_the_job_that_it_runs_in() {
     let engine = stepped("");
     let ctx = WaitCtx::new();
-    ctx.set_callback(Some(Arc::new(|| {
-        assert!(!simaccel::job::can_pause(), "it would return who knows when")
-    })));
+    ctx.set_callback(Some(Arc::new(|| assert!(!simaccel::job::can_pause(), "it might never return"))));
     let mut job = encrypting(&engine, &ctx, 3);
     let outer = WaitCtx::new();
     let other = engine.clone();
@@ -181,7 +180,7 @@ fn a_callback_that_was_removed_is_not_called_and_the_next_resume_makes_an_fd() {
         ctx.set_callback(callback);
         let mut job = encrypting(&engine, &ctx, 1);
         ctx.set_callback(None);
-        assert_eq!(ctx.all_raw_fds(), [], "nobody has asked for one yet");
+        assert_eq!(ctx.all_raw_fds(), [], "none was asked for yet");
         assert!(matches!(job.resume().unwrap(), Step::Paused));
         assert_eq!((ctx.changed_fds().added.len(), ctx.all_fds().len()), (1, 1));
         engine.device().run_until_idle();
@@ -253,11 +252,11 @@ fn a_request_that_has_an_fd_keeps_to_it() {
 type Seen = Rc<RefCell<Vec<WaitStatus>>>;
 
 thread_local! {
-    /// Contexts for callbacks, which own none, and what they have seen there.
+    /// Contexts for callbacks, which own none, and what the callbacks saw there.
     static LOOKS: RefCell<Vec<(Rc<WaitCtx>, Seen)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Has the context's callback write down its status.
+/// Makes the context's callback record its status.
 fn status_in_callbacks(ctx: &Rc<WaitCtx>) -> Seen {
     let seen = Seen::default();
     let at = LOOKS.with_borrow_mut(|looks| {
@@ -341,7 +340,7 @@ fn a_callback_that_polling_does_not_call_is_unsupported() {
         assert_eq!(all(), [no, no, no, again], "the third is parked, and no callback will tell");
         let mut left = jobs.len();
         while left > 0 {
-            // Not until it is idle: that would be when completions that were not reaped are late.
+            // Not until it is idle: by then, completions that were not reaped would be late.
             engine.device().advance(Duration::from_micros(1));
             let _ = engine.poll(10, |_| ()).unwrap();
             for (index, job) in jobs.iter_mut().enumerate().filter(|(_, job)| !job.is_finished()) {

@@ -1,5 +1,5 @@
-//! `docs/configuration.md` and the code say the same: every key, kind, field and preset is there, with its default, and
-//! every example parses.
+//! `docs/configuration.md` and the code agree: every key, kind, field and preset is there, with its default,
+//! and every example parses.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn row<'a>(rows: &[Vec<&'a str>], word: &str) -> Vec<&'a str> {
     row.clone()
 }
 
-/// What stands between backquotes.
+/// The text between backquotes.
 fn spans(page: &str) -> impl Iterator<Item = &str> {
     page.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }

@@ -21,7 +21,7 @@ fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
     Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 100 + index % 400))?)).unwrap()
 }
 
-/// Drives `count` jobs at once on this thread, each on a context of its own, through epoll.
+/// Drives `count` jobs at once on this thread, each on its own context, through epoll.
 fn through_epoll(engine: &Engine, count: usize) {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
     let contexts: Vec<WaitCtx> = (0..count).map(|_| WaitCtx::new()).collect();
@@ -209,7 +209,8 @@ fn a_spurious_resume_pauses_again_and_is_counted() {
     }
 }
 
-/// Whose token it is that was read is told by the counts alone: nobody waits for one that another has taken.
+/// A token on the fd names no request; the counts decide. No request waits for a token that another one has
+/// read.
 #[test]
 fn jobs_that_share_an_fd_take_a_token_each() {
     let engine = stepped("");
@@ -298,7 +299,7 @@ fn an_application_that_reads_a_shared_fd_leaves_no_job_unwoken() {
             nix::unistd::read(&ctx.all_fds()[0], &mut [0; 8]).unwrap();
             for (left, at) in [(1, order[0]), (0, order[1])] {
                 assert!(matches!(jobs[at].resume().unwrap(), Step::Finished(Ok(_))));
-                assert_eq!(wait_now(&ctx), left, "{order:?}: readable while somebody waits");
+                assert_eq!(wait_now(&ctx), left, "{order:?}: readable while a job waits");
             }
         }
         assert_adds_up(&engine);
@@ -360,8 +361,8 @@ fn callbacks_from_the_workers_wake_every_job_once_per_pause() {
 
 #[test]
 fn a_callback_that_resumes_the_job_on_the_stepping_thread_finishes_it() {
-    // The stepped device calls back below `run_until_idle`, on the thread of the job: the wake is not over yet
-    // when the job takes its result.
+    // The stepped device calls back inside `run_until_idle`, on the job's thread: the callback has not
+    // returned yet when the job takes its result.
     thread_local! {
         static JOB: Cell<Option<CipherJob>> = const { Cell::new(None) };
         static OUTPUT: Cell<Option<Vec<u8>>> = const { Cell::new(None) };

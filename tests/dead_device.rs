@@ -1,4 +1,5 @@
-//! A worker that panics leaves the device dead: everything ends with an error, nothing hangs, a reset revives it.
+//! A worker that panics leaves the device dead: everything ends with an error, nothing hangs, and a reset
+//! revives it.
 
 mod captured;
 mod support;
@@ -30,7 +31,7 @@ fn what_is_in_flight_when_a_worker_panics_ends_with_device_dead() {
     engine.device().run_until_idle();
     for (index, job) in jobs.iter_mut().enumerate() {
         let Step::Finished(result) = job.resume().unwrap() else { panic!("job {index} hangs") };
-        // Those that were due before the device died have their result.
+        // Requests that were due before the device died have their result.
         match result.map_err(simaccel::OpError::into_parts) {
             Ok(output) => assert_eq!(output, expected_ctr(&message(index, 50))),
             Err(lost) => assert_eq!(lost, (Error::DeviceDead, message(index, 50)), "the input comes back"),

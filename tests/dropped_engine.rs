@@ -1,6 +1,6 @@
-//! An engine that is dropped gives back its memory and its fds, though threads that have used it live on.
+//! A dropped engine frees its memory and its fds, even while threads that have used it go on.
 //!
-//! An allocator counts; so this file has one test function.
+//! The allocator counts for the whole process, so this file has one test function.
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
 mod captured;
@@ -38,7 +38,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Both rings alone take as much, and more than one thread has a pair of its own.
+/// The two rings alone take this much; more than one thread has its own pair.
 const DEPTH: usize = 1 << 15;
 const LARGE: usize = 2 * 16 * DEPTH;
 
@@ -46,7 +46,7 @@ fn engine() -> Engine {
     open(&format!("delivery=poll;queue_pairs=3;depth={DEPTH}"))
 }
 
-/// Runs one job, polled for, and so has an instance with an eventfd.
+/// Runs one polled job, which creates an instance with an eventfd.
 fn use_it(engine: &Engine) {
     let (ctx, session) = (WaitCtx::new(), ctr(engine));
     let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(1, 40)).map(drop)).unwrap();
@@ -62,7 +62,7 @@ fn live() -> usize {
 
 #[test]
 fn a_dropped_engine_leaves_neither_memory_nor_fds_to_threads_that_live_on() {
-    // What is there once and for all is there.
+    // Whatever is created once exists after this.
     use_it(&engine());
     let (fds, memory) = (open_fds(), live());
 

@@ -1,7 +1,8 @@
-//! Raw jobs that are discarded while they wait in the engine: their frames vanish, and nothing stays behind.
+//! Raw jobs that are discarded while they wait in the engine: their frames vanish, and nothing is left
+//! behind.
 //!
-//! A counting allocator looks for what a frame would have dropped. It counts for each thread, for the test harness
-//! has one too; fds are the process's, so this file has one test function.
+//! A counting allocator finds what a frame would have dropped. It counts per thread, because the test harness
+//! allocates too. Fds belong to the process, so this file has one test function.
 #![expect(unsafe_code, reason = "raw jobs are C's, and an allocator is unsafe to write")]
 
 mod captured;
@@ -17,7 +18,7 @@ use simaccel::{CipherSession, CipherStream, Engine, HashSession, WaitCtx};
 
 use self::support::{IV, assert_adds_up, ctr, message, open_fds, stepped};
 
-/// Counts the blocks in use that this thread has asked for.
+/// Counts the live blocks that this thread has allocated.
 struct Counting;
 
 thread_local! {
@@ -42,15 +43,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What `args` points to, where it is as [`start`] passes it.
+/// The target of `args`, as [`start`] passes it.
 unsafe fn given<'a, T>(args: *mut c_void) -> &'a mut T {
-    // SAFETY: `start` has passed the address of a `T` that is still there and that nobody else uses.
+    // SAFETY: `start` has passed the address of a `T` that is still there and has no other user.
     unsafe { &mut *ptr::with_exposed_provenance_mut(args.cast::<usize>().read()) }
 }
 
 fn start<T>(func: RawFn, args: &mut T, ctx: &WaitCtx) -> Handle {
     let address = ptr::from_mut(args).expose_provenance().to_ne_bytes();
-    // SAFETY: the functions below read an address from their arguments, and what it points to outlives the job. They
+    // SAFETY: the functions below read an address from their arguments, and its target outlives the job. They
     // own nothing while they are paused.
     match unsafe { raw::start(func, Some(&address), Some(ctx)) }.unwrap() {
         RawStep::Paused(job) => job,
@@ -124,12 +125,13 @@ fn a_raw_job_discarded_in_the_engine_leaves_nothing_behind() {
         "fallback=on",
         "fallback=on;completion_nsec=1000",
         "max_retries=3;timeout_msec=10",
-        // Where the device runs until it is idle, the job's request was taken back before the job is discarded.
+        // Where the device runs until it is idle, the job's request is taken back before the job is
+        // discarded.
         "completion_nsec=3600000000000;timeout_msec=10;fallback=on",
         "completion_nsec=3600000000000;timeout_msec=10;fallback=on;delivery=poll",
     ] {
         let engine = stepped(&format!("queue_pairs=1;depth=2;{config}"));
-        // What is made once stays: pools, tables, the thread's instance.
+        // What is created once stays: pools, tables, the thread's instance.
         discard_some_of_each(&engine);
         let before = (LIVE.get(), open_fds());
         for _ in 0..10 {

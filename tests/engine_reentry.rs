@@ -1,4 +1,4 @@
-//! Odd hours: code that re-enters the engine, threads that are ending, tokens and wakes that nobody waits for any more.
+//! Rare moments: code that re-enters the engine, threads that are ending, tokens and wakes without a waiter.
 
 mod captured;
 mod support;
@@ -40,7 +40,7 @@ fn a_job_that_is_dropped_when_it_was_reaped_leaves_no_token() {
     let ctx = WaitCtx::new();
     let mut jobs: Vec<_> = (0..3).map(|index| Some(encrypting(&engine, &ctx, index))).collect();
     engine.device().run_until_idle();
-    assert_eq!(engine.poll(1, |token| assert_eq!(token, 0)).unwrap(), 1, "all were reaped, one was told");
+    assert_eq!(engine.poll(1, |token| assert_eq!(token, 0)).unwrap(), 1, "all were reaped, one was returned");
     jobs[1] = None;
     let mut tokens = Vec::new();
     engine.poll(10, |token| tokens.push(token)).unwrap();
@@ -96,7 +96,7 @@ fn a_poll_that_finds_nothing_leaves_the_interrupt_fd_unreadable() {
     let _jobs = [encrypting(&engine, &ctx, 0), encrypting(&engine, &ctx, 1)];
     let fd = engine.interrupt_fd().unwrap();
     engine.device().run_until_idle();
-    // The blocking call inside finds a token left, and says so on the fd.
+    // The blocking call inside finds a token left, and makes the fd readable.
     assert_eq!(engine.poll(10, |_| block(&engine)).unwrap(), 2);
     assert_eq!(engine.poll(10, |_| ()).unwrap(), 0);
     assert!(!is_readable(&fd), "an event loop would spin on it");
@@ -111,12 +111,12 @@ fn tokens_that_a_panic_left_behind_are_announced() {
     let fd = engine.interrupt_fd().unwrap();
     let polled = catch_unwind(AssertUnwindSafe(|| engine.poll(10, |token| panic!("token {token}"))));
     assert!(polled.is_err());
-    assert!(is_readable(&fd), "the second token is still to be told");
+    assert!(is_readable(&fd), "the second token is still to be returned");
     assert_eq!(engine.poll(10, |token| assert_eq!(token, 1)).unwrap(), 1);
 }
 
 #[test]
-fn polling_from_within_poll_hands_out_each_token_once() {
+fn polling_from_within_poll_returns_each_token_once() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
     let _jobs: Vec<_> = (0..6).map(|index| encrypting(&engine, &ctx, index)).collect();
@@ -191,7 +191,7 @@ fn a_blocking_call_in_the_last_moments_of_a_thread_comes_back() {
         let engine = open(&format!("completion_nsec=2000000;{config}"));
         let theirs = engine.clone();
         let thread = std::thread::spawn(move || {
-            // Before the engine keeps anything for this thread, and so dropped after that.
+            // Created before the engine keeps anything for this thread, and so dropped after that.
             LAST.set(Some(EncryptOnDrop(theirs.clone())));
             block(&theirs);
         });
@@ -202,8 +202,8 @@ fn a_blocking_call_in_the_last_moments_of_a_thread_comes_back() {
     }
 }
 
-/// The rule for initialisers: one that holds a block has its operation block, so that no other job finds the
-/// thread-local half made, and the value is made once.
+/// The rule for initialisers of thread-locals: a blocked pause makes the operation block. So no other job
+/// finds the thread-local half initialised, and the value is created once.
 #[test]
 fn an_operation_in_an_initialiser_blocks_where_pausing_is_blocked() {
     thread_local! {
@@ -247,7 +247,7 @@ fn two_jobs_on_one_context_leave_no_wake_behind() {
             }
         }
         spurious += u64::from(is_readable(&ctx.all_fds()[0]));
-        assert_eq!(spurious, 0, "round {round}: a wake for nobody");
+        assert_eq!(spurious, 0, "round {round}: a wake without a waiter");
     }
     engine.device().drain();
     assert!(!is_readable(&ctx.all_fds()[0]));
@@ -264,7 +264,7 @@ fn a_submission_that_finds_no_memory_says_so_on_the_context() {
 }
 
 #[test]
-fn a_polling_thread_without_an_eventfd_is_told_or_served_by_software() {
+fn a_polling_thread_without_an_eventfd_gets_an_error_or_software() {
     for (fallback, succeeds) in [("off", false), ("on", true)] {
         let engine = open(&format!("delivery=poll;fault=fd_fail:times=2;fallback={fallback}"));
         let ctx = WaitCtx::new();
@@ -284,7 +284,7 @@ fn a_blocking_call_on_a_stepped_device_needs_no_eventfd() {
     let ctx = WaitCtx::new();
     let jobs = Mutex::new(vec![encrypting(&engine, &ctx, 0), encrypting(&engine, &ctx, 1)]);
     std::thread::scope(|scope| {
-        // The ring is full of what this thread's jobs have not reaped.
+        // This thread's jobs fill the ring with completions that are not reaped.
         scope.spawn(|| block(&engine));
     });
     drop(jobs);

@@ -1,4 +1,4 @@
-//! The event loop of the examples, as a process: its clients come and go, and strict mode has nothing to say of it.
+//! The event loop example as a process: its clients come and go, and strict mode has nothing to report.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +23,7 @@ fn clients_that_leave_take_their_requests_along_and_the_next_ones_are_served() {
 }
 
 #[test]
-fn what_is_no_number_of_connections_is_refused_in_one_line() {
+fn a_bad_number_of_connections_is_refused_in_one_line() {
     for (arguments, named) in [
         ("many", "CONNECTIONS"),
         ("0", "CONNECTIONS: allowed are 1 to 1000000"),

@@ -1,12 +1,12 @@
-//! Every kind of fault at every point where it can strike, on every way of waiting.
+//! Every kind of fault at every point where it can strike, in every way of waiting.
 //!
 //! ```text
 //!   for each kind, for each way:    fault=KIND:nth=1, nth=2, ...  until a run is clean
 //!      each run: the same operations, all in flight at once where the way allows it
-//!           ─► the outcome that belongs to the kind, and no other ─► books balanced, nothing kept
+//!           ─► the outcome that belongs to the kind, and no other ─► counters add up, nothing kept
 //! ```
 //!
-//! The table that it prints says how many points each cell has and what came of them; no cell may be empty.
+//! The printed table shows how many points each cell has and their outcomes; no cell may be empty.
 
 mod captured;
 #[path = "fault_sweep/drive.rs"]
@@ -25,14 +25,14 @@ use work::Outcome;
 /// More points than any kind has here.
 const TOO_MANY: u64 = 200;
 
-/// What one cell of the table is about.
+/// The subject of one cell of the table.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     kind: &'static str,
     way: Way,
 }
 
-/// What came of a cell: how many points it has, and how often operations ended in which way.
+/// The results of a cell: its number of points, and how often operations ended in each way.
 #[derive(Debug, Default)]
 struct Cell {
     points: u64,
@@ -63,12 +63,12 @@ fn every_fault_at_every_point_ends_as_it_must_on_every_way_of_waiting() {
     assert!(empty.is_empty(), "no fault struck in: {empty:?}");
 }
 
-/// Runs with the fault at the first point, the second, and so on, until it strikes no more.
+/// Runs with the fault at the first point, the second, and so on, until it no longer strikes.
 fn sweep(place: Place) -> Cell {
     let mut cell = Cell::default();
     for nth in 1..TOO_MANY {
         let fds = open_fds();
-        // By a thread of its own: at its end it lets go of what it keeps for its engine.
+        // In a thread of its own: its end releases what the thread keeps for its engine.
         let ran = std::thread::spawn(move || run(place, nth)).join();
         let (outcomes, struck) = ran.unwrap_or_else(|_| panic!("{place:?}, point {nth}: see above"));
         assert_eq!(open_fds(), fds, "{place:?}, point {nth}: fds are left open");
@@ -84,7 +84,7 @@ fn sweep(place: Place) -> Cell {
     panic!("{place:?}: there is always another point");
 }
 
-/// One run with the fault at point `nth`; whether it struck.
+/// One run with the fault at point `nth`. Returns whether it struck.
 fn run(place: Place, nth: u64) -> (Vec<Outcome>, bool) {
     let engine = open(place, nth);
     let outcomes = drive::run(&engine, place.way);
@@ -104,13 +104,14 @@ fn run(place: Place, nth: u64) -> (Vec<Outcome>, bool) {
     (outcomes, struck)
 }
 
-/// A small slow device, with a limit of time. A blocking caller on a stepped device needs no wake and no fd, so where the
-/// fault is about these the device is real.
+/// A small slow device with a timeout. A blocking caller on a stepped device needs no wake and no fd, so for
+/// faults about these the device is a real one.
 fn open(place: Place, nth: u64) -> Engine {
     let Place { kind, way } = place;
     let real = way == Way::Block && matches!(kind, "drop_wake" | "spurious_wake" | "fd_fail");
     let delivery = if way == Way::Poll || (real && kind == "fd_fail") { "poll" } else { "wake" };
-    // Real: slow enough for the caller to sleep, and a limit that is long for that, though a dropped wake waits for it.
+    // Real: slow enough for the caller to sleep, with a timeout that is long enough for that, although a
+    // dropped wake waits for it.
     let (nsec, timeout) = if real { (5_000_000, 1_000) } else { (1_000, 50) };
     let text = format!(
         "queue_pairs=1;depth=4;compute_units=2;completion_nsec={nsec};delivery={delivery};timeout_msec={timeout};\
@@ -128,7 +129,7 @@ fn assert_balanced(stats: &EngineStats, context: &str) {
     assert_eq!((stats.abandoned, stats.fallbacks, stats.retries), (0, 0, 0), "{context}");
 }
 
-/// The fault has struck once: who may feel it, and how.
+/// The fault has struck once: which operations may feel it, and how.
 fn assert_ended_as_it_must(place: Place, outcomes: &[Outcome], stats: &EngineStats, context: &str) {
     let felt: Vec<Outcome> = outcomes.iter().copied().filter(|outcome| *outcome != Outcome::Right).collect();
     let one = |outcome| assert_eq!(felt, [outcome], "{context}");
@@ -158,8 +159,8 @@ fn assert_ended_as_it_must(place: Place, outcomes: &[Outcome], stats: &EngineSta
             one(Outcome::Timeout);
             assert_eq!(stats.device.late_completions, 1, "{context}: it comes, and hits nothing");
         }
-        // Under polling the completion is in the ring, and found there if another one's interrupt comes. And a blocking
-        // caller who looks before he sleeps needs no wake.
+        // Under polling the completion is in the ring, and is found there when another one's interrupt comes.
+        // A blocking caller that looks before it sleeps needs no wake.
         "drop_wake" if matches!(place.way, Way::Poll | Way::Block) && felt.is_empty() => {}
         "drop_wake" => one(Outcome::Timeout),
         "reset" => some(Outcome::Reset),

@@ -1,6 +1,7 @@
-//! What is left behind: fds, threads, mappings; and what a process does to itself: fork, fd numbers, exhaustion.
+//! What a process leaves behind (fds, threads, mappings), and what it does to itself (fork, fd numbers,
+//! exhaustion).
 //!
-//! One test function: the counts are the process's.
+//! One test function, because the counts belong to the process.
 
 mod captured;
 mod support;
@@ -27,7 +28,7 @@ fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
 
 #[test]
 fn the_process_is_left_as_it_was() {
-    // First: threads that were left by a scope are in the list for a moment.
+    // First, because the threads of a scope stay in the list for a moment.
     a_watchdog_is_one_thread_where_it_is_wanted_and_ends_with_its_engine();
     nothing_is_left_after_a_million_operations();
     fd_numbers_above_1024_work();
@@ -35,10 +36,10 @@ fn the_process_is_left_as_it_was() {
     a_forked_child_is_refused_and_does_not_hang();
     a_forked_child_may_open_its_own_engine();
     a_child_does_not_touch_inherited_fds();
-    a_poll_in_which_somebody_forks_ends_in_the_child();
+    a_poll_that_forks_inside_ends_in_the_child();
 }
 
-/// A run of everything: jobs finished, dropped and leaked to the end, contexts, engines, threads.
+/// A bit of everything: jobs finished, dropped and leaked, contexts, engines, threads.
 fn mixed_run(operations: usize) {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
@@ -93,7 +94,8 @@ fn threaded_run(operations: usize) {
 }
 
 fn nothing_is_left_after_a_million_operations() {
-    // Once before: lazily made things (allocator arenas, the stack pool's first chunk) are not leaks.
+    // Once before, because lazily created things (allocator arenas, the stack pool's first chunk) are not
+    // leaks.
     mixed_run(1_000);
     threaded_run(300);
     let before = (open_fds(), threads());
@@ -112,7 +114,7 @@ fn fd_numbers_above_1024_work() {
     while fillers.last().is_none_or(|last: &std::fs::File| last.as_raw_fd() < 1_100) {
         fillers.push(null.try_clone().unwrap());
     }
-    // Gaps below are filled by the first contexts.
+    // The first contexts fill the gaps below.
     let mut contexts = Vec::new();
     while contexts.last().is_none_or(|ctx: &WaitCtx| ctx.all_raw_fds()[0] <= 1_024) {
         assert!(contexts.len() < 50, "the fd numbers do not grow");
@@ -150,8 +152,8 @@ fn an_exhausted_pool_is_a_value_and_can_be_retried() {
 /// Forks; the child runs `body` and exits with 0 if it returned true.
 #[expect(unsafe_code, reason = "fork")]
 fn in_child(body: impl FnOnce() -> bool) {
-    // SAFETY: the child runs on a copy of this thread alone; `body` takes no lock that another thread of the
-    // parent may hold, which is what these tests are about, and it leaves by `_exit`.
+    // SAFETY: the child runs on a copy of this thread alone. `body` takes no lock that another thread of the
+    // parent may hold (that is what these tests check), and it leaves by `_exit`.
     match unsafe { nix::unistd::fork() }.unwrap() {
         nix::unistd::ForkResult::Child => {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
@@ -211,7 +213,7 @@ fn forks(config: &str) {
             && engine.poll(1, |_| ()) == Err(Error::Forked)
             && engine.hash(simaccel::Hash::Sha256).is_err()
             && engine.stats() == simaccel::EngineStats::default();
-        // The last handle in this process; it does not wait for the parent's threads.
+        // The last handle in this process; its drop does not wait for the parent's threads.
         drop((engine, session));
         refused
     });
@@ -234,9 +236,9 @@ fn a_forked_child_may_open_its_own_engine() {
     });
 }
 
-/// And the parent's hands out every token.
+/// The child's poll ends, and the parent's returns every token.
 #[expect(unsafe_code, reason = "fork")]
-fn a_poll_in_which_somebody_forks_ends_in_the_child() {
+fn a_poll_that_forks_inside_ends_in_the_child() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
     let mut jobs: Vec<_> = (0..20).map(|index| encrypt_job(&engine, &ctx, index)).collect();
@@ -265,8 +267,8 @@ fn a_child_does_not_touch_inherited_fds() {
     touches_no_inherited_fds("completion_nsec=1000000;delivery=poll");
 }
 
-/// The child closes what it has inherited, as daemons do, and has files of its own behind the numbers, while it uses and
-/// drops all of the parent's.
+/// The child closes what it has inherited, as daemons do, and opens its own files under those numbers.
+/// Meanwhile it uses and drops everything of the parent's.
 fn touches_no_inherited_fds(config: &str) {
     let engine = open(config);
     let (idle, ctx) = (WaitCtx::new(), WaitCtx::new());
@@ -288,7 +290,7 @@ fn touches_no_inherited_fds(config: &str) {
         let forked = matches!(jobs[0].as_mut().unwrap().resume(), Ok(Step::Finished(Err(Error::Forked))));
         let refused = engine.poll(1, |_| ()) == Err(Error::Forked);
         drop((jobs[0].take(), idle, ctx, jobs[1].take(), engine));
-        // What the thread has kept of the engine goes when it uses another.
+        // What the thread keeps of the engine goes when it uses another one.
         ctr(&open("")).encrypt(&IV, message(1, 20)).unwrap();
         are_hit && forked && refused && own.iter().all(|own| own.read() == Ok(5))
     });
@@ -311,6 +313,6 @@ fn resumed_to_the_end(engine: &Engine, job: &mut CipherJob) -> Vec<u8> {
 
 #[expect(unsafe_code, reason = "close_range")]
 fn close_all_but_the_first_three() {
-    // SAFETY: in a child of its own, which uses none of these any more.
+    // SAFETY: in a child process, which uses none of these any more.
     assert_eq!(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) }, 0);
 }

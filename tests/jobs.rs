@@ -1,4 +1,4 @@
-//! Jobs: statements 24 to 57 and 62 of `docs/semantics.md` as typed jobs show them, one test each, named after it.
+//! Jobs: statements 24 to 57 and 62 of `docs/semantics.md` for typed jobs, one test each, named after it.
 #![allow(unsafe_code, reason = "reads errno, changes the signal mask and forks")]
 
 mod captured;
@@ -18,7 +18,7 @@ fn limit(max_jobs: usize) {
     job::init_thread(PoolConfig { max_jobs, ..PoolConfig::default() }).unwrap();
 }
 
-/// The address of a variable on the stack that this runs on.
+/// The address of a variable on the current stack.
 #[inline(never)]
 fn here() -> usize {
     let variable = 0_u8;
@@ -305,7 +305,7 @@ fn s42_the_current_job_is_the_running_one() {
     let token = job.token();
     let Ok(Step::Finished((seen, handle))) = job.resume() else { panic!("it does not pause") };
     assert_eq!(seen, token);
-    assert_eq!(handle.to_bits(), token, "the token is the handle, until somebody sets another");
+    assert_eq!(handle.to_bits(), token, "the token is the handle, until another is set");
     assert!(job::current().is_none());
 }
 
@@ -371,7 +371,7 @@ fn s45_a_block_ends_with_its_job() {
     assert_eq!(
         next.resume(),
         Ok(Step::Finished(expected)),
-        "and a guard that outlives its job lifts nobody else's"
+        "and a guard that outlives its job lifts no other block"
     );
 }
 
@@ -413,7 +413,7 @@ fn s49_a_second_init_counts_the_jobs_of_the_first() {
     assert_eq!(new.resume(), Ok(Step::Finished(1)));
 }
 
-/// Uses this many bytes of stack, and says so.
+/// Uses this many bytes of stack, and returns that number.
 #[inline(never)]
 fn deep(bytes: usize) -> usize {
     const FRAME: usize = 4096;
@@ -497,7 +497,7 @@ fn s56_the_state_of_the_thread_is_shared_by_its_jobs() {
         unsafe { *libc::__errno_location() = value };
     }
     fn change_mask(how: i32) -> bool {
-        // SAFETY: the sets are initialised before they are used, and the signal is one that nobody sends.
+        // SAFETY: the sets are initialised before they are used, and nothing sends the signal.
         unsafe {
             let mut set = std::mem::zeroed();
             let mut old = std::mem::zeroed();

@@ -1,4 +1,4 @@
-//! The counters of a thread's jobs: they add up from outside and from inside, whichever way a job ends.
+//! The counters of a thread's jobs: they add up from outside and from inside, however a job ends.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
@@ -9,7 +9,7 @@ use common::{Log, assert_balanced, catch, swallowing};
 use simaccel::job::{self, Pause, raw};
 use simaccel::{Job, Step};
 
-/// Looks at the books when it is dropped.
+/// Checks the counters when it is dropped.
 struct Looks;
 
 impl Drop for Looks {

@@ -1,5 +1,5 @@
-//! How jobs end that do not finish: dropped, in the middle of a panic, while they unwind. All of it is safe code, so none
-//! of it may do worse than leak.
+//! Jobs that end without finishing: dropped, in the middle of a panic, while they unwind. All of it is safe
+//! code, so at worst it may leak.
 
 mod captured;
 mod common;
@@ -84,7 +84,7 @@ fn a_job_that_was_never_resumed_drops_its_closure() {
 }
 
 #[test]
-fn a_result_that_nobody_waits_for_is_dropped() {
+fn a_result_without_a_waiter_is_dropped() {
     let log = Log::default();
     let inner = Rc::clone(&log);
     let mut job = Job::without_ctx(move || {
@@ -99,7 +99,7 @@ fn a_result_that_nobody_waits_for_is_dropped() {
     assert_eq!((stats.dropped, stats.given_up, stats.idle), (1, 0, 1));
 }
 
-/// Swallows this many unwindings. Named, to be found in the list of leaks.
+/// Swallows this many unwindings. A named function, so that the list of leaks shows it.
 fn stubborn(times: u32, log: Log) -> impl FnOnce() {
     move || {
         let _noted = Noted(log, "unwound");
@@ -110,7 +110,7 @@ fn stubborn(times: u32, log: Log) -> impl FnOnce() {
 }
 
 #[test]
-fn a_job_that_swallows_its_unwinding_is_told_again_and_then_given_up() {
+fn a_job_that_swallows_its_unwinding_is_unwound_again_and_then_given_up() {
     let log = Log::default();
     for times in [1, 3, 4] {
         let mut job = Job::without_ctx(stubborn(times, Rc::clone(&log))).unwrap();
@@ -134,7 +134,7 @@ fn a_job_that_swallows_its_unwinding_is_told_again_and_then_given_up() {
 }
 
 #[test]
-fn a_panic_instead_of_the_unwinding_reaches_whoever_drops() {
+fn a_panic_instead_of_the_unwinding_reaches_the_caller_of_drop() {
     let mut job = Job::without_ctx(|| {
         let _swallowed = catch(pauses_and_ignores_it);
         panic!("instead");
@@ -147,7 +147,7 @@ fn a_panic_instead_of_the_unwinding_reaches_whoever_drops() {
 }
 
 #[test]
-fn a_panic_of_the_closure_or_the_result_in_its_drop_reaches_whoever_drops() {
+fn a_panic_of_the_closure_or_the_result_in_its_drop_reaches_the_caller() {
     struct Explodes;
     impl Drop for Explodes {
         fn drop(&mut self) {
@@ -199,7 +199,7 @@ fn a_payload_that_panics_holds_up_no_other_job() {
         panic!("outside");
     });
     assert_eq!(panic_message(outside), "outside");
-    // The next job ends what was put off.
+    // The next job operation ends the deferred ones.
     drop(Job::without_ctx(|| ()).unwrap());
     let mut ended = log.borrow().clone();
     ended.sort_unstable();
@@ -208,7 +208,7 @@ fn a_payload_that_panics_holds_up_no_other_job() {
 }
 
 #[test]
-fn a_panic_in_a_job_reaches_whoever_resumes_it_with_its_payload() {
+fn a_panic_in_a_job_reaches_its_resumer_with_its_payload() {
     let log = Log::default();
     let noted = Noted(Rc::clone(&log), "closure");
     let mut job = Job::without_ctx(move || {
@@ -316,8 +316,8 @@ fn a_deferred_drop_happens_at_the_end_of_the_thread() {
     assert_eq!(dropped.load(Ordering::Relaxed), 3);
 }
 
-/// This holds for the jobs of each panic, not only of the first. The thread-locals that they have used are still there,
-/// whichever panic those came after.
+/// This holds for the jobs of every panic, not only of the first. The thread-locals that they have used are
+/// still there, however late they were first used.
 #[test]
 fn what_every_panic_of_a_thread_has_deferred_is_dropped_before_its_thread_locals() {
     struct Value(Arc<AtomicU32>);
@@ -435,14 +435,14 @@ fn a_job_may_drop_another() {
 }
 
 #[test]
-fn a_panic_in_a_destructor_of_an_unwinding_job_aborts_as_ever() {
+fn a_panic_in_a_destructor_of_an_unwinding_job_aborts() {
     struct Explodes;
     impl Drop for Explodes {
         fn drop(&mut self) {
             panic!("second panic");
         }
     }
-    let name = "a_panic_in_a_destructor_of_an_unwinding_job_aborts_as_ever";
+    let name = "a_panic_in_a_destructor_of_an_unwinding_job_aborts";
     let status = common::in_child(name, || {
         let mut job = Job::without_ctx(|| {
             let _explodes = Explodes;
@@ -491,7 +491,7 @@ fn contexts_and_jobs_may_be_dropped_in_any_order_and_inside_jobs() {
         None,
         Some(Box::new(move |_, _, _, _| {
             inner.borrow_mut().push("cleanup");
-            // A cleanup is free to pause the job that it runs in.
+            // A cleanup may pause the job that it runs in.
             assert_eq!(job::pause(), Pause::Resumed);
             inner.borrow_mut().push("cleanup resumed");
         })),

@@ -1,5 +1,5 @@
-//! Jobs that are never dropped, or too late: forgotten, owning themselves, left behind by their thread or their process.
-//! Their stacks must stay where they are, and nobody else may be harmed.
+//! Jobs that are never dropped, or too late: forgotten, owning themselves, left behind by their thread or
+//! their process. Their stacks must stay where they are, and other jobs must not be harmed.
 
 mod captured;
 mod common;
@@ -48,7 +48,7 @@ fn a_job_cannot_reach_itself_while_it_runs() {
 }
 
 #[test]
-fn a_job_that_owns_itself_is_leaked_and_harms_nobody() {
+fn a_job_that_owns_itself_is_leaked_and_harms_no_other() {
     let place = Place::default();
     let weak = Rc::downgrade(&place);
     place_job(&place, |_| {
@@ -64,7 +64,7 @@ fn a_job_that_owns_itself_is_leaked_and_harms_nobody() {
     let job = place.take();
     drop(place);
     drop(job);
-    assert_eq!((weak.strong_count(), job::thread_stats().paused), (0, 0), "until somebody breaks the circle");
+    assert_eq!((weak.strong_count(), job::thread_stats().paused), (0, 0), "until the cycle is broken");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_forgotten_job_keeps_its_stack() {
 }
 
 #[test]
-fn a_job_leaked_on_an_ended_thread_keeps_its_stack_for_those_who_refer_to_it() {
+fn a_job_leaked_on_an_ended_thread_keeps_its_stack_for_references_to_it() {
     let (address, pointer) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
     let (done, result) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! Jobs of many shapes, in great numbers, on many threads.
+//! Jobs of many shapes, in large numbers, on many threads.
 #![allow(unsafe_code, reason = "asks the kernel what kind of guard it has")]
 
 mod captured;
@@ -58,7 +58,7 @@ fn thousands_of_jobs_of_several_kinds_share_the_stacks() {
 }
 
 #[test]
-fn every_thread_has_jobs_of_its_own() {
+fn every_thread_has_its_own_jobs() {
     let threads: Vec<_> = (0..4)
         .map(|number| {
             thread::spawn(move || {
@@ -91,7 +91,8 @@ fn tens_of_thousands_of_guarded_stacks_are_few_mappings() {
     /// Whether this kernel has guards that do not split mappings (Linux 6.13).
     fn marks_guards() -> bool {
         let page = std::alloc::Layout::from_size_align(4096, 4096).unwrap();
-        // SAFETY: advice of length 0 on memory of ours changes nothing; the kernel only says whether it knows it.
+        // SAFETY: advice of length 0 on our own memory changes nothing; the kernel only reports whether it
+        // knows the advice.
         unsafe {
             let memory = std::alloc::alloc(page);
             let known = libc::madvise(memory.cast(), 0, 102) == 0;

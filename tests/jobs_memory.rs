@@ -1,5 +1,5 @@
-//! Memory functions for stacks: statements 48, 52 and 58 to 61 of `docs/semantics.md`, each in a process of its own, because
-//! the functions are set for the process, once.
+//! Memory functions for stacks: statements 48, 52 and 58 to 61 of `docs/semantics.md`, each in its own
+//! process, because the functions are set for the process, once.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
@@ -25,7 +25,7 @@ static ASKED_FOR: AtomicUsize = AtomicUsize::new(0);
 
 static FAILING: AtomicBool = AtomicBool::new(false);
 
-/// Gives 1 MiB, whatever is asked for, or nothing.
+/// Returns 1 MiB, whatever is asked for, or nothing.
 unsafe extern "C" fn counting_alloc(size: *mut usize) -> *mut c_void {
     // SAFETY: the caller passes a valid pointer.
     ASKED_FOR.store(unsafe { size.read() }, Ordering::Relaxed);
@@ -169,7 +169,7 @@ fn s61_the_functions_in_force_can_be_read() {
     common::passes_in_child("s61_the_functions_in_force_can_be_read", || {
         let (alloc, free) = raw::mem_functions();
         let mut size = 1000;
-        // SAFETY: the defaults can be called like any.
+        // SAFETY: the defaults can be called like any allocation function.
         let memory = unsafe { alloc(&mut size) };
         assert!(!memory.is_null() && size == 1000);
         // SAFETY: as above; null is accepted.

@@ -1,5 +1,5 @@
-//! Overflows: a job that runs into its guard is named in one line, then the process ends as it would have without us.
-//! Other handlers of the program still get the faults that they were there for.
+//! Overflows: a job that runs into its guard is named in one line, then the process ends as it would have
+//! without the handler. The program's other handlers still get their own faults.
 #![allow(
     unsafe_code,
     reason = "installs handlers, faults on purpose, makes threads that Rust knows nothing of"
@@ -21,7 +21,7 @@ use std::process::Output;
 use std::rc::Rc;
 use std::{fs, ptr};
 
-/// Uses so many bytes of stack, some at a time.
+/// Uses this many bytes of stack, step by step.
 #[inline(never)]
 fn deep(bytes: usize) -> usize {
     let frame = black_box([1_u8; 512]);
@@ -33,7 +33,7 @@ fn lines(output: &Output) -> Vec<String> {
     text.lines().filter(|line| line.contains("overflowed its stack")).map(str::to_owned).collect()
 }
 
-/// Installs a handler of the program's own.
+/// Installs a handler of the program.
 fn install(signal: c_int, handler: usize, flags: c_int) {
     // SAFETY: all zero is an action with an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -55,7 +55,7 @@ extern "C" fn leaves_with_8_at(_: c_int, info: *mut libc::siginfo_t, context: *m
 }
 
 fn faults_at(address: usize) {
-    // SAFETY: none. It is to fault.
+    // SAFETY: none; the write must fault.
     unsafe { ptr::with_exposed_provenance_mut::<u8>(address).write_volatile(1) };
 }
 
@@ -181,8 +181,8 @@ fn what_is_sent_is_handed_on() {
 }
 
 #[test]
-fn a_fault_that_is_ignored_ends_the_process_as_ever() {
-    let name = "a_fault_that_is_ignored_ends_the_process_as_ever";
+fn an_ignored_fault_still_ends_the_process() {
+    let name = "an_ignored_fault_still_ends_the_process";
     let body = || {
         install(libc::SIGSEGV, libc::SIG_IGN, 0);
         run(|| faults_at(0xdead0));
@@ -191,7 +191,7 @@ fn a_fault_that_is_ignored_ends_the_process_as_ever() {
     assert_eq!((output.status.signal(), lines(&output).len()), (Some(libc::SIGSEGV), 0));
 }
 
-/// Rust's own handler, which was there before, says so itself.
+/// Rust's own handler, which was installed before, still reports.
 #[test]
 fn an_overflow_of_the_threads_own_stack_is_rusts_to_name() {
     let name = "an_overflow_of_the_threads_own_stack_is_rusts_to_name";
@@ -205,7 +205,7 @@ fn an_overflow_of_the_threads_own_stack_is_rusts_to_name() {
     assert!(lines.len() == 1 && lines[0].starts_with("thread '"), "{lines:?}");
 }
 
-/// Runs a function in a thread that Rust has not made.
+/// Runs a function in a thread that Rust has not created.
 fn in_a_foreign_thread(body: extern "C" fn(*mut c_void) -> *mut c_void) {
     let mut thread = MaybeUninit::uninit();
     // SAFETY: there is room for the thread's name, and the function needs no argument.
@@ -217,7 +217,7 @@ fn in_a_foreign_thread(body: extern "C" fn(*mut c_void) -> *mut c_void) {
 
 fn has_signal_stack() -> bool {
     let mut stack = MaybeUninit::uninit();
-    // SAFETY: asks for the one in force; there is room for it.
+    // SAFETY: reads the one in force; there is room for it.
     assert_eq!(unsafe { libc::sigaltstack(ptr::null(), stack.as_mut_ptr()) }, 0);
     // SAFETY: just filled in.
     unsafe { stack.assume_init() }.ss_flags & libc::SS_DISABLE == 0

@@ -1,4 +1,4 @@
-//! Random histories of jobs that make, resume, drop and lose each other, and the books that must balance.
+//! Random histories of jobs that create, resume, drop and leak each other, and the counters that must add up.
 
 mod captured;
 mod common;
@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
-/// Counts those that are alive.
+/// Counts the live ones.
 struct Alive(Rc<Cell<u32>>);
 
 impl Alive {
@@ -27,7 +27,7 @@ impl Drop for Alive {
     }
 }
 
-/// A job that makes, resumes and drops jobs of its own between its pauses.
+/// A job that creates, resumes and drops jobs between its pauses.
 fn random_job(
     mut random: impl FnMut(u32) -> u32 + Clone + 'static,
     alive: &Rc<Cell<u32>>,
@@ -54,7 +54,7 @@ fn random_job(
 }
 
 #[test]
-fn random_histories_leave_nothing_behind_and_the_books_balance() {
+fn random_histories_leave_nothing_behind_and_the_counters_add_up() {
     let alive = Rc::new(Cell::new(0));
     for seed in 0_u32..300 {
         let mut state = u64::from(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -66,7 +66,7 @@ fn random_histories_leave_nothing_behind_and_the_books_balance() {
         for _ in 0..60 {
             match random(8) {
                 0 | 1 => {
-                    // The closure is copied: the job goes on from here on its own.
+                    // The closure is copied: the job continues by itself from here.
                     jobs.push(random_job(random, &alive, 0));
                     random(2);
                 }

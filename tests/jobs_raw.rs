@@ -1,4 +1,4 @@
-//! Raw jobs: the statements of `docs/semantics.md` that are about what C code sees, one test each, named after it.
+//! Raw jobs: the statements of `docs/semantics.md` about what C code sees, one test each, named after it.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
@@ -18,12 +18,12 @@ use std::thread;
 /// Starts a job with the address of `args` as its arguments, as C code passes pointers.
 fn start<T>(func: RawFn, args: &T, ctx: Option<&WaitCtx>) -> Result<RawStep, StartError> {
     let address = ptr::from_ref(args).expose_provenance().to_ne_bytes();
-    // SAFETY: the functions below read an address from their arguments, and what it points to outlives the job. They
+    // SAFETY: the functions below read an address from their arguments, and its target outlives the job. They
     // own nothing while they are paused.
     unsafe { raw::start(func, Some(&address), ctx) }
 }
 
-/// What `args` points to, where it is as [`start`] passes it.
+/// The target of `args`, as [`start`] passes it.
 unsafe fn given<'a, T>(args: *mut c_void) -> &'a T {
     // SAFETY: `start` has passed the address of a `T` that is still there.
     unsafe { &*ptr::with_exposed_provenance(args.cast::<usize>().read()) }
@@ -198,7 +198,7 @@ fn s53_the_handle_of_another_thread_is_refused() {
 }
 
 thread_local! {
-    /// What libcrypto's default library context is: a word of the thread.
+    /// Stands for libcrypto's default library context: a word of the thread.
     static DEFAULT: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -225,7 +225,8 @@ fn pausing_as_c_does_pauses_and_keeps_registers() {
     assert_eq!((ret, resumes), (45, 10));
 }
 
-/// A Rust job that is dropped while C code has it paused cannot be unwound through that code, which hears of it instead.
+/// A Rust job that is dropped while C code has it paused cannot be unwound through that code. The C code gets
+/// a return value instead.
 #[test]
 fn pausing_as_c_does_says_that_a_typed_job_is_dropped() {
     thread_local!(static SAID: Cell<c_int> = const { Cell::new(-1) });
@@ -298,7 +299,7 @@ fn s55_hooks_keep_a_word_for_each_job() {
         assert_eq!(raw::resume(two), Ok(RawStep::Finished(1)));
         assert_eq!(typed.resume(), Ok(Step::Finished(3)));
         assert_eq!(DEFAULT.get(), 200);
-        // SAFETY: takes the hooks away.
+        // SAFETY: removes the hooks.
         unsafe { raw::set_switch_hooks(None) };
         DEFAULT.set(100);
         let job = start(5);
@@ -307,7 +308,8 @@ fn s55_hooks_keep_a_word_for_each_job() {
     });
 }
 
-/// A program that sets its first default in a job: nobody remembers what was in force before, but the hooks know.
+/// A program that sets its first default in a job: nothing recorded what was in force before, but the hooks
+/// know.
 #[test]
 fn s55_hooks_may_come_while_a_job_runs() {
     const BEFORE_ANYBODY: usize = 100;
@@ -350,7 +352,7 @@ fn s55_hooks_may_come_while_a_job_runs() {
     });
 }
 
-/// Threads that had jobs before somebody set hooks, and threads that come after.
+/// Threads that had jobs before the hooks were set, and threads that come after.
 #[test]
 fn s55_hooks_hold_in_every_thread_and_words_end_with_their_job() {
     thread_local!(static WORDS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) });
@@ -399,7 +401,7 @@ fn s55_hooks_hold_in_every_thread_and_words_end_with_their_job() {
     });
 }
 
-/// Something that a paused frame would give back, as an engine's request.
+/// Something that a paused frame would give back, as an engine gives back its request.
 struct Request<'a>(&'a Cell<u32>);
 
 impl Release for Request<'_> {
@@ -548,7 +550,7 @@ fn a_hook_meets_its_own_job_no_more() {
 }
 
 #[test]
-fn a_panic_in_a_raw_job_reaches_whoever_resumed_it() {
+fn a_panic_in_a_raw_job_reaches_its_resumer() {
     unsafe extern "C-unwind" fn panics_late(_: *mut c_void) -> c_int {
         assert_eq!(job::pause(), Pause::Resumed);
         panic!("late");

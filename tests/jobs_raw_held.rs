@@ -1,5 +1,5 @@
-//! What raw jobs carry for others: data that the caller attaches, and what is kept while a frame that owns
-//! nothing refers to it.
+//! What raw jobs carry: data that the caller attaches, and what is kept while a frame that owns nothing
+//! refers to it.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
@@ -61,7 +61,7 @@ impl Drop for Counted {
     }
 }
 
-/// Notes how many had been dropped when it ran.
+/// Records how many had been dropped when it ran.
 struct Notes;
 
 impl Release for Notes {
@@ -90,7 +90,7 @@ unsafe extern "C-unwind" fn holds_and_lets_go(_: *mut c_void) -> c_int {
     7
 }
 
-/// One test, for the counts are the process's.
+/// One test, because the counts belong to the process.
 #[test]
 fn what_a_job_holds_goes_after_its_release_hook() {
     assert!(raw::hold(Arc::new(Counted)).is_err(), "there is no job to hold it");

@@ -1,5 +1,6 @@
-//! What AddressSanitizer has marked on a job's stack is taken away with the frames that it was for, however they went. The
-//! test runs itself anew with the sanitizer's library preloaded, and marks frames as a compiler would.
+//! AddressSanitizer's marks on a job's stack are cleared with the frames that they were for, however those
+//! ended. The test runs itself again with the sanitizer's library preloaded, and marks frames as a compiler
+//! would.
 #![allow(unsafe_code, reason = "calls the sanitizer, and starts raw jobs")]
 
 mod captured;
@@ -26,7 +27,7 @@ const MARKED: usize = 256;
 
 thread_local!(static PLACE: Cell<usize> = const { Cell::new(0) });
 
-/// Marks a part of the frame that this runs in, pauses there, and goes on with `then`.
+/// Marks a part of its own frame, pauses there, and continues with `then`.
 fn marks_and_pauses(then: fn()) -> Pause {
     let variable = black_box([0_u64; 2 * MARKED / 8]);
     let place = variable.as_ptr().addr().next_multiple_of(8);

@@ -1,5 +1,5 @@
-//! The smallest stack that a thread may ask for holds what jobs are for: an operation of an engine, in every way, and a job
-//! that ends in the middle of one. In debug builds, too.
+//! The smallest stack that a thread may ask for suffices for an operation of an engine, in every way, and for
+//! a job that ends in the middle of one. In debug builds, too.
 
 mod captured;
 mod common;

@@ -1,10 +1,10 @@
-//! What profilers do: unwinding the stack in a signal handler, at every instruction of a job's life.
+//! Unwinding as profilers do it: in a signal handler, at every instruction of a job's life.
 //!
 //! ```text
 //!   raise(SIGTRAP) ─► handler sets the trap flag ─► one instruction ─► handler ─► one instruction ─► ...
 //!                                                                       │
 //!                        _Unwind_Backtrace from the interrupted frame ──┘
-//!                        every address lies in code · it ends by itself · with the outermost frame of the stack in use
+//!                        every address lies in code · it ends · with the outermost frame of the stack in use
 //! ```
 //!
 //! The portable switch does not promise this (see `src/job/fiber.rs`).
@@ -44,13 +44,13 @@ const MOST_FRAMES: usize = 500;
 enum Wrong {
     /// A frame's address is not code.
     NotCode(usize),
-    /// It has more frames than there can be.
+    /// It has more frames than are possible.
     Endless,
     /// The unwinder has given up with this code.
     Failed(c_int),
-    /// The frames end in this function, which is not where this stack begins.
+    /// The frames end in this function, but this stack does not begin there.
     EndsIn(usize),
-    /// The interrupted function was not met.
+    /// The interrupted function was not among the frames.
     NotMet,
 }
 
@@ -73,7 +73,8 @@ struct Stepper {
 
 struct Place(UnsafeCell<Option<Stepper>>);
 
-// SAFETY: used by the thread that holds `ALONE`, and by the handler that interrupts it while it is between two of its uses.
+// SAFETY: used by the thread that holds `ALONE`, and by the handler that interrupts it between two of its
+// uses.
 unsafe impl Sync for Place {}
 
 static STEPPER: Place = Place(UnsafeCell::new(None));
@@ -157,8 +158,8 @@ impl Stepper {
         }
     }
 
-    /// Whether other code decides what is true of this instruction: the unwinder, which overwrites its own frames at
-    /// the end, and the linker's jumps to other libraries, which come without call-frame information.
+    /// Whether other code decides what is true of this instruction: the unwinder, which overwrites its own
+    /// frames at the end, and the linker's jumps to other libraries, which have no call-frame information.
     fn is_others(&self, address: usize) -> bool {
         let (low, high) = self.unwinder;
         if (low..high).contains(&address) {

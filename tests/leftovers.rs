@@ -1,4 +1,5 @@
-//! What a failure must not leave behind for what comes after it: a state, a wake, an output. (Found by the simulation.)
+//! What a failure must not leave behind for later operations: a state, a wake, an output. (Found by the
+//! simulation.)
 
 mod captured;
 mod support;

@@ -18,20 +18,20 @@ use self::support::{
 
 type CipherJob = Job<Result<Vec<u8>, Error>>;
 
-/// The points of a request's life that a stepped device can be stopped at.
+/// The points of a request's life at which a stepped device can be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Point {
-    /// The job was made, not run.
+    /// The job was created, but has not run.
     Created,
     /// In the ring, not yet seen by the device.
     Queued,
-    /// Executed, its modelled time not over; without modelled time done, and not polled for.
+    /// Executed, its modelled time not over; without modelled time, done and not yet polled.
     Executed,
     /// Done, the wake sent, the job not resumed.
     Done,
     /// Waiting for a slot.
     Parked,
-    /// The same, with a slot free by now.
+    /// Waiting for a slot, while a slot is free.
     SlotFree,
     /// The job has its result.
     Finished,
@@ -61,7 +61,7 @@ fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
     Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 90))?)).unwrap()
 }
 
-/// An operation from its beginning to its end: the next one finds everything made.
+/// A whole operation: the next one finds everything created.
 fn warm_up(engine: &Engine, ctx: &WaitCtx) {
     let mut job = encrypt_job(engine, ctx, 1);
     assert!(matches!(job.resume().unwrap(), Step::Paused));
@@ -102,7 +102,7 @@ fn scene(point: Point, config: &str) -> Scene {
     Scene { engine: Some(engine), ctx: Some(ctx), job: Some(job), others }
 }
 
-/// Brings what is left of the scene to its end and looks at the counters.
+/// Ends what is left of the scene and checks the counters.
 fn wind_up(mut scene: Scene, point: Point) {
     if let (Some(engine), Some(job)) = (&scene.engine, &mut scene.job)
         && point != Point::Finished
@@ -156,7 +156,8 @@ fn the_wait_context_may_be_freed_at_every_point() {
 
 #[test]
 fn the_engine_handle_may_be_dropped_at_every_point() {
-    // The job's session keeps the device open; with the handle gone nobody steps it, so the job is dropped too.
+    // The job's session keeps the device open. Without the handle nothing steps the device, so the job is
+    // dropped too.
     at_every_point(|scene| {
         scene.engine = None;
         scene.job = None;
@@ -208,7 +209,7 @@ fn a_freed_context_has_no_open_fd_left() {
     let ctx = WaitCtx::new();
     let mut job = encrypt_job(&engine, &ctx, 1);
     assert!(matches!(job.resume().unwrap(), Step::Paused));
-    // A number far above those that the other tests of this process open and close meanwhile.
+    // A number far above those that the other tests of this process open and close at the same time.
     let fd = nix::fcntl::fcntl(&ctx.all_fds()[0], nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(900)).unwrap();
     let same_eventfd = || {
         let link = |fd: RawFd| std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
@@ -231,7 +232,7 @@ fn a_job_whose_context_is_gone_finishes_by_blocking() {
     let mut job = encrypt_job(&engine, &ctx, 3);
     assert!(matches!(job.resume().unwrap(), Step::Paused));
     drop(ctx);
-    let Step::Finished(result) = job.resume().unwrap() else { panic!("nobody could be woken: it blocks") };
+    let Step::Finished(result) = job.resume().unwrap() else { panic!("no job could be woken: it blocks") };
     assert_eq!(result.unwrap(), expected_ctr(&message(3, 90)));
 }
 
@@ -245,7 +246,7 @@ fn a_job_may_be_dropped_while_its_thread_unwinds() {
         panic!("with a paused job on the stack");
     }));
     assert!(unwound.is_err());
-    // The next operation of the thread's jobs unwinds what could not be unwound then.
+    // The next job operation of the thread unwinds what was deferred.
     let ctx = WaitCtx::new();
     let (result, _) = finish(&ctx, &mut encrypt_job(&engine, &ctx, 2));
     assert_eq!(result.unwrap(), expected_ctr(&message(2, 90)));
@@ -314,9 +315,11 @@ fn the_last_handle_of_an_engine_may_drop_on_its_own_worker() {
             let _ = sender.send(());
         })));
         assert!(matches!(job.resume().unwrap(), Step::Paused));
-        // Elsewhere the job's end would wait for a callback that is running, and its session be the last.
+        // Outside a callback, the job's end would wait for the running callback, and the job's session would
+        // be the last owner.
         inside_a_callback(move || drop((job, ctx)));
-        // Either the wake came first, and the worker let go of the engine, or the drop did, and nothing is sent.
+        // Either the wake came first and the worker released the engine, or the drop came first and nothing
+        // is sent.
         let _ = receiver.recv();
     }
 }

@@ -1,7 +1,7 @@
 //! The load generator as its users run it: a process with options, files, standard output and an exit code.
 //!
-//! What it writes is compared with other programs: `sha256sum` and its like, `openssl enc`, `openssl dgst`; where
-//! OpenSSL's command line has no such mode (GCM, XTS), with the mode built here from its ECB and CTR.
+//! Its output is compared with other programs: `sha256sum` and similar, `openssl enc`, `openssl dgst`.
+//! OpenSSL's command line has no GCM and no XTS; these are built here from its ECB and CTR.
 
 #[path = "loadgen/files.rs"]
 mod files;
@@ -68,7 +68,7 @@ impl Folder {
         Command::new(program()).args(arguments).current_dir(&self.0).output().unwrap()
     }
 
-    /// Runs it with options that hold no blanks, and expects success.
+    /// Runs it with options without blanks, and expects success.
     #[track_caller]
     fn succeed(&self, options: &str) -> Output {
         let output = self.run(&options.split_whitespace().collect::<Vec<_>>());
@@ -76,7 +76,7 @@ impl Folder {
         output
     }
 
-    /// Runs it with options that hold no blanks, and expects this exit code and one line on standard error.
+    /// Runs it with options without blanks, and expects this exit code and one line on standard error.
     #[track_caller]
     fn fail(&self, code: i32, options: &str) -> String {
         let output = self.run(&options.split_whitespace().collect::<Vec<_>>());
@@ -88,7 +88,7 @@ impl Folder {
         told
     }
 
-    /// Runs another program in the folder, which must succeed, and returns what it printed.
+    /// Runs another program in the folder, which must succeed, and returns its output.
     #[track_caller]
     fn tool<S: AsRef<OsStr>>(&self, name: &str, arguments: &[S]) -> Vec<u8> {
         let output = Command::new(name).args(arguments).current_dir(&self.0).output();

@@ -1,5 +1,5 @@
-//! Faults that only a timeout or another try can mend: requests that never end, wakes that never come, results that
-//! come short, late or twice.
+//! Faults that only a timeout or a retry can correct: requests that never end, wakes that never come, results
+//! that come short, late or twice.
 
 mod captured;
 mod support;
@@ -28,7 +28,8 @@ fn result(job: &mut CipherJob) -> Result<Vec<u8>, OpError> {
     }
 }
 
-/// One operation in a job that sleeps on its fd, in a job that is called back, in a job without a context, blocking.
+/// One operation in each way: in a job that sleeps on its fd, in a job with a callback, in a job without a
+/// context, blocking.
 fn four_ways(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
     let ctx = WaitCtx::new();
     let session = ctr(engine);
@@ -105,7 +106,7 @@ fn all_done(engine: &Engine, results: Vec<Result<Vec<u8>, OpError>>) {
 fn requests_that_never_end_and_wakes_that_never_come_are_timeouts() {
     every_way("fault=timeout;timeout_msec=5", all_timed_out);
     every_way("fault=drop_wake;timeout_msec=5", |engine, results| {
-        // Who polls or blocks may look at the right moment, and needs no wake then.
+        // A caller that polls or blocks may look at the right moment, and then needs no wake.
         let needs_a_wake = |index| index < 2 && engine.stats().polled == 0;
         let mut late = 0;
         for (index, result) in results.into_iter().enumerate() {
@@ -131,7 +132,7 @@ fn on_a_stepped_device_lost_wakes_are_found_within_twice_the_period() {
         let engine = stepped(&format!("fault=drop_wake;timeout_msec=10;delivery={delivery}"));
         let ctx = WaitCtx::new();
         let mut job = encrypting(&engine, &ctx, 1);
-        // Sleeping by polling means: the interrupt is armed.
+        // Sleeping by polling means that the interrupt is armed.
         assert_eq!(engine.poll(10, |_| ()).unwrap(), 0);
         engine.device().advance(period - Duration::from_nanos(1));
         assert_eq!(engine.stats().timeouts, 0);
@@ -147,7 +148,7 @@ fn on_a_stepped_device_lost_wakes_are_found_within_twice_the_period() {
 }
 
 #[test]
-fn a_request_that_never_ends_costs_no_slot_when_nobody_comes_back() {
+fn a_request_that_never_ends_costs_no_slot_without_a_resume() {
     captured::leaking(|| {
         for delivery in ["wake", "poll"] {
             let engine =
@@ -167,7 +168,8 @@ fn a_request_that_never_ends_costs_no_slot_when_nobody_comes_back() {
 #[test]
 fn another_try_mends_every_passing_fault() {
     for fault in ["timeout", "drop_wake", "fail", "short", "reset", "late:nsec=50000000"] {
-        // On a busy machine 5 ms may pass before the device has had its turn; so there are far more tries than faults.
+        // On a busy machine 5 ms may pass before the device has run; so there are far more retries than
+        // faults.
         let separator = if fault.contains(':') { ',' } else { ':' };
         let config = format!("fault={fault}{separator}every=2;timeout_msec=5;max_retries=100");
         every_way(&config, |engine, results| {

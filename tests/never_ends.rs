@@ -1,5 +1,6 @@
-//! A call that blocks on a stepped device, where nothing is left to happen and its request has not ended: an error at once,
-//! with the input, in every way of blocking. And none where the request can end yet.
+//! A call that blocks on a stepped device with nothing left to happen, before its request has ended, returns
+//! an error at once, with the input, in every way of blocking. There is no error while the request can still
+//! end.
 
 mod captured;
 mod support;
@@ -12,7 +13,7 @@ use simaccel::{Aead, Engine, Error, Hash, Job, Step, WaitCtx};
 
 use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
 
-/// Blocks; hands out the error, having looked at the input that came back with it.
+/// Blocks. Returns the error, after checking the input that came back with it.
 #[track_caller]
 fn fails_to_block(engine: &Engine) -> Error {
     let input = message(3, 80);
@@ -87,14 +88,14 @@ fn what_can_end_yet_is_waited_for() {
 }
 
 #[test]
-fn a_request_behind_a_ring_of_those_that_never_end_does_not_either() {
+fn a_request_that_waits_for_a_ring_of_endless_ones_never_ends_either() {
     for delivery in ["wake", "poll"] {
         let engine = stepped(&format!("fault=timeout:times=2;depth=2;delivery={delivery}"));
         let ctx = WaitCtx::new();
         let jobs = [paused(&engine, &ctx), paused(&engine, &ctx)];
         assert_eq!(fails_to_block(&engine), Error::NeverEnds);
         assert_eq!(engine.stats().parked, 1);
-        // With a slot it has its turn.
+        // With a slot, its request runs.
         drop(jobs);
         blocks(&engine);
         assert_adds_up(&engine);
@@ -104,7 +105,7 @@ fn a_request_behind_a_ring_of_those_that_never_end_does_not_either() {
 #[test]
 fn a_job_that_has_to_block_has_the_error_too() {
     let engine = stepped("fault=timeout:times=2");
-    // Its context is gone while it waits.
+    // Its context is dropped while it waits.
     let ctx = WaitCtx::new();
     let mut freed = paused(&engine, &ctx);
     drop(ctx);
@@ -119,7 +120,7 @@ fn a_job_that_has_to_block_has_the_error_too() {
     })
     .unwrap();
     assert_eq!(held.resume(), Ok(Step::Finished(Err(Error::NeverEnds))));
-    // One that pauses waits until it is resumed.
+    // A job that pauses waits until it is resumed.
     let mut pauses = paused(&engine, &ctx);
     engine.device().run_until_idle();
     assert!(ctx.is_woken());
@@ -128,7 +129,8 @@ fn a_job_that_has_to_block_has_the_error_too() {
     assert_adds_up(&engine);
 }
 
-/// Other threads step the device too, share the pair, and reap each other's completions; no request is given up for that.
+/// Other threads step the device too, share the pair, and reap each other's completions; no request is given
+/// up because of that.
 #[test]
 fn threads_that_share_a_stepped_device_do_not_give_up_what_another_brings_to_its_end() {
     const THREADS: usize = 4;

@@ -1,6 +1,6 @@
-//! Lack of memory for copies of the caller's data is an error that gives the caller's buffers back.
+//! Too little memory for copies of the caller's data is an error that gives the caller's buffers back.
 //!
-//! An allocator refuses large blocks while a test asks it to; so this file has one test function.
+//! The allocator refuses large blocks while the test asks it to, so this file has one test function.
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
 mod captured;
@@ -14,14 +14,14 @@ use simaccel::{Aead, Cipher, Error, Hash, OpError};
 
 use self::support::{IV, KEY, message, open, stepped};
 
-/// Gives no block of this many bytes or more.
+/// Refuses blocks of this many bytes or more.
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 const LARGE: usize = 1 << 20;
 
 struct Limited;
 
-// SAFETY: what is not refused is passed on to the system's allocator as it came.
+// SAFETY: what is not refused is passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Limited {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() >= LIMIT.load(Ordering::Relaxed) {
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Limited {
 #[global_allocator]
 static ALLOCATOR: Limited = Limited;
 
-/// Runs `operation` where there is no large block.
+/// Runs `operation` while large blocks are refused.
 fn scarce<R>(operation: impl FnOnce() -> R) -> R {
     LIMIT.store(LARGE, Ordering::Relaxed);
     let result = operation();
@@ -58,12 +58,12 @@ fn gives_back<R: std::fmt::Debug>(result: Result<R, OpError>, given: &[u8]) {
 fn a_copy_that_there_is_no_memory_for_is_an_error() {
     let text = message(1, LARGE);
     let mut room = vec![0; LARGE + 16];
-    // With modelled latency the device keeps the input until the end, which takes a copy of every message;
-    // without it, borrowed slices are copied, and outputs that outgrow their buffer.
+    // With modelled latency the device keeps the input until the end, which takes a copy of every message.
+    // Without it, borrowed slices are copied, and outputs that outgrow their buffer.
     for (engine, keeps_input) in [
         (open(""), false),
         (stepped("completion_nsec=1000"), true),
-        // Software stands in, and needs no copy.
+        // Software computes instead, and needs no copy.
         (stepped("completion_nsec=1000;fallback=on"), false),
     ] {
         let ctr = engine.cipher(Cipher::Aes256Ctr, &KEY).unwrap();
@@ -82,7 +82,7 @@ fn a_copy_that_there_is_no_memory_for_is_an_error() {
         gives_back(scarce(|| gcm.seal(&text, b"", given)), &message(2, 30));
         let given = text.clone();
         gives_back(scarce(|| ctr.encrypt_to(&IV, given, Vec::new())), &text);
-        // Padding needs room that an exact buffer has not.
+        // Padding needs room that an exact buffer does not have.
         let given = text.clone();
         gives_back(scarce(|| cbc.encrypt(&IV, given)), &text);
         let (given, mut stream) = (text.clone(), cbc.encryptor(&IV));

@@ -1,4 +1,4 @@
-//! Every operation, three ways: in a job, blocking, and on the stepped device; against software.
+//! Every operation in three ways (in a job, blocking, and on the stepped device), against software.
 
 mod captured;
 mod support;

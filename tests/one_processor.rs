@@ -1,6 +1,6 @@
-//! On one processor a worker is preempted in the write that makes a job's fd readable: that is the moment in which the
-//! application runs. A readable fd is worth a resume all the same. Counted, not timed; alone in its program, because the
-//! processors are the process's.
+//! On one processor, a worker may be preempted in the write that makes a job's fd readable, and the
+//! application runs at that moment. A readable fd must still be worth a resume. Counted, not timed. Alone in
+//! its program, because the processors belong to the process.
 
 mod captured;
 mod support;
@@ -33,7 +33,7 @@ fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
     job
 }
 
-/// Runs operations in so many jobs at a time, each on a context of its own, and resumes what epoll reports.
+/// Runs operations in this many jobs at a time, each on its own context, and resumes what epoll reports.
 fn run(engine: &Engine, jobs: usize, operations: usize) {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
     let contexts: Vec<WaitCtx> = (0..jobs).map(|_| WaitCtx::new()).collect();
@@ -49,7 +49,7 @@ fn run(engine: &Engine, jobs: usize, operations: usize) {
         let count = epoll.wait(&mut events, EpollTimeout::NONE).unwrap();
         for event in &events[..count] {
             let at = usize::try_from(event.data()).unwrap();
-            let Some(job) = &mut running[at] else { panic!("a readable fd, and nobody waits") };
+            let Some(job) = &mut running[at] else { panic!("a readable fd without a waiter") };
             let Step::Finished(output) = job.resume().unwrap() else { continue };
             assert_eq!(output.unwrap(), expected_ctr_of_0());
             finished += 1;
@@ -59,7 +59,7 @@ fn run(engine: &Engine, jobs: usize, operations: usize) {
     }
 }
 
-/// A job that is dropped takes its token along, wherever its sender is.
+/// A dropped job takes its token along, wherever its sender is.
 fn drop_early(engine: &Engine, rounds: usize) {
     let ctx = WaitCtx::new();
     for round in 0..rounds {
@@ -68,7 +68,7 @@ fn drop_early(engine: &Engine, rounds: usize) {
         drop(job);
         let fds = ctx.all_fds();
         let mut ready = [PollFd::new(fds[0].as_fd(), PollFlags::POLLIN)];
-        assert_eq!(poll(&mut ready, PollTimeout::ZERO), Ok(0), "round {round}: a token for nobody");
+        assert_eq!(poll(&mut ready, PollTimeout::ZERO), Ok(0), "round {round}: a token without a waiter");
     }
 }
 
@@ -80,7 +80,7 @@ fn expected_ctr_of_0() -> Vec<u8> {
 #[test]
 fn a_readable_fd_is_worth_a_resume() {
     on_one_processor();
-    // With a watch on each request they take the longer way.
+    // With a watch on each request they take the longer path.
     for config in ["compute_units=4;completion_nsec=50000", "compute_units=4", "timeout_msec=3600000"] {
         for (jobs, operations) in [(1, 1_000), (64, 5_000)] {
             let engine = open(config);

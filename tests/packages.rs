@@ -1,7 +1,8 @@
-//! What is published is complete: licence texts, a README, metadata, and no file that only the repository needs.
+//! Published packages are complete: licence texts, a README, metadata, and no file that only the repository
+//! needs.
 //!
 //! ```text
-//!   cargo metadata ──► every package of the workspace ──► published? ──► its fields, and cargo package --list
+//!   cargo metadata ──► each package of the workspace ──► published? ──► its fields, cargo package --list
 //!                                                     └─► not: the manifest says why
 //! ```
 

@@ -67,7 +67,7 @@ fn threads_that_share_a_pair_forward_each_others_completions() {
 }
 
 #[test]
-fn poll_hands_out_at_most_max_and_the_rest_later() {
+fn poll_returns_at_most_max_and_the_rest_later() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
     let mut jobs: Vec<CipherJob> = (0..10).map(|index| encrypt_job(&engine, &ctx, index)).collect();
@@ -155,7 +155,7 @@ fn a_blocking_call_goes_through_a_ring_full_of_unreaped_completions() {
         }
         let plain = message(5, 64);
         assert_eq!(ctr(&engine).encrypt(&IV, plain.clone()).unwrap(), expected_ctr(&plain));
-        // The two were reaped on the way; their tokens were kept, and the interrupt says so.
+        // The two were reaped before; their tokens were kept, and the interrupt announces them.
         engine.device().drain();
         let mut tokens = Vec::new();
         while tokens.len() < 2 {
@@ -170,8 +170,8 @@ fn a_blocking_call_goes_through_a_ring_full_of_unreaped_completions() {
     }
 }
 
-/// What jobs submit inside of a poll is shown to the device several at a time; whoever waits in there must not wait for
-/// that.
+/// Requests that jobs submit inside a poll reach the device several at a time. A call that waits inside the
+/// poll must not wait for the rest of them.
 #[test]
 fn a_call_that_blocks_in_a_poll_does_not_wait_for_what_is_held_back() {
     let engine = open("delivery=poll");
@@ -202,7 +202,7 @@ fn a_call_that_blocks_in_a_poll_does_not_wait_for_what_is_held_back() {
 }
 
 #[test]
-fn reaping_hands_out_tokens_without_asking_for_an_interrupt() {
+fn reaping_returns_tokens_without_arming_the_interrupt() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
     let mut job = encrypt_job(&engine, &ctx, 7);
@@ -212,9 +212,9 @@ fn reaping_hands_out_tokens_without_asking_for_an_interrupt() {
     let mut tokens = Vec::new();
     assert_eq!(engine.reap(8, |token| tokens.push(token)).unwrap(), 1);
     assert_eq!(tokens, [7]);
-    assert_eq!(engine.stats().device.total.interrupts, 0, "nobody asked for one");
+    assert_eq!(engine.stats().device.total.interrupts, 0, "no thread asked for one");
     assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
-    // And after a poll that asked for one, reaping takes that back.
+    // After a poll that armed the interrupt, reaping disarms it.
     let mut job = encrypt_job(&engine, &ctx, 8);
     assert!(matches!(job.resume().unwrap(), Step::Paused));
     assert_eq!(engine.poll(8, |_| ()).unwrap(), 0);
@@ -226,8 +226,8 @@ fn reaping_hands_out_tokens_without_asking_for_an_interrupt() {
     assert_adds_up(&engine);
 }
 
-/// A poll in a job may begin in one poll of the application and end in another, in whatever order: what is submitted
-/// outside of all of them is not held back.
+/// A poll in a job may begin in one poll of the application and end in another, in any order. Requests that
+/// are submitted outside of all polls are not held back.
 #[test]
 fn a_poll_that_pauses_in_a_job_leaves_nothing_held_back() {
     let engine = open("delivery=poll");
@@ -262,7 +262,7 @@ fn a_poll_that_pauses_in_a_job_leaves_nothing_held_back() {
     }
     assert_eq!(told, Some(vec![0]));
     assert!(matches!(first.resume().unwrap(), Step::Finished(Ok(_))));
-    // Nobody polls now.
+    // No thread polls now.
     let mut last = encrypt_job(&engine, &ctx, 2);
     assert!(matches!(last.resume().unwrap(), Step::Paused));
     while engine.stats().device.total.in_flight > 0 {
@@ -273,7 +273,7 @@ fn a_poll_that_pauses_in_a_job_leaves_nothing_held_back() {
 }
 
 #[test]
-fn who_resumes_until_it_is_done_in_a_poll_does_not_wait_for_what_is_held_back() {
+fn resuming_to_the_end_in_a_poll_does_not_wait_for_held_back_requests() {
     let engine = open("delivery=poll");
     let ctx = WaitCtx::new();
     let mut first = encrypt_job(&engine, &ctx, 0);

@@ -1,4 +1,4 @@
-//! No public signature of the two library crates names a type of another crate: such a name would tie our versions to
+//! No public signature of the two library crates names a type of another crate: that would tie our versions
 //! that crate's. Held by reading the sources.
 
 use std::fs;
@@ -74,8 +74,8 @@ fn names_item(code: &str, item: &str) -> bool {
     code.match_indices(item).any(|(at, _)| !code[at + item.len()..].starts_with(is_name))
 }
 
-/// What others can see of an item that begins with `pub` or `impl`: up to its body, and with it where the body is what
-/// they see (the variants of an enum, the items of a trait).
+/// The visible part of an item that begins with `pub` or `impl`: up to its body, and the body too where it is
+/// visible (the variants of an enum, the items of a trait).
 fn signatures(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = code.lines();

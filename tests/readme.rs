@@ -1,5 +1,5 @@
-//! The README says what is so: its code is code that runs, its map names files that exist, and each of its commands is run
-//! by a test or by `.ci/run`.
+//! The README is true: its code runs, its map names files that exist, and a test or `.ci/run` runs each of
+//! its commands.
 //!
 //! ```text
 //!   fenced:  $ COMMAND          what is said of it, behind two blanks
@@ -62,9 +62,9 @@ fn links_lead_somewhere() {
 
 /// What runs a command.
 enum Run {
-    /// This test does, and expects this exit code.
+    /// This test runs it, and expects this exit code.
     Here(i32),
-    /// This file does, by this text.
+    /// This file runs it, with this text.
     By(&'static str, &'static str),
 }
 
@@ -130,7 +130,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ),
 ];
 
-/// The commands in fences (but for the map of the files) and in backquotes, without what is said of them.
+/// The commands in fences (except the map of the files) and in backquotes, without the remarks beside them.
 fn commands(text: &str) -> BTreeSet<String> {
     let fenced = text.split("\n```text\n").skip(1).filter_map(|block| block.split("\n```").next());
     let fenced =
@@ -142,7 +142,7 @@ fn commands(text: &str) -> BTreeSet<String> {
         });
     let outside: String = text.split("\n```").step_by(2).collect();
     let inline: Vec<&str> = outside.split('`').skip(1).step_by(2).collect();
-    // Other spans with a program's name speak of it.
+    // Other spans with a program's name only mention it.
     let is_ours =
         |span: &&str| ["cargo ", "man "].iter().any(|name| span.starts_with(name)) || span.contains('/');
     let inline = inline.into_iter().filter(is_ours).filter(|span| begins_with_a_program(span));
@@ -150,7 +150,8 @@ fn commands(text: &str) -> BTreeSet<String> {
     fenced.map(without_comment).chain(inline.map(str::to_owned)).collect()
 }
 
-/// Whether its first word, behind variables, can be run here: a name in the search path, or a file below the root.
+/// Whether its first word, after variables, can be run here: a name in the search path, or a file below the
+/// root.
 fn begins_with_a_program(line: &str) -> bool {
     let is_variable = |word: &&str| word.split_once('=').is_some_and(|(name, _)| name == name.to_uppercase());
     let Some(word) = line.split(' ').find(|word| !is_variable(word)) else { return false };
@@ -174,7 +175,10 @@ fn every_command_is_run_by_a_test_or_by_ci() {
     let found = commands(&read("README.md"));
     let listed: BTreeSet<String> = COMMANDS.iter().map(|(command, _)| (*command).to_owned()).collect();
     let unlisted: Vec<&String> = found.difference(&listed).collect();
-    assert!(unlisted.is_empty(), "nobody runs what README.md says: {unlisted:#?}; say in COMMANDS who does");
+    assert!(
+        unlisted.is_empty(),
+        "nothing runs these commands of README.md: {unlisted:#?}; name in COMMANDS what does"
+    );
     let gone: Vec<&String> = listed.difference(&found).collect();
     assert!(gone.is_empty(), "README.md says no more: {gone:#?}");
     for (command, run) in COMMANDS {
@@ -192,7 +196,7 @@ fn a_new_command_is_found_wherever_it_stands() {
     assert_eq!(commands(text), expected.map(str::to_owned).into());
 }
 
-/// A folder with a file, and the words that stand for it.
+/// A folder with a file, and the words that are replaced by them.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -204,8 +208,8 @@ impl Scratch {
         Self(folder)
     }
 
-    /// Runs `cargo run ... --example NAME -- ARGUMENTS`: the example, which `cargo test` has built beside the folder of the
-    /// test executables.
+    /// Runs `cargo run ... --example NAME -- ARGUMENTS`: the example, which `cargo test` has built beside the
+    /// folder of the test executables.
     fn run(&self, command: &str) -> Output {
         let (_, example) = command.split_once("--example ").unwrap();
         let (name, arguments) = example.split_once(" -- ").unwrap_or((example, ""));
@@ -253,7 +257,7 @@ fn the_commands_do_what_is_said_of_them() {
     });
     let here: Vec<_> = here.collect();
     assert!(here.len() >= 10);
-    // At the same time: most of them run for a time that they are given.
+    // In parallel, because most of them run for a given time.
     std::thread::scope(|scope| {
         for (number, command, code) in here {
             scope.spawn(move || does_what_is_said(number, command, code));
@@ -270,7 +274,7 @@ fn does_what_is_said(number: usize, command: &str, code: i32) {
     assert_eq!(scratch.0.join("out").exists(), command.ends_with("OUT"), "{command}");
 }
 
-/// What stands below a command of this text, up to the next one or the end of the block.
+/// The lines below a command of this text, up to the next command or the end of the block.
 fn shown_below(command: &str) -> Vec<String> {
     let readme = read("README.md");
     let (_, below) = readme.split_once(&format!("$ {command}\n")).expect("it is shown");
@@ -281,7 +285,7 @@ fn without_digits(line: &str) -> String {
     line.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
 }
 
-/// Numbers of fds and of pauses are the machine's.
+/// Numbers of fds and of pauses depend on the machine.
 #[test]
 fn the_quickstart_prints_what_is_shown() {
     let command = "cargo run --release --example quickstart";
@@ -295,7 +299,7 @@ fn the_quickstart_prints_what_is_shown() {
     assert_eq!((&printed[1], &printed[2]), (&shown[1], &shown[2]));
 }
 
-/// Its numbers are the machine's; the device, the columns and the rows are not.
+/// Its numbers depend on the machine; the device, the columns and the rows do not.
 #[test]
 fn the_table_has_the_device_columns_and_rows_that_are_shown() {
     let command = "cargo run --release --example loadgen";

@@ -1,8 +1,9 @@
-//! What is secret does not outlive what was made of it: no key, no subkey and no plaintext is found anywhere in the writable
-//! memory of the process when all that used it is gone, freed memory and the stacks of dead and living threads included.
+//! Secrets do not outlive their use. When everything that used it is gone, no key, subkey or plaintext is
+//! found in the writable memory of the process, including freed memory and the stacks of dead and living
+//! threads.
 //!
-//! The test keeps its secrets under a mask, and has them in the clear only where it passes them on. One test function, for it
-//! looks at the whole process.
+//! The test keeps its secrets masked, and unmasks them only to pass them on. One test function, because it
+//! searches the whole process.
 
 mod captured;
 mod support;
@@ -20,7 +21,7 @@ use self::support::{IV, finish, open, stepped};
 const MASK: u8 = 0x5a;
 const NONCE: [u8; 12] = [9; 12];
 const TEXT: usize = 93;
-/// So many bytes in a row are no coincidence.
+/// This many equal bytes in a row are no coincidence.
 const NEEDLE: usize = 16;
 
 /// Bytes that are only ever kept masked.
@@ -36,7 +37,7 @@ impl Secret {
         Self { name, masked }
     }
 
-    /// What this secret is with `pad` mixed in: the block with which HMAC begins its inner or outer hash.
+    /// This secret XORed with `pad`: the block with which HMAC begins its inner or outer hash.
     fn padded(&self, pad: u8) -> Self {
         let masked = self.masked.iter().map(|byte| byte ^ pad).collect();
         Self { name: format!("{} ^ {pad:#x}", self.name), masked }
@@ -67,7 +68,7 @@ fn wipe(mut bytes: Vec<u8>) {
     std::hint::black_box(&bytes);
 }
 
-/// Whatever sessions can be made of.
+/// The algorithms that sessions are created for.
 #[derive(Clone, Copy, Debug)]
 enum Algorithm {
     Cipher(Cipher),
@@ -91,7 +92,7 @@ impl Algorithm {
     }
 }
 
-/// Uses an algorithm in every way there is, and drops all of it.
+/// Uses an algorithm in every way, and drops all of it.
 fn use_up(engine: &Engine, algorithm: Algorithm, key: &Secret, text: &Secret) {
     match algorithm {
         Algorithm::Cipher(cipher) => use_cipher(engine, cipher, key, text),
@@ -190,7 +191,7 @@ impl<'s> Search<'s> {
         Self { windows, begins, report: String::new() }
     }
 
-    /// Looks through all that this process can write.
+    /// Searches all memory that this process can write.
     fn run(&mut self) {
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
         let mut memory = File::open("/proc/self/mem").unwrap();

@@ -1,5 +1,5 @@
-//! `docs/semantics.md` and the tests named after its statements belong together: each statement has a test, each such
-//! test is named by its statement.
+//! `docs/semantics.md` and the tests named after its statements agree: each statement has a test, and each
+//! such test is named in its statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ fn statement_of(test: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// The tests that the document names, by the statement they are named at.
+/// The tests that the document names, by statement.
 fn named_by_the_document() -> Tests {
     let mut tests = Tests::new();
     let mut statement = None;

@@ -11,7 +11,7 @@ fn program() -> PathBuf {
     program
 }
 
-/// Runs it with these options; hands out the exit code, standard output and standard error.
+/// Runs it with these options. Returns the exit code, standard output and standard error.
 fn run(options: &str) -> (i32, String, String) {
     let output = Command::new(program()).args(options.split_whitespace()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -30,7 +30,7 @@ fn one_line_says_how_many_seeds_and_failures_and_the_hash_over_all_histories() {
 }
 
 #[test]
-fn a_history_is_told_in_words_and_hashed_all_the_same() {
+fn a_history_is_printed_in_words_and_hashed_the_same() {
     let (code, told, _) = run("--seed 7 --history");
     let (_, hashed, _) = run("--seed 7");
     assert_eq!(code, 0);

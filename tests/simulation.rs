@@ -1,7 +1,7 @@
-//! The simulation of `examples/simulate`: thousands of seeds without a failure, each with one history; and whatever is
-//! broken on purpose is found.
+//! The simulation of `examples/simulate`: thousands of seeds without a failure, each with one history; and
+//! every sabotage is found.
 //!
-//! One test function: memory and fds are the process's.
+//! One test function, because memory and fds belong to the process.
 
 #[path = "../examples/simulate/memory.rs"]
 mod memory;
@@ -16,9 +16,10 @@ use sim::{Hash, Sabotage, Shrunk, Simulation};
 static MEMORY: memory::Counting = memory::Counting;
 
 const SEEDS: Range<u64> = 0..10_000;
-/// Others that have found something: an interrupt that stayed readable behind a poll that had handed out tokens.
+/// Other seeds that have found a bug: an interrupt that stayed readable after a poll that had returned
+/// tokens.
 const FOUND_SOMETHING: [u64; 1] = [50_477];
-/// Within so many seeds sabotage is found.
+/// Sabotage is found within this many seeds.
 const FOUND_WITHIN: u64 = 1_000;
 
 #[test]
@@ -32,7 +33,7 @@ fn no_seed_fails() {
     let mut simulation = Simulation::new(None, false);
     let mut failed = Vec::new();
     let mut run = |simulation: &mut Simulation, seed: u64| {
-        // Some twice: their histories must be equal.
+        // Some run twice: their histories must be equal.
         let outcome =
             if seed.is_multiple_of(100) { simulation.run_twice(seed) } else { simulation.run(seed) };
         failed.extend(outcome.broken.map(|broken| {
@@ -49,7 +50,7 @@ fn no_seed_fails() {
     the_readme_shows_their_hash(&hash);
 }
 
-/// What a change of histories makes stale.
+/// A change of the histories makes this stale.
 fn the_readme_shows_their_hash(hash: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let line = format!("seeds {}, failures 0, history {hash}", SEEDS.end);

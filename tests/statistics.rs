@@ -1,4 +1,4 @@
-//! Statistics for programs: what is in them is what the snapshot says, and the text is what its format allows.
+//! Statistics for programs: the output contains what the snapshot contains, and keeps to its format.
 
 mod captured;
 mod support;
@@ -12,7 +12,8 @@ use simaccel::{Cipher, Engine, FaultKind, Hash, Job, Operation, OperationStats, 
 use self::exposition::{Exposition, Kind};
 use self::support::{IV, KEY, assert_adds_up, ctr, message, stepped};
 
-/// An engine that has seen a little of everything: jobs and callers that block, full rings, faults, a dropped job.
+/// An engine that has seen a bit of everything: jobs and callers that block, full rings, faults, a dropped
+/// job.
 fn busy_engine() -> Engine {
     let engine = stepped(
         "queue_pairs=2;depth=4;compute_units=2;completion_nsec=50000;mbps=100;timing=all;seed=5;\

@@ -1,7 +1,7 @@
-//! Strict mode: each rule broken once on purpose, with what is said of it, and each right use, of which nothing is said.
+//! Strict mode: each rule broken once on purpose, with its report, and each correct use, without a report.
 //!
-//! The switch and the handler are the process's, and shared: reports are sorted by thread. What changes them is in
-//! `strict_switch.rs`.
+//! The switch and the handler belong to the process: reports are sorted by thread. Tests that change them are
+//! in `strict_switch.rs`.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
@@ -22,7 +22,7 @@ use self::common::reports::{assert_silent, pauses_once_in, reports, reports_of, 
 use self::common::{Log, assert_balanced, catch, holding, swallowing};
 use self::support::{IV, ctr, expected_ctr, finish, message, stepped};
 
-/// Rule, token and call of each.
+/// Rule, token and call of each report.
 fn brief(reports: &[Violation]) -> Vec<(Rule, u64, &'static str)> {
     reports.iter().map(|report| (report.rule, report.token, report.call)).collect()
 }
@@ -61,7 +61,7 @@ fn a_finished_job_that_is_resumed_is_named_with_the_line() {
 }
 
 #[test]
-fn a_report_is_one_line_that_says_it_all() {
+fn a_report_is_one_complete_line() {
     let said = reports(|| {
         let mut job = Job::without_ctx(|| ()).unwrap();
         job.set_token(4711);
@@ -73,7 +73,7 @@ fn a_report_is_one_line_that_says_it_all() {
     let line = finished.to_string();
     let location = finished.location.unwrap().to_string();
     let thread = format!("thread {:?}, {:?}", thread::current().name().unwrap(), thread::current().id());
-    for part in ["finished job", "Job::resume", "a_report_is_one_line", "4711", &thread, &location] {
+    for part in ["finished job", "Job::resume", "a_report_is_one_complete_line", "4711", &thread, &location] {
         assert!(line.contains(part), "{part} is not in: {line}");
     }
     assert!(!line.contains('\n'));
@@ -104,9 +104,9 @@ fn a_thread_is_named_where_it_has_a_name() {
     }
 }
 
-/// What drops a connection: the context after its job, or before.
+/// Dropping a connection drops the context after its job, or before.
 #[test]
-fn a_struct_that_drops_its_context_first_is_told_what_to_do() {
+fn a_struct_that_drops_its_context_first_gets_advice() {
     #[expect(dead_code, reason = "dropped")]
     struct ContextFirst(WaitCtx, Job<()>);
     #[expect(dead_code, reason = "dropped")]
@@ -187,7 +187,7 @@ fn a_job_that_its_thread_leaves_behind_is_named_and_listed() {
         job.set_token(TOKEN);
         assert_eq!(job.resume(), Ok(Step::Paused));
         std::mem::forget(job);
-        // Never run, so nothing is lost but the closure.
+        // It never ran, so only the closure is lost.
         std::mem::forget(Job::without_ctx(|| ()).unwrap());
     });
     assert_eq!(brief(&said), [(Rule::JobLeaked, TOKEN, "end of the thread")]);
@@ -257,7 +257,7 @@ fn an_unwinding_that_was_put_off_is_said_to_be() {
 
 #[test]
 fn a_context_freed_with_a_request_in_flight_is_named() {
-    // Up to which moment the request has come: queued, executed, done; and waiting for a slot.
+    // How far the request has got: queued, executed, done; and waiting for a slot.
     let moments: [fn(&Engine); 3] = [
         |_| (),
         |engine| assert!(engine.device().step()),
@@ -307,7 +307,7 @@ fn each_job_of_a_freed_context_is_named() {
         let _fresh = Job::new(&ctx, || ()).unwrap();
         drop(ctx);
     });
-    // The last waits for a slot. The other context goes after its job, as locals do.
+    // The last waits for a slot. The other context is dropped after its job, as locals are.
     let mut said = brief(&said);
     said.sort_by_key(|(_, token, _)| *token);
     let expected = [
@@ -414,7 +414,7 @@ fn right_use_is_not_spoken_of() {
         drop(pauses_once_in(&ctx, 1));
         drop(Job::new(&ctx, || ()).unwrap());
         drop(ctx);
-        // Freed before the job has run at all, and by the job itself.
+        // Freed before the job has run, and by the job itself.
         let ctx = WaitCtx::new();
         let place = Rc::new(RefCell::new(None));
         let inner = Rc::clone(&place);
@@ -423,7 +423,7 @@ fn right_use_is_not_spoken_of() {
         *place.borrow_mut() = Some(ctx);
         assert_eq!(frees.resume(), Ok(Step::Finished(())));
         assert_eq!(fresh.resume(), Ok(Step::Finished(())));
-        // A look at a context is not a job.
+        // A reference to a context is not a job.
         let ctx = WaitCtx::new();
         let job = pauses_once_in(&ctx, 1);
         let look = job.wait_ctx();

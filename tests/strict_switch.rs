@@ -1,6 +1,7 @@
-//! The switch and the handler of strict mode: on, off, set by an engine, a handler that panics or breaks rules itself.
+//! The switch and the handler of strict mode: on, off, set by an engine, a handler that panics or breaks
+//! rules itself.
 //!
-//! Both are the process's, so most tests run in a process of their own.
+//! Both belong to the process, so most tests run in their own process.
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
@@ -20,7 +21,7 @@ use self::common::reports::{assert_silent, collect, pauses_once_in, reports, rep
 use self::common::{assert_balanced, catch, child_output, passes_in_child, swallowing};
 use self::support::stepped;
 
-/// Breaks each rule that can be broken in a thread that goes on, whatever is said of it.
+/// Breaks each rule that a thread can break and go on.
 fn break_rules() {
     let mut job = Job::without_ctx(|| 7).unwrap();
     assert_eq!(job.resume(), Ok(Step::Finished(7)));
@@ -81,8 +82,8 @@ fn switched_off_it_is_silent_and_nothing_else_changes() {
 }
 
 #[test]
-fn opening_an_engine_sets_the_switch_where_it_is_told_to() {
-    passes_in_child("opening_an_engine_sets_the_switch_where_it_is_told_to", || {
+fn opening_an_engine_sets_the_switch_if_configured() {
+    passes_in_child("opening_an_engine_sets_the_switch_if_configured", || {
         for (config, on) in [("strict=on", true), ("", true), ("strict=off", false), ("depth=4", false)] {
             drop(stepped(config));
             assert_eq!(job::is_strict(), on, "{config}");
@@ -93,8 +94,8 @@ fn opening_an_engine_sets_the_switch_where_it_is_told_to() {
 }
 
 #[test]
-fn a_handler_that_panics_is_fenced_and_the_line_written() {
-    let output = child_output("a_handler_that_panics_is_fenced_and_the_line_written", || {
+fn a_panic_of_the_handler_is_caught_and_the_line_written() {
+    let output = child_output("a_panic_of_the_handler_is_caught_and_the_line_written", || {
         struct Explodes;
         impl Drop for Explodes {
             fn drop(&mut self) {

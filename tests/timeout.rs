@@ -1,4 +1,4 @@
-//! Requests that do not end in time: taken back, announced, counted; whoever waits for them, and however.
+//! Requests that do not end in time: taken back, announced, counted, in every way of waiting.
 //!
 //! A device that takes an hour stands for one that never ends a request.
 
@@ -150,7 +150,7 @@ fn a_callback_may_resume_the_job_that_timed_out() {
 }
 
 #[test]
-fn by_polling_the_token_of_a_timed_out_job_is_handed_out_once() {
+fn polling_returns_the_token_of_a_timed_out_job_once() {
     let engine = stepped(&format!("{NEVER}delivery=poll"));
     let ctx = WaitCtx::new();
     let mut jobs: Vec<_> = (0..4).map(|index| encrypting(&engine, &ctx, index)).collect();
@@ -177,13 +177,13 @@ fn a_request_that_waits_for_a_slot_times_out_too() {
         let mut jobs: Vec<_> =
             contexts.iter().enumerate().map(|(index, ctx)| encrypting(&engine, ctx, index)).collect();
         assert_eq!(contexts[3].status(), WaitStatus::Eagain);
-        // Before the device has had time to let anybody in.
+        // Before the device has had time to admit any request.
         engine.device().advance(LIMIT);
         for (index, job) in jobs.iter_mut().enumerate() {
             assert_timed_out(result(job), index);
         }
         assert_eq!((engine.stats().timeouts, engine.stats().parked), (4, 2));
-        // A blocking call that has to wait for the slots of two that will not be resumed.
+        // A blocking call that waits for the slots of two jobs that will not be resumed.
         let leaked: Vec<_> = contexts.iter().take(2).map(|ctx| encrypting(&engine, ctx, 1)).collect();
         assert_timed_out(ctr(&engine).encrypt(&IV, message(9, 90)), 9);
         drop(leaked);
@@ -202,7 +202,8 @@ fn what_ends_in_time_is_not_watched_any_more_however_slow_the_application() {
     engine.device().advance(1_000 * LIMIT);
     assert_done(result(&mut job), 1);
 
-    // By polling: nobody sleeps, so a completion in the ring is not lost, and neither is a token handed out.
+    // By polling no caller sleeps, so a completion in the ring is not lost, and neither is a token that was
+    // returned.
     let engine = stepped("completion_nsec=1000000;timeout_msec=10;delivery=poll");
     let mut jobs: Vec<_> = (0..2).map(|index| encrypting(&engine, &ctx, index)).collect();
     engine.device().advance(LIMIT / 2);
@@ -447,7 +448,8 @@ fn borrowed_and_out_of_place_buffers_survive_a_timeout() {
     assert_eq!((error, source, destination.is_some()), (Error::Timeout, message(1, 90), true));
 }
 
-/// Every way of waiting, with a result of its own: a job by fd, by callback, blocked without a context; a blocking call.
+/// Every way of waiting, with its result: a job by fd, by callback, blocked without a context; a blocking
+/// call.
 fn all_ways(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
     let ctx = WaitCtx::new();
     let session = ctr(engine);
@@ -552,7 +554,7 @@ fn the_last_handle_of_an_engine_may_drop_where_a_callback_runs() {
             let (go_on, may_go_on) = channel::<()>();
             let session = ctr(&engine);
             let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(1, 30)).map(drop)).unwrap();
-            // It waits until its engine is the last, and drops that with a lock of its own held.
+            // It waits until it is the engine's last owner, and drops the engine while it holds a lock.
             let last = Mutex::new((Some(engine), may_go_on));
             ctx.set_callback(Some(Arc::new(move || {
                 let mut last = last.lock().unwrap();
@@ -564,7 +566,7 @@ fn the_last_handle_of_an_engine_may_drop_where_a_callback_runs() {
             let name = is_called.recv().unwrap();
             let expected = if config.ends_with("=1") { "simaccel-watchdog" } else { "device-sim-0" };
             assert_eq!(name.as_deref(), Some(expected));
-            // Elsewhere the job's end would wait for the callback, which waits for this.
+            // Outside a callback, the job's end would wait for the callback, which waits for this.
             inside_a_callback(move || drop((job, ctx)));
             go_on.send(()).unwrap();
             is_called.recv().expect_err("the callback has returned, and was dropped");

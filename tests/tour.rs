@@ -22,7 +22,7 @@ fn the_tour_of_faults_is_the_same_on_every_machine() {
     assert_eq!(tour().trim(), shown.trim());
 }
 
-/// Every scene of the README's excerpt is one of the tour's.
+/// Every scene of the README's excerpt is in the tour.
 #[test]
 fn the_readme_shows_scenes_of_the_tour() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");

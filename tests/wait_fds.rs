@@ -24,7 +24,7 @@ fn set(ctx: &WaitCtx, key: WaitKey, fd: i32) {
     ctx.set_raw_fd(key, fd, None, None);
 }
 
-/// A cleanup that writes down the descriptor it was called for.
+/// A cleanup that logs the descriptor it was called for.
 fn logs_to(log: &Log) -> Option<Cleanup> {
     let log = Rc::clone(log);
     Some(Box::new(move |_, _, fd, _| log.borrow_mut().push(fd)))
@@ -37,7 +37,7 @@ fn changed(added: &[i32], deleted: &[i32]) -> ChangedFds<i32> {
     changed
 }
 
-/// A job that pauses as often as it is resumed, doing what `steps` says in between.
+/// A job that pauses as often as it is resumed, and runs `steps` in between.
 fn stepping(ctx: &WaitCtx, steps: Vec<fn(&WaitCtx)>) -> Job<()> {
     Job::new(ctx, move || {
         for step in steps {
@@ -444,7 +444,7 @@ fn s22_the_status_keeps_any_number_and_only_engines_change_it() {
         assert_eq!(i32::from(ctx.status()), number);
     }
     assert_eq!(WaitStatus::from(3), WaitStatus::Eagain);
-    assert_eq!(called.load(Ordering::Relaxed), 0, "jobs call nobody back");
+    assert_eq!(called.load(Ordering::Relaxed), 0, "jobs call no callback");
 }
 
 #[test]

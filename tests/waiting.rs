@@ -1,4 +1,4 @@
-//! The simplest event loop: `wait_readable`, with and without a time, and `WaitCtx::is_woken`, which asks.
+//! The simplest event loop: `wait_readable`, with and without a time limit, and `WaitCtx::is_woken`.
 
 mod captured;
 mod common;
@@ -20,7 +20,7 @@ use simaccel::{
 use self::common::passes_in_child;
 use self::support::{IV, ctr, expected_ctr, message, stepped};
 
-/// Long enough that only a wait that does not wait comes to an end.
+/// Long enough that only a call that does not wait returns.
 const FOR_EVER: Duration = Duration::MAX;
 
 fn paused(engine: &Engine, ctx: &WaitCtx) -> Job<Result<Vec<u8>, Error>> {
@@ -82,7 +82,7 @@ fn a_missing_wake_is_seen_instead_of_waited_for() {
 }
 
 #[test]
-fn each_fd_of_a_context_counts_and_whatever_a_resume_would_find_out() {
+fn each_fd_of_a_context_counts_and_so_does_what_a_resume_would_find() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let ours = Arc::new(ours);
     let ctx = WaitCtx::new();
@@ -117,6 +117,6 @@ fn more_fds_than_the_process_may_have_are_refused() {
         let (ctx, keys) = (WaitCtx::new(), [0_u8; 65]);
         let null = Arc::new(File::open("/dev/null").unwrap());
         keys.iter().for_each(|key| ctx.set_wait_fd(WaitKey::of(key), Arc::clone(&null), None, None));
-        assert!(ctx.is_woken(), "nobody knows, and resuming is allowed");
+        assert!(ctx.is_woken(), "unknown, and resuming is allowed");
     });
 }

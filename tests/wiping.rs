@@ -1,6 +1,6 @@
-//! What is secret does not stay in memory that was given back.
+//! Secrets do not stay in freed memory.
 //!
-//! An allocator looks into every block that is freed; so this file has one test function.
+//! The allocator inspects every block that is freed, so this file has one test function.
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
 mod captured;
@@ -19,9 +19,9 @@ struct Looking;
 static LOOKS: AtomicBool = AtomicBool::new(false);
 static FOUND: AtomicUsize = AtomicUsize::new(0);
 
-const SECRET: &[u8; 32] = b"a plaintext that nobody may find";
+const SECRET: &[u8; 32] = b"a plaintext that must never leak";
 
-// SAFETY: everything is passed on to the system's allocator as it came; what it gave is initialised.
+// SAFETY: everything is passed on to the system's allocator unchanged; the memory it returned is initialised.
 unsafe impl GlobalAlloc for Looking {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise. Zeroed, so that it may be read later.
@@ -45,14 +45,14 @@ unsafe impl GlobalAlloc for Looking {
 #[global_allocator]
 static LOOKING: Looking = Looking;
 
-/// The secret some times over, in a buffer without room to spare.
+/// The secret several times over, in a buffer without spare capacity.
 fn secret(times: usize) -> Vec<u8> {
     let mut secret = SECRET.repeat(times);
     secret.shrink_to_fit();
     secret
 }
 
-/// Says where `body` has let the secret go.
+/// Reports where `body` has freed the secret.
 #[track_caller]
 fn keeps<R>(what: &str, body: impl FnOnce() -> R) -> R {
     FOUND.store(0, Ordering::Relaxed);

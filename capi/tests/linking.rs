@@ -38,7 +38,7 @@ const LIBCRYPTO: &str = "-lcrypto";
 const LIBCRYPTO_STATIC: &str = "-l:libcrypto.a";
 
 #[test]
-fn a_program_is_told_whose_functions_it_has() {
+fn a_program_can_ask_whose_functions_it_has() {
     let mine = "-DSIMACCEL_STATIC_LIBCRYPTO";
     for (defines, libraries, active) in [
         (&[][..], [OURS, LIBCRYPTO], "1"),

@@ -83,7 +83,7 @@ fn the_keys_that_are_named_change_the_size() {
 }
 
 #[test]
-fn a_size_that_cannot_be_is_one_line_that_names_it() {
+fn an_impossible_size_is_refused_in_one_line_that_names_it() {
     let program = program();
     for (value, why) in [
         ("64k", "`64k` is not a number of bytes"),

@@ -26,6 +26,6 @@ fn a_context_may_be_freed_as_its_job_ends() {
 }
 
 #[test]
-fn who_interferes_is_let_in_or_refused() {
+fn another_thread_is_admitted_or_refused() {
     passes("interferes", 20_000);
 }

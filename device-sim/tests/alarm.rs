@@ -125,7 +125,7 @@ fn a_device_with_a_clock_of_its_own_has_no_alarm() {
 }
 
 #[test]
-fn whoever_has_an_alarm_disturbs_no_other() {
+fn an_alarm_disturbs_no_other_user() {
     let (device, _pair) = stepped("");
     let (device, history) = (Arc::new(device), History::default());
     let (first, second) = (device.alarm(), device.alarm());

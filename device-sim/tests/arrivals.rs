@@ -132,7 +132,7 @@ fn a_plain_one_is_not_reaped_any_more_when_its_wake_is_cancelled() {
 
 /// With a worker, more in flight than there are slots, and others that wait in the line for one.
 #[test]
-fn who_waits_for_a_slot_gets_one_from_what_is_off_the_ring() {
+fn a_waiter_for_a_slot_gets_one_from_reaped_completions() {
     let config = Config::parse("queue_pairs=1;depth=4").unwrap();
     let device = Device::open(&config).unwrap();
     let mut pair = device.take_queue_pairs().pop().unwrap();

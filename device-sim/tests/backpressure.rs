@@ -28,7 +28,7 @@ fn a_full_pair_gives_everything_back() {
 }
 
 #[test]
-fn the_line_is_served_in_order_and_nobody_overtakes() {
+fn parked_requests_are_served_in_order_and_none_overtakes() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2;compute_units=1;completion_nsec=1_000");
     let session = device.create_session(ctr());
     let remote = pair.remote().clone();
@@ -68,7 +68,7 @@ fn parking_with_a_free_slot_is_a_submission() {
 }
 
 #[test]
-fn whoever_is_abandoned_in_the_line_keeps_nobody_waiting() {
+fn an_abandoned_parked_request_delays_no_other() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     for _ in 0..100 {
@@ -80,7 +80,7 @@ fn whoever_is_abandoned_in_the_line_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_dead_device_ends_the_line_and_takes_no_more() {
+fn a_dead_device_ends_parked_requests_and_takes_no_more() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let (good, bad) = (device.create_session(ctr()), device.create_panicking_session());
     for _ in 0..2 {
@@ -102,7 +102,7 @@ fn a_dead_device_ends_the_line_and_takes_no_more() {
 }
 
 #[test]
-fn closing_ends_the_line_too() {
+fn closing_ends_parked_requests_too() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2;completion_nsec=1_000");
     let session = device.create_session(ctr());
     let woken = Count::new();

@@ -123,7 +123,7 @@ fn short_cuts_the_end_off_and_says_how_much_in_the_residue() {
 }
 
 #[test]
-fn busy_refuses_though_there_is_room_and_the_line_goes_on() {
+fn busy_refuses_though_there_is_room_and_the_queue_moves_on() {
     let (device, mut pair, session) = faulty("busy:every=2");
     let first = submit(&mut pair, request(session, 16, 1), Delivery::Silent);
     let refused = pair.submit(request(session, 16, 2), Delivery::Silent).expect_err("the second is told so");
@@ -211,7 +211,7 @@ fn a_late_completion_of_what_was_revoked_hits_nothing() {
 }
 
 #[test]
-fn drop_wake_ends_the_request_and_tells_nobody() {
+fn drop_wake_ends_the_request_without_a_wake() {
     let (device, mut pair, session) = faulty("drop_wake:every=2");
     let count = Count::new();
     let tickets = [1, 2].map(|fill| submit(&mut pair, request(session, 16, fill), count.delivery()));
@@ -278,7 +278,7 @@ fn spurious_wake_comes_before_the_end_and_by_reference() {
 }
 
 #[test]
-fn duplicates_behind_what_was_reaped_one_by_one_take_no_room_from_others() {
+fn duplicates_after_single_reaps_take_no_room_from_others() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2;fault=duplicate");
     let session = device.create_session(ctr());
     let submit = |pair: &mut QueuePair| {
@@ -368,7 +368,7 @@ fn reset_ends_everything_in_flight_and_the_device_goes_on() {
 }
 
 #[test]
-fn dead_lasts_until_somebody_resets_the_device() {
+fn dead_lasts_until_the_device_is_reset() {
     let (device, mut pair, session) = faulty("dead:nth=2");
     let tickets = [1, 2].map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Silent));
     device.run_until_idle();

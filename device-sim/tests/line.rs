@@ -35,7 +35,7 @@ fn named(history: &Arc<Mutex<Vec<usize>>>, name: usize) -> Delivery {
 }
 
 #[test]
-fn a_leaked_request_holds_nobody_up_and_its_slot_is_used_once() {
+fn a_leaked_request_delays_no_other_and_its_slot_is_used_once() {
     for device in both("queue_pairs=1;depth=2") {
         let mut pair = device.take_queue_pairs().remove(0);
         let session = device.create_session(ctr());
@@ -63,7 +63,7 @@ fn a_leaked_request_holds_nobody_up_and_its_slot_is_used_once() {
 }
 
 #[test]
-fn the_line_is_first_come_first_served_and_the_revoked_are_passed_over() {
+fn parked_requests_are_served_in_order_without_the_revoked() {
     for device in both("queue_pairs=1;depth=2;compute_units=1;completion_nsec=10_000") {
         let mut pair = device.take_queue_pairs().remove(0);
         let session = device.create_session(ctr());
@@ -95,7 +95,7 @@ fn the_line_is_first_come_first_served_and_the_revoked_are_passed_over() {
 }
 
 #[test]
-fn on_a_stepped_device_the_line_moves_at_the_times_of_the_model() {
+fn on_a_stepped_device_the_queue_moves_at_the_times_of_the_model() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2;compute_units=1;completion_nsec=10_000");
     let session = device.create_session(ctr());
     let device = Arc::new(device);
@@ -113,7 +113,7 @@ fn on_a_stepped_device_the_line_moves_at_the_times_of_the_model() {
 }
 
 #[test]
-fn a_long_line_is_worked_off_by_one_run() {
+fn one_run_serves_a_long_queue() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     let woken = Count::new();
@@ -128,7 +128,7 @@ fn a_long_line_is_worked_off_by_one_run() {
 
 /// Whoever gives up in the middle of a long line leaves nothing behind in it.
 #[test]
-fn a_line_of_the_revoked_is_no_line() {
+fn revoked_waiters_do_not_count_as_waiting() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     let running = [0; 2].map(|_| submit(&mut pair, request(session, 16, 1), Delivery::Silent));
@@ -147,7 +147,7 @@ fn a_line_of_the_revoked_is_no_line() {
 }
 
 #[test]
-fn closing_ends_a_long_line_with_every_delivery() {
+fn closing_ends_many_parked_requests_with_every_delivery() {
     for device in both(AN_HOUR) {
         let mut pair = device.take_queue_pairs().remove(0);
         let session = device.create_session(ctr());
@@ -182,7 +182,7 @@ fn closing_ends_a_long_line_with_every_delivery() {
 }
 
 #[test]
-fn reset_leaves_the_line_and_it_gets_the_slots() {
+fn reset_leaves_parked_requests_which_get_the_slots() {
     for device in both("queue_pairs=1;depth=4;completion_nsec=3_600_000_000_000") {
         let mut pair = device.take_queue_pairs().remove(0);
         let session = device.create_session(ctr());
@@ -272,7 +272,7 @@ fn park_each_or_none(
 }
 
 #[test]
-fn reaping_moves_the_line() {
+fn reaping_admits_parked_requests() {
     for text in ["queue_pairs=1;depth=2", "queue_pairs=1;depth=2;compute_units=2;completion_nsec=1_000"] {
         for device in both(text) {
             let mut pair = device.take_queue_pairs().remove(0);
@@ -302,7 +302,7 @@ fn reaping_moves_the_line() {
 
 /// With nothing in flight and nobody reaping, a drain does not wait for the line behind what is not reaped.
 #[test]
-fn drain_waits_for_the_line_as_far_as_it_can_move() {
+fn drain_waits_for_parked_requests_that_can_move() {
     for text in ["queue_pairs=2;workers=2;depth=2", "queue_pairs=2;depth=2;completion_nsec=20_000"] {
         for device in both(text) {
             let mut pairs = device.take_queue_pairs();
@@ -416,7 +416,7 @@ fn a_slot_given_back_in_the_middle_of_a_batch_has_room_in_the_ring() {
 }
 
 #[test]
-fn a_wake_is_cancelled_in_the_line_and_after_it() {
+fn a_wake_is_cancelled_while_parked_and_after() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     let woken = Count::new();

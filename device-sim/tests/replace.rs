@@ -101,7 +101,7 @@ fn a_wake_that_is_being_sent_is_not_changed() {
 /// Two threads replace while the device ends the request: the waker that was put in last is the one that is called,
 /// exactly once.
 #[test]
-fn exactly_one_waker_is_called_whoever_wins() {
+fn exactly_one_waker_is_called_in_every_race() {
     for text in ["queue_pairs=1;depth=4", "queue_pairs=1;depth=4;completion_nsec=3_000"] {
         let (device, mut pairs) = open(text);
         let session = device.create_session(ctr());
@@ -152,7 +152,7 @@ fn exactly_one_waker_is_called_whoever_wins() {
 
 /// Where nothing ends the wake, everyone who replaces it succeeds, however many there are.
 #[test]
-fn those_who_replace_do_not_get_in_each_others_way() {
+fn concurrent_replacements_do_not_disturb_each_other() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     let [first, others] = [Count::new(), Count::new()];

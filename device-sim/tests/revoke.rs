@@ -56,7 +56,7 @@ fn an_executed_request_gives_its_slot_back_at_once_and_its_late_completion_hits_
 }
 
 #[test]
-fn a_done_request_is_taken_by_whoever_comes_first() {
+fn a_done_request_is_taken_by_the_first_comer() {
     let (device, mut pair) = stepped(MODEL);
     let session = device.create_session(ctr());
     let ticket = submit(&mut pair, request(session, 64, 1), Delivery::Silent);
@@ -70,7 +70,7 @@ fn a_done_request_is_taken_by_whoever_comes_first() {
 }
 
 #[test]
-fn parked_requests_leave_the_line() {
+fn parked_requests_leave_the_queue() {
     let (device, mut pair) = stepped(MODEL);
     let session = device.create_session(ctr());
     let remote = pair.remote().clone();
@@ -91,7 +91,7 @@ fn parked_requests_leave_the_line() {
 }
 
 #[test]
-fn a_request_being_executed_is_waited_for_and_comes_back_whole() {
+fn revoking_waits_for_a_request_being_executed_and_returns_it_whole() {
     let (device, mut pairs) = open("queue_pairs=1;depth=4");
     let session = device.create_session(ctr());
     let len = 1 << 20;

@@ -1,10 +1,10 @@
-//! A mistake on the command line, in one line: the option, and what is allowed.
+//! Formats a mistake on the command line as one line: the option, and what is allowed.
 
 use std::borrow::Cow;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// How many characters of what was given are repeated.
+/// How many characters of a given value are repeated.
 const SHOWN: usize = 60;
 
 /// The parser's message without usage, advice to read the help, and line breaks.
@@ -28,7 +28,7 @@ pub(crate) fn condense(error: &clap::Error) -> String {
         .collect()
 }
 
-/// What was given, cut where it is long.
+/// The given value, truncated where it is long.
 pub(crate) fn shown(given: &str) -> Cow<'_, str> {
     match given.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}... ({} characters)", &given[..end], given.chars().count()).into(),

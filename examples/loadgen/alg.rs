@@ -57,7 +57,7 @@ pub(crate) const fn gives_text(algorithm: Algorithm) -> bool {
     matches!(algorithm, Algorithm::Cipher(_) | Algorithm::Aead(_))
 }
 
-/// A session for computing in this thread, without any device; also how a key is checked.
+/// A session that computes in this thread, without a device; also checks a key.
 pub(crate) fn software(algorithm: Algorithm, key: &[u8]) -> Result<Session, SessionError> {
     Session::new(algorithm, key, Parameters::default())
 }

@@ -1,6 +1,6 @@
-//! The command line: the options, each checked on its own. What they mean together is the plan's matter.
+//! The command line: each option checked alone. The plan checks how they go together.
 //!
-//! What is wrong is said in one line that names the option and what is allowed.
+//! A mistake is reported in one line that names the option and what is allowed.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,21 +22,21 @@ const MAX_JOBS: usize = 100_000;
 
 /// Runs the pause and wake cycle of a simulated crypto accelerator on real data, and measures it.
 ///
-/// Without --input: generated load, every result compared with software, one row per mode. With --input: a file
-/// goes through the device; a digest is printed as sha256sum prints it, a cipher writes --output as openssl enc
-/// does (GCM: ciphertext, then the 16-byte tag).
+/// Without --input: generated load, every result compared with software, one row per mode. With --input: a
+/// file goes through the device; a digest is printed as sha256sum prints it, a cipher writes --output as
+/// openssl enc does (GCM: ciphertext, then the 16-byte tag).
 #[derive(Parser)]
 #[command(name = "loadgen", version, after_help = help_tail())]
 pub(crate) struct Options {
     /// Cipher, AEAD or digest by its OpenSSL name, or hmac-DIGEST [default: aes-256-ctr]
     #[arg(long, value_name = "NAME", value_parser = alg::parse)]
     pub(crate) alg: Option<Algorithm>,
-    /// Bytes per operation, 1 to 64m; with --input bytes per piece, rounded up to whole blocks of 16 [default: 4k; with
-    /// --input 64k]
+    /// Bytes per operation, 1 to 64m; with --input bytes per piece, rounded up to whole blocks of 16
+    /// [default: 4k; with --input 64k]
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
     pub(crate) size: Option<usize>,
-    /// Jobs in flight, 1 to 100000; software and sync have one, and so has a file whose pieces are a chain (CBC
-    /// encryption, GCM, digests, HMAC) [default: 64; with --input 16]
+    /// Jobs in flight, 1 to 100000; software and sync have one, and so has a file whose pieces are a chain
+    /// (CBC encryption, GCM, digests, HMAC) [default: 64; with --input 16]
     #[arg(long, value_name = "COUNT", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(crate) jobs: Option<usize>,
     /// How long each row runs, as in 500ms or 2s [default: 1s]
@@ -48,17 +48,19 @@ pub(crate) struct Options {
     /// How operations are run and awaited [default: every one; with --input wake-fd]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,
-    /// Configuration of the device and the engine, as in `completion_nsec=50000;compute_units=4` [default: ideal]
+    /// Configuration of the device and the engine, as in `completion_nsec=50000;compute_units=4` [default:
+    /// ideal]
     #[arg(long, value_name = "CONFIG", allow_hyphen_values = true)]
     pub(crate) device: Option<String>,
     /// Seed of all generated data [default: 1]
     #[arg(long, value_name = "NUMBER", value_parser = parse_seed, allow_hyphen_values = true)]
     pub(crate) seed: Option<u64>,
-    /// Failed operations are what is asked for: they are reported, and do not make the exit code 1; nor do wrong results
-    /// where the device is told to corrupt them
+    /// Failed operations are what is asked for: they are reported, and do not make the exit code 1; nor do
+    /// wrong results where the device is told to corrupt them
     #[arg(long)]
     pub(crate) expect_errors: bool,
-    /// The engine's statistics too: in a text report those of the last row, behind it; in a JSON report in each row
+    /// The engine's statistics too: in a text report those of the last row, behind it; in a JSON report in
+    /// each row
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) stats: Option<StatsFormat>,
     /// What the report looks like
@@ -79,12 +81,13 @@ pub(crate) struct Options {
     /// Decrypt --input instead of encrypting it
     #[arg(long)]
     pub(crate) decrypt: bool,
-    /// Bytes per XTS data unit of --input, 16 to 16m [default: 512]; unit n has the tweak --iv + n, little-endian
+    /// Bytes per XTS data unit of --input, 16 to 16m [default: 512]; unit n has the tweak --iv + n,
+    /// little-endian
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_sector, allow_hyphen_values = true)]
     pub(crate) sector_size: Option<usize>,
 }
 
-/// How an operation is run, and how its end is learnt.
+/// How an operation runs, and how its end is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
     /// In the calling thread, without the device
@@ -133,7 +136,7 @@ pub(crate) enum StatsFormat {
     Prometheus,
 }
 
-/// What the command line says.
+/// The result of the command line.
 pub(crate) enum Parsed {
     /// Help or version, to print.
     Text(String),
@@ -171,7 +174,7 @@ fn help_tail() -> String {
     )
 }
 
-/// A preset, and what it changes.
+/// A preset, and the values it sets.
 fn numbers(preset: Preset) -> String {
     let (ideal, changed) = (Preset::Ideal.config().to_string(), preset.config().to_string());
     let pairs = changed.split(';').zip(ideal.split(';'));

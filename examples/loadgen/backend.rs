@@ -35,7 +35,7 @@ pub(crate) fn run(session: &AnySession, lane: &mut Lane) -> Result<(), Error> {
     }
 }
 
-/// Buffer, tag and outcome, with an error too.
+/// Buffer, tag and outcome, also after an error.
 type Tagged = (Vec<u8>, Tag, Result<(), Error>);
 
 fn tagged(done: Result<(Vec<u8>, Tag), OpError>) -> Tagged {

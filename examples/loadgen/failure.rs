@@ -1,8 +1,8 @@
-//! How a run ends when it does not end well: one line on standard error, and an exit code.
+//! How a failed run ends: one line on standard error, and an exit code.
 
 use std::io::Write;
 
-/// Prints a line on standard error. If that fails, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code must suffice.
 pub(crate) fn say(line: &str) {
     let _ = std::io::stderr().write_all(format!("loadgen: {line}\n").as_bytes());
 }
@@ -10,10 +10,10 @@ pub(crate) fn say(line: &str) {
 /// Why the program stops.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What was asked for cannot be done: an option, the input or the output is at fault.
+    /// The request is impossible: an option, the input or the output is at fault.
     #[error("{0}")]
     Usage(String),
-    /// It was tried and went wrong: a bad tag, a mismatch, a failing device, a report that cannot be written.
+    /// The run went wrong: a bad tag, a mismatch, a failing device, a report that cannot be written.
     #[error("{0}")]
     Run(String),
 }
@@ -36,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// The message without line breaks and other control characters, which a file's name may have.
+    /// The message without line breaks and other control characters, which a file's name may contain.
     pub(crate) fn one_line(&self) -> String {
         let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         self.to_string().chars().map(escape).collect()

@@ -1,14 +1,14 @@
-//! File descriptors: each wait context has one, and 100,000 of them are more than most limits allow.
+//! File descriptors: each wait context has one, and most limits do not allow 100,000.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::failure::{self, Failure};
 
-/// Left for everything else in the process.
+/// Reserved for everything else in the process.
 const RESERVE: u64 = 64;
 
-/// How many wait contexts `jobs` jobs get: one each where the limit allows it, after raising it as far as it
-/// goes; otherwise as many as there may be fds, shared, which is said on standard error.
+/// How many wait contexts `jobs` jobs get: one each where the limit can be raised far enough. Otherwise jobs
+/// share as many as there can be fds, and standard error says so.
 pub(crate) fn contexts_for(jobs: usize) -> Result<usize, Failure> {
     let room =
         usize::try_from(raise(jobs as u64 + RESERVE + open_now())?.saturating_sub(RESERVE + open_now()))

@@ -15,10 +15,10 @@ use crate::report::{self, Report, Row};
 use crate::runner::Runner;
 use crate::workload::{Lane, Workload};
 
-/// What comes back from an operation.
+/// The result of an operation.
 type Done = (Box<Lane>, Result<(), Error>);
 
-/// A threshold above every size: the engine's own software path, and a device that never sees a request.
+/// A threshold above every size: the engine computes in software, and its device never gets a request.
 const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 
 /// Runs every row, prints the report, and fails when anything was wrong.
@@ -79,7 +79,7 @@ struct Run<'a> {
     session: Rc<AnySession>,
     workload: &'a mut Workload,
     limit: Limit,
-    /// When the operation on each slot was asked for.
+    /// When the operation on each slot was started.
     asked: Vec<Instant>,
     outstanding: u64,
     meter: Meter,
@@ -108,7 +108,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The first operation is always run, however short the time.
+    /// The first operation always runs, however short the time.
     fn wants_more(&self, now: Instant) -> bool {
         match self.limit {
             Limit::Ops(ops) => self.meter.ops + self.outstanding < ops,
@@ -127,7 +127,7 @@ impl Run<'_> {
         })
     }
 
-    /// Counts the operation, checks its result, and lets its lane rest. Returns the time.
+    /// Counts the operation, checks its result, and returns its lane. Returns the time.
     fn finish(&mut self, slot: usize, (lane, result): Done) -> Instant {
         self.outstanding -= 1;
         let succeeded = result.is_ok();

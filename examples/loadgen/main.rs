@@ -1,10 +1,10 @@
-//! The load generator: runs the whole pause and wake cycle on real data and says what it cost.
+//! The load generator: runs the whole pause and wake cycle on real data and reports the cost.
 //!
 //! ```text
-//!                      ┌─ no --input: rows of a table ──────────┐      ┌─ --input FILE: the file's bytes ───────┐
-//!   args ──► plan ──►  │ workload: seeded lanes, checked        │  or  │ file: pieces ──► jobs ──► in order out │
-//!                      └──────────────────┬─────────────────────┘      └───────────────────┬────────────────────┘
-//!                                         └────► runner: keeps jobs in flight ◄──────────────┘
+//!                     ┌─ no --input: rows of a table ──────────┐    ┌─ --input FILE: the file's bytes ────┐
+//!   args ──► plan ──► │ workload: seeded lanes, checked        │ or │ file: pieces ──► jobs, in order out │
+//!                     └──────────────────┬─────────────────────┘    └──────────────────┬──────────────────┘
+//!                                        └────► runner: keeps jobs in flight ◄──────────┘
 //!                                                  │ one file per way of waiting in modes/
 //!                                                  ▼
 //!                                        meter ──► report (table or JSON)

@@ -1,4 +1,4 @@
-//! What is measured while a row runs: operations, their latencies, and what went wrong.
+//! Measurements while a row runs: operations, their latencies, and failures.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use simaccel::Error;
 
 use crate::failure::Failure;
 
-/// Longest latency told apart from longer ones: an hour, in nanoseconds.
+/// The longest latency that is distinguished: an hour, in nanoseconds.
 const LONGEST: u64 = 3_600_000_000_000;
 
 pub(crate) struct Meter {
@@ -18,7 +18,7 @@ pub(crate) struct Meter {
     pub(crate) bytes: u64,
     pub(crate) errors: u64,
     pub(crate) mismatches: u64,
-    /// All latencies together.
+    /// The sum of all latencies.
     waited: Duration,
     concurrency: Concurrency,
     pub(crate) first_error: Option<Error>,
@@ -50,7 +50,7 @@ impl Meter {
         self.started
     }
 
-    /// An operation is asked for, from here on. Returns the time.
+    /// Starts an operation. Returns the time.
     pub(crate) fn ask(&mut self) -> Instant {
         let now = Instant::now();
         self.concurrency.change(now, 1);
@@ -62,8 +62,7 @@ impl Meter {
         now.duration_since(self.started) < time
     }
 
-    /// An operation on `bytes` of input that was asked for at `asked` has ended, as its caller sees it. Returns
-    /// the time.
+    /// Records the end of an operation on `bytes` of input that was started at `asked`. Returns the time.
     pub(crate) fn record(&mut self, asked: Instant, bytes: usize, result: Result<(), Error>) -> Instant {
         self.ended = Instant::now();
         self.ops += 1;
@@ -84,8 +83,9 @@ impl Meter {
         self.ended.duration_since(self.started)
     }
 
-    /// Little's law: how many operations were in flight on average, counted as they came and went; and their rate times
-    /// their mean latency, each measured on its own. The two are equal when none was lost and none counted twice.
+    /// Little's law: the average number of operations in flight, counted at start and end; and their rate
+    /// times their mean latency, each measured separately. The two are equal when no operation was lost or
+    /// counted twice.
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
         (self.concurrency.area / elapsed, self.waited.as_secs_f64() / elapsed)
@@ -99,7 +99,7 @@ impl Meter {
     }
 }
 
-/// How many are in flight, and for how long: the area under their number over time, in seconds.
+/// The number in flight over time: the area under it, in seconds.
 struct Concurrency {
     in_flight: i32,
     since: Instant,

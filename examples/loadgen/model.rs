@@ -1,4 +1,4 @@
-//! What the device's model promised, and how it was kept.
+//! The limits of the device's model, and how close the run came.
 
 use serde_json::{Value, json};
 use simaccel::{EngineStats, Histogram};
@@ -9,9 +9,9 @@ use crate::units::grouped;
 /// A modelled device after a row.
 pub(crate) struct Model {
     compute_units: usize,
-    /// As the compute units counted it, in microseconds.
+    /// As counted by the compute units, in microseconds.
     mean_service_us: f64,
-    /// By how much completions came later than asked for.
+    /// How late completions were.
     error: Histogram,
 }
 
@@ -27,7 +27,7 @@ impl Model {
         })
     }
 
-    /// No device of so many units can do more operations a second.
+    /// The most operations a second that a device with these units can do.
     fn ceiling(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "at most 1,024 units")]
         let units = self.compute_units as f64;

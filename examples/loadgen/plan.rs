@@ -1,6 +1,6 @@
-//! What is to be done: the options checked against each other, with everything filled in that was not said.
+//! The plan: the options checked against each other, with all defaults filled in.
 //!
-//! All of it before a device is opened or a file is touched.
+//! This happens before a device is opened or a file is touched.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::args::{Format, Mode, Options, StatsFormat};
 use crate::failure::Failure;
 use crate::units::short_size;
 
-/// All buffers of a run together, in bytes: 4 GiB.
+/// The limit of all buffers of a run together, in bytes: 4 GiB.
 const MAX_BUFFERS: usize = 4 << 30;
 
 /// Buffers of a run without `--jobs`, in bytes: 1 GiB; large messages get fewer jobs.
 const DEFAULT_BUFFERS: usize = 1 << 30;
 
-/// The modelled device of the run without options: it shows why one pauses at all.
+/// The modelled device of the run without options: it shows what pausing gains.
 const MODELLED: &str = "completion_nsec=50000;compute_units=4";
 
-/// How long each row takes when nothing is said: seven rows stay below ten seconds.
+/// The default duration of a row: seven rows stay below ten seconds.
 const ROW: Duration = Duration::from_secs(1);
 
 /// When a row ends.
@@ -32,7 +32,7 @@ pub(crate) enum Limit {
     Ops(u64),
 }
 
-/// What is to be done.
+/// What the run does.
 pub(crate) enum Plan {
     Load(Load),
     File(File),
@@ -59,7 +59,7 @@ pub(crate) struct File {
     pub(crate) iv: Vec<u8>,
     pub(crate) decrypt: bool,
     pub(crate) input: PathBuf,
-    /// There is one exactly when the algorithm gives a text.
+    /// Present exactly when the algorithm produces a text.
     pub(crate) output: Option<PathBuf>,
     /// Bytes per piece: a multiple of the block where blocks matter, a data unit for XTS.
     pub(crate) piece: usize,
@@ -69,7 +69,7 @@ pub(crate) struct File {
     pub(crate) output_as: Output,
 }
 
-/// What is written at the end.
+/// What is printed at the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     pub(crate) format: Format,
@@ -138,8 +138,7 @@ impl Options {
         }
     }
 
-    /// One row for `--mode`, otherwise all of them; with nothing said about the device, two more on a modelled
-    /// one.
+    /// One row for `--mode`, otherwise all of them; without `--device`, two more on a modelled device.
     fn rows(&self, device: &Config) -> Result<Vec<(Mode, Config)>, Failure> {
         if let Some(mode) = self.mode {
             return Ok(vec![(mode, delivering(device, mode))]);
@@ -182,7 +181,7 @@ impl Options {
         })
     }
 
-    /// Refuses what the mode leaves nothing to do for.
+    /// Refuses a mode that would have nothing to do.
     fn check_mode(&self) -> Result<(), Failure> {
         let Some(mode) = self.mode else { return Ok(()) };
         if mode == Mode::Software {
@@ -198,7 +197,7 @@ impl Options {
         Ok(())
     }
 
-    /// Pieces that are a chain wait for each other.
+    /// Pieces of a chain wait for each other.
     fn check_chain(&self, algorithm: Algorithm) -> Result<(), Failure> {
         let is_chain = alg::parallel_shape(algorithm, self.decrypt).is_none();
         if is_chain && self.jobs.is_some_and(|jobs| jobs > 1) {
@@ -264,7 +263,7 @@ impl Options {
         }
     }
 
-    /// Pieces are whole blocks, so that positions and chains can be told from the input alone.
+    /// Pieces are whole blocks, so that the input alone determines positions and chains.
     fn piece(&self, algorithm: Algorithm) -> Result<usize, Failure> {
         if alg::is_xts(algorithm) {
             refuse_given(&[("--size", self.size.is_some())], "XTS goes by data unit; see --sector-size")?;
@@ -300,7 +299,8 @@ fn check_message(algorithm: Algorithm, size: usize) -> Result<(), Failure> {
     }
 }
 
-/// How many jobs: what was asked for if its buffers fit, otherwise as many as are usual and fit comfortably.
+/// The number of jobs: the given one if its buffers fit, otherwise the usual one, or as many as fit
+/// comfortably.
 fn jobs(asked: Option<usize>, usual: usize, size: usize, buffers: usize) -> Result<usize, Failure> {
     let Some(jobs) = asked else {
         return Ok((DEFAULT_BUFFERS / (size * buffers)).clamp(1, usual));
@@ -324,12 +324,12 @@ fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Whether the delivery is said, and not only the default.
+/// Whether the delivery is given, and not only the default.
 fn says_delivery(text: &str) -> bool {
     simaccel::simaccel_device::Config::pairs(text).any(|pair| matches!(pair, Ok(("delivery", _))))
 }
 
-/// What is wrong with a delivery that is said and not the mode's.
+/// The error when the given delivery is not the mode's.
 fn contradicts_mode(config: &Config, is_said: bool, mode: Option<Mode>) -> Option<&'static str> {
     let takes_either = matches!(mode, Some(Mode::Sync));
     if !is_said || takes_either {
@@ -346,7 +346,7 @@ fn contradicts_mode(config: &Config, is_said: bool, mode: Option<Mode>) -> Optio
     }
 }
 
-/// A request that never ends, or of whose end nobody is told, would hold up the run for ever.
+/// A request that never ends, or whose wake never comes, would hold up the run for ever.
 fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
     let endless =
         |fault: &&simaccel_device::Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::DropWake);

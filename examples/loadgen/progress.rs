@@ -36,7 +36,7 @@ impl Progress {
         let now = Instant::now();
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-            // The template is a constant; the default style is as good if it is not understood.
+            // The template is a constant; if it does not parse, the default style will do.
             if let Ok(style) = ProgressStyle::with_template("{prefix:>9} [{bar:40}] {percent:>3} %  {msg}") {
                 bar.set_style(style.progress_chars("=> "));
             }
@@ -46,7 +46,7 @@ impl Progress {
         Self { bar, by_time, started: now, next: now + PERIOD }
     }
 
-    /// `done` operations or bytes are done at `now`. Costs one comparison most times.
+    /// Shows that `done` operations or bytes are done at `now`. Usually costs one comparison.
     pub(crate) fn at(&mut self, now: Instant, done: u64) {
         let Some(bar) = self.bar.as_ref().filter(|_| now >= self.next) else { return };
         self.next = now + PERIOD;

@@ -1,4 +1,4 @@
-//! The report: one table for people, one JSON object for programs.
+//! The report: a table for people, a JSON object for programs.
 
 use std::io::Write;
 
@@ -16,10 +16,10 @@ use crate::units::{grouped, short_nanos, short_size};
 
 const MIB: f64 = 1_048_576.0;
 
-/// One row: a mode on a device, and what came of it.
+/// One row: a mode on a device, and its results.
 pub(crate) struct Row {
     mode: Mode,
-    /// `None` where no device had a part.
+    /// `None` where no device took part.
     device: Option<Config>,
     algorithm: Algorithm,
     size: usize,
@@ -95,7 +95,7 @@ impl Row {
         json
     }
 
-    /// What the engine writes is JSON; `null` could only be its mistake.
+    /// The engine writes JSON; `null` could only come from a bug there.
     fn stats_json(&self) -> Value {
         serde_json::from_str(&self.stats.to_json()).unwrap_or_default()
     }
@@ -108,7 +108,7 @@ impl Row {
         }
     }
 
-    /// How the model was kept, and whether the run's own books balance; `None` without a model.
+    /// How close the run came to the model, and whether its own counts add up; `None` without a model.
     fn model_summary(&self) -> Option<String> {
         let (model, device) = (self.model.as_ref()?, self.device.as_ref()?);
         let (in_flight, rate_by_latency) = self.littles_law;
@@ -155,7 +155,7 @@ const HEADER: [&str; 13] = [
     "mismatches",
 ];
 
-/// Everything that is said at the end.
+/// Everything that is printed at the end.
 pub(crate) struct Report {
     /// `None` where no data was generated.
     seed: Option<u64>,
@@ -187,7 +187,7 @@ impl Report {
         }
     }
 
-    /// Those of the last row.
+    /// The statistics of the last row.
     fn statistics(&self, format: Option<StatsFormat>) -> String {
         let Some((format, row)) = format.zip(self.rows.last()) else { return String::new() };
         format!("\n# statistics of the last row, {}\n{}", row.mode.name(), row.statistics(format))
@@ -202,7 +202,7 @@ impl Report {
         format!("{}\ndevice {}\n{}\n{}", self.title, self.device, table.trim_fmt(), self.closing())
     }
 
-    /// How results were checked, and what pausing gained where both ways ran on one modelled device.
+    /// How results were checked, and what pausing gained, where both ways ran on one modelled device.
     fn closing(&self) -> String {
         let results: u64 = self.rows.iter().map(|row| row.ops - row.errors).sum();
         let mut text = format!(
@@ -265,14 +265,14 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     print_bytes(text.as_bytes())
 }
 
-/// Writes to standard output; a reader that went away is a failure, not a panic.
+/// Writes to standard output. A missing reader is a failure, not a panic.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
     written.map_err(|error| Failure::Run(format!("standard output: {error}")))
 }
 
-/// Writes to standard error what is a report all the same.
+/// Writes a report to standard error.
 pub(crate) fn print_aside(text: &str) -> Result<(), Failure> {
     let written = std::io::stderr().write_all(text.as_bytes());
     written.map_err(|error| Failure::Run(format!("standard error: {error}")))

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   start(slot, work) ──► Job::resume ──┬─► Paused ───► the mode watches the job's wait context
-//!                             ▲         └─► Finished ─► pop_finished() hands out (slot, result)
+//!                             ▲         └─► Finished ─► pop_finished() returns (slot, result)
 //!                             │
-//!   wait() ── the mode says who may go on: by fd, by callback, by token
+//!   wait() ── the mode says which job may go on: by fd, by callback, by token
 //! ```
 //!
 //! Modes without jobs run the work where it is started; the rest of the program sees no difference.
@@ -21,17 +21,17 @@ use crate::modes::{self, Ready, Wakes};
 
 /// Jobs in flight, one per slot.
 pub(crate) struct Runner<T: 'static> {
-    /// Before the contexts: a job is dropped before the context that it waits on.
+    /// Declared before the contexts: a job is dropped before the context that it waits on.
     slots: Vec<Option<Job<T>>>,
     contexts: Vec<WaitCtx>,
-    /// How paused jobs are woken; without, there are no jobs.
+    /// How paused jobs are woken; `None`: there are no jobs.
     wakes: Option<Box<dyn Wakes>>,
     ready: Vec<Ready>,
     finished: VecDeque<(usize, T)>,
 }
 
 impl<T: 'static> Runner<T> {
-    /// A runner of up to `jobs`, all waiting in the way of `mode`.
+    /// A runner of up to `jobs` jobs, all woken in the way of `mode`.
     pub(crate) fn new(mode: Mode, engine: &Engine, jobs: usize) -> Result<Self, Failure> {
         let mut runner = Self {
             slots: Vec::new(),
@@ -45,7 +45,7 @@ impl<T: 'static> Runner<T> {
             runner.slots.resize_with(jobs, || None);
             runner.contexts.resize_with(contexts, WaitCtx::new);
             runner.contexts.iter().enumerate().for_each(|(index, ctx)| wakes.attach(index, ctx));
-            // Idle jobs keep their stacks: no operation of a run makes one.
+            // Idle jobs keep their stacks, so no operation of a run maps one.
             let pool = PoolConfig { max_jobs: jobs, ..PoolConfig::default() };
             job::init_thread(pool).map_err(|error| Failure::Run(error.to_string()))?;
         }
@@ -65,7 +65,7 @@ impl<T: 'static> Runner<T> {
         self.resume(slot)
     }
 
-    /// Waits until something is ready, and resumes it. To be called when a job is in flight and none has
+    /// Waits until something is ready, and resumes it. Call it only while a job is in flight and none has
     /// finished.
     pub(crate) fn wait(&mut self) -> Result<(), Failure> {
         let Some(wakes) = &mut self.wakes else { return Ok(()) };
@@ -74,7 +74,7 @@ impl<T: 'static> Runner<T> {
         for wake in ready.drain(..) {
             match wake {
                 Ready::Slot(slot) => self.resume(slot)?,
-                // Several jobs may share a context, and nothing says which of them it is: all are asked.
+                // Several jobs may share a context, and the wake does not name one: all are resumed.
                 Ready::Context(index) => {
                     for slot in (index..self.slots.len()).step_by(self.contexts.len()) {
                         self.resume(slot)?;
@@ -86,12 +86,12 @@ impl<T: 'static> Runner<T> {
         Ok(())
     }
 
-    /// A result that nobody has taken yet, the oldest first.
+    /// The oldest result that was not taken yet.
     pub(crate) fn pop_finished(&mut self) -> Option<(usize, T)> {
         self.finished.pop_front()
     }
 
-    /// Resumes the job on `slot`; a wake that came when its job had finished finds none, which is no error.
+    /// Resumes the job on `slot`. A wake that came after its job had finished finds none, which is no error.
     fn resume(&mut self, slot: usize) -> Result<(), Failure> {
         let Some(job) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return Ok(()) };
         match job.resume().map_err(|misuse| Failure::engine(Error::from(misuse)))? {

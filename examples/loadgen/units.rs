@@ -1,4 +1,4 @@
-//! Numbers with units, in and out.
+//! Parses and prints numbers with units.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! The generated data: lanes of random bytes from one seed, and what software makes of each.
+//! The generated data: lanes of random bytes from one seed, with the software result of each.
 //!
-//! No two lanes are alike, so a result that reaches the wrong job is a mismatch. Expected results are computed
-//! before any clock runs, by the same kernels called directly: no ring, no worker, no engine.
+//! No two lanes are alike, so a result that reaches the wrong job is a mismatch. Expected results are
+//! computed before the clock starts, by direct calls of the same kernels: no ring, no worker, no engine.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use simaccel_device::{Algorithm, Operation, Request, Session, SessionId, Status}
 use crate::alg;
 use crate::failure::Failure;
 
-/// One operation's data: what goes in, where the result goes, and what it must be.
+/// One operation's data: its input, the place for its result, and the expected result.
 pub(crate) struct Lane {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Vec<u8>,
@@ -25,19 +25,19 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Forgets the last result, so that it cannot pass for the next one.
+    /// Clears the last result, so that it cannot pass for the next one.
     pub(crate) fn clear_output(&mut self) {
         self.output.clear();
         self.tag = Tag::default();
     }
 
-    /// Whether the result is, byte for byte, what software made of the input.
+    /// Whether the result equals the software result, byte for byte.
     pub(crate) fn is_right(&self) -> bool {
         self.output == self.expected_output && self.tag == self.expected_tag
     }
 }
 
-/// Lanes that no operation is using, the one that rested longest in front.
+/// Unused lanes; the least recently used comes first.
 pub(crate) struct Workload {
     pub(crate) key: Vec<u8>,
     pub(crate) idle: VecDeque<Box<Lane>>,
@@ -53,7 +53,7 @@ impl Workload {
     }
 }
 
-/// Stream `stream` of the generator with this seed; every stream is independent of how many there are.
+/// Stream `stream` of the generator with this seed. A stream does not depend on how many there are.
 fn random(seed: u64, stream: u64, len: usize) -> Vec<u8> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(stream);
@@ -80,7 +80,7 @@ fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<L
     Ok(Box::new(lane))
 }
 
-/// Fills in what the result must be.
+/// Computes the expected result.
 fn compute_expected(software: &Session, lane: &mut Lane) -> Result<(), Failure> {
     let algorithm = software.algorithm();
     let operation = match algorithm {

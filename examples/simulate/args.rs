@@ -1,4 +1,4 @@
-//! The command line. What is wrong with it is said in one line that names the option and what is allowed.
+//! The command line. A mistake is reported in one line that names the option and what is allowed.
 
 use std::ffi::OsString;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use crate::sim::Sabotage;
 use crate::usage;
 
-/// Lives through random histories of jobs, wait contexts, engine and stepped device, and checks every step of them.
+/// Runs random histories of jobs, wait contexts, engine and stepped device, and checks every step of them.
 ///
 /// Standard output ends with one line: seeds N, failures N, history HASH. Before it there is a line for each seed that
 /// failed: in which action, what broke, and the command that shows its history.
@@ -20,7 +20,7 @@ use crate::usage;
     after_help = "Exit code: 0 without failures; 1 with, or when standard output cannot be written; 2 for a bad option."
 )]
 struct Options {
-    /// The seeds to live through, as in 0..100000 (the end is not among them) [default: 0..1000]
+    /// The seeds to run, as in 0..100000 (the end is excluded) [default: 0..1000]
     #[arg(long, value_name = "FROM..TO", value_parser = parse_seeds, allow_hyphen_values = true, conflicts_with = "seed")]
     seeds: Option<Range<u64>>,
     /// One seed
@@ -40,7 +40,7 @@ struct Options {
     sabotage: Option<Sabotage>,
 }
 
-/// What the command line says.
+/// The result of the command line.
 pub(crate) enum Parsed {
     /// Help or version, to print.
     Text(String),

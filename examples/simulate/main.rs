@@ -1,5 +1,5 @@
-//! The simulation: random workloads and faults through jobs, wait contexts, engine and stepped device, each decided by a
-//! seed, and everything checked after every step.
+//! The simulation: random workloads and faults through jobs, wait contexts, engine and stepped device, each
+//! decided by a seed, and everything checked after every step.
 //!
 //! ```text
 //!   args ──► --seeds A..B: each seed lives ──► progress ──► one line: seeds, failures, hash over all histories
@@ -7,8 +7,8 @@
 //!       └──► --seed N [--history] [--only ACTIONS]: one seed, in words
 //! ```
 //!
-//! `cargo run --release --example simulate -- --help` lists the options. One seed gives one history: the hash is the same
-//! on every machine and in every build profile. (Some seeds are run twice, to see that.)
+//! `cargo run --release --example simulate -- --help` lists the options. One seed gives one history: the hash
+//! is the same on every machine and in every build profile. (Some seeds run twice, to check that.)
 
 mod args;
 mod memory;
@@ -27,7 +27,7 @@ use sim::{Sabotage, Shrunk, Simulation};
 #[global_allocator]
 static MEMORY: memory::Counting = memory::Counting;
 
-/// One seed in so many is run twice.
+/// One seed in this many runs twice.
 const TWICE: u64 = 512;
 
 fn main() -> ExitCode {
@@ -114,7 +114,7 @@ fn print(text: &str) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Prints a line on standard error. If that fails, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code must suffice.
 fn say(line: &str) {
     let _ = io::stderr().write_all(format!("simulate: {line}\n").as_bytes());
 }

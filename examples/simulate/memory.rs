@@ -1,4 +1,4 @@
-//! An allocator that knows how much of the heap is in use, so that a buffer that is lost is seen.
+//! An allocator that counts the bytes in use, so that a lost buffer is noticed.
 #![expect(unsafe_code, reason = "hands every call on to the system's allocator, and counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -18,7 +18,7 @@ fn count(bytes: usize, sign: i64) {
     IN_USE.fetch_add(sign * i64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
 }
 
-// SAFETY: every method is the system allocator's, called with what came in.
+// SAFETY: every method calls the system allocator's with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the same promise.

@@ -440,7 +440,7 @@ mod tests {
             thread::yield_now();
             ctx.set(None);
             is_gone.store(true, Ordering::Relaxed);
-            assert_eq!(Arc::strong_count(&is_gone), 1, "nobody keeps it");
+            assert_eq!(Arc::strong_count(&is_gone), 1, "nothing keeps it");
         }
         done.store(true, Ordering::Relaxed);
         callers.into_iter().for_each(|caller| caller.join().unwrap());

@@ -1,8 +1,9 @@
-//! Strict mode's reports go to the output of the test that breaks a rule, where the harness captures them and shows them
-//! when that test fails; by itself strict mode writes past the harness. A test that collects reports sets another
-//! handler. Raw jobs that end with their thread do so when its output is no longer captured; those reports go nowhere.
+//! Strict mode's reports go to the output of the test that breaks a rule: the harness captures them and shows
+//! them when that test fails. Strict mode itself writes past the harness. A test that collects reports sets
+//! another handler. Raw jobs that end with their thread end after the capture of its output; their reports go
+//! nowhere.
 //!
-//! Set before `main`, because no test is the first, and rules are broken in many.
+//! Set before `main`, because no test is reliably the first, and many tests break rules.
 #![allow(unsafe_code, reason = "names the section of what runs before `main`")]
 
 use std::panic;
@@ -19,13 +20,13 @@ extern "C" fn capture() {
     })));
 }
 
-// The section holds pointers to functions of this type, which are called once each, on the only thread there is.
+// The section holds pointers to functions of this type. Each is called once, on the only thread there is.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static CAPTURE: extern "C" fn() = capture;
 
-/// Runs a test that leaks jobs in a thread of its own, of the same name: they are reported when that ends, and the harness
-/// captures until then what its own thread loses at its end.
+/// Runs a test that leaks jobs in its own thread, of the same name. The jobs are reported when that thread
+/// ends, while the harness still captures the output of its own thread.
 #[allow(dead_code, reason = "few tests leak")]
 pub(crate) fn leaking(test: impl FnOnce() + Send + 'static) {
     let name = thread::current().name().unwrap_or("a test").to_owned();

@@ -1,4 +1,4 @@
-//! What several test files need.
+//! What several test files of jobs need.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
 pub(crate) mod raw;
@@ -38,13 +38,13 @@ macro_rules! is_send {
 
 const CHILD: &str = "SIMACCEL_TEST_CHILD";
 
-/// Runs `body` in a process of its own, which runs nothing but the test of this name, and hands out how it ended.
-/// `None` in that process.
+/// Runs `body` in a child process that runs only the test of this name. Returns how the child ended; `None`
+/// in the child.
 pub(crate) fn in_child(test: &str, body: impl FnOnce()) -> Option<ExitStatus> {
     child_output(test, body).map(|output| output.status)
 }
 
-/// Like [`in_child`]; hands out what it wrote, too.
+/// Like [`in_child`], but returns the child's output too.
 pub(crate) fn child_output(test: &str, body: impl FnOnce()) -> Option<Output> {
     if env::var(CHILD).is_ok_and(|child| child == test) {
         body();
@@ -59,14 +59,14 @@ pub(crate) fn child_output(test: &str, body: impl FnOnce()) -> Option<Output> {
     Some(output)
 }
 
-/// Like [`in_child`], for a body that comes to a good end.
+/// Like [`in_child`], for a body that succeeds.
 pub(crate) fn passes_in_child(test: &str, body: impl FnOnce()) {
     if let Some(status) = in_child(test, body) {
         assert!(status.success(), "{test} ended with {status}");
     }
 }
 
-/// The books of this thread's jobs, which balance at any moment.
+/// Checks the counters of this thread's jobs, which add up at any moment.
 #[track_caller]
 pub(crate) fn assert_balanced() {
     let stats = job::thread_stats();
@@ -75,7 +75,7 @@ pub(crate) fn assert_balanced() {
 
 pub(crate) type Log = Rc<RefCell<Vec<&'static str>>>;
 
-/// Writes its name down when it is dropped.
+/// Logs its name when it is dropped.
 pub(crate) struct Noted(pub(crate) Log, pub(crate) &'static str);
 
 impl Drop for Noted {
@@ -100,7 +100,7 @@ pub(crate) fn catch(f: impl FnOnce()) -> thread::Result<()> {
     panic::catch_unwind(AssertUnwindSafe(f))
 }
 
-/// A job that pauses `times` and then gives that number.
+/// A job that pauses `times` and then returns that number.
 pub(crate) fn pausing(times: u32) -> Job<u32> {
     try_pausing(times).unwrap()
 }

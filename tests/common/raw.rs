@@ -9,7 +9,7 @@ use simaccel::job::{self, Pause, Release, StartError};
 use super::assert_balanced;
 
 pub(crate) fn start_without_args(func: RawFn) -> Result<RawStep, StartError> {
-    // SAFETY: the functions here do not look at their arguments, and own nothing while they are paused.
+    // SAFETY: the functions here do not read their arguments, and own nothing while they are paused.
     unsafe { raw::start(func, None, None) }
 }
 
@@ -34,7 +34,7 @@ pub(crate) unsafe extern "C-unwind" fn pauses_for_ever(_: *mut c_void) -> c_int 
     0
 }
 
-/// What a paused frame would give back, as an engine its request.
+/// What a paused frame would give back, as an engine gives back its request.
 struct Request;
 
 impl Release for Request {

@@ -1,4 +1,4 @@
-//! What strict mode says, collected and sorted by thread: the switch and the handler are the process's.
+//! Strict mode's reports, collected and sorted by thread: the switch and the handler belong to the process.
 
 use std::sync::{Arc, Mutex, Once};
 use std::thread::{self, ThreadId};
@@ -13,12 +13,12 @@ pub(crate) fn collect() {
     job::set_strict_handler(Some(Arc::new(|violation| REPORTS.lock().unwrap().push(violation.clone()))));
 }
 
-/// What was said of `thread` since it was last asked.
+/// The reports of `thread` since the last call.
 pub(crate) fn reports_of(thread: ThreadId) -> Vec<Violation> {
     REPORTS.lock().unwrap().extract_if(.., |violation| violation.thread == thread).collect()
 }
 
-/// What is said while `body` runs in this thread.
+/// The reports while `body` runs in this thread.
 pub(crate) fn reports(body: impl FnOnce()) -> Vec<Violation> {
     static COLLECT: Once = Once::new();
     COLLECT.call_once(collect);
@@ -28,7 +28,7 @@ pub(crate) fn reports(body: impl FnOnce()) -> Vec<Violation> {
     reports_of(me)
 }
 
-/// What is said of a thread of its own that runs `body`, up to its end.
+/// The reports of a new thread that runs `body`, up to its end.
 pub(crate) fn reports_of_thread(body: impl FnOnce() + Send + 'static) -> Vec<Violation> {
     let mut of_thread = Vec::new();
     let of_me = reports(|| {

@@ -1,4 +1,4 @@
-//! The ways of waiting: each runs all operations to their end and resumes nobody who was not told.
+//! The ways of waiting: each runs all operations to their end and resumes only jobs that were woken.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use simaccel::{Engine, Job, Step, WaitCtx, WaitFd};
 
 use super::work::{self, Outcome};
 
-/// How one learns that an operation is done.
+/// How the end of an operation is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Fd,
@@ -31,7 +31,7 @@ impl Way {
     }
 }
 
-/// A job, and what tells it to go on.
+/// A job, and what wakes it.
 struct Waiting {
     job: Option<Job<Outcome>>,
     ctx: WaitCtx,
@@ -62,7 +62,7 @@ pub(crate) fn run(engine: &Engine, way: Way) -> Vec<Outcome> {
                 told = true;
             }
         }
-        assert!(told || engine.device().step(), "{way:?}: somebody waits, and nothing happens any more");
+        assert!(told || engine.device().step(), "{way:?}: a job waits, and nothing happens any more");
     }
     for waiting in &jobs {
         assert!(way == Way::Poll || !any_readable(&waiting.ctx.all_fds()), "{way:?}: a wake is left behind");
@@ -73,7 +73,7 @@ pub(crate) fn run(engine: &Engine, way: Way) -> Vec<Outcome> {
 /// As an event loop does: polls when the interrupt says so.
 fn hand_out(engine: &Engine, jobs: &mut [Waiting]) {
     let Ok(fd) = engine.interrupt_fd() else { return };
-    // The first look tells the engine that one will sleep on the interrupt.
+    // The first poll tells the engine that this thread will sleep on the interrupt.
     if any_readable(&[fd]) || engine.stats().polled == 0 {
         let polled = engine.poll(100, |token| {
             let at = usize::try_from(token).unwrap();

@@ -1,4 +1,4 @@
-//! The operations that are swept: one of each kind, in one request and in parts. Each says how it ended.
+//! The operations that are swept: one of each kind, in one request and in parts. Each returns how it ended.
 
 use simaccel::{Aead, Cipher, Config, Engine, Error, Hash, OpError, Padding};
 
@@ -36,14 +36,14 @@ impl Outcome {
 
 pub(crate) type Work = Box<dyn FnOnce() -> Outcome>;
 
-/// What the operations give without faults.
+/// The results of the operations without faults.
 type Expected = Vec<Vec<u8>>;
 
 fn message(len: usize) -> Vec<u8> {
     (0..len).map(|at| at.to_le_bytes()[0] ^ 0x5a).collect()
 }
 
-/// All of it; `few`: only what is needed where each fault costs real time.
+/// All operations. `few`: only those that matter where each fault costs real time.
 pub(crate) fn all(engine: &Engine, few: bool) -> Vec<Work> {
     let software = Engine::stepped(Config::parse("offload_threshold=4294967295").unwrap()).unwrap();
     let expected: Expected = actions(&software).into_iter().map(|action| action().unwrap()).collect();
@@ -97,7 +97,7 @@ fn actions(engine: &Engine) -> Vec<Action> {
     ]
 }
 
-/// Runs an operation on an owned buffer, which must come back with every error, as it was.
+/// Runs an operation on an owned buffer, which every error must return unchanged.
 fn with_buffer<R>(len: usize, operation: impl FnOnce(Vec<u8>) -> Result<R, OpError>) -> Result<R, Error> {
     operation(message(len)).map_err(|error| {
         let (error, buffer) = error.into_parts();

@@ -1,4 +1,4 @@
-//! Files through the device, compared with what other programs make of them.
+//! Files through the device, compared with the output of other programs.
 
 use std::fs::{File, Permissions};
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::{Folder, MODES, json, key, program, sample, text};
 
-/// Around blocks, and around the pieces of 4 KiB that these tests cut files into.
+/// Around the size of blocks, and around the pieces of 4 KiB that these tests cut files into.
 const SIZES: [usize; 11] = [0, 1, 15, 16, 17, 4095, 4096, 4097, 8192, 8208, 40_001];
 
 /// A counter block that overflows all its 128 bits within these files.
@@ -100,7 +100,7 @@ fn every_mode_writes_the_same() {
         let expected = folder.openssl_enc(&format!("-aes-256-{cipher} -K {key} {iv}"), &data);
         let iv = iv.replace("-iv", "--iv");
         for mode in MODES {
-            // Encrypted in CBC, pieces wait for each other, and outside of jobs all do.
+            // In CBC encryption pieces wait for each other, and outside of jobs all do.
             let jobs =
                 if cipher == "cbc" || ["software", "sync"].contains(&mode) { &[1][..] } else { &[1, 3, 100] };
             for jobs in jobs {
@@ -124,7 +124,7 @@ fn gcm_writes_ciphertext_and_tag() {
         let folder = Folder::new();
         for size in SIZES {
             let data = sample(size);
-            // Twelve bytes of nonce are taken as they are, any other number is hashed (SP 800-38D, 7.1).
+            // A nonce of twelve bytes is used unchanged, any other length is hashed (SP 800-38D, 7.1).
             for nonce in [&sample(12)[..], &[7], &sample(60)] {
                 let expected = folder.gcm(bits, &key, nonce, &data);
                 let nonce = hex::encode(nonce);
@@ -160,7 +160,7 @@ fn xts_goes_by_data_unit() {
     }
 }
 
-/// An IV for ECB is no error, as it is none for `openssl enc`.
+/// An IV for ECB is no error, as for `openssl enc`.
 #[test]
 fn ecb_has_no_iv() {
     let (folder, key, data) = (Folder::new(), key(16), sample(100));
@@ -173,7 +173,7 @@ fn ecb_has_no_iv() {
     );
 }
 
-/// What cannot be authenticated: one line, exit code 1, and neither an output nor a trace of one.
+/// Input that fails authentication: one line, exit code 1, and neither an output nor a trace of one.
 #[test]
 fn a_bad_tag_gives_no_output() {
     let folder = Folder::new();
@@ -202,7 +202,7 @@ fn bad_padding_gives_no_output() {
     for mode in ["ecb", "cbc"] {
         let iv = if mode == "ecb" { "" } else { &format!("--iv {WRAPPING_IV}") };
         let options = format!("--alg aes-128-{mode} --key {} {iv} --size 4k", key(16));
-        // Nothing, no whole blocks, and whole blocks that end in something else than padding.
+        // Nothing, incomplete blocks, and whole blocks that do not end in padding.
         for size in [0, 1, 17, 4097, 4096, 8192] {
             folder.write("in", &sample(size));
             let told = folder.fail(1, &format!("{options} --decrypt --input in --output out"));

@@ -1,4 +1,4 @@
-//! Generated load: every mode, every algorithm, and what the report says.
+//! Generated load: every mode, every algorithm, and the report.
 
 use std::process::Command;
 
@@ -30,7 +30,7 @@ fn has_jobs(mode: &str) -> bool {
     !matches!(mode, "software" | "sync")
 }
 
-/// The option, where the mode has jobs: elsewhere it is refused.
+/// The option, where the mode has jobs: other modes refuse it.
 fn jobs(mode: &str, jobs: usize) -> String {
     if has_jobs(mode) { format!("--jobs {jobs}") } else { String::new() }
 }
@@ -102,7 +102,7 @@ fn the_report_without_a_mode_has_every_row() {
         let device = row["device"].as_str().unwrap();
         assert!(device.contains("completion_nsec=50000") && device.contains("compute_units=4"), "{device}");
     }
-    // A device that was asked for is the only one.
+    // A given device is the only one.
     let report = json(&Folder::new().succeed("--ops 60 --output-format json --device depth=8").stdout);
     assert!(report["device"].as_str().unwrap().contains("depth=8"));
     assert_eq!(rows(&report).len(), MODES.len());
@@ -185,7 +185,7 @@ fn more_jobs_than_file_descriptors_share_wait_contexts() {
     }
 }
 
-/// Errors are counted in the report, told in one line, and make the exit code 1.
+/// Errors are counted in the report, reported in one line, and make the exit code 1.
 #[test]
 fn failing_operations_are_counted_and_fail_the_run() {
     let options = "--mode wake-fd --ops 40 --jobs 4 --device fault=nomem:every=2 --output-format json";
@@ -197,7 +197,7 @@ fn failing_operations_are_counted_and_fail_the_run() {
     assert!(told.contains("20 operations failed") && told.lines().count() == 1, "{told}");
 }
 
-/// Runs one row with JSON; hands out its exit code, the row, and what was told.
+/// Runs one row with JSON. Returns its exit code, the row, and the message.
 fn failing(options: &str) -> (Option<i32>, Value, String) {
     let options = format!("{options} --output-format json");
     let output = Folder::new().run(&options.split_whitespace().collect::<Vec<_>>());

@@ -82,7 +82,7 @@ const NONSENSE: &[(&str, &[&str])] = &[
     ("--input in --alg sha256 --sector-size 512", &["--sector-size", "XTS"]),
 ];
 
-/// The same, behind a cipher with a key and an IV that fit.
+/// The same, after a cipher with a matching key and IV.
 const NONSENSE_WITH_CIPHER: &[(&str, &[&str])] = &[
     ("", &["--output", "required"]),
     ("--output .", &["--output", "directory"]),
@@ -160,7 +160,7 @@ fn keys_and_ivs_must_fit_and_are_not_repeated() {
     }
 }
 
-/// And as long as it may be in a message that says what is allowed.
+/// A value may be as long as the message that states what is allowed says.
 #[test]
 fn what_is_much_too_long_is_repeated_in_part() {
     let folder = Folder::new();

@@ -28,7 +28,8 @@ impl Folder {
         } else {
             ghash(h, nonce, 0, nonce.len())
         };
-        // OpenSSL's counter has 128 bits, GCM's 32: alike until these overflow, which few blocks do not.
+        // OpenSSL's counter has 128 bits, GCM's 32: they agree until these overflow, which takes an unlucky
+        // nonce.
         assert!((j0 & 0xffff_ffff) + data.len().div_ceil(16) as u128 + 1 < 1 << 32, "choose another nonce");
         let counter = hex::encode((j0 + 1).to_be_bytes());
         let mut sealed = self.openssl_enc(&format!("-aes-{bits}-ctr -K {key} -iv {counter}"), data);
@@ -120,7 +121,8 @@ fn multiply(x: u128, y: u128) -> u128 {
     z
 }
 
-/// The reference itself, against the published cases: SP 800-38D's test case 15, and vector 15 of IEEE 1619.
+/// Checks the reference itself against the published cases: SP 800-38D's test case 15, and vector 15 of IEEE
+/// 1619.
 #[test]
 fn the_reference_agrees_with_published_vectors() {
     let folder = Folder::new();

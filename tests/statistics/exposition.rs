@@ -1,8 +1,8 @@
-//! A strict reader of Prometheus' text exposition format 0.0.4, as far as counters, gauges and histograms go.
+//! A strict reader of Prometheus' text exposition format 0.0.4, limited to counters, gauges and histograms.
 //!
-//! Held by it, beyond the grammar: HELP and TYPE once per family, in this order and before the samples; the samples of
-//! a family in one place; no sample twice; counters end in `_total` and are not negative; buckets of a histogram
-//! ascend, in their bounds and in their counts, and end with `+Inf`, which is its `_count`.
+//! Beyond the grammar it checks: HELP and TYPE once per family, in this order and before the samples; the
+//! samples of a family in one place; no sample twice; counters end in `_total` and are not negative; buckets
+//! of a histogram ascend, in their bounds and in their counts, and end with `+Inf`, which equals `_count`.
 
 use std::collections::BTreeMap;
 

@@ -28,7 +28,7 @@ pub(crate) fn message(index: usize, len: usize) -> Vec<u8> {
     (0..len).map(byte).collect()
 }
 
-/// What CTR under [`KEY`] and [`IV`] makes of `message`, computed without the device.
+/// The CTR result for `message` under [`KEY`] and [`IV`], computed without the device.
 pub(crate) fn expected_ctr(message: &[u8]) -> Vec<u8> {
     software("offload_threshold=4294967295", |engine| ctr(engine).encrypt(&IV, message.to_vec()).unwrap())
 }
@@ -41,7 +41,8 @@ pub(crate) fn software<R>(config: &str, body: impl FnOnce(&Engine) -> R) -> R {
     result
 }
 
-/// Resumes `job` until it has finished, waiting on its fds in between; returns the result and the pauses seen.
+/// Resumes `job` until it has finished, and waits on its fds in between. Returns the result and the number of
+/// pauses.
 pub(crate) fn finish<T>(ctx: &WaitCtx, job: &mut Job<T>) -> (T, usize) {
     let mut pauses = 0;
     loop {
@@ -55,7 +56,7 @@ pub(crate) fn finish<T>(ctx: &WaitCtx, job: &mut Job<T>) -> (T, usize) {
     }
 }
 
-/// Runs `body` inside a callback, on this thread: that of a stepped device.
+/// Runs `body` inside a callback on this thread, which steps a stepped device.
 pub(crate) fn inside_a_callback(body: impl FnOnce() + 'static) {
     thread_local!(static BODY: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) });
     BODY.set(Some(Box::new(body)));
@@ -69,7 +70,7 @@ pub(crate) fn inside_a_callback(body: impl FnOnce() + 'static) {
     assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(()))));
 }
 
-/// The counters that must add up at a quiet moment.
+/// Checks the counters that must add up while nothing runs.
 #[track_caller]
 pub(crate) fn assert_adds_up(engine: &Engine) {
     let stats = engine.stats();

@@ -9,7 +9,7 @@ fn streams() -> [Stdio; 2] {
 }
 
 #[test]
-fn what_cannot_be_printed_is_1_and_what_cannot_be_told_is_lost() {
+fn an_unprintable_report_exits_with_1_and_messages_are_lost() {
     let [rivals, instructions] = [env!("CARGO_BIN_EXE_rivals"), env!("CARGO_BIN_EXE_instructions")];
     for broken in streams() {
         let output = Command::new(rivals).arg("--help").stdout(broken).output().unwrap();

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_those_who_are_gone() {
+    fn no_request_waits_for_one_that_is_gone() {
         let mut order = Order::new(CompletionOrder::Fifo, 1, 0);
         (0..3).for_each(|n| {
             let _ = order.schedule(n);

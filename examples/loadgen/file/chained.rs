@@ -1,4 +1,4 @@
-//! Pieces of one chain: a multi-part operation, one piece in flight, the next one read meanwhile.
+//! Pieces of one chain: a multi-part operation, one piece in flight while the next one is read.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::Transfer;
 use crate::failure::Failure;
 use crate::runner::Runner;
 
-/// Sends everything through; returns that one piece was in flight, and the digest if that is what was asked for.
+/// Sends everything through. Returns that one piece was in flight, and the digest of a digest operation.
 pub(super) fn run(transfer: &mut Transfer<'_>) -> Result<(usize, Option<Tag>), Failure> {
     let plan = transfer.plan;
     let session = transfer.engine.session(plan.algorithm, &plan.key, Parameters::default());
@@ -52,7 +52,7 @@ impl Chain {
         }
     }
 
-    /// The rest of the output, and the tag or digest; `tag` is what stood behind a sealed input.
+    /// The rest of the output, and the tag or digest; `tag` is the tag after a sealed input.
     fn finish(self, tag: &[u8]) -> Result<End, Error> {
         Ok(match self {
             Self::Cipher(stream) => End { rest: stream.finish()?, tag: None },
@@ -67,7 +67,7 @@ impl Chain {
         })
     }
 
-    /// Whether updates give output.
+    /// Whether updates produce output.
     const fn gives_text(&self) -> bool {
         !matches!(self, Self::Hash(_) | Self::Mac(_))
     }
@@ -79,7 +79,7 @@ struct End {
     tag: Option<Tag>,
 }
 
-/// What comes back from a job.
+/// What a job returns.
 enum Done {
     Piece(Chain, Result<Vec<u8>, Error>),
     End(Result<End, Error>),

@@ -1,13 +1,13 @@
 //! A file through the device: digests as `sha256sum` prints them, ciphers as `openssl enc` writes them.
 //!
 //! ```text
-//!   input ──► Pieces ──► parallel: a job per piece, many in flight, written in order     ECB, CTR, XTS, CBC decryption
-//!             (bounded)  chained:  one piece after the other; reading overlaps           CBC encryption, GCM, digests, HMAC
+//!   input ──► Pieces ──► parallel: a job per piece, many in flight, in order   ECB, CTR, XTS, CBC dec.
+//!             (bounded)  chained:  one piece at a time, reading overlaps       CBC enc., GCM, hashes
 //!                              │
-//!                              └──► Output: temporary file beside the target, renamed at the end
+//!                              └──► Output: temporary file next to the target, renamed at the end
 //! ```
 //!
-//! Memory is bounded by jobs times piece, whatever the file's length.
+//! Jobs times piece bounds the memory, whatever the file's length.
 
 mod chained;
 mod output;
@@ -34,10 +34,10 @@ use crate::usage;
 use output::Output;
 use pieces::Pieces;
 
-/// Bytes of a GCM tag behind its ciphertext.
+/// Bytes of a GCM tag after its ciphertext.
 const TAG_LEN: usize = 16;
 
-/// What both ways through the device work with.
+/// The state that both ways through the device use.
 struct Transfer<'a> {
     plan: &'a File,
     engine: Engine,
@@ -78,8 +78,8 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
     )
 }
 
-/// The report: on standard error, where it cannot be mistaken for the result; JSON that was asked for and has
-/// standard output for itself goes there.
+/// Prints the report on standard error, where it cannot be mistaken for the result. A JSON report goes to
+/// standard output if nothing else does.
 fn print_report(plan: &File, row: Row) -> Result<(), Failure> {
     if plan.output_as.format == Format::Text {
         let statistics = plan.output_as.stats.map(|format| row.statistics(format)).unwrap_or_default();
@@ -90,8 +90,8 @@ fn print_report(plan: &File, row: Row) -> Result<(), Failure> {
     print(&format!("{json}\n"))
 }
 
-/// Digest, two blanks, name, as the `*sum` tools of GNU coreutils print them: a name with a backslash or a line
-/// break is escaped, which a backslash at the head of the line says.
+/// Digest, two blanks, name, as the `*sum` tools of GNU coreutils print them. A name with a backslash or a
+/// line break is escaped, and a backslash at the start of the line says so.
 fn sum_line(digest: Tag, name: &OsStr) -> Vec<u8> {
     let mut line = Vec::new();
     let mut escaped = Vec::new();
@@ -114,7 +114,7 @@ fn sum_line(digest: Tag, name: &OsStr) -> Vec<u8> {
 }
 
 impl Transfer<'_> {
-    /// A piece of `bytes` of input is through.
+    /// Records a finished piece of `bytes` of input.
     fn record(&mut self, asked: Instant, bytes: usize, failed: Option<&Error>) {
         let now = self.meter.record(asked, bytes, failed.cloned().map_or(Ok(()), Err));
         self.progress.at(now, self.meter.bytes);
@@ -124,7 +124,7 @@ impl Transfer<'_> {
         self.output.as_mut().map_or(Ok(()), |output| output.write(bytes))
     }
 
-    /// What an error of the engine means to somebody who gave a file.
+    /// Translates an error of the engine into terms of the file.
     fn failure(&self, error: &Error) -> Failure {
         let name = self.plan.input.display();
         let what = if matches!(self.plan.algorithm, Algorithm::Aead(_)) { "tag" } else { "padding" };
@@ -134,7 +134,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// What the input lacks to be decrypted.
+    /// What the input lacks for decryption.
     fn incomplete(&self, lacks: &str) -> Failure {
         Failure::Run(format!("{}: {lacks}; no output was written", self.plan.input.display()))
     }

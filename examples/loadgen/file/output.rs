@@ -1,13 +1,13 @@
-//! The output: complete, or not there at all.
+//! The output: complete, or absent.
 //!
 //! ```text
-//!   create ──► a file without a name in the target's folder ──► written ──► commit: linked, renamed over the target
-//!                                                                  │
-//!                                                                  └─ dropped, killed: nobody ever saw it
+//!   create ──► an unnamed file in the target's folder ──► written ──► commit: linked, renamed over it
+//!                                                              │
+//!                                                              └─ dropped, killed: never visible
 //! ```
 //!
-//! Where the file system has no files without names, the temporary file has one, and is removed on failure; only
-//! a process that is killed leaves it behind.
+//! On file systems without unnamed files, the temporary file has a name and is removed on failure; only a
+//! killed process leaves it behind.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -31,7 +31,7 @@ pub(super) struct Output {
     temporary: Temporary,
 }
 
-/// The temporary file's name, from when it has one; it is removed with this value.
+/// The temporary file's name, once it has one; dropping this removes the file.
 struct Temporary {
     path: PathBuf,
     exists: bool,
@@ -40,7 +40,7 @@ struct Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if self.exists {
-            // It is gone already after the rename.
+            // After the rename it is gone already.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -77,7 +77,7 @@ impl Output {
         self.file.write_all(bytes).map_err(|error| file_failure("--output", &self.asked, &error))
     }
 
-    /// Puts the output in its place.
+    /// Moves the output into place.
     pub(super) fn commit(mut self) -> Result<(), Failure> {
         self.try_commit().map_err(|error| file_failure("--output", &self.asked, &error))
     }
@@ -85,7 +85,7 @@ impl Output {
     fn try_commit(&mut self) -> io::Result<()> {
         self.file.flush()?;
         if !self.temporary.exists {
-            // A link cannot replace a file, a rename can: so a name first, then the right name.
+            // A link cannot replace a file, but a rename can: so first a name, then the right name.
             let unnamed = PathBuf::from(format!("/proc/self/fd/{}", self.file.get_ref().as_raw_fd()));
             linkat(AT_FDCWD, &unnamed, AT_FDCWD, &self.temporary.path, AtFlags::AT_SYMLINK_FOLLOW)?;
             self.temporary.exists = true;
@@ -94,14 +94,14 @@ impl Output {
     }
 }
 
-/// A name that no other process has, nor an earlier one with the same number that was killed.
+/// A name that no other process has, and no killed process with the same id had.
 fn temporary_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!(".loadgen-{}-{}.tmp", std::process::id(), now.as_nanos())
 }
 
-/// The file that `asked` stands for, and the permissions of one that exists. A device or a pipe is refused: a
-/// rename would put a file in its place.
+/// The file that `asked` refers to, and the permissions of an existing one. A device or a pipe is refused,
+/// because a rename would replace it by a file.
 fn target_of(asked: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
     if asked.file_name().is_none() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -115,7 +115,7 @@ fn target_of(asked: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
     }
 }
 
-/// What kernels and file systems without `O_TMPFILE` say to it (open(2)).
+/// What kernels and file systems without `O_TMPFILE` return for it (open(2)).
 fn has_no_unnamed_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(nix::libc::EOPNOTSUPP | nix::libc::EISDIR | nix::libc::EINVAL))
 }

@@ -1,4 +1,4 @@
-//! Pieces that do not wait for each other: a job each, many in flight, written in the input's order.
+//! Independent pieces: a job each, many in flight, written in the input's order.
 //!
 //! ```text
 //!   next_out ──────────────► next_in          piece n runs on slot n % window
@@ -17,7 +17,7 @@ use crate::alg::Shape;
 use crate::failure::Failure;
 use crate::runner::Runner;
 
-/// Sends everything through; returns how many pieces were in flight at most.
+/// Sends everything through. Returns how many pieces were in flight at most.
 pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> Result<usize, Failure> {
     let plan = transfer.plan;
     let window = if plan.mode.has_jobs() { plan.jobs } else { 1 };
@@ -39,9 +39,9 @@ pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> 
 
 struct Parallel<'a, 'b> {
     runner: Runner<Result<Vec<u8>, Error>>,
-    /// For every piece but the last, which are whole blocks.
+    /// For every piece but the last; these are whole blocks.
     inner: Rc<CipherSession>,
-    /// For the last piece: it has the padding.
+    /// For the last piece, which has the padding.
     last: Rc<CipherSession>,
     positions: Positions,
     window: Vec<Slot>,
@@ -51,7 +51,7 @@ struct Parallel<'a, 'b> {
     transfer: &'a mut Transfer<'b>,
 }
 
-/// A piece in flight, or done and waiting for those before it.
+/// A piece in flight, or done and waiting for the pieces before it.
 struct Slot {
     asked: Instant,
     input_len: usize,
@@ -104,7 +104,7 @@ impl Parallel<'_, '_> {
         })
     }
 
-    /// Refuses what the mode cannot take, with words that a file's owner understands.
+    /// Refuses what the mode cannot take, in terms of the file.
     fn check(&self, piece: &Piece) -> Result<(), Failure> {
         let len = piece.bytes.len();
         if matches!(self.positions, Positions::DataUnit(_)) && (1..16).contains(&len) {
@@ -119,7 +119,7 @@ impl Parallel<'_, '_> {
         Ok(())
     }
 
-    /// Takes what has finished out of the runner.
+    /// Takes finished pieces from the runner.
     fn collect(&mut self) -> Result<(), Failure> {
         while let Some((slot, result)) = self.runner.pop_finished() {
             let place = &mut self.window[slot];
@@ -129,7 +129,7 @@ impl Parallel<'_, '_> {
         Ok(())
     }
 
-    /// Writes what is done at the front of the window; whether there was anything.
+    /// Writes the finished pieces at the front of the window. Returns whether there were any.
     fn write_front(&mut self) -> Result<bool, Failure> {
         let before = self.next_out;
         while self.next_out < self.next_in {
@@ -143,13 +143,13 @@ impl Parallel<'_, '_> {
     }
 }
 
-/// The initialisation vector of each piece, told from where it stands and what was before it.
+/// The initialisation vector of each piece, from its position and the piece before it.
 enum Positions {
     /// ECB has none.
     None,
-    /// CTR: the counter block goes on, 128 bits big-endian (SP 800-38A, 6.5 and B.1).
+    /// CTR: the counter block continues, 128 bits big-endian (SP 800-38A, 6.5 and B.1).
     Counter(u128),
-    /// CBC decryption: the ciphertext block before (SP 800-38A, 6.2).
+    /// CBC decryption: the previous ciphertext block (SP 800-38A, 6.2).
     PreviousBlock([u8; 16]),
     /// XTS: the number of the data unit, little-endian (IEEE 1619, 5.1).
     DataUnit(u128),
@@ -166,7 +166,7 @@ impl Positions {
         }
     }
 
-    /// The vector of the piece with these bytes; moves on behind it.
+    /// The vector of this piece; advances past it.
     fn next(&mut self, piece: &[u8]) -> PieceIv {
         match self {
             Self::None => PieceIv(None),

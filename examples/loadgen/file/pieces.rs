@@ -19,12 +19,12 @@ pub(super) struct Pieces {
     path: PathBuf,
     input_len: Option<u64>,
     size: usize,
-    /// Bytes at the end of the input that are in no piece.
+    /// Bytes at the end of the input that belong to no piece.
     tail_len: usize,
     /// The last bytes read; they are the tail if nothing follows.
     carry: Vec<u8>,
     ended: bool,
-    /// Read one ahead, to know which is the last.
+    /// Read one ahead, to know which piece is the last.
     next: Option<Vec<u8>>,
     spare: Vec<Vec<u8>>,
 }
@@ -47,7 +47,7 @@ impl Pieces {
         Ok(pieces)
     }
 
-    /// Bytes of the input, where that is known.
+    /// Bytes of the input, if known.
     pub(super) const fn input_len(&self) -> Option<u64> {
         self.input_len
     }
@@ -61,12 +61,12 @@ impl Pieces {
         Ok(Some(Piece { bytes, last: self.next.is_none() }))
     }
 
-    /// What stood behind the last piece; `None` when the input was shorter than that.
+    /// The bytes after the last piece; `None` when the input was too short.
     pub(super) fn tail(&self) -> Option<&[u8]> {
         (self.carry.len() == self.tail_len).then_some(&self.carry[..])
     }
 
-    /// Takes a buffer back, to be filled again.
+    /// Takes a buffer back for reuse.
     pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
         self.spare.push(buffer);
     }

@@ -1,4 +1,5 @@
-//! By callback: each wait context's callback puts its index into a channel, on which the loop sleeps.
+//! By callback: each wait context's callback sends its index to a channel, and the loop sleeps on the
+//! channel.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,7 +29,7 @@ impl Wakes for Callback {
     fn attach(&mut self, index: usize, ctx: &WaitCtx) {
         let sender = self.sender.clone();
         ctx.set_callback(Some(Arc::new(move || {
-            // The receiver is gone when the run is over; nobody waits for this wake then.
+            // When the run is over the receiver is gone, and no job waits for this wake.
             let _ = sender.send(index);
         })));
     }

@@ -1,4 +1,4 @@
-//! Ways of learning that a paused job may go on. One file each, the same three functions in each.
+//! The ways in which a paused job is woken. One file each, with the same three functions.
 
 mod callback;
 mod poll;
@@ -9,7 +9,7 @@ use simaccel::{Engine, WaitCtx};
 use crate::args::Mode;
 use crate::failure::Failure;
 
-/// Who may go on.
+/// Which job may go on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ready {
     /// Any job on the wait context with this index.
@@ -18,22 +18,22 @@ pub(crate) enum Ready {
     Slot(usize),
 }
 
-/// One way of being woken.
+/// One way of waking jobs.
 pub(crate) trait Wakes {
     /// Whether every wait context costs a file descriptor.
     fn needs_fds(&self) -> bool;
 
-    /// A wait context is about to be used.
+    /// Prepares a wait context that is about to be used.
     fn attach(&mut self, index: usize, ctx: &WaitCtx);
 
-    /// A job on the wait context has paused.
+    /// Called when a job on the wait context has paused.
     fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure>;
 
-    /// Sleeps until somebody may go on, and adds who to `ready`.
+    /// Sleeps until some job may go on, and adds it to `ready`.
     fn wait(&mut self, ready: &mut Vec<Ready>) -> Result<(), Failure>;
 }
 
-/// The way of `mode`; `None` where there are no jobs.
+/// The way of waking for `mode`; `None` where there are no jobs.
 pub(crate) fn wakes(mode: Mode, engine: &Engine) -> Result<Option<Box<dyn Wakes>>, Failure> {
     Ok(match mode {
         Mode::Software | Mode::Sync => None,

@@ -1,4 +1,4 @@
-//! By polling: the engine is asked for the tokens of jobs that may go on; its interrupt fd ends the sleep.
+//! By polling: the engine returns the tokens of jobs that may go on; its interrupt fd ends the sleep.
 
 use simaccel::{Engine, WaitCtx, wait_readable};
 
@@ -36,7 +36,7 @@ impl Wakes for Poll {
             if polled.map_err(Failure::engine)? > 0 {
                 return Ok(());
             }
-            // Fewer than asked for: the interrupt is armed, and nothing is missed between the two calls.
+            // Fewer than the maximum: the interrupt is armed, and nothing is missed between the two calls.
             let fd = self.engine.interrupt_fd().map_err(Failure::engine)?;
             wait_readable(&[fd]).map_err(|error| event_loop("poll", error))?;
         }

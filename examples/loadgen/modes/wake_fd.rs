@@ -1,4 +1,4 @@
-//! By wake fd: epoll, kept up to date with what the wait contexts report.
+//! By wake fd: epoll, updated with the changes that the wait contexts report.
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -30,12 +30,12 @@ impl Wakes for WakeFd {
 
     fn attach(&mut self, _index: usize, _ctx: &WaitCtx) {}
 
-    /// Deleted fds come first: a number that was closed may be in use again among the added ones. Marks stay until
-    /// a job of the context is resumed, so a context that several jobs share may report an fd twice.
+    /// Deleted fds come first, because an added one may reuse a closed number. Changes stay listed until a
+    /// job of the context is resumed, so a context that several jobs share may report an fd twice.
     fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure> {
         let changed = ctx.changed_fds();
         for fd in changed.deleted {
-            // A closed fd has left epoll by itself, so it may be gone already.
+            // A closed fd has left epoll already, so it may be gone.
             let _ = self.epoll.delete(fd);
         }
         for fd in changed.added {

@@ -1,10 +1,10 @@
-//! One call of a session, and what it must come to.
+//! One call of a session, and its expected result.
 //!
 //! ```text
-//!   random input ──► software, now ──► what each request must give
+//!   random input ──► software, now ──► what each request must return
 //!        │                                       │
-//!        └────────► the engine, later ───────────┴──► right · wrong (a fault `corrupt` has to explain it)
-//!                                                     · an error (another has to), with the buffers unchanged
+//!        └────────► the engine, later ───────────┴──► right · wrong (explained by a fault `corrupt`)
+//!                                                     · an error (explained too), with the buffers unchanged
 //! ```
 
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use simaccel_device::{Operation, Part, Request, SessionId, Status};
 use super::random::Random;
 use super::recorder::Recorder;
 
-/// Where a call is made.
+/// Where a call runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) recorder: &'a Recorder,
@@ -28,7 +28,7 @@ pub(crate) struct Place<'a> {
     pub(crate) token: u64,
 }
 
-/// A session of the engine, and the same in software.
+/// A session of the engine, and the same session in software.
 pub(crate) struct Keyed {
     name: &'static str,
     session: Session,
@@ -44,18 +44,18 @@ enum Session {
     Mac(MacSession),
 }
 
-/// How the input gets in and the output out.
+/// How input and output are passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
     Owned,
     OutOfPlace,
-    /// Into a slice that is this much too short.
+    /// Into a slice that is this many bytes too short.
     Slice(usize),
     /// In pieces of these lengths.
     Stream(Vec<usize>),
 }
 
-/// What one request gives.
+/// The result of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Output {
     text: Vec<u8>,
@@ -71,7 +71,7 @@ pub(crate) struct Call {
     aad: Vec<u8>,
     input: Vec<u8>,
     tag: Vec<u8>,
-    /// Of each request, up to the first that fails.
+    /// The result of each request, up to the first that fails.
     expected: Vec<Result<Output, Status>>,
 }
 
@@ -156,7 +156,7 @@ impl Call {
         call
     }
 
-    /// What is to be decrypted was encrypted before, or is a little wrong.
+    /// The text to decrypt was encrypted before, or is a little wrong.
     fn become_decryption(&mut self, random: &mut Random) {
         self.operation = Operation::Encrypt;
         let sealed = self.in_software().pop();
@@ -189,7 +189,7 @@ impl Call {
         }
     }
 
-    /// The pieces of the input, each with what it is of the message.
+    /// The pieces of the input, each with its part of the message.
     fn pieces(&self) -> Vec<(Part, &[u8])> {
         let Form::Stream(lens) = &self.form else { return vec![(Part::Whole, &self.input)] };
         let mut rest = self.input.as_slice();
@@ -203,7 +203,7 @@ impl Call {
         pieces
     }
 
-    /// What the same requests give when they are done here and now.
+    /// The results of the same requests in software.
     fn in_software(&self) -> Vec<Result<Output, Status>> {
         let mut outputs = Vec::new();
         let mut state = None;
@@ -233,7 +233,7 @@ impl Call {
         format!("call {} ({name} {} {len} bytes, {:?})", self.number, self.operation.name(), self.form)
     }
 
-    /// Makes the call and judges what comes back.
+    /// Makes the call and checks its result.
     pub(crate) fn make(&self, place: Place<'_>) {
         match &self.form {
             Form::Stream(_) => self.make_stream(place),
@@ -247,7 +247,8 @@ impl Call {
         }
     }
 
-    /// As [`Call::make`] of an [`Call::owned`] one, by a thread of its own, which blocks and has another queue pair.
+    /// [`Call::make`] for an [`Call::owned`] call, in its own thread, which blocks and has another queue
+    /// pair.
     pub(crate) fn make_in_thread(&self, recorder: &Recorder) {
         let Session::Cipher(session) = &self.keyed.session else {
             return self.make(Place { recorder, ctx: None, token: 0 });
@@ -332,7 +333,7 @@ impl Call {
         }
     }
 
-    /// In pieces; after one that failed the stream must say so.
+    /// In pieces; after a failed piece the stream must return errors.
     fn make_stream(&self, place: Place<'_>) {
         let mut stream = Stream::new(self);
         for (index, (part, input)) in self.pieces().into_iter().enumerate() {
@@ -355,7 +356,7 @@ impl Call {
         }
     }
 
-    /// Compares what one request gave with what it must give; `false`: it failed.
+    /// Compares the result of one request with the expected one. Returns `false` when the request failed.
     fn check_result(&self, recorder: &Recorder, index: usize, got: CallResult) -> bool {
         let number = self.number;
         match (self.expected.get(index), got) {
@@ -373,7 +374,7 @@ impl Call {
                 true
             }
             (wanted, CallResult::Error { error, back }) => {
-                recorder.note(format_args!("      call {number}: {}", told(&error)));
+                recorder.note(format_args!("      call {number}: {}", words_for(&error)));
                 let expected = matches!(
                     (wanted, &error),
                     (Some(Err(Status::AuthFailed)), Error::AuthFailed)
@@ -394,12 +395,12 @@ impl Call {
         }
     }
 
-    /// Whether a buffer that came back with an error is what the caller gave; text that may not be authentic is gone.
+    /// Whether an error returned the caller's buffer unchanged; text that may not be authentic must be gone.
     fn keeps_buffer(&self, error: &Error, back: &[u8], index: usize) -> bool {
         let pieces = self.pieces();
         let Some(&(part, piece)) = pieces.get(index) else { return false };
         match (error, &self.form) {
-            // Borrowed; and the end of a stream has no buffer of the caller's.
+            // Borrowed slices, and the end of a stream, have no buffer of the caller's.
             (_, Form::Slice(_)) => true,
             _ if part == Part::Final => true,
             (Error::AuthFailed, _) if self.keyed.gives_text() => back.is_empty(),
@@ -408,14 +409,14 @@ impl Call {
     }
 }
 
-/// What one request gave.
+/// The result of one request.
 enum CallResult {
     Output { text: Vec<u8>, tag: Vec<u8> },
     Error { error: Error, back: Vec<u8> },
 }
 
 /// An error in the words of a history: those of the system are other ones in another C library.
-fn told(error: &Error) -> String {
+fn words_for(error: &Error) -> String {
     match error {
         Error::WakeFd(system) => {
             format!("wake fd: {}", Errno::from_raw(system.raw_os_error().unwrap_or_default()))
@@ -439,7 +440,7 @@ impl CallResult {
         }
     }
 
-    /// Out of place: the source must be as it was, and both buffers must be there.
+    /// Out of place: the source must be unchanged, and both buffers must be there.
     fn both(result: Result<(Vec<u8>, Vec<u8>), OpError>) -> Self {
         match result {
             Ok((_, text)) => Self::Output { text, tag: Vec::new() },

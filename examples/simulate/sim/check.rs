@@ -1,7 +1,7 @@
-//! What must hold after every action, and what must hold at the end.
+//! The checks: after every action, and at the end.
 //!
-//! No check knows that anything was broken on purpose: each compares two accounts of the same thing, one of which the
-//! history keeps itself.
+//! No check knows of the sabotage: each compares two accounts of the same thing, one of which the history
+//! keeps itself.
 
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use super::plan::Wakes;
 use super::world::World;
 
 impl World {
-    /// After every action.
+    /// Runs after every action.
     pub(crate) fn check(&mut self) {
         self.look();
         self.stats = self.engine.stats();
@@ -24,7 +24,7 @@ impl World {
         self.stats.device.faults.get(kind).unwrap_or(0)
     }
 
-    /// The books balance: of the device, of the engine, of the jobs of this thread.
+    /// The counters of the device, the engine and this thread's jobs add up.
     fn check_books(&self) {
         for imbalance in self.stats.imbalances() {
             self.recorder.fail(|| format!("it does not add up: {imbalance}"));
@@ -41,7 +41,7 @@ impl World {
         let (begun, dropped) = (recorder.begun.get(), recorder.dropped.get());
         recorder
             .check(stats.operations == begun, || format!("{} operations, begun {begun}", stats.operations));
-        // Between two actions whoever waits is paused.
+        // Between two actions every waiting job is paused.
         let paused = recorder.under_way() + dropped;
         recorder.check(stats.pauses == stats.resumes + paused, || {
             format!("{} pauses, {} resumes, {paused} paused or dropped", stats.pauses, stats.resumes)
@@ -61,32 +61,32 @@ impl World {
         for (at, context) in self.contexts.iter().enumerate() {
             let owed = recorder.under_way_on(at) > 0 && context.calls.is_none() && !self.plan.poll;
             recorder.check(!context.readable || owed, || {
-                format!("the fd of context {at} is readable, and nobody on it waits")
+                format!("the fd of context {at} is readable, and no job waits on it")
             });
         }
         let dropped = self.injected("drop_wake");
         recorder.check(self.unannounced <= dropped, || {
-            format!("{} operations were done and nobody was woken, by {dropped} faults", self.unannounced)
+            format!("{} operations were done without a wake, by {dropped} faults", self.unannounced)
         });
         recorder.check(self.uninterrupted <= dropped, || {
             format!("the interrupt has not announced {} completions, by {dropped} faults", self.uninterrupted)
         });
         let spurious = total.wakes_spurious;
         recorder.check(self.spurious <= spurious, || {
-            format!("{} wakes had nothing behind them, by {spurious} faults", self.spurious)
+            format!("{} wakes without a finished operation, by {spurious} faults", self.spurious)
         });
         if self.plan.wakes == Wakes::Callbacks && !self.plan.poll {
             let calls = self.contexts.iter().filter_map(|context| context.calls.as_ref());
             let calls: u64 = calls.map(|calls| calls.load(Ordering::Relaxed)).sum();
             let sent = total.wakes_sent + spurious;
-            // A spurious wake may be for one that was silenced, too.
+            // A spurious wake may be for a silenced operation, too.
             let silent = if self.silenced > 0 { self.silenced + spurious } else { 0 };
             let woken = sent.saturating_sub(silent)..=sent + self.stats.timeouts;
             recorder.check(woken.contains(&calls), || format!("{calls} calls back, and {sent} wakes sent"));
         }
     }
 
-    /// Each error has a fault behind it, or something that was done to the device.
+    /// Each error is explained by a fault, or by an action on the device.
     fn check_errors(&self) {
         let tally = *self.recorder.tally.borrow();
         let (stats, fail) = (&self.stats, self.injected("fail"));
@@ -104,7 +104,7 @@ impl World {
         for (what, seen, injected) in accounts {
             self.recorder.check(seen <= injected, || format!("{seen} {what}, by {injected} faults"));
         }
-        // By a fault of its own, or of those that keep the slots from it.
+        // By its own fault, or by faults of requests that keep the slots from it.
         let can_be_endless = self.injected("timeout") > 0 && !self.plan.timeout;
         self.recorder.check(tally.never_ends == 0 || can_be_endless, || {
             "an operation never ends, of nothing".to_owned()
@@ -116,11 +116,11 @@ impl World {
             )
         });
         self.recorder
-            .check(tally.reset == 0 || resets > 0, || "an operation was reset, by nobody".to_owned());
+            .check(tally.reset == 0 || resets > 0, || "an operation was reset without a reset".to_owned());
         self.recorder.check(tally.dead == 0 || deaths > 0, || "the device is dead, of nothing".to_owned());
     }
 
-    /// The jobs are those that the history has made.
+    /// The jobs are the ones that the history has created.
     fn check_jobs(&self) {
         let stats = &self.stats.jobs;
         let (fresh, paused) = self.job_counts();
@@ -134,14 +134,14 @@ impl World {
         });
     }
 
-    /// What is in flight when nothing happens any more never ends by itself.
+    /// A request that is in flight when nothing happens any more never ends.
     pub(crate) fn check_endless(&self) {
         let (in_flight, endless) = (self.stats.device.total.in_flight, self.injected("timeout"));
         self.recorder
             .check(in_flight <= endless, || format!("{in_flight} requests never end, by {endless} faults"));
     }
 
-    /// At the end of a history in which every result was looked at.
+    /// At the end of a history in which every result was checked.
     pub(crate) fn check_exactly(&self) {
         let tally = *self.recorder.tally.borrow();
         let stats = &self.stats;

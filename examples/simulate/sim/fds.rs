@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// For each of `fds`, whether it is readable at this moment.
+/// For each of `fds`, whether it is readable now.
 pub(crate) fn readable(fds: &[impl AsFd]) -> Vec<bool> {
     if fds.is_empty() {
         return Vec::new();

@@ -1,6 +1,6 @@
-//! The history of a seed: one line for each thing that happened, hashed, and printed when somebody wants to read it.
+//! The history of a seed: one line for each event, hashed, and printed on request.
 //!
-//! A line holds numbers that the seed decides and nothing else: no address, no fd, no time of this machine.
+//! A line contains only numbers that the seed decides: no address, no fd, no time of this machine.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
@@ -46,13 +46,13 @@ impl History {
         }
     }
 
-    /// Bytes that belong to the last line, and that nobody wants to read.
+    /// Hashes bytes that belong to the last line, without printing them.
     pub(crate) fn note_bytes(&mut self, bytes: &[u8]) {
         self.hash.update((bytes.len() as u64).to_le_bytes());
         self.hash.update(bytes);
     }
 
-    /// Whether every line that was to be printed was.
+    /// Whether every line was printed, as requested.
     pub(crate) const fn printed(&self) -> Result<(), io::ErrorKind> {
         self.printed
     }

@@ -4,9 +4,9 @@
 //!   seed ─► Plan: configuration, faults ─► World: actions at random ─► checks after each
 //!             ▲                              │   ▲
 //!          Random                            ▼   │ outcomes
-//!                                          jobs, contexts, calls ─► Recorder: history (hashed), what is under way, tally
+//!                                          jobs, contexts, calls ─► Recorder: history, calls under way
 //!
-//!   afterwards: no fd, no job, no byte of memory more than before
+//!   afterwards: no fd, no job, and no more memory than before
 //! ```
 
 mod actions;
@@ -40,7 +40,7 @@ use world::World;
 /// Broken rules of strict mode that the histories do not break on purpose.
 static VIOLATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// What came of one seed.
+/// The outcome of one seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) hash: Hash,
@@ -59,7 +59,7 @@ impl Outcome {
     }
 }
 
-/// Runs seeds one after the other, and sees to it that none leaves anything behind.
+/// Runs seeds one after the other, and checks that none leaves anything behind.
 pub(crate) struct Simulation {
     sabotage: Option<Sabotage>,
     print: bool,
@@ -77,7 +77,7 @@ struct Left {
 }
 
 impl Simulation {
-    /// Runs a seed once, so that what is kept for good (stacks, tables of the thread) is there.
+    /// Runs a seed once, so that everything that is kept for good (stacks, tables of the thread) exists.
     pub(crate) fn new(sabotage: Option<Sabotage>, print: bool) -> Self {
         job::set_strict(true);
         job::set_strict_handler(Some(Arc::new(|violation| {
@@ -137,7 +137,7 @@ impl Simulation {
         outcome
     }
 
-    /// As [`Simulation::run`], and once more: both histories must be the same.
+    /// [`Simulation::run`], twice: both histories must be the same.
     pub(crate) fn run_twice(&mut self, seed: u64) -> Outcome {
         let outcome = self.run(seed);
         let again = self.run_again(seed, None, &outcome);
@@ -155,7 +155,7 @@ impl Simulation {
         Outcome { broken: first.broken.clone().or(outcome.broken), ..*first }
     }
 
-    /// Over all seeds that were run, in their order.
+    /// The hash over all seeds so far, in their order.
     pub(crate) fn hash(&self) -> Hash {
         self.all.clone().finalize().into()
     }
@@ -196,12 +196,13 @@ impl Simulation {
     }
 }
 
-/// The thread remembers its last engine, and what it has of its device, until it meets another one: the smallest.
+/// Makes the thread forget its last engine and device, which it keeps until it uses another engine: the
+/// smallest possible.
 fn sweep() {
     if let Ok(config) = Config::parse("queue_pairs=1;depth=2")
         && let Ok(engine) = Engine::stepped(config)
     {
-        // Met by asking for what costs nothing else.
+        // The cheapest use of it.
         let _ = engine.poll(0, |_| ());
     }
 }
@@ -212,7 +213,7 @@ impl Left {
     }
 }
 
-/// What is broken on purpose.
+/// The deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sabotage {
     LostCompletion,

@@ -1,4 +1,4 @@
-//! What a seed makes of the engine and the device: one configuration, and what the workload may do with it.
+//! The plan of a seed: one configuration of engine and device, and what the workload may do with it.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     pub(crate) poll: bool,
     pub(crate) wakes: Wakes,
     pub(crate) depth: usize,
-    /// A completion may be taken before it is announced.
+    /// Whether a completion may be taken before it is announced.
     pub(crate) coalesces: bool,
     pub(crate) timeout: bool,
     pub(crate) retries: u32,
@@ -70,7 +70,7 @@ impl Plan {
         plan
     }
 
-    /// Rules of this kind.
+    /// How many rules have this kind.
     pub(crate) fn rules(&self, kind: &str) -> usize {
         self.faults.iter().filter(|other| **other == kind).count()
     }
@@ -152,11 +152,11 @@ fn own_field(kind: &str, random: &mut Random) -> Option<String> {
     }
 }
 
-/// One field of a selection, unless it does not go with those that are there.
+/// One field of a selection, unless it excludes fields that are there.
 fn selection(kind: &str, fields: &[String], random: &mut Random) -> Option<String> {
     let field = random.pick(&["every", "nth", "probability", "times", "after", "window", "op", "size"]);
     let has = |name: &str| fields.iter().any(|field| field.starts_with(name));
-    // An eventfd has no operation, and not every operation has a text and a tag; and an nth that is never reached selects
+    // An eventfd has no operation, not every operation has a text and a tag, and an unreachable nth selects
     // nothing. All that is refused.
     let excluded = match field {
         "op" => kind == "fd_fail" || has("target=t"),

@@ -1,4 +1,4 @@
-//! The one source of random decisions of a history.
+//! The single source of a history's random decisions.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -29,7 +29,7 @@ impl Random {
 
     /// A number below `below`.
     pub(crate) fn below(&mut self, below: u64) -> u64 {
-        // The high half of a wide product: no modulo bias worth speaking of.
+        // The high half of a wide product: the modulo bias is negligible.
         ((u128::from(self.number()) * u128::from(below)) >> 64) as u64
     }
 

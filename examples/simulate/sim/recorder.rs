@@ -1,6 +1,6 @@
-//! Where everybody writes down what happens: the history, what is under way, and what came out of it.
+//! The recorder: the history, the operations under way, and their outcomes.
 //!
-//! Jobs write here while they run, the world and its checks read it between two actions.
+//! Jobs write to it while they run; the world and its checks read it between two actions.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use simaccel::Error;
 use super::actions::Actions;
 use super::history::History;
 
-/// How often operations ended in each way that a fault has to explain.
+/// How often operations ended in each way that a fault must explain.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) right: u64,
@@ -26,12 +26,12 @@ pub(crate) struct Tally {
     pub(crate) short: u64,
     pub(crate) timeout: u64,
     pub(crate) wake_fd: u64,
-    /// Outputs that nobody looked at, for they did not fit the slice.
+    /// Outputs that were not checked, because they did not fit the slice.
     pub(crate) unseen: u64,
 }
 
 impl Tally {
-    /// `false`: no fault explains this error.
+    /// Returns `false` when no fault explains this error.
     fn add(&mut self, error: &Error) -> bool {
         let count = match error {
             Error::AuthFailed => &mut self.auth_failed,
@@ -58,7 +58,7 @@ struct UnderWay {
     token: u64,
     /// The resume in which it began.
     turn: u64,
-    /// How often its token was handed out.
+    /// How often polling returned its token.
     handed_out: u32,
 }
 
@@ -68,17 +68,17 @@ pub(crate) struct Recorder {
     broken: RefCell<Option<String>>,
     under_way: RefCell<Vec<UnderWay>>,
     pub(crate) tally: RefCell<Tally>,
-    /// Operations that were begun, whatever became of them.
+    /// Operations that began, whatever their outcome.
     pub(crate) begun: Cell<u64>,
     /// Operations whose job was dropped.
     pub(crate) dropped: Cell<u64>,
-    /// Operations that ended in another resume than the one they began in.
+    /// Operations that ended in a later resume than the one they began in.
     pub(crate) ended_later: Cell<u64>,
-    /// Pauses of jobs for no operation that have ended.
+    /// Pauses without an operation that have ended.
     pub(crate) pauses_ended: Cell<u64>,
     /// Counts the resumes.
     pub(crate) turn: Cell<u64>,
-    /// How often a token may be handed out for one operation.
+    /// How often polling may return a token for one operation.
     tokens_each: u32,
 }
 
@@ -114,7 +114,7 @@ impl Recorder {
         self.history.borrow().hash()
     }
 
-    /// Something that must hold does not. The first of them ends the history.
+    /// Records a broken rule. The first one ends the history.
     pub(crate) fn fail(&self, what: impl FnOnce() -> String) {
         if self.broken.borrow().is_none() {
             let what = what();
@@ -137,7 +137,7 @@ impl Recorder {
         self.broken.borrow().clone()
     }
 
-    /// An operation begins: in a job with this context and token, or (`None`) where it blocks.
+    /// Begins an operation: in a job with this context and token, or (`None`) blocking.
     pub(crate) fn enter(&self, ctx: Option<usize>, token: u64) -> Entered<'_> {
         let number = self.begun.get();
         self.begun.set(number + 1);
@@ -146,14 +146,14 @@ impl Recorder {
         Entered { recorder: self, number }
     }
 
-    /// Ends it; returns the resume in which it had begun.
+    /// Ends it. Returns the resume in which it began.
     fn leave(&self, number: u64) -> u64 {
         let mut under_way = self.under_way.borrow_mut();
         let at = under_way.iter().position(|other| other.number == number);
         at.map_or(0, |at| under_way.swap_remove(at).turn)
     }
 
-    /// Grows whenever a job gets further.
+    /// Grows whenever a job makes progress.
     pub(crate) fn progress(&self) -> u64 {
         self.begun.get() + self.ended_later.get() + self.pauses_ended.get()
     }
@@ -172,36 +172,34 @@ impl Recorder {
         self.under_way.borrow().iter().any(|other| other.token == token)
     }
 
-    /// Polling handed out a token.
+    /// Records that polling returned a token.
     pub(crate) fn handed_out(&self, token: u64) {
         let mut under_way = self.under_way.borrow_mut();
         match under_way.iter_mut().find(|other| other.token == token) {
             Some(other) => {
                 other.handed_out += 1;
                 let times = other.handed_out;
-                self.check(times <= self.tokens_each, || {
-                    format!("token {token} was handed out {times} times")
-                });
+                self.check(times <= self.tokens_each, || format!("token {token} was returned {times} times"));
             }
-            None => self.fail(|| format!("token {token} was handed out, and its job waits for nothing")),
+            None => self.fail(|| format!("token {token} was returned, and its job waits for nothing")),
         }
     }
 
-    /// An operation ended with an error that was not expected.
+    /// Counts an operation that ended with an unexpected error.
     pub(crate) fn count_error(&self, error: &Error) {
         let known = self.tally.borrow_mut().add(error);
         self.check(known, || format!("an operation ended with {error:?}"));
     }
 }
 
-/// Stands on the stack of whoever waits for an operation.
+/// Lives on the stack of the job or thread that waits for an operation.
 pub(crate) struct Entered<'a> {
     recorder: &'a Recorder,
     number: u64,
 }
 
 impl Entered<'_> {
-    /// It has returned.
+    /// The operation has returned.
     pub(crate) fn leave(self) {
         let turn = self.recorder.leave(self.number);
         if turn != self.recorder.turn.get() {
@@ -212,7 +210,7 @@ impl Entered<'_> {
 }
 
 impl Drop for Entered<'_> {
-    /// It is unwound: its job was dropped.
+    /// The operation is unwound, because its job was dropped.
     fn drop(&mut self) {
         self.recorder.leave(self.number);
         self.recorder.dropped.set(self.recorder.dropped.get() + 1);

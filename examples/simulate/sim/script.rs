@@ -1,9 +1,9 @@
-//! What a job does: calls, plain pauses, and jobs of its own.
+//! What a job does: calls, plain pauses, and nested jobs.
 //!
 //! ```text
 //!   outer job:  call ── pause ── nested ─┬─ inner job begins (it may be in flight)
-//!                                        ├─ the outer's own call, beside it
-//!                                        └─ the outer resumes the inner until it ends, or drops it in the middle
+//!                                        ├─ the outer's own call, at the same time
+//!                                        └─ the outer resumes the inner to its end, or drops it early
 //! ```
 
 use std::rc::Rc;
@@ -25,11 +25,11 @@ pub(crate) struct Nested {
     token: u64,
     inner: Vec<Item>,
     own: Option<Call>,
-    /// The inner job is dropped when it has paused so often.
+    /// The inner job is dropped after this many pauses.
     patience: u32,
 }
 
-/// Makes scripts, and numbers their calls.
+/// Writes scripts, and numbers their calls.
 pub(crate) struct Author<'a> {
     pub(crate) keyed: &'a [Rc<Keyed>],
     pub(crate) random: &'a mut Random,
@@ -49,7 +49,7 @@ impl Author<'_> {
         Call::owned(*self.next_call, &self.keyed[at], self.random)
     }
 
-    /// The script of a job with this token; those of nested jobs follow it.
+    /// The script of a job with this token; nested jobs use the tokens after it.
     pub(crate) fn script(&mut self, token: u64, depth: u64) -> Vec<Item> {
         let mut nested = 0;
         (0..self.random.between(1, 3))
@@ -69,7 +69,7 @@ impl Author<'_> {
     }
 }
 
-/// Plays a script in the job that is running.
+/// Runs a script in the running job.
 pub(crate) fn run_script(items: Vec<Item>, recorder: &Rc<Recorder>, ctx: Option<usize>, token: u64) {
     for item in items {
         match item {
@@ -87,7 +87,7 @@ fn run_nested(nested: Nested, recorder: &Rc<Recorder>, ctx: Option<usize>, token
     let Nested { token: inner_token, inner, own, mut patience } = nested;
     let its_recorder = Rc::clone(recorder);
     let body = move || run_script(inner, &its_recorder, ctx, inner_token);
-    // The context may have been dropped: then the inner job has none either.
+    // If the context was dropped, the inner job has none either.
     let made = match job::current().and_then(|job| job.wait_ctx()) {
         Some(ctx) => Job::new(&ctx, body),
         None => Job::without_ctx(body),
@@ -111,7 +111,7 @@ fn run_nested(nested: Nested, recorder: &Rc<Recorder>, ctx: Option<usize>, token
         if let Some(call) = own.take() {
             call.make(Place { recorder, ctx, token });
             if recorder.turn.get() != turn {
-                // It has paused meanwhile, and was woken: perhaps for the inner job.
+                // It has paused, and was woken: perhaps for the inner job.
                 continue;
             }
         }

@@ -1,9 +1,9 @@
-//! One seed's world: an engine on a stepped device, contexts, jobs, and what an application does to them at random.
+//! One seed's world: an engine on a stepped device, contexts, jobs, and random actions of an application.
 //!
 //! ```text
 //!   act: one action ─► look: who was woken ─► check: everything that must hold ─► act ...
-//!                                                                                 │ enough
-//!              orderly: everything is brought to its end, and the ring is filled ◄┴► abrupt: everything is dropped
+//!                                                                      │ enough
+//!              orderly: everything is finished, and the ring is filled ◄┴► abrupt: everything is dropped
 //! ```
 
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use super::random::Random;
 use super::recorder::Recorder;
 use super::script::{Author, Item, run_script};
 
-/// Rounds after which what has not ended never will.
+/// What has not ended after this many rounds never will.
 const PATIENCE: usize = 200;
 
 pub(crate) struct Context {
@@ -29,9 +29,9 @@ pub(crate) struct Context {
     pub(crate) ctx: Option<WaitCtx>,
     /// How often its callback was called, where it has one.
     pub(crate) calls: Option<Arc<AtomicU64>>,
-    /// Calls that were acted upon.
+    /// Calls that were handled.
     handled: u64,
-    /// Whether its fd was readable when one last looked.
+    /// Whether its fd was readable at the last look.
     pub(crate) readable: bool,
 }
 
@@ -39,7 +39,7 @@ struct Running {
     token: u64,
     job: Job<()>,
     ctx: Option<usize>,
-    /// Whether polling has handed out its token, or that of a job in it.
+    /// Whether polling has returned its token, or that of a job in it.
     called: bool,
     began: bool,
 }
@@ -56,17 +56,18 @@ pub(crate) struct World {
     jobs: Vec<Running>,
     next_job: u64,
     next_call: u64,
-    /// Nothing more happens by itself.
+    /// Nothing more happens without an action.
     idle: bool,
-    /// Operations that were found done, and of which nobody had been woken.
+    /// Operations that were found done without a wake.
     pub(crate) unannounced: u64,
-    /// Wakes that had nothing behind them.
+    /// Wakes without a finished operation.
     pub(crate) spurious: u64,
-    /// Operations that were under way in contexts that were dropped: their callbacks went along.
+    /// Operations under way in contexts that were dropped, with their callbacks.
     pub(crate) silenced: u64,
-    /// Whether the job that is resumed is the only one to wait on its context, so that a wake there can only be its own.
+    /// Whether the resumed job is the only one that waits on its context, so that a wake there can only be
+    /// its own.
     alone: bool,
-    /// Whether polling has said that the interrupt would tell.
+    /// Whether the last poll has armed the interrupt.
     armed: bool,
     /// Completions that polling found, and that the interrupt had not announced.
     pub(crate) uninterrupted: u64,
@@ -155,7 +156,7 @@ impl World {
         }
     }
 
-    /// A job, in a context of its own or in one that others use.
+    /// Creates a job, in a new context or in one that other jobs use.
     fn begin_job(&mut self) {
         if self.jobs.len() >= 8 {
             return;
@@ -211,7 +212,7 @@ impl World {
         Some(self.contexts.len() - 1)
     }
 
-    /// The event loop's work: resumes somebody who was woken, and those who share the context.
+    /// The event loop's work: resumes a job that was woken, and the jobs that share its context.
     fn answer(&mut self) {
         let woken: Vec<u64> =
             (0..self.jobs.len()).filter(|&at| self.is_woken(at)).map(|at| self.jobs[at].token).collect();
@@ -259,7 +260,7 @@ impl World {
         (token..token + 256).any(|token| self.recorder.is_waiting(token))
     }
 
-    /// A resume that nobody asked for.
+    /// A resume without a wake.
     fn resume_any(&mut self) {
         if self.jobs.is_empty() {
             return self.step();
@@ -273,7 +274,7 @@ impl World {
         self.resume(at, false);
     }
 
-    /// Resumes a job; `woken`: somebody said that it may go on.
+    /// Resumes a job; `woken`: it was woken before.
     fn resume(&mut self, at: usize, woken: bool) {
         let recorder = Rc::clone(&self.recorder);
         recorder.turn.set(recorder.turn.get() + 1);
@@ -296,7 +297,7 @@ impl World {
         }
         self.stats = self.engine.stats();
         let Some(ctx) = ctx.filter(|&ctx| had_begun && self.contexts[ctx].ctx.is_some()) else { return };
-        // A callback that came for a job in it may have found this one busy with an operation of its own.
+        // A callback for a nested job may have found this one busy with its own operation.
         let sure = self.contexts[ctx].calls.is_none() || waiting == 1;
         if !woken && sure && !self.plan.poll && (self.idle || !self.plan.coalesces) {
             self.unannounced += recorder.ended_later.get() - ended;
@@ -322,7 +323,7 @@ impl World {
         self.note(format_args!("drop job {token}"));
     }
 
-    /// Its jobs go on without, and block.
+    /// Its jobs go on without it, and block.
     fn drop_context(&mut self) {
         let live: Vec<usize> =
             (0..self.contexts.len()).filter(|&at| self.contexts[at].ctx.is_some()).collect();
@@ -335,7 +336,8 @@ impl World {
         self.note(format_args!("drop context {at}"));
     }
 
-    /// A call outside of any job; now and then by another thread. Where it would wait for ever it is an error.
+    /// A call outside of any job; now and then in another thread. Where it would wait for ever it returns an
+    /// error.
     fn block(&mut self) {
         let elsewhere = self.random.chance(20);
         let (keyed, random, next_call) = (&self.keyed, &mut self.random, &mut self.next_call);
@@ -368,7 +370,7 @@ impl World {
         self.poll_for(max);
     }
 
-    /// Polls, where that is how jobs are woken. The interrupt, if it was to tell, must have woken.
+    /// Polls, under polling. The interrupt, if it was armed, must be readable.
     fn poll_for(&mut self, max: usize) {
         if !self.plan.poll {
             return;
@@ -376,7 +378,7 @@ impl World {
         let recorder = Rc::clone(&self.recorder);
         let before = self.interrupt();
         let mut tokens = Vec::new();
-        // Some look without asking to be woken.
+        // Some polls do not arm the interrupt.
         let asks = max != 2;
         let note = |token| tokens.push(token);
         let polled = if asks { self.engine.poll(max, note) } else { self.engine.reap(max, note) };
@@ -403,7 +405,7 @@ impl World {
         self.note(format_args!("poll for {max}: {tokens:?}"));
     }
 
-    /// Whether the interrupt is readable; `None`: there is none to be had.
+    /// Whether the interrupt is readable; `None` when there is none.
     fn interrupt(&self) -> Option<bool> {
         match self.engine.interrupt_fd() {
             Ok(fd) => fds::readable(&[fd]).pop(),
@@ -419,8 +421,8 @@ impl World {
         self.note(format_args!("reset"));
     }
 
-    /// Lets everything happen, and answers whoever was woken, until nothing more comes of it. Who then still waits is
-    /// resumed all the same: his request never ends, or a fault has kept its end from him.
+    /// Runs the device and resumes woken jobs until nothing more happens. Jobs that still wait are then
+    /// resumed too: their request never ends, or a fault has suppressed its wake.
     fn run_until_quiet(&mut self) {
         for _ in 0..PATIENCE {
             let before = self.recorder.progress();
@@ -433,7 +435,7 @@ impl World {
                 }
                 self.look();
             }
-            // A job that waits for ever in an operation of its own does not come to that of a job in it, which is done.
+            // A job that waits for ever in its own operation never gets to its nested job, which is done.
             if events == 0
                 && self.recorder.progress() == before
                 && !self.probe()
@@ -453,7 +455,7 @@ impl World {
         if self.plan.poll {
             self.idle = true;
             self.poll_for(1_000);
-            // Slots that polling has freed may let others in.
+            // Slots that polling has freed may admit waiting requests.
             events += self.engine.device().run_until_idle();
             self.poll_for(1_000);
         }
@@ -463,7 +465,7 @@ impl World {
         events
     }
 
-    /// Resumes, unasked, all who wait; `true`: an operation had ended.
+    /// Resumes all waiting jobs without a wake. Returns whether an operation had ended.
     fn probe(&mut self) -> bool {
         let ended = self.recorder.ended_later.get();
         let tokens: Vec<u64> = self.jobs.iter().map(|running| running.token).collect();
@@ -475,14 +477,14 @@ impl World {
         }
         let found = self.recorder.ended_later.get() - ended;
         if self.plan.poll {
-            // Whatever is done is in the completion ring, and polling has been through it.
+            // Everything that is done is in the completion ring, and polling has read it.
             self.recorder
                 .check(found == 0, || format!("polling has not announced {found} operations that were done"));
         }
         found > 0
     }
 
-    /// Brings everything to its end.
+    /// Finishes everything.
     fn end_in_order(&mut self) {
         for _ in 0..PATIENCE {
             self.run_until_quiet();
@@ -497,7 +499,7 @@ impl World {
             if self.jobs.is_empty() {
                 return self.fill_the_ring();
             }
-            // What is left never ends by itself.
+            // What is left never ends.
             self.check_endless();
             self.engine.device().reset();
             self.note(format_args!("reset, for what never ends"));
@@ -505,7 +507,7 @@ impl World {
         self.recorder.fail(|| format!("{} jobs never end", self.jobs.len()));
     }
 
-    /// All slots are free again: as many requests as the ring has go in without a wait.
+    /// All slots are free again: as many requests as the ring holds are submitted without a wait.
     fn fill_the_ring(&mut self) {
         self.check_exactly();
         self.engine.device().reset();
@@ -529,7 +531,7 @@ impl World {
         self.stats = self.engine.stats();
         let busy = self.stats.device.faults.get("busy").unwrap_or(0) - faults.unwrap_or(0);
         let refused = self.stats.device.total.full - full;
-        // Each `busy` is one refusal, and makes those behind it wait.
+        // Each `busy` is one refusal, and makes later requests wait.
         self.recorder.check(refused == 0 || busy > 0, || format!("{refused} slots are not free at the end"));
         self.note(format_args!("the ring is filled"));
         self.jobs.clear();
@@ -540,7 +542,7 @@ impl World {
         self.recorder.check(left == 0, || format!("{left} requests are in flight at the end"));
     }
 
-    /// Looks which contexts have something to say.
+    /// Notes which contexts were woken.
     pub(crate) fn look(&mut self) {
         let mut polled = Vec::new();
         let mut at_of = Vec::new();
@@ -561,7 +563,7 @@ impl World {
         self.recorder.note(format_args!("{:>12} ns  {what}", self.engine.device().now().as_nanos()));
     }
 
-    /// How many jobs have not begun, and how many are paused, nested ones not counted.
+    /// How many jobs have not begun, and how many are paused, without nested ones.
     pub(crate) fn job_counts(&self) -> (u64, u64) {
         let fresh = self.jobs.iter().filter(|running| !running.began).count() as u64;
         (fresh, self.jobs.len() as u64 - fresh)
@@ -576,7 +578,7 @@ impl World {
         (total, faults, engine, stats.device.late_completions, stats.device.resets, stats.device.deaths)
     }
 
-    /// Drops everything, in an order of the seed's.
+    /// Drops everything, in an order that the seed decides.
     pub(crate) fn end(mut self) {
         let (mut random, mut jobs) = (self.random, self.jobs);
         let mut engine = Some(self.engine);
@@ -594,7 +596,7 @@ impl World {
 }
 
 impl Context {
-    /// Whether it says that somebody may go on.
+    /// Whether it wakes a job.
     fn is_woken(&self) -> bool {
         match &self.calls {
             Some(calls) => calls.load(Ordering::Relaxed) > self.handled,
