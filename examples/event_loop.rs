@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use simaccel::grammar::{self, Shown};
 use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Step, WaitCtx};
 
 const USAGE: &str = "usage: event_loop [CONNECTIONS [REQUESTS]]";
@@ -166,7 +167,8 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
         return Ok(Asked::Help);
     }
     if let Some(excess) = arguments.get(2) {
-        return Err(format!("{excess:?} is one argument too many; {USAGE}"));
+        let excess = excess.to_string_lossy();
+        return Err(format!("{} is one argument too many; {USAGE}", Shown(&excess)));
     }
     let connections = number("CONNECTIONS", arguments.first(), 1_000)?;
     let requests = number("REQUESTS", arguments.get(1), 10)?;
@@ -178,8 +180,7 @@ const MOST: usize = 1_000_000;
 
 fn number(name: &str, argument: Option<&OsString>, default: usize) -> Result<usize, String> {
     let Some(argument) = argument else { return Ok(default) };
-    let number = argument.to_str().and_then(|text| text.parse().ok());
-    let number = number.filter(|number| (1..=MOST).contains(number));
+    let number = argument.to_str().and_then(|text| grammar::within(text, 1..=MOST));
     number.ok_or_else(|| format!("{name}: allowed are 1 to {MOST}; {USAGE}"))
 }
 

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use simaccel::grammar::Shown;
 use simaccel::{Cipher, CipherSession, Config, Engine, Job, OpError, Step, WaitCtx};
 
 const MESSAGE: &[u8] = b"attack at dawn";
@@ -35,7 +36,8 @@ fn main() -> ExitCode {
         None => tour(),
         Some(help) if help == "--help" || help == "-h" => print(HELP).map_err(From::from),
         Some(other) => {
-            say(&format!("{other:?} is an argument, and there are none; --help says more"));
+            let other = other.to_string_lossy();
+            say(&format!("{} is an argument, and there are none; --help says more", Shown(&other)));
             return ExitCode::from(2);
         }
     };

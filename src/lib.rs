@@ -89,14 +89,15 @@ mod wait_readable;
 mod words;
 
 pub use engine::{
-    AeadOpener, AeadSealer, AeadSession, AnySession, CipherSession, CipherStream, Config, DeliveryMode,
-    Engine, EngineStats, HashSession, HashStream, MacSession, MacStream,
+    AeadOpener, AeadSealer, AeadSession, AnySession, CipherSession, CipherStream, Config, ConfigBuilder,
+    DeliveryMode, Engine, EngineStats, HashSession, HashStream, MacSession, MacStream,
 };
 #[doc(hidden)]
 pub use engine::{Sabotage, sabotage};
 pub use error::{Error, OpError, OsError};
 pub use job::{Job, Step, WaitCtx, WaitFd};
 pub use simaccel_device;
+pub use simaccel_device::grammar;
 pub use simaccel_device::{
     Aead, Algorithm, Allowed, Argument, ArgumentError, Cipher, CompletionOrder, ConfigError, Device,
     DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation, OperationStats,

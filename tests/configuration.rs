@@ -35,24 +35,39 @@ fn spans(page: &str) -> impl Iterator<Item = &str> {
     page.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
+/// The page's rows are those of the code's table, from which rustdoc's are made.
 #[test]
-fn every_key_is_documented_with_its_default() {
+fn every_key_is_documented_as_the_code_has_it() {
     let page = page();
     let rows = rows(&page);
-    let keys =
-        [simaccel_device::Config::KEYS, Config::KEYS].map(|keys| keys.split(", ")).into_iter().flatten();
-    let defaults = Config::default().to_string();
-    let mut checked = 0;
-    for key in keys {
-        let row = row(&rows, key);
-        assert!(row.iter().skip(1).all(|cell| !cell.is_empty()), "{row:?}");
-        let default = defaults.split(';').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
-        if let Some(default) = default {
-            assert_eq!(row[1], default, "{key}");
-            checked += 1;
-        }
+    let keys = [simaccel_device::Config::KEYS, Config::KEYS].concat();
+    for key in &keys {
+        let documented = row(&rows, key.name);
+        let name = format!("`{}`", key.name);
+        let expected = [name.as_str(), key.default, key.allowed, key.meaning];
+        assert_eq!(documented, expected, "the row is: | {} |", expected.join(" | "));
     }
-    assert_eq!(checked, defaults.split(';').count());
+    let headed = |head: &str| {
+        let (_, section) = page.split_once(&format!("\n## {head}\n")).unwrap();
+        section
+            .lines()
+            .skip_while(|line| !line.starts_with("| `"))
+            .take_while(|line| line.starts_with('|'))
+            .count()
+    };
+    assert_eq!(headed("The device") + headed("The engine"), keys.len(), "and no other");
+}
+
+#[test]
+fn every_default_is_what_a_configuration_has() {
+    let defaults = Config::default().to_string();
+    let keys = [simaccel_device::Config::KEYS, Config::KEYS].concat();
+    for pair in defaults.split(';') {
+        let (name, default) = pair.split_once('=').unwrap();
+        let key = keys.iter().find(|key| key.name == name).unwrap_or_else(|| panic!("{name} is in no table"));
+        assert_eq!(key.default, default, "{name}");
+    }
+    assert_eq!(defaults.split(';').count(), keys.len() - ["fault", "preset", "strict"].len());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::env;
 use std::io::{self, Write};
 use std::sync::Once;
 
+use simaccel::grammar::{self, Shown};
 use simaccel::job::{PoolConfig, raw};
 
 use crate::last_error::{Failure, SimaccelResult, reported};
@@ -28,9 +29,12 @@ pub(crate) fn prepare() {
             ("SIMACCEL_STACK_SIZE", (|size| (size, GUARD)) as fn(usize) -> (usize, usize)),
             ("SIMACCEL_GUARD_SIZE", |size| (PoolConfig::default().stack_size, size)),
         ] {
-            if let Some(Err(why)) = env::var_os(key).map(|value| adopt(&value.to_string_lossy(), of)) {
+            let Some(value) = env::var_os(key) else { continue };
+            let value = value.to_string_lossy();
+            if let Err(why) = adopt(value.trim(), of) {
                 // One write, so that lines do not mix. If standard error is closed, the line is lost.
-                let line = format!("simaccel: {key}: {why}; the default of 64 KiB is used\n");
+                let line =
+                    format!("simaccel: {key}={}: {why}; the default of 64 KiB is used\n", Shown(&value));
                 let _ = io::stderr().write_all(line.as_bytes());
             }
         }
@@ -38,7 +42,7 @@ pub(crate) fn prepare() {
 }
 
 fn adopt(value: &str, sizes: fn(usize) -> (usize, usize)) -> Result<(), String> {
-    let bytes = value.parse().map_err(|_| format!("`{value}` is not a number of bytes"))?;
+    let bytes = grammar::number(value).ok_or("must be a number of bytes")?;
     let (stack_size, guard_size) = sizes(bytes);
     raw::set_default_sizes(stack_size, guard_size).map_err(|error| error.to_string())
 }

@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 
+use simaccel::grammar::Key;
 use simaccel::{Algorithm, Config, EngineStats, Preset, simaccel_device};
 
 use self::support::package;
@@ -62,7 +63,7 @@ fn every_key_is_named_with_its_default() {
     // Behind each .TP stands a key: `.BR key= default`, or `.BI key= what` where there is none.
     let heads = section.split("\n.TP\n").skip(1).map(|entry| entry.lines().next().unwrap());
     let named: Vec<(&str, &str)> = heads.map(|head| head[4..].split_once("= ").unwrap()).collect();
-    let known = [simaccel_device::Config::KEYS, Config::KEYS].join(", ");
+    let known = Key::names(&[simaccel_device::Config::KEYS, Config::KEYS].concat());
     let known: BTreeSet<&str> = known.split(", ").collect();
     assert_eq!(named.iter().map(|(key, _)| *key).collect::<BTreeSet<_>>(), known);
     assert_eq!(named.len(), known.len(), "one entry each");

@@ -77,7 +77,7 @@ fn the_keys_that_are_named_change_the_size() {
     // The program's word comes after the environment's.
     fits(
         &["larger-stack", "many-frames"],
-        &[("SIMACCEL_STACK_SIZE", "131072"), ("SIMACCEL_GUARD_SIZE", "4096")],
+        &[("SIMACCEL_STACK_SIZE", " 131_072 "), ("SIMACCEL_GUARD_SIZE", "4096")],
     );
     is_named(&with(&program, &["many-frames"], &[("SIMACCEL_STACK_SIZE", "131072")]), 128 * 1024);
 }
@@ -86,14 +86,16 @@ fn the_keys_that_are_named_change_the_size() {
 fn an_impossible_size_is_refused_in_one_line_that_names_it() {
     let program = program();
     for (value, why) in [
-        ("64k", "`64k` is not a number of bytes"),
-        ("", "`` is not a number of bytes"),
+        ("64k", "must be a number of bytes"),
+        ("", "must be a number of bytes"),
+        ("+262144", "must be a number of bytes"),
         ("17", "a stack of 17 bytes is not possible"),
     ] {
         let output = with(&program, &["larger-stack"], &[("SIMACCEL_STACK_SIZE", value)]);
         let lines = errors(&output);
+        let shown = if value.is_empty() { "(nothing)" } else { value };
         let [line] = &lines[..] else { panic!("one line, and not {lines:?}") };
-        assert!(line.starts_with(&format!("simaccel: SIMACCEL_STACK_SIZE: {why}")), "{line}");
+        assert!(line.starts_with(&format!("simaccel: SIMACCEL_STACK_SIZE={shown}: {why}")), "{line}");
         assert_eq!(output.stdout, b"ok\n");
     }
 }

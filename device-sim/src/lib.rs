@@ -76,7 +76,7 @@ mod run;
 mod stats;
 mod sync;
 
-pub use config::{Config, ConfigError, Preset};
+pub use config::{Config, ConfigBuilder, ConfigError, Preset, grammar};
 pub use kernels::StreamState;
 pub use kernels::session::{Session, SessionError};
 pub use kernels::wipe::with_wiped_stack;
@@ -95,7 +95,7 @@ pub use message::tag::Tag;
 #[doc(hidden)]
 pub use message::words;
 pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
-pub use model::latency::{LatencyDist, UnknownDist};
+pub use model::latency::LatencyDist;
 pub use model::order::CompletionOrder;
 pub use model::sabotage::Sabotage;
 pub use queue::arrivals::{Arrival, Arrivals, Completion};

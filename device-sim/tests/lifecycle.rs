@@ -33,9 +33,9 @@ fn queue_pairs_are_handed_out_once() {
 }
 
 #[test]
-fn a_configuration_out_of_range_opens_nothing() {
+fn keys_that_do_not_go_together_open_nothing() {
     let mut config = Config::default();
-    config.depth = 3;
+    assert_eq!(config.set("intc_thresh", "2"), Ok(true));
     assert!(matches!(Device::open(&config), Err(OpenError::Config(_))));
     assert!(matches!(Device::stepped(&config), Err(OpenError::Config(_))));
 }

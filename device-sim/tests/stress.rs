@@ -143,7 +143,7 @@ fn run(device: &Device, requests: usize, resets: bool) {
     // Every slot is there again.
     for pair in &mut pairs {
         pair.reap(usize::MAX, &mut |_| {});
-        for _ in 0..device.config().depth {
+        for _ in 0..device.config().depth() {
             let _ = submit(pair, request(session, 16, 1), Delivery::Silent);
         }
     }

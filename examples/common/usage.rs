@@ -1,11 +1,7 @@
 //! Formats a mistake on the command line as one line: the option, and what is allowed.
 
-use std::borrow::Cow;
-
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-
-/// How many characters of a given value are repeated.
-const SHOWN: usize = 60;
+use simaccel::grammar::Shown;
 
 /// The parser's message without usage, advice to read the help, and line breaks.
 pub(crate) fn condense(error: &clap::Error) -> String {
@@ -16,8 +12,8 @@ pub(crate) fn condense(error: &clap::Error) -> String {
     let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let mut line = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
     for given in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
-        if let Some(ContextValue::String(given)) = error.get(given) {
-            line = line.replace(given.as_str(), &shown(given));
+        if let Some(ContextValue::String(given)) = error.get(given).filter(|given| !is_empty(given)) {
+            line = line.replace(given.as_str(), &Shown(given).to_string());
         }
     }
     if error.kind() == ErrorKind::UnknownArgument {
@@ -28,10 +24,6 @@ pub(crate) fn condense(error: &clap::Error) -> String {
         .collect()
 }
 
-/// The given value, truncated where it is long.
-pub(crate) fn shown(given: &str) -> Cow<'_, str> {
-    match given.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}... ({} characters)", &given[..end], given.chars().count()).into(),
-        None => given.into(),
-    }
+fn is_empty(given: &ContextValue) -> bool {
+    matches!(given, ContextValue::String(text) if text.is_empty())
 }

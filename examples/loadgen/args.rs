@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 use simaccel::EngineStats;
+use simaccel::grammar::{self, Key};
 use simaccel_device::{Algorithm, Preset};
 
 use crate::alg;
@@ -167,8 +168,8 @@ fn help_tail() -> String {
          Exit code: 0 when all went well; 1 for a mismatch, an error of an operation (see --expect-errors), a bad tag or \
          padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used.",
         alg::names(),
-        simaccel_device::Config::KEYS,
-        simaccel::Config::KEYS,
+        Key::names(simaccel_device::Config::KEYS),
+        Key::names(simaccel::Config::KEYS),
         EngineStats::default().faults().map(|(kind, _)| kind).collect::<Vec<_>>().join(", "),
         Preset::ALL.map(numbers).join(", "),
     )
@@ -183,16 +184,15 @@ fn numbers(preset: Preset) -> String {
 }
 
 fn parse_jobs(text: &str) -> Result<usize, String> {
-    let jobs = text.parse().ok().filter(|jobs| (1..=MAX_JOBS).contains(jobs));
-    jobs.ok_or_else(|| format!("allowed are 1 to {MAX_JOBS}"))
+    grammar::within(text, 1..=MAX_JOBS).ok_or_else(|| format!("allowed are 1 to {MAX_JOBS}"))
 }
 
 fn parse_ops(text: &str) -> Result<u64, String> {
-    text.parse().ok().filter(|&ops| ops > 0).ok_or_else(|| format!("allowed are 1 to {}", u64::MAX))
+    grammar::within(text, 1..=u64::MAX).ok_or_else(|| format!("allowed are 1 to {}", u64::MAX))
 }
 
 fn parse_seed(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("allowed are 0 to {}", u64::MAX))
+    grammar::number(text).ok_or_else(|| format!("allowed are 0 to {}", u64::MAX))
 }
 
 fn parse_sector(text: &str) -> Result<usize, String> {

@@ -21,7 +21,7 @@ impl Model {
         let executed: u64 = stats.device.units.iter().map(|unit| unit.executed).sum();
         let busy: u64 = stats.device.units.iter().map(|unit| unit.busy_nsec).sum();
         (executed > 0 && busy > 0).then(|| Self {
-            compute_units: config.compute_units,
+            compute_units: config.compute_units(),
             mean_service_us: as_f64(busy) / as_f64(executed) / 1e3,
             error: stats.device.completion_error.clone(),
         })

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use simaccel::grammar::Items;
 use simaccel::{Config, DeliveryMode};
 use simaccel_device::{Algorithm, Allowed, Cipher, FaultKind};
 
@@ -108,7 +109,7 @@ impl Options {
         check_message(algorithm, size)?;
         let device = device(self.device.as_deref().unwrap_or(""), self.mode)?;
         let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
-        let mismatches = self.expect_errors && device.device().faults.iter().any(corrupts);
+        let mismatches = self.expect_errors && device.device().faults().iter().any(corrupts);
         Ok(Load {
             algorithm,
             size,
@@ -141,9 +142,10 @@ impl Options {
     /// One row for `--mode`, otherwise all of them; without `--device`, two more on a modelled device.
     fn rows(&self, device: &Config) -> Result<Vec<(Mode, Config)>, Failure> {
         if let Some(mode) = self.mode {
-            return Ok(vec![(mode, delivering(device, mode))]);
+            return Ok(vec![(mode, delivering(device, mode)?)]);
         }
-        let mut rows = Vec::from(Mode::ALL.map(|mode| (mode, delivering(device, mode))));
+        let row = |mode| Ok((mode, delivering(device, mode)?));
+        let mut rows = Mode::ALL.into_iter().map(row).collect::<Result<Vec<_>, Failure>>()?;
         if self.device.is_none() {
             let modelled = Config::parse(MODELLED).map_err(|error| Failure::option("--device", error))?;
             rows.extend([Mode::Sync, Mode::WakeFd].map(|mode| (mode, modelled.clone())));
@@ -176,7 +178,7 @@ impl Options {
             piece,
             jobs: jobs(self.jobs, 16, piece, 2)?,
             mode,
-            device: delivering(&device(self.device.as_deref().unwrap_or(""), Some(mode))?, mode),
+            device: delivering(&device(self.device.as_deref().unwrap_or(""), Some(mode))?, mode)?,
             output_as: self.output()?,
         })
     }
@@ -326,7 +328,7 @@ fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
 
 /// Whether the delivery is given, and not only the default.
 fn says_delivery(text: &str) -> bool {
-    simaccel::simaccel_device::Config::pairs(text).any(|pair| matches!(pair, Ok(("delivery", _))))
+    Items::parse(text).is_ok_and(|items| items.has("delivery"))
 }
 
 /// The error when the given delivery is not the mode's.
@@ -350,7 +352,7 @@ fn contradicts_mode(config: &Config, is_said: bool, mode: Option<Mode>) -> Optio
 fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
     let endless =
         |fault: &&simaccel_device::Fault| matches!(fault.kind, FaultKind::Timeout | FaultKind::DropWake);
-    match config.device().faults.iter().find(endless) {
+    match config.device().faults().iter().find(endless) {
         Some(fault) if config.timeout().is_none() => Err(Failure::option(
             "--device",
             format_args!("with fault={fault} a run never ends; it needs timeout_msec=MILLISECONDS, too"),
@@ -360,6 +362,10 @@ fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
 }
 
 /// `device` with the delivery that `mode` needs.
-fn delivering(device: &Config, mode: Mode) -> Config {
-    if mode == Mode::Poll { device.clone().with_delivery(DeliveryMode::Poll) } else { device.clone() }
+fn delivering(device: &Config, mode: Mode) -> Result<Config, Failure> {
+    if mode != Mode::Poll {
+        return Ok(device.clone());
+    }
+    let polling = device.to_builder().delivery(DeliveryMode::Poll).build();
+    polling.map_err(|error| Failure::option("--device", error))
 }

@@ -1,6 +1,7 @@
 //! The report: a table for people, a JSON object for programs.
 
 use std::io::Write;
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::model::Model;
 use crate::plan::{Expected, Load, Output};
-use crate::units::{grouped, short_nanos, short_size};
+use crate::units::{grouped, short_size, short_time};
 
 const MIB: f64 = 1_048_576.0;
 
@@ -224,12 +225,12 @@ impl Report {
 /// A device in a few characters: what it models.
 fn short_device(config: &Config) -> String {
     let device = config.device();
-    let takes = match (device.completion_nsec + device.firmware_nsec, device.mbps) {
-        (0, 0) => "ideal".to_owned(),
-        (0, mbps) => format!("{} × {mbps} MB/s", device.compute_units),
-        (nanos, _) => format!("{} × {}", device.compute_units, short_nanos(nanos)),
+    let takes = match (device.completion() + device.firmware(), device.mbps()) {
+        (Duration::ZERO, 0) => "ideal".to_owned(),
+        (Duration::ZERO, mbps) => format!("{} × {mbps} MB/s", device.compute_units()),
+        (time, _) => format!("{} × {}", device.compute_units(), short_time(time)),
     };
-    if device.faults.is_empty() { takes } else { format!("{takes}, faults") }
+    if device.faults().is_empty() { takes } else { format!("{takes}, faults") }
 }
 
 /// One line about a file, for standard error.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use simaccel::grammar::number;
+
 /// The largest message, in bytes: 64 MiB.
 pub(crate) const MAX_SIZE: usize = 64 << 20;
 
@@ -14,7 +16,7 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
         Some(digits) => (digits, 1 << 10),
         None => text.strip_suffix(['m', 'M']).map_or((text, 1), |digits| (digits, 1 << 20)),
     };
-    let bytes = parse_digits(digits).and_then(|n| usize::try_from(n).ok()?.checked_mul(unit));
+    let bytes = number::<u64>(digits).and_then(|n| usize::try_from(n).ok()?.checked_mul(unit));
     bytes
         .filter(|bytes| (1..=MAX_SIZE).contains(bytes))
         .ok_or_else(|| "allowed are 1 to 64m bytes, with a suffix k or m".to_owned())
@@ -23,17 +25,12 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
 /// A duration: digits and `ms` or `s`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.strip_suffix("ms") {
-        Some(digits) => parse_digits(digits).map(Duration::from_millis),
-        None => text.strip_suffix('s').and_then(parse_digits).map(Duration::from_secs),
+        Some(digits) => number::<u64>(digits).map(Duration::from_millis),
+        None => text.strip_suffix('s').and_then(number).map(Duration::from_secs),
     };
     parsed
         .filter(|duration| !duration.is_zero() && *duration <= MAX_DURATION)
         .ok_or_else(|| "allowed are 1ms to 3600s, as in 500ms or 2s".to_owned())
-}
-
-/// Only digits: no sign, no blank, no fraction.
-fn parse_digits(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// `1234567` as `1,234,567`.
@@ -58,8 +55,9 @@ pub(crate) fn short_size(bytes: usize) -> String {
     }
 }
 
-/// Nanoseconds as the shortest exact text: `50000` is `50 µs`.
-pub(crate) fn short_nanos(nanos: u64) -> String {
+/// A time as the shortest exact text: 50,000 ns are `50 µs`.
+pub(crate) fn short_time(time: Duration) -> String {
+    let nanos = time.as_nanos();
     match nanos {
         _ if nanos.is_multiple_of(1_000_000_000) => format!("{} s", nanos / 1_000_000_000),
         _ if nanos.is_multiple_of(1_000_000) => format!("{} ms", nanos / 1_000_000),

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use simaccel::grammar;
 
 use crate::sim::Sabotage;
 use crate::usage;
@@ -72,12 +73,12 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Par
 }
 
 fn parse_seed(text: &str) -> Result<u64, String> {
-    let seed = text.parse().ok().filter(|&seed| seed < u64::MAX);
-    seed.ok_or_else(|| format!("allowed are 0 to {}", u64::MAX - 1))
+    grammar::within(text, 0..=u64::MAX - 1).ok_or_else(|| format!("allowed are 0 to {}", u64::MAX - 1))
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let ends = text.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let ends =
+        text.split_once("..").and_then(|(from, to)| Some((grammar::number(from)?, grammar::number(to)?)));
     let seeds = ends.map(|(from, to)| from..to).filter(|seeds: &Range<u64>| !seeds.is_empty());
     seeds.ok_or_else(|| "allowed is FROM..TO with FROM below TO, as in 0..100000".to_owned())
 }

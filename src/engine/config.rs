@@ -1,36 +1,34 @@
-//! The engine's configuration: one grammar for text everywhere, the device's keys and the engine's together.
-//!
-//! `key=value` pairs separated by `;`, blanks around either ignored:
-//! `compute_units=4;completion_nsec=50000;fallback=on`.
-//!
-//! | key | unit, range | default | meaning |
-//! |---|---|---|---|
-//! | `delivery` | `wake`, `poll` | `wake` | how a job learns of its completion: wake fd or callback, or [`Engine::poll`](super::Engine::poll) |
-//! | `fallback` | `on`, `off` | `off` | compute in software when the device fails or cannot be reached; counted |
-//! | `offload_threshold` | bytes, 0 to 2^32 - 1 | 0 | smaller requests are computed in software in the calling thread; counted |
-//! | `strict` | `on`, `off` | as it is | the process's strict mode ([`job::set_strict`](crate::job::set_strict)), set when an engine is opened |
-//! | `timeout_msec` | milliseconds, 0 to 3,600,000 | 0 (off) | a request that has not ended within it, or whose wake never comes, is taken back and ends as [`Error::Timeout`](crate::Error::Timeout), within twice the time; counted |
-//! | `max_retries` | 0 to 100 | 0 | a request that the device failed, in a way that another try may mend, is submitted again up to so often; counted |
-//! | `fault` | repeatable | none | `fd_fail`: an eventfd cannot be made (`EMFILE`); `nomem`: a submission finds no memory; else a fault of the device ([`simaccel_device::FaultKind`]) |
-//!
-//! The device's keys are those of [`simaccel_device::Config`]. When a fault happens is said by the fields of
-//! [`simaccel_device::Selection`], the same for all kinds: `fault=fd_fail:nth=3`.
-//!
-//! `timeout_msec` goes by the device's clock: the virtual one of a stepped device, where an alarm and no thread is
-//! behind it, the real one of any other, where it costs a thread (`simaccel-watchdog`). Each try of `max_retries` has
-//! its own time, and retries come before `fallback`. Both make the device work out of place, so that the input is
-//! there for another try and to be given back.
+//! The engine's configuration: the device's keys and its own, in one text of one grammar
+//! ([`simaccel_device::grammar`]), or from one builder.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use simaccel_device::{ConfigError, Fault};
+use simaccel_device::grammar::{self, Items, Key};
+use simaccel_device::{ConfigError, Selection, device_keys, device_setters, key_list, key_rows};
 
-use super::fault::FaultRule;
+use super::fault::{FaultKind, FaultRule};
 
-/// The engine's own keys.
-const KEYS: &str = "delivery, fallback, offload_threshold, timeout_msec, max_retries, strict";
+/// Hands the table of the engine's own keys to the macro `$then`; see [`device_keys`].
+macro_rules! engine_keys {
+    ($then:ident) => {
+        $then! {
+            "delivery", "wake", "wake or poll",
+                "how a job learns of its completion: by its wait fd or callback, or by `Engine::poll` (which calls no callback: the status of a context that has one is `Unsupported`)";
+            "fallback", "off", "on or off",
+                "compute in software when the device fails or cannot be reached; counted";
+            "offload_threshold", "0", "0 to 4294967295 (bytes)",
+                "smaller requests are computed in software in the calling thread; counted";
+            "timeout_msec", "0", "0 (off) to 3600000 (milliseconds of the device's clock)",
+                "a request that has not ended within it, or whose wake never comes, is taken back within twice the time and ends as `Error::Timeout`; counted";
+            "max_retries", "0", "0 to 100",
+                "how often a request is submitted again after a retryable failure; comes before `fallback`; counted";
+            "strict", "unchanged", "on or off",
+                "the process's strict mode, which reports the job and the call that broke a rule; on in debug builds";
+        }
+    };
+}
 
 /// How jobs learn that their requests are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,34 +42,66 @@ pub enum DeliveryMode {
 }
 
 impl DeliveryMode {
-    fn parse(value: &str) -> Result<Self, ConfigError> {
-        match value {
-            "wake" => Ok(Self::Wake),
-            "poll" => Ok(Self::Poll),
-            _ => Err(refused("delivery", value, "wake or poll")),
+    /// As in a configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wake => "wake",
+            Self::Poll => "poll",
         }
     }
 }
 
-fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
-    match value {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err(refused(key, value, "on or off")),
+impl fmt::Display for DeliveryMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
-/// A whole number of at most `max`.
-fn number(key: &'static str, value: &str, max: u32, allowed: &'static str) -> Result<u32, ConfigError> {
-    let number = value.parse().ok().filter(|number| *number <= max);
-    number.ok_or_else(|| refused(key, value, allowed))
+impl FromStr for DeliveryMode {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let found = [Self::Wake, Self::Poll].into_iter().find(|mode| mode.name() == text);
+        found.ok_or_else(|| grammar::refused("delivery", text, "wake or poll"))
+    }
 }
 
-pub(super) fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
-    ConfigError::Value { key, value: value.to_owned(), allowed }
-}
-
-/// Configuration of an engine and the device behind it.
+/// Configuration of an engine and the device behind it: by [`parse`](Self::parse), or by [`builder`](Self::builder). It
+/// displays as the text that parses back.
+///
+/// The engine's keys:
+///
+#[doc = engine_keys!(key_rows)]
+///
+/// The device's ([`simaccel_device::Config`], which says more of them):
+///
+#[doc = device_keys!(key_rows)]
+///
+/// A fault is one of the device's ([`FaultKind`](crate::FaultKind)), or one of the engine's: `fd_fail` (an eventfd cannot
+/// be made, `EMFILE`) and `nomem` (a submission finds no memory). The fields of [`Selection`] say when, the same for all
+/// kinds: `fault=fd_fail:nth=3`.
+///
+/// `timeout_msec` goes by the device's clock: the virtual one of a stepped device, where an alarm and no thread is
+/// behind it, the real one of any other, where it costs a thread (`simaccel-watchdog`). Each try of `max_retries` has
+/// its own time, and retries come before `fallback`. Both make the device work out of place, so that the input is
+/// there for another try and to be given back.
+///
+/// `strict` is [`job::set_strict`](crate::job::set_strict), called when an engine is opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use simaccel::{Config, DeliveryMode};
+///
+/// let config = Config::builder()
+///     .compute_units(2)
+///     .completion(Duration::from_micros(50))
+///     .timeout(Duration::from_millis(20))
+///     .delivery(DeliveryMode::Poll)
+///     .build()?;
+/// let text = "compute_units=2; completion_nsec=50_000; timeout_msec=20; delivery=poll";
+/// assert_eq!(config, Config::parse(text)?);
+/// # Ok::<(), simaccel::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     device: simaccel_device::Config,
@@ -85,48 +115,69 @@ pub struct Config {
 }
 
 impl Config {
-    /// The engine's own keys, separated by commas; the device's are [`simaccel_device::Config::KEYS`].
-    pub const KEYS: &str = KEYS;
+    /// The engine's own keys; the device's are [`simaccel_device::Config::KEYS`].
+    pub const KEYS: &[Key] = engine_keys!(key_list);
 
     /// Reads `key=value;key=value` on top of the defaults.
     ///
     /// # Errors
-    /// The first key that is unknown, or the first value that is out of range, with what is allowed.
+    /// [`ConfigError`]: for the first item that is none, else for the first that does not fit.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        Self::of(&Items::parse(text)?)
+    }
+
+    /// A builder that holds the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// A builder that holds this configuration, number by number: a preset changes none of them.
+    pub fn to_builder(&self) -> ConfigBuilder {
+        ConfigBuilder { items: Items::parse(&self.to_string()).unwrap_or_default() }
+    }
+
+    fn of(items: &Items) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        for pair in simaccel_device::Config::pairs(text) {
-            let (key, value) = pair?;
+        for (key, value) in items.iter() {
             config.set(key, value)?;
         }
-        config.device.validate()?;
+        config.device.check()?;
         Ok(config)
     }
 
-    fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
-        match key {
-            "delivery" => self.delivery = DeliveryMode::parse(value)?,
-            "fallback" => self.fallback = switch("fallback", value)?,
-            "offload_threshold" => {
-                let allowed = "0 to 4294967295 (bytes)";
-                self.offload_threshold = number("offload_threshold", value, u32::MAX, allowed)?;
-            }
-            "timeout_msec" => {
-                let allowed = "0 (off) to 3600000 (milliseconds)";
-                self.timeout_msec = number("timeout_msec", value, 3_600_000, allowed)?;
-            }
-            "max_retries" => self.max_retries = number("max_retries", value, 100, "0 to 100")?,
-            "strict" => self.strict = Some(switch("strict", value)?),
-            "fault" => match FaultRule::parse(value)? {
-                Some(rule) => self.faults.push(rule),
-                None => self.device.faults.push(Fault::parse(value)?),
-            },
-            _ if self.device.set(key, value)? => {}
-            _ => {
-                let known = format!("{}, {KEYS}", simaccel_device::Config::KEYS);
-                return Err(ConfigError::UnknownKey { key: key.to_owned(), known });
-            }
+    fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
+        if name == "fault" {
+            return self.add_fault(value);
+        }
+        let Some(key) = Self::KEYS.iter().find(|key| key.name == name) else {
+            return self.set_device(name, value);
+        };
+        match key.name {
+            "delivery" => self.delivery = value.parse()?,
+            "fallback" => self.fallback = key.switch(value)?,
+            "offload_threshold" => self.offload_threshold = key.number(value, 0..=u32::MAX)?,
+            "timeout_msec" => self.timeout_msec = key.number(value, 0..=3_600_000)?,
+            "max_retries" => self.max_retries = key.number(value, 0..=100)?,
+            "strict" => self.strict = Some(key.switch(value)?),
+            _ => return self.set_device(name, value),
         }
         Ok(())
+    }
+
+    fn add_fault(&mut self, text: &str) -> Result<(), ConfigError> {
+        match FaultRule::parse(text)? {
+            Some(rule) => self.faults.push(rule),
+            None => return self.set_device("fault", text),
+        }
+        Ok(())
+    }
+
+    fn set_device(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
+        if self.device.set(key, value)? {
+            return Ok(());
+        }
+        let known = [simaccel_device::Config::KEYS, Self::KEYS].concat();
+        Err(ConfigError::UnknownKey { key: key.to_owned(), known: Key::names(&known) })
     }
 
     /// The device's part.
@@ -137,13 +188,6 @@ impl Config {
     /// How jobs learn of completions.
     pub const fn delivery(&self) -> DeliveryMode {
         self.delivery
-    }
-
-    /// The same configuration with this delivery.
-    #[must_use]
-    pub const fn with_delivery(mut self, delivery: DeliveryMode) -> Self {
-        self.delivery = delivery;
-        self
     }
 
     /// Whether software takes over when the device fails.
@@ -188,9 +232,112 @@ impl Config {
         self.offload_threshold == 0 && !asks_for_more
     }
 
+    /// When eventfds cannot be made: the rules `fault=fd_fail`.
+    pub fn fd_fail(&self) -> impl Iterator<Item = &Selection> {
+        self.selections(FaultKind::FdFail)
+    }
+
+    /// When submissions find no memory: the rules `fault=nomem`.
+    pub fn nomem(&self) -> impl Iterator<Item = &Selection> {
+        self.selections(FaultKind::NoMem)
+    }
+
+    fn selections(&self, kind: FaultKind) -> impl Iterator<Item = &Selection> {
+        self.faults.iter().filter(move |rule| rule.kind() == kind).map(FaultRule::selection)
+    }
+
     pub(crate) fn faults(&self) -> &[FaultRule] {
         &self.faults
     }
+}
+
+/// Makes a [`Config`] of typed values. A method for each key, of the key's name, without its unit where the type has one
+/// ([`timeout`](Self::timeout) is `timeout_msec`); the last call for a key counts, but faults add up.
+///
+/// What a value may be is found out by [`build`](Self::build), by the rules that hold for text.
+///
+/// ```
+/// use simaccel::{Config, Fault, FaultKind, Preset, Selection};
+///
+/// let config = Config::builder()
+///     .preset(Preset::SlowCard)
+///     .fallback(true)
+///     .fault(Fault::new(FaultKind::Dead).when(Selection::default().nth(50)))
+///     .nomem(Selection::default().every(7))
+///     .build()?;
+/// assert_eq!(config, Config::parse("preset=slow-card;fallback=on;fault=dead:nth=50;fault=nomem:every=7")?);
+///
+/// let error = Config::builder().max_retries(1_000).build().unwrap_err();
+/// assert_eq!(error.to_string(), "max_retries=1000: must be 0 to 100");
+/// # Ok::<(), simaccel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct ConfigBuilder {
+    items: Items,
+}
+
+impl ConfigBuilder {
+    device_setters!();
+
+    /// `delivery`.
+    pub fn delivery(self, delivery: DeliveryMode) -> Self {
+        self.with("delivery", delivery)
+    }
+
+    /// `fallback`.
+    pub fn fallback(self, fallback: bool) -> Self {
+        self.with("fallback", switch(fallback))
+    }
+
+    /// `offload_threshold`, in bytes.
+    pub fn offload_threshold(self, bytes: u32) -> Self {
+        self.with("offload_threshold", bytes)
+    }
+
+    /// `timeout_msec`: whole milliseconds up to an hour; zero is off.
+    pub fn timeout(self, time: Duration) -> Self {
+        let (msec, rest) = (time.as_millis(), time.subsec_nanos() % 1_000_000);
+        let rest = if rest == 0 { String::new() } else { format!(".{rest:06}") };
+        self.with("timeout_msec", format_args!("{msec}{rest}"))
+    }
+
+    /// `max_retries`: 0 to 100.
+    pub fn max_retries(self, retries: u32) -> Self {
+        self.with("max_retries", retries)
+    }
+
+    /// `strict`.
+    pub fn strict(self, strict: bool) -> Self {
+        self.with("strict", switch(strict))
+    }
+
+    /// `fault=fd_fail`: one more rule for when an eventfd cannot be made. It takes neither an operation nor a size.
+    pub fn fd_fail(self, when: Selection) -> Self {
+        self.engine_fault(FaultKind::FdFail, &when)
+    }
+
+    /// `fault=nomem`: one more rule for when a submission finds no memory.
+    pub fn nomem(self, when: Selection) -> Self {
+        self.engine_fault(FaultKind::NoMem, &when)
+    }
+
+    fn engine_fault(mut self, kind: FaultKind, when: &Selection) -> Self {
+        self.items.add("fault", format_args!("{}{when}", kind.name()));
+        self
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first value that does not fit, as [`Config::parse`] says it.
+    pub fn build(&self) -> Result<Config, ConfigError> {
+        Config::of(&self.items)
+    }
+}
+
+const fn switch(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 impl FromStr for Config {
@@ -204,16 +351,12 @@ impl FromStr for Config {
 impl fmt::Display for Config {
     /// The text that [`Config::parse`] turns into this configuration.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let delivery = match self.delivery {
-            DeliveryMode::Wake => "wake",
-            DeliveryMode::Poll => "poll",
-        };
-        let fallback = if self.fallback { "on" } else { "off" };
-        write!(f, "{};delivery={delivery};fallback={fallback}", self.device)?;
-        write!(f, ";offload_threshold={}", self.offload_threshold)?;
-        write!(f, ";timeout_msec={};max_retries={}", self.timeout_msec, self.max_retries)?;
+        let Self { delivery, fallback, offload_threshold, timeout_msec, max_retries, .. } = self;
+        write!(f, "{};delivery={delivery};fallback={}", self.device, switch(*fallback))?;
+        write!(f, ";offload_threshold={offload_threshold}")?;
+        write!(f, ";timeout_msec={timeout_msec};max_retries={max_retries}")?;
         if let Some(strict) = self.strict {
-            write!(f, ";strict={}", if strict { "on" } else { "off" })?;
+            write!(f, ";strict={}", switch(strict))?;
         }
         self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }

@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use simaccel_device::{
-    ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector, fault_kinds, in_words,
+    ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector, fault_kinds, grammar, in_words,
 };
-
-use super::config::refused;
 
 fault_kinds! {
     /// What fails.
@@ -35,18 +33,13 @@ pub(crate) struct FaultRule {
 impl FaultRule {
     /// Parses the text after `fault=`. `Ok(None)`: it names a fault of the device.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, ConfigError> {
-        let refuse = |allowed| refused("fault", text, allowed);
-        let (name, fields) = text.split_once(':').unwrap_or((text, ""));
-        let name = name.trim();
+        let refuse = |allowed| grammar::refused("fault", text, allowed);
+        let (name, fields) = grammar::fault(text)?;
         let Some(kind) = FaultKind::named(name) else {
             return if DeviceFault::NAMES.contains(&name) { Ok(None) } else { Err(refuse(KINDS)) };
         };
-        if let Some(field) = Selection::repeated(fields) {
-            return Err(ConfigError::FieldTwice { field: field.to_owned(), fault: text.to_owned() });
-        }
         let mut selection = Selection::default();
-        for field in Selection::fields(fields) {
-            let (field, value) = field.map_err(refuse)?;
+        for (field, value) in fields {
             let fits = kind.strikes_request() || !Selection::is_of_request(field);
             if !fits || !selection.set(field, value).map_err(refuse)? {
                 return Err(refuse(kind.fields()));
@@ -54,6 +47,16 @@ impl FaultRule {
         }
         selection.check().map_err(refuse)?;
         Ok(Some(Self { kind, selection }))
+    }
+}
+
+impl FaultRule {
+    pub(crate) const fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    pub(crate) const fn selection(&self) -> &Selection {
+        &self.selection
     }
 }
 

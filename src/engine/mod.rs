@@ -57,7 +57,7 @@ mod watch;
 mod watchdog;
 
 pub use any_session::AnySession;
-pub use config::{Config, DeliveryMode};
+pub use config::{Config, ConfigBuilder, DeliveryMode};
 pub use sabotage::{Sabotage, sabotage};
 pub use session::{AeadSession, CipherSession, HashSession, MacSession};
 pub use stats::EngineStats;
@@ -178,7 +178,7 @@ impl Engine {
             polled: config.delivery() == DeliveryMode::Poll,
             has_faults: !config.faults().is_empty(),
             is_plain: config.is_plain(),
-            faults: FaultPlan::new(config.faults(), config.device().seed),
+            faults: FaultPlan::new(config.faults(), config.device().seed()),
             config,
             registry: Registry::default(),
             pollers,

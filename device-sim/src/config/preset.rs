@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Config;
+use super::{Config, ConfigError, grammar};
 use crate::model::latency::LatencyDist;
 use crate::model::order::CompletionOrder;
 
@@ -100,10 +100,11 @@ impl fmt::Display for Preset {
 }
 
 impl FromStr for Preset {
-    type Err = &'static str;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        Self::ALL.into_iter().find(|preset| preset.name() == text).ok_or(Self::ALLOWED)
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let found = Self::ALL.into_iter().find(|preset| preset.name() == text);
+        found.ok_or_else(|| grammar::refused("preset", text, Self::ALLOWED))
     }
 }
 
@@ -127,7 +128,7 @@ mod tests {
             let row = tables.lines().find(|line| line.starts_with(&format!("/// | `{preset}`"))).unwrap();
             let numbers = row.rsplit('`').nth(1).unwrap();
             assert_eq!(Config::parse(numbers).unwrap(), preset.config(), "{preset}");
-            assert_eq!(preset.config().validate(), Ok(()));
+            assert_eq!(preset.config().check(), Ok(()));
         }
     }
 }

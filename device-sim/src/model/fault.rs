@@ -18,7 +18,7 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::config::{ConfigError, refused};
+use crate::config::{ConfigError, grammar};
 use crate::in_words;
 use crate::message::operation::Operation;
 
@@ -40,6 +40,17 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// This kind, always.
+    pub fn new(kind: FaultKind) -> Self {
+        Self { kind, selection: Selection::default() }
+    }
+
+    /// The same kind, on these occasions.
+    #[must_use]
+    pub fn when(self, selection: Selection) -> Self {
+        Self { selection, ..self }
+    }
+
     /// Parses the text after `fault=`.
     ///
     /// # Errors
@@ -47,15 +58,11 @@ impl Fault {
     /// [`ConfigError::Value`] for the first part that does not fit, with what is allowed in its place;
     /// [`ConfigError::FieldTwice`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let refuse = |allowed| refused("fault", text, allowed);
-        let (name, fields) = text.split_once(':').unwrap_or((text, ""));
-        let kind = FaultKind::named(name.trim()).ok_or_else(|| refuse(KINDS))?;
-        if let Some(field) = Selection::repeated(fields) {
-            return Err(ConfigError::FieldTwice { field: field.to_owned(), fault: text.to_owned() });
-        }
-        let mut fault = Self { kind, selection: Selection::default() };
-        for field in Selection::fields(fields) {
-            let (name, value) = field.map_err(refuse)?;
+        let refuse = |allowed| grammar::refused("fault", text, allowed);
+        let (name, fields) = grammar::fault(text)?;
+        let kind = FaultKind::named(name).ok_or_else(|| refuse(KINDS))?;
+        let mut fault = Self::new(kind);
+        for (name, value) in fields {
             let known = fault.kind.set(name, value).map_err(refuse)?
                 || fault.selection.set(name, value).map_err(refuse)?;
             if !known {

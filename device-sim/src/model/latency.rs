@@ -13,7 +13,7 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError, grammar};
 
 /// How service times spread around their mean. Numbers are percents of the mean.
 #[non_exhaustive]
@@ -71,28 +71,21 @@ impl fmt::Display for LatencyDist {
     }
 }
 
-/// A text that names no distribution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a distribution is {}", LatencyDist::ALLOWED)]
-pub struct UnknownDist;
-
 impl FromStr for LatencyDist {
-    type Err = UnknownDist;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownDist> {
-        let (name, percent) = match text.split_once(':') {
-            Some((name, percent)) => (name, Some(percent.parse::<u32>().map_err(|_| UnknownDist)?)),
-            None => (text, None),
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let percent = |text, range| grammar::within(text, range);
+        let dist = match *grammar::parts(text, ':').collect::<Vec<_>>() {
+            ["constant"] => Some(Self::Constant),
+            ["uniform"] => Some(Self::Uniform),
+            ["exponential"] => Some(Self::Exponential),
+            ["normal", text] => percent(text, 1..=33).map(Self::Normal),
+            ["lognormal", text] => percent(text, 1..=1_000).map(Self::Lognormal),
+            ["bimodal", text] => percent(text, 100..=9_900).map(Self::Bimodal),
+            _ => None,
         };
-        match (name, percent) {
-            ("constant", None) => Ok(Self::Constant),
-            ("uniform", None) => Ok(Self::Uniform),
-            ("exponential", None) => Ok(Self::Exponential),
-            ("normal", Some(percent @ 1..=33)) => Ok(Self::Normal(percent)),
-            ("lognormal", Some(percent @ 1..=1_000)) => Ok(Self::Lognormal(percent)),
-            ("bimodal", Some(percent @ 100..=9_900)) => Ok(Self::Bimodal(percent)),
-            _ => Err(UnknownDist),
-        }
+        dist.ok_or_else(|| grammar::refused("latency_dist", text, Self::ALLOWED))
     }
 }
 
@@ -222,7 +215,7 @@ mod tests {
         for text in
             ["", "normal", "normal:0", "normal:34", "uniform:3", "bimodal:99", "pareto", "lognormal:x"]
         {
-            assert_eq!(text.parse::<LatencyDist>(), Err(UnknownDist), "{text}");
+            assert!(text.parse::<LatencyDist>().is_err(), "{text}");
         }
     }
 }

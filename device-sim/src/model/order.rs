@@ -14,6 +14,8 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::config::{ConfigError, grammar};
+
 /// In which order the requests of a queue pair complete; between pairs there is none. Requests that never complete
 /// by themselves hold up nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,19 +47,18 @@ impl fmt::Display for CompletionOrder {
 }
 
 impl FromStr for CompletionOrder {
-    type Err = &'static str;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        let number = |text: &str, max| text.parse().ok().filter(|number| (1..=max).contains(number));
-        match text.split(':').collect::<Vec<_>>()[..] {
-            ["unordered"] => Ok(Self::Unordered),
-            ["fifo"] => Ok(Self::Fifo),
-            ["reorder", percent, gap] => {
-                let percent = number(percent, 100).ok_or(ALLOWED)?;
-                Ok(Self::Reorder { percent, gap: number(gap, 65_536).ok_or(ALLOWED)? })
-            }
-            _ => Err(ALLOWED),
-        }
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let order = match *grammar::parts(text, ':').collect::<Vec<_>>() {
+            ["unordered"] => Some(Self::Unordered),
+            ["fifo"] => Some(Self::Fifo),
+            ["reorder", percent, gap] => grammar::within(percent, 1..=100)
+                .zip(grammar::within(gap, 1..=65_536))
+                .map(|(percent, gap)| Self::Reorder { percent, gap }),
+            _ => None,
+        };
+        order.ok_or_else(|| grammar::refused("ordering", text, ALLOWED))
     }
 }
 
@@ -214,7 +215,7 @@ mod tests {
             assert_eq!(text.parse::<CompletionOrder>().unwrap().to_string(), text);
         }
         for text in ["", "reorder", "reorder:1", "reorder:1:2:3", "fifo:1", "reorder:x:1"] {
-            assert_eq!(text.parse::<CompletionOrder>(), Err(ALLOWED), "{text}");
+            assert!(text.parse::<CompletionOrder>().is_err(), "{text}");
         }
     }
 }

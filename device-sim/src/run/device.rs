@@ -118,7 +118,7 @@ impl Device {
     }
 
     fn build(config: &Config, drivers: usize, clock: Clock) -> Result<(Self, Vec<Driver>), OpenError> {
-        config.validate()?;
+        config.check()?;
         barrier::ask();
         let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
         let units = if config.is_modelled() { config.compute_units } else { 0 };

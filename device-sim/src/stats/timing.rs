@@ -12,6 +12,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::config::{ConfigError, grammar};
 use crate::message::operation::Operation;
 use crate::queue::ready::Times;
 use crate::sync::{Mutex, lock};
@@ -29,7 +30,7 @@ pub enum Timing {
 }
 
 impl Timing {
-    pub(crate) const ALLOWED: &str = "off, sampled or all";
+    pub(crate) const ALLOWED: &str = "off, sampled (one in 64) or all";
 
     /// Whether the request with this number is timed.
     pub(crate) const fn wants(self, number: u64) -> bool {
@@ -52,14 +53,14 @@ impl fmt::Display for Timing {
 }
 
 impl FromStr for Timing {
-    type Err = &'static str;
+    type Err = ConfigError;
 
-    fn from_str(text: &str) -> Result<Self, &'static str> {
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
         match text {
             "off" => Ok(Self::Off),
             "sampled" => Ok(Self::Sampled),
             "all" => Ok(Self::All),
-            _ => Err(Self::ALLOWED),
+            _ => Err(grammar::refused("timing", text, Self::ALLOWED)),
         }
     }
 }

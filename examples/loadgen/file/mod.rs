@@ -19,6 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
+use simaccel::grammar::Shown;
 use simaccel::{Engine, Error, Tag};
 use simaccel_device::Algorithm;
 
@@ -30,7 +31,7 @@ use crate::meter::Meter;
 use crate::plan::File;
 use crate::progress::Progress;
 use crate::report::{self, Report, Row};
-use crate::usage;
+
 use output::Output;
 use pieces::Pieces;
 
@@ -142,5 +143,5 @@ impl Transfer<'_> {
 
 /// A failure of a system call on a file that an option names.
 fn file_failure(option: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::option(option, format_args!("{}: {error}", usage::shown(&path.display().to_string())))
+    Failure::option(option, format_args!("{}: {error}", Shown(&path.display().to_string())))
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::select;
+use crate::config::grammar;
 use crate::message::status::Status;
 use crate::{fault_kinds, in_words};
 
@@ -123,15 +123,15 @@ fn a_failure(text: &str) -> Result<Status, &'static str> {
 }
 
 fn a_bit(text: &str) -> Result<Option<u64>, &'static str> {
-    select::number(text, 0, u64::MAX).map(Some).ok_or("bit=N, from 0")
+    grammar::number(text).map(Some).ok_or("bit=N, from 0")
 }
 
 fn a_length(text: &str) -> Result<u64, &'static str> {
-    select::number(text, 1, u64::MAX).ok_or("bytes=N, from 1")
+    grammar::within(text, 1..=u64::MAX).ok_or("bytes=N, from 1")
 }
 
 fn a_time(text: &str) -> Result<u64, &'static str> {
-    select::number(text, 1, MAX_NSEC).ok_or("nsec=N with N from 1 to 3600000000000 (an hour)")
+    grammar::within(text, 1..=MAX_NSEC).ok_or("nsec=N with N from 1 to 3600000000000 (an hour)")
 }
 
 /// A value as it is written in a configuration.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::config::grammar::{digits, number, within};
 use crate::in_words;
 use crate::message::operation::Operation;
 
@@ -64,6 +66,55 @@ const BILLION: u32 = 1_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
 impl Selection {
+    /// Only this operation.
+    #[must_use]
+    pub fn op(self, operation: Operation) -> Self {
+        Self { operation: Some(operation), ..self }
+    }
+
+    /// Only inputs of so many bytes.
+    #[must_use]
+    pub fn size(self, size: RangeInclusive<u64>) -> Self {
+        Self { size, ..self }
+    }
+
+    /// Not the first `count`.
+    #[must_use]
+    pub fn after(self, count: u64) -> Self {
+        Self { after: count, ..self }
+    }
+
+    /// Only the one with this number, from 1.
+    #[must_use]
+    pub fn nth(self, number: u64) -> Self {
+        Self { nth: Some(number), ..self }
+    }
+
+    /// Every so many.
+    #[must_use]
+    pub fn every(self, count: u64) -> Self {
+        Self { every: count, ..self }
+    }
+
+    /// Each with this probability, in parts of 10^9.
+    #[must_use]
+    pub fn probability(self, parts: u32) -> Self {
+        Self { probability: Some(parts), ..self }
+    }
+
+    /// Never for `up`, possibly for `down`, in turn; both together up to an hour.
+    #[must_use]
+    pub fn window(self, up: Duration, down: Duration) -> Self {
+        let nsec = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self { window: Some((nsec(up), nsec(down))), ..self }
+    }
+
+    /// At most so many.
+    #[must_use]
+    pub fn times(self, count: u64) -> Self {
+        Self { times: Some(count), ..self }
+    }
+
     /// The names of the fields. The first [`Selection::OF_ANYTHING`] of them need no request.
     const NAMES: [&'static str; 8] =
         ["every", "nth", "probability", "times", "after", "window", "op", "size"];
@@ -92,25 +143,6 @@ impl Selection {
         Self::NAMES[Self::OF_ANYTHING..].contains(&field)
     }
 
-    /// The fields of `a=1,b=2`, trimmed. An error says what is allowed.
-    pub fn fields(text: &str) -> impl Iterator<Item = Result<(&str, &str), &'static str>> {
-        text.split(',').map(str::trim).filter(|field| !field.is_empty()).map(|field| {
-            let (name, value) =
-                field.split_once('=').ok_or("FIELD=VALUE after KIND:, separated by commas")?;
-            Ok((name.trim(), value.trim()))
-        })
-    }
-
-    /// The first field of `a=1,b=2` that comes more than once.
-    pub fn repeated(text: &str) -> Option<&str> {
-        let mut names = Vec::new();
-        Self::fields(text).flatten().map(|(name, _)| name).find(|name| {
-            let seen = names.contains(name);
-            names.push(*name);
-            seen
-        })
-    }
-
     /// Sets one field. `Ok(false)`: there is no such field.
     ///
     /// # Errors
@@ -123,12 +155,12 @@ impl Selection {
                 self.operation = Some(value.parse().map_err(|_| allowed)?);
             }
             "size" => self.size = range(value).ok_or(SIZE)?,
-            "after" => self.after = number(value, 0, u64::MAX).ok_or("after=N, from 0")?,
-            "nth" => self.nth = Some(number(value, 1, u64::MAX).ok_or("nth=N, from 1")?),
-            "every" => self.every = number(value, 1, u64::MAX).ok_or("every=N, from 1")?,
+            "after" => self.after = number(value).ok_or("after=N, from 0")?,
+            "nth" => self.nth = Some(within(value, 1..=u64::MAX).ok_or("nth=N, from 1")?),
+            "every" => self.every = within(value, 1..=u64::MAX).ok_or("every=N, from 1")?,
             "probability" => self.probability = Some(probability(value).ok_or(PROBABILITY)?),
             "window" => self.window = Some(window(value).ok_or(WINDOW)?),
-            "times" => self.times = Some(number(value, 1, u64::MAX).ok_or("times=N, from 1")?),
+            "times" => self.times = Some(within(value, 1..=u64::MAX).ok_or("times=N, from 1")?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -150,7 +182,7 @@ impl Selection {
     pub(super) fn write_after(&self, f: &mut fmt::Formatter<'_>, own: &[String]) -> fmt::Result {
         let said = |name: &str, value: Option<u64>| value.map(|value| format!("{name}={value}"));
         let fields = [
-            said("every", Some(self.every).filter(|&every| every > 1)),
+            said("every", Some(self.every).filter(|&every| every != 1)),
             said("nth", self.nth),
             self.probability.map(|parts| format!("probability={}", decimal(parts))),
             said("times", self.times),
@@ -175,19 +207,12 @@ impl fmt::Display for Selection {
     }
 }
 
-/// A whole number; `_` may group its digits.
-pub(super) fn number(text: &str, min: u64, max: u64) -> Option<u64> {
-    let well_formed = text.starts_with(|first: char| first.is_ascii_digit());
-    let number = text.replace('_', "").parse().ok()?;
-    (well_formed && (min..=max).contains(&number)).then_some(number)
-}
-
 fn range(text: &str) -> Option<RangeInclusive<u64>> {
     let Some((from, to)) = text.split_once("..") else {
-        let size = number(text, 0, u64::MAX)?;
+        let size = number(text)?;
         return Some(size..=size);
     };
-    let end = |text: &str, open| if text.is_empty() { Some(open) } else { number(text, 0, u64::MAX) };
+    let end = |text: &str, open| if text.is_empty() { Some(open) } else { number(text) };
     let (from, to) = (end(from.trim(), 0)?, end(to.trim(), u64::MAX)?);
     (from <= to).then_some(from..=to)
 }
@@ -204,13 +229,10 @@ fn size(range: &RangeInclusive<u64>) -> Option<String> {
 
 /// A decimal fraction in parts of 10^9, exactly.
 fn probability(text: &str) -> Option<u32> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || fraction.len() > 9 || !digits(whole) || !digits(fraction) {
-        return None;
-    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let fraction = digits(fraction).filter(|fraction| fraction.len() <= 9)?;
     let parts: u32 = format!("{fraction:0<9}").parse().ok()?;
-    match whole.parse().ok()? {
+    match number(whole)? {
         0 if parts > 0 => Some(parts),
         1 if parts == 0 => Some(BILLION),
         _ => None,
@@ -218,15 +240,17 @@ fn probability(text: &str) -> Option<u32> {
 }
 
 fn decimal(parts: u32) -> String {
-    if parts >= BILLION {
-        return "1".to_owned();
+    let (whole, fraction) = (parts / BILLION, parts % BILLION);
+    if fraction == 0 {
+        whole.to_string()
+    } else {
+        format!("{whole}.{fraction:09}").trim_end_matches('0').to_owned()
     }
-    format!("0.{parts:09}").trim_end_matches('0').to_owned()
 }
 
 fn window(text: &str) -> Option<(u64, u64)> {
     let (up, down) = text.split_once(':')?;
-    let (up, down) = (number(up.trim(), 0, HOUR)?, number(down.trim(), 1, HOUR)?);
+    let (up, down) = (within(up.trim(), 0..=HOUR)?, within(down.trim(), 1..=HOUR)?);
     (up + down <= HOUR).then_some((up, down))
 }
 
@@ -298,11 +322,15 @@ impl Selector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::grammar::{pair, parts};
+
+    fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+        parts(text, ',').map(|field| pair(field).unwrap())
+    }
 
     fn selection(text: &str) -> Selection {
         let mut selection = Selection::default();
-        for field in Selection::fields(text) {
-            let (name, value) = field.unwrap();
+        for (name, value) in fields(text) {
             assert_eq!(selection.set(name, value), Ok(true));
         }
         selection.check().unwrap();
@@ -383,8 +411,7 @@ mod tests {
     fn what_could_never_happen_is_refused() {
         for text in ["nth=3,every=2", "nth=3,after=3", "nth=4,after=1,every=2"] {
             let mut selection = Selection::default();
-            for field in Selection::fields(text) {
-                let (name, value) = field.unwrap();
+            for (name, value) in fields(text) {
                 selection.set(name, value).unwrap();
             }
             assert!(selection.check().is_err(), "{text}");

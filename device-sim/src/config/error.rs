@@ -1,0 +1,47 @@
+//! What is wrong with a configuration.
+
+use super::grammar::Shown;
+
+/// A key or value that the device does not take; one line that says what it would take.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A field of a fault comes more than once.
+    #[error("fault={}: {} is given twice: once is allowed", Shown(fault), Shown(field))]
+    FieldTwice {
+        /// The field's name, as given.
+        field: String,
+        /// The text after `fault=`.
+        fault: String,
+    },
+    /// A key comes more than once.
+    #[error("{} is given twice: once is allowed, of all keys but fault", Shown(key))]
+    KeyTwice {
+        /// As given.
+        key: String,
+    },
+    /// There is no such key.
+    #[error("unknown key {}: the keys are {known}", Shown(key))]
+    UnknownKey {
+        /// As given.
+        key: String,
+        /// All keys there are, separated by commas.
+        known: String,
+    },
+    /// The value does not fit the key.
+    #[error("{key}={}: must be {allowed}", Shown(value))]
+    Value {
+        /// One of the keys.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// What would be taken.
+        allowed: &'static str,
+    },
+    /// An item of the text is not `key=value`.
+    #[error("{} is not key=value", Shown(part))]
+    Syntax {
+        /// As given.
+        part: String,
+    },
+}

@@ -1,0 +1,66 @@
+//! The device's keys: the one table of their names, defaults, ranges and meanings.
+//!
+//! ```text
+//!   device_keys! ─┬─► key_list!: Config::KEYS ──► what set() takes, what errors say, the load generator's help
+//!                 └─► key_rows!: the documentation of both Configs      (docs/configuration.md is held to KEYS by a test)
+//! ```
+
+/// Hands the table to the macro `$then`, row by row: name, default, what is allowed, meaning.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! device_keys {
+    ($then:ident) => {
+        $then! {
+            "queue_pairs", "4", "1 to 64", "pairs of submission and completion ring";
+            "depth", "64", "a power of two, 2 to 262144 (requests)",
+                "in flight per queue pair; further requests wait in a FIFO";
+            "workers", "1", "1 to 16", "host threads that compute; a modelled device always has one";
+            "compute_units", "4", "1 to 1024", "the simulated parallelism";
+            "completion_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
+                "fixed part of a request's service time";
+            "firmware_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
+                "cost of each request in addition";
+            "mbps", "0", "0 to 1000000 (10^6 bytes a second)",
+                "throughput of a compute unit; 0: size does not matter";
+            "latency_dist", "constant",
+                "constant, uniform, exponential, normal:PERCENT (1 to 33), lognormal:PERCENT (1 to 1000) or bimodal:PERCENT (100 to 9900)",
+                "how service times spread around their mean";
+            "ordering", "unordered", "unordered, fifo or reorder:PERCENT:GAP (1 to 100, 1 to 65536)",
+                "in which order the requests of a queue pair complete";
+            "intc_thresh", "1", "1 to 65536 (completions)",
+                "interrupt coalescing: no interrupt and no wake before so many completions ...";
+            "intc_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
+                "... or before so long after the first of them; the two go together";
+            "spin_nsec", "50000", "0 to 1000000 (nanoseconds)",
+                "how long before a request is due the worker watches the clock instead of sleeping: precision for processor time";
+            "timing", "off", "off, sampled (one in 64) or all",
+                "which requests are timed, for the histograms of the statistics";
+            "fault", "none", "KIND:FIELD=VALUE,... (repeatable)", "what goes wrong, and when";
+            "seed", "0", "0 to 18446744073709551615",
+                "seed of every random decision: one seed gives one history";
+            "preset", "ideal", "ideal, look-aside, slow-card or saturated",
+                "sets many of these at once; other keys override its numbers, wherever it stands";
+        }
+    };
+}
+
+/// A table as rows of a table in documentation.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! key_rows {
+    ($($name:literal, $default:literal, $allowed:literal, $meaning:literal;)+) => {
+        concat!(
+            "| key | default | allowed | meaning |\n|---|---|---|---|\n",
+            $("| `", $name, "` | ", $default, " | ", $allowed, " | ", $meaning, " |\n",)+
+        )
+    };
+}
+
+/// A table as a list of [`Key`](crate::grammar::Key)s.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! key_list {
+    ($($name:literal, $default:literal, $allowed:literal, $meaning:literal;)+) => {
+        &[$($crate::grammar::Key { name: $name, default: $default, allowed: $allowed, meaning: $meaning },)+]
+    };
+}

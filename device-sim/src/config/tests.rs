@@ -1,0 +1,306 @@
+//! The device's keys as text and as values.
+
+use super::*;
+use crate::model::fault::{FaultKind, Selection};
+
+#[test]
+fn the_default_is_ideal_and_parses_back() {
+    let config = Config::default();
+    assert_eq!(
+        config.to_string(),
+        "queue_pairs=4;depth=64;workers=1;compute_units=4;completion_nsec=0;firmware_nsec=0;mbps=0;\
+         latency_dist=constant;ordering=unordered;intc_thresh=1;intc_nsec=0;spin_nsec=50000;timing=off;seed=0"
+    );
+    assert_eq!(Config::parse(""), Ok(config.clone()));
+    assert_eq!(config.to_string().parse(), Ok(config));
+}
+
+#[test]
+fn every_key_parses_and_prints() {
+    let text = "queue_pairs=64;depth=262144;workers=16;compute_units=1024;completion_nsec=3600000000000;\
+                firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;ordering=reorder:25:3;intc_thresh=8;\
+                intc_nsec=100000;spin_nsec=0;timing=sampled;seed=18446744073709551615;\
+                fault=fail:every=2;fault=dead:nth=9";
+    let config = Config::parse(text).unwrap();
+    let expected = Config {
+        queue_pairs: 64,
+        depth: 262_144,
+        workers: 16,
+        compute_units: 1024,
+        completion_nsec: 3_600_000_000_000,
+        firmware_nsec: 20,
+        mbps: 1_000_000,
+        latency_dist: LatencyDist::Bimodal(9_900),
+        ordering: CompletionOrder::Reorder { percent: 25, gap: 3 },
+        intc_thresh: 8,
+        intc_nsec: 100_000,
+        spin_nsec: 0,
+        timing: Timing::Sampled,
+        faults: ["fail:every=2", "dead:nth=9"].map(|text| Fault::parse(text).unwrap()).into(),
+        seed: u64::MAX,
+    };
+    assert_eq!(config, expected);
+    assert_eq!(config.to_string(), text);
+}
+
+#[test]
+fn spaces_and_empty_parts_are_ignored() {
+    let config = Config::parse(" ; depth = 2 ;; seed=1_000;").unwrap();
+    assert_eq!((config.depth, config.seed), (2, 1000));
+}
+
+#[test]
+fn a_key_is_given_once_and_so_is_a_field_of_a_fault() {
+    for (text, twice) in [
+        ("depth=2;seed=1; depth = 2", "depth"),
+        ("preset=ideal;preset=slow-card", "preset"),
+        ("seed=1;preset=ideal;seed=2", "seed"),
+    ] {
+        let error = Config::parse(text).unwrap_err();
+        assert_eq!(error, ConfigError::KeyTwice { key: twice.to_owned() }, "{text}");
+        assert_eq!(
+            error.to_string(),
+            format!("{twice} is given twice: once is allowed, of all keys but fault")
+        );
+    }
+    for (fault, twice) in [
+        ("fail:op=encrypt,op=decrypt", "op"),
+        ("fail:status=auth_failed, every=2 ,status=unsupported", "status"),
+        ("short:bytes=3,bytes=3", "bytes"),
+        ("delay:nth=1,nsec=5,nth=2", "nth"),
+    ] {
+        let error = Config::parse(&format!("fault={fault}")).unwrap_err();
+        let expected = ConfigError::FieldTwice { field: twice.to_owned(), fault: fault.to_owned() };
+        assert_eq!(error, expected, "{fault}");
+        assert_eq!(error.to_string(), format!("fault={fault}: {twice} is given twice: once is allowed"));
+    }
+    assert_eq!(Config::parse("fault=fail:nth=1;fault=fail:nth=1").unwrap().faults.len(), 2);
+}
+
+#[test]
+fn what_was_given_is_repeated_in_part_and_on_one_line() {
+    let long = "x".repeat(5_000);
+    for text in [
+        long.clone(),
+        format!("{long}=1"),
+        format!("depth={long}"),
+        format!("fault={long}"),
+        format!("fault=fail:{long}=1,{long}=2"),
+        format!("fault=fail:every={long}"),
+        format!("latency_dist={long};seed=1"),
+        "depth=2\n3\u{1b}[31m".to_owned(),
+        "de\npth=2".to_owned(),
+        "de\npth".to_owned(),
+        "=2".to_owned(),
+    ] {
+        let line = Config::parse(&text).unwrap_err().to_string();
+        assert!(line.len() < 600 && !line.contains(|c: char| c.is_control()), "{line}");
+        let length = text.split([';', '=', ':', ',']).any(|part| part.len() == 5_000);
+        assert_eq!(line.contains("characters)"), length, "{line}");
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused_in_one_line() {
+    let refused = [
+        "queue_pairs=0",
+        "queue_pairs=65",
+        "depth=1",
+        "depth=3",
+        "depth=524288",
+        "workers=0",
+        "workers=17",
+        "compute_units=0",
+        "compute_units=1025",
+        "completion_nsec=3600000000001",
+        "completion_nsec=1us",
+        "firmware_nsec=3600000000001",
+        "mbps=1000001",
+        "latency_dist=normal",
+        "latency_dist=Exponential",
+        "ordering=sorted",
+        "ordering=reorder:0:1",
+        "ordering=reorder:101:1",
+        "ordering=reorder:10:0",
+        "ordering=reorder:10",
+        "intc_thresh=0",
+        "intc_thresh=65537",
+        "intc_thresh=2",
+        "intc_nsec=5",
+        "spin_nsec=1000001",
+        "timing=always",
+        "fault=fire",
+        "preset=magic",
+        "seed=18446744073709551616",
+        "seed=-1",
+        "seed=+1",
+        "seed=_1",
+        "seed=",
+        "seed=0x10",
+    ];
+    for pair in refused {
+        let error = Config::parse(pair).unwrap_err();
+        let ConfigError::Value { key, value, allowed } = &error else { panic!("{error}") };
+        assert_eq!(format!("{key}={value}"), pair);
+        let line = error.to_string();
+        assert!(line.contains(pair) && line.contains(allowed) && !line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn unknown_keys_are_an_error_to_parse_and_false_to_set() {
+    let mut config = Config::default();
+    assert_eq!(config.set("delivery", "poll"), Ok(false));
+    assert_eq!(config.set("depth", "128"), Ok(true));
+    assert!(config.set("depth", "127").is_err());
+    assert_eq!(config, Config { depth: 128, ..Config::default() });
+
+    let error = Config::parse("delivery=poll").unwrap_err();
+    assert!(matches!(&error, ConfigError::UnknownKey { key, .. } if key == "delivery"));
+    assert!(error.to_string().contains("compute_units"), "{error}");
+    assert_eq!(Config::parse("depth"), Err(ConfigError::Syntax { part: "depth".to_owned() }));
+}
+
+#[test]
+fn keys_that_do_not_go_together_are_found_however_they_were_set() {
+    assert_eq!(Config::default().check(), Ok(()));
+    let config = Config { intc_thresh: 2, ..Config::default() };
+    assert!(matches!(config.check(), Err(ConfigError::Value { key: "intc_thresh", .. })));
+    let built = Config::builder().intc(Duration::from_nanos(5)).build();
+    assert_eq!(built, Config::parse("intc_nsec=5"));
+    assert!(built.is_err());
+}
+
+/// What errors and documentation say is allowed is what is taken.
+#[test]
+fn the_table_of_keys_is_true() {
+    let defaults = Config::default().to_string();
+    for key in Config::KEYS {
+        let given = |value: &str| Config::default().set(key.name, value);
+        let refused = given("?").unwrap_err();
+        let ConfigError::Value { key: name, allowed, .. } = refused else { panic!("{refused}") };
+        assert_eq!(name, key.name);
+        if key.name != "fault" {
+            assert_eq!(allowed, key.allowed);
+            assert_eq!(given(key.default), Ok(true), "{key:?}");
+            let mut config = Config::default();
+            config.set(key.name, key.default).unwrap();
+            assert_eq!(config, Config::default(), "{key:?}");
+        }
+        let shown = defaults.split(';').find_map(|pair| pair.strip_prefix(key.name)?.strip_prefix('='));
+        assert!(shown.is_none_or(|shown| shown == key.default), "{key:?}");
+        if let Some((least, most)) = bounds(key.allowed) {
+            assert_eq!(
+                (given(&least.to_string()), given(&most.to_string())),
+                (Ok(true), Ok(true)),
+                "{key:?}"
+            );
+            assert!(given(&(most + 1).to_string()).is_err(), "{key:?}");
+            assert!(least == 0 || given(&(least - 1).to_string()).is_err(), "{key:?}");
+        }
+    }
+    assert_eq!(Config::KEYS.iter().filter(|key| bounds(key.allowed).is_some()).count(), 11);
+}
+
+/// The ends of `1 to 64 (...)`, or of `a power of two, 2 to 64 (...)`.
+fn bounds(allowed: &str) -> Option<(u128, u128)> {
+    let range = allowed.rsplit(", ").next()?.split(" (").next()?;
+    let (least, most) = range.split_once(" to ")?;
+    Some((least.parse().ok()?, most.parse().ok()?))
+}
+
+#[test]
+fn values_are_names_as_their_texts_say() {
+    for (text, allowed) in [("latency_dist", LatencyDist::ALLOWED), ("timing", Timing::ALLOWED)] {
+        assert_eq!(Config::KEYS.iter().find(|key| key.name == text).map(|key| key.allowed), Some(allowed));
+    }
+    for text in [
+        "latency_dist= normal : 3_3 ",
+        "ordering=reorder: 1_0 :3",
+        "fault=fail: size = 6_4 .. 128 , every=1_0",
+    ] {
+        Config::parse(text).unwrap();
+    }
+    for text in [
+        "latency_dist=normal:+5",
+        "ordering=reorder:10:+3",
+        "latency_dist=Normal:5",
+        "timing=OFF",
+        "preset=Ideal",
+    ] {
+        Config::parse(text).unwrap_err();
+    }
+}
+
+#[test]
+fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
+    let faults =
+        [Fault::new(FaultKind::Busy), Fault::new(FaultKind::Timeout).when(Selection::default().nth(3))];
+    let [first, second] = faults.clone();
+    let builder = Config::builder()
+        .queue_pairs(2)
+        .depth(8)
+        .workers(2)
+        .compute_units(3)
+        .completion(Duration::from_micros(4))
+        .firmware(Duration::from_nanos(5))
+        .mbps(6)
+        .latency_dist(LatencyDist::Normal(7))
+        .ordering(CompletionOrder::Fifo)
+        .intc_thresh(9)
+        .intc(Duration::from_nanos(10))
+        .spin(Duration::from_nanos(11))
+        .timing(Timing::All)
+        .fault(first)
+        .fault(second)
+        .seed(12)
+        .preset(Preset::SlowCard);
+    let config = builder.build().unwrap();
+    let expected = "queue_pairs=2;depth=8;workers=2;compute_units=3;completion_nsec=4000;firmware_nsec=5;mbps=6;\
+        latency_dist=normal:7;ordering=fifo;intc_thresh=9;intc_nsec=10;spin_nsec=11;timing=all;seed=12;\
+        fault=busy;fault=timeout:nth=3";
+    assert_eq!(config.to_string(), expected);
+    let given = format!("{builder:?}");
+    assert!(Config::KEYS.iter().all(|key| given.contains(&format!("\"{}\"", key.name))), "{given}");
+
+    assert_eq!(
+        (config.queue_pairs(), config.depth(), config.workers(), config.compute_units()),
+        (2, 8, 2, 3)
+    );
+    assert_eq!((config.completion().as_micros(), config.firmware().as_nanos(), config.mbps()), (4, 5, 6));
+    assert_eq!((config.latency_dist(), config.ordering()), (LatencyDist::Normal(7), CompletionOrder::Fifo));
+    assert_eq!((config.intc_thresh(), config.intc().as_nanos(), config.spin().as_nanos()), (9, 10, 11));
+    assert_eq!((config.timing(), config.faults(), config.seed()), (Timing::All, &faults[..], 12));
+    assert_eq!(config.to_builder().build(), Ok(config.clone()));
+    assert_eq!(config.to_builder().depth(16).depth(32).build().unwrap().depth(), 32, "the last call counts");
+}
+
+#[test]
+fn a_builder_says_what_the_text_says() {
+    let hours = Duration::from_secs(7_200);
+    let never = Selection::default().every(0);
+    for (built, text) in [
+        (Config::builder().queue_pairs(0), "queue_pairs=0"),
+        (Config::builder().depth(100), "depth=100"),
+        (Config::builder().completion(hours), "completion_nsec=7200000000000"),
+        (Config::builder().spin(Duration::MAX), "spin_nsec=18446744073709551615999999999"),
+        (Config::builder().latency_dist(LatencyDist::Normal(34)), "latency_dist=normal:34"),
+        (Config::builder().ordering(CompletionOrder::Reorder { percent: 0, gap: 1 }), "ordering=reorder:0:1"),
+        (Config::builder().fault(Fault::new(FaultKind::Busy).when(never)), "fault=busy:every=0"),
+        (Config::builder().fault(Fault::new(FaultKind::Delay { nsec: 0 })), "fault=delay:nsec=0"),
+        (
+            Config::builder()
+                .fault(Fault::new(FaultKind::Busy).when(Selection::default().probability(1_500_000_000))),
+            "fault=busy:probability=1.5",
+        ),
+        (
+            Config::builder()
+                .fault(Fault::new(FaultKind::Busy).when(Selection::default().window(hours, hours))),
+            "fault=busy:window=7200000000000:7200000000000",
+        ),
+    ] {
+        let error = built.build().unwrap_err();
+        assert_eq!(Err(error.clone()), Config::parse(text), "{text}");
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+}
