@@ -51,9 +51,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A request that finds the ring full can be [parked](QueuePair::park): the device takes it out of the line by itself
-//! when a slot is free. That nobody has to come back for the slot is deliberate: a caller who was abandoned in the line
-//! would keep it for ever.
+//! One way leads through: [`QueuePair::submit`], [`QueuePair::park`], [`QueuePair::take`] and [`QueuePair::reap`] for the
+//! thread that has the queue pair, [`Remote`] for all others.
+//!
+//! A request that finds the ring full can be [parked](QueuePair::park): it waits in a FIFO, and the device takes it when a
+//! slot is free. No caller has to come back for the slot: one that is abandoned while it waits would keep the slot for ever.
 
 /// The README's code is code that runs.
 #[cfg(doctest)]
@@ -79,7 +81,6 @@ mod sync;
 pub use config::{Config, ConfigBuilder, ConfigError, Preset, grammar};
 pub use kernels::StreamState;
 pub use kernels::session::{Session, SessionError};
-pub use kernels::wipe::with_wiped_stack;
 pub use message::algorithm::{Aead, Algorithm, Cipher, Cost, Hash, Kind, Shape};
 pub use message::lengths::{Allowed, Argument, ArgumentError};
 pub use message::mode::Mode;
@@ -87,18 +88,15 @@ pub use message::names::UnknownName;
 pub use message::operation::Operation;
 pub use message::parameters::{Padding, Parameter, Parameters};
 pub use message::piece::Part;
-pub use message::request::{Elsewhere, Plain, Request, Rest, Tagged, TaggedText};
+pub use message::request::Request;
 pub use message::session_id::SessionId;
 pub use message::shape::{CostClass, OutputShape};
 pub use message::status::Status;
 pub use message::tag::Tag;
-#[doc(hidden)]
-pub use message::words;
 pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
 pub use model::latency::LatencyDist;
 pub use model::order::CompletionOrder;
-pub use model::sabotage::Sabotage;
-pub use queue::arrivals::{Arrival, Arrivals, Completion};
+pub use queue::arrivals::Completion;
 pub use queue::cell::{Ticket, TicketState, WakeState};
 pub use queue::delivery::{Delivery, Refused, RefusedReason};
 pub use queue::interrupt::Interrupt;
@@ -108,3 +106,16 @@ pub use run::alarm::Alarm;
 pub use run::device::{Device, OpenError};
 pub use stats::timing::{Histogram, Timing, Timings};
 pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};
+
+// For `simaccel`: tuned variants of what is above, and what the two crates share. Hidden, and exempt from semantic
+// versioning.
+#[doc(hidden)]
+pub use kernels::wipe::with_wiped_stack;
+#[doc(hidden)]
+pub use message::request::{Elsewhere, Plain, Rest, Tagged, TaggedText};
+#[doc(hidden)]
+pub use message::words;
+#[doc(hidden)]
+pub use model::sabotage::Sabotage;
+#[doc(hidden)]
+pub use queue::arrivals::{Arrival, Arrivals};

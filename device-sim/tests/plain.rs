@@ -33,7 +33,7 @@ fn a_plain_request_goes_there_and_back() {
             assert_eq!(pair.take_buffer(ticket), Some(expected(80, fill)));
             assert_eq!(pair.take_buffer(ticket), None, "once");
             assert_eq!(pair.remote().state(ticket), TicketState::Stale);
-            pair.settle();
+            pair.release_reaped();
         }
         assert_balanced(&device);
         let timed = device.stats().timings.total.count();
@@ -100,7 +100,7 @@ fn what_else_came_of_a_request_is_wiped() {
     device.run_until_idle();
     assert!(pair.reap_one().is_some());
     assert_eq!(pair.take_buffer(ticket), Some(vec![1; 3]), "the digest is let go of");
-    pair.settle();
+    pair.release_reaped();
     // The same cell: the one that was free last.
     let next = submit(&mut pair, request(session, 16, 2), REAP);
     device.run_until_idle();

@@ -267,8 +267,8 @@ impl Instance {
 
     /// Frees the slots of all that was handed out.
     #[inline]
-    pub(crate) fn settle(&self) {
-        self.with_pair(QueuePair::settle);
+    pub(crate) fn release_reaped(&self) {
+        self.with_pair(QueuePair::release_reaped);
     }
 
     /// Whether the device is shown submissions several at a time from here on; returns whether it was before. Only on a

@@ -425,7 +425,7 @@ impl Drop for Unfinished<'_> {
             return;
         }
         self.instance.counters.polled.add(self.handed_out.get() as u64);
-        self.instance.settle();
+        self.instance.release_reaped();
         if let Some(before) = self.held_back {
             self.instance.hold_back(before);
         }

@@ -297,7 +297,7 @@ pub(crate) struct Cell {
     claim: AtomicU64,
     /// The request, or an empty one.
     payload: Owned<Request>,
-    _line: Line,
+    _next_line: NextLine,
     wake: AtomicU64,
     user_data: AtomicU64,
     waker: Owned<Option<Waker>>,
@@ -306,7 +306,7 @@ pub(crate) struct Cell {
 
 /// What follows begins a cache line.
 #[repr(align(64))]
-struct Line;
+struct NextLine;
 
 const _: () = assert!(
     size_of::<AtomicU64>() + PLAIN_BYTES <= 64 || cfg!(loom),
@@ -336,7 +336,7 @@ impl Cell {
         Self {
             claim: AtomicU64::new(word(1, claim::FREE)),
             payload: Owned::new(Request::empty()),
-            _line: Line,
+            _next_line: NextLine,
             wake: AtomicU64::new(word(1, wake::IDLE)),
             user_data: AtomicU64::new(0),
             waker: Owned::new(None),

@@ -10,14 +10,14 @@ use crate::queue::entry::Announce;
 /// How the end of a request is announced.
 #[derive(Clone, Debug)]
 pub enum Delivery {
-    /// Not at all: the caller asks [`Remote::state`]. The slot is free when the request is done.
+    /// Not at all: the caller asks [`Remote::state`](crate::Remote::state). The slot is free when the request is done.
     Silent,
     /// The waker is called once ([`Waker::wake`], which uses it up), after the request is done, on the thread that
     /// finishes it. The slot is free when the request is done. A device with a fault
     /// [`SpuriousWake`](crate::FaultKind::SpuriousWake) calls it before that too, by [`Waker::wake_by_ref`] of a clone: its
     /// clone must then neither wait for the request nor take it back, which wait for each other.
     Wake(Waker),
-    /// A [`Completion`] is left for [`QueuePair::reap`]. The slot is free when it was reaped.
+    /// A [`Completion`](crate::Completion) is left for [`QueuePair::reap`](crate::QueuePair::reap). The slot is free when it was reaped.
     Reap {
         /// Opaque; tells threads that share a pair whose completion it is.
         owner: u32,

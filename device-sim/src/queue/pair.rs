@@ -206,7 +206,7 @@ impl Pair {
 
     /// As [`Pair::slots_were_freed`], for a request that joined the line: slots may have been freed before it was seen
     /// there.
-    pub(crate) fn line_was_joined(&self) {
+    pub(crate) fn fifo_was_joined(&self) {
         fence(Ordering::SeqCst);
         if self.slots.has_work() {
             self.doorbell.ring();
@@ -218,7 +218,7 @@ impl Pair {
         add(&self.counters.shared.interrupts, self.interrupts.raise());
     }
 
-    /// Takes the payload, settles, and gives the cell back from any thread.
+    /// Takes the payload, does the accounts, and gives the cell back from any thread.
     pub(crate) fn take(&self, mut held: Held) -> Request {
         let mut request = Request::empty();
         self.slab.unload(&mut held, &mut request);
@@ -231,13 +231,13 @@ impl Pair {
             self.slab.put(vacant);
         }
         self.count_cancelled(cancelled);
-        self.settle(from);
+        self.account_for(from);
         drop(waker);
         request
     }
 
     /// The accounts of a request that was won from a state: its slot, and whether it counts as revoked.
-    fn settle(&self, from: Origin) {
+    fn account_for(&self, from: Origin) {
         if matches!(from, Origin::Queued | Origin::Executed) {
             add(&self.counters.shared.revoked, 1);
         }

@@ -1,7 +1,7 @@
 //! The device's end of a queue pair: what comes in, what goes back, and who is told.
 //!
 //! ```text
-//!   submission ring ─► fetch ─┐                  ┌─► counters, free slots         (settle)
+//!   submission ring ─► fetch ─┐                  ┌─► counters, free slots         (account)
 //!                             ├─► core ─► finish ┼─► DONE, completion ring        (finish, show)
 //!   the line ────────► let in ┘                  └─► coalescer ─► announcements  (for the driver to send)
 //! ```
@@ -98,9 +98,9 @@ impl Port {
         {
             *entry.0 = entry.1;
             let (ticket, announce) = unpack(entry.1, &self.pair.slab);
-            self.pair.slab.expect(ticket);
+            self.pair.slab.prefetch(ticket);
             if announce == Announce::Wake {
-                self.pair.slab.expect_wake(ticket);
+                self.pair.slab.prefetch_wake(ticket);
             }
             *end += 1;
         }
@@ -124,7 +124,7 @@ impl Port {
     }
 
     /// Takes the head of the line in, if there is a slot; `false`: nobody, or none.
-    pub(crate) fn let_in(&mut self) -> bool {
+    pub(crate) fn admit_parked(&mut self) -> bool {
         self.arriving = self.pair.slots.admit(&self.pair.slab);
         self.arriving.is_some()
     }
@@ -158,7 +158,7 @@ impl Port {
     }
 
     /// Counters and slots, before any result of the batch is seen.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn account(&mut self) {
         let counters = &self.pair.counters.device;
         for (counter, done) in counters.operations.iter().zip(&mut self.batch.operations) {
             counter.add(&mem::take(done));

@@ -34,32 +34,10 @@ impl Remote {
         self.pair.slab.state(ticket)
     }
 
-    /// Has the processor bring what is known of a request, for one who will look at its end in a moment.
-    #[inline]
-    pub fn expect(&self, ticket: Ticket) {
-        self.pair.slab.expect(ticket);
-        self.pair.slab.expect_wake(ticket);
-    }
-
     /// What became of its wake by this moment.
     #[inline]
     pub fn wake_state(&self, ticket: Ticket) -> WakeState {
         self.pair.slab.wake_state(ticket)
-    }
-
-    /// Reaps a completion that came from this queue pair (another's is taken for one of this): takes its wake, and returns its
-    /// user data. `None`: the wake was cancelled, or the request is gone.
-    #[inline(always)]
-    pub fn reap(&self, arrival: Arrival) -> Option<u64> {
-        self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))
-    }
-
-    /// The same, as a completion.
-    #[inline]
-    pub fn reap_completion(&self, arrival: Arrival) -> Option<Completion> {
-        let (owner, ticket) = (arrival.owner(), ticket_of(arrival.0, &self.pair.slab));
-        let user_data = self.reap(arrival)?;
-        Some(Completion { owner, user_data, ticket })
     }
 
     /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is
@@ -68,12 +46,6 @@ impl Remote {
     /// [`QueuePair::submit_plain`](crate::QueuePair::submit_plain).)
     pub fn cancel_wake(&self, ticket: Ticket) -> bool {
         matches!(self.cancel(ticket), WakeState::Armed | WakeState::Idle | WakeState::Cancelled)
-    }
-
-    /// Cancels the wake of a request on behalf of somebody who announces it in the device's place: `true` for the one
-    /// call that cancelled it, and only for that. Not for plain requests that are polled for, which may have been reaped.
-    pub fn take_over_wake(&self, ticket: Ticket) -> bool {
-        self.cancel(ticket) == WakeState::Armed
     }
 
     fn cancel(&self, ticket: Ticket) -> WakeState {
@@ -131,6 +103,38 @@ impl Remote {
     /// Whether there is something to reap.
     pub fn completions_pending(&self) -> bool {
         !self.pair.completions.is_empty()
+    }
+}
+
+/// Tuned variants, and what a watchdog needs, for `simaccel`: hidden, and exempt from semantic versioning.
+#[doc(hidden)]
+impl Remote {
+    /// Has the processor bring what is known of a request, for one who will look at its end in a moment.
+    #[inline]
+    pub fn prefetch(&self, ticket: Ticket) {
+        self.pair.slab.prefetch(ticket);
+        self.pair.slab.prefetch_wake(ticket);
+    }
+
+    /// Reaps a completion that came from this queue pair (another's is taken for one of this): takes its wake, and returns its
+    /// user data. `None`: the wake was cancelled, or the request is gone.
+    #[inline(always)]
+    pub fn reap(&self, arrival: Arrival) -> Option<u64> {
+        self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))
+    }
+
+    /// The same, as a completion.
+    #[inline]
+    pub fn reap_completion(&self, arrival: Arrival) -> Option<Completion> {
+        let (owner, ticket) = (arrival.owner(), ticket_of(arrival.0, &self.pair.slab));
+        let user_data = self.reap(arrival)?;
+        Some(Completion { owner, user_data, ticket })
+    }
+
+    /// Cancels the wake of a request on behalf of somebody who announces it in the device's place: `true` for the one
+    /// call that cancelled it, and only for that. Not for plain requests that are polled for, which may have been reaped.
+    pub fn take_over_wake(&self, ticket: Ticket) -> bool {
+        self.cancel(ticket) == WakeState::Armed
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Slots {
     device: Padded<DeviceCounts>,
     returned: Padded<AtomicU64>,
     waiting: Padded<AtomicU64>,
-    line: Padded<Mutex<Line>>,
+    fifo: Padded<Mutex<Fifo>>,
 }
 
 /// Written by the submitting side alone.
@@ -53,8 +53,8 @@ struct DeviceCounts {
 }
 
 #[derive(Debug)]
-struct Line {
-    fifo: VecDeque<(Ticket, Announce)>,
+struct Fifo {
+    entries: VecDeque<(Ticket, Announce)>,
     /// At this length the revoked are swept out, so that they never outnumber the waiting by much.
     sweep_at: usize,
 }
@@ -65,14 +65,14 @@ impl Slots {
     pub(crate) fn new(depth: usize) -> Self {
         let host = HostCounts { taken: AtomicU64::new(0), reaped: AtomicU64::new(0) };
         let device = DeviceCounts { released: AtomicU64::new(0), admitted: AtomicU64::new(0) };
-        let line = Line { fifo: VecDeque::new(), sweep_at: SWEEP_AT };
+        let fifo = Fifo { entries: VecDeque::new(), sweep_at: SWEEP_AT };
         Self {
             depth: depth as u64,
             host: Padded(host),
             device: Padded(device),
             returned: Padded(AtomicU64::new(0)),
             waiting: Padded(AtomicU64::new(0)),
-            line: Padded(Mutex::new(line)),
+            fifo: Padded(Mutex::new(fifo)),
         }
     }
 
@@ -112,28 +112,28 @@ impl Slots {
 
     /// Puts a parked request at the end of the line. The submitting side's.
     pub(crate) fn join(&self, ticket: Ticket, announce: Announce, slab: &Slab) {
-        let mut line = lock(&self.line);
-        line.fifo.push_back((ticket, announce));
-        line.sweep(slab);
-        self.note(&line);
+        let mut fifo = lock(&self.fifo);
+        fifo.entries.push_back((ticket, announce));
+        fifo.sweep(slab);
+        self.note(&fifo);
     }
 
     /// Takes a slot for the head of the line, if there is a free one: PARKED becomes QUEUED. The device's.
     pub(crate) fn admit(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
-        let mut line = lock(&self.line);
+        let mut fifo = lock(&self.fifo);
         let room = self.used() < self.depth;
-        let admitted = if room { line.next(slab) } else { None };
+        let admitted = if room { fifo.next(slab) } else { None };
         bump(&self.device.admitted, u64::from(admitted.is_some()));
-        self.note(&line);
+        self.note(&fifo);
         admitted
     }
 
     /// As [`Slots::admit`], slot or not: the device ends, and so does what waits for it.
     pub(crate) fn evict(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
-        let mut line = lock(&self.line);
-        let evicted = line.next(slab);
+        let mut fifo = lock(&self.fifo);
+        let evicted = fifo.next(slab);
         bump(&self.device.admitted, u64::from(evicted.is_some()));
-        self.note(&line);
+        self.note(&fifo);
         evicted
     }
 
@@ -186,29 +186,29 @@ impl Slots {
 
     #[cold]
     fn nobody_waits_and_one_is_free(&self, slab: &Slab) -> bool {
-        let mut line = lock(&self.line);
-        while line.fifo.front().is_some_and(|(ticket, _)| !slab.is_parked(*ticket)) {
-            line.fifo.pop_front();
+        let mut fifo = lock(&self.fifo);
+        while fifo.entries.front().is_some_and(|(ticket, _)| !slab.is_parked(*ticket)) {
+            fifo.entries.pop_front();
         }
-        self.note(&line);
-        line.fifo.is_empty() && self.used() < self.depth
+        self.note(&fifo);
+        fifo.entries.is_empty() && self.used() < self.depth
     }
 
-    fn note(&self, line: &Line) {
-        self.waiting.store(line.fifo.len() as u64, Ordering::Release);
+    fn note(&self, fifo: &Fifo) {
+        self.waiting.store(fifo.entries.len() as u64, Ordering::Release);
     }
 }
 
-impl Line {
+impl Fifo {
     /// The first that is still there, on its way in.
     fn next(&mut self, slab: &Slab) -> Option<(Ticket, Announce)> {
-        std::iter::from_fn(|| self.fifo.pop_front()).find(|(ticket, _)| slab.enter(*ticket))
+        std::iter::from_fn(|| self.entries.pop_front()).find(|(ticket, _)| slab.enter(*ticket))
     }
 
     fn sweep(&mut self, slab: &Slab) {
-        if self.fifo.len() >= self.sweep_at {
-            self.fifo.retain(|(ticket, _)| slab.is_parked(*ticket));
-            self.sweep_at = (2 * self.fifo.len()).max(SWEEP_AT);
+        if self.entries.len() >= self.sweep_at {
+            self.entries.retain(|(ticket, _)| slab.is_parked(*ticket));
+            self.sweep_at = (2 * self.entries.len()).max(SWEEP_AT);
         }
     }
 }

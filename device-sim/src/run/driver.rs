@@ -40,7 +40,7 @@ use crate::sync::barrier;
 use crate::sync::bump;
 
 /// Requests that are let in out of a line before it is the next queue pair's turn.
-const LINE_BATCH: usize = 32;
+const PARKED_BATCH: usize = 32;
 /// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for those
 /// behind them.
 const BATCH_BYTES: u64 = 16 * 1024;
@@ -185,7 +185,7 @@ impl Driver {
     /// One queue pair's turn; returns the bytes worked on. `None`: nothing was submitted.
     fn turn(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
         if !self.ports[index].fetch() {
-            return self.admit_line(index, signals);
+            return self.admit_parked(index, signals);
         }
         if self.obey(signals) {
             // It may have ended everything; what is there now is looked at afresh.
@@ -211,13 +211,13 @@ impl Driver {
 
     /// Lets those in who wait for a slot, as many as there are free ones. They came after all that is in the ring,
     /// and before all that will be.
-    fn admit_line(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
+    fn admit_parked(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
         if !self.ports[index].pair.slots.has_work() {
             return None;
         }
         let mut bytes = 0;
-        for _ in 0..LINE_BATCH {
-            if !self.ports[index].let_in() {
+        for _ in 0..PARKED_BATCH {
+            if !self.ports[index].admit_parked() {
                 break;
             }
             // Now, and not before: it may have joined the line a moment ago, and its session just before that.
@@ -298,7 +298,7 @@ impl Driver {
             self.touched |= 1 << ready.port;
             self.ports[ready.port].count(ready);
         }
-        bits(self.touched).for_each(|index| self.ports[index].settle());
+        bits(self.touched).for_each(|index| self.ports[index].account());
         for ready in self.core.ready.iter_mut() {
             self.ports[ready.port].finish(ready, &mut signals.announcements);
         }

@@ -132,7 +132,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
     /// The pause is over, and it will be looked at.
     #[inline]
     pub(crate) fn expect(&self) {
-        self.remote().expect(self.ticket);
+        self.remote().prefetch(self.ticket);
     }
 
     #[inline]

@@ -191,7 +191,7 @@ impl<'e> Aloft<'e> {
             return None;
         }
         let remote = &self.engine.remotes[self.pair_index];
-        remote.expect(self.ticket);
+        remote.prefetch(self.ticket);
         let wake_fd = self.wake_fd.take()?;
         *in_hand = wake_fd.read();
         let is_told =

@@ -75,13 +75,13 @@ impl Slab {
 
     /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
     #[inline]
-    pub(crate) fn expect(&self, ticket: Ticket) {
-        self.expect_at(ticket.index());
+    pub(crate) fn prefetch(&self, ticket: Ticket) {
+        self.prefetch_at(ticket.index());
     }
 
     /// The same of whatever request has this place.
     #[inline]
-    pub(crate) fn expect_at(&self, index: u32) {
+    pub(crate) fn prefetch_at(&self, index: u32) {
         if let Some(cell) = self.cell_if_first(index) {
             prefetch::to_write(cell);
         }
@@ -89,7 +89,7 @@ impl Slab {
 
     /// The same for its wake.
     #[inline]
-    pub(crate) fn expect_wake(&self, ticket: Ticket) {
+    pub(crate) fn prefetch_wake(&self, ticket: Ticket) {
         if let Some(cell) = self.cell(ticket) {
             prefetch::to_write(&cell.wake);
         }
