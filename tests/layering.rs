@@ -132,6 +132,7 @@ const BREACHES: &[(&str, &str, &str)] = &[
     ("device-sim/src/message/request.rs", "use std::os::fd::RawFd;", "std::os::fd::RawFd"),
     ("device-sim/src/message/algorithm.rs", "use crate::kernels::session::Session;", "crate::kernels::session::Session"),
     ("device-sim/src/kernels/gcm.rs", "use crate::queue::cell::Cell;", "crate::queue::cell::Cell"),
+    ("device-sim/src/kernels/gcm.rs", "use crate::message::request::Request;", "crate::message::request::Request"),
     ("device-sim/src/kernels/gcm.rs", "use rand_chacha::ChaCha8Rng;", "rand_chacha::ChaCha8Rng"),
     ("device-sim/src/run/device.rs", "use simaccel::Engine;", "simaccel::Engine"),
     ("device-sim/src/run/driver.rs", "use corosensei::Coroutine;", "corosensei::Coroutine"),

@@ -7,12 +7,12 @@ use aes::cipher::Array;
 use subtle::{Choice, ConstantTimeEq, ConstantTimeGreater};
 use zeroize::Zeroize;
 
+use super::block::{BLOCK, Block};
 use super::text::{Carry, reserve};
-use super::{BLOCK, Block, is_last};
 use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
-use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::message::view::Message;
 
 /// A mode that turns blocks into blocks; `chain` is its chaining value.
 pub(super) trait BlockMode {
@@ -43,17 +43,17 @@ pub(super) fn piece<M: BlockMode>(
     mode: &M,
     padding: Padding,
     stream: &mut BlockStream,
-    request: &mut Request,
+    message: &mut Message<'_>,
 ) -> Result<(), Status> {
-    let last = is_last(request);
-    let encrypt = request.operation == Operation::Encrypt;
+    let last = message.is_last();
+    let encrypt = message.operation() == Operation::Encrypt;
     let padded = padding == Padding::Pkcs7;
-    let total = stream.carry.len() + request.buffer.len();
+    let total = stream.carry.len() + message.input().len();
     if last && !fits(total, encrypt, padded) {
         return Err(Status::InvalidArgs);
     }
 
-    let text = stream.carry.text(request.texts());
+    let text = stream.carry.text(message.texts());
     if !last {
         stream.carry.hold_back(text, held_back(total, encrypt, padded));
     } else if encrypt && padded {

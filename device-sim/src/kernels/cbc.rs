@@ -6,14 +6,15 @@ use aes::cipher::{
 };
 use cbc::{Decryptor, Encryptor};
 
+use super::block::{BLOCK, Block};
 use super::blocks::{self, BlockMode, BlockStream};
+use super::kernel::{BadKey, Kernel, Options, iv_block, scheduled};
 use super::lanes::{InLanes, Lane, LaneKey};
-use super::{BLOCK, BadKey, Block, Kernel, Options, iv_block, scheduled};
 use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
 use crate::message::piece::Part;
-use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::message::view::Message;
 
 /// A key and what to do with the last block.
 pub(crate) struct Cbc<C> {
@@ -31,18 +32,18 @@ where
         Ok(Self { cipher: scheduled(key)?, padding: options.padding })
     }
 
-    fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
-        Ok(BlockStream::new(iv_block(request)?))
+    fn begin(&self, message: &Message<'_>) -> Result<BlockStream, Status> {
+        Ok(BlockStream::new(iv_block(message)?))
     }
 
-    fn piece(&self, stream: &mut BlockStream, request: &mut Request) -> Result<(), Status> {
-        blocks::piece(self, self.padding, stream, request)
+    fn piece(&self, stream: &mut BlockStream, message: &mut Message<'_>) -> Result<(), Status> {
+        blocks::piece(self, self.padding, stream, message)
     }
 
     /// Whole messages to encrypt; decryption has no chain to wait for.
-    fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
-        let fits = request.operation == Operation::Encrypt && request.part == Part::Whole;
-        (fits && !request.has_state()).then(|| self.start_lane(request))
+    fn lane(&self, message: &mut Message<'_>) -> Option<Result<Lane, Status>> {
+        let fits = message.operation() == Operation::Encrypt && message.part() == Part::Whole;
+        (fits && !message.has_state()).then(|| self.start_lane(message))
     }
 
     fn lane_key(&self) -> Option<LaneKey<'_>> {
@@ -51,12 +52,13 @@ where
 }
 
 impl<C: KeySizeUser> Cbc<C> {
-    fn start_lane(&self, request: &mut Request) -> Result<Lane, Status> {
+    fn start_lane(&self, message: &mut Message<'_>) -> Result<Lane, Status> {
         let padded = self.padding == Padding::Pkcs7;
-        if !padded && !request.buffer.len().is_multiple_of(BLOCK) {
+        if !padded && !message.input().len().is_multiple_of(BLOCK) {
             return Err(Status::InvalidArgs);
         }
-        let mut lane = Lane::of::<C>(request, iv_block(request)?);
+        let iv = iv_block(message)?;
+        let mut lane = Lane::of::<C>(message, iv);
         if padded {
             blocks::pad(lane.text());
         }

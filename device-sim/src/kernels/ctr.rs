@@ -16,10 +16,11 @@ use aes::cipher::{
 };
 use zeroize::Zeroize;
 
+use super::block::{BLOCK, Block, mix};
+use super::kernel::{BadKey, Kernel, Options, iv_block, scheduled};
 use super::text::text;
-use super::{BLOCK, BadKey, Block, Kernel, Options, iv_block, mix, scheduled};
-use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::message::view::Message;
 
 /// A key.
 pub(crate) struct Ctr<C> {
@@ -33,12 +34,12 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Ctr<C> {
         Ok(Self { cipher: scheduled(key)? })
     }
 
-    fn begin(&self, request: &Request) -> Result<CtrStream, Status> {
-        Ok(CtrStream::new(iv_block(request)?))
+    fn begin(&self, message: &Message<'_>) -> Result<CtrStream, Status> {
+        Ok(CtrStream::new(iv_block(message)?))
     }
 
-    fn piece(&self, stream: &mut CtrStream, request: &mut Request) -> Result<(), Status> {
-        stream.apply::<_, 128>(&self.cipher, text(request.texts()));
+    fn piece(&self, stream: &mut CtrStream, message: &mut Message<'_>) -> Result<(), Status> {
+        stream.apply::<_, 128>(&self.cipher, text(message.texts()));
         Ok(())
     }
 }

@@ -2,11 +2,12 @@
 
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit, consts::U16};
 
+use super::block::Block;
 use super::blocks::{self, BlockMode, BlockStream};
-use super::{BadKey, Block, Kernel, Options, check_cipher, scheduled};
+use super::kernel::{BadKey, Kernel, Options, check_cipher, scheduled};
 use crate::message::parameters::Padding;
-use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::message::view::Message;
 
 /// A key and what to do with the last block.
 pub(crate) struct Ecb<C> {
@@ -24,16 +25,16 @@ where
         Ok(Self { cipher: scheduled(key)?, padding: options.padding })
     }
 
-    fn begin(&self, request: &Request) -> Result<BlockStream, Status> {
-        check_cipher(request)?;
-        if !request.iv().is_empty() {
+    fn begin(&self, message: &Message<'_>) -> Result<BlockStream, Status> {
+        check_cipher(message)?;
+        if !message.iv().is_empty() {
             return Err(Status::InvalidArgs);
         }
         Ok(BlockStream::new(Block::default()))
     }
 
-    fn piece(&self, stream: &mut BlockStream, request: &mut Request) -> Result<(), Status> {
-        blocks::piece(self, self.padding, stream, request)
+    fn piece(&self, stream: &mut BlockStream, message: &mut Message<'_>) -> Result<(), Status> {
+        blocks::piece(self, self.padding, stream, message)
     }
 }
 

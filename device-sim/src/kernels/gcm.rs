@@ -18,14 +18,15 @@ use ghash::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use super::block::{BLOCK, Block};
 use super::ctr::CtrStream;
+use super::kernel::{BadKey, Kernel, Options, scheduled};
 use super::text::text;
-use super::{BLOCK, BadKey, Block, Kernel, Options, is_last, scheduled};
 use crate::message::mode::MAX_GCM_TEXT;
 use crate::message::operation::Operation;
-use crate::message::request::Request;
 use crate::message::status::Status;
 use crate::message::tag::Tag;
+use crate::message::view::Message;
 
 /// Bytes that are enciphered before they are hashed; both passes over them stay in the first-level cache.
 const CHUNK: usize = 4096;
@@ -100,34 +101,34 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Gcm<C> {
         Ok(Self::new(scheduled(key)?, options.tag_len))
     }
 
-    fn begin(&self, request: &Request) -> Result<GcmStream, Status> {
-        let iv = request.iv();
-        if !matches!(request.operation, Operation::Encrypt | Operation::Decrypt) || iv.is_empty() {
+    fn begin(&self, message: &Message<'_>) -> Result<GcmStream, Status> {
+        let iv = message.iv();
+        if !matches!(message.operation(), Operation::Encrypt | Operation::Decrypt) || iv.is_empty() {
             return Err(Status::InvalidArgs);
         }
         let mut mask = self.first_counter(iv);
         let ctr = CtrStream::new(incremented(mask));
         self.cipher.encrypt_block(&mut mask);
         let mut ghash = self.ghash.clone();
-        ghash.update_padded(&request.aad);
-        let aad_len = request.aad.len() as u64;
+        ghash.update_padded(message.aad());
+        let aad_len = message.aad().len() as u64;
         Ok(GcmStream { ctr, ghash, partial: Block::default(), filled: 0, mask, aad_len, text_len: 0 })
     }
 
-    fn piece(&self, stream: &mut GcmStream, request: &mut Request) -> Result<(), Status> {
-        let last = is_last(request);
-        if request.buffer.len() as u64 > MAX_GCM_TEXT - stream.text_len {
+    fn piece(&self, stream: &mut GcmStream, message: &mut Message<'_>) -> Result<(), Status> {
+        let last = message.is_last();
+        if message.input().len() as u64 > MAX_GCM_TEXT - stream.text_len {
             return Err(Status::InvalidArgs);
         }
-        let (operation, tag) = (request.operation, request.tag);
-        let text = text(request.texts());
+        let (operation, tag) = (message.operation(), message.tag());
+        let text = text(message.texts());
         match (operation, last) {
             (Operation::Encrypt, _) => self.encrypt(stream, text),
             (_, false) => self.decrypt(stream, text),
             (_, true) => self.verify_and_decrypt(stream, text, &tag)?,
         }
-        if last && request.operation == Operation::Encrypt {
-            request.set_tag(Tag::new(&stream.tag()[..self.tag_len]).ok_or(Status::DeviceError)?);
+        if last && message.operation() == Operation::Encrypt {
+            message.set_tag(Tag::new(&stream.tag()[..self.tag_len]).ok_or(Status::DeviceError)?);
         }
         Ok(())
     }
@@ -212,6 +213,7 @@ mod tests {
 
     use super::*;
     use crate::message::piece::Part;
+    use crate::message::request::Request;
     use crate::message::session_id::SessionId;
 
     #[test]
@@ -220,11 +222,11 @@ mod tests {
         let mut request = Request::new(SessionId::NONE, Operation::Encrypt, vec![0; 33]);
         request.part = Part::Update;
         request.set_iv(&[1; 12]);
-        let mut stream = gcm.begin(&request).unwrap();
+        let mut stream = gcm.begin(&request.message()).unwrap();
         stream.text_len = MAX_GCM_TEXT - 32;
-        assert_eq!(gcm.piece(&mut stream, &mut request), Err(Status::InvalidArgs));
+        assert_eq!(gcm.piece(&mut stream, &mut request.message()), Err(Status::InvalidArgs));
         assert_eq!(request.buffer, [0; 33]);
         request.buffer.pop();
-        assert_eq!(gcm.piece(&mut stream, &mut request), Ok(()));
+        assert_eq!(gcm.piece(&mut stream, &mut request.message()), Ok(()));
     }
 }

@@ -10,7 +10,7 @@
 //!   the others            ──► ManyKeys: a column is a call for each lane; the processor overlaps them
 //! ```
 //!
-//! A request's text is moved into its lane, and back when the lanes have been run. Both loops run inside of the cipher's
+//! A message's text is moved into its lane, and back when the lanes have been run. Both loops run inside of the cipher's
 //! own backend (a closure that it calls where the processor's AES instructions may be used), so that its rounds are part
 //! of the loop, and not a call from it.
 
@@ -26,8 +26,8 @@ use aes::cipher::{
 use aes::{Aes128, Aes192, Aes256};
 use zeroize::Zeroize;
 
-use super::{Block, mix};
-use crate::message::request::Request;
+use super::block::{Block, mix};
+use crate::message::view::Message;
 
 /// Lanes of one key from which on they are a group of their own. With fewer, most of a call of the cipher is idle, and
 /// calls for single blocks that overlap are as quick.
@@ -41,8 +41,8 @@ type Abreast = U8;
 pub(crate) struct Lane {
     text: Vec<u8>,
     iv: Block,
-    /// The number of its session.
-    session: u32,
+    /// The number of its session, from whoever started it.
+    pub(crate) session: u32,
     /// Bytes of its key.
     key_len: usize,
     out_of_place: bool,
@@ -82,19 +82,19 @@ impl fmt::Debug for Lane {
 }
 
 impl Lane {
-    /// Moves the text out of a request: its buffer, or a copy in its destination.
-    pub(super) fn of<C: KeySizeUser>(request: &mut Request, iv: Block) -> Self {
-        let destination = request.take_destination();
+    /// Moves the text out of a message: its input, or a copy in its destination.
+    pub(super) fn of<C: KeySizeUser>(message: &mut Message<'_>, iv: Block) -> Self {
+        let destination = message.take_destination();
         let out_of_place = destination.is_some();
+        let (input, _) = message.texts();
         let text = match destination {
             Some(mut text) => {
-                super::text::text((&mut request.buffer, Some(&mut text)));
+                super::text::text((input, Some(&mut text)));
                 text
             }
-            None => std::mem::take(&mut request.buffer),
+            None => std::mem::take(input),
         };
-        let session = request.session.index();
-        Self { text, iv, session, key_len: C::key_size(), out_of_place, place: usize::MAX }
+        Self { text, iv, session: 0, key_len: C::key_size(), out_of_place, place: usize::MAX }
     }
 
     pub(super) fn text(&mut self) -> &mut Vec<u8> {
@@ -107,18 +107,9 @@ impl Lane {
         key << 64 | !self.text.len() as u64 as u128
     }
 
-    pub(crate) const fn session(&self) -> u32 {
-        self.session
-    }
-
     /// Moves the text back to where it came from.
-    pub(crate) fn put_back(mut self, request: &mut Request) {
-        let text = std::mem::take(&mut self.text);
-        if self.out_of_place {
-            request.destination = Some(text);
-        } else {
-            request.buffer = text;
-        }
+    pub(crate) fn put_back(mut self, mut message: Message<'_>) {
+        message.put_back(std::mem::take(&mut self.text), self.out_of_place);
     }
 }
 

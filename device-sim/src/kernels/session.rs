@@ -19,15 +19,15 @@ use crate::kernels::ecb::Ecb;
 use crate::kernels::gcm::Gcm;
 use crate::kernels::hash::Hashing;
 use crate::kernels::hmac::Keyed;
+use crate::kernels::kernel::{BadKey, Kernel, Options, run};
 use crate::kernels::lanes::{Lane, LaneKey};
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::kernels::xts::Xts;
-use crate::kernels::{BadKey, Kernel, Options, run};
 use crate::message::algorithm::{Aead, Algorithm, Cipher, Hash};
 use crate::message::lengths::Allowed;
 use crate::message::parameters::{Padding, Parameter, Parameters};
-use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::message::view::Message;
 use crate::message::with_algorithms;
 
 /// Why there is no such session.
@@ -150,16 +150,16 @@ macro_rules! kernels {
                 }
             }
 
-            fn run(&self, algorithm: Algorithm, request: &mut Request) -> Status {
+            fn run(&self, algorithm: Algorithm, message: Message<'_>) -> Status {
                 match self {
-                    $(Self::$variant(kernel) => run(kernel, algorithm, request)),+,
+                    $(Self::$variant(kernel) => run(kernel, algorithm, message)),+,
                     Self::Wiped(_) => Status::InvalidSession,
                 }
             }
 
-            fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
+            fn lane(&self, message: &mut Message<'_>) -> Option<Result<Lane, Status>> {
                 match self {
-                    $(Self::$variant(kernel) => kernel.lane(request)),+,
+                    $(Self::$variant(kernel) => kernel.lane(message)),+,
                     Self::Wiped(_) => None,
                 }
             }
@@ -289,14 +289,15 @@ impl Session {
     /// [`Status::InvalidArgs`]: lengths, operation, IV or additional data do not fit, or the state is another
     /// algorithm's; nothing has been touched but the state, which is gone. [`Status::AuthFailed`]: the tag
     /// (also one of the wrong length) or the padding is wrong; the text is wiped and empty.
-    pub fn execute(&self, request: &mut Request) -> Status {
-        self.kernel.run(self.algorithm, request)
+    #[inline]
+    pub fn execute<'m>(&self, message: impl Into<Message<'m>>) -> Status {
+        self.kernel.run(self.algorithm, message.into())
     }
 
     /// [`Session::execute`], after which nothing of the key and of the message lies on the stack of the calling thread: 12 KiB
     /// below the caller are wiped, 6 KiB with debug assertions.
-    pub fn execute_and_wipe(&self, request: &mut Request) -> Status {
-        let status = set_apart(|| self.execute(request));
+    pub fn execute_and_wipe<'m>(&self, message: impl Into<Message<'m>>) -> Status {
+        let status = set_apart(|| self.execute(message));
         wipe_stack();
         status
     }
@@ -305,8 +306,8 @@ impl Session {
     /// [`Lane::put_back`]. `None`: [`Session::execute`] it.
     ///
     /// [`lanes::encrypt_cbc`]: crate::kernels::lanes::encrypt_cbc
-    pub(crate) fn lane(&self, request: &mut Request) -> Option<Result<Lane, Status>> {
-        self.kernel.lane(request)
+    pub(crate) fn lane(&self, mut message: Message<'_>) -> Option<Result<Lane, Status>> {
+        self.kernel.lane(&mut message)
     }
 
     /// Whether [`Session::lane`] is worth asking.
@@ -412,6 +413,6 @@ mod tests {
     fn sessions_go_to_other_threads() {
         fn everywhere<T: Send + Sync + 'static>() {}
         everywhere::<Session>();
-        everywhere::<Request>();
+        everywhere::<crate::Request>();
     }
 }

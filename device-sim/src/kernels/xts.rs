@@ -22,12 +22,13 @@ use aes::cipher::{
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use super::block::{BLOCK, Block, mix};
+use super::kernel::{BadKey, Kernel, Options, iv_block, scheduled};
 use super::text::Carry;
-use super::{BLOCK, BadKey, Block, Kernel, Options, is_last, iv_block, mix, scheduled};
 use crate::message::mode::MAX_DATA_UNIT;
 use crate::message::operation::Operation;
-use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::message::view::Message;
 
 /// The data key and the tweak key, the latter for encryption only.
 pub(crate) struct Xts<C, T> {
@@ -50,22 +51,22 @@ where
         Ok(Self { data: scheduled(data)?, tweak: scheduled(tweak)? })
     }
 
-    fn begin(&self, request: &Request) -> Result<XtsStream, Status> {
-        let mut iv = iv_block(request)?;
+    fn begin(&self, message: &Message<'_>) -> Result<XtsStream, Status> {
+        let mut iv = iv_block(message)?;
         self.tweak.encrypt_block(&mut iv);
         let tweak = u128::from_le_bytes(iv.into());
         iv.zeroize();
         Ok(XtsStream { tweak, carry: Carry::default(), done: 0 })
     }
 
-    fn piece(&self, stream: &mut XtsStream, request: &mut Request) -> Result<(), Status> {
-        let last = is_last(request);
-        let total = stream.carry.len() + request.buffer.len();
+    fn piece(&self, stream: &mut XtsStream, message: &mut Message<'_>) -> Result<(), Status> {
+        let last = message.is_last();
+        let total = stream.carry.len() + message.input().len();
         if total > MAX_DATA_UNIT - stream.done || (last && stream.done + total < BLOCK) {
             return Err(Status::InvalidArgs);
         }
-        let encrypt = request.operation == Operation::Encrypt;
-        let text = stream.carry.text(request.texts());
+        let encrypt = message.operation() == Operation::Encrypt;
+        let text = stream.carry.text(message.texts());
         if !last {
             stream.carry.hold_back(text, held_back(total));
         }

@@ -13,6 +13,7 @@ pub(crate) mod shape;
 pub(crate) mod status;
 mod table;
 pub(crate) mod tag;
+pub(crate) mod view;
 pub mod words;
 
 pub(crate) use table::with_algorithms;

@@ -8,11 +8,11 @@ use std::mem;
 
 use zeroize::Zeroize;
 
-use crate::kernels::StreamState;
 use crate::message::operation::Operation;
-use crate::message::piece::Part;
+use crate::message::piece::{Part, StreamState};
 use crate::message::session_id::SessionId;
 use crate::message::tag::Tag;
+use crate::message::view::Message;
 
 /// Bytes of an IV that a request holds without an allocation.
 const SHORT_IV: usize = 16;
@@ -38,7 +38,7 @@ pub struct Request {
     /// Which piece of its message this is.
     pub part: Part,
     /// Nothing from here on is in use. True on the device only, where it spares a look at the other cache lines.
-    plain: bool,
+    pub(super) plain: bool,
     /// Additional authenticated data (AEAD); read on a whole message and on the first piece.
     pub aad: Vec<u8>,
     /// Out of place: the output goes here (its length is set by the device) and `buffer` stays as it is.
@@ -180,7 +180,8 @@ impl Rest for Elsewhere {
 
     #[inline]
     fn take_from(request: &mut Request) -> (Vec<u8>, Vec<u8>) {
-        let taken = (mem::take(&mut request.buffer), request.take_destination().unwrap_or_default());
+        let taken =
+            (mem::take(&mut request.buffer), request.message().take_destination().unwrap_or_default());
         if !request.plain {
             request.clear_unused_rest();
         }
@@ -393,40 +394,14 @@ impl Request {
         self.plain = false;
     }
 
-    pub(crate) fn set_tag(&mut self, tag: Tag) {
-        self.plain = false;
-        self.tag = tag;
-    }
-
-    pub(crate) fn set_state(&mut self, state: Box<StreamState>) {
-        self.plain = false;
-        self.state = Some(state);
-    }
-
-    pub(crate) fn take_state(&mut self) -> Option<Box<StreamState>> {
-        if self.plain { None } else { self.state.take() }
-    }
-
-    pub(crate) fn has_state(&self) -> bool {
-        !self.plain && self.state.is_some()
-    }
-
     pub(crate) fn drop_state(&mut self) {
-        drop(self.take_state());
+        self.message().drop_state();
     }
 
-    pub(crate) fn has_aad(&self) -> bool {
-        !self.plain && !self.aad.is_empty()
-    }
-
-    pub(crate) fn take_destination(&mut self) -> Option<Vec<u8>> {
-        if self.plain { None } else { self.destination.take() }
-    }
-
-    /// The input, and where the output goes when that is somewhere else.
-    pub(crate) fn texts(&mut self) -> (&mut Vec<u8>, Option<&mut Vec<u8>>) {
-        let destination = if self.plain { None } else { self.destination.as_mut() };
-        (&mut self.buffer, destination)
+    /// What a kernel sees of it.
+    #[inline]
+    pub(crate) const fn message(&mut self) -> Message<'_> {
+        Message::new(self)
     }
 
     /// When it was submitted, where it is timed.

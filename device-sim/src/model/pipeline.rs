@@ -191,7 +191,7 @@ impl Core {
     fn end_lanes(&mut self, status: Status) {
         for lane in self.lanes.drain(..) {
             let ready = &mut self.ready[lane.place];
-            self.slabs[ready.port].execute(&mut ready.claimed, |request| lane.put_back(request));
+            self.slabs[ready.port].execute(&mut ready.claimed, |request| lane.put_back(request.into()));
             ready.status = status;
         }
     }
@@ -240,8 +240,11 @@ fn start(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> 
     let Some(session) = session_of(sessions, request.session) else {
         return (execute(sessions, request), None);
     };
-    match session.lane(request) {
-        Some(Ok(lane)) => (Status::DeviceDead, Some(lane)),
+    match session.lane(request.message()) {
+        Some(Ok(mut lane)) => {
+            lane.session = request.session.index();
+            (Status::DeviceDead, Some(lane))
+        }
         Some(Err(status)) => (status, None),
         None => (session.execute(request), None),
     }
@@ -249,7 +252,7 @@ fn start(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> 
 
 /// The key of a lane that was started.
 fn key_of<'s>(sessions: &'s [Option<(SessionId, Installed)>], lane: &Lane) -> LaneKey<'s> {
-    let key = match sessions.get(lane.session() as usize) {
+    let key = match sessions.get(lane.session as usize) {
         Some(Some((_, Installed::Session(session)))) => session.lane_key(),
         _ => None,
     };

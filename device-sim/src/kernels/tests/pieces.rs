@@ -40,7 +40,7 @@ fn placed(subject: &Subject, request: &mut crate::Request, place: Place) -> Vec<
     if matches!(place, Place::Out) {
         request.destination = Some(vec![0xee; 3]);
     }
-    assert_eq!(subject.session.execute(request), Status::Ok);
+    assert_eq!(subject.session.execute(&mut *request), Status::Ok);
     assert_eq!(request.aad, subject.aad);
     let hashed = matches!(request.operation, Operation::Digest | Operation::Mac);
     if hashed || matches!(place, Place::Out) {

@@ -9,7 +9,7 @@ use crate::{
 fn refused(subject: &Subject, request: &mut Request) -> Status {
     let buffer = request.buffer.clone();
     let destination = request.destination.clone();
-    let status = subject.session.execute(request);
+    let status = subject.session.execute(&mut *request);
     assert!(request.state.is_none(), "a failure ends the message");
     match status {
         Status::InvalidArgs => {
