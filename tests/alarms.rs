@@ -1,7 +1,7 @@
 //! Alarms on a stepped device with `timeout_msec`: the user's own, and the engine's.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use simaccel::{CipherSession, Engine, Error, Job, OpError, Step, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
 
 const SOON: Duration = Duration::from_millis(3);
 const LONG: Duration = Duration::from_secs(3600);

@@ -1,12 +1,12 @@
 //! A full ring: callers queue for a slot, first come, first served, without busy retries.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use simaccel::job::WaitStatus;
 use simaccel::{Engine, Error, Job, Step, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 
 type CipherJob = Job<Result<Vec<u8>, Error>>;
 

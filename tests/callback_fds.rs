@@ -2,7 +2,7 @@
 //! process.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use simaccel::{Job, Step, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, open, open_fds};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open, open_fds};
 
 #[test]
 fn four_hundred_jobs_with_callbacks_need_no_descriptors() {

@@ -1,7 +1,7 @@
 //! The callback of a wait context: which one is called, when, and how its removal waits.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use simaccel::job::{Callback, WaitStatus};
 use simaccel::{Engine, Job, OpError, Step, WaitCtx, wait_readable};
 
-use self::support::{
+use self::engine_helpers::{
     IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
 };
 

@@ -1,7 +1,7 @@
 //! The whole pause/wake cycle: jobs, wait fds, the device, and back.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::{Engine, Error, Hash, Job, Step, WaitCtx, job, wait_readable};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 
 type CipherJob = Job<Result<Vec<u8>, Error>>;
 
@@ -153,7 +153,7 @@ fn two_engines_put_two_fds_on_one_context() {
     assert_eq!(ctx.changed_fds().added.len(), 1, "the first engine's fd is not new any more");
     second.device().run_until_idle();
     let Step::Finished(digest) = job.resume().unwrap() else { panic!("done after both") };
-    let wanted = support::software("offload_threshold=4294967295", |engine| {
+    let wanted = engine_helpers::software("offload_threshold=4294967295", |engine| {
         engine.hash(Hash::Sha256).unwrap().digest(&expected_ctr(&message(3, 50))).unwrap()
     });
     assert_eq!(digest, wanted);

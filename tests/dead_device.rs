@@ -2,11 +2,11 @@
 //! revives it.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use simaccel::{Engine, Error, Hash, Job, Step, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 
 /// Kills the device by a blocking operation.
 fn kill(engine: &Engine) {

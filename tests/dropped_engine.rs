@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use std::thread;
 
 use simaccel::{Engine, Job, Step, WaitCtx};
 
-use self::support::{IV, ctr, message, open, open_fds};
+use self::engine_helpers::{IV, ctr, message, open, open_fds};
 
 /// Counts the bytes that are in use.
 struct Counting;

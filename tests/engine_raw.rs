@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "raw jobs are C's, and an allocator is unsafe to write")]
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -16,7 +16,7 @@ use std::ptr;
 use simaccel::job::raw::{self, Handle, RawFn, RawStep};
 use simaccel::{CipherSession, CipherStream, Engine, HashSession, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, message, open_fds, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, message, open_fds, stepped};
 
 /// Counts the live blocks that this thread has allocated.
 struct Counting;

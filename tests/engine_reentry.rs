@@ -1,7 +1,7 @@
 //! Rare moments: code that re-enters the engine, threads that are ending, tokens and wakes without a waiter.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::cell::RefCell;
 use std::os::fd::AsFd;
@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::job::{self, WaitStatus};
 use simaccel::{Engine, Error, Job, Step, WaitCtx, WaitFd, wait_readable};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 
 type CipherJob = Job<Result<Vec<u8>, Error>>;
 

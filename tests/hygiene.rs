@@ -4,7 +4,7 @@
 //! One test function, because the counts belong to the process.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::os::fd::AsRawFd;
 
@@ -12,7 +12,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::wait::{WaitStatus, waitpid};
 use simaccel::{Engine, Error, Job, Step, WaitCtx, job};
 
-use self::support::{
+use self::engine_helpers::{
     IV, assert_adds_up, ctr, expected_ctr, finish, mappings, message, open, open_fds, stepped, threads,
 };
 

@@ -2,9 +2,9 @@
 #![allow(unsafe_code, reason = "reads errno, changes the signal mask and forks")]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::{pauses, pausing, run, try_pausing};
+use self::job_helpers::{pauses, pausing, run, try_pausing};
 
 use simaccel::job::{self, InitError, Misuse, NoJobs, Pause, PoolConfig};
 use simaccel::{Job, Step, WaitCtx};
@@ -533,14 +533,14 @@ fn s57_an_overflow_is_a_clean_fault() {
         }
     };
     let name = "s57_an_overflow_is_a_clean_fault";
-    let Some(status) = common::in_child(name, overflows(PoolConfig::default())) else { return };
+    let Some(status) = job_helpers::in_child(name, overflows(PoolConfig::default())) else { return };
     assert_eq!(status.signal(), Some(libc::SIGSEGV));
     assert_eq!(run(|| deep(48 * 1024)), 48 * 1024, "what fits does not fault");
 }
 
 #[test]
 fn s62_a_fork_copies_paused_jobs() {
-    common::passes_in_child("s62_a_fork_copies_paused_jobs", || {
+    job_helpers::passes_in_child("s62_a_fork_copies_paused_jobs", || {
         let mut job = Job::without_ctx(|| {
             assert_eq!(job::pause(), Pause::Resumed);
             std::process::id()

@@ -2,10 +2,10 @@
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use common::raw::{paused, start_without_args, waits_for_a_request};
-use common::{Log, assert_balanced, catch, swallowing};
+use job_helpers::raw::{paused, start_without_args, waits_for_a_request};
+use job_helpers::{Log, assert_balanced, catch, swallowing};
 use simaccel::job::{self, Pause, raw};
 use simaccel::{Job, Step};
 
@@ -53,7 +53,7 @@ fn the_books_balance_at_any_moment_of_every_end() {
         for _ in 0..2 {
             let _swallowed = catch(|| while job::pause() == Pause::Resumed {});
             assert_balanced();
-            drop(common::holding(&Log::default(), "dropped by one that is being dropped"));
+            drop(job_helpers::holding(&Log::default(), "dropped by one that is being dropped"));
         }
         Looks
     })
@@ -64,7 +64,7 @@ fn the_books_balance_at_any_moment_of_every_end() {
     // SAFETY: the function owns nothing.
     assert_eq!(unsafe { raw::discard(discarded) }, Ok(()));
     drop(swallowing(u32::MAX, 1));
-    assert!(catch(|| common::run(|| panic!("ends it"))).is_err());
+    assert!(catch(|| job_helpers::run(|| panic!("ends it"))).is_err());
     assert_balanced();
     let stats = job::thread_stats();
     assert_eq!((stats.resumes, stats.pauses, stats.finished, stats.ending), (7, 6, 1, 0));

@@ -2,9 +2,9 @@
 //! code, so at worst it may leak.
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use common::{Log, Noted, catch, holding};
+use job_helpers::{Log, Noted, catch, holding};
 use simaccel::job::{self, LeakReason, Misuse, Pause, PoolConfig};
 use simaccel::{Job, Step, WaitCtx};
 use std::cell::{Cell, RefCell};
@@ -53,7 +53,7 @@ fn unwinding_runs_every_frame_and_no_panic_hook() {
         }
     }
     let name = "unwinding_runs_every_frame_and_no_panic_hook";
-    common::passes_in_child(name, || {
+    job_helpers::passes_in_child(name, || {
         let hooked = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&hooked);
         panic::set_hook(Box::new(move |_| flag.store(true, Ordering::Relaxed)));
@@ -253,7 +253,7 @@ fn a_panic_passes_through_nested_jobs() {
 #[test]
 fn a_panic_prints_its_backtrace_on_a_default_stack() {
     let name = "a_panic_prints_its_backtrace_on_a_default_stack";
-    common::passes_in_child(name, || {
+    job_helpers::passes_in_child(name, || {
         let backtrace =
             Job::without_ctx(|| std::backtrace::Backtrace::force_capture().to_string()).unwrap().resume();
         let Ok(Step::Finished(backtrace)) = backtrace else { panic!("it does not pause") };
@@ -443,7 +443,7 @@ fn a_panic_in_a_destructor_of_an_unwinding_job_aborts() {
         }
     }
     let name = "a_panic_in_a_destructor_of_an_unwinding_job_aborts";
-    let status = common::in_child(name, || {
+    let status = job_helpers::in_child(name, || {
         let mut job = Job::without_ctx(|| {
             let _explodes = Explodes;
             let _ = job::pause();

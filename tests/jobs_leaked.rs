@@ -2,9 +2,9 @@
 //! their process. Their stacks must stay where they are, and other jobs must not be harmed.
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use common::{Log, Noted, holding};
+use job_helpers::{Log, Noted, holding};
 use simaccel::job::{self, LeakReason, Misuse, NoJobs, Pause, PoolConfig};
 use simaccel::{Job, Step};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -272,7 +272,7 @@ fn the_first_job_of_a_thread_may_be_made_at_its_end() {
 #[test]
 fn a_process_may_exit_from_inside_a_job() {
     let name = "a_process_may_exit_from_inside_a_job";
-    let status = common::in_child(name, || {
+    let status = job_helpers::in_child(name, || {
         KEPT.with(|kept| {
             let job = kept.get_or_init(|| RefCell::new(Job::without_ctx(|| std::process::exit(17)).unwrap()));
             let paused = holding(&Log::default(), "other");

@@ -2,9 +2,9 @@
 #![allow(unsafe_code, reason = "asks the kernel what kind of guard it has")]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::{pauses, pausing, run};
+use self::job_helpers::{pauses, pausing, run};
 
 use simaccel::job::{self, Pause};
 use simaccel::{Job, Step};
@@ -100,7 +100,7 @@ fn tens_of_thousands_of_guarded_stacks_are_few_mappings() {
             known
         }
     }
-    common::passes_in_child("tens_of_thousands_of_guarded_stacks_are_few_mappings", || {
+    job_helpers::passes_in_child("tens_of_thousands_of_guarded_stacks_are_few_mappings", || {
         let before = mappings();
         let mut jobs: Vec<Job<u32>> = (0..JOBS).map(|_| pausing(1)).collect();
         jobs.iter_mut().for_each(pauses);

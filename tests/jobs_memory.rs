@@ -3,9 +3,9 @@
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
+use self::job_helpers::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
 
 use simaccel::Job;
 use simaccel::job::raw::{self, RawStep};
@@ -58,7 +58,7 @@ fn counts() -> (usize, usize, usize) {
 
 #[test]
 fn s48_failing_to_make_jobs_in_advance_is_no_error() {
-    common::passes_in_child("s48_failing_to_make_jobs_in_advance_is_no_error", || {
+    job_helpers::passes_in_child("s48_failing_to_make_jobs_in_advance_is_no_error", || {
         assert!(set_counting_functions());
         FAILING.store(true, Ordering::Relaxed);
         let config = PoolConfig { max_jobs: 2, initial_jobs: 2, ..PoolConfig::default() };
@@ -73,7 +73,7 @@ fn s48_failing_to_make_jobs_in_advance_is_no_error() {
 
 #[test]
 fn s52_the_end_of_a_thread_frees_its_jobs() {
-    common::passes_in_child("s52_the_end_of_a_thread_frees_its_jobs", || {
+    job_helpers::passes_in_child("s52_the_end_of_a_thread_frees_its_jobs", || {
         assert!(set_counting_functions());
         let thread = thread::spawn(|| {
             let (one, two) =
@@ -90,7 +90,7 @@ fn s52_the_end_of_a_thread_frees_its_jobs() {
 
 #[test]
 fn s58_memory_functions_are_fixed_by_the_first_stack() {
-    common::passes_in_child("s58_memory_functions_are_fixed_by_the_first_stack", || {
+    job_helpers::passes_in_child("s58_memory_functions_are_fixed_by_the_first_stack", || {
         assert!(set_counting_functions());
         // SAFETY: leaves both as they are.
         assert!(unsafe { raw::set_mem_functions(None, None) });
@@ -112,7 +112,7 @@ fn s58_memory_functions_are_fixed_by_the_first_stack() {
 
 #[test]
 fn s58_without_functions_the_door_closes_too() {
-    common::passes_in_child("s58_without_functions_the_door_closes_too", || {
+    job_helpers::passes_in_child("s58_without_functions_the_door_closes_too", || {
         assert_eq!(start_without_args(returns_seven), Ok(RawStep::Finished(7)));
         assert!(!set_counting_functions());
         job::cleanup_thread();
@@ -127,7 +127,7 @@ fn s59_the_allocator_is_asked_for_a_size_and_says_the_real_one() {
         let frame = [1_u8; 1 << 19];
         std::hint::black_box(&frame).iter().map(|byte| c_int::from(*byte)).sum()
     }
-    common::passes_in_child("s59_the_allocator_is_asked_for_a_size_and_says_the_real_one", || {
+    job_helpers::passes_in_child("s59_the_allocator_is_asked_for_a_size_and_says_the_real_one", || {
         assert!(set_counting_functions());
         assert_eq!(start_without_args(uses_half_a_megabyte), Ok(RawStep::Finished(1 << 19)));
         assert_eq!(ASKED_FOR.load(Ordering::Relaxed), 32768);
@@ -140,7 +140,7 @@ fn s59_the_allocator_is_asked_for_a_size_and_says_the_real_one() {
 
 #[test]
 fn s60_free_is_called_with_null_when_there_was_no_memory() {
-    common::passes_in_child("s60_free_is_called_with_null_when_there_was_no_memory", || {
+    job_helpers::passes_in_child("s60_free_is_called_with_null_when_there_was_no_memory", || {
         assert!(set_counting_functions());
         FAILING.store(true, Ordering::Relaxed);
         assert_eq!(start_without_args(returns_seven), Err(StartError::NoJobs(NoJobs::NoStack)));
@@ -156,7 +156,7 @@ fn s60_memory_that_is_too_small_is_given_back() {
         // SAFETY: a plain allocation.
         unsafe { libc::malloc(100) }
     }
-    common::passes_in_child("s60_memory_that_is_too_small_is_given_back", || {
+    job_helpers::passes_in_child("s60_memory_that_is_too_small_is_given_back", || {
         // SAFETY: the functions allocate and free plain memory.
         assert!(unsafe { raw::set_mem_functions(Some(too_little), Some(counting_free)) });
         assert_eq!(start_without_args(returns_seven), Err(StartError::NoJobs(NoJobs::NoStack)));
@@ -166,7 +166,7 @@ fn s60_memory_that_is_too_small_is_given_back() {
 
 #[test]
 fn s61_the_functions_in_force_can_be_read() {
-    common::passes_in_child("s61_the_functions_in_force_can_be_read", || {
+    job_helpers::passes_in_child("s61_the_functions_in_force_can_be_read", || {
         let (alloc, free) = raw::mem_functions();
         let mut size = 1000;
         // SAFETY: the defaults can be called like any allocation function.

@@ -6,9 +6,9 @@
 )]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::{child_output, pauses, pausing, run};
+use self::job_helpers::{child_output, pauses, pausing, run};
 
 use simaccel::Job;
 use simaccel::job::{self, PoolConfig, raw};

@@ -1,9 +1,9 @@
 //! Random histories of jobs that create, resume, drop and leak each other, and the counters that must add up.
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use common::{assert_balanced, catch};
+use job_helpers::{assert_balanced, catch};
 use simaccel::job::{self, Pause};
 use simaccel::{Job, Step};
 use std::cell::Cell;

@@ -2,9 +2,9 @@
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
+use self::job_helpers::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
 
 use simaccel::job::raw::{self, Handle, RawFn, RawStep, SwitchHooks};
 use simaccel::job::{self, Misuse, Pause, Release, StartError};
@@ -277,7 +277,7 @@ fn s55_hooks_keep_a_word_for_each_job() {
     }
     static HOOKS: SwitchHooks = SwitchHooks { enter, leave };
 
-    common::passes_in_child("s55_hooks_keep_a_word_for_each_job", || {
+    job_helpers::passes_in_child("s55_hooks_keep_a_word_for_each_job", || {
         DEFAULT.set(100);
         let start = |own: usize| {
             // SAFETY: the function reads one word.
@@ -342,7 +342,7 @@ fn s55_hooks_may_come_while_a_job_runs() {
     }
     static HOOKS: SwitchHooks = SwitchHooks { enter, leave };
 
-    common::passes_in_child("s55_hooks_may_come_while_a_job_runs", || {
+    job_helpers::passes_in_child("s55_hooks_may_come_while_a_job_runs", || {
         DEFAULT.set(BEFORE_ANYBODY);
         let job = paused(start_without_args(sets_hooks_and_its_own));
         assert_eq!(DEFAULT.get(), BEFORE_ANYBODY);
@@ -371,7 +371,7 @@ fn s55_hooks_hold_in_every_thread_and_words_end_with_their_job() {
         job
     }
 
-    common::passes_in_child("s55_hooks_hold_in_every_thread_and_words_end_with_their_job", || {
+    job_helpers::passes_in_child("s55_hooks_hold_in_every_thread_and_words_end_with_their_job", || {
         let mut before = pausing();
         let set = |hooks: Option<&'static SwitchHooks>| {
             // SAFETY: the hooks touch a thread-local and nothing else.

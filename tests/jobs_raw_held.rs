@@ -3,9 +3,9 @@
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
+use self::job_helpers::raw::{paused, pauses_for_ever, pauses_once, returns_seven, start_without_args};
 
 use simaccel::job::raw::{self, Held, RawStep};
 use simaccel::job::{self, Misuse, Pause, Release};

@@ -4,9 +4,9 @@
 #![allow(unsafe_code, reason = "calls the sanitizer, and starts raw jobs")]
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::{catch, pauses};
+use self::job_helpers::{catch, pauses};
 
 use simaccel::job::raw::{self, RawStep};
 use simaccel::job::{self, Pause};

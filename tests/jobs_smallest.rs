@@ -2,9 +2,9 @@
 //! a job that ends in the middle of one. In debug builds, too.
 
 mod captured;
-mod common;
+mod job_helpers;
 
-use self::common::{Log, Noted, catch, pauses};
+use self::job_helpers::{Log, Noted, catch, pauses};
 
 use simaccel::job::{self, InitError, PoolConfig};
 use simaccel::{Aead, Cipher, Config, Engine, Hash, Job, Step, WaitCtx};
@@ -61,7 +61,7 @@ fn every_operation(engine: &Engine) {
 
 #[test]
 fn the_smallest_stack_holds_every_operation() {
-    common::passes_in_child("the_smallest_stack_holds_every_operation", || {
+    job_helpers::passes_in_child("the_smallest_stack_holds_every_operation", || {
         job::init_thread(PoolConfig { stack_size: smallest(), ..PoolConfig::default() }).unwrap();
         for config in [
             "",
@@ -78,7 +78,7 @@ fn the_smallest_stack_holds_every_operation() {
 
 #[test]
 fn the_smallest_stack_holds_an_end_in_the_middle() {
-    common::passes_in_child("the_smallest_stack_holds_an_end_in_the_middle", || {
+    job_helpers::passes_in_child("the_smallest_stack_holds_an_end_in_the_middle", || {
         job::init_thread(PoolConfig { stack_size: smallest(), ..PoolConfig::default() }).unwrap();
         let engine = Engine::stepped(Config::parse("completion_nsec=1000").unwrap()).unwrap();
         let session = engine.cipher(Cipher::Aes128Ctr, &[1; 16]).unwrap();

@@ -2,13 +2,13 @@
 //! simulation.)
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::{Cipher, Error, Job, Step, WaitCtx};
 use std::os::fd::AsFd;
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
 
 fn is_readable(ctx: &WaitCtx) -> bool {
     let fds = ctx.all_fds();

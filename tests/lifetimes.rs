@@ -3,7 +3,7 @@
 //! Nothing may hang, crash, leak an fd that epoll still reports, or lose count.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::cell::RefCell;
 use std::os::fd::RawFd;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use simaccel::{Engine, Error, Job, Step, WaitCtx};
 
-use self::support::{
+use self::engine_helpers::{
     IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
 };
 

@@ -2,7 +2,7 @@
 //! that come short, late or twice.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use simaccel::{Engine, Error, Job, OpError, Step, WaitCtx, wait_readable};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 
 type CipherJob = Job<Result<Vec<u8>, OpError>>;
 

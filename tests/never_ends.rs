@@ -3,7 +3,7 @@
 //! end.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,7 +11,7 @@ use std::thread;
 use simaccel::job::{self, Pause};
 use simaccel::{Aead, Engine, Error, Hash, Job, Step, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
 
 /// Blocks. Returns the error, after checking the input that came back with it.
 #[track_caller]

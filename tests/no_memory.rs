@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use simaccel::{Aead, Cipher, Error, Hash, OpError};
 
-use self::support::{IV, KEY, message, open, stepped};
+use self::engine_helpers::{IV, KEY, message, open, stepped};
 
 /// Refuses blocks of this many bytes or more.
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);

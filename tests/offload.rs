@@ -1,19 +1,19 @@
 //! Every operation in three ways (in a job, blocking, and on the stepped device), against software.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use simaccel::{
     Aead, ArgumentError, Cipher, Engine, Error, Hash, Job, OpError, Operation, OsError, Padding, Tag, WaitCtx,
 };
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 
 const ALL_SOFTWARE: &str = "offload_threshold=4294967295";
 
 /// Runs `body` in the three ways and in software, and compares.
 fn everywhere<R: PartialEq + std::fmt::Debug + 'static>(body: fn(&Engine) -> R) {
-    let wanted = support::software(ALL_SOFTWARE, body);
+    let wanted = engine_helpers::software(ALL_SOFTWARE, body);
     for config in ["", "delivery=poll", "completion_nsec=30000;compute_units=2"] {
         let engine = open(config);
         assert_eq!(body(&engine), wanted, "blocking, {config}");
@@ -451,7 +451,7 @@ fn a_bit_of_everything(engine: &Engine) -> Vec<Vec<u8>> {
 
 #[test]
 fn with_fallback_or_retries_every_operation_survives_a_reset_at_every_point() {
-    let wanted = support::software(ALL_SOFTWARE, a_bit_of_everything);
+    let wanted = engine_helpers::software(ALL_SOFTWARE, a_bit_of_everything);
     let cures = ["fallback=on", "max_retries=100"];
     for (config, phase) in [("", 0), ("", 1), ("completion_nsec=1000", 0), ("completion_nsec=1000", 1)] {
         for (threshold, cure) in [(0, cures[0]), (40, cures[0]), (0, cures[1]), (40, cures[1])] {

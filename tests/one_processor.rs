@@ -3,7 +3,7 @@
 //! its program, because the processors belong to the process.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::os::fd::AsFd;
 
@@ -13,7 +13,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::unistd::Pid;
 use simaccel::{Engine, Job, OpError, Step, WaitCtx};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, open};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open};
 
 fn on_one_processor() {
     let this = Pid::from_raw(0);

@@ -1,11 +1,11 @@
 //! Delivery by polling: tokens, the interrupt fd, threads that share a pair.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use simaccel::{Engine, Error, Job, Step, WaitCtx, wait_readable};
 
-use self::support::{IV, assert_adds_up, ctr, expected_ctr, message, open, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open, stepped};
 
 type CipherJob = Job<Result<Vec<u8>, Error>>;
 

@@ -103,7 +103,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("cargo run --release --example loadgen -- --help", Here(0)),
     (
         "cargo run --release --example simulate -- --seeds 0..10000",
-        By("tests/simulation.rs", "the_readme_shows_their_hash(&hash)"),
+        By("tests/seeds.rs", "the_readme_shows_their_hash(&hash)"),
     ),
     ("cargo run --release --example simulate -- --seed 7 --history", Here(0)),
     ("cargo run --release --example simulate -- --sabotage stale-wake", Here(1)),

@@ -6,7 +6,7 @@
 //! searches the whole process.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use simaccel::{Aead, Cipher, DeliveryMode, Engine, Hash, Job, Padding, Step, WaitCtx};
 
-use self::support::{IV, finish, open, stepped};
+use self::engine_helpers::{IV, finish, open, stepped};
 
 const MASK: u8 = 0x5a;
 const NONCE: [u8; 12] = [9; 12];

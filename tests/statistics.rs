@@ -1,7 +1,7 @@
 //! Statistics for programs: the output contains what the snapshot contains, and keeps to its format.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 #[path = "statistics/exposition.rs"]
 mod exposition;
@@ -9,8 +9,8 @@ mod exposition;
 use serde_json::Value;
 use simaccel::{Cipher, Engine, FaultKind, Hash, Job, Operation, OperationStats, Step, WaitCtx};
 
+use self::engine_helpers::{IV, KEY, assert_adds_up, ctr, message, stepped};
 use self::exposition::{Exposition, Kind};
-use self::support::{IV, KEY, assert_adds_up, ctr, message, stepped};
 
 /// An engine that has seen a bit of everything: jobs and callers that block, full rings, faults, a dropped
 /// job.

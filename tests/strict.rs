@@ -5,8 +5,8 @@
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
-mod common;
-mod support;
+mod engine_helpers;
+mod job_helpers;
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
@@ -17,10 +17,10 @@ use simaccel::job::raw::{self, Handle, RawFn};
 use simaccel::job::{self, LeakReason, Misuse, Pause, Rule, Violation};
 use simaccel::{Engine, Job, Step, WaitCtx};
 
-use self::common::raw::{paused, pauses_for_ever, pauses_once, start_without_args, waits_for_a_request};
-use self::common::reports::{assert_silent, pauses_once_in, reports, reports_of, reports_of_thread};
-use self::common::{Log, assert_balanced, catch, holding, swallowing};
-use self::support::{IV, ctr, expected_ctr, finish, message, stepped};
+use self::engine_helpers::{IV, ctr, expected_ctr, finish, message, stepped};
+use self::job_helpers::raw::{paused, pauses_for_ever, pauses_once, start_without_args, waits_for_a_request};
+use self::job_helpers::reports::{assert_silent, pauses_once_in, reports, reports_of, reports_of_thread};
+use self::job_helpers::{Log, assert_balanced, catch, holding, swallowing};
 
 /// Rule, token and call of each report.
 fn brief(reports: &[Violation]) -> Vec<(Rule, u64, &'static str)> {
@@ -439,7 +439,7 @@ fn right_use_is_not_spoken_of() {
             assert_eq!(raw::discard_paused_on(&ctx) + raw::discard_paused(), 0);
         }
         drop(ctx);
-        assert!(catch(|| common::run(|| panic!("passes through"))).is_err());
+        assert!(catch(|| job_helpers::run(|| panic!("passes through"))).is_err());
     });
     assert_silent(&said);
 }

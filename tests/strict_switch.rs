@@ -5,8 +5,8 @@
 #![allow(unsafe_code, reason = "plays the part of C code")]
 
 mod captured;
-mod common;
-mod support;
+mod engine_helpers;
+mod job_helpers;
 
 use std::process::Output;
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,10 @@ use simaccel::job::raw::{self, Handle};
 use simaccel::job::{self, Misuse, Pause, Rule};
 use simaccel::{Job, Step, WaitCtx};
 
-use self::common::raw::{paused, start_without_args, waits_for_a_request};
-use self::common::reports::{assert_silent, collect, pauses_once_in, reports, reports_of};
-use self::common::{assert_balanced, catch, child_output, passes_in_child, swallowing};
-use self::support::stepped;
+use self::engine_helpers::stepped;
+use self::job_helpers::raw::{paused, start_without_args, waits_for_a_request};
+use self::job_helpers::reports::{assert_silent, collect, pauses_once_in, reports, reports_of};
+use self::job_helpers::{assert_balanced, catch, child_output, passes_in_child, swallowing};
 
 /// Breaks each rule that a thread can break and go on.
 fn break_rules() {
@@ -58,7 +58,7 @@ fn it_is_on_in_debug_builds_and_writes_lines() {
     assert_eq!(lines.len(), if cfg!(debug_assertions) { BROKEN } else { 0 }, "{lines:?}");
     assert!(
         lines.iter().all(|line| line.contains("strict_switch::")
-            || line.contains("common::")
+            || line.contains("job_helpers::")
             || line.contains("raw")),
         "{lines:?}"
     );
@@ -88,7 +88,7 @@ fn opening_an_engine_sets_the_switch_if_configured() {
             drop(stepped(config));
             assert_eq!(job::is_strict(), on, "{config}");
         }
-        drop(support::open("strict=on"));
+        drop(engine_helpers::open("strict=on"));
         assert!(job::is_strict());
     });
 }
@@ -134,12 +134,12 @@ fn a_handler_may_use_jobs_and_break_rules_and_cannot_pause() {
         job::set_strict_handler(Some(Arc::new(|violation| {
             SAID.lock().unwrap().push(violation.rule);
             assert_ne!(job::pause(), Pause::Resumed, "a report does not leave in the middle");
-            assert_eq!(common::run(|| 5), 5);
+            assert_eq!(job_helpers::run(|| 5), 5);
             job::cleanup_thread();
             assert_eq!(raw::resume(Handle::from_bits(9)), Err(Misuse::Stale));
         })));
         break_rules();
-        common::run(break_rules);
+        job_helpers::run(break_rules);
         assert_eq!(SAID.lock().unwrap().len(), 2 * BROKEN);
         // Replaced while it runs, it is dropped at its end.
         job::set_strict_handler(Some(Arc::new(|_| job::set_strict_handler(None))));

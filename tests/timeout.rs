@@ -3,7 +3,7 @@
 //! A device that takes an hour stands for one that never ends a request.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::cell::RefCell;
 use std::os::fd::AsFd;
@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::job::WaitStatus;
 use simaccel::{Aead, Engine, Error, Hash, Job, OpError, Step, WaitCtx, WaitFd, wait_readable};
 
-use self::support::{
+use self::engine_helpers::{
     IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
 };
 

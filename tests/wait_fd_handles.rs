@@ -2,7 +2,7 @@
 //! unsafe code.
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use simaccel::job::{ChangedFds, Pause, WaitKey};
 use simaccel::{Job, Step, WaitCtx, WaitFd, wait_readable};
 
-use self::support::{IV, ctr, message, stepped};
+use self::engine_helpers::{IV, ctr, message, stepped};
 
 const A: WaitKey = WaitKey::from_addr(1);
 const B: WaitKey = WaitKey::from_addr(2);

@@ -1,7 +1,7 @@
 //! Wait contexts: statements 1 to 23 of `docs/semantics.md`, one test each, named after it.
 
 mod captured;
-mod common;
+mod job_helpers;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

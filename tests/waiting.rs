@@ -1,8 +1,8 @@
 //! The simplest event loop: `wait_readable`, with and without a time limit, and `WaitCtx::is_woken`.
 
 mod captured;
-mod common;
-mod support;
+mod engine_helpers;
+mod job_helpers;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,8 +17,8 @@ use simaccel::{
     Engine, Error, Job, OsError, Step, WaitCtx, WaitError, WaitFd, wait_readable, wait_readable_timeout,
 };
 
-use self::common::passes_in_child;
-use self::support::{IV, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{IV, ctr, expected_ctr, message, stepped};
+use self::job_helpers::passes_in_child;
 
 /// Long enough that only a call that does not wait returns.
 const FOR_EVER: Duration = Duration::MAX;

@@ -4,14 +4,14 @@
 #![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
 mod captured;
-mod support;
+mod engine_helpers;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use simaccel::{Aead, Cipher, CipherSession, Engine, Hash, Job, Step, WaitCtx};
 
-use self::support::{IV, stepped};
+use self::engine_helpers::{IV, stepped};
 
 /// Looks for [`SECRET`] in what is freed.
 struct Looking;

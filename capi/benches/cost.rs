@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-#[path = "../tests/support/mod.rs"]
-mod support;
+#[path = "../tests/c_programs/mod.rs"]
+mod c_programs;
 
-use self::support::{linkable, package, scratch, succeeds};
+use self::c_programs::{linkable, package, scratch, succeeds};
 
 fn main() {
     let (folder, program) = (linkable(), scratch("cost").join("cost"));

@@ -1,8 +1,8 @@
 //! The engine for C, by C.
 
-mod support;
+mod c_programs;
 
-use self::support::{Language, Link, compile, output_of};
+use self::c_programs::{Language, Link, compile, output_of};
 
 #[test]
 fn the_engine_works_for_c() {

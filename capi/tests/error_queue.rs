@@ -1,9 +1,9 @@
 //! `ASYNC_ERR` on libcrypto's error queue: where libcrypto is in the process, in two versions, and where it
 //! is not.
 
-mod support;
+mod c_programs;
 
-use self::support::{Language, Link, compile, output_of, preloaded, succeeds};
+use self::c_programs::{Language, Link, compile, output_of, preloaded, succeeds};
 
 #[test]
 fn an_error_is_queued_where_libcrypto_is_in_the_process() {

@@ -1,7 +1,7 @@
 //! What `simaccel-install` installs is whole: a program finds it through pkg-config, shared and static, and the README's
 //! program is built with what the README says. What it cannot install leaves no trace.
 
-mod support;
+mod c_programs;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use self::support::{Language, package, run, scratch, succeeds};
+use self::c_programs::{Language, package, run, scratch, succeeds};
 
 fn installer() -> Command {
     Command::new(env!("CARGO_BIN_EXE_simaccel-install"))

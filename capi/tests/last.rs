@@ -1,8 +1,8 @@
 //! Jobs in the last that a thread and a process run.
 
-mod support;
+mod c_programs;
 
-use self::support::{Language, Link, assert_same_lines, compile, output_of};
+use self::c_programs::{Language, Link, assert_same_lines, compile, output_of};
 
 #[test]
 fn jobs_run_to_the_very_end() {

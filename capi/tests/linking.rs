@@ -1,13 +1,13 @@
 //! Every way to link a program to this library and libcrypto, with what is installed: whose `ASYNC_*` functions it has is
 //! what `simaccel_async_active` says, and what the manual says.
 
-mod support;
+mod c_programs;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use self::support::{Language, Link, compile, output_of, package, preloaded, scratch, succeeds};
+use self::c_programs::{Language, Link, compile, output_of, package, preloaded, scratch, succeeds};
 
 /// What is installed, once for all tests.
 fn lib() -> &'static Path {

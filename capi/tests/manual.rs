@@ -1,7 +1,7 @@
 //! The manual names what the code has: every algorithm, every key with its default, every fault, field and preset, and
 //! nothing else.
 
-mod support;
+mod c_programs;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::fs;
 use simaccel::grammar::Key;
 use simaccel::{Algorithm, Config, EngineStats, Preset, simaccel_device};
 
-use self::support::package;
+use self::c_programs::package;
 
 /// A section of the page about the engine, as plain text in its own lines.
 fn section(name: &str) -> String {

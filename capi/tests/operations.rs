@@ -1,8 +1,8 @@
 //! Operations for C, by C: their arguments, their memory, and what polling gives back.
 
-mod support;
+mod c_programs;
 
-use self::support::{Language, Link, compile, output_of};
+use self::c_programs::{Language, Link, compile, output_of};
 
 #[test]
 fn arguments_are_named_and_input_and_output_may_overlap() {

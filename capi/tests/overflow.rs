@@ -1,12 +1,12 @@
 //! A C job that overflows its stack is named, with its size and the key to change, before its process dies as it would have.
 
-mod support;
+mod c_programs;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use self::support::{Language, Link, compile, run, shared_library};
+use self::c_programs::{Language, Link, compile, run, shared_library};
 
 const SIGSEGV: i32 = 11;
 

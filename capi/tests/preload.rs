@@ -1,12 +1,12 @@
 //! The library in place of libcrypto's jobs, in programs that know nothing of it.
 
-mod support;
+mod c_programs;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use self::support::{
+use self::c_programs::{
     Language, Link, assert_same_lines, compile, output_of, preloaded, run, scratch, shared_library, succeeds,
 };
 

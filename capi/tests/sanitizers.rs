@@ -2,13 +2,13 @@
 //!
 //! The sanitizers' libraries come with the compiler. Where one is missing, the compiler says so, and the test fails.
 
-mod support;
+mod c_programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use self::support::{Language, Link, compile, package, run, scratch, shared_library, succeeds};
+use self::c_programs::{Language, Link, compile, package, run, scratch, shared_library, succeeds};
 
 fn sanitized(source: impl AsRef<Path>, link: Link, sanitizer: &str) -> PathBuf {
     compile(source, Language::C11, link, &[&format!("-fsanitize={sanitizer}")])

@@ -1,12 +1,12 @@
 //! What `docs/semantics.md` says, in C: where libcrypto does the same, both say the same, line by line; where it would
 //! crash, this library's answer is checked.
 
-mod support;
+mod c_programs;
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use self::support::{Language, Link, assert_same_lines, compile, output_of, package};
+use self::c_programs::{Language, Link, assert_same_lines, compile, output_of, package};
 
 const LANGUAGES: [Language; 2] = [Language::C11, Language::Cxx17];
 

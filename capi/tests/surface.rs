@@ -1,13 +1,13 @@
 //! What is exported is what the headers declare and the manual pages name: all of it and nothing else. And the headers
 //! go with OpenSSL's.
 
-mod support;
+mod c_programs;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use self::support::{package, scratch, shared_library, succeeds};
+use self::c_programs::{package, scratch, shared_library, succeeds};
 
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));

@@ -1,9 +1,9 @@
 //! Wait contexts and several threads: a job may be woken, its fds listed and its context freed by another thread
 //! than its own.
 
-mod support;
+mod c_programs;
 
-use self::support::{Language, Link, compile, output_of};
+use self::c_programs::{Language, Link, compile, output_of};
 
 fn passes(case: &str, count: u32) {
     let program = compile("threads.c", Language::C11, Link::Ours, &[]);

@@ -1,12 +1,12 @@
 //! What looks at a job's stack from outside, or takes it apart (profilers, exceptions, the ends of threads), and what each job
 //! has of its own beside it.
 
-mod support;
+mod c_programs;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use self::support::{Language, Link, compile, output_of, package, preloaded, run, scratch, succeeds};
+use self::c_programs::{Language, Link, compile, output_of, package, preloaded, run, scratch, succeeds};
 
 /// `unwinds.c` steps through the lives of jobs with the trap flag, which other processors do not have.
 #[cfg(all(target_arch = "x86_64", not(portable_switch)))]

@@ -1,11 +1,11 @@
 //! The C programs under valgrind: no errors, nothing lost, and at the end of the plain ones no memory at all.
 
-mod support;
+mod c_programs;
 
 use std::path::Path;
 use std::process::Command;
 
-use self::support::{Language, Link, compile, package, shared_library, succeeds};
+use self::c_programs::{Language, Link, compile, package, shared_library, succeeds};
 
 /// Kinds of memory that is there at the end, as valgrind calls them.
 #[derive(Clone, Copy)]

@@ -1,13 +1,13 @@
 //! The alarms of a stepped device: wakers, called when the virtual clock comes to their times.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Alarm, Delivery, Device, Status, TicketState};
 
 /// What happened, and at what time of the device's.

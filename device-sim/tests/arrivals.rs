@@ -1,9 +1,9 @@
 //! Completions that are taken off the ring some at a time, and reaped one by one.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{
     Arrivals, Config, Delivery, Device, Operation, Plain, QueuePair, SessionId, Ticket, TicketState,
 };

@@ -1,12 +1,12 @@
 //! A full queue pair, and the line of those who wait for a slot.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, RefusedReason, Status, TicketState};
 
 #[test]

@@ -1,12 +1,12 @@
 //! How the end of a request is announced: wakers, the completion ring and its interrupt; fairness between queue pairs.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::Arc;
 use std::thread;
 
-use common::*;
+use device_helpers::*;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel_device::{Completion, Delivery, Interrupt, QueuePair, Status, TicketState, WakeState};
 

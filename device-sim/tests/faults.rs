@@ -1,13 +1,13 @@
 //! Faults, one kind at a time, on the stepped device: what the host sees, and what the counters say.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{
     Delivery, Device, Hash, Interrupt, Operation, QueuePair, RefusedReason, Request, Session, SessionId,
     Status, TicketState,

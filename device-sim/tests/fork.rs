@@ -3,11 +3,11 @@
 #![cfg(not(loom))]
 #![expect(unsafe_code, reason = "fork is a foreign call")]
 
-mod common;
+mod device_helpers;
 
 use std::sync::Arc;
 
-use common::*;
+use device_helpers::*;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use simaccel_device::{Delivery, Device, Interrupt, QueuePair, RefusedReason, SessionId, Status, Ticket};

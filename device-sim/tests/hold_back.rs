@@ -1,9 +1,9 @@
 //! Submissions that are held back: what the device sees of them, and when.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, Status, TicketState};
 
 #[test]

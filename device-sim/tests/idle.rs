@@ -2,12 +2,12 @@
 //! its own, because it looks at the process.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, Device};
 
 /// The thread ids of all workers of this process.

@@ -1,12 +1,12 @@
 //! The knobs of the model apart from faults: order, interrupt coalescing, presets, timing, and how well time is kept.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Config, Delivery, Device, Interrupt, Operation, Preset, Status, Ticket, TicketState};
 
 /// Submits `count` requests of 16, 32, ... bytes at once and returns the order and the times in which they end.

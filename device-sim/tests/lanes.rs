@@ -1,11 +1,11 @@
 //! Requests that are worked on together, in one call of the cipher, are what they are one by one.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::Arc;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{
     Cipher, Delivery, Hash, Operation, Padding, Part, Request, Session, SessionId, Status,
 };

@@ -1,12 +1,12 @@
 //! Opening, resetting, dying, draining and closing; sessions; what is dropped in whatever order.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Config, Delivery, Device, OpenError, RefusedReason, Status, Ticket, TicketState};
 
 /// A service time that no test waits for.

@@ -1,11 +1,11 @@
 //! Plain requests: put together in their cells, and taken as buffers.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::Arc;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{
     Delivery, Hash, Operation, Part, Plain, RefusedReason, Request, Session, SessionId, Status, Tag,
     TicketState,

@@ -1,12 +1,12 @@
 //! Another waker in place of the one that a request carries, in each state of its wake and against its being sent.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, Status, TicketState, WakeState};
 
 #[test]

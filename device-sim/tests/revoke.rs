@@ -1,13 +1,13 @@
 //! Taking requests back at every moment of their lives.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, Device, Status, TicketState, WakeState};
 
 /// 10 µs of service on one unit.

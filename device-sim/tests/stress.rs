@@ -2,12 +2,12 @@
 //! counters come out even, and results are right.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, Device, QueuePair, Remote, SessionId, Status, Ticket, TicketState};
 
 const LENGTHS: [usize; 4] = [16, 64, 100, 20_000];

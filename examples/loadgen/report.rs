@@ -11,8 +11,8 @@ use simaccel_device::Algorithm;
 use crate::args::{Format, Mode, StatsFormat};
 use crate::failure::Failure;
 use crate::meter::Meter;
-use crate::model::Model;
 use crate::plan::{Expected, Load, Output};
+use crate::queueing::Model;
 use crate::units::{grouped, short_size, short_time};
 
 const MIB: f64 = 1_048_576.0;

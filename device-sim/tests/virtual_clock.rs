@@ -1,12 +1,12 @@
 //! The stepped device: a virtual clock, a model of time, and the same history for the same calls.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, Device, QueuePair, Status, TicketState};
 
 fn micros(micros: u64) -> Duration {

@@ -1,13 +1,13 @@
 //! The line of those who wait for a slot: its order, its accounts, and its end when the device resets, dies or closes.
 #![cfg(not(loom))]
 
-mod common;
+mod device_helpers;
 
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::*;
+use device_helpers::*;
 use simaccel_device::{Delivery, Device, QueuePair, RefusedReason, Status, Ticket, TicketState, WakeState};
 
 /// A service time that no test waits for.
