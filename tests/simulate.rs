@@ -141,3 +141,24 @@ fn a_bad_option_is_named_in_one_line_with_what_is_allowed() {
     let (code, stdout, _) = run("--help");
     assert!(code == 0 && stdout.contains("--sabotage"));
 }
+
+/// The fenced blocks of docs/debugging.md that show what the simulation prints; `...` stands for lines that are left out.
+#[test]
+fn the_page_about_debugging_shows_what_is_printed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/debugging.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let shown = page.split("```text\n$ cargo run --release --example simulate -- ").skip(1);
+    let blocks: Vec<(&str, &str)> =
+        shown.filter_map(|rest| rest.split("```").next()?.split_once('\n')).collect();
+    assert!(blocks.len() >= 4, "{blocks:?}");
+    for (options, output) in blocks {
+        let (_, printed, _) = run(options);
+        let shown: Vec<&str> = output.lines().filter(|line| *line != "...").collect();
+        if output.contains("...\n") {
+            let found = shown.iter().all(|line| printed.lines().any(|other| other == *line));
+            assert!(found && !shown.is_empty(), "{options}:\n{printed}");
+        } else {
+            assert_eq!(printed.lines().collect::<Vec<_>>(), shown, "{options}");
+        }
+    }
+}

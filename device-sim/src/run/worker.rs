@@ -68,8 +68,8 @@ impl Worker {
     /// Runs until told to stop.
     pub(crate) fn run(mut self) {
         self.doorbell.answer();
-        if self.driver.is_modelled() {
-            // Sharper timers than the 50 µs that threads get by default; without them a model is merely coarser.
+        if self.driver.is_modelled() && !cfg!(miri) {
+            // Sharper timers than the 50 µs that threads get by default; without them, as in miri, a model is merely coarser.
             let _ = nix::sys::prctl::set_timerslack(1);
         }
         let mut signals = Signals::default();

@@ -117,10 +117,15 @@ impl Recorder {
     /// Records a broken rule. The first one ends the history.
     pub(crate) fn fail(&self, what: impl FnOnce() -> String) {
         if self.broken.borrow().is_none() {
-            let what = what();
-            self.note(format_args!("BROKEN: {what}"));
-            *self.broken.borrow_mut() = Some(what);
+            self.broke(what());
         }
+    }
+
+    /// The first thing has broken. (A function with one name, for breakpoints of debuggers.)
+    #[inline(never)]
+    fn broke(&self, what: String) {
+        self.note(format_args!("BROKEN: {what}"));
+        *self.broken.borrow_mut() = Some(what);
     }
 
     pub(crate) fn check(&self, holds: bool, what: impl FnOnce() -> String) {
