@@ -1,4 +1,4 @@
-//! The engine for C, by C.
+//! The engine, in C.
 
 mod c_programs;
 

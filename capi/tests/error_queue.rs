@@ -1,5 +1,4 @@
-//! `ASYNC_ERR` on libcrypto's error queue: where libcrypto is in the process, in two versions, and where it
-//! is not.
+//! `ASYNC_ERR` on libcrypto's error queue: with libcrypto in the process, in two versions, and without it.
 
 mod c_programs;
 

@@ -1,5 +1,5 @@
-//! What `simaccel-install` installs is whole: a program finds it through pkg-config, shared and static, and the README's
-//! program is built with what the README says. What it cannot install leaves no trace.
+//! `simaccel-install` installs everything: a program finds it through pkg-config, shared and static, and the
+//! README's program is built with the README's command. A failed installation leaves no trace.
 
 mod c_programs;
 
@@ -17,7 +17,7 @@ fn installer() -> Command {
     Command::new(env!("CARGO_BIN_EXE_simaccel-install"))
 }
 
-/// A folder that is removed at the end of its test: libraries of debug builds are large.
+/// A folder that is removed at the end of its test, because libraries of debug builds are large.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -25,7 +25,7 @@ impl Folder {
         Self(scratch(name))
     }
 
-    /// Something is installed below it.
+    /// Installs below it.
     fn install(&self, options: &[&str]) -> String {
         succeeds(installer().arg("--prefix").arg(&self.0).args(options))
     }
@@ -146,7 +146,7 @@ fn packages_go_below_another_root() {
 const SONAME: &str = concat!("libsimaccel_async.so.", env!("CARGO_PKG_VERSION_MAJOR"));
 const VERSIONED: &str = concat!("libsimaccel_async.so.", env!("CARGO_PKG_VERSION"));
 
-/// The linker asks for the first name, a program for the second, when it starts.
+/// The linker uses the first name, a program the second, when it starts.
 #[test]
 fn a_version_is_in_the_librarys_name_and_in_its_soname() {
     let prefix = Folder::new("soname");
@@ -160,7 +160,7 @@ fn a_version_is_in_the_librarys_name_and_in_its_soname() {
     let mut compiler = Command::new("cc");
     compiler.arg(package().join("examples/event_loop.c")).arg("-o").arg(&program);
     succeeds(compiler.args(pkg_config(&prefix.0, &["--cflags", "--libs"])));
-    // A package of the library alone is without the linker's name.
+    // A package with only the library has no name for the linker.
     fs::remove_file(prefix.lib("libsimaccel_async.so")).unwrap();
     check_statistics(&succeeds(Command::new(&program).env("LD_LIBRARY_PATH", prefix.0.join("lib"))));
 
@@ -194,7 +194,7 @@ fn debug_information_is_left_out_or_put_aside_or_kept() {
     assert!(!prefix.contents().keys().any(|path| path.extension() == Some(OsStr::new("tmp"))));
 }
 
-/// The shell takes the flags of pkg-config apart once more, which is what makefiles do.
+/// The shell splits the flags of pkg-config once more, as makefiles do.
 #[test]
 fn a_prefix_may_hold_blanks_and_a_hash() {
     let folder = Folder::new("odd");
@@ -214,7 +214,7 @@ fn a_prefix_may_hold_blanks_and_a_hash() {
     check_statistics(&succeeds(Command::new(&program).env("LD_LIBRARY_PATH", prefix.join("lib"))));
 }
 
-/// What the installer has said about a failure, in one line.
+/// The installer's message about a failure, in one line.
 #[track_caller]
 fn error_line(output: &Output, code: i32) -> String {
     let error_line = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -266,7 +266,7 @@ fn help_and_version_are_answers_not_errors() {
     assert_eq!([succeeds(installer().arg("--version")), succeeds(installer().arg("-V"))], [version; 2]);
 }
 
-/// The disk fills up, as far as the installer can tell.
+/// Makes the disk look full to the installer.
 fn with_full_disk(prefix: &Path) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""]);
@@ -287,7 +287,7 @@ fn what_cannot_be_installed_leaves_no_trace() {
     assert!(no_tools.contains("binutils"), "{no_tools}");
     assert_eq!(folder.contents(), BTreeMap::new(), "no strip");
 
-    // The last of all files cannot be.
+    // The last of all files cannot be installed.
     let in_the_way = fresh.join("lib/pkgconfig/simaccel_async.pc");
     fs::create_dir_all(&in_the_way).unwrap();
     let before = folder.contents();

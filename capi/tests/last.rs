@@ -1,4 +1,4 @@
-//! Jobs in the last that a thread and a process run.
+//! Jobs in the last code that a thread and a process run.
 
 mod c_programs;
 

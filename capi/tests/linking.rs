@@ -1,5 +1,5 @@
-//! Every way to link a program to this library and libcrypto, with what is installed: whose `ASYNC_*` functions it has is
-//! what `simaccel_async_active` says, and what the manual says.
+//! Every way to link a program to this library and libcrypto, as installed: `simaccel_async_active` and the
+//! manual agree on whose `ASYNC_*` functions it gets.
 
 mod c_programs;
 
@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use self::c_programs::{Language, Link, compile, output_of, package, preloaded, scratch, succeeds};
 
-/// What is installed, once for all tests.
+/// The installation, one for all tests.
 fn lib() -> &'static Path {
     static LIB: OnceLock<PathBuf> = OnceLock::new();
     LIB.get_or_init(|| {
@@ -48,7 +48,7 @@ fn a_program_can_ask_whose_functions_it_has() {
         (&[mine], [OURS_STATIC, LIBCRYPTO_STATIC], "1"),
         (&[], [OURS, LIBCRYPTO_STATIC], "0"),
         (&[mine], [OURS, LIBCRYPTO_STATIC], "1"),
-        // Position and visibility of the program change nothing.
+        // The position and visibility of the program's symbols change nothing.
         (&["-no-pie"], [OURS, LIBCRYPTO], "1"),
         (&["-no-pie"], [LIBCRYPTO, OURS], "0"),
         (&["-no-pie", mine], [OURS, LIBCRYPTO_STATIC], "1"),
@@ -65,15 +65,15 @@ fn a_preloaded_library_says_that_it_is_active() {
     let program = compile("preloaded.c", Language::C11, Link::Libcrypto, &[]);
     assert_eq!(output_of(&program, &[]), "- 1\n");
     assert_eq!(succeeds(&mut preloaded(&program)), "1 1\n");
-    // Nothing is left to be replaced in a program that has libcrypto in itself.
+    // A program that contains libcrypto has nothing left to replace.
     let program = link("preloaded.c", &["-rdynamic"], &[LIBCRYPTO_STATIC]);
     assert_eq!(succeeds(&mut preloaded(&program)), "0 1\n");
-    // Behind a libcrypto that is asked for first.
+    // After a libcrypto that is linked first.
     let program = link("linked.c", &[], &[LIBCRYPTO, OURS]);
     assert_eq!(succeeds(preloaded(&program).arg("1")), "ok\n");
 }
 
-/// A static libssl stands ahead of both.
+/// A static libssl comes ahead of both.
 #[test]
 fn handshakes_of_a_static_libssl_run_on_static_jobs() {
     let program =

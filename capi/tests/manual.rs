@@ -1,5 +1,5 @@
-//! The manual names what the code has: every algorithm, every key with its default, every fault, field and preset, and
-//! nothing else.
+//! The manual lists what the code has: every algorithm, every key with its default, every fault, field and
+//! preset, and nothing else.
 
 mod c_programs;
 
@@ -11,7 +11,7 @@ use simaccel::{Algorithm, Config, EngineStats, Preset, simaccel_device};
 
 use self::c_programs::package;
 
-/// A section of the page about the engine, as plain text in its own lines.
+/// A section of the page about the engine, as plain text lines.
 fn section(name: &str) -> String {
     let page = fs::read_to_string(package().join("man/simaccel_engine.3")).unwrap();
     let (_, rest) =
@@ -20,7 +20,7 @@ fn section(name: &str) -> String {
     section.replace("\\-", "-")
 }
 
-/// Words of bold type.
+/// Words in bold type.
 fn bold(section: &str) -> BTreeSet<String> {
     let lines = section.lines().filter_map(|line| line.strip_prefix(".B"));
     let words =
@@ -60,7 +60,7 @@ fn every_algorithm_is_named_in_the_header() {
 #[test]
 fn every_key_is_named_with_its_default() {
     let section = section("CONFIGURATION");
-    // Behind each .TP stands a key: `.BR key= default`, or `.BI key= what` where there is none.
+    // After each .TP comes a key: `.BR key= default`, or `.BI key= what` where there is none.
     let heads = section.split("\n.TP\n").skip(1).map(|entry| entry.lines().next().unwrap());
     let named: Vec<(&str, &str)> = heads.map(|head| head[4..].split_once("= ").unwrap()).collect();
     let known = Key::names(&[simaccel_device::Config::KEYS, Config::KEYS].concat());
@@ -82,7 +82,7 @@ fn every_fault_field_and_preset_is_named() {
     for preset in Preset::ALL {
         assert!(named.contains(&preset.to_string()), "{preset}");
     }
-    // The page about configuration is compared with the code by a test of its own.
+    // Another test compares the page about configuration with the code.
     let page = fs::read_to_string(package().join("../docs/configuration.md")).unwrap();
     let faults = page.split("\n## Faults\n").nth(1).unwrap();
     let rows = faults.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));

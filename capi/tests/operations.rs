@@ -1,4 +1,4 @@
-//! Operations for C, by C: their arguments, their memory, and what polling gives back.
+//! Operations, in C: their arguments, their memory, and what polling returns.
 
 mod c_programs;
 

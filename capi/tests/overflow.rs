@@ -1,4 +1,5 @@
-//! A C job that overflows its stack is named, with its size and the key to change, before its process dies as it would have.
+//! A C job that overflows its stack is named, with its size and the key to change, before its process dies as
+//! it would have without this library.
 
 mod c_programs;
 
@@ -50,13 +51,13 @@ fn a_handler_of_the_program_is_called_after_the_line() {
     is_named(&output, 64 * 1024);
 }
 
-/// The handler stays where it is when the program closes the library.
+/// The handler stays in place when the program closes the library.
 #[test]
 fn a_library_that_was_closed_still_hands_faults_on() {
     let program = compile("unloads.c", Language::C11, Link::Nothing, &[]);
     let output = run(Command::new(program).arg(shared_library()));
     assert_eq!(output.status.code(), Some(7), "{:?}", errors(&output));
-    // A library of the program's that holds this one, as plugins do: nothing there says that it is to stay.
+    // A library of the program that contains this one, as plugins do: nothing there marks it as permanent.
     let flags = ["-shared", "-fPIC", "-Wl,-u,ASYNC_start_job"];
     let plugin = compile("unloads.c", Language::C11, Link::OursStatic, &flags);
     let program = compile("unloads.c", Language::C11, Link::Nothing, &[]);
@@ -74,7 +75,7 @@ fn the_keys_that_are_named_change_the_size() {
     fits(&[], &[("SIMACCEL_STACK_SIZE", "131072")]);
     fits(&["larger-stack", "many-frames", "in-a-thread"], &[]);
     fits(&["sizes"], &[]);
-    // The program's word comes after the environment's.
+    // The program's setting overrides the environment's.
     fits(
         &["larger-stack", "many-frames"],
         &[("SIMACCEL_STACK_SIZE", " 131_072 "), ("SIMACCEL_GUARD_SIZE", "4096")],

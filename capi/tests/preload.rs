@@ -1,4 +1,4 @@
-//! The library in place of libcrypto's jobs, in programs that know nothing of it.
+//! The library in place of libcrypto's jobs, in programs that do not know it.
 
 mod c_programs;
 
@@ -27,12 +27,12 @@ fn libssl_shakes_hands_on_preloaded_jobs() {
     assert_eq!(bound_to.trim(), shared_library().to_str().unwrap());
 }
 
-/// `openssl speed` makes a pool of jobs and checks every return code.
+/// `openssl speed` creates a pool of jobs and checks every return code.
 #[test]
 fn openssl_speed_runs_on_preloaded_jobs() {
     let mut speed = preloaded("openssl");
     speed.args(["speed", "-async_jobs", "8", "-seconds", "1", "-bytes", "1024", "-evp", "aes-128-cbc"]);
-    // Binding is written down by the dynamic linker.
+    // The dynamic linker records its bindings.
     let record = scratch("speed").join("bindings");
     speed.env("LD_DEBUG", "bindings").env("LD_DEBUG_OUTPUT", &record);
     let output = run(&mut speed);

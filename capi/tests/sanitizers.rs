@@ -1,6 +1,8 @@
-//! C programs that are compiled with a sanitizer, on this library, which is not: it tells the sanitizer of its jobs.
+//! C programs that are compiled with a sanitizer, on this library, which is not: it tells the sanitizer of
+//! its jobs.
 //!
-//! The sanitizers' libraries come with the compiler. Where one is missing, the compiler says so, and the test fails.
+//! The compiler brings the sanitizers' libraries. Where one is missing, the compiler reports it, and the test
+//! fails.
 
 mod c_programs;
 
@@ -20,7 +22,7 @@ fn command(program: &Path, args: &[&str], options: &[(&str, &str)]) -> Command {
     command
 }
 
-/// What the program printed, strict mode's lines apart.
+/// The program's output, without strict mode's lines.
 fn said(output: &Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     let others: Vec<&str> = errors.lines().filter(|line| !line.starts_with("simaccel: ")).collect();
@@ -31,7 +33,7 @@ fn said(output: &Output) -> String {
 fn is_clean(mut command: Command) {
     let output = run(&mut command);
     assert!(output.status.success(), "{command:?}: {}\n{}", output.status, said(&output));
-    // A sanitizer that is confused by a stack warns, and goes on.
+    // A sanitizer that is confused by a stack warns, and continues.
     assert!(
         !said(&output).contains("False positive error reports may follow"),
         "{command:?}\n{}",
@@ -41,7 +43,8 @@ fn is_clean(mut command: Command) {
 
 const CASES: [&str; 3] = ["discarded", "in-threads", "jumping"];
 
-/// The program with its jobs' stacks and what it does there, with all that the sanitizer can look for, and its leaks.
+/// The program with its jobs' stacks and its work on them, with all of the sanitizer's checks, including
+/// leaks.
 #[test]
 fn address_sanitizer_follows_jobs_and_forgets_discarded_frames() {
     for link in [Link::Ours, Link::OursStatic] {
@@ -54,7 +57,8 @@ fn address_sanitizer_follows_jobs_and_forgets_discarded_frames() {
     }
 }
 
-/// A program that is linked to libcrypto, on this library's jobs: the sanitizer's own library has to come first.
+/// A program that is linked to libcrypto, on this library's jobs: the sanitizer's own library has to come
+/// first.
 #[test]
 fn address_sanitizer_follows_jobs_of_a_preloaded_library() {
     let program = sanitized("sanitized.c", Link::Libcrypto, "address");
@@ -89,7 +93,7 @@ fn address_sanitizer_finds_the_engine_and_the_statements_clean() {
     }
 }
 
-/// The name of a stack that is too small, and the sanitizer's report after it.
+/// The line about a stack that is too small, and the sanitizer's report after it.
 #[test]
 fn address_sanitizer_has_its_say_on_an_overflow() {
     let program = sanitized("overflow.c", Link::Ours, "address");
@@ -108,7 +112,7 @@ fn thread_sanitizer_follows_jobs() {
     }
 }
 
-/// A report names the calls that are open in the job, and none of those that were open in a discarded one.
+/// A report names the calls that are open in the job, and none that were open in a discarded one.
 #[test]
 fn thread_sanitizer_finds_a_mistake_in_a_job_and_names_its_calls() {
     let program = sanitized("sanitized.c", Link::Ours, "thread");
@@ -119,8 +123,8 @@ fn thread_sanitizer_finds_a_mistake_in_a_job_and_names_its_calls() {
     assert!(!said.contains(" deep "), "frames of a discarded job: {said}");
 }
 
-/// The library is not compiled with the sanitizer, which therefore does not see how it synchronises its threads; the
-/// suppression is that of `docs/sanitizers.md`.
+/// The library is not compiled with the sanitizer, which therefore does not see how the library synchronises
+/// its threads; the suppression is the one of `docs/sanitizers.md`.
 #[test]
 fn thread_sanitizer_finds_an_event_loop_clean() {
     let guide = fs::read_to_string(package().join("../docs/sanitizers.md")).unwrap();

@@ -1,4 +1,4 @@
-//! What `docs/semantics.md` says, in C: where libcrypto does the same, both say the same, line by line; where it would
+//! `docs/semantics.md` in C. Where libcrypto does the same, both print the same, line by line; where it would
 //! crash, this library's answer is checked.
 
 mod c_programs;
@@ -27,7 +27,8 @@ fn what_libcrypto_crashes_on_is_an_error_or_works() {
     assert_eq!(output_of(&compile("changed.c", Language::C11, Link::OursStatic, &[]), &[]), "ok\n");
 }
 
-/// Each statement of the document is tested in C: `statements.c` says its number, the other programs name it.
+/// Each statement of the document is tested in C: `statements.c` prints its number, the other programs name
+/// it.
 #[test]
 fn every_statement_is_tested_in_c() {
     let read = |path: &str| fs::read_to_string(package().join(path)).unwrap();
@@ -39,7 +40,7 @@ fn every_statement_is_tested_in_c() {
     for line in read("../docs/semantics.md").lines() {
         let number = line.strip_prefix("**").and_then(|rest| rest.split_once(".**"));
         let Some((number, _)) = number else { continue };
-        // What kind of entry one is (14), and what a pooled job remembers (33), shows in nothing but the others.
+        // An entry's kind (14) and a pooled job's memory (33) show only in the other statements.
         assert!(["14", "33"].contains(&number) || tested.contains(&number.parse().unwrap()), "{number}");
     }
 }

@@ -1,5 +1,5 @@
-//! What is exported is what the headers declare and the manual pages name: all of it and nothing else. And the headers
-//! go with OpenSSL's.
+//! The library exports exactly what the headers declare and the manual pages name. The headers go together
+//! with OpenSSL's.
 
 mod c_programs;
 
@@ -39,7 +39,7 @@ fn exports_are_what_the_headers_declare() {
     let (jobs, engine) = (declared("async.h"), declared("engine.h"));
     assert_eq!(jobs.iter().filter(|name| name.starts_with("ASYNC_")).count(), 22);
     let mut wanted: BTreeSet<String> = jobs.union(&engine).cloned().collect();
-    // libcrypto's, which is passed on.
+    // libcrypto's function, which is passed on.
     wanted.insert("OSSL_LIB_CTX_set0_default".to_owned());
     assert_eq!(exported(), wanted);
 }
@@ -53,7 +53,8 @@ fn manual_pages_name_every_function() {
     }
 }
 
-/// In any order, beside OpenSSL's header, in both languages; and the types are the same, as one calls the other's.
+/// In any order, together with OpenSSL's header, in both languages; and the types are the same, because one
+/// calls the other's functions.
 #[test]
 fn headers_go_with_openssls() {
     let orders: [&[&str]; 5] = [

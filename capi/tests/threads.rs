@@ -1,5 +1,5 @@
-//! Wait contexts and several threads: a job may be woken, its fds listed and its context freed by another thread
-//! than its own.
+//! Wait contexts and several threads: another thread than the job's may wake it, list its fds and free its
+//! context.
 
 mod c_programs;
 

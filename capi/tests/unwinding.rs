@@ -1,5 +1,5 @@
-//! What looks at a job's stack from outside, or takes it apart (profilers, exceptions, the ends of threads), and what each job
-//! has of its own beside it.
+//! Everything that inspects a job's stack from outside, or takes it apart (profilers, exceptions, the ends of
+//! threads), and the state that each job keeps besides its stack.
 
 mod c_programs;
 
@@ -17,7 +17,7 @@ fn a_profiler_may_unwind_at_every_instruction() {
     }
 }
 
-/// corosensei's switch, which stands in for ours elsewhere, ends the process instead.
+/// corosensei's switch, which is used elsewhere, ends the process instead.
 #[cfg(all(target_arch = "x86_64", not(portable_switch)))]
 #[test]
 fn a_job_may_end_its_thread() {
@@ -66,7 +66,7 @@ fn a_cxx_runtime_may_be_loaded_when_jobs_have_run() {
         .arg("-o")
         .arg(&plugin);
     succeeds(&mut compiler);
-    // Which of its threads comes first, and how close the others are, is another each time.
+    // The order of its threads, and how close they come, differs each time.
     for _ in 0..40 {
         assert_eq!(succeeds(Command::new(&program).arg(&plugin)), "ok\n");
     }

@@ -7,13 +7,13 @@ use std::process::Command;
 
 use self::c_programs::{Language, Link, compile, package, shared_library, succeeds};
 
-/// Kinds of memory that is there at the end, as valgrind calls them.
+/// Kinds of memory that is left at the end, in valgrind's terms.
 #[derive(Clone, Copy)]
 enum Left {
     /// Not a byte, lost or reachable.
     Nothing,
-    /// Nothing that is lost for certain. libcrypto keeps memory to the end, and so does this library for a thread in
-    /// which strict mode had something to report.
+    /// Nothing that is definitely lost. libcrypto keeps memory to the end, and so does this library for a
+    /// thread that strict mode reported on.
     NothingLost,
 }
 
@@ -25,7 +25,7 @@ fn valgrind(left: Left) -> Command {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full"]);
     valgrind.args([format!("--errors-for-leak-kinds={kinds}"), format!("--show-leak-kinds={kinds}")]);
-    // What a forked child's other threads owned is lost to it, as ever.
+    // A forked child has lost what the parent's other threads owned.
     valgrind.arg("--child-silent-after-fork=yes");
     valgrind
 }
@@ -34,8 +34,8 @@ fn clean(left: Left, program: &Path, args: &[&str]) {
     succeeds(valgrind(left).arg(program).args(args));
 }
 
-/// The README's program, and blocking calls and control of the device on the main thread, whose thread-locals are not
-/// destroyed at the end of the process.
+/// The README's program, and blocking calls and control of the device on the main thread, whose thread-locals
+/// are not destroyed at the end of the process.
 #[test]
 fn nothing_is_left_at_the_end() {
     let example = compile(package().join("examples/event_loop.c"), Language::C11, Link::Ours, &[]);
@@ -47,7 +47,7 @@ fn nothing_is_left_at_the_end() {
 
 #[test]
 fn wait_contexts_and_jobs_are_clean() {
-    // With an argument, it leaves out the overflow, which valgrind would report.
+    // With this argument it leaves out the overflow, which valgrind would report.
     clean(Left::NothingLost, &compile("changed.c", Language::C11, Link::Ours, &[]), &["without-overflow"]);
 }
 
@@ -78,7 +78,7 @@ fn library_contexts_are_clean() {
     }
 }
 
-/// Freed connections take their paused jobs with them, which libcrypto's jobs do not.
+/// Freed connections end their paused jobs, unlike libcrypto's.
 #[test]
 fn handshakes_on_preloaded_jobs_are_clean() {
     let program = compile("tls.c", Language::C11, Link::Libssl, &[]);

@@ -1,4 +1,4 @@
-//! The alarms of a stepped device: wakers, called when the virtual clock comes to their times.
+//! The alarms of a stepped device: wakers that are called when the virtual clock reaches their times.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -10,14 +10,14 @@ use std::time::Duration;
 use device_helpers::*;
 use simaccel_device::{Alarm, Delivery, Device, Status, TicketState};
 
-/// What happened, and at what time of the device's.
+/// Events, with the device's time.
 type History = Arc<Mutex<Vec<(&'static str, u64)>>>;
 
 fn micros(micros: u64) -> Duration {
     Duration::from_micros(micros)
 }
 
-/// A waker that writes `what` and the time into the history.
+/// A waker that records `what` and the time in the history.
 fn noting(device: &Arc<Device>, history: &History, what: &'static str) -> Waker {
     let (device, history) = (Arc::downgrade(device), Arc::clone(history));
     once(move || {

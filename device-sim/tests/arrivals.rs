@@ -1,4 +1,4 @@
-//! Completions that are taken off the ring some at a time, and reaped one by one.
+//! Completions that are taken off the ring in batches, and reaped one by one.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -10,7 +10,7 @@ use simaccel_device::{
 
 const REAP: Delivery = Delivery::Reap { owner: 5 };
 
-/// Submits, one way or the other: that it was reaped is written down in a request of `submit`, and not in a plain one.
+/// Submits in one of two ways: a request of `submit` records that it was reaped, a plain one does not.
 fn submit_as(pair: &mut QueuePair, plain: bool, session: SessionId, fill: u8) -> Ticket {
     if !plain {
         return submit(pair, request(session, 16, fill), REAP);
@@ -20,7 +20,7 @@ fn submit_as(pair: &mut QueuePair, plain: bool, session: SessionId, fill: u8) ->
     pair.submit_plain(plain, REAP).unwrap()
 }
 
-/// Takes what has arrived, and reaps it.
+/// Takes the arrived completions, and reaps them.
 fn reap_all(pair: &mut QueuePair) -> Vec<u64> {
     let arrivals = Arrivals::default();
     let mut reaped = Vec::new();
@@ -76,14 +76,14 @@ fn slots_are_free_when_they_are_off_the_ring() {
 #[test]
 fn what_is_gone_before_it_is_reaped_has_no_token() {
     for plain in [false, true] {
-        // No more than four cells, so that those that are free are used again at once.
+        // At most four cells, so that free ones are reused at once.
         let (device, mut pair) = stepped("queue_pairs=1;depth=4");
         let session = device.create_session(ctr());
         let arrivals = Arrivals::default();
         let tickets = [1, 2, 3, 4].map(|fill| submit_as(&mut pair, plain, session, fill));
         device.run_until_idle();
         assert!(pair.arrivals(&arrivals));
-        // Taken back, taken early, and given up; and in the cells of the first two there are others by now.
+        // Taken back, taken early, and given up; by now the first two cells hold other requests.
         assert!(pair.remote().revoke(tickets[0]).is_some());
         assert!(pair.take(tickets[1]).is_some());
         assert!(pair.remote().cancel_wake(tickets[2]));
@@ -130,7 +130,7 @@ fn a_plain_one_is_not_reaped_any_more_when_its_wake_is_cancelled() {
     assert_balanced(&device);
 }
 
-/// With a worker, more in flight than there are slots, and others that wait in the line for one.
+/// With a worker, more in flight than there are slots, and other requests parked.
 #[test]
 fn a_waiter_for_a_slot_gets_one_from_reaped_completions() {
     let config = Config::parse("queue_pairs=1;depth=4").unwrap();

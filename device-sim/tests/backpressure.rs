@@ -1,4 +1,4 @@
-//! A full queue pair, and the line of those who wait for a slot.
+//! A full queue pair, and the requests that are parked for a slot.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -170,7 +170,7 @@ fn revoked_requests_leave_no_slot_behind() {
     }
 }
 
-/// Many wait for few slots on a threaded device, some lose patience; everybody gets on.
+/// Many requests wait for few slots on a threaded device, and some are abandoned; all others make progress.
 #[test]
 fn no_free_slot_is_overlooked_under_threads() {
     for deliver in [Delivery::Silent, Delivery::Reap { owner: 0 }] {

@@ -1,4 +1,5 @@
-//! How the end of a request is announced: wakers, the completion ring and its interrupt; fairness between queue pairs.
+//! How the end of a request is announced: wakers, the completion ring and its interrupt; fairness between
+//! queue pairs.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -156,7 +157,7 @@ fn an_interrupt_is_raised_once_when_armed() {
     assert_eq!(remote.stats().interrupts, 1);
 }
 
-/// Polling with sleep: arm, look again, wait for the fd. No completion is slept through.
+/// Polling with sleep: arm, look again, wait for the fd. No completion is missed.
 #[test]
 fn a_poller_that_sleeps_misses_nothing() {
     let (device, mut pairs) = open("queue_pairs=1;depth=16");

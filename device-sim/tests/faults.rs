@@ -1,4 +1,4 @@
-//! Faults, one kind at a time, on the stepped device: what the host sees, and what the counters say.
+//! Faults, one kind at a time, on the stepped device: what the host sees, and what the counters count.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -20,7 +20,7 @@ fn faulty(fault: &str) -> (Device, QueuePair, SessionId) {
     (device, pair, session)
 }
 
-/// Runs 16 bytes to their end.
+/// Runs a request of 16 bytes to its end.
 fn run(device: &Device, pair: &mut QueuePair, session: SessionId) -> (Request, Status) {
     let ticket = submit(pair, request(session, 16, 1), Delivery::Silent);
     device.run_until_idle();
@@ -151,7 +151,7 @@ fn timeout_never_ends_until_it_is_revoked_or_reset() {
     assert_eq!(pair.take(other).expect("ended by the reset").1, Status::Reset);
     is_idle(&device);
     assert_injected(&device, "timeout", 2);
-    // Slots of what never ended are there again.
+    // Slots of requests that never ended are free again.
     for _ in 0..8 {
         let ticket = submit(&mut pair, request(session, 16, 1), Delivery::Silent);
         device.run_until_idle();
@@ -163,7 +163,7 @@ fn timeout_never_ends_until_it_is_revoked_or_reset() {
 
 #[test]
 fn delay_and_late_come_later_and_stall_holds_up_its_unit() {
-    // Two requests on one unit, 1 µs each; the first has the fault. When do they end?
+    // Two requests on one unit, 1 µs each; the first has the fault. The times at which they end:
     for (fault, ends) in [
         ("delay:nsec=5000,nth=1", [6_000, 2_000]),
         ("late:nsec=5000,nth=1", [6_000, 2_000]),
@@ -198,7 +198,7 @@ fn a_late_completion_of_what_was_revoked_hits_nothing() {
     let late = submit(&mut pair, request(session, 16, 1), count.delivery());
     device.step();
     assert!(pair.remote().revoke(late).is_some());
-    // The cell is used again before the completion comes.
+    // The cell is reused before the completion comes.
     let next = submit(&mut pair, request(session, 16, 2), count.delivery());
     device.advance(Duration::from_nanos(2_000));
     assert_eq!(pair.take(next).expect("ended").0.buffer, expected(16, 2));
@@ -245,7 +245,7 @@ fn under_polling_drop_wake_raises_no_interrupt_and_the_completion_is_there() {
     assert_balanced(&device);
 }
 
-/// Tells calls by value from calls by reference.
+/// Distinguishes calls by value from calls by reference.
 #[derive(Default)]
 struct Calls(Mutex<Vec<&'static str>>);
 
@@ -287,7 +287,7 @@ fn duplicates_after_single_reaps_take_no_room_from_others() {
     };
     submit(&mut pair);
     for round in 0..10 {
-        // Both slots are used, and one becomes free with a duplicate behind it.
+        // Both slots are used, and one becomes free with a duplicate after it.
         submit(&mut pair);
         let mut reaped = Vec::new();
         assert_eq!(pair.reap(1, &mut |completion| reaped.push(completion.ticket)), 1, "round {round}");
@@ -298,7 +298,8 @@ fn duplicates_after_single_reaps_take_no_room_from_others() {
 
 #[test]
 fn a_duplicate_at_the_end_of_a_look_takes_no_room_from_others() {
-    // A look at the ring takes over 64 entries at the most: the last of them is doubled, and its double is the next.
+    // One look at the ring takes at most 64 entries over: the last of them is doubled, and its double comes
+    // next.
     let (device, mut pair) = stepped("queue_pairs=1;depth=64;fault=duplicate:after=1");
     let session = device.create_session(ctr());
     let fill_up = |pair: &mut QueuePair, count: u8| {
@@ -335,7 +336,7 @@ fn a_duplicate_completion_hits_nothing_and_stands_for_no_slot() {
     assert_eq!(count.calls(), 1, "a waker is called once");
     assert!(pair.take(ticket).is_some());
 
-    // More rounds than the ring has places, without a reap in between what fits.
+    // More rounds than the ring has entries, with single reaps between full batches.
     for round in 0..5 {
         let tickets: Vec<_> = (0..8)
             .map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Reap { owner: 0 }))
@@ -419,7 +420,7 @@ fn several_faults_on_one_request_all_happen() {
     assert_balanced(&device);
 }
 
-/// On worker threads too: exact counts, nothing lost, whoever submits.
+/// On worker threads too: exact counts, nothing lost, whichever thread submits.
 #[test]
 fn counted_faults_are_exact_on_worker_threads() {
     let (device, mut pairs) =

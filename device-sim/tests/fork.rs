@@ -1,5 +1,5 @@
-//! A forked child has the parent's memory and none of its threads: nothing in it may hang, lock or reach the parent.
-//! One test, in a process of its own, because it forks.
+//! A forked child has the parent's memory and none of its threads: nothing in it may hang, lock or reach the
+//! parent. One test, in its own process, because it forks.
 #![cfg(not(loom))]
 #![expect(unsafe_code, reason = "fork is a foreign call")]
 
@@ -12,7 +12,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use simaccel_device::{Delivery, Device, Interrupt, QueuePair, RefusedReason, SessionId, Status, Ticket};
 
-/// What a child inherits.
+/// Everything that a child inherits.
 struct Inherited {
     device: Device,
     pairs: Vec<QueuePair>,
@@ -38,7 +38,8 @@ impl Inherited {
         Self { device, pairs, session, interrupt, woken, big, silent, line }
     }
 
-    /// Uses everything once, and drops it. The result is the child's exit code: 0, or which expectation failed.
+    /// Uses everything once, and drops it. Returns the child's exit code: 0, or the number of the failed
+    /// expectation.
     fn use_up(mut self) -> i32 {
         let pair = &mut self.pairs[0];
         let remote = pair.remote().clone();
@@ -70,7 +71,7 @@ impl Inherited {
         }
         drop(self);
         drop(remote);
-        // A device of the child's own works.
+        // The child's own device works.
         let (device, mut pair) = stepped("");
         let session = device.create_session(ctr());
         let ticket = submit(&mut pair, request(session, 64, 1), Delivery::Silent);
@@ -92,11 +93,11 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
             _ => Device::stepped(&config("queue_pairs=2;depth=2;completion_nsec=1_000")),
         };
         let inherited = Inherited::new(device.expect("the device opens"));
-        // SAFETY: the child only uses this library and what the C library keeps usable after a fork, its allocator
-        // among it, and leaves by `_exit`.
+        // SAFETY: the child uses only this library and what the C library keeps usable after a fork,
+        // including its allocator, and leaves by `_exit`.
         match unsafe { fork() }.expect("a child") {
             ForkResult::Child => {
-                // SAFETY: a child that hangs is ended by the signal, and its parent sees that.
+                // SAFETY: the signal ends a child that hangs, and its parent sees that.
                 unsafe { libc::alarm(60) };
                 let code = inherited.use_up();
                 // SAFETY: ends the child without running the test harness's exit handlers.

@@ -1,4 +1,4 @@
-//! Submissions that are held back: what the device sees of them, and when.
+//! Held-back submissions: what the device sees of them, and when.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -40,7 +40,7 @@ fn no_more_than_32_are_held_back() {
         tickets.iter().filter(|ticket| pair.remote().state(**ticket) == TicketState::Done(Status::Ok)).count()
     };
     assert_eq!(done(&pair), 32);
-    // The next that is not held back shows the one before it, in order.
+    // The next one that is not held back also shows the earlier ones, in order.
     pair.hold_back(false);
     let last = submit(&mut pair, request(session, 16, 99), Delivery::Silent);
     device.run_until_idle();

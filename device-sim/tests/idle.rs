@@ -1,5 +1,5 @@
-//! A device that has nothing to do does nothing, and one that is gone leaves nothing behind. One test, in a process of
-//! its own, because it looks at the process.
+//! An idle device does nothing, and a closed device leaves nothing behind. One test, in its own process,
+//! because it inspects the process.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -63,7 +63,7 @@ fn idle_devices_use_no_processor_and_closed_ones_leave_nothing() {
     assert_idle(&device);
     drop((device, pairs));
 
-    // A request that is due in an hour keeps nobody busy either; nor does a dead device.
+    // A request that is due in an hour keeps no thread busy either; nor does a dead device.
     let (device, mut pairs) = open("queue_pairs=1;completion_nsec=3_600_000_000_000");
     let session = device.create_session(ctr());
     let _ = submit(&mut pairs[0], request(session, 64, 1), Delivery::Silent);
@@ -88,7 +88,7 @@ fn idle_devices_use_no_processor_and_closed_ones_leave_nothing() {
     until("the end of every thread", || workers().is_empty());
     assert_eq!(open_fds(), fds);
 
-    // Dropped by a waker on the worker itself, the threads end by themselves.
+    // When a waker drops the device on a worker, the threads end by themselves.
     for _ in 0..20 {
         let (device, mut pairs) = open("queue_pairs=2;workers=2");
         let session = device.create_session(ctr());

@@ -1,4 +1,4 @@
-//! The knobs of the model apart from faults: order, interrupt coalescing, presets, timing, and how well time is kept.
+//! The knobs of the model apart from faults: order, interrupt coalescing, presets, timing, and punctuality.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use device_helpers::*;
 use simaccel_device::{Config, Delivery, Device, Interrupt, Operation, Preset, Status, Ticket, TicketState};
 
-/// Submits `count` requests of 16, 32, ... bytes at once and returns the order and the times in which they end.
+/// Submits `count` requests of 16, 32, ... bytes at once. Returns the order and the times in which they end.
 fn ends(text: &str, count: u8) -> Vec<(u8, u64)> {
     let (device, mut pair) = stepped(text);
     let session = device.create_session(ctr());
@@ -57,7 +57,7 @@ fn reordered_requests_are_overtaken_by_as_many_as_was_said() {
     assert!((3..=20).contains(&held.len()), "about one in ten: {held:?}");
 }
 
-/// The order is a queue pair's own.
+/// Each queue pair has its own order.
 #[test]
 fn queue_pairs_do_not_wait_for_each_other() {
     let device = Device::stepped(&config("queue_pairs=2;mbps=1;ordering=fifo;compute_units=2"))
@@ -126,7 +126,7 @@ fn coalescing_raises_one_interrupt_for_many_completions() {
     assert_balanced(&device);
 }
 
-/// A reset, a drain and the end of the device announce what was held back: nobody waits for company for ever.
+/// A reset, a drain and the end of the device announce held-back completions: none waits for more for ever.
 #[test]
 fn what_was_held_back_is_announced_when_things_end() {
     for how in ["reset", "drain", "drop"] {

@@ -1,4 +1,4 @@
-//! Requests that are worked on together, in one call of the cipher, are what they are one by one.
+//! Requests that are computed together, in one call of the cipher, have the same results as one by one.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -20,7 +20,7 @@ fn keyed(cipher: Cipher, padding: Padding, first: u8) -> Session {
     Session::cipher(cipher, &key, padding).expect("the key fits")
 }
 
-/// So many sessions with different keys, of all lengths.
+/// This many sessions with different keys, of all lengths.
 fn sessions(count: u8, dice: &mut Dice) -> Vec<Arc<Session>> {
     let ciphers = [Cipher::Aes128Cbc, Cipher::Aes192Cbc, Cipher::Aes256Cbc];
     let session = |number| {
@@ -42,7 +42,7 @@ fn of(session: SessionId, mut request: Request) -> Request {
     request
 }
 
-/// Sets a request to work out of place, into something that is no empty vector.
+/// Makes a request work out of place, into a vector that is not empty.
 fn out_of_place(mut request: Request) -> Request {
     request.destination = Some(vec![9; 5]);
     request
@@ -57,7 +57,7 @@ fn a_batch_of_cbc_encryptions_is_what_each_of_them_is_alone() {
         let sessions = sessions([1, 2, 3, 12, 100][dice.roll(5)], &mut dice);
         let (device, mut pair) = stepped("queue_pairs=1;depth=128");
         let ids: Vec<_> = sessions.iter().map(|session| device.create_session(Arc::clone(session))).collect();
-        // In some runs one session after the other, in some all mixed.
+        // In some runs one session after the other, in others all mixed.
         let mixed = dice.roll(2) == 0;
         let mut expected = Vec::new();
         let mut tickets = Vec::new();
@@ -87,7 +87,8 @@ fn a_batch_of_cbc_encryptions_is_what_each_of_them_is_alone() {
     assert!(failed > 0, "17 bytes without padding are a mistake, and end one by one");
 }
 
-/// As many lanes of one key as there are ways to run them, one longer than the next, and every other key beside them.
+/// As many lanes of one key as there are ways to run them, each one longer than the one before, and every
+/// other key with them.
 #[test]
 fn every_number_of_lanes_of_one_key() {
     for count in 0..=40 {
@@ -115,7 +116,8 @@ fn every_number_of_lanes_of_one_key() {
     }
 }
 
-/// A session may go at any time: whoever was started with it gets its result, whoever comes later keeps the input.
+/// A session may be removed at any time: requests that have started get their result, later ones keep their
+/// input.
 #[test]
 fn sessions_come_and_go_between_their_lanes() {
     let (device, mut pairs) = open("queue_pairs=1;depth=4");
@@ -124,7 +126,7 @@ fn sessions_come_and_go_between_their_lanes() {
         let session = Arc::new(keyed(Cipher::Aes128Cbc, Padding::None, round));
         let id = device.create_session(Arc::clone(&session));
         let given = || (1..=12).map(|number| message(16 * number, round));
-        // Most of them wait in the line, and the device looks at its commands between them.
+        // Most of them are parked, and the device reads its commands between them.
         let tickets: Vec<_> =
             given().map(|request| park(&mut pairs[0], of(id, request), Delivery::Silent)).collect();
         device.remove_session(id);
@@ -144,7 +146,7 @@ fn sessions_come_and_go_between_their_lanes() {
     assert_adds_up(&total);
 }
 
-/// Decryption, other modes and pieces of messages take their own way between the lanes.
+/// Decryption, other modes and pieces of messages take their own path between the lanes.
 #[test]
 fn other_requests_between_them_do_not_disturb() {
     let (device, mut pair) = stepped("queue_pairs=1");
@@ -179,7 +181,7 @@ fn other_requests_between_them_do_not_disturb() {
     }
 }
 
-/// A worker that dies in the middle gives every text back, worked on or not.
+/// A worker that dies in the middle returns every text, computed or not.
 #[test]
 fn a_death_in_the_middle_loses_no_text() {
     for sessions in 1..=3 {

@@ -1,4 +1,4 @@
-//! Opening, resetting, dying, draining and closing; sessions; what is dropped in whatever order.
+//! Opening, resetting, dying, draining and closing; sessions; drops in any order.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -9,7 +9,7 @@ use std::thread;
 use device_helpers::*;
 use simaccel_device::{Config, Delivery, Device, OpenError, RefusedReason, Status, Ticket, TicketState};
 
-/// A service time that no test waits for.
+/// A service time longer than any test.
 const AN_HOUR: &str = "queue_pairs=2;completion_nsec=3_600_000_000_000";
 
 #[test]
@@ -78,7 +78,7 @@ fn a_session_of_another_device_is_refused() {
     assert_eq!(pair.take(ticket).expect("done").1, Status::InvalidSession);
 }
 
-/// As many devices as an unsigned number of 16 bits counts, and one.
+/// One device more than a 16-bit number counts.
 #[test]
 fn a_session_of_another_device_is_refused_however_many_there_were() {
     let (other, _ends) = stepped("queue_pairs=1;depth=2");
@@ -91,7 +91,7 @@ fn a_session_of_another_device_is_refused_however_many_there_were() {
     }
 }
 
-/// A device that does not finish by itself, on either clock.
+/// A device that does not finish without help, on either clock.
 fn device_of(stepped: bool) -> Device {
     let device = if stepped { Device::stepped(&config(AN_HOUR)) } else { Device::open(&config(AN_HOUR)) };
     device.expect("the device opens")
@@ -168,7 +168,7 @@ fn a_kernel_that_panics_leaves_the_device_dead_until_reset() {
             assert_eq!(finish(&mut pairs[0], fatal).1, Status::DeviceDead);
             let ended = if modelled { Status::DeviceDead } else { Status::Ok };
             assert_eq!(finish(&mut pairs[0], before).1, ended, "it was not due yet, or it was");
-            // All of the device is dead, the other worker's queue pairs too.
+            // The whole device is dead, including the queue pairs of the other worker.
             for pair in &mut pairs {
                 until("the death of every pair", || {
                     match pair.submit(request(good, 64, 1), Delivery::Silent) {

@@ -1,5 +1,5 @@
-//! The same results as the `openssl` command line, where it offers the mode: `enc` for ECB, CBC and CTR, `dgst`
-//! for SHA-2 and HMAC.
+//! The same results as the `openssl` command line, for the modes that it offers: `enc` for ECB, CBC and CTR,
+//! `dgst` for SHA-2 and HMAC.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -118,8 +118,9 @@ fn hmacs() {
     }
 }
 
-/// Names of one algorithm each, of what `openssl list WHAT` prints: `{ 2.16.840.1.101.3.4.1.2, AES-128-CBC, AES128 } @
-/// default`, or for objects `hmacWithSHA256 = 1.2.840.113549.2.9`.
+/// The names of each algorithm that `openssl list WHAT` prints:
+/// `{ 2.16.840.1.101.3.4.1.2, AES-128-CBC, AES128 } @ default`, or for objects
+/// `hmacWithSHA256 = 1.2.840.113549.2.9`.
 fn listed(what: &str) -> Vec<Vec<String>> {
     let printed = String::from_utf8(openssl(&["list", what], &[])).unwrap();
     let lines = printed.lines().filter(|line| line.contains(" @ ") || line.contains(" = "));
@@ -130,7 +131,7 @@ fn listed(what: &str) -> Vec<Vec<String>> {
     names.collect()
 }
 
-/// Every name that OpenSSL has for an algorithm is understood, and no other name is taken for one of OpenSSL's.
+/// Every OpenSSL name of an algorithm is understood, and no other name is taken for one.
 #[test]
 fn names() {
     let lists = ["-cipher-algorithms", "-digest-algorithms", "-objects"].map(listed).concat();

@@ -1,4 +1,4 @@
-//! The line of those who wait for a slot: its order, its accounts, and its end when the device resets, dies or closes.
+//! The FIFO of parked requests: its order, its counters, and its end when the device resets, dies or closes.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use device_helpers::*;
 use simaccel_device::{Delivery, Device, QueuePair, RefusedReason, Status, Ticket, TicketState, WakeState};
 
-/// A service time that no test waits for.
+/// A service time longer than any test.
 const AN_HOUR: &str = "queue_pairs=1;depth=2;completion_nsec=3_600_000_000_000";
 
-/// The same device twice: with threads, and stepped.
+/// The same device twice: threaded, and stepped.
 fn both(text: &str) -> [Device; 2] {
     [Device::open(&config(text)), Device::stepped(&config(text))].map(|device| device.expect("it opens"))
 }
@@ -28,7 +28,7 @@ fn park_each(pair: &mut QueuePair, session: simaccel_device::SessionId, woken: &
     })
 }
 
-/// The wakers of a history, which names them in the order of their calls.
+/// The wakers of a history, which records their names in the order of their calls.
 fn named(history: &Arc<Mutex<Vec<usize>>>, name: usize) -> Delivery {
     let history = Arc::clone(history);
     Delivery::Wake(once(move || history.lock().expect("not poisoned").push(name)))
@@ -52,7 +52,7 @@ fn a_leaked_request_delays_no_other_and_its_slot_is_used_once() {
         let stats = pair.remote().stats();
         assert_eq!((stats.parked, stats.submitted, stats.completed, stats.wakes_sent), (700, 700, 700, 300));
         assert_adds_up(&stats);
-        // Both slots are there, and no third.
+        // Both slots are free, and there is no third.
         let bad = simaccel_device::SessionId::NONE;
         for _ in 0..2 {
             let _ = submit(&mut pair, request(bad, 64, 1), Delivery::Reap { owner: 0 });
@@ -126,7 +126,7 @@ fn one_run_serves_a_long_queue() {
     assert!(!device.step());
 }
 
-/// Whoever gives up in the middle of a long line leaves nothing behind in it.
+/// A request that is revoked in the middle of a long queue leaves nothing behind.
 #[test]
 fn revoked_waiters_do_not_count_as_waiting() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
@@ -213,8 +213,8 @@ fn reset_leaves_parked_requests_which_get_the_slots() {
     }
 }
 
-/// The line of a dead device is not stuck: each ends as dead when it has a slot, and under polling that is when
-/// somebody reaps.
+/// Parked requests of a dead device do not get stuck: each ends as dead when it has a slot; under polling,
+/// that is at a reap.
 #[test]
 fn a_dead_device_works_its_line_off() {
     for device in both("queue_pairs=1;depth=2") {
@@ -254,7 +254,7 @@ fn a_dead_device_works_its_line_off() {
     }
 }
 
-/// As [`park_each`], all three or none: the device may die meanwhile.
+/// As [`park_each`], all three or none: the device may die in between.
 fn park_each_or_none(
     pair: &mut QueuePair,
     session: simaccel_device::SessionId,
@@ -300,7 +300,8 @@ fn reaping_admits_parked_requests() {
     }
 }
 
-/// With nothing in flight and nobody reaping, a drain does not wait for the line behind what is not reaped.
+/// With nothing in flight and no reap, a drain does not wait for requests that are parked behind unreaped
+/// completions.
 #[test]
 fn drain_waits_for_parked_requests_that_can_move() {
     for text in ["queue_pairs=2;workers=2;depth=2", "queue_pairs=2;depth=2;completion_nsec=20_000"] {
@@ -332,7 +333,8 @@ fn drain_waits_for_parked_requests_that_can_move() {
     }
 }
 
-/// As with the submission ring: whatever names a session comes after it in the line too.
+/// As in the submission ring: a command that names a session comes after the requests that were parked before
+/// it.
 #[test]
 fn a_session_is_known_to_the_first_parked_request_that_names_it() {
     let (device, mut pairs) = open("queue_pairs=1;depth=4");
@@ -386,7 +388,8 @@ fn nothing_parked_while_closing_stays_behind() {
     }
 }
 
-/// The place in the ring goes with the slot: what is revoked while the rest of its batch is computed makes room.
+/// The entry in the ring goes with the slot: a request that is revoked while the rest of its batch is
+/// computed makes room.
 #[test]
 fn a_slot_given_back_in_the_middle_of_a_batch_has_room_in_the_ring() {
     let (device, mut pairs) = open("queue_pairs=1;depth=4;completion_nsec=3_600_000_000_000");

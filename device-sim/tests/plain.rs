@@ -1,4 +1,4 @@
-//! Plain requests: put together in their cells, and taken as buffers.
+//! Plain requests: assembled in their cells, and taken as buffers.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -82,7 +82,7 @@ fn ivs_of_any_length_reach_the_session() {
         let (request, status) = pair.take(ticket).unwrap();
         assert_eq!((status, request.iv(), &request.buffer[..]), (Status::InvalidArgs, &iv[..], &[1; 16][..]));
     }
-    // And nothing of them is left for the next one in the same cell.
+    // Nothing of them is left for the next request in the same cell.
     let ticket = pair.submit_plain(plain(session, 16, 9), REAP).unwrap();
     device.run_until_idle();
     assert!(pair.reap_one().is_some());
@@ -101,7 +101,7 @@ fn what_else_came_of_a_request_is_wiped() {
     assert!(pair.reap_one().is_some());
     assert_eq!(pair.take_buffer(ticket), Some(vec![1; 3]), "the digest is let go of");
     pair.release_reaped();
-    // The same cell: the one that was free last.
+    // The same cell: the most recently freed one.
     let next = submit(&mut pair, request(session, 16, 2), REAP);
     device.run_until_idle();
     assert!(pair.reap_one().is_some());

@@ -1,4 +1,4 @@
-//! Another waker in place of the one that a request carries, in each state of its wake and against its being sent.
+//! Replacing the waker of a request, in each state of its wake and against its sending.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -17,7 +17,7 @@ fn the_new_waker_is_called_and_the_old_one_is_gone() {
     let [old, new] = [Count::new(), Count::new()];
     let mut tickets: Vec<_> =
         (0..2).map(|_| submit(&mut pair, request(session, 16, 1), old.delivery())).collect();
-    // Parked, in the ring, and worked on but not yet due.
+    // Parked, in the ring, and executed but not yet due.
     tickets.push(park(&mut pair, request(session, 16, 1), old.delivery()));
     assert!(remote.replace_waker(tickets[2], new.waker()));
     assert!(remote.replace_waker(tickets[0], new.waker()));
@@ -98,8 +98,7 @@ fn a_wake_that_is_being_sent_is_not_changed() {
     assert_eq!((late.calls(), Arc::strong_count(&late)), (0, 1));
 }
 
-/// Two threads replace while the device ends the request: the waker that was put in last is the one that is called,
-/// exactly once.
+/// Two threads replace the waker while the device ends the request: the last one is called, exactly once.
 #[test]
 fn exactly_one_waker_is_called_in_every_race() {
     for text in ["queue_pairs=1;depth=4", "queue_pairs=1;depth=4;completion_nsec=3_000"] {
@@ -150,7 +149,7 @@ fn exactly_one_waker_is_called_in_every_race() {
     }
 }
 
-/// Where nothing ends the wake, everyone who replaces it succeeds, however many there are.
+/// While nothing ends the wake, every replacement succeeds, however many there are.
 #[test]
 fn concurrent_replacements_do_not_disturb_each_other() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");

@@ -1,4 +1,4 @@
-//! Taking requests back at every moment of their lives.
+//! Revoking requests at every moment of their lives.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -102,7 +102,7 @@ fn revoking_waits_for_a_request_being_executed_and_returns_it_whole() {
         let back = thread::spawn(move || remote.revoke(ticket)).join().expect("no panic");
         let back = back.expect("only one revokes").buffer;
         assert!(back == done || back.iter().all(|byte| *byte == 5), "either all of the work or none");
-        // One that was not met yet has its slot until then.
+        // A revoked request that the device has not met yet keeps its slot until then.
         device.drain();
     }
     device.drain();
@@ -170,7 +170,7 @@ fn tickets_of_another_pair_and_forged_copies_are_refused() {
     assert_eq!(finish(&mut one, next).1, Status::Ok);
 }
 
-/// As many pairs as an unsigned number of 16 bits counts, and one: each has a request in the same place as the first's.
+/// One pair more than a 16-bit number counts: each has a request in the same place as the first's.
 #[test]
 fn a_ticket_hits_no_other_pair_however_many_there_were() {
     let (device, mut pair) = stepped(MODEL);
@@ -188,7 +188,7 @@ fn a_ticket_hits_no_other_pair_however_many_there_were() {
     }
 }
 
-/// Submitting and revoking for the whole of a long service time stays within bounds, and stays right.
+/// Submitting and revoking during a whole long service time stays within bounds, and stays right.
 #[test]
 fn revoked_requests_do_not_pile_up() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2;completion_nsec=3_600_000_000_000");
@@ -206,7 +206,7 @@ fn revoked_requests_do_not_pile_up() {
     assert_eq!((stats.completed, stats.revoked, stats.in_flight), (1, 2_000, 0));
 }
 
-/// Several threads fight for every request; each goes to exactly one of them.
+/// Several threads race for every request; each request goes to exactly one of them.
 #[test]
 fn many_revokers_and_takers_get_each_request_once() {
     let (device, mut pairs) = open("queue_pairs=1;depth=64");

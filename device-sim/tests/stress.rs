@@ -1,5 +1,5 @@
-//! Everything at once, on threads, many times over: whatever the interleaving, each request ends once, slots and
-//! counters come out even, and results are right.
+//! Everything at once, on threads, many times over. In any interleaving each request ends once, slots and
+//! counters add up, and results are right.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -12,7 +12,7 @@ use simaccel_device::{Delivery, Device, QueuePair, Remote, SessionId, Status, Ti
 
 const LENGTHS: [usize; 4] = [16, 64, 100, 20_000];
 
-/// How many requests ended in which way.
+/// How many requests ended in each way.
 #[derive(Debug, Default)]
 struct Tally {
     right: u64,
@@ -40,7 +40,8 @@ impl Tally {
     }
 }
 
-/// Submits in every way, parks when it is full, and shares every other ticket with a thread that interferes.
+/// Submits in every way, parks when the ring is full, and shares every other ticket with an interfering
+/// thread.
 fn drive(pair: &mut QueuePair, session: SessionId, seed: u64, requests: usize) -> Tally {
     let results: Vec<_> = LENGTHS.iter().map(|length| expected(*length, 1)).collect();
     let (mut dice, mut tally, woken) = (Dice(seed), Tally::default(), Count::new());
@@ -83,7 +84,7 @@ fn drive(pair: &mut QueuePair, session: SessionId, seed: u64, requests: usize) -
     tally
 }
 
-/// Takes a result, unless the other thread has got it. Under polling, slots come free by reaping only.
+/// Takes a result, unless the other thread has taken it. Under polling, only a reap frees slots.
 fn collect(pair: &mut QueuePair, ticket: Ticket, results: &[Vec<u8>], tally: &mut Tally) {
     let remote = pair.remote().clone();
     until("the end", || {
@@ -95,7 +96,7 @@ fn collect(pair: &mut QueuePair, ticket: Ticket, results: &[Vec<u8>], tally: &mu
     }
 }
 
-/// Cancels, looks, revokes and takes; what it was given for itself it ends.
+/// Cancels, looks, revokes and takes; ends the requests that are its own.
 fn interfere(remote: &Remote, tickets: &Receiver<(Ticket, bool)>, results: &[Vec<u8>], seed: u64) -> Tally {
     let (mut dice, mut tally) = (Dice(seed), Tally::default());
     for (ticket, mine) in tickets {
@@ -140,7 +141,7 @@ fn run(device: &Device, requests: usize, resets: bool) {
     assert_eq!(total.in_flight, 0);
     assert_adds_up(&total);
     assert_eq!(tally.right + tally.reset + tally.revoked, count * requests as u64, "each came back once");
-    // Every slot is there again.
+    // Every slot is free again.
     for pair in &mut pairs {
         pair.reap(usize::MAX, &mut |_| {});
         for _ in 0..device.config().depth() {

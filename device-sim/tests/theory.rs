@@ -1,11 +1,13 @@
-//! The model of time against queueing theory, in virtual time: what a simulator says is worth what its model is.
+//! The model of time against queueing theory, in virtual time.
 //!
-//! Poisson arrivals at load rho on c compute units. Exponential service: the mean wait is Erlang C's. Constant service
-//! on one unit: half of what exponential service gives (Pollaczek and Khinchine). And Little's law for all.
+//! Poisson arrivals at load rho on c compute units. Exponential service: the mean wait is Erlang C's.
+//! Constant service on one unit: half of the exponential case (Pollaczek and Khinchine). Little's law holds
+//! for all.
 //!
-//! Waits hang together the longer, the higher the load: the standard error of the mean of a million waits at load 0.9
-//! is 2 %, so there four million are made, in four runs of a seed each. On sixteen units at load 0.5 hardly one in a
-//! hundred waits at all, and a million waits have a standard error of 5 %: sixteen million.
+//! The higher the load, the more the waits are correlated. At load 0.9 the mean of a million waits has a
+//! standard error of 2 %, so there are four million, in four runs with a seed each. On sixteen units at load
+//! 0.5 hardly one request in a hundred waits at all, and a million waits have a standard error of 5 %: so
+//! there are sixteen million.
 #![cfg(not(loom))]
 
 use std::collections::VecDeque;
@@ -24,17 +26,17 @@ use simaccel_device::{
 const SERVICE: u32 = 100_000;
 const REQUESTS: u32 = 1_000_000;
 
-/// What a run has measured: means, in nanoseconds and requests.
+/// The measurements of a run: means, in nanoseconds and requests.
 #[derive(Clone, Copy, Default)]
 struct Means {
     wait: f64,
     sojourn: f64,
-    /// Requests that an arrival finds in the system: for Poisson arrivals, the mean over time.
+    /// Requests in the system at an arrival: for Poisson arrivals, the mean over time.
     present: f64,
     arrivals_per_nsec: f64,
 }
 
-/// Counts those that are done.
+/// Counts finished requests.
 #[derive(Default)]
 struct Done(AtomicU64);
 
@@ -75,7 +77,7 @@ impl Generator {
         Self { device, pair, session, random, mean_gap, due: 0.0, live, arrived: 0, done, found: 0 }
     }
 
-    /// Goes on to the next arrival; everything that is due before it happens on the way.
+    /// Advances to the next arrival; everything that is due before it happens on the way.
     fn next_arrival(&mut self) {
         let unit = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         self.due -= self.mean_gap * (1.0 - unit).ln();
@@ -90,7 +92,7 @@ impl Generator {
         let request = Request::new(self.session, Operation::Digest, Vec::new());
         let ticket = self.pair.submit(request, Delivery::Wake(Waker::from(Arc::clone(&self.done))));
         let ticket = ticket.expect("deep enough");
-        // The device meets it now, not at the next arrival.
+        // The device sees it now, not at the next arrival.
         self.device.advance(Duration::ZERO);
         self.live.push_back(ticket);
         self.take_done();
@@ -112,7 +114,8 @@ impl Generator {
         let stats = self.device.stats();
         assert_eq!((stats.timings.queue.count(), stats.total.in_flight), (REQUESTS.into(), 0));
         assert_eq!(stats.total.imbalances(), Vec::<String>::new());
-        // A stepped device ends requests exactly when they are due, so queue and service are all of it.
+        // A stepped device ends requests exactly when they are due, so queue and service are all of the
+        // latency.
         assert_eq!(stats.completion_error.max(), 0);
         let wait = stats.timings.queue.mean();
         let sojourn = wait + stats.timings.service.mean();
@@ -120,7 +123,7 @@ impl Generator {
     }
 }
 
-/// The mean wait over so many runs.
+/// The mean wait over this many runs.
 fn mean_wait(dist: &str, units: u32, load: f64, runs: u32) -> f64 {
     let waits = (0..runs).map(|run| Generator::new(dist, units, load, u64::from(run) + 1).run().wait);
     waits.sum::<f64>() / f64::from(runs)

@@ -5,14 +5,14 @@ mod published;
 use published::{AeadVector, CipherVector, FIPS180, GCM, IEEE1619, SP800_38A, rfc4231::RFC4231};
 use simaccel_device::{Operation, Padding, Part, Request, Session, SessionId, StreamState, Tag};
 
-/// How a message is cut.
+/// How a message is cut into pieces.
 #[derive(Clone, Copy, Debug)]
 enum Cut {
     Whole,
     Bytes,
 }
 
-/// A message and what goes with it.
+/// A message and its parameters.
 struct Message<'m> {
     session: &'m Session,
     operation: Operation,

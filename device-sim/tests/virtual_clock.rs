@@ -64,7 +64,7 @@ fn an_ideal_stepped_device_takes_no_time() {
     device.drain();
 }
 
-/// A waker may submit, and the device goes on with it at that time.
+/// A waker may submit, and the device continues with that request at that time.
 #[test]
 fn wakers_may_submit_and_step() {
     let (device, pair) = stepped("queue_pairs=1;completion_nsec=10_000");
@@ -93,7 +93,7 @@ fn chain(device: &Arc<Device>, pair: &Arc<Mutex<QueuePair>>, session: simaccel_d
     let _ = submit(&mut pair, request(session, 16, 1), Delivery::Wake(waker));
 }
 
-/// What happened, in order: (user data, time) of every waker, and what was reaped.
+/// The events in order: (user data, time) of every waker, and the reaped completions.
 fn history(seed: u64) -> Vec<(u64, Duration)> {
     let device = Device::stepped(&config("queue_pairs=3;depth=8;compute_units=3;completion_nsec=700"));
     let device = Arc::new(device.expect("the device opens"));
@@ -147,7 +147,7 @@ fn the_same_calls_make_the_same_history() {
     assert_ne!(first, history(12));
 }
 
-/// On a threaded device the model holds too: nothing is done before its time.
+/// The model holds on a threaded device too: nothing is done before its time.
 #[test]
 fn modelled_time_is_kept_by_workers() {
     let (device, mut pairs) = open("queue_pairs=2;workers=2;compute_units=2;completion_nsec=300_000");

@@ -9,12 +9,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
-/// The package.
+/// The folder of the package.
 pub(crate) fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where cargo has put the libraries that belong to this test.
+/// The library that cargo has built for this test.
 pub(crate) fn library(name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_simaccel-install"));
     let path = program.parent().unwrap().join("deps").join(name);
@@ -26,7 +26,7 @@ pub(crate) fn shared_library() -> PathBuf {
     library("libsimaccel_async.so")
 }
 
-/// A folder with the shared library under the names that linkers and programs ask for.
+/// A folder with the shared library under the names that linkers and programs use.
 pub(crate) fn linkable() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -40,7 +40,7 @@ pub(crate) fn linkable() -> &'static Path {
     })
 }
 
-/// A folder of this test's own, empty.
+/// An empty folder for this test.
 pub(crate) fn scratch(name: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let unique = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -73,8 +73,8 @@ pub(crate) enum Language {
     Cxx17,
 }
 
-/// Compiles a source of `tests/c` (or another, by its path) with all warnings as errors. Defines that begin with `-` are
-/// other options. Hands out the program.
+/// Compiles a source of `tests/c` (or another, by its path) with all warnings as errors. Defines that begin
+/// with `-` are other options. Returns the program.
 pub(crate) fn compile(source: impl AsRef<Path>, language: Language, link: Link, defines: &[&str]) -> PathBuf {
     let source = package().join("tests/c").join(source);
     let program = scratch(source.file_stem().unwrap().to_str().unwrap()).join("program");
@@ -99,7 +99,7 @@ pub(crate) fn compile(source: impl AsRef<Path>, language: Language, link: Link, 
     match link {
         Link::Ours | Link::OursAndLibcrypto => {
             compiler.arg("-L").arg(linkable()).arg("-lsimaccel_async");
-            // Old tags: an LD_LIBRARY_PATH may hold a library that was installed, and must not come first.
+            // Old tags, so that an LD_LIBRARY_PATH with an installed library does not come first.
             compiler.arg(format!("-Wl,-rpath,{},--disable-new-dtags", linkable().display()));
         }
         Link::OursStatic => {
@@ -116,12 +116,12 @@ pub(crate) fn compile(source: impl AsRef<Path>, language: Language, link: Link, 
     program
 }
 
-/// What the pkg-config file says that a static program needs.
+/// The libraries that a static program needs, from the pkg-config file.
 fn static_libs() -> [&'static str; 7] {
     ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]
 }
 
-/// Runs a command that has to succeed. Hands out what it prints.
+/// Runs a command that has to succeed. Returns its output.
 pub(crate) fn succeeds(command: &mut Command) -> String {
     let output = run(command);
     assert!(
@@ -149,14 +149,14 @@ pub(crate) fn output_of(program: &Path, args: &[&str]) -> String {
     succeeds(Command::new(program).args(args))
 }
 
-/// The same, with this library preloaded.
+/// A program with this library preloaded.
 pub(crate) fn preloaded(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env("LD_PRELOAD", shared_library());
     command
 }
 
-/// Compares what two programs say, and names the first line where they differ.
+/// Compares the output of two programs, and reports the first line where they differ.
 pub(crate) fn assert_same_lines(ours: &str, theirs: &str) {
     for (number, (our, their)) in ours.lines().zip(theirs.lines()).enumerate() {
         assert_eq!(our, their, "line {}", number + 1);

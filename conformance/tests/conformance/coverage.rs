@@ -1,4 +1,4 @@
-//! Every algorithm of the table has vectors: a way that notes what the sets ask of it.
+//! Every algorithm of the table has vectors: a way that records the calls of the sets.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -8,7 +8,7 @@ use simaccel_device::{Algorithm, Hash};
 use crate::direct::Direct;
 use crate::way::{AeadCall, CipherCall, Refused, Way};
 
-/// The nearest way, and what went it.
+/// The direct way, and the algorithms it was called with.
 struct Noting {
     way: Direct,
     seen: RefCell<HashSet<Algorithm>>,

@@ -1,4 +1,4 @@
-//! The nearest way: a session, in the calling thread.
+//! The direct way: a session, in the calling thread.
 
 use simaccel_device::{
     Hash, Operation, Part, Request, Session, SessionError, SessionId, Status, StreamState, Tag,
@@ -9,11 +9,11 @@ use crate::way::{AeadCall, CipherCall, Direction, Refused, Way};
 /// How the message reaches [`Session::execute`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Direct {
-    /// In one request, whose buffer is replaced.
+    /// In one request, in place.
     InPlace,
     /// In one request that has a destination.
     OutOfPlace,
-    /// In pieces of so many bytes.
+    /// In pieces of this many bytes.
     InPieces(usize),
 }
 
@@ -73,7 +73,7 @@ impl Direct {
     }
 }
 
-/// What goes with a text.
+/// The parameters of a text.
 struct Message<'m> {
     session: &'m Session,
     operation: Operation,

@@ -5,7 +5,7 @@
 //!                                                 ──►  an engine: blocking, in a job, on the stepped device
 //! ```
 //!
-//! Every set counts its cases and compares with the number that the set has, so that an empty one fails.
+//! Every set counts its cases and compares with its known number, so that an empty set fails.
 
 mod coverage;
 mod direct;

@@ -1,8 +1,8 @@
-//! The seam: what a way into the device must be able to do for the sets.
+//! The seam: what a way into the device must offer to the sets.
 
 use simaccel_device::{Aead, Cipher, Hash, Padding};
 
-/// A way into the device. Sessions are made anew for every call.
+/// A way into the device. Each call creates its own session.
 pub(crate) trait Way {
     /// Encrypts or decrypts a whole message.
     fn cipher(&self, call: &CipherCall<'_>) -> Result<Vec<u8>, Refused>;
@@ -10,7 +10,7 @@ pub(crate) trait Way {
     /// Encrypts a whole message: ciphertext and tag.
     fn seal(&self, call: &AeadCall<'_>) -> Result<(Vec<u8>, Vec<u8>), Refused>;
 
-    /// Decrypts a whole message whose tag is `tag`; nothing of it unless that is right.
+    /// Decrypts a whole message whose tag is `tag`; returns none of it unless the tag is right.
     fn open(&self, call: &AeadCall<'_>, tag: &[u8]) -> Result<Vec<u8>, Refused>;
 
     /// Hashes a whole message.
@@ -20,7 +20,7 @@ pub(crate) trait Way {
     fn mac(&self, hash: Hash, key: &[u8], message: &[u8]) -> Result<Vec<u8>, Refused>;
 }
 
-/// Which way a cipher goes.
+/// The direction of a cipher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Direction {
     Encrypt,
@@ -50,7 +50,7 @@ pub(crate) struct AeadCall<'a> {
     pub(crate) text: &'a [u8],
 }
 
-/// Why there is no result. The sets ask for these two; anything else is a failure of the way.
+/// Why there is no result. The sets expect these two; anything else is a failure of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// A length, key or IV that the algorithm does not take.

@@ -152,7 +152,7 @@ fn hmac(way: &impl Way, hash: Hash, name: mac::TestName) -> Count {
     count
 }
 
-/// None of these sets has a case that may go either way.
+/// None of these sets has a case with two acceptable results.
 fn must_be_taken(result: TestResult) -> bool {
     match result {
         TestResult::Valid => true,

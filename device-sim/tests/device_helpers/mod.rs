@@ -45,14 +45,14 @@ pub(crate) fn request(session: SessionId, len: usize, fill: u8) -> Request {
     request
 }
 
-/// What the device must make of [`request`].
+/// The expected result of [`request`].
 pub(crate) fn expected(len: usize, fill: u8) -> Vec<u8> {
     let mut request = request(SessionId::NONE, len, fill);
     assert_eq!(ctr().execute(&mut request), Status::Ok);
     request.buffer
 }
 
-/// Looks again until it is so. The limit is for tests that fail, not for those that take their time.
+/// Looks again until the condition holds. The limit is for failing tests, not for slow ones.
 pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
@@ -65,12 +65,12 @@ pub(crate) fn is_done(remote: &Remote, ticket: Ticket) -> bool {
     matches!(remote.state(ticket), TicketState::Done(_))
 }
 
-/// Submits where a refusal would be a failure.
+/// Submits; a refusal is a failure.
 pub(crate) fn submit(pair: &mut QueuePair, request: Request, delivery: Delivery) -> Ticket {
     pair.submit(request, delivery).expect("the device takes the request")
 }
 
-/// Parks where a refusal would be a failure.
+/// Parks; a refusal is a failure.
 pub(crate) fn park(pair: &mut QueuePair, request: Request, delivery: Delivery) -> Ticket {
     pair.park(request, delivery).expect("the line takes the request")
 }
@@ -81,13 +81,13 @@ pub(crate) fn finish(pair: &mut QueuePair, ticket: Ticket) -> (Request, Status) 
     pair.take(ticket).expect("what is done can be taken")
 }
 
-/// What holds at any quiet moment.
+/// Checks what holds while nothing runs.
 #[track_caller]
 pub(crate) fn assert_adds_up(stats: &QueuePairStats) {
     assert_eq!(stats.imbalances(), Vec::<String>::new(), "{stats:?}");
 }
 
-/// What holds at any quiet moment of a whole device.
+/// Checks what holds for a whole device while nothing runs.
 #[track_caller]
 pub(crate) fn assert_balanced(device: &Device) {
     assert_eq!(device.stats().imbalances(), Vec::<String>::new(), "{:?}", device.stats());
@@ -121,7 +121,7 @@ impl Count {
     }
 }
 
-/// A waker that says when it is being called, and returns when it may.
+/// A waker that reports the start of its call, and returns when it is allowed to.
 pub(crate) struct Slow {
     entered: Sender<()>,
     leave: Mutex<Receiver<()>>,
@@ -134,7 +134,7 @@ impl Wake for Slow {
     }
 }
 
-/// A slow waker, where its beginning is heard, and what ends it.
+/// A slow waker, the receiver of its start, and the sender that ends it.
 pub(crate) fn slow() -> (Waker, Receiver<()>, Sender<()>) {
     let (entered, hear) = channel();
     let (go, leave) = channel();

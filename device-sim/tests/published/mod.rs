@@ -1,5 +1,4 @@
-//! Vectors as their standards print them, in hexadecimal; data only, so that any test can run them any way it
-//! likes.
+//! Vectors as their standards print them, in hexadecimal; data only, so that any test can use them.
 
 pub(crate) mod rfc4231;
 
@@ -50,7 +49,7 @@ const COUNTER: &str = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
 const FOUR_BLOCKS: &str = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
                            30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710";
 
-/// FIPS 197, appendix C, and SP 800-38A, appendix F, for the modes that are here.
+/// FIPS 197, appendix C, and SP 800-38A, appendix F, for the supported modes.
 pub(crate) const SP800_38A: &[CipherVector] = &[
     CipherVector {
         source: "FIPS 197 C.1",
