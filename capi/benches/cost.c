@@ -1,8 +1,8 @@
 /*
- * What a job costs through the C functions: this library's and libcrypto's, in turns, in one process. The best of so
- * many rounds; prints nanoseconds of both and how many times theirs is ours.
+ * What a job costs through the C functions: this library's and libcrypto's, in turns, in one process. The best of
+ * several rounds; prints nanoseconds of both, and theirs divided by ours.
  *
- * This library is linked. libcrypto is loaded so that its calls of itself stay within it.
+ * This library is linked. libcrypto is loaded so that its internal calls stay within it.
  */
 #include <simaccel/async.h>
 
@@ -72,7 +72,7 @@ static double run_through(const struct library *of)
     return 0;
 }
 
-/* The job is left paused, once a round. */
+/* The job is left paused, once per round. */
 static double trip(const struct library *of)
 {
     ASYNC_JOB *job = NULL;

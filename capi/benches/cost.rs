@@ -1,4 +1,5 @@
-//! Builds and runs `cost.c`, which compares the cost of jobs with libcrypto's: `cargo bench -p simaccel-capi`.
+//! Builds and runs `cost.c`, which compares the cost of jobs with libcrypto's:
+//! `cargo bench -p simaccel-capi`.
 
 use std::process::Command;
 

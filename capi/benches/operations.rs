@@ -1,9 +1,9 @@
-//! What an operation costs through the C functions, beside the same in Rust: 64 polled jobs that encrypt 64
-//! bytes each with AES-256-CTR, over and over, in turns, in one process.
+//! The cost of an operation through the C functions, compared with Rust: 64 polled jobs that encrypt 64 bytes
+//! each with AES-256-CTR, repeatedly, in turns, in one process.
 //!
 //! First on a stepped device, in processor time of the one thread that does everything, the device's work
-//! too: what else the machine does matters little, and differences are the interface's. Then with worker
-//! threads, in time.
+//! too: other processes matter little, and the difference is the interface's. Then with worker threads, in
+//! time.
 #![expect(unsafe_code, reason = "plays the part of a C program")]
 
 use std::ffi::{c_int, c_void};
@@ -37,7 +37,7 @@ fn timed(now: impl Fn() -> Duration, round: impl FnOnce()) -> f64 {
 
 fn processor_time() -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: there is room for the answer.
+    // SAFETY: there is room for the result.
     let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
     assert_eq!(failed, 0);
     Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap())
@@ -78,7 +78,7 @@ fn in_rust(engine: &Engine) {
     }
 }
 
-/// What a C program has for each connection.
+/// What a C program keeps for each connection.
 struct Connection {
     session: *mut SimaccelSession,
     job: *mut AsyncJob,
@@ -92,7 +92,7 @@ unsafe extern "C-unwind" fn encrypts(args: *mut c_void) -> c_int {
     let mut apart = [0_u8; BYTES];
     for _ in 0..OPERATIONS {
         let mut len = 0;
-        // SAFETY: the handles are valid, and the memory is as large as is said.
+        // SAFETY: the handles are valid, and the memory has the given sizes.
         let result = unsafe {
             let text = (&raw mut (*connection).buffer).cast::<c_void>();
             let out = if (*connection).in_place { text } else { apart.as_mut_ptr().cast() };
@@ -106,7 +106,7 @@ unsafe extern "C-unwind" fn encrypts(args: *mut c_void) -> c_int {
 
 unsafe extern "C" fn resume(_: *mut AsyncJob, data: *mut c_void, finished: *mut c_void) {
     let mut ret = 0;
-    // SAFETY: what is attached to a job is its connection, and the argument counts those that have finished.
+    // SAFETY: the data of a job is its connection, and the argument counts the finished ones.
     unsafe {
         let job = &raw mut (*data.cast::<Connection>()).job;
         let step = ASYNC_start_job(job, ptr::null_mut(), &raw mut ret, None, ptr::null_mut(), 0);
@@ -171,7 +171,7 @@ impl C {
                 // SAFETY: the engine is valid.
                 assert_eq!(unsafe { simaccel_device_run_until_idle(self.engine) }, SimaccelResult::Ok);
             }
-            // SAFETY: the engine is valid, and the argument is what `resume` counts with.
+            // SAFETY: the engine is valid, and the argument is the counter of `resume`.
             let polled = unsafe { poll(self.engine, JOBS, Some(resume), counter, ptr::null_mut()) };
             assert_eq!(polled, SimaccelResult::Ok);
         }
@@ -214,7 +214,7 @@ fn compare(stepped: bool, now: impl Fn() -> Duration) {
             times.push(timed(&now, round));
         }
     }
-    // Of turns that follow each other: what else the machine does is the same for both.
+    // From consecutive turns: other processes affect both alike.
     let rust = times[0].clone();
     for ((name, _), times) in ways.iter().zip(&times) {
         let ratios = times.iter().zip(&rust).map(|(time, rust)| time / rust);

@@ -1,4 +1,4 @@
-//! The command line: small, and a mistake in it is one line that names the option and what is allowed.
+//! The command line. A mistake is reported in one line that names the option and what is allowed.
 
 use std::fs::File;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use crate::figures::Counted;
 use crate::harness::Effort;
 use crate::targets::{TARGETS, target};
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub(crate) const HELP: &str = "\
 Measures simaccel beside its rivals, in one process, in turns, the best of 7 rounds of each, over and over.
 
@@ -38,7 +38,7 @@ pub(crate) enum Task {
     Measure { wanted: Vec<&'static str>, effort: Effort, contests: usize, json: Option<PathBuf> },
 }
 
-/// Reads the arguments behind the program's name.
+/// Parses the arguments after the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let mut arguments = arguments.into_iter();
     let (mut wanted, mut contests, mut quick, mut json, mut curves) = (Vec::new(), None, false, None, None);
@@ -76,7 +76,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
                 "{other} is not allowed together with --curves, which measures something else"
             ));
         }
-        // All that grows is one comparison.
+        // The growth curves include one comparison.
         return Ok(Task::Curves(file, Effort { rounds: ROUNDS * contests, ..effort }));
     }
     if wanted.is_empty() {
@@ -100,7 +100,7 @@ fn keys() -> String {
     TARGETS.iter().map(|target| target.key).collect::<Vec<_>>().join(", ")
 }
 
-/// Found out now, and not when everything has been measured.
+/// Checked now, and not after everything has been measured.
 fn writable(option: &str, name: &str) -> Result<PathBuf, String> {
     match File::options().create(true).append(true).open(name) {
         Ok(_) => Ok(PathBuf::from(name)),
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// Of the page and of the README; FILE is one that can be written.
+    /// The one of the page and of the README; FILE is a writable file.
     #[test]
     fn the_commands_that_are_shown_are_taken() {
         let mut seen = 0;

@@ -1,8 +1,8 @@
-//! How costs grow: with the jobs in flight, and with threads, each with a queue pair and a worker of its own; and how late a
-//! modelled device is at which service time.
+//! How costs grow with the jobs in flight, and with threads that each have their own queue pair and worker;
+//! and how late a modelled device is at each service time.
 //!
-//! AES-128-CTR of 64 bytes, completions polled: next to no arithmetic, so what is seen is the path. The points of a
-//! curve are measured in turns like the sides of a comparison.
+//! AES-128-CTR of 64 bytes, completions polled: almost no arithmetic, so the path dominates. The points of a
+//! curve are measured in turns, like the sides of a comparison.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -43,7 +43,7 @@ fn in_flight(effort: Effort, placement: &Placement) -> Outcome<Curve> {
         .iter()
         .map(|&jobs| {
             let depth = jobs.next_power_of_two().max(128);
-            // Two pairs: the last one is shared, behind a lock.
+            // Two pairs: the last one is shared, and has a lock.
             let engine = open(&format!("delivery=poll;depth={depth};queue_pairs=2"), placement)?;
             let polled = Polled::new(engine, jobs, Algorithm::Ctr, Sessions::One)?;
             Ok(Whole { driven: Driven::new(polled, lanes(jobs)), jobs: jobs as u64 })
@@ -57,7 +57,7 @@ fn threads(effort: Effort, placement: &Placement) -> Outcome<Curve> {
     let mut sides = THREADS
         .iter()
         .map(|&threads| {
-            // One pair more: the last one is shared by all who find no other.
+            // One more pair: the last one is shared by all threads that find no other.
             let config = format!("delivery=poll;depth=128;queue_pairs={};workers={threads}", threads + 1);
             let engine = Engine::open(simaccel::Config::parse(&config)?);
             Ok(Threads { engine: engine?, threads, placement: *placement })
@@ -82,7 +82,7 @@ fn lanes(count: usize) -> Lanes {
     Lanes::new(count, 64, &Ctr::new())
 }
 
-/// A side whose runs are never shorter than to have every job in flight ten times.
+/// A side whose runs are long enough to have every job in flight ten times.
 struct Whole {
     driven: Driven<Polled>,
     jobs: u64,
@@ -98,7 +98,7 @@ impl Side for Whole {
     }
 }
 
-/// So many threads that do the same at the same time on one engine, wherever the system runs them.
+/// Threads that all do the same at the same time on one engine, wherever the system runs them.
 struct Threads {
     engine: Engine,
     threads: usize,
@@ -106,7 +106,7 @@ struct Threads {
 }
 
 impl Side for Threads {
-    /// From the first thread's beginning to the last one's end.
+    /// From the start of the first thread to the end of the last one.
     fn run(&mut self, ops: u64) -> Outcome<f64> {
         let each = ops.div_ceil(self.threads as u64).max(10 * JOBS as u64);
         let ready = Barrier::new(self.threads);
@@ -126,10 +126,10 @@ impl Side for Threads {
     }
 }
 
-/// When it has begun and ended.
+/// Returns when it began and ended.
 fn one_thread(engine: &Engine, ops: u64, ready: &Barrier) -> Outcome<(Instant, Instant)> {
     let prepared = prepare(engine);
-    // Whatever has happened: the others wait for it.
+    // In any case: the others wait for it.
     ready.wait();
     let (mut polled, mut lanes) = prepared?;
     let begun = Instant::now();
@@ -137,7 +137,7 @@ fn one_thread(engine: &Engine, ops: u64, ready: &Barrier) -> Outcome<(Instant, I
     Ok((begun, Instant::now()))
 }
 
-/// Every job once, the results checked.
+/// Runs every job once, and checks the results.
 fn prepare(engine: &Engine) -> Outcome<(Polled, Lanes)> {
     let mut lanes = lanes(JOBS);
     let mut polled = Polled::new(engine.clone(), JOBS, Algorithm::Ctr, Sessions::One)?;

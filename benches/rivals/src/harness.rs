@@ -6,35 +6,36 @@
 //!   its result:  the fewest nanoseconds per operation that each side has needed in any round
 //! ```
 //!
-//! Disturbances of a busy machine only ever slow a round down, so the best one is the one that says most; taking turns
-//! puts slow and fast phases of the machine (clock rate, neighbours) on all sides alike. Phases last for seconds, and two
-//! best rounds of many may come from different ones; so a contest is short, and there are several (see `figures`). Results
-//! are checked before the first round and after the last, outside of the timed part (see `lanes`).
+//! A busy machine only ever slows a round down, so the best round says most. Taking turns spreads slow and
+//! fast phases of the machine (clock rate, neighbours) over all sides. Phases last for seconds, and the best
+//! rounds of two sides may come from different ones; so a contest is short, and there are several (see
+//! `figures`). Results are checked before the first round and after the last, outside of the timed part (see
+//! `lanes`).
 
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Anything that ends the program.
+/// Any error that ends the program.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// One of those that are compared.
+/// One of the sides of a comparison.
 pub(crate) trait Side {
-    /// Does about so many operations, never none; returns nanoseconds for each.
+    /// Does about this many operations, at least one. Returns nanoseconds per operation.
     fn run(&mut self, ops: u64) -> Outcome<f64>;
 
-    /// Does every operation once and compares what came of it.
+    /// Does every operation once and checks its result.
     fn check(&mut self) -> Outcome<()> {
         Ok(())
     }
 }
 
-/// How much is measured.
+/// How much to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,
-    /// How long each side has in each round.
+    /// How long each side runs in each round.
     pub(crate) slice: Duration,
 }
 
@@ -52,7 +53,7 @@ impl Taken {
     }
 }
 
-/// What each side has taken.
+/// The times of each side.
 pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Vec<Taken>> {
     sides.iter_mut().try_for_each(|side| side.check())?;
     let ops = sides.iter_mut().map(|side| calibrate(*side, effort.slice)).collect::<Outcome<Vec<_>>>()?;
@@ -68,10 +69,10 @@ pub(crate) fn contest(effort: Effort, sides: &mut [&mut dyn Side]) -> Outcome<Ve
     Ok(rounds.into_iter().map(Taken::in_rounds).collect())
 }
 
-/// Longer than a worker of the side before looks for work before it sleeps.
+/// Longer than the previous side's worker looks for work before it sleeps.
 const SETTLING: Duration = Duration::from_micros(200);
 
-/// Leaves the next side's processor to it.
+/// Waits until the previous side's worker sleeps, so that the next side has the processor.
 fn cool_down() {
     let begun = Instant::now();
     while begun.elapsed() < SETTLING {
@@ -79,7 +80,7 @@ fn cool_down() {
     }
 }
 
-/// How many operations fit into `slice`, undisturbed. Also what warms a side up.
+/// How many operations fit into `slice`, undisturbed. Also warms a side up.
 fn calibrate(side: &mut dyn Side, slice: Duration) -> Outcome<u64> {
     let slice = slice.as_nanos() as f64;
     let mut ops = 16_u64;
@@ -93,14 +94,14 @@ fn calibrate(side: &mut dyn Side, slice: Duration) -> Outcome<u64> {
     }
 }
 
-/// Nanoseconds per operation, by the wall clock: for what more than one thread does.
+/// Nanoseconds per operation, by the wall clock: for work of several threads.
 pub(crate) fn by_wall(ops: u64, body: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
     let started = Instant::now();
     body()?;
     Ok(per_op(started.elapsed(), ops))
 }
 
-/// Nanoseconds per operation, by the calling thread's processor time: for what this thread alone does.
+/// Nanoseconds per operation, by the calling thread's processor time: for work of this thread alone.
 pub(crate) fn by_cpu(ops: u64, body: impl FnOnce() -> Outcome<()>) -> Outcome<f64> {
     let started = cpu_time()?;
     body()?;

@@ -1,4 +1,5 @@
-//! The bare kernels: RustCrypto's, called in the calling thread. They are rivals, and what rivals' workers compute.
+//! The bare kernels: RustCrypto's, in the calling thread. They are rivals themselves, and the rivals' workers
+//! use them.
 
 use aes::Aes128;
 use aes::cipher::{
@@ -11,7 +12,7 @@ use crate::harness::{Outcome, Side, by_wall};
 use crate::lanes::Lanes;
 use crate::placement::Placement;
 
-/// Every key here; what XTS has beside it is its reverse.
+/// The key of everything here; XTS's second key is its reverse.
 pub(crate) const KEY: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// Both keys of XTS, for a session.
@@ -24,7 +25,7 @@ pub(crate) trait Kernel {
     fn encrypt(&self, iv: &[u8; 16], text: &mut [u8]);
 }
 
-/// AES-128-CTR of the `ctr` crate, the key scheduled once.
+/// AES-128-CTR of the `ctr` crate; the key is scheduled once.
 #[derive(Debug)]
 pub(crate) struct Ctr(Aes128);
 
@@ -75,8 +76,9 @@ impl Kernel for Xts {
     }
 }
 
-/// A kernel in the calling thread, one lane after the other. The thread moves to where the workers run: one processor of a
-/// virtual machine may be a third slower than the other, and what is asked is what it costs to have another thread do it.
+/// A kernel in the calling thread, one lane after the other. The thread moves to the workers' processor: one
+/// processor of a virtual machine may be a third slower than the other, and the question is what another
+/// thread costs.
 pub(crate) struct Bare<K> {
     placement: Placement,
     kernel: K,

@@ -1,21 +1,22 @@
-//! What the operations work on: as many buffers as operations are in flight, each with an IV of its own.
+//! The operations' data: as many buffers as operations in flight, each with its own IV.
 //!
 //! ```text
 //!   buffers:  [ text | unused ] [ text | unused ] ...     a worker's processor reads and writes texts
 //!   work:     [ slot, IV, where the buffer is ] ...       the calling thread's writes this
 //! ```
 //!
-//! Nothing of the one shares a cache line with anything of the other, nor a lane with another (but the first text's, with what
-//! the allocator has put before it): it would travel with every operation, to and fro, on whichever side it lies so.
+//! Work and expected result share no cache line, and neither do two lanes (except the first text, with what
+//! the allocator has put before it). A shared line would travel between processors with every operation, on
+//! the side where it happens to lie.
 //!
-//! Before and after the rounds of a contest every lane goes through its side once and is compared with the kernel's result;
-//! and where a second encryption with the same IV undoes the first, as in CTR, what the rounds have left in each lane is
-//! looked at, too.
+//! Before and after the rounds of a contest, every lane goes through its side once and is compared with the
+//! kernel's result. Where a second encryption with the same IV undoes the first, as in CTR, the lanes after
+//! the rounds are checked too.
 
 use crate::harness::Outcome;
 use crate::kernels::Kernel;
 
-/// One operation's input, and later its output. Boxed, so that handing it on is handing on a pointer.
+/// One operation's input, and later its output. Boxed, so that handing it on moves one pointer.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub(crate) struct Work {
@@ -24,20 +25,20 @@ pub(crate) struct Work {
     pub(crate) buffer: Vec<u8>,
 }
 
-/// Lanes whose work is there or away.
+/// Lanes whose work is here or in flight.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     work: Vec<Option<Box<Work>>>,
     size: usize,
     expected: Vec<Vec<u8>>,
-    /// Whether what is encrypted twice is what it was.
+    /// Whether a second encryption restores the plain text.
     toggles: bool,
 }
 
 impl Lanes {
-    /// So many lanes of `size` bytes each; `kernel` says what is to come out.
+    /// This many lanes of `size` bytes each; `kernel` computes the expected results.
     pub(crate) fn new(count: usize, size: usize, kernel: &impl Kernel) -> Self {
-        // All of them before anything else, so that they lie together.
+        // All of them first, so that they are adjacent.
         let buffers: Vec<_> = (0..count).map(|slot| plain(slot, size)).collect();
         let work: Vec<_> = buffers
             .into_iter()
@@ -65,7 +66,7 @@ impl Lanes {
         self.work.len()
     }
 
-    /// The work of a lane that is at home.
+    /// The work of a lane that is not in flight.
     pub(crate) fn at(&mut self, slot: usize) -> &mut Work {
         self.work[slot].as_mut().expect("nobody has taken it")
     }
@@ -79,14 +80,14 @@ impl Lanes {
         self.work[slot] = Some(work);
     }
 
-    /// Back to the plain text.
+    /// Restores the plain text.
     pub(crate) fn reset(&mut self) {
         for work in self.work.iter_mut().flatten() {
             fill(&mut work.buffer, work.slot, self.size);
         }
     }
 
-    /// Whether every lane holds what any number of encryptions can have left there.
+    /// Checks that every lane holds a possible result of any number of encryptions.
     pub(crate) fn check_what_is_left(&self) -> Outcome<()> {
         for (slot, (work, expected)) in self.work.iter().zip(&self.expected).enumerate() {
             let Some(work) = work else { return Err(format!("lane {slot} has not come home").into()) };
@@ -97,7 +98,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// Whether every lane holds its plain text, encrypted once.
+    /// Checks that every lane holds its plain text, encrypted once.
     pub(crate) fn check(&self) -> Outcome<()> {
         for (slot, (work, expected)) in self.work.iter().zip(&self.expected).enumerate() {
             if work.as_ref().map(|work| &work.buffer) != Some(expected) {
@@ -108,8 +109,8 @@ impl Lanes {
     }
 }
 
-/// Unused bytes behind a text, more than CBC would need for padding: no buffer is ever moved, and none is small enough to be
-/// put where there is just room between other things.
+/// Unused bytes after a text, more than the padding of CBC needs: no buffer is ever moved, and none is small
+/// enough to be placed between other data.
 const UNUSED: usize = 192;
 
 fn plain(slot: usize, size: usize) -> Vec<u8> {
@@ -123,10 +124,10 @@ fn fill(text: &mut Vec<u8>, slot: usize, size: usize) {
     text.extend((0..size).map(|at| (31 * slot + at) as u8));
 }
 
-/// A side that drives lanes, its results checked.
+/// A side that drives lanes, with checked results.
 pub(crate) trait Drive {
-    /// Does `ops` operations, the first ones on lanes 0, 1, 2 and so on, with every lane in flight as long as there are
-    /// enough; returns nanoseconds for each.
+    /// Does `ops` operations, the first ones on lanes 0, 1, 2 and so on, with every lane in flight as long as
+    /// there are enough; returns nanoseconds for each.
     fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64>;
 }
 

@@ -1,4 +1,4 @@
-//! libcrypto's jobs and wait contexts, through its C functions: a thin coat that makes them safe to call.
+//! libcrypto's jobs and wait contexts, through its C functions: a thin safe layer.
 #![expect(unsafe_code, reason = "calls libcrypto")]
 
 use std::ffi::{c_char, c_int, c_void};
@@ -56,21 +56,21 @@ unsafe extern "C" {
     fn OpenSSL_version(what: c_int) -> *const c_char;
 }
 
-/// What this library calls itself.
+/// The library's version text.
 pub(crate) fn version() -> String {
     // SAFETY: the library returns a constant string for every number.
     let text = unsafe { std::ffi::CStr::from_ptr(OpenSSL_version(0)) };
     text.to_string_lossy().into_owned()
 }
 
-/// The thread's pool of jobs; freed with the value, which stays on its thread.
+/// The thread's pool of jobs. Dropping this frees it; it stays on its thread.
 #[derive(Debug)]
 pub(crate) struct Pool(PhantomData<*mut ()>);
 
 impl Pool {
-    /// A pool without a limit, with `initial` jobs made in advance.
+    /// A pool without a limit, with `initial` jobs created in advance.
     pub(crate) fn new(initial: usize) -> Outcome<Self> {
-        // A maximum of 0 is none, but then nothing may be made in advance.
+        // A maximum of 0 is no limit, but allows no initial jobs.
         let max = if initial == 0 { 0 } else { usize::MAX >> 1 };
         // SAFETY: takes plain numbers, may be called at any time.
         let made = unsafe { ASYNC_init_thread(max, initial) };
@@ -80,7 +80,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // SAFETY: frees the pool's idle jobs; those that are in use are not touched.
+        // SAFETY: frees the pool's idle jobs; jobs in use are not touched.
         unsafe { ASYNC_cleanup_thread() };
     }
 }
@@ -99,7 +99,7 @@ impl WaitCtx {
         if ctx.is_null() { Err("ASYNC_WAIT_CTX_new failed".into()) } else { Ok(Self(ctx)) }
     }
 
-    /// Registers `fd`, which stays the caller's.
+    /// Registers `fd`, which the caller still owns.
     pub(crate) fn set_wait_fd(&self, fd: RawFd) -> Outcome<()> {
         let key = (&raw const KEY).cast();
         // SAFETY: the context lives, the key is only compared, and there is no cleanup to be called.
@@ -110,17 +110,18 @@ impl WaitCtx {
 
 impl Drop for WaitCtx {
     fn drop(&mut self) {
-        // SAFETY: made by `new` and freed once; a job that refers to it is not resumed any more, for that takes a
-        // borrow of it.
+        // SAFETY: created by `new` and freed once; a job that refers to it is not resumed any more, because
+        // that takes a borrow of it.
         unsafe { ASYNC_WAIT_CTX_free(self.0) };
     }
 }
 
-/// The fd that the running job's context was given by [`WaitCtx::set_wait_fd`], found as an engine finds it.
+/// The fd that [`WaitCtx::set_wait_fd`] registered in the running job's context, found as an engine finds it.
 pub(crate) fn current_wait_fd() -> Option<RawFd> {
     let mut fd = -1;
     let mut data = ptr::null_mut();
-    // SAFETY: each function takes what the one before has returned, where that was not null, and two places to write.
+    // SAFETY: each function takes the result of the previous one, if that was not null, and two places to
+    // write.
     unsafe {
         let job = ASYNC_get_current_job();
         if job.is_null() {
@@ -138,16 +139,16 @@ pub(crate) fn pause() {
     unsafe { ASYNC_pause_job() };
 }
 
-/// What a step of a job came to.
+/// The outcome of a step of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Paused,
     Finished,
 }
 
-/// A job between its start and its end: none at first. `A` is what its body is called with, copied as C would.
+/// A job between its start and its end: none at first. `A` is the argument of its body, copied as in C.
 ///
-/// Dropped while it is paused, its stack is lost: libcrypto has no other way.
+/// Dropped while the job is paused, its stack is lost: libcrypto cannot free it.
 #[derive(Debug)]
 pub(crate) struct Job<A> {
     job: *mut AsyncJob,
@@ -159,13 +160,14 @@ impl<A: Copy> Job<A> {
         Self { job: ptr::null_mut(), args: PhantomData }
     }
 
-    /// Starts a job that runs `body(args)`, or resumes the one that is paused.
+    /// Starts a job that runs `body(args)`, or resumes the paused one.
     #[inline]
     pub(crate) fn step(&mut self, ctx: &WaitCtx, body: fn(A), args: A) -> Outcome<Step> {
         let mut call = (body, args);
         let mut ret = 0;
-        // SAFETY: the pair is copied before the call returns, `run` reads it as what it is, and all pointers are good
-        // for the length of the call. What `args` borrows lives as long as this value, and the job runs only here.
+        // SAFETY: the pair is copied before the call returns, `run` reads it with its type, and all pointers
+        // are valid during the call. What `args` borrows lives as long as this value, and the job runs only
+        // here.
         let outcome = unsafe {
             let call = (&raw mut call).cast();
             ASYNC_start_job(&mut self.job, ctx.0, &mut ret, run::<A>, call, size_of::<(fn(A), A)>())
@@ -183,7 +185,7 @@ impl<A: Copy> Job<A> {
 
 /// The C function of every job. A panic in it ends the process.
 extern "C" fn run<A: Copy>(args: *mut c_void) -> c_int {
-    // SAFETY: libcrypto's copy of the pair that `step` has given it; its allocator aligns for every type.
+    // SAFETY: libcrypto's copy of the pair that `step` has passed; its allocator aligns for every type.
     let (body, args) = unsafe { args.cast::<(fn(A), A)>().read() };
     body(args);
     1

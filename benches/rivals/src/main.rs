@@ -1,4 +1,4 @@
-//! simaccel beside its peers: libcrypto's jobs, crossbeam-channel, tokio, and the bare kernels.
+//! simaccel compared with its peers: libcrypto's jobs, crossbeam-channel, tokio, and the bare kernels.
 //!
 //! ```text
 //!   cargo run --release --manifest-path benches/rivals/Cargo.toml            the table
@@ -12,8 +12,8 @@
 //!   kernels   the bare kernels, lanes: what is worked on, and whether the results are right
 //! ```
 //!
-//! A crate of its own, outside of the workspace, so that the rivals' dependencies never touch the project's. It needs
-//! libcrypto's header package (`libssl-dev` on Debian) to link with, and reaches no mark by itself: it measures.
+//! A separate crate outside of the workspace, so that the rivals' dependencies never touch the project's. It
+//! links libcrypto (header package `libssl-dev` on Debian). It measures, and fails on no result.
 
 mod args;
 mod curves;

@@ -1,4 +1,4 @@
-//! simaccel's side: one job for each operation, through the public interface, with owned buffers.
+//! simaccel's side: one job per operation, through the public interface, with owned buffers.
 //!
 //! ```text
 //!   start(slot):   Job::new(ctx of the slot, move || session.encrypt(iv, buffer)) ─► resume ─► Paused
@@ -30,7 +30,7 @@ pub(crate) fn open_here(config: &str, placement: &Placement) -> Outcome<Engine> 
     Ok(placement.here(|| Engine::open(config))??)
 }
 
-/// What a session encrypts with.
+/// The algorithm of a session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Algorithm {
     Ctr,
@@ -45,7 +45,7 @@ pub(crate) enum Sessions {
     OnePerJob,
 }
 
-/// Opens an engine whose workers run beside the calling thread.
+/// Opens an engine whose workers run on the other processors.
 pub(crate) fn open(config: &str, placement: &Placement) -> Outcome<Engine> {
     let config = Config::parse(config)?;
     Ok(placement.beside(|| Engine::open(config))??)
@@ -60,8 +60,8 @@ pub(crate) fn session(engine: &Engine, algorithm: Algorithm) -> Outcome<CipherSe
     Ok(engine.cipher_with(cipher, &key, Padding::None)?)
 }
 
-/// What a job takes in and gives back, boxed: its work, the session that does it, and what has gone wrong. Nothing is cloned or
-/// allocated per operation, and a pointer is all that is moved.
+/// What a job takes and returns, boxed: its work, the session that does it, and the error, if any. Nothing is
+/// cloned or allocated per operation, and only a pointer moves.
 struct Task {
     session: CipherSession,
     work: Work,
@@ -83,7 +83,7 @@ impl Task {
 /// As many slots as operations in flight, each with a wait context.
 struct Runner {
     slots: Vec<Slot>,
-    /// Operations that are not yet started, and not yet finished.
+    /// Operations that have not started, and that have not finished.
     to_start: u64,
     to_finish: u64,
 }
@@ -131,7 +131,7 @@ impl Runner {
         }
     }
 
-    /// Resumes the job of a slot; when it has finished, another begins there, or its work goes home.
+    /// Resumes the job of a slot. When it has finished, starts another one there, or returns its work.
     #[inline]
     fn go_on(&mut self, slot: usize, lanes: &mut Lanes) -> Outcome<()> {
         let Slot { session, job, .. } = &mut self.slots[slot];
@@ -222,7 +222,7 @@ impl WakeFd {
         Ok(Self { runner, epoll: Epoll::new()?, _engine: engine })
     }
 
-    /// A context reports its fd when its first job has paused, and not again: the fd stays the same.
+    /// A context reports its fd when its first job has paused, and only then: the fd stays the same.
     fn watch_new_fds(&self) -> Outcome<()> {
         for (slot, Slot { ctx, .. }) in self.runner.slots.iter().enumerate() {
             for fd in ctx.changed_fds().added {
@@ -251,7 +251,7 @@ impl Drive for WakeFd {
     }
 }
 
-/// Jobs that are woken by their contexts' callbacks, which pass the wake on through a channel.
+/// Jobs that are woken by their contexts' callbacks, which forward the wake through a channel.
 pub(crate) struct Callback {
     runner: Runner,
     woken: Receiver<usize>,
@@ -266,7 +266,7 @@ impl Callback {
         for (slot, Slot { ctx, .. }) in runner.slots.iter().enumerate() {
             let sender = sender.clone();
             ctx.set_callback(Some(Arc::new(move || {
-                // There is no receiver when all is over.
+                // At the end there is no receiver.
                 let _ = sender.send(slot);
             })));
         }

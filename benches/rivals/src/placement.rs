@@ -1,7 +1,7 @@
-//! Who runs where: the measuring thread on the first processor, workers on the others.
+//! Placement of threads: the measuring thread on the first processor, workers on the others.
 //!
-//! A thread inherits the processors of the one that starts it, so a device is opened, and a rival's worker started,
-//! [`beside`] the measuring thread. Where there is one processor everybody shares it, and the figures of polling mean
+//! A thread inherits the processors of its creator, so a device is opened, and a rival's worker started,
+//! [`beside`] the measuring thread. With one processor all threads share it, and the figures of polling mean
 //! little.
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -33,17 +33,17 @@ impl Placement {
         Ok(Self { all, first, others })
     }
 
-    /// Calls `f` where workers run; the threads that it starts stay there.
+    /// Calls `f` where workers run; threads that it starts stay there.
     pub(crate) fn beside<R>(&self, f: impl FnOnce() -> R) -> Outcome<R> {
         self.on(&self.others, f)
     }
 
-    /// Calls `f` on the measuring thread's processor; the threads that it starts share it.
+    /// Calls `f` on the measuring thread's processor; threads that it starts share it.
     pub(crate) fn here<R>(&self, f: impl FnOnce() -> R) -> Outcome<R> {
         self.on(&self.first, f)
     }
 
-    /// Calls `f` wherever the system likes to run it; so are the threads that it starts.
+    /// Calls `f` wherever the system runs it; threads that it starts run anywhere, too.
     pub(crate) fn anywhere<R>(&self, f: impl FnOnce() -> R) -> Outcome<R> {
         self.on(&self.all, f)
     }

@@ -14,7 +14,7 @@ use crate::targets::{TARGETS, Target};
 
 const HEADER: [&str; 9] = ["key", "what", "ours", "rival", "value", "half between", "reach", "aim", "met"];
 
-/// Prints what was measured, in the order of the targets.
+/// Prints the figures, in the order of the targets.
 pub(crate) fn print(figures: &[Figure]) -> Outcome<()> {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─');
@@ -33,12 +33,12 @@ pub(crate) fn print(figures: &[Figure]) -> Outcome<()> {
     )
 }
 
-/// Prints a line. One that cannot be written is an error, not a panic.
+/// Prints a line. A failed write is an error, not a panic.
 pub(crate) fn say(line: impl Display) -> Outcome<()> {
     writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}").into())
 }
 
-/// Prints a line on standard error. If that fails, the exit code has to do.
+/// Prints a line on standard error. If that fails, the exit code must suffice.
 pub(crate) fn complain(line: &dyn Display) {
     let _ = writeln!(io::stderr(), "rivals: {line}");
 }
@@ -73,7 +73,7 @@ fn cells(target: &Target, figure: &Figure) -> [String; 9] {
     ]
 }
 
-/// Three digits or so.
+/// Prints about three digits.
 fn short(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),

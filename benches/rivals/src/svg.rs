@@ -1,11 +1,11 @@
-//! A picture of curves: one panel for each, points at equal distances, the axis from 0.
+//! A picture of curves: one panel each, points at equal distances, the axis from 0.
 
 use std::fmt::Write;
 
 /// A curve: labels and values, in order.
 #[derive(Debug)]
 pub(crate) struct Curve {
-    /// What the values are.
+    /// What the values measure.
     pub(crate) what: &'static str,
     pub(crate) title: &'static str,
     pub(crate) points: Vec<(String, f64)>,
@@ -15,7 +15,7 @@ const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 260.0;
 const MARGIN: f64 = 50.0;
 
-/// The curves beside each other.
+/// Draws the curves side by side.
 pub(crate) fn draw(curves: &[Curve]) -> String {
     let width = WIDTH * curves.len() as f64;
     let mut svg = format!(

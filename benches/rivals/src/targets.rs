@@ -1,6 +1,6 @@
-//! What is measured, and how far it shall get.
+//! The measured figures, and their targets.
 
-/// One row: a ratio, or a number for itself, with two marks.
+/// One row: a ratio, or an absolute number, with two marks.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) key: &'static str,
@@ -90,7 +90,7 @@ pub(crate) fn target(key: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.key == key)
 }
 
-/// Whether a value has got as far as a mark.
+/// Whether a value has reached a mark.
 impl Target {
     pub(crate) fn verdict(&self, value: f64) -> &'static str {
         let meets = |mark: f64| if self.smaller { value <= mark } else { value >= mark };

@@ -1,4 +1,7 @@
-/* The callback of a wait context on worker threads: over when it has to be, looked up when it is called, and no fds. */
+/*
+ * The callback of a wait context on worker threads: its removal waits, it is looked up when it is called, and it needs
+ * no fds.
+ */
 #include "check.h"
 
 #include <poll.h>
@@ -43,7 +46,7 @@ static int idle(void *unused)
     return 1;
 }
 
-/* A call that takes its time. Its argument is freed as soon as it may not be called any more. */
+/* A slow call. Its argument is freed as soon as it cannot be called any more. */
 static atomic_int begun, has_returned;
 
 struct connection {
@@ -103,7 +106,7 @@ static void over_after(enum end end)
         ASYNC_WAIT_CTX_free(ctx);
 }
 
-/* Calls that are counted, and the status that they find. */
+/* Counts its calls, and records the status that they find. */
 static atomic_int calls, calls_with_ok;
 
 static int counts(void *ctx)
@@ -175,7 +178,7 @@ static void parked(void)
         CHECK(go(&job[at], ctx[at], &ret, digests) == ASYNC_PAUSE);
         CHECK(ASYNC_WAIT_CTX_get_status(ctx[at]) == (at < 2 ? ASYNC_STATUS_OK : ASYNC_STATUS_EAGAIN));
     }
-    /* What is ahead of it goes, and it gets a slot. */
+    /* The requests ahead of it end, and it gets a slot. */
     ASYNC_WAIT_CTX_free(ctx[0]);
     while (ASYNC_WAIT_CTX_get_status(ctx[2]) == ASYNC_STATUS_EAGAIN)
         sched_yield();
@@ -184,7 +187,7 @@ static void parked(void)
     ASYNC_WAIT_CTX_free(ctx[1]);
 }
 
-/* Removed under a request: nothing is called, and the next resume makes an fd for the rest of the wait. */
+/* Removed during a request: nothing is called, and the next resume creates an fd for the rest of the wait. */
 static void removed(void)
 {
     ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();

@@ -1,6 +1,6 @@
 /*
- * Where libcrypto crashes, corrupts memory or loses track, this library gives an error or simply works: the statements
- * that docs/semantics.md marks as changed, and the null and nonsense arguments of C.
+ * Where libcrypto crashes, corrupts memory or loses track, this library returns an error or simply works: the
+ * statements that docs/semantics.md marks as changed, and the null and nonsense arguments of C.
  */
 #include "check.h"
 
@@ -27,7 +27,7 @@ static int pauses(void *arg)
     return 6;
 }
 
-/* Whether the last error says so. */
+/* Whether the last error contains this text. */
 static int said(const char *words)
 {
     if (strstr(simaccel_last_error(), words) != NULL)
@@ -42,7 +42,7 @@ static void none(ASYNC_WAIT_CTX *ctx, const void *key, OSSL_ASYNC_FD fd, void *d
     cleanups++;
 }
 
-/* 5: sees what is left, itself included; clears one, adds one, which both count. */
+/* 5: sees the remaining entries, its own included; clears one and adds one, and both have an effect. */
 static void busy(ASYNC_WAIT_CTX *ctx, const void *key, OSSL_ASYNC_FD fd, void *data)
 {
     OSSL_ASYNC_FD all[8], found = -1;
@@ -56,7 +56,7 @@ static void busy(ASYNC_WAIT_CTX *ctx, const void *key, OSSL_ASYNC_FD fd, void *d
     CHECK(ASYNC_WAIT_CTX_get_fd(ctx, &keys[2], &found, &found_data) == 1 && found == 12 && found_data == data);
     CHECK(ASYNC_WAIT_CTX_clear_fd(ctx, &keys[1]) == 1);
     CHECK(ASYNC_WAIT_CTX_set_wait_fd(ctx, &keys[3], 13, NULL, none) == 1);
-    /* Freeing what is being freed is nothing. */
+    /* Freeing a context that is being freed does nothing. */
     ASYNC_WAIT_CTX_free(ctx);
 }
 
@@ -82,7 +82,7 @@ static void s06_a_freed_context_discards_its_paused_jobs(void)
     CHECK(go(&bystander, other, &ret, pauses) == ASYNC_PAUSE);
     for (i = 0; i < 10; i++) {
         job = NULL;
-        /* There are two jobs left, so the discarded ones come back. */
+        /* Only two jobs are left, so the discarded ones must be reused. */
         CHECK(go(&job, ctx, &ret, pauses) == ASYNC_PAUSE);
         stale = job;
         job = NULL;
@@ -181,7 +181,7 @@ static int starts_others(void *arg)
     CHECK(go(&inner, NULL, &ret, pauses) == ASYNC_PAUSE);
     CHECK(ASYNC_pause_job() == 1);
     CHECK(go(&inner, NULL, &ret, pauses) == ASYNC_FINISH && ret == 6);
-    /* 35: not itself. */
+    /* 35: not the job itself. */
     CHECK(go(&again, NULL, &ret, at_once) == ASYNC_ERR && again == me && said("running"));
     return 34;
 }
@@ -323,7 +323,7 @@ static void *uses_a_foreign_job(void *arg)
     (void)arg;
     /* 53: a job stays on its thread. */
     CHECK(go(&job, shared_ctx, &ret, pauses) == ASYNC_ERR && ret == -7 && job == shared_job);
-    /* 23, 43: a device's thread may ask, and tell how it went. */
+    /* 23, 43: a device's thread may look up, and set the status. */
     CHECK(ASYNC_get_wait_ctx(job) == shared_ctx);
     CHECK(ASYNC_WAIT_CTX_get_fd(shared_ctx, keys, &fd, &data) == 1 && fd == 77 && data == keys);
     CHECK(ASYNC_WAIT_CTX_get_callback(shared_ctx, &callback, &data) == 1 && callback == at_once && data == NULL);
@@ -335,12 +335,12 @@ static void *uses_a_foreign_job(void *arg)
     CHECK(ASYNC_WAIT_CTX_get_changed_fds(shared_ctx, NULL, &added, NULL, &count) == 1 && added == 2 && count == 0);
     CHECK(ASYNC_WAIT_CTX_clear_fd(shared_ctx, &keys[2]) == 1);
     CHECK(ASYNC_WAIT_CTX_set_callback(shared_ctx, at_once, keys) == 1);
-    /* But all jobs on it are of one thread. */
+    /* But all jobs on it belong to one thread. */
     CHECK(go(&fresh, shared_ctx, &ret, at_once) == ASYNC_ERR && said("another thread"));
     return NULL;
 }
 
-/* While it runs, they may ask. */
+/* While it runs, other threads may look up. */
 static void *uses_the_context_of_a_running_job(void *arg)
 {
     ASYNC_callback_fn callback = NULL;
@@ -353,7 +353,7 @@ static void *uses_the_context_of_a_running_job(void *arg)
     CHECK(ASYNC_WAIT_CTX_get_callback(shared_ctx, &callback, &data) == 1 && callback == at_once && data == keys);
     CHECK(ASYNC_WAIT_CTX_get_status(shared_ctx) == ASYNC_STATUS_EAGAIN);
     CHECK(ASYNC_WAIT_CTX_set_status(shared_ctx, ASYNC_STATUS_EAGAIN) == 1);
-    /* What would change it is refused. */
+    /* Changes are refused. */
     CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, keys, 1, NULL, NULL) == 0 && said("another thread"));
     CHECK(ASYNC_WAIT_CTX_clear_fd(shared_ctx, keys) == 0);
     CHECK(ASYNC_WAIT_CTX_set_callback(shared_ctx, NULL, NULL) == 0);
@@ -421,10 +421,10 @@ static void s23_s53_other_threads(void)
     CHECK(go(&shared_job, shared_ctx, &ret, pauses) == ASYNC_FINISH && ret == 6);
     CHECK(go(&shared_job, shared_ctx, &ret, runs_while_others_look) == ASYNC_PAUSE);
     CHECK(go(&shared_job, shared_ctx, &ret, NULL) == ASYNC_FINISH && ret == 6);
-    /* With no job on it, it may go from thread to thread. */
+    /* Without a job on it, any thread may use it. */
     in_thread(uses_an_idle_context, NULL);
     CHECK(ASYNC_WAIT_CTX_clear_fd(shared_ctx, &keys[1]) == 1);
-    /* Freed by another thread while a job is paused: at once. The job's thread discards the job with its next call. */
+    /* Freed by another thread while a job is paused: at once. The job's thread discards the job at its next call. */
     cleanups = 0;
     CHECK(go(&shared_job, shared_ctx, &ret, pauses) == ASYNC_PAUSE);
     in_thread(frees_it, NULL);
@@ -435,7 +435,7 @@ static void s23_s53_other_threads(void)
     CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, keys, 77, keys, none) == 1);
     in_thread(frees_it, NULL);
     CHECK(cleanups == 2);
-    /* While a job runs on it: when that has paused, or finished. */
+    /* While a job runs on it: when the job has paused or finished. */
     shared_ctx = ASYNC_WAIT_CTX_new();
     CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared_ctx, keys, 77, keys, none) == 1);
     shared_job = NULL;
@@ -498,7 +498,7 @@ int main(int argc, char **argv)
     s51_cleanup_in_a_job_spares_that_job();
     s23_s53_other_threads();
     in_thread(ends_with_paused_jobs, NULL);
-    /* valgrind reports the fault, which is wanted. */
+    /* valgrind would report the fault, which is deliberate. */
     if (argc == 1)
         s57_an_overflow_is_a_clean_fault();
     ASYNC_cleanup_thread();

@@ -1,4 +1,4 @@
-/* What the C tests share: the interface under test, and a check that says where it failed. */
+/* Shared by the C tests: the interface under test, and a check that reports where it failed. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -43,7 +43,7 @@
     } while (0)
 #endif
 
-/* Starts or resumes a job that wants no arguments. */
+/* Starts or resumes a job without arguments. */
 static inline int go(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *))
 {
     return ASYNC_start_job(job, ctx, ret, func, NULL, 0);

@@ -1,5 +1,7 @@
-/* A job that ends its thread: by pthread_exit, or cancelled. Cleanup handlers in the job run, the thread is joined with its
-   value, and what the thread's jobs had is given back. Run on libcrypto too. */
+/*
+ * A job that ends its thread: by pthread_exit, or cancelled. Cleanup handlers in the job run, the thread is joined with
+ * its value, and everything of the thread's jobs is freed. Run on libcrypto too.
+ */
 #include "check.h"
 
 #include <pthread.h>
@@ -12,7 +14,7 @@ static atomic_int cleaned, waits;
 static atomic_int ended_quietly;
 static pthread_key_t key;
 #ifdef AGAINST_LIBCRYPTO
-enum { SAYS_SO = 0 }; /* Its current job stays the one that is gone. */
+enum { SAYS_SO = 0 }; /* Its current job is still the one that has ended. */
 #else
 enum { SAYS_SO = 1 };
 #endif
@@ -60,7 +62,7 @@ static int pauses(void *argument)
     return argument == NULL;
 }
 
-/* Of the job that ends its thread, which is freed when the thread has ended. */
+/* The context of the job that ends its thread, freed after the thread has ended. */
 static ASYNC_WAIT_CTX *ctx;
 static int freed;
 
@@ -84,7 +86,7 @@ static void *run(void *func)
     return (void *)7;
 }
 
-/* Starts a job in a job, which a libcrypto cannot. */
+/* Starts a job in a job, which libcrypto cannot do. */
 static int nests(void *argument)
 {
     ASYNC_JOB *job = NULL;
@@ -119,7 +121,7 @@ static void closes(ASYNC_WAIT_CTX *freed_ctx, const void *k, OSSL_ASYNC_FD fd, v
     CHECK(close(fd) == 0);
 }
 
-/* Is cancelled in the middle of operations, in a job and outside: they are finished first. */
+/* Cancelled in the middle of operations, in a job and outside: they are finished first. */
 static void *works(void *how)
 {
     ASYNC_JOB *job = NULL;
@@ -134,7 +136,7 @@ static void *works(void *how)
     while ((state = go(&job, ctx, &ret, digests)) == ASYNC_PAUSE)
         continue;
     CHECK(state == ASYNC_FINISH && ret == 1);
-    /* With a paused job on it, which strict mode names. */
+    /* With a paused job on it, which strict mode reports. */
     CHECK(go(&job, ctx, &ret, pauses) == ASYNC_PAUSE);
     ASYNC_WAIT_CTX_free(ctx);
     cleaned = 1;
@@ -142,7 +144,7 @@ static void *works(void *how)
     return NULL;
 }
 
-/* Is cancelled before it opens an engine, and closes it: nothing of that is a cancellation point. */
+/* Cancelled before it opens and closes an engine: neither is a cancellation point. */
 static void *opens_and_closes(void *configuration)
 {
     simaccel_engine *engine = NULL;
@@ -165,7 +167,7 @@ static int writes(void *to)
     return write(*(int *)to, "x", 1) == 1;
 }
 
-/* Is cancelled before a callback runs in it, which is no cancellation point either. */
+/* Cancelled before a callback runs in it, which is no cancellation point either. */
 static void *calls_back(void *unused)
 {
     simaccel_engine *engine = NULL;
@@ -285,7 +287,7 @@ int main(int count_of_arguments, char **arguments)
                 before = mapped_kib();
             CHECK(ends_with(exits, 0) == (void *)5);
         }
-        /* 900 stacks of 64 KiB would be more. */
+        /* 900 stacks of 64 KiB would need more. */
         CHECK(mapped_kib() - before < 900 * 64 / 4);
     } else
         CHECK(!"a known way to end");

@@ -1,5 +1,7 @@
-/* A job that ends its thread, in C++: destructors on the job's stack run, and so do those of the thread, which find no job.
-   With `throws`: an exception that leaves a job, which ends the process as one that leaves `main` does. */
+/*
+ * A job that ends its thread, in C++: destructors on the job's stack run, and so do those of the thread, which find no
+ * job. With `throws`: an exception that leaves a job, which ends the process as one that leaves `main` does.
+ */
 #include "check.h"
 
 #include <cstring>

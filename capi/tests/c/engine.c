@@ -1,7 +1,7 @@
 /*
- * The engine for C: every function, known answers, every error that can be had, and jobs that pause, are discarded and
- * whose memory and handles go while they are paused. Most of it runs on the stepped device, where nothing happens by
- * itself.
+ * The engine for C: every function, known answers, every error that can be provoked, and jobs that pause, are
+ * discarded, and lose their memory and handles while they are paused. Most of it runs on the stepped device, where
+ * nothing happens without a call.
  */
 #include "check.h"
 
@@ -304,7 +304,7 @@ static void nonsense(void)
 struct work {
     simaccel_session *session;
     simaccel_stream *stream;
-    unsigned char *in, *out; /* in is on the heap, and goes while the job is paused */
+    unsigned char *in, *out; /* in is on the heap, and is freed while the job is paused */
     size_t len;
     simaccel_result result;
 };
@@ -350,7 +350,7 @@ static int readable(ASYNC_WAIT_CTX *ctx)
     return poll(&fds, 1, 0);
 }
 
-/* Input, session and engine go while the job is paused; the operation ends well. */
+/* Input, session and engine are freed while the job is paused; the operation succeeds. */
 static void pausing(void)
 {
     simaccel_engine *engine = open_engine("queue_pairs=1;completion_nsec=1000", 1);
@@ -410,7 +410,7 @@ static void discarding(const char *config)
         OK(simaccel_stream_new(session, SIMACCEL_ENCRYPT, ctr_iv, 16, NULL, 0, &work[1].stream));
         CHECK(begin(&jobs[0], ctx, &work[0], encrypts) == ASYNC_PAUSE);
         CHECK(begin(&jobs[1], ctx, &work[1], updates) == ASYNC_PAUSE);
-        /* A stream in use refuses a second call, of another job and of none. */
+        /* A stream in use refuses a second call, from another job and from outside a job. */
         FAILS(SIMACCEL_ERR_BUSY, "in use", simaccel_stream_update(work[1].stream, "a", 1, out[2], 64, NULL));
         CHECK(begin(&jobs[2], ctx, &work[1], updates) == ASYNC_FINISH && work[1].result == SIMACCEL_ERR_BUSY);
         CHECK(begin(&jobs[2], ctx, &work[2], encrypts) == ASYNC_PAUSE);
@@ -418,7 +418,7 @@ static void discarding(const char *config)
             OK(simaccel_device_step(engine, NULL));
         if (round % 3 == 2)
             OK(simaccel_device_run_until_idle(engine));
-        /* What is freed while it is used stays. */
+        /* A handle that is freed during its use stays until its end. */
         if (round == 5) {
             simaccel_stream_free(work[1].stream);
             simaccel_session_free(session);
@@ -550,7 +550,7 @@ static void waking(void)
         }
         CHECK(step == ASYNC_FINISH && work.result == SIMACCEL_OK && memcmp(out, ctr_cipher, 16) == 0);
     }
-    /* Outside a job it blocks, and so it does without a context. */
+    /* Outside a job it blocks, and also without a context. */
     OK(simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
     {
         struct work work = work_on(session, out);
@@ -589,7 +589,7 @@ static void forking(void)
         of_own = session_of(own, "aes-256-ctr", ctr_key, 32, NULL);
         OK(simaccel_encrypt(of_own, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
         CHECK(memcmp(out, ctr_cipher, 16) == 0);
-        /* All is well. An exit would have valgrind report what the parent's threads own, which are not here. */
+        /* Success. With exit, valgrind would report what the parent's threads own, which do not exist here. */
         raise(SIGKILL);
     }
     CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -633,7 +633,7 @@ static void failing(void)
     simaccel_engine_free(engine);
 }
 
-/* On a stepped device a call that blocks comes back, whatever its request does. */
+/* On a stepped device a blocking call returns, whatever its request does. */
 static void blocking_for_nothing(void)
 {
     simaccel_engine *engine = open_engine("fault=timeout:nth=1", 1);

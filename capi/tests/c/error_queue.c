@@ -1,6 +1,7 @@
 /*
- * ASYNC_ERR leaves an entry on libcrypto's error queue, where libcrypto is in the process, and NO_JOBS leaves none. Built in
- * three ways: with libcrypto; without it; and with functions of libcrypto 1.1 in its place (-DONE), which note what they get.
+ * ASYNC_ERR leaves an entry on libcrypto's error queue, where libcrypto is in the process, and NO_JOBS leaves none.
+ * Built in three ways: with libcrypto; without it; and with functions of libcrypto 1.1 in its place (-DONE), which note
+ * what they get.
  */
 #include "check.h"
 
@@ -26,7 +27,7 @@ static void queued(const char *function, enum reason reason, const char *words)
     }
     CHECK(ERR_GET_LIB(code) == ERR_LIB_ASYNC && ERR_GET_REASON(code) == reasons[reason]);
     CHECK(strcmp(in, function) == 0);
-    /* libcrypto's own have no words. */
+    /* libcrypto's own entries have no data. */
     CHECK(words[0] == '\0' || ((flags & ERR_TXT_STRING) != 0 && strstr(data, words) != NULL));
     CHECK(ERR_reason_error_string(code) != NULL);
     printf("%s: %s\n", function, ERR_reason_error_string(code));
@@ -97,7 +98,7 @@ int main(int argc, char **argv)
 
     CHECK(ASYNC_init_thread(1, 2) == 0);
     queued("ASYNC_init_thread", POOL_SIZE, "");
-    /* The rest is where libcrypto alone would crash. */
+    /* In the other cases libcrypto alone would crash. */
     if (argc > 1 && strcmp(argv[1], "what-libcrypto-has") == 0)
         return 0;
     CHECK(ASYNC_init_thread(1, 0) == 1);

@@ -1,5 +1,7 @@
-/* C++ exceptions of jobs, each of which has its own: thrown and caught over pauses and nested jobs, handled while the job is
-   paused, in flight while a destructor pauses. As a program, or with PLUGIN as a library that `plugin.c` loads. */
+/*
+ * C++ exceptions of jobs, each of which has its own: thrown and caught over pauses and nested jobs, handled while the
+ * job is paused, in flight while a destructor pauses. As a program, or with PLUGIN as a library that `plugin.c` loads.
+ */
 #include "check.h"
 
 #include <exception>

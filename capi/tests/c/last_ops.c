@@ -32,7 +32,7 @@ static void goes_on(ASYNC_JOB *job, void *arg)
         *(ASYNC_JOB **)arg = NULL;
 }
 
-/* Waits as an application does: for the job's token, or its fd. */
+/* Waits like an application: for the job's token, or its fd. */
 static void waits(struct scene *scene, ASYNC_JOB *job)
 {
     struct pollfd fds[4];
@@ -60,7 +60,7 @@ static struct scene *begin(void)
     return scene;
 }
 
-/* A poll has no tokens any more for a job that was paused before, which is resumed until it has finished. */
+/* A poll returns no tokens any more for a job that was paused before; resume it until it has finished. */
 static void ends(void *arg)
 {
     struct scene *scene = (struct scene *)arg;
@@ -86,7 +86,7 @@ static void *in_thread(void *arg)
     return arg;
 }
 
-/* What the process has mapped, which the stacks of jobs are a part of. */
+/* The process's mapped memory, which includes the stacks of jobs. */
 static long mapped(void)
 {
     FILE *file = fopen("/proc/self/statm", "r");
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
         if (i == 20)
             before = mapped();
     }
-    /* A pool has a megabyte and more of stacks. */
+    /* A pool has more than a megabyte of stacks. */
     CHECK(mapped() < before + 20 * 256);
     for_exit = begin();
     CHECK(atexit(at_exit) == 0);

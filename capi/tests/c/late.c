@@ -1,7 +1,7 @@
 /*
  * Libraries that are loaded while the program runs. late CASE LIBRARY
  *
- * libcrypto   this library is linked, LIBRARY (libcrypto) is loaded later and out of sight of others: a call of
+ * libcrypto   this library is linked, LIBRARY (libcrypto) is loaded later with local scope: a call of
  *             OSSL_LIB_CTX_set0_default still reaches it, and defaults are kept for each job
  * simaccel    nothing is linked; libcrypto is loaded, then LIBRARY (this one): the program's calls do not come through it
  */
@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 
     CHECK(argc == 3);
 #ifdef LINKED
-    /* A job before libcrypto is there. */
+    /* A job before libcrypto is loaded. */
     pause_job = ASYNC_pause_job;
     start = ASYNC_start_job;
     CHECK(OSSL_LIB_CTX_set0_default(NULL) == NULL);

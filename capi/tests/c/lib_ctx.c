@@ -1,7 +1,7 @@
 /*
- * Statement 55: a job and its application each keep their own default library context of libcrypto. Says what it sees,
- * to be compared between this library (ahead of libcrypto) and libcrypto alone. lib_ctx CASE; each case is a process,
- * as the first time that anybody sets a default is special.
+ * Statement 55: a job and its application each keep their own default library context of libcrypto. Prints what it
+ * sees, for comparison between this library (ahead of libcrypto) and libcrypto alone. lib_ctx CASE; each case is a
+ * process, because the first call that sets a default is special.
  */
 #include "check.h"
 
@@ -114,7 +114,7 @@ static int nests(void *arg)
     return now();
 }
 
-/* Jobs in jobs, which only this library has; the first default is set in the innermost. */
+/* Nested jobs, which only this library has; the first default is set in the innermost one. */
 static void nested(void)
 {
     ASYNC_JOB *job = NULL;

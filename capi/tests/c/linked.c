@@ -1,7 +1,7 @@
 /*
- * Whose ASYNC functions a program has, linked to both this library and libcrypto. linked EXPECTED, which is 1 where they
- * are this library's. Says so by simaccel_async_active, and sees it by what happens: a pause leaves the job, a job keeps
- * its default library context, and only this library survives a NULL.
+ * Whose ASYNC functions a program has, linked to both this library and libcrypto. linked EXPECTED, which is 1 where
+ * they are this library's. Checks simaccel_async_active, and the behaviour: a pause leaves the job, a job keeps its
+ * default library context, and only this library survives a NULL.
  */
 #include <openssl/async.h>
 #include <openssl/crypto.h>
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     CHECK((simaccel_async_active)() == expected);
     CHECK(simaccel_async_reached(ASYNC_is_capable) == expected && simaccel_async_reached(NULL) == 0);
 
-    /* Starts libcrypto, its jobs included. */
+    /* Initialises libcrypto, its jobs included. */
     CHECK(EVP_Digest("abc", 3, digest, NULL, EVP_sha256(), NULL) == 1 && digest[0] == 0xba);
     CHECK((own = OSSL_LIB_CTX_new()) != NULL);
 

@@ -1,6 +1,6 @@
 /*
- * Stacks from the program's own functions: statements 57, 58, 59, 60, 61. One process per case, as the functions are the
- * process's: memory CASE.
+ * Stacks from the program's own functions: statements 57, 58, 59, 60, 61. One process per case, because the functions
+ * belong to the process: memory CASE.
  */
 #include "check.h"
 
@@ -86,7 +86,7 @@ static void own_functions(void)
     CHECK(allocated == 3 && freed == 3);
 }
 
-/* 27, 48, 60: no memory is no jobs, and the free function hears of it. */
+/* 27, 48, 60: without memory there are no jobs, and the free function is called. */
 static void no_memory(void)
 {
     ASYNC_JOB *job = NULL;
@@ -104,7 +104,7 @@ static void no_memory(void)
     CHECK(freed == 1);
 }
 
-/* 58: without functions of one's own the first stack closes the door, too. */
+/* 58: without custom functions the first stack ends the choice, too. */
 static void too_late(void)
 {
     ASYNC_JOB *job = NULL;

@@ -1,5 +1,7 @@
-/* Floating-point modes that <fenv.h> sets are a job's own: rounding, and which exceptions are masked, in MXCSR and in the
-   x87's control word. Flags, and what is in MXCSR alone, are the thread's. */
+/*
+ * Floating-point modes that <fenv.h> sets belong to the job: rounding, and which exceptions are masked, in MXCSR and in
+ * the x87's control word. Flags, and what is in MXCSR alone, belong to the thread.
+ */
 #include "check.h"
 
 #include <string.h>
@@ -66,7 +68,7 @@ static void digest(void)
     CHECK(simaccel_digest(session, "abc", 3, out, sizeof out, &length) == SIMACCEL_OK && length == 32);
 }
 
-/* Begins with the modes of its starter, and keeps its own over every kind of pause. */
+/* Begins with the modes of its starter, and keeps its own across every kind of pause. */
 static int rounds_upward(void *argument)
 {
     struct modes own = modes();
@@ -75,7 +77,7 @@ static int rounds_upward(void *argument)
     CHECK(is_rounding(DOWNWARD));
     own = set(rounding(own, UPWARD));
     CHECK(ASYNC_pause_job() == 1);
-    own.mxcsr |= FLUSH; /* The application's doing. */
+    own.mxcsr |= FLUSH; /* Set by the application. */
     CHECK(same(modes(), own));
     digest();
     CHECK(same(modes(), own));
@@ -86,7 +88,7 @@ static int rounds_upward(void *argument)
     return 1;
 }
 
-/* Ends with modes of its own. */
+/* Ends with its own modes. */
 static int unmasks(void *argument)
 {
     struct modes own = modes();

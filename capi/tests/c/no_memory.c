@@ -1,6 +1,6 @@
 /*
- * Where there is no memory for a copy of the input, every function says so, wherever in the operation it runs out; and the
- * same call succeeds when there is some.
+ * Without memory for a copy of the input every function reports that, wherever in the operation memory runs out; and
+ * the same call succeeds once there is memory.
  */
 #include "check.h"
 
@@ -68,7 +68,7 @@ static simaccel_result updates(void)
 {
     simaccel_result result;
 
-    /* What fails on the device takes the stream with it. */
+    /* A failure on the device ends the stream. */
     OK(simaccel_stream_new(ctr, SIMACCEL_ENCRYPT, text, 16, NULL, 0, &stream));
     result = simaccel_stream_update(stream, text, SIZE, out, SIZE + SIMACCEL_STREAM_OVERHEAD, &len);
     simaccel_stream_free(stream);
@@ -123,7 +123,7 @@ static rlim_t used(void)
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
-/* With more and more memory, until it succeeds. Hands out how often it did not. */
+/* With more and more memory, until it succeeds. Returns how often it failed. */
 static int until_it_succeeds(const char *name, simaccel_result (*operation)(void))
 {
     rlim_t before = used(), more;
@@ -167,7 +167,7 @@ static void on(const char *config)
     OK(simaccel_session_new(engine, "aes-128-gcm", text, 16, NULL, &gcm));
     OK(simaccel_session_new(engine, "sha256", NULL, 0, NULL, &sha));
     OK(simaccel_session_new(engine, "hmac-sha256", text, 16, NULL, &hmac));
-    /* What is made once, with memory. */
+    /* Everything that is created once, with memory. */
     OK(simaccel_encrypt(ctr, text, 16, text, 16, out, 16, &len));
     for (i = 0; i < sizeof all / sizeof all[0]; i++)
         until_it_succeeds(all[i].name, all[i].operation);
@@ -179,7 +179,7 @@ static void on(const char *config)
     simaccel_engine_free(engine);
 }
 
-/* As many as there is memory for, and no failure, as in libcrypto. */
+/* As many as memory allows, and no failure, as in libcrypto. */
 static void asks_for_a_million_jobs(void)
 {
     ASYNC_JOB *job = NULL;
@@ -194,7 +194,7 @@ static void asks_for_a_million_jobs(void)
 
 int main(void)
 {
-    /* Large blocks are mapped, and given back when they are freed. */
+    /* Large blocks are mapped, and unmapped when they are freed. */
     CHECK(mallopt(M_MMAP_THRESHOLD, 256 << 10) == 1);
     text = (unsigned char *)calloc(1, SIZE + 64);
     out = (unsigned char *)calloc(1, SIZE + 64);
@@ -202,7 +202,7 @@ int main(void)
     on("");
     /* The device keeps the input until the end: one more copy. */
     on("completion_nsec=1000");
-    /* More than there can be, of memory that is not looked at. */
+    /* An impossible size, of memory that is not read. */
     OK(simaccel_engine_open_stepped(NULL, &engine));
     OK(simaccel_session_new(engine, "aes-256-ctr", text, 32, NULL, &ctr));
     FAILS(SIMACCEL_ERR_NO_MEMORY, "no memory for a copy of in: 9223372036854775807 bytes",

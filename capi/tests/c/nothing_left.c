@@ -1,7 +1,7 @@
 /*
  * Everything that waits, on the main thread: blocking operations, woken and polled, with a watchdog and on a stepped
- * device; a reset, which waits for the device's threads; engines that end. Nothing of it may need what only the end of a
- * thread frees: the main thread ends with the process.
+ * device; a reset, which waits for the device's threads; engines that end. None of it may leave memory that only the
+ * end of a thread frees, because the main thread ends with the process.
  */
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /*
- * What an operation is asked before it begins, and where it reads and writes: lengths that do not fit are named with what is
- * allowed, room for the output is asked for first, and input and output may overlap in any way.
+ * What an operation checks before it begins, and where it reads and writes: wrong lengths are reported with what is
+ * allowed, room for the output is checked first, and input and output may overlap in any way.
  */
 #include "check.h"
 
@@ -62,7 +62,7 @@ static void lengths(simaccel_engine *engine)
     ARGUMENT("key is NULL, and key_len is 32", simaccel_session_new(engine, "aes-256-ctr", NULL, 32, NULL, &none));
     CHECK(none == NULL);
 
-    /* A stream is refused when it is made, not at its first part. */
+    /* A stream is refused at its creation, not at its first part. */
     ARGUMENT("iv_len is 3: aes-256-ctr takes 16 bytes",
              simaccel_stream_new(ctr, SIMACCEL_ENCRYPT, iv, 3, NULL, 0, &stream));
     CHECK(stream == NULL);
@@ -91,7 +91,7 @@ static void lengths(simaccel_engine *engine)
     simaccel_session_free(hmac);
 }
 
-/* A finished stream says so, however often it is asked, of every kind. */
+/* A finished stream of any kind reports that, every time. */
 static void finished(simaccel_engine *engine)
 {
     static const struct {
@@ -131,7 +131,7 @@ static long submitted(simaccel_engine *engine)
     return strtol(at + strlen("\"submitted\":"), NULL, 10);
 }
 
-/* Too little room is told with what is enough, nothing is submitted, and neither output of a call is written. */
+/* Too little room is reported with enough room, nothing is submitted, and neither output of a call is written. */
 static void room(simaccel_engine *engine)
 {
     simaccel_session *cbc = session_of(engine, "aes-128-cbc", 16, NULL);
@@ -173,7 +173,7 @@ static void room(simaccel_engine *engine)
     CHECK(submitted(engine) == before);
     CHECK(memcmp(out, untouched, sizeof out) == 0 && memcmp(tag, untouched, sizeof tag) == 0);
 
-    /* Where padding is removed it may turn out at the end. */
+    /* Where padding is removed, too little room may show only at the end. */
     OK(simaccel_encrypt(cbc, iv, 16, text, 40, text, 48, &len));
     TOO_SMALL("out_size is 39: the output needs 40 bytes", simaccel_decrypt(cbc, iv, 16, text, 48, out, 39, &len));
     CHECK(len == 40 && memcmp(out, untouched, sizeof out) == 0);
@@ -187,7 +187,7 @@ static void room(simaccel_engine *engine)
     simaccel_session_free(hmac);
 }
 
-/* Every distance between input and output, in place among them; a nonce and a tag in the way of the output, too. */
+/* Every distance between input and output, including in place; also a nonce and a tag that the output overwrites. */
 static void overlaps(simaccel_engine *engine)
 {
     enum { LEN = 48, MOST = 2 * LEN };
@@ -211,7 +211,7 @@ static void overlaps(simaccel_engine *engine)
         memcpy(in, ciphered[1], LEN);
         OK(simaccel_decrypt(cbc, iv, 16, in, LEN, out, LEN, &len));
         CHECK(len == LEN && memcmp(out, text, LEN) == 0);
-        /* The initialisation vector is where the output goes. */
+        /* The output overwrites the initialisation vector. */
         memcpy(in, text, LEN);
         if (at + 16 <= LEN || at == MOST) {
             memcpy(out, iv, 16);
@@ -231,7 +231,7 @@ static void overlaps(simaccel_engine *engine)
     memcpy(memory + LEN + 16, ciphered[2], 20);
     OK(simaccel_open(gcm, memory + LEN + 16, 12, memory + LEN + 16, 20, memory, LEN, memory + LEN, 16, memory + LEN, LEN, NULL));
     CHECK(memcmp(memory + LEN, ciphered[2], LEN) == 0);
-    /* A digest over its own message. */
+    /* A digest that overwrites its own message. */
     {
         simaccel_session *sha = session_of(engine, "sha256", 0, NULL);
         unsigned char apart[32];
@@ -251,7 +251,7 @@ struct work {
     simaccel_session *ctr, *gcm, *sha, *hmac;
 };
 
-/* What waits for the device owns copies of everything. */
+/* A request that waits for the device owns copies of everything. */
 static int begins(void *arg)
 {
     const struct work *work = (const struct work *)arg;
@@ -271,7 +271,7 @@ static int begins(void *arg)
     }
 }
 
-/* Jobs that are discarded in an operation leave nothing behind: valgrind looks. */
+/* Jobs that are discarded in an operation leave nothing behind; valgrind checks. */
 static void discarded(simaccel_engine *engine)
 {
     struct work work = {0, session_of(engine, "aes-256-ctr", 32, NULL), session_of(engine, "aes-256-gcm", 32, NULL),

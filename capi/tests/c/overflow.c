@@ -1,6 +1,6 @@
 /*
- * A job that overflows its stack, in C: by steps or by one large frame, in the main thread or another. The line that names it
- * goes to standard error; the test that runs this says what is expected of it. "ok" is printed where nothing overflows.
+ * A job that overflows its stack, in C: by steps or by one large frame, in the main thread or another. The line that
+ * names it goes to standard error; the test that runs this checks it. "ok" is printed where nothing overflows.
  */
 #include <pthread.h>
 #include <signal.h>

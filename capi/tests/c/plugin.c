@@ -1,5 +1,8 @@
-/* A C program whose jobs have run for a while when it loads a plugin in C++ (its argument), for itself alone, and the C++
-   runtime with it: jobs that begin in the plugin have their own exceptions, the first of several threads at once too. */
+/*
+ * A C program that loads a C++ plugin (its argument) with local scope, and the C++ runtime with it, after its jobs have
+ * run for a while: jobs that begin in the plugin have their own exceptions, also the first ones of several threads at
+ * once.
+ */
 #include "check.h"
 
 #include <dlfcn.h>

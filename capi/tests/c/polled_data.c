@@ -1,4 +1,4 @@
-/* What a program attaches to its jobs, and what polling and reaping give back of it. */
+/* The data that a program attaches to its jobs, and that polling and reaping return. */
 #include "check.h"
 
 #include <poll.h>
@@ -34,7 +34,7 @@ static int start(struct connection *connection, ASYNC_WAIT_CTX *ctx)
     return ASYNC_start_job(&connection->job, ctx, &ret, encrypts, &connection, sizeof connection);
 }
 
-/* No look-up: data is the connection. */
+/* No lookup: data is the connection. */
 static void resume(ASYNC_JOB *job, void *data, void *arg)
 {
     struct connection *connection = (struct connection *)data;
@@ -104,7 +104,7 @@ int main(void)
         }
         if (round == 0)
             misuse(connections[0].job);
-        /* Nothing yet. A poll asks for the fd, and reaping takes that back. */
+        /* Nothing yet. A poll arms the fd, and reaping disarms it. */
         OK(simaccel_poll_data(engine, JOBS, resume, &resumed, &count));
         CHECK(count == 0);
         OK((round % 2 ? simaccel_reap : simaccel_poll_data)(engine, JOBS, resume, &resumed, &count));

@@ -1,4 +1,7 @@
-/* A program that knows nothing of this library asks whether it was preloaded: 1 or 0, or - where there is no answer. */
+/*
+ * A program that is built without this library finds out whether it was preloaded: 1 or 0, or - where there is no
+ * answer.
+ */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <stdio.h>

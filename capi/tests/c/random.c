@@ -1,6 +1,6 @@
 /*
- * Random sequences of calls, for comparing two libraries call by call: random FIRST COUNT runs so many seeds and prints
- * a line per call. Only calls that libcrypto survives are made (docs/semantics.md says which it does not).
+ * Random sequences of calls, for comparing two libraries call by call: random FIRST COUNT runs COUNT seeds and prints
+ * a line per call. It makes only calls that libcrypto survives (docs/semantics.md lists the others).
  */
 #include "check.h"
 
@@ -126,7 +126,7 @@ static int body(void *arg)
             on_context(at);
             break;
         default:
-            /* Blocks are libcrypto's for the whole thread and ours for the job: leave none in force over a pause. */
+            /* libcrypto counts blocks per thread, this library per job: leave none in force during a pause. */
             printf(" pause %d", blocks);
             printf(" = %d\n", ASYNC_pause_job());
             CHECK(ASYNC_get_current_job() == me);
@@ -162,7 +162,7 @@ static void run(uint64_t seed)
         max = below(JOBS + 1);
         i = (int)below(JOBS + 1);
         printf(" init %u %d", max, i);
-        /* Twice would leak in libcrypto, so a refused one is the only one. */
+        /* A second one would leak in libcrypto, so only a refused one is made. */
         printf(" = %d\n", ASYNC_init_thread(max, (size_t)i));
     }
     for (calls = 0; calls < CALLS; calls++) {

@@ -1,6 +1,6 @@
 /*
- * What a sanitizer has to understand of jobs: abandoned frames, jumps within a job, switches, and the mistakes of a program
- * that happen in one. Compiled with -fsanitize=address or =thread. "ok" is printed where the program makes no mistake.
+ * What a sanitizer has to understand about jobs: abandoned frames, jumps within a job, switches, and mistakes of a
+ * program in a job. Compiled with -fsanitize=address or =thread. "ok" is printed where the program makes no mistake.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -59,7 +59,7 @@ static void large_ones_are_right(void)
     CHECK(go(&job, NULL, &ret, one_large_variable) == ASYNC_FINISH && ret == 17);
 }
 
-/* Jobs are discarded in all ways; the next ones lie on their stacks. */
+/* Jobs are discarded in all ways; later jobs use their stacks. */
 static void discarded(void)
 {
     ASYNC_JOB *job;
@@ -202,7 +202,7 @@ __attribute__((noinline)) static int counts_without_a_lock(void *arg)
     return 1;
 }
 
-/* The frames of the job that was discarded before are no part of the mistake. */
+/* The frames of the job that was discarded before are not part of the report. */
 static void *runs_it(void *arg)
 {
     ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();

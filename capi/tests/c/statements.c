@@ -1,6 +1,6 @@
 /*
- * The statements of docs/semantics.md that hold for libcrypto too, as a program that says what it sees. It is run on
- * this library and on libcrypto; both must say the same, line by line. Lines begin with the statement's number.
+ * The statements of docs/semantics.md that hold for libcrypto too, as a program that prints what it sees. It runs on
+ * this library and on libcrypto; both must print the same, line by line. Lines begin with the statement's number.
  */
 #include "check.h"
 
@@ -14,7 +14,7 @@
 static ASYNC_WAIT_CTX *ctx;
 static int keys[4];
 
-/* What a context lists. */
+/* Prints what a context lists. */
 static void say_fds(const char *line)
 {
     OSSL_ASYNC_FD all[16], added[16], deleted[16];
@@ -372,7 +372,7 @@ static void blocking(void)
     } while (step == ASYNC_PAUSE);
 }
 
-/* Statement 26: the job that finished last is taken first, so a stack address comes again. */
+/* Statement 26: the job that finished last is taken first, so a stack address repeats. */
 static uintptr_t stack_of_job;
 
 static int where(void *arg)

@@ -1,6 +1,6 @@
 /*
- * Wait contexts and several threads, as engines and servers use them: a job may be woken, its fds listed and its context
- * freed by a thread that does not run it. The first argument names a case; the second is how much of it.
+ * Wait contexts and several threads, as engines and servers use them: another thread than the job's may wake it, list
+ * its fds and free its context. The first argument names a case; the second is how much of it.
  */
 #include "check.h"
 
@@ -46,7 +46,7 @@ static int calls_back(void *arg)
     return 1;
 }
 
-/* Waits as long as it is asked to, by fd or by callback; gives how often it was woken. */
+/* Waits for this many wakes, by fd or by callback; returns how often it was woken. */
 static int waits(void *arg)
 {
     int index = *(int *)arg, count;
@@ -200,7 +200,7 @@ static void *pauses_a_job(void *arg)
 
     CHECK(ASYNC_start_job(&job, worker->ctx, &ret, registers_and_pauses, &worker->index, sizeof(int)) == ASYNC_PAUSE);
     pthread_barrier_wait(&barrier);
-    /* The contexts are freed. */
+    /* After that the contexts are freed. */
     pthread_barrier_wait(&barrier);
     CHECK(ASYNC_get_wait_ctx(job) == NULL);
     if (worker->works_on) {
@@ -302,7 +302,7 @@ static void a_context_is_freed_as_its_job_ends(long count)
         CHECK((result == ASYNC_FINISH && ret == 8) || (handing.pauses_after && result == ASYNC_ERR));
     }
     CHECK(pthread_join(thread, NULL) == 0);
-    /* What was freed while its job ran ends when that has ended, at the latest with the next call. */
+    /* A context that was freed while its job ran ends after the job, at the latest with the next call. */
     ASYNC_cleanup_thread();
     CHECK(freed_fds == count && open_fds() == before);
 }
@@ -321,7 +321,7 @@ static int pauses_often(void *arg)
     return 9;
 }
 
-/* What an application would have to keep apart: it is let in or refused, and nothing breaks. */
+/* Calls that an application would have to serialise: each is admitted or refused, and nothing breaks. */
 static void *interferes(void *arg)
 {
     ASYNC_callback_fn callback;
@@ -365,7 +365,7 @@ static void others_interfere(long count)
     for (; result == ASYNC_PAUSE; times++)
         result = go(&job, NULL, &ret, NULL);
     CHECK(result == ASYNC_FINISH && ret == 9 && times == count);
-    /* All are let in where no job runs. */
+    /* All are admitted where no job runs. */
     for (times = LOAD(allowed); LOAD(allowed) == times;)
         sched_yield();
     STORE(over, 1);

@@ -1,6 +1,6 @@
 /*
  * TLS handshakes of libssl on this library's jobs. Both ends work in jobs (SSL_MODE_ASYNC) and pause in the middle of
- * their handshakes, on wait fds, as an asynchronous engine would have them. Linked to libssl and libcrypto alone and run
+ * their handshakes, on wait fds, like those of an asynchronous engine. Linked to libssl and libcrypto alone and run
  * with this library preloaded: libssl must bind to it, or nothing would pause.
  *
  * tls HANDSHAKES
@@ -37,7 +37,7 @@ static void close_fd(ASYNC_WAIT_CTX *ctx, const void *of, OSSL_ASYNC_FD fd, void
     closed++;
 }
 
-/* What an asynchronous engine does in an operation. */
+/* Acts like an asynchronous engine in an operation. */
 static void works_elsewhere(void)
 {
     ASYNC_JOB *job = ASYNC_get_current_job();
@@ -87,7 +87,7 @@ static X509 *certificate(EVP_PKEY *pkey)
     return x509;
 }
 
-/* After a call that did not end: whether its job has paused, which is then waited for. */
+/* After a call that did not end: whether its job has paused; waits for it. */
 static int waited(SSL *ssl, int result)
 {
     OSSL_ASYNC_FD fds[4];

@@ -1,5 +1,5 @@
 /*
- * The library is opened, used in a thread, and closed again; what it has set up for the process must not lead into nothing.
+ * The library is opened, used in a thread, and closed again; its process-wide registrations must stay valid.
  * Then the program faults, and its own handler, which was there before, is called.
  */
 #include <dlfcn.h>

@@ -1,7 +1,8 @@
-/* A profiler that interrupts every instruction: unwinds the stack in a signal handler while C jobs start, pause, go on,
-   finish and are discarded. Each address has to be code, and each walk has to end where the stack begins.
-
-     raise(SIGTRAP) -> the handler sets the trap flag -> one instruction -> the handler walks the stack -> ... */
+/*
+ * A profiler that interrupts every instruction: unwinds the stack in a signal handler while C jobs start, pause,
+ * resume, finish and are discarded. Each address has to be code, and each walk has to end where the stack begins.
+ * raise(SIGTRAP) -> the handler sets the trap flag -> one instruction -> the handler walks the stack -> ...
+ */
 #include "check.h"
 
 #include <pthread.h>
@@ -173,7 +174,7 @@ static int digests(void *argument)
     return simaccel_digest(session, "abc", 3, digest, sizeof digest, &length) == SIMACCEL_OK && length == 32;
 }
 
-/* Every change of stacks that can be foretold: two for each start and each resume. */
+/* The predictable changes of stacks: two for each start and each resume. */
 static long lives(void)
 {
     ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();

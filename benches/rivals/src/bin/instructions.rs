@@ -1,13 +1,13 @@
-//! For counting instructions: so many job cycles, or requests, and nothing that waits.
+//! For counting instructions: job cycles or requests, and nothing that waits.
 //!
 //! ```text
 //!   cargo build --release --manifest-path benches/rivals/Cargo.toml
 //!   valgrind --tool=callgrind benches/rivals/target/release/instructions request 10000
 //! ```
 //!
-//! Run it with two counts: the difference of the totals, by the difference of the counts, is the price of one. The
-//! stepped device does its part on the calling thread, so a request's price is both sides'; the functions of
-//! `simaccel_device`'s `driver`, `core` and `kernels` are the device's.
+//! Run it with two counts: the difference of the totals, divided by the difference of the counts, is the
+//! price of one. The stepped device works on the calling thread, so a request's price covers both sides; the
+//! functions of `simaccel_device`'s `driver`, `core` and `kernels` are the device's.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where standard error cannot be written, the exit code has to do.
+/// If standard error cannot be written, the exit code must suffice.
 fn complain(line: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "instructions: {line}");
 }
@@ -60,7 +60,7 @@ fn cycles(count: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a job works with, and gives back.
+/// What a job uses, and returns.
 type Lane = (CipherSession, Vec<u8>);
 
 fn requests(count: u64) -> Result<(), Error> {

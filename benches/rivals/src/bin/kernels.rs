@@ -1,17 +1,18 @@
-//! The device's kernels on one thread, beside RustCrypto's crates for the same modes: what a request costs there, by
-//! itself and through a device whose user is the same thread, with one session or many.
+//! The device's kernels on one thread, compared with RustCrypto's crates for the same modes: the cost of a
+//! request alone, and through a device that the same thread uses, with one session or many.
 //!
 //! ```text
-//!   cargo run --release --manifest-path benches/rivals/Cargo.toml --bin kernels [WORD ..]     only lines with these words
+//!   cargo run --release --manifest-path benches/rivals/Cargo.toml --bin kernels [WORD ..]
+//!                                              only lines with these words
 //!
 //!   crate     the `ctr`, `cbc` or `xts-mode` crate, one buffer after the other
 //!   execute   `Session::execute`, one request after the other
-//!   device    64 requests submitted, worked on, and taken: what the kernels gain by having them together is in it,
-//!             and so are some 130 ns of the way there and back
+//!   device    64 requests submitted, executed and taken: includes the gain from batching them, and about
+//!             130 ns for the way there and back
 //! ```
 //!
-//! In turns, 100 rounds, the best of each; 64 buffers, AES-128. Before the first round all results are compared with
-//! the crate's.
+//! In turns, 100 rounds, the best of each; 64 buffers, AES-128. Before the first round all results are
+//! compared with the crate's.
 
 use std::error::Error;
 use std::io::Write;
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let head =
         format!("{:<34}{:>12}{:>12}{:>12}   times as fast as the crate", "", "crate", "execute", "device");
     writeln!(std::io::stdout(), "{head}")?;
-    // Only CBC's lanes care for whose they are.
+    // Only CBC's lanes depend on whose they are.
     let modes: [(&str, Cipher, &[usize]); 3] = [
         ("ctr", Cipher::Aes128Ctr, &[1]),
         ("cbc", Cipher::Aes128Cbc, &[1, 8, REQUESTS]),
@@ -94,7 +95,7 @@ fn timed(body: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<d
     Ok(started.elapsed().as_nanos() as f64 / REQUESTS as f64)
 }
 
-/// The text of a request, at no regular distance from the next.
+/// The text of a request, at an irregular distance from the next.
 fn text(number: usize, size: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(size + 32 + 64 * (number % 3));
     text.resize(size, number as u8);

@@ -1,12 +1,13 @@
-//! A wake when everybody sleeps: one request of 64 bytes on an idle device, from the submission until its job has
-//! finished, against two threads that pass a token to and fro through eventfds and epoll.
+//! A wake while everything sleeps: one request of 64 bytes on an idle device, from the submission until its
+//! job has finished, against two threads that pass a token back and forth through eventfds and epoll.
 //!
 //! ```text
 //!   ours:   resume ─► doorbell wakes the worker ─► eventfd ─► epoll_wait returns ─► resume
 //!   bare:   write  ─► epoll_wait returns, read, write back ─► epoll_wait returns ─► read
 //! ```
 //!
-//! Before each round trip the thread waits, awake, until the other one is surely asleep. A run's result is its median.
+//! Before each round trip the thread waits, awake, until the other thread must be asleep. A run's result is
+//! its median.
 
 use std::hint::spin_loop;
 use std::thread;
@@ -33,7 +34,7 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     Ok(vec![Figure::cost("idle_wake", taken[0], taken[1])])
 }
 
-/// The median of so many round trips, in nanoseconds.
+/// The median of this many round trips, in nanoseconds.
 fn median(ops: u64, mut round_trip: impl FnMut() -> Outcome<()>) -> Outcome<f64> {
     let mut taken = Vec::new();
     for _ in 0..ops {

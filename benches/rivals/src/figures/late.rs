@@ -1,5 +1,6 @@
-//! How late a modelled device is: what it adds to the service time that it is told, in the default configuration, one
-//! request at a time. The device measures it itself, from when a request is due until its end is published.
+//! How late a modelled device is: what it adds to the configured service time, with the default
+//! configuration, one request at a time. The device measures it itself, from the time a request is due until
+//! its end is published.
 
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use crate::harness::{Effort, Outcome};
 use crate::ours::{Algorithm, open, session};
 use crate::placement::Placement;
 
-/// Service times, in microseconds: shorter and longer than the worker watches the clock, and than it looks for work.
+/// Service times, in microseconds: shorter and longer than the worker watches the clock, and than it looks
+/// for work.
 pub(crate) const SERVICE: [u64; 11] = [10, 20, 50, 60, 100, 150, 200, 500, 1_000, 2_000, 10_000];
-/// Requests of each at the least.
+/// The minimum of requests at each.
 const FEWEST: u64 = 15;
 
 pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {

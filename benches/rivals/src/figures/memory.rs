@@ -1,7 +1,7 @@
-//! What a paused job weighs: resident memory before and after, in a process of its own for each side and round.
+//! The memory of a paused job: resident memory before and after, in a new process for each side and round.
 //!
-//! A process that has had many jobs keeps their stacks for the next ones, so the growth of this one would say nothing.
-//! The program starts itself with `--count-memory SIDE`, and the child prints what it has counted.
+//! A process that has had many jobs keeps their stacks for later ones, so its own growth would say nothing.
+//! The program starts itself with `--count-memory SIDE`, and the child prints its counts.
 
 use std::fs;
 use std::process::Command;
@@ -15,10 +15,10 @@ use crate::report::say;
 
 /// Paused jobs of either side.
 const JOBS: usize = 100_000;
-/// Mappings that so many guarded jobs may have at most, to meet the aim.
+/// The most mappings that this many guarded jobs may have, to meet the aim.
 const MAPPINGS: usize = 100;
 
-/// Who is counted.
+/// The side to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
     Ours,
@@ -44,7 +44,7 @@ impl Counted {
     }
 }
 
-/// What a child has counted.
+/// The counts of a child.
 struct Growth {
     bytes_per_job: f64,
     page_table_bytes_per_job: f64,
@@ -52,7 +52,7 @@ struct Growth {
 }
 
 pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
-    // Memory does not depend on what else runs: once is enough.
+    // Memory does not depend on other processes: once is enough.
     if !run.wants("rss_per_job") || run.contest > 0 {
         return Ok(Vec::new());
     }
@@ -93,7 +93,8 @@ fn in_child(side: Counted) -> Outcome<Growth> {
     })
 }
 
-/// In the child: pauses jobs, and prints bytes, bytes of page tables per job, and all mappings of the process.
+/// In the child: pauses jobs, and prints bytes per job, bytes of page tables per job, and all mappings of the
+/// process.
 pub(crate) fn count_memory(side: Counted) -> Outcome<()> {
     match side {
         Counted::Ours => {

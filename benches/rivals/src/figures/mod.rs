@@ -13,18 +13,18 @@ pub(crate) use memory::{Counted, count_memory};
 use crate::harness::{Effort, Outcome, Taken};
 use crate::placement::Placement;
 
-/// Jobs in flight where a figure does not say otherwise.
+/// Jobs in flight unless a figure says otherwise.
 pub(crate) const JOBS: usize = 64;
 
-/// What came of one figure, in one contest or in all.
+/// The result of one figure, in one contest or in all.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) key: &'static str,
     pub(crate) ours: f64,
-    /// `None` where the figure is a number for itself.
+    /// `None` for an absolute number.
     pub(crate) rival: Option<f64>,
     pub(crate) value: f64,
-    /// What half of the contests lie between.
+    /// The range of half of the contests.
     pub(crate) half: [f64; 2],
     pub(crate) unit: &'static str,
 }
@@ -34,12 +34,12 @@ impl Figure {
         Self { key, ours, rival, value, half: [value; 2], unit }
     }
 
-    /// How many times as fast as the rival, of nanoseconds per operation.
+    /// How many times as fast as the rival, from nanoseconds per operation.
     fn speed(key: &'static str, ours: Taken, rival: Taken) -> Self {
         Self::new(key, ours.best, Some(rival.best), rival.best / ours.best, "ns")
     }
 
-    /// The same for a rival whose best round is luck: by medians alone.
+    /// The same for a rival whose best round is luck: from medians only.
     fn typical_speed(key: &'static str, ours: Taken, rival: Taken) -> Self {
         Self::new(key, ours.median, Some(rival.median), rival.median / ours.median, "ns")
     }
@@ -49,12 +49,12 @@ impl Figure {
         Self::new(key, ours.best, Some(rival.best), ours.best / rival.best, "ns")
     }
 
-    /// A number for itself, beside which the rival's may stand.
+    /// An absolute number, with the rival's for comparison.
     fn number(key: &'static str, ours: f64, rival: Option<f64>, unit: &'static str) -> Self {
         Self::new(key, ours, rival, ours, unit)
     }
 
-    /// What came of it in all contests: the median of each number.
+    /// The result of all contests: the median of each number.
     fn of_all(contests: &[Self]) -> Option<Self> {
         let middle = |number: fn(&Self) -> f64| quartiles(contests.iter().map(number).collect());
         let Self { key, unit, rival, .. } = contests.first()?;
@@ -65,7 +65,7 @@ impl Figure {
     }
 }
 
-/// The lower quartile, the median and the upper quartile; between two values where they fall there.
+/// The lower quartile, the median and the upper quartile, interpolated between two values where necessary.
 fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| {
@@ -75,15 +75,15 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     })
 }
 
-/// What every group is measured with.
+/// The parameters of every group.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// Of one contest.
+    /// The effort of one contest.
     pub(crate) effort: Effort,
-    /// Which one it is, from 0.
+    /// The number of the contest, from 0.
     pub(crate) contest: usize,
     pub(crate) placement: Placement,
-    /// The keys that were asked for.
+    /// The requested keys.
     pub(crate) wanted: Vec<&'static str>,
 }
 
@@ -93,11 +93,11 @@ impl Run {
     }
 }
 
-/// Measures what is wanted of one group.
+/// Measures the requested figures of one group.
 type Group = fn(&Run) -> Outcome<Vec<Figure>>;
 
-/// Measures what is wanted: in so many contests, each with all of it, so that a slow phase of the machine concerns every
-/// figure a little and none for all of its time.
+/// Measures the requested figures in several contests, each with all of them: so a slow phase of the machine
+/// affects every figure a little, and none for all of its time.
 pub(crate) fn measure(run: &Run, contests: usize) -> Outcome<Vec<Figure>> {
     let mut all = Vec::new();
     for contest in 0..contests {

@@ -1,4 +1,4 @@
-//! 64 jobs of 64 bytes, completions polled, beside every other way of handing 64 buffers to a worker.
+//! 64 jobs of 64 bytes, completions polled, compared with every other way of handing 64 buffers to a worker.
 
 use super::{Figure, JOBS, Run};
 use crate::harness::{Outcome, Side, contest};
@@ -40,7 +40,7 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     sides.extend(rivals.iter_mut().map(|(_, side)| &mut **side as &mut dyn Side));
     let taken = contest(run.effort, &mut sides)?;
 
-    // A pool as it comes is so fast only by luck (see `tokio_pool.rs`) that its best round says nothing.
+    // An unlimited pool is this fast only by luck (see `tokio_pool.rs`), so its best round says nothing.
     let speed = |key: &str| match key {
         "poll64_vs_spawn_blocking" => Figure::typical_speed,
         _ => Figure::speed,

@@ -1,4 +1,5 @@
-//! What a job costs by itself: start, pause, resume, finish; one pause and resume. One thread, its processor time.
+//! The cost of a job alone: start, pause, resume, finish; one pause and resume. One thread, its processor
+//! time.
 
 use simaccel::{Job, Step, WaitCtx, job};
 
@@ -22,9 +23,9 @@ pub(super) fn measure(run: &Run) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Starts jobs until so many are paused, then finishes them all, and again. Like libcrypto's they stay in their slots: a
-/// job that is moved at once is copied in other pieces than it was written in, for which the processor waits longer than
-/// for a switch.
+/// Starts jobs until this many are paused, then finishes them all, and repeats. Like libcrypto's, they stay
+/// in their slots: a job that is moved at once is copied in other pieces than it was written in, and the
+/// processor waits longer for that than for a switch.
 struct OurCycle {
     ctx: WaitCtx,
     jobs: Vec<Option<Job<u64>>>,
@@ -123,7 +124,7 @@ impl Side for OurPair {
     }
 }
 
-/// The job stays paused in the end, and with it its stack: one for each contest.
+/// The job stays paused in the end, and keeps its stack: one for each contest.
 struct LibcryptoPair {
     ctx: libcrypto::WaitCtx,
     job: libcrypto::Job<()>,

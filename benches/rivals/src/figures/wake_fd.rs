@@ -1,8 +1,9 @@
-//! 64 jobs of 64 bytes, each woken by the eventfd of its wait context: written, found with epoll, and read for every
-//! request. The system calls are most of it, on both sides.
+//! 64 jobs of 64 bytes, each woken by the eventfd of its wait context: written, found with epoll, and read
+//! for every request. System calls are most of it, on both sides.
 //!
-//! And one job whose device shares its processor: the worker is preempted in the very write that wakes the job, and a
-//! resume that waits for the worker waits for the end of a time slice. A callback has no such moment, so it is the rival.
+//! And one job whose device shares its processor: the worker is preempted in the very write that wakes the
+//! job, and a resume that waits for the worker waits for the end of a time slice. A callback has no such
+//! moment, so it is the rival.
 
 use super::{Figure, JOBS, Run};
 use crate::harness::{Outcome, contest};

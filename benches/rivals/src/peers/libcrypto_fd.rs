@@ -1,5 +1,5 @@
-//! libcrypto's jobs as OpenSSL's asynchronous engines use them: an eventfd in every wait context, written by the
-//! worker for each request, found with epoll, and read by the job when it is resumed.
+//! libcrypto's jobs as OpenSSL's asynchronous engines use them: an eventfd in every wait context, written by
+//! the worker for each request, found with epoll, and read by the job when it is resumed.
 
 use std::os::fd::AsRawFd;
 

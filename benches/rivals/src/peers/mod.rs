@@ -1,4 +1,5 @@
-//! The other ways of having a worker encrypt 64 buffers: each drives the same lanes, with the same kernel, at its best.
+//! The other ways of having a worker encrypt 64 buffers: each drives the same lanes, with the same kernel, at
+//! its best.
 
 mod channel;
 mod libcrypto_fd;

@@ -1,4 +1,5 @@
-//! What libcrypto's jobs are offloaded to: a worker between two lock-free rings, which it reads and writes in chunks.
+//! The offload of libcrypto's jobs: a worker between two lock-free rings, which it reads and writes in
+//! chunks.
 //!
 //! The worker spins while it runs, so it runs only while its side is measured.
 
@@ -17,18 +18,18 @@ use crate::lanes::{Lanes, Work};
 use crate::libcrypto::{self, Job, Step, WaitCtx};
 use crate::placement::Placement;
 
-/// What the jobs of one run share: where their work goes, and where it lies meanwhile.
+/// What the jobs of one run share: where their work goes, and where it is kept in the meantime.
 pub(super) struct Shared<'f> {
     to_worker: RefCell<Producer<Box<Work>>>,
     home: Vec<Cell<Option<Box<Work>>>>,
     fds: Option<&'f [EventFd]>,
 }
 
-/// What a job gets: what it shares, and its slot.
+/// The arguments of a job: the shared part, and its slot.
 type Args<'a> = (&'a Shared<'a>, usize);
 
 impl Shared<'_> {
-    /// Called in a job: sends off the work of its slot. The ring has a place for every slot.
+    /// Called in a job: submits the work of its slot. The ring has room for every slot.
     pub(super) fn submit(&self, slot: usize) {
         let work = self.home[slot].take().expect("a slot has one operation at a time");
         self.to_worker.borrow_mut().push(work).expect("the ring has a place for every slot");
@@ -57,7 +58,7 @@ pub(super) struct Slots<'a> {
 }
 
 impl Slots<'_> {
-    /// Takes a result in, before its job goes on.
+    /// Stores a result before its job resumes.
     #[inline]
     pub(super) fn complete(&self, work: Box<Work>) {
         let slot = work.slot;
@@ -99,7 +100,7 @@ impl Slots<'_> {
     }
 }
 
-/// Runs `ops` operations: `drive` is called with all slots started and the ring that the results come back on.
+/// Runs `ops` operations: calls `drive` with all slots started and the ring of results.
 pub(super) fn run<T>(
     placement: &Placement,
     contexts: &[WaitCtx],
@@ -110,7 +111,7 @@ pub(super) fn run<T>(
     drive: impl FnOnce(&mut Slots<'_>, &mut Consumer<Box<Work>>) -> Outcome<T>,
 ) -> Outcome<T> {
     let count = lanes.len();
-    // Twice the slots: a chunk that is being worked through holds its places until its end.
+    // Twice the slots: a chunk that is being processed occupies its entries until its end.
     let (to_worker, mut requests) = RingBuffer::new(2 * count);
     let (mut results, mut from_worker) = RingBuffer::new(2 * count);
     let home = (0..count).map(|slot| Cell::new(Some(lanes.take(slot)))).collect();

@@ -1,4 +1,5 @@
-//! tokio's tasks on the measuring thread, a worker thread behind a channel, and a oneshot back for each operation.
+//! tokio's tasks on the measuring thread, a worker thread behind a channel, and a oneshot back for each
+//! operation.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -51,7 +52,7 @@ async fn all(lanes: &mut Lanes, ops: u64, to_worker: Sender<Order>) -> Outcome<(
     Ok(())
 }
 
-/// One operation after the other, the first of which is counted already.
+/// One operation after the other; the first one is counted already.
 async fn one(mut work: Box<Work>, to_start: Rc<Cell<u64>>, to_worker: Sender<Order>) -> Outcome<Box<Work>> {
     loop {
         let (reply, answer) = oneshot::channel();

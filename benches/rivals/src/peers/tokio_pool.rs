@@ -7,11 +7,11 @@
 //!   Pool::OfOne       the same runtime with max_blocking_threads(1)
 //! ```
 //!
-//! A pool starts a thread whenever something is spawned and none is idle, so 64 tasks soon have 60 of them, or the whole
-//! 512, all of which sleep between operations: each operation wakes one, and one wake is what it costs. One thread is never
-//! idle while there is work, and nobody has to wake it: ten times as fast. For some thousand operations a large pool may do
-//! the same by luck, when the threads that it wakes come too late to find anything. So the pool as it comes is run for a
-//! while before it is measured, and its median counts.
+//! A pool starts a thread whenever something is spawned and no thread is idle. So 64 tasks soon have 60
+//! threads, or the whole 512, and all of them sleep between operations: each operation costs a wake. A single
+//! thread is never idle while there is work and needs no wake: ten times as fast. For some thousand
+//! operations a large pool may be as fast by luck, when the threads that it wakes come too late to find work.
+//! So the unlimited pool runs for a while before it is measured, and its median counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,7 @@ use crate::placement::Placement;
 /// How many threads do the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pool {
-    /// As many as tokio likes.
+    /// As many as tokio starts.
     AsItComes,
     OfOne,
 }
@@ -50,7 +50,8 @@ impl TokioPool {
     }
 }
 
-/// A run of a pool as it comes has at least so many operations: in a short one its threads may happen not to sleep.
+/// The minimum of operations of a run with an unlimited pool: in a short run its threads may happen not to
+/// sleep.
 const LONG: u64 = 4_096;
 /// Operations before the first run that counts.
 const GROWING: u64 = 16 * LONG;
