@@ -219,7 +219,7 @@ impl Instance {
     /// For when there are no arrivals (any more).
     #[inline(never)]
     fn look_for_tokens(&self, engine: &Inner, poller: &Poller) -> Look {
-        if engine.is_foreign() {
+        if engine.is_inherited() {
             return Look::Nothing;
         }
         // First what others have brought, so that no stream of own completions keeps it waiting.
@@ -237,7 +237,7 @@ impl Instance {
     #[cold]
     fn forward(&self, engine: &Inner, arrival: Arrival) {
         // In a forked child a lock may have been inherited locked.
-        if !engine.is_foreign()
+        if !engine.is_inherited()
             && let Some(completion) = self.remote().reap_completion(arrival)
         {
             engine.pollers.forward(completion);
@@ -362,7 +362,7 @@ impl Drop for Instance {
     fn drop(&mut self) {
         // If the engine is gone, so are its pairs.
         let Some(engine) = self.engine.upgrade() else { return };
-        if engine.is_foreign() {
+        if engine.is_inherited() {
             // A forked child: the locks may have been inherited locked.
             return;
         }

@@ -121,7 +121,7 @@ impl Inner {
 
     /// Whether this process inherited the engine over a fork.
     #[inline]
-    fn is_foreign(&self) -> bool {
+    fn is_inherited(&self) -> bool {
         fork::since(self.born)
     }
 }
@@ -271,7 +271,7 @@ impl Engine {
         key: &[u8],
         parameters: Parameters,
     ) -> Result<Arc<SessionCore>, Error> {
-        if self.inner.is_foreign() {
+        if self.inner.is_inherited() {
             return Err(Error::Forked);
         }
         let session = with_wiped_stack(|| Session::new(algorithm, key, parameters).map(Arc::new))?;
@@ -301,7 +301,7 @@ impl Engine {
             if handed_out == max {
                 return Ok(handed_out);
             }
-            if self.inner.is_foreign() {
+            if self.inner.is_inherited() {
                 // Forked in `f`: what has completed will not be reaped here.
                 return Err(Error::Forked);
             }
@@ -329,7 +329,7 @@ impl Engine {
     }
 
     fn polling(&self) -> Result<(Rc<Instance>, Arc<Poller>), Error> {
-        if self.inner.is_foreign() {
+        if self.inner.is_inherited() {
             return Err(Error::Forked);
         }
         let instance = table::of_thread(&self.inner);
@@ -343,7 +343,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::poll`].
     pub fn interrupt_fd(&self) -> Result<WaitFd, Error> {
-        if self.inner.is_foreign() {
+        if self.inner.is_inherited() {
             return Err(Error::Forked);
         }
         let instance = table::of_thread(&self.inner);
@@ -367,7 +367,7 @@ impl Engine {
     /// A snapshot of all counters; in a forked child, where they may be locked by threads that the child does not
     /// have, zeros. Looks at every live request: not for hot loops. The jobs in it are those of the calling thread.
     pub fn stats(&self) -> EngineStats {
-        if self.inner.is_foreign() {
+        if self.inner.is_inherited() {
             return EngineStats::default();
         }
         let mut others = EngineStats {
@@ -420,7 +420,7 @@ impl<'a> Unfinished<'a> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        if self.engine.is_foreign() {
+        if self.engine.is_inherited() {
             // A forked child: locks may have been inherited locked.
             return;
         }

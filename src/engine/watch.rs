@@ -95,7 +95,7 @@ impl Watch {
     /// Has another waker called. `false`: the old one was called or is being called, and a look after this finds that the
     /// request has left the device.
     pub(crate) fn redirect(&self, waker: Waker) -> bool {
-        if self.shared.is_foreign() {
+        if self.shared.is_inherited() {
             // A forked child: no wake will be sent, and the lock may have been inherited locked.
             return false;
         }
@@ -125,7 +125,7 @@ impl Watch {
     /// Whether a request that was taken back is still here.
     pub(crate) fn is_unclaimed(&self) -> bool {
         // In a child the lock may have been inherited locked, and the request is the parent's.
-        !self.shared.is_foreign() && matches!(self.lock().stage, Stage::TimedOut { .. })
+        !self.shared.is_inherited() && matches!(self.lock().stage, Stage::TimedOut { .. })
     }
 
     /// The wake of a request that the device no longer has.
@@ -204,7 +204,7 @@ impl Watch {
 /// As the waker that the device has.
 impl Wake for Watch {
     fn wake(self: Arc<Self>) {
-        if self.shared.is_foreign() {
+        if self.shared.is_inherited() {
             return;
         }
         self.end();
@@ -216,7 +216,7 @@ impl Wake for Watch {
 
     /// A spurious wake: it goes through, and changes nothing.
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.shared.is_foreign() {
+        if self.shared.is_inherited() {
             return;
         }
         let waker = match &self.lock().notice {

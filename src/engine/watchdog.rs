@@ -151,7 +151,7 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        if self.shared.is_foreign() {
+        if self.shared.is_inherited() {
             // The thread is the parent's, and what it holds may be locked or half changed: leave both as they are.
             std::mem::forget((thread, Arc::clone(&self.shared)));
             return;
@@ -324,7 +324,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn is_foreign(&self) -> bool {
+    pub(super) fn is_inherited(&self) -> bool {
         fork::since(self.born)
     }
 

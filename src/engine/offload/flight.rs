@@ -228,7 +228,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
     #[cold]
     pub(crate) fn give_up(&self) {
         let Held { wake, watch, .. } = mem::take(&mut *self.held.borrow_mut());
-        if !self.live.replace(false) || self.engine().is_foreign() {
+        if !self.live.replace(false) || self.engine().is_inherited() {
             // A forked child: the parent's worker will never let go of the cell, and the fd is the parent's.
             return;
         }

@@ -88,7 +88,7 @@ fn without_device(
     session: &Session,
     request: &mut Request,
 ) -> Option<Result<(), Failed>> {
-    if engine.is_foreign() {
+    if engine.is_inherited() {
         return Some(Err(Failed::with_request(Error::Forked)));
     }
     let is_below = request.buffer.len() < engine.config.offload_threshold() as usize;
@@ -237,7 +237,7 @@ fn look<E: Hold, P: Waiter>(
     may_end: bool,
 ) -> Look {
     let engine = flight.engine();
-    if engine.is_foreign() {
+    if engine.is_inherited() {
         return Look::Ended(Err(Failed::lost(Error::Forked)));
     }
     match flight.progress() {

@@ -179,7 +179,7 @@ impl<'e> Aloft<'e> {
     /// What came of a request that has gone well. `None`: nothing has changed.
     #[inline(always)]
     fn take<R: Rest>(&self) -> Option<R::Taken> {
-        if self.engine.is_foreign() {
+        if self.engine.is_inherited() {
             return None;
         }
         table::visit(self.engine, Take::<R>(self.ticket, PhantomData))
@@ -187,7 +187,7 @@ impl<'e> Aloft<'e> {
 
     /// The same, with its token. The tokens that were read are in hand when nothing is taken.
     fn take_woken<R: Rest>(&self, in_hand: &mut u64) -> Option<R::Taken> {
-        if self.engine.is_foreign() {
+        if self.engine.is_inherited() {
             return None;
         }
         let remote = &self.engine.remotes[self.pair_index];

@@ -83,7 +83,7 @@ impl JobWait {
     /// The pause is over.
     fn goes_on<E: Hold>(&mut self, flight: &Flight<E, JobWake>, pause: job::Pause, without_ctx: bool) {
         let engine = flight.engine();
-        if engine.is_foreign() {
+        if engine.is_inherited() {
             return;
         }
         table::with(engine, |instance| instance.counters.resumes.add(1));
