@@ -83,6 +83,8 @@ compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");
 
 mod engine;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 pub mod job;
 mod process;
 mod wait_readable;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use simaccel_device::{Algorithm, Kind, Operation, Shape};
 
 use super::session::{AeadSession, CipherSession, HashSession, MacSession, SessionCore};
-use crate::error::Error;
+use super::started::{Message, Started};
+use crate::error::{Error, OpError};
 
 /// A session of any kind, as [`Engine::session`](crate::Engine::session) makes it. Match on it for the operations.
 ///
@@ -76,7 +77,12 @@ impl AnySession {
         self.core().session().output_len(operation, len)
     }
 
-    fn core(&self) -> &SessionCore {
+    /// An operation that is polled.
+    pub(crate) fn start(&self, message: Message) -> Result<Started, OpError> {
+        Started::new(self.core(), message)
+    }
+
+    const fn core(&self) -> &Arc<SessionCore> {
         match self {
             Self::Cipher(session) => session.core(),
             Self::Aead(session) => session.core(),

@@ -31,6 +31,7 @@ use self::lease::Pairs;
 use self::poller::{Poller, Pollers};
 use self::session::SessionCore;
 use self::stats::Registry;
+use self::wait::foreign::{ForeignJobs, Framework};
 use self::wait::job::{self, ThreadStats, WaitFd};
 use self::watchdog::Watchdog;
 use crate::error::Error;
@@ -47,6 +48,7 @@ mod poller;
 mod sabotage;
 mod session;
 mod software;
+mod started;
 mod stats;
 mod stream;
 mod table;
@@ -60,8 +62,10 @@ pub use any_session::AnySession;
 pub use config::{Config, ConfigBuilder, DeliveryMode};
 pub use sabotage::{Sabotage, sabotage};
 pub use session::{AeadSession, CipherSession, HashSession, MacSession};
+pub use started::{Message, Started};
 pub use stats::EngineStats;
 pub use stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
+pub(crate) use wait::foreign;
 
 /// Ids are never used again, so a thread's table cannot take a new engine for an old one.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -79,6 +83,8 @@ pub(crate) struct Inner {
     has_faults: bool,
     /// Nothing is asked of the engine but to offload: see `offload::plain`.
     is_plain: bool,
+    /// Whose jobs an operation pauses, in place of ours.
+    foreign: Option<ForeignJobs>,
     faults: FaultPlan,
     registry: Registry,
     pollers: Arc<Pollers>,
@@ -144,7 +150,7 @@ impl Engine {
     /// [`Error::Thread`] when a worker, or the watchdog's thread, cannot be started.
     pub fn open(config: Config) -> Result<Self, Error> {
         let device = Device::open(config.device())?;
-        Self::with_device(device, config)
+        Self::with_device(device, config, None)
     }
 
     /// Opens the built-in device without threads, on a virtual clock that its callers drive: by
@@ -157,10 +163,20 @@ impl Engine {
     /// As [`Engine::open`].
     pub fn stepped(config: Config) -> Result<Self, Error> {
         let device = Device::stepped(config.device())?;
-        Self::with_device(device, config)
+        Self::with_device(device, config, None)
     }
 
-    fn with_device(device: Device, config: Config) -> Result<Self, Error> {
+    /// An engine whose operations pause the jobs of this framework.
+    pub(crate) fn for_framework(
+        config: Config,
+        framework: Arc<dyn Framework>,
+        stepped: bool,
+    ) -> Result<Self, Error> {
+        let device = if stepped { Device::stepped(config.device())? } else { Device::open(config.device())? };
+        Self::with_device(device, config, Some(ForeignJobs(framework)))
+    }
+
+    fn with_device(device: Device, config: Config, foreign: Option<ForeignJobs>) -> Result<Self, Error> {
         let pairs = device.take_queue_pairs();
         let remotes: Vec<_> = pairs.iter().map(|pair| pair.remote().clone()).collect();
         let pairs = Pairs::new(pairs).ok_or(Error::Closed)?;
@@ -177,7 +193,8 @@ impl Engine {
             may_repeat: config.may_repeat(),
             polled: config.delivery() == DeliveryMode::Poll,
             has_faults: !config.faults().is_empty(),
-            is_plain: config.is_plain(),
+            is_plain: config.is_plain() && foreign.is_none(),
+            foreign,
             faults: FaultPlan::new(config.faults(), config.device().seed()),
             config,
             registry: Registry::default(),

@@ -17,7 +17,7 @@ use simaccel_device::{
 use zeroize::Zeroize;
 
 use super::offload::plain::{self, Outcome};
-use super::offload::{self, Failed};
+use super::offload::{self, Failed, Hold};
 use super::stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
 use super::{Inner, software, table};
 use crate::error::{Error, OpError};
@@ -45,8 +45,12 @@ impl SessionCore {
         Arc::new(Self { engine, session, id, growth })
     }
 
-    pub(super) fn session(&self) -> &Session {
+    pub(super) const fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    pub(super) const fn growth(&self) -> usize {
+        self.growth
     }
 
     #[inline]
@@ -128,7 +132,7 @@ impl SessionCore {
 
     /// What the device has refused, by name.
     #[cold]
-    fn explained(&self, error: Error, operation: Operation, iv_len: usize, len: usize) -> Error {
+    pub(super) fn explained(&self, error: Error, operation: Operation, iv_len: usize, len: usize) -> Error {
         explained(error, || self.session.check(operation, iv_len, len as u64))
     }
 
@@ -187,6 +191,13 @@ impl SessionCore {
         if buffer.capacity() > 0 {
             table::with(&self.engine, |instance| instance.recycle(buffer));
         }
+    }
+}
+
+/// A session keeps its engine.
+impl Hold for Arc<SessionCore> {
+    fn engine(&self) -> &Arc<Inner> {
+        &self.engine
     }
 }
 
@@ -267,7 +278,7 @@ macro_rules! session_type {
                 Self { core }
             }
 
-            pub(super) fn core(&self) -> &SessionCore {
+            pub(super) const fn core(&self) -> &Arc<SessionCore> {
                 &self.core
             }
         }

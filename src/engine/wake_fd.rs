@@ -48,7 +48,7 @@ use crate::process::fork::{self, NotInherited};
 
 /// Where fds are registered, for an application to wait on: a wait context, of whatever job framework. One thread uses it at a
 /// time.
-pub(crate) trait WaitFds {
+pub trait WaitFds {
     /// The data of the newest registration under `key`, which is an address, and is only compared.
     fn find(&self, key: usize) -> Option<Rc<dyn Any>>;
 
@@ -58,7 +58,7 @@ pub(crate) trait WaitFds {
 }
 
 /// An fd that is open as long as somebody has this.
-pub(crate) type OpenFd = Arc<dyn AsFd + Send + Sync>;
+pub type OpenFd = Arc<dyn AsFd + Send + Sync>;
 
 /// Wakers made at a time, once a context is used that often.
 const WAKERS: usize = 8;

@@ -216,6 +216,12 @@ pub(crate) struct CallbackWaker {
 }
 
 impl CallbackWaker {
+    /// The way to a callback that is no context's of ours, and cannot be replaced.
+    pub(crate) fn of(callback: Callback) -> Arc<Self> {
+        let slot = Slot::new(callback);
+        Arc::new(Self { slot, retired: AtomicBool::new(false), sent: AtomicBool::new(false) })
+    }
+
     /// Ends the request: no call begins for it any more. Waits for calls that have begun in other threads;
     /// inside a callback it returns at once.
     pub(crate) fn retire(&self) {

@@ -132,6 +132,7 @@ pub(crate) const ROOMS: &[Room] = &[
         crates: &["nix", "simaccel_device", "thiserror"],
         except: &[],
     },
+    Room { path: "src/foreign.rs", knows: WHOLE_CRATE, crates: &[], except: &[] },
     Room { path: "src/process.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
     Room {
         path: "src/wait_readable.rs",

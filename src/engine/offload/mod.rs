@@ -28,15 +28,16 @@ use zeroize::Zeroize;
 use super::fault::FaultKind;
 use super::instance::Instance;
 use super::wait::blocked::Blocked;
-use super::wait::job::{self, JobWait};
-use super::wait::{Armed, Submission, Waiter, Wake, go_round};
+use super::wait::foreign::ForeignWait;
+use super::wait::job::{JobWait, OurJobs};
+use super::wait::{Armed, Jobs, Pause, Submission, Waiter, Wake, go_round};
 use super::watch::Watch;
 use super::watchdog::Watchdog;
 use super::{Inner, software, table};
 use crate::error::Error;
 
 use flight::{End, Progress};
-pub(crate) use flight::{Flight, Held, Hold};
+pub(crate) use flight::{Flight, Held, Hold, Queued};
 
 /// An operation that failed; its request (and so the caller's buffers) is where it was.
 pub(crate) struct Failed {
@@ -73,13 +74,25 @@ pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: &mut Request)
     if let Some(outcome) = without_device(engine, session, request) {
         return outcome;
     }
-    match job::offer(!engine.polled).map(|offer| offer.token()) {
-        Some(user_data) => {
-            let mut wait = JobWait::new(engine.polled, user_data);
-            go_round(&mut Offload::new(engine, session, request), &mut wait)
-        }
-        None => go_round(&mut Offload::new(engine, session, request), &mut Blocked),
+    if let Some(jobs) = &engine.foreign
+        && let Some(number) = jobs.offer(!engine.polled)
+    {
+        return run_in(engine, session, request, ForeignWait::new(jobs, engine.polled, number));
     }
+    match OurJobs.offer(!engine.polled) {
+        Some(number) => run_in(engine, session, request, JobWait::new(OurJobs, engine.polled, number)),
+        None => run_in(engine, session, request, Blocked),
+    }
+}
+
+#[inline(always)]
+fn run_in(
+    engine: &Arc<Inner>,
+    session: &Session,
+    request: &mut Request,
+    mut waiter: impl Pause,
+) -> Result<(), Failed> {
+    go_round(&mut Offload::new(engine, session, request), &mut waiter)
 }
 
 /// Counts the operation, and ends it here if the device is not to see it.
@@ -142,6 +155,32 @@ impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, 
     pub(super) const fn in_flight(engine: E, flight: Flight<E, W>, request: R) -> Self {
         let stage = Stage::InFlight(flight);
         Self { engine, session: None, request, stage, retries: 0, keeps_input: false }
+    }
+
+    /// Counts the operation, and ends it here if the device is not to see it. For one that is [new](Self::new), once.
+    pub(crate) fn begin(&mut self) -> Option<Result<(), Failed>> {
+        let session = self.session.as_ref()?;
+        without_device(self.engine.engine(), session.borrow(), self.request.borrow_mut())
+    }
+
+    pub(crate) const fn hold(&self) -> &E {
+        &self.engine
+    }
+
+    pub(crate) fn request_mut(&mut self) -> &mut Request {
+        self.request.borrow_mut()
+    }
+
+    /// How often another try was made.
+    pub(crate) const fn retries(&self) -> u32 {
+        self.retries
+    }
+
+    pub(crate) const fn flight(&self) -> Option<&Flight<E, W>> {
+        match &self.stage {
+            Stage::InFlight(flight) => Some(flight),
+            Stage::Submit | Stage::Over => None,
+        }
     }
 
     /// Goes on as far as it can without waiting. What was just submitted waits in any case.

@@ -29,7 +29,7 @@ use simaccel_device::{Plain, Rest, SessionId, WakeState};
 
 use super::*;
 use crate::engine::table::Visit;
-use crate::engine::wait::job::{self, JobWake, Offer, Release, WaitKey};
+use crate::engine::wait::job::{self, JobWake, Offer, OurJobs, Release, WaitKey};
 use crate::engine::wake_fd::Registration;
 use crate::error::OpError;
 use crate::words;
@@ -213,7 +213,7 @@ impl<'e> Aloft<'e> {
         in_hand: u64,
     ) -> Result<R::Taken, OpError> {
         let (engine, flight) = (self.engine, self.into_flight());
-        let mut wait = JobWait::resumed(&flight, without_ctx, in_hand);
+        let mut wait = JobWait::resumed(OurJobs, &flight, without_ctx, in_hand);
         let mut request = Request::new(SessionId::NONE, operation, Vec::new());
         let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
         let outcome = go_round(&mut rest, &mut wait);

@@ -84,14 +84,16 @@ fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Erro
     }
 }
 
-/// Moves a wake that was armed for another waiter to this thread. Where it is being sent already, the request
-/// is done; under polling there is none, and this thread's interrupt ends its sleep.
-pub(super) fn redirect<E: Hold, W: Wake>(flight: &Flight<E, W>) {
+/// Moves a wake that was armed for another waiter to this thread. `false`: it was sent, it is being sent, or it cannot be
+/// moved (under polling there is none, and this thread's interrupt ends its sleep; a stepped device is stepped).
+pub(super) fn redirect<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
     let engine = flight.engine();
-    if engine.config.delivery() == DeliveryMode::Wake
-        && let Ok(Some(waker)) = table::with(engine, |instance| waker(engine, instance))
-    {
-        flight.replace_waker(waker);
+    if engine.config.delivery() != DeliveryMode::Wake {
+        return false;
+    }
+    match table::with(engine, |instance| waker(engine, instance)) {
+        Ok(Some(waker)) => flight.replace_waker(waker),
+        _ => false,
     }
 }
 

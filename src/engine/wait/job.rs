@@ -1,401 +1,72 @@
-//! Waits by pausing the current job: the one place where the engine meets jobs.
-//!
-//! ```text
-//!   arm ──► the context has a callback ──► Announcement::Callback
-//!       ──► it has none ─────────────────► Announcement::WakeFd, registered once for each engine and context
-//!       ──► delivery=poll ───────────────► Announcement::Nobody: the completion ring
-//!       ──► no job that could pause ─────► Announcement::Thread: blocked from here on
-//! ```
+//! Our jobs: the one place where the engine meets them.
 
 use std::any::Any;
-use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
-use std::thread;
 
-use simaccel_device::{Delivery, WakeState};
-
-use super::blocked::{self, ThreadWake};
-use super::{Armed, Pause, Submission, Waiter, Wake};
-use crate::engine::fault::FaultKind;
-use crate::engine::instance::Instance;
-use crate::engine::offload::{Flight, Hold};
-use crate::engine::sabotage::{self, Sabotage};
-use crate::engine::wake_fd::{OpenFd, Registration, WaitFds};
-use crate::engine::{Inner, table};
-use crate::error::{Error, OsError};
-use crate::job::{self, CallbackWaker, Cleanup, FollowedStatus, WaitCtx, WaitStatus};
+use super::ctx::{CtxWait, CtxWake, Following, Jobs, Paused};
+use crate::engine::offload::Queued;
+use crate::engine::wake_fd::{OpenFd, WaitFds};
+use crate::job::{self, Cleanup, FollowedStatus, Pause, WaitCtx};
 pub(crate) use crate::job::{
-    Offer, Release, ThreadStats, WaitFd, WaitKey, is_running, offer, set_strict, thread_stats,
+    Callback, CallbackWaker, Offer, Release, ThreadStats, WaitFd, WaitKey, WaitStatus, is_running, offer,
+    set_strict, thread_stats,
 };
 
-/// How often the waiter for a token that is being written yields the processor before it does without the token.
-const PATIENCE: u32 = 16;
+/// Waits by pausing the job that runs here.
+pub(crate) type JobWait = CtxWait<OurJobs>;
+/// What in its context announces the end of a request.
+pub(crate) type JobWake = CtxWake<FollowedStatus>;
 
-/// Waits by pausing the current job; in the thread, where there is none or it cannot pause.
+/// The jobs of this crate.
 #[derive(Debug)]
-pub(crate) struct JobWait {
-    /// Whether the job's thread polls the completion ring, and no fd is written.
-    polled: bool,
-    /// What reaping hands out for a job that was offered already.
-    offered: Option<u64>,
-    /// The context was freed, or pausing became impossible: wait in the thread from here on.
-    blocked: bool,
-    /// The job has paused for this request, and was resumed.
-    has_paused: bool,
-    /// Tokens that were read off the wake fd since the last resume, and are not yet assigned to a request.
-    in_hand: u64,
-}
+pub(crate) struct OurJobs;
 
-/// What in the job's context announces the end of a request.
-#[derive(Default)]
-pub(crate) struct JobWake {
-    announcement: Announcement,
-    /// While the status of the job's context follows the request.
-    status: Option<Box<FollowedStatus>>,
-}
-
-#[derive(Default)]
-enum Announcement {
-    /// Reaping does.
-    #[default]
-    Nobody,
-    WakeFd(Rc<Registration>),
-    Callback(Arc<CallbackWaker>),
-    Thread,
-}
-
-impl JobWait {
-    /// A wait for the job that runs here and was [offered](offer), with this number for its completions.
-    pub(crate) const fn new(polled: bool, user_data: u64) -> Self {
-        Self { polled, offered: Some(user_data), blocked: false, has_paused: false, in_hand: 0 }
-    }
-
-    /// A wait for a job that has paused for this flight already and was resumed, with tokens that were read since.
-    pub(crate) fn resumed<E: Hold>(flight: &Flight<E, JobWake>, without_ctx: bool, in_hand: u64) -> Self {
-        let polled = flight.engine().polled;
-        let mut wait = Self { has_paused: true, in_hand, ..Self::new(polled, 0) };
-        wait.goes_on(flight, job::Pause::Resumed, without_ctx);
-        wait
-    }
-
-    /// The pause is over.
-    fn goes_on<E: Hold>(&mut self, flight: &Flight<E, JobWake>, pause: job::Pause, without_ctx: bool) {
-        let engine = flight.engine();
-        if engine.is_inherited() {
-            return;
-        }
-        table::with(engine, |instance| instance.counters.resumes.add(1));
-        if pause != job::Pause::Resumed || (!self.polled && without_ctx) {
-            self.block_from_here(flight);
-        }
-    }
-
-    /// No waiter could be woken any more: the wake goes to this thread, which waits for it.
-    #[cold]
-    fn block_from_here<E: Hold>(&mut self, flight: &Flight<E, JobWake>) {
-        self.blocked = true;
-        flight.announce_by(Announcement::Thread);
-        blocked::redirect(flight);
-    }
-
-    /// Arms what the context of the job has: its callback if one is set, the wake fd otherwise.
-    fn arm_context(engine: &Arc<Inner>) -> Result<Option<(Announcement, Delivery)>, Error> {
-        let Some(ctx) = job::current_ctx() else { return Ok(None) };
-        if ctx.has_callback()
-            && let Some(callback) = ctx.callback_waker()
-        {
-            let waker = Waker::from(Arc::clone(&callback));
-            return Ok(Some((Announcement::Callback(callback), Delivery::Wake(waker))));
-        }
-        let registration = registration(engine, &ctx)?;
-        let waker = registration.waker();
-        Ok(Some((Announcement::WakeFd(registration), Delivery::Wake(waker))))
-    }
-
-    fn arm_thread(
-        &mut self,
-        engine: &Arc<Inner>,
-        instance: &Instance,
-    ) -> Result<(Announcement, Delivery), Error> {
-        self.blocked = true;
-        Ok((Announcement::Thread, blocked::arm(engine, instance)?))
-    }
-
-    /// A pause ended and nothing was done. `true`: something may be by now, so look again.
-    fn is_to_look_again<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
-        if flight.has_callback() && go_over_to_wake_fd(flight) {
-            return true;
-        }
-        if self.in_hand == 0 && self.has_tokens(flight) {
-            // It may be this request's token, sent a moment ago.
-            return true;
-        }
-        flight.give_back(mem::take(&mut self.in_hand));
-        table::with(flight.engine(), |instance| {
-            instance.counters.spurious_resumes.add(1);
-            // An application that resumes in a loop inside a poll waits for completions that are held back.
-            instance.flush();
-        });
-        false
-    }
-
-    #[inline(never)]
-    fn take_unsent_wake<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
-        match flight.wake_state() {
-            // Resumed before its wake: by chance, or by a spurious one.
-            WakeState::Armed if flight.cancel_wake() => {
-                flight.give_back(mem::take(&mut self.in_hand));
-                flight.read_spurious();
-                true
-            }
-            WakeState::Armed | WakeState::Sent => self.take_wake(flight),
-            WakeState::Sending if flight.has_wake_fd() => self.take_wake_of_sender(flight),
-            WakeState::Sending => {
-                flight.await_callback();
-                true
-            }
-            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => {
-                flight.give_back(mem::take(&mut self.in_hand));
-                true
-            }
-        }
-    }
-
-    /// The sender is in its write. If the token can be read, the sender is not waited for. On a shared fd the token may be
-    /// another request's, which would then wait for this one; so the sender is given the time to leave. `false`: the fd is
-    /// going to be readable once more, or still is.
-    fn take_wake_of_sender<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
-        for _ in 0..PATIENCE {
-            if !flight.shares_wake_fd() && self.has_tokens(flight) {
-                flight.take_own(mem::take(&mut self.in_hand));
-                return true;
-            }
-            thread::yield_now();
-            if flight.wake_state() != WakeState::Sending {
-                return self.take_wake(flight);
-            }
-        }
-        false
-    }
-
-    /// Whether there are tokens in hand, or on the fd; those are then taken from there.
-    fn has_tokens<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
-        if self.in_hand == 0 {
-            self.in_hand = flight.read_tokens();
-        }
-        self.in_hand > 0
-    }
-}
-
-impl Waiter for JobWait {
-    type Wake = JobWake;
-
-    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed<JobWake>, Error> {
-        let offered = self.offered.take().or_else(|| Some(job::offer(!self.polled)?.token()));
-        (self.blocked, self.has_paused) = (false, false);
-        let (announcement, delivery) = match offered {
-            // Where the thread is ending no poll would announce the end.
-            Some(_) if self.polled && !instance.is_passing() => {
-                (Announcement::Nobody, Delivery::Reap { owner: instance.owner(engine)? })
-            }
-            Some(_) if !self.polled => match Self::arm_context(engine)? {
-                Some(armed) => armed,
-                None => self.arm_thread(engine, instance)?,
-            },
-            _ => self.arm_thread(engine, instance)?,
-        };
-        let wake = JobWake { announcement, status: None };
-        Ok(Armed { wake, delivery, user_data: offered.unwrap_or(0) })
-    }
+impl Jobs for OurJobs {
+    type Following = FollowedStatus;
 
     #[inline]
-    fn take_wake<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
-        if self.blocked {
-            return blocked::take_wake(flight);
-        }
-        if self.polled {
-            // Nobody else is told of it who would have to be waited for.
-            return true;
-        }
-        // Nearly always.
-        if flight.wake_state() == WakeState::Sent {
-            flight.take_own(mem::take(&mut self.in_hand));
-            return true;
-        }
-        self.take_unsent_wake(flight)
+    fn offer(&self, calls_back: bool) -> Option<u64> {
+        Some(offer(calls_back)?.token())
     }
 
-    #[cold]
-    fn set_status<E: Hold>(&mut self, status: Submission<'_, E, JobWake>) {
-        match status {
-            Submission::Refused => job::set_status(WaitStatus::Err),
-            // A callback that is set and will not be called decides the status, which then does not follow the
-            // request.
-            Submission::Queued(_) if self.polled && is_callback_set() => {}
-            Submission::Queued(flight) => {
-                let queued = flight.queued();
-                let status = move || if queued.is_waiting() { WaitStatus::Eagain } else { WaitStatus::Ok };
-                let followed = job::follow_status(status).map(Box::new);
-                flight.with_wake(|wake| wake.status = followed);
-            }
-        }
-    }
-}
-
-impl Pause for JobWait {
-    #[inline(always)]
-    fn pause<E: Hold>(&mut self, flight: &Flight<E, JobWake>) -> bool {
-        if self.blocked {
-            return blocked::pause(flight);
-        }
-        if mem::replace(&mut self.has_paused, true) && self.is_to_look_again(flight) {
-            return true;
-        }
-        table::with(flight.engine(), |instance| instance.counters.pauses.add(1));
-        let (pause, without_ctx) = job::pause_in_flight(flight);
-        if !self.polled {
-            flight.expect();
-        }
-        self.goes_on(flight, pause, without_ctx);
-        true
-    }
-}
-
-impl Wake for JobWake {
-    fn ended(self, engine: &Arc<Inner>, late: bool) {
-        if let Some(status) = self.status {
-            status.finish(if late { WaitStatus::Eagain } else { WaitStatus::Ok });
-        }
-        match self.announcement {
-            // A spurious wake may be calling it, or be about to.
-            Announcement::Callback(callback) => callback.retire(),
-            Announcement::Thread => ThreadWake.ended(engine, late),
-            Announcement::Nobody | Announcement::WakeFd(_) => {}
-        }
+    fn with_fds<R>(&self, body: impl FnOnce(&dyn WaitFds) -> R) -> Option<R> {
+        job::current_ctx().map(|ctx| body(&*ctx))
     }
 
-    fn give_up(self, state: &dyn Fn() -> WakeState) {
-        // As it is before the request goes.
-        drop(self.status);
-        match self.announcement {
-            Announcement::Callback(callback) => callback.retire(),
-            Announcement::WakeFd(wake_fd) => {
-                take_unread_token(&wake_fd, state);
-                // A spurious wake is not left to the next operation either.
-                wake_fd.read_spurious();
-            }
-            Announcement::Nobody | Announcement::Thread => {}
-        }
+    fn callback(&self) -> Option<Arc<CallbackWaker>> {
+        job::current_ctx().filter(|ctx| ctx.has_callback())?.callback_waker()
     }
-}
 
-/// Takes the token of a request that is given up, if one was sent, so that none is left to the next request. A token
-/// that is being written arrives, however long its writer is preempted.
-#[cold]
-fn take_unread_token(wake_fd: &Rc<Registration>, state: &dyn Fn() -> WakeState) {
-    let mut turns = 0;
-    while state() == WakeState::Sending {
-        if !wake_fd.is_shared() {
-            let in_hand = wake_fd.read();
-            if in_hand > 0 {
-                return wake_fd.take_own(in_hand);
-            }
-        }
-        turns += 1;
-        if turns < PATIENCE { thread::yield_now() } else { wake_fd.nap() }
-    }
-    if state() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
-        wake_fd.take_own(0);
-    }
-}
-
-/// What a job's waiter does with the wake of its flight.
-impl<E: Hold> Flight<E, JobWake> {
     fn has_callback(&self) -> bool {
-        self.with_wake(|wake| matches!(wake.announcement, Announcement::Callback(_)))
+        job::current_ctx().is_some_and(|ctx| ctx.has_callback())
     }
 
-    /// Returns when the callback, for which the wake is being sent, has returned.
-    fn await_callback(&self) {
-        let callback = self.with_wake(|wake| match &wake.announcement {
-            Announcement::Callback(callback) => Some(Arc::clone(callback)),
-            _ => None,
-        });
-        if let Some(callback) = callback {
-            callback.await_sent();
+    fn refused(&self) {
+        job::set_status(WaitStatus::Err);
+    }
+
+    fn follow(&self, queued: Queued) -> Option<FollowedStatus> {
+        job::follow_status(move || if queued.is_waiting() { WaitStatus::Eagain } else { WaitStatus::Ok })
+    }
+
+    #[inline(always)]
+    fn pause(&self, release: &dyn Release) -> Paused {
+        match job::pause_in_flight(release) {
+            (Pause::Resumed, false) => Paused::Resumed,
+            (Pause::Resumed, true) => Paused::WithoutCtx,
+            _ => Paused::Refused,
         }
     }
-
-    /// Sets what announces the end from here on, in place of what did before.
-    fn announce_by(&self, announcement: Announcement) {
-        let before = self.with_wake(|wake| mem::replace(&mut wake.announcement, announcement));
-        if let Announcement::Callback(callback) = before {
-            callback.retire();
-        }
-    }
-
-    #[inline]
-    fn with_wake_fd<R>(&self, body: impl FnOnce(&Rc<Registration>) -> R) -> Option<R> {
-        self.with_wake(|wake| match &wake.announcement {
-            Announcement::WakeFd(wake_fd) => Some(body(wake_fd)),
-            _ => None,
-        })
-    }
-
-    fn has_wake_fd(&self) -> bool {
-        self.with_wake_fd(|_| ()).is_some()
-    }
-
-    /// Whether other requests may have tokens on this request's wake fd.
-    fn shares_wake_fd(&self) -> bool {
-        self.with_wake_fd(Registration::is_shared).unwrap_or(false)
-    }
-
-    /// Reads the tokens on the wake fd, if there is one. The caller finds out which requests they belong to.
-    fn read_tokens(&self) -> u64 {
-        self.with_wake_fd(|wake_fd| wake_fd.read()).unwrap_or(0)
-    }
-
-    /// Takes this request's token, which was sent, out of those in hand.
-    #[inline]
-    fn take_own(&self, in_hand: u64) {
-        self.with_wake_fd(|wake_fd| wake_fd.take_own(in_hand));
-    }
-
-    /// Leaves the tokens in hand to the requests that they belong to.
-    fn give_back(&self, in_hand: u64) {
-        self.with_wake_fd(|wake_fd| wake_fd.give_back(in_hand));
-    }
-
-    fn read_spurious(&self) {
-        self.with_wake_fd(Registration::read_spurious);
-    }
 }
 
-/// What takes a flight back from a raw job that is discarded: its frames are never dropped.
-impl<E: Hold> Release for Flight<E, JobWake> {
-    fn release(&self) {
-        self.give_up();
-    }
-}
+/// It follows by itself.
+impl Following for FollowedStatus {
+    fn update(&self) {}
 
-fn is_callback_set() -> bool {
-    job::current_ctx().is_some_and(|ctx| ctx.has_callback())
-}
-
-/// The callback was removed under a request that has nothing else: it gets the wake fd. `true`: too late, the wake was sent
-/// or is being sent. If no fd can be made, the next resume tries again.
-#[cold]
-fn go_over_to_wake_fd<E: Hold>(flight: &Flight<E, JobWake>) -> bool {
-    let Some(ctx) = job::current_ctx().filter(|ctx| !ctx.has_callback()) else { return false };
-    let Ok(registration) = registration(flight.engine(), &ctx) else { return false };
-    if !flight.replace_waker(registration.waker()) {
-        return true;
+    fn finish(self, late: bool) {
+        Self::finish(&self, if late { WaitStatus::Eagain } else { WaitStatus::Ok });
     }
-    flight.announce_by(Announcement::WakeFd(registration));
-    false
 }
 
 impl WaitFds for WaitCtx {
@@ -406,31 +77,5 @@ impl WaitFds for WaitCtx {
     fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>) {
         let cleanup: Cleanup = Box::new(move |_, _, _, _| on_end());
         self.set_wait_fd(WaitKey::from_addr(key), fd, Some(data), Some(cleanup));
-    }
-}
-
-fn registration(engine: &Arc<Inner>, ctx: &WaitCtx) -> Result<Rc<Registration>, Error> {
-    match Registration::find(ctx, engine.wait_key()) {
-        Some(registration) => Ok(registration),
-        None => register(engine, ctx),
-    }
-}
-
-#[cold]
-fn register(engine: &Arc<Inner>, ctx: &WaitCtx) -> Result<Rc<Registration>, Error> {
-    if engine.fails(FaultKind::FdFail, None) {
-        return Err(Error::WakeFd(OsError::from_raw_os_error(libc::EMFILE)));
-    }
-    Registration::make(ctx, engine.wait_key(), &engine.identity).map_err(|error| Error::WakeFd(error.into()))
-}
-
-impl JobWake {
-    /// The wake of a request that was submitted by the straight way.
-    pub(crate) fn of(wake_fd: Option<Rc<Registration>>) -> Self {
-        let announcement = match wake_fd {
-            Some(wake_fd) => Announcement::WakeFd(wake_fd),
-            None => Announcement::Nobody,
-        };
-        Self { announcement, status: None }
     }
 }

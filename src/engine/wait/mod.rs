@@ -1,14 +1,16 @@
 //! How a caller waits: the seam between an operation and its caller.
 //!
 //! ```text
-//!                      arm                     pause                   take_wake
-//!   job::JobWait       callback, or else       leaves the job          reads its token, or cancels the wake, or
-//!                      the wake fd; polled:                            waits for the callback's return;
-//!                      the completion ring                             polled: takes it with the result
-//!   blocked::Blocked   this thread's waker     spins, then sleeps;     cancels the wake
-//!                      (nothing, stepped)      stepped: steps, and
-//!                                              gives up where that
-//!                                              can end nothing
+//!                         arm                    pause                   take_wake
+//!   ctx::CtxWait          callback, or else      leaves the job          reads its token, or cancels the wake, or
+//!     job: ours           the wake fd; polled:                           waits for the callback's return;
+//!     foreign: others     the completion ring                            polled: takes it with the result
+//!   blocked::Blocked      this thread's waker    spins, then sleeps;     cancels the wake
+//!                         (nothing, stepped)     stepped: steps, and
+//!                                                gives up where that
+//!                                                can end nothing
+//!   waker::WakerWait      the waker of the poll  is not a loop: returns  cancels the wake
+//!                                                to who polls
 //! ```
 //!
 //! An operation is one state machine (see `offload`) that starts a request, leaves it in a [`Flight`], and looks at it when
@@ -16,13 +18,17 @@
 //! [`go_round`] is the loop of all of those.
 
 pub(super) mod blocked;
+mod ctx;
+pub(crate) mod foreign;
 pub(super) mod job;
+pub(super) mod waker;
 
 use std::borrow::{Borrow, BorrowMut};
 use std::sync::Arc;
 
 use simaccel_device::{Delivery, Request, Session, TicketState, WakeState};
 
+pub(crate) use self::ctx::Jobs;
 use super::Inner;
 use super::instance::Instance;
 use super::offload::{Advance, Failed, Flight, Hold, Offload};

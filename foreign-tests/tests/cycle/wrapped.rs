@@ -1,0 +1,89 @@
+//! simaccel's jobs as if they were foreign: the engine sees them through `simaccel::foreign` alone.
+
+use std::any::Any;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use simaccel::foreign::{self, Callback, OpenFd, Paused, Release, WaitFds, WaitStatus};
+use simaccel::job::{self, Pause, WaitCtxRef, WaitKey};
+use simaccel::{Config, Engine, WaitCtx};
+
+use crate::framework::{Framework, Output};
+use crate::ours::Ours;
+
+pub(crate) struct Wrapped;
+
+impl Framework for Wrapped {
+    type Ctx = WaitCtx;
+    type Job = simaccel::Job<Output>;
+
+    fn stepped(config: Config) -> Engine {
+        foreign::stepped(config, Arc::new(Jobs)).unwrap()
+    }
+
+    fn open(config: Config) -> Engine {
+        foreign::open(config, Arc::new(Jobs)).unwrap()
+    }
+
+    fn ctx() -> WaitCtx {
+        Ours::ctx()
+    }
+
+    fn job(ctx: &WaitCtx, body: impl FnOnce() -> Output + Send + 'static) -> Self::Job {
+        Ours::job(ctx, body)
+    }
+
+    fn without_pauses(body: impl FnOnce() -> Output) -> Output {
+        Ours::without_pauses(body)
+    }
+}
+
+#[derive(Debug)]
+struct Jobs;
+
+struct Ctx {
+    ctx: WaitCtxRef,
+    number: u64,
+}
+
+impl foreign::Framework for Jobs {
+    fn with_ctx(&self, visit: &mut dyn FnMut(&dyn foreign::Ctx)) {
+        let Some(job) = job::current().filter(|_| job::can_pause()) else { return };
+        if let Some(ctx) = job.wait_ctx() {
+            visit(&Ctx { ctx, number: job.token() });
+        }
+    }
+
+    fn pause(&self, release: &dyn Release) -> Paused {
+        match job::pause_with(release) {
+            Pause::Resumed if job::current().and_then(|job| job.wait_ctx()).is_none() => Paused::WithoutCtx,
+            Pause::Resumed => Paused::Resumed,
+            _ => Paused::Refused,
+        }
+    }
+}
+
+impl WaitFds for Ctx {
+    fn find(&self, key: usize) -> Option<Rc<dyn Any>> {
+        self.ctx.fd(WaitKey::from_addr(key))?.data
+    }
+
+    fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>) {
+        let cleanup: job::Cleanup = Box::new(|_, _, _, _| on_end());
+        self.ctx.set_wait_fd(WaitKey::from_addr(key), fd, Some(data), Some(cleanup));
+    }
+}
+
+impl foreign::Ctx for Ctx {
+    fn callback(&self) -> Option<Callback> {
+        self.ctx.callback()
+    }
+
+    fn set_status(&self, status: WaitStatus) {
+        self.ctx.set_status(status);
+    }
+
+    fn job_number(&self) -> u64 {
+        self.number
+    }
+}

@@ -1,0 +1,505 @@
+//! Waits by pausing a job that has a wait context: ours ([`OurJobs`](super::job::OurJobs)), or those of another framework
+//! ([`ForeignJobs`](super::foreign::ForeignJobs)).
+//!
+//! ```text
+//!   arm ──► the context has a callback ──► Announcement::Callback
+//!       ──► it has none ─────────────────► Announcement::WakeFd, registered once for each engine and context
+//!       ──► delivery=poll ───────────────► Announcement::Nobody: the completion ring
+//!       ──► no job that could pause ─────► Announcement::Thread: blocked from here on
+//! ```
+
+use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::thread;
+
+use simaccel_device::{Delivery, WakeState};
+
+use super::blocked::{self, ThreadWake};
+use super::job::{CallbackWaker, Release};
+use super::{Armed, Pause, Submission, Waiter, Wake};
+use crate::engine::fault::FaultKind;
+use crate::engine::instance::Instance;
+use crate::engine::offload::{Flight, Hold, Queued};
+use crate::engine::sabotage::{self, Sabotage};
+use crate::engine::wake_fd::{Registration, WaitFds};
+use crate::engine::{Inner, table};
+use crate::error::{Error, OsError};
+
+/// Jobs with wait contexts, as a waiter meets them: all of it is about the job that runs here.
+pub(crate) trait Jobs {
+    /// What makes the status of a context follow a request that has queued for a slot.
+    type Following: Following;
+
+    /// The job's number, if there is a job that can pause and has a context. The status is that of a request that was
+    /// submitted, from here on; where a callback is set and `calls_back` is false, it says that callbacks are not supported.
+    fn offer(&self, calls_back: bool) -> Option<u64>;
+
+    /// Shows the context of the job, if it has one.
+    fn with_fds<R>(&self, body: impl FnOnce(&dyn WaitFds) -> R) -> Option<R>;
+
+    /// One request's way to the callback of the context, if one is set.
+    fn callback(&self) -> Option<Arc<CallbackWaker>>;
+
+    fn has_callback(&self) -> bool;
+
+    fn refused(&self);
+
+    fn follow(&self, queued: Queued) -> Option<Self::Following>;
+
+    /// Leaves the job until it is resumed. `release` is for a job that is discarded, and whose frames are not dropped.
+    fn pause(&self, release: &dyn Release) -> Paused;
+}
+
+/// See [`Jobs::Following`]. Dropped, it leaves the status as it is then.
+pub(crate) trait Following {
+    /// The job was resumed.
+    fn update(&self);
+
+    /// The request was taken. `late`: from the watchdog.
+    fn finish(self, late: bool);
+}
+
+/// What came of a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paused {
+    /// The job has paused, and was resumed.
+    Resumed,
+    /// The same, and it has no wait context any more.
+    WithoutCtx,
+    /// Either the job has paused and was resumed, or it cannot pause at this moment: the framework does not tell.
+    Perhaps,
+    /// The job cannot pause at this moment.
+    Refused,
+}
+
+/// Fruitless pauses in a row that may have been none, after which they are taken for none.
+const DOUBTFUL_PAUSES: u32 = 16;
+
+/// How often the waiter for a token that is being written yields the processor before it does without the token.
+const PATIENCE: u32 = 16;
+
+/// Waits by pausing the current job; in the thread, where there is none or it cannot pause.
+#[derive(Debug)]
+pub(crate) struct CtxWait<J> {
+    jobs: J,
+    /// Whether the job's thread polls the completion ring, and no fd is written.
+    polled: bool,
+    /// What reaping hands out for a job that was offered already.
+    offered: Option<u64>,
+    /// The context was freed, or pausing became impossible: wait in the thread from here on.
+    blocked: bool,
+    /// The job has paused for this request, and was resumed.
+    has_paused: bool,
+    /// Tokens that were read off the wake fd since the last resume, and are not yet assigned to a request.
+    in_hand: u64,
+    /// Pauses that may have been none, since the last that was one.
+    doubtful: u32,
+}
+
+/// What in the job's context announces the end of a request.
+pub(crate) struct CtxWake<F> {
+    announcement: Announcement,
+    /// While the status of the job's context follows the request.
+    status: Option<Box<F>>,
+}
+
+impl<F> Default for CtxWake<F> {
+    fn default() -> Self {
+        Self { announcement: Announcement::Nobody, status: None }
+    }
+}
+
+#[derive(Default)]
+enum Announcement {
+    /// Reaping does.
+    #[default]
+    Nobody,
+    WakeFd(Rc<Registration>),
+    Callback(Arc<CallbackWaker>),
+    Thread,
+}
+
+impl<J: Jobs> CtxWait<J> {
+    /// A wait for the job that runs here and was [offered](Jobs::offer), with this number for its completions.
+    pub(crate) const fn new(jobs: J, polled: bool, user_data: u64) -> Self {
+        Self {
+            jobs,
+            polled,
+            offered: Some(user_data),
+            blocked: false,
+            has_paused: false,
+            in_hand: 0,
+            doubtful: 0,
+        }
+    }
+
+    /// A wait for a job that has paused for this flight already and was resumed, with tokens that were read since.
+    pub(crate) fn resumed<E: Hold>(
+        jobs: J,
+        flight: &Flight<E, CtxWake<J::Following>>,
+        without_ctx: bool,
+        in_hand: u64,
+    ) -> Self {
+        let polled = flight.engine().polled;
+        let mut wait = Self { has_paused: true, in_hand, ..Self::new(jobs, polled, 0) };
+        wait.goes_on(flight, if without_ctx { Paused::WithoutCtx } else { Paused::Resumed });
+        wait
+    }
+
+    /// The pause is over.
+    fn goes_on<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>, paused: Paused) {
+        let engine = flight.engine();
+        if engine.is_inherited() {
+            return;
+        }
+        table::with(engine, |instance| instance.counters.resumes.add(1));
+        flight.with_wake(|wake| wake.status.as_deref().map(Following::update));
+        let is_over = match paused {
+            Paused::Resumed => false,
+            Paused::WithoutCtx => !self.polled,
+            Paused::Perhaps => {
+                self.doubtful += 1;
+                self.doubtful > DOUBTFUL_PAUSES
+            }
+            Paused::Refused => true,
+        };
+        if is_over {
+            self.block_from_here(flight);
+        }
+    }
+
+    /// No waiter could be woken any more, or none can be left: the wake goes to this thread, which waits for it. One that was
+    /// sent, or cannot be moved, stays where it is and is taken from there.
+    #[cold]
+    fn block_from_here<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) {
+        self.blocked = true;
+        if self.polled || blocked::redirect(flight) {
+            flight.announce_by(Announcement::Thread);
+        }
+    }
+
+    /// Arms what the context of the job has: its callback if one is set, the wake fd otherwise.
+    fn arm_context(&self, engine: &Arc<Inner>) -> Result<Option<(Announcement, Delivery)>, Error> {
+        if let Some(callback) = self.jobs.callback() {
+            let waker = Waker::from(Arc::clone(&callback));
+            return Ok(Some((Announcement::Callback(callback), Delivery::Wake(waker))));
+        }
+        let Some(registration) = self.jobs.with_fds(|fds| registration(engine, fds)) else { return Ok(None) };
+        let registration = registration?;
+        let waker = registration.waker();
+        Ok(Some((Announcement::WakeFd(registration), Delivery::Wake(waker))))
+    }
+
+    fn arm_thread(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+    ) -> Result<(Announcement, Delivery), Error> {
+        self.blocked = true;
+        Ok((Announcement::Thread, blocked::arm(engine, instance)?))
+    }
+
+    /// The callback was removed under a request that has nothing else: it gets the wake fd. `true`: too late, the wake was
+    /// sent or is being sent. If no fd can be made, the next resume tries again.
+    #[cold]
+    fn go_over_to_wake_fd<E: Hold>(&self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
+        if self.jobs.has_callback() {
+            return false;
+        }
+        let Some(Ok(registration)) = self.jobs.with_fds(|fds| registration(flight.engine(), fds)) else {
+            return false;
+        };
+        if !flight.replace_waker(registration.waker()) {
+            return true;
+        }
+        flight.announce_by(Announcement::WakeFd(registration));
+        false
+    }
+
+    /// A pause ended and nothing was done. `true`: something may be by now, so look again.
+    fn is_to_look_again<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
+        if flight.has_callback() && self.go_over_to_wake_fd(flight) {
+            return true;
+        }
+        if self.in_hand == 0 && self.has_tokens(flight) {
+            // It may be this request's token, sent a moment ago.
+            return true;
+        }
+        flight.give_back(mem::take(&mut self.in_hand));
+        table::with(flight.engine(), |instance| {
+            instance.counters.spurious_resumes.add(1);
+            // An application that resumes in a loop inside a poll waits for completions that are held back.
+            instance.flush();
+        });
+        false
+    }
+
+    #[inline(never)]
+    fn take_unsent_wake<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
+        match flight.wake_state() {
+            // Resumed before its wake: by chance, or by a spurious one.
+            WakeState::Armed if flight.cancel_wake() => {
+                flight.give_back(mem::take(&mut self.in_hand));
+                flight.read_spurious();
+                true
+            }
+            WakeState::Armed | WakeState::Sent => self.take_wake(flight),
+            WakeState::Sending if flight.has_wake_fd() => self.take_wake_of_sender(flight),
+            WakeState::Sending => {
+                flight.await_callback();
+                true
+            }
+            WakeState::Cancelled | WakeState::Idle | WakeState::Stale => {
+                flight.give_back(mem::take(&mut self.in_hand));
+                true
+            }
+        }
+    }
+
+    /// The sender is in its write. If the token can be read, the sender is not waited for. On a shared fd the token may be
+    /// another request's, which would then wait for this one; so the sender is given the time to leave. `false`: the fd is
+    /// going to be readable once more, or still is.
+    fn take_wake_of_sender<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
+        for _ in 0..PATIENCE {
+            if !flight.shares_wake_fd() && self.has_tokens(flight) {
+                flight.take_own(mem::take(&mut self.in_hand));
+                return true;
+            }
+            thread::yield_now();
+            if flight.wake_state() != WakeState::Sending {
+                return self.take_wake(flight);
+            }
+        }
+        false
+    }
+
+    /// Whether there are tokens in hand, or on the fd; those are then taken from there.
+    fn has_tokens<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
+        if self.in_hand == 0 {
+            self.in_hand = flight.read_tokens();
+        }
+        self.in_hand > 0
+    }
+}
+
+impl<J: Jobs> Waiter for CtxWait<J> {
+    type Wake = CtxWake<J::Following>;
+
+    fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed<Self::Wake>, Error> {
+        let offered = self.offered.take().or_else(|| self.jobs.offer(!self.polled));
+        (self.blocked, self.has_paused, self.doubtful) = (false, false, 0);
+        let (announcement, delivery) = match offered {
+            // Where the thread is ending no poll would announce the end.
+            Some(_) if self.polled && !instance.is_passing() => {
+                (Announcement::Nobody, Delivery::Reap { owner: instance.owner(engine)? })
+            }
+            Some(_) if !self.polled => match self.arm_context(engine)? {
+                Some(armed) => armed,
+                None => self.arm_thread(engine, instance)?,
+            },
+            _ => self.arm_thread(engine, instance)?,
+        };
+        let wake = CtxWake { announcement, status: None };
+        Ok(Armed { wake, delivery, user_data: offered.unwrap_or(0) })
+    }
+
+    #[inline]
+    fn take_wake<E: Hold>(&mut self, flight: &Flight<E, Self::Wake>) -> bool {
+        if self.blocked && flight.is_for_thread() {
+            return blocked::take_wake(flight);
+        }
+        if self.polled {
+            // Nobody else is told of it who would have to be waited for.
+            return true;
+        }
+        // Nearly always.
+        if flight.wake_state() == WakeState::Sent {
+            flight.take_own(mem::take(&mut self.in_hand));
+            return true;
+        }
+        self.take_unsent_wake(flight)
+    }
+
+    #[cold]
+    fn set_status<E: Hold>(&mut self, status: Submission<'_, E, Self::Wake>) {
+        match status {
+            Submission::Refused => self.jobs.refused(),
+            // A callback that is set and will not be called decides the status, which then does not follow the
+            // request.
+            Submission::Queued(_) if self.polled && self.jobs.has_callback() => {}
+            Submission::Queued(flight) => {
+                let followed = self.jobs.follow(flight.queued()).map(Box::new);
+                flight.with_wake(|wake| wake.status = followed);
+            }
+        }
+    }
+}
+
+impl<J: Jobs> Pause for CtxWait<J> {
+    #[inline(always)]
+    fn pause<E: Hold>(&mut self, flight: &Flight<E, Self::Wake>) -> bool {
+        if self.blocked {
+            return blocked::pause(flight);
+        }
+        if mem::replace(&mut self.has_paused, true) && self.is_to_look_again(flight) {
+            return true;
+        }
+        table::with(flight.engine(), |instance| instance.counters.pauses.add(1));
+        let paused = self.jobs.pause(flight);
+        if !self.polled {
+            flight.expect();
+        }
+        self.goes_on(flight, paused);
+        true
+    }
+}
+
+impl<F: Following> Wake for CtxWake<F> {
+    fn ended(self, engine: &Arc<Inner>, late: bool) {
+        if let Some(status) = self.status {
+            status.finish(late);
+        }
+        match self.announcement {
+            // A spurious wake may be calling it, or be about to.
+            Announcement::Callback(callback) => callback.retire(),
+            Announcement::Thread => ThreadWake.ended(engine, late),
+            Announcement::Nobody | Announcement::WakeFd(_) => {}
+        }
+    }
+
+    fn give_up(self, state: &dyn Fn() -> WakeState) {
+        // As it is before the request goes.
+        drop(self.status);
+        match self.announcement {
+            Announcement::Callback(callback) => callback.retire(),
+            Announcement::WakeFd(wake_fd) => {
+                take_unread_token(&wake_fd, state);
+                // A spurious wake is not left to the next operation either.
+                wake_fd.read_spurious();
+            }
+            Announcement::Nobody | Announcement::Thread => {}
+        }
+    }
+}
+
+/// Takes the token of a request that is given up, if one was sent, so that none is left to the next request. A token
+/// that is being written arrives, however long its writer is preempted.
+#[cold]
+fn take_unread_token(wake_fd: &Rc<Registration>, state: &dyn Fn() -> WakeState) {
+    let mut turns = 0;
+    while state() == WakeState::Sending {
+        if !wake_fd.is_shared() {
+            let in_hand = wake_fd.read();
+            if in_hand > 0 {
+                return wake_fd.take_own(in_hand);
+            }
+        }
+        turns += 1;
+        if turns < PATIENCE { thread::yield_now() } else { wake_fd.nap() }
+    }
+    if state() == WakeState::Sent && !sabotage::is(Sabotage::StaleWake) {
+        wake_fd.take_own(0);
+    }
+}
+
+/// What a job's waiter does with the wake of its flight.
+impl<E: Hold, F: Following> Flight<E, CtxWake<F>> {
+    fn is_for_thread(&self) -> bool {
+        self.with_wake(|wake| matches!(wake.announcement, Announcement::Thread))
+    }
+
+    fn has_callback(&self) -> bool {
+        self.with_wake(|wake| matches!(wake.announcement, Announcement::Callback(_)))
+    }
+
+    /// Returns when the callback, for which the wake is being sent, has returned.
+    fn await_callback(&self) {
+        let callback = self.with_wake(|wake| match &wake.announcement {
+            Announcement::Callback(callback) => Some(Arc::clone(callback)),
+            _ => None,
+        });
+        if let Some(callback) = callback {
+            callback.await_sent();
+        }
+    }
+
+    /// Sets what announces the end from here on, in place of what did before.
+    fn announce_by(&self, announcement: Announcement) {
+        let before = self.with_wake(|wake| mem::replace(&mut wake.announcement, announcement));
+        if let Announcement::Callback(callback) = before {
+            callback.retire();
+        }
+    }
+
+    #[inline]
+    fn with_wake_fd<R>(&self, body: impl FnOnce(&Rc<Registration>) -> R) -> Option<R> {
+        self.with_wake(|wake| match &wake.announcement {
+            Announcement::WakeFd(wake_fd) => Some(body(wake_fd)),
+            _ => None,
+        })
+    }
+
+    fn has_wake_fd(&self) -> bool {
+        self.with_wake_fd(|_| ()).is_some()
+    }
+
+    /// Whether other requests may have tokens on this request's wake fd.
+    fn shares_wake_fd(&self) -> bool {
+        self.with_wake_fd(Registration::is_shared).unwrap_or(false)
+    }
+
+    /// Reads the tokens on the wake fd, if there is one. The caller finds out which requests they belong to.
+    fn read_tokens(&self) -> u64 {
+        self.with_wake_fd(|wake_fd| wake_fd.read()).unwrap_or(0)
+    }
+
+    /// Takes this request's token, which was sent, out of those in hand.
+    #[inline]
+    fn take_own(&self, in_hand: u64) {
+        self.with_wake_fd(|wake_fd| wake_fd.take_own(in_hand));
+    }
+
+    /// Leaves the tokens in hand to the requests that they belong to.
+    fn give_back(&self, in_hand: u64) {
+        self.with_wake_fd(|wake_fd| wake_fd.give_back(in_hand));
+    }
+
+    fn read_spurious(&self) {
+        self.with_wake_fd(Registration::read_spurious);
+    }
+}
+
+/// What takes a flight back from a raw job that is discarded: its frames are never dropped.
+impl<E: Hold, F: Following> Release for Flight<E, CtxWake<F>> {
+    fn release(&self) {
+        self.give_up();
+    }
+}
+
+fn registration(engine: &Arc<Inner>, fds: &dyn WaitFds) -> Result<Rc<Registration>, Error> {
+    match Registration::find(fds, engine.wait_key()) {
+        Some(registration) => Ok(registration),
+        None => register(engine, fds),
+    }
+}
+
+#[cold]
+fn register(engine: &Arc<Inner>, fds: &dyn WaitFds) -> Result<Rc<Registration>, Error> {
+    if engine.fails(FaultKind::FdFail, None) {
+        return Err(Error::WakeFd(OsError::from_raw_os_error(libc::EMFILE)));
+    }
+    Registration::make(fds, engine.wait_key(), &engine.identity).map_err(|error| Error::WakeFd(error.into()))
+}
+
+impl<F> CtxWake<F> {
+    /// The wake of a request that was submitted by the straight way.
+    pub(crate) fn of(wake_fd: Option<Rc<Registration>>) -> Self {
+        let announcement = match wake_fd {
+            Some(wake_fd) => Announcement::WakeFd(wake_fd),
+            None => Announcement::Nobody,
+        };
+        Self { announcement, status: None }
+    }
+}

@@ -1,0 +1,126 @@
+//! Jobs of another framework, whose functions may be found at run time.
+//!
+//! ```text
+//!   engine ──► Framework::with_ctx ──► Ctx of the job that runs here ──► find, register (an fd), callback, set_status
+//!          ──► Framework::pause                                          leaves the job until it is resumed
+//! ```
+//!
+//! What they promise, and what is promised to them, is said at [`crate::foreign`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+
+pub use super::ctx::Paused;
+use super::ctx::{CtxWait, Following, Jobs};
+use super::job::CallbackWaker;
+use super::job::{Callback, Release, WaitStatus};
+use crate::engine::offload::Queued;
+pub use crate::engine::wake_fd::{OpenFd, WaitFds};
+
+/// A job framework.
+pub trait Framework: fmt::Debug + Send + Sync {
+    /// Shows the wait context of the job that runs on this thread. `visit` is called once, or not at all: where there is no
+    /// job, where it cannot pause, and where it has no context. An operation then does not pause it.
+    fn with_ctx(&self, visit: &mut dyn FnMut(&dyn Ctx));
+
+    /// Leaves the job that runs on this thread, until it is resumed. It may return at once.
+    ///
+    /// `release` is called, once and in place of a return, where the framework ends the paused job without unwinding its
+    /// stack. It takes the request back.
+    fn pause(&self, release: &dyn Release) -> Paused;
+}
+
+/// The wait context of a job.
+pub trait Ctx: WaitFds {
+    /// The callback that is set, if any. It is called from any thread, by a request that was submitted since, until that
+    /// has ended or was given up.
+    fn callback(&self) -> Option<Callback>;
+
+    /// Sets the status that the application may ask for.
+    fn set_status(&self, status: WaitStatus);
+
+    /// What [`Engine::poll`](crate::Engine::poll) hands out for the job.
+    fn job_number(&self) -> u64;
+}
+
+/// The jobs of a framework, on this thread.
+#[derive(Clone, Debug)]
+pub(crate) struct ForeignJobs(pub(crate) Arc<dyn Framework>);
+
+/// Waits by pausing a job of a framework.
+pub(crate) type ForeignWait<'e> = CtxWait<&'e ForeignJobs>;
+
+/// Sets the status of the job's context when the job is resumed, which is when the request is looked at.
+pub(crate) struct FollowingStatus {
+    jobs: ForeignJobs,
+    queued: Queued,
+}
+
+impl ForeignJobs {
+    fn with_ctx<R>(&self, body: impl FnOnce(&dyn Ctx) -> R) -> Option<R> {
+        let (mut body, mut result) = (Some(body), None);
+        self.0.with_ctx(&mut |ctx| {
+            if let Some(body) = body.take() {
+                result = Some(body(ctx));
+            }
+        });
+        result
+    }
+
+    fn set_status(&self, status: WaitStatus) {
+        self.with_ctx(|ctx| ctx.set_status(status));
+    }
+}
+
+impl Jobs for &ForeignJobs {
+    type Following = FollowingStatus;
+
+    fn offer(&self, calls_back: bool) -> Option<u64> {
+        if thread::panicking() {
+            return None;
+        }
+        self.with_ctx(|ctx| {
+            let is_called = calls_back || ctx.callback().is_none();
+            ctx.set_status(if is_called { WaitStatus::Ok } else { WaitStatus::Unsupported });
+            ctx.job_number()
+        })
+    }
+
+    fn with_fds<R>(&self, body: impl FnOnce(&dyn WaitFds) -> R) -> Option<R> {
+        ForeignJobs::with_ctx(self, |ctx| body(ctx))
+    }
+
+    fn callback(&self) -> Option<Arc<CallbackWaker>> {
+        self.with_ctx(|ctx| ctx.callback()).flatten().map(CallbackWaker::of)
+    }
+
+    fn has_callback(&self) -> bool {
+        self.with_ctx(|ctx| ctx.callback().is_some()) == Some(true)
+    }
+
+    fn refused(&self) {
+        ForeignJobs::set_status(self, WaitStatus::Err);
+    }
+
+    fn follow(&self, queued: Queued) -> Option<FollowingStatus> {
+        self.set_status(WaitStatus::Eagain);
+        Some(FollowingStatus { jobs: (*self).clone(), queued })
+    }
+
+    fn pause(&self, release: &dyn Release) -> Paused {
+        // While a thread panics nothing switches.
+        if thread::panicking() { Paused::Refused } else { self.0.pause(release) }
+    }
+}
+
+impl Following for FollowingStatus {
+    fn update(&self) {
+        let is_waiting = self.queued.is_waiting();
+        self.jobs.set_status(if is_waiting { WaitStatus::Eagain } else { WaitStatus::Ok });
+    }
+
+    fn finish(self, late: bool) {
+        self.jobs.set_status(if late { WaitStatus::Eagain } else { WaitStatus::Ok });
+    }
+}

@@ -1,0 +1,58 @@
+//! Waits by being polled: the end of the request calls a `Waker`, as a future's.
+//!
+//! It arms the waker of the latest poll, and takes a request whose waker is being called without waiting for that: a waker
+//! that is called late causes a poll in vain, which wakers are allowed.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use simaccel_device::{Delivery, WakeState};
+
+use super::{Armed, Submission, Waiter, Wake};
+use crate::engine::Inner;
+use crate::engine::instance::Instance;
+use crate::engine::offload::{Flight, Hold};
+use crate::error::Error;
+
+/// Waits for a waker to be called.
+#[derive(Debug)]
+pub(crate) struct WakerWait<'w>(pub(crate) &'w Waker);
+
+/// The waker that is called at the end of the request.
+#[derive(Debug, Default)]
+pub(crate) struct PolledWake(Option<Waker>);
+
+impl Waiter for WakerWait<'_> {
+    type Wake = PolledWake;
+
+    fn arm(&mut self, _engine: &Arc<Inner>, _instance: &Instance) -> Result<Armed<PolledWake>, Error> {
+        let (wake, delivery) = (PolledWake(Some(self.0.clone())), Delivery::Wake(self.0.clone()));
+        Ok(Armed { wake, delivery, user_data: 0 })
+    }
+
+    fn take_wake<E: Hold>(&mut self, flight: &Flight<E, PolledWake>) -> bool {
+        flight.cancel_wake();
+        true
+    }
+
+    fn set_status<E: Hold>(&mut self, _status: Submission<'_, E, PolledWake>) {}
+}
+
+impl WakerWait<'_> {
+    /// Has this waker called in place of the one before. Where that is called already, the request is done.
+    pub(crate) fn rearm<E: Hold>(&self, flight: &Flight<E, PolledWake>) {
+        if flight.with_wake(|wake| wake.0.as_ref().is_some_and(|before| before.will_wake(self.0))) {
+            return;
+        }
+        flight.replace_waker(self.0.clone());
+        let before = flight.with_wake(|wake| wake.0.replace(self.0.clone()));
+        // Foreign code, so outside of the flight.
+        drop(before);
+    }
+}
+
+impl Wake for PolledWake {
+    fn ended(self, _engine: &Arc<Inner>, _late: bool) {}
+
+    fn give_up(self, _state: &dyn Fn() -> WakeState) {}
+}
