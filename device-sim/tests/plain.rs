@@ -19,6 +19,7 @@ fn plain(session: SessionId, len: usize, fill: u8) -> Plain<'static> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of requests; the other tests take the same steps")]
 fn a_plain_request_goes_there_and_back() {
     for timing in ["off", "sampled", "all"] {
         let (device, mut pair) = stepped(&format!("queue_pairs=1;timing={timing}"));
@@ -70,6 +71,7 @@ fn a_waker_is_called_once_or_given_up() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "dozens of requests; the other tests take the same steps")]
 fn ivs_of_any_length_reach_the_session() {
     let (device, mut pair) = stepped("queue_pairs=1");
     let session = device.create_session(ctr());

@@ -38,8 +38,14 @@ fn model(f: impl Fn() + Sync + Send + 'static) {
 /// Every interleaving with at most `preemptions` involuntary switches: for what is too large otherwise.
 fn bounded_model(preemptions: impl Into<Option<usize>>, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions.into();
+    builder.preemption_bound = preemptions.into().map(|bound: usize| bound + more());
     builder.check(f);
+}
+
+/// How many preemptions more than a model asks for: `SIMACCEL_LOOM_MORE`, for runs that may take hours.
+fn more() -> usize {
+    let more = std::env::var("SIMACCEL_LOOM_MORE");
+    more.map_or(0, |more| more.parse().expect("SIMACCEL_LOOM_MORE is a number"))
 }
 
 fn request(user_data: u64) -> Request {
