@@ -1,11 +1,11 @@
 //! Which room may know what: one rule a folder, and what it says holds for every file below that has no nearer rule.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::source;
+use crate::{SOURCES, source, sources};
 
 /// Every crate that code here could name.
 static CRATES: LazyLock<HashSet<String>> = LazyLock::new(|| {
@@ -100,7 +100,14 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room {
         path: "device-sim/src/stats",
-        knows: &["crate::message", "crate::model::fault", "crate::queue", "crate::sync"],
+        knows: &[
+            "crate::message",
+            "crate::config::error",
+            "crate::config::grammar",
+            "crate::model::fault",
+            "crate::queue",
+            "crate::sync",
+        ],
         crates: &["hdrhistogram"],
         except: NO_SYSTEM,
     },
@@ -192,13 +199,28 @@ pub(crate) const SEAMS: &[Seam] = &[
     },
 ];
 
-/// Names at the root of the device's crate, where macros that other crates use must stand, and the files that they are of.
-const AT_THE_ROOT: &[(&str, &str)] = &[
-    ("crate::Selection", "crate::model::fault::select"),
-    ("crate::fault_kinds", "crate::model::fault::table"),
-    ("crate::in_words", "crate::message::words"),
-    ("crate::words", "crate::message::words"),
-];
+/// What a name at the root of a crate stands for, by the folder of the crate's sources: an import of its `lib.rs`, or a
+/// macro that is exported.
+static AT_THE_ROOT: LazyLock<HashMap<(&str, String), String>> = LazyLock::new(|| {
+    let mut names = HashMap::new();
+    for folder in SOURCES {
+        for (file, text) in sources(folder) {
+            let below = file.split_once("src/").map_or("", |(_, below)| below);
+            let module = source::module_of(below);
+            let of = std::iter::once("crate")
+                .chain(module.iter().map(String::as_str))
+                .collect::<Vec<_>>()
+                .join("::");
+            let macros = source::exported_macros(&text);
+            names.extend(macros.into_iter().map(|name| ((*folder, name), of.clone())));
+            if below == "lib.rs" {
+                let imports = source::names_of_root(&text).into_iter();
+                names.extend(imports.map(|(name, path)| ((*folder, name), path)));
+            }
+        }
+    }
+    names
+});
 
 /// What a file names and its room must not know.
 pub(crate) fn broken(file: &str, text: &str) -> Vec<String> {
@@ -216,13 +238,14 @@ fn room_of(file: &str) -> Option<&'static Room> {
 
 fn may_know(room: &Room, file: &str, path: &str) -> bool {
     let first = path.split("::").next().unwrap_or(path);
-    let at_the_root =
-        AT_THE_ROOT.iter().find(|(name, _)| file.starts_with("device-sim/src") && knows(name, path));
-    let path = match (first, at_the_root) {
+    let folder = SOURCES.iter().find(|folder| is_below(file, folder, '/')).copied().unwrap_or_default();
+    let root_name = path.strip_prefix("crate::").and_then(|rest| rest.split("::").next()).unwrap_or_default();
+    let path = match (first, AT_THE_ROOT.get(&(folder, root_name.to_owned()))) {
         ("core" | "alloc", _) => path.replacen(first, "std", 1),
-        (_, Some((name, of))) => path.replacen(name, of, 1),
+        ("crate", Some(of)) => path.replacen(&format!("crate::{root_name}"), of, 1),
         _ => path.to_owned(),
     };
+    let first = path.split("::").next().unwrap_or_default();
     let is_seam = SEAMS.iter().any(|seam| seam.file == file && knows(seam.knows, &path));
     is_seam || !room.except.iter().any(|hidden| reaches(&path, hidden)) && known(room, first, &path)
 }

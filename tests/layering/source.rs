@@ -22,6 +22,34 @@ pub(crate) fn paths(module: &[String], text: &str) -> Vec<String> {
     reader.paths
 }
 
+/// What the root of a crate names, by name: the whole paths of its imports and modules.
+pub(crate) fn names_of_root(text: &str) -> HashMap<String, String> {
+    let tokens = tokens(text);
+    let mut reader = Reader { tokens: &tokens, imports: HashMap::new(), paths: Vec::new() };
+    reader.read(&[], Pass::Modules);
+    reader.read(&[], Pass::Uses);
+    let of_root = reader.imports.into_iter().filter(|((module, _), _)| module.is_empty());
+    of_root.map(|((_, name), path)| (name, path.join("::"))).collect()
+}
+
+/// The macros that a file puts at the root of its crate.
+pub(crate) fn exported_macros(text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let mut names = Vec::new();
+    let mut is_exported = false;
+    for at in 0..tokens.len() {
+        match tokens[at].as_str() {
+            "macro_export" => is_exported = true,
+            "macro_rules" if is_exported => {
+                names.extend(tokens.get(at + 2).cloned());
+                is_exported = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
 /// Whether the code of a file, tests included, has this word.
 pub(crate) fn has_word(text: &str, word: &str) -> bool {
     tokens(text).iter().any(|token| token == word)

@@ -18,7 +18,7 @@ use crate::stats::timing::Timing;
 use crate::{device_keys, key_list, key_rows};
 
 mod builder;
-mod error;
+pub(crate) mod error;
 pub mod grammar;
 mod keys;
 mod preset;

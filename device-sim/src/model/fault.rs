@@ -18,7 +18,8 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::config::{ConfigError, grammar};
+use crate::config::error::ConfigError;
+use crate::config::grammar;
 use crate::in_words;
 use crate::message::operation::Operation;
 

@@ -14,7 +14,8 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::config::{ConfigError, grammar};
+use crate::config::error::ConfigError;
+use crate::config::grammar;
 
 /// In which order the requests of a queue pair complete; between pairs there is none. Requests that never complete
 /// by themselves hold up nobody.

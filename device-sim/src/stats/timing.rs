@@ -12,7 +12,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::config::{ConfigError, grammar};
+use crate::config::error::ConfigError;
+use crate::config::grammar;
 use crate::message::operation::Operation;
 use crate::queue::ready::Times;
 use crate::sync::{Mutex, lock};
