@@ -13,7 +13,8 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::config::{Config, ConfigError, grammar};
+use crate::config::error::ConfigError;
+use crate::config::grammar;
 
 /// How service times spread around their mean. Numbers are percents of the mean.
 #[non_exhaustive]
@@ -99,15 +100,11 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    pub(crate) fn new(config: &Config) -> Self {
-        let mut seed = *b"........device-sim service times";
-        seed[..8].copy_from_slice(&config.seed.to_le_bytes());
-        Self {
-            fixed_nsec: config.completion_nsec + config.firmware_nsec,
-            mbps: config.mbps,
-            dist: config.latency_dist,
-            random: ChaCha8Rng::from_seed(seed),
-        }
+    /// A request takes `fixed_nsec` and what its bytes take at `mbps` (0: none), as `dist` spreads them.
+    pub(crate) fn new(fixed_nsec: u64, mbps: u64, dist: LatencyDist, seed: u64) -> Self {
+        let mut named = *b"........device-sim service times";
+        named[..8].copy_from_slice(&seed.to_le_bytes());
+        Self { fixed_nsec, mbps, dist, random: ChaCha8Rng::from_seed(named) }
     }
 
     /// The service time of the next request, in nanoseconds.
@@ -154,13 +151,14 @@ mod tests {
 
     const DRAWS: u32 = 200_000;
 
-    fn latency(text: &str) -> Latency {
-        Latency::new(&Config::parse(text).unwrap())
+    /// A millisecond, spread.
+    fn spread_out(dist: &str, seed: u64) -> Latency {
+        Latency::new(1_000_000, 0, dist.parse().unwrap(), seed)
     }
 
     /// Mean and standard deviation of many draws around 1 ms.
     fn spread(dist: &str) -> (f64, f64) {
-        let mut latency = latency(&format!("completion_nsec=1000000;seed=3;latency_dist={dist}"));
+        let mut latency = spread_out(dist, 3);
         let draws: Vec<f64> =
             (0..DRAWS).map(|_| f64::from(u32::try_from(latency.next(0)).unwrap()) / 1e6).collect();
         let mean = draws.iter().sum::<f64>() / f64::from(DRAWS);
@@ -187,20 +185,19 @@ mod tests {
 
     #[test]
     fn the_parts_add_up() {
-        let mut constant = latency("completion_nsec=1000;firmware_nsec=500;mbps=100");
+        let mut constant = Latency::new(1_500, 100, LatencyDist::Constant, 0);
         assert_eq!(
             (constant.next(0), constant.next(1_000_000)),
             (1_500, 10_001_500),
             "100 MB/s: 10 ns a byte"
         );
-        assert_eq!(latency("mbps=1").next(16), 16_000);
+        assert_eq!(Latency::new(0, 1, LatencyDist::Constant, 0).next(16), 16_000);
     }
 
     #[test]
     fn a_seed_is_a_sequence() {
         let draws = |seed: u64| {
-            let mut latency =
-                latency(&format!("completion_nsec=1000000;latency_dist=exponential;seed={seed}"));
+            let mut latency = spread_out("exponential", seed);
             (0..4).map(|_| latency.next(0)).collect::<Vec<_>>()
         };
         assert_eq!(draws(7), draws(7));

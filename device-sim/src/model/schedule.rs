@@ -126,7 +126,12 @@ impl Model {
     /// `None`: the device is ideal.
     pub(crate) fn new(config: &Config, ports: usize, counters: &Arc<ModelCounters>) -> Option<Self> {
         config.is_modelled().then(|| Self {
-            latency: Latency::new(config),
+            latency: Latency::new(
+                config.completion_nsec + config.firmware_nsec,
+                config.mbps,
+                config.latency_dist,
+                config.seed,
+            ),
             units: (0..config.compute_units).map(|unit| Reverse((0, unit))).collect(),
             orders: (0..ports).map(|port| Order::new(config.ordering, config.seed, port)).collect(),
             due: BinaryHeap::new(),
