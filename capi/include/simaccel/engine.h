@@ -83,8 +83,8 @@ simaccel_result simaccel_set_stack_size(size_t stack_size, size_t guard_size);
 typedef struct simaccel_engine simaccel_engine;
 
 /*
- * Opens the built-in device with a configuration of key=value pairs separated by ';', for example
- * "compute_units=4;completion_nsec=50000;delivery=poll"; NULL or "" is the default. simaccel_engine(3) lists the keys.
+ * Opens the built-in device with a configuration of key=value pairs separated by ';' or new lines, for example
+ * "compute_units=4;completion_nsec=50_000;delivery=poll"; NULL or "" is the default. simaccel_engine(3) lists the keys.
  * The rings take 32 bytes for each of queue_pairs * depth places here, 512 MiB at the most, without which the process
  * ends.
  */
