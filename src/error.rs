@@ -33,6 +33,12 @@ pub enum Error {
     /// The operation, or the engine, was inherited over a `fork`. A child opens an engine of its own.
     #[error("the engine belongs to the parent process; open another after fork")]
     Forked,
+    /// The function of a [call](crate::Engine::call) asked for an operation of the engine whose device runs it, on the
+    /// device's own thread: it would wait for itself. Ask for it before or after the call, or use another engine.
+    #[error(
+        "an operation was asked for by the function that the device is running, which would wait for itself"
+    )]
+    Inside,
     /// A length or an initialisation vector does not fit the session; the message names it and what is allowed.
     #[error("invalid argument: {0}")]
     InvalidArgument(ArgumentError),

@@ -86,7 +86,7 @@ impl SimaccelResult {
             Error::DeviceDead => Self::DeviceDead,
             Error::DeviceFailed => Self::DeviceFailed,
             Error::Forked => Self::Forked,
-            Error::InvalidArgument(_) | Error::Misuse(_) => Self::Argument,
+            Error::InvalidArgument(_) | Error::Misuse(_) | Error::Inside => Self::Argument,
             Error::NeverEnds => Self::NeverEnds,
             Error::NoMemory | Error::NoJobs(_) => Self::NoMemory,
             Error::OutputTooSmall { .. } => Self::OutputTooSmall,

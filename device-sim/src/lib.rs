@@ -81,6 +81,7 @@ mod sync;
 pub use config::{Config, ConfigBuilder, ConfigError, Preset, grammar};
 pub use kernels::session::{Session, SessionError};
 pub use message::algorithm::{Aead, Algorithm, Cipher, Cost, Hash, Kind, Shape};
+pub use message::call::Call;
 pub use message::lengths::{Allowed, Argument, ArgumentError};
 pub use message::mode::Mode;
 pub use message::names::UnknownName;
@@ -89,7 +90,7 @@ pub use message::parameters::{Padding, Parameter, Parameters};
 pub use message::piece::{Part, StreamState};
 pub use message::request::Request;
 pub use message::session_id::SessionId;
-pub use message::shape::{CostClass, OutputShape};
+pub use message::shape::OutputShape;
 pub use message::status::Status;
 pub use message::tag::Tag;
 pub use message::view::Message;
@@ -105,7 +106,7 @@ pub use queue::remote::Remote;
 pub use run::alarm::Alarm;
 pub use run::device::{Device, OpenError};
 pub use stats::timing::{Histogram, Timing, Timings};
-pub use stats::{DeviceStats, OperationStats, QueuePairStats, UnitStats};
+pub use stats::{CallStats, DeviceStats, OperationStats, QueuePairStats, UnitStats};
 
 // For `simaccel`: tuned variants of what is above, and what the two crates share. Hidden, and exempt from semantic
 // versioning.

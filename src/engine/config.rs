@@ -142,6 +142,7 @@ impl Config {
             config.set(key, value)?;
         }
         config.device.check()?;
+        config.faults.iter().try_for_each(|rule| rule.check(&config.device))?;
         Ok(config)
     }
 

@@ -6,7 +6,7 @@
 //!                     └──► to_prometheus   # HELP, # TYPE, samples with labels
 //! ```
 
-use simaccel_device::{Histogram, Operation, QueuePairStats, Timings};
+use simaccel_device::{CallStats, Histogram, Operation, QueuePairStats, Timings};
 
 use self::json::Value;
 use super::fault::FaultKind;
@@ -26,6 +26,7 @@ impl EngineStats {
     /// | `device` | counters; `total`, and in order `queue_pairs` and `units`, each with its counters |
     /// | `device.*.operations` | counters by the [name](Operation::name) of the operation |
     /// | `device.*.timings`, `device.timings_by_operation` | histograms: `queue_nsec`, `service_nsec`, `wake_nsec`, `total_nsec` |
+    /// | `device.calls` | by name, the counters and timings of [calls](crate::Engine::call) |
     /// | `device.completion_error_nsec` | a histogram |
     ///
     /// A histogram that has recorded nothing (`timing=off`) is `null`. Any other is `count`, `sum`, `min`, `mean`, `max` and the quantiles `p50`, `p90`, `p99`, `p999`, in
@@ -37,14 +38,16 @@ impl EngineStats {
             ("faults", Value::counts(self.faults())),
             ("device", self.device_json()),
         ];
-        Value::Object(parts.into()).to_string()
+        Value::object(parts).to_string()
     }
 
     /// Everything in Prometheus' text exposition format, version 0.0.4
     /// (`Content-Type: text/plain; version=0.0.4`).
     ///
     /// Names begin with `simaccel_`; counters end in `_total`, times are in seconds. Samples of a queue pair carry
-    /// the label `queue_pair`, those of a compute unit `unit`, of an operation `op`, faults injected `kind`. Histograms
+    /// the label `queue_pair`, those of a compute unit `unit`, of an operation `op`, faults injected `kind`. What was done of
+    /// [calls](crate::Engine::call) of a name is in `simaccel_call_*`, with the name as `op`, and once more in
+    /// `simaccel_operation_*` with `op="call"`, where all names are added up. Histograms
     /// have buckets from a microsecond to ten seconds; one that has no samples (`timing=off`) is left out.
     pub fn to_prometheus(&self) -> String {
         prometheus::text(self)
@@ -66,7 +69,8 @@ impl EngineStats {
             ("total", pair_json(&device.total, Some(&device.timings))),
             ("queue_pairs", Value::List(pairs.collect())),
             ("units", Value::List(device.units.iter().map(|unit| Value::counts(unit.counters())).collect())),
-            ("timings_by_operation", Value::Object(by_operation.collect())),
+            ("timings_by_operation", Value::object(by_operation)),
+            ("calls", Value::object(device.calls.iter().map(call_json))),
             ("completion_error_nsec", histogram_json(&device.completion_error)),
         ])
     }
@@ -76,15 +80,19 @@ fn pair_json(pair: &QueuePairStats, timings: Option<&Timings>) -> Value {
     let operations = pair.by_operation();
     let operations = operations.map(|(operation, stats)| (operation.name(), Value::counts(stats.counters())));
     Value::counts(pair.counters())
-        .with([("operations", Value::Object(operations.collect()))])
+        .with([("operations", Value::object(operations))])
         .with(timings.map(|timings| ("timings", timings_json(timings))))
+}
+
+fn call_json(call: &CallStats) -> (String, Value) {
+    (call.name.clone(), Value::counts(call.counters()).with([("timings", timings_json(&call.timings))]))
 }
 
 fn timings_json(timings: &Timings) -> Value {
     let Timings { queue, service, wake, total, .. } = timings;
     let histograms =
         [("queue_nsec", queue), ("service_nsec", service), ("wake_nsec", wake), ("total_nsec", total)];
-    Value::Object(histograms.map(|(name, histogram)| (name, histogram_json(histogram))).into())
+    Value::object(histograms.map(|(name, histogram)| (name, histogram_json(histogram))))
 }
 
 fn histogram_json(histogram: &Histogram) -> Value {

@@ -58,6 +58,14 @@ impl FaultRule {
     pub(crate) const fn selection(&self) -> &Selection {
         &self.selection
     }
+
+    /// Whether the configuration declares the operation of the user's own that the rule selects, if it does.
+    pub(crate) fn check(&self, device: &simaccel_device::Config) -> Result<(), ConfigError> {
+        if device.declares(&self.selection) {
+            return Ok(());
+        }
+        Err(grammar::refused("fault", &self.to_string(), Selection::OPERATIONS))
+    }
 }
 
 /// As in a configuration.
@@ -93,7 +101,7 @@ impl FaultPlan {
     }
 
     /// Whether what `kind` breaks is to fail on this occasion.
-    pub(crate) fn hits(&self, kind: FaultKind, occasion: &Occasion) -> bool {
+    pub(crate) fn hits(&self, kind: FaultKind, occasion: &Occasion<'_>) -> bool {
         let of_kind = self.rules.iter().filter(|(other, _)| *other == kind);
         // All rules are asked: each counts its own occasions.
         let hit = of_kind.fold(false, |hit, (_, selector)| lock(selector).hits(occasion) || hit);
@@ -122,7 +130,7 @@ mod tests {
     #[test]
     fn a_rule_hits_its_own_kind_as_selected() {
         let plan = FaultPlan::new(&[rule("nomem:every=3"), rule("fd_fail:nth=2")], 1);
-        let occasion = Occasion { operation: None, size: 0, now: 0 };
+        let occasion = Occasion { operation: None, call: None, size: 0, now: 0 };
         let pattern = |kind, attempts| -> String {
             (0..attempts).map(|_| if plan.hits(kind, &occasion) { 'x' } else { '.' }).collect()
         };
@@ -135,7 +143,7 @@ mod tests {
     #[test]
     fn what_two_rules_make_fail_at_once_has_failed_once() {
         let plan = FaultPlan::new(&[rule("nomem:every=2"), rule("nomem:every=3")], 1);
-        let occasion = Occasion { operation: None, size: 0, now: 0 };
+        let occasion = Occasion { operation: None, call: None, size: 0, now: 0 };
         let hits = (0..6).filter(|_| plan.hits(FaultKind::NoMem, &occasion)).count() as u64;
         assert_eq!((hits, plan.injected(FaultKind::NoMem)), (4, 4));
     }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use simaccel_device::{
-    Aead, Algorithm, Cipher, Device, Hash, Occasion, Operation, Padding, Parameters, Remote, Session,
+    Aead, Algorithm, Cipher, Device, Hash, Occasion, Padding, Parameters, Remote, Request, Session,
     with_wiped_stack,
 };
 
@@ -38,6 +38,7 @@ use crate::error::Error;
 use crate::process::fork;
 
 mod any_session;
+mod call;
 mod config;
 mod export;
 mod fault;
@@ -115,14 +116,14 @@ impl Inner {
         Arc::as_ptr(&self.identity).addr()
     }
 
-    /// Whether the fault plan makes a thing fail that concerns an input of so many bytes, or none.
-    fn fails(&self, kind: FaultKind, request: Option<(Operation, usize)>) -> bool {
+    /// Whether the fault plan makes a thing fail that concerns this request, or none.
+    fn fails(&self, kind: FaultKind, request: Option<&Request>) -> bool {
         if !self.faults.has(kind) {
             return false;
         }
         let now = u64::try_from(self.device.now().as_nanos()).unwrap_or(u64::MAX);
-        let (operation, size) = request.unzip();
-        self.faults.hits(kind, &Occasion { operation, size: size.unwrap_or(0) as u64, now })
+        let of_nothing = Occasion { operation: None, call: None, size: 0, now };
+        self.faults.hits(kind, &request.map_or(of_nothing, |request| Occasion::of(request, now)))
     }
 
     /// Whether this process inherited the engine over a fork.

@@ -1,5 +1,7 @@
 //! The same work in the calling thread: small requests, and the device's failures where that is switched on.
 
+use std::sync::Arc;
+
 use simaccel_device::{ArgumentError, Request, Session, Status};
 
 use super::offload::Failed;
@@ -8,9 +10,33 @@ use crate::error::Error;
 /// How many bytes more than its input an operation may give: one block of padding.
 pub(crate) const EXPANSION: usize = 16;
 
+/// What computes a request in the device's place.
+pub(crate) trait Software {
+    /// Computes `request` here and now.
+    fn execute(&self, request: &mut Request) -> Status;
+}
+
+impl Software for Session {
+    fn execute(&self, request: &mut Request) -> Status {
+        self.execute_and_wipe(request)
+    }
+}
+
+impl<S: Software> Software for &S {
+    fn execute(&self, request: &mut Request) -> Status {
+        (**self).execute(request)
+    }
+}
+
+impl<S: Software> Software for Arc<S> {
+    fn execute(&self, request: &mut Request) -> Status {
+        (**self).execute(request)
+    }
+}
+
 /// Computes `request` here and now.
-pub(crate) fn run(session: &Session, request: &mut Request) -> Result<(), Failed> {
-    match error_of(session.execute_and_wipe(request)) {
+pub(crate) fn run(software: &impl Software, request: &mut Request) -> Result<(), Failed> {
+    match error_of(software.execute(request)) {
         None => Ok(()),
         Some(error) => Err(Failed::with_request(error)),
     }

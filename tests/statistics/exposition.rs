@@ -130,20 +130,42 @@ fn sample(line: &str) -> Result<Sample, String> {
         None => (series, Vec::new()),
         Some((name, rest)) => {
             let inner = rest.strip_suffix('}').ok_or_else(|| format!("no end of labels: {line}"))?;
-            (name, inner.split(',').map(label).collect::<Result<_, _>>()?)
+            (name, labels_of(inner)?)
         }
     };
     check(is_name(name), line)?;
     Ok(Sample { name: name.to_owned(), labels, value: number(value)? })
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("no label: {text}"))?;
-    let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    let value =
-        value.filter(|value| !value.contains(['"', '\\'])).ok_or_else(|| format!("no value: {text}"))?;
-    check(is_name(name), text)?;
-    Ok((name.to_owned(), value.to_owned()))
+fn labels_of(mut text: &str) -> Result<Labels, String> {
+    let mut labels = Labels::new();
+    loop {
+        let (name, rest) = text.split_once("=\"").ok_or_else(|| format!("no label: {text}"))?;
+        check(is_name(name), text)?;
+        let (value, rest) = quoted(rest)?;
+        labels.push((name.to_owned(), value));
+        if rest.is_empty() {
+            return Ok(labels);
+        }
+        text = rest.strip_prefix(',').ok_or_else(|| format!("no comma: {rest}"))?;
+    }
+}
+
+/// A value up to its closing quote, without its escapes; and what comes after that.
+fn quoted(text: &str) -> Result<(String, &str), String> {
+    let (mut value, mut letters) = (String::new(), text.chars());
+    loop {
+        match letters.next() {
+            Some('"') => return Ok((value, letters.as_str())),
+            Some('\\') => value.push(match letters.next() {
+                Some('n') => '\n',
+                Some(c @ ('"' | '\\')) => c,
+                _ => return Err(format!("an escape that there is not: {text}")),
+            }),
+            Some(c) => value.push(c),
+            None => return Err(format!("no value: {text}")),
+        }
+    }
 }
 
 fn number(text: &str) -> Result<f64, String> {
@@ -157,6 +179,9 @@ fn number(text: &str) -> Result<f64, String> {
 fn the_reader_refuses_what_the_format_does() {
     let good = "# HELP a_total b\n# TYPE a_total counter\na_total{x=\"1\"} 2\n";
     assert!(Exposition::parse(good).is_ok());
+    let escaped = good.replace("\"1\"", r#""a \"b\",\\\n}",y="""#);
+    let value = Exposition::parse(&escaped).unwrap().value("a_total", &[("x", "a \"b\",\\\n}"), ("y", "")]);
+    assert_eq!(value, Some(2.0));
     let bad = [
         good.trim_end().to_owned(),
         good.replace("# HELP a_total b\n", ""),
@@ -167,6 +192,8 @@ fn the_reader_refuses_what_the_format_does() {
         good.replace(" 2", " -2"),
         good.replace("x=", "1x="),
         good.replace("\"1\"", "1"),
+        good.replace("\"1\"", "\"1\\t\""),
+        good.replace("\"1\"", "\"1\"\""),
         good.replace('}', ""),
         format!("{good}{good}"),
         format!("{good}a_total{{x=\"1\"}} 3\n"),

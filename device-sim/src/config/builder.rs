@@ -4,7 +4,7 @@ use super::grammar::Items;
 use super::{Config, ConfigError};
 
 /// Makes a [`Config`] of typed values. A method for each key, of the key's name, without its unit where the type has one
-/// ([`completion`](Self::completion) is `completion_nsec`); the last call for a key counts, but `fault` adds.
+/// ([`completion`](Self::completion) is `completion_nsec`); the last call for a key counts, but `operation` and `fault` add.
 ///
 /// What a value may be is found out by [`build`](Self::build), by the rules that hold for text.
 ///
@@ -116,6 +116,12 @@ macro_rules! device_setters {
         /// `timing`.
         pub fn timing(self, timing: $crate::Timing) -> Self {
             self.with("timing", timing)
+        }
+
+        /// `operation`: one more.
+        pub fn operation(mut self, name: &str) -> Self {
+            self.items.add("operation", name);
+            self
         }
 
         /// `fault`: one more.

@@ -15,7 +15,7 @@ pub enum ConfigError {
         fault: String,
     },
     /// A key comes more than once.
-    #[error("{} is given twice: once is allowed, of all keys but fault", Shown(key))]
+    #[error("{} is given twice: once is allowed, of all keys but operation and fault", Shown(key))]
     KeyTwice {
         /// As given.
         key: String,

@@ -8,8 +8,8 @@
 //!   number  digit { [ "_" ] digit }                  no sign, no blank, no other base
 //! ```
 //!
-//! Blanks around an item, a key, a value or a part are ignored; so are empty items and parts. A key comes once, `fault` as
-//! often as you like; a field of a fault comes once. Names are written as they are listed, in lower case.
+//! Blanks around an item, a key, a value or a part are ignored; so are empty items and parts. A key comes once, `operation`
+//! and `fault` as often as you like; a field of a fault comes once. Names are written as they are listed, in lower case.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,8 +18,9 @@ use std::str::FromStr;
 
 use super::error::ConfigError;
 
-/// The one key that may come more than once.
-const REPEATABLE: &str = "fault";
+/// The keys that may come more than once.
+const REPEATABLE: [&str; 2] = ["operation", FAULT];
+const FAULT: &str = "fault";
 /// The key that comes before all others, wherever it stands.
 const FIRST: &str = "preset";
 
@@ -83,7 +84,7 @@ impl Items {
         let mut items = Self::default();
         for item in text.lines().flat_map(|line| parts(without_comment(line), ';')) {
             let (key, value) = pair(item).ok_or_else(|| ConfigError::Syntax { part: item.to_owned() })?;
-            if key != REPEATABLE && items.has(key) {
+            if !REPEATABLE.contains(&key) && items.has(key) {
                 return Err(ConfigError::KeyTwice { key: key.to_owned() });
             }
             items.add(key, value);
@@ -141,7 +142,7 @@ pub fn fault(text: &str) -> Result<(&str, Fields<'_>), ConfigError> {
     let (kind, list) = text.split_once(':').unwrap_or((text, ""));
     let mut fields = Fields::new();
     for part in parts(list, ',') {
-        let (field, value) = pair(part).ok_or_else(|| refused(REPEATABLE, text, FIELD))?;
+        let (field, value) = pair(part).ok_or_else(|| refused(FAULT, text, FIELD))?;
         if fields.iter().any(|(given, _)| *given == field) {
             return Err(ConfigError::FieldTwice { field: field.to_owned(), fault: text.to_owned() });
         }

@@ -35,6 +35,8 @@ macro_rules! device_keys {
                 "how long before a request is due the worker watches the clock instead of sleeping: precision for processor time";
             "timing", "off", "off, sampled (one in 64) or all",
                 "which requests are timed, for the histograms of the statistics";
+            "operation", "none", "a name of 1 to 64 letters, digits, _, - and . (repeatable, up to 64 names)",
+                "declares an operation of the user's own (`Engine::call`), so that `op` of a fault may name it; statistics show it before its first call";
             "fault", "none", "KIND:FIELD=VALUE,... (repeatable)", "what goes wrong, and when";
             "seed", "0", "0 to 18446744073709551615",
                 "seed of every random decision: one seed gives one history";

@@ -11,11 +11,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use self::grammar::{Items, Key};
-use crate::model::fault::Fault;
+use crate::message::call::{MAX_NAMES, is_name};
+use crate::message::operation::Operation;
+use crate::model::fault::{Fault, OPERATIONS, Selection};
 use crate::model::latency::LatencyDist;
 use crate::model::order::CompletionOrder;
 use crate::stats::timing::Timing;
-use crate::{device_keys, key_list, key_rows};
+use crate::{device_keys, in_words, key_list, key_rows};
 
 mod builder;
 pub(crate) mod error;
@@ -73,6 +75,7 @@ pub struct Config {
     pub(crate) intc_nsec: u64,
     pub(crate) spin_nsec: u64,
     pub(crate) timing: Timing,
+    pub(crate) operations: Vec<String>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) seed: u64,
 }
@@ -93,6 +96,7 @@ impl Default for Config {
             intc_nsec: 0,
             spin_nsec: 50_000,
             timing: Timing::Off,
+            operations: Vec::new(),
             faults: Vec::new(),
             seed: 0,
         }
@@ -166,6 +170,7 @@ impl Config {
             "intc_nsec" => self.intc_nsec = key.number(value, 0..=HOUR)?,
             "spin_nsec" => self.spin_nsec = key.number(value, 0..=1_000_000)?,
             "timing" => self.timing = value.parse()?,
+            "operation" => self.operations.push(operation(key, value)?),
             "fault" => self.faults.push(Fault::parse(value)?),
             "preset" => value.parse::<Preset>()?.apply(self),
             "seed" => self.seed = key.number(value, 0..=u64::MAX)?,
@@ -188,7 +193,23 @@ impl Config {
             let allowed = "0 unless intc_thresh is above 1";
             return Err(grammar::refused("intc_nsec", &self.intc_nsec.to_string(), allowed));
         }
-        Ok(())
+        self.check_operations()
+    }
+
+    /// Names are declared once, and not too many; and rules select none that is not declared.
+    fn check_operations(&self) -> Result<(), ConfigError> {
+        for (at, name) in self.operations.iter().enumerate() {
+            if at >= MAX_NAMES || self.operations[..at].contains(name) {
+                return Err(grammar::refused("operation", name, "declared once, and one of at most 64"));
+            }
+        }
+        let unknown = self.faults.iter().find(|fault| !self.declares(&fault.selection));
+        unknown.map_or(Ok(()), |fault| Err(grammar::refused("fault", &fault.to_string(), OPERATIONS)))
+    }
+
+    /// Whether the name that a rule selects, if it does, is declared here.
+    pub fn declares(&self, selection: &Selection) -> bool {
+        selection.call.as_ref().is_none_or(|name| self.operations.contains(name))
     }
 }
 
@@ -259,6 +280,11 @@ impl Config {
         self.timing
     }
 
+    /// `operation`, in the order in which they were given.
+    pub fn operations(&self) -> &[String] {
+        &self.operations
+    }
+
     /// `fault`, in the order in which they were given.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
@@ -287,6 +313,7 @@ impl fmt::Display for Config {
         let Self { intc_thresh, intc_nsec, spin_nsec, timing, .. } = self;
         write!(f, ";intc_thresh={intc_thresh};intc_nsec={intc_nsec};spin_nsec={spin_nsec};timing={timing}")?;
         write!(f, ";seed={seed}")?;
+        self.operations.iter().try_for_each(|name| write!(f, ";operation={name}"))?;
         self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }
 }
@@ -301,6 +328,15 @@ impl FromStr for Config {
 
 /// In nanoseconds.
 const HOUR: u64 = 3_600_000_000_000;
+
+/// The name of an operation of the user's own.
+fn operation(key: &Key, value: &str) -> Result<String, ConfigError> {
+    const BUILT_IN: &str = in_words!("the name of no other operation (", &Operation::NAMES, ", ", ", ", ")");
+    if value.parse::<Operation>().is_ok() {
+        return Err(grammar::refused(key.name, value, BUILT_IN));
+    }
+    if is_name(value) { Ok(value.to_owned()) } else { Err(key.refuse(value)) }
+}
 
 fn power_of_two(key: &Key, value: &str) -> Result<usize, ConfigError> {
     let depth: usize = key.number(value, 2..=262_144)?;

@@ -20,6 +20,7 @@ fn every_key_parses_and_prints() {
     let text = "queue_pairs=64;depth=262144;workers=16;compute_units=1024;completion_nsec=3600000000000;\
                 firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;ordering=reorder:25:3;intc_thresh=8;\
                 intc_nsec=100000;spin_nsec=0;timing=sampled;seed=18446744073709551615;\
+                operation=run-length;operation=b.2;\
                 fault=fail:every=2;fault=dead:nth=9";
     let config = Config::parse(text).unwrap();
     let expected = Config {
@@ -36,11 +37,43 @@ fn every_key_parses_and_prints() {
         intc_nsec: 100_000,
         spin_nsec: 0,
         timing: Timing::Sampled,
+        operations: vec!["run-length".to_owned(), "b.2".to_owned()],
         faults: ["fail:every=2", "dead:nth=9"].map(|text| Fault::parse(text).unwrap()).into(),
         seed: u64::MAX,
     };
     assert_eq!(config, expected);
     assert_eq!(config.to_string(), text);
+}
+
+#[test]
+fn an_operation_of_the_users_own_is_declared_before_a_rule_may_select_it() {
+    for text in ["fault=fail:op=pack;operation=pack", "operation=pack;fault=delay:op=pack,every=2"] {
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.faults[0].selection.call.as_deref(), Some("pack"));
+        assert_eq!(Config::parse(&config.to_string()), Ok(config));
+    }
+    let declared = |count| (0..count).map(|at| format!("operation=n{at};")).collect::<String>();
+    assert_eq!(Config::parse(&declared(64)).unwrap().operations().len(), 64);
+    for (text, said) in [
+        ("fault=fail:op=pack", "operation=NAME"),
+        ("operation=pack;fault=fail:op=pakc", "op=encrypt, decrypt, digest, mac, call or a NAME"),
+        ("operation=call", "encrypt, decrypt, digest, mac, call"),
+        ("operation=", "1 to 64 letters"),
+        ("operation=a b", "1 to 64 letters"),
+        ("operation=a;operation=a", "declared once"),
+        (&declared(65), "at most 64"),
+        ("fault=corrupt:op=call", "a call gives no bytes"),
+        ("operation=pack;fault=short:op=pack", "a call gives no bytes"),
+    ] {
+        let error = Config::parse(text).unwrap_err().to_string();
+        assert!(error.contains(said) && !error.contains('\n'), "{text}: {error}");
+    }
+    let built = Config::builder()
+        .operation("a")
+        .operation("b")
+        .fault(Fault::new(FaultKind::Timeout).when(Selection::default().call("a").times(1)));
+    let text = "operation=a;operation=b;fault=timeout:op=a,times=1";
+    assert_eq!(built.build().unwrap(), Config::parse(text).unwrap());
 }
 
 #[test]
@@ -60,7 +93,7 @@ fn a_key_is_given_once_and_so_is_a_field_of_a_fault() {
         assert_eq!(error, ConfigError::KeyTwice { key: twice.to_owned() }, "{text}");
         assert_eq!(
             error.to_string(),
-            format!("{twice} is given twice: once is allowed, of all keys but fault")
+            format!("{twice} is given twice: once is allowed, of all keys but operation and fault")
         );
     }
     for (fault, twice) in [
@@ -182,6 +215,8 @@ fn the_table_of_keys_is_true() {
         assert_eq!(name, key.name);
         if key.name != "fault" {
             assert_eq!(allowed, key.allowed);
+        }
+        if key.default != "none" {
             assert_eq!(given(key.default), Ok(true), "{key:?}");
             let mut config = Config::default();
             config.set(key.name, key.default).unwrap();
@@ -251,6 +286,7 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         .intc(Duration::from_nanos(10))
         .spin(Duration::from_nanos(11))
         .timing(Timing::All)
+        .operation("pack")
         .fault(first)
         .fault(second)
         .seed(12)
@@ -258,7 +294,7 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
     let config = builder.build().unwrap();
     let expected = "queue_pairs=2;depth=8;workers=2;compute_units=3;completion_nsec=4000;firmware_nsec=5;mbps=6;\
         latency_dist=normal:7;ordering=fifo;intc_thresh=9;intc_nsec=10;spin_nsec=11;timing=all;seed=12;\
-        fault=busy;fault=timeout:nth=3";
+        operation=pack;fault=busy;fault=timeout:nth=3";
     assert_eq!(config.to_string(), expected);
     let given = format!("{builder:?}");
     assert!(Config::KEYS.iter().all(|key| given.contains(&format!("\"{}\"", key.name))), "{given}");
@@ -270,6 +306,7 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
     assert_eq!((config.completion().as_micros(), config.firmware().as_nanos(), config.mbps()), (4, 5, 6));
     assert_eq!((config.latency_dist(), config.ordering()), (LatencyDist::Normal(7), CompletionOrder::Fifo));
     assert_eq!((config.intc_thresh(), config.intc().as_nanos(), config.spin().as_nanos()), (9, 10, 11));
+    assert_eq!(config.operations(), ["pack"]);
     assert_eq!((config.timing(), config.faults(), config.seed()), (Timing::All, &faults[..], 12));
     assert_eq!(config.to_builder().build(), Ok(config.clone()));
     assert_eq!(config.to_builder().depth(16).depth(32).build().unwrap().depth(), 32, "the last call counts");

@@ -401,6 +401,8 @@ pub enum Cost {
     Hash,
     /// Grows with the message, and hashes twice more for the key.
     Mac,
+    /// A function of the user's own ([`Operation::Call`]): as long as that takes.
+    Call,
 }
 
 impl Cipher {

@@ -1,6 +1,7 @@
 //! What crosses between host and device: requests, and the names of what the device can do. A leaf: it knows only `std`.
 
 pub(crate) mod algorithm;
+pub(crate) mod call;
 pub(crate) mod lengths;
 pub(crate) mod mode;
 pub(crate) mod names;

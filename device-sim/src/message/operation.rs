@@ -11,7 +11,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::in_words;
-use crate::message::shape::{CostClass, OutputShape};
+use crate::message::algorithm::Cost;
+use crate::message::shape::OutputShape;
 
 /// Declares the operations once: each with its name, what it gives, and what it costs.
 macro_rules! operations {
@@ -36,9 +37,9 @@ macro_rules! operations {
                 match self { $(Self::$Variant => OutputShape::$output,)+ }
             }
 
-            /// What the time that it takes depends on.
-            pub const fn cost(self) -> CostClass {
-                match self { $(Self::$Variant => CostClass::$cost,)+ }
+            /// What the work is like; where algorithms differ in that, [they](crate::Algorithm::cost) say it.
+            pub const fn cost(self) -> Cost {
+                match self { $(Self::$Variant => Cost::$cost,)+ }
             }
         }
     };
@@ -58,7 +59,9 @@ operations! {
         /// Hash [`Request::buffer`](crate::Request::buffer) into [`Request::tag`](crate::Request::tag).
         Digest { name: "digest", output: Tag, cost: Hash }
         /// Compute the HMAC of [`Request::buffer`](crate::Request::buffer) into [`Request::tag`](crate::Request::tag).
-        Mac { name: "mac", output: Tag, cost: Hash }
+        Mac { name: "mac", output: Tag, cost: Mac }
+        /// Run [`Request::call`](crate::Request::call), a function of the user's own.
+        Call { name: "call", output: Value, cost: Call }
     }
 }
 
@@ -87,6 +90,7 @@ impl Operation {
     /// Those that give a text, and those that may give a tag, a MAC or a digest.
     pub(crate) const WITH_TEXT_LISTED: &str = in_words!("", with_output!(has_text), ", ", " or ", "");
     pub(crate) const WITH_TAG_LISTED: &str = in_words!("", with_output!(has_tag), ", ", " or ", "");
+    pub(crate) const WITH_BYTES_LISTED: &str = in_words!("", with_output!(has_bytes), ", ", " or ", "");
 
     /// The operation's place in [`Operation::ALL`].
     #[inline]
@@ -127,6 +131,6 @@ mod tests {
             assert_eq!(operation.name().parse(), Ok(operation));
             assert_eq!(operation.to_string(), operation.name());
         }
-        assert_eq!("Encrypt".parse::<Operation>(), Err("encrypt, decrypt, digest or mac"));
+        assert_eq!("Encrypt".parse::<Operation>(), Err("encrypt, decrypt, digest, mac or call"));
     }
 }

@@ -8,9 +8,11 @@ use std::mem;
 
 use zeroize::Zeroize;
 
+use crate::message::call::Call;
 use crate::message::operation::Operation;
 use crate::message::piece::{Part, StreamState};
 use crate::message::session_id::SessionId;
+use crate::message::status::Status;
 use crate::message::tag::Tag;
 use crate::message::view::Message;
 
@@ -48,6 +50,8 @@ pub struct Request {
     long_iv: Option<Vec<u8>>,
     /// The state of a multi-part message between its pieces; travels by value.
     pub state: Option<Box<StreamState>>,
+    /// What [`Operation::Call`] runs; comes back with what it gave.
+    pub call: Option<Box<Call>>,
     /// Opaque; comes back unchanged and is what reaping hands out.
     pub user_data: u64,
     /// Out: how many bytes at the end of the result the device did not deliver. 0, unless it fails in that way
@@ -265,10 +269,38 @@ impl Request {
             tag: Tag::default(),
             long_iv: None,
             state: None,
+            call: None,
             user_data: 0,
             residue: 0,
             stamp: None,
         }
+    }
+
+    /// A request that runs a function of the user's own. It needs no session.
+    pub fn of_call(call: Call) -> Self {
+        Self { call: Some(Box::new(call)), ..Self::new(SessionId::NONE, Operation::Call, Vec::new()) }
+    }
+
+    /// Bytes of input, as the model of time, the rules of faults and statistics see them; those that a call was given.
+    pub fn size(&self) -> u64 {
+        match &self.call {
+            Some(call) if !self.plain => call.size(),
+            _ => self.buffer.len() as u64,
+        }
+    }
+
+    /// The name of its call, if it has one.
+    pub fn call_name(&self) -> Option<&str> {
+        self.call.as_ref().filter(|_| !self.plain).map(|call| call.name())
+    }
+
+    /// Runs its call.
+    pub(crate) fn run_call(&mut self) -> Status {
+        match &mut self.call {
+            Some(call) if !self.plain => call.run(),
+            _ => return Status::InvalidArgs,
+        }
+        Status::Ok
     }
 
     /// Gives it an initialisation vector, counter block, XTS tweak or GCM nonce, which is read on a whole message and on
@@ -375,6 +407,7 @@ impl Request {
         to.tag = mem::take(&mut self.tag);
         to.long_iv = self.long_iv.take();
         to.state = self.state.take();
+        to.call = self.call.take();
         to.residue = mem::take(&mut self.residue);
         to.stamp = self.stamp.take();
     }
@@ -385,6 +418,7 @@ impl Request {
             && self.tag.is_empty()
             && self.long_iv.is_none()
             && self.state.is_none()
+            && self.call.is_none()
             && self.residue == 0
             && self.stamp.is_none()
     }
@@ -409,8 +443,8 @@ impl Request {
         if self.plain { None } else { self.stamp.as_ref().map(|stamp| stamp.submitted) }
     }
 
-    /// Overwrites everything that may hold plaintext, and the tag; for requests whose result will not be
-    /// taken.
+    /// Overwrites everything that may hold plaintext, and the tag, and drops a call with what it gave; for requests whose
+    /// result will not be taken.
     pub fn wipe(&mut self) {
         self.buffer.zeroize();
         if let Some(destination) = &mut self.destination {
@@ -419,6 +453,7 @@ impl Request {
         self.aad.zeroize();
         self.tag.wipe();
         self.state = None;
+        self.call = None;
     }
 }
 

@@ -1,6 +1,6 @@
-//! What an operation gives, and what its work costs: all that the model and the engine have to know of it.
+//! What an operation gives, whatever the algorithm: what faults can spoil, and what has to be kept.
 
-/// What a result is made of.
+/// What a result is made of. (How long it is, the [algorithm](crate::Shape) says.)
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutputShape {
@@ -11,6 +11,8 @@ pub enum OutputShape {
     TextAndTag,
     /// No text: a tag, a MAC or a digest.
     Tag,
+    /// No bytes: a value of a type that the caller chose.
+    Value,
 }
 
 impl OutputShape {
@@ -19,18 +21,13 @@ impl OutputShape {
         matches!(self, Self::Text | Self::TextAndTag)
     }
 
+    /// Whether there are bytes at all, which a fault can spoil.
+    pub const fn has_bytes(self) -> bool {
+        self.has_text() || self.has_tag()
+    }
+
     /// Whether there is, or may be, a tag, a MAC or a digest.
     pub const fn has_tag(self) -> bool {
         matches!(self, Self::TextAndTag | Self::Tag)
     }
-}
-
-/// What the time that the work takes depends on. Operations of one class are alike in that.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CostClass {
-    /// Each byte is encrypted or decrypted.
-    Cipher,
-    /// Each byte is hashed.
-    Hash,
 }

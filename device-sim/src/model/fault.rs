@@ -29,6 +29,7 @@ mod table;
 
 use kind::KINDS;
 pub use kind::{FaultKind, Target};
+pub(crate) use select::OPERATIONS;
 pub use select::{Occasion, Selection, Selector};
 
 /// One rule of a fault plan: what goes wrong, and when.
@@ -79,13 +80,19 @@ impl Fault {
     fn check(&self) -> Result<(), &'static str> {
         const TEXT: &str = in_words!("target=text with op=", &[Operation::WITH_TEXT_LISTED], "", "", "");
         const TAG: &str = in_words!(", or target=tag with op=", &[Operation::WITH_TAG_LISTED], "", "", "");
-        let FaultKind::Corrupt { target, .. } = self.kind else { return Ok(()) };
-        let is_had = self.selection.operation.is_none_or(|operation| match target {
-            Target::Text => operation.output().has_text(),
-            Target::Tag => operation.output().has_tag(),
-            Target::Any => true,
-        });
-        if is_had { Ok(()) } else { Err(in_words!(TEXT, &[], "", "", TAG)) }
+        const TARGETS: &str = in_words!(TEXT, &[], "", "", TAG);
+        const BYTES: &str =
+            in_words!("op=", &[Operation::WITH_BYTES_LISTED], "", "", ": a call gives no bytes");
+        let Some(output) = self.selection.operation.map(Operation::output) else { return Ok(()) };
+        let (is_had, allowed) = match self.kind {
+            FaultKind::Corrupt { target: Target::Text, .. } => (output.has_text(), TARGETS),
+            FaultKind::Corrupt { target: Target::Tag, .. } => (output.has_tag(), TARGETS),
+            FaultKind::Corrupt { target: Target::Any, .. } | FaultKind::Short { .. } => {
+                (output.has_bytes(), BYTES)
+            }
+            _ => (true, ""),
+        };
+        if is_had { Ok(()) } else { Err(allowed) }
     }
 }
 
@@ -150,7 +157,7 @@ pub(crate) fn arm(faults: &[Fault], seed: u64, keep: impl Fn(FaultKind) -> bool)
 
 impl Armed {
     /// Whether the fault happens on this occasion.
-    pub(crate) fn hits(&mut self, occasion: &Occasion) -> bool {
+    pub(crate) fn hits(&mut self, occasion: &Occasion<'_>) -> bool {
         self.selector.hits(occasion)
     }
 
@@ -227,7 +234,7 @@ mod tests {
             ("timeout:nsec=3", "every"),
             ("timeout:every", "FIELD=VALUE"),
             ("timeout:every=0", "every=N"),
-            ("timeout:op=sign", "encrypt"),
+            ("timeout:op=sign it", "encrypt"),
         ] {
             match Fault::parse(text) {
                 Ok(fault) => assert!(allowed.is_empty(), "{fault} was taken"),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
 use crate::kernels::session::Session;
+use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
@@ -33,6 +34,8 @@ pub(crate) enum Installed {
     Panics,
 }
 
+/// What a call weighs in a batch, which ends with it: how long it takes is not known, and results do not wait for the next.
+const CALL_WEIGHT: u64 = 1 << 32;
 /// What a request's bytes weigh in a batch when it shares a kernel call with others.
 const LANE_SHARE: u64 = 32;
 
@@ -137,10 +140,13 @@ impl Core {
         let place = self.ready.len() - 1;
         let (sessions, ready) = (&self.sessions, &mut self.ready[place]);
         let mut started = None;
-        let status = &mut ready.status;
+        let Ready { status, bytes, operation, .. } = ready;
         self.slabs[port].execute(&mut ready.claimed, |request| {
-            (*status, started) = start(sessions, request);
+            (*status, started) = start(sessions, request, bytes);
         });
+        if *operation == Operation::Call {
+            return Some(CALL_WEIGHT);
+        }
         let bytes = ready.bytes;
         let Some(mut lane) = started else { return Some(bytes) };
         lane.place = place;
@@ -157,12 +163,12 @@ impl Core {
         let mut verdict = Verdict::default();
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
-            (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
+            (*operation, *bytes) = (request.operation, request.size());
             *times = Times { submitted: request.submitted(), started: now, ended: now };
             verdict = model.judge(request, announce, now);
             work(sessions, model, &verdict, request, now)
         });
-        let bytes = ready.bytes;
+        let weight = if ready.operation == Operation::Call { CALL_WEIGHT } else { ready.bytes };
         if verdict.spurious_wake {
             self.spurious.push((port, ticket, announce));
         }
@@ -171,7 +177,7 @@ impl Core {
         } else if let Some(executed) = self.ready.pop() {
             model.schedule(executed, verdict, &self.slabs, now);
         }
-        Some(bytes)
+        Some(weight)
     }
 
     /// Whether requests in `ready` wait to be worked on.
@@ -236,8 +242,13 @@ impl Core {
 }
 
 /// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
-fn start(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> (Status, Option<Lane>) {
+fn start(
+    sessions: &[Option<(SessionId, Installed)>],
+    request: &mut Request,
+    bytes: &mut u64,
+) -> (Status, Option<Lane>) {
     let Some(session) = session_of(sessions, request.session) else {
+        *bytes = request.size();
         return (execute(sessions, request), None);
     };
     match session.lane(request.message()) {
@@ -280,7 +291,7 @@ fn work(
         request.state = None;
         return status;
     }
-    let input = request.buffer.len() as u64;
+    let input = request.size();
     let status = execute(sessions, request);
     if status == Status::Ok {
         model.spoil(request, input, now);
@@ -294,6 +305,7 @@ fn execute(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -
             Installed::Session(session) => session.execute(request),
             Installed::Panics => panic!("a session made to panic was used"),
         },
+        _ if request.operation == Operation::Call => request.run_call(),
         _ => {
             request.drop_state();
             Status::InvalidSession

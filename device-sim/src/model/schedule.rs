@@ -149,8 +149,7 @@ impl Model {
         if self.faults.is_empty() {
             return verdict;
         }
-        let size = request.buffer.len() as u64;
-        let occasion = Occasion { operation: Some(request.operation), size, now };
+        let occasion = Occasion::of(request, now);
         for armed in &mut self.faults {
             if verdict.may(armed.kind, announce) && armed.hits(&occasion) {
                 verdict.add(armed.kind);
@@ -165,7 +164,7 @@ impl Model {
         if let Some(saboteur) = &mut self.sabotage {
             saboteur.worked(request);
         }
-        let occasion = Occasion { operation: Some(request.operation), size: input, now };
+        let occasion = Occasion { operation: Some(request.operation), call: None, size: input, now };
         for armed in &mut self.faults {
             let (target, kind) = match armed.kind {
                 FaultKind::Corrupt { target, .. } => (target, armed.kind),

@@ -10,8 +10,8 @@ use crate::queue::ready::Times;
 
 /// Called by both ends of a queue pair, from any thread.
 pub(crate) trait Hooks: fmt::Debug + Send + Sync {
-    /// Whether this submission is told that the ring is full.
-    fn is_busy(&self, operation: Operation, size: usize) -> bool;
+    /// Whether this submission is told that the ring is full. `call` is the name of its call, if it has one.
+    fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool;
 
     /// Begins to time submission number `number`, if it is to be timed.
     fn stamp(&self, request: &mut Request, number: u64);

@@ -114,8 +114,13 @@ impl Pair {
     }
 
     #[inline]
-    pub(crate) fn is_busy(&self, operation: Operation, size: usize) -> bool {
-        self.hooks.as_ref().is_some_and(|hooks| hooks.is_busy(operation, size))
+    pub(crate) fn is_refused_as_busy(&self, request: &Request) -> bool {
+        self.hooks.is_some() && self.is_busy(request.operation, request.call_name(), request.size())
+    }
+
+    #[inline]
+    pub(crate) fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.is_busy(operation, call, size))
     }
 
     #[inline]

@@ -122,7 +122,7 @@ impl Device {
         barrier::ask();
         let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
         let units = if config.is_modelled() { config.compute_units } else { 0 };
-        let counters = Arc::new(ModelCounters::new(units));
+        let counters = Arc::new(ModelCounters::new(units, &config.operations));
         let plan = Plan::new(config, &clock, &counters);
         let hooks: Vec<_> = (0..config.queue_pairs).map(|_| plan.hooks()).collect();
         let pair = |(index, hooks)| queue_pair(config, index, &doorbells, Option::clone(hooks));
@@ -219,7 +219,7 @@ impl Device {
     }
 
     /// Ends everything in flight with [`Status::Reset`](crate::Status::Reset), and brings a dead device back to work.
-    /// Sessions stay, and so do parked requests, which are not in flight. When this returns all wakes have been sent; called by a waker on a worker, it does not wait.
+    /// Sessions stay, and so do parked requests, which are not in flight. When this returns all wakes have been sent; called by a waker on a worker, or by a call's function, it does not wait.
     pub fn reset(&self) {
         if self.forked() {
             return;
@@ -230,7 +230,7 @@ impl Device {
 
     /// Waits until nothing is in flight, and nobody is parked who could be in flight, which may never be while others
     /// submit. (Behind completions that nobody reaps, parked requests stay where they are.) A stepped device runs until it is
-    /// idle. Called by a waker on a worker, it does not wait.
+    /// idle. Called by a waker on a worker, or by a call's function, it does not wait.
     pub fn drain(&self) {
         if self.stepped.is_some() {
             self.run_until_idle();
@@ -326,6 +326,13 @@ impl Device {
         fork::since(self.fork)
     }
 
+    /// Whether the calling thread works for the device at this moment: it is one of the workers, or in the middle of an event
+    /// of a stepped device, as the function of a [`Call`](crate::Call) is. There, waiting for the device never ends,
+    /// and stepping it does nothing.
+    pub fn is_inside(&self) -> bool {
+        self.stepped.as_ref().map_or_else(|| self.is_worker(), Stepped::is_inside)
+    }
+
     /// Whether the calling thread is one of its workers, as it is where a waker or a callback runs.
     pub fn is_worker(&self) -> bool {
         SERVES.get() == self.number() && self.stepped.is_none()
@@ -388,7 +395,7 @@ fn queue_pair(
 pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
     let config = Config { queue_pairs: 1, depth, completion_nsec, ..Config::default() };
     let doorbells = [Arc::new(Doorbell::default())];
-    let counters = Arc::new(ModelCounters::new(config.compute_units));
+    let counters = Arc::new(ModelCounters::new(config.compute_units, &[]));
     let (end, port) = queue_pair(&config, 0, &doorbells, None);
     let (admin, mut receivers) = Admin::new(&doorbells);
     let admin = Arc::new(admin);

@@ -20,6 +20,7 @@ use crossbeam_channel::Receiver;
 
 use crate::config::Config;
 use crate::kernels::wipe::wipe_stack;
+use crate::message::operation::Operation;
 use crate::message::status::Status;
 use crate::model::pipeline::Core;
 use crate::model::schedule::Ending;
@@ -294,9 +295,12 @@ impl Driver {
         self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
         self.stop_watches();
-        for ready in self.core.ready.iter() {
+        for ready in self.core.ready.iter_mut() {
             self.touched |= 1 << ready.port;
             self.ports[ready.port].count(ready);
+            if ready.operation == Operation::Call {
+                count_call(&self.ports[ready.port], &self.counters, ready);
+            }
         }
         bits(self.touched).for_each(|index| self.ports[index].account());
         for ready in self.core.ready.iter_mut() {
@@ -417,4 +421,15 @@ impl Driver {
     fn is_idle(&self) -> bool {
         self.core.next_due().is_none() && !self.ports.iter().any(Port::has_work)
     }
+}
+
+/// A call counts by its name, too.
+#[cold]
+fn count_call(port: &Port, counters: &ModelCounters, ready: &mut Ready) {
+    let Ready { claimed, status, bytes, times, .. } = ready;
+    port.pair.slab.execute(claimed, |request| {
+        if let Some(call) = &mut request.call {
+            counters.calls.note_finished(call, *status, *bytes, *times);
+        }
+    });
 }

@@ -27,6 +27,7 @@ pub(crate) struct Plan {
     timing: Timing,
     busy: Option<Arc<Busy>>,
     may_fall_short: bool,
+    counters: Arc<ModelCounters>,
 }
 
 /// The fault plan's part on the host's side: submissions that are told that the ring is full.
@@ -45,11 +46,10 @@ impl Busy {
     }
 
     #[cold]
-    fn hits(&self, operation: Operation, size: usize, now: u64) -> bool {
-        let occasion = Occasion { operation: Some(operation), size: size as u64, now };
+    fn hits(&self, occasion: &Occasion<'_>) -> bool {
         // All rules are asked: each counts its own occasions.
         let mut armed = lock(&self.armed);
-        let hits = armed.iter_mut().filter_map(|armed| armed.hits(&occasion).then_some(armed.kind)).count();
+        let hits = armed.iter_mut().filter_map(|armed| armed.hits(occasion).then_some(armed.kind)).count();
         (0..hits).for_each(|_| self.counters.injected(FaultKind::Busy));
         hits > 0
     }
@@ -62,6 +62,7 @@ impl Plan {
             timing: config.timing,
             busy: Busy::new(config, counters),
             may_fall_short: config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short { .. })),
+            counters: Arc::clone(counters),
         }
     }
 
@@ -73,8 +74,9 @@ impl Plan {
 }
 
 impl Hooks for PairHooks {
-    fn is_busy(&self, operation: Operation, size: usize) -> bool {
-        self.plan.busy.as_ref().is_some_and(|busy| busy.hits(operation, size, self.plan.clock.now()))
+    fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool {
+        let Some(busy) = &self.plan.busy else { return false };
+        busy.hits(&Occasion { operation: Some(operation), call, size, now: self.plan.clock.now() })
     }
 
     fn stamp(&self, request: &mut Request, number: u64) {
@@ -90,7 +92,11 @@ impl Hooks for PairHooks {
         if let Some(stamp) = request.stamp.take()
             && let Some(served) = stamp.served
         {
-            self.timer.note_taken(request.operation, stamp.submitted, served, self.plan.clock.now());
+            let now = self.plan.clock.now();
+            self.timer.note_taken(request.operation, stamp.submitted, served, now);
+            if let Some(call) = &request.call {
+                self.plan.counters.calls.note_taken(call, stamp.submitted, served, now);
+            }
         }
     }
 

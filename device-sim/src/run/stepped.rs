@@ -1,7 +1,8 @@
 //! The stepped device: the same core and the same signals, with a virtual clock that its user moves.
 //!
 //! Nothing happens but inside a call, on the caller's thread, in an order that depends on the calls alone. The lock
-//! covers an event and not its signals, so a waker may submit, step and drop as it likes.
+//! covers an event and not its signals, so a waker may submit, step and drop as it likes. A function of the user's own
+//! ([`Call`](crate::Call)) is run in the middle of an event: there, nothing happens on this device.
 //!
 //! ```text
 //!   event:  what was submitted  ─►  else the earlier of: the next request that is due, the next alarm
@@ -10,6 +11,7 @@
 //!
 //! The clock ends after 2^64 − 1 ns, some 584 years. It stands still there, and what comes later is due at once.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -21,6 +23,41 @@ use crate::run::clock::{Clock, nanoseconds};
 use crate::run::driver::Driver;
 use crate::run::signals::Signals;
 use crate::sync::{Mutex, lock};
+
+/// A call's function may step another device, whose calls may step another one, and so on; so deep.
+const DEEPEST: usize = 8;
+
+thread_local! {
+    /// The stepped devices in the middle of whose events this thread is; 0 for none. It has no destructor, so that there
+    /// can be events as long as there is the thread.
+    static INSIDE: Cell<[usize; DEEPEST]> = const { Cell::new([0; DEEPEST]) };
+}
+
+/// While it lives, its thread is in the middle of an event.
+struct Inside {
+    before: [usize; DEEPEST],
+}
+
+impl Inside {
+    /// `None`: the thread is in the middle of an event of this device, or of too many others.
+    fn enter(stepped: &Stepped) -> Option<Self> {
+        let before = INSIDE.get();
+        let mut inside = before;
+        let free = inside.iter_mut().find(|other| **other == 0 || **other == stepped.address())?;
+        if *free != 0 {
+            return None;
+        }
+        *free = stepped.address();
+        INSIDE.set(inside);
+        Some(Self { before })
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(self.before);
+    }
+}
 
 /// A driver, its clock, and the pairs that it signals.
 #[derive(Debug)]
@@ -58,6 +95,9 @@ impl Stepped {
 
     /// Moves the clock by `duration`, with everything that happens on the way.
     pub(crate) fn advance(&self, duration: Duration) {
+        if self.is_inside() {
+            return;
+        }
         let until = lock(&self.state).clock.now().saturating_add(nanoseconds(duration));
         while self.event(|state, signals| state.admit(signals) || state.go_on(until, signals)) {}
         lock(&self.state).go_to(until);
@@ -73,12 +113,23 @@ impl Stepped {
         self.event(|state, signals| state.driver.obey(signals));
     }
 
+    /// Whether this thread is in the middle of an event of this device: then there is no other.
+    pub(crate) fn is_inside(&self) -> bool {
+        INSIDE.get().contains(&self.address())
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     fn event(&self, f: impl FnOnce(&mut State, &mut Signals) -> bool) -> bool {
+        let Some(inside) = Inside::enter(self) else { return false };
         let mut state = lock(&self.state);
         let mut signals = std::mem::take(&mut state.signals);
         let happened = set_apart(|| f(&mut state, &mut signals));
         let ringing = state.ringing.take();
         drop(state);
+        drop(inside);
         if happened {
             // What was worked on was worked on here.
             wipe_stack();

@@ -6,6 +6,7 @@
 //!
 //! `in_flight` is no counter: it is found by looking at every cell, so the equation can fail.
 
+pub(crate) mod calls;
 mod pair;
 pub(crate) mod timing;
 
@@ -14,6 +15,7 @@ use std::ops::AddAssign;
 
 use crate::message::operation::Operation;
 use crate::model::fault::{FaultCounts, FaultKind};
+use crate::stats::calls::CallBook;
 use crate::stats::timing::{Histogram, Timings};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
@@ -216,6 +218,26 @@ impl Sum for QueuePairStats {
 }
 
 counted! {
+    /// What was done of the calls of one name ([`Operation::Call`]).
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    CallStats {
+        /// Calls that the device finished, and all was well; those whose function panicked, too.
+        completed,
+        /// Calls that the device finished with any other status than Ok.
+        failed,
+        /// Bytes of input that these calls were said to have.
+        bytes,
+        /// Calls whose function panicked.
+        panicked,
+        ;
+        /// As it was given.
+        name: String,
+        /// Empty with `timing=off`.
+        timings: Timings,
+    }
+}
+
+counted! {
     /// What a device has done since it was opened.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     DeviceStats {
@@ -244,6 +266,10 @@ counted! {
         timings_by_pair: Vec<Timings>,
         /// By [`Operation::number`].
         timings_by_operation: [Timings; Operation::ALL.len()],
+        /// The operations of the user's own, by name, in the order of their names: those that the configuration declares, and
+        /// then as they come, until there are 64. What comes later, has no name, or one of more than 64 bytes, is counted
+        /// under the name `other`.
+        calls: Vec<CallStats>,
     }
 }
 
@@ -264,6 +290,7 @@ impl DeviceStats {
         wrong.extend(Rule::broken(self.timed(by_pair, "timings == the sum over queue pairs")));
         wrong.extend(Rule::broken(self.timed(by_operation, "timings == the sum over operations")));
         wrong.extend(Rule::broken(self.measured()));
+        wrong.extend(Rule::broken(self.sums_of_calls()));
         wrong
     }
 
@@ -320,6 +347,7 @@ pub(crate) struct ModelCounters {
     /// By command or by a fault.
     pub(crate) resets: AtomicU64,
     pub(crate) completion_error: Mutex<Histogram>,
+    pub(crate) calls: CallBook,
 }
 
 /// Written by the model alone.
@@ -330,14 +358,15 @@ pub(crate) struct UnitCounters {
 }
 
 impl ModelCounters {
-    /// For a device with so many compute units that work.
-    pub(crate) fn new(units: usize) -> Self {
+    /// For a device with so many compute units that work, and these names of calls.
+    pub(crate) fn new(units: usize, calls: &[String]) -> Self {
         Self {
             units: (0..units).map(|_| UnitCounters::default()).collect(),
             faults: Default::default(),
             late: AtomicU64::new(0),
             resets: AtomicU64::new(0),
             completion_error: Mutex::new(Histogram::default()),
+            calls: CallBook::new(calls),
         }
     }
 
@@ -356,5 +385,6 @@ impl ModelCounters {
         stats.late_completions = read(&self.late);
         stats.resets = read(&self.resets);
         stats.completion_error = lock(&self.completion_error).clone();
+        stats.calls = self.calls.read();
     }
 }

@@ -164,6 +164,16 @@ impl Timings {
         [("queue", queue), ("service", service), ("wake", wake), ("total", total)]
     }
 
+    pub(crate) fn note_service(&mut self, times: Times, submitted: u64) {
+        self.queue.record(times.started.saturating_sub(submitted));
+        self.service.record(times.ended.saturating_sub(times.started));
+    }
+
+    pub(crate) fn note_taken(&mut self, submitted: u64, served: u64, now: u64) {
+        self.wake.record(now.saturating_sub(served));
+        self.total.record(now.saturating_sub(submitted));
+    }
+
     /// How many durations each histogram has.
     pub(crate) fn counts(&self) -> [u64; 4] {
         self.histograms().map(|(_, histogram)| histogram.count())
@@ -194,18 +204,12 @@ impl Timer {
 
     #[cold]
     fn note_timed_service(&self, operation: Operation, times: Times, submitted: u64) {
-        self.with(operation, |timings| {
-            timings.queue.record(times.started.saturating_sub(submitted));
-            timings.service.record(times.ended.saturating_sub(times.started));
-        });
+        self.with(operation, |timings| timings.note_service(times, submitted));
     }
 
     /// Notes what the host knows of a request.
     pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
-        self.with(operation, |timings| {
-            timings.wake.record(now.saturating_sub(served));
-            timings.total.record(now.saturating_sub(submitted));
-        });
+        self.with(operation, |timings| timings.note_taken(submitted, served, now));
     }
 
     pub(crate) fn read(&self, operation: Operation) -> Timings {

@@ -37,6 +37,10 @@ pub(crate) struct Plan {
 static KINDS: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| EngineStats::default().faults().map(|(kind, _)| kind).collect());
 
+/// The operations that have a session. The workload has no others.
+static OPERATIONS: LazyLock<Vec<Operation>> =
+    LazyLock::new(|| Operation::ALL.into_iter().filter(|operation| operation.output().has_bytes()).collect());
+
 const DISTRIBUTIONS: [&str; 6] =
     ["constant", "uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900"];
 
@@ -175,7 +179,7 @@ fn selection(kind: &str, fields: &[String], random: &mut Random) -> Option<Strin
         "times" => format!("times={}", random.between(1, 3)),
         "after" => format!("after={}", random.between(1, 8)),
         "window" => format!("window={}:{}", random.between(0, 90_000), random.between(1, 60_000)),
-        "op" => format!("op={}", random.pick(&Operation::NAMES)),
+        "op" => format!("op={}", random.pick(&OPERATIONS)),
         _ => format!("size={}..", random.between(1, 200)),
     })
 }

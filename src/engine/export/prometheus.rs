@@ -8,7 +8,9 @@
 
 use std::fmt::Write;
 
-use simaccel_device::{DeviceStats, Histogram, Operation, OperationStats, QueuePairStats, UnitStats};
+use simaccel_device::{
+    CallStats, DeviceStats, Histogram, Operation, OperationStats, QueuePairStats, UnitStats,
+};
 
 use super::super::ThreadStats;
 use crate::engine::stats::EngineStats;
@@ -44,6 +46,7 @@ pub(super) fn text(stats: &EngineStats) -> String {
     text.faults(stats);
     text.counters("device_", DeviceStats::meanings(), &[(String::new(), device.counters().collect())]);
     text.pairs(device);
+    text.calls(device);
     text.units(device);
     text.timings(device);
     text.0
@@ -79,6 +82,12 @@ impl Text {
         self.counters("operation_", OperationStats::meanings(), &rows);
     }
 
+    fn calls(&mut self, device: &DeviceStats) {
+        let labelled = |call: &CallStats| (label("op", &call.name), call.counters().collect());
+        let rows: Vec<_> = device.calls.iter().map(labelled).collect();
+        self.counters("call_", CallStats::meanings(), &rows);
+    }
+
     fn units(&mut self, device: &DeviceStats) {
         let labelled = |(index, unit): (usize, &UnitStats)| {
             (label("unit", &index.to_string()), unit.counters().collect())
@@ -93,6 +102,9 @@ impl Text {
             let of_operation = of_operation
                 .map(|(operation, timings)| (label("op", operation.name()), timings.histograms()[at].1));
             self.histograms(&format!("operation_{name}"), &of_operation.collect::<Vec<_>>());
+            let of_call = device.calls.iter();
+            let of_call = of_call.map(|call| (label("op", &call.name), call.timings.histograms()[at].1));
+            self.histograms(&format!("call_{name}"), &of_call.collect::<Vec<_>>());
             let of_pair = device.timings_by_pair.iter().enumerate();
             let of_pair = of_pair.map(|(index, timings)| {
                 (label("queue_pair", &index.to_string()), timings.histograms()[at].1)
@@ -185,8 +197,9 @@ fn meaning_of(name: &str) -> &'static str {
     }
 }
 
-/// All names and values here are plain: nothing has to be escaped.
+/// A label; the names of calls are the user's, and escaped.
 fn label(name: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("{name}=\"{value}\"")
 }
 

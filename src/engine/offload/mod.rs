@@ -18,7 +18,7 @@ mod flight;
 pub(super) mod plain;
 mod rescue;
 
-use std::borrow::{Borrow, BorrowMut};
+use std::borrow::BorrowMut;
 use std::mem;
 use std::sync::Arc;
 
@@ -27,13 +27,14 @@ use zeroize::Zeroize;
 
 use super::fault::FaultKind;
 use super::instance::Instance;
+use super::software::Software;
 use super::wait::blocked::Blocked;
 use super::wait::foreign::ForeignWait;
 use super::wait::job::{JobWait, OurJobs};
 use super::wait::{Armed, Jobs, Pause, Submission, Waiter, Wake, go_round};
 use super::watch::Watch;
 use super::watchdog::Watchdog;
-use super::{Inner, software, table};
+use super::{Inner, call, software, table};
 use crate::error::Error;
 
 use flight::{End, Progress};
@@ -70,46 +71,53 @@ impl Failed {
 
 /// Runs one request to its end: on the device, or in software where the configuration says so.
 #[inline(never)]
-pub(crate) fn run(engine: &Arc<Inner>, session: &Session, request: &mut Request) -> Result<(), Failed> {
-    if let Some(outcome) = without_device(engine, session, request) {
+pub(crate) fn run(
+    engine: &Arc<Inner>,
+    software: &impl Software,
+    request: &mut Request,
+) -> Result<(), Failed> {
+    if let Some(outcome) = without_device(engine, software, request) {
         return outcome;
     }
     if let Some(jobs) = &engine.foreign
         && let Some(number) = jobs.offer(!engine.polled)
     {
-        return run_in(engine, session, request, ForeignWait::new(jobs, engine.polled, number));
+        return run_in(engine, software, request, ForeignWait::new(jobs, engine.polled, number));
     }
     match OurJobs.offer(!engine.polled) {
-        Some(number) => run_in(engine, session, request, JobWait::new(OurJobs, engine.polled, number)),
-        None => run_in(engine, session, request, Blocked),
+        Some(number) => run_in(engine, software, request, JobWait::new(OurJobs, engine.polled, number)),
+        None => run_in(engine, software, request, Blocked),
     }
 }
 
 #[inline(always)]
 fn run_in(
     engine: &Arc<Inner>,
-    session: &Session,
+    software: &impl Software,
     request: &mut Request,
     mut waiter: impl Pause,
 ) -> Result<(), Failed> {
-    go_round(&mut Offload::new(engine, session, request), &mut waiter)
+    go_round(&mut Offload::new(engine, software, request), &mut waiter)
 }
 
 /// Counts the operation, and ends it here if the device is not to see it.
 fn without_device(
     engine: &Arc<Inner>,
-    session: &Session,
+    software: &impl Software,
     request: &mut Request,
 ) -> Option<Result<(), Failed>> {
     if engine.is_inherited() {
         return Some(Err(Failed::with_request(Error::Forked)));
     }
-    let is_below = request.buffer.len() < engine.config.offload_threshold() as usize;
+    let is_below = request.size() < engine.config.offload_threshold().into();
     table::with(engine, |instance| {
         instance.counters.operations.add(1);
         instance.counters.below_threshold.add(is_below.into());
     });
-    is_below.then(|| software::run(session, request))
+    if is_below {
+        return Some(software::run(software, request));
+    }
+    call::is_inside(engine).then(|| Err(Failed::with_request(Error::Inside)))
 }
 
 /// One operation on its way through the states. It holds its engine, its session and its request by reference, or owns
@@ -145,7 +153,7 @@ enum Look {
     Ended(Result<(), Failed>),
 }
 
-impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
+impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     pub(crate) const fn new(engine: E, session: S, request: R) -> Self {
         let session = Some(session);
         Self { engine, session, request, stage: Stage::Submit, retries: 0, keeps_input: false }
@@ -160,7 +168,7 @@ impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, 
     /// Counts the operation, and ends it here if the device is not to see it. For one that is [new](Self::new), once.
     pub(crate) fn begin(&mut self) -> Option<Result<(), Failed>> {
         let session = self.session.as_ref()?;
-        without_device(self.engine.engine(), session.borrow(), self.request.borrow_mut())
+        without_device(self.engine.engine(), session, self.request.borrow_mut())
     }
 
     pub(crate) const fn hold(&self) -> &E {
@@ -254,6 +262,10 @@ impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, 
     #[cold]
     fn after_failure(&mut self, failed: Failed) -> Option<Result<(), Failed>> {
         let Some(session) = &self.session else { return Some(Err(failed)) };
+        if self.request.borrow_mut().call.as_mut().is_some_and(|call| call.has_run()) {
+            // A function runs once.
+            return Some(Err(failed));
+        }
         let engine = self.engine.engine();
         if failed.may_be_retried() && self.retries < engine.config.max_retries() {
             self.retries += 1;
@@ -264,7 +276,7 @@ impl<E: Hold, S: Borrow<Session>, R: BorrowMut<Request>, W: Wake> Offload<E, S, 
             return Some(Err(failed));
         }
         table::with(engine, |instance| instance.counters.fallbacks.add(1));
-        Some(software::run(session.borrow(), self.request.borrow_mut()))
+        Some(software::run(session, self.request.borrow_mut()))
     }
 }
 
@@ -314,7 +326,7 @@ fn submit<E: Hold, P: Waiter>(
     request: &mut Request,
 ) -> Result<Flight<E, P::Wake>, Error> {
     let engine = hold.engine();
-    if engine.has_faults && engine.fails(FaultKind::NoMem, Some((request.operation, request.buffer.len()))) {
+    if engine.has_faults && engine.fails(FaultKind::NoMem, Some(request)) {
         return Err(Error::NoMemory);
     }
     let Armed { wake, mut delivery, user_data } = waiter.arm(engine, instance)?;

@@ -23,15 +23,16 @@ pub(crate) mod foreign;
 pub(super) mod job;
 pub(super) mod waker;
 
-use std::borrow::{Borrow, BorrowMut};
+use std::borrow::BorrowMut;
 use std::sync::Arc;
 
-use simaccel_device::{Delivery, Request, Session, TicketState, WakeState};
+use simaccel_device::{Delivery, Request, TicketState, WakeState};
 
 pub(crate) use self::ctx::Jobs;
 use super::Inner;
 use super::instance::Instance;
 use super::offload::{Advance, Failed, Flight, Hold, Offload};
+use super::software::Software;
 use crate::error::Error;
 
 /// One way of waiting for the device.
@@ -92,7 +93,7 @@ pub(crate) fn go_round<E, S, R, P>(
 ) -> Result<(), Failed>
 where
     E: Hold,
-    S: Borrow<Session>,
+    S: Software,
     R: BorrowMut<Request>,
     P: Pause,
 {

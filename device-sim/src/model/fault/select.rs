@@ -8,13 +8,15 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::grammar::{digits, number, within};
 use crate::in_words;
+use crate::message::call::is_name;
 use crate::message::operation::Operation;
+use crate::message::request::Request;
 
 /// When a fault happens. All that is said must select the occasion.
 ///
 /// | field | selects | default |
 /// |---|---|---|
-/// | `op` | only `encrypt`, `decrypt`, `digest` or `mac` | all |
+/// | `op` | only this [operation](Operation::name); or only the calls of one name, which a configuration has to declare | all |
 /// | `size` | only inputs of so many bytes: `64`, `64..4096`, `64..` or `..4096`, ends included | all |
 /// | `after` | not the first N of these | 0 |
 /// | `nth` | only the Nth of these, from 1 | |
@@ -27,6 +29,9 @@ use crate::message::operation::Operation;
 pub struct Selection {
     /// Only this operation.
     pub operation: Option<Operation>,
+    /// Only calls of this name, which the configuration declares
+    /// ([`Config::operations`](crate::Config::operations)).
+    pub call: Option<String>,
     /// Only inputs of so many bytes.
     pub size: RangeInclusive<u64>,
     /// Not the first N.
@@ -48,6 +53,7 @@ impl Default for Selection {
     fn default() -> Self {
         Self {
             operation: None,
+            call: None,
             size: 0..=u64::MAX,
             after: 0,
             nth: None,
@@ -59,6 +65,9 @@ impl Default for Selection {
     }
 }
 
+/// What is said of an operation that is unknown, and not declared.
+pub(crate) const OPERATIONS: &str =
+    in_words!("op=", &Operation::NAMES, ", ", ", ", " or a NAME that operation=NAME declares");
 const PROBABILITY: &str = "probability=P with P from 0.000000001 to 1";
 const WINDOW: &str = "window=UP:DOWN in nanoseconds, DOWN from 1, together at most 3600000000000 (an hour)";
 const SIZE: &str = "size=N, N..M with N not above M, N.. or ..M, in bytes";
@@ -70,6 +79,12 @@ impl Selection {
     #[must_use]
     pub fn op(self, operation: Operation) -> Self {
         Self { operation: Some(operation), ..self }
+    }
+
+    /// Only calls of this name, which the configuration has to declare.
+    #[must_use]
+    pub fn call(self, name: &str) -> Self {
+        Self { operation: Some(Operation::Call), call: Some(name.to_owned()), ..self }
     }
 
     /// Only inputs of so many bytes.
@@ -134,6 +149,10 @@ impl Selection {
         " (there is no request yet)"
     );
 
+    /// What an operation is answered with that is unknown, and not declared.
+    #[doc(hidden)]
+    pub const OPERATIONS: &str = OPERATIONS;
+
     /// What an unknown field is answered with.
     pub const FIELDS: &str = in_words!("the fields ", &[Selection::LISTED], "", "", "");
 
@@ -151,8 +170,12 @@ impl Selection {
     pub fn set(&mut self, field: &str, value: &str) -> Result<bool, &'static str> {
         match field {
             "op" => {
-                let allowed = in_words!("op=", &[Operation::LISTED], "", "", "");
-                self.operation = Some(value.parse().map_err(|_| allowed)?);
+                let is_call = value.parse::<Operation>().is_err();
+                if is_call && !is_name(value) {
+                    return Err(OPERATIONS);
+                }
+                self.operation = Some(value.parse().unwrap_or(Operation::Call));
+                self.call = is_call.then(|| value.to_owned());
             }
             "size" => self.size = range(value).ok_or(SIZE)?,
             "after" => self.after = number(value).ok_or("after=N, from 0")?,
@@ -188,7 +211,8 @@ impl Selection {
             said("times", self.times),
             said("after", Some(self.after).filter(|&after| after > 0)),
             self.window.map(|(up, down)| format!("window={up}:{down}")),
-            self.operation.map(|operation| format!("op={}", operation.name())),
+            self.operation
+                .map(|operation| format!("op={}", self.call.as_deref().unwrap_or_else(|| operation.name()))),
             size(&self.size).map(|size| format!("size={size}")),
         ];
         let mut separator = ":";
@@ -256,13 +280,22 @@ fn window(text: &str) -> Option<(u64, u64)> {
 
 /// A moment at which a fault could happen.
 #[derive(Clone, Copy, Debug)]
-pub struct Occasion {
+pub struct Occasion<'a> {
     /// What the request asks for; `None` where there is no request.
     pub operation: Option<Operation>,
+    /// The name of its call, if it has one.
+    pub call: Option<&'a str>,
     /// Bytes of its input.
     pub size: u64,
     /// Nanoseconds since the device was opened.
     pub now: u64,
+}
+
+impl<'a> Occasion<'a> {
+    /// A request, at `now` nanoseconds since the device was opened.
+    pub fn of(request: &'a Request, now: u64) -> Self {
+        Self { operation: Some(request.operation), call: request.call_name(), size: request.size(), now }
+    }
 }
 
 /// A [`Selection`] at work: what it has seen and hit so far, and its random stream.
@@ -282,7 +315,7 @@ impl Selector {
     }
 
     /// Whether the fault happens on this occasion, which counts where operation and size match.
-    pub fn hits(&mut self, occasion: &Occasion) -> bool {
+    pub fn hits(&mut self, occasion: &Occasion<'_>) -> bool {
         let hit = self.matches(occasion) && self.selects(occasion.now);
         self.hits += u64::from(hit);
         hit
@@ -297,9 +330,11 @@ impl Selector {
         super::draw(&mut self.random, below)
     }
 
-    fn matches(&self, occasion: &Occasion) -> bool {
-        let Selection { operation, size, .. } = &self.selection;
-        operation.is_none_or(|wanted| occasion.operation == Some(wanted)) && size.contains(&occasion.size)
+    fn matches(&self, occasion: &Occasion<'_>) -> bool {
+        let Selection { operation, call, size, .. } = &self.selection;
+        operation.is_none_or(|wanted| occasion.operation == Some(wanted))
+            && call.as_deref().is_none_or(|wanted| occasion.call == Some(wanted))
+            && size.contains(&occasion.size)
     }
 
     fn selects(&mut self, now: u64) -> bool {
@@ -337,8 +372,8 @@ mod tests {
         selection
     }
 
-    fn occasion(size: u64, now: u64) -> Occasion {
-        Occasion { operation: Some(Operation::Digest), size, now }
+    fn occasion(size: u64, now: u64) -> Occasion<'static> {
+        Occasion { operation: Some(Operation::Digest), call: None, size, now }
     }
 
     /// One letter for each of `count` occasions, 10 ns apart, whose sizes are their numbers.
@@ -399,7 +434,8 @@ mod tests {
             assert_eq!(selection(text).to_string(), format!(":{text}"));
         }
         assert_eq!(Selection::FIELDS, "the fields every, nth, probability, times, after, window, op, size");
-        let refusal = Selection::default().set("op", "sign").unwrap_err();
+        assert_eq!(selection("op=run-length").call.as_deref(), Some("run-length"));
+        let refusal = Selection::default().set("op", "run length").unwrap_err();
         for operation in Operation::ALL {
             let text = format!("op={operation}");
             assert_eq!(selection(&text).operation, Some(operation));

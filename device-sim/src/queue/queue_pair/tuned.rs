@@ -32,7 +32,7 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err(reason);
         }
-        if pair.is_busy(request.operation, request.buffer.len()) || !self.take_slot() {
+        if pair.is_refused_as_busy(request) || !self.take_slot() {
             return Err(self.full());
         }
         self.enqueue(request, delivery)
@@ -117,7 +117,7 @@ impl QueuePair {
         plain: Plain<'_, R>,
         delivery: Delivery,
     ) -> Result<Ticket, (RefusedReason, (Vec<u8>, R))> {
-        if self.remote.pair.is_busy(plain.operation, plain.buffer.len()) {
+        if self.remote.pair.is_busy(plain.operation, None, plain.buffer.len() as u64) {
             return Err((self.full(), plain.into_given()));
         }
         if !self.take_slot() {
