@@ -1,8 +1,8 @@
-//! What can go wrong, from the side of the caller that has to act on it.
+//! Errors, from the side of the caller that has to act on them.
 //!
-//! Misuse of the interface is apart from failures of the device; a failure of the device says whether another
-//! try may help ([`Error::is_retryable`]); and an error that ends an operation on owned buffers carries them back
-//! ([`OpError`]).
+//! Misuse of the interface is separate from failures of the device. A failure of the device says whether
+//! another try may help ([`Error::is_retryable`]). An error that ends an operation on owned buffers carries
+//! them back ([`OpError`]).
 
 use std::{fmt, io};
 
@@ -14,8 +14,8 @@ use crate::job::{Misuse, NoJobs};
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The tag or the padding of a message is wrong. The message was tampered with or the key is not the right
-    /// one; nothing more is said, and no plaintext is given.
+    /// The tag or the padding of a message is wrong. The message was tampered with, or the key is wrong; the
+    /// error says no more, and returns no plaintext.
     #[error("authentication failed")]
     AuthFailed,
     /// The engine was closed while the operation was in flight.
@@ -24,62 +24,66 @@ pub enum Error {
     /// The configuration text has a mistake; the message names the key and what is allowed.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The device died (a worker of it panicked). Nothing succeeds until `engine.device().reset()`.
+    /// The device died (one of its workers panicked). Nothing succeeds until `engine.device().reset()`.
     #[error("the device is dead and needs a reset")]
     DeviceDead,
     /// The device failed this request. Another try may succeed.
     #[error("the device failed the request")]
     DeviceFailed,
-    /// The operation, or the engine, was inherited over a `fork`. A child opens an engine of its own.
+    /// The operation, or the engine, was inherited across a `fork`. A child opens its own engine.
     #[error("the engine belongs to the parent process; open another after fork")]
     Forked,
-    /// The function of a [call](crate::Engine::call) asked for an operation of the engine whose device runs it, on the
-    /// device's own thread: it would wait for itself. Ask for it before or after the call, or use another engine.
+    /// The function of a [call](crate::Engine::call) asked for an operation of the engine whose device runs
+    /// it, on the device's own thread: it would wait for itself. Ask for it before or after the call, or use
+    /// another engine.
     #[error(
         "an operation was asked for by the function that the device is running, which would wait for itself"
     )]
     Inside,
-    /// A length or an initialisation vector does not fit the session; the message names it and what is allowed.
+    /// A length or an initialisation vector does not fit the session; the message names it and what is
+    /// allowed.
     #[error("invalid argument: {0}")]
     InvalidArgument(ArgumentError),
     /// The interface was used in a way that cannot work.
     #[error(transparent)]
     Misuse(#[from] Misuse),
-    /// A blocking call on a stepped device ([`Engine::stepped`](crate::Engine::stepped)) has waited until nothing was left
-    /// to happen, and its request has not ended: a fault makes it, or those in all slots before it, wait for ever. It was
-    /// taken back. Set `timeout_msec`, which ends such requests, or do without the fault. (On a device with threads the same
-    /// call blocks for ever, as on hardware that has lost a request.)
+    /// A blocking call on a stepped device ([`Engine::stepped`](crate::Engine::stepped)) has run out of
+    /// events before its request has ended: a fault makes it, or the requests in all slots before it, wait
+    /// for ever. The request was taken back. Set `timeout_msec`, which ends such requests, or remove the
+    /// fault. (On a device with threads the same call blocks for ever, as on hardware that has lost a
+    /// request.)
     #[error(
         "the request can never end: nothing is left to happen on the stepped device; timeout_msec would end it"
     )]
     NeverEnds,
-    /// No more jobs in this thread's pool. Retry when one has finished.
+    /// No more jobs in this thread's pool. Retry when another job has finished.
     #[error(transparent)]
     NoJobs(#[from] NoJobs),
     /// No memory for the request. Another try may succeed.
     #[error("out of memory at submission")]
     NoMemory,
-    /// The output does not fit the slice that was given.
+    /// The output does not fit the given slice.
     #[error("the output needs {needed} bytes, the slice has {given}")]
     OutputTooSmall {
-        /// Bytes that the output has.
+        /// Bytes of the output.
         needed: usize,
-        /// Bytes that the slice has.
+        /// Bytes of the slice.
         given: usize,
     },
     /// The device was reset while the request was in flight. Another try may succeed.
     #[error("the device was reset")]
     Reset,
-    /// The session cannot be made; the message says what is allowed.
+    /// The session cannot be created; the message says what is allowed.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The device said that all went well, and delivered less than the whole result. Another try may succeed.
+    /// The device reported success, and delivered less than the whole result. Another try may succeed.
     #[error("the device delivered {missing} bytes too few")]
     ShortOutput {
         /// Bytes that are missing.
         missing: usize,
     },
-    /// An earlier piece of this multi-part operation failed or was given up, so its state is lost. Start again.
+    /// An earlier piece of this multi-part operation failed or was given up, so its state is lost. Start
+    /// again.
     #[error("an earlier part of this stream failed; start a new stream")]
     StreamPoisoned,
     /// This multi-part operation has been finished. Start a new one.
@@ -88,12 +92,12 @@ pub enum Error {
     /// A thread (a worker of the device, the watchdog) could not be started.
     #[error("no thread for a worker of the device or the watchdog: {0}")]
     Thread(OsError),
-    /// The request did not end within `timeout_msec`, or its end was not announced. It was taken back: the device does
-    /// not touch its buffers any more. Another try may succeed (`max_retries` makes it); where this happens again and
-    /// again, `engine.device().reset()` may help, or the limit is too short for the load.
+    /// The request did not end within `timeout_msec`, or its end was not announced. It was taken back: the
+    /// device does not touch its buffers any more. Another try may succeed (`max_retries` makes it). If this
+    /// happens again and again, `engine.device().reset()` may help, or the limit is too short for the load.
     #[error("the device did not end the request in time")]
     Timeout,
-    /// The eventfd that announces completions could not be made (`EMFILE`: too many open files) or read.
+    /// The eventfd that announces completions could not be created (`EMFILE`: too many open files) or read.
     /// Another try may succeed when files were closed.
     #[error("wake fd: {0}")]
     WakeFd(OsError),
@@ -109,7 +113,8 @@ impl From<OpenError> for Error {
     }
 }
 
-/// What the operating system said: an [`io::Error`] that can be cloned and compared, and that turns into one.
+/// An error of the operating system: an [`io::Error`] that can be cloned and compared, and that converts into
+/// one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OsError {
     kind: io::ErrorKind,
@@ -127,7 +132,7 @@ impl OsError {
         self.number
     }
 
-    /// What kind of error it is.
+    /// The kind of the error.
     pub const fn kind(&self) -> io::ErrorKind {
         self.kind
     }
@@ -184,16 +189,16 @@ impl Error {
     }
 }
 
-/// An [`Error`] that gives the caller's buffers back.
+/// An [`Error`] that returns the caller's buffers.
 ///
-/// The buffer holds the caller's input, unchanged, with two exceptions: after [`Error::AuthFailed`] of a call in place
-/// it is empty (what it held was wiped; out of place, the destination is), and after [`Error::DeviceDead`] on a device
-/// without modelled latency, fallback, retries and timeout its content is unspecified (a worker died in the middle of
-/// it).
+/// The buffer holds the caller's input, unchanged, with two exceptions. After [`Error::AuthFailed`] of a call
+/// in place it is empty: its content was wiped (out of place, the destination is empty). After
+/// [`Error::DeviceDead`] on a device without modelled latency, fallback, retries and timeout its content is
+/// unspecified, because a worker died in the middle of it.
 ///
 /// `?` turns it into an [`Error`] and drops the buffers.
 //
-// In a box, so that the results of operations, which are moved several times, are as small as a buffer.
+// Boxed, so that the results of operations, which are moved several times, are as small as a buffer.
 pub struct OpError(Box<Parts>);
 
 struct Parts {
@@ -208,7 +213,7 @@ impl OpError {
         Self(Box::new(Parts { error, buffer, destination }))
     }
 
-    /// With another error, which is made of this one and the buffer.
+    /// Replaces the error with one that is made of this error and the buffer.
     #[cold]
     pub(crate) fn map(mut self, other: impl FnOnce(Error, &[u8]) -> Error) -> Self {
         let error = std::mem::replace(&mut self.0.error, Error::Closed);
@@ -216,7 +221,7 @@ impl OpError {
         self
     }
 
-    /// What went wrong.
+    /// The error.
     pub fn error(&self) -> &Error {
         &self.0.error
     }

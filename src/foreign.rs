@@ -1,4 +1,5 @@
-//! For our own crates: jobs of another framework, and operations that are polled. Exempt from semantic versioning.
+//! For our own crates: jobs of another framework, and operations that are polled. Exempt from semantic
+//! versioning.
 
 use std::sync::Arc;
 

@@ -1,14 +1,14 @@
 //! simaccel: a simulated hardware crypto accelerator and the engine in front of it.
 //!
-//! **It is** a *device* of worker threads that does real AES and SHA work out of submission rings; an *engine*
-//! that offloads to it; *jobs* that pause while the device works and resume when it is done; and *wait contexts*
-//! that tell an application, by file descriptor, callback or polling, which job may go on. Jobs and wait contexts
-//! follow OpenSSL's `ASYNC_*` interface statement by statement (`docs/semantics.md`). It is for testing
-//! asynchronous crypto code where no accelerator is at hand: in CI, reproducibly, with every pause, wake, spurious
-//! wake and full ring on demand.
+//! **It is** a *device* of worker threads that does real AES and SHA work from submission rings; an *engine*
+//! that offloads to it; *jobs* that pause while the device works and resume when it is done; and *wait
+//! contexts* that tell an application, by file descriptor, callback or polling, which job can go on. Jobs and
+//! wait contexts follow OpenSSL's `ASYNC_*` interface statement by statement (`docs/semantics.md`). It is for
+//! testing asynchronous crypto code without an accelerator: in CI, reproducibly, with every pause, wake,
+//! spurious wake and full ring on demand.
 //!
-//! **It is not** a way to make crypto faster on one machine, a TLS library, or a vetted crypto implementation:
-//! the arithmetic is RustCrypto's, but keys and data of a test are what it is meant for. Linux only.
+//! **It is not** a way to make crypto faster on one machine, a TLS library, or a vetted crypto
+//! implementation: RustCrypto does the arithmetic; use it with test keys and test data only. Linux only.
 //!
 //! ```text
 //!      application                  engine                              device (device-sim)
@@ -67,16 +67,16 @@
 //!
 //! # Determinism
 //!
-//! [`Engine::stepped`] has no threads and a virtual clock: [`Device::step`] lets one thing happen. A test that
+//! [`Engine::stepped`] has no threads and a virtual clock: [`Device::step`] runs one event. A test that
 //! drives it sees the same history on every machine.
 //!
 //! # Limits
 //!
-//! A job's code runs on a stack of its own: 64 KiB by default, see [`job::PoolConfig`]. While it is paused other
-//! code of the thread runs, so a lock guard or a scoped thread-local held over an operation is held by the
-//! thread, not by the job. With thread-locals that is a matter of soundness: an operation in the initialiser of one, or
-//! inside `LocalKey::with`, can end in freed memory; the rules are at [`Job`](Job#soundness). A dropped job unwinds: foreign
-//! frames on its stack must allow that.
+//! A job's code runs on its own stack: 64 KiB by default, see [`job::PoolConfig`]. While it is paused other
+//! code of the thread runs, so a lock guard or a scoped thread-local held across an operation is held by the
+//! thread, not by the job. With thread-locals that is a matter of soundness: an operation in the initialiser
+//! of one, or inside `LocalKey::with`, can end in freed memory; the rules are at [`Job`](Job#soundness). A
+//! dropped job unwinds: foreign frames on its stack must allow that.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");

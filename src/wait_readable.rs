@@ -1,4 +1,4 @@
-//! The simplest event loop: wait until one of a few fds is readable, for ever or for a time.
+//! The simplest event loop: waits until one of a few fds is readable, with or without a time limit.
 //!
 //! Programs with many fds use epoll: see `examples/event_loop.rs`.
 
@@ -17,10 +17,10 @@ use crate::job::WaitCtx;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaitError {
-    /// There is no fd to wait for, so that the wait would never end. A wait context has none while nothing has registered
-    /// one: under `delivery=poll` wait for [`Engine::interrupt_fd`](crate::Engine::interrupt_fd) and call
-    /// [`Engine::poll`](crate::Engine::poll); with a callback wait for that; a job that pauses by itself is resumed when
-    /// the application sees fit.
+    /// There is no fd to wait for, so the wait would never end. A wait context has none while nothing is
+    /// registered. Under `delivery=poll` wait for [`Engine::interrupt_fd`](crate::Engine::interrupt_fd) and
+    /// call [`Engine::poll`](crate::Engine::poll); with a callback wait for that; resume a job that pauses by
+    /// itself at any time.
     #[error(
         "no fd to wait for: the list has none (under delivery=poll, wait for Engine::interrupt_fd and call Engine::poll)"
     )]
@@ -39,22 +39,24 @@ impl From<WaitError> for io::Error {
     }
 }
 
-/// Blocks until at least one of `fds` is readable (or has an error or hang-up, which a resume will find out);
-/// returns how many are. An interrupted wait goes on. The list is [`WaitCtx::all_fds`], or of anything else that is an fd.
+/// Blocks until at least one of `fds` is readable (or has an error or hang-up, which a resume will find out).
+/// Returns how many are. An interrupted wait continues. The list is [`WaitCtx::all_fds`], or of anything else
+/// that is an fd.
 ///
-/// Where a wake may be lost this never returns: [`wait_readable_timeout`] does.
+/// If a wake may be lost, use [`wait_readable_timeout`]: this call would never return.
 ///
 /// # Errors
-/// [`WaitError::NoFds`] where there is nothing to wait for, [`WaitError::Poll`] for what `poll(2)` says.
+/// [`WaitError::NoFds`] when there is nothing to wait for, [`WaitError::Poll`] for an error of `poll(2)`.
 pub fn wait_readable(fds: &[impl AsFd]) -> Result<usize, WaitError> {
     poll_until(fds, None)
 }
 
-/// As [`wait_readable`], for `timeout` at most: whether one of `fds` is readable. Zero looks without waiting.
+/// As [`wait_readable`], for at most `timeout`. Returns whether one of `fds` is readable. Zero looks without
+/// waiting.
 ///
 /// # Examples
 ///
-/// A job whose wake is lost is dropped instead of waited for, which takes its request back:
+/// A job whose wake is lost is dropped, which takes its request back:
 ///
 /// ```
 /// use std::time::Duration;
@@ -77,18 +79,19 @@ pub fn wait_readable(fds: &[impl AsFd]) -> Result<usize, WaitError> {
 /// # Errors
 /// As [`wait_readable`].
 pub fn wait_readable_timeout(fds: &[impl AsFd], timeout: Duration) -> Result<bool, WaitError> {
-    // A time that the clock does not reach is for ever.
+    // A time beyond the clock's range is for ever.
     let until = Instant::now().checked_add(timeout);
     poll_until(fds, until).map(|ready| ready > 0)
 }
 
 impl WaitCtx {
-    /// Whether a wait fd of this context is readable at this moment (or has an error or hang-up): whether it is
-    /// worth it to resume its job. Asks the kernel once and does not wait, so a test that expects a wake fails where
-    /// [`wait_readable`] would hang; resuming is allowed in any case. Where the kernel cannot be asked it is `true`.
+    /// Whether a wait fd of this context is readable now (or has an error or hang-up): whether it is worth it
+    /// to resume its job. Asks the kernel once and does not wait, so a test that expects a wake fails where
+    /// [`wait_readable`] would hang. A resume is allowed in any case. If the kernel cannot be asked, returns
+    /// `true`.
     ///
-    /// It asks the fds and nothing else. A callback, which is called in their place, is the application's own; and under
-    /// `delivery=poll` there are no fds, and [`Engine::poll`](crate::Engine::poll) tells. In both cases it is `false`.
+    /// It looks at the fds and nothing else. It is `false` with a callback, which is called instead, and
+    /// under `delivery=poll`, which has no fds: there [`Engine::poll`](crate::Engine::poll) tells.
     pub fn is_woken(&self) -> bool {
         match wait_readable_timeout(&self.all_fds(), Duration::ZERO) {
             Ok(is_readable) => is_readable,
@@ -98,7 +101,7 @@ impl WaitCtx {
     }
 }
 
-/// `None`: however long it takes.
+/// `None`: without a time limit.
 fn poll_until(fds: &[impl AsFd], until: Option<Instant>) -> Result<usize, WaitError> {
     if fds.is_empty() {
         return Err(WaitError::NoFds);

@@ -7,13 +7,14 @@
 //!   load a │ load b        gets them from the stores on their way
 //! ```
 //!
-//! For what is moved a moment after it was put together, in code that is gone through some million times a second.
+//! For values that are moved a moment after they were assembled, in code that runs millions of times a
+//! second.
 #![expect(unsafe_code, reason = "reads the words of any type")]
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr;
 
-/// The most words of a value that is moved so.
+/// The most words of a value that is moved this way.
 const MOST_WORDS: usize = 8;
 const WORD: usize = size_of::<usize>();
 
@@ -21,11 +22,11 @@ const fn is_of_words<T>() -> bool {
     size_of::<T>() <= MOST_WORDS * WORD && align_of::<T>() == WORD
 }
 
-/// [`ptr::read`], of a value of a few words by words.
+/// [`ptr::read`], word by word for a value of a few words.
 ///
 /// # Safety
 ///
-/// As for that.
+/// As for [`ptr::read`].
 #[inline(always)]
 pub(crate) unsafe fn read<T>(from: *const T) -> T {
     if is_of_words::<T>() {
@@ -39,8 +40,8 @@ pub(crate) unsafe fn read<T>(from: *const T) -> T {
 
 /// [`read`], of a value that [is made of words](is_of_words).
 ///
-/// Not inlined always: where nothing is optimised, room for one more value, be it never so large, would lie in the caller's
-/// frame.
+/// Not always inlined: without optimisation, the caller's frame would have room for one more value, however
+/// large.
 ///
 /// # Safety
 ///
@@ -50,16 +51,16 @@ unsafe fn read_words<T>(from: *const T) -> T {
     let (from, mut value) = (from.cast::<MaybeUninit<usize>>(), MaybeUninit::<T>::uninit());
     let to = value.as_mut_ptr().cast::<MaybeUninit<usize>>();
     for word in 0..size_of::<T>() / WORD {
-        // SAFETY: both are valid for so many words, of which any byte may be padding. Volatile, so that words are not read
-        // two at a time.
+        // SAFETY: both are valid for this many words, any byte of which may be padding. Volatile, so that
+        // words are not read two at a time.
         unsafe { to.add(word).write(from.add(word).read_volatile()) };
     }
     // SAFETY: it is a copy of a value that is not used again.
     unsafe { value.assume_init() }
 }
 
-/// A value that a function has returned in memory, taken into registers: so that where it meets one that is there, that one
-/// need not go to memory.
+/// Takes a value that a function has returned in memory into registers, so that a value already in registers
+/// need not go to memory where the two meet.
 #[inline(always)]
 pub(crate) fn in_registers<T>(value: T) -> T {
     let value = ManuallyDrop::new(value);

@@ -1,5 +1,5 @@
-//! Operations of the user's own: the whole cycle of pause and wake around a function, which runs once or never and is
-//! dropped once, whatever happens.
+//! Operations of the user's own: the whole cycle of pause and wake around a function, which runs once or
+//! never and is dropped once, whatever happens.
 
 mod captured;
 mod engine_helpers;

@@ -1,5 +1,5 @@
-//! One grammar: the device, the engine, the load generator and the other examples give the same text the same verdict, in
-//! the same words. (The C functions are asked by a test of their package, with the same table.)
+//! One grammar: the device, the engine, the load generator and the other examples give the same text the same
+//! verdict, in the same words. (The C functions are asked by a test of their package, with the same table.)
 
 mod captured;
 #[path = "grammar/table.rs"]

@@ -4,8 +4,8 @@
 //!   a file ──► the nearest room with a rule ──► every path that its code names is one that the room may know
 //! ```
 //!
-//! A new file has its folder's rule, and a new folder needs one. The few files that know more are seams, each with its
-//! reason. Comments may speak of anything, and tests may use anything.
+//! A new file has its folder's rule, and a new folder needs one. The few files that know more are seams, each
+//! with its reason. Comments may speak of anything, and tests may use anything.
 
 #[path = "layering/rules.rs"]
 mod rules;

@@ -142,7 +142,8 @@ fn a_bad_option_is_named_in_one_line_with_what_is_allowed() {
     assert!(code == 0 && stdout.contains("--sabotage"));
 }
 
-/// The fenced blocks of docs/debugging.md that show what the simulation prints; `...` stands for lines that are left out.
+/// The fenced blocks of docs/debugging.md that show what the simulation prints; `...` stands for lines that
+/// are left out.
 #[test]
 fn the_page_about_debugging_shows_what_is_printed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/debugging.md");

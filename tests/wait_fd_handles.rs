@@ -1,5 +1,5 @@
-//! The fds that a wait context lists are handles: they keep what they name open, and an application with handles needs no
-//! unsafe code.
+//! The fds that a wait context lists are handles: they keep what they name open, and an application with
+//! handles needs no unsafe code.
 
 mod captured;
 mod engine_helpers;

@@ -5,12 +5,12 @@
 //!   out, tag, *len   ◄──Output── bytes of ours      when the operation has ended well, after the last read of any input
 //! ```
 //!
-//! Pointers from end to end, and no reference. A reference would promise, for as long as it is in scope, that
-//! nothing else writes there. But output may go where input was, and while a job is paused the caller may
-//! write to its memory. As all input is read before any output is written, the two may overlap in any way.
+//! Only pointers, and no reference. A reference would promise, as long as it is in scope, that nothing else
+//! writes there. But output may overwrite the input, and while a job is paused the caller may write to its
+//! memory. All input is read before any output is written, so the two may overlap in any way.
 //!
-//! What is copied in lies in a buffer of the thread's, which is wiped after use. Lack of memory for a copy is
-//! an error. Nothing here knows a session or a job, so that miri can run the tests.
+//! Copied input lies in a buffer of the thread, which is wiped after use. Lack of memory for a copy is an
+//! error. Nothing here knows a session or a job, so that miri can run the tests.
 #![expect(unsafe_code, reason = "reads and writes the memory of C programs")]
 
 use std::cell::RefCell;
@@ -22,13 +22,13 @@ use zeroize::Zeroize;
 
 use crate::last_error::{Failure, SimaccelResult};
 
-/// Buffers kept for a thread: as many jobs as it has under way may each use one.
+/// Buffers kept for a thread: each of its paused jobs may use one.
 const POOLED_BUFFERS: usize = 64;
 
-/// Bytes that a buffer may have to be kept: one large message must not hold its memory for the thread's life.
+/// The largest buffer to keep, in bytes: one large message must not hold its memory for the thread's life.
 const POOLED_BYTES: usize = 64 * 1024;
 
-/// Input of the caller's: where it is, and the name of its parameter.
+/// The caller's input: its address, and the name of its parameter.
 #[derive(Clone, Copy)]
 pub(crate) struct Input {
     data: *const u8,
@@ -39,7 +39,7 @@ pub(crate) struct Input {
 impl Input {
     /// # Safety
     ///
-    /// `data` is null or has `len` bytes, until the last copy of it was made.
+    /// `data` is null or has `len` bytes, until the last copy of it is made.
     #[inline]
     pub(crate) unsafe fn new(data: *const c_void, len: usize, name: &'static str) -> Result<Self, Failure> {
         let input = Self { data: data.cast(), len, name };
@@ -68,7 +68,7 @@ impl Input {
         self.len == 0
     }
 
-    /// A copy in a buffer with room for `more` bytes. It goes to [`recycle`].
+    /// A copy in a buffer with room for `more` bytes. Pass it to [`recycle`] afterwards.
     #[inline(always)]
     pub(crate) fn copied(self, more: usize) -> Result<Vec<u8>, Failure> {
         let mut buffer = pooled();
@@ -76,7 +76,7 @@ impl Input {
             Some(Ok(())) => {}
             _ => return Err(self.no_memory()),
         }
-        // SAFETY: there is room for `len` bytes in the buffer, which is ours and empty.
+        // SAFETY: the buffer is local and empty, and has room for `len` bytes.
         unsafe {
             self.copy_to(buffer.as_mut_ptr());
             buffer.set_len(self.len);
@@ -84,11 +84,11 @@ impl Input {
         Ok(buffer)
     }
 
-    /// A copy in memory of its own and no larger than it: what is not given back.
+    /// A copy in its own memory of exactly its size, which is not recycled.
     pub(crate) fn owned(self) -> Result<Vec<u8>, Failure> {
         let mut owned = Vec::new();
         owned.try_reserve_exact(self.len).map_err(|_| self.no_memory())?;
-        // SAFETY: there is room for `len` bytes in the vector, which is ours and empty.
+        // SAFETY: the vector is local and empty, and has room for `len` bytes.
         unsafe {
             self.copy_to(owned.as_mut_ptr());
             owned.set_len(self.len);
@@ -116,11 +116,11 @@ impl Input {
 
     /// # Safety
     ///
-    /// `to` has room for `len` bytes, which are not the caller's.
+    /// `to` has room for `len` bytes, and is not the caller's memory.
     #[inline]
     unsafe fn copy_to(self, to: *mut u8) {
         if self.len > 0 {
-            // SAFETY: not null, and so many bytes, as was promised to `new`; and room for them.
+            // SAFETY: not null and `len` bytes, as promised to `new`; and `to` has room for them.
             unsafe { self.data.copy_to_nonoverlapping(to, self.len) };
         }
     }
@@ -153,8 +153,7 @@ impl<const N: usize> Deref for Short<N> {
     }
 }
 
-/// Where an operation's output goes, once there is one: nothing is written before the operation has ended
-/// well.
+/// The destination of an operation's output: nothing is written before the operation has succeeded.
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
     into: *mut u8,
@@ -166,7 +165,7 @@ pub(crate) struct Output {
 impl Output {
     /// # Safety
     ///
-    /// `into` is null or has room for `size` bytes, `len` is null or valid, until the output was put there.
+    /// `into` is null or has room for `size` bytes, `len` is null or valid, until the output is written.
     pub(crate) const unsafe fn new(
         into: *mut c_void,
         size: usize,
@@ -176,20 +175,20 @@ impl Output {
         Self { into: into.cast(), size, len, name }
     }
 
-    /// Refuses what is known to be too little room: `needed` is the fewest and the most bytes that there may
-    /// be. `*len` then says what is enough.
+    /// Refuses room that is certainly too small: `needed` is the fewest and the most bytes of output. Sets
+    /// `*len` to enough room.
     #[inline]
     pub(crate) fn check_room(self, needed: RangeInclusive<usize>) -> Result<(), Failure> {
         if *needed.start() <= self.room() { Ok(()) } else { Err(self.too_small(needed)) }
     }
 
-    /// Copies `bytes` out. `*len` says how many they are, whether they fit or not.
+    /// Copies `bytes` out. Sets `*len` to their number, whether they fit or not.
     #[inline(always)]
     pub(crate) fn put(self, bytes: &[u8]) -> Result<(), Failure> {
         self.check_room(bytes.len()..=bytes.len())?;
         self.write_len(bytes.len());
         if !bytes.is_empty() {
-            // SAFETY: not null and room, as was promised to `new`; `bytes` are ours.
+            // SAFETY: not null and enough room, as promised to `new`; `bytes` are local.
             unsafe { self.into.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         }
         Ok(())
@@ -198,7 +197,7 @@ impl Output {
     #[inline]
     pub(crate) fn write_len(self, len: usize) {
         if !self.len.is_null() {
-            // SAFETY: not null, as was promised to `new`.
+            // SAFETY: not null, as promised to `new`.
             unsafe { self.len.write(len) };
         }
     }
@@ -237,12 +236,11 @@ fn pooled() -> Vec<u8> {
     BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
 }
 
-/// Wipes a buffer of which the first `used` bytes were used, or as many as it has, and keeps it for another
-/// copy.
+/// Wipes a buffer, of which the first `used` bytes were used, and keeps it for another copy.
 #[inline(always)]
 pub(crate) fn recycle(mut buffer: Vec<u8>, used: usize) {
     if buffer.len() < used {
-        // What was cut off: padding, and ends of messages.
+        // Includes what was cut off: padding, and ends of messages.
         buffer.resize(used.min(buffer.capacity()), 0);
     }
     buffer.as_mut_slice().zeroize();
@@ -263,16 +261,16 @@ mod tests {
     use std::ptr;
 
     fn input(data: *const u8, len: usize) -> Result<Input, Failure> {
-        // SAFETY: the tests give so many bytes, or none and look at none.
+        // SAFETY: the tests pass this many bytes, or none and read none.
         unsafe { Input::new(data.cast(), len, "in") }
     }
 
     fn output(into: *mut u8, size: usize, len: *mut usize) -> Output {
-        // SAFETY: the tests give so much room.
+        // SAFETY: the tests pass this much room.
         unsafe { Output::new(into.cast(), size, len, "out") }
     }
 
-    /// What an operation does, between the two copies.
+    /// The operation between the two copies.
     fn operation(mut buffer: Vec<u8>) -> Vec<u8> {
         buffer.iter_mut().for_each(|byte| *byte ^= 0xff);
         buffer
@@ -289,7 +287,7 @@ mod tests {
 
             let base = memory.as_mut_ptr();
             let mut len = 0;
-            // As C has them: two pointers into the same memory.
+            // As in C: two pointers into the same memory.
             let (from, to) = (base.wrapping_add(from), base.wrapping_add(to));
             let (given, into) = (input(from, LEN).unwrap(), output(to, LEN, &raw mut len));
             let done = operation(given.copied(3).unwrap());
@@ -321,7 +319,7 @@ mod tests {
         let secret = [7_u8; 48];
         let mut buffer = input(secret.as_ptr(), 48).unwrap().copied(16).unwrap();
         let place = buffer.as_ptr();
-        // As an operation leaves it that removes padding.
+        // As after an operation that removes padding.
         buffer.truncate(3);
         recycle(buffer, 48);
         let again = pooled();

@@ -1,5 +1,5 @@
 //! The engine for C: opening, polling, counting, and driving a stepped device. `include/simaccel/engine.h` is
-//! the reference; statements about arguments are there.
+//! the reference, also for arguments.
 //!
 //! ```text
 //!   simaccel_engine  (one owner: simaccel_engine_free) ──► simaccel::Engine ◄── sessions keep it open, too
@@ -32,7 +32,7 @@ pub type PollFn = unsafe extern "C" fn(job: *mut AsyncJob, arg: *mut c_void);
 /// throw.
 pub type PollDataFn = unsafe extern "C" fn(job: *mut AsyncJob, data: *mut c_void, arg: *mut c_void);
 
-/// What a handle points to.
+/// The target of a handle.
 ///
 /// # Safety
 ///
@@ -56,7 +56,7 @@ pub(crate) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str
     text.to_str().map_err(|_| Failure::argument(&format!("{name} is not UTF-8")))
 }
 
-/// A text of the caller's in quotation marks, or its beginning.
+/// The caller's text in quotation marks, or its beginning.
 pub(crate) fn quoted(text: &str) -> String {
     const MOST: usize = 60;
     match text.char_indices().nth(MOST) {
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn simaccel_engine_open(
     unsafe { open(config, engine, Engine::open) }
 }
 
-/// Opens the built-in device without threads, on a virtual clock that its user moves.
+/// Opens the built-in device without threads, on a virtual clock that the program moves.
 ///
 /// # Safety
 ///
@@ -126,8 +126,7 @@ pub unsafe extern "C" fn simaccel_engine_open_stepped(
     unsafe { open(config, engine, Engine::stepped) }
 }
 
-/// Gives the engine up. Sessions, and operations that jobs are paused in, keep its device open until they
-/// end.
+/// Frees the engine. Sessions, and operations that jobs are paused in, keep its device open until they end.
 ///
 /// # Safety
 ///
@@ -136,13 +135,13 @@ pub unsafe extern "C" fn simaccel_engine_open_stepped(
 pub unsafe extern "C" fn simaccel_engine_free(engine: *mut SimaccelEngine) {
     boundary(|| {
         if !engine.is_null() {
-            // SAFETY: made by `open`, and given up by its owner.
+            // SAFETY: created by `open`, and freed by its owner.
             drop(unsafe { Arc::from_raw(engine) });
         }
     });
 }
 
-/// Hands out jobs that may go on, at most `max` of them, for engines with `delivery=poll`.
+/// Calls `resume` for jobs that may go on, at most `max` of them, for engines with `delivery=poll`.
 ///
 /// # Safety
 ///
@@ -163,7 +162,7 @@ pub unsafe extern "C" fn simaccel_poll(
     }
 }
 
-/// [`simaccel_poll`], and with each job the pointer that [`simaccel_job_set_data`] has attached to it.
+/// [`simaccel_poll`], with the pointer that [`simaccel_job_set_data`] has attached to each job.
 ///
 /// # Safety
 ///
@@ -184,8 +183,7 @@ pub unsafe extern "C" fn simaccel_poll_data(
     }
 }
 
-/// [`simaccel_poll_data`] for a thread that will look again soon, and does not ask to be told: the device writes no eventfd
-/// meanwhile.
+/// [`simaccel_poll_data`] for a thread that will look again soon: the device writes no eventfd.
 ///
 /// # Safety
 ///
@@ -230,7 +228,7 @@ unsafe fn hand_out<F>(
         // SAFETY: the caller's promise.
         let engine = unsafe { given(engine, "engine") }?;
         let resume = resume.ok_or_else(|| Failure::argument("resume is NULL"))?;
-        // Polling owns things on this stack, so a job that polls is not to be discarded in `resume`.
+        // Polling owns things on this stack, so a job that polls must not be discarded in `resume`.
         raw::block_pause();
         let polled = caught(|| poll(&engine.engine.clone(), resume));
         raw::unblock_pause();
@@ -244,8 +242,8 @@ unsafe fn hand_out<F>(
     })
 }
 
-/// Attaches a pointer of the caller's to an unfinished job of the calling thread, in place of the one before;
-/// a job starts with null.
+/// Attaches the caller's pointer to an unfinished job of the calling thread, in place of the earlier one; a
+/// job starts with null.
 #[unsafe(no_mangle)]
 pub extern "C" fn simaccel_job_set_data(job: *mut AsyncJob, data: *mut c_void) -> SimaccelResult {
     reported(|| raw::set_data(jobs::handle(job), data).map_err(|_| no_job(job)))
@@ -274,8 +272,8 @@ fn no_job(job: *mut AsyncJob) -> Failure {
     })
 }
 
-/// The fd that becomes readable when [`simaccel_poll`] has something for the calling thread again. It is the
-/// engine's.
+/// The fd that becomes readable when [`simaccel_poll`] has something for the calling thread again. The engine
+/// owns it.
 ///
 /// # Safety
 ///
@@ -293,7 +291,7 @@ pub unsafe extern "C" fn simaccel_interrupt_fd(
     })
 }
 
-/// A snapshot of all counters as JSON, ended with 0. `len` gets the bytes it has, without the 0.
+/// A snapshot of all counters as JSON, terminated by 0. `len` gets its length without the 0.
 ///
 /// # Safety
 ///
@@ -349,7 +347,7 @@ pub unsafe extern "C" fn simaccel_device_step(
     }
 }
 
-/// Moves the clock of a stepped device by so many nanoseconds, with everything that happens on the way.
+/// Moves the clock of a stepped device by this many nanoseconds, with everything that happens on the way.
 ///
 /// # Safety
 ///
@@ -375,7 +373,7 @@ pub unsafe extern "C" fn simaccel_device_run_until_idle(engine: *mut SimaccelEng
     }
 }
 
-/// Ends everything in flight with `SIMACCEL_ERR_RESET`, and brings a dead device back to work.
+/// Ends everything in flight with `SIMACCEL_ERR_RESET`, and revives a dead device.
 ///
 /// # Safety
 ///

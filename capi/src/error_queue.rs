@@ -1,4 +1,4 @@
-//! libcrypto's error queue, where libcrypto is in the process: what programs print when an `ASYNC_*` function
+//! libcrypto's error queue, if libcrypto is in the process: programs print it when an `ASYNC_*` function
 //! fails.
 //!
 //! ```text
@@ -6,8 +6,8 @@
 //!                                            └─► ERR_put_error, ERR_add_error_data          libcrypto 1.1
 //! ```
 //!
-//! The entry is of the library "ASYNC" and has the words as its data. Reasons are those that libcrypto has in
-//! the same place, where it reports anything there; where it would crash, the general reason that fits.
+//! The entry belongs to the library "ASYNC" and has the message as its data. Where libcrypto reports an error
+//! in the same place, the reason is the same; where it would crash, the reason is the general one that fits.
 //! General reasons have other numbers in libcrypto 1.1.
 #![expect(unsafe_code, reason = "calls functions of libcrypto, found at run time")]
 
@@ -20,7 +20,7 @@ use crate::lib_ctx::{address, once_found};
 /// `ERR_LIB_ASYNC`.
 const LIBRARY: c_int = 51;
 
-/// Why a call was refused, as libcrypto counts reasons.
+/// Why a call was refused, in libcrypto's reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// `ASYNC_R_INVALID_POOL_SIZE`.
@@ -69,7 +69,7 @@ type Put =
     unsafe extern "C" fn(library: c_int, function: c_int, reason: c_int, file: *const c_char, line: c_int);
 type AddData = unsafe extern "C" fn(count: c_int, ...);
 
-/// What libcrypto offers to report an error with.
+/// libcrypto's functions for reporting an error.
 #[derive(Clone, Copy)]
 enum Functions {
     Three { new: New, debug: SetDebug, set: SetError },
@@ -82,7 +82,7 @@ pub(crate) fn raise(function: &'static CStr, reason: Reason, why: &str) {
     let Some(functions) = functions() else { return };
     let why = CString::new(why.replace('\0', "?")).unwrap_or_default();
     let file = c"simaccel";
-    // SAFETY: libcrypto copies the words, and keeps the pointers to file and function, which are static.
+    // SAFETY: libcrypto copies the message, and keeps the pointers to file and function, which are static.
     unsafe {
         match functions {
             Functions::Three { new, debug, set } => {

@@ -1,4 +1,4 @@
-//! The boundary: what every exported function runs in, so that no panic reaches C.
+//! The boundary: every exported function runs in it, so that no panic reaches C.
 
 use std::any::Any;
 use std::ffi::c_int;
@@ -7,7 +7,7 @@ use std::{mem, ptr};
 
 use crate::last_error::{self, SimaccelResult};
 
-/// What a function gives when a panic ended it.
+/// What a function returns after a panic.
 pub(crate) trait Refused {
     const REFUSED: Self;
 }
@@ -29,7 +29,7 @@ impl<T> Refused for *mut T {
     const REFUSED: Self = ptr::null_mut();
 }
 
-/// Runs `body`; a panic in it is noted as the thread's last error, and gives the type's refusal.
+/// Runs `body`; a panic in it becomes the thread's last error, and returns the type's refusal.
 #[inline(always)] // see simaccel's fiber.rs on returns
 pub(crate) fn boundary<R: Refused>(body: impl FnOnce() -> R) -> R {
     caught(body).unwrap_or(R::REFUSED)

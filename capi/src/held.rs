@@ -1,4 +1,4 @@
-//! What an operation refers to, kept while its job is paused in it.
+//! Keeps what an operation refers to while its job is paused in it.
 //!
 //! ```text
 //!   operation in a job ── the job's record: session or stream       its frames only borrow
@@ -6,26 +6,26 @@
 //!     job is discarded ─── frames vanish, the request is taken back, then it is let go
 //! ```
 //!
-//! A C program may free a session while a job is paused in it, and a discarded job runs no destructors: so a
+//! A C program may free a session while a job is paused in it, and a discarded job runs no destructors. So a
 //! frame can neither borrow what C may free, nor own it. The job's record owns it ([`raw::hold`]).
 
 use simaccel::job::raw::{self, Held};
 
-/// What keeps a session or a stream until an operation on it has returned, or its job was discarded.
+/// Keeps a session or a stream until an operation on it has returned, or its job was discarded.
 ///
 /// `None`: the job has it, and this owns nothing, so that it may vanish with its frame.
 #[must_use = "nothing is kept any more when this is dropped"]
 pub(crate) struct Keep(Option<Box<InFrame>>);
 
-/// There is no job, or it is in an operation already: a callback calls from within that. An operation that does not pause is
-/// not discarded, so the frame may own.
+/// There is no job, or it is in an operation already: a callback calls from within that. An operation that
+/// does not pause is not discarded, so the frame may own.
 struct InFrame {
     _held: Held,
     _blocked: Blocked,
 }
 
 impl Keep {
-    /// Keeps `held`, so that it stays for as long as frames of an operation may look at it.
+    /// Keeps `held` for as long as frames of an operation may use it.
     #[inline(always)] // see simaccel's fiber.rs on returns
     pub(crate) fn begin(held: Held) -> Self {
         match raw::hold(held) {
@@ -55,7 +55,7 @@ impl Drop for Keep {
     }
 }
 
-/// No pausing; of no effect outside of jobs.
+/// Pausing is blocked; no effect outside of jobs.
 struct Blocked;
 
 impl Blocked {

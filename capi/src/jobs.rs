@@ -1,4 +1,4 @@
-//! `ASYNC_start_job` and its kin: a thin coat over `simaccel::job::raw`.
+//! `ASYNC_start_job` and related functions: a thin layer over `simaccel::job::raw`.
 //!
 //! ```text
 //!   ASYNC_JOB *      the 64 bits of the job's handle: index and generation; no memory behind it
@@ -7,9 +7,9 @@
 //!                            thread, or of a job that runs
 //! ```
 //!
-//! A job that is discarded (`ASYNC_cleanup_thread`, `ASYNC_WAIT_CTX_free`, the end of its thread) is not unwound:
-//! its requests are taken back, its stack and its copy of the arguments are used again, and what its frames had
-//! allocated stays its owner's.
+//! A job that is discarded (`ASYNC_cleanup_thread`, `ASYNC_WAIT_CTX_free`, the end of its thread) is not
+//! unwound. Its requests are taken back, its stack and its copy of the arguments are reused; memory that its
+//! frames had allocated is not freed.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{CStr, c_int, c_void};
@@ -25,7 +25,7 @@ use crate::guard::{boundary, caught};
 use crate::wait_ctx::{AsyncWaitCtx, adopt_orphans};
 use crate::{error_queue, last_error, lib_ctx, linked, stacks};
 
-/// A job, as C sees it: a pointer that names it and is never followed.
+/// A job, as C sees it: a pointer that identifies it and is never dereferenced.
 #[repr(C)]
 #[derive(Debug)]
 pub struct AsyncJob {
@@ -34,14 +34,14 @@ pub struct AsyncJob {
 
 /// The call was wrong, or impossible here; `simaccel_last_error` says why.
 pub const ASYNC_ERR: c_int = 0;
-/// There is no job to be had now: try again when another has finished.
+/// No job is available now: try again when another job has finished.
 pub const ASYNC_NO_JOBS: c_int = 1;
 /// The job has paused.
 pub const ASYNC_PAUSE: c_int = 2;
 /// The job has finished.
 pub const ASYNC_FINISH: c_int = 3;
 
-/// What has to be seen to once before the first job of the process.
+/// Whether the preparations before the first job of the process are done.
 static PREPARED: AtomicBool = AtomicBool::new(false);
 
 #[inline]
@@ -71,8 +71,8 @@ pub(crate) fn handle(job: *mut AsyncJob) -> Handle {
 ///
 /// # Safety
 ///
-/// `job` and `ret` are null or valid for as long as the job runs; `ctx` is null or a context of this library; `args`
-/// has `size` bytes; `func` keeps the contract of `simaccel::job::raw::start`.
+/// `job` and `ret` are null or valid for as long as the job runs; `ctx` is null or a context of this library;
+/// `args` has `size` bytes; `func` keeps the contract of `simaccel::job::raw::start`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ASYNC_start_job(
     job: *mut *mut AsyncJob,
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn ASYNC_start_job(
             raw::resume(handle(current)).map_err(|misuse| NotStarted::Start(misuse.into()))
         }
     });
-    // A context that was freed while the job ran.
+    // A context may have been freed while the job ran.
     adopt_orphans();
     match step {
         Some(Ok(RawStep::Paused(handle))) => {
@@ -116,8 +116,8 @@ pub unsafe extern "C" fn ASYNC_start_job(
         Some(Err(NotStarted::Start(StartError::NoJobs(_)))) => ASYNC_NO_JOBS,
         Some(Err(why)) => why.refuse(),
         None => {
-            // A Rust function on the job's stack panicked: the job has finished without a result.
-            // SAFETY: as above.
+            // A Rust function on the job's stack panicked: the job has finished without a result. SAFETY: as
+            // above.
             unsafe { *job = ptr::null_mut() };
             error_queue::raise(START, Reason::Internal, "the job panicked");
             ASYNC_ERR
@@ -174,7 +174,7 @@ const fn reason(error: &StartError) -> Reason {
     }
 }
 
-/// Says why, here and where libcrypto's errors are looked for.
+/// Reports the reason, here and on libcrypto's error queue.
 #[cold]
 fn refuse(function: &'static CStr, reason: Reason, why: &str) -> c_int {
     last_error::set(&format!("{}: {why}", function.to_string_lossy()));
@@ -182,8 +182,8 @@ fn refuse(function: &'static CStr, reason: Reason, why: &str) -> c_int {
     ASYNC_ERR
 }
 
-/// Pauses the running job; outside a job, and while pausing is blocked, it returns at once (statements 39 to 41).
-/// Always 1, but 0 in a job of Rust code that is being dropped.
+/// Pauses the running job; outside a job, and while pausing is blocked, it returns at once (statements 39 to
+/// 41). Always returns 1, except 0 in a job of Rust code that is being dropped.
 #[unsafe(no_mangle)]
 pub extern "C" fn ASYNC_pause_job() -> c_int {
     // No boundary: nothing in there panics, and this becomes a jump, see simaccel's fiber.rs on returns.
@@ -196,12 +196,12 @@ pub extern "C" fn ASYNC_get_current_job() -> *mut AsyncJob {
     boundary(|| raw::current().map_or(ptr::null_mut(), pointer))
 }
 
-/// The wait context that `job`, of any thread, was started with; null without one, when it was freed, or when `job` names no
-/// unfinished job (statement 43).
+/// The wait context that `job`, of any thread, was started with; null without one, when it was freed, or when
+/// `job` names no unfinished job (statement 43).
 ///
 /// # Safety
 ///
-/// None is needed: the pointer is not followed.
+/// None is needed: the pointer is not dereferenced.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ASYNC_get_wait_ctx(job: *mut AsyncJob) -> *mut AsyncWaitCtx {
     boundary(|| match raw::user_data_of_ctx(handle(job)) {
@@ -222,7 +222,7 @@ pub extern "C" fn ASYNC_unblock_pause() {
     boundary(raw::unblock_pause);
 }
 
-/// Sets the limits of this thread's jobs (statements 47 to 49). 1, or 0 for numbers that cannot be.
+/// Sets the limits of this thread's jobs (statements 47 to 49). Returns 1, or 0 for impossible numbers.
 #[unsafe(no_mangle)]
 pub extern "C" fn ASYNC_init_thread(max_size: usize, init_size: usize) -> c_int {
     boundary(|| {
@@ -241,13 +241,13 @@ pub extern "C" fn ASYNC_init_thread(max_size: usize, init_size: usize) -> c_int 
 pub extern "C" fn ASYNC_cleanup_thread() {
     boundary(|| {
         adopt_orphans();
-        // SAFETY: C code has left its jobs to be discarded, by calling this.
+        // SAFETY: by calling this, C code has left its jobs to be discarded.
         unsafe { raw::discard_paused() };
         job::cleanup_thread();
     });
 }
 
-/// 1: jobs are possible here (statement 24).
+/// Returns 1: jobs are possible here (statement 24).
 #[unsafe(no_mangle)]
 pub extern "C" fn ASYNC_is_capable() -> c_int {
     boundary(|| {
@@ -257,8 +257,8 @@ pub extern "C" fn ASYNC_is_capable() -> c_int {
     })
 }
 
-/// Sets where the stacks of all jobs of the process come from (statements 57 to 60); null leaves that function as it
-/// is. 1, or 0 once a stack has been asked for.
+/// Sets the functions that supply the stacks of all jobs of the process (statements 57 to 60); null leaves
+/// that function as it is. Returns 1, or 0 once a stack has been asked for.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! Result codes of the `simaccel_*` functions, and the thread's last error in words.
+//! Result codes of the `simaccel_*` functions, and the text of the thread's last error.
 #![expect(unsafe_code, reason = "exported names")]
 
 use std::cell::RefCell;
@@ -8,11 +8,11 @@ use simaccel::Error;
 
 use crate::guard::boundary;
 
-/// What a `simaccel_*` function gives: `enum simaccel_result` of `engine.h`. The numbers stay as they are.
+/// The result of a `simaccel_*` function: `enum simaccel_result` of `engine.h`. The numbers never change.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimaccelResult {
-    /// It was done.
+    /// Success.
     Ok = 0,
     /// A null pointer, a length or an initialisation vector that does not fit, a session of another kind.
     Argument = 1,
@@ -40,17 +40,17 @@ pub enum SimaccelResult {
     Forked = 12,
     /// No memory for the request.
     NoMemory = 13,
-    /// The eventfd that announces completions could not be made or read.
+    /// The eventfd that announces completions could not be created or read.
     WakeFd = 14,
     /// A worker thread of the device could not be started.
     Thread = 15,
-    /// A panic was stopped at the boundary: a mistake in this library.
+    /// A panic was stopped at the boundary: a bug in this library.
     Internal = 16,
     /// The device did not end the request in time (`timeout_msec`).
     Timeout = 17,
-    /// The device gave less output than the request has.
+    /// The device returned too little output.
     ShortOutput = 18,
-    /// The call blocked on a stepped device where nothing was left to happen.
+    /// The call blocked on a stepped device with nothing left to happen.
     NeverEnds = 19,
 }
 
@@ -141,7 +141,7 @@ impl SimaccelResult {
     }
 }
 
-/// Why an operation of the engine for C failed: the code, and the words. In a box, so that the results of what goes well
+/// Why an operation of the engine for C failed: the code, and the message. Boxed, so that successful results
 /// are small.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Reason>);
@@ -180,7 +180,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Runs a function of the engine for C: behind the boundary, with its failure as the thread's last error.
+/// Runs a function of the engine for C behind the boundary; its failure becomes the thread's last error.
 #[inline(always)] // see simaccel's fiber.rs on returns
 pub(crate) fn reported(body: impl FnOnce() -> Result<(), Failure>) -> SimaccelResult {
     boundary(|| match body() {
@@ -193,27 +193,28 @@ thread_local! {
     static LAST: RefCell<CString> = RefCell::default();
 }
 
-/// Notes why a function failed. A thread that is ending keeps no last error.
+/// Records why a function failed. A thread that is ending keeps no last error.
 #[cold]
 pub(crate) fn set(text: &str) {
     let text = CString::new(text.replace('\0', "?")).unwrap_or_default();
     let _ = LAST.try_with(|last| *last.borrow_mut() = text);
 }
 
-/// Why the last function that failed in this thread did: of the `simaccel_*` functions, and of the `ASYNC_*` functions
-/// where libcrypto would crash. Never null; empty when none has failed. Valid until the thread's next failure or end.
+/// Describes the thread's last failure: of the `simaccel_*` functions, and of the `ASYNC_*` functions where
+/// libcrypto would crash. Never null; empty when none has failed. Valid until the thread's next failure or
+/// end.
 #[unsafe(no_mangle)]
 pub extern "C" fn simaccel_last_error() -> *const c_char {
     LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
-/// The name of a result code, as in `engine.h`; that of no code is "unknown". Static.
+/// The name of a result code, as in `engine.h`; "unknown" for other numbers. Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn simaccel_result_name(code: c_int) -> *const c_char {
     find(code).map_or(c"unknown", SimaccelResult::name).as_ptr()
 }
 
-/// 1 when the same call may succeed later without any other change by the caller, else 0.
+/// Returns 1 when the same call may succeed later without any other change by the caller, else 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn simaccel_is_retryable(code: c_int) -> c_int {
     c_int::from(find(code).is_some_and(SimaccelResult::is_retryable))

@@ -14,12 +14,12 @@
 //!    for every operation in a job: held (what its frames refer to, kept while the frames may vanish)
 //! ```
 //!
-//! The 22 `ASYNC_*` functions have libcrypto's names, signatures, return codes and visible behaviour, so that the
-//! library can be linked ahead of libcrypto, or preloaded. They replace all of them or none: handles of one library
-//! mean nothing to the other. What is different on purpose is marked as changed in `docs/semantics.md`: what crashes
-//! there is an error here.
+//! The 22 `ASYNC_*` functions have libcrypto's names, signatures, return codes and visible behaviour, so that
+//! the library can be linked ahead of libcrypto, or preloaded. They replace all of them or none: handles of
+//! one library mean nothing to the other. `docs/semantics.md` marks the deliberate differences as changed:
+//! what crashes there is an error here.
 //!
-//! Rust programs may call these functions too, as C does: the crate is also an `rlib`.
+//! Rust programs may call these functions too, like C: the crate is also an `rlib`.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("the C interface needs pointers of 64 bits: the handle of a job is one");

@@ -1,4 +1,5 @@
-//! The default library context of libcrypto, kept for each job (statement 55), where libcrypto is in the process.
+//! The default library context of libcrypto, kept for each job (statement 55), if libcrypto is in the
+//! process.
 //!
 //! ```text
 //!   program ── OSSL_LIB_CTX_set0_default ──► ours ──► libcrypto's own (found at run time)
@@ -7,10 +8,11 @@
 //!           ── leave(outer) ─► the job's default comes out as its word; outer goes back
 //! ```
 //!
-//! libcrypto saves and restores at every switch, for every program. Here a program pays nothing until it sets a
-//! default: this library is ahead of libcrypto (that is how it replaces the `ASYNC_*` functions), so the program's call
-//! comes through here. Where it is not ahead (loaded later by `dlopen`, say, or linked with a static libcrypto, whose own
-//! function the program then calls), the first call would go unnoticed; then the hooks are there from the first job on.
+//! libcrypto saves and restores at every switch, for every program. Here a program pays nothing until it sets
+//! a default: this library is ahead of libcrypto (that is how it replaces the `ASYNC_*` functions), so it
+//! sees the program's call. If it is not ahead (for example loaded later by `dlopen`, or linked with a static
+//! libcrypto, whose own function the program then calls), it would not see the first call; then the hooks are
+//! there from the first job on.
 #![expect(unsafe_code, reason = "calls functions of libcrypto, found at run time")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -26,11 +28,11 @@ use crate::linked;
 pub(crate) type SetDefault = unsafe extern "C" fn(ctx: *mut c_void) -> *mut c_void;
 type GetGlobal = unsafe extern "C" fn() -> *mut c_void;
 
-/// What is needed of libcrypto.
+/// The functions needed from libcrypto.
 #[derive(Clone, Copy)]
 struct Functions {
     set_default: SetDefault,
-    /// The context that is the default where none was set.
+    /// The context that is the default until another is set.
     global: GetGlobal,
 }
 
@@ -38,8 +40,9 @@ static HOOKS: SwitchHooks = SwitchHooks { enter, leave };
 const SET_DEFAULT: &CStr = c"OSSL_LIB_CTX_set0_default";
 const GLOBAL: &CStr = c"OSSL_LIB_CTX_get0_global_default";
 
-/// libcrypto's function of this name, which this library stands in for: sets the default library context of the thread
-/// (of the job, in a job) and gives the one before; null only asks. Without libcrypto in the process it gives null.
+/// Stands in for libcrypto's function of this name: sets the default library context of the thread (of the
+/// job, in a job) and returns the previous one; null only asks. Without libcrypto in the process it returns
+/// null.
 ///
 /// # Safety
 ///
@@ -52,7 +55,7 @@ pub unsafe extern "C" fn OSSL_LIB_CTX_set0_default(ctx: *mut c_void) -> *mut c_v
         }
         let Some(functions) = functions() else { return ptr::null_mut() };
         if !ctx.is_null() {
-            // SAFETY: the hooks call two functions of libcrypto that do not unwind and know of no jobs.
+            // SAFETY: the hooks call two functions of libcrypto that do not unwind and do not use jobs.
             unsafe { raw::set_switch_hooks(Some(&HOOKS)) };
         }
         // SAFETY: the caller's promise is the one that libcrypto asks for.
@@ -60,7 +63,7 @@ pub unsafe extern "C" fn OSSL_LIB_CTX_set0_default(ctx: *mut c_void) -> *mut c_v
     })
 }
 
-/// Before the first job: sets the hooks where the program's calls would not come through here.
+/// Called before the first job: sets the hooks where the program's calls would not come through here.
 pub(crate) fn prepare() {
     // SAFETY: the name ends with 0.
     let first = unsafe { libc::dlsym(libc::RTLD_DEFAULT, SET_DEFAULT.as_ptr()) };
@@ -74,15 +77,15 @@ pub(crate) fn prepare() {
 unsafe extern "C" fn enter(job: usize) -> usize {
     let Some(functions) = functions() else { return 0 };
     let job = ptr::with_exposed_provenance_mut(job);
-    // SAFETY: null asks for the default and changes nothing; a word is a default that the job had in force.
+    // SAFETY: null asks for the default and changes nothing; otherwise the word is a default that the job had
+    // in force.
     unsafe { (functions.set_default)(job) }.expose_provenance()
 }
 
 unsafe extern "C" fn leave(outer: usize) -> usize {
     let Some(functions) = functions() else { return 0 };
     let outer = match outer {
-        // The job was entered when no default had ever been set.
-        // SAFETY: it asks for a constant.
+        // The job was entered before any default was set. SAFETY: it asks for a constant.
         0 => unsafe { (functions.global)() },
         outer => ptr::with_exposed_provenance_mut(outer),
     };
@@ -108,8 +111,8 @@ fn find() -> Option<Functions> {
     })
 }
 
-/// Whether a function is of the object that this code is in. (The address of a function of ours would not tell: the
-/// linker gives whichever function of that name comes first.)
+/// Whether a function belongs to the object that contains this code. (The address of a function of this
+/// library would not tell: the linker returns whichever function of that name comes first.)
 fn is_ours(function: *mut c_void) -> bool {
     let object_of = |address: *const c_void| {
         let mut info = mem::MaybeUninit::<libc::Dl_info>::uninit();
@@ -121,7 +124,7 @@ fn is_ours(function: *mut c_void) -> bool {
     !function.is_null() && object_of(function) == object_of((&raw const HOOKS).cast())
 }
 
-/// What `find` finds. It is called until it finds something, because libcrypto may be loaded later.
+/// The result of `find`. It is called until it finds something, because libcrypto may be loaded later.
 pub(crate) fn once_found<T: Copy>(found: &OnceLock<T>, find: impl FnOnce() -> Option<T>) -> Option<T> {
     if let Some(found) = found.get() {
         return Some(*found);
@@ -130,12 +133,12 @@ pub(crate) fn once_found<T: Copy>(found: &OnceLock<T>, find: impl FnOnce() -> Op
     Some(*found.get_or_init(|| first))
 }
 
-/// The address of one of libcrypto's functions, not of ours of the same name.
+/// The address of one of libcrypto's functions, not of this library's function of the same name.
 pub(crate) fn address(name: &CStr) -> Option<*mut c_void> {
     linked::function(name).or_else(|| found(name))
 }
 
-/// The same, of a library that was loaded.
+/// The same, in a loaded library.
 fn found(name: &CStr) -> Option<*mut c_void> {
     let is_other = |found: &*mut c_void| !found.is_null() && !is_ours(*found);
     // SAFETY: the name ends with 0.
@@ -145,7 +148,7 @@ fn found(name: &CStr) -> Option<*mut c_void> {
     Some(next).filter(is_other).or_else(|| from_anywhere().filter(is_other)).or_else(|| loaded(name))
 }
 
-/// The same, in a libcrypto that was loaded out of sight of others.
+/// The same, in a libcrypto that was loaded with local scope.
 fn loaded(name: &CStr) -> Option<*mut c_void> {
     unsafe extern "C" fn look(object: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
         // SAFETY: the linker passes a description whose name ends with 0, and what `loaded` gave it.
@@ -163,12 +166,12 @@ fn loaded(name: &CStr) -> Option<*mut c_void> {
         0
     }
     let mut path: *const c_char = ptr::null();
-    // SAFETY: the callback keeps to what it is given.
+    // SAFETY: the callback uses only its arguments.
     unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut path).cast()) };
     if path.is_null() {
         return None;
     }
-    // SAFETY: the object is loaded; this only gives a handle to it, which stays.
+    // SAFETY: the object is loaded; this only returns a handle to it, which stays.
     let object = unsafe { libc::dlopen(path, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
     if object.is_null() {
         return None;

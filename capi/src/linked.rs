@@ -1,5 +1,5 @@
-//! What the linker has bound names to: whether the `ASYNC_*` functions that a program reaches are ours, and libcrypto's
-//! functions where libcrypto is linked with us into one object.
+//! What the linker has bound names to: whether the `ASYNC_*` functions that a program reaches are this
+//! library's, and libcrypto's functions where libcrypto is linked with this library into one object.
 //!
 //! ```text
 //!   -lsimaccel_async -lcrypto            ours are ahead: active
@@ -25,13 +25,13 @@ use crate::lib_ctx::{OSSL_LIB_CTX_set0_default, SetDefault};
 type IsCapable = unsafe extern "C" fn() -> c_int;
 
 thread_local! {
-    /// Our `ASYNC_is_capable` was called.
+    /// Whether our `ASYNC_is_capable` was called.
     static CALLED: Cell<bool> = const { Cell::new(false) };
-    /// The next call of our `OSSL_LIB_CTX_set0_default` only wants to know whether it is ours.
+    /// Whether the next call of our `OSSL_LIB_CTX_set0_default` only asks whose function it is.
     static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-// A shared library does not export what has no Rust item of its name.
+// A shared library exports only names that have a Rust item.
 global_asm!(
     ".weak async_init",
     ".set async_init, {nothing}",
@@ -40,12 +40,12 @@ global_asm!(
     nothing = sym nothing_to_do,
 );
 
-/// In the place of libcrypto's `async_init`, which returns 1 for success, and of its `async_deinit`.
+/// Replaces libcrypto's `async_init`, which returns 1 for success, and its `async_deinit`.
 extern "C" fn nothing_to_do() -> c_int {
     1
 }
 
-/// For our `ASYNC_is_capable`.
+/// Records a call of our `ASYNC_is_capable`.
 pub(crate) fn note_call() {
     CALLED.set(true);
 }
@@ -53,14 +53,14 @@ pub(crate) fn note_call() {
 /// Whether the `ASYNC_*` functions that this process finds first are ours: 1 or 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn simaccel_async_active() -> c_int {
-    // Not called directly: which function of this name it is, the linker decides.
+    // Not called directly: the linker decides which function of this name it is.
     let found: IsCapable = black_box(ASYNC_is_capable);
     // SAFETY: every function of this name takes nothing and only returns.
     unsafe { simaccel_async_reached(Some(found)) }
 }
 
-/// Whether an `ASYNC_is_capable` is ours: 1 or 0. The address of a function does not tell, for it may be that of the
-/// program's jump to it; so it is called.
+/// Whether an `ASYNC_is_capable` is ours: 1 or 0. The address of a function does not tell, for it may be that
+/// of the program's jump to it; so it is called.
 ///
 /// # Safety
 ///
@@ -74,19 +74,19 @@ pub unsafe extern "C" fn simaccel_async_reached(is_capable: Option<IsCapable>) -
     c_int::from(CALLED.replace(false))
 }
 
-/// For our `OSSL_LIB_CTX_set0_default`: whether it has only been asked whose it is.
+/// For our `OSSL_LIB_CTX_set0_default`: whether the call only asks whose function it is.
 pub(crate) fn was_asked() -> bool {
     ASKED.replace(false)
 }
 
 macro_rules! weak_references {
     ($table:literal: $($name:literal),+ $(,)?) => {
-        // The linker, static or dynamic, puts 0 where there is no such function. A weak reference takes no object out of
-        // an archive.
+        // The linker, static or dynamic, stores 0 if there is no such function. A weak reference pulls no
+        // object out of an archive.
         global_asm!(
             ".pushsection .data.rel.ro.simaccel_linked,\"aw\"",
             ".balign 8",
-            // Other objects of this library may look, too.
+            // Other objects of this library may look it up, too.
             concat!(".globl ", $table),
             concat!(".hidden ", $table),
             concat!($table, ":"),
@@ -113,8 +113,8 @@ unsafe extern "C" {
     static TABLE: [*mut c_void; NAMES.len()];
 }
 
-/// libcrypto's function of this name, where the linker has found one. (Where it has not, libcrypto may be loaded all the
-/// same, later or out of sight.)
+/// libcrypto's function of this name, if the linker has found one. (If it has not, libcrypto may still be
+/// loaded, later or with local scope.)
 pub(crate) fn function(name: &CStr) -> Option<*mut c_void> {
     if name == c"OSSL_LIB_CTX_set0_default" {
         return set_default();
@@ -125,9 +125,9 @@ pub(crate) fn function(name: &CStr) -> Option<*mut c_void> {
     Some(unsafe { TABLE[at] }).filter(|address| !address.is_null())
 }
 
-/// The one that the linker has bound the name to, if it is not ours.
+/// The function that the linker has bound the name to, if it is not this library's.
 fn set_default() -> Option<*mut c_void> {
-    // Without libcrypto it is ours.
+    // Without libcrypto it is this library's.
     function(c"OSSL_LIB_CTX_get0_global_default")?;
     let found: SetDefault = black_box(OSSL_LIB_CTX_set0_default);
     ASKED.set(true);

@@ -6,8 +6,8 @@
 //!              nothing is done before
 //! ```
 //!
-//! How memory is copied is in [`copies`]. While an operation pauses, its frames own nothing (see `held`): a
-//! job may be discarded in it.
+//! [`copies`] copies memory. While an operation pauses, its frames own nothing (see `held`): a job may be
+//! discarded in it.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{c_char, c_int, c_void};
@@ -30,7 +30,7 @@ use crate::last_error::{Failure, SimaccelResult, reported};
 pub(crate) const MAX_TAG: usize = 16;
 /// Bytes of the longest initialisation vector of a cipher.
 const MAX_IV: usize = 16;
-/// Bytes that encryption may give more than its input: a block of padding, and what an engine asks for in
+/// How many bytes encryption may return beyond its input: a block of padding, and what an engine needs in
 /// addition.
 const GROWTH: usize = 32;
 
@@ -51,11 +51,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// By the algorithm's name: `aes-256-ctr`, `aes-128-gcm`, `sha256`, `hmac-sha256`.
+    /// Creates a session by the algorithm's name: `aes-256-ctr`, `aes-128-gcm`, `sha256`, `hmac-sha256`.
     fn new(engine: &Engine, name: &str, key: &[u8], parameters: Parameters) -> Result<Self, Failure> {
         let algorithm = name.parse().map_err(|error| unknown(name, &error))?;
         let session = engine.session(algorithm, key, parameters).map_err(no_session)?;
-        // Besides a text, an operation gives a digest, a MAC or a tag.
+        // Besides a text, an operation returns a digest, a MAC or a tag.
         let outputs = algorithm.operations().iter().filter_map(|&operation| session.output(operation));
         let lens = outputs.map(|output| match output {
             Shape::Tagged(len) | Shape::Fixed(len) => len,
@@ -87,7 +87,7 @@ fn unknown(name: &str, error: &UnknownName) -> Failure {
     Failure::new(SimaccelResult::Session, format!("{} is none of {known}", quoted(name)))
 }
 
-/// A length of the key is named after the argument that says it.
+/// A wrong key length is reported under the name of its parameter.
 fn no_session(error: Error) -> Failure {
     match error {
         Error::Session(error @ SessionError::KeyLength { given, .. }) => {
@@ -97,7 +97,7 @@ fn no_session(error: Error) -> Failure {
     }
 }
 
-/// What may be said of a session: `padding=pkcs7` or `padding=none`, `tag_len=BYTES`, separated by `;`.
+/// Parses the options of a session: `padding=pkcs7` or `padding=none`, `tag_len=BYTES`, separated by `;`.
 fn parameters(text: &str) -> Result<Parameters, Failure> {
     let mut parameters = Parameters::default();
     let mut keys = Vec::new();
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn simaccel_session_new(
     })
 }
 
-/// Gives a session up. Streams of it, and operations that jobs are paused in, keep what they need.
+/// Frees a session. Streams of it, and operations that jobs are paused in, keep what they need.
 ///
 /// # Safety
 ///
@@ -171,13 +171,13 @@ pub unsafe extern "C" fn simaccel_session_new(
 pub unsafe extern "C" fn simaccel_session_free(session: *mut SimaccelSession) {
     boundary(|| {
         if !session.is_null() {
-            // SAFETY: made by `simaccel_session_new`, and given up by its owner.
+            // SAFETY: created by `simaccel_session_new`, and freed by its owner.
             drop(unsafe { Arc::from_raw(session) });
         }
     });
 }
 
-/// Runs an operation on a session that is kept meanwhile.
+/// Runs an operation on a session that is kept during it.
 ///
 /// # Safety
 ///
@@ -188,7 +188,7 @@ unsafe fn operate(
     operation: impl FnOnce(&Kind) -> Result<(), Failure>,
 ) -> SimaccelResult {
     reported(|| {
-        // SAFETY: the caller's promise; then, the session is held for as long as it is looked at.
+        // SAFETY: the caller's promise; after that, the session is held for as long as it is used.
         let borrowed = unsafe { given(session, "session") }?;
         // SAFETY: made from an `Arc` that the caller owns a share of.
         let keep = unsafe {
@@ -233,7 +233,7 @@ fn put(done: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Result<(
     put
 }
 
-/// The error alone; the buffers that come with it are wiped.
+/// The error only; the buffers that come with it are wiped.
 #[cold]
 pub(crate) fn wiped(error: OpError) -> Error {
     let (error, buffer, destination) = error.into_buffers();
@@ -245,7 +245,7 @@ fn refused(error: OpError) -> Failure {
     named(wiped(error))
 }
 
-/// An error with the names that its arguments have in C.
+/// Renames the arguments of an error to their names in C.
 #[cold]
 fn named(error: Error) -> Failure {
     let Error::InvalidArgument(ArgumentError::Length { argument, given, algorithm, allowed }) = error else {
@@ -266,7 +266,7 @@ fn named(error: Error) -> Failure {
 ///
 /// # Safety
 ///
-/// Handles are null or valid; memory is null or as large as is said; `out_len` is null or valid.
+/// Handles are null or valid; memory is null or has the given size; `out_len` is null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_encrypt(
     session: *mut SimaccelSession,
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn simaccel_decrypt(
     }
 }
 
-/// An AEAD's operation on copies of everything. Hands out the text, and the tag of what was encrypted.
+/// An AEAD's operation on copies of everything. Returns the text, and the tag of an encryption.
 #[inline(always)] // see simaccel's fiber.rs on returns
 fn aead(
     session: &AeadSession,
@@ -370,7 +370,7 @@ pub unsafe extern "C" fn simaccel_seal(
             let tag_output = Output::new(tag, tag_size, tag_len, "tag");
             session.check(Operation::Encrypt, nonce.len(), input.len()).map_err(named)?;
             output.check_room(session.output_len(Operation::Encrypt, input.len()))?;
-            // Both, before either is written.
+            // Both are checked before either is written.
             tag_output.check_room(own_tag_len..=own_tag_len)?;
             let (text, computed) = aead(session, Operation::Encrypt, [nonce, aad, input], None)?;
             put(Ok(text), input, output)?;
@@ -379,7 +379,7 @@ pub unsafe extern "C" fn simaccel_seal(
     }
 }
 
-/// Decrypts in one request if the tag is right: AEADs. Else nothing is written.
+/// Decrypts in one request if the tag is right: AEADs. Otherwise nothing is written.
 ///
 /// # Safety
 ///
@@ -483,7 +483,7 @@ pub unsafe extern "C" fn simaccel_hmac(
     }
 }
 
-/// Whether the HMAC of a message is this one, or begins with it (4 bytes at least): compared in constant
+/// Whether the HMAC of a message equals this one, or begins with it (at least 4 bytes): compared in constant
 /// time.
 ///
 /// # Safety
@@ -515,7 +515,7 @@ pub unsafe extern "C" fn simaccel_hmac_verify(
     }
 }
 
-/// Which way a stream goes.
+/// The direction of a stream.
 pub(crate) fn encrypts(direction: c_int) -> Result<bool, Failure> {
     match direction {
         0 => Ok(false),

@@ -1,5 +1,5 @@
-//! How large the stacks of C jobs are, and the guards below them: 64 KiB each, or what the environment says, or the
-//! program.
+//! The sizes of the stacks of C jobs, and of the guards below them: 64 KiB each, or as the environment or the
+//! program sets them.
 //!
 //! ```text
 //!   SIMACCEL_STACK_SIZE=262144 SIMACCEL_GUARD_SIZE=65536 program     read before the first job; for preloaded programs, too
@@ -16,10 +16,10 @@ use simaccel::job::{PoolConfig, raw};
 
 use crate::last_error::{Failure, SimaccelResult, reported};
 
-/// Bytes of guard below each stack: a C function may have frames that jump over a page.
+/// Bytes of guard below each stack: frames of a C function may jump over a page.
 const GUARD: usize = 64 * 1024;
 
-/// Before the first job of the process.
+/// Called before the first job of the process.
 pub(crate) fn prepare() {
     static PREPARED: Once = Once::new();
     PREPARED.call_once(|| {
@@ -47,8 +47,9 @@ fn adopt(value: &str, sizes: fn(usize) -> (usize, usize)) -> Result<(), String> 
     raw::set_default_sizes(stack_size, guard_size).map_err(|error| error.to_string())
 }
 
-/// Sets the sizes, in bytes, of the stacks of jobs and of the guards below them, for threads whose first job is made
-/// later, or that call [`ASYNC_init_thread`](crate::ASYNC_init_thread) later. 0 leaves that size as it is.
+/// Sets the sizes, in bytes, of the stacks of jobs and of the guards below them, for threads that create
+/// their first job, or call [`ASYNC_init_thread`](crate::ASYNC_init_thread), later. 0 leaves that size as it
+/// is.
 #[unsafe(no_mangle)]
 pub extern "C" fn simaccel_set_stack_size(stack_size: usize, guard_size: usize) -> SimaccelResult {
     reported(|| {

@@ -1,4 +1,4 @@
-//! Multi-part operations for C: any number of updates, then one finish, of the kind that fits.
+//! Multi-part operations for C: any number of updates, then one matching finish.
 //!
 //! ```text
 //!   simaccel_stream ── busy ─── one call at a time; a paused job's counts until it returns or is discarded
@@ -22,7 +22,8 @@ use crate::held::Keep;
 use crate::last_error::{Failure, SimaccelResult, reported};
 use crate::session::{Kind, MAX_TAG, SimaccelSession, encrypts, given_tag, wiped};
 
-/// How many bytes more than its input a part may give: what earlier parts held back. `SIMACCEL_STREAM_OVERHEAD`.
+/// How many bytes more than its input a part may return: what earlier parts held back.
+/// `SIMACCEL_STREAM_OVERHEAD`.
 const OVERHEAD: usize = 32;
 
 /// A multi-part operation, as C sees it.
@@ -31,7 +32,7 @@ pub struct SimaccelStream {
     parts: UnsafeCell<Parts>,
 }
 
-// SAFETY: `parts` are used only by the call that has made `busy` true.
+// SAFETY: only the call that has set `busy` uses `parts`.
 unsafe impl Sync for SimaccelStream {}
 
 impl fmt::Debug for SimaccelStream {
@@ -106,12 +107,12 @@ fn taken_in(part: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Res
     Ok(())
 }
 
-/// A refused length is that of the message, of which the caller gives a part at a time.
+/// A refused length is that of the whole message, which the caller passes in parts.
 fn refused(error: OpError) -> Failure {
     wiped(error).into()
 }
 
-/// An initialisation vector or nonce that does not fit, by the name of its parameter.
+/// Reports an initialisation vector or nonce that does not fit under the name of its parameter.
 fn named(error: Error) -> Failure {
     match error {
         Error::InvalidArgument(ArgumentError::Length { given, algorithm, allowed, .. }) => {
@@ -121,7 +122,7 @@ fn named(error: Error) -> Failure {
     }
 }
 
-/// A stream in use: what is held while its job is paused. When that goes, the stream is free again.
+/// A stream in use: what is held while its job is paused. Dropping it frees the stream.
 struct Use {
     stream: Arc<SimaccelStream>,
 }
@@ -168,7 +169,8 @@ unsafe fn operate(
         let in_use = unsafe { Use::begin(stream) }?;
         let parts = in_use.stream.parts.get();
         let _kept = Keep::begin(Arc::new(in_use));
-        // SAFETY: the use is ours alone until it goes, and it is kept for as long as the parts are looked at.
+        // SAFETY: this use is exclusive until it is dropped, and it is kept for as long as the parts are
+        // used.
         operation(unsafe { &mut *parts })
     })
 }
@@ -177,7 +179,7 @@ unsafe fn operate(
 ///
 /// # Safety
 ///
-/// Handles are null or valid; memory is null or as large as is said.
+/// Handles are null or valid; memory is null or has the given size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_stream_new(
     session: *mut SimaccelSession,
@@ -202,7 +204,7 @@ pub unsafe extern "C" fn simaccel_stream_new(
     })
 }
 
-/// Gives a stream up, finished or not. An operation that a job is paused in keeps what it needs.
+/// Frees a stream, finished or not. An operation that a job is paused in keeps what it needs.
 ///
 /// # Safety
 ///
@@ -211,18 +213,18 @@ pub unsafe extern "C" fn simaccel_stream_new(
 pub unsafe extern "C" fn simaccel_stream_free(stream: *mut SimaccelStream) {
     boundary(|| {
         if !stream.is_null() {
-            // SAFETY: made by `simaccel_stream_new`, and given up by its owner.
+            // SAFETY: created by `simaccel_stream_new`, and freed by its owner.
             drop(unsafe { Arc::from_raw(stream) });
         }
     });
 }
 
-/// The next part of the message, and what comes out for it; digests and MACs give nothing. Ciphers want room for
-/// `SIMACCEL_STREAM_OVERHEAD` bytes more than the input.
+/// Processes the next part of the message and returns its output; digests and MACs return nothing. Ciphers
+/// need room for `SIMACCEL_STREAM_OVERHEAD` bytes more than the input.
 ///
 /// # Safety
 ///
-/// Handles are null or valid; memory is null or as large as is said.
+/// Handles are null or valid; memory is null or has the given size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_stream_update(
     stream: *mut SimaccelStream,
@@ -238,7 +240,7 @@ pub unsafe extern "C" fn simaccel_stream_update(
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
             if parts.gives_text() {
-                // Before anything is done: what came out and does not fit would be lost.
+                // Before anything is done: output that does not fit would be lost.
                 require_room(output, in_len.saturating_add(OVERHEAD))?;
             }
             parts.update(input, output)
@@ -286,7 +288,7 @@ pub unsafe extern "C" fn simaccel_stream_finish(
 /// Bytes of the longest digest. `SIMACCEL_MAX_DIGEST`.
 const MAX_DIGEST: usize = 64;
 
-/// Asks for the room that is documented.
+/// Requires the documented room.
 fn require_room(output: Output, room: usize) -> Result<(), Failure> {
     output.check_room(room..=room)
 }
@@ -317,7 +319,7 @@ pub unsafe extern "C" fn simaccel_stream_finish_seal(
     }
 }
 
-/// The end of a message that was decrypted by an AEAD: whether all that was given out is authentic.
+/// The end of a message that an AEAD has decrypted: whether all of the output is authentic.
 ///
 /// # Safety
 ///

@@ -8,10 +8,11 @@
 //!                       └── get_fd and get_callback read it from any thread, at any time
 //! ```
 //!
-//! Statement 23 in C: any thread may ask for fds, callback and status at any time, as a device's thread does when it
-//! wakes a job. All else is for one thread at a time, and refused to others while a job runs on the context. A context
-//! that is freed while its jobs are paused in another thread ends at once; that thread discards them with its next call.
-//! One that is freed while a job runs on it ends when that has paused or finished.
+//! Statement 23 in C: any thread may look up fds, callback and status at any time, as a device's thread does
+//! when it wakes a job. Everything else is for one thread at a time, and is refused to other threads while a
+//! job runs on the context. A context that is freed while its jobs are paused in another thread ends at once;
+//! that thread discards them at its next call. A context that is freed while a job runs on it ends when the
+//! job has paused or finished.
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::cell::Cell;
@@ -32,7 +33,8 @@ use crate::last_error;
 pub type CleanupFn =
     unsafe extern "C" fn(ctx: *mut AsyncWaitCtx, key: *const c_void, fd: c_int, data: *mut c_void);
 
-/// Called when a job should be resumed, perhaps on another thread. What it returns is of no effect. It must not throw.
+/// Called when a job should be resumed, perhaps on another thread. Its return value is ignored. It must not
+/// throw.
 pub type CallbackFn = unsafe extern "C" fn(arg: *mut c_void) -> c_int;
 
 /// A wait context, as C sees it.
@@ -69,13 +71,13 @@ impl AsyncWaitCtx {
         ctx
     }
 
-    /// For starting a job with it; every other use is [inside](Self::inside).
+    /// For starting a job with it; every other use goes through [inside](Self::inside).
     #[inline]
     pub(crate) fn for_job(&self) -> &WaitCtx {
         &self.look
     }
 
-    /// Runs `body` inside of the context; a refusal where a job of another thread runs on it.
+    /// Runs `body` inside the context; refused where a job of another thread runs on it.
     fn inside(&self, function: &str, body: impl FnOnce(&WaitCtx) -> bool) -> bool {
         // SAFETY: `look` holds the context until after this call.
         match unsafe { raw::enter_ctx(&self.look) } {
@@ -109,12 +111,12 @@ impl AsyncWaitCtx {
         })
     }
 
-    /// What is to be done for a registration when the context goes.
+    /// The cleanup of a registration when the context ends.
     fn cleanup(&self, id: u64, key: *const c_void, data: *mut c_void, cleanup: Option<CleanupFn>) -> Cleanup {
         let this = ptr::from_ref(self);
         Box::new(move |_, _, fd, _| {
             if let Some(cleanup) = cleanup {
-                // SAFETY: the caller that registered it has promised that it may be called like this.
+                // SAFETY: the caller that registered it promised that it may be called with these arguments.
                 unsafe { cleanup(this.cast_mut(), key, fd, data) };
             }
             // SAFETY: the cleanups run before the context's memory is freed.
@@ -144,13 +146,13 @@ impl AsyncWaitCtx {
                 Some(ctx.replace_callback(call.map(|call| -> Callback { Arc::new(move || call.make()) })));
             true
         });
-        // Waits for a call that runs, which may use the context.
+        // Waits for a running call, which may use the context.
         drop(replaced);
         is_inside
     }
 
-    /// Discards the jobs that are paused on the context, runs the cleanups, frees the memory. `false`: a job runs on it in
-    /// another thread, and nothing has happened.
+    /// Discards the jobs that are paused on the context, runs the cleanups, frees the memory. `false`: a job
+    /// runs on it in another thread, and nothing has happened.
     ///
     /// # Safety
     ///
@@ -160,11 +162,11 @@ impl AsyncWaitCtx {
         let ctx = unsafe { &*this };
         // SAFETY: `look` holds the context until the stay is given away with it, or is dropped.
         let Ok(inside) = (unsafe { raw::enter_ctx_to_end_it(&ctx.look) }) else { return false };
-        // Else a cleanup frees the context that it is called for, which is being freed.
+        // Otherwise a cleanup frees the context that it is called for, which is being freed.
         if let Some(owned) = ctx.owned.take() {
-            // SAFETY: C code has left the jobs on this context to be discarded, by freeing it.
+            // SAFETY: by freeing this context, C code has left its jobs to be discarded.
             unsafe { raw::end_ctx(owned) };
-            // SAFETY: made by `new`, and this is its last use.
+            // SAFETY: created by `new`, and this is its last use.
             let Self { look, .. } = *unsafe { Box::from_raw(this) };
             raw::leave_ctx(inside, look);
         }
@@ -178,7 +180,7 @@ impl fmt::Debug for AsyncWaitCtx {
     }
 }
 
-/// A callback with its argument, which is the application's to share between threads.
+/// A callback with its argument; the application shares it between threads.
 struct Call {
     callback: CallbackFn,
     arg: *mut c_void,
@@ -186,13 +188,13 @@ struct Call {
 
 impl Call {
     fn make(&self) {
-        // SAFETY: the caller that set the callback has promised that it may be called with its argument, from any
+        // SAFETY: the caller that set the callback promised that it may be called with its argument, from any
         // thread.
         unsafe { (self.callback)(self.arg) };
     }
 }
 
-// SAFETY: a caller that sets a callback knows that it is called from other threads.
+// SAFETY: a caller that sets a callback knows that other threads call it.
 unsafe impl Send for Call {}
 // SAFETY: as above.
 unsafe impl Sync for Call {}
@@ -206,13 +208,13 @@ fn foreign(function: &str) -> bool {
 /// A context that was freed while a job ran on it in another thread.
 struct Orphan(*mut AsyncWaitCtx);
 
-// SAFETY: an orphan is looked at only by the thread that has taken it off the list.
+// SAFETY: only the thread that has taken an orphan off the list uses it.
 unsafe impl Send for Orphan {}
 
 static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
 static ORPHAN_COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Ends the contexts that were freed while a job ran on them, and on which none runs now.
+/// Ends the contexts that were freed while a job ran on them, once none runs.
 #[inline]
 pub(crate) fn adopt_orphans() {
     if ORPHAN_COUNT.load(Ordering::Relaxed) > 0 {
@@ -224,7 +226,7 @@ pub(crate) fn adopt_orphans() {
 fn adopt_orphans_slow() {
     boundary(|| {
         let orphans = std::mem::take(&mut *orphans());
-        // SAFETY: it was freed by its user, and taken off the list by us alone.
+        // SAFETY: its user has freed it, and only this thread has taken it off the list.
         let is_left = |orphan: &Orphan| !unsafe { AsyncWaitCtx::end(orphan.0) };
         leave_behind(orphans.into_iter().filter(is_left).collect());
     });
@@ -240,7 +242,7 @@ fn orphans() -> MutexGuard<'static, Vec<Orphan>> {
     ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `body` on a context; 0 and a last error for null.
+/// Runs `body` on a context; for null, returns 0 and sets the last error.
 ///
 /// # Safety
 ///
@@ -256,7 +258,7 @@ unsafe fn with(ctx: *mut AsyncWaitCtx, name: &str, body: impl FnOnce(&AsyncWaitC
     })
 }
 
-/// Stores `value` where `place` is not null.
+/// Stores `value` if `place` is not null.
 ///
 /// # Safety
 ///
@@ -274,8 +276,8 @@ pub extern "C" fn ASYNC_WAIT_CTX_new() -> *mut AsyncWaitCtx {
     boundary(AsyncWaitCtx::new)
 }
 
-/// Discards the jobs that are paused on the context, calls the cleanups, newest first, and frees it (statements 2 to
-/// 6, 23).
+/// Discards the jobs that are paused on the context, calls the cleanups, newest first, and frees it
+/// (statements 2 to 6, 23).
 ///
 /// # Safety
 ///
@@ -285,7 +287,7 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_free(ctx: *mut AsyncWaitCtx) {
     boundary(|| {
         // SAFETY: null, or a context that was not freed.
         if !ctx.is_null() && !unsafe { AsyncWaitCtx::end(ctx) } {
-            // SAFETY: not ended, and no other thread ends it before it is left behind. Any thread may do
+            // SAFETY: not ended, and no other thread ends it before it is on the list. Any thread may do
             // this.
             unsafe { &*ctx }.look.set_callback(None);
             leave_behind(vec![Orphan(ctx)]);
@@ -293,7 +295,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_free(ctx: *mut AsyncWaitCtx) {
     });
 }
 
-/// Registers an fd (statements 7 to 10). 1, or 0 for a null context and where a job of another thread runs on it.
+/// Registers an fd (statements 7 to 10). Returns 1, or 0 for a null context and where a job of another thread
+/// runs on it.
 ///
 /// # Safety
 ///
@@ -310,7 +313,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_set_wait_fd(
     unsafe { with(ctx, "ASYNC_WAIT_CTX_set_wait_fd", |ctx| ctx.set_wait_fd(key, fd, custom_data, cleanup)) }
 }
 
-/// The newest fd under `key` and its data (statement 11). 1, or 0 where there is none. Any thread may ask.
+/// The newest fd under `key` and its data (statement 11). Returns 1, or 0 where there is none. Any thread may
+/// call it.
 ///
 /// # Safety
 ///
@@ -336,8 +340,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_fd(
     }
 }
 
-/// All live fds, newest first, into `fd` unless it is null, and how many they are (statement 12). 1, or 0 for a null
-/// context or count, and where a job of another thread runs on it.
+/// Lists all live fds, newest first, in `fd` unless it is null, and stores their number (statement 12).
+/// Returns 1, or 0 for a null context or count, and where a job of another thread runs on it.
 ///
 /// # Safety
 ///
@@ -371,13 +375,13 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_all_fds(
     }
 }
 
-/// What was added and deleted since the job was last resumed, newest first (statements 13 to 19). 1, or 0 for a null
-/// context or count, and where a job of another thread runs on it.
+/// Lists what was added and deleted since the job was last resumed, newest first (statements 13 to 19).
+/// Returns 1, or 0 for a null context or count, and where a job of another thread runs on it.
 ///
 /// # Safety
 ///
-/// `ctx` is null or a context of this library; `addfd` and `delfd` are null or have room; the counts are null or
-/// valid.
+/// `ctx` is null or a context of this library; `addfd` and `delfd` are null or have room; the counts are null
+/// or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_changed_fds(
     ctx: *mut AsyncWaitCtx,
@@ -413,8 +417,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_changed_fds(
     }
 }
 
-/// Clears the newest fd under `key`; its cleanup is not called (statements 15 to 17). 1, or 0 where there is none, for a
-/// null context, and where a job of another thread runs on it.
+/// Clears the newest fd under `key`; its cleanup is not called (statements 15 to 17). Returns 1, or 0 where
+/// there is none, for a null context, and where a job of another thread runs on it.
 ///
 /// # Safety
 ///
@@ -425,8 +429,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_clear_fd(ctx: *mut AsyncWaitCtx, key: *c
     unsafe { with(ctx, "ASYNC_WAIT_CTX_clear_fd", |ctx| ctx.clear_fd(key)) }
 }
 
-/// Sets the callback, or with a null one takes it away (statement 20). 1, or 0 for a null context, and where a
-/// job of another thread runs on it.
+/// Sets the callback, or removes it if it is null (statement 20). Returns 1, or 0 for a null context, and
+/// where a job of another thread runs on it.
 ///
 /// # Safety
 ///
@@ -441,8 +445,8 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_set_callback(
     unsafe { with(ctx, "ASYNC_WAIT_CTX_set_callback", |ctx| ctx.set_callback(callback, callback_arg)) }
 }
 
-/// The callback and its argument (statement 21). 1, or 0 where there is none, and for a null context. Any thread may
-/// ask.
+/// The callback and its argument (statement 21). Returns 1, or 0 where there is none, and for a null context.
+/// Any thread may call it.
 ///
 /// # Safety
 ///
@@ -466,7 +470,7 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_callback(
     }
 }
 
-/// Sets the status, to any number (statement 22). 1, or 0 for a null context. Any thread may set it.
+/// Sets the status, to any number (statement 22). Returns 1, or 0 for a null context. Any thread may call it.
 ///
 /// # Safety
 ///
@@ -482,7 +486,7 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_set_status(ctx: *mut AsyncWaitCtx, statu
     }
 }
 
-/// The status (statement 22); 0 (`ASYNC_STATUS_UNSUPPORTED`) for a null context. Any thread may ask.
+/// The status (statement 22); 0 (`ASYNC_STATUS_UNSUPPORTED`) for a null context. Any thread may call it.
 ///
 /// # Safety
 ///

@@ -1,5 +1,5 @@
-//! The functions that open an engine read the one grammar: the table that the other readers are held to gives the same
-//! verdicts and the same words here.
+//! The functions that open an engine read the one grammar: the table that the other readers are held to gives
+//! the same verdicts and the same words here.
 #![expect(unsafe_code, reason = "calls the C functions")]
 
 #[path = "../../tests/grammar/table.rs"]

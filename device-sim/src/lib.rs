@@ -1,9 +1,10 @@
-//! A simulated look-aside crypto accelerator: queue pairs, rings, doorbells, sessions, and real AES and SHA behind them.
+//! A simulated look-aside crypto accelerator: queue pairs, rings, doorbells, sessions, and real AES and SHA
+//! behind them.
 //!
-//! It is for those who have no such hardware at hand: what an accelerator does to the software in front of it (requests
-//! that come back later, full rings, resets, a device that dies) is all here, on worker threads or on a virtual clock
-//! that a test moves step by step. It is no faster than the processor it runs on, and it knows nothing of jobs, futures
-//! or event loops; crate `simaccel` puts those in front of it.
+//! It is for testing without such hardware. Everything that an accelerator does to the software in front of
+//! it (requests that complete later, full rings, resets, a device that dies) is here, on worker threads or on
+//! a virtual clock that a test moves step by step. It is no faster than the processor it runs on, and it
+//! knows nothing of jobs, futures or event loops; crate `simaccel` puts those in front of it.
 //!
 //! ```text
 //!   host, any number of threads                              device
@@ -51,11 +52,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! One way leads through: [`QueuePair::submit`], [`QueuePair::park`], [`QueuePair::take`] and [`QueuePair::reap`] for the
-//! thread that has the queue pair, [`Remote`] for all others.
+//! The interface is small: [`QueuePair::submit`], [`QueuePair::park`], [`QueuePair::take`] and
+//! [`QueuePair::reap`] for the thread that has the queue pair, [`Remote`] for all others.
 //!
-//! A request that finds the ring full can be [parked](QueuePair::park): it waits in a FIFO, and the device takes it when a
-//! slot is free. No caller has to come back for the slot: one that is abandoned while it waits would keep the slot for ever.
+//! A request that finds the ring full can be [parked](QueuePair::park): it waits in a FIFO, and the device
+//! takes it when a slot is free. No caller has to come back for the slot, so a request that is abandoned
+//! while it waits cannot keep one.
 
 /// The README's code is code that runs.
 #[cfg(doctest)]
@@ -108,8 +110,8 @@ pub use run::device::{Device, OpenError};
 pub use stats::timing::{Histogram, Timing, Timings};
 pub use stats::{CallStats, DeviceStats, OperationStats, QueuePairStats, UnitStats};
 
-// For `simaccel`: tuned variants of what is above, and what the two crates share. Hidden, and exempt from semantic
-// versioning.
+// For `simaccel`: tuned variants of what is above, and what the two crates share. Hidden, and exempt from
+// semantic versioning.
 #[doc(hidden)]
 pub use kernels::wipe::with_wiped_stack;
 #[doc(hidden)]

@@ -1,4 +1,5 @@
-//! What outsiders see of a queue pair: one way each to submit, park, take and reap. Tuned variants are hidden.
+//! What outsiders see of a queue pair: one way each to submit, park, take and reap. Tuned variants are
+//! hidden.
 
 use std::fs;
 use std::path::Path;

@@ -12,8 +12,8 @@ use crate::usage;
 
 /// Runs random histories of jobs, wait contexts, engine and stepped device, and checks every step of them.
 ///
-/// Standard output ends with one line: seeds N, failures N, history HASH. Before it there is a line for each seed that
-/// failed: in which action, what broke, and the command that shows its history.
+/// Standard output ends with one line: seeds N, failures N, history HASH. Before it there is a line for each
+/// seed that failed: in which action, what broke, and the command that shows its history.
 #[derive(Parser)]
 #[command(
     name = "simulate",

@@ -1,4 +1,4 @@
-//! One session of whatever kind: for callers who learn at run time which algorithm it is to be.
+//! One session of any kind, for callers that learn the algorithm at run time.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use super::session::{AeadSession, CipherSession, HashSession, MacSession, Sessio
 use super::started::{Message, Started};
 use crate::error::{Error, OpError};
 
-/// A session of any kind, as [`Engine::session`](crate::Engine::session) makes it. Match on it for the operations.
+/// A session of any kind, from [`Engine::session`](crate::Engine::session). Match on it for the operations.
 ///
-/// A match on it may name all variants: a new kind of session is meant to be seen by whoever handles them all.
+/// A match may name all variants: code that handles all kinds is meant to notice a new one.
 ///
 /// ```
 /// use simaccel::{AnySession, Config, Engine, Parameters};
@@ -49,13 +49,13 @@ impl AnySession {
         self.core().session().algorithm()
     }
 
-    /// What an operation gives; `None`: the session has no such operation.
+    /// The output of an operation; `None`: the session has no such operation.
     pub fn output(&self, operation: Operation) -> Option<Shape> {
         self.core().session().output(operation)
     }
 
-    /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is taken: what an
-    /// operation would say of its arguments, without asking the device.
+    /// Checks whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is
+    /// accepted, as an operation would, but without the device.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`].
@@ -63,7 +63,7 @@ impl AnySession {
         self.core().session().check(operation, iv_len, len as u64).map_err(Error::InvalidArgument)
     }
 
-    /// Whether an initialisation vector or nonce of so many bytes is taken.
+    /// Checks whether an initialisation vector or nonce of this many bytes is accepted.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`].
@@ -71,8 +71,8 @@ impl AnySession {
         self.core().session().check_iv(iv_len).map_err(Error::InvalidArgument)
     }
 
-    /// The fewest and the most bytes of text that a whole message of `len` bytes gives, if it is taken. They differ where
-    /// padding is removed.
+    /// The fewest and the most bytes of text that a whole message of `len` bytes produces, if it is accepted.
+    /// They differ where padding is removed.
     pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
         self.core().session().output_len(operation, len)
     }

@@ -1,4 +1,5 @@
-//! Operations of the user's own: a function that runs on the device, with the whole cycle of pause and wake around it.
+//! Operations of the user's own: a function that runs on the device, with the whole cycle of pause and wake
+//! around it.
 //!
 //! ```text
 //!   call(name, bytes, f) ─► a request with f ─► offload ─► a worker runs f ─► its value   ─► Ok
@@ -7,8 +8,8 @@
 //!                              └── fallback, offload_threshold: the caller runs f
 //! ```
 //!
-//! A function runs once or never, and cannot be taken back while it runs. Whatever happens, it is dropped once, with what it
-//! owns, and so is its value where the caller does not get it.
+//! A function runs once or never, and cannot be taken back while it runs. Whatever happens, it is dropped
+//! once, with what it owns, and so is its value where the caller does not get it.
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
@@ -22,33 +23,39 @@ use super::{Engine, Inner};
 use crate::error::Error;
 
 impl Engine {
-    /// Runs `f` on the device, and gives what it gives: an operation of the user's own, so that the device can stand in for
-    /// compression, for regular expressions, for anything. In a job it pauses, elsewhere it blocks, as every operation.
+    /// Runs `f` on the device, and gives what it gives: an operation of the user's own, so that the device
+    /// can stand in for compression, for regular expressions, for anything. In a job it pauses, elsewhere it
+    /// blocks, as every operation.
     ///
-    /// `name` is what statistics know the operation by ([`DeviceStats::calls`](simaccel_device::DeviceStats::calls), which
-    /// keeps 64 names of up to 64 bytes apart and adds up the others as `other`). The rules of faults select it by `op=call`,
-    /// or by `op=NAME` where the configuration declares it by `operation=NAME`. `bytes` stands for its input, in
-    /// the model of time (`mbps`), in rules (`size`), in `offload_threshold` and in statistics.
+    /// `name` is what statistics know the operation by
+    /// ([`DeviceStats::calls`](simaccel_device::DeviceStats::calls), which keeps 64 names of up to 64 bytes
+    /// apart and adds up the others as `other`). The rules of faults select it by `op=call`, or by `op=NAME`
+    /// where the configuration declares it by `operation=NAME`. `bytes` stands for its input, in the model of
+    /// time (`mbps`), in rules (`size`), in `offload_threshold` and in statistics.
     ///
-    /// `f` runs on a worker of the device, on which all requests of its queue pairs wait meanwhile, so it should be short; on
-    /// a stepped device it runs on the stack of the thread that steps (a job's, where a job steps). It runs there as soon as
-    /// the device admits the request, and what time is modelled comes after that.
+    /// `f` runs on a worker of the device, on which all requests of its queue pairs wait meanwhile, so it
+    /// should be short; on a stepped device it runs on the stack of the thread that steps (a job's, where a
+    /// job steps). It runs there as soon as the device admits the request, and what time is modelled comes
+    /// after that.
     ///
-    /// - **Panics** of `f` go on in the caller, with what they carry. The device lives, and counts a call that it completed.
-    /// - **Faults** act as on other requests, but for `corrupt` and `short`: a value has no bytes, so they pass calls by, and
-    ///   a rule that would select nothing else is refused.
-    /// - **Another try** (`max_retries`) and **fallback**, which runs `f` in the calling thread, are for calls whose function
-    ///   has not run. One that has run (its completion was late or lost, the device was reset before it was due) ends with
-    ///   the error, and its value is dropped.
-    /// - **Timeout** takes the call back when it is over, unless `f` is running: then as soon as that has returned.
-    /// - **Dropping the job** drops `f` unrun while the call waits, and its value after that. While `f` runs, it waits for
-    ///   its end.
+    /// - **Panics** of `f` go on in the caller, with what they carry. The device lives, and counts a call
+    ///   that it completed.
+    /// - **Faults** act as on other requests, but for `corrupt` and `short`: a value has no bytes, so they
+    ///   pass calls by, and a rule that would select nothing else is refused.
+    /// - **Another try** (`max_retries`) and **fallback**, which runs `f` in the calling thread, are for
+    ///   calls whose function has not run. One that has run (its completion was late or lost, the device was
+    ///   reset before it was due) ends with the error, and its value is dropped.
+    /// - **Timeout** takes the call back when it is over, unless `f` is running: then as soon as that has
+    ///   returned.
+    /// - **Dropping the job** drops `f` unrun while the call waits, and its value after that. While `f` runs,
+    ///   it waits for its end.
     ///
     /// # Errors
-    /// The device's failures. [`Error::Inside`] where this is called by a call's function, on the thread of the device
-    /// that it would have to wait for; so do all operations there.
+    /// The device's failures. [`Error::Inside`] where this is called by a call's function, on the thread of
+    /// the device that it would have to wait for; so do all operations there.
     ///
-    /// After [`Error::Forked`], what a child inherits of a call that is under way stays where it is, undropped.
+    /// After [`Error::Forked`], what a child inherits of a call that is under way stays where it is,
+    /// undropped.
     ///
     /// # Panics
     /// With the panic of `f`.
@@ -83,13 +90,14 @@ thread_local! {
     static FUNCTIONS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Whether this thread is in a function that the device of this engine runs: waiting for the device would never end.
+/// Whether this thread is in a function that the device of this engine runs: waiting for the device would
+/// never end.
 pub(super) fn is_inside(engine: &Inner) -> bool {
     FUNCTIONS.get() > 0 && engine.device.is_inside()
 }
 
-/// Runs a call's function. In a job (one that steps the device, or computes in its place) it does not pause: the device is in
-/// the middle of something.
+/// Runs a call's function. In a job (one that steps the device, or computes in its place) it does not pause:
+/// the device is in the middle of something.
 fn function<T>(f: impl FnOnce() -> T) -> T {
     struct Function;
     impl Drop for Function {

@@ -30,14 +30,15 @@ macro_rules! engine_keys {
     };
 }
 
-/// How jobs learn that their requests are done.
+/// How jobs are told that their requests are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeliveryMode {
     /// The device wakes each job: by its wait context's callback if one is set, by its wake fd otherwise.
     #[default]
     Wake,
-    /// The device fills the completion ring; [`Engine::poll`](super::Engine::poll) reaps it. Callbacks are not called: the
-    /// status of a context that has one is [`Unsupported`](crate::job::WaitStatus::Unsupported).
+    /// The device fills the completion ring; [`Engine::poll`](super::Engine::poll) reaps it. Callbacks are
+    /// not called: the status of a context with a callback is
+    /// [`Unsupported`](crate::job::WaitStatus::Unsupported).
     Poll,
 }
 
@@ -66,25 +67,25 @@ impl FromStr for DeliveryMode {
     }
 }
 
-/// Configuration of an engine and the device behind it: by [`parse`](Self::parse), or by [`builder`](Self::builder). It
-/// displays as the text that parses back.
+/// Configuration of an engine and the device behind it: by [`parse`](Self::parse), or by
+/// [`builder`](Self::builder). It displays as the text that parses back.
 ///
 /// The engine's keys:
 ///
 #[doc = engine_keys!(key_rows)]
 ///
-/// The device's ([`simaccel_device::Config`], which says more of them):
+/// The device's keys ([`simaccel_device::Config`] documents them):
 ///
 #[doc = device_keys!(key_rows)]
 ///
-/// A fault is one of the device's ([`FaultKind`](crate::FaultKind)), or one of the engine's: `fd_fail` (an eventfd cannot
-/// be made, `EMFILE`) and `nomem` (a submission finds no memory). The fields of [`Selection`] say when, the same for all
-/// kinds: `fault=fd_fail:nth=3`.
+/// A fault is one of the device's ([`FaultKind`](crate::FaultKind)), or one of the engine's: `fd_fail` (an
+/// eventfd cannot be created, `EMFILE`) and `nomem` (a submission finds no memory). The fields of
+/// [`Selection`] say when, the same for all kinds: `fault=fd_fail:nth=3`.
 ///
-/// `timeout_msec` goes by the device's clock: the virtual one of a stepped device, where an alarm and no thread is
-/// behind it, the real one of any other, where it costs a thread (`simaccel-watchdog`). Each try of `max_retries` has
-/// its own time, and retries come before `fallback`. Both make the device work out of place, so that the input is
-/// there for another try and to be given back.
+/// `timeout_msec` uses the device's clock: the virtual one of a stepped device, with an alarm and no thread;
+/// the real one of any other, with a thread (`simaccel-watchdog`). Each try of `max_retries` has its own
+/// time, and retries come before `fallback`. Both make the device work out of place, so that the input is
+/// kept for another try and for the caller.
 ///
 /// `strict` is [`job::set_strict`](crate::job::set_strict), called when an engine is opened.
 ///
@@ -121,7 +122,7 @@ impl Config {
     /// Reads `key=value;key=value` on top of the defaults.
     ///
     /// # Errors
-    /// [`ConfigError`]: for the first item that is none, else for the first that does not fit.
+    /// [`ConfigError`]: for the first item that is malformed, else for the first invalid one.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         Self::of(&Items::parse(text)?)
     }
@@ -131,7 +132,7 @@ impl Config {
         ConfigBuilder::default()
     }
 
-    /// A builder that holds this configuration, number by number: a preset changes none of them.
+    /// A builder with this configuration, number by number: a preset changes none of them.
     pub fn to_builder(&self) -> ConfigBuilder {
         ConfigBuilder { items: Items::parse(&self.to_string()).unwrap_or_default() }
     }
@@ -186,7 +187,7 @@ impl Config {
         &self.device
     }
 
-    /// How jobs learn of completions.
+    /// How jobs are told of completions.
     pub const fn delivery(&self) -> DeliveryMode {
         self.delivery
     }
@@ -201,12 +202,12 @@ impl Config {
         self.offload_threshold
     }
 
-    /// What opening an engine makes of the process's strict mode; `None` leaves it as it is.
+    /// The strict mode that opening an engine sets for the process; `None` leaves it as it is.
     pub const fn strict(&self) -> Option<bool> {
         self.strict
     }
 
-    /// How long a request may take, by the device's clock; `None`: for ever.
+    /// How long a request may take, by the device's clock; `None`: no limit.
     pub fn timeout(&self) -> Option<Duration> {
         (self.timeout_msec > 0).then(|| Duration::from_millis(self.timeout_msec.into()))
     }
@@ -216,18 +217,18 @@ impl Config {
         self.max_retries
     }
 
-    /// Whether the input must outlive the device's work on it: it may be needed again.
+    /// Whether the input must outlive the device's work, because it may be needed again.
     pub(crate) const fn keeps_input(&self) -> bool {
         self.fallback || self.timeout_msec > 0 || self.max_retries > 0 || self.device.is_modelled()
     }
 
-    /// Whether the work may have to be done again, from the state that it began with.
+    /// Whether the work may have to be repeated, from its initial state.
     pub(crate) const fn may_repeat(&self) -> bool {
         self.fallback || self.max_retries > 0
     }
 
-    /// Whether all there is to do about an operation is to submit it and to wait. Nothing else takes such a request back:
-    /// that it was reaped is not written down.
+    /// Whether an operation is only submitted and waited for. Nothing else takes such a request back, so its
+    /// reaping is not recorded.
     pub(crate) fn is_plain(&self) -> bool {
         let asks_for_more = self.keeps_input() || self.may_repeat() || !self.faults.is_empty();
         self.offload_threshold == 0 && !asks_for_more
@@ -252,10 +253,10 @@ impl Config {
     }
 }
 
-/// Makes a [`Config`] of typed values. A method for each key, of the key's name, without its unit where the type has one
-/// ([`timeout`](Self::timeout) is `timeout_msec`); the last call for a key counts, but faults add up.
+/// Creates a [`Config`] from typed values. Each key has a method of its name, without its unit where the type
+/// has one ([`timeout`](Self::timeout) is `timeout_msec`). The last call for a key counts, but faults add up.
 ///
-/// What a value may be is found out by [`build`](Self::build), by the rules that hold for text.
+/// [`build`](Self::build) checks the values, by the rules that hold for text.
 ///
 /// ```
 /// use simaccel::{Config, Fault, FaultKind, Preset, Selection};
@@ -313,7 +314,8 @@ impl ConfigBuilder {
         self.with("strict", switch(strict))
     }
 
-    /// `fault=fd_fail`: one more rule for when an eventfd cannot be made. It takes neither an operation nor a size.
+    /// `fault=fd_fail`: one more rule for when an eventfd cannot be made. It takes neither an operation nor a
+    /// size.
     pub fn fd_fail(self, when: Selection) -> Self {
         self.engine_fault(FaultKind::FdFail, &when)
     }

@@ -29,8 +29,8 @@ impl EngineStats {
     /// | `device.calls` | by name, the counters and timings of [calls](crate::Engine::call) |
     /// | `device.completion_error_nsec` | a histogram |
     ///
-    /// A histogram that has recorded nothing (`timing=off`) is `null`. Any other is `count`, `sum`, `min`, `mean`, `max` and the quantiles `p50`, `p90`, `p99`, `p999`, in
-    /// nanoseconds.
+    /// A histogram that has recorded nothing (`timing=off`) is `null`. Any other is `count`, `sum`, `min`,
+    /// `mean`, `max` and the quantiles `p50`, `p90`, `p99`, `p999`, in nanoseconds.
     pub fn to_json(&self) -> String {
         let parts = [
             ("engine", Value::counts(self.counters())),
@@ -44,16 +44,17 @@ impl EngineStats {
     /// Everything in Prometheus' text exposition format, version 0.0.4
     /// (`Content-Type: text/plain; version=0.0.4`).
     ///
-    /// Names begin with `simaccel_`; counters end in `_total`, times are in seconds. Samples of a queue pair carry
-    /// the label `queue_pair`, those of a compute unit `unit`, of an operation `op`, faults injected `kind`. What was done of
-    /// [calls](crate::Engine::call) of a name is in `simaccel_call_*`, with the name as `op`, and once more in
-    /// `simaccel_operation_*` with `op="call"`, where all names are added up. Histograms
-    /// have buckets from a microsecond to ten seconds; one that has no samples (`timing=off`) is left out.
+    /// Names begin with `simaccel_`; counters end in `_total`, times are in seconds. Samples of a queue pair
+    /// carry the label `queue_pair`, those of a compute unit `unit`, of an operation `op`, faults injected
+    /// `kind`. What was done of [calls](crate::Engine::call) of a name is in `simaccel_call_*`, with the name
+    /// as `op`, and once more in `simaccel_operation_*` with `op="call"`, where all names are added up.
+    /// Histograms have buckets from a microsecond to ten seconds; one that has no samples (`timing=off`) is
+    /// left out.
     pub fn to_prometheus(&self) -> String {
         prometheus::text(self)
     }
 
-    /// Every kind of fault, the device's and the engine's, with how often it was injected.
+    /// Every kind of fault, of the device and of the engine, with its number of injections.
     pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let own = FaultKind::ALL.into_iter().map(|kind| (kind.name(), self.of_fault(kind)));
         self.device.faults.iter().chain(own)

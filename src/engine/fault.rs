@@ -1,6 +1,6 @@
-//! Faults of the engine's side: a submission that finds no memory, an eventfd that cannot be made.
+//! Faults of the engine: a submission that finds no memory, an eventfd that cannot be created.
 //!
-//! They are written and selected as the device's are ([`Selection`]): `fault=nomem:every=3`.
+//! They are written and selected like the device's ([`Selection`]): `fault=nomem:every=3`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,11 +75,11 @@ impl fmt::Display for FaultRule {
     }
 }
 
-/// The fault plan at work: what of it is the engine's.
+/// The engine's part of the fault plan, at work.
 #[derive(Debug)]
 pub(crate) struct FaultPlan {
     rules: Vec<(FaultKind, Mutex<Selector>)>,
-    /// What was made to fail, by kind; once, where several rules agreed.
+    /// Injected faults, by kind; counted once when several rules agree.
     injected: [AtomicU64; FaultKind::COUNT],
 }
 
@@ -100,16 +100,16 @@ impl FaultPlan {
         self.rules.iter().any(|(other, _)| *other == kind)
     }
 
-    /// Whether what `kind` breaks is to fail on this occasion.
+    /// Whether a fault of `kind` strikes on this occasion.
     pub(crate) fn hits(&self, kind: FaultKind, occasion: &Occasion<'_>) -> bool {
         let of_kind = self.rules.iter().filter(|(other, _)| *other == kind);
-        // All rules are asked: each counts its own occasions.
+        // All rules are asked, because each counts its own occasions.
         let hit = of_kind.fold(false, |hit, (_, selector)| lock(selector).hits(occasion) || hit);
         self.injected[kind.number()].fetch_add(u64::from(hit), Ordering::Relaxed);
         hit
     }
 
-    /// How often what `kind` breaks was made to fail.
+    /// How often faults of `kind` were injected.
     pub(crate) fn injected(&self, kind: FaultKind) -> u64 {
         self.injected[kind.number()].load(Ordering::Relaxed)
     }

@@ -25,17 +25,17 @@ use super::stats::Counters;
 use super::thread_waker::ThreadWaker;
 use crate::error::{Error, OsError};
 
-/// How often the fd is read where it may become readable with nothing behind it; and polls in vain after which it is read
-/// in any case.
+/// How often to read the fd where it may become readable without a token; also the number of polls in vain
+/// after which it is read in any case.
 const LOOK_AGAIN: u32 = 16;
 
 /// Completions reaped at a time.
 const REAP_BATCH: usize = 64;
 
-/// Buffers kept for borrowed slices, and for working out of place.
+/// Buffers that are kept for borrowed slices, and for working out of place.
 const POOLED_BUFFERS: usize = 16;
 
-/// Bytes that a buffer may have to be kept: one large message must not hold its memory for the thread's life.
+/// The largest buffer to keep, in bytes: one large message must not hold its memory for the thread's life.
 const POOLED_BYTES: usize = 1 << 20;
 
 /// One thread's use of one queue pair.
@@ -47,26 +47,26 @@ pub(crate) struct Instance {
     pub(crate) counters: Arc<Counters>,
     pub(crate) thread_waker: Arc<ThreadWaker>,
     poller: RefCell<Option<Arc<Poller>>>,
-    /// The poller's number, once there is one.
+    /// The poller's number, if there is one.
     owner: Cell<Option<u32>>,
-    /// What a blocked call has reaped.
+    /// Completions that a blocked call has reaped.
     reaped: RefCell<VecDeque<Completion>>,
-    /// What a poll has taken off the ring, and not handed out yet. The instance's and not the poll's: a poll inside of what a
-    /// token has set off goes on where the one outside is.
+    /// Completions that a poll has taken off the ring, and not returned yet. They belong to the instance, not
+    /// to the poll: a nested poll continues where the outer one is.
     arrivals: Arrivals,
     buffers: RefCell<Vec<Vec<u8>>>,
     /// Whether the poller's interrupt was armed and may have been raised since.
     armed: Cell<bool>,
-    /// Not 0 when the interrupt was raised and the fd not read since: it may be readable, or become so any moment. How
-    /// often to look yet.
+    /// Not 0 when the interrupt was raised and the fd not read since: it may be readable, or become so at any
+    /// moment. Counts the remaining looks.
     raising: Cell<u32>,
     /// Polls that found nothing.
     dry_polls: Cell<u32>,
-    /// Made for one call of a thread that is ending; the next call gets another.
+    /// Created for one call of a thread that is ending; the next call gets another.
     passing: bool,
 }
 
-/// What came of a look for tokens.
+/// The result of a look for tokens.
 enum Look {
     Token(u64),
     /// There are arrivals now.
@@ -94,7 +94,7 @@ impl Instance {
         }
     }
 
-    /// Whether this is a use of `engine`.
+    /// Whether this instance is of `engine`.
     #[inline]
     pub(super) const fn is_of(&self, engine: &Inner) -> bool {
         self.engine_id == engine.id
@@ -105,17 +105,17 @@ impl Instance {
         self.engine.strong_count() == 0
     }
 
-    /// Which of the device's pairs this is.
+    /// The device's index of the pair.
     pub(crate) const fn pair_index(&self) -> usize {
         self.lease.index()
     }
 
-    /// What any thread may do with the pair's requests.
+    /// The operations on the pair's requests that any thread may use.
     pub(crate) const fn remote(&self) -> &Remote {
         self.lease.remote()
     }
 
-    /// Whether this instance will not be found again, so that a sleep in it would not be ended by a wake.
+    /// Whether this instance will not be found again, so that no wake would end a sleep in it.
     pub(crate) const fn is_passing(&self) -> bool {
         self.passing
     }
@@ -126,13 +126,14 @@ impl Instance {
         self.lease.with_pair(body)
     }
 
-    /// The queue pair, if it is this thread's own: what is often done asks for that first, and is compiled only once then.
+    /// The queue pair, if it is this thread's own. Frequent operations try this first; it is compiled only
+    /// once then.
     #[inline(always)]
     pub(crate) fn own_pair(&self) -> Option<RefMut<'_, QueuePair>> {
         self.lease.own_pair()
     }
 
-    /// The thread's poller, made at first use and attached to the pair.
+    /// The thread's poller, created at first use and attached to the pair.
     pub(crate) fn poller(&self, engine: &Inner) -> Result<Arc<Poller>, Error> {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(Arc::clone(poller));
@@ -156,13 +157,13 @@ impl Instance {
         }
     }
 
-    /// The same, if there is a poller.
+    /// The thread's number, if there is a poller.
     #[inline]
     pub(crate) fn known_owner(&self) -> Option<u32> {
         self.owner.get()
     }
 
-    /// The thread's poller, for as long as `body` runs.
+    /// Runs `body` with the thread's poller.
     pub(crate) fn with_poller<R>(&self, engine: &Inner, body: impl FnOnce(&Poller) -> R) -> Result<R, Error> {
         if let Some(poller) = &*self.poller.borrow() {
             return Ok(body(poller));
@@ -170,8 +171,8 @@ impl Instance {
         self.poller(engine).map(|poller| body(&poller))
     }
 
-    /// Reaps what is there: this thread's completions are kept for [`Instance::next_token`], others are forwarded.
-    /// A thread without a poller has none of its own.
+    /// Reaps all completions: this thread's are kept for [`Instance::next_token`], others are forwarded. A
+    /// thread without a poller has none of its own.
     pub(crate) fn reap(&self, engine: &Inner) -> usize {
         let owner = self.poller.borrow().as_ref().map(|poller| poller.owner());
         let mut others = Vec::<Completion>::new();
@@ -183,8 +184,8 @@ impl Instance {
                 others.push(completion);
             }
         };
-        // Those that a poll around this call has taken off the ring, too: a completion that is not reaped looks lost to the
-        // watchdog.
+        // Also those that an outer poll has taken off the ring: the watchdog takes a completion that is not
+        // reaped for lost.
         let arrived = std::iter::from_fn(|| self.arrivals.next());
         arrived.filter_map(|arrival| self.remote().reap_completion(arrival)).for_each(&mut keep);
         let reaped = self.with_pair(|pair| pair.reap(REAP_BATCH, &mut keep));
@@ -195,8 +196,9 @@ impl Instance {
         reaped
     }
 
-    /// The next token of this thread: some that are off the ring already, then those that other threads left, then those that
-    /// a blocked call has reaped, then those in the ring. Jobs that have their result already, or were dropped, are not told.
+    /// The next token of this thread: first from completions that are off the ring, then from other threads,
+    /// then from a blocked call, then from the ring. Jobs that have their result already, or were dropped,
+    /// are skipped.
     #[inline(always)]
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
         loop {
@@ -216,13 +218,13 @@ impl Instance {
         }
     }
 
-    /// For when there are no arrivals (any more).
+    /// The slow part, without arrivals.
     #[inline(never)]
     fn look_for_tokens(&self, engine: &Inner, poller: &Poller) -> Look {
         if engine.is_inherited() {
             return Look::Nothing;
         }
-        // First what others have brought, so that no stream of own completions keeps it waiting.
+        // First what other threads have forwarded, so that a stream of own completions does not delay it.
         if (poller.has_ready() || !self.reaped.borrow().is_empty())
             && let Some(token) = self.token_from_before(poller)
         {
@@ -244,7 +246,7 @@ impl Instance {
         }
     }
 
-    /// What other threads, and a blocked call, have left.
+    /// The next token that other threads, or a blocked call, have left.
     #[cold]
     fn token_from_before(&self, poller: &Poller) -> Option<u64> {
         let from_others = std::iter::from_fn(|| poller.pop()).find_map(|ready| ready.token(self.remote()));
@@ -254,7 +256,7 @@ impl Instance {
         })
     }
 
-    /// Reaps the shared pair until there is one of this thread; others are forwarded.
+    /// Reaps the shared pair until there is a completion of this thread; others are forwarded.
     fn next_shared_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
         loop {
             let completion = self.with_pair(QueuePair::reap_one)?;
@@ -265,19 +267,20 @@ impl Instance {
         }
     }
 
-    /// Frees the slots of all that was handed out.
+    /// Frees the slots of all returned completions.
     #[inline]
     pub(crate) fn release_reaped(&self) {
         self.with_pair(QueuePair::release_reaped);
     }
 
-    /// Whether the device is shown submissions several at a time from here on; returns whether it was before. Only on a
-    /// pair of this thread's own: what others submit would have to wait for this thread.
+    /// Sets whether submissions reach the device in batches from here on; returns the previous setting. Only
+    /// on a pair of this thread's own: on a shared pair other threads' submissions would have to wait for
+    /// this thread.
     pub(crate) fn hold_back(&self, hold: bool) -> bool {
         self.own_pair().is_some_and(|mut pair| pair.hold_back(hold))
     }
 
-    /// Shows the device what was held back.
+    /// Shows held-back submissions to the device.
     #[inline]
     pub(crate) fn flush(&self) {
         // If it is in use, its user is about to show more.
@@ -286,7 +289,7 @@ impl Instance {
         }
     }
 
-    /// Whether [`Instance::next_token`] would find one, or the ring has completions to reap.
+    /// Whether [`Instance::next_token`] would find a token, or the ring has completions to reap.
     pub(crate) fn has_tokens(&self, poller: &Poller) -> bool {
         !self.arrivals.is_empty()
             || !self.reaped.borrow().is_empty()
@@ -294,17 +297,18 @@ impl Instance {
             || self.remote().completions_pending()
     }
 
-    /// Asks to be interrupted, unless there is something already; says whether the thread may sleep.
+    /// Arms the interrupt, unless there is something already. Returns whether the thread may sleep.
     pub(crate) fn arm(&self, poller: &Poller) -> bool {
         if self.armed.replace(true) && !poller.interrupt().is_armed() {
             self.raising.set(LOOK_AGAIN);
         }
-        // Armed first, looked at once more after: a completion in between is not missed.
+        // Armed first, then looked at once more: a completion in between is not missed.
         poller.interrupt().arm();
         !self.has_tokens(poller)
     }
 
-    /// Asks the thread's poller, if it has one, to interrupt: at once, when there is something already.
+    /// Arms the interrupt of the thread's poller, if it has one; raises it at once when there is something
+    /// already.
     pub(crate) fn announce(&self) {
         if let Some(poller) = &*self.poller.borrow()
             && !self.arm(poller)
@@ -313,16 +317,16 @@ impl Instance {
         }
     }
 
-    /// Takes the request back. Reads the fd only if it may have been written.
+    /// Disarms the interrupt. Reads the fd only if it may have been written.
     pub(crate) fn disarm(&self, poller: &Poller) {
         if self.armed.replace(false) && !poller.interrupt().disarm() && !poller.interrupt().clear() {
             self.raising.set(LOOK_AGAIN);
         }
     }
 
-    /// A poll has found nothing more, or nothing at all. What raised the interrupt just when the request was taken back
-    /// writes a little later, and a readable fd with nothing behind it would keep an event loop busy: it is read where that
-    /// is known, and every now and then in any case.
+    /// Ends a poll that has found nothing more, or nothing at all. A thread that raised the interrupt just
+    /// when it was disarmed writes a little later, and a readable fd without a completion would keep an event
+    /// loop busy. So the fd is read where that is known, and every now and then in any case.
     pub(crate) fn note_end(&self, poller: &Poller, dry: bool) {
         let polls = self.dry_polls.get().wrapping_add(u32::from(dry));
         self.dry_polls.set(polls);
@@ -333,7 +337,7 @@ impl Instance {
         }
     }
 
-    /// Takes the request back and reads the fd in any case.
+    /// Disarms the interrupt and reads the fd in any case.
     pub(crate) fn quiet(&self, poller: &Poller) {
         self.armed.set(false);
         let raised = !poller.interrupt().disarm();
@@ -348,7 +352,7 @@ impl Instance {
         Ok(buffer)
     }
 
-    /// Wipes a buffer and keeps it for another use, unless it is large.
+    /// Wipes a buffer and keeps it for reuse, unless it is large.
     pub(crate) fn recycle(&self, mut buffer: Vec<u8>) {
         buffer.zeroize();
         let mut buffers = self.buffers.borrow_mut();
@@ -363,7 +367,7 @@ impl Drop for Instance {
         // If the engine is gone, so are its pairs.
         let Some(engine) = self.engine.upgrade() else { return };
         if engine.is_inherited() {
-            // A forked child: the locks may have been inherited locked.
+            // In a forked child locks may have been inherited locked.
             return;
         }
         if let Some(poller) = self.poller.borrow_mut().take() {

@@ -6,8 +6,8 @@
 //!     └──── instance ── Lease                     in a thread's table, which learns of the engine's end later
 //! ```
 //!
-//! The rule: only code that holds the engine uses a lease. An instance is found for an engine and used on its behalf.
-//! The other entries of a table are read only to see which engine they belong to.
+//! The rule: only code that holds the engine uses a lease. An instance is found for an engine and used on its
+//! behalf. Other entries of a table are read only to see which engine they belong to.
 #![expect(unsafe_code, reason = "follows pointers into the engine, which outlives their use")]
 
 use std::cell::{RefCell, RefMut};
@@ -22,11 +22,11 @@ use simaccel_device::{QueuePair, Remote};
 pub(crate) struct Pairs {
     /// All but the last, each for one thread at a time.
     own: Box<[Place]>,
-    /// Which of them no thread has.
+    /// The indices that no thread has.
     free: Mutex<Vec<usize>>,
     /// The last one, for all threads that find no other.
     shared: Mutex<QueuePair>,
-    /// What any thread may do with their requests, by index.
+    /// The operations on their requests that any thread may use, by index.
     remotes: Box<[Remote]>,
 }
 
@@ -40,8 +40,9 @@ impl fmt::Debug for Place {
     }
 }
 
-// SAFETY: a place is looked into through its lease only. There is one lease at a time, while the place's index is not
-// among the free ones; a lease stays on its thread; and indices go from thread to thread through a lock.
+// SAFETY: a place is accessed through its lease only. There is one lease at a time, while the place's index
+// is not among the free ones; a lease stays on its thread; and indices go from thread to thread through a
+// lock.
 unsafe impl Sync for Place {}
 
 impl Pairs {
@@ -64,7 +65,7 @@ impl Pairs {
         Lease { index, access, remote: NonNull::from(&self.remotes[index]) }
     }
 
-    /// Takes back what [`Pairs::lease`] gave.
+    /// Takes back a lease of [`Pairs::lease`].
     pub(super) fn give_back(&self, lease: &mut Lease) {
         if !lease.is_own() {
             return;
@@ -93,30 +94,32 @@ enum Access {
 }
 
 impl Lease {
-    /// Which of the device's pairs it is.
+    /// The device's index of the pair.
     pub(super) const fn index(&self) -> usize {
         self.index
     }
 
-    /// Whether it is this thread's own.
+    /// Whether the pair is this thread's own.
     pub(super) const fn is_own(&self) -> bool {
         matches!(self.access, Access::Own(_))
     }
 
-    /// What any thread may do with the pair's requests.
+    /// The operations on the pair's requests that any thread may use.
     #[inline]
     pub(super) const fn remote(&self) -> &Remote {
-        // SAFETY: the remotes lie in a box of the engine's that is never changed, and by the rule of this file it is there.
+        // SAFETY: the remotes lie in a box of the engine that never changes, and by the rule of this file it
+        // is there.
         unsafe { self.remote.as_ref() }
     }
 
     #[inline]
     pub(super) fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
         match self.access {
-            // SAFETY: the places lie in a box of the engine's, which by the rule of this file is there, and this lease is the
-            // only one of this place.
+            // SAFETY: the places lie in a box of the engine, which by the rule of this file is there, and
+            // this is the only lease of this place.
             Access::Own(place) => body(&mut unsafe { place.as_ref() }.0.borrow_mut()),
-            // SAFETY: the shared pair lies in the engine, which is not moved, and by the rule of this file is there.
+            // SAFETY: the shared pair lies in the engine, which is not moved, and by the rule of this file is
+            // there.
             Access::Shared(pair) => body(&mut lock(unsafe { pair.as_ref() })),
             Access::Returned => unreachable!("an instance is out of the table before its pair goes back"),
         }
@@ -132,7 +135,7 @@ impl Lease {
         }
     }
 
-    /// The same, unless it is in use.
+    /// The queue pair, if it is this thread's own and not in use.
     pub(super) fn idle_pair(&self) -> Option<RefMut<'_, QueuePair>> {
         match self.access {
             // SAFETY: as in `with_pair`.

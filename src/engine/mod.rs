@@ -68,21 +68,21 @@ pub use stats::EngineStats;
 pub use stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
 pub(crate) use wait::foreign;
 
-/// Ids are never used again, so a thread's table cannot take a new engine for an old one.
+/// Ids are never reused, so a thread's table cannot take a new engine for an old one.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// What all handles of one engine share.
+/// The state that all handles of one engine share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     id: u64,
     born: u64,
     config: Config,
-    /// What every operation asks of the configuration, and of the fault plan.
+    /// What every operation needs of the configuration, and of the fault plan.
     keeps_input: bool,
     may_repeat: bool,
     polled: bool,
     has_faults: bool,
-    /// Nothing is asked of the engine but to offload: see `offload::plain`.
+    /// The engine only offloads, without any policy: see `offload::plain`.
     is_plain: bool,
     /// Whose jobs an operation pauses, in place of ours.
     foreign: Option<ForeignJobs>,
@@ -94,9 +94,9 @@ pub(crate) struct Inner {
     pairs: Pairs,
     /// By pair index.
     remotes: Vec<Remote>,
-    /// `None`: requests may take as long as they like.
+    /// `None`: requests have no time limit.
     watchdog: Option<Watchdog>,
-    /// The watchdog's thread has it too, where it is the one that drops the engine.
+    /// The watchdog's thread has it too, if it is the one that drops the engine.
     device: Arc<Device>,
 }
 
@@ -106,7 +106,7 @@ impl Drop for Inner {
     }
 }
 
-/// A thing with an address of its own.
+/// An object with its own address.
 #[derive(Debug)]
 struct Identity(#[expect(dead_code, reason = "gives the identity a size, and so an address of its own")] u8);
 
@@ -126,19 +126,19 @@ impl Inner {
         self.faults.hits(kind, &request.map_or(of_nothing, |request| Occasion::of(request, now)))
     }
 
-    /// Whether this process inherited the engine over a fork.
+    /// Whether this process inherited the engine across a fork.
     #[inline]
     fn is_inherited(&self) -> bool {
         fork::since(self.born)
     }
 }
 
-/// An accelerator, opened: makes sessions, hands out polled completions, counts.
+/// An open accelerator: creates sessions, returns polled completions, counts.
 ///
-/// Cheap to clone; the device closes with the last handle, session or stream. Any thread may use it; each gets a
-/// queue pair of its own while there are some (all but the last), then they share the last one.
+/// Cheap to clone; the device closes with the last handle, session or stream. Any thread may use it. Threads
+/// get their own queue pairs while there are any (all but the last); further threads share the last one.
 ///
-/// After a `fork` the child's operations fail with [`Error::Forked`]; a child opens an engine of its own.
+/// After a `fork` the child's operations fail with [`Error::Forked`]; a child opens its own engine.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -155,10 +155,10 @@ impl Engine {
     }
 
     /// Opens the built-in device without threads, on a virtual clock that its callers drive: by
-    /// [`Device::step`], [`Device::advance`] and [`Device::run_until_idle`] on [`Engine::device`], and by every
-    /// blocking operation. An operation that blocks until nothing is left to happen there, and has not ended, ends with
-    /// [`Error::NeverEnds`] at once: it does not wait for what another thread might still do (reset the device, drop a job
-    /// that holds a slot).
+    /// [`Device::step`], [`Device::advance`] and [`Device::run_until_idle`] on [`Engine::device`], and by
+    /// every blocking operation. A blocking operation that has not ended when nothing is left to happen
+    /// returns [`Error::NeverEnds`] at once. It does not wait for what another thread might still do (reset
+    /// the device, drop a job that holds a slot).
     ///
     /// # Errors
     /// As [`Engine::open`].
@@ -209,12 +209,12 @@ impl Engine {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// A session of any algorithm; [`Engine::cipher`], [`Engine::aead`], [`Engine::hash`] and [`Engine::hmac`] are this for
-    /// an algorithm of a known kind. The key is prepared; it need not stay.
+    /// A session of any algorithm; [`Engine::cipher`], [`Engine::aead`], [`Engine::hash`] and
+    /// [`Engine::hmac`] do the same for an algorithm of a known kind. The key is copied.
     ///
     /// # Errors
-    /// [`Error::Session`] for a key, a tag length or a parameter that the algorithm does not take; the
-    /// [`SessionError`](crate::SessionError) in it says what it takes. [`Error::Forked`] in a forked child.
+    /// [`Error::Session`] for a key, a tag length or a parameter that the algorithm does not take; its
+    /// [`SessionError`](crate::SessionError) says what is allowed. [`Error::Forked`] in a forked child.
     pub fn session(
         &self,
         algorithm: Algorithm,
@@ -232,7 +232,7 @@ impl Engine {
         self.core(cipher.into(), key, Parameters::default()).map(CipherSession::new)
     }
 
-    /// A cipher session with a padding of choice (of no effect but for ECB and CBC).
+    /// A cipher session with a chosen padding (which affects only ECB and CBC).
     ///
     /// # Errors
     /// As [`Engine::cipher`].
@@ -275,8 +275,8 @@ impl Engine {
         self.core(Algorithm::Hmac(hash), key, Parameters::default()).map(MacSession::new)
     }
 
-    /// A digest session that makes the worker panic which executes it (in software it is a plain one): the way to
-    /// a dead device, for tests.
+    /// A digest session that makes its worker panic (in software it is a normal one): the way to a dead
+    /// device, for tests.
     #[doc(hidden)]
     pub fn panicking_hash(&self, hash: Hash) -> Result<HashSession, Error> {
         let id = self.inner.device.create_panicking_session();
@@ -296,20 +296,20 @@ impl Engine {
         Ok(SessionCore::create(Arc::clone(&self.inner), session))
     }
 
-    /// Reaps completions for the calling thread and calls `f` with the token of each job that may go on, at most
-    /// `max` times. Returns how often.
+    /// Reaps completions for the calling thread and calls `f` with the token of each job that may go on, at
+    /// most `max` times. Returns the number of calls.
     ///
-    /// For engines with `delivery=poll`. A job's token is `Job::token`. Returning fewer than `max` means that
-    /// there is nothing more now, and that [`Engine::interrupt_fd`] becomes readable when there is.
+    /// For engines with `delivery=poll`. A job's token is `Job::token`. A result below `max` means that there
+    /// is nothing more now, and that [`Engine::interrupt_fd`] becomes readable when there is.
     ///
-    /// `f` may resume jobs, start operations on this engine, and poll it. What jobs submit in it is shown to the device
-    /// several requests at a time: after 32, when the thread blocks in the engine or asks for
-    /// [`Engine::device`], when a job is resumed in vain, and at the latest when this returns. So do not do long work in
-    /// `f`. After a panic of `f` the tokens that are left make the interrupt readable.
+    /// `f` may resume jobs, start operations on this engine, and poll it. Requests that jobs submit in it
+    /// reach the device in batches: after 32, when the thread blocks in the engine or calls
+    /// [`Engine::device`], when a job is resumed in vain, and at the latest when this returns. So do no long
+    /// work in `f`. After a panic of `f` the remaining tokens make the interrupt readable.
     ///
     /// # Errors
-    /// [`Error::WakeFd`] when the thread's interrupt cannot be made, [`Error::Forked`] in a forked child, also when `f` has
-    /// forked and returns there.
+    /// [`Error::WakeFd`] when the thread's interrupt cannot be created, [`Error::Forked`] in a forked child,
+    /// also when `f` has forked and returns there.
     pub fn poll(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
         let (instance, poller) = self.polling()?;
         instance.disarm(&poller);
@@ -320,7 +320,7 @@ impl Engine {
                 return Ok(handed_out);
             }
             if self.inner.is_inherited() {
-                // Forked in `f`: what has completed will not be reaped here.
+                // `f` has forked: this process will not reap what has completed.
                 return Err(Error::Forked);
             }
             instance.note_end(&poller, handed_out == 0);
@@ -331,9 +331,9 @@ impl Engine {
         }
     }
 
-    /// [`Engine::poll`] for a thread that will look again soon, and does not ask to be told: returning fewer than `max`
-    /// says nothing about [`Engine::interrupt_fd`]. The device then writes no eventfd meanwhile, a system
-    /// call that would cost it as much as 2 or 3 KiB of AES each time.
+    /// [`Engine::poll`] for a thread that will look again soon: a result below `max` says nothing about
+    /// [`Engine::interrupt_fd`]. The device then writes no eventfd, and saves a system call that costs as
+    /// much as 2 or 3 KiB of AES.
     ///
     /// Before the thread sleeps it calls [`Engine::poll`], and sleeps if that finds nothing either.
     ///
@@ -355,8 +355,9 @@ impl Engine {
         Ok((instance, poller))
     }
 
-    /// The fd that becomes readable when [`Engine::poll`] has something for the calling thread again: the same one at
-    /// every call in a thread. The engine uses it as long as the thread and the engine live; the handle keeps it open.
+    /// The fd that becomes readable when [`Engine::poll`] has something for the calling thread again: the
+    /// same one at every call in a thread. The engine uses it as long as the thread and the engine live; the
+    /// handle keeps it open.
     ///
     /// # Errors
     /// As [`Engine::poll`].
@@ -368,8 +369,8 @@ impl Engine {
         instance.with_poller(&self.inner, |poller| Arc::clone(poller.interrupt()).into())
     }
 
-    /// The device behind: step it, reset it, drain it. It has been shown all that this thread has submitted, inside of a
-    /// poll too.
+    /// The device: step it, reset it, drain it. The device sees all that this thread has submitted, also
+    /// inside a poll.
     pub fn device(&self) -> &Device {
         if let Some(instance) = table::existing(&self.inner) {
             instance.flush();
@@ -382,8 +383,9 @@ impl Engine {
         &self.inner.config
     }
 
-    /// A snapshot of all counters; in a forked child, where they may be locked by threads that the child does not
-    /// have, zeros. Looks at every live request: not for hot loops. The jobs in it are those of the calling thread.
+    /// A snapshot of all counters; zeros in a forked child, where threads that the child does not have may
+    /// hold the locks. Reads every live request: not for hot loops. The jobs in it are those of the calling
+    /// thread.
     pub fn stats(&self) -> EngineStats {
         if self.inner.is_inherited() {
             return EngineStats::default();
@@ -402,12 +404,12 @@ impl Engine {
     }
 }
 
-/// A poll that has not returned: when it ends, slots are free, the device has been shown everything, and a panic leaves no
-/// tokens that are not announced.
+/// A poll that has not returned. When it ends, slots are freed, the device sees all submissions, and tokens
+/// left by a panic are announced.
 struct Unfinished<'a> {
     engine: &'a Inner,
     instance: &'a Instance,
-    /// What was set before, if it was changed.
+    /// The setting before, if it was changed.
     held_back: Option<bool>,
     /// Tokens so far; counted at the end.
     handed_out: Cell<usize>,
@@ -416,14 +418,15 @@ struct Unfinished<'a> {
 impl<'a> Unfinished<'a> {
     #[inline]
     fn begin(engine: &'a Inner, instance: &'a Instance) -> Self {
-        // Not where another thread may step the device at any moment; and not in a job, which may pause in the poll: only
-        // polls that end in the reverse order of their beginnings leave the setting as they found it.
+        // Not where another thread may step the device at any moment. Not in a job either, because it may
+        // pause in the poll: only polls that end in the reverse order of their beginnings restore the
+        // setting.
         let may_hold_back = !engine.device.is_stepped() && !job::is_running();
         let held_back = may_hold_back.then(|| instance.hold_back(true));
         Self { engine, instance, held_back, handed_out: Cell::new(0) }
     }
 
-    /// Hands out tokens until it has been `max`, or there are no more; returns how many it has been.
+    /// Calls `f` with tokens until there were `max`, or there are no more. Returns their number.
     #[inline]
     fn hand_out(&self, poller: &Poller, max: usize, f: &mut impl FnMut(u64)) -> usize {
         while self.handed_out.get() < max
@@ -439,7 +442,7 @@ impl<'a> Unfinished<'a> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if self.engine.is_inherited() {
-            // A forked child: locks may have been inherited locked.
+            // In a forked child locks may have been inherited locked.
             return;
         }
         self.instance.counters.polled.add(self.handed_out.get() as u64);

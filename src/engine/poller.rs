@@ -1,4 +1,4 @@
-//! Polling: which jobs may go on, told by token instead of by fd.
+//! Polling: jobs that may go on are reported by token instead of by fd.
 //!
 //! ```text
 //!   completion ring ──reap──►  tokens of this thread ──► Engine::poll(max, |token| ..)
@@ -6,10 +6,10 @@
 //!                              and their interrupt is raised
 //! ```
 //!
-//! Each engine and thread has one poller: a ready list that anybody may add to, and an interrupt that is raised
-//! when something was added while its thread had said that it would sleep. Lists hold completions, not tokens: one
-//! whose result was taken, or whose job was dropped, before its token was handed out is passed over. The watchdog adds
-//! the requests that it took back; they are handed out as long as nobody has claimed them.
+//! Each engine and thread has one poller: a ready list that any thread may add to, and an interrupt that is
+//! raised when something is added while its thread has armed it. Lists hold completions, not tokens: a
+//! completion whose result was taken, or whose job was dropped, is skipped. The watchdog adds the requests
+//! that it took back; they are returned as long as they are unclaimed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -23,14 +23,14 @@ use super::watch::Watch;
 /// One request whose job may go on.
 #[derive(Debug)]
 pub(crate) enum Ready {
-    /// Reaped off the completion ring.
+    /// Reaped from the completion ring.
     Reaped(Completion),
     /// Taken back by the watchdog.
     Late { watch: Arc<Watch>, user_data: u64 },
 }
 
 impl Ready {
-    /// The token, if the job has not gone on already.
+    /// The token, unless the job has gone on already.
     pub(crate) fn token(&self, remote: &Remote) -> Option<u64> {
         match self {
             Self::Reaped(completion) => token(completion, remote),
@@ -63,7 +63,7 @@ impl Poller {
         })
     }
 
-    /// The number by which completions name the thread.
+    /// The number of the thread in completions.
     #[inline]
     pub(crate) const fn owner(&self) -> u32 {
         self.owner
@@ -73,19 +73,19 @@ impl Poller {
         &self.interrupt
     }
 
-    /// Adds one from any thread and raises the interrupt if the owner sleeps.
+    /// Adds an entry from any thread, and raises the interrupt if the owner sleeps.
     fn push(&self, one: Ready) {
         {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
             ready.push_back(one);
             self.waiting.store(ready.len(), Ordering::Release);
         }
-        // Pairs with the fence of the owner, who arms the interrupt and then looks at `waiting`.
+        // Pairs with the fence of the owner, which arms the interrupt and then looks at `waiting`.
         fence(Ordering::SeqCst);
         self.interrupt.raise();
     }
 
-    /// The next one, oldest first. Costs one load when there is none.
+    /// The next entry, oldest first. Costs one load when there is none.
     pub(crate) fn pop(&self) -> Option<Ready> {
         if !self.has_ready() {
             return None;
@@ -126,7 +126,7 @@ impl Pollers {
         Ok(poller)
     }
 
-    /// Gives the completion to its owner's thread. Where that has ended nobody waits for it.
+    /// Forwards the completion to its owner's thread. If that has ended, no job waits for it.
     pub(crate) fn forward(&self, completion: Completion) {
         if let Some(poller) = self.find(completion.owner) {
             poller.push(Ready::Reaped(completion));
@@ -140,7 +140,7 @@ impl Pollers {
         }
     }
 
-    /// Whether the owner's thread asked to be interrupted and was not, at this moment.
+    /// Whether the owner's thread has armed its interrupt, and it was not raised, at this moment.
     pub(crate) fn is_asleep(&self, owner: u32) -> bool {
         self.find(owner).is_some_and(|poller| poller.interrupt.is_armed())
     }

@@ -1,7 +1,7 @@
-//! Sabotage: an engine that is wrong and does not say so, for tests of what looks for such a thing.
+//! Sabotage: an engine that is silently wrong, for tests of the checks that must detect it.
 //!
-//! The switch is the thread's, and is looked at where something is given up or closed, never on the way of an operation
-//! that ends well.
+//! The switch belongs to the thread. It is read only where something is given up or closed, never on the path
+//! of a successful operation.
 
 use std::cell::Cell;
 
@@ -21,7 +21,7 @@ thread_local! {
     static SABOTAGE: Cell<Option<Sabotage>> = const { Cell::new(None) };
 }
 
-/// Breaks the engines of this thread in this way from here on, or no longer.
+/// Breaks the engines of this thread in this way from here on, or stops breaking them.
 #[doc(hidden)]
 pub fn sabotage(sabotage: Option<Sabotage>) {
     SABOTAGE.set(sabotage);

@@ -1,6 +1,6 @@
 //! Sessions as callers hold them: one-shot operations on owned and on borrowed buffers.
 //!
-//! Owned buffers are moved in and given back, on every error too ([`OpError`]). Borrowed slices are copied in
+//! Owned buffers are moved in and returned, on every error too ([`OpError`]). Borrowed slices are copied in
 //! before, and out after, through buffers that belong to the thread and are wiped.
 //!
 //! Cancelling: dropping a job (or unwinding out of it) in the middle of any of these gives the request up;
@@ -23,7 +23,7 @@ use super::{Inner, software, table};
 use crate::error::{Error, OpError};
 use crate::words;
 
-/// What the four kinds of session have in common; removed from the device with the last handle.
+/// The common part of the four kinds of session; removed from the device with the last handle.
 pub(crate) struct SessionCore {
     engine: Arc<Inner>,
     session: Arc<Session>,
@@ -39,7 +39,7 @@ impl SessionCore {
         Arc::new(Self { engine, session, id, growth })
     }
 
-    /// A session that the device knows under `id` already.
+    /// A session that the device already has under `id`.
     pub(crate) fn adopt(engine: Arc<Inner>, session: Arc<Session>, id: SessionId) -> Arc<Self> {
         let growth = session.max_growth();
         Arc::new(Self { engine, session, id, growth })
@@ -58,7 +58,7 @@ impl SessionCore {
         Request::new(self.id, operation, buffer)
     }
 
-    /// Runs a whole message: in a straight line where that does, by the state machine otherwise.
+    /// Runs a whole message: by the straight path if possible, otherwise by the state machine.
     fn run_whole<R: Rest>(
         &self,
         operation: Operation,
@@ -72,14 +72,14 @@ impl SessionCore {
         }
     }
 
-    /// Its frame is large where nothing is optimised, so the state machine does not run on top of it.
+    /// Its frame is large without optimisation, so the state machine does not run on top of it.
     #[inline]
     fn run_straight<R: Rest>(&self, operation: Operation, iv: &[u8], given: plain::Given<R>) -> Outcome<R> {
         let done = plain::run(&self.engine, self.id, operation, iv, given)?;
         Ok(done.map_err(|error| self.named(error, operation, iv.len())))
     }
 
-    /// Names what the device has refused.
+    /// Describes what the device has refused.
     #[cold]
     fn named(&self, error: OpError, operation: Operation, iv_len: usize) -> OpError {
         error.map(|error, buffer| self.explained(error, operation, iv_len, buffer.len()))
@@ -130,13 +130,13 @@ impl SessionCore {
         }
     }
 
-    /// What the device has refused, by name.
+    /// The device's refusal, described.
     #[cold]
     pub(super) fn explained(&self, error: Error, operation: Operation, iv_len: usize, len: usize) -> Error {
         explained(error, || self.session.check(operation, iv_len, len as u64))
     }
 
-    /// A tag to compare with. One that is shorter than the session's is not authentic; a longer one is none.
+    /// A tag to compare with. A tag shorter than the session's is not authentic; a longer one is an error.
     pub(crate) fn tag(&self, tag: &[u8]) -> Result<Tag, Error> {
         let wrong = || self.wrong_length(Argument::Tag, tag.len(), Allowed::AtMost(MAX_TAG as u64));
         if tag.len() <= MAX_TAG { Tag::new(tag).ok_or_else(wrong) } else { Err(wrong()) }
@@ -147,13 +147,13 @@ impl SessionCore {
         Error::InvalidArgument(self.session.length(argument, given as u64, allowed))
     }
 
-    /// Runs what is in `request` and leaves the result there. After an error it leaves what was given or, if
-    /// that is out of reach, empty buffers.
+    /// Runs `request` and leaves the result in it. After an error it contains the original buffers or, if
+    /// they are out of reach, empty ones.
     fn run_here(&self, request: &mut Request) -> Result<(), Error> {
         offload::run(&self.engine, &self.session, request).map_err(Failed::into_error)
     }
 
-    /// Runs an operation on a copy of `data`, with room for its output, and shows the result to `take`.
+    /// Runs an operation on a copy of `data`, with room for its output, and passes the result to `take`.
     #[inline]
     fn run_copied<T, R>(
         &self,
@@ -175,7 +175,7 @@ impl SessionCore {
         }
     }
 
-    /// A copy in a buffer of the thread's, with room for so many more bytes.
+    /// A copy in a buffer of the thread, with room for this many more bytes.
     fn copy_of(&self, data: &[u8], more: usize) -> Result<Vec<u8>, Error> {
         let room = data.len().saturating_add(more);
         if room == 0 {
@@ -207,7 +207,7 @@ impl Drop for SessionCore {
     }
 }
 
-/// Makes room for `additional` bytes, without leaving a copy of the text behind in freed memory.
+/// Makes room for `additional` bytes, without leaving a copy of the text in freed memory.
 #[inline]
 pub(crate) fn make_room(text: &mut Vec<u8>, additional: usize) -> Result<(), Error> {
     if text.capacity() - text.len() < additional { enlarge(text, additional) } else { Ok(()) }
@@ -257,7 +257,7 @@ const MAX_TAG: usize = 16;
 /// Bytes of the shortest MAC that a message is compared with.
 const MIN_MAC: usize = 4;
 
-/// Copies what fits; an output that does not fit is an error that says how much it needs.
+/// Copies the output if it fits; otherwise returns an error with the size that it needs.
 fn copy_out(output: &[u8], into: &mut [u8]) -> Result<usize, Error> {
     let (needed, given) = (output.len(), into.len());
     let room = into.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, given })?;
@@ -289,13 +289,13 @@ macro_rules! session_type {
                 self.core.session.algorithm()
             }
 
-            /// What an operation gives; `None`: the session has no such operation.
+            /// The output of an operation; `None`: the session has no such operation.
             pub fn output(&self, operation: Operation) -> Option<Shape> {
                 self.core.session.output(operation)
             }
 
-            /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is
-            /// taken: what an operation would say of its arguments, without asking the device.
+            /// Checks whether a whole message of `len` bytes, with an initialisation vector or nonce of
+            /// `iv_len`, is accepted, as an operation would, but without the device.
             ///
             /// # Errors
             /// [`Error::InvalidArgument`].
@@ -303,7 +303,7 @@ macro_rules! session_type {
                 self.core.session.check(operation, iv_len, len as u64).map_err(Error::InvalidArgument)
             }
 
-            /// Whether an initialisation vector or nonce of so many bytes is taken.
+            /// Checks whether an initialisation vector or nonce of this many bytes is accepted.
             ///
             /// # Errors
             /// [`Error::InvalidArgument`].
@@ -311,8 +311,8 @@ macro_rules! session_type {
                 self.core.session.check_iv(iv_len).map_err(Error::InvalidArgument)
             }
 
-            /// The fewest and the most bytes of text that a whole message of `len` bytes gives, if it is
-            /// taken. They differ where padding is removed.
+            /// The fewest and the most bytes of text that a whole message of `len` bytes produces, if it is
+            /// accepted. They differ where padding is removed.
             pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
                 self.core.session.output_len(operation, len)
             }
@@ -329,7 +329,7 @@ macro_rules! session_type {
 session_type! {
     /// A cipher with its key: ECB, CBC, CTR or XTS.
     ///
-    /// The initialisation vector is 16 bytes; ECB has none (give `&[]`). CTR counts all 128 bits, big-endian
+    /// The initialisation vector is 16 bytes; ECB has none (pass `&[]`). CTR counts all 128 bits, big-endian
     /// (SP 800-38A, 6.5). An XTS message is one data unit of 16 bytes to 16 MiB (IEEE 1619; SP 800-38E).
     CipherSession
 }
@@ -338,8 +338,8 @@ impl CipherSession {
     /// Encrypts `buffer` in place. ECB and CBC with padding make it up to 16 bytes longer.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a length or IV that does not fit; the device's failures. The buffer comes
-    /// back with every error.
+    /// [`Error::InvalidArgument`] for a length or IV that does not fit; the device's failures. Every error
+    /// returns the buffer.
     #[inline(always)] // see `offload::plain`
     pub fn encrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Encrypt, iv, buffer)
@@ -368,18 +368,18 @@ impl CipherSession {
         }
     }
 
-    /// Whether an output has exactly the bytes of its input, and a message any number of them: a stream cipher (CTR), whose
-    /// initialisation vector has 16 bytes.
+    /// Whether an output is exactly as long as its input, and a message may have any length: a stream cipher
+    /// (CTR), whose initialisation vector has 16 bytes.
     #[doc(hidden)]
     #[inline]
     pub fn keeps_len(&self) -> bool {
         self.core.growth == 0
     }
 
-    /// Encrypts `source` into `destination`, whose content is replaced; gives both back.
+    /// Encrypts `source` into `destination`, whose content is replaced; returns both.
     ///
     /// # Errors
-    /// As [`CipherSession::encrypt`]; [`OpError::into_buffers`] gives both buffers back.
+    /// As [`CipherSession::encrypt`]; [`OpError::into_buffers`] returns both buffers.
     pub fn encrypt_to(
         &self,
         iv: &[u8],
@@ -389,10 +389,10 @@ impl CipherSession {
         self.out_of_place(Operation::Encrypt, iv, source, destination)
     }
 
-    /// Decrypts `source` into `destination`, whose content is replaced; gives both back.
+    /// Decrypts `source` into `destination`, whose content is replaced; returns both.
     ///
     /// # Errors
-    /// As [`CipherSession::decrypt`]; [`OpError::into_buffers`] gives both buffers back.
+    /// As [`CipherSession::decrypt`]; [`OpError::into_buffers`] returns both buffers.
     pub fn decrypt_to(
         &self,
         iv: &[u8],
@@ -416,8 +416,8 @@ impl CipherSession {
         self.core.run_whole(operation, iv, source, Elsewhere { destination })
     }
 
-    /// Encrypts a borrowed slice (copied) into another; returns the bytes written. The two may have any
-    /// lengths that the output fits.
+    /// Encrypts a borrowed slice (copied) into another; returns the number of bytes written. `into` may be
+    /// longer than the output.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`], else as [`CipherSession::encrypt`].
@@ -425,7 +425,7 @@ impl CipherSession {
         self.slices(Operation::Encrypt, iv, source, into)
     }
 
-    /// Decrypts a borrowed slice (copied) into another; returns the bytes written.
+    /// Decrypts a borrowed slice (copied) into another; returns the number of bytes written.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`], else as [`CipherSession::decrypt`].
@@ -464,8 +464,8 @@ impl AeadSession {
     /// Encrypts `buffer` in place and computes the tag over `aad` and the ciphertext.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an empty nonce or too long a message; the device's failures. The buffer
-    /// comes back with every error.
+    /// [`Error::InvalidArgument`] for an empty nonce or too long a message; the device's failures. Every
+    /// error returns the buffer.
     pub fn seal(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
         self.whole(Operation::Encrypt, nonce, aad, buffer, None)
     }
@@ -473,8 +473,8 @@ impl AeadSession {
     /// Decrypts `buffer` in place if `tag` is right.
     ///
     /// # Errors
-    /// [`Error::AuthFailed`], the same for whatever was wrong; the buffer then comes back empty, and no plaintext
-    /// ever leaves. Else as [`AeadSession::seal`].
+    /// [`Error::AuthFailed`], whatever was wrong; the buffer is then returned empty, and no plaintext is ever
+    /// returned. Else as [`AeadSession::seal`].
     pub fn open(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>, tag: &[u8]) -> Result<Vec<u8>, OpError> {
         let tag = match self.core.tag(tag) {
             Ok(tag) => tag,
@@ -483,7 +483,7 @@ impl AeadSession {
         Ok(self.whole(Operation::Decrypt, nonce, aad, buffer, Some(&tag))?.0)
     }
 
-    /// Encrypts a borrowed slice (copied) into another; returns the bytes written and the tag.
+    /// Encrypts a borrowed slice (copied) into another; returns the number of bytes written and the tag.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`], else as [`AeadSession::seal`].
@@ -498,7 +498,8 @@ impl AeadSession {
         self.core.run_copied(source, run, |text, tag| Ok((copy_out(text, into)?, tag)))
     }
 
-    /// Decrypts a borrowed slice (copied) into another if `tag` is right; returns the bytes written.
+    /// Decrypts a borrowed slice (copied) into another if `tag` is right; returns the number of bytes
+    /// written.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`], else as [`AeadSession::open`]; `into` is then untouched.
@@ -535,8 +536,9 @@ impl AeadSession {
         Ok((buffer, tag))
     }
 
-    /// A whole message whose nonce and tag are copied before the job pauses, and the rest owned: for callers whose memory
-    /// may go meanwhile. Decrypting wants a tag. The additional data come back, too.
+    /// A whole message whose nonce and tag are copied before the job pauses, while the rest is owned: for
+    /// callers whose memory may be freed during the pause. Decrypting needs a tag. The additional data are
+    /// returned, too.
     ///
     /// # Errors
     /// As [`AeadSession::seal`] and [`AeadSession::open`].
@@ -572,13 +574,13 @@ impl AeadSession {
         Ok(Tagged::take_from(&mut self.core.run(request)?))
     }
 
-    /// [`AeadSession::sealer`] of what is owned.
+    /// [`AeadSession::sealer`] with owned arguments.
     #[doc(hidden)]
     pub fn sealer_owned(&self, nonce: Vec<u8>, aad: Vec<u8>) -> AeadSealer {
         AeadSealer::new(Arc::clone(&self.core), nonce, aad)
     }
 
-    /// [`AeadSession::opener`] of what is owned.
+    /// [`AeadSession::opener`] with owned arguments.
     #[doc(hidden)]
     pub fn opener_owned(&self, nonce: Vec<u8>, aad: Vec<u8>) -> AeadOpener {
         AeadOpener::new(Arc::clone(&self.core), nonce, aad)
@@ -589,7 +591,7 @@ impl AeadSession {
         self.sealer_owned(nonce.to_vec(), aad.to_vec())
     }
 
-    /// Starts a multi-part decryption. What its `update` gives is *not authenticated* until `finish` has
+    /// Starts a multi-part decryption. The output of `update` is *not authenticated* until `finish` has
     /// succeeded: do not act on it before.
     pub fn opener(&self, nonce: &[u8], aad: &[u8]) -> AeadOpener {
         self.opener_owned(nonce.to_vec(), aad.to_vec())
@@ -610,7 +612,7 @@ impl HashSession {
         self.core.run_copied(data, |buffer| self.digest_owned(buffer), |_, digest| Ok(digest))
     }
 
-    /// The digest of an owned buffer, which comes back unchanged, with an error too.
+    /// The digest of an owned buffer, which is returned unchanged, with an error too.
     ///
     /// # Errors
     /// The device's failures.
@@ -635,7 +637,7 @@ impl MacSession {
     /// The MAC of a borrowed slice (copied).
     ///
     /// # Errors
-    /// The device's failures.
+    /// The MAC of an owned buffer, which is returned unchanged, with an error too.
     pub fn mac(&self, data: &[u8]) -> Result<Tag, Error> {
         self.core.run_copied(data, |buffer| self.mac_owned(buffer), |_, mac| Ok(mac))
     }
@@ -654,14 +656,14 @@ impl MacSession {
     /// it has, which must be at least 4 bytes (RFC 2104, 5 recommends half the digest or more).
     ///
     /// # Errors
-    /// [`Error::AuthFailed`] when they differ, [`Error::InvalidArgument`] for fewer than 4 bytes, the device's
-    /// failures.
+    /// [`Error::AuthFailed`] when they differ, [`Error::InvalidArgument`] for fewer than 4 bytes, the
+    /// device's failures.
     pub fn verify(&self, data: &[u8], expected: &[u8]) -> Result<(), Error> {
         self.check_expected(expected)?;
         Self::compare(self.mac(data)?, expected)
     }
 
-    /// [`MacSession::verify`] of an owned buffer, which comes back unchanged, with an error too.
+    /// [`MacSession::verify`] of an owned buffer, which is returned unchanged, with an error too.
     ///
     /// # Errors
     /// As [`MacSession::verify`].

@@ -1,4 +1,4 @@
-//! The same work in the calling thread: small requests, and the device's failures where that is switched on.
+//! The same work in the calling thread: for small requests, and for the device's failures if configured.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use simaccel_device::{ArgumentError, Request, Session, Status};
 use super::offload::Failed;
 use crate::error::Error;
 
-/// How many bytes more than its input an operation may give: one block of padding.
+/// How many bytes more than its input an operation may return: one block of padding.
 pub(crate) const EXPANSION: usize = 16;
 
 /// What computes a request in the device's place.
 pub(crate) trait Software {
-    /// Computes `request` here and now.
+    /// Computes `request` in this thread.
     fn execute(&self, request: &mut Request) -> Status;
 }
 
@@ -42,12 +42,12 @@ pub(crate) fn run(software: &impl Software, request: &mut Request) -> Result<(),
     }
 }
 
-/// Whether software can stand in after `error`: the device or the way to it failed, not the request.
+/// Whether software can stand in after `error`: the device or the path to it failed, not the request.
 pub(crate) const fn can_replace(error: &Error) -> bool {
     error.is_device_failure() || matches!(error, Error::NoMemory | Error::WakeFd(_))
 }
 
-/// What a status means to the caller; `None` for success.
+/// The caller's error for a status; `None` for success.
 pub(crate) const fn error_of(status: Status) -> Option<Error> {
     match status {
         Status::Ok => None,

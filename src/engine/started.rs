@@ -5,7 +5,8 @@
 //!                └── drop: the request is given up
 //! ```
 //!
-//! It owns its session, its request and its hold of the engine, has no lifetime, and goes from thread to thread between polls.
+//! It owns its session, its request and its hold of the engine, has no lifetime, and goes from thread to
+//! thread between polls.
 
 use std::fmt;
 use std::future::Future;
@@ -39,9 +40,9 @@ pub struct Message {
 
 /// An operation on the device that is polled; a future.
 ///
-/// Each poll goes on as far as it can: it submits, takes the result, tries again or computes in software as the engine's
-/// configuration says. It never blocks for the device. Dropping it gives the request up and waits at most for one batch's
-/// computation.
+/// Each poll goes on as far as it can: it submits, takes the result, tries again or computes in software as
+/// the engine's configuration says. It never blocks for the device. Dropping it gives the request up and
+/// waits at most for one batch's computation.
 pub struct Started {
     operation: Offload<Arc<SessionCore>, Arc<Session>, Request, PolledWake>,
     stage: Stage,
@@ -70,7 +71,8 @@ impl Started {
         Ok(Self { operation, stage: Stage::New })
     }
 
-    /// Goes on with the operation. When it is pending, `waker` will be called; the wakers of earlier polls need not be.
+    /// Goes on with the operation. When it is pending, `waker` will be called; the wakers of earlier polls
+    /// need not be.
     ///
     /// # Errors
     /// As the session's operation of the same name. [`Error::Closed`] when it was ready before.

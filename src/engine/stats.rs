@@ -1,4 +1,4 @@
-//! The engine's counters: written by one thread each, added up on request.
+//! The engine's counters: each is written by one thread, and added up on request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use simaccel_device::DeviceStats;
 use super::ThreadStats;
 use super::fault::FaultKind;
 
-/// Declares the counters once: what each thread counts, what is counted for the engine as a whole, and the snapshot.
+/// Declares the counters once: per thread, per engine, and in the snapshot.
 macro_rules! counters {
     (
         by thread: { $($(#[doc = $doc:literal])+ $name:ident,)* }
@@ -26,14 +26,15 @@ macro_rules! counters {
 
         /// A snapshot of an engine and its device, and of the calling thread's jobs.
         ///
-        /// At a quiet moment every identity holds exactly, which [`EngineStats::imbalances`] checks;
+        /// While nothing runs every identity holds exactly; [`EngineStats::imbalances`] checks them.
         /// [`EngineStats::to_json`] and [`EngineStats::to_prometheus`] write it for programs.
         #[non_exhaustive]
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct EngineStats {
             /// The device's counters.
             pub device: DeviceStats,
-            /// The jobs of the thread that asked: jobs belong to a thread, not to an engine, and are counted by thread.
+            /// The jobs of the calling thread: jobs belong to a thread, not to an engine, and are counted by
+            /// thread.
             pub jobs: ThreadStats,
             $($(#[doc = $doc])+ pub $name: u64,)*
             $($(#[doc = $more])+ pub $other: u64,)*
@@ -79,13 +80,15 @@ counters! {
         below_threshold,
         /// Operations given up by their callers (a job dropped) while in flight.
         abandoned,
-        /// Operations that blocked on a stepped device until nothing was left to happen there, and were taken back.
+        /// Operations that blocked on a stepped device until nothing was left to happen there, and were taken
+        /// back.
         never_ended,
         /// Tokens handed out by `Engine::poll` and `Engine::reap`; those of a poll count when it ends.
         polled,
     }
     by engine: {
-        /// Requests that were taken back because they did not end, or were not announced, within `timeout_msec`.
+        /// Requests that were taken back because they did not end, or were not announced, within
+        /// `timeout_msec`.
         timeouts,
         /// Faults that were injected, of all kinds, by the device and by the engine.
         faults_injected,
@@ -184,8 +187,9 @@ impl Registry {
 }
 
 impl EngineStats {
-    /// What does not add up, of what must at a quiet moment (nothing in flight, no job of another thread paused in the engine, and none
-    /// that ended with its thread); empty, when all is well. Meant to be asserted when a test ends.
+    /// The sums that are wrong while nothing runs (nothing in flight, no job of another thread paused in the
+    /// engine, and none that ended with its thread); empty when all is well. Meant to be asserted when a test
+    /// ends.
     pub fn imbalances(&self) -> Vec<String> {
         let mut wrong = self.device.imbalances();
         wrong.extend(self.jobs.imbalances());
@@ -223,7 +227,7 @@ impl EngineStats {
     }
 }
 
-/// How two numbers must stand to each other.
+/// How two numbers must relate.
 #[derive(Clone, Copy, Debug)]
 enum Relation {
     AtMost,

@@ -1,12 +1,12 @@
 //! Multi-part operations: a message in pieces, each a request of its own.
 //!
-//! The state between pieces travels in the requests by value, so a stream holds no place on the device while
-//! it rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with it:
-//! the stream is *poisoned*, and every later call says [`Error::StreamPoisoned`]; after the last piece it is
-//! *finished* ([`Error::StreamFinished`]).
+//! The state between pieces travels in the requests by value, so a stream occupies nothing on the device
+//! while it rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with
+//! it: the stream is *poisoned*, and every later call returns [`Error::StreamPoisoned`]. After the last piece
+//! it is *finished* ([`Error::StreamFinished`]).
 //!
-//! `finish` comes by value and, as `finish_by_ref`, by reference: a raw job that is discarded in the middle
-//! runs no destructors, so its frames must own no stream.
+//! `finish` takes the stream by value and, as `finish_by_ref`, by reference: a raw job that is discarded in
+//! the middle runs no destructors, so its frames must own no stream.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::session::{SessionCore, make_room};
 use super::software;
 use crate::error::{Error, OpError};
 
-/// What all streams are made of.
+/// The common part of all streams.
 struct Stream {
     core: Arc<SessionCore>,
     operation: Operation,
@@ -31,9 +31,9 @@ struct Stream {
 enum State {
     Fresh,
     Between(Box<StreamState>),
-    /// In flight; what stays here after a failure.
+    /// In flight; stays after a failure.
     Poisoned,
-    /// Its last part went well.
+    /// Its last part succeeded.
     Finished,
 }
 
@@ -67,9 +67,9 @@ impl Stream {
         Ok(request)
     }
 
-    /// One piece; the output takes the buffer's place and may be shorter or longer by the bytes of a block.
+    /// Runs one piece; the output replaces the buffer's content and may be up to a block shorter or longer.
     fn update(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        // Held-back bytes of the piece before come out with this one, and the device does not allocate.
+        // Held-back bytes of the previous piece come out with this one, and the device does not allocate.
         if let Err(error) = make_room(&mut buffer, 2 * software::EXPANSION) {
             return Err(OpError::new(error, buffer, None));
         }
@@ -103,8 +103,8 @@ macro_rules! stream_type {
 stream_type! {
     /// A multi-part encryption or decryption.
     ///
-    /// Block modes give out whole blocks and hold the rest; decryption with padding holds the last block
-    /// until `finish`. An XTS stream is one data unit.
+    /// Block modes return whole blocks and hold back the rest; decryption with padding holds back the last
+    /// block until `finish`. An XTS stream is one data unit.
     CipherStream
 }
 
@@ -129,7 +129,8 @@ impl CipherStream {
         self.finish_by_ref()
     }
 
-    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is
+    /// finished, or poisoned.
     ///
     /// # Errors
     /// As for `finish`.
@@ -164,7 +165,8 @@ impl AeadSealer {
         self.finish_by_ref()
     }
 
-    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is
+    /// finished, or poisoned.
     ///
     /// # Errors
     /// As for `finish`.
@@ -192,15 +194,16 @@ impl AeadOpener {
         self.0.update(buffer)
     }
 
-    /// Whether all that was given out is authentic.
+    /// Checks whether everything that was returned is authentic.
     ///
     /// # Errors
-    /// [`Error::AuthFailed`]: throw away what was given out.
+    /// [`Error::AuthFailed`]: discard what was returned.
     pub fn finish(mut self, tag: &[u8]) -> Result<Vec<u8>, OpError> {
         self.finish_by_ref(tag)
     }
 
-    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
+    /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is
+    /// finished, or poisoned.
     ///
     /// # Errors
     /// As for `finish`.
@@ -221,7 +224,7 @@ macro_rules! digest_stream {
                 Self(Stream::new(core, $operation, Vec::new(), Vec::new()))
             }
 
-            /// Takes in the next piece and gives its buffer back unchanged.
+            /// Takes the next piece and returns its buffer unchanged.
             ///
             /// # Errors
             /// The device's failures; the stream is poisoned by any of them.
@@ -237,7 +240,8 @@ macro_rules! digest_stream {
                 self.finish_by_ref()
             }
 
-            /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is finished, or poisoned.
+            /// [`finish`](Self::finish) for raw jobs, whose frames must own nothing. Afterwards the stream is
+            /// finished, or poisoned.
             ///
             /// # Errors
             /// As for `finish`.

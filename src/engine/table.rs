@@ -1,14 +1,14 @@
-//! Each thread's table of instances: where an operation finds its queue pair.
+//! Each thread's table of instances: how an operation finds its queue pair.
 //!
 //! ```text
 //!   LATEST ──────────────┐   the one that was used last: one look, where a thread uses one engine
 //!   INSTANCES ─► Rc ─► Instance     one for each engine that the thread has used
 //! ```
 //!
-//! The table holds engines weakly, and what an instance uses of one lies in the engine (see `lease`): it goes with the engine.
-//! The thread that drops the engine forgets the instance at once, other threads at their next look into their tables. Until
-//! then they keep the instance's bookkeeping and, where they have polled, its eventfd. The end of the thread ends the table,
-//! and gives the pairs back.
+//! The table holds engines weakly, and what an instance uses of an engine lies in the engine (see `lease`)
+//! and goes with it. The thread that drops the engine forgets the instance at once, other threads at their
+//! next look into their tables. Until then they keep the instance's counters and, if they have polled, its
+//! eventfd. The end of the thread ends the table, and gives the pairs back.
 #![expect(unsafe_code, reason = "follows the thread's pointer to the instance that was used last")]
 
 use std::cell::{Cell, RefCell};
@@ -24,25 +24,25 @@ use super::instance::Instance;
 #[derive(Default)]
 struct Table(Vec<Rc<Instance>>);
 
-/// Engines that were dropped in this process.
+/// How many engines were dropped in this process.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static INSTANCES: RefCell<Table> = const { RefCell::new(Table(Vec::new())) };
-    /// Null, or an instance in the table. It has no destructor, so that it can be read at any time.
+    /// Null, or an instance in the table. It has no destructor, so it can always be read.
     static LATEST: Cell<*const Instance> = const { Cell::new(ptr::null()) };
-    /// How many engines had been dropped when this thread last forgot those it had used.
+    /// The value of `DROPPED` when this thread last removed dropped engines from its table.
     static FORGOTTEN: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Drop for Table {
-    /// The thread ends.
+    /// Runs at the end of the thread.
     fn drop(&mut self) {
         LATEST.set(ptr::null());
     }
 }
 
-/// The calling thread's instance of `engine`, made at first use.
+/// The calling thread's instance of `engine`, created at first use.
 ///
 /// In a thread-local destructor that runs after the table's own there is no table any more; the instance then
 /// lives for this one call.
@@ -59,22 +59,22 @@ pub(crate) fn existing(engine: &Inner) -> Option<Rc<Instance>> {
     find(engine).ok().flatten()
 }
 
-/// What is done with an instance. (A closure cannot be told that it is always to be inlined.)
+/// What to do with an instance. (A closure cannot be marked as always inlined.)
 pub(crate) trait Visit {
     type Output;
 
-    /// Is shown the calling thread's instance, if it has one.
+    /// Called with the calling thread's instance, if it has one.
     fn visit(self, instance: Option<&Instance>) -> Self::Output;
 }
 
-/// Shows the calling thread's instance of `engine`, if it has one.
+/// Calls `visit` with the calling thread's instance of `engine`, if it has one.
 #[inline(always)]
 pub(crate) fn visit<V: Visit>(engine: &Inner, visitor: V) -> V::Output {
     let known = latest().filter(|latest| latest.is_of(engine));
     visitor.visit(if known.is_some() { known } else { look_up(engine) })
 }
 
-/// Runs `body` with the calling thread's instance of `engine`, which is made at first use.
+/// Runs `body` with the calling thread's instance of `engine`, created at first use.
 #[inline]
 pub(crate) fn with<R>(engine: &Arc<Inner>, body: impl FnOnce(&Instance) -> R) -> R {
     match latest().filter(|latest| latest.is_of(engine)) {
@@ -83,12 +83,12 @@ pub(crate) fn with<R>(engine: &Arc<Inner>, body: impl FnOnce(&Instance) -> R) ->
     }
 }
 
-/// The instance that was used last. It is there as long as its engine is, and no thread-local is destroyed meanwhile.
+/// The most recently used instance. It exists as long as its engine does, while thread-locals are alive.
 #[inline(always)]
 fn latest<'a>() -> Option<&'a Instance> {
-    // SAFETY: where it is not null it points into the table. What is taken out of that belongs to an engine that is gone,
-    // and the pointer is reset before; the table goes with the thread, and resets it too. Who asks has an engine, and
-    // looks at no other's instance but to tell that it is not that engine's.
+    // SAFETY: null, or a pointer into the table. An instance is removed from the table only when its engine
+    // is gone, and the pointer is reset before; the table goes with the thread, and resets it too. The caller
+    // has an engine, and reads another engine's instance only to see that it is not the caller's.
     unsafe { LATEST.get().as_ref() }
 }
 
@@ -99,7 +99,7 @@ fn look_up<'a>(engine: &Inner) -> Option<&'a Instance> {
     latest()
 }
 
-/// An error: the thread has no table any more.
+/// Returns an error: the thread has no table any more.
 #[inline]
 fn find(engine: &Inner) -> Result<Option<Rc<Instance>>, AccessError> {
     if FORGOTTEN.get() != DROPPED.load(Ordering::Relaxed) {
@@ -127,7 +127,7 @@ fn remember(engine: &Arc<Inner>) -> Rc<Instance> {
     instance
 }
 
-/// An engine is dropped: this thread forgets it at once, the others when they next look.
+/// Called when an engine is dropped: this thread forgets it at once, other threads at their next look.
 pub(super) fn forget(engine: &Inner) {
     DROPPED.fetch_add(1, Ordering::Relaxed);
     forget_where(|instance| instance.is_of(engine));
@@ -145,6 +145,6 @@ fn forget_where(is_to_go: impl Fn(&Instance) -> bool) {
         LATEST.set(ptr::null());
         Some(table.0.extract_if(.., |instance| is_to_go(instance)).collect::<Vec<_>>())
     });
-    // Outside the borrow: what an instance drops may look into the table.
+    // Outside the borrow, because an instance's drop may read the table.
     drop(gone);
 }

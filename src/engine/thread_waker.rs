@@ -1,12 +1,13 @@
-//! The sleep of one blocked thread, and what ends it.
+//! The sleep of one blocked thread, and the wake that ends it.
 //!
 //! ```text
 //!   AWAKE ── sleep ──► ASLEEP ── wake: under the lock, for the sleeper may be on its way ──► WOKEN ── sleep returns ──► AWAKE
 //!     └────────────────────── wake: one swap ─────────────────────────────────────────────────┘
 //! ```
 //!
-//! `std::thread::park` would do, but it needs a thread handle. std makes one for a thread that it has not started, such
-//! as those of C programs, and never frees the main thread's, which leak checkers report.
+//! `std::thread::park` would do, but it needs a thread handle. For a thread that std has not started, such as
+//! those of C programs, std creates a handle; it never frees the main thread's, and leak checkers report
+//! that.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,7 +27,7 @@ pub(crate) struct ThreadWaker {
 }
 
 impl ThreadWaker {
-    /// Sleeps until woken, or returns at once when that has happened since the last sleep. One thread sleeps here.
+    /// Sleeps until woken; returns at once after a wake since the last sleep. Only one thread sleeps here.
     pub(crate) fn sleep(&self) {
         let mut guard = self.lock();
         let fell_asleep =
@@ -35,7 +36,7 @@ impl ThreadWaker {
             guard = self.woken.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
         drop(guard);
-        // Not a store: a second wake may have come, and what was done before it has to be seen.
+        // Not a store: a second wake may have come, and what happened before it has to be visible.
         self.state.swap(AWAKE, Ordering::AcqRel);
     }
 
@@ -76,7 +77,7 @@ mod tests {
         assert_eq!(sleeper.state.load(Ordering::Relaxed), AWAKE);
     }
 
-    /// Two threads send each other to sleep: a wake that is lost is a hang.
+    /// Two threads send each other to sleep: a lost wake is a hang.
     #[test]
     fn no_wake_is_lost() {
         const TURNS: usize = if cfg!(miri) { 20 } else { 20_000 };

@@ -9,26 +9,29 @@
 //!                                           later wakes are no-ops
 //! ```
 //!
-//! The engine's side lets go of the fd then and does not keep it until the last request has gone: an fd that stays open after
-//! its connection was freed is one that epoll goes on reporting. Only the application's own handles (`WaitFd`) keep it open
-//! longer.
+//! The engine's side closes its handle then, and does not keep it until the last request has gone: epoll goes
+//! on reporting an fd that stays open after its connection was freed. Only the application's own handles
+//! (`WaitFd`) keep it open longer.
 //!
-//! A token belongs to its reader as soon as it can be read, whether or not its sender has returned from the write. An fd
-//! nearly always has one request; then a token says that this request has ended, and neither side waits for the other. A
-//! sender that is preempted in its write leaves a readable fd and a request that can be taken, and no more.
+//! A token belongs to its reader as soon as it can be read, whether or not its sender has returned from the
+//! write. Nearly always an fd has one request; then a token says that this request has ended, and neither
+//! side waits for the other. A sender that is preempted in its write leaves a readable fd and a request that
+//! can be taken, and nothing else.
 //!
-//! Several requests may share the fd (nested jobs on one context). Then a token may be another request's, and a request is
-//! taken when its own sender has left. `sent` counts the tokens that were sent, `taken` those that were taken; the
-//! difference is owed. A request that takes its own token leaves the fd readable as long as a token is owed, whatever it has
-//! read, because the application may have read some too. What it writes back may stand for a token that is counted and not yet
-//! written. So the fd counts as shared until it has no request: the last one, too, waits for its sender, and then empties the
-//! fd. Nothing is written back where nothing is shared.
+//! Several requests may share the fd (nested jobs on one context). Then a token may be another request's, and
+//! a request is taken only when its own sender has returned. `sent` counts the tokens sent, `taken` those
+//! taken; the difference is owed. A request that takes its own token leaves the fd readable as long as a
+//! token is owed, whatever it has read, because the application may have read some too. What it writes back
+//! may stand for a token that is counted and not yet written. So the fd counts as shared until it has no
+//! request: the last one also waits for its sender, and then empties the fd. Nothing is written back where
+//! nothing is shared.
 //!
-//! Sending a token consumes its waker. A wake by reference is a spurious one: it makes the fd readable with a number other
-//! than a token's, and is owed to no request. The resume that it causes reads it away.
+//! Sending a token consumes its waker. A wake by reference is a spurious one: it makes the fd readable with a
+//! number that is no token's, and is owed to no request. The resume that it causes reads it.
 //!
-//! What the device writes to (a [`WakeFd`]) and what the job's side does (its [`Registration`]) lie apart, and the latter
-//! does not look at the former where it need not: a cache line takes as long to come as a third of a system call.
+//! What the device writes to (a [`WakeFd`]) and the job's side (its [`Registration`]) lie on different cache
+//! lines, and the job's side reads the other only when necessary: fetching a cache line takes a third of a
+//! system call.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -46,28 +49,29 @@ use super::sabotage::{self, Sabotage};
 use crate::process::cancel::{read_eventfd, uncancelled, write_eventfd};
 use crate::process::fork::{self, NotInherited};
 
-/// Where fds are registered, for an application to wait on: a wait context, of whatever job framework. One thread uses it at a
-/// time.
+/// A place to register fds that an application waits on: a wait context, of any job framework. One thread
+/// uses it at a time.
 pub trait WaitFds {
-    /// The data of the newest registration under `key`, which is an address, and is only compared.
+    /// The data of the newest registration under `key`, an address that is only compared.
     fn find(&self, key: usize) -> Option<Rc<dyn Any>>;
 
-    /// Registers `fd` under `key`. The context keeps `fd` and `data` as long as the registration, and calls `on_end` when it
-    /// ends while the fd is registered; where it has ended already, at once.
+    /// Registers `fd` under `key`. The context keeps `fd` and `data` as long as the registration, and calls
+    /// `on_end` when the context ends while the fd is registered. If it has ended already, it calls `on_end`
+    /// at once.
     fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>);
 }
 
-/// An fd that is open as long as somebody has this.
+/// An fd that stays open as long as a reference to this exists.
 pub type OpenFd = Arc<dyn AsFd + Send + Sync>;
 
-/// Wakers made at a time, once a context is used that often.
+/// How many wakers to create at a time, once a context is used that often.
 const WAKERS: usize = 8;
-/// What a spurious wake writes: more than all tokens that can be there at a time.
+/// The value that a spurious wake writes: more than all tokens that can be there at a time.
 const SPURIOUS: u64 = 1 << 32;
-/// What refers to a registration beside the operations that use it: its context, and the cleanup there.
+/// References to a registration besides the operations that use it: its context, and the cleanup there.
 const KEEPERS: usize = 2;
 
-/// The eventfd, which is the parent's alone after a fork.
+/// The eventfd; after a fork it is the parent's only.
 type Eventfd = Arc<NotInherited<EventFd>>;
 
 /// The device's end: what a waker writes to.
@@ -76,7 +80,7 @@ struct WakeFd {
     /// `None` when it is closed.
     eventfd: Mutex<Option<Eventfd>>,
     sent: AtomicU64,
-    /// Whether a spurious wake may have been written since it was last read away.
+    /// Whether a spurious wake may have been written since the last read.
     spurious: AtomicBool,
     born: u64,
 }
@@ -85,7 +89,7 @@ impl WakeFd {
     fn write(&self, value: u64) {
         let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = eventfd.as_ref().and_then(|fd| fd.get()) {
-            // The only error left is a counter at its maximum, and then the fd is readable as it is.
+            // The only possible error is a counter at its maximum, and then the fd is readable.
             let _ = write_eventfd(fd, value);
         }
     }
@@ -96,7 +100,7 @@ impl WakeFd {
         self.write(1);
     }
 
-    /// Makes the fd readable for nothing.
+    /// Makes the fd readable without a token.
     fn wake_spuriously(&self) {
         self.spurious.store(true, Ordering::Release);
         self.write(SPURIOUS);
@@ -121,18 +125,19 @@ impl Wake for WakeFd {
     }
 }
 
-/// What an engine keeps with a wait context: the job's end of its wake fd, and wakers for the other.
+/// What an engine keeps with a wait context: the job's end of its wake fd, and wakers for the device's end.
 #[derive(Debug)]
 pub(crate) struct Registration {
     /// `None` when it is closed.
     eventfd: RefCell<Option<Eventfd>>,
     taken: Cell<u64>,
     wake_fd: Arc<WakeFd>,
-    /// Made several at a time, for each counts on the device's cache line.
+    /// Created in batches, because each creation touches the device's cache line.
     wakers: RefCell<Vec<Waker>>,
-    /// How many to make next.
+    /// How many to create next.
     batch: Cell<usize>,
-    /// Tokens were written back since the fd last had no request: one on it may not be of the last request that is left.
+    /// Whether tokens were written back since the fd last had no request: a token on it may not belong to the
+    /// last request.
     mixed: Cell<bool>,
 }
 
@@ -157,8 +162,8 @@ impl Registration {
         Ok((registration, eventfd))
     }
 
-    /// The registration of the engine with this key, made and announced in `fds`. `keep_alive` is what the key is the
-    /// address of.
+    /// Creates the engine's registration under this key, and registers it in `fds`. `keep_alive` is the
+    /// object whose address is the key.
     pub(crate) fn make<T: Send + Sync + 'static>(
         fds: &dyn WaitFds,
         key: usize,
@@ -190,7 +195,7 @@ impl Registration {
         spare.unwrap_or_else(|| self.make_wakers())
     }
 
-    /// Where no other request is left, all tokens were taken, and the next one to come is the next request's.
+    /// When no other request is left, all tokens were taken, and the next one belongs to the next request.
     #[cold]
     fn begin_anew(self: &Rc<Self>) {
         if !self.has_others() {
@@ -208,12 +213,12 @@ impl Registration {
         waker
     }
 
-    /// The registration behind what a wait context has under an engine's key.
+    /// The registration in the data that a wait context has under an engine's key.
     pub(crate) fn of(data: Rc<dyn Any>) -> Option<Rc<Self>> {
         data.downcast().ok()
     }
 
-    /// Whether a token here may be another request's, or stand for another's that was not written yet.
+    /// Whether a token here may be another request's, or stand for another's that is not written yet.
     pub(crate) fn is_shared(self: &Rc<Self>) -> bool {
         self.has_others() || self.mixed.get()
     }
@@ -222,13 +227,14 @@ impl Registration {
         Rc::strong_count(self) > KEEPERS + 1
     }
 
-    /// Reads all tokens. The caller [takes its own](Self::take_own) with them in hand, or [gives them back](Self::give_back).
+    /// Reads all tokens. The caller then [takes its own](Self::take_own), or [gives them
+    /// back](Self::give_back).
     pub(crate) fn read(&self) -> u64 {
         self.with_fd(|fd| read_eventfd(fd).unwrap_or(0)).unwrap_or(0) % SPURIOUS
     }
 
-    /// Takes the caller's token, which was sent, out of those in hand and of what has come since. (If it is nowhere to be read,
-    /// the application has read the fd itself, or closed it.)
+    /// Takes the caller's token, which was sent, from those in hand and those that have come since. (If it
+    /// cannot be found, the application has read the fd itself, or closed it.)
     pub(crate) fn take_own(self: &Rc<Self>, in_hand: u64) {
         self.taken.set(self.taken.get() + 1);
         if self.is_shared() {
@@ -264,7 +270,7 @@ impl Registration {
         self.with_fd(|fd| uncancelled(|| poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], moment)));
     }
 
-    /// Reads a spurious wake away, if there was one, before the caller leaves the fd to the next operation.
+    /// Reads a spurious wake, if there was one, before the caller leaves the fd to the next operation.
     pub(crate) fn read_spurious(self: &Rc<Self>) {
         let spurious = &self.wake_fd.spurious;
         if spurious.load(Ordering::Acquire) && spurious.swap(false, Ordering::AcqRel) {
@@ -281,11 +287,11 @@ impl Registration {
     }
 
     fn close(&self) {
-        // In a child the lock may have been inherited locked.
+        // In a forked child the lock may have been inherited locked.
         if fork::since(self.wake_fd.born) {
             return;
         }
-        // The device's is the last.
+        // The device's handle is the last one.
         drop(self.eventfd.take());
         self.wake_fd.close();
     }
@@ -301,12 +307,12 @@ mod tests {
         (fd, waker)
     }
 
-    /// The device's wake of one request.
+    /// Sends the device's wake of one request.
     fn send(fd: &Rc<Registration>) {
         fd.waker().wake();
     }
 
-    /// How many tokens the fd holds; takes them off.
+    /// Returns how many tokens the fd holds, and reads them.
     fn tokens(fd: &Registration) -> u64 {
         fd.read()
     }

@@ -1,4 +1,4 @@
-//! A watch: one request under the eyes of the watchdog, and the place where it lies when it was taken back.
+//! A watch: one request that the watchdog watches, and the place for it once it was taken back.
 //!
 //! ```text
 //!              submitted           the deadline            taken back               taken by its caller
@@ -16,7 +16,7 @@ use simaccel_device::{Request, Ticket, WakeState};
 
 use super::watchdog::{Entry, Key, Shared};
 
-/// One request that is watched. In place of its caller's waker the device has this, so that a wake ends the watch.
+/// One watched request. The device has this in place of the caller's waker, so that a wake ends the watch.
 #[derive(Debug)]
 pub(crate) struct Watch {
     shared: Arc<Shared>,
@@ -26,7 +26,7 @@ pub(crate) struct Watch {
 #[derive(Debug)]
 struct Inside {
     stage: Stage,
-    /// How the end is announced; taken by the side that does it.
+    /// How the end is announced; taken by the side that announces it.
     notice: Notice,
 }
 
@@ -35,9 +35,9 @@ enum Stage {
     /// On its way to the device.
     New,
     Listed(Key),
-    /// Off the list, in the watchdog's hands.
+    /// Off the list, and in use by the watchdog.
     Expiring,
-    /// Taken back, and here for the caller to take.
+    /// Taken back, and ready for the caller.
     TimedOut {
         request: Box<Request>,
         announced: bool,
@@ -51,7 +51,7 @@ pub(super) enum Notice {
     /// Not at all: the waiter looks.
     Nobody,
     Wake(Waker),
-    /// By a token on the ready list of a thread that polls.
+    /// By a token on the ready list of a polling thread.
     Ready {
         owner: u32,
         user_data: u64,
@@ -72,12 +72,13 @@ impl Watch {
         Arc::new(Self { shared, inside: Mutex::new(Inside { stage: Stage::New, notice }) })
     }
 
-    /// Begins to watch a request that was submitted.
+    /// Begins to watch a submitted request.
     pub(crate) fn begin(self: &Arc<Self>, pair: usize, ticket: Ticket) {
         self.list(pair, ticket, self.shared.period(), false);
     }
 
-    /// The request has ended, or is not wanted any more; what the watchdog has taken back stays here.
+    /// Ends the watch: the request has ended, or is not wanted any more. A request that the watchdog has
+    /// taken back stays here.
     pub(crate) fn end(&self) {
         let mut inside = self.lock();
         let stage = match inside.stage {
@@ -87,16 +88,16 @@ impl Watch {
         drop(inside);
         if let Stage::Listed(key) = stage {
             let removed = self.shared.take_off(key);
-            // Never the last of this watch, whose owner calls this: it may go.
+            // Never the last reference to this watch, because its owner is calling.
             drop(removed);
         }
     }
 
-    /// Has another waker called. `false`: the old one was called or is being called, and a look after this finds that the
-    /// request has left the device.
+    /// Replaces the waker. `false`: the old one was called or is being called, and a later look finds that
+    /// the request has left the device.
     pub(crate) fn redirect(&self, waker: Waker) -> bool {
         if self.shared.is_inherited() {
-            // A forked child: no wake will be sent, and the lock may have been inherited locked.
+            // In a forked child no wake will be sent, and the lock may have been inherited locked.
             return false;
         }
         let mut inside = self.lock();
@@ -109,8 +110,8 @@ impl Watch {
         true
     }
 
-    /// Whether a request that is no longer on the device was taken back by the watchdog. Waits for it where it is just
-    /// doing that, which takes it a few instructions.
+    /// Whether the watchdog took back a request that has left the device. If it is just doing that, waits for
+    /// the few instructions that it takes.
     pub(crate) fn is_timed_out(&self) -> bool {
         loop {
             match self.lock().stage {
@@ -124,11 +125,11 @@ impl Watch {
 
     /// Whether a request that was taken back is still here.
     pub(crate) fn is_unclaimed(&self) -> bool {
-        // In a child the lock may have been inherited locked, and the request is the parent's.
+        // In a forked child the lock may have been inherited locked, and the request is the parent's.
         !self.shared.is_inherited() && matches!(self.lock().stage, Stage::TimedOut { .. })
     }
 
-    /// The wake of a request that the device no longer has.
+    /// The state of the wake of a request that has left the device.
     pub(crate) fn wake_state(&self) -> WakeState {
         match self.lock().stage {
             Stage::TimedOut { announced: true, .. } => WakeState::Sent,
@@ -152,7 +153,7 @@ impl Watch {
     pub(super) fn list(self: &Arc<Self>, pair: usize, ticket: Ticket, time: u64, suspected: bool) {
         let deadline = self.shared.now().saturating_add(time);
         let mut inside = self.lock();
-        // Otherwise it has been announced, or given up, meanwhile.
+        // Otherwise it has been announced or given up since.
         if matches!(inside.stage, Stage::New | Stage::Expiring) {
             let entry = Entry { watch: Arc::clone(self), pair, ticket, suspected };
             inside.stage = Stage::Listed(self.shared.put_on(deadline, entry));
@@ -166,7 +167,7 @@ impl Watch {
 
 /// The watchdog's side.
 impl Watch {
-    /// `false`: it has ended meanwhile.
+    /// Returns `false` when the request has ended already.
     pub(super) fn begin_to_expire(&self) -> bool {
         let mut inside = self.lock();
         let listed = matches!(inside.stage, Stage::Listed(_));
@@ -184,7 +185,8 @@ impl Watch {
         }
     }
 
-    /// Leaves the request to its caller, who is then to be told; gives it back where there is none any more.
+    /// Leaves the request to its caller, and returns how to announce that; returns the request when it has no
+    /// caller any more.
     pub(super) fn time_out(&self, request: Box<Request>) -> Result<Notice, Box<Request>> {
         let mut inside = self.lock();
         if !matches!(inside.stage, Stage::Expiring) {
@@ -201,7 +203,7 @@ impl Watch {
     }
 }
 
-/// As the waker that the device has.
+/// The waker that the device has.
 impl Wake for Watch {
     fn wake(self: Arc<Self>) {
         if self.shared.is_inherited() {
@@ -214,7 +216,7 @@ impl Wake for Watch {
         }
     }
 
-    /// A spurious wake: it goes through, and changes nothing.
+    /// A spurious wake passes through, and changes nothing.
     fn wake_by_ref(self: &Arc<Self>) {
         if self.shared.is_inherited() {
             return;

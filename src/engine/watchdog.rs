@@ -1,4 +1,4 @@
-//! The watchdog: takes back what does not end in time, on behalf of its waiter.
+//! The watchdog: takes back requests that do not end in time, on behalf of their waiters.
 //!
 //! ```text
 //!   submit ──► Watch ──► the list, by deadline ──── the deadline comes: a thread (real clock), an alarm (stepped device)
@@ -12,15 +12,15 @@
 //!                └──── the request, for the caller to take ◄───┴──► announce: wake, or ready list
 //! ```
 //!
-//! It exists only where `timeout_msec` is set. The wake word of a request (ARMED, and then the device's or the
-//! watchdog's) decides which of the two announces its end, so no waiter is told twice. A job that finds its request
-//! done before the watchdog has taken it back simply has its result. A result that waits for a slow application is not
-//! late: its watch ended when the wake was sent.
+//! It exists only where `timeout_msec` is set. The wake word of a request (ARMED, and then the device's or
+//! the watchdog's) decides which of the two announces its end, so each waiter is woken once. A job that finds
+//! its request done before the watchdog has taken it back has its result. A result that waits for a slow
+//! application is not late: its watch ended when the wake was sent.
 //!
-//! Under polling there is no wake to be sent. A request that is done and waits to be reaped is late only if its thread
-//! sleeps without having been told, which is looked at twice, half the time apart: a thread that is just about to
-//! sleep looks the same for a moment. (So a stepped device that runs until it is idle runs to the deadlines of what is
-//! done and was not reaped.)
+//! Under polling there is no wake. A request that is done and waits to be reaped is late only if its thread
+//! sleeps and was not interrupted. The watchdog checks that twice, half the time apart, because a thread that
+//! is just about to sleep looks the same for a moment. (So a stepped device that runs until it is idle also
+//! runs to the deadlines of requests that are done and not reaped.)
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -40,12 +40,12 @@ use crate::process::cancel::uncancelled;
 use crate::process::fork;
 
 thread_local! {
-    /// The address of the watchdog that this thread runs; 0 for none. `ThreadWaker` says why this is not the thread's
-    /// handle.
+    /// The address of the watchdog that this thread runs; 0 for none. `ThreadWaker` says why this is not the
+    /// thread's handle.
     static RUNS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The engine's hold of its watchdog; dropping it ends the thread.
+/// The engine's handle of its watchdog; dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
@@ -53,7 +53,7 @@ pub(crate) struct Watchdog {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the watchdog and all watches share.
+/// The state that the watchdog and all watches share.
 #[derive(Debug)]
 pub(super) struct Shared {
     born: u64,
@@ -72,22 +72,22 @@ pub(super) struct Shared {
 #[derive(Debug)]
 enum Clock {
     Real(Instant),
-    /// The alarm is the watchdog's own: the user of the device has another.
+    /// The alarm is the watchdog's own; the user of the device has another.
     Stepped(Weak<Device>, Alarm),
 }
 
-/// A deadline in nanoseconds, and a number that keeps equal ones in order.
+/// A deadline in nanoseconds, and a number that orders equal ones.
 pub(super) type Key = (u64, u64);
 
 #[derive(Debug)]
 struct List {
     entries: BTreeMap<Key, Entry>,
     next_number: u64,
-    /// When the watchdog will look at the list, by itself: the time that the thread sleeps until (0: it is awake), or
-    /// that of the alarm. `None`: not at all.
+    /// When the watchdog will next look at the list: the time that its thread sleeps until (0: it is awake),
+    /// or that of the alarm. `None`: never.
     next_look: Option<u64>,
     closed: bool,
-    /// For the thread to close, where the engine was dropped on it.
+    /// For the thread to close, if the engine is dropped on it.
     device: Option<Arc<Device>>,
 }
 
@@ -96,12 +96,12 @@ pub(super) struct Entry {
     pub(super) watch: Arc<Watch>,
     pub(super) pair: usize,
     pub(super) ticket: Ticket,
-    /// It was found unannounced once already.
+    /// Whether it was found unannounced once already.
     pub(super) suspected: bool,
 }
 
 impl Watchdog {
-    /// A watchdog for requests that take longer than `period`.
+    /// Creates a watchdog for requests that take longer than `period`.
     pub(crate) fn start(
         period: Duration,
         device: &Arc<Device>,
@@ -130,7 +130,7 @@ impl Watchdog {
         Ok(Self { shared, device: Arc::clone(device), thread })
     }
 
-    /// A watch for a request that is about to be submitted, and the delivery to submit it with.
+    /// Creates a watch for a request that is about to be submitted, and the delivery to submit it with.
     pub(crate) fn watch(&self, delivery: Delivery, user_data: u64) -> (Delivery, Arc<Watch>) {
         let (notice, delivery) = match delivery {
             Delivery::Wake(waker) => (Notice::Wake(waker), None),
@@ -152,7 +152,8 @@ impl Drop for Watchdog {
     fn drop(&mut self) {
         let thread = self.thread.take();
         if self.shared.is_inherited() {
-            // The thread is the parent's, and what it holds may be locked or half changed: leave both as they are.
+            // The thread is the parent's, and its state may be locked or half changed: leave both as they
+            // are.
             std::mem::forget((thread, Arc::clone(&self.shared)));
             return;
         }
@@ -160,19 +161,18 @@ impl Drop for Watchdog {
         let left = {
             let mut list = self.shared.lock();
             list.closed = true;
-            // Closing the device waits for its wakers, which may wait for what our caller here holds.
+            // Closing the device waits for its wakers, and those may wait for what the caller holds.
             list.device = is_this.then(|| Arc::clone(&self.device));
             std::mem::take(&mut list.entries)
         };
         self.shared.sleep.notify_one();
         if let Clock::Stepped(_, alarm) = &self.shared.clock {
-            // Its waker has the watchdog, which has the alarm.
+            // Its waker refers to the watchdog, which owns the alarm.
             alarm.clear();
         }
-        // A request that is still watched was leaked; what its notice owns goes outside of the lock.
+        // A request that is still watched was leaked; its notice is dropped outside of the lock.
         drop(left);
-        // On a worker too it is an application's callback that drops the engine: the thread then ends by
-        // itself.
+        // On a worker, too, an application's callback drops the engine: the thread then ends by itself.
         if !is_this && !self.device.is_worker() {
             let _ = uncancelled(|| thread.map(JoinHandle::join));
         }
@@ -186,7 +186,7 @@ impl Shared {
         builder.spawn(move || shared.run()).map_err(|error| Error::Thread(error.into()))
     }
 
-    /// The thread.
+    /// The thread's loop.
     fn run(self: Arc<Self>) {
         RUNS.set(Arc::as_ptr(&self).addr());
         let mut list = self.lock();
@@ -215,7 +215,7 @@ impl Shared {
         self.sleep.wait_timeout(list, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// The alarm of a stepped device.
+    /// Handles the alarm of a stepped device.
     fn went_off(self: &Arc<Self>) {
         self.lock().next_look = None;
         let now = self.now();
@@ -240,7 +240,7 @@ impl Shared {
         self.change(|list| list.entries.remove(&key))
     }
 
-    /// Changes the list, and has the watchdog look at it in time.
+    /// Changes the list, and wakes the watchdog if it has to look earlier.
     fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut List) -> R) -> R {
         let mut list = self.lock();
         let result = change(&mut list);
@@ -263,9 +263,9 @@ impl Shared {
         result
     }
 
-    /// The deadline of a request is over.
+    /// Handles a request whose deadline is over.
     fn expire(self: &Arc<Self>, entry: Entry) {
-        // What a notice runs, and what it drops, may be foreign code.
+        // A notice may run and drop foreign code.
         fenced(|| {
             if !entry.watch.begin_to_expire() {
                 return;
@@ -290,7 +290,7 @@ impl Shared {
         let remote = &self.remotes[*pair];
         let is_done = matches!(remote.state(*ticket), TicketState::Done(_));
         match watch.addressee() {
-            // Whoever steps the device and waits for nothing else has seen it.
+            // The thread that steps the device and waits for nothing else has seen it.
             Addressee::Nobody if is_done => return Verdict::InTime,
             Addressee::Nobody => {}
             Addressee::Poller(owner) if is_done && !self.pollers.is_asleep(owner) => return Verdict::InTime,
@@ -301,7 +301,7 @@ impl Shared {
                 }
             }
         }
-        // Gone: its caller, which was there anyway, has found it done and taken it.
+        // Gone: its caller has found it done and taken it.
         remote.revoke(*ticket).map_or(Verdict::InTime, |request| Verdict::Late(Box::new(request)))
     }
 
@@ -333,7 +333,7 @@ impl Shared {
     }
 }
 
-/// As the waker of a stepped device's alarm.
+/// The waker of a stepped device's alarm.
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
         self.went_off();
@@ -358,20 +358,20 @@ impl List {
     }
 }
 
-/// What came of a deadline.
+/// The outcome of a deadline.
 enum Verdict {
     /// The request's end was or is being announced, or its caller has it.
     InTime,
-    /// It is done, and it seems that its end was not announced.
+    /// It is done, and its end seems not to have been announced.
     Suspicious,
     /// Taken back.
     Late(Box<Request>),
 }
 
-/// Runs what may run foreign code: a panic of it goes no further.
+/// Runs foreign code and stops its panic.
 fn fenced(body: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
-        // Dropping a foreign payload could panic once more.
+        // Dropping a foreign payload could panic again.
         std::mem::forget(payload);
     }
 }
@@ -380,8 +380,8 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Wakes that are lost cannot be had through the public interface of a device that loses none: here the request is
-/// submitted in a way that announces nothing to whom the watch is for.
+/// A device that loses no wake has no public way to lose one: here the request is submitted with a delivery
+/// that announces nothing to the watch's waiter.
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
@@ -411,7 +411,7 @@ mod tests {
     }
 
     impl Scene {
-        /// A request that is not reaped, watched for a waiter with this `delivery`.
+        /// Submits a request that is not reaped, and watches it for a waiter with this `delivery`.
         fn submit(&mut self, delivery: Delivery) -> (Arc<Watch>, Ticket) {
             let (_, watch) = self.watchdog.watch(delivery, 77);
             let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);

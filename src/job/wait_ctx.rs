@@ -12,10 +12,10 @@
 //!                      └──────────────────────────────┘   Deleted ones, newest first
 //! ```
 //!
-//! The rules are statements 1 to 23 of `docs/semantics.md`. The context never calls the callback, and closes no
-//! descriptor unless it holds the last handle to it ([`WaitFd`]); both belong to the code that registered them.
-//! No borrow is held while foreign code runs (cleanups, callbacks of loops, destructors of custom data and
-//! descriptors), so that code may use the context.
+//! The rules are statements 1 to 23 of `docs/semantics.md`. The context never calls the callback, and closes
+//! no descriptor unless it holds the last handle to it ([`WaitFd`]); both belong to the code that registered
+//! them. No borrow is held while foreign code runs (cleanups, callbacks of loops, destructors of custom data
+//! and descriptors), so that code may use the context.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -208,8 +208,9 @@ impl WaitCtx {
 
     /// Registers a number, as C does; otherwise like [`set_wait_fd`](Self::set_wait_fd). The context does not
     /// check whether an fd with this number is open. Therefore the number is in no list of [`WaitFd`]s
-    /// ([`all_fds`](Self::all_fds), [`changed_fds`](Self::changed_fds)), and [`is_woken`](Self::is_woken) does
-    /// not look at it. [`all_raw_fds`](Self::all_raw_fds) and [`changed_raw_fds`](Self::changed_raw_fds) list it.
+    /// ([`all_fds`](Self::all_fds), [`changed_fds`](Self::changed_fds)), and [`is_woken`](Self::is_woken)
+    /// does not look at it. [`all_raw_fds`](Self::all_raw_fds) and [`changed_raw_fds`](Self::changed_raw_fds)
+    /// list it.
     ///
     /// For foreign code's fd that stays open, `set_wait_fd` takes a
     /// [`BorrowedFd`](std::os::fd::BorrowedFd)`<'static>`.

@@ -16,11 +16,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// An fd that becomes readable when it is time to go on: a wake fd of a wait context, or an engine's interrupt.
+/// An fd that becomes readable when it is time to go on: a wake fd of a wait context, or an engine's
+/// interrupt.
 ///
 /// It is a handle, cheap to clone and to send to other threads. The fd stays open as long as a handle to it
-/// exists; its events end with the registration. An application that keeps a handle longer than that removes it
-/// from its poll set: epoll reports an fd that was left readable until its last handle is dropped.
+/// exists; its events end with the registration. An application that keeps a handle longer than that removes
+/// it from its poll set: epoll reports an fd that was left readable until its last handle is dropped.
 ///
 /// ```
 /// use std::sync::Arc;

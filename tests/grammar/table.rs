@@ -1,7 +1,7 @@
 //! Texts of configurations, and what every reader of them has to say.
 
-/// What is refused, and the whole line of the error, for a reader of the device's and the engine's keys. `KEYS` stands for
-/// the list of keys.
+/// What is refused, and the whole line of the error, for a reader of the device's and the engine's keys.
+/// `KEYS` stands for the list of keys.
 pub(crate) const BAD: &[(&str, &str)] = &[
     ("depth", "depth is not key=value"),
     ("depth=2;fast", "fast is not key=value"),

@@ -1,4 +1,5 @@
-//! Which room may know what: one rule a folder, and what it says holds for every file below that has no nearer rule.
+//! Which room may know what: one rule a folder, and what it says holds for every file below that has no
+//! nearer rule.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -199,8 +200,8 @@ pub(crate) const SEAMS: &[Seam] = &[
     },
 ];
 
-/// What a name at the root of a crate stands for, by the folder of the crate's sources: an import of its `lib.rs`, or a
-/// macro that is exported.
+/// What a name at the root of a crate stands for, by the folder of the crate's sources: an import of its
+/// `lib.rs`, or a macro that is exported.
 static AT_THE_ROOT: LazyLock<HashMap<(&str, String), String>> = LazyLock::new(|| {
     let mut names = HashMap::new();
     for folder in SOURCES {

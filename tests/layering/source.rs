@@ -5,8 +5,8 @@
 //!                                                 test code is left out
 //! ```
 //!
-//! `use` groups, renames, `self`, `super` and a path through an imported name (`use std::time; time::Instant`) all come out
-//! as the whole path.
+//! `use` groups, renames, `self`, `super` and a path through an imported name
+//! (`use std::time; time::Instant`) all come out as the whole path.
 
 use std::collections::HashMap;
 
@@ -232,7 +232,8 @@ impl Reader<'_> {
         self.tokens.get(at).map_or("", String::as_str)
     }
 
-    /// Where what comes after an attribute begins; after the item, too, where that is compiled for tests only.
+    /// Where what comes after an attribute begins; after the item, too, where that is compiled for tests
+    /// only.
     fn after_attribute(&self, at: usize) -> usize {
         let open = if self.word(at + 1) == "!" { at + 2 } else { at + 1 };
         if self.word(open) != "[" {
@@ -373,8 +374,8 @@ fn is_sign(word: &str) -> bool {
     !word.starts_with(is_name) && word != ">"
 }
 
-/// Resolves `self` and `super`; what begins with neither of them, nor with `crate`, begins with another crate, or with
-/// what is in scope.
+/// Resolves `self` and `super`; what begins with neither of them, nor with `crate`, begins with another
+/// crate, or with what is in scope.
 fn whole(module: &[String], path: &[String]) -> Vec<String> {
     let mut base: Vec<String> = Vec::new();
     let mut rest = path;

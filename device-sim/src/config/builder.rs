@@ -1,12 +1,13 @@
-//! Configurations by value: the same items as those of a text, and so the same errors.
+//! Configurations by value: the same items as in a text, and so the same errors.
 
 use super::grammar::Items;
 use super::{Config, ConfigError};
 
-/// Makes a [`Config`] of typed values. A method for each key, of the key's name, without its unit where the type has one
-/// ([`completion`](Self::completion) is `completion_nsec`); the last call for a key counts, but `operation` and `fault` add.
+/// Makes a [`Config`] of typed values. A method for each key, of the key's name, without its unit where the
+/// type has one ([`completion`](Self::completion) is `completion_nsec`); the last call for a key counts, but
+/// `operation` and `fault` add.
 ///
-/// What a value may be is found out by [`build`](Self::build), by the rules that hold for text.
+/// [`build`](Self::build) checks the values, by the rules that hold for text.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +32,7 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// What a configuration displays is well-formed.
+    /// The displayed form of a configuration is well-formed.
     pub(super) fn of(text: &str) -> Self {
         Self { items: Items::parse(text).unwrap_or_default() }
     }
@@ -42,7 +43,7 @@ impl ConfigBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] for the first value that does not fit, as [`Config::parse`] says it.
+    /// [`ConfigError::Value`] for the first value that does not fit, as from [`Config::parse`].
     pub fn build(&self) -> Result<Config, ConfigError> {
         Config::of(&self.items)
     }
@@ -135,7 +136,7 @@ macro_rules! device_setters {
             self.with("seed", seed)
         }
 
-        /// `preset`: its numbers hold where no other key gives one, whatever the order of the calls.
+        /// `preset`: its numbers apply where no other key sets one, in any order of calls.
         pub fn preset(self, preset: $crate::Preset) -> Self {
             self.with("preset", preset)
         }

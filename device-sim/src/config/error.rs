@@ -1,8 +1,8 @@
-//! What is wrong with a configuration.
+//! Errors in a configuration.
 
 use super::grammar::Shown;
 
-/// A key or value that the device does not take; one line that says what it would take.
+/// A key or value that the device does not accept; one line that says what it accepts.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -35,7 +35,7 @@ pub enum ConfigError {
         key: &'static str,
         /// As given.
         value: String,
-        /// What would be taken.
+        /// What is allowed.
         allowed: &'static str,
     },
     /// An item of the text is not `key=value`.

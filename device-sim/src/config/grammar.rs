@@ -1,5 +1,5 @@
-//! The grammar of configurations, written once: the device, the engine in front of it, its C interface, the load
-//! generator and the rules of faults read their text with these functions.
+//! The grammar of configurations, written once: the device, the engine in front of it, its C interface, the
+//! load generator and the rules of faults parse their text with these functions.
 //!
 //! ```text
 //!   text    item { ( ";" | new line ) item }         fault=KIND:FIELD=VALUE,FIELD=VALUE
@@ -8,8 +8,9 @@
 //!   number  digit { [ "_" ] digit }                  no sign, no blank, no other base
 //! ```
 //!
-//! Blanks around an item, a key, a value or a part are ignored; so are empty items and parts. A key comes once, `operation`
-//! and `fault` as often as you like; a field of a fault comes once. Names are written as they are listed, in lower case.
+//! Blanks around an item, a key, a value or a part are ignored; so are empty items and parts. A key comes
+//! once, `operation` and `fault` as often as you like; a field of a fault comes once. Names are written as
+//! they are listed, in lower case.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,19 +22,20 @@ use super::error::ConfigError;
 /// The keys that may come more than once.
 const REPEATABLE: [&str; 2] = ["operation", FAULT];
 const FAULT: &str = "fault";
-/// The key that comes before all others, wherever it stands.
+/// The key that takes effect before all others, wherever it stands.
 const FIRST: &str = "preset";
 
-/// What a configuration knows about one of its keys: what its text, its errors and its documentation are made of.
+/// What a configuration knows about one of its keys; its text, its errors and its documentation come from
+/// this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// As it is written.
+    /// The name as written.
     pub name: &'static str,
-    /// What holds where the key is not given.
+    /// The value when the key is not given.
     pub default: &'static str,
-    /// Unit and range, as errors say it.
+    /// Unit and range, as errors state them.
     pub allowed: &'static str,
-    /// What it is for.
+    /// The purpose of the key.
     pub meaning: &'static str,
 }
 
@@ -43,11 +45,11 @@ impl Key {
         keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
     }
 
-    /// The number that `value` is.
+    /// Parses `value` as a number.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`], where it is none or out of `range`.
+    /// [`ConfigError::Value`], if it is no number or out of `range`.
     pub fn number<N>(&self, value: &str, range: RangeInclusive<N>) -> Result<N, ConfigError>
     where
         N: FromStr + PartialOrd,
@@ -59,23 +61,23 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`], where it is neither `on` nor `off`.
+    /// [`ConfigError::Value`], if it is neither `on` nor `off`.
     pub fn switch(&self, value: &str) -> Result<bool, ConfigError> {
         switch(value).ok_or_else(|| self.refuse(value))
     }
 
-    /// The error that says what is allowed instead of `value`.
+    /// The error that states what is allowed instead of `value`.
     pub fn refuse(&self, value: &str) -> ConfigError {
         refused(self.name, value, self.allowed)
     }
 }
 
-/// The items of a configuration, in the order in which they take effect. A builder fills them by hand.
+/// The items of a configuration, in the order in which they take effect. A builder fills them directly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Items(Vec<(String, String)>);
 
 impl Items {
-    /// Splits `text` into items. What they mean is not looked at.
+    /// Splits `text` into items, without interpreting them.
     ///
     /// # Errors
     ///
@@ -102,7 +104,7 @@ impl Items {
         self.0.push((key.to_owned(), value.to_string()));
     }
 
-    /// Adds an item, in place of those that were given for its key before.
+    /// Adds an item, and removes earlier ones for its key.
     pub fn replace(&mut self, key: &str, value: impl fmt::Display) {
         self.0.retain(|(given, _)| given != key);
         self.add(key, value);
@@ -129,7 +131,7 @@ pub fn pair(text: &str) -> Option<(&str, &str)> {
     text.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
 }
 
-/// The fields of a fault: names and values, in the order in which they stand.
+/// The fields of a fault: names and values, in their order.
 pub type Fields<'a> = Vec<(&'a str, &'a str)>;
 
 /// Kind and fields of the text after `fault=`.
@@ -151,17 +153,18 @@ pub fn fault(text: &str) -> Result<(&str, Fields<'_>), ConfigError> {
     Ok((kind.trim(), fields))
 }
 
-/// A whole number; `_` may stand between two digits. `None` for anything else, and for one that `N` does not hold.
+/// A whole number; `_` may separate two digits. `None` for anything else, and for a number that `N` cannot
+/// hold.
 pub fn number<N: FromStr>(text: &str) -> Option<N> {
     digits(text)?.parse().ok()
 }
 
-/// A whole number of this range.
+/// A whole number in this range.
 pub fn within<N: FromStr + PartialOrd>(text: &str, range: RangeInclusive<N>) -> Option<N> {
     number(text).filter(|number| range.contains(number))
 }
 
-/// The digits of a whole number, without what groups them.
+/// The digits of a whole number, without separators.
 pub fn digits(text: &str) -> Option<Cow<'_, str>> {
     let groups = || text.split('_');
     let is_number =
@@ -178,12 +181,12 @@ pub fn switch(text: &str) -> Option<bool> {
     }
 }
 
-/// The error about a value that does not fit its key.
+/// The error for a value that does not fit its key.
 pub fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
     ConfigError::Value { key, value: value.to_owned(), allowed }
 }
 
-/// A text that was given, as a message repeats it: on one line, and cut where it is long.
+/// A given text as a message repeats it: on one line, and truncated where it is long.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(pub &'a str);
 

@@ -5,7 +5,7 @@
 //!                 └─► key_rows!: the documentation of both Configs      (docs/configuration.md is held to KEYS by a test)
 //! ```
 
-/// Hands the table to the macro `$then`, row by row: name, default, what is allowed, meaning.
+/// Passes the table to the macro `$then`, row by row: name, default, what is allowed, meaning.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! device_keys {

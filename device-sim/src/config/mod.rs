@@ -1,4 +1,4 @@
-//! The device's configuration: what a device is made of, as text and as values.
+//! The device's configuration, as text and as values.
 //!
 //! ```text
 //!   text ──► grammar: items ──┐
@@ -29,19 +29,19 @@ pub use builder::ConfigBuilder;
 pub use error::ConfigError;
 pub use preset::Preset;
 
-/// What a device is made of. The default is the *ideal* device, which models no latency.
+/// The configuration of a device. The default is the *ideal* device, which models no latency.
 ///
 #[doc = device_keys!(key_rows)]
 ///
-/// [`LatencyDist`], [`CompletionOrder`], [`Timing`], [`Preset`] and [`Fault`] say what their values mean.
+/// [`LatencyDist`], [`CompletionOrder`], [`Timing`], [`Preset`] and [`Fault`] document their values.
 ///
-/// With the three parts of the service time at 0, no coalescing, no reordering and no fault the device is *ideal*: it
-/// models nothing. Every other device is *modelled*.
+/// With the three parts of the service time at 0, no coalescing, no reordering and no fault the device is
+/// *ideal*: it models nothing. Every other device is *modelled*.
 ///
-/// Interrupt coalescing holds back what tells the host: interrupts and wakes. Results can be taken before.
+/// Interrupt coalescing delays interrupts and wakes. Results can be taken before.
 ///
-/// A configuration is made by [`Config::parse`], whose grammar is that of [`grammar`](crate::grammar), or by
-/// [`Config::builder`], and is valid then. It displays as the text that parses back.
+/// A configuration comes from [`Config::parse`], whose grammar is that of [`grammar`](crate::grammar), or
+/// from [`Config::builder`], and is then valid. It displays as the text that parses back.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,9 +57,9 @@ pub use preset::Preset;
 /// # Ok::<(), simaccel_device::ConfigError>(())
 /// ```
 ///
-/// Each worker serves its share of the queue pairs (pair `i` belongs to worker `i` modulo their number), so there are
-/// never more workers than queue pairs. A modelled device has one model of time for the whole device,
-/// and one worker: it computes, schedules and delivers for all queue pairs, whatever `workers` says.
+/// Each worker serves its share of the queue pairs (pair `i` belongs to worker `i` modulo their number), so
+/// there are never more workers than queue pairs. A modelled device has one model of time for the whole
+/// device, and one worker: it computes, schedules and delivers for all queue pairs, whatever `workers` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub(crate) queue_pairs: usize,
@@ -117,11 +117,11 @@ impl Config {
             || !self.faults.is_empty()
     }
 
-    /// Reads `key=value;key=value`; what is not named keeps its default.
+    /// Parses `key=value;key=value`; keys that are not given keep their defaults.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`]: for the first item that is none, else for the first that does not fit.
+    /// [`ConfigError`]: for the first item that is malformed, else for the first that does not fit.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         Self::of(&Items::parse(text)?)
     }
@@ -148,8 +148,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Sets one key, for configurations that add keys of their own. `Ok(false)`: the device has no such key, and nothing
-    /// has changed. Keys that exclude each other are found by [`Config::check`].
+    /// Sets one key, for configurations with additional keys. `Ok(false)`: the device has no such key, and
+    /// nothing has changed. [`Config::check`] finds keys that exclude each other.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl Config {
         Ok(true)
     }
 
-    /// Looks for keys that do not go together.
+    /// Finds keys that exclude each other.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ impl Config {
     }
 }
 
-/// What the keys say, as values.
+/// The values of the keys.
 impl Config {
     /// `queue_pairs`.
     pub const fn queue_pairs(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Presets: a device's numbers under one name that says what they imitate.
+//! Presets: a device's numbers under a name that says what they imitate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use super::{Config, ConfigError, grammar};
 use crate::model::latency::LatencyDist;
 use crate::model::order::CompletionOrder;
 
-/// A documented set of numbers; every one of them can be changed by its own key. Queue pairs, depth, workers, timing,
-/// faults and seed stay as they are, but for the depth of `saturated`.
+/// A documented set of numbers; each can be overridden by its own key. Queue pairs, depth, workers, timing,
+/// faults and seed are unchanged, except for the depth of `saturated`.
 ///
 /// | preset | imitates | numbers |
 /// |---|---|---|
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(Config::parse("preset=ideal").unwrap(), Config::default());
     }
 
-    /// The table in the documentation says what the numbers are.
+    /// The table in the documentation lists the numbers.
     #[test]
     fn every_preset_is_what_its_table_says() {
         let tables = include_str!("preset.rs");

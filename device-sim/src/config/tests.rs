@@ -204,7 +204,7 @@ fn keys_that_do_not_go_together_are_found_however_they_were_set() {
     assert!(built.is_err());
 }
 
-/// What errors and documentation say is allowed is what is taken.
+/// What errors and documentation state as allowed is what is accepted.
 #[test]
 fn the_table_of_keys_is_true() {
     let defaults = Config::default().to_string();

@@ -1,8 +1,8 @@
-//! What a session takes: the lengths of a request's arguments, said in numbers before anything is asked of
-//! the device, and in words where something does not fit.
+//! The arguments that a session accepts: the lengths of a request's arguments, checked before the device is
+//! used, and described where they do not fit.
 //!
-//! The kernels hold these rules, too: they are the device, and refuse with [`Status::InvalidArgs`], which
-//! says no more. A test holds the two together, for every algorithm and every length.
+//! The kernels hold these rules, too: they are the device, and refuse with [`Status::InvalidArgs`], without a
+//! reason. A test checks that the two agree, for every algorithm and every length.
 //!
 //! [`Status::InvalidArgs`]: crate::Status::InvalidArgs
 
@@ -15,7 +15,8 @@ use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
 
 impl Session {
-    /// Whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is taken.
+    /// Checks whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is
+    /// accepted.
     ///
     /// # Errors
     ///
@@ -32,7 +33,7 @@ impl Session {
         if fits { Ok(()) } else { Err(ArgumentError::Operation) }
     }
 
-    /// Whether an initialisation vector or nonce of so many bytes is taken.
+    /// Checks whether an initialisation vector or nonce of this many bytes is accepted.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ impl Session {
         Err(self.length(argument, iv_len as u64, allowed))
     }
 
-    /// Whether a message may have these `len` bytes: so far, or, where they are the `last`, as a whole.
+    /// Checks whether a message may have `len` bytes so far, or as a whole if they are the `last`.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ impl Session {
         if fits { Ok(()) } else { Err(self.length(Argument::Message, len, allowed)) }
     }
 
-    /// The lengths that padding, or that there is none, leaves to a mode of whole blocks.
+    /// The lengths that a mode of whole blocks accepts, with or without padding.
     fn blocks(&self, operation: Operation) -> Allowed {
         match (self.padding(), operation) {
             (Padding::None, _) => Allowed::Blocks,
@@ -73,8 +74,8 @@ impl Session {
         ArgumentError::Length { argument, given, algorithm: self.algorithm(), allowed }
     }
 
-    /// The fewest and the most bytes of text that a whole message of `len` bytes gives, if it is taken. They
-    /// differ where padding is removed.
+    /// The fewest and the most bytes of text that a whole message of `len` bytes produces, if it is accepted.
+    /// They differ where padding is removed.
     pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
         match self.output(operation) {
             Some(Shape::Padded) if operation == Operation::Encrypt => {
@@ -87,7 +88,7 @@ impl Session {
         }
     }
 
-    /// What an operation gives in this session; `None`: it has no such operation.
+    /// The output of an operation in this session; `None`: it has no such operation.
     pub fn output(&self, operation: Operation) -> Option<Shape> {
         match self.algorithm().output(operation)? {
             Shape::Padded if self.padding() == Padding::None => Some(Shape::SameLength),

@@ -1,7 +1,7 @@
-//! What ECB and CBC share: PKCS#7 padding, and multi-part messages that are cut anywhere.
+//! The common part of ECB and CBC: PKCS#7 padding, and multi-part messages that are cut anywhere.
 //!
-//! Encrypting, a piece's incomplete last block waits for the next piece. Decrypting with padding, a complete last
-//! block waits too, for it may turn out to be the padding.
+//! When encrypting, a piece's incomplete last block waits for the next piece. When decrypting with padding, a
+//! complete last block waits too, because it may be the padding.
 
 use aes::cipher::Array;
 use subtle::{Choice, ConstantTimeEq, ConstantTimeGreater};
@@ -85,7 +85,7 @@ pub(super) fn pad(text: &mut Vec<u8>) {
     text.resize(text.len() + len, byte);
 }
 
-/// Removes the padding. Which byte was wrong shows neither in the status nor in the time taken.
+/// Removes the padding. Neither the status nor the time shows which byte was wrong.
 fn unpad(text: &mut Vec<u8>) -> Result<(), Status> {
     let block = text.last_chunk::<BLOCK>().ok_or(Status::InvalidArgs)?;
     let len = block[BLOCK - 1];

@@ -1,4 +1,4 @@
-//! AES-CBC (SP 800-38A, 6.2): every block is mixed with the ciphertext of the one before.
+//! AES-CBC (SP 800-38A, 6.2): every block is XORed with the previous ciphertext block.
 
 use aes::cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, IvState,

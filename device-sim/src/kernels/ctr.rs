@@ -1,13 +1,14 @@
-//! AES-CTR (SP 800-38A, 6.5): the text mixed with the encrypted counter, which is the whole block, big-endian.
+//! AES-CTR (SP 800-38A, 6.5): the text XORed with the encrypted counter, which is the whole block,
+//! big-endian.
 //!
 //! ```text
 //!   counter, +1, +2, ..  ──► as many blocks as the cipher takes at once ──► keystream ⊕ text
 //!                                                       last, short block ──► its keystream is kept, for a next piece
 //! ```
 //!
-//! The loop runs inside of the cipher's own backend (a closure that it calls where the processor's AES instructions may
-//! be used), so that counters, keystream and text meet in registers. GCM counts in the last 32 bits only, and uses it
-//! too.
+//! The loop runs inside the cipher's own backend (a closure that it calls where the processor's AES
+//! instructions may be used), so that counters, keystream and text meet in registers. GCM, which counts in
+//! the last 32 bits only, uses it too.
 
 use aes::cipher::typenum::Unsigned;
 use aes::cipher::{
@@ -44,13 +45,13 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Ctr<C> {
     }
 }
 
-/// The next counter, and the keystream block of which a part is used up. Wiped on drop.
+/// The next counter, and the partly used keystream block. Wiped on drop.
 #[derive(Clone)]
 pub(crate) struct CtrStream {
     counter: u128,
-    /// As it lies in memory.
+    /// In memory order.
     keystream: u128,
-    /// Bytes of `keystream` that are used up; 0 when there is none.
+    /// Used bytes of `keystream`; 0 when there is none.
     used: usize,
 }
 
@@ -59,8 +60,8 @@ impl CtrStream {
         Self { counter: u128::from_be_bytes(counter.into()), keystream: 0, used: 0 }
     }
 
-    /// Encrypts or decrypts `text`, which follows what was applied before. The last `BITS` bits of the counter block
-    /// count, and the others stay (SP 800-38A, B.1).
+    /// Encrypts or decrypts `text`, which follows what was applied before. The last `BITS` bits of the
+    /// counter block count, and the others stay (SP 800-38A, B.1).
     #[inline]
     pub(super) fn apply<C, const BITS: u32>(&mut self, cipher: &C, text: &mut [u8])
     where
@@ -72,7 +73,7 @@ impl CtrStream {
         }
     }
 
-    /// Spends what is left of the keystream block; returns the text behind it.
+    /// Uses up the keystream block; returns the text after it.
     #[inline]
     fn use_up<'t>(&mut self, text: &'t mut [u8]) -> &'t mut [u8] {
         if self.used == 0 {
@@ -83,7 +84,7 @@ impl CtrStream {
         rest
     }
 
-    /// Mixes with what comes next of the keystream block.
+    /// XORs with the next bytes of the keystream block.
     fn spend(&mut self, text: &mut [u8]) {
         let keystream = &self.keystream.to_ne_bytes()[self.used..];
         text.iter_mut().zip(keystream).for_each(|(byte, key)| *byte ^= key);
@@ -153,8 +154,8 @@ fn keystream<B: BlockCipherEncBackend<BlockSize = U16>>(backend: &B, counter: u1
     block
 }
 
-/// As many counter blocks as the backend takes, if the lower half counts through them without a carry: then the upper
-/// half is the same for all, which saves half of the work.
+/// As many counter blocks as the backend takes, if the lower half counts through them without a carry: then
+/// the upper half is the same for all, which saves half of the work.
 #[inline(always)]
 fn counters<B: ParBlocksSizeUser<BlockSize = U16>, const BITS: u32>(counter: u128) -> Option<ParBlocks<B>> {
     let (upper, lower) = ((counter >> 64) as u64, (counter & 0xffff_ffff_ffff_ffff) as u64);

@@ -1,4 +1,4 @@
-//! AES-ECB (SP 800-38A, 6.1): every block on its own.
+//! AES-ECB (SP 800-38A, 6.1): every block separately.
 
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit, consts::U16};
 

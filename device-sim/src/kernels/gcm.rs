@@ -9,8 +9,8 @@
 //!                                        └───────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Decrypting, the last piece (the whole message, when it is in one piece) is deciphered after the tag has been
-//! found right, never before.
+//! When decrypting, the last piece (the whole message, if it is in one piece) is deciphered after the tag has
+//! been verified, never before.
 
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit, consts::U16};
 use ghash::GHash;
@@ -159,7 +159,7 @@ impl GcmStream {
         self.text_len += text.len() as u64;
     }
 
-    /// Completes the block that an earlier piece began, as far as `text` reaches; returns what is behind it.
+    /// Completes the block that an earlier piece began, as far as `text` reaches; returns the rest.
     fn fill_partial<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         if self.filled == 0 {
             return text;

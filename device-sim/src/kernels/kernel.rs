@@ -1,4 +1,4 @@
-//! What a kernel is, and how a message goes through one.
+//! The interface of a kernel, and how a message goes through one.
 
 use aes::cipher::KeyInit;
 
@@ -12,7 +12,7 @@ use crate::message::piece::{Part, Stream, StreamState};
 use crate::message::status::Status;
 use crate::message::view::Message;
 
-/// What a kernel is told besides its key: what was chosen, or else the defaults.
+/// The options of a kernel besides its key: chosen values, or the defaults.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) padding: Padding,
@@ -22,7 +22,7 @@ pub(crate) struct Options {
 
 /// Why a kernel cannot be made from a key.
 pub(crate) enum BadKey {
-    /// It has another length than the table says.
+    /// Its length is not in the table.
     Length,
     /// Both its halves are the same, which breaks the mode.
     EqualHalves,
@@ -35,7 +35,7 @@ pub(super) fn scheduled<C: KeyInit>(key: &[u8]) -> Result<C, BadKey> {
 
 /// One algorithm with its prepared key.
 pub(crate) trait Kernel: Sized {
-    /// What is kept between the pieces of a message; it wipes itself on drop.
+    /// The state between the pieces of a message; it wipes itself on drop.
     type Stream: Clone + Send + Sync + 'static;
 
     /// Prepares a key.
@@ -44,10 +44,10 @@ pub(crate) trait Kernel: Sized {
     /// Checks operation, IV and additional data, and starts a message.
     fn begin(&self, message: &Message<'_>) -> Result<Self::Stream, Status>;
 
-    /// Works through one piece; [`Part::Whole`] and [`Part::Final`] end the message.
+    /// Processes one piece; [`Part::Whole`] and [`Part::Final`] end the message.
     fn piece(&self, stream: &mut Self::Stream, message: &mut Message<'_>) -> Result<(), Status>;
 
-    /// Starts a message that is quicker together with others; `None`: run it by itself.
+    /// Starts a message that is faster together with others; `None`: run it alone.
     #[inline]
     fn lane(&self, _message: &mut Message<'_>) -> Option<Result<Lane, Status>> {
         None
@@ -59,7 +59,7 @@ pub(crate) trait Kernel: Sized {
     }
 }
 
-/// Keeps a stream between pieces, in a box of its own.
+/// Keeps a stream between pieces, in its own box.
 #[derive(Clone)]
 struct Kept<S>(S);
 

@@ -1,4 +1,4 @@
-//! Several messages at once, where a mode works on one block after the other.
+//! Several messages at once, for modes that process one block after the other.
 //!
 //! ```text
 //!   lane 0   P0 ─► P1 ─► P2 ─► P3        CBC encryption: every block waits for the one before it, and the processor
@@ -10,9 +10,9 @@
 //!   the others            ──► ManyKeys: a column is a call for each lane; the processor overlaps them
 //! ```
 //!
-//! A message's text is moved into its lane, and back when the lanes have been run. Both loops run inside of the cipher's
-//! own backend (a closure that it calls where the processor's AES instructions may be used), so that its rounds are part
-//! of the loop, and not a call from it.
+//! A message's text is moved into its lane, and back when the lanes have run. Both loops run inside the
+//! cipher's own backend (a closure that it calls where the processor's AES instructions may be used), so that
+//! its rounds are part of the loop, and not a call from it.
 
 use std::fmt;
 
@@ -29,24 +29,24 @@ use zeroize::Zeroize;
 use super::block::{Block, mix};
 use crate::message::view::Message;
 
-/// Lanes of one key from which on they are a group of their own. With fewer, most of a call of the cipher is idle, and
-/// calls for single blocks that overlap are as quick.
+/// The number of lanes of one key from which they form their own group. With fewer, most of a call of the
+/// cipher is idle, and overlapping calls for single blocks are as fast.
 const GROUP: usize = 6;
 
-/// Lanes of different keys that are under way together. Fewer leave the processor waiting, more do not fit into what it
+/// Lanes of different keys that run together. Fewer leave the processor waiting, more do not fit into what it
 /// looks ahead.
 type Abreast = U8;
 
-/// One message on its way: whole blocks, padded already.
+/// One message on its way: whole blocks, already padded.
 pub(crate) struct Lane {
     text: Vec<u8>,
     iv: Block,
-    /// The number of its session, from whoever started it.
+    /// The number of its session, from the code that started it.
     pub(crate) session: u32,
     /// Bytes of its key.
     key_len: usize,
     out_of_place: bool,
-    /// Where the request is, for whoever puts the text back.
+    /// Where the request is, for putting the text back.
     pub(crate) place: usize,
 }
 
@@ -74,7 +74,7 @@ macro_rules! in_lanes {
 
 in_lanes!(Aes128, Aes192, Aes256);
 
-/// Shows how much there is, not what it is.
+/// Prints the length, not the content.
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane").field("text_len", &self.text.len()).finish_non_exhaustive()
@@ -101,13 +101,13 @@ impl Lane {
         &mut self.text
     }
 
-    /// By which lanes are sorted: key length, session, length; in one number, for that is quicker.
+    /// The sort order of lanes: key length, session, length; in one number, which is faster.
     const fn rank(&self) -> u128 {
         let key = (self.key_len as u128) << 32 | self.session as u128;
         key << 64 | !self.text.len() as u64 as u128
     }
 
-    /// Moves the text back to where it came from.
+    /// Moves the text back to its origin.
     pub(crate) fn put_back(mut self, mut message: Message<'_>) {
         message.put_back(std::mem::take(&mut self.text), self.out_of_place);
     }
@@ -115,16 +115,16 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        // It has gone back, unless a panic has kept it from that.
+        // The text has been moved back, unless a panic prevented it.
         if self.text.capacity() > 0 {
             self.text.zeroize();
         }
     }
 }
 
-/// Encrypts all lanes in CBC, each with what `key` gives for it; their order changes.
+/// Encrypts all lanes in CBC, each with its key from `key`; their order changes.
 pub(crate) fn encrypt_cbc<'k>(lanes: &mut [Lane], key: impl Fn(&Lane) -> LaneKey<'k>) {
-    // Of one key the longest first: what comes last has nobody to go with.
+    // For one key the longest first: the last one has no other to run with.
     lanes.sort_unstable_by_key(Lane::rank);
     macro_rules! by_key_length {
         ($lanes:ident: $($size:ident),+) => {
@@ -157,18 +157,18 @@ where
     }
 }
 
-/// Lanes that are under way, at most `N` of them: those in front.
+/// The lanes that run, at most `N` of them, at the front.
 struct Rows<'t, K, N: ArraySize> {
     keys: Array<K, N>,
-    /// The block before the one that comes next. In the end it is ciphertext, and nothing to be wiped.
+    /// The previous block of each chain. At the end it is ciphertext, and needs no wiping.
     chains: Array<Block, N>,
-    /// What is left.
+    /// The remaining texts.
     texts: Array<&'t mut [Block], N>,
     going: usize,
 }
 
 impl<'t, K: Copy, N: ArraySize> Rows<'t, K, N> {
-    /// No lanes. Where there is none, there is `key`.
+    /// No lanes. Unused places hold `key`.
     fn new(key: K) -> Self {
         let texts = Array::from_fn(|_| Default::default());
         Self { keys: Array::from_fn(|_| key), chains: Array::default(), texts, going: 0 }
@@ -189,7 +189,7 @@ impl<'t, K: Copy, N: ArraySize> Rows<'t, K, N> {
         self.going > 0
     }
 
-    /// Cuts off the columns that all lanes have, from those under way; the rest is left.
+    /// Cuts off the columns that all running lanes have; the rest remains.
     fn cut(&mut self) -> (usize, Array<&'t mut [Block], N>) {
         let texts = &mut self.texts[..self.going];
         let columns = texts.iter().map(|text| text.len()).min().unwrap_or_default();
@@ -200,7 +200,7 @@ impl<'t, K: Copy, N: ArraySize> Rows<'t, K, N> {
         (columns, heads)
     }
 
-    /// Lets those go that have nothing left.
+    /// Removes lanes without remaining text.
     fn retire(&mut self) {
         for row in (0..self.going).rev() {
             if self.texts[row].is_empty() {
@@ -213,7 +213,7 @@ impl<'t, K: Copy, N: ArraySize> Rows<'t, K, N> {
     }
 }
 
-/// Encrypts lanes of one key, as many abreast as the backend takes at once.
+/// Encrypts lanes of one key, as many at once as the backend takes.
 struct OneKey<'a> {
     lanes: &'a mut [Lane],
 }
@@ -231,7 +231,7 @@ impl BlockCipherEncClosure for OneKey<'_> {
             let (columns, mut heads) = rows.cut();
             let heads = &mut heads[..rows.going];
             if 2 * rows.going > B::ParBlocksSize::USIZE {
-                // As a variable of its own, and in a loop without a choice in it: otherwise the compiler's code is slower.
+                // A separate variable, and a loop without a branch: otherwise the compiler's code is slower.
                 let mut chains = std::mem::take(&mut rows.chains);
                 encrypt_together(backend, &mut chains, heads, columns);
                 rows.chains = chains;
@@ -266,7 +266,7 @@ fn encrypt_together<B: BlockCipherEncBackend<BlockSize = U16>>(
     }
 }
 
-/// One call of the cipher for each block, where a call for a column would work on more idle rows than others.
+/// One call of the cipher for each block, where a call for a column would waste more on idle rows.
 #[inline(always)]
 fn encrypt_in_turn<B: BlockCipherEncBackend<BlockSize = U16>>(
     backend: &B,

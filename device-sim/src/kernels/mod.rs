@@ -8,10 +8,10 @@
 //!   Final             the message's state     ─────────►  the rest; the stream is dropped, wiped
 //! ```
 //!
-//! A kernel sees a [message](crate::message::view::Message), and nothing of the request that it is in.
+//! A kernel sees a [message](crate::message::view::Message), and nothing of the request that contains it.
 //!
-//! A whole message is thus a stream of one piece, and there is one code for both. A kernel checks lengths
-//! before it touches anything: after [`Status::InvalidArgs`] the buffers are as they were.
+//! A whole message is thus a stream of one piece, and one code serves both. A kernel checks lengths before it
+//! changes anything: after [`Status::InvalidArgs`] the buffers are unchanged.
 //!
 //! | file     | what                                                | standard                     |
 //! |----------|-----------------------------------------------------|------------------------------|

@@ -30,40 +30,40 @@ use crate::message::status::Status;
 use crate::message::view::Message;
 use crate::message::with_algorithms;
 
-/// Why there is no such session.
+/// Why a session cannot be created.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The key has the wrong length.
     #[error("{}", key_length(*algorithm, *allowed, *given))]
     KeyLength {
-        /// What the session would have computed.
+        /// The algorithm of the session.
         algorithm: Algorithm,
-        /// Bytes that the key may have.
+        /// Allowed lengths of the key, in bytes.
         allowed: Allowed,
-        /// Bytes that it has.
+        /// The given length.
         given: usize,
     },
     /// Both halves of an XTS key are the same, which breaks the mode (SP 800-38E; FIPS 140 IG, C.I).
     #[error("the two halves of an {algorithm} key must differ")]
     EqualHalves {
-        /// What the session would have computed.
+        /// The algorithm of the session.
         algorithm: Algorithm,
     },
     /// No tag may have that length.
     #[error("{algorithm} tags have {allowed}, not {given}")]
     TagLength {
-        /// What the session would have computed.
+        /// The algorithm of the session.
         algorithm: Algorithm,
-        /// Bytes that a tag may have.
+        /// Allowed lengths of a tag, in bytes.
         allowed: Allowed,
-        /// Bytes that were asked for.
+        /// The given length.
         given: usize,
     },
     /// A parameter was chosen that the algorithm does not have.
     #[error("{parameter} does not fit {algorithm}, which takes {}", parameters_of(*algorithm))]
     Parameter {
-        /// What the session would have computed.
+        /// The algorithm of the session.
         algorithm: Algorithm,
         /// The first parameter that does not fit.
         parameter: Parameter,
@@ -83,10 +83,10 @@ fn parameters_of(algorithm: Algorithm) -> String {
     if names.is_empty() { "no option".to_owned() } else { names.join(", ") }
 }
 
-/// Algorithm, prepared key and options. All of it is wiped on drop; `Debug` shows nothing of the key.
+/// Algorithm, prepared key and options. All of it is wiped on drop; `Debug` prints nothing of the key.
 ///
-/// A session is moved by value, and a move leaves a copy where it was. Make it, and put it where it is to stay, inside of
-/// one [`with_wiped_stack`](crate::with_wiped_stack):
+/// A session is moved by value, and a move leaves a copy where it was. Make it, and put it where it is to
+/// stay, inside of one [`with_wiped_stack`](crate::with_wiped_stack):
 ///
 /// ```
 /// use std::sync::Arc;
@@ -99,7 +99,7 @@ fn parameters_of(algorithm: Algorithm) -> String {
 pub struct Session {
     algorithm: Algorithm,
     options: Options,
-    /// Whether requests may be quicker together with others.
+    /// Whether requests may be faster together with others.
     has_lanes: bool,
     kernel: AnyKernel,
 }
@@ -131,11 +131,11 @@ macro_rules! kernels {
         }
     };
     ($($variant:ident($kernel:ty): $algorithm:pat),+ $(,)?) => {
-        /// Every kernel there is, so that a request costs one match. In place and not in a box, which every request would have
-        /// to look into.
+        /// All kernels, so that a request costs one match. In place and not in a box, which every request
+        /// would have to follow.
         enum AnyKernel {
             $($variant($kernel)),+,
-            /// What is left when the session goes.
+            /// What remains when the session is dropped.
             Wiped(#[expect(dead_code, reason = "its size is what it is for")] [u8; PLACE]),
         }
 
@@ -143,7 +143,7 @@ macro_rules! kernels {
         const STRICTEST: usize = largest(&[$(align_of::<$kernel>()),+]);
 
         impl AnyKernel {
-            /// The kernel of an algorithm, with its key. Each is made in a frame of its own.
+            /// The kernel of an algorithm, with its key. Each is created in its own frame.
             fn new(algorithm: Algorithm, key: &[u8], options: Options) -> Result<Self, BadKey> {
                 match algorithm {
                     $($algorithm => set_apart(|| <$kernel>::prepare(key, options).map(Self::$variant))),+
@@ -177,13 +177,14 @@ macro_rules! kernels {
 with_algorithms!(kernels);
 
 impl Session {
-    /// A session for every operation of the algorithm. The key is prepared; it need not stay.
+    /// A session for every operation of the algorithm. The key is prepared, and need not be kept.
     ///
     /// # Errors
     ///
-    /// [`SessionError::KeyLength`] unless the key has one of the [`Algorithm::key_lens`]; [`SessionError::EqualHalves`] for
-    /// an XTS key whose halves are the same; [`SessionError::Parameter`] for a parameter that does not fit the algorithm;
-    /// [`SessionError::TagLength`] for one that is none of [`Algorithm::tag_lens`].
+    /// [`SessionError::KeyLength`] unless the key has one of the [`Algorithm::key_lens`];
+    /// [`SessionError::EqualHalves`] for an XTS key with equal halves; [`SessionError::Parameter`] for a
+    /// parameter that does not fit the algorithm; [`SessionError::TagLength`] for a length that is not in
+    /// [`Algorithm::tag_lens`].
     pub fn new(algorithm: Algorithm, key: &[u8], parameters: Parameters) -> Result<Self, SessionError> {
         if let Some(parameter) = parameters.unfit(algorithm) {
             return Err(SessionError::Parameter { algorithm, parameter });
@@ -210,7 +211,8 @@ impl Session {
         Ok(Self { algorithm, options, has_lanes, kernel })
     }
 
-    /// A session for both directions of a cipher. A cipher that does not [pad](Cipher::pads) ignores `padding`.
+    /// A session for both directions of a cipher. A cipher that does not [pad](Cipher::pads) ignores
+    /// `padding`.
     ///
     /// # Errors
     ///
@@ -262,27 +264,28 @@ impl Session {
         self.options.tag_len
     }
 
-    /// Bytes by which the output of one request may exceed its input: padding (up to 16), and what a multi-part
-    /// message held back before (up to 15, for XTS up to 31). A caller who reserves as many spares the device an
-    /// allocation.
+    /// Bytes by which the output of one request may exceed its input: padding (up to 16), and what a
+    /// multi-part message held back before (up to 15, for XTS up to 31). A caller that reserves this many
+    /// saves the device an allocation.
     pub const fn max_growth(&self) -> usize {
         self.algorithm.growth()
     }
 
-    /// Does what `request` asks for, in the calling thread. The id in the request is not looked at.
+    /// Executes `request` in the calling thread. The id in the request is ignored.
     ///
     /// | session | takes | gives |
     /// |---|---|---|
     /// | cipher, AEAD | `buffer`, `iv`; AEAD: `aad`, and decrypting `tag` | the text in `destination` where there is one (and `buffer` stays), in `buffer` otherwise; AEAD encrypting: `tag` |
     /// | hash, HMAC | `buffer` | `tag`, full length; `buffer` stays |
     ///
-    /// Lengths: ECB takes no IV, CBC, CTR and XTS 16 bytes, GCM any from 1 byte on. ECB and CBC without padding
-    /// take whole blocks; XTS 16 bytes to 2^20 blocks, which are one data unit; GCM up to 2^36 - 32 bytes.
+    /// Lengths: ECB takes no IV, CBC, CTR and XTS 16 bytes, GCM any from 1 byte on. ECB and CBC without
+    /// padding take whole blocks; XTS 16 bytes to 2^20 blocks, which are one data unit; GCM up to 2^36 - 32
+    /// bytes.
     ///
-    /// A message may come in pieces of any length ([`crate::Part`]). A piece's output may be shorter or longer
-    /// than the piece, for ECB, CBC and XTS hold bytes back until they know what follows. GCM gives the
-    /// plaintext of [`crate::Part::Update`] *unverified*: act on none of it before the last piece has been
-    /// found [`Status::Ok`].
+    /// A message may come in pieces of any length ([`crate::Part`]). A piece's output may be shorter or
+    /// longer than the piece, because ECB, CBC and XTS hold bytes back until they know what follows. GCM
+    /// returns the plaintext of [`crate::Part::Update`] *unverified*: act on none of it before the last piece
+    /// ended with [`Status::Ok`].
     ///
     /// # Errors
     ///
@@ -294,23 +297,23 @@ impl Session {
         self.kernel.run(self.algorithm, message.into())
     }
 
-    /// [`Session::execute`], after which nothing of the key and of the message lies on the stack of the calling thread: 12 KiB
-    /// below the caller are wiped, 6 KiB with debug assertions.
+    /// [`Session::execute`], after which nothing of the key and of the message is left on the stack of the
+    /// calling thread: 12 KiB below the caller are wiped, 6 KiB with debug assertions.
     pub fn execute_and_wipe<'m>(&self, message: impl Into<Message<'m>>) -> Status {
         let status = set_apart(|| self.execute(message));
         wipe_stack();
         status
     }
 
-    /// Starts a request that is quicker together with others, and is to be ended by [`lanes::encrypt_cbc`] and
-    /// [`Lane::put_back`]. `None`: [`Session::execute`] it.
+    /// Starts a request that is faster together with others; [`lanes::encrypt_cbc`] and [`Lane::put_back`]
+    /// end it. `None`: use [`Session::execute`].
     ///
     /// [`lanes::encrypt_cbc`]: crate::kernels::lanes::encrypt_cbc
     pub(crate) fn lane(&self, mut message: Message<'_>) -> Option<Result<Lane, Status>> {
         self.kernel.lane(&mut message)
     }
 
-    /// Whether [`Session::lane`] is worth asking.
+    /// Whether [`Session::lane`] is worth calling.
     #[inline]
     pub(crate) const fn has_lanes(&self) -> bool {
         self.has_lanes
@@ -322,8 +325,8 @@ impl Session {
     }
 }
 
-/// A kernel wipes its own state. Moves may have put more in its place, in padding and in the rest of the largest variant;
-/// that is wiped here.
+/// A kernel wipes its own state. Moves may have left more in its place, in padding and in the rest of the
+/// largest variant; that is wiped here.
 impl Drop for Session {
     fn drop(&mut self) {
         self.kernel = AnyKernel::Wiped([0; PLACE]);
@@ -331,7 +334,7 @@ impl Drop for Session {
     }
 }
 
-/// Bytes behind the tag, so that zeros there leave none of a kernel, wherever its alignment has put it.
+/// Bytes after the tag, so that zeros there leave none of a kernel, wherever its alignment has put it.
 const PLACE: usize = STRICTEST - 1 + LARGEST;
 
 const _: () = assert!(size_of::<AnyKernel>() == 1 + PLACE, "the zeros reach from the tag to the end");
@@ -396,7 +399,7 @@ mod tests {
         assert_eq!(format!("{session:?}"), "Session(hmac-sha512-256)");
     }
 
-    /// The crates wipe only where a feature says so; without it this does not compile. (HMAC is made of the hash
+    /// The crates wipe only with a feature; without it this does not compile. (HMAC consists of the hash
     /// functions, GHASH wipes without the marker.)
     #[test]
     fn schedules_and_states_are_wiped_on_drop() {

@@ -1,7 +1,7 @@
 //! Where a cipher's output goes, and the bytes that a piece holds back for the next one.
 //!
-//! All ciphers work in place on one vector. Out of place that vector is the destination, filled from the buffer
-//! first, as a device's DMA would; so there is one code for both, and `buffer` stays as it is.
+//! All ciphers work in place on one vector. Out of place that vector is the destination, filled from the
+//! buffer first, like a device's DMA; so one code serves both, and `buffer` is unchanged.
 //!
 //! ```text
 //!   held back │ buffer            ──►  text                         ──►  output │ held back
@@ -10,7 +10,7 @@
 
 use zeroize::Zeroize;
 
-/// The most a kernel holds back: XTS needs a block and what may be stolen from the next.
+/// The most that a kernel holds back: XTS needs a block and the bytes that it may steal from.
 pub(super) const CARRY: usize = 31;
 
 /// Bytes that wait for the rest of their block. Wiped on drop.
@@ -30,12 +30,12 @@ impl Carry {
         let rest = text.len() - len;
         self.bytes[..len].copy_from_slice(&text[rest..]);
         self.len = len;
-        // The caller gets the room behind the output, too.
+        // The caller gets the capacity after the output, too.
         text[rest..].zeroize();
         text.truncate(rest);
     }
 
-    /// The text to work on in place: what was held back, then this piece.
+    /// The text to work on in place: the held-back bytes, then this piece.
     pub(super) fn text<'t>(
         &mut self,
         (buffer, destination): (&'t mut Vec<u8>, Option<&'t mut Vec<u8>>),
@@ -89,7 +89,7 @@ pub(super) fn text<'t>((buffer, destination): (&'t mut Vec<u8>, Option<&'t mut V
     destination
 }
 
-/// Makes room without leaving a copy of the text behind in freed memory.
+/// Makes room without leaving a copy of the text in freed memory.
 pub(super) fn reserve(text: &mut Vec<u8>, additional: usize) {
     if text.capacity() - text.len() >= additional {
         return;

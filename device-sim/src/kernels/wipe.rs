@@ -1,4 +1,4 @@
-//! Wiping the stack: the preparation of a key, and work on a message, leave parts of it in frames that have
+//! Wiping the stack: preparing a key, and work on a message, leave parts of them in frames that have
 //! returned.
 //!
 //! ```text
@@ -11,36 +11,37 @@
 //!       └── set_apart: a pass               └── wipe_worker_stack
 //! ```
 //!
-//! A frame covers only what lies below it, and the optimiser may put what is called into its caller's frame. So what leaves
-//! secrets is called in a way that cannot be inlined.
+//! A frame covers only what lies below it, and the optimiser may merge a callee's frame into its caller's. So
+//! code that leaves secrets is called in a way that cannot be inlined.
 //!
-//! This does not promise that the processor's registers, and what the system saves of them, hold nothing; that nothing lay
-//! deeper than is wiped; or anything about what the caller has copied. Frames of an unoptimised build of this crate lie
-//! deeper, and leave copies of round keys. `tests/secrets.rs` of simaccel looks at what is left.
+//! This gives no guarantee about the processor's registers and what the system saves of them, about anything
+//! deeper than the wiped part, or about copies that the caller makes. Frames of an unoptimised build of this
+//! crate lie deeper, and leave copies of round keys. `tests/secrets.rs` of simaccel looks for what is left.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-/// Bytes of the stack that the preparation of a key uses at the most. The stack must have room for what is wiped, in a job
-/// too, so this is not many more than were used.
+/// The most bytes of the stack that the preparation of a key uses. The stack must have room for what is
+/// wiped, in a job too, so this is not much more than what is used.
 const PREPARING: usize = 16 * 1024;
-/// The same of work on a message. With debug assertions frames take more of a job's stack, and the wipe has to do with less.
+/// The same for work on a message. With debug assertions frames take more of a job's stack, and less is left
+/// for the wipe.
 const WORKING: usize = if cfg!(debug_assertions) { 6 * 1024 } else { 12 * 1024 };
-/// The same on a worker's own stack, where room is no matter.
+/// The same on a worker's own stack, which has enough room.
 const WORKER: usize = 16 * 1024;
-/// Bytes that lie unused between a worker's loop and its work, so that the frames of what wipes, which are smaller, leave
-/// none of the work's uncovered.
+/// Unused bytes between a worker's loop and its work, so that the wiping frames, which are smaller, cover all
+/// of the work's frames.
 const MARGIN: usize = 1024;
 
-/// Runs `prepare`, and wipes the stack that it has used: 16 KiB. For making sessions; what it
-/// returns should hold no secret itself, for it is moved.
+/// Runs `prepare`, and wipes the stack that it has used: 16 KiB. For creating sessions; the result should
+/// hold no secret itself, because it is moved.
 pub fn with_wiped_stack<R>(prepare: impl FnOnce() -> R) -> R {
     let result = set_apart(prepare);
     wipe::<PREPARING>();
     result
 }
 
-/// Runs `f` in a frame of its own, so that none of it lies in the caller's.
+/// Runs `f` in its own frame, so that none of it lies in the caller's.
 #[inline(never)]
 pub(crate) fn set_apart<R>(f: impl FnOnce() -> R) -> R {
     f()
@@ -70,7 +71,7 @@ pub(crate) fn wipe_stack() {
 #[inline(never)]
 fn wipe<const DEPTH: usize>() {
     let mut zeros = [0_u8; DEPTH];
-    // Code that might write to the zeros gets their address, so they lie on the stack.
+    // Code that might read the zeros gets their address, so they lie on the stack.
     black_box(&mut zeros);
 }
 

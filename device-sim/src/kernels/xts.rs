@@ -9,10 +9,11 @@
 //!       P n (r bytes)                               │ rest │ ──► E under T n ──► C n-1
 //! ```
 //!
-//! Whole blocks are worked on inside of the cipher's own backend (a closure that it calls where the processor's AES
-//! instructions may be used), as many at once as it takes; their tweaks are computed on the way.
+//! Whole blocks are processed inside the cipher's own backend (a closure that it calls where the processor's
+//! AES instructions may be used), as many at once as it takes; their tweaks are computed on the way.
 //!
-//! While more may come, a multi-part message holds back 16 to 31 bytes, for they may be what is stolen from.
+//! While more may come, a multi-part message holds back 16 to 31 bytes, because ciphertext stealing may need
+//! them.
 
 use aes::cipher::array::ArraySize;
 use aes::cipher::{
@@ -186,7 +187,7 @@ pub(crate) struct XtsStream {
     /// For the next block, least significant byte first.
     tweak: u128,
     carry: Carry,
-    /// Bytes that are through.
+    /// Processed bytes.
     done: usize,
 }
 

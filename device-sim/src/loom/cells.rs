@@ -1,4 +1,4 @@
-//! The claim word and the wake word of a cell, and who gets it next.
+//! The claim word and the wake word of a cell, and which side gets it next.
 
 use super::*;
 
@@ -70,13 +70,13 @@ fn claim_word_with_modelled_time() {
     claim_has_one_winner(serve_late);
 }
 
-/// A buffer that is taken by the submitting side, against whoever takes the request back.
+/// The submitting side takes the buffer, against a thread that takes the request back.
 #[test]
 fn claim_word_buffer_taken_against_revoked() {
     taken_against_revoked(|| Arm::Reap);
 }
 
-/// The same of one in which it is not written down when it is reaped.
+/// The same for a request whose reaping is not recorded.
 #[test]
 fn claim_word_buffer_of_a_plain_one_taken_against_revoked() {
     taken_against_revoked(|| Arm::ReapPlain);
@@ -95,7 +95,7 @@ fn taken_against_revoked(arm: fn() -> Arm) {
             let slab = Arc::clone(&slab);
             thread::spawn(move || revoke(&slab, ticket).map(|held| take(&slab, held).1))
         };
-        // `None` where it was revoked.
+        // `None` if it was revoked.
         let _ = slab.reap(ticket.index(), ticket.generation());
         let taken = cells.take_plain::<()>(ticket);
         let (served, revoked) = (device.join().unwrap(), revoker.join().unwrap());
@@ -135,7 +135,7 @@ fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
         if let Some(vacant) = remains.vacant {
             cells.put(vacant);
         }
-        // The next request may get the same cell, and its wake is its own.
+        // The next request may get the same cell, but has its own wake.
         let next = slab.place_request(cells.get(), request(2), second.arm(), Placed::Queued);
         device.join().unwrap();
         assert_eq!(second.calls(), 0);
@@ -196,7 +196,7 @@ impl Tokens {
     }
 }
 
-/// A request whose device serves it and writes its token; and what then has become of the two cells.
+/// A request that the device serves, with its token; and the final state of the two cells.
 fn token_read_by(host: impl Fn(&Slab, &mut Allocator, Ticket, &Tokens) + Send + Sync + 'static) {
     bounded_model(3, move || {
         let (slab, mut cells) = Slab::new(2);
@@ -210,7 +210,7 @@ fn token_read_by(host: impl Fn(&Slab, &mut Allocator, Ticket, &Tokens) + Send + 
             })
         };
         host(&slab, &mut cells, ticket, &tokens);
-        // The next request may get the same cell while the sender is still on its way out.
+        // The next request may get the same cell while the sender is still returning.
         let next = Arc::new(Tokens::default());
         let second = slab.place_request(cells.get(), request(2), next.arm(), Placed::Queued);
         assert_eq!((slab.state(ticket), slab.wake_state(second)), (TicketState::Stale, WakeState::Armed));
@@ -225,7 +225,7 @@ fn token_read_by(host: impl Fn(&Slab, &mut Allocator, Ticket, &Tokens) + Send + 
     });
 }
 
-/// The reader of the token takes the request, whether or not the sender has left.
+/// The reader of the token takes the request, whether or not the sender has returned.
 #[test]
 fn wake_word_released_by_the_reader_of_its_token() {
     token_read_by(|_, cells, ticket, tokens| {
@@ -248,7 +248,7 @@ fn wake_word_released_by_the_reader_of_its_token_with_the_request() {
     });
 }
 
-/// Given up: the wake is cancelled, or its token read. Then the cell is let go of, whichever side frees it.
+/// Given up: the wake is cancelled, or its token read. Then the cell is released, and one side frees it.
 #[test]
 fn wake_word_released_by_one_who_gives_up() {
     token_read_by(|slab, cells, ticket, tokens| {
@@ -283,7 +283,8 @@ fn wake_word_released_by_one_who_was_resumed_by_chance() {
     });
 }
 
-/// The waker is exchanged while its wake is sent: one of the two is called, and it is the new one if it went in.
+/// The waker is replaced while its wake is sent: one of the two is called; it is the new one if the
+/// replacement succeeded.
 #[test]
 fn wake_word_replaced_against_sent() {
     model(|| {
@@ -305,10 +306,11 @@ fn wake_word_replaced_against_sent() {
     });
 }
 
-// Loom lets two who wait for a third wait for ever, so each of the following has one who waits.
+// Loom lets two threads that wait for a third wait for ever, so each of the following models has one waiting
+// thread.
 
-/// The waker is exchanged while the request is taken back and its cell used again: the wake is cancelled, and the
-/// next one's is its own.
+/// The waker is replaced while the request is taken back and its cell reused: the wake is cancelled, and the
+/// next request has its own.
 #[test]
 fn wake_word_replaced_against_released() {
     model(|| {
@@ -366,7 +368,7 @@ fn wake_word_replaced_against_cancelled() {
     });
 }
 
-/// Reaping has the wake of a request that is polled for; nobody puts a waker there.
+/// Reaping owns the wake of a polled request; no waker can be put there.
 #[test]
 fn wake_word_replaced_against_reaped() {
     model(|| {
@@ -385,7 +387,7 @@ fn wake_word_replaced_against_reaped() {
     });
 }
 
-/// Two who exchange it wait for each other, and both succeed.
+/// Two replacements wait for each other, and both succeed.
 #[test]
 fn wake_word_replaced_by_two() {
     model(|| {
@@ -403,8 +405,8 @@ fn wake_word_replaced_by_two() {
     });
 }
 
-/// A spurious wake copies the waker while the request is taken back: the copy is of a waker that was there, and the
-/// cell's own goes with the request.
+/// A spurious wake copies the waker while the request is taken back: the copy is of the waker that was there,
+/// and the cell's own goes with the request.
 #[test]
 fn wake_word_copied_against_released() {
     model(|| {
@@ -425,7 +427,8 @@ fn wake_word_copied_against_released() {
     });
 }
 
-/// Who cancels the wake of a plain request while it is reaped, taken, and its cell used again, does nothing to the next one.
+/// A thread that cancels the wake of a plain request while it is reaped, taken, and its cell reused, does not
+/// affect the next request.
 #[test]
 fn plain_one_reaped_and_reused_against_cancelled() {
     model(|| {
@@ -462,7 +465,7 @@ fn reap_against_take_and_reuse() {
     });
 }
 
-/// By another thread than the one that takes it, which may be too late to find it and never finds the next one.
+/// Reaped by another thread than the taker's, which may be too late to find it and never finds the next one.
 #[test]
 fn reap_of_a_plain_one_against_take_and_reuse() {
     model(|| {
@@ -488,7 +491,7 @@ fn reaped_against_taken(arm: fn() -> Arm) -> (Option<u64>, Remains) {
     (reaped, remains)
 }
 
-/// Cells that other threads give back are handed out again, each to one.
+/// Cells that other threads give back are reused, each for one request.
 #[test]
 fn freed_cells_come_back_once() {
     model(|| {
@@ -501,7 +504,8 @@ fn freed_cells_come_back_once() {
         let mut place = || slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Queued).index();
         let mut indices = vec![place(), place()];
         givers.into_iter().for_each(|giver| giver.join().unwrap());
-        // The next chunk was made if a cell was wanted before one was back; all are handed out before there is more.
+        // The next chunk was made if a cell was wanted before one was back; all are handed out before there
+        // is more.
         let cells = if indices.iter().all(|index| *index < 2) { 2 } else { 6 };
         indices.extend((2..cells).map(|_| place()));
         indices.sort_unstable();

@@ -35,7 +35,8 @@ fn model(f: impl Fn() + Sync + Send + 'static) {
     bounded_model(None, f);
 }
 
-/// Every interleaving with at most `preemptions` involuntary switches: for what is too large otherwise.
+/// Every interleaving with at most `preemptions` involuntary switches, for models that are too large
+/// otherwise.
 fn bounded_model(preemptions: impl Into<Option<usize>>, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions.into().map(|bound: usize| bound + more());

@@ -1,9 +1,9 @@
-//! A queue pair: the line for its slots, the room in its rings, and a device that closes.
+//! A queue pair: the FIFO of parked requests, the room in its rings, and a device that closes.
 
 use super::cells::{revoke, take};
 use super::*;
 
-/// A slot is freed while somebody joins the line for it: one of the two sees it.
+/// A slot is freed while a request is parked: one of the two sides sees it.
 #[test]
 fn a_freed_slot_is_not_overlooked() {
     model(|| {
@@ -32,7 +32,7 @@ fn a_freed_slot_is_not_overlooked() {
     });
 }
 
-/// The head of the line is revoked while the device lets it in: the slot is the next one's.
+/// The first parked request is revoked while the device admits it: the next one gets the slot.
 #[test]
 fn a_revoked_waiter_keeps_no_slot() {
     model(|| {
@@ -68,8 +68,8 @@ fn a_revoked_waiter_keeps_no_slot() {
     });
 }
 
-/// The whole way round: a request is parked while the only slot is in use, and a worker that sleeps whenever it has
-/// nothing to do takes it in when there is one. A lost doorbell, slot or wake is a deadlock.
+/// The whole path: a request is parked while the only slot is in use, and a worker that sleeps whenever it is
+/// idle admits it once there is one. A lost doorbell, slot or wake is a deadlock.
 #[test]
 fn a_parked_request_gets_its_turn() {
     bounded_model(3, || {
@@ -109,8 +109,8 @@ impl Wake for Done {
     }
 }
 
-/// A request is revoked as soon as it is executed, in the middle of the device's batch: its slot is free, and so must be
-/// its place in the ring.
+/// A request is revoked as soon as it is executed, in the middle of the device's batch: its slot is free, and
+/// so must be its entry in the ring.
 #[test]
 fn a_free_slot_is_room_in_the_ring() {
     model(|| {
@@ -126,7 +126,7 @@ fn a_free_slot_is_room_in_the_ring() {
     });
 }
 
-/// A request while the device closes is refused, or ends as closed; it never stays behind.
+/// A request that comes while the device closes is refused, or ends as closed; it never stays behind.
 fn nothing_stays_behind(
     preemptions: Option<usize>,
     give: fn(&mut QueuePair) -> Result<Ticket, RefusedReason>,
@@ -177,7 +177,7 @@ fn nothing_held_back_stays_behind_when_the_device_closes() {
         let held_back = submit(end, 1);
         end.hold_back(false);
         let shown = submit(end, 2);
-        // Where the second was refused, nobody has shown the first.
+        // If the second was refused, the first was not shown.
         end.flush();
         shown.and(held_back)
     });

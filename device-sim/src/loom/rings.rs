@@ -7,7 +7,7 @@ fn ring_hands_over_in_order() {
     hands_over_in_order(2, |consumer| consumer.pop().into_iter().collect());
 }
 
-/// Looking ahead, and taking what is there two at a time.
+/// Looking ahead, and taking entries two at a time.
 #[test]
 fn ring_hands_over_some_at_a_time_in_order() {
     hands_over_in_order(4, |consumer| {

@@ -1,6 +1,7 @@
-//! The names of what the device can do, and what is known of each before there is a key: lengths, output, cost.
+//! The names of the device's algorithms, and what is known of each without a key: lengths, output, cost.
 //!
-//! All of it comes from the [table](super::table) and, where it is the same for keys of every length, from the [`Mode`].
+//! All of it comes from the [table](super::table) and, where it is the same for keys of every length, from
+//! the [`Mode`].
 
 use crate::message::lengths::Allowed;
 use crate::message::mode::{Facts, Mode};
@@ -55,7 +56,7 @@ macro_rules! define {
                 }
             }
 
-            /// OpenSSL's other names for it, which are understood too; object identifiers are among them.
+            /// OpenSSL's other names for it, which are accepted too, including object identifiers.
             pub const fn aliases(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$cipher => &$cipher_also),+
@@ -95,7 +96,7 @@ macro_rules! define {
                 }
             }
 
-            /// OpenSSL's other names for it, which are understood too; object identifiers are among them.
+            /// OpenSSL's other names for it, which are accepted too, including object identifiers.
             pub const fn aliases(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$aead => &$aead_also),+
@@ -135,7 +136,7 @@ macro_rules! define {
                 }
             }
 
-            /// OpenSSL's other names for it, which are understood too; object identifiers are among them.
+            /// OpenSSL's other names for it, which are accepted too, including object identifiers.
             pub const fn aliases(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$hash => &$hash_also),+
@@ -149,7 +150,7 @@ macro_rules! define {
                 }
             }
 
-            /// Bytes that the function takes in at a time; HMAC keys longer than this are hashed first.
+            /// The block size of the function, in bytes; HMAC keys longer than this are hashed first.
             pub const fn block_len(self) -> usize {
                 match self {
                     $(Self::$hash => $block),+
@@ -220,8 +221,8 @@ impl Algorithm {
         }
     }
 
-    /// OpenSSL's other names for it, which are understood too; object identifiers are among them. For HMAC, `HMAC-` and any
-    /// name of the hash function is understood as well.
+    /// OpenSSL's other names for it, which are accepted too, including object identifiers. For HMAC, `HMAC-`
+    /// and any name of the hash function is accepted as well.
     pub const fn aliases(self) -> &'static [&'static str] {
         match self {
             Self::Cipher(cipher) => cipher.aliases(),
@@ -231,7 +232,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes that its key may have.
+    /// Allowed lengths of its key, in bytes.
     pub const fn key_lens(self) -> Allowed {
         match self {
             Self::Cipher(cipher) => Allowed::Exactly(cipher.key_len()),
@@ -241,8 +242,8 @@ impl Algorithm {
         }
     }
 
-    /// Bytes of a key that is neither too short nor longer than useful: the only length there is, or for HMAC the digest's
-    /// (RFC 2104, 3).
+    /// Bytes of a key that is neither too short nor longer than useful: the only allowed length, or for HMAC
+    /// the digest's (RFC 2104, 3).
     pub const fn usual_key_len(self) -> usize {
         match self {
             Self::Cipher(cipher) => cipher.key_len(),
@@ -252,7 +253,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes that an initialisation vector, counter block, tweak or nonce may have.
+    /// Allowed lengths of an initialisation vector, counter block, tweak or nonce, in bytes.
     #[inline]
     pub const fn iv_lens(self) -> Allowed {
         match self.facts() {
@@ -261,7 +262,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes of the initialisation vector that is usual and quickest; 0 where there is none.
+    /// Bytes of the usual and fastest initialisation vector; 0 where there is none.
     pub const fn usual_iv_len(self) -> usize {
         match self.facts() {
             Some(facts) => facts.usual_iv,
@@ -269,7 +270,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes that a tag may have, ascending; none where there are no tags. The last is the default.
+    /// Allowed lengths of a tag, ascending; empty where there are no tags. The last is the default.
     pub const fn tag_lens(self) -> &'static [usize] {
         match self.facts() {
             Some(facts) => facts.tags,
@@ -277,7 +278,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes that a whole message may have, where its padding does not matter.
+    /// Allowed lengths of a whole message, in bytes, apart from padding.
     #[inline]
     pub const fn message_lens(self) -> Allowed {
         match self.facts() {
@@ -286,7 +287,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether padding means anything to it.
+    /// Whether it uses padding.
     pub const fn pads(self) -> bool {
         match self.facts() {
             Some(facts) => facts.pads,
@@ -302,7 +303,7 @@ impl Algorithm {
         }
     }
 
-    /// What kind of session it makes.
+    /// The kind of its sessions.
     pub const fn kind(self) -> Kind {
         match self {
             Self::Cipher(_) => Kind::Cipher,
@@ -312,7 +313,7 @@ impl Algorithm {
         }
     }
 
-    /// The operations that it has.
+    /// Its operations.
     pub const fn operations(self) -> &'static [Operation] {
         match self.kind() {
             Kind::Cipher | Kind::Aead => &[Operation::Encrypt, Operation::Decrypt],
@@ -321,7 +322,7 @@ impl Algorithm {
         }
     }
 
-    /// What an operation gives in a session with the default options; `None`: there is no such operation.
+    /// The output of an operation in a session with the default options; `None`: there is no such operation.
     pub const fn output(self, operation: Operation) -> Option<Shape> {
         Some(match (self, operation) {
             (Self::Cipher(cipher), Operation::Encrypt | Operation::Decrypt) if cipher.pads() => Shape::Padded,
@@ -335,7 +336,7 @@ impl Algorithm {
         })
     }
 
-    /// What its work is like.
+    /// The cost class of its work.
     pub const fn cost(self) -> Cost {
         match self.kind() {
             Kind::Cipher => Cost::Cipher,
@@ -355,10 +356,10 @@ impl Algorithm {
     }
 }
 
-/// What algorithms have in common whose sessions have the same operations and arguments.
+/// A group of algorithms whose sessions have the same operations and arguments.
 ///
-/// Whoever makes sessions has to know all kinds, so a match on it may name all of them, and a new kind does not go
-/// unnoticed.
+/// Code that creates sessions has to know all kinds, so a match may name all of them, and a new kind does not
+/// go unnoticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Text, without authentication.
@@ -371,25 +372,26 @@ pub enum Kind {
     Mac,
 }
 
-/// What an operation gives, besides its status.
+/// The output of an operation, besides its status.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// A text as long as the message.
     SameLength,
-    /// A text: encrypting, the message filled up to whole blocks with 1 to 16 bytes of padding (PKCS#7); decrypting, as many
-    /// fewer.
+    /// A text. Encrypting adds 1 to 16 bytes of padding (PKCS#7) up to whole blocks; decrypting removes as
+    /// many.
     Padded,
-    /// So many bytes, whatever the message: a digest, a MAC. The message stays.
+    /// This many bytes for any message: a digest, a MAC. The message is unchanged.
     Fixed(usize),
-    /// A text as long as the message, and a tag of so many bytes.
+    /// A text as long as the message, and a tag of this many bytes.
     Tagged(usize),
-    /// At most so many bytes; how many depends on the message. The message stays.
+    /// At most this many bytes; the number depends on the message. The message is unchanged.
     Variable(usize),
 }
 
-/// What the work of an algorithm is like: requests of one class take about the same time for the same length, those of
-/// another class do not. Data for a model of service times; the device's own model takes one service time for all.
+/// The cost class of an algorithm: requests of one class take about the same time for the same length, those
+/// of another class do not. Data for a model of service times; the device's own model uses one service time
+/// for all.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cost {
@@ -411,25 +413,25 @@ impl Cipher {
         self.mode().facts().usual_iv
     }
 
-    /// What EVP calls the block size, in bytes: 16 where the text is padded or must be whole blocks (ECB, CBC),
-    /// 1 where it may have any length (CTR; XTS from 16 bytes on).
+    /// EVP's block size, in bytes: 16 where the text is padded or must be whole blocks (ECB, CBC), 1 where it
+    /// may have any length (CTR; XTS from 16 bytes on).
     pub const fn block_len(self) -> usize {
         self.mode().facts().block
     }
 
-    /// Whether padding means anything to this cipher.
+    /// Whether this cipher uses padding.
     pub const fn pads(self) -> bool {
         self.mode().facts().pads
     }
 }
 
 impl Aead {
-    /// Bytes of IV that are usual and quickest; any other number from 1 on is taken too.
+    /// Bytes of the usual and fastest IV; any other length from 1 on is accepted too.
     pub const fn iv_len(self) -> usize {
         self.mode().facts().usual_iv
     }
 
-    /// What EVP calls the block size, in bytes: the text may have any length.
+    /// EVP's block size, in bytes: the text may have any length.
     pub const fn block_len(self) -> usize {
         self.mode().facts().block
     }
@@ -439,7 +441,7 @@ impl Aead {
         self.mode().facts().tags
     }
 
-    /// Bytes of a tag where nothing else is asked for: the most.
+    /// Bytes of a tag by default: the maximum.
     pub const fn default_tag_len(self) -> usize {
         match self.tag_lens().last() {
             Some(&longest) => longest,

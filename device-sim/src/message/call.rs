@@ -1,4 +1,5 @@
-//! An operation of the user's own: a function with a name and a size, which travels in a request and runs on the device.
+//! An operation of the user's own: a function with a name and a size, which travels in a request and runs on
+//! the device.
 //!
 //! ```text
 //!   Call::new ──► to be run ──── run ────► has run: its value, or its panic ──── into_result ──► the caller
@@ -36,8 +37,8 @@ const MAX_SIZE: u64 = 1 << 40;
 
 impl Call {
     /// A call of `f`. `name` is what statistics and the rules of faults know it by (see
-    /// [`DeviceStats::calls`](crate::DeviceStats::calls)); `size` stands for the bytes of input in the model of time, in
-    /// rules and in statistics. A size above 2^40 counts as that.
+    /// [`DeviceStats::calls`](crate::DeviceStats::calls)); `size` stands for the bytes of input in the model
+    /// of time, in rules and in statistics. A size above 2^40 counts as that.
     pub fn new<T: Send + 'static>(name: &str, size: u64, f: impl FnOnce() -> T + Send + 'static) -> Self {
         let work = Work::ToBeRun(Box::new(|| Box::new(f())));
         Self { name: name.into(), size: size.min(MAX_SIZE), work: Mutex::new(work) }
@@ -72,7 +73,8 @@ impl Call {
         }
     }
 
-    /// What the function gave, or what its panic carries. `None`: it has not been run, or its type is another.
+    /// What the function gave, or what its panic carries. `None`: it has not been run, or its type is
+    /// another.
     pub fn into_result<T: 'static>(self) -> Option<Result<T, Box<dyn Any + Send>>> {
         match self.work.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Work::HasRun(Ok(value)) => Some(Ok(*value.downcast().ok()?)),

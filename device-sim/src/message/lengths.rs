@@ -1,4 +1,4 @@
-//! Arguments and their lengths: what is allowed, and how it is said that something else was given.
+//! Arguments and their lengths: what is allowed, and how a wrong length is described.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Argument {
     Message,
     /// The tag that a message is compared with.
     Tag,
-    /// The MAC that a message's is compared with.
+    /// The MAC that a message's MAC is compared with.
     Mac,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Argument {
     }
 }
 
-/// Bytes of the blocks that [`Allowed::Blocks`] and [`Allowed::SomeBlocks`] speak of.
+/// Bytes of the blocks in [`Allowed::Blocks`] and [`Allowed::SomeBlocks`].
 pub(crate) const BLOCK: usize = 16;
 
 /// The lengths that are allowed, in bytes.
@@ -53,7 +53,7 @@ pub enum Allowed {
     OneOf(&'static [usize]),
     /// Multiples of a block, where nothing is padded.
     Blocks,
-    /// The same but for 0: what is padded is never empty.
+    /// Multiples of a block, except 0: padded text is never empty.
     SomeBlocks,
 }
 
@@ -73,7 +73,7 @@ impl Allowed {
         }
     }
 
-    /// Whether a longer message than one of `len` bytes may still be allowed, or that one.
+    /// Whether a message of `len` bytes or more may be allowed.
     pub(crate) fn reaches(self, len: u64) -> bool {
         match self {
             Self::Between(_, most) => len <= most as u64,
@@ -100,7 +100,7 @@ impl fmt::Display for Allowed {
     }
 }
 
-/// Numbers in words, where three or more that follow each other are a range: `4, 8 or 12 to 16`.
+/// Numbers in words, with three or more consecutive ones as a range: `4, 8 or 12 to 16`.
 fn listed(numbers: &[usize]) -> String {
     let mut runs: Vec<String> = Vec::new();
     for run in numbers.chunk_by(|number, next| number + 1 == *next) {
@@ -116,26 +116,26 @@ fn listed(numbers: &[usize]) -> String {
     }
 }
 
-/// Why a session does not take an operation's arguments.
+/// Why a session refuses an operation's arguments.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
     /// An argument has a length that is not allowed.
     #[error("{argument} of {given} bytes: {algorithm} takes {allowed}")]
     Length {
-        /// Which argument.
+        /// The argument.
         argument: Argument,
-        /// Bytes that it has.
+        /// Its length, in bytes.
         given: u64,
-        /// What the session computes.
+        /// The algorithm of the session.
         algorithm: Algorithm,
-        /// Bytes that it may have.
+        /// The allowed lengths.
         allowed: Allowed,
     },
-    /// The session computes something else.
+    /// The session has no such operation.
     #[error("the operation does not fit the session")]
     Operation,
-    /// The device has refused arguments that fit: a fault that was asked for.
+    /// The device has refused valid arguments: an injected fault.
     #[error("the device refused the arguments")]
     Refused,
 }

@@ -1,4 +1,4 @@
-//! Modes of operation: what ciphers have in common whose keys have other lengths, said once.
+//! Modes of operation: the common part of ciphers that differ in their key lengths, written once.
 
 use crate::message::lengths::{Allowed, BLOCK};
 
@@ -7,29 +7,29 @@ pub(crate) const MAX_DATA_UNIT: usize = BLOCK << 20;
 /// The longest text of GCM under one IV, in bytes (SP 800-38D, 5.2.1.1).
 pub(crate) const MAX_GCM_TEXT: u64 = (1 << 36) - 32;
 
-/// A mode of operation: what ciphers have in common whose keys have other lengths.
+/// A mode of operation: the common part of ciphers that differ in their key lengths.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Electronic codebook: every block by itself.
+    /// Electronic codebook: every block separately.
     Ecb,
-    /// Cipher block chaining: encrypting, every block waits for the one before.
+    /// Cipher block chaining: when encrypting, every block waits for the previous one.
     Cbc,
     /// Counter: a key stream by position.
     Ctr,
-    /// XEX with tweak and ciphertext stealing: data units by themselves.
+    /// XEX with tweak and ciphertext stealing: independent data units.
     Xts,
     /// Galois/counter mode: a key stream by position, and a tag.
     Gcm,
 }
 
-/// What a mode takes and gives.
+/// The properties of a mode.
 #[derive(Clone, Copy)]
 pub(super) struct Facts {
     /// Bytes of an initialisation vector.
     pub(super) iv: Allowed,
     pub(super) usual_iv: usize,
-    /// What EVP calls the block size.
+    /// EVP's block size.
     pub(super) block: usize,
     pub(super) pads: bool,
     /// Bytes of a whole message.
@@ -52,7 +52,7 @@ impl Mode {
             growth: 0,
             tags: &[],
         };
-        // Padding, and what was held back of the piece before.
+        // Padding, and what the previous piece held back.
         let blocks = Facts { block: BLOCK, pads: true, growth: 2 * BLOCK - 1, ..stream };
         match self {
             Self::Ecb => Facts { iv: Allowed::Nothing, usual_iv: 0, ..blocks },

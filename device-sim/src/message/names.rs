@@ -1,4 +1,4 @@
-//! Names of algorithms, read and shown.
+//! Names of algorithms, parsed and printed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    /// The names that would have been understood; each algorithm's main one.
+    /// The known names; each algorithm's main one.
     pub fn known(&self) -> &[&'static str] {
         &self.known
     }
@@ -49,7 +49,7 @@ named!(Cipher: "ciphers", Aead: "AEADs", Hash: "hash functions", Algorithm: "alg
 
 macro_rules! parsed {
     ($($algorithm:ident),+) => {$(
-        /// Accepts every name that OpenSSL has for it, in any case.
+        /// Accepts every name that OpenSSL has for it, in upper or lower case.
         impl FromStr for $algorithm {
             type Err = UnknownName;
 
@@ -62,7 +62,8 @@ macro_rules! parsed {
 
 parsed!(Cipher, Aead, Hash);
 
-/// Accepts every name that OpenSSL has for it, in any case; for HMAC also `HMAC-` and any name of the hash function.
+/// Accepts every name that OpenSSL has for it, in upper or lower case; for HMAC also `HMAC-` and any name of
+/// the hash function.
 impl FromStr for Algorithm {
     type Err = UnknownName;
 
@@ -75,7 +76,8 @@ impl FromStr for Algorithm {
     }
 }
 
-/// Whether two names are one: letters in any case, and `/` for `-`, which OpenSSL uses for each other.
+/// Whether two names are equal: letters in upper or lower case, and `/` for `-`, which OpenSSL uses for each
+/// other.
 fn same(name: &str, other: &str) -> bool {
     let folded = |byte: u8| if byte == b'/' { b'-' } else { byte.to_ascii_lowercase() };
     name.bytes().map(folded).eq(other.bytes().map(folded))

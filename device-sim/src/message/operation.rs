@@ -1,5 +1,5 @@
-//! What the device can do: the table of operations. A new operation is one entry here, and what the compiler asks for after
-//! that.
+//! The table of the device's operations. A new operation is one entry here, and whatever the compiler asks
+//! for after that.
 //!
 //! ```text
 //!                       ┌─► Operation, ALL, NAMES, number, name, parsing
@@ -14,7 +14,7 @@ use crate::in_words;
 use crate::message::algorithm::Cost;
 use crate::message::shape::OutputShape;
 
-/// Declares the operations once: each with its name, what it gives, and what it costs.
+/// Declares the operations once: each with its name, its output, and its cost.
 macro_rules! operations {
     (
         $(#[$meta:meta])*
@@ -32,7 +32,7 @@ macro_rules! operations {
             /// Their names, in the same order.
             pub const NAMES: [&'static str; Self::ALL.len()] = [$($name),+];
 
-            /// What the result is made of.
+            /// The parts of the result.
             pub const fn output(self) -> OutputShape {
                 match self { $(Self::$Variant => OutputShape::$output,)+ }
             }
@@ -50,22 +50,23 @@ operations! {
     #[non_exhaustive]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Operation {
-        /// Encrypt [`Request::buffer`](crate::Request::buffer) (cipher and AEAD sessions; an AEAD leaves its tag in
-        /// [`Request::tag`](crate::Request::tag)).
+        /// Encrypt [`Request::buffer`](crate::Request::buffer) (cipher and AEAD sessions; an AEAD leaves its
+        /// tag in [`Request::tag`](crate::Request::tag)).
         Encrypt { name: "encrypt", output: TextAndTag, cost: Cipher }
         /// Decrypt [`Request::buffer`](crate::Request::buffer) (an AEAD compares against
         /// [`Request::tag`](crate::Request::tag)).
         Decrypt { name: "decrypt", output: Text, cost: Cipher }
         /// Hash [`Request::buffer`](crate::Request::buffer) into [`Request::tag`](crate::Request::tag).
         Digest { name: "digest", output: Tag, cost: Hash }
-        /// Compute the HMAC of [`Request::buffer`](crate::Request::buffer) into [`Request::tag`](crate::Request::tag).
+        /// Compute the HMAC of [`Request::buffer`](crate::Request::buffer) into
+        /// [`Request::tag`](crate::Request::tag).
         Mac { name: "mac", output: Tag, cost: Mac }
         /// Run [`Request::call`](crate::Request::call), a function of the user's own.
         Call { name: "call", output: Value, cost: Call }
     }
 }
 
-/// The names of the operations whose output has something.
+/// The names of the operations whose output has this property.
 macro_rules! with_output {
     ($has:ident) => {{
         const FOUND: ([&str; Operation::ALL.len()], usize) = {
@@ -87,7 +88,7 @@ impl Operation {
     /// All names, as a message lists them.
     pub(crate) const LISTED: &str = in_words!("", &Operation::NAMES, ", ", " or ", "");
 
-    /// Those that give a text, and those that may give a tag, a MAC or a digest.
+    /// The operations with a text, and those that may have a tag, a MAC or a digest.
     pub(crate) const WITH_TEXT_LISTED: &str = in_words!("", with_output!(has_text), ", ", " or ", "");
     pub(crate) const WITH_TAG_LISTED: &str = in_words!("", with_output!(has_tag), ", ", " or ", "");
     pub(crate) const WITH_BYTES_LISTED: &str = in_words!("", with_output!(has_bytes), ", ", " or ", "");

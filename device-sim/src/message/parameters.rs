@@ -1,4 +1,4 @@
-//! What may be chosen of a session besides algorithm and key.
+//! The options of a session besides algorithm and key.
 
 use std::fmt;
 
@@ -15,7 +15,8 @@ pub enum Padding {
     None,
 }
 
-/// The choices of a session. What is not chosen has its default; what does not fit the algorithm is refused.
+/// The options of a session. An option that is not given has its default; one that does not fit the algorithm
+/// is refused.
 ///
 /// ```
 /// use simaccel_device::{Cipher, Parameters, Padding, Session};
@@ -31,7 +32,7 @@ pub enum Padding {
 pub struct Parameters {
     /// For modes that [pad](Algorithm::pads); `None`: [`Padding::Pkcs7`].
     pub padding: Option<Padding>,
-    /// Bytes of a tag, for AEADs; `None`: the most that there may be ([`Algorithm::tag_lens`]).
+    /// Bytes of a tag, for AEADs; `None`: the maximum ([`Algorithm::tag_lens`]).
     pub tag_len: Option<usize>,
 }
 
@@ -43,14 +44,14 @@ impl Parameters {
         self
     }
 
-    /// With tags of so many bytes.
+    /// With tags of this many bytes.
     #[must_use]
     pub const fn with_tag_len(mut self, tag_len: usize) -> Self {
         self.tag_len = Some(tag_len);
         self
     }
 
-    /// The first that is chosen and does not fit the algorithm.
+    /// The first given option that does not fit the algorithm.
     pub(crate) fn unfit(self, algorithm: Algorithm) -> Option<Parameter> {
         let chosen =
             [(Parameter::Padding, self.padding.is_some()), (Parameter::TagLen, self.tag_len.is_some())];

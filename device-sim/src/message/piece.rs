@@ -1,4 +1,4 @@
-//! Messages in pieces: which one a request carries, and what is kept between them.
+//! Messages in pieces: which piece a request carries, and the state between pieces.
 
 use std::any::Any;
 use std::fmt;
@@ -12,28 +12,29 @@ pub enum Part {
     /// The whole message in one request.
     #[default]
     Whole,
-    /// A piece of a multi-part message with more to come. [`Request::state`](crate::Request::state) is `None` on the first piece.
+    /// A piece of a multi-part message with more to come. [`Request::state`](crate::Request::state) is `None`
+    /// on the first piece.
     Update,
     /// The last piece, which may be empty.
     Final,
 }
 
-/// What a kernel keeps between pieces. It wipes itself when it is dropped.
+/// The state of a kernel between pieces. It wipes itself on drop.
 pub(crate) trait Stream: Any + Send + Sync {
-    /// A copy, of which nothing else is left.
+    /// A copy that leaves nothing else behind.
     fn copied(&self) -> Box<dyn Stream>;
 }
 
 /// The state of a multi-part message between its pieces: chaining value, counter, running hash, and the bytes
-/// that wait for the rest of their block. It holds no key, and is wiped when it is dropped.
+/// that wait for the rest of their block. It holds no key, and is wiped on drop.
 ///
 /// It belongs to the algorithm and the operation that began it; others refuse it with
 /// [`Status::InvalidArgs`](crate::Status::InvalidArgs).
 pub struct StreamState {
     algorithm: Algorithm,
     operation: Operation,
-    // In a box of its own: what a smaller stream would not use of a place for the largest would be filled with what
-    // happened to lie on the stack, plaintext too, and is wiped by nobody.
+    // In its own box: in a place for the largest stream, the part that a smaller one does not use would hold
+    // whatever lay on the stack, plaintext too, and nothing would wipe it.
     stream: Box<dyn Stream>,
 }
 
@@ -42,7 +43,7 @@ impl StreamState {
         Self { algorithm, operation, stream }
     }
 
-    /// The stream, if it is what this algorithm and operation have begun.
+    /// The stream, if this algorithm and operation have begun it.
     pub(crate) fn stream<S: Stream>(&mut self, algorithm: Algorithm, operation: Operation) -> Option<&mut S> {
         let stream: &mut dyn Any = &mut *self.stream;
         let fits = self.algorithm == algorithm && self.operation == operation;

@@ -1,4 +1,4 @@
-//! What goes to the device and comes back: one request, and nothing else that the device may touch.
+//! One request, as it goes to the device and comes back. The device may touch nothing else.
 //!
 //! A request owns every byte that the device reads or writes. It is moved into a cell at submit and moved out
 //! when the caller takes the result, so no buffer is ever shared between the two sides.
@@ -18,17 +18,17 @@ use crate::message::view::Message;
 
 /// Bytes of an IV that a request holds without an allocation.
 const SHORT_IV: usize = 16;
-/// The length of one that takes up all of them.
+/// The value of `iv_len` for an IV that uses all of them.
 const FULL_IV: u8 = 16;
 
 /// One request. The device touches these fields and nothing else.
 //
-// In this order: what a plain request is made of lies, with its cell's claim word, on one cache line, and that is all of
-// it that travels.
+// The order matters: the parts of a plain request lie, with its cell's claim word, on one cache line, and
+// only that line travels.
 #[repr(C)]
 pub struct Request {
-    /// The input, and in place the output too. With PKCS#7 padding the caller reserves a block more, so that
-    /// the device need not allocate.
+    /// The input, and in place the output too. With PKCS#7 padding the caller reserves one more block, so
+    /// that the device need not allocate.
     pub buffer: Vec<u8>,
     /// The session that holds algorithm and key.
     pub session: SessionId,
@@ -39,7 +39,8 @@ pub struct Request {
     pub operation: Operation,
     /// Which piece of its message this is.
     pub part: Part,
-    /// Nothing from here on is in use. True on the device only, where it spares a look at the other cache lines.
+    /// Whether nothing from here on is in use. Set on the device only, where it saves a look at the other
+    /// cache lines.
     pub(super) plain: bool,
     /// Additional authenticated data (AEAD); read on a whole message and on the first piece.
     pub aad: Vec<u8>,
@@ -52,19 +53,20 @@ pub struct Request {
     pub state: Option<Box<StreamState>>,
     /// What [`Operation::Call`] runs; comes back with what it gave.
     pub call: Option<Box<Call>>,
-    /// Opaque; comes back unchanged and is what reaping hands out.
+    /// Opaque; returned unchanged, by reaping too.
     pub user_data: u64,
-    /// Out: how many bytes at the end of the result the device did not deliver. 0, unless it fails in that way
-    /// ([`FaultKind::Short`](crate::FaultKind::Short)), which its status does not say.
+    /// Out: how many bytes at the end of the result the device did not deliver. 0, except for that kind of
+    /// fault ([`FaultKind::Short`](crate::FaultKind::Short)), which the status does not show.
     pub residue: usize,
-    /// Where the request is timed.
+    /// Present when the request is timed.
     pub(crate) stamp: Option<Box<Stamp>>,
 }
 
-/// Bytes of a request at its beginning that a plain one is made of.
+/// How many bytes at the beginning of a request belong to a plain one.
 pub(crate) const PLAIN_BYTES: usize = mem::offset_of!(Request, aad);
 
-/// When a timed request was submitted, and when its service ended, in nanoseconds since its device was opened.
+/// When a timed request was submitted, and when its service ended, in nanoseconds since its device was
+/// opened.
 #[derive(Debug)]
 pub(crate) struct Stamp {
     pub(crate) submitted: u64,
@@ -72,9 +74,9 @@ pub(crate) struct Stamp {
     pub(crate) served: Option<u64>,
 }
 
-/// What nearly every request is made of, to be put together where the device will find it
-/// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message, and what its kind of operation has beside
-/// it.
+/// The parts of nearly every request, to be assembled where the device finds them
+/// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message, and what its kind of
+/// operation needs besides.
 pub struct Plain<'a, R = ()> {
     /// As [`Request::session`].
     pub session: SessionId,
@@ -86,23 +88,23 @@ pub struct Plain<'a, R = ()> {
     pub buffer: Vec<u8>,
     /// As [`Request::user_data`].
     pub user_data: u64,
-    /// What it has beside all that.
+    /// Everything else.
     pub rest: R,
 }
 
-/// What a plain request has beside its text, and what is taken of one that has gone well.
+/// What a plain request has besides its text, and the result of a successful one.
 pub trait Rest: Sized {
-    /// The text, and what else there is.
+    /// The text, and everything else in the result.
     type Taken;
 
-    /// Puts it into a request that has nothing of it. Returns whether there was something.
+    /// Stores it in a request without these parts. Returns whether there was anything.
     fn load_into(self, request: &mut Request) -> bool;
 
-    /// Takes the result out of a request, which is empty then: what is not part of the result is wiped.
+    /// Takes the result out of a request, which is empty then: the rest is wiped.
     fn take_from(request: &mut Request) -> Self::Taken;
 }
 
-/// Of a cipher in place: a text, and nothing else.
+/// A cipher in place: a text, and nothing else.
 impl Rest for () {
     type Taken = Vec<u8>;
 
@@ -119,7 +121,7 @@ impl Rest for () {
     }
 }
 
-/// Of an AEAD, a digest or a MAC.
+/// An AEAD, a digest or a MAC.
 #[derive(Default)]
 pub struct Tagged<'a> {
     /// As [`Request::aad`].
@@ -128,14 +130,14 @@ pub struct Tagged<'a> {
     pub tag: Option<&'a Tag>,
 }
 
-/// What is taken of a request that has [such a rest](Tagged).
+/// The result of a request with [such a rest](Tagged).
 #[derive(Default)]
 pub struct TaggedText {
     /// As [`Request::buffer`].
     pub buffer: Vec<u8>,
     /// As [`Request::tag`].
     pub tag: Tag,
-    /// As [`Request::aad`], which comes back as it was.
+    /// As [`Request::aad`], unchanged.
     pub aad: Vec<u8>,
 }
 
@@ -166,7 +168,7 @@ impl Rest for Tagged<'_> {
     }
 }
 
-/// Of a cipher whose output goes elsewhere.
+/// A cipher with a separate output.
 pub struct Elsewhere {
     /// As [`Request::destination`].
     pub destination: Vec<u8>,
@@ -193,7 +195,7 @@ impl Rest for Elsewhere {
     }
 }
 
-/// These show that they are there, not what they hold.
+/// Print whether they are present, not their content.
 impl fmt::Debug for Tagged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tagged").finish_non_exhaustive()
@@ -212,7 +214,7 @@ impl fmt::Debug for Elsewhere {
     }
 }
 
-/// Shows how much there is, not what it is.
+/// Prints lengths, not content.
 impl<R> fmt::Debug for Plain<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plain")
@@ -225,10 +227,10 @@ impl<R> fmt::Debug for Plain<'_, R> {
 }
 
 impl<R: Rest> Plain<'_, R> {
-    /// Puts it into `cell`, which is empty; the user data lie elsewhere there.
+    /// Stores it in `cell`, which is empty; the user data are stored elsewhere in it.
     #[inline(always)]
     pub(crate) fn load_into(self, cell: &mut Request) {
-        // There is none to be dropped.
+        // The old buffer is empty, so there is nothing to drop.
         mem::forget(mem::replace(&mut cell.buffer, self.buffer));
         (cell.session, cell.operation, cell.part) = (self.session, self.operation, Part::Whole);
         cell.set_iv(self.iv);
@@ -236,7 +238,7 @@ impl<R: Rest> Plain<'_, R> {
         cell.plain = !has_rest && cell.iv_len != u8::MAX;
     }
 
-    /// What is given back where it is refused.
+    /// What is returned when it is refused.
     #[inline(always)]
     pub(crate) fn into_given(self) -> (Vec<u8>, R) {
         (self.buffer, self.rest)
@@ -281,7 +283,8 @@ impl Request {
         Self { call: Some(Box::new(call)), ..Self::new(SessionId::NONE, Operation::Call, Vec::new()) }
     }
 
-    /// Bytes of input, as the model of time, the rules of faults and statistics see them; those that a call was given.
+    /// Bytes of input, as the model of time, the rules of faults and statistics see them; those that a call
+    /// was given.
     pub fn size(&self) -> u64 {
         match &self.call {
             Some(call) if !self.plain => call.size(),
@@ -303,12 +306,13 @@ impl Request {
         Status::Ok
     }
 
-    /// Gives it an initialisation vector, counter block, XTS tweak or GCM nonce, which is read on a whole message and on
-    /// the first piece. Any length: the session decides what it takes. Up to 16 bytes need no allocation.
+    /// Sets an initialisation vector, counter block, XTS tweak or GCM nonce, which is read on a whole message
+    /// and on the first piece. Any length: the session decides which it accepts. Up to 16 bytes need no
+    /// allocation.
     #[inline]
     pub fn set_iv(&mut self, iv: &[u8]) {
         match <&[u8; SHORT_IV]>::try_from(iv) {
-            // By far the most frequent length, and a copy of one instruction.
+            // By far the most frequent length, and copied by one instruction.
             Ok(iv) => (self.short_iv, self.iv_len) = (*iv, FULL_IV),
             Err(_) => self.set_iv_of_any_length(iv),
         }
@@ -326,7 +330,7 @@ impl Request {
         }
     }
 
-    /// [`Request::set_iv`], for one that is owned: a long one is moved, and nothing allocated.
+    /// [`Request::set_iv`] with an owned vector: a long one is moved, and nothing is allocated.
     pub fn set_iv_owned(&mut self, iv: Vec<u8>) {
         if iv.len() <= SHORT_IV {
             return self.set_iv(&iv);
@@ -335,7 +339,7 @@ impl Request {
         self.iv_len = u8::MAX;
     }
 
-    /// What [`Request::set_iv`] was given; empty before that.
+    /// The vector of [`Request::set_iv`]; empty before that.
     #[inline]
     pub fn iv(&self) -> &[u8] {
         match self.short_iv.get(..usize::from(self.iv_len)) {
@@ -344,12 +348,12 @@ impl Request {
         }
     }
 
-    /// Nothing: what a cell holds that holds no request.
+    /// The content of a cell without a request.
     pub(crate) fn empty() -> Self {
         Self { plain: true, ..Self::new(SessionId::NONE, Operation::Encrypt, Vec::new()) }
     }
 
-    /// Moves what the caller gave into `cell`, which is empty; here, no buffers stay behind.
+    /// Moves the caller's request into `cell`, which is empty; no buffers stay behind.
     #[inline]
     pub(crate) fn load_into(&mut self, cell: &mut Self) {
         self.move_front(cell);
@@ -359,7 +363,7 @@ impl Request {
         }
     }
 
-    /// Moves what came of it to the caller, out of a cell; the user data lie elsewhere there.
+    /// Moves the result to the caller, out of a cell; the user data are stored elsewhere in it.
     #[inline]
     pub(crate) fn unload_into(&mut self, to: &mut Self) {
         self.move_front(to);
@@ -376,7 +380,7 @@ impl Request {
         (to.session, to.operation, to.part) = (self.session, self.operation, self.part);
     }
 
-    /// Wipes and drops all but the buffer of a cell's request.
+    /// Wipes and drops everything except the buffer of a cell's request.
     #[inline]
     pub(crate) fn clear_rest(&mut self) {
         if !self.plain {
@@ -384,7 +388,7 @@ impl Request {
         }
     }
 
-    /// The same where what is usually there was taken, so that nothing else is.
+    /// The same after the usual parts were taken, so that nothing else is there.
     #[inline]
     fn clear_unused_rest(&mut self) {
         if self.needs_front_only() {
@@ -423,7 +427,7 @@ impl Request {
             && self.stamp.is_none()
     }
 
-    /// From here on the rest is looked at.
+    /// Marks the rest as in use.
     pub(crate) const fn use_rest(&mut self) {
         self.plain = false;
     }
@@ -432,19 +436,19 @@ impl Request {
         self.message().drop_state();
     }
 
-    /// What a kernel sees of it.
+    /// The part that a kernel sees.
     #[inline]
     pub(crate) const fn message(&mut self) -> Message<'_> {
         Message::new(self)
     }
 
-    /// When it was submitted, where it is timed.
+    /// When it was submitted, if it is timed.
     pub(crate) fn submitted(&self) -> Option<u64> {
         if self.plain { None } else { self.stamp.as_ref().map(|stamp| stamp.submitted) }
     }
 
-    /// Overwrites everything that may hold plaintext, and the tag, and drops a call with what it gave; for requests whose
-    /// result will not be taken.
+    /// Overwrites everything that may hold plaintext, and the tag, and drops a call with what it gave; for
+    /// requests whose result will not be taken.
     pub fn wipe(&mut self) {
         self.buffer.zeroize();
         if let Some(destination) = &mut self.destination {
@@ -457,7 +461,7 @@ impl Request {
     }
 }
 
-/// Shows how much there is, not what it is.
+/// Prints lengths, not content.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")

@@ -4,10 +4,10 @@
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutputShape {
-    /// A text, in the place of the input or in the destination. It has the length of the input, or differs from it by
-    /// padding.
+    /// A text, in the place of the input or in the destination. It has the length of the input, or differs
+    /// from it by padding.
     Text,
-    /// A text, and beside it a tag where the algorithm has one.
+    /// A text, and a tag where the algorithm has one.
     TextAndTag,
     /// No text: a tag, a MAC or a digest.
     Tag,

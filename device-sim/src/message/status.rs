@@ -5,9 +5,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
-    /// The output is there.
+    /// The output is complete.
     Ok = 0,
-    /// The tag, or the padding, was wrong. Nothing more is said, and no plaintext is given.
+    /// The tag, or the padding, was wrong. The status says no more, and there is no plaintext.
     AuthFailed = 1,
     /// The session is not (or no longer) known to the device.
     InvalidSession = 2,

@@ -1,4 +1,5 @@
-//! The table of algorithms: what there is, how it is called, and what computes it. A new algorithm is one entry here.
+//! The table of algorithms: their names, and the kernels that compute them. A new algorithm is one entry
+//! here.
 //!
 //! ```text
 //!                          ┌─► message::algorithm   enums, names, parsing, lengths, output, cost
@@ -6,7 +7,7 @@
 //!                          └─► kernels::session     the kernels: how one is made from a key, how a request reaches it
 //! ```
 //!
-//! The macro hands all entries to the macro that it is given, and each takes the columns it needs. The column `kernel` is
+//! The macro passes all entries to the given macro, which takes the columns it needs. The column `kernel` is
 //! a type of `kernels`; nothing here knows it.
 //!
 //! | column | what |

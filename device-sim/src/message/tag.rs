@@ -6,7 +6,7 @@ use zeroize::Zeroize;
 
 /// A short result: an authentication tag, a MAC or a digest; at most [`Tag::MAX`] bytes.
 ///
-/// `==` takes a time that depends on the lengths alone, never on the bytes.
+/// `==` takes a time that depends on the lengths only, never on the bytes.
 #[derive(Clone, Copy)]
 pub struct Tag {
     bytes: [u8; Self::MAX],
@@ -35,7 +35,7 @@ impl Tag {
         self.len == 0
     }
 
-    /// Overwrites the bytes; the length stays.
+    /// Overwrites the bytes, but not the length.
     pub(super) fn wipe(&mut self) {
         self.bytes.zeroize();
     }
@@ -44,7 +44,7 @@ impl Tag {
         &mut self.bytes[..usize::from(self.len)]
     }
 
-    /// Forgets all but the first `len` bytes.
+    /// Drops all but the first `len` bytes.
     pub(crate) fn truncate(&mut self, len: usize) {
         if let Some(rest) = self.as_bytes_mut().get_mut(len..) {
             rest.zeroize();

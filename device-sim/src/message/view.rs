@@ -1,12 +1,12 @@
-//! What a kernel sees of a request: its message, and nothing of who sent it and where it goes.
+//! What a kernel sees of a request: its message, and nothing of its sender and its delivery.
 
 use crate::message::operation::Operation;
 use crate::message::piece::{Part, StreamState};
 use crate::message::request::Request;
 use crate::message::tag::Tag;
 
-/// A message under way through a kernel: text, initialisation vector, additional data, tag and the state between pieces.
-/// Every `&mut Request` is one.
+/// A message on its way through a kernel: text, initialisation vector, additional data, tag and the state
+/// between pieces. Every `&mut Request` is one.
 pub struct Message<'r>(&'r mut Request);
 
 impl<'r> From<&'r mut Request> for Message<'r> {
@@ -16,7 +16,7 @@ impl<'r> From<&'r mut Request> for Message<'r> {
     }
 }
 
-/// Shows how much there is, not what it is.
+/// Prints lengths, not content.
 impl std::fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Message")
@@ -63,31 +63,31 @@ impl<'r> Message<'r> {
         if self.0.plain { &[] } else { &self.0.aad }
     }
 
-    /// The text that was given.
+    /// The input text.
     #[inline]
     pub fn input(&self) -> &[u8] {
         &self.0.buffer
     }
 
-    /// The tag that was given, to compare with.
+    /// The input tag, to compare with.
     #[inline]
     pub const fn tag(&self) -> Tag {
         self.0.tag
     }
 
-    /// The input, and where the output goes when that is somewhere else.
+    /// The input, and the separate destination, if there is one.
     #[inline]
     pub(crate) const fn texts(&mut self) -> (&mut Vec<u8>, Option<&mut Vec<u8>>) {
         let destination = if self.0.plain { None } else { self.0.destination.as_mut() };
         (&mut self.0.buffer, destination)
     }
 
-    /// Takes the place out that the output has when that is not the input's.
+    /// Takes the separate destination out.
     pub(crate) fn take_destination(&mut self) -> Option<Vec<u8>> {
         if self.0.plain { None } else { self.0.destination.take() }
     }
 
-    /// Puts an output back that was taken out: into the destination, or in place.
+    /// Puts an output back: into the destination, or in place.
     pub(crate) fn put_back(&mut self, text: Vec<u8>, is_destination: bool) {
         if is_destination {
             self.0.destination = Some(text);
@@ -96,7 +96,7 @@ impl<'r> Message<'r> {
         }
     }
 
-    /// Gives tag, MAC or digest.
+    /// Sets tag, MAC or digest.
     #[inline]
     pub(crate) fn set_tag(&mut self, tag: Tag) {
         self.0.plain = false;

@@ -1,4 +1,5 @@
-//! Lists of names as texts, put together by the compiler: what is allowed is said by the table that says what there is.
+//! Lists of names as texts, assembled by the compiler: the table that says what there is also says what is
+//! allowed.
 
 /// `before`, the names with `between` between them and `last` before the last one, `after`; a `&'static str`.
 #[doc(hidden)]
@@ -20,7 +21,7 @@ macro_rules! in_words {
     }};
 }
 
-/// What [`in_words!`] puts together.
+/// The parts that [`in_words!`] assembles.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "written by the macro")]
@@ -60,7 +61,7 @@ impl Words<'_> {
         text.with(self.after).bytes
     }
 
-    /// What stands before a name.
+    /// The separator before a name.
     const fn separator(&self, at: usize) -> &str {
         match at {
             0 => "",

@@ -1,4 +1,5 @@
-//! Faults: which misbehaviour is injected into which requests. Text, and pure decisions; the device carries them out.
+//! Faults: which misbehaviour is injected into which requests. Text, and pure decisions; the device carries
+//! them out.
 //!
 //! ```text
 //!   fault=KIND:FIELD=VALUE,FIELD=VALUE          fault=corrupt:op=encrypt,every=1000,times=3
@@ -8,9 +9,10 @@
 //!    KIND can act on) match?)
 //! ```
 //!
-//! What counts is exact and needs no seed: the same requests in the same order are hit on every machine. `probability`
-//! draws from a stream of its own, seeded by the device's `seed`, the kind and its number among rules of that kind, so
-//! that another fault in the plan shifts nothing. No fault changes who owns memory.
+//! Counting is exact and needs no seed: the same requests in the same order are hit on every machine.
+//! `probability` draws from its own random stream, seeded by the device's `seed`, the kind and its number
+//! among rules of that kind, so that another fault in the plan shifts nothing. No fault changes who owns
+//! memory.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,7 +44,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// This kind, always.
+    /// This kind, at every occasion.
     pub fn new(kind: FaultKind) -> Self {
         Self { kind, selection: Selection::default() }
     }
@@ -57,7 +59,7 @@ impl Fault {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`] for the first part that does not fit, with what is allowed in its place;
+    /// [`ConfigError::Value`] for the first part that does not fit, with what is allowed instead;
     /// [`ConfigError::FieldTwice`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let refuse = |allowed| grammar::refused("fault", text, allowed);
@@ -140,7 +142,7 @@ pub(crate) struct Armed {
     selector: Selector,
 }
 
-/// The rules of a plan that `keep` wants, at work. Their random streams do not depend on what is kept.
+/// The rules of a plan that `keep` selects, at work. Their random streams do not depend on the selection.
 pub(crate) fn arm(faults: &[Fault], seed: u64, keep: impl Fn(FaultKind) -> bool) -> Vec<Armed> {
     let mut numbers = [0; FaultKind::COUNT];
     let mut armed = Vec::new();
@@ -156,7 +158,7 @@ pub(crate) fn arm(faults: &[Fault], seed: u64, keep: impl Fn(FaultKind) -> bool)
 }
 
 impl Armed {
-    /// Whether the fault happens on this occasion.
+    /// Whether the fault strikes on this occasion.
     pub(crate) fn hits(&mut self, occasion: &Occasion<'_>) -> bool {
         self.selector.hits(occasion)
     }
@@ -167,7 +169,7 @@ impl Armed {
     }
 }
 
-/// A generator of its own for a purpose: `name` and `number` tell it from the others of the same seed.
+/// A separate generator for a purpose: `name` and `number` distinguish it from others of the same seed.
 fn stream(seed: u64, name: &str, number: u32) -> ChaCha8Rng {
     let mut bytes = *b"........----fault plan of device";
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -177,7 +179,7 @@ fn stream(seed: u64, name: &str, number: u32) -> ChaCha8Rng {
 }
 
 fn draw(random: &mut ChaCha8Rng, below: u64) -> u64 {
-    // The high half of a wide product: no modulo bias worth speaking of below 2^32.
+    // The high half of a wide product: the modulo bias is negligible below 2^32.
     ((u128::from(random.next_u64()) * u128::from(below)) >> 64) as u64
 }
 

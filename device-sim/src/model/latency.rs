@@ -4,8 +4,8 @@
 //!   service time = (completion_nsec + firmware_nsec + bytes / mbps) × factor        factor: mean 1, `latency_dist`
 //! ```
 //!
-//! One seed gives one sequence, on every machine: the generator is ChaCha8, the functions are `libm`'s, and times are
-//! rounded to whole nanoseconds.
+//! One seed gives one sequence, on every machine: the generator is ChaCha8, the functions are `libm`'s, and
+//! times are rounded to whole nanoseconds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,15 +23,15 @@ pub enum LatencyDist {
     /// All the same.
     #[default]
     Constant,
-    /// From nothing to twice the mean, evenly.
+    /// From 0 to twice the mean, evenly.
     Uniform,
     /// Normal with this standard deviation, 1 to 33.
     Normal(u32),
-    /// Exponential: memoryless, as queueing theory likes it.
+    /// Exponential: memoryless.
     Exponential,
     /// Lognormal with this standard deviation, 1 to 1,000: a long tail.
     Lognormal(u32),
-    /// One request in a hundred takes this much, 100 to 9,900; the others are that much quicker.
+    /// One request in a hundred takes this much, 100 to 9,900; the others are faster accordingly.
     Bimodal(u32),
 }
 

@@ -1,5 +1,5 @@
-//! The device without threads, fds or clocks: how long a request takes, in which order requests complete, and what
-//! goes wrong with them.
+//! The device without threads, fds or clocks: how long a request takes, in which order requests complete, and
+//! which faults strike them.
 //!
 //! ```text
 //!   pipeline:  admit ─► execute ─► schedule ─► deliver

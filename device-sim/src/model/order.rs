@@ -1,4 +1,4 @@
-//! In which order the requests of a queue pair complete.
+//! The order in which the requests of a queue pair complete.
 //!
 //! ```text
 //!   unordered      when each is due                          1 3 2 4 5
@@ -17,8 +17,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::config::error::ConfigError;
 use crate::config::grammar;
 
-/// In which order the requests of a queue pair complete; between pairs there is none. Requests that never complete
-/// by themselves hold up nobody.
+/// The order in which the requests of a queue pair complete; there is none between pairs. Requests that never
+/// complete hold up no other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CompletionOrder {
     /// When each is due.
@@ -26,11 +26,11 @@ pub enum CompletionOrder {
     Unordered,
     /// First in, first out.
     Fifo,
-    /// First in, first out, but for some that are overtaken: `reorder:PERCENT:GAP`.
+    /// First in, first out, except for some that are overtaken: `reorder:PERCENT:GAP`.
     Reorder {
-        /// How many are held back: 1 to 100.
+        /// The share that is held back: 1 to 100.
         percent: u32,
-        /// How many others overtake each of them: 1 to 65,536.
+        /// How many other requests overtake each of them: 1 to 65,536.
         gap: u32,
     },
 }
@@ -63,14 +63,14 @@ impl FromStr for CompletionOrder {
     }
 }
 
-/// What one queue pair's order is at this moment. `T` is a request on its way to completion.
+/// The current order of one queue pair. `T` is a request on its way to completion.
 #[derive(Debug)]
 pub(crate) struct Order<T> {
     order: CompletionOrder,
     random: ChaCha8Rng,
-    /// When the last one of those in order is due.
+    /// When the last request in order is due.
     last_due: u64,
-    /// Those that are due at some time and not held back.
+    /// Requests that will be due and are not held back.
     coming: u64,
     held: VecDeque<Held<T>>,
 }
@@ -78,7 +78,7 @@ pub(crate) struct Order<T> {
 #[derive(Debug)]
 struct Held<T> {
     request: T,
-    /// How many have still to overtake it.
+    /// How many requests have still to overtake it.
     gap: u32,
 }
 
@@ -92,7 +92,7 @@ impl<T> Order<T> {
         Self { order, random, last_due: 0, coming: 0, held: VecDeque::new() }
     }
 
-    /// One more comes, that would be due at `due`: returns when it is, and how many must overtake it.
+    /// Adds a request that would be due at `due`. Returns when it is due, and how many must overtake it.
     pub(crate) fn schedule(&mut self, due: u64) -> (u64, u32) {
         self.coming += 1;
         if self.order == CompletionOrder::Unordered {
@@ -106,7 +106,8 @@ impl<T> Order<T> {
         (self.last_due, gap)
     }
 
-    /// One that came is due, and to be overtaken by `gap` others; `complete` gets all that complete now.
+    /// Called when a request is due that `gap` others must overtake; `complete` gets all requests that
+    /// complete now.
     pub(crate) fn due(&mut self, request: T, gap: u32, mut complete: impl FnMut(T)) {
         self.coming -= 1;
         if gap > 0 && self.coming > 0 {
@@ -125,8 +126,8 @@ impl<T> Order<T> {
         overtaken.into_iter().for_each(|held| complete(held.request));
     }
 
-    /// One of those that came is gone and will never be due. Returns those who were held back for it and whom nobody
-    /// is left to overtake: they come again.
+    /// Called when a request is gone and will never be due. Returns the held-back requests that no remaining
+    /// request can overtake: they are due again.
     pub(crate) fn gone(&mut self) -> Vec<T> {
         self.coming -= 1;
         if self.coming > 0 {
@@ -136,7 +137,7 @@ impl<T> Order<T> {
         self.held.drain(..).map(|held| held.request).collect()
     }
 
-    /// Starts over, without anybody; hands out those who were held back.
+    /// Starts over, empty; returns the held-back requests.
     pub(crate) fn clear(&mut self) -> impl Iterator<Item = T> + '_ {
         self.coming = 0;
         self.last_due = 0;
@@ -148,7 +149,7 @@ impl<T> Order<T> {
 mod tests {
     use super::*;
 
-    /// In which order ten requests complete that are due one after the other.
+    /// The order in which ten requests complete that are due one after the other.
     fn completed(text: &str) -> Vec<u64> {
         let mut order = Order::new(text.parse().unwrap(), 1, 0);
         let scheduled: Vec<_> = (0..10).map(|n| (n, order.schedule(10 * n))).collect();
@@ -171,7 +172,7 @@ mod tests {
         let mut sorted = reordered;
         sorted.sort_unstable();
         assert_eq!(sorted, in_order);
-        // All are held back until the last one, whom nobody is left to overtake.
+        // All are held back up to the last one, which no request is left to overtake.
         assert_eq!(completed("reorder:100:3"), [9, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
     }
 

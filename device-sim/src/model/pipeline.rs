@@ -1,4 +1,5 @@
-//! The device itself, without input and output: three stages over requests, driven by a thread or by the caller.
+//! The device itself, without input and output: three stages over requests, driven by a thread or by the
+//! caller.
 //!
 //! ```text
 //!   admit ──► claim ──► execute ──► model: schedule ──► deliver ──► ready ──► the driver publishes
@@ -6,9 +7,9 @@
 //!                          └──────────── ideal: no model ──────────────┘
 //! ```
 //!
-//! What is *ready* is still EXECUTING: the driver brings its accounts up to date first and shows the results then, so
-//! whoever sees a result sees the counters that go with it. Times are nanoseconds since the device was opened, and
-//! come from the driver. A kernel that panics leaves its request in `ready` with [`Status::DeviceDead`].
+//! A *ready* request is still EXECUTING: the driver updates its counters first and publishes the results
+//! then, so a thread that sees a result sees its counters. Times are nanoseconds since the device was opened,
+//! and come from the driver. A kernel that panics leaves its request in `ready` with [`Status::DeviceDead`].
 
 use std::sync::Arc;
 
@@ -26,17 +27,18 @@ use crate::queue::entry::Announce;
 use crate::queue::ready::{Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
 
-/// What a session id stands for.
+/// What a session id refers to.
 #[derive(Clone, Debug)]
 pub(crate) enum Installed {
     Session(Arc<Session>),
-    /// A kernel that panics, for tests of what happens then.
+    /// A kernel that panics, for tests.
     Panics,
 }
 
-/// What a call weighs in a batch, which ends with it: how long it takes is not known, and results do not wait for the next.
+/// What a call weighs in a batch, which ends with it: how long it takes is not known, and results do not wait
+/// for the next.
 const CALL_WEIGHT: u64 = 1 << 32;
-/// What a request's bytes weigh in a batch when it shares a kernel call with others.
+/// The weight of a request in a batch when it shares a kernel call with others.
 const LANE_SHARE: u64 = 32;
 
 /// The device's state. One per worker, or one behind the stepped device's lock.
@@ -45,13 +47,13 @@ pub(crate) struct Core {
     slabs: Vec<Arc<Slab>>,
     sessions: Vec<Option<(SessionId, Installed)>>,
     model: Option<Model>,
-    /// To be published by the driver, in this order.
+    /// Requests for the driver to publish, in this order.
     pub(crate) ready: ReadyList,
-    /// Requests of `ready` that are started, and wait to be worked on together.
+    /// Requests of `ready` that are started, and wait to be computed together.
     lanes: Vec<Lane>,
-    /// Wakes with nothing behind them, for the driver to send.
+    /// Spurious wakes, for the driver to send.
     pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
-    /// For the driver to carry out, once the request that it came with is in `ready`.
+    /// For the driver to carry out, once the request that caused it is in `ready`.
     pub(crate) ending: Option<Ending>,
 }
 
@@ -71,7 +73,7 @@ impl Core {
     }
 
     pub(crate) fn install(&mut self, id: SessionId, installed: Installed) {
-        // The lanes that were started find their sessions by their numbers.
+        // The started lanes find their sessions by number.
         self.run_lanes();
         let index = id.index() as usize;
         if index >= self.sessions.len() {
@@ -96,13 +98,13 @@ impl Core {
         }
     }
 
-    /// Whether time matters to this core.
+    /// Whether this core models time.
     pub(crate) fn is_modelled(&self) -> bool {
         self.model.is_some()
     }
 
-    /// Claims, executes and schedules a request; returns what it weighs in a batch: the bytes of its input, or less
-    /// where it is worked on together with others, by [`Core::run_lanes`]. `None`: it was revoked.
+    /// Claims, executes and schedules a request. Returns its weight in a batch: the bytes of its input, or
+    /// less if it is computed together with others, by [`Core::run_lanes`]. `None`: it was revoked.
     #[inline]
     pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
         if self.model.is_none() {
@@ -112,7 +114,7 @@ impl Core {
         }
     }
 
-    /// What is due as soon as it is worked on.
+    /// Admits a request that is due as soon as it is computed.
     fn admit_ideally(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
         let slab = &*self.slabs[port];
         let claimed = slab.claim(ticket)?;
@@ -134,7 +136,7 @@ impl Core {
         if starts { self.start_last(port) } else { Some(bytes) }
     }
 
-    /// What is quicker together with others is started, and its status stands until that has ended.
+    /// A request that is faster together with others is started; its status is not final until it has ended.
     #[inline(never)]
     fn start_last(&mut self, port: usize) -> Option<u64> {
         let place = self.ready.len() - 1;
@@ -180,12 +182,12 @@ impl Core {
         Some(weight)
     }
 
-    /// Whether requests in `ready` wait to be worked on.
+    /// Whether requests in `ready` wait to be computed.
     pub(crate) fn has_lanes(&self) -> bool {
         !self.lanes.is_empty()
     }
 
-    /// Does the work of the requests that wait for each other, before anything of `ready` is published.
+    /// Computes the requests that wait for each other, before anything of `ready` is published.
     pub(crate) fn run_lanes(&mut self) {
         if self.has_lanes() {
             let sessions = &self.sessions;
@@ -224,9 +226,9 @@ impl Core {
         true
     }
 
-    /// After a panic: the stream whose piece was half worked on does not go on.
+    /// After a panic: ends the stream whose piece was half computed.
     pub(crate) fn bury(&mut self) {
-        // Whether it panicked in them or elsewhere: they were not worked on to their end.
+        // Whether the panic came from them or from elsewhere: they were not finished.
         self.end_lanes(Status::DeviceDead);
         if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
             self.slabs[*port].execute(claimed, Request::drop_state);
@@ -241,7 +243,8 @@ impl Core {
     }
 }
 
-/// Works on a request, or starts what is quicker together with others; its status stands until that has ended.
+/// Computes a request, or starts one that is faster together with others; its status is not final until it
+/// has ended.
 fn start(
     sessions: &[Option<(SessionId, Installed)>],
     request: &mut Request,
@@ -277,7 +280,7 @@ fn session_of(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Opt
     }
 }
 
-/// Works on a request as the verdict says.
+/// Computes a request as the verdict says.
 fn work(
     sessions: &[Option<(SessionId, Installed)>],
     model: &mut Model,

@@ -1,7 +1,7 @@
-//! Sabotage: a modelled device that is wrong and does not say so, for tests of what looks for such a thing.
+//! Sabotage: a modelled device that is silently wrong, for tests of the checks that must detect it.
 //!
-//! A fault ([`crate::FaultKind`]) is counted, and whoever checks can account for it. What is broken here is a bug: no
-//! counter knows of it.
+//! A fault ([`crate::FaultKind`]) is counted, so a check can account for it. Sabotage is a bug: no counter
+//! knows of it.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -41,7 +41,7 @@ impl Saboteur {
         self.seen.is_multiple_of(EVERY)
     }
 
-    /// A request was worked on.
+    /// Called when a request was computed.
     pub(crate) fn worked(&mut self, request: &mut Request) {
         let gives_text = request.operation.output().has_text();
         if self.sabotage == Sabotage::WrongByte && gives_text && self.strikes() {
@@ -50,7 +50,7 @@ impl Saboteur {
         }
     }
 
-    /// A request is due.
+    /// Called when a request is due.
     pub(crate) fn due(&mut self, flags: &mut Flags, slab: &Slab, ticket: Ticket) {
         let sabotage = self.sabotage;
         match sabotage {
@@ -65,7 +65,7 @@ impl Saboteur {
     }
 }
 
-/// Does twice what is to be done once.
+/// Calls its waker twice.
 struct Twice(Waker);
 
 impl Wake for Twice {

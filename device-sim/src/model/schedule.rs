@@ -1,4 +1,4 @@
-//! The model: when each request is due, on which compute unit, in which order, and what goes wrong with it.
+//! The model: when each request is due, on which compute unit, in which order, and which faults strike it.
 //!
 //! ```text
 //!   verdict ─────────► execute ─► spoil ─► schedule ─────────► due queue ─────► order ─────► ready
@@ -29,7 +29,7 @@ use crate::queue::ready::{Flags, Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
 use crate::sync::{bump, lock};
 
-/// At this length of the due queue those that were revoked are swept out of it.
+/// At this length the due queue is swept of revoked requests.
 const SWEEP_AT: usize = 256;
 
 /// The model of one device.
@@ -47,16 +47,16 @@ pub(crate) struct Model {
     pub(crate) sabotage: Option<Saboteur>,
 }
 
-/// What the faults say of a request before it is worked on.
+/// The faults of a request that are decided before it is computed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Verdict {
-    /// It is not worked on, and ends with this.
+    /// It is not computed, and ends with this status.
     pub(crate) fail: Option<Status>,
-    /// It is not worked on, and the device ends with it.
+    /// It is not computed, and the device ends with it.
     pub(crate) ending: Option<Ending>,
-    /// Its wake is sent at once, too.
+    /// An extra wake is sent at once.
     pub(crate) spurious_wake: bool,
-    /// More time on its unit, and after it.
+    /// Additional time on its unit, and after it.
     stall: u64,
     delay: u64,
     late: u64,
@@ -82,11 +82,12 @@ impl Ending {
     }
 }
 
-/// A request that is worked on and not yet complete. Ordered by time, then by arrival; those that never end come last.
+/// A request that is computed and not yet complete. Ordered by time, then by arrival; those that never end
+/// come last.
 #[derive(Debug)]
 struct Due {
     due: u64,
-    /// It does not end by itself, at no time. (The end of the clock is a time.)
+    /// It never ends. (The end of the clock is a time.)
     never: bool,
     sequence: u64,
     ticket: Ticket,
@@ -96,9 +97,9 @@ struct Due {
     bytes: u64,
     times: Times,
     flags: Flags,
-    /// How many of its queue pair must overtake it.
+    /// How many requests of its queue pair must overtake it.
     gap: u32,
-    /// Its completion comes, whether or not anybody waits for it.
+    /// Its completion comes, whether or not it is revoked.
     late: bool,
 }
 
@@ -143,7 +144,7 @@ impl Model {
         })
     }
 
-    /// What happens to a request, as far as that is decided before it is worked on.
+    /// Decides everything about a request that is decided before it is computed.
     pub(crate) fn judge(&mut self, request: &Request, announce: Announce, now: u64) -> Verdict {
         let mut verdict = Verdict::default();
         if self.faults.is_empty() {
@@ -159,7 +160,7 @@ impl Model {
         verdict
     }
 
-    /// Spoils the result of a request that went well.
+    /// Corrupts the result of a successful request.
     pub(crate) fn spoil(&mut self, request: &mut Request, input: u64, now: u64) {
         if let Some(saboteur) = &mut self.sabotage {
             saboteur.worked(request);
@@ -183,7 +184,7 @@ impl Model {
         }
     }
 
-    /// Gives the request to the unit that is free first, and lets the host revoke it until it is due.
+    /// Assigns the request to the first free unit, and lets the host revoke it until it is due.
     pub(crate) fn schedule(&mut self, executed: Ready, verdict: Verdict, slabs: &[Arc<Slab>], now: u64) {
         let Ready { port, claimed, status, announce, operation, bytes, mut times, .. } = executed;
         let ended = self.occupy_unit(&mut times, verdict.stall, bytes, now);
@@ -250,7 +251,8 @@ impl Model {
         self.units = (0..self.units.len()).map(|unit| Reverse((0, unit))).collect();
     }
 
-    /// Those who submit and revoke for the whole of a long service time must not fill the memory.
+    /// Removes revoked requests: submitting and revoking during a whole long service time must not fill the
+    /// memory.
     fn sweep(&mut self, slabs: &[Arc<Slab>], now: u64) {
         if self.due.len() < self.sweep_at {
             return;
@@ -270,7 +272,7 @@ impl Model {
 }
 
 impl Verdict {
-    /// Whether a fault of this kind can act on a request that is announced like this, and is decided here.
+    /// Whether a fault of this kind can act on a request with this announcement, and is decided here.
     fn may(&self, kind: FaultKind, announce: Announce) -> bool {
         match kind {
             FaultKind::Busy | FaultKind::Corrupt { .. } | FaultKind::Short { .. } => false,
@@ -296,7 +298,7 @@ impl Verdict {
     }
 }
 
-/// What was revoked meanwhile is gone, its slot is free, and this completion hits nothing.
+/// A request that was revoked before is gone, its slot is free, and this completion hits nothing.
 fn complete(due: Due, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut ReadyList) {
     let Due { ticket, port, announce, operation, bytes, times, flags, .. } = due;
     match slabs[port].resume(ticket) {
@@ -307,14 +309,14 @@ fn complete(due: Due, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut
     }
 }
 
-/// Which of a request's results a fault spoils.
+/// The result of a request that a fault corrupts.
 #[derive(Clone, Copy, Debug)]
 enum Spoilt {
     Text,
     Tag,
 }
 
-/// The result that `target` means, if the request has one.
+/// The result that `target` means, if the request has it.
 fn spoilt(request: &Request, target: Target) -> Option<Spoilt> {
     let output = request.operation.output();
     let text = output.has_text() && !request.destination.as_ref().unwrap_or(&request.buffer).is_empty();

@@ -1,8 +1,9 @@
-//! Keeping a thread from being cancelled (`pthread_cancel`) in the middle of this code.
+//! Protects this code from a cancellation of its thread (`pthread_cancel`) in the middle.
 //!
-//! The C library acts on a cancellation in certain system calls: `read`, `write`, `close`. It unwinds the stack by force,
-//! and where it meets a `catch_unwind`, or a frame that is not to be unwound, the process ends. Callers in C may cancel their
-//! threads; what a thread does in here is short, so the cancellation waits until the thread is back in the caller's code.
+//! The C library acts on a cancellation in certain system calls: `read`, `write`, `close`. It unwinds the
+//! stack by force, and at a `catch_unwind`, or a frame that must not unwind, the process ends. Callers in C
+//! may cancel their threads. What a thread does in here is short, so the cancellation waits until the thread
+//! is back in the caller's code.
 #![expect(unsafe_code, reason = "a thread's cancelability is the C library's")]
 
 use std::ffi::c_int;
@@ -34,7 +35,7 @@ pub fn uncancelled<R>(body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// Puts back the state that was in force, after a panic too.
+/// Restores the previous state, after a panic too.
 struct Restore(c_int);
 
 impl Drop for Restore {
@@ -45,12 +46,12 @@ impl Drop for Restore {
     }
 }
 
-/// Adds `value` to an eventfd. The system call is made directly, for only the C library's own `write` acts on a
-/// cancellation, and keeping that from it costs two locked instructions.
+/// Adds `value` to an eventfd. The system call is made directly: only the C library's own `write` acts on a
+/// cancellation, and preventing that costs two locked instructions.
 ///
 /// # Errors
 ///
-/// What `write(2)` says.
+/// The error of `write(2)`.
 #[inline]
 pub fn write_eventfd(fd: impl AsFd, value: u64) -> io::Result<()> {
     let fd = fd.as_fd().as_raw_fd();
@@ -63,11 +64,11 @@ pub fn write_eventfd(fd: impl AsFd, value: u64) -> io::Result<()> {
     if written < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Takes the value off an eventfd; the counterpart of [`write_eventfd`].
+/// Reads and resets the value of an eventfd; the counterpart of [`write_eventfd`].
 ///
 /// # Errors
 ///
-/// What `read(2)` says.
+/// The error of `read(2)`.
 #[inline]
 pub fn read_eventfd(fd: impl AsFd) -> io::Result<u64> {
     let fd = fd.as_fd().as_raw_fd();

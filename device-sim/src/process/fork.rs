@@ -1,8 +1,8 @@
-//! Noticing that this process is a forked child, where none of the parent's threads run and its locks may be held
-//! by nobody.
+//! Detects that this process is a forked child: none of the parent's threads run there, and its locks may be
+//! held for ever.
 //!
-//! A handler that the C library calls in the child counts; an object that remembers the count of its own birth
-//! compares. File descriptors lie in a [`NotInherited`], which a child can neither use nor close.
+//! A handler that the C library calls in the child increments a count; an object compares it with the count
+//! at its creation. File descriptors lie in a [`NotInherited`], which a child can neither use nor close.
 #![expect(
     unsafe_code,
     reason = "registering the handler is a foreign call; a child leaves what it has inherited undropped"
@@ -22,25 +22,25 @@ extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How many forks lie between this process and the one that first asked, or opened a device.
+/// How many forks lie between this process and the first one that called this, or opened a device.
 ///
-/// Remember it; a different number later means that this is a child. One made without the C library's `fork` (by a raw
-/// `clone` call) is not noticed.
+/// Remember it; a different number later means that this is a child. A child that was created without the C
+/// library's `fork` (by a raw `clone` call) is not detected.
 pub fn generation() -> u64 {
     install();
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Whether this is a child of the process that [`generation`] said `remembered` in. A load.
+/// Whether this is a child of the process in which [`generation`] returned `remembered`. Costs a load.
 #[inline]
 pub fn since(remembered: u64) -> bool {
     GENERATION.load(Ordering::Relaxed) != remembered
 }
 
-/// A value that a forked child has no part in: it is out of reach there, and is not dropped.
+/// A value that a forked child neither uses nor drops.
 ///
-/// It is for file descriptors. A child may have closed the numbers that it has inherited, and may have files of its own
-/// behind them.
+/// It is for file descriptors. A child may have closed the inherited numbers, and may have its own files
+/// under them.
 #[derive(Debug)]
 pub struct NotInherited<T> {
     value: ManuallyDrop<T>,
@@ -53,14 +53,14 @@ impl<T> NotInherited<T> {
         Self { value: ManuallyDrop::new(value), born: generation() }
     }
 
-    /// The value; `None` in a forked child. A load and a comparison.
+    /// The value; `None` in a forked child. Costs a load and a comparison.
     #[inline]
     pub fn get(&self) -> Option<&T> {
         (!since(self.born)).then_some(&*self.value)
     }
 }
 
-/// An fd, in a forked child too, which has it under the same number unless it has closed what it does not own.
+/// The fd, also in a forked child, which has it under the same number unless it has closed it.
 impl<T: AsFd> AsFd for NotInherited<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.value.as_fd()
@@ -76,15 +76,15 @@ impl<T> Drop for NotInherited<T> {
     }
 }
 
-/// Registers the handler, once per process; a load when that is done.
+/// Registers the handler, once per process; afterwards costs a load.
 fn install() {
     INSTALL.call_once(|| {
         // Nothing forks in miri, which knows no such handlers.
         if cfg!(miri) {
             return;
         }
-        // SAFETY: the handler is a plain function that lives as long as the program, and all it does is an atomic
-        // addition, which is allowed between fork and exec.
+        // SAFETY: the handler is a plain function that lives as long as the program, and all it does is an
+        // atomic addition, which is allowed between fork and exec.
         let refused = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
         assert_eq!(refused, 0, "no memory to register a fork handler");
     });

@@ -1,5 +1,5 @@
-//! What a batch leaves to be announced: it is sent when results are published and no lock is held, as it may call foreign
-//! code.
+//! The announcements of a batch: sent when results are published and no lock is held, because they may call
+//! foreign code.
 
 use std::mem;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use crate::queue::entry::Announce;
 use crate::queue::pair::Pair;
 use crate::sync::{Ordering, fence};
 
-/// What is left to do outside when results are published: it may call foreign code.
+/// Announcements to send after results are published: they may call foreign code.
 #[derive(Debug, Default)]
 pub(crate) struct Announcements {
     /// Bit `i`: queue pair `i` has completions to be reaped.
     pub(super) interrupts: u64,
     pub(super) wakes: Vec<(usize, Ticket)>,
-    /// Wakes with nothing behind them; they go out first.
+    /// Spurious wakes; they are sent first.
     pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
 }
 

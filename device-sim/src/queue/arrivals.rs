@@ -1,11 +1,12 @@
-//! Completions that are off the ring, some at a time, to be reaped one by one.
+//! Completions that are taken off the ring in batches, and reaped one by one.
 //!
 //! ```text
 //!   completion ring ──QueuePair::arrivals──► [ a | b | c | d | . | . | . | . ] ──next──► a ──Remote::reap──► its user data
 //!                                              ▲ next        ▲ end
 //! ```
 //!
-//! What a ring asks of its reader is asked once for all of them so, and the queue pair is free while they are handed out.
+//! The reader pays the ring's costs once per batch, and the queue pair is free while the completions are
+//! used.
 
 use std::cell::Cell;
 
@@ -20,13 +21,15 @@ pub struct Completion {
     pub owner: u32,
     /// As given in [`Request::user_data`](crate::Request::user_data).
     pub user_data: u64,
-    /// Whose result can be taken.
+    /// The request whose result can be taken.
     pub ticket: Ticket,
 }
 
-/// A completion that is off the ring and has not been reaped: its wake is still there to be taken, or to be cancelled.
+/// A completion that is off the ring and has not been reaped: its wake is still there to be taken, or to be
+/// cancelled.
 ///
-/// Neither `Copy` nor `Clone`: reaping a plain request leaves no trace in it, so it is this that can be reaped once.
+/// Neither `Copy` nor `Clone`: reaping a plain request leaves no trace in it, so this value is what can be
+/// reaped only once.
 #[derive(Debug)]
 pub struct Arrival(pub(crate) Entry);
 
@@ -38,7 +41,7 @@ impl Arrival {
     }
 }
 
-/// So many come off the ring together at the most.
+/// The most completions that come off the ring together.
 pub(super) const TOGETHER: usize = 8;
 
 /// Completions off the ring, oldest first: room for some.
@@ -67,7 +70,7 @@ impl Arrivals {
         self.next.get() == self.end.get()
     }
 
-    /// Puts `entries` in place of those that were there.
+    /// Replaces the entries.
     #[inline]
     pub(super) fn fill(&self, entries: impl Iterator<Item = Entry>) -> usize {
         let mut end = 0;

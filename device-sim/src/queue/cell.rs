@@ -1,4 +1,4 @@
-//! Cells: where a request lives from submit to take, and the two words that say whose it is.
+//! Cells: where a request lives from submit to take, and the two words that say who owns it.
 //!
 //! ```text
 //!   claim word = generation (48) | status (8) | state (8)         who owns the payload
@@ -24,15 +24,15 @@
 //!                                            stays so, and taking it, which is for the submitting side, writes nothing
 //! ```
 //!
-//! The rule: the payload is touched by the winner of the compare-and-swap that left the state, and by nothing else.
-//! The device owns it from `claim` (or `resume`) until `finish` (or `postpone`) and only there; the host's winner
-//! owns it in TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a
-//! copied ticket fails its compare-and-swap (and what finds a completion of a plain request too late, its comparison)
-//! and hits nothing. A cell whose wake is being sent is not reused: the last of the host and the sender frees it, and
-//! neither waits for the other.
+//! The rule: only the winner of the compare-and-swap that left a state touches the payload. The device owns
+//! it from `claim` (or `resume`) until `finish` (or `postpone`), and only there; the host's winner owns it in
+//! TAKEN. Every word carries the generation of the request, so whatever arrives late, twice or with a copied
+//! ticket fails its compare-and-swap (or its comparison, for a late completion of a plain request) and hits
+//! nothing. A cell whose wake is being sent is not reused: the host or the sender frees it, whichever is
+//! last, and neither waits for the other.
 //!
-//! Here are the words and the keys; `host`, `device` and `waking` are what each side does with them, `slab` is where the
-//! cells lie.
+//! This file has the words and the keys; `host`, `device` and `waking` are the operations of each side,
+//! `slab` holds the cells.
 #![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
 
 mod device;
@@ -52,13 +52,13 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, Owned};
 
 /// Names one request of one queue pair, from submit until its result is taken.
 ///
-/// A copy is as good as the original: every change of ownership is a compare-and-swap that one of them wins, and
-/// what the others get is "stale". A ticket of another queue pair is stale too.
+/// A copy is as good as the original: every change of ownership is a compare-and-swap with one winner, and
+/// for the others the ticket is stale. A ticket of another queue pair is stale too.
 #[must_use = "the ticket is the way to the result"]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ticket {
-    /// Generation (48) | the slab's number, lower part (16). Never 0, so that a ticket, or why there is none, travels in two
-    /// registers.
+    /// Generation (48) | the slab's number, lower part (16). Never 0, so that a ticket, or the reason why
+    /// there is none, fits two registers.
     name: NonZeroU64,
     /// The slab's number, upper part (32) | index (32).
     place: u64,
@@ -72,13 +72,13 @@ struct SlabTag {
 }
 
 impl SlabTag {
-    /// A process may make 2^48 slabs, and each has a number of its own.
+    /// A process may create 2^48 slabs, each with its own number.
     fn new(id: u64) -> Self {
         assert!(id < 1 << 48, "2^48 queue pairs were made in this process");
         Self { name: id & 0xffff, place: id >> 16 << 32 }
     }
 
-    /// Whether a ticket is of this slab.
+    /// Whether a ticket belongs to this slab.
     #[inline]
     const fn is_of(self, ticket: Ticket) -> bool {
         let others = (ticket.name.get() ^ self.name) & 0xffff | (ticket.place ^ self.place) >> 32;
@@ -113,7 +113,7 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// Where a request is.
+/// The state of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TicketState {
     /// Waiting for a slot; the device takes it when one is free.
@@ -126,15 +126,16 @@ pub enum TicketState {
     Stale,
 }
 
-/// What became of the wake that a request carries.
+/// The state of a request's wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WakeState {
     /// The request carries none.
     Idle,
-    /// It will be sent. Of a plain request that is polled for
+    /// It will be sent. For a plain polled request
     /// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): or its completion was reaped.
     Armed,
-    /// The waker is being called at this moment. It stays so after the request was taken, until the call returns.
+    /// The waker is being called at this moment. The state lasts until the call returns, also after the
+    /// request was taken.
     Sending,
     /// It was sent (or, under polling, reaped).
     Sent,
@@ -144,21 +145,21 @@ pub enum WakeState {
     Stale,
 }
 
-/// What a request arms when it is placed.
+/// The wake that a request arms when it is placed.
 #[derive(Debug)]
 pub(crate) enum Arm {
     /// Nothing.
     Silent,
     /// A waker, called once.
     Waker(Waker),
-    /// No waker: reaping is what takes the wake.
+    /// No waker: reaping takes the wake.
     Reap,
-    /// The same, and it is not written down when it is reaped: a locked instruction less. There is no waker, and nobody
-    /// else's memory depends on who has the wake.
+    /// The same, without recording the reap, which saves a locked instruction. There is no waker, and no
+    /// memory of other threads depends on the owner of the wake.
     ReapPlain,
 }
 
-/// The state that a request begins in.
+/// The initial state of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Placed {
     /// Waiting for a slot.
@@ -211,10 +212,10 @@ const fn status_of(word: u64) -> Status {
     Status::from_code((word >> 8 & 0xff) as u8)
 }
 
-/// The slab of a key that has been used: slabs are numbered from 1.
+/// The slab of a used key: slabs are numbered from 1.
 const SPENT: u64 = 0;
 
-/// A request that the device owns: the one key to its payload and to its end. Not `Clone`.
+/// A request that the device owns: the only key to its payload and to its end. Not `Clone`.
 #[must_use = "a request that is never finished stays in flight"]
 #[derive(Debug)]
 pub(crate) struct Executing {
@@ -229,13 +230,13 @@ impl Executing {
         self.slab == SPENT
     }
 
-    /// A key to nothing.
+    /// A key that opens nothing.
     pub(crate) const fn spent() -> Self {
         Self { ticket: Ticket { name: NonZeroU64::MIN, place: 0 }, slab: SPENT }
     }
 }
 
-/// A wake that is being sent: the one key to its end. Not `Clone`.
+/// A wake that is being sent: the only key to its end. Not `Clone`.
 #[must_use = "a wake that never ends holds its cell for ever"]
 #[derive(Debug)]
 pub(crate) struct Sending {
@@ -243,7 +244,7 @@ pub(crate) struct Sending {
     slab: u64,
 }
 
-/// A free cell that its holder alone may fill. Not `Clone`.
+/// A free cell that only its holder may fill. Not `Clone`.
 #[must_use = "a free cell that is dropped is never used again"]
 #[derive(Debug)]
 pub(crate) struct Vacant {
@@ -251,7 +252,7 @@ pub(crate) struct Vacant {
     slab: u64,
 }
 
-/// A request that the host has won: the one key to its payload and to its cell's end. Not `Clone`.
+/// A request that the host has won: the only key to its payload and to its cell's end. Not `Clone`.
 #[must_use = "a cell that is never let go of is never used again"]
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -270,28 +271,28 @@ pub(crate) enum Origin {
     Done,
 }
 
-/// What came of an attempt to win a request.
+/// The result of an attempt to win a request.
 #[derive(Debug)]
 pub(crate) enum Hold {
     Held(Held),
-    /// The device owns it for the length of a batch; try again.
+    /// The device owns it for the duration of a batch; try again.
     Executing,
     Stale,
 }
 
-/// What is left of a cell that its host has let go of.
+/// What is left of a cell that its host has released.
 #[derive(Debug)]
 pub(crate) struct Remains {
-    /// For an allocator; `None` while a wake is being sent, whose sender gives it back.
+    /// For an allocator; `None` while a wake is being sent, because its sender gives it back.
     pub(crate) vacant: Option<Vacant>,
-    /// Whether letting go cancelled the wake.
+    /// Whether the release cancelled the wake.
     pub(crate) cancelled: bool,
     /// The waker that was not called; dropping it may run foreign code, so it goes last.
     pub(crate) waker: Option<Waker>,
 }
 
-/// One request's home. On the first cache line is all that the device needs of a plain request that is reaped; on the
-/// last one is what then stays with the host.
+/// The place of one request. The first cache line has everything that the device needs of a plain polled
+/// request; the last one has what then stays with the host.
 #[repr(C, align(128))]
 pub(crate) struct Cell {
     claim: AtomicU64,
@@ -304,7 +305,7 @@ pub(crate) struct Cell {
     next_free: AtomicU32,
 }
 
-/// What follows begins a cache line.
+/// Begins a cache line.
 #[repr(align(64))]
 struct NextLine;
 
@@ -313,8 +314,9 @@ const _: () = assert!(
     "a plain request and its claim word share a line"
 );
 
-// SAFETY: the two cells inside are reached only by the owner that the claim and wake words name, and ownership
-// passes by compare-and-swap with acquire and release; a request and a waker may themselves move between threads.
+// SAFETY: only the owner that the claim and wake words name reaches the two cells inside, and ownership
+// passes by compare-and-swap with acquire and release; a request and a waker may themselves move between
+// threads.
 unsafe impl Sync for Cell {}
 
 impl fmt::Debug for Cell {
@@ -356,11 +358,11 @@ impl Cell {
         Some(status_of(old))
     }
 
-    /// Stores what comes after a wake word that nobody changes any more, but for who would cancel a PLAIN one and comes too
-    /// late: what a compare-and-swap writes stands right behind what it has read, and so before this.
+    /// Stores the successor of a wake word that no thread changes any more, except a late attempt to cancel a
+    /// PLAIN one: what a compare-and-swap writes comes directly after what it has read, and so before this.
     #[inline]
     fn leave_wake(&self, word: u64) {
-        // Loom orders a store behind what its thread has seen only.
+        // Loom orders a store only after what its thread has seen.
         #[cfg(loom)]
         self.wake.swap(word, Ordering::Relaxed);
         #[cfg(not(loom))]
@@ -376,7 +378,7 @@ impl Cell {
 
 /// Both sides.
 impl Slab {
-    /// TAKEN, and no wake on its way: the cell is nobody's.
+    /// TAKEN, and no wake on its way: the cell is free.
     #[inline]
     fn free(&self, cell: &Cell, ticket: Ticket) -> Vacant {
         let generation = word(ticket.generation(), 0);

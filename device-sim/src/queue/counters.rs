@@ -1,9 +1,9 @@
-//! What a queue pair counts: each counter has one writer's cache line, and any thread may read it.
+//! The counters of a queue pair: each cache line has one writer, and any thread may read it.
 
 use crate::message::operation::Operation;
 use crate::sync::{AtomicU64, Padded, bump};
 
-/// The counters of one queue pair, on lines of their own for each writer.
+/// The counters of one queue pair, with separate lines for each writer.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) host: Padded<HostCounters>,
@@ -11,7 +11,7 @@ pub(crate) struct Counters {
     pub(crate) shared: Padded<SharedCounters>,
 }
 
-/// Written by the submitting side alone.
+/// Written only by the submitting side.
 #[derive(Debug, Default)]
 pub(crate) struct HostCounters {
     pub(crate) submitted: AtomicU64,
@@ -21,7 +21,7 @@ pub(crate) struct HostCounters {
     pub(crate) doorbells_suppressed: AtomicU64,
 }
 
-/// Written by the device alone, once per batch and before the batch is seen to be done.
+/// Written only by the device, once per batch and before the batch becomes visible.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceCounters {
     pub(crate) operations: [OperationCounters; Operation::ALL.len()],
@@ -35,7 +35,7 @@ pub(crate) struct OperationCounters {
     pub(crate) bytes: AtomicU64,
 }
 
-/// Written by any thread, on the slower ways.
+/// Written by any thread, on the slower paths.
 #[derive(Debug, Default)]
 pub(crate) struct SharedCounters {
     pub(crate) revoked: AtomicU64,

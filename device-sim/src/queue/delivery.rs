@@ -1,4 +1,4 @@
-//! What a submission says of its end, and what is given back when it is refused.
+//! How a submission's end is announced, and what is returned when it is refused.
 
 use std::mem;
 use std::task::Waker;
@@ -10,14 +10,17 @@ use crate::queue::entry::Announce;
 /// How the end of a request is announced.
 #[derive(Clone, Debug)]
 pub enum Delivery {
-    /// Not at all: the caller asks [`Remote::state`](crate::Remote::state). The slot is free when the request is done.
+    /// Not at all: the caller asks [`Remote::state`](crate::Remote::state). The slot is free when the request
+    /// is done.
     Silent,
-    /// The waker is called once ([`Waker::wake`], which uses it up), after the request is done, on the thread that
-    /// finishes it. The slot is free when the request is done. A device with a fault
-    /// [`SpuriousWake`](crate::FaultKind::SpuriousWake) calls it before that too, by [`Waker::wake_by_ref`] of a clone: its
-    /// clone must then neither wait for the request nor take it back, which wait for each other.
+    /// The waker is called once ([`Waker::wake`], which consumes it), after the request is done, on the
+    /// thread that finishes it. The slot is free when the request is done. A device with a fault
+    /// [`SpuriousWake`](crate::FaultKind::SpuriousWake) also calls it before that, by [`Waker::wake_by_ref`]
+    /// on a clone. Cloning it must then neither wait for the request nor take it back, because each would
+    /// wait for the other.
     Wake(Waker),
-    /// A [`Completion`](crate::Completion) is left for [`QueuePair::reap`](crate::QueuePair::reap). The slot is free when it was reaped.
+    /// A [`Completion`](crate::Completion) is left for [`QueuePair::reap`](crate::QueuePair::reap). The slot
+    /// is free when it was reaped.
     Reap {
         /// Opaque; tells threads that share a pair whose completion it is.
         owner: u32,
@@ -68,7 +71,7 @@ pub enum RefusedReason {
     Closed,
 }
 
-/// A submission that did not happen, with everything that was given.
+/// A submission that did not happen, with everything that was passed.
 #[derive(Debug, thiserror::Error)]
 #[error("the device took no request: {}", match .reason {
     RefusedReason::Full => "no slot is free",

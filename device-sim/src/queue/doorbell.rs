@@ -9,9 +9,9 @@
 //!                  set the event        asleep = false
 //! ```
 //!
-//! The two fences are the whole argument: whichever comes first in their one order, either the host sees `asleep`
-//! or the worker sees the entry. Nothing is lost, and a host that finds the worker awake pays a load: the worker, who is
-//! about to sleep, pays for both fences (see `barrier`).
+//! The argument is the two fences: whichever comes first in their single order, either the host sees `asleep`
+//! or the worker sees the entry. Nothing is lost, and a host that finds the worker awake pays a load; the
+//! worker, which is about to sleep, pays for both fences (see `barrier`).
 
 use std::time::Duration;
 
@@ -51,10 +51,10 @@ impl Doorbell {
         woken
     }
 
-    /// Sleeps until rung, at most for `timeout`, unless `has_work`; may return early for no reason.
+    /// Sleeps until rung, at most for `timeout`, unless `has_work`; may return early without a reason.
     pub(crate) fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
-        // A swap and not a store, so that it has its place after every ring's swap: a ring that came too late to wake
-        // the sleep before this one must not hide this one from its next ring.
+        // A swap and not a store, so that it is ordered after every ring's swap: a ring that came too late to
+        // wake the previous sleep must not hide this one from its next ring.
         self.asleep.swap(true, Ordering::Relaxed);
         barrier::heavy();
         if !has_work() {

@@ -16,7 +16,7 @@ pub(crate) enum Announce {
     Wake,
     /// By an entry in the completion ring.
     Reap { owner: u32 },
-    /// By a second entry in the completion ring, behind that of `Reap`: a fault. It stands for no slot.
+    /// By a second entry in the completion ring, after that of `Reap`: a fault. It stands for no slot.
     Again { owner: u32 },
 }
 
@@ -44,7 +44,7 @@ pub(crate) const fn index_of([word, _]: Entry) -> u32 {
     (word & 0xffff_ffff) as u32
 }
 
-/// The owner that is to be told of it, under polling.
+/// The owner to announce it to, under polling.
 #[inline]
 pub(crate) const fn owner_of([word, _]: Entry) -> u32 {
     (word >> 32) as u32

@@ -1,5 +1,5 @@
-//! Device to host: "there are completions". An eventfd that is written only when a thread has said that it
-//! would sleep.
+//! Device to host: "there are completions". An eventfd that is written only when a thread has armed it before
+//! its sleep.
 //!
 //! ```text
 //!   host                                device
@@ -32,45 +32,45 @@ impl Interrupt {
     ///
     /// # Errors
     ///
-    /// What the operating system says, `EMFILE` foremost.
+    /// The error of the operating system, most often `EMFILE`.
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let fd = EventFd::from_flags(flags)?;
         Ok(Self { fd: NotInherited::new(fd), armed: AtomicBool::new(false) })
     }
 
-    /// Asks for the next completion to make the fd readable. Look at
-    /// [`Remote::completions_pending`](crate::Remote::completions_pending) once more before sleeping: what was
-    /// published before this call raises nothing.
+    /// Makes the next completion raise the fd. Look at
+    /// [`Remote::completions_pending`](crate::Remote::completions_pending) once more before sleeping: what
+    /// was published before this call raises nothing.
     pub fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
-    /// Takes the request of [`Interrupt::arm`] back; an fd that is readable already stays so. `false`: it was raised
+    /// Undoes [`Interrupt::arm`]; an fd that is readable already stays readable. `false`: it was raised
     /// since, or never armed.
     pub fn disarm(&self) -> bool {
         self.armed.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether a thread has asked to be woken and was not yet woken, at this moment.
+    /// Whether a thread has armed it and was not woken yet, at this moment.
     pub fn is_armed(&self) -> bool {
         self.armed.load(Ordering::Acquire)
     }
 
-    /// Makes the fd readable if the interrupt is armed, and disarms it; says whether it did. The device calls this;
-    /// so may a thread that forwards a completion to another.
+    /// Makes the fd readable if the interrupt is armed, and disarms it; returns whether it did. The device
+    /// calls this; so may a thread that forwards a completion to another.
     pub fn raise(&self) -> bool {
         if !self.armed.load(Ordering::Relaxed) || !self.armed.swap(false, Ordering::AcqRel) {
             return false;
         }
         let Some(fd) = self.fd.get() else { return false };
-        // The only error left is a counter at its maximum, and then the fd is readable as it is.
+        // The only possible error is a counter at its maximum, and then the fd is readable.
         let _ = write_eventfd(fd, 1);
         true
     }
 
-    /// Makes the fd unreadable again; says whether it was readable. In a forked child it touches nothing.
+    /// Makes the fd unreadable again; returns whether it was readable. In a forked child it touches nothing.
     pub fn clear(&self) -> bool {
         self.fd.get().is_some_and(|fd| read_eventfd(fd).is_ok())
     }
@@ -81,7 +81,7 @@ impl Interrupt {
     }
 }
 
-/// The fd, in a forked child too, where it is of no use.
+/// The fd, also in a forked child, where it is of no use.
 impl AsFd for Interrupt {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -110,9 +110,10 @@ impl Interrupts {
         list.len() < before
     }
 
-    /// Raises those that are armed, after completions were published and a full fence; says how many.
+    /// Raises the armed ones, after completions were published and a full fence; returns how many.
     pub(crate) fn raise(&self) -> u64 {
-        // A count missed here was stored after the fence, so its owner's own look comes after the publication.
+        // A count missed here was stored after the fence, so its owner's own look comes after the
+        // publication.
         if self.count.load(Ordering::Relaxed) == 0 {
             return 0;
         }

@@ -1,4 +1,4 @@
-//! What both ends of a queue pair share, and what either of them does to it.
+//! The part of a queue pair that both ends share, and the operations on it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) enum Life {
     Closed,
 }
 
-/// The shared middle of one queue pair. What is written often lies on lines of its own.
+/// The shared middle of one queue pair. Frequently written fields have their own cache lines.
 #[derive(Debug)]
 pub(crate) struct Pair {
     index: usize,
@@ -90,7 +90,7 @@ impl Pair {
         fork::since(self.fork)
     }
 
-    /// Why a submission would be refused before slots are looked at.
+    /// Why a submission would be refused before slots are checked.
     #[inline]
     pub(crate) fn refusal(&self) -> Option<RefusedReason> {
         let open = self.life.load(Ordering::Acquire) == Life::Open as u8;
@@ -107,7 +107,7 @@ impl Pair {
         }
     }
 
-    /// Whether each request is looked at more closely than it needs to be moved.
+    /// Whether requests are inspected more than they need to be moved.
     #[inline]
     pub(crate) const fn has_hooks(&self) -> bool {
         self.hooks.is_some()
@@ -156,8 +156,8 @@ impl Pair {
         self.hooks.as_ref().is_some_and(|hooks| hooks.may_fall_short())
     }
 
-    /// Calls the waker of a request, if its wake is still armed. What the waker does is its owner's: a panic is
-    /// counted and goes no further.
+    /// Calls the waker of a request, if its wake is still armed. The waker is foreign code: a panic is
+    /// counted and stopped.
     pub(crate) fn send_wake(&self, ticket: Ticket) {
         self.wake(ticket, |panicked| {
             add(&self.counters.shared.wakes_sent, 1);
@@ -173,7 +173,7 @@ impl Pair {
         }
     }
 
-    /// Ends a request that the device, which has closed, has not met. It counts nowhere.
+    /// Ends a request that the device, which has closed, has not met. It is not counted.
     #[cold]
     pub(crate) fn close(&self, ticket: Ticket, announce: Announce) {
         let Some(mut claimed) = self.slab.claim(ticket) else { return };
@@ -184,7 +184,7 @@ impl Pair {
         }
     }
 
-    /// A wake with nothing behind it: the waker is called by reference, and its one call by value is yet to come.
+    /// A spurious wake: the waker is called by reference, and its one call by value is still to come.
     pub(crate) fn send_spurious(&self, ticket: Ticket, announce: Announce) {
         let shared = &self.counters.shared;
         let sent = match announce {
@@ -201,7 +201,7 @@ impl Pair {
         add(&shared.wakes_spurious, sent);
     }
 
-    /// After slots were freed on the host's side: has the device look, if a request waits for one.
+    /// Called after slots were freed on the host's side: makes the device look, if a request waits for one.
     pub(crate) fn slots_were_freed(&self) {
         fence(Ordering::SeqCst);
         if self.slots.someone_waits() {
@@ -209,8 +209,8 @@ impl Pair {
         }
     }
 
-    /// As [`Pair::slots_were_freed`], for a request that joined the line: slots may have been freed before it was seen
-    /// there.
+    /// As [`Pair::slots_were_freed`], for a request that was parked: slots may have been freed before it was
+    /// visible there.
     pub(crate) fn fifo_was_joined(&self) {
         fence(Ordering::SeqCst);
         if self.slots.has_work() {
@@ -223,7 +223,7 @@ impl Pair {
         add(&self.counters.shared.interrupts, self.interrupts.raise());
     }
 
-    /// Takes the payload, does the accounts, and gives the cell back from any thread.
+    /// Takes the payload, updates the counters, and gives the cell back from any thread.
     pub(crate) fn take(&self, mut held: Held) -> Request {
         let mut request = Request::empty();
         self.slab.unload(&mut held, &mut request);
@@ -241,13 +241,14 @@ impl Pair {
         request
     }
 
-    /// The accounts of a request that was won from a state: its slot, and whether it counts as revoked.
+    /// Updates the counters for a request that was won from a state: its slot, and whether it counts as
+    /// revoked.
     fn account_for(&self, from: Origin) {
         if matches!(from, Origin::Queued | Origin::Executed) {
             add(&self.counters.shared.revoked, 1);
         }
-        // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or will be
-        // when the completion is reaped.
+        // Parked: it had no slot. Queued: the device frees it when it meets the entry. Done: it is free, or
+        // will be when the completion is reaped.
         if from == Origin::Executed && !self.forked() {
             self.slots.give_back();
             self.slots_were_freed();

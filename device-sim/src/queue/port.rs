@@ -1,4 +1,4 @@
-//! The device's end of a queue pair: what comes in, what goes back, and who is told.
+//! The device's end of a queue pair: what comes in, what goes back, and what is announced.
 //!
 //! ```text
 //!   submission ring ─► fetch ─┐                  ┌─► counters, free slots         (account)
@@ -26,17 +26,17 @@ pub(crate) struct Port {
     pub(crate) pair: Arc<Pair>,
     submissions: Consumer,
     completions: Producer,
-    /// Out of the ring, and on their way to be claimed.
+    /// Taken from the ring, to be claimed.
     fetched: Fetched,
-    /// Out of the line, with a slot, and on its way to be claimed.
+    /// Taken from the parked requests, with a slot, to be claimed.
     pub(crate) arriving: Option<(Ticket, Announce)>,
     batch: Batch,
     /// `None`: everything is announced at once.
     coalescer: Option<Coalescer>,
 }
 
-/// Entries of one queue pair before what came of them is shown, and it is the next one's turn: small enough that the host has
-/// work again before the device has done all there was.
+/// Entries of one queue pair before their results are published, and it is the next pair's turn: small enough
+/// that the host has work again before the device has done everything.
 const BATCH_ENTRIES: usize = 16;
 
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ struct Fetched {
     end: usize,
 }
 
-/// What a batch will add to the accounts.
+/// What a batch will add to the counters.
 #[derive(Debug, Default)]
 struct Batch {
     operations: [OperationCounts; Operation::ALL.len()],
@@ -74,7 +74,7 @@ impl Port {
         }
     }
 
-    /// Whether an entry waits, or somebody in the line who need not.
+    /// Whether an entry waits, or a parked request that could be admitted.
     pub(crate) fn has_work(&self) -> bool {
         self.is_fetched() || !self.submissions.is_empty() || self.pair.slots.has_work()
     }
@@ -83,10 +83,10 @@ impl Port {
         self.fetched.next < self.fetched.end
     }
 
-    /// Takes a batch of entries out of the ring, unless one is at hand; `false`: there is none.
+    /// Takes a batch of entries from the ring, unless one is at hand; `false`: there is none.
     ///
-    /// The ring has room again before any of the requests can leave the device, for a slot that is free must be room in
-    /// the ring. And what the host has written of them is on its way before the first is looked at.
+    /// The ring has room again before any of the requests can leave the device, because a free slot must be
+    /// room in the ring. What the host has written of them is prefetched before the first is read.
     #[inline]
     pub(crate) fn fetch(&mut self) -> bool {
         if self.is_fetched() {
@@ -123,13 +123,13 @@ impl Port {
         Some(unpack(entry, &self.pair.slab))
     }
 
-    /// Takes the head of the line in, if there is a slot; `false`: nobody, or none.
+    /// Admits the first parked request, if there is a slot; `false`: no request, or no slot.
     pub(crate) fn admit_parked(&mut self) -> bool {
         self.arriving = self.pair.slots.admit(&self.pair.slab);
         self.arriving.is_some()
     }
 
-    /// What has a slot and was not claimed yet.
+    /// The next request that has a slot and was not claimed yet.
     pub(crate) fn next(&mut self) -> Option<(Ticket, Announce)> {
         if let Some(arriving) = self.arriving.take() {
             return Some(arriving);
@@ -138,7 +138,7 @@ impl Port {
         self.next_fetched()
     }
 
-    /// Notes a request that will be published with this batch.
+    /// Records a request that will be published with this batch.
     pub(crate) fn count(&mut self, ready: &Ready) {
         let operation = &mut self.batch.operations[ready.operation.number()];
         match ready.status {
@@ -157,7 +157,7 @@ impl Port {
         self.batch.released += 1;
     }
 
-    /// Counters and slots, before any result of the batch is seen.
+    /// Updates counters and slots, before any result of the batch is visible.
     pub(crate) fn account(&mut self) {
         let counters = &self.pair.counters.device;
         for (counter, done) in counters.operations.iter().zip(&mut self.batch.operations) {
@@ -166,14 +166,14 @@ impl Port {
         self.pair.slots.release(mem::take(&mut self.batch.released));
     }
 
-    /// Shows the result of a request.
+    /// Publishes the result of a request.
     #[inline]
     pub(crate) fn finish(&mut self, ready: &mut Ready, announcements: &mut Announcements) {
         if ready.times.submitted.is_some() {
             self.stamp(ready);
         }
         let ticket = self.pair.slab.finish(&mut ready.claimed, ready.status);
-        // Apart from the others, as it is what completions in millions ask for.
+        // Separate, because this is the path of completions in millions.
         if matches!(ready.announce, Announce::Reap { .. }) && ready.flags.is_none() {
             return self.complete(ticket, ready.announce, true);
         }
@@ -222,7 +222,7 @@ impl Port {
         assert!(room, "a slot is room in the completion ring");
     }
 
-    /// Shows the completion ring's part of the batch, and has it announced.
+    /// Publishes the completion ring's part of the batch, and announces it.
     pub(crate) fn show(&mut self, now: u64, announcements: &mut Announcements) {
         if mem::take(&mut self.batch.reapable) {
             self.completions.publish();
@@ -238,7 +238,7 @@ impl Port {
         }
     }
 
-    /// When what was held back is announced at the latest.
+    /// The latest time to announce held-back completions.
     pub(crate) fn next_due(&self) -> Option<u64> {
         self.coalescer.as_ref()?.deadline()
     }
@@ -264,20 +264,20 @@ impl Port {
     }
 }
 
-/// When what tells the host is held back: up to so many at a time, for so many nanoseconds.
+/// When announcements are held back: up to this many at a time, for this many nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coalescing {
     pub(crate) thresh: u64,
     pub(crate) nsec: u64,
 }
 
-/// Interrupt coalescing: holds back what tells the host, until enough has come together or enough time has passed
-/// since the first of it (NVMe calls the two aggregation threshold and time).
+/// Interrupt coalescing: holds announcements back until there are enough, or enough time has passed since the
+/// first (NVMe calls the two aggregation threshold and time).
 #[derive(Debug)]
 struct Coalescer {
     thresh: u64,
     nsec: u64,
-    /// When the first of those that wait came.
+    /// When the first waiting one came.
     since: Option<u64>,
     wakes: Vec<Ticket>,
     reapable: u64,
@@ -297,7 +297,7 @@ impl Coalescer {
         self.since.map(|since| since.saturating_add(self.nsec))
     }
 
-    /// Notes that something may have come; `true`: it is time to announce it.
+    /// Records that something may have come; `true`: it is time to announce it.
     fn is_due(&mut self, now: u64) -> bool {
         if self.waiting() > 0 {
             self.since.get_or_insert(now);

@@ -12,8 +12,8 @@
 //!   no slot:  park ──► the line ──► a slot is free: the device takes it from there
 //! ```
 //!
-//! [`QueuePair`] is the one submitting and reaping end; it moves between threads, and is used by one at a time.
-//! [`Remote`] is everything else, from any thread and any number of them.
+//! [`QueuePair`] is the single submitting and reaping end; it may move between threads, and one thread at a
+//! time uses it. [`Remote`] is everything else, for any number of threads.
 #![expect(clippy::result_large_err, reason = "what is refused is given back whole, without an allocation")]
 
 mod reap;
@@ -41,16 +41,16 @@ pub struct QueuePair {
     submissions: Producer,
     completions: Consumer,
     unreleased: Unreleased,
-    /// Slots that are free for certain.
+    /// Slots that are certainly free.
     known_free: u64,
-    /// Whether the ring may hold a completion twice: it has the room for that.
+    /// Whether the ring may hold a completion twice, and so has room for that.
     may_repeat: bool,
-    /// Whether submissions are held back, and how many are.
+    /// Whether submissions are held back, and how many.
     holds_back: bool,
     held_back: u64,
 }
 
-/// So many submissions are held back at the most.
+/// The most submissions that are held back.
 const HELD_BACK: u64 = 32;
 
 impl QueuePair {
@@ -79,12 +79,12 @@ impl QueuePair {
         self.remote.index()
     }
 
-    /// The part that any thread may use; clone it freely.
+    /// The part that any thread may use; cheap to clone.
     pub fn remote(&self) -> &Remote {
         &self.remote
     }
 
-    /// Gives the device a request. Never waits.
+    /// Submits a request to the device. Never waits.
     ///
     /// # Errors
     ///
@@ -95,12 +95,12 @@ impl QueuePair {
         submitted.map_err(|reason| Refused { reason, request, delivery })
     }
 
-    /// Puts the request into the line for a slot, first come first served: the device takes it from there when a slot
-    /// is free, and it ends as if it had been submitted then. No caller has to come back for the slot, so a request
-    /// that is abandoned in the line does not hold up those behind it. [`Remote::revoke`] leaves the line.
+    /// Parks the request until a slot is free, first come, first served: the device then takes it, and it
+    /// ends as if it had been submitted at that time. No caller has to come back for the slot, so an
+    /// abandoned parked request does not hold up later ones. [`Remote::revoke`] removes it.
     ///
-    /// When the device closes, those in line end with [`Status::Closed`]; with [`Delivery::Reap`] there is then no
-    /// completion for them, and [`Remote::state`] tells.
+    /// When the device closes, parked requests end with [`Status::Closed`]; with [`Delivery::Reap`] there is
+    /// then no completion for them, and [`Remote::state`] tells.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl QueuePair {
 
     /// Takes a request that is done. `None`: it is not done, or no longer there.
     ///
-    /// A wake that is still armed is cancelled; one that is being sent goes on without the request.
+    /// A wake that is still armed is cancelled; one that is being sent continues without the request.
     pub fn take(&mut self, ticket: Ticket) -> Option<(Request, Status)> {
         let mut request = Request::empty();
         let (status, waker) = self.take_into(ticket, &mut request)?;
@@ -142,7 +142,7 @@ impl QueuePair {
 
     #[cold]
     fn full_uncounted(&mut self) -> RefusedReason {
-        // Whoever waits for a completion now waits for what is held back.
+        // A thread that waits for a completion now waits for the held-back requests.
         self.flush();
         RefusedReason::Full
     }
@@ -157,7 +157,7 @@ impl QueuePair {
         }
     }
 
-    /// Shows the device all entries, and rings.
+    /// Shows all entries to the device, and rings.
     #[inline(always)]
     fn show(&mut self) {
         self.submissions.publish();
@@ -167,10 +167,10 @@ impl QueuePair {
         bump(if rung { &counters.doorbells_rung } else { &counters.doorbells_suppressed }, 1);
     }
 
-    /// Has a slot: places the request, shows the entry, rings.
+    /// With a slot: places the request, shows the entry, rings.
     #[inline]
     fn enqueue(&mut self, request: &mut Request, delivery: &mut Delivery) -> Result<Ticket, RefusedReason> {
-        // Apart from the others, as it is what submissions in millions ask for.
+        // Separate, because this is the path of submissions in millions.
         if let Delivery::Reap { owner } = *delivery {
             *delivery = Delivery::Silent;
             return self.enqueue_as(Arm::Reap, Announce::Reap { owner }, request, delivery);
@@ -196,8 +196,8 @@ impl QueuePair {
             return Ok(ticket);
         }
         let pair = &*self.remote.pair;
-        // The doorbell's fence stands between the entry and this look, and the device's last look at the ring comes
-        // after it has said that it closes: one of the two sees the other, and no entry stays behind.
+        // The doorbell's fence is between the entry and this look, and the device's last look at the ring
+        // comes after it has announced its close: one of the two sees the other, and no entry stays behind.
         if pair.life() == Life::Closed {
             let held = pair.slab.hold_queued(ticket);
             if held.is_some() {
@@ -208,7 +208,7 @@ impl QueuePair {
         Ok(ticket)
     }
 
-    /// Puts a request that was placed into the ring, and shows it unless it is held back, which is `true`.
+    /// Puts a placed request into the ring, and shows it unless it is held back, which returns `true`.
     #[inline(always)]
     fn push(&mut self, ticket: Ticket, announce: Announce) -> bool {
         bump(&self.remote.pair.counters.host.submitted, 1);
@@ -221,7 +221,7 @@ impl QueuePair {
             }
             return true;
         }
-        // Before it is in the ring, whose last entries are those that were held back.
+        // Before it is in the ring, whose last entries are the held-back ones.
         self.flush();
         self.put(entry);
         self.show();
@@ -233,8 +233,8 @@ impl QueuePair {
         assert!(self.submissions.push(entry), "a slot is room in the ring");
     }
 
-    /// The device closed while the request was on its way; it was taken back, unless the device has met it. What was
-    /// refused was never there: it counts nowhere.
+    /// The device closed while the request was on its way; it was taken back, unless the device has met it. A
+    /// refused request is not counted.
     #[cold]
     fn withdraw(
         &mut self,

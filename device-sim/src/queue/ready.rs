@@ -1,4 +1,4 @@
-//! What is worked on and due, until it is published.
+//! Requests that are computed and due, until they are published.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -8,7 +8,7 @@ use crate::message::status::Status;
 use crate::queue::cell::Executing;
 use crate::queue::entry::Announce;
 
-/// A request that is worked on and due.
+/// A request that is computed and due.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) port: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Times {
     pub(crate) ended: u64,
 }
 
-/// What goes wrong with a completion.
+/// The faults of a completion.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flags {
     /// Nothing is announced.
@@ -47,7 +47,7 @@ impl Flags {
 }
 
 impl Ready {
-    /// None.
+    /// No request.
     fn blank() -> Self {
         Self {
             port: 0,
@@ -62,8 +62,8 @@ impl Ready {
     }
 }
 
-/// The requests that are due, in the order in which they are published. Places are filled in and looked at where they
-/// lie: a move of what was just written waits until it has been.
+/// The requests that are due, in the order of their publication. Entries are filled and read in place: a move
+/// of newly written data waits for the writes.
 #[derive(Debug, Default)]
 pub(crate) struct ReadyList {
     places: Vec<Ready>,
@@ -71,7 +71,7 @@ pub(crate) struct ReadyList {
 }
 
 impl ReadyList {
-    /// Adds one that is about to be worked on; what is not said here is to be said as soon as the request is seen.
+    /// Adds a request that is about to be computed; the caller fills in the rest as soon as it is known.
     #[inline]
     pub(crate) fn add(
         &mut self,
@@ -108,7 +108,7 @@ impl ReadyList {
         Some(mem::replace(&mut self.places[last], Ready::blank()))
     }
 
-    /// Takes out those that have been published, when it was not emptied after that.
+    /// Removes published requests, when they were not removed after the publication.
     #[cold]
     pub(crate) fn forget_finished(&mut self) {
         let mut kept = 0;
@@ -121,7 +121,7 @@ impl ReadyList {
         self.len = kept;
     }
 
-    /// Empties it of what has been published.
+    /// Removes the published requests.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
     }

@@ -1,5 +1,5 @@
-//! What any thread may do with the requests of a queue pair: look, cancel, revoke, take. [`QueuePair`] is the one end that
-//! submits and reaps.
+//! The operations on a queue pair's requests that any thread may use: look, cancel, revoke, take.
+//! [`QueuePair`] is the single end that submits and reaps.
 //!
 //! [`QueuePair`]: crate::QueuePair
 
@@ -16,7 +16,7 @@ use crate::queue::interrupt::Interrupt;
 use crate::queue::pair::Pair;
 use crate::sync::be_patient;
 
-/// What any thread may do with the requests of a queue pair.
+/// The operations on a queue pair's requests that any thread may use.
 #[derive(Clone)]
 pub struct Remote {
     pub(crate) pair: Arc<Pair>,
@@ -28,21 +28,21 @@ impl Remote {
         self.pair.index()
     }
 
-    /// Where a request is at this moment.
+    /// The state of a request at this moment.
     #[inline]
     pub fn state(&self, ticket: Ticket) -> TicketState {
         self.pair.slab.state(ticket)
     }
 
-    /// What became of its wake by this moment.
+    /// The state of its wake at this moment.
     #[inline]
     pub fn wake_state(&self, ticket: Ticket) -> WakeState {
         self.pair.slab.wake_state(ticket)
     }
 
-    /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent, it is
-    /// being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or coming. (Of a plain
-    /// request that is polled for, `true` says that it will not be reaped from here on: see
+    /// Cancels the wake of a request. `true`: none was or will be sent for this ticket. `false`: it was sent,
+    /// it is being sent, or the ticket is stale ([`Remote::wake_state`] tells which); a token is there or
+    /// coming. (For a plain polled request, `true` says that it will not be reaped from here on: see
     /// [`QueuePair::submit_plain`](crate::QueuePair::submit_plain).)
     pub fn cancel_wake(&self, ticket: Ticket) -> bool {
         matches!(self.cancel(ticket), WakeState::Armed | WakeState::Idle | WakeState::Cancelled)
@@ -54,19 +54,19 @@ impl Remote {
         found
     }
 
-    /// Has another waker called in place of the one that the request carries. `false`: it carries none (under polling
-    /// too), or its wake was sent, is being sent or was cancelled; nothing has changed then, and the state says more.
+    /// Replaces the waker of a request. `false`: it carries none (under polling too), or its wake was sent,
+    /// is being sent or was cancelled; nothing has changed then, and the state says more.
     pub fn replace_waker(&self, ticket: Ticket, waker: Waker) -> bool {
         let replaced = self.pair.slab.replace_waker(ticket, waker);
-        // Dropping the old one may run anybody's code, so it goes when the words are in order.
+        // Dropping the old one may run foreign code, so it goes when the words are in order.
         replaced.map(drop).is_ok()
     }
 
     /// Takes a request back, wherever it is. `None`: the ticket is stale.
     ///
-    /// Waits while the device computes the batch that the request is in, never for modelled time, and never for a
-    /// waker. What was computed is in the buffers: in place, a request revoked late has been worked on. The caller
-    /// wipes them or gives them back. Its wake, if armed, is cancelled.
+    /// Waits while the device computes the batch that contains the request, never for modelled time, and
+    /// never for a waker. The buffers hold what was computed: in place, a request that is revoked late has
+    /// been computed. The caller wipes them or gives them back. Its wake, if armed, is cancelled.
     ///
     /// In a forked child a request that the device was computing at the time of the fork is lost: `None`.
     pub fn revoke(&self, ticket: Ticket) -> Option<Request> {
@@ -87,15 +87,15 @@ impl Remote {
         Some((self.pair.take(held), status))
     }
 
-    /// Has the device raise `interrupt` when it publishes completions to be reaped.
+    /// Makes the device raise `interrupt` when it publishes completions to be reaped.
     pub fn attach(&self, interrupt: Arc<Interrupt>) {
         if !self.pair.forked() {
             self.pair.interrupts.attach(interrupt);
         }
     }
 
-    /// Undoes [`Remote::attach`]; the device does not touch the interrupt any more when this returns. `false`: it was
-    /// not attached.
+    /// Undoes [`Remote::attach`]; the device does not touch the interrupt any more when this returns.
+    /// `false`: it was not attached.
     pub fn detach(&self, interrupt: &Arc<Interrupt>) -> bool {
         !self.pair.forked() && self.pair.interrupts.detach(interrupt)
     }
@@ -109,21 +109,21 @@ impl Remote {
 /// Tuned variants, and what a watchdog needs, for `simaccel`: hidden, and exempt from semantic versioning.
 #[doc(hidden)]
 impl Remote {
-    /// Has the processor bring what is known of a request, for one who will look at its end in a moment.
+    /// Prefetches a request, for a thread that will look at its end in a moment.
     #[inline]
     pub fn prefetch(&self, ticket: Ticket) {
         self.pair.slab.prefetch(ticket);
         self.pair.slab.prefetch_wake(ticket);
     }
 
-    /// Reaps a completion that came from this queue pair (another's is taken for one of this): takes its wake, and returns its
-    /// user data. `None`: the wake was cancelled, or the request is gone.
+    /// Reaps a completion of this queue pair (another pair's is taken for one of this): takes its wake, and
+    /// returns its user data. `None`: the wake was cancelled, or the request is gone.
     #[inline(always)]
     pub fn reap(&self, arrival: Arrival) -> Option<u64> {
         self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))
     }
 
-    /// The same, as a completion.
+    /// The same, returned as a completion.
     #[inline]
     pub fn reap_completion(&self, arrival: Arrival) -> Option<Completion> {
         let (owner, ticket) = (arrival.owner(), ticket_of(arrival.0, &self.pair.slab));
@@ -131,8 +131,8 @@ impl Remote {
         Some(Completion { owner, user_data, ticket })
     }
 
-    /// Cancels the wake of a request on behalf of somebody who announces it in the device's place: `true` for the one
-    /// call that cancelled it, and only for that. Not for plain requests that are polled for, which may have been reaped.
+    /// Cancels the wake of a request for a thread that announces it instead of the device: `true` only for
+    /// the one call that cancelled it. Not for plain polled requests, which may have been reaped.
     pub fn take_over_wake(&self, ticket: Ticket) -> bool {
         self.cancel(ticket) == WakeState::Armed
     }

@@ -7,20 +7,20 @@
 //!              └─ readable: head..tail ─┘
 //! ```
 //!
-//! Both sides cache the other's position and look again when the cache says "full" or "empty", or a little before that
-//! ([`Consumer::look_ahead`]), and both publish their own once per batch. A look may take over a part of what is there. The
-//! words of an entry are relaxed atomics: whoever misused the ring would read a torn entry, never undefined memory, and a
-//! torn entry carries a generation that fits nothing.
+//! Both sides cache the other's position and look again when the cache says "full" or "empty", or a little
+//! before that ([`Consumer::look_ahead`]), and both publish their own once per batch. A look may take over a
+//! part of what is there. The words of an entry are relaxed atomics: misuse of the ring would read a torn
+//! entry, never undefined memory, and a torn entry carries a generation that fits nothing.
 
 use std::sync::Arc;
 
 use crate::sync::prefetch;
 use crate::sync::{AtomicU64, Ordering, Padded};
 
-/// Entries on a cache line: one line ahead of where is written, the next is brought.
+/// Entries on a cache line: the line after the one being written is prefetched.
 const ENTRIES_PER_LINE: u64 = 4;
 
-/// Entries that a look goes forward by at the most: as many as may well be on their way at a time.
+/// The most entries that a look advances by: as many as may be in transit at a time.
 const SEEN_AT_ONCE: u64 = 64;
 
 /// What one position holds.
@@ -30,7 +30,7 @@ type Slot = [AtomicU64; 2];
 
 #[inline]
 fn slot(slots: &[Slot], position: u64) -> &Slot {
-    // The depth is a power of two, and a position's low bits are all that is wanted of it.
+    // The depth is a power of two, and only a position's low bits are needed.
     #[expect(clippy::cast_possible_truncation, reason = "masked to below the depth")]
     let index = position as usize & (slots.len() - 1);
     &slots[index]
@@ -113,7 +113,7 @@ impl Producer {
         self.ring.tail.store(self.tail, Ordering::Release);
     }
 
-    /// For other threads to ask whether anything is readable.
+    /// For other threads to check whether anything is readable.
     pub(crate) fn view(&self) -> View {
         View(Arc::clone(&self.ring))
     }
@@ -143,7 +143,8 @@ impl Consumer {
         self.ring.depth()
     }
 
-    /// How many entries [`Consumer::pop`] will give without looking at the producer again; looks when there are none.
+    /// How many entries [`Consumer::pop`] will return without looking at the producer again; looks when there
+    /// are none.
     #[inline]
     pub(crate) fn readable(&mut self) -> u64 {
         if self.head == self.tail_seen {
@@ -152,13 +153,13 @@ impl Consumer {
         self.known()
     }
 
-    /// How many entries [`Consumer::pop`] will give without looking at the producer again.
+    /// How many entries [`Consumer::pop`] will return without looking at the producer again.
     #[inline]
     pub(crate) fn known(&self) -> u64 {
         self.tail_seen - self.head
     }
 
-    /// Looks at the producer, and has what it has written since brought: some of it, where there is much.
+    /// Looks at the producer, and prefetches what it has written since: a part, if it is much.
     fn look(&mut self) {
         let tail = self.ring.tail.load(Ordering::Acquire).min(self.tail_seen + SEEN_AT_ONCE);
         let mut position = self.tail_seen;
@@ -169,9 +170,9 @@ impl Consumer {
         self.tail_seen = tail;
     }
 
-    /// For who pops `some` entries at a time and does much in between: looks at the producer before fewer than that are
-    /// left, and asks for what it will find there before that, so that nothing is waited for that has to come from the other
-    /// processor's cache.
+    /// For a consumer that pops `some` entries at a time and does much in between: looks at the producer
+    /// before fewer than that are left, and prefetches what it will find there, so that it never waits for
+    /// the other processor's cache.
     #[inline]
     pub(crate) fn look_ahead(&mut self, some: u64) {
         if self.known() < some {
@@ -192,7 +193,7 @@ impl Consumer {
         Some(entry)
     }
 
-    /// The next entries, up to `max` of those that are known to be there; looks when none are. See [`Consumer::pass`].
+    /// The next entries, up to `max` of the known ones; looks when none are known. See [`Consumer::pass`].
     #[inline]
     pub(crate) fn entries(&mut self, max: usize) -> impl Iterator<Item = Entry> {
         let count = self.readable().min(max as u64);
@@ -200,7 +201,7 @@ impl Consumer {
         (0..count).map(move |ahead| read(slots, head + ahead))
     }
 
-    /// The first words of the next `window` entries, of those that are known to be there, each once.
+    /// The first words of the next `window` known entries, each once.
     #[inline]
     pub(crate) fn coming(&mut self, window: u64) -> impl Iterator<Item = u64> {
         let end = self.tail_seen.min(self.head + window);
@@ -216,7 +217,7 @@ impl Consumer {
         self.head += count;
     }
 
-    /// The entry that is to be popped next, if it is known to be there.
+    /// The entry that will be popped next, if it is known.
     #[inline]
     pub(crate) fn peek(&self) -> Option<Entry> {
         (self.known() > 0).then(|| self.ring.read(self.head))

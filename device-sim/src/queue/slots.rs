@@ -1,4 +1,4 @@
-//! The slots of a queue pair, as many as its depth, and the line of those who wait for one.
+//! The slots of a queue pair, as many as its depth, and the FIFO of requests that are parked for one.
 //!
 //! ```text
 //!   used = taken + admitted − released − reaped − returned      never above depth
@@ -11,15 +11,17 @@
 //!   park ──► line ──a slot is free──► admitted, by the device, in order of arrival
 //! ```
 //!
-//! A waiter gives its request into the line, and the device takes it when a slot is free. No waiter has to come for
-//! a slot, so one that is abandoned in the line cannot keep a slot from those behind it.
+//! A parked request joins the FIFO, and the device takes it when a slot is free. No caller has to come for
+//! the slot, so an abandoned request cannot keep one from later requests.
 //!
-//! While `waiting` is 0 the submitting side alone takes slots, and no lock is needed: only that side makes `waiting`
-//! positive. Otherwise slots are taken under the lock, and by the line first: no request overtakes it.
+//! While `waiting` is 0 only the submitting side takes slots, and no lock is needed: only that side makes
+//! `waiting` positive. Otherwise slots are taken under the lock, and by parked requests first: no request
+//! overtakes them.
 //!
-//! No free slot is overlooked: the side that frees slots publishes the count, fences and looks at `waiting`; the side that
-//! joins the line publishes `waiting`, fences and looks at the counts. One of them sees the other, and rings for the device.
-//! (The submitting side, which alone joins, sees without a fence that no request waits.)
+//! No free slot is overlooked: the side that frees slots publishes the count, fences and looks at `waiting`;
+//! the side that parks publishes `waiting`, fences and looks at the counts. One of them sees the other, and
+//! rings for the device. (The submitting side, the only one that parks, sees without a fence that no request
+//! waits.)
 
 use std::collections::VecDeque;
 
@@ -38,14 +40,14 @@ pub(crate) struct Slots {
     fifo: Padded<Mutex<Fifo>>,
 }
 
-/// Written by the submitting side alone.
+/// Written only by the submitting side.
 #[derive(Debug)]
 struct HostCounts {
     taken: AtomicU64,
     reaped: AtomicU64,
 }
 
-/// Written by the device alone.
+/// Written only by the device.
 #[derive(Debug)]
 struct DeviceCounts {
     released: AtomicU64,
@@ -55,7 +57,7 @@ struct DeviceCounts {
 #[derive(Debug)]
 struct Fifo {
     entries: VecDeque<(Ticket, Announce)>,
-    /// At this length the revoked are swept out, so that they never outnumber the waiting by much.
+    /// At this length revoked requests are removed, so that they never outnumber the waiting ones by much.
     sweep_at: usize,
 }
 
@@ -80,14 +82,14 @@ impl Slots {
         self.depth
     }
 
-    /// Takes a slot for a submission; `false`: all are used, or a request waits for one. The submitting
-    /// side's.
+    /// Takes a slot for a submission; `false`: all are used, or a request waits for one. Called by the
+    /// submitting side.
     ///
-    /// `known` are slots that were found free. Nobody else takes one while nobody waits; so it has to be 0 after a
-    /// [`Slots::join`].
+    /// `known` are slots that were found free. No other side takes one while no request waits; so it has to
+    /// be 0 after a [`Slots::join`].
     #[inline(always)]
     pub(crate) fn take(&self, known: &mut u64, slab: &Slab) -> bool {
-        // Acquire: where the line is found empty, what the device admitted out of it is seen too.
+        // Acquire: if the FIFO is found empty, the requests that the device admitted from it are visible too.
         if *known == 0 || self.waiting.load(Ordering::Acquire) != 0 {
             *known = self.look(slab);
         }
@@ -103,14 +105,14 @@ impl Slots {
     #[inline(never)]
     fn look(&self, slab: &Slab) -> u64 {
         if self.waiting.load(Ordering::Acquire) == 0 {
-            // The line of a device that closes is let in, slot or not.
+            // When a device closes, parked requests are admitted with or without a slot.
             self.depth.saturating_sub(self.used())
         } else {
             u64::from(self.nobody_waits_and_one_is_free(slab))
         }
     }
 
-    /// Puts a parked request at the end of the line. The submitting side's.
+    /// Adds a parked request to the FIFO. Called by the submitting side.
     pub(crate) fn join(&self, ticket: Ticket, announce: Announce, slab: &Slab) {
         let mut fifo = lock(&self.fifo);
         fifo.entries.push_back((ticket, announce));
@@ -118,7 +120,8 @@ impl Slots {
         self.note(&fifo);
     }
 
-    /// Takes a slot for the head of the line, if there is a free one: PARKED becomes QUEUED. The device's.
+    /// Takes a slot for the first parked request, if there is a free one: PARKED becomes QUEUED. Called by
+    /// the device.
     pub(crate) fn admit(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
         let mut fifo = lock(&self.fifo);
         let room = self.used() < self.depth;
@@ -128,7 +131,7 @@ impl Slots {
         admitted
     }
 
-    /// As [`Slots::admit`], slot or not: the device ends, and so does what waits for it.
+    /// As [`Slots::admit`], with or without a slot: the device ends, and so do the parked requests.
     pub(crate) fn evict(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
         let mut fifo = lock(&self.fifo);
         let evicted = fifo.next(slab);
@@ -137,12 +140,12 @@ impl Slots {
         evicted
     }
 
-    /// How many came out of the line.
+    /// How many parked requests were admitted.
     pub(crate) fn admitted(&self) -> u64 {
         self.device.admitted.load(Ordering::Relaxed)
     }
 
-    /// Frees `count` slots that the device has published or discarded. The device's.
+    /// Frees `count` slots that the device has published or discarded. Called by the device.
     pub(crate) fn release(&self, count: u64) {
         if count == 0 {
             return;
@@ -151,7 +154,7 @@ impl Slots {
         self.device.released.store(released, Ordering::Release);
     }
 
-    /// Frees `count` slots whose completions were reaped. The submitting side's.
+    /// Frees `count` slots whose completions were reaped. Called by the submitting side.
     pub(crate) fn reaped(&self, count: u64) {
         let reaped = self.host.reaped.load(Ordering::Relaxed).wrapping_add(count);
         self.host.reaped.store(reaped, Ordering::Release);
@@ -162,14 +165,14 @@ impl Slots {
         self.returned.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether somebody may be waiting for what was just freed; the caller has put a full fence between the two, or is the
-    /// submitting side and does so before it rings.
+    /// Whether a request may be waiting for a slot that was just freed. The caller has put a full fence
+    /// between the two, or is the submitting side and does so before it rings.
     pub(crate) fn someone_waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether somebody waits and need not: a look without the lock, which may see too much or, before a fence, too
-    /// little.
+    /// Whether a request waits that could be admitted: a look without the lock, which may see too much or,
+    /// before a fence, too little.
     pub(crate) fn has_work(&self) -> bool {
         self.someone_waits() && self.used() < self.depth
     }
@@ -200,7 +203,7 @@ impl Slots {
 }
 
 impl Fifo {
-    /// The first that is still there, on its way in.
+    /// The first request that is still there.
     fn next(&mut self, slab: &Slab) -> Option<(Ticket, Announce)> {
         std::iter::from_fn(|| self.entries.pop_front()).find(|(ticket, _)| slab.enter(*ticket))
     }

@@ -1,4 +1,5 @@
-//! The admin queue: control of the device, apart from its data. One channel per driver; sending rings its doorbell.
+//! The admin queue: control of the device, separate from its data. One channel per driver; sending rings its
+//! doorbell.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -10,7 +11,7 @@ use crate::model::sabotage::Sabotage;
 use crate::queue::doorbell::Doorbell;
 use crate::sync::{AtomicU64, Ordering};
 
-/// What a driver drops when a command has been carried out, signals and all.
+/// An acknowledgement: a driver drops it when a command has been carried out, signals included.
 #[derive(Clone, Debug)]
 pub(crate) struct Ack(#[expect(dead_code, reason = "dropped, not read")] Arc<Last>);
 
@@ -25,8 +26,8 @@ impl Drop for Last {
     }
 }
 
-/// Whether every driver has carried a command out. (A channel would do, but its receiver needs the thread's handle.
-/// std makes one for a thread that it has not started, and never frees the main thread's.)
+/// Whether every driver has carried a command out. (A channel would do, but its receiver needs the thread's
+/// handle. std creates one for a thread that it has not started, and never frees the main thread's.)
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     is: Mutex<bool>,
@@ -42,7 +43,7 @@ impl Done {
     }
 }
 
-/// What a driver can be told.
+/// The commands to a driver.
 #[derive(Debug)]
 pub(crate) enum Command {
     Install(SessionId, Installed),
@@ -77,12 +78,12 @@ impl Admin {
         (Self { queues, deaths: AtomicU64::new(0) }, receivers)
     }
 
-    /// Tells every driver.
+    /// Sends a command to every driver.
     pub(crate) fn tell_all(&self, command: impl Fn() -> Command) {
         self.queues.iter().for_each(|queue| queue.tell(command()));
     }
 
-    /// Tells every driver. What is handed out is done when all have carried it out.
+    /// Sends a command to every driver. The result is done when all have carried it out.
     pub(crate) fn ask_all(&self, command: impl Fn(Ack) -> Command) -> Arc<Done> {
         let done = Arc::default();
         let ack = Ack(Arc::new(Last(Arc::clone(&done))));
@@ -95,7 +96,8 @@ impl Admin {
         self.queues[number].sent.load(Ordering::Acquire)
     }
 
-    /// Driver `number` has panicked: the others hear of it before anybody can see the consequences.
+    /// Driver `number` has panicked: the other drivers get the command before any thread can see the
+    /// consequences.
     pub(crate) fn died(&self, number: usize) {
         self.note_death();
         let others = self.queues.iter().enumerate().filter(|(other, _)| *other != number);
@@ -119,7 +121,7 @@ impl Queue {
     }
 
     fn tell(&self, command: Command) {
-        // A driver that has stopped hears nothing more, and need not.
+        // A stopped driver receives nothing more, and need not.
         let _ = self.sender.send(command);
         self.sent.fetch_add(1, Ordering::Release);
         self.doorbell.ring();

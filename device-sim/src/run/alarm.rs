@@ -1,4 +1,4 @@
-//! The alarms of a stepped device: wakers that are called when its clock comes to their times.
+//! The alarms of a stepped device: wakers that are called when its clock reaches their times.
 //!
 //! ```text
 //!   Alarm ──set──► by number: when it goes off ──► by time, and in the order in which they were set: the waker
@@ -6,7 +6,7 @@
 //!     └──drop: taken back                                            └──► taken out, and called
 //! ```
 //!
-//! Each user has an alarm of its own, so that none takes another's away. A waker is foreign code: it is called, and
+//! Each user has its own alarm, so that none replaces another's. A waker is foreign code: it is called, and
 //! dropped, where no lock is held.
 
 use std::collections::BTreeMap;
@@ -19,9 +19,9 @@ use crate::process::fork;
 use crate::run::clock::nanoseconds;
 use crate::sync::{Mutex, lock};
 
-/// An alarm of a stepped device ([`Device::alarm`](crate::Device::alarm)); dropping it takes it back.
+/// An alarm of a stepped device ([`Device::alarm`](crate::Device::alarm)); dropping it clears it.
 ///
-/// On a device with a clock of its own it never goes off. It may outlive the device, and does nothing then.
+/// On a device with a real clock it never goes off. It may outlive the device, and does nothing then.
 #[derive(Debug)]
 pub struct Alarm {
     alarms: Option<Arc<Alarms>>,
@@ -29,20 +29,21 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Has `waker` called when the clock comes to `at` (since the device was opened; a time that is past means at the
-    /// next step), in place of what was set before. It goes off once. Requests that are due at the same time end first,
-    /// and alarms of the same time go off in the order in which they were set. The waker is called as those of requests
-    /// are: outside of all locks, so that it may set the next alarm, submit and step; a panic of it goes no further.
+    /// Calls `waker` when the clock reaches `at` (since the device was opened; a past time means the next
+    /// step), in place of an earlier setting. It goes off once. Requests that are due at the same time end
+    /// first, and alarms of the same time go off in the order in which they were set. The waker is called
+    /// like those of requests: outside of all locks, so that it may set the next alarm, submit and step; its
+    /// panic is stopped.
     ///
-    /// In a forked child, and on a device with a clock of its own, the waker is dropped and never called: there, use a
-    /// timer of your own.
+    /// In a forked child, and on a device with a real clock, the waker is dropped and never called: use your
+    /// own timer there.
     pub fn set(&self, at: Duration, waker: Waker) {
         if let Some(alarms) = self.alarms() {
             drop(alarms.set(self.number, nanoseconds(at), waker));
         }
     }
 
-    /// Takes it back: it does not go off. `false`: it was not set, or has gone off.
+    /// Clears it: it does not go off. `false`: it was not set, or has gone off.
     pub fn clear(&self) -> bool {
         self.alarms().and_then(|alarms| alarms.clear(self.number)).is_some()
     }
@@ -65,12 +66,12 @@ pub(crate) struct Alarms {
     set: Mutex<Set>,
 }
 
-/// When one goes off, in nanoseconds, and a number that keeps those of one time in order.
+/// When an alarm goes off, in nanoseconds, and a number that orders alarms of the same time.
 type Key = (u64, u64);
 
 #[derive(Debug, Default)]
 struct Set {
-    /// Of alarms, and of calls of `set`.
+    /// Numbers alarms, and calls of `set`.
     next_number: u64,
     keys: BTreeMap<u64, Key>,
     wakers: BTreeMap<Key, (u64, Waker)>,
@@ -88,7 +89,7 @@ impl Alarms {
         Alarm { number: lock(&self.set).number(), alarms: Some(Arc::clone(self)) }
     }
 
-    /// Returns the waker that is not to be called (any more).
+    /// Returns the waker that will not be called (any more).
     fn set(&self, number: u64, at: u64, waker: Waker) -> Option<Waker> {
         let mut set = lock(&self.set);
         if set.closed {
@@ -110,7 +111,7 @@ impl Alarms {
         lock(&self.set).wakers.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Takes out the next one, if it goes off at `until` or before; returns when that is.
+    /// Takes the next one, if it goes off at `until` or before; returns when that is.
     pub(crate) fn take_next(&self, until: u64) -> Option<(u64, Waker)> {
         let mut set = lock(&self.set);
         let next = set.wakers.first_entry().filter(|next| next.key().0 <= until)?;
@@ -142,7 +143,7 @@ impl Set {
     }
 }
 
-/// Of a device with a clock of its own.
+/// The alarms of a device with a real clock.
 pub(crate) const fn never() -> Alarm {
     Alarm { alarms: None, number: 0 }
 }

@@ -1,4 +1,5 @@
-//! The device's time, in nanoseconds since it was opened: the real one, or one that the user of a stepped device moves.
+//! The device's time, in nanoseconds since it was opened: the real one, or one that the user of a stepped
+//! device moves.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +38,7 @@ impl Clock {
     }
 }
 
-/// Nanoseconds; the clock's end, where it is more than that.
+/// Nanoseconds; the end of the clock, if it is more than that.
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

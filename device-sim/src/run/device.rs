@@ -36,12 +36,13 @@ use crate::sync::barrier;
 use crate::sync::{Mutex, Ordering, lock};
 
 thread_local! {
-    /// The number of the device that this thread is a worker of; 0 for no worker. (The thread's handle would tell, too.
-    /// But std makes one for a thread that it has not started, and never frees the main thread's.)
+    /// The number of the device that this thread is a worker of; 0 for no worker. (The thread's handle would
+    /// tell, too. But std creates one for a thread that it has not started, and never frees the main
+    /// thread's.)
     static SERVES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Why there is no device.
+/// Why a device could not be opened.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -55,10 +56,10 @@ pub enum OpenError {
 
 /// A simulated crypto accelerator.
 ///
-/// Dropping it closes it: everything in flight or parked ends with [`Status::Closed`](crate::Status::Closed), later
-/// submissions are refused, and the workers have ended when the drop returns (it waits for wakers in progress; not so when it
-/// is one of them that drops the device: then the workers end by themselves). Queue pairs, and results in them,
-/// outlive it. In a forked child, dropping it does nothing.
+/// Dropping it closes it: everything in flight or parked ends with [`Status::Closed`](crate::Status::Closed),
+/// later submissions are refused, and the workers have ended when the drop returns. The drop waits for
+/// running wakers, unless one of them drops the device: then the workers end by themselves. Queue pairs, and
+/// results in them, outlive it. In a forked child, dropping it does nothing.
 #[derive(Debug)]
 pub struct Device {
     config: Config,
@@ -73,7 +74,7 @@ pub struct Device {
     sessions: Mutex<SessionIds>,
     counters: Arc<ModelCounters>,
     stepped: Option<Stepped>,
-    /// The user's.
+    /// The user's alarm.
     alarm: Alarm,
     threads: Vec<JoinHandle<()>>,
 }
@@ -83,7 +84,7 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: a configuration out of range, or no thread to be had.
+    /// [`OpenError`]: a configuration out of range, or no thread available.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         let (mut device, drivers) = Self::build(config, drivers(config), Clock::real())?;
         for (number, driver) in drivers.into_iter().enumerate() {
@@ -160,7 +161,7 @@ impl Device {
         Ok((device, drivers))
     }
 
-    /// What it was opened with.
+    /// The configuration it was opened with.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -170,12 +171,12 @@ impl Device {
         self.stepped.is_some()
     }
 
-    /// The submitting ends of all queue pairs, in order; the first call gets them, later ones get none.
+    /// The submitting ends of all queue pairs, in order; only the first call gets them.
     pub fn take_queue_pairs(&self) -> Vec<QueuePair> {
         if self.forked() { Vec::new() } else { mem::take(&mut *lock(&self.ends)) }
     }
 
-    /// Makes a session known to the device; it is there for every request submitted after this returns. In a
+    /// Registers a session with the device, for every request that is submitted after this returns. In a
     /// forked child: [`SessionId::NONE`].
     pub fn create_session(&self, session: impl Into<Arc<Session>>) -> SessionId {
         self.install(&Installed::Session(session.into()))
@@ -187,7 +188,7 @@ impl Device {
         self.install(&Installed::Panics)
     }
 
-    /// Makes a modelled device wrong from here on, for tests of those who are to find out.
+    /// Makes a modelled device wrong from here on, for tests of checks that must detect it.
     #[doc(hidden)]
     pub fn sabotage(&self, sabotage: Sabotage) {
         if !self.forked() {
@@ -205,9 +206,9 @@ impl Device {
         id
     }
 
-    /// Forgets a session, soon: requests that name it and are not executed by then end with
-    /// [`Status::InvalidSession`](crate::Status::InvalidSession). Its keys are wiped when the last worker has forgotten
-    /// it. Stale ids are ignored.
+    /// Removes a session, soon: requests that name it and are not executed by then end with
+    /// [`Status::InvalidSession`](crate::Status::InvalidSession). Its keys are wiped when the last worker has
+    /// removed it. Stale ids are ignored.
     pub fn remove_session(&self, id: SessionId) {
         if self.forked() {
             return;
@@ -218,8 +219,9 @@ impl Device {
         }
     }
 
-    /// Ends everything in flight with [`Status::Reset`](crate::Status::Reset), and brings a dead device back to work.
-    /// Sessions stay, and so do parked requests, which are not in flight. When this returns all wakes have been sent; called by a waker on a worker, or by a call's function, it does not wait.
+    /// Ends everything in flight with [`Status::Reset`](crate::Status::Reset), and brings a dead device back
+    /// to work. Sessions stay, and so do parked requests, which are not in flight. When this returns all
+    /// wakes have been sent; called by a waker on a worker, or by a call's function, it does not wait.
     pub fn reset(&self) {
         if self.forked() {
             return;
@@ -228,9 +230,10 @@ impl Device {
         self.ask(Command::Reset);
     }
 
-    /// Waits until nothing is in flight, and nobody is parked who could be in flight, which may never be while others
-    /// submit. (Behind completions that nobody reaps, parked requests stay where they are.) A stepped device runs until it is
-    /// idle. Called by a waker on a worker, or by a call's function, it does not wait.
+    /// Waits until nothing is in flight, and nobody is parked who could be in flight, which may never be
+    /// while others submit. (Behind completions that nobody reaps, parked requests stay where they are.) A
+    /// stepped device runs until it is idle. Called by a waker on a worker, or by a call's function, it does
+    /// not wait.
     pub fn drain(&self) {
         if self.stepped.is_some() {
             self.run_until_idle();
@@ -248,28 +251,29 @@ impl Device {
         }
     }
 
-    /// One event of a stepped device: a batch of what was submitted, of all queue pairs in turn; or, with nothing
-    /// submitted, the clock goes on to the next request that is due, which ends, or to the next alarm if that comes
+    /// Runs one event of a stepped device: a batch of submissions, of all queue pairs in turn. Without
+    /// submissions the clock advances to the next due request, which ends, or to the next alarm if that comes
     /// earlier, which goes off. `false`: nothing to do, or not a stepped device.
     pub fn step(&self) -> bool {
         self.steps().is_some_and(Stepped::step)
     }
 
-    /// Moves the clock of a stepped device, with everything that happens on the way. Nothing on any other. The clock goes
-    /// to 2^64 − 1 ns (584 years) and no further: there, whatever has a time is due at once.
+    /// Moves the clock of a stepped device, with everything that happens on the way; does nothing on any
+    /// other. The clock goes to 2^64 − 1 ns (584 years) and no further: there, whatever has a time is due at
+    /// once.
     pub fn advance(&self, duration: Duration) {
         if let Some(stepped) = self.steps() {
             stepped.advance(duration);
         }
     }
 
-    /// A separate alarm, which is not set. On a device with a clock of its own, and in a forked child, it never goes
-    /// off.
+    /// A separate alarm, which is not set. On a device with a real clock, and in a forked child, it never
+    /// goes off.
     pub fn alarm(&self) -> Alarm {
         self.steps().map_or_else(alarm::never, Stepped::alarm)
     }
 
-    /// [`Alarm::set`] of the one alarm that the device keeps for its user; `None` takes it back. Users that share
+    /// [`Alarm::set`] of the one alarm that the device keeps for its user; `None` clears it. Users that share
     /// the device take a [separate alarm](Device::alarm) each.
     pub fn set_alarm(&self, at: Option<Duration>, waker: Waker) {
         match at {
@@ -288,7 +292,7 @@ impl Device {
         Duration::from_nanos(self.clock.now())
     }
 
-    /// All counters. Looks at every cell: not for hot loops.
+    /// All counters. Reads every cell: not for hot loops.
     pub fn stats(&self) -> DeviceStats {
         let queue_pairs: Vec<_> = self.pairs.iter().map(|pair| pair.stats()).collect();
         let mut stats = DeviceStats {
@@ -326,19 +330,19 @@ impl Device {
         fork::since(self.fork)
     }
 
-    /// Whether the calling thread works for the device at this moment: it is one of the workers, or in the middle of an event
-    /// of a stepped device, as the function of a [`Call`](crate::Call) is. There, waiting for the device never ends,
-    /// and stepping it does nothing.
+    /// Whether the calling thread works for the device at this moment: it is one of the workers, or in the
+    /// middle of an event of a stepped device, as the function of a [`Call`](crate::Call) is. There, waiting
+    /// for the device never ends, and stepping it does nothing.
     pub fn is_inside(&self) -> bool {
         self.stepped.as_ref().map_or_else(|| self.is_worker(), Stepped::is_inside)
     }
 
-    /// Whether the calling thread is one of its workers, as it is where a waker or a callback runs.
+    /// Whether the calling thread is one of its workers, as in a waker or a callback.
     pub fn is_worker(&self) -> bool {
         SERVES.get() == self.number() && self.stepped.is_none()
     }
 
-    /// That of no other device whose workers run.
+    /// A number that no other device with running workers has.
     fn number(&self) -> usize {
         Arc::as_ptr(&self.admin).addr()
     }
@@ -348,7 +352,7 @@ impl Drop for Device {
     fn drop(&mut self) {
         let threads = mem::take(&mut self.threads);
         if self.forked() {
-            // The threads are the parent's, and what they hold may be locked: leave both as they are.
+            // The threads are the parent's, and their state may be locked: leave both as they are.
             mem::forget((threads, self.stepped.take()));
             return;
         }
@@ -357,18 +361,18 @@ impl Drop for Device {
             stepped.obey();
         }
         if !self.is_worker() {
-            // A worker's own panics are fenced: it ends in order.
+            // A worker catches its own panics: it ends in order.
             uncancelled(|| threads.into_iter().for_each(|worker| drop(worker.join())));
         }
     }
 }
 
-/// Workers that get a core of their own. A modelled device is one core, which schedules for all queue pairs.
+/// Workers with their own core. A modelled device is one core, which schedules for all queue pairs.
 fn drivers(config: &Config) -> usize {
     if config.is_modelled() { 1 } else { config.workers.min(config.queue_pairs) }
 }
 
-/// Cells that a queue pair begins with, where its depth is not less: more are made when they are needed.
+/// The initial number of cells of a queue pair, if its depth is not less: more are created when needed.
 const CELLS_AT_ONCE: usize = 1024;
 
 /// Both ends of a queue pair, served by one of the workers.
@@ -390,7 +394,7 @@ fn queue_pair(
     (end, Port::new(coalescing, pair, submitted, complete))
 }
 
-/// Both ends of the one queue pair of a device that is never more than that, and what tells it to stop.
+/// Both ends of the one queue pair of a device that is never more than that, and the way to stop it.
 #[cfg(all(test, loom))]
 pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
     let config = Config { queue_pairs: 1, depth, completion_nsec, ..Config::default() };
@@ -404,7 +408,7 @@ pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver
     (end, driver, move || admin.tell_all(|| Command::Stop))
 }
 
-/// Hands out session ids.
+/// Allocates session ids.
 #[derive(Debug, Default)]
 struct SessionIds {
     /// Which id is in use at each index.

@@ -1,5 +1,5 @@
-//! Joins the core to the queue pairs: pops entries, keeps the accounts, publishes. Worker threads and the stepped
-//! device run this same code; they differ in where the time comes from.
+//! Joins the core to the queue pairs: pops entries, updates counters, publishes. Worker threads and the
+//! stepped device run this same code; they differ in where the time comes from.
 //!
 //! ```text
 //!   per queue pair, in turn:   fetch from the ring ─► admin commands ─► admit a batch ─► publish
@@ -9,8 +9,8 @@
 //!                              fence ─► interrupts ─► wakes                                      (signals, outside)
 //! ```
 //!
-//! Admin commands are looked at after the ring or the line was, and before an entry is executed. A session is sent
-//! before its id is known to anybody, so whatever names it comes later in every queue.
+//! Admin commands are read after the ring or the parked requests were, and before an entry is executed. A
+//! session is sent before its id is known to any caller, so whatever names it comes later in every queue.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,13 +40,13 @@ use crate::stats::timing::Timing;
 use crate::sync::barrier;
 use crate::sync::bump;
 
-/// Requests that are let in out of a line before it is the next queue pair's turn.
+/// Parked requests that are admitted before it is the next queue pair's turn.
 const PARKED_BATCH: usize = 32;
-/// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for those
-/// behind them.
+/// Bytes of input after which a batch is published and its wakes are sent, so that results do not wait for
+/// later requests.
 const BATCH_BYTES: u64 = 16 * 1024;
-/// The same where so many entries wait that those of a batch are a small part of them: whoever has that many in flight waits
-/// for all of them most of the time, and showing results costs the device some 60 ns.
+/// The same when so many entries wait that those of a batch are a small part: a caller with that many in
+/// flight waits for all of them most of the time, and publishing costs the device some 60 ns.
 const DEEP_BATCH_BYTES: u64 = 64 * 1024;
 const DEEP: u64 = 16;
 
@@ -57,18 +57,18 @@ pub(crate) struct Driver {
     ports: Vec<Port>,
     commands: Receiver<Command>,
     admin: Arc<Admin>,
-    /// Which of the device's admin queues this is.
+    /// Which of the device's admin queues is its own.
     number: usize,
     commands_seen: u64,
-    /// Whose turn is next.
+    /// The queue pair whose turn is next.
     next: usize,
     /// Bit `i`: port `i` has something to publish.
     touched: u64,
     life: Life,
     drains: Vec<Ack>,
-    /// The time that this pass was given.
+    /// The time of this pass.
     now: u64,
-    /// The clock, where the work itself is timed.
+    /// The clock, if the work itself is timed.
     stopwatch: Option<Clock>,
     counters: Arc<ModelCounters>,
 }
@@ -103,7 +103,7 @@ impl Driver {
         }
     }
 
-    /// Whether this driver has been told to stop: everything has ended, and nothing more is taken.
+    /// Whether this driver has stopped: everything has ended, and nothing more is taken.
     pub(crate) fn is_closed(&self) -> bool {
         self.life == Life::Closed
     }
@@ -162,8 +162,8 @@ impl Driver {
         self.ports.iter_mut().fold(published, announce)
     }
 
-    /// Obeys commands and gives the queue pairs their turns, until each had one or a batch is full; the next call goes
-    /// on where this one ends.
+    /// Executes commands and gives the queue pairs their turns, until each had one or a batch is full; the
+    /// next call continues where this one ends.
     pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
         self.obey(signals);
@@ -183,13 +183,13 @@ impl Driver {
         happened
     }
 
-    /// One queue pair's turn; returns the bytes worked on. `None`: nothing was submitted.
+    /// One queue pair's turn; returns the bytes computed. `None`: nothing was submitted.
     fn turn(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
         if !self.ports[index].fetch() {
             return self.admit_parked(index, signals);
         }
         if self.obey(signals) {
-            // It may have ended everything; what is there now is looked at afresh.
+            // It may have ended everything; the rest is looked at afresh.
             return Some(0);
         }
         let enough = self.enough(index);
@@ -203,15 +203,15 @@ impl Driver {
         Some(bytes)
     }
 
-    /// How many bytes of input are enough for a batch of this queue pair. Where time is modelled a batch has one time, and
-    /// shall not take long.
+    /// How many bytes of input are enough for a batch of this queue pair. With modelled time a batch has one
+    /// time, and must not take long.
     fn enough(&self, index: usize) -> u64 {
         let is_deep = !self.is_modelled() && self.ports[index].waiting() >= DEEP;
         if is_deep { DEEP_BATCH_BYTES } else { BATCH_BYTES }
     }
 
-    /// Lets those in who wait for a slot, as many as there are free ones. They came after all that is in the ring,
-    /// and before all that will be.
+    /// Admits parked requests, as many as there are free slots. They came after everything in the ring, and
+    /// before everything that will be.
     fn admit_parked(&mut self, index: usize, signals: &mut Signals) -> Option<u64> {
         if !self.ports[index].pair.slots.has_work() {
             return None;
@@ -221,9 +221,9 @@ impl Driver {
             if !self.ports[index].admit_parked() {
                 break;
             }
-            // Now, and not before: it may have joined the line a moment ago, and its session just before that.
+            // Now, and not before: it may have been parked a moment ago, and its session just before that.
             self.obey(signals);
-            // Nothing, when that has ended everything in flight.
+            // Nothing, if that has ended everything in flight.
             let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
             bytes += self.admit_ticket(index, ticket, announce, signals);
             if bytes >= BATCH_BYTES {
@@ -234,7 +234,7 @@ impl Driver {
         Some(bytes)
     }
 
-    /// Takes a request to its end, or to the due queue; returns the bytes that were worked on.
+    /// Takes a request to its end, or to the due queue; returns the bytes that were computed.
     fn admit_ticket(
         &mut self,
         index: usize,
@@ -261,14 +261,14 @@ impl Driver {
             return self.core.admit(index, ticket, announce, self.now);
         };
         let admitted = self.core.admit(index, ticket, announce, clock.now());
-        // What is worked on together with others has not ended yet.
+        // Requests that are computed together with others have not ended yet.
         if !self.core.has_lanes() {
             self.stop_watches();
         }
         admitted
     }
 
-    /// Notes the end of the work, where it is timed and was not noted before.
+    /// Records the end of the work, if it is timed and was not recorded before.
     fn stop_watches(&mut self) {
         let Some(clock) = &self.stopwatch else { return };
         let running =
@@ -276,7 +276,7 @@ impl Driver {
         self.core.ready.iter_mut().filter(running).for_each(|ready| ready.times.ended = clock.now());
     }
 
-    /// What is admitted already keeps its place in front of the end.
+    /// Requests that are admitted already keep their place before the end.
     fn end_by_fault(&mut self, ending: Ending, signals: &mut Signals) {
         match ending {
             Ending::Reset => {
@@ -290,7 +290,7 @@ impl Driver {
         }
     }
 
-    /// Publishes what is ready, and the slots of what was found revoked.
+    /// Publishes ready requests, and the slots of revoked ones.
     fn publish(&mut self, signals: &mut Signals) -> bool {
         self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
@@ -325,7 +325,7 @@ impl Driver {
             .extend(spurious.map(|(port, ticket, announce)| (ports[port].pair.index(), ticket, announce)));
     }
 
-    /// Obeys the commands that are there; `true`: there were some.
+    /// Executes pending commands; `true`: there were some.
     pub(crate) fn obey(&mut self, signals: &mut Signals) -> bool {
         let sent = self.admin.sent(self.number);
         if sent == self.commands_seen {
@@ -337,7 +337,7 @@ impl Driver {
                 Command::Install(id, installed) => self.core.install(id, installed),
                 Command::Remove(id) => {
                     self.core.remove(id);
-                    // A worker that has always something to do does not come to it otherwise.
+                    // A worker that is always busy does not get to it otherwise.
                     wipe_stack();
                 }
                 Command::Sabotage(sabotage) => self.core.sabotage(sabotage),
@@ -353,7 +353,7 @@ impl Driver {
         true
     }
 
-    /// After a panic: what it was at ends with [`Status::DeviceDead`], and so does everything until a reset.
+    /// After a panic: its request ends with [`Status::DeviceDead`], and so does everything until a reset.
     fn die(&mut self, signals: &mut Signals) {
         self.admin.died(self.number);
         // It may have panicked while it published.
@@ -362,14 +362,14 @@ impl Driver {
         self.end_all(Life::Dead, Status::DeviceDead, signals);
     }
 
-    /// Ends everything in flight with `status`; what is ready already keeps its own.
+    /// Ends everything in flight with `status`; ready requests keep their own.
     fn end_all(&mut self, life: Life, status: Status, signals: &mut Signals) {
         if self.is_closed() {
             return;
         }
         self.life = life;
         self.ports.iter().for_each(|port| port.pair.set_life(life));
-        // Stands between the word and the last look at the rings, as the doorbell's fence on the other side.
+        // Between the word and the last look at the rings, like the doorbell's fence on the other side.
         barrier::heavy();
         self.core.fail_scheduled(status);
         for index in 0..self.ports.len() {
@@ -382,8 +382,8 @@ impl Driver {
         self.ports.iter_mut().for_each(|port| port.announce(&mut signals.announcements));
     }
 
-    /// The device closes: who waits for a slot will not get one. The completion ring has no room for them, so those
-    /// that would have been reaped are done without a word.
+    /// The device closes: parked requests will not get a slot. The completion ring has no room for them, so
+    /// polled ones end without a completion.
     fn evict_all(&mut self, index: usize, status: Status) {
         loop {
             let pair = &self.ports[index].pair;
@@ -417,7 +417,7 @@ impl Driver {
         }
     }
 
-    /// Whether nothing is in flight, and nobody in a line could be.
+    /// Whether nothing is in flight, and no parked request could be.
     fn is_idle(&self) -> bool {
         self.core.next_due().is_none() && !self.ports.iter().any(Port::has_work)
     }

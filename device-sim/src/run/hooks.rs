@@ -1,4 +1,5 @@
-//! What a device plugs into its queue pairs: the fault plan's part on the host's side, and the timing of requests.
+//! What a device plugs into its queue pairs: the fault plan's part on the host's side, and the timing of
+//! requests.
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub(crate) struct Plan {
     counters: Arc<ModelCounters>,
 }
 
-/// The fault plan's part on the host's side: submissions that are told that the ring is full.
+/// The fault plan's part on the host's side: submissions that are refused as if the ring were full.
 #[derive(Debug)]
 struct Busy {
     armed: Mutex<Vec<Armed>>,
@@ -47,7 +48,7 @@ impl Busy {
 
     #[cold]
     fn hits(&self, occasion: &Occasion<'_>) -> bool {
-        // All rules are asked: each counts its own occasions.
+        // All rules are asked, because each counts its own occasions.
         let mut armed = lock(&self.armed);
         let hits = armed.iter_mut().filter_map(|armed| armed.hits(occasion).then_some(armed.kind)).count();
         (0..hits).for_each(|_| self.counters.injected(FaultKind::Busy));

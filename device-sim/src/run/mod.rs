@@ -1,5 +1,5 @@
-//! What runs the device: worker threads with the real clock, or the user of a stepped device with a virtual one; and
-//! the device's life.
+//! What runs the device: worker threads with the real clock, or the user of a stepped device with a virtual
+//! one; and the device's life.
 
 pub(crate) mod admin;
 pub(crate) mod alarm;

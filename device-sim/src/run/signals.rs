@@ -1,4 +1,4 @@
-//! What a driver leaves to be done when its locks are released: announcements first, then acknowledgements.
+//! What a driver does after it has released its locks: announcements first, then acknowledgements.
 
 use std::sync::Arc;
 

@@ -1,15 +1,16 @@
 //! The stepped device: the same core and the same signals, with a virtual clock that its user moves.
 //!
-//! Nothing happens but inside a call, on the caller's thread, in an order that depends on the calls alone. The lock
-//! covers an event and not its signals, so a waker may submit, step and drop as it likes. A function of the user's own
-//! ([`Call`](crate::Call)) is run in the middle of an event: there, nothing happens on this device.
+//! Nothing happens but inside a call, on the caller's thread, in an order that depends on the calls alone.
+//! The lock covers an event and not its signals, so a waker may submit, step and drop as it likes. A function
+//! of the user's own ([`Call`](crate::Call)) is run in the middle of an event: there, nothing happens on this
+//! device.
 //!
 //! ```text
 //!   event:  what was submitted  ─►  else the earlier of: the next request that is due, the next alarm
 //!                                   (same time: the request)
 //! ```
 //!
-//! The clock ends after 2^64 − 1 ns, some 584 years. It stands still there, and what comes later is due at once.
+//! The clock ends after 2^64 − 1 ns, some 584 years. It stands still there, and later times are due at once.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -28,8 +29,8 @@ use crate::sync::{Mutex, lock};
 const DEEPEST: usize = 8;
 
 thread_local! {
-    /// The stepped devices in the middle of whose events this thread is; 0 for none. It has no destructor, so that there
-    /// can be events as long as there is the thread.
+    /// The stepped devices in the middle of whose events this thread is; 0 for none. It has no destructor, so
+    /// that there can be events as long as there is the thread.
     static INSIDE: Cell<[usize; DEEPEST]> = const { Cell::new([0; DEEPEST]) };
 }
 
@@ -87,8 +88,8 @@ impl Stepped {
         Self { state: Mutex::new(state), alarms, pairs }
     }
 
-    /// One event: a batch of what was submitted, or else the clock goes on to the next request that is due, or to
-    /// the next alarm.
+    /// One event: a batch of submissions, or else the clock advances to the next due request, or to the next
+    /// alarm.
     pub(crate) fn step(&self) -> bool {
         self.event(|state, signals| state.admit(signals) || state.go_on(u64::MAX, signals))
     }
@@ -108,7 +109,7 @@ impl Stepped {
         self.alarms.alarm()
     }
 
-    /// Carries out the commands that were sent.
+    /// Carries out pending commands.
     pub(crate) fn obey(&self) {
         self.event(|state, signals| state.driver.obey(signals));
     }
@@ -131,7 +132,7 @@ impl Stepped {
         drop(state);
         drop(inside);
         if happened {
-            // What was worked on was worked on here.
+            // The work was done on this stack.
             wipe_stack();
         }
         signals.send(&self.pairs);
@@ -152,7 +153,7 @@ impl State {
         self.clock.set(self.clock.now().max(nsec));
     }
 
-    /// Goes on to what comes next, if it does not come after `until`.
+    /// Advances to the next event, if it does not come after `until`.
     fn go_on(&mut self, until: u64, signals: &mut Signals) -> bool {
         let alarm = self.alarms.next();
         match self.driver.next_due() {
@@ -170,7 +171,7 @@ impl State {
         self.driver.fenced(signals, |driver, signals| driver.deliver(now, signals));
     }
 
-    /// `false`: no alarm goes off at `until` or before.
+    /// Takes an alarm; `false`: none goes off at `until` or before.
     fn ring(&mut self, until: u64) -> bool {
         let Some((at, waker)) = self.alarms.take_next(until) else { return false };
         self.go_to(at);

@@ -11,8 +11,8 @@
 //!   └────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Looks read no clock, so the worker looks only where nothing is due: looks ahead of a request that is due would run past
-//! its time, and they are no use, for the time to sleep is known.
+//! Looks read no clock, so the worker looks only while nothing is due: a look ahead of a due request could
+//! run past its time. It is also no use, because the time to sleep is known.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,16 +28,16 @@ use crate::run::driver::Driver;
 use crate::run::signals::Signals;
 use crate::sync::spin_loop;
 
-/// Looks at the rings before going to sleep; the most take about as long as being woken again (50 to 100 µs, for whoever
-/// wakes as well).
+/// Looks at the rings before going to sleep; the maximum takes about as long as being woken again (50 to 100
+/// µs, also for the waking side).
 const MAX_SPIN: u32 = 4_096;
 const MIN_SPIN: u32 = 8;
-/// A sleep that was hardly worth it: some four wakes long. One wake is not short enough to tell by, for every sleep has
-/// one at its end.
+/// A sleep that was hardly worth it: some four wakes long. One wake would be too short a limit, because every
+/// sleep ends with one.
 const SHORT_SLEEP: Duration = Duration::from_micros(200);
-/// Looks as long as may be that found nothing, in a row, after which they are not worth it.
+/// How many maximal series of looks in a row may find nothing, before they are considered useless.
 const IN_VAIN: u32 = 8;
-/// For so many sleeps it is not tried again then: the first time, and at the most.
+/// For how many sleeps it is then not tried again: the first time, and the maximum.
 const REST: u32 = 32;
 const LONGEST_REST: u32 = 4_096;
 
@@ -49,7 +49,8 @@ pub(crate) struct Worker {
     doorbell: Arc<Doorbell>,
     clock: Clock,
     spin: Spin,
-    /// How long before a request is due the worker stops trusting the timer and watches the clock, in nanoseconds.
+    /// How long before a request is due the worker stops trusting the timer and watches the clock, in
+    /// nanoseconds.
     watch_nsec: u64,
 }
 
@@ -69,7 +70,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         self.doorbell.answer();
         if self.driver.is_modelled() && !cfg!(miri) {
-            // Sharper timers than the 50 µs that threads get by default; without them, as in miri, a model is merely coarser.
+            // Sharper timers than the default of 50 µs; without them, as in miri, a model is only coarser.
             let _ = nix::sys::prctl::set_timerslack(1);
         }
         let mut signals = Signals::default();
@@ -85,7 +86,7 @@ impl Worker {
         wipe_worker_stack();
     }
 
-    /// Nanoseconds since the device was opened; an ideal device never asks the clock.
+    /// Nanoseconds since the device was opened; an ideal device never reads the clock.
     fn now(&self) -> u64 {
         if self.driver.is_modelled() { self.clock.now() } else { 0 }
     }
@@ -96,7 +97,7 @@ impl Worker {
     }
 }
 
-/// What an idle worker asks and does.
+/// The environment of an idle worker.
 trait World {
     /// Nanoseconds.
     fn now(&self) -> u64;
@@ -132,7 +133,7 @@ impl World for Real<'_> {
     }
 }
 
-/// Waits, once, for what comes next.
+/// Waits, once, for the next event.
 fn idle(world: &mut impl World, spin: &mut Spin, watch_nsec: u64) {
     let Some(due) = world.next_due() else { return idle_without_end(world, spin) };
     let ahead = due.saturating_sub(world.now());
@@ -158,7 +159,7 @@ fn watch(world: &impl World, due: u64) {
     }
 }
 
-/// How long to look before going to sleep: longer where work came soon after all, shorter where it did not.
+/// How long to look before going to sleep: longer if work came soon after, shorter if it did not.
 ///
 /// ```text
 ///             a short sleep             ... in vain, 8 times in a row: whoever brings the work waits for this processor
@@ -171,15 +172,15 @@ struct Spin {
     looks: u32,
     max: u32,
     in_vain: u32,
-    /// Sleeps to go until longer looks are tried again.
+    /// Sleeps until longer looks are tried again.
     resting: u32,
     next_rest: u32,
 }
 
 impl Spin {
     fn new() -> Self {
-        // Those of the machine, not those that this thread may run on: whoever has bound it to one brings the work from
-        // another. Where that is not so, looking is soon found to be in vain.
+        // The machine's processors, not those of this thread: a thread that is bound to one gets its work
+        // from another. If not, looking is soon found useless.
         let processors = sysconf(SysconfVar::_NPROCESSORS_ONLN);
         let alone = matches!(processors, Ok(Some(1)));
         let max = if alone { MIN_SPIN } else { MAX_SPIN };
@@ -237,7 +238,7 @@ mod tests {
         Spin { max: MAX_SPIN, ..Spin::new() }
     }
 
-    /// Sleeps until looking has become as long as it may be.
+    /// Sleeps until looking has its maximum.
     fn at_its_longest() -> Spin {
         let mut spin = spin();
         while spin.looks < MAX_SPIN {
@@ -246,7 +247,7 @@ mod tests {
         spin
     }
 
-    /// A world whose time passes by what the worker does, and that looks for what a look costs.
+    /// A world whose time passes by the worker's actions, and that pays the cost of each look.
     struct Fake {
         now: Cell<u64>,
         due: Option<u64>,

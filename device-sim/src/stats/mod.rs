@@ -1,10 +1,10 @@
-//! Counters: kept by the side that makes the event happen, read by any thread at any time.
+//! Counters: kept by the side that causes the event, read by any thread at any time.
 //!
 //! ```text
 //!   submitted == completed + failed + revoked + in_flight        at any quiet moment
 //! ```
 //!
-//! `in_flight` is no counter: it is found by looking at every cell, so the equation can fail.
+//! `in_flight` is no counter: it is found by reading every cell, so the equation can fail.
 
 pub(crate) mod calls;
 mod pair;
@@ -19,7 +19,7 @@ use crate::stats::calls::CallBook;
 use crate::stats::timing::{Histogram, Timings};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
-/// Declares counters once: the fields of a struct, with their names and what they mean as values.
+/// Declares counters once: the fields of a struct, with their names and meanings as values.
 macro_rules! counted {
     (
         $(#[$of:meta])* $name:ident {
@@ -45,7 +45,7 @@ macro_rules! counted {
                 [$(concat!($($doc),+)),*].into_iter()
             }
 
-            /// The counters of [`Self::counters`], to be written.
+            /// The counters of [`Self::counters`], for writing.
             #[allow(dead_code, reason = "not every one of these is added up")]
             fn counters_mut(&mut self) -> impl Iterator<Item = &mut u64> {
                 [$(&mut self.$field),*].into_iter()
@@ -60,10 +60,10 @@ macro_rules! counted {
 }
 
 counted! {
-    /// What was done of one kind of operation.
+    /// The work of one kind of operation.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     OperationStats {
-        /// Requests that the device finished, and all was well.
+        /// Requests that the device finished with status Ok.
         completed,
         /// Requests that the device finished with any other status than Ok.
         failed,
@@ -73,12 +73,12 @@ counted! {
 }
 
 counted! {
-    /// What one queue pair has done since it was opened.
+    /// The work of one queue pair since it was opened.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     QueuePairStats {
-        /// Requests that the device was given: through the submission ring, or out of the line for a slot.
+        /// Requests that the device got: through the submission ring, or from the parked requests.
         submitted,
-        /// Requests that the device finished, and all was well.
+        /// Requests that the device finished with status Ok.
         completed,
         /// Requests that the device finished with any other status than Ok.
         failed,
@@ -93,7 +93,8 @@ counted! {
         full,
         /// Requests that queued for a slot.
         parked,
-        /// Times that submissions were shown to the device and woke a sleeping worker. Several may be shown at a time.
+        /// Times that submissions were shown to the device and woke a sleeping worker. Several may be shown
+        /// at a time.
         doorbells_rung,
         /// Times that submissions were shown to the device and found the worker awake.
         doorbells_suppressed,
@@ -103,10 +104,10 @@ counted! {
         interrupts_coalesced,
         /// Wakers called because a request was done.
         wakes_sent,
-        /// Wakers called, or interrupts raised, with nothing behind them: by a fault `spurious_wake`.
+        /// Wakers called, or interrupts raised, without a finished request: by a fault `spurious_wake`.
         wakes_spurious,
-        /// Wakes that the host cancelled, or that ended with their request. Plain requests that are polled for count when they
-        /// are cancelled, reaped or not, and not when they end.
+        /// Wakes that the host cancelled, or that ended with their request. Plain polled requests count when
+        /// they are cancelled, reaped or not, and not when they end.
         wakes_cancelled,
         /// Wakers that panicked; they count as sent too.
         wake_panics,
@@ -117,7 +118,7 @@ counted! {
 }
 
 counted! {
-    /// What one compute unit of a modelled device has done.
+    /// The work of one compute unit of a modelled device.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     UnitStats {
         /// Requests that the unit has served.
@@ -128,12 +129,12 @@ counted! {
 }
 
 impl QueuePairStats {
-    /// The operations with what was done of each.
+    /// The operations with their counts.
     pub fn by_operation(&self) -> impl Iterator<Item = (Operation, OperationStats)> {
         Operation::ALL.into_iter().zip(self.operations)
     }
 
-    /// What does not add up, of what must at a quiet moment; empty, when all is well.
+    /// The sums that are wrong while nothing runs; empty when all is well.
     pub fn imbalances(&self) -> Vec<String> {
         let sum = self.operations.iter().copied().sum::<OperationStats>();
         let done = self.completed + self.failed;
@@ -157,7 +158,7 @@ impl QueuePairStats {
     }
 }
 
-/// A rule of bookkeeping: two numbers, and how they stand to each other.
+/// A rule of bookkeeping: two numbers, and their relation.
 #[derive(Clone, Copy, Debug)]
 struct Rule {
     text: &'static str,
@@ -175,7 +176,7 @@ impl Rule {
         Self { text, left, right, holds: left <= right }
     }
 
-    /// What happened `left` times leaves a trace, though perhaps one for several.
+    /// An event that happened `left` times leaves a trace, though perhaps one for several.
     const fn shows(text: &'static str, left: u64, right: u64) -> Self {
         Self { text, left, right, holds: left == 0 || right > 0 }
     }
@@ -238,10 +239,10 @@ counted! {
 }
 
 counted! {
-    /// What a device has done since it was opened.
+    /// The work of a device since it was opened.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     DeviceStats {
-        /// Completions that came when their request had been revoked, and hit nothing.
+        /// Completions that came after their request had been revoked, and hit nothing.
         late_completions,
         /// How often a worker found nothing to do and went to sleep.
         worker_sleeps,
@@ -258,7 +259,7 @@ counted! {
         units: Vec<UnitStats>,
         /// Faults injected by the device.
         faults: FaultCounts,
-        /// By how much requests completed later than the model of time asked for; all zeros on a stepped device.
+        /// How much later than modelled requests completed; all zeros on a stepped device.
         completion_error: Histogram,
         /// The sum over all queue pairs and operations; empty with `timing=off`.
         timings: Timings,
@@ -266,15 +267,15 @@ counted! {
         timings_by_pair: Vec<Timings>,
         /// By [`Operation::number`].
         timings_by_operation: [Timings; Operation::ALL.len()],
-        /// The operations of the user's own, by name, in the order of their names: those that the configuration declares, and
-        /// then as they come, until there are 64. What comes later, has no name, or one of more than 64 bytes, is counted
-        /// under the name `other`.
+        /// The operations of the user's own, by name, in the order of their names: those that the
+        /// configuration declares, and then as they come, until there are 64. What comes later, has no name,
+        /// or one of more than 64 bytes, is counted under the name `other`.
         calls: Vec<CallStats>,
     }
 }
 
 impl DeviceStats {
-    /// What does not add up, of what must at a quiet moment; empty, when all is well.
+    /// The sums that are wrong while nothing runs; empty when all is well.
     pub fn imbalances(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (index, pair) in self.queue_pairs.iter().enumerate() {
@@ -294,7 +295,8 @@ impl DeviceStats {
         wrong
     }
 
-    /// A request that never came to a unit was not completed; no fault is injected where there is nothing to hit.
+    /// A request that never reached a unit was not completed; no fault is injected where there is nothing to
+    /// hit.
     fn units_and_faults(&self) -> impl Iterator<Item = Rule> {
         let total = &self.total;
         let fault = |name| self.faults.get(name).unwrap_or_default();
@@ -338,7 +340,7 @@ fn read(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-/// What is counted for the device as a whole: by its model, and where a fault is injected on the host's side.
+/// Counters of the device as a whole: by its model, and where a fault is injected on the host's side.
 #[derive(Debug)]
 pub(crate) struct ModelCounters {
     pub(crate) units: Box<[UnitCounters]>,
@@ -350,7 +352,7 @@ pub(crate) struct ModelCounters {
     pub(crate) calls: CallBook,
 }
 
-/// Written by the model alone.
+/// Written only by the model.
 #[derive(Debug, Default)]
 pub(crate) struct UnitCounters {
     pub(crate) executed: AtomicU64,
@@ -374,7 +376,7 @@ impl ModelCounters {
         self.faults[kind.number()].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Fills in what is counted here.
+    /// Fills in these counters.
     pub(crate) fn read_into(&self, stats: &mut DeviceStats) {
         let unit = |unit: &UnitCounters| UnitStats {
             executed: read(&unit.executed),

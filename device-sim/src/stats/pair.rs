@@ -1,4 +1,4 @@
-//! The counters of a queue pair, read: the queue counts, and knows nothing of statistics.
+//! Reads the counters of a queue pair, which counts and knows nothing of statistics.
 
 use super::{OperationStats, QueuePairStats, read};
 use crate::queue::counters::{Counters, OperationCounters};
@@ -6,14 +6,14 @@ use crate::queue::pair::Pair;
 use crate::queue::remote::Remote;
 
 impl Remote {
-    /// The counters of this queue pair. Looks at every cell: not for hot loops.
+    /// The counters of this queue pair. Reads every cell: not for hot loops.
     pub fn stats(&self) -> QueuePairStats {
         self.pair.stats()
     }
 }
 
 impl Pair {
-    /// Looks at every cell.
+    /// Reads every cell.
     pub(crate) fn stats(&self) -> QueuePairStats {
         let Counters { host, device, shared } = &self.counters;
         let operations = device.operations.each_ref().map(done);

@@ -6,8 +6,8 @@
 //!          └───────────────────── total ────────────────────────────┘
 //! ```
 //!
-//! On a device without a model of time the service is the work itself. What comes between the end of the service and
-//! the completion (its turn in the order, a fault's delay, a late timer) is part of the wake.
+//! On a device without a model of time the service is the work itself. The time between the end of the
+//! service and the completion (its turn in the order, a fault's delay, a late timer) is part of the wake.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::message::operation::Operation;
 use crate::queue::ready::Times;
 use crate::sync::{Mutex, lock};
 
-/// Which requests are timed. Each that is costs some clock reads and a lock.
+/// Which requests are timed. Timing a request costs some clock reads and a lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timing {
     /// None.
@@ -75,7 +75,7 @@ pub struct Histogram {
 
 impl Eq for Histogram {}
 
-/// Two digits: what a person reads of a duration.
+/// Two digits are enough for a person.
 const DIGITS: u8 = 2;
 
 impl Default for Histogram {
@@ -87,7 +87,7 @@ impl Default for Histogram {
 
 impl Histogram {
     pub(crate) fn record(&mut self, nsec: u64) {
-        // It grows as needed, so there is no value that it refuses.
+        // It grows as needed, so it refuses no value.
         let recorded = self.recorded.record(nsec);
         debug_assert!(recorded.is_ok(), "{recorded:?}");
         self.sum = self.sum.saturating_add(nsec);
@@ -143,7 +143,7 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// Where the time of requests went. Those that failed count too; those that were revoked do not.
+/// Where the time of requests went. Failed requests count too; revoked ones do not.
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
@@ -187,14 +187,14 @@ impl Timings {
     }
 }
 
-/// The timings of one queue pair, by operation. Made when the first request is timed.
+/// The timings of one queue pair, by operation. Created when the first request is timed.
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
     by_operation: Mutex<[Option<Box<Timings>>; Operation::ALL.len()]>,
 }
 
 impl Timer {
-    /// Notes what the device knows of a request.
+    /// Records what the device knows of a request.
     #[inline]
     pub(crate) fn note_service(&self, operation: Operation, times: Times) {
         if let Some(submitted) = times.submitted {
@@ -207,7 +207,7 @@ impl Timer {
         self.with(operation, |timings| timings.note_service(times, submitted));
     }
 
-    /// Notes what the host knows of a request.
+    /// Records what the host knows of a request.
     pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
         self.with(operation, |timings| timings.note_taken(submitted, served, now));
     }

@@ -1,4 +1,4 @@
-//! A fence between two sides of which one is in a hurry: the other pays for both.
+//! A fence between a fast and a slow side: the slow side pays for both.
 //!
 //! ```text
 //!   in a hurry                          about to sleep
@@ -7,11 +7,11 @@
 //!   asleep?                             anything published?
 //! ```
 //!
-//! Two full fences would do (one of the two sides then sees the other), and where the system has no better they are what
-//! is used. But a full fence waits until every store before it has reached the cache, and the lines of a submission come
-//! from the other side's: that is most of what a submission costs. So the system is asked to fence on behalf of the one
-//! in a hurry (`membarrier(2)`, Linux 4.14). It reaches whoever runs; whoever does not has passed a fence when it was
-//! switched out.
+//! Two full fences would do (one of the two sides then sees the other), and are used where the system has
+//! nothing better. But a full fence waits until every earlier store has reached the cache, and the lines of a
+//! submission come from the other side's cache: that is most of the cost of a submission. So the slow side
+//! asks the system to fence on behalf of the fast one (`membarrier(2)`, Linux 4.14). It reaches every running
+//! thread; a thread that does not run has passed a fence when it was switched out.
 #![cfg_attr(
     not(any(loom, miri)),
     expect(unsafe_code, reason = "membarrier is a system call without a safe wrapper")
@@ -40,8 +40,8 @@ mod system {
     const SYMMETRIC: u8 = 1;
     const ASYMMETRIC: u8 = 2;
 
-    /// Whether the system fences for others. No lock around the question: a fork would leave it locked, and asking twice
-    /// does no harm.
+    /// Whether the system fences for others. No lock around the question: a fork would leave it locked, and
+    /// asking twice does no harm.
     static ANSWER: AtomicU8 = AtomicU8::new(NOT_ASKED);
 
     pub(super) fn ask() {
@@ -67,8 +67,9 @@ mod system {
         }
         let fenced = || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
         if !(fenced() || register() && fenced()) {
-            // A system that has promised and does not keep it: the call was forbidden since. From here on all fence for
-            // themselves; what others have stored before they know of it has reached the cache by then.
+            // The system has promised and does not deliver: the call was forbidden since. From here on all
+            // sides fence for themselves; what others have stored before they know of it has reached the
+            // cache by then.
             ANSWER.store(NOT_ASKED, Ordering::SeqCst);
             thread::sleep(Duration::from_millis(10));
             ANSWER.store(SYMMETRIC, Ordering::SeqCst);
@@ -80,24 +81,24 @@ mod system {
     }
 
     fn membarrier(command: libc::c_int) -> bool {
-        // SAFETY: the call takes numbers and touches no memory of ours.
+        // SAFETY: the call takes numbers and touches no memory of this process.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }
 
-/// Finds out what the system can do; to be called before either fence, by whoever makes something that has them.
+/// Finds out what the system can do; called before either fence, by the code that creates objects with them.
 pub(crate) fn ask() {
     #[cfg(not(any(loom, miri)))]
     system::ask();
 }
 
-/// The fence of the side in a hurry.
+/// The fence of the fast side.
 #[inline]
 pub(crate) fn light() {
     system::light();
 }
 
-/// The fence of the other side.
+/// The fence of the slow side.
 pub(crate) fn heavy() {
     system::heavy();
 }

@@ -1,4 +1,5 @@
-//! The one door to atomics, locks, parking and shared memory: the standard library's, or loom's under `cfg(loom)`.
+//! The single entry to atomics, locks, parking and shared memory: the standard library's, or loom's under
+//! `cfg(loom)`.
 
 pub(crate) mod barrier;
 pub(crate) mod prefetch;
@@ -22,7 +23,8 @@ pub(crate) use std::{
     thread::yield_now,
 };
 
-/// Memory whose owner is decided by an atomic word beside it; the same shape as loom's, which checks the claim.
+/// Memory whose owner is decided by an atomic word beside it; the same shape as loom's, which checks the
+/// claim.
 #[derive(Debug)]
 pub(crate) struct Owned<T>(UnsafeCell<T>);
 
@@ -36,7 +38,7 @@ impl<T> Owned<T> {
         Self(UnsafeCell::new(value))
     }
 
-    /// Hands out the pointer; whoever dereferences it argues why nobody else does.
+    /// Passes the pointer; code that dereferences it argues why no other code does.
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         #[cfg(loom)]
         return self.0.with_mut(f);
@@ -45,7 +47,7 @@ impl<T> Owned<T> {
     }
 }
 
-/// Keeps what one side writes off the cache lines of the other (two lines: processors prefetch in pairs).
+/// Keeps the writes of one side off the cache lines of the other (two lines: processors prefetch in pairs).
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Padded<T>(pub(crate) T);
@@ -58,7 +60,7 @@ impl<T> Deref for Padded<T> {
     }
 }
 
-/// Locks, whatever happened to an earlier holder: nothing here is left half-done across a panic.
+/// Locks even after a panic of an earlier holder: nothing here is left half-done across a panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -83,7 +85,7 @@ impl Event {
         }
     }
 
-    /// Sleeps until set, at most for `timeout`; may return early for no reason.
+    /// Sleeps until set, at most for `timeout`; may return early without a reason.
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
         match timeout {
             Some(timeout) => std::thread::park_timeout(timeout),
@@ -92,7 +94,8 @@ impl Event {
     }
 }
 
-/// As above, without timeouts. (Loom's own `park` forgets an `unpark` that finds the thread waiting for a lock.)
+/// As above, without timeouts. (Loom's own `park` forgets an `unpark` that finds the thread waiting for a
+/// lock.)
 #[cfg(loom)]
 #[derive(Debug, Default)]
 pub(crate) struct Event {
@@ -118,8 +121,8 @@ impl Event {
     }
 }
 
-/// Waits a little for another thread that needs a few instructions, or a batch; where it takes longer, others use the
-/// processor.
+/// Waits a little for another thread that needs a few instructions, or a batch; if it takes longer, yields
+/// the processor.
 pub(crate) fn be_patient(turns: &mut u32) {
     *turns = turns.saturating_add(1);
     if *turns < 32 { spin_loop() } else { yield_now() }

@@ -1,5 +1,5 @@
-//! Hints to the processor, where it takes them: a cache line that the other side has written takes as long to come as
-//! some hundred instructions, and several can be on their way at once.
+//! Prefetch hints, for processors that have them: a cache line that the other side has written takes as long
+//! as some hundred instructions, and several can be in transit at once.
 #![cfg_attr(
     all(target_arch = "x86_64", not(any(loom, miri))),
     expect(
@@ -8,17 +8,17 @@
     )
 )]
 
-/// Has the line at the beginning of `place` brought, with the right to write to it, so that writing does not ask anew.
+/// Prefetches the line at the beginning of `place` for writing, so that the write does not fetch it again.
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 #[inline]
 pub(crate) fn to_write<T>(place: &T) {
-    // SAFETY: a hint touches no memory and no flags, and what it names is there.
+    // SAFETY: a hint touches no memory and no flags, and its target is there.
     unsafe {
         std::arch::asm!("prefetchw [{}]", in(reg) std::ptr::from_ref(place), options(nostack, preserves_flags, readonly));
     }
 }
 
-/// Has the line at the beginning of `place` brought, to be read.
+/// Prefetches the line at the beginning of `place` for reading.
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 #[inline]
 pub(crate) fn to_read<T>(place: &T) {
@@ -28,12 +28,12 @@ pub(crate) fn to_read<T>(place: &T) {
     }
 }
 
-/// Elsewhere there is no such hint.
+/// Other processors have no such hint.
 #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
 #[inline]
 pub(crate) fn to_write<T>(_place: &T) {}
 
-/// Nor this one.
+/// Other processors have no such hint.
 #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
 #[inline]
 pub(crate) fn to_read<T>(_place: &T) {}

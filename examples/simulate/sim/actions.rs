@@ -8,8 +8,9 @@
 //!   only 0 and 2         reads at place 0, then at place 2, then at the end's
 //! ```
 //!
-//! An action that is left out takes no part in the others' draws: each of the rest reads the stream where it read it in the
-//! full history. It may find other jobs to choose from, so what is left is a history of its own, the same each time.
+//! An action that is left out takes no part in the others' draws: each of the rest reads the stream where it
+//! read it in the full history. It may find other jobs to choose from, so what is left is a history of its
+//! own, the same each time.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -30,7 +31,8 @@ pub(crate) enum Part {
     End,
 }
 
-/// Follows one history after the other. It allocates nothing once it is made: what a history leaves behind is counted.
+/// Follows one history after the other. It allocates nothing once it is made: what a history leaves behind is
+/// counted.
 pub(crate) struct Actions {
     /// Where each action of the full history began to read.
     places: RefCell<Vec<u128>>,

@@ -119,8 +119,8 @@ impl Simulation {
         self.all.update(outcome.hash);
     }
 
-    /// Runs a seed, or only some of its actions. What it leaves behind may be a table that has grown for good; then the same
-    /// seed grows nothing when it is run again. (And it has the same history.)
+    /// Runs a seed, or only some of its actions. What it leaves behind may be a table that has grown for
+    /// good; then the same seed grows nothing when it is run again. (And it has the same history.)
     fn attempt(&mut self, seed: u64, only: Option<&[usize]>) -> Outcome {
         let mut outcome = self.run_once(seed, only);
         if outcome.broken.is_none() && Left::now() != self.before {

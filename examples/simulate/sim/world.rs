@@ -107,8 +107,8 @@ impl World {
         })
     }
 
-    /// Lives to its end, or to the first thing that breaks. With some of the actions of a full history that was lived
-    /// before, if these are named.
+    /// Lives to its end, or to the first thing that breaks. With some of the actions of a full history that
+    /// was lived before, if these are named.
     pub(crate) fn live(&mut self, only: Option<&[usize]>) {
         match only {
             Some(only) => only.iter().all(|&number| {

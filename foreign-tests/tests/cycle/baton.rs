@@ -7,8 +7,8 @@
 //!   drop ──── Unwind, with the baton ─────────────► pause unwinds, the thread ends
 //! ```
 //!
-//! Its wait contexts are its own. Any number of threads use one, none while another does: those of its jobs, and the
-//! application's.
+//! Its wait contexts are its own. Any number of threads use one, none while another does: those of its jobs,
+//! and the application's.
 #![expect(unsafe_code, reason = "wait contexts go from thread to thread with the baton")]
 
 use std::any::Any;
@@ -70,7 +70,8 @@ pub(crate) struct Ctx(Arc<Shared>);
 
 struct Shared(RefCell<State>);
 
-// SAFETY: only the thread that has the baton looks into it, and the baton goes from thread to thread by way of a mutex.
+// SAFETY: only the thread that has the baton looks into it, and the baton goes from thread to thread by way
+// of a mutex.
 unsafe impl Send for Shared {}
 // SAFETY: the same.
 unsafe impl Sync for Shared {}

@@ -1,12 +1,12 @@
 //! JSON, as much of it as statistics need: names, and numbers.
 //!
-//! By hand, because a JSON library among a crate's dependencies brings comparisons of its values with everything into
-//! scope, and users' `assert_eq!(fds, [])` would no longer compile.
+//! Written by hand: a JSON library among a crate's dependencies brings comparisons of its values with
+//! everything into scope, and users' `assert_eq!(fds, [])` would no longer compile.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What stands in the text.
+/// The possible values.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Null,
@@ -28,7 +28,7 @@ impl Value {
         Self::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// The object with more in it; anything else is as it was.
+    /// The object with more in it; any other value is unchanged.
     pub(super) fn with(mut self, more: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
         if let Self::Object(members) = &mut self {
             members.extend(more.into_iter().map(|(name, value)| (name.into(), value)));

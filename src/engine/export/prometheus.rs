@@ -18,10 +18,11 @@ use crate::engine::stats::EngineStats;
 /// Counters that also go down.
 const GAUGES: &[&str] = &["in_flight", "fresh", "running", "ending", "paused", "idle"];
 
-/// The counter of the engine that is the sum of the faults by kind.
+/// The engine's counter that is the sum of the faults of all kinds.
 const ALL_KINDS: &str = "faults_injected";
 
-/// The upper bounds of the histograms' buckets, in nanoseconds: 1, 2, 5 and so on, from a microsecond to ten seconds.
+/// The upper bounds of the histograms' buckets, in nanoseconds: 1, 2, 5 and so on, from a microsecond to ten
+/// seconds.
 const BOUNDS: [u64; 22] = {
     let mut bounds = [0; 22];
     let (mut at, mut decade) = (0, 1_000);
@@ -35,7 +36,7 @@ const BOUNDS: [u64; 22] = {
     bounds
 };
 
-/// A name with its value, in the order of the meanings that go with it.
+/// Names with their values, in the order of their meanings.
 type Counters = Vec<(&'static str, u64)>;
 
 pub(super) fn text(stats: &EngineStats) -> String {
@@ -56,7 +57,7 @@ struct Text(String);
 
 impl Text {
     fn engine(&mut self, stats: &EngineStats) {
-        // What counts faults stands among the faults by kind.
+        // Counters of faults are among the faults by kind.
         let own = |name: &str| name != ALL_KINDS && !EngineStats::OF_FAULTS.contains(&name);
         let counters: Counters = stats.counters().filter(|(name, _)| own(name)).collect();
         let meanings = stats.counters().zip(EngineStats::meanings());
@@ -186,7 +187,7 @@ fn by_operation((index, pair): (usize, &QueuePairStats)) -> impl Iterator<Item =
     })
 }
 
-/// What a histogram is of, by the end of its name.
+/// What a histogram measures, by the end of its name.
 fn meaning_of(name: &str) -> &'static str {
     match name.rsplit('_').next() {
         Some("queue") => "Time from the submission until a compute unit, or a worker, begins.",

@@ -1,4 +1,4 @@
-//! A flight: one request on its way, as it is held by who waits for it.
+//! A flight: one request on its way, as its waiter holds it.
 //!
 //! ```text
 //!   Flight ── ticket ──► the request in its cell: buffers, wake word, claim word
@@ -10,8 +10,9 @@
 //!   give_up (drop, a discarded job) ──► cancels the wake, waits for one under way, takes the request back
 //! ```
 //!
-//! It holds its engine by reference in a loop that does not outlive the caller's own, and as an owner where it is kept
-//! ([`Hold`]). What it owns beside that is its waiter's; it goes from thread to thread where that may.
+//! It holds its engine by reference in a loop that ends before the caller's reference, and as an owner where
+//! it is kept ([`Hold`]). Everything else that it owns belongs to its waiter; it may change threads if the
+//! waiter's part may.
 
 use std::cell::{Cell, RefCell};
 use std::mem;
@@ -26,7 +27,7 @@ use crate::engine::wait::{self, Wake};
 use crate::engine::watch::Watch;
 use crate::engine::{Inner, table};
 
-/// A hold of an engine: a reference, or an owner.
+/// A handle of an engine: a reference, or an owner.
 pub(crate) trait Hold: Clone {
     fn engine(&self) -> &Arc<Inner>;
 }
@@ -45,36 +46,36 @@ pub(crate) struct Flight<E: Hold, W: Wake> {
     ticket: Ticket,
     /// Until the request was taken or given up.
     live: Cell<bool>,
-    /// Let go of by [`Flight::give_up`] too, because a discarded job's frames are never dropped.
+    /// Dropped by [`Flight::give_up`] too, because a discarded job's frames are never dropped.
     held: RefCell<Held<W>>,
 }
 
-/// What an operation may hold while it waits; a plain one that is polled holds nothing.
+/// What an operation may hold while it waits; a plain polled one holds nothing.
 #[derive(Default)]
 pub(crate) struct Held<W> {
     pub(super) wake: W,
     pub(super) watch: Option<Arc<Watch>>,
-    /// The state that the part began with, where it may have to be done again.
+    /// The state at the beginning of the part, if it may have to be repeated.
     pub(super) state: Option<Box<StreamState>>,
 }
 
-/// How a request that was taken has ended.
+/// How a taken request has ended.
 #[derive(Clone, Copy)]
 pub(super) enum End {
     Device(Status),
     TimedOut,
 }
 
-/// How far a request is, as its waiter sees it.
+/// The progress of a request, as its waiter sees it.
 pub(super) enum Progress {
     Waiting,
     /// Done, or taken back by the watchdog: there is something to take.
     Ended,
-    /// It is nowhere.
+    /// It cannot be found.
     Lost,
 }
 
-/// A request that has queued for a slot, for any thread to ask about.
+/// A request that is queued for a slot, for any thread to look at.
 pub(crate) struct Queued {
     remote: Remote,
     ticket: Ticket,
@@ -82,7 +83,7 @@ pub(crate) struct Queued {
 }
 
 impl Queued {
-    /// Whether it has not got a slot yet, or has timed out without one.
+    /// Whether it has no slot yet, or has timed out without one.
     pub(crate) fn is_waiting(&self) -> bool {
         match self.remote.state(self.ticket) {
             TicketState::InFlight | TicketState::Done(_) => false,
@@ -112,24 +113,24 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         self.held.borrow().watch.as_deref().map(body)
     }
 
-    /// What the waiter holds. `body` runs no foreign code.
+    /// Runs `body` with what the waiter holds. `body` runs no foreign code.
     #[inline]
     pub(crate) fn with_wake<R>(&self, body: impl FnOnce(&mut W) -> R) -> R {
         body(&mut self.held.borrow_mut().wake)
     }
 
-    /// Whether the device still has to do something for this request.
+    /// Whether the device still has work to do for this request.
     pub(crate) fn is_waiting(&self) -> bool {
         wait::is_waiting(self.remote().state(self.ticket))
     }
 
-    /// The request, for who asks later whether it has got its slot.
+    /// The request, for a later look at whether it has its slot.
     pub(crate) fn queued(&self) -> Queued {
         let watch = self.held.borrow().watch.clone();
         Queued { remote: self.remote().clone(), ticket: self.ticket, watch }
     }
 
-    /// The pause is over, and it will be looked at.
+    /// Marks the end of a pause, so that the request is looked at.
     #[inline]
     pub(crate) fn expect(&self) {
         self.remote().prefetch(self.ticket);
@@ -145,7 +146,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         }
     }
 
-    /// The device's wake, or the watchdog's where that has taken the request back.
+    /// The device's wake, or the watchdog's if that has taken the request back.
     #[inline]
     pub(crate) fn wake_state(&self) -> WakeState {
         match self.remote().wake_state(self.ticket) {
@@ -158,7 +159,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         self.remote().cancel_wake(self.ticket)
     }
 
-    /// Has another waker called, if none was yet.
+    /// Replaces the waker, if none was called yet.
     pub(crate) fn replace_waker(&self, waker: Waker) -> bool {
         match &self.held.borrow().watch {
             Some(watch) => watch.redirect(waker),
@@ -177,7 +178,8 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         // The request is no longer this flight's.
         self.live.set(false);
         self.with_watch(Watch::end);
-        // A part whose output is short has to be done again as a whole: it counts as failed, though the device says Ok.
+        // A part with a short output has to be repeated as a whole: it counts as failed, though the device's
+        // status is Ok.
         if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
             request.state = self.held.borrow_mut().state.take();
         }
@@ -192,7 +194,8 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         Some(End::TimedOut)
     }
 
-    /// Through this thread's own end of the pair, which costs less, unless the request is on another pair.
+    /// Takes it through this thread's own end of the pair, which costs less, unless the request is on another
+    /// pair.
     #[inline]
     fn take_from_pair(&self, instance: &Instance, request: &mut Request) -> Option<Status> {
         if instance.pair_index() == self.pair_index {
@@ -211,7 +214,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         Some(status)
     }
 
-    /// Takes the request back as it was, wherever it is. `None`: it is watched, or gone.
+    /// Takes the request back unchanged, wherever it is. `None`: it is watched, or gone.
     #[cold]
     pub(super) fn take_back(&self) -> Option<Request> {
         if self.with_watch(|_| ()).is_some() {
@@ -223,17 +226,18 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         Some(request)
     }
 
-    /// Gives the request up, wherever it is, and lets go of all that the flight holds; waits at most for one batch's
-    /// computation, and for a call of the waiter's that is under way.
+    /// Gives the request up, wherever it is, and drops all that the flight holds. Waits at most for one
+    /// batch's computation, and for a running call of the waiter's callback.
     #[cold]
     pub(crate) fn give_up(&self) {
         let Held { wake, watch, .. } = mem::take(&mut *self.held.borrow_mut());
         if !self.live.replace(false) || self.engine().is_inherited() {
-            // A forked child: the parent's worker will never let go of the cell, and the fd is the parent's.
+            // In a forked child the parent's worker never releases the cell, and the fd is the parent's.
             return;
         }
         let watch = watch.as_deref();
-        // From here on the watchdog wipes what it takes back; what it has taken back already is claimed below.
+        // From here on the watchdog wipes what it takes back; what it has taken back already is claimed
+        // below.
         watch.map(Watch::end);
         self.cancel_wake();
         wake.give_up(&|| match self.remote().wake_state(self.ticket) {

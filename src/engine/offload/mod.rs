@@ -10,9 +10,10 @@
 //!     └── max_retries: the device failed, and another try may help; after those, fallback
 //! ```
 //!
-//! [`Offload::advance`] goes as far as it can; how its caller waits in between is a [`Waiter`]'s. While it waits, everything
-//! that the operation owns is in the request's cell; what is left is a [`Flight`], and dropping or releasing that gives the
-//! request up. It has no loop of its own, so it may be kept, and looked at from a future.
+//! [`Offload::advance`] goes as far as it can; how its caller waits in between is up to a [`Waiter`]. While
+//! the operation waits, everything that it owns is in the request's cell; the rest is a [`Flight`], and
+//! dropping or releasing that gives the request up. There is no loop in it, so it may be kept, and polled by
+//! a future.
 
 mod flight;
 pub(super) mod plain;
@@ -40,10 +41,11 @@ use crate::error::Error;
 use flight::{End, Progress};
 pub(crate) use flight::{Flight, Held, Hold, Queued};
 
-/// An operation that failed; its request (and so the caller's buffers) is where it was.
+/// A failed operation; its request (and so the caller's buffers) is where it was.
 pub(crate) struct Failed {
     error: Error,
-    /// The request is out of reach, and the caller's is empty: in a forked child, whose parent's device holds it.
+    /// The request is out of reach, and the caller's is empty: in a forked child, whose parent's device holds
+    /// it.
     lost: bool,
 }
 
@@ -100,7 +102,7 @@ fn run_in(
     go_round(&mut Offload::new(engine, software, request), &mut waiter)
 }
 
-/// Counts the operation, and ends it here if the device is not to see it.
+/// Counts the operation, and completes it here if it bypasses the device.
 fn without_device(
     engine: &Arc<Inner>,
     software: &impl Software,
@@ -120,11 +122,11 @@ fn without_device(
     call::is_inside(engine).then(|| Err(Failed::with_request(Error::Inside)))
 }
 
-/// One operation on its way through the states. It holds its engine, its session and its request by reference, or owns
-/// them, as its user likes.
+/// One operation on its way through the states. It holds its engine, its session and its request by
+/// reference, or owns them, as its user chooses.
 pub(crate) struct Offload<E: Hold, S, R, W: Wake> {
     engine: E,
-    /// What computes in the device's place. `None`: no policy concerns this operation.
+    /// What computes in place of the device. `None`: no policy concerns this operation.
     session: Option<S>,
     request: R,
     stage: Stage<E, W>,
@@ -141,13 +143,13 @@ enum Stage<E: Hold, W: Wake> {
 
 /// How far an operation has come.
 pub(crate) enum Advance<'o, E: Hold, W: Wake> {
-    /// The request is in flight, or has queued for a slot.
+    /// The request is in flight, or queued for a slot.
     Waits(&'o Flight<E, W>),
-    /// The request is where the operation was given it, with its result or as it was.
+    /// The operation is over: the request is where it was, with its result or unchanged.
     Over(Result<(), Failed>),
 }
 
-/// What a look at a request shows, or an attempt to submit it.
+/// The result of a look at a request, or of an attempt to submit it.
 enum Look {
     Waits,
     Ended(Result<(), Failed>),
@@ -159,13 +161,14 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         Self { engine, session, request, stage: Stage::Submit, retries: 0, keeps_input: false }
     }
 
-    /// An operation that no policy concerns, and whose request is in flight already.
+    /// An operation that no policy concerns, with its request in flight already.
     pub(super) const fn in_flight(engine: E, flight: Flight<E, W>, request: R) -> Self {
         let stage = Stage::InFlight(flight);
         Self { engine, session: None, request, stage, retries: 0, keeps_input: false }
     }
 
-    /// Counts the operation, and ends it here if the device is not to see it. For one that is [new](Self::new), once.
+    /// Counts the operation, and ends it here if the device is not to see it. For one that is
+    /// [new](Self::new), once.
     pub(crate) fn begin(&mut self) -> Option<Result<(), Failed>> {
         let session = self.session.as_ref()?;
         without_device(self.engine.engine(), session, self.request.borrow_mut())
@@ -191,10 +194,10 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         }
     }
 
-    /// Goes on as far as it can without waiting. What was just submitted waits in any case.
+    /// Goes as far as it can without waiting. A newly submitted request always waits.
     ///
-    /// `may_end`: whether a request in flight can end yet, on its stepped device. One that cannot is taken back, and ends
-    /// with [`Error::NeverEnds`].
+    /// `may_end`: whether a request in flight can still end on its stepped device. A request that cannot is
+    /// taken back, and ends with [`Error::NeverEnds`].
     #[inline]
     pub(crate) fn advance<P: Waiter<Wake = W>>(
         &mut self,
@@ -242,14 +245,14 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         }
     }
 
-    /// Puts the buffers in order, and decides what comes after a try. `None`: another one.
+    /// Restores the buffers, and decides what comes after a try. `None`: another try.
     #[inline]
     fn after_try(&mut self, outcome: Result<(), Failed>) -> Option<Result<(), Failed>> {
         let request = self.request.borrow_mut();
         if mem::take(&mut self.keeps_input) {
             rescue::finish(self.engine.engine(), request, &outcome);
         } else if outcome.is_err() {
-            // The caller's own: what an earlier try has left there is not the output of this one.
+            // The caller's own buffer: an earlier try's output there is not this one's.
             request.destination.as_mut().map(Zeroize::zeroize);
         }
         match outcome {
@@ -258,7 +261,7 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         }
     }
 
-    /// What failed in a way that another try may mend is tried again on the device; and then in software, if that is to be.
+    /// After a failure that another try may mend: tries again on the device, then in software, as configured.
     #[cold]
     fn after_failure(&mut self, failed: Failed) -> Option<Result<(), Failed>> {
         let Some(session) = &self.session else { return Some(Err(failed)) };
@@ -308,8 +311,8 @@ fn look<E: Hold, P: Waiter>(
     Look::Waits
 }
 
-/// Takes back a request that nothing on its stepped device can end any more. `None`: the watchdog, or another thread, has
-/// ended it meanwhile or is about to.
+/// Takes back a request that nothing on its stepped device can end any more. `None`: the watchdog, or another
+/// thread, has ended it or is about to.
 #[cold]
 fn take_back<E: Hold, W: Wake>(flight: &Flight<E, W>, request: &mut Request) -> Option<Failed> {
     *request = flight.take_back()?;
@@ -317,7 +320,7 @@ fn take_back<E: Hold, W: Wake>(flight: &Flight<E, W>, request: &mut Request) -> 
     Some(Failed::with_request(Error::NeverEnds))
 }
 
-/// Into the ring, or into the line for a slot.
+/// Submits to the ring, or queues for a slot.
 #[inline(always)]
 fn submit<E: Hold, P: Waiter>(
     hold: &E,
@@ -353,7 +356,7 @@ fn submit<E: Hold, P: Waiter>(
     Ok(flight)
 }
 
-/// A submission was refused: where the ring was full the request queues for a slot.
+/// Handles a refused submission: when the ring is full the request queues for a slot.
 #[cold]
 fn park(
     instance: &Instance,
@@ -368,7 +371,7 @@ fn park(
     instance.with_pair(|pair| pair.park_from(request, delivery)).map_err(refusal_error)
 }
 
-/// Has the watchdog watch a request, which is then delivered by way of its watch.
+/// Makes the watchdog watch a request, which is then delivered through its watch.
 #[cold]
 fn watch(watchdog: &Watchdog, delivery: &mut Delivery, user_data: u64) -> Arc<Watch> {
     let given = mem::replace(delivery, Delivery::Silent);

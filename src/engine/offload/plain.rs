@@ -1,4 +1,4 @@
-//! The usual way, in a straight line: a whole message, in a job, that is done when the job goes on.
+//! The usual case as straight code: a whole message, in a job, that is done when the job resumes.
 //!
 //! ```text
 //!   submit ──► pause ──► take ──► the result
@@ -6,20 +6,20 @@
 //!     └──► anything else: the state machine, from its beginning
 //! ```
 //!
-//! It is written once for every kind of result. What differs is what a request has beside its text, its [`Rest`]: nothing
-//! (a cipher in place), a destination (out of place), or additional data and a tag (an AEAD, a digest, a MAC). Borrowed
-//! memory is copied before and after, by the sessions.
+//! It is written once for every kind of result. Requests differ in what they have besides their text, their
+//! [`Rest`]: nothing (a cipher in place), a destination (out of place), or additional data and a tag (an
+//! AEAD, a digest, a MAC). The sessions copy borrowed memory before and after.
 //!
-//! All policy is the state machine's. This does the same for requests that no policy concerns, without a [`Request`] (some
-//! two hundred bytes that they have no use for) and without what else an operation may hold while it waits. A paused job's
-//! frames are small so, too: those of many jobs do not fit into the nearest cache.
+//! The state machine holds all policy. This does the same for requests that no policy concerns, without a
+//! [`Request`] (some two hundred unused bytes) and without what other operations may hold while they wait. It
+//! also keeps a paused job's frames small: those of many jobs do not fit into the nearest cache.
 //!
-//! There are two, by how the job is woken. [`polled`] is inlined into the job's own function: a switch leaves the processor's
-//! record of returns askew, so that each return from a call that was made before the switch is mispredicted, some 5 ns. And a
-//! call passes a request and its result through memory, which costs as much again. [`woken`] is by the wake fd, which it reads
-//! *before* it looks at the request: what the device has written of that takes as long to come as half of a system call, and
-//! comes meanwhile. On an fd that is not shared, a token says that the request has ended, whether or not its sender has
-//! returned from the write.
+//! There are two variants, by how the job is woken. [`polled`] is inlined into the job's own function. A
+//! switch puts the processor's record of returns out of step, so that each return from a call made before the
+//! switch is mispredicted, some 5 ns; and a call passes a request and its result through memory, which costs
+//! as much again. [`woken`] uses the wake fd, which it reads *before* it looks at the request: fetching what
+//! the device has written takes half of a system call, and happens during the read. On an fd that is not
+//! shared, a token says that the request has ended, whether or not its sender has returned from the write.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -34,7 +34,7 @@ use crate::engine::wake_fd::Registration;
 use crate::error::OpError;
 use crate::words;
 
-/// Bytes of the longest IV that a plain request has: one that is copied without an allocation.
+/// Bytes of the longest IV of a plain request, which is copied without an allocation.
 pub(in crate::engine) const MOST_IV: usize = 16;
 
 /// A plain request in flight. Dropping it gives the request up.
@@ -42,17 +42,17 @@ struct Aloft<'e> {
     engine: &'e Arc<Inner>,
     pair_index: usize,
     ticket: Ticket,
-    /// What the device will write to. Let go of by [`Release`] too, so in a cell.
+    /// What the device will write to. [`Release`] drops it too, so it is in a cell.
     wake_fd: Cell<Option<Rc<Registration>>>,
 }
 
-/// What comes of a request that is plain; or what it was given, because it is not.
+/// The outcome of a plain request; or the arguments, when the request is not plain.
 pub(crate) type Outcome<R> = Result<Result<<R as Rest>::Taken, OpError>, Given<R>>;
 
-/// What a request was given.
+/// The arguments of a request.
 pub(crate) type Given<R> = (Vec<u8>, R);
 
-/// Runs a request that is plain, on an engine that is.
+/// Runs a plain request on a plain engine.
 #[inline(always)]
 pub(crate) fn run<R: Rest>(
     engine: &Arc<Inner>,
@@ -104,7 +104,7 @@ fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) ->
     Ok(aloft.go_on::<R>(operation, without_ctx, in_hand))
 }
 
-/// Submits what will be polled for.
+/// Submits a request that will be polled for.
 struct SubmitPolled<'e, 'p, R> {
     engine: &'e Arc<Inner>,
     plain: Plain<'p, R>,
@@ -124,7 +124,7 @@ impl<'e, R: Rest> Visit for SubmitPolled<'e, '_, R> {
     }
 }
 
-/// Submits what will write to a wake fd.
+/// Submits a request that will write to a wake fd.
 struct SubmitWoken<'e, 'p, R> {
     engine: &'e Arc<Inner>,
     plain: Plain<'p, R>,
@@ -142,7 +142,7 @@ impl<'e, R: Rest> Visit for SubmitWoken<'e, '_, R> {
     }
 }
 
-/// Takes what came of a request that has gone well; another pair's is not known to this thread's.
+/// Takes the result of a successful request; this thread's pair does not know requests of another pair.
 struct Take<R>(Ticket, PhantomData<R>);
 
 impl<R: Rest> Visit for Take<R> {
@@ -176,7 +176,7 @@ impl<'e> Aloft<'e> {
         Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(wake_fd) })
     }
 
-    /// What came of a request that has gone well. `None`: nothing has changed.
+    /// The result of a successful request. `None`: nothing has changed.
     #[inline(always)]
     fn take<R: Rest>(&self) -> Option<R::Taken> {
         if self.engine.is_inherited() {
@@ -185,7 +185,7 @@ impl<'e> Aloft<'e> {
         table::visit(self.engine, Take::<R>(self.ticket, PhantomData))
     }
 
-    /// The same, with its token. The tokens that were read are in hand when nothing is taken.
+    /// The same, with its token. The tokens that were read stay in hand when nothing is taken.
     fn take_woken<R: Rest>(&self, in_hand: &mut u64) -> Option<R::Taken> {
         if self.engine.is_inherited() {
             return None;
@@ -204,7 +204,7 @@ impl<'e> Aloft<'e> {
         None
     }
 
-    /// The pause is over, and the rest is the state machine's.
+    /// After the pause, leaves the rest to the state machine.
     #[cold]
     fn go_on<R: Rest>(
         self,
@@ -229,7 +229,7 @@ impl<'e> Aloft<'e> {
         flight
     }
 
-    /// What the flight holds is this one's no more.
+    /// From here on the flight owns what this held.
     fn as_flight(&self) -> Flight<&'e Arc<Inner>, JobWake> {
         let held = Held { wake: JobWake::of(self.wake_fd.take()), ..Held::default() };
         Flight::new(self.engine, self.pair_index, self.ticket, held)

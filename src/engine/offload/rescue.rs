@@ -1,12 +1,12 @@
-//! Keeps the input of an in-place operation until the device has said that all went well.
+//! Keeps the input of an in-place operation until the device has reported success.
 //!
-//! A device with modelled latency computes first and completes later; what is reset in between must still give
-//! the caller's input back. So there, and where it may be taken back late or done again, the device works out of place.
-//! (The state of a multi-part message is kept for another try by [`Flight`].)
+//! A device with modelled latency computes first and completes later; a reset in between must still return
+//! the caller's input. So there, and where a request may be taken back late or repeated, the device works out
+//! of place. (The [`Flight`] keeps the state of a multi-part message for another try.)
 
 use super::*;
 
-/// `false`: nothing has to be kept.
+/// Returns `false` when nothing has to be kept.
 #[cold]
 pub(super) fn prepare(instance: &Instance, request: &mut Request) -> Result<bool, Error> {
     let changes_buffer = request.operation.output().has_text();
@@ -27,7 +27,7 @@ pub(super) fn finish(engine: &Arc<Inner>, request: &mut Request, outcome: &Resul
         Ok(()) => std::mem::replace(&mut request.buffer, output),
         Err(failed) => {
             if failed.error == Error::AuthFailed {
-                // The same as in place: what was not authentic is gone.
+                // As in place: what was not authentic is gone.
                 request.buffer.zeroize();
             }
             output

@@ -22,14 +22,14 @@ use crate::engine::{Inner, table};
 use crate::error::Error;
 use crate::process::cancel::uncancelled;
 
-/// How often a blocked caller looks before it sleeps: about what one wake of a sleeping thread costs.
+/// How often a blocked caller looks before it sleeps: about the cost of waking a sleeping thread.
 const SPINS: u32 = 2_000;
 
 /// Waits in the calling thread.
 #[derive(Debug)]
 pub(crate) struct Blocked;
 
-/// This thread is woken, which needs nothing of the flight.
+/// Wakes this thread; needs nothing of the flight.
 #[derive(Debug, Default)]
 pub(crate) struct ThreadWake;
 
@@ -56,7 +56,7 @@ impl Pause for Blocked {
 impl Wake for ThreadWake {
     fn ended(self, engine: &Arc<Inner>, _late: bool) {
         if engine.config.delivery() == DeliveryMode::Poll {
-            // The sleep may have taken the interrupt that the application waits for: tell it again.
+            // The sleep may have consumed the interrupt that the application waits for: raise it again.
             table::with(engine, Instance::announce);
         }
     }
@@ -64,13 +64,14 @@ impl Wake for ThreadWake {
     fn give_up(self, _state: &dyn Fn() -> WakeState) {}
 }
 
-/// Delivery to this thread, which counts as blocked.
+/// Arms a delivery to this thread, and counts the call as blocked.
 pub(super) fn arm(engine: &Arc<Inner>, instance: &Instance) -> Result<Delivery, Error> {
     instance.counters.blocked.add(1);
     Ok(waker(engine, instance)?.map_or(Delivery::Silent, Delivery::Wake))
 }
 
-/// This thread's waker; under polling the thread sleeps on its interrupt, for it has to reap meanwhile.
+/// This thread's waker. Under polling the thread sleeps on its interrupt, because it has to reap while it
+/// waits.
 fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Error> {
     if engine.device.is_stepped() {
         return Ok(None);
@@ -84,8 +85,9 @@ fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Erro
     }
 }
 
-/// Moves a wake that was armed for another waiter to this thread. `false`: it was sent, it is being sent, or it cannot be
-/// moved (under polling there is none, and this thread's interrupt ends its sleep; a stepped device is stepped).
+/// Moves a wake that was armed for another waiter to this thread. `false`: it was sent, it is being sent, or
+/// it cannot be moved (under polling there is none, and this thread's interrupt ends its sleep; a stepped
+/// device is stepped).
 pub(super) fn redirect<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
     let engine = flight.engine();
     if engine.config.delivery() != DeliveryMode::Wake {
@@ -117,12 +119,12 @@ pub(super) fn pause<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
     true
 }
 
-/// Lets one thing happen on a stepped device. `false`: there is nothing, not even after reaping frees slots.
+/// Runs one event on a stepped device. Returns `false` when there is none, even after reaping frees slots.
 fn step(engine: &Inner, instance: &Instance) -> bool {
     engine.device.step() || reap(engine, instance) > 0 || engine.device.step()
 }
 
-/// Under polling, slots become free by reaping, and this thread may be the only one to do it.
+/// Under polling, only reaping frees slots, and this thread may be the only one to reap.
 fn reap(engine: &Inner, instance: &Instance) -> usize {
     if engine.config.delivery() != DeliveryMode::Poll {
         return 0;
@@ -152,7 +154,7 @@ fn sleep<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) {
 }
 
 pub(super) fn take_wake<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
-    // A wake that comes late ends the thread's next sleep early, and that sleep looks again.
+    // A late wake ends the thread's next sleep early, and that sleep looks again.
     flight.cancel_wake();
     true
 }

@@ -1,5 +1,5 @@
-//! Waits by pausing a job that has a wait context: ours ([`OurJobs`](super::job::OurJobs)), or those of another framework
-//! ([`ForeignJobs`](super::foreign::ForeignJobs)).
+//! Waits by pausing a job that has a wait context: ours ([`OurJobs`](super::job::OurJobs)), or those of
+//! another framework ([`ForeignJobs`](super::foreign::ForeignJobs)).
 //!
 //! ```text
 //!   arm ──► the context has a callback ──► Announcement::Callback
@@ -27,19 +27,20 @@ use crate::engine::wake_fd::{Registration, WaitFds};
 use crate::engine::{Inner, table};
 use crate::error::{Error, OsError};
 
-/// Jobs with wait contexts, as a waiter meets them: all of it is about the job that runs here.
+/// Jobs with wait contexts, as a waiter sees them; all functions are about the running job.
 pub(crate) trait Jobs {
     /// What makes the status of a context follow a request that has queued for a slot.
     type Following: Following;
 
-    /// The job's number, if there is a job that can pause and has a context. The status is that of a request that was
-    /// submitted, from here on; where a callback is set and `calls_back` is false, it says that callbacks are not supported.
+    /// The job's number, if there is a job that can pause and has a context. Sets the status of a submitted
+    /// request; where a callback is set and `calls_back` is false, the status says that callbacks are not
+    /// supported.
     fn offer(&self, calls_back: bool) -> Option<u64>;
 
-    /// Shows the context of the job, if it has one.
+    /// Passes the context of the job, if it has one.
     fn with_fds<R>(&self, body: impl FnOnce(&dyn WaitFds) -> R) -> Option<R>;
 
-    /// One request's way to the callback of the context, if one is set.
+    /// A waker for one request that calls the callback of the context, if one is set.
     fn callback(&self) -> Option<Arc<CallbackWaker>>;
 
     fn has_callback(&self) -> bool;
@@ -48,60 +49,63 @@ pub(crate) trait Jobs {
 
     fn follow(&self, queued: Queued) -> Option<Self::Following>;
 
-    /// Leaves the job until it is resumed. `release` is for a job that is discarded, and whose frames are not dropped.
+    /// Pauses the job until it is resumed. `release` is for a job that is discarded, and whose frames are not
+    /// dropped.
     fn pause(&self, release: &dyn Release) -> Paused;
 }
 
-/// See [`Jobs::Following`]. Dropped, it leaves the status as it is then.
+/// See [`Jobs::Following`]. Dropping it freezes the status.
 pub(crate) trait Following {
-    /// The job was resumed.
+    /// Called when the job was resumed.
     fn update(&self);
 
-    /// The request was taken. `late`: from the watchdog.
+    /// Called when the request was taken. `late`: from the watchdog.
     fn finish(self, late: bool);
 }
 
-/// What came of a pause.
+/// The outcome of a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paused {
     /// The job has paused, and was resumed.
     Resumed,
     /// The same, and it has no wait context any more.
     WithoutCtx,
-    /// Either the job has paused and was resumed, or it cannot pause at this moment: the framework does not tell.
+    /// Either the job has paused and was resumed, or it cannot pause at this moment: the framework does not
+    /// tell.
     Perhaps,
     /// The job cannot pause at this moment.
     Refused,
 }
 
-/// Fruitless pauses in a row that may have been none, after which they are taken for none.
+/// How many fruitless pauses in a row, each of which may have been none, count as none.
 const DOUBTFUL_PAUSES: u32 = 16;
 
-/// How often the waiter for a token that is being written yields the processor before it does without the token.
+/// How often a waiter yields the processor for a token that is being written, before it goes on without the
+/// token.
 const PATIENCE: u32 = 16;
 
-/// Waits by pausing the current job; in the thread, where there is none or it cannot pause.
+/// Waits by pausing the current job; in the thread, if there is no job or it cannot pause.
 #[derive(Debug)]
 pub(crate) struct CtxWait<J> {
     jobs: J,
     /// Whether the job's thread polls the completion ring, and no fd is written.
     polled: bool,
-    /// What reaping hands out for a job that was offered already.
+    /// The user data for a job that was offered already.
     offered: Option<u64>,
-    /// The context was freed, or pausing became impossible: wait in the thread from here on.
+    /// Whether the context was freed, or pausing became impossible: wait in the thread from here on.
     blocked: bool,
-    /// The job has paused for this request, and was resumed.
+    /// Whether the job has paused for this request, and was resumed.
     has_paused: bool,
-    /// Tokens that were read off the wake fd since the last resume, and are not yet assigned to a request.
+    /// Tokens that were read from the wake fd since the last resume, and are not yet assigned to a request.
     in_hand: u64,
-    /// Pauses that may have been none, since the last that was one.
+    /// Pauses that may have been none, since the last certain one.
     doubtful: u32,
 }
 
-/// What in the job's context announces the end of a request.
+/// What announces the end of a request in the job's context.
 pub(crate) struct CtxWake<F> {
     announcement: Announcement,
-    /// While the status of the job's context follows the request.
+    /// Present while the status of the job's context follows the request.
     status: Option<Box<F>>,
 }
 
@@ -122,7 +126,7 @@ enum Announcement {
 }
 
 impl<J: Jobs> CtxWait<J> {
-    /// A wait for the job that runs here and was [offered](Jobs::offer), with this number for its completions.
+    /// A wait of the running job, which was [offered](Jobs::offer), with this number for its completions.
     pub(crate) const fn new(jobs: J, polled: bool, user_data: u64) -> Self {
         Self {
             jobs,
@@ -135,7 +139,8 @@ impl<J: Jobs> CtxWait<J> {
         }
     }
 
-    /// A wait for a job that has paused for this flight already and was resumed, with tokens that were read since.
+    /// A wait of a job that has paused for this flight already and was resumed, with the tokens read since
+    /// then.
     pub(crate) fn resumed<E: Hold>(
         jobs: J,
         flight: &Flight<E, CtxWake<J::Following>>,
@@ -148,7 +153,7 @@ impl<J: Jobs> CtxWait<J> {
         wait
     }
 
-    /// The pause is over.
+    /// Handles the end of a pause.
     fn goes_on<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>, paused: Paused) {
         let engine = flight.engine();
         if engine.is_inherited() {
@@ -170,8 +175,8 @@ impl<J: Jobs> CtxWait<J> {
         }
     }
 
-    /// No waiter could be woken any more, or none can be left: the wake goes to this thread, which waits for it. One that was
-    /// sent, or cannot be moved, stays where it is and is taken from there.
+    /// No wake could be sent to the job any more: moves the wake to this thread, and waits for it. A wake
+    /// that was sent, or cannot be moved, stays where it is and is taken from there.
     #[cold]
     fn block_from_here<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) {
         self.blocked = true;
@@ -201,8 +206,9 @@ impl<J: Jobs> CtxWait<J> {
         Ok((Announcement::Thread, blocked::arm(engine, instance)?))
     }
 
-    /// The callback was removed under a request that has nothing else: it gets the wake fd. `true`: too late, the wake was
-    /// sent or is being sent. If no fd can be made, the next resume tries again.
+    /// The callback was removed from a request that has nothing else: gives it the wake fd. Returns `true`
+    /// when it is too late, because the wake was sent or is being sent. If no fd can be created, the next
+    /// resume tries again.
     #[cold]
     fn go_over_to_wake_fd<E: Hold>(&self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
         if self.jobs.has_callback() {
@@ -218,7 +224,8 @@ impl<J: Jobs> CtxWait<J> {
         false
     }
 
-    /// A pause ended and nothing was done. `true`: something may be by now, so look again.
+    /// A pause ended and the request was not done. Returns whether it may be by now, so that a new look is
+    /// worth it.
     fn is_to_look_again<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
         if flight.has_callback() && self.go_over_to_wake_fd(flight) {
             return true;
@@ -230,7 +237,8 @@ impl<J: Jobs> CtxWait<J> {
         flight.give_back(mem::take(&mut self.in_hand));
         table::with(flight.engine(), |instance| {
             instance.counters.spurious_resumes.add(1);
-            // An application that resumes in a loop inside a poll waits for completions that are held back.
+            // An application that resumes in a loop inside a poll waits for completions of held-back
+            // requests.
             instance.flush();
         });
         false
@@ -258,9 +266,9 @@ impl<J: Jobs> CtxWait<J> {
         }
     }
 
-    /// The sender is in its write. If the token can be read, the sender is not waited for. On a shared fd the token may be
-    /// another request's, which would then wait for this one; so the sender is given the time to leave. `false`: the fd is
-    /// going to be readable once more, or still is.
+    /// The sender is in its write. If the token can be read, the waiter does not wait for the sender. On a
+    /// shared fd the token may be another request's, which would then wait for this one; so the sender is
+    /// given time to return. Returns `false` when the fd will be readable once more, or still is.
     fn take_wake_of_sender<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
         for _ in 0..PATIENCE {
             if !flight.shares_wake_fd() && self.has_tokens(flight) {
@@ -275,7 +283,7 @@ impl<J: Jobs> CtxWait<J> {
         false
     }
 
-    /// Whether there are tokens in hand, or on the fd; those are then taken from there.
+    /// Whether there are tokens in hand or on the fd; reads those on the fd.
     fn has_tokens<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
         if self.in_hand == 0 {
             self.in_hand = flight.read_tokens();
@@ -311,7 +319,7 @@ impl<J: Jobs> Waiter for CtxWait<J> {
             return blocked::take_wake(flight);
         }
         if self.polled {
-            // Nobody else is told of it who would have to be waited for.
+            // No other side announces it that would have to be waited for.
             return true;
         }
         // Nearly always.
@@ -326,8 +334,8 @@ impl<J: Jobs> Waiter for CtxWait<J> {
     fn set_status<E: Hold>(&mut self, status: Submission<'_, E, Self::Wake>) {
         match status {
             Submission::Refused => self.jobs.refused(),
-            // A callback that is set and will not be called decides the status, which then does not follow the
-            // request.
+            // A callback that is set and will not be called decides the status, which then does not follow
+            // the request.
             Submission::Queued(_) if self.polled && self.jobs.has_callback() => {}
             Submission::Queued(flight) => {
                 let followed = self.jobs.follow(flight.queued()).map(Box::new);
@@ -370,7 +378,7 @@ impl<F: Following> Wake for CtxWake<F> {
     }
 
     fn give_up(self, state: &dyn Fn() -> WakeState) {
-        // As it is before the request goes.
+        // The status stays as it was before the request.
         drop(self.status);
         match self.announcement {
             Announcement::Callback(callback) => callback.retire(),
@@ -384,8 +392,8 @@ impl<F: Following> Wake for CtxWake<F> {
     }
 }
 
-/// Takes the token of a request that is given up, if one was sent, so that none is left to the next request. A token
-/// that is being written arrives, however long its writer is preempted.
+/// Takes the token of a request that is given up, if one was sent, so that none is left to the next request.
+/// A token that is being written arrives, however long its writer is preempted.
 #[cold]
 fn take_unread_token(wake_fd: &Rc<Registration>, state: &dyn Fn() -> WakeState) {
     let mut turns = 0;
@@ -414,7 +422,7 @@ impl<E: Hold, F: Following> Flight<E, CtxWake<F>> {
         self.with_wake(|wake| matches!(wake.announcement, Announcement::Callback(_)))
     }
 
-    /// Returns when the callback, for which the wake is being sent, has returned.
+    /// Waits until the callback, whose wake is being sent, has returned.
     fn await_callback(&self) {
         let callback = self.with_wake(|wake| match &wake.announcement {
             Announcement::Callback(callback) => Some(Arc::clone(callback)),
@@ -425,7 +433,7 @@ impl<E: Hold, F: Following> Flight<E, CtxWake<F>> {
         }
     }
 
-    /// Sets what announces the end from here on, in place of what did before.
+    /// Replaces what announces the end.
     fn announce_by(&self, announcement: Announcement) {
         let before = self.with_wake(|wake| mem::replace(&mut wake.announcement, announcement));
         if let Announcement::Callback(callback) = before {
@@ -455,7 +463,7 @@ impl<E: Hold, F: Following> Flight<E, CtxWake<F>> {
         self.with_wake_fd(|wake_fd| wake_fd.read()).unwrap_or(0)
     }
 
-    /// Takes this request's token, which was sent, out of those in hand.
+    /// Takes this request's token, which was sent, from those in hand.
     #[inline]
     fn take_own(&self, in_hand: u64) {
         self.with_wake_fd(|wake_fd| wake_fd.take_own(in_hand));
@@ -471,7 +479,7 @@ impl<E: Hold, F: Following> Flight<E, CtxWake<F>> {
     }
 }
 
-/// What takes a flight back from a raw job that is discarded: its frames are never dropped.
+/// Takes a flight back from a raw job that is discarded, because its frames are never dropped.
 impl<E: Hold, F: Following> Release for Flight<E, CtxWake<F>> {
     fn release(&self) {
         self.give_up();
@@ -494,7 +502,7 @@ fn register(engine: &Arc<Inner>, fds: &dyn WaitFds) -> Result<Rc<Registration>, 
 }
 
 impl<F> CtxWake<F> {
-    /// The wake of a request that was submitted by the straight way.
+    /// The wake of a request that the straight path has submitted.
     pub(crate) fn of(wake_fd: Option<Rc<Registration>>) -> Self {
         let announcement = match wake_fd {
             Some(wake_fd) => Announcement::WakeFd(wake_fd),

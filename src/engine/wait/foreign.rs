@@ -5,7 +5,7 @@
 //!          ──► Framework::pause                                          leaves the job until it is resumed
 //! ```
 //!
-//! What they promise, and what is promised to them, is said at [`crate::foreign`].
+//! [`crate::foreign`] says what a framework promises, and what is promised to it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,27 +20,27 @@ pub use crate::engine::wake_fd::{OpenFd, WaitFds};
 
 /// A job framework.
 pub trait Framework: fmt::Debug + Send + Sync {
-    /// Shows the wait context of the job that runs on this thread. `visit` is called once, or not at all: where there is no
+    /// Passes the wait context of the running job to `visit`, once; or does not call it: where there is no
     /// job, where it cannot pause, and where it has no context. An operation then does not pause it.
     fn with_ctx(&self, visit: &mut dyn FnMut(&dyn Ctx));
 
-    /// Leaves the job that runs on this thread, until it is resumed. It may return at once.
+    /// Pauses the running job, until it is resumed. It may return at once.
     ///
-    /// `release` is called, once and in place of a return, where the framework ends the paused job without unwinding its
-    /// stack. It takes the request back.
+    /// `release` is called, once and instead of a return, where the framework ends the paused job without
+    /// unwinding its stack. It takes the request back.
     fn pause(&self, release: &dyn Release) -> Paused;
 }
 
 /// The wait context of a job.
 pub trait Ctx: WaitFds {
-    /// The callback that is set, if any. It is called from any thread, by a request that was submitted since, until that
-    /// has ended or was given up.
+    /// The callback, if one is set. A request calls it from any thread, from its submission until it has
+    /// ended or was given up.
     fn callback(&self) -> Option<Callback>;
 
-    /// Sets the status that the application may ask for.
+    /// Sets the status that the application may read.
     fn set_status(&self, status: WaitStatus);
 
-    /// What [`Engine::poll`](crate::Engine::poll) hands out for the job.
+    /// What [`Engine::poll`](crate::Engine::poll) returns for the job.
     fn job_number(&self) -> u64;
 }
 

@@ -13,9 +13,9 @@
 //!                                                to who polls
 //! ```
 //!
-//! An operation is one state machine (see `offload`) that starts a request, leaves it in a [`Flight`], and looks at it when
-//! asked. Who asks is a [`Waiter`]. One that can leave its caller until it may be worth looking is a [`Pause`], and
-//! [`go_round`] is the loop of all of those.
+//! An operation is one state machine (see `offload`) that starts a request, leaves it in a [`Flight`], and
+//! looks at it on demand. A [`Waiter`] demands it. A waiter that can give control away until a look may be
+//! worth it is a [`Pause`], and [`go_round`] is the loop of all of those.
 
 pub(super) mod blocked;
 mod ctx;
@@ -43,49 +43,51 @@ pub(crate) trait Waiter {
     /// Arms a wake for the request that is about to be submitted.
     fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed<Self::Wake>, Error>;
 
-    /// Takes the wake of a request that is done, or cancels it. `false`: it is on its way, so wait once more.
+    /// Takes the wake of a request that is done, or cancels it. Returns `false` when the wake is on its way,
+    /// so that the waiter waits once more.
     fn take_wake<E: Hold>(&mut self, flight: &Flight<E, Self::Wake>) -> bool;
 
-    /// Tells the application how its request fares. Called where it is not simply submitted.
+    /// Reports the request's status to the application. Called when the request is not simply submitted.
     fn set_status<E: Hold>(&mut self, status: Submission<'_, E, Self::Wake>);
 }
 
-/// A waiter that can leave its caller.
+/// A waiter that can give control away.
 pub(crate) trait Pause: Waiter {
-    /// Gives control away until it may be worth looking; returning early is always allowed. `false`: nothing is left to
-    /// happen on a stepped device, so a request that still waits after that will wait for ever.
+    /// Gives control away until a look may be worth it; returning early is always allowed. Returns `false`
+    /// when nothing is left to happen on a stepped device, so that a request that still waits will wait for
+    /// ever.
     fn pause<E: Hold>(&mut self, flight: &Flight<E, Self::Wake>) -> bool;
 }
 
-/// A wake that is armed.
+/// An armed wake.
 pub(crate) struct Armed<W> {
     /// What its flight holds.
     pub(super) wake: W,
     /// How the device is to announce that the request is done.
     pub(super) delivery: Delivery,
-    /// What reaping hands out for the caller.
+    /// The user data of the request's completion.
     pub(super) user_data: u64,
 }
 
 /// What announces the end of a request to its waiter, as its flight holds it.
 pub(crate) trait Wake: Default {
-    /// The request was taken. `late`: from the watchdog.
+    /// Called when the request was taken. `late`: from the watchdog.
     fn ended(self, engine: &Arc<Inner>, late: bool);
 
-    /// The request is about to be taken back, and its wake was cancelled unless that came too late, which `state` tells.
-    /// Returns when nothing of it is left to the next request, nor coming.
+    /// Called before the request is taken back. Its wake was cancelled, unless that came too late, which
+    /// `state` tells. Returns when nothing of the wake is left for the next request, or still coming.
     fn give_up(self, state: &dyn Fn() -> WakeState);
 }
 
-/// How a request fares that was not simply submitted.
+/// The status of a request that was not simply submitted.
 pub(crate) enum Submission<'f, E: Hold, W: Wake> {
-    /// It was not taken.
+    /// It was refused.
     Refused,
-    /// It has queued for a slot, and is under way when it gets one.
+    /// It is queued for a slot, and in flight when it gets one.
     Queued(&'f Flight<E, W>),
 }
 
-/// Goes round the state machine until the operation is over.
+/// Runs the state machine until the operation is over.
 #[inline(always)]
 pub(crate) fn go_round<E, S, R, P>(
     operation: &mut Offload<E, S, R, P::Wake>,

@@ -1,7 +1,7 @@
-//! Waits by being polled: the end of the request calls a `Waker`, as a future's.
+//! Waits by being polled: the end of the request calls a `Waker`, as for a future.
 //!
-//! It arms the waker of the latest poll, and takes a request whose waker is being called without waiting for that: a waker
-//! that is called late causes a poll in vain, which wakers are allowed.
+//! It arms the waker of the latest poll, and takes a request whose waker is being called without waiting for
+//! that: a waker that is called late causes a poll in vain, which is allowed.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -39,7 +39,7 @@ impl Waiter for WakerWait<'_> {
 }
 
 impl WakerWait<'_> {
-    /// Has this waker called in place of the one before. Where that is called already, the request is done.
+    /// Replaces the waker. If the old one was called already, the request is done.
     pub(crate) fn rearm<E: Hold>(&self, flight: &Flight<E, PolledWake>) {
         if flight.with_wake(|wake| wake.0.as_ref().is_some_and(|before| before.will_wake(self.0))) {
             return;

@@ -1,4 +1,4 @@
-//! The command line. An error in it is one line that names the option and what is allowed.
+//! The command line. A mistake is reported in one line that names the option and what is allowed.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,13 +32,13 @@ pub(crate) enum DebugInfo {
 }
 
 pub(crate) struct Options {
-    /// Absolute, and such that a pkg-config file can hold it.
+    /// Absolute, and valid in a pkg-config file.
     pub(crate) prefix: PathBuf,
     pub(crate) destdir: Option<PathBuf>,
     pub(crate) debug_info: DebugInfo,
 }
 
-/// What the command line says.
+/// The result of the command line.
 pub(crate) enum Parsed {
     /// Help or version, to print.
     Text(String),

@@ -1,28 +1,28 @@
-//! Changes to a library while it is installed, made by a tool that comes with every linker.
+//! Changes to an installed library, made by a tool that comes with every linker.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
-/// Takes the debug information out of a shared library. The names of functions stay, for backtraces and profilers.
+/// Removes the debug information from a shared library. Function names stay, for backtraces and profilers.
 pub(crate) fn strip(library: &Path) -> Result<(), String> {
     run(Command::new("objcopy").arg("--strip-debug").arg(library))
 }
 
-/// The same of an archive, where `strip` is set; and makes a symbol of it weak: another library's function of that name
-/// is linked in its place.
+/// The same for an archive, if `strip` is set. Also makes a symbol of it weak: another library's function of
+/// that name is linked instead.
 pub(crate) fn prepare_archive(archive: &Path, strip: bool, weak: &str) -> Result<(), String> {
     let strip = strip.then_some("--strip-debug");
     run(Command::new("objcopy").args(strip).arg(format!("--weaken-symbol={weak}")).arg(archive))
 }
 
-/// Puts the debug information of a shared library into a file of its own.
+/// Writes the debug information of a shared library into a separate file.
 pub(crate) fn separate(library: &Path, debug: &Path) -> Result<(), String> {
     run(Command::new("objcopy").arg("--only-keep-debug").arg(library).arg(debug))
 }
 
-/// Notes in a shared library what its file of debug information is called, and a checksum of it. The file is at hand
+/// Records in a shared library the name of its debug information file, and its checksum. The file is there
 /// under another name, with the same contents.
 pub(crate) fn link_debug_info(library: &Path, debug: &Path) -> Result<(), String> {
     let mut section = OsStr::new("--add-gnu-debuglink=").to_owned();

@@ -18,13 +18,13 @@ const TEXTS: [(&str, &str); 5] = [
 
 const SHARED: &str = "libsimaccel_async.so";
 const STATIC: &str = "libsimaccel_async.a";
-/// The shared library's soname, as build.rs has it.
+/// The shared library's soname, as in build.rs.
 const SONAME: &str = concat!("libsimaccel_async.so.", env!("CARGO_PKG_VERSION_MAJOR"));
 /// The file behind both names.
 const VERSIONED: &str = concat!("libsimaccel_async.so.", env!("CARGO_PKG_VERSION"));
 const DEBUG_FILE: &str = concat!("libsimaccel_async.so.", env!("CARGO_PKG_VERSION"), ".debug");
 
-/// Hands out what was installed.
+/// Returns what was installed.
 pub(crate) fn install(options: &Options) -> Result<Vec<PathBuf>, Failure> {
     stage(options).and_then(Staging::commit).map_err(Failure::Install)
 }
@@ -42,7 +42,8 @@ fn stage(options: &Options) -> Result<Staging, String> {
     let archive = built(STATIC)?;
     staging.file(&lib.join(STATIC), |to| {
         copy(&archive, to)?;
-        // Ahead of a static libcrypto, whose own function counts. The shared library's is ahead of libcrypto's.
+        // Ahead of a static libcrypto, whose own function has to be used. The shared library's comes ahead of
+        // libcrypto's.
         binutils::prepare_archive(to, options.debug_info != DebugInfo::Keep, "OSSL_LIB_CTX_set0_default")
     })?;
     let pkg_config = ("lib/pkgconfig/simaccel_async.pc", pkg_config::text(&options.prefix));
@@ -69,7 +70,7 @@ fn shared_library(staging: &mut Staging, lib: &Path, debug_info: DebugInfo) -> R
     })
 }
 
-/// The note holds the debug file's last name, which it does not have before the end: a copy has it.
+/// The note contains the debug file's final name, which it gets only at the end: a copy has it.
 fn note_debug_file(built: &Path, library: &Path) -> Result<(), String> {
     let folder = library.with_extension("debug.tmp");
     let noted = fs::create_dir(&folder).map_err(|error| describe(&folder, &error)).and_then(|()| {
@@ -77,7 +78,7 @@ fn note_debug_file(built: &Path, library: &Path) -> Result<(), String> {
         binutils::separate(built, &debug)?;
         binutils::link_debug_info(library, &debug)
     });
-    // Removes what is there of it; the error is reported already.
+    // Removes what is there; the error is reported already.
     let _ = fs::remove_dir_all(&folder);
     noted
 }

@@ -14,7 +14,8 @@
 //!   args ──► layout: what goes where ──► staging: every file complete under another name ──► renamed, or all removed
 //! ```
 //!
-//! `--destdir ROOT` puts everything below ROOT, for packages; the pkg-config file names the prefix without it.
+//! `--destdir ROOT` puts everything below ROOT, for packages; the pkg-config file names the prefix without
+//! it.
 
 mod args;
 mod binutils;
@@ -32,7 +33,7 @@ use args::Parsed;
 enum Failure {
     /// The command line is wrong.
     Usage(String),
-    /// It was tried and went wrong.
+    /// The installation failed.
     Install(String),
 }
 
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Err(Failure::Install(line)) => (1, line),
         Err(Failure::Usage(line)) => (2, line),
     };
-    // Where standard error cannot be written either, the exit code has to do.
+    // If standard error cannot be written either, the exit code must suffice.
     let _ = io::stderr().write_all(format!("simaccel-install: {}\n", one_line(&line)).as_bytes());
     ExitCode::from(code)
 }
@@ -61,7 +62,7 @@ fn print(text: &str) -> Result<(), Failure> {
     printed.map_err(|error| Failure::Install(format!("standard output: {error}; nothing else went wrong")))
 }
 
-/// A path may hold line breaks.
+/// A path may contain line breaks.
 fn one_line(text: &str) -> String {
     let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect()

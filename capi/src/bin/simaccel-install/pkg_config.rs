@@ -1,11 +1,11 @@
 //! The file for pkg-config.
 //!
-//! A path in it may hold blanks, for it stands in quotes where flags are split, and `#`, behind a backslash where it
-//! would begin a comment. What pkg-config would take apart all the same is refused.
+//! A path in it may contain blanks, because it stands in quotes where flags are split, and `#`, escaped by a
+//! backslash where it would begin a comment. Paths that pkg-config would still split are refused.
 
 use std::path::Path;
 
-/// What a program needs beside the static library, as `rustc --print native-static-libs` says.
+/// What a program needs besides the static library, from `rustc --print native-static-libs`.
 const STATIC_LIBS: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
 
 /// Whether the file can name this folder; if not, why.

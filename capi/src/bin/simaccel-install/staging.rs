@@ -6,8 +6,8 @@
 //!                place by a rename, so that it is there at every moment   ──┘ what was replaced comes back
 //! ```
 //!
-//! Programs that use an old library go on using it. Only a process that is killed leaves its names behind, which begin
-//! with a dot and end with `.tmp`.
+//! Programs that use an old library go on using it. Only a killed process leaves its temporary names behind,
+//! which begin with a dot and end with `.tmp`.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::layout::describe;
 #[derive(Default)]
 pub(crate) struct Staging {
     staged: Vec<Staged>,
-    /// Folders that were made, outermost first.
+    /// Created folders, outermost first.
     folders: Vec<PathBuf>,
     committed: bool,
 }
@@ -26,14 +26,14 @@ pub(crate) struct Staging {
 /// One file or link.
 struct Staged {
     fresh: PathBuf,
-    /// A second name for what is replaced.
+    /// A second name for the replaced file.
     kept: PathBuf,
     to: PathBuf,
     is_in_place: bool,
 }
 
 impl Staging {
-    /// A file that `write` makes under the name it is given.
+    /// A file that `write` creates under the given name.
     pub(crate) fn file(
         &mut self,
         to: &Path,
@@ -48,7 +48,7 @@ impl Staging {
         symlink(target, &fresh).map_err(|error| describe(&fresh, &error))
     }
 
-    /// Where to write what shall be at `to`.
+    /// Where to write what will be at `to`.
     fn stage(&mut self, to: &Path) -> Result<PathBuf, String> {
         let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else {
             return Err(format!("{}: not the name of a file", to.display()));
@@ -60,7 +60,7 @@ impl Staging {
         let beside = |what| folder.join(format!(".{}.{what}-{}.tmp", name.display(), process::id()));
         let (fresh, kept) = (beside("new"), beside("old"));
         for left_behind in [&fresh, &kept] {
-            // By a process that was killed and had this number.
+            // Left by a killed process that had this number.
             remove(left_behind)?;
         }
         self.staged.push(Staged { fresh: fresh.clone(), kept, to: to.to_owned(), is_in_place: false });
@@ -72,7 +72,7 @@ impl Staging {
         for folder in missing.into_iter().rev() {
             match fs::create_dir(folder) {
                 Ok(()) => self.folders.push(folder.to_owned()),
-                // Another process has made it first.
+                // Another process has created it first.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(describe(folder, &error)),
             }
@@ -80,7 +80,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Puts everything in its place. Hands out the places.
+    /// Moves everything into place. Returns the places.
     pub(crate) fn commit(mut self) -> Result<Vec<PathBuf>, String> {
         for staged in &self.staged {
             staged.keep()?;
@@ -95,7 +95,7 @@ impl Staging {
 }
 
 impl Staged {
-    /// Gives what is there a second name.
+    /// Gives the existing file a second name.
     fn keep(&self) -> Result<(), String> {
         match fs::hard_link(&self.to, &self.kept) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -119,7 +119,7 @@ impl Drop for Staging {
             if !self.committed {
                 staged.undo();
             }
-            // What is gone already is no error, and other errors were reported.
+            // A file that is gone already is no error, and other errors were reported.
             let _ = fs::remove_file(&staged.fresh);
             let _ = fs::remove_file(&staged.kept);
         }

@@ -69,7 +69,8 @@ fn ctr_and_its_carries() {
     }
 }
 
-/// Every place of a wrap in a group of blocks, of the low half and of all that counts; in one piece and in two.
+/// Every position of a wrap in a group of blocks, of the low half and of the whole counter; in one piece and
+/// in two.
 #[test]
 fn ctr_wherever_the_counter_wraps() {
     for before in 0..70_u64 {
@@ -141,7 +142,7 @@ fn gcm_for_every_tag_length() {
 
 #[test]
 fn gcm_when_its_32_bit_counter_wraps() {
-    // Such an IV is found by trying: its first counter block is a hash, of which one in 70,000 will do.
+    // Such an IV is found by trying: its first counter block is a hash, and one in 70,000 fits.
     let h = Aes::new(&bytes(16, 1)).encrypt([0; 16]);
     let wraps = |iv: &Vec<u8>| {
         let first = reference::gcm_first_counter(h, iv);

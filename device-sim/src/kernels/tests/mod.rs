@@ -1,4 +1,5 @@
-//! The rules of [`Session::execute`], for every algorithm at once. Published vectors are in `tests/vectors.rs`.
+//! The rules of [`Session::execute`], for every algorithm at once. Published vectors are in
+//! `tests/vectors.rs`.
 //!
 //! | file        | what it holds                                                               |
 //! |-------------|-----------------------------------------------------------------------------|
@@ -18,7 +19,7 @@ use crate::{
     Aead, Algorithm, Cipher, Hash, Operation, Padding, Part, Request, Session, SessionId, Status, Tag,
 };
 
-/// A session with all that its requests need besides the text.
+/// A session with everything that its requests need besides the text.
 #[derive(Clone)]
 struct Subject {
     session: Arc<Session>,
@@ -28,7 +29,7 @@ struct Subject {
     aad: Vec<u8>,
 }
 
-/// What came of a message: the text (none for digests and MACs), and the tag (empty for ciphers).
+/// The result of a message: the text (none for digests and MACs), and the tag (empty for ciphers).
 #[derive(Debug, PartialEq)]
 struct Outcome {
     text: Vec<u8>,
@@ -99,7 +100,7 @@ impl Subject {
         }
     }
 
-    /// The way back; `None` for digests and MACs.
+    /// The opposite direction; `None` for digests and MACs.
     fn reversed(&self) -> Option<Self> {
         let reversed = Self { operation: Operation::Decrypt, ..self.clone() };
         matches!(self.session.algorithm(), Algorithm::Cipher(_) | Algorithm::Aead(_)).then_some(reversed)

@@ -1,4 +1,4 @@
-//! A message in pieces, in place or not, is the message in one.
+//! A message in pieces, in place or not, gives the result of the message in one piece.
 
 use super::{Outcome, Random, Subject, bytes};
 use crate::{Cipher, Operation, Padding, Part, Status, Tag};
@@ -53,7 +53,7 @@ fn placed(subject: &Subject, request: &mut crate::Request, place: Place) -> Vec<
     }
 }
 
-/// A message, and what comes of it.
+/// A message, and its result.
 struct Message {
     subject: Subject,
     text: Vec<u8>,
@@ -61,7 +61,7 @@ struct Message {
     outcome: Outcome,
 }
 
-/// Messages of `len` bytes in every algorithm, there and back.
+/// Messages of `len` bytes in every algorithm, in both directions.
 fn messages(len: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     for subject in Subject::all().into_iter().filter(|subject| subject.takes(len)) {

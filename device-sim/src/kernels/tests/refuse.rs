@@ -1,11 +1,11 @@
-//! Bad tags, bad padding and wrong arguments: what is refused, and what is left behind.
+//! Bad tags, bad padding and wrong arguments: what is refused, and what remains.
 
 use super::{Subject, bytes};
 use crate::{
     Aead, Algorithm, Allowed, Argument, ArgumentError, Cipher, Operation, Padding, Part, Request, Status, Tag,
 };
 
-/// Executes, and checks what is true of every failure.
+/// Executes, and checks what holds for every failure.
 fn refused(subject: &Subject, request: &mut Request) -> Status {
     let buffer = request.buffer.clone();
     let destination = request.destination.clone();
@@ -108,7 +108,7 @@ fn gcm_without_an_iv() {
     }
 }
 
-/// PKCS#7 said plainly.
+/// PKCS#7 in its plainest form.
 fn well_padded(text: &[u8]) -> bool {
     let padding = usize::from(text[text.len() - 1]);
     (1..=16).contains(&padding)

@@ -1,4 +1,4 @@
-//! The table of the device's faults: what can go wrong, how it is written, and what it means.
+//! The table of the device's faults: their names, fields and meanings.
 
 use std::str::FromStr;
 
@@ -6,11 +6,11 @@ use crate::config::grammar;
 use crate::message::status::Status;
 use crate::{fault_kinds, in_words};
 
-/// How many nanoseconds a delay or a stall has when nothing is said: a millisecond.
+/// The default nanoseconds of a delay or a stall: a millisecond.
 const SOME_NSEC: u64 = 1_000_000;
-/// And how many a late completion: a second.
+/// The default nanoseconds of a late completion: a second.
 const LATE_NSEC: u64 = 1_000_000_000;
-/// The most that may be said: an hour.
+/// The maximum: an hour.
 const MAX_NSEC: u64 = 3_600_000_000_000;
 
 fault_kinds! {
@@ -48,11 +48,11 @@ fault_kinds! {
     }
 }
 
-/// What an unknown kind is answered with.
+/// The allowed kinds, for the error about an unknown one.
 pub(super) const KINDS: &str =
     in_words!("KIND:FIELD=VALUE,... with KIND ", &FaultKind::NAMES, ", ", " or ", "");
 
-/// Which result [`FaultKind::Corrupt`] is about.
+/// The part of the result that [`FaultKind::Corrupt`] changes.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Target {
@@ -134,7 +134,7 @@ fn a_time(text: &str) -> Result<u64, &'static str> {
     grammar::within(text, 1..=MAX_NSEC).ok_or("nsec=N with N from 1 to 3600000000000 (an hour)")
 }
 
-/// A value as it is written in a configuration.
+/// A value as written in a configuration.
 trait Said {
     fn said(&self) -> String;
 }

@@ -12,7 +12,7 @@ use crate::message::call::is_name;
 use crate::message::operation::Operation;
 use crate::message::request::Request;
 
-/// When a fault happens. All that is said must select the occasion.
+/// When a fault happens. All given fields must select the occasion.
 ///
 /// | field | selects | default |
 /// |---|---|---|
@@ -32,7 +32,7 @@ pub struct Selection {
     /// Only calls of this name, which the configuration declares
     /// ([`Config::operations`](crate::Config::operations)).
     pub call: Option<String>,
-    /// Only inputs of so many bytes.
+    /// Only inputs of this many bytes.
     pub size: RangeInclusive<u64>,
     /// Not the first N.
     pub after: u64,
@@ -42,9 +42,9 @@ pub struct Selection {
     pub every: u64,
     /// In parts of 10^9; `None`: always.
     pub probability: Option<u32>,
-    /// Quiet and active nanoseconds, in turn.
+    /// Inactive and active nanoseconds, alternating.
     pub window: Option<(u64, u64)>,
-    /// At most so many.
+    /// At most this many.
     pub times: Option<u64>,
 }
 
@@ -87,7 +87,7 @@ impl Selection {
         Self { operation: Some(Operation::Call), call: Some(name.to_owned()), ..self }
     }
 
-    /// Only inputs of so many bytes.
+    /// Only inputs of this many bytes.
     #[must_use]
     pub fn size(self, size: RangeInclusive<u64>) -> Self {
         Self { size, ..self }
@@ -105,7 +105,7 @@ impl Selection {
         Self { nth: Some(number), ..self }
     }
 
-    /// Every so many.
+    /// Every Nth.
     #[must_use]
     pub fn every(self, count: u64) -> Self {
         Self { every: count, ..self }
@@ -117,14 +117,14 @@ impl Selection {
         Self { probability: Some(parts), ..self }
     }
 
-    /// Never for `up`, possibly for `down`, in turn; both together up to an hour.
+    /// Never for `up`, possibly for `down`, alternating; both together up to an hour.
     #[must_use]
     pub fn window(self, up: Duration, down: Duration) -> Self {
         let nsec = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self { window: Some((nsec(up), nsec(down))), ..self }
     }
 
-    /// At most so many.
+    /// At most this many.
     #[must_use]
     pub fn times(self, count: u64) -> Self {
         Self { times: Some(count), ..self }
@@ -139,7 +139,7 @@ impl Selection {
     #[doc(hidden)]
     pub const LISTED: &str = in_words!("", &Selection::NAMES, ", ", ", ", "");
 
-    /// Of those that select without a request.
+    /// The names of fields that select without a request.
     #[doc(hidden)]
     pub const LISTED_WITHOUT_REQUEST: &str = in_words!(
         "",
@@ -153,10 +153,10 @@ impl Selection {
     #[doc(hidden)]
     pub const OPERATIONS: &str = OPERATIONS;
 
-    /// What an unknown field is answered with.
+    /// The allowed fields, for the error about an unknown one.
     pub const FIELDS: &str = in_words!("the fields ", &[Selection::LISTED], "", "", "");
 
-    /// Whether only a request has what this field is about.
+    /// Whether the field needs a request.
     #[doc(hidden)]
     pub fn is_of_request(field: &str) -> bool {
         Self::NAMES[Self::OF_ANYTHING..].contains(&field)
@@ -201,7 +201,7 @@ impl Selection {
         possible.then_some(()).ok_or("an nth above after, with nth - after a multiple of every")
     }
 
-    /// Writes `:own,field=value,...`, without fields that say nothing.
+    /// Writes `:own,field=value,...`, without fields that have their default.
     pub(super) fn write_after(&self, f: &mut fmt::Formatter<'_>, own: &[String]) -> fmt::Result {
         let said = |name: &str, value: Option<u64>| value.map(|value| format!("{name}={value}"));
         let fields = [
@@ -224,7 +224,7 @@ impl Selection {
     }
 }
 
-/// As behind a kind in a configuration: `:every=3,op=mac`, or nothing.
+/// As after a kind in a configuration: `:every=3,op=mac`, or nothing.
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_after(f, &[])
@@ -281,7 +281,7 @@ fn window(text: &str) -> Option<(u64, u64)> {
 /// A moment at which a fault could happen.
 #[derive(Clone, Copy, Debug)]
 pub struct Occasion<'a> {
-    /// What the request asks for; `None` where there is no request.
+    /// The request's operation; `None` where there is no request.
     pub operation: Option<Operation>,
     /// The name of its call, if it has one.
     pub call: Option<&'a str>,
@@ -308,13 +308,13 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// A selector that has seen nothing. `name` and `number` tell its stream from others of the same `seed`.
+    /// A new selector. `name` and `number` distinguish its stream from others of the same `seed`.
     pub fn new(selection: &Selection, seed: u64, name: &str, number: u32) -> Self {
         let random = super::stream(seed, name, number);
         Self { selection: selection.clone(), seen: 0, hits: 0, random }
     }
 
-    /// Whether the fault happens on this occasion, which counts where operation and size match.
+    /// Whether the fault strikes on this occasion, which counts if operation and size match.
     pub fn hits(&mut self, occasion: &Occasion<'_>) -> bool {
         let hit = self.matches(occasion) && self.selects(occasion.now);
         self.hits += u64::from(hit);
@@ -339,7 +339,7 @@ impl Selector {
 
     fn selects(&mut self, now: u64) -> bool {
         self.seen += 1;
-        // Drawn for each that counts, so that no other field shifts the stream.
+        // Drawn for every occasion that counts, so that no other field shifts the stream.
         let lucky = match self.selection.probability {
             Some(parts) => self.draw(BILLION.into()) < parts.into(),
             None => true,

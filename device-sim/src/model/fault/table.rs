@@ -1,5 +1,5 @@
-//! The form of a table of fault kinds: the device has one, and so may those in front of it whose faults are written and
-//! selected in the same way.
+//! The form of a table of fault kinds: the device has one, and so may layers in front of it whose faults are
+//! written and selected in the same way.
 //!
 //! ```text
 //!   fault_kinds! { enum { "name" Variant { field: type = default, parse, "meaning" }, request, "meaning"; .. } }
@@ -8,10 +8,10 @@
 //!                └─► named, set, own, fields: how a kind is read, and written
 //! ```
 
-/// Declares the kinds of faults of one side once. Everything else that a kind needs is asked for by the compiler.
+/// Declares the kinds of faults of one side once. The compiler asks for everything else that a kind needs.
 ///
-/// A row is a name, a variant, its own fields (each with its type, its default, what reads it, and what it means), whether
-/// it strikes a `request`, or `nothing` that has an operation and a size, and what happens.
+/// A row is a name, a variant, its own fields (each with its type, its default, its parser, and its meaning),
+/// whether it strikes a `request`, or `nothing` that has an operation and a size, and what happens.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! fault_kinds {
@@ -64,7 +64,8 @@ macro_rules! fault_kinds {
                 Self::ALL.into_iter().find(|kind| kind.name() == name)
             }
 
-            /// Sets a field of the kind's own. `Ok(false)`: it has no such field. An error says what is allowed.
+            /// Sets one of the kind's own fields. `Ok(false)`: it has no such field. An error says what is
+            /// allowed.
             pub(super) fn set(&mut self, name: &str, value: &str) -> Result<bool, &'static str> {
                 match self {
                     $(Self::$Variant $({ $($field,)+ })? => {
@@ -78,7 +79,7 @@ macro_rules! fault_kinds {
                 Ok(false)
             }
 
-            /// Its own fields that are not as by default, as they are written.
+            /// Its own fields that differ from the default, as written.
             pub(super) fn own(&self) -> Vec<String> {
                 match self {
                     $(Self::$Variant $({ $($field,)+ })? => {
@@ -96,7 +97,7 @@ macro_rules! fault_kinds {
                 match self { $(Self::$Variant { .. } => $crate::fault_kinds!(@ $strikes),)+ }
             }
 
-            /// What an unknown field is answered with.
+            /// The allowed fields, for the error about an unknown one.
             pub(super) const fn fields(self) -> &'static str {
                 match self {
                     $(Self::$Variant { .. } => {

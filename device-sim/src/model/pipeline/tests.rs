@@ -1,4 +1,4 @@
-//! What the core does with requests that it has started, when their session goes.
+//! What the core does with started requests when their session is removed.
 
 use super::*;
 use crate::message::algorithm::Cipher;
@@ -49,7 +49,7 @@ impl Bench {
         ticket
     }
 
-    /// Status and text of all that is ready, in the order in which it was admitted.
+    /// Status and text of all ready requests, in the order of their admission.
     fn publish(&mut self, tickets: &[Ticket]) -> Vec<(Status, Vec<u8>)> {
         self.core.run_lanes();
         for ready in self.core.ready.iter_mut() {
@@ -86,7 +86,8 @@ fn a_session_that_is_removed_ends_its_lanes_first() {
     assert_eq!(bench.publish(&tickets), [old, refused]);
 }
 
-/// As after a panic in the middle of publishing: what was finished is not finished twice, and the rest is not lost.
+/// As after a panic in the middle of publishing: finished requests are not finished twice, and the others are
+/// not lost.
 #[test]
 fn what_was_finished_before_a_panic_is_forgotten_and_the_rest_is_not() {
     let mut bench = Bench::new();

@@ -1,4 +1,4 @@
-//! The device's side of a cell: claimed, worked on, finished. The picture is at the head of `cell.rs`.
+//! The device's side of a cell: claimed, computed, finished. The picture is at the head of `cell.rs`.
 #![expect(unsafe_code, reason = "the payload is owned by whoever the word beside it says")]
 
 use super::{Cell, Executing, SPENT, Slab, Ticket, claim, generation_of, state_of, with_status, word};
@@ -19,7 +19,7 @@ impl Slab {
         Some(Executing { ticket, slab: self.id() })
     }
 
-    /// Works on the payload.
+    /// Computes on the payload.
     #[inline]
     pub(crate) fn execute<R>(&self, claimed: &mut Executing, f: impl FnOnce(&mut Request) -> R) -> R {
         let cell = self.executing_cell(claimed);
@@ -29,13 +29,13 @@ impl Slab {
         })
     }
 
-    /// EXECUTING to DONE: the payload is the host's, and the key of no use any more.
+    /// EXECUTING to DONE: the payload belongs to the host, and the key is used up.
     #[inline]
     pub(crate) fn finish(&self, claimed: &mut Executing, status: Status) -> Ticket {
         self.leave(claimed, claim::DONE, status)
     }
 
-    /// EXECUTING to EXECUTED: worked on, and not yet due. The host may revoke it.
+    /// EXECUTING to EXECUTED: computed, and not yet due. The host may revoke it.
     pub(crate) fn postpone(&self, mut claimed: Executing, status: Status) -> Ticket {
         self.leave(&mut claimed, claim::EXECUTED, status)
     }

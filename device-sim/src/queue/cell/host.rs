@@ -1,4 +1,4 @@
-//! The host's side of a cell: placed, won, taken, let go of. The picture is at the head of `cell.rs`.
+//! The host's side of a cell: placed, won, taken, released. The picture is at the head of `cell.rs`.
 #![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
 
 use super::{
@@ -11,7 +11,7 @@ use crate::sync::prefetch;
 use crate::sync::{Ordering, be_patient};
 
 impl Slab {
-    /// Has `fill` put a request into a free cell, where there is an empty one.
+    /// Lets `fill` put a request into a free cell, which holds an empty one.
     #[inline]
     pub(crate) fn place(
         &self,
@@ -25,7 +25,7 @@ impl Slab {
         self.place_at(vacant.index, user_data, arm, placed, fill)
     }
 
-    /// The same, for the side that has just taken the free cell of this index out of this slab's list.
+    /// The same, for the side that has just taken the free cell with this index out of this slab's list.
     #[inline(always)]
     fn place_at(
         &self,
@@ -37,7 +37,8 @@ impl Slab {
     ) -> Ticket {
         let cell = self.cell_at(index);
         let generation = generation_of(cell.claim.load(Ordering::Relaxed));
-        // Who sees these sees the wake word of the request before left (see `reap`).
+        // A thread that sees these also sees that the wake word of the previous request was left (see
+        // `reap`).
         cell.user_data.store(user_data, Ordering::Release);
         let (wake, waker) = match arm {
             Arm::Silent => (wake::IDLE, None),
@@ -45,7 +46,8 @@ impl Slab {
             Arm::ReapPlain => (wake::PLAIN, None),
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
-        // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key to it.
+        // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key
+        // to it.
         cell.payload.with_mut(|payload| fill(unsafe { &mut *payload }));
         if waker.is_some() {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
@@ -73,13 +75,13 @@ impl Slab {
         self.place(vacant, user_data, arm, placed, |cell| request.load_into(cell))
     }
 
-    /// Has the processor bring what the other side has written last of a request, to be read and written here soon.
+    /// Prefetches what the other side has written last of a request, to be read and written here soon.
     #[inline]
     pub(crate) fn prefetch(&self, ticket: Ticket) {
         self.prefetch_at(ticket.index());
     }
 
-    /// The same of whatever request has this place.
+    /// The same for the request that has this place.
     #[inline]
     pub(crate) fn prefetch_at(&self, index: u32) {
         if let Some(cell) = self.cell_if_first(index) {
@@ -95,7 +97,7 @@ impl Slab {
         }
     }
 
-    /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. The device's.
+    /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. Called by the device.
     pub(crate) fn enter(&self, ticket: Ticket) -> bool {
         self.swap(ticket, claim::PARKED, claim::QUEUED).is_some()
     }
@@ -147,13 +149,13 @@ impl Slab {
         into.user_data = cell.user_data.load(Ordering::Relaxed);
     }
 
-    /// Lets go of an unloaded cell: ends its wake, and frees it unless the sender of the wake will.
+    /// Releases an unloaded cell: ends its wake, and frees it unless the sender of the wake will.
     pub(crate) fn let_go(&self, held: Held) -> Remains {
         assert_eq!(held.slab, self.id(), "a cell is let go of in its own slab");
         self.leave_to_wake(self.cell_at(held.ticket.index()), held.ticket)
     }
 
-    /// All of the above for a request that is done: wins it, moves it out, lets go of the cell.
+    /// All of the above for a request that is done: wins it, moves it out, releases the cell.
     #[inline]
     pub(crate) fn take_done(&self, ticket: Ticket, into: &mut Request) -> Option<(Status, Remains)> {
         let cell = self.cell(ticket)?;
@@ -164,8 +166,8 @@ impl Slab {
         Some((status, self.leave_to_wake(cell, ticket)))
     }
 
-    /// The same for a request that has gone well and whose wake was sent or is being sent (or is that of a plain one that is
-    /// polled for). Takes what `R` says; anything else is wiped. Returns no cell if the sender gives it back.
+    /// The same for a successful request whose wake was sent or is being sent (or belongs to a plain polled
+    /// one). Takes what `R` says; anything else is wiped. Returns no cell if the sender gives it back.
     #[inline(always)]
     fn take_plain<R: Rest>(&self, ticket: Ticket) -> Option<(R::Taken, Option<Vacant>)> {
         let cell = self.cell(ticket)?;
@@ -175,7 +177,7 @@ impl Slab {
             return if is(wake::SENDING) { self.take_plain_from_sender::<R>(cell, ticket) } else { None };
         }
         let taken = take_plain_of::<R>(cell, ticket)?;
-        // A wake that was sent stays so, and on another nothing depends: the cell is nobody's.
+        // A wake that was sent stays sent, and nothing depends on any other: the cell is free.
         Some((taken, Some(self.free(cell, ticket))))
     }
 
@@ -215,7 +217,7 @@ impl Slab {
                     }
                 }
                 wake::REPLACING if !self.is_inherited() => be_patient(&mut turns),
-                // Nobody will leave that state any more: the cell is not used again.
+                // No thread will leave that state any more: the cell is not reused.
                 wake::REPLACING => return Remains { vacant: None, cancelled, waker: None },
                 wake::CANCELLED => {
                     // SAFETY: in CANCELLED no sender comes any more, and the key to TAKEN was used up here.
@@ -262,8 +264,8 @@ impl Slab {
     }
 }
 
-/// What the submitting side does most, where the list of free cells lies and what comes out of it and goes back is known to
-/// be its own slab's.
+/// The most frequent operations of the submitting side, compiled for a list of free cells that is known to
+/// belong to its own slab.
 impl Allocator {
     /// [`Slab::place`] in a free cell.
     #[inline(always)]
@@ -278,8 +280,8 @@ impl Allocator {
         self.slab().place_at(index, user_data, arm, placed, fill)
     }
 
-    /// What came of a request that has gone well, and whose wake was sent or is being sent or which is a plain one; what `R`
-    /// does not say is wiped.
+    /// The result of a successful request whose wake was sent or is being sent, or which is a plain one;
+    /// anything that `R` does not take is wiped.
     #[inline(always)]
     pub(crate) fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         let (taken, vacant) = self.slab().take_plain::<R>(ticket)?;
@@ -290,7 +292,7 @@ impl Allocator {
     }
 }
 
-/// Wins a request that has gone well, and takes what `R` says; anything else is wiped.
+/// Wins a successful request, and takes what `R` says; anything else is wiped.
 #[inline(always)]
 fn take_plain_of<R: Rest>(cell: &Cell, ticket: Ticket) -> Option<R::Taken> {
     let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);

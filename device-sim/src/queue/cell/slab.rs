@@ -1,4 +1,4 @@
-//! The cells of one queue pair: a table of chunks that is only ever appended to, and two lists of free cells.
+//! The cells of one queue pair: a table of chunks that only grows, and two lists of free cells.
 //!
 //! ```text
 //!   first:   [ as many as the pair is deep ]                   no chunk moves, and all live as long as the slab
@@ -8,8 +8,8 @@
 //!   (plain, no atomics)             (one swap)          (linked through the cells)
 //! ```
 //!
-//! The shared list is pushed one by one and emptied as a whole, so the same head seen twice means nothing has
-//! changed in between that matters.
+//! The shared list is pushed one by one and emptied as a whole, so an unchanged head means that no relevant
+//! change has happened in between.
 
 use std::sync::{Arc, OnceLock};
 
@@ -22,7 +22,7 @@ const FIRST_CHUNK: usize = if cfg!(loom) { 2 } else { 64 };
 const CHUNKS: usize = 25;
 const NIL: u32 = u32::MAX;
 
-/// Numbers every slab of the process, so that a key fits the slab that made it and no other.
+/// Numbers every slab of the process, so that a key fits only the slab that created it.
 static NEXT_ID: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
 
 /// The cells of one queue pair.
@@ -37,7 +37,7 @@ pub(crate) struct Slab {
 }
 
 impl Slab {
-    /// A slab with so many cells, and the one allocator that grows it.
+    /// A slab with this many cells, and the only allocator that grows it.
     pub(crate) fn new(first: usize) -> (Arc<Self>, Allocator) {
         let free =
             (0..u32::try_from(first).expect("a slab begins with fewer than 2^32 cells")).rev().collect();
@@ -69,7 +69,8 @@ impl Slab {
         }
     }
 
-    /// Whether this is a forked child's copy of it: whoever was in the middle of something is not there any more.
+    /// Whether this is a forked child's copy: threads that were in the middle of something do not exist any
+    /// more.
     pub(super) fn is_inherited(&self) -> bool {
         fork::since(self.fork)
     }
@@ -98,7 +99,7 @@ impl Slab {
         self.first.get(index as usize).or_else(|| self.cell_beyond(index))
     }
 
-    /// The cell of an index, if it is one of those that were there from the beginning.
+    /// The cell of an index, if it is one of the first cells.
     #[inline]
     pub(super) fn cell_if_first(&self, index: u32) -> Option<&Cell> {
         self.first.get(index as usize)
@@ -125,14 +126,15 @@ fn new_cells(count: usize) -> Box<[Cell]> {
     (0..count).map(|_| Cell::new()).collect()
 }
 
-/// Which chunk an index beyond the first cells lies in, and where there: chunk `k` begins at `64 * (2^k - 1)`.
+/// The chunk of an index beyond the first cells, and the position there: chunk `k` begins at
+/// `64 * (2^k - 1)`.
 fn place_of(index: usize) -> (usize, usize) {
     let shifted = index + FIRST_CHUNK;
     let chunk = (shifted.ilog2() - FIRST_CHUNK.ilog2()) as usize;
     (chunk, shifted - (FIRST_CHUNK << chunk))
 }
 
-/// Hands out free cells; there is one per slab, and it belongs to the submitting side.
+/// Allocates cells; there is one per slab, and it belongs to the submitting side.
 #[derive(Debug)]
 pub(crate) struct Allocator {
     slab: Arc<Slab>,

@@ -1,4 +1,4 @@
-//! The wake word of a cell: sent, reaped, cancelled, exchanged. The picture is at the head of `cell.rs`.
+//! The wake word of a cell: sent, reaped, cancelled, replaced. The picture is at the head of `cell.rs`.
 #![expect(unsafe_code, reason = "the waker is owned by whoever the word beside it says")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,27 +8,29 @@ use super::{Cell, Sending, Slab, Ticket, Vacant, WakeState, generation_of, state
 use crate::sync::{Ordering, be_patient};
 
 impl Slab {
-    /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or stale.
+    /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or
+    /// stale.
     pub(crate) fn begin_wake(&self, ticket: Ticket) -> Option<(Waker, Sending)> {
         let cell = self.cell(ticket)?;
         if !self.swap_armed(cell, ticket.generation(), wake::SENDING) {
             return None;
         }
-        // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets go.
+        // SAFETY: the winner of ARMED to SENDING owns the waker, and the cell is not reused before it lets
+        // go.
         let waker = cell.waker.with_mut(|waker| unsafe { (*waker).take() });
         Some((waker?, Sending { ticket, slab: self.id() }))
     }
 
-    /// Exchanges the waker of a wake that is armed; gives the old one, or the new one back. It takes a few
-    /// instructions, which a sender waits out: no wake gets lost between the two.
+    /// Replaces the waker of an armed wake. Returns the old one, or the new one if that is too late. It takes
+    /// a few instructions, and a sender waits for them: no wake is lost between the two.
     pub(crate) fn replace_waker(&self, ticket: Ticket, waker: Waker) -> Result<Waker, Waker> {
         let Some(cell) = self.cell(ticket) else { return Err(waker) };
         if !self.swap_armed(cell, ticket.generation(), wake::REPLACING) {
             return Err(waker);
         }
         let replaced = cell.waker.with_mut(|slot| {
-            // SAFETY: in REPLACING the waker belongs to who brought the word there: senders and those who end the
-            // wake wait until it is left.
+            // SAFETY: in REPLACING the waker belongs to the thread that set the state: senders and threads
+            // that end the wake wait until it is left.
             match unsafe { &mut *slot } {
                 Some(old) => Ok(std::mem::replace(old, waker)),
                 None => Err(waker),
@@ -38,7 +40,7 @@ impl Slab {
         replaced
     }
 
-    /// A copy of the waker of a wake that is armed, and stays so: for a wake with nothing behind it.
+    /// A copy of the waker of an armed wake, which stays armed: for a spurious wake.
     pub(crate) fn copy_waker(&self, ticket: Ticket) -> Option<Waker> {
         let cell = self.cell(ticket)?;
         if !self.swap_armed(cell, ticket.generation(), wake::REPLACING) {
@@ -47,18 +49,19 @@ impl Slab {
         let copy = cell.waker.with_mut(|slot| {
             // SAFETY: as in `replace_waker`.
             let waker = unsafe { &*slot };
-            // A waker is foreign code; whatever it does, the word is left again.
+            // A waker is foreign code; whatever it does, the state is left again.
             catch_unwind(AssertUnwindSafe(|| waker.clone()))
         });
         cell.wake.store(word(ticket.generation(), wake::ARMED), Ordering::Release);
         copy.unwrap_or_else(|payload| {
-            // Dropping a foreign payload could panic once more.
+            // Dropping a foreign payload could panic again.
             std::mem::forget(payload);
             None
         })
     }
 
-    /// SENDING to SENT, after which the cell is not touched; or the cell itself, when the host has let go of it.
+    /// SENDING to SENT, after which the cell is not touched; or returns the cell, when the host has released
+    /// it.
     pub(crate) fn end_wake(&self, sending: Sending) -> Option<Vacant> {
         assert_eq!(sending.slab, self.id(), "a wake ends in its own slab");
         let cell = self.cell_at(sending.ticket.index());
@@ -68,18 +71,19 @@ impl Slab {
         Some(self.free(cell, sending.ticket))
     }
 
-    /// REAPABLE to SENT, or PLAIN and nothing else, with the request's user data: for what this slab's pair has found in its
-    /// ring. `None`: cancelled or stale.
+    /// REAPABLE to SENT, or PLAIN without a change, with the request's user data: for an entry that this
+    /// slab's pair has found in its ring. `None`: cancelled or stale.
     #[inline]
     pub(crate) fn reap(&self, index: u32, generation: u64) -> Option<u64> {
         let cell = self.cell_of_index(index)?;
-        // Read before the word: who sees the user data of a later request sees the word of this one left, too.
+        // Read before the word: a thread that sees the user data of a later request also sees that this one's
+        // word was left.
         let user_data = cell.user_data.load(Ordering::Acquire);
         let is_plain = cell.wake.load(Ordering::Acquire) == word(generation, wake::PLAIN);
         (is_plain || cell.swap_wake(generation, wake::REAPABLE, wake::SENT)).then_some(user_data)
     }
 
-    /// ARMED, REAPABLE or PLAIN to CANCELLED; the state that the wake word was found in says whether that is what happened.
+    /// ARMED, REAPABLE or PLAIN to CANCELLED; the returned state of the wake word says whether that happened.
     pub(crate) fn cancel_wake(&self, ticket: Ticket) -> WakeState {
         let Some(cell) = self.cell(ticket) else { return WakeState::Stale };
         let from = state_of(cell.wake.load(Ordering::Relaxed));
@@ -90,8 +94,8 @@ impl Slab {
         if cancelled { WakeState::Armed } else { self.wake_state(ticket) }
     }
 
-    /// Takes the wake word out of ARMED, waiting while somebody exchanges the waker. In a forked child, where nobody
-    /// is left to end an exchange, there is no wait and no success.
+    /// Takes the wake word out of ARMED, and waits while another thread replaces the waker. In a forked
+    /// child, where no thread is left to finish a replacement, it neither waits nor succeeds.
     #[inline]
     fn swap_armed(&self, cell: &Cell, generation: u64, to: u64) -> bool {
         cell.swap_wake(generation, wake::ARMED, to) || self.swap_armed_after_all(cell, generation, to)

@@ -1,4 +1,4 @@
-//! Reaping: completions off the ring, and what they have taken given back, some tens at a time.
+//! Reaping: takes completions off the ring, and releases their slots in batches.
 
 use std::mem;
 
@@ -7,10 +7,10 @@ use crate::queue::arrivals::{Completion, TOGETHER};
 use crate::queue::entry::{index_of, is_repeated};
 use crate::queue::ring::Entry;
 
-/// So many completions are reaped before what they have freed is given back.
+/// How many completions are reaped before their slots are released.
 const RELEASE_AT: u64 = 32;
 
-/// What [`QueuePair::release_reaped`] is to give back: places in the completion ring, and slots.
+/// What [`QueuePair::release_reaped`] will release: entries in the completion ring, and slots.
 #[derive(Debug, Default)]
 pub(super) struct Unreleased {
     pub(super) popped: u64,
@@ -18,8 +18,9 @@ pub(super) struct Unreleased {
 }
 
 impl QueuePair {
-    /// Takes at most `max` completions off the ring and hands them to `f`; returns how many. Each frees a slot.
-    /// Those whose wake was cancelled, or whose request is gone, free theirs and are not handed out.
+    /// Takes at most `max` completions off the ring and passes them to `f`; returns how many. Each frees a
+    /// slot. A completion whose wake was cancelled, or whose request is gone, frees its slot and is not
+    /// passed on.
     pub fn reap(&mut self, max: usize, f: &mut dyn FnMut(Completion)) -> usize {
         let releasing = Releasing(self);
         let mut given = 0;
@@ -31,7 +32,8 @@ impl QueuePair {
         given
     }
 
-    /// Has what is behind the next completions brought, each once: it takes about as long to come as some of them take.
+    /// Prefetches what the next completions refer to, each once: that takes about as long as processing some
+    /// of them.
     #[inline]
     pub(super) fn prefetch_next(&mut self) {
         let slab = &*self.remote.pair.slab;
@@ -39,7 +41,7 @@ impl QueuePair {
         next.for_each(|word| slab.prefetch_at(index_of([word, 0])));
     }
 
-    /// Settles when enough have come together, or there was none.
+    /// Releases when enough have accumulated, or there was none.
     #[inline]
     pub(super) fn release_after(&mut self, popped: u64) {
         if popped == 0 || self.unreleased.popped >= RELEASE_AT {
@@ -47,15 +49,15 @@ impl QueuePair {
         }
     }
 
-    /// The next completion, and with it what a fault has put behind it: that stands for no slot of its own, so it has to
-    /// be out of the ring before the slot is free.
+    /// The next completion, and a duplicate that a fault has put after it: that stands for no slot of its
+    /// own, so it has to leave the ring before the slot is free.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Entry> {
         let entry = self.completions.pop()?;
         self.unreleased.popped += 1;
         self.unreleased.slots += u64::from(!is_repeated(entry));
         if self.may_repeat {
-            // Asked for, for a look at the ring may have ended between the two.
+            // Asked for, because a look at the ring may have ended between the two.
             while self.completions.readable() > 0 && self.completions.peek().is_some_and(is_repeated) {
                 self.completions.pop();
                 self.unreleased.popped += 1;
@@ -69,14 +71,15 @@ impl QueuePair {
         self.completions.publish();
         let pair = &*self.remote.pair;
         pair.slots.reaped(slots);
-        // Who joins the line has this queue pair to himself meanwhile: whoever waits is seen without a fence.
+        // The thread that parks has this queue pair to itself, so a parked request is visible without a
+        // fence.
         if pair.slots.someone_waits() {
             pair.slots_were_freed();
         }
     }
 }
 
-/// Settles when a reap ends, by a panic of the caller's function too.
+/// Releases when a reap ends, also by a panic of the caller's function.
 struct Releasing<'a>(&'a mut QueuePair);
 
 impl Drop for Releasing<'_> {

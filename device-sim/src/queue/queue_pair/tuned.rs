@@ -1,5 +1,5 @@
-//! Tuned variants of submitting, parking, taking and reaping, for `simaccel`: hidden, and exempt from semantic versioning.
-//! Everybody else uses the five methods of [`QueuePair`] that its documentation shows.
+//! Tuned variants of submitting, parking, taking and reaping, for `simaccel`: hidden, and exempt from
+//! semantic versioning. All other users call the five documented methods of [`QueuePair`].
 
 use std::mem;
 use std::task::Waker;
@@ -16,13 +16,13 @@ use crate::sync::{Ordering, bump};
 
 #[doc(hidden)]
 impl QueuePair {
-    /// [`QueuePair::submit`] of what is in `request`, which is moved out of it piece by piece: what a request has no
-    /// use for is not looked at. When the request has been taken, `request` holds no buffers, and `delivery` is
+    /// [`QueuePair::submit`] of the content of `request`, which is moved out piece by piece, without parts
+    /// that a request does not use. After a successful submit `request` holds no buffers, and `delivery` is
     /// [`Delivery::Silent`].
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::submit`]; `request` and `delivery` are as they were.
+    /// As [`QueuePair::submit`]; `request` and `delivery` are unchanged.
     pub fn submit_from(
         &mut self,
         request: &mut Request,
@@ -38,11 +38,11 @@ impl QueuePair {
         self.enqueue(request, delivery)
     }
 
-    /// [`QueuePair::park`] of what is in `request`, as [`QueuePair::submit_from`] takes it.
+    /// [`QueuePair::park`] of the content of `request`, as in [`QueuePair::submit_from`].
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::park`]; `request` and `delivery` are as they were.
+    /// As [`QueuePair::park`]; `request` and `delivery` are unchanged.
     pub fn park_from(
         &mut self,
         request: &mut Request,
@@ -52,7 +52,7 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err(reason);
         }
-        // What came before is before it.
+        // Earlier submissions come before it.
         self.flush();
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.take().split();
@@ -64,8 +64,8 @@ impl QueuePair {
         self.known_free = 0;
         pair.slots.join(ticket, announce, &pair.slab);
         pair.fifo_was_joined();
-        // The fence in there stands between the line and this look, and the device's last look at the line comes
-        // after it has said that it closes: one of the two sees the other.
+        // The fence in there is between the parking and this look, and the device's last look at the parked
+        // requests comes after it has announced its close: one of the two sees the other.
         if pair.life() == Life::Closed {
             let held = pair.slab.hold_parked(ticket);
             if held.is_some() {
@@ -76,17 +76,18 @@ impl QueuePair {
         Ok(ticket)
     }
 
-    /// [`QueuePair::submit`] of a plain request: it is put together in its cell and moved no more. Where the device closes at
-    /// this very moment it may end as if it had been [held back](QueuePair::hold_back).
+    /// [`QueuePair::submit`] of a plain request: it is assembled in its cell and not moved again. If the
+    /// device closes at this very moment, it may end as if it had been [held back](QueuePair::hold_back).
     ///
-    /// With [`Delivery::Reap`], on a device that times nothing and whose fault plan has nothing to say about submissions, it is
-    /// not written down that its completion was reaped: its wake is [armed](WakeState::Armed), and can be cancelled, until it
-    /// is taken, which is possible before it is reaped, too.
+    /// With [`Delivery::Reap`], on a device that times nothing and whose fault plan has no rule for
+    /// submissions, the reaping of its completion is not recorded. Its wake stays [armed](WakeState::Armed),
+    /// and can be cancelled, until the request is taken, which is possible before it is reaped, too.
     ///
     /// # Errors
     ///
-    /// As [`QueuePair::submit`], with the buffer and the rest; `delivery` is dropped. That no slot is free is not counted, for whoever
-    /// hears it goes on to [`QueuePair::submit`], which counts it; a refusal by the fault plan is.
+    /// As [`QueuePair::submit`], with the buffer and the rest; `delivery` is dropped. A lack of slots is not
+    /// counted, because the caller goes on to [`QueuePair::submit`], which counts it; a refusal by the fault
+    /// plan is.
     #[inline(always)]
     pub fn submit_plain<R: Rest>(
         &mut self,
@@ -134,8 +135,8 @@ impl QueuePair {
         Ok(ticket)
     }
 
-    /// Shows the device a request that was placed. Where the device closes at this moment, the request is ended: unlike
-    /// in `enqueue_as` it is not taken back.
+    /// Shows a placed request to the device. If the device closes at this moment, the request ends: unlike in
+    /// `enqueue_as` it is not taken back.
     #[inline(always)]
     fn push_plain(&mut self, ticket: Ticket, announce: Announce) {
         if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
@@ -143,21 +144,22 @@ impl QueuePair {
         }
     }
 
-    /// Whether submissions are held back from here on, to be shown to the device several at a time: by
-    /// [`QueuePair::flush`], or when some have come together (32). It saves the device's looking at each, and the submitting
-    /// thread the wait for the cache line that says how many there are. Returns whether they were. For a thread that
-    /// submits in a loop and does not wait in between; what is held back already stays so. A submission for which there is
-    /// no slot, and one that is parked, show them too; [`Device::drain`](crate::Device::drain) and [`Device::reset`](crate::Device::reset)
-    /// do not see them before they are shown.
+    /// Sets whether submissions are held back from here on, to be shown to the device in batches: by
+    /// [`QueuePair::flush`], or after 32. Returns the previous setting. It saves the device a look at each,
+    /// and the submitting thread the wait for the cache line with their number. For a thread that submits in
+    /// a loop and does not wait in between; what is held back already stays so. A submission without a free
+    /// slot, and a parked one, also show them. [`Device::drain`](crate::Device::drain) and
+    /// [`Device::reset`](crate::Device::reset) do not see held-back requests.
     ///
-    /// A device that closes meanwhile does not meet them: [`QueuePair::flush`] ends them with [`Status::Closed`]; with
-    /// [`Delivery::Reap`] there is then no completion for them, and [`Remote::state`] tells. Their wakers are then called by
-    /// whoever shows them: by [`QueuePair::flush`], by the submission that was one too many, or by dropping this.
+    /// If the device closes before they are shown, it does not meet them: [`QueuePair::flush`] ends them with
+    /// [`Status::Closed`]; with [`Delivery::Reap`] there is then no completion for them, and
+    /// [`Remote::state`] tells. The thread that shows them then calls their wakers: in [`QueuePair::flush`],
+    /// in the submission that was one too many, or when this is dropped.
     pub fn hold_back(&mut self, hold: bool) -> bool {
         mem::replace(&mut self.holds_back, hold)
     }
 
-    /// Shows the device what was held back.
+    /// Shows held-back submissions to the device.
     #[inline]
     pub fn flush(&mut self) {
         if self.held_back > 0 {
@@ -165,9 +167,9 @@ impl QueuePair {
         }
     }
 
-    /// [`QueuePair::take`], into `request`: what the request made no use of stays there as it is. Best the one that was
-    /// submitted, by [`QueuePair::submit_from`]. The waker is the request's, if it was not called; dropping it may run
-    /// anybody's code.
+    /// [`QueuePair::take`], into `request`: parts that the request did not use are left unchanged there. Best
+    /// the one that was submitted by [`QueuePair::submit_from`]. The waker belongs to the request, if it was
+    /// not called; dropping it may run foreign code.
     #[inline]
     pub fn take_into(&mut self, ticket: Ticket, request: &mut Request) -> Option<(Status, Option<Waker>)> {
         let pair = &*self.remote.pair;
@@ -180,10 +182,10 @@ impl QueuePair {
         Some((status, waker))
     }
 
-    /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent or is being sent, or its
-    /// completion reaped, for a caller that needs only what its [`Rest`] says; anything else is wiped. `None`:
-    /// [`QueuePair::take`] knows more. That is always so on a device with a fault that may end a request short of its
-    /// output.
+    /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent or is
+    /// being sent, or its completion reaped, for a caller that needs only what its [`Rest`] says; anything
+    /// else is wiped. `None`: use [`QueuePair::take`]. That is always so on a device with a fault that may
+    /// shorten outputs.
     #[inline(always)]
     pub fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         if self.remote.pair.has_hooks() {
@@ -193,7 +195,7 @@ impl QueuePair {
         }
     }
 
-    /// [`QueuePair::take_plain`] of a text alone: a tag and the rest of the result are wiped.
+    /// [`QueuePair::take_plain`] of a text only: a tag and the rest of the result are wiped.
     #[inline(always)]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         self.take_plain::<()>(ticket)
@@ -213,10 +215,10 @@ impl QueuePair {
         Some(R::take_from(&mut request))
     }
 
-    /// [`QueuePair::reap`] of one, whose slot becomes free later: together with those of some tens of others, or when the
-    /// ring is found empty, or by [`QueuePair::release_reaped`]. Until then
-    /// [`Remote::completions_pending`](crate::Remote::completions_pending) may say that there is something to reap, and
-    /// those who wait for a slot wait.
+    /// [`QueuePair::reap`] of one completion. Its slot becomes free later: in a batch, or when the ring is
+    /// found empty, or by [`QueuePair::release_reaped`]. Until then
+    /// [`Remote::completions_pending`](crate::Remote::completions_pending) may report something to reap, and
+    /// parked requests wait.
     #[inline(always)]
     pub fn reap_one(&mut self) -> Option<Completion> {
         if self.remote.pair.forked() {
@@ -234,11 +236,11 @@ impl QueuePair {
         }
     }
 
-    /// Takes some completions off the ring, to be reaped one by one by [`Remote::reap`]; `false`: there are none. Those that
-    /// are still in `into` are lost. As with [`QueuePair::reap_one`], their slots become free a little later, or by
-    /// [`QueuePair::release_reaped`].
+    /// Takes some completions off the ring, to be reaped one by one by [`Remote::reap`]; `false`: there are
+    /// none. Those that are still in `into` are lost. As with [`QueuePair::reap_one`], their slots become
+    /// free a little later, or by [`QueuePair::release_reaped`].
     ///
-    /// What will be looked at when these have been reaped is brought meanwhile, from the device's processor.
+    /// What will be read after these is prefetched from the device's processor.
     ///
     /// [`Remote::reap`]: crate::Remote::reap
     pub fn arrivals(&mut self, into: &Arrivals) -> bool {
@@ -261,7 +263,8 @@ impl QueuePair {
         count > 0
     }
 
-    /// Frees the slots of what [`QueuePair::reap_one`] has reaped, and [`QueuePair::arrivals`] taken off the ring.
+    /// Frees the slots of what [`QueuePair::reap_one`] has reaped, and [`QueuePair::arrivals`] has taken off
+    /// the ring.
     #[inline]
     pub fn release_reaped(&mut self) {
         if self.unreleased.popped > 0 {
