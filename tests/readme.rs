@@ -79,6 +79,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("cargo run --release --example loadgen", By(CI, "cargo run --release --example loadgen\n")),
     ("cargo run --release --example quickstart", Here(0)),
     ("cargo run --example faults", Here(0)),
+    ("cargo run --release --example custom", Here(0)),
     ("cargo run --release --example loadgen -- --alg sha256 --input FILE", Here(0)),
     (
         "cargo run --release --example loadgen -- --alg aes-256-ctr --key HEX --iv HEX --input FILE --output OUT",
