@@ -1,8 +1,13 @@
-//! The cost of an operation through the C functions, compared with Rust: 64 polled jobs that encrypt 64 bytes
-//! each with AES-256-CTR, repeatedly, in turns, in one process.
+//! The cost of an operation through the C functions, compared with Rust and with libcrypto's jobs on the same ring
+//! (`libcrypto.rs`): 64 polled jobs that encrypt 64 bytes each with AES-256-CTR, repeatedly, in turns, in one process.
+//!
+//! ```text
+//!   capi64_vs_rust_owned        how many times the cost of Rust's owned buffer
+//!   capi64_vs_libcrypto_ring    how many times as fast as libcrypto's jobs
+//! ```
 //!
 //! First on a stepped device, in processor time of the one thread that does everything, the device's work
-//! too: other processes matter little, and the difference is the interface's. Then with worker threads, in
+//! too: other processes matter little, and the difference is the interface's. Then with a worker thread, in
 //! time.
 #![expect(unsafe_code, reason = "plays the part of a C program")]
 
@@ -19,6 +24,10 @@ use simaccel_async::{
     simaccel_engine_open_stepped, simaccel_job_set_data, simaccel_poll_data, simaccel_reap,
     simaccel_session_free, simaccel_session_new,
 };
+
+mod libcrypto;
+
+use self::libcrypto::{Functions, Memory, Ring};
 
 const JOBS: usize = 64;
 const BYTES: usize = 64;
@@ -190,36 +199,63 @@ impl Drop for C {
 }
 
 fn main() {
+    // Before libcrypto is loaded: see there.
+    in_c_once();
+    let libcrypto = Functions::load();
+    if libcrypto.is_none() {
+        println!("libcrypto.so.3 cannot be loaded: nothing is compared with it");
+    }
     println!("one thread, its processor time:");
-    compare(true, processor_time);
-    println!("with worker threads:");
+    compare(libcrypto, true, processor_time);
+    println!("with a worker thread:");
     let start = Instant::now();
-    compare(false, || start.elapsed());
+    compare(libcrypto, false, || start.elapsed());
 }
 
-fn compare(stepped: bool, now: impl Fn() -> Duration) {
-    let config = "delivery=poll;depth=1024";
-    let parsed = Config::parse(config).unwrap();
+fn in_c_once() {
+    C::new(CONFIG, true).round(simaccel_poll_data, true);
+}
+
+const CONFIG: &str = "delivery=poll;depth=1024";
+
+/// A name, and a round of it.
+type Way<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
+fn compare(libcrypto: Option<Functions>, stepped: bool, now: impl Fn() -> Duration) {
+    let parsed = Config::parse(CONFIG).unwrap();
     let engine = if stepped { Engine::stepped(parsed) } else { Engine::open(parsed) }.unwrap();
-    let c = C::new(config, stepped);
-    let ways: [(&str, &dyn Fn()); 4] = [
-        ("Rust, owned buffer, poll", &|| in_rust(&engine)),
-        ("C, out of place, poll_data", &|| c.round(simaccel_poll_data, false)),
-        ("C, in place, poll_data", &|| c.round(simaccel_poll_data, true)),
-        ("C, in place, reap", &|| c.round(simaccel_reap, true)),
+    let c = C::new(CONFIG, stepped);
+    let ring = libcrypto.map(|functions| Ring::new(functions, CONFIG, stepped));
+    let mut ways: Vec<Way<'_>> = vec![
+        ("Rust, owned buffer, poll", Box::new(|| in_rust(&engine))),
+        ("C, out of place, poll_data", Box::new(|| c.round(simaccel_poll_data, false))),
+        ("C, in place, poll_data", Box::new(|| c.round(simaccel_poll_data, true))),
+        ("C, in place, reap", Box::new(|| c.round(simaccel_reap, true))),
     ];
-    let mut times = [const { Vec::new() }; 4];
+    if let Some(ring) = &ring {
+        ways.push(("libcrypto's jobs, the ring's memory", Box::new(|| ring.round(Memory::Rings))));
+        ways.push(("libcrypto's jobs, copies in and out", Box::new(|| ring.round(Memory::Callers))));
+    }
+    let mut times = vec![Vec::new(); ways.len()];
     for _ in 0..ROUNDS {
         for ((_, round), times) in ways.iter().zip(&mut times) {
             times.push(timed(&now, round));
         }
     }
-    // From consecutive turns: other processes affect both alike.
-    let rust = times[0].clone();
-    for ((name, _), times) in ways.iter().zip(&times) {
-        let ratios = times.iter().zip(&rust).map(|(time, rust)| time / rust);
-        println!("  {name:<28} {:7.1} ns  {:5.2} times Rust", median(times.iter().copied()), median(ratios));
+    for ((name, _), of_this) in ways.iter().zip(&times) {
+        let (time, ratio) = (median(of_this.iter().copied()), ratio(of_this, &times[0]));
+        println!("  {name:<36} {time:7.1} ns  {ratio:5.2} times Rust");
     }
+    println!("  capi64_vs_rust_owned {:.2}", ratio(&times[2], &times[0]));
+    if ring.is_some() {
+        println!("  capi64_vs_libcrypto_ring {:.2}", ratio(&times[4], &times[3]));
+        println!("  capi64_vs_libcrypto_ring_with_copies {:.2}", ratio(&times[5], &times[3]));
+    }
+}
+
+/// The median ratio of consecutive turns: other processes affect both alike.
+fn ratio(of: &[f64], to: &[f64]) -> f64 {
+    median(of.iter().zip(to).map(|(of, to)| of / to))
 }
 
 fn median(of: impl Iterator<Item = f64>) -> f64 {
