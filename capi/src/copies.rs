@@ -40,24 +40,12 @@ impl Input {
     /// # Safety
     ///
     /// `data` is null or has `len` bytes, until the last copy of it is made.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn new(data: *const c_void, len: usize, name: &'static str) -> Result<Self, Failure> {
-        let input = Self { data: data.cast(), len, name };
         if (len > 0 && data.is_null()) || isize::try_from(len).is_err() {
-            Err(input.refused())
-        } else {
-            Ok(input)
+            return Err(refused(data.is_null(), len, name));
         }
-    }
-
-    #[cold]
-    fn refused(self) -> Failure {
-        let Self { data, len, name } = self;
-        Failure::argument(&if data.is_null() {
-            format!("{name} is NULL, and {name}_len is {len}")
-        } else {
-            format!("{name}_len is {len}: no memory is that large")
-        })
+        Ok(Self { data: data.cast(), len, name })
     }
 
     pub(crate) const fn len(self) -> usize {
@@ -74,7 +62,7 @@ impl Input {
         let mut buffer = pooled();
         match self.len.checked_add(more).map(|len| buffer.try_reserve(len)) {
             Some(Ok(())) => {}
-            _ => return Err(self.no_memory()),
+            _ => return Err(no_memory(self.len, self.name)),
         }
         // SAFETY: the buffer is local and empty, and has room for `len` bytes.
         unsafe {
@@ -87,7 +75,7 @@ impl Input {
     /// A copy in its own memory of exactly its size, which is not recycled.
     pub(crate) fn owned(self) -> Result<Vec<u8>, Failure> {
         let mut owned = Vec::new();
-        owned.try_reserve_exact(self.len).map_err(|_| self.no_memory())?;
+        owned.try_reserve_exact(self.len).map_err(|_| no_memory(self.len, self.name))?;
         // SAFETY: the vector is local and empty, and has room for `len` bytes.
         unsafe {
             self.copy_to(owned.as_mut_ptr());
@@ -100,7 +88,7 @@ impl Input {
     #[inline]
     pub(crate) fn short<const N: usize>(self) -> Result<Short<N>, Failure> {
         if self.len > N {
-            return Err(self.too_long(N));
+            return Err(too_long(self.len, self.name, N));
         }
         let mut short = Short { bytes: [0; N], len: self.len };
         // SAFETY: there is room for `N` bytes.
@@ -108,10 +96,11 @@ impl Input {
         Ok(short)
     }
 
-    #[cold]
-    fn too_long(self, most: usize) -> Failure {
-        let Self { len, name, .. } = self;
-        Failure::argument(&format!("{name}_len is {len}: at most {most} bytes"))
+    /// A copy of exactly `N` bytes, if there are so many.
+    #[inline(always)]
+    pub(crate) fn exactly<const N: usize>(self) -> Option<[u8; N]> {
+        // SAFETY: not null, and so many bytes, as was promised to `new`.
+        (self.len == N && N > 0).then(|| unsafe { self.data.cast::<[u8; N]>().read_unaligned() })
     }
 
     /// # Safety
@@ -124,12 +113,39 @@ impl Input {
             unsafe { self.data.copy_to_nonoverlapping(to, self.len) };
         }
     }
+}
 
-    #[cold]
-    fn no_memory(self) -> Failure {
-        let Self { len, name, .. } = self;
-        Failure::new(SimaccelResult::NoMemory, format!("no memory for a copy of {name}: {len} bytes"))
-    }
+// What these are told comes one by one: a value of several words would have to lie in memory for them, in all that goes well,
+// too.
+
+#[cold]
+fn refused(is_null: bool, len: usize, name: &str) -> Failure {
+    Failure::argument(&if is_null {
+        format!("{name} is NULL, and {name}_len is {len}")
+    } else {
+        format!("{name}_len is {len}: no memory is that large")
+    })
+}
+
+#[cold]
+fn too_long(len: usize, name: &str, most: usize) -> Failure {
+    Failure::argument(&format!("{name}_len is {len}: at most {most} bytes"))
+}
+
+#[cold]
+fn no_memory(len: usize, name: &str) -> Failure {
+    Failure::new(SimaccelResult::NoMemory, format!("no memory for a copy of {name}: {len} bytes"))
+}
+
+/// `given`: bytes of room, if there is any at all.
+#[cold]
+fn too_small(given: Option<usize>, name: &str, least: usize, most: usize) -> Failure {
+    let given = match given {
+        Some(size) => format!("{name}_size is {size}"),
+        None => format!("{name} is NULL"),
+    };
+    let needed = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    Failure::new(SimaccelResult::OutputTooSmall, format!("{given}: the output needs {needed} bytes"))
 }
 
 impl fmt::Debug for Input {
@@ -177,9 +193,15 @@ impl Output {
 
     /// Refuses room that is certainly too small: `needed` is the fewest and the most bytes of output. Sets
     /// `*len` to enough room.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_room(self, needed: RangeInclusive<usize>) -> Result<(), Failure> {
-        if *needed.start() <= self.room() { Ok(()) } else { Err(self.too_small(needed)) }
+        let (least, most) = needed.into_inner();
+        if least <= self.room() {
+            return Ok(());
+        }
+        self.write_len(most);
+        let given = (!self.into.is_null()).then_some(self.size);
+        Err(too_small(given, self.name, least, most))
     }
 
     /// Copies `bytes` out. Sets `*len` to their number, whether they fit or not.
@@ -204,19 +226,6 @@ impl Output {
 
     fn room(self) -> usize {
         if self.into.is_null() { 0 } else { self.size }
-    }
-
-    #[cold]
-    fn too_small(self, needed: RangeInclusive<usize>) -> Failure {
-        let (name, (least, most)) = (self.name, needed.into_inner());
-        self.write_len(most);
-        let given = if self.into.is_null() {
-            format!("{name} is NULL")
-        } else {
-            format!("{name}_size is {}", self.size)
-        };
-        let needed = if least == most { most.to_string() } else { format!("{least} to {most}") };
-        Failure::new(SimaccelResult::OutputTooSmall, format!("{given}: the output needs {needed} bytes"))
     }
 }
 

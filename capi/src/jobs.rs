@@ -85,42 +85,58 @@ pub unsafe extern "C" fn ASYNC_start_job(
     if job.is_null() {
         return refuse(START, Reason::NullArgument, "job is NULL");
     }
-    let step = caught(|| {
+    let outcome = caught(|| {
         prepare();
         // SAFETY: not null, and the caller's promise.
         let current = unsafe { *job };
         if current.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { start(ctx, func, args, size) }
+            // SAFETY: the caller's promises.
+            match unsafe { start(ctx, func, args, size) } {
+                // SAFETY: as above.
+                Ok(step) => unsafe { store(step, job, ret) },
+                Err(NotStarted::Start(StartError::NoJobs(_))) => ASYNC_NO_JOBS,
+                Err(why) => why.refuse(),
+            }
         } else {
-            raw::resume(handle(current)).map_err(|misuse| NotStarted::Start(misuse.into()))
+            match raw::resume(handle(current)) {
+                // SAFETY: the caller's promises.
+                Ok(step) => unsafe { store(step, job, ret) },
+                Err(misuse) => NotStarted::Start(misuse.into()).refuse(),
+            }
         }
     });
     // A context may have been freed while the job ran.
     adopt_orphans();
+    outcome.unwrap_or_else(|| {
+        // A Rust function on the job's stack panicked: the job has finished without a result.
+        // SAFETY: as above.
+        unsafe { *job = ptr::null_mut() };
+        error_queue::raise(START, Reason::Internal, "the job panicked");
+        ASYNC_ERR
+    })
+}
+
+/// Tells the caller what a step came to.
+///
+/// # Safety
+///
+/// `job` is valid, and `ret` null or valid.
+#[inline(always)] // see simaccel's fiber.rs on returns
+unsafe fn store(step: RawStep, job: *mut *mut AsyncJob, ret: *mut c_int) -> c_int {
     match step {
-        Some(Ok(RawStep::Paused(handle))) => {
-            // SAFETY: as above.
+        RawStep::Paused(handle) => {
+            // SAFETY: the caller's promise.
             unsafe { *job = pointer(handle) };
             ASYNC_PAUSE
         }
-        Some(Ok(RawStep::Finished(value))) => {
-            // SAFETY: as above.
+        RawStep::Finished(value) => {
+            // SAFETY: the caller's promise.
             unsafe { *job = ptr::null_mut() };
             if !ret.is_null() {
                 // SAFETY: not null, and the caller's promise.
                 unsafe { *ret = value };
             }
             ASYNC_FINISH
-        }
-        Some(Err(NotStarted::Start(StartError::NoJobs(_)))) => ASYNC_NO_JOBS,
-        Some(Err(why)) => why.refuse(),
-        None => {
-            // A Rust function on the job's stack panicked: the job has finished without a result. SAFETY: as
-            // above.
-            unsafe { *job = ptr::null_mut() };
-            error_queue::raise(START, Reason::Internal, "the job panicked");
-            ASYNC_ERR
         }
     }
 }

@@ -209,17 +209,24 @@ fn cipher(
     input: Input,
     output: Output,
 ) -> Result<(), Failure> {
-    if cipher.keeps_len() && iv.len() == MAX_IV {
-        output.check_room(input.len()..=input.len())?;
-    } else {
-        cipher.check(operation, iv.len(), input.len()).map_err(named)?;
-        output.check_room(cipher.output_len(operation, input.len()))?;
-    }
-    let iv = iv.short::<MAX_IV>()?;
+    let (full, short);
+    let iv: &[u8] = match iv.exactly::<MAX_IV>() {
+        Some(iv) if cipher.keeps_len() => {
+            output.check_room(input.len()..=input.len())?;
+            full = iv;
+            &full
+        }
+        _ => {
+            cipher.check(operation, iv.len(), input.len()).map_err(named)?;
+            output.check_room(cipher.output_len(operation, input.len()))?;
+            short = iv.short::<MAX_IV>()?;
+            &short
+        }
+    };
     let buffer = input.copied(GROWTH)?;
     let done = match operation {
-        Operation::Encrypt => cipher.encrypt(&iv, buffer),
-        _ => cipher.decrypt(&iv, buffer),
+        Operation::Encrypt => cipher.encrypt(iv, buffer),
+        _ => cipher.decrypt(iv, buffer),
     };
     put(done, input, output)
 }

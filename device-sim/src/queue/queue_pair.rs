@@ -190,8 +190,7 @@ impl QueuePair {
         let pair = &*self.remote.pair;
         pair.stamp(request, pair.counters.host.submitted.load(Ordering::Relaxed));
         let (vacant, user_data) = (self.cells.get(), request.user_data);
-        let load = |cell: &mut Request| request.load_into(cell);
-        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, load);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, &mut *request);
         if self.push(ticket, announce) {
             return Ok(ticket);
         }

@@ -5,10 +5,29 @@ use super::{
     Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,
     generation_of, state_of, status_of, wake, with_status, word,
 };
-use crate::message::request::{Request, Rest};
+use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
 use crate::sync::prefetch;
 use crate::sync::{Ordering, be_patient};
+
+/// What puts a request into a cell. (A closure cannot be told that it is always to be inlined.)
+pub(crate) trait Fill {
+    fn fill(self, cell: &mut Request);
+}
+
+impl Fill for &mut Request {
+    #[inline]
+    fn fill(self, cell: &mut Request) {
+        self.load_into(cell);
+    }
+}
+
+impl<R: Rest> Fill for Plain<'_, R> {
+    #[inline(always)]
+    fn fill(self, cell: &mut Request) {
+        self.load_into(cell);
+    }
+}
 
 impl Slab {
     /// Lets `fill` put a request into a free cell, which holds an empty one.
@@ -19,7 +38,7 @@ impl Slab {
         user_data: u64,
         arm: Arm,
         placed: Placed,
-        fill: impl FnOnce(&mut Request),
+        fill: impl Fill,
     ) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
         self.place_at(vacant.index, user_data, arm, placed, fill)
@@ -27,14 +46,7 @@ impl Slab {
 
     /// The same, for the side that has just taken the free cell with this index out of this slab's list.
     #[inline(always)]
-    fn place_at(
-        &self,
-        index: u32,
-        user_data: u64,
-        arm: Arm,
-        placed: Placed,
-        fill: impl FnOnce(&mut Request),
-    ) -> Ticket {
+    fn place_at(&self, index: u32, user_data: u64, arm: Arm, placed: Placed, fill: impl Fill) -> Ticket {
         let cell = self.cell_at(index);
         let generation = generation_of(cell.claim.load(Ordering::Relaxed));
         // A thread that sees these also sees that the wake word of the previous request was left (see
@@ -48,7 +60,7 @@ impl Slab {
         };
         // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key
         // to it.
-        cell.payload.with_mut(|payload| fill(unsafe { &mut *payload }));
+        cell.payload.with_mut(|payload| fill.fill(unsafe { &mut *payload }));
         if waker.is_some() {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
             cell.waker.with_mut(|slot| unsafe { *slot = waker });
@@ -72,7 +84,7 @@ impl Slab {
         placed: Placed,
     ) -> Ticket {
         let user_data = request.user_data;
-        self.place(vacant, user_data, arm, placed, |cell| request.load_into(cell))
+        self.place(vacant, user_data, arm, placed, &mut request)
     }
 
     /// Prefetches what the other side has written last of a request, to be read and written here soon.
@@ -269,13 +281,7 @@ impl Slab {
 impl Allocator {
     /// [`Slab::place`] in a free cell.
     #[inline(always)]
-    pub(crate) fn place(
-        &mut self,
-        user_data: u64,
-        arm: Arm,
-        placed: Placed,
-        fill: impl FnOnce(&mut Request),
-    ) -> Ticket {
+    pub(crate) fn place(&mut self, user_data: u64, arm: Arm, placed: Placed, fill: impl Fill) -> Ticket {
         let index = self.take_index();
         self.slab().place_at(index, user_data, arm, placed, fill)
     }

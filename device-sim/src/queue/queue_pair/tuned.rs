@@ -58,8 +58,7 @@ impl QueuePair {
         let (arm, announce) = delivery.take().split();
         pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
         let (vacant, user_data) = (self.cells.get(), request.user_data);
-        let load = |cell: &mut Request| request.load_into(cell);
-        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, load);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, &mut *request);
         bump(&pair.counters.host.parked, 1);
         self.known_free = 0;
         pair.slots.join(ticket, announce, &pair.slab);
@@ -106,8 +105,7 @@ impl QueuePair {
         }
         let (arm, announce) = delivery.split_for_plain();
         let user_data = plain.user_data;
-        let ticket =
-            self.cells.place(user_data, arm, Placed::Queued, |cell: &mut Request| plain.load_into(cell));
+        let ticket = self.cells.place(user_data, arm, Placed::Queued, plain);
         self.push_plain(ticket, announce);
         Ok(ticket)
     }
@@ -129,8 +127,7 @@ impl QueuePair {
         let pair = &*self.remote.pair;
         pair.stamp(&mut request, pair.counters.host.submitted.load(Ordering::Relaxed));
         let user_data = request.user_data;
-        let load = |cell: &mut Request| request.load_into(cell);
-        let ticket = self.cells.place(user_data, arm, Placed::Queued, load);
+        let ticket = self.cells.place(user_data, arm, Placed::Queued, &mut request);
         self.push_plain(ticket, announce);
         Ok(ticket)
     }
