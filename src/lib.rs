@@ -92,7 +92,7 @@ mod words;
 
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, AnySession, CipherSession, CipherStream, Config, ConfigBuilder,
-    DeliveryMode, Engine, EngineStats, HashSession, HashStream, MacSession, MacStream,
+    DeliveryMode, Engine, EngineStats, HashSession, HashStream, MacSession, MacStream, OtherSession,
 };
 #[doc(hidden)]
 pub use engine::{Sabotage, sabotage};

@@ -54,6 +54,7 @@ fn by_engine(session: &AnySession, iv: &[u8], message: &[u8]) -> (Vec<u8>, Vec<u
         }
         AnySession::Hash(session) => (message.to_vec(), session.digest(message).unwrap().as_bytes().to_vec()),
         AnySession::Mac(session) => (message.to_vec(), session.mac(message).unwrap().as_bytes().to_vec()),
+        AnySession::Other(_) => panic!("say here what a session of no kind gives"),
     }
 }
 

@@ -3,8 +3,11 @@
 mod captured;
 mod engine_helpers;
 
+use sha2::{Digest, Sha256};
+use simaccel::simaccel_device::Trial;
 use simaccel::{
-    Aead, ArgumentError, Cipher, Engine, Error, Hash, Job, OpError, Operation, OsError, Padding, Tag, WaitCtx,
+    Aead, Algorithm, AnySession, ArgumentError, Cipher, Engine, Error, Hash, Job, OpError, Operation,
+    OsError, OtherSession, Padding, Parameters, Tag, WaitCtx,
 };
 
 use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
@@ -483,5 +486,62 @@ fn with_fallback_or_retries_every_operation_survives_a_reset_at_every_point() {
             assert_eq!((stats.pauses, stats.spurious_resumes), (stats.resumes, 0));
             assert_adds_up(&engine);
         }
+    }
+}
+
+fn other(engine: &Engine, trial: Trial) -> OtherSession {
+    let session = engine.session(Algorithm::Trial(trial), &[], Parameters::default()).unwrap();
+    let AnySession::Other(session) = session else { panic!("{session:?}") };
+    session
+}
+
+/// MGF1 over SHA-256 (RFC 8017, B.2.1).
+fn mask(message: &[u8]) -> Vec<u8> {
+    let hashes =
+        (0..19_u32).map(|counter| Sha256::new().chain_update(message).chain_update(counter.to_be_bytes()));
+    let mut mask: Vec<u8> = hashes.flat_map(|hash| hash.finalize().to_vec()).collect();
+    mask.truncate(600);
+    mask
+}
+
+#[test]
+fn outputs_may_be_longer_than_a_tag_and_as_long_as_the_message_makes_them() {
+    everywhere(|engine| {
+        let (masks, runs) = (other(engine, Trial::Mask), other(engine, Trial::Runs));
+        for len in [0, 5, 600, 5000] {
+            let text = message(len, len);
+            assert_eq!(masks.run(Operation::Encrypt, text.clone()).unwrap(), mask(&text));
+            let (source, apart) = masks.run_to(Operation::Encrypt, text.clone(), vec![1; 3]).unwrap();
+            assert_eq!((source, apart), (text.clone(), mask(&text)));
+        }
+        let mut lens = Vec::new();
+        for text in [vec![], vec![7; 10_000], message(3, 999), [vec![1; 300], vec![2; 5]].concat()] {
+            let packed = runs.run(Operation::Encrypt, text.clone()).unwrap();
+            lens.push(packed.len());
+            assert_eq!(runs.run(Operation::Decrypt, packed).unwrap(), text);
+        }
+        assert_eq!((lens[1], lens[3]), (2 * 40, 2 * 3));
+        let error = runs.run(Operation::Decrypt, vec![1, 2, 3]).unwrap_err();
+        assert_eq!(error.into_parts(), (Error::InvalidArgument(ArgumentError::Refused), vec![1, 2, 3]));
+        let error = masks.run(Operation::Decrypt, vec![1]).unwrap_err();
+        assert_eq!(error.into_parts(), (Error::InvalidArgument(ArgumentError::Operation), vec![1]));
+        lens
+    });
+}
+
+#[test]
+fn long_outputs_that_come_short_are_errors_and_are_computed_again() {
+    let engine = stepped("fault=short:bytes=100");
+    let error = other(&engine, Trial::Mask).run(Operation::Encrypt, message(1, 9)).unwrap_err();
+    assert_eq!(*error.error(), Error::ShortOutput { missing: 100 });
+    assert_adds_up(&engine);
+
+    for again in ["max_retries=1;fault=short:nth=1", "fallback=on;fault=short"] {
+        let engine = stepped(again);
+        let found = other(&engine, Trial::Mask).run(Operation::Encrypt, message(1, 9)).unwrap();
+        assert_eq!(found, mask(&message(1, 9)), "{again}");
+        let stats = engine.stats();
+        assert_eq!((stats.retries, stats.fallbacks), if again.starts_with('m') { (1, 0) } else { (0, 1) });
+        assert_adds_up(&engine);
     }
 }

@@ -67,6 +67,10 @@ impl Kind {
             AnySession::Aead(session) => Self::Aead(session, len),
             AnySession::Hash(session) => Self::Hash(session, len),
             AnySession::Mac(session) => Self::Mac(session, len),
+            AnySession::Other(_) => {
+                let text = format!("no function for C runs {algorithm}");
+                return Err(Failure::new(SimaccelResult::Session, text));
+            }
         })
     }
 }

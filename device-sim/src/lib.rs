@@ -115,6 +115,8 @@ pub use stats::{CallStats, DeviceStats, OperationStats, QueuePairStats, UnitStat
 #[doc(hidden)]
 pub use kernels::wipe::with_wiped_stack;
 #[doc(hidden)]
+pub use message::algorithm::Trial;
+#[doc(hidden)]
 pub use message::request::{Elsewhere, Plain, Rest, Tagged, TaggedText};
 #[doc(hidden)]
 pub use message::words;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use simaccel_device::{Algorithm, Kind, Operation, Shape};
 
-use super::session::{AeadSession, CipherSession, HashSession, MacSession, SessionCore};
+use super::session::{AeadSession, CipherSession, HashSession, MacSession, OtherSession, SessionCore};
 use super::started::{Message, Started};
 use crate::error::{Error, OpError};
 
@@ -32,6 +32,8 @@ pub enum AnySession {
     Hash(HashSession),
     /// Authenticates.
     Mac(MacSession),
+    /// Does what none of these does.
+    Other(OtherSession),
 }
 
 impl AnySession {
@@ -41,6 +43,7 @@ impl AnySession {
             Kind::Aead => Self::Aead(AeadSession::new(core)),
             Kind::Hash => Self::Hash(HashSession::new(core)),
             Kind::Mac => Self::Mac(MacSession::new(core)),
+            Kind::Other => Self::Other(OtherSession::new(core)),
         }
     }
 
@@ -88,6 +91,34 @@ impl AnySession {
             Self::Aead(session) => session.core(),
             Self::Hash(session) => session.core(),
             Self::Mac(session) => session.core(),
+            Self::Other(session) => session.core(),
         }
+    }
+}
+
+impl OtherSession {
+    /// Runs an operation on `buffer`, which the output replaces, however long it is.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a length or an operation that does not fit; the device's failures. The buffer comes
+    /// back with every error.
+    pub fn run(&self, operation: Operation, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+        Ok(self.core().run(self.core().request(operation, buffer))?.buffer)
+    }
+
+    /// Runs an operation on `source` into `destination`, whose content is replaced; gives both back.
+    ///
+    /// # Errors
+    /// As [`OtherSession::run`]; [`OpError::into_buffers`] gives both buffers back.
+    pub fn run_to(
+        &self,
+        operation: Operation,
+        source: Vec<u8>,
+        destination: Vec<u8>,
+    ) -> Result<(Vec<u8>, Vec<u8>), OpError> {
+        let mut request = self.core().request(operation, source);
+        request.destination = Some(destination);
+        let request = self.core().run(request)?;
+        Ok((request.buffer, request.destination.unwrap_or_default()))
     }
 }

@@ -62,7 +62,7 @@ mod watchdog;
 pub use any_session::AnySession;
 pub use config::{Config, ConfigBuilder, DeliveryMode};
 pub use sabotage::{Sabotage, sabotage};
-pub use session::{AeadSession, CipherSession, HashSession, MacSession};
+pub use session::{AeadSession, CipherSession, HashSession, MacSession, OtherSession};
 pub use started::{Message, Started};
 pub use stats::EngineStats;
 pub use stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};

@@ -102,7 +102,7 @@ impl SessionCore {
     }
 
     /// Runs a whole message by the state machine.
-    fn run(&self, mut request: Request) -> Result<Request, OpError> {
+    pub(super) fn run(&self, mut request: Request) -> Result<Request, OpError> {
         match self.run_here(&mut request) {
             Ok(()) => Ok(request),
             Err(error) => {
@@ -694,4 +694,9 @@ impl MacSession {
     pub fn stream(&self) -> MacStream {
         MacStream::new(Arc::clone(&self.core))
     }
+}
+
+session_type! {
+    /// An algorithm that has no kind of session of its own: bytes in, bytes out, and nothing beside them.
+    OtherSession
 }

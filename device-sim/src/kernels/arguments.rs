@@ -84,6 +84,8 @@ impl Session {
             }
             Some(Shape::Padded) => len.saturating_sub(BLOCK)..=len.saturating_sub(1),
             Some(Shape::SameLength | Shape::Tagged(_)) => len..=len,
+            Some(Shape::Fixed(bytes)) if operation.output().has_text() => bytes..=bytes,
+            Some(Shape::Variable(most)) if operation.output().has_text() => 0..=most,
             Some(Shape::Fixed(_) | Shape::Variable(_)) | None => 0..=0,
         }
     }

@@ -25,6 +25,7 @@
 //! | `blocks` | what ECB and CBC share: padding, multi-part         | RFC 5652, 6.3 (PKCS#7)       |
 //! | `kernel` | what a kernel is, and the two functions put together |                             |
 //! | `text`   | where the output goes, and bytes held back          |                              |
+//! | `trial`  | outputs as no other gives them, for tests           |                              |
 //! | `lanes`  | several messages at once, where a mode is serial    |                              |
 
 pub(crate) mod arguments;
@@ -40,6 +41,7 @@ pub(crate) mod kernel;
 pub(crate) mod lanes;
 pub(crate) mod session;
 mod text;
+mod trial;
 pub(crate) mod wipe;
 pub(crate) mod xts;
 

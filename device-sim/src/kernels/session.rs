@@ -21,9 +21,10 @@ use crate::kernels::hash::Hashing;
 use crate::kernels::hmac::Keyed;
 use crate::kernels::kernel::{BadKey, Kernel, Options, run};
 use crate::kernels::lanes::{Lane, LaneKey};
+use crate::kernels::trial::{Mask, Runs};
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::kernels::xts::Xts;
-use crate::message::algorithm::{Aead, Algorithm, Cipher, Hash};
+use crate::message::algorithm::{Aead, Algorithm, Cipher, Hash, Trial};
 use crate::message::lengths::Allowed;
 use crate::message::parameters::{Padding, Parameter, Parameters};
 use crate::message::status::Status;
@@ -122,12 +123,17 @@ macro_rules! kernels {
             name: $hmac_name:literal, also: $hmac_also:tt,
             hash: $hmac_hash:ident, kernel: $hmac_kernel:ty
         })+ }
+        trials { $($(#[$trial_doc:meta])+ $trial:ident {
+            name: $trial_name:literal, takes: $takes:ident($lens:literal),
+            gives: $gives:tt, kernel: $trial_kernel:ty
+        })+ }
     ) => {
         kernels! {
             $($cipher($cipher_kernel): Algorithm::Cipher(Cipher::$cipher),)+
             $($aead($aead_kernel): Algorithm::Aead(Aead::$aead),)+
             $($hash($hash_kernel): Algorithm::Hash(Hash::$hash),)+
             $($hmac($hmac_kernel): Algorithm::Hmac(Hash::$hmac_hash),)+
+            $($trial($trial_kernel): Algorithm::Trial(Trial::$trial),)+
         }
     };
     ($($variant:ident($kernel:ty): $algorithm:pat),+ $(,)?) => {

@@ -37,6 +37,13 @@ macro_rules! define {
                 hash: $hmac_hash:ident, kernel: $hmac_kernel:ty
             }
         )+ }
+        trials { $(
+            $(#[$trial_doc:meta])+
+            $trial:ident {
+                name: $trial_name:literal, takes: $takes:ident($lens:literal),
+                gives: [$($operation:ident => $shape:ident($bytes:literal)),+], kernel: $trial_kernel:ty
+            }
+        )+ }
     ) => {
         /// A cipher without authentication.
         #[non_exhaustive]
@@ -170,6 +177,43 @@ macro_rules! define {
             }
         }
 
+        /// An algorithm for tests of what comes back.
+        #[doc(hidden)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Trial {
+            $($(#[$trial_doc])+ $trial,)+
+        }
+
+        impl Trial {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$trial),+];
+
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$trial => $trial_name),+
+                }
+            }
+
+            const fn message_lens(self) -> Allowed {
+                match self {
+                    $(Self::$trial => Allowed::$takes($lens)),+
+                }
+            }
+
+            const fn operations(self) -> &'static [Operation] {
+                match self {
+                    $(Self::$trial => &[$(Operation::$operation),+]),+
+                }
+            }
+
+            const fn output(self, operation: Operation) -> Option<Shape> {
+                match (self, operation) {
+                    $($((Self::$trial, Operation::$operation) => Some(Shape::$shape($bytes)),)+)+
+                    _ => None,
+                }
+            }
+        }
+
         impl Algorithm {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Self] = &[
@@ -196,6 +240,9 @@ pub enum Algorithm {
     Hash(Hash),
     /// HMAC over a hash function; [`Operation::Mac`].
     Hmac(Hash),
+    /// For tests; in no list.
+    #[doc(hidden)]
+    Trial(Trial),
 }
 
 impl From<Cipher> for Algorithm {
@@ -218,6 +265,7 @@ impl Algorithm {
             Self::Aead(aead) => aead.name(),
             Self::Hash(hash) => hash.name(),
             Self::Hmac(hash) => hash.hmac_name(),
+            Self::Trial(trial) => trial.name(),
         }
     }
 
@@ -229,6 +277,7 @@ impl Algorithm {
             Self::Aead(aead) => aead.aliases(),
             Self::Hash(hash) => hash.aliases(),
             Self::Hmac(hash) => hash.hmac_aliases(),
+            Self::Trial(_) => &[],
         }
     }
 
@@ -237,7 +286,7 @@ impl Algorithm {
         match self {
             Self::Cipher(cipher) => Allowed::Exactly(cipher.key_len()),
             Self::Aead(aead) => Allowed::Exactly(aead.key_len()),
-            Self::Hash(_) => Allowed::Nothing,
+            Self::Hash(_) | Self::Trial(_) => Allowed::Nothing,
             Self::Hmac(_) => Allowed::AtLeast(0),
         }
     }
@@ -248,7 +297,7 @@ impl Algorithm {
         match self {
             Self::Cipher(cipher) => cipher.key_len(),
             Self::Aead(aead) => aead.key_len(),
-            Self::Hash(_) => 0,
+            Self::Hash(_) | Self::Trial(_) => 0,
             Self::Hmac(hash) => hash.digest_len(),
         }
     }
@@ -281,9 +330,10 @@ impl Algorithm {
     /// Allowed lengths of a whole message, in bytes, apart from padding.
     #[inline]
     pub const fn message_lens(self) -> Allowed {
-        match self.facts() {
-            Some(facts) => facts.message,
-            None => Allowed::AtLeast(0),
+        match (self, self.facts()) {
+            (Self::Trial(trial), _) => trial.message_lens(),
+            (_, Some(facts)) => facts.message,
+            (_, None) => Allowed::AtLeast(0),
         }
     }
 
@@ -310,15 +360,17 @@ impl Algorithm {
             Self::Aead(_) => Kind::Aead,
             Self::Hash(_) => Kind::Hash,
             Self::Hmac(_) => Kind::Mac,
+            Self::Trial(_) => Kind::Other,
         }
     }
 
     /// Its operations.
     pub const fn operations(self) -> &'static [Operation] {
-        match self.kind() {
-            Kind::Cipher | Kind::Aead => &[Operation::Encrypt, Operation::Decrypt],
-            Kind::Hash => &[Operation::Digest],
-            Kind::Mac => &[Operation::Mac],
+        match self {
+            Self::Cipher(_) | Self::Aead(_) => &[Operation::Encrypt, Operation::Decrypt],
+            Self::Hash(_) => &[Operation::Digest],
+            Self::Hmac(_) => &[Operation::Mac],
+            Self::Trial(trial) => trial.operations(),
         }
     }
 
@@ -332,6 +384,7 @@ impl Algorithm {
             (Self::Hash(hash), Operation::Digest) | (Self::Hmac(hash), Operation::Mac) => {
                 Shape::Fixed(hash.digest_len())
             }
+            (Self::Trial(trial), operation) => return trial.output(operation),
             _ => return None,
         })
     }
@@ -343,6 +396,7 @@ impl Algorithm {
             Kind::Aead => Cost::Aead,
             Kind::Hash => Cost::Hash,
             Kind::Mac => Cost::Mac,
+            Kind::Other => Cost::Other,
         }
     }
 
@@ -351,7 +405,7 @@ impl Algorithm {
         match self {
             Self::Cipher(cipher) => Some(cipher.mode().facts()),
             Self::Aead(aead) => Some(aead.mode().facts()),
-            Self::Hash(_) | Self::Hmac(_) => None,
+            Self::Hash(_) | Self::Hmac(_) | Self::Trial(_) => None,
         }
     }
 }
@@ -370,9 +424,11 @@ pub enum Kind {
     Hash,
     /// A message authentication code.
     Mac,
+    /// Bytes from bytes, with nothing beside them: what has no kind of its own.
+    Other,
 }
 
-/// The output of an operation, besides its status.
+/// The length of an operation's output. [`Operation::output`] says what it is made of, text or tag.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
@@ -381,11 +437,12 @@ pub enum Shape {
     /// A text. Encrypting adds 1 to 16 bytes of padding (PKCS#7) up to whole blocks; decrypting removes as
     /// many.
     Padded,
-    /// This many bytes for any message: a digest, a MAC. The message is unchanged.
+    /// This many bytes for any message. As a tag, MAC or digest at most [`Tag::MAX`](crate::Tag::MAX), and the message is
+    /// unchanged; a text may be longer.
     Fixed(usize),
     /// A text as long as the message, and a tag of this many bytes.
     Tagged(usize),
-    /// At most this many bytes; the number depends on the message. The message is unchanged.
+    /// A text of at most this many bytes; the number depends on the message.
     Variable(usize),
 }
 
@@ -403,6 +460,8 @@ pub enum Cost {
     Hash,
     /// Grows with the message, and hashes twice more for the key.
     Mac,
+    /// Like none of the others.
+    Other,
     /// A function of the user's own ([`Operation::Call`]): as long as that takes.
     Call,
 }

@@ -105,7 +105,7 @@ mod tests {
                     Algorithm::Cipher(cipher) => parses(name, &cipher),
                     Algorithm::Aead(aead) => parses(name, &aead),
                     Algorithm::Hash(hash) => parses(name, &hash),
-                    Algorithm::Hmac(_) => {}
+                    Algorithm::Hmac(_) | Algorithm::Trial(_) => {}
                 }
             }
             assert_eq!(algorithm.to_string(), algorithm.name());

@@ -4,8 +4,7 @@
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutputShape {
-    /// A text, in the place of the input or in the destination. It has the length of the input, or differs
-    /// from it by padding.
+    /// A text, in the place of the input or in the destination, of any length.
     Text,
     /// A text, and a tag where the algorithm has one.
     TextAndTag,

@@ -18,7 +18,11 @@
 //! | `mode` | what says all that keys of another length have in common; see [`Mode`](super::algorithm::Mode) |
 //! | `digest`, `block` | bytes of a digest, and bytes that the function takes in at a time |
 //! | `hash` | the function below an HMAC, whose lengths it has; its key may have any length |
+//! | `takes`, `gives` | bytes of a message; the operations, and what each gives |
 //! | `kernel` | what computes it |
+//!
+//! `trials` are algorithms for tests: they give what no other does, outputs that are longer than a tag or as long as the
+//! message makes them. They are hidden, and no name stands for one.
 
 macro_rules! with_algorithms {
     ($each:ident) => {
@@ -126,6 +130,18 @@ macro_rules! with_algorithms {
                 HmacSha512_256 {
                     name: "hmac-sha512-256", also: ["hmacWithSHA512-256", "1.2.840.113549.2.13"],
                     hash: Sha512_256, kernel: Keyed<Hmac<Sha512_256>>
+                }
+            }
+            trials {
+                /// 600 bytes of any message: the mask generation function of RFC 8017, B.2.1, over SHA-256.
+                Mask {
+                    name: "trial-mask", takes: AtLeast(0),
+                    gives: [Encrypt => Fixed(600)], kernel: Mask
+                }
+                /// Runs of equal bytes as pairs of their length, 1 to 255, and the byte; and back.
+                Runs {
+                    name: "trial-runs", takes: AtMost(65_536),
+                    gives: [Encrypt => Variable(131_072), Decrypt => Variable(8_355_840)], kernel: Runs
                 }
             }
         }

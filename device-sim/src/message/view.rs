@@ -1,5 +1,7 @@
 //! What a kernel sees of a request: its message, and nothing of its sender and its delivery.
 
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::message::operation::Operation;
 use crate::message::piece::{Part, StreamState};
 use crate::message::request::Request;
@@ -93,6 +95,22 @@ impl<'r> Message<'r> {
             self.0.destination = Some(text);
         } else {
             self.0.buffer = text;
+        }
+    }
+
+    /// Gives a text of any length. It goes to the destination or, where there is none, takes the place of the input, which is
+    /// wiped.
+    pub(crate) fn set_text(&mut self, text: Vec<u8>) {
+        let (input, destination) = self.texts();
+        let place = destination.unwrap_or(input);
+        if text.len() <= place.capacity() {
+            // What the caller has reserved is the caller's own to keep.
+            place.clear();
+            place.extend_from_slice(&text);
+            drop(Zeroizing::new(text));
+        } else {
+            place.zeroize();
+            *place = text;
         }
     }
 
