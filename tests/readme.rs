@@ -132,6 +132,56 @@ const COMMANDS: &[(&str, Run)] = &[
     ),
 ];
 
+/// The READMEs of the other packages, and what runs each of their commands.
+const PACKAGES: &[(&str, &[(&str, Run)])] = &[
+    ("device-sim/README.md", &[]),
+    (
+        "capi/README.md",
+        &[
+            (
+                "cargo run --release --bin simaccel-install -- --prefix DIR",
+                By(CI, "--bin simaccel-install -- --prefix \"$prefix\"\n"),
+            ),
+            (
+                "cc program.c $(PKG_CONFIG_PATH=DIR/lib/pkgconfig pkg-config --cflags --libs simaccel_async) -o program",
+                By(CI, "capi/examples/event_loop.c $(pkg-config --cflags --libs simaccel_async)"),
+            ),
+            (
+                "LD_LIBRARY_PATH=DIR/lib ./program",
+                By(CI, "LD_LIBRARY_PATH=\"$prefix/lib\" \"$prefix/event_loop\"\n"),
+            ),
+            (
+                "LD_PRELOAD=DIR/lib/libsimaccel_async.so openssl s_client -async ...",
+                By("capi/tests/preload.rs", "[\"s_client\", \"-async\""),
+            ),
+            ("man simaccel_async", By(CI, "man -M \"$prefix/share/man\" simaccel_async")),
+            ("man simaccel_engine", By("capi/tests/manual.rs", "simaccel_engine")),
+        ],
+    ),
+    ("conformance/README.md", &[("cargo test -p simaccel-conformance", By(CI, "cargo test --workspace"))]),
+    (
+        "benches/rivals/README.md",
+        &[
+            (
+                "cargo run --release --manifest-path benches/rivals/Cargo.toml",
+                By(".ci/nightly", "cargo run --release --manifest-path benches/rivals/Cargo.toml\n"),
+            ),
+            (
+                "cargo run --release --manifest-path benches/rivals/Cargo.toml -- --quick --only cycle_1",
+                By(CI, "cargo run --release --manifest-path $rivals -- --quick --only cycle_1"),
+            ),
+            (
+                "cargo run --release --manifest-path benches/rivals/Cargo.toml -- --curves FILE.svg",
+                By(CI, "cargo run --release --manifest-path $rivals -- --quick --curves"),
+            ),
+            (
+                "cargo run --release --manifest-path benches/rivals/Cargo.toml --bin kernels",
+                By(CI, "cargo run --release --manifest-path $rivals --bin kernels"),
+            ),
+        ],
+    ),
+];
+
 /// The commands in fences (except the map of the files) and in backquotes, without the remarks beside them.
 fn commands(text: &str) -> BTreeSet<String> {
     let fenced = text.split("\n```text\n").skip(1).filter_map(|block| block.split("\n```").next());
@@ -189,6 +239,18 @@ fn every_command_is_run_by_a_test_or_by_ci() {
         }
     }
     assert!(is_executable(&Path::new(env!("CARGO_MANIFEST_DIR")).join(CI)));
+}
+
+#[test]
+fn every_command_of_a_packages_readme_is_run_by_a_test_or_by_ci() {
+    for (readme, known) in PACKAGES {
+        let listed: BTreeSet<String> = known.iter().map(|(command, _)| (*command).to_owned()).collect();
+        assert_eq!(commands(&read(readme)), listed, "{readme}");
+        for (command, run) in *known {
+            let By(file, text) = run else { panic!("{readme}: {command}: only .ci/run has its files") };
+            assert!(read(file).contains(text), "{command}: {file} does not say: {text}");
+        }
+    }
 }
 
 #[test]
