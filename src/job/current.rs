@@ -290,6 +290,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "miri knows no switch between stacks")]
     fn a_pause_in_flight_is_a_pause_and_a_look_at_the_context() {
         let in_flight = || pause_in_flight(&Nothing);
         assert_eq!(in_flight(), (Pause::NotInJob, true));
@@ -312,6 +313,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "miri knows no switch between stacks")]
     fn an_offer_begins_with_a_status_of_ok() {
         let offer = || super::offer(true).map(|offer| offer.token());
         assert_eq!(offer(), None);

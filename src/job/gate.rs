@@ -149,3 +149,99 @@ impl Drop for Inside {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::UnsafeCell;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    /// A count that only the thread inside may touch. It is plain memory: miri reports two threads that are inside at once.
+    struct Guarded {
+        gate: Gate,
+        count: UnsafeCell<usize>,
+    }
+
+    // SAFETY: the count is touched inside the gate only.
+    unsafe impl Sync for Guarded {}
+
+    impl Guarded {
+        fn new() -> Self {
+            Self { gate: Gate::open(), count: UnsafeCell::new(0) }
+        }
+
+        fn count_up(&self, inside: &Inside) {
+            assert!(!inside.0.is_null());
+            // SAFETY: this thread is inside, and a stay ends after this call.
+            unsafe { *self.count.get() += 1 };
+        }
+    }
+
+    #[test]
+    fn one_thread_at_a_time_is_inside() {
+        const TURNS: usize = if cfg!(miri) { 30 } else { 20_000 };
+        let guarded = Guarded::new();
+        thread::scope(|scope| {
+            for briefly in [true, true, false] {
+                let guarded = &guarded;
+                scope.spawn(move || {
+                    for _ in 0..TURNS {
+                        // A brief call is refused where a job runs, and comes again.
+                        let inside = loop {
+                            match if briefly { guarded.gate.enter_briefly() } else { guarded.gate.enter() } {
+                                Ok(inside) => break inside,
+                                Err(InUse) => thread::yield_now(),
+                            }
+                        };
+                        guarded.count_up(&inside);
+                    }
+                });
+            }
+        });
+        assert_eq!(guarded.count.into_inner(), 3 * TURNS);
+    }
+
+    #[test]
+    fn the_same_thread_is_inside_already_and_another_is_refused() {
+        let gate = Gate::open();
+        let outer = gate.enter().unwrap();
+        let inner = gate.enter_briefly().unwrap();
+        assert!(inner.0.is_null(), "the outer stay ends it");
+        drop(inner);
+        thread::scope(|scope| {
+            let other = scope.spawn(|| (gate.enter().is_err(), gate.enter_briefly().is_err()));
+            assert_eq!(other.join().unwrap(), (true, true));
+        });
+        drop(outer);
+        thread::scope(|scope| scope.spawn(|| drop(gate.enter().unwrap())).join().unwrap());
+    }
+
+    #[test]
+    fn a_thread_that_waits_comes_in_when_the_stay_ends() {
+        let guarded = Guarded::new();
+        let waits = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let inside = guarded.gate.enter().unwrap();
+            let other = scope.spawn(|| {
+                waits.store(true, Ordering::Release);
+                guarded.count_up(&guarded.gate.enter_waiting());
+            });
+            while !waits.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            guarded.count_up(&inside);
+            drop(inside);
+            other.join().unwrap();
+        });
+        assert_eq!(guarded.count.into_inner(), 2);
+    }
+
+    #[test]
+    fn without_a_gate_every_thread_comes_in() {
+        let gate = Gate::default();
+        let inside = gate.enter().unwrap();
+        assert!(inside.0.is_null());
+        thread::scope(|scope| assert!(scope.spawn(|| gate.enter().is_ok()).join().unwrap()));
+    }
+}

@@ -304,6 +304,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "miri knows no guard pages")]
     fn both_kinds_of_guard_fault_and_leave_the_stack_alone() {
         let page = page_size();
         for (guard, kernel_may_lack_it) in
@@ -320,6 +321,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "miri knows no guard pages")]
     fn a_chunk_goes_with_its_last_stack() {
         let page = page_size();
         let geometry = Geometry { size: 4 * page, guard: page };
