@@ -49,6 +49,8 @@ enum Turn {
     Job,
     /// The job's, to unwind.
     Unwind,
+    /// The job's, to give back what its frames hold, and never to run again.
+    Discard,
     Ended(Output),
     Panicked(Box<dyn Any + Send>),
 }
@@ -117,7 +119,7 @@ impl Handover {
 }
 
 const fn is_jobs(turn: &Turn) -> bool {
-    matches!(turn, Turn::Job | Turn::Unwind)
+    matches!(turn, Turn::Job | Turn::Unwind | Turn::Discard)
 }
 
 const fn is_applications(turn: &Turn) -> bool {
@@ -141,6 +143,15 @@ fn run(current: Current, body: impl FnOnce() -> Output) {
     CURRENT.take();
     *handover.turn.lock().unwrap() = end;
     handover.changed.notify_all();
+}
+
+impl Job {
+    /// Ends a job that is paused, without unwinding its stack. That stays as it is for ever, and its thread
+    /// with it.
+    fn discard(mut self) {
+        self.handover.exchange(Turn::Discard, is_applications);
+        drop(self.thread.take());
+    }
 }
 
 impl framework::Job for Job {
@@ -187,13 +198,18 @@ impl foreign::Framework for Batons {
         }
     }
 
-    fn pause(&self, _release: &dyn Release) -> Paused {
+    fn pause(&self, release: &dyn Release) -> Paused {
         let handover = CURRENT.with_borrow(|current| Some(Arc::clone(&current.as_ref()?.handover)));
         let Some(handover) = handover.filter(|_| !BLOCKED.get()) else {
             return if self.tells { Paused::Refused } else { Paused::Perhaps };
         };
-        if matches!(handover.exchange(Turn::Application, is_jobs), Turn::Unwind) {
-            panic::resume_unwind(Box::new(Discarded));
+        match handover.exchange(Turn::Application, is_jobs) {
+            Turn::Unwind => panic::resume_unwind(Box::new(Discarded)),
+            Turn::Discard => {
+                release.release();
+                handover.exchange(Turn::Application, |_| false);
+            }
+            _ => {}
         }
         let is_freed = CURRENT.with_borrow(|current| current.as_ref().unwrap().ctx.0.borrow().is_freed);
         match (is_freed, self.tells) {
@@ -307,3 +323,34 @@ macro_rules! framework {
 
 framework!(Baton, tells: true);
 framework!(Blind, tells: false);
+
+mod tests {
+    use super::*;
+    use crate::framework::{adds_up, encrypt, gives, parse, pauses, readable};
+
+    #[test]
+    fn a_job_that_is_ended_without_unwinding_gives_its_request_up() {
+        // Under way for ever; done, with the wake sent; not seen by the device yet, the last in the line for
+        // a slot.
+        for (config, steps, woken) in
+            [("fault=timeout:every=1,times=3", true, 0), ("", true, 1), ("depth=2;queue_pairs=1", false, 0)]
+        {
+            let engine = Baton::stepped(parse(config));
+            let ctx = Baton::ctx();
+            let mut jobs = [1, 2, 3].map(|index| encrypt::<Baton>(&engine, &ctx, index));
+            jobs.iter_mut().for_each(pauses);
+            if steps {
+                engine.device().run_until_idle();
+            }
+            assert_eq!(readable(&ctx), woken, "{config}");
+            jobs.into_iter().for_each(Job::discard);
+            assert_eq!((readable(&ctx), engine.stats().abandoned), (0, 3), "{config}");
+            adds_up(&engine);
+            let mut next = encrypt::<Baton>(&engine, &ctx, 2);
+            pauses(&mut next);
+            engine.device().run_until_idle();
+            gives(&mut next, 2);
+            assert_eq!(readable(&ctx), 0, "{config}");
+        }
+    }
+}

@@ -160,7 +160,7 @@ impl<J: Jobs> CtxWait<J> {
             return;
         }
         table::with(engine, |instance| instance.counters.resumes.add(1));
-        flight.with_wake(|wake| wake.status.as_deref().map(Following::update));
+        flight.update_status();
         let is_over = match paused {
             Paused::Resumed => false,
             Paused::WithoutCtx => !self.polled,
@@ -430,6 +430,14 @@ impl<E: Hold, F: Following> Flight<E, CtxWake<F>> {
         });
         if let Some(callback) = callback {
             callback.await_sent();
+        }
+    }
+
+    /// Another framework's code may run here, so the flight lends nothing meanwhile.
+    fn update_status(&self) {
+        if let Some(status) = self.with_wake(|wake| wake.status.take()) {
+            status.update();
+            self.with_wake(|wake| wake.status = Some(status));
         }
     }
 
