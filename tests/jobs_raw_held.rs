@@ -81,11 +81,11 @@ unsafe extern "C-unwind" fn holds_and_lets_go(_: *mut c_void) -> c_int {
     let second: Held = Arc::new(7_u8);
     assert!(raw::hold(second).is_err_and(|back| back.is::<u8>()), "one at a time, and it comes back");
     let before = DROPPED.load(Ordering::Relaxed);
-    raw::let_go();
+    raw::release_held();
     assert_eq!(DROPPED.load(Ordering::Relaxed), before + 1);
-    raw::let_go();
+    raw::release_held();
     assert!(raw::hold(Arc::new(Counted)).is_ok());
-    raw::let_go();
+    raw::release_held();
     assert_eq!(DROPPED.load(Ordering::Relaxed), before + 2);
     7
 }
@@ -95,7 +95,7 @@ unsafe extern "C-unwind" fn holds_and_lets_go(_: *mut c_void) -> c_int {
 fn what_a_job_holds_goes_after_its_release_hook() {
     assert!(raw::hold(Arc::new(Counted)).is_err(), "there is no job to hold it");
     assert_eq!(DROPPED.load(Ordering::Relaxed), 1);
-    raw::let_go();
+    raw::release_held();
     assert_eq!(start_without_args(holds_and_lets_go), Ok(RawStep::Finished(7)));
     assert_eq!(DROPPED.load(Ordering::Relaxed), 3);
 

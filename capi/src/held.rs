@@ -49,7 +49,7 @@ impl Drop for Keep {
     #[inline(always)]
     fn drop(&mut self) {
         match self.0.take() {
-            None => raw::let_go(),
+            None => raw::release_held(),
             Some(in_frame) => Self::end_in_frame(in_frame),
         }
     }

@@ -63,7 +63,7 @@ pub(crate) struct Instance {
     /// Polls that found nothing.
     dry_polls: Cell<u32>,
     /// Created for one call of a thread that is ending; the next call gets another.
-    passing: bool,
+    temporary: bool,
 }
 
 /// The result of a look for tokens.
@@ -75,7 +75,7 @@ enum Look {
 }
 
 impl Instance {
-    pub(super) fn lease(engine: &Arc<Inner>, passing: bool) -> Self {
+    pub(super) fn lease(engine: &Arc<Inner>, temporary: bool) -> Self {
         Self {
             engine: Arc::downgrade(engine),
             engine_id: engine.id,
@@ -90,7 +90,7 @@ impl Instance {
             armed: Cell::new(false),
             raising: Cell::new(0),
             dry_polls: Cell::new(0),
-            passing,
+            temporary,
         }
     }
 
@@ -116,8 +116,8 @@ impl Instance {
     }
 
     /// Whether this instance will not be found again, so that no wake would end a sleep in it.
-    pub(crate) const fn is_passing(&self) -> bool {
-        self.passing
+    pub(crate) const fn is_temporary(&self) -> bool {
+        self.temporary
     }
 
     /// Runs `body` with the queue pair; nothing in `body` may call user code.
@@ -327,7 +327,7 @@ impl Instance {
     /// Ends a poll that has found nothing more, or nothing at all. A thread that raised the interrupt just
     /// when it was disarmed writes a little later, and a readable fd without a completion would keep an event
     /// loop busy. So the fd is read where that is known, and every now and then in any case.
-    pub(crate) fn note_end(&self, poller: &Poller, dry: bool) {
+    pub(crate) fn end_poll(&self, poller: &Poller, dry: bool) {
         let polls = self.dry_polls.get().wrapping_add(u32::from(dry));
         self.dry_polls.set(polls);
         let raising = self.raising.get();
@@ -338,7 +338,7 @@ impl Instance {
     }
 
     /// Disarms the interrupt and reads the fd in any case.
-    pub(crate) fn quiet(&self, poller: &Poller) {
+    pub(crate) fn disarm_and_clear(&self, poller: &Poller) {
         self.armed.set(false);
         let raised = !poller.interrupt().disarm();
         let read = poller.interrupt().clear();

@@ -323,7 +323,7 @@ impl Engine {
                 // `f` has forked: this process will not reap what has completed.
                 return Err(Error::Forked);
             }
-            instance.note_end(&poller, handed_out == 0);
+            instance.end_poll(&poller, handed_out == 0);
             if instance.arm(&poller) {
                 return Ok(handed_out);
             }

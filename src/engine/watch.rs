@@ -49,7 +49,7 @@ enum Stage {
 #[derive(Debug)]
 pub(super) enum Notice {
     /// Not at all: the waiter looks.
-    Nobody,
+    Unannounced,
     Wake(Waker),
     /// By a token on the ready list of a polling thread.
     Ready {
@@ -60,7 +60,7 @@ pub(super) enum Notice {
 
 /// The addressee of a notice.
 pub(super) enum Addressee {
-    Nobody,
+    Unannounced,
     Waker,
     Poller(u32),
 }
@@ -101,7 +101,7 @@ impl Watch {
             return false;
         }
         let mut inside = self.lock();
-        if matches!(inside.notice, Notice::Nobody) {
+        if matches!(inside.notice, Notice::Unannounced) {
             return false;
         }
         let replaced = std::mem::replace(&mut inside.notice, Notice::Wake(waker));
@@ -179,7 +179,7 @@ impl Watch {
 
     pub(super) fn addressee(&self) -> Addressee {
         match self.lock().notice {
-            Notice::Nobody => Addressee::Nobody,
+            Notice::Unannounced => Addressee::Unannounced,
             Notice::Wake(_) => Addressee::Waker,
             Notice::Ready { owner, .. } => Addressee::Poller(owner),
         }
@@ -193,7 +193,7 @@ impl Watch {
             return Err(request);
         }
         inside.stage = Stage::TimedOut { request, announced: false };
-        Ok(std::mem::replace(&mut inside.notice, Notice::Nobody))
+        Ok(std::mem::replace(&mut inside.notice, Notice::Unannounced))
     }
 
     pub(super) fn was_announced(&self) {
@@ -210,7 +210,7 @@ impl Wake for Watch {
             return;
         }
         self.end();
-        let notice = std::mem::replace(&mut self.lock().notice, Notice::Nobody);
+        let notice = std::mem::replace(&mut self.lock().notice, Notice::Unannounced);
         if let Notice::Wake(waker) = notice {
             waker.wake();
         }

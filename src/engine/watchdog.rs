@@ -135,7 +135,7 @@ impl Watchdog {
         let (notice, delivery) = match delivery {
             Delivery::Wake(waker) => (Notice::Wake(waker), None),
             Delivery::Reap { owner } => (Notice::Ready { owner, user_data }, Some(Delivery::Reap { owner })),
-            Delivery::Silent => (Notice::Nobody, Some(Delivery::Silent)),
+            Delivery::Silent => (Notice::Unannounced, Some(Delivery::Silent)),
         };
         let watch = Watch::new(Arc::clone(&self.shared), notice);
         let delivery = delivery.unwrap_or_else(|| Delivery::Wake(Waker::from(Arc::clone(&watch))));
@@ -216,7 +216,7 @@ impl Shared {
     }
 
     /// Handles the alarm of a stepped device.
-    fn went_off(self: &Arc<Self>) {
+    fn on_alarm(self: &Arc<Self>) {
         self.lock().next_look = None;
         let now = self.now();
         loop {
@@ -266,7 +266,7 @@ impl Shared {
     /// Handles a request whose deadline is over.
     fn expire(self: &Arc<Self>, entry: Entry) {
         // A notice may run and drop foreign code.
-        fenced(|| {
+        catch_panic(|| {
             if !entry.watch.begin_to_expire() {
                 return;
             }
@@ -291,8 +291,8 @@ impl Shared {
         let is_done = matches!(remote.state(*ticket), TicketState::Done(_));
         match watch.addressee() {
             // The thread that steps the device and waits for nothing else has seen it.
-            Addressee::Nobody if is_done => return Verdict::InTime,
-            Addressee::Nobody => {}
+            Addressee::Unannounced if is_done => return Verdict::InTime,
+            Addressee::Unannounced => {}
             Addressee::Poller(owner) if is_done && !self.pollers.is_asleep(owner) => return Verdict::InTime,
             Addressee::Poller(_) if is_done && !suspected => return Verdict::Suspicious,
             Addressee::Poller(_) | Addressee::Waker => {
@@ -307,11 +307,11 @@ impl Shared {
 
     fn announce(&self, watch: &Arc<Watch>, request: Box<Request>) {
         match watch.time_out(request) {
-            Ok(Notice::Wake(waker)) => fenced(|| waker.wake()),
+            Ok(Notice::Wake(waker)) => catch_panic(|| waker.wake()),
             Ok(Notice::Ready { owner, user_data }) => {
                 self.pollers.announce_late(owner, Arc::clone(watch), user_data);
             }
-            Ok(Notice::Nobody) => {}
+            Ok(Notice::Unannounced) => {}
             Err(mut unwanted) => unwanted.wipe(),
         }
         watch.was_announced();
@@ -336,7 +336,7 @@ impl Shared {
 /// The waker of a stepped device's alarm.
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
-        self.went_off();
+        self.on_alarm();
     }
 }
 
@@ -369,7 +369,7 @@ enum Verdict {
 }
 
 /// Runs foreign code and stops its panic.
-fn fenced(body: impl FnOnce()) {
+fn catch_panic(body: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
         // Dropping a foreign payload could panic again.
         std::mem::forget(payload);

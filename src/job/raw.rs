@@ -282,8 +282,8 @@ pub fn data(job: Handle) -> Result<*mut c_void, Misuse> {
     Ok(find(job)?.data.get())
 }
 
-/// Keeps `held` for the running job until [`let_go`]. When the job is discarded, `held` is dropped after the
-/// release hook: a frame that may be discarded can own nothing. The job calls [`let_go`] before its function
+/// Keeps `held` for the running job until [`release_held`]. When the job is discarded, `held` is dropped after the
+/// release hook: a frame that may be discarded can own nothing. The job calls [`release_held`] before its function
 /// returns.
 ///
 /// # Errors
@@ -300,7 +300,7 @@ pub fn hold(held: Held) -> Result<(), Held> {
 
 /// Drops what the running job [holds](hold), if it holds anything.
 #[inline]
-pub fn let_go() {
+pub fn release_held() {
     if let Some(record) = Front::here().running() {
         drop(record.held.take());
     }

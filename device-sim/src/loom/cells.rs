@@ -24,7 +24,7 @@ fn serve_late(slab: &Slab, ticket: Ticket) -> bool {
 pub(super) fn take(slab: &Slab, mut held: Held) -> (Request, Remains) {
     let mut request = Request::empty();
     slab.unload(&mut held, &mut request);
-    (request, slab.let_go(held))
+    (request, slab.release(held))
 }
 
 pub(super) fn revoke(slab: &Slab, ticket: Ticket) -> Option<Held> {

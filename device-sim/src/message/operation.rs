@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!                       ┌─► Operation, ALL, NAMES, number, name, parsing
-//!   operations! { .. } ─┼─► output (what faults can spoil, what has to be kept), cost
+//!   operations! { .. } ─┼─► output (what faults can corrupt, what has to be kept), cost
 //!                       └─► counters, timings, JSON, Prometheus, `op=` of faults: all go by ALL
 //! ```
 

@@ -1,4 +1,4 @@
-//! What an operation gives, whatever the algorithm: what faults can spoil, and what has to be kept.
+//! What an operation gives, whatever the algorithm: what faults can corrupt, and what has to be kept.
 
 /// What a result is made of. (How long it is, the [algorithm](crate::Shape) says.)
 #[non_exhaustive]
@@ -20,7 +20,7 @@ impl OutputShape {
         matches!(self, Self::Text | Self::TextAndTag)
     }
 
-    /// Whether there are bytes at all, which a fault can spoil.
+    /// Whether there are bytes at all, which a fault can corrupt.
     pub const fn has_bytes(self) -> bool {
         self.has_text() || self.has_tag()
     }

@@ -167,7 +167,7 @@ impl Core {
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.size());
             *times = Times { submitted: request.submitted(), started: now, ended: now };
-            verdict = model.judge(request, announce, now);
+            verdict = model.decide(request, announce, now);
             work(sessions, model, &verdict, request, now)
         });
         let weight = if ready.operation == Operation::Call { CALL_WEIGHT } else { ready.bytes };
@@ -227,7 +227,7 @@ impl Core {
     }
 
     /// After a panic: ends the stream whose piece was half computed.
-    pub(crate) fn bury(&mut self) {
+    pub(crate) fn end_panicked(&mut self) {
         // Whether the panic came from them or from elsewhere: they were not finished.
         self.end_lanes(Status::DeviceDead);
         if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
@@ -297,7 +297,7 @@ fn work(
     let input = request.size();
     let status = execute(sessions, request);
     if status == Status::Ok {
-        model.spoil(request, input, now);
+        model.corrupt(request, input, now);
     }
     status
 }

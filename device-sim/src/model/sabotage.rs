@@ -36,7 +36,7 @@ impl Saboteur {
         Self { sabotage, seen: 0 }
     }
 
-    fn strikes(&mut self) -> bool {
+    fn is_hit(&mut self) -> bool {
         self.seen += 1;
         self.seen.is_multiple_of(EVERY)
     }
@@ -44,7 +44,7 @@ impl Saboteur {
     /// Called when a request was computed.
     pub(crate) fn worked(&mut self, request: &mut Request) {
         let gives_text = request.operation.output().has_text();
-        if self.sabotage == Sabotage::WrongByte && gives_text && self.strikes() {
+        if self.sabotage == Sabotage::WrongByte && gives_text && self.is_hit() {
             let text = request.destination.as_mut().unwrap_or(&mut request.buffer);
             text.iter_mut().take(1).for_each(|byte| *byte ^= 1);
         }
@@ -54,8 +54,8 @@ impl Saboteur {
     pub(crate) fn due(&mut self, flags: &mut Flags, slab: &Slab, ticket: Ticket) {
         let sabotage = self.sabotage;
         match sabotage {
-            Sabotage::LostCompletion if self.strikes() => flags.drop_wake = true,
-            Sabotage::DoubleCompletion if self.strikes() => {
+            Sabotage::LostCompletion if self.is_hit() => flags.drop_wake = true,
+            Sabotage::DoubleCompletion if self.is_hit() => {
                 let twice = slab.copy_waker(ticket).map(|waker| Waker::from(Arc::new(Twice(waker))));
                 let replaced = twice.map(|waker| slab.replace_waker(ticket, waker));
                 drop(replaced);

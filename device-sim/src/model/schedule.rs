@@ -1,7 +1,7 @@
 //! The model: when each request is due, on which compute unit, in which order, and which faults strike it.
 //!
 //! ```text
-//!   verdict ─────────► execute ─► spoil ─► schedule ─────────► due queue ─────► order ─────► ready
+//!   verdict ─────────► execute ─► corrupt ─► schedule ─────────► due queue ─────► order ─────► ready
 //!   (faults that are    (kernel)  (corrupt, (the unit that is   (by time,        (fifo, held
 //!    decided before)               short)    free first; stall,  then arrival)    back)
 //!                                            delay, late, never)
@@ -145,7 +145,7 @@ impl Model {
     }
 
     /// Decides everything about a request that is decided before it is computed.
-    pub(crate) fn judge(&mut self, request: &Request, announce: Announce, now: u64) -> Verdict {
+    pub(crate) fn decide(&mut self, request: &Request, announce: Announce, now: u64) -> Verdict {
         let mut verdict = Verdict::default();
         if self.faults.is_empty() {
             return verdict;
@@ -161,7 +161,7 @@ impl Model {
     }
 
     /// Corrupts the result of a successful request.
-    pub(crate) fn spoil(&mut self, request: &mut Request, input: u64, now: u64) {
+    pub(crate) fn corrupt(&mut self, request: &mut Request, input: u64, now: u64) {
         if let Some(saboteur) = &mut self.sabotage {
             saboteur.worked(request);
         }
@@ -172,12 +172,12 @@ impl Model {
                 FaultKind::Short { .. } => (Target::Any, armed.kind),
                 _ => continue,
             };
-            let Some(spoilt) = spoilt(request, target) else { continue };
+            let Some(corrupted_part) = corrupted_part(request, target) else { continue };
             if armed.hits(&occasion) {
                 self.counters.injected(kind);
                 match kind {
-                    FaultKind::Corrupt { bit, .. } => flip(request, spoilt, bit, armed),
-                    FaultKind::Short { bytes } => cut(request, spoilt, bytes),
+                    FaultKind::Corrupt { bit, .. } => flip(request, corrupted_part, bit, armed),
+                    FaultKind::Short { bytes } => cut(request, corrupted_part, bytes),
                     _ => {}
                 }
             }
@@ -311,27 +311,27 @@ fn complete(due: Due, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut
 
 /// The result of a request that a fault corrupts.
 #[derive(Clone, Copy, Debug)]
-enum Spoilt {
+enum Corrupted {
     Text,
     Tag,
 }
 
 /// The result that `target` means, if the request has it.
-fn spoilt(request: &Request, target: Target) -> Option<Spoilt> {
+fn corrupted_part(request: &Request, target: Target) -> Option<Corrupted> {
     let output = request.operation.output();
     let text = output.has_text() && !request.destination.as_ref().unwrap_or(&request.buffer).is_empty();
     let tag = output.has_tag() && !request.tag.as_bytes().is_empty();
     match target {
-        Target::Text | Target::Any if text => Some(Spoilt::Text),
-        Target::Tag | Target::Any if tag => Some(Spoilt::Tag),
+        Target::Text | Target::Any if text => Some(Corrupted::Text),
+        Target::Tag | Target::Any if tag => Some(Corrupted::Tag),
         _ => None,
     }
 }
 
-fn flip(request: &mut Request, spoilt: Spoilt, bit: Option<u64>, armed: &mut Armed) {
-    let result = match spoilt {
-        Spoilt::Text => request.destination.as_mut().unwrap_or(&mut request.buffer).as_mut_slice(),
-        Spoilt::Tag => request.tag.as_bytes_mut(),
+fn flip(request: &mut Request, corrupted_part: Corrupted, bit: Option<u64>, armed: &mut Armed) {
+    let result = match corrupted_part {
+        Corrupted::Text => request.destination.as_mut().unwrap_or(&mut request.buffer).as_mut_slice(),
+        Corrupted::Tag => request.tag.as_bytes_mut(),
     };
     let bits = 8 * result.len() as u64;
     let bit = bit.map_or_else(|| armed.draw(bits), |bit| bit % bits);
@@ -341,10 +341,10 @@ fn flip(request: &mut Request, spoilt: Spoilt, bit: Option<u64>, armed: &mut Arm
     }
 }
 
-fn cut(request: &mut Request, spoilt: Spoilt, bytes: u64) {
+fn cut(request: &mut Request, corrupted_part: Corrupted, bytes: u64) {
     let missing = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let left = match spoilt {
-        Spoilt::Text => {
+    let left = match corrupted_part {
+        Corrupted::Text => {
             let text = request.destination.as_mut().unwrap_or(&mut request.buffer);
             let left = text.len().saturating_sub(missing);
             request.residue = text.len() - left;
@@ -352,7 +352,7 @@ fn cut(request: &mut Request, spoilt: Spoilt, bytes: u64) {
             text.truncate(left);
             return;
         }
-        Spoilt::Tag => request.tag.as_bytes().len().saturating_sub(missing),
+        Corrupted::Tag => request.tag.as_bytes().len().saturating_sub(missing),
     };
     request.residue = request.tag.as_bytes().len() - left;
     request.tag.truncate(left);

@@ -190,9 +190,9 @@ impl Pair {
         let sent = match announce {
             Announce::Wake => {
                 let Some(waker) = self.slab.copy_waker(ticket) else { return };
-                let panicked = !fenced(|| waker.wake_by_ref());
+                let panicked = !catch_panic(|| waker.wake_by_ref());
                 add(&shared.wake_panics, u64::from(panicked));
-                let _ = fenced(|| drop(waker));
+                let _ = catch_panic(|| drop(waker));
                 1
             }
             Announce::Reap { .. } => self.interrupts.raise(),
@@ -204,7 +204,7 @@ impl Pair {
     /// Called after slots were freed on the host's side: makes the device look, if a request waits for one.
     pub(crate) fn slots_were_freed(&self) {
         fence(Ordering::SeqCst);
-        if self.slots.someone_waits() {
+        if self.slots.has_waiters() {
             self.doorbell.ring();
         }
     }
@@ -231,7 +231,7 @@ impl Pair {
         if from == Origin::Done {
             self.note_taken(&mut request);
         }
-        let Remains { vacant, cancelled, waker } = self.slab.let_go(held);
+        let Remains { vacant, cancelled, waker } = self.slab.release(held);
         if let Some(vacant) = vacant {
             self.slab.put(vacant);
         }
@@ -263,11 +263,11 @@ impl Pair {
 
 /// Calls a waker; `false`: it panicked.
 pub(crate) fn call(waker: Waker) -> bool {
-    fenced(|| waker.wake())
+    catch_panic(|| waker.wake())
 }
 
 /// Runs foreign code; `false`: it panicked.
-fn fenced(f: impl FnOnce()) -> bool {
+fn catch_panic(f: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(()) => true,
         Err(payload) => {

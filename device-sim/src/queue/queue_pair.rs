@@ -245,7 +245,7 @@ impl QueuePair {
     ) -> Result<Ticket, RefusedReason> {
         let Some(mut held) = held else { return Ok(ticket) };
         self.remote.pair.slab.unload(&mut held, request);
-        let Remains { vacant, waker, .. } = self.remote.pair.slab.let_go(held);
+        let Remains { vacant, waker, .. } = self.remote.pair.slab.release(held);
         if let Some(vacant) = vacant {
             self.cells.put(vacant);
         }

@@ -14,7 +14,7 @@ use crate::queue::cell::{Hold, Ticket, TicketState, WakeState};
 use crate::queue::entry::{generation_of, index_of, ticket_of};
 use crate::queue::interrupt::Interrupt;
 use crate::queue::pair::Pair;
-use crate::sync::be_patient;
+use crate::sync::spin_or_yield;
 
 /// The operations on a queue pair's requests that any thread may use.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl Remote {
                 Hold::Held(held) => return Some(self.pair.take(held)),
                 Hold::Stale => return None,
                 Hold::Executing if self.pair.forked() => return None,
-                Hold::Executing => be_patient(&mut turns),
+                Hold::Executing => spin_or_yield(&mut turns),
             }
         }
     }

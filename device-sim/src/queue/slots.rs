@@ -167,14 +167,14 @@ impl Slots {
 
     /// Whether a request may be waiting for a slot that was just freed. The caller has put a full fence
     /// between the two, or is the submitting side and does so before it rings.
-    pub(crate) fn someone_waits(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
     /// Whether a request waits that could be admitted: a look without the lock, which may see too much or,
     /// before a fence, too little.
     pub(crate) fn has_work(&self) -> bool {
-        self.someone_waits() && self.used() < self.depth
+        self.has_waiters() && self.used() < self.depth
     }
 
     fn used(&self) -> u64 {

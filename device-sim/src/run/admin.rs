@@ -79,15 +79,15 @@ impl Admin {
     }
 
     /// Sends a command to every driver.
-    pub(crate) fn tell_all(&self, command: impl Fn() -> Command) {
-        self.queues.iter().for_each(|queue| queue.tell(command()));
+    pub(crate) fn send_all(&self, command: impl Fn() -> Command) {
+        self.queues.iter().for_each(|queue| queue.send_one(command()));
     }
 
     /// Sends a command to every driver. The result is done when all have carried it out.
     pub(crate) fn ask_all(&self, command: impl Fn(Ack) -> Command) -> Arc<Done> {
         let done = Arc::default();
         let ack = Ack(Arc::new(Last(Arc::clone(&done))));
-        self.tell_all(|| command(ack.clone()));
+        self.send_all(|| command(ack.clone()));
         done
     }
 
@@ -101,7 +101,7 @@ impl Admin {
     pub(crate) fn died(&self, number: usize) {
         self.note_death();
         let others = self.queues.iter().enumerate().filter(|(other, _)| *other != number);
-        others.for_each(|(_, queue)| queue.tell(Command::Die));
+        others.for_each(|(_, queue)| queue.send_one(Command::Die));
     }
 
     pub(crate) fn note_death(&self) {
@@ -120,7 +120,7 @@ impl Queue {
         (Self { sender, sent: AtomicU64::new(0), doorbell }, receiver)
     }
 
-    fn tell(&self, command: Command) {
+    fn send_one(&self, command: Command) {
         // A stopped driver receives nothing more, and need not.
         let _ = self.sender.send(command);
         self.sent.fetch_add(1, Ordering::Release);

@@ -192,7 +192,7 @@ impl Device {
     #[doc(hidden)]
     pub fn sabotage(&self, sabotage: Sabotage) {
         if !self.forked() {
-            self.admin.tell_all(|| Command::Sabotage(sabotage));
+            self.admin.send_all(|| Command::Sabotage(sabotage));
         }
     }
 
@@ -202,7 +202,7 @@ impl Device {
         }
         let mut sessions = lock(&self.sessions);
         let id = sessions.create();
-        self.admin.tell_all(|| Command::Install(id, installed.clone()));
+        self.admin.send_all(|| Command::Install(id, installed.clone()));
         id
     }
 
@@ -215,7 +215,7 @@ impl Device {
         }
         let mut sessions = lock(&self.sessions);
         if sessions.remove(id) {
-            self.admin.tell_all(|| Command::Remove(id));
+            self.admin.send_all(|| Command::Remove(id));
         }
     }
 
@@ -245,7 +245,7 @@ impl Device {
     fn ask(&self, command: impl Fn(Ack) -> Command) {
         let done = self.admin.ask_all(command);
         match &self.stepped {
-            Some(stepped) => stepped.obey(),
+            Some(stepped) => stepped.run_commands(),
             None if !self.is_worker() => done.wait(),
             None => {}
         }
@@ -356,9 +356,9 @@ impl Drop for Device {
             mem::forget((threads, self.stepped.take()));
             return;
         }
-        self.admin.tell_all(|| Command::Stop);
+        self.admin.send_all(|| Command::Stop);
         if let Some(stepped) = &self.stepped {
-            stepped.obey();
+            stepped.run_commands();
         }
         if !self.is_worker() {
             // A worker catches its own panics: it ends in order.
@@ -405,7 +405,7 @@ pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver
     let admin = Arc::new(admin);
     let commands = receivers.pop().expect("there is one doorbell");
     let driver = Driver::new(&config, vec![port], 0, commands, Arc::clone(&admin), &Clock::real(), &counters);
-    (end, driver, move || admin.tell_all(|| Command::Stop))
+    (end, driver, move || admin.send_all(|| Command::Stop))
 }
 
 /// Allocates session ids.

@@ -134,7 +134,7 @@ impl Driver {
     }
 
     /// Runs one of the following; a panic in it leaves the device dead. `true`: something happened.
-    pub(crate) fn fenced(
+    pub(crate) fn catch_panic(
         &mut self,
         signals: &mut Signals,
         f: impl FnOnce(&mut Self, &mut Signals) -> bool,
@@ -166,7 +166,7 @@ impl Driver {
     /// next call continues where this one ends.
     pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
-        self.obey(signals);
+        self.run_commands(signals);
         let mut happened = false;
         let mut bytes = 0;
         for _ in 0..self.ports.len() {
@@ -188,7 +188,7 @@ impl Driver {
         if !self.ports[index].fetch() {
             return self.admit_parked(index, signals);
         }
-        if self.obey(signals) {
+        if self.run_commands(signals) {
             // It may have ended everything; the rest is looked at afresh.
             return Some(0);
         }
@@ -222,7 +222,7 @@ impl Driver {
                 break;
             }
             // Now, and not before: it may have been parked a moment ago, and its session just before that.
-            self.obey(signals);
+            self.run_commands(signals);
             // Nothing, if that has ended everything in flight.
             let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
             bytes += self.admit_ticket(index, ticket, announce, signals);
@@ -263,13 +263,13 @@ impl Driver {
         let admitted = self.core.admit(index, ticket, announce, clock.now());
         // Requests that are computed together with others have not ended yet.
         if !self.core.has_lanes() {
-            self.stop_watches();
+            self.record_service_end();
         }
         admitted
     }
 
     /// Records the end of the work, if it is timed and was not recorded before.
-    fn stop_watches(&mut self) {
+    fn record_service_end(&mut self) {
         let Some(clock) = &self.stopwatch else { return };
         let running =
             |ready: &&mut Ready| ready.times.submitted.is_some() && ready.times.ended == ready.times.started;
@@ -294,7 +294,7 @@ impl Driver {
     fn publish(&mut self, signals: &mut Signals) -> bool {
         self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
-        self.stop_watches();
+        self.record_service_end();
         for ready in self.core.ready.iter_mut() {
             self.touched |= 1 << ready.port;
             self.ports[ready.port].count(ready);
@@ -326,7 +326,7 @@ impl Driver {
     }
 
     /// Executes pending commands; `true`: there were some.
-    pub(crate) fn obey(&mut self, signals: &mut Signals) -> bool {
+    pub(crate) fn run_commands(&mut self, signals: &mut Signals) -> bool {
         let sent = self.admin.sent(self.number);
         if sent == self.commands_seen {
             return false;
@@ -358,7 +358,7 @@ impl Driver {
         self.admin.died(self.number);
         // It may have panicked while it published.
         self.core.ready.forget_finished();
-        self.core.bury();
+        self.core.end_panicked();
         self.end_all(Life::Dead, Status::DeviceDead, signals);
     }
 

@@ -110,8 +110,8 @@ impl Stepped {
     }
 
     /// Carries out pending commands.
-    pub(crate) fn obey(&self) {
-        self.event(|state, signals| state.driver.obey(signals));
+    pub(crate) fn run_commands(&self) {
+        self.event(|state, signals| state.driver.run_commands(signals));
     }
 
     /// Whether this thread is in the middle of an event of this device: then there is no other.
@@ -145,7 +145,7 @@ impl Stepped {
 impl State {
     fn admit(&mut self, signals: &mut Signals) -> bool {
         let now = self.clock.now();
-        self.driver.fenced(signals, |driver, signals| driver.admit(now, signals))
+        self.driver.catch_panic(signals, |driver, signals| driver.admit(now, signals))
     }
 
     /// The clock never goes back.
@@ -168,7 +168,7 @@ impl State {
     fn deliver(&mut self, due: u64, signals: &mut Signals) {
         self.go_to(due);
         let now = self.clock.now();
-        self.driver.fenced(signals, |driver, signals| driver.deliver(now, signals));
+        self.driver.catch_panic(signals, |driver, signals| driver.deliver(now, signals));
     }
 
     /// Takes an alarm; `false`: none goes off at `until` or before.

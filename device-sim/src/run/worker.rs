@@ -76,7 +76,7 @@ impl Worker {
         let mut signals = Signals::default();
         while !self.driver.is_closed() {
             let now = self.now();
-            let pass = || self.driver.fenced(&mut signals, |driver, signals| driver.pass(now, signals));
+            let pass = || self.driver.catch_panic(&mut signals, |driver, signals| driver.pass(now, signals));
             let happened = set_apart_deep(pass);
             signals.send(&self.pairs);
             if !happened && !self.driver.is_closed() {
@@ -148,7 +148,7 @@ fn idle_without_end(world: &mut impl World, spin: &mut Spin) {
     if !spin.found(|| world.has_work()) {
         let asleep = Instant::now();
         world.sleep(None);
-        spin.learn(asleep.elapsed());
+        spin.adapt(asleep.elapsed());
     }
 }
 
@@ -201,7 +201,7 @@ impl Spin {
         false
     }
 
-    fn learn(&mut self, slept: Duration) {
+    fn adapt(&mut self, slept: Duration) {
         if self.resting > 0 {
             self.resting -= 1;
         } else if slept > SHORT_SLEEP {
@@ -242,7 +242,7 @@ mod tests {
     fn at_its_longest() -> Spin {
         let mut spin = spin();
         while spin.looks < MAX_SPIN {
-            spin.learn(SHORT);
+            spin.adapt(SHORT);
         }
         spin
     }
@@ -319,7 +319,7 @@ mod tests {
         let mut spin = at_its_longest();
         assert!(!spin.found(|| false));
         for _ in 0..20 {
-            spin.learn(LONG);
+            spin.adapt(LONG);
         }
         assert_eq!(spin.looks, MIN_SPIN);
     }
@@ -329,12 +329,12 @@ mod tests {
         let mut spin = at_its_longest();
         let mut rests = Vec::new();
         for _ in 0..3 {
-            (0..IN_VAIN).for_each(|_| spin.learn(SHORT));
+            (0..IN_VAIN).for_each(|_| spin.adapt(SHORT));
             assert_eq!(spin.looks, MIN_SPIN);
             let mut rest = 0;
             while spin.looks < MAX_SPIN {
                 rest += u32::from(spin.looks == MIN_SPIN);
-                spin.learn(SHORT);
+                spin.adapt(SHORT);
             }
             rests.push(rest);
         }
@@ -344,10 +344,10 @@ mod tests {
     #[test]
     fn work_that_is_found_ends_the_doubt() {
         let mut spin = at_its_longest();
-        (0..IN_VAIN - 1).for_each(|_| spin.learn(SHORT));
+        (0..IN_VAIN - 1).for_each(|_| spin.adapt(SHORT));
         let looks = Cell::new(0);
         assert!(spin.found(|| looks.replace(looks.get() + 1) > 100));
-        (0..IN_VAIN - 1).for_each(|_| spin.learn(SHORT));
+        (0..IN_VAIN - 1).for_each(|_| spin.adapt(SHORT));
         assert_eq!(spin.looks, MAX_SPIN, "counted from the beginning");
     }
 }

@@ -123,7 +123,7 @@ impl Event {
 
 /// Waits a little for another thread that needs a few instructions, or a batch; if it takes longer, yields
 /// the processor.
-pub(crate) fn be_patient(turns: &mut u32) {
+pub(crate) fn spin_or_yield(turns: &mut u32) {
     *turns = turns.saturating_add(1);
     if *turns < 32 { spin_loop() } else { yield_now() }
 }

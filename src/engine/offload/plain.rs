@@ -38,7 +38,7 @@ use crate::words;
 pub(in crate::engine) const MOST_IV: usize = 16;
 
 /// A plain request in flight. Dropping it gives the request up.
-struct Aloft<'e> {
+struct PlainFlight<'e> {
     engine: &'e Arc<Inner>,
     pair_index: usize,
     ticket: Ticket,
@@ -111,13 +111,13 @@ struct SubmitPolled<'e, 'p, R> {
 }
 
 impl<'e, R: Rest> Visit for SubmitPolled<'e, '_, R> {
-    type Output = Result<Aloft<'e>, Given<R>>;
+    type Output = Result<PlainFlight<'e>, Given<R>>;
 
     #[inline(always)]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         match instance.and_then(|instance| Some((instance, instance.known_owner()?))) {
             Some((instance, owner)) => {
-                Aloft::submit(self.engine, instance, self.plain, Delivery::Reap { owner }, None)
+                PlainFlight::submit(self.engine, instance, self.plain, Delivery::Reap { owner }, None)
             }
             None => Err((self.plain.buffer, self.plain.rest)),
         }
@@ -132,13 +132,13 @@ struct SubmitWoken<'e, 'p, R> {
 }
 
 impl<'e, R: Rest> Visit for SubmitWoken<'e, '_, R> {
-    type Output = Result<Aloft<'e>, Given<R>>;
+    type Output = Result<PlainFlight<'e>, Given<R>>;
 
     #[inline(always)]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         let Some(instance) = instance else { return Err((self.plain.buffer, self.plain.rest)) };
         let delivery = Delivery::Wake(self.wake_fd.waker());
-        Aloft::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd))
+        PlainFlight::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd))
     }
 }
 
@@ -157,7 +157,7 @@ impl<R: Rest> Visit for Take<R> {
     }
 }
 
-impl<'e> Aloft<'e> {
+impl<'e> PlainFlight<'e> {
     #[inline(always)]
     fn submit<R: Rest>(
         engine: &'e Arc<Inner>,
@@ -236,13 +236,13 @@ impl<'e> Aloft<'e> {
     }
 }
 
-impl Release for Aloft<'_> {
+impl Release for PlainFlight<'_> {
     fn release(&self) {
         drop(self.as_flight());
     }
 }
 
-impl Drop for Aloft<'_> {
+impl Drop for PlainFlight<'_> {
     fn drop(&mut self) {
         drop(self.as_flight());
     }

@@ -134,7 +134,7 @@ fn reap(engine: &Inner, instance: &Instance) -> usize {
 
 fn sleep<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) {
     let engine = flight.engine();
-    if instance.is_passing() {
+    if instance.is_temporary() {
         return thread::yield_now();
     }
     if engine.config.delivery() == DeliveryMode::Wake {
@@ -150,7 +150,7 @@ fn sleep<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) {
         // An interrupted sleep is a short one; the waiter looks again.
         let _ = uncancelled(|| poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::NONE));
     }
-    instance.quiet(&poller);
+    instance.disarm_and_clear(&poller);
 }
 
 pub(super) fn take_wake<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {

@@ -4,7 +4,7 @@
 //! ```text
 //!   arm ──► the context has a callback ──► Announcement::Callback
 //!       ──► it has none ─────────────────► Announcement::WakeFd, registered once for each engine and context
-//!       ──► delivery=poll ───────────────► Announcement::Nobody: the completion ring
+//!       ──► delivery=poll ───────────────► Announcement::Reaping: the completion ring
 //!       ──► no job that could pause ─────► Announcement::Thread: blocked from here on
 //! ```
 
@@ -111,7 +111,7 @@ pub(crate) struct CtxWake<F> {
 
 impl<F> Default for CtxWake<F> {
     fn default() -> Self {
-        Self { announcement: Announcement::Nobody, status: None }
+        Self { announcement: Announcement::Reaping, status: None }
     }
 }
 
@@ -119,7 +119,7 @@ impl<F> Default for CtxWake<F> {
 enum Announcement {
     /// Reaping does.
     #[default]
-    Nobody,
+    Reaping,
     WakeFd(Rc<Registration>),
     Callback(Arc<CallbackWaker>),
     Thread,
@@ -230,7 +230,7 @@ impl<J: Jobs> CtxWait<J> {
         if flight.has_callback() && self.go_over_to_wake_fd(flight) {
             return true;
         }
-        if self.in_hand == 0 && self.has_tokens(flight) {
+        if self.in_hand == 0 && self.has_wake_tokens(flight) {
             // It may be this request's token, sent a moment ago.
             return true;
         }
@@ -271,7 +271,7 @@ impl<J: Jobs> CtxWait<J> {
     /// given time to return. Returns `false` when the fd will be readable once more, or still is.
     fn take_wake_of_sender<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
         for _ in 0..PATIENCE {
-            if !flight.shares_wake_fd() && self.has_tokens(flight) {
+            if !flight.shares_wake_fd() && self.has_wake_tokens(flight) {
                 flight.take_own(mem::take(&mut self.in_hand));
                 return true;
             }
@@ -284,9 +284,9 @@ impl<J: Jobs> CtxWait<J> {
     }
 
     /// Whether there are tokens in hand or on the fd; reads those on the fd.
-    fn has_tokens<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
+    fn has_wake_tokens<E: Hold>(&mut self, flight: &Flight<E, CtxWake<J::Following>>) -> bool {
         if self.in_hand == 0 {
-            self.in_hand = flight.read_tokens();
+            self.in_hand = flight.read_wake_tokens();
         }
         self.in_hand > 0
     }
@@ -300,8 +300,8 @@ impl<J: Jobs> Waiter for CtxWait<J> {
         (self.blocked, self.has_paused, self.doubtful) = (false, false, 0);
         let (announcement, delivery) = match offered {
             // Where the thread is ending no poll would announce the end.
-            Some(_) if self.polled && !instance.is_passing() => {
-                (Announcement::Nobody, Delivery::Reap { owner: instance.owner(engine)? })
+            Some(_) if self.polled && !instance.is_temporary() => {
+                (Announcement::Reaping, Delivery::Reap { owner: instance.owner(engine)? })
             }
             Some(_) if !self.polled => match self.arm_context(engine)? {
                 Some(armed) => armed,
@@ -373,7 +373,7 @@ impl<F: Following> Wake for CtxWake<F> {
             // A spurious wake may be calling it, or be about to.
             Announcement::Callback(callback) => callback.retire(),
             Announcement::Thread => ThreadWake.ended(engine, late),
-            Announcement::Nobody | Announcement::WakeFd(_) => {}
+            Announcement::Reaping | Announcement::WakeFd(_) => {}
         }
     }
 
@@ -387,7 +387,7 @@ impl<F: Following> Wake for CtxWake<F> {
                 // A spurious wake is not left to the next operation either.
                 wake_fd.read_spurious();
             }
-            Announcement::Nobody | Announcement::Thread => {}
+            Announcement::Reaping | Announcement::Thread => {}
         }
     }
 }
@@ -467,7 +467,7 @@ impl<E: Hold, F: Following> Flight<E, CtxWake<F>> {
     }
 
     /// Reads the tokens on the wake fd, if there is one. The caller finds out which requests they belong to.
-    fn read_tokens(&self) -> u64 {
+    fn read_wake_tokens(&self) -> u64 {
         self.with_wake_fd(|wake_fd| wake_fd.read()).unwrap_or(0)
     }
 
@@ -514,7 +514,7 @@ impl<F> CtxWake<F> {
     pub(crate) fn of(wake_fd: Option<Rc<Registration>>) -> Self {
         let announcement = match wake_fd {
             Some(wake_fd) => Announcement::WakeFd(wake_fd),
-            None => Announcement::Nobody,
+            None => Announcement::Reaping,
         };
         Self { announcement, status: None }
     }

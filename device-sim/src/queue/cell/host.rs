@@ -8,7 +8,7 @@ use super::{
 use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
 use crate::sync::prefetch;
-use crate::sync::{Ordering, be_patient};
+use crate::sync::{Ordering, spin_or_yield};
 
 /// What puts a request into a cell. (A closure cannot be told that it is always to be inlined.)
 pub(crate) trait Fill {
@@ -162,7 +162,7 @@ impl Slab {
     }
 
     /// Releases an unloaded cell: ends its wake, and frees it unless the sender of the wake will.
-    pub(crate) fn let_go(&self, held: Held) -> Remains {
+    pub(crate) fn release(&self, held: Held) -> Remains {
         assert_eq!(held.slab, self.id(), "a cell is let go of in its own slab");
         self.leave_to_wake(self.cell_at(held.ticket.index()), held.ticket)
     }
@@ -228,7 +228,7 @@ impl Slab {
                         return Remains { vacant: None, cancelled: false, waker: None };
                     }
                 }
-                wake::REPLACING if !self.is_inherited() => be_patient(&mut turns),
+                wake::REPLACING if !self.is_inherited() => spin_or_yield(&mut turns),
                 // No thread will leave that state any more: the cell is not reused.
                 wake::REPLACING => return Remains { vacant: None, cancelled, waker: None },
                 wake::CANCELLED => {

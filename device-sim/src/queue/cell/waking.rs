@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use super::{Cell, Sending, Slab, Ticket, Vacant, WakeState, generation_of, state_of, wake, word};
-use crate::sync::{Ordering, be_patient};
+use crate::sync::{Ordering, spin_or_yield};
 
 impl Slab {
     /// ARMED to SENDING: the caller calls the waker and then [`Slab::end_wake`]. `None`: cancelled, sent, or
@@ -109,7 +109,7 @@ impl Slab {
         loop {
             match cell.wake.compare_exchange(armed, to, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return true,
-                Err(found) if found == replacing && !self.is_inherited() => be_patient(&mut turns),
+                Err(found) if found == replacing && !self.is_inherited() => spin_or_yield(&mut turns),
                 Err(_) => return false,
             }
         }

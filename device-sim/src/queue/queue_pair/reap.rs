@@ -73,7 +73,7 @@ impl QueuePair {
         pair.slots.reaped(slots);
         // The thread that parks has this queue pair to itself, so a parked request is visible without a
         // fence.
-        if pair.slots.someone_waits() {
+        if pair.slots.has_waiters() {
             pair.slots_were_freed();
         }
     }
