@@ -1,5 +1,5 @@
-//! An operation of your own on the device: run-length packing, in many jobs, with a name in statistics and a fault of its
-//! own.
+//! An operation of your own on the device: run-length packing, in many jobs, with a name in statistics and a
+//! fault of its own.
 //!
 //! ```text
 //!   pack(text) ──► engine.call("pack", bytes, f) ──► the job pauses ──► a worker runs f ──► its value

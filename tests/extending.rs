@@ -1,4 +1,5 @@
-//! `docs/extending.md` is true: what it names is where it says, and the words of its examples stand nowhere else.
+//! `docs/extending.md` is true: what it names is where it says, and the words of its examples stand nowhere
+//! else.
 
 use std::collections::BTreeSet;
 use std::fs;

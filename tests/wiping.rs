@@ -63,7 +63,8 @@ fn keeps<R>(what: &str, body: impl FnOnce() -> R) -> R {
     result
 }
 
-/// A job is dropped in its second operation: the first makes what the straight path needs of a thread and a context.
+/// A job is dropped in its second operation: the first makes what the straight path needs of a thread and a
+/// context.
 fn job_dropped(engine: &Engine, steps: usize, operation: impl Fn() + 'static) {
     let ctx = WaitCtx::new();
     let mut job = Job::new(&ctx, move || (0..2).for_each(|_| operation())).unwrap();

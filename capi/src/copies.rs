@@ -115,8 +115,8 @@ impl Input {
     }
 }
 
-// What these are told comes one by one: a value of several words would have to lie in memory for them, in all that goes well,
-// too.
+// What these are told comes one by one: a value of several words would have to lie in memory for them, in all
+// that goes well, too.
 
 #[cold]
 fn refused(is_null: bool, len: usize, name: &str) -> Failure {

@@ -1,5 +1,5 @@
-//! The straight path and the state machine give the same: every kind of whole message, by every way of waiting, on owned
-//! buffers, on slices and through C.
+//! The straight path and the state machine give the same: every kind of whole message, by every way of
+//! waiting, on owned buffers, on slices and through C.
 //!
 //! ```text
 //!   {polled job, job with a wake fd, blocked thread} × {owned, slices, C} × {straight, max_retries=1: the state machine}
@@ -303,7 +303,8 @@ impl Task {
 }
 
 unsafe extern "C-unwind" fn runs(args: *mut c_void) -> c_int {
-    // SAFETY: the arguments are the address of a task that outlives its job and that nobody else uses meanwhile.
+    // SAFETY: the arguments are the address of a task that outlives its job and that nobody else uses
+    // meanwhile.
     unsafe { &mut *args.cast::<*mut Task>().read() }.run();
     1
 }
@@ -351,7 +352,8 @@ fn run_in_c(
         unsafe { ASYNC_WAIT_CTX_free(ctx) };
     }
     let (mut json, mut len) = (vec![0_u8; 1 << 16], 0);
-    // SAFETY: the engine is valid and not used again after this, there is so much room, and the task was a box.
+    // SAFETY: the engine is valid and not used again after this, there is so much room, and the task was a
+    // box.
     let task = unsafe {
         let told = simaccel_stats_json(engine, json.as_mut_ptr().cast(), json.len(), &raw mut len);
         assert_eq!(told, SimaccelResult::Ok);
@@ -378,7 +380,8 @@ fn the_straight_path_gives_what_the_state_machine_gives() {
     }
 }
 
-/// C says more where it refuses an argument by itself, before the device sees it; and gives a digest as its output.
+/// C says more where it refuses an argument by itself, before the device sees it; and gives a digest as its
+/// output.
 #[track_caller]
 fn compare(case: Case, shape: Shape, outputs: &[Output], expected: &[Output]) {
     if shape == Shape::C && expected[0].is_err() && !matches!(case.operation, Operation::Open(_)) {

@@ -1,4 +1,5 @@
-//! Outputs longer than a tag, and outputs as long as the message makes them: where they go, and what faults do to them.
+//! Outputs longer than a tag, and outputs as long as the message makes them: where they go, and what faults
+//! do to them.
 #![cfg(not(loom))]
 
 mod device_helpers;

@@ -100,8 +100,8 @@ impl OtherSession {
     /// Runs an operation on `buffer`, which the output replaces, however long it is.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a length or an operation that does not fit; the device's failures. The buffer comes
-    /// back with every error.
+    /// [`Error::InvalidArgument`] for a length or an operation that does not fit; the device's failures. The
+    /// buffer comes back with every error.
     pub fn run(&self, operation: Operation, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         Ok(self.core().run(self.core().request(operation, buffer))?.buffer)
     }

@@ -157,7 +157,8 @@ mod tests {
 
     use super::*;
 
-    /// A count that only the thread inside may touch. It is plain memory: miri reports two threads that are inside at once.
+    /// A count that only the thread inside may touch. It is plain memory: miri reports two threads that are
+    /// inside at once.
     struct Guarded {
         gate: Gate,
         count: UnsafeCell<usize>,

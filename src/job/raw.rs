@@ -282,9 +282,9 @@ pub fn data(job: Handle) -> Result<*mut c_void, Misuse> {
     Ok(find(job)?.data.get())
 }
 
-/// Keeps `held` for the running job until [`release_held`]. When the job is discarded, `held` is dropped after the
-/// release hook: a frame that may be discarded can own nothing. The job calls [`release_held`] before its function
-/// returns.
+/// Keeps `held` for the running job until [`release_held`]. When the job is discarded, `held` is dropped
+/// after the release hook: a frame that may be discarded can own nothing. The job calls [`release_held`]
+/// before its function returns.
 ///
 /// # Errors
 ///

@@ -1,13 +1,13 @@
-//! libcrypto's jobs on the same ring: what a lean engine costs that a program writes itself, with `ASYNC_start_job` and
-//! `ASYNC_pause_job` of the real libcrypto around a request of the same device.
+//! libcrypto's jobs on the same ring: what a lean engine costs that a program writes itself, with
+//! `ASYNC_start_job` and `ASYNC_pause_job` of the real libcrypto around a request of the same device.
 //!
 //! ```text
 //!   job       submit into the queue pair ─► ASYNC_pause_job ─► take
 //!   program   arrivals off the completion ring ─► ASYNC_start_job of each      no fd, no wait context's status, no errors
 //! ```
 //!
-//! Nothing is checked, counted or held, and no memory is copied unless [`Memory::Callers`] says so: less than an engine has to
-//! do, so a lead over it is one over any engine.
+//! Nothing is checked, counted or held, and no memory is copied unless [`Memory::Callers`] says so: less than
+//! an engine has to do, so a lead over it is one over any engine.
 #![expect(unsafe_code, reason = "plays the part of a C program")]
 
 use std::cell::{Cell, RefCell};
@@ -48,8 +48,9 @@ pub(crate) struct Functions {
 impl Functions {
     /// Loads libcrypto where its calls of itself stay within it. `None`: there is none.
     ///
-    /// To be called after this process has had a job of ours: what is loaded before makes our switches keep libcrypto's
-    /// default library context, which a program that is linked with both does not pay for until it sets one.
+    /// To be called after this process has had a job of ours: what is loaded before makes our switches keep
+    /// libcrypto's default library context, which a program that is linked with both does not pay for until
+    /// it sets one.
     pub(crate) fn load() -> Option<Self> {
         let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_DEEPBIND;
         // SAFETY: a name that ends with 0; what libcrypto does when it is loaded it does in every program.
@@ -160,7 +161,8 @@ impl Ring {
         let (mut ret, mut address) = (0, ptr::from_ref(lane));
         let args = (&raw mut address).cast();
         let body = Some(encrypts as Body);
-        // SAFETY: the context is there, the arguments are an address that is copied, and what it points to outlives the job.
+        // SAFETY: the context is there, the arguments are an address that is copied, and what it points to
+        // outlives the job.
         unsafe {
             (self.functions.start)(lane.job.as_ptr(), self.ctx, &raw mut ret, body, args, size_of::<usize>())
         }

@@ -1,5 +1,6 @@
-//! The cost of an operation through the C functions, compared with Rust and with libcrypto's jobs on the same ring
-//! (`libcrypto.rs`): 64 polled jobs that encrypt 64 bytes each with AES-256-CTR, repeatedly, in turns, in one process.
+//! The cost of an operation through the C functions, compared with Rust and with libcrypto's jobs on the same
+//! ring (`libcrypto.rs`): 64 polled jobs that encrypt 64 bytes each with AES-256-CTR, repeatedly, in turns,
+//! in one process.
 //!
 //! ```text
 //!   capi64_vs_rust_owned        how many times the cost of Rust's owned buffer

@@ -35,7 +35,8 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Ctr<C> {
         Ok(Self { cipher: scheduled(key)? })
     }
 
-    // Called, it would pass the stream through memory in other portions than it is read in: 15 ns of each request.
+    // Called, it would pass the stream through memory in other portions than it is read in: 15 ns of each
+    // request.
     #[inline(always)]
     fn begin(&self, message: &Message<'_>) -> Result<CtrStream, Status> {
         Ok(CtrStream::new(iv_block(message)?))

@@ -1,4 +1,5 @@
-//! Kernels for tests of what comes back: an output longer than a tag, and one whose length depends on the message.
+//! Kernels for tests of what comes back: an output longer than a tag, and one whose length depends on the
+//! message.
 //!
 //! They are what the others are, kernels of the table; only no name stands for them.
 

@@ -437,8 +437,8 @@ pub enum Shape {
     /// A text. Encrypting adds 1 to 16 bytes of padding (PKCS#7) up to whole blocks; decrypting removes as
     /// many.
     Padded,
-    /// This many bytes for any message. As a tag, MAC or digest at most [`Tag::MAX`](crate::Tag::MAX), and the message is
-    /// unchanged; a text may be longer.
+    /// This many bytes for any message. As a tag, MAC or digest at most [`Tag::MAX`](crate::Tag::MAX), and
+    /// the message is unchanged; a text may be longer.
     Fixed(usize),
     /// A text as long as the message, and a tag of this many bytes.
     Tagged(usize),

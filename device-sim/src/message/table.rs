@@ -21,8 +21,8 @@
 //! | `takes`, `gives` | bytes of a message; the operations, and what each gives |
 //! | `kernel` | what computes it |
 //!
-//! `trials` are algorithms for tests: they give what no other does, outputs that are longer than a tag or as long as the
-//! message makes them. They are hidden, and no name stands for one.
+//! `trials` are algorithms for tests: they give what no other does, outputs that are longer than a tag or as
+//! long as the message makes them. They are hidden, and no name stands for one.
 
 macro_rules! with_algorithms {
     ($each:ident) => {

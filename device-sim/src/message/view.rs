@@ -98,8 +98,8 @@ impl<'r> Message<'r> {
         }
     }
 
-    /// Gives a text of any length. It goes to the destination or, where there is none, takes the place of the input, which is
-    /// wiped.
+    /// Gives a text of any length. It goes to the destination or, where there is none, takes the place of the
+    /// input, which is wiped.
     pub(crate) fn set_text(&mut self, text: Vec<u8>) {
         let (input, destination) = self.texts();
         let place = destination.unwrap_or(input);
