@@ -7,6 +7,8 @@
 //! A new file has its folder's rule, and a new folder needs one. The few files that know more are seams, each
 //! with its reason. Comments may speak of anything, and tests may use anything.
 
+#[path = "layering/circles.rs"]
+mod circles;
 #[path = "layering/rules.rs"]
 mod rules;
 #[path = "layering/source.rs"]
@@ -230,6 +232,60 @@ fn a_new_file_has_the_rule_of_its_folder_and_a_new_folder_needs_one() {
         ["device-sim/src/attic/mod.rs is in no room that has a rule"]
     );
     assert_eq!(broken("src/attic.rs", ""), ["src/attic.rs is in no room that has a rule"]);
+}
+
+/// What stands between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_path_and_function_of_the_architecture_page_is_there() {
+    let page = text_of("docs/architecture.md");
+    let is_path = |word: &&str| word.contains('/') && !word.contains(' ');
+    let paths: Vec<&str> =
+        page.lines().filter(|line| !line.starts_with("```")).flat_map(quoted).filter(is_path).collect();
+    assert!(paths.len() > 60, "{} paths", paths.len());
+    for path in paths {
+        assert!(root().join(path).exists(), "{path}");
+    }
+    let section = page.split("\n## ").find(|section| section.starts_with("The life of a request")).unwrap();
+    let rows: Vec<&str> =
+        section.lines().filter(|line| line.starts_with("| ") && line.contains(".rs`")).collect();
+    assert!(rows.len() > 15, "{} rows", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').collect();
+        let code: String = quoted(cells[2]).map(|file| source::words(&text_of(file)) + "\n").collect();
+        for function in quoted(cells[3]) {
+            let definition = format!("fn {function} ");
+            assert!(code.contains(&definition), "no {function} in {}", cells[2]);
+        }
+    }
+}
+
+/// The files of the circles that the architecture page names with a reason.
+fn named_circles() -> Vec<Vec<String>> {
+    let page = text_of("docs/architecture.md");
+    let section = page.split("\n## ").find(|section| section.starts_with("Circles")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let files = |row: &str| {
+        let cell = row.split('|').nth(1).unwrap();
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut circles: Vec<_> = rows.map(files).collect();
+    circles.sort();
+    circles
+}
+
+#[test]
+fn files_that_need_each_other_are_named_with_a_reason() {
+    let of_crate = |folder| {
+        let files = sources(folder).into_iter().filter(|(file, _)| !is_test(file) && !file.contains("/bin/"));
+        circles::circles(&files.collect::<Vec<_>>())
+    };
+    let mut found: Vec<_> = SOURCES.iter().flat_map(|folder| of_crate(folder)).collect();
+    found.sort();
+    assert_eq!(found, named_circles(), "in docs/architecture.md under Circles, files in alphabetical order");
 }
 
 /// Whether a file may hold unsafe code, and what is wrong with it.

@@ -215,7 +215,7 @@ static AT_THE_ROOT: LazyLock<HashMap<(&str, String), String>> = LazyLock::new(||
             let macros = source::exported_macros(&text);
             names.extend(macros.into_iter().map(|name| ((*folder, name), of.clone())));
             if below == "lib.rs" {
-                let imports = source::names_of_root(&text).into_iter();
+                let imports = source::imports(&[], &text).into_iter();
                 names.extend(imports.map(|(name, path)| ((*folder, name), path)));
             }
         }

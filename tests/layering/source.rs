@@ -8,7 +8,7 @@
 //! `use` groups, renames, `self`, `super` and a path through an imported name
 //! (`use std::time; time::Instant`) all come out as the whole path.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Whole paths that the code of a file names, each once and in order.
 pub(crate) fn paths(module: &[String], text: &str) -> Vec<String> {
@@ -22,14 +22,14 @@ pub(crate) fn paths(module: &[String], text: &str) -> Vec<String> {
     reader.paths
 }
 
-/// What the root of a crate names, by name: the whole paths of its imports and modules.
-pub(crate) fn names_of_root(text: &str) -> HashMap<String, String> {
+/// What a module names, by name: the whole paths of its imports and of the modules below it.
+pub(crate) fn imports(module: &[String], text: &str) -> BTreeMap<String, String> {
     let tokens = tokens(text);
     let mut reader = Reader { tokens: &tokens, imports: HashMap::new(), paths: Vec::new() };
-    reader.read(&[], Pass::Modules);
-    reader.read(&[], Pass::Uses);
-    let of_root = reader.imports.into_iter().filter(|((module, _), _)| module.is_empty());
-    of_root.map(|((_, name), path)| (name, path.join("::"))).collect()
+    reader.read(module, Pass::Modules);
+    reader.read(module, Pass::Uses);
+    let of_module = reader.imports.into_iter().filter(|((of, _), _)| of == module);
+    of_module.map(|((_, name), path)| (name, path.join("::"))).collect()
 }
 
 /// The macros that a file puts at the root of its crate.
@@ -48,6 +48,11 @@ pub(crate) fn exported_macros(text: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// The code of a file, its words and signs apart by one blank.
+pub(crate) fn words(text: &str) -> String {
+    tokens(text).join(" ")
 }
 
 /// Whether the code of a file, tests included, has this word.

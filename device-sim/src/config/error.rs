@@ -1,6 +1,6 @@
 //! Errors in a configuration.
 
-use super::grammar::Shown;
+use std::fmt;
 
 /// A key or value that the device does not accept; one line that says what it accepts.
 #[non_exhaustive]
@@ -44,4 +44,24 @@ pub enum ConfigError {
         /// As given.
         part: String,
     },
+}
+
+/// A given text as a message repeats it: on one line, and truncated where it is long.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub &'a str);
+
+/// How many characters are repeated.
+const SHOWN: usize = 60;
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars().take(SHOWN) {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        match self.0.chars().count() {
+            0 => f.write_str("(nothing)"),
+            count if count > SHOWN => write!(f, "... ({count} characters)"),
+            _ => Ok(()),
+        }
+    }
 }

@@ -18,6 +18,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::error::ConfigError;
+pub use super::error::Shown;
 
 /// The keys that may come more than once.
 const REPEATABLE: [&str; 2] = ["operation", FAULT];
@@ -184,26 +185,6 @@ pub fn switch(text: &str) -> Option<bool> {
 /// The error for a value that does not fit its key.
 pub fn refused(key: &'static str, value: &str, allowed: &'static str) -> ConfigError {
     ConfigError::Value { key, value: value.to_owned(), allowed }
-}
-
-/// A given text as a message repeats it: on one line, and truncated where it is long.
-#[derive(Clone, Copy, Debug)]
-pub struct Shown<'a>(pub &'a str);
-
-/// How many characters are repeated.
-const SHOWN: usize = 60;
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars().take(SHOWN) {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
-        }
-        match self.0.chars().count() {
-            0 => f.write_str("(nothing)"),
-            count if count > SHOWN => write!(f, "... ({count} characters)"),
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use crate::message::piece::{Part, StreamState};
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
 use crate::message::tag::Tag;
-use crate::message::view::Message;
 
 /// Bytes of an IV that a request holds without an allocation.
 const SHORT_IV: usize = 16;
@@ -434,12 +433,6 @@ impl Request {
 
     pub(crate) fn drop_state(&mut self) {
         self.message().drop_state();
-    }
-
-    /// The part that a kernel sees.
-    #[inline]
-    pub(crate) const fn message(&mut self) -> Message<'_> {
-        Message::new(self)
     }
 
     /// When it was submitted, if it is timed.

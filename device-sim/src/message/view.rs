@@ -11,6 +11,14 @@ use crate::message::tag::Tag;
 /// between pieces. Every `&mut Request` is one.
 pub struct Message<'r>(&'r mut Request);
 
+impl Request {
+    /// What a kernel sees of it.
+    #[inline]
+    pub(crate) const fn message(&mut self) -> Message<'_> {
+        Message::new(self)
+    }
+}
+
 impl<'r> From<&'r mut Request> for Message<'r> {
     #[inline]
     fn from(request: &'r mut Request) -> Self {
