@@ -199,6 +199,9 @@ fn forks(config: &str) {
     for job in [&mut job, &mut dropped] {
         assert!(matches!(job.as_mut().unwrap().resume().unwrap(), Step::Paused));
     }
+    let calling = engine.clone();
+    let mut call = Some(Job::new(&ctx, move || calling.call("fork", 1, || 7_u8)).unwrap());
+    assert!(matches!(call.as_mut().unwrap().resume().unwrap(), Step::Paused));
     let mut all = Some((engine, session));
     in_child(|| {
         let (engine, session) = all.take().unwrap();
@@ -207,9 +210,13 @@ fn forks(config: &str) {
             Ok(Step::Finished(Err(error))) => error == Error::Forked,
             _ => false,
         };
-        drop((job.take(), dropped.take()));
+        let new_call = engine.call("fork", 1, || 7_u8);
+        let calls_are_refused = new_call == Err(Error::Forked)
+            && matches!(call.as_mut().unwrap().resume(), Ok(Step::Finished(Err(Error::Forked))));
+        drop((job.take(), dropped.take(), call.take()));
         let refused = new_operation == (Error::Forked, message(1, 20))
             && inherited
+            && calls_are_refused
             && engine.poll(1, |_| ()) == Err(Error::Forked)
             && engine.hash(simaccel::Hash::Sha256).is_err()
             && engine.stats() == simaccel::EngineStats::default();
@@ -219,6 +226,7 @@ fn forks(config: &str) {
     });
     let (result, _) = finish(&ctx, job.as_mut().unwrap());
     assert_eq!(result.unwrap(), expected_ctr(&message(6, 48)), "the parent has not noticed");
+    assert_eq!(finish(&ctx, &mut call.take().unwrap()).0, Ok(7), "nor has the function");
     drop(dropped);
     let (engine, _session) = all.unwrap();
     engine.device().drain();
