@@ -111,13 +111,13 @@ impl<'r> Message<'r> {
     pub(crate) fn set_text(&mut self, text: Vec<u8>) {
         let (input, destination) = self.texts();
         let place = destination.unwrap_or(input);
+        // All of it, for the caller gets the room behind the output, too.
+        place.zeroize();
         if text.len() <= place.capacity() {
             // What the caller has reserved is the caller's own to keep.
-            place.clear();
             place.extend_from_slice(&text);
             drop(Zeroizing::new(text));
         } else {
-            place.zeroize();
             *place = text;
         }
     }
