@@ -65,7 +65,8 @@
 //!   returned, except where the end comes from inside a callback.
 //! - The callback is one that was set when the request was submitted. A framework cannot replace it in
 //!   between; an application that removes it resumes the job once, and the wake goes over to the fd.
-//! - One fd a context and engine, the same for all operations. It is readable only when resuming is worth it.
+//! - One fd per context and engine, the same for all operations. It is readable only when a resume makes
+//!   progress.
 //! - Two engines, and several jobs, may use one context.
 //!
 //! # Polling

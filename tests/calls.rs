@@ -143,7 +143,7 @@ fn a_panic_goes_on_in_the_caller_and_the_device_lives() {
         let stats = stats_of(engine, "panics");
         assert_eq!((stats.panicked, stats.failed), (stats.completed, 0));
     });
-    // Out of a job it goes to whoever resumes that.
+    // Out of a job it goes to the thread that resumes the job.
     let (engine, ctx) = (stepped(""), WaitCtx::new());
     let mut job = {
         let engine = engine.clone();

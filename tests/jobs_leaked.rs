@@ -26,7 +26,7 @@ fn place_job(place: &Place, body: impl FnOnce(&Place) -> &'static str + 'static)
 fn a_job_cannot_reach_itself_while_it_runs() {
     let place = Place::default();
     place_job(&place, |place| {
-        assert!(place.try_borrow_mut().is_err(), "whoever resumes it has it");
+        assert!(place.try_borrow_mut().is_err(), "the thread that resumes it has it");
         assert_eq!(job::pause(), Pause::Resumed);
         "done"
     });

@@ -1,4 +1,4 @@
-//! Who may know whom: the layers of the house, held by reading the sources.
+//! Which folder may use which: the layers, checked by reading the sources.
 //!
 //! ```text
 //!   a file ──► the nearest room with a rule ──► every path that its code names is one that the room may know

@@ -274,7 +274,7 @@ fn an_operation_in_a_destructor_of_an_unwinding_thread_blocks() {
     .unwrap();
     let payload =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.resume().map(|_: Step<()>| ())));
-    assert!(payload.is_err(), "the panic reaches whoever resumed");
+    assert!(payload.is_err(), "the panic reaches the thread that resumed");
     assert_eq!(output.take().unwrap(), expected_ctr(&message(4, 50)));
     assert_eq!((engine.stats().pauses, engine.stats().blocked), (0, 1));
 }

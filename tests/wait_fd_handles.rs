@@ -96,7 +96,7 @@ fn the_fd_of_an_engine_stays_open_for_whom_has_a_handle_and_is_silent() {
     assert!(File::open("/dev/null").unwrap().as_raw_fd() != number, "its number is not used again");
     let mut count = [0; 8];
     let read = nix::unistd::read(&fd, &mut count).map_err(io::Error::from);
-    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody writes to it any more");
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::WouldBlock, "nothing writes to it any more");
 }
 
 #[test]

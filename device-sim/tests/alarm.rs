@@ -21,7 +21,7 @@ fn micros(micros: u64) -> Duration {
 fn noting(device: &Arc<Device>, history: &History, what: &'static str) -> Waker {
     let (device, history) = (Arc::downgrade(device), Arc::clone(history));
     once(move || {
-        let now = device.upgrade().expect("somebody steps it").now();
+        let now = device.upgrade().expect("the test steps it").now();
         history.lock().expect("not poisoned").push((what, now.as_micros().try_into().expect("small")));
     })
 }
@@ -67,7 +67,7 @@ fn advancing_passes_the_alarms_that_alarms_set() {
     fn every_three(device: &Arc<Device>, history: &History) -> Waker {
         let (weak, again) = (Arc::downgrade(device), Arc::clone(history));
         once(move || {
-            let device = weak.upgrade().expect("somebody advances it");
+            let device = weak.upgrade().expect("the test advances it");
             let now = device.now();
             again.lock().expect("not poisoned").push(("alarm", now.as_micros().try_into().expect("small")));
             device.set_alarm(Some(now + micros(3)), every_three(&device, &again));

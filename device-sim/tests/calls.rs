@@ -125,7 +125,7 @@ fn what_is_taken_back_is_given_back_run_or_not() {
     assert_eq!(alive.load(Ordering::SeqCst), 1, "its value");
     late.wipe();
     assert_eq!(alive.load(Ordering::SeqCst), 0);
-    // What nobody takes goes with the pair.
+    // What is not taken is dropped with the pair.
     let _never_taken = [submit(&mut pair, call(&alive)), submit(&mut pair, call(&alive))];
     device.step();
     drop((pair, device));
@@ -157,7 +157,7 @@ fn under_every_fault_a_function_runs_at_most_once_and_nothing_is_leaked() {
             let has_run = request.call.as_mut().unwrap().has_run();
             assert!(status != Status::Ok || has_run, "{}", kind.name());
             drop(request);
-            assert_eq!(runs.load(Ordering::SeqCst), before, "{}: run by nobody else", kind.name());
+            assert_eq!(runs.load(Ordering::SeqCst), before, "{}: run by no other thread", kind.name());
             assert_eq!(alive.load(Ordering::SeqCst), 0, "{}", kind.name());
         }
         let injected = device.stats().faults.get(kind.name()).unwrap();

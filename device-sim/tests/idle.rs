@@ -47,7 +47,7 @@ fn assert_idle(device: &Device) {
         std::hint::spin_loop();
     }
     let used = before.iter().map(|task| cpu_time(task)).sum::<Duration>().saturating_sub(cpu);
-    assert_eq!(device.stats().worker_sleeps, sleeps, "nobody woke it");
+    assert_eq!(device.stats().worker_sleeps, sleeps, "nothing woke it");
     assert!(used < watched.elapsed() / 20, "{used:?} on a processor with nothing to do");
 }
 

@@ -82,7 +82,7 @@ fn parked_requests_are_served_in_order_without_the_revoked() {
         device.drain();
         assert_eq!(remote.state(last), TicketState::Done(Status::Ok));
         let history = history.lock().expect("not poisoned");
-        assert!(history.is_sorted(), "nobody overtakes: {history:?}");
+        assert!(history.is_sorted(), "none overtakes: {history:?}");
         for name in 0..=200 {
             // On the threaded device some of those had ended before they were revoked.
             assert!(history.contains(&name) || revoked.contains(&name), "{name} was forgotten");

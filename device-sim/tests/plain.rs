@@ -182,7 +182,7 @@ fn a_full_ring_shows_what_is_held_back() {
         }
         assert!(pair.submit_plain(plain(session, 16, 3), REAP).is_err());
         device.run_until_idle();
-        assert!(pair.reap_one().is_some(), "whoever waits for a slot now gets one");
+        assert!(pair.reap_one().is_some(), "the request that waits for a slot now gets one");
     }
 }
 

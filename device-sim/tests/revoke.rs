@@ -119,7 +119,7 @@ fn a_cell_is_not_used_again_while_its_wake_is_being_sent() {
     entered.recv().expect("the waker is called");
     assert_eq!(pair.remote().wake_state(ticket), WakeState::Sending);
     assert!(!pair.remote().cancel_wake(ticket), "too late");
-    assert!(pair.remote().revoke(ticket).is_some(), "a waker in progress holds nobody up");
+    assert!(pair.remote().revoke(ticket).is_some(), "a waker in progress holds up no revocation");
     assert_eq!(pair.remote().state(ticket), TicketState::Stale);
     assert_eq!(pair.remote().wake_state(ticket), WakeState::Sending, "until it has returned");
     let others: Vec<_> =

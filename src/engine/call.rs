@@ -23,9 +23,8 @@ use super::{Engine, Inner};
 use crate::error::Error;
 
 impl Engine {
-    /// Runs `f` on the device, and gives what it gives: an operation of the user's own, so that the device
-    /// can stand in for compression, for regular expressions, for anything. In a job it pauses, elsewhere it
-    /// blocks, as every operation.
+    /// Runs `f` on the device, and returns its value. The device can so stand in for compression, for regular
+    /// expressions, for any function. In a job the call pauses, elsewhere it blocks, as every operation.
     ///
     /// `name` is what statistics know the operation by
     /// ([`DeviceStats::calls`](simaccel_device::DeviceStats::calls), which keeps 64 names of up to 64 bytes
@@ -86,7 +85,7 @@ impl Engine {
 }
 
 thread_local! {
-    /// In how many functions of calls this thread is, one within another.
+    /// How many functions of calls this thread is inside of, nested.
     static FUNCTIONS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -111,7 +110,7 @@ fn function<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// What computes in the device's place: the caller.
+/// Computes in the calling thread, in the device's place.
 struct OfCall;
 
 impl Software for OfCall {

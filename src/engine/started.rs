@@ -23,10 +23,10 @@ use super::table;
 use super::wait::waker::{PolledWake, WakerWait};
 use crate::error::{Error, OpError};
 
-/// A whole message, and what is to be done with it.
+/// A whole message, and the operation on it.
 #[derive(Debug)]
 pub struct Message {
-    /// One that the session has.
+    /// One of the session's operations.
     pub operation: Operation,
     /// The initialisation vector or nonce; empty where there is none.
     pub iv: Vec<u8>,

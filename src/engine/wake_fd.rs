@@ -345,7 +345,7 @@ mod tests {
             let (fd, waker) = wake_fd();
             let _others = others.map(|()| share(&fd));
             waker.wake_by_ref();
-            assert_eq!(owed(&fd), 0, "nobody is owed it");
+            assert_eq!(owed(&fd), 0, "no context is owed it");
             assert!(fd.is_readable());
             assert_eq!(fd.read(), 0, "and it is no token");
             waker.wake_by_ref();
@@ -423,7 +423,7 @@ mod tests {
         send(&fd);
         send(&fd);
         fd.take_own(fd.read());
-        assert!(!fd.is_readable(), "a token that nobody else can be owed");
+        assert!(!fd.is_readable(), "a token that no other context can be owed");
     }
 
     #[test]
@@ -467,7 +467,7 @@ mod tests {
         let (fd, late) = wake_fd();
         let eventfd = fd.eventfd.borrow().as_ref().map(Arc::downgrade).unwrap();
         fd.close();
-        assert!(eventfd.upgrade().is_none(), "nobody keeps it open");
+        assert!(eventfd.upgrade().is_none(), "nothing keeps it open");
         late.wake();
         assert_eq!(fd.read(), 0, "there is nothing to read any more");
     }

@@ -271,8 +271,8 @@ pub(super) fn refused(handle: Handle, misuse: Misuse, call: Call) -> Misuse {
         Misuse::CtxElsewhere | Misuse::Finished | Misuse::Panicking | Misuse::ThreadEnded => return misuse,
     };
     let found = Pool::existing().and_then(|pool| pool.find(handle)).map(Suspect::of);
-    let nobody = Suspect { job: None, token: handle.to_bits(), has_request: false };
-    report(rule, found.unwrap_or(nobody), call);
+    let unknown = Suspect { job: None, token: handle.to_bits(), has_request: false };
+    report(rule, found.unwrap_or(unknown), call);
     misuse
 }
 

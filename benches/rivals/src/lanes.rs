@@ -68,7 +68,7 @@ impl Lanes {
 
     /// The work of a lane that is not in flight.
     pub(crate) fn at(&mut self, slot: usize) -> &mut Work {
-        self.work[slot].as_mut().expect("nobody has taken it")
+        self.work[slot].as_mut().expect("it is not taken yet")
     }
 
     pub(crate) fn take(&mut self, slot: usize) -> Box<Work> {

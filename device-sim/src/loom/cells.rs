@@ -129,7 +129,7 @@ fn wake_word_sent_or_cancelled_and_never_for_the_next_request() {
             })
         };
         let cancelled = matches!(slab.cancel_wake(ticket), WakeState::Armed);
-        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let held = revoke(&slab, ticket).expect("no other thread takes it");
         let (_, remains) = take(&slab, held);
         let released = remains.vacant.is_none();
         if let Some(vacant) = remains.vacant {
@@ -255,7 +255,7 @@ fn wake_word_released_by_one_who_gives_up() {
         if slab.cancel_wake(ticket) != WakeState::Armed {
             tokens.await_one();
         }
-        let held = revoke(slab, ticket).expect("nobody else takes it");
+        let held = revoke(slab, ticket).expect("no other thread takes it");
         let (_, remains) = take(slab, held);
         if let Some(vacant) = remains.vacant {
             cells.put(vacant);
@@ -322,7 +322,7 @@ fn wake_word_replaced_against_released() {
             let (slab, waker) = (Arc::clone(&slab), Waker::from(Arc::clone(&new)));
             thread::spawn(move || slab.replace_waker(ticket, waker).is_ok())
         };
-        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let held = revoke(&slab, ticket).expect("no other thread takes it");
         let (_, Remains { vacant, cancelled, waker }) = take(&slab, held);
         assert!(cancelled);
         cells.put(vacant.expect("no wake is being sent"));
@@ -359,7 +359,7 @@ fn wake_word_replaced_against_cancelled() {
         replacer.join().unwrap();
         send(&slab, ticket);
         assert_eq!(slab.wake_state(ticket), WakeState::Cancelled);
-        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let held = revoke(&slab, ticket).expect("no other thread takes it");
         let (_, remains) = take(&slab, held);
         drop(remains.waker);
         for count in [old, new] {
@@ -418,7 +418,7 @@ fn wake_word_copied_against_released() {
             let slab = Arc::clone(&slab);
             thread::spawn(move || slab.copy_waker(ticket).map(|copy| copy.wake_by_ref()).is_some())
         };
-        let held = revoke(&slab, ticket).expect("nobody else takes it");
+        let held = revoke(&slab, ticket).expect("no other thread takes it");
         let (_, Remains { cancelled, waker, .. }) = take(&slab, held);
         assert!(cancelled);
         drop(waker);

@@ -52,7 +52,7 @@ fn a_revoked_waiter_keeps_no_slot() {
                 slots.admit(&slab).is_some_and(|(ticket, _)| ticket == head)
             })
         };
-        let held = revoke(&slab, head).expect("nobody else takes it");
+        let held = revoke(&slab, head).expect("no other thread takes it");
         let head_was_in = device.join().unwrap();
         assert_eq!(head_was_in, held.from == Origin::Queued);
         let _ = take(&slab, held);

@@ -4,10 +4,10 @@
 //! ```text
 //!   Call::new ──► to be run ──── run ────► has run: its value, or its panic ──── into_result ──► the caller
 //!                     │                                   │
-//!                     └── dropped unrun                   └── dropped, where nobody takes it
+//!                     └── dropped unrun                   └── dropped, where it is not taken
 //! ```
 //!
-//! Whoever owns the request owns the function and what it gave, and drops them once. The device only runs it.
+//! The owner of the request owns the function and its result, and drops them once. The device only runs it.
 
 use std::any::Any;
 use std::fmt;

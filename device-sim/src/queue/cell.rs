@@ -33,7 +33,7 @@
 //!
 //! This file has the words and the keys; `host`, `device` and `waking` are the operations of each side,
 //! `slab` holds the cells.
-#![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
+#![expect(unsafe_code, reason = "the words beside the payload and the waker name their owners")]
 
 mod device;
 mod host;

@@ -11,7 +11,8 @@ use crate::queue::ready::Times;
 
 /// Called by both ends of a queue pair, from any thread.
 pub(crate) trait Hooks: fmt::Debug + Send + Sync {
-    /// Whether this submission is told that the ring is full. `call` is the name of its call, if it has one.
+    /// Whether this submission finds the ring full, though it may not be. `call` is the name of its call, if
+    /// it has one.
     fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool;
 
     /// Starts the timing of submission number `number`, if it is to be timed.

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(consumer.entries(2).count(), 0);
         (1..=6).for_each(|value| assert!(producer.push([value, value * 10])));
         producer.publish();
-        assert_eq!(consumer.coming(4).count(), 0, "nobody has looked");
+        assert_eq!(consumer.coming(4).count(), 0, "no thread has looked");
         consumer.look_ahead(2);
         assert_eq!(consumer.coming(4).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert_eq!(consumer.coming(4).count(), 0);

@@ -108,7 +108,7 @@ impl Slots {
             // When a device closes, parked requests are admitted with or without a slot.
             self.depth.saturating_sub(self.used())
         } else {
-            u64::from(self.nobody_waits_and_one_is_free(slab))
+            u64::from(self.has_free_and_no_waiters(slab))
         }
     }
 
@@ -188,7 +188,7 @@ impl Slots {
     }
 
     #[cold]
-    fn nobody_waits_and_one_is_free(&self, slab: &Slab) -> bool {
+    fn has_free_and_no_waiters(&self, slab: &Slab) -> bool {
         let mut fifo = lock(&self.fifo);
         while fifo.entries.front().is_some_and(|(ticket, _)| !slab.is_parked(*ticket)) {
             fifo.entries.pop_front();

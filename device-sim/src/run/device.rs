@@ -230,8 +230,8 @@ impl Device {
         self.ask(Command::Reset);
     }
 
-    /// Waits until nothing is in flight, and nobody is parked who could be in flight, which may never be
-    /// while others submit. (Behind completions that nobody reaps, parked requests stay where they are.) A
+    /// Waits until nothing is in flight and no parked request can be sent. While other threads submit, that
+    /// may never happen. (Parked requests stay parked behind completions that are not reaped.) A
     /// stepped device runs until it is idle. Called by a waker on a worker, or by a call's function, it does
     /// not wait.
     pub fn drain(&self) {

@@ -162,7 +162,7 @@ fn watch(world: &impl World, due: u64) {
 /// How long to look before going to sleep: longer if work came soon after, shorter if it did not.
 ///
 /// ```text
-///             a short sleep             ... in vain, 8 times in a row: whoever brings the work waits for this processor
+///             a short sleep             ... in vain, 8 times in a row: the submitter waits for this processor
 ///   MIN ─────────────────────► 2·looks ─────► max ──────────────────────────────► MIN, at rest for 32 sleeps,
 ///    ▲   ◄───────────────────             ◄──                                     then 64, .. unless a look found work
 ///    │        a long sleep      looks / 2

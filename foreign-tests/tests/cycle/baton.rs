@@ -1,4 +1,4 @@
-//! A toy framework: each job is a thread, and whoever has the baton runs.
+//! A toy framework: each job is a thread, and the one with the baton runs.
 //!
 //! ```text
 //!   application                                    thread of a job

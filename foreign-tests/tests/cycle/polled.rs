@@ -131,7 +131,7 @@ fn the_waker_of_the_latest_poll_is_called() {
         assert_eq!((first.calls(), second.calls()), (0, 1));
         assert_eq!(ready(&mut started, &first_waker).unwrap().0, sealed(1));
         drop((started, first_waker, second_waker));
-        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1), "nobody keeps one");
+        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1), "nothing keeps one");
         adds_up(&engine);
     }
 }
@@ -240,7 +240,7 @@ fn what_is_dropped_gives_its_request_up() {
         drop(fresh);
         drop(encrypt(&session, 3));
         drop(waker);
-        assert_eq!(Arc::strong_count(&bell), 1, "{config}: nobody keeps the waker");
+        assert_eq!(Arc::strong_count(&bell), 1, "{config}: nothing keeps the waker");
         assert_eq!((engine.stats().operations, engine.stats().abandoned), (2, 2), "{config}");
         adds_up(&engine);
     }

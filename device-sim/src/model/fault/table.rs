@@ -92,7 +92,7 @@ macro_rules! fault_kinds {
             }
 
             /// Whether it strikes a request, which has an operation and a size.
-            #[allow(dead_code, reason = "where all of a table's kinds do, nobody asks")]
+            #[allow(dead_code, reason = "where all of a table's kinds do, nothing asks")]
             pub(super) const fn strikes_request(self) -> bool {
                 match self { $(Self::$Variant { .. } => $crate::fault_kinds!(@ $strikes),)+ }
             }

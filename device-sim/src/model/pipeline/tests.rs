@@ -45,7 +45,7 @@ impl Bench {
     fn admit(&mut self) -> Ticket {
         let vacant = self.allocator.get();
         let ticket = self.slab.place_request(vacant, request(), Arm::Silent, Placed::Queued);
-        self.core.admit(0, ticket, Announce::Silent, 0).expect("nobody has revoked it");
+        self.core.admit(0, ticket, Announce::Silent, 0).expect("it is not revoked");
         ticket
     }
 

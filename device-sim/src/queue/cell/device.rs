@@ -1,5 +1,5 @@
 //! The device's side of a cell: claimed, computed, finished. The picture is at the head of `cell.rs`.
-#![expect(unsafe_code, reason = "the payload is owned by whoever the word beside it says")]
+#![expect(unsafe_code, reason = "the word beside the payload names its owner")]
 
 use super::{Cell, Executing, SPENT, Slab, Ticket, claim, generation_of, state_of, with_status, word};
 use crate::message::request::Request;

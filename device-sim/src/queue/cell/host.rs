@@ -1,5 +1,5 @@
 //! The host's side of a cell: placed, won, taken, released. The picture is at the head of `cell.rs`.
-#![expect(unsafe_code, reason = "the payload and the waker are owned by whoever the words beside them say")]
+#![expect(unsafe_code, reason = "the words beside the payload and the waker name their owners")]
 
 use super::{
     Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,

@@ -1,5 +1,5 @@
 //! The wake word of a cell: sent, reaped, cancelled, replaced. The picture is at the head of `cell.rs`.
-#![expect(unsafe_code, reason = "the waker is owned by whoever the word beside it says")]
+#![expect(unsafe_code, reason = "the word beside the waker names its owner")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
