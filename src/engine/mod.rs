@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!    CipherSession  AeadSession  HashSession  MacSession      session, stream: what a caller holds
-//!                 \       |        |       /
-//!                  offload: submit → parked → in flight → done      one state machine, all policy;
+//!                 \       |        |       /                   (started: an operation that is kept and polled)
+//!                  offload: submit → parked → in flight → over      one state machine, all policy;
 //!                      and a straight way (plain) past it            for requests that no policy concerns
 //!                  /          |               \
 //!        wait: the seam    instance: one      software: fallback,
-//!        (job, blocked)    queue pair in use, small requests
-//!            |             found in table
+//!        (job, foreign,    queue pair in use, small requests
+//!        blocked, waker)   found in table
 //!            |                |
 //!         wake_fd, poller     device          watchdog: what does not end in time
 //! ```
