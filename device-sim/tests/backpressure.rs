@@ -40,8 +40,8 @@ fn parked_requests_are_served_in_order_and_none_overtakes() {
     for fill in 0..2 {
         let _ = submit(&mut pair, request(session, 16, fill), note(fill));
     }
-    let line: Vec<_> = (2..7).map(|fill| park(&mut pair, request(session, 16, fill), note(fill))).collect();
-    while remote.state(line[4]) == TicketState::Parked {
+    let parked: Vec<_> = (2..7).map(|fill| park(&mut pair, request(session, 16, fill), note(fill))).collect();
+    while remote.state(parked[4]) == TicketState::Parked {
         let refused = pair.submit(request(session, 16, 9), Delivery::Silent).expect_err("others wait");
         assert_eq!(refused.reason, RefusedReason::Full);
         assert!(remote.stats().in_flight <= 2, "no more than two slots");
@@ -50,7 +50,7 @@ fn parked_requests_are_served_in_order_and_none_overtakes() {
     device.run_until_idle();
     let _ = submit(&mut pair, request(session, 16, 9), Delivery::Silent);
     assert_eq!(*served.lock().expect("not poisoned"), [0, 1, 2, 3, 4, 5, 6]);
-    assert_eq!(pair.take(line[4]).expect("done").0.buffer, expected(16, 6));
+    assert_eq!(pair.take(parked[4]).expect("done").0.buffer, expected(16, 6));
     assert_eq!((remote.stats().submitted, remote.stats().parked), (8, 5));
 }
 
@@ -86,9 +86,9 @@ fn a_dead_device_ends_parked_requests_and_takes_no_more() {
     for _ in 0..2 {
         let _ = submit(&mut pair, request(bad, 16, 1), Delivery::Silent);
     }
-    let line: Vec<_> = (0..5).map(|_| park(&mut pair, request(good, 16, 1), Delivery::Silent)).collect();
+    let parked: Vec<_> = (0..5).map(|_| park(&mut pair, request(good, 16, 1), Delivery::Silent)).collect();
     device.run_until_idle();
-    for ticket in line {
+    for ticket in parked {
         assert_eq!(pair.take(ticket).expect("done").1, Status::DeviceDead);
     }
     let refused = pair.park(request(good, 16, 7), Delivery::Reap { owner: 4 }).expect_err("dead");
@@ -109,10 +109,10 @@ fn closing_ends_parked_requests_too() {
     for _ in 0..2 {
         let _ = submit(&mut pair, request(session, 16, 1), Delivery::Reap { owner: 0 });
     }
-    let line = [woken.delivery(), Delivery::Reap { owner: 0 }]
+    let parked = [woken.delivery(), Delivery::Reap { owner: 0 }]
         .map(|delivery| park(&mut pair, request(session, 16, 1), delivery));
     drop(device);
-    for ticket in line {
+    for ticket in parked {
         assert_eq!(pair.take(ticket).expect("done").1, Status::Closed);
     }
     assert_eq!(woken.calls(), 1);
@@ -132,7 +132,7 @@ fn under_polling_a_slot_is_free_when_its_completion_is_reaped() {
     assert!(pair.take(tickets[0]).is_some(), "the result can be taken first");
     assert!(pair.submit(request(session, 16, 3), Delivery::Silent).is_err(), "and the slot is still used");
     let parked = park(&mut pair, request(session, 16, 3), Delivery::Silent);
-    assert!(!device.step(), "nor is it free for the line");
+    assert!(!device.step(), "nor is it free for a parked request");
     assert_eq!(pair.remote().state(parked), TicketState::Parked);
     let mut reaped = Vec::new();
     assert_eq!(pair.reap(9, &mut |completion| reaped.push(completion.user_data)), 1);
@@ -179,20 +179,20 @@ fn no_free_slot_is_overlooked_under_threads() {
         let pair = &mut pairs[0];
         let remote = pair.remote().clone();
         let mut dice = Dice(1);
-        let mut line = VecDeque::new();
+        let mut parked = VecDeque::new();
         let (mut to_do, mut done, mut revoked) = (20_000, 0, 0);
-        while to_do > 0 || !line.is_empty() {
-            while line.len() < 12 && to_do > 0 {
-                line.push_back(park(pair, request(session, 16, 1), deliver.clone()));
+        while to_do > 0 || !parked.is_empty() {
+            while parked.len() < 12 && to_do > 0 {
+                parked.push_back(park(pair, request(session, 16, 1), deliver.clone()));
                 to_do -= 1;
             }
             if dice.roll(5) == 0 {
-                let gone = line.remove(dice.roll(line.len())).expect("below the length");
+                let gone = parked.remove(dice.roll(parked.len())).expect("below the length");
                 assert!(remote.revoke(gone).is_some());
                 revoked += 1;
             }
-            let Some(first) = line.pop_front() else { continue };
-            until("the turn of the first in line", || {
+            let Some(first) = parked.pop_front() else { continue };
+            until("the turn of the first parked request", || {
                 pair.reap(usize::MAX, &mut |_| {});
                 is_done(&remote, first)
             });

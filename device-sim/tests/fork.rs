@@ -21,7 +21,7 @@ struct Inherited {
     woken: Arc<Count>,
     big: Ticket,
     silent: Ticket,
-    line: [Ticket; 2],
+    parked: [Ticket; 2],
 }
 
 impl Inherited {
@@ -34,8 +34,8 @@ impl Inherited {
         pair.remote().attach(Arc::clone(&interrupt));
         let big = submit(pair, request(session, 8 << 20, 1), Delivery::Reap { owner: 0 });
         let silent = submit(pair, request(session, 64, 2), woken.delivery());
-        let line = [3, 4].map(|fill| park(pair, request(session, 64, fill), woken.delivery()));
-        Self { device, pairs, session, interrupt, woken, big, silent, line }
+        let parked = [3, 4].map(|fill| park(pair, request(session, 64, fill), woken.delivery()));
+        Self { device, pairs, session, interrupt, woken, big, silent, parked }
     }
 
     /// Uses everything once, and drops it. Returns the child's exit code: 0, or the number of the failed
@@ -55,7 +55,7 @@ impl Inherited {
             _ => return 3,
         }
         pair.reap(9, &mut |_| {});
-        for ticket in [self.big, self.silent, self.line[0], self.line[1]] {
+        for ticket in [self.big, self.silent, self.parked[0], self.parked[1]] {
             let _ = (remote.cancel_wake(ticket), remote.revoke(ticket), remote.take(ticket));
         }
         if self.device.create_session(ctr()) != SessionId::NONE {
@@ -108,14 +108,14 @@ fn a_child_is_refused_and_never_hangs_and_the_parent_goes_on() {
                 assert_eq!(status, WaitStatus::Exited(child, 0), "in round {round}");
             }
         }
-        let Inherited { device, mut pairs, session, big, silent, line, .. } = inherited;
+        let Inherited { device, mut pairs, session, big, silent, parked, .. } = inherited;
         device.drain();
         let pair = &mut pairs[0];
         assert_eq!(finish(pair, big).0.buffer, expected(8 << 20, 1));
         assert_eq!(finish(pair, silent).0.buffer, expected(64, 2));
         pair.reap(9, &mut |_| {});
         device.drain();
-        for (ticket, fill) in line.into_iter().zip(3..) {
+        for (ticket, fill) in parked.into_iter().zip(3..) {
             assert_eq!(finish(pair, ticket).0.buffer, expected(64, fill));
         }
         device.remove_session(session);

@@ -71,10 +71,10 @@ fn parked_requests_are_served_in_order_without_the_revoked() {
         let history = Arc::new(Mutex::new(Vec::new()));
         let tickets: Vec<_> =
             (0..200).map(|name| park(&mut pair, request(session, 16, 1), named(&history, name))).collect();
-        let mut in_line = 0;
+        let mut still_parked = 0;
         let mut revoked = Vec::new();
         for (name, ticket) in tickets.iter().enumerate().rev().filter(|(name, _)| name % 3 == 1) {
-            in_line += usize::from(remote.state(*ticket) == TicketState::Parked);
+            still_parked += usize::from(remote.state(*ticket) == TicketState::Parked);
             assert!(remote.revoke(*ticket).is_some());
             revoked.push(name);
         }
@@ -88,7 +88,7 @@ fn parked_requests_are_served_in_order_without_the_revoked() {
             assert!(history.contains(&name) || revoked.contains(&name), "{name} was forgotten");
         }
         if device.is_stepped() {
-            assert_eq!((in_line, history.len()), (67, 134));
+            assert_eq!((still_parked, history.len()), (67, 134));
         }
         assert_adds_up(&remote.stats());
     }
@@ -154,20 +154,20 @@ fn closing_ends_many_parked_requests_with_every_delivery() {
         let woken = Count::new();
         let in_flight =
             [0, 1].map(|_| submit(&mut pair, request(session, 64, 7), Delivery::Reap { owner: 5 }));
-        let line: Vec<_> = (0..100).flat_map(|_| park_each(&mut pair, session, &woken)).collect();
-        let gone = line.iter().step_by(7).filter_map(|ticket| pair.remote().revoke(*ticket)).count();
-        let waking = line.iter().skip(1).step_by(3);
+        let parked: Vec<_> = (0..100).flat_map(|_| park_each(&mut pair, session, &woken)).collect();
+        let gone = parked.iter().step_by(7).filter_map(|ticket| pair.remote().revoke(*ticket)).count();
+        let waking = parked.iter().skip(1).step_by(3);
         let waking = waking.filter(|ticket| pair.remote().state(**ticket) == TicketState::Parked).count();
         assert_eq!(pair.remote().stats().in_flight, 2);
         drop(device);
         assert_eq!(woken.calls(), waking);
         let mut reaped = Vec::new();
         pair.reap(usize::MAX, &mut |completion| reaped.push(completion.ticket));
-        assert_eq!(reaped, in_flight, "there is no completion for those in the line");
+        assert_eq!(reaped, in_flight, "a parked request has no completion");
         let stats = pair.remote().stats();
         assert_eq!((stats.submitted, stats.failed), (302 - gone as u64, 302 - gone as u64));
         assert_adds_up(&stats);
-        for (place, ticket) in line.into_iter().enumerate() {
+        for (place, ticket) in parked.into_iter().enumerate() {
             match pair.take(ticket) {
                 Some((request, status)) => {
                     assert_eq!((status, request.buffer.len()), (Status::Closed, 64));
@@ -188,15 +188,15 @@ fn reset_leaves_parked_requests_which_get_the_slots() {
         let session = device.create_session(ctr());
         let woken = Count::new();
         let first = [0; 4].map(|_| submit(&mut pair, request(session, 64, 7), Delivery::Silent));
-        let line = park_each(&mut pair, session, &woken);
+        let parked = park_each(&mut pair, session, &woken);
         device.step();
         device.reset();
         for ticket in first {
             assert_eq!(pair.take(ticket).expect("done").1, Status::Reset);
         }
         device.step();
-        until("the line's turn", || {
-            line.iter().all(|ticket| pair.remote().state(*ticket) == TicketState::InFlight)
+        until("the parked requests' turn", || {
+            parked.iter().all(|ticket| pair.remote().state(*ticket) == TicketState::InFlight)
         });
         // Now they are in flight, and end as such.
         device.reset();
@@ -204,7 +204,7 @@ fn reset_leaves_parked_requests_which_get_the_slots() {
         let mut reaped = 0;
         pair.reap(9, &mut |completion| reaped = completion.user_data);
         assert_eq!(reaped, 3);
-        for ticket in line {
+        for ticket in parked {
             assert_eq!(pair.take(ticket).expect("done").1, Status::Reset);
         }
         let stats = pair.remote().stats();
@@ -224,19 +224,19 @@ fn a_dead_device_works_its_line_off() {
         for round in 1..=5 {
             let reap = Delivery::Reap { owner: 5 };
             let fatal = park(&mut pair, request(bad, 64, 9), reap.clone());
-            let line: Vec<_> = (0..5).flat_map(|_| park_each_or_none(&mut pair, good, &woken)).collect();
+            let parked: Vec<_> = (0..5).flat_map(|_| park_each_or_none(&mut pair, good, &woken)).collect();
             let mut reaped = Vec::new();
-            until("the end of the line", || {
+            until("the end of the parked requests", || {
                 device.run_until_idle();
                 pair.reap(1, &mut |completion| reaped.push(completion.user_data));
-                line.iter().all(|ticket| is_done(pair.remote(), *ticket))
+                parked.iter().all(|ticket| is_done(pair.remote(), *ticket))
             });
             device.drain();
             pair.reap(usize::MAX, &mut |completion| reaped.push(completion.user_data));
             assert_eq!(reaped[0], 9);
-            assert_eq!(reaped.len(), 1 + line.len() / 3);
+            assert_eq!(reaped.len(), 1 + parked.len() / 3);
             assert_eq!(finish(&mut pair, fatal).1, Status::DeviceDead);
-            for ticket in line {
+            for ticket in parked {
                 assert_eq!(pair.take(ticket).expect("done").1, Status::DeviceDead);
             }
             let refused = pair.park(request(good, 64, 1), reap).expect_err("it is dead");
@@ -284,7 +284,7 @@ fn reaping_admits_parked_requests() {
                 tickets.push(park(&mut pair, request, Delivery::Reap { owner: 5 }));
             }
             let mut reaped = Vec::new();
-            until("the end of the line", || {
+            until("the end of the parked requests", || {
                 device.run_until_idle();
                 let most = if reaped.len() % 2 == 0 { 1 } else { usize::MAX };
                 let count = pair.reap(most, &mut |completion| reaped.push(completion.ticket));
@@ -423,14 +423,14 @@ fn a_wake_is_cancelled_while_parked_and_after() {
     let (device, mut pair) = stepped("queue_pairs=1;depth=2");
     let session = device.create_session(ctr());
     let woken = Count::new();
-    let line = [0; 3].map(|_| park(&mut pair, request(session, 16, 1), woken.delivery()));
+    let parked = [0; 3].map(|_| park(&mut pair, request(session, 16, 1), woken.delivery()));
     let reaped = park(&mut pair, request(session, 16, 1), Delivery::Reap { owner: 0 });
-    assert!(pair.remote().cancel_wake(line[1]));
+    assert!(pair.remote().cancel_wake(parked[1]));
     assert!(pair.remote().cancel_wake(reaped));
     device.run_until_idle();
     assert_eq!(woken.calls(), 2);
-    assert_eq!(pair.remote().wake_state(line[1]), WakeState::Cancelled);
-    assert_eq!(pair.remote().state(line[1]), TicketState::Done(Status::Ok));
+    assert_eq!(pair.remote().wake_state(parked[1]), WakeState::Cancelled);
+    assert_eq!(pair.remote().state(parked[1]), TicketState::Done(Status::Ok));
     assert_eq!(pair.reap(9, &mut |_| {}), 0, "what was cancelled is not handed out, and its slot is free");
     for _ in 0..2 {
         let _ = submit(&mut pair, request(session, 16, 1), Delivery::Silent);

@@ -80,7 +80,7 @@ fn parked_requests_leave_the_queue() {
     let woken = [Count::new(), Count::new(), Count::new()];
     let parked: Vec<_> =
         woken.iter().map(|woken| park(&mut pair, request(session, 16, 9), woken.delivery())).collect();
-    assert_eq!(remote.revoke(parked[0]).expect("in the line").buffer, [9; 16]);
+    assert_eq!(remote.revoke(parked[0]).expect("it is parked").buffer, [9; 16]);
     device.run_until_idle();
     assert!(remote.revoke(parked[1]).is_some(), "done by now");
     assert_eq!(pair.take(parked[2]).expect("done").1, Status::Ok);

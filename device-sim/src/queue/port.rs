@@ -3,7 +3,7 @@
 //! ```text
 //!   submission ring ─► fetch ─┐                  ┌─► counters, free slots         (account)
 //!                             ├─► core ─► finish ┼─► DONE, completion ring        (finish, show)
-//!   the line ────────► let in ┘                  └─► coalescer ─► announcements  (for the driver to send)
+//!   FIFO ────────────► admit ─┘                  └─► coalescer ─► announcements  (for the driver to send)
 //! ```
 
 use std::mem;

@@ -9,7 +9,7 @@
 //!     ├── Wake:   the waker ◄──────────────────────────────────────┤
 //!     └── Reap:   reap ◄── completion ring ◄─ interrupt ───────────┘
 //!
-//!   no slot:  park ──► the line ──► a slot is free: the device takes it from there
+//!   no slot:  park ──► the FIFO ──► a slot is free: the device takes it from there
 //! ```
 //!
 //! [`QueuePair`] is the single submitting and reaping end; it may move between threads, and one thread at a
@@ -120,7 +120,7 @@ impl QueuePair {
         Some((request, status))
     }
 
-    /// Takes a slot, if need be one that has only to be settled.
+    /// Takes a slot, if need be by releasing what was reaped.
     #[inline(always)]
     fn take_slot(&mut self) -> bool {
         let Pair { slots, slab, .. } = &*self.remote.pair;

@@ -5,7 +5,7 @@
 //!           │        │          │          │        └ revoked after its execution (any thread)
 //!           │        │          │          └ reaped (the submitting side)
 //!           │        │          └ published, or found revoked (the device)
-//!           │        └ out of the line (the device)
+//!           │        └ out of the FIFO (the device)
 //!           └ submitted (the submitting side)
 //!
 //!   park ──► line ──a slot is free──► admitted, by the device, in order of arrival

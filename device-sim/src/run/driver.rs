@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   per queue pair, in turn:   fetch from the ring ─► admin commands ─► admit a batch ─► publish
-//!                              the ring is empty, a slot is free ─► admit from the line ─► publish
+//!                              the ring is empty, a slot is free ─► admit from the FIFO ─► publish
 //!
 //!   publish, in this order:    counters, free slots ─► DONE in each cell ─► completion ring      (inside)
 //!                              fence ─► interrupts ─► wakes                                      (signals, outside)

@@ -6,7 +6,7 @@
 //!     ▲ │                          ▲    │ └─◄── not done: wait
 //!     │ │ full                     │    │ timeout_msec is over (parked too): the watchdog takes the request back
 //!     │ └─► Parked (EAGAIN) ───────┘    └─────► TimedOut ─── the wake taken ──► Error::Timeout
-//!     │           a slot is free: the device takes the request out of the line
+//!     │           a slot is free: the device takes the request out of the FIFO
 //!     └── max_retries: the device failed, and another try may help; after those, fallback
 //! ```
 //!
