@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use simaccel::grammar;
+
 use crate::figures::Counted;
 use crate::harness::Effort;
 use crate::targets::{TARGETS, target};
@@ -86,8 +88,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task,
 }
 
 fn parse_contests(text: &str) -> Result<usize, String> {
-    let contests = text.parse().ok().filter(|contests| CONTESTS.contains(contests));
-    contests.ok_or_else(|| refused("--contests", text, "1 to 200"))
+    grammar::within(text, CONTESTS).ok_or_else(|| refused("--contests", text, "1 to 200"))
 }
 
 fn parse_keys(text: &str) -> Result<Vec<&'static str>, String> {
