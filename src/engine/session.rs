@@ -3,6 +3,8 @@
 //! Owned buffers are moved in and returned, on every error too ([`OpError`]). Borrowed slices are copied in
 //! before, and out after, through buffers that belong to the thread and are wiped.
 //!
+//! The types are here, with what all of them share; the operations are in a file for each kind.
+//!
 //! Cancelling: dropping a job (or unwinding out of it) in the middle of any of these gives the request up;
 //! owned buffers are then wiped and dropped, borrowed ones are untouched.
 
@@ -11,19 +13,21 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use simaccel_device::{
-    Algorithm, Allowed, Argument, ArgumentError, Elsewhere, Operation, Part, Request, Rest, Session,
-    SessionId, Shape, Tag, Tagged, TaggedText,
+    Algorithm, Allowed, Argument, ArgumentError, Operation, Part, Request, Rest, Session, SessionId, Shape,
+    Tag,
 };
 use zeroize::Zeroize;
 
 use super::offload::plain::{self, Outcome};
 use super::offload::{self, Failed, Hold};
-use super::stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
 use super::{Inner, software, table};
 use crate::error::{Error, OpError};
-use crate::words;
 
-/// The common part of the four kinds of session; removed from the device with the last handle.
+mod aead;
+mod cipher;
+mod hash;
+
+/// The common part of all kinds of session; removed from the device with the last handle.
 pub(crate) struct SessionCore {
     engine: Arc<Inner>,
     session: Arc<Session>,
@@ -254,8 +258,6 @@ fn explained(error: Error, check: impl FnOnce() -> Result<(), ArgumentError>) ->
 
 /// Bytes of the longest tag that an AEAD gives.
 const MAX_TAG: usize = 16;
-/// Bytes of the shortest MAC that a message is compared with.
-const MIN_MAC: usize = 4;
 
 /// Copies the output if it fits; otherwise returns an error with the size that it needs.
 fn copy_out(output: &[u8], into: &mut [u8]) -> Result<usize, Error> {
@@ -334,268 +336,9 @@ session_type! {
     CipherSession
 }
 
-impl CipherSession {
-    /// Encrypts `buffer` in place. ECB and CBC with padding make it up to 16 bytes longer.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for a length or IV that does not fit; the device's failures. Every error
-    /// returns the buffer.
-    #[inline(always)] // see `offload::plain`
-    pub fn encrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        self.in_place(Operation::Encrypt, iv, buffer)
-    }
-
-    /// Decrypts `buffer` in place.
-    ///
-    /// # Errors
-    /// [`Error::AuthFailed`] for wrong padding, else as [`CipherSession::encrypt`].
-    #[inline(always)] // see `offload::plain`
-    pub fn decrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        self.in_place(Operation::Decrypt, iv, buffer)
-    }
-
-    #[inline(always)]
-    fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        // Padding grows the buffer, and the device does not allocate.
-        if operation == Operation::Encrypt
-            && let Err(error) = make_room(&mut buffer, self.core.growth)
-        {
-            return Err(OpError::new(error, buffer, None));
-        }
-        match plain::run(&self.core.engine, self.core.id, operation, iv, (buffer, ())) {
-            Ok(done) => done.map_err(|error| self.core.named(error, operation, iv.len())),
-            Err((buffer, ())) => words::in_registers(self.core.run_with_policy(operation, iv, buffer, ())),
-        }
-    }
-
-    /// Whether an output is exactly as long as its input, and a message may have any length: a stream cipher
-    /// (CTR), whose initialisation vector has 16 bytes.
-    #[doc(hidden)]
-    #[inline]
-    pub fn keeps_len(&self) -> bool {
-        self.core.growth == 0
-    }
-
-    /// Encrypts `source` into `destination`, whose content is replaced; returns both.
-    ///
-    /// # Errors
-    /// As [`CipherSession::encrypt`]; [`OpError::into_buffers`] returns both buffers.
-    pub fn encrypt_to(
-        &self,
-        iv: &[u8],
-        source: Vec<u8>,
-        destination: Vec<u8>,
-    ) -> Result<(Vec<u8>, Vec<u8>), OpError> {
-        self.out_of_place(Operation::Encrypt, iv, source, destination)
-    }
-
-    /// Decrypts `source` into `destination`, whose content is replaced; returns both.
-    ///
-    /// # Errors
-    /// As [`CipherSession::decrypt`]; [`OpError::into_buffers`] returns both buffers.
-    pub fn decrypt_to(
-        &self,
-        iv: &[u8],
-        source: Vec<u8>,
-        destination: Vec<u8>,
-    ) -> Result<(Vec<u8>, Vec<u8>), OpError> {
-        self.out_of_place(Operation::Decrypt, iv, source, destination)
-    }
-
-    fn out_of_place(
-        &self,
-        operation: Operation,
-        iv: &[u8],
-        source: Vec<u8>,
-        mut destination: Vec<u8>,
-    ) -> Result<(Vec<u8>, Vec<u8>), OpError> {
-        destination.clear();
-        if destination.try_reserve(source.len().saturating_add(software::EXPANSION)).is_err() {
-            return Err(OpError::new(Error::NoMemory, source, Some(destination)));
-        }
-        self.core.run_whole(operation, iv, source, Elsewhere { destination })
-    }
-
-    /// Encrypts a borrowed slice (copied) into another; returns the number of bytes written. `into` may be
-    /// longer than the output.
-    ///
-    /// # Errors
-    /// [`Error::OutputTooSmall`], else as [`CipherSession::encrypt`].
-    pub fn encrypt_slice(&self, iv: &[u8], source: &[u8], into: &mut [u8]) -> Result<usize, Error> {
-        self.slices(Operation::Encrypt, iv, source, into)
-    }
-
-    /// Decrypts a borrowed slice (copied) into another; returns the number of bytes written.
-    ///
-    /// # Errors
-    /// [`Error::OutputTooSmall`], else as [`CipherSession::decrypt`].
-    pub fn decrypt_slice(&self, iv: &[u8], source: &[u8], into: &mut [u8]) -> Result<usize, Error> {
-        self.slices(Operation::Decrypt, iv, source, into)
-    }
-
-    fn slices(
-        &self,
-        operation: Operation,
-        iv: &[u8],
-        source: &[u8],
-        into: &mut [u8],
-    ) -> Result<usize, Error> {
-        let run = |buffer| Ok((self.core.run_whole(operation, iv, buffer, ())?, ()));
-        self.core.run_copied(source, run, |text, ()| copy_out(text, into))
-    }
-
-    /// Starts a multi-part encryption.
-    pub fn encryptor(&self, iv: &[u8]) -> CipherStream {
-        CipherStream::new(Arc::clone(&self.core), Operation::Encrypt, iv.to_vec())
-    }
-
-    /// Starts a multi-part decryption.
-    pub fn decryptor(&self, iv: &[u8]) -> CipherStream {
-        CipherStream::new(Arc::clone(&self.core), Operation::Decrypt, iv.to_vec())
-    }
-}
-
 session_type! {
     /// An AEAD with its key and tag length: GCM (SP 800-38D). The nonce has 1 byte or more; 12 are fastest.
     AeadSession
-}
-
-impl AeadSession {
-    /// Encrypts `buffer` in place and computes the tag over `aad` and the ciphertext.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for an empty nonce or too long a message; the device's failures. Every
-    /// error returns the buffer.
-    pub fn seal(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        self.whole(Operation::Encrypt, nonce, aad, buffer, None)
-    }
-
-    /// Decrypts `buffer` in place if `tag` is right.
-    ///
-    /// # Errors
-    /// [`Error::AuthFailed`], whatever was wrong; the buffer is then returned empty, and no plaintext is ever
-    /// returned. Else as [`AeadSession::seal`].
-    pub fn open(&self, nonce: &[u8], aad: &[u8], buffer: Vec<u8>, tag: &[u8]) -> Result<Vec<u8>, OpError> {
-        let tag = match self.core.tag(tag) {
-            Ok(tag) => tag,
-            Err(error) => return Err(OpError::new(error, buffer, None)),
-        };
-        Ok(self.whole(Operation::Decrypt, nonce, aad, buffer, Some(&tag))?.0)
-    }
-
-    /// Encrypts a borrowed slice (copied) into another; returns the number of bytes written and the tag.
-    ///
-    /// # Errors
-    /// [`Error::OutputTooSmall`], else as [`AeadSession::seal`].
-    pub fn seal_slice(
-        &self,
-        nonce: &[u8],
-        aad: &[u8],
-        source: &[u8],
-        into: &mut [u8],
-    ) -> Result<(usize, Tag), Error> {
-        let run = |buffer| self.whole(Operation::Encrypt, nonce, aad, buffer, None);
-        self.core.run_copied(source, run, |text, tag| Ok((copy_out(text, into)?, tag)))
-    }
-
-    /// Decrypts a borrowed slice (copied) into another if `tag` is right; returns the number of bytes
-    /// written.
-    ///
-    /// # Errors
-    /// [`Error::OutputTooSmall`], else as [`AeadSession::open`]; `into` is then untouched.
-    pub fn open_slice(
-        &self,
-        nonce: &[u8],
-        aad: &[u8],
-        source: &[u8],
-        tag: &[u8],
-        into: &mut [u8],
-    ) -> Result<usize, Error> {
-        let tag = self.core.tag(tag)?;
-        let run = |buffer| self.whole(Operation::Decrypt, nonce, aad, buffer, Some(&tag));
-        self.core.run_copied(source, run, |text, _| copy_out(text, into))
-    }
-
-    /// A whole message, with copies of nonce and additional data.
-    #[inline]
-    fn whole(
-        &self,
-        operation: Operation,
-        nonce: &[u8],
-        aad: &[u8],
-        buffer: Vec<u8>,
-        tag: Option<&Tag>,
-    ) -> Result<(Vec<u8>, Tag), OpError> {
-        let aad = match self.core.copy_of(aad, 0) {
-            Ok(aad) => aad,
-            Err(error) => return Err(OpError::new(error, buffer, None)),
-        };
-        let TaggedText { buffer, tag, aad } =
-            self.core.run_whole(operation, nonce, buffer, Tagged { aad, tag })?;
-        self.core.recycle(aad);
-        Ok((buffer, tag))
-    }
-
-    /// A whole message whose nonce and tag are copied before the job pauses, while the rest is owned: for
-    /// callers whose memory may be freed during the pause. Decrypting needs a tag. The additional data are
-    /// returned, too.
-    ///
-    /// # Errors
-    /// As [`AeadSession::seal`] and [`AeadSession::open`].
-    #[doc(hidden)]
-    #[inline]
-    pub fn whole_owned(
-        &self,
-        operation: Operation,
-        nonce: &[u8],
-        aad: Vec<u8>,
-        buffer: Vec<u8>,
-        tag: Option<&Tag>,
-    ) -> Result<TaggedText, OpError> {
-        self.core.run_whole(operation, nonce, buffer, Tagged { aad, tag })
-    }
-
-    /// The same with a nonce of any length, which is moved.
-    ///
-    /// # Errors
-    /// As [`AeadSession::seal`] and [`AeadSession::open`].
-    #[doc(hidden)]
-    pub fn whole_with_long_nonce(
-        &self,
-        operation: Operation,
-        nonce: Vec<u8>,
-        aad: Vec<u8>,
-        buffer: Vec<u8>,
-        tag: Option<&Tag>,
-    ) -> Result<TaggedText, OpError> {
-        let mut request = self.core.request(operation, buffer);
-        request.set_iv_owned(nonce);
-        Tagged { aad, tag }.load_into(&mut request);
-        Ok(Tagged::take_from(&mut self.core.run(request)?))
-    }
-
-    /// [`AeadSession::sealer`] with owned arguments.
-    #[doc(hidden)]
-    pub fn sealer_owned(&self, nonce: Vec<u8>, aad: Vec<u8>) -> AeadSealer {
-        AeadSealer::new(Arc::clone(&self.core), nonce, aad)
-    }
-
-    /// [`AeadSession::opener`] with owned arguments.
-    #[doc(hidden)]
-    pub fn opener_owned(&self, nonce: Vec<u8>, aad: Vec<u8>) -> AeadOpener {
-        AeadOpener::new(Arc::clone(&self.core), nonce, aad)
-    }
-
-    /// Starts a multi-part encryption.
-    pub fn sealer(&self, nonce: &[u8], aad: &[u8]) -> AeadSealer {
-        self.sealer_owned(nonce.to_vec(), aad.to_vec())
-    }
-
-    /// Starts a multi-part decryption. The output of `update` is *not authenticated* until `finish` has
-    /// succeeded: do not act on it before.
-    pub fn opener(&self, nonce: &[u8], aad: &[u8]) -> AeadOpener {
-        self.opener_owned(nonce.to_vec(), aad.to_vec())
-    }
 }
 
 session_type! {
@@ -603,97 +346,9 @@ session_type! {
     HashSession
 }
 
-impl HashSession {
-    /// The digest of a borrowed slice (copied).
-    ///
-    /// # Errors
-    /// The device's failures.
-    pub fn digest(&self, data: &[u8]) -> Result<Tag, Error> {
-        self.core.run_copied(data, |buffer| self.digest_owned(buffer), |_, digest| Ok(digest))
-    }
-
-    /// The digest of an owned buffer, which is returned unchanged, with an error too.
-    ///
-    /// # Errors
-    /// The device's failures.
-    pub fn digest_owned(&self, data: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let TaggedText { buffer, tag, .. } =
-            self.core.run_whole(Operation::Digest, &[], data, Tagged::default())?;
-        Ok((buffer, tag))
-    }
-
-    /// Starts a multi-part digest.
-    pub fn stream(&self) -> HashStream {
-        HashStream::new(Arc::clone(&self.core))
-    }
-}
-
 session_type! {
     /// An HMAC with its key (RFC 2104, FIPS 198-1).
     MacSession
-}
-
-impl MacSession {
-    /// The MAC of a borrowed slice (copied).
-    ///
-    /// # Errors
-    /// The MAC of an owned buffer, which is returned unchanged, with an error too.
-    pub fn mac(&self, data: &[u8]) -> Result<Tag, Error> {
-        self.core.run_copied(data, |buffer| self.mac_owned(buffer), |_, mac| Ok(mac))
-    }
-
-    /// The MAC of an owned buffer, which comes back unchanged, with an error too.
-    ///
-    /// # Errors
-    /// The device's failures.
-    pub fn mac_owned(&self, data: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let TaggedText { buffer, tag, .. } =
-            self.core.run_whole(Operation::Mac, &[], data, Tagged::default())?;
-        Ok((buffer, tag))
-    }
-
-    /// Compares the MAC of `data` with `expected` in constant time. A truncated MAC is compared in the length
-    /// it has, which must be at least 4 bytes (RFC 2104, 5 recommends half the digest or more).
-    ///
-    /// # Errors
-    /// [`Error::AuthFailed`] when they differ, [`Error::InvalidArgument`] for fewer than 4 bytes, the
-    /// device's failures.
-    pub fn verify(&self, data: &[u8], expected: &[u8]) -> Result<(), Error> {
-        self.check_expected(expected)?;
-        Self::compare(self.mac(data)?, expected)
-    }
-
-    /// [`MacSession::verify`] of an owned buffer, which is returned unchanged, with an error too.
-    ///
-    /// # Errors
-    /// As [`MacSession::verify`].
-    pub fn verify_owned(&self, data: Vec<u8>, expected: &[u8]) -> Result<Vec<u8>, OpError> {
-        if let Err(error) = self.check_expected(expected) {
-            return Err(OpError::new(error, data, None));
-        }
-        let (data, mac) = self.mac_owned(data)?;
-        match Self::compare(mac, expected) {
-            Ok(()) => Ok(data),
-            Err(error) => Err(OpError::new(error, data, None)),
-        }
-    }
-
-    fn check_expected(&self, expected: &[u8]) -> Result<(), Error> {
-        if expected.len() >= MIN_MAC {
-            return Ok(());
-        }
-        Err(self.core.wrong_length(Argument::Mac, expected.len(), Allowed::AtLeast(MIN_MAC)))
-    }
-
-    fn compare(mac: Tag, expected: &[u8]) -> Result<(), Error> {
-        let head = mac.as_bytes().get(..expected.len()).and_then(Tag::new);
-        if head.is_some() && head == Tag::new(expected) { Ok(()) } else { Err(Error::AuthFailed) }
-    }
-
-    /// Starts a multi-part MAC.
-    pub fn stream(&self) -> MacStream {
-        MacStream::new(Arc::clone(&self.core))
-    }
 }
 
 session_type! {
