@@ -103,7 +103,7 @@ pub use simaccel_device::grammar;
 pub use simaccel_device::{
     Aead, Algorithm, Allowed, Argument, ArgumentError, CallStats, Cipher, CompletionOrder, ConfigError,
     Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation,
-    OperationStats, Padding, Parameter, Parameters, Preset, QueuePairStats, Selection, SessionError, Shape,
-    Tag, Timing, Timings, UnitStats, UnknownName,
+    OperationStats, OutputLen, Padding, Parameter, Parameters, Preset, QueuePairStats, Selection,
+    SessionError, Tag, Timing, Timings, UnitStats, UnknownName,
 };
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

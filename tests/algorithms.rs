@@ -4,7 +4,9 @@ mod captured;
 
 use std::path::Path;
 
-use simaccel::{Algorithm, AnySession, Config, Engine, Error, Parameter, Parameters, SessionError, Shape};
+use simaccel::{
+    Algorithm, AnySession, Config, Engine, Error, OutputLen, Parameter, Parameters, SessionError,
+};
 use simaccel_device::{Request, Session, SessionId, Status};
 
 /// The page's row for an algorithm.
@@ -18,11 +20,11 @@ fn row(algorithm: Algorithm) -> String {
         parameters[0].push_str(&format!(": {}", lens.join(", ")));
     }
     let output = match algorithm.output(algorithm.operations()[0]).unwrap() {
-        Shape::SameLength => "as long as the message".to_owned(),
-        Shape::Padded => "the message and 1 to 16 bytes of padding".to_owned(),
-        Shape::Tagged(len) => format!("as long as the message, and a tag of {len} bytes"),
-        Shape::Fixed(len) => format!("{len} bytes"),
-        shape => panic!("say in the page what {shape:?} is"),
+        OutputLen::Same => "as long as the message".to_owned(),
+        OutputLen::Padded => "the message and 1 to 16 bytes of padding".to_owned(),
+        OutputLen::Tagged(len) => format!("as long as the message, and a tag of {len} bytes"),
+        OutputLen::Fixed(len) => format!("{len} bytes"),
+        len => panic!("say in the page what {len:?} is"),
     };
     let cells = [
         quoted(&[algorithm.name()]),
@@ -93,11 +95,11 @@ fn the_output_is_as_long_as_the_table_says() {
             assert_eq!(session.execute(&mut request), Status::Ok);
             let (text, tag) = (request.buffer.len(), request.tag.as_bytes().len());
             match session.output(operation).unwrap() {
-                Shape::SameLength => assert_eq!((text, tag), (len, 0), "{algorithm}"),
-                Shape::Padded => assert_eq!((text, tag), (len + 16 - len % 16, 0), "{algorithm}"),
-                Shape::Tagged(bytes) => assert_eq!((text, tag), (len, bytes), "{algorithm}"),
-                Shape::Fixed(bytes) => assert_eq!((text, tag), (len, bytes), "{algorithm}"),
-                shape => panic!("{algorithm}: {shape:?}"),
+                OutputLen::Same => assert_eq!((text, tag), (len, 0), "{algorithm}"),
+                OutputLen::Padded => assert_eq!((text, tag), (len + 16 - len % 16, 0), "{algorithm}"),
+                OutputLen::Tagged(bytes) => assert_eq!((text, tag), (len, bytes), "{algorithm}"),
+                OutputLen::Fixed(bytes) => assert_eq!((text, tag), (len, bytes), "{algorithm}"),
+                other => panic!("{algorithm}: {other:?}"),
             }
         }
     }

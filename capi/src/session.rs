@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use simaccel::{
     AeadSession, AnySession, Argument, ArgumentError, CipherSession, Engine, Error, HashSession, MacSession,
-    OpError, Operation, Padding, Parameters, SessionError, Shape, Tag, UnknownName,
+    OpError, Operation, OutputLen, Padding, Parameters, SessionError, Tag, UnknownName,
 };
 use zeroize::Zeroizing;
 
@@ -58,7 +58,7 @@ impl Kind {
         // Besides a text, an operation returns a digest, a MAC or a tag.
         let outputs = algorithm.operations().iter().filter_map(|&operation| session.output(operation));
         let lens = outputs.map(|output| match output {
-            Shape::Tagged(len) | Shape::Fixed(len) => len,
+            OutputLen::Tagged(len) | OutputLen::Fixed(len) => len,
             _ => 0,
         });
         let len = lens.max().unwrap_or_default();

@@ -6,8 +6,8 @@ mod device_helpers;
 
 use device_helpers::*;
 use simaccel_device::{
-    Algorithm, Delivery, Device, Operation, Parameters, Part, QueuePair, Request, Session, SessionId, Shape,
-    Status, Trial,
+    Algorithm, Delivery, Device, Operation, OutputLen, Parameters, Part, QueuePair, Request, Session,
+    SessionId, Status, Trial,
 };
 
 fn session(trial: Trial) -> Session {
@@ -166,7 +166,7 @@ fn the_longest_output_is_what_the_table_says() {
         let mut request = Request::new(SessionId::NONE, operation, text);
         assert_eq!(session(Trial::Runs).execute(&mut request), Status::Ok);
         let (session, len) = (session(Trial::Runs), request.buffer.len());
-        assert_eq!(session.output(operation), Some(Shape::Variable(len)));
+        assert_eq!(session.output(operation), Some(OutputLen::Variable(len)));
         assert_eq!(session.output_len(operation, 65_536), 0..=len);
     };
     packed((0..65_536_usize).map(|at| at.to_le_bytes()[0]).collect(), Operation::Encrypt);

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use simaccel_device::{Algorithm, Kind, Operation, Shape};
+use simaccel_device::{Algorithm, Kind, Operation, OutputLen};
 
 use super::session::{AeadSession, CipherSession, HashSession, MacSession, OtherSession, SessionCore};
 use super::started::{Message, Started};
@@ -53,7 +53,7 @@ impl AnySession {
     }
 
     /// The output of an operation; `None`: the session has no such operation.
-    pub fn output(&self, operation: Operation) -> Option<Shape> {
+    pub fn output(&self, operation: Operation) -> Option<OutputLen> {
         self.core().session().output(operation)
     }
 

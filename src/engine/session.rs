@@ -13,8 +13,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use simaccel_device::{
-    Algorithm, Allowed, Argument, ArgumentError, Operation, Part, Request, Rest, Session, SessionId, Shape,
-    Tag,
+    Algorithm, Allowed, Argument, ArgumentError, Operation, OutputLen, Part, Request, Rest, Session,
+    SessionId, Tag,
 };
 use zeroize::Zeroize;
 
@@ -292,7 +292,7 @@ macro_rules! session_type {
             }
 
             /// The output of an operation; `None`: the session has no such operation.
-            pub fn output(&self, operation: Operation) -> Option<Shape> {
+            pub fn output(&self, operation: Operation) -> Option<OutputLen> {
                 self.core.session.output(operation)
             }
 

@@ -9,10 +9,12 @@
 use std::ops::RangeInclusive;
 
 use crate::kernels::session::Session;
-use crate::message::algorithm::{Algorithm, Shape};
-use crate::message::lengths::{Allowed, Argument, ArgumentError, BLOCK};
+use crate::message::algorithm::Algorithm;
+use crate::message::argument::{Argument, ArgumentError};
+use crate::message::lengths::{Allowed, BLOCK};
 use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
+use crate::message::shape::OutputLen;
 
 impl Session {
     /// Checks whether a whole message of `len` bytes, with an initialisation vector or nonce of `iv_len`, is
@@ -78,24 +80,24 @@ impl Session {
     /// They differ where padding is removed.
     pub fn output_len(&self, operation: Operation, len: usize) -> RangeInclusive<usize> {
         match self.output(operation) {
-            Some(Shape::Padded) if operation == Operation::Encrypt => {
+            Some(OutputLen::Padded) if operation == Operation::Encrypt => {
                 let padded = len.saturating_add(BLOCK - len % BLOCK);
                 padded..=padded
             }
-            Some(Shape::Padded) => len.saturating_sub(BLOCK)..=len.saturating_sub(1),
-            Some(Shape::SameLength | Shape::Tagged(_)) => len..=len,
-            Some(Shape::Fixed(bytes)) if operation.output().has_text() => bytes..=bytes,
-            Some(Shape::Variable(most)) if operation.output().has_text() => 0..=most,
-            Some(Shape::Fixed(_) | Shape::Variable(_)) | None => 0..=0,
+            Some(OutputLen::Padded) => len.saturating_sub(BLOCK)..=len.saturating_sub(1),
+            Some(OutputLen::Same | OutputLen::Tagged(_)) => len..=len,
+            Some(OutputLen::Fixed(bytes)) if operation.output().has_text() => bytes..=bytes,
+            Some(OutputLen::Variable(most)) if operation.output().has_text() => 0..=most,
+            Some(OutputLen::Fixed(_) | OutputLen::Variable(_)) | None => 0..=0,
         }
     }
 
     /// The output of an operation in this session; `None`: it has no such operation.
-    pub fn output(&self, operation: Operation) -> Option<Shape> {
+    pub fn output(&self, operation: Operation) -> Option<OutputLen> {
         match self.algorithm().output(operation)? {
-            Shape::Padded if self.padding() == Padding::None => Some(Shape::SameLength),
-            Shape::Tagged(_) => Some(Shape::Tagged(self.tag_len())),
-            shape => Some(shape),
+            OutputLen::Padded if self.padding() == Padding::None => Some(OutputLen::Same),
+            OutputLen::Tagged(_) => Some(OutputLen::Tagged(self.tag_len())),
+            len => Some(len),
         }
     }
 }

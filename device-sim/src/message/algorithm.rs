@@ -3,9 +3,11 @@
 //! All of it comes from the [table](super::table) and, where it is the same for keys of every length, from
 //! the [`Mode`].
 
+use crate::message::cost::Cost;
 use crate::message::lengths::Allowed;
 use crate::message::mode::{Facts, Mode};
 use crate::message::operation::Operation;
+use crate::message::shape::OutputLen;
 use crate::message::with_algorithms;
 
 macro_rules! define {
@@ -206,9 +208,9 @@ macro_rules! define {
                 }
             }
 
-            const fn output(self, operation: Operation) -> Option<Shape> {
+            const fn output(self, operation: Operation) -> Option<OutputLen> {
                 match (self, operation) {
-                    $($((Self::$trial, Operation::$operation) => Some(Shape::$shape($bytes)),)+)+
+                    $($((Self::$trial, Operation::$operation) => Some(OutputLen::$shape($bytes)),)+)+
                     _ => None,
                 }
             }
@@ -375,14 +377,16 @@ impl Algorithm {
     }
 
     /// The output of an operation in a session with the default options; `None`: there is no such operation.
-    pub const fn output(self, operation: Operation) -> Option<Shape> {
+    pub const fn output(self, operation: Operation) -> Option<OutputLen> {
         Some(match (self, operation) {
-            (Self::Cipher(cipher), Operation::Encrypt | Operation::Decrypt) if cipher.pads() => Shape::Padded,
+            (Self::Cipher(cipher), Operation::Encrypt | Operation::Decrypt) if cipher.pads() => {
+                OutputLen::Padded
+            }
             (Self::Cipher(_), Operation::Encrypt | Operation::Decrypt)
-            | (Self::Aead(_), Operation::Decrypt) => Shape::SameLength,
-            (Self::Aead(aead), Operation::Encrypt) => Shape::Tagged(aead.default_tag_len()),
+            | (Self::Aead(_), Operation::Decrypt) => OutputLen::Same,
+            (Self::Aead(aead), Operation::Encrypt) => OutputLen::Tagged(aead.default_tag_len()),
             (Self::Hash(hash), Operation::Digest) | (Self::Hmac(hash), Operation::Mac) => {
-                Shape::Fixed(hash.digest_len())
+                OutputLen::Fixed(hash.digest_len())
             }
             (Self::Trial(trial), operation) => return trial.output(operation),
             _ => return None,
@@ -426,44 +430,6 @@ pub enum Kind {
     Mac,
     /// Bytes from bytes, with nothing beside them: what has no kind of its own.
     Other,
-}
-
-/// The length of an operation's output. [`Operation::output`] says what it is made of, text or tag.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shape {
-    /// A text as long as the message.
-    SameLength,
-    /// A text. Encrypting adds 1 to 16 bytes of padding (PKCS#7) up to whole blocks; decrypting removes as
-    /// many.
-    Padded,
-    /// This many bytes for any message. As a tag, MAC or digest at most [`Tag::MAX`](crate::Tag::MAX), and
-    /// the message is unchanged; a text may be longer.
-    Fixed(usize),
-    /// A text as long as the message, and a tag of this many bytes.
-    Tagged(usize),
-    /// A text of at most this many bytes; the number depends on the message.
-    Variable(usize),
-}
-
-/// The cost class of an algorithm: requests of one class take about the same time for the same length, those
-/// of another class do not. Data for a model of service times; the device's own model uses one service time
-/// for all.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cost {
-    /// Grows with the text, by whole blocks.
-    Cipher,
-    /// Grows with text and additional data, and has the tag to compute.
-    Aead,
-    /// Grows with the message.
-    Hash,
-    /// Grows with the message, and hashes twice more for the key.
-    Mac,
-    /// Like none of the others.
-    Other,
-    /// A function of the user's own ([`Operation::Call`]): as long as that takes.
-    Call,
 }
 
 impl Cipher {

@@ -1,36 +1,6 @@
-//! Arguments and their lengths: what is allowed, and how a wrong length is described.
+//! Lengths: which are allowed, and how that is said.
 
 use std::fmt;
-
-use crate::message::algorithm::Algorithm;
-
-/// An argument whose length is checked.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Argument {
-    /// The initialisation vector of a cipher.
-    Iv,
-    /// The nonce of an AEAD.
-    Nonce,
-    /// The message, all parts of it.
-    Message,
-    /// The tag that a message is compared with.
-    Tag,
-    /// The MAC that a message's MAC is compared with.
-    Mac,
-}
-
-impl fmt::Display for Argument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Iv => "initialisation vector",
-            Self::Nonce => "nonce",
-            Self::Message => "message",
-            Self::Tag => "tag",
-            Self::Mac => "MAC",
-        })
-    }
-}
 
 /// Bytes of the blocks in [`Allowed::Blocks`] and [`Allowed::SomeBlocks`].
 pub(crate) const BLOCK: usize = 16;
@@ -114,30 +84,6 @@ fn listed(numbers: &[usize]) -> String {
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => "no".to_owned(),
     }
-}
-
-/// Why a session refuses an operation's arguments.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArgumentError {
-    /// An argument has a length that is not allowed.
-    #[error("{argument} of {given} bytes: {algorithm} takes {allowed}")]
-    Length {
-        /// The argument.
-        argument: Argument,
-        /// Its length, in bytes.
-        given: u64,
-        /// The algorithm of the session.
-        algorithm: Algorithm,
-        /// The allowed lengths.
-        allowed: Allowed,
-    },
-    /// The session has no such operation.
-    #[error("the operation does not fit the session")]
-    Operation,
-    /// The device has refused valid arguments: an injected fault.
-    #[error("the device refused the arguments")]
-    Refused,
 }
 
 #[cfg(test)]

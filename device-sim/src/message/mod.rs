@@ -2,7 +2,9 @@
 //! only `std`.
 
 pub(crate) mod algorithm;
+pub(crate) mod argument;
 pub(crate) mod call;
+pub(crate) mod cost;
 pub(crate) mod lengths;
 pub(crate) mod mode;
 pub(crate) mod names;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::in_words;
-use crate::message::algorithm::Cost;
+use crate::message::cost::Cost;
 use crate::message::shape::OutputShape;
 
 /// Declares the operations once: each with its name, its output, and its cost.

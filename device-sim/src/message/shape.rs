@@ -1,6 +1,7 @@
-//! What an operation gives, whatever the algorithm: what faults can corrupt, and what has to be kept.
+//! What an operation gives. Its shape is the same for all algorithms, and says what faults can corrupt and
+//! what has to be kept; its length is the algorithm's.
 
-/// What a result is made of. (How long it is, the [algorithm](crate::Shape) says.)
+/// What a result is made of. [`OutputLen`] says how long it is.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutputShape {
@@ -29,4 +30,22 @@ impl OutputShape {
     pub const fn has_tag(self) -> bool {
         matches!(self, Self::TextAndTag | Self::Tag)
     }
+}
+
+/// The length of an operation's output. [`OutputShape`] says what it is made of, text or tag.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutputLen {
+    /// A text as long as the message.
+    Same,
+    /// A text. Encrypting adds 1 to 16 bytes of padding (PKCS#7) up to whole blocks; decrypting removes as
+    /// many.
+    Padded,
+    /// This many bytes for any message. As a tag, MAC or digest at most [`Tag::MAX`](crate::Tag::MAX), and
+    /// the message is unchanged; a text may be longer.
+    Fixed(usize),
+    /// A text as long as the message, and a tag of this many bytes.
+    Tagged(usize),
+    /// A text of at most this many bytes; the number depends on the message.
+    Variable(usize),
 }
