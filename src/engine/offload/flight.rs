@@ -130,9 +130,9 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         Queued { remote: self.remote().clone(), ticket: self.ticket, watch }
     }
 
-    /// Marks the end of a pause, so that the request is looked at.
+    /// Prefetches the request, for a look at it in a moment.
     #[inline]
-    pub(crate) fn expect(&self) {
+    pub(crate) fn prefetch(&self) {
         self.remote().prefetch(self.ticket);
     }
 

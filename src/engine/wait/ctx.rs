@@ -357,7 +357,7 @@ impl<J: Jobs> Pause for CtxWait<J> {
         table::with(flight.engine(), |instance| instance.counters.pauses.add(1));
         let paused = self.jobs.pause(flight);
         if !self.polled {
-            flight.expect();
+            flight.prefetch();
         }
         self.goes_on(flight, paused);
         true
