@@ -299,22 +299,36 @@ impl DeviceStats {
     /// hit.
     fn units_and_faults(&self) -> impl Iterator<Item = Rule> {
         let total = &self.total;
-        let fault = |name| self.faults.get(name).unwrap_or_default();
-        let unfinished = total.revoked + total.failed + total.in_flight;
         let executed = self.units.iter().map(|unit| unit.executed).sum();
         let units = [
             Rule::at_most("completed <= executed by the units", total.completed, executed),
             Rule::at_most("executed by the units <= submitted", executed, total.submitted),
         ];
-        let shows = |kind, traces| Rule::shows("faults that left no trace", fault(kind), traces);
-        let faults = [
-            shows("busy", total.full),
-            shows("timeout", unfinished),
-            shows("fail", unfinished),
-            shows("dead", self.deaths),
-            shows("reset", self.resets + self.deaths),
-        ];
+        let faults = FaultKind::ALL.into_iter().filter_map(|kind| {
+            let injected = self.faults.0[kind.number()];
+            Some(Rule::shows("faults that left no trace", injected, self.traces_of(kind)?))
+        });
         units.into_iter().filter(|_| !self.units.is_empty()).chain(faults)
+    }
+
+    /// What counts besides a fault's own counter when it was injected; `None`: nothing does.
+    const fn traces_of(&self, kind: FaultKind) -> Option<u64> {
+        match kind {
+            FaultKind::Busy => Some(self.total.full),
+            FaultKind::Timeout | FaultKind::Fail { .. } => {
+                Some(self.total.revoked + self.total.failed + self.total.in_flight)
+            }
+            FaultKind::Dead => Some(self.deaths),
+            FaultKind::Reset => Some(self.resets + self.deaths),
+            FaultKind::Corrupt { .. }
+            | FaultKind::Delay { .. }
+            | FaultKind::DropWake
+            | FaultKind::Duplicate
+            | FaultKind::Late { .. }
+            | FaultKind::Short { .. }
+            | FaultKind::SpuriousWake
+            | FaultKind::Stall { .. } => None,
+        }
     }
 
     fn timed(&self, parts: impl Iterator<Item = [u64; 4]>, text: &'static str) -> [Rule; 4] {
