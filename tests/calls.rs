@@ -7,6 +7,8 @@ mod engine_helpers;
 #[path = "statistics/exposition.rs"]
 mod exposition;
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use simaccel::{CallStats, Config, Engine, EngineStats, Error, Job, Step, WaitCtx, job};
+use simaccel::{CallStats, CipherSession, Config, Engine, EngineStats, Error, Job, Step, WaitCtx, job};
 
 use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
 use self::exposition::{Exposition, Kind};
@@ -353,6 +355,62 @@ fn a_function_that_asks_its_own_engine_is_refused_and_another_engine_serves_it()
             assert_eq!(ctr(engine).encrypt(&IV, message(2, 20)).unwrap(), expected_ctr(&message(2, 20)));
         },
     );
+}
+
+/// A job that encrypts, on the context of this thread.
+fn encrypting(session: CipherSession) -> Job<Result<Vec<u8>, Error>> {
+    thread_local!(static CTX: WaitCtx = WaitCtx::new());
+    CTX.with(|ctx| Job::new(ctx, move || session.encrypt(&IV, message(1, 20)).map_err(Error::from))).unwrap()
+}
+
+/// Also where the thread and the context were used before, so that the usual case needs no state machine.
+#[test]
+fn a_job_that_a_function_runs_is_refused_by_its_own_engine_too() {
+    for delivery in ["wake", "poll"] {
+        let engine = stepped(&format!("delivery={delivery}"));
+        let session = ctr(&engine);
+        let runs = || polled(&engine, &mut encrypting(session.clone()));
+        assert_eq!([runs(), runs()], [(); 2].map(|()| Ok(expected_ctr(&message(1, 20)))));
+        let outcome = {
+            let session = session.clone();
+            engine.call("runs", 1, move || match encrypting(session).resume() {
+                Ok(Step::Finished(outcome)) => outcome.map(|_| "a result"),
+                other => Ok(if other.is_ok() { "a pause" } else { "a misuse" }),
+            })
+        };
+        assert_eq!(outcome, Ok(Err(Error::Inside)), "{delivery}");
+        assert_eq!(runs(), Ok(expected_ctr(&message(1, 20))), "outside it is served again");
+        assert_adds_up(&engine);
+    }
+}
+
+/// The device owns the requests of a batch until it shows their results, and does not go on before the
+/// function has returned.
+#[test]
+fn a_function_drops_jobs_of_its_own_batch_and_its_own_job() {
+    thread_local!(static JOBS: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) });
+    for config in ["", "completion_nsec=1000", "delivery=poll", "timeout_msec=1000"] {
+        let (engine, ctx, watch) = (stepped(config), WaitCtx::new(), Watch::default());
+        let mut before = encrypting(ctr(&engine));
+        assert!(matches!(before.resume().unwrap(), Step::Paused));
+        let (calling, function) = (engine.clone(), watch.function());
+        let dropping = move || {
+            drop(JOBS.take());
+            function()
+        };
+        let mut own = Job::new(&ctx, move || calling.call("drops", 8, dropping)).unwrap();
+        assert!(matches!(own.resume().unwrap(), Step::Paused));
+        JOBS.set(vec![Box::new(before), Box::new(own)]);
+        assert!(engine.device().step());
+        assert_eq!((watch.runs(), engine.stats().abandoned), (1, 2), "{config}");
+        engine.device().run_until_idle();
+        assert_eq!(watch.alive(), 0, "its value is gone: {config}");
+        if config.contains("poll") {
+            assert_eq!(engine.poll(10, |_| ()), Ok(0));
+        }
+        assert_adds_up(&engine);
+        assert_eq!(engine.call("works", 1, || 7_u8), Ok(7));
+    }
 }
 
 #[test]

@@ -11,15 +11,18 @@
 //! A function runs once or never, and cannot be taken back while it runs. Whatever happens, it is dropped
 //! once, with what it owns, and so is its value where the caller does not get it.
 
-use std::cell::Cell;
+use std::mem;
 use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 
-use simaccel_device::{Call, Request, Status};
+use simaccel_device::{Call, Remote, Request, Status, Ticket};
 
+use super::function::{self, Function};
 use super::offload::{self, Failed};
 use super::software::Software;
 use super::wait::job;
-use super::{Engine, Inner};
+use super::{Engine, Inner, table};
 use crate::error::Error;
 
 impl Engine {
@@ -35,7 +38,9 @@ impl Engine {
     /// `f` runs on a worker of the device, on which all requests of its queue pairs wait meanwhile, so it
     /// should be short; on a stepped device it runs on the stack of the thread that steps (a job's, where a
     /// job steps). It runs there as soon as the device admits the request, and what time is modelled comes
-    /// after that.
+    /// after that. What the device has taken in one batch with the call, up to 31 requests, is computed
+    /// before, and shown after `f` has returned. So are requests of the engine whose time (`timeout_msec`) is
+    /// over meanwhile, if a call that is running is among them.
     ///
     /// - **Panics** of `f` go on in the caller, with what they carry. The device lives, and counts a call
     ///   that it completed.
@@ -48,10 +53,14 @@ impl Engine {
     ///   returned.
     /// - **Dropping the job** drops `f` unrun while the call waits, and its value after that. While `f` runs,
     ///   it waits for its end.
+    /// - **In `f`** nothing pauses that began outside of it. Jobs that `f` runs itself may pause, but for
+    ///   requests of another engine only. A job that `f` drops, its own too, is given up at once; what the
+    ///   device has of it in this batch is dropped after `f` has returned.
     ///
     /// # Errors
     /// The device's failures. [`Error::Inside`] where this is called by a call's function, on the thread of
-    /// the device that it would have to wait for; so do all operations there.
+    /// the device that it would have to wait for; so do all operations there, and those of jobs that run
+    /// there.
     ///
     /// After [`Error::Forked`], what a child inherits of a call that is under way stays where it is,
     /// undropped.
@@ -75,7 +84,9 @@ impl Engine {
         F: FnOnce() -> T + Send + 'static,
     {
         let mut request = Request::of_call(Call::new(name, bytes as u64, move || function(f)));
-        offload::run(&self.inner, &OfCall, &mut request).map_err(Failed::into_error)?;
+        let outcome = offload::run(&self.inner, &OfCall, &mut request);
+        take_back_left(&self.inner);
+        outcome.map_err(Failed::into_error)?;
         match request.call.and_then(|call| call.into_result()) {
             Some(Ok(value)) => Ok(value),
             Some(Err(panic)) => resume_unwind(panic),
@@ -84,28 +95,57 @@ impl Engine {
     }
 }
 
-thread_local! {
-    /// How many functions of calls this thread is inside of, nested.
-    static FUNCTIONS: Cell<u32> = const { Cell::new(0) };
-}
-
 /// Whether this thread is in a function that the device of this engine runs: waiting for the device would
 /// never end.
 pub(super) fn is_inside(engine: &Inner) -> bool {
-    FUNCTIONS.get() > 0 && engine.device.is_inside()
+    function::runs_here() && engine.device.is_inside()
+}
+
+/// Requests that a function has given up while the device owned them: they are in its own batch, so it could
+/// not wait for them.
+#[derive(Debug, Default)]
+pub(super) struct Left(Mutex<Vec<(Remote, Ticket)>>);
+
+impl Left {
+    fn change<R>(&self, change: impl FnOnce(&mut Vec<(Remote, Ticket)>) -> R) -> R {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Takes back a request that is given up. In a function, one that the device owns is left until later.
+#[cold]
+pub(super) fn take_back(engine: &Inner, remote: &Remote, ticket: Ticket) -> Option<Request> {
+    if !is_inside(engine) {
+        return remote.revoke(ticket);
+    }
+    match remote.try_revoke(ticket) {
+        Poll::Ready(request) => request,
+        Poll::Pending => {
+            engine.left.change(|left| left.push((remote.clone(), ticket)));
+            None
+        }
+    }
+}
+
+/// Takes back what functions have left, when the batch is over.
+pub(super) fn take_back_left(engine: &Inner) {
+    // In a forked child the lock may have been inherited locked.
+    if engine.is_inherited() || is_inside(engine) {
+        return;
+    }
+    for (remote, ticket) in engine.left.change(mem::take) {
+        if let Some(mut request) = remote.revoke(ticket) {
+            request.wipe();
+        }
+    }
 }
 
 /// Runs a call's function. In a job (one that steps the device, or computes in its place) it does not pause:
 /// the device is in the middle of something.
 fn function<T>(f: impl FnOnce() -> T) -> T {
-    struct Function;
-    impl Drop for Function {
-        fn drop(&mut self) {
-            FUNCTIONS.set(FUNCTIONS.get() - 1);
-        }
-    }
-    FUNCTIONS.set(FUNCTIONS.get() + 1);
-    let _function = Function;
+    let _function = Function::begin();
+    // Jobs that the function runs do not get past the check, either.
+    table::forget_latest();
     let _block = job::block_pause();
     f()
 }

@@ -42,6 +42,7 @@ mod call;
 mod config;
 mod export;
 mod fault;
+mod function;
 mod instance;
 mod lease;
 mod offload;
@@ -94,6 +95,8 @@ pub(crate) struct Inner {
     pairs: Pairs,
     /// By pair index.
     remotes: Vec<Remote>,
+    /// What functions of calls have given up.
+    left: call::Left,
     /// `None`: requests have no time limit.
     watchdog: Option<Watchdog>,
     /// The watchdog's thread has it too, if it is the one that drops the engine.
@@ -203,6 +206,7 @@ impl Engine {
             identity: Arc::new(Identity(0)),
             pairs,
             remotes,
+            left: call::Left::default(),
             watchdog,
             device,
         };
@@ -375,6 +379,7 @@ impl Engine {
         if let Some(instance) = table::existing(&self.inner) {
             instance.flush();
         }
+        call::take_back_left(&self.inner);
         &self.inner.device
     }
 

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::AccessError;
 
-use super::Inner;
 use super::instance::Instance;
+use super::{Inner, function};
 
 #[derive(Default)]
 struct Table(Vec<Rc<Instance>>);
@@ -29,7 +29,8 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static INSTANCES: RefCell<Table> = const { RefCell::new(Table(Vec::new())) };
-    /// Null, or an instance in the table. It has no destructor, so it can always be read.
+    /// Null, or an instance in the table; null while a call's function runs. It has no destructor, so it can
+    /// always be read.
     static LATEST: Cell<*const Instance> = const { Cell::new(ptr::null()) };
     /// The value of `DROPPED` when this thread last removed dropped engines from its table.
     static FORGOTTEN: Cell<u64> = const { Cell::new(0) };
@@ -92,6 +93,13 @@ fn latest<'a>() -> Option<&'a Instance> {
     unsafe { LATEST.get().as_ref() }
 }
 
+/// Makes [`visit`] find nothing while a call's function runs in this thread. An operation then begins in the
+/// state machine, which looks whether it could ever end.
+#[cold]
+pub(super) fn forget_latest() {
+    LATEST.set(ptr::null());
+}
+
 /// Makes the instance of this engine the latest, if there is one.
 #[cold]
 fn look_up<'a>(engine: &Inner) -> Option<&'a Instance> {
@@ -108,7 +116,9 @@ fn find(engine: &Inner) -> Result<Option<Rc<Instance>>, AccessError> {
     INSTANCES.try_with(|table| {
         let table = table.borrow();
         let found = table.0.iter().find(|instance| instance.is_of(engine))?;
-        LATEST.set(Rc::as_ptr(found));
+        if !function::runs_here() {
+            LATEST.set(Rc::as_ptr(found));
+        }
         Some(Rc::clone(found))
     })
 }

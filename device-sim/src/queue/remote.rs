@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use crate::message::request::Request;
 use crate::message::status::Status;
@@ -72,11 +72,9 @@ impl Remote {
     pub fn revoke(&self, ticket: Ticket) -> Option<Request> {
         let mut turns = 0_u32;
         loop {
-            match self.pair.slab.hold(ticket) {
-                Hold::Held(held) => return Some(self.pair.take(held)),
-                Hold::Stale => return None,
-                Hold::Executing if self.pair.forked() => return None,
-                Hold::Executing => spin_or_yield(&mut turns),
+            match self.try_revoke(ticket) {
+                Poll::Ready(request) => return request,
+                Poll::Pending => spin_or_yield(&mut turns),
             }
         }
     }
@@ -109,6 +107,17 @@ impl Remote {
 /// Tuned variants, and what a watchdog needs, for `simaccel`: hidden, and exempt from semantic versioning.
 #[doc(hidden)]
 impl Remote {
+    /// [`Remote::revoke`] for a thread that cannot wait, because the device is in the middle of something
+    /// there. Pending: the device owns the request.
+    pub fn try_revoke(&self, ticket: Ticket) -> Poll<Option<Request>> {
+        match self.pair.slab.hold(ticket) {
+            Hold::Held(held) => Poll::Ready(Some(self.pair.take(held))),
+            Hold::Stale => Poll::Ready(None),
+            Hold::Executing if self.pair.forked() => Poll::Ready(None),
+            Hold::Executing => Poll::Pending,
+        }
+    }
+
     /// Prefetches a request, for a thread that will look at its end in a moment.
     #[inline]
     pub fn prefetch(&self, ticket: Ticket) {

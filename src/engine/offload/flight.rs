@@ -25,7 +25,7 @@ use crate::engine::instance::Instance;
 use crate::engine::sabotage::{self, Sabotage};
 use crate::engine::wait::{self, Wake};
 use crate::engine::watch::Watch;
-use crate::engine::{Inner, table};
+use crate::engine::{Inner, call, table};
 
 /// A handle of an engine: a reference, or an owner.
 pub(crate) trait Hold: Clone {
@@ -244,14 +244,16 @@ impl<E: Hold, W: Wake> Flight<E, W> {
             WakeState::Stale => watch.map_or(WakeState::Stale, Watch::wake_state),
             state => state,
         });
-        let request = watch.and_then(Watch::claim).or_else(|| self.remote().revoke(self.ticket));
+        let take_back = || call::take_back(self.engine(), self.remote(), self.ticket);
+        let request = watch.and_then(Watch::claim).or_else(take_back);
+        // Counted first, because dropping a call may run foreign code, and panic.
+        table::of_thread(self.engine()).counters.abandoned.add(1);
         if let Some(mut request) = request {
             request.wipe();
             if sabotage::is(Sabotage::LeakedBuffer) {
                 std::mem::forget(request);
             }
         }
-        table::of_thread(self.engine()).counters.abandoned.add(1);
     }
 }
 
