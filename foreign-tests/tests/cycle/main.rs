@@ -51,6 +51,7 @@ macro_rules! all_scenes {
             a_context_that_ends_is_done_without,
             an_operation_outside_of_a_job_blocks,
             an_operation_that_cannot_pause_blocks,
+            a_function_of_a_call_does_not_pause_the_job_that_it_runs_on,
             many_jobs_finish_on_a_device_with_workers,
         }
     };

@@ -298,6 +298,27 @@ pub(crate) fn an_operation_that_cannot_pause_blocks<F: Framework>() {
     }
 }
 
+/// A job that steps a device runs functions of other jobs' calls, while the device is locked.
+pub(crate) fn a_function_of_a_call_does_not_pause_the_job_that_it_runs_on<F: Framework>() {
+    let (engine, other) = (F::stepped(parse("")), F::open(parse("")));
+    let (ctx, session) = (F::ctx(), ctr(&other));
+    let calling = engine.clone();
+    let mut first = F::job(&ctx, move || {
+        let encrypted = calling.call("encrypts", 1, move || session.encrypt(&IV, message(3)));
+        encrypted.unwrap()
+    });
+    pauses(&mut first);
+    let (stepping, ctx) = (engine.clone(), F::ctx());
+    let mut second = F::job(&ctx, move || {
+        stepping.device().run_until_idle();
+        Ok(Vec::new())
+    });
+    assert_eq!(second.resume().expect("it has not paused").unwrap(), []);
+    gives(&mut first, 3);
+    assert_eq!((other.stats().blocked, other.stats().pauses), (1, 0));
+    adds_up(&engine);
+}
+
 pub(crate) fn many_jobs_finish_on_a_device_with_workers<F: Framework>() {
     let engine = F::open(parse("completion_nsec=20000;workers=2;depth=8"));
     let contexts: Vec<_> = (0..30).map(|_| F::ctx()).collect();

@@ -15,6 +15,7 @@ pub use super::ctx::Paused;
 use super::ctx::{CtxWait, Following, Jobs};
 use super::job::CallbackWaker;
 use super::job::{Callback, Release, WaitStatus};
+use crate::engine::function;
 use crate::engine::offload::Queued;
 pub use crate::engine::wake_fd::{OpenFd, WaitFds};
 
@@ -77,7 +78,8 @@ impl Jobs for &ForeignJobs {
     type Following = FollowingStatus;
 
     fn offer(&self, calls_back: bool) -> Option<u64> {
-        if thread::panicking() {
+        // In a call's function the device is in the middle of something.
+        if thread::panicking() || function::runs_here() {
             return None;
         }
         self.with_ctx(|ctx| {
