@@ -33,6 +33,7 @@ mod jobs;
 mod last_error;
 mod lib_ctx;
 mod linked;
+mod options;
 mod session;
 mod stacks;
 mod stream;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use simaccel::{
     AeadSession, AnySession, Argument, ArgumentError, CipherSession, Engine, Error, HashSession, MacSession,
-    OpError, Operation, OutputLen, Padding, Parameters, SessionError, Tag, UnknownName,
+    OpError, Operation, OutputLen, Parameters, SessionError, Tag, UnknownName,
 };
 use zeroize::Zeroizing;
 
@@ -25,6 +25,7 @@ use crate::engine::{SimaccelEngine, given, quoted, store, text};
 use crate::guard::boundary;
 use crate::held::Keep;
 use crate::last_error::{Failure, SimaccelResult, reported};
+use crate::options::parameters;
 
 /// Bytes of the longest tag. `SIMACCEL_MAX_TAG`.
 pub(crate) const MAX_TAG: usize = 16;
@@ -99,37 +100,6 @@ fn no_session(error: Error) -> Failure {
         }
         error => error.into(),
     }
-}
-
-/// Parses the options of a session: `padding=pkcs7` or `padding=none`, `tag_len=BYTES`, separated by `;`.
-fn parameters(text: &str) -> Result<Parameters, Failure> {
-    let mut parameters = Parameters::default();
-    let mut keys = Vec::new();
-    for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = key.trim();
-        if keys.contains(&key) {
-            let text = format!("{} is given twice: once is allowed", quoted(key));
-            return Err(Failure::new(SimaccelResult::Session, text));
-        }
-        keys.push(key);
-        parameters = match (key, value.trim()) {
-            ("padding", "pkcs7") => parameters.with_padding(Padding::Pkcs7),
-            ("padding", "none") => parameters.with_padding(Padding::None),
-            ("tag_len", value) => {
-                parameters.with_tag_len(value.parse().map_err(|_| unknown_parameter(pair))?)
-            }
-            _ => return Err(unknown_parameter(pair)),
-        };
-    }
-    Ok(parameters)
-}
-
-fn unknown_parameter(pair: &str) -> Failure {
-    Failure::new(
-        SimaccelResult::Session,
-        format!("{} is none of padding=pkcs7, padding=none, tag_len=BYTES", quoted(pair)),
-    )
 }
 
 fn wrong_kind(function: &str) -> Failure {

@@ -148,7 +148,8 @@ typedef struct simaccel_session simaccel_session;
  * algorithm: aes-{128,192,256}-{ecb,cbc,ctr}, aes-{128,256}-xts, aes-{128,192,256}-gcm, sha224, sha256, sha384, sha512,
  * sha512-256, hmac-sha{224,256,384,512,512-256}; in any case, and OpenSSL's other names and object identifiers, too.
  * Digests take no key.
- * options: "padding=none" or "padding=pkcs7" (the default) for ECB and CBC, "tag_len=BYTES" (16) for GCM; NULL for none.
+ * options: "padding=none" or "padding=pkcs7" (the default) for ECB and CBC, "tag_len=BYTES" (16) for GCM, written as a
+ * configuration is; NULL for none.
  */
 simaccel_result simaccel_session_new(simaccel_engine *engine, const char *algorithm, const void *key, size_t key_len,
                                      const char *options, simaccel_session **session);
