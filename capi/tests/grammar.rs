@@ -1,5 +1,5 @@
-//! The functions that open an engine, and those that create a session, read the one grammar: the table that the
-//! other readers are held to gives the same verdicts and the same words here.
+//! The functions that open an engine read the one grammar: the table that the other readers are held to gives
+//! the same verdicts and the same words here. The options of a session have the same forms.
 #![expect(unsafe_code, reason = "calls the C functions")]
 
 #[path = "../../tests/grammar/table.rs"]
