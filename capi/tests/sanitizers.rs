@@ -82,7 +82,8 @@ fn address_sanitizer_finds_a_mistake_in_a_job() {
 fn address_sanitizer_finds_the_engine_and_the_statements_clean() {
     let options = [("ASAN_OPTIONS", "allocator_may_return_null=1")];
     for (source, args) in [
-        ("tests/c/engine.c", &[][..]),
+        ("tests/c/answers.c", &[][..]),
+        ("tests/c/engine.c", &[]),
         ("tests/c/statements.c", &[]),
         ("tests/c/changed.c", &["without-overflow"]),
         ("tests/c/random.c", &["1", "30"]),
