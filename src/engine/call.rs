@@ -11,7 +11,6 @@
 //! A function runs once or never, and cannot be taken back while it runs. Whatever happens, it is dropped
 //! once, with what it owns, and so is its value where the caller does not get it.
 
-use std::mem;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
@@ -133,7 +132,8 @@ pub(super) fn take_back_left(engine: &Inner) {
     if engine.is_inherited() || is_inside(engine) {
         return;
     }
-    for (remote, ticket) in engine.left.change(mem::take) {
+    // One by one, because what is dropped may panic.
+    while let Some((remote, ticket)) = engine.left.change(Vec::pop) {
         if let Some(mut request) = remote.revoke(ticket) {
             request.wipe();
         }
