@@ -75,11 +75,13 @@ impl Started {
     /// need not be.
     ///
     /// # Errors
-    /// As the session's operation of the same name. [`Error::Closed`] when it was ready before.
+    /// As the session's operation of the same name. [`Error::Closed`] when it was ready before, or when a
+    /// poll was left by a panic of a waker.
     pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(Vec<u8>, Tag), OpError>> {
-        let outcome = match self.stage {
-            Stage::New => self.operation.begin().or_else(|| self.advance(waker)),
-            Stage::Waiting => self.advance(waker),
+        // A waker is foreign code. An operation that it has left by a panic does not go on.
+        let outcome = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::New => self.operation.begin().or_else(|| self.advance(waker, false)),
+            Stage::Waiting => self.advance(waker, true),
             Stage::Over => return Poll::Ready(Err(OpError::new(Error::Closed, Vec::new(), None))),
         };
         self.stage = if outcome.is_some() { Stage::Over } else { Stage::Waiting };
@@ -87,16 +89,17 @@ impl Started {
     }
 
     /// `None`: it waits. That counts as a pause, and the next poll as the resume.
-    fn advance(&mut self, waker: &Waker) -> Option<Result<(), Failed>> {
+    fn advance(&mut self, waker: &Waker, has_waited: bool) -> Option<Result<(), Failed>> {
         let engine = Arc::clone(self.operation.hold().engine());
         let mut wait = WakerWait(waker);
         let tries = self.operation.retries();
-        let is_resumed = self.stage == Stage::Waiting && !engine.is_inherited();
+        let is_resumed = has_waited && !engine.is_inherited();
         if is_resumed {
-            table::with(&engine, |instance| instance.counters.resumes.add(1));
+            // Counted afterwards: where this panics, the operation is given up as it waited.
             if let Some(flight) = self.operation.flight() {
                 wait.rearm(flight);
             }
+            table::with(&engine, |instance| instance.counters.resumes.add(1));
         }
         if let Advance::Over(outcome) = self.operation.advance(&mut wait, true) {
             return Some(outcome);

@@ -1,8 +1,11 @@
 //! Operations that are polled: kept in a struct without a lifetime, moved between threads, woken by wakers.
+#![expect(unsafe_code, reason = "a waker whose clone panics has a table of its own functions")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 
 use simaccel::foreign::{Message, Started, start};
@@ -132,6 +135,47 @@ fn the_waker_of_the_latest_poll_is_called() {
         assert_eq!(ready(&mut started, &first_waker).unwrap().0, sealed(1));
         drop((started, first_waker, second_waker));
         assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1), "nothing keeps one");
+        adds_up(&engine);
+    }
+}
+
+/// As a task of an executor does.
+#[test]
+fn a_waker_that_owns_its_operation_is_let_go_of_when_it_is_called() {
+    struct Task(Mutex<Started>);
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    for timeout in ["", "timeout_msec=1000"] {
+        let engine = stepped(timeout);
+        let task = Arc::new(Task(Mutex::new(encrypt(&session(&engine), 1))));
+        is_pending(&mut task.0.lock().unwrap(), &Waker::from(Arc::clone(&task)));
+        engine.device().run_until_idle();
+        assert_eq!(Arc::strong_count(&task), 1);
+        drop(task);
+        assert_eq!(engine.stats().abandoned, 1, "the operation went with its task");
+        adds_up(&engine);
+    }
+}
+
+/// On a device with modelled time the input is kept beside the output. What was begun is not begun again.
+#[test]
+fn an_operation_that_a_panic_of_its_waker_has_left_does_not_go_on() {
+    fn clone(_: *const ()) -> RawWaker {
+        resume_unwind(Box::new("clone"))
+    }
+    const TABLE: RawWakerVTable = RawWakerVTable::new(clone, |_| (), |_| (), |_| ());
+    // SAFETY: the functions of the table use no data.
+    let panicking = unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) };
+    let engine = stepped("completion_nsec=1000");
+    for polls in 0..2 {
+        let mut started = encrypt(&session(&engine), 1);
+        (0..polls).for_each(|_| is_pending(&mut started, Waker::noop()));
+        assert!(catch_unwind(AssertUnwindSafe(|| started.poll(&panicking))).is_err());
+        engine.device().run_until_idle();
+        let error = ready(&mut started, Waker::noop()).unwrap_err();
+        assert!(matches!(error.error(), Error::Closed), "{error}");
+        drop(started);
         adds_up(&engine);
     }
 }

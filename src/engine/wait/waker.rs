@@ -18,16 +18,16 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(crate) struct WakerWait<'w>(pub(crate) &'w Waker);
 
-/// The waker that is called at the end of the request.
+/// Calls the waker at the end of the request. The request has the waker, and nothing else keeps it: it may
+/// own the operation.
 #[derive(Debug, Default)]
-pub(crate) struct PolledWake(Option<Waker>);
+pub(crate) struct PolledWake;
 
 impl Waiter for WakerWait<'_> {
     type Wake = PolledWake;
 
     fn arm(&mut self, _engine: &Arc<Inner>, _instance: &Instance) -> Result<Armed<PolledWake>, Error> {
-        let (wake, delivery) = (PolledWake(Some(self.0.clone())), Delivery::Wake(self.0.clone()));
-        Ok(Armed { wake, delivery, user_data: 0 })
+        Ok(Armed { wake: PolledWake, delivery: Delivery::Wake(self.0.clone()), user_data: 0 })
     }
 
     fn take_wake<E: Hold>(&mut self, flight: &Flight<E, PolledWake>) -> bool {
@@ -41,13 +41,7 @@ impl Waiter for WakerWait<'_> {
 impl WakerWait<'_> {
     /// Replaces the waker. If the old one was called already, the request is done.
     pub(crate) fn rearm<E: Hold>(&self, flight: &Flight<E, PolledWake>) {
-        if flight.with_wake(|wake| wake.0.as_ref().is_some_and(|before| before.will_wake(self.0))) {
-            return;
-        }
         flight.replace_waker(self.0.clone());
-        let before = flight.with_wake(|wake| wake.0.replace(self.0.clone()));
-        // Foreign code, so outside of the flight.
-        drop(before);
     }
 }
 
