@@ -16,7 +16,8 @@
 //! An operation of an engine that has a [`Framework`] runs on the stack of its caller.
 //!
 //! 1. It calls [`Framework::with_ctx`]. Where that shows no context, the operation pauses a job of simaccel's
-//!    own, if it runs in one, and blocks otherwise.
+//!    own, if it runs in one, and blocks otherwise. In the function of an [`Engine::call`] it is not called,
+//!    and no job of the framework is paused.
 //! 2. It sets the context's status to `Ok`. It asks for [`Ctx::callback`], and for the fd under the engine's
 //!    key ([`WaitFds::find`]) where there is no callback. An fd that is not found is made and registered
 //!    ([`WaitFds::register`]).

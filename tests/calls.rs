@@ -336,6 +336,30 @@ fn a_function_that_runs_when_its_time_is_over_ends_and_its_call_after_it() {
     assert_adds_up(&engine);
 }
 
+/// The call's own time is over first.
+#[test]
+fn other_requests_time_out_while_a_function_runs() {
+    for delivery in ["wake", "poll"] {
+        let engine = open(&format!("timeout_msec=5;delivery={delivery}"));
+        let ((started, has_started), (release, released)) = (channel(), channel());
+        let calling = engine.clone();
+        let caller = thread::spawn(move || {
+            calling.call("waits", 1, move || {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+            })
+        });
+        has_started.recv().unwrap();
+        let queued = ctr(&engine).encrypt(&IV, message(1, 20));
+        assert_eq!(queued.unwrap_err().error(), &Error::Timeout);
+        release.send(()).unwrap();
+        assert!(matches!(caller.join().unwrap(), Ok(()) | Err(Error::Timeout)));
+        engine.device().drain();
+        engine.poll(10, |_| ()).unwrap();
+        assert_adds_up(&engine);
+    }
+}
+
 #[test]
 fn a_function_that_asks_its_own_engine_is_refused_and_another_engine_serves_it() {
     on_every_way(

@@ -37,9 +37,8 @@ impl Engine {
     /// `f` runs on a worker of the device, on which all requests of its queue pairs wait meanwhile, so it
     /// should be short; on a stepped device it runs on the stack of the thread that steps (a job's, where a
     /// job steps). It runs there as soon as the device admits the request, and what time is modelled comes
-    /// after that. What the device has taken in one batch with the call, up to 31 requests, is computed
-    /// before, and shown after `f` has returned. So are requests of the engine whose time (`timeout_msec`) is
-    /// over meanwhile, if a call that is running is among them.
+    /// after that. Results that are ready just before it, and that the device has not announced yet, are
+    /// announced after `f` has returned: up to 31 requests of each queue pair of the worker.
     ///
     /// - **Panics** of `f` go on in the caller, with what they carry. The device lives, and counts a call
     ///   that it completed.

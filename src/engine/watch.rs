@@ -14,7 +14,7 @@ use std::thread;
 
 use simaccel_device::{Request, Ticket, WakeState};
 
-use super::watchdog::{Entry, Key, Shared};
+use super::watchdog::{Entry, Key, Look, Shared};
 
 /// One watched request. The device has this in place of the caller's waker, so that a wake ends the watch.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Watch {
 
     /// Begins to watch a submitted request.
     pub(crate) fn begin(self: &Arc<Self>, pair: usize, ticket: Ticket) {
-        self.list(pair, ticket, self.shared.period(), false);
+        self.list(pair, ticket, self.shared.period(), Look::First);
     }
 
     /// Ends the watch: the request has ended, or is not wanted any more. A request that the watchdog has
@@ -150,12 +150,12 @@ impl Watch {
         }
     }
 
-    pub(super) fn list(self: &Arc<Self>, pair: usize, ticket: Ticket, time: u64, suspected: bool) {
+    pub(super) fn list(self: &Arc<Self>, pair: usize, ticket: Ticket, time: u64, look: Look) {
         let deadline = self.shared.now().saturating_add(time);
         let mut inside = self.lock();
         // Otherwise it has been announced or given up since.
         if matches!(inside.stage, Stage::New | Stage::Expiring) {
-            let entry = Entry { watch: Arc::clone(self), pair, ticket, suspected };
+            let entry = Entry { watch: Arc::clone(self), pair, ticket, look };
             inside.stage = Stage::Listed(self.shared.put_on(deadline, entry));
         }
     }

@@ -15,7 +15,8 @@
 //! It exists only where `timeout_msec` is set. The wake word of a request (ARMED, and then the device's or
 //! the watchdog's) decides which of the two announces its end, so each waiter is woken once. A job that finds
 //! its request done before the watchdog has taken it back has its result. A result that waits for a slow
-//! application is not late: its watch ended when the wake was sent.
+//! application is not late: its watch ended when the wake was sent. A request that the device is computing
+//! when its time is over is looked at again, a millisecond later each time.
 //!
 //! Under polling there is no wake. A request that is done and waits to be reaped is late only if its thread
 //! sleeps and was not interrupted. The watchdog checks that twice, half the time apart, because a thread that
@@ -27,7 +28,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -96,9 +97,23 @@ pub(super) struct Entry {
     pub(super) watch: Arc<Watch>,
     pub(super) pair: usize,
     pub(super) ticket: Ticket,
-    /// Whether it was found unannounced once already.
-    pub(super) suspected: bool,
+    pub(super) look: Look,
 }
+
+/// What an earlier look at a request has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// There was none.
+    First,
+    /// It was found unannounced.
+    Suspected,
+    /// Its wake was taken over, and the device was computing it: for long, where that is a call's function,
+    /// which the watchdog does not wait for, because other requests are late meanwhile.
+    TakenOver,
+}
+
+/// How soon the next look at a request comes that the device is computing, in nanoseconds.
+const LOOK_AGAIN: u64 = 1_000_000;
 
 impl Watchdog {
     /// Creates a watchdog for requests that take longer than `period`.
@@ -274,7 +289,11 @@ impl Shared {
                 Verdict::InTime => entry.watch.end(),
                 Verdict::Suspicious => {
                     let Entry { watch, pair, ticket, .. } = entry;
-                    watch.list(pair, ticket, self.period / 2, true);
+                    watch.list(pair, ticket, self.period / 2, Look::Suspected);
+                }
+                Verdict::Computing => {
+                    let Entry { watch, pair, ticket, .. } = entry;
+                    watch.list(pair, ticket, LOOK_AGAIN, Look::TakenOver);
                 }
                 Verdict::Late(request) => {
                     // Counted first: a caller that sees the error sees it counted.
@@ -286,23 +305,33 @@ impl Shared {
     }
 
     fn take_back(&self, entry: &Entry) -> Verdict {
-        let Entry { watch, pair, ticket, suspected } = entry;
-        let remote = &self.remotes[*pair];
-        let is_done = matches!(remote.state(*ticket), TicketState::Done(_));
-        match watch.addressee() {
+        let remote = &self.remotes[entry.pair];
+        if entry.look != Look::TakenOver
+            && let Some(verdict) = self.take_over(entry, remote)
+        {
+            return verdict;
+        }
+        match remote.try_revoke(entry.ticket) {
+            Poll::Ready(Some(request)) => Verdict::Late(Box::new(request)),
+            // Gone: its caller has found it done and taken it.
+            Poll::Ready(None) => Verdict::InTime,
+            Poll::Pending => Verdict::Computing,
+        }
+    }
+
+    /// Takes over the announcement of a request that is late. Otherwise returns what it is.
+    fn take_over(&self, entry: &Entry, remote: &Remote) -> Option<Verdict> {
+        let ticket = entry.ticket;
+        let is_done = matches!(remote.state(ticket), TicketState::Done(_));
+        match entry.watch.addressee() {
             // The thread that steps the device and waits for nothing else has seen it.
-            Addressee::Unannounced if is_done => return Verdict::InTime,
-            Addressee::Unannounced => {}
-            Addressee::Poller(owner) if is_done && !self.pollers.is_asleep(owner) => return Verdict::InTime,
-            Addressee::Poller(_) if is_done && !suspected => return Verdict::Suspicious,
+            Addressee::Unannounced => is_done.then_some(Verdict::InTime),
+            Addressee::Poller(owner) if is_done && !self.pollers.is_asleep(owner) => Some(Verdict::InTime),
+            Addressee::Poller(_) if is_done && entry.look == Look::First => Some(Verdict::Suspicious),
             Addressee::Poller(_) | Addressee::Waker => {
-                if !remote.take_over_wake(*ticket) {
-                    return Verdict::InTime;
-                }
+                (!remote.take_over_wake(ticket)).then_some(Verdict::InTime)
             }
         }
-        // Gone: its caller has found it done and taken it.
-        remote.revoke(*ticket).map_or(Verdict::InTime, |request| Verdict::Late(Box::new(request)))
     }
 
     fn announce(&self, watch: &Arc<Watch>, request: Box<Request>) {
@@ -364,6 +393,8 @@ enum Verdict {
     InTime,
     /// It is done, and its end seems not to have been announced.
     Suspicious,
+    /// The device is computing it at this moment.
+    Computing,
     /// Taken back.
     Late(Box<Request>),
 }
