@@ -11,8 +11,8 @@ use crate::job::wait_fd::{ChangedFds, FoundFd, Registered, WaitFd};
 impl WaitCtx {
     /// Registers `fd` under `key`. The same key may be registered again: the newest registration hides the
     /// older ones until it is cleared (statements 7 to 9). `cleanup` is called when the context ends, unless
-    /// the registration was cleared. On a context that has ended already (held by a [`WaitCtxRef`]) it is
-    /// called at once.
+    /// the registration was cleared. On a context that has ended already (held by a
+    /// [`WaitCtxRef`](super::WaitCtxRef)) it is called at once.
     ///
     /// The context holds a handle to the fd until its cleanup has returned. A cleared fd is listed as deleted
     /// until the job's next resume, and is held that long.
