@@ -4,12 +4,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 
 use simaccel::foreign::{Message, Started, start};
-use simaccel::{Algorithm, AnySession, Config, Engine, Error, OpError, Operation, Parameters, Tag};
+use simaccel::{
+    Algorithm, AnySession, Config, Engine, Error, Job, OpError, Operation, Parameters, Step, Tag, WaitCtx,
+    wait_readable,
+};
 
 use crate::framework::{IV, KEY, adds_up, message, parse, sealed};
 
@@ -291,6 +295,33 @@ fn what_is_dropped_gives_its_request_up() {
 }
 
 /// The waker is called below the device's step: what it polls takes its result there.
+/// The worker owns it until the function, which is computed after it, has returned.
+#[test]
+fn a_function_on_a_worker_drops_an_operation_of_its_own_batch() {
+    let engine = Engine::open(Config::default()).unwrap();
+    let ((begun, has_begun), (release, released)) = (channel(), channel());
+    let calling = engine.clone();
+    let busy = thread::spawn(move || {
+        calling.call("waits", 1, move || {
+            begun.send(()).unwrap();
+            released.recv().unwrap();
+        })
+    });
+    has_begun.recv().unwrap();
+    let mut started = encrypt(&session(&engine), 1);
+    is_pending(&mut started, Waker::noop());
+    let (ctx, calling) = (WaitCtx::new(), engine.clone());
+    let mut job = Job::new(&ctx, move || calling.call("drops", 1, move || drop(started))).unwrap();
+    assert!(matches!(job.resume(), Ok(Step::Paused)));
+    release.send(()).unwrap();
+    wait_readable(&ctx.all_fds()).unwrap();
+    assert!(matches!(job.resume(), Ok(Step::Finished(Ok(())))));
+    busy.join().unwrap().unwrap();
+    engine.device().drain();
+    assert_eq!(engine.stats().abandoned, 1);
+    adds_up(&engine);
+}
+
 #[test]
 fn a_waker_that_polls_in_its_call_has_the_result() {
     struct Polls(Mutex<Option<Started>>, Mutex<Option<Vec<u8>>>);
