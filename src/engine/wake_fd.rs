@@ -13,10 +13,11 @@
 //! on reporting an fd that stays open after its connection was freed. Only the application's own handles
 //! (`WaitFd`) keep it open longer.
 //!
-//! A token belongs to its reader as soon as it can be read, whether or not its sender has returned from the
-//! write. Nearly always an fd has one request; then a token says that this request has ended, and neither
-//! side waits for the other. A sender that is preempted in its write leaves a readable fd and a request that
-//! can be taken, and nothing else.
+//! A *token* is a wake's count on the fd (a job's number is another thing, which only polling hands out). It
+//! belongs to its reader as soon as it can be read, whether or not its sender has returned from the write.
+//! Nearly always an fd has one request; then a token says that this request has ended, and neither side waits
+//! for the other. A sender that is preempted in its write leaves a readable fd and a request that can be
+//! taken, and nothing else.
 //!
 //! Several requests may share the fd (nested jobs on one context). Then a token may be another request's, and
 //! a request is taken only when its own sender has returned. `sent` counts the tokens sent, `taken` those
