@@ -187,6 +187,28 @@ fn a_dropped_job_drops_its_function_or_its_value_wherever_the_call_is() {
     assert_adds_up(&engine);
 }
 
+/// A job that is dropped unwinds, and a second panic would end the process.
+#[test]
+fn a_panic_in_the_drop_of_a_function_or_a_value_ends_with_the_drop_of_the_job() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("dropped"));
+        }
+    }
+    for (config, steps) in [("", 0), ("", 1), ("completion_nsec=1000", 1), ("delivery=poll", 0)] {
+        let (engine, ctx) = (stepped(config), WaitCtx::new());
+        let (calling, owned) = (engine.clone(), Panics);
+        let mut job = Job::new(&ctx, move || calling.call("gives", 8, move || owned).map(drop)).unwrap();
+        assert!(matches!(job.resume().unwrap(), Step::Paused));
+        (0..steps).for_each(|_| assert!(engine.device().step()));
+        drop(job);
+        assert_eq!(engine.stats().abandoned, 1, "{config}");
+        assert_eq!(engine.call("works", 1, || 7_u8), Ok(7));
+        assert_adds_up(&engine);
+    }
+}
+
 #[test]
 fn a_job_that_is_dropped_while_its_function_runs_waits_for_its_end() {
     let (engine, ctx, watch) = (open(""), WaitCtx::new(), Watch::default());

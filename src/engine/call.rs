@@ -50,7 +50,7 @@ impl Engine {
     /// - **Timeout** takes the call back when it is over, unless `f` is running: then as soon as that has
     ///   returned.
     /// - **Dropping the job** drops `f` unrun while the call waits, and its value after that. While `f` runs,
-    ///   it waits for its end.
+    ///   it waits for its end. A panic in such a drop ends there.
     /// - **In `f`** nothing pauses that began outside of it. Jobs that `f` runs itself may pause, but for
     ///   requests of another engine only. A job that `f` drops, its own too, is given up at once; what the
     ///   device has of it in this batch is dropped after `f` has returned.

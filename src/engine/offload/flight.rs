@@ -16,8 +16,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread;
 
 use simaccel_device::{Remote, Request, Status, StreamState, Ticket, TicketState, WakeState};
 
@@ -249,7 +251,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         // Counted first, because dropping a call may run foreign code, and panic.
         table::of_thread(self.engine()).counters.abandoned.add(1);
         if let Some(mut request) = request {
-            request.wipe();
+            wipe(&mut request);
             if sabotage::is(Sabotage::LeakedBuffer) {
                 std::mem::forget(request);
             }
@@ -262,5 +264,18 @@ impl<E: Hold, W: Wake> Drop for Flight<E, W> {
         if self.live.get() {
             self.give_up();
         }
+    }
+}
+
+/// Wipes a request, and drops a call with it, which is foreign code. The thread panics where a job is being
+/// dropped, and another panic that left this would end the process.
+#[cold]
+fn wipe(request: &mut Request) {
+    if !thread::panicking() {
+        return request.wipe();
+    }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| request.wipe())) {
+        // Dropping a foreign payload could panic again.
+        mem::forget(payload);
     }
 }
