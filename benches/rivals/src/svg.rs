@@ -14,6 +14,8 @@ pub(crate) struct Curve {
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 260.0;
 const MARGIN: f64 = 50.0;
+/// Labels that fit into one row; more go into two, in turns.
+const IN_A_ROW: usize = 8;
 
 /// Draws the curves side by side.
 pub(crate) fn draw(curves: &[Curve]) -> String {
@@ -35,19 +37,23 @@ fn panel(svg: &mut String, curve: &Curve, left: f64) {
     let x = |at: usize| x0 + at as f64 / steps * (WIDTH - 2.0 * MARGIN);
     let y = |value: f64| y0 - value / highest * (HEIGHT - 2.0 * MARGIN);
     let (right, top) = (left + WIDTH - MARGIN, MARGIN);
+    let row = |at: usize| if curve.points.len() > IN_A_ROW { at % 2 } else { 0 } as f64;
     let mut add = |line: String| {
         svg.push_str(&line);
         svg.push('\n');
     };
     add(format!("<path d=\"M{x0} {top} V{y0} H{right}\" fill=\"none\" stroke=\"gray\"/>"));
-    add(format!("<text x=\"{x0}\" y=\"{}\">{}, by {}</text>", top - 20.0, curve.what, curve.title));
+    add(format!("<text x=\"{x0}\" y=\"{}\">{}, by {}</text>", top - 30.0, curve.what, curve.title));
     let mut line = String::new();
     for (at, (label, value)) in curve.points.iter().enumerate() {
         let (x, y) = (x(at), y(*value));
         let _ = write!(line, "{x},{y} ");
         add(format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"3\"/>"));
         add(format!("<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{value:.0}</text>", y - 8.0));
-        add(format!("<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", y0 + 18.0));
+        add(format!(
+            "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{label}</text>",
+            y0 + 18.0 + 14.0 * row(at)
+        ));
     }
     add(format!("<polyline points=\"{}\" fill=\"none\" stroke=\"black\"/>", line.trim_end()));
 }
