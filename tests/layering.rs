@@ -11,13 +11,15 @@
 mod circles;
 #[path = "layering/rules.rs"]
 mod rules;
+mod rust_files;
 #[path = "layering/source.rs"]
 mod source;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rules::{ROOMS, SEAMS, broken};
+use rust_files::rust_files;
 
 /// The only files that may hold `unsafe`.
 const UNSAFE_ROOMS: &[&str] = &[
@@ -53,18 +55,6 @@ const SOURCES: &[&str] = &["src", "device-sim/src", "capi/src"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .flat_map(|path| match path {
-            folder if folder.is_dir() => rust_files(&folder),
-            file if file.extension().is_some_and(|extension| extension == "rs") => vec![file],
-            _ => Vec::new(),
-        })
-        .collect()
 }
 
 /// The files below a folder by their names from the root, with their text.

@@ -1,8 +1,12 @@
 //! No public signature of the two library crates names a type of another crate: that would tie our versions
 //! that crate's. Held by reading the sources.
 
+mod rust_files;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use rust_files::rust_files;
 
 /// Crates whose types are ours to use and not to show.
 const FOREIGN: &[&str] = &[
@@ -23,18 +27,6 @@ const FOREIGN: &[&str] = &[
     "subtle",
     "zeroize",
 ];
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .flat_map(|path| match path {
-            folder if folder.is_dir() => rust_files(&folder),
-            file if file.extension().is_some_and(|end| end == "rs") => vec![file],
-            _ => Vec::new(),
-        })
-        .collect()
-}
 
 /// Code without comments, and without the test module.
 fn code(text: &str) -> String {
