@@ -2,14 +2,18 @@
 //! which faults strike them.
 //!
 //! ```text
-//!   pipeline:  admit ─► execute ─► schedule ─► deliver
-//!              fault               latency,     ready
-//!                                  order
+//!   pipeline:  admit ─► execute ─► schedule ───────────────────────────────────► deliver
+//!              plan     plan       service (how long) ─► network (when, where)    due ─► order
+//!              (which faults)      latency
 //! ```
 
+pub(crate) mod due;
 pub(crate) mod fault;
 pub(crate) mod latency;
+pub(crate) mod network;
 pub(crate) mod order;
 pub(crate) mod pipeline;
+pub(crate) mod plan;
 pub(crate) mod sabotage;
 pub(crate) mod schedule;
+pub(crate) mod service;

@@ -20,8 +20,10 @@ use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
+use crate::model::plan::{Ending, Verdict};
 use crate::model::sabotage::{Sabotage, Saboteur};
-use crate::model::schedule::{Ending, Model, Verdict};
+use crate::model::schedule::Model;
+use crate::model::service::Work;
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
 use crate::queue::ready::{Ready, ReadyList, Times};
@@ -163,12 +165,16 @@ impl Core {
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
         let sessions = &self.sessions;
         let mut verdict = Verdict::default();
+        let mut work = Work { port, operation: Operation::Call, algorithm: None, input: 0 };
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.size());
             *times = Times { submitted: request.submitted(), started: now, ended: now };
-            verdict = model.decide(request, announce, now);
-            work(sessions, model, &verdict, request, now)
+            verdict = model.plan.decide(request, announce, now);
+            let algorithm = session_of(sessions, request.session).map(|session| session.algorithm());
+            work.algorithm = algorithm;
+            (work.operation, work.input) = (request.operation, request.size());
+            compute(sessions, model, &verdict, request, now)
         });
         let weight = if ready.operation == Operation::Call { CALL_WEIGHT } else { ready.bytes };
         if verdict.spurious_wake {
@@ -177,7 +183,7 @@ impl Core {
         if verdict.ending.is_some() {
             self.ending = verdict.ending;
         } else if let Some(executed) = self.ready.pop() {
-            model.schedule(executed, verdict, &self.slabs, now);
+            model.schedule(executed, &work, verdict, &self.slabs, now);
         }
         Some(weight)
     }
@@ -281,7 +287,7 @@ fn session_of(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Opt
 }
 
 /// Computes a request as the verdict says.
-fn work(
+fn compute(
     sessions: &[Option<(SessionId, Installed)>],
     model: &mut Model,
     verdict: &Verdict,
@@ -297,7 +303,7 @@ fn work(
     let input = request.size();
     let status = execute(sessions, request);
     if status == Status::Ok {
-        model.corrupt(request, input, now);
+        model.spoil(request, input, now);
     }
     status
 }

@@ -23,7 +23,7 @@ use crate::kernels::wipe::wipe_stack;
 use crate::message::operation::Operation;
 use crate::message::status::Status;
 use crate::model::pipeline::Core;
-use crate::model::schedule::Ending;
+use crate::model::plan::Ending;
 use crate::queue::announcements::bits;
 use crate::queue::cell::Ticket;
 use crate::queue::entry::Announce;
