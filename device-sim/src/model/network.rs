@@ -25,12 +25,12 @@ impl Network {
         Self { units: (0..config.compute_units).map(|unit| Reverse((0, unit))).collect() }
     }
 
-    /// A request that arrives at `at` occupies the unit that is free first, for `service` after a `stall`.
-    pub(crate) fn arrive(&mut self, at: u64, stall: u64, service: u64) -> Served {
+    /// A request that arrives at `at` occupies the unit that is free first, for `service`, `before` it begins.
+    pub(crate) fn arrive(&mut self, at: u64, before: u64, service: u64) -> Served {
         let Some(Reverse((free_at, unit))) = self.units.pop() else {
             return Served { unit: 0, started: at, ended: at };
         };
-        let started = free_at.max(at).saturating_add(stall);
+        let started = free_at.max(at).saturating_add(before);
         let ended = started.saturating_add(service);
         self.units.push(Reverse((ended, unit)));
         Served { unit, started, ended }

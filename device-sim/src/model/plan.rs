@@ -29,7 +29,7 @@ pub(crate) struct Verdict {
     /// An extra wake is sent at once.
     pub(crate) spurious_wake: bool,
     /// Additional time on its unit, and after it.
-    pub(crate) stall: u64,
+    pub(crate) before: u64,
     pub(crate) delay: u64,
     pub(crate) late: u64,
     pub(crate) never: bool,
@@ -115,7 +115,7 @@ impl Verdict {
             FaultKind::Fail { status } => self.fail = self.fail.or(Some(status)),
             FaultKind::Delay { nsec } => self.delay = self.delay.saturating_add(nsec),
             FaultKind::Late { nsec } => self.late = self.late.saturating_add(nsec),
-            FaultKind::Stall { nsec } => self.stall = self.stall.saturating_add(nsec),
+            FaultKind::Stall { nsec } => self.before = self.before.saturating_add(nsec),
             FaultKind::Timeout => self.never = true,
             FaultKind::DropWake => self.flags.drop_wake = true,
             FaultKind::Duplicate => self.flags.duplicate = true,

@@ -3,7 +3,7 @@
 //! ```text
 //!   verdict ─────────► execute ─► corrupt ─► schedule ─────────► due queue ─────► order ─────► ready
 //!   (faults that are    (kernel)  (corrupt, (the unit that is   (by time,        (fifo, held
-//!    decided before)               short)    free first; stall,  then arrival)    back)
+//!    decided before)               short)    free first; before, then arrival)    back)
 //!                                            delay, late, never)
 //! ```
 //!
@@ -76,7 +76,7 @@ impl Model {
         now: u64,
     ) {
         let Ready { port, claimed, status, announce, operation, bytes, mut times, .. } = executed;
-        let ended = self.serve(&mut times, verdict.stall, work, now);
+        let ended = self.serve(&mut times, verdict.before, work, now);
         let (never, late) = (verdict.never, verdict.late > 0 && !verdict.never);
         let (due, gap) = match (never, late) {
             (true, _) => (ended, 0),
@@ -103,9 +103,9 @@ impl Model {
         self.sweep(slabs, now);
     }
 
-    fn serve(&mut self, times: &mut Times, stall: u64, work: &Work, now: u64) -> u64 {
+    fn serve(&mut self, times: &mut Times, before: u64, work: &Work, now: u64) -> u64 {
         let service = self.service.next(work);
-        let served = self.network.arrive(now, stall, service);
+        let served = self.network.arrive(now, before, service);
         (times.started, times.ended) = (served.started, served.ended);
         let counters = &self.counters.units[served.unit];
         bump(&counters.executed, 1);
