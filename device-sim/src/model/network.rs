@@ -25,7 +25,7 @@ impl Network {
         Self { units: (0..config.compute_units).map(|unit| Reverse((0, unit))).collect() }
     }
 
-    /// A request that arrives at `at` occupies the unit that is free first: `before` it begins, and `service`.
+    /// A request that arrives at `at` occupies the unit that is free first.
     pub(crate) fn arrive(&mut self, at: u64, before: u64, service: u64) -> Served {
         let Some(Reverse((free_at, unit))) = self.units.pop() else {
             return Served { unit: 0, started: at, ended: at };
