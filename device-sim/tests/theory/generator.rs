@@ -1,0 +1,159 @@
+//! Poisson arrivals at a stepped device, and what they measure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use simaccel_device::{
+    Config, Delivery, Device, Hash, Operation, QueuePair, Request, Session, SessionId, Status, Ticket,
+};
+
+/// The measurements of a run: means, in nanoseconds and requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Means {
+    /// From the submission until a unit begins.
+    pub(crate) wait: f64,
+    /// From the submission until a unit has ended.
+    pub(crate) sojourn: f64,
+    /// Requests in the system at an arrival: for Poisson arrivals, the mean over time.
+    pub(crate) present: f64,
+    pub(crate) arrivals_per_nsec: f64,
+    /// The standard error of `wait`.
+    pub(crate) error: f64,
+}
+
+/// A run is cut into so many parts. Their mean waits are nearly independent, and show the error of the whole.
+const PARTS: u32 = 32;
+
+/// Counts finished requests.
+#[derive(Default)]
+struct Done(AtomicU64);
+
+impl Wake for Done {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Arrivals at a device, one after the other.
+pub(crate) struct Generator {
+    device: Device,
+    pairs: Vec<QueuePair>,
+    session: SessionId,
+    random: ChaCha8Rng,
+    mean_gap: f64,
+    /// When the next one arrives.
+    due: f64,
+    /// The bytes of the requests; each is as likely.
+    sizes: &'static [usize],
+    /// Not yet taken, in order of arrival; some of them are done.
+    live: VecDeque<(usize, Ticket)>,
+    arrived: u64,
+    done: Arc<Done>,
+    found: u64,
+}
+
+impl Generator {
+    /// A mean of `mean_gap` nanoseconds between two arrivals.
+    pub(crate) fn new(config: &str, mean_gap: f64, seed: u64) -> Self {
+        let config = format!("{config};depth=262144;timing=all;seed={seed}");
+        let device = Device::stepped(&Config::parse(&config).unwrap()).unwrap();
+        let pairs = device.take_queue_pairs();
+        let session = device.create_session(Session::hash(Hash::Sha256).unwrap());
+        let random = ChaCha8Rng::seed_from_u64(!seed);
+        let (live, done) = (VecDeque::new(), Arc::default());
+        Self {
+            device,
+            pairs,
+            session,
+            random,
+            mean_gap,
+            due: 0.0,
+            sizes: &[0],
+            live,
+            arrived: 0,
+            done,
+            found: 0,
+        }
+    }
+
+    /// In [0, 1).
+    fn unit(&mut self) -> f64 {
+        (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn exponential(&mut self, mean: f64) -> f64 {
+        -mean * (1.0 - self.unit()).ln()
+    }
+
+    fn choose(&mut self, among: usize) -> usize {
+        if among == 1 { 0 } else { self.random.next_u32() as usize % among }
+    }
+
+    /// Advances to the next arrival; everything that is due before it happens on the way.
+    fn next_arrival(&mut self) {
+        self.due += self.exponential(self.mean_gap);
+        let wait = self.due - self.device.now().as_nanos() as f64;
+        self.device.advance(Duration::from_secs_f64(wait.max(0.0) / 1e9));
+    }
+
+    fn arrive(&mut self) {
+        self.next_arrival();
+        self.found += self.arrived - self.done.0.load(Ordering::Relaxed);
+        self.arrived += 1;
+        let (size, pair) = (self.sizes[self.choose(self.sizes.len())], self.choose(self.pairs.len()));
+        let request = Request::new(self.session, Operation::Digest, vec![0; size]);
+        let wake = Delivery::Wake(Waker::from(Arc::clone(&self.done)));
+        let ticket = self.pairs[pair].submit(request, wake).expect("deep enough");
+        // The device sees it now, not at the next arrival.
+        self.device.advance(Duration::ZERO);
+        self.live.push_back((pair, ticket));
+        self.take_done();
+    }
+
+    fn take_done(&mut self) {
+        while let Some(&(pair, ticket)) = self.live.front()
+            && let Some((_, status)) = self.pairs[pair].take(ticket)
+        {
+            assert_eq!(status, Status::Ok);
+            self.live.pop_front();
+        }
+    }
+
+    /// The mean wait of the requests of one part.
+    fn part(&mut self, requests: u32) -> f64 {
+        let before = self.device.stats().timings.queue;
+        (0..requests).for_each(|_| self.arrive());
+        let after = self.device.stats().timings.queue;
+        (after.sum() - before.sum()) as f64 / (after.count() - before.count()) as f64
+    }
+
+    pub(crate) fn run(mut self, requests: u32) -> Means {
+        let parts: Vec<f64> = (0..PARTS).map(|_| self.part(requests / PARTS)).collect();
+        let arrivals_per_nsec = self.arrived as f64 / self.device.now().as_nanos() as f64;
+        self.device.run_until_idle();
+        self.take_done();
+        let stats = self.device.stats();
+        assert_eq!((stats.timings.queue.count(), stats.total.in_flight), (self.arrived, 0));
+        assert_eq!(stats.total.imbalances(), Vec::<String>::new());
+        // A stepped device ends requests exactly when they are due, so queue and service are all of the
+        // latency.
+        assert_eq!(stats.completion_error.max(), 0);
+        let wait = stats.timings.queue.mean();
+        let sojourn = wait + stats.timings.service.mean();
+        let present = self.found as f64 / self.arrived as f64;
+        Means { wait, sojourn, present, arrivals_per_nsec, error: standard_error(&parts) }
+    }
+}
+
+/// Of the mean of these.
+fn standard_error(parts: &[f64]) -> f64 {
+    let count = parts.len() as f64;
+    let mean = parts.iter().sum::<f64>() / count;
+    let variance = parts.iter().map(|part| (part - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (variance / count).sqrt()
+}
