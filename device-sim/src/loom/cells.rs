@@ -86,7 +86,7 @@ fn taken_against_revoked(arm: fn() -> Arm) {
     bounded_model(4, move || {
         let (slab, mut cells) = Slab::new(2);
         let mut loaded = request(7);
-        let ticket = cells.place(7, arm(), Placed::Queued, &mut loaded);
+        let ticket = cells.place(7, arm(), Placed::Queued, None, &mut loaded);
         let device = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || serve(&slab, ticket))
@@ -435,7 +435,7 @@ fn plain_one_reaped_and_reused_against_cancelled() {
         let (slab, mut cells) = Slab::new(2);
         let place = |cells: &mut Allocator, value| {
             let mut loaded = request(value);
-            cells.place(value, Arm::ReapPlain, Placed::Queued, &mut loaded)
+            cells.place(value, Arm::ReapPlain, Placed::Queued, None, &mut loaded)
         };
         let ticket = place(&mut cells, 1);
         assert!(serve(&slab, ticket));

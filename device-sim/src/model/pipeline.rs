@@ -106,13 +106,14 @@ impl Core {
     }
 
     /// Claims, executes and schedules a request. Returns its weight in a batch: the bytes of its input, or
-    /// less if it is computed together with others, by [`Core::run_lanes`]. `None`: it was revoked.
+    /// less if it is computed together with others, by [`Core::run_lanes`]. `None`: it was revoked. `at`: when
+    /// it arrived, on a device that models time; else the time now, if the work is timed.
     #[inline]
-    pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+    pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, at: u64) -> Option<u64> {
         if self.model.is_none() {
-            self.admit_ideally(port, ticket, announce, now)
+            self.admit_ideally(port, ticket, announce, at)
         } else {
-            self.admit_to_model(port, ticket, announce, now)
+            self.admit_to_model(port, ticket, announce, at)
         }
     }
 
@@ -158,7 +159,8 @@ impl Core {
         Some(bytes / LANE_SHARE)
     }
 
-    fn admit_to_model(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+    /// Everything about a request follows from its arrival, and nothing from the time of this call.
+    fn admit_to_model(&mut self, port: usize, ticket: Ticket, announce: Announce, at: u64) -> Option<u64> {
         let model = self.model.as_mut()?;
         let slab = &self.slabs[port];
         let claimed = slab.claim(ticket)?;
@@ -169,12 +171,12 @@ impl Core {
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.size());
-            *times = Times { submitted: request.submitted(), started: now, ended: now };
-            verdict = model.plan.decide(request, announce, now);
+            *times = Times { submitted: request.submitted(), started: at, ended: at };
+            verdict = model.plan.decide(request, announce, at);
             let algorithm = session_of(sessions, request.session).map(|session| session.algorithm());
             work.algorithm = algorithm;
             (work.operation, work.input) = (request.operation, request.size());
-            compute(sessions, model, &verdict, request, now)
+            compute(sessions, model, &verdict, request, at)
         });
         let weight = if ready.operation == Operation::Call { CALL_WEIGHT } else { ready.bytes };
         if verdict.spurious_wake {
@@ -183,7 +185,7 @@ impl Core {
         if verdict.ending.is_some() {
             self.ending = verdict.ending;
         } else if let Some(executed) = self.ready.pop() {
-            model.schedule(executed, &work, verdict, &self.slabs, now);
+            model.schedule(executed, &work, verdict, &self.slabs, at);
         }
         Some(weight)
     }
@@ -292,7 +294,7 @@ fn compute(
     model: &mut Model,
     verdict: &Verdict,
     request: &mut Request,
-    now: u64,
+    at: u64,
 ) -> Status {
     request.use_rest();
     request.residue = 0;
@@ -303,7 +305,7 @@ fn compute(
     let input = request.size();
     let status = execute(sessions, request);
     if status == Status::Ok {
-        model.spoil(request, input, now);
+        model.spoil(request, input, at);
     }
     status
 }

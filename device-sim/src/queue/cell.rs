@@ -302,6 +302,8 @@ pub(crate) struct Cell {
     wake: AtomicU64,
     user_data: AtomicU64,
     waker: Owned<Option<Waker>>,
+    /// When the request was submitted, on a device that models time.
+    submitted: AtomicU64,
     next_free: AtomicU32,
 }
 
@@ -342,6 +344,7 @@ impl Cell {
             wake: AtomicU64::new(word(1, wake::IDLE)),
             user_data: AtomicU64::new(0),
             waker: Owned::new(None),
+            submitted: AtomicU64::new(0),
             next_free: AtomicU32::new(0),
         }
     }

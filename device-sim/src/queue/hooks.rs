@@ -15,8 +15,9 @@ pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     /// it has one.
     fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool;
 
-    /// Starts the timing of submission number `number`, if it is to be timed.
-    fn stamp(&self, request: &mut Request, number: u64);
+    /// Starts the timing of submission number `number`, if it is to be timed. Returns the time, in nanoseconds,
+    /// if the device models time: it begins here for every request.
+    fn stamp(&self, request: &mut Request, number: u64) -> Option<u64>;
 
     /// Called when the device has served a timed request: `times.submitted` is present.
     fn note_service(&self, operation: Operation, times: Times);

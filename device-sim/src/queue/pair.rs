@@ -124,10 +124,8 @@ impl Pair {
     }
 
     #[inline]
-    pub(crate) fn stamp(&self, request: &mut Request, number: u64) {
-        if let Some(hooks) = &self.hooks {
-            hooks.stamp(request, number);
-        }
+    pub(crate) fn stamp(&self, request: &mut Request, number: u64) -> Option<u64> {
+        self.hooks.as_ref().and_then(|hooks| hooks.stamp(request, number))
     }
 
     #[inline]

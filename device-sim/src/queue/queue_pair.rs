@@ -188,9 +188,9 @@ impl QueuePair {
         delivery: &mut Delivery,
     ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
-        pair.stamp(request, pair.counters.host.submitted.load(Ordering::Relaxed));
+        let submitted = pair.stamp(request, pair.counters.host.submitted.load(Ordering::Relaxed));
         let (vacant, user_data) = (self.cells.get(), request.user_data);
-        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, &mut *request);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, submitted, &mut *request);
         if self.push(ticket, announce) {
             return Ok(ticket);
         }

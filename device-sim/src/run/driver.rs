@@ -197,7 +197,8 @@ impl Driver {
         while bytes < enough
             && let Some((ticket, announce)) = self.ports[index].next_fetched()
         {
-            bytes += self.admit_ticket(index, ticket, announce, signals);
+            let arrived = self.submitted(index, ticket);
+            bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
         }
         self.publish(signals);
         Some(bytes)
@@ -225,7 +226,8 @@ impl Driver {
             self.run_commands(signals);
             // Nothing, if that has ended everything in flight.
             let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
-            bytes += self.admit_ticket(index, ticket, announce, signals);
+            let arrived = self.now.max(self.submitted(index, ticket));
+            bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
             if bytes >= BATCH_BYTES {
                 break;
             }
@@ -234,16 +236,23 @@ impl Driver {
         Some(bytes)
     }
 
-    /// Takes a request to its end, or to the due queue; returns the bytes that were computed.
+    /// When a request was submitted; 0 on a device that models no time.
+    fn submitted(&self, index: usize, ticket: Ticket) -> u64 {
+        if self.is_modelled() { self.ports[index].pair.slab.submitted(ticket) } else { 0 }
+    }
+
+    /// Takes a request to its end, or to the due queue; returns the bytes that were computed. `arrived`: when
+    /// it reached the device.
     fn admit_ticket(
         &mut self,
         index: usize,
         ticket: Ticket,
         announce: Announce,
+        arrived: u64,
         signals: &mut Signals,
     ) -> u64 {
         let admitted = match self.life {
-            Life::Open => self.work_on(index, ticket, announce),
+            Life::Open => self.work_on(index, ticket, announce, arrived),
             Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead).then_some(0),
             Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed).then_some(0),
         };
@@ -256,9 +265,9 @@ impl Driver {
         admitted.unwrap_or(0)
     }
 
-    fn work_on(&mut self, index: usize, ticket: Ticket, announce: Announce) -> Option<u64> {
+    fn work_on(&mut self, index: usize, ticket: Ticket, announce: Announce, arrived: u64) -> Option<u64> {
         let Some(clock) = &self.stopwatch else {
-            return self.core.admit(index, ticket, announce, self.now);
+            return self.core.admit(index, ticket, announce, arrived);
         };
         let admitted = self.core.admit(index, ticket, announce, clock.now());
         // Requests that are computed together with others have not ended yet.

@@ -26,6 +26,7 @@ pub(crate) struct PairHooks {
 pub(crate) struct Plan {
     clock: Clock,
     timing: Timing,
+    is_modelled: bool,
     busy: Option<Arc<Busy>>,
     may_fall_short: bool,
     counters: Arc<ModelCounters>,
@@ -61,6 +62,7 @@ impl Plan {
         Self {
             clock: clock.clone(),
             timing: config.timing,
+            is_modelled: config.is_modelled(),
             busy: Busy::new(config, counters),
             may_fall_short: config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short { .. })),
             counters: Arc::clone(counters),
@@ -69,7 +71,8 @@ impl Plan {
 
     /// The hooks of another queue pair; `None`: it needs none.
     pub(crate) fn hooks(&self) -> Option<Arc<PairHooks>> {
-        let is_needed = self.timing != Timing::Off || self.busy.is_some() || self.may_fall_short;
+        // A device with faults is modelled.
+        let is_needed = self.is_modelled || self.timing != Timing::Off;
         is_needed.then(|| Arc::new(PairHooks { plan: self.clone(), timer: Timer::default() }))
     }
 }
@@ -80,9 +83,13 @@ impl Hooks for PairHooks {
         busy.hits(&Occasion { operation: Some(operation), call, size, now: self.plan.clock.now() })
     }
 
-    fn stamp(&self, request: &mut Request, number: u64) {
-        let stamp = || Box::new(Stamp { submitted: self.plan.clock.now(), served: None });
-        request.stamp = self.plan.timing.wants(number).then(stamp);
+    fn stamp(&self, request: &mut Request, number: u64) -> Option<u64> {
+        let Plan { timing, is_modelled, clock, .. } = &self.plan;
+        let is_timed = timing.wants(number);
+        let submitted = (is_timed || *is_modelled).then(|| clock.now());
+        let stamp = |submitted| Box::new(Stamp { submitted, served: None });
+        request.stamp = submitted.filter(|_| is_timed).map(stamp);
+        submitted.filter(|_| *is_modelled)
     }
 
     fn note_service(&self, operation: Operation, times: Times) {

@@ -19,6 +19,12 @@ impl Slab {
         Some(Executing { ticket, slab: self.id() })
     }
 
+    /// When a request was submitted, in nanoseconds; on a device that models time.
+    #[inline]
+    pub(crate) fn submitted(&self, ticket: Ticket) -> u64 {
+        self.cell_at(ticket.index()).submitted.load(Ordering::Relaxed)
+    }
+
     /// Computes on the payload.
     #[inline]
     pub(crate) fn execute<R>(&self, claimed: &mut Executing, f: impl FnOnce(&mut Request) -> R) -> R {

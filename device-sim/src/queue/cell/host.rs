@@ -30,7 +30,8 @@ impl<R: Rest> Fill for Plain<'_, R> {
 }
 
 impl Slab {
-    /// Lets `fill` put a request into a free cell, which holds an empty one.
+    /// Lets `fill` put a request into a free cell, which holds an empty one. `submitted`: now, on a device that
+    /// models time.
     #[inline]
     pub(crate) fn place(
         &self,
@@ -38,15 +39,24 @@ impl Slab {
         user_data: u64,
         arm: Arm,
         placed: Placed,
+        submitted: Option<u64>,
         fill: impl Fill,
     ) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
-        self.place_at(vacant.index, user_data, arm, placed, fill)
+        self.place_at(vacant.index, user_data, arm, placed, submitted, fill)
     }
 
     /// The same, for the side that has just taken the free cell with this index out of this slab's list.
     #[inline(always)]
-    fn place_at(&self, index: u32, user_data: u64, arm: Arm, placed: Placed, fill: impl Fill) -> Ticket {
+    fn place_at(
+        &self,
+        index: u32,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        submitted: Option<u64>,
+        fill: impl Fill,
+    ) -> Ticket {
         let cell = self.cell_at(index);
         let generation = generation_of(cell.claim.load(Ordering::Relaxed));
         // A thread that sees these also sees that the wake word of the previous request was left (see
@@ -64,6 +74,9 @@ impl Slab {
         if waker.is_some() {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
             cell.waker.with_mut(|slot| unsafe { *slot = waker });
+        }
+        if let Some(submitted) = submitted {
+            cell.submitted.store(submitted, Ordering::Relaxed);
         }
         cell.wake.store(word(generation, wake), Ordering::Relaxed);
         let claim = match placed {
@@ -84,7 +97,7 @@ impl Slab {
         placed: Placed,
     ) -> Ticket {
         let user_data = request.user_data;
-        self.place(vacant, user_data, arm, placed, &mut request)
+        self.place(vacant, user_data, arm, placed, None, &mut request)
     }
 
     /// Prefetches what the other side has written last of a request, to be read and written here soon.
@@ -281,9 +294,16 @@ impl Slab {
 impl Allocator {
     /// [`Slab::place`] in a free cell.
     #[inline(always)]
-    pub(crate) fn place(&mut self, user_data: u64, arm: Arm, placed: Placed, fill: impl Fill) -> Ticket {
+    pub(crate) fn place(
+        &mut self,
+        user_data: u64,
+        arm: Arm,
+        placed: Placed,
+        submitted: Option<u64>,
+        fill: impl Fill,
+    ) -> Ticket {
         let index = self.take_index();
-        self.slab().place_at(index, user_data, arm, placed, fill)
+        self.slab().place_at(index, user_data, arm, placed, submitted, fill)
     }
 
     /// The result of a successful request whose wake was sent or is being sent, or which is a plain one;

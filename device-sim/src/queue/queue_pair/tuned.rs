@@ -56,9 +56,9 @@ impl QueuePair {
         self.flush();
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.take().split();
-        pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
+        let submitted = pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
         let (vacant, user_data) = (self.cells.get(), request.user_data);
-        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, &mut *request);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, submitted, &mut *request);
         bump(&pair.counters.host.parked, 1);
         self.known_free = 0;
         pair.slots.join(ticket, announce, &pair.slab);
@@ -105,7 +105,7 @@ impl QueuePair {
         }
         let (arm, announce) = delivery.split_for_plain();
         let user_data = plain.user_data;
-        let ticket = self.cells.place(user_data, arm, Placed::Queued, plain);
+        let ticket = self.cells.place(user_data, arm, Placed::Queued, None, plain);
         self.push_plain(ticket, announce);
         Ok(ticket)
     }
@@ -125,9 +125,9 @@ impl QueuePair {
         let (arm, announce) = delivery.split();
         let mut request = plain.into_request();
         let pair = &*self.remote.pair;
-        pair.stamp(&mut request, pair.counters.host.submitted.load(Ordering::Relaxed));
+        let submitted = pair.stamp(&mut request, pair.counters.host.submitted.load(Ordering::Relaxed));
         let user_data = request.user_data;
-        let ticket = self.cells.place(user_data, arm, Placed::Queued, &mut request);
+        let ticket = self.cells.place(user_data, arm, Placed::Queued, submitted, &mut request);
         self.push_plain(ticket, announce);
         Ok(ticket)
     }
