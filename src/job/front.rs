@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::fiber::Turn;
 use super::hooks;
 use super::misuse::Misuse;
+use super::outside::Call;
 use super::pool::Pool;
 use super::record::Record;
 use super::stats::Counters;
@@ -28,6 +29,8 @@ pub(super) struct Front {
     pub(super) turn: Turn,
     pub(super) flags: Flags,
     pub(super) counters: Counters,
+    /// What the job that was left just now wants to run outside.
+    pub(super) call: Cell<Option<Call>>,
 }
 
 /// The front of threads without a pool.
@@ -92,7 +95,8 @@ thread_local! {
 
 impl Front {
     pub(super) const fn new(flags: u8) -> Self {
-        Self { turn: Turn::new(), flags: Flags(AtomicU8::new(flags)), counters: Counters::new() }
+        let flags = Flags(AtomicU8::new(flags));
+        Self { turn: Turn::new(), flags, counters: Counters::new(), call: Cell::new(None) }
     }
 
     /// A number that no other living thread has. It is even, and not 0.

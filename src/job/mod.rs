@@ -20,7 +20,7 @@
 //!    Job, typed: closures, results, owners ─┐
 //!                                           ├─► pool: whose turn ─► record: one job ─► fiber: the switch
 //!    raw: functions, bytes, handles (for C) ─┘                  └─► stack, memory: where they lie
-//!    current, block: the running job from inside · wait_ctx, wait_fd · config, stats, misuse · strict
+//!    current, block: the running job from inside · outside: its deep calls · wait_ctx, wait_fd · config, stats, misuse · strict
 //!    around a switch: hooks · exceptions (C++'s) · modes (of floating point, in C jobs)
 //! ```
 //!
@@ -73,6 +73,7 @@ mod last_call;
 mod memory;
 mod misuse;
 mod modes;
+mod outside;
 mod overflow;
 mod pool;
 pub mod raw;
@@ -98,6 +99,7 @@ pub use config::PoolConfig;
 pub use current::{CurrentJob, Pause, Release, can_pause, current, pause, pause_with};
 pub(crate) use current::{Offer, current_ctx, follow_status, is_running, offer, pause_in_flight, set_status};
 pub use misuse::{InitError, Misuse, NoJobs, StartError};
+pub(crate) use outside::outside;
 pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
 pub(crate) use status::FollowedStatus;
 pub use status::WaitStatus;

@@ -30,6 +30,7 @@ use super::front::Front;
 use super::gate::{InUse, Inside};
 use super::hooks::{self, Kept};
 use super::modes::Modes;
+use super::outside;
 use super::pool::Pool;
 use super::raw::{Handle, Held, RawFn};
 use super::sanitizer::{Marks, Region};
@@ -289,58 +290,84 @@ impl Record {
     /// Switches into the job. Returns when the job pauses or has finished.
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter(&self, front: &Front, signal: Signal) -> Switched {
+        self.switch(front, signal);
+        self.entered(front)
+    }
+
+    /// [`enter`](Self::enter) from outside of jobs, where there are no hooks and no sanitizer.
+    #[inline(always)] // see fiber.rs on returns
+    pub(super) fn enter_from_outside(&self, front: &Front, signal: Signal) -> Switched {
+        self.switch_from_outside(front, signal);
+        self.entered(front)
+    }
+
+    #[inline(always)] // see fiber.rs on returns
+    fn switch(&self, front: &Front, signal: Signal) {
         if hooks::ever() {
-            return self.enter_watched(front, signal);
-        }
-        if front.running().is_none() {
-            self.enter_from_outside(front, signal)
+            self.switch_watched(front, signal);
+        } else if front.running().is_none() {
+            self.switch_from_outside(front, signal);
         } else {
-            self.enter_from_job(front, signal)
+            self.switch_from_job(front, signal);
         }
     }
 
-    /// [`enter`](Self::enter), where there are hooks or a sanitizer.
+    /// [`switch`](Self::switch), where there are hooks or a sanitizer.
     #[cold]
-    fn enter_watched(&self, front: &Front, signal: Signal) -> Switched {
+    fn switch_watched(&self, front: &Front, signal: Signal) {
         hooks::enter(&self.kept, self.state.get() == State::Fresh);
         let this = NonNull::from(self).cast();
         let resumer = self.marks.entering(self.region());
         self.state.set(State::Running);
         if front.running().is_none() {
-            // SAFETY: as in `enter_from_outside`.
+            // SAFETY: as in `switch_from_outside`.
             unsafe { Fiber::enter(this, &front.turn, signal) };
         } else {
-            // SAFETY: as in `enter_from_job`.
+            // SAFETY: as in `switch_from_job`.
             unsafe { Fiber::enter_from_fiber(this, &front.turn, signal) };
         }
         self.marks.left(resumer);
-        self.entered()
     }
 
-    /// Enters the job from outside of jobs.
+    /// [`switch`](Self::switch) from outside of jobs.
     #[inline(always)] // see fiber.rs on returns
-    pub(super) fn enter_from_outside(&self, front: &Front, signal: Signal) -> Switched {
+    fn switch_from_outside(&self, front: &Front, signal: Signal) {
         self.state.set(State::Running);
-        // SAFETY: the job is fresh and prepared, or is paused; resuming and dropping other jobs is refused.
-        // So it has a fiber, and the fiber is not running. A job is entered on its own thread, and no other
-        // job runs.
+        // SAFETY: the job is fresh and prepared, is paused, or has left with a call; resuming and dropping
+        // other jobs is refused. So it has a fiber, and the fiber is not running. A job is entered on its own
+        // thread, and no other job runs.
         unsafe { Fiber::enter(NonNull::from(self).cast(), &front.turn, signal) };
-        self.entered()
     }
 
-    /// Enters the job from within another job.
+    /// [`switch`](Self::switch) from within another job.
     #[cold]
-    fn enter_from_job(&self, front: &Front, signal: Signal) -> Switched {
+    fn switch_from_job(&self, front: &Front, signal: Signal) {
         self.state.set(State::Running);
-        // SAFETY: as in `enter_from_outside`, but for the last.
+        // SAFETY: as in `switch_from_outside`, but for the last.
         unsafe { Fiber::enter_from_fiber(NonNull::from(self).cast(), &front.turn, signal) };
-        self.entered()
     }
 
     #[inline(always)] // see fiber.rs on returns
-    fn entered(&self) -> Switched {
+    fn entered(&self, front: &Front) -> Switched {
         if hooks::ever() {
             hooks::leave(&self.kept);
+        }
+        match self.state.get() {
+            State::Paused => Switched::Paused,
+            State::Running => self.run_calls(front),
+            _ => Switched::Finished,
+        }
+    }
+
+    /// Runs what the job calls [outside](outside::outside), until it pauses or has finished.
+    #[cold]
+    fn run_calls(&self, front: &Front) -> Switched {
+        while self.state.get() == State::Running {
+            outside::run(front);
+            self.switch(front, Signal::Continue);
+            if hooks::ever() {
+                hooks::leave(&self.kept);
+            }
         }
         if self.state.get() == State::Paused { Switched::Paused } else { Switched::Finished }
     }
