@@ -109,6 +109,7 @@ pub use queue::queue_pair::QueuePair;
 pub use queue::remote::Remote;
 pub use run::alarm::Alarm;
 pub use run::device::{Device, OpenError};
+pub use run::stepped::Apart;
 pub use stats::timing::{Histogram, Timing, Timings};
 pub use stats::{CallStats, DeviceStats, OperationStats, QueuePairStats, UnitStats};
 

@@ -20,7 +20,6 @@ use simaccel_device::{Call, Remote, Request, Status, Ticket};
 use super::function::{self, Function};
 use super::offload::{self, Failed};
 use super::software::Software;
-use super::wait::job;
 use super::{Engine, Inner, table};
 use crate::error::Error;
 
@@ -35,8 +34,8 @@ impl Engine {
     /// time (`mbps`), in rules (`size`), in `offload_threshold` and in statistics.
     ///
     /// `f` runs on a worker of the device, on which all requests of its queue pairs wait meanwhile, so it
-    /// should be short; on a stepped device it runs on the stack of the thread that steps (a job's, where a
-    /// job steps). It runs there as soon as the device admits the request, and what time is modelled comes
+    /// should be short; on a stepped device it runs in the thread that steps, on the thread's own stack and
+    /// not in a job. It runs there as soon as the device admits the request, and what time is modelled comes
     /// after that. Results that are ready just before it, and that the device has not announced yet, are
     /// announced after `f` has returned: up to 31 requests of each queue pair of the worker.
     ///
@@ -139,13 +138,12 @@ pub(super) fn take_back_left(engine: &Inner) {
     }
 }
 
-/// Runs a call's function. In a job (one that steps the device, or computes in its place) it does not pause:
-/// the device is in the middle of something.
+/// Runs a call's function: on a worker, or outside of jobs in the thread that steps the device or computes in
+/// its place. There is no job that it could pause, while the device is in the middle of something.
 fn function<T>(f: impl FnOnce() -> T) -> T {
     let _function = Function::begin();
     // Jobs that the function runs do not get past the check, either.
     table::forget_latest();
-    let _block = job::block_pause();
     f()
 }
 

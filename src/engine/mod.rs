@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use simaccel_device::{
-    Aead, Algorithm, Cipher, Device, Hash, Occasion, Padding, Parameters, Remote, Request, Session,
-    with_wiped_stack,
+    Aead, Algorithm, Cipher, Device, Hash, Occasion, OpenError, Padding, Parameters, Remote, Request,
+    Session, with_wiped_stack,
 };
 
 use self::fault::{FaultKind, FaultPlan};
@@ -166,8 +166,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::open`].
     pub fn stepped(config: Config) -> Result<Self, Error> {
-        let device = Device::stepped(config.device())?;
-        Self::with_device(device, config, None)
+        Self::with_device(stepped_device(&config)?, config, None)
     }
 
     /// An engine whose operations pause the jobs of this framework.
@@ -176,7 +175,7 @@ impl Engine {
         framework: Arc<dyn Framework>,
         stepped: bool,
     ) -> Result<Self, Error> {
-        let device = if stepped { Device::stepped(config.device())? } else { Device::open(config.device())? };
+        let device = if stepped { stepped_device(&config)? } else { Device::open(config.device())? };
         Self::with_device(device, config, Some(ForeignJobs(framework)))
     }
 
@@ -296,7 +295,9 @@ impl Engine {
         if self.inner.is_inherited() {
             return Err(Error::Forked);
         }
-        let session = with_wiped_stack(|| Session::new(algorithm, key, parameters).map(Arc::new))?;
+        // Preparing a key, and wiping what that leaves on the stack, takes more of it than a job should need.
+        let prepare = || with_wiped_stack(|| Session::new(algorithm, key, parameters).map(Arc::new));
+        let session = job::outside(prepare)?;
         Ok(SessionCore::create(Arc::clone(&self.inner), session))
     }
 
@@ -407,6 +408,11 @@ impl Engine {
         others.faults_injected = others.all_faults();
         self.inner.registry.snapshot(others)
     }
+}
+
+/// A device that is stepped outside of jobs, whose stacks are small.
+fn stepped_device(config: &Config) -> Result<Device, OpenError> {
+    Device::stepped_apart(config.device(), |event| job::outside(event))
 }
 
 /// A poll that has not returned. When it ends, slots are freed, the device sees all submissions, and tokens

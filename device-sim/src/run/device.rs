@@ -28,7 +28,7 @@ use crate::run::alarm::{self, Alarm};
 use crate::run::clock::Clock;
 use crate::run::driver::Driver;
 use crate::run::hooks::{PairHooks, Plan};
-use crate::run::stepped::Stepped;
+use crate::run::stepped::{Apart, Stepped};
 use crate::run::worker::Worker;
 use crate::stats::timing::Timings;
 use crate::stats::{DeviceStats, ModelCounters};
@@ -111,9 +111,19 @@ impl Device {
     ///
     /// [`OpenError::Config`]: a configuration out of range.
     pub fn stepped(config: &Config) -> Result<Self, OpenError> {
+        Self::stepped_apart(config, |event| event())
+    }
+
+    /// [`Device::stepped`] for callers on small stacks, such as coroutines: `apart` runs each event, with the
+    /// wakers and functions that it calls.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Device::stepped`].
+    pub fn stepped_apart(config: &Config, apart: Apart) -> Result<Self, OpenError> {
         let (mut device, mut drivers) = Self::build(config, 1, Clock::stepped())?;
         let (pairs, clock) = (device.pairs.clone(), device.clock.clone());
-        device.stepped = drivers.pop().map(|driver| Stepped::new(driver, pairs, clock));
+        device.stepped = drivers.pop().map(|driver| Stepped::new(driver, pairs, clock, apart));
         device.alarm = device.alarm();
         Ok(device)
     }

@@ -10,6 +10,9 @@
 //!                                   (same time: the request)
 //! ```
 //!
+//! An event needs some stack: the kernels do, and so may functions and wakers. Callers on small stacks have
+//! their device run its events elsewhere ([`Apart`]).
+//!
 //! The clock ends after 2^64 − 1 ns, some 584 years. It stands still there, and later times are due at once.
 
 use std::cell::Cell;
@@ -33,6 +36,10 @@ thread_local! {
     /// that there can be events as long as there is the thread.
     static INSIDE: Cell<[usize; DEEPEST]> = const { Cell::new([0; DEEPEST]) };
 }
+
+/// Runs an event somewhere else than on the caller's stack, on the same thread, and returns when it is over.
+/// The panic of an event has to go on in the caller.
+pub type Apart = fn(event: &mut dyn FnMut());
 
 /// While it lives, its thread is in the middle of an event.
 struct Inside {
@@ -66,6 +73,7 @@ pub(crate) struct Stepped {
     state: Mutex<State>,
     alarms: Arc<Alarms>,
     pairs: Vec<Arc<Pair>>,
+    apart: Apart,
 }
 
 #[derive(Debug)]
@@ -81,11 +89,11 @@ struct State {
 
 impl Stepped {
     /// `pairs` are all those of the device.
-    pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>, clock: Clock) -> Self {
+    pub(crate) fn new(driver: Driver, pairs: Vec<Arc<Pair>>, clock: Clock, apart: Apart) -> Self {
         let alarms = Alarms::new();
         let signals = Signals::default();
         let state = State { driver, clock, signals, alarms: Arc::clone(&alarms), ringing: None };
-        Self { state: Mutex::new(state), alarms, pairs }
+        Self { state: Mutex::new(state), alarms, pairs, apart }
     }
 
     /// One event: a batch of submissions, or else the clock advances to the next due request, or to the next
@@ -124,6 +132,12 @@ impl Stepped {
     }
 
     fn event(&self, f: impl FnOnce(&mut State, &mut Signals) -> bool) -> bool {
+        let (mut f, mut happened) = (Some(f), false);
+        (self.apart)(&mut || happened = f.take().is_some_and(|f| self.event_here(f)));
+        happened
+    }
+
+    fn event_here(&self, f: impl FnOnce(&mut State, &mut Signals) -> bool) -> bool {
         let Some(inside) = Inside::enter(self) else { return false };
         let mut state = lock(&self.state);
         let mut signals = std::mem::take(&mut state.signals);

@@ -31,7 +31,7 @@ use super::instance::Instance;
 use super::software::Software;
 use super::wait::blocked::Blocked;
 use super::wait::foreign::ForeignWait;
-use super::wait::job::{JobWait, OurJobs};
+use super::wait::job::{self, JobWait, OurJobs};
 use super::wait::{Armed, Jobs, Pause, Submission, Waiter, Wake, go_round};
 use super::watch::Watch;
 use super::watchdog::Watchdog;
@@ -339,7 +339,7 @@ fn submit<E: Hold, P: Waiter>(
         held.watch = Some(watch(watchdog, &mut delivery, user_data));
     }
     if engine.may_repeat {
-        held.state.clone_from(&request.state);
+        held.state = request.state.as_ref().map(|state| job::outside(|| state.clone()));
     }
     let submitted = instance.with_pair(|pair| pair.submit_from(request, &mut delivery));
     let (ticket, has_parked) = match submitted {

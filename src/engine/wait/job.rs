@@ -9,8 +9,8 @@ use crate::engine::offload::Queued;
 use crate::engine::wake_fd::{OpenFd, WaitFds};
 use crate::job::{self, Cleanup, FollowedStatus, Pause, WaitCtx};
 pub(crate) use crate::job::{
-    Callback, CallbackWaker, Offer, Release, ThreadStats, WaitFd, WaitKey, WaitStatus, block_pause,
-    is_running, offer, set_strict, thread_stats,
+    Callback, CallbackWaker, Offer, Release, ThreadStats, WaitFd, WaitKey, WaitStatus, is_running, offer,
+    outside, set_strict, thread_stats,
 };
 
 /// Waits by pausing the job that runs here.
