@@ -1,16 +1,19 @@
 //! The requests that wait until they are due, in the order in which they will be.
-
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+//!
+//! ```text
+//!   push ──► the request in a place of its own, its time and the place's number in a calendar ──► pop
+//!       └──► or, if it never ends, in a list
+//! ```
 
 use crate::message::operation::Operation;
+use crate::model::calendar::Calendar;
 use crate::queue::cell::Ticket;
 use crate::queue::entry::Announce;
 use crate::queue::ready::{Flags, Times};
 
 /// A request that is computed and not yet complete. Ordered by time, then by arrival; those that never end
 /// come last.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Due {
     pub(crate) due: u64,
     /// It never ends. (The end of the clock is a time.)
@@ -52,35 +55,65 @@ impl Ord for Due {
 /// What waits for its time.
 #[derive(Debug, Default)]
 pub(crate) struct DueQueue {
-    heap: BinaryHeap<Reverse<Due>>,
+    /// The numbers of places.
+    calendar: Calendar<u32>,
+    places: Vec<Due>,
+    free: Vec<u32>,
+    never: Vec<Due>,
 }
 
 impl DueQueue {
     pub(crate) fn push(&mut self, due: Due) {
-        self.heap.push(Reverse(due));
+        if due.never {
+            return self.never.push(due);
+        }
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = due;
+                place
+            }
+            None => self.grow(due),
+        };
+        self.calendar.push(due.due, due.sequence, place);
+    }
+
+    #[cold]
+    fn grow(&mut self, due: Due) -> u32 {
+        self.places.push(due);
+        u32::try_from(self.places.len() - 1).expect("fewer requests are in flight than there are cells")
     }
 
     /// Takes the next request that is due at `now`.
     pub(crate) fn pop(&mut self, now: u64) -> Option<Due> {
-        if self.next_due()? <= now { self.heap.pop().map(|Reverse(due)| due) } else { None }
+        if self.next_due()? > now {
+            return None;
+        }
+        let (.., place) = self.calendar.pop()?;
+        self.free.push(place);
+        Some(self.places[place as usize])
     }
 
     /// When the next request is due, of those that ever are.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.heap.peek().filter(|next| !next.0.never).map(|next| next.0.due)
+        self.calendar.next_time()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.calendar.len() + self.never.len()
     }
 
     /// Takes all, in no order.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Due> + '_ {
-        self.heap.drain().map(|Reverse(due)| due)
+    pub(crate) fn drain(&mut self) -> Vec<Due> {
+        let waiting = self.calendar.drain().map(|place| self.places[place as usize]);
+        let all = waiting.chain(self.never.drain(..)).collect();
+        self.places.clear();
+        self.free.clear();
+        all
     }
 
     /// Puts these in, where nothing else is.
-    pub(crate) fn fill(&mut self, all: Vec<Due>) {
-        self.heap = all.into_iter().map(Reverse).collect();
+    pub(crate) fn fill(&mut self, mut all: Vec<Due>) {
+        all.sort_unstable();
+        all.into_iter().for_each(|due| self.push(due));
     }
 }

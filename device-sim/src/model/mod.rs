@@ -7,6 +7,7 @@
 //!              (which faults)      latency
 //! ```
 
+pub(crate) mod calendar;
 pub(crate) mod due;
 pub(crate) mod fault;
 pub(crate) mod latency;

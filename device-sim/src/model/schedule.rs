@@ -139,7 +139,7 @@ impl Model {
     pub(crate) fn fail_all(&mut self, status: Status, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
         let from = ready.len();
         let held = self.orders.iter_mut().flat_map(Order::clear);
-        let mut all: Vec<Due> = self.due.drain().chain(held).collect();
+        let mut all: Vec<Due> = self.due.drain().into_iter().chain(held).collect();
         all.sort_unstable();
         all.into_iter().for_each(|due| complete(due, slabs, &self.counters, ready));
         for ended in &mut ready[from..] {
