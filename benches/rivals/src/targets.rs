@@ -59,6 +59,13 @@ pub(crate) const TARGETS: &[Target] = &[
         180.0,
     ),
     larger("poll64_vs_blocking_pool", "the same vs the same with a pool held to one thread", 2.0, 4.0),
+    larger(
+        "model64_vs_ideal",
+        "64 jobs, 64 B, polling: a modelled device (latency, a fault rule, all timed) vs the ideal one",
+        0.5,
+        0.75,
+    ),
+    larger("model64_1k_vs_ideal", "the same, 1,024 jobs", 0.5, 0.75),
     smaller("fd_writes_per_op", "eventfd writes per operation, 64 jobs polling", 0.01, 0.001),
     larger("bulk16k_vs_kernel", "16 KiB CTR offloaded vs the same kernel in the calling thread", 0.95, 0.98),
     larger("ctr1k_vs_kernel", "1 KiB CTR, likewise", 0.75, 0.90),

@@ -3,6 +3,7 @@
 //! ```text
 //!   cargo build --release --manifest-path benches/rivals/Cargo.toml
 //!   valgrind --tool=callgrind benches/rivals/target/release/instructions request 10000
+//!   ... modelled 10000                     the same requests on a device with a model of time, a fault rule, and timing
 //! ```
 //!
 //! Run it with two counts: the difference of the totals, divided by the difference of the counts, is the
@@ -18,14 +19,18 @@ use simaccel::{Cipher, CipherSession, Config, Engine, Error, Job, Step, WaitCtx,
 /// Requests in flight.
 const JOBS: u64 = 64;
 
+/// What makes the device a modelled one; as in `rivals`, whose figure this explains.
+const MODEL: &str = "compute_units=1024;completion_nsec=1000;fault=fail:every=1000000000;timing=all";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
         ["cycle", count] => count.parse().map(cycles),
-        ["request", count] => count.parse().map(requests),
+        ["request", count] => count.parse().map(|count| requests(count, "")),
+        ["modelled", count] => count.parse().map(|count| requests(count, MODEL)),
         _ => {
-            complain(&"allowed: cycle COUNT, request COUNT");
+            complain(&"allowed: cycle COUNT, request COUNT, modelled COUNT");
             return ExitCode::from(2);
         }
     };
@@ -63,8 +68,8 @@ fn cycles(count: u64) -> Result<(), Error> {
 /// What a job uses, and returns.
 type Lane = (CipherSession, Vec<u8>);
 
-fn requests(count: u64) -> Result<(), Error> {
-    let engine = Engine::stepped(Config::parse("delivery=poll;depth=128")?)?;
+fn requests(count: u64, model: &str) -> Result<(), Error> {
+    let engine = Engine::stepped(Config::parse(&format!("delivery=poll;depth=128;{model}"))?)?;
     let ctx = WaitCtx::new();
     let session = engine.cipher(Cipher::Aes128Ctr, &[1; 16])?;
     let mut lanes: Vec<Lane> = (0..JOBS).map(|_| (session.clone(), vec![0; 64])).collect();

@@ -3,6 +3,7 @@
 mod idle;
 pub(crate) mod late;
 mod memory;
+mod modelled;
 mod offload;
 mod polling;
 mod switch;
@@ -110,11 +111,12 @@ pub(crate) fn measure(run: &Run, contests: usize) -> Outcome<Vec<Figure>> {
 }
 
 fn measure_once(run: &Run) -> Outcome<Vec<Figure>> {
-    let groups: [(&str, Group); 7] = [
+    let groups: [(&str, Group); 8] = [
         ("job switches", switch::measure),
         ("memory", memory::measure),
         ("wake fds", wake_fd::measure),
         ("polling", polling::measure),
+        ("a model", modelled::measure),
         ("offload and kernels", offload::measure),
         ("idle wake", idle::measure),
         ("lateness", late::measure),
