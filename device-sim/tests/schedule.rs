@@ -77,39 +77,46 @@ impl Bench {
     }
 
     /// How long each takes when it is alone.
-    fn one_at_a_time(mut self, arrivals: &[Arrival]) -> Vec<u64> {
+    fn one_at_a_time(mut self, groups: &[Vec<Arrival>]) -> Vec<u64> {
         let alone = |arrival: &Arrival| {
             let (request, before) = (self.request(arrival), self.device.now());
             let _ = device_helpers::submit(&mut self.pairs[0], request, Delivery::Silent);
             self.device.run_until_idle();
             nsec(self.device.now() - before)
         };
-        arrivals.iter().map(alone).collect()
+        groups.iter().flatten().map(alone).collect()
     }
 
-    fn run(mut self, arrivals: &[Arrival]) -> Vec<Outcome> {
-        let mut refused = vec![false; arrivals.len()];
-        for (number, arrival) in arrivals.iter().enumerate() {
-            let wait = arrival.at - nsec(self.device.now());
+    /// What becomes of these; the device admits each group at once.
+    fn run(mut self, groups: &[Vec<Arrival>]) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for group in groups {
+            let wait = group[0].at - nsec(self.device.now());
             self.device.advance(Duration::from_nanos(wait));
-            let note = Note { log: Arc::clone(&self.log), clock: Arc::clone(&self.device), number };
-            let request = self.request(arrival);
-            match self.pairs[arrival.pair].submit(request, Delivery::Wake(Waker::from(Arc::new(note)))) {
-                Ok(_) => {}
-                Err(full) if full.reason == RefusedReason::Full => refused[number] = true,
-                Err(other) => panic!("{other:?}"),
+            for arrival in group {
+                let refused = self.submit(outcomes.len(), arrival);
+                outcomes.push(refused.then_some(Outcome::Busy));
             }
-            // It is admitted now, and not at the next arrival.
+            // They are admitted now, and not at the next arrival.
             self.device.advance(Duration::ZERO);
         }
         self.device.run_until_idle();
         assert_balanced(&self.device);
-        let mut outcomes: Vec<Option<Outcome>> =
-            refused.iter().map(|refused| refused.then_some(Outcome::Busy)).collect();
         for (number, at) in self.log.lock().expect("not poisoned").drain(..) {
             assert_eq!(outcomes[number].replace(Outcome::Done(at)), None, "request {number} completes once");
         }
         outcomes.into_iter().map(|outcome| outcome.expect("every request has an end")).collect()
+    }
+
+    /// `true`: it is refused.
+    fn submit(&mut self, number: usize, arrival: &Arrival) -> bool {
+        let note = Note { log: Arc::clone(&self.log), clock: Arc::clone(&self.device), number };
+        let request = self.request(arrival);
+        match self.pairs[arrival.pair].submit(request, Delivery::Wake(Waker::from(Arc::new(note)))) {
+            Ok(_) => false,
+            Err(refused) if refused.reason == RefusedReason::Full => true,
+            Err(other) => panic!("{other:?}"),
+        }
     }
 }
 
@@ -156,50 +163,62 @@ impl Author {
     }
 
     /// Service times that are spread: the simulator gets them from a device that has one request at a time.
-    fn drawn(&mut self, arrivals: &[Arrival]) -> Service {
+    fn drawn(&mut self, groups: &[Vec<Arrival>]) -> Service {
         let dist = self.pick(&["uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900"]);
         let text =
             format!("completion_nsec={};latency_dist={dist};seed={}", 1 + self.below(3_000), self.below(100));
         let mut setup = Setup::plain(Service::Drawn { text, nsec: Vec::new() });
-        let nsec = Bench::new(&setup).one_at_a_time(arrivals);
+        let nsec = Bench::new(&setup).one_at_a_time(groups);
         if let Service::Drawn { nsec: drawn, .. } = &mut setup.service {
             *drawn = nsec;
         }
         setup.service
     }
 
-    fn arrivals(&mut self, setup: &Setup) -> Vec<Arrival> {
-        let sizes = self.pick(&[&[0_u64, 16, 64, 100][..], &[64], &[1, 4_096, 333], &[1_024, 2_048]]);
+    /// Groups of arrivals at the same time.
+    fn arrivals(&mut self, setup: &Setup) -> Vec<Vec<Arrival>> {
+        let sizes = self.pick(&[&[0_u64, 16, 64, 100][..], &[64], &[1, 2_048, 333], &[1_024, 2_048]]);
         let gap = self.pick(&[100, 500, 2_000, 8_000]);
         let digests = self.pick(&[0, 0, 50]);
-        let heavy = self.chance(30);
+        let heavy = self.pick(&[0, 0, 80]);
         let mut at = 0;
-        let mut arrival = |_| {
+        let mut group = |_| {
             // Bursts, and pauses in which all becomes idle.
             at += match self.below(10) {
                 0..3 => 0,
                 3..9 => self.time(gap),
                 _ => self.time(20 * gap),
             };
-            let pairs = setup.queue_pairs as u64;
-            let pair = if heavy && self.chance(80) { 0 } else { self.below(pairs) };
-            let input = self.pick(sizes);
-            let output = if self.chance(digests) { DIGEST } else { input };
-            Arrival { at, pair: usize::try_from(pair).expect("small"), input, output }
+            let count = if self.chance(80) { 1 } else { 1 + self.below(5) };
+            let mut pairs: Vec<usize> = (0..count).map(|_| self.pair(setup.queue_pairs, heavy)).collect();
+            // The order in which the device looks at them.
+            pairs.sort_unstable();
+            let arrival = |pair| {
+                let input = self.pick(sizes);
+                let output = if self.chance(digests) { DIGEST } else { input };
+                Arrival { at, pair, input, output }
+            };
+            pairs.into_iter().map(arrival).collect()
         };
-        (0..150).map(&mut arrival).collect()
+        (0..120).map(&mut group).collect()
+    }
+
+    /// One of these, the first with this probability in addition.
+    fn pair(&mut self, count: usize, heavy: u64) -> usize {
+        if self.chance(heavy) { 0 } else { self.dice.roll(count) }
     }
 }
 
 fn compare(case: u64) {
     let mut author = Author::new(case);
     let mut setup = author.setup();
-    let arrivals = author.arrivals(&setup);
+    let groups = author.arrivals(&setup);
     if author.chance(30) {
-        setup.service = author.drawn(&arrivals);
+        setup.service = author.drawn(&groups);
     }
-    let expected = Simulator::run(&setup, &arrivals);
-    let found = Bench::new(&setup).run(&arrivals);
+    let expected = Simulator::run(&setup, &groups);
+    let found = Bench::new(&setup).run(&groups);
+    let arrivals = groups.concat();
     let Some(first) = (0..arrivals.len()).find(|&number| found[number] != expected[number]) else { return };
     let lines = (0..arrivals.len()).filter(|&number| arrivals[number].at <= arrivals[first].at).map(|number| {
         let Arrival { at, pair, input, output } = arrivals[number];

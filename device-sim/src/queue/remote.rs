@@ -140,6 +140,12 @@ impl Remote {
         Some(Completion { owner, user_data, ticket })
     }
 
+    /// When a request of a modelled device was submitted, in nanoseconds of the device's clock, for whoever has
+    /// just submitted it: its cell keeps the time until it has another request.
+    pub fn submitted_at(&self, ticket: Ticket) -> u64 {
+        self.pair.slab.submitted(ticket)
+    }
+
     /// Cancels the wake of a request for a thread that announces it instead of the device: `true` only for
     /// the one call that cancelled it. Not for plain polled requests, which may have been reaped.
     pub fn take_over_wake(&self, ticket: Ticket) -> bool {

@@ -7,9 +7,11 @@
 //!   next event = the earliest among all stations;   at each:   front to back:  take ─► settle ─► hand over
 //! ```
 //!
-//! It follows "The model" in docs/configuration.md and shares no line with the device: stations hold queues and
+//! It follows docs/model.md and shares no line with the device: stations hold queues and
 //! look at them whenever something happens, where the device computes what it can in advance. A stage that is
 //! not configured has no station. Times are nanoseconds, and whole.
+
+#![allow(dead_code, reason = "each test file uses its part of it")]
 
 mod bucket;
 mod setup;
@@ -97,29 +99,36 @@ impl Simulator {
         Self { stations: stations(setup), guard, service, fifo, arrivals, left, refused, admitted: 0 }
     }
 
-    /// What becomes of these arrivals, which are in order of time. Each arrives after everything that happens
+    /// What becomes of these arrivals, which are in order of time. A group arrives after everything that happens
     /// at its time without it.
-    pub(crate) fn run(setup: &Setup, arrivals: &[Arrival]) -> Vec<Outcome> {
+    pub(crate) fn run(setup: &Setup, groups: &[Vec<Arrival>]) -> Vec<Outcome> {
         let mut simulator = Self::new(setup);
-        arrivals.iter().for_each(|arrival| simulator.arrive(*arrival));
+        groups.iter().for_each(|group| simulator.arrive(group));
         simulator.advance(u64::MAX);
         simulator.outcomes()
     }
 
-    fn arrive(&mut self, arrival: Arrival) {
-        self.advance(arrival.at);
+    /// These arrive at the same time.
+    fn arrive(&mut self, group: &[Arrival]) {
+        let now = group[0].at;
+        self.advance(now);
+        let loads = group.iter().filter_map(|arrival| self.admit(*arrival)).collect();
+        self.settle(now, loads);
+    }
+
+    fn admit(&mut self, arrival: Arrival) -> Option<Load> {
+        let Arrival { at, input, .. } = arrival;
+        let refused = self.guard.as_mut().is_some_and(|bucket| !bucket.admits(at, at, input));
         let sequence = self.arrivals.len();
         self.arrivals.push(arrival);
         self.left.push(None);
-        let refused = self.guard.as_mut().is_some_and(|bucket| !bucket.admits(arrival.at, arrival.input));
         self.refused.push(refused);
         if refused {
-            return;
+            return None;
         }
-        let service = self.service.of(self.admitted, arrival.input);
+        let service = self.service.of(self.admitted, input);
         self.admitted += 1;
-        let load = Load { requests: vec![Request { sequence, arrival }], service };
-        self.settle(arrival.at, vec![load]);
+        Some(Load { requests: vec![Request { sequence, arrival }], service })
     }
 
     /// Everything that happens until then.

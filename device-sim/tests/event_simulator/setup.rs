@@ -5,9 +5,6 @@ use std::fmt::Write;
 use super::bucket::{Bucket, Rate};
 use super::stations::Arbiter;
 
-/// A nanosecond has so many fractions.
-pub(crate) const FRACTION: u128 = 1 << 20;
-
 /// A device's numbers. 0, or nothing: there is no such stage.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -135,10 +132,12 @@ impl Service {
     }
 }
 
-/// The time of bytes at a rate: whole nanoseconds, and the rest is carried to the next.
+/// The time of bytes at a rate: whole nanoseconds, and the rest is carried to the next request.
 #[derive(Clone, Debug)]
 pub(crate) struct Carry {
+    /// Thousandths of 10^6 bytes a second.
     rate: u64,
+    /// In nanoseconds / `rate`.
     rest: u128,
 }
 
@@ -151,9 +150,9 @@ impl Carry {
         if self.rate == 0 {
             return 0;
         }
-        let all = u128::from(bytes) * 1_000_000 * FRACTION / u128::from(self.rate) + self.rest;
-        self.rest = all % FRACTION;
-        u64::try_from(all / FRACTION).unwrap_or(u64::MAX)
+        let all = u128::from(bytes) * 1_000_000 + self.rest;
+        self.rest = all % u128::from(self.rate);
+        u64::try_from(all / u128::from(self.rate)).unwrap_or(u64::MAX)
     }
 }
 
