@@ -102,7 +102,7 @@ pub use simaccel_device;
 pub use simaccel_device::grammar;
 pub use simaccel_device::{
     Aead, Algorithm, Allowed, Argument, ArgumentError, CallStats, Cipher, CompletionOrder, ConfigError,
-    Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Operation,
+    Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Mbps, Operation,
     OperationStats, OutputLen, Padding, Parameter, Parameters, Preset, QueuePairStats, Selection,
     SessionError, Tag, Timing, Timings, UnitStats, UnknownName,
 };

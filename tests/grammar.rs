@@ -13,8 +13,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simaccel::grammar::Key;
 use simaccel::{
-    CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist, Operation, Preset,
-    Selection, Timing, simaccel_device,
+    CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist, Mbps, Operation,
+    Preset, Selection, Timing, simaccel_device,
 };
 
 use self::table::{BAD, BAD_FOR_THE_ENGINE, GOOD, NO_NUMBERS, line};
@@ -79,6 +79,9 @@ fn what_is_a_configuration_means_the_same_everywhere() {
 fn what_is_no_number_is_none_anywhere() {
     for number in NO_NUMBERS {
         for key in ["seed", "mbps", "completion_nsec", "offload_threshold", "timeout_msec", "max_retries"] {
+            if key == "mbps" && *number == "1.0" {
+                continue; // It takes decimals.
+            }
             let error = Config::parse(&format!("{key}={number}")).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{key}={number}: must be ")), "{error}");
         }
@@ -114,20 +117,24 @@ fn random_config(random: &mut ChaCha8Rng) -> ConfigBuilder {
         .compute_units(random.random_range(1..=1_024))
         .completion(random_time(random))
         .firmware(random_time(random))
-        .mbps(random.random_range(0..=1_000_000))
+        .mbps(Mbps::thousandths(random.random_range(0..=1_000_000_000)))
         .latency_dist(match random.random_range(0..6) {
             0 => LatencyDist::Constant,
             1 => LatencyDist::Uniform,
             2 => LatencyDist::Exponential,
             3 => LatencyDist::Normal(random.random_range(1..=33)),
             4 => LatencyDist::Lognormal(random.random_range(1..=1_000)),
-            _ => LatencyDist::Bimodal(random.random_range(100..=9_900)),
+            _ => {
+                let share = random.random_range(1..=99_000);
+                let slow = random.random_range(100..=(9_900_000 / share).min(1_000_000));
+                LatencyDist::Bimodal { slow, share }
+            }
         })
         .ordering(match random.random_range(0..3) {
             0 => CompletionOrder::Unordered,
             1 => CompletionOrder::Fifo,
             _ => CompletionOrder::Reorder {
-                percent: random.random_range(1..=100),
+                percent: random.random_range(1..=99),
                 gap: random.random_range(1..=65_536),
             },
         })

@@ -19,7 +19,6 @@ const FOREIGN: &[&str] = &[
     "hdrhistogram",
     "hmac",
     "libc",
-    "libm",
     "nix",
     "rand",
     "rand_chacha",

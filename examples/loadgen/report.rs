@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
-use simaccel::{Config, EngineStats, Error};
+use simaccel::{Config, EngineStats, Error, Mbps};
 use simaccel_device::Algorithm;
 
 use crate::args::{Format, Mode, StatsFormat};
@@ -226,7 +226,7 @@ impl Report {
 fn short_device(config: &Config) -> String {
     let device = config.device();
     let takes = match (device.completion() + device.firmware(), device.mbps()) {
-        (Duration::ZERO, 0) => "ideal".to_owned(),
+        (Duration::ZERO, Mbps::NONE) => "ideal".to_owned(),
         (Duration::ZERO, mbps) => format!("{} × {mbps} MB/s", device.compute_units()),
         (time, _) => format!("{} × {}", device.compute_units(), short_time(time)),
     };

@@ -30,7 +30,7 @@ pub(crate) const BAD: &[(&str, &str)] = &[
     ("timing=ON", "timing=ON: must be off, sampled (one in 64) or all"),
     (
         "ordering=reorder:10",
-        "ordering=reorder:10: must be unordered, fifo or reorder:PERCENT:GAP (1 to 100, 1 to 65536)",
+        "ordering=reorder:10: must be unordered, fifo or reorder:PERCENT:GAP (1 to 99, 1 to 65536)",
     ),
     ("intc_nsec=5", "intc_nsec=5: must be 0 unless intc_thresh is above 1"),
     ("fault=nomem:op=mac,op=mac", "fault=nomem:op=mac,op=mac: op is given twice: once is allowed"),
@@ -70,6 +70,8 @@ pub(crate) const GOOD: &[(&str, &str)] = &[
     ("seed=007", "seed=7"),
     ("latency_dist = normal : 2_0", "latency_dist=normal:20"),
     ("ordering=reorder: 10 :3", "ordering=reorder:10:3"),
+    ("latency_dist=bimodal: 1_000 :0.50", "latency_dist=bimodal:1000:0.5"),
+    ("mbps = 1_000.2_50", "mbps=1000.25"),
     (
         "depth=8;preset=saturated;latency_dist=constant;intc_thresh=1;intc_nsec=0;mbps=0;completion_nsec=0;compute_units=4",
         "depth=8",

@@ -84,7 +84,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "crate::queue::entry",
             "crate::queue::ready",
         ],
-        crates: &["libm", "rand_chacha", "thiserror", "zeroize"],
+        crates: &["rand_chacha", "thiserror", "zeroize"],
         except: NO_SYSTEM,
     },
     Room {

@@ -85,8 +85,8 @@ macro_rules! device_setters {
         }
 
         /// `mbps`: 0 to 1,000,000, in 10^6 bytes a second.
-        pub fn mbps(self, mbps: u64) -> Self {
-            self.with("mbps", mbps)
+        pub fn mbps(self, mbps: impl Into<$crate::Mbps>) -> Self {
+            self.with("mbps", mbps.into())
         }
 
         /// `latency_dist`.

@@ -6,6 +6,7 @@
 //!   item    [ KEY "=" VALUE ] [ "#" comment ]        a comment ends with its line
 //!   list    part { "," part }                        the fields of a fault
 //!   number  digit { [ "_" ] digit }                  no sign, no blank, no other base
+//!   decimal number [ "." digit [ digit [ digit ] ] ]  where a key says so
 //! ```
 //!
 //! Blanks around an item, a key, a value or a part are ignored; so are empty items and parts. A key comes
@@ -165,6 +166,28 @@ pub fn within<N: FromStr + PartialOrd>(text: &str, range: RangeInclusive<N>) -> 
     number(text).filter(|number| range.contains(number))
 }
 
+/// A number with up to three decimals, in thousandths.
+pub fn thousandths(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let fraction = digits(fraction).filter(|fraction| fraction.len() <= 3)?;
+    let fraction: u64 = format!("{fraction:0<3}").parse().ok()?;
+    number::<u64>(whole)?.checked_mul(1_000)?.checked_add(fraction)
+}
+
+/// Writes a number of thousandths as [`thousandths`] reads it, without zeros at its end.
+///
+/// # Errors
+///
+/// Those of `f`.
+pub fn write_thousandths(f: &mut fmt::Formatter<'_>, thousandths: u64) -> fmt::Result {
+    let (whole, fraction) = (thousandths / 1_000, thousandths % 1_000);
+    write!(f, "{whole}")?;
+    match fraction {
+        0 => Ok(()),
+        _ => write!(f, ".{}", format!("{fraction:03}").trim_end_matches('0')),
+    }
+}
+
 /// The digits of a whole number, without separators.
 pub fn digits(text: &str) -> Option<Cow<'_, str>> {
     let groups = || text.split('_');
@@ -239,6 +262,20 @@ mod tests {
             assert_eq!(number::<u64>(text), None, "{text:?}");
         }
         assert_eq!((number::<u8>("255"), number::<u8>("256")), (Some(255), None));
+    }
+
+    #[test]
+    fn a_number_may_have_three_decimals() {
+        for (text, value) in [("0", 0), ("1", 1_000), ("0.001", 1), ("62.5", 62_500), ("1_000.25", 1_000_250)]
+        {
+            assert_eq!(thousandths(text), Some(value), "{text}");
+            let written = crate::config::Mbps::thousandths(value).to_string();
+            assert_eq!(written, text.replace('_', ""));
+        }
+        for text in ["", ".", ".5", "1.", "1.0000", "1.2.3", "-1", "1e3", "1.+5", "1.5 ", "18446744073709552"]
+        {
+            assert_eq!(thousandths(text), None, "{text:?}");
+        }
     }
 
     #[test]

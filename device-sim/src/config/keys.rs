@@ -20,12 +20,12 @@ macro_rules! device_keys {
                 "fixed part of a request's service time";
             "firmware_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
                 "cost of each request in addition";
-            "mbps", "0", "0 to 1000000 (10^6 bytes a second)",
+            "mbps", "0", "0 to 1000000 (10^6 bytes a second; up to three decimals)",
                 "throughput of a compute unit; 0: size does not matter";
             "latency_dist", "constant",
-                "constant, uniform, exponential, normal:PERCENT (1 to 33), lognormal:PERCENT (1 to 1000) or bimodal:PERCENT (100 to 9900)",
+                "constant, uniform, exponential, normal:PERCENT (1 to 33), lognormal:PERCENT (1 to 1000) or bimodal:SLOW[:SHARE] (percents: 100 to 1000000, 0.001 to 99, their product at most 9900; SHARE is 1 if it is not given)",
                 "how service times spread around their mean";
-            "ordering", "unordered", "unordered, fifo or reorder:PERCENT:GAP (1 to 100, 1 to 65536)",
+            "ordering", "unordered", "unordered, fifo or reorder:PERCENT:GAP (1 to 99, 1 to 65536)",
                 "in which order the requests of a queue pair complete";
             "intc_thresh", "1", "1 to 65536 (completions)",
                 "interrupt coalescing: no interrupt and no wake before so many completions ...";

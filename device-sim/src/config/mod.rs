@@ -23,10 +23,12 @@ mod builder;
 pub(crate) mod error;
 pub mod grammar;
 mod keys;
+mod mbps;
 mod preset;
 
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
+pub use mbps::Mbps;
 pub use preset::Preset;
 
 /// The configuration of a device. The default is the *ideal* device, which models no latency.
@@ -68,7 +70,7 @@ pub struct Config {
     pub(crate) compute_units: usize,
     pub(crate) completion_nsec: u64,
     pub(crate) firmware_nsec: u64,
-    pub(crate) mbps: u64,
+    pub(crate) mbps: Mbps,
     pub(crate) latency_dist: LatencyDist,
     pub(crate) ordering: CompletionOrder,
     pub(crate) intc_thresh: u32,
@@ -89,7 +91,7 @@ impl Default for Config {
             compute_units: 4,
             completion_nsec: 0,
             firmware_nsec: 0,
-            mbps: 0,
+            mbps: Mbps::NONE,
             latency_dist: LatencyDist::Constant,
             ordering: CompletionOrder::Unordered,
             intc_thresh: 1,
@@ -111,7 +113,7 @@ impl Config {
     pub const fn is_modelled(&self) -> bool {
         self.completion_nsec > 0
             || self.firmware_nsec > 0
-            || self.mbps > 0
+            || self.mbps.in_thousandths() > 0
             || self.intc_thresh > 1
             || matches!(self.ordering, CompletionOrder::Reorder { .. })
             || !self.faults.is_empty()
@@ -163,7 +165,7 @@ impl Config {
             "compute_units" => self.compute_units = key.number(value, 1..=1024)?,
             "completion_nsec" => self.completion_nsec = key.number(value, 0..=HOUR)?,
             "firmware_nsec" => self.firmware_nsec = key.number(value, 0..=HOUR)?,
-            "mbps" => self.mbps = key.number(value, 0..=1_000_000)?,
+            "mbps" => self.mbps = Mbps::parse(value).ok_or_else(|| key.refuse(value))?,
             "latency_dist" => self.latency_dist = value.parse()?,
             "ordering" => self.ordering = value.parse()?,
             "intc_thresh" => self.intc_thresh = key.number(value, 1..=65_536)?,
@@ -245,8 +247,8 @@ impl Config {
         Duration::from_nanos(self.firmware_nsec)
     }
 
-    /// `mbps`, in 10^6 bytes a second.
-    pub const fn mbps(&self) -> u64 {
+    /// `mbps`.
+    pub const fn mbps(&self) -> Mbps {
         self.mbps
     }
 

@@ -70,20 +70,20 @@ impl Preset {
                 config.compute_units = 16;
                 config.completion_nsec = 20_000;
                 config.firmware_nsec = 2_000;
-                config.mbps = 1_500;
+                config.mbps = 1_500.into();
                 config.latency_dist = LatencyDist::Lognormal(20);
             }
             Self::SlowCard => {
                 config.compute_units = 2;
                 config.completion_nsec = 2_000_000;
-                config.mbps = 20;
-                config.latency_dist = LatencyDist::Bimodal(1_000);
+                config.mbps = 20.into();
+                config.latency_dist = LatencyDist::bimodal(1_000);
                 config.ordering = CompletionOrder::Fifo;
             }
             Self::Saturated => {
                 config.compute_units = 1;
                 config.completion_nsec = 100_000;
-                config.mbps = 500;
+                config.mbps = 500.into();
                 config.latency_dist = LatencyDist::Exponential;
                 config.intc_thresh = 4;
                 config.intc_nsec = 200_000;

@@ -30,8 +30,8 @@ fn every_key_parses_and_prints() {
         compute_units: 1024,
         completion_nsec: 3_600_000_000_000,
         firmware_nsec: 20,
-        mbps: 1_000_000,
-        latency_dist: LatencyDist::Bimodal(9_900),
+        mbps: 1_000_000.into(),
+        latency_dist: LatencyDist::bimodal(9_900),
         ordering: CompletionOrder::Reorder { percent: 25, gap: 3 },
         intc_thresh: 8,
         intc_nsec: 100_000,
@@ -149,11 +149,14 @@ fn values_out_of_range_are_refused_in_one_line() {
         "completion_nsec=1us",
         "firmware_nsec=3600000000001",
         "mbps=1000001",
+        "mbps=1000000.001",
+        "mbps=0.0001",
+        "mbps=.5",
         "latency_dist=normal",
         "latency_dist=Exponential",
         "ordering=sorted",
         "ordering=reorder:0:1",
-        "ordering=reorder:101:1",
+        "ordering=reorder:100:1",
         "ordering=reorder:10:0",
         "ordering=reorder:10",
         "intc_thresh=0",
@@ -303,7 +306,10 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         (config.queue_pairs(), config.depth(), config.workers(), config.compute_units()),
         (2, 8, 2, 3)
     );
-    assert_eq!((config.completion().as_micros(), config.firmware().as_nanos(), config.mbps()), (4, 5, 6));
+    assert_eq!(
+        (config.completion().as_micros(), config.firmware().as_nanos(), config.mbps()),
+        (4, 5, 6.into())
+    );
     assert_eq!((config.latency_dist(), config.ordering()), (LatencyDist::Normal(7), CompletionOrder::Fifo));
     assert_eq!((config.intc_thresh(), config.intc().as_nanos(), config.spin().as_nanos()), (9, 10, 11));
     assert_eq!(config.operations(), ["pack"]);

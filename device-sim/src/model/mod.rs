@@ -4,12 +4,13 @@
 //! ```text
 //!   pipeline:  admit ─► execute ─► schedule ───────────────────────────────────► deliver
 //!              plan     plan       service (how long) ─► network (when, where)    due ─► order
-//!              (which faults)      latency
+//!              (which faults)      latency, transfer
 //! ```
 
 pub(crate) mod calendar;
 pub(crate) mod due;
 pub(crate) mod fault;
+pub(crate) mod fixed;
 pub(crate) mod latency;
 pub(crate) mod network;
 pub(crate) mod order;
@@ -18,3 +19,4 @@ pub(crate) mod plan;
 pub(crate) mod sabotage;
 pub(crate) mod schedule;
 pub(crate) mod service;
+pub(crate) mod transfer;

@@ -28,14 +28,15 @@ pub enum CompletionOrder {
     Fifo,
     /// First in, first out, except for some that are overtaken: `reorder:PERCENT:GAP`.
     Reorder {
-        /// The share that is held back: 1 to 100.
+        /// The share that is held back, in percent: 1 to 99. To hold back all is an order of its own, without
+        /// requests that overtake.
         percent: u32,
         /// How many other requests overtake each of them: 1 to 65,536.
         gap: u32,
     },
 }
 
-const ALLOWED: &str = "unordered, fifo or reorder:PERCENT:GAP (1 to 100, 1 to 65536)";
+const ALLOWED: &str = "unordered, fifo or reorder:PERCENT:GAP (1 to 99, 1 to 65536)";
 
 impl fmt::Display for CompletionOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,7 +55,7 @@ impl FromStr for CompletionOrder {
         let order = match *grammar::parts(text, ':').collect::<Vec<_>>() {
             ["unordered"] => Some(Self::Unordered),
             ["fifo"] => Some(Self::Fifo),
-            ["reorder", percent, gap] => grammar::within(percent, 1..=100)
+            ["reorder", percent, gap] => grammar::within(percent, 1..=99)
                 .zip(grammar::within(gap, 1..=65_536))
                 .map(|(percent, gap)| Self::Reorder { percent, gap }),
             _ => None,
@@ -172,8 +173,6 @@ mod tests {
         let mut sorted = reordered;
         sorted.sort_unstable();
         assert_eq!(sorted, in_order);
-        // All are held back up to the last one, which no request is left to overtake.
-        assert_eq!(completed("reorder:100:3"), [9, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
@@ -213,10 +212,19 @@ mod tests {
 
     #[test]
     fn an_order_prints_what_parses_back() {
-        for text in ["unordered", "fifo", "reorder:1:65536", "reorder:100:1"] {
+        for text in ["unordered", "fifo", "reorder:1:65536", "reorder:99:1"] {
             assert_eq!(text.parse::<CompletionOrder>().unwrap().to_string(), text);
         }
-        for text in ["", "reorder", "reorder:1", "reorder:1:2:3", "fifo:1", "reorder:x:1"] {
+        for text in [
+            "",
+            "reorder",
+            "reorder:1",
+            "reorder:1:2:3",
+            "fifo:1",
+            "reorder:x:1",
+            "reorder:0:1",
+            "reorder:100:1",
+        ] {
             assert!(text.parse::<CompletionOrder>().is_err(), "{text}");
         }
     }

@@ -4,7 +4,9 @@ use crate::config::Config;
 use crate::message::algorithm::Algorithm;
 use crate::message::operation::Operation;
 use crate::message::shape::OutputLen;
-use crate::model::latency::Latency;
+use crate::model::service::source::Source;
+
+mod source;
 
 /// What the model knows of a request.
 #[derive(Clone, Copy, Debug)]
@@ -35,17 +37,19 @@ impl Work {
 /// The service times of one device, request after request.
 #[derive(Debug)]
 pub(crate) struct ServiceTimes {
-    latency: Latency,
+    general: Source,
 }
 
 impl ServiceTimes {
     pub(crate) fn new(config: &Config) -> Self {
+        let mut stream = *b"........device-sim service times";
+        stream[..8].copy_from_slice(&config.seed.to_le_bytes());
         let fixed = config.completion_nsec + config.firmware_nsec;
-        Self { latency: Latency::new(fixed, config.mbps, config.latency_dist, config.seed) }
+        Self { general: Source::linear(fixed, config.mbps, config.latency_dist, stream) }
     }
 
     /// The service time of the next request, in nanoseconds.
     pub(crate) fn next(&mut self, work: &Work) -> u64 {
-        self.latency.next(work.input)
+        self.general.next(work.input)
     }
 }

@@ -41,8 +41,8 @@ static KINDS: LazyLock<Vec<&'static str>> =
 static OPERATIONS: LazyLock<Vec<Operation>> =
     LazyLock::new(|| Operation::ALL.into_iter().filter(|operation| operation.output().has_bytes()).collect());
 
-const DISTRIBUTIONS: [&str; 6] =
-    ["constant", "uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900"];
+const DISTRIBUTIONS: [&str; 7] =
+    ["constant", "uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900", "bimodal:300:12.5"];
 
 impl Plan {
     pub(crate) fn new(random: &mut Random) -> Self {
@@ -91,7 +91,7 @@ impl Plan {
         self.set("compute_units", random.pick(&[1, 1, 2, 4]));
         self.set("completion_nsec", random.pick(&[0, 1, 1_000, 50_000]));
         self.set("firmware_nsec", random.pick(&[0, 0, 700]));
-        self.set("mbps", random.pick(&[0, 0, 100]));
+        self.set("mbps", random.pick(&["0", "0", "100", "62.5"]));
         self.set("latency_dist", random.pick(&DISTRIBUTIONS));
         self.set(
             "ordering",
