@@ -108,7 +108,7 @@ fn run(place: Place, nth: u64) -> (Vec<Outcome>, bool) {
 /// faults about these the device is a real one.
 fn open(place: Place, nth: u64) -> Engine {
     let Place { kind, way } = place;
-    let real = way == Way::Block && matches!(kind, "drop_wake" | "spurious_wake" | "fd_fail");
+    let real = way == Way::Block && matches!(kind, "drop_wake" | "duplicate" | "spurious_wake" | "fd_fail");
     let delivery = if way == Way::Poll || (real && kind == "fd_fail") { "poll" } else { "wake" };
     // Real: slow enough for the caller to sleep, with a timeout that is long enough for that, although a
     // dropped wake waits for it.

@@ -161,8 +161,9 @@ fn under_every_fault_a_function_runs_at_most_once_and_nothing_is_leaked() {
             assert_eq!(alive.load(Ordering::SeqCst), 0, "{}", kind.name());
         }
         let injected = device.stats().faults.get(kind.name()).unwrap();
-        // These requests carry no wake.
-        let applies = !spoils && !matches!(kind, FaultKind::DropWake | FaultKind::SpuriousWake);
+        // These requests are not announced.
+        let announced = matches!(kind, FaultKind::DropWake | FaultKind::Duplicate | FaultKind::SpuriousWake);
+        let applies = !spoils && !announced;
         assert_eq!(injected, u64::from(applies), "{}", kind.name());
         let unrun = match kind {
             FaultKind::Busy | FaultKind::Fail { .. } | FaultKind::Reset => 1,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use device_helpers::*;
 use simaccel_device::{
-    Delivery, Device, Hash, Interrupt, Operation, QueuePair, RefusedReason, Request, Session, SessionId,
-    Status, TicketState,
+    Aead, Delivery, Device, Hash, Interrupt, Operation, QueuePair, RefusedReason, Request, Session,
+    SessionId, Status, Tag, TicketState,
 };
 
 /// A stepped device with one queue pair, a service time of 1 µs, this fault, and a session.
@@ -418,6 +418,97 @@ fn several_faults_on_one_request_all_happen() {
     assert_eq!(count.calls(), 2, "the spurious wake, and the wake");
     assert_eq!(device.stats().faults.total(), 6);
     assert_balanced(&device);
+}
+
+type Counts = Vec<(&'static str, u64)>;
+
+/// A stepped device with these rules runs one request of 16 bytes; what is counted, in the order of the names.
+fn counted(rules: &str, delivery: Delivery) -> (Option<(Request, Status)>, Counts) {
+    let (device, mut pair) = stepped(&format!("queue_pairs=1;completion_nsec=1000;{rules}"));
+    let session = device.create_session(ctr());
+    let ticket = submit(&mut pair, request(session, 16, 1), delivery);
+    device.run_until_idle();
+    let counts = device.stats().faults.iter().filter(|(_, count)| *count > 0).collect();
+    assert_balanced(&device);
+    (pair.take(ticket), counts)
+}
+
+#[test]
+fn what_two_rules_cut_off_is_missing_together() {
+    let (taken, counts) = counted("fault=short:bytes=3;fault=short:bytes=4", Delivery::Silent);
+    let (request, status) = taken.expect("it has ended");
+    assert_eq!((status, request.residue, &request.buffer[..]), (Status::Ok, 7, &expected(16, 1)[..9]));
+    assert_eq!(counts, [("short", 2)]);
+    // There is nothing left for the third.
+    let plan = "fault=short:bytes=9;fault=short:bytes=9;fault=short";
+    let (taken, counts) = counted(plan, Delivery::Silent);
+    let (request, _) = taken.expect("it has ended");
+    assert_eq!((request.residue, request.buffer.len(), counts), (16, 0, vec![("short", 2)]));
+}
+
+#[test]
+fn what_has_no_effect_is_not_counted() {
+    for (rules, injected) in [
+        ("fault=fail;fault=corrupt;fault=short", vec![("fail", 1)]),
+        ("fault=corrupt;fault=fail;fault=fail:status=unsupported", vec![("fail", 1)]),
+        ("fault=timeout;fault=delay;fault=late;fault=fail;fault=corrupt", vec![("timeout", 1)]),
+        (
+            "fault=reset;fault=stall;fault=delay;fault=spurious_wake;fault=fail;fault=corrupt",
+            vec![("reset", 1)],
+        ),
+        ("fault=reset;fault=dead", vec![("dead", 1)]),
+        ("fault=dead;fault=reset;fault=dead;fault=duplicate;fault=timeout", vec![("dead", 1)]),
+        ("fault=corrupt:bit=9;fault=corrupt:bit=9", vec![("corrupt", 1)]),
+        ("fault=corrupt:bit=127;fault=corrupt:bit=0;fault=short", vec![("corrupt", 1), ("short", 1)]),
+        ("fault=delay;fault=delay;fault=late;fault=stall", vec![("delay", 2), ("late", 1), ("stall", 1)]),
+        ("fault=spurious_wake;fault=spurious_wake", vec![("spurious_wake", 1)]),
+        ("fault=drop_wake;fault=duplicate;fault=drop_wake", vec![("drop_wake", 1)]),
+        ("fault=duplicate;fault=duplicate", vec![("duplicate", 1)]),
+        ("fault=timeout;fault=drop_wake;fault=duplicate", vec![("timeout", 1)]),
+    ] {
+        assert_eq!(counted(rules, Count::new().delivery()).1, injected, "{rules}");
+    }
+    assert_eq!(counted("fault=duplicate;fault=drop_wake;fault=spurious_wake", Delivery::Silent).1, []);
+    let polled = Delivery::Reap { owner: 0 };
+    assert_eq!(counted("fault=drop_wake;fault=duplicate", polled).1, [("drop_wake", 1), ("duplicate", 1)]);
+}
+
+#[test]
+fn what_fails_by_itself_or_is_taken_back_has_no_fault() {
+    let (device, mut pair) = stepped(
+        "queue_pairs=1;completion_nsec=1000;fault=corrupt;fault=short;fault=drop_wake:nth=2;fault=duplicate:nth=2",
+    );
+    let gcm = Session::aead(Aead::Aes128Gcm, &[4; 16], 16).expect("the key fits");
+    let session = device.create_session(gcm);
+    let mut forged = Request::new(session, Operation::Decrypt, vec![1; 16]);
+    forged.set_iv(&[3; 12]);
+    forged.tag = Tag::new(&[9; 16]).expect("it fits");
+    let forged = submit(&mut pair, forged, Count::new().delivery());
+    device.run_until_idle();
+    assert_eq!(pair.take(forged).expect("it has ended").1, Status::AuthFailed);
+    let mut revoked = Request::new(session, Operation::Decrypt, vec![1; 16]);
+    revoked.set_iv(&[3; 12]);
+    let revoked = submit(&mut pair, revoked, Count::new().delivery());
+    device.step();
+    assert!(pair.remote().revoke(revoked).is_some());
+    device.run_until_idle();
+    assert_eq!(device.stats().faults.total(), 0, "{:?}", device.stats().faults);
+    assert_balanced(&device);
+}
+
+/// Parked requests come to a dead device. They count: the rule hits the same request as without the death.
+#[test]
+fn requests_that_a_dead_device_refuses_count_for_every_rule() {
+    let hit = |plan: &str| {
+        let (device, mut pair) = stepped(&format!("queue_pairs=1;depth=2;completion_nsec=1000;{plan}"));
+        let session = device.create_session(ctr());
+        let _ = [1, 2].map(|fill| submit(&mut pair, request(session, 16, fill), Delivery::Silent));
+        let _ = [3, 4, 5].map(|fill| park(&mut pair, request(session, 16, fill), Delivery::Silent));
+        device.run_until_idle();
+        device.reset();
+        (6..20_u8).find(|_| run(&device, &mut pair, session).1 == Status::DeviceError)
+    };
+    assert_eq!((hit("fault=fail:nth=9"), hit("fault=fail:nth=9;fault=dead:nth=1")), (Some(9), Some(9)));
 }
 
 /// On worker threads too: exact counts, nothing lost, whichever thread submits.

@@ -18,7 +18,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::error::ConfigError;
 use crate::config::grammar;
@@ -163,9 +163,9 @@ impl Armed {
         self.selector.hits(occasion)
     }
 
-    /// A number below `below` from the rule's stream.
-    pub(crate) fn draw(&mut self, below: u64) -> u64 {
-        self.selector.draw(below)
+    /// 64 random bits from the rule's stream.
+    pub(crate) fn word(&mut self) -> u64 {
+        self.selector.word()
     }
 }
 
@@ -178,9 +178,10 @@ fn stream(seed: u64, name: &str, number: u32) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(bytes)
 }
 
-fn draw(random: &mut ChaCha8Rng, below: u64) -> u64 {
+/// A number below `below`, by 64 random bits.
+pub(crate) fn share(word: u64, below: u64) -> u64 {
     // The high half of a wide product: the modulo bias is negligible below 2^32.
-    ((u128::from(random.next_u64()) * u128::from(below)) >> 64) as u64
+    ((u128::from(word) * u128::from(below)) >> 64) as u64
 }
 
 #[cfg(test)]

@@ -100,11 +100,20 @@ impl<T> Order<T> {
             return (due, 0);
         }
         self.last_due = self.last_due.max(due);
-        let gap = match self.order {
+        (self.last_due, self.draw())
+    }
+
+    /// Draws for a request that has no place in the order, so that its fault shifts no other request.
+    pub(crate) fn skip(&mut self) {
+        let _ = self.draw();
+    }
+
+    /// How many must overtake the next request.
+    fn draw(&mut self) -> u32 {
+        match self.order {
             CompletionOrder::Reorder { percent, gap } if self.random.next_u32() % 100 < percent => gap,
             _ => 0,
-        };
-        (self.last_due, gap)
+        }
     }
 
     /// Called when a request is due that `gap` others must overtake; `complete` gets all requests that
@@ -173,6 +182,24 @@ mod tests {
         let mut sorted = reordered;
         sorted.sort_unstable();
         assert_eq!(sorted, in_order);
+    }
+
+    #[test]
+    fn a_request_without_a_place_shifts_no_draw() {
+        let gaps = |without: Option<u64>| -> Vec<Option<u32>> {
+            let mut order = Order::<()>::new("reorder:50:2".parse().unwrap(), 1, 0);
+            let mut gap = |n| {
+                if without == Some(n) {
+                    order.skip();
+                    return None;
+                }
+                Some(order.schedule(n).1)
+            };
+            (0..40).map(&mut gap).collect()
+        };
+        let mut all = gaps(None);
+        all[7] = None;
+        assert_eq!(gaps(Some(7)), all);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
-use crate::model::plan::{Ending, Verdict};
+use crate::model::plan::{Ending, Subject, Verdict};
 use crate::model::sabotage::{Sabotage, Saboteur};
 use crate::model::schedule::Model;
 use crate::model::service::Work;
@@ -172,11 +172,9 @@ impl Core {
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.size());
             *times = Times { submitted: request.submitted(), started: at, ended: at };
-            verdict = model.plan.decide(request, announce, at);
-            let algorithm = session_of(sessions, request.session).map(|session| session.algorithm());
-            work.algorithm = algorithm;
-            (work.operation, work.input) = (request.operation, request.size());
-            compute(sessions, model, &verdict, request, at)
+            work = work_of(sessions, request, port);
+            verdict = model.plan.decide(&Subject { request, algorithm: work.algorithm, announce, now: at });
+            compute(sessions, model, &verdict, request)
         });
         let weight = if ready.operation == Operation::Call { CALL_WEIGHT } else { ready.bytes };
         if verdict.spurious_wake {
@@ -184,6 +182,7 @@ impl Core {
         }
         if verdict.ending.is_some() {
             self.ending = verdict.ending;
+            model.skip(&work);
         } else if let Some(executed) = self.ready.pop() {
             model.schedule(executed, &work, verdict, &self.slabs, at);
         }
@@ -225,12 +224,27 @@ impl Core {
     }
 
     /// Claims a request and ends it with `status`, without work. `false`: it was revoked.
-    pub(crate) fn refuse(&mut self, port: usize, ticket: Ticket, announce: Announce, status: Status) -> bool {
+    pub(crate) fn refuse(
+        &mut self,
+        port: usize,
+        ticket: Ticket,
+        announce: Announce,
+        status: Status,
+        now: u64,
+    ) -> bool {
         let slab = &self.slabs[port];
         let Some(claimed) = slab.claim(ticket) else { return false };
         let ready = self.ready.add(port, claimed, status, announce);
         (ready.bytes, ready.times) = (0, Times::default());
-        ready.operation = slab.execute(&mut ready.claimed, |request| request.operation);
+        let (model, sessions) = (&mut self.model, &self.sessions);
+        ready.operation = slab.execute(&mut ready.claimed, |request| {
+            if let Some(model) = model {
+                let work = work_of(sessions, request, port);
+                model.plan.pass_over(&Subject { request, algorithm: work.algorithm, announce, now });
+                model.skip(&work);
+            }
+            request.operation
+        });
         true
     }
 
@@ -288,13 +302,18 @@ fn session_of(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Opt
     }
 }
 
+/// What the model knows of a request of this port.
+fn work_of(sessions: &[Option<(SessionId, Installed)>], request: &Request, port: usize) -> Work {
+    let algorithm = session_of(sessions, request.session).map(|session| session.algorithm());
+    Work { port, operation: request.operation, algorithm, input: request.size() }
+}
+
 /// Computes a request as the verdict says.
 fn compute(
     sessions: &[Option<(SessionId, Installed)>],
     model: &mut Model,
     verdict: &Verdict,
     request: &mut Request,
-    at: u64,
 ) -> Status {
     request.use_rest();
     request.residue = 0;
@@ -302,10 +321,9 @@ fn compute(
         request.state = None;
         return status;
     }
-    let input = request.size();
     let status = execute(sessions, request);
     if status == Status::Ok {
-        model.spoil(request, input, at);
+        model.spoil(request, verdict);
     }
     status
 }

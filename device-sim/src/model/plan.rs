@@ -1,26 +1,57 @@
 //! The fault plan at work: which faults strike a request, and what they do to its result.
+//!
+//! ```text
+//!   a request ──► every rule that could hit it counts it, and draws ──► mask ──► verdict ──► the device works by it
+//!                 (what it is: operation, size, name, result,           (what the others leave       │
+//!                  announcement; not what other rules do to it)          without effect)             ▼
+//!                                                                                        result ──► carry out
+//! ```
+//!
+//! Everything is decided before the work, and nothing depends on another rule: so another rule in the plan
+//! shifts no count and no draw. What changes the result is carried out after the work, perhaps by another
+//! thread. A fault counts as injected when it has an effect.
 
+use std::mem;
 use std::sync::Arc;
 
-use zeroize::Zeroize;
-
 use crate::config::Config;
+use crate::message::algorithm::Algorithm;
+use crate::message::piece::Part;
 use crate::message::request::Request;
+use crate::message::shape::OutputLen;
 use crate::message::status::Status;
 use crate::model::fault::{self, Armed, FaultKind, Occasion, Target};
 use crate::queue::entry::Announce;
 use crate::queue::ready::Flags;
 use crate::stats::ModelCounters;
 
+mod damage;
+
+use damage::{Bit, Damage};
+pub(crate) use damage::{Spoilt, carry_out};
+
 /// The rules that strike requests. (`busy` strikes submissions, on the other side of the ring.)
 #[derive(Debug)]
 pub(crate) struct Plan {
-    faults: Vec<Armed>,
+    rules: Vec<Armed>,
+    /// The rules that hit the request at hand, by place. Kept for its memory.
+    hits: Vec<usize>,
     counters: Arc<ModelCounters>,
 }
 
-/// The faults of a request that are decided before it is computed.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a request is, for the rules that could hit it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) request: &'a Request,
+    /// The algorithm of its session, if it has one.
+    pub(crate) algorithm: Option<Algorithm>,
+    pub(crate) announce: Announce,
+    /// Nanoseconds since the device was opened.
+    pub(crate) now: u64,
+}
+
+/// The faults of a request, decided before it is computed.
+#[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// It is not computed, and ends with this status.
     pub(crate) fail: Option<Status>,
@@ -34,6 +65,8 @@ pub(crate) struct Verdict {
     pub(crate) late: u64,
     pub(crate) never: bool,
     pub(crate) flags: Flags,
+    /// For [`carry_out`], in the order of the rules.
+    damage: Vec<Damage>,
 }
 
 /// How a fault ends everything in flight.
@@ -56,120 +89,189 @@ impl Ending {
 
 impl Plan {
     pub(crate) fn new(config: &Config, counters: &Arc<ModelCounters>) -> Self {
-        let faults = fault::arm(&config.faults, config.seed, |kind| kind != FaultKind::Busy);
-        Self { faults, counters: Arc::clone(counters) }
+        let rules = fault::arm(&config.faults, config.seed, |kind| kind != FaultKind::Busy);
+        Self { rules, hits: Vec::new(), counters: Arc::clone(counters) }
     }
 
-    /// Decides everything about a request that is decided before it is computed.
-    pub(crate) fn decide(&mut self, request: &Request, announce: Announce, now: u64) -> Verdict {
+    /// Decides everything about a request that the device works on.
+    pub(crate) fn decide(&mut self, subject: &Subject<'_>) -> Verdict {
         let mut verdict = Verdict::default();
-        if self.faults.is_empty() {
+        if self.rules.is_empty() {
             return verdict;
         }
-        let occasion = Occasion::of(request, now);
-        for armed in &mut self.faults {
-            if verdict.may(armed.kind, announce) && armed.hits(&occasion) {
-                verdict.add(armed.kind);
-                self.counters.injected(armed.kind);
-            }
+        self.ask(subject);
+        if !self.hits.is_empty() {
+            self.judge(&mut verdict);
         }
         verdict
     }
 
-    /// Corrupts the result of a successful request.
-    pub(crate) fn corrupt(&mut self, request: &mut Request, input: u64, now: u64) {
-        let occasion = Occasion { operation: Some(request.operation), call: None, size: input, now };
-        for armed in &mut self.faults {
-            let (target, kind) = match armed.kind {
-                FaultKind::Corrupt { target, .. } => (target, armed.kind),
-                FaultKind::Short { .. } => (Target::Any, armed.kind),
-                _ => continue,
-            };
-            let Some(corrupted_part) = corrupted_part(request, target) else { continue };
-            if armed.hits(&occasion) {
-                self.counters.injected(kind);
-                match kind {
-                    FaultKind::Corrupt { bit, .. } => flip(request, corrupted_part, bit, armed),
-                    FaultKind::Short { bytes } => cut(request, corrupted_part, bytes),
-                    _ => {}
-                }
+    /// A request that is ended before the device works on it: it counts, and nothing happens to it.
+    pub(crate) fn pass_over(&mut self, subject: &Subject<'_>) {
+        self.ask(subject);
+        self.hits.iter().for_each(|&hit| {
+            let _ = self.rules[hit].aim();
+        });
+    }
+
+    /// Asks every rule, because each counts its own requests.
+    fn ask(&mut self, subject: &Subject<'_>) {
+        let occasion = Occasion::of(subject.request, subject.now);
+        self.hits.clear();
+        for (place, rule) in self.rules.iter_mut().enumerate() {
+            if subject.could_be_hit(rule.kind) && rule.hits(&occasion) {
+                self.hits.push(place);
             }
+        }
+    }
+
+    fn judge(&mut self, verdict: &mut Verdict) {
+        let masks = self.hits.iter().fold(Masks::default(), |masks, &hit| masks.with(self.rules[hit].kind));
+        for &hit in &self.hits {
+            let rule = &mut self.rules[hit];
+            let bit = rule.aim();
+            if !masks.hide(rule.kind) && verdict.add(rule.kind, bit) {
+                self.counters.injected(rule.kind);
+            }
+        }
+    }
+
+    /// Counts the damage that has had an effect.
+    pub(crate) fn note(&self, spoilt: Spoilt) {
+        const CORRUPT: FaultKind = FaultKind::Corrupt { target: Target::Any, bit: None };
+        const SHORT: FaultKind = FaultKind::Short { bytes: 1 };
+        (0..spoilt.corrupted).for_each(|_| self.counters.injected(CORRUPT));
+        (0..spoilt.shortened).for_each(|_| self.counters.injected(SHORT));
+    }
+}
+
+impl Subject<'_> {
+    /// Whether a fault of this kind could hit a request that is what this one is.
+    fn could_be_hit(&self, kind: FaultKind) -> bool {
+        match kind {
+            FaultKind::Busy => false,
+            FaultKind::Corrupt { target: Target::Text, .. } => self.gives_text(),
+            FaultKind::Corrupt { target: Target::Tag, .. } => self.gives_tag(),
+            FaultKind::Corrupt { target: Target::Any, .. } | FaultKind::Short { .. } => {
+                self.gives_text() || self.gives_tag()
+            }
+            FaultKind::DropWake | FaultKind::Duplicate | FaultKind::SpuriousWake => {
+                self.announce != Announce::Silent
+            }
+            FaultKind::Dead
+            | FaultKind::Delay { .. }
+            | FaultKind::Fail { .. }
+            | FaultKind::Late { .. }
+            | FaultKind::Reset
+            | FaultKind::Stall { .. }
+            | FaultKind::Timeout => true,
+        }
+    }
+
+    const fn gives_text(&self) -> bool {
+        self.request.operation.output().has_text()
+    }
+
+    /// A tag, MAC or digest comes with the end of a message.
+    fn gives_tag(&self) -> bool {
+        let output = self.request.operation.output();
+        let is_tagged = |algorithm: Algorithm| {
+            matches!(algorithm.output(self.request.operation), Some(OutputLen::Tagged(_)))
+        };
+        output.has_tag()
+            && self.request.part != Part::Update
+            && (!output.has_text() || self.algorithm.is_some_and(is_tagged))
+    }
+}
+
+/// Kinds of which the request has one, so that others have no effect on it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Masks {
+    dead: bool,
+    reset: bool,
+    never: bool,
+    fail: bool,
+}
+
+impl Masks {
+    const fn with(mut self, kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::Dead => self.dead = true,
+            FaultKind::Reset => self.reset = true,
+            FaultKind::Timeout => self.never = true,
+            FaultKind::Fail { .. } => self.fail = true,
+            _ => {}
+        }
+        self
+    }
+
+    /// Whether this kind has no effect.
+    const fn hide(self, kind: FaultKind) -> bool {
+        let ended = self.dead || self.reset;
+        match kind {
+            FaultKind::Dead | FaultKind::Busy => false,
+            FaultKind::Reset => self.dead,
+            FaultKind::Stall { .. } | FaultKind::Timeout | FaultKind::SpuriousWake => ended,
+            FaultKind::Delay { .. }
+            | FaultKind::DropWake
+            | FaultKind::Duplicate
+            | FaultKind::Fail { .. }
+            | FaultKind::Late { .. } => ended || self.never,
+            FaultKind::Corrupt { .. } | FaultKind::Short { .. } => ended || self.never || self.fail,
         }
     }
 }
 
 impl Verdict {
-    /// Whether a fault of this kind can act on a request with this announcement, and is decided here.
-    fn may(&self, kind: FaultKind, announce: Announce) -> bool {
+    /// Adds what a rule does; `true`: that is an effect already. (Whether the wake, the completion or the
+    /// result suffers, shows later.)
+    fn add(&mut self, kind: FaultKind, bit: Bit) -> bool {
         match kind {
-            FaultKind::Busy | FaultKind::Corrupt { .. } | FaultKind::Short { .. } => false,
-            FaultKind::DropWake | FaultKind::SpuriousWake => announce != Announce::Silent,
-            _ => true,
-        }
-    }
-
-    fn add(&mut self, kind: FaultKind) {
-        match kind {
-            FaultKind::Dead => self.ending = Some(Ending::Dead),
-            FaultKind::Reset => self.ending = self.ending.or(Some(Ending::Reset)),
-            FaultKind::Fail { status } => self.fail = self.fail.or(Some(status)),
+            FaultKind::Dead => return self.ending.replace(Ending::Dead).is_none(),
+            FaultKind::Reset => return self.ending.replace(Ending::Reset).is_none(),
+            FaultKind::Fail { status } => {
+                let is_first = self.fail.is_none();
+                self.fail.get_or_insert(status);
+                return is_first;
+            }
             FaultKind::Delay { nsec } => self.delay = self.delay.saturating_add(nsec),
             FaultKind::Late { nsec } => self.late = self.late.saturating_add(nsec),
             FaultKind::Stall { nsec } => self.before = self.before.saturating_add(nsec),
-            FaultKind::Timeout => self.never = true,
-            FaultKind::DropWake => self.flags.drop_wake = true,
-            FaultKind::Duplicate => self.flags.duplicate = true,
-            FaultKind::SpuriousWake => self.spurious_wake = true,
-            FaultKind::Busy | FaultKind::Corrupt { .. } | FaultKind::Short { .. } => {}
+            FaultKind::Timeout => return !mem::replace(&mut self.never, true),
+            FaultKind::SpuriousWake => return !mem::replace(&mut self.spurious_wake, true),
+            FaultKind::DropWake => {
+                self.flags.drop_wake = true;
+                return false;
+            }
+            FaultKind::Duplicate => {
+                self.flags.duplicate = true;
+                return false;
+            }
+            FaultKind::Corrupt { target, .. } => {
+                self.damage.push(Damage::Flip { target, bit });
+                return false;
+            }
+            FaultKind::Short { bytes } => {
+                self.damage.push(Damage::Cut { bytes });
+                return false;
+            }
+            FaultKind::Busy => return false,
+        }
+        true
+    }
+}
+
+/// What a rule draws when it hits, whether or not it has an effect.
+trait Aim {
+    fn aim(&mut self) -> Bit;
+}
+
+impl Aim for Armed {
+    fn aim(&mut self) -> Bit {
+        match self.kind {
+            FaultKind::Corrupt { bit: Some(number), .. } => Bit::Number(number),
+            FaultKind::Corrupt { bit: None, .. } => Bit::Drawn(self.word()),
+            _ => Bit::Number(0),
         }
     }
-}
-
-/// The result of a request that a fault corrupts.
-#[derive(Clone, Copy, Debug)]
-enum Corrupted {
-    Text,
-    Tag,
-}
-
-/// The result that `target` means, if the request has it.
-fn corrupted_part(request: &Request, target: Target) -> Option<Corrupted> {
-    let output = request.operation.output();
-    let text = output.has_text() && !request.destination.as_ref().unwrap_or(&request.buffer).is_empty();
-    let tag = output.has_tag() && !request.tag.as_bytes().is_empty();
-    match target {
-        Target::Text | Target::Any if text => Some(Corrupted::Text),
-        Target::Tag | Target::Any if tag => Some(Corrupted::Tag),
-        _ => None,
-    }
-}
-
-fn flip(request: &mut Request, corrupted_part: Corrupted, bit: Option<u64>, armed: &mut Armed) {
-    let result = match corrupted_part {
-        Corrupted::Text => request.destination.as_mut().unwrap_or(&mut request.buffer).as_mut_slice(),
-        Corrupted::Tag => request.tag.as_bytes_mut(),
-    };
-    let bits = 8 * result.len() as u64;
-    let bit = bit.map_or_else(|| armed.draw(bits), |bit| bit % bits);
-    let byte = usize::try_from(bit / 8).ok().and_then(|byte| result.get_mut(byte));
-    if let Some(byte) = byte {
-        *byte ^= 1 << (bit % 8);
-    }
-}
-
-fn cut(request: &mut Request, corrupted_part: Corrupted, bytes: u64) {
-    let missing = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let left = match corrupted_part {
-        Corrupted::Text => {
-            let text = request.destination.as_mut().unwrap_or(&mut request.buffer);
-            let left = text.len().saturating_sub(missing);
-            request.residue = text.len() - left;
-            text[left..].zeroize();
-            text.truncate(left);
-            return;
-        }
-        Corrupted::Tag => request.tag.as_bytes().len().saturating_sub(missing),
-    };
-    request.residue = request.tag.as_bytes().len() - left;
-    request.tag.truncate(left);
 }

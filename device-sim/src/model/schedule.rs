@@ -15,12 +15,14 @@ use crate::config::Config;
 use crate::message::request::Request;
 use crate::message::status::Status;
 use crate::model::due::{Due, DueQueue};
+use crate::model::fault::FaultKind;
 use crate::model::network::Network;
 use crate::model::order::Order;
-use crate::model::plan::{Plan, Verdict};
+use crate::model::plan::{Plan, Verdict, carry_out};
 use crate::model::sabotage::Saboteur;
 use crate::model::service::{ServiceTimes, Work};
 use crate::queue::cell::Slab;
+use crate::queue::entry::Announce;
 use crate::queue::ready::{Flags, Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
 use crate::sync::{bump, lock};
@@ -59,11 +61,18 @@ impl Model {
     }
 
     /// Called when a request was computed and succeeded: its result may be changed.
-    pub(crate) fn spoil(&mut self, request: &mut Request, input: u64, now: u64) {
+    pub(crate) fn spoil(&mut self, request: &mut Request, verdict: &Verdict) {
         if let Some(saboteur) = &mut self.sabotage {
             saboteur.worked(request);
         }
-        self.plan.corrupt(request, input, now);
+        self.plan.note(carry_out(request, verdict));
+    }
+
+    /// Draws for a request that is ended before any station serves it, so that its fault shifts no other
+    /// request.
+    pub(crate) fn skip(&mut self, work: &Work) {
+        let _ = self.service.next(work);
+        self.orders[work.port].skip();
     }
 
     /// Sends the request through the stations, and lets the host revoke it until it is due.
@@ -78,10 +87,12 @@ impl Model {
         let Ready { port, claimed, status, announce, operation, bytes, mut times, .. } = executed;
         let ended = self.serve(&mut times, verdict.before, work, now);
         let (never, late) = (verdict.never, verdict.late > 0 && !verdict.never);
-        let (due, gap) = match (never, late) {
-            (true, _) => (ended, 0),
-            (_, true) => (ended.saturating_add(verdict.late), 0),
-            _ => self.orders[port].schedule(ended.saturating_add(verdict.delay)),
+        let delayed = ended.saturating_add(verdict.delay);
+        let (due, gap) = if never || late {
+            self.orders[port].skip();
+            (delayed.saturating_add(verdict.late), 0)
+        } else {
+            self.orders[port].schedule(delayed)
         };
         let ticket = slabs[port].postpone(claimed, status);
         let (sequence, flags) = (self.sequence, verdict.flags);
@@ -141,11 +152,9 @@ impl Model {
         let held = self.orders.iter_mut().flat_map(Order::clear);
         let mut all: Vec<Due> = self.due.drain().into_iter().chain(held).collect();
         all.sort_unstable();
-        all.into_iter().for_each(|due| complete(due, slabs, &self.counters, ready));
-        for ended in &mut ready[from..] {
-            ended.status = status;
-            ended.flags = Flags::default();
-        }
+        let unharmed = all.into_iter().map(|due| Due { flags: Flags::default(), ..due });
+        unharmed.for_each(|due| complete(due, slabs, &self.counters, ready));
+        ready[from..].iter_mut().for_each(|ended| ended.status = status);
         self.network.clear();
     }
 
@@ -174,8 +183,23 @@ fn complete(due: Due, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut
     let Due { ticket, port, announce, operation, bytes, times, flags, .. } = due;
     match slabs[port].resume(ticket) {
         Some((claimed, status)) => {
+            if !flags.is_none() {
+                note(flags, announce, counters);
+            }
             ready.push(Ready { port, claimed, status, announce, operation, bytes, times, flags });
         }
         None => bump(&counters.late, 1),
+    }
+}
+
+/// Counts the faults of a completion that have an effect.
+#[cold]
+fn note(flags: Flags, announce: Announce, counters: &ModelCounters) {
+    if flags.drop_wake {
+        counters.injected(FaultKind::DropWake);
+    }
+    // A second wake comes after the first.
+    if flags.duplicate && !(flags.drop_wake && announce == Announce::Wake) {
+        counters.injected(FaultKind::Duplicate);
     }
 }

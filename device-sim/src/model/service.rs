@@ -12,7 +12,6 @@ mod source;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work {
     /// The queue pair that it came through.
-    #[expect(dead_code, reason = "arbitration asks for it")]
     pub(crate) port: usize,
     pub(crate) operation: Operation,
     /// The algorithm of its session, if it has one.

@@ -253,8 +253,8 @@ impl Driver {
     ) -> u64 {
         let admitted = match self.life {
             Life::Open => self.work_on(index, ticket, announce, arrived),
-            Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead).then_some(0),
-            Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed).then_some(0),
+            Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead, arrived).then_some(0),
+            Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed, arrived).then_some(0),
         };
         if admitted.is_none() {
             self.discard(index);
@@ -399,7 +399,7 @@ impl Driver {
             let Some((ticket, announce)) = pair.slots.evict(&pair.slab) else { return };
             let announce =
                 if matches!(announce, Announce::Reap { .. }) { Announce::Silent } else { announce };
-            if !self.core.refuse(index, ticket, announce, status) {
+            if !self.refuse(index, ticket, announce, status) {
                 self.discard(index);
             }
         }
@@ -407,10 +407,15 @@ impl Driver {
 
     fn refuse_all(&mut self, index: usize, status: Status) {
         while let Some((ticket, announce)) = self.ports[index].next() {
-            if !self.core.refuse(index, ticket, announce, status) {
+            if !self.refuse(index, ticket, announce, status) {
                 self.discard(index);
             }
         }
+    }
+
+    fn refuse(&mut self, index: usize, ticket: Ticket, announce: Announce, status: Status) -> bool {
+        let arrived = self.submitted(index, ticket);
+        self.core.refuse(index, ticket, announce, status, arrived)
     }
 
     /// An entry whose request was revoked frees its slot here.

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
 
 use crate::config::grammar::{digits, number, within};
 use crate::in_words;
@@ -326,8 +327,9 @@ impl Selector {
         self.hits
     }
 
-    pub(super) fn draw(&mut self, below: u64) -> u64 {
-        super::draw(&mut self.random, below)
+    /// 64 random bits.
+    pub(super) fn word(&mut self) -> u64 {
+        self.random.next_u64()
     }
 
     fn matches(&self, occasion: &Occasion<'_>) -> bool {
@@ -341,7 +343,7 @@ impl Selector {
         self.seen += 1;
         // Drawn for every occasion that counts, so that no other field shifts the stream.
         let lucky = match self.selection.probability {
-            Some(parts) => self.draw(BILLION.into()) < parts.into(),
+            Some(parts) => super::share(self.word(), BILLION.into()) < parts.into(),
             None => true,
         };
         let Selection { after, nth, every, window, times, .. } = &self.selection;
