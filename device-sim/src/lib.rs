@@ -110,7 +110,8 @@ pub use queue::remote::Remote;
 pub use run::alarm::Alarm;
 pub use run::device::{Device, OpenError};
 pub use run::stepped::Apart;
-pub use stats::timing::{Histogram, Timing, Timings};
+pub use stats::histogram::Histogram;
+pub use stats::timing::{Timing, Timings};
 pub use stats::{CallStats, DeviceStats, OperationStats, QueuePairStats, UnitStats};
 
 // For `simaccel`: tuned variants of what is above, and what the two crates share. Hidden, and exempt from

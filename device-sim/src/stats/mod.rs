@@ -7,6 +7,7 @@
 //! `in_flight` is no counter: it is found by reading every cell, so the equation can fail.
 
 pub(crate) mod calls;
+pub(crate) mod histogram;
 mod pair;
 pub(crate) mod timing;
 
@@ -16,7 +17,8 @@ use std::ops::AddAssign;
 use crate::message::operation::Operation;
 use crate::model::fault::{FaultCounts, FaultKind};
 use crate::stats::calls::CallBook;
-use crate::stats::timing::{Histogram, Timings};
+use crate::stats::histogram::Histogram;
+use crate::stats::timing::Timings;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// Declares counters once: the fields of a struct, with their names and meanings as values.
