@@ -9,11 +9,11 @@
 //!                           before it
 //! ```
 //!
-//! Times that come in order, as those of a constant service time do, are appended to `near` and taken from its
-//! front: there are no days then. When too many come out of order, as those of a random service time do, days
-//! are made: `near` has what comes before the first of them. A day is as long as makes few entries fall outside
-//! of all days, or deep into `near`; those exceptions, which any order of times may consist of, go into a heap.
-//! So an entry costs a few steps, and never more than the logarithm of their number.
+//! Times that come in order, as those of a constant service time do, are appended to `near` and taken from
+//! its front: there are no days then. When too many come out of order, as those of a random service time do,
+//! days are made: `near` has what comes before the first of them. A day is as long as makes few entries fall
+//! outside of all days, or deep into `near`; those exceptions, which any order of times may consist of, go
+//! into a heap. So an entry costs a few steps, and never more than the logarithm of their number.
 //!
 //! The order is exact, whatever was taken before: a time may be earlier than that of the last entry taken.
 
@@ -188,8 +188,8 @@ impl<T: Copy> Calendar<T> {
         self.in_days += 1;
     }
 
-    /// Sorts the next day that has entries into `near`, which is empty. If there is none, there are no days any
-    /// more.
+    /// Sorts the next day that has entries into `near`, which is empty. If there is none, there are no days
+    /// any more.
     fn begin_day(&mut self) {
         if self.in_days == 0 {
             self.has_days = false;

@@ -25,7 +25,7 @@ use crate::queue::cell::Slab;
 use crate::queue::entry::Announce;
 use crate::queue::ready::{Flags, Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
-use crate::sync::{bump, lock};
+use crate::sync::bump;
 
 /// At this length the due queue is swept of revoked requests.
 const SWEEP_AT: usize = 256;
@@ -130,7 +130,7 @@ impl Model {
             if let Some(saboteur) = &mut self.sabotage {
                 saboteur.due(&mut next.flags, &slabs[next.port], next.ticket);
             }
-            lock(&self.counters.completion_error).record(now - next.due);
+            self.counters.completion_error.record(now - next.due);
             let counters = &self.counters;
             if next.late {
                 complete(next, slabs, counters, ready);

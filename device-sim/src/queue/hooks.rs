@@ -9,6 +9,15 @@ use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::queue::ready::Times;
 
+/// The side that takes a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taker {
+    /// The one that has the queue pair to itself.
+    Submitter,
+    /// Any thread.
+    Other,
+}
+
 /// Called by both ends of a queue pair, from any thread.
 pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     /// Whether this submission finds the ring full, though it may not be. `call` is the name of its call, if
@@ -23,7 +32,7 @@ pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     fn note_service(&self, operation: Operation, times: Times);
 
     /// Called when the host takes a request that is done: its timing ends.
-    fn note_taken(&self, request: &mut Request);
+    fn note_taken(&self, request: &mut Request, taker: Taker);
 
     /// Whether a request may end with [`Status::Ok`](crate::Status::Ok) and an incomplete result.
     fn may_fall_short(&self) -> bool;

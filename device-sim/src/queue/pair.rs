@@ -13,7 +13,7 @@ use crate::queue::counters::Counters;
 use crate::queue::delivery::RefusedReason;
 use crate::queue::doorbell::Doorbell;
 use crate::queue::entry::Announce;
-use crate::queue::hooks::Hooks;
+use crate::queue::hooks::{Hooks, Taker};
 use crate::queue::interrupt::Interrupts;
 use crate::queue::ready::Times;
 use crate::queue::ring::View;
@@ -143,9 +143,9 @@ impl Pair {
     }
 
     #[inline]
-    pub(crate) fn note_taken(&self, request: &mut Request) {
+    pub(crate) fn note_taken(&self, request: &mut Request, taker: Taker) {
         if let Some(hooks) = &self.hooks {
-            hooks.note_taken(request);
+            hooks.note_taken(request, taker);
         }
     }
 
@@ -227,7 +227,7 @@ impl Pair {
         self.slab.unload(&mut held, &mut request);
         let from = held.from;
         if from == Origin::Done {
-            self.note_taken(&mut request);
+            self.note_taken(&mut request, Taker::Other);
         }
         let Remains { vacant, cancelled, waker } = self.slab.release(held);
         if let Some(vacant) = vacant {

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::message::operation::Operation;
 use crate::message::request::{Request, Stamp};
 use crate::model::fault::{self, Armed, FaultKind, Occasion};
-use crate::queue::hooks::Hooks;
+use crate::queue::hooks::{Hooks, Taker};
 use crate::queue::ready::Times;
 use crate::run::clock::Clock;
 use crate::stats::ModelCounters;
@@ -96,12 +96,16 @@ impl Hooks for PairHooks {
         self.timer.note_service(operation, times);
     }
 
-    fn note_taken(&self, request: &mut Request) {
+    fn note_taken(&self, request: &mut Request, taker: Taker) {
         if let Some(stamp) = request.stamp.take()
             && let Some(served) = stamp.served
         {
             let now = self.plan.clock.now();
-            self.timer.note_taken(request.operation, stamp.submitted, served, now);
+            let note = match taker {
+                Taker::Submitter => Timer::note_taken,
+                Taker::Other => Timer::note_taken_elsewhere,
+            };
+            note(&self.timer, request.operation, stamp.submitted, served, now);
             if let Some(call) = &request.call {
                 self.plan.counters.calls.note_taken(call, stamp.submitted, served, now);
             }

@@ -29,6 +29,18 @@ impl Histogram {
         self.sum = self.sum.saturating_add(nsec);
     }
 
+    /// Adds that many durations that are about this long, and not their sum.
+    pub(crate) fn add_many(&mut self, nsec: u64, count: u64) {
+        if count > 0 {
+            let recorded = self.recorded.record_n(nsec, count);
+            debug_assert!(recorded.is_ok(), "{recorded:?}");
+        }
+    }
+
+    pub(crate) const fn add_sum(&mut self, nsec: u64) {
+        self.sum = self.sum.saturating_add(nsec);
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         let added = self.recorded.add(&other.recorded);
         debug_assert!(added.is_ok(), "{added:?}");

@@ -9,6 +9,7 @@
 pub(crate) mod calls;
 pub(crate) mod histogram;
 mod pair;
+pub(crate) mod recorder;
 pub(crate) mod timing;
 
 use std::iter::Sum;
@@ -18,8 +19,9 @@ use crate::message::operation::Operation;
 use crate::model::fault::{FaultCounts, FaultKind};
 use crate::stats::calls::CallBook;
 use crate::stats::histogram::Histogram;
+use crate::stats::recorder::Recorder;
 use crate::stats::timing::Timings;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Declares counters once: the fields of a struct, with their names and meanings as values.
 macro_rules! counted {
@@ -364,7 +366,8 @@ pub(crate) struct ModelCounters {
     pub(crate) late: AtomicU64,
     /// By command or by a fault.
     pub(crate) resets: AtomicU64,
-    pub(crate) completion_error: Mutex<Histogram>,
+    /// Recorded by the model.
+    pub(crate) completion_error: Recorder,
     pub(crate) calls: CallBook,
 }
 
@@ -383,7 +386,7 @@ impl ModelCounters {
             faults: Default::default(),
             late: AtomicU64::new(0),
             resets: AtomicU64::new(0),
-            completion_error: Mutex::new(Histogram::default()),
+            completion_error: Recorder::default(),
             calls: CallBook::new(calls),
         }
     }
@@ -402,7 +405,7 @@ impl ModelCounters {
         stats.faults = FaultCounts(self.faults.each_ref().map(read));
         stats.late_completions = read(&self.late);
         stats.resets = read(&self.resets);
-        stats.completion_error = lock(&self.completion_error).clone();
+        stats.completion_error = self.completion_error.read();
         stats.calls = self.calls.read();
     }
 }

@@ -7,12 +7,12 @@
 //!   chunk k   [ 128 << k - 1 | ...  ]         one for 2^(k - 1), that is, to within 1 %
 //! ```
 //!
-//! The counters are those of a [`Histogram`], so that what is read is what it would have recorded. A chunk is made when
-//! something falls into it: what takes place between 1 µs and 1 ms needs ten.
+//! The counters are those of a [`Histogram`], so that what is read is what it would have recorded. A chunk is
+//! made when something falls into it: what takes place between 1 µs and 1 ms needs ten.
 
 use std::sync::OnceLock;
 
-use crate::stats::timing::Histogram;
+use crate::stats::histogram::Histogram;
 use crate::sync::{AtomicU64, Ordering, bump};
 
 /// Counters of one chunk, a power of two: how many values of one magnitude are told apart.
@@ -78,8 +78,8 @@ fn place_of(nsec: u64) -> (usize, usize) {
     (dropped as usize + kept / PLACES, kept % PLACES)
 }
 
-/// The largest value that has this place. (The end of the clock stands for itself in a histogram, and for nothing
-/// smaller.)
+/// The largest value that has this place. (In a histogram the end of the clock stands for itself, and for
+/// nothing smaller.)
 const fn value_of(chunk: usize, place: usize) -> u64 {
     match chunk.checked_sub(1) {
         None => place as u64,

@@ -11,15 +11,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use crate::config::error::ConfigError;
 use crate::config::grammar;
 use crate::message::operation::Operation;
 use crate::queue::ready::Times;
 use crate::stats::histogram::Histogram;
+use crate::stats::recorder::Recorder;
 use crate::sync::{Mutex, lock};
 
-/// Which requests are timed. Timing a request costs some clock reads and a lock.
+/// Which requests are timed. Timing a request costs two clock reads, and on an ideal device two more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timing {
     /// None.
@@ -114,34 +116,61 @@ impl Timings {
 /// The timings of one queue pair, by operation. Created when the first request is timed.
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
-    by_operation: Mutex<[Option<Box<Timings>>; Operation::ALL.len()]>,
+    by_operation: [OnceLock<Box<Recorded>>; Operation::ALL.len()],
+}
+
+/// What is recorded without a lock, because one side at a time records it.
+#[derive(Debug, Default)]
+struct Recorded {
+    /// By the device.
+    queue: Recorder,
+    service: Recorder,
+    /// By the submitting side.
+    wake: Recorder,
+    total: Recorder,
+    /// By any other thread that takes a result.
+    elsewhere: Mutex<Timings>,
 }
 
 impl Timer {
-    /// Records what the device knows of a request.
+    /// Records what the device knows of a request. Called by the device.
     #[inline]
     pub(crate) fn note_service(&self, operation: Operation, times: Times) {
         if let Some(submitted) = times.submitted {
-            self.note_timed_service(operation, times, submitted);
+            let Recorded { queue, service, .. } = self.of(operation);
+            queue.record(times.started.saturating_sub(submitted));
+            service.record(times.ended.saturating_sub(times.started));
         }
     }
 
-    #[cold]
-    fn note_timed_service(&self, operation: Operation, times: Times, submitted: u64) {
-        self.with(operation, |timings| timings.note_service(times, submitted));
+    /// Records what the host knows of a request. Called by the submitting side.
+    #[inline]
+    pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
+        let Recorded { wake, total, .. } = self.of(operation);
+        wake.record(now.saturating_sub(served));
+        total.record(now.saturating_sub(submitted));
     }
 
-    /// Records what the host knows of a request.
-    pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
-        self.with(operation, |timings| timings.note_taken(submitted, served, now));
+    /// The same, by any thread.
+    #[cold]
+    pub(crate) fn note_taken_elsewhere(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
+        lock(&self.of(operation).elsewhere).note_taken(submitted, served, now);
     }
 
     pub(crate) fn read(&self, operation: Operation) -> Timings {
-        lock(&self.by_operation)[operation.number()].as_deref().cloned().unwrap_or_default()
+        let Some(recorded) = self.by_operation[operation.number()].get() else { return Timings::default() };
+        let mut timings = lock(&recorded.elsewhere).clone();
+        // What comes last is read first: a thread that records meanwhile has recorded the rest before.
+        recorded.total.add_to(&mut timings.total);
+        recorded.wake.add_to(&mut timings.wake);
+        recorded.service.add_to(&mut timings.service);
+        recorded.queue.add_to(&mut timings.queue);
+        timings
     }
 
-    fn with(&self, operation: Operation, f: impl FnOnce(&mut Timings)) {
-        f(lock(&self.by_operation)[operation.number()].get_or_insert_default());
+    #[inline]
+    fn of(&self, operation: Operation) -> &Recorded {
+        self.by_operation[operation.number()].get_or_init(Box::default)
     }
 }
 

@@ -1,9 +1,10 @@
-//! What a model costs: jobs of 64 bytes, completions polled, on a modelled device and on an ideal one, in turns.
+//! What a model costs: jobs of 64 bytes, polled, on a modelled device and on an ideal one, in turns.
 //!
-//! Neither the units nor the service time may be the limit, because the price of modelling is asked for. 1,024 units never
-//! wait for each other here. A service time of 1 µs lets 64 jobs in flight run 64 times a µs, several times as often as any
-//! device on one thread of this host could compute them; and it is far from 0, so that each completion waits in the model.
-//! The fault rule counts every request and strikes none of them. Every request is timed.
+//! Neither the units nor the service time may be the limit, because the price of modelling is asked for.
+//! 1,024 units never wait for each other here. With a service time of 1 µs, 64 jobs in flight could run 64
+//! times a µs, several times as often as one thread of this host computes them; and it is far from 0, so that
+//! each completion waits in the model. The fault rule counts every request and strikes none. Every request is
+//! timed.
 
 use super::{Figure, JOBS, Run};
 use crate::harness::{Outcome, contest};

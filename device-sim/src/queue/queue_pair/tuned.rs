@@ -11,6 +11,7 @@ use crate::queue::arrivals::{Arrival, Arrivals, Completion, TOGETHER};
 use crate::queue::cell::{Placed, Remains, Ticket, TicketState, WakeState};
 use crate::queue::delivery::{Delivery, RefusedReason};
 use crate::queue::entry::Announce;
+use crate::queue::hooks::Taker;
 use crate::queue::pair::Life;
 use crate::sync::{Ordering, bump};
 
@@ -174,7 +175,7 @@ impl QueuePair {
         if let Some(vacant) = vacant {
             self.cells.put(vacant);
         }
-        pair.note_taken(request);
+        pair.note_taken(request, Taker::Submitter);
         pair.count_cancelled(cancelled);
         Some((status, waker))
     }
