@@ -103,7 +103,9 @@ impl OtherSession {
     /// [`Error::InvalidArgument`] for a length or an operation that does not fit; the device's failures. The
     /// buffer comes back with every error.
     pub fn run(&self, operation: Operation, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        Ok(self.core().run(self.core().request(operation, buffer))?.buffer)
+        let mut request = self.core().request(operation, buffer);
+        self.core().run(&mut request)?;
+        Ok(request.buffer)
     }
 
     /// Runs an operation on `source` into `destination`, whose content is replaced; gives both back.
@@ -118,7 +120,7 @@ impl OtherSession {
     ) -> Result<(Vec<u8>, Vec<u8>), OpError> {
         let mut request = self.core().request(operation, source);
         request.destination = Some(destination);
-        let request = self.core().run(request)?;
+        self.core().run(&mut request)?;
         Ok((request.buffer, request.destination.unwrap_or_default()))
     }
 }

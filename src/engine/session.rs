@@ -9,6 +9,7 @@
 //! owned buffers are then wiped and dropped, borrowed ones are untouched.
 
 use std::fmt;
+use std::mem;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -100,38 +101,34 @@ impl SessionCore {
         let mut request = self.request(operation, buffer);
         rest.load_into(&mut request);
         if let Err(error) = set_iv(&mut request, iv) {
-            return Err(OpError::new(error, request.buffer, request.destination));
+            return Err(refused(error, &mut request));
         }
-        Ok(R::take_from(&mut self.run(request)?))
+        self.run(&mut request)?;
+        Ok(R::take_from(&mut request))
     }
 
-    /// Runs a whole message by the state machine.
-    pub(super) fn run(&self, mut request: Request) -> Result<Request, OpError> {
-        match self.run_here(&mut request) {
-            Ok(()) => Ok(request),
-            Err(error) => {
-                let error =
-                    self.explained(error, request.operation, request.iv().len(), request.buffer.len());
-                Err(OpError::new(error, request.buffer, request.destination))
-            }
-        }
+    /// Runs a whole message by the state machine, and leaves the result in `request`. An error has taken the
+    /// buffers out of it.
+    pub(super) fn run(&self, request: &mut Request) -> Result<(), OpError> {
+        self.run_here(request).map_err(|error| {
+            let error = self.explained(error, request.operation, request.iv().len(), request.buffer.len());
+            refused(error, request)
+        })
     }
 
-    /// Runs a part of a message, of which `before` and this part are `len` bytes.
-    pub(crate) fn run_part(&self, mut request: Request, len: u64) -> Result<Request, OpError> {
+    /// [`run`](Self::run) for a part of a message, which has `len` bytes so far, those of this part included.
+    pub(crate) fn run_part(&self, request: &mut Request, len: u64) -> Result<(), OpError> {
         let (first, last) = (request.state.is_none(), request.part != Part::Update);
-        match self.run_here(&mut request) {
-            Ok(()) => Ok(request),
-            Err(error) => {
-                let check = || {
-                    if first {
-                        self.session.check_iv(request.iv().len())?;
-                    }
-                    self.session.check_message(request.operation, len, last)
-                };
-                Err(OpError::new(explained(error, check), request.buffer, request.destination))
-            }
-        }
+        self.run_here(request).map_err(|error| {
+            let check = || {
+                if first {
+                    self.session.check_iv(request.iv().len())?;
+                }
+                self.session.check_message(request.operation, len, last)
+            };
+            let error = explained(error, check);
+            refused(error, request)
+        })
     }
 
     /// The device's refusal, described.
@@ -165,7 +162,18 @@ impl SessionCore {
         run: impl FnOnce(Vec<u8>) -> Result<(Vec<u8>, T), OpError>,
         take: impl FnOnce(&[u8], T) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        match run(self.copy_of(data, self.growth.max(software::EXPANSION))?) {
+        let copy = self.copy_of(data, self.growth.max(software::EXPANSION))?;
+        self.copied_back(run(copy), take)
+    }
+
+    /// Takes the result of [`run_copied`](Self::run_copied) out of its copy. Apart from that, because without
+    /// optimisation its frame is large, and a paused job would keep it.
+    fn copied_back<T, R>(
+        &self,
+        done: Result<(Vec<u8>, T), OpError>,
+        take: impl FnOnce(&[u8], T) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        match done {
             Ok((buffer, rest)) => {
                 let result = take(&buffer, rest);
                 self.recycle(buffer);
@@ -243,6 +251,12 @@ fn copied(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     copy.try_reserve_exact(bytes.len()).map_err(|_| Error::NoMemory)?;
     copy.extend_from_slice(bytes);
     Ok(copy)
+}
+
+/// An error, with the buffers of its request.
+#[cold]
+fn refused(error: Error, request: &mut Request) -> OpError {
+    OpError::new(error, mem::take(&mut request.buffer), request.destination.take())
 }
 
 /// An error with the reason why the device refused the arguments, where `check` finds one.

@@ -59,7 +59,7 @@ impl Stream {
             State::Between(state) => request.state = Some(state),
         }
         self.len = self.len.saturating_add(request.buffer.len() as u64);
-        let mut request = self.core.run_part(request, self.len)?;
+        self.core.run_part(&mut request, self.len)?;
         self.state = match request.state.take() {
             Some(state) => State::Between(state),
             None => State::Finished,

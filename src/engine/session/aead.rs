@@ -78,10 +78,12 @@ impl AeadSession {
             Ok(aad) => aad,
             Err(error) => return Err(OpError::new(error, buffer, None)),
         };
-        let TaggedText { buffer, tag, aad } =
-            self.core.run_whole(operation, nonce, buffer, Tagged { aad, tag })?;
+        self.core.run_whole(operation, nonce, buffer, Tagged { aad, tag }).map(|done| self.without_aad(done))
+    }
+
+    fn without_aad(&self, TaggedText { buffer, tag, aad }: TaggedText) -> (Vec<u8>, Tag) {
         self.core.recycle(aad);
-        Ok((buffer, tag))
+        (buffer, tag)
     }
 
     /// A whole message whose nonce and tag are copied before the job pauses, while the rest is owned: for
@@ -119,7 +121,8 @@ impl AeadSession {
         let mut request = self.core.request(operation, buffer);
         request.set_iv_owned(nonce);
         Tagged { aad, tag }.load_into(&mut request);
-        Ok(Tagged::take_from(&mut self.core.run(request)?))
+        self.core.run(&mut request)?;
+        Ok(Tagged::take_from(&mut request))
     }
 
     /// [`AeadSession::sealer`] with owned arguments.

@@ -17,7 +17,7 @@ impl CipherSession {
     /// # Errors
     /// [`Error::InvalidArgument`] for a length or IV that does not fit; the device's failures. Every error
     /// returns the buffer.
-    #[inline(always)] // see `offload::plain`
+    #[cfg_attr(not(debug_assertions), inline(always))] // see `offload::plain`
     pub fn encrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Encrypt, iv, buffer)
     }
@@ -26,12 +26,12 @@ impl CipherSession {
     ///
     /// # Errors
     /// [`Error::AuthFailed`] for wrong padding, else as [`CipherSession::encrypt`].
-    #[inline(always)] // see `offload::plain`
+    #[cfg_attr(not(debug_assertions), inline(always))] // see `offload::plain`
     pub fn decrypt(&self, iv: &[u8], buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         self.in_place(Operation::Decrypt, iv, buffer)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn in_place(&self, operation: Operation, iv: &[u8], mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
         // Padding grows the buffer, and the device does not allocate.
         if operation == Operation::Encrypt

@@ -11,6 +11,10 @@ use crate::error::{Error, OpError};
 /// Bytes of the shortest MAC that a message is compared with.
 const MIN_MAC: usize = 4;
 
+fn text_and_tag(TaggedText { buffer, tag, .. }: TaggedText) -> (Vec<u8>, Tag) {
+    (buffer, tag)
+}
+
 impl HashSession {
     /// The digest of a borrowed slice (copied).
     ///
@@ -25,9 +29,7 @@ impl HashSession {
     /// # Errors
     /// The device's failures.
     pub fn digest_owned(&self, data: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let TaggedText { buffer, tag, .. } =
-            self.core.run_whole(Operation::Digest, &[], data, Tagged::default())?;
-        Ok((buffer, tag))
+        self.core.run_whole(Operation::Digest, &[], data, Tagged::default()).map(text_and_tag)
     }
 
     /// Starts a multi-part digest.
@@ -50,9 +52,7 @@ impl MacSession {
     /// # Errors
     /// The device's failures.
     pub fn mac_owned(&self, data: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let TaggedText { buffer, tag, .. } =
-            self.core.run_whole(Operation::Mac, &[], data, Tagged::default())?;
-        Ok((buffer, tag))
+        self.core.run_whole(Operation::Mac, &[], data, Tagged::default()).map(text_and_tag)
     }
 
     /// Compares the MAC of `data` with `expected` in constant time. A truncated MAC is compared in the length
