@@ -27,7 +27,7 @@ const fn is_of_words<T>() -> bool {
 /// # Safety
 ///
 /// As for [`ptr::read`].
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) unsafe fn read<T>(from: *const T) -> T {
     if is_of_words::<T>() {
         // SAFETY: the caller's promise, and it is made of words.
@@ -61,7 +61,7 @@ unsafe fn read_words<T>(from: *const T) -> T {
 
 /// Takes a value that a function has returned in memory into registers, so that a value already in registers
 /// need not go to memory where the two meet.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn in_registers<T>(value: T) -> T {
     let value = ManuallyDrop::new(value);
     // SAFETY: it is there, and not used again.

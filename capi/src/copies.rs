@@ -40,7 +40,7 @@ impl Input {
     /// # Safety
     ///
     /// `data` is null or has `len` bytes, until the last copy of it is made.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) unsafe fn new(data: *const c_void, len: usize, name: &'static str) -> Result<Self, Failure> {
         if (len > 0 && data.is_null()) || isize::try_from(len).is_err() {
             return Err(refused(data.is_null(), len, name));
@@ -57,7 +57,7 @@ impl Input {
     }
 
     /// A copy in a buffer with room for `more` bytes. Pass it to [`recycle`] afterwards.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn copied(self, more: usize) -> Result<Vec<u8>, Failure> {
         let mut buffer = pooled();
         match self.len.checked_add(more).map(|len| buffer.try_reserve(len)) {
@@ -97,7 +97,7 @@ impl Input {
     }
 
     /// A copy of exactly `N` bytes, if there are so many.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn exactly<const N: usize>(self) -> Option<[u8; N]> {
         // SAFETY: not null, and so many bytes, as was promised to `new`.
         (self.len == N && N > 0).then(|| unsafe { self.data.cast::<[u8; N]>().read_unaligned() })
@@ -193,7 +193,7 @@ impl Output {
 
     /// Refuses room that is certainly too small: `needed` is the fewest and the most bytes of output. Sets
     /// `*len` to enough room.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn check_room(self, needed: RangeInclusive<usize>) -> Result<(), Failure> {
         let (least, most) = needed.into_inner();
         if least <= self.room() {
@@ -205,7 +205,7 @@ impl Output {
     }
 
     /// Copies `bytes` out. Sets `*len` to their number, whether they fit or not.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn put(self, bytes: &[u8]) -> Result<(), Failure> {
         self.check_room(bytes.len()..=bytes.len())?;
         self.write_len(bytes.len());
@@ -240,13 +240,13 @@ thread_local! {
 }
 
 /// An empty buffer. A thread that is ending has none.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn pooled() -> Vec<u8> {
     BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
 }
 
 /// Wipes a buffer, of which the first `used` bytes were used, and keeps it for another copy.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn recycle(mut buffer: Vec<u8>, used: usize) {
     if buffer.len() < used {
         // Includes what was cut off: padding, and ends of messages.

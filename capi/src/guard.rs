@@ -30,13 +30,13 @@ impl<T> Refused for *mut T {
 }
 
 /// Runs `body`; a panic in it becomes the thread's last error, and returns the type's refusal.
-#[inline(always)] // see simaccel's fiber.rs on returns
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 pub(crate) fn boundary<R: Refused>(body: impl FnOnce() -> R) -> R {
     caught(body).unwrap_or(R::REFUSED)
 }
 
 /// Runs `body`; `None` when it panicked.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn caught<R>(body: impl FnOnce() -> R) -> Option<R> {
     match panic::catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => Some(value),

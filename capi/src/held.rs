@@ -26,7 +26,7 @@ struct InFrame {
 
 impl Keep {
     /// Keeps `held` for as long as frames of an operation may use it.
-    #[inline(always)] // see simaccel's fiber.rs on returns
+    #[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
     pub(crate) fn begin(held: Held) -> Self {
         match raw::hold(held) {
             Ok(()) => Self(None),
@@ -46,7 +46,7 @@ impl Keep {
 }
 
 impl Drop for Keep {
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn drop(&mut self) {
         match self.0.take() {
             None => raw::release_held(),

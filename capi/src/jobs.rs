@@ -121,7 +121,7 @@ pub unsafe extern "C" fn ASYNC_start_job(
 /// # Safety
 ///
 /// `job` is valid, and `ret` null or valid.
-#[inline(always)] // see simaccel's fiber.rs on returns
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 unsafe fn store(step: RawStep, job: *mut *mut AsyncJob, ret: *mut c_int) -> c_int {
     match step {
         RawStep::Paused(handle) => {
@@ -163,7 +163,7 @@ impl NotStarted {
 /// # Safety
 ///
 /// As for [`ASYNC_start_job`].
-#[inline(always)] // see simaccel's fiber.rs on returns
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 unsafe fn start(
     ctx: *mut AsyncWaitCtx,
     func: Option<RawFn>,

@@ -181,7 +181,7 @@ impl From<Error> for Failure {
 }
 
 /// Runs a function of the engine for C behind the boundary; its failure becomes the thread's last error.
-#[inline(always)] // see simaccel's fiber.rs on returns
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 pub(crate) fn reported(body: impl FnOnce() -> Result<(), Failure>) -> SimaccelResult {
     boundary(|| match body() {
         Ok(()) => SimaccelResult::Ok,

@@ -156,7 +156,7 @@ pub unsafe extern "C" fn simaccel_session_free(session: *mut SimaccelSession) {
 /// # Safety
 ///
 /// `session` is null or valid when this is called.
-#[inline(always)] // see simaccel's fiber.rs on returns
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 unsafe fn operate(
     session: *mut SimaccelSession,
     operation: impl FnOnce(&Kind) -> Result<(), Failure>,
@@ -175,7 +175,7 @@ unsafe fn operate(
 }
 
 /// A cipher's operation, in three steps: check, compute on a copy, copy out.
-#[inline(always)] // see simaccel's fiber.rs on returns
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 fn cipher(
     cipher: &CipherSession,
     operation: Operation,
@@ -206,7 +206,7 @@ fn cipher(
 }
 
 /// Copies text out, and wipes it here.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn put(done: Result<Vec<u8>, OpError>, input: Input, output: Output) -> Result<(), Failure> {
     let text = done.map_err(refused)?;
     let put = output.put(&text);
@@ -296,7 +296,7 @@ pub unsafe extern "C" fn simaccel_decrypt(
 }
 
 /// An AEAD's operation on copies of everything. Returns the text, and the tag of an encryption.
-#[inline(always)] // see simaccel's fiber.rs on returns
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 fn aead(
     session: &AeadSession,
     operation: Operation,

@@ -128,7 +128,7 @@ impl Instance {
 
     /// The queue pair, if it is this thread's own. Frequent operations try this first; it is compiled only
     /// once then.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn own_pair(&self) -> Option<RefMut<'_, QueuePair>> {
         self.lease.own_pair()
     }
@@ -199,7 +199,7 @@ impl Instance {
     /// The next token of this thread: first from completions that are off the ring, then from other threads,
     /// then from a blocked call, then from the ring. Jobs that have their result already, or were dropped,
     /// are skipped.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn next_token(&self, engine: &Inner, poller: &Poller) -> Option<u64> {
         loop {
             match self.arrivals.next() {

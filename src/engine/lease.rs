@@ -126,7 +126,7 @@ impl Lease {
     }
 
     /// The queue pair, if it is this thread's own.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn own_pair(&self) -> Option<RefMut<'_, QueuePair>> {
         match self.access {
             // SAFETY: as in `with_pair`.

@@ -69,7 +69,7 @@ pub(crate) trait Visit {
 }
 
 /// Calls `visit` with the calling thread's instance of `engine`, if it has one.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn visit<V: Visit>(engine: &Inner, visitor: V) -> V::Output {
     let known = latest().filter(|latest| latest.is_of(engine));
     visitor.visit(if known.is_some() { known } else { look_up(engine) })
@@ -85,7 +85,7 @@ pub(crate) fn with<R>(engine: &Arc<Inner>, body: impl FnOnce(&Instance) -> R) ->
 }
 
 /// The most recently used instance. It exists as long as its engine does, while thread-locals are alive.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn latest<'a>() -> Option<&'a Instance> {
     // SAFETY: null, or a pointer into the table. An instance is removed from the table only when its engine
     // is gone, and the pointer is reset before; the table goes with the thread, and resets it too. The caller

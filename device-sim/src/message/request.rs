@@ -107,12 +107,12 @@ pub trait Rest: Sized {
 impl Rest for () {
     type Taken = Vec<u8>;
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn load_into(self, _: &mut Request) -> bool {
         false
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn take_from(request: &mut Request) -> Vec<u8> {
         let buffer = mem::take(&mut request.buffer);
         request.clear_rest();
@@ -227,7 +227,7 @@ impl<R> fmt::Debug for Plain<'_, R> {
 
 impl<R: Rest> Plain<'_, R> {
     /// Stores it in `cell`, which is empty; the user data are stored elsewhere in it.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn load_into(self, cell: &mut Request) {
         // The old buffer is empty, so there is nothing to drop.
         mem::forget(mem::replace(&mut cell.buffer, self.buffer));
@@ -238,7 +238,7 @@ impl<R: Rest> Plain<'_, R> {
     }
 
     /// What is returned when it is refused.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn into_given(self) -> (Vec<u8>, R) {
         (self.buffer, self.rest)
     }

@@ -54,7 +54,7 @@ pub struct Arrivals {
 
 impl Arrivals {
     /// Takes the oldest one.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn next(&self) -> Option<Arrival> {
         let next = self.next.get();
         if next == self.end.get() {

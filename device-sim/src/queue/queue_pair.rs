@@ -121,7 +121,7 @@ impl QueuePair {
     }
 
     /// Takes a slot, if need be by releasing what was reaped.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn take_slot(&mut self) -> bool {
         let Pair { slots, slab, .. } = &*self.remote.pair;
         slots.take(&mut self.known_free, slab) || self.take_released_slot()
@@ -158,7 +158,7 @@ impl QueuePair {
     }
 
     /// Shows all entries to the device, and rings.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn show(&mut self) {
         self.submissions.publish();
         let pair = &*self.remote.pair;
@@ -179,7 +179,7 @@ impl QueuePair {
         self.enqueue_as(arm, announce, request, delivery)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn enqueue_as(
         &mut self,
         arm: Arm,
@@ -208,7 +208,7 @@ impl QueuePair {
     }
 
     /// Puts a placed request into the ring, and shows it unless it is held back, which returns `true`.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn push(&mut self, ticket: Ticket, announce: Announce) -> bool {
         bump(&self.remote.pair.counters.host.submitted, 1);
         let entry = pack(ticket, announce);
@@ -227,7 +227,7 @@ impl QueuePair {
         false
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn put(&mut self, entry: Entry) {
         assert!(self.submissions.push(entry), "a slot is room in the ring");
     }

@@ -86,7 +86,7 @@ pub(crate) struct Producer {
 
 impl Producer {
     /// Writes an entry that [`Producer::publish`] will show; `false`: the ring is full.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     #[must_use]
     pub(crate) fn push(&mut self, entry: Entry) -> bool {
         if !self.has_room() {

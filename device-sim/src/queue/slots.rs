@@ -87,7 +87,7 @@ impl Slots {
     ///
     /// `known` are slots that were found free. No other side takes one while no request waits; so it has to
     /// be 0 after a [`Slots::join`].
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn take(&self, known: &mut u64, slab: &Slab) -> bool {
         // Acquire: if the FIFO is found empty, the requests that the device admitted from it are visible too.
         if *known == 0 || self.waiting.load(Ordering::Acquire) != 0 {

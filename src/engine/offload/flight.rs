@@ -171,7 +171,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
 
     /// Takes the request, and how it has ended. `None`: it is not done, or was taken back since the last
     /// look.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn take(&self, instance: &Instance, request: &mut Request) -> Option<End> {
         let end = match self.take_from_pair(instance, request) {
             Some(status) => End::Device(status),

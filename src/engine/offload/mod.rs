@@ -92,7 +92,7 @@ pub(crate) fn run(
     }
 }
 
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn run_in(
     engine: &Arc<Inner>,
     software: &impl Software,
@@ -226,7 +226,7 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     }
 
     /// One try on the device.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn submit<P: Waiter<Wake = W>>(&mut self, waiter: &mut P) -> Look {
         let (engine, request) = (self.engine.engine(), self.request.borrow_mut());
         let flight = table::with(engine, |instance| {
@@ -283,7 +283,7 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     }
 }
 
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn look<E: Hold, P: Waiter>(
     flight: &Flight<E, P::Wake>,
     waiter: &mut P,
@@ -321,7 +321,7 @@ fn take_back<E: Hold, W: Wake>(flight: &Flight<E, W>, request: &mut Request) -> 
 }
 
 /// Submits to the ring, or queues for a slot.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn submit<E: Hold, P: Waiter>(
     hold: &E,
     instance: &Instance,

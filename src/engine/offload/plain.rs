@@ -53,7 +53,7 @@ pub(crate) type Outcome<R> = Result<Result<<R as Rest>::Taken, OpError>, Given<R
 pub(crate) type Given<R> = (Vec<u8>, R);
 
 /// Runs a plain request on a plain engine.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn run<R: Rest>(
     engine: &Arc<Inner>,
     session: SessionId,
@@ -73,7 +73,7 @@ pub(crate) fn run<R: Rest>(
     }
 }
 
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn polled<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
     let aloft = table::visit(engine, SubmitPolled { engine, plain })?;
@@ -113,7 +113,7 @@ struct SubmitPolled<'e, 'p, R> {
 impl<'e, R: Rest> Visit for SubmitPolled<'e, '_, R> {
     type Output = Result<PlainFlight<'e>, Given<R>>;
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         match instance.and_then(|instance| Some((instance, instance.known_owner()?))) {
             Some((instance, owner)) => {
@@ -134,7 +134,7 @@ struct SubmitWoken<'e, 'p, R> {
 impl<'e, R: Rest> Visit for SubmitWoken<'e, '_, R> {
     type Output = Result<PlainFlight<'e>, Given<R>>;
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         let Some(instance) = instance else { return Err((self.plain.buffer, self.plain.rest)) };
         let delivery = Delivery::Wake(self.wake_fd.waker());
@@ -148,7 +148,7 @@ struct Take<R>(Ticket, PhantomData<R>);
 impl<R: Rest> Visit for Take<R> {
     type Output = Option<R::Taken>;
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Option<R::Taken> {
         let instance = instance?;
         let taken = instance.own_pair()?.take_plain::<R>(self.0)?;
@@ -158,7 +158,7 @@ impl<R: Rest> Visit for Take<R> {
 }
 
 impl<'e> PlainFlight<'e> {
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn submit<R: Rest>(
         engine: &'e Arc<Inner>,
         instance: &Instance,
@@ -177,7 +177,7 @@ impl<'e> PlainFlight<'e> {
     }
 
     /// The result of a successful request. `None`: nothing has changed.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn take<R: Rest>(&self) -> Option<R::Taken> {
         if self.engine.is_inherited() {
             return None;

@@ -14,6 +14,7 @@ use std::thread;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel_device::{Delivery, Interrupt, WakeState};
 
+use super::job::outside;
 use super::{Armed, Pause, Submission, Waiter, Wake};
 use crate::engine::config::DeliveryMode;
 use crate::engine::instance::Instance;
@@ -79,7 +80,9 @@ fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Erro
     match engine.config.delivery() {
         DeliveryMode::Wake => Ok(Some(Waker::from(Arc::clone(&instance.thread_waker)))),
         DeliveryMode::Poll => {
-            let interrupt = Arc::clone(instance.poller(engine)?.interrupt());
+            // Created at first use, which is deep.
+            let poller = outside(|| instance.poller(engine))?;
+            let interrupt = Arc::clone(poller.interrupt());
             Ok(Some(Waker::from(Arc::new(InterruptWaker(interrupt)))))
         }
     }

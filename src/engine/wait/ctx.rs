@@ -17,7 +17,7 @@ use std::thread;
 use simaccel_device::{Delivery, WakeState};
 
 use super::blocked::{self, ThreadWake};
-use super::job::{CallbackWaker, Release};
+use super::job::{CallbackWaker, Release, outside};
 use super::{Armed, Pause, Submission, Waiter, Wake};
 use crate::engine::fault::FaultKind;
 use crate::engine::instance::Instance;
@@ -185,16 +185,39 @@ impl<J: Jobs> CtxWait<J> {
         }
     }
 
+    /// Arms what is to announce the end, in a job that can pause or in the thread.
+    #[inline]
+    fn announce(
+        &mut self,
+        engine: &Arc<Inner>,
+        instance: &Instance,
+        is_offered: bool,
+    ) -> Result<(Announcement, Delivery), Error> {
+        // Where the thread is ending no poll would announce the end.
+        if is_offered && self.polled && !instance.is_temporary() {
+            return owner(engine, instance).map(|owner| (Announcement::Reaping, Delivery::Reap { owner }));
+        }
+        if is_offered
+            && !self.polled
+            && let Some(armed) = self.arm_context(engine).transpose()
+        {
+            return armed;
+        }
+        self.arm_thread(engine, instance)
+    }
+
     /// Arms what the context of the job has: its callback if one is set, the wake fd otherwise.
     fn arm_context(&self, engine: &Arc<Inner>) -> Result<Option<(Announcement, Delivery)>, Error> {
         if let Some(callback) = self.jobs.callback() {
             let waker = Waker::from(Arc::clone(&callback));
             return Ok(Some((Announcement::Callback(callback), Delivery::Wake(waker))));
         }
-        let Some(registration) = self.jobs.with_fds(|fds| registration(engine, fds)) else { return Ok(None) };
-        let registration = registration?;
-        let waker = registration.waker();
-        Ok(Some((Announcement::WakeFd(registration), Delivery::Wake(waker))))
+        self.jobs.with_fds(|fds| registration(engine, fds)).transpose().map(|found| {
+            found.map(|registration| {
+                let waker = registration.waker();
+                (Announcement::WakeFd(registration), Delivery::Wake(waker))
+            })
+        })
     }
 
     fn arm_thread(
@@ -298,19 +321,10 @@ impl<J: Jobs> Waiter for CtxWait<J> {
     fn arm(&mut self, engine: &Arc<Inner>, instance: &Instance) -> Result<Armed<Self::Wake>, Error> {
         let offered = self.offered.take().or_else(|| self.jobs.offer(!self.polled));
         (self.blocked, self.has_paused, self.doubtful) = (false, false, 0);
-        let (announcement, delivery) = match offered {
-            // Where the thread is ending no poll would announce the end.
-            Some(_) if self.polled && !instance.is_temporary() => {
-                (Announcement::Reaping, Delivery::Reap { owner: instance.owner(engine)? })
-            }
-            Some(_) if !self.polled => match self.arm_context(engine)? {
-                Some(armed) => armed,
-                None => self.arm_thread(engine, instance)?,
-            },
-            _ => self.arm_thread(engine, instance)?,
-        };
-        let wake = CtxWake { announcement, status: None };
-        Ok(Armed { wake, delivery, user_data: offered.unwrap_or(0) })
+        self.announce(engine, instance, offered.is_some()).map(|(announcement, delivery)| {
+            let wake = CtxWake { announcement, status: None };
+            Armed { wake, delivery, user_data: offered.unwrap_or(0) }
+        })
     }
 
     #[inline]
@@ -346,7 +360,7 @@ impl<J: Jobs> Waiter for CtxWait<J> {
 }
 
 impl<J: Jobs> Pause for CtxWait<J> {
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn pause<E: Hold>(&mut self, flight: &Flight<E, Self::Wake>) -> bool {
         if self.blocked {
             return blocked::pause(flight);
@@ -494,10 +508,19 @@ impl<E: Hold, F: Following> Release for Flight<E, CtxWake<F>> {
     }
 }
 
+/// This thread's number. The first look for one is deep.
+fn owner(engine: &Inner, instance: &Instance) -> Result<u32, Error> {
+    match instance.known_owner() {
+        Some(owner) => Ok(owner),
+        None => outside(|| instance.owner(engine)),
+    }
+}
+
 fn registration(engine: &Arc<Inner>, fds: &dyn WaitFds) -> Result<Rc<Registration>, Error> {
     match Registration::find(fds, engine.wait_key()) {
         Some(registration) => Ok(registration),
-        None => register(engine, fds),
+        // Once for a context, and deep.
+        None => outside(|| register(engine, fds)),
     }
 }
 

@@ -50,7 +50,7 @@ impl Jobs for OurJobs {
         job::follow_status(move || if queued.is_waiting() { WaitStatus::Eagain } else { WaitStatus::Ok })
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn pause(&self, release: &dyn Release) -> Paused {
         match job::pause_in_flight(release) {
             (Pause::Resumed, false) => Paused::Resumed,

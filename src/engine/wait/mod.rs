@@ -88,7 +88,7 @@ pub(crate) enum Submission<'f, E: Hold, W: Wake> {
 }
 
 /// Runs the state machine until the operation is over.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(crate) fn go_round<E, S, R, P>(
     operation: &mut Offload<E, S, R, P::Wake>,
     waiter: &mut P,

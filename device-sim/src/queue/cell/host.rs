@@ -23,7 +23,7 @@ impl Fill for &mut Request {
 }
 
 impl<R: Rest> Fill for Plain<'_, R> {
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn fill(self, cell: &mut Request) {
         self.load_into(cell);
     }
@@ -47,7 +47,7 @@ impl Slab {
     }
 
     /// The same, for the side that has just taken the free cell with this index out of this slab's list.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn place_at(
         &self,
         index: u32,
@@ -193,7 +193,7 @@ impl Slab {
 
     /// The same for a successful request whose wake was sent or is being sent (or belongs to a plain polled
     /// one). Takes what `R` says; anything else is wiped. Returns no cell if the sender gives it back.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn take_plain<R: Rest>(&self, ticket: Ticket) -> Option<(R::Taken, Option<Vacant>)> {
         let cell = self.cell(ticket)?;
         let wake = cell.wake.load(Ordering::Acquire);
@@ -293,7 +293,7 @@ impl Slab {
 /// belong to its own slab.
 impl Allocator {
     /// [`Slab::place`] in a free cell.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn place(
         &mut self,
         user_data: u64,
@@ -308,7 +308,7 @@ impl Allocator {
 
     /// The result of a successful request whose wake was sent or is being sent, or which is a plain one;
     /// anything that `R` does not take is wiped.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         let (taken, vacant) = self.slab().take_plain::<R>(ticket)?;
         if let Some(vacant) = vacant {
@@ -319,7 +319,7 @@ impl Allocator {
 }
 
 /// Wins a successful request, and takes what `R` says; anything else is wiped.
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn take_plain_of<R: Rest>(cell: &Cell, ticket: Ticket) -> Option<R::Taken> {
     let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
     let taken = word(ticket.generation(), claim::TAKEN);

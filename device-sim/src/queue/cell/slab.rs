@@ -86,7 +86,7 @@ impl Slab {
         self.tag
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn cell(&self, ticket: Ticket) -> Option<&Cell> {
         if !self.tag.is_of(ticket) {
             return None;
@@ -94,7 +94,7 @@ impl Slab {
         self.cell_of_index(ticket.index())
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn cell_of_index(&self, index: u32) -> Option<&Cell> {
         self.first.get(index as usize).or_else(|| self.cell_beyond(index))
     }
@@ -106,7 +106,7 @@ impl Slab {
     }
 
     /// The cell of an index that came from this slab.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn cell_at(&self, index: u32) -> &Cell {
         self.cell_of_index(index).expect("an index in use lies in a chunk that exists")
     }

@@ -88,7 +88,7 @@ impl QueuePair {
     /// As [`QueuePair::submit`], with the buffer and the rest; `delivery` is dropped. A lack of slots is not
     /// counted, because the caller goes on to [`QueuePair::submit`], which counts it; a refusal by the fault
     /// plan is.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn submit_plain<R: Rest>(
         &mut self,
         plain: Plain<'_, R>,
@@ -135,7 +135,7 @@ impl QueuePair {
 
     /// Shows a placed request to the device. If the device closes at this moment, the request ends: unlike in
     /// `enqueue_as` it is not taken back.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn push_plain(&mut self, ticket: Ticket, announce: Announce) {
         if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
             self.remote.pair.close(ticket, announce);
@@ -184,7 +184,7 @@ impl QueuePair {
     /// being sent, or its completion reaped, for a caller that needs only what its [`Rest`] says; anything
     /// else is wiped. `None`: use [`QueuePair::take`]. That is always so on a device with a fault that may
     /// shorten outputs.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         if self.remote.pair.has_hooks() {
             self.take_looked_at::<R>(ticket)
@@ -194,7 +194,7 @@ impl QueuePair {
     }
 
     /// [`QueuePair::take_plain`] of a text only: a tag and the rest of the result are wiped.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn take_buffer(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
         self.take_plain::<()>(ticket)
     }
@@ -217,7 +217,7 @@ impl QueuePair {
     /// found empty, or by [`QueuePair::release_reaped`]. Until then
     /// [`Remote::completions_pending`](crate::Remote::completions_pending) may report something to reap, and
     /// parked requests wait.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn reap_one(&mut self) -> Option<Completion> {
         if self.remote.pair.forked() {
             return None;
