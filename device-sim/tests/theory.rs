@@ -109,6 +109,7 @@ fn every_distribution_waits_as_pollaczek_and_khinchine_say() {
         ("lognormal:50", 1.25),
         ("lognormal:100", 2.0),
         ("bimodal:1000", bimodal(10.0, 0.01)),
+        ("bimodal:300:20", bimodal(3.0, 0.2)),
     ];
     let mean = f64::from(SERVICE);
     for (dist, square) in distributions {

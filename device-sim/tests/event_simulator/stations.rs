@@ -19,8 +19,8 @@ pub(crate) struct Servers {
     count: usize,
     takes: Takes,
     arbiter: Option<Arbiter>,
-    /// With the time of their arrival here.
-    waiting: Vec<(u64, Load)>,
+    /// In the order of their arrival.
+    waiting: Vec<Load>,
     /// With the time of their end.
     served: Vec<(u64, Load)>,
 }
@@ -59,35 +59,44 @@ impl Servers {
         Self { count, takes, arbiter, waiting: Vec::new(), served: Vec::new() }
     }
 
-    /// Takes the next from the queue.
+    /// Free servers take what waits.
+    fn start(&mut self, now: u64) {
+        while self.served.len() < self.count
+            && let Some(load) = self.choose()
+        {
+            self.served.push((now.saturating_add(self.takes.of(&load)), load));
+        }
+    }
+
+    /// Takes the next from the queue: the first of all, or of the pair whose turn it is.
     fn choose(&mut self) -> Option<Load> {
-        let queues: Vec<usize> = self.waiting.iter().map(|(_, load)| load.pair()).collect();
-        let pair = match &mut self.arbiter {
-            Some(arbiter) => Some(arbiter.turn(&queues)?),
-            None => None,
+        let next = match &mut self.arbiter {
+            None => 0,
+            Some(arbiter) => {
+                let pairs: Vec<usize> = self.waiting.iter().map(Load::pair).collect();
+                let turn = arbiter.turn(&pairs)?;
+                pairs.iter().position(|pair| *pair == turn)?
+            }
         };
-        let candidates = (0..self.waiting.len()).filter(|&at| pair.is_none_or(|pair| queues[at] == pair));
-        let first = candidates.min_by_key(|&at| (self.waiting[at].0, self.waiting[at].1.sequence()))?;
-        Some(self.waiting.remove(first).1)
+        (next < self.waiting.len()).then(|| self.waiting.remove(next))
     }
 }
 
 impl Station for Servers {
-    fn take(&mut self, now: u64, load: Load) {
-        self.waiting.push((now, load));
+    fn take(&mut self, _: u64, load: Load) {
+        self.waiting.push(load);
     }
 
     fn settle(&mut self, now: u64) -> Vec<Load> {
         let mut left = Vec::new();
         loop {
-            left.extend(take_ended(&mut self.served, now));
-            if self.served.len() == self.count {
-                break;
+            left.extend(singly(take_ended(&mut self.served, now)));
+            let before = self.waiting.len();
+            self.start(now);
+            if self.waiting.len() == before {
+                return left;
             }
-            let Some(load) = self.choose() else { break };
-            self.served.push((now.saturating_add(self.takes.of(&load)), load));
         }
-        singly(left)
     }
 
     fn next(&self) -> Option<u64> {
@@ -100,15 +109,15 @@ fn take_ended(timed: &mut Vec<(u64, Load)>, now: u64) -> Vec<Load> {
     timed.extract_if(.., |(end, _)| *end <= now).map(|(_, load)| load).collect()
 }
 
-/// A batch ends with its service; its requests go on one by one.
-fn singly(loads: Vec<Load>) -> Vec<Load> {
+/// What ends at the same time goes on in the order of admission, a batch by its first request; and the requests of
+/// a batch in the order in which they came together.
+fn singly(mut loads: Vec<Load>) -> Vec<Load> {
+    loads.sort_by_key(Load::sequence);
     let of = |load: Load| {
         let service = load.service;
         load.requests.into_iter().map(move |request| Load { requests: vec![request], service })
     };
-    let mut singles: Vec<Load> = loads.into_iter().flat_map(of).collect();
-    singles.sort_by_key(Load::sequence);
-    singles
+    loads.into_iter().flat_map(of).collect()
 }
 
 /// Whose turn it is: the queue pairs one after the other, each for as many requests as its weight.
