@@ -102,8 +102,8 @@ pub use simaccel_device;
 pub use simaccel_device::grammar;
 pub use simaccel_device::{
     Aead, Algorithm, Allowed, Argument, ArgumentError, CallStats, Cipher, CompletionOrder, ConfigError,
-    Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Mbps, Operation,
-    OperationStats, OutputLen, Padding, Parameter, Parameters, Preset, QueuePairStats, Selection,
+    Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Mbps, ModelMode,
+    Operation, OperationStats, OutputLen, Padding, Parameter, Parameters, Preset, QueuePairStats, Selection,
     SessionError, Tag, Timing, Timings, UnitStats, UnknownName,
 };
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

@@ -13,8 +13,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simaccel::grammar::Key;
 use simaccel::{
-    CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist, Mbps, Operation,
-    Preset, Selection, Timing, simaccel_device,
+    CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist, Mbps, ModelMode,
+    Operation, Preset, Selection, Timing, simaccel_device,
 };
 
 use self::table::{BAD, BAD_FOR_THE_ENGINE, GOOD, NO_NUMBERS, line};
@@ -140,6 +140,7 @@ fn random_config(random: &mut ChaCha8Rng) -> ConfigBuilder {
         })
         .spin(Duration::from_nanos(random.random_range(0..=1_000_000)))
         .timing([Timing::Off, Timing::Sampled, Timing::All][random.random_range(0..3)])
+        .model([ModelMode::Auto, ModelMode::On][random.random_range(0..2)])
         .seed(random.next_u64())
         .delivery([DeliveryMode::Wake, DeliveryMode::Poll][random.random_range(0..2)])
         .fallback(random.random())

@@ -80,7 +80,7 @@ mod run;
 mod stats;
 mod sync;
 
-pub use config::{Config, ConfigBuilder, ConfigError, Mbps, Preset, grammar};
+pub use config::{Config, ConfigBuilder, ConfigError, Mbps, ModelMode, Preset, grammar};
 pub use kernels::session::{Session, SessionError};
 pub use message::algorithm::{Aead, Algorithm, Cipher, Hash, Kind};
 pub use message::argument::{Argument, ArgumentError};

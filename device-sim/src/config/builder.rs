@@ -131,6 +131,11 @@ macro_rules! device_setters {
             self
         }
 
+        /// `model`.
+        pub fn model(self, mode: $crate::ModelMode) -> Self {
+            self.with("model", mode)
+        }
+
         /// `seed`.
         pub fn seed(self, seed: u64) -> Self {
             self.with("seed", seed)

@@ -38,6 +38,8 @@ macro_rules! device_keys {
             "operation", "none", "a name of 1 to 64 letters, digits, _, - and . (repeatable, up to 64 names)",
                 "declares an operation of the user's own (`Engine::call`), so that `op` of a fault may name it; statistics show it before its first call";
             "fault", "none", "KIND:FIELD=VALUE,... (repeatable)", "what goes wrong, and when";
+            "model", "auto", "auto or on",
+                "on: the device is modelled even if nothing is configured, so that it can be changed while it runs";
             "seed", "0", "0 to 18446744073709551615",
                 "seed of every random decision: one seed gives one history";
             "preset", "ideal", "ideal, look-aside, slow-card or saturated",

@@ -24,11 +24,13 @@ pub(crate) mod error;
 pub mod grammar;
 mod keys;
 mod mbps;
+mod mode;
 mod preset;
 
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
 pub use mbps::Mbps;
+pub use mode::ModelMode;
 pub use preset::Preset;
 
 /// The configuration of a device. The default is the *ideal* device, which models no latency.
@@ -38,7 +40,7 @@ pub use preset::Preset;
 /// [`LatencyDist`], [`CompletionOrder`], [`Timing`], [`Preset`] and [`Fault`] document their values.
 ///
 /// With the three parts of the service time at 0, no coalescing, no reordering and no fault the device is
-/// *ideal*: it models nothing. Every other device is *modelled*.
+/// *ideal*: it models nothing, unless `model=on` says so. Every other device is *modelled*.
 ///
 /// Interrupt coalescing delays interrupts and wakes. Results can be taken before.
 ///
@@ -79,6 +81,7 @@ pub struct Config {
     pub(crate) timing: Timing,
     pub(crate) operations: Vec<String>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) model: ModelMode,
     pub(crate) seed: u64,
 }
 
@@ -100,6 +103,7 @@ impl Default for Config {
             timing: Timing::Off,
             operations: Vec::new(),
             faults: Vec::new(),
+            model: ModelMode::Auto,
             seed: 0,
         }
     }
@@ -111,7 +115,8 @@ impl Config {
 
     /// Whether completions take modelled time, so that a request can be executed and not yet be complete.
     pub const fn is_modelled(&self) -> bool {
-        self.completion_nsec > 0
+        matches!(self.model, ModelMode::On)
+            || self.completion_nsec > 0
             || self.firmware_nsec > 0
             || self.mbps.in_thousandths() > 0
             || self.intc_thresh > 1
@@ -175,6 +180,7 @@ impl Config {
             "operation" => self.operations.push(operation(key, value)?),
             "fault" => self.faults.push(Fault::parse(value)?),
             "preset" => value.parse::<Preset>()?.apply(self),
+            "model" => self.model = value.parse()?,
             "seed" => self.seed = key.number(value, 0..=u64::MAX)?,
             _ => return Ok(false),
         }
@@ -292,6 +298,11 @@ impl Config {
         &self.faults
     }
 
+    /// `model`.
+    pub const fn model(&self) -> ModelMode {
+        self.model
+    }
+
     /// `seed`.
     pub const fn seed(&self) -> u64 {
         self.seed
@@ -314,7 +325,7 @@ impl fmt::Display for Config {
         )?;
         let Self { intc_thresh, intc_nsec, spin_nsec, timing, .. } = self;
         write!(f, ";intc_thresh={intc_thresh};intc_nsec={intc_nsec};spin_nsec={spin_nsec};timing={timing}")?;
-        write!(f, ";seed={seed}")?;
+        write!(f, ";model={};seed={seed}", self.model)?;
         self.operations.iter().try_for_each(|name| write!(f, ";operation={name}"))?;
         self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }

@@ -9,7 +9,8 @@ fn the_default_is_ideal_and_parses_back() {
     assert_eq!(
         config.to_string(),
         "queue_pairs=4;depth=64;workers=1;compute_units=4;completion_nsec=0;firmware_nsec=0;mbps=0;\
-         latency_dist=constant;ordering=unordered;intc_thresh=1;intc_nsec=0;spin_nsec=50000;timing=off;seed=0"
+         latency_dist=constant;ordering=unordered;intc_thresh=1;intc_nsec=0;spin_nsec=50000;timing=off;model=auto;\
+         seed=0"
     );
     assert_eq!(Config::parse(""), Ok(config.clone()));
     assert_eq!(config.to_string().parse(), Ok(config));
@@ -19,7 +20,7 @@ fn the_default_is_ideal_and_parses_back() {
 fn every_key_parses_and_prints() {
     let text = "queue_pairs=64;depth=262144;workers=16;compute_units=1024;completion_nsec=3600000000000;\
                 firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;ordering=reorder:25:3;intc_thresh=8;\
-                intc_nsec=100000;spin_nsec=0;timing=sampled;seed=18446744073709551615;\
+                intc_nsec=100000;spin_nsec=0;timing=sampled;model=on;seed=18446744073709551615;\
                 operation=run-length;operation=b.2;\
                 fault=fail:every=2;fault=dead:nth=9";
     let config = Config::parse(text).unwrap();
@@ -39,6 +40,7 @@ fn every_key_parses_and_prints() {
         timing: Timing::Sampled,
         operations: vec!["run-length".to_owned(), "b.2".to_owned()],
         faults: ["fail:every=2", "dead:nth=9"].map(|text| Fault::parse(text).unwrap()).into(),
+        model: ModelMode::On,
         seed: u64::MAX,
     };
     assert_eq!(config, expected);
@@ -292,11 +294,12 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         .operation("pack")
         .fault(first)
         .fault(second)
+        .model(ModelMode::On)
         .seed(12)
         .preset(Preset::SlowCard);
     let config = builder.build().unwrap();
     let expected = "queue_pairs=2;depth=8;workers=2;compute_units=3;completion_nsec=4000;firmware_nsec=5;mbps=6;\
-        latency_dist=normal:7;ordering=fifo;intc_thresh=9;intc_nsec=10;spin_nsec=11;timing=all;seed=12;\
+        latency_dist=normal:7;ordering=fifo;intc_thresh=9;intc_nsec=10;spin_nsec=11;timing=all;model=on;seed=12;\
         operation=pack;fault=busy;fault=timeout:nth=3";
     assert_eq!(config.to_string(), expected);
     let given = format!("{builder:?}");
@@ -312,7 +315,7 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
     );
     assert_eq!((config.latency_dist(), config.ordering()), (LatencyDist::Normal(7), CompletionOrder::Fifo));
     assert_eq!((config.intc_thresh(), config.intc().as_nanos(), config.spin().as_nanos()), (9, 10, 11));
-    assert_eq!(config.operations(), ["pack"]);
+    assert_eq!((config.operations(), config.model()), (&["pack".to_owned()][..], ModelMode::On));
     assert_eq!((config.timing(), config.faults(), config.seed()), (Timing::All, &faults[..], 12));
     assert_eq!(config.to_builder().build(), Ok(config.clone()));
     assert_eq!(config.to_builder().depth(16).depth(32).build().unwrap().depth(), 32, "the last call counts");
@@ -346,4 +349,13 @@ fn a_builder_says_what_the_text_says() {
         assert_eq!(Err(error.clone()), Config::parse(text), "{text}");
         assert!(error.to_string().starts_with(text), "{error}");
     }
+}
+
+#[test]
+fn a_device_is_modelled_when_anything_needs_it_or_when_the_user_says_so() {
+    let is_modelled = |text: &str| Config::parse(text).unwrap().is_modelled();
+    assert_eq!((is_modelled(""), is_modelled("model=auto"), is_modelled("model=on")), (false, false, true));
+    assert_eq!((is_modelled("mbps=1"), is_modelled("fault=busy")), (true, true));
+    let error = Config::parse("model=off").unwrap_err().to_string();
+    assert_eq!(error, "model=off: must be auto or on");
 }
