@@ -104,6 +104,6 @@ pub use simaccel_device::{
     Aead, Algorithm, Allowed, Argument, ArgumentError, CallStats, Cipher, CompletionOrder, ConfigError,
     Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Mbps, ModelMode,
     Operation, OperationStats, OutputLen, Padding, Parameter, Parameters, Preset, QueuePairStats, Selection,
-    SessionError, Tag, Timing, Timings, UnitStats, UnknownName,
+    SessionError, Tag, Timing, Timings, UnitStats, UnknownName, WorkerStats,
 };
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

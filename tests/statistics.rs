@@ -75,7 +75,11 @@ fn json_says_what_the_snapshot_says() {
     for (index, unit) in stats.device.units.iter().enumerate() {
         unit.counters().for_each(|(name, count)| compare(&device["units"][index], name, count));
     }
+    for (index, worker) in stats.device.workers.iter().enumerate() {
+        worker.counters().for_each(|(name, count)| compare(&device["workers"][index], name, count));
+    }
     assert!(counted > 0);
+    assert_eq!(device["host_bound"], Value::from(0.0), "a stepped device has no host that could be late");
     for (name, histogram) in stats.device.timings.histograms() {
         let json = &device["total"]["timings"][format!("{name}_nsec")];
         assert_eq!((number(&json["count"]), number(&json["sum"])), (histogram.count(), histogram.sum()));
@@ -106,6 +110,9 @@ fn every_part_of_the_snapshot_is_there_and_not_zero() {
         let done = &total["operations"][operation];
         assert!(number(&done["completed"]) + number(&done["failed"]) > 0, "{operation} in {total}");
     }
+    let workers = json["device"]["workers"].as_array().unwrap();
+    assert!(workers.len() == 1 && number(&workers[0]["computed"]) > 0, "{workers:?}");
+    assert!(number(&json["device"]["open_nsec"]) > 0, "{}", json["device"]["open_nsec"]);
     for unit in json["device"]["units"].as_array().unwrap() {
         assert!(number(&unit["executed"]) > 0 && number(&unit["busy_nsec"]) > 0, "{unit}");
     }
@@ -140,6 +147,12 @@ fn prometheus_text_is_valid_and_says_the_same() {
         let seconds = value("simaccel_unit_busy_seconds_total", &[("unit", &index.to_string())]).unwrap();
         assert!((seconds * 1e9 - as_f64(unit.busy_nsec)).abs() < 1.0);
     }
+    for (index, worker) in stats.device.workers.iter().enumerate() {
+        let label = index.to_string();
+        let computed = value("simaccel_worker_computed_total", &[("worker", &label)]);
+        assert_eq!(computed, Some(as_f64(worker.computed)));
+    }
+    assert_eq!(value("simaccel_host_bound_seconds_total", &[]), Some(0.0));
 }
 
 /// What there is none of yet is there all the same, so that a dashboard finds it.

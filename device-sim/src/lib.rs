@@ -112,7 +112,7 @@ pub use run::device::{Device, OpenError};
 pub use run::stepped::Apart;
 pub use stats::histogram::Histogram;
 pub use stats::timing::{Timing, Timings};
-pub use stats::{CallStats, DeviceStats, OperationStats, QueuePairStats, UnitStats};
+pub use stats::{CallStats, DeviceStats, OperationStats, QueuePairStats, UnitStats, WorkerStats};
 
 // For `simaccel`: tuned variants of what is above, and what the two crates share. Hidden, and exempt from
 // semantic versioning.

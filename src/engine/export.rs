@@ -23,7 +23,8 @@ impl EngineStats {
     /// | `engine` | the counters of [`EngineStats::counters`] |
     /// | `jobs` | those of the calling thread's jobs |
     /// | `faults` | how often each kind was injected, the engine's kinds too |
-    /// | `device` | counters; `total`, and in order `queue_pairs` and `units`, each with its counters |
+    /// | `device` | counters; `total`, and in order `queue_pairs`, `units` and `workers`, each with its counters |
+    /// | `device.host_bound` | the share of the time in which the host and not the model decided ([`DeviceStats::host_bound`](crate::DeviceStats::host_bound)) |
     /// | `device.*.operations` | counters by the [name](Operation::name) of the operation |
     /// | `device.*.timings`, `device.timings_by_operation` | histograms: `queue_nsec`, `service_nsec`, `wake_nsec`, `total_nsec` |
     /// | `device.calls` | by name, the counters and timings of [calls](crate::Engine::call) |
@@ -45,7 +46,7 @@ impl EngineStats {
     /// (`Content-Type: text/plain; version=0.0.4`).
     ///
     /// Names begin with `simaccel_`; counters end in `_total`, times are in seconds. Samples of a queue pair
-    /// carry the label `queue_pair`, those of a compute unit `unit`, of an operation `op`, faults injected
+    /// carry the label `queue_pair`, those of a compute unit `unit`, of a worker `worker`, of an operation `op`, faults injected
     /// `kind`. What was done of [calls](crate::Engine::call) of a name is in `simaccel_call_*`, with the name
     /// as `op`, and once more in `simaccel_operation_*` with `op="call"`, where all names are added up.
     /// Histograms have buckets from a microsecond to ten seconds; one that has no samples (`timing=off`) is
@@ -66,10 +67,13 @@ impl EngineStats {
         let pairs = pairs.map(|(index, pair)| pair_json(pair, device.timings_by_pair.get(index)));
         let by_operation = Operation::ALL.into_iter().zip(&device.timings_by_operation);
         let by_operation = by_operation.map(|(operation, timings)| (operation.name(), timings_json(timings)));
+        let workers = device.workers.iter().map(|worker| Value::counts(worker.counters()));
         Value::counts(device.counters()).with([
             ("total", pair_json(&device.total, Some(&device.timings))),
             ("queue_pairs", Value::List(pairs.collect())),
             ("units", Value::List(device.units.iter().map(|unit| Value::counts(unit.counters())).collect())),
+            ("workers", Value::List(workers.collect())),
+            ("host_bound", Value::Mean(device.host_bound())),
             ("timings_by_operation", Value::object(by_operation)),
             ("calls", Value::object(device.calls.iter().map(call_json))),
             ("completion_error_nsec", histogram_json(&device.completion_error)),

@@ -168,6 +168,7 @@ impl Core {
         let sessions = &self.sessions;
         let mut verdict = Verdict::default();
         let mut work = Work { port, operation: Operation::Call, algorithm: None, input: 0 };
+        ready.due = None;
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.size());
@@ -235,7 +236,7 @@ impl Core {
         let slab = &self.slabs[port];
         let Some(claimed) = slab.claim(ticket) else { return false };
         let ready = self.ready.add(port, claimed, status, announce);
-        (ready.bytes, ready.times) = (0, Times::default());
+        (ready.bytes, ready.times, ready.due) = (0, Times::default(), None);
         let (model, sessions) = (&mut self.model, &self.sessions);
         ready.operation = slab.execute(&mut ready.claimed, |request| {
             if let Some(model) = model {

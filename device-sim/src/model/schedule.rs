@@ -130,13 +130,13 @@ impl Model {
             if let Some(saboteur) = &mut self.sabotage {
                 saboteur.due(&mut next.flags, &slabs[next.port], next.ticket);
             }
-            self.counters.completion_error.record(now - next.due);
             let counters = &self.counters;
+            let at = next.due;
             if next.late {
-                complete(next, slabs, counters, ready);
+                complete(next, at, slabs, counters, ready);
             } else {
                 let gap = next.gap;
-                self.orders[next.port].due(next, gap, |due| complete(due, slabs, counters, ready));
+                self.orders[next.port].due(next, gap, |due| complete(due, at, slabs, counters, ready));
             }
         }
     }
@@ -153,8 +153,8 @@ impl Model {
         let mut all: Vec<Due> = self.due.drain().into_iter().chain(held).collect();
         all.sort_unstable();
         let unharmed = all.into_iter().map(|due| Due { flags: Flags::default(), ..due });
-        unharmed.for_each(|due| complete(due, slabs, &self.counters, ready));
-        ready[from..].iter_mut().for_each(|ended| ended.status = status);
+        unharmed.for_each(|due| complete(due, 0, slabs, &self.counters, ready));
+        ready[from..].iter_mut().for_each(|ended| (ended.status, ended.due) = (status, None));
         self.network.clear();
     }
 
@@ -178,15 +178,17 @@ impl Model {
     }
 }
 
-/// A request that was revoked before is gone, its slot is free, and this completion hits nothing.
-fn complete(due: Due, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut ReadyList) {
+/// A request that was revoked before is gone, its slot is free, and this completion hits nothing. `at`: the
+/// time that the model has reached, because a request that was held back is due when it is overtaken.
+fn complete(due: Due, at: u64, slabs: &[Arc<Slab>], counters: &ModelCounters, ready: &mut ReadyList) {
     let Due { ticket, port, announce, operation, bytes, times, flags, .. } = due;
     match slabs[port].resume(ticket) {
         Some((claimed, status)) => {
             if !flags.is_none() {
                 note(flags, announce, counters);
             }
-            ready.push(Ready { port, claimed, status, announce, operation, bytes, times, flags });
+            let due = Some(at.max(due.due));
+            ready.push(Ready { port, claimed, status, announce, operation, bytes, times, due, flags });
         }
         None => bump(&counters.late, 1),
     }

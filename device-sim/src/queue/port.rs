@@ -6,6 +6,7 @@
 //!   FIFO ────────────► admit ─┘                  └─► coalescer ─► announcements  (for the driver to send)
 //! ```
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub(crate) struct Port {
     fetched: Fetched,
     /// Taken from the parked requests, with a slot, to be claimed.
     pub(crate) arriving: Option<(Ticket, Announce)>,
+    /// When slots became free while requests waited for them, on a device that models time.
+    freed: VecDeque<u64>,
     batch: Batch,
     /// `None`: everything is announced at once.
     coalescer: Option<Coalescer>,
@@ -69,6 +72,7 @@ impl Port {
             completions,
             fetched: Fetched::default(),
             arriving: None,
+            freed: VecDeque::new(),
             batch: Batch::default(),
             coalescer,
         }
@@ -76,7 +80,7 @@ impl Port {
 
     /// Whether an entry waits, or a parked request that could be admitted.
     pub(crate) fn has_work(&self) -> bool {
-        self.is_fetched() || !self.submissions.is_empty() || self.pair.slots.has_work()
+        self.has_head() || !self.submissions.is_empty() || self.pair.slots.has_work()
     }
 
     fn is_fetched(&self) -> bool {
@@ -127,6 +131,52 @@ impl Port {
     pub(crate) fn admit_parked(&mut self) -> bool {
         self.arriving = self.pair.slots.admit(&self.pair.slab);
         self.arriving.is_some()
+    }
+
+    /// Sees to it that a request is at hand, from the ring or else from the parked ones, and returns when it has
+    /// arrived, on a device that models time: when it was submitted, or, if it was parked, when its slot became
+    /// free. `now`: for a slot that became free elsewhere.
+    pub(crate) fn look(&mut self, now: u64) -> Option<u64> {
+        let is_at_hand = self.has_head() || self.fetch() || self.pair.slots.has_work() && self.admit_parked();
+        is_at_hand.then(|| self.arrived(now))
+    }
+
+    /// Whether a request is at hand that was not claimed yet.
+    fn has_head(&self) -> bool {
+        self.arriving.is_some() || self.is_fetched()
+    }
+
+    fn arrived(&self, now: u64) -> u64 {
+        let slab = &self.pair.slab;
+        if let Some((ticket, _)) = self.arriving {
+            return slab.submitted(ticket).max(self.freed.front().copied().unwrap_or(now));
+        }
+        let entry = self.fetched.entries[..self.fetched.end].get(self.fetched.next);
+        entry.map_or(now, |entry| slab.submitted(unpack(*entry, slab).0))
+    }
+
+    /// Takes the request at hand.
+    pub(crate) fn take_head(&mut self) -> Option<(Ticket, Announce)> {
+        if let Some(arriving) = self.arriving.take() {
+            self.freed.pop_front();
+            return Some(arriving);
+        }
+        self.next_fetched()
+    }
+
+    /// A request is published that was due at this time: its slot is free from then on, and the first of those
+    /// that wait for one gets it.
+    pub(crate) fn note_due(&mut self, announce: Announce, due: u64) {
+        if !self.pair.slots.has_waiters() {
+            self.freed.clear();
+        } else if !matches!(announce, Announce::Reap { .. }) {
+            self.freed.push_back(due);
+        }
+    }
+
+    /// All slots became free at once.
+    pub(crate) fn forget_freed(&mut self) {
+        self.freed.clear();
     }
 
     /// The next request that has a slot and was not claimed yet.

@@ -19,6 +19,8 @@ pub(crate) struct Ready {
     /// Bytes of input.
     pub(crate) bytes: u64,
     pub(crate) times: Times,
+    /// When the model has it complete; `None`: it ends otherwise. Not in use where no time is modelled.
+    pub(crate) due: Option<u64>,
     pub(crate) flags: Flags,
 }
 
@@ -57,6 +59,7 @@ impl Ready {
             operation: Operation::Encrypt,
             bytes: 0,
             times: Times::default(),
+            due: None,
             flags: Flags::default(),
         }
     }

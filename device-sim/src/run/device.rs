@@ -133,7 +133,12 @@ impl Device {
         barrier::ask();
         let doorbells: Vec<_> = (0..drivers).map(|_| Arc::new(Doorbell::default())).collect();
         let units = if config.is_modelled() { config.compute_units } else { 0 };
-        let counters = Arc::new(ModelCounters::new(units, &config.operations));
+        let workers = match clock {
+            _ if units == 0 => 0,
+            Clock::Virtual(_) => 1,
+            Clock::Real(_) => config.workers,
+        };
+        let counters = Arc::new(ModelCounters::new(units, workers, &config.operations));
         let plan = Plan::new(config, &clock, &counters);
         let hooks: Vec<_> = (0..config.queue_pairs).map(|_| plan.hooks()).collect();
         let pair = |(index, hooks)| queue_pair(config, index, &doorbells, Option::clone(hooks));
@@ -310,6 +315,7 @@ impl Device {
             queue_pairs,
             worker_sleeps: self.doorbells.iter().map(|doorbell| doorbell.sleeps()).sum(),
             deaths: self.admin.deaths(),
+            open_nsec: self.clock.now(),
             ..DeviceStats::default()
         };
         self.counters.read_into(&mut stats);
@@ -409,7 +415,7 @@ fn queue_pair(
 pub(crate) fn one_pair(depth: usize, completion_nsec: u64) -> (QueuePair, Driver, impl FnOnce()) {
     let config = Config { queue_pairs: 1, depth, completion_nsec, ..Config::default() };
     let doorbells = [Arc::new(Doorbell::default())];
-    let counters = Arc::new(ModelCounters::new(config.compute_units, &[]));
+    let counters = Arc::new(ModelCounters::new(config.compute_units, 1, &[]));
     let (end, port) = queue_pair(&config, 0, &doorbells, None);
     let (admin, mut receivers) = Admin::new(&doorbells);
     let admin = Arc::new(admin);

@@ -2,8 +2,9 @@
 //! stepped device run this same code; they differ in where the time comes from.
 //!
 //! ```text
-//!   per queue pair, in turn:   fetch from the ring ─► admin commands ─► admit a batch ─► publish
-//!                              the ring is empty, a slot is free ─► admit from the FIFO ─► publish
+//!   ideal, per queue pair, in turn:   fetch from the ring ─► admin commands ─► admit a batch ─► publish
+//!                                     the ring is empty, a slot is free ─► admit from the FIFO ─► publish
+//!   modelled, of all queue pairs:     the request that has arrived first ─► admit ─► the next ... ─► publish
 //!
 //!   publish, in this order:    counters, free slots ─► DONE in each cell ─► completion ring      (inside)
 //!                              fence ─► interrupts ─► wakes                                      (signals, outside)
@@ -34,6 +35,7 @@ use crate::queue::port::Port;
 use crate::queue::ready::Ready;
 use crate::run::admin::{Ack, Admin, Command};
 use crate::run::clock::Clock;
+use crate::run::lateness::Lateness;
 use crate::run::signals::Signals;
 use crate::stats::ModelCounters;
 use crate::stats::timing::Timing;
@@ -49,6 +51,8 @@ const BATCH_BYTES: u64 = 16 * 1024;
 /// flight waits for all of them most of the time, and publishing costs the device some 60 ns.
 const DEEP_BATCH_BYTES: u64 = 64 * 1024;
 const DEEP: u64 = 16;
+/// Requests that a modelled device admits before it looks what is due.
+const PASS_REQUESTS: u64 = 64;
 
 /// A core, its ports and its admin queue.
 #[derive(Debug)]
@@ -68,8 +72,14 @@ pub(crate) struct Driver {
     drains: Vec<Ack>,
     /// The time of this pass.
     now: u64,
+    clock: Clock,
     /// The clock, if the work itself is timed.
     stopwatch: Option<Clock>,
+    /// When the last pass began, and whether anything happened in it.
+    last_pass: (u64, bool),
+    /// The queue pairs that have a request at hand, and when it has arrived. Kept for its memory.
+    heads: Vec<(u64, usize)>,
+    lateness: Lateness,
     counters: Arc<ModelCounters>,
 }
 
@@ -98,7 +108,11 @@ impl Driver {
             life: Life::Open,
             drains: Vec::new(),
             now: 0,
+            clock: clock.clone(),
             stopwatch,
+            last_pass: (0, false),
+            heads: Vec::new(),
+            lateness: Lateness::new(counters),
             counters: Arc::clone(counters),
         }
     }
@@ -146,10 +160,23 @@ impl Driver {
         })
     }
 
-    /// Publishes what is due, then admits. `true`: something happened.
+    /// Admits, then publishes what is due. `true`: something happened.
     pub(crate) fn pass(&mut self, now: u64, signals: &mut Signals) -> bool {
-        let delivered = self.deliver(now, signals);
-        self.admit(now, signals) || delivered
+        if !self.is_modelled() {
+            return self.admit(now, signals);
+        }
+        self.note_busy(now);
+        let admitted = self.admit(now, signals);
+        let happened = self.deliver(if admitted { self.clock.now() } else { now }, signals) || admitted;
+        self.last_pass = (now, happened);
+        happened
+    }
+
+    /// A pass in which something happened takes until the next one begins.
+    fn note_busy(&self, now: u64) {
+        if let (began, true) = self.last_pass {
+            bump(&self.counters.workers[0].busy_nsec, now - began);
+        }
     }
 
     /// Publishes and announces what is due at `now`.
@@ -157,16 +184,27 @@ impl Driver {
         self.now = now;
         self.core.deliver(now);
         let published = self.publish(signals);
+        if !self.lateness.is_empty() {
+            self.lateness.published(self.clock.now());
+        }
         let announce =
             |announced, port: &mut Port| port.announce_due(now, &mut signals.announcements) || announced;
         self.ports.iter_mut().fold(published, announce)
     }
 
-    /// Executes commands and gives the queue pairs their turns, until each had one or a batch is full; the
-    /// next call continues where this one ends.
+    /// Executes commands and admits a batch of what was submitted.
     pub(crate) fn admit(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
         self.run_commands(signals);
+        let happened =
+            if self.is_modelled() { self.admit_in_order(signals) } else { self.admit_in_turn(signals) };
+        self.acknowledge_drains(signals);
+        happened
+    }
+
+    /// Gives the queue pairs their turns, until each had one or a batch is full; the next call continues where
+    /// this one ends.
+    fn admit_in_turn(&mut self, signals: &mut Signals) -> bool {
         let mut happened = false;
         let mut bytes = 0;
         for _ in 0..self.ports.len() {
@@ -179,8 +217,53 @@ impl Driver {
                 break;
             }
         }
-        self.acknowledge_drains(signals);
         happened
+    }
+
+    /// Admits requests of all queue pairs in the order of their arrival, however late the host looks at them;
+    /// of several that have arrived at the same time, those of the next queue pair first.
+    fn admit_in_order(&mut self, signals: &mut Signals) -> bool {
+        let mut heads = mem::take(&mut self.heads);
+        heads.clear();
+        let count = self.ports.len();
+        let in_turn = (self.next..count).chain(0..self.next);
+        for index in in_turn {
+            heads.extend(self.ports[index].look(self.now).map(|arrived| (arrived, index)));
+        }
+        let happened = !heads.is_empty();
+        // It may have ended everything; the rest is looked at afresh.
+        if happened && !self.run_commands(signals) {
+            self.admit_heads(&mut heads, signals);
+            self.publish(signals);
+        }
+        self.heads = heads;
+        happened
+    }
+
+    fn admit_heads(&mut self, heads: &mut Vec<(u64, usize)>, signals: &mut Signals) {
+        let (mut bytes, mut requests, mut computed) = (0, 0, 0);
+        while let Some(place) = first_of(heads)
+            && let (arrived, index) = heads[place]
+            && let Some((ticket, announce)) = self.ports[index].take_head()
+        {
+            let admitted = self.admit_ticket(index, ticket, announce, arrived, signals);
+            bytes += admitted.unwrap_or(0);
+            computed += u64::from(admitted.is_some());
+            requests += 1;
+            if bytes >= BATCH_BYTES || requests == PASS_REQUESTS {
+                self.next = (index + 1) % self.ports.len();
+                break;
+            }
+            match self.ports[index].look(self.now) {
+                Some(arrived) => heads[place].0 = arrived,
+                None => drop(heads.remove(place)),
+            }
+            // Entries may have been read, and perhaps a command was sent before them.
+            if self.run_commands(signals) {
+                break;
+            }
+        }
+        bump(&self.counters.workers[0].computed, computed);
     }
 
     /// One queue pair's turn; returns the bytes computed. `None`: nothing was submitted.
@@ -197,18 +280,15 @@ impl Driver {
         while bytes < enough
             && let Some((ticket, announce)) = self.ports[index].next_fetched()
         {
-            let arrived = self.submitted(index, ticket);
-            bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
+            bytes += self.admit_ticket(index, ticket, announce, self.now, signals).unwrap_or(0);
         }
         self.publish(signals);
         Some(bytes)
     }
 
-    /// How many bytes of input are enough for a batch of this queue pair. With modelled time a batch has one
-    /// time, and must not take long.
+    /// How many bytes of input are enough for a batch of this queue pair.
     fn enough(&self, index: usize) -> u64 {
-        let is_deep = !self.is_modelled() && self.ports[index].waiting() >= DEEP;
-        if is_deep { DEEP_BATCH_BYTES } else { BATCH_BYTES }
+        if self.ports[index].waiting() >= DEEP { DEEP_BATCH_BYTES } else { BATCH_BYTES }
     }
 
     /// Admits parked requests, as many as there are free slots. They came after everything in the ring, and
@@ -226,8 +306,7 @@ impl Driver {
             self.run_commands(signals);
             // Nothing, if that has ended everything in flight.
             let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
-            let arrived = self.now.max(self.submitted(index, ticket));
-            bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
+            bytes += self.admit_ticket(index, ticket, announce, self.now, signals).unwrap_or(0);
             if bytes >= BATCH_BYTES {
                 break;
             }
@@ -236,13 +315,8 @@ impl Driver {
         Some(bytes)
     }
 
-    /// When a request was submitted; 0 on a device that models no time.
-    fn submitted(&self, index: usize, ticket: Ticket) -> u64 {
-        if self.is_modelled() { self.ports[index].pair.slab.submitted(ticket) } else { 0 }
-    }
-
-    /// Takes a request to its end, or to the due queue; returns the bytes that were computed. `arrived`: when
-    /// it reached the device.
+    /// Takes a request to its end, or to the due queue; returns its weight in a batch, if it was worked on.
+    /// `arrived`: when it reached the device, on one that models time.
     fn admit_ticket(
         &mut self,
         index: usize,
@@ -250,19 +324,22 @@ impl Driver {
         announce: Announce,
         arrived: u64,
         signals: &mut Signals,
-    ) -> u64 {
-        let admitted = match self.life {
-            Life::Open => self.work_on(index, ticket, announce, arrived),
-            Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead, arrived).then_some(0),
-            Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed, arrived).then_some(0),
+    ) -> Option<u64> {
+        let (admitted, is_met) = match self.life {
+            Life::Open => {
+                let admitted = self.work_on(index, ticket, announce, arrived);
+                (admitted, admitted.is_some())
+            }
+            Life::Dead => (None, self.core.refuse(index, ticket, announce, Status::DeviceDead, arrived)),
+            Life::Closed => (None, self.core.refuse(index, ticket, announce, Status::Closed, arrived)),
         };
-        if admitted.is_none() {
+        if !is_met {
             self.discard(index);
         }
         if let Some(ending) = self.core.ending.take() {
             self.end_by_fault(ending, signals);
         }
-        admitted.unwrap_or(0)
+        admitted
     }
 
     fn work_on(&mut self, index: usize, ticket: Ticket, announce: Announce, arrived: u64) -> Option<u64> {
@@ -304,6 +381,9 @@ impl Driver {
         self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
         self.record_service_end();
+        if self.is_modelled() {
+            self.note_due();
+        }
         for ready in self.core.ready.iter_mut() {
             self.touched |= 1 << ready.port;
             self.ports[ready.port].count(ready);
@@ -322,6 +402,16 @@ impl Driver {
             self.publish_spurious(signals);
         }
         happened
+    }
+
+    /// Notes when the requests of the batch were due.
+    fn note_due(&mut self) {
+        for ready in self.core.ready.iter() {
+            if let Some(due) = ready.due {
+                self.lateness.add(due);
+                self.ports[ready.port].note_due(ready.announce, due);
+            }
+        }
     }
 
     #[cold]
@@ -388,6 +478,7 @@ impl Driver {
             }
         }
         self.publish(signals);
+        self.ports.iter_mut().for_each(Port::forget_freed);
         self.ports.iter_mut().for_each(|port| port.announce(&mut signals.announcements));
     }
 
@@ -414,7 +505,7 @@ impl Driver {
     }
 
     fn refuse(&mut self, index: usize, ticket: Ticket, announce: Announce, status: Status) -> bool {
-        let arrived = self.submitted(index, ticket);
+        let arrived = self.ports[index].pair.slab.submitted(ticket);
         self.core.refuse(index, ticket, announce, status, arrived)
     }
 
@@ -435,6 +526,11 @@ impl Driver {
     fn is_idle(&self) -> bool {
         self.core.next_due().is_none() && !self.ports.iter().any(Port::has_work)
     }
+}
+
+/// The place of the first of those that have arrived first.
+fn first_of(heads: &[(u64, usize)]) -> Option<usize> {
+    (0..heads.len()).min_by_key(|&place| heads[place].0)
 }
 
 /// A call counts by its name, too.

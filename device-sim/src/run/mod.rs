@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod device;
 pub(crate) mod driver;
 pub(crate) mod hooks;
+pub(crate) mod lateness;
 pub(crate) mod signals;
 pub(crate) mod stepped;
 pub(crate) mod worker;

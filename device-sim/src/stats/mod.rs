@@ -132,6 +132,18 @@ counted! {
     }
 }
 
+counted! {
+    /// The work of one worker, a thread of the host, of a modelled device.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    WorkerStats {
+        /// Requests that the worker has worked on.
+        computed,
+        /// How long the worker was at work and did not wait, in nanoseconds of the device's clock: it computed, and
+        /// the first worker also scheduled and published.
+        busy_nsec,
+    }
+}
+
 impl QueuePairStats {
     /// The operations with their counts.
     pub fn by_operation(&self) -> impl Iterator<Item = (Operation, OperationStats)> {
@@ -254,6 +266,11 @@ counted! {
         deaths,
         /// How often the device was reset, by command or by a fault `reset`.
         resets,
+        /// How long the host and not the model decided when requests completed, in nanoseconds: the time in
+        /// which a request was due and not yet published. Counted when it is published.
+        host_bound_nsec,
+        /// How long the device has been open, in nanoseconds of its clock.
+        open_nsec,
         ;
         /// The sum over all queue pairs.
         total: QueuePairStats,
@@ -261,9 +278,12 @@ counted! {
         queue_pairs: Vec<QueuePairStats>,
         /// Each compute unit, by its number; none on a device that models nothing.
         units: Vec<UnitStats>,
+        /// Each worker, by its number; none on a device that models nothing.
+        workers: Vec<WorkerStats>,
         /// Faults injected by the device.
         faults: FaultCounts,
-        /// How much later than modelled requests completed; all zeros on a stepped device.
+        /// By how much requests completed later than the model has it, each from its due time until it was
+        /// published: what the host has added. All zeros on a stepped device.
         completion_error: Histogram,
         /// The sum over all queue pairs and operations; empty with `timing=off`.
         timings: Timings,
@@ -278,7 +298,30 @@ counted! {
     }
 }
 
+/// Above this share of the time a device is called host-bound.
+const HOST_BOUND: f64 = 0.05;
+
 impl DeviceStats {
+    /// For which share of the time since it was opened the host and not the model decided when requests
+    /// completed.
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub fn host_bound(&self) -> f64 {
+        self.host_bound_nsec as f64 / self.open_nsec.max(1) as f64
+    }
+
+    /// One line that warns that figures are those of this host and not those of the model, where that is so
+    /// for more than 5 % of the time.
+    pub fn host_bound_warning(&self) -> Option<String> {
+        let share = self.host_bound();
+        let most = 100.0 * share;
+        (share > HOST_BOUND).then(|| {
+            format!(
+                "host-bound: for {most:.0} % of the time this host, not the model, decided when requests \
+                 completed; more workers (workers=N), a smaller load or smaller requests leave it to the model"
+            )
+        })
+    }
+
     /// The sums that are wrong while nothing runs; empty when all is well.
     pub fn imbalances(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -363,7 +406,10 @@ fn read(counter: &AtomicU64) -> u64 {
 pub(crate) struct ModelCounters {
     pub(crate) units: Box<[UnitCounters]>,
     faults: [AtomicU64; FaultKind::COUNT],
+    pub(crate) workers: Box<[WorkerCounters]>,
     pub(crate) late: AtomicU64,
+    /// Written only by the first worker.
+    pub(crate) host_bound_nsec: AtomicU64,
     /// By command or by a fault.
     pub(crate) resets: AtomicU64,
     /// Recorded by the model.
@@ -378,13 +424,22 @@ pub(crate) struct UnitCounters {
     pub(crate) busy_nsec: AtomicU64,
 }
 
+/// Written only by its worker.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerCounters {
+    pub(crate) computed: AtomicU64,
+    pub(crate) busy_nsec: AtomicU64,
+}
+
 impl ModelCounters {
-    /// For a device with so many compute units that work, and these names of calls.
-    pub(crate) fn new(units: usize, calls: &[String]) -> Self {
+    /// For a device with so many compute units that work, as many workers, and these names of calls.
+    pub(crate) fn new(units: usize, workers: usize, calls: &[String]) -> Self {
         Self {
             units: (0..units).map(|_| UnitCounters::default()).collect(),
             faults: Default::default(),
+            workers: (0..workers).map(|_| WorkerCounters::default()).collect(),
             late: AtomicU64::new(0),
+            host_bound_nsec: AtomicU64::new(0),
             resets: AtomicU64::new(0),
             completion_error: Recorder::default(),
             calls: CallBook::new(calls),
@@ -401,7 +456,13 @@ impl ModelCounters {
             executed: read(&unit.executed),
             busy_nsec: read(&unit.busy_nsec),
         };
+        let worker = |worker: &WorkerCounters| WorkerStats {
+            computed: read(&worker.computed),
+            busy_nsec: read(&worker.busy_nsec),
+        };
         stats.units = self.units.iter().map(unit).collect();
+        stats.workers = self.workers.iter().map(worker).collect();
+        stats.host_bound_nsec = read(&self.host_bound_nsec);
         stats.faults = FaultCounts(self.faults.each_ref().map(read));
         stats.late_completions = read(&self.late);
         stats.resets = read(&self.resets);

@@ -9,7 +9,7 @@
 use std::fmt::Write;
 
 use simaccel_device::{
-    CallStats, DeviceStats, Histogram, Operation, OperationStats, QueuePairStats, UnitStats,
+    CallStats, DeviceStats, Histogram, Operation, OperationStats, QueuePairStats, UnitStats, WorkerStats,
 };
 
 use super::super::ThreadStats;
@@ -49,6 +49,7 @@ pub(super) fn text(stats: &EngineStats) -> String {
     text.pairs(device);
     text.calls(device);
     text.units(device);
+    text.workers(device);
     text.timings(device);
     text.0
 }
@@ -95,6 +96,14 @@ impl Text {
         };
         let rows: Vec<_> = device.units.iter().enumerate().map(labelled).collect();
         self.counters("unit_", UnitStats::meanings(), &rows);
+    }
+
+    fn workers(&mut self, device: &DeviceStats) {
+        let labelled = |(index, worker): (usize, &WorkerStats)| {
+            (label("worker", &index.to_string()), worker.counters().collect())
+        };
+        let rows: Vec<_> = device.workers.iter().enumerate().map(labelled).collect();
+        self.counters("worker_", WorkerStats::meanings(), &rows);
     }
 
     fn timings(&mut self, device: &DeviceStats) {

@@ -36,7 +36,7 @@ impl Bench {
     fn new() -> Self {
         let config = Config::default();
         let (slab, allocator) = Slab::new(4);
-        let counters = Arc::new(ModelCounters::new(0, &[]));
+        let counters = Arc::new(ModelCounters::new(0, 0, &[]));
         let mut core = Core::new(&config, vec![Arc::clone(&slab)], &counters);
         core.install(ID, session(1));
         Self { core, slab, allocator }
