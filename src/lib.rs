@@ -101,9 +101,9 @@ pub use job::{Job, Step, WaitCtx, WaitFd};
 pub use simaccel_device;
 pub use simaccel_device::grammar;
 pub use simaccel_device::{
-    Aead, Algorithm, Allowed, Argument, ArgumentError, CallStats, Cipher, CompletionOrder, ConfigError,
-    Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, Mbps, ModelMode,
-    Operation, OperationStats, OutputLen, Padding, Parameter, Parameters, Preset, QueuePairStats, Selection,
-    SessionError, Tag, Timing, Timings, UnitStats, UnknownName, WorkerStats,
+    Aead, Algorithm, Allowed, Arbitration, Argument, ArgumentError, CallStats, Cipher, CompletionOrder,
+    ConfigError, Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, LimitMode,
+    Mbps, ModelMode, Operation, OperationStats, OutputLen, Padding, Parameter, Parameters, Preset,
+    QueuePairStats, Selection, SessionError, Tag, Timing, Timings, UnitStats, UnknownName, WorkerStats,
 };
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

@@ -13,8 +13,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simaccel::grammar::Key;
 use simaccel::{
-    CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist, Mbps, ModelMode,
-    Operation, Preset, Selection, Timing, simaccel_device,
+    Arbitration, CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist,
+    LimitMode, Mbps, ModelMode, Operation, Preset, Selection, Timing, simaccel_device,
 };
 
 use self::table::{BAD, BAD_FOR_THE_ENGINE, GOOD, NO_NUMBERS, line};
@@ -130,6 +130,21 @@ fn random_config(random: &mut ChaCha8Rng) -> ConfigBuilder {
                 LatencyDist::Bimodal { slow, share }
             }
         })
+        .link_mbps(Mbps::thousandths(random.random_range(0..=1_000_000_000)))
+        .link(random_time(random))
+        .ops_limit(random.random_range(0..=1_000_000_000))
+        .ops_burst(random.random_range(1..=1_000_000))
+        .bytes_limit(random.random_range(0..=1_000_000_000_000))
+        .bytes_burst(random.random_range(1..=1_000_000_000_000))
+        .limit([LimitMode::Delay, LimitMode::Busy][random.random_range(0..2)])
+        .arbitration(match random.random_range(0..3) {
+            0 => Arbitration::Fcfs,
+            1 => Arbitration::RoundRobin,
+            _ => {
+                let pairs = random.random_range(1..=64);
+                Arbitration::Weighted((0..pairs).map(|_| random.random_range(1..=1_000)).collect())
+            }
+        })
         .ordering(match random.random_range(0..3) {
             0 => CompletionOrder::Unordered,
             1 => CompletionOrder::Fifo,
@@ -147,6 +162,9 @@ fn random_config(random: &mut ChaCha8Rng) -> ConfigBuilder {
         .offload_threshold(random.next_u32())
         .timeout(Duration::from_millis(random.random_range(0..=3_600_000)))
         .max_retries(random.random_range(0..=100));
+    if random.random() {
+        builder = builder.batch(random.random_range(2..=65_536)).batch_time(random_time(random));
+    }
     if random.random() {
         builder = builder.intc_thresh(random.random_range(2..=65_536)).intc(random_time(random));
     }

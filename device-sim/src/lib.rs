@@ -100,6 +100,8 @@ pub use message::tag::Tag;
 pub use message::view::Message;
 pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
 pub use model::latency::LatencyDist;
+pub use model::network::arbitration::Arbitration;
+pub use model::network::limit::LimitMode;
 pub use model::order::CompletionOrder;
 pub use queue::arrivals::Completion;
 pub use queue::cell::{Ticket, TicketState, WakeState};

@@ -94,6 +94,56 @@ macro_rules! device_setters {
             self.with("latency_dist", dist)
         }
 
+        /// `link_mbps`: 0 to 1,000,000, in 10^6 bytes a second.
+        pub fn link_mbps(self, mbps: impl Into<$crate::Mbps>) -> Self {
+            self.with("link_mbps", mbps.into())
+        }
+
+        /// `link_nsec`: up to an hour.
+        pub fn link(self, time: ::std::time::Duration) -> Self {
+            self.with("link_nsec", time.as_nanos())
+        }
+
+        /// `batch`: 1 to 65,536 requests.
+        pub fn batch(self, requests: u32) -> Self {
+            self.with("batch", requests)
+        }
+
+        /// `batch_nsec`: up to an hour.
+        pub fn batch_time(self, time: ::std::time::Duration) -> Self {
+            self.with("batch_nsec", time.as_nanos())
+        }
+
+        /// `ops_limit`: up to 1,000,000,000 requests a second.
+        pub fn ops_limit(self, requests: u64) -> Self {
+            self.with("ops_limit", requests)
+        }
+
+        /// `ops_burst`: 1 to 1,000,000 requests.
+        pub fn ops_burst(self, requests: u64) -> Self {
+            self.with("ops_burst", requests)
+        }
+
+        /// `bytes_limit`: up to 10^12 bytes a second.
+        pub fn bytes_limit(self, bytes: u64) -> Self {
+            self.with("bytes_limit", bytes)
+        }
+
+        /// `bytes_burst`: 1 to 10^12 bytes.
+        pub fn bytes_burst(self, bytes: u64) -> Self {
+            self.with("bytes_burst", bytes)
+        }
+
+        /// `limit`.
+        pub fn limit(self, mode: $crate::LimitMode) -> Self {
+            self.with("limit", mode)
+        }
+
+        /// `arbitration`.
+        pub fn arbitration(self, arbitration: $crate::Arbitration) -> Self {
+            self.with("arbitration", arbitration)
+        }
+
         /// `ordering`.
         pub fn ordering(self, ordering: $crate::CompletionOrder) -> Self {
             self.with("ordering", ordering)

@@ -19,12 +19,30 @@ macro_rules! device_keys {
             "completion_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
                 "fixed part of a request's service time";
             "firmware_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
-                "cost of each request in addition";
+                "service time of the front stage, which takes one request of the device at a time";
             "mbps", "0", "0 to 1000000 (10^6 bytes a second; up to three decimals)",
                 "throughput of a compute unit; 0: size does not matter";
             "latency_dist", "constant",
                 "constant, uniform, exponential, normal:PERCENT (1 to 33), lognormal:PERCENT (1 to 1000) or bimodal:SLOW[:SHARE] (percents: 100 to 1000000, 0.001 to 99, their product at most 9900; SHARE is 1 if it is not given)",
                 "how service times spread around their mean";
+            "link_mbps", "0", "0 to 1000000 (10^6 bytes a second; up to three decimals)",
+                "bandwidth of the link, shared by all requests, in each direction; 0: bytes take no time there";
+            "link_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
+                "propagation on the link, each way, after the transfer";
+            "batch", "1", "1 to 65536 (requests)",
+                "a compute unit serves up to so many requests together, in one service time ...";
+            "batch_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
+                "... that arrive within so long after the first of them; the two go together";
+            "ops_limit", "0", "0 to 1000000000 (requests a second)",
+                "token bucket for requests, of the whole device; 0: no limit";
+            "ops_burst", "1", "1 to 1000000 (requests)", "how many may come at once";
+            "bytes_limit", "0", "0 to 1000000000000 (bytes a second)",
+                "token bucket for bytes of input, of the whole device; 0: no limit";
+            "bytes_burst", "65536", "1 to 1000000000000 (bytes)", "how many may come at once";
+            "limit", "delay", "delay or busy",
+                "a request without tokens waits in the device, or its submission is refused as by a full ring";
+            "arbitration", "fcfs", "fcfs, round_robin or weighted:WEIGHT:WEIGHT:... (each 1 to 1000, up to 64)",
+                "which queue pair's request is served next where requests wait";
             "ordering", "unordered", "unordered, fifo or reorder:PERCENT:GAP (1 to 99, 1 to 65536)",
                 "in which order the requests of a queue pair complete";
             "intc_thresh", "1", "1 to 65536 (completions)",

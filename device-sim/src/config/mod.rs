@@ -15,6 +15,8 @@ use crate::message::call::{MAX_NAMES, is_name};
 use crate::message::operation::Operation;
 use crate::model::fault::{Fault, OPERATIONS, Selection};
 use crate::model::latency::LatencyDist;
+use crate::model::network::arbitration::Arbitration;
+use crate::model::network::limit::LimitMode;
 use crate::model::order::CompletionOrder;
 use crate::stats::timing::Timing;
 use crate::{device_keys, in_words, key_list, key_rows};
@@ -37,9 +39,10 @@ pub use preset::Preset;
 ///
 #[doc = device_keys!(key_rows)]
 ///
-/// [`LatencyDist`], [`CompletionOrder`], [`Timing`], [`Preset`] and [`Fault`] document their values.
+/// [`LatencyDist`], [`LimitMode`], [`Arbitration`], [`CompletionOrder`], [`Timing`], [`Preset`] and [`Fault`]
+/// document their values.
 ///
-/// With the three parts of the service time at 0, no coalescing, no reordering and no fault the device is
+/// With the service time at 0, no other station, no coalescing, no reordering and no fault the device is
 /// *ideal*: it models nothing, unless `model=on` says so. Every other device is *modelled*.
 ///
 /// Interrupt coalescing delays interrupts and wakes. Results can be taken before.
@@ -74,6 +77,16 @@ pub struct Config {
     pub(crate) firmware_nsec: u64,
     pub(crate) mbps: Mbps,
     pub(crate) latency_dist: LatencyDist,
+    pub(crate) link_mbps: Mbps,
+    pub(crate) link_nsec: u64,
+    pub(crate) batch: u32,
+    pub(crate) batch_nsec: u64,
+    pub(crate) ops_limit: u64,
+    pub(crate) ops_burst: u64,
+    pub(crate) bytes_limit: u64,
+    pub(crate) bytes_burst: u64,
+    pub(crate) limit: LimitMode,
+    pub(crate) arbitration: Arbitration,
     pub(crate) ordering: CompletionOrder,
     pub(crate) intc_thresh: u32,
     pub(crate) intc_nsec: u64,
@@ -96,6 +109,16 @@ impl Default for Config {
             firmware_nsec: 0,
             mbps: Mbps::NONE,
             latency_dist: LatencyDist::Constant,
+            link_mbps: Mbps::NONE,
+            link_nsec: 0,
+            batch: 1,
+            batch_nsec: 0,
+            ops_limit: 0,
+            ops_burst: 1,
+            bytes_limit: 0,
+            bytes_burst: 65_536,
+            limit: LimitMode::Delay,
+            arbitration: Arbitration::Fcfs,
             ordering: CompletionOrder::Unordered,
             intc_thresh: 1,
             intc_nsec: 0,
@@ -119,6 +142,11 @@ impl Config {
             || self.completion_nsec > 0
             || self.firmware_nsec > 0
             || self.mbps.in_thousandths() > 0
+            || self.link_mbps.in_thousandths() > 0
+            || self.link_nsec > 0
+            || self.batch > 1
+            || self.ops_limit > 0
+            || self.bytes_limit > 0
             || self.intc_thresh > 1
             || matches!(self.ordering, CompletionOrder::Reorder { .. })
             || !self.faults.is_empty()
@@ -172,6 +200,16 @@ impl Config {
             "firmware_nsec" => self.firmware_nsec = key.number(value, 0..=HOUR)?,
             "mbps" => self.mbps = Mbps::parse(value).ok_or_else(|| key.refuse(value))?,
             "latency_dist" => self.latency_dist = value.parse()?,
+            "link_mbps" => self.link_mbps = Mbps::parse(value).ok_or_else(|| key.refuse(value))?,
+            "link_nsec" => self.link_nsec = key.number(value, 0..=HOUR)?,
+            "batch" => self.batch = key.number(value, 1..=65_536)?,
+            "batch_nsec" => self.batch_nsec = key.number(value, 0..=HOUR)?,
+            "ops_limit" => self.ops_limit = key.number(value, 0..=1_000_000_000)?,
+            "ops_burst" => self.ops_burst = key.number(value, 1..=1_000_000)?,
+            "bytes_limit" => self.bytes_limit = key.number(value, 0..=MOST_BYTES)?,
+            "bytes_burst" => self.bytes_burst = key.number(value, 1..=MOST_BYTES)?,
+            "limit" => self.limit = value.parse()?,
+            "arbitration" => self.arbitration = value.parse()?,
             "ordering" => self.ordering = value.parse()?,
             "intc_thresh" => self.intc_thresh = key.number(value, 1..=65_536)?,
             "intc_nsec" => self.intc_nsec = key.number(value, 0..=HOUR)?,
@@ -200,6 +238,14 @@ impl Config {
         if self.intc_nsec > 0 && self.intc_thresh == 1 {
             let allowed = "0 unless intc_thresh is above 1";
             return Err(grammar::refused("intc_nsec", &self.intc_nsec.to_string(), allowed));
+        }
+        if self.batch > 1 && self.batch_nsec == 0 {
+            let allowed = "1 unless batch_nsec is above 0: what waits for company must not wait for ever";
+            return Err(grammar::refused("batch", &self.batch.to_string(), allowed));
+        }
+        if self.batch_nsec > 0 && self.batch == 1 {
+            let allowed = "0 unless batch is above 1";
+            return Err(grammar::refused("batch_nsec", &self.batch_nsec.to_string(), allowed));
         }
         self.check_operations()
     }
@@ -263,6 +309,56 @@ impl Config {
         self.latency_dist
     }
 
+    /// `link_mbps`, in 10^6 bytes a second.
+    pub const fn link_mbps(&self) -> Mbps {
+        self.link_mbps
+    }
+
+    /// `link_nsec`.
+    pub const fn link(&self) -> Duration {
+        Duration::from_nanos(self.link_nsec)
+    }
+
+    /// `batch`, in requests.
+    pub const fn batch(&self) -> u32 {
+        self.batch
+    }
+
+    /// `batch_nsec`.
+    pub const fn batch_time(&self) -> Duration {
+        Duration::from_nanos(self.batch_nsec)
+    }
+
+    /// `ops_limit`, in requests a second.
+    pub const fn ops_limit(&self) -> u64 {
+        self.ops_limit
+    }
+
+    /// `ops_burst`, in requests.
+    pub const fn ops_burst(&self) -> u64 {
+        self.ops_burst
+    }
+
+    /// `bytes_limit`, in bytes a second.
+    pub const fn bytes_limit(&self) -> u64 {
+        self.bytes_limit
+    }
+
+    /// `bytes_burst`, in bytes.
+    pub const fn bytes_burst(&self) -> u64 {
+        self.bytes_burst
+    }
+
+    /// `limit`.
+    pub const fn limit(&self) -> LimitMode {
+        self.limit
+    }
+
+    /// `arbitration`.
+    pub const fn arbitration(&self) -> &Arbitration {
+        &self.arbitration
+    }
+
     /// `ordering`.
     pub const fn ordering(&self) -> CompletionOrder {
         self.ordering
@@ -319,10 +415,12 @@ impl fmt::Display for Config {
              completion_nsec={completion_nsec}"
         )?;
         let Self { firmware_nsec, mbps, latency_dist, ordering, seed, .. } = self;
-        write!(
-            f,
-            ";firmware_nsec={firmware_nsec};mbps={mbps};latency_dist={latency_dist};ordering={ordering}"
-        )?;
+        write!(f, ";firmware_nsec={firmware_nsec};mbps={mbps};latency_dist={latency_dist}")?;
+        let Self { link_mbps, link_nsec, batch, batch_nsec, arbitration, .. } = self;
+        write!(f, ";link_mbps={link_mbps};link_nsec={link_nsec};batch={batch};batch_nsec={batch_nsec}")?;
+        let Self { ops_limit, ops_burst, bytes_limit, bytes_burst, limit, .. } = self;
+        write!(f, ";ops_limit={ops_limit};ops_burst={ops_burst};bytes_limit={bytes_limit}")?;
+        write!(f, ";bytes_burst={bytes_burst};limit={limit};arbitration={arbitration};ordering={ordering}")?;
         let Self { intc_thresh, intc_nsec, spin_nsec, timing, .. } = self;
         write!(f, ";intc_thresh={intc_thresh};intc_nsec={intc_nsec};spin_nsec={spin_nsec};timing={timing}")?;
         write!(f, ";model={};seed={seed}", self.model)?;
@@ -339,6 +437,8 @@ impl FromStr for Config {
     }
 }
 
+/// Of a bucket, or a second.
+const MOST_BYTES: u64 = 1_000_000_000_000;
 /// In nanoseconds.
 const HOUR: u64 = 3_600_000_000_000;
 

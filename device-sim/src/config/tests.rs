@@ -9,8 +9,9 @@ fn the_default_is_ideal_and_parses_back() {
     assert_eq!(
         config.to_string(),
         "queue_pairs=4;depth=64;workers=1;compute_units=4;completion_nsec=0;firmware_nsec=0;mbps=0;\
-         latency_dist=constant;ordering=unordered;intc_thresh=1;intc_nsec=0;spin_nsec=50000;timing=off;model=auto;\
-         seed=0"
+         latency_dist=constant;link_mbps=0;link_nsec=0;batch=1;batch_nsec=0;ops_limit=0;ops_burst=1;\
+         bytes_limit=0;bytes_burst=65536;limit=delay;arbitration=fcfs;ordering=unordered;intc_thresh=1;\
+         intc_nsec=0;spin_nsec=50000;timing=off;model=auto;seed=0"
     );
     assert_eq!(Config::parse(""), Ok(config.clone()));
     assert_eq!(config.to_string().parse(), Ok(config));
@@ -19,7 +20,9 @@ fn the_default_is_ideal_and_parses_back() {
 #[test]
 fn every_key_parses_and_prints() {
     let text = "queue_pairs=64;depth=262144;workers=16;compute_units=1024;completion_nsec=3600000000000;\
-                firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;ordering=reorder:25:3;intc_thresh=8;\
+                firmware_nsec=20;mbps=1000000;latency_dist=bimodal:9900;link_mbps=0.125;link_nsec=30;batch=65536;\
+                batch_nsec=40;ops_limit=1000000000;ops_burst=1000000;bytes_limit=1000000000000;\
+                bytes_burst=1;limit=busy;arbitration=weighted:1000:1;ordering=reorder:25:3;intc_thresh=8;\
                 intc_nsec=100000;spin_nsec=0;timing=sampled;model=on;seed=18446744073709551615;\
                 operation=run-length;operation=b.2;\
                 fault=fail:every=2;fault=dead:nth=9";
@@ -33,6 +36,16 @@ fn every_key_parses_and_prints() {
         firmware_nsec: 20,
         mbps: 1_000_000.into(),
         latency_dist: LatencyDist::bimodal(9_900),
+        link_mbps: Mbps::thousandths(125),
+        link_nsec: 30,
+        batch: 65_536,
+        batch_nsec: 40,
+        ops_limit: 1_000_000_000,
+        ops_burst: 1_000_000,
+        bytes_limit: 1_000_000_000_000,
+        bytes_burst: 1,
+        limit: LimitMode::Busy,
+        arbitration: Arbitration::Weighted(vec![1_000, 1]),
         ordering: CompletionOrder::Reorder { percent: 25, gap: 3 },
         intc_thresh: 8,
         intc_nsec: 100_000,
@@ -156,6 +169,22 @@ fn values_out_of_range_are_refused_in_one_line() {
         "mbps=.5",
         "latency_dist=normal",
         "latency_dist=Exponential",
+        "link_mbps=1000000.001",
+        "link_mbps=0.0001",
+        "link_nsec=3600000000001",
+        "batch=0",
+        "batch=65537",
+        "batch=2",
+        "batch_nsec=5",
+        "ops_limit=1000000001",
+        "ops_burst=0",
+        "bytes_limit=1000000000001",
+        "bytes_burst=0",
+        "limit=drop",
+        "arbitration=fair",
+        "arbitration=weighted",
+        "arbitration=weighted:0",
+        "arbitration=weighted:1001",
         "ordering=sorted",
         "ordering=reorder:0:1",
         "ordering=reorder:100:1",
@@ -207,6 +236,12 @@ fn keys_that_do_not_go_together_are_found_however_they_were_set() {
     let built = Config::builder().intc(Duration::from_nanos(5)).build();
     assert_eq!(built, Config::parse("intc_nsec=5"));
     assert!(built.is_err());
+    let alone = Config::builder().batch(2).build();
+    assert_eq!(alone, Config::parse("batch=2"));
+    assert!(alone.unwrap_err().to_string().starts_with("batch=2: must be 1 unless batch_nsec"));
+    assert!(
+        Config::parse("batch_nsec=2").unwrap_err().to_string().starts_with("batch_nsec=2: must be 0 unless")
+    );
 }
 
 /// What errors and documentation state as allowed is what is accepted.
@@ -239,7 +274,7 @@ fn the_table_of_keys_is_true() {
             assert!(least == 0 || given(&(least - 1).to_string()).is_err(), "{key:?}");
         }
     }
-    assert_eq!(Config::KEYS.iter().filter(|key| bounds(key.allowed).is_some()).count(), 11);
+    assert_eq!(Config::KEYS.iter().filter(|key| bounds(key.allowed).is_some()).count(), 19);
 }
 
 /// The ends of `1 to 64 (...)`, or of `a power of two, 2 to 64 (...)`.
@@ -251,7 +286,12 @@ fn bounds(allowed: &str) -> Option<(u128, u128)> {
 
 #[test]
 fn values_are_names_as_their_texts_say() {
-    for (text, allowed) in [("latency_dist", LatencyDist::ALLOWED), ("timing", Timing::ALLOWED)] {
+    for (text, allowed) in [
+        ("latency_dist", LatencyDist::ALLOWED),
+        ("limit", LimitMode::ALLOWED),
+        ("arbitration", Arbitration::ALLOWED),
+        ("timing", Timing::ALLOWED),
+    ] {
         assert_eq!(Config::KEYS.iter().find(|key| key.name == text).map(|key| key.allowed), Some(allowed));
     }
     for text in [
@@ -286,6 +326,16 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         .firmware(Duration::from_nanos(5))
         .mbps(6)
         .latency_dist(LatencyDist::Normal(7))
+        .link_mbps(13)
+        .link(Duration::from_nanos(14))
+        .batch(15)
+        .batch_time(Duration::from_nanos(16))
+        .ops_limit(17)
+        .ops_burst(18)
+        .bytes_limit(19)
+        .bytes_burst(20)
+        .limit(LimitMode::Busy)
+        .arbitration(Arbitration::RoundRobin)
         .ordering(CompletionOrder::Fifo)
         .intc_thresh(9)
         .intc(Duration::from_nanos(10))
@@ -299,7 +349,9 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         .preset(Preset::SlowCard);
     let config = builder.build().unwrap();
     let expected = "queue_pairs=2;depth=8;workers=2;compute_units=3;completion_nsec=4000;firmware_nsec=5;mbps=6;\
-        latency_dist=normal:7;ordering=fifo;intc_thresh=9;intc_nsec=10;spin_nsec=11;timing=all;model=on;seed=12;\
+        latency_dist=normal:7;link_mbps=13;link_nsec=14;batch=15;batch_nsec=16;ops_limit=17;ops_burst=18;\
+        bytes_limit=19;bytes_burst=20;limit=busy;arbitration=round_robin;ordering=fifo;intc_thresh=9;\
+        intc_nsec=10;spin_nsec=11;timing=all;model=on;seed=12;\
         operation=pack;fault=busy;fault=timeout:nth=3";
     assert_eq!(config.to_string(), expected);
     let given = format!("{builder:?}");
@@ -314,6 +366,11 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         (4, 5, 6.into())
     );
     assert_eq!((config.latency_dist(), config.ordering()), (LatencyDist::Normal(7), CompletionOrder::Fifo));
+    assert_eq!((config.link_mbps(), config.link().as_nanos()), (Mbps::from(13), 14));
+    assert_eq!((config.batch(), config.batch_time().as_nanos()), (15, 16));
+    assert_eq!((config.ops_limit(), config.ops_burst()), (17, 18));
+    assert_eq!((config.bytes_limit(), config.bytes_burst()), (19, 20));
+    assert_eq!((config.limit(), config.arbitration()), (LimitMode::Busy, &Arbitration::RoundRobin));
     assert_eq!((config.intc_thresh(), config.intc().as_nanos(), config.spin().as_nanos()), (9, 10, 11));
     assert_eq!((config.operations(), config.model()), (&["pack".to_owned()][..], ModelMode::On));
     assert_eq!((config.timing(), config.faults(), config.seed()), (Timing::All, &faults[..], 12));
@@ -331,6 +388,7 @@ fn a_builder_says_what_the_text_says() {
         (Config::builder().completion(hours), "completion_nsec=7200000000000"),
         (Config::builder().spin(Duration::MAX), "spin_nsec=18446744073709551615999999999"),
         (Config::builder().latency_dist(LatencyDist::Normal(34)), "latency_dist=normal:34"),
+        (Config::builder().arbitration(Arbitration::Weighted(vec![1, 0])), "arbitration=weighted:1:0"),
         (Config::builder().ordering(CompletionOrder::Reorder { percent: 0, gap: 1 }), "ordering=reorder:0:1"),
         (Config::builder().fault(Fault::new(FaultKind::Busy).when(never)), "fault=busy:every=0"),
         (Config::builder().fault(Fault::new(FaultKind::Delay { nsec: 0 })), "fault=delay:nsec=0"),

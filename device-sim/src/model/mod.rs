@@ -11,6 +11,7 @@ pub(crate) mod calendar;
 pub(crate) mod due;
 pub(crate) mod fault;
 pub(crate) mod fixed;
+pub(crate) mod in_order;
 pub(crate) mod latency;
 pub(crate) mod network;
 pub(crate) mod order;

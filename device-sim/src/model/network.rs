@@ -1,43 +1,133 @@
 //! The stations that a request goes through, one after the other, and what it waits for there.
+//!
+//! ```text
+//!   limit ─► front ─► link in ─► batch ─► units ─► link out         docs/model.md has the rules, to the nanosecond
+//!
+//!   direct    all times follow from the arrival: each station is a recurrence on when it is free
+//!   events    requests wait in stations (with arbitration, batches or a shared link)
+//! ```
+//!
+//! A pure structure: times come in with arrivals, and with `advance`. It says what to count to its
+//! [`Surroundings`], and asks them for a service time where one is drawn late.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use crate::config::{Config, Mbps};
+use crate::model::network::arbitration::Arbitration;
+use crate::model::network::direct::Direct;
+use crate::model::network::events::Events;
+use crate::model::network::limit::{Limit, LimitMode};
+use crate::model::service::Work;
 
-use crate::config::Config;
+pub(crate) mod arbitration;
+mod direct;
+mod events;
+pub(crate) mod limit;
+mod line;
+mod link;
+mod requests;
+mod station;
+#[cfg(test)]
+mod tests;
+mod units;
 
-/// The stations of one device.
+/// The stations of one device. `T` is what belongs to a request that waits in them.
 #[derive(Debug)]
-pub(crate) struct Network {
-    /// When each unit is free again, and its number.
-    units: BinaryHeap<Reverse<(u64, usize)>>,
+pub(crate) enum Network<T> {
+    Direct(Direct),
+    Events(Box<Events<T>>),
 }
 
-/// Where and when a request was served.
+/// A request, as the stations see it.
 #[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) work: Work,
+    /// Its unit stands still for so long before it begins.
+    pub(crate) stall: u64,
+    /// How long it takes there. Without meaning where batches are drawn for.
+    pub(crate) service: u64,
+    /// It ends at its unit, and is sent nowhere.
+    pub(crate) never: bool,
+}
+
+/// When a request was served: its unit began, and it has left the last station.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Served {
-    pub(crate) unit: usize,
     pub(crate) started: u64,
     pub(crate) ended: u64,
 }
 
-impl Network {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self { units: (0..config.compute_units).map(|unit| Reverse((0, unit))).collect() }
+/// A request that has left the stations.
+#[derive(Debug)]
+pub(crate) struct Left<T> {
+    pub(crate) served: Served,
+    pub(crate) content: T,
+}
+
+/// What a station has begun to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counted {
+    /// A request has waited for its tokens.
+    Limit {
+        nsec: u64,
+    },
+    Front {
+        nsec: u64,
+    },
+    LinkIn {
+        nsec: u64,
+    },
+    LinkOut {
+        nsec: u64,
+    },
+    /// A batch was closed.
+    Batch,
+    Unit {
+        unit: usize,
+        requests: u64,
+        nsec: u64,
+    },
+}
+
+/// What is around the stations.
+pub(crate) trait Surroundings {
+    /// The service time of a batch.
+    fn service(&mut self, work: &Work) -> u64;
+
+    fn count(&mut self, counted: Counted);
+}
+
+impl<T> Network<T> {
+    pub(crate) fn new(config: &Config, ports: usize) -> Self {
+        let limit = Limit::new(config).filter(|_| config.limit == LimitMode::Delay);
+        let is_direct =
+            config.arbitration == Arbitration::Fcfs && config.batch == 1 && config.link_mbps == Mbps::NONE;
+        if is_direct {
+            Self::Direct(Direct::new(config, limit))
+        } else {
+            Self::Events(Box::new(Events::new(config, limit, ports)))
+        }
     }
 
-    /// A request that arrives at `at` occupies the unit that is free first.
-    pub(crate) fn arrive(&mut self, at: u64, before: u64, service: u64) -> Served {
-        let Some(Reverse((free_at, unit))) = self.units.pop() else {
-            return Served { unit: 0, started: at, ended: at };
-        };
-        let started = free_at.max(at).saturating_add(before);
-        let ended = started.saturating_add(service);
-        self.units.push(Reverse((ended, unit)));
-        Served { unit, started, ended }
+    /// Whether the service time of a batch is drawn when it is closed, and none when a request arrives.
+    pub(crate) fn has_batches(&self) -> bool {
+        matches!(self, Self::Events(events) if events.has_batches())
     }
 
-    /// Frees everything.
-    pub(crate) fn clear(&mut self) {
-        self.units = (0..self.units.len()).map(|unit| Reverse((0, unit))).collect();
+    /// How many requests wait here.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Direct(_) => 0,
+            Self::Events(events) => events.len(),
+        }
+    }
+
+    /// Empties all stations and frees their servers; returns what belongs to the requests that were there.
+    pub(crate) fn clear(&mut self) -> Vec<T> {
+        match self {
+            Self::Direct(direct) => {
+                direct.clear();
+                Vec::new()
+            }
+            Self::Events(events) => events.clear(),
+        }
     }
 }

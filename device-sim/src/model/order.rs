@@ -93,14 +93,10 @@ impl<T> Order<T> {
         Self { order, random, last_due: 0, coming: 0, held: VecDeque::new() }
     }
 
-    /// Adds a request that would be due at `due`. Returns when it is due, and how many must overtake it.
-    pub(crate) fn schedule(&mut self, due: u64) -> (u64, u32) {
+    /// A request comes that will be due. Returns how many must overtake it.
+    pub(crate) fn enter(&mut self) -> u32 {
         self.coming += 1;
-        if self.order == CompletionOrder::Unordered {
-            return (due, 0);
-        }
-        self.last_due = self.last_due.max(due);
-        (self.last_due, self.draw())
+        self.draw()
     }
 
     /// Draws for a request that has no place in the order, so that its fault shifts no other request.
@@ -114,6 +110,20 @@ impl<T> Order<T> {
             CompletionOrder::Reorder { percent, gap } if self.random.next_u32() % 100 < percent => gap,
             _ => 0,
         }
+    }
+
+    /// The next request in the order in which they came would be due at `due`. Returns when it is.
+    pub(crate) fn place(&mut self, due: u64) -> u64 {
+        if self.order == CompletionOrder::Unordered {
+            return due;
+        }
+        self.last_due = self.last_due.max(due);
+        self.last_due
+    }
+
+    /// Whether requests are placed in the order in which they came.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.order != CompletionOrder::Unordered
     }
 
     /// Called when a request is due that `gap` others must overtake; `complete` gets all requests that
@@ -162,7 +172,7 @@ mod tests {
     /// The order in which ten requests complete that are due one after the other.
     fn completed(text: &str) -> Vec<u64> {
         let mut order = Order::new(text.parse().unwrap(), 1, 0);
-        let scheduled: Vec<_> = (0..10).map(|n| (n, order.schedule(10 * n))).collect();
+        let scheduled: Vec<_> = (0..10).map(|n| (n, (order.place(10 * n), order.enter()))).collect();
         let mut completed = Vec::new();
         for (n, (due, gap)) in scheduled {
             assert_eq!(due, 10 * n);
@@ -193,7 +203,7 @@ mod tests {
                     order.skip();
                     return None;
                 }
-                Some(order.schedule(n).1)
+                Some(order.enter())
             };
             (0..40).map(&mut gap).collect()
         };
@@ -206,7 +216,7 @@ mod tests {
     fn a_gap_of_two_is_two_places() {
         let mut order = Order::new(CompletionOrder::Fifo, 1, 0);
         (0..5).for_each(|n| {
-            let _ = order.schedule(n);
+            let _ = (order.enter(), order.place(n));
         });
         let mut completed = Vec::new();
         for (n, gap) in [(0, 2), (1, 0), (2, 0), (3, 0), (4, 0)] {
@@ -219,7 +229,7 @@ mod tests {
     fn no_request_waits_for_one_that_is_gone() {
         let mut order = Order::new(CompletionOrder::Fifo, 1, 0);
         (0..3).for_each(|n| {
-            let _ = order.schedule(n);
+            let _ = (order.enter(), order.place(n));
         });
         order.due(0, 2, |n| panic!("{n} is held back"));
         assert_eq!(order.gone(), []);
@@ -232,9 +242,9 @@ mod tests {
     #[test]
     fn first_in_first_out_waits_for_the_slowest() {
         let mut order = Order::<u32>::new(CompletionOrder::Fifo, 1, 0);
-        assert_eq!([50, 20, 70].map(|due| order.schedule(due).0), [50, 50, 70]);
+        assert_eq!([50, 20, 70].map(|due| order.place(due)), [50, 50, 70]);
         let mut order = Order::<u32>::new(CompletionOrder::Unordered, 1, 0);
-        assert_eq!([50, 20, 70].map(|due| order.schedule(due).0), [50, 20, 70]);
+        assert_eq!([50, 20, 70].map(|due| order.place(due)), [50, 20, 70]);
     }
 
     #[test]

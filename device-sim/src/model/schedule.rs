@@ -9,6 +9,7 @@
 //!
 //! Times are nanoseconds, and come from the driver.
 
+use std::mem;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -16,14 +17,15 @@ use crate::message::request::Request;
 use crate::message::status::Status;
 use crate::model::due::{Due, DueQueue};
 use crate::model::fault::FaultKind;
-use crate::model::network::Network;
+use crate::model::in_order::InOrder;
+use crate::model::network::{Arrival, Counted, Left, Network, Served, Surroundings};
 use crate::model::order::Order;
 use crate::model::plan::{Plan, Verdict, carry_out};
 use crate::model::sabotage::Saboteur;
 use crate::model::service::{ServiceTimes, Work};
 use crate::queue::cell::Slab;
 use crate::queue::entry::Announce;
-use crate::queue::ready::{Flags, Ready, ReadyList, Times};
+use crate::queue::ready::{Flags, Ready, ReadyList};
 use crate::stats::ModelCounters;
 use crate::sync::bump;
 
@@ -34,8 +36,12 @@ const SWEEP_AT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Model {
     service: ServiceTimes,
-    network: Network,
+    network: Network<OnTheWay>,
     orders: Vec<Order<Due>>,
+    /// By port: requests that leave the stations out of their order, where that is kept.
+    in_order: Vec<InOrder<OnTheWay>>,
+    /// Kept for its memory.
+    left: Vec<Left<OnTheWay>>,
     due: DueQueue,
     pub(crate) plan: Plan,
     counters: Arc<ModelCounters>,
@@ -49,8 +55,10 @@ impl Model {
     pub(crate) fn new(config: &Config, ports: usize, counters: &Arc<ModelCounters>) -> Option<Self> {
         config.is_modelled().then(|| Self {
             service: ServiceTimes::new(config),
-            network: Network::new(config),
+            network: Network::new(config, ports),
             orders: (0..ports).map(|port| Order::new(config.ordering, config.seed, port)).collect(),
+            in_order: (0..ports).map(|_| InOrder::default()).collect(),
+            left: Vec::new(),
             due: DueQueue::default(),
             plan: Plan::new(config, counters),
             counters: Arc::clone(counters),
@@ -71,7 +79,9 @@ impl Model {
     /// Draws for a request that is ended before any station serves it, so that its fault shifts no other
     /// request.
     pub(crate) fn skip(&mut self, work: &Work) {
-        let _ = self.service.next(work);
+        if !self.network.has_batches() {
+            let _ = self.service.next(work);
+        }
         self.orders[work.port].skip();
     }
 
@@ -82,23 +92,21 @@ impl Model {
         work: &Work,
         verdict: Verdict,
         slabs: &[Arc<Slab>],
-        now: u64,
+        at: u64,
     ) {
-        let Ready { port, claimed, status, announce, operation, bytes, mut times, .. } = executed;
-        let ended = self.serve(&mut times, verdict.before, work, now);
+        let Ready { port, claimed, status, announce, operation, bytes, times, .. } = executed;
         let (never, late) = (verdict.never, verdict.late > 0 && !verdict.never);
-        let delayed = ended.saturating_add(verdict.delay);
-        let (due, gap) = if never || late {
-            self.orders[port].skip();
-            (delayed.saturating_add(verdict.late), 0)
-        } else {
-            self.orders[port].schedule(delayed)
-        };
         let ticket = slabs[port].postpone(claimed, status);
         let (sequence, flags) = (self.sequence, verdict.flags);
         self.sequence += 1;
-        self.due.push(Due {
-            due,
+        let gap = if never || late {
+            self.orders[port].skip();
+            0
+        } else {
+            self.orders[port].enter()
+        };
+        let due = Due {
+            due: u64::MAX,
             never,
             sequence,
             ticket,
@@ -110,22 +118,72 @@ impl Model {
             flags,
             gap,
             late,
-        });
-        self.sweep(slabs, now);
+        };
+        let more = verdict.delay.saturating_add(verdict.late);
+        self.send(at, &verdict, work, OnTheWay { due, more, place: 0 });
+        self.sweep(slabs, at);
     }
 
-    fn serve(&mut self, times: &mut Times, before: u64, work: &Work, now: u64) -> u64 {
-        let service = self.service.next(work);
-        let served = self.network.arrive(now, before, service);
-        (times.started, times.ended) = (served.started, served.ended);
-        let counters = &self.counters.units[served.unit];
-        bump(&counters.executed, 1);
-        bump(&counters.busy_nsec, served.ended - served.started);
-        served.ended
+    /// Sends a request through the stations.
+    fn send(&mut self, at: u64, verdict: &Verdict, work: &Work, mut request: OnTheWay) {
+        let around = &mut Around { service: &mut self.service, counters: &self.counters };
+        let service = if self.network.has_batches() { 0 } else { around.service(work) };
+        let arrival = Arrival { work: *work, stall: verdict.before, service, never: verdict.never };
+        match &mut self.network {
+            Network::Direct(direct) => {
+                let served = direct.arrive(at, &arrival, around);
+                request.serve(served);
+                self.place(request);
+            }
+            Network::Events(events) => {
+                if self.orders[request.due.port].is_kept() && request.keeps_order() {
+                    request.place = self.in_order[request.due.port].enter();
+                }
+                events.enter(at, arrival, request, around);
+            }
+        }
+    }
+
+    /// Lets time pass in the stations.
+    fn advance(&mut self, now: u64) {
+        let Network::Events(events) = &mut self.network else { return };
+        let around = &mut Around { service: &mut self.service, counters: &self.counters };
+        let mut left = mem::take(&mut self.left);
+        events.advance(now, around, &mut left);
+        for Left { served, content: mut request } in left.drain(..) {
+            request.serve(served);
+            let port = request.due.port;
+            if self.orders[port].is_kept() && request.keeps_order() {
+                self.in_order[port].ready(request.place, request);
+                self.place_next(port);
+            } else {
+                self.place(request);
+            }
+        }
+        self.left = left;
+    }
+
+    /// Places those that have left the stations, and whose turn it is.
+    fn place_next(&mut self, port: usize) {
+        while let Some(request) = self.in_order[port].next() {
+            self.place(request);
+        }
+    }
+
+    /// A request has left the stations: it is known when it is due.
+    fn place(&mut self, request: OnTheWay) {
+        let keeps_order = request.keeps_order();
+        let OnTheWay { mut due, more, .. } = request;
+        due.due = due.times.ended.saturating_add(more);
+        if keeps_order {
+            due.due = self.orders[due.port].place(due.due);
+        }
+        self.due.push(due);
     }
 
     /// Moves what is due at `now` to `ready`.
     pub(crate) fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
+        self.advance(now);
         while let Some(mut next) = self.due.pop(now) {
             if let Some(saboteur) = &mut self.sabotage {
                 saboteur.due(&mut next.flags, &slabs[next.port], next.ticket);
@@ -141,32 +199,39 @@ impl Model {
         }
     }
 
-    /// When the next request is due, of those that ever are.
+    /// When the next request is due, of those that ever are, or goes on in the stations.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.due.next_due()
+        let due = self.due.next_due();
+        match &self.network {
+            Network::Direct(_) => due,
+            Network::Events(events) => due.into_iter().chain(events.next()).min(),
+        }
     }
 
     /// Ends everything that is scheduled with `status`, due or not, and frees the units.
     pub(crate) fn fail_all(&mut self, status: Status, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
         let from = ready.len();
         let held = self.orders.iter_mut().flat_map(Order::clear);
-        let mut all: Vec<Due> = self.due.drain().into_iter().chain(held).collect();
+        let on_the_way = self.network.clear().into_iter();
+        let on_the_way = on_the_way.chain(self.in_order.iter_mut().flat_map(InOrder::drain));
+        let on_the_way = on_the_way.map(|request| request.due);
+        let mut all: Vec<Due> = self.due.drain().into_iter().chain(held).chain(on_the_way).collect();
         all.sort_unstable();
         let unharmed = all.into_iter().map(|due| Due { flags: Flags::default(), ..due });
         unharmed.for_each(|due| complete(due, 0, slabs, &self.counters, ready));
         ready[from..].iter_mut().for_each(|ended| (ended.status, ended.due) = (status, None));
-        self.network.clear();
     }
 
     /// Removes revoked requests: submitting and revoking during a whole long service time must not fill the
     /// memory.
     fn sweep(&mut self, slabs: &[Arc<Slab>], now: u64) {
-        if self.due.len() < self.sweep_at {
+        if self.due.len() + self.network.len() < self.sweep_at {
             return;
         }
+        let keeps = |due: &Due| due.late || slabs[due.port].is_postponed(due.ticket);
         let (mut kept, mut again) = (Vec::new(), Vec::new());
         for due in self.due.drain() {
-            if due.late || slabs[due.port].is_postponed(due.ticket) {
+            if keeps(&due) {
                 kept.push(due);
             } else if !due.never {
                 again.extend(self.orders[due.port].gone());
@@ -174,7 +239,77 @@ impl Model {
         }
         kept.extend(again.into_iter().map(|due| Due { due: now, gap: 0, ..due }));
         self.due.fill(kept);
-        self.sweep_at = (2 * self.due.len()).max(SWEEP_AT);
+        self.sweep_stations(keeps, now);
+        self.sweep_at = (2 * (self.due.len() + self.network.len())).max(SWEEP_AT);
+    }
+
+    /// The same in the stations, for what is not begun there.
+    fn sweep_stations(&mut self, keeps: impl Fn(&Due) -> bool, now: u64) {
+        let Network::Events(events) = &mut self.network else { return };
+        for request in events.retain(|request| keeps(&request.due)) {
+            let port = request.due.port;
+            if !request.keeps_order() {
+                continue;
+            }
+            if self.orders[port].is_kept() {
+                self.in_order[port].gone(request.place);
+                self.place_next(port);
+            }
+            let again = self.orders[port].gone();
+            again.into_iter().for_each(|due| self.due.push(Due { due: now, gap: 0, ..due }));
+        }
+    }
+}
+
+/// A request in the stations, or one that has left them before its turn.
+#[derive(Debug)]
+struct OnTheWay {
+    /// Complete but for the times.
+    due: Due,
+    /// How much later than its service it is due, by a fault.
+    more: u64,
+    /// In the order of its queue pair, where that is kept.
+    place: u64,
+}
+
+impl OnTheWay {
+    const fn serve(&mut self, served: Served) {
+        (self.due.times.started, self.due.times.ended) = (served.started, served.ended);
+    }
+
+    /// Whether its completion comes in the order of its queue pair.
+    const fn keeps_order(&self) -> bool {
+        !self.due.never && !self.due.late
+    }
+}
+
+/// What the stations ask for, and what counts for them.
+struct Around<'a> {
+    service: &'a mut ServiceTimes,
+    counters: &'a ModelCounters,
+}
+
+impl Surroundings for Around<'_> {
+    fn service(&mut self, work: &Work) -> u64 {
+        self.service.next(work)
+    }
+
+    #[inline]
+    fn count(&mut self, counted: Counted) {
+        match counted {
+            Counted::Unit { unit, requests, nsec } => {
+                bump(&self.counters.units[unit].executed, requests);
+                bump(&self.counters.units[unit].busy_nsec, nsec);
+            }
+            Counted::Front { nsec } => bump(&self.counters.stations.front_busy_nsec, nsec),
+            Counted::LinkIn { nsec } => bump(&self.counters.stations.link_in_busy_nsec, nsec),
+            Counted::LinkOut { nsec } => bump(&self.counters.stations.link_out_busy_nsec, nsec),
+            Counted::Limit { nsec } => {
+                bump(&self.counters.stations.limited, 1);
+                bump(&self.counters.stations.limited_nsec, nsec);
+            }
+            Counted::Batch => bump(&self.counters.stations.batches, 1),
+        }
     }
 }
 

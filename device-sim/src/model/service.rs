@@ -23,7 +23,6 @@ pub(crate) struct Work {
 impl Work {
     /// Bytes of output, which the link carries back: by the algorithm's rule for a whole message, without
     /// padding, and as many as the input for a call. What is known before the work is done.
-    #[expect(dead_code, reason = "the link asks for it")]
     pub(crate) fn output(&self) -> u64 {
         match self.algorithm.and_then(|algorithm| algorithm.output(self.operation)) {
             None | Some(OutputLen::Same | OutputLen::Padded) => self.input,
@@ -43,8 +42,7 @@ impl ServiceTimes {
     pub(crate) fn new(config: &Config) -> Self {
         let mut stream = *b"........device-sim service times";
         stream[..8].copy_from_slice(&config.seed.to_le_bytes());
-        let fixed = config.completion_nsec + config.firmware_nsec;
-        Self { general: Source::linear(fixed, config.mbps, config.latency_dist, stream) }
+        Self { general: Source::linear(config.completion_nsec, config.mbps, config.latency_dist, stream) }
     }
 
     /// The service time of the next request, in nanoseconds.

@@ -271,6 +271,18 @@ counted! {
         host_bound_nsec,
         /// How long the device has been open, in nanoseconds of its clock.
         open_nsec,
+        /// Requests that waited for their tokens in the device (`limit=delay`).
+        limited,
+        /// How long requests waited for their tokens, in nanoseconds of modelled time (`limit=delay`).
+        limited_nsec,
+        /// How long the front stage was busy, in nanoseconds of modelled time (`firmware_nsec`).
+        front_busy_nsec,
+        /// How long the link was busy with inputs, in nanoseconds of modelled time (`link_mbps`).
+        link_in_busy_nsec,
+        /// How long the link was busy with outputs, in nanoseconds of modelled time (`link_mbps`).
+        link_out_busy_nsec,
+        /// Batches that were formed (`batch`).
+        batches,
         ;
         /// The sum over all queue pairs.
         total: QueuePairStats,
@@ -405,6 +417,7 @@ fn read(counter: &AtomicU64) -> u64 {
 #[derive(Debug)]
 pub(crate) struct ModelCounters {
     pub(crate) units: Box<[UnitCounters]>,
+    pub(crate) stations: StationCounters,
     faults: [AtomicU64; FaultKind::COUNT],
     pub(crate) workers: Box<[WorkerCounters]>,
     pub(crate) late: AtomicU64,
@@ -431,11 +444,34 @@ pub(crate) struct WorkerCounters {
     pub(crate) busy_nsec: AtomicU64,
 }
 
+/// Written only by the model; the counters of the same names mean these.
+#[derive(Debug, Default)]
+pub(crate) struct StationCounters {
+    pub(crate) limited: AtomicU64,
+    pub(crate) limited_nsec: AtomicU64,
+    pub(crate) front_busy_nsec: AtomicU64,
+    pub(crate) link_in_busy_nsec: AtomicU64,
+    pub(crate) link_out_busy_nsec: AtomicU64,
+    pub(crate) batches: AtomicU64,
+}
+
+impl StationCounters {
+    fn read_into(&self, stats: &mut DeviceStats) {
+        stats.limited = read(&self.limited);
+        stats.limited_nsec = read(&self.limited_nsec);
+        stats.front_busy_nsec = read(&self.front_busy_nsec);
+        stats.link_in_busy_nsec = read(&self.link_in_busy_nsec);
+        stats.link_out_busy_nsec = read(&self.link_out_busy_nsec);
+        stats.batches = read(&self.batches);
+    }
+}
+
 impl ModelCounters {
     /// For a device with so many compute units that work, as many workers, and these names of calls.
     pub(crate) fn new(units: usize, workers: usize, calls: &[String]) -> Self {
         Self {
             units: (0..units).map(|_| UnitCounters::default()).collect(),
+            stations: StationCounters::default(),
             faults: Default::default(),
             workers: (0..workers).map(|_| WorkerCounters::default()).collect(),
             late: AtomicU64::new(0),
@@ -463,6 +499,7 @@ impl ModelCounters {
         stats.units = self.units.iter().map(unit).collect();
         stats.workers = self.workers.iter().map(worker).collect();
         stats.host_bound_nsec = read(&self.host_bound_nsec);
+        self.stations.read_into(stats);
         stats.faults = FaultCounts(self.faults.each_ref().map(read));
         stats.late_completions = read(&self.late);
         stats.resets = read(&self.resets);
