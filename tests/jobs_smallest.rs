@@ -8,6 +8,7 @@ use self::job_helpers::{Log, Noted, catch, pauses};
 
 use simaccel::job::{self, InitError, PoolConfig};
 use simaccel::{Aead, Cipher, Config, Engine, Hash, Job, Step, WaitCtx};
+use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,6 +28,36 @@ fn finish<T: 'static>(engine: &Engine, ctx: &WaitCtx, f: impl FnOnce() -> T + 's
             Step::Finished(result) => return result,
         };
     }
+}
+
+/// The same in a job that may not pause, and that prepares the keys itself.
+fn every_operation_blocked(engine: &Engine) {
+    let engine_in_job = engine.clone();
+    finish(engine, &WaitCtx::new(), move || {
+        let _blocked = job::block_pause();
+        for cipher in [Cipher::Aes128Ecb, Cipher::Aes192Cbc, Cipher::Aes256Ctr, Cipher::Aes256Xts] {
+            let key: Vec<u8> = (1..).take(cipher.key_len()).collect();
+            let session = engine_in_job.cipher(cipher, &key).unwrap();
+            let iv = vec![1; cipher.iv_len()];
+            let sealed = session.encrypt(&iv, vec![7; 1000]).unwrap();
+            let mut opened = vec![0; 1000];
+            assert_eq!(session.decrypt_slice(&iv, &sealed, &mut opened).unwrap(), 1000);
+            assert_eq!(opened, [7; 1000]);
+        }
+        let session = engine_in_job.aead(Aead::Aes256Gcm, &[1; 32]).unwrap();
+        let (sealed, tag) = session.seal(&[2; 12], b"aad", vec![3; 1000]).unwrap();
+        assert_eq!(session.open(&[2; 12], b"aad", sealed, tag.as_ref()).unwrap(), [3; 1000]);
+        let mac = engine_in_job.hmac(Hash::Sha512, b"key").unwrap();
+        assert_eq!(mac.mac(&[1; 1000]).unwrap().as_ref().len(), 64);
+        assert_eq!(engine_in_job.call("deep", 1, || use_stack(100)), Ok(100 * 1024));
+    });
+}
+
+/// Uses this many KiB of stack.
+#[inline(never)]
+fn use_stack(kib: usize) -> usize {
+    let frame = black_box([1_u8; 1024]);
+    if kib == 1 { frame.len() } else { frame.len() + use_stack(kib - 1) }
 }
 
 fn every_operation(engine: &Engine) {
@@ -72,6 +103,7 @@ fn the_smallest_stack_holds_every_operation() {
         ] {
             let engine = Engine::stepped(Config::parse(config).unwrap()).unwrap();
             every_operation(&engine);
+            every_operation_blocked(&engine);
         }
     });
 }

@@ -295,27 +295,40 @@ pub unsafe extern "C" fn simaccel_decrypt(
     }
 }
 
-/// An AEAD's operation on copies of everything. Returns the text, and the tag of an encryption.
+/// An AEAD's operation on copies of everything; its text goes to `output`, and the tag where that is asked
+/// for.
+///
+/// Its steps are functions of their own, as in `simaccel`: without optimisation that keeps the frames of a
+/// paused job small.
 #[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 fn aead(
     session: &AeadSession,
     operation: Operation,
     [nonce, aad, input]: [Input; 3],
-    tag: Option<Tag>,
-) -> Result<(Vec<u8>, Tag), Failure> {
-    let additional = if aad.is_empty() { Vec::new() } else { aad.copied(0)? };
+    tag: Option<&Tag>,
+    output: Output,
+    tag_output: Option<Output>,
+) -> Result<(), Failure> {
+    let copies = copied_texts(aad, input)?;
     let done = if nonce.len() <= MAX_IV {
         let nonce = nonce.short::<MAX_IV>()?;
-        session.whole_owned(operation, &nonce, additional, input.copied(0)?, tag.as_ref())
+        session.whole_owned(operation, &nonce, copies.0, copies.1, tag)
     } else {
-        let nonce = nonce.owned()?;
-        session.whole_with_long_nonce(operation, nonce, additional, input.copied(0)?, tag.as_ref())
+        session.whole_with_long_nonce(operation, nonce.owned()?, copies.0, copies.1, tag)
     };
-    let done = done.map_err(refused)?;
-    if !aad.is_empty() {
-        copies::recycle(done.aad, aad.len());
-    }
-    Ok((done.buffer, done.tag))
+    done.map_err(refused).and_then(|done| {
+        if !aad.is_empty() {
+            copies::recycle(done.aad, aad.len());
+        }
+        put(Ok(done.buffer), input, output)?;
+        tag_output.map_or(Ok(()), |output| output.put(done.tag.as_bytes()))
+    })
+}
+
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn copied_texts(aad: Input, input: Input) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let aad = if aad.is_empty() { Vec::new() } else { aad.copied(0)? };
+    Ok((aad, input.copied(0)?))
 }
 
 /// Encrypts and authenticates in one request: AEADs. The tag has the session's length.
@@ -353,9 +366,7 @@ pub unsafe extern "C" fn simaccel_seal(
             output.check_room(session.output_len(Operation::Encrypt, input.len()))?;
             // Both are checked before either is written.
             tag_output.check_room(own_tag_len..=own_tag_len)?;
-            let (text, computed) = aead(session, Operation::Encrypt, [nonce, aad, input], None)?;
-            put(Ok(text), input, output)?;
-            tag_output.put(computed.as_bytes())
+            aead(session, Operation::Encrypt, [nonce, aad, input], None, output, Some(tag_output))
         })
     }
 }
@@ -389,13 +400,25 @@ pub unsafe extern "C" fn simaccel_open(
             let (nonce, aad) = (Input::new(nonce, nonce_len, "nonce")?, Input::new(aad, aad_len, "aad")?);
             let (input, tag) = (Input::new(input, in_len, "in")?, Input::new(tag, tag_len, "tag")?);
             let output = Output::new(out, out_size, out_len, "out");
-            session.check(Operation::Decrypt, nonce.len(), input.len()).map_err(named)?;
-            let tag = given_tag(tag, own_tag_len)?;
-            output.check_room(session.output_len(Operation::Decrypt, input.len()))?;
-            let (text, _) = aead(session, Operation::Decrypt, [nonce, aad, input], Some(tag))?;
-            put(Ok(text), input, output)
+            let tag = check_open(session, [nonce, input], tag, own_tag_len, output)?;
+            aead(session, Operation::Decrypt, [nonce, aad, input], Some(&tag), output, None)
         })
     }
+}
+
+/// Refuses arguments that do not fit. Returns the tag to compare with.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn check_open(
+    session: &AeadSession,
+    [nonce, input]: [Input; 2],
+    tag: Input,
+    own_tag_len: usize,
+    output: Output,
+) -> Result<Tag, Failure> {
+    session.check(Operation::Decrypt, nonce.len(), input.len()).map_err(named)?;
+    let tag = given_tag(tag, own_tag_len)?;
+    output.check_room(session.output_len(Operation::Decrypt, input.len()))?;
+    Ok(tag)
 }
 
 /// A tag to compare with, of the session's length.
@@ -429,9 +452,7 @@ pub unsafe extern "C" fn simaccel_digest(
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
             output.check_room(digest_len..=digest_len)?;
-            let (message, digest) = hash.digest_owned(input.copied(0)?).map_err(refused)?;
-            copies::recycle(message, in_len);
-            output.put(digest.as_bytes())
+            put_tag(hash.digest_owned(input.copied(0)?), in_len, output)
         })
     }
 }
@@ -457,11 +478,17 @@ pub unsafe extern "C" fn simaccel_hmac(
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
             output.check_room(mac_len..=mac_len)?;
-            let (message, mac) = mac.mac_owned(input.copied(0)?).map_err(refused)?;
-            copies::recycle(message, in_len);
-            output.put(mac.as_bytes())
+            put_tag(mac.mac_owned(input.copied(0)?), in_len, output)
         })
     }
+}
+
+/// Copies a digest or a MAC out. The message was a copy.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn put_tag(done: Result<(Vec<u8>, Tag), OpError>, in_len: usize, output: Output) -> Result<(), Failure> {
+    let (message, tag) = done.map_err(refused)?;
+    copies::recycle(message, in_len);
+    output.put(tag.as_bytes())
 }
 
 /// Whether the HMAC of a message equals this one, or begins with it (at least 4 bytes): compared in constant

@@ -80,8 +80,8 @@ impl SessionCore {
     /// Its frame is large without optimisation, so the state machine does not run on top of it.
     #[inline]
     fn run_straight<R: Rest>(&self, operation: Operation, iv: &[u8], given: plain::Given<R>) -> Outcome<R> {
-        let done = plain::run(&self.engine, self.id, operation, iv, given)?;
-        Ok(done.map_err(|error| self.named(error, operation, iv.len())))
+        let outcome = plain::run(&self.engine, self.id, operation, iv, given);
+        outcome.map(|done| done.map_err(|error| self.named(error, operation, iv.len())))
     }
 
     /// Describes what the device has refused.

@@ -66,7 +66,9 @@ impl Recorder {
 
 #[cold]
 fn new_chunk() -> Box<Chunk> {
-    Box::new(std::array::from_fn(|_| AtomicU64::new(0)))
+    // Not by way of an array, which an unoptimised build moves about on the stack, perhaps a job's.
+    let zeros: Box<[AtomicU64]> = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
+    zeros.try_into().expect("so many as a chunk has")
 }
 
 /// The chunk of a value, and the place there.

@@ -347,7 +347,8 @@ fn submit<E: Hold, P: Waiter>(
         Err(reason) => (park(instance, request, reason, &mut delivery)?, true),
     };
     if let Some(watch) = &held.watch {
-        watch.begin(instance.pair_index(), ticket);
+        // The list of what is watched is deep, here and at the end.
+        job::outside(|| watch.begin(instance.pair_index(), ticket));
     }
     let flight = Flight::new(hold.clone(), instance.pair_index(), ticket, held);
     if has_parked {

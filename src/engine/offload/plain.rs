@@ -64,8 +64,19 @@ pub(crate) fn run<R: Rest>(
     if !engine.is_plain || iv.len() > MOST_IV {
         return Err((buffer, rest));
     }
-    let Some(offer) = job::offer(!engine.polled) else { return Err((buffer, rest)) };
-    let plain = Plain { session, operation, iv, buffer, user_data: offer.token(), rest };
+    match job::offer(!engine.polled) {
+        Some(offer) => {
+            let user_data = offer.token();
+            offered(engine, offer, Plain { session, operation, iv, buffer, user_data, rest })
+        }
+        None => Err((buffer, rest)),
+    }
+}
+
+/// The parts of this are functions of their own, and return what they call: without optimisation, that is
+/// what keeps a paused job's frames small.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn offered<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     if engine.polled {
         polled(engine, offer, plain)
     } else {
@@ -76,32 +87,37 @@ pub(crate) fn run<R: Rest>(
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn polled<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
-    let aloft = table::visit(engine, SubmitPolled { engine, plain })?;
-    let without_ctx = offer.take(&aloft);
-    match aloft.take::<R>() {
-        Some(taken) => {
-            mem::forget(aloft);
-            Ok(Ok(taken))
+    match table::visit(engine, SubmitPolled { engine, plain }) {
+        Ok(aloft) => {
+            let without_ctx = offer.take(&aloft);
+            Ok(aloft.land_polled::<R>(operation, without_ctx))
         }
-        None => Ok(words::in_registers(aloft.go_on::<R>(operation, without_ctx, 0))),
+        Err(given) => Err(given),
     }
 }
 
 #[inline(never)]
 fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
-    let Some(wake_fd) = offer.registered(WaitKey::from_addr(engine.wait_key())).and_then(Registration::of)
-    else {
-        return Err((plain.buffer, plain.rest));
-    };
-    let aloft = table::visit(engine, SubmitWoken { engine, plain, wake_fd })?;
-    let without_ctx = offer.take(&aloft);
-    let mut in_hand = 0;
-    if !without_ctx && let Some(taken) = aloft.take_woken::<R>(&mut in_hand) {
-        mem::forget(aloft);
-        return Ok(Ok(taken));
+    match submit_woken(engine, &offer, plain) {
+        Ok(aloft) => {
+            let without_ctx = offer.take(&aloft);
+            Ok(aloft.land_woken::<R>(operation, without_ctx))
+        }
+        Err(given) => Err(given),
     }
-    Ok(aloft.go_on::<R>(operation, without_ctx, in_hand))
+}
+
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn submit_woken<'e, R: Rest>(
+    engine: &'e Arc<Inner>,
+    offer: &Offer<'_>,
+    plain: Plain<'_, R>,
+) -> Result<PlainFlight<'e>, Given<R>> {
+    match offer.registered(WaitKey::from_addr(engine.wait_key())).and_then(Registration::of) {
+        Some(wake_fd) => table::visit(engine, SubmitWoken { engine, plain, wake_fd }),
+        None => Err((plain.buffer, plain.rest)),
+    }
 }
 
 /// Submits a request that will be polled for.
@@ -204,6 +220,29 @@ impl<'e> PlainFlight<'e> {
         None
     }
 
+    /// After the pause.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn land_polled<R: Rest>(self, operation: Operation, without_ctx: bool) -> Result<R::Taken, OpError> {
+        match self.take::<R>() {
+            Some(taken) => {
+                mem::forget(self);
+                Ok(taken)
+            }
+            None => words::in_registers(self.go_on::<R>(operation, without_ctx, 0)),
+        }
+    }
+
+    /// After the pause.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn land_woken<R: Rest>(self, operation: Operation, without_ctx: bool) -> Result<R::Taken, OpError> {
+        let mut in_hand = 0;
+        if !without_ctx && let Some(taken) = self.take_woken::<R>(&mut in_hand) {
+            mem::forget(self);
+            return Ok(taken);
+        }
+        self.go_on::<R>(operation, without_ctx, in_hand)
+    }
+
     /// After the pause, leaves the rest to the state machine.
     #[cold]
     fn go_on<R: Rest>(
@@ -217,10 +256,7 @@ impl<'e> PlainFlight<'e> {
         let mut request = Request::new(SessionId::NONE, operation, Vec::new());
         let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
         let outcome = go_round(&mut rest, &mut wait);
-        match outcome {
-            Ok(()) => Ok(R::take_from(&mut request)),
-            Err(failed) => Err(OpError::new(failed.into_error(), request.buffer, request.destination)),
-        }
+        result::<R>(outcome, &mut request)
     }
 
     fn into_flight(self) -> Flight<&'e Arc<Inner>, JobWake> {
@@ -233,6 +269,17 @@ impl<'e> PlainFlight<'e> {
     fn as_flight(&self) -> Flight<&'e Arc<Inner>, JobWake> {
         let held = Held { wake: JobWake::of(self.wake_fd.take()), ..Held::default() };
         Flight::new(self.engine, self.pair_index, self.ticket, held)
+    }
+}
+
+/// The result of a request that the state machine has ended.
+fn result<R: Rest>(outcome: Result<(), Failed>, request: &mut Request) -> Result<R::Taken, OpError> {
+    match outcome {
+        Ok(()) => Ok(R::take_from(request)),
+        Err(failed) => {
+            let buffer = mem::take(&mut request.buffer);
+            Err(OpError::new(failed.into_error(), buffer, request.destination.take()))
+        }
     }
 }
 
