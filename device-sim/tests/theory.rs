@@ -5,6 +5,9 @@
 //!
 //!   exponential service on c units     Erlang C
 //!   any service on one unit            Pollaczek and Khinchine: λ E[S²] / (2 (1 − ρ))
+//!   link, units, link                  Jackson
+//!   full batches                       E_k/M/1
+//!   tokens                             a server with constant service, of Erlang and Crommelin
 //!   everything                         Little: L = λ W
 //! ```
 //!
@@ -23,12 +26,13 @@ mod formulas;
 #[path = "theory/generator.rs"]
 mod generator;
 
-use formulas::{erlang_c, pollaczek_khinchine};
-use generator::{Generator, Means};
+use formulas::{constant_service_beyond, erlang_arrivals, erlang_c, pollaczek_khinchine};
+use generator::{Generator, Means, Sizes};
 
 /// Mean service time, in nanoseconds.
 const SERVICE: u32 = 100_000;
 const REQUESTS: u32 = 1_000_000;
+const NO_TEXT: Sizes = Sizes::OneOf(&[0]);
 
 fn run(dist: &str, units: u32, load: f64, requests: u32, seed: u64) -> Means {
     let config = format!("queue_pairs=1;compute_units={units};completion_nsec={SERVICE};latency_dist={dist}");
@@ -49,16 +53,22 @@ fn assert_within(percent: f64, found: f64, expected: f64, what: &str) {
     assert!(off.abs() <= percent, "{what}: {found:.2}, not {expected:.2} ({off:+.2} %)");
 }
 
-/// Within four standard errors of the run, which are `percent` at most.
+/// The mean wait, within four standard errors of the run, which are `percent` at most.
 #[track_caller]
 fn assert_wait(percent: f64, found: Means, expected: f64, what: &str) {
-    let allowed = 100.0 * 4.0 * found.error / expected;
+    assert_mean(percent, found.wait, found.error, expected, what);
+}
+
+/// The same of a mean that was measured with this standard error.
+#[track_caller]
+fn assert_mean(percent: f64, found: f64, error: f64, expected: f64, what: &str) {
+    let allowed = 100.0 * 4.0 * error / expected;
     println!("{what}: four standard errors are {allowed:.2} %");
     assert!(
         allowed <= percent,
         "{what}: the run is too short to find a difference of {percent} %: {allowed:.2} %"
     );
-    assert_within(allowed, found.wait, expected, what);
+    assert_within(allowed, found, expected, what);
 }
 
 fn exponential_service_on(units: u32) {
@@ -126,5 +136,82 @@ fn littles_law_holds() {
         let means = run(dist, units, load, REQUESTS, 1);
         let expected = means.arrivals_per_nsec * means.sojourn;
         assert_within(1.0, means.present, expected, &format!("L = lambda W, {dist}"));
+    }
+}
+
+/// What a device with these stages measures, at so many nanoseconds between two arrivals.
+fn measure(config: &str, mean_gap: f64, sizes: Sizes, requests: u32) -> Means {
+    Generator::new(config, mean_gap, 11).with_sizes(sizes).run(requests)
+}
+
+/// A link, then four units, then the link again: exponential service makes the departures of each station Poisson
+/// (Burke 1956), so that each waits as if it were alone (Jackson 1957). The way back has constant service, for a
+/// digest is always as long.
+#[test]
+fn a_tandem_queue_waits_as_jackson_says() {
+    let config = "queue_pairs=1;link_mbps=10;link_nsec=5000;compute_units=4;completion_nsec=300000;latency_dist=exponential";
+    let (gap, link, units) = (125_000.0, 100_000.0, 300_000.0);
+    let found = measure(config, gap, Sizes::Exponential(1_000), 800_000);
+    let back = 3_200.0;
+    let expected = (link / (1.0 - link / gap) + 5_000.0)
+        + units * (1.0 + erlang_c(4, units / (4.0 * gap)))
+        + (pollaczek_khinchine(1.0 / gap, back, back * back) + back + 5_000.0);
+    assert_mean(5.0, found.sojourn, found.sojourn_error, expected, "link, M/M/4, link");
+}
+
+/// Constant service at the front, and then on one unit that is quicker: nothing waits there (Friedman 1965).
+#[test]
+fn behind_a_slower_front_stage_no_request_waits() {
+    let found = measure(
+        "queue_pairs=1;compute_units=1;firmware_nsec=100000;completion_nsec=80000",
+        200_000.0,
+        NO_TEXT,
+        400_000,
+    );
+    let front = pollaczek_khinchine(0.5e-5, 1e5, 1e10);
+    assert_wait(3.0, found, front + 1e5, "M/D/1, then a quicker unit");
+}
+
+/// Full batches only: they arrive as every fourth of a Poisson stream (E_4/M/1), and a request has waited for three
+/// halves of a gap until its batch was full, in the mean.
+#[test]
+fn full_batches_wait_as_erlang_arrivals_do() {
+    let config = "queue_pairs=1;compute_units=1;completion_nsec=100000;latency_dist=exponential;batch=4;batch_nsec=3600000000000";
+    let (gap, load) = (100_000.0 / 4.0 / 0.6, 0.6);
+    let found = measure(config, gap, NO_TEXT, 400_000);
+    assert_wait(5.0, found, 1.5 * gap + 100_000.0 * erlang_arrivals(4, load), "E_4/M/1");
+}
+
+/// With a unit for every batch, a request waits for the rest of the time that its batch is open.
+#[test]
+fn a_batch_that_never_fills_is_open_for_its_time() {
+    let config = "queue_pairs=1;compute_units=64;completion_nsec=100000;batch=1024;batch_nsec=50000";
+    let (gap, open) = (20_000.0, 50_000.0);
+    let found = measure(config, gap, NO_TEXT, 400_000);
+    let others = open / gap;
+    assert_wait(2.0, found, open * (1.0 + others / 2.0) / (1.0 + others), "an open batch");
+}
+
+/// Without a burst, tokens are a server with constant service. With a burst, a request waits for what the work of
+/// that server exceeds the burst by.
+#[test]
+fn a_token_bucket_delays_as_a_server_does() {
+    for burst in [1, 2] {
+        let config = format!("queue_pairs=1;compute_units=64;ops_limit=10000;ops_burst={burst}");
+        let found = measure(&config, 142_857.14, NO_TEXT, 400_000);
+        let expected = 100_000.0 * constant_service_beyond(0.7, f64::from(burst - 1));
+        assert_wait(6.0, found, expected, &format!("10,000 a second, a burst of {burst}"));
+    }
+}
+
+/// Who is served next does not change how long all wait together, as long as services are alike (Kleinrock 1965).
+#[test]
+fn arbitration_keeps_the_mean_wait() {
+    for arbitration in ["fcfs", "round_robin", "weighted:5:1:2"] {
+        let config = format!(
+            "queue_pairs=3;compute_units=1;completion_nsec=100000;latency_dist=exponential;arbitration={arbitration}"
+        );
+        let found = measure(&config, 200_000.0, NO_TEXT, 400_000);
+        assert_wait(4.0, found, 100_000.0, arbitration);
     }
 }

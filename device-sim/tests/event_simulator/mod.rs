@@ -14,10 +14,12 @@
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
 mod bucket;
+pub(crate) mod service;
 mod setup;
 mod stations;
 
-pub(crate) use setup::{Limit, Link, Service, Setup};
+pub(crate) use service::Service;
+pub(crate) use setup::{Limit, Link, Setup};
 
 use bucket::Bucket;
 use stations::{Collector, Propagation, Servers, Station, Takes};
@@ -32,6 +34,13 @@ pub(crate) struct Arrival {
     pub(crate) input: u64,
     /// Bytes that the link carries back.
     pub(crate) output: u64,
+}
+
+impl Arrival {
+    /// The only operation here whose output is not as long as its input is a digest.
+    pub(crate) fn operation(&self) -> &'static str {
+        if self.output == self.input { "encrypt" } else { "digest" }
+    }
 }
 
 /// A request in the network.
@@ -126,7 +135,7 @@ impl Simulator {
         if refused {
             return None;
         }
-        let service = self.service.of(self.admitted, input);
+        let service = self.service.of(self.admitted, &arrival, input);
         self.admitted += 1;
         Some(Load { requests: vec![Request { sequence, arrival }], service })
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::bucket::{Bucket, Rate};
+use super::service::Service;
 use super::stations::Arbiter;
 
 /// A device's numbers. 0, or nothing: there is no such stage.
@@ -94,70 +95,6 @@ impl Setup {
     }
 }
 
-/// How long requests occupy a unit.
-#[derive(Clone, Debug)]
-pub(crate) enum Service {
-    /// So long, and the time of the bytes.
-    Linear { nsec: u64, carry: Carry },
-    /// As a device draws them that has this in its configuration, request by request.
-    Drawn { text: String, nsec: Vec<u64> },
-}
-
-impl Service {
-    /// `rate`: thousandths of 10^6 bytes a second; 0: bytes take no time.
-    pub(crate) fn linear(nsec: u64, rate: u64) -> Self {
-        Self::Linear { nsec, carry: Carry::new(rate) }
-    }
-
-    /// Of the request with this number.
-    pub(super) fn of(&mut self, number: usize, bytes: u64) -> u64 {
-        match self {
-            Self::Linear { nsec, carry } => nsec.saturating_add(carry.transfer(bytes)),
-            Self::Drawn { nsec, .. } => nsec[number],
-        }
-    }
-
-    fn write(&self, set: &mut dyn FnMut(&str, &dyn std::fmt::Display, bool)) {
-        match self {
-            Self::Linear { nsec, carry } => {
-                set("completion_nsec", nsec, *nsec > 0);
-                set("mbps", &thousandths(carry.rate), carry.rate > 0);
-            }
-            Self::Drawn { text, .. } => {
-                for (key, value) in text.split(';').filter_map(|item| item.split_once('=')) {
-                    set(key, &value, true);
-                }
-            }
-        }
-    }
-}
-
-/// The time of bytes at a rate: whole nanoseconds, and the rest is carried to the next request.
-#[derive(Clone, Debug)]
-pub(crate) struct Carry {
-    /// Thousandths of 10^6 bytes a second.
-    rate: u64,
-    /// In 2^-24 ns.
-    rest: u128,
-}
-
-impl Carry {
-    pub(crate) fn new(rate: u64) -> Self {
-        Self { rate, rest: 0 }
-    }
-
-    pub(crate) fn transfer(&mut self, bytes: u64) -> u64 {
-        if self.rate == 0 {
-            return 0;
-        }
-        // A byte's time in 2^-64 ns, cut; all bytes' time in 2^-24 ns, rounded up.
-        let a_byte = (1_000_000_u128 << 64) / u128::from(self.rate);
-        let all = (a_byte * u128::from(bytes)).div_ceil(1 << 40) + self.rest;
-        self.rest = all % (1 << 24);
-        u64::try_from(all >> 24).unwrap_or(u64::MAX)
-    }
-}
-
-fn thousandths(rate: u64) -> String {
+pub(super) fn thousandths(rate: u64) -> String {
     format!("{}.{:03}", rate / 1_000, rate % 1_000)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::setup::{Carry, Service};
+use super::service::{Entry, Service};
 use super::{Load, Request};
 
 pub(crate) trait Station {
@@ -28,26 +28,26 @@ pub(crate) struct Servers {
 /// How long a service is.
 pub(crate) enum Takes {
     Fixed(u64),
-    Inward(Carry),
-    Outward(Carry),
+    Inward(Entry),
+    Outward(Entry),
     /// What the load brings along.
     Service,
 }
 
 impl Takes {
     pub(crate) fn inward(rate: u64) -> Self {
-        Self::Inward(Carry::new(rate))
+        Self::Inward(Entry::linear(0, rate))
     }
 
     pub(crate) fn outward(rate: u64) -> Self {
-        Self::Outward(Carry::new(rate))
+        Self::Outward(Entry::linear(0, rate))
     }
 
     fn of(&mut self, load: &Load) -> u64 {
         match self {
             Self::Fixed(nsec) => *nsec,
-            Self::Inward(carry) => carry.transfer(load.input()),
-            Self::Outward(carry) => carry.transfer(load.output()),
+            Self::Inward(bytes) => bytes.next(load.input(), 100),
+            Self::Outward(bytes) => bytes.next(load.output(), 100),
             Self::Service => load.service,
         }
     }
@@ -213,7 +213,7 @@ impl Station for Collector {
         }
         let mut batch = |requests: Vec<Request>| {
             let mut load = Load { requests, service: 0 };
-            load.service = self.service.of(self.batches, load.input());
+            load.service = self.service.of(self.batches, &load.requests[0].arrival, load.input());
             self.batches += 1;
             load
         };

@@ -97,6 +97,7 @@ impl Plan {
             "ordering",
             random.pick(&["unordered", "unordered", "fifo", "reorder:50:1", "reorder:20:3"]),
         );
+        self.write_stations(random);
         if self.coalesces {
             self.set("intc_thresh", random.pick(&[2, 3, 8]));
             self.set("intc_nsec", random.pick(&[1, 2_000, 100_000]));
@@ -104,7 +105,43 @@ impl Plan {
         if random.chance(10) {
             self.set("timing", random.pick(&["sampled", "all"]));
         }
+        if random.chance(10) {
+            self.set("model", "on");
+        }
         self.set("seed", random.below(1_000));
+    }
+
+    /// What requests go through before and after the units.
+    fn write_stations(&mut self, random: &mut Random) {
+        if random.chance(20) {
+            self.set("link_mbps", random.pick(&["0.5", "133.7", "9000"]));
+        }
+        if random.chance(20) {
+            self.set("link_nsec", random.pick(&[1, 400, 30_000]));
+        }
+        if random.chance(15) {
+            self.set("batch", random.pick(&[2, 3, 8]));
+            self.set("batch_nsec", random.pick(&[1, 5_000, 300_000]));
+        }
+        if random.chance(20) {
+            self.write_limit(random);
+        }
+        if random.chance(25) {
+            self.set("arbitration", random.pick(&["round_robin", "weighted:3", "weighted:1:4:2"]));
+        }
+    }
+
+    fn write_limit(&mut self, random: &mut Random) {
+        let both = random.below(3);
+        if both != 0 {
+            self.set("ops_limit", random.pick(&[2_000, 50_000, 3_000_000]));
+            self.set("ops_burst", random.pick(&[1, 2, 5]));
+        }
+        if both != 1 {
+            self.set("bytes_limit", random.pick(&[300_000, 77_777_777]));
+            self.set("bytes_burst", random.pick(&[1, 64, 65_536]));
+        }
+        self.set("limit", random.pick(&["delay", "busy"]));
     }
 
     fn write_engine(&mut self, random: &mut Random) {
