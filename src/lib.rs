@@ -104,6 +104,7 @@ pub use simaccel_device::{
     Aead, Algorithm, Allowed, Arbitration, Argument, ArgumentError, CallStats, Cipher, CompletionOrder,
     ConfigError, Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, LimitMode,
     Mbps, ModelMode, Operation, OperationStats, OutputLen, Padding, Parameter, Parameters, Preset,
-    QueuePairStats, Selection, SessionError, Tag, Timing, Timings, UnitStats, UnknownName, WorkerStats,
+    QueuePairStats, Selection, Served, ServiceTime, SessionError, Tag, Timing, Timings, UnitStats,
+    UnknownName, WarmUp, WorkerStats,
 };
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

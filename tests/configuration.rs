@@ -67,7 +67,10 @@ fn every_default_is_what_a_configuration_has() {
         let key = keys.iter().find(|key| key.name == name).unwrap_or_else(|| panic!("{name} is in no table"));
         assert_eq!(key.default, default, "{name}");
     }
-    assert_eq!(defaults.split(';').count(), keys.len() - ["operation", "fault", "preset", "strict"].len());
+    assert_eq!(
+        defaults.split(';').count(),
+        keys.len() - ["operation", "service", "warmup", "fault", "preset", "strict"].len()
+    );
 }
 
 #[test]

@@ -80,7 +80,9 @@ mod run;
 mod stats;
 mod sync;
 
-pub use config::{Config, ConfigBuilder, ConfigError, Mbps, ModelMode, Preset, grammar};
+pub use config::{
+    Config, ConfigBuilder, ConfigError, Mbps, ModelMode, Preset, Served, ServiceTime, WarmUp, grammar,
+};
 pub use kernels::session::{Session, SessionError};
 pub use message::algorithm::{Aead, Algorithm, Cipher, Hash, Kind};
 pub use message::argument::{Argument, ArgumentError};

@@ -139,6 +139,7 @@ impl Config {
 
     fn of(items: &Items) -> Result<Self, ConfigError> {
         let mut config = Self::default();
+        simaccel_device::Config::check_items(items)?;
         for (key, value) in items.iter() {
             config.set(key, value)?;
         }
@@ -254,7 +255,8 @@ impl Config {
 }
 
 /// Creates a [`Config`] from typed values. Each key has a method of its name, without its unit where the type
-/// has one ([`timeout`](Self::timeout) is `timeout_msec`). The last call for a key counts, but faults add up.
+/// has one ([`timeout`](Self::timeout) is `timeout_msec`). The last call for a key counts, but operations,
+/// entries of `service` and faults add up.
 ///
 /// [`build`](Self::build) checks the values, by the rules that hold for text.
 ///

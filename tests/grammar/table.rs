@@ -13,11 +13,17 @@ pub(crate) const BAD: &[(&str, &str)] = &[
     ("de_pth=2", "unknown key de_pth: the keys are KEYS"),
     ("de pth=2", "unknown key de pth: the keys are KEYS"),
     ("depth=2,seed=1", "depth=2,seed=1: must be a power of two, 2 to 262144 (requests)"),
-    ("depth=2;depth=2", "depth is given twice: once is allowed, of all keys but operation and fault"),
-    ("seed=1\nseed = 1", "seed is given twice: once is allowed, of all keys but operation and fault"),
+    (
+        "depth=2;depth=2",
+        "depth is given twice: once is allowed, of all keys but operation, service and fault",
+    ),
+    (
+        "seed=1\nseed = 1",
+        "seed is given twice: once is allowed, of all keys but operation, service and fault",
+    ),
     (
         "preset=ideal;preset=ideal",
-        "preset is given twice: once is allowed, of all keys but operation and fault",
+        "preset is given twice: once is allowed, of all keys but operation, service and fault",
     ),
     ("depth=", "depth=(nothing): must be a power of two, 2 to 262144 (requests)"),
     ("depth=#2", "depth=(nothing): must be a power of two, 2 to 262144 (requests)"),
@@ -52,7 +58,10 @@ pub(crate) const BAD_FOR_THE_ENGINE: &[(&str, &str)] = &[
     ("delivery=pigeon", "delivery=pigeon: must be wake or poll"),
     ("fallback=yes", "fallback=yes: must be on or off"),
     ("fallback=On", "fallback=On: must be on or off"),
-    ("strict=on;strict=on", "strict is given twice: once is allowed, of all keys but operation and fault"),
+    (
+        "strict=on;strict=on",
+        "strict is given twice: once is allowed, of all keys but operation, service and fault",
+    ),
     ("offload_threshold=4294967296", "offload_threshold=4294967296: must be 0 to 4294967295 (bytes)"),
     ("timeout_msec=1.5", "timeout_msec=1.5: must be 0 (off) to 3600000 (milliseconds of the device's clock)"),
     ("max_retries=101", "max_retries=101: must be 0 to 100"),

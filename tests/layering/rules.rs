@@ -183,6 +183,11 @@ pub(crate) const SEAMS: &[Seam] = &[
         reason: "the one place where a request that the model lets through is worked on",
     },
     Seam {
+        file: "device-sim/src/config/service/numbers.rs",
+        knows: "std::fs",
+        reason: "reads the tables and traces that a configuration names, when it is parsed",
+    },
+    Seam {
         file: "device-sim/src/queue/interrupt.rs",
         knows: "std::os",
         reason: "the interrupt is an eventfd, the one fd of the device",

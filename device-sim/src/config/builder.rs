@@ -5,7 +5,7 @@ use super::{Config, ConfigError};
 
 /// Makes a [`Config`] of typed values. A method for each key, of the key's name, without its unit where the
 /// type has one ([`completion`](Self::completion) is `completion_nsec`); the last call for a key counts, but
-/// `operation` and `fault` add.
+/// `operation`, `service` and `fault` add.
 ///
 /// [`build`](Self::build) checks the values, by the rules that hold for text.
 ///
@@ -92,6 +92,17 @@ macro_rules! device_setters {
         /// `latency_dist`.
         pub fn latency_dist(self, dist: $crate::LatencyDist) -> Self {
             self.with("latency_dist", dist)
+        }
+
+        /// `service`: one more entry. A file that it names is read when the configuration is built.
+        pub fn service(mut self, entry: $crate::ServiceTime) -> Self {
+            self.items.add("service", entry);
+            self
+        }
+
+        /// `warmup`.
+        pub fn warmup(self, warm_up: $crate::WarmUp) -> Self {
+            self.with("warmup", warm_up)
         }
 
         /// `link_mbps`: 0 to 1,000,000, in 10^6 bytes a second.

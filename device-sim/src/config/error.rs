@@ -6,16 +6,46 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A field of a fault comes more than once.
-    #[error("fault={}: {} is given twice: once is allowed", Shown(fault), Shown(field))]
+    /// A field of a fault, or of an entry of `service`, comes more than once.
+    #[error("{key}={}: {} is given twice: once is allowed", Shown(value), Shown(field))]
     FieldTwice {
+        /// `fault` or `service`.
+        key: &'static str,
         /// The field's name, as given.
         field: String,
-        /// The text after `fault=`.
-        fault: String,
+        /// The value of the key, as given.
+        value: String,
+    },
+    /// A file that a value names cannot be read.
+    #[error("{key}={}: the file {} cannot be read: {reason}", Shown(value), Shown(path))]
+    File {
+        /// The key, whose value names the file.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// As given.
+        path: String,
+        /// As the operating system says it.
+        reason: String,
+    },
+    /// A line of a file that a value names does not fit.
+    #[error("{key}={}: line {line} of {} is {}: must be {allowed}", Shown(value), Shown(path), Shown(text))]
+    Line {
+        /// The key, whose value names the file.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// The file, as given.
+        path: String,
+        /// From 1.
+        line: usize,
+        /// The line, without its comment.
+        text: String,
+        /// What is allowed.
+        allowed: &'static str,
     },
     /// A key comes more than once.
-    #[error("{} is given twice: once is allowed, of all keys but operation and fault", Shown(key))]
+    #[error("{} is given twice: once is allowed, of all keys but operation, service and fault", Shown(key))]
     KeyTwice {
         /// As given.
         key: String,

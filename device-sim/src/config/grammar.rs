@@ -4,14 +4,14 @@
 //! ```text
 //!   text    item { ( ";" | new line ) item }         fault=KIND:FIELD=VALUE,FIELD=VALUE
 //!   item    [ KEY "=" VALUE ] [ "#" comment ]        a comment ends with its line
-//!   list    part { "," part }                        the fields of a fault
+//!   list    part { "," part }                        the fields of a fault, or of an entry of `service`
 //!   number  digit { [ "_" ] digit }                  no sign, no blank, no other base
 //!   decimal number [ "." digit [ digit [ digit ] ] ]  where a key says so
 //! ```
 //!
 //! Blanks around an item, a key, a value or a part are ignored; so are empty items and parts. A key comes
-//! once, `operation` and `fault` as often as you like; a field of a fault comes once. Names are written as
-//! they are listed, in lower case.
+//! once, `operation`, `service` and `fault` as often as you like; a field of a value comes once. Names are
+//! written as they are listed, in lower case.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +22,7 @@ use super::error::ConfigError;
 pub use super::error::Shown;
 
 /// The keys that may come more than once.
-const REPEATABLE: [&str; 2] = ["operation", FAULT];
+const REPEATABLE: [&str; 3] = ["operation", "service", FAULT];
 const FAULT: &str = "fault";
 /// The key that takes effect before all others, wherever it stands.
 const FIRST: &str = "preset";
@@ -133,7 +133,7 @@ pub fn pair(text: &str) -> Option<(&str, &str)> {
     text.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
 }
 
-/// The fields of a fault: names and values, in their order.
+/// The fields of a value: names and values, in their order.
 pub type Fields<'a> = Vec<(&'a str, &'a str)>;
 
 /// Kind and fields of the text after `fault=`.
@@ -142,13 +142,30 @@ pub type Fields<'a> = Vec<(&'a str, &'a str)>;
 ///
 /// [`ConfigError::FieldTwice`], or [`ConfigError::Value`] for a field without `=`.
 pub fn fault(text: &str) -> Result<(&str, Fields<'_>), ConfigError> {
-    const FIELD: &str = "FIELD=VALUE after KIND:, separated by commas";
+    named_fields(FAULT, text, "FIELD=VALUE after KIND:, separated by commas")
+}
+
+/// What stands before the colon in the value of `key`, and the fields after it.
+///
+/// # Errors
+///
+/// As those of [`fault`].
+pub fn fields<'t>(key: &'static str, text: &'t str) -> Result<(&'t str, Fields<'t>), ConfigError> {
+    named_fields(key, text, "FIELD=VALUE after WHAT:, separated by commas")
+}
+
+fn named_fields<'t>(
+    key: &'static str,
+    text: &'t str,
+    allowed: &'static str,
+) -> Result<(&'t str, Fields<'t>), ConfigError> {
     let (kind, list) = text.split_once(':').unwrap_or((text, ""));
     let mut fields = Fields::new();
     for part in parts(list, ',') {
-        let (field, value) = pair(part).ok_or_else(|| refused(FAULT, text, FIELD))?;
+        let (field, value) = pair(part).ok_or_else(|| refused(key, text, allowed))?;
         if fields.iter().any(|(given, _)| *given == field) {
-            return Err(ConfigError::FieldTwice { field: field.to_owned(), fault: text.to_owned() });
+            let (field, value) = (field.to_owned(), text.to_owned());
+            return Err(ConfigError::FieldTwice { key, field, value });
         }
         fields.push((field, value));
     }

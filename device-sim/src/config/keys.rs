@@ -25,6 +25,10 @@ macro_rules! device_keys {
             "latency_dist", "constant",
                 "constant, uniform, exponential, normal:PERCENT (1 to 33), lognormal:PERCENT (1 to 1000) or bimodal:SLOW[:SHARE] (percents: 100 to 1000000, 0.001 to 99, their product at most 9900; SHARE is 1 if it is not given)",
                 "how service times spread around their mean";
+            "service", "none", "WHAT:FIELD=VALUE,... (repeatable)",
+                "how long these requests take: `nsec`, `mbps`, `dist`, `points`, `table` or `trace`, in place of the three keys above";
+            "warmup", "none", "REQUESTS:PERCENT (1 to 1000000000, 100 to 100000) or none",
+                "the first requests take so many percent of their service time";
             "link_mbps", "0", "0 to 1000000 (10^6 bytes a second; up to three decimals)",
                 "bandwidth of the link, shared by all requests, in each direction; 0: bytes take no time there";
             "link_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",

@@ -28,12 +28,14 @@ mod keys;
 mod mbps;
 mod mode;
 mod preset;
+pub(crate) mod service;
 
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
 pub use mbps::Mbps;
 pub use mode::ModelMode;
 pub use preset::Preset;
+pub use service::{Served, ServiceTime, WarmUp};
 
 /// The configuration of a device. The default is the *ideal* device, which models no latency.
 ///
@@ -77,6 +79,8 @@ pub struct Config {
     pub(crate) firmware_nsec: u64,
     pub(crate) mbps: Mbps,
     pub(crate) latency_dist: LatencyDist,
+    pub(crate) services: Vec<ServiceTime>,
+    pub(crate) warm_up: Option<WarmUp>,
     pub(crate) link_mbps: Mbps,
     pub(crate) link_nsec: u64,
     pub(crate) batch: u32,
@@ -109,6 +113,8 @@ impl Default for Config {
             firmware_nsec: 0,
             mbps: Mbps::NONE,
             latency_dist: LatencyDist::Constant,
+            services: Vec::new(),
+            warm_up: None,
             link_mbps: Mbps::NONE,
             link_nsec: 0,
             batch: 1,
@@ -142,6 +148,7 @@ impl Config {
             || self.completion_nsec > 0
             || self.firmware_nsec > 0
             || self.mbps.in_thousandths() > 0
+            || !self.services.is_empty()
             || self.link_mbps.in_thousandths() > 0
             || self.link_nsec > 0
             || self.batch > 1
@@ -173,6 +180,7 @@ impl Config {
 
     fn of(items: &Items) -> Result<Self, ConfigError> {
         let mut config = Self::default();
+        Self::check_items(items)?;
         for (key, value) in items.iter() {
             if !config.set(key, value)? {
                 let known = Key::names(Self::KEYS);
@@ -184,11 +192,13 @@ impl Config {
     }
 
     /// Sets one key, for configurations with additional keys. `Ok(false)`: the device has no such key, and
-    /// nothing has changed. [`Config::check`] finds keys that exclude each other.
+    /// nothing has changed. [`Config::check`] finds keys that exclude each other. An entry of `service` takes
+    /// the place of one for the same requests, and a name is declared once: a preset may have been there
+    /// before.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Value`]; nothing has changed then either.
+    /// A [`ConfigError`] about the value; nothing has changed then either.
     pub fn set(&mut self, name: &str, value: &str) -> Result<bool, ConfigError> {
         let Some(key) = Self::KEYS.iter().find(|key| key.name == name) else { return Ok(false) };
         match key.name {
@@ -200,6 +210,8 @@ impl Config {
             "firmware_nsec" => self.firmware_nsec = key.number(value, 0..=HOUR)?,
             "mbps" => self.mbps = Mbps::parse(value).ok_or_else(|| key.refuse(value))?,
             "latency_dist" => self.latency_dist = value.parse()?,
+            "service" => self.serve(ServiceTime::parse(value)?),
+            "warmup" => self.warm_up = WarmUp::parse(value).ok_or_else(|| key.refuse(value))?,
             "link_mbps" => self.link_mbps = Mbps::parse(value).ok_or_else(|| key.refuse(value))?,
             "link_nsec" => self.link_nsec = key.number(value, 0..=HOUR)?,
             "batch" => self.batch = key.number(value, 1..=65_536)?,
@@ -215,7 +227,7 @@ impl Config {
             "intc_nsec" => self.intc_nsec = key.number(value, 0..=HOUR)?,
             "spin_nsec" => self.spin_nsec = key.number(value, 0..=1_000_000)?,
             "timing" => self.timing = value.parse()?,
-            "operation" => self.operations.push(operation(key, value)?),
+            "operation" => self.declare(operation(key, value)?),
             "fault" => self.faults.push(Fault::parse(value)?),
             "preset" => value.parse::<Preset>()?.apply(self),
             "model" => self.model = value.parse()?,
@@ -223,6 +235,45 @@ impl Config {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn declare(&mut self, name: String) {
+        if !self.operations.contains(&name) {
+            self.operations.push(name);
+        }
+    }
+
+    fn serve(&mut self, entry: ServiceTime) {
+        match self.services.iter_mut().find(|other| other.served() == entry.served()) {
+            Some(other) => *other = entry,
+            None => self.services.push(entry),
+        }
+    }
+
+    /// Finds what was given twice under two names: a name that is declared again, an entry of `service` for
+    /// the same requests.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Value`] for the first.
+    pub fn check_items(items: &Items) -> Result<(), ConfigError> {
+        let (mut names, mut served) = (Vec::new(), Vec::new());
+        for (key, value) in items.iter() {
+            if key == "operation" {
+                if names.contains(&value) {
+                    return Err(grammar::refused("operation", value, DECLARED_ONCE));
+                }
+                names.push(value);
+            }
+            if key == service::KEY {
+                let what = ServiceTime::served_by(value)?;
+                if served.contains(&what) {
+                    return Err(grammar::refused(service::KEY, value, "one entry for the same requests"));
+                }
+                served.push(what);
+            }
+        }
+        Ok(())
     }
 
     /// Finds keys that exclude each other.
@@ -250,12 +301,14 @@ impl Config {
         self.check_operations()
     }
 
-    /// Names are declared once, and not too many; and rules select none that is not declared.
+    /// Not too many names are declared; and rules and entries name none that is not declared.
     fn check_operations(&self) -> Result<(), ConfigError> {
-        for (at, name) in self.operations.iter().enumerate() {
-            if at >= MAX_NAMES || self.operations[..at].contains(name) {
-                return Err(grammar::refused("operation", name, "declared once, and one of at most 64"));
-            }
+        if let Some(name) = self.operations.get(MAX_NAMES) {
+            return Err(grammar::refused("operation", name, DECLARED_ONCE));
+        }
+        let is_unknown = |entry: &&ServiceTime| matches!(entry.served(), Served::Call(name) if !self.operations.contains(name));
+        if let Some(entry) = self.services.iter().find(is_unknown) {
+            return Err(grammar::refused(service::KEY, &entry.to_string(), service::DECLARED));
         }
         let unknown = self.faults.iter().find(|fault| !self.declares(&fault.selection));
         unknown.map_or(Ok(()), |fault| Err(grammar::refused("fault", &fault.to_string(), OPERATIONS)))
@@ -307,6 +360,16 @@ impl Config {
     /// `latency_dist`.
     pub const fn latency_dist(&self) -> LatencyDist {
         self.latency_dist
+    }
+
+    /// `service`, an entry for each kind of requests.
+    pub fn services(&self) -> &[ServiceTime] {
+        &self.services
+    }
+
+    /// `warmup`.
+    pub const fn warmup(&self) -> Option<WarmUp> {
+        self.warm_up
     }
 
     /// `link_mbps`, in 10^6 bytes a second.
@@ -424,7 +487,9 @@ impl fmt::Display for Config {
         let Self { intc_thresh, intc_nsec, spin_nsec, timing, .. } = self;
         write!(f, ";intc_thresh={intc_thresh};intc_nsec={intc_nsec};spin_nsec={spin_nsec};timing={timing}")?;
         write!(f, ";model={};seed={seed}", self.model)?;
+        self.warm_up.map_or(Ok(()), |warm_up| write!(f, ";warmup={warm_up}"))?;
         self.operations.iter().try_for_each(|name| write!(f, ";operation={name}"))?;
+        self.services.iter().try_for_each(|entry| write!(f, ";service={entry}"))?;
         self.faults.iter().try_for_each(|fault| write!(f, ";fault={fault}"))
     }
 }
@@ -436,6 +501,8 @@ impl FromStr for Config {
         Self::parse(text)
     }
 }
+
+const DECLARED_ONCE: &str = "declared once, and one of at most 64";
 
 /// Of a bucket, or a second.
 const MOST_BYTES: u64 = 1_000_000_000_000;

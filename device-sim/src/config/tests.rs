@@ -24,7 +24,8 @@ fn every_key_parses_and_prints() {
                 batch_nsec=40;ops_limit=1000000000;ops_burst=1000000;bytes_limit=1000000000000;\
                 bytes_burst=1;limit=busy;arbitration=weighted:1000:1;ordering=reorder:25:3;intc_thresh=8;\
                 intc_nsec=100000;spin_nsec=0;timing=sampled;model=on;seed=18446744073709551615;\
-                operation=run-length;operation=b.2;\
+                warmup=10:300;operation=run-length;operation=b.2;\
+                service=aes-128-gcm/encrypt:nsec=5,mbps=0.5,dist=uniform;service=b.2:points=1:2/3:4;\
                 fault=fail:every=2;fault=dead:nth=9";
     let config = Config::parse(text).unwrap();
     let expected = Config {
@@ -36,6 +37,10 @@ fn every_key_parses_and_prints() {
         firmware_nsec: 20,
         mbps: 1_000_000.into(),
         latency_dist: LatencyDist::bimodal(9_900),
+        services: ["aes-128-gcm/encrypt:nsec=5,mbps=0.5,dist=uniform", "b.2:points=1:2/3:4"]
+            .map(|text| ServiceTime::parse(text).unwrap())
+            .into(),
+        warm_up: Some(WarmUp { requests: 10, percent: 300 }),
         link_mbps: Mbps::thousandths(125),
         link_nsec: 30,
         batch: 65_536,
@@ -108,7 +113,7 @@ fn a_key_is_given_once_and_so_is_a_field_of_a_fault() {
         assert_eq!(error, ConfigError::KeyTwice { key: twice.to_owned() }, "{text}");
         assert_eq!(
             error.to_string(),
-            format!("{twice} is given twice: once is allowed, of all keys but operation and fault")
+            format!("{twice} is given twice: once is allowed, of all keys but operation, service and fault")
         );
     }
     for (fault, twice) in [
@@ -118,7 +123,8 @@ fn a_key_is_given_once_and_so_is_a_field_of_a_fault() {
         ("delay:nth=1,nsec=5,nth=2", "nth"),
     ] {
         let error = Config::parse(&format!("fault={fault}")).unwrap_err();
-        let expected = ConfigError::FieldTwice { field: twice.to_owned(), fault: fault.to_owned() };
+        let expected =
+            ConfigError::FieldTwice { key: "fault", field: twice.to_owned(), value: fault.to_owned() };
         assert_eq!(error, expected, "{fault}");
         assert_eq!(error.to_string(), format!("fault={fault}: {twice} is given twice: once is allowed"));
     }
@@ -196,6 +202,11 @@ fn values_out_of_range_are_refused_in_one_line() {
         "intc_nsec=5",
         "spin_nsec=1000001",
         "timing=always",
+        "warmup=3",
+        "warmup=0:100",
+        "warmup=3:99",
+        "warmup=1000000001:100",
+        "warmup=3:100001",
         "fault=fire",
         "preset=magic",
         "seed=18446744073709551616",
@@ -253,7 +264,7 @@ fn the_table_of_keys_is_true() {
         let refused = given("?").unwrap_err();
         let ConfigError::Value { key: name, allowed, .. } = refused else { panic!("{refused}") };
         assert_eq!(name, key.name);
-        if key.name != "fault" {
+        if !["fault", "service"].contains(&key.name) {
             assert_eq!(allowed, key.allowed);
         }
         if key.default != "none" {
@@ -326,6 +337,8 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         .firmware(Duration::from_nanos(5))
         .mbps(6)
         .latency_dist(LatencyDist::Normal(7))
+        .service(ServiceTime::of(Operation::Mac).nsec(Duration::from_nanos(8)))
+        .warmup(WarmUp { requests: 1, percent: 200 })
         .link_mbps(13)
         .link(Duration::from_nanos(14))
         .batch(15)
@@ -352,7 +365,7 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         latency_dist=normal:7;link_mbps=13;link_nsec=14;batch=15;batch_nsec=16;ops_limit=17;ops_burst=18;\
         bytes_limit=19;bytes_burst=20;limit=busy;arbitration=round_robin;ordering=fifo;intc_thresh=9;\
         intc_nsec=10;spin_nsec=11;timing=all;model=on;seed=12;\
-        operation=pack;fault=busy;fault=timeout:nth=3";
+        warmup=1:200;operation=pack;service=mac:nsec=8;fault=busy;fault=timeout:nth=3";
     assert_eq!(config.to_string(), expected);
     let given = format!("{builder:?}");
     assert!(Config::KEYS.iter().all(|key| given.contains(&format!("\"{}\"", key.name))), "{given}");
@@ -373,6 +386,8 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
     assert_eq!((config.limit(), config.arbitration()), (LimitMode::Busy, &Arbitration::RoundRobin));
     assert_eq!((config.intc_thresh(), config.intc().as_nanos(), config.spin().as_nanos()), (9, 10, 11));
     assert_eq!((config.operations(), config.model()), (&["pack".to_owned()][..], ModelMode::On));
+    assert_eq!(config.services(), [ServiceTime::parse("mac:nsec=8").unwrap()]);
+    assert_eq!(config.warmup(), Some(WarmUp { requests: 1, percent: 200 }));
     assert_eq!((config.timing(), config.faults(), config.seed()), (Timing::All, &faults[..], 12));
     assert_eq!(config.to_builder().build(), Ok(config.clone()));
     assert_eq!(config.to_builder().depth(16).depth(32).build().unwrap().depth(), 32, "the last call counts");

@@ -366,6 +366,21 @@ impl Algorithm {
         }
     }
 
+    /// Its place in [`Algorithm::ALL`]; that of a trial is behind them.
+    #[inline]
+    pub(crate) const fn number(self) -> usize {
+        const AEADS: usize = Cipher::ALL.len();
+        const HASHES: usize = AEADS + Aead::ALL.len();
+        const HMACS: usize = HASHES + Hash::ALL.len();
+        match self {
+            Self::Cipher(cipher) => cipher as usize,
+            Self::Aead(aead) => AEADS + aead as usize,
+            Self::Hash(hash) => HASHES + hash as usize,
+            Self::Hmac(hash) => HMACS + hash as usize,
+            Self::Trial(trial) => Self::ALL.len() + trial as usize,
+        }
+    }
+
     /// Its operations.
     pub const fn operations(self) -> &'static [Operation] {
         match self {
@@ -492,6 +507,13 @@ mod tests {
                 assert_eq!(algorithm.output(operation).is_some(), is_there, "{algorithm} {operation:?}");
             }
             assert!(!algorithm.operations().is_empty());
+        }
+    }
+
+    #[test]
+    fn every_algorithm_has_its_place() {
+        for (number, algorithm) in Algorithm::ALL.iter().enumerate() {
+            assert_eq!(algorithm.number(), number, "{algorithm}");
         }
     }
 

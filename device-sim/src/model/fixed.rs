@@ -1,5 +1,5 @@
-//! Logarithm, exponential and normal draws of integers: the same on every machine, and in every floating-point
-//! rounding mode.
+//! Logarithm, exponential and normal draws of integers: the same on every machine, and in every
+//! floating-point rounding mode.
 //!
 //! ```text
 //!   minus_ln(x)   x = m × 2^-(z+1),  m × c = 1 + r,  |r| < 2^-8     (z + 1) ln 2 + ln c - (r - r²/2 + ... + r⁵/5)
@@ -8,9 +8,9 @@
 //!   sine(t)       of t quarter turns                                the Taylor series up to x^15
 //! ```
 //!
-//! `Q32` and the like say how many bits are behind the point. Absolute errors are below 2^-46 for the logarithm,
-//! and relative ones below 2^-30 for the exponential, 2^-36 for the sine. The compiler makes the tables, from
-//! series in 60 bits.
+//! `Q32` and the like say how many bits are behind the point. Absolute errors are below 2^-46 for the
+//! logarithm, and relative ones below 2^-30 for the exponential, 2^-36 for the sine. The compiler makes the
+//! tables, from series in 60 bits.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

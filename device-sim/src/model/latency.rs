@@ -5,8 +5,8 @@
 //! ```
 //!
 //! One seed gives one sequence, on every machine and in every floating-point rounding mode: the generator is
-//! ChaCha8, and the rest is integers. Over the random numbers that can be drawn, the mean of the factor is 1 to
-//! within 10^-8.
+//! ChaCha8, and the rest is integers. Over the random numbers that can be drawn, the mean of the factor is 1
+//! to within 10^-8.
 #![expect(clippy::cast_possible_truncation, reason = "a wide product is shifted to the width of its result")]
 
 use std::fmt;
@@ -29,8 +29,8 @@ pub enum LatencyDist {
     Constant,
     /// From 0 to twice the mean, evenly.
     Uniform,
-    /// Normal with this standard deviation, 1 to 33. A draw below 0 counts as 0, and one above twice the mean as
-    /// that, so that the mean stays; at 33 these are 0.24 % of all, and the deviation is 32.9.
+    /// Normal with this standard deviation, 1 to 33. A draw below 0 counts as 0, and one above twice the mean
+    /// as that, so that the mean stays; at 33 these are 0.24 % of all, and the deviation is 32.9.
     Normal(u32),
     /// Exponential: memoryless.
     Exponential,
@@ -40,8 +40,8 @@ pub enum LatencyDist {
     Bimodal {
         /// A slow request takes this much, 100 to 1,000,000.
         slow: u32,
-        /// So many of all requests are slow, in thousandths of a percent, 1 to 99,000. Together they take up to
-        /// 99 % of the time: the product of the two percents is at most 9,900.
+        /// So many of all requests are slow, in thousandths of a percent, 1 to 99,000. Together they take up
+        /// to 99 % of the time: the product of the two percents is at most 9,900.
         share: u32,
     },
 }
@@ -54,8 +54,8 @@ impl LatencyDist {
         lognormal:PERCENT (1 to 1000) or bimodal:SLOW[:SHARE] (percents: 100 to 1000000, 0.001 to 99, their product \
         at most 9900; SHARE is 1 if it is not given)";
 
-    /// [`LatencyDist::Bimodal`] with one slow request in a hundred, which takes so many percent of the mean, 100
-    /// to 9,900.
+    /// [`LatencyDist::Bimodal`] with one slow request in a hundred, which takes so many percent of the mean,
+    /// 100 to 9,900.
     pub const fn bimodal(slow: u32) -> Self {
         Self::Bimodal { slow, share: ONE_PERCENT }
     }
@@ -257,8 +257,8 @@ mod tests {
         }
     }
 
-    /// Means over random numbers that are evenly spaced, so that there is no sampling error. The trapezoids of a
-    /// logarithm and of tails are what is left of the error.
+    /// Means over random numbers that are evenly spaced, so that there is no sampling error. The trapezoids
+    /// of a logarithm and of tails are what is left of the error.
     #[test]
     fn the_mean_over_all_random_numbers_is_one() {
         const STEPS: u64 = 1 << 20;
@@ -290,7 +290,8 @@ mod tests {
         }
     }
 
-    /// The exact mean of a lognormal factor is 1; so what is compared is each factor with that of the formula.
+    /// The exact mean of a lognormal factor is 1; so what is compared is each factor with that of the
+    /// formula.
     #[test]
     fn a_lognormal_factor_is_that_of_its_formula() {
         for percent in [1, 75, 1_000] {

@@ -167,13 +167,13 @@ impl Core {
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
         let sessions = &self.sessions;
         let mut verdict = Verdict::default();
-        let mut work = Work { port, operation: Operation::Call, algorithm: None, input: 0 };
+        let mut work = Work::of_port(port);
         ready.due = None;
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.size());
             *times = Times { submitted: request.submitted(), started: at, ended: at };
-            work = work_of(sessions, request, port);
+            work = work_of(sessions, model, request, port);
             verdict = model.plan.decide(&Subject { request, algorithm: work.algorithm, announce, now: at });
             compute(sessions, model, &verdict, request)
         });
@@ -240,7 +240,7 @@ impl Core {
         let (model, sessions) = (&mut self.model, &self.sessions);
         ready.operation = slab.execute(&mut ready.claimed, |request| {
             if let Some(model) = model {
-                let work = work_of(sessions, request, port);
+                let work = work_of(sessions, model, request, port);
                 model.plan.pass_over(&Subject { request, algorithm: work.algorithm, announce, now });
                 model.skip(&work);
             }
@@ -304,9 +304,15 @@ fn session_of(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Opt
 }
 
 /// What the model knows of a request of this port.
-fn work_of(sessions: &[Option<(SessionId, Installed)>], request: &Request, port: usize) -> Work {
+fn work_of(
+    sessions: &[Option<(SessionId, Installed)>],
+    model: &Model,
+    request: &Request,
+    port: usize,
+) -> Work {
     let algorithm = session_of(sessions, request.session).map(|session| session.algorithm());
-    Work { port, operation: request.operation, algorithm, input: request.size() }
+    let class = model.class(request.operation, algorithm, request.call_name());
+    Work { port, operation: request.operation, algorithm, class, input: request.size() }
 }
 
 /// Computes a request as the verdict says.

@@ -13,6 +13,8 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::message::algorithm::Algorithm;
+use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::status::Status;
 use crate::model::due::{Due, DueQueue};
@@ -22,7 +24,7 @@ use crate::model::network::{Arrival, Counted, Left, Network, Served, Surrounding
 use crate::model::order::Order;
 use crate::model::plan::{Plan, Verdict, carry_out};
 use crate::model::sabotage::Saboteur;
-use crate::model::service::{ServiceTimes, Work};
+use crate::model::service::{Class, ServiceTimes, Work};
 use crate::queue::cell::Slab;
 use crate::queue::entry::Announce;
 use crate::queue::ready::{Flags, Ready, ReadyList};
@@ -66,6 +68,16 @@ impl Model {
             sweep_at: SWEEP_AT,
             sabotage: None,
         })
+    }
+
+    /// The class of a request, by which its service time is found.
+    pub(crate) fn class(
+        &self,
+        operation: Operation,
+        algorithm: Option<Algorithm>,
+        name: Option<&str>,
+    ) -> Class {
+        self.service.class(operation, algorithm, name)
     }
 
     /// Called when a request was computed and succeeded: its result may be changed.

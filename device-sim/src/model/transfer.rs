@@ -34,6 +34,12 @@ impl Fine {
         self.0
     }
 
+    /// So many percent of it.
+    #[inline]
+    pub(crate) fn percent(self, percent: u32) -> Self {
+        if percent == 100 { self } else { Self::of(self.0 * u128::from(percent) / 100) }
+    }
+
     pub(crate) fn plus(self, other: Self) -> Self {
         Self::of(self.0 + other.0)
     }
@@ -53,7 +59,8 @@ impl PerByte {
         Self((1_000_000_u128 << 64).checked_div(thousandths).unwrap_or(0))
     }
 
-    /// The time of `bytes`. What is exact in 2^-24 ns is given exactly: the cut of the product is less than one.
+    /// The time of `bytes`. What is exact in 2^-24 ns is given exactly: the cut of the product is less than
+    /// one.
     pub(crate) fn transfer(self, bytes: u64) -> Fine {
         Fine::of((self.0 * u128::from(bytes.min(MOST_BYTES))).div_ceil(1 << (64 - FINE_BITS)))
     }

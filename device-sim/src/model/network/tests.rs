@@ -4,7 +4,6 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::message::operation::Operation;
 
 /// Draws 100 ns for a byte of a batch, and keeps what is counted.
 #[derive(Default)]
@@ -29,7 +28,7 @@ fn config(text: &str) -> Config {
 }
 
 fn request(port: usize, input: u64, service: u64) -> Arrival {
-    let work = Work { port, operation: Operation::Call, algorithm: None, input };
+    let work = Work { input, ..Work::of_port(port) };
     Arrival { work, stall: 0, service, never: false }
 }
 
