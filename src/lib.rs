@@ -107,4 +107,6 @@ pub use simaccel_device::{
     QueuePairStats, Selection, Served, ServiceTime, SessionError, Tag, Timing, Timings, UnitStats,
     UnknownName, WarmUp, WorkerStats,
 };
+#[doc(hidden)]
+pub use simaccel_device::{GivenUp, Used, Uses};
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};

@@ -71,20 +71,23 @@ impl Release for Notes {
 }
 
 unsafe extern "C-unwind" fn holds(_: *mut c_void) -> c_int {
-    assert!(raw::hold(Arc::new(Counted)).is_ok());
+    assert!(raw::hold(Arc::new(Counted).into()).is_ok());
     while job::pause_with(&Notes) == Pause::Resumed {}
     0
 }
 
 unsafe extern "C-unwind" fn holds_and_lets_go(_: *mut c_void) -> c_int {
-    assert!(raw::hold(Arc::new(Counted)).is_ok());
-    let second: Held = Arc::new(7_u8);
-    assert!(raw::hold(second).is_err_and(|back| back.is::<u8>()), "one at a time, and it comes back");
+    assert!(raw::hold(Arc::new(Counted).into()).is_ok());
+    let second = Arc::new(7_u8);
+    let back: Held = raw::hold(Arc::clone(&second).into()).unwrap_err();
+    assert_eq!(Arc::strong_count(&second), 2, "one at a time, and it comes back");
+    drop(back);
+    assert_eq!(Arc::strong_count(&second), 1);
     let before = DROPPED.load(Ordering::Relaxed);
     raw::release_held();
     assert_eq!(DROPPED.load(Ordering::Relaxed), before + 1);
     raw::release_held();
-    assert!(raw::hold(Arc::new(Counted)).is_ok());
+    assert!(raw::hold(Arc::new(Counted).into()).is_ok());
     raw::release_held();
     assert_eq!(DROPPED.load(Ordering::Relaxed), before + 2);
     7
@@ -93,7 +96,7 @@ unsafe extern "C-unwind" fn holds_and_lets_go(_: *mut c_void) -> c_int {
 /// One test, because the counts belong to the process.
 #[test]
 fn what_a_job_holds_goes_after_its_release_hook() {
-    assert!(raw::hold(Arc::new(Counted)).is_err(), "there is no job to hold it");
+    assert!(raw::hold(Arc::new(Counted).into()).is_err(), "there is no job to hold it");
     assert_eq!(DROPPED.load(Ordering::Relaxed), 1);
     raw::release_held();
     assert_eq!(start_without_args(holds_and_lets_go), Ok(RawStep::Finished(7)));

@@ -9,6 +9,8 @@
 //! A C program may free a session while a job is paused in it, and a discarded job runs no destructors. So a
 //! frame can neither borrow what C may free, nor own it. The job's record owns it ([`raw::hold`]).
 
+use std::mem;
+
 use simaccel::job::raw::{self, Held};
 
 /// Keeps a session or a stream until an operation on it has returned, or its job was discarded.
@@ -45,13 +47,26 @@ impl Keep {
     }
 }
 
-impl Drop for Keep {
+impl Keep {
+    /// Ends it where nothing has panicked, inlined.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn drop(&mut self) {
+    pub(crate) fn end(mut self) {
+        self.release();
+        mem::forget(self);
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn release(&mut self) {
         match self.0.take() {
             None => raw::release_held(),
             Some(in_frame) => Self::end_in_frame(in_frame),
         }
+    }
+}
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

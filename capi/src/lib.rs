@@ -37,6 +37,7 @@ mod options;
 mod session;
 mod stacks;
 mod stream;
+mod uses;
 mod wait_ctx;
 
 pub use engine::*;

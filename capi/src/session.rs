@@ -11,12 +11,12 @@
 #![expect(unsafe_code, reason = "the contracts of C functions, and their exported names")]
 
 use std::ffi::{c_char, c_int, c_void};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use simaccel::{
     AeadSession, AnySession, Argument, ArgumentError, CipherSession, Engine, Error, HashSession, MacSession,
-    OpError, Operation, OutputLen, Parameters, SessionError, Tag, UnknownName,
+    OpError, Operation, OutputLen, Parameters, SessionError, Tag, UnknownName, Uses,
 };
 use zeroize::Zeroizing;
 
@@ -26,6 +26,7 @@ use crate::guard::boundary;
 use crate::held::Keep;
 use crate::last_error::{Failure, SimaccelResult, reported};
 use crate::options::parameters;
+use crate::uses::{self, Counted};
 
 /// Bytes of the longest tag. `SIMACCEL_MAX_TAG`.
 pub(crate) const MAX_TAG: usize = 16;
@@ -39,6 +40,14 @@ const GROWTH: usize = 32;
 #[derive(Debug)]
 pub struct SimaccelSession {
     pub(crate) kind: Kind,
+    uses: Uses,
+}
+
+impl Counted for SimaccelSession {
+    #[inline]
+    fn uses(&self) -> &Uses {
+        &self.uses
+    }
 }
 
 #[derive(Debug)]
@@ -130,7 +139,7 @@ pub unsafe extern "C" fn simaccel_session_new(
         let (key, options) = unsafe { (Input::new(key, key_len, "key")?, text(options, "options")?) };
         let key = Zeroizing::new(key.owned()?);
         let kind = Kind::new(&engine.engine, algorithm, &key, parameters(options)?)?;
-        let made = Arc::into_raw(Arc::new(SimaccelSession { kind })).cast_mut();
+        let made = Arc::into_raw(Arc::new(SimaccelSession { kind, uses: uses::of_this_thread() })).cast_mut();
         // SAFETY: the caller's promise.
         unsafe { store(session, made, "session") }
     })
@@ -144,10 +153,8 @@ pub unsafe extern "C" fn simaccel_session_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_session_free(session: *mut SimaccelSession) {
     boundary(|| {
-        if !session.is_null() {
-            // SAFETY: created by `simaccel_session_new`, and freed by its owner.
-            drop(unsafe { Arc::from_raw(session) });
-        }
+        // SAFETY: null, or created by `simaccel_session_new`; freed by its owner, and not used again.
+        unsafe { uses::give_up(session) };
     });
 }
 
@@ -164,13 +171,12 @@ unsafe fn operate(
     reported(|| {
         // SAFETY: the caller's promise; after that, the session is held for as long as it is used.
         let borrowed = unsafe { given(session, "session") }?;
-        // SAFETY: made from an `Arc` that the caller owns a share of.
-        let keep = unsafe {
-            Arc::increment_strong_count(session);
-            Arc::from_raw(session)
-        };
-        let _kept = Keep::begin(keep);
-        operation(&borrowed.kind)
+        // SAFETY: not null, as was just seen, and the caller's promise. (The reference does not reach the
+        // counts of the `Arc` beside it.)
+        let kept = Keep::begin(unsafe { uses::begin(NonNull::new_unchecked(session)) });
+        let result = operation(&borrowed.kind);
+        kept.end();
+        result
     })
 }
 

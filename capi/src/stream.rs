@@ -168,7 +168,7 @@ unsafe fn operate(
         // SAFETY: the caller's promise.
         let in_use = unsafe { Use::begin(stream) }?;
         let parts = in_use.stream.parts.get();
-        let _kept = Keep::begin(Arc::new(in_use));
+        let _kept = Keep::begin(Arc::new(in_use).into());
         // SAFETY: this use is exclusive until it is dropped, and it is kept for as long as the parts are
         // used.
         operation(unsafe { &mut *parts })

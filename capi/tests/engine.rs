@@ -27,3 +27,8 @@ fn exceptions_stay_within_their_job() {
 fn callbacks_are_over_when_they_have_to_be() {
     assert_eq!(output_of(&compile("callbacks.c", Language::C11, Link::Ours, &[]), &[]), "ok\n");
 }
+
+#[test]
+fn sessions_may_be_freed_while_they_are_used() {
+    assert_eq!(output_of(&compile("freed.c", Language::C11, Link::Ours, &[]), &[]), "ok\n");
+}

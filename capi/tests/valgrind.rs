@@ -70,6 +70,7 @@ fn the_engine_is_clean() {
     for source in ["answers.c", "engine.c"] {
         clean(Left::NothingLost, &compile(source, Language::C11, Link::Ours, &[]), &[]);
     }
+    clean(Left::NothingLost, &compile("freed.c", Language::C11, Link::Ours, &[]), &["5"]);
 }
 
 #[test]

@@ -132,3 +132,5 @@ pub use message::words;
 pub use model::sabotage::Sabotage;
 #[doc(hidden)]
 pub use queue::arrivals::{Arrival, Arrivals};
+#[doc(hidden)]
+pub use sync::uses::{GivenUp, Used, Uses};

@@ -7,9 +7,10 @@
 #![expect(unsafe_code, reason = "the contracts that C code keeps, and Rust cannot check")]
 
 use std::alloc::Layout;
-use std::any::Any;
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{self, Location};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -32,8 +33,80 @@ use super::{PoolConfig, WaitCtx, WaitCtxRef, config, directory, hooks, memory};
 /// process.
 pub type RawFn = unsafe extern "C-unwind" fn(args: *mut c_void) -> c_int;
 
-/// A value that is kept for a job ([`hold`]). Dropping it releases it.
-pub type Held = Arc<dyn Any + Send + Sync>;
+/// What is kept for a job ([`hold`]). Dropping it releases it.
+pub struct Held {
+    data: NonNull<()>,
+    release: unsafe fn(NonNull<()>),
+}
+
+impl Held {
+    /// Something that `release` releases when it is called with `data`.
+    ///
+    /// # Safety
+    ///
+    /// `release` may be called with `data` once, at any time from now on, in the calling thread.
+    #[inline(always)]
+    pub const unsafe fn new(data: NonNull<()>, release: unsafe fn(NonNull<()>)) -> Self {
+        Self { data, release }
+    }
+}
+
+/// Keeps a share.
+impl<T: Send + Sync + 'static> From<Arc<T>> for Held {
+    fn from(share: Arc<T>) -> Self {
+        unsafe fn release<T>(share: NonNull<()>) {
+            // SAFETY: made of a share by `into_raw`, and released once.
+            drop(unsafe { Arc::from_raw(share.cast::<T>().as_ptr()) });
+        }
+        let share = NonNull::new(Arc::into_raw(share).cast_mut()).expect("nothing is shared at 0");
+        Self { data: share.cast(), release: release::<T> }
+    }
+}
+
+impl Drop for Held {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: whoever made this has promised it.
+        unsafe { (self.release)(self.data) };
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
+}
+
+/// The place in a job's record for what is [held](hold). (Two words, each loaded as it was stored.)
+pub(super) struct Holder {
+    data: Cell<Option<NonNull<()>>>,
+    release: Cell<unsafe fn(NonNull<()>)>,
+}
+
+impl Holder {
+    pub(super) fn empty() -> Self {
+        Self { data: Cell::new(None), release: Cell::new(|_| ()) }
+    }
+
+    /// Puts `held` here. Returns it when something is here already.
+    #[inline(always)]
+    fn put(&self, held: Held) -> Result<(), Held> {
+        if self.data.get().is_some() {
+            return Err(held);
+        }
+        let held = ManuallyDrop::new(held);
+        self.data.set(Some(held.data));
+        self.release.set(held.release);
+        Ok(())
+    }
+
+    /// Takes out what is here.
+    #[inline(always)]
+    pub(super) fn take(&self) -> Option<Held> {
+        let data = self.data.take()?;
+        Some(Held { data, release: self.release.get() })
+    }
+}
 
 /// Names a job among all jobs of the process, for as long as the job is unfinished. Stale handles and handles
 /// of other threads are refused; a 32-bit generation tells them apart.
@@ -289,21 +362,26 @@ pub fn data(job: Handle) -> Result<*mut c_void, Misuse> {
 /// # Errors
 ///
 /// Returns `held` when no job runs, and in a job that holds something already.
-#[inline]
+#[inline(always)]
 pub fn hold(held: Held) -> Result<(), Held> {
-    let Some(record) = Front::here().running() else { return Err(held) };
-    match record.held.replace(Some(held)) {
-        None => Ok(()),
-        before => Err(record.held.replace(before).expect("it was put there just now")),
+    match Front::here().running() {
+        Some(record) => record.held.put(held),
+        None => Err(held),
     }
 }
 
 /// Drops what the running job [holds](hold), if it holds anything.
-#[inline]
+#[inline(always)]
 pub fn release_held() {
     if let Some(record) = Front::here().running() {
         drop(record.held.take());
     }
+}
+
+/// A number that no other living thread has. It is even, and not 0.
+#[inline(always)]
+pub fn thread() -> usize {
+    Front::thread()
 }
 
 /// Creates a context that several threads may use, one at a time: the one that is [inside](enter_ctx). A job

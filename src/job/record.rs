@@ -32,7 +32,7 @@ use super::hooks::{self, Kept};
 use super::modes::Modes;
 use super::outside;
 use super::pool::Pool;
-use super::raw::{Handle, Held, RawFn};
+use super::raw::{Handle, Holder, RawFn};
 use super::sanitizer::{Marks, Region};
 use super::stack::Stack;
 use super::wait_ctx::Shared;
@@ -123,7 +123,7 @@ pub(super) struct Record {
     /// The data that is attached to a raw job.
     pub(super) data: Cell<*mut c_void>,
     /// What the frames of a raw job refer to and cannot own.
-    pub(super) held: Cell<Option<Held>>,
+    pub(super) held: Holder,
     panic: Cell<Option<Panic>>,
     kept: Kept,
     /// The record's place in the pool's table.
@@ -212,7 +212,7 @@ impl Record {
             ret: Cell::new(0),
             modes: Modes::default(),
             data: Cell::new(ptr::null_mut()),
-            held: Cell::new(None),
+            held: Holder::empty(),
             panic: Cell::new(None),
             kept: Kept::default(),
             place: Cell::new(0),

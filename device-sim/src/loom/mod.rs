@@ -7,6 +7,7 @@
 mod cells;
 mod pairs;
 mod rings;
+mod uses;
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
