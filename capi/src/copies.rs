@@ -17,6 +17,7 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::fmt;
 use std::ops::{Deref, RangeInclusive};
+use std::ptr;
 
 use zeroize::Zeroize;
 
@@ -239,10 +240,20 @@ thread_local! {
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer. A thread that is ending has none.
+/// Calls `body` with the thread's buffers. A thread that is ending has none.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn with_buffers<R>(body: impl FnOnce(&mut Vec<Vec<u8>>) -> R) -> Option<R> {
+    // Only the address comes from the closure: what is done with it is inlined then.
+    let buffers = BUFFERS.try_with(ptr::from_ref).ok()?;
+    // SAFETY: the thread's value is there until its destructor runs, which is not during this call.
+    let buffers = unsafe { &*buffers };
+    Some(body(&mut buffers.borrow_mut()))
+}
+
+/// An empty buffer.
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn pooled() -> Vec<u8> {
-    BUFFERS.try_with(|buffers| buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+    with_buffers(Vec::pop).flatten().unwrap_or_default()
 }
 
 /// Wipes a buffer, of which the first `used` bytes were used, and keeps it for another copy.
@@ -254,20 +265,19 @@ pub(crate) fn recycle(mut buffer: Vec<u8>, used: usize) {
     }
     buffer.as_mut_slice().zeroize();
     buffer.clear();
-    let keep = |buffers: &RefCell<Vec<Vec<u8>>>| {
-        let mut buffers = buffers.borrow_mut();
-        if buffers.len() < POOLED_BUFFERS && buffer.capacity() <= POOLED_BYTES {
-            buffers.push(buffer);
-        }
-    };
-    let _ = BUFFERS.try_with(keep);
+    if buffer.capacity() <= POOLED_BYTES {
+        with_buffers(|buffers| {
+            if buffers.len() < POOLED_BUFFERS {
+                buffers.push(buffer);
+            }
+        });
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::mem::MaybeUninit;
-    use std::ptr;
 
     fn input(data: *const u8, len: usize) -> Result<Input, Failure> {
         // SAFETY: the tests pass this many bytes, or none and read none.
