@@ -111,10 +111,8 @@ pub(super) struct Record {
     /// Whether it is paused with a request in flight.
     pub(super) in_flight: Cell<bool>,
 
-    // Fields that only some jobs touch.
+    // Fields that only some jobs touch: first those that every raw job does.
     pub(super) release: Cell<Option<*const dyn Release>>,
-    /// Where the arguments are, when they are on the heap, with their layout.
-    heap: Cell<(NonNull<c_void>, Layout)>,
     /// What a raw job calls, with which arguments, and what it has returned.
     pub(super) call: Cell<(RawFn, *mut c_void)>,
     pub(super) ret: Cell<c_int>,
@@ -124,6 +122,8 @@ pub(super) struct Record {
     pub(super) data: Cell<*mut c_void>,
     /// What the frames of a raw job refer to and cannot own.
     pub(super) held: Holder,
+    /// Where the arguments are, when they are on the heap, with their layout.
+    heap: Cell<(NonNull<c_void>, Layout)>,
     panic: Cell<Option<Panic>>,
     kept: Kept,
     /// The record's place in the pool's table.
@@ -136,6 +136,10 @@ pub(super) struct Record {
 const _: () = assert!(
     std::mem::offset_of!(Record, release) - size_of::<Fiber>() + size_of::<usize>() <= 64,
     "a fiber of one word leaves room for all that every job touches"
+);
+const _: () = assert!(
+    std::mem::offset_of!(Record, heap) - size_of::<Fiber>() + size_of::<usize>() <= 128,
+    "what every raw job touches besides is in the second line"
 );
 
 /// Bytes reserved for arguments and results between the record and the fiber. The same for all kinds, so that
