@@ -316,7 +316,7 @@ static void forking(void)
 
 static void failing(void)
 {
-    simaccel_engine *engine = open_engine("fault=nomem:nth=1;fault=fd_fail:nth=1;fault=fail:nth=1;fault=timeout:nth=2;timeout_msec=5", 1);
+    simaccel_engine *engine = open_engine("fault=nomem:nth=1;fault=fd_fail:nth=1;fault=fail:nth=2;fault=timeout:nth=3;timeout_msec=5", 1);
     simaccel_session *session = session_of(engine, "aes-256-ctr", ctr_key, 32, NULL);
     ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();
     ASYNC_JOB *job = NULL;
