@@ -19,7 +19,7 @@ fn a_freed_slot_is_not_overlooked() {
             })
         };
         let ticket = slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Parked);
-        slots.join(ticket, Announce::Silent, &slab);
+        slots.join(ticket, Announce::Silent, 0, &slab);
         fence(Ordering::SeqCst);
         let rings = slots.has_work();
         if !device.join().unwrap() {
@@ -41,7 +41,7 @@ fn a_revoked_waiter_keeps_no_slot() {
         assert!(slots.take(&mut 0, &slab));
         let mut park = || {
             let ticket = slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Parked);
-            slots.join(ticket, Announce::Silent, &slab);
+            slots.join(ticket, Announce::Silent, 0, &slab);
             ticket
         };
         let (head, next) = (park(), park());

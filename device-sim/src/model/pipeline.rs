@@ -212,11 +212,9 @@ impl Core {
         }
     }
 
-    /// Moves what is due at `now` to `ready`.
-    pub(crate) fn deliver(&mut self, now: u64) {
-        if let Some(model) = &mut self.model {
-            model.deliver(now, &self.slabs, &mut self.ready);
-        }
+    /// Moves what is due at `now` to `ready`; `false`: nothing was due.
+    pub(crate) fn deliver(&mut self, now: u64) -> bool {
+        self.model.as_mut().is_some_and(|model| model.deliver(now, &self.slabs, &mut self.ready))
     }
 
     /// When the next request is due.

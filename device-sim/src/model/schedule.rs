@@ -193,10 +193,12 @@ impl Model {
         self.due.push(due);
     }
 
-    /// Moves what is due at `now` to `ready`.
-    pub(crate) fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
+    /// Moves what is due at `now` to `ready`; `false`: nothing was due.
+    pub(crate) fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut ReadyList) -> bool {
         self.advance(now);
+        let mut was_due = false;
         while let Some(mut next) = self.due.pop(now) {
+            was_due = true;
             if let Some(saboteur) = &mut self.sabotage {
                 saboteur.due(&mut next.flags, &slabs[next.port], next.ticket);
             }
@@ -209,6 +211,7 @@ impl Model {
                 self.orders[next.port].due(next, gap, |due| complete(due, at, slabs, counters, ready));
             }
         }
+        was_due
     }
 
     /// When the next request is due, of those that ever are, or goes on in the stations.

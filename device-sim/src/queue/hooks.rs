@@ -24,6 +24,19 @@ pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     /// it has one.
     fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool;
 
+    /// Whether the device limits how many requests come in (`limit=busy`).
+    fn limits(&self) -> bool;
+
+    /// Lets a request of so many bytes in, which has waited since `at`: when, unless that is after `now`. It
+    /// takes its tokens if `enter`, which is called then, returns `true`.
+    fn let_in(&self, bytes: u64, at: u64, now: u64, enter: &mut dyn FnMut() -> bool) -> Option<u64>;
+
+    /// When a request of so many bytes is let in. `None`: now.
+    fn lets_in_at(&self, bytes: u64) -> Option<u64>;
+
+    /// The time.
+    fn now(&self) -> u64;
+
     /// Starts the timing of submission number `number`, if it is to be timed. Returns the time, in nanoseconds,
     /// if the device models time: it begins here for every request.
     fn stamp(&self, request: &mut Request, number: u64) -> Option<u64>;

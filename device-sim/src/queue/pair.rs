@@ -123,6 +123,25 @@ impl Pair {
         self.hooks.as_ref().is_some_and(|hooks| hooks.is_busy(operation, call, size))
     }
 
+    /// What limits how many requests come in, if anything does.
+    pub(crate) fn limit(&self) -> Option<&dyn Hooks> {
+        self.hooks.as_deref().filter(|hooks| hooks.limits())
+    }
+
+    /// Whether a submission of so many bytes has its tokens; it takes them.
+    #[inline]
+    pub(crate) fn lets_in(&self, bytes: u64) -> bool {
+        let Some(limit) = self.limit() else { return true };
+        let now = limit.now();
+        limit.let_in(bytes, now, now, &mut || true).is_some()
+    }
+
+    /// When the first parked request has its tokens, if that is all it lacks.
+    pub(crate) fn short_until(&self) -> Option<u64> {
+        let limit = self.limit().filter(|_| self.slots.has_work())?;
+        limit.lets_in_at(self.slots.first(&self.slab)?)
+    }
+
     #[inline]
     pub(crate) fn stamp(&self, request: &mut Request, number: u64) -> Option<u64> {
         self.hooks.as_ref().and_then(|hooks| hooks.stamp(request, number))

@@ -33,6 +33,9 @@ pub(crate) struct Port {
     pub(crate) arriving: Option<(Ticket, Announce)>,
     /// When slots became free while requests waited for them, on a device that models time.
     freed: VecDeque<u64>,
+    /// Since when the first parked request has had a slot and lacked its tokens; or when it had them, once it
+    /// is arriving.
+    short: Option<u64>,
     batch: Batch,
     /// `None`: everything is announced at once.
     coalescer: Option<Coalescer>,
@@ -73,6 +76,7 @@ impl Port {
             fetched: Fetched::default(),
             arriving: None,
             freed: VecDeque::new(),
+            short: None,
             batch: Batch::default(),
             coalescer,
         }
@@ -80,7 +84,11 @@ impl Port {
 
     /// Whether an entry waits, or a parked request that could be admitted.
     pub(crate) fn has_work(&self) -> bool {
-        self.has_head() || !self.submissions.is_empty() || self.pair.slots.has_work()
+        self.has_head() || !self.submissions.is_empty() || self.has_parked_work()
+    }
+
+    fn has_parked_work(&self) -> bool {
+        self.pair.slots.has_work() && self.pair.short_until().is_none()
     }
 
     fn is_fetched(&self) -> bool {
@@ -137,8 +145,24 @@ impl Port {
     /// arrived, on a device that models time: when it was submitted, or, if it was parked, when its slot became
     /// free. `now`: for a slot that became free elsewhere.
     pub(crate) fn look(&mut self, now: u64) -> Option<u64> {
-        let is_at_hand = self.has_head() || self.fetch() || self.pair.slots.has_work() && self.admit_parked();
+        let is_at_hand =
+            self.has_head() || self.fetch() || self.pair.slots.has_work() && self.admit_parked_at(now);
         is_at_hand.then(|| self.arrived(now))
+    }
+
+    /// As [`Port::admit_parked`], if the request has its tokens too, where the device limits those.
+    fn admit_parked_at(&mut self, now: u64) -> bool {
+        let Some(limit) = self.pair.limit() else { return self.admit_parked() };
+        let from = self.freed.front().copied().or(self.short).unwrap_or(now);
+        let slab = &self.pair.slab;
+        let mut let_in = None;
+        self.arriving = self.pair.slots.admit_if(slab, |parked, enter| {
+            let at = from.max(slab.submitted(parked.ticket));
+            let_in = limit.let_in(parked.bytes, at, now, enter);
+        });
+        let has_arrived = self.arriving.is_some();
+        self.short = if has_arrived { let_in } else { Some(from) };
+        has_arrived
     }
 
     /// Whether a request is at hand that was not claimed yet.
@@ -149,7 +173,8 @@ impl Port {
     fn arrived(&self, now: u64) -> u64 {
         let slab = &self.pair.slab;
         if let Some((ticket, _)) = self.arriving {
-            return slab.submitted(ticket).max(self.freed.front().copied().unwrap_or(now));
+            let since = self.short.or_else(|| self.freed.front().copied());
+            return slab.submitted(ticket).max(since.unwrap_or(now));
         }
         let entry = self.fetched.entries[..self.fetched.end].get(self.fetched.next);
         entry.map_or(now, |entry| slab.submitted(unpack(*entry, slab).0))
@@ -159,6 +184,7 @@ impl Port {
     pub(crate) fn take_head(&mut self) -> Option<(Ticket, Announce)> {
         if let Some(arriving) = self.arriving.take() {
             self.freed.pop_front();
+            self.short = None;
             return Some(arriving);
         }
         self.next_fetched()
@@ -177,11 +203,13 @@ impl Port {
     /// All slots became free at once.
     pub(crate) fn forget_freed(&mut self) {
         self.freed.clear();
+        self.short = None;
     }
 
     /// The next request that has a slot and was not claimed yet.
     pub(crate) fn next(&mut self) -> Option<(Ticket, Announce)> {
         if let Some(arriving) = self.arriving.take() {
+            self.short = None;
             return Some(arriving);
         }
         self.fetch();

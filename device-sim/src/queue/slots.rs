@@ -56,9 +56,17 @@ struct DeviceCounts {
 
 #[derive(Debug)]
 struct Fifo {
-    entries: VecDeque<(Ticket, Announce)>,
+    entries: VecDeque<Parked>,
     /// At this length revoked requests are removed, so that they never outnumber the waiting ones by much.
     sweep_at: usize,
+}
+
+/// A parked request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parked {
+    pub(crate) ticket: Ticket,
+    announce: Announce,
+    pub(crate) bytes: u64,
 }
 
 const SWEEP_AT: usize = 64;
@@ -112,10 +120,16 @@ impl Slots {
         }
     }
 
-    /// Adds a parked request to the FIFO. Called by the submitting side.
-    pub(crate) fn join(&self, ticket: Ticket, announce: Announce, slab: &Slab) {
+    /// Puts a slot back that was taken just now, for no submission. Called by the submitting side.
+    pub(crate) fn put_back(&self, known: &mut u64) {
+        *known += 1;
+        bump(&self.host.taken, 1_u64.wrapping_neg());
+    }
+
+    /// Adds a parked request of so many bytes to the FIFO. Called by the submitting side.
+    pub(crate) fn join(&self, ticket: Ticket, announce: Announce, bytes: u64, slab: &Slab) {
         let mut fifo = lock(&self.fifo);
-        fifo.entries.push_back((ticket, announce));
+        fifo.entries.push_back(Parked { ticket, announce, bytes });
         fifo.sweep(slab);
         self.note(&fifo);
     }
@@ -123,9 +137,19 @@ impl Slots {
     /// Takes a slot for the first parked request, if there is a free one: PARKED becomes QUEUED. Called by
     /// the device.
     pub(crate) fn admit(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
+        self.admit_if(slab, |_, enter| _ = enter())
+    }
+
+    /// As [`Slots::admit`], if the first one may come in: `may` gets it, and what makes it QUEUED, which it
+    /// calls or not.
+    pub(crate) fn admit_if(
+        &self,
+        slab: &Slab,
+        may: impl FnMut(&Parked, &mut dyn FnMut() -> bool),
+    ) -> Option<(Ticket, Announce)> {
         let mut fifo = lock(&self.fifo);
         let room = self.used() < self.depth;
-        let admitted = if room { fifo.next(slab) } else { None };
+        let admitted = if room { fifo.next(slab, may) } else { None };
         bump(&self.device.admitted, u64::from(admitted.is_some()));
         self.note(&fifo);
         admitted
@@ -134,7 +158,7 @@ impl Slots {
     /// As [`Slots::admit`], with or without a slot: the device ends, and so do the parked requests.
     pub(crate) fn evict(&self, slab: &Slab) -> Option<(Ticket, Announce)> {
         let mut fifo = lock(&self.fifo);
-        let evicted = fifo.next(slab);
+        let evicted = fifo.next(slab, |_, enter| _ = enter());
         bump(&self.device.admitted, u64::from(evicted.is_some()));
         self.note(&fifo);
         evicted
@@ -177,6 +201,12 @@ impl Slots {
         self.has_waiters() && self.used() < self.depth
     }
 
+    /// The bytes of the first parked request.
+    pub(crate) fn first(&self, slab: &Slab) -> Option<u64> {
+        let fifo = lock(&self.fifo);
+        fifo.entries.iter().find(|parked| slab.is_parked(parked.ticket)).map(|parked| parked.bytes)
+    }
+
     fn used(&self) -> u64 {
         // What frees slots is read first: what takes them may only look larger than it was then.
         let released = self.device.released.load(Ordering::Acquire);
@@ -190,7 +220,7 @@ impl Slots {
     #[cold]
     fn has_free_and_no_waiters(&self, slab: &Slab) -> bool {
         let mut fifo = lock(&self.fifo);
-        while fifo.entries.front().is_some_and(|(ticket, _)| !slab.is_parked(*ticket)) {
+        while fifo.entries.front().is_some_and(|parked| !slab.is_parked(parked.ticket)) {
             fifo.entries.pop_front();
         }
         self.note(&fifo);
@@ -203,14 +233,30 @@ impl Slots {
 }
 
 impl Fifo {
-    /// The first request that is still there.
-    fn next(&mut self, slab: &Slab) -> Option<(Ticket, Announce)> {
-        std::iter::from_fn(|| self.entries.pop_front()).find(|(ticket, _)| slab.enter(*ticket))
+    /// The first request that is still there, if it may come in.
+    fn next(
+        &mut self,
+        slab: &Slab,
+        mut may: impl FnMut(&Parked, &mut dyn FnMut() -> bool),
+    ) -> Option<(Ticket, Announce)> {
+        loop {
+            let parked = self.entries.front()?;
+            let (ticket, announce) = (parked.ticket, parked.announce);
+            let mut entered = None;
+            may(parked, &mut || *entered.insert(slab.enter(ticket)));
+            if entered.is_none() && slab.is_parked(ticket) {
+                return None;
+            }
+            self.entries.pop_front();
+            if entered == Some(true) {
+                return Some((ticket, announce));
+            }
+        }
     }
 
     fn sweep(&mut self, slab: &Slab) {
         if self.entries.len() >= self.sweep_at {
-            self.entries.retain(|(ticket, _)| slab.is_parked(*ticket));
+            self.entries.retain(|parked| slab.is_parked(parked.ticket));
             self.sweep_at = (2 * self.entries.len()).max(SWEEP_AT);
         }
     }

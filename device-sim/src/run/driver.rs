@@ -139,7 +139,8 @@ impl Driver {
     /// When the next request is due, or the next announcement, in nanoseconds.
     pub(crate) fn next_due(&self) -> Option<u64> {
         let announcement = self.ports.iter().filter_map(Port::next_due).min();
-        self.core.next_due().into_iter().chain(announcement).min()
+        let parked = self.ports.iter().filter_map(|port| port.pair.short_until()).min();
+        self.core.next_due().into_iter().chain(announcement).chain(parked).min()
     }
 
     /// Whether an entry or a command waits at this moment.
@@ -179,17 +180,18 @@ impl Driver {
         }
     }
 
-    /// Publishes and announces what is due at `now`.
+    /// Publishes and announces what is due at `now`; `false`: nothing was, at most requests went on to their next
+    /// stations.
     pub(crate) fn deliver(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
-        self.core.deliver(now);
-        let published = self.publish(signals);
+        let was_due = self.core.deliver(now);
+        let happened = self.publish(signals) || was_due;
         if !self.lateness.is_empty() {
             self.lateness.published(self.clock.now());
         }
         let announce =
             |announced, port: &mut Port| port.announce_due(now, &mut signals.announcements) || announced;
-        self.ports.iter_mut().fold(published, announce)
+        self.ports.iter_mut().fold(happened, announce)
     }
 
     /// Executes commands and admits a batch of what was submitted.
@@ -524,7 +526,8 @@ impl Driver {
 
     /// Whether nothing is in flight, and no parked request could be.
     fn is_idle(&self) -> bool {
-        self.core.next_due().is_none() && !self.ports.iter().any(Port::has_work)
+        let can_go_on = |port: &Port| port.has_work() || port.pair.short_until().is_some();
+        self.core.next_due().is_none() && !self.ports.iter().any(can_go_on)
     }
 }
 

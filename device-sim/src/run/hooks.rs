@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::message::operation::Operation;
 use crate::message::request::{Request, Stamp};
 use crate::model::fault::{self, Armed, FaultKind, Occasion};
+use crate::model::network::limit::{Limit, LimitMode};
 use crate::queue::hooks::{Hooks, Taker};
 use crate::queue::ready::Times;
 use crate::run::clock::Clock;
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     timing: Timing,
     is_modelled: bool,
     busy: Option<Arc<Busy>>,
+    /// `limit=busy`.
+    limit: Option<Arc<Mutex<Limit>>>,
     may_fall_short: bool,
     counters: Arc<ModelCounters>,
 }
@@ -59,11 +62,13 @@ impl Busy {
 
 impl Plan {
     pub(crate) fn new(config: &Config, clock: &Clock, counters: &Arc<ModelCounters>) -> Self {
+        let limit = Limit::new(config).filter(|_| config.limit == LimitMode::Busy);
         Self {
             clock: clock.clone(),
             timing: config.timing,
             is_modelled: config.is_modelled(),
             busy: Busy::new(config, counters),
+            limit: limit.map(|limit| Arc::new(Mutex::new(limit))),
             may_fall_short: config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short { .. })),
             counters: Arc::clone(counters),
         }
@@ -81,6 +86,25 @@ impl Hooks for PairHooks {
     fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool {
         let Some(busy) = &self.plan.busy else { return false };
         busy.hits(&Occasion { operation: Some(operation), call, size, now: self.plan.clock.now() })
+    }
+
+    fn limits(&self) -> bool {
+        self.plan.limit.is_some()
+    }
+
+    fn let_in(&self, bytes: u64, at: u64, now: u64, enter: &mut dyn FnMut() -> bool) -> Option<u64> {
+        let mut limit = lock(self.plan.limit.as_ref()?);
+        let from = at.max(limit.opens(bytes));
+        (from <= now && enter()).then(|| limit.pass(at, bytes))
+    }
+
+    fn lets_in_at(&self, bytes: u64) -> Option<u64> {
+        let opens = lock(self.plan.limit.as_ref()?).opens(bytes);
+        (opens > self.now()).then_some(opens)
+    }
+
+    fn now(&self) -> u64 {
+        self.plan.clock.now()
     }
 
     fn stamp(&self, request: &mut Request, number: u64) -> Option<u64> {

@@ -8,6 +8,7 @@
 //! ```text
 //!   event:  what was submitted  ─►  else the earlier of: the next request that is due, the next alarm
 //!                                   (same time: the request)
+//!           on the way there, requests go on from station to station
 //! ```
 //!
 //! An event needs some stack: the kernels do, and so may functions and wakers. Callers on small stacks have
@@ -167,22 +168,28 @@ impl State {
         self.clock.set(self.clock.now().max(nsec));
     }
 
-    /// Advances to the next event, if it does not come after `until`.
+    /// Advances to the next event, if it does not come after `until`. That requests go on to their next stations
+    /// is none by itself.
     fn go_on(&mut self, until: u64, signals: &mut Signals) -> bool {
-        let alarm = self.alarms.next();
-        match self.driver.next_due() {
-            Some(due) if due <= until && alarm.is_none_or(|at| due <= at) => {
-                self.deliver(due, signals);
-                true
+        let mut has_moved = false;
+        loop {
+            let alarm = self.alarms.next();
+            match self.driver.next_due() {
+                Some(due) if due <= until && alarm.is_none_or(|at| due <= at) => {
+                    has_moved = true;
+                    if self.deliver(due, signals) || self.driver.has_work() {
+                        return true;
+                    }
+                }
+                _ => return self.ring(until) || has_moved,
             }
-            _ => self.ring(until),
         }
     }
 
-    fn deliver(&mut self, due: u64, signals: &mut Signals) {
+    fn deliver(&mut self, due: u64, signals: &mut Signals) -> bool {
         self.go_to(due);
         let now = self.clock.now();
-        self.driver.catch_panic(signals, |driver, signals| driver.deliver(now, signals));
+        self.driver.catch_panic(signals, |driver, signals| driver.deliver(now, signals))
     }
 
     /// Takes an alarm; `false`: none goes off at `until` or before.

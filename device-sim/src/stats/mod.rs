@@ -92,8 +92,8 @@ counted! {
         in_flight,
         /// Bytes of input of the requests that the device finished.
         bytes,
-        /// Submissions that were refused because no slot was free or a request waited for one, or by a fault
-        /// `busy`.
+        /// Submissions that were refused because no slot was free or a request waited for one, for lack of
+        /// tokens (`limit=busy`), or by a fault `busy`.
         full,
         /// Requests that queued for a slot.
         parked,

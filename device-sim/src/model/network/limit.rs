@@ -102,16 +102,6 @@ impl Limit {
         at.max(earliest.ceil)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "submissions ask for it"))]
-    /// Whether such a request passes at `at`; it has its tokens then, and nothing has changed otherwise.
-    pub(crate) fn try_pass(&mut self, at: u64, bytes: u64) -> bool {
-        let passes = self.opens(bytes) <= at;
-        if passes {
-            self.pass(at, bytes);
-        }
-        passes
-    }
-
     /// When such a request has its tokens, if no other takes them.
     pub(crate) fn opens(&self, bytes: u64) -> u64 {
         self.earliest(bytes).ceil
@@ -207,13 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_pass_takes_nothing() {
+    fn a_look_takes_nothing() {
         let mut limit = limit("ops_limit=1000");
-        assert!(limit.try_pass(0, 5));
-        let before = limit;
-        assert!(!limit.try_pass(999_999, 5));
-        assert_eq!((limit, limit.opens(5)), (before, 1_000_000));
-        assert!(limit.try_pass(1_000_000, 5));
+        assert_eq!((limit.opens(5), limit.pass(3, 5)), (0, 3));
+        assert_eq!((limit.opens(5), limit.opens(5)), (1_000_003, 1_000_003));
+        assert_eq!(limit.pass(2_000_000, 5), 2_000_000);
     }
 
     #[test]

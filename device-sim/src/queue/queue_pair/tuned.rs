@@ -33,7 +33,7 @@ impl QueuePair {
         if let Some(reason) = pair.refusal() {
             return Err(reason);
         }
-        if pair.is_refused_as_busy(request) || !self.take_slot() {
+        if pair.is_refused_as_busy(request) || !self.take_slot() || !self.take_tokens(request.size()) {
             return Err(self.full());
         }
         self.enqueue(request, delivery)
@@ -58,11 +58,11 @@ impl QueuePair {
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.take().split();
         let submitted = pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
-        let (vacant, user_data) = (self.cells.get(), request.user_data);
+        let (vacant, user_data, bytes) = (self.cells.get(), request.user_data, request.size());
         let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, submitted, &mut *request);
         bump(&pair.counters.host.parked, 1);
         self.known_free = 0;
-        pair.slots.join(ticket, announce, &pair.slab);
+        pair.slots.join(ticket, announce, bytes, &pair.slab);
         pair.fifo_was_joined();
         // The fence in there is between the parking and this look, and the device's last look at the parked
         // requests comes after it has announced its close: one of the two sees the other.
@@ -120,7 +120,7 @@ impl QueuePair {
         if self.remote.pair.is_busy(plain.operation, None, plain.buffer.len() as u64) {
             return Err((self.full(), plain.into_given()));
         }
-        if !self.take_slot() {
+        if !self.take_slot() || !self.take_tokens(plain.buffer.len() as u64) {
             return Err((self.full_uncounted(), plain.into_given()));
         }
         let (arm, announce) = delivery.split();
