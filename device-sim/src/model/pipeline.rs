@@ -20,6 +20,8 @@ use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
+use crate::model::installed::{Installed, execute_by};
+use crate::model::job::{Backlog, Job, Outcome, Returned, SWEEP_AT};
 use crate::model::plan::{Ending, Subject, Verdict};
 use crate::model::sabotage::{Sabotage, Saboteur};
 use crate::model::schedule::Model;
@@ -28,14 +30,6 @@ use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
 use crate::queue::ready::{Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
-
-/// What a session id refers to.
-#[derive(Clone, Debug)]
-pub(crate) enum Installed {
-    Session(Arc<Session>),
-    /// A kernel that panics, for tests.
-    Panics,
-}
 
 /// What a call weighs in a batch, which ends with it: how long it takes is not known, and results do not wait
 /// for the next.
@@ -49,6 +43,10 @@ pub(crate) struct Core {
     slabs: Vec<Arc<Slab>>,
     sessions: Vec<Option<(SessionId, Installed)>>,
     model: Option<Model>,
+    /// What other workers are to compute; `None`: there are none.
+    pub(crate) backlog: Option<Backlog>,
+    /// Requests that were computed here since the driver has looked.
+    pub(crate) computed: u64,
     /// Requests for the driver to publish, in this order.
     pub(crate) ready: ReadyList,
     /// Requests of `ready` that are started, and wait to be computed together.
@@ -67,6 +65,8 @@ impl Core {
             slabs,
             sessions: Vec::new(),
             model,
+            backlog: None,
+            computed: 0,
             ready: ReadyList::default(),
             lanes: Vec::new(),
             spurious: Vec::new(),
@@ -90,6 +90,14 @@ impl Core {
             && slot.as_ref().is_some_and(|(current, _)| *current == id)
         {
             *slot = None;
+        }
+    }
+
+    /// From here on other workers compute some of the requests of a modelled device.
+    pub(crate) fn hand_over(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.hand_over();
+            self.backlog = Some(Backlog::default());
         }
     }
 
@@ -168,6 +176,8 @@ impl Core {
         let sessions = &self.sessions;
         let mut verdict = Verdict::default();
         let mut work = Work::of_port(port);
+        // Its session, if another worker computes.
+        let mut out = None;
         ready.due = None;
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
@@ -175,9 +185,18 @@ impl Core {
             *times = Times { submitted: request.submitted(), started: at, ended: at };
             work = work_of(sessions, model, request, port);
             verdict = model.plan.decide(&Subject { request, algorithm: work.algorithm, announce, now: at });
+            if verdict.is_computed() && self.backlog.as_ref().is_some_and(|backlog| backlog.takes(&work)) {
+                out = Some(installed(sessions, request.session).cloned());
+                return Status::DeviceDead;
+            }
             compute(sessions, model, &verdict, request)
         });
-        let weight = if ready.operation == Operation::Call { CALL_WEIGHT } else { ready.bytes };
+        let weight = match ready.operation {
+            _ if out.is_some() => 0,
+            Operation::Call => CALL_WEIGHT,
+            _ => ready.bytes,
+        };
+        self.computed += u64::from(out.is_none());
         if verdict.spurious_wake {
             self.spurious.push((port, ticket, announce));
         }
@@ -185,7 +204,10 @@ impl Core {
             self.ending = verdict.ending;
             model.skip(&work);
         } else if let Some(executed) = self.ready.pop() {
-            model.schedule(executed, &work, verdict, &self.slabs, at);
+            model.schedule(executed, &work, &verdict, out.is_some(), &self.slabs, at);
+        }
+        if let (Some(installed), Some(backlog)) = (out, &mut self.backlog) {
+            backlog.jobs.push_back(Job { port, ticket, installed, verdict });
         }
         Some(weight)
     }
@@ -212,9 +234,67 @@ impl Core {
         }
     }
 
-    /// Moves what is due at `now` to `ready`; `false`: nothing was due.
-    pub(crate) fn deliver(&mut self, now: u64) -> bool {
-        self.model.as_mut().is_some_and(|model| model.deliver(now, &self.slabs, &mut self.ready))
+    /// Another worker is done with a job.
+    pub(crate) fn returned(&mut self, returned: &Returned) {
+        let Some(model) = &mut self.model else { return };
+        model.plan.note(returned.spoilt);
+        if model.sabotage.is_some() {
+            sabotage(model, returned, &self.slabs[returned.port]);
+        }
+        model.returned(returned.port, returned.ticket, &self.slabs, &mut self.ready);
+    }
+
+    /// The next job for another worker. Those that were revoked meanwhile, or that the device has ended, are
+    /// dropped.
+    pub(crate) fn next_job(&mut self) -> Option<Job> {
+        while let Some(job) = self.backlog.as_mut()?.jobs.pop_front() {
+            if self.slabs[job.port].is_handed(job.ticket) {
+                return Some(job);
+            }
+            self.returned(&Returned::gone(job.port, job.ticket));
+        }
+        None
+    }
+
+    /// Drops the jobs of revoked requests: submitting and revoking during a long computation must not fill the
+    /// memory.
+    pub(crate) fn sweep_backlog(&mut self) {
+        let Some(backlog) = &mut self.backlog else { return };
+        if backlog.jobs.len() < backlog.sweep_at {
+            return;
+        }
+        let mut gone = Vec::new();
+        backlog.jobs.retain(|job| {
+            let is_there = self.slabs[job.port].is_handed(job.ticket);
+            if !is_there {
+                gone.push(Returned::gone(job.port, job.ticket));
+            }
+            is_there
+        });
+        backlog.sweep_at = (2 * backlog.jobs.len()).max(SWEEP_AT);
+        gone.iter().for_each(|gone| self.returned(gone));
+    }
+
+    /// Whether something ends only when another worker is done with it.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.model.as_ref().is_some_and(Model::is_ending)
+    }
+
+    /// Whether nothing waits for its time, or for another worker.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.next_due().is_none() && self.model.as_ref().is_none_or(Model::is_caught_up)
+    }
+
+    /// Moves what is due at `now` to `ready`; `false`: nothing was due. `known_until`: all that has arrived until
+    /// then was admitted.
+    pub(crate) fn deliver(&mut self, now: u64, known_until: u64) -> bool {
+        let Some(model) = &mut self.model else { return false };
+        model.deliver(now, known_until, &self.slabs, &mut self.ready)
+    }
+
+    /// Whether requests wait in stations of the model, for time to pass.
+    pub(crate) fn has_events(&self) -> bool {
+        self.model.as_ref().is_some_and(Model::has_events)
     }
 
     /// When the next request is due.
@@ -334,16 +414,24 @@ fn compute(
 }
 
 fn execute(sessions: &[Option<(SessionId, Installed)>], request: &mut Request) -> Status {
-    match sessions.get(request.session.index() as usize) {
-        Some(Some((current, installed))) if *current == request.session => match installed {
-            Installed::Session(session) => session.execute(request),
-            Installed::Panics => panic!("a session made to panic was used"),
-        },
-        _ if request.operation == Operation::Call => request.run_call(),
-        _ => {
-            request.drop_state();
-            Status::InvalidSession
+    execute_by(installed(sessions, request.session), request)
+}
+
+fn installed(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Option<&Installed> {
+    let (current, installed) = sessions.get(id.index() as usize)?.as_ref()?;
+    (*current == id).then_some(installed)
+}
+
+/// Breaks a result that another worker has computed, for tests of the checks that must detect it.
+#[cold]
+fn sabotage(model: &mut Model, returned: &Returned, slab: &Slab) {
+    if returned.outcome == Outcome::Computed
+        && let Some((mut claimed, status)) = slab.resume(returned.ticket)
+    {
+        if let Some(saboteur) = model.sabotage.as_mut().filter(|_| status == Status::Ok) {
+            slab.execute(&mut claimed, |request| saboteur.worked(request));
         }
+        let _ = slab.postpone(claimed, status);
     }
 }
 

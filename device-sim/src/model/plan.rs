@@ -223,6 +223,11 @@ impl Masks {
 }
 
 impl Verdict {
+    /// Whether the request is computed at all.
+    pub(crate) const fn is_computed(&self) -> bool {
+        self.fail.is_none() && self.ending.is_none()
+    }
+
     /// Adds what a rule does; `true`: that is an effect already. (Whether the wake, the completion or the
     /// result suffers, shows later.)
     fn add(&mut self, kind: FaultKind, bit: Bit) -> bool {

@@ -19,13 +19,14 @@ use crate::message::request::Request;
 use crate::message::status::Status;
 use crate::model::due::{Due, DueQueue};
 use crate::model::fault::FaultKind;
+use crate::model::handed::Handed;
 use crate::model::in_order::InOrder;
 use crate::model::network::{Arrival, Counted, Left, Network, Served, Surroundings};
 use crate::model::order::Order;
 use crate::model::plan::{Plan, Verdict, carry_out};
 use crate::model::sabotage::Saboteur;
 use crate::model::service::{Class, ServiceTimes, Work};
-use crate::queue::cell::Slab;
+use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
 use crate::queue::ready::{Flags, Ready, ReadyList};
 use crate::stats::ModelCounters;
@@ -45,6 +46,8 @@ pub(crate) struct Model {
     /// Kept for its memory.
     left: Vec<Left<OnTheWay>>,
     due: DueQueue,
+    /// `None`: no other worker computes.
+    handed: Option<Handed>,
     pub(crate) plan: Plan,
     counters: Arc<ModelCounters>,
     sequence: u64,
@@ -62,6 +65,7 @@ impl Model {
             in_order: (0..ports).map(|_| InOrder::default()).collect(),
             left: Vec::new(),
             due: DueQueue::default(),
+            handed: None,
             plan: Plan::new(config, counters),
             counters: Arc::clone(counters),
             sequence: 0,
@@ -78,6 +82,12 @@ impl Model {
         name: Option<&str>,
     ) -> Class {
         self.service.class(operation, algorithm, name)
+    }
+
+    /// From here on other workers may compute.
+    pub(crate) fn hand_over(&mut self) {
+        let is_ordered = self.orders.iter().any(Order::is_kept);
+        self.handed = Some(Handed::new(self.orders.len(), is_ordered));
     }
 
     /// Called when a request was computed and succeeded: its result may be changed.
@@ -97,18 +107,21 @@ impl Model {
         self.orders[work.port].skip();
     }
 
-    /// Sends the request through the stations, and lets the host revoke it until it is due.
+    /// Sends the request through the stations, and lets the host revoke it until it is due. `is_out`: it is not
+    /// computed yet, but handed over.
     pub(crate) fn schedule(
         &mut self,
         executed: Ready,
         work: &Work,
-        verdict: Verdict,
+        verdict: &Verdict,
+        is_out: bool,
         slabs: &[Arc<Slab>],
         at: u64,
     ) {
         let Ready { port, claimed, status, announce, operation, bytes, times, .. } = executed;
         let (never, late) = (verdict.never, verdict.late > 0 && !verdict.never);
-        let ticket = slabs[port].postpone(claimed, status);
+        let slab = &slabs[port];
+        let ticket = if is_out { slab.hand_over(claimed) } else { slab.postpone(claimed, status) };
         let (sequence, flags) = (self.sequence, verdict.flags);
         self.sequence += 1;
         let gap = if never || late {
@@ -132,7 +145,7 @@ impl Model {
             late,
         };
         let more = verdict.delay.saturating_add(verdict.late);
-        self.send(at, &verdict, work, OnTheWay { due, more, place: 0 });
+        self.send(at, verdict, work, OnTheWay { due, more, place: 0 });
         self.sweep(slabs, at);
     }
 
@@ -193,25 +206,79 @@ impl Model {
         self.due.push(due);
     }
 
-    /// Moves what is due at `now` to `ready`; `false`: nothing was due.
-    pub(crate) fn deliver(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut ReadyList) -> bool {
-        self.advance(now);
+    /// Moves what is due at `now` to `ready`; `false`: nothing was due. `known_until`: all that has arrived until
+    /// then is known, and the stations may serve it.
+    pub(crate) fn deliver(
+        &mut self,
+        now: u64,
+        known_until: u64,
+        slabs: &[Arc<Slab>],
+        ready: &mut ReadyList,
+    ) -> bool {
+        self.advance(known_until);
         let mut was_due = false;
-        while let Some(mut next) = self.due.pop(now) {
+        while let Some(next) = self.due.pop(now) {
             was_due = true;
-            if let Some(saboteur) = &mut self.sabotage {
-                saboteur.due(&mut next.flags, &slabs[next.port], next.ticket);
-            }
-            let counters = &self.counters;
-            let at = next.due;
-            if next.late {
-                complete(next, at, slabs, counters, ready);
-            } else {
-                let gap = next.gap;
-                self.orders[next.port].due(next, gap, |due| complete(due, at, slabs, counters, ready));
+            let next = match &mut self.handed {
+                Some(handed) => handed.keep(next, &slabs[next.port]),
+                None => Some(next),
+            };
+            if let Some(next) = next {
+                self.end(next, slabs, ready);
             }
         }
         was_due
+    }
+
+    /// A request is due and computed.
+    fn end(&mut self, mut due: Due, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
+        if let Some(saboteur) = &mut self.sabotage {
+            saboteur.due(&mut due.flags, &slabs[due.port], due.ticket);
+        }
+        let counters = &self.counters;
+        let at = due.due;
+        if due.late {
+            complete(due, at, slabs, counters, ready);
+        } else {
+            let gap = due.gap;
+            self.orders[due.port].due(due, gap, |due| complete(due, at, slabs, counters, ready));
+        }
+    }
+
+    /// Another worker has computed a request, or has not found it any more.
+    pub(crate) fn returned(
+        &mut self,
+        port: usize,
+        ticket: Ticket,
+        slabs: &[Arc<Slab>],
+        ready: &mut ReadyList,
+    ) {
+        let Some(handed) = &mut self.handed else { return };
+        if let Some((due, status)) = handed.ended(ticket) {
+            let from = ready.len();
+            complete(due, 0, slabs, &self.counters, ready);
+            ready[from..].iter_mut().for_each(|ended| (ended.status, ended.due) = (status, None));
+            return;
+        }
+        let mut next = handed.returned(port, ticket);
+        while let Some(due) = next.take().or_else(|| self.handed.as_mut()?.next(port, &slabs[port])) {
+            self.end(due, slabs, ready);
+        }
+    }
+
+    /// Whether nothing that is due waits for another worker.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.handed.as_ref().is_none_or(Handed::is_empty)
+    }
+
+    /// Whether something ends only when another worker is done with it.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.handed.as_ref().is_some_and(Handed::is_ending)
+    }
+
+    /// Whether requests wait in stations, for time to pass.
+    pub(crate) const fn has_events(&self) -> bool {
+        matches!(self.network, Network::Events(_))
     }
 
     /// When the next request is due, of those that ever are, or goes on in the stations.
@@ -230,11 +297,31 @@ impl Model {
         let on_the_way = self.network.clear().into_iter();
         let on_the_way = on_the_way.chain(self.in_order.iter_mut().flat_map(InOrder::drain));
         let on_the_way = on_the_way.map(|request| request.due);
-        let mut all: Vec<Due> = self.due.drain().into_iter().chain(held).chain(on_the_way).collect();
+        let handed = self.handed.as_mut().map(Handed::drain).unwrap_or_default();
+        let all = self.due.drain().into_iter().chain(held).chain(on_the_way).chain(handed);
+        let mut all: Vec<Due> = all.collect();
         all.sort_unstable();
-        let unharmed = all.into_iter().map(|due| Due { flags: Flags::default(), ..due });
-        unharmed.for_each(|due| complete(due, 0, slabs, &self.counters, ready));
+        for due in all {
+            self.fail(Due { flags: Flags::default(), ..due }, status, slabs, ready);
+        }
         ready[from..].iter_mut().for_each(|ended| (ended.status, ended.due) = (status, None));
+    }
+
+    /// Ends a scheduled request, at once or when another worker has computed it.
+    fn fail(&mut self, due: Due, status: Status, slabs: &[Arc<Slab>], ready: &mut ReadyList) {
+        let Due { ticket, port, announce, operation, bytes, times, flags, .. } = due;
+        let slab = &slabs[port];
+        let Some(handed) = self.handed.as_mut().filter(|_| slab.is_out(ticket)) else {
+            return complete(due, 0, slabs, &self.counters, ready);
+        };
+        match slab.resume_handed(ticket) {
+            Some(claimed) => {
+                let due = None;
+                ready.push(Ready { port, claimed, status, announce, operation, bytes, times, due, flags });
+            }
+            // Its result is still to come, or it was revoked this moment, and hits nothing then.
+            None => handed.end_later(due, status),
+        }
     }
 
     /// Removes revoked requests: submitting and revoking during a whole long service time must not fill the
@@ -243,7 +330,7 @@ impl Model {
         if self.due.len() + self.network.len() < self.sweep_at {
             return;
         }
-        let keeps = |due: &Due| due.late || slabs[due.port].is_postponed(due.ticket);
+        let keeps = |due: &Due| due.late || slabs[due.port].is_scheduled(due.ticket);
         let (mut kept, mut again) = (Vec::new(), Vec::new());
         for due in self.due.drain() {
             if keeps(&due) {

@@ -7,8 +7,8 @@
 //!        FREE ───────────────► QUEUED ───────────► EXECUTING ──────► DONE          device: ─── and ═══
 //!         ▲ │ place             ▲ ┆            postpone ║ ▲ resume   ┆           host:   ┆┆┆ (a CAS each)
 //!         │ └───► PARKED ─enter─┘ ┆                     ▼ ║          ┆
-//!         │          ┆            ┆                  EXECUTED        ┆
-//!         │          ┆            ┆                     ┆            ┆
+//!         │          ┆            ┆         HANDED   EXECUTED        ┆      HANDED: as EXECUTED, before another
+//!         │          ┆            ┆            ┆        ┆            ┆      worker resumes and computes it
 //!         └─ release ┴┄┄┄┄┄┄ TAKEN ┴┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄┄┄┄┄┘             generation + 1
 //!
 //!   wake word = generation (48) | state (16)                      whose the waker is
@@ -171,6 +171,7 @@ pub(crate) enum Placed {
 mod claim {
     pub(super) const FREE: u64 = 0;
     pub(super) const PARKED: u64 = 1;
+    pub(super) const HANDED: u64 = 2;
     pub(super) const QUEUED: u64 = 3;
     pub(super) const EXECUTING: u64 = 4;
     pub(super) const EXECUTED: u64 = 5;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::message::session_id::SessionId;
-use crate::model::pipeline::Installed;
+use crate::model::installed::Installed;
 use crate::model::sabotage::Sabotage;
 use crate::queue::doorbell::Doorbell;
 use crate::sync::{AtomicU64, Ordering};

@@ -12,7 +12,7 @@ use crate::kernels::session::Session;
 use crate::message::operation::Operation;
 use crate::message::session_id::SessionId;
 use crate::model::fault::FaultKind;
-use crate::model::pipeline::Installed;
+use crate::model::installed::Installed;
 use crate::model::sabotage::Sabotage;
 use crate::process::cancel::uncancelled;
 use crate::process::fork;
@@ -27,6 +27,7 @@ use crate::run::admin::{Ack, Admin, Command};
 use crate::run::alarm::{self, Alarm};
 use crate::run::clock::Clock;
 use crate::run::driver::Driver;
+use crate::run::hand_over::{Helper, hand_over};
 use crate::run::hooks::{PairHooks, Plan};
 use crate::run::stepped::{Apart, Stepped};
 use crate::run::worker::Worker;
@@ -86,22 +87,43 @@ impl Device {
     ///
     /// [`OpenError`]: a configuration out of range, or no thread available.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        let (mut device, drivers) = Self::build(config, drivers(config), Clock::real())?;
+        let (mut device, mut drivers) = Self::build(config, drivers(config), Clock::real())?;
+        let helpers = device.employ(&mut drivers);
         for (number, driver) in drivers.into_iter().enumerate() {
             let doorbell = Arc::clone(&device.doorbells[number]);
             let worker =
                 Worker::new(driver, device.pairs.clone(), doorbell, device.clock.clone(), &device.config);
-            let builder = thread::Builder::new().name(format!("device-sim-{number}"));
-            let number = device.number();
-            let serve = move || {
-                SERVES.set(number);
-                worker.run();
-                SERVES.set(0);
-            };
-            let thread = builder.spawn(serve).map_err(OpenError::Thread)?;
-            device.threads.push(thread);
+            device.spawn(number, move || worker.run())?;
+        }
+        for helper in helpers {
+            device.spawn(helper.number, move || helper.run())?;
         }
         Ok(device)
+    }
+
+    /// The other workers of a modelled device, which compute for the first one.
+    fn employ(&self, drivers: &mut [Driver]) -> Vec<Helper> {
+        let (Some(first), true) = (drivers.first_mut(), self.config.is_modelled()) else { return Vec::new() };
+        let others = self.config.workers - 1;
+        if others == 0 {
+            return Vec::new();
+        }
+        let (end, helpers) = hand_over(others, &self.pairs, &self.doorbells[0], &self.clock, &self.counters);
+        first.employ(end);
+        helpers
+    }
+
+    /// Starts worker `worker`.
+    fn spawn(&mut self, worker: usize, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let builder = thread::Builder::new().name(format!("device-sim-{worker}"));
+        let number = self.number();
+        let serve = move || {
+            SERVES.set(number);
+            run();
+            SERVES.set(0);
+        };
+        self.threads.push(builder.spawn(serve).map_err(OpenError::Thread)?);
+        Ok(())
     }
 
     /// A device without threads, whose virtual clock the caller moves: [`Device::step`], [`Device::advance`],

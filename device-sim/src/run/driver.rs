@@ -13,6 +13,8 @@
 //! Admin commands are read after the ring or the parked requests were, and before an entry is executed. A
 //! session is sent before its id is known to any caller, so whatever names it comes later in every queue.
 
+mod others;
+
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::queue::port::Port;
 use crate::queue::ready::Ready;
 use crate::run::admin::{Ack, Admin, Command};
 use crate::run::clock::Clock;
+use crate::run::hand_over::Others;
 use crate::run::lateness::Lateness;
 use crate::run::signals::Signals;
 use crate::stats::ModelCounters;
@@ -70,6 +73,10 @@ pub(crate) struct Driver {
     touched: u64,
     life: Life,
     drains: Vec<Ack>,
+    /// Of resets that wait for other workers.
+    resets: Vec<Ack>,
+    /// The other workers of a modelled device.
+    others: Option<Others>,
     /// The time of this pass.
     now: u64,
     clock: Clock,
@@ -107,6 +114,8 @@ impl Driver {
             touched: 0,
             life: Life::Open,
             drains: Vec::new(),
+            resets: Vec::new(),
+            others: None,
             now: 0,
             clock: clock.clone(),
             stopwatch,
@@ -119,7 +128,7 @@ impl Driver {
 
     /// Whether this driver has stopped: everything has ended, and nothing more is taken.
     pub(crate) fn is_closed(&self) -> bool {
-        self.life == Life::Closed
+        self.life == Life::Closed && !self.core.is_ending()
     }
 
     #[cfg(all(test, loom))]
@@ -145,7 +154,9 @@ impl Driver {
 
     /// Whether an entry or a command waits at this moment.
     pub(crate) fn has_work(&self) -> bool {
-        self.admin.sent(self.number) != self.commands_seen || self.ports.iter().any(Port::has_work)
+        self.admin.sent(self.number) != self.commands_seen
+            || self.ports.iter().any(Port::has_work)
+            || self.others.as_ref().is_some_and(Others::has_results)
     }
 
     /// Runs one of the following; a panic in it leaves the device dead. `true`: something happened.
@@ -167,10 +178,20 @@ impl Driver {
             return self.admit(now, signals);
         }
         self.note_busy(now);
-        let admitted = self.admit(now, signals);
+        let collected = self.others.is_some() && self.collect(signals);
+        let admitted = self.admit(now, signals) || collected;
         let happened = self.deliver(if admitted { self.clock.now() } else { now }, signals) || admitted;
         self.last_pass = (now, happened);
         happened
+    }
+
+    /// Until when all that has arrived was admitted: a host that is behind has not looked at everything yet.
+    fn known_until(&mut self, now: u64) -> u64 {
+        if !self.core.has_events() {
+            return now;
+        }
+        let first = self.ports.iter_mut().filter_map(|port| port.look(now)).min();
+        first.map_or(now, |first| now.min(first.saturating_sub(1)))
     }
 
     /// A pass in which something happened takes until the next one begins.
@@ -184,11 +205,9 @@ impl Driver {
     /// stations.
     pub(crate) fn deliver(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
-        let was_due = self.core.deliver(now);
+        let known_until = self.known_until(now);
+        let was_due = self.core.deliver(now, known_until);
         let happened = self.publish(signals) || was_due;
-        if !self.lateness.is_empty() {
-            self.lateness.published(self.clock.now());
-        }
         let announce =
             |announced, port: &mut Port| port.announce_due(now, &mut signals.announcements) || announced;
         self.ports.iter_mut().fold(happened, announce)
@@ -243,15 +262,14 @@ impl Driver {
     }
 
     fn admit_heads(&mut self, heads: &mut Vec<(u64, usize)>, signals: &mut Signals) {
-        let (mut bytes, mut requests, mut computed) = (0, 0, 0);
+        let (mut bytes, mut requests) = (0, 0);
         while let Some(place) = first_of(heads)
             && let (arrived, index) = heads[place]
             && let Some((ticket, announce)) = self.ports[index].take_head()
         {
-            let admitted = self.admit_ticket(index, ticket, announce, arrived, signals);
-            bytes += admitted.unwrap_or(0);
-            computed += u64::from(admitted.is_some());
+            bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
             requests += 1;
+            self.hand_out();
             if bytes >= BATCH_BYTES || requests == PASS_REQUESTS {
                 self.next = (index + 1) % self.ports.len();
                 break;
@@ -265,7 +283,7 @@ impl Driver {
                 break;
             }
         }
-        bump(&self.counters.workers[0].computed, computed);
+        bump(&self.counters.workers[0].computed, mem::take(&mut self.core.computed));
     }
 
     /// One queue pair's turn; returns the bytes computed. `None`: nothing was submitted.
@@ -282,7 +300,7 @@ impl Driver {
         while bytes < enough
             && let Some((ticket, announce)) = self.ports[index].next_fetched()
         {
-            bytes += self.admit_ticket(index, ticket, announce, self.now, signals).unwrap_or(0);
+            bytes += self.admit_ticket(index, ticket, announce, self.now, signals);
         }
         self.publish(signals);
         Some(bytes)
@@ -308,7 +326,7 @@ impl Driver {
             self.run_commands(signals);
             // Nothing, if that has ended everything in flight.
             let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
-            bytes += self.admit_ticket(index, ticket, announce, self.now, signals).unwrap_or(0);
+            bytes += self.admit_ticket(index, ticket, announce, self.now, signals);
             if bytes >= BATCH_BYTES {
                 break;
             }
@@ -317,8 +335,8 @@ impl Driver {
         Some(bytes)
     }
 
-    /// Takes a request to its end, or to the due queue; returns its weight in a batch, if it was worked on.
-    /// `arrived`: when it reached the device, on one that models time.
+    /// Takes a request to its end, or to the due queue; returns its weight in a batch. `arrived`: when it reached
+    /// the device, on one that models time.
     fn admit_ticket(
         &mut self,
         index: usize,
@@ -326,22 +344,19 @@ impl Driver {
         announce: Announce,
         arrived: u64,
         signals: &mut Signals,
-    ) -> Option<u64> {
-        let (admitted, is_met) = match self.life {
-            Life::Open => {
-                let admitted = self.work_on(index, ticket, announce, arrived);
-                (admitted, admitted.is_some())
-            }
-            Life::Dead => (None, self.core.refuse(index, ticket, announce, Status::DeviceDead, arrived)),
-            Life::Closed => (None, self.core.refuse(index, ticket, announce, Status::Closed, arrived)),
+    ) -> u64 {
+        let admitted = match self.life {
+            Life::Open => self.work_on(index, ticket, announce, arrived),
+            Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead, arrived).then_some(0),
+            Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed, arrived).then_some(0),
         };
-        if !is_met {
+        if admitted.is_none() {
             self.discard(index);
         }
         if let Some(ending) = self.core.ending.take() {
             self.end_by_fault(ending, signals);
         }
-        admitted
+        admitted.unwrap_or(0)
     }
 
     fn work_on(&mut self, index: usize, ticket: Ticket, announce: Announce, arrived: u64) -> Option<u64> {
@@ -398,6 +413,9 @@ impl Driver {
             self.ports[ready.port].finish(ready, &mut signals.announcements);
         }
         self.core.ready.clear();
+        if !self.lateness.is_empty() {
+            self.lateness.published(self.clock.now());
+        }
         bits(mem::take(&mut self.touched))
             .for_each(|index| self.ports[index].show(self.now, &mut signals.announcements));
         if !self.core.spurious.is_empty() {
@@ -446,7 +464,8 @@ impl Driver {
                 Command::Die => self.end_all(Life::Dead, Status::DeviceDead, signals),
                 Command::Reset(ack) => {
                     self.end_all(Life::Open, Status::Reset, signals);
-                    signals.acks.push(ack);
+                    let waiting = if self.core.is_ending() { &mut self.resets } else { &mut signals.acks };
+                    waiting.push(ack);
                 }
                 Command::Stop => self.end_all(Life::Closed, Status::Closed, signals),
             }
@@ -465,7 +484,7 @@ impl Driver {
 
     /// Ends everything in flight with `status`; ready requests keep their own.
     fn end_all(&mut self, life: Life, status: Status, signals: &mut Signals) {
-        if self.is_closed() {
+        if self.life == Life::Closed {
             return;
         }
         self.life = life;
@@ -481,6 +500,8 @@ impl Driver {
         }
         self.publish(signals);
         self.ports.iter_mut().for_each(Port::forget_freed);
+        // Jobs whose requests have ended are dropped.
+        self.hand_out();
         self.ports.iter_mut().for_each(|port| port.announce(&mut signals.announcements));
     }
 
@@ -527,7 +548,7 @@ impl Driver {
     /// Whether nothing is in flight, and no parked request could be.
     fn is_idle(&self) -> bool {
         let can_go_on = |port: &Port| port.has_work() || port.pair.short_until().is_some();
-        self.core.next_due().is_none() && !self.ports.iter().any(can_go_on)
+        self.core.is_idle() && !self.ports.iter().any(can_go_on)
     }
 }
 

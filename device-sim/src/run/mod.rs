@@ -6,6 +6,7 @@ pub(crate) mod alarm;
 pub(crate) mod clock;
 pub(crate) mod device;
 pub(crate) mod driver;
+pub(crate) mod hand_over;
 pub(crate) mod hooks;
 pub(crate) mod lateness;
 pub(crate) mod signals;

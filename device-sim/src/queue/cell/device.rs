@@ -52,12 +52,36 @@ impl Slab {
         Some((Executing { ticket, slab: self.id() }, status))
     }
 
-    /// Whether a postponed request still waits for its time.
-    pub(crate) fn is_postponed(&self, ticket: Ticket) -> bool {
-        self.cell(ticket).is_some_and(|cell| {
-            let claim = cell.claim.load(Ordering::Acquire);
-            generation_of(claim) == ticket.generation() && state_of(claim) == claim::EXECUTED
-        })
+    /// EXECUTING to HANDED: scheduled, and to be computed by another worker. The host may revoke it.
+    pub(crate) fn hand_over(&self, mut claimed: Executing) -> Ticket {
+        self.leave(&mut claimed, claim::HANDED, Status::DeviceDead)
+    }
+
+    /// HANDED to EXECUTING. `None`: it was revoked, and its slot is free already; or the device has ended it.
+    pub(crate) fn resume_handed(&self, ticket: Ticket) -> Option<Executing> {
+        self.swap(ticket, claim::HANDED, claim::EXECUTING)?;
+        Some(Executing { ticket, slab: self.id() })
+    }
+
+    /// Whether a request still waits for another worker.
+    pub(crate) fn is_handed(&self, ticket: Ticket) -> bool {
+        self.state_in(ticket) == Some(claim::HANDED)
+    }
+
+    /// Whether a scheduled request is not computed: it waits for another worker, or is being computed there.
+    pub(crate) fn is_out(&self, ticket: Ticket) -> bool {
+        matches!(self.state_in(ticket), Some(claim::HANDED | claim::EXECUTING))
+    }
+
+    /// Whether a scheduled request is still there, computed or not.
+    pub(crate) fn is_scheduled(&self, ticket: Ticket) -> bool {
+        matches!(self.state_in(ticket), Some(claim::HANDED | claim::EXECUTING | claim::EXECUTED))
+    }
+
+    /// `None`: the ticket is stale.
+    fn state_in(&self, ticket: Ticket) -> Option<u64> {
+        let claim = self.cell(ticket)?.claim.load(Ordering::Acquire);
+        (generation_of(claim) == ticket.generation()).then_some(state_of(claim))
     }
 
     #[inline]

@@ -154,7 +154,7 @@ impl Slab {
             let from = match state_of(old) {
                 claim::PARKED => Origin::Parked,
                 claim::QUEUED => Origin::Queued,
-                claim::EXECUTED => Origin::Executed,
+                claim::EXECUTED | claim::HANDED => Origin::Executed,
                 claim::DONE => Origin::Done,
                 claim::EXECUTING => return Hold::Executing,
                 _ => return Hold::Stale,
@@ -267,7 +267,7 @@ impl Slab {
         }
         match state_of(claim) {
             claim::PARKED => TicketState::Parked,
-            claim::QUEUED | claim::EXECUTING | claim::EXECUTED => TicketState::InFlight,
+            claim::QUEUED | claim::HANDED | claim::EXECUTING | claim::EXECUTED => TicketState::InFlight,
             claim::DONE => TicketState::Done(status_of(claim)),
             _ => TicketState::Stale,
         }
@@ -278,7 +278,7 @@ impl Slab {
         let submitted = |cell: &&Cell| {
             matches!(
                 state_of(cell.claim.load(Ordering::Acquire)),
-                claim::QUEUED | claim::EXECUTING | claim::EXECUTED
+                claim::QUEUED | claim::HANDED | claim::EXECUTING | claim::EXECUTED
             )
         };
         self.cells().filter(submitted).count() as u64

@@ -1,0 +1,118 @@
+//! What another worker computes: a scheduled request with its session and the faults of its result.
+//!
+//! ```text
+//!   decide, schedule ─► Job ─► (the other worker) claim ─► compute ─► faults of the result ─► Returned
+//! ```
+//!
+//! The request itself stays in its cell, where its host may revoke it until it is computed, and where the device
+//! may end it. A job that comes too late does nothing.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::message::operation::Operation;
+use crate::message::request::Request;
+use crate::message::status::Status;
+use crate::model::installed::{Installed, execute_by};
+use crate::model::plan::{Spoilt, Verdict, carry_out};
+use crate::model::service::Work;
+use crate::queue::cell::{Slab, Ticket};
+
+/// From so many bytes on, handing a request over costs less than computing it.
+const LARGE: u64 = 8 * 1024;
+/// From so many bytes on, the first worker computes nothing itself: everything else would wait for it.
+const HUGE: u64 = 256 * 1024;
+/// At this length the backlog is swept of revoked requests.
+pub(crate) const SWEEP_AT: usize = 256;
+
+/// The jobs that no other worker has yet.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    pub(crate) jobs: VecDeque<Job>,
+    /// How many would go to another worker at once.
+    pub(crate) room: usize,
+    pub(crate) sweep_at: usize,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { jobs: VecDeque::new(), room: 0, sweep_at: SWEEP_AT }
+    }
+}
+
+impl Backlog {
+    /// Whether another worker computes this: calls, of which nobody knows how long they take, and what is huge,
+    /// whenever one is free; what is large, if one is free now.
+    pub(crate) fn takes(&self, work: &Work) -> bool {
+        let has_room = self.jobs.len() < self.room;
+        work.operation == Operation::Call || work.input >= if has_room { LARGE } else { HUGE }
+    }
+}
+
+/// A request for another worker.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) port: usize,
+    pub(crate) ticket: Ticket,
+    pub(crate) installed: Option<Installed>,
+    pub(crate) verdict: Verdict,
+}
+
+/// What has become of a job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Returned {
+    pub(crate) port: usize,
+    pub(crate) ticket: Ticket,
+    pub(crate) outcome: Outcome,
+    pub(crate) spoilt: Spoilt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Computed,
+    /// It was revoked, or the device has ended it.
+    Gone,
+    /// The device dies of it.
+    Panicked,
+}
+
+impl Returned {
+    pub(crate) fn gone(port: usize, ticket: Ticket) -> Self {
+        Self { port, ticket, outcome: Outcome::Gone, spoilt: Spoilt::default() }
+    }
+}
+
+impl Job {
+    /// Computes the request, if it is still there. `slabs`: by port.
+    pub(crate) fn run(self, slabs: &[Arc<Slab>]) -> Returned {
+        let Self { port, ticket, installed, verdict } = self;
+        let slab = &slabs[port];
+        let mut returned = Returned::gone(port, ticket);
+        let Some(mut claimed) = slab.resume_handed(ticket) else { return returned };
+        let computed = catch_unwind(AssertUnwindSafe(|| {
+            slab.execute(&mut claimed, |request| compute(installed.as_ref(), &verdict, request))
+        }));
+        let status = match computed {
+            Ok((status, spoilt)) => {
+                (returned.outcome, returned.spoilt) = (Outcome::Computed, spoilt);
+                status
+            }
+            Err(_) => {
+                slab.execute(&mut claimed, Request::drop_state);
+                returned.outcome = Outcome::Panicked;
+                Status::DeviceDead
+            }
+        };
+        let _ = slab.postpone(claimed, status);
+        returned
+    }
+}
+
+fn compute(installed: Option<&Installed>, verdict: &Verdict, request: &mut Request) -> (Status, Spoilt) {
+    request.use_rest();
+    request.residue = 0;
+    let status = execute_by(installed, request);
+    let spoilt = if status == Status::Ok { carry_out(request, verdict) } else { Spoilt::default() };
+    (status, spoilt)
+}
