@@ -52,9 +52,8 @@ impl Meter {
 
     /// Starts an operation. Returns the time.
     pub(crate) fn ask(&mut self) -> Instant {
-        let now = Instant::now();
-        self.concurrency.change(now, 1);
-        now
+        self.concurrency.change(1);
+        Instant::now()
     }
 
     /// Whether less than `time` had passed at `now`.
@@ -67,7 +66,7 @@ impl Meter {
         self.ended = Instant::now();
         self.ops += 1;
         self.bytes += bytes as u64;
-        self.concurrency.change(self.ended, -1);
+        self.concurrency.change(-1);
         self.waited += self.ended.duration_since(asked);
         let nanos = self.ended.duration_since(asked).as_nanos();
         self.latencies.saturating_record(u64::try_from(nanos).unwrap_or(LONGEST));
@@ -83,9 +82,9 @@ impl Meter {
         self.ended.duration_since(self.started)
     }
 
-    /// Little's law: the average number of operations in flight, counted at start and end; and their rate
-    /// times their mean latency, each measured separately. The two are equal when no operation was lost or
-    /// counted twice.
+    /// Little's law: the average number of operations in flight, which is counted and integrated by a clock of
+    /// its own; and their rate times their mean latency, each measured from its start to its end. The two agree
+    /// when no operation was lost, counted twice or timed wrongly.
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
         (self.concurrency.area / elapsed, self.waited.as_secs_f64() / elapsed)
@@ -99,7 +98,7 @@ impl Meter {
     }
 }
 
-/// The number in flight over time: the area under it, in seconds.
+/// The number in flight over time: the area under it, in seconds. It knows no operation's latency.
 struct Concurrency {
     in_flight: i32,
     since: Instant,
@@ -107,7 +106,8 @@ struct Concurrency {
 }
 
 impl Concurrency {
-    fn change(&mut self, now: Instant, by: i32) {
+    fn change(&mut self, by: i32) {
+        let now = Instant::now();
         self.area += f64::from(self.in_flight) * now.duration_since(self.since).as_secs_f64();
         self.in_flight += by;
         self.since = now;

@@ -113,11 +113,13 @@ impl Row {
     fn model_summary(&self) -> Option<String> {
         let (model, device) = (self.model.as_ref()?, self.device.as_ref()?);
         let (in_flight, rate_by_latency) = self.littles_law;
+        let warning = model.warning().map(|warning| format!("warning: {}: {warning}\n", self.mode.name()));
         Some(format!(
-            "model: {} on {}: {}; in flight L = {in_flight:.2}, λW = {rate_by_latency:.2}\n",
+            "model: {} on {}: {}; in flight L = {in_flight:.2}, λW = {rate_by_latency:.2}\n{}",
             self.mode.name(),
             short_device(device),
             model.summary(self.ops_per_second),
+            warning.unwrap_or_default(),
         ))
     }
 

@@ -249,6 +249,11 @@ fn a_model_says_what_it_promised_and_how_that_was_kept() {
         let late = &model["completion_error_us"];
         assert_eq!(number(&late["count"]), 200.0);
         assert!(number(&late["p50"]) <= number(&late["p99"]) && number(&late["p99"]) <= number(&late["max"]));
+        let share = number(&model["host_bound"]);
+        assert!((0.0..=1.0).contains(&share), "{model}");
+        assert_eq!(model["host_bound_warning"].is_string(), share > 0.05, "{model}");
+        let busy = model["workers_busy"].as_array().unwrap();
+        assert!(busy.len() == 1 && number(&busy[0]) > 0.0 && number(&busy[0]) <= 1.0, "{model}");
         let law = &row["littles_law"];
         let (in_flight, rate_by_latency) = (number(&law["in_flight"]), number(&law["rate_by_latency"]));
         assert!((in_flight / rate_by_latency - 1.0).abs() < 0.01, "{law}");
