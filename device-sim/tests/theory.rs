@@ -204,6 +204,13 @@ fn a_token_bucket_delays_as_a_server_does() {
     }
 }
 
+/// What comes too early is lost, and there is no memory of it: Erlang's loss formula for one server.
+#[test]
+fn a_token_bucket_refuses_as_a_server_without_a_queue_does() {
+    let found = measure("queue_pairs=1;ops_limit=10000;limit=busy", 125_000.0, NO_TEXT, 400_000);
+    assert_within(1.0, found.refused, 0.8 / 1.8, "the share refused");
+}
+
 /// Who is served next does not change how long all wait together, as long as services are alike (Kleinrock 1965).
 #[test]
 fn arbitration_keeps_the_mean_wait() {

@@ -112,7 +112,7 @@ impl Author {
     }
 
     fn limit(&mut self, setup: &mut Setup) {
-        setup.limit = Limit::Delay;
+        setup.limit = self.pick(&[Limit::Delay, Limit::Delay, Limit::Busy]);
         let which = self.below(3);
         if which != 0 {
             setup.ops =

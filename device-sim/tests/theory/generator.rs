@@ -22,6 +22,8 @@ pub(crate) struct Means {
     /// Requests in the system at an arrival: for Poisson arrivals, the mean over time.
     pub(crate) present: f64,
     pub(crate) arrivals_per_nsec: f64,
+    /// The share of arrivals that were refused.
+    pub(crate) refused: f64,
     /// The standard errors of `wait` and `sojourn`.
     pub(crate) error: f64,
     pub(crate) sojourn_error: f64,
@@ -71,6 +73,7 @@ pub(crate) struct Generator {
     live: VecDeque<(usize, Ticket)>,
     arrived: u64,
     arrived_nsec: u64,
+    refused: u64,
     done: Arc<Done>,
     found: u64,
 }
@@ -95,6 +98,7 @@ impl Generator {
             live: VecDeque::new(),
             arrived: 0,
             arrived_nsec: 0,
+            refused: 0,
             done: Arc::new(done),
             found: 0,
         }
@@ -137,7 +141,10 @@ impl Generator {
         let (size, pair) = (self.size(), self.choose(self.pairs.len()));
         let request = Request::new(self.session, Operation::Digest, vec![0; size]);
         let wake = Delivery::Wake(Waker::from(Arc::clone(&self.done)));
-        let ticket = self.pairs[pair].submit(request, wake).expect("deep enough");
+        let Ok(ticket) = self.pairs[pair].submit(request, wake) else {
+            self.refused += 1;
+            return;
+        };
         self.found += self.arrived - self.done.count.load(Ordering::Relaxed);
         self.arrived += 1;
         self.arrived_nsec += nsec(&self.device);
@@ -185,11 +192,13 @@ impl Generator {
         assert_eq!(stats.completion_error.max(), 0);
         let arrived = self.arrived as f64;
         let sojourn = self.present_nsec() as f64 / arrived;
+        let refused = self.refused as f64 / (self.refused as f64 + arrived);
         Means {
             wait: stats.timings.queue.mean(),
             sojourn,
             present: self.found as f64 / arrived,
             arrivals_per_nsec,
+            refused,
             error: standard_error(parts.iter().map(|(wait, _)| *wait)),
             sojourn_error: standard_error(parts.iter().map(|(_, sojourn)| *sojourn)),
         }
