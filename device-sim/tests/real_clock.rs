@@ -13,7 +13,7 @@ mod device_helpers;
 mod event_simulator;
 
 use device_helpers::{Dice, assert_balanced, config, ctr, finish, request, submit, until};
-use event_simulator::{Arrival, Outcome, Service, Setup, Simulator};
+use event_simulator::{Arrival, Link, Outcome, Service, Setup, Simulator};
 use simaccel_device::{Delivery, Device, QueuePair, SessionId, Status, Ticket, TicketState};
 
 /// A device of its own thread, and what was submitted to it.
@@ -26,8 +26,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(setup: &Setup) -> Self {
-        let text = format!("{};depth=256;timing=all;spin_nsec=0", setup.text());
+    fn new(setup: &Setup, workers: usize) -> Self {
+        let text = format!("{};workers={workers};depth=256;timing=all;spin_nsec=0", setup.text());
         let device = Device::open(&config(&text)).expect("the device opens");
         let pair = device.take_queue_pairs().remove(0);
         let session = device.create_session(ctr());
@@ -64,7 +64,7 @@ impl Bench {
     }
 }
 
-/// By the model alone.
+/// From the submission until the last station is left, by the model alone.
 fn simulated(setup: &Setup, arrivals: &[Arrival]) -> Vec<u64> {
     let groups: Vec<Vec<Arrival>> = arrivals.iter().map(|arrival| vec![*arrival]).collect();
     let outcomes = Simulator::run(setup, &groups);
@@ -75,22 +75,31 @@ fn simulated(setup: &Setup, arrivals: &[Arrival]) -> Vec<u64> {
     arrivals.iter().zip(outcomes).map(took).collect()
 }
 
+#[track_caller]
+fn assert_served_as_simulated(setup: &Setup, workers: usize) {
+    let mut bench = Bench::new(setup, workers);
+    let mut dice = Dice(5);
+    for _ in 0..200 {
+        bench.submit(16 * dice.roll(40));
+        // Now a burst, now a device that has become idle.
+        if dice.roll(10) == 0 {
+            let (remote, last) = (bench.pair.remote().clone(), *bench.tickets.last().expect("submitted"));
+            until("the last", || matches!(remote.state(last), TicketState::Done(_)));
+        }
+    }
+    let (arrivals, served) = bench.take_all();
+    assert_eq!(served, simulated(setup, &arrivals), "{}", setup.text());
+}
+
 #[test]
 fn requests_are_served_when_the_simulator_says_for_their_stamps() {
-    for (units, service) in [(1, Service::linear(40_000, 0)), (3, Service::linear(100_000, 0))] {
-        let setup = Setup { units, ..Setup::plain(service) };
-        let mut bench = Bench::new(&setup);
-        let mut dice = Dice(5);
-        for _ in 0..200 {
-            bench.submit(16 * dice.roll(40));
-            // Now a burst, now a device that has become idle.
-            if dice.roll(10) == 0 {
-                let (remote, last) = (bench.pair.remote().clone(), *bench.tickets.last().expect("submitted"));
-                until("the last", || matches!(remote.state(last), TicketState::Done(_)));
-            }
-        }
-        let (arrivals, served) = bench.take_all();
-        assert_eq!(served, simulated(&setup, &arrivals));
+    let one = Setup::plain(Service::linear(40_000, 0));
+    let three = Setup { units: 3, ..Setup::plain(Service::linear(100_000, 2_500)) };
+    let link = Link { rate: 0, nsec: 3_000 };
+    let behind_a_front = Setup { firmware_nsec: 7_000, link, ops: (50_000, 3), ..three.clone() };
+    for setup in [one, three, behind_a_front] {
+        assert_served_as_simulated(&setup, 1);
+        assert_served_as_simulated(&setup, 3);
     }
 }
 
@@ -99,9 +108,11 @@ fn requests_are_served_when_the_simulator_says_for_their_stamps() {
 #[test]
 fn work_that_takes_the_host_long_delays_no_service() {
     let setup = Setup { units: 2, ..Setup::plain(Service::linear(20_000, 0)) };
-    let mut bench = Bench::new(&setup);
-    bench.submit(8 << 20);
-    (0..60).for_each(|_| bench.submit(64));
-    let (arrivals, served) = bench.take_all();
-    assert_eq!(served, simulated(&setup, &arrivals));
+    for workers in [1, 3] {
+        let mut bench = Bench::new(&setup, workers);
+        bench.submit(8 << 20);
+        (0..60).for_each(|_| bench.submit(64));
+        let (arrivals, served) = bench.take_all();
+        assert_eq!(served, simulated(&setup, &arrivals));
+    }
 }

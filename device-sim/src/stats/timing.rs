@@ -6,7 +6,8 @@
 //!          └───────────────────── total ────────────────────────────┘
 //! ```
 //!
-//! On a device without a model of time the service is the work itself. The time between the end of the
+//! On a device without a model of time the service is the work itself. With a link, the way back is part of the
+//! service, for a request is served when it has left the last station. The time between the end of the
 //! service and the completion (its turn in the order, a fault's delay, a late timer) is part of the wake.
 
 use std::fmt;
@@ -75,7 +76,7 @@ impl FromStr for Timing {
 pub struct Timings {
     /// From the submission until a compute unit (or a worker) begins.
     pub queue: Histogram,
-    /// From there until it has done its work.
+    /// From there until it has done its work, and the link (if there is one) has carried the result back.
     pub service: Histogram,
     /// From there until the host takes the result.
     pub wake: Histogram,
