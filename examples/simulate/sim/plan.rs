@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) depth: usize,
     /// Whether a completion may be taken before it is announced.
     pub(crate) coalesces: bool,
+    /// Whether submissions are refused that have no tokens.
+    pub(crate) refuses: bool,
     pub(crate) timeout: bool,
     pub(crate) retries: u32,
     pub(crate) fallback: bool,
@@ -58,6 +60,7 @@ impl Plan {
             wakes,
             depth,
             coalesces,
+            refuses: false,
             timeout,
             retries,
             fallback,
@@ -141,7 +144,8 @@ impl Plan {
             self.set("bytes_limit", random.pick(&[300_000, 77_777_777]));
             self.set("bytes_burst", random.pick(&[1, 64, 65_536]));
         }
-        self.set("limit", random.pick(&["delay", "busy"]));
+        self.refuses = random.chance(50);
+        self.set("limit", if self.refuses { "busy" } else { "delay" });
     }
 
     fn write_engine(&mut self, random: &mut Random) {
