@@ -103,7 +103,7 @@ pub use message::view::Message;
 pub use model::fault::{Fault, FaultCounts, FaultKind, Occasion, Selection, Selector, Target};
 pub use model::latency::LatencyDist;
 pub use model::network::arbitration::Arbitration;
-pub use model::network::limit::LimitMode;
+pub use model::network::limit_mode::LimitMode;
 pub use model::order::CompletionOrder;
 pub use queue::arrivals::Completion;
 pub use queue::cell::{Ticket, TicketState, WakeState};

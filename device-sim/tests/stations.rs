@@ -1,5 +1,5 @@
-//! The stations of a device as its user sees them: times on a stepped clock, faults, revocations and resets on
-//! the way, the limit that refuses submissions, and what is counted.
+//! The stations of a device as its user sees them: times on a stepped clock, faults, revocations and resets
+//! on the way, the limit that refuses submissions, and what is counted.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -47,7 +47,8 @@ fn ends(text: &str, count: u64) -> Vec<(u64, u64)> {
 #[test]
 fn requests_go_from_station_to_station() {
     let whole = "compute_units=2;completion_nsec=1000;firmware_nsec=100;link_mbps=64;link_nsec=50";
-    // 64 bytes take 1,000 ns on the link: the front stage is never the limit, and the second unit never works.
+    // 64 bytes take 1,000 ns on the link: the front stage is never the limit, and the second unit never
+    // works.
     assert_eq!(ends(whole, 3), [(0, 3_200), (1, 4_200), (2, 5_200)]);
     assert_eq!(ends("compute_units=1;completion_nsec=1000;firmware_nsec=3000", 2), [(0, 4_000), (1, 7_000)]);
     assert_eq!(
@@ -89,8 +90,8 @@ fn counters_say_what_the_stations_have_done() {
     device.run_until_idle();
     let stats = device.stats();
     assert_eq!((stats.front_busy_nsec, stats.link_in_busy_nsec, stats.link_out_busy_nsec), (500, 500, 500));
-    // One each 500 ns: the second waits for 500 ns, the third for 1,000 and so on; and each is alone in its batch,
-    // or joins the one before.
+    // One each 500 ns: the second waits for 500 ns, the third for 1,000 and so on; and each is alone in its
+    // batch, or joins the one before.
     assert_eq!((stats.limited, stats.limited_nsec), (4, 5_000));
     assert_eq!((stats.batches, stats.units[0].executed), (3, 5));
     assert_eq!(stats.units[0].busy_nsec, 3_000);

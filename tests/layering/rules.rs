@@ -93,6 +93,8 @@ pub(crate) const ROOMS: &[Room] = &[
             "crate::message",
             "crate::model::fault",
             "crate::model::latency",
+            "crate::model::network::arbitration",
+            "crate::model::network::limit_mode",
             "crate::model::order",
             "crate::stats::timing",
         ],

@@ -16,7 +16,7 @@ use crate::message::operation::Operation;
 use crate::model::fault::{Fault, OPERATIONS, Selection};
 use crate::model::latency::LatencyDist;
 use crate::model::network::arbitration::Arbitration;
-use crate::model::network::limit::LimitMode;
+use crate::model::network::limit_mode::LimitMode;
 use crate::model::order::CompletionOrder;
 use crate::stats::timing::Timing;
 use crate::{device_keys, in_words, key_list, key_rows};

@@ -14,13 +14,15 @@ use crate::config::{Config, Mbps};
 use crate::model::network::arbitration::Arbitration;
 use crate::model::network::direct::Direct;
 use crate::model::network::events::Events;
-use crate::model::network::limit::{Limit, LimitMode};
+use crate::model::network::limit::Limit;
+use crate::model::network::limit_mode::LimitMode;
 use crate::model::service::Work;
 
 pub(crate) mod arbitration;
 mod direct;
 mod events;
 pub(crate) mod limit;
+pub(crate) mod limit_mode;
 mod line;
 mod link;
 mod requests;

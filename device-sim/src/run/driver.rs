@@ -201,8 +201,8 @@ impl Driver {
         }
     }
 
-    /// Publishes and announces what is due at `now`; `false`: nothing was, at most requests went on to their next
-    /// stations.
+    /// Publishes and announces what is due at `now`; `false`: nothing was, at most requests went on to their
+    /// next stations.
     pub(crate) fn deliver(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
         let known_until = self.known_until(now);

@@ -168,8 +168,8 @@ impl State {
         self.clock.set(self.clock.now().max(nsec));
     }
 
-    /// Advances to the next event, if it does not come after `until`. That requests go on to their next stations
-    /// is none by itself.
+    /// Advances to the next event, if it does not come after `until`. That requests go on to their next
+    /// stations is none by itself.
     fn go_on(&mut self, until: u64, signals: &mut Signals) -> bool {
         let mut has_moved = false;
         loop {
