@@ -112,3 +112,19 @@ fn every_page_that_the_readme_links_is_in_the_package() {
         assert!(list.lines().any(|file| file == page), "{page}");
     }
 }
+
+/// Its debug build is a user's: no profile of this repository holds for it.
+#[test]
+fn the_unoptimised_package_has_no_profile_and_runs_what_there_is() {
+    let folder = root().join("unoptimised-tests");
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("\n[workspace]\n") && !manifest.contains("[profile"), "{manifest}");
+    assert!(!root().join(".cargo").exists(), "its settings would hold there, too");
+    let paths: Vec<&str> =
+        manifest.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')).collect();
+    for name in ["cycle", "jobs_overflow", "jobs_smallest", "outside", "stack"] {
+        assert!(paths.contains(&format!("../tests/{name}.rs").as_str()), "{name}");
+    }
+    assert!(paths.contains(&"../capi/tests/stack.rs"));
+    assert!(paths.iter().all(|path| folder.join(path).exists()), "{paths:?}");
+}

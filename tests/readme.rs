@@ -160,6 +160,13 @@ const PACKAGES: &[(&str, &[(&str, Run)])] = &[
     ),
     ("conformance/README.md", &[("cargo test -p simaccel-conformance", By(CI, "cargo test --workspace"))]),
     (
+        "unoptimised-tests/README.md",
+        &[(
+            "cargo test --manifest-path unoptimised-tests/Cargo.toml",
+            By(CI, "cargo test --manifest-path unoptimised-tests/Cargo.toml"),
+        )],
+    ),
+    (
         "benches/rivals/README.md",
         &[
             (
