@@ -295,14 +295,14 @@ impl Record {
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter(&self, front: &Front, signal: Signal) -> Switched {
         self.switch(front, signal);
-        self.entered(front)
+        self.entered()
     }
 
     /// [`enter`](Self::enter) from outside of jobs, where there are no hooks and no sanitizer.
     #[inline(always)] // see fiber.rs on returns
     pub(super) fn enter_from_outside(&self, front: &Front, signal: Signal) -> Switched {
         self.switch_from_outside(front, signal);
-        self.entered(front)
+        self.entered()
     }
 
     #[inline(always)] // see fiber.rs on returns
@@ -352,20 +352,21 @@ impl Record {
     }
 
     #[inline(always)] // see fiber.rs on returns
-    fn entered(&self, front: &Front) -> Switched {
+    fn entered(&self) -> Switched {
         if hooks::ever() {
             hooks::leave(&self.kept);
         }
         match self.state.get() {
             State::Paused => Switched::Paused,
-            State::Running => self.run_calls(front),
+            State::Running => self.run_calls(),
             _ => Switched::Finished,
         }
     }
 
     /// Runs what the job calls [outside](outside::outside), until it pauses or has finished.
     #[cold]
-    fn run_calls(&self, front: &Front) -> Switched {
+    fn run_calls(&self) -> Switched {
+        let front = Front::here();
         while self.state.get() == State::Running {
             outside::run(front);
             self.switch(front, Signal::Continue);
