@@ -23,7 +23,7 @@ pub enum Error {
     Closed,
     /// The configuration text has a mistake; the message names the key and what is allowed.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(Box<ConfigError>),
     /// The device died (one of its workers panicked). Nothing succeeds until `engine.device().reset()`.
     #[error("the device is dead and needs a reset")]
     DeviceDead,
@@ -103,10 +103,17 @@ pub enum Error {
     WakeFd(OsError),
 }
 
+/// In a box, because every operation returns an error's worth of bytes.
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
+    }
+}
+
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Config(error) => Self::Config(error),
+            OpenError::Config(error) => error.into(),
             OpenError::Thread(error) => Self::Thread(error.into()),
             _ => Self::Closed,
         }
@@ -268,6 +275,12 @@ impl From<OpError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every operation returns as many bytes, through several frames of an unoptimised build.
+    #[test]
+    fn an_error_is_small() {
+        assert!(size_of::<Error>() <= 56, "{} bytes", size_of::<Error>());
+    }
 
     #[test]
     fn an_error_of_the_operating_system_is_what_it_was_as_an_io_error() {

@@ -75,7 +75,7 @@ struct List {
 static LIST: AtomicPtr<List> = AtomicPtr::new(ptr::null_mut());
 
 impl List {
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn existing() -> Option<&'static Self> {
         // SAFETY: null, or a list that is never dropped.
         unsafe { LIST.load(Ordering::Acquire).as_ref() }
