@@ -94,7 +94,7 @@ const COMMANDS: &[(&str, Run)] = &[
         Here(0),
     ),
     (
-        "cargo run --release --example loadgen -- --device 'preset=look-aside;fault=fail:every=100' --expect-errors",
+        "cargo run --release --example loadgen -- --device 'preset=qat-c62x;fault=fail:every=100' --expect-errors",
         Here(0),
     ),
     (

@@ -264,12 +264,12 @@ impl Config {
 /// use simaccel::{Config, Fault, FaultKind, Preset, Selection};
 ///
 /// let config = Config::builder()
-///     .preset(Preset::SlowCard)
+///     .preset(Preset::Tpm)
 ///     .fallback(true)
 ///     .fault(Fault::new(FaultKind::Dead).when(Selection::default().nth(50)))
 ///     .nomem(Selection::default().every(7))
 ///     .build()?;
-/// assert_eq!(config, Config::parse("preset=slow-card;fallback=on;fault=dead:nth=50;fault=nomem:every=7")?);
+/// assert_eq!(config, Config::parse("preset=tpm;fallback=on;fault=dead:nth=50;fault=nomem:every=7")?);
 ///
 /// let error = Config::builder().max_retries(1_000).build().unwrap_err();
 /// assert_eq!(error.to_string(), "max_retries=1000: must be 0 to 100");

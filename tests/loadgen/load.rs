@@ -263,13 +263,15 @@ fn a_model_says_what_it_promised_and_how_that_was_kept() {
 
 #[test]
 fn a_preset_is_printed_in_full() {
-    let output = Folder::new().succeed("--mode sync --ops 2 --device preset=slow-card");
+    let output = Folder::new().succeed("--mode sync --ops 2 --device preset=saturated");
     let told = text(&output.stdout);
     let device = told.lines().nth(1).unwrap();
-    for number in ["compute_units=2", "completion_nsec=2000000", "mbps=20", "latency_dist=bimodal:1000"] {
+    for number in
+        ["compute_units=1", "completion_nsec=100000", "mbps=500", "latency_dist=exponential", "depth=4"]
+    {
         assert!(device.contains(number), "{number} in {device}");
     }
-    assert!(told.contains("model: sync on 2 × 2 ms: at most "), "{told}");
+    assert!(told.contains("model: sync on 1 × 100 µs: at most "), "{told}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ const NONSENSE: &[(&str, &[&str])] = &[
     ("--device fault=timeout:nth=3 --mode sync", &["--device", "fault=timeout:nth=3", "timeout_msec"]),
     ("--device fault=drop_wake --mode poll", &["--device", "fault=drop_wake", "timeout_msec"]),
     ("--device fault=fire --mode sync", &["--device", "spurious_wake", "nomem"]),
-    ("--device preset=fast --mode sync", &["--device", "slow-card"]),
+    ("--device preset=fast --mode sync", &["--device", "saturated"]),
     ("--stats prometheus --output-format json", &["--stats", "--output-format"]),
     ("--stats xml", &["--stats", "prometheus"]),
     ("--input in --alg sha256 --expect-errors", &["--expect-errors", "--input"]),

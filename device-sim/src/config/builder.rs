@@ -14,12 +14,12 @@ use super::{Config, ConfigError};
 /// use simaccel_device::{Config, Fault, FaultKind, Preset, Selection};
 ///
 /// let config = Config::builder()
-///     .preset(Preset::LookAside)
+///     .preset(Preset::QatC62x)
 ///     .compute_units(4)
 ///     .fault(Fault::new(FaultKind::Timeout).when(Selection::default().every(100).times(3)))
 ///     .build()?;
-/// assert_eq!(config, Config::parse("preset=look-aside;compute_units=4;fault=timeout:every=100,times=3")?);
-/// assert_eq!(config.completion(), Duration::from_micros(20));
+/// assert_eq!(config, Config::parse("preset=qat-c62x;compute_units=4;fault=timeout:every=100,times=3")?);
+/// assert_eq!(config.completion(), Duration::from_nanos(52_200));
 ///
 /// let error = Config::builder().depth(100).build().unwrap_err();
 /// assert_eq!(error.to_string(), "depth=100: must be a power of two, 2 to 262144 (requests)");

@@ -106,7 +106,7 @@ fn spaces_and_empty_parts_are_ignored() {
 fn a_key_is_given_once_and_so_is_a_field_of_a_fault() {
     for (text, twice) in [
         ("depth=2;seed=1; depth = 2", "depth"),
-        ("preset=ideal;preset=slow-card", "preset"),
+        ("preset=ideal;preset=saturated", "preset"),
         ("seed=1;preset=ideal;seed=2", "seed"),
     ] {
         let error = Config::parse(text).unwrap_err();
@@ -359,7 +359,7 @@ fn a_builder_has_a_method_for_each_key_and_a_getter_mirrors_it() {
         .fault(second)
         .model(ModelMode::On)
         .seed(12)
-        .preset(Preset::SlowCard);
+        .preset(Preset::Saturated);
     let config = builder.build().unwrap();
     let expected = "queue_pairs=2;depth=8;workers=2;compute_units=3;completion_nsec=4000;firmware_nsec=5;mbps=6;\
         latency_dist=normal:7;link_mbps=13;link_nsec=14;batch=15;batch_nsec=16;ops_limit=17;ops_burst=18;\

@@ -1,0 +1,185 @@
+//! Presets imitate what their sources measured: `presets/figures.txt`, within 6 %, on the stepped device.
+#![cfg(not(loom))]
+
+mod device_helpers;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use device_helpers::stepped;
+use simaccel_device::{
+    Algorithm, Call, Delivery, Device, Operation, Parameters, Preset, QueuePair, RefusedReason, Request,
+    Session, SessionId, Status, Ticket,
+};
+
+/// A line of the figures.
+#[derive(Debug)]
+struct Figure<'a> {
+    preset: &'a str,
+    /// An algorithm, or the name of a call.
+    requests: &'a str,
+    bytes: usize,
+    in_flight: usize,
+    usec: f64,
+}
+
+fn figures(text: &str) -> Vec<Figure<'_>> {
+    let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(before, _)| before).trim());
+    let figure = |line| {
+        let words: Vec<&str> = str::split_whitespace(line).collect();
+        let [preset, requests, bytes, in_flight, usec] = words[..] else { panic!("{line}") };
+        let [bytes, in_flight] = [bytes, in_flight].map(|number| number.parse().unwrap());
+        Figure { preset, requests, bytes, in_flight, usec: usec.parse().unwrap() }
+    };
+    lines.filter(|line| !line.is_empty()).map(figure).collect()
+}
+
+/// A stepped device that is kept busy.
+struct Load {
+    device: Device,
+    pair: QueuePair,
+    /// `None`: calls.
+    session: Option<SessionId>,
+    name: String,
+    bytes: usize,
+    live: Vec<Ticket>,
+    ended: usize,
+}
+
+impl Load {
+    fn new(config: &str, requests: &str, bytes: usize) -> Self {
+        let (device, pair) = stepped(config);
+        let session = requests.parse::<Algorithm>().ok().map(|algorithm| {
+            let key = vec![1; algorithm.usual_key_len()];
+            let session = Session::new(algorithm, &key, Parameters::default()).unwrap();
+            device.create_session(session)
+        });
+        let name = requests.to_owned();
+        Self { device, pair, session, name, bytes, live: Vec::new(), ended: 0 }
+    }
+
+    fn request(&self) -> Request {
+        let Some(session) = self.session else {
+            return Request::of_call(Call::new(&self.name, self.bytes as u64, || ()));
+        };
+        let algorithm: Algorithm = self.name.parse().unwrap();
+        let mut request = Request::new(session, Operation::Encrypt, vec![1; self.bytes]);
+        request.set_iv(&vec![2; algorithm.usual_iv_len()]);
+        request
+    }
+
+    /// Submits until so many are in flight, or the device refuses one.
+    fn fill(&mut self, in_flight: usize) {
+        while self.live.len() < in_flight {
+            let request = self.request();
+            match self.pair.submit(request, Delivery::Silent) {
+                Ok(ticket) => self.live.push(ticket),
+                Err(refused) => {
+                    assert!(matches!(refused.reason, RefusedReason::Full), "{refused}");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Goes on to the next event.
+    fn step(&mut self) {
+        if !self.device.step() {
+            self.device.advance(Duration::from_micros(100));
+        }
+        self.take_done();
+    }
+
+    fn take_done(&mut self) {
+        let pair = &mut self.pair;
+        let before = self.live.len();
+        self.live.retain(|ticket| match pair.take(*ticket) {
+            Some((_, status)) => {
+                assert_eq!(status, Status::Ok);
+                false
+            }
+            None => true,
+        });
+        self.ended += before - self.live.len();
+    }
+
+    /// Microseconds from the end of one request to that of the next, on the average, with so many in flight.
+    fn usec_each(&mut self, in_flight: usize) -> f64 {
+        let mut run = |count: usize| {
+            let target = self.ended + count;
+            while self.ended < target {
+                self.fill(in_flight);
+                self.step();
+            }
+            (self.device.now(), self.ended)
+        };
+        let (start, first) = run(4 * in_flight);
+        let (end, last) = run(40 * in_flight);
+        (end - start).as_nanos() as f64 / 1_000.0 / (last - first) as f64
+    }
+}
+
+#[test]
+fn a_preset_takes_what_its_source_measured() {
+    let mut worst = 0.0_f64;
+    for figure in figures(include_str!("presets/figures.txt")) {
+        let Figure { preset, requests, bytes, in_flight, usec } = figure;
+        let config = format!("preset={preset};queue_pairs=1;depth=256");
+        let mut load = Load::new(&config, requests, bytes);
+        let waits = if preset == "gpu-batch" { batch_wait() } else { 0.0 };
+        let found = load.usec_each(in_flight) - waits;
+        let off = 100.0 * (found / usec - 1.0);
+        println!(
+            "{preset} {requests} {bytes} B, {in_flight} in flight: {found:.2} us, {usec} measured ({off:+.1} %)"
+        );
+        assert!(off.abs() <= 6.0, "{figure:?}: {found:.2} us ({off:+.1} %)");
+        worst = worst.max(off.abs());
+    }
+    println!("worst: {worst:.1} %");
+}
+
+/// How long a lone request of `gpu-batch` waits for company, which its source does not say, in microseconds.
+fn batch_wait() -> f64 {
+    Preset::GpuBatch.config().batch_time().as_nanos() as f64 / 1_000.0
+}
+
+/// Quantiles of a P-256 signature by a TPM (stiankri.substack.com, citing Chrome): median 200 ms, p95 600 ms.
+#[test]
+fn a_tpm_has_the_quantiles_of_its_source() {
+    let mut load = Load::new("preset=tpm;queue_pairs=1;seed=1", "p256-sign", 0);
+    let mut times: Vec<u128> = (0..20_000)
+        .map(|_| {
+            let start = load.device.now();
+            load.fill(1);
+            load.device.run_until_idle();
+            load.step();
+            (load.device.now() - start).as_nanos()
+        })
+        .collect();
+    times.sort_unstable();
+    for (percent, msec) in [(50, 200.0), (95, 600.0)] {
+        let found = times[times.len() * percent / 100] as f64 / 1e6;
+        assert!((found / msec - 1.0_f64).abs() < 0.06, "{percent} %: {found} ms, not {msec}");
+    }
+}
+
+/// A full batch takes as long as a lone request: 512 in flight are 512 times the rate.
+#[test]
+fn a_batch_of_the_gpu_takes_as_long_as_one() {
+    let mut load = Load::new("preset=gpu-batch;queue_pairs=1;depth=512", "mlkem768-encapsulate", 1_184);
+    let found = load.usec_each(512);
+    assert!(found < 27.0 / 512.0 * 1.06, "{found} us each");
+}
+
+#[test]
+fn every_preset_that_imitates_a_device_has_figures() {
+    let text = include_str!("presets/figures.txt");
+    let known: BTreeSet<&str> = figures(text).iter().map(|figure| figure.preset).chain(["tpm"]).collect();
+    let imitate = Preset::ALL.iter().map(|preset| preset.name());
+    let imitate: BTreeSet<&str> = imitate.filter(|name| !["ideal", "saturated"].contains(name)).collect();
+    assert_eq!(known, imitate);
+    let sources = include_str!("../src/config/preset.rs");
+    for url in text.split_whitespace().filter(|word| word.starts_with("https://")) {
+        assert!(sources.contains(url), "{url} is the source of no preset");
+    }
+}
