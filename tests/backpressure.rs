@@ -131,3 +131,41 @@ fn blocking_callers_and_jobs_share_a_tiny_ring() {
     assert!(engine.stats().parked > 0, "the ring was full at times");
     assert_adds_up(&engine);
 }
+
+/// A request without tokens parks, as with a full ring, and the clock goes on to the time at which it has them.
+#[test]
+fn what_is_above_the_limit_of_a_busy_device_waits_with_status_eagain() {
+    let engine = stepped("queue_pairs=1;completion_nsec=1000;ops_limit=1000;ops_burst=2;limit=busy");
+    let mut jobs = Vec::new();
+    for index in 0..4 {
+        let ctx = WaitCtx::new();
+        let mut job = encrypt_job(&engine, &ctx, index);
+        assert!(matches!(job.resume().unwrap(), Step::Paused));
+        jobs.push((ctx, job));
+    }
+    let statuses: Vec<_> = jobs.iter().map(|(ctx, _)| ctx.status()).collect();
+    let (ok, again) = (WaitStatus::Ok, WaitStatus::Eagain);
+    assert_eq!(statuses, [ok, ok, again, again]);
+    let mut woken = Vec::new();
+    while engine.device().step() {
+        let new = (0..jobs.len()).filter(|&index| is_woken(&jobs[index].0) && !woken.contains(&index));
+        for index in new.collect::<Vec<_>>() {
+            woken.push(index);
+            let micros = [1, 1, 1_001, 2_001][index];
+            assert_eq!(engine.device().now().as_micros(), micros, "{index}");
+        }
+    }
+    assert_eq!(woken, [0, 1, 2, 3]);
+    for (index, (_, job)) in jobs.iter_mut().enumerate() {
+        let Step::Finished(result) = job.resume().unwrap() else { panic!("woken when done, not before") };
+        assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
+    }
+    assert_eq!((engine.stats().parked, engine.stats().device.total.full), (2, 2));
+    // A blocked caller steps the device until it has its tokens.
+    let session = ctr(&engine);
+    for index in 0..5 {
+        assert_eq!(session.encrypt(&IV, message(index, 90)).unwrap(), expected_ctr(&message(index, 90)));
+    }
+    assert_eq!(engine.device().now().as_micros(), 7_001);
+    assert_adds_up(&engine);
+}
