@@ -14,7 +14,8 @@ macro_rules! device_keys {
             "queue_pairs", "4", "1 to 64", "pairs of submission and completion ring";
             "depth", "64", "a power of two, 2 to 262144 (requests)",
                 "in flight per queue pair; further requests wait in a FIFO";
-            "workers", "1", "1 to 16", "host threads that compute; a modelled device always has one";
+            "workers", "1", "1 to 16",
+                "host threads that compute; of a modelled device the first one also schedules and delivers for all queue pairs";
             "compute_units", "4", "1 to 1024", "the simulated parallelism";
             "completion_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
                 "fixed part of a request's service time";

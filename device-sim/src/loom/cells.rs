@@ -70,6 +70,47 @@ fn claim_word_with_modelled_time() {
     claim_has_one_winner(serve_late);
 }
 
+/// The first worker has scheduled a request and ends everything, while another one computes it and its host takes
+/// it back: it is computed at most once, by one that owns it, and ends once.
+#[test]
+fn a_request_handed_over_against_revoke_against_a_reset() {
+    bounded_model(4, || {
+        let (slab, mut cells) = Slab::new(2);
+        let ticket = slab.place_request(cells.get(), request(7), Arm::Silent, Placed::Queued);
+        let claimed = slab.claim(ticket).expect("it is queued");
+        let _ = slab.hand_over(claimed);
+        let other = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || {
+                let Some(mut claimed) = slab.resume_handed(ticket) else { return false };
+                slab.execute(&mut claimed, |request| request.buffer[0] += 1);
+                let _ = slab.postpone(claimed, Status::Ok);
+                true
+            })
+        };
+        let host = {
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || revoke(&slab, ticket).map(|held| (held.from, take(&slab, held).0)))
+        };
+        let at_once = slab.resume_handed(ticket);
+        let is_at_once = at_once.is_some();
+        if let Some(mut claimed) = at_once {
+            let _ = slab.finish(&mut claimed, Status::Reset);
+        }
+        let is_computed = other.join().unwrap();
+        let ended = slab.resume(ticket);
+        let is_ended = ended.is_some();
+        if let Some((mut claimed, _)) = ended {
+            let _ = slab.finish(&mut claimed, Status::Reset);
+        }
+        assert!(!(is_at_once && (is_computed || is_ended)), "it went to one of the workers");
+        let (from, request) = host.join().unwrap().expect("nobody else takes it");
+        assert_eq!(from == Origin::Done, is_at_once || is_ended);
+        assert_eq!(request.buffer[0], self::request(7).buffer[0] + u8::from(is_computed));
+        assert_eq!(slab.state(ticket), TicketState::Stale);
+    });
+}
+
 /// The submitting side takes the buffer, against a thread that takes the request back.
 #[test]
 fn claim_word_buffer_taken_against_revoked() {
