@@ -182,7 +182,12 @@ pub(crate) const SEAMS: &[Seam] = &[
     Seam {
         file: "device-sim/src/model/pipeline.rs",
         knows: "crate::kernels",
-        reason: "the one place where a request that the model lets through is worked on",
+        reason: "the place where a request that the model lets through is worked on, alone or with others",
+    },
+    Seam {
+        file: "device-sim/src/model/installed.rs",
+        knows: "crate::kernels",
+        reason: "what a session's id refers to, and its work, by the first worker or by another",
     },
     Seam {
         file: "device-sim/src/config/service/numbers.rs",
