@@ -28,6 +28,8 @@ mod generator;
 
 use formulas::{constant_service_beyond, erlang_arrivals, erlang_c, pollaczek_khinchine};
 use generator::{Generator, Means, Sizes};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Mean service time, in nanoseconds.
 const SERVICE: u32 = 100_000;
@@ -127,6 +129,31 @@ fn every_distribution_waits_as_pollaczek_and_khinchine_say() {
         let expected = pollaczek_khinchine(0.5 / mean, mean, square * mean * mean);
         assert_wait(6.0, found, expected, &format!("M/G/1, {dist}"));
     }
+}
+
+/// The service time follows from the size, and sizes are drawn.
+#[test]
+fn a_table_waits_as_pollaczek_and_khinchine_say() {
+    let config = "queue_pairs=1;compute_units=1;service=digest:points=16:20000/64:60000/256:220000";
+    let found = measure(config, 200_000.0, Sizes::OneOf(&[16, 64, 256]), 400_000);
+    let square = (2e4_f64.powi(2) + 6e4_f64.powi(2) + 22e4_f64.powi(2)) / 3.0;
+    assert_wait(5.0, found, pollaczek_khinchine(5e-6, 1e5, square), "M/G/1, table");
+}
+
+/// Recorded times are served in turn, and wait as long as the draws that they are: one in ten takes ten times as
+/// long.
+#[test]
+fn a_trace_waits_as_pollaczek_and_khinchine_say() {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut time = |_| if random.next_u32() % 10 == 0 { 500_000 } else { random.next_u32() % 100_000 };
+    let times: Vec<u32> = (0..50_000).map(&mut time).collect();
+    let lines: Vec<String> = times.iter().map(u32::to_string).collect();
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("theory_trace.txt");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let config = format!("queue_pairs=1;compute_units=1;service=all:trace={}", file.display());
+    let mean = |power: i32| times.iter().map(|nsec| f64::from(*nsec).powi(power)).sum::<f64>() / 5e4;
+    let found = measure(&config, 2.0 * mean(1), NO_TEXT, 400_000);
+    assert_wait(6.0, found, pollaczek_khinchine(0.5 / mean(1), mean(1), mean(2)), "M/G/1, trace");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, DIGEST};
 use crate::device_helpers::Dice;
+use crate::event_simulator::service::Entry;
 use crate::event_simulator::{Arrival, Limit, Service, Setup};
 
 /// Draws a case: stages that are there with some probability, times that often coincide.
@@ -51,10 +52,33 @@ impl Author {
         }
     }
 
+    fn entry(&mut self) -> Entry {
+        if self.chance(40) {
+            let (nsec, rate) = (self.time(3_000), self.rate());
+            return Entry::linear(nsec, rate);
+        }
+        let (count, mut bytes) = (self.pick(&[1, 2, 5]), 0);
+        let point = |_| {
+            bytes += 1 + self.below(500);
+            (bytes, self.time(3_000))
+        };
+        Entry::points((0..count).map(point).collect())
+    }
+
     pub(crate) fn setup(&mut self) -> Setup {
         let nsec = self.time(3_000);
         let rate = if self.chance(40) { self.rate() } else { 0 };
         let mut setup = Setup::plain(Service::linear(nsec, rate));
+        if let Service::Computed(computed) = &mut setup.service {
+            for what in ["encrypt", "digest"] {
+                if self.chance(20) {
+                    computed.entries.push((what, self.entry()));
+                }
+            }
+            if self.chance(10) {
+                computed.warm_up = (1 + self.below(60), self.pick(&[100, 133, 1_000]));
+            }
+        }
         setup.queue_pairs = self.pick(&[1, 2, 3, 5]);
         setup.units = self.pick(&[1, 1, 2, 3, 8]);
         setup.fifo = self.chance(25);

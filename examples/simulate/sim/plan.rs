@@ -108,10 +108,32 @@ impl Plan {
         if random.chance(10) {
             self.set("timing", random.pick(&["sampled", "all"]));
         }
+        if random.chance(25) {
+            self.write_services(random);
+        }
+        if random.chance(10) {
+            self.set("warmup", random.pick(&["1:100", "3:1000", "20:150"]));
+        }
         if random.chance(10) {
             self.set("model", "on");
         }
         self.set("seed", random.below(1_000));
+    }
+
+    /// Service times by what a request is, each at most once.
+    fn write_services(&mut self, random: &mut Random) {
+        for what in ["all", "mac", "encrypt", "aes-128-gcm", "aes-128-ctr/encrypt"] {
+            if random.chance(35) {
+                let times = random.pick(&[
+                    "nsec=2500",
+                    "nsec=0,mbps=0.25",
+                    "dist=exponential",
+                    "points=16:900/64:1000/200:40000",
+                    "points=1:5000,dist=bimodal:300:20",
+                ]);
+                self.set("service", format_args!("{what}:{times}"));
+            }
+        }
     }
 
     /// What requests go through before and after the units.
