@@ -47,6 +47,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "device-sim/src/queue/cell/host.rs",
     "device-sim/src/queue/cell/waking.rs",
     "device-sim/src/sync/prefetch.rs",
+    "device-sim/src/sync/ticks.rs",
     "device-sim/src/process/fork.rs",
     "examples/simulate/memory.rs",
     "benches/rivals/src/libcrypto.rs",

@@ -228,10 +228,10 @@ impl Config {
         self.fallback || self.max_retries > 0
     }
 
-    /// Whether an operation is only submitted and waited for. Nothing else takes such a request back, so its
-    /// reaping is not recorded.
+    /// Whether an operation is only submitted and waited for, on an ideal device or a modelled one. Nothing
+    /// else takes such a request back, so its reaping is not recorded.
     pub(crate) fn is_plain(&self) -> bool {
-        let asks_for_more = self.keeps_input() || self.may_repeat() || !self.faults.is_empty();
+        let asks_for_more = self.may_repeat() || self.timeout_msec > 0 || !self.faults.is_empty();
         self.offload_threshold == 0 && !asks_for_more
     }
 

@@ -201,6 +201,11 @@ pub(crate) const SEAMS: &[Seam] = &[
     },
     Seam { file: "device-sim/src/queue/interrupt.rs", knows: "nix", reason: "makes the eventfd" },
     Seam {
+        file: "device-sim/src/sync/ticks.rs",
+        knows: "std::time::Instant",
+        reason: "a clock that is set by the system's",
+    },
+    Seam {
         file: "src/engine/instance.rs",
         knows: "simaccel_device::QueuePair",
         reason: "an instance is the use of one queue pair",

@@ -6,7 +6,7 @@ use super::*;
 fn serve(slab: &Slab, ticket: Ticket) -> bool {
     let Some(mut claimed) = slab.claim(ticket) else { return false };
     slab.execute(&mut claimed, |request| request.buffer[0] += 1);
-    let _ = slab.finish(&mut claimed, Status::Ok);
+    let _ = slab.finish(&mut claimed, Status::Ok, false);
     true
 }
 
@@ -16,7 +16,7 @@ fn serve_late(slab: &Slab, ticket: Ticket) -> bool {
     slab.execute(&mut claimed, |request| request.buffer[0] += 1);
     let _ = slab.postpone(claimed, Status::Ok);
     let Some((mut claimed, status)) = slab.resume(ticket) else { return false };
-    let _ = slab.finish(&mut claimed, status);
+    let _ = slab.finish(&mut claimed, status, false);
     true
 }
 
@@ -138,7 +138,7 @@ fn taken_against_revoked(arm: fn() -> Arm) {
         };
         // `None` if it was revoked.
         let _ = slab.reap(ticket.index(), ticket.generation());
-        let taken = cells.take_plain::<()>(ticket);
+        let taken = cells.take_plain::<()>(ticket, |_, _| ());
         let (served, revoked) = (device.join().unwrap(), revoker.join().unwrap());
         assert!(served || taken.is_none(), "what was not served was not done");
         assert!(taken.is_some() != revoked.is_some(), "the request went to exactly one");
@@ -271,7 +271,7 @@ fn token_read_by(host: impl Fn(&Slab, &mut Allocator, Ticket, &Tokens) + Send + 
 fn wake_word_released_by_the_reader_of_its_token() {
     token_read_by(|_, cells, ticket, tokens| {
         tokens.await_one();
-        assert!(cells.take_plain::<()>(ticket).is_some(), "a token is worth a resume");
+        assert!(cells.take_plain::<()>(ticket, |_, _| ()).is_some(), "a token is worth a resume");
     });
 }
 
@@ -281,7 +281,7 @@ fn wake_word_released_by_the_reader_of_its_token_with_the_request() {
     token_read_by(|slab, cells, ticket, tokens| {
         tokens.await_one();
         let mut taken = Request::empty();
-        let (status, remains) = slab.take_done(ticket, &mut taken).expect("it is done");
+        let (status, remains) = slab.take_done(ticket, &mut taken, |_| ()).expect("it is done");
         assert_eq!((status, taken.buffer, remains.cancelled), (Status::Ok, vec![1], false));
         if let Some(vacant) = remains.vacant {
             cells.put(vacant);
@@ -316,7 +316,7 @@ fn wake_word_released_by_one_who_was_resumed_by_chance() {
             tokens.await_one();
         }
         let mut taken = Request::empty();
-        let (_, remains) = slab.take_done(ticket, &mut taken).expect("it is done");
+        let (_, remains) = slab.take_done(ticket, &mut taken, |_| ()).expect("it is done");
         if let Some(vacant) = remains.vacant {
             cells.put(vacant);
         }
@@ -485,7 +485,7 @@ fn plain_one_reaped_and_reused_against_cancelled() {
             thread::spawn(move || slab.cancel_wake(ticket))
         };
         let reaped = slab.reap(ticket.index(), ticket.generation());
-        let taken = cells.take_plain::<()>(ticket);
+        let taken = cells.take_plain::<()>(ticket, |_, _| ());
         let next = taken.is_some().then(|| place(&mut cells, 2));
         let cancelled = canceller.join().unwrap();
         assert!(reaped == Some(1) || reaped.is_none() && cancelled == WakeState::Armed);

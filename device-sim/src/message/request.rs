@@ -57,21 +57,10 @@ pub struct Request {
     /// Out: how many bytes at the end of the result the device did not deliver. 0, except for that kind of
     /// fault ([`FaultKind::Short`](crate::FaultKind::Short)), which the status does not show.
     pub residue: usize,
-    /// Present when the request is timed.
-    pub(crate) stamp: Option<Box<Stamp>>,
 }
 
 /// How many bytes at the beginning of a request belong to a plain one.
 pub(crate) const PLAIN_BYTES: usize = mem::offset_of!(Request, aad);
-
-/// When a timed request was submitted, and when its service ended, in nanoseconds since its device was
-/// opened.
-#[derive(Debug)]
-pub(crate) struct Stamp {
-    pub(crate) submitted: u64,
-    /// `None`: it was never served.
-    pub(crate) served: Option<u64>,
-}
 
 /// The parts of nearly every request, to be assembled where the device finds them
 /// ([`QueuePair::submit_plain`](crate::QueuePair::submit_plain)): a whole message, and what its kind of
@@ -95,6 +84,9 @@ pub struct Plain<'a, R = ()> {
 pub trait Rest: Sized {
     /// The text, and everything else in the result.
     type Taken;
+
+    /// Whether the output is apart from the input, which stays as it is.
+    const IS_APART: bool = false;
 
     /// Stores it in a request without these parts. Returns whether there was anything.
     fn load_into(self, request: &mut Request) -> bool;
@@ -177,6 +169,8 @@ impl Rest for Elsewhere {
     /// The input and the output.
     type Taken = (Vec<u8>, Vec<u8>);
 
+    const IS_APART: bool = true;
+
     #[inline]
     fn load_into(self, request: &mut Request) -> bool {
         request.destination = Some(self.destination);
@@ -242,15 +236,6 @@ impl<R: Rest> Plain<'_, R> {
     pub(crate) fn into_given(self) -> (Vec<u8>, R) {
         (self.buffer, self.rest)
     }
-
-    #[cold]
-    pub(crate) fn into_request(self) -> Request {
-        let mut request = Request::new(self.session, self.operation, self.buffer);
-        request.set_iv(self.iv);
-        request.user_data = self.user_data;
-        self.rest.load_into(&mut request);
-        request
-    }
 }
 
 impl Request {
@@ -273,7 +258,6 @@ impl Request {
             call: None,
             user_data: 0,
             residue: 0,
-            stamp: None,
         }
     }
 
@@ -412,7 +396,6 @@ impl Request {
         to.state = self.state.take();
         to.call = self.call.take();
         to.residue = mem::take(&mut self.residue);
-        to.stamp = self.stamp.take();
     }
 
     fn needs_front_only(&self) -> bool {
@@ -423,7 +406,6 @@ impl Request {
             && self.state.is_none()
             && self.call.is_none()
             && self.residue == 0
-            && self.stamp.is_none()
     }
 
     /// Marks the rest as in use.
@@ -435,9 +417,16 @@ impl Request {
         self.message().drop_state();
     }
 
-    /// When it was submitted, if it is timed.
-    pub(crate) fn submitted(&self) -> Option<u64> {
-        if self.plain { None } else { self.stamp.as_ref().map(|stamp| stamp.submitted) }
+    /// Whether the device did not deliver all of the result.
+    pub(crate) const fn is_short(&self) -> bool {
+        !self.plain && self.residue > 0
+    }
+
+    /// Starts anew with what the device did not deliver.
+    pub(crate) const fn forget_residue(&mut self) {
+        if !self.plain {
+            self.residue = 0;
+        }
     }
 
     /// Overwrites everything that may hold plaintext, and the tag, and drops a call with what it gave; for

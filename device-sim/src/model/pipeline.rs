@@ -30,6 +30,7 @@ use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
 use crate::queue::ready::{Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
+use crate::stats::timing::Timing;
 
 /// What a call weighs in a batch, which ends with it: how long it takes is not known, and results do not wait
 /// for the next.
@@ -41,6 +42,8 @@ const LANE_SHARE: u64 = 32;
 #[derive(Debug)]
 pub(crate) struct Core {
     slabs: Vec<Arc<Slab>>,
+    /// Whether some requests are timed.
+    is_timed: bool,
     sessions: Vec<Option<(SessionId, Installed)>>,
     model: Option<Model>,
     /// What other workers are to compute; `None`: there are none.
@@ -63,6 +66,7 @@ impl Core {
         let model = Model::new(config, slabs.len(), counters);
         Self {
             slabs,
+            is_timed: config.timing != Timing::Off,
             sessions: Vec::new(),
             model,
             backlog: None,
@@ -129,12 +133,13 @@ impl Core {
     fn admit_ideally(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
         let slab = &*self.slabs[port];
         let claimed = slab.claim(ticket)?;
+        let submitted = if self.is_timed { slab.timed(ticket) } else { None };
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
         let sessions = &self.sessions;
         let Ready { claimed, status, operation, bytes, times, .. } = ready;
         let starts = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
-            *times = Times { submitted: request.submitted(), started: now, ended: now };
+            *times = Times { submitted, started: now, ended: now };
             match session_of(sessions, request.session) {
                 Some(session) if !session.has_lanes() => {
                     *status = session.execute(request);
@@ -172,6 +177,7 @@ impl Core {
         let model = self.model.as_mut()?;
         let slab = &self.slabs[port];
         let claimed = slab.claim(ticket)?;
+        let submitted = if self.is_timed { slab.timed(ticket) } else { None };
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
         let sessions = &self.sessions;
         let mut verdict = Verdict::default();
@@ -182,7 +188,7 @@ impl Core {
         let Ready { claimed, operation, bytes, times, .. } = ready;
         ready.status = slab.execute(claimed, |request| {
             (*operation, *bytes) = (request.operation, request.size());
-            *times = Times { submitted: request.submitted(), started: at, ended: at };
+            *times = Times { submitted, started: at, ended: at };
             work = work_of(sessions, model, request, port);
             verdict = model.plan.decide(&Subject { request, algorithm: work.algorithm, announce, now: at });
             if verdict.is_computed() && self.backlog.as_ref().is_some_and(|backlog| backlog.takes(&work)) {
@@ -400,8 +406,7 @@ fn compute(
     verdict: &Verdict,
     request: &mut Request,
 ) -> Status {
-    request.use_rest();
-    request.residue = 0;
+    request.forget_residue();
     if let Some(status) = verdict.ending.map(Ending::status).or(verdict.fail) {
         request.state = None;
         return status;

@@ -1,7 +1,7 @@
 //! Cells: where a request lives from submit to take, and the two words that say who owns it.
 //!
 //! ```text
-//!   claim word = generation (48) | status (8) | state (8)         who owns the payload
+//!   claim word = generation (48) | short (1) | status (7) | state (8)         who owns the payload
 //!
 //!                  place                    claim            finish
 //!        FREE ───────────────► QUEUED ───────────► EXECUTING ──────► DONE          device: ─── and ═══
@@ -191,7 +191,16 @@ mod wake {
     pub(super) const PLAIN: u64 = 8;
 }
 
+/// What `Cell::timing` says. Written by the side that has the payload, and so read by the one that has it next.
+mod timing {
+    pub(super) const UNTIMED: u32 = 0;
+    pub(super) const TIMED: u32 = 1;
+    pub(super) const SERVED: u32 = 2;
+}
+
 const GENERATION_SHIFT: u32 = 16;
+/// In the status of a request whose result is incomplete, beside its code.
+const SHORT: u64 = 0x80 << 8;
 
 const fn word(generation: u64, state: u64) -> u64 {
     generation << GENERATION_SHIFT | state
@@ -210,7 +219,7 @@ const fn with_status(word: u64, status: Status) -> u64 {
 }
 
 const fn status_of(word: u64) -> Status {
-    Status::from_code((word >> 8 & 0xff) as u8)
+    Status::from_code((word >> 8 & 0x7f) as u8)
 }
 
 /// The slab of a used key: slabs are numbered from 1.
@@ -303,8 +312,11 @@ pub(crate) struct Cell {
     wake: AtomicU64,
     user_data: AtomicU64,
     waker: Owned<Option<Waker>>,
-    /// When the request was submitted, on a device that models time.
+    /// When the request was submitted, on a device that stamps requests; and when its service ended.
     submitted: AtomicU64,
+    served: AtomicU64,
+    /// Whether that is timed, and was noted.
+    timing: AtomicU32,
     next_free: AtomicU32,
 }
 
@@ -346,6 +358,8 @@ impl Cell {
             user_data: AtomicU64::new(0),
             waker: Owned::new(None),
             submitted: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            timing: AtomicU32::new(timing::UNTIMED),
             next_free: AtomicU32::new(0),
         }
     }

@@ -9,6 +9,20 @@ use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::queue::ready::Times;
 
+/// When a request was submitted, in nanoseconds, and whether it is timed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) submitted: u64,
+    pub(crate) is_timed: bool,
+}
+
+/// When a timed request was submitted, and when its service ended, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Served {
+    pub(crate) submitted: u64,
+    pub(crate) served: u64,
+}
+
 /// The side that takes a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taker {
@@ -37,16 +51,12 @@ pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     /// The time.
     fn now(&self) -> u64;
 
-    /// Starts the timing of submission number `number`, if it is to be timed. Returns the time, in nanoseconds,
-    /// if the device models time: it begins here for every request.
-    fn stamp(&self, request: &mut Request, number: u64) -> Option<u64>;
+    /// The stamp of submission number `number`: the time of a request begins here.
+    fn stamp(&self, number: u64) -> Stamp;
 
     /// Called when the device has served a timed request: `times.submitted` is present.
     fn note_service(&self, operation: Operation, times: Times);
 
-    /// Called when the host takes a request that is done: its timing ends.
-    fn note_taken(&self, request: &mut Request, taker: Taker);
-
-    /// Whether a request may end with [`Status::Ok`](crate::Status::Ok) and an incomplete result.
-    fn may_fall_short(&self) -> bool;
+    /// Called when the host takes a timed request that was served: its timing ends.
+    fn note_taken(&self, request: &Request, served: Served, taker: Taker);
 }

@@ -13,7 +13,7 @@ use crate::queue::counters::Counters;
 use crate::queue::delivery::RefusedReason;
 use crate::queue::doorbell::Doorbell;
 use crate::queue::entry::Announce;
-use crate::queue::hooks::{Hooks, Taker};
+use crate::queue::hooks::{Hooks, Served, Stamp, Taker};
 use crate::queue::interrupt::Interrupts;
 use crate::queue::ready::Times;
 use crate::queue::ring::View;
@@ -143,8 +143,8 @@ impl Pair {
     }
 
     #[inline]
-    pub(crate) fn stamp(&self, request: &mut Request, number: u64) -> Option<u64> {
-        self.hooks.as_ref().and_then(|hooks| hooks.stamp(request, number))
+    pub(crate) fn stamp(&self, number: u64) -> Option<Stamp> {
+        self.hooks.as_ref().map(|hooks| hooks.stamp(number))
     }
 
     #[inline]
@@ -162,15 +162,10 @@ impl Pair {
     }
 
     #[inline]
-    pub(crate) fn note_taken(&self, request: &mut Request, taker: Taker) {
-        if let Some(hooks) = &self.hooks {
-            hooks.note_taken(request, taker);
+    pub(crate) fn note_taken(&self, request: &Request, served: Option<Served>, taker: Taker) {
+        if let (Some(served), Some(hooks)) = (served, &self.hooks) {
+            hooks.note_taken(request, served, taker);
         }
-    }
-
-    #[inline]
-    pub(crate) fn may_fall_short(&self) -> bool {
-        self.hooks.as_ref().is_some_and(|hooks| hooks.may_fall_short())
     }
 
     /// Calls the waker of a request, if its wake is still armed. The waker is foreign code: a panic is
@@ -195,7 +190,7 @@ impl Pair {
     pub(crate) fn close(&self, ticket: Ticket, announce: Announce) {
         let Some(mut claimed) = self.slab.claim(ticket) else { return };
         bump(&self.counters.host.submitted, 1_u64.wrapping_neg());
-        let _ = self.slab.finish(&mut claimed, Status::Closed);
+        let _ = self.slab.finish(&mut claimed, Status::Closed, false);
         if announce == Announce::Wake {
             self.wake(ticket, |_| ());
         }
@@ -246,7 +241,8 @@ impl Pair {
         self.slab.unload(&mut held, &mut request);
         let from = held.from;
         if from == Origin::Done {
-            self.note_taken(&mut request, Taker::Other);
+            let served = if self.has_hooks() { self.slab.served(&held) } else { None };
+            self.note_taken(&request, served, Taker::Other);
         }
         let Remains { vacant, cancelled, waker } = self.slab.release(held);
         if let Some(vacant) = vacant {

@@ -111,7 +111,8 @@ impl Port {
             *entry.0 = entry.1;
             let (ticket, announce) = unpack(entry.1, &self.pair.slab);
             self.pair.slab.prefetch(ticket);
-            if announce == Announce::Wake {
+            // The stamp is on the same line as the wake.
+            if announce == Announce::Wake || self.pair.has_hooks() {
                 self.pair.slab.prefetch_wake(ticket);
             }
             *end += 1;
@@ -247,10 +248,13 @@ impl Port {
     /// Publishes the result of a request.
     #[inline]
     pub(crate) fn finish(&mut self, ready: &mut Ready, announcements: &mut Announcements) {
+        let slab = &self.pair.slab;
         if ready.times.submitted.is_some() {
-            self.stamp(ready);
+            slab.note_served(&ready.claimed, ready.times.ended);
         }
-        let ticket = self.pair.slab.finish(&mut ready.claimed, ready.status);
+        let is_short =
+            self.pair.has_hooks() && slab.execute(&mut ready.claimed, |request| request.is_short());
+        let ticket = slab.finish(&mut ready.claimed, ready.status, is_short);
         // Separate, because this is the path of completions in millions.
         if matches!(ready.announce, Announce::Reap { .. }) && ready.flags.is_none() {
             return self.complete(ticket, ready.announce, true);
@@ -270,16 +274,6 @@ impl Port {
             }
             Announce::Silent | Announce::Wake | Announce::Again { .. } => {}
         }
-    }
-
-    #[cold]
-    fn stamp(&self, ready: &mut Ready) {
-        let ended = ready.times.ended;
-        self.pair.slab.execute(&mut ready.claimed, |request| {
-            if let Some(stamp) = &mut request.stamp {
-                stamp.served = Some(ended);
-            }
-        });
     }
 
     fn wake(&mut self, ticket: Ticket, announcements: &mut Announcements) {

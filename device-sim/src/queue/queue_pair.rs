@@ -41,6 +41,9 @@ pub struct QueuePair {
     submissions: Producer,
     completions: Consumer,
     unreleased: Unreleased,
+    /// Whether the fault plan has refused the last submission, which was a plain one, and so the attempt that
+    /// may follow.
+    is_refused: bool,
     /// Slots that are certainly free.
     known_free: u64,
     /// Whether the ring may hold a completion twice, and so has room for that.
@@ -67,6 +70,7 @@ impl QueuePair {
             submissions,
             completions,
             unreleased: Unreleased::default(),
+            is_refused: false,
             known_free: 0,
             may_repeat,
             holds_back: false,
@@ -200,9 +204,9 @@ impl QueuePair {
         delivery: &mut Delivery,
     ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
-        let submitted = pair.stamp(request, pair.counters.host.submitted.load(Ordering::Relaxed));
+        let stamp = pair.stamp(pair.counters.host.submitted.load(Ordering::Relaxed));
         let (vacant, user_data) = (self.cells.get(), request.user_data);
-        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, submitted, &mut *request);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, stamp, &mut *request);
         if self.push(ticket, announce) {
             return Ok(ticket);
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::message::operation::Operation;
-use crate::message::request::{Request, Stamp};
+use crate::message::request::Request;
 use crate::model::fault::{self, Armed, FaultKind, Occasion};
 use crate::model::network::limit::Limit;
 use crate::model::network::limit_mode::LimitMode;
-use crate::queue::hooks::{Hooks, Taker};
+use crate::queue::hooks::{Hooks, Served, Stamp, Taker};
 use crate::queue::ready::Times;
 use crate::run::clock::Clock;
 use crate::stats::ModelCounters;
@@ -32,7 +32,6 @@ pub(crate) struct Plan {
     busy: Option<Arc<Busy>>,
     /// `limit=busy`.
     limit: Option<Arc<Mutex<Limit>>>,
-    may_fall_short: bool,
     counters: Arc<ModelCounters>,
 }
 
@@ -70,7 +69,6 @@ impl Plan {
             is_modelled: config.is_modelled(),
             busy: Busy::new(config, counters),
             limit: limit.map(|limit| Arc::new(Mutex::new(limit))),
-            may_fall_short: config.faults.iter().any(|rule| matches!(rule.kind, FaultKind::Short { .. })),
             counters: Arc::clone(counters),
         }
     }
@@ -108,36 +106,26 @@ impl Hooks for PairHooks {
         self.plan.clock.now()
     }
 
-    fn stamp(&self, request: &mut Request, number: u64) -> Option<u64> {
+    fn stamp(&self, number: u64) -> Stamp {
         let Plan { timing, is_modelled, clock, .. } = &self.plan;
         let is_timed = timing.wants(number);
-        let submitted = (is_timed || *is_modelled).then(|| clock.now());
-        let stamp = |submitted| Box::new(Stamp { submitted, served: None });
-        request.stamp = submitted.filter(|_| is_timed).map(stamp);
-        submitted.filter(|_| *is_modelled)
+        let submitted = if is_timed || *is_modelled { clock.now() } else { 0 };
+        Stamp { submitted, is_timed }
     }
 
     fn note_service(&self, operation: Operation, times: Times) {
         self.timer.note_service(operation, times);
     }
 
-    fn note_taken(&self, request: &mut Request, taker: Taker) {
-        if let Some(stamp) = request.stamp.take()
-            && let Some(served) = stamp.served
-        {
-            let now = self.plan.clock.now();
-            let note = match taker {
-                Taker::Submitter => Timer::note_taken,
-                Taker::Other => Timer::note_taken_elsewhere,
-            };
-            note(&self.timer, request.operation, stamp.submitted, served, now);
-            if let Some(call) = &request.call {
-                self.plan.counters.calls.note_taken(call, stamp.submitted, served, now);
-            }
+    fn note_taken(&self, request: &Request, Served { submitted, served }: Served, taker: Taker) {
+        let now = self.plan.clock.now();
+        let note = match taker {
+            Taker::Submitter => Timer::note_taken,
+            Taker::Other => Timer::note_taken_elsewhere,
+        };
+        note(&self.timer, request.operation, submitted, served, now);
+        if let Some(name) = request.call_name() {
+            self.plan.counters.calls.note_taken(name, submitted, served, now);
         }
-    }
-
-    fn may_fall_short(&self) -> bool {
-        self.plan.may_fall_short
     }
 }

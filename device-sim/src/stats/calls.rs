@@ -44,8 +44,8 @@ impl CallBook {
 
     /// The host takes one that was timed.
     #[cold]
-    pub(crate) fn note_taken(&self, call: &Call, submitted: u64, served: u64, now: u64) {
-        self.with(call.name(), |stats| stats.timings.note_taken(submitted, served, now));
+    pub(crate) fn note_taken(&self, name: &str, submitted: u64, served: u64, now: u64) {
+        self.with(name, |stats| stats.timings.note_taken(submitted, served, now));
     }
 
     pub(crate) fn read(&self) -> Vec<CallStats> {

@@ -16,6 +16,7 @@
 //! a future.
 
 mod flight;
+mod kept;
 pub(super) mod plain;
 mod rescue;
 

@@ -10,6 +10,10 @@
 //! [`Rest`]: nothing (a cipher in place), a destination (out of place), or additional data and a tag (an
 //! AEAD, a digest, a MAC). The sessions copy borrowed memory before and after.
 //!
+//! A modelled device computes a request some time before its end, and may still fail it: a reset, for one. The
+//! caller then gets the input back, so a small one is [`Kept`] beside the request; a larger one that is worked
+//! on in place takes the state machine, which works out of place.
+//!
 //! The state machine holds all policy. This does the same for requests that no policy concerns, without a
 //! [`Request`] (some two hundred unused bytes) and without what other operations may hold while they wait. It
 //! also keeps a paused job's frames small: those of many jobs do not fit into the nearest cache.
@@ -27,6 +31,7 @@ use std::rc::Rc;
 
 use simaccel_device::{Plain, Rest, SessionId, WakeState};
 
+use super::kept::{self, Keep, Kept};
 use super::*;
 use crate::engine::table::Visit;
 use crate::engine::wait::job::{self, JobWake, Offer, OurJobs, Release, WaitKey};
@@ -38,10 +43,11 @@ use crate::words;
 pub(in crate::engine) const MOST_IV: usize = 16;
 
 /// A plain request in flight. Dropping it gives the request up.
-struct PlainFlight<'e> {
+struct PlainFlight<'e, K: Keep> {
     engine: &'e Arc<Inner>,
     pair_index: usize,
     ticket: Ticket,
+    kept: K,
     /// What the device will write to. [`Release`] drops it too, so it is in a cell.
     wake_fd: Cell<Option<Rc<Registration>>>,
 }
@@ -77,17 +83,40 @@ pub(crate) fn run<R: Rest>(
 /// what keeps a paused job's frames small.
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn offered<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
-    if engine.polled {
-        polled(engine, offer, plain)
+    if engine.keeps_input {
+        words::in_registers(keeping(engine, offer, plain))
+    } else if engine.polled {
+        polled(engine, offer, plain, ())
     } else {
-        words::in_registers(woken(engine, offer, plain))
+        words::in_registers(woken(engine, offer, plain, ()))
+    }
+}
+
+/// Runs a plain request on a modelled device, which computes it some time before its end.
+#[inline(never)]
+fn keeping<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
+    let changes_input = plain.operation.output().has_text() && !R::IS_APART;
+    if changes_input && plain.buffer.len() > kept::MOST {
+        return Err((plain.buffer, plain.rest));
+    }
+    let kept = Kept::default();
+    match (engine.polled, changes_input) {
+        (true, true) => polled(engine, offer, plain, &kept),
+        (true, false) => polled(engine, offer, plain, ()),
+        (false, true) => woken(engine, offer, plain, &kept),
+        (false, false) => woken(engine, offer, plain, ()),
     }
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn polled<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
+fn polled<R: Rest>(
+    engine: &Arc<Inner>,
+    offer: Offer<'_>,
+    plain: Plain<'_, R>,
+    kept: impl Keep,
+) -> Outcome<R> {
     let operation = plain.operation;
-    match table::visit(engine, SubmitPolled { engine, plain }) {
+    match table::visit(engine, SubmitPolled { engine, plain, kept }) {
         Ok(aloft) => {
             let without_ctx = offer.take(&aloft);
             Ok(aloft.land_polled::<R>(operation, without_ctx))
@@ -97,9 +126,9 @@ fn polled<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -
 }
 
 #[inline(never)]
-fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
+fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>, kept: impl Keep) -> Outcome<R> {
     let operation = plain.operation;
-    match submit_woken(engine, &offer, plain) {
+    match submit_woken(engine, &offer, plain, kept) {
         Ok(aloft) => {
             let without_ctx = offer.take(&aloft);
             Ok(aloft.land_woken::<R>(operation, without_ctx))
@@ -109,52 +138,60 @@ fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) ->
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn submit_woken<'e, R: Rest>(
+fn submit_woken<'e, R: Rest, K: Keep>(
     engine: &'e Arc<Inner>,
     offer: &Offer<'_>,
     plain: Plain<'_, R>,
-) -> Result<PlainFlight<'e>, Given<R>> {
+    kept: K,
+) -> Result<PlainFlight<'e, K>, Given<R>> {
     match offer.registered(WaitKey::from_addr(engine.wait_key())).and_then(Registration::of) {
-        Some(wake_fd) => table::visit(engine, SubmitWoken { engine, plain, wake_fd }),
+        Some(wake_fd) => table::visit(engine, SubmitWoken { engine, plain, wake_fd, kept }),
         None => Err((plain.buffer, plain.rest)),
     }
 }
 
 /// Submits a request that will be polled for.
-struct SubmitPolled<'e, 'p, R> {
+struct SubmitPolled<'e, 'p, R, K> {
     engine: &'e Arc<Inner>,
     plain: Plain<'p, R>,
+    kept: K,
 }
 
-impl<'e, R: Rest> Visit for SubmitPolled<'e, '_, R> {
-    type Output = Result<PlainFlight<'e>, Given<R>>;
+impl<'e, R: Rest, K: Keep> Visit for SubmitPolled<'e, '_, R, K> {
+    type Output = Result<PlainFlight<'e, K>, Given<R>>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         match instance.and_then(|instance| Some((instance, instance.known_owner()?))) {
-            Some((instance, owner)) => {
-                PlainFlight::submit(self.engine, instance, self.plain, Delivery::Reap { owner }, None)
-            }
+            Some((instance, owner)) => PlainFlight::submit(
+                self.engine,
+                instance,
+                self.plain,
+                Delivery::Reap { owner },
+                None,
+                self.kept,
+            ),
             None => Err((self.plain.buffer, self.plain.rest)),
         }
     }
 }
 
 /// Submits a request that will write to a wake fd.
-struct SubmitWoken<'e, 'p, R> {
+struct SubmitWoken<'e, 'p, R, K> {
     engine: &'e Arc<Inner>,
     plain: Plain<'p, R>,
     wake_fd: Rc<Registration>,
+    kept: K,
 }
 
-impl<'e, R: Rest> Visit for SubmitWoken<'e, '_, R> {
-    type Output = Result<PlainFlight<'e>, Given<R>>;
+impl<'e, R: Rest, K: Keep> Visit for SubmitWoken<'e, '_, R, K> {
+    type Output = Result<PlainFlight<'e, K>, Given<R>>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         let Some(instance) = instance else { return Err((self.plain.buffer, self.plain.rest)) };
         let delivery = Delivery::Wake(self.wake_fd.waker());
-        PlainFlight::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd))
+        PlainFlight::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd), self.kept)
     }
 }
 
@@ -173,7 +210,7 @@ impl<R: Rest> Visit for Take<R> {
     }
 }
 
-impl<'e> PlainFlight<'e> {
+impl<'e, K: Keep> PlainFlight<'e, K> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn submit<R: Rest>(
         engine: &'e Arc<Inner>,
@@ -181,15 +218,20 @@ impl<'e> PlainFlight<'e> {
         plain: Plain<'_, R>,
         delivery: Delivery,
         wake_fd: Option<Rc<Registration>>,
+        kept: K,
     ) -> Result<Self, Given<R>> {
         let Some(mut pair) = instance.own_pair() else { return Err((plain.buffer, plain.rest)) };
+        kept.keep(&plain.buffer);
         let ticket = match pair.submit_plain(plain, delivery) {
             Ok(ticket) => ticket,
-            Err((_, given)) => return Err(given),
+            Err((_, given)) => {
+                kept.wipe();
+                return Err(given);
+            }
         };
         instance.counters.operations.add(1);
         instance.counters.pauses.add(1);
-        Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(wake_fd) })
+        Ok(Self { engine, pair_index: instance.pair_index(), ticket, kept, wake_fd: Cell::new(wake_fd) })
     }
 
     /// The result of a successful request. `None`: nothing has changed.
@@ -225,6 +267,7 @@ impl<'e> PlainFlight<'e> {
     fn land_polled<R: Rest>(self, operation: Operation, without_ctx: bool) -> Result<R::Taken, OpError> {
         match self.take::<R>() {
             Some(taken) => {
+                self.kept.wipe();
                 mem::forget(self);
                 Ok(taken)
             }
@@ -237,6 +280,7 @@ impl<'e> PlainFlight<'e> {
     fn land_woken<R: Rest>(self, operation: Operation, without_ctx: bool) -> Result<R::Taken, OpError> {
         let mut in_hand = 0;
         if !without_ctx && let Some(taken) = self.take_woken::<R>(&mut in_hand) {
+            self.kept.wipe();
             mem::forget(self);
             return Ok(taken);
         }
@@ -251,12 +295,12 @@ impl<'e> PlainFlight<'e> {
         without_ctx: bool,
         in_hand: u64,
     ) -> Result<R::Taken, OpError> {
-        let (engine, flight) = (self.engine, self.into_flight());
+        let (engine, kept, flight) = (self.engine, self.kept, self.into_flight());
         let mut wait = JobWait::resumed(OurJobs, &flight, without_ctx, in_hand);
         let mut request = Request::new(SessionId::NONE, operation, Vec::new());
         let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
         let outcome = go_round(&mut rest, &mut wait);
-        result::<R>(outcome, &mut request)
+        result::<R>(outcome, kept, &mut request)
     }
 
     fn into_flight(self) -> Flight<&'e Arc<Inner>, JobWake> {
@@ -273,7 +317,15 @@ impl<'e> PlainFlight<'e> {
 }
 
 /// The result of a request that the state machine has ended.
-fn result<R: Rest>(outcome: Result<(), Failed>, request: &mut Request) -> Result<R::Taken, OpError> {
+fn result<R: Rest>(
+    outcome: Result<(), Failed>,
+    kept: impl Keep,
+    request: &mut Request,
+) -> Result<R::Taken, OpError> {
+    if outcome.as_ref().is_err_and(|failed| !failed.lost && failed.error != Error::AuthFailed) {
+        kept.put_back(&mut request.buffer);
+    }
+    kept.wipe();
     match outcome {
         Ok(()) => Ok(R::take_from(request)),
         Err(failed) => {
@@ -283,14 +335,16 @@ fn result<R: Rest>(outcome: Result<(), Failed>, request: &mut Request) -> Result
     }
 }
 
-impl Release for PlainFlight<'_> {
+impl<K: Keep> Release for PlainFlight<'_, K> {
     fn release(&self) {
+        self.kept.wipe();
         drop(self.as_flight());
     }
 }
 
-impl Drop for PlainFlight<'_> {
+impl<K: Keep> Drop for PlainFlight<'_, K> {
     fn drop(&mut self) {
+        self.kept.wipe();
         drop(self.as_flight());
     }
 }

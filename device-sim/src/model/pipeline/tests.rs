@@ -53,12 +53,12 @@ impl Bench {
     fn publish(&mut self, tickets: &[Ticket]) -> Vec<(Status, Vec<u8>)> {
         self.core.run_lanes();
         for ready in self.core.ready.iter_mut() {
-            let _ = self.slab.finish(&mut ready.claimed, ready.status);
+            let _ = self.slab.finish(&mut ready.claimed, ready.status, false);
         }
         self.core.ready.clear();
         let take = |ticket: &Ticket| {
             let mut request = Request::empty();
-            let (status, _) = self.slab.take_done(*ticket, &mut request).expect("it is done");
+            let (status, _) = self.slab.take_done(*ticket, &mut request, |_| ()).expect("it is done");
             (status, request.buffer)
         };
         tickets.iter().map(take).collect()
@@ -94,7 +94,7 @@ fn what_was_finished_before_a_panic_is_forgotten_and_the_rest_is_not() {
     let tickets = [bench.admit(), bench.admit(), bench.admit()];
     bench.core.run_lanes();
     let first = &mut bench.core.ready[0];
-    let _ = bench.slab.finish(&mut first.claimed, first.status);
+    let _ = bench.slab.finish(&mut first.claimed, first.status, false);
     bench.core.ready.forget_finished();
     assert_eq!(bench.core.ready.len(), 2);
     let done = (Status::Ok, encrypted(1));

@@ -141,10 +141,11 @@ impl Cut {
     }
 
     fn carry_out(self, request: &mut Request) {
-        request.residue = self.missing;
         if self.missing == 0 {
             return;
         }
+        request.use_rest();
+        request.residue = self.missing;
         match self.side {
             Side::Text => {
                 let text = request.destination.as_mut().unwrap_or(&mut request.buffer);

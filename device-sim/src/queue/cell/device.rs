@@ -1,7 +1,9 @@
 //! The device's side of a cell: claimed, computed, finished. The picture is at the head of `cell.rs`.
 #![expect(unsafe_code, reason = "the word beside the payload names its owner")]
 
-use super::{Cell, Executing, SPENT, Slab, Ticket, claim, generation_of, state_of, with_status, word};
+use super::{
+    Cell, Executing, SHORT, SPENT, Slab, Ticket, claim, generation_of, state_of, timing, with_status, word,
+};
 use crate::message::request::Request;
 use crate::message::status::Status;
 use crate::sync::Ordering;
@@ -25,6 +27,22 @@ impl Slab {
         self.cell_at(ticket.index()).submitted.load(Ordering::Relaxed)
     }
 
+    /// The same, if the request is timed; on a device that stamps requests.
+    #[inline]
+    pub(crate) fn timed(&self, ticket: Ticket) -> Option<u64> {
+        let cell = self.cell_at(ticket.index());
+        let is_timed = cell.timing.load(Ordering::Relaxed) != timing::UNTIMED;
+        is_timed.then(|| cell.submitted.load(Ordering::Relaxed))
+    }
+
+    /// Notes when the service of a timed request ended.
+    #[inline]
+    pub(crate) fn note_served(&self, claimed: &Executing, ended: u64) {
+        let cell = self.executing_cell(claimed);
+        cell.served.store(ended, Ordering::Relaxed);
+        cell.timing.store(timing::SERVED, Ordering::Relaxed);
+    }
+
     /// Computes on the payload.
     #[inline]
     pub(crate) fn execute<R>(&self, claimed: &mut Executing, f: impl FnOnce(&mut Request) -> R) -> R {
@@ -35,10 +53,11 @@ impl Slab {
         })
     }
 
-    /// EXECUTING to DONE: the payload belongs to the host, and the key is used up.
+    /// EXECUTING to DONE: the payload belongs to the host, and the key is used up. A result that is incomplete
+    /// is not taken as a plain one.
     #[inline]
-    pub(crate) fn finish(&self, claimed: &mut Executing, status: Status) -> Ticket {
-        self.leave(claimed, claim::DONE, status)
+    pub(crate) fn finish(&self, claimed: &mut Executing, status: Status, is_short: bool) -> Ticket {
+        self.leave(claimed, if is_short { claim::DONE | SHORT } else { claim::DONE }, status)
     }
 
     /// EXECUTING to EXECUTED: computed, and not yet due. The host may revoke it.

@@ -3,10 +3,11 @@
 
 use super::{
     Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,
-    generation_of, state_of, status_of, wake, with_status, word,
+    generation_of, state_of, status_of, timing, wake, with_status, word,
 };
 use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
+use crate::queue::hooks::{Served, Stamp};
 use crate::sync::prefetch;
 use crate::sync::{Ordering, spin_or_yield};
 
@@ -30,8 +31,8 @@ impl<R: Rest> Fill for Plain<'_, R> {
 }
 
 impl Slab {
-    /// Lets `fill` put a request into a free cell, which holds an empty one. `submitted`: now, on a device that
-    /// models time.
+    /// Lets `fill` put a request into a free cell, which holds an empty one. `stamp`: on a device that stamps
+    /// requests.
     #[inline]
     pub(crate) fn place(
         &self,
@@ -39,11 +40,11 @@ impl Slab {
         user_data: u64,
         arm: Arm,
         placed: Placed,
-        submitted: Option<u64>,
+        stamp: Option<Stamp>,
         fill: impl Fill,
     ) -> Ticket {
         assert_eq!(vacant.slab, self.id(), "a free cell goes back to its own slab");
-        self.place_at(vacant.index, user_data, arm, placed, submitted, fill)
+        self.place_at(vacant.index, user_data, arm, placed, stamp, fill)
     }
 
     /// The same, for the side that has just taken the free cell with this index out of this slab's list.
@@ -54,7 +55,7 @@ impl Slab {
         user_data: u64,
         arm: Arm,
         placed: Placed,
-        submitted: Option<u64>,
+        stamp: Option<Stamp>,
         fill: impl Fill,
     ) -> Ticket {
         let cell = self.cell_at(index);
@@ -75,8 +76,10 @@ impl Slab {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
             cell.waker.with_mut(|slot| unsafe { *slot = waker });
         }
-        if let Some(submitted) = submitted {
+        if let Some(Stamp { submitted, is_timed }) = stamp {
             cell.submitted.store(submitted, Ordering::Relaxed);
+            let timing = if is_timed { timing::TIMED } else { timing::UNTIMED };
+            cell.timing.store(timing, Ordering::Relaxed);
         }
         cell.wake.store(word(generation, wake), Ordering::Relaxed);
         let claim = match placed {
@@ -180,11 +183,23 @@ impl Slab {
         self.leave_to_wake(self.cell_at(held.ticket.index()), held.ticket)
     }
 
-    /// All of the above for a request that is done: wins it, moves it out, releases the cell.
+    /// When a timed request that is done was submitted and served; on a device that stamps requests.
+    pub(crate) fn served(&self, held: &Held) -> Option<Served> {
+        self.cell_at(held.ticket.index()).served()
+    }
+
+    /// All of the above for a request that is done: wins it, moves it out, releases the cell. `note` gets the
+    /// cell before that.
     #[inline]
-    pub(crate) fn take_done(&self, ticket: Ticket, into: &mut Request) -> Option<(Status, Remains)> {
+    pub(crate) fn take_done(
+        &self,
+        ticket: Ticket,
+        into: &mut Request,
+        note: impl FnOnce(&Cell),
+    ) -> Option<(Status, Remains)> {
         let cell = self.cell(ticket)?;
         let status = cell.swap_claim(ticket.generation(), claim::DONE, claim::TAKEN)?;
+        note(cell);
         // SAFETY: the state is TAKEN, and this is the taker.
         cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
         into.user_data = cell.user_data.load(Ordering::Relaxed);
@@ -194,14 +209,22 @@ impl Slab {
     /// The same for a successful request whose wake was sent or is being sent (or belongs to a plain polled
     /// one). Takes what `R` says; anything else is wiped. Returns no cell if the sender gives it back.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn take_plain<R: Rest>(&self, ticket: Ticket) -> Option<(R::Taken, Option<Vacant>)> {
+    fn take_plain<R: Rest>(
+        &self,
+        ticket: Ticket,
+        note: impl FnOnce(&Cell, &Request),
+    ) -> Option<(R::Taken, Option<Vacant>)> {
         let cell = self.cell(ticket)?;
         let wake = cell.wake.load(Ordering::Acquire);
         let is = |state: u64| wake == word(ticket.generation(), state);
         if !is(wake::PLAIN) && !is(wake::SENT) {
-            return if is(wake::SENDING) { self.take_plain_from_sender::<R>(cell, ticket) } else { None };
+            return if is(wake::SENDING) {
+                self.take_plain_from_sender::<R>(cell, ticket, note)
+            } else {
+                None
+            };
         }
-        let taken = take_plain_of::<R>(cell, ticket)?;
+        let taken = take_plain_of::<R>(cell, ticket, note)?;
         // A wake that was sent stays sent, and nothing depends on any other: the cell is free.
         Some((taken, Some(self.free(cell, ticket))))
     }
@@ -211,8 +234,9 @@ impl Slab {
         &self,
         cell: &Cell,
         ticket: Ticket,
+        note: impl FnOnce(&Cell, &Request),
     ) -> Option<(R::Taken, Option<Vacant>)> {
-        let taken = take_plain_of::<R>(cell, ticket)?;
+        let taken = take_plain_of::<R>(cell, ticket, note)?;
         Some((taken, self.leave_to_wake(cell, ticket).vacant))
     }
 
@@ -289,6 +313,19 @@ impl Slab {
     }
 }
 
+impl Cell {
+    /// When its request was submitted and served, if it is timed. Called by the side that has the payload, on a
+    /// device that stamps requests.
+    #[inline]
+    pub(crate) fn served(&self) -> Option<Served> {
+        let is_served = self.timing.load(Ordering::Relaxed) == timing::SERVED;
+        is_served.then(|| Served {
+            submitted: self.submitted.load(Ordering::Relaxed),
+            served: self.served.load(Ordering::Relaxed),
+        })
+    }
+}
+
 /// The most frequent operations of the submitting side, compiled for a list of free cells that is known to
 /// belong to its own slab.
 impl Allocator {
@@ -299,18 +336,22 @@ impl Allocator {
         user_data: u64,
         arm: Arm,
         placed: Placed,
-        submitted: Option<u64>,
+        stamp: Option<Stamp>,
         fill: impl Fill,
     ) -> Ticket {
         let index = self.take_index();
-        self.slab().place_at(index, user_data, arm, placed, submitted, fill)
+        self.slab().place_at(index, user_data, arm, placed, stamp, fill)
     }
 
     /// The result of a successful request whose wake was sent or is being sent, or which is a plain one;
-    /// anything that `R` does not take is wiped.
+    /// anything that `R` does not take is wiped. `note` gets it, and its cell, before that.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(crate) fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
-        let (taken, vacant) = self.slab().take_plain::<R>(ticket)?;
+    pub(crate) fn take_plain<R: Rest>(
+        &mut self,
+        ticket: Ticket,
+        note: impl FnOnce(&Cell, &Request),
+    ) -> Option<R::Taken> {
+        let (taken, vacant) = self.slab().take_plain::<R>(ticket, note)?;
         if let Some(vacant) = vacant {
             self.put_index(vacant.index);
         }
@@ -320,10 +361,18 @@ impl Allocator {
 
 /// Wins a successful request, and takes what `R` says; anything else is wiped.
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn take_plain_of<R: Rest>(cell: &Cell, ticket: Ticket) -> Option<R::Taken> {
+fn take_plain_of<R: Rest>(
+    cell: &Cell,
+    ticket: Ticket,
+    note: impl FnOnce(&Cell, &Request),
+) -> Option<R::Taken> {
     let done = with_status(word(ticket.generation(), claim::DONE), Status::Ok);
     let taken = word(ticket.generation(), claim::TAKEN);
     cell.claim.compare_exchange(done, taken, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-    // SAFETY: the state is TAKEN, and this is the taker.
-    Some(cell.payload.with_mut(|payload| R::take_from(unsafe { &mut *payload })))
+    Some(cell.payload.with_mut(|payload| {
+        // SAFETY: the state is TAKEN, and this is the taker.
+        let request = unsafe { &mut *payload };
+        note(cell, request);
+        R::take_from(request)
+    }))
 }

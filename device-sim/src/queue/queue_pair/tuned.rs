@@ -8,7 +8,7 @@ use super::QueuePair;
 use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
 use crate::queue::arrivals::{Arrival, Arrivals, Completion, TOGETHER};
-use crate::queue::cell::{Placed, Remains, Ticket, TicketState, WakeState};
+use crate::queue::cell::{Cell, Placed, Remains, Ticket};
 use crate::queue::delivery::{Delivery, RefusedReason};
 use crate::queue::entry::Announce;
 use crate::queue::hooks::Taker;
@@ -32,6 +32,9 @@ impl QueuePair {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
             return Err(reason);
+        }
+        if mem::take(&mut self.is_refused) {
+            return Err(self.full_uncounted());
         }
         if pair.is_refused_as_busy(request) || !self.take_slot() || !self.take_tokens(request.size()) {
             return Err(self.full());
@@ -57,9 +60,9 @@ impl QueuePair {
         self.flush();
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.take().split();
-        let submitted = pair.stamp(request, pair.counters.host.parked.load(Ordering::Relaxed));
+        let stamp = pair.stamp(pair.counters.host.parked.load(Ordering::Relaxed));
         let (vacant, user_data, bytes) = (self.cells.get(), request.user_data, request.size());
-        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, submitted, &mut *request);
+        let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, stamp, &mut *request);
         bump(&pair.counters.host.parked, 1);
         self.known_free = 0;
         pair.slots.join(ticket, announce, bytes, &pair.slab);
@@ -79,15 +82,15 @@ impl QueuePair {
     /// [`QueuePair::submit`] of a plain request: it is assembled in its cell and not moved again. If the
     /// device closes at this very moment, it may end as if it had been [held back](QueuePair::hold_back).
     ///
-    /// With [`Delivery::Reap`], on a device that times nothing and whose fault plan has no rule for
-    /// submissions, the reaping of its completion is not recorded. Its wake stays [armed](WakeState::Armed),
-    /// and can be cancelled, until the request is taken, which is possible before it is reaped, too.
+    /// With [`Delivery::Reap`] the reaping of its completion is not recorded. Its wake stays
+    /// [armed](crate::WakeState::Armed), and can be cancelled, until the request is taken, which is possible before
+    /// it is reaped, too.
     ///
     /// # Errors
     ///
     /// As [`QueuePair::submit`], with the buffer and the rest; `delivery` is dropped. A lack of slots is not
     /// counted, because the caller goes on to [`QueuePair::submit`], which counts it; a refusal by the fault
-    /// plan is.
+    /// plan is, and the fault plan then refuses that attempt, too, as the same.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn submit_plain<R: Rest>(
         &mut self,
@@ -99,7 +102,7 @@ impl QueuePair {
             return Err((reason, plain.into_given()));
         }
         if pair.has_hooks() {
-            return self.submit_looked_at(plain, delivery);
+            return self.submit_stamped(plain, delivery);
         }
         if !self.take_slot() {
             return Err((self.full_uncounted(), plain.into_given()));
@@ -111,24 +114,25 @@ impl QueuePair {
         Ok(ticket)
     }
 
-    #[cold]
-    fn submit_looked_at<R: Rest>(
+    /// The same on a device that stamps requests, or whose fault plan may refuse them.
+    #[inline(never)]
+    fn submit_stamped<R: Rest>(
         &mut self,
         plain: Plain<'_, R>,
         delivery: Delivery,
     ) -> Result<Ticket, (RefusedReason, (Vec<u8>, R))> {
-        if self.remote.pair.is_busy(plain.operation, None, plain.buffer.len() as u64) {
+        self.is_refused = self.remote.pair.is_busy(plain.operation, None, plain.buffer.len() as u64);
+        if self.is_refused {
             return Err((self.full(), plain.into_given()));
         }
         if !self.take_slot() || !self.take_tokens(plain.buffer.len() as u64) {
             return Err((self.full_uncounted(), plain.into_given()));
         }
-        let (arm, announce) = delivery.split();
-        let mut request = plain.into_request();
+        let (arm, announce) = delivery.split_for_plain();
         let pair = &*self.remote.pair;
-        let submitted = pair.stamp(&mut request, pair.counters.host.submitted.load(Ordering::Relaxed));
-        let user_data = request.user_data;
-        let ticket = self.cells.place(user_data, arm, Placed::Queued, submitted, &mut request);
+        let stamp = pair.stamp(pair.counters.host.submitted.load(Ordering::Relaxed));
+        let user_data = plain.user_data;
+        let ticket = self.cells.place(user_data, arm, Placed::Queued, stamp, plain);
         self.push_plain(ticket, announce);
         Ok(ticket)
     }
@@ -171,25 +175,26 @@ impl QueuePair {
     #[inline]
     pub fn take_into(&mut self, ticket: Ticket, request: &mut Request) -> Option<(Status, Option<Waker>)> {
         let pair = &*self.remote.pair;
-        let (status, Remains { vacant, cancelled, waker }) = pair.slab.take_done(ticket, request)?;
+        let mut served = None;
+        let note = |cell: &Cell| served = if pair.has_hooks() { cell.served() } else { None };
+        let (status, Remains { vacant, cancelled, waker }) = pair.slab.take_done(ticket, request, note)?;
         if let Some(vacant) = vacant {
             self.cells.put(vacant);
         }
-        pair.note_taken(request, Taker::Submitter);
+        pair.note_taken(request, served, Taker::Submitter);
         pair.count_cancelled(cancelled);
         Some((status, waker))
     }
 
     /// [`QueuePair::take`] of a request that has ended with [`Status::Ok`] and whose wake was sent or is
     /// being sent, or its completion reaped, for a caller that needs only what its [`Rest`] says; anything
-    /// else is wiped. `None`: use [`QueuePair::take`]. That is always so on a device with a fault that may
-    /// shorten outputs.
+    /// else is wiped. `None`: use [`QueuePair::take`]. That is so for an incomplete result, too.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn take_plain<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         if self.remote.pair.has_hooks() {
-            self.take_looked_at::<R>(ticket)
+            self.take_noted::<R>(ticket)
         } else {
-            self.cells.take_plain::<R>(ticket)
+            self.cells.take_plain::<R>(ticket, |_, _| ())
         }
     }
 
@@ -199,18 +204,12 @@ impl QueuePair {
         self.take_plain::<()>(ticket)
     }
 
-    #[cold]
-    fn take_looked_at<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
-        let remote = &self.remote;
-        let is_ready = remote.state(ticket) == TicketState::Done(Status::Ok)
-            && matches!(remote.wake_state(ticket), WakeState::Sent | WakeState::Sending)
-            && !remote.pair.may_fall_short();
-        if !is_ready {
-            return None;
-        }
-        let mut request = Request::empty();
-        let _ = self.take_into(ticket, &mut request)?;
-        Some(R::take_from(&mut request))
+    /// The same on a device that may time requests.
+    #[inline(never)]
+    fn take_noted<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
+        let pair = &*self.remote.pair;
+        let note = |cell: &Cell, request: &Request| pair.note_taken(request, cell.served(), Taker::Submitter);
+        self.cells.take_plain::<R>(ticket, note)
     }
 
     /// [`QueuePair::reap`] of one completion. Its slot becomes free later: in a batch, or when the ring is
