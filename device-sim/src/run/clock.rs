@@ -4,18 +4,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::sync::ticks::Ticks;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Where the time comes from. Clones show the same time.
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
-    Real(Instant),
+    Real(RealClock),
     Virtual(Arc<AtomicU64>),
+}
+
+/// The real one: the processor's counter where that is a clock, else the system's.
+#[derive(Clone, Debug)]
+pub(crate) struct RealClock {
+    opened: Instant,
+    ticks: Option<Arc<Ticks>>,
 }
 
 impl Clock {
     pub(crate) fn real() -> Self {
-        Self::Real(Instant::now())
+        Self::Real(RealClock { opened: Instant::now(), ticks: Ticks::new().map(Arc::new) })
     }
 
     pub(crate) fn stepped() -> Self {
@@ -23,9 +31,11 @@ impl Clock {
     }
 
     /// Nanoseconds.
+    #[inline]
     pub(crate) fn now(&self) -> u64 {
         match self {
-            Self::Real(opened) => nanoseconds(opened.elapsed()),
+            Self::Real(RealClock { ticks: Some(ticks), .. }) => ticks.now(),
+            Self::Real(RealClock { opened, .. }) => nanoseconds(opened.elapsed()),
             Self::Virtual(now) => now.load(Ordering::Relaxed),
         }
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod prefetch;
+pub(crate) mod ticks;
 pub(crate) mod uses;
 
 use std::ops::Deref;
