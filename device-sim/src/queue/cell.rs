@@ -191,7 +191,8 @@ mod wake {
     pub(super) const PLAIN: u64 = 8;
 }
 
-/// What `Cell::timing` says. Written by the side that has the payload, and so read by the one that has it next.
+/// What `Cell::timing` says. Written by the side that has the payload, and so read by the one that has it
+/// next.
 mod timing {
     pub(super) const UNTIMED: u32 = 0;
     pub(super) const TIMED: u32 = 1;

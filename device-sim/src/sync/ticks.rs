@@ -7,9 +7,9 @@
 //!   reader     base, rate    base, rate    base, rate    ..     nsec = base + (counter − its first) · rate
 //! ```
 //!
-//! A reader that finds the interval over reads the system's clock, and sets base and rate for the next one. The
-//! rate is what the interval before has shown, so an interval adds what two readings of the system's clock err
-//! by, some 100 ns. Where this clock is ahead, it goes slower for an interval, and not back.
+//! A reader that finds the interval over reads the system's clock, and sets base and rate for the next one.
+//! The rate is what the interval before has shown, so an interval adds what two readings of the system's
+//! clock err by, some 100 ns. Where this clock is ahead, it goes slower for an interval, and not back.
 //!
 //! The system's clock is read every time until a first interval has given a rate, again when the counter has
 //! gone astray, and always where the kernel does not use the counter for its own clock.
@@ -168,7 +168,8 @@ fn part(value: u64, number: u64, of: u64) -> u64 {
     product.checked_div(of.into()).and_then(|part| part.try_into().ok()).unwrap_or(0)
 }
 
-/// Whether the kernel uses the counter for its own clock: then it goes on at one rate, on all processors alike.
+/// Whether the kernel uses the counter for its own clock: then it goes on at one rate, on all processors
+/// alike.
 fn is_a_clock() -> bool {
     const CURRENT: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     static IS_A_CLOCK: OnceLock<bool> = OnceLock::new();

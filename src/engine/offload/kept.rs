@@ -1,5 +1,5 @@
-//! The input of a plain request in place, kept in its job's frame, on a device that may still fail the request
-//! when it has computed it.
+//! The input of a plain request in place, kept in its job's frame, on a device that may still fail the
+//! request when it has computed it.
 //!
 //! Small inputs only: a copy of a cache line costs less than to work out of place, as the state machine does
 //! (see `rescue`).

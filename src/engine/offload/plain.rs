@@ -10,9 +10,9 @@
 //! [`Rest`]: nothing (a cipher in place), a destination (out of place), or additional data and a tag (an
 //! AEAD, a digest, a MAC). The sessions copy borrowed memory before and after.
 //!
-//! A modelled device computes a request some time before its end, and may still fail it: a reset, for one. The
-//! caller then gets the input back, so a small one is [`Kept`] beside the request; a larger one that is worked
-//! on in place takes the state machine, which works out of place.
+//! A modelled device computes a request some time before its end, and may still fail it: a reset, for one.
+//! The caller then gets the input back, so a small one is [`Kept`] beside the request; a larger one that is
+//! worked on in place takes the state machine, which works out of place.
 //!
 //! The state machine holds all policy. This does the same for requests that no policy concerns, without a
 //! [`Request`] (some two hundred unused bytes) and without what other operations may hold while they wait. It

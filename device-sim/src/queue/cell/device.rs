@@ -53,8 +53,8 @@ impl Slab {
         })
     }
 
-    /// EXECUTING to DONE: the payload belongs to the host, and the key is used up. A result that is incomplete
-    /// is not taken as a plain one.
+    /// EXECUTING to DONE: the payload belongs to the host, and the key is used up. A result that is
+    /// incomplete is not taken as a plain one.
     #[inline]
     pub(crate) fn finish(&self, claimed: &mut Executing, status: Status, is_short: bool) -> Ticket {
         self.leave(claimed, if is_short { claim::DONE | SHORT } else { claim::DONE }, status)

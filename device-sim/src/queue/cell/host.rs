@@ -314,8 +314,8 @@ impl Slab {
 }
 
 impl Cell {
-    /// When its request was submitted and served, if it is timed. Called by the side that has the payload, on a
-    /// device that stamps requests.
+    /// When its request was submitted and served, if it is timed. Called by the side that has the payload, on
+    /// a device that stamps requests.
     #[inline]
     pub(crate) fn served(&self) -> Option<Served> {
         let is_served = self.timing.load(Ordering::Relaxed) == timing::SERVED;

@@ -83,8 +83,8 @@ impl QueuePair {
     /// device closes at this very moment, it may end as if it had been [held back](QueuePair::hold_back).
     ///
     /// With [`Delivery::Reap`] the reaping of its completion is not recorded. Its wake stays
-    /// [armed](crate::WakeState::Armed), and can be cancelled, until the request is taken, which is possible before
-    /// it is reaped, too.
+    /// [armed](crate::WakeState::Armed), and can be cancelled, until the request is taken, which is possible
+    /// before it is reaped, too.
     ///
     /// # Errors
     ///
