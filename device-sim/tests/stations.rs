@@ -299,6 +299,38 @@ fn a_worker_admits_what_waits_for_tokens_and_a_drain_waits_for_it() {
     assert_balanced(&device);
 }
 
+/// The worker goes from event to event of the stations; nothing but its own clock moves requests on.
+#[test]
+fn a_worker_moves_requests_from_station_to_station() {
+    let text = "queue_pairs=2;depth=16;compute_units=2;completion_nsec=2000;firmware_nsec=500;link_mbps=640;\
+        link_nsec=1000;batch=4;batch_nsec=20000;ops_limit=500000;arbitration=round_robin;ordering=fifo";
+    let device = Device::open(&config(text)).expect("the device opens");
+    let mut pairs = device.take_queue_pairs();
+    let session = device.create_session(ctr());
+    let mut tickets = [Vec::new(), Vec::new()];
+    for number in 0..400_usize {
+        let (pair, tickets) = (&mut pairs[number % 2], &mut tickets[number % 2]);
+        tickets.push(match pair.submit(request(session, 64, 1), Delivery::Silent) {
+            Ok(ticket) => ticket,
+            Err(full) => pair.park(full.request, Delivery::Silent).expect("an open device"),
+        });
+    }
+    device.drain();
+    for (pair, tickets) in pairs.iter_mut().zip(tickets) {
+        for ticket in tickets {
+            assert_eq!(pair.take(ticket).expect("the drain has waited for it").1, Status::Ok);
+        }
+    }
+    let stats = device.stats();
+    assert_eq!(stats.units.iter().map(|unit| unit.executed).sum::<u64>(), 400);
+    assert_eq!(
+        (stats.front_busy_nsec, stats.link_in_busy_nsec, stats.link_out_busy_nsec),
+        (200_000, 40_000, 40_000)
+    );
+    assert!(device.now() >= Duration::from_nanos(399 * 2_000), "two microseconds each");
+    assert_balanced(&device);
+}
+
 #[test]
 fn a_configuration_says_how_stations_are_computed() {
     assert!(Config::parse("arbitration=weighted:2:1").is_ok_and(|config| !config.is_modelled()));

@@ -362,6 +362,8 @@ impl DeviceStats {
         let units = [
             Rule::at_most("completed <= executed by the units", total.completed, executed),
             Rule::at_most("executed by the units <= submitted", executed, total.submitted),
+            Rule::at_most("limited <= submitted", self.limited, total.submitted),
+            Rule::at_most("batches <= submitted", self.batches, total.submitted),
         ];
         let faults = FaultKind::ALL.into_iter().filter_map(|kind| {
             let injected = self.faults.0[kind.number()];
