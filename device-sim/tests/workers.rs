@@ -447,3 +447,21 @@ fn whatever_is_under_way_when_the_device_closes_ends() {
         }
     }
 }
+
+/// A request that is large and does not take long never waits behind a function.
+#[test]
+fn what_is_large_is_computed_while_all_other_workers_run_functions() {
+    let (device, mut pairs) = open("queue_pairs=1;completion_nsec=1000;compute_units=8;workers=3");
+    let session = device.create_session(ctr());
+    let running = [run(&mut pairs[0]), run(&mut pairs[0])];
+    for fill in 0..8 {
+        let ticket = submit(&mut pairs[0], request(session, LARGE, fill), Delivery::Silent);
+        assert!(finish(&mut pairs[0], ticket).0.buffer == expected(LARGE, fill));
+    }
+    for long in running {
+        drop(long.release);
+        assert_eq!(finish(&mut pairs[0], long.ticket).1, Status::Ok);
+    }
+    let stats = checked(&device);
+    assert_eq!(stats.workers.iter().map(|worker| worker.computed).collect::<Vec<_>>(), [8, 1, 1]);
+}

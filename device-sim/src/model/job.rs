@@ -30,7 +30,7 @@ pub(crate) const SWEEP_AT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Backlog {
     pub(crate) jobs: VecDeque<Job>,
-    /// How many would go to another worker at once.
+    /// How many requests that do not take long would go to another worker at once.
     pub(crate) room: usize,
     pub(crate) sweep_at: usize,
 }
@@ -45,9 +45,13 @@ impl Backlog {
     /// Whether another worker computes this: calls, of which nobody knows how long they take, and what is huge,
     /// whenever one is free; what is large, if one is free now.
     pub(crate) fn takes(&self, work: &Work) -> bool {
-        let has_room = self.jobs.len() < self.room;
-        work.operation == Operation::Call || work.input >= if has_room { LARGE } else { HUGE }
+        takes_long(work) || work.input >= LARGE && self.jobs.len() < self.room
     }
+}
+
+/// Whether the first worker must not compute this.
+pub(crate) fn takes_long(work: &Work) -> bool {
+    work.operation == Operation::Call || work.input >= HUGE
 }
 
 /// A request for another worker.
@@ -55,6 +59,8 @@ impl Backlog {
 pub(crate) struct Job {
     pub(crate) port: usize,
     pub(crate) ticket: Ticket,
+    /// The first worker must not compute it.
+    pub(crate) is_long: bool,
     pub(crate) installed: Option<Installed>,
     pub(crate) verdict: Verdict,
 }
@@ -64,6 +70,7 @@ pub(crate) struct Job {
 pub(crate) struct Returned {
     pub(crate) port: usize,
     pub(crate) ticket: Ticket,
+    pub(crate) is_long: bool,
     pub(crate) outcome: Outcome,
     pub(crate) spoilt: Spoilt,
 }
@@ -78,17 +85,18 @@ pub(crate) enum Outcome {
 }
 
 impl Returned {
-    pub(crate) fn gone(port: usize, ticket: Ticket) -> Self {
-        Self { port, ticket, outcome: Outcome::Gone, spoilt: Spoilt::default() }
+    pub(crate) fn gone(job: &Job) -> Self {
+        let Job { port, ticket, is_long, .. } = *job;
+        Self { port, ticket, is_long, outcome: Outcome::Gone, spoilt: Spoilt::default() }
     }
 }
 
 impl Job {
     /// Computes the request, if it is still there. `slabs`: by port.
     pub(crate) fn run(self, slabs: &[Arc<Slab>]) -> Returned {
-        let Self { port, ticket, installed, verdict } = self;
+        let mut returned = Returned::gone(&self);
+        let Self { port, ticket, installed, verdict, .. } = self;
         let slab = &slabs[port];
-        let mut returned = Returned::gone(port, ticket);
         let Some(mut claimed) = slab.resume_handed(ticket) else { return returned };
         let computed = catch_unwind(AssertUnwindSafe(|| {
             slab.execute(&mut claimed, |request| compute(installed.as_ref(), &verdict, request))

@@ -21,7 +21,7 @@ use crate::message::request::Request;
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
 use crate::model::installed::{Installed, execute_by};
-use crate::model::job::{Backlog, Job, Outcome, Returned, SWEEP_AT};
+use crate::model::job::{Backlog, Job, Outcome, Returned, SWEEP_AT, takes_long};
 use crate::model::plan::{Ending, Subject, Verdict};
 use crate::model::sabotage::{Sabotage, Saboteur};
 use crate::model::schedule::Model;
@@ -213,7 +213,8 @@ impl Core {
             model.schedule(executed, &work, &verdict, out.is_some(), &self.slabs, at);
         }
         if let (Some(installed), Some(backlog)) = (out, &mut self.backlog) {
-            backlog.jobs.push_back(Job { port, ticket, installed, verdict });
+            let is_long = takes_long(&work);
+            backlog.jobs.push_back(Job { port, ticket, is_long, installed, verdict });
         }
         Some(weight)
     }
@@ -257,9 +258,15 @@ impl Core {
             if self.slabs[job.port].is_handed(job.ticket) {
                 return Some(job);
             }
-            self.returned(&Returned::gone(job.port, job.ticket));
+            self.returned(&Returned::gone(&job));
         }
         None
+    }
+
+    /// Computes a job here, after all.
+    pub(crate) fn compute(&mut self, job: Job) -> Returned {
+        self.computed += 1;
+        job.run(&self.slabs)
     }
 
     /// Drops the jobs of revoked requests: submitting and revoking during a long computation must not fill the
@@ -273,7 +280,7 @@ impl Core {
         backlog.jobs.retain(|job| {
             let is_there = self.slabs[job.port].is_handed(job.ticket);
             if !is_there {
-                gone.push(Returned::gone(job.port, job.ticket));
+                gone.push(Returned::gone(job));
             }
             is_there
         });

@@ -181,6 +181,7 @@ impl Driver {
         let collected = self.others.is_some() && self.collect(signals);
         let admitted = self.admit(now, signals) || collected;
         let happened = self.deliver(if admitted { self.clock.now() } else { now }, signals) || admitted;
+        let happened = happened || self.help(signals);
         self.last_pass = (now, happened);
         happened
     }

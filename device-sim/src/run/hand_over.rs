@@ -8,6 +8,8 @@
 //!   due and computed ─► publish  ◄────── results, doorbell ───────────────────────────────┘
 //! ```
 //!
+//! What no other worker has begun, the first one computes when it has nothing else to do, unless it takes long.
+//!
 //! A request is EXECUTING only while it is computed: in the backlog and on the way it is HANDED, and the host may
 //! revoke it. Everything that the workers share is in the request's cell and in two channels.
 
@@ -31,20 +33,29 @@ const EACH: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Others {
     jobs: Sender<Job>,
+    /// The other workers' end: what they have not begun is computed here when there is nothing else to do.
+    begun_by_none: Receiver<Job>,
     results: Receiver<Returned>,
-    /// Sent, and not returned.
+    workers: usize,
+    /// Sent, and not returned; and how many of these are long.
     out: usize,
-    most: usize,
+    long: usize,
 }
 
 impl Others {
     /// How many jobs may be sent now.
     pub(crate) const fn room(&self) -> usize {
-        self.most - self.out
+        EACH * self.workers - self.out
+    }
+
+    /// How many that do not take long: none is sent to wait behind those that do.
+    pub(crate) const fn room_beside_long(&self) -> usize {
+        if self.long < self.workers { self.room() } else { 0 }
     }
 
     pub(crate) fn send(&mut self, job: Job) {
         self.out += 1;
+        self.long += usize::from(job.is_long);
         // They are there as long as this end is.
         let _ = self.jobs.send(job);
     }
@@ -52,7 +63,18 @@ impl Others {
     pub(crate) fn receive(&mut self) -> Option<Returned> {
         let returned = self.results.try_recv().ok()?;
         self.out -= 1;
+        self.long -= usize::from(returned.is_long);
         Some(returned)
+    }
+
+    /// Takes back a job that no other worker has begun, if none of those that are out is long.
+    pub(crate) fn take_back(&mut self) -> Option<Job> {
+        if self.long > 0 {
+            return None;
+        }
+        let job = self.begun_by_none.try_recv().ok()?;
+        self.out -= 1;
+        Some(job)
     }
 
     pub(crate) fn has_results(&self) -> bool {
@@ -93,7 +115,8 @@ pub(crate) fn hand_over(
         counters: Arc::clone(counters),
     };
     let helpers = (1..=others).map(helper).collect();
-    (Others { jobs, results, out: 0, most: EACH * others }, helpers)
+    let begun_by_none = to_be_done;
+    (Others { jobs, begun_by_none, results, workers: others, out: 0, long: 0 }, helpers)
 }
 
 impl Helper {

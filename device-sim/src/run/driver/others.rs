@@ -1,12 +1,15 @@
 //! The other workers of a modelled device, from the first worker's side: what they get, and what comes back. The
 //! picture is at the head of `run/hand_over.rs`.
 
+use std::mem;
+
 use super::Driver;
 use crate::message::status::Status;
-use crate::model::job::Outcome;
+use crate::model::job::{Outcome, Returned};
 use crate::queue::pair::Life;
 use crate::run::hand_over::Others;
 use crate::run::signals::Signals;
+use crate::sync::bump;
 
 impl Driver {
     /// Lets other workers compute, too.
@@ -21,20 +24,38 @@ impl Driver {
         let mut happened = false;
         while let Some(returned) = self.others.as_mut().and_then(Others::receive) {
             happened = true;
-            self.core.returned(&returned);
-            if returned.outcome == Outcome::Panicked && self.life == Life::Open {
-                self.admin.died(self.number);
-                self.end_all(Life::Dead, Status::DeviceDead, signals);
-            }
+            self.note_returned(&returned, signals);
         }
         if happened {
-            self.hand_out();
-            self.publish(signals);
-            if !self.core.is_ending() {
-                signals.acks.append(&mut self.resets);
-            }
+            self.end_returned(signals);
         }
         happened
+    }
+
+    /// With nothing else to do, computes what no other worker has begun.
+    pub(super) fn help(&mut self, signals: &mut Signals) -> bool {
+        let Some(job) = self.others.as_mut().and_then(Others::take_back) else { return false };
+        let returned = self.core.compute(job);
+        bump(&self.counters.workers[0].computed, mem::take(&mut self.core.computed));
+        self.note_returned(&returned, signals);
+        self.end_returned(signals);
+        true
+    }
+
+    fn note_returned(&mut self, returned: &Returned, signals: &mut Signals) {
+        self.core.returned(returned);
+        if returned.outcome == Outcome::Panicked && self.life == Life::Open {
+            self.admin.died(self.number);
+            self.end_all(Life::Dead, Status::DeviceDead, signals);
+        }
+    }
+
+    fn end_returned(&mut self, signals: &mut Signals) {
+        self.hand_out();
+        self.publish(signals);
+        if !self.core.is_ending() {
+            signals.acks.append(&mut self.resets);
+        }
     }
 
     /// Gives the other workers what they have room for.
@@ -47,7 +68,7 @@ impl Driver {
             others.send(job);
         }
         if let Some(backlog) = &mut self.core.backlog {
-            backlog.room = others.room();
+            backlog.room = others.room_beside_long();
         }
     }
 }
