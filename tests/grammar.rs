@@ -13,8 +13,9 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simaccel::grammar::Key;
 use simaccel::{
-    Arbitration, CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist,
-    LimitMode, Mbps, ModelMode, Operation, Preset, Selection, Timing, simaccel_device,
+    Arbitration, Cipher, CompletionOrder, Config, ConfigBuilder, DeliveryMode, Fault, FaultKind, LatencyDist,
+    LimitMode, Mbps, ModelMode, Operation, Preset, Selection, Served, ServiceTime, Timing, WarmUp,
+    simaccel_device,
 };
 
 use self::table::{BAD, BAD_FOR_THE_ENGINE, GOOD, NO_NUMBERS, line};
@@ -108,6 +109,20 @@ fn what_is_no_number_is_none_anywhere() {
     }
 }
 
+fn random_service(random: &mut ChaCha8Rng, served: Served) -> ServiceTime {
+    let entry = ServiceTime::of(served);
+    match random.random_range(0..4) {
+        0 => entry.nsec(random_time(random)),
+        1 => entry.mbps(Mbps::thousandths(random.random_range(0..=1_000_000_000))).nsec(random_time(random)),
+        2 => entry.dist(LatencyDist::Uniform),
+        _ => {
+            let points: Vec<_> =
+                (0..random.random_range(1..9_u64)).map(|n| (n * n, random.random_range(0..99))).collect();
+            entry.points(&points).dist(LatencyDist::Exponential)
+        }
+    }
+}
+
 /// A configuration of random values, every key of it.
 fn random_config(random: &mut ChaCha8Rng) -> ConfigBuilder {
     let mut builder = Config::builder()
@@ -167,6 +182,18 @@ fn random_config(random: &mut ChaCha8Rng) -> ConfigBuilder {
     }
     if random.random() {
         builder = builder.intc_thresh(random.random_range(2..=65_536)).intc(random_time(random));
+    }
+    if random.random() {
+        let warm_up = WarmUp {
+            requests: random.random_range(1..=1_000_000_000),
+            percent: random.random_range(100..=100_000),
+        };
+        builder = builder.warmup(warm_up).operation("sign");
+        for served in
+            [Served::All, Operation::Mac.into(), Cipher::Aes128Ctr.into(), Served::Call("sign".into())]
+        {
+            builder = builder.service(random_service(random, served));
+        }
     }
     if random.random() {
         builder = builder.strict(random.random());

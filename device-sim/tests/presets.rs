@@ -44,6 +44,7 @@ struct Load {
     bytes: usize,
     live: Vec<Ticket>,
     ended: usize,
+    refused: usize,
 }
 
 impl Load {
@@ -55,7 +56,7 @@ impl Load {
             device.create_session(session)
         });
         let name = requests.to_owned();
-        Self { device, pair, session, name, bytes, live: Vec::new(), ended: 0 }
+        Self { device, pair, session, name, bytes, live: Vec::new(), ended: 0, refused: 0 }
     }
 
     fn request(&self) -> Request {
@@ -76,6 +77,7 @@ impl Load {
                 Ok(ticket) => self.live.push(ticket),
                 Err(refused) => {
                     assert!(matches!(refused.reason, RefusedReason::Full), "{refused}");
+                    self.refused += 1;
                     break;
                 }
             }
@@ -169,6 +171,20 @@ fn a_batch_of_the_gpu_takes_as_long_as_one() {
     let mut load = Load::new("preset=gpu-batch;queue_pairs=1;depth=512", "mlkem768-encapsulate", 1_184);
     let found = load.usec_each(512);
     assert!(found < 27.0 / 512.0 * 1.06, "{found} us each");
+}
+
+/// Above its rate a cloud's module says busy, and no request waits.
+#[test]
+fn a_cloud_module_is_busy_above_its_rate() {
+    let mut load = Load::new("preset=cloudhsm;queue_pairs=1;depth=256", "rsa2048-sign", 0);
+    // 3,000 a second, for a second.
+    for _ in 0..3_000 {
+        load.fill(load.live.len() + 1);
+        load.device.advance(Duration::from_nanos(333_333));
+        load.take_done();
+    }
+    load.device.run_until_idle();
+    assert!((1_950..=2_100).contains(&(3_000 - load.refused)), "{} refused", load.refused);
 }
 
 #[test]

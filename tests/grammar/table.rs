@@ -38,6 +38,16 @@ pub(crate) const BAD: &[(&str, &str)] = &[
         "ordering=reorder:10",
         "ordering=reorder:10: must be unordered, fifo or reorder:PERCENT:GAP (1 to 99, 1 to 65536)",
     ),
+    ("service=all:nsec=1,nsec=2", "service=all:nsec=1,nsec=2: nsec is given twice: once is allowed"),
+    ("service=all:nsec", "service=all:nsec: must be FIELD=VALUE after WHAT:, separated by commas"),
+    (
+        "service=aes-128-ctr/mac:nsec=1",
+        "service=aes-128-ctr/mac:nsec=1: must be ALGORITHM/OPERATION with an operation that the algorithm has",
+    ),
+    (
+        "service=all:table=/no/such",
+        "service=all:table=/no/such: the file /no/such cannot be read: No such file or directory (os error 2)",
+    ),
     ("intc_nsec=5", "intc_nsec=5: must be 0 unless intc_thresh is above 1"),
     ("fault=nomem:op=mac,op=mac", "fault=nomem:op=mac,op=mac: op is given twice: once is allowed"),
     ("fault=fail:every=2,every=2", "fault=fail:every=2,every=2: every is given twice: once is allowed"),
@@ -80,6 +90,11 @@ pub(crate) const GOOD: &[(&str, &str)] = &[
     ("latency_dist = normal : 2_0", "latency_dist=normal:20"),
     ("ordering=reorder: 10 :3", "ordering=reorder:10:3"),
     ("latency_dist=bimodal: 1_000 :0.50", "latency_dist=bimodal:1000:0.5"),
+    (
+        "service = SHA2-512/256 / digest : nsec = 1_0 ,, dist=normal: 5",
+        "service=sha512-256/digest:nsec=10,dist=normal:5",
+    ),
+    ("warmup = 1_0 : 300", "warmup=10:300"),
     ("mbps = 1_000.2_50", "mbps=1000.25"),
     (
         "depth=8;preset=saturated;latency_dist=constant;intc_thresh=1;intc_nsec=0;mbps=0;completion_nsec=0;compute_units=4",
