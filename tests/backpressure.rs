@@ -132,7 +132,8 @@ fn blocking_callers_and_jobs_share_a_tiny_ring() {
     assert_adds_up(&engine);
 }
 
-/// A request without tokens parks, as with a full ring, and the clock goes on to the time at which it has them.
+/// A request without tokens parks, as with a full ring, and the clock goes on to the time at which it has
+/// them.
 #[test]
 fn what_is_above_the_limit_of_a_busy_device_waits_with_status_eagain() {
     let engine = stepped("queue_pairs=1;completion_nsec=1000;ops_limit=1000;ops_burst=2;limit=busy");

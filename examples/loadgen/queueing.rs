@@ -83,8 +83,8 @@ impl Model {
     }
 }
 
-/// The station with the lowest rate, in operations a second: by its configuration, or by how long it was busy with
-/// those that it has served.
+/// The station with the lowest rate, in operations a second: by its configuration, or by how long it was busy
+/// with those that it has served.
 fn limit(config: &simaccel_device::Config, stats: &DeviceStats) -> Option<(&'static str, f64)> {
     let executed = as_f64(stats.units.iter().map(|unit| unit.executed).sum());
     let per_second = |busy_nsec: u64| executed * 1e9 / as_f64(busy_nsec);
