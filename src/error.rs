@@ -6,7 +6,7 @@
 
 use std::{fmt, io};
 
-use simaccel_device::{ArgumentError, ConfigError, OpenError, SessionError};
+use simaccel_device::{ArgumentError, ChangeError, ConfigError, OpenError, SessionError};
 
 use crate::job::{Misuse, NoJobs};
 
@@ -18,6 +18,10 @@ pub enum Error {
     /// error says no more, and returns no plaintext.
     #[error("authentication failed")]
     AuthFailed,
+    /// The device cannot be changed like this while it runs; the message says what can be changed, or how to
+    /// open it.
+    #[error(transparent)]
+    Change(Box<ChangeError>),
     /// The engine was closed while the operation was in flight.
     #[error("the engine was closed")]
     Closed,
@@ -116,6 +120,16 @@ impl From<OpenError> for Error {
             OpenError::Config(error) => error.into(),
             OpenError::Thread(error) => Self::Thread(error.into()),
             _ => Self::Closed,
+        }
+    }
+}
+
+impl From<ChangeError> for Error {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Config(error) => error.into(),
+            ChangeError::Forked => Self::Forked,
+            other => Self::Change(Box::new(other)),
         }
     }
 }

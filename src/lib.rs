@@ -92,7 +92,7 @@ mod words;
 
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, AnySession, CipherSession, CipherStream, Config, ConfigBuilder,
-    DeliveryMode, Engine, EngineStats, HashSession, HashStream, MacSession, MacStream, OtherSession,
+    DeliveryMode, Engine, EngineStats, Faults, HashSession, HashStream, MacSession, MacStream, OtherSession,
 };
 #[doc(hidden)]
 pub use engine::{Sabotage, sabotage};
@@ -101,11 +101,11 @@ pub use job::{Job, Step, WaitCtx, WaitFd};
 pub use simaccel_device;
 pub use simaccel_device::grammar;
 pub use simaccel_device::{
-    Aead, Algorithm, Allowed, Arbitration, Argument, ArgumentError, CallStats, Cipher, CompletionOrder,
-    ConfigError, Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram, LatencyDist, LimitMode,
-    Mbps, ModelMode, Operation, OperationStats, OutputLen, Padding, Parameter, Parameters, Preset,
-    QueuePairStats, Selection, Served, ServiceTime, SessionError, Tag, Timing, Timings, UnitStats,
-    UnknownName, WarmUp, WorkerStats,
+    Aead, Algorithm, Allowed, Arbitration, Argument, ArgumentError, CallStats, ChangeError, Cipher,
+    CompletionOrder, ConfigError, Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram,
+    LatencyDist, LimitMode, Mbps, ModelMode, Operation, OperationStats, OutputLen, Padding, Parameter,
+    Parameters, Preset, QueuePairStats, Selection, Served, ServiceTime, SessionError, Tag, Timing, Timings,
+    UnitStats, UnknownName, WarmUp, WorkerStats,
 };
 #[doc(hidden)]
 pub use simaccel_device::{GivenUp, Used, Uses};

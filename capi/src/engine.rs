@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simaccel::job::raw::{self, Handle};
-use simaccel::{Config, Engine};
+use simaccel::{Config, Engine, Faults};
 
 use crate::guard::{boundary, caught};
 use crate::jobs::{self, AsyncJob};
@@ -371,6 +371,41 @@ pub unsafe extern "C" fn simaccel_device_run_until_idle(engine: *mut SimaccelEng
             engine.device().run_until_idle();
         })
     }
+}
+
+/// Replaces the fault plan: `fault=...;fault=...`, or `""` for none.
+///
+/// # Safety
+///
+/// `engine` is null or valid; `faults` is null or ends with 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_engine_set_faults(
+    engine: *mut SimaccelEngine,
+    faults: *const c_char,
+) -> SimaccelResult {
+    reported(|| {
+        // SAFETY: the caller's promise.
+        let (engine, faults) = unsafe { (given(engine, "engine")?, text(faults, "faults")?) };
+        let faults = Faults::parse(faults).map_err(simaccel::Error::from)?;
+        Ok(engine.engine.set_faults(faults)?)
+    })
+}
+
+/// Changes keys of the model, and the fault plan if there is a `fault`.
+///
+/// # Safety
+///
+/// `engine` is null or valid; `changes` is null or ends with 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn simaccel_engine_reconfigure(
+    engine: *mut SimaccelEngine,
+    changes: *const c_char,
+) -> SimaccelResult {
+    reported(|| {
+        // SAFETY: the caller's promise.
+        let (engine, changes) = unsafe { (given(engine, "engine")?, text(changes, "changes")?) };
+        Ok(engine.engine.reconfigure(changes)?)
+    })
 }
 
 /// Ends everything in flight with `SIMACCEL_ERR_RESET`, and revives a dead device.

@@ -82,7 +82,7 @@ impl SimaccelResult {
         match error {
             Error::AuthFailed => Self::AuthFailed,
             Error::Closed => Self::Closed,
-            Error::Config(_) => Self::Config,
+            Error::Config(_) | Error::Change(_) => Self::Config,
             Error::DeviceDead => Self::DeviceDead,
             Error::DeviceFailed => Self::DeviceFailed,
             Error::Forked => Self::Forked,

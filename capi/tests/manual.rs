@@ -40,6 +40,18 @@ fn every_algorithm_is_named() {
     assert_eq!(named, known_algorithms());
 }
 
+/// What can be changed while an engine runs.
+#[test]
+fn every_key_that_can_be_changed_is_named() {
+    let description = section("DESCRIPTION");
+    let (_, rest) = description.split_once(".B simaccel_engine_reconfigure\n").unwrap();
+    let (list, _) = rest.split_once("all others").unwrap();
+    let italic =
+        list.lines().filter_map(|line| line.strip_prefix(".I")?.split_whitespace().find(|word| *word != "R"));
+    let named: BTreeSet<&str> = italic.collect();
+    assert_eq!(named, simaccel_device::Config::changeable().collect());
+}
+
 /// `aes-{128,256}-{ctr,xts}` is four words.
 fn expanded(word: &str) -> Vec<String> {
     let Some((head, rest)) = word.split_once('{') else { return vec![word.to_owned()] };

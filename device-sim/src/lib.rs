@@ -81,7 +81,8 @@ mod stats;
 mod sync;
 
 pub use config::{
-    Config, ConfigBuilder, ConfigError, Mbps, ModelMode, Preset, Served, ServiceTime, WarmUp, grammar,
+    ChangeError, Config, ConfigBuilder, ConfigError, Mbps, ModelMode, Preset, Served, ServiceTime, WarmUp,
+    grammar,
 };
 pub use kernels::session::{Session, SessionError};
 pub use message::algorithm::{Aead, Algorithm, Cipher, Hash, Kind};

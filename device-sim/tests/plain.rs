@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use device_helpers::*;
 use simaccel_device::{
-    Delivery, Hash, Operation, Part, Plain, RefusedReason, Request, Session, SessionId, Status, Tag,
+    Delivery, Device, Hash, Operation, Part, Plain, RefusedReason, Request, Session, SessionId, Status, Tag,
     TicketState,
 };
 
@@ -187,12 +187,18 @@ fn a_full_ring_shows_what_is_held_back() {
 }
 
 #[test]
-fn a_refusal_by_the_fault_plan_leaves_its_trace() {
-    let (device, mut pair) = stepped("queue_pairs=1;fault=busy:times=1");
+fn where_the_fault_plan_counts_submissions_each_comes_once() {
+    let (device, mut pair) = stepped("queue_pairs=1;fault=busy:nth=2");
     let session = device.create_session(ctr());
-    let refused = pair.submit_plain(plain(session, 16, 1), REAP);
-    assert_eq!(refused, Err((RefusedReason::Full, (vec![1; 16], ()))));
-    assert_eq!((device.stats().total.full, device.stats().faults.get("busy")), (1, Some(1)));
+    let mut submit = |device: &Device| {
+        let refused = pair.submit_plain(plain(session, 16, 1), REAP);
+        assert_eq!(refused, Err((RefusedReason::Full, (vec![1; 16], ()))));
+        let submitted = pair.submit(request(session, 16, 1), REAP).is_ok();
+        let stats = device.stats();
+        (submitted, stats.total.full, stats.faults.get("busy"))
+    };
+    assert_eq!([(); 2].map(|()| submit(&device)), [(true, 0, Some(0)), (false, 1, Some(1))]);
+    device.set_faults(&[]).expect("it is modelled");
     assert!(pair.submit_plain(plain(session, 16, 1), REAP).is_ok());
     device.run_until_idle();
     assert_balanced(&device);

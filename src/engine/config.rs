@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use simaccel_device::grammar::{self, Items, Key};
-use simaccel_device::{ConfigError, Selection, device_keys, device_setters, key_list, key_rows};
+use simaccel_device::{ChangeError, ConfigError, Selection, device_keys, device_setters, key_list, key_rows};
 
 use super::fault::{FaultKind, FaultRule};
 
@@ -181,6 +181,29 @@ impl Config {
         }
         let known = [simaccel_device::Config::KEYS, Self::KEYS].concat();
         Err(ConfigError::UnknownKey { key: key.to_owned(), known: Key::names(&known) })
+    }
+
+    /// Splits a change of a running engine: the rules of the engine, if the text has any rule, and the text
+    /// of the device's part.
+    pub(crate) fn change(&self, text: &str) -> Result<(Option<Vec<FaultRule>>, String), ChangeError> {
+        let items = Items::parse(text)?;
+        let (mut rules, mut device) = (Vec::new(), Vec::new());
+        if items.has("fault") {
+            // It takes the place of all rules before, of both sides.
+            device.push("fault=none".to_owned());
+        }
+        for (key, value) in items.iter() {
+            if Self::KEYS.iter().any(|own| own.name == key) {
+                let allowed = simaccel_device::Config::changeable().collect::<Vec<_>>().join(", ");
+                return Err(ChangeError::Fixed { key: key.to_owned(), allowed });
+            }
+            match if key == "fault" && value != "none" { FaultRule::parse(value)? } else { None } {
+                Some(rule) => rules.push(rule),
+                None => device.push(format!("{key}={value}")),
+            }
+        }
+        rules.iter().try_for_each(|rule| rule.check(&self.device))?;
+        Ok((items.has("fault").then_some(rules), device.join(";")))
     }
 
     /// The device's part.

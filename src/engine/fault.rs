@@ -3,11 +3,12 @@
 //! They are written and selected like the device's ([`Selection`]): `fault=nomem:every=3`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use simaccel_device::grammar::{self, Items};
 use simaccel_device::{
-    ConfigError, FaultKind as DeviceFault, Occasion, Selection, Selector, fault_kinds, grammar, in_words,
+    ConfigError, Fault, FaultKind as DeviceFault, Occasion, Selection, Selector, fault_kinds, in_words,
 };
 
 fault_kinds! {
@@ -75,36 +76,141 @@ impl fmt::Display for FaultRule {
     }
 }
 
-/// The engine's part of the fault plan, at work.
+/// A fault plan: rules of the device, and of the engine.
+///
+/// ```
+/// use simaccel::{Fault, FaultKind, Faults, Selection};
+///
+/// let faults = Faults::from(Fault::new(FaultKind::Dead)).nomem(Selection::default().every(7));
+/// assert_eq!(Ok(faults), Faults::parse("fault=dead; fault=nomem:every=7"));
+/// # Ok::<(), simaccel::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    device: Vec<Fault>,
+    engine: Vec<FaultRule>,
+}
+
+impl Faults {
+    /// No rule.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Parses `fault=...;fault=...`, as in a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first item that is malformed, is no fault or does not fit.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let mut faults = Self::default();
+        for (key, value) in Items::parse(text)?.iter() {
+            if key != "fault" {
+                return Err(ConfigError::UnknownKey { key: key.to_owned(), known: "fault".to_owned() });
+            }
+            match FaultRule::parse(value)? {
+                Some(rule) => faults.engine.push(rule),
+                None => faults.device.push(Fault::parse(value)?),
+            }
+        }
+        Ok(faults)
+    }
+
+    /// One more rule of the device.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.device.push(fault);
+        self
+    }
+
+    /// One more rule for when an eventfd cannot be made. It takes neither an operation nor a size.
+    #[must_use]
+    pub fn fd_fail(self, when: Selection) -> Self {
+        self.of_engine(FaultKind::FdFail, when)
+    }
+
+    /// One more rule for when a submission finds no memory.
+    #[must_use]
+    pub fn nomem(self, when: Selection) -> Self {
+        self.of_engine(FaultKind::NoMem, when)
+    }
+
+    fn of_engine(mut self, kind: FaultKind, selection: Selection) -> Self {
+        self.engine.push(FaultRule { kind, selection });
+        self
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self::from(vec![fault])
+    }
+}
+
+impl From<Vec<Fault>> for Faults {
+    fn from(device: Vec<Fault>) -> Self {
+        Self { device, engine: Vec::new() }
+    }
+}
+
+/// As in a configuration.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let device = self.device.iter().map(ToString::to_string);
+        let all = device.chain(self.engine.iter().map(ToString::to_string));
+        let items: Vec<_> = all.map(|fault| format!("fault={fault}")).collect();
+        f.write_str(&items.join(";"))
+    }
+}
+
+/// The engine's part of the fault plan, at work. It may change at any time.
 #[derive(Debug)]
 pub(crate) struct FaultPlan {
-    rules: Vec<(FaultKind, Mutex<Selector>)>,
+    /// Bit `n`: there is a rule of kind number `n`, so that hot paths need not look.
+    present: AtomicU8,
+    rules: Mutex<Vec<(FaultKind, Selector)>>,
+    seed: u64,
     /// Injected faults, by kind; counted once when several rules agree.
     injected: [AtomicU64; FaultKind::COUNT],
 }
 
 impl FaultPlan {
     pub(crate) fn new(rules: &[FaultRule], seed: u64) -> Self {
-        let selector = |(number, rule): (usize, &FaultRule)| {
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let selector = Selector::new(&rule.selection, seed, rule.kind.name(), number);
-            (rule.kind, Mutex::new(selector))
-        };
-        let of_kind = |kind| rules.iter().filter(move |rule| rule.kind == kind).enumerate().map(selector);
-        let rules = FaultKind::ALL.into_iter().flat_map(of_kind).collect();
-        Self { rules, injected: Default::default() }
+        let plan =
+            Self { present: AtomicU8::new(0), rules: Mutex::default(), seed, injected: Default::default() };
+        plan.set(rules);
+        plan
     }
 
-    /// Whether there is any rule, so that hot paths need not describe their occasion.
+    /// Replaces the rules; these count from the beginning.
+    pub(crate) fn set(&self, rules: &[FaultRule]) {
+        let selector = |(number, rule): (usize, &FaultRule)| {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            (rule.kind, Selector::new(&rule.selection, self.seed, rule.kind.name(), number))
+        };
+        let of_kind = |kind| rules.iter().filter(move |rule| rule.kind == kind).enumerate().map(selector);
+        let mut current = self.rules();
+        *current = FaultKind::ALL.into_iter().flat_map(of_kind).collect();
+        let present = current.iter().fold(0, |present, (kind, _)| present | 1 << kind.number());
+        self.present.store(present, Ordering::Release);
+    }
+
+    /// Whether there is no rule.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.present.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether there is any rule of this kind, so that hot paths need not describe their occasion.
     pub(crate) fn has(&self, kind: FaultKind) -> bool {
-        self.rules.iter().any(|(other, _)| *other == kind)
+        self.present.load(Ordering::Acquire) & 1 << kind.number() != 0
     }
 
     /// Whether a fault of `kind` strikes on this occasion.
     pub(crate) fn hits(&self, kind: FaultKind, occasion: &Occasion<'_>) -> bool {
-        let of_kind = self.rules.iter().filter(|(other, _)| *other == kind);
+        let mut rules = self.rules();
+        let of_kind = rules.iter_mut().filter(|(other, _)| *other == kind);
         // All rules are asked, because each counts its own occasions.
-        let hit = of_kind.fold(false, |hit, (_, selector)| lock(selector).hits(occasion) || hit);
+        let hit = of_kind.fold(false, |hit, (_, selector)| selector.hits(occasion) || hit);
+        drop(rules);
         self.injected[kind.number()].fetch_add(u64::from(hit), Ordering::Relaxed);
         hit
     }
@@ -113,10 +219,10 @@ impl FaultPlan {
     pub(crate) fn injected(&self, kind: FaultKind) -> u64 {
         self.injected[kind.number()].load(Ordering::Relaxed)
     }
-}
 
-fn lock(selector: &Mutex<Selector>) -> std::sync::MutexGuard<'_, Selector> {
-    selector.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rules(&self) -> MutexGuard<'_, Vec<(FaultKind, Selector)>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

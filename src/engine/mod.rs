@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use simaccel_device::{
@@ -25,7 +25,7 @@ use simaccel_device::{
     Session, with_wiped_stack,
 };
 
-use self::fault::{FaultKind, FaultPlan};
+use self::fault::{FaultKind, FaultPlan, FaultRule};
 use self::instance::Instance;
 use self::lease::Pairs;
 use self::poller::{Poller, Pollers};
@@ -62,6 +62,7 @@ mod watchdog;
 
 pub use any_session::AnySession;
 pub use config::{Config, ConfigBuilder, DeliveryMode};
+pub use fault::Faults;
 pub use sabotage::{Sabotage, sabotage};
 pub use session::{AeadSession, CipherSession, HashSession, MacSession, OtherSession};
 pub use started::{Message, Started};
@@ -82,9 +83,8 @@ pub(crate) struct Inner {
     keeps_input: bool,
     may_repeat: bool,
     polled: bool,
-    has_faults: bool,
-    /// The engine only offloads, without any policy: see `offload::plain`.
-    is_plain: bool,
+    /// The engine only offloads, without any policy: see `offload::plain`. False while its side has faults.
+    is_plain: AtomicBool,
     /// Whose jobs an operation pauses, in place of ours.
     foreign: Option<ForeignJobs>,
     faults: FaultPlan,
@@ -127,6 +127,13 @@ impl Inner {
         let now = u64::try_from(self.device.now().as_nanos()).unwrap_or(u64::MAX);
         let of_nothing = Occasion { operation: None, call: None, size: 0, now };
         self.faults.hits(kind, &request.map_or(of_nothing, |request| Occasion::of(request, now)))
+    }
+
+    /// Replaces the rules of the engine's side.
+    fn set_own_faults(&self, rules: &[FaultRule]) {
+        self.faults.set(rules);
+        let is_plain = self.config.is_plain() && self.foreign.is_none();
+        self.is_plain.store(is_plain && rules.is_empty(), Ordering::Release);
     }
 
     /// Whether this process inherited the engine across a fork.
@@ -195,8 +202,7 @@ impl Engine {
             keeps_input: config.keeps_input(),
             may_repeat: config.may_repeat(),
             polled: config.delivery() == DeliveryMode::Poll,
-            has_faults: !config.faults().is_empty(),
-            is_plain: config.is_plain() && foreign.is_none(),
+            is_plain: AtomicBool::new(config.is_plain() && foreign.is_none()),
             foreign,
             faults: FaultPlan::new(config.faults(), config.device().seed()),
             config,
@@ -382,6 +388,57 @@ impl Engine {
         }
         call::take_back_left(&self.inner);
         &self.inner.device
+    }
+
+    /// Replaces the fault plan, of the device and of the engine. No rule of the plan before strikes any more;
+    /// those of this one count from 0, and draw from the beginning of their streams. Requests that the device
+    /// has met keep their faults. [`Faults::none`] removes all.
+    ///
+    /// When this returns the device works by it; called on one of the device's own threads (by a callback, or
+    /// by the function of a [call](Engine::call)), it does not wait. On a stepped device it happens now,
+    /// between two events.
+    ///
+    /// # Errors
+    /// [`Error::Change`] where the device is ideal: [`model=on`](crate::ModelMode) makes it one that can be
+    /// changed. [`Error::Config`] for a rule that does not fit, [`Error::Forked`] in a forked child. Nothing
+    /// has changed then.
+    ///
+    /// ```
+    /// use simaccel::{Config, Engine, Faults, Hash, Selection};
+    ///
+    /// let engine = Engine::stepped(Config::parse("completion_nsec=20000")?)?;
+    /// let session = engine.hash(Hash::Sha256)?;
+    /// session.digest(b"well")?;
+    /// engine.set_faults(Faults::parse("fault=fail")?)?;
+    /// assert!(session.digest(b"not so").is_err());
+    /// engine.set_faults(Faults::none().nomem(Selection::default().every(2)))?;
+    /// session.digest(b"well again")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_faults(&self, faults: impl Into<Faults>) -> Result<(), Error> {
+        // As text: typed values are checked by the rules that hold for text.
+        let text = faults.into().to_string();
+        self.reconfigure(if text.is_empty() { "fault=none" } else { &text })
+    }
+
+    /// Changes the model of the device: `key=value;key=value`, with the keys of the device that
+    /// [can be changed](simaccel_device::Config::changeable) while it runs. Keys that are not given keep
+    /// their values. Rules (`fault`) take the place of all rules before, of both sides, as by
+    /// [`Engine::set_faults`]; `fault=none` removes them.
+    ///
+    /// Requests that are scheduled keep their times. When this returns the device works by it, as with
+    /// [`Engine::set_faults`]. [`Device::current_config`] tells what is in force.
+    ///
+    /// # Errors
+    /// As [`Engine::set_faults`]; and [`Error::Change`] for a key that is decided when an engine is opened.
+    pub fn reconfigure(&self, text: &str) -> Result<(), Error> {
+        let (rules, device) = self.inner.config.change(text)?;
+        let of_engine = || {
+            if let Some(rules) = &rules {
+                self.inner.set_own_faults(rules);
+            }
+        };
+        Ok(self.inner.device.reconfigure_with(&device, of_engine)?)
     }
 
     /// The configuration that the engine was opened with.

@@ -96,6 +96,21 @@ simaccel_result simaccel_engine_open(const char *config, simaccel_engine **engin
  */
 simaccel_result simaccel_engine_open_stepped(const char *config, simaccel_engine **engine);
 
+/*
+ * Change an engine while it runs. Its device has to be a modelled one, or opened with model=on: an ideal one is
+ * SIMACCEL_ERR_CONFIG. When they return, the device works by the change; called on a thread of the device (by a callback
+ * of a wait context), they do not wait. On a stepped device the change happens at once, between two events. Requests that
+ * are scheduled keep their times and their faults.
+ *
+ * set_faults: the whole fault plan, "fault=fail:every=100;fault=nomem:nth=3"; NULL or "" is none. Its rules count from
+ * the beginning, also those that have stayed the same.
+ * reconfigure: keys of the model, and the fault plan if the text has any fault (fault=none: none), for example
+ * "completion_nsec=500_000". simaccel_engine(3) lists the keys; any other, and a value that does not fit, is
+ * SIMACCEL_ERR_CONFIG, and nothing has changed.
+ */
+simaccel_result simaccel_engine_set_faults(simaccel_engine *engine, const char *faults);
+simaccel_result simaccel_engine_reconfigure(simaccel_engine *engine, const char *changes);
+
 /* Sessions and paused operations keep the device open until they end. */
 void simaccel_engine_free(simaccel_engine *engine);
 

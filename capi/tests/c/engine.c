@@ -342,6 +342,34 @@ static void failing(void)
     simaccel_engine_free(engine);
 }
 
+/* Faults and the model change between two operations. */
+static void changing(void)
+{
+    simaccel_engine *engine = open_engine("model=on;depth=2", 1);
+    simaccel_engine *ideal = open_engine("", 1);
+    simaccel_session *session = session_of(engine, "aes-256-ctr", ctr_key, 32, NULL);
+    unsigned char out[16] = {0};
+
+    OK(simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
+    OK(simaccel_engine_set_faults(engine, "fault=fail:nth=1; fault=nomem:nth=2"));
+    FAILS(SIMACCEL_ERR_DEVICE_FAILED, "", simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
+    FAILS(SIMACCEL_ERR_NO_MEMORY, "", simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
+    OK(simaccel_engine_reconfigure(engine, "completion_nsec=5_000\nfault=timeout"));
+    FAILS(SIMACCEL_ERR_NEVER_ENDS, "", simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
+    OK(simaccel_engine_set_faults(engine, NULL));
+    OK(simaccel_encrypt(session, ctr_iv, 16, ctr_plain, 16, out, 16, NULL));
+    CHECK(memcmp(out, ctr_cipher, 16) == 0);
+    FAILS(SIMACCEL_ERR_CONFIG, "depth is decided when", simaccel_engine_reconfigure(engine, "depth=4"));
+    FAILS(SIMACCEL_ERR_CONFIG, "delivery is decided when", simaccel_engine_reconfigure(engine, "delivery=poll"));
+    FAILS(SIMACCEL_ERR_CONFIG, "unknown key mbps", simaccel_engine_set_faults(engine, "mbps=4"));
+    FAILS(SIMACCEL_ERR_CONFIG, "model=on", simaccel_engine_set_faults(ideal, "fault=fail"));
+    FAILS(SIMACCEL_ERR_ARGUMENT, "engine is NULL", simaccel_engine_set_faults(NULL, ""));
+    FAILS(SIMACCEL_ERR_ARGUMENT, "engine is NULL", simaccel_engine_reconfigure(NULL, ""));
+    simaccel_session_free(session);
+    simaccel_engine_free(engine);
+    simaccel_engine_free(ideal);
+}
+
 /* On a stepped device a blocking call returns, whatever its request does. */
 static void blocking_for_nothing(void)
 {
@@ -360,6 +388,7 @@ static void blocking_for_nothing(void)
 int main(void)
 {
     pausing();
+    changing();
     discarding("queue_pairs=1;depth=2");
     discarding("completion_nsec=1000");
     discarding("delivery=poll;fallback=on");

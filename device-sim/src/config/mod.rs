@@ -22,6 +22,7 @@ use crate::stats::timing::Timing;
 use crate::{device_keys, in_words, key_list, key_rows};
 
 mod builder;
+mod change;
 pub(crate) mod error;
 pub mod grammar;
 mod keys;
@@ -31,7 +32,10 @@ mod preset;
 pub(crate) mod service;
 
 pub use builder::ConfigBuilder;
+pub(crate) use change::Change;
+pub use change::ChangeError;
 pub use error::ConfigError;
+use error::Shown;
 pub use mbps::Mbps;
 pub use mode::ModelMode;
 pub use preset::Preset;

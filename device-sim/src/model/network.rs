@@ -19,6 +19,8 @@ use crate::model::network::limit_mode::LimitMode;
 use crate::model::service::Work;
 
 pub(crate) mod arbitration;
+#[cfg(test)]
+mod changed;
 mod direct;
 mod events;
 pub(crate) mod limit;
@@ -44,8 +46,8 @@ pub(crate) struct Arrival {
     pub(crate) work: Work,
     /// Its unit stands still for so long before it begins.
     pub(crate) stall: u64,
-    /// How long it takes there. Without meaning where batches are drawn for.
-    pub(crate) service: u64,
+    /// How long it takes there; `None` where batches are drawn for.
+    pub(crate) service: Option<u64>,
     /// It ends at its unit, and is sent nowhere.
     pub(crate) never: bool,
 }
@@ -97,12 +99,20 @@ pub(crate) trait Surroundings {
     fn count(&mut self, counted: Counted);
 }
 
+/// Whether all times of a request are known when it arrives.
+fn is_direct(config: &Config) -> bool {
+    config.arbitration == Arbitration::Fcfs && config.batch == 1 && config.link_mbps == Mbps::NONE
+}
+
+/// The limit that makes requests wait.
+fn delaying(config: &Config) -> Option<Limit> {
+    Limit::new(config).filter(|_| config.limit == LimitMode::Delay)
+}
+
 impl<T> Network<T> {
     pub(crate) fn new(config: &Config, ports: usize) -> Self {
-        let limit = Limit::new(config).filter(|_| config.limit == LimitMode::Delay);
-        let is_direct =
-            config.arbitration == Arbitration::Fcfs && config.batch == 1 && config.link_mbps == Mbps::NONE;
-        if is_direct {
+        let limit = delaying(config);
+        if is_direct(config) {
             Self::Direct(Direct::new(config, limit))
         } else {
             Self::Events(Box::new(Events::new(config, limit, ports)))
@@ -110,6 +120,37 @@ impl<T> Network<T> {
     }
 
     /// Whether the service time of a batch is drawn when it is closed, and none when a request arrives.
+    /// Calls `f` with what is known of each request that is in a station.
+    pub(crate) fn each(&mut self, mut f: impl FnMut(&mut Work)) {
+        if let Self::Events(events) = self {
+            events.requests().for_each(|request| f(&mut request.work));
+        }
+    }
+
+    /// Works by another configuration from here on: everything up to now has happened. `limits`: the buckets
+    /// are others, and full.
+    ///
+    /// What has begun at a station ends there as it would have; what waits is served by the new numbers.
+    pub(crate) fn change(
+        &mut self,
+        config: &Config,
+        ports: usize,
+        limits: bool,
+        now: u64,
+        around: &mut impl Surroundings,
+    ) {
+        let limit = limits.then(|| delaying(config));
+        match self {
+            Self::Direct(direct) if is_direct(config) => direct.change(config, limit),
+            Self::Direct(direct) => {
+                direct.change(config, limit);
+                *self = Self::Events(Box::new(Events::after(direct, config, ports)));
+            }
+            // Both give the same numbers. Requests that wait need events.
+            Self::Events(events) => events.change(config, ports, limit, now, around),
+        }
+    }
+
     pub(crate) fn has_batches(&self) -> bool {
         matches!(self, Self::Events(events) if events.has_batches())
     }

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Change, Config};
 use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
 use crate::kernels::session::Session;
 use crate::message::operation::Operation;
@@ -109,6 +109,13 @@ impl Core {
     pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
         if let Some(model) = &mut self.model {
             model.sabotage = Some(Saboteur::new(sabotage));
+        }
+    }
+
+    /// Works by another configuration from here on.
+    pub(crate) fn change(&mut self, change: &Change, now: u64) {
+        if let Some(model) = &mut self.model {
+            model.change(change, now);
         }
     }
 

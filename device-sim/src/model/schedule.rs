@@ -12,7 +12,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Change, Config};
 use crate::message::algorithm::Algorithm;
 use crate::message::operation::Operation;
 use crate::message::request::Request;
@@ -90,6 +90,25 @@ impl Model {
         self.handed = Some(Handed::new(self.orders.len(), is_ordered));
     }
 
+    /// Works by another configuration from here on. What is scheduled keeps its time.
+    pub(crate) fn change(&mut self, change: &Change, now: u64) {
+        let Change { config, faults, service, stations, limits } = change;
+        // What has happened until now has happened by the old numbers.
+        self.advance(now);
+        if *faults {
+            self.plan = Plan::new(config, &self.counters);
+        }
+        if *service {
+            let before = mem::replace(&mut self.service, ServiceTimes::new(config));
+            let after = &self.service;
+            self.network.each(|work| work.class = after.class_after(&before, work));
+        }
+        if *stations || *limits {
+            let around = &mut Around { service: &mut self.service, counters: &self.counters };
+            self.network.change(config, self.orders.len(), *limits, now, around);
+        }
+    }
+
     /// Called when a request was computed and succeeded: its result may be changed.
     pub(crate) fn spoil(&mut self, request: &mut Request, verdict: &Verdict) {
         if let Some(saboteur) = &mut self.sabotage {
@@ -152,7 +171,7 @@ impl Model {
     /// Sends a request through the stations.
     fn send(&mut self, at: u64, verdict: &Verdict, work: &Work, mut request: OnTheWay) {
         let around = &mut Around { service: &mut self.service, counters: &self.counters };
-        let service = if self.network.has_batches() { 0 } else { around.service(work) };
+        let service = (!self.network.has_batches()).then(|| around.service(work));
         let arrival = Arrival { work: *work, stall: verdict.before, service, never: verdict.never };
         match &mut self.network {
             Network::Direct(direct) => {

@@ -103,6 +103,14 @@ impl ServiceTimes {
         })
     }
 
+    /// The class of a request that has one by other service times. (The name of a call that had no entry there
+    /// is not known any more.)
+    pub(crate) fn class_after(&self, other: &Self, work: &Work) -> Class {
+        let named = work.class.0.checked_sub(ALGORITHMS * OPERATIONS);
+        let name = named.and_then(|named| other.names.get(named));
+        self.class(work.operation, work.algorithm, name.map(String::as_str))
+    }
+
     /// The service time of the next request, in nanoseconds. What could serve it, and does not, draws as
     /// well, so that an entry shifts no random numbers of others.
     pub(crate) fn next(&mut self, work: &Work) -> u64 {

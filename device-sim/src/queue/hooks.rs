@@ -34,9 +34,15 @@ pub(crate) enum Taker {
 
 /// Called by both ends of a queue pair, from any thread.
 pub(crate) trait Hooks: fmt::Debug + Send + Sync {
-    /// Whether this submission finds the ring full, though it may not be. `call` is the name of its call, if
-    /// it has one.
+    /// Whether there is a rule that makes submissions find the ring full.
+    fn may_be_busy(&self) -> bool;
+
+    /// Whether this submission is to find the ring full, though it may not be. Asked once for each. `call` is
+    /// the name of its call, if it has one.
     fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool;
+
+    /// Called when that was the only reason for a refusal.
+    fn note_busy(&self);
 
     /// Whether the device limits how many requests come in (`limit=busy`).
     fn limits(&self) -> bool;

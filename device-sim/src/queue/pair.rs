@@ -114,13 +114,23 @@ impl Pair {
     }
 
     #[inline]
-    pub(crate) fn is_refused_as_busy(&self, request: &Request) -> bool {
-        self.hooks.is_some() && self.is_busy(request.operation, request.call_name(), request.size())
+    pub(crate) fn may_be_busy(&self) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.may_be_busy())
     }
 
+    /// Asks about a submission, once.
     #[inline]
-    pub(crate) fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool {
-        self.hooks.as_ref().is_some_and(|hooks| hooks.is_busy(operation, call, size))
+    pub(crate) fn is_busy(&self, request: &Request) -> bool {
+        let ask =
+            |hooks: &Arc<dyn Hooks>| hooks.is_busy(request.operation, request.call_name(), request.size());
+        self.hooks.as_ref().is_some_and(ask)
+    }
+
+    #[cold]
+    pub(crate) fn note_busy(&self) {
+        if let Some(hooks) = &self.hooks {
+            hooks.note_busy();
+        }
     }
 
     /// What limits how many requests come in, if anything does.

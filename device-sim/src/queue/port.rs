@@ -166,6 +166,11 @@ impl Port {
         has_arrived
     }
 
+    /// The limit is another one, or none.
+    pub(crate) fn forget_limit(&mut self) {
+        self.short = None;
+    }
+
     /// Whether a request is at hand that was not claimed yet.
     fn has_head(&self) -> bool {
         self.arriving.is_some() || self.is_fetched()

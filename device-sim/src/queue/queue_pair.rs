@@ -41,9 +41,6 @@ pub struct QueuePair {
     submissions: Producer,
     completions: Consumer,
     unreleased: Unreleased,
-    /// Whether the fault plan has refused the last submission, which was a plain one, and so the attempt that
-    /// may follow.
-    is_refused: bool,
     /// Slots that are certainly free.
     known_free: u64,
     /// Whether the ring may hold a completion twice, and so has room for that.
@@ -70,7 +67,6 @@ impl QueuePair {
             submissions,
             completions,
             unreleased: Unreleased::default(),
-            is_refused: false,
             known_free: 0,
             may_repeat,
             holds_back: false,
@@ -148,6 +144,26 @@ impl QueuePair {
             pair.slots.put_back(&mut self.known_free);
         }
         has
+    }
+
+    /// A refusal by the fault plan, which has an effect where there is a slot.
+    #[cold]
+    fn busy(&mut self) -> RefusedReason {
+        self.release_reaped();
+        let Pair { slots, slab, .. } = &*self.remote.pair;
+        if slots.has_room(slab) {
+            self.remote.pair.note_busy();
+        }
+        self.full()
+    }
+
+    /// The fault plan counts what a dead device refuses, too.
+    #[cold]
+    fn refused(&self, reason: RefusedReason, request: &Request) -> RefusedReason {
+        if reason == RefusedReason::DeviceDead {
+            let _ = self.remote.pair.is_busy(request);
+        }
+        reason
     }
 
     #[cold]

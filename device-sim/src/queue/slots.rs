@@ -109,6 +109,11 @@ impl Slots {
         free
     }
 
+    /// Whether a submission would get a slot.
+    pub(crate) fn has_room(&self, slab: &Slab) -> bool {
+        self.look(slab) > 0
+    }
+
     /// How many slots the submitting side may take.
     #[inline(never)]
     fn look(&self, slab: &Slab) -> u64 {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::config::Change;
 use crate::message::session_id::SessionId;
 use crate::model::installed::Installed;
 use crate::model::sabotage::Sabotage;
@@ -48,6 +49,8 @@ impl Done {
 pub(crate) enum Command {
     Install(SessionId, Installed),
     Remove(SessionId),
+    /// Work by another configuration.
+    Change(Arc<Change>, Ack),
     /// Acknowledge when nothing is in flight.
     Drain(Ack),
     /// Another worker of this device has panicked.

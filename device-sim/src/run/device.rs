@@ -7,11 +7,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{io, mem};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Change, ChangeError, Config, ConfigError};
 use crate::kernels::session::Session;
 use crate::message::operation::Operation;
 use crate::message::session_id::SessionId;
-use crate::model::fault::FaultKind;
+use crate::model::fault::Fault;
 use crate::model::installed::Installed;
 use crate::model::sabotage::Sabotage;
 use crate::process::cancel::uncancelled;
@@ -23,7 +23,7 @@ use crate::queue::pair::Pair;
 use crate::queue::port::{Coalescing, Port};
 use crate::queue::queue_pair::QueuePair;
 use crate::queue::ring::ring;
-use crate::run::admin::{Ack, Admin, Command};
+use crate::run::admin::{Ack, Admin, Command, Done};
 use crate::run::alarm::{self, Alarm};
 use crate::run::clock::Clock;
 use crate::run::driver::Driver;
@@ -64,11 +64,15 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Device {
     config: Config,
+    /// The one in force, if it was changed since.
+    current: Mutex<Config>,
     clock: Clock,
     fork: u64,
     pairs: Vec<Arc<Pair>>,
     /// By queue pair.
     hooks: Vec<Option<Arc<PairHooks>>>,
+    /// What they share.
+    plan: Plan,
     ends: Mutex<Vec<QueuePair>>,
     doorbells: Vec<Arc<Doorbell>>,
     admin: Arc<Admin>,
@@ -182,10 +186,12 @@ impl Device {
             .collect();
         let device = Self {
             config: config.clone(),
+            current: Mutex::new(config.clone()),
             clock,
             fork: fork::generation(),
             pairs,
             hooks,
+            plan,
             ends: Mutex::new(ends),
             doorbells,
             admin,
@@ -201,6 +207,89 @@ impl Device {
     /// The configuration it was opened with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The configuration in force: the one that it was opened with, and what was changed since. In a forked
+    /// child: the one that it was opened with.
+    pub fn current_config(&self) -> Config {
+        if self.forked() { self.config.clone() } else { lock(&self.current).clone() }
+    }
+
+    /// Replaces the fault plan of a modelled device. No rule of the plan before strikes any more; those of
+    /// this one count from 0 and draw from the beginning of their streams, also where a rule has stayed the
+    /// same. Requests that the device has met keep their faults.
+    ///
+    /// When this returns the device works by it; called by a waker on a worker, or by a call's function, it
+    /// does not wait. On a stepped device it happens now, between two events.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`], and nothing has changed: the device is ideal, the process a forked child, or a rule
+    /// does not fit the configuration.
+    pub fn set_faults(&self, faults: &[Fault]) -> Result<(), ChangeError> {
+        self.change(|config| config.with_faults(faults), || ())
+    }
+
+    /// Changes a modelled device: `key=value;key=value`, with the grammar of a configuration and those of its
+    /// keys that [can be changed](Config::changeable). Keys that are not given keep their values. Rules
+    /// (`fault`) take the place of all rules before, as by [`Device::set_faults`], and entries of `service` that
+    /// of all entries; `fault=none` and `service=none` remove them.
+    ///
+    /// Requests that are scheduled keep their times; what waits in a station is served by the new numbers.
+    /// Where a key of the service times changes, their random streams, traces and warm-up begin anew; where one
+    /// of a limit does, its bucket is full. When this returns the device works by it, as with [`Device::set_faults`].
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`], and nothing has changed.
+    ///
+    /// ```
+    /// use simaccel_device::{Config, Device};
+    ///
+    /// let device = Device::stepped(&Config::parse("completion_nsec=20000")?)?;
+    /// device.reconfigure("completion_nsec=500000; fault=fail:probability=0.01")?;
+    /// device.reconfigure("completion_nsec=20000; fault=none")?;
+    /// let refused = device.reconfigure("depth=128").unwrap_err().to_string();
+    /// assert!(refused.starts_with("depth is decided when a device is opened"), "{refused}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reconfigure(&self, text: &str) -> Result<(), ChangeError> {
+        self.reconfigure_with(text, || ())
+    }
+
+    /// [`Device::reconfigure`]; `with` is called when the change is in order, and changes of several threads
+    /// come one after the other. It must not change this device.
+    ///
+    /// # Errors
+    ///
+    /// As [`Device::reconfigure`]; `with` is not called then.
+    #[doc(hidden)]
+    pub fn reconfigure_with(&self, text: &str, with: impl FnOnce()) -> Result<(), ChangeError> {
+        self.change(|config| config.change(text), with)
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&Config) -> Result<Change, ChangeError>,
+        with: impl FnOnce(),
+    ) -> Result<(), ChangeError> {
+        if self.forked() {
+            return Err(ChangeError::Forked);
+        }
+        if !self.config.is_modelled() {
+            return Err(ChangeError::Ideal);
+        }
+        // The lock puts changes of several threads in one order. It is not held while one waits: a waker on
+        // the worker may ask for a change, too.
+        let mut current = lock(&self.current);
+        let change = Arc::new(change(&current)?);
+        current.clone_from(&change.config);
+        with();
+        self.plan.change(&change);
+        let done = self.admin.ask_all(|ack| Command::Change(Arc::clone(&change), ack));
+        drop(current);
+        self.wait_for(&done);
+        Ok(())
     }
 
     /// Whether the caller moves its clock.
@@ -280,7 +369,10 @@ impl Device {
     }
 
     fn ask(&self, command: impl Fn(Ack) -> Command) {
-        let done = self.admin.ask_all(command);
+        self.wait_for(&self.admin.ask_all(command));
+    }
+
+    fn wait_for(&self, done: &Done) {
         match &self.stepped {
             Some(stepped) => stepped.run_commands(),
             None if !self.is_worker() => done.wait(),
@@ -424,8 +516,8 @@ fn queue_pair(
 ) -> (QueuePair, Port) {
     let (slab, cells) = Slab::new(config.depth.min(CELLS_AT_ONCE));
     let (submit, submitted) = ring(config.depth);
-    let twice = config.faults.iter().any(|fault| fault.kind == FaultKind::Duplicate);
-    let (complete, completed) = ring(if twice { 2 * config.depth } else { config.depth });
+    // A fault may complete requests twice; it need not be in the plan yet.
+    let (complete, completed) = ring(if config.is_modelled() { 2 * config.depth } else { config.depth });
     let doorbell = Arc::clone(&doorbells[index % doorbells.len()]);
     let hooks = hooks.map(|hooks| hooks as Arc<dyn Hooks>);
     let pair = Arc::new(Pair::new(index, config.depth, slab, doorbell, complete.view(), hooks));

@@ -445,8 +445,14 @@ impl Driver {
             .extend(spurious.map(|(port, ticket, announce)| (ports[port].pair.index(), ticket, announce)));
     }
 
+    /// Executes pending commands outside a pass.
+    pub(crate) fn run_commands_at(&mut self, now: u64, signals: &mut Signals) -> bool {
+        self.now = now;
+        self.run_commands(signals)
+    }
+
     /// Executes pending commands; `true`: there were some.
-    pub(crate) fn run_commands(&mut self, signals: &mut Signals) -> bool {
+    fn run_commands(&mut self, signals: &mut Signals) -> bool {
         let sent = self.admin.sent(self.number);
         if sent == self.commands_seen {
             return false;
@@ -459,6 +465,13 @@ impl Driver {
                     self.core.remove(id);
                     // A worker that is always busy does not get to it otherwise.
                     wipe_stack();
+                }
+                Command::Change(change, ack) => {
+                    self.core.change(&change, self.now);
+                    if change.limits {
+                        self.ports.iter_mut().for_each(Port::forget_limit);
+                    }
+                    signals.acks.push(ack);
                 }
                 Command::Sabotage(sabotage) => self.core.sabotage(sabotage),
                 Command::Drain(ack) => self.drains.push(ack),

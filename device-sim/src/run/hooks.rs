@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Change, Config};
 use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::model::fault::{self, Armed, FaultKind, Occasion};
@@ -14,7 +14,7 @@ use crate::queue::ready::Times;
 use crate::run::clock::Clock;
 use crate::stats::ModelCounters;
 use crate::stats::timing::{Timer, Timing};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// The hooks of one queue pair.
 #[derive(Debug)]
@@ -29,47 +29,73 @@ pub(crate) struct Plan {
     clock: Clock,
     timing: Timing,
     is_modelled: bool,
-    busy: Option<Arc<Busy>>,
-    /// `limit=busy`.
-    limit: Option<Arc<Mutex<Limit>>>,
+    host: Arc<HostSide>,
     counters: Arc<ModelCounters>,
 }
 
-/// The fault plan's part on the host's side: submissions that are refused as if the ring were full.
+/// What makes submissions find the ring full: faults, and a limit. It may change at any time.
 #[derive(Debug)]
-struct Busy {
-    armed: Mutex<Vec<Armed>>,
-    counters: Arc<ModelCounters>,
+struct HostSide {
+    /// Whether there are any such faults, so that a submission need not look.
+    has_busy: AtomicBool,
+    busy: Mutex<Vec<Armed>>,
+    /// `limit=busy`.
+    has_limit: AtomicBool,
+    limit: Mutex<Option<Limit>>,
 }
 
-impl Busy {
-    /// `None`: the plan has no such fault.
-    fn new(config: &Config, counters: &Arc<ModelCounters>) -> Option<Arc<Self>> {
+impl HostSide {
+    fn new(config: &Config) -> Arc<Self> {
+        let side = Self {
+            has_busy: AtomicBool::new(false),
+            busy: Mutex::default(),
+            has_limit: AtomicBool::new(false),
+            limit: Mutex::default(),
+        };
+        side.set_faults(config);
+        side.set_limit(config);
+        Arc::new(side)
+    }
+
+    fn set_faults(&self, config: &Config) {
         let armed = fault::arm(&config.faults, config.seed, |kind| kind == FaultKind::Busy);
-        let counters = Arc::clone(counters);
-        (!armed.is_empty()).then(|| Arc::new(Self { armed: Mutex::new(armed), counters }))
+        let mut busy = lock(&self.busy);
+        self.has_busy.store(!armed.is_empty(), Ordering::Release);
+        *busy = armed;
+    }
+
+    fn set_limit(&self, config: &Config) {
+        let limit = Limit::new(config).filter(|_| config.limit == LimitMode::Busy);
+        let mut current = lock(&self.limit);
+        self.has_limit.store(limit.is_some(), Ordering::Release);
+        *current = limit;
     }
 
     #[cold]
     fn hits(&self, occasion: &Occasion<'_>) -> bool {
         // All rules are asked, because each counts its own occasions.
-        let mut armed = lock(&self.armed);
-        let hits = armed.iter_mut().filter_map(|armed| armed.hits(occasion).then_some(armed.kind)).count();
-        (0..hits).for_each(|_| self.counters.injected(FaultKind::Busy));
-        hits > 0
+        lock(&self.busy).iter_mut().filter_map(|rule| rule.hits(occasion).then_some(())).count() > 0
     }
 }
 
 impl Plan {
     pub(crate) fn new(config: &Config, clock: &Clock, counters: &Arc<ModelCounters>) -> Self {
-        let limit = Limit::new(config).filter(|_| config.limit == LimitMode::Busy);
         Self {
             clock: clock.clone(),
             timing: config.timing,
             is_modelled: config.is_modelled(),
-            busy: Busy::new(config, counters),
-            limit: limit.map(|limit| Arc::new(Mutex::new(limit))),
+            host: HostSide::new(config),
             counters: Arc::clone(counters),
+        }
+    }
+
+    /// Works by another configuration from here on.
+    pub(crate) fn change(&self, change: &Change) {
+        if change.faults {
+            self.host.set_faults(&change.config);
+        }
+        if change.limits {
+            self.host.set_limit(&change.config);
         }
     }
 
@@ -82,23 +108,33 @@ impl Plan {
 }
 
 impl Hooks for PairHooks {
+    fn may_be_busy(&self) -> bool {
+        self.plan.host.has_busy.load(Ordering::Acquire)
+    }
+
     fn is_busy(&self, operation: Operation, call: Option<&str>, size: u64) -> bool {
-        let Some(busy) = &self.plan.busy else { return false };
-        busy.hits(&Occasion { operation: Some(operation), call, size, now: self.plan.clock.now() })
+        let Plan { host, clock, .. } = &self.plan;
+        self.may_be_busy()
+            && host.hits(&Occasion { operation: Some(operation), call, size, now: clock.now() })
+    }
+
+    fn note_busy(&self) {
+        self.plan.counters.injected(FaultKind::Busy);
     }
 
     fn limits(&self) -> bool {
-        self.plan.limit.is_some()
+        self.plan.host.has_limit.load(Ordering::Acquire)
     }
 
     fn let_in(&self, bytes: u64, at: u64, now: u64, enter: &mut dyn FnMut() -> bool) -> Option<u64> {
-        let mut limit = lock(self.plan.limit.as_ref()?);
+        let mut limit = lock(&self.plan.host.limit);
+        let limit = limit.as_mut()?;
         let from = at.max(limit.opens(bytes));
         (from <= now && enter()).then(|| limit.pass(at, bytes))
     }
 
     fn lets_in_at(&self, bytes: u64) -> Option<u64> {
-        let opens = lock(self.plan.limit.as_ref()?).opens(bytes);
+        let opens = lock(&self.plan.host.limit).as_ref()?.opens(bytes);
         (opens > self.now()).then_some(opens)
     }
 

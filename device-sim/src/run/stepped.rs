@@ -120,7 +120,10 @@ impl Stepped {
 
     /// Carries out pending commands.
     pub(crate) fn run_commands(&self) {
-        self.event(|state, signals| state.driver.run_commands(signals));
+        self.event(|state, signals| {
+            let now = state.clock.now();
+            state.driver.run_commands_at(now, signals)
+        });
     }
 
     /// Whether this thread is in the middle of an event of this device: then there is no other.

@@ -330,7 +330,7 @@ fn submit<E: Hold, P: Waiter>(
     request: &mut Request,
 ) -> Result<Flight<E, P::Wake>, Error> {
     let engine = hold.engine();
-    if engine.has_faults && engine.fails(FaultKind::NoMem, Some(request)) {
+    if !engine.faults.is_empty() && engine.fails(FaultKind::NoMem, Some(request)) {
         return Err(Error::NoMemory);
     }
     let Armed { wake, mut delivery, user_data } = waiter.arm(engine, instance)?;

@@ -28,6 +28,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use simaccel_device::{Plain, Rest, SessionId, WakeState};
 
@@ -67,7 +68,7 @@ pub(crate) fn run<R: Rest>(
     iv: &[u8],
     (buffer, rest): Given<R>,
 ) -> Outcome<R> {
-    if !engine.is_plain || iv.len() > MOST_IV {
+    if !engine.is_plain.load(Ordering::Acquire) || iv.len() > MOST_IV {
         return Err((buffer, rest));
     }
     match job::offer(!engine.polled) {

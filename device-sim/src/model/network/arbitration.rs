@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::str::FromStr;
 
 use crate::config::error::ConfigError;
@@ -126,6 +127,26 @@ impl<T> Waiting<T> {
         if let Some(port) = next.find(|port| !self.lines[*port].is_empty()) {
             self.turn = port;
             self.left = self.arbitration.weight(port);
+        }
+    }
+
+    /// Goes on by another arbitration, from the first pair's turn. `place` says when each has come, and through
+    /// which port.
+    pub(crate) fn change(
+        &mut self,
+        arbitration: &Arbitration,
+        ports: usize,
+        place: impl Fn(&T) -> ((u64, u64), usize),
+    ) {
+        if self.arbitration == *arbitration {
+            return;
+        }
+        let mut all: Vec<T> = mem::take(&mut self.lines).into_iter().flatten().collect();
+        all.sort_by_key(|waiting| place(waiting).0);
+        *self = Self::new(arbitration, ports);
+        for waiting in all {
+            let port = place(&waiting).1;
+            self.push(port, waiting);
         }
     }
 

@@ -12,11 +12,11 @@ use crate::config::Config;
 /// First come, first served; no batches, and no bytes on the link.
 #[derive(Debug)]
 pub(crate) struct Direct {
-    limit: Option<Limit>,
+    pub(super) limit: Option<Limit>,
     front_nsec: u64,
-    front_free_at: u64,
+    pub(super) front_free_at: u64,
     link_nsec: u64,
-    units: Units,
+    pub(super) units: Units,
 }
 
 impl Direct {
@@ -30,13 +30,21 @@ impl Direct {
         }
     }
 
+    /// Works by another configuration from here on. `limit`: there is another one, or none.
+    pub(crate) fn change(&mut self, config: &Config, limit: Option<Option<Limit>>) {
+        (self.front_nsec, self.link_nsec) = (config.firmware_nsec, config.link_nsec);
+        if let Some(limit) = limit {
+            self.limit = limit;
+        }
+    }
+
     /// Sends a request that is there at `at` through all stations.
     #[inline]
     pub(crate) fn arrive(&mut self, at: u64, arrival: &Arrival, around: &mut impl Surroundings) -> Served {
         let at = self.reach_units(at, arrival, around);
         let Some((free_at, unit)) = self.units.take() else { return Served { started: at, ended: at } };
         let started = free_at.max(at).saturating_add(arrival.stall);
-        let until = started.saturating_add(arrival.service);
+        let until = started.saturating_add(arrival.service.unwrap_or(0));
         self.units.put(until, unit);
         around.count(Counted::Unit { unit, requests: 1, nsec: until - started });
         let ended = if arrival.never { until } else { until.saturating_add(self.link_nsec) };

@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::arbitration::{Arbitration, Waiting};
+use super::direct::Direct;
 use super::limit::Limit;
 use super::line::Line;
 use super::link::Link;
@@ -38,10 +39,14 @@ pub(crate) struct Events<T> {
     /// For a unit; batches by their first request.
     waiting: Waiting<Key>,
     units: Units,
-    /// By when they end, and by number; and on which unit.
-    serving: BinaryHeap<Reverse<(u64, u64, Key, usize)>>,
+    /// By when they end, and by number.
+    serving: BinaryHeap<Reverse<Serving>>,
     link_out: Link,
 }
+
+/// When a unit is free again, the number of the request that it serves, the request, and the unit. A request that
+/// is not known here was sent through directly.
+type Serving = (u64, u64, Option<Key>, usize);
 
 /// Where batches come together.
 #[derive(Debug)]
@@ -86,6 +91,61 @@ impl<T> Events<T> {
         }
     }
 
+    /// The same after requests were sent through the stations directly, and occupy their servers.
+    pub(crate) fn after(direct: &mut Direct, config: &Config, ports: usize) -> Self {
+        let mut events = Self::new(config, direct.limit, ports);
+        let front = Station::new(&config.arbitration, ports);
+        events.front = Some(front.busy_until(direct.front_free_at));
+        for number in 0..config.compute_units as u64 {
+            if let Some((free_at, unit)) = direct.units.take() {
+                events.serving.push(Reverse((free_at, number, None, unit)));
+            }
+        }
+        events.units = Units::empty(config.compute_units);
+        events
+    }
+
+    /// Works by another configuration from here on. `limit`: there is another one, or none.
+    pub(crate) fn change(
+        &mut self,
+        config: &Config,
+        ports: usize,
+        limit: Option<Option<Limit>>,
+        now: u64,
+        around: &mut impl Surroundings,
+    ) {
+        let arbitration = &config.arbitration;
+        if let Some(limit) = limit {
+            self.limit = limit;
+        }
+        self.front_nsec = config.firmware_nsec;
+        match &mut self.front {
+            Some(front) => front.change(arbitration, ports, &self.requests),
+            None if config.firmware_nsec > 0 => self.front = Some(Station::new(arbitration, ports)),
+            None => {}
+        }
+        self.link_in.change(config, arbitration, ports, &self.requests);
+        self.link_out.change(config, &Arbitration::Fcfs, ports, &self.requests);
+        self.change_batches(config, now, around);
+        let requests = &self.requests;
+        let at_units = if config.batch > 1 { &Arbitration::Fcfs } else { arbitration };
+        self.waiting.change(at_units, ports, |key| requests.place(*key));
+    }
+
+    /// An open batch that is full by the new number is closed; others keep their time.
+    fn change_batches(&mut self, config: &Config, now: u64, around: &mut impl Surroundings) {
+        let (most, nsec) = (config.batch, config.batch_nsec);
+        let collector = self.collector.get_or_insert(Collector { most, nsec, open: None });
+        (collector.most, collector.nsec) = (most, nsec);
+        let is_full = |open: &Open| open.count >= most;
+        if collector.open.as_ref().is_some_and(is_full) {
+            self.close(now, around);
+        }
+        if most == 1 {
+            self.collector = None;
+        }
+    }
+
     /// A request that is there at `at`. Nothing happens before [`Events::advance`].
     pub(crate) fn enter(&mut self, at: u64, arrival: Arrival, content: T, around: &mut impl Surroundings) {
         let Arrival { work, stall, service, never } = arrival;
@@ -96,6 +156,10 @@ impl<T> Events<T> {
         let passing = Passing { number, work, stall, service, never, arrived, started, next, content };
         let key = self.requests.add(passing);
         self.entering.push(passes, key);
+    }
+
+    pub(crate) fn requests(&mut self) -> impl Iterator<Item = &mut Passing<T>> {
+        self.requests.iter_mut()
     }
 
     pub(crate) fn has_batches(&self) -> bool {
@@ -171,7 +235,12 @@ impl<T> Events<T> {
     fn collect(&mut self, at: u64, key: Key, around: &mut impl Surroundings) {
         let request = self.requests.at(key);
         request.arrived = at;
-        let Some(collector) = &mut self.collector else { return self.waiting.push(request.work.port, key) };
+        let Some(collector) = &mut self.collector else {
+            let work = request.work;
+            // It came when there were batches.
+            request.service.get_or_insert_with(|| around.service(&work));
+            return self.waiting.push(work.port, key);
+        };
         let (bytes, stall) = (request.work.input, request.stall);
         let closes = at.saturating_add(collector.nsec);
         let empty = || Open { first: key, last: key, count: 0, bytes: 0, stall: 0, closes };
@@ -192,12 +261,12 @@ impl<T> Events<T> {
     fn close(&mut self, now: u64, around: &mut impl Surroundings) {
         let Some(collector) = &mut self.collector else { return };
         let most = collector.most;
-        let ended = collector.open.take_if(|open| open.count == most || open.closes <= now);
+        let ended = collector.open.take_if(|open| open.count >= most || open.closes <= now);
         let Some(Open { first, count, bytes, stall, closes, .. }) = ended else { return };
         let request = self.requests.at(first);
-        request.arrived = if count == most { now } else { closes };
+        request.arrived = if count >= most { now } else { closes };
         request.stall = stall;
-        request.service = around.service(&Work { input: bytes, ..request.work });
+        request.service = Some(around.service(&Work { input: bytes, ..request.work }));
         self.waiting.push(0, first);
         around.count(Counted::Batch);
     }
@@ -206,7 +275,9 @@ impl<T> Events<T> {
         loop {
             while let Some((until, key, unit)) = self.ended(now) {
                 self.units.put(until, unit);
-                self.leave_unit(until, key, left);
+                if let Some(key) = key {
+                    self.leave_unit(until, key, left);
+                }
             }
             while self.start(around) {}
             if self.serving.peek().is_none_or(|Reverse((until, ..))| *until > now) {
@@ -215,7 +286,7 @@ impl<T> Events<T> {
         }
     }
 
-    fn ended(&mut self, now: u64) -> Option<(u64, Key, usize)> {
+    fn ended(&mut self, now: u64) -> Option<(u64, Option<Key>, usize)> {
         let Reverse((until, _, key, unit)) = *self.serving.peek().filter(|next| next.0.0 <= now)?;
         self.serving.pop();
         Some((until, key, unit))
@@ -230,8 +301,8 @@ impl<T> Events<T> {
         };
         let &mut Passing { arrived, stall, service, number, .. } = self.requests.at(key);
         let started = free_at.max(arrived).saturating_add(stall);
-        let until = started.saturating_add(service);
-        self.serving.push(Reverse((until, number, key, unit)));
+        let until = started.saturating_add(service.unwrap_or(0));
+        self.serving.push(Reverse((until, number, Some(key), unit)));
         let mut requests = 0;
         let mut next = Some(key);
         while let Some(key) = next {

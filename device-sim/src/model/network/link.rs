@@ -30,6 +30,23 @@ impl Link {
         }
     }
 
+    /// Works by another configuration from here on. What travels arrives when it would have.
+    pub(crate) fn change<T>(
+        &mut self,
+        config: &Config,
+        arbitration: &Arbitration,
+        ports: usize,
+        requests: &Requests<T>,
+    ) {
+        (self.per_byte, self.nsec) = (PerByte::at(config.link_mbps), config.link_nsec);
+        match &mut self.station {
+            // Without a limit it serves in no time what waits there.
+            Some(station) => station.change(arbitration, ports, requests),
+            None if config.link_mbps != Mbps::NONE => self.station = Some(Station::new(arbitration, ports)),
+            None => {}
+        }
+    }
+
     /// A request sets out.
     pub(crate) fn push<T>(&mut self, at: u64, key: Key, requests: &mut Requests<T>) {
         match &mut self.station {

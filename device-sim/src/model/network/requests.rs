@@ -14,7 +14,8 @@ pub(crate) struct Passing<T> {
     /// Its unit stands still for so long before it begins, and how long it takes then. The first request of a
     /// batch has those of the batch.
     pub(crate) stall: u64,
-    pub(crate) service: u64,
+    /// `None`: it is drawn where batches come together.
+    pub(crate) service: Option<u64>,
     /// It ends at its unit, and is sent nowhere.
     pub(crate) never: bool,
     /// When it came to the station where it is.
@@ -52,6 +53,16 @@ impl<T> Requests<T> {
         let key = u32::try_from(self.places.len()).expect("a device has fewer than 2^32 requests at a time");
         self.places.push(Some(request));
         Key(key)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Passing<T>> {
+        self.places.iter_mut().flatten()
+    }
+
+    /// When a request has come to where it is, of those of that time in which order, and through which port.
+    pub(crate) fn place(&self, key: Key) -> ((u64, u64), usize) {
+        let Passing { arrived, number, work, .. } = self.get(key);
+        ((*arrived, *number), work.port)
     }
 
     pub(crate) fn get(&self, key: Key) -> &Passing<T> {

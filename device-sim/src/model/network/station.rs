@@ -9,13 +9,24 @@ pub(crate) struct Station {
     waiting: Waiting<Key>,
     /// When the server has become free.
     free_at: u64,
-    /// Which request it serves, and until when.
-    serving: Option<(u64, Key)>,
+    /// Which request it serves, and until when; one that is not known here is served elsewhere.
+    serving: Option<(u64, Option<Key>)>,
 }
 
 impl Station {
     pub(crate) fn new(arbitration: &Arbitration, ports: usize) -> Self {
         Self { waiting: Waiting::new(arbitration, ports), free_at: 0, serving: None }
+    }
+
+    /// Its server is busy until then, with requests that are known elsewhere.
+    pub(crate) fn busy_until(mut self, free_at: u64) -> Self {
+        self.serving = Some((free_at, None));
+        self
+    }
+
+    /// What waits goes on by another arbitration.
+    pub(crate) fn change<T>(&mut self, arbitration: &Arbitration, ports: usize, requests: &Requests<T>) {
+        self.waiting.change(arbitration, ports, |key| requests.place(*key));
     }
 
     /// A request arrives.
@@ -32,15 +43,19 @@ impl Station {
         requests: &Requests<T>,
         mut time: impl FnMut(&Passing<T>) -> u64,
     ) -> Option<(u64, Key)> {
-        if self.serving.is_none() {
-            let key = self.waiting.next()?;
-            let request = requests.get(key);
-            let started = self.free_at.max(request.arrived);
-            self.serving = Some((started.saturating_add(time(request)), key));
+        loop {
+            if self.serving.is_none() {
+                let key = self.waiting.next()?;
+                let request = requests.get(key);
+                let started = self.free_at.max(request.arrived);
+                self.serving = Some((started.saturating_add(time(request)), Some(key)));
+            }
+            let (until, key) = self.serving.take_if(|(until, _)| *until <= now)?;
+            self.free_at = until;
+            if let Some(key) = key {
+                return Some((until, key));
+            }
         }
-        let ended = self.serving.take_if(|(until, _)| *until <= now)?;
-        self.free_at = ended.0;
-        Some(ended)
     }
 
     /// When the request that is being served ends.

@@ -29,7 +29,7 @@ fn config(text: &str) -> Config {
 
 fn request(port: usize, input: u64, service: u64) -> Arrival {
     let work = Work { input, ..Work::of_port(port) };
-    Arrival { work, stall: 0, service, never: false }
+    Arrival { work, stall: 0, service: Some(service), never: false }
 }
 
 /// Events, whatever the configuration.

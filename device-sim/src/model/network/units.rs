@@ -19,6 +19,11 @@ impl Units {
         Self { free: (0..count).map(|unit| (0, unit)).collect(), count }
     }
 
+    /// None is free, and so many will be put.
+    pub(crate) fn empty(count: usize) -> Self {
+        Self { free: VecDeque::new(), count }
+    }
+
     /// Takes the unit that is free first, and when that is.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<(u64, usize)> {

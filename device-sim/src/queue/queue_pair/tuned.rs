@@ -31,12 +31,12 @@ impl QueuePair {
     ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
         if let Some(reason) = pair.refusal() {
-            return Err(reason);
+            return Err(self.refused(reason, request));
         }
-        if mem::take(&mut self.is_refused) {
-            return Err(self.full_uncounted());
+        if pair.is_busy(request) {
+            return Err(self.busy());
         }
-        if pair.is_refused_as_busy(request) || !self.take_slot() || !self.take_tokens(request.size()) {
+        if !self.take_slot() || !self.take_tokens(request.size()) {
             return Err(self.full());
         }
         self.enqueue(request, delivery)
@@ -89,8 +89,8 @@ impl QueuePair {
     /// # Errors
     ///
     /// As [`QueuePair::submit`], with the buffer and the rest; `delivery` is dropped. A lack of slots is not
-    /// counted, because the caller goes on to [`QueuePair::submit`], which counts it; a refusal by the fault
-    /// plan is, and the fault plan then refuses that attempt, too, as the same.
+    /// counted, because the caller goes on to [`QueuePair::submit`], which counts it. While the fault plan has
+    /// a rule for submissions, all are refused so.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn submit_plain<R: Rest>(
         &mut self,
@@ -121,11 +121,9 @@ impl QueuePair {
         plain: Plain<'_, R>,
         delivery: Delivery,
     ) -> Result<Ticket, (RefusedReason, (Vec<u8>, R))> {
-        self.is_refused = self.remote.pair.is_busy(plain.operation, None, plain.buffer.len() as u64);
-        if self.is_refused {
-            return Err((self.full(), plain.into_given()));
-        }
-        if !self.take_slot() || !self.take_tokens(plain.buffer.len() as u64) {
+        // Where rules count submissions, it comes as one that is counted once.
+        if self.remote.pair.may_be_busy() || !self.take_slot() || !self.take_tokens(plain.buffer.len() as u64)
+        {
             return Err((self.full_uncounted(), plain.into_given()));
         }
         let (arm, announce) = delivery.split_for_plain();
