@@ -12,6 +12,8 @@ use super::setup::thousandths;
 
 /// Parts of a nanosecond.
 const PARTS: u128 = 1 << 24;
+/// No time is longer.
+const LONGEST: u128 = PARTS << 47;
 
 /// The service times of a device.
 #[derive(Clone, Debug)]
@@ -124,7 +126,8 @@ impl Entry {
             Mean::Linear { nsec, rate } => u128::from(*nsec) * PARTS + transfer(bytes, *rate),
             Mean::Points(points) => on_line(points, bytes),
         };
-        let all = mean * u128::from(percent) / 100 + self.rest;
+        let warm = mean.min(LONGEST) * u128::from(percent) / 100;
+        let all = warm.min(LONGEST) + self.rest;
         self.rest = all % PARTS;
         u64::try_from(all / PARTS).unwrap_or(u64::MAX)
     }

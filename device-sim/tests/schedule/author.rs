@@ -109,6 +109,9 @@ impl Author {
         self.extreme = true;
         let (nsec, rate) = (self.pick(&[0, 1, HOUR]), self.pick(&[0, 1, FASTEST]));
         setup.service = Service::linear(nsec, rate);
+        if let Service::Computed(computed) = &mut setup.service {
+            computed.warm_up = self.pick(&[(0, 100), (3, 100_000), (1_000_000_000, 100_000)]);
+        }
         setup.units = self.pick(&[1, 2, 1_024]);
         setup.firmware_nsec = self.pick(&[0, setup.firmware_nsec, HOUR]);
         setup.link.rate = self.pick(&[0, setup.link.rate, 1, FASTEST]);
