@@ -105,6 +105,15 @@ fn address_sanitizer_has_its_say_on_an_overflow() {
     assert!(errors.contains("AddressSanitizer: stack-overflow"), "{errors}");
 }
 
+/// What blocks in a job leaves it for the work of a stepped device, and comes back.
+#[test]
+fn sanitizers_follow_calls_outside_of_jobs() {
+    for sanitizer in ["address", "thread"] {
+        let program = sanitized("outside.c", Link::Ours, sanitizer);
+        is_clean(command(&program, &[], &[]));
+    }
+}
+
 #[test]
 fn thread_sanitizer_follows_jobs() {
     let program = sanitized("sanitized.c", Link::Ours, "thread");
