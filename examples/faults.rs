@@ -15,6 +15,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use simaccel::grammar::Shown;
 use simaccel::{Cipher, CipherSession, Config, Engine, Job, OpError, Step, WaitCtx};
@@ -116,6 +117,13 @@ fn tour() -> Result<(), Box<dyn Error>> {
     .encrypt()?;
 
     Scene::open("a short output", "fault=short:bytes=4")?.encrypt()?;
+
+    Scene::open("a service that is slow for ten seconds: the device is changed while it runs", "")?
+        .encrypt()?
+        .change("completion_nsec=4000000000")?
+        .encrypt_until(Duration::from_secs(10))?
+        .change("completion_nsec=50000")?
+        .encrypt()?;
     Ok(())
 }
 
@@ -173,6 +181,20 @@ impl Scene {
                 self.note(&format!("error: {error} ({again}; the input is back)"))
             }
         }
+    }
+
+    /// Encrypts again and again, until the device's clock says so.
+    fn encrypt_until(mut self, end: Duration) -> Result<Self, Box<dyn Error>> {
+        while self.engine.device().now() < end {
+            self = self.encrypt()?;
+        }
+        Ok(self)
+    }
+
+    fn change(self, text: &str) -> Result<Self, Box<dyn Error>> {
+        self.engine.reconfigure(text)?;
+        self.note(&format!("engine.reconfigure({text:?})"))?;
+        Ok(self)
     }
 
     fn reset(self) -> Result<Self, String> {

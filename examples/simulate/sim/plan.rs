@@ -46,6 +46,22 @@ static OPERATIONS: LazyLock<Vec<Operation>> =
 const DISTRIBUTIONS: [&str; 7] =
     ["constant", "uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900", "bimodal:300:12.5"];
 
+/// What a history changes while its device runs.
+const CHANGES: [&str; 12] = [
+    "completion_nsec=0;mbps=0",
+    "completion_nsec=2000000",
+    "mbps=0.5;latency_dist=exponential",
+    "firmware_nsec=0",
+    "firmware_nsec=90000",
+    "link_mbps=0;link_nsec=0",
+    "link_mbps=1.5;link_nsec=700",
+    "batch=1;batch_nsec=0",
+    "batch=3;batch_nsec=20000",
+    "arbitration=weighted:2:1;service=mac:nsec=7000;warmup=3:500",
+    "ops_limit=0;bytes_limit=0;service=none",
+    "ops_limit=40000;limit=busy",
+];
+
 impl Plan {
     pub(crate) fn new(random: &mut Random) -> Self {
         let poll = random.chance(35);
@@ -187,13 +203,34 @@ impl Plan {
     }
 
     fn write_fault(&mut self, kind: &'static str, random: &mut Random) {
+        let rule = self.rule(kind, random);
+        self.set("fault", rule);
+    }
+
+    /// A rule of this kind.
+    fn rule(&mut self, kind: &'static str, random: &mut Random) -> String {
         self.faults.push(kind);
         let mut fields: Vec<String> = own_field(kind, random).into_iter().collect();
         for _ in 0..random.pick(&[1, 1, 2]) {
             fields.extend(selection(kind, &fields, random));
         }
-        let fields = fields.join(",");
-        self.set("fault", format_args!("{kind}:{fields}"));
+        format!("{kind}:{}", fields.join(","))
+    }
+
+    /// Faults that take the place of those before.
+    pub(crate) fn another_fault_plan(&mut self, random: &mut Random) -> String {
+        let rules = (0..random.pick(&[0, 1, 1, 2])).map(|_| {
+            let kind = random.pick(&KINDS);
+            format!("fault={}", self.rule(kind, random))
+        });
+        rules.collect::<Vec<_>>().join(";")
+    }
+
+    /// Other numbers for the model, or other stations.
+    pub(crate) fn another_model(&mut self, random: &mut Random) -> String {
+        let change = random.pick(&CHANGES);
+        self.refuses |= change.contains("limit=busy");
+        change.to_owned()
     }
 }
 

@@ -21,6 +21,7 @@ use super::random::Random;
 use super::recorder::Recorder;
 use super::script::{Author, run_script};
 
+mod change;
 mod ending;
 
 pub(crate) struct Context {
@@ -151,6 +152,7 @@ impl World {
             78..88 => self.advance(),
             88..93 => self.poll(),
             93..95 => self.reset(),
+            95..97 => self.change(),
             _ => self.run_until_quiet(),
         }
     }
