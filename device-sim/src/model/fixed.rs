@@ -10,8 +10,8 @@
 //! ```
 //!
 //! `Q32` and the like say how many bits are behind the point. Absolute errors are below 2^-46 for the
-//! logarithm, and relative ones below 2^-30 for the exponential, 2^-36 for the sine, 2^-28 for the root. The compiler makes the
-//! tables, from series in 60 bits.
+//! logarithm, and relative ones below 2^-30 for the exponential, 2^-36 for the sine, 2^-28 for the root. The
+//! compiler makes the tables, from series in 60 bits.
 #![expect(clippy::cast_possible_truncation, reason = "a wide product is shifted to the width of its result")]
 
 /// ln 2 in Q60, Q56 and Q64.
@@ -151,8 +151,8 @@ fn high(a: u64, b: u64) -> u64 {
     ((u128::from(a) * u128::from(b)) >> 64) as u64
 }
 
-/// The square root of x, in half its bits behind the point, to within 2^-28 of itself. Two steps of Newton's for
-/// 1 / sqrt, from a table.
+/// The square root of x, in half its bits behind the point, to within 2^-28 of itself. Two steps of Newton's
+/// for 1 / sqrt, from a table.
 #[inline]
 fn root(x: u64) -> u64 {
     let zeros = x.leading_zeros() & !1;
