@@ -95,13 +95,13 @@ fn a_request_handed_over_against_revoke_against_a_reset() {
         let at_once = slab.resume_handed(ticket);
         let is_at_once = at_once.is_some();
         if let Some(mut claimed) = at_once {
-            let _ = slab.finish(&mut claimed, Status::Reset);
+            let _ = slab.finish(&mut claimed, Status::Reset, false);
         }
         let is_computed = other.join().unwrap();
         let ended = slab.resume(ticket);
         let is_ended = ended.is_some();
         if let Some((mut claimed, _)) = ended {
-            let _ = slab.finish(&mut claimed, Status::Reset);
+            let _ = slab.finish(&mut claimed, Status::Reset, false);
         }
         assert!(!(is_at_once && (is_computed || is_ended)), "it went to one of the workers");
         let (from, request) = host.join().unwrap().expect("nobody else takes it");
