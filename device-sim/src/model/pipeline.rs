@@ -48,6 +48,8 @@ pub(crate) struct Core {
     model: Option<Model>,
     /// What other workers are to compute; `None`: there are none.
     pub(crate) backlog: Option<Backlog>,
+    /// Whether other requests wait for the one that is admitted.
+    pub(crate) is_behind: bool,
     /// Requests that were computed here since the driver has looked.
     pub(crate) computed: u64,
     /// Requests for the driver to publish, in this order.
@@ -70,6 +72,7 @@ impl Core {
             sessions: Vec::new(),
             model,
             backlog: None,
+            is_behind: false,
             computed: 0,
             ready: ReadyList::default(),
             lanes: Vec::new(),
@@ -198,7 +201,9 @@ impl Core {
             *times = Times { submitted, started: at, ended: at };
             work = work_of(sessions, model, request, port);
             verdict = model.plan.decide(&Subject { request, algorithm: work.algorithm, announce, now: at });
-            if verdict.is_computed() && self.backlog.as_ref().is_some_and(|backlog| backlog.takes(&work)) {
+            if verdict.is_computed()
+                && self.backlog.as_ref().is_some_and(|backlog| backlog.takes(&work, self.is_behind))
+            {
                 out = Some(installed(sessions, request.session).cloned());
                 return Status::DeviceDead;
             }

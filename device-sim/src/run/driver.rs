@@ -268,6 +268,7 @@ impl Driver {
             && let (arrived, index) = heads[place]
             && let Some((ticket, announce)) = self.ports[index].take_head()
         {
+            self.core.is_behind = heads.len() > 1 || self.ports[index].waiting() > 0;
             bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
             requests += 1;
             self.hand_out();
