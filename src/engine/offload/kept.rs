@@ -20,6 +20,10 @@ pub(super) trait Keep: Copy {
     /// Restores the input.
     fn put_back(self, buffer: &mut Vec<u8>);
 
+    /// Empties the buffer of a request whose input was not authentic, whether or not the device has changed
+    /// it.
+    fn discard(self, buffer: &mut Vec<u8>);
+
     fn wipe(self);
 }
 
@@ -29,6 +33,8 @@ impl Keep for () {
     fn keep(self, _: &[u8]) {}
 
     fn put_back(self, _: &mut Vec<u8>) {}
+
+    fn discard(self, _: &mut Vec<u8>) {}
 
     #[inline(always)]
     fn wipe(self) {}
@@ -57,6 +63,11 @@ impl Keep for &Kept {
         let (words, len) = &*self.input.borrow();
         buffer.clear();
         buffer.extend(words.iter().flat_map(|word| word.to_ne_bytes()).take(*len));
+    }
+
+    #[cold]
+    fn discard(self, buffer: &mut Vec<u8>) {
+        buffer.zeroize();
     }
 
     #[inline]

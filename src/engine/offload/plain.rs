@@ -323,8 +323,10 @@ fn result<R: Rest>(
     kept: impl Keep,
     request: &mut Request,
 ) -> Result<R::Taken, OpError> {
-    if outcome.as_ref().is_err_and(|failed| !failed.lost && failed.error != Error::AuthFailed) {
-        kept.put_back(&mut request.buffer);
+    match &outcome {
+        Err(failed) if failed.error == Error::AuthFailed => kept.discard(&mut request.buffer),
+        Err(failed) if !failed.lost => kept.put_back(&mut request.buffer),
+        _ => {}
     }
     kept.wipe();
     match outcome {
