@@ -1,5 +1,7 @@
 //! An engine is changed while it runs: the faults of its device and its own, and the model.
 
+mod captured;
+
 use simaccel::{
     ChangeError, Cipher, Config, ConfigError, Engine, Error, Fault, FaultKind, Faults, Hash, Job, Selection,
     Step, WaitCtx,
