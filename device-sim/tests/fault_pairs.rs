@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The prediction knows which effects hide others, and nothing of how a rule counts or draws. So a rule that
-//! skips a request that another one has ended, and thereby shifts its count or its stream, hits other requests
-//! than it does alone.
+//! skips a request that another one has ended, and thereby shifts its count or its stream, hits other
+//! requests than it does alone.
 #![cfg(not(loom))]
 
 mod device_helpers;

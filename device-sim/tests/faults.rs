@@ -422,7 +422,8 @@ fn several_faults_on_one_request_all_happen() {
 
 type Counts = Vec<(&'static str, u64)>;
 
-/// A stepped device with these rules runs one request of 16 bytes; what is counted, in the order of the names.
+/// A stepped device with these rules runs one request of 16 bytes; what is counted, in the order of the
+/// names.
 fn counted(rules: &str, delivery: Delivery) -> (Option<(Request, Status)>, Counts) {
     let (device, mut pair) = stepped(&format!("queue_pairs=1;completion_nsec=1000;{rules}"));
     let session = device.create_session(ctr());

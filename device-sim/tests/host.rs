@@ -1,7 +1,7 @@
 //! What the host adds to the model: a stall of the worker is caught up, said, and laid to the host's charge.
 //!
-//! A function that runs on the worker and does not return is the stall. Every bound is one of the device's own
-//! clock, never of the time that a test may take.
+//! A function that runs on the worker and does not return is the stall. Every bound is one of the device's
+//! own clock, never of the time that a test may take.
 #![cfg(not(loom))]
 
 mod device_helpers;

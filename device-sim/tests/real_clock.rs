@@ -1,5 +1,5 @@
-//! A device with the real clock against the event simulator: it serves every request when the model says, counted
-//! from its submission, however late the worker looks at it.
+//! A device with the real clock against the event simulator: it serves every request when the model says,
+//! counted from its submission, however late the worker looks at it.
 //!
 //! ```text
 //!   submit ─► stamp ───────────────────┬─► event_simulator/ ─► served, by the model ─┐
@@ -103,8 +103,8 @@ fn requests_are_served_when_the_simulator_says_for_their_stamps() {
     }
 }
 
-/// One large request in front of small ones: the worker is busy with its work, and the units, on which nothing takes
-/// that long, serve the small ones in the meantime.
+/// One large request in front of small ones: the worker is busy with its work, and the units, on which
+/// nothing takes that long, serve the small ones in the meantime.
 #[test]
 fn work_that_takes_the_host_long_delays_no_service() {
     let setup = Setup { units: 2, ..Setup::plain(Service::linear(20_000, 0)) };

@@ -1,5 +1,5 @@
-//! The schedule of a device against an independent event simulator: random configurations and arrivals, and every
-//! completion time compared, to the nanosecond.
+//! The schedule of a device against an independent event simulator: random configurations and arrivals, and
+//! every completion time compared, to the nanosecond.
 //!
 //! ```text
 //!   seed ─► configuration, arrivals ─┬─► stepped device ──────► completion times ─┐

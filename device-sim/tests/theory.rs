@@ -17,8 +17,8 @@
 //! there are sixteen million.
 //!
 //! Other tests take their tolerance from their own run. It is cut into 32 parts, and the spread of the parts'
-//! means is the standard error of the whole: what is found is within four of these, and four of these are a few
-//! percent, so that a wrong model is found. Seeds are fixed: what passes once passes always.
+//! means is the standard error of the whole: what is found is within four of these, and four of these are a
+//! few percent, so that a wrong model is found. Seeds are fixed: what passes once passes always.
 #![cfg(not(loom))]
 
 #[path = "theory/formulas.rs"]
@@ -140,8 +140,8 @@ fn a_table_waits_as_pollaczek_and_khinchine_say() {
     assert_wait(5.0, found, pollaczek_khinchine(5e-6, 1e5, square), "M/G/1, table");
 }
 
-/// Recorded times are served in turn, and wait as long as the draws that they are: one in ten takes ten times as
-/// long.
+/// Recorded times are served in turn, and wait as long as the draws that they are: one in ten takes ten times
+/// as long.
 #[test]
 fn a_trace_waits_as_pollaczek_and_khinchine_say() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
@@ -171,9 +171,9 @@ fn measure(config: &str, mean_gap: f64, sizes: Sizes, requests: u32) -> Means {
     Generator::new(config, mean_gap, 11).with_sizes(sizes).run(requests)
 }
 
-/// A link, then four units, then the link again: exponential service makes the departures of each station Poisson
-/// (Burke 1956), so that each waits as if it were alone (Jackson 1957). The way back has constant service, for a
-/// digest is always as long.
+/// A link, then four units, then the link again: exponential service makes the departures of each station
+/// Poisson (Burke 1956), so that each waits as if it were alone (Jackson 1957). The way back has constant
+/// service, for a digest is always as long.
 #[test]
 fn a_tandem_queue_waits_as_jackson_says() {
     let config = "queue_pairs=1;link_mbps=10;link_nsec=5000;compute_units=4;completion_nsec=300000;latency_dist=exponential";
@@ -199,8 +199,8 @@ fn behind_a_slower_front_stage_no_request_waits() {
     assert_wait(3.0, found, front + 1e5, "M/D/1, then a quicker unit");
 }
 
-/// Full batches only: they arrive as every fourth of a Poisson stream (E_4/M/1), and a request has waited for three
-/// halves of a gap until its batch was full, in the mean.
+/// Full batches only: they arrive as every fourth of a Poisson stream (E_4/M/1), and a request has waited for
+/// three halves of a gap until its batch was full, in the mean.
 #[test]
 fn full_batches_wait_as_erlang_arrivals_do() {
     let config = "queue_pairs=1;compute_units=1;completion_nsec=100000;latency_dist=exponential;batch=4;batch_nsec=3600000000000";
@@ -219,8 +219,8 @@ fn a_batch_that_never_fills_is_open_for_its_time() {
     assert_wait(2.0, found, open * (1.0 + others / 2.0) / (1.0 + others), "an open batch");
 }
 
-/// Without a burst, tokens are a server with constant service. With a burst, a request waits for what the work of
-/// that server exceeds the burst by.
+/// Without a burst, tokens are a server with constant service. With a burst, a request waits for what the
+/// work of that server exceeds the burst by.
 #[test]
 fn a_token_bucket_delays_as_a_server_does() {
     for burst in [1, 2] {
@@ -238,7 +238,8 @@ fn a_token_bucket_refuses_as_a_server_without_a_queue_does() {
     assert_within(1.0, found.refused, 0.8 / 1.8, "the share refused");
 }
 
-/// Who is served next does not change how long all wait together, as long as services are alike (Kleinrock 1965).
+/// Who is served next does not change how long all wait together, as long as services are alike (Kleinrock
+/// 1965).
 #[test]
 fn arbitration_keeps_the_mean_wait() {
     for arbitration in ["fcfs", "round_robin", "weighted:5:1:2"] {

@@ -1,5 +1,5 @@
-//! Several workers of a modelled device: the first schedules and delivers, the others compute what is large and
-//! the functions of calls, and nothing of a request's life changes by it.
+//! Several workers of a modelled device: the first schedules and delivers, the others compute what is large
+//! and the functions of calls, and nothing of a request's life changes by it.
 #![cfg(not(loom))]
 
 mod device_helpers;
@@ -334,8 +334,8 @@ fn a_drain_waits_for_what_another_worker_computes() {
     drop(finish(&mut pairs[0], long.ticket));
 }
 
-/// Requests of all kinds, taken back, reset and closed at any moment: each ends once, its text is its own, and the
-/// counts add up.
+/// Requests of all kinds, taken back, reset and closed at any moment: each ends once, its text is its own,
+/// and the counts add up.
 #[test]
 fn whatever_is_taken_back_and_reset_at_any_moment_ends_once() {
     let orderings = ["unordered", "fifo", "reorder:20:3"].into_iter().cycle();

@@ -82,9 +82,9 @@ impl Meter {
         self.ended.duration_since(self.started)
     }
 
-    /// Little's law: the average number of operations in flight, which is counted and integrated by a clock of
-    /// its own; and their rate times their mean latency, each measured from its start to its end. The two agree
-    /// when no operation was lost, counted twice or timed wrongly.
+    /// Little's law: the average number of operations in flight, which is counted and integrated by a clock
+    /// of its own; and their rate times their mean latency, each measured from its start to its end. The two
+    /// agree when no operation was lost, counted twice or timed wrongly.
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
         (self.concurrency.area / elapsed, self.waited.as_secs_f64() / elapsed)

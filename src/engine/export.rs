@@ -46,11 +46,11 @@ impl EngineStats {
     /// (`Content-Type: text/plain; version=0.0.4`).
     ///
     /// Names begin with `simaccel_`; counters end in `_total`, times are in seconds. Samples of a queue pair
-    /// carry the label `queue_pair`, those of a compute unit `unit`, of a worker `worker`, of an operation `op`, faults injected
-    /// `kind`. What was done of [calls](crate::Engine::call) of a name is in `simaccel_call_*`, with the name
-    /// as `op`, and once more in `simaccel_operation_*` with `op="call"`, where all names are added up.
-    /// Histograms have buckets from a microsecond to ten seconds; one that has no samples (`timing=off`) is
-    /// left out.
+    /// carry the label `queue_pair`, those of a compute unit `unit`, of a worker `worker`, of an operation
+    /// `op`, faults injected `kind`. What was done of [calls](crate::Engine::call) of a name is in
+    /// `simaccel_call_*`, with the name as `op`, and once more in `simaccel_operation_*` with `op="call"`,
+    /// where all names are added up. Histograms have buckets from a microsecond to ten seconds; one that has
+    /// no samples (`timing=off`) is left out.
     pub fn to_prometheus(&self) -> String {
         prometheus::text(self)
     }

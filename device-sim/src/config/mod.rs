@@ -71,9 +71,10 @@ pub use service::{Served, ServiceTime, WarmUp};
 /// ```
 ///
 /// Each worker of an ideal device serves its share of the queue pairs (pair `i` belongs to worker `i` modulo
-/// their number), so there are never more workers than queue pairs. A modelled device has one model of time for
-/// the whole device, and the first worker schedules and delivers for all queue pairs. The others compute for it:
-/// what is large, and the functions of calls. A stepped device has no workers, whatever `workers` says.
+/// their number), so there are never more workers than queue pairs. A modelled device has one model of time
+/// for the whole device, and the first worker schedules and delivers for all queue pairs. The others compute
+/// for it: what is large, and the functions of calls. A stepped device has no workers, whatever `workers`
+/// says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub(crate) queue_pairs: usize,

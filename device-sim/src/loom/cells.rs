@@ -70,8 +70,8 @@ fn claim_word_with_modelled_time() {
     claim_has_one_winner(serve_late);
 }
 
-/// The first worker has scheduled a request and ends everything, while another one computes it and its host takes
-/// it back: it is computed at most once, by one that owns it, and ends once.
+/// The first worker has scheduled a request and ends everything, while another one computes it and its host
+/// takes it back: it is computed at most once, by one that owns it, and ends once.
 #[test]
 fn a_request_handed_over_against_revoke_against_a_reset() {
     bounded_model(4, || {

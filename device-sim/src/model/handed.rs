@@ -36,7 +36,8 @@ impl Handed {
         Self { overdue: BTreeMap::new(), blocked, is_ordered, ending: Vec::new() }
     }
 
-    /// Keeps a request that is due, if it is not computed or waits behind one that is not. Gives back any other.
+    /// Keeps a request that is due, if it is not computed or waits behind one that is not. Gives back any
+    /// other.
     pub(crate) fn keep(&mut self, due: Due, slab: &Slab) -> Option<Due> {
         let has_order = self.is_ordered && !due.late;
         let blocked = &mut self.blocked[due.port];

@@ -4,8 +4,8 @@
 //!   decide, schedule ─► Job ─► (the other worker) claim ─► compute ─► faults of the result ─► Returned
 //! ```
 //!
-//! The request itself stays in its cell, where its host may revoke it until it is computed, and where the device
-//! may end it. A job that comes too late does nothing.
+//! The request itself stays in its cell, where its host may revoke it until it is computed, and where the
+//! device may end it. A job that comes too late does nothing.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,9 +42,9 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// Whether another worker computes this: calls, of which nobody knows how long they take, and what is huge,
-    /// whenever one is free; what is large, if one is free now and the first worker has more to do: waking another
-    /// costs more than what is gained otherwise.
+    /// Whether another worker computes this: calls, of which nobody knows how long they take, and what is
+    /// huge, whenever one is free; what is large, if one is free now and the first worker has more to do:
+    /// waking another costs more than what is gained otherwise.
     pub(crate) fn takes(&self, work: &Work, is_behind: bool) -> bool {
         takes_long(work) || is_behind && work.input >= LARGE && self.jobs.len() < self.room
     }

@@ -128,8 +128,8 @@ impl Core {
     }
 
     /// Claims, executes and schedules a request. Returns its weight in a batch: the bytes of its input, or
-    /// less if it is computed together with others, by [`Core::run_lanes`]. `None`: it was revoked. `at`: when
-    /// it arrived, on a device that models time; else the time now, if the work is timed.
+    /// less if it is computed together with others, by [`Core::run_lanes`]. `None`: it was revoked. `at`:
+    /// when it arrived, on a device that models time; else the time now, if the work is timed.
     #[inline]
     pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, at: u64) -> Option<u64> {
         if self.model.is_none() {
@@ -281,8 +281,8 @@ impl Core {
         job.run(&self.slabs)
     }
 
-    /// Drops the jobs of revoked requests: submitting and revoking during a long computation must not fill the
-    /// memory.
+    /// Drops the jobs of revoked requests: submitting and revoking during a long computation must not fill
+    /// the memory.
     pub(crate) fn sweep_backlog(&mut self) {
         let Some(backlog) = &mut self.backlog else { return };
         if backlog.jobs.len() < backlog.sweep_at {
@@ -310,8 +310,8 @@ impl Core {
         self.next_due().is_none() && self.model.as_ref().is_none_or(Model::is_caught_up)
     }
 
-    /// Moves what is due at `now` to `ready`; `false`: nothing was due. `known_until`: all that has arrived until
-    /// then was admitted.
+    /// Moves what is due at `now` to `ready`; `false`: nothing was due. `known_until`: all that has arrived
+    /// until then was admitted.
     pub(crate) fn deliver(&mut self, now: u64, known_until: u64) -> bool {
         let Some(model) = &mut self.model else { return false };
         model.deliver(now, known_until, &self.slabs, &mut self.ready)

@@ -126,8 +126,8 @@ impl Model {
         self.orders[work.port].skip();
     }
 
-    /// Sends the request through the stations, and lets the host revoke it until it is due. `is_out`: it is not
-    /// computed yet, but handed over.
+    /// Sends the request through the stations, and lets the host revoke it until it is due. `is_out`: it is
+    /// not computed yet, but handed over.
     pub(crate) fn schedule(
         &mut self,
         executed: Ready,
@@ -225,8 +225,8 @@ impl Model {
         self.due.push(due);
     }
 
-    /// Moves what is due at `now` to `ready`; `false`: nothing was due. `known_until`: all that has arrived until
-    /// then is known, and the stations may serve it.
+    /// Moves what is due at `now` to `ready`; `false`: nothing was due. `known_until`: all that has arrived
+    /// until then is known, and the stations may serve it.
     pub(crate) fn deliver(
         &mut self,
         now: u64,

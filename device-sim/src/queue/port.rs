@@ -142,9 +142,9 @@ impl Port {
         self.arriving.is_some()
     }
 
-    /// Sees to it that a request is at hand, from the ring or else from the parked ones, and returns when it has
-    /// arrived, on a device that models time: when it was submitted, or, if it was parked, when its slot became
-    /// free. `now`: for a slot that became free elsewhere.
+    /// Sees to it that a request is at hand, from the ring or else from the parked ones, and returns when it
+    /// has arrived, on a device that models time: when it was submitted, or, if it was parked, when its slot
+    /// became free. `now`: for a slot that became free elsewhere.
     pub(crate) fn look(&mut self, now: u64) -> Option<u64> {
         let is_at_hand =
             self.has_head() || self.fetch() || self.pair.slots.has_work() && self.admit_parked_at(now);
@@ -196,8 +196,8 @@ impl Port {
         self.next_fetched()
     }
 
-    /// A request is published that was due at this time: its slot is free from then on, and the first of those
-    /// that wait for one gets it.
+    /// A request is published that was due at this time: its slot is free from then on, and the first of
+    /// those that wait for one gets it.
     pub(crate) fn note_due(&mut self, announce: Announce, due: u64) {
         if !self.pair.slots.has_waiters() {
             self.freed.clear();

@@ -232,12 +232,13 @@ impl Device {
 
     /// Changes a modelled device: `key=value;key=value`, with the grammar of a configuration and those of its
     /// keys that [can be changed](Config::changeable). Keys that are not given keep their values. Rules
-    /// (`fault`) take the place of all rules before, as by [`Device::set_faults`], and entries of `service` that
-    /// of all entries; `fault=none` and `service=none` remove them.
+    /// (`fault`) take the place of all rules before, as by [`Device::set_faults`], and entries of `service`
+    /// that of all entries; `fault=none` and `service=none` remove them.
     ///
     /// Requests that are scheduled keep their times; what waits in a station is served by the new numbers.
-    /// Where a key of the service times changes, their random streams, traces and warm-up begin anew; where one
-    /// of a limit does, its bucket is full. When this returns the device works by it, as with [`Device::set_faults`].
+    /// Where a key of the service times changes, their random streams, traces and warm-up begin anew; where
+    /// one of a limit does, its bucket is full. When this returns the device works by it, as with
+    /// [`Device::set_faults`].
     ///
     /// # Errors
     ///

@@ -224,8 +224,8 @@ impl Driver {
         happened
     }
 
-    /// Gives the queue pairs their turns, until each had one or a batch is full; the next call continues where
-    /// this one ends.
+    /// Gives the queue pairs their turns, until each had one or a batch is full; the next call continues
+    /// where this one ends.
     fn admit_in_turn(&mut self, signals: &mut Signals) -> bool {
         let mut happened = false;
         let mut bytes = 0;
@@ -337,8 +337,8 @@ impl Driver {
         Some(bytes)
     }
 
-    /// Takes a request to its end, or to the due queue; returns its weight in a batch. `arrived`: when it reached
-    /// the device, on one that models time.
+    /// Takes a request to its end, or to the due queue; returns its weight in a batch. `arrived`: when it
+    /// reached the device, on one that models time.
     fn admit_ticket(
         &mut self,
         index: usize,

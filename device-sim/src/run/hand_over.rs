@@ -1,5 +1,5 @@
-//! Several workers for one model: the first schedules, computes what is small, and delivers; the others compute
-//! what is large, and calls.
+//! Several workers for one model: the first schedules, computes what is small, and delivers; the others
+//! compute what is large, and calls.
 //!
 //! ```text
 //!   first worker                                                another worker
@@ -8,10 +8,11 @@
 //!   due and computed ─► publish  ◄────── results, doorbell ───────────────────────────────┘
 //! ```
 //!
-//! What no other worker has begun, the first one computes when it has nothing else to do, unless it takes long.
+//! What no other worker has begun, the first one computes when it has nothing else to do, unless it takes
+//! long.
 //!
-//! A request is EXECUTING only while it is computed: in the backlog and on the way it is HANDED, and the host may
-//! revoke it. Everything that the workers share is in the request's cell and in two channels.
+//! A request is EXECUTING only while it is computed: in the backlog and on the way it is HANDED, and the host
+//! may revoke it. Everything that the workers share is in the request's cell and in two channels.
 
 use std::sync::Arc;
 

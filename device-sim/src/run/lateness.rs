@@ -1,5 +1,5 @@
-//! What the host adds to the model's times: how late each completion is, and for how much of the time the host
-//! and not the model decides when requests complete.
+//! What the host adds to the model's times: how late each completion is, and for how much of the time the
+//! host and not the model decides when requests complete.
 //!
 //! ```text
 //!   due by the model      1        2     3                      4

@@ -138,8 +138,8 @@ counted! {
     WorkerStats {
         /// Requests that the worker has worked on.
         computed,
-        /// How long the worker was at work and did not wait, in nanoseconds of the device's clock: it computed, and
-        /// the first worker also scheduled and published.
+        /// How long the worker was at work and did not wait, in nanoseconds of the device's clock: it
+        /// computed, and the first worker also scheduled and published.
         busy_nsec,
     }
 }

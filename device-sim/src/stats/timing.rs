@@ -6,8 +6,8 @@
 //!          └───────────────────── total ────────────────────────────┘
 //! ```
 //!
-//! On a device without a model of time the service is the work itself. With a link, the way back is part of the
-//! service, for a request is served when it has left the last station. The time between the end of the
+//! On a device without a model of time the service is the work itself. With a link, the way back is part of
+//! the service, for a request is served when it has left the last station. The time between the end of the
 //! service and the completion (its turn in the order, a fault's delay, a late timer) is part of the wake.
 
 use std::fmt;

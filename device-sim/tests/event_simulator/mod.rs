@@ -108,8 +108,8 @@ impl Simulator {
         Self { stations: stations(setup), guard, service, fifo, arrivals, left, refused, admitted: 0 }
     }
 
-    /// What becomes of these arrivals, which are in order of time. A group arrives after everything that happens
-    /// at its time without it.
+    /// What becomes of these arrivals, which are in order of time. A group arrives after everything that
+    /// happens at its time without it.
     pub(crate) fn run(setup: &Setup, groups: &[Vec<Arrival>]) -> Vec<Outcome> {
         let mut simulator = Self::new(setup);
         groups.iter().for_each(|group| simulator.arrive(group));

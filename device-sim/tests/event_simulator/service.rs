@@ -38,7 +38,8 @@ pub(crate) struct Computed {
 }
 
 impl Service {
-    /// So long, and the time of the bytes at so many thousandths of 10^6 bytes a second; 0: they take no time.
+    /// So long, and the time of the bytes at so many thousandths of 10^6 bytes a second; 0: they take no
+    /// time.
     pub(crate) fn linear(nsec: u64, rate: u64) -> Self {
         Self::Computed(Computed {
             general: Entry::linear(nsec, rate),

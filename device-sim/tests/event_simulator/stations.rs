@@ -109,8 +109,8 @@ fn take_ended(timed: &mut Vec<(u64, Load)>, now: u64) -> Vec<Load> {
     timed.extract_if(.., |(end, _)| *end <= now).map(|(_, load)| load).collect()
 }
 
-/// What ends at the same time goes on in the order of admission, a batch by its first request; and the requests of
-/// a batch in the order in which they came together.
+/// What ends at the same time goes on in the order of admission, a batch by its first request; and the
+/// requests of a batch in the order in which they came together.
 fn singly(mut loads: Vec<Load>) -> Vec<Load> {
     loads.sort_by_key(Load::sequence);
     let of = |load: Load| {

@@ -16,8 +16,8 @@ pub(crate) fn pollaczek_khinchine(arrivals: f64, mean: f64, mean_square: f64) ->
     arrivals * mean_square / (2.0 * (1.0 - arrivals * mean))
 }
 
-/// The mean wait of batches of `size` Poisson arrivals for one unit with exponential service, in units of the mean
-/// service time: E_k/M/1, whose wait is geometric in the root σ of σ = A(μ (1 − σ)).
+/// The mean wait of batches of `size` Poisson arrivals for one unit with exponential service, in units of the
+/// mean service time: E_k/M/1, whose wait is geometric in the root σ of σ = A(μ (1 − σ)).
 pub(crate) fn erlang_arrivals(size: i32, load: f64) -> f64 {
     // Arrivals of single requests, in units of the service rate.
     let rate = load * f64::from(size);

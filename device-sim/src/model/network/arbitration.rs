@@ -130,8 +130,8 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Goes on by another arbitration, from the first pair's turn. `place` says when each has come, and through
-    /// which port.
+    /// Goes on by another arbitration, from the first pair's turn. `place` says when each has come, and
+    /// through which port.
     pub(crate) fn change(
         &mut self,
         arbitration: &Arbitration,

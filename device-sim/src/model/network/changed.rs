@@ -144,8 +144,8 @@ fn a_limit_and_its_tokens_are_new() {
     assert_eq!(started, [0, 1_000, 10, 10, 110, 20]);
 }
 
-/// Requests and changes at random: every request leaves once, begins after it has come, and no more are served
-/// at a time than there are units.
+/// Requests and changes at random: every request leaves once, begins after it has come, and no more are
+/// served at a time than there are units.
 #[test]
 fn no_request_is_lost_and_no_unit_serves_two_in_any_sequence_of_changes() {
     const CHOICES: [&[&str]; 6] = [

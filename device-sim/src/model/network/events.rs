@@ -44,8 +44,8 @@ pub(crate) struct Events<T> {
     link_out: Link,
 }
 
-/// When a unit is free again, the number of the request that it serves, the request, and the unit. A request that
-/// is not known here was sent through directly.
+/// When a unit is free again, the number of the request that it serves, the request, and the unit. A request
+/// that is not known here was sent through directly.
 type Serving = (u64, u64, Option<Key>, usize);
 
 /// Where batches come together.

@@ -89,8 +89,8 @@ impl QueuePair {
     /// # Errors
     ///
     /// As [`QueuePair::submit`], with the buffer and the rest; `delivery` is dropped. A lack of slots is not
-    /// counted, because the caller goes on to [`QueuePair::submit`], which counts it. While the fault plan has
-    /// a rule for submissions, all are refused so.
+    /// counted, because the caller goes on to [`QueuePair::submit`], which counts it. While the fault plan
+    /// has a rule for submissions, all are refused so.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn submit_plain<R: Rest>(
         &mut self,

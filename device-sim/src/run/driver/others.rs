@@ -1,5 +1,5 @@
-//! The other workers of a modelled device, from the first worker's side: what they get, and what comes back. The
-//! picture is at the head of `run/hand_over.rs`.
+//! The other workers of a modelled device, from the first worker's side: what they get, and what comes back.
+//! The picture is at the head of `run/hand_over.rs`.
 
 use std::mem;
 
