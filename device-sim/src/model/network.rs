@@ -45,7 +45,7 @@ pub(crate) enum Network<T> {
 pub(crate) struct Arrival {
     pub(crate) work: Work,
     /// Its unit stands still for so long before it begins.
-    pub(crate) stall: u64,
+    pub(crate) standstill: u64,
     /// How long it takes there; `None` where batches are drawn for.
     pub(crate) service: Option<u64>,
     /// It ends at its unit, and is sent nowhere.

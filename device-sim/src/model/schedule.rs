@@ -172,7 +172,7 @@ impl Model {
     fn send(&mut self, at: u64, verdict: &Verdict, work: &Work, mut request: OnTheWay) {
         let around = &mut Around { service: &mut self.service, counters: &self.counters };
         let service = (!self.network.has_batches()).then(|| around.service(work));
-        let arrival = Arrival { work: *work, stall: verdict.before, service, never: verdict.never };
+        let arrival = Arrival { work: *work, standstill: verdict.before, service, never: verdict.never };
         match &mut self.network {
             Network::Direct(direct) => {
                 let served = direct.arrive(at, &arrival, around);

@@ -32,7 +32,7 @@ impl Bench {
     fn send(&mut self, at: u64, port: usize, input: u64) {
         let work = Work { input, ..Work::of_port(port) };
         let service = (!self.network.has_batches()).then(|| Hundred.service(&work));
-        let arrival = Arrival { work, stall: 0, service, never: false };
+        let arrival = Arrival { work, standstill: 0, service, never: false };
         match &mut self.network {
             Network::Direct(direct) => self.left.push((self.sent, direct.arrive(at, &arrival, &mut Hundred))),
             Network::Events(events) => events.enter(at, arrival, self.sent, &mut Hundred),

@@ -43,7 +43,7 @@ impl Direct {
     pub(crate) fn arrive(&mut self, at: u64, arrival: &Arrival, around: &mut impl Surroundings) -> Served {
         let at = self.reach_units(at, arrival, around);
         let Some((free_at, unit)) = self.units.take() else { return Served { started: at, ended: at } };
-        let started = free_at.max(at).saturating_add(arrival.stall);
+        let started = free_at.max(at).saturating_add(arrival.standstill);
         let until = started.saturating_add(arrival.service.unwrap_or(0));
         self.units.put(until, unit);
         around.count(Counted::Unit { unit, requests: 1, nsec: until - started });

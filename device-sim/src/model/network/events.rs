@@ -63,7 +63,7 @@ struct Open {
     last: Key,
     count: u32,
     bytes: u64,
-    stall: u64,
+    standstill: u64,
     closes: u64,
 }
 
@@ -148,12 +148,12 @@ impl<T> Events<T> {
 
     /// A request that is there at `at`. Nothing happens before [`Events::advance`].
     pub(crate) fn enter(&mut self, at: u64, arrival: Arrival, content: T, around: &mut impl Surroundings) {
-        let Arrival { work, stall, service, never } = arrival;
+        let Arrival { work, standstill, service, never } = arrival;
         let passes = self.limit.as_mut().map_or(at, |limit| limit.delay(at, work.input, around));
         let number = self.number;
         self.number += 1;
         let (arrived, started, next) = (at, at, None);
-        let passing = Passing { number, work, stall, service, never, arrived, started, next, content };
+        let passing = Passing { number, work, standstill, service, never, arrived, started, next, content };
         let key = self.requests.add(passing);
         self.entering.push(passes, key);
     }
@@ -241,13 +241,13 @@ impl<T> Events<T> {
             request.service.get_or_insert_with(|| around.service(&work));
             return self.waiting.push(work.port, key);
         };
-        let (bytes, stall) = (request.work.input, request.stall);
+        let (bytes, standstill) = (request.work.input, request.standstill);
         let closes = at.saturating_add(collector.nsec);
-        let empty = || Open { first: key, last: key, count: 0, bytes: 0, stall: 0, closes };
+        let empty = || Open { first: key, last: key, count: 0, bytes: 0, standstill: 0, closes };
         let open = collector.open.get_or_insert_with(empty);
         open.count += 1;
         open.bytes = open.bytes.saturating_add(bytes);
-        open.stall = open.stall.saturating_add(stall);
+        open.standstill = open.standstill.saturating_add(standstill);
         if open.last != key {
             self.requests.at(open.last).next = Some(key);
             open.last = key;
@@ -262,10 +262,10 @@ impl<T> Events<T> {
         let Some(collector) = &mut self.collector else { return };
         let most = collector.most;
         let ended = collector.open.take_if(|open| open.count >= most || open.closes <= now);
-        let Some(Open { first, count, bytes, stall, closes, .. }) = ended else { return };
+        let Some(Open { first, count, bytes, standstill, closes, .. }) = ended else { return };
         let request = self.requests.at(first);
         request.arrived = if count >= most { now } else { closes };
-        request.stall = stall;
+        request.standstill = standstill;
         request.service = Some(around.service(&Work { input: bytes, ..request.work }));
         self.waiting.push(0, first);
         around.count(Counted::Batch);
@@ -299,8 +299,8 @@ impl<T> Events<T> {
             self.units.put(free_at, unit);
             return false;
         };
-        let &mut Passing { arrived, stall, service, number, .. } = self.requests.at(key);
-        let started = free_at.max(arrived).saturating_add(stall);
+        let &mut Passing { arrived, standstill, service, number, .. } = self.requests.at(key);
+        let started = free_at.max(arrived).saturating_add(standstill);
         let until = started.saturating_add(service.unwrap_or(0));
         self.serving.push(Reverse((until, number, Some(key), unit)));
         let mut requests = 0;

@@ -13,7 +13,7 @@ pub(crate) struct Passing<T> {
     pub(crate) work: Work,
     /// Its unit stands still for so long before it begins, and how long it takes then. The first request of a
     /// batch has those of the batch.
-    pub(crate) stall: u64,
+    pub(crate) standstill: u64,
     /// `None`: it is drawn where batches come together.
     pub(crate) service: Option<u64>,
     /// It ends at its unit, and is sent nowhere.

@@ -29,7 +29,7 @@ fn config(text: &str) -> Config {
 
 fn request(port: usize, input: u64, service: u64) -> Arrival {
     let work = Work { input, ..Work::of_port(port) };
-    Arrival { work, stall: 0, service: Some(service), never: false }
+    Arrival { work, standstill: 0, service: Some(service), never: false }
 }
 
 /// Events, whatever the configuration.
@@ -83,7 +83,7 @@ fn fractions_of_a_nanosecond_are_carried_in_each_direction() {
 #[test]
 fn a_stall_occupies_the_unit_and_a_request_that_never_ends_stays_there() {
     let config = "compute_units=1;link_mbps=1000;link_nsec=7";
-    let stalled = Arrival { stall: 40, ..request(0, 10, 100) };
+    let stalled = Arrival { standstill: 40, ..request(0, 10, 100) };
     let never = Arrival { never: true, ..request(0, 10, 100) };
     let served = times(config, &[(0, stalled), (0, never), (0, request(0, 10, 100))]);
     assert_eq!(served[0], Served { started: 17 + 40, ended: 157 + 17 });
@@ -106,8 +106,8 @@ fn a_batch_is_closed_when_it_is_full_or_its_time_is_over() {
 #[test]
 fn a_batch_is_one_service_of_all_its_bytes_drawn_for_its_first_request() {
     let (mut events, mut book) = (events("batch=2;batch_nsec=1000;compute_units=1"), Book::default());
-    let first = Arrival { stall: 5, ..request(1, 30, 7) };
-    let second = Arrival { stall: 6, never: true, ..request(2, 12, 7) };
+    let first = Arrival { standstill: 5, ..request(1, 30, 7) };
+    let second = Arrival { standstill: 6, never: true, ..request(2, 12, 7) };
     events.enter(0, first, 0, &mut book);
     events.enter(1, second, 1, &mut book);
     events.enter(2, request(3, 1, 7), 2, &mut book);
@@ -218,12 +218,12 @@ fn both_ways_to_compute_give_the_same_times() {
                 // Often the same time, and often a round one, so that there are ties.
                 at += [0, 0, 10, among(0..60)][usize::try_from(among(0..4)).unwrap()];
                 let service = [0, 10, among(0..200)][usize::try_from(among(0..3)).unwrap()];
-                let stall = if among(0..9) == 0 { 25 } else { 0 };
+                let standstill = if among(0..9) == 0 { 25 } else { 0 };
                 let never = among(0..9) == 0;
                 (
                     at,
                     Arrival {
-                        stall,
+                        standstill,
                         never,
                         ..request(usize::try_from(among(0..4)).unwrap(), among(0..100), service)
                     },
