@@ -108,7 +108,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ),
     ("cargo run --release --example simulate -- --seed 7 --history", Here(0)),
     ("cargo run --release --example simulate -- --sabotage stale-wake", Here(1)),
-    ("cargo run --release --example simulate -- --seed 18 --shrink --sabotage stale-wake", Here(1)),
+    ("cargo run --release --example simulate -- --seed 10 --shrink --sabotage stale-wake", Here(1)),
     (
         "cargo run --release -p simaccel-capi --bin simaccel-install -- --prefix DIR",
         By(CI, "cargo run --release -p simaccel-capi --bin simaccel-install -- --prefix \"$prefix\"\n"),

@@ -14,7 +14,7 @@
 //!         at a time)                                            │ Driver: accounts, signals
 //!                                                               ▼
 //!   Remote: state, revoke, take, cancel                      Core: admit ─► execute ─► schedule ─► deliver
-//!        │                                                      │      (Session, kernels)   (units, due queue)
+//!        │                                                      │      (Session, kernels)   (stations, due)   
 //!        ▼                                                      ▼
 //!   the cell's claim and wake words ◄═══════════════════════ DONE ─► waker, or completion ring and Interrupt
 //!
@@ -25,11 +25,11 @@
 //! |---|---|
 //! | `message` | requests, and the names of what the device can do |
 //! | `kernels` | sessions (keys, prepared once) and the work itself |
-//! | `model` | the device without threads and clocks: faults, service times, compute units, order of completion |
+//! | `model` | the device without threads and clocks: faults, service times, stations, order of completion |
 //! | `queue` | cells, rings, slots, doorbell and interrupt, and both ends of a queue pair |
 //! | `run` | worker threads or the stepped device, the admin queue, the device's life |
 //! | `config`, `stats` | what is set, and what is counted and timed |
-//! | `sync` | the standard library or loom; fences, prefetches |
+//! | `sync` | the standard library or loom; fences, prefetches, the processor's counter as a clock |
 //! | `process` | forks, and cancellations of threads |
 //! | `loom` | the interleavings that loom checks |
 //!

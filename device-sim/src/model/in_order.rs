@@ -1,4 +1,5 @@
-//! Requests that leave in the order in which they came.
+//! Requests that leave in the order in which they came: where completions of a queue pair have an order,
+//! those that leave the stations early wait here for the ones before them.
 
 use std::collections::VecDeque;
 

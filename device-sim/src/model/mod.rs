@@ -2,10 +2,12 @@
 //! which faults strike them.
 //!
 //! ```text
-//!   pipeline:  admit ─► execute ─► schedule ───────────────────────────────────► deliver
-//!              plan     plan       service (how long) ─► network (when, where)    due ─► order
-//!              (which faults)      latency, transfer
+//!   pipeline:  admit ─► execute ────► schedule ───────────────────────────────► deliver
+//!              plan     plan           service (how long) ─► network (when)      due ─► handed ─► order
+//!              (faults) (damage), job  latency, transfer     in_order            calendar
 //! ```
+//!
+//! `schedule` joins these parts. `fixed` is the arithmetic of draws; `sabotage` breaks a model on purpose.
 
 pub(crate) mod calendar;
 pub(crate) mod due;

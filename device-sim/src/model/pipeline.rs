@@ -1,10 +1,10 @@
-//! The device itself, without input and output: three stages over requests, driven by a thread or by the
-//! caller.
+//! The device itself, without input and output: stages over requests, driven by a thread or by the caller.
 //!
 //! ```text
-//!   admit ──► claim ──► execute ──► model: schedule ──► deliver ──► ready ──► the driver publishes
-//!                          │        (time, order, faults)              ▲
-//!                          └──────────── ideal: no model ──────────────┘
+//!   modelled   admit ─► claim ─► decide ─┬─► execute ─────┬─► schedule ─► deliver ─► ready ─► the driver publishes
+//!                               (faults) └─► backlog, for ┘   (model)                 ▲
+//!                                            another worker                           │
+//!   ideal      admit ─► claim ─► execute ─────────────────────────────────────────────┘
 //! ```
 //!
 //! A *ready* request is still EXECUTING: the driver updates its counters first and publishes the results

@@ -1,13 +1,14 @@
-//! The model: when each request is due, on which compute unit, in which order, and which faults strike it.
+//! The model: joins the parts that say when each request is due, and in which order requests complete.
 //!
 //! ```text
-//!   verdict ─────────► execute ─► corrupt ─► schedule ─────────► due queue ─────► order ─────► ready
-//!   (faults that are    (kernel)  (corrupt, (the unit that is   (by time,        (fifo, held
-//!    decided before)               short)    free first; before, then arrival)    back)
-//!                                            delay, late, never)
+//!   schedule ─► stations ───────► left ──────────► due queue ──► computed? ──► order ──► ready
+//!               (with a service   (plus the faults  (by time,     (if not,      (fifo,
+//!                time; a fault     delay and late;   then by       kept in       held back)
+//!                may stall)        in_order)         arrival)      handed)
 //! ```
 //!
-//! Times are nanoseconds, and come from the driver.
+//! Where all times of a request are known when it arrives, it leaves the stations at once. Otherwise it goes
+//! on in them when time passes (`advance`). Times are nanoseconds, and come from the driver.
 
 use std::mem;
 use std::sync::Arc;

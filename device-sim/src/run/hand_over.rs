@@ -8,8 +8,8 @@
 //!   due and computed ─► publish  ◄────── results, doorbell ───────────────────────────────┘
 //! ```
 //!
-//! What no other worker has begun, the first one computes when it has nothing else to do, unless it takes
-//! long.
+//! What is large is handed over only while other requests wait for the first worker. What no other worker has
+//! begun, the first one computes when it has nothing else to do, unless it takes long.
 //!
 //! A request is EXECUTING only while it is computed: in the backlog and on the way it is HANDED, and the host
 //! may revoke it. Everything that the workers share is in the request's cell and in two channels.
