@@ -83,7 +83,7 @@ fn a_plan_counts_and_draws_from_its_beginning() {
     }
 }
 
-/// Streams begin anew where their numbers change, and only there.
+/// Streams start again where their numbers change, and only there.
 #[test]
 fn a_value_that_a_key_has_already_changes_nothing() {
     let times = |changes: [&str; 2]| -> Vec<u128> {
@@ -299,7 +299,7 @@ fn a_worker_works_by_a_change_when_it_is_acknowledged() {
     assert_balanced(&device);
 }
 
-/// A change that waited for the worker on the worker would wait for ever.
+/// A change that waited for the worker on the worker would wait forever.
 #[test]
 fn threads_and_a_waker_on_the_worker_change_a_device_at_the_same_time() {
     let (device, mut pairs) = open("queue_pairs=1;depth=16;model=on");

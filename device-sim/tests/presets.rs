@@ -69,7 +69,7 @@ impl Load {
         request
     }
 
-    /// Submits until so many are in flight, or the device refuses one.
+    /// Submits until this many are in flight, or the device refuses one.
     fn fill(&mut self, in_flight: usize) {
         while self.live.len() < in_flight {
             let request = self.request();
@@ -105,7 +105,7 @@ impl Load {
         self.ended += before - self.live.len();
     }
 
-    /// Microseconds from the end of one request to that of the next, on the average, with so many in flight.
+    /// Microseconds from the end of one request to that of the next, on average, with this many in flight.
     fn usec_each(&mut self, in_flight: usize) -> f64 {
         let mut run = |count: usize| {
             let target = self.ended + count;

@@ -49,7 +49,7 @@ impl Bench {
         for ticket in std::mem::take(&mut self.tickets) {
             assert_eq!(finish(&mut self.pair, ticket).1, Status::Ok);
             let after = self.sums();
-            // The host took it after so long, and so much of that was after the service.
+            // The host took it after this long, and this much of that was after the service.
             served.push((after.0 - before.0) - (after.1 - before.1));
             before = after;
         }

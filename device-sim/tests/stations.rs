@@ -98,7 +98,7 @@ fn counters_say_what_the_stations_have_done() {
     assert_balanced(&device);
 }
 
-/// The share of the unit that a pair with so many requests in flight has beside one with 64.
+/// The share of the unit that a pair with this many requests in flight has beside one with 64.
 fn share(arbitration: &str, light: u64) -> f64 {
     let text = format!("depth=64;compute_units=1;completion_nsec=1000;arbitration={arbitration}");
     let (device, mut pairs, session) = two_pairs(&text);

@@ -166,7 +166,7 @@ fn littles_law_holds() {
     }
 }
 
-/// What a device with these stages measures, at so many nanoseconds between two arrivals.
+/// What a device with these stages measures, at this many nanoseconds between two arrivals.
 fn measure(config: &str, mean_gap: f64, sizes: Sizes, requests: u32) -> Means {
     Generator::new(config, mean_gap, 11).with_sizes(sizes).run(requests)
 }
@@ -200,7 +200,7 @@ fn behind_a_slower_front_stage_no_request_waits() {
 }
 
 /// Full batches only: they arrive as every fourth of a Poisson stream (E_4/M/1), and a request has waited for
-/// three halves of a gap until its batch was full, in the mean.
+/// three halves of a gap until its batch was full, on average.
 #[test]
 fn full_batches_wait_as_erlang_arrivals_do() {
     let config = "queue_pairs=1;compute_units=1;completion_nsec=100000;latency_dist=exponential;batch=4;batch_nsec=3600000000000";

@@ -47,9 +47,9 @@ const NONE: &str = "none";
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) config: Config,
-    /// The fault plan, which begins anew.
+    /// The fault plan, which starts again.
     pub(crate) faults: bool,
-    /// The service times, which draw anew.
+    /// The service times, which start again.
     pub(crate) service: bool,
     /// What the stations are.
     pub(crate) stations: bool,
@@ -90,7 +90,7 @@ impl Config {
         Ok(Change { config, faults, service, stations, limits })
     }
 
-    /// These faults in the place of all others.
+    /// These faults in place of all others.
     pub(crate) fn with_faults(&self, faults: &[Fault]) -> Result<Change, ChangeError> {
         // Typed values are checked by the rules that hold for text.
         let parsed = faults.iter().map(|fault| Fault::parse(&fault.to_string())).collect::<Result<_, _>>()?;

@@ -29,15 +29,15 @@ macro_rules! device_keys {
             "service", "none", "WHAT:FIELD=VALUE,... (repeatable)",
                 "how long these requests take: `nsec`, `mbps`, `dist`, `points`, `table` or `trace`, in place of the three keys above";
             "warmup", "none", "REQUESTS:PERCENT (1 to 1000000000, 100 to 100000) or none",
-                "the first requests take so many percent of their service time";
+                "the first requests take this many percent of their service time";
             "link_mbps", "0", "0 to 1000000 (10^6 bytes a second; up to three decimals)",
                 "bandwidth of the link, shared by all requests, in each direction; 0: bytes take no time there";
             "link_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
                 "propagation on the link, each way, after the transfer";
             "batch", "1", "1 to 65536 (requests)",
-                "a compute unit serves up to so many requests together, in one service time ...";
+                "a compute unit serves up to this many requests together, in one service time ...";
             "batch_nsec", "0", "0 to 3600000000000 (nanoseconds; an hour)",
-                "... that arrive within so long after the first of them; the two go together";
+                "... that arrive within this long after the first of them; the two go together";
             "ops_limit", "0", "0 to 1000000000 (requests a second)",
                 "token bucket for requests, of the whole device; 0: no limit";
             "ops_burst", "1", "1 to 1000000 (requests)", "how many may come at once";

@@ -25,7 +25,7 @@ impl Mbps {
     /// The largest: 1,000,000.
     const MOST: Self = Self(1_000_000_000);
 
-    /// So many 10^3 bytes a second.
+    /// This many 10^3 bytes a second.
     pub const fn thousandths(thousandths: u64) -> Self {
         Self(thousandths)
     }
@@ -41,7 +41,7 @@ impl Mbps {
     }
 }
 
-/// So many 10^6 bytes a second.
+/// This many 10^6 bytes a second.
 impl From<u64> for Mbps {
     fn from(mbps: u64) -> Self {
         Self(mbps.saturating_mul(1_000))

@@ -260,9 +260,9 @@ impl FromStr for ServiceTime {
 /// The first N requests of a device take another time: `warmup=N:PERCENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WarmUp {
-    /// So many, 1 to 1,000,000,000, in the order in which the model takes them.
+    /// This many, 1 to 1,000,000,000, in the order in which the model takes them.
     pub requests: u64,
-    /// So many percent of their service time, 100 to 100,000.
+    /// This many percent of their service time, 100 to 100,000.
     pub percent: u32,
 }
 

@@ -422,7 +422,7 @@ impl Request {
         !self.plain && self.residue > 0
     }
 
-    /// Starts anew with what the device did not deliver.
+    /// Starts again with what the device did not deliver.
     pub(crate) const fn forget_residue(&mut self) {
         if !self.plain {
             self.residue = 0;

@@ -30,7 +30,8 @@ const STEPS: usize = 16;
 const PERIOD: u32 = 512;
 /// How many of those may be exceptions.
 const EXCEPTIONS: u32 = PERIOD / 8;
-/// The length of a day is 2 to the power of this many nanoseconds, and changes by so many powers at a time.
+/// The length of a day is 2 to the power of this many nanoseconds, and changes by `SHIFT_BY` powers at a
+/// time.
 const SHIFTS: RangeInclusive<u32> = 1..=56;
 const SHIFT_BY: u32 = 1;
 

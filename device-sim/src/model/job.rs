@@ -19,9 +19,9 @@ use crate::model::plan::{Spoilt, Verdict, carry_out};
 use crate::model::service::Work;
 use crate::queue::cell::{Slab, Ticket};
 
-/// From so many bytes on, handing a request over costs less than computing it.
+/// From this many bytes on, handing a request over costs less than computing it.
 const LARGE: u64 = 8 * 1024;
-/// From so many bytes on, the first worker computes nothing itself: everything else would wait for it.
+/// From this many bytes on, the first worker computes nothing itself: everything else would wait for it.
 const HUGE: u64 = 256 * 1024;
 /// At this length the backlog is swept of revoked requests.
 pub(crate) const SWEEP_AT: usize = 256;

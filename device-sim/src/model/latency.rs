@@ -40,8 +40,8 @@ pub enum LatencyDist {
     Bimodal {
         /// A slow request takes this much, 100 to 1,000,000.
         slow: u32,
-        /// So many of all requests are slow, in thousandths of a percent, 1 to 99,000. Together they take up
-        /// to 99 % of the time: the product of the two percents is at most 9,900.
+        /// This many of all requests are slow, in thousandths of a percent, 1 to 99,000. Together they take
+        /// up to 99 % of the time: the product of the two percents is at most 9,900.
         share: u32,
     },
 }
@@ -54,8 +54,8 @@ impl LatencyDist {
         lognormal:PERCENT (1 to 1000) or bimodal:SLOW[:SHARE] (percents: 100 to 1000000, 0.001 to 99, their product \
         at most 9900; SHARE is 1 if it is not given)";
 
-    /// [`LatencyDist::Bimodal`] with one slow request in a hundred, which takes so many percent of the mean,
-    /// 100 to 9,900.
+    /// [`LatencyDist::Bimodal`] with one slow request in a hundred, which takes this many percent of the
+    /// mean, 100 to 9,900.
     pub const fn bimodal(slow: u32) -> Self {
         Self::Bimodal { slow, share: ONE_PERCENT }
     }

@@ -44,7 +44,7 @@ pub(crate) enum Network<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) work: Work,
-    /// Its unit stands still for so long before it begins.
+    /// Its unit stands still for this long before it begins.
     pub(crate) standstill: u64,
     /// How long it takes there; `None` where batches are drawn for.
     pub(crate) service: Option<u64>,

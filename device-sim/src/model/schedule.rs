@@ -1,10 +1,10 @@
 //! The model: joins the parts that say when each request is due, and in which order requests complete.
 //!
 //! ```text
-//!   schedule ─► stations ───────► left ──────────► due queue ──► computed? ──► order ──► ready
-//!               (with a service   (plus the faults  (by time,     (if not,      (fifo,
-//!                time; a fault     delay and late;   then by       kept in       held back)
-//!                may stall)        in_order)         arrival)      handed)
+//!   schedule ─► stations ────────► left ───────────► due queue ──► computed? ──► order ──► ready
+//!               (service time,     (plus the faults   (by time,     (if not,      (fifo,
+//!                standstill of      delay and late;    then by       kept in       held back)
+//!                a fault)           in_order)          arrival)      handed)
 //! ```
 //!
 //! Where all times of a request are known when it arrives, it leaves the stations at once. Otherwise it goes

@@ -1,4 +1,4 @@
-//! How long bytes take, to fractions of a nanosecond, so that nothing is lost on the average.
+//! How long bytes take, to fractions of a nanosecond, so that nothing is lost on average.
 //!
 //! ```text
 //!   a byte       10^6 / (10^3 bytes a second), cut to 2^-64 ns                          PerByte
@@ -6,7 +6,7 @@
 //!   a time       whole nanoseconds; the rest is added to the next one of its stage     Carry
 //! ```
 //!
-//! 64 bytes at 1,500 MB/s are 42, 43, 43, 42, ... ns: 42.67 on the average. Integers only.
+//! 64 bytes at 1,500 MB/s are 42, 43, 43, 42, ... ns: 42.67 on average. Integers only.
 #![expect(clippy::cast_possible_truncation, reason = "a fraction has 24 bits, and whole nanoseconds 48")]
 
 use crate::config::Mbps;
@@ -25,7 +25,7 @@ impl Fine {
         Self::of(u128::from(nsec) << FINE_BITS)
     }
 
-    /// So many 2^-24 ns.
+    /// This many 2^-24 ns.
     pub(crate) fn of(fine: u128) -> Self {
         Self(fine).min(Self::MOST)
     }
@@ -34,7 +34,7 @@ impl Fine {
         self.0
     }
 
-    /// So many percent of it.
+    /// This many percent of it.
     #[inline]
     pub(crate) fn percent(self, percent: u32) -> Self {
         if percent == 100 { self } else { Self::of(self.0 * u128::from(percent) / 100) }

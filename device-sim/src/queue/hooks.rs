@@ -47,11 +47,11 @@ pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     /// Whether the device limits how many requests come in (`limit=busy`).
     fn limits(&self) -> bool;
 
-    /// Lets a request of so many bytes in, which has waited since `at`: when, unless that is after `now`. It
-    /// takes its tokens if `enter`, which is called then, returns `true`.
+    /// Lets a request of this many bytes in, which has waited since `at`: when, unless that is after `now`.
+    /// It takes its tokens if `enter`, which is called then, returns `true`.
     fn let_in(&self, bytes: u64, at: u64, now: u64, enter: &mut dyn FnMut() -> bool) -> Option<u64>;
 
-    /// When a request of so many bytes is let in. `None`: now.
+    /// When a request of this many bytes is let in. `None`: now.
     fn lets_in_at(&self, bytes: u64) -> Option<u64>;
 
     /// The time.

@@ -138,7 +138,7 @@ impl Pair {
         self.hooks.as_deref().filter(|hooks| hooks.limits())
     }
 
-    /// Whether a submission of so many bytes has its tokens; it takes them.
+    /// Whether a submission of this many bytes has its tokens; it takes them.
     #[inline]
     pub(crate) fn lets_in(&self, bytes: u64) -> bool {
         let Some(limit) = self.limit() else { return true };

@@ -134,7 +134,7 @@ impl QueuePair {
         slots.take(&mut self.known_free, slab)
     }
 
-    /// With a slot: takes the tokens of a submission of so many bytes, if the device limits those. `false`:
+    /// With a slot: takes the tokens of a submission of this many bytes, if the device limits those. `false`:
     /// there are too few, and the slot is free again.
     #[inline]
     fn take_tokens(&mut self, bytes: u64) -> bool {

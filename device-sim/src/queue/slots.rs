@@ -131,7 +131,7 @@ impl Slots {
         bump(&self.host.taken, 1_u64.wrapping_neg());
     }
 
-    /// Adds a parked request of so many bytes to the FIFO. Called by the submitting side.
+    /// Adds a parked request of this many bytes to the FIFO. Called by the submitting side.
     pub(crate) fn join(&self, ticket: Ticket, announce: Announce, bytes: u64, slab: &Slab) {
         let mut fifo = lock(&self.fifo);
         fifo.entries.push_back(Parked { ticket, announce, bytes });

@@ -236,7 +236,7 @@ impl Device {
     /// that of all entries; `fault=none` and `service=none` remove them.
     ///
     /// Requests that are scheduled keep their times; what waits in a station is served by the new numbers.
-    /// Where a key of the service times changes, their random streams, traces and warm-up begin anew; where
+    /// Where a key of the service times changes, their random streams, traces and warm-up start again; where
     /// one of a limit does, its bucket is full. When this returns the device works by it, as with
     /// [`Device::set_faults`].
     ///

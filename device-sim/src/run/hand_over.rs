@@ -96,7 +96,7 @@ pub(crate) struct Helper {
     counters: Arc<ModelCounters>,
 }
 
-/// The end of the first worker, and so many others.
+/// The end of the first worker, and this many others.
 pub(crate) fn hand_over(
     others: usize,
     pairs: &[Arc<Pair>],

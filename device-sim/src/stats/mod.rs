@@ -469,7 +469,7 @@ impl StationCounters {
 }
 
 impl ModelCounters {
-    /// For a device with so many compute units that work, as many workers, and these names of calls.
+    /// For a device with this many compute units that work, as many workers, and these names of calls.
     pub(crate) fn new(units: usize, workers: usize, calls: &[String]) -> Self {
         Self {
             units: (0..units).map(|_| UnitCounters::default()).collect(),

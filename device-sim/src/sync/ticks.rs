@@ -136,7 +136,7 @@ impl Interval {
         [counter, base, system, rate, pace, ticks]
     }
 
-    /// This clock, so many ticks after the beginning; when the interval is over, it stands still.
+    /// This clock, this many ticks after the beginning; when the interval is over, it stands still.
     #[inline]
     fn after(self, ticks: u64) -> u64 {
         // An interval has fewer than 2^26 ns, so this is less than 2^58.

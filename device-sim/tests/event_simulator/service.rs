@@ -33,12 +33,12 @@ pub(crate) struct Computed {
     pub(crate) general: Entry,
     /// With an entry of its own, and what that is for.
     pub(crate) entries: Vec<(&'static str, Entry)>,
-    /// So many requests take so many percent.
+    /// This many requests take this many percent.
     pub(crate) warm_up: (u64, u64),
 }
 
 impl Service {
-    /// So long, and the time of the bytes at so many thousandths of 10^6 bytes a second; 0: they take no
+    /// This long, and the time of the bytes at this many thousandths of 10^6 bytes a second; 0: they take no
     /// time.
     pub(crate) fn linear(nsec: u64, rate: u64) -> Self {
         Self::Computed(Computed {
@@ -48,7 +48,7 @@ impl Service {
         })
     }
 
-    /// Of the request (or batch) with this number, which is of this kind and has so many bytes.
+    /// Of the request (or batch) with this number, which is of this kind and has this many bytes.
     pub(super) fn of(&mut self, number: usize, kind: &Arrival, bytes: u64) -> u64 {
         match self {
             Self::Computed(computed) => computed.of(kind, bytes),

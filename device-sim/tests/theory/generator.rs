@@ -29,7 +29,8 @@ pub(crate) struct Means {
     pub(crate) sojourn_error: f64,
 }
 
-/// A run is cut into so many parts. Their mean waits are nearly independent, and show the error of the whole.
+/// A run is cut into this many parts. Their mean waits are nearly independent, and show the error of the
+/// whole.
 const PARTS: u32 = 32;
 
 /// Counts completions, and adds up their times.

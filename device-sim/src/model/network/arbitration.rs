@@ -166,7 +166,7 @@ impl<T> Waiting<T> {
 mod tests {
     use super::*;
 
-    /// The pairs of the requests that are taken, of so many that wait at each.
+    /// The pairs of the requests that are taken, of this many that wait at each.
     fn taken(arbitration: &str, waiting: &[usize]) -> Vec<usize> {
         let mut queue = Waiting::new(&arbitration.parse().unwrap(), waiting.len());
         for (port, count) in waiting.iter().enumerate() {

@@ -96,7 +96,8 @@ fn what_waits_is_served_by_the_new_numbers() {
     let mut bench = Bench::new(stations);
     [0, 0, 0].into_iter().for_each(|at| bench.send(at, 0, 4));
     bench.advance(12);
-    // The second is at the front until 20, and the first on the link until 14: both as before, and then anew.
+    // The second is at the front until 20, and the first on the link until 14: both by the old numbers, and
+    // then by the new ones.
     bench.change(12, "compute_units=9;firmware_nsec=50;link_mbps=500;link_nsec=100");
     assert_eq!(bench.times(), [(114, 622), (128, 636), (178, 686)]);
 }

@@ -53,7 +53,7 @@ impl Limit {
         .unwrap_or(Earliest { floor: 0, ceil: 0 })
     }
 
-    /// When a request of so many bytes, which is there at `at`, passes. It takes its tokens.
+    /// When a request of this many bytes, which is there at `at`, passes. It takes its tokens.
     pub(crate) fn pass(&mut self, at: u64, bytes: u64) -> u64 {
         let earliest = self.earliest(bytes);
         let from = at.max(earliest.floor);

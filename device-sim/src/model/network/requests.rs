@@ -11,8 +11,8 @@ pub(crate) struct Key(u32);
 pub(crate) struct Passing<T> {
     pub(crate) number: u64,
     pub(crate) work: Work,
-    /// Its unit stands still for so long before it begins, and how long it takes then. The first request of a
-    /// batch has those of the batch.
+    /// Its unit stands still for this long before it begins, and how long it takes then. The first request of
+    /// a batch has those of the batch.
     pub(crate) standstill: u64,
     /// `None`: it is drawn where batches come together.
     pub(crate) service: Option<u64>,

@@ -19,7 +19,7 @@ impl Units {
         Self { free: (0..count).map(|unit| (0, unit)).collect(), count }
     }
 
-    /// None is free, and so many will be put.
+    /// None is free, and this many will be put.
     pub(crate) fn empty(count: usize) -> Self {
         Self { free: VecDeque::new(), count }
     }

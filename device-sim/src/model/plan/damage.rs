@@ -17,7 +17,7 @@ use crate::model::fault::{self, Target};
 pub(super) enum Damage {
     /// A bit is wrong.
     Flip { target: Target, bit: Bit },
-    /// So many bytes at the end are missing.
+    /// This many bytes at the end are missing.
     Cut { bytes: u64 },
 }
 

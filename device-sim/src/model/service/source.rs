@@ -18,7 +18,7 @@ pub(super) struct Source {
     carry: Carry,
 }
 
-/// What a request takes on the average.
+/// What a request takes on average.
 #[derive(Debug)]
 enum Mean {
     /// A fixed part, and one for each byte.
@@ -56,7 +56,7 @@ impl Source {
         Self { mean, spread, random: ChaCha8Rng::from_seed(stream), carry: Carry::default() }
     }
 
-    /// The service time of the next request, in nanoseconds; so many percent of it.
+    /// The service time of the next request, in nanoseconds; this many percent of it.
     #[inline]
     pub(super) fn next(&mut self, bytes: u64, percent: u32) -> u64 {
         let time = match &mut self.mean {
