@@ -5,12 +5,16 @@
 
 #[path = "loadgen/files.rs"]
 mod files;
+#[path = "../examples/loadgen/latency.rs"]
+mod latency;
 #[path = "loadgen/load.rs"]
 mod load;
 #[path = "loadgen/options.rs"]
 mod options;
 #[path = "loadgen/reference.rs"]
 mod reference;
+#[path = "loadgen/report.rs"]
+mod report;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -67,6 +67,9 @@ pub(crate) struct Options {
     /// What the report looks like
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output_format: Format,
+    /// All columns in a text report, however wide
+    #[arg(long)]
+    pub(crate) wide: bool,
     /// File to send through the device; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
@@ -163,7 +166,7 @@ fn help_tail() -> String {
          Device: {}.\n\
          Engine: {}.\n\
          Faults: fault=KIND:FIELD=VALUE,..., repeatable, with KIND {}.\n\
-         Presets: {}. The report names every number of the device.\n\n\
+         Presets: {}. A text report names what differs from the ideal device, a JSON report every number.\n\n\
          The report goes to standard output; with --input to standard error, but for JSON with a cipher.\n\
          Exit code: 0 when all went well; 1 for a mismatch, an error of an operation (see --expect-errors), a bad tag or \
          padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used.",

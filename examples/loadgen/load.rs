@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::plan::{Limit, Load};
 use crate::progress::Progress;
-use crate::report::{self, Report, Row};
+use crate::report::{self, Report};
+use crate::row::Row;
 use crate::runner::Runner;
 use crate::workload::{Lane, Workload};
 

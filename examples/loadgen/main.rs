@@ -7,7 +7,7 @@
 //!                                        └────► runner: keeps jobs in flight ◄──────────┘
 //!                                                  │ one file per way of waiting in modes/
 //!                                                  ▼
-//!                                        meter ──► report (table or JSON)
+//!                                        meter ──► row ──► report (table or JSON)
 //! ```
 //!
 //! `cargo run --release --example loadgen` needs no options; `--help` lists them.
@@ -17,6 +17,7 @@ mod args;
 mod backend;
 mod failure;
 mod file;
+mod latency;
 mod limits;
 mod load;
 mod meter;
@@ -25,7 +26,9 @@ mod plan;
 mod progress;
 mod queueing;
 mod report;
+mod row;
 mod runner;
+mod table;
 mod units;
 #[path = "../common/usage.rs"]
 mod usage;

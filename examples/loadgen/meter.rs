@@ -1,43 +1,40 @@
-//! Measurements while a row runs: operations, their latencies, and failures.
+//! Measurements while a row runs: operations, their latencies, the thread's processor time, and failures.
 
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
+use nix::time::{ClockId, clock_gettime};
 use simaccel::Error;
 
 use crate::failure::Failure;
-
-/// The longest latency that is distinguished: an hour, in nanoseconds.
-const LONGEST: u64 = 3_600_000_000_000;
+use crate::latency::{Latencies, Summary};
 
 pub(crate) struct Meter {
-    latencies: Histogram<u64>,
+    latencies: Latencies,
     started: Instant,
+    /// The thread's processor time at the start.
+    cpu_at_start: Duration,
     ended: Instant,
     pub(crate) ops: u64,
     pub(crate) bytes: u64,
     pub(crate) errors: u64,
     pub(crate) mismatches: u64,
-    /// The sum of all latencies.
-    waited: Duration,
     concurrency: Concurrency,
     pub(crate) first_error: Option<Error>,
 }
 
 impl Meter {
     pub(crate) fn new() -> Result<Self, Failure> {
-        let latencies =
-            Histogram::new_with_bounds(1, LONGEST, 3).map_err(|error| Failure::Run(error.to_string()))?;
+        let latencies = Latencies::new().map_err(|error| Failure::Run(error.to_string()))?;
         let now = Instant::now();
         Ok(Self {
             latencies,
             started: now,
+            cpu_at_start: Duration::ZERO,
             ended: now,
             ops: 0,
             bytes: 0,
             errors: 0,
             mismatches: 0,
-            waited: Duration::ZERO,
             concurrency: Concurrency { in_flight: 0, since: now, area: 0.0 },
             first_error: None,
         })
@@ -45,6 +42,7 @@ impl Meter {
 
     /// The clock runs from here.
     pub(crate) fn start(&mut self) -> Instant {
+        self.cpu_at_start = thread_cpu();
         self.started = Instant::now();
         self.concurrency.since = self.started;
         self.started
@@ -67,9 +65,7 @@ impl Meter {
         self.ops += 1;
         self.bytes += bytes as u64;
         self.concurrency.change(-1);
-        self.waited += self.ended.duration_since(asked);
-        let nanos = self.ended.duration_since(asked).as_nanos();
-        self.latencies.saturating_record(u64::try_from(nanos).unwrap_or(LONGEST));
+        self.latencies.record(self.ended.duration_since(asked));
         if let Err(error) = result {
             self.errors += 1;
             self.first_error.get_or_insert(error);
@@ -87,15 +83,22 @@ impl Meter {
     /// agree when no operation was lost, counted twice or timed wrongly.
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
-        (self.concurrency.area / elapsed, self.waited.as_secs_f64() / elapsed)
+        (self.concurrency.area / elapsed, self.latencies.total().as_secs_f64() / elapsed)
     }
 
-    /// The latency that this share of the operations did not exceed, in microseconds.
-    pub(crate) fn latency_us(&self, quantile: f64) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "an hour in nanoseconds is below 2^53")]
-        let nanos = self.latencies.value_at_quantile(quantile) as f64;
-        nanos / 1000.0
+    pub(crate) fn latency(&self) -> Summary {
+        self.latencies.summary()
     }
+
+    /// The processor time that this thread has used since the start; call it at the end.
+    pub(crate) fn cpu(&self) -> Duration {
+        thread_cpu().saturating_sub(self.cpu_at_start)
+    }
+}
+
+/// The processor time of the calling thread, in user code and in the kernel. A thread can always read it.
+fn thread_cpu() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// The number in flight over time: the area under it, in seconds. It knows no operation's latency.

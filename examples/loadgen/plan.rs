@@ -75,6 +75,8 @@ pub(crate) struct File {
 pub(crate) struct Output {
     pub(crate) format: Format,
     pub(crate) stats: Option<StatsFormat>,
+    /// All columns of the table.
+    pub(crate) wide: bool,
 }
 
 /// What may go wrong without failing the run.
@@ -128,7 +130,10 @@ impl Options {
             let why = "prometheus is not allowed together with --output-format json, json is";
             return Err(Failure::option("--stats", why));
         }
-        Ok(Output { format: self.output_format, stats: self.stats })
+        if self.output_format == Format::Json {
+            refuse_given(&[("--wide", self.wide)], "not allowed together with --output-format json")?;
+        }
+        Ok(Output { format: self.output_format, stats: self.stats, wide: self.wide })
     }
 
     fn limit(&self) -> Result<Limit, Failure> {
@@ -162,6 +167,7 @@ impl Options {
             ("--ops", self.ops.is_some()),
             ("--expect-errors", self.expect_errors),
             ("--seed", self.seed.is_some()),
+            ("--wide", self.wide),
         ];
         refuse_given(&load_only, "not allowed together with --input")?;
         self.check_mode()?;

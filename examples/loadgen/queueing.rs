@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use simaccel::{DeviceStats, EngineStats, Histogram};
 
-use crate::report::as_f64;
+use crate::row::as_f64;
 use crate::units::grouped;
 
 /// A modelled device after a row.
@@ -15,7 +15,7 @@ pub(crate) struct Model {
     /// How late completions were.
     error: Histogram,
     /// For which share of the time the host decided.
-    host_bound: f64,
+    pub(crate) host_bound: f64,
     host_bound_warning: Option<String>,
     /// For which share of the time each worker was at work.
     workers_busy: Vec<f64>,
@@ -47,18 +47,23 @@ impl Model {
         as_f64(self.error.quantile(share)) / 1e3
     }
 
+    /// How much later completions came than the model says, in microseconds.
+    pub(crate) fn late_json(&self) -> Value {
+        json!({
+            "count": self.error.count(),
+            "p50": self.error_us(0.50),
+            "p99": self.error_us(0.99),
+            "max": as_f64(self.error.max()) / 1e3,
+        })
+    }
+
     pub(crate) fn json(&self, ops_per_second: f64) -> Value {
         json!({
             "mean_service_us": self.mean_service_us,
             "ceiling_ops_per_second": self.ceiling(),
             "ceiling_of": self.limit.0,
             "share_of_ceiling": ops_per_second / self.ceiling(),
-            "completion_error_us": {
-                "count": self.error.count(),
-                "p50": self.error_us(0.50),
-                "p99": self.error_us(0.99),
-                "max": as_f64(self.error.max()) / 1e3,
-            },
+            "completion_error_us": self.late_json(),
             "host_bound": self.host_bound,
             "host_bound_warning": self.host_bound_warning,
             "workers_busy": self.workers_busy,

@@ -1,162 +1,19 @@
 //! The report: a table for people, a JSON object for programs.
 
 use std::io::Write;
-use std::time::Duration;
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
-use serde_json::{Value, json};
-use simaccel::{Config, EngineStats, Error, Mbps};
-use simaccel_device::Algorithm;
+use serde_json::json;
+use simaccel::{Config, Error};
 
 use crate::args::{Format, Mode, StatsFormat};
 use crate::failure::Failure;
-use crate::meter::Meter;
 use crate::plan::{Expected, Load, Output};
-use crate::queueing::Model;
-use crate::units::{grouped, short_size, short_time};
+use crate::row::{Row, short_device, unlike_ideal};
+use crate::table::{self, MIB};
+use crate::units::{grouped, short_size};
 
-const MIB: f64 = 1_048_576.0;
-
-/// One row: a mode on a device, and its results.
-pub(crate) struct Row {
-    mode: Mode,
-    /// `None` where no device took part.
-    device: Option<Config>,
-    algorithm: Algorithm,
-    size: usize,
-    jobs: usize,
-    pub(crate) ops: u64,
-    pub(crate) ops_per_second: f64,
-    pub(crate) bytes_per_second: f64,
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    pub(crate) errors: u64,
-    pub(crate) mismatches: u64,
-    /// Little's law: the mean number in flight, and rate times mean latency.
-    littles_law: (f64, f64),
-    /// `None` where nothing is modelled.
-    model: Option<Model>,
-    stats: EngineStats,
-}
-
-impl Row {
-    pub(crate) fn new(
-        mode: Mode,
-        device: &Config,
-        algorithm: Algorithm,
-        size: usize,
-        jobs: usize,
-        meter: &Meter,
-        stats: EngineStats,
-    ) -> Self {
-        let rate = |count: f64| count / meter.elapsed().as_secs_f64().max(1e-9);
-        Self {
-            mode,
-            device: (mode != Mode::Software).then(|| device.clone()),
-            model: Model::of(device.device(), &stats),
-            algorithm,
-            size,
-            jobs,
-            ops: meter.ops,
-            ops_per_second: rate(as_f64(meter.ops)),
-            bytes_per_second: rate(as_f64(meter.bytes)),
-            p50: meter.latency_us(0.50),
-            p99: meter.latency_us(0.99),
-            errors: meter.errors,
-            mismatches: meter.mismatches,
-            littles_law: meter.littles_law(),
-            stats,
-        }
-    }
-
-    fn json(&self, with_stats: bool) -> Value {
-        let (in_flight, rate_by_latency) = self.littles_law;
-        let mut json = json!({
-            "mode": self.mode.name(),
-            "device": self.device.as_ref().map_or_else(|| "none".to_owned(), Config::to_string),
-            "alg": self.algorithm.to_string(),
-            "size": self.size,
-            "jobs": self.jobs,
-            "ops": self.ops,
-            "ops_per_second": self.ops_per_second,
-            "bytes_per_second": self.bytes_per_second,
-            "latency_us": { "p50": self.p50, "p99": self.p99 },
-            "pauses": self.stats.pauses,
-            "resumes": self.stats.resumes,
-            "wakes": self.stats.device.total.wakes_sent,
-            "spurious_resumes": self.stats.spurious_resumes,
-            "errors": self.errors,
-            "mismatches": self.mismatches,
-            "littles_law": { "in_flight": in_flight, "rate_by_latency": rate_by_latency },
-            "model": self.model.as_ref().map(|model| model.json(self.ops_per_second)),
-        });
-        if with_stats {
-            json["stats"] = self.stats_json();
-        }
-        json
-    }
-
-    /// The engine writes JSON; `null` could only come from a bug there.
-    fn stats_json(&self) -> Value {
-        serde_json::from_str(&self.stats.to_json()).unwrap_or_default()
-    }
-
-    /// The engine's statistics, for the end of a text report.
-    pub(crate) fn statistics(&self, format: StatsFormat) -> String {
-        match format {
-            StatsFormat::Json => format!("{}\n", self.stats.to_json()),
-            StatsFormat::Prometheus => self.stats.to_prometheus(),
-        }
-    }
-
-    /// How close the run came to the model, and whether its own counts add up; `None` without a model.
-    fn model_summary(&self) -> Option<String> {
-        let (model, device) = (self.model.as_ref()?, self.device.as_ref()?);
-        let (in_flight, rate_by_latency) = self.littles_law;
-        let warning = model.warning().map(|warning| format!("warning: {}: {warning}\n", self.mode.name()));
-        Some(format!(
-            "model: {} on {}: {}; in flight L = {in_flight:.2}, λW = {rate_by_latency:.2}\n{}",
-            self.mode.name(),
-            short_device(device),
-            model.summary(self.ops_per_second),
-            warning.unwrap_or_default(),
-        ))
-    }
-
-    fn cells(&self) -> [String; 13] {
-        [
-            self.mode.name().to_owned(),
-            self.device.as_ref().map_or_else(|| "-".to_owned(), short_device),
-            grouped(self.jobs),
-            grouped(format_args!("{:.0}", self.ops_per_second)),
-            format!("{:.1}", self.bytes_per_second / MIB),
-            format!("{:.1}", self.p50),
-            format!("{:.1}", self.p99),
-            grouped(self.stats.pauses),
-            grouped(self.stats.resumes),
-            grouped(self.stats.device.total.wakes_sent),
-            grouped(self.stats.spurious_resumes),
-            grouped(self.errors),
-            grouped(self.mismatches),
-        ]
-    }
-}
-
-const HEADER: [&str; 13] = [
-    "mode",
-    "device",
-    "jobs",
-    "op/s",
-    "MiB/s",
-    "p50 µs",
-    "p99 µs",
-    "pauses",
-    "resumes",
-    "wakes",
-    "spurious",
-    "errors",
-    "mismatches",
-];
+/// The version of the JSON report: it changes when a key is renamed, removed or means something else.
+const SCHEMA_VERSION: u32 = 1;
 
 /// Everything that is printed at the end.
 pub(crate) struct Report {
@@ -180,13 +37,14 @@ impl Report {
 
     pub(crate) fn json(&self, with_stats: bool) -> String {
         let rows = self.rows.iter().map(|row| row.json(with_stats)).collect::<Vec<_>>();
-        json!({ "seed": self.seed, "device": self.device.to_string(), "rows": rows }).to_string()
+        let (seed, device) = (self.seed, self.device.to_string());
+        json!({ "schema_version": SCHEMA_VERSION, "seed": seed, "device": device, "rows": rows }).to_string()
     }
 
     pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
         match output.format {
             Format::Json => print(&format!("{}\n", self.json(output.stats.is_some()))),
-            Format::Text => print(&format!("{}{}", self.text(), self.statistics(output.stats))),
+            Format::Text => print(&format!("{}{}", self.text(output.wide), self.statistics(output.stats))),
         }
     }
 
@@ -196,13 +54,9 @@ impl Report {
         format!("\n# statistics of the last row, {}\n{}", row.mode.name(), row.statistics(format))
     }
 
-    fn text(&self) -> String {
-        let mut table = Table::new();
-        let rule = LineStyle::none().fill('─');
-        table.load_style(TableStyle::new().header_separator(rule)).set_header(HEADER);
-        table.column_iter_mut().skip(2).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-        table.add_rows(self.rows.iter().map(Row::cells));
-        format!("{}\ndevice {}\n{}\n{}", self.title, self.device, table.trim_fmt(), self.closing())
+    fn text(&self, wide: bool) -> String {
+        let table = table::text(&self.rows, wide);
+        format!("{}\ndevice {}\n{table}{}", self.title, unlike_ideal(&self.device), self.closing())
     }
 
     /// How results were checked, and what pausing gained, where both ways ran on one modelled device.
@@ -224,28 +78,18 @@ impl Report {
     }
 }
 
-/// A device in a few characters: what it models.
-fn short_device(config: &Config) -> String {
-    let device = config.device();
-    let takes = match (device.completion() + device.firmware(), device.mbps()) {
-        (Duration::ZERO, Mbps::NONE) => "ideal".to_owned(),
-        (Duration::ZERO, mbps) => format!("{} × {mbps} MB/s", device.compute_units()),
-        (time, _) => format!("{} × {}", device.compute_units(), short_time(time)),
-    };
-    if device.faults().is_empty() { takes } else { format!("{takes}, faults") }
-}
-
 /// One line about a file, for standard error.
 pub(crate) fn file_line(row: &Row) -> String {
     format!(
-        "{} by {}, {} in flight: {} pieces, {:.1} MiB/s; p50 {:.1} µs, p99 {:.1} µs; {} pauses, {} resumes, {} wakes",
+        "{} by {}, {} in flight: {} pieces, {:.1} MiB/s; p50 {:.1} µs, p99 {:.1} µs, max {:.1} µs; {} pauses, {} resumes, {} wakes",
         row.algorithm,
         row.mode.name(),
         row.jobs,
         grouped(row.ops),
         row.bytes_per_second / MIB,
-        row.p50,
-        row.p99,
+        row.latency.p50,
+        row.latency.p99,
+        row.latency.max,
         grouped(row.stats.pauses),
         grouped(row.stats.resumes),
         grouped(row.stats.device.total.wakes_sent)
@@ -279,9 +123,4 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 pub(crate) fn print_aside(text: &str) -> Result<(), Failure> {
     let written = std::io::stderr().write_all(text.as_bytes());
     written.map_err(|error| Failure::Run(format!("standard error: {error}")))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a rate does not need the last digits of a count")]
-pub(crate) fn as_f64(count: u64) -> f64 {
-    count as f64
 }

@@ -65,3 +65,17 @@ pub(crate) fn short_time(time: Duration) -> String {
         _ => format!("{nanos} ns"),
     }
 }
+
+/// A number in few characters: a digit behind the point below 100, none from there on.
+pub(crate) fn short(number: f64) -> String {
+    if number < 99.95 { format!("{number:.1}") } else { grouped(format_args!("{number:.0}")) }
+}
+
+/// Microseconds in few characters, and another unit for what would be longer: `669ms`.
+pub(crate) fn short_us(micros: f64) -> String {
+    match micros {
+        ..99_999.5 => short(micros),
+        ..99_999_500.0 => format!("{:.0}ms", micros / 1e3),
+        _ => format!("{:.0}s", micros / 1e6),
+    }
+}

@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{Folder, MODES, json, program, text};
 
 /// The rows of a JSON report.
-fn rows(report: &Value) -> &Vec<Value> {
+pub(crate) fn rows(report: &Value) -> &Vec<Value> {
     report["rows"].as_array().unwrap()
 }
 
 /// Runs one row with JSON, and expects that every result was right.
 #[track_caller]
-fn row(options: &str) -> Value {
+pub(crate) fn row(options: &str) -> Value {
     let report = json(&Folder::new().succeed(&format!("{options} --output-format json")).stdout);
     assert_eq!(rows(&report).len(), 1, "{options}");
     let row = rows(&report)[0].clone();
@@ -22,7 +22,7 @@ fn row(options: &str) -> Value {
 }
 
 #[track_caller]
-fn count(row: &Value, key: &str) -> u64 {
+pub(crate) fn count(row: &Value, key: &str) -> u64 {
     row[key].as_u64().unwrap_or_else(|| panic!("{key} in {row}"))
 }
 
@@ -109,38 +109,6 @@ fn the_report_without_a_mode_has_every_row() {
 }
 
 #[test]
-fn json_is_one_object_with_the_promised_keys() {
-    let report = json(&Folder::new().succeed("--ops 20 --mode poll --output-format json").stdout);
-    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&report), "device rows seed");
-    let row = &rows(&report)[0];
-    assert_eq!(
-        keys(row),
-        "alg bytes_per_second device errors jobs latency_us littles_law mismatches mode model ops ops_per_second \
-         pauses resumes size spurious_resumes wakes"
-    );
-    assert_eq!(keys(&row["latency_us"]), "p50 p99");
-    assert_eq!(keys(&row["littles_law"]), "in_flight rate_by_latency");
-    assert!(row["model"].is_null(), "an ideal device models nothing");
-    assert!(report["device"].is_string() && report["seed"].is_u64());
-}
-
-#[test]
-fn the_table_has_a_line_per_row_and_standard_error_stays_empty() {
-    let output = Folder::new().succeed("--ops 60");
-    assert_eq!(text(&output.stderr), "", "no progress bar without a terminal");
-    let table = text(&output.stdout);
-    for column in
-        ["mode", "op/s", "MiB/s", "p50", "p99", "pauses", "resumes", "wakes", "errors", "mismatches"]
-    {
-        assert!(table.contains(column), "{column} in\n{table}");
-    }
-    let rows = |mode: &str| table.lines().filter(|line| line.trim_start().starts_with(mode)).count();
-    assert_eq!(MODES.map(rows), [1, 2, 2, 1, 1], "{table}");
-    assert!(table.contains("checked: 420 results"), "{table}");
-}
-
-#[test]
 fn a_duration_ends_a_row() {
     let row = row("--mode wake-fd --duration 50ms --jobs 4");
     assert!(count(&row, "ops") >= 1);
@@ -152,8 +120,7 @@ fn a_modelled_device_is_as_slow_as_it_says() {
     for mode in ["sync", "wake-fd", "callback", "poll"] {
         let device = "--device completion_nsec=2000000;compute_units=4";
         let row = row(&format!("--mode {mode} {device} --ops 16 {}", jobs(mode, 8)));
-        // Three digits of the histogram are kept.
-        assert!(row["latency_us"]["p50"].as_f64() >= Some(1998.0), "{mode}: {row}");
+        assert!(row["latency_us"]["min"].as_f64() >= Some(2000.0), "{mode}: {row}");
     }
 }
 
@@ -248,6 +215,7 @@ fn a_model_says_what_it_promised_and_how_that_was_kept() {
         assert!(number(&row["ops_per_second"]) <= 20_000.0, "{row}");
         let late = &model["completion_error_us"];
         assert_eq!(number(&late["count"]), 200.0);
+        assert_eq!((&row["late_us"], &row["host_bound"]), (late, &model["host_bound"]));
         assert!(number(&late["p50"]) <= number(&late["p99"]) && number(&late["p99"]) <= number(&late["max"]));
         let share = number(&model["host_bound"]);
         assert!((0.0..=1.0).contains(&share), "{model}");

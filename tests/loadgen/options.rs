@@ -46,6 +46,8 @@ const NONSENSE: &[(&str, &[&str])] = &[
     ("--device fault=nomem:every=2,every=3 --mode sync", &["--device", "every is given twice"]),
     ("--device fault=fail:size=9..3 --mode sync", &["--device", "size=9..3", "N not above M"]),
     ("--device latency_dist=normal:34", &["--device", "latency_dist=normal:34"]),
+    ("--wide --output-format json", &["--wide", "--output-format json"]),
+    ("--input in --alg sha256 --wide", &["--wide", "--input"]),
     ("--jobs 2 --mode sync", &["--jobs", "--mode sync", "allowed is 1"]),
     ("--jobs 64 --mode software", &["--jobs", "--mode software", "allowed is 1"]),
     ("--mode sync --mode poll", &["--mode"]),
@@ -220,7 +222,7 @@ fn help_and_version_are_answers_not_errors() {
     for option in ["--alg", "--size", "--jobs", "--duration", "--ops", "--mode", "--device", "--seed"] {
         assert!(help.contains(option), "{option}");
     }
-    for option in ["--expect-errors", "--stats"] {
+    for option in ["--expect-errors", "--stats", "--wide"] {
         assert!(help.contains(option), "{option}");
     }
     let stats = simaccel::EngineStats::default();

@@ -30,7 +30,8 @@ use crate::load;
 use crate::meter::Meter;
 use crate::plan::File;
 use crate::progress::Progress;
-use crate::report::{self, Report, Row};
+use crate::report::{self, Report};
+use crate::row::Row;
 
 use output::Output;
 use pieces::Pieces;

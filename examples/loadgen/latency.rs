@@ -1,0 +1,90 @@
+//! Durations of many operations: the exact minimum, mean and maximum, and percentiles.
+//!
+//! ```text
+//!   record ──┬──► minimum, sum, maximum       exact, in nanoseconds
+//!            └──► histogram, three digits ──► percentiles, kept between the exact minimum and maximum
+//! ```
+
+use std::time::Duration;
+
+use hdrhistogram::{CreationError, Histogram};
+use serde_json::{Value, json};
+
+/// The longest duration that the histogram distinguishes: an hour, in nanoseconds.
+const LONGEST: u64 = 3_600_000_000_000;
+
+/// How long operations took.
+pub(crate) struct Latencies {
+    recorded: Histogram<u64>,
+    min: u64,
+    max: u64,
+    sum: u64,
+}
+
+impl Latencies {
+    pub(crate) fn new() -> Result<Self, CreationError> {
+        let recorded = Histogram::new_with_bounds(1, LONGEST, 3)?;
+        Ok(Self { recorded, min: u64::MAX, max: 0, sum: 0 })
+    }
+
+    pub(crate) fn record(&mut self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.recorded.saturating_record(nanos);
+        self.min = self.min.min(nanos);
+        self.max = self.max.max(nanos);
+        self.sum = self.sum.saturating_add(nanos);
+    }
+
+    /// All durations together.
+    pub(crate) const fn total(&self) -> Duration {
+        Duration::from_nanos(self.sum)
+    }
+
+    /// What they come to; zeros where none was recorded.
+    pub(crate) fn summary(&self) -> Summary {
+        let min = self.min.min(self.max);
+        let quantile = |share| micros(self.recorded.value_at_quantile(share).clamp(min, self.max));
+        #[expect(clippy::cast_precision_loss, reason = "a mean does not need the last digits of a count")]
+        let count = self.recorded.len().max(1) as f64;
+        Summary {
+            min: micros(min),
+            mean: micros(self.sum) / count,
+            p50: quantile(0.50),
+            p90: quantile(0.90),
+            p99: quantile(0.99),
+            p999: quantile(0.999),
+            max: micros(self.max),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a hundred days in nanoseconds are below 2^53")]
+fn micros(nanos: u64) -> f64 {
+    nanos as f64 / 1000.0
+}
+
+/// Durations in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Summary {
+    pub(crate) min: f64,
+    pub(crate) mean: f64,
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+}
+
+impl Summary {
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "min": self.min,
+            "mean": self.mean,
+            "p50": self.p50,
+            "p90": self.p90,
+            "p99": self.p99,
+            "p999": self.p999,
+            "max": self.max,
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! One row of the report: a mode on a device, and its results.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simaccel::{Config, EngineStats, Mbps};
+use simaccel_device::Algorithm;
+
+use crate::args::{Mode, StatsFormat};
+use crate::latency::Summary;
+use crate::meter::Meter;
+use crate::queueing::Model;
+use crate::units::short_time;
+
+pub(crate) struct Row {
+    pub(crate) mode: Mode,
+    /// `None` where no device took part.
+    pub(crate) device: Option<Config>,
+    pub(crate) algorithm: Algorithm,
+    size: usize,
+    pub(crate) jobs: usize,
+    pub(crate) ops: u64,
+    pub(crate) ops_per_second: f64,
+    pub(crate) bytes_per_second: f64,
+    pub(crate) latency: Summary,
+    /// Processor time of the calling thread per operation, in nanoseconds.
+    pub(crate) cpu_ns_per_op: f64,
+    pub(crate) errors: u64,
+    pub(crate) mismatches: u64,
+    /// Little's law: the mean number in flight, and rate times mean latency.
+    littles_law: (f64, f64),
+    /// `None` where nothing is modelled.
+    model: Option<Model>,
+    pub(crate) stats: EngineStats,
+}
+
+impl Row {
+    pub(crate) fn new(
+        mode: Mode,
+        device: &Config,
+        algorithm: Algorithm,
+        size: usize,
+        jobs: usize,
+        meter: &Meter,
+        stats: EngineStats,
+    ) -> Self {
+        let rate = |count: f64| count / meter.elapsed().as_secs_f64().max(1e-9);
+        Self {
+            mode,
+            device: (mode != Mode::Software).then(|| device.clone()),
+            model: Model::of(device.device(), &stats),
+            algorithm,
+            size,
+            jobs,
+            ops: meter.ops,
+            ops_per_second: rate(as_f64(meter.ops)),
+            bytes_per_second: rate(as_f64(meter.bytes)),
+            latency: meter.latency(),
+            cpu_ns_per_op: meter.cpu().as_secs_f64() * 1e9 / as_f64(meter.ops.max(1)),
+            errors: meter.errors,
+            mismatches: meter.mismatches,
+            littles_law: meter.littles_law(),
+            stats,
+        }
+    }
+
+    /// The mean number in flight.
+    pub(crate) const fn in_flight(&self) -> f64 {
+        self.littles_law.0
+    }
+
+    pub(crate) fn json(&self, with_stats: bool) -> Value {
+        let (in_flight, rate_by_latency) = self.littles_law;
+        let mut json = json!({
+            "mode": self.mode.name(),
+            "loop": "closed",
+            "device": self.device.as_ref().map_or_else(|| "none".to_owned(), Config::to_string),
+            "alg": self.algorithm.to_string(),
+            "size": self.size,
+            "jobs": self.jobs,
+            "ops": self.ops,
+            "ops_per_second": self.ops_per_second,
+            "bytes_per_second": self.bytes_per_second,
+            "latency_us": self.latency.json(),
+            "cpu_ns_per_op": self.cpu_ns_per_op,
+            "in_flight_mean": in_flight,
+            "late_us": self.model.as_ref().map(Model::late_json),
+            "host_bound": self.model.as_ref().map(|model| model.host_bound),
+            "pauses": self.stats.pauses,
+            "resumes": self.stats.resumes,
+            "wakes": self.stats.device.total.wakes_sent,
+            "spurious_resumes": self.stats.spurious_resumes,
+            "errors": self.errors,
+            "mismatches": self.mismatches,
+            "littles_law": { "in_flight": in_flight, "rate_by_latency": rate_by_latency },
+            "model": self.model.as_ref().map(|model| model.json(self.ops_per_second)),
+        });
+        if with_stats {
+            json["stats"] = self.stats_json();
+        }
+        json
+    }
+
+    /// The engine writes JSON; `null` could only come from a bug there.
+    fn stats_json(&self) -> Value {
+        serde_json::from_str(&self.stats.to_json()).unwrap_or_default()
+    }
+
+    /// The engine's statistics, for the end of a text report.
+    pub(crate) fn statistics(&self, format: StatsFormat) -> String {
+        match format {
+            StatsFormat::Json => format!("{}\n", self.stats.to_json()),
+            StatsFormat::Prometheus => self.stats.to_prometheus(),
+        }
+    }
+
+    /// How close the run came to the model, and whether its own counts add up; `None` without a model.
+    pub(crate) fn model_summary(&self) -> Option<String> {
+        let (model, device) = (self.model.as_ref()?, self.device.as_ref()?);
+        let (in_flight, rate_by_latency) = self.littles_law;
+        let warning = model.warning().map(|warning| format!("warning: {}: {warning}\n", self.mode.name()));
+        Some(format!(
+            "model: {} on {}: {}; in flight L = {in_flight:.2}, λW = {rate_by_latency:.2}\n{}",
+            self.mode.name(),
+            short_device(device),
+            model.summary(self.ops_per_second),
+            warning.unwrap_or_default(),
+        ))
+    }
+}
+
+/// A device in a few characters: what it models.
+pub(crate) fn short_device(config: &Config) -> String {
+    let device = config.device();
+    let takes = match (device.completion() + device.firmware(), device.mbps()) {
+        (Duration::ZERO, Mbps::NONE) => "ideal".to_owned(),
+        (Duration::ZERO, mbps) => format!("{} × {mbps} MB/s", device.compute_units()),
+        (time, _) => format!("{} × {}", device.compute_units(), short_time(time)),
+    };
+    if device.faults().is_empty() { takes } else { format!("{takes}, faults") }
+}
+
+/// What a configuration sets that the ideal device has not.
+pub(crate) fn unlike_ideal(config: &Config) -> String {
+    let (shown, ideal) = (config.to_string(), Config::default().to_string());
+    let differs = |pair: &&str| !ideal.split(';').any(|default| default == *pair);
+    let differing: Vec<&str> = shown.split(';').filter(differs).collect();
+    if differing.is_empty() { "ideal".to_owned() } else { differing.join(";") }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate does not need the last digits of a count")]
+pub(crate) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
