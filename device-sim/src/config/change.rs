@@ -40,7 +40,7 @@ const SERVICE: &[&str] = &["completion_nsec", "mbps", "latency_dist", "service",
 const STATIONS: &[&str] = &["firmware_nsec", "link_mbps", "link_nsec", "batch", "batch_nsec", "arbitration"];
 const LIMITS: &[&str] = &["ops_limit", "ops_burst", "bytes_limit", "bytes_burst", "limit"];
 
-/// The value of a repeatable key that takes away all values there are.
+/// The value of a repeatable key that removes all its values.
 const NONE: &str = "none";
 
 /// A configuration that comes into force while its device runs, and what is new in it.

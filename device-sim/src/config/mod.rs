@@ -307,7 +307,7 @@ impl Config {
         self.check_operations()
     }
 
-    /// Not too many names are declared; and rules and entries name none that is not declared.
+    /// Checks that not too many names are declared, and that rules and entries use only declared ones.
     fn check_operations(&self) -> Result<(), ConfigError> {
         if let Some(name) = self.operations.get(MAX_NAMES) {
             return Err(grammar::refused("operation", name, DECLARED_ONCE));

@@ -1,5 +1,5 @@
 //! Service times of their own for some requests: `service=WHAT:FIELD=VALUE,...`. Text and numbers; the model
-//! makes times of them.
+//! turns them into times.
 //!
 //! ```text
 //!   service=WHAT:FIELD=VALUE,FIELD=VALUE          service=aes-128-gcm/encrypt:nsec=5000,mbps=1500
@@ -44,7 +44,7 @@ const HOUR: u64 = 3_600_000_000_000;
 /// | `trace` | as recorded, in turn, and from the start again: a file with a line `NSEC` for each request, up to 1,048,576 | `service=sign:trace=sign.txt` |
 ///
 /// Between two points the time is that of the line through them, below the first its own, and above the last
-/// the slope of the last two goes on, but not below 0. `points`, `table` and `trace` come alone, but that
+/// the slope of the last two goes on, but not below 0. `points`, `table` and `trace` come alone, except that
 /// `dist` may come with `points` and `table`. A trace is replayed as it is.
 ///
 /// In a file, empty lines and comments (from `#`) do not count. It is a regular file of at most 16 MiB, and

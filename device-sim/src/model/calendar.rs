@@ -11,9 +11,10 @@
 //!
 //! Times that come in order, as those of a constant service time do, are appended to `near` and taken from
 //! its front: there are no days then. When too many come out of order, as those of a random service time do,
-//! days are made: `near` has what comes before the first of them. A day is as long as makes few entries fall
-//! outside of all days, or deep into `near`; those exceptions, which any order of times may consist of, go
-//! into a heap. So an entry costs a few steps, and never more than the logarithm of their number.
+//! days are made: `near` has what comes before the first of them. The length of a day is chosen so that few
+//! entries fall outside of all days, or deep into `near`. Those exceptions go into a heap; in the worst order
+//! of times, all entries do. So an entry costs a few steps, and never more than the logarithm of their
+//! number.
 //!
 //! The order is exact, whatever was taken before: a time may be earlier than that of the last entry taken.
 
@@ -26,7 +27,7 @@ use std::ops::RangeInclusive;
 const DAYS: usize = 1_024;
 /// How many entries of `near` are passed for a place before its end.
 const STEPS: usize = 16;
-/// After this many entries the length of a day is looked at.
+/// After this many entries the length of a day is reconsidered.
 const PERIOD: u32 = 512;
 /// How many of those may be exceptions.
 const EXCEPTIONS: u32 = PERIOD / 8;
@@ -50,7 +51,7 @@ pub(crate) struct Calendar<T> {
     has_days: bool,
     first_day: u64,
     shift: u32,
-    /// What came since the length of a day was looked at.
+    /// What came since the length of a day was reconsidered.
     pushed: u32,
     too_deep: u32,
     too_far: u32,

@@ -42,7 +42,7 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// Whether another worker computes this: calls, of which nobody knows how long they take, and what is
+    /// Whether another worker computes this: calls, whose time is not known, and what is
     /// huge, whenever one is free; what is large, if one is free now and the first worker has more to do:
     /// waking another costs more than what is gained otherwise.
     pub(crate) fn takes(&self, work: &Work, is_behind: bool) -> bool {

@@ -26,7 +26,7 @@ pub(crate) struct Work {
     pub(crate) operation: Operation,
     /// The algorithm of its session, if it has one.
     pub(crate) algorithm: Option<Algorithm>,
-    /// Which service times it takes part in.
+    /// Which service times apply to it.
     pub(crate) class: Class,
     /// Bytes of input.
     pub(crate) input: u64,
@@ -103,8 +103,8 @@ impl ServiceTimes {
         })
     }
 
-    /// The class of a request that has one by other service times. (The name of a call that had no entry
-    /// there is not known any more.)
+    /// The class of a request whose class was found for other service times. (The name of a call that had no
+    /// entry there is not known any more.)
     pub(crate) fn class_after(&self, other: &Self, work: &Work) -> Class {
         let named = work.class.0.checked_sub(ALGORITHMS * OPERATIONS);
         let name = named.and_then(|named| other.names.get(named));

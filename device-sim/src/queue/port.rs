@@ -142,8 +142,8 @@ impl Port {
         self.arriving.is_some()
     }
 
-    /// Sees to it that a request is at hand, from the ring or else from the parked ones, and returns when it
-    /// has arrived, on a device that models time: when it was submitted, or, if it was parked, when its slot
+    /// Gets a request, from the ring or else from the parked ones, unless one is at hand. Returns when it
+    /// arrived, on a device that models time: when it was submitted, or, if it was parked, when its slot
     /// became free. `now`: for a slot that became free elsewhere.
     pub(crate) fn look(&mut self, now: u64) -> Option<u64> {
         let is_at_hand =

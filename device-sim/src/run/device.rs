@@ -383,9 +383,9 @@ impl Device {
 
     /// Runs one event of a stepped device: a batch of submissions, of all queue pairs in turn. Without
     /// submissions the clock advances to the next due request, which ends, or to the next alarm if that comes
-    /// earlier, which goes off, or to the time at which a parked request has its tokens (`limit=busy`). That
-    /// requests go on from station to station on the way there is no event of its own, unless nothing else is
-    /// left. `false`: nothing to do, or not a stepped device.
+    /// earlier, which goes off, or to the time at which a parked request has its tokens (`limit=busy`).
+    /// Requests that go on from station to station on the way there are no event of their own, unless nothing
+    /// else is left. `false`: nothing to do, or not a stepped device.
     pub fn step(&self) -> bool {
         self.steps().is_some_and(Stepped::step)
     }

@@ -202,7 +202,7 @@ impl Driver {
         }
     }
 
-    /// Publishes and announces what is due at `now`; `false`: nothing was, at most requests went on to their
+    /// Publishes and announces what is due at `now`; `false`: nothing was; at most, requests went on to their
     /// next stations.
     pub(crate) fn deliver(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
@@ -253,7 +253,7 @@ impl Driver {
             heads.extend(self.ports[index].look(self.now).map(|arrived| (arrived, index)));
         }
         let happened = !heads.is_empty();
-        // It may have ended everything; the rest is looked at afresh.
+        // It may have ended everything; the rest is looked at again.
         if happened && !self.run_commands(signals) {
             self.admit_heads(&mut heads, signals);
             self.publish(signals);
@@ -294,7 +294,7 @@ impl Driver {
             return self.admit_parked(index, signals);
         }
         if self.run_commands(signals) {
-            // It may have ended everything; the rest is looked at afresh.
+            // It may have ended everything; the rest is looked at again.
             return Some(0);
         }
         let enough = self.enough(index);

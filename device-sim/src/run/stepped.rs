@@ -171,8 +171,8 @@ impl State {
         self.clock.set(self.clock.now().max(nsec));
     }
 
-    /// Advances to the next event, if it does not come after `until`. That requests go on to their next
-    /// stations is none by itself.
+    /// Advances to the next event, if it does not come after `until`. Requests that only go on to their next
+    /// stations are none.
     fn go_on(&mut self, until: u64, signals: &mut Signals) -> bool {
         let mut has_moved = false;
         loop {

@@ -79,7 +79,7 @@ impl Served {
         }
     }
 
-    /// The more, the more specific.
+    /// The higher, the more specific.
     pub(crate) const fn rank(&self) -> u8 {
         match self {
             Self::All => 0,

@@ -59,7 +59,7 @@ impl<T> Requests<T> {
         self.places.iter_mut().flatten()
     }
 
-    /// When a request has come to where it is, of those of that time in which order, and through which port.
+    /// When a request came to where it is, its place among those of that time, and its port.
     pub(crate) fn place(&self, key: Key) -> ((u64, u64), usize) {
         let Passing { arrived, number, work, .. } = self.get(key);
         ((*arrived, *number), work.port)

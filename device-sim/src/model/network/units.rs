@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-/// The units that are free, or will be at a known time: that which is free first comes first, and of those
-/// the lowest number.
+/// The units that are free, or will be at a known time: the one that is free first comes first, and at the
+/// same time the lowest number.
 ///
-/// A sorted queue and no heap: service times that are alike add to its end, and a lone unit is its whole.
+/// It is a sorted queue and not a heap: where service times are equal, units are appended at its end. A lone
+/// unit is all that it holds.
 #[derive(Debug)]
 pub(crate) struct Units {
     /// When it is free, and its number.

@@ -1,4 +1,4 @@
-//! What faults do to a result: bits are turned, and the end is cut off.
+//! What faults do to a result: bits are flipped, and the end is cut off.
 //!
 //! ```text
 //!   text or tag   ▒▒▒▒▒▒▒▒x▒▒▒▒▒▒▒▒▒▒▒▒▒▒x▒▒▒   a bit is found in the whole result, wherever it is cut
@@ -75,7 +75,7 @@ pub(crate) fn carry_out(request: &mut Request, verdict: &Verdict) -> Spoilt {
     spoilt
 }
 
-/// The bit that a flip turns, if the request has such a result.
+/// The bit that a flip changes, if the request has such a result.
 fn place(request: &Request, harm: &Damage) -> Option<Place> {
     let Damage::Flip { target, bit } = *harm else { return None };
     let side = Side::of(request, target)?;
