@@ -3,7 +3,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
+
+use nix::fcntl::OFlag;
 
 use super::{HOUR, KEY, Points, ServiceTime};
 use crate::config::error::ConfigError;
@@ -115,7 +118,9 @@ impl<'a> Text<'a> {
 /// The text of a file, or why there is none.
 fn contents(path: &str) -> Result<String, String> {
     let told = |error: io::Error| error.to_string();
-    let file = File::open(path).map_err(told)?;
+    // Opening a pipe that nobody writes to would wait for ever.
+    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(told)?;
     if !file.metadata().map_err(told)?.is_file() {
         return Err("not a regular file".to_owned());
     }

@@ -179,6 +179,16 @@ fn a_file_that_does_not_fit_is_refused_with_its_line() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "makes a pipe")]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let place = TempFile::new("pipe", "");
+    fs::remove_file(&place.0).unwrap();
+    nix::unistd::mkfifo(&place.0, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let line = ServiceTime::parse(&place.entry("trace")).unwrap_err().to_string();
+    assert!(line.ends_with("cannot be read: not a regular file"), "{line}");
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "reads files")]
 fn what_is_no_file_is_refused() {
     for (path, said) in
