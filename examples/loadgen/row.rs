@@ -132,8 +132,9 @@ impl Row {
 /// A device in a few characters: what it models.
 pub(crate) fn short_device(config: &Config) -> String {
     let device = config.device();
-    let takes = match (device.completion() + device.firmware(), device.mbps()) {
-        (Duration::ZERO, Mbps::NONE) => "ideal".to_owned(),
+    let takes = match (device.completion(), device.mbps()) {
+        _ if !device.is_modelled() => "ideal".to_owned(),
+        (Duration::ZERO, Mbps::NONE) => "modelled".to_owned(),
         (Duration::ZERO, mbps) => format!("{} × {mbps} MB/s", device.compute_units()),
         (time, _) => format!("{} × {}", device.compute_units(), short_time(time)),
     };

@@ -85,6 +85,21 @@ fn processor_time_is_that_of_the_calling_thread() {
     assert!(software > 2.0 * device, "{software} and {device}");
 }
 
+#[test]
+fn only_a_device_that_models_nothing_is_called_ideal() {
+    for (device, says) in [
+        ("fault=delay:nth=1000", "modelled, faults"),
+        ("preset=qat-8950", "modelled"),
+        ("preset=ipq40xx", "modelled"),
+        ("firmware_nsec=1800", "modelled"),
+        ("firmware_nsec=1800;completion_nsec=5000", "4 × 5 µs"),
+        ("mbps=62.5", "4 × 62.5 MB/s"),
+    ] {
+        let report = text(&Folder::new().succeed(&format!("--mode poll --ops 2 --device {device}")).stdout);
+        assert!(report.contains(&format!("\nmodel: poll on {says}: ")), "{device}: {report}");
+    }
+}
+
 /// The table and its legend, without the lines about the run around them.
 fn table(options: &str) -> Vec<String> {
     let report = text(&Folder::new().succeed(options).stdout);
