@@ -198,7 +198,7 @@ impl Driver {
     /// A pass in which something happened takes until the next one begins.
     fn note_busy(&self, now: u64) {
         if let (began, true) = self.last_pass {
-            bump(&self.counters.workers[0].busy_nsec, now - began);
+            bump(&self.counters.workers[0].busy_nsec, now.saturating_sub(began));
         }
     }
 

@@ -127,7 +127,7 @@ impl Helper {
             let began = self.clock.now();
             let returned = set_apart_deep(|| job.run(&self.slabs));
             let counters = &self.counters.workers[self.number];
-            bump(&counters.busy_nsec, self.clock.now() - began);
+            bump(&counters.busy_nsec, self.clock.now().saturating_sub(began));
             bump(&counters.computed, u64::from(returned.outcome != Outcome::Gone));
             // Where the first worker has ended, there is nothing to tell.
             let _ = self.results.send(returned);

@@ -63,6 +63,7 @@ impl Covered {
     /// Adds an interval; returns by how much more time is covered.
     fn add(&mut self, start: u64, end: u64) -> u64 {
         let start = start.max(self.closed);
+        let end = self.parts.back().map_or(end, |&(_, until)| until.max(end));
         if start >= end {
             return 0;
         }
@@ -98,6 +99,15 @@ mod tests {
         assert_eq!(covered.add(18, 22), 4);
         assert_eq!(covered.add(5, 30), 5 + 3 + 8, "around those that came before");
         assert_eq!(covered.add(29, 30), 0);
+    }
+
+    #[test]
+    fn an_interval_that_ends_before_the_last_one_adds_nothing_within_it() {
+        let mut covered = Covered::default();
+        assert_eq!(covered.add(100, 200), 100);
+        assert_eq!(covered.add(150, 190), 0);
+        assert_eq!(covered.add(90, 180), 10);
+        assert_eq!(covered.add(200, 203), 3);
     }
 
     #[test]

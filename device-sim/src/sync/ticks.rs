@@ -11,12 +11,17 @@
 //! The rate is what the interval before has shown, so an interval adds what two readings of the system's
 //! clock err by, some 100 ns. Where this clock is ahead, it goes slower for an interval, and not back.
 //!
+//! Of two places for intervals the one in force is read while the next one is written, by one thread at a
+//! time. Nobody waits for that thread: the others take the system's clock meanwhile, and what they take is a
+//! bound from below for all later readings. So the clock goes back for no thread, and from thread to thread
+//! by what the processor reads its counter early, some 10 ns.
+//!
 //! The system's clock is read every time until a first interval has given a rate, again when the counter has
 //! gone astray, and always where the kernel does not use the counter for its own clock.
 #![expect(unsafe_code, reason = "an intrinsic reads the counter")]
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 /// How long it takes until there is a rate, and how long an interval is at most, in nanoseconds.
@@ -33,10 +38,14 @@ const POINT: u32 = 32;
 #[derive(Debug)]
 pub(crate) struct Ticks {
     made: Instant,
-    /// Odd while the interval is written.
-    version: AtomicU64,
-    /// The values of [`Interval`], in its order.
-    interval: [AtomicU64; 6],
+    /// How many intervals have begun. The place of the last one is its number modulo 2.
+    number: AtomicU64,
+    /// Each has the values of an [`Interval`], in its order.
+    intervals: [[AtomicU64; 6]; 2],
+    /// The most that was returned and is not an interval's.
+    least: AtomicU64,
+    /// Whether a thread begins an interval.
+    begins: AtomicBool,
 }
 
 /// From one reading of the system's clock to the next.
@@ -63,49 +72,57 @@ impl Ticks {
             let first = Interval { counter: read_counter(), ..Interval::default() };
             Self {
                 made: Instant::now(),
-                version: AtomicU64::new(0),
-                interval: first.values().map(AtomicU64::new),
+                number: AtomicU64::new(0),
+                intervals: [first, first].map(|interval| interval.values().map(AtomicU64::new)),
+                least: AtomicU64::new(0),
+                begins: AtomicBool::new(false),
             }
         })
     }
 
     #[inline]
     pub(crate) fn now(&self) -> u64 {
-        let (version, interval) = self.read();
-        let passed = read_counter().wrapping_sub(interval.counter);
-        if version & 1 == 0 && passed < interval.ticks {
-            return interval.after(passed);
+        let interval = self.interval();
+        let passed = interval.passed(read_counter());
+        if passed < interval.ticks {
+            return interval.after(passed).max(self.least.load(Ordering::Relaxed));
         }
-        self.begin_interval(version, interval)
+        self.begin_interval()
     }
 
-    /// The interval; with an odd version if its values do not belong together.
+    /// The interval in force.
     #[inline]
-    fn read(&self) -> (u64, Interval) {
-        let version = self.version.load(Ordering::Acquire);
-        let interval = Interval::of(self.interval.each_ref().map(|value| value.load(Ordering::Relaxed)));
-        fence(Ordering::Acquire);
-        let is_whole = self.version.load(Ordering::Relaxed) == version;
-        (if is_whole { version } else { version | 1 }, interval)
+    fn interval(&self) -> Interval {
+        loop {
+            let number = self.number.load(Ordering::Acquire);
+            let place = &self.intervals[usize::from(number & 1 == 1)];
+            let interval = Interval::of(place.each_ref().map(|value| value.load(Ordering::Relaxed)));
+            fence(Ordering::Acquire);
+            // Its place is written again only when another interval is in force.
+            if self.number.load(Ordering::Relaxed) == number {
+                return interval;
+            }
+        }
     }
 
     /// Reads the system's clock. The next interval begins there, unless another thread begins one.
     #[cold]
-    fn begin_interval(&self, version: u64, last: Interval) -> u64 {
+    fn begin_interval(&self) -> u64 {
+        let begins = self.begins.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        let last = self.interval();
         let before = read_counter();
         let system = self.system();
         let together = read_counter().wrapping_sub(before);
-        if version & 1 == 1 {
-            return system;
-        }
         let counter = before.wrapping_add(together / 2);
-        match last.next(counter, system) {
-            Some(next) if together <= TOGETHER => {
-                self.write(version, next);
-                next.base
+        let now = system.max(last.after(last.passed(counter)));
+        let now = now.max(self.least.fetch_max(now, Ordering::Relaxed));
+        if begins {
+            if together <= TOGETHER {
+                last.next(counter, system).into_iter().for_each(|next| self.set(next));
             }
-            _ => system.max(last.after(counter.wrapping_sub(last.counter))),
+            self.begins.store(false, Ordering::Release);
         }
+        now
     }
 
     fn system(&self) -> u64 {
@@ -113,15 +130,13 @@ impl Ticks {
         since.as_secs().saturating_mul(1_000_000_000).saturating_add(since.subsec_nanos().into())
     }
 
-    fn write(&self, version: u64, interval: Interval) {
-        let begun = self.version.compare_exchange(version, version + 1, Ordering::Acquire, Ordering::Relaxed);
-        if begun.is_err() {
-            return;
-        }
+    /// From here on this interval is in force. Called by the thread that begins it.
+    fn set(&self, interval: Interval) {
+        let number = self.number.load(Ordering::Relaxed).wrapping_add(1);
         fence(Ordering::Release);
-        let places = self.interval.iter().zip(interval.values());
+        let places = self.intervals[usize::from(number & 1 == 1)].iter().zip(interval.values());
         places.for_each(|(place, value)| place.store(value, Ordering::Relaxed));
-        self.version.store(version + 2, Ordering::Release);
+        self.number.store(number, Ordering::Release);
     }
 }
 
@@ -136,6 +151,13 @@ impl Interval {
         [counter, base, system, rate, pace, ticks]
     }
 
+    /// How many ticks after the beginning this counter is. The processor may have read it earlier.
+    #[inline]
+    const fn passed(self, counter: u64) -> u64 {
+        let passed = counter.wrapping_sub(self.counter);
+        if passed.cast_signed() < 0 { 0 } else { passed }
+    }
+
     /// This clock, this many ticks after the beginning; when the interval is over, it stands still.
     #[inline]
     fn after(self, ticks: u64) -> u64 {
@@ -145,13 +167,13 @@ impl Interval {
 
     /// The interval that begins with these readings. `None`: it is too early to tell a rate.
     fn next(self, counter: u64, system: u64) -> Option<Self> {
-        let (ticks, nsec) = (counter.wrapping_sub(self.counter), system.saturating_sub(self.system));
+        let (ticks, nsec) = (self.passed(counter), system.saturating_sub(self.system));
         if nsec < FIRST {
             return None;
         }
         let pace = part(nsec, 1 << POINT, ticks);
         if pace == 0 || self.pace > 0 && pace.abs_diff(self.pace) > self.pace / ASTRAY {
-            return Some(Self { counter, base: system, system, ..Self::default() });
+            return Some(Self { counter, base: system.max(self.after(ticks)), system, ..Self::default() });
         }
         let length = nsec.saturating_mul(2).min(LONGEST);
         let ahead = self.after(ticks).saturating_sub(system);
@@ -192,6 +214,14 @@ mod tests {
 
     /// Nanoseconds that a reading of the system's clock errs by, at most.
     const ERROR: u64 = 50;
+
+    /// What comes after is not begun before.
+    #[allow(unused_unsafe, reason = "older compilers ask for it")]
+    fn serialize() {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: every x86-64 processor has the instruction, which touches no memory.
+        let _ = unsafe { std::arch::x86_64::__cpuid(0) };
+    }
 
     /// A counter of 2.5 ticks a nanosecond, and the intervals of readers that come every so many nanoseconds.
     /// Returns by how much the clock is off, at most, once it goes; it must not go back.
@@ -255,8 +285,33 @@ mod tests {
             assert!(before <= now + allowed && now <= after + allowed, "{before} {now} {after}");
             assert!(now >= last, "{now} after {last}");
             last = now;
-            rated += u32::from(ticks.read().1.rate > 0);
+            rated += u32::from(ticks.interval().rate > 0);
         }
         assert!(rated > 0, "the counter was in use");
+    }
+
+    #[test]
+    fn no_thread_sees_the_clock_go_back_where_several_begin_intervals() {
+        for _ in 0..40 {
+            let Some(ticks) = Ticks::new() else { return };
+            // What all threads have read so far.
+            let seen = AtomicU64::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        let mut last = 0;
+                        while last < 10_000_000 {
+                            let before = seen.load(Ordering::Acquire);
+                            serialize();
+                            let now = ticks.now();
+                            assert!(now >= last, "{now} after {last}");
+                            assert!(now >= before, "{now} after another thread's {before}");
+                            last = now;
+                            seen.fetch_max(now, Ordering::AcqRel);
+                        }
+                    });
+                }
+            });
+        }
     }
 }
