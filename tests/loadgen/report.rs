@@ -88,6 +88,7 @@ fn processor_time_is_that_of_the_calling_thread() {
 #[test]
 fn only_a_device_that_models_nothing_is_called_ideal() {
     for (device, says) in [
+        ("preset=ideal", "an ideal device"),
         ("fault=delay:nth=1000", "modelled, faults"),
         ("preset=qat-8950", "modelled"),
         ("preset=ipq40xx", "modelled"),
@@ -96,7 +97,8 @@ fn only_a_device_that_models_nothing_is_called_ideal() {
         ("mbps=62.5", "4 × 62.5 MB/s"),
     ] {
         let report = text(&Folder::new().succeed(&format!("--mode poll --ops 2 --device {device}")).stdout);
-        assert!(report.contains(&format!("\nmodel: poll on {says}: ")), "{device}: {report}");
+        let named = format!("on {says}:");
+        assert!(report.lines().any(|line| line.trim() == named), "{device}: {report}");
     }
 }
 

@@ -29,7 +29,7 @@ fn compare(key: &'static str, jobs: usize, run: &Run) -> Outcome<Figure> {
         let polled = Polled::new(engine, jobs, Algorithm::Ctr, Sessions::One)?;
         Outcome::Ok(Driven::new(polled, Lanes::new(jobs, 64, &Ctr::new())))
     };
-    let (mut modelled, mut ideal) = (polled(MODEL)?, polled(if std::env::var("BOTH").is_ok() { MODEL } else { "" })?);
+    let (mut modelled, mut ideal) = (polled(MODEL)?, polled("")?);
     let taken = contest(run.effort, &mut [&mut modelled, &mut ideal])?;
     Ok(Figure::speed(key, taken[0], taken[1]))
 }
