@@ -319,6 +319,21 @@ pub(crate) struct Cell {
     /// Whether that is timed, and was noted.
     timing: AtomicU32,
     next_free: AtomicU32,
+    /// Where the text lies, on a device that stamps requests: a hint, see [`text_hint`].
+    text: AtomicU64,
+}
+
+/// Bytes of a cache line.
+const LINE: u64 = 64;
+/// The most lines of a text that are prefetched.
+const MOST_LINES: u64 = 3;
+
+/// The address of a text's first cache line; and in its low bits, how many lines to prefetch.
+#[inline]
+fn text_hint(text: &[u8]) -> u64 {
+    let first = text.as_ptr().addr() as u64;
+    let lines = (first % LINE + text.len() as u64).div_ceil(LINE).min(MOST_LINES);
+    if text.is_empty() { 0 } else { (first / LINE * LINE) | lines }
 }
 
 /// Begins a cache line.
@@ -362,6 +377,7 @@ impl Cell {
             served: AtomicU64::new(0),
             timing: AtomicU32::new(timing::UNTIMED),
             next_free: AtomicU32::new(0),
+            text: AtomicU64::new(0),
         }
     }
 

@@ -45,11 +45,17 @@ pub(crate) struct Port {
 /// that the host has work again before the device has done everything.
 const BATCH_ENTRIES: usize = 16;
 
+/// Requests whose text is prefetched before their turn, of those whose cells were: each in the time that the one
+/// before takes.
+const TEXTS_AHEAD: usize = 4;
+
 #[derive(Debug, Default)]
 struct Fetched {
     entries: [Entry; BATCH_ENTRIES],
     next: usize,
     end: usize,
+    /// How many of their texts were prefetched.
+    texts: usize,
 }
 
 /// What a batch will add to the counters.
@@ -104,8 +110,8 @@ impl Port {
         if self.is_fetched() {
             return true;
         }
-        let Fetched { entries, next, end } = &mut self.fetched;
-        (*next, *end) = (0, 0);
+        let Fetched { entries, next, end, texts } = &mut self.fetched;
+        (*next, *end, *texts) = (0, 0, 0);
         while let Some(entry) = entries.get_mut(*end).and_then(|place| Some((place, self.submissions.pop()?)))
         {
             *entry.0 = entry.1;
@@ -130,7 +136,7 @@ impl Port {
 
     /// The next of the entries at hand.
     pub(crate) fn next_fetched(&mut self) -> Option<(Ticket, Announce)> {
-        let Fetched { entries, next, end } = &mut self.fetched;
+        let Fetched { entries, next, end, .. } = &mut self.fetched;
         let entry = *entries[..*end].get(*next)?;
         *next += 1;
         Some(unpack(entry, &self.pair.slab))
@@ -148,7 +154,18 @@ impl Port {
     pub(crate) fn look(&mut self, now: u64) -> Option<u64> {
         let is_at_hand =
             self.has_head() || self.fetch() || self.pair.slots.has_work() && self.admit_parked_at(now);
+        self.prefetch_texts();
         is_at_hand.then(|| self.arrived(now))
+    }
+
+    /// Prefetches the texts of the next entries at hand, each once.
+    #[inline]
+    fn prefetch_texts(&mut self) {
+        let Fetched { entries, next, end, texts } = &mut self.fetched;
+        let until = (*next + TEXTS_AHEAD).min(*end);
+        let slab = &*self.pair.slab;
+        entries[..until].iter().skip(*texts).for_each(|entry| slab.prefetch_text(unpack(*entry, slab).0));
+        *texts = until;
     }
 
     /// As [`Port::admit_parked`], if the request has its tokens too, where the device limits those.

@@ -28,6 +28,21 @@ pub(crate) fn to_read<T>(place: &T) {
     }
 }
 
+/// Prefetches the line at an address for writing. There may be nothing any more.
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+#[inline]
+pub(crate) fn address_to_write(address: u64) {
+    // SAFETY: as in `to_write`; a hint for an address without memory does nothing.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    }
+}
+
+/// Other processors have no such hint.
+#[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
+#[inline]
+pub(crate) fn address_to_write(_address: u64) {}
+
 /// Other processors have no such hint.
 #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
 #[inline]

@@ -2,8 +2,8 @@
 #![expect(unsafe_code, reason = "the words beside the payload and the waker name their owners")]
 
 use super::{
-    Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,
-    generation_of, state_of, status_of, timing, wake, with_status, word,
+    Allocator, Arm, Cell, Held, Hold, LINE, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant,
+    claim, generation_of, state_of, status_of, text_hint, timing, wake, with_status, word,
 };
 use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
@@ -69,9 +69,13 @@ impl Slab {
             Arm::ReapPlain => (wake::PLAIN, None),
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
-        // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only key
-        // to it.
-        cell.payload.with_mut(|payload| fill.fill(unsafe { &mut *payload }));
+        let text = cell.payload.with_mut(|payload| {
+            // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only
+            // key to it.
+            let payload = unsafe { &mut *payload };
+            fill.fill(payload);
+            if stamp.is_some() { text_hint(&payload.buffer) } else { 0 }
+        });
         if waker.is_some() {
             // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
             cell.waker.with_mut(|slot| unsafe { *slot = waker });
@@ -80,6 +84,7 @@ impl Slab {
             cell.submitted.store(submitted, Ordering::Relaxed);
             let timing = if is_timed { timing::TIMED } else { timing::UNTIMED };
             cell.timing.store(timing, Ordering::Relaxed);
+            cell.text.store(text, Ordering::Relaxed);
         }
         cell.wake.store(word(generation, wake), Ordering::Relaxed);
         let claim = match placed {
@@ -122,6 +127,19 @@ impl Slab {
     pub(crate) fn prefetch_wake(&self, ticket: Ticket) {
         if let Some(cell) = self.cell(ticket) {
             prefetch::to_write(&cell.wake);
+        }
+    }
+
+    /// The same for its text, where a device stamps requests.
+    #[inline]
+    pub(crate) fn prefetch_text(&self, ticket: Ticket) {
+        // Loom would look at every order of this.
+        if !cfg!(loom)
+            && let Some(cell) = self.cell(ticket)
+        {
+            let hint = cell.text.load(Ordering::Relaxed);
+            let (first, lines) = (hint / LINE * LINE, hint % LINE);
+            (0..lines).for_each(|line| prefetch::address_to_write(first + line * LINE));
         }
     }
 
