@@ -14,7 +14,7 @@ fn serve(slab: &Slab, ticket: Ticket) -> bool {
 fn serve_late(slab: &Slab, ticket: Ticket) -> bool {
     let Some(mut claimed) = slab.claim(ticket) else { return false };
     slab.execute(&mut claimed, |request| request.buffer[0] += 1);
-    let _ = slab.postpone(claimed, Status::Ok);
+    let _ = slab.postpone(&mut claimed, Status::Ok);
     let Some((mut claimed, status)) = slab.resume(ticket) else { return false };
     let _ = slab.finish(&mut claimed, status, false);
     true
@@ -77,14 +77,14 @@ fn a_request_handed_over_against_revoke_against_a_reset() {
     bounded_model(4, || {
         let (slab, mut cells) = Slab::new(2);
         let ticket = slab.place_request(cells.get(), request(7), Arm::Silent, Placed::Queued);
-        let claimed = slab.claim(ticket).expect("it is queued");
-        let _ = slab.hand_over(claimed);
+        let mut claimed = slab.claim(ticket).expect("it is queued");
+        let _ = slab.hand_over(&mut claimed);
         let other = {
             let slab = Arc::clone(&slab);
             thread::spawn(move || {
                 let Some(mut claimed) = slab.resume_handed(ticket) else { return false };
                 slab.execute(&mut claimed, |request| request.buffer[0] += 1);
-                let _ = slab.postpone(claimed, Status::Ok);
+                let _ = slab.postpone(&mut claimed, Status::Ok);
                 true
             })
         };

@@ -32,6 +32,26 @@ pub(crate) struct Due {
     pub(crate) late: bool,
 }
 
+impl Due {
+    /// What a place has before its first request.
+    const fn blank(ticket: Ticket) -> Self {
+        Self {
+            due: 0,
+            never: false,
+            sequence: 0,
+            ticket,
+            port: 0,
+            announce: Announce::Silent,
+            operation: Operation::Call,
+            bytes: 0,
+            times: Times { submitted: None, started: 0, ended: 0 },
+            flags: Flags { drop_wake: false, duplicate: false },
+            gap: 0,
+            late: false,
+        }
+    }
+}
+
 impl PartialEq for Due {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
@@ -63,24 +83,27 @@ pub(crate) struct DueQueue {
 }
 
 impl DueQueue {
+    /// Inlined, so that the parts are written to their place one by one: a move of newly written data waits
+    /// for the writes.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn push(&mut self, due: Due) {
         if due.never {
             return self.never.push(due);
         }
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.places[place as usize] = due;
-                place
-            }
-            None => self.grow(due),
-        };
+        if self.free.is_empty() {
+            self.grow(due.ticket);
+        }
+        let Some(place) = self.free.pop() else { return };
+        self.places[place as usize] = due;
         self.calendar.push(due.due, due.sequence, place);
     }
 
+    /// Makes a free place.
     #[cold]
-    fn grow(&mut self, due: Due) -> u32 {
-        self.places.push(due);
-        u32::try_from(self.places.len() - 1).expect("fewer requests are in flight than there are cells")
+    fn grow(&mut self, ticket: Ticket) {
+        let place = self.places.len();
+        self.places.push(Due::blank(ticket));
+        self.free.push(u32::try_from(place).expect("fewer requests are in flight than there are cells"));
     }
 
     /// Takes the next request that is due at `now`.

@@ -113,7 +113,7 @@ impl Job {
                 Status::DeviceDead
             }
         };
-        let _ = slab.postpone(claimed, status);
+        let _ = slab.postpone(&mut claimed, status);
         returned
     }
 }

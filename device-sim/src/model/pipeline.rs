@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::config::{Change, Config};
 use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
 use crate::kernels::session::Session;
+use crate::message::algorithm::Algorithm;
 use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::session_id::SessionId;
@@ -24,7 +25,7 @@ use crate::model::installed::{Installed, execute_by};
 use crate::model::job::{Backlog, Job, Outcome, Returned, SWEEP_AT, takes_long};
 use crate::model::plan::{Ending, Subject, Verdict};
 use crate::model::sabotage::{Sabotage, Saboteur};
-use crate::model::schedule::Model;
+use crate::model::schedule::{Model, Scheduled};
 use crate::model::service::Work;
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
@@ -195,12 +196,13 @@ impl Core {
         // Its session, if another worker computes.
         let mut out = None;
         ready.due = None;
-        let Ready { claimed, operation, bytes, times, .. } = ready;
-        ready.status = slab.execute(claimed, |request| {
-            (*operation, *bytes) = (request.operation, request.size());
+        let Ready { claimed, status, operation, bytes, times, .. } = ready;
+        *status = slab.execute(claimed, |request| {
+            let algorithm = algorithm_of(sessions, request);
+            work = work_of(algorithm, model, request, port);
+            (*operation, *bytes) = (work.operation, work.input);
             *times = Times { submitted, started: at, ended: at };
-            work = work_of(sessions, model, request, port);
-            verdict = model.plan.decide(&Subject { request, algorithm: work.algorithm, announce, now: at });
+            model.plan.decide(&Subject { request, algorithm, announce, now: at }, &mut verdict);
             if verdict.is_computed()
                 && self.backlog.as_ref().is_some_and(|backlog| backlog.takes(&work, self.is_behind))
             {
@@ -209,10 +211,10 @@ impl Core {
             }
             compute(sessions, model, &verdict, request)
         });
-        let weight = match ready.operation {
+        let weight = match work.operation {
             _ if out.is_some() => 0,
             Operation::Call => CALL_WEIGHT,
-            _ => ready.bytes,
+            _ => work.input,
         };
         self.computed += u64::from(out.is_none());
         if verdict.spurious_wake {
@@ -221,8 +223,14 @@ impl Core {
         if verdict.ending.is_some() {
             self.ending = verdict.ending;
             model.skip(&work);
-        } else if let Some(executed) = self.ready.pop() {
-            model.schedule(executed, &work, &verdict, out.is_some(), &self.slabs, at);
+        } else {
+            // Now the host may revoke it.
+            let _ = match out {
+                Some(_) => slab.hand_over(claimed),
+                None => slab.postpone(claimed, *status),
+            };
+            self.ready.forget_last();
+            model.schedule(Scheduled { ticket, announce, submitted, at }, &work, &verdict, &self.slabs);
         }
         if let (Some(installed), Some(backlog)) = (out, &mut self.backlog) {
             let is_long = takes_long(&work);
@@ -343,8 +351,9 @@ impl Core {
         let (model, sessions) = (&mut self.model, &self.sessions);
         ready.operation = slab.execute(&mut ready.claimed, |request| {
             if let Some(model) = model {
-                let work = work_of(sessions, model, request, port);
-                model.plan.pass_over(&Subject { request, algorithm: work.algorithm, announce, now });
+                let algorithm = algorithm_of(sessions, request);
+                let work = work_of(algorithm, model, request, port);
+                model.plan.pass_over(&Subject { request, algorithm, announce, now });
                 model.skip(&work);
             }
             request.operation
@@ -406,14 +415,15 @@ fn session_of(sessions: &[Option<(SessionId, Installed)>], id: SessionId) -> Opt
     }
 }
 
+/// The algorithm of a request's session.
+#[inline]
+fn algorithm_of(sessions: &[Option<(SessionId, Installed)>], request: &Request) -> Option<Algorithm> {
+    session_of(sessions, request.session).map(|session| session.algorithm())
+}
+
 /// What the model knows of a request of this port.
-fn work_of(
-    sessions: &[Option<(SessionId, Installed)>],
-    model: &Model,
-    request: &Request,
-    port: usize,
-) -> Work {
-    let algorithm = session_of(sessions, request.session).map(|session| session.algorithm());
+#[inline]
+fn work_of(algorithm: Option<Algorithm>, model: &Model, request: &Request, port: usize) -> Work {
     let class = model.class(request.operation, algorithm, request.call_name());
     Work { port, operation: request.operation, algorithm, class, input: request.size() }
 }
@@ -455,7 +465,7 @@ fn sabotage(model: &mut Model, returned: &Returned, slab: &Slab) {
         if let Some(saboteur) = model.sabotage.as_mut().filter(|_| status == Status::Ok) {
             slab.execute(&mut claimed, |request| saboteur.worked(request));
         }
-        let _ = slab.postpone(claimed, status);
+        let _ = slab.postpone(&mut claimed, status);
     }
 }
 

@@ -93,17 +93,16 @@ impl Plan {
         Self { rules, hits: Vec::new(), counters: Arc::clone(counters) }
     }
 
-    /// Decides everything about a request that the device works on.
-    pub(crate) fn decide(&mut self, subject: &Subject<'_>) -> Verdict {
-        let mut verdict = Verdict::default();
+    /// Decides everything about a request that the device works on. `verdict` is that of one without faults.
+    #[inline]
+    pub(crate) fn decide(&mut self, subject: &Subject<'_>, verdict: &mut Verdict) {
         if self.rules.is_empty() {
-            return verdict;
+            return;
         }
         self.ask(subject);
         if !self.hits.is_empty() {
-            self.judge(&mut verdict);
+            self.judge(verdict);
         }
-        verdict
     }
 
     /// A request that is ended before the device works on it: it counts, and nothing happens to it.

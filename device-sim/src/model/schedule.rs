@@ -29,7 +29,7 @@ use crate::model::sabotage::Saboteur;
 use crate::model::service::{Class, ServiceTimes, Work};
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::entry::Announce;
-use crate::queue::ready::{Flags, Ready, ReadyList};
+use crate::queue::ready::{Flags, Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
 use crate::sync::bump;
 
@@ -127,21 +127,20 @@ impl Model {
         self.orders[work.port].skip();
     }
 
-    /// Sends the request through the stations, and lets the host revoke it until it is due. `is_out`: it is
-    /// not computed yet, but handed over.
+    /// Sends a request through the stations that is computed, or handed over. The host may revoke it
+    /// until it is due.
+    #[inline]
     pub(crate) fn schedule(
         &mut self,
-        executed: Ready,
+        scheduled: Scheduled,
         work: &Work,
         verdict: &Verdict,
-        is_out: bool,
         slabs: &[Arc<Slab>],
-        at: u64,
     ) {
-        let Ready { port, claimed, status, announce, operation, bytes, times, .. } = executed;
+        let Scheduled { ticket, announce, submitted, at } = scheduled;
+        let Work { port, operation, input: bytes, .. } = *work;
+        let times = Times { submitted, started: at, ended: at };
         let (never, late) = (verdict.never, verdict.late > 0 && !verdict.never);
-        let slab = &slabs[port];
-        let ticket = if is_out { slab.hand_over(claimed) } else { slab.postpone(claimed, status) };
         let (sequence, flags) = (self.sequence, verdict.flags);
         self.sequence += 1;
         let gap = if never || late {
@@ -170,6 +169,7 @@ impl Model {
     }
 
     /// Sends a request through the stations.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn send(&mut self, at: u64, verdict: &Verdict, work: &Work, mut request: OnTheWay) {
         let around = &mut Around { service: &mut self.service, counters: &self.counters };
         let service = (!self.network.has_batches()).then(|| around.service(work));
@@ -216,6 +216,7 @@ impl Model {
     }
 
     /// A request has left the stations: it is known when it is due.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn place(&mut self, request: OnTheWay) {
         let keeps_order = request.keeps_order();
         let OnTheWay { mut due, more, .. } = request;
@@ -346,10 +347,15 @@ impl Model {
 
     /// Removes revoked requests: submitting and revoking during a whole long service time must not fill the
     /// memory.
+    #[inline]
     fn sweep(&mut self, slabs: &[Arc<Slab>], now: u64) {
-        if self.due.len() + self.network.len() < self.sweep_at {
-            return;
+        if self.due.len() + self.network.len() >= self.sweep_at {
+            self.sweep_all(slabs, now);
         }
+    }
+
+    #[cold]
+    fn sweep_all(&mut self, slabs: &[Arc<Slab>], now: u64) {
         let keeps = |due: &Due| due.late || slabs[due.port].is_scheduled(due.ticket);
         let (mut kept, mut again) = (Vec::new(), Vec::new());
         for due in self.due.drain() {
@@ -381,6 +387,17 @@ impl Model {
             again.into_iter().for_each(|due| self.due.push(Due { due: now, gap: 0, ..due }));
         }
     }
+}
+
+/// A request that goes to the stations.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scheduled {
+    pub(crate) ticket: Ticket,
+    pub(crate) announce: Announce,
+    /// `None`: it is not timed.
+    pub(crate) submitted: Option<u64>,
+    /// When it has arrived.
+    pub(crate) at: u64,
 }
 
 /// A request in the stations, or one that has left them before its turn.

@@ -1,6 +1,5 @@
 //! Requests that are computed and due, until they are published.
 
-use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use crate::message::operation::Operation;
@@ -105,10 +104,10 @@ impl ReadyList {
         &mut self.places[self.len - 1]
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Ready> {
-        let last = self.len.checked_sub(1)?;
-        self.len = last;
-        Some(mem::replace(&mut self.places[last], Ready::blank()))
+    /// Removes the request that was added last, whose key is used up.
+    #[inline]
+    pub(crate) fn forget_last(&mut self) {
+        self.len = self.len.saturating_sub(1);
     }
 
     /// Removes published requests, when they were not removed after the publication.

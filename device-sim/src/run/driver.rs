@@ -400,12 +400,16 @@ impl Driver {
         self.core.run_lanes();
         let happened = !self.core.ready.is_empty();
         self.record_service_end();
-        if self.is_modelled() {
-            self.note_due();
-        }
+        let is_modelled = self.is_modelled();
         for ready in self.core.ready.iter_mut() {
             self.touched |= 1 << ready.port;
-            self.ports[ready.port].count(ready);
+            let port = &mut self.ports[ready.port];
+            port.count(ready);
+            // When it was due.
+            if let Some(due) = ready.due.filter(|_| is_modelled) {
+                self.lateness.add(due);
+                port.note_due(ready.announce, due);
+            }
             if ready.operation == Operation::Call {
                 count_call(&self.ports[ready.port], &self.counters, ready);
             }
@@ -424,16 +428,6 @@ impl Driver {
             self.publish_spurious(signals);
         }
         happened
-    }
-
-    /// Notes when the requests of the batch were due.
-    fn note_due(&mut self) {
-        for ready in self.core.ready.iter() {
-            if let Some(due) = ready.due {
-                self.lateness.add(due);
-                self.ports[ready.port].note_due(ready.announce, due);
-            }
-        }
     }
 
     #[cold]

@@ -60,9 +60,10 @@ impl Slab {
         self.leave(claimed, if is_short { claim::DONE | SHORT } else { claim::DONE }, status)
     }
 
-    /// EXECUTING to EXECUTED: computed, and not yet due. The host may revoke it.
-    pub(crate) fn postpone(&self, mut claimed: Executing, status: Status) -> Ticket {
-        self.leave(&mut claimed, claim::EXECUTED, status)
+    /// EXECUTING to EXECUTED: computed, and not yet due. The host may revoke it, and the key is used up.
+    #[inline]
+    pub(crate) fn postpone(&self, claimed: &mut Executing, status: Status) -> Ticket {
+        self.leave(claimed, claim::EXECUTED, status)
     }
 
     /// EXECUTED to EXECUTING, to be finished at once. `None`: it was revoked, and its slot is free already.
@@ -71,9 +72,10 @@ impl Slab {
         Some((Executing { ticket, slab: self.id() }, status))
     }
 
-    /// EXECUTING to HANDED: scheduled, and to be computed by another worker. The host may revoke it.
-    pub(crate) fn hand_over(&self, mut claimed: Executing) -> Ticket {
-        self.leave(&mut claimed, claim::HANDED, Status::DeviceDead)
+    /// EXECUTING to HANDED: scheduled, and to be computed by another worker. The host may revoke it, and the
+    /// key is used up.
+    pub(crate) fn hand_over(&self, claimed: &mut Executing) -> Ticket {
+        self.leave(claimed, claim::HANDED, Status::DeviceDead)
     }
 
     /// HANDED to EXECUTING. `None`: it was revoked, and its slot is free already; or the device has ended it.
