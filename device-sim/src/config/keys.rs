@@ -24,7 +24,7 @@ macro_rules! device_keys {
             "mbps", "0", "0 to 1000000 (10^6 bytes a second; up to three decimals)",
                 "throughput of a compute unit; 0: size does not matter";
             "latency_dist", "constant",
-                "constant, uniform, exponential, normal:PERCENT (1 to 33), lognormal:PERCENT (1 to 1000) or bimodal:SLOW[:SHARE] (percents: 100 to 1000000, 0.001 to 99, their product at most 9900; SHARE is 1 if it is not given)",
+                "constant, uniform, exponential, normal:PERCENT (1 to 33), lognormal:PERCENT (1 to 1000) or bimodal:SLOW:SHARE (percents: 100 to 1000000, 0.001 to 99, their product at most 9900; SHARE is 1 if it is not given)",
                 "how service times spread around their mean";
             "service", "none", "WHAT:FIELD=VALUE,... (repeatable)",
                 "how long these requests take: `nsec`, `mbps`, `dist`, `points`, `table` or `trace`, in place of the three keys above";

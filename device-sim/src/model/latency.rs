@@ -51,7 +51,7 @@ const ONE_PERCENT: u32 = 1_000;
 
 impl LatencyDist {
     pub(crate) const ALLOWED: &str = "constant, uniform, exponential, normal:PERCENT (1 to 33), \
-        lognormal:PERCENT (1 to 1000) or bimodal:SLOW[:SHARE] (percents: 100 to 1000000, 0.001 to 99, their product \
+        lognormal:PERCENT (1 to 1000) or bimodal:SLOW:SHARE (percents: 100 to 1000000, 0.001 to 99, their product \
         at most 9900; SHARE is 1 if it is not given)";
 
     /// [`LatencyDist::Bimodal`] with one slow request in a hundred, which takes this many percent of the
