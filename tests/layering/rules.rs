@@ -195,6 +195,16 @@ pub(crate) const SEAMS: &[Seam] = &[
         reason: "reads the tables and traces that a configuration names, when it is parsed",
     },
     Seam {
+        file: "device-sim/src/config/service/numbers.rs",
+        knows: "std::os::unix::fs::OpenOptionsExt",
+        reason: "opens a file without waiting, in case it is a pipe",
+    },
+    Seam {
+        file: "device-sim/src/config/service/numbers.rs",
+        knows: "nix::fcntl::OFlag",
+        reason: "the flags for that",
+    },
+    Seam {
         file: "device-sim/src/queue/interrupt.rs",
         knows: "std::os",
         reason: "the interrupt is an eventfd, the one fd of the device",
