@@ -109,8 +109,8 @@ impl<T> Default for Calendar<T> {
 }
 
 impl<T: Copy> Calendar<T> {
-    /// A function of its own, which gets the parts of an entry in registers: an entry in memory would be moved
-    /// just after it was written, and a move waits for the writes.
+    /// Not inlined, so that the parts of an entry come in registers: one in memory would be moved just after
+    /// it was written, and a move waits for the writes.
     #[inline(never)]
     pub(crate) fn push(&mut self, time: u64, number: u64, what: T) {
         let entry = Entry { time, number, what };

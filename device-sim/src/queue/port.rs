@@ -45,8 +45,7 @@ pub(crate) struct Port {
 /// that the host has work again before the device has done everything.
 const BATCH_ENTRIES: usize = 16;
 
-/// Requests whose text is prefetched before their turn, of those whose cells were: each in the time that the one
-/// before takes.
+/// How far ahead texts are prefetched, in requests whose cells are on their way already.
 const TEXTS_AHEAD: usize = 4;
 
 #[derive(Debug, Default)]
