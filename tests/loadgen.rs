@@ -3,12 +3,16 @@
 //! Its output is compared with other programs: `sha256sum` and similar, `openssl enc`, `openssl dgst`.
 //! OpenSSL's command line has no GCM and no XTS; these are built here from its ECB and CTR.
 
+#[path = "../examples/loadgen/arrivals.rs"]
+mod arrivals;
 #[path = "loadgen/files.rs"]
 mod files;
 #[path = "../examples/loadgen/latency.rs"]
 mod latency;
 #[path = "loadgen/load.rs"]
 mod load;
+#[path = "loadgen/open.rs"]
+mod open;
 #[path = "loadgen/options.rs"]
 mod options;
 #[path = "loadgen/reference.rs"]

@@ -98,6 +98,10 @@ const COMMANDS: &[(&str, Run)] = &[
         Here(0),
     ),
     (
+        "cargo run --release --example loadgen -- --device 'completion_nsec=20000' --mode poll --rate 50% --arrivals bursty",
+        Here(0),
+    ),
+    (
         "cargo run --release --example loadgen -- --device 'timing=sampled' --mode wake-fd --stats prometheus",
         Here(0),
     ),

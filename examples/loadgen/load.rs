@@ -1,4 +1,8 @@
-//! Generated load: keeps every job of a runner busy until the row is over.
+//! Generated load: one row after the other, each by a closed or an open loop.
+//!
+//! ```text
+//!   closed or open ── start(slot) ──► runner ──► finish(slot): counted, checked, its lane is free again
+//! ```
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -6,31 +10,32 @@ use std::time::Instant;
 use simaccel::{AnySession, Config, Engine, Error, Parameters};
 
 use crate::args::Mode;
+use crate::arrivals::Schedule;
 use crate::backend;
 use crate::failure::Failure;
-use crate::meter::Meter;
-use crate::plan::{Limit, Load};
+use crate::meter::{Asked, Meter};
+use crate::plan::{Limit, Load, Pace, PlannedRow};
 use crate::progress::Progress;
 use crate::report::{self, Report};
-use crate::row::Row;
+use crate::row::{Paced, Row};
 use crate::runner::Runner;
 use crate::workload::{Lane, Workload};
 
 /// The result of an operation.
-type Done = (Box<Lane>, Result<(), Error>);
+pub(crate) type Done = (Box<Lane>, Result<(), Error>);
 
 /// A threshold above every size: the engine computes in software, and its device never gets a request.
 const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 
 /// Runs every row, prints the report, and fails when anything was wrong.
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
-    let has_jobs = plan.rows.iter().any(|(mode, _)| mode.has_jobs());
-    let lanes = if has_jobs { plan.jobs } else { plan.jobs.min(64) };
+    let lanes = plan.rows.iter().map(|row| plan.lanes(row)).max().unwrap_or(1);
     let mut workload = Workload::new(plan.algorithm, plan.size, lanes, plan.seed)?;
     let mut report = Report::new(plan);
     let mut first_error = None;
-    for (mode, device) in &plan.rows {
-        let (row, error) = run_row(plan, *mode, device, &mut workload)?;
+    for planned in &plan.rows {
+        workload.use_lanes(plan.lanes(planned));
+        let (row, error) = run_row(plan, planned, &report.rows, &mut workload)?;
         report.rows.push(row);
         first_error = first_error.or(error);
     }
@@ -40,28 +45,41 @@ pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
 
 fn run_row(
     plan: &Load,
-    mode: Mode,
-    device: &Config,
+    planned: &PlannedRow,
+    before: &[Row],
     workload: &mut Workload,
 ) -> Result<(Row, Option<Error>), Failure> {
+    let (mode, device) = (planned.mode, &planned.device);
     let engine = open(mode, device)?;
     let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
     let session = session.map_err(Failure::engine)?;
-    let in_flight = if mode.has_jobs() { plan.jobs } else { 1 };
+    let in_flight = plan.in_flight(planned);
+    let now = Instant::now();
     let mut run = Run {
         runner: Runner::new(mode, &engine, in_flight)?,
         session: Rc::new(session),
         workload,
         limit: plan.limit,
-        asked: vec![Instant::now(); in_flight],
+        asked: vec![Asked { intended: now, sent: now }; in_flight],
         outstanding: 0,
-        meter: Meter::new()?,
+        meter: Meter::new(planned.pace.is_open())?,
         progress: Progress::rows(mode.name(), plan.limit),
     };
-    run.run_through()?;
+    let paced = match planned.pace {
+        Pace::Closed => {
+            run.run_closed()?;
+            None
+        }
+        Pace::Open { rate, arrivals } => {
+            let rate = rate.of(before.last().map_or(0.0, |row| row.ops_per_second));
+            let sends = run.run_open(Schedule::new(arrivals, rate, plan.seed))?;
+            Some(Paced { rate, arrivals, sends })
+        }
+    };
     let meter = run.meter;
     engine.device().drain();
-    let row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, engine.stats());
+    let mut row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, engine.stats());
+    row.paced = paced;
     Ok((row, meter.first_error))
 }
 
@@ -75,53 +93,31 @@ pub(crate) fn open(mode: Mode, device: &Config) -> Result<Engine, Failure> {
 }
 
 /// One row while it runs.
-struct Run<'a> {
-    runner: Runner<Done>,
+pub(crate) struct Run<'a> {
+    pub(crate) runner: Runner<Done>,
     session: Rc<AnySession>,
     workload: &'a mut Workload,
-    limit: Limit,
+    pub(crate) limit: Limit,
     /// When the operation on each slot was started.
-    asked: Vec<Instant>,
-    outstanding: u64,
-    meter: Meter,
+    asked: Vec<Asked>,
+    pub(crate) outstanding: u64,
+    pub(crate) meter: Meter,
     progress: Progress,
 }
 
 impl Run<'_> {
-    fn run_through(&mut self) -> Result<(), Failure> {
-        let started = self.meter.start();
-        for slot in 0..self.asked.len() {
-            if self.wants_more(started) {
-                self.start(slot)?;
-            }
-        }
-        while self.outstanding > 0 {
-            while let Some((slot, done)) = self.runner.pop_finished() {
-                let now = self.finish(slot, done);
-                if self.wants_more(now) {
-                    self.start(slot)?;
-                }
-            }
-            if self.outstanding > 0 {
-                self.runner.wait()?;
-            }
-        }
-        Ok(())
+    /// Operations that can be in flight.
+    pub(crate) const fn slots(&self) -> usize {
+        self.asked.len()
     }
 
-    /// The first operation always runs, however short the time.
-    fn wants_more(&self, now: Instant) -> bool {
-        match self.limit {
-            Limit::Ops(ops) => self.meter.ops + self.outstanding < ops,
-            Limit::Time(time) => self.meter.is_before(now, time) || self.meter.ops + self.outstanding == 0,
-        }
-    }
-
-    fn start(&mut self, slot: usize) -> Result<(), Failure> {
+    /// Starts an operation on a free slot; its latency counts from the intended time, if it has one.
+    pub(crate) fn start(&mut self, slot: usize, intended: Option<Instant>) -> Result<(), Failure> {
         let Some(mut lane) = self.workload.idle.pop_front() else { return Ok(()) };
         let session = Rc::clone(&self.session);
         self.outstanding += 1;
-        self.asked[slot] = self.meter.ask();
+        let sent = self.meter.ask();
+        self.asked[slot] = Asked { intended: intended.unwrap_or(sent), sent };
         self.runner.start(slot, move || {
             let result = backend::run(&session, &mut lane);
             (lane, result)
@@ -129,7 +125,7 @@ impl Run<'_> {
     }
 
     /// Counts the operation, checks its result, and returns its lane. Returns the time.
-    fn finish(&mut self, slot: usize, (lane, result): Done) -> Instant {
+    pub(crate) fn finish(&mut self, slot: usize, (lane, result): Done) -> Instant {
         self.outstanding -= 1;
         let succeeded = result.is_ok();
         let now = self.meter.record(self.asked[slot], lane.input.len(), result);

@@ -3,6 +3,7 @@
 //! ```text
 //!                     ┌─ no --input: rows of a table ──────────┐    ┌─ --input FILE: the file's bytes ────┐
 //!   args ──► plan ──► │ workload: seeded lanes, checked        │ or │ file: pieces ──► jobs, in order out │
+//!                     │ in a closed or an open loop            │    │                                     │
 //!                     └──────────────────┬─────────────────────┘    └──────────────────┬──────────────────┘
 //!                                        └────► runner: keeps jobs in flight ◄──────────┘
 //!                                                  │ one file per way of waiting in modes/
@@ -14,7 +15,9 @@
 
 mod alg;
 mod args;
+mod arrivals;
 mod backend;
+mod closed;
 mod failure;
 mod file;
 mod latency;
@@ -22,6 +25,7 @@ mod limits;
 mod load;
 mod meter;
 mod modes;
+mod open;
 mod plan;
 mod progress;
 mod queueing;

@@ -8,8 +8,24 @@ use simaccel::Error;
 use crate::failure::Failure;
 use crate::latency::{Latencies, Summary};
 
+/// When an operation was to be sent, and when it was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) intended: Instant,
+    pub(crate) sent: Instant,
+}
+
+impl From<Instant> for Asked {
+    fn from(sent: Instant) -> Self {
+        Self { intended: sent, sent }
+    }
+}
+
 pub(crate) struct Meter {
+    /// From the intended time of sending; in a closed loop that is the sending.
     latencies: Latencies,
+    /// From the sending, where that is not the same.
+    services: Option<Latencies>,
     started: Instant,
     /// The thread's processor time at the start.
     cpu_at_start: Duration,
@@ -23,11 +39,14 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let latencies = Latencies::new().map_err(|error| Failure::Run(error.to_string()))?;
+    /// In an open loop service times are kept beside latencies.
+    pub(crate) fn new(is_open: bool) -> Result<Self, Failure> {
+        let empty = || Latencies::new().map_err(|error| Failure::Run(error.to_string()));
+        let (latencies, services) = (empty()?, is_open.then(empty).transpose()?);
         let now = Instant::now();
         Ok(Self {
             latencies,
+            services,
             started: now,
             cpu_at_start: Duration::ZERO,
             ended: now,
@@ -59,13 +78,16 @@ impl Meter {
         now.duration_since(self.started) < time
     }
 
-    /// Records the end of an operation on `bytes` of input that was started at `asked`. Returns the time.
-    pub(crate) fn record(&mut self, asked: Instant, bytes: usize, result: Result<(), Error>) -> Instant {
+    /// Records the end of an operation on `bytes` of input. Returns the time.
+    pub(crate) fn record(&mut self, asked: Asked, bytes: usize, result: Result<(), Error>) -> Instant {
         self.ended = Instant::now();
         self.ops += 1;
         self.bytes += bytes as u64;
         self.concurrency.change(-1);
-        self.latencies.record(self.ended.duration_since(asked));
+        self.latencies.record(self.ended.duration_since(asked.intended));
+        if let Some(services) = &mut self.services {
+            services.record(self.ended.duration_since(asked.sent));
+        }
         if let Err(error) = result {
             self.errors += 1;
             self.first_error.get_or_insert(error);
@@ -79,15 +101,23 @@ impl Meter {
     }
 
     /// Little's law: the average number of operations in flight, which is counted and integrated by a clock
-    /// of its own; and their rate times their mean latency, each measured from its start to its end. The two
+    /// of its own; and their rate times their mean time from sending to end, each measured by itself. The two
     /// agree when no operation was lost, counted twice or timed wrongly.
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
-        (self.concurrency.area / elapsed, self.latencies.total().as_secs_f64() / elapsed)
+        (
+            self.concurrency.area / elapsed,
+            self.services.as_ref().unwrap_or(&self.latencies).total().as_secs_f64() / elapsed,
+        )
     }
 
     pub(crate) fn latency(&self) -> Summary {
         self.latencies.summary()
+    }
+
+    /// From the sending itself.
+    pub(crate) fn service(&self) -> Summary {
+        self.services.as_ref().unwrap_or(&self.latencies).summary()
     }
 
     /// The processor time that this thread has used since the start; call it at the end.

@@ -11,6 +11,7 @@ use simaccel_device::{Algorithm, Allowed, Cipher, FaultKind};
 
 use crate::alg;
 use crate::args::{Format, Mode, Options, StatsFormat};
+use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::units::short_size;
 
@@ -23,7 +24,13 @@ const DEFAULT_BUFFERS: usize = 1 << 30;
 /// The modelled device of the run without options: it shows what pausing gains.
 const MODELLED: &str = "completion_nsec=50000;compute_units=4";
 
-/// The default duration of a row: seven rows stay below ten seconds.
+/// The open loop of the run without options.
+const MODELLED_RATE: Rate = Rate::Percent(70);
+
+/// The most in flight in an open loop without `--jobs`.
+const OPEN_JOBS: usize = 512;
+
+/// The default duration of a row: eight rows stay below ten seconds.
 const ROW: Duration = Duration::from_secs(1);
 
 /// When a row ends.
@@ -50,7 +57,66 @@ pub(crate) struct Load {
     pub(crate) expected: Expected,
     /// The configuration that the report names.
     pub(crate) device: Config,
-    pub(crate) rows: Vec<(Mode, Config)>,
+    /// The most in flight in an open loop.
+    pub(crate) open_jobs: usize,
+    pub(crate) rows: Vec<PlannedRow>,
+}
+
+/// One row: a mode on a device, in a closed or an open loop.
+pub(crate) struct PlannedRow {
+    pub(crate) mode: Mode,
+    pub(crate) device: Config,
+    pub(crate) pace: Pace,
+}
+
+/// What decides when the next operation is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// The end of one before.
+    Closed,
+    /// A clock.
+    Open { rate: Rate, arrivals: Arrivals },
+}
+
+impl Pace {
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+}
+
+/// The rate of an open loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rate {
+    /// In operations a second.
+    PerSecond(u32),
+    /// Of what the closed loop in the row before has reached.
+    Percent(u32),
+}
+
+impl Rate {
+    /// In operations a second, where the closed loop has reached so many.
+    pub(crate) fn of(self, closed: f64) -> f64 {
+        match self {
+            Self::PerSecond(rate) => f64::from(rate),
+            Self::Percent(share) => (closed * f64::from(share) / 100.0).max(1.0),
+        }
+    }
+}
+
+impl Load {
+    /// Operations of a row that are in flight at most.
+    pub(crate) const fn in_flight(&self, row: &PlannedRow) -> usize {
+        match row.pace {
+            _ if !row.mode.has_jobs() => 1,
+            Pace::Closed => self.jobs,
+            Pace::Open { .. } => self.open_jobs,
+        }
+    }
+
+    /// Lanes of data that a row uses; one at a time has more than one, too, in turn.
+    pub(crate) fn lanes(&self, row: &PlannedRow) -> usize {
+        if row.mode.has_jobs() { self.in_flight(row) } else { self.jobs.min(64) }
+    }
 }
 
 /// A file through the device.
@@ -106,16 +172,19 @@ impl Options {
         ];
         refuse_given(&file_only, "only allowed together with --input")?;
         self.check_mode()?;
+        self.check_rate()?;
         let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
         let size = self.size.unwrap_or(4 << 10);
         check_message(algorithm, size)?;
         let device = device(self.device.as_deref().unwrap_or(""), self.mode)?;
         let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
         let mismatches = self.expect_errors && device.device().faults().iter().any(corrupts);
+        let buffers = if alg::gives_text(algorithm) { 3 } else { 1 };
         Ok(Load {
             algorithm,
             size,
-            jobs: jobs(self.jobs, 64, size, if alg::gives_text(algorithm) { 3 } else { 1 })?,
+            jobs: jobs(self.jobs, 64, size, buffers)?,
+            open_jobs: jobs(self.jobs, OPEN_JOBS, size, buffers)?,
             limit: self.limit()?,
             seed: self.seed.unwrap_or(1),
             output: self.output()?,
@@ -144,18 +213,56 @@ impl Options {
         }
     }
 
-    /// One row for `--mode`, otherwise all of them; without `--device`, two more on a modelled device.
-    fn rows(&self, device: &Config) -> Result<Vec<(Mode, Config)>, Failure> {
-        if let Some(mode) = self.mode {
-            return Ok(vec![(mode, delivering(device, mode)?)]);
+    /// Rows for `--mode`, otherwise for all of them; without `--device`, more on a modelled device.
+    fn rows(&self, device: &Config) -> Result<Vec<PlannedRow>, Failure> {
+        let row = |mode| Ok(PlannedRow { mode, device: delivering(device, mode)?, pace: Pace::Closed });
+        if let Some(rate) = self.rate {
+            let modes = self.mode.map_or_else(|| Mode::ALL.to_vec(), |mode| vec![mode]);
+            let with_jobs = modes.into_iter().filter(|mode| mode.has_jobs());
+            let closed = with_jobs.map(row).collect::<Result<Vec<_>, Failure>>()?;
+            return Ok(self.open_rows(rate, closed));
         }
-        let row = |mode| Ok((mode, delivering(device, mode)?));
+        if let Some(mode) = self.mode {
+            return Ok(vec![row(mode)?]);
+        }
         let mut rows = Mode::ALL.into_iter().map(row).collect::<Result<Vec<_>, Failure>>()?;
         if self.device.is_none() {
             let modelled = Config::parse(MODELLED).map_err(|error| Failure::option("--device", error))?;
-            rows.extend([Mode::Sync, Mode::WakeFd].map(|mode| (mode, modelled.clone())));
+            let open = Pace::Open { rate: MODELLED_RATE, arrivals: Arrivals::Poisson };
+            let paced = [(Mode::Sync, Pace::Closed), (Mode::WakeFd, Pace::Closed), (Mode::WakeFd, open)];
+            rows.extend(paced.map(|(mode, pace)| PlannedRow { mode, device: modelled.clone(), pace }));
         }
         Ok(rows)
+    }
+
+    /// An open loop for each row, behind its closed one where the rate is a share of that.
+    fn open_rows(&self, rate: Rate, closed: Vec<PlannedRow>) -> Vec<PlannedRow> {
+        let pace = Pace::Open { rate, arrivals: self.arrivals.unwrap_or(Arrivals::Poisson) };
+        let rows = closed.into_iter().map(|row| {
+            let open = PlannedRow { mode: row.mode, device: row.device.clone(), pace };
+            [matches!(rate, Rate::Percent(_)).then_some(row), Some(open)]
+        });
+        rows.flatten().flatten().collect()
+    }
+
+    /// Refuses an open loop that nothing could run.
+    fn check_rate(&self) -> Result<(), Failure> {
+        if self.rate.is_none() {
+            return refuse_given(
+                &[("--arrivals", self.arrivals.is_some())],
+                "only allowed together with --rate",
+            );
+        }
+        match self.mode {
+            Some(mode) if !mode.has_jobs() => {
+                let why = format!(
+                    "--mode {} sends one at a time, allowed are wake-fd, callback and poll",
+                    mode.name()
+                );
+                Err(Failure::option("--rate", why))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn into_file(self, input: PathBuf) -> Result<File, Failure> {
@@ -168,6 +275,8 @@ impl Options {
             ("--expect-errors", self.expect_errors),
             ("--seed", self.seed.is_some()),
             ("--wide", self.wide),
+            ("--rate", self.rate.is_some()),
+            ("--arrivals", self.arrivals.is_some()),
         ];
         refuse_given(&load_only, "not allowed together with --input")?;
         self.check_mode()?;

@@ -66,8 +66,9 @@ impl Report {
             "checked: {} results, each compared in full with the result of software, computed beforehand\n",
             grouped(results)
         );
+        text.extend(self.rows.iter().filter_map(Row::open_summary));
         text.extend(self.rows.iter().filter_map(Row::model_summary));
-        if let [.., sync, paused] = &self.rows[..]
+        if let [.., sync, paused, _open] = &self.rows[..]
             && (sync.mode, paused.mode) == (Mode::Sync, Mode::WakeFd)
         {
             let gain = paused.ops_per_second / sync.ops_per_second;

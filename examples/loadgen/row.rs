@@ -7,10 +7,12 @@ use simaccel::{Config, EngineStats, Mbps};
 use simaccel_device::Algorithm;
 
 use crate::args::{Mode, StatsFormat};
+use crate::arrivals::Arrivals;
 use crate::latency::Summary;
 use crate::meter::Meter;
+use crate::open::{LATE, Sends, TOO_LATE};
 use crate::queueing::Model;
-use crate::units::short_time;
+use crate::units::{grouped, short_time, time_us};
 
 pub(crate) struct Row {
     pub(crate) mode: Mode,
@@ -23,8 +25,9 @@ pub(crate) struct Row {
     pub(crate) ops_per_second: f64,
     pub(crate) bytes_per_second: f64,
     pub(crate) latency: Summary,
-    /// Processor time of the calling thread per operation, in nanoseconds.
-    pub(crate) cpu_ns_per_op: f64,
+    /// From the sending itself.
+    pub(crate) service: Summary,
+    cpu_ns_per_op: f64,
     pub(crate) errors: u64,
     pub(crate) mismatches: u64,
     /// Little's law: the mean number in flight, and rate times mean latency.
@@ -32,6 +35,16 @@ pub(crate) struct Row {
     /// `None` where nothing is modelled.
     model: Option<Model>,
     pub(crate) stats: EngineStats,
+    /// `None` in a closed loop.
+    pub(crate) paced: Option<Paced>,
+}
+
+/// What an open loop was asked for, and what became of that.
+pub(crate) struct Paced {
+    /// In operations a second.
+    pub(crate) rate: f64,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) sends: Sends,
 }
 
 impl Row {
@@ -56,12 +69,24 @@ impl Row {
             ops_per_second: rate(as_f64(meter.ops)),
             bytes_per_second: rate(as_f64(meter.bytes)),
             latency: meter.latency(),
+            service: meter.service(),
             cpu_ns_per_op: meter.cpu().as_secs_f64() * 1e9 / as_f64(meter.ops.max(1)),
             errors: meter.errors,
             mismatches: meter.mismatches,
             littles_law: meter.littles_law(),
             stats,
+            paced: None,
         }
+    }
+
+    /// Processor time of the calling thread per operation, in nanoseconds. In an open loop the thread spins
+    /// until the next send, so there is none that is the operation's.
+    pub(crate) fn cpu_ns_per_op(&self) -> Option<f64> {
+        self.paced.is_none().then_some(self.cpu_ns_per_op)
+    }
+
+    pub(crate) const fn loop_name(&self) -> &'static str {
+        if self.paced.is_some() { "open" } else { "closed" }
     }
 
     /// The mean number in flight.
@@ -71,9 +96,15 @@ impl Row {
 
     pub(crate) fn json(&self, with_stats: bool) -> Value {
         let (in_flight, rate_by_latency) = self.littles_law;
+        let paced = self.paced.as_ref();
         let mut json = json!({
             "mode": self.mode.name(),
-            "loop": "closed",
+            "loop": self.loop_name(),
+            "rate": paced.map(|paced| paced.rate),
+            "arrivals": paced.map(|paced| paced.arrivals.name()),
+            "late_sends": paced.map_or(0, |paced| paced.sends.late),
+            "dropped": paced.map_or(0, |paced| paced.sends.dropped()),
+            "dropped_late": paced.map_or(0, |paced| paced.sends.dropped_late),
             "device": self.device.as_ref().map_or_else(|| "none".to_owned(), Config::to_string),
             "alg": self.algorithm.to_string(),
             "size": self.size,
@@ -82,7 +113,8 @@ impl Row {
             "ops_per_second": self.ops_per_second,
             "bytes_per_second": self.bytes_per_second,
             "latency_us": self.latency.json(),
-            "cpu_ns_per_op": self.cpu_ns_per_op,
+            "service_us": self.service.json(),
+            "cpu_ns_per_op": self.cpu_ns_per_op(),
             "in_flight_mean": in_flight,
             "late_us": self.model.as_ref().map(Model::late_json),
             "host_bound": self.model.as_ref().map(|model| model.host_bound),
@@ -112,6 +144,49 @@ impl Row {
             StatsFormat::Json => format!("{}\n", self.stats.to_json()),
             StatsFormat::Prometheus => self.stats.to_prometheus(),
         }
+    }
+
+    /// What was sent and what was not, and both times side by side; `None` in a closed loop.
+    pub(crate) fn open_summary(&self) -> Option<String> {
+        let Paced { rate, arrivals, sends } = self.paced.as_ref()?;
+        let mode = self.mode.name();
+        let times = |of: &Summary| {
+            let [p50, p90, p99, max] = [of.p50, of.p90, of.p99, of.max].map(time_us);
+            format!("p50 {p50}, p90 {p90}, p99 {p99}, max {max}")
+        };
+        let per_second = |rate: f64| grouped(format_args!("{rate:.0}"));
+        let mut text = format!(
+            "open loop: {mode}, asked for {} op/s ({}), reached {}; sends: {} late, {} dropped\n  \
+             latency, from the intended time of sending: {}\n  service, from the sending itself: {}\n",
+            per_second(*rate),
+            arrivals.name(),
+            per_second(self.ops_per_second),
+            grouped(sends.late),
+            grouped(sends.dropped()),
+            times(&self.latency),
+            times(&self.service),
+        );
+        if (sends.late + sends.dropped_late) * 100 > sends.intended {
+            text += &format!(
+                "warning: {mode}: the generator does not keep up: {} of {} sends were more than {} late, {} \
+                 more were dropped at {}\n",
+                grouped(sends.late),
+                grouped(sends.intended),
+                short_time(LATE),
+                grouped(sends.dropped_late),
+                short_time(TOO_LATE),
+            );
+        }
+        if sends.dropped_full > 0 {
+            text += &format!(
+                "warning: {mode}: {} of {} sends were dropped, because all {} jobs were in flight; percentiles \
+                 lack them\n",
+                grouped(sends.dropped_full),
+                grouped(sends.intended),
+                grouped(self.jobs),
+            );
+        }
+        Some(text)
     }
 
     /// How close the run came to the model, and whether its own counts add up; `None` without a model.

@@ -10,6 +10,7 @@
 //! Modes without jobs run the work where it is started; the rest of the program sees no difference.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use simaccel::job::{self, PoolConfig};
 use simaccel::{Engine, Error, Job, Step, WaitCtx};
@@ -65,12 +66,12 @@ impl<T: 'static> Runner<T> {
         self.resume(slot)
     }
 
-    /// Waits until something is ready, and resumes it. Call it only while a job is in flight and none has
-    /// finished.
-    pub(crate) fn wait(&mut self) -> Result<(), Failure> {
+    /// Resumes what is ready. Waits for it until something is, or at most for a time; less than a millisecond
+    /// is none. Without a time call it only while a job is in flight and none has finished.
+    pub(crate) fn wait(&mut self, most: Option<Duration>) -> Result<(), Failure> {
         let Some(wakes) = &mut self.wakes else { return Ok(()) };
         let mut ready = std::mem::take(&mut self.ready);
-        wakes.wait(&mut ready)?;
+        wakes.wait(&mut ready, most)?;
         for wake in ready.drain(..) {
             match wake {
                 Ready::Slot(slot) => self.resume(slot)?,

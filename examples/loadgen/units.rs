@@ -79,3 +79,9 @@ pub(crate) fn short_us(micros: f64) -> String {
         _ => format!("{:.0}s", micros / 1e6),
     }
 }
+
+/// The same with its unit, where no column's head names it.
+pub(crate) fn time_us(micros: f64) -> String {
+    let short = short_us(micros);
+    if short.ends_with('s') { short } else { format!("{short} µs") }
+}

@@ -41,6 +41,8 @@ impl Lane {
 pub(crate) struct Workload {
     pub(crate) key: Vec<u8>,
     pub(crate) idle: VecDeque<Box<Lane>>,
+    /// Those that the row has no use for.
+    spare: VecDeque<Box<Lane>>,
 }
 
 impl Workload {
@@ -49,7 +51,13 @@ impl Workload {
         let software = alg::software(algorithm, &key).map_err(|error| Failure::Run(error.to_string()))?;
         let idle = (1..).take(lanes).map(|stream| lane(&software, size, seed, stream));
         let idle = idle.collect::<Result<_, _>>()?;
-        Ok(Self { key, idle })
+        Ok(Self { key, idle, spare: VecDeque::new() })
+    }
+
+    /// Makes so many lanes take turns, while none is in use: more would cool the processor's caches.
+    pub(crate) fn use_lanes(&mut self, lanes: usize) {
+        self.idle.extend(self.spare.drain(..));
+        self.spare.extend(self.idle.drain(lanes.min(self.idle.len())..));
     }
 }
 

@@ -46,6 +46,19 @@ const NONSENSE: &[(&str, &[&str])] = &[
     ("--device fault=nomem:every=2,every=3 --mode sync", &["--device", "every is given twice"]),
     ("--device fault=fail:size=9..3 --mode sync", &["--device", "size=9..3", "N not above M"]),
     ("--device latency_dist=normal:34", &["--device", "latency_dist=normal:34"]),
+    ("--rate 0", &["--rate", "1 to 1000000000", "1% to 1000%"]),
+    ("--rate 2000000000", &["--rate", "1 to 1000000000"]),
+    ("--rate 0%", &["--rate", "1% to 1000%"]),
+    ("--rate 1001%", &["--rate", "1% to 1000%"]),
+    ("--rate 7.5%", &["--rate", "1% to 1000%"]),
+    ("--rate -5", &["--rate", "1 to 1000000000"]),
+    ("--rate fast", &["--rate", "1 to 1000000000"]),
+    ("--rate 5 --mode sync", &["--rate", "--mode sync", "wake-fd, callback and poll"]),
+    ("--rate 70% --mode software", &["--rate", "--mode software"]),
+    ("--arrivals poisson", &["--arrivals", "--rate"]),
+    ("--rate 5 --arrivals steady", &["--arrivals", "linear", "poisson", "bursty"]),
+    ("--input in --alg sha256 --rate 5", &["--rate", "--input"]),
+    ("--input in --alg sha256 --arrivals linear", &["--arrivals", "--input"]),
     ("--wide --output-format json", &["--wide", "--output-format json"]),
     ("--input in --alg sha256 --wide", &["--wide", "--input"]),
     ("--jobs 2 --mode sync", &["--jobs", "--mode sync", "allowed is 1"]),
@@ -222,7 +235,7 @@ fn help_and_version_are_answers_not_errors() {
     for option in ["--alg", "--size", "--jobs", "--duration", "--ops", "--mode", "--device", "--seed"] {
         assert!(help.contains(option), "{option}");
     }
-    for option in ["--expect-errors", "--stats", "--wide"] {
+    for option in ["--expect-errors", "--stats", "--wide", "--rate", "--arrivals"] {
         assert!(help.contains(option), "{option}");
     }
     let stats = simaccel::EngineStats::default();

@@ -22,10 +22,12 @@ fn json_is_one_object_with_the_promised_keys() {
     let row = &rows(&report)[0];
     assert_eq!(
         keys(row),
-        "alg bytes_per_second cpu_ns_per_op device errors host_bound in_flight_mean jobs late_us latency_us \
-         littles_law loop mismatches mode model ops ops_per_second pauses resumes size spurious_resumes wakes"
+        "alg arrivals bytes_per_second cpu_ns_per_op device dropped dropped_late errors host_bound \
+         in_flight_mean jobs late_sends late_us latency_us littles_law loop mismatches mode model ops \
+         ops_per_second pauses rate resumes service_us size spurious_resumes wakes"
     );
     assert_eq!(keys(&row["latency_us"]), "max mean min p50 p90 p99 p999");
+    assert_eq!(keys(&row["service_us"]), keys(&row["latency_us"]));
     assert_eq!(keys(&row["littles_law"]), "in_flight rate_by_latency");
     assert_eq!((&row["loop"], &report["schema_version"]), (&"closed".into(), &1.into()));
     assert_eq!(row["in_flight_mean"], row["littles_law"]["in_flight"]);
@@ -117,7 +119,7 @@ fn the_table_fits_a_terminal_and_its_columns_are_explained() {
         assert!(line.chars().count() <= WIDTH, "{line}");
     }
     let wide = table("--ops 60 --wide");
-    for (table, names, legend) in [(&narrow, 14, 8), (&wide, 22, 10)] {
+    for (table, names, legend) in [(&narrow, 14, 11), (&wide, 22, 13)] {
         assert_eq!(table[0].split_whitespace().count(), names, "{}", table[0]);
         let explained = table.iter().filter(|line| line.starts_with("  "));
         // The units are a line of this shape, too.

@@ -136,7 +136,7 @@ impl Chained<'_, '_> {
             if let Some((_, done)) = self.runner.pop_finished() {
                 return Ok(done);
             }
-            self.runner.wait()?;
+            self.runner.wait(None)?;
         }
     }
 }

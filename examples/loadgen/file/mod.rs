@@ -57,7 +57,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
         plan,
         engine: load::open(plan.mode, &plan.device)?,
         output: plan.output.as_deref().map(Output::create).transpose()?,
-        meter: Meter::new()?,
+        meter: Meter::new(false)?,
         progress: Progress::bytes(plan.mode.name(), pieces.input_len()),
         pieces,
     };
@@ -118,7 +118,7 @@ fn sum_line(digest: Tag, name: &OsStr) -> Vec<u8> {
 impl Transfer<'_> {
     /// Records a finished piece of `bytes` of input.
     fn record(&mut self, asked: Instant, bytes: usize, failed: Option<&Error>) {
-        let now = self.meter.record(asked, bytes, failed.cloned().map_or(Ok(()), Err));
+        let now = self.meter.record(asked.into(), bytes, failed.cloned().map_or(Ok(()), Err));
         self.progress.at(now, self.meter.bytes);
     }
 

@@ -76,7 +76,7 @@ impl Parallel<'_, '_> {
             }
             self.collect()?;
             if !self.write_front()? && self.next_out < self.next_in {
-                self.runner.wait()?;
+                self.runner.wait(None)?;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use simaccel::WaitCtx;
 
@@ -38,10 +39,13 @@ impl Wakes for Callback {
         Ok(())
     }
 
-    fn wait(&mut self, ready: &mut Vec<Ready>) -> Result<(), Failure> {
-        let first = self.woken.recv().map_err(|error| event_loop("callback channel", error))?;
-        ready.push(Ready::Context(first));
-        ready.extend(self.woken.try_iter().map(Ready::Context));
+    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
+        let first = match most {
+            None => Some(self.woken.recv().map_err(|error| event_loop("callback channel", error))?),
+            Some(most) if most < Duration::from_millis(1) => None,
+            Some(most) => self.woken.recv_timeout(most).ok(),
+        };
+        ready.extend(first.into_iter().chain(self.woken.try_iter()).map(Ready::Context));
         Ok(())
     }
 }

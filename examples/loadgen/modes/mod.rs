@@ -4,6 +4,8 @@ mod callback;
 mod poll;
 mod wake_fd;
 
+use std::time::Duration;
+
 use simaccel::{Engine, WaitCtx};
 
 use crate::args::Mode;
@@ -29,8 +31,9 @@ pub(crate) trait Wakes {
     /// Called when a job on the wait context has paused.
     fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure>;
 
-    /// Sleeps until some job may go on, and adds it to `ready`.
-    fn wait(&mut self, ready: &mut Vec<Ready>) -> Result<(), Failure>;
+    /// Sleeps until some job may go on, or at most for a time, of which whole milliseconds count; adds what
+    /// may go on to `ready`.
+    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure>;
 }
 
 /// The way of waking for `mode`; `None` where there are no jobs.

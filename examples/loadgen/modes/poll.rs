@@ -1,6 +1,8 @@
 //! By polling: the engine returns the tokens of jobs that may go on; its interrupt fd ends the sleep.
 
-use simaccel::{Engine, WaitCtx, wait_readable};
+use std::time::Duration;
+
+use simaccel::{Engine, WaitCtx, wait_readable, wait_readable_timeout};
 
 use super::{Ready, Wakes, event_loop};
 use crate::failure::Failure;
@@ -29,16 +31,24 @@ impl Wakes for Poll {
         Ok(())
     }
 
-    fn wait(&mut self, ready: &mut Vec<Ready>) -> Result<(), Failure> {
+    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
         loop {
             let slot = |token| usize::try_from(token).ok().map(Ready::Slot);
             let polled = self.engine.poll(TOKENS, |token| ready.extend(slot(token)));
-            if polled.map_err(Failure::engine)? > 0 {
+            let does_not_sleep = most.is_some_and(|most| most < Duration::from_millis(1));
+            if polled.map_err(Failure::engine)? > 0 || does_not_sleep {
                 return Ok(());
             }
             // Fewer than the maximum: the interrupt is armed, and nothing is missed between the two calls.
             let fd = self.engine.interrupt_fd().map_err(Failure::engine)?;
-            wait_readable(&[fd]).map_err(|error| event_loop("poll", error))?;
+            let failed = |error| event_loop("poll", error);
+            let Some(most) = most else {
+                wait_readable(&[fd]).map_err(failed)?;
+                continue;
+            };
+            if !wait_readable_timeout(&[fd], most).map_err(failed)? {
+                return Ok(());
+            }
         }
     }
 }

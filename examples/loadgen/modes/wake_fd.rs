@@ -1,5 +1,7 @@
 //! By wake fd: epoll, updated with the changes that the wait contexts report.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::WaitCtx;
@@ -48,8 +50,11 @@ impl Wakes for WakeFd {
         Ok(())
     }
 
-    fn wait(&mut self, ready: &mut Vec<Ready>) -> Result<(), Failure> {
-        let count = match self.epoll.wait(&mut self.events, EpollTimeout::NONE) {
+    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
+        // A longer time than the call takes, three weeks, is cut there: nobody relies on all of it.
+        let millis = |most: Duration| EpollTimeout::try_from(most.as_millis()).unwrap_or(EpollTimeout::MAX);
+        let timeout = most.map_or(EpollTimeout::NONE, millis);
+        let count = match self.epoll.wait(&mut self.events, timeout) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(event_loop("epoll_wait", error)),
