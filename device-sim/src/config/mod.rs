@@ -517,8 +517,10 @@ const HOUR: u64 = 3_600_000_000_000;
 
 /// The name of an operation of the user's own.
 fn operation(key: &Key, value: &str) -> Result<String, ConfigError> {
-    const BUILT_IN: &str = in_words!("the name of no other operation (", &Operation::NAMES, ", ", ", ", ")");
-    if value.parse::<Operation>().is_ok() {
+    const BUILT_IN: &str =
+        in_words!("the name of no other operation (", &Operation::NAMES, ", ", ", ", "), and not all");
+    // `service=all` means every request.
+    if value == "all" || value.parse::<Operation>().is_ok() {
         return Err(grammar::refused(key.name, value, BUILT_IN));
     }
     if is_name(value) { Ok(value.to_owned()) } else { Err(key.refuse(value)) }
