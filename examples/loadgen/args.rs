@@ -15,6 +15,7 @@ use simaccel_device::{Algorithm, Preset};
 use crate::alg;
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
+use crate::list;
 use crate::plan::{Plan, Rate};
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
@@ -79,6 +80,12 @@ pub(crate) struct Options {
     /// All columns in a text report, however wide
     #[arg(long)]
     pub(crate) wide: bool,
+    /// Prints the algorithms, modes, arrivals, presets, distributions and faults, and runs nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Prints the configuration of the device in full, as --device takes it, and runs nothing
+    #[arg(long)]
+    pub(crate) print_config: bool,
     /// File to send through the device; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
@@ -151,14 +158,19 @@ pub(crate) enum StatsFormat {
 
 /// The result of the command line.
 pub(crate) enum Parsed {
-    /// Help or version, to print.
+    /// To print: help, version, a list or a configuration.
     Text(String),
     Plan(Box<Plan>),
 }
 
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
     match Options::try_parse_from(arguments) {
-        Ok(options) => Plan::new(options).map(|plan| Parsed::Plan(Box::new(plan))),
+        Ok(options) if options.list => Ok(Parsed::Text(list::text())),
+        Ok(options) => {
+            let (prints, says_mode) = (options.print_config, options.mode.is_some());
+            let plan = Plan::new(options)?;
+            Ok(if prints { Parsed::Text(plan.config(says_mode)) } else { Parsed::Plan(Box::new(plan)) })
+        }
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))
@@ -188,7 +200,7 @@ fn help_tail() -> String {
 }
 
 /// A preset, and the values it sets.
-fn numbers(preset: Preset) -> String {
+pub(crate) fn numbers(preset: Preset) -> String {
     let (ideal, changed) = (Preset::Ideal.config().to_string(), preset.config().to_string());
     let pairs = changed.split(';').zip(ideal.split(';'));
     let numbers: Vec<&str> = pairs.filter(|(new, old)| new != old).map(|(new, _)| new).collect();

@@ -22,6 +22,7 @@ mod failure;
 mod file;
 mod latency;
 mod limits;
+mod list;
 mod load;
 mod meter;
 mod modes;

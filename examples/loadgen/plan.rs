@@ -159,6 +159,20 @@ impl Plan {
             None => options.into_load().map(Self::Load),
         }
     }
+
+    /// A line with every key of the device and its engine, as `--device` takes it. Without a mode each mode
+    /// has the delivery that it needs, and the line has none.
+    pub(crate) fn config(&self, says_mode: bool) -> String {
+        let device = match self {
+            Self::Load(plan) => {
+                plan.rows.first().filter(|_| says_mode).map_or(&plan.device, |row| &row.device)
+            }
+            Self::File(plan) => &plan.device,
+        };
+        let text = device.to_string();
+        let kept = |pair: &&str| says_mode || !pair.starts_with("delivery=");
+        format!("{}\n", text.split(';').filter(kept).collect::<Vec<_>>().join(";"))
+    }
 }
 
 impl Options {

@@ -229,13 +229,50 @@ fn a_name_that_would_break_the_line_is_escaped() {
     }
 }
 
+/// The lists are those of the library.
+#[test]
+fn what_there_is_to_choose_from_is_listed() {
+    let list = super::text(&Folder::new().succeed("--list").stdout);
+    let listed =
+        |name: &str| list.lines().filter_map(|line| line.split_whitespace().next()).any(|word| word == name);
+    let stats = simaccel::EngineStats::default();
+    let faults = stats.faults().map(|(kind, _)| kind.to_owned());
+    let presets = simaccel::Preset::ALL.map(|preset| preset.to_string());
+    let algorithms = simaccel::Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned());
+    let others = ["wake-fd", "poisson", "bursty"].map(str::to_owned);
+    for name in faults.chain(presets).chain(algorithms).chain(others) {
+        assert!(listed(&name), "{name} in\n{list}");
+    }
+    for dist in ["constant", "exponential", "lognormal", "bimodal"] {
+        assert!(list.contains(dist), "{dist} in\n{list}");
+    }
+}
+
+/// What is printed can be given back, and then prints itself.
+#[test]
+fn a_printed_configuration_is_one_that_the_option_takes() {
+    let printed =
+        |options: &str| super::text(&Folder::new().succeed(&format!("{options} --print-config")).stdout);
+    for mode in ["", "--mode sync", "--mode wake-fd", "--mode poll"] {
+        let full = printed(&format!("{mode} --device preset=saturated;depth=8;fault=fail:every=7"));
+        for pair in ["depth=8", "compute_units=1", "fault=fail:every=7", "queue_pairs=4"] {
+            assert!(full.trim_end().split(';').any(|other| other == pair), "{pair} in {full}");
+        }
+        assert_eq!(full.lines().count(), 1);
+        assert_eq!(printed(&format!("{mode} --device {}", full.trim_end())), full, "{mode}");
+    }
+    assert!(printed("--mode poll").contains("delivery=poll"));
+    Folder::new().fail(2, "--print-config --device depth=3");
+}
+
 #[test]
 fn help_and_version_are_answers_not_errors() {
     let help = super::text(&Folder::new().succeed("--help").stdout);
     for option in ["--alg", "--size", "--jobs", "--duration", "--ops", "--mode", "--device", "--seed"] {
         assert!(help.contains(option), "{option}");
     }
-    for option in ["--expect-errors", "--stats", "--wide", "--rate", "--arrivals"] {
+    for option in ["--expect-errors", "--stats", "--wide", "--rate", "--arrivals", "--list", "--print-config"]
+    {
         assert!(help.contains(option), "{option}");
     }
     let stats = simaccel::EngineStats::default();
