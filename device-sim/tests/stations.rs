@@ -4,7 +4,9 @@
 
 mod device_helpers;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use device_helpers::*;
@@ -280,6 +282,36 @@ fn a_request_waits_for_its_bytes() {
     // It waits for the full bucket.
     assert_eq!(device.now().as_nanos(), 1_260);
     assert_eq!(pairs[0].take(large).expect("it ended").1, Status::Ok);
+}
+
+/// Commands make the worker look all the time whether it is idle, and some tokens come during a look.
+#[test]
+fn a_drain_waits_for_a_request_that_gets_its_tokens_during_a_look() {
+    let text = "queue_pairs=1;ops_limit=100000;limit=busy";
+    let device = Device::open(&config(text)).expect("the device opens");
+    let mut pair = device.take_queue_pairs().remove(0);
+    let session = device.create_session(ctr());
+    let ends = AtomicBool::new(false);
+    // Acknowledged, so that commands do not pile up.
+    let command = || device.set_faults(&[]).expect("a modelled device");
+    let mut drain = || {
+        let park = |_| pair.park(request(session, 64, 1), Delivery::Silent).expect("an open device");
+        let tickets: Vec<_> = (0..40).map(park).collect();
+        device.drain();
+        tickets.into_iter().all(|ticket| pair.take(ticket).is_some())
+    };
+    let have_waited = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                command()
+            }
+        });
+        let have_waited = (0..200).all(|_| drain());
+        ends.store(true, Ordering::Relaxed);
+        have_waited
+    });
+    assert!(have_waited, "a drain has left parked requests behind");
+    assert_balanced(&device);
 }
 
 #[test]

@@ -89,7 +89,17 @@ impl Port {
 
     /// Whether an entry waits, or a parked request that could be admitted.
     pub(crate) fn has_work(&self) -> bool {
-        self.has_head() || !self.submissions.is_empty() || self.has_parked_work()
+        self.has_entry() || self.has_parked_work()
+    }
+
+    /// Whether an entry waits, or a parked request that could be admitted now or when it has its tokens.
+    /// (Whether it has them is not asked: two answers may be from before and after the time.)
+    pub(crate) fn can_go_on(&self) -> bool {
+        self.has_entry() || self.pair.slots.has_work()
+    }
+
+    fn has_entry(&self) -> bool {
+        self.has_head() || !self.submissions.is_empty()
     }
 
     fn has_parked_work(&self) -> bool {

@@ -556,8 +556,7 @@ impl Driver {
 
     /// Whether nothing is in flight, and no parked request could be.
     fn is_idle(&self) -> bool {
-        let can_go_on = |port: &Port| port.has_work() || port.pair.short_until().is_some();
-        self.core.is_idle() && !self.ports.iter().any(can_go_on)
+        self.core.is_idle() && !self.ports.iter().any(Port::can_go_on)
     }
 }
 
