@@ -45,7 +45,7 @@ impl Due {
             operation: Operation::Call,
             bytes: 0,
             times: Times { submitted: None, started: 0, ended: 0 },
-            flags: Flags { drop_wake: false, duplicate: false },
+            flags: Flags { drop_wake: false, duplicate: false, is_secret: false },
             gap: 0,
             late: false,
         }

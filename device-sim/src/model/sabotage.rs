@@ -54,7 +54,10 @@ impl Saboteur {
     pub(crate) fn due(&mut self, flags: &mut Flags, slab: &Slab, ticket: Ticket) {
         let sabotage = self.sabotage;
         match sabotage {
-            Sabotage::LostCompletion if self.is_hit() => flags.drop_wake = true,
+            Sabotage::LostCompletion if self.is_hit() => {
+                flags.is_secret = !flags.drop_wake;
+                flags.drop_wake = true;
+            }
             Sabotage::DoubleCompletion if self.is_hit() => {
                 let twice = slab.copy_waker(ticket).map(|waker| Waker::from(Arc::new(Twice(waker))));
                 let replaced = twice.map(|waker| slab.replace_waker(ticket, waker));

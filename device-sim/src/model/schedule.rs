@@ -471,7 +471,7 @@ fn complete(due: Due, at: u64, slabs: &[Arc<Slab>], counters: &ModelCounters, re
 /// Counts the faults of a completion that have an effect.
 #[cold]
 fn note(flags: Flags, announce: Announce, counters: &ModelCounters) {
-    if flags.drop_wake {
+    if flags.drop_wake && !flags.is_secret {
         counters.injected(FaultKind::DropWake);
     }
     // A second wake comes after the first.

@@ -38,6 +38,8 @@ pub(crate) struct Flags {
     pub(crate) drop_wake: bool,
     /// It is completed twice.
     pub(crate) duplicate: bool,
+    /// Nothing is announced, by sabotage: no counter knows of it.
+    pub(crate) is_secret: bool,
 }
 
 impl Flags {
