@@ -5,8 +5,8 @@
 //!   slot 1   ├─ op ─┤├─ op ─┤├────── slow ──────┤├─ op ─┤      while the device is slow, nothing more is sent
 //! ```
 //!
-//! It finds the most that a device can do. A stall hits one operation of each slot, however long it is, so
-//! it hardly shows in percentiles: the open loop is there for that.
+//! It finds the most that a device can do. A halt of the device hits one operation of each slot, however long
+//! it is, so it hardly shows in percentiles: the open loop is there for that.
 
 use std::time::Instant;
 
