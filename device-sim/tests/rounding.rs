@@ -1,7 +1,7 @@
 //! Service times do not depend on the floating-point rounding mode of the thread that draws them: a job may
 //! set it, and on a stepped device the job's thread draws.
-#![expect(unsafe_code, reason = "sets the rounding mode of the C library")]
 #![cfg(all(not(loom), not(miri), any(target_arch = "x86_64", target_arch = "aarch64")))]
+#![expect(unsafe_code, reason = "sets the rounding mode of the C library")]
 
 mod device_helpers;
 

@@ -1,7 +1,10 @@
 //! A thing that is given up while a thread uses it: it goes once, after the last use.
 
 #![expect(unsafe_code, reason = "loom checks the claim that is made for the thing's memory")]
-#![expect(clippy::arc_with_non_send_sync, reason = "a model moves what it shares between loom's threads only")]
+#![expect(
+    clippy::arc_with_non_send_sync,
+    reason = "a model moves what it shares between loom's threads only"
+)]
 
 use super::*;
 use crate::sync::Owned;
