@@ -238,8 +238,8 @@ fn a_token_bucket_refuses_as_a_server_without_a_queue_does() {
     assert_within(1.0, found.refused, 0.8 / 1.8, "the share refused");
 }
 
-/// Who is served next does not change how long all wait together, as long as services are alike (Kleinrock
-/// 1965).
+/// The order of service does not change how long all requests wait together, where services are alike
+/// (Kleinrock 1965).
 #[test]
 fn arbitration_keeps_the_mean_wait() {
     for arbitration in ["fcfs", "round_robin", "weighted:5:1:2"] {
