@@ -87,6 +87,7 @@ mod error;
 pub mod foreign;
 pub mod job;
 mod process;
+mod sync;
 mod wait_readable;
 mod words;
 

@@ -210,7 +210,7 @@ pub unsafe extern "C" fn simaccel_reap(
 #[inline]
 unsafe fn resume_with_data(resume: PollDataFn, token: u64, arg: *mut c_void) {
     let job = Handle::from_bits(token);
-    let data = raw::data(job).unwrap_or(ptr::null_mut());
+    let data = raw::data_to_resume(job).unwrap_or(ptr::null_mut());
     // SAFETY: the caller's promise.
     unsafe { resume(jobs::pointer(job), data, arg) };
 }

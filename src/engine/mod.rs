@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use simaccel_device::{
@@ -28,6 +28,7 @@ use simaccel_device::{
 use self::fault::{FaultKind, FaultPlan, FaultRule};
 use self::instance::Instance;
 use self::lease::Pairs;
+use self::offload::Route;
 use self::poller::{Poller, Pollers};
 use self::session::SessionCore;
 use self::stats::Registry;
@@ -83,8 +84,8 @@ pub(crate) struct Inner {
     keeps_input: bool,
     may_repeat: bool,
     polled: bool,
-    /// The engine only offloads, without any policy: see `offload::plain`. False while its side has faults.
-    is_plain: AtomicBool,
+    /// How plain requests go: see `offload::plain`.
+    route: Route,
     /// Whose jobs an operation pauses, in place of ours.
     foreign: Option<ForeignJobs>,
     faults: FaultPlan,
@@ -132,8 +133,7 @@ impl Inner {
     /// Replaces the rules of the engine's side.
     fn set_own_faults(&self, rules: &[FaultRule]) {
         self.faults.set(rules);
-        let is_plain = self.config.is_plain() && self.foreign.is_none();
-        self.is_plain.store(is_plain && rules.is_empty(), Ordering::Release);
+        self.route.set(&self.config, self.foreign.is_none() && rules.is_empty());
     }
 
     /// Whether this process inherited the engine across a fork.
@@ -202,7 +202,7 @@ impl Engine {
             keeps_input: config.keeps_input(),
             may_repeat: config.may_repeat(),
             polled: config.delivery() == DeliveryMode::Poll,
-            is_plain: AtomicBool::new(config.is_plain() && foreign.is_none()),
+            route: Route::new(&config, foreign.is_none()),
             foreign,
             faults: FaultPlan::new(config.faults(), config.device().seed()),
             config,

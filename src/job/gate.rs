@@ -1,78 +1,68 @@
 //! The gate of a wait context that several threads use, as in C programs: one thread at a time is inside.
 //!
 //! ```text
-//!            ┌── a job is started, resumed, discarded; the context ends ──► THREAD ──────────┐
-//!   OPEN ────┤                                                                               ├──► OPEN
-//!            └── a call that looks at the context, or changes it ─────────► THREAD | BRIEF ──┘
-//!
-//!   another thread: waits for one that is inside briefly, is refused where a job runs
-//!   the same thread: is inside already (a call of the running job, of a cleanup)
+//!   a job is started, resumed, discarded; the context ends     work: another thread is refused meanwhile
+//!   a call that looks at the context, or changes it            brief: another thread waits
+//!   the same thread                                            is inside already (a call of the running job,
+//!                                                              of a cleanup)
 //! ```
 //!
 //! The thread inside has everything in a context except its status: the lists, the engines' registrations,
 //! and the reference counts, which are not atomic. So an owner gives up its reference inside. The store that
 //! opens the gate is the last access to the context, because another thread may free it from then on.
 //!
+//! How threads come and go is in the [device's crate](simaccel_device::gate): the first thread that runs a
+//! job on the context does so without a locked instruction.
+//!
 //! A context of Rust code has no gate: the compiler keeps it on its thread.
 #![expect(unsafe_code, reason = "opens a gate whose context may be freed right after")]
 
 use std::mem;
-use std::ptr;
+use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::front::Front;
 use super::wait_ctx::Shared;
-
-/// No thread is inside.
-const OPEN: usize = 0;
-/// The thread inside leaves at once; added to the thread's number, which is even.
-const BRIEF: usize = 1;
-/// There is no gate.
-const NONE: usize = usize::MAX;
-
-/// How often a thread looks at a gate before it yields the processor.
-const SPINS: u32 = 100;
+pub(super) use crate::sync::gate::InUse;
+use crate::sync::gate::{self, Entry, Stay};
 
 #[derive(Debug)]
-pub(super) struct Gate(AtomicUsize);
-
-/// A job of another thread runs on the context, or another thread is freeing it.
-#[derive(Debug)]
-pub(super) struct InUse;
+pub(super) struct Gate(gate::Gate);
 
 /// A stay inside a gate. Dropping it ends the stay.
 #[derive(Debug)]
-pub struct Inside(*const Gate);
+pub struct Inside {
+    gate: NonNull<gate::Gate>,
+    entry: Entry,
+}
 
 impl Default for Gate {
     /// No gate.
     fn default() -> Self {
-        Self(AtomicUsize::new(NONE))
+        Self(gate::Gate::none())
     }
 }
 
 impl Gate {
-    pub(super) const fn open() -> Self {
-        Self(AtomicUsize::new(OPEN))
+    pub(super) fn open() -> Self {
+        Self(gate::Gate::open())
     }
 
     /// Enters until the stay is dropped.
     #[inline]
     pub(super) fn enter(&self) -> Result<Inside, InUse> {
-        self.enter_as(Front::thread())
+        Ok(self.inside(self.0.enter(Front::thread(), Stay::Work)?))
     }
 
     /// Enters for a call that leaves at once and runs no foreign code.
     pub(super) fn enter_briefly(&self) -> Result<Inside, InUse> {
-        self.enter_as(Front::thread() | BRIEF)
+        Ok(self.inside(self.0.enter(Front::thread(), Stay::Brief)?))
     }
 
     /// Takes over the stay of a frame of this thread that will not end it.
     pub(super) fn inherit(&self) -> Inside {
-        let is_inside = self.0.load(Ordering::Relaxed) & !BRIEF == Front::thread();
-        if is_inside { Inside(self) } else { Inside::nothing() }
+        self.inside(self.0.entry_of(Front::thread()))
     }
 
     /// Enters as soon as no other thread is inside.
@@ -86,40 +76,15 @@ impl Gate {
     }
 
     #[inline]
-    fn enter_as(&self, user: usize) -> Result<Inside, InUse> {
-        match self.0.compare_exchange(OPEN, user, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => Ok(Inside(self)),
-            Err(seen) => self.enter_slow(seen, user),
-        }
-    }
-
-    #[cold]
-    fn enter_slow(&self, mut seen: usize, user: usize) -> Result<Inside, InUse> {
-        for spins in 0_u32.. {
-            if seen == NONE || (seen ^ user) & !BRIEF == 0 {
-                return Ok(Inside::nothing());
-            }
-            if seen != OPEN && seen & BRIEF == 0 {
-                return Err(InUse);
-            }
-            if spins < SPINS {
-                std::hint::spin_loop()
-            } else {
-                thread::yield_now()
-            }
-            match self.0.compare_exchange(OPEN, user, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(now) => seen = now,
-            }
-        }
-        Ok(Inside(self))
+    fn inside(&self, entry: Entry) -> Inside {
+        Inside { gate: NonNull::from(&self.0), entry }
     }
 }
 
 impl Inside {
     /// A stay that needs no end.
     pub(super) const fn nothing() -> Self {
-        Self(ptr::null())
+        Self { gate: NonNull::dangling(), entry: Entry::Nothing }
     }
 
     /// Gives up a reference to a context and leaves it. The last owner frees the context, gate and all; any
@@ -142,10 +107,10 @@ impl Inside {
 impl Drop for Inside {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: null, or the gate of a context that has an owner: an owner gives up its reference only
-        // inside, and only this stay is inside.
-        if let Some(gate) = unsafe { self.0.as_ref() } {
-            gate.0.store(OPEN, Ordering::Release);
+        if self.entry != Entry::Nothing {
+            // SAFETY: the gate of a context that has an owner: an owner gives up its reference only inside,
+            // and only this stay is inside.
+            unsafe { self.gate.as_ref() }.leave(self.entry);
         }
     }
 }
@@ -153,7 +118,7 @@ impl Drop for Inside {
 #[cfg(test)]
 mod tests {
     use std::cell::UnsafeCell;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -173,7 +138,7 @@ mod tests {
         }
 
         fn count_up(&self, inside: &Inside) {
-            assert!(!inside.0.is_null());
+            assert_ne!(inside.entry, Entry::Nothing);
             // SAFETY: this thread is inside, and a stay ends after this call.
             unsafe { *self.count.get() += 1 };
         }
@@ -208,7 +173,7 @@ mod tests {
         let gate = Gate::open();
         let outer = gate.enter().unwrap();
         let inner = gate.enter_briefly().unwrap();
-        assert!(inner.0.is_null(), "the outer stay ends it");
+        assert_eq!(inner.entry, Entry::Nothing, "the outer stay ends it");
         drop(inner);
         thread::scope(|scope| {
             let other = scope.spawn(|| (gate.enter().is_err(), gate.enter_briefly().is_err()));
@@ -242,7 +207,7 @@ mod tests {
     fn without_a_gate_every_thread_comes_in() {
         let gate = Gate::default();
         let inside = gate.enter().unwrap();
-        assert!(inside.0.is_null());
+        assert_eq!(inside.entry, Entry::Nothing);
         thread::scope(|scope| assert!(scope.spawn(|| gate.enter().is_ok()).join().unwrap()));
     }
 }

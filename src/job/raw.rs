@@ -355,6 +355,18 @@ pub fn data(job: Handle) -> Result<*mut c_void, Misuse> {
     Ok(find(job)?.data.get())
 }
 
+/// The same for a caller that resumes the job next: prefetches what it goes on with.
+///
+/// # Errors
+///
+/// As for [`set_data`].
+#[inline]
+pub fn data_to_resume(job: Handle) -> Result<*mut c_void, Misuse> {
+    let record = find(job)?;
+    record.prefetch();
+    Ok(record.data.get())
+}
+
 /// Keeps `held` for the running job until [`release_held`]. When the job is discarded, `held` is dropped
 /// after the release hook: a frame that may be discarded can own nothing. The job calls [`release_held`]
 /// before its function returns.

@@ -248,6 +248,12 @@ impl Record {
         record.stack.take().expect("a record has a stack until here")
     }
 
+    /// Prefetches what a paused job goes on with.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        self.fiber.prefetch();
+    }
+
     #[inline]
     pub(super) fn pool<'a>(&self) -> &'a Pool {
         // SAFETY: the pool lives at least as long as any of its unfinished jobs, and as long as its thread.

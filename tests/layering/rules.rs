@@ -144,6 +144,7 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room { path: "src/foreign.rs", knows: WHOLE_CRATE, crates: &[], except: &[] },
     Room { path: "src/process.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
+    Room { path: "src/sync.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
     Room {
         path: "src/wait_readable.rs",
         knows: &["crate::error", "crate::job"],
@@ -153,7 +154,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { path: "src/words.rs", knows: &[], crates: &[], except: &[] },
     Room {
         path: "src/job",
-        knows: &["crate::process", "crate::words"],
+        knows: &["crate::process", "crate::sync", "crate::words"],
         crates: &["corosensei", "libc", "nix", "thiserror"],
         except: &[],
     },

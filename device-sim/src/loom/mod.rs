@@ -5,6 +5,7 @@
 //! ```
 
 mod cells;
+mod gate;
 mod pairs;
 mod rings;
 mod uses;

@@ -2,6 +2,7 @@
 //! `cfg(loom)`.
 
 pub(crate) mod barrier;
+pub mod gate;
 pub(crate) mod prefetch;
 pub(crate) mod ticks;
 pub(crate) mod uses;
@@ -47,6 +48,22 @@ impl<T> Owned<T> {
         #[cfg(not(loom))]
         f(self.0.get())
     }
+
+    /// The same where a call costs too much: a closure cannot be told that it is always to be inlined.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn access<A: Access<T>>(&self, access: A) -> A::Output {
+        #[cfg(loom)]
+        return self.0.with_mut(|value| access.to(value));
+        #[cfg(not(loom))]
+        access.to(self.0.get())
+    }
+}
+
+/// What is done with an [`Owned`] value.
+pub(crate) trait Access<T> {
+    type Output;
+
+    fn to(self, value: *mut T) -> Self::Output;
 }
 
 /// Keeps the writes of one side off the cache lines of the other (two lines: processors prefetch in pairs).

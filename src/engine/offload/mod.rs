@@ -19,6 +19,7 @@ mod flight;
 mod kept;
 pub(super) mod plain;
 mod rescue;
+mod route;
 
 use std::borrow::BorrowMut;
 use std::mem;
@@ -41,6 +42,7 @@ use crate::error::Error;
 
 use flight::{End, Progress};
 pub(crate) use flight::{Flight, Held, Hold, Queued};
+pub(super) use route::Route;
 
 /// A failed operation; its request (and so the caller's buffers) is where it was.
 pub(crate) struct Failed {

@@ -28,11 +28,11 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 use simaccel_device::{Plain, Rest, SessionId, WakeState};
 
 use super::kept::{self, Keep, Kept};
+use super::route::By;
 use super::*;
 use crate::engine::table::Visit;
 use crate::engine::wait::job::{self, JobWake, Offer, OurJobs, Release, WaitKey};
@@ -68,13 +68,14 @@ pub(crate) fn run<R: Rest>(
     iv: &[u8],
     (buffer, rest): Given<R>,
 ) -> Outcome<R> {
-    if !engine.is_plain.load(Ordering::Acquire) || iv.len() > MOST_IV {
+    let by = engine.route.by();
+    if !by.is_straight() || iv.len() > MOST_IV {
         return Err((buffer, rest));
     }
-    match job::offer(!engine.polled) {
+    match job::offer(!by.is_polled()) {
         Some(offer) => {
             let user_data = offer.token();
-            offered(engine, offer, Plain { session, operation, iv, buffer, user_data, rest })
+            offered(engine, by, offer, Plain { session, operation, iv, buffer, user_data, rest })
         }
         None => Err((buffer, rest)),
     }
@@ -83,13 +84,11 @@ pub(crate) fn run<R: Rest>(
 /// The parts of this are functions of their own, and return what they call: without optimisation, that is
 /// what keeps a paused job's frames small.
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn offered<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
-    if engine.keeps_input {
-        words::in_registers(keeping(engine, offer, plain))
-    } else if engine.polled {
-        polled(engine, offer, plain, ())
-    } else {
-        words::in_registers(woken(engine, offer, plain, ()))
+fn offered<R: Rest>(engine: &Arc<Inner>, by: By, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
+    match by {
+        By::POLL => polled(engine, offer, plain, ()),
+        By::WAKE_FD => words::in_registers(woken(engine, offer, plain, ())),
+        _ => words::in_registers(keeping(engine, offer, plain)),
     }
 }
 

@@ -45,6 +45,7 @@
 #[path = "call.rs"]
 mod call;
 
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::arch::{asm, naked_asm};
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -209,6 +210,19 @@ impl Fiber {
     /// It is not running, and no frame of it owns anything whose destructor must run.
     pub(in super::super) unsafe fn forget(&self) {
         self.sp.set(0);
+    }
+
+    /// Prefetches the frames that a fiber goes on with, a little before it is entered. Those of many fibers
+    /// do not fit into the nearest cache.
+    #[inline]
+    pub(in super::super) fn prefetch(&self) {
+        const LINES: usize = 6;
+        const BYTES: usize = 64;
+        for line in 0..LINES {
+            let line = ptr::without_provenance(self.sp.get().wrapping_add(line * BYTES));
+            // SAFETY: a hint, which reads nothing, at any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line) };
+        }
     }
 
     /// Runs the fiber until it leaves.

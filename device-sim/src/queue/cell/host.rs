@@ -9,7 +9,7 @@ use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
 use crate::queue::hooks::{Served, Stamp};
 use crate::sync::prefetch;
-use crate::sync::{Ordering, spin_or_yield};
+use crate::sync::{Access, Ordering, spin_or_yield};
 
 /// What puts a request into a cell. (A closure cannot be told that it is always to be inlined.)
 pub(crate) trait Fill {
@@ -27,6 +27,24 @@ impl<R: Rest> Fill for Plain<'_, R> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn fill(self, cell: &mut Request) {
         self.load_into(cell);
+    }
+}
+
+/// Fills a free cell, and returns where its text is, for a prefetch.
+struct FillFree<F> {
+    fill: F,
+    is_hinted: bool,
+}
+
+impl<F: Fill> Access<Request> for FillFree<F> {
+    type Output = u64;
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn to(self, payload: *mut Request) -> u64 {
+        // SAFETY: only `place_at` makes this, for a cell that is FREE and whose only key it has.
+        let payload = unsafe { &mut *payload };
+        self.fill.fill(payload);
+        if self.is_hinted { text_hint(&payload.buffer) } else { 0 }
     }
 }
 
@@ -69,15 +87,11 @@ impl Slab {
             Arm::ReapPlain => (wake::PLAIN, None),
             Arm::Waker(waker) => (wake::ARMED, Some(waker)),
         };
-        let text = cell.payload.with_mut(|payload| {
-            // SAFETY: the cell is FREE, and its place in the list, which the caller has used up, was the only
-            // key to it.
-            let payload = unsafe { &mut *payload };
-            fill.fill(payload);
-            if stamp.is_some() { text_hint(&payload.buffer) } else { 0 }
-        });
+        // The cell is FREE, and its place in the list, which the caller has used up, was the only key to it.
+        let text = cell.payload.access(FillFree { fill, is_hinted: stamp.is_some() });
         if waker.is_some() {
-            // SAFETY: as above; no wake is armed in a free cell, so no sender looks at the waker.
+            // SAFETY: the cell is this thread's, as above; no wake is armed in a free cell, so no sender
+            // looks at the waker.
             cell.waker.with_mut(|slot| unsafe { *slot = waker });
         }
         if let Some(Stamp { submitted, is_timed }) = stamp {

@@ -1,0 +1,60 @@
+//! Which way the plain requests of an engine take: one load says it for each.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::engine::config::{Config, DeliveryMode};
+
+/// The way of an engine's plain requests. It changes when rules of the engine's side are replaced.
+#[derive(Debug)]
+pub(in crate::engine) struct Route(AtomicU8);
+
+impl Route {
+    /// `is_open`: no foreign framework, and no rule of the engine's side, concerns plain requests.
+    pub(in crate::engine) fn new(config: &Config, is_open: bool) -> Self {
+        Self(AtomicU8::new(By::of(config, is_open).0))
+    }
+
+    pub(in crate::engine) fn set(&self, config: &Config, is_open: bool) {
+        self.0.store(By::of(config, is_open).0, Ordering::Release);
+    }
+
+    #[inline(always)]
+    pub(super) fn by(&self) -> By {
+        By(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// A way, in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct By(u8);
+
+impl By {
+    /// The usual requests and results, woken by a wake fd.
+    pub(super) const WAKE_FD: Self = Self(Self::STRAIGHT);
+    /// The same, by polling.
+    pub(super) const POLL: Self = Self(Self::STRAIGHT | Self::POLLED);
+
+    const STRAIGHT: u8 = 1;
+    const POLLED: u8 = 2;
+    /// The device may fail a request after it has computed it, so the input is kept.
+    const KEEPS_INPUT: u8 = 4;
+
+    fn of(config: &Config, is_open: bool) -> Self {
+        let bit = |is_set, bit| if is_set { bit } else { 0 };
+        Self(
+            bit(is_open && config.is_plain(), Self::STRAIGHT)
+                | bit(config.delivery() == DeliveryMode::Poll, Self::POLLED)
+                | bit(config.keeps_input(), Self::KEEPS_INPUT),
+        )
+    }
+
+    #[inline(always)]
+    pub(super) const fn is_straight(self) -> bool {
+        self.0 & Self::STRAIGHT != 0
+    }
+
+    #[inline(always)]
+    pub(super) const fn is_polled(self) -> bool {
+        self.0 & Self::POLLED != 0
+    }
+}
