@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     config: Config,
     /// What every operation needs of the configuration, and of the fault plan.
     keeps_input: bool,
+    /// Bytes of the longest input in place that the device restores when it fails a request late.
+    restorable: usize,
     may_repeat: bool,
     polled: bool,
     /// How plain requests go: see `offload::plain`.
@@ -200,6 +202,7 @@ impl Engine {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
             keeps_input: config.keeps_input(),
+            restorable: config.device().restorable(),
             may_repeat: config.may_repeat(),
             polled: config.delivery() == DeliveryMode::Poll,
             route: Route::new(&config, foreign.is_none()),

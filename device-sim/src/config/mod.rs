@@ -41,6 +41,9 @@ pub use mode::ModelMode;
 pub use preset::Preset;
 pub use service::{Served, ServiceTime, WarmUp};
 
+/// Bytes of the longest input that is restored: see [`Config::restorable`].
+pub(crate) const RESTORABLE: usize = 64;
+
 /// The configuration of a device. The default is the *ideal* device, which models no latency.
 ///
 #[doc = device_keys!(key_rows)]
@@ -147,6 +150,14 @@ impl Default for Config {
 impl Config {
     /// All keys of the device.
     pub const KEYS: &[Key] = device_keys!(key_list);
+
+    /// Bytes of the longest input that the device restores when it fails a request that it has computed in
+    /// place: a reset may do so until the request is due. Exempt from semantic versioning.
+    #[doc(hidden)]
+    pub const fn restorable(&self) -> usize {
+        // Other workers do not keep any.
+        if self.workers > 1 { 0 } else { RESTORABLE }
+    }
 
     /// Whether completions take modelled time, so that a request can be executed and not yet be complete.
     pub const fn is_modelled(&self) -> bool {

@@ -57,6 +57,8 @@ pub struct Request {
     /// Out: how many bytes at the end of the result the device did not deliver. 0, except for that kind of
     /// fault ([`FaultKind::Short`](crate::FaultKind::Short)), which the status does not show.
     pub residue: usize,
+    /// Out: the input, if it was a small one that was worked on in place, and the result is incomplete.
+    input: Option<Vec<u8>>,
 }
 
 /// How many bytes at the beginning of a request belong to a plain one.
@@ -258,6 +260,7 @@ impl Request {
             call: None,
             user_data: 0,
             residue: 0,
+            input: None,
         }
     }
 
@@ -396,6 +399,7 @@ impl Request {
         to.state = self.state.take();
         to.call = self.call.take();
         to.residue = mem::take(&mut self.residue);
+        to.input = self.input.take();
     }
 
     fn needs_front_only(&self) -> bool {
@@ -406,6 +410,7 @@ impl Request {
             && self.state.is_none()
             && self.call.is_none()
             && self.residue == 0
+            && self.input.is_none()
     }
 
     /// Marks the rest as in use.
@@ -429,12 +434,26 @@ impl Request {
         }
     }
 
+    pub(crate) fn give_back_input(&mut self, input: Vec<u8>) {
+        self.input = Some(input);
+    }
+
+    /// The input of a request whose result is incomplete, if the device has kept it. Exempt from semantic
+    /// versioning.
+    #[doc(hidden)]
+    pub fn take_input(&mut self) -> Option<Vec<u8>> {
+        self.input.take()
+    }
+
     /// Overwrites everything that may hold plaintext, and the tag, and drops a call with what it gave; for
     /// requests whose result will not be taken.
     pub fn wipe(&mut self) {
         self.buffer.zeroize();
         if let Some(destination) = &mut self.destination {
             destination.zeroize();
+        }
+        if let Some(input) = &mut self.input {
+            input.zeroize();
         }
         self.aad.zeroize();
         self.tag.wipe();

@@ -52,6 +52,14 @@ impl Due {
     }
 }
 
+impl Due {
+    /// Whether no fault changes how it completes.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        !self.never && !self.late && self.gap == 0 && self.flags.is_none() && !self.flags.is_secret
+    }
+}
+
 impl PartialEq for Due {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()

@@ -15,6 +15,7 @@ pub(crate) mod fault;
 pub(crate) mod fixed;
 pub(crate) mod handed;
 pub(crate) mod in_order;
+pub(crate) mod inputs;
 pub(crate) mod installed;
 pub(crate) mod job;
 pub(crate) mod latency;

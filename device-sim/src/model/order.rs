@@ -146,6 +146,15 @@ impl<T> Order<T> {
         overtaken.into_iter().for_each(|held| complete(held.request));
     }
 
+    /// Called when a request completes as it comes, before others that are due. `false`: it cannot, because
+    /// requests are held back.
+    #[inline]
+    pub(crate) fn pass(&mut self) -> bool {
+        let passes = self.held.is_empty();
+        self.coming -= u64::from(passes);
+        passes
+    }
+
     /// Called when a request is gone and will never be due. Returns the held-back requests that no remaining
     /// request can overtake: they are due again.
     pub(crate) fn gone(&mut self) -> Vec<T> {

@@ -21,6 +21,7 @@ use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
+use crate::model::inputs::Inputs;
 use crate::model::installed::{Installed, execute_by};
 use crate::model::job::{Backlog, Job, Outcome, Returned, SWEEP_AT, takes_long};
 use crate::model::plan::{Ending, Subject, Verdict};
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     is_timed: bool,
     sessions: Vec<Option<(SessionId, Installed)>>,
     model: Option<Model>,
+    /// Of a modelled device.
+    inputs: Inputs,
     /// What other workers are to compute; `None`: there are none.
     pub(crate) backlog: Option<Backlog>,
     /// Whether other requests wait for the one that is admitted.
@@ -67,11 +70,13 @@ impl Core {
     /// A core whose port `i` has the cells `slabs[i]`.
     pub(crate) fn new(config: &Config, slabs: Vec<Arc<Slab>>, counters: &Arc<ModelCounters>) -> Self {
         let model = Model::new(config, slabs.len(), counters);
+        let inputs = Inputs::new(slabs.len());
         Self {
             slabs,
             is_timed: config.timing != Timing::Off,
             sessions: Vec::new(),
             model,
+            inputs,
             backlog: None,
             is_behind: false,
             computed: 0,
@@ -190,13 +195,13 @@ impl Core {
         let claimed = slab.claim(ticket)?;
         let submitted = if self.is_timed { slab.timed(ticket) } else { None };
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
-        let sessions = &self.sessions;
+        let (sessions, inputs) = (&self.sessions, &mut self.inputs);
         let mut verdict = Verdict::default();
         let mut work = Work::of_port(port);
         // Its session, if another worker computes.
         let mut out = None;
         ready.due = None;
-        let Ready { claimed, status, operation, bytes, times, .. } = ready;
+        let Ready { claimed, status, operation, bytes, times, due, .. } = ready;
         *status = slab.execute(claimed, |request| {
             let algorithm = algorithm_of(sessions, request);
             work = work_of(algorithm, model, request, port);
@@ -209,7 +214,12 @@ impl Core {
                 out = Some(installed(sessions, request.session).cloned());
                 return Status::DeviceDead;
             }
-            compute(sessions, model, &verdict, request)
+            inputs.keep(request);
+            let status = compute(sessions, model, &verdict, request);
+            if request.is_short() {
+                inputs.add_latest(request);
+            }
+            status
         });
         let weight = match work.operation {
             _ if out.is_some() => 0,
@@ -222,15 +232,21 @@ impl Core {
         }
         if verdict.ending.is_some() {
             self.ending = verdict.ending;
+            inputs.forget_latest();
             model.skip(&work);
+        } else if let Some((served, when)) =
+            model.schedule(Scheduled { ticket, announce, submitted, at }, &work, &verdict, &self.slabs)
+        {
+            (*times, *due) = (served, Some(when));
+            inputs.forget_latest();
         } else {
+            inputs.store(port, ticket.index());
             // Now the host may revoke it.
             let _ = match out {
                 Some(_) => slab.hand_over(claimed),
                 None => slab.postpone(claimed, *status),
             };
             self.ready.forget_last();
-            model.schedule(Scheduled { ticket, announce, submitted, at }, &work, &verdict, &self.slabs);
         }
         if let (Some(installed), Some(backlog)) = (out, &mut self.backlog) {
             let is_long = takes_long(&work);
@@ -322,7 +338,33 @@ impl Core {
     /// until then was admitted.
     pub(crate) fn deliver(&mut self, now: u64, known_until: u64) -> bool {
         let Some(model) = &mut self.model else { return false };
-        model.deliver(now, known_until, &self.slabs, &mut self.ready)
+        let from = self.ready.len();
+        let was_due = model.deliver(now, known_until, &self.slabs, &mut self.ready);
+        self.forget_inputs(from);
+        was_due
+    }
+
+    /// These have completed, and others were revoked before.
+    fn forget_inputs(&mut self, from: usize) {
+        let Self { ready, inputs, .. } = self;
+        ready[from..].iter().for_each(|ready| inputs.forget(ready.port, ready.claimed.cell()));
+        ready.gone().for_each(|(port, cell)| inputs.forget(port, cell));
+    }
+
+    /// The same at the beginning of a pass; what is overdue when it is admitted in this pass goes to `ready`
+    /// at once. `None`: this device does not do that.
+    pub(crate) fn hurry(&mut self, now: u64) -> Option<bool> {
+        let model = self.model.as_mut().filter(|model| model.can_hurry())?;
+        let from = self.ready.len();
+        let was_due = model.hurry(now, &self.slabs, &mut self.ready);
+        self.forget_inputs(from);
+        Some(was_due)
+    }
+
+    pub(crate) fn hurry_no_more(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.hurry_no_more();
+        }
     }
 
     /// Whether requests wait in stations of the model, for time to pass.
@@ -365,16 +407,25 @@ impl Core {
     pub(crate) fn end_panicked(&mut self) {
         // Whether the panic came from them or from elsewhere: they were not finished.
         self.end_lanes(Status::DeviceDead);
+        let inputs = &mut self.inputs;
         if let Some(Ready { port, claimed, status: Status::DeviceDead, .. }) = self.ready.last_mut() {
-            self.slabs[*port].execute(claimed, Request::drop_state);
+            self.slabs[*port].execute(claimed, |request| {
+                request.drop_state();
+                inputs.restore_latest(request);
+            });
         }
     }
 
     /// Ends everything that is scheduled with `status`, due or not, and frees the units.
     pub(crate) fn fail_scheduled(&mut self, status: Status) {
-        if let Some(model) = &mut self.model {
-            model.fail_all(status, &self.slabs, &mut self.ready);
+        let Self { model: Some(model), slabs, inputs, ready, .. } = self else { return };
+        let from = ready.len();
+        model.fail_all(status, slabs, ready);
+        for Ready { port, claimed, .. } in &mut ready[from..] {
+            let cell = claimed.cell();
+            slabs[*port].execute(claimed, |request| inputs.restore(*port, cell, request));
         }
+        ready.gone().for_each(|(port, cell)| inputs.forget(port, cell));
     }
 }
 

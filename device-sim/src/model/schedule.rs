@@ -52,6 +52,7 @@ pub(crate) struct Model {
     pub(crate) plan: Plan,
     counters: Arc<ModelCounters>,
     sequence: u64,
+    overdue: Overdue,
     sweep_at: usize,
     pub(crate) sabotage: Option<Saboteur>,
 }
@@ -70,6 +71,7 @@ impl Model {
             plan: Plan::new(config, counters),
             counters: Arc::clone(counters),
             sequence: 0,
+            overdue: Overdue::default(),
             sweep_at: SWEEP_AT,
             sabotage: None,
         })
@@ -127,8 +129,8 @@ impl Model {
         self.orders[work.port].skip();
     }
 
-    /// Sends a request through the stations that is computed, or handed over. The host may revoke it
-    /// until it is due.
+    /// Sends a request through the stations that is computed, or handed over. The host may revoke it until it
+    /// is due. Returns its times and when it was due, if it is overdue already and completes now.
     #[inline]
     pub(crate) fn schedule(
         &mut self,
@@ -136,7 +138,7 @@ impl Model {
         work: &Work,
         verdict: &Verdict,
         slabs: &[Arc<Slab>],
-    ) {
+    ) -> Option<(Times, u64)> {
         let Scheduled { ticket, announce, submitted, at } = scheduled;
         let Work { port, operation, input: bytes, .. } = *work;
         let times = Times { submitted, started: at, ended: at };
@@ -164,13 +166,22 @@ impl Model {
             late,
         };
         let more = verdict.delay.saturating_add(verdict.late);
-        self.send(at, verdict, work, OnTheWay { due, more, place: 0 });
-        self.sweep(slabs, at);
+        let completes = self.send(at, verdict, work, OnTheWay { due, more, place: 0 });
+        if completes.is_none() {
+            self.sweep(slabs, at);
+        }
+        completes
     }
 
     /// Sends a request through the stations.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn send(&mut self, at: u64, verdict: &Verdict, work: &Work, mut request: OnTheWay) {
+    fn send(
+        &mut self,
+        at: u64,
+        verdict: &Verdict,
+        work: &Work,
+        mut request: OnTheWay,
+    ) -> Option<(Times, u64)> {
         let around = &mut Around { service: &mut self.service, counters: &self.counters };
         let service = (!self.network.has_batches()).then(|| around.service(work));
         let arrival = Arrival { work: *work, standstill: verdict.before, service, never: verdict.never };
@@ -178,13 +189,14 @@ impl Model {
             Network::Direct(direct) => {
                 let served = direct.arrive(at, &arrival, around);
                 request.serve(served);
-                self.place(request);
+                self.place_or_complete(request)
             }
             Network::Events(events) => {
                 if self.orders[request.due.port].is_kept() && request.keeps_order() {
                     request.place = self.in_order[request.due.port].enter();
                 }
                 events.enter(at, arrival, request, around);
+                None
             }
         }
     }
@@ -218,13 +230,49 @@ impl Model {
     /// A request has left the stations: it is known when it is due.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn place(&mut self, request: OnTheWay) {
+        let due = self.time_of(request);
+        self.due.push(due);
+    }
+
+    /// The same for one that may be overdue as it comes.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn place_or_complete(&mut self, request: OnTheWay) -> Option<(Times, u64)> {
+        let due = self.time_of(request);
+        if due.is_plain() && self.overdue.is(due.due, due.sequence) && self.orders[due.port].pass() {
+            return Some((due.times, due.due));
+        }
+        self.due.push(due);
+        None
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn time_of(&mut self, request: OnTheWay) -> Due {
         let keeps_order = request.keeps_order();
         let OnTheWay { mut due, more, .. } = request;
         due.due = due.times.ended.saturating_add(more);
         if keeps_order {
             due.due = self.orders[due.port].place(due.due);
         }
-        self.due.push(due);
+        due
+    }
+
+    /// Moves what is due at `now` to `ready`, on a device where what is overdue as it comes may complete at
+    /// once; it does so from now on, until [`Model::hurry_no_more`]. `false`: nothing was due.
+    pub(crate) fn hurry(&mut self, now: u64, slabs: &[Arc<Slab>], ready: &mut ReadyList) -> bool {
+        let was_due = self.deliver(now, now, slabs, ready);
+        let last = ready.last().and_then(|last| last.due);
+        self.overdue.begin(now, last.unwrap_or(0));
+        was_due
+    }
+
+    pub(crate) fn hurry_no_more(&mut self) {
+        self.overdue.end();
+    }
+
+    /// Whether requests that are overdue as they come may complete at once: all their times are known then,
+    /// nothing else computes, and nothing looks at them on the way.
+    pub(crate) fn can_hurry(&self) -> bool {
+        !self.has_events() && self.handed.is_none() && self.sabotage.is_none()
     }
 
     /// Moves what is due at `now` to `ready`; `false`: nothing was due. `known_until`: all that has arrived
@@ -389,6 +437,47 @@ impl Model {
     }
 }
 
+/// Which requests are overdue as they come, on a host that is behind: they need not wait in the due queue,
+/// where the host could still revoke them.
+///
+/// They complete in the order of their times. Where times do not come in order, the queue has to sort them:
+/// the first one that is out of order closes this way for a while.
+#[derive(Debug, Default)]
+struct Overdue {
+    /// What is due before that is; 0: nothing, the way is closed.
+    before: u64,
+    /// When the last one of this pass was due.
+    last: u64,
+    /// From this number on.
+    from: u64,
+}
+
+impl Overdue {
+    /// For so many requests the way is closed.
+    const REST: u64 = 4_096;
+
+    fn begin(&mut self, now: u64, last: u64) {
+        (self.before, self.last) = (now.saturating_add(1), last);
+    }
+
+    fn end(&mut self) {
+        self.before = 0;
+    }
+
+    #[inline]
+    fn is(&mut self, due: u64, sequence: u64) -> bool {
+        if due >= self.before || sequence < self.from {
+            return false;
+        }
+        if due < self.last {
+            self.from = sequence + Self::REST;
+            return false;
+        }
+        self.last = due;
+        true
+    }
+}
+
 /// A request that goes to the stations.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scheduled {
@@ -464,7 +553,10 @@ fn complete(due: Due, at: u64, slabs: &[Arc<Slab>], counters: &ModelCounters, re
             let due = Some(at.max(due.due));
             ready.push(Ready { port, claimed, status, announce, operation, bytes, times, due, flags });
         }
-        None => bump(&counters.late, 1),
+        None => {
+            bump(&counters.late, 1);
+            ready.note_gone(port, ticket);
+        }
     }
 }
 
@@ -477,5 +569,24 @@ fn note(flags: Flags, announce: Announce, counters: &ModelCounters) {
     // A second wake comes after the first.
     if flags.duplicate && !(flags.drop_wake && announce == Announce::Wake) {
         counters.injected(FaultKind::Duplicate);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_overdue_completes_in_the_order_of_its_times_or_waits() {
+        let mut overdue = Overdue::default();
+        assert!(!overdue.is(0, 0), "closed, also at the beginning of time");
+        overdue.begin(100, 20);
+        assert!(overdue.is(20, 1) && overdue.is(100, 2));
+        assert!(!overdue.is(101, 3), "it is not due");
+        assert!(!overdue.is(99, 4), "another one has completed that was due later");
+        assert!(!overdue.is(100, 4 + Overdue::REST - 1), "the way is closed for a while");
+        assert!(overdue.is(100, 4 + Overdue::REST));
+        overdue.end();
+        assert!(!overdue.is(100, 10_000));
     }
 }

@@ -20,6 +20,11 @@ pub(crate) struct Announcements {
 }
 
 impl Announcements {
+    /// Whether there are wakes, each of which takes a while.
+    pub(crate) const fn has_wakes(&self) -> bool {
+        !self.wakes.is_empty() || !self.spurious.is_empty()
+    }
+
     /// Sends everything. `pairs` are all those of the device, by index.
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
         if !self.spurious.is_empty() {

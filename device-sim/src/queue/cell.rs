@@ -235,6 +235,12 @@ pub(crate) struct Executing {
 }
 
 impl Executing {
+    /// The index of its cell.
+    #[inline]
+    pub(crate) const fn cell(&self) -> u32 {
+        self.ticket.index()
+    }
+
     /// Whether it has been used.
     #[inline]
     pub(crate) const fn is_spent(&self) -> bool {

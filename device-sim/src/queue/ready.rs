@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::message::operation::Operation;
 use crate::message::status::Status;
-use crate::queue::cell::Executing;
+use crate::queue::cell::{Executing, Ticket};
 use crate::queue::entry::Announce;
 
 /// A request that is computed and due.
@@ -72,6 +72,8 @@ impl Ready {
 pub(crate) struct ReadyList {
     places: Vec<Ready>,
     len: usize,
+    /// Ports and cells of requests that were revoked before they were due.
+    gone: Vec<(usize, u32)>,
 }
 
 impl ReadyList {
@@ -95,6 +97,16 @@ impl ReadyList {
 
     pub(crate) fn push(&mut self, ready: Ready) {
         *self.next() = ready;
+    }
+
+    /// A request is not there that would be due.
+    pub(crate) fn note_gone(&mut self, port: usize, ticket: Ticket) {
+        self.gone.push((port, ticket.index()));
+    }
+
+    /// The ports and cells of those; each once.
+    pub(crate) fn gone(&mut self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.gone.drain(..)
     }
 
     #[inline]

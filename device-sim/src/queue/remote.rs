@@ -129,6 +129,9 @@ impl Remote {
     /// returns its user data. `None`: the wake was cancelled, or the request is gone.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn reap(&self, arrival: Arrival) -> Option<u64> {
+        if self.pair.has_hooks() {
+            self.pair.slab.prefetch_text_at(index_of(arrival.0));
+        }
         self.pair.slab.reap(index_of(arrival.0), generation_of(arrival.0))
     }
 

@@ -55,7 +55,7 @@ const BATCH_BYTES: u64 = 16 * 1024;
 const DEEP_BATCH_BYTES: u64 = 64 * 1024;
 const DEEP: u64 = 16;
 /// Requests that a modelled device admits before it looks what is due.
-const PASS_REQUESTS: u64 = 64;
+const PASS_REQUESTS: u64 = 8;
 
 /// A core, its ports and its admin queue.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ pub(crate) struct Driver {
     clock: Clock,
     /// The clock, if the work itself is timed.
     stopwatch: Option<Clock>,
+    /// When the last results of this pass were published, if anything was late or due.
+    published_at: Option<u64>,
     /// When the last pass began, and whether anything happened in it.
     last_pass: (u64, bool),
     /// The queue pairs that have a request at hand, and when it has arrived. Kept for its memory.
@@ -119,6 +121,7 @@ impl Driver {
             now: 0,
             clock: clock.clone(),
             stopwatch,
+            published_at: None,
             last_pass: (0, false),
             heads: Vec::new(),
             lateness: Lateness::new(counters),
@@ -179,11 +182,25 @@ impl Driver {
         }
         self.note_busy(now);
         let collected = self.others.is_some() && self.collect(signals);
+        let was_due = self.core.hurry(now);
         let admitted = self.admit(now, signals) || collected;
-        let happened = self.deliver(if admitted { self.clock.now() } else { now }, signals) || admitted;
+        self.core.hurry_no_more();
+        let happened = match was_due {
+            // What became due meanwhile comes with the next pass.
+            Some(was_due) => self.publish_and_announce(now, signals) || admitted || was_due,
+            None => {
+                let until = if admitted { self.clock.now() } else { now };
+                self.deliver(until, signals) || admitted
+            }
+        };
         let happened = happened || self.help(signals);
         self.last_pass = (now, happened);
         happened
+    }
+
+    /// The time that was read at the end of the pass, to begin the next one with, if it was.
+    pub(crate) fn take_reading(&mut self) -> Option<u64> {
+        self.published_at.take()
     }
 
     /// Until when all that has arrived was admitted: a host that is behind has not looked at everything yet.
@@ -208,7 +225,11 @@ impl Driver {
         self.now = now;
         let known_until = self.known_until(now);
         let was_due = self.core.deliver(now, known_until);
-        let happened = self.publish(signals) || was_due;
+        self.publish_and_announce(now, signals) || was_due
+    }
+
+    fn publish_and_announce(&mut self, now: u64, signals: &mut Signals) -> bool {
+        let happened = (!self.core.ready.is_empty() || self.touched != 0) && self.publish(signals);
         let announce =
             |announced, port: &mut Port| port.announce_due(now, &mut signals.announcements) || announced;
         self.ports.iter_mut().fold(happened, announce)
@@ -420,7 +441,9 @@ impl Driver {
         }
         self.core.ready.clear();
         if !self.lateness.is_empty() {
-            self.lateness.published(self.clock.now());
+            let now = self.clock.now();
+            self.lateness.published(now);
+            self.published_at = Some(now);
         }
         bits(mem::take(&mut self.touched))
             .for_each(|index| self.ports[index].show(self.now, &mut signals.announcements));
@@ -556,7 +579,7 @@ impl Driver {
 
     /// Whether nothing is in flight, and no parked request could be.
     fn is_idle(&self) -> bool {
-        self.core.is_idle() && !self.ports.iter().any(Port::can_go_on)
+        self.core.is_idle() && self.core.ready.is_empty() && !self.ports.iter().any(Port::can_go_on)
     }
 }
 

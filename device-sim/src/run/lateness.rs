@@ -39,10 +39,11 @@ impl Lateness {
 
     /// The batch is published.
     pub(crate) fn published(&mut self, now: u64) {
-        let Some(&first) = self.batch.iter().min() else { return };
-        bump(&self.counters.host_bound_nsec, self.covered.add(first, now));
-        let lateness = &self.counters.completion_error;
-        self.batch.drain(..).for_each(|due| lateness.record(now.saturating_sub(due)));
+        let Self { batch, covered, counters } = self;
+        let first = batch.iter().fold(now, |first, due| first.min(*due));
+        bump(&counters.host_bound_nsec, covered.add(first, now));
+        batch.iter().for_each(|due| counters.completion_error.record(now.saturating_sub(*due)));
+        batch.clear();
     }
 }
 

@@ -14,6 +14,11 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
+    /// Whether a thread that sleeps is told as well a moment later.
+    pub(crate) const fn can_wait(&self) -> bool {
+        !self.announcements.has_wakes() && self.acks.is_empty()
+    }
+
     /// Sends everything. `pairs` are all those of the device, by index.
     pub(crate) fn send(&mut self, pairs: &[Arc<Pair>]) {
         self.announcements.send(pairs);

@@ -41,6 +41,12 @@ const IN_VAIN: u32 = 8;
 const REST: u32 = 32;
 const LONGEST_REST: u32 = 4_096;
 
+/// Interrupts wait for the next pass after one that took less than this, in nanoseconds: they need a fence,
+/// which waits until the results have reached the cache.
+const QUICK_NSEC: u64 = 2_000;
+/// For how many passes they wait.
+const MOST_HOLDS: u32 = 3;
+
 /// Everything that a worker's thread owns.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -74,11 +80,21 @@ impl Worker {
             let _ = nix::sys::prctl::set_timerslack(1);
         }
         let mut signals = Signals::default();
+        let (mut reading, mut holds) = (None, 0);
         while !self.driver.is_closed() {
-            let now = self.now();
+            let now = reading.take().unwrap_or_else(|| self.now());
             let pass = || self.driver.catch_panic(&mut signals, |driver, signals| driver.pass(now, signals));
             let happened = set_apart_deep(pass);
-            signals.send(&self.pairs);
+            reading = self.driver.take_reading();
+            let was_quick = reading.is_some_and(|end| end.saturating_sub(now) < QUICK_NSEC);
+            if happened && was_quick && holds < MOST_HOLDS && signals.can_wait() {
+                holds += 1;
+            } else {
+                // To send wakes takes time.
+                reading = reading.filter(|_| signals.can_wait());
+                signals.send(&self.pairs);
+                holds = 0;
+            }
             if !happened && !self.driver.is_closed() {
                 self.idle();
             }

@@ -16,7 +16,6 @@
 //! a future.
 
 mod flight;
-mod kept;
 pub(super) mod plain;
 mod rescue;
 mod route;

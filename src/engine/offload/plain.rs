@@ -11,8 +11,8 @@
 //! AEAD, a digest, a MAC). The sessions copy borrowed memory before and after.
 //!
 //! A modelled device computes a request some time before its end, and may still fail it: a reset, for one.
-//! The caller then gets the input back, so a small one is [`Kept`] beside the request; a larger one that is
-//! worked on in place takes the state machine, which works out of place.
+//! The caller then gets the input back. The device restores a small one; a larger one that is worked on in
+//! place takes the state machine, which works out of place.
 //!
 //! The state machine holds all policy. This does the same for requests that no policy concerns, without a
 //! [`Request`] (some two hundred unused bytes) and without what other operations may hold while they wait. It
@@ -31,7 +31,6 @@ use std::rc::Rc;
 
 use simaccel_device::{Plain, Rest, SessionId, WakeState};
 
-use super::kept::{self, Keep, Kept};
 use super::route::By;
 use super::*;
 use crate::engine::table::Visit;
@@ -44,11 +43,10 @@ use crate::words;
 pub(in crate::engine) const MOST_IV: usize = 16;
 
 /// A plain request in flight. Dropping it gives the request up.
-struct PlainFlight<'e, K: Keep> {
+struct PlainFlight<'e> {
     engine: &'e Arc<Inner>,
     pair_index: usize,
     ticket: Ticket,
-    kept: K,
     /// What the device will write to. [`Release`] drops it too, so it is in a cell.
     wake_fd: Cell<Option<Rc<Registration>>>,
 }
@@ -85,38 +83,26 @@ pub(crate) fn run<R: Rest>(
 /// what keeps a paused job's frames small.
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn offered<R: Rest>(engine: &Arc<Inner>, by: By, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
-    match by {
-        By::POLL => polled(engine, offer, plain, ()),
-        By::WAKE_FD => words::in_registers(woken(engine, offer, plain, ())),
-        _ => words::in_registers(keeping(engine, offer, plain)),
+    if by.keeps_input() && is_too_long::<R>(engine, &plain) {
+        Err((plain.buffer, plain.rest))
+    } else if by.is_polled() {
+        polled(engine, offer, plain)
+    } else {
+        words::in_registers(woken(engine, offer, plain))
     }
 }
 
-/// Runs a plain request on a modelled device, which computes it some time before its end.
-#[inline(never)]
-fn keeping<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
+/// Whether the device changes more of the input than it can restore.
+#[inline]
+fn is_too_long<R: Rest>(engine: &Inner, plain: &Plain<'_, R>) -> bool {
     let changes_input = plain.operation.output().has_text() && !R::IS_APART;
-    if changes_input && plain.buffer.len() > kept::MOST {
-        return Err((plain.buffer, plain.rest));
-    }
-    let kept = Kept::default();
-    match (engine.polled, changes_input) {
-        (true, true) => polled(engine, offer, plain, &kept),
-        (true, false) => polled(engine, offer, plain, ()),
-        (false, true) => woken(engine, offer, plain, &kept),
-        (false, false) => woken(engine, offer, plain, ()),
-    }
+    changes_input && plain.buffer.len() > engine.restorable
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn polled<R: Rest>(
-    engine: &Arc<Inner>,
-    offer: Offer<'_>,
-    plain: Plain<'_, R>,
-    kept: impl Keep,
-) -> Outcome<R> {
+fn polled<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
-    match table::visit(engine, SubmitPolled { engine, plain, kept }) {
+    match table::visit(engine, SubmitPolled { engine, plain }) {
         Ok(aloft) => {
             let without_ctx = offer.take(&aloft);
             Ok(aloft.land_polled::<R>(operation, without_ctx))
@@ -126,9 +112,9 @@ fn polled<R: Rest>(
 }
 
 #[inline(never)]
-fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>, kept: impl Keep) -> Outcome<R> {
+fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>) -> Outcome<R> {
     let operation = plain.operation;
-    match submit_woken(engine, &offer, plain, kept) {
+    match submit_woken(engine, &offer, plain) {
         Ok(aloft) => {
             let without_ctx = offer.take(&aloft);
             Ok(aloft.land_woken::<R>(operation, without_ctx))
@@ -138,60 +124,52 @@ fn woken<R: Rest>(engine: &Arc<Inner>, offer: Offer<'_>, plain: Plain<'_, R>, ke
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn submit_woken<'e, R: Rest, K: Keep>(
+fn submit_woken<'e, R: Rest>(
     engine: &'e Arc<Inner>,
     offer: &Offer<'_>,
     plain: Plain<'_, R>,
-    kept: K,
-) -> Result<PlainFlight<'e, K>, Given<R>> {
+) -> Result<PlainFlight<'e>, Given<R>> {
     match offer.registered(WaitKey::from_addr(engine.wait_key())).and_then(Registration::of) {
-        Some(wake_fd) => table::visit(engine, SubmitWoken { engine, plain, wake_fd, kept }),
+        Some(wake_fd) => table::visit(engine, SubmitWoken { engine, plain, wake_fd }),
         None => Err((plain.buffer, plain.rest)),
     }
 }
 
 /// Submits a request that will be polled for.
-struct SubmitPolled<'e, 'p, R, K> {
+struct SubmitPolled<'e, 'p, R> {
     engine: &'e Arc<Inner>,
     plain: Plain<'p, R>,
-    kept: K,
 }
 
-impl<'e, R: Rest, K: Keep> Visit for SubmitPolled<'e, '_, R, K> {
-    type Output = Result<PlainFlight<'e, K>, Given<R>>;
+impl<'e, R: Rest> Visit for SubmitPolled<'e, '_, R> {
+    type Output = Result<PlainFlight<'e>, Given<R>>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         match instance.and_then(|instance| Some((instance, instance.known_owner()?))) {
-            Some((instance, owner)) => PlainFlight::submit(
-                self.engine,
-                instance,
-                self.plain,
-                Delivery::Reap { owner },
-                None,
-                self.kept,
-            ),
+            Some((instance, owner)) => {
+                PlainFlight::submit(self.engine, instance, self.plain, Delivery::Reap { owner }, None)
+            }
             None => Err((self.plain.buffer, self.plain.rest)),
         }
     }
 }
 
 /// Submits a request that will write to a wake fd.
-struct SubmitWoken<'e, 'p, R, K> {
+struct SubmitWoken<'e, 'p, R> {
     engine: &'e Arc<Inner>,
     plain: Plain<'p, R>,
     wake_fd: Rc<Registration>,
-    kept: K,
 }
 
-impl<'e, R: Rest, K: Keep> Visit for SubmitWoken<'e, '_, R, K> {
-    type Output = Result<PlainFlight<'e, K>, Given<R>>;
+impl<'e, R: Rest> Visit for SubmitWoken<'e, '_, R> {
+    type Output = Result<PlainFlight<'e>, Given<R>>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
         let Some(instance) = instance else { return Err((self.plain.buffer, self.plain.rest)) };
         let delivery = Delivery::Wake(self.wake_fd.waker());
-        PlainFlight::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd), self.kept)
+        PlainFlight::submit(self.engine, instance, self.plain, delivery, Some(self.wake_fd))
     }
 }
 
@@ -210,7 +188,7 @@ impl<R: Rest> Visit for Take<R> {
     }
 }
 
-impl<'e, K: Keep> PlainFlight<'e, K> {
+impl<'e> PlainFlight<'e> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn submit<R: Rest>(
         engine: &'e Arc<Inner>,
@@ -218,20 +196,15 @@ impl<'e, K: Keep> PlainFlight<'e, K> {
         plain: Plain<'_, R>,
         delivery: Delivery,
         wake_fd: Option<Rc<Registration>>,
-        kept: K,
     ) -> Result<Self, Given<R>> {
         let Some(mut pair) = instance.own_pair() else { return Err((plain.buffer, plain.rest)) };
-        kept.keep(&plain.buffer);
         let ticket = match pair.submit_plain(plain, delivery) {
             Ok(ticket) => ticket,
-            Err((_, given)) => {
-                kept.wipe();
-                return Err(given);
-            }
+            Err((_, given)) => return Err(given),
         };
         instance.counters.operations.add(1);
         instance.counters.pauses.add(1);
-        Ok(Self { engine, pair_index: instance.pair_index(), ticket, kept, wake_fd: Cell::new(wake_fd) })
+        Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(wake_fd) })
     }
 
     /// The result of a successful request. `None`: nothing has changed.
@@ -267,7 +240,6 @@ impl<'e, K: Keep> PlainFlight<'e, K> {
     fn land_polled<R: Rest>(self, operation: Operation, without_ctx: bool) -> Result<R::Taken, OpError> {
         match self.take::<R>() {
             Some(taken) => {
-                self.kept.wipe();
                 mem::forget(self);
                 Ok(taken)
             }
@@ -280,7 +252,6 @@ impl<'e, K: Keep> PlainFlight<'e, K> {
     fn land_woken<R: Rest>(self, operation: Operation, without_ctx: bool) -> Result<R::Taken, OpError> {
         let mut in_hand = 0;
         if !without_ctx && let Some(taken) = self.take_woken::<R>(&mut in_hand) {
-            self.kept.wipe();
             mem::forget(self);
             return Ok(taken);
         }
@@ -295,12 +266,12 @@ impl<'e, K: Keep> PlainFlight<'e, K> {
         without_ctx: bool,
         in_hand: u64,
     ) -> Result<R::Taken, OpError> {
-        let (engine, kept, flight) = (self.engine, self.kept, self.into_flight());
+        let (engine, flight) = (self.engine, self.into_flight());
         let mut wait = JobWait::resumed(OurJobs, &flight, without_ctx, in_hand);
         let mut request = Request::new(SessionId::NONE, operation, Vec::new());
         let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
         let outcome = go_round(&mut rest, &mut wait);
-        result::<R>(outcome, kept, &mut request)
+        result::<R>(engine, outcome, &mut request)
     }
 
     fn into_flight(self) -> Flight<&'e Arc<Inner>, JobWake> {
@@ -318,35 +289,34 @@ impl<'e, K: Keep> PlainFlight<'e, K> {
 
 /// The result of a request that the state machine has ended.
 fn result<R: Rest>(
+    engine: &Inner,
     outcome: Result<(), Failed>,
-    kept: impl Keep,
     request: &mut Request,
 ) -> Result<R::Taken, OpError> {
-    match &outcome {
-        Err(failed) if failed.error == Error::AuthFailed => kept.discard(&mut request.buffer),
-        Err(failed) if !failed.lost => kept.put_back(&mut request.buffer),
-        _ => {}
-    }
-    kept.wipe();
     match outcome {
         Ok(()) => Ok(R::take_from(request)),
         Err(failed) => {
+            let changes_input = request.operation.output().has_text() && !R::IS_APART;
+            if failed.error == Error::AuthFailed && engine.keeps_input && changes_input {
+                // Whether or not the device has changed it.
+                request.buffer.zeroize();
+            } else if let Some(input) = request.take_input() {
+                mem::replace(&mut request.buffer, input).zeroize();
+            }
             let buffer = mem::take(&mut request.buffer);
             Err(OpError::new(failed.into_error(), buffer, request.destination.take()))
         }
     }
 }
 
-impl<K: Keep> Release for PlainFlight<'_, K> {
+impl Release for PlainFlight<'_> {
     fn release(&self) {
-        self.kept.wipe();
         drop(self.as_flight());
     }
 }
 
-impl<K: Keep> Drop for PlainFlight<'_, K> {
+impl Drop for PlainFlight<'_> {
     fn drop(&mut self) {
-        self.kept.wipe();
         drop(self.as_flight());
     }
 }

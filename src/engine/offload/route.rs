@@ -29,11 +29,6 @@ impl Route {
 pub(super) struct By(u8);
 
 impl By {
-    /// The usual requests and results, woken by a wake fd.
-    pub(super) const WAKE_FD: Self = Self(Self::STRAIGHT);
-    /// The same, by polling.
-    pub(super) const POLL: Self = Self(Self::STRAIGHT | Self::POLLED);
-
     const STRAIGHT: u8 = 1;
     const POLLED: u8 = 2;
     /// The device may fail a request after it has computed it, so the input is kept.
@@ -51,6 +46,11 @@ impl By {
     #[inline(always)]
     pub(super) const fn is_straight(self) -> bool {
         self.0 & Self::STRAIGHT != 0
+    }
+
+    #[inline(always)]
+    pub(super) const fn keeps_input(self) -> bool {
+        self.0 & Self::KEEPS_INPUT != 0
     }
 
     #[inline(always)]

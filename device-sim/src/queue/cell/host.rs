@@ -157,6 +157,18 @@ impl Slab {
         }
     }
 
+    /// The same for the request that has this place.
+    #[inline]
+    pub(crate) fn prefetch_text_at(&self, index: u32) {
+        if !cfg!(loom)
+            && let Some(cell) = self.cell_if_first(index)
+        {
+            let hint = cell.text.load(Ordering::Relaxed);
+            let (first, lines) = (hint / LINE * LINE, hint % LINE);
+            (0..lines).for_each(|line| prefetch::address_to_write(first + line * LINE));
+        }
+    }
+
     /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. Called by the device.
     pub(crate) fn enter(&self, ticket: Ticket) -> bool {
         self.swap(ticket, claim::PARKED, claim::QUEUED).is_some()
