@@ -166,7 +166,9 @@ mod tests {
     fn what_is_long_or_apart_is_not_kept() {
         let mut inputs = Inputs::new(1);
         inputs.keep(&request(&[1; MOST + 1]));
-        inputs.keep(&Request { destination: Some(Vec::new()), ..request(&[1]) });
+        let mut apart = request(&[1]);
+        apart.destination = Some(Vec::new());
+        inputs.keep(&apart);
         inputs.keep(&Request::new(SessionId::NONE, Operation::Digest, vec![1]));
         assert!(inputs.latest.len.is_none());
         inputs.keep(&request(&[1; MOST]));
