@@ -18,6 +18,8 @@ mod args;
 mod arrivals;
 mod backend;
 mod closed;
+#[allow(dead_code, reason = "the options that take a condition come after it")]
+mod condition;
 mod failure;
 mod file;
 mod latency;

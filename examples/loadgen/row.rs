@@ -8,6 +8,7 @@ use simaccel_device::Algorithm;
 
 use crate::args::{Mode, StatsFormat};
 use crate::arrivals::Arrivals;
+use crate::condition::Metric;
 use crate::latency::Summary;
 use crate::meter::Meter;
 use crate::open::{LATE, Sends, TOO_LATE};
@@ -83,6 +84,24 @@ impl Row {
     /// until the next send, so there is none that is the operation's.
     pub(crate) fn cpu_ns_per_op(&self) -> Option<f64> {
         self.paced.is_none().then_some(self.cpu_ns_per_op)
+    }
+
+    /// A figure that a condition is about; latencies are in microseconds, and there are none where no
+    /// operation ended.
+    #[allow(dead_code, reason = "the options that take a condition come after it")]
+    pub(crate) fn figure(&self, metric: Metric) -> Option<f64> {
+        let latency = match metric {
+            Metric::Ops => return Some(self.ops_per_second),
+            Metric::Errors => return Some(as_f64(self.errors)),
+            Metric::Min => self.latency.min,
+            Metric::Mean => self.latency.mean,
+            Metric::P50 => self.latency.p50,
+            Metric::P90 => self.latency.p90,
+            Metric::P99 => self.latency.p99,
+            Metric::P999 => self.latency.p999,
+            Metric::Max => self.latency.max,
+        };
+        (self.ops > 0).then_some(latency)
     }
 
     pub(crate) const fn loop_name(&self) -> &'static str {
