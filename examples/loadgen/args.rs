@@ -13,9 +13,9 @@ use simaccel::grammar::{self, Key};
 use simaccel_device::{Algorithm, Preset};
 
 use crate::alg;
-use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::list;
+use crate::pacing::Pacing;
 use crate::plan::{Plan, Rate};
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
@@ -48,14 +48,8 @@ pub(crate) struct Options {
     /// How many operations each row runs, instead of --duration
     #[arg(long, value_name = "COUNT", value_parser = parse_ops, allow_hyphen_values = true)]
     pub(crate) ops: Option<u64>,
-    /// An open loop: operations sent a second, 1 to 1000000000, or a share of what the closed loop before it
-    /// reaches, 1% to 1000%. --jobs is then how many are in flight at most [default: 512]; a send that finds
-    /// none free, or is more than 1 ms late, is dropped
-    #[arg(long, value_name = "OPS|N%", value_parser = parse_rate, allow_hyphen_values = true)]
-    pub(crate) rate: Option<Rate>,
-    /// How the sends of --rate are spread over time [default: poisson]
-    #[arg(long, value_enum)]
-    pub(crate) arrivals: Option<Arrivals>,
+    #[command(flatten)]
+    pub(crate) pacing: Pacing,
     /// How operations are run and awaited [default: every one; with --input wake-fd]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,
@@ -215,7 +209,7 @@ fn parse_ops(text: &str) -> Result<u64, String> {
     grammar::within(text, 1..=u64::MAX).ok_or_else(|| format!("allowed are 1 to {}", u64::MAX))
 }
 
-fn parse_rate(text: &str) -> Result<Rate, String> {
+pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
     let rate = match text.strip_suffix('%') {
         Some(share) => grammar::within(share, 1..=1_000_u32).map(Rate::Percent),
         None => grammar::within(text, 1..=1_000_000_000_u32).map(Rate::PerSecond),

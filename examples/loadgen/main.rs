@@ -29,6 +29,7 @@ mod load;
 mod meter;
 mod modes;
 mod open;
+mod pacing;
 mod plan;
 mod progress;
 mod queueing;

@@ -1,0 +1,113 @@
+//! The plan of generated load: its rows, and how their options go together.
+
+use std::time::Duration;
+
+use simaccel::Config;
+use simaccel_device::{Algorithm, Allowed, Cipher, FaultKind};
+
+use super::checks::{delivering, device, jobs, refuse_given};
+use super::{Expected, Limit, Load, Pace, PlannedRow, Rate};
+use crate::alg;
+use crate::args::{Mode, Options};
+use crate::arrivals::Arrivals;
+use crate::failure::Failure;
+use crate::units::short_size;
+
+/// The modelled device of the run without options: it shows what pausing gains.
+const MODELLED: &str = "completion_nsec=50000;compute_units=4";
+
+/// The open loop of the run without options.
+const MODELLED_RATE: Rate = Rate::Percent(70);
+
+/// The most in flight in an open loop without `--jobs`.
+const OPEN_JOBS: usize = 512;
+
+/// The default duration of a row: eight rows stay below ten seconds.
+const ROW: Duration = Duration::from_secs(1);
+
+impl Options {
+    pub(super) fn into_load(self) -> Result<Load, Failure> {
+        let file_only = [
+            ("--output", self.output.is_some()),
+            ("--key", self.key.is_some()),
+            ("--iv", self.iv.is_some()),
+            ("--decrypt", self.decrypt),
+            ("--sector-size", self.sector_size.is_some()),
+        ];
+        refuse_given(&file_only, "only allowed together with --input")?;
+        self.check_mode()?;
+        self.pacing.check(self.mode)?;
+        let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
+        let size = self.size.unwrap_or(4 << 10);
+        check_message(algorithm, size)?;
+        let device = device(self.device.as_deref().unwrap_or(""), self.mode)?;
+        let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
+        let mismatches = self.expect_errors && device.device().faults().iter().any(corrupts);
+        let buffers = if alg::gives_text(algorithm) { 3 } else { 1 };
+        Ok(Load {
+            algorithm,
+            size,
+            jobs: jobs(self.jobs, 64, size, buffers)?,
+            open_jobs: jobs(self.jobs, OPEN_JOBS, size, buffers)?,
+            limit: self.limit()?,
+            seed: self.seed.unwrap_or(1),
+            output: self.output()?,
+            expected: Expected { errors: self.expect_errors, mismatches },
+            rows: self.rows(&device)?,
+            device,
+        })
+    }
+
+    fn limit(&self) -> Result<Limit, Failure> {
+        match (self.duration, self.ops) {
+            (Some(_), Some(_)) => Err(Failure::option("--ops", "not allowed together with --duration")),
+            (duration, None) => Ok(Limit::Time(duration.unwrap_or(ROW))),
+            (None, Some(ops)) => Ok(Limit::Ops(ops)),
+        }
+    }
+
+    /// Rows for `--mode`, otherwise for all of them; without `--device`, more on a modelled device.
+    fn rows(&self, device: &Config) -> Result<Vec<PlannedRow>, Failure> {
+        let row = |mode| Ok(PlannedRow { mode, device: delivering(device, mode)?, pace: Pace::Closed });
+        if let Some(rate) = self.pacing.rate {
+            let modes = self.mode.map_or_else(|| Mode::ALL.to_vec(), |mode| vec![mode]);
+            let with_jobs = modes.into_iter().filter(|mode| mode.has_jobs());
+            let closed = with_jobs.map(row).collect::<Result<Vec<_>, Failure>>()?;
+            return Ok(self.open_rows(rate, closed));
+        }
+        if let Some(mode) = self.mode {
+            return Ok(vec![row(mode)?]);
+        }
+        let mut rows = Mode::ALL.into_iter().map(row).collect::<Result<Vec<_>, Failure>>()?;
+        if self.device.is_none() {
+            let modelled = Config::parse(MODELLED).map_err(|error| Failure::option("--device", error))?;
+            let open = Pace::Open { rate: MODELLED_RATE, arrivals: Arrivals::Poisson };
+            let paced = [(Mode::Sync, Pace::Closed), (Mode::WakeFd, Pace::Closed), (Mode::WakeFd, open)];
+            rows.extend(paced.map(|(mode, pace)| PlannedRow { mode, device: modelled.clone(), pace }));
+        }
+        Ok(rows)
+    }
+
+    /// An open loop for each row, behind its closed one where the rate is a share of that.
+    fn open_rows(&self, rate: Rate, closed: Vec<PlannedRow>) -> Vec<PlannedRow> {
+        let pace = Pace::Open { rate, arrivals: self.pacing.arrivals.unwrap_or(Arrivals::Poisson) };
+        let rows = closed.into_iter().map(|row| {
+            let open = PlannedRow { mode: row.mode, device: row.device.clone(), pace };
+            [matches!(rate, Rate::Percent(_)).then_some(row), Some(open)]
+        });
+        rows.flatten().flatten().collect()
+    }
+}
+
+fn check_message(algorithm: Algorithm, size: usize) -> Result<(), Failure> {
+    match algorithm.message_lens() {
+        // What is padded takes any length.
+        allowed if allowed.contains(size as u64) => Ok(()),
+        Allowed::Between(least, most) => {
+            let (least, most) = (short_size(least), short_size(most));
+            let why = format!("allowed with {algorithm} are {least} to {most} bytes");
+            Err(Failure::option("--size", why))
+        }
+        allowed => Err(Failure::option("--size", format_args!("allowed with {algorithm} are {allowed}"))),
+    }
+}

@@ -1,0 +1,162 @@
+//! The plan: the options checked against each other, with all defaults filled in.
+//!
+//! This happens before a device is opened or a file is touched: `load.rs` plans generated load, `file.rs` a
+//! file through the device, and `checks.rs` has what both are checked by.
+
+mod checks;
+mod file;
+mod load;
+
+pub(crate) use checks::refuse_given;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use simaccel::Config;
+use simaccel_device::Algorithm;
+
+use crate::args::{Format, Mode, Options, StatsFormat};
+use crate::arrivals::Arrivals;
+use crate::failure::Failure;
+
+/// When a row ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    Time(Duration),
+    Ops(u64),
+}
+
+/// What the run does.
+pub(crate) enum Plan {
+    Load(Load),
+    File(File),
+}
+
+/// Generated load.
+pub(crate) struct Load {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) size: usize,
+    pub(crate) jobs: usize,
+    pub(crate) limit: Limit,
+    pub(crate) seed: u64,
+    pub(crate) output: Output,
+    pub(crate) expected: Expected,
+    /// The configuration that the report names.
+    pub(crate) device: Config,
+    /// The most in flight in an open loop.
+    pub(crate) open_jobs: usize,
+    pub(crate) rows: Vec<PlannedRow>,
+}
+
+/// One row: a mode on a device, in a closed or an open loop.
+pub(crate) struct PlannedRow {
+    pub(crate) mode: Mode,
+    pub(crate) device: Config,
+    pub(crate) pace: Pace,
+}
+
+/// What decides when the next operation is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// The end of one before.
+    Closed,
+    /// A clock.
+    Open { rate: Rate, arrivals: Arrivals },
+}
+
+impl Pace {
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+}
+
+/// The rate of an open loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rate {
+    /// In operations a second.
+    PerSecond(u32),
+    /// Of what the closed loop in the row before has reached.
+    Percent(u32),
+}
+
+impl Rate {
+    /// In operations a second, where the closed loop has reached so many.
+    pub(crate) fn of(self, closed: f64) -> f64 {
+        match self {
+            Self::PerSecond(rate) => f64::from(rate),
+            Self::Percent(share) => (closed * f64::from(share) / 100.0).max(1.0),
+        }
+    }
+}
+
+impl Load {
+    /// Operations of a row that are in flight at most.
+    pub(crate) const fn in_flight(&self, row: &PlannedRow) -> usize {
+        match row.pace {
+            _ if !row.mode.has_jobs() => 1,
+            Pace::Closed => self.jobs,
+            Pace::Open { .. } => self.open_jobs,
+        }
+    }
+
+    /// Lanes of data that a row uses; one at a time has more than one, too, in turn.
+    pub(crate) fn lanes(&self, row: &PlannedRow) -> usize {
+        if row.mode.has_jobs() { self.in_flight(row) } else { self.jobs.min(64) }
+    }
+}
+
+/// A file through the device.
+pub(crate) struct File {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: Vec<u8>,
+    pub(crate) iv: Vec<u8>,
+    pub(crate) decrypt: bool,
+    pub(crate) input: PathBuf,
+    /// Present exactly when the algorithm produces a text.
+    pub(crate) output: Option<PathBuf>,
+    /// Bytes per piece: a multiple of the block where blocks matter, a data unit for XTS.
+    pub(crate) piece: usize,
+    pub(crate) jobs: usize,
+    pub(crate) mode: Mode,
+    pub(crate) device: Config,
+    pub(crate) output_as: Output,
+}
+
+/// What is printed at the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) stats: Option<StatsFormat>,
+    /// All columns of the table.
+    pub(crate) wide: bool,
+}
+
+/// What may go wrong without failing the run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    pub(crate) errors: bool,
+    pub(crate) mismatches: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(options: Options) -> Result<Self, Failure> {
+        match options.input.clone() {
+            Some(input) => options.into_file(input).map(Self::File),
+            None => options.into_load().map(Self::Load),
+        }
+    }
+
+    /// A line with every key of the device and its engine, as `--device` takes it. Without a mode each mode
+    /// has the delivery that it needs, and the line has none.
+    pub(crate) fn config(&self, says_mode: bool) -> String {
+        let device = match self {
+            Self::Load(plan) => {
+                plan.rows.first().filter(|_| says_mode).map_or(&plan.device, |row| &row.device)
+            }
+            Self::File(plan) => &plan.device,
+        };
+        let text = device.to_string();
+        let kept = |pair: &&str| says_mode || !pair.starts_with("delivery=");
+        format!("{}\n", text.split(';').filter(kept).collect::<Vec<_>>().join(";"))
+    }
+}
