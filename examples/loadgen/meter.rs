@@ -7,6 +7,7 @@ use simaccel::Error;
 
 use crate::failure::Failure;
 use crate::latency::{Latencies, Summary};
+use crate::timeline::Timeline;
 
 /// When an operation was to be sent, and when it was.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Meter {
     pub(crate) errors: u64,
     pub(crate) mismatches: u64,
     concurrency: Concurrency,
+    /// The row over time, where something asks for it.
+    pub(crate) timeline: Option<Timeline>,
     pub(crate) first_error: Option<Error>,
 }
 
@@ -55,6 +58,7 @@ impl Meter {
             errors: 0,
             mismatches: 0,
             concurrency: Concurrency { in_flight: 0, since: now, area: 0.0 },
+            timeline: None,
             first_error: None,
         })
     }
@@ -87,6 +91,11 @@ impl Meter {
         self.latencies.record(self.ended.duration_since(asked.intended));
         if let Some(services) = &mut self.services {
             services.record(self.ended.duration_since(asked.sent));
+        }
+        if let Some(timeline) = &mut self.timeline {
+            let (at, took) =
+                (self.ended.duration_since(self.started), self.ended.duration_since(asked.intended));
+            timeline.record(at, took, result.is_err(), self.concurrency.area);
         }
         if let Err(error) = result {
             self.errors += 1;
