@@ -1,6 +1,16 @@
 //! The load generator's searches: a sweep over a grid, and the highest rate that holds a condition.
 
+#[path = "loadgen_sweep/axes.rs"]
+mod axes;
+#[path = "../examples/loadgen/axis.rs"]
+mod axis;
 #[path = "../examples/loadgen/condition.rs"]
 mod condition;
 #[path = "loadgen_sweep/conditions.rs"]
 mod conditions;
+#[allow(dead_code, reason = "the load generator uses more of it")]
+#[path = "../examples/loadgen/grid.rs"]
+mod grid;
+#[allow(dead_code, reason = "the load generator uses more of it")]
+#[path = "../examples/loadgen/units.rs"]
+mod units;

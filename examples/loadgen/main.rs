@@ -16,12 +16,16 @@
 mod alg;
 mod args;
 mod arrivals;
+#[allow(dead_code, reason = "the option that takes an axis comes after it")]
+mod axis;
 mod backend;
 mod closed;
 #[allow(dead_code, reason = "the options that take a condition come after it")]
 mod condition;
 mod failure;
 mod file;
+#[allow(dead_code, reason = "the sweep that fills the grid comes after it")]
+mod grid;
 mod latency;
 mod limits;
 mod list;
