@@ -13,6 +13,7 @@ use simaccel::grammar::{self, Key};
 use simaccel_device::{Algorithm, Preset};
 
 use crate::alg;
+use crate::completions::{self, Shell};
 use crate::failure::Failure;
 use crate::list;
 use crate::pacing::Pacing;
@@ -80,6 +81,9 @@ pub(crate) struct Options {
     /// Prints the configuration of the device in full, as --device takes it, and runs nothing
     #[arg(long)]
     pub(crate) print_config: bool,
+    /// Prints what makes a shell complete these options, and runs nothing
+    #[arg(long, value_enum, value_name = "SHELL")]
+    pub(crate) completions: Option<Shell>,
     /// File to send through the device; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
@@ -160,6 +164,7 @@ pub(crate) enum Parsed {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
     match Options::try_parse_from(arguments) {
         Ok(options) if options.list => Ok(Parsed::Text(list::text())),
+        Ok(Options { completions: Some(shell), .. }) => Ok(Parsed::Text(completions::text(shell))),
         Ok(options) => {
             let (prints, says_mode) = (options.print_config, options.mode.is_some());
             let plan = Plan::new(options)?;

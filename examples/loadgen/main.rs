@@ -20,6 +20,7 @@ mod arrivals;
 mod axis;
 mod backend;
 mod closed;
+mod completions;
 #[allow(dead_code, reason = "the options that take a condition come after it")]
 mod condition;
 mod failure;
@@ -46,6 +47,7 @@ mod timeline;
 mod units;
 #[path = "../common/usage.rs"]
 mod usage;
+mod whole_file;
 mod workload;
 
 use std::process::ExitCode;

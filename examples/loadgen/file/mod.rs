@@ -4,22 +4,19 @@
 //!   input ──► Pieces ──► parallel: a job per piece, many in flight, in order   ECB, CTR, XTS, CBC dec.
 //!             (bounded)  chained:  one piece at a time, reading overlaps       CBC enc., GCM, hashes
 //!                              │
-//!                              └──► Output: temporary file next to the target, renamed at the end
+//!                              └──► WholeFile: temporary file next to the target, renamed at the end
 //! ```
 //!
 //! Jobs times piece bounds the memory, whatever the file's length.
 
 mod chained;
-mod output;
 mod parallel;
 mod pieces;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Instant;
 
-use simaccel::grammar::Shown;
 use simaccel::{Engine, Error, Tag};
 use simaccel_device::Algorithm;
 
@@ -32,8 +29,8 @@ use crate::plan::File;
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::row::Row;
+use crate::whole_file::WholeFile;
 
-use output::Output;
 use pieces::Pieces;
 
 /// Bytes of a GCM tag after its ciphertext.
@@ -45,7 +42,7 @@ struct Transfer<'a> {
     engine: Engine,
     pieces: Pieces,
     /// `None` for a digest.
-    output: Option<Output>,
+    output: Option<WholeFile>,
     meter: Meter,
     progress: Progress,
 }
@@ -56,7 +53,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
     let mut transfer = Transfer {
         plan,
         engine: load::open(plan.mode, &plan.device)?,
-        output: plan.output.as_deref().map(Output::create).transpose()?,
+        output: plan.output.as_deref().map(|path| WholeFile::create("--output", path)).transpose()?,
         meter: Meter::new(false)?,
         progress: Progress::bytes(plan.mode.name(), pieces.input_len()),
         pieces,
@@ -140,9 +137,4 @@ impl Transfer<'_> {
     fn incomplete(&self, lacks: &str) -> Failure {
         Failure::Run(format!("{}: {lacks}; no output was written", self.plan.input.display()))
     }
-}
-
-/// A failure of a system call on a file that an option names.
-fn file_failure(option: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::option(option, format_args!("{}: {error}", Shown(&path.display().to_string())))
 }

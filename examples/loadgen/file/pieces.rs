@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::file_failure;
 use crate::failure::Failure;
+use crate::whole_file::file_failure;
 
 /// A part of the input.
 pub(super) struct Piece {

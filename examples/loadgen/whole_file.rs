@@ -1,4 +1,4 @@
-//! The output: complete, or absent.
+//! A file that an option names: complete, or absent.
 //!
 //! ```text
 //!   create ──► an unnamed file in the target's folder ──► written ──► commit: linked, renamed over it
@@ -18,12 +18,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::linkat;
+use simaccel::grammar::Shown;
 
-use super::file_failure;
 use crate::failure::Failure;
 
-pub(super) struct Output {
+pub(crate) struct WholeFile {
     file: BufWriter<File>,
+    option: &'static str,
     /// As the option names it.
     asked: PathBuf,
     /// The file to replace: `asked`, symbolic links followed.
@@ -46,12 +47,12 @@ impl Drop for Temporary {
     }
 }
 
-impl Output {
-    pub(super) fn create(asked: &Path) -> Result<Self, Failure> {
-        Self::try_create(asked).map_err(|error| file_failure("--output", asked, &error))
+impl WholeFile {
+    pub(crate) fn create(option: &'static str, asked: &Path) -> Result<Self, Failure> {
+        Self::try_create(option, asked).map_err(|error| file_failure(option, asked, &error))
     }
 
-    fn try_create(asked: &Path) -> io::Result<Self> {
+    fn try_create(option: &'static str, asked: &Path) -> io::Result<Self> {
         let (target, permissions) = target_of(asked)?;
         let folder = match target.parent() {
             Some(folder) if folder != Path::new("") => folder,
@@ -70,16 +71,17 @@ impl Output {
         if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;
         }
-        Ok(Self { file: BufWriter::with_capacity(1 << 18, file), asked: asked.to_owned(), target, temporary })
+        let file = BufWriter::with_capacity(1 << 18, file);
+        Ok(Self { file, option, asked: asked.to_owned(), target, temporary })
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(bytes).map_err(|error| file_failure("--output", &self.asked, &error))
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| file_failure(self.option, &self.asked, &error))
     }
 
-    /// Moves the output into place.
-    pub(super) fn commit(mut self) -> Result<(), Failure> {
-        self.try_commit().map_err(|error| file_failure("--output", &self.asked, &error))
+    /// Moves the file into place.
+    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+        self.try_commit().map_err(|error| file_failure(self.option, &self.asked, &error))
     }
 
     fn try_commit(&mut self) -> io::Result<()> {
@@ -118,4 +120,9 @@ fn target_of(asked: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
 /// What kernels and file systems without `O_TMPFILE` return for it (open(2)).
 fn has_no_unnamed_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(nix::libc::EOPNOTSUPP | nix::libc::EISDIR | nix::libc::EINVAL))
+}
+
+/// A failure of a system call on a file that an option names.
+pub(crate) fn file_failure(option: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::option(option, format_args!("{}: {error}", Shown(&path.display().to_string())))
 }
