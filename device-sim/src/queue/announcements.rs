@@ -20,6 +20,18 @@ pub(crate) struct Announcements {
 }
 
 impl Announcements {
+    #[inline]
+    pub(crate) const fn has_interrupts(&self) -> bool {
+        self.interrupts != 0
+    }
+
+    /// Raises the interrupts only, which calls no foreign code. `pairs` are all those of the device.
+    pub(crate) fn raise<'a>(&mut self, pairs: impl Iterator<Item = &'a Pair>) {
+        fence(Ordering::SeqCst);
+        let raised = mem::take(&mut self.interrupts);
+        pairs.filter(|pair| raised & 1 << pair.index() != 0).for_each(Pair::raise_interrupts);
+    }
+
     /// Whether there are wakes, each of which takes a while.
     pub(crate) const fn has_wakes(&self) -> bool {
         !self.wakes.is_empty() || !self.spurious.is_empty()
@@ -30,9 +42,8 @@ impl Announcements {
         if !self.spurious.is_empty() {
             self.send_spurious(pairs);
         }
-        if self.interrupts != 0 {
-            fence(Ordering::SeqCst);
-            bits(mem::take(&mut self.interrupts)).for_each(|index| pairs[index].raise_interrupts());
+        if self.has_interrupts() {
+            self.raise(pairs.iter().map(|pair| &**pair));
         }
         if !self.wakes.is_empty() {
             for (pair, ticket) in self.wakes.drain(..) {

@@ -177,6 +177,17 @@ impl Port {
         *texts = until;
     }
 
+    /// Whether the request at hand may take long: a long text, or none, as a call has. By the hint that a
+    /// device which stamps requests has of it.
+    #[inline]
+    pub(crate) fn may_take_long(&self) -> bool {
+        let entry = self.fetched.entries[..self.fetched.end].get(self.fetched.next);
+        match (self.arriving, entry) {
+            (None, Some(entry)) => self.pair.slab.may_take_long(unpack(*entry, &self.pair.slab).0),
+            _ => true,
+        }
+    }
+
     /// As [`Port::admit_parked`], if the request has its tokens too, where the device limits those.
     fn admit_parked_at(&mut self, now: u64) -> bool {
         let Some(limit) = self.pair.limit() else { return self.admit_parked() };

@@ -287,8 +287,13 @@ impl Driver {
         let (mut bytes, mut requests) = (0, 0);
         while let Some(place) = first_of(heads)
             && let (arrived, index) = heads[place]
+            && let is_long = self.ports[index].may_take_long()
             && let Some((ticket, announce)) = self.ports[index].take_head()
         {
+            if is_long && signals.announcements.has_interrupts() {
+                // Those of the passes before, for threads that sleep.
+                signals.announcements.raise(self.ports.iter().map(|port| &*port.pair));
+            }
             self.core.is_behind = heads.len() > 1 || self.ports[index].waiting() > 0;
             bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
             requests += 1;

@@ -2,8 +2,8 @@
 #![expect(unsafe_code, reason = "the words beside the payload and the waker name their owners")]
 
 use super::{
-    Allocator, Arm, Cell, Held, Hold, LINE, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant,
-    claim, generation_of, state_of, status_of, text_hint, timing, wake, with_status, word,
+    Allocator, Arm, Cell, Held, Hold, LINE, MOST_LINES, Origin, Placed, Remains, Slab, Ticket, TicketState,
+    Vacant, claim, generation_of, state_of, status_of, text_hint, timing, wake, with_status, word,
 };
 use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
@@ -147,26 +147,20 @@ impl Slab {
     /// The same for its text, where a device stamps requests.
     #[inline]
     pub(crate) fn prefetch_text(&self, ticket: Ticket) {
-        // Loom would look at every order of this.
-        if !cfg!(loom)
-            && let Some(cell) = self.cell(ticket)
-        {
-            let hint = cell.text.load(Ordering::Relaxed);
-            let (first, lines) = (hint / LINE * LINE, hint % LINE);
-            (0..lines).for_each(|line| prefetch::address_to_write(first + line * LINE));
-        }
+        self.cell(ticket).into_iter().for_each(prefetch_text_of);
     }
 
-    /// The same for the request that has this place.
+    /// The same for the text of the request that has this place.
     #[inline]
     pub(crate) fn prefetch_text_at(&self, index: u32) {
-        if !cfg!(loom)
-            && let Some(cell) = self.cell_if_first(index)
-        {
-            let hint = cell.text.load(Ordering::Relaxed);
-            let (first, lines) = (hint / LINE * LINE, hint % LINE);
-            (0..lines).for_each(|line| prefetch::address_to_write(first + line * LINE));
-        }
+        self.cell_if_first(index).into_iter().for_each(prefetch_text_of);
+    }
+
+    /// Whether a request has a long text by its hint, or none.
+    #[inline]
+    pub(crate) fn may_take_long(&self, ticket: Ticket) -> bool {
+        let lines = self.cell(ticket).map_or(0, |cell| cell.text.load(Ordering::Relaxed) % LINE);
+        lines == 0 || lines >= MOST_LINES
     }
 
     /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. Called by the device.
@@ -400,6 +394,16 @@ impl Allocator {
             self.put_index(vacant.index);
         }
         Some(taken)
+    }
+}
+
+#[inline]
+fn prefetch_text_of(cell: &Cell) {
+    // Loom would look at every order of this.
+    if !cfg!(loom) {
+        let hint = cell.text.load(Ordering::Relaxed);
+        let (first, lines) = (hint / LINE * LINE, hint % LINE);
+        (0..lines).for_each(|line| prefetch::address_to_write(first + line * LINE));
     }
 }
 
