@@ -8,9 +8,14 @@ mod axis;
 mod condition;
 #[path = "loadgen_sweep/conditions.rs"]
 mod conditions;
-#[allow(dead_code, reason = "the load generator uses more of it")]
 #[path = "../examples/loadgen/grid.rs"]
 mod grid;
+#[path = "../examples/loadgen/grid_table.rs"]
+mod grid_table;
+#[path = "../examples/loadgen/pays.rs"]
+mod pays;
 #[allow(dead_code, reason = "the load generator uses more of it")]
 #[path = "../examples/loadgen/units.rs"]
 mod units;
+#[path = "loadgen_sweep/words.rs"]
+mod words;
