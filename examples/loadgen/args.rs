@@ -29,7 +29,7 @@ const MAX_JOBS: usize = 100_000;
 /// Without --input: generated load, every result compared with software, one row per mode. With --input: a
 /// file goes through the device; a digest is printed as sha256sum prints it, a cipher writes --output as
 /// openssl enc does (GCM: ciphertext, then the 16-byte tag).
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 #[command(name = "loadgen", version, after_help = help_tail())]
 pub(crate) struct Options {
     /// Cipher, AEAD or digest by its OpenSSL name, or hmac-DIGEST [default: aes-256-ctr]

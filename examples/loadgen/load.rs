@@ -32,15 +32,28 @@ pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     let lanes = plan.rows.iter().map(|row| plan.lanes(row)).max().unwrap_or(1);
     let mut workload = Workload::new(plan.algorithm, plan.size, lanes, plan.seed)?;
     let mut report = Report::new(plan);
-    let mut first_error = None;
+    let ran = rows(plan, &mut workload)?;
+    report.rows = ran.rows;
+    report.print(plan.output)?;
+    report::verdict(&report.rows, plan.expected, ran.first_error)
+}
+
+/// What the rows of a plan came to.
+pub(crate) struct Ran {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) first_error: Option<Error>,
+}
+
+/// Runs every row of a plan, one after the other.
+pub(crate) fn rows(plan: &Load, workload: &mut Workload) -> Result<Ran, Failure> {
+    let mut ran = Ran { rows: Vec::new(), first_error: None };
     for planned in &plan.rows {
         workload.use_lanes(plan.lanes(planned));
-        let (row, error) = run_row(plan, planned, &report.rows, &mut workload)?;
-        report.rows.push(row);
-        first_error = first_error.or(error);
+        let (row, error) = run_row(plan, planned, &ran.rows, workload)?;
+        ran.rows.push(row);
+        ran.first_error = ran.first_error.or(error);
     }
-    report.print(plan.output)?;
-    report::verdict(&report.rows, plan.expected, first_error)
+    Ok(ran)
 }
 
 fn run_row(

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::plan::{Rate, refuse_given};
 
 /// A group of options: one `#[command(flatten)]` in `Options`, one check that the plan calls.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Pacing {
     /// An open loop: operations sent a second, 1 to 1000000000, or a share of what the closed loop before it
     /// reaches, 1% to 1000%. --jobs is then how many are in flight at most [default: 512]; a send that finds
