@@ -17,6 +17,7 @@ use crate::completions::{self, Shell};
 use crate::failure::Failure;
 use crate::list;
 use crate::pacing::Pacing;
+use crate::pictures::PictureOptions;
 use crate::plan::{Plan, Rate};
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
@@ -51,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) ops: Option<u64>,
     #[command(flatten)]
     pub(crate) pacing: Pacing,
+    #[command(flatten)]
+    pub(crate) pictures: PictureOptions,
     /// How operations are run and awaited [default: every one; with --input wake-fd]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,

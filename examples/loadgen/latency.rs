@@ -40,19 +40,33 @@ impl Latencies {
         Duration::from_nanos(self.sum)
     }
 
+    /// Shares of 0 to 99.99 % that are evenly spread on a log scale of what is beyond them, each with the
+    /// duration in microseconds that they did not exceed. Shares that differ by less than one duration are
+    /// left out.
+    pub(crate) fn percentiles(&self) -> Vec<(f64, f64)> {
+        let count = self.recorded.len();
+        let beyond = (0..=96_u8).map(|step| 10_f64.powf(-f64::from(step) / 24.0));
+        #[expect(clippy::cast_precision_loss, reason = "a share does not need the last digits of a count")]
+        let known = beyond.take_while(|beyond| beyond * count as f64 >= 0.999_999);
+        known.map(|beyond| (1.0 - beyond, self.quantile(1.0 - beyond))).collect()
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        micros(self.recorded.value_at_quantile(share).clamp(self.min.min(self.max), self.max))
+    }
+
     /// What they come to; zeros where none was recorded.
     pub(crate) fn summary(&self) -> Summary {
         let min = self.min.min(self.max);
-        let quantile = |share| micros(self.recorded.value_at_quantile(share).clamp(min, self.max));
         #[expect(clippy::cast_precision_loss, reason = "a mean does not need the last digits of a count")]
         let count = self.recorded.len().max(1) as f64;
         Summary {
             min: micros(min),
             mean: micros(self.sum) / count,
-            p50: quantile(0.50),
-            p90: quantile(0.90),
-            p99: quantile(0.99),
-            p999: quantile(0.999),
+            p50: self.quantile(0.50),
+            p90: self.quantile(0.90),
+            p99: self.quantile(0.99),
+            p999: self.quantile(0.999),
             max: micros(self.max),
         }
     }

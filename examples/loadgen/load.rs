@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::row::{Paced, Row};
 use crate::runner::Runner;
+use crate::timeline::Timeline;
 use crate::workload::{Lane, Workload};
 
 /// The result of an operation.
@@ -31,10 +32,13 @@ const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     let lanes = plan.rows.iter().map(|row| plan.lanes(row)).max().unwrap_or(1);
     let mut workload = Workload::new(plan.algorithm, plan.size, lanes, plan.seed)?;
+    let pictures = plan.pictures.open()?;
     let mut report = Report::new(plan);
     let ran = rows(plan, &mut workload)?;
     report.rows = ran.rows;
+    let drawn = pictures.write(&report, None);
     report.print(plan.output)?;
+    drawn?;
     report::verdict(&report.rows, plan.expected, ran.first_error)
 }
 
@@ -78,6 +82,7 @@ fn run_row(
         meter: Meter::new(planned.pace.is_open())?,
         progress: Progress::rows(mode.name(), plan.limit),
     };
+    run.meter.timeline = plan.pictures.any().then(Timeline::new);
     let paced = match planned.pace {
         Pace::Closed => {
             run.run_closed()?;

@@ -35,6 +35,7 @@ mod meter;
 mod modes;
 mod open;
 mod pacing;
+mod pictures;
 mod plan;
 mod progress;
 mod queueing;
@@ -42,7 +43,6 @@ mod report;
 mod row;
 mod runner;
 mod table;
-#[expect(dead_code, reason = "its readers, the pictures, are not there yet")]
 mod timeline;
 mod units;
 #[path = "../common/usage.rs"]

@@ -7,7 +7,7 @@ use simaccel::Error;
 
 use crate::failure::Failure;
 use crate::latency::{Latencies, Summary};
-use crate::timeline::Timeline;
+use crate::timeline::{Samples, Timeline};
 
 /// When an operation was to be sent, and when it was.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +118,15 @@ impl Meter {
             self.concurrency.area / elapsed,
             self.services.as_ref().unwrap_or(&self.latencies).total().as_secs_f64() / elapsed,
         )
+    }
+
+    pub(crate) fn samples(&self) -> Option<Samples> {
+        self.timeline.as_ref().map(Timeline::samples)
+    }
+
+    /// Shares of the operations, and the latency in microseconds that they did not exceed.
+    pub(crate) fn percentiles(&self) -> Vec<(f64, f64)> {
+        self.latencies.percentiles()
     }
 
     pub(crate) fn latency(&self) -> Summary {

@@ -59,8 +59,16 @@ impl Report {
         format!("{}\ndevice {}\n{table}{}", self.title, unlike_ideal(&self.device), self.closing())
     }
 
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub(crate) const fn device(&self) -> &Config {
+        &self.device
+    }
+
     /// How results were checked, and what pausing gained, where both ways ran on one modelled device.
-    fn closing(&self) -> String {
+    pub(crate) fn closing(&self) -> String {
         let results: u64 = self.rows.iter().map(|row| row.ops - row.errors).sum();
         let mut text = format!(
             "checked: {} results, each compared in full with the result of software, computed beforehand\n",

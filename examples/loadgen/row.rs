@@ -13,6 +13,7 @@ use crate::latency::Summary;
 use crate::meter::Meter;
 use crate::open::{LATE, Sends, TOO_LATE};
 use crate::queueing::Model;
+use crate::timeline::Samples;
 use crate::units::{grouped, short_time, time_us};
 
 pub(crate) struct Row {
@@ -36,8 +37,17 @@ pub(crate) struct Row {
     /// `None` where nothing is modelled.
     model: Option<Model>,
     pub(crate) stats: EngineStats,
+    /// `None` where no picture is asked for.
+    pub(crate) drawn: Option<Drawn>,
     /// `None` in a closed loop.
     pub(crate) paced: Option<Paced>,
+}
+
+/// What pictures show of a row.
+pub(crate) struct Drawn {
+    /// Shares of the operations, and the latency in microseconds that they did not exceed.
+    pub(crate) percentiles: Vec<(f64, f64)>,
+    pub(crate) samples: Samples,
 }
 
 /// What an open loop was asked for, and what became of that.
@@ -76,6 +86,7 @@ impl Row {
             mismatches: meter.mismatches,
             littles_law: meter.littles_law(),
             stats,
+            drawn: meter.samples().map(|samples| Drawn { percentiles: meter.percentiles(), samples }),
             paced: None,
         }
     }

@@ -104,8 +104,11 @@ pub(crate) fn text(rows: &[Row], wide: bool) -> String {
     table.add_rows(rows.iter().map(|row| columns.iter().map(|column| (column.cell)(row))));
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 1));
-        let is_text = matches!(columns[index].name, "mode" | "device" | "loop");
-        column.set_cell_alignment(if is_text { CellAlignment::Left } else { CellAlignment::Right });
+        column.set_cell_alignment(if is_text(columns[index]) {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        });
     }
     let table = table.trim_fmt();
     let mut text = String::new();
@@ -119,6 +122,32 @@ pub(crate) fn text(rows: &[Row], wide: bool) -> String {
         let _ = writeln!(text, "{name:>13}  {meaning}");
     }
     text
+}
+
+/// The head of the table, each column with its unit and whether it is text, and the cells of all rows.
+pub(crate) fn cells(rows: &[Row]) -> (Vec<Head>, Vec<Vec<String>>) {
+    let head = COLUMNS.iter().map(|column| (column.name, column.unit, is_text(column)));
+    let cells = rows.iter().map(|row| COLUMNS.iter().map(|column| (column.cell)(row)).collect());
+    (head.collect(), cells.collect())
+}
+
+/// Name, unit, and whether it is text.
+pub(crate) type Head = (&'static str, &'static str, bool);
+
+/// What the columns mean; the lines of an entry are one.
+pub(crate) fn meanings() -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (name, meaning, _) in LEGEND {
+        match all.last_mut() {
+            Some((_, before)) if name.is_empty() => *before += &format!(" {meaning}"),
+            _ => all.push(((*name).to_owned(), (*meaning).to_owned())),
+        }
+    }
+    all
+}
+
+fn is_text(column: &Column) -> bool {
+    matches!(column.name, "mode" | "device" | "loop")
 }
 
 /// Names the device of a row, where the row before has another one.

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   record(at, ..) ──► counts of the slice ── at >= end of the slice ──► samples (kept sparse)
-//!                                                                          │ 200 of them
+//!                                                                          │ 100 of them
 //!                       slices twice as long  ◄────────────────────────────┘ neighbours are merged
 //! ```
 //!
-//! Slices start with 1 ms and double, so a row of any length ends with 100 to 200 samples, and nothing has to
+//! Slices start with 1 ms and double, so a row of any length ends with 50 to 100 samples, and nothing has to
 //! know beforehand how long it runs. A slice in which nothing ended is a sample, too: it shows a halt.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The samples of a row at most.
-const MOST: usize = 200;
+const MOST: usize = 100;
 
 /// Buckets per power of two: a percentile is at most 1/32 too long.
 const STEPS: u64 = 32;
@@ -133,12 +133,16 @@ impl Timeline {
 
     fn push(&mut self) {
         if self.current.ops > 0 {
-            let counts = self.counts.iter_mut().enumerate().filter(|(_, count)| **count > 0);
-            let taken = counts.map(|(bucket, count)| (bucket, std::mem::take(count)));
-            self.current.counts =
-                taken.filter_map(|(bucket, count)| Some((u16::try_from(bucket).ok()?, count))).collect();
+            self.current.counts = self.taken();
+            self.counts.fill(0);
         }
         self.samples.push(std::mem::take(&mut self.current));
+    }
+
+    /// The counts of the slice that are not 0.
+    fn taken(&self) -> Vec<(u16, u32)> {
+        let counts = (0_u16..).zip(self.counts.iter());
+        counts.filter(|(_, count)| **count > 0).map(|(bucket, count)| (bucket, *count)).collect()
     }
 
     /// Merges neighbours. The number of samples is even, so the current slice begins with its new period.
@@ -149,12 +153,12 @@ impl Timeline {
     }
 
     /// The samples of a row that has ended, and how long each is. The last one is cut off where the row ends.
-    pub(crate) fn finish(mut self) -> Samples {
-        let ended = self.last.0;
+    pub(crate) fn samples(&self) -> Samples {
+        let mut samples = self.samples.clone();
         if self.current.ops > 0 {
-            self.push();
+            samples.push(Sample { counts: self.taken(), ..self.current.clone() });
         }
-        Samples { period: self.period, ended, samples: self.samples }
+        Samples { period: self.period, ended: self.last.0, samples }
     }
 }
 
@@ -169,6 +173,7 @@ pub(crate) struct Samples {
 
 impl Samples {
     /// Adds those of a thread that ran at the same time.
+    #[allow(dead_code, reason = "the option for threads comes after it")]
     pub(crate) fn merge(&mut self, mut other: Self) {
         while self.period < other.period {
             self.coarsen();
@@ -182,6 +187,7 @@ impl Samples {
         self.samples.iter_mut().zip(&other.samples).for_each(|(sample, other)| sample.merge(other));
     }
 
+    #[allow(dead_code, reason = "the option for threads comes after it")]
     fn coarsen(&mut self) {
         self.period *= 2;
         self.samples = merged_pairs(&self.samples);
@@ -227,7 +233,7 @@ impl Samples {
     }
 
     fn slice(&self, index: usize) -> (f64, f64) {
-        #[expect(clippy::cast_precision_loss, reason = "at most 200")]
+        #[expect(clippy::cast_precision_loss, reason = "at most 100")]
         let from = self.period.as_secs_f64() * index as f64;
         (from, (from + self.period.as_secs_f64()).min(self.ended.as_secs_f64()).max(from))
     }

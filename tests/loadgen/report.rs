@@ -36,6 +36,21 @@ fn json_is_one_object_with_the_promised_keys() {
 }
 
 #[test]
+fn the_curve_of_percentiles_ends_where_one_operation_is_beyond() {
+    let mut latencies = Latencies::new().unwrap();
+    assert!(latencies.percentiles().is_empty());
+    (1..=1000).for_each(|micros| latencies.record(Duration::from_micros(micros)));
+    let curve = latencies.percentiles();
+    let (share, last) = *curve.last().unwrap();
+    assert!((share - 0.999).abs() < 1e-9, "{share}");
+    assert!((last - 999.0).abs() < 2.0, "{last}");
+    for (share, micros) in curve {
+        // Three digits, and the next whole operation.
+        assert!((micros - share * 1000.0).abs() < 2.0, "{micros} at {share}");
+    }
+}
+
+#[test]
 fn minimum_mean_and_maximum_are_exact_and_percentiles_lie_between() {
     let mut latencies = Latencies::new().unwrap();
     assert_eq!(latencies.summary().max, 0.0);

@@ -37,6 +37,7 @@ impl Options {
         refuse_given(&file_only, "only allowed together with --input")?;
         self.check_mode()?;
         self.pacing.check(self.mode)?;
+        self.pictures.check()?;
         let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
         let size = self.size.unwrap_or(4 << 10);
         check_message(algorithm, size)?;
@@ -54,6 +55,7 @@ impl Options {
             output: self.output()?,
             expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
+            pictures: self.pictures,
             device,
         })
     }

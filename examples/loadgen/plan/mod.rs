@@ -18,6 +18,7 @@ use simaccel_device::Algorithm;
 use crate::args::{Format, Mode, Options, StatsFormat};
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
+use crate::pictures::PictureOptions;
 
 /// When a row ends.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,7 @@ pub(crate) struct Load {
     /// The most in flight in an open loop.
     pub(crate) open_jobs: usize,
     pub(crate) rows: Vec<PlannedRow>,
+    pub(crate) pictures: PictureOptions,
 }
 
 /// One row: a mode on a device, in a closed or an open loop.

@@ -1,0 +1,177 @@
+//! The picture of a sweep: a heat map over two axes, lines over one.
+//!
+//! ```text
+//!   50 µs │ 0.4 │ 1.3 │ 2.6 │      a cell: operations a second, as a multiple of software's
+//!    5 µs │ 1.1 │ 2.9 │ 2.9 │      blue: offload is ahead; orange: software is; pale: even
+//!           1     8     64
+//! ```
+
+use super::axis::Axis;
+use super::chart::{Chart, Series, WIDTH};
+use super::svg::{Anchor, Escaped, Picture, Svg, fitting};
+use crate::grid::{Grid, Point};
+use crate::units::{grouped, time_us};
+
+const LEFT: f64 = 84.0;
+const RIGHT: f64 = 12.0;
+const TOP: f64 = 56.0;
+/// Of a cell, between these two.
+const HEIGHTS: (f64, f64) = (14.0, 34.0);
+/// Colours are full at this factor, and at its inverse.
+const FULL: f64 = 8.0;
+
+/// `None` where a grid has no axis or no point.
+pub(super) fn draw(grid: &Grid) -> Option<Picture> {
+    match &grid.axes[..] {
+        _ if grid.points.is_empty() => None,
+        [only] => Some(line(grid, only.values.iter().map(|value| only.key.label(*value)).collect())),
+        [_, _] => Some(map(grid)),
+        _ => None,
+    }
+}
+
+/// Operations a second over one axis: offload and software.
+fn line(grid: &Grid, labels: Vec<String>) -> Picture {
+    let name = grid.axes[0].key.name;
+    let of = |figure: fn(&Point) -> f64| {
+        let points = grid.points.iter().zip(0_u16..);
+        points.map(|(point, index)| Some((f64::from(index), figure(point)))).collect::<Vec<_>>()
+    };
+    let (offload, software) =
+        (of(|point| point.offload.ops_per_second), of(|point| point.software.ops_per_second));
+    let values = offload.iter().chain(&software).flatten().map(|(_, y)| *y);
+    Chart {
+        title: format!("Offload and software by {name}"),
+        x: Axis::places(axis_title(grid, 0), labels),
+        y: Axis::of_rates(values),
+        series: vec![
+            Series { name: "on the device".to_owned(), points: offload },
+            Series { name: "software, in the calling thread".to_owned(), points: software },
+        ],
+        height: 240.0,
+    }
+    .draw()
+}
+
+fn map(grid: &Grid) -> Picture {
+    let (rows, columns) = (&grid.axes[0], &grid.axes[1]);
+    let title = format!("Offload against software, by {} and {}", rows.key.name, columns.key.name);
+    let mut svg = Svg::new(WIDTH, &title);
+    svg.text(12.0, 22.0, Anchor::Start, "t h", &fitting(&title, (WIDTH - 24.0) * 0.87));
+    svg.text(12.0, TOP - 12.0, Anchor::Start, "t", &axis_title(grid, 0));
+    let width = (WIDTH - LEFT - RIGHT) / count(columns.values.len());
+    let height = (360.0 / count(rows.values.len())).clamp(HEIGHTS.0, HEIGHTS.1);
+    let bottom = TOP + height * count(rows.values.len());
+    svg.raw(format_args!(
+        "<rect class=\"plot\" x=\"{LEFT:.1}\" y=\"{TOP:.1}\" width=\"{:.1}\" height=\"{:.1}\"/>",
+        WIDTH - LEFT - RIGHT,
+        bottom - TOP
+    ));
+    for (row, value) in rows.values.iter().enumerate() {
+        // The first row is at the bottom, as on any axis.
+        let y = bottom - height * count(row + 1);
+        svg.text(LEFT - 6.0, y + height / 2.0 + 4.5, Anchor::End, "t", &rows.key.label(*value));
+        for column in 0..columns.values.len() {
+            if let Some(point) = grid.point(&[row, column]) {
+                draw_cell(&mut svg, point, (LEFT + width * count(column), y), (width, height), grid);
+            }
+        }
+    }
+    // Labels stand as close as the longest of them allows.
+    let longest = columns.values.iter().map(|value| columns.key.label(*value).chars().count()).max();
+    let every = ((count(longest.unwrap_or(1)) + 1.5) * 7.3 / width).ceil().max(1.0);
+    for (column, value) in columns.values.iter().enumerate() {
+        if count(column) % every < 0.5 {
+            let x = LEFT + width * (count(column) + 0.5);
+            svg.text(x, bottom + 18.0, Anchor::Middle, "t", &columns.key.label(*value));
+        }
+    }
+    svg.text(f64::midpoint(LEFT, WIDTH - RIGHT), bottom + 38.0, Anchor::Middle, "t", &axis_title(grid, 1));
+    draw_scale(&mut svg, bottom + 54.0);
+    svg.finish(bottom + 116.0)
+}
+
+fn draw_cell(svg: &mut Svg, point: &Point, (x, y): (f64, f64), (width, height): (f64, f64), grid: &Grid) {
+    let factor = point.factor();
+    let place: Vec<_> = grid.axes.iter().zip(&point.at).map(|(axis, at)| axis.key.phrase(*at)).collect();
+    let told = format!(
+        "{}: {} op/s on the device, {} in software, p99 {}",
+        place.join(", "),
+        grouped(format_args!("{:.0}", point.offload.ops_per_second)),
+        grouped(format_args!("{:.0}", point.software.ops_per_second)),
+        time_us(point.offload.p99)
+    );
+    let (fill, ink) = colours(factor);
+    svg.raw(format_args!(
+        "<g class=\"cell\"><title>{}</title><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+         height=\"{height:.1}\" style=\"fill:{fill}\"/>",
+        Escaped(&told)
+    ));
+    let label = label(factor);
+    if count(label.chars().count()) * 7.3 < width {
+        svg.raw(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" style=\"fill:{ink}\">{label}</text>",
+            x + width / 2.0,
+            y + height / 2.0 + 4.5
+        ));
+    }
+    svg.raw(format_args!("</g>"));
+}
+
+/// What the colours mean.
+fn draw_scale(svg: &mut Svg, y: f64) {
+    let (steps, width) = (24_u8, WIDTH - LEFT - RIGHT);
+    let step = width / f64::from(steps);
+    for index in 0..steps {
+        let factor = FULL.powf((f64::from(index) + 0.5) / f64::from(steps) * 2.0 - 1.0);
+        svg.raw(format_args!(
+            "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"12\" style=\"fill:{}\"/>",
+            LEFT + step * f64::from(index),
+            step + 0.3,
+            colours(factor).0
+        ));
+    }
+    for (at, anchor, text) in
+        [(0.0, Anchor::Start, "1/8"), (0.5, Anchor::Middle, "1: even"), (1.0, Anchor::End, "8 times")]
+    {
+        svg.text(LEFT + width * at, y + 28.0, anchor, "t", text);
+    }
+    let told = "operations/s on the device, as a multiple of software's";
+    svg.text(f64::midpoint(LEFT, WIDTH - RIGHT), y + 48.0, Anchor::Middle, "t", told);
+}
+
+/// Of a cell and of its text. They are the same on a light and on a dark page.
+fn colours(factor: f64) -> (String, &'static str) {
+    const PALE: [f64; 3] = [244.0, 244.0, 244.0];
+    let strength = (factor.max(1e-9).ln() / FULL.ln()).clamp(-1.0, 1.0);
+    let full = if strength < 0.0 { [213.0, 94.0, 0.0] } else { [0.0, 114.0, 178.0] };
+    let [red, green, blue] = [0, 1, 2].map(|part| PALE[part] + (full[part] - PALE[part]) * strength.abs());
+    let ink = if strength > 0.6 { "#fff" } else { "#111" };
+    (format!("rgb({red:.0},{green:.0},{blue:.0})"), ink)
+}
+
+fn label(factor: f64) -> String {
+    match factor {
+        ..0.095 => format!("{factor:.2}"),
+        ..9.95 => format!("{factor:.1}"),
+        _ => grouped(format_args!("{factor:.0}")),
+    }
+}
+
+fn axis_title(grid: &Grid, index: usize) -> String {
+    let name = grid.axes[index].key.name;
+    match name {
+        "latency" => "service time of a compute unit".to_owned(),
+        "units" => "compute units".to_owned(),
+        "depth" => "entries of a ring".to_owned(),
+        "jobs" => "jobs in flight".to_owned(),
+        "size" => "bytes per operation".to_owned(),
+        "rate" => "operations/s sent".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most some thousands")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
