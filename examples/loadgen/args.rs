@@ -21,6 +21,7 @@ use crate::pictures::PictureOptions;
 use crate::plan::{Plan, Rate};
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
+use crate::virtual_time::VirtualTime;
 
 /// Most jobs in flight.
 const MAX_JOBS: usize = 100_000;
@@ -54,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) pacing: Pacing,
     #[command(flatten)]
     pub(crate) pictures: PictureOptions,
+    #[command(flatten)]
+    pub(crate) virtual_time: VirtualTime,
     /// How operations are run and awaited [default: every one; with --input wake-fd]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,

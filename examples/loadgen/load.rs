@@ -12,6 +12,7 @@ use simaccel::{AnySession, Config, Engine, Error, Parameters};
 use crate::args::Mode;
 use crate::arrivals::Schedule;
 use crate::backend;
+use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::meter::{Asked, Meter};
 use crate::plan::{Limit, Load, Pace, PlannedRow};
@@ -67,11 +68,12 @@ fn run_row(
     workload: &mut Workload,
 ) -> Result<(Row, Option<Error>), Failure> {
     let (mode, device) = (planned.mode, &planned.device);
-    let engine = open(mode, device)?;
+    let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
+    let clock = Clock::of(&engine, plan.is_virtual);
     let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
     let session = session.map_err(Failure::engine)?;
     let in_flight = plan.in_flight(planned);
-    let now = Instant::now();
+    let now = clock.now();
     let mut run = Run {
         runner: Runner::new(mode, &engine, in_flight)?,
         session: Rc::new(session),
@@ -79,7 +81,7 @@ fn run_row(
         limit: plan.limit,
         asked: vec![Asked { intended: now, sent: now }; in_flight],
         outstanding: 0,
-        meter: Meter::new(planned.pace.is_open())?,
+        meter: Meter::new(planned.pace.is_open(), clock)?,
         progress: Progress::rows(mode.name(), plan.limit),
     };
     run.meter.timeline = plan.pictures.any().then(Timeline::new);
@@ -108,6 +110,11 @@ pub(crate) fn open(mode: Mode, device: &Config) -> Result<Engine, Failure> {
         _ => Engine::open(device.clone()),
     };
     opened.map_err(Failure::engine)
+}
+
+/// An engine on a device in virtual time.
+fn stepped(device: &Config) -> Result<Engine, Failure> {
+    Engine::stepped(device.clone()).map_err(Failure::engine)
 }
 
 /// One row while it runs.

@@ -19,6 +19,7 @@ mod arrivals;
 #[allow(dead_code, reason = "the option that takes an axis comes after it")]
 mod axis;
 mod backend;
+mod clock;
 mod closed;
 mod completions;
 #[allow(dead_code, reason = "the options that take a condition come after it")]
@@ -47,6 +48,7 @@ mod timeline;
 mod units;
 #[path = "../common/usage.rs"]
 mod usage;
+mod virtual_time;
 mod whole_file;
 mod workload;
 

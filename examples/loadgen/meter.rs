@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 use simaccel::Error;
 
+use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::latency::{Latencies, Summary};
 use crate::timeline::{Samples, Timeline};
@@ -23,6 +24,7 @@ impl From<Instant> for Asked {
 }
 
 pub(crate) struct Meter {
+    pub(crate) clock: Clock,
     /// From the intended time of sending; in a closed loop that is the sending.
     latencies: Latencies,
     /// From the sending, where that is not the same.
@@ -43,11 +45,12 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// In an open loop service times are kept beside latencies.
-    pub(crate) fn new(is_open: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(is_open: bool, clock: Clock) -> Result<Self, Failure> {
         let empty = || Latencies::new().map_err(|error| Failure::Run(error.to_string()));
         let (latencies, services) = (empty()?, is_open.then(empty).transpose()?);
-        let now = Instant::now();
+        let now = clock.now();
         Ok(Self {
+            clock,
             latencies,
             services,
             started: now,
@@ -66,15 +69,15 @@ impl Meter {
     /// The clock runs from here.
     pub(crate) fn start(&mut self) -> Instant {
         self.cpu_at_start = thread_cpu();
-        self.started = Instant::now();
+        self.started = self.clock.now();
         self.concurrency.since = self.started;
         self.started
     }
 
     /// Starts an operation. Returns the time.
     pub(crate) fn ask(&mut self) -> Instant {
-        self.concurrency.change(1);
-        Instant::now()
+        self.concurrency.change(1, self.clock.now());
+        self.clock.now()
     }
 
     /// Whether less than `time` had passed at `now`.
@@ -84,10 +87,10 @@ impl Meter {
 
     /// Records the end of an operation on `bytes` of input. Returns the time.
     pub(crate) fn record(&mut self, asked: Asked, bytes: usize, result: Result<(), Error>) -> Instant {
-        self.ended = Instant::now();
+        self.ended = self.clock.now();
         self.ops += 1;
         self.bytes += bytes as u64;
-        self.concurrency.change(-1);
+        self.concurrency.change(-1, self.clock.now());
         self.latencies.record(self.ended.duration_since(asked.intended));
         if let Some(services) = &mut self.services {
             services.record(self.ended.duration_since(asked.sent));
@@ -138,9 +141,10 @@ impl Meter {
         self.services.as_ref().unwrap_or(&self.latencies).summary()
     }
 
-    /// The processor time that this thread has used since the start; call it at the end.
-    pub(crate) fn cpu(&self) -> Duration {
-        thread_cpu().saturating_sub(self.cpu_at_start)
+    /// The processor time that this thread has used since the start; call it at the end. In virtual time the
+    /// thread is the device, too, so there is none that is the application's.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        (!self.clock.is_virtual()).then(|| thread_cpu().saturating_sub(self.cpu_at_start))
     }
 }
 
@@ -157,8 +161,7 @@ struct Concurrency {
 }
 
 impl Concurrency {
-    fn change(&mut self, by: i32) {
-        let now = Instant::now();
+    fn change(&mut self, by: i32, now: Instant) {
         self.area += f64::from(self.in_flight) * now.duration_since(self.since).as_secs_f64();
         self.in_flight += by;
         self.since = now;

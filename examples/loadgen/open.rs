@@ -79,7 +79,7 @@ impl Run<'_> {
     fn send_due(&mut self, sender: &mut Sender) -> Result<(), Failure> {
         for _ in 0..SENDS {
             let Some(intended) = sender.next.map(|next| sender.started + next) else { break };
-            let Some(lag) = Instant::now().checked_duration_since(intended) else { break };
+            let Some(lag) = self.meter.clock.now().checked_duration_since(intended) else { break };
             if lag > TOO_LATE {
                 sender.sends.dropped_late += 1;
             } else if let Some(slot) = sender.free.pop() {
@@ -98,7 +98,10 @@ impl Run<'_> {
         let Some(next) = sender.next else {
             return if self.outstanding > 0 { self.runner.wait(None) } else { Ok(()) };
         };
-        let left = (sender.started + next).saturating_duration_since(Instant::now());
+        let left = (sender.started + next).saturating_duration_since(self.meter.clock.now());
+        if self.meter.clock.is_virtual() {
+            return self.runner.wait(Some(left));
+        }
         let sleeps = left.saturating_sub(AHEAD);
         self.runner.wait(Some(sleeps))?;
         if sleeps < AHEAD {

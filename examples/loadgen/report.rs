@@ -20,6 +20,8 @@ pub(crate) struct Report {
     /// `None` where no data was generated.
     seed: Option<u64>,
     device: Config,
+    /// Times are those of the device's virtual clock.
+    is_virtual: bool,
     title: String,
     pub(crate) rows: Vec<Row>,
 }
@@ -27,18 +29,30 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(plan: &Load) -> Self {
         let size = short_size(plan.size);
-        let title = format!("{}, {size} bytes per operation, seed {}", plan.algorithm, plan.seed);
-        Self { seed: Some(plan.seed), device: plan.device.clone(), title, rows: Vec::new() }
+        let clock = if plan.is_virtual { ", in virtual time" } else { "" };
+        let title = format!("{}, {size} bytes per operation, seed {}{clock}", plan.algorithm, plan.seed);
+        Self {
+            seed: Some(plan.seed),
+            device: plan.device.clone(),
+            is_virtual: plan.is_virtual,
+            title,
+            rows: Vec::new(),
+        }
     }
 
     pub(crate) fn of_file(device: Config, row: Row) -> Self {
-        Self { seed: None, device, title: String::new(), rows: vec![row] }
+        Self { seed: None, device, is_virtual: false, title: String::new(), rows: vec![row] }
     }
 
     pub(crate) fn json(&self, with_stats: bool) -> String {
         let rows = self.rows.iter().map(|row| row.json(with_stats)).collect::<Vec<_>>();
         let (seed, device) = (self.seed, self.device.to_string());
-        json!({ "schema_version": SCHEMA_VERSION, "seed": seed, "device": device, "rows": rows }).to_string()
+        let mut json =
+            json!({ "schema_version": SCHEMA_VERSION, "seed": seed, "device": device, "rows": rows });
+        if self.is_virtual {
+            json["clock"] = json!("virtual");
+        }
+        json.to_string()
     }
 
     pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {

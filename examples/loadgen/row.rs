@@ -29,7 +29,8 @@ pub(crate) struct Row {
     pub(crate) latency: Summary,
     /// From the sending itself.
     pub(crate) service: Summary,
-    cpu_ns_per_op: f64,
+    /// `None` in virtual time.
+    cpu_ns_per_op: Option<f64>,
     pub(crate) errors: u64,
     pub(crate) mismatches: u64,
     /// Little's law: the mean number in flight, and rate times mean latency.
@@ -81,7 +82,7 @@ impl Row {
             bytes_per_second: rate(as_f64(meter.bytes)),
             latency: meter.latency(),
             service: meter.service(),
-            cpu_ns_per_op: meter.cpu().as_secs_f64() * 1e9 / as_f64(meter.ops.max(1)),
+            cpu_ns_per_op: meter.cpu().map(|cpu| cpu.as_secs_f64() * 1e9 / as_f64(meter.ops.max(1))),
             errors: meter.errors,
             mismatches: meter.mismatches,
             littles_law: meter.littles_law(),
@@ -94,7 +95,7 @@ impl Row {
     /// Processor time of the calling thread per operation, in nanoseconds. In an open loop the thread spins
     /// until the next send, so there is none that is the operation's.
     pub(crate) fn cpu_ns_per_op(&self) -> Option<f64> {
-        self.paced.is_none().then_some(self.cpu_ns_per_op)
+        self.cpu_ns_per_op.filter(|_| self.paced.is_none())
     }
 
     /// A figure that a condition is about; latencies are in microseconds, and there are none where no

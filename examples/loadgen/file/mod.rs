@@ -22,6 +22,7 @@ use simaccel_device::Algorithm;
 
 use crate::alg;
 use crate::args::Format;
+use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::load;
 use crate::meter::Meter;
@@ -54,7 +55,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
         plan,
         engine: load::open(plan.mode, &plan.device)?,
         output: plan.output.as_deref().map(|path| WholeFile::create("--output", path)).transpose()?,
-        meter: Meter::new(false)?,
+        meter: Meter::new(false, Clock::Real)?,
         progress: Progress::bytes(plan.mode.name(), pieces.input_len()),
         pieces,
     };

@@ -2,6 +2,7 @@
 
 mod callback;
 mod poll;
+mod stepped;
 mod wake_fd;
 
 use std::time::Duration;
@@ -36,14 +37,16 @@ pub(crate) trait Wakes {
     fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure>;
 }
 
-/// The way of waking for `mode`; `None` where there are no jobs.
+/// The way of waking for `mode`; `None` where there are no jobs. A stepped device moves on in its waits.
 pub(crate) fn wakes(mode: Mode, engine: &Engine) -> Result<Option<Box<dyn Wakes>>, Failure> {
-    Ok(match mode {
-        Mode::Software | Mode::Sync => None,
-        Mode::WakeFd => Some(Box::new(wake_fd::WakeFd::new()?)),
-        Mode::Callback => Some(Box::new(callback::Callback::new())),
-        Mode::Poll => Some(Box::new(poll::Poll::new(engine.clone()))),
-    })
+    let wakes: Box<dyn Wakes> = match mode {
+        Mode::Software | Mode::Sync => return Ok(None),
+        Mode::WakeFd => Box::new(wake_fd::WakeFd::new()?),
+        Mode::Callback => Box::new(callback::Callback::new()),
+        Mode::Poll => Box::new(poll::Poll::new(engine.clone())),
+    };
+    let is_stepped = engine.device().is_stepped();
+    Ok(Some(if is_stepped { Box::new(stepped::Stepped::new(wakes, engine.clone())) } else { wakes }))
 }
 
 /// A failure of the event loop's own calls.

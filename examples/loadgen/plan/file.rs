@@ -25,6 +25,7 @@ impl Options {
         refuse_given(&load_only, "not allowed together with --input")?;
         self.pacing.refuse_with_input()?;
         self.pictures.refuse_with_input()?;
+        self.virtual_time.refuse_with_input()?;
         self.check_mode()?;
         self.check_chain(algorithm)?;
         let mode = self.mode.unwrap_or(Mode::WakeFd);

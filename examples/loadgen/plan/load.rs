@@ -41,7 +41,9 @@ impl Options {
         let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
         let size = self.size.unwrap_or(4 << 10);
         check_message(algorithm, size)?;
-        let device = device(self.device.as_deref().unwrap_or(""), self.mode)?;
+        let usual = if self.virtual_time.is_virtual { MODELLED } else { "" };
+        let device = device(self.device.as_deref().unwrap_or(usual), self.mode)?;
+        self.virtual_time.check(self.mode, &device)?;
         let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
         let mismatches = self.expect_errors && device.device().faults().iter().any(corrupts);
         let buffers = if alg::gives_text(algorithm) { 3 } else { 1 };
@@ -56,6 +58,7 @@ impl Options {
             expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
             pictures: self.pictures,
+            is_virtual: self.virtual_time.is_virtual,
             device,
         })
     }
@@ -80,6 +83,9 @@ impl Options {
         if let Some(mode) = self.mode {
             return Ok(vec![row(mode)?]);
         }
+        if self.virtual_time.is_virtual {
+            return self.virtual_rows(device);
+        }
         let mut rows = Mode::ALL.into_iter().map(row).collect::<Result<Vec<_>, Failure>>()?;
         if self.device.is_none() {
             let modelled = Config::parse(MODELLED).map_err(|error| Failure::option("--device", error))?;
@@ -88,6 +94,14 @@ impl Options {
             rows.extend(paced.map(|(mode, pace)| PlannedRow { mode, device: modelled.clone(), pace }));
         }
         Ok(rows)
+    }
+
+    /// The modes that have jobs, then an open loop.
+    fn virtual_rows(&self, device: &Config) -> Result<Vec<PlannedRow>, Failure> {
+        let closed = Mode::ALL.into_iter().filter(|mode| mode.has_jobs()).map(|mode| (mode, Pace::Closed));
+        let open = Pace::Open { rate: MODELLED_RATE, arrivals: Arrivals::Poisson };
+        let paced = closed.chain([(Mode::Poll, open)]);
+        paced.map(|(mode, pace)| Ok(PlannedRow { mode, device: delivering(device, mode)?, pace })).collect()
     }
 
     /// An open loop for each row, behind its closed one where the rate is a share of that.

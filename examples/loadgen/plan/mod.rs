@@ -48,6 +48,8 @@ pub(crate) struct Load {
     pub(crate) open_jobs: usize,
     pub(crate) rows: Vec<PlannedRow>,
     pub(crate) pictures: PictureOptions,
+    /// The device is stepped, and its time the run's.
+    pub(crate) is_virtual: bool,
 }
 
 /// One row: a mode on a device, in a closed or an open loop.

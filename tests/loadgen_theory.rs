@@ -1,0 +1,73 @@
+//! The load generator in virtual time: its figures are those of queueing theory, and the same every time.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+#[path = "loadgen_theory/options.rs"]
+mod options;
+
+/// The modes that have jobs.
+const MODES: [&str; 3] = ["wake-fd", "callback", "poll"];
+
+/// The built example, which `cargo test` puts beside the folder of the test executables.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
+    assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
+    program
+}
+
+/// Runs the load generator with options without blanks.
+fn run(options: &str) -> Output {
+    Command::new(program()).args(options.split_whitespace()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs it, and expects success.
+#[track_caller]
+fn succeed(options: &str) -> String {
+    let output = run(options);
+    assert_eq!(output.status.code(), Some(0), "{options}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs it, and expects this exit code and one line on standard error.
+#[track_caller]
+fn fail(code: i32, options: &str) -> String {
+    let output = run(options);
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), told.lines().count()), (Some(code), 1), "{options}: {told}");
+    told
+}
+
+/// The rows of its JSON report, without errors and mismatches.
+#[track_caller]
+fn rows(options: &str) -> Vec<Value> {
+    let printed = succeed(&format!("{options} --output-format json"));
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    let rows = report["rows"].as_array().unwrap().clone();
+    for row in &rows {
+        assert_eq!((&row["errors"], &row["mismatches"]), (&0.into(), &0.into()), "{options}: {row}");
+    }
+    rows
+}
+
+/// The only row.
+#[track_caller]
+fn row(options: &str) -> Value {
+    let rows = rows(options);
+    assert_eq!(rows.len(), 1, "{options}");
+    rows.into_iter().next().unwrap()
+}
+
+/// A number behind a path of keys, as in `latency_us.p99`.
+#[track_caller]
+fn number(row: &Value, path: &str) -> f64 {
+    let value = path.split('.').fold(row, |value, key| &value[key]);
+    value.as_f64().unwrap_or_else(|| panic!("{path} in {row}"))
+}
