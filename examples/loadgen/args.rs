@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use simaccel::EngineStats;
 use simaccel::grammar::{self, Key};
 use simaccel_device::{Algorithm, Preset};
@@ -15,6 +15,7 @@ use simaccel_device::{Algorithm, Preset};
 use crate::alg;
 use crate::completions::{self, Shell};
 use crate::failure::Failure;
+use crate::fit::FitOptions;
 use crate::list;
 use crate::pacing::Pacing;
 use crate::pictures::PictureOptions;
@@ -81,6 +82,8 @@ pub(crate) struct Options {
     /// All columns in a text report, however wide
     #[arg(long)]
     pub(crate) wide: bool,
+    #[command(flatten)]
+    pub(crate) fit: FitOptions,
     /// Prints the algorithms, modes, arrivals, presets, distributions and faults, and runs nothing
     #[arg(long)]
     pub(crate) list: bool,
@@ -168,10 +171,18 @@ pub(crate) enum Parsed {
 }
 
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
-    match Options::try_parse_from(arguments) {
-        Ok(options) if options.list => Ok(Parsed::Text(list::text())),
-        Ok(Options { completions: Some(shell), .. }) => Ok(Parsed::Text(completions::text(shell))),
-        Ok(options) => {
+    let parsed = Options::command().try_get_matches_from(arguments);
+    match parsed.and_then(|matches| Ok((Options::from_arg_matches(&matches)?, matches))) {
+        Ok((options, matches)) => {
+            if let Some(report) = options.fit.run(&matches, options.output_format)? {
+                return Ok(Parsed::Text(report));
+            }
+            if options.list {
+                return Ok(Parsed::Text(list::text()));
+            }
+            if let Some(shell) = options.completions {
+                return Ok(Parsed::Text(completions::text(shell)));
+            }
             let (prints, says_mode) = (options.print_config, options.mode.is_some());
             let plan = Plan::new(options)?;
             Ok(if prints { Parsed::Text(plan.config(says_mode)) } else { Parsed::Plan(Box::new(plan)) })

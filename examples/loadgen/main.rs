@@ -26,6 +26,7 @@ mod completions;
 mod condition;
 mod failure;
 mod file;
+mod fit;
 #[allow(dead_code, reason = "the sweep that fills the grid comes after it")]
 mod grid;
 mod latency;
