@@ -134,6 +134,8 @@ pub use model::sabotage::Sabotage;
 #[doc(hidden)]
 pub use queue::arrivals::{Arrival, Arrivals};
 #[doc(hidden)]
+pub use stats::services::Service;
+#[doc(hidden)]
 pub use sync::gate;
 #[doc(hidden)]
 pub use sync::uses::{GivenUp, Used, Uses};

@@ -87,6 +87,7 @@ pub(crate) enum Counted {
     Unit {
         unit: usize,
         requests: u64,
+        at: u64,
         nsec: u64,
     },
 }

@@ -525,9 +525,10 @@ impl Surroundings for Around<'_> {
     #[inline]
     fn count(&mut self, counted: Counted) {
         match counted {
-            Counted::Unit { unit, requests, nsec } => {
+            Counted::Unit { unit, requests, at, nsec } => {
                 bump(&self.counters.units[unit].executed, requests);
                 bump(&self.counters.units[unit].busy_nsec, nsec);
+                self.counters.services.note(unit, requests, at, nsec);
             }
             Counted::Front { nsec } => bump(&self.counters.stations.front_busy_nsec, nsec),
             Counted::LinkIn { nsec } => bump(&self.counters.stations.link_in_busy_nsec, nsec),

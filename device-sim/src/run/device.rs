@@ -31,6 +31,7 @@ use crate::run::hand_over::{Helper, hand_over};
 use crate::run::hooks::{PairHooks, Plan};
 use crate::run::stepped::{Apart, Stepped};
 use crate::run::worker::Worker;
+use crate::stats::services::Service;
 use crate::stats::timing::Timings;
 use crate::stats::{DeviceStats, ModelCounters};
 use crate::sync::barrier;
@@ -313,6 +314,22 @@ impl Device {
     #[doc(hidden)]
     pub fn create_panicking_session(&self) -> SessionId {
         self.install(&Installed::Panics)
+    }
+
+    /// From here on, what its compute units serve is kept for [`Device::take_services`]: up to this many
+    /// services, until they are taken. A device that models no time has no units.
+    #[doc(hidden)]
+    pub fn log_services(&self, most: usize) {
+        if !self.forked() {
+            self.counters.services.keep(most);
+        }
+    }
+
+    /// What was kept since the last call, in the order in which the units began it, and how many services
+    /// were not kept for lack of room.
+    #[doc(hidden)]
+    pub fn take_services(&self) -> (Vec<Service>, u64) {
+        if self.forked() { (Vec::new(), 0) } else { self.counters.services.take() }
     }
 
     /// Makes a modelled device wrong from here on, for tests of checks that must detect it.

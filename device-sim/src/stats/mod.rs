@@ -10,6 +10,7 @@ pub(crate) mod calls;
 pub(crate) mod histogram;
 mod pair;
 pub(crate) mod recorder;
+pub(crate) mod services;
 pub(crate) mod timing;
 
 use std::iter::Sum;
@@ -20,6 +21,7 @@ use crate::model::fault::{FaultCounts, FaultKind};
 use crate::stats::calls::CallBook;
 use crate::stats::histogram::Histogram;
 use crate::stats::recorder::Recorder;
+use crate::stats::services::ServiceLog;
 use crate::stats::timing::Timings;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -430,6 +432,7 @@ pub(crate) struct ModelCounters {
     /// Recorded by the model.
     pub(crate) completion_error: Recorder,
     pub(crate) calls: CallBook,
+    pub(crate) services: ServiceLog,
 }
 
 /// Written only by the model.
@@ -481,6 +484,7 @@ impl ModelCounters {
             resets: AtomicU64::new(0),
             completion_error: Recorder::default(),
             calls: CallBook::new(calls),
+            services: ServiceLog::new(),
         }
     }
 

@@ -17,7 +17,7 @@ use super::model::{
 use super::points::{Point, Points};
 
 /// A measurement is taken to be no better than this share.
-const NOISE: f64 = 0.004;
+const NOISE: f64 = 0.005;
 
 /// The most units of a device.
 const MAX_UNITS: usize = 1_024;

@@ -46,7 +46,7 @@ impl Direct {
         let started = free_at.max(at).saturating_add(arrival.standstill);
         let until = started.saturating_add(arrival.service.unwrap_or(0));
         self.units.put(until, unit);
-        around.count(Counted::Unit { unit, requests: 1, nsec: until - started });
+        around.count(Counted::Unit { unit, requests: 1, at: started, nsec: until - started });
         let ended = if arrival.never { until } else { until.saturating_add(self.link_nsec) };
         Served { started, ended }
     }

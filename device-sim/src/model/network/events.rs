@@ -311,7 +311,7 @@ impl<T> Events<T> {
             next = request.next;
             requests += 1;
         }
-        around.count(Counted::Unit { unit, requests, nsec: until - started });
+        around.count(Counted::Unit { unit, requests, at: started, nsec: until - started });
         true
     }
 
