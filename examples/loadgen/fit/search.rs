@@ -6,10 +6,12 @@
 //!       from several beginnings: which term decides at which point?
 //!         ┌─► linear least squares of the relative errors, no time below 0
 //!         └── which term decides now? ◄──┘                               until that stays as it is
-//!   score = points · ln(mean square error, NOISE² at least) + cost of the keys · max(ln points, 2)
+//!   score = points · 2 ln(error, NOISE at least) + cost of the keys · max(ln points, 2)
 //! ```
 //!
-//! The score is Schwarz's criterion, with a floor: errors below NOISE are not worth a key. Nothing is random.
+//! The error is the root of the mean square, or half of that at the worst point if that is more. So the score is
+//! Schwarz's criterion, with a floor: what is within twice NOISE at every point, and within NOISE for the most
+//! part, is not worth another key. Nothing is random.
 
 use super::model::{
     FIRMWARE, FIXED, LINK_PER_BYTE, PER_BYTE, Regime, TIMES, Times, errors, rms, slowest, worst,
@@ -45,20 +47,20 @@ pub(super) struct Found {
     /// Whether the number of units is one of the keys, and not 1 for want of a reason.
     pub(super) says_units: bool,
     cost: u32,
-    mean_square: f64,
+    error: f64,
 }
 
 impl Found {
     /// The less, the better.
     fn score(&self, points: usize) -> f64 {
-        score(points, self.mean_square, self.cost)
+        score(points, self.error, self.cost)
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most a thousand")]
-fn score(points: usize, mean_square: f64, cost: u32) -> f64 {
+fn score(points: usize, error: f64, cost: u32) -> f64 {
     let points = points as f64;
-    points * mean_square.max(NOISE * NOISE).ln() + f64::from(cost) * points.ln().max(2.0)
+    2.0 * points * error.max(NOISE).ln() + f64::from(cost) * points.ln().max(2.0)
 }
 
 /// Which times are keys, and whether the number of units is one.
@@ -151,12 +153,11 @@ fn by_table(points: &Points) -> Found {
         let table: Vec<(usize, f64)> =
             points.sizes().into_iter().map(|size| (size, time_of(points, size, as_f64(units)))).collect();
         let times = [0.0; TIMES];
-        let mut found =
-            Found { units, times, table: Some(table), says_units: most > 1, cost: 0, mean_square: 0.0 };
-        found.mean_square = rms(&errors(&points.list, |point| found.nsec_each(point))).powi(2);
+        let mut found = Found { units, times, table: Some(table), says_units: most > 1, cost: 0, error: 0.0 };
+        found.error = rms(&errors(&points.list, |point| found.nsec_each(point)));
         found
     };
-    let better = |best: Found, next: Found| if next.mean_square < best.mean_square { next } else { best };
+    let better = |best: Found, next: Found| if next.error < best.error { next } else { best };
     (2..=most).map(with).fold(with(1), better)
 }
 
@@ -194,11 +195,12 @@ impl<'a> Search<'a> {
     }
 
     fn run(&self) -> Option<Found> {
-        let (units, (times, mean_square)) =
-            if self.keys.units { self.with_units() } else { self.try_units(1) }?;
+        let (units, (times, _)) = if self.keys.units { self.with_units() } else { self.try_units(1) }?;
         let is_proper = self.keys.times.iter().zip(times).all(|(is_key, time)| !is_key || time > 0.0);
         let says_units = self.keys.units;
-        let found = Found { units, times, table: None, says_units, cost: self.keys.cost(), mean_square };
+        let errors = errors(self.all, |point| slowest(point, as_f64(units), &times).1);
+        let error = rms(&errors).max(worst(&errors) / 2.0);
+        let found = Found { units, times, table: None, says_units, cost: self.keys.cost(), error };
         is_proper.then_some(found)
     }
 
