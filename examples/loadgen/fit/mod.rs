@@ -25,7 +25,7 @@ use points::Points;
 use report::Report;
 use search::Found;
 
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct FitOptions {
     /// Points measured on a real device, size,depth,ops (or mbps, or latency_us) in a line each: prints the
     /// configuration that reproduces them best, and the error at each; runs nothing else
@@ -122,9 +122,10 @@ impl Fitted {
 /// The configuration, its numbers rounded to what a key holds. `None`: a number is out of range.
 fn config(found: &Found) -> Option<String> {
     let mut keys = vec![format!("compute_units={}", found.units)];
-    let mut nanoseconds = |key: &str, time: f64| match time.round() {
-        time @ 1.0..=3.6e12 => keys.push(format!("{key}={time:.0}")),
-        _ => {}
+    let mut nanoseconds = |key: &str, time: f64| {
+        if (1.0..=3.6e12).contains(&time.round()) {
+            keys.push(format!("{key}={time:.0}"));
+        }
     };
     nanoseconds("completion_nsec", found.times[FIXED]);
     nanoseconds("firmware_nsec", found.times[FIRMWARE]);
