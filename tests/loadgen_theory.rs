@@ -5,8 +5,17 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[expect(dead_code, reason = "the device's own tests use all of them")]
+#[path = "../device-sim/tests/theory/formulas.rs"]
+mod erlang;
+#[path = "loadgen_theory/formulas.rs"]
+mod formulas;
 #[path = "loadgen_theory/options.rs"]
 mod options;
+#[path = "loadgen_theory/queues.rs"]
+mod queues;
+#[path = "loadgen_theory/stall.rs"]
+mod stall;
 
 /// The modes that have jobs.
 const MODES: [&str; 3] = ["wake-fd", "callback", "poll"];
