@@ -1,5 +1,7 @@
-//! The load generator's pictures: what they are drawn from.
+//! The load generator's pictures: what they are drawn from, and the page and the files as any parser sees them.
 
+#[path = "loadgen_pictures/pages.rs"]
+mod pages;
 #[path = "loadgen_pictures/timeline.rs"]
 mod samples;
 #[path = "../examples/loadgen/timeline.rs"]

@@ -3,7 +3,7 @@
 //! ```text
 //!   linear   0      0.5      1.0      1.5        steps of 1, 2 or 5 times a power of ten
 //!   log      1 µs    10 µs   100 µs   1 ms       decades; 2 and 5 where there are few of them
-//!   share    0 %  50 %   90 %   99 %   99.9 %    log of one in how many is beyond
+//!   share    0    50     90     99     99.9  %    log of one in how many is beyond
 //! ```
 
 /// A place on an axis; without a label only a faint line.
@@ -79,8 +79,7 @@ impl Axis {
 
     /// Shares of 0 to 99.99 %. A point is the inverse of the share that is beyond: 99 % are at 100.
     pub(super) fn shares(title: impl Into<String>) -> Self {
-        let labels =
-            [(1.0, "0"), (2.0, "50 %"), (10.0, "90 %"), (1e2, "99 %"), (1e3, "99.9 %"), (1e4, "99.99 %")];
+        let labels = [(1.0, "0"), (2.0, "50"), (10.0, "90"), (1e2, "99"), (1e3, "99.9"), (1e4, "99.99")];
         let ticks = labels.map(|(at, label)| Tick { at, label: Some(label.to_owned()) });
         Self { title: title.into(), is_log: true, from: 1.0, to: 1e4, ticks: ticks.into() }
     }

@@ -60,7 +60,7 @@ fn percentiles(rows: &[(&Row, &Drawn)]) -> Picture {
     let values = rows.iter().flat_map(|(_, drawn)| drawn.percentiles.iter().map(|(_, micros)| *micros));
     Chart {
         title: "Latency by percentile".to_owned(),
-        x: Axis::shares("share of operations that took at most so long (%)"),
+        x: Axis::shares("share of operations that took at most so long (%, log scale)"),
         y: Axis::of_latencies(values),
         series: rows
             .iter()

@@ -1,0 +1,311 @@
+//! The page and the pictures, as any parser sees them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+/// A load of every kind of row: without a device, closed and open, modelled and ideal.
+const SMALL: &[&str] = &["--ops", "300", "--size", "64", "--jobs", "4"];
+
+/// A name that XML has to escape.
+const NAME: &str = "<b>&amp; \"it\"'s.html";
+
+/// A folder of one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("pictures-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let test = std::env::current_exe().unwrap();
+        let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
+        assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
+        Command::new(program).args(arguments).current_dir(&self.0).output().unwrap()
+    }
+
+    #[track_caller]
+    fn succeed(&self, load: &[&str], pictures: &[&str]) -> String {
+        let output = self.run(&[load, pictures].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{load:?}: {told}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Expects exit code 2, and one line on standard error that begins with the option.
+    #[track_caller]
+    fn refused(&self, option: &str, arguments: &[&str]) {
+        let output = self.run(arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.starts_with(&format!("loadgen: {option}: ")), "{arguments:?}: {told}");
+        assert_eq!((told.lines().count(), output.stdout.len()), (1, 0), "{arguments:?}: {told}");
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap()
+    }
+
+    /// The names in a folder, sorted.
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.join(folder)).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[track_caller]
+fn parse(text: &str) -> Document<'_> {
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    Document::parse_with_options(text, options).unwrap()
+}
+
+fn elements<'a>(root: Node<'a, 'a>, tag: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
+    root.descendants().filter(move |node| node.has_tag_name(("http://www.w3.org/2000/svg", tag)))
+}
+
+fn of_class<'a>(root: Node<'a, 'a>, tag: &'a str, class: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
+    elements(root, tag).filter(move |node| node.attribute("class") == Some(class))
+}
+
+fn number(node: Node<'_, '_>, name: &str) -> f64 {
+    node.attribute(name).map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// From left to right, from top to bottom.
+#[derive(Clone, Copy, Debug)]
+struct Area {
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Area {
+    fn of(rect: Node<'_, '_>) -> Self {
+        let (x, y) = (number(rect, "x"), number(rect, "y"));
+        Self { x: (x, x + number(rect, "width")), y: (y, y + number(rect, "height")) }
+    }
+
+    /// A text of 13 pixels in an average font; no font is at hand to measure it.
+    fn of_text(text: Node<'_, '_>) -> Self {
+        let letters = u16::try_from(text.text().unwrap_or("").chars().count()).unwrap();
+        let is_heading = text.attribute("class").is_some_and(|class| class.contains('h'));
+        let width = f64::from(letters) * if is_heading { 8.0 } else { 6.8 };
+        let (x, y) = (number(text, "x"), number(text, "y"));
+        let left = match text.attribute("text-anchor") {
+            Some("middle") => x - width / 2.0,
+            Some("end") => x - width,
+            _ => x,
+        };
+        Self { x: (left, left + width), y: (y - 10.0, y + 2.0) }
+    }
+
+    /// Numbers are rounded to a tenth.
+    fn contains(self, other: Self) -> bool {
+        self.x.0 - 0.11 <= other.x.0
+            && other.x.1 <= self.x.1 + 0.11
+            && self.y.0 - 0.11 <= other.y.0
+            && other.y.1 <= self.y.1 + 0.11
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        self.x.0 < other.x.1 && other.x.0 < self.x.1 && self.y.0 < other.y.1 && other.y.0 < self.y.1
+    }
+}
+
+/// Each point of all lines and dots.
+fn points(svg: Node<'_, '_>) -> Vec<(f64, f64)> {
+    let series: Vec<_> = of_class(svg, "g", "series").collect();
+    let lines = series.iter().flat_map(|group| elements(*group, "polyline"));
+    let lines = lines.flat_map(|line| line.attribute("points").unwrap().split(' ')).map(|point| {
+        let (x, y) = point.split_once(',').unwrap();
+        (x.parse().unwrap(), y.parse().unwrap())
+    });
+    let dots = series.iter().flat_map(|group| elements(*group, "circle"));
+    lines.chain(dots.map(|dot| (number(dot, "cx"), number(dot, "cy")))).collect()
+}
+
+/// What holds of every picture.
+#[track_caller]
+fn check_picture(name: &str, svg: Node<'_, '_>) {
+    let whole = Area { x: (0.0, number(svg, "width")), y: (0.0, number(svg, "height")) };
+    assert!(elements(svg, "title").next().is_some_and(|title| title.text().is_some()), "{name} has no title");
+    let plot = Area::of(of_class(svg, "rect", "plot").next().unwrap());
+    assert!(whole.contains(plot), "{name}: {plot:?}");
+    for (x, y) in points(svg) {
+        assert!(plot.contains(Area { x: (x, x), y: (y, y) }), "{name}: ({x}, {y}) is not in {plot:?}");
+    }
+    let texts: Vec<_> =
+        elements(svg, "text").map(|text| (text.text().unwrap_or(""), Area::of_text(text))).collect();
+    assert!(texts.len() > 5, "{name}: {texts:?}");
+    for (index, (text, area)) in texts.iter().enumerate() {
+        assert!(whole.contains(*area), "{name}: {text:?} at {area:?} is not in {whole:?}");
+        for (other, there) in &texts[..index] {
+            assert!(!area.overlaps(*there), "{name}: {text:?} at {area:?} lies on {other:?} at {there:?}");
+        }
+    }
+}
+
+/// Nothing is loaded, and nothing runs.
+#[track_caller]
+fn check_that_it_stands_alone(name: &str, document: &Document<'_>) {
+    for node in document.descendants().filter(Node::is_element) {
+        let tag = node.tag_name().name();
+        assert!(
+            !["script", "link", "img", "iframe", "object", "use", "image"].contains(&tag),
+            "{name}: {tag}"
+        );
+        for attribute in node.attributes() {
+            assert!(!["src", "href", "data"].contains(&attribute.name()), "{name}: {attribute:?}");
+            assert!(!attribute.value().contains("://"), "{name}: {attribute:?}");
+        }
+        if tag == "style" {
+            let style = node.text().unwrap();
+            assert!(
+                !style.contains("url(") && !style.contains("@import") && !style.contains("://"),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_page_and_every_picture_stand_alone_and_nothing_overlaps() {
+    let folder = Folder::new();
+    folder.succeed(SMALL, &["--report", NAME, "--svg", "svg"]);
+    let page = folder.read(NAME);
+    let page = parse(&page);
+    check_that_it_stands_alone(NAME, &page);
+    let drawn: Vec<_> = elements(page.root(), "svg").collect();
+    drawn.iter().for_each(|svg| check_picture("a picture of the page", *svg));
+    let names = folder.names("svg");
+    assert_eq!(names.len(), drawn.len());
+    for name in names {
+        let text = folder.read(&format!("svg/{name}"));
+        let picture = parse(&text);
+        check_that_it_stands_alone(&name, &picture);
+        check_picture(&name, picture.root_element());
+        assert!(text.contains("prefers-color-scheme:dark"), "{name}");
+    }
+}
+
+#[test]
+fn each_row_is_a_line_of_the_table_and_a_series_of_each_picture() {
+    let folder = Folder::new();
+    let report = folder
+        .succeed(&[SMALL, &["--output-format", "json"]].concat(), &["--report", "r.html", "--svg", "."]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    assert!(rows.len() > 3);
+    for name in ["percentiles", "throughput", "in-flight"] {
+        let text = folder.read(&format!("{name}.svg"));
+        let picture = parse(&text);
+        let series: Vec<_> = of_class(picture.root(), "g", "series").collect();
+        assert_eq!(series.len(), rows.len(), "{name}");
+        for (series, row) in series.iter().zip(rows) {
+            let title = elements(*series, "title").next().unwrap().text().unwrap();
+            assert!(title.starts_with(row["mode"].as_str().unwrap()), "{name}: {title}");
+        }
+        let styles: BTreeMap<_, _> = series
+            .iter()
+            .filter_map(|series| elements(*series, "polyline").next())
+            .map(|line| ((line.attribute("class"), line.attribute("stroke-dasharray")), ()))
+            .collect();
+        let lines = series.iter().filter(|series| elements(**series, "polyline").next().is_some()).count();
+        assert_eq!(styles.len(), lines, "{name}: two lines look alike");
+    }
+    let latencies = folder.names(".").iter().filter(|name| name.starts_with("latency-")).count();
+    assert_eq!(latencies, rows.len());
+    let page = folder.read("r.html");
+    let page = parse(&page);
+    let body = page.descendants().find(|node| node.tag_name().name() == "tbody").unwrap();
+    let lines: Vec<_> = body.children().filter(Node::is_element).collect();
+    assert_eq!(lines.len(), rows.len());
+    for (line, row) in lines.iter().zip(rows) {
+        let cells: Vec<_> = line.children().filter_map(|cell| cell.text()).collect();
+        assert!(cells.contains(&row["mode"].as_str().unwrap()), "{cells:?}");
+        let ops = row["ops"].as_u64().unwrap().to_string();
+        assert!(cells.contains(&&ops[..]), "{cells:?} lack {ops} operations");
+    }
+}
+
+#[test]
+fn the_page_names_command_seed_device_and_configuration() {
+    let folder = Folder::new();
+    let device = "completion_nsec=20000;compute_units=2";
+    let load = ["--ops", "50", "--mode", "wake-fd", "--seed", "77", "--device", device];
+    let report = folder.succeed(&load, &["--report", NAME]);
+    let page = folder.read(NAME);
+    assert!(!page.contains(NAME), "a text is not escaped");
+    let page = parse(&page);
+    let text: String =
+        page.descendants().filter_map(|node| node.is_text().then(|| node.text()).flatten()).collect();
+    assert!(text.contains("--seed 77 --device 'completion_nsec=20000;compute_units=2'"), "{text}");
+    let quoted = format!("--report '{}'", NAME.replace('\'', "'\\''"));
+    assert!(text.contains(&quoted), "{text}");
+    assert!(text.contains("seed 77") && text.contains("compute_units=2; completion_nsec=20000"), "{text}");
+    let changed: Vec<_> = page
+        .descendants()
+        .filter(|node| node.attribute("class") == Some("changed"))
+        .filter_map(|node| node.text())
+        .collect();
+    assert_eq!(changed, ["compute_units=2", "completion_nsec=20000"]);
+    let keys = page.descendants().filter(|node| node.tag_name().name() == "li").count();
+    let config = String::from_utf8(folder.run(&["--print-config", "--device", device]).stdout).unwrap();
+    assert_eq!(keys, config.split(';').count());
+    let checked = report.lines().find(|line| line.starts_with("checked: ")).unwrap();
+    assert!(text.contains(checked), "{text}");
+}
+
+#[test]
+fn what_cannot_be_written_is_known_before_the_run_and_leaves_nothing() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("file"), "kept").unwrap();
+    folder.refused("--report", &["--report", "none/r.html"]);
+    folder.refused("--report", &["--report", "-"]);
+    folder.refused("--report", &["--report", "/dev/full"]);
+    folder.refused("--report", &["--report", "."]);
+    folder.refused("--svg", &["--svg", "none/svg"]);
+    folder.refused("--svg", &["--svg", "file"]);
+    folder.refused("--svg", &["--svg", "file/svg"]);
+    for option in ["--report", "--svg"] {
+        folder.refused(option, &["--alg", "sha256", "--input", "file", option, "out"]);
+    }
+    assert_eq!((folder.names("."), folder.read("file").as_str()), (vec!["file".to_owned()], "kept"));
+}
+
+#[test]
+fn a_run_that_fails_has_its_pictures_too() {
+    let folder = Folder::new();
+    let load = ["--ops", "200", "--mode", "sync", "--device", "fault=fail:every=10", "--report", "r.html"];
+    let output = folder.run(&load);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = folder.read("r.html");
+    assert_eq!(elements(parse(&page).root(), "svg").count(), 4);
+}
+
+#[test]
+fn an_operation_and_no_time_at_all_are_drawn() {
+    let folder = Folder::new();
+    folder.succeed(&["--ops", "1", "--mode", "poll"], &["--report", "r.html"]);
+    let page = folder.read("r.html");
+    let page = parse(&page);
+    let drawn: Vec<_> = elements(page.root(), "svg").collect();
+    drawn.iter().for_each(|svg| check_picture("a picture of one operation", *svg));
+    assert!(drawn.iter().all(|svg| !points(*svg).is_empty()));
+}
