@@ -10,7 +10,7 @@
 //!
 //! A thread finds its instance in its [table](super::table); the end of the thread gives the pair back.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
@@ -46,7 +46,7 @@ pub(crate) struct Instance {
     lease: Lease,
     pub(crate) counters: Arc<Counters>,
     pub(crate) thread_waker: Arc<ThreadWaker>,
-    poller: RefCell<Option<Arc<Poller>>>,
+    poller: OnceCell<Arc<Poller>>,
     /// The poller's number, if there is one.
     owner: Cell<Option<u32>>,
     /// Completions that a blocked call has reaped.
@@ -82,7 +82,7 @@ impl Instance {
             lease: engine.pairs.lease(),
             counters: engine.registry.register(),
             thread_waker: Arc::default(),
-            poller: RefCell::new(None),
+            poller: OnceCell::new(),
             owner: Cell::new(None),
             reaped: RefCell::default(),
             arrivals: Arrivals::default(),
@@ -134,18 +134,23 @@ impl Instance {
     }
 
     /// The thread's poller, created at first use and attached to the pair.
-    pub(crate) fn poller(&self, engine: &Inner) -> Result<Arc<Poller>, Error> {
-        if let Some(poller) = &*self.poller.borrow() {
-            return Ok(Arc::clone(poller));
+    #[inline]
+    pub(crate) fn poller(&self, engine: &Inner) -> Result<&Poller, Error> {
+        match self.poller.get() {
+            Some(poller) => Ok(poller),
+            None => self.make_poller(engine),
         }
+    }
+
+    #[cold]
+    fn make_poller(&self, engine: &Inner) -> Result<&Poller, Error> {
         if engine.fails(FaultKind::FdFail, None) {
             return Err(Error::WakeFd(OsError::from_raw_os_error(libc::EMFILE)));
         }
         let poller = engine.pollers.register().map_err(|error| Error::WakeFd(error.into()))?;
         self.remote().attach(Arc::clone(poller.interrupt()));
         self.owner.set(Some(poller.owner()));
-        *self.poller.borrow_mut() = Some(Arc::clone(&poller));
-        Ok(poller)
+        Ok(self.poller.get_or_init(|| poller))
     }
 
     /// The number by which completions name this thread.
@@ -165,16 +170,13 @@ impl Instance {
 
     /// Runs `body` with the thread's poller.
     pub(crate) fn with_poller<R>(&self, engine: &Inner, body: impl FnOnce(&Poller) -> R) -> Result<R, Error> {
-        if let Some(poller) = &*self.poller.borrow() {
-            return Ok(body(poller));
-        }
-        self.poller(engine).map(|poller| body(&poller))
+        self.poller(engine).map(body)
     }
 
     /// Reaps all completions: this thread's are kept for [`Instance::next_token`], others are forwarded. A
     /// thread without a poller has none of its own.
     pub(crate) fn reap(&self, engine: &Inner) -> usize {
-        let owner = self.poller.borrow().as_ref().map(|poller| poller.owner());
+        let owner = self.poller.get().map(|poller| poller.owner());
         let mut others = Vec::<Completion>::new();
         let mut own = self.reaped.borrow_mut();
         let mut keep = |completion: Completion| {
@@ -310,7 +312,7 @@ impl Instance {
     /// Arms the interrupt of the thread's poller, if it has one; raises it at once when there is something
     /// already.
     pub(crate) fn announce(&self) {
-        if let Some(poller) = &*self.poller.borrow()
+        if let Some(poller) = self.poller.get()
             && !self.arm(poller)
         {
             poller.interrupt().raise();
@@ -370,7 +372,7 @@ impl Drop for Instance {
             // In a forked child locks may have been inherited locked.
             return;
         }
-        if let Some(poller) = self.poller.borrow_mut().take() {
+        if let Some(poller) = self.poller.take() {
             self.remote().detach(poller.interrupt());
         }
         engine.registry.retire(&self.counters);

@@ -325,11 +325,12 @@ impl Engine {
     /// [`Error::WakeFd`] when the thread's interrupt cannot be created, [`Error::Forked`] in a forked child,
     /// also when `f` has forked and returns there.
     pub fn poll(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
-        let (instance, poller) = self.polling()?;
-        instance.disarm(&poller);
+        let instance = self.polling()?;
+        let poller = instance.poller(&self.inner)?;
+        instance.disarm(poller);
         let unfinished = Unfinished::begin(&self.inner, &instance);
         loop {
-            let handed_out = unfinished.hand_out(&poller, max, &mut f);
+            let handed_out = unfinished.hand_out(poller, max, &mut f);
             if handed_out == max {
                 return Ok(handed_out);
             }
@@ -337,11 +338,11 @@ impl Engine {
                 // `f` has forked: this process will not reap what has completed.
                 return Err(Error::Forked);
             }
-            instance.end_poll(&poller, handed_out == 0);
-            if instance.arm(&poller) {
+            instance.end_poll(poller, handed_out == 0);
+            if instance.arm(poller) {
                 return Ok(handed_out);
             }
-            instance.disarm(&poller);
+            instance.disarm(poller);
         }
     }
 
@@ -354,19 +355,19 @@ impl Engine {
     /// # Errors
     /// As [`Engine::poll`].
     pub fn reap(&self, max: usize, mut f: impl FnMut(u64)) -> Result<usize, Error> {
-        let (instance, poller) = self.polling()?;
-        instance.disarm(&poller);
+        let instance = self.polling()?;
+        let poller = instance.poller(&self.inner)?;
+        instance.disarm(poller);
         let unfinished = Unfinished::begin(&self.inner, &instance);
-        Ok(unfinished.hand_out(&poller, max, &mut f))
+        Ok(unfinished.hand_out(poller, max, &mut f))
     }
 
-    fn polling(&self) -> Result<(Rc<Instance>, Arc<Poller>), Error> {
+    /// What this thread polls with.
+    fn polling(&self) -> Result<Rc<Instance>, Error> {
         if self.inner.is_inherited() {
             return Err(Error::Forked);
         }
-        let instance = table::of_thread(&self.inner);
-        let poller = instance.poller(&self.inner)?;
-        Ok((instance, poller))
+        Ok(table::of_thread(&self.inner))
     }
 
     /// The fd that becomes readable when [`Engine::poll`] has something for the calling thread again: the

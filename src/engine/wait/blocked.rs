@@ -153,7 +153,7 @@ fn sleep<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) {
         // An interrupted sleep is a short one; the waiter looks again.
         let _ = uncancelled(|| poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::NONE));
     }
-    instance.disarm_and_clear(&poller);
+    instance.disarm_and_clear(poller);
 }
 
 pub(super) fn take_wake<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
