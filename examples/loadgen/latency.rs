@@ -55,6 +55,16 @@ impl Latencies {
         micros(self.recorded.value_at_quantile(share).clamp(self.min.min(self.max), self.max))
     }
 
+    /// The shortest and the longest, in nanoseconds, and how many there are.
+    pub(crate) fn extent(&self) -> (u64, u64, u64) {
+        (self.min.min(self.max), self.max, self.recorded.len())
+    }
+
+    /// How many took at most so many nanoseconds, to three digits.
+    pub(crate) fn count_up_to(&self, nanos: u64) -> u64 {
+        self.recorded.count_between(0, nanos)
+    }
+
     /// What they come to; zeros where none was recorded.
     pub(crate) fn summary(&self) -> Summary {
         let min = self.min.min(self.max);

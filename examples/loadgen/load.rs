@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use simaccel::{AnySession, Config, Engine, Error, Parameters};
 
+use crate::answer;
 use crate::args::Mode;
 use crate::arrivals::Schedule;
 use crate::backend;
@@ -35,6 +36,7 @@ pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     let mut workload = Workload::new(plan.algorithm, plan.size, lanes, plan.seed)?;
     let pictures = plan.pictures.open()?;
     let mut report = Report::new(plan);
+    report.software = software_aside(plan, &mut workload)?;
     let ran = rows(plan, &mut workload)?;
     report.rows = ran.rows;
     let drawn = pictures.write(&report, None);
@@ -54,20 +56,33 @@ pub(crate) fn rows(plan: &Load, workload: &mut Workload) -> Result<Ran, Failure>
     let mut ran = Ran { rows: Vec::new(), first_error: None };
     for planned in &plan.rows {
         workload.use_lanes(plan.lanes(planned));
-        let (row, error) = run_row(plan, planned, &ran.rows, workload)?;
+        let (row, error) = run_row(plan, planned, plan.limit, &ran.rows, workload)?;
         ran.rows.push(row);
         ran.first_error = ran.first_error.or(error);
     }
     Ok(ran)
 }
 
+/// Software, measured for a short time, where rows are to be compared with it and none has it. Virtual
+/// time is not compared with the host's.
+fn software_aside(plan: &Load, workload: &mut Workload) -> Result<Option<Row>, Failure> {
+    if plan.is_virtual || plan.rows.iter().any(|row| row.mode == Mode::Software) {
+        return Ok(None);
+    }
+    let planned = PlannedRow { mode: Mode::Software, device: plan.device.clone(), pace: Pace::Closed };
+    workload.use_lanes(plan.lanes(&planned));
+    let (row, _) = run_row(plan, &planned, plan.limit.at_most(answer::ASIDE), &[], workload)?;
+    Ok(Some(row))
+}
+
 fn run_row(
     plan: &Load,
     planned: &PlannedRow,
+    limit: Limit,
     before: &[Row],
     workload: &mut Workload,
 ) -> Result<(Row, Option<Error>), Failure> {
-    let (mode, device) = (planned.mode, &planned.device);
+    let (mode, device) = (planned.mode, &plan.timed(&planned.device)?);
     let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
     let clock = Clock::of(&engine, plan.is_virtual);
     let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
@@ -78,11 +93,11 @@ fn run_row(
         runner: Runner::new(mode, &engine, in_flight)?,
         session: Rc::new(session),
         workload,
-        limit: plan.limit,
+        limit,
         asked: vec![Asked { intended: now, sent: now }; in_flight],
         outstanding: 0,
         meter: Meter::new(planned.pace.is_open(), clock)?,
-        progress: Progress::rows(mode.name(), plan.limit),
+        progress: Progress::rows(mode.name(), limit),
     };
     run.meter.timeline = plan.pictures.any().then(Timeline::new);
     let paced = match planned.pace {

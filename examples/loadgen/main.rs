@@ -14,6 +14,7 @@
 //! `cargo run --release --example loadgen` needs no options; `--help` lists them.
 
 mod alg;
+mod answer;
 mod args;
 mod arrivals;
 #[allow(dead_code, reason = "the option that takes an axis comes after it")]
@@ -44,6 +45,7 @@ mod queueing;
 mod report;
 mod row;
 mod runner;
+mod stations;
 mod table;
 mod timeline;
 mod units;
@@ -52,6 +54,7 @@ mod usage;
 mod virtual_time;
 mod whole_file;
 mod workload;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 use simaccel::Error;
 
+use crate::answer::bars::{self, Bin};
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::latency::{Latencies, Summary};
@@ -134,6 +135,12 @@ impl Meter {
 
     pub(crate) fn latency(&self) -> Summary {
         self.latencies.summary()
+    }
+
+    /// The latencies in a few bins.
+    pub(crate) fn bins(&self) -> Vec<Bin> {
+        let (min, max, count) = self.latencies.extent();
+        bars::bins(min, max, count, |nanos| self.latencies.count_up_to(nanos))
     }
 
     /// From the sending itself.

@@ -46,6 +46,11 @@ impl Sends {
     pub(crate) const fn dropped(&self) -> u64 {
         self.dropped_late + self.dropped_full
     }
+
+    /// Whether more than one in a hundred was late, or dropped for that: the generator does not keep up.
+    pub(crate) const fn fall_behind(&self) -> bool {
+        (self.late + self.dropped_late) * 100 > self.intended
+    }
 }
 
 /// The sender's side while a row runs.

@@ -5,12 +5,14 @@ use std::io::Write;
 use serde_json::json;
 use simaccel::{Config, Error};
 
-use crate::args::{Format, Mode, StatsFormat};
+use crate::answer::Answer;
+use crate::args::{Format, StatsFormat};
 use crate::failure::Failure;
 use crate::plan::{Expected, Load, Output};
-use crate::row::{Row, short_device, unlike_ideal};
+use crate::row::{Row, plain, unlike_ideal};
 use crate::table::{self, MIB};
 use crate::units::{grouped, short_size};
+use crate::wrap::wrapped;
 
 /// The version of the JSON report: it changes when a key is renamed, removed or means something else.
 const SCHEMA_VERSION: u32 = 1;
@@ -24,6 +26,8 @@ pub(crate) struct Report {
     is_virtual: bool,
     title: String,
     pub(crate) rows: Vec<Row>,
+    /// Software, measured aside.
+    pub(crate) software: Option<Row>,
 }
 
 impl Report {
@@ -37,18 +41,25 @@ impl Report {
             is_virtual: plan.is_virtual,
             title,
             rows: Vec::new(),
+            software: None,
         }
     }
 
     pub(crate) fn of_file(device: Config, row: Row) -> Self {
-        Self { seed: None, device, is_virtual: false, title: String::new(), rows: vec![row] }
+        Self { seed: None, device, is_virtual: false, title: String::new(), rows: vec![row], software: None }
     }
 
     pub(crate) fn json(&self, with_stats: bool) -> String {
         let rows = self.rows.iter().map(|row| row.json(with_stats)).collect::<Vec<_>>();
         let (seed, device) = (self.seed, self.device.to_string());
-        let mut json =
-            json!({ "schema_version": SCHEMA_VERSION, "seed": seed, "device": device, "rows": rows });
+        let answer = self.answer().map(|answer| answer.json());
+        let mut json = json!({
+            "schema_version": SCHEMA_VERSION,
+            "seed": seed,
+            "device": device,
+            "rows": rows,
+            "answer": answer,
+        });
         if self.is_virtual {
             json["clock"] = json!("virtual");
         }
@@ -70,7 +81,7 @@ impl Report {
 
     fn text(&self, wide: bool) -> String {
         let table = table::text(&self.rows, wide);
-        format!("{}\ndevice {}\n{table}{}", self.title, unlike_ideal(&self.device), self.closing())
+        format!("{}\n{}{table}{}", self.title, self.devices(), self.closing(wide))
     }
 
     pub(crate) fn title(&self) -> &str {
@@ -81,23 +92,63 @@ impl Report {
         &self.device
     }
 
-    /// How results were checked, and what pausing gained, where both ways ran on one modelled device.
-    pub(crate) fn closing(&self) -> String {
+    /// What differs from the ideal device, of the configured one and of further ones.
+    fn devices(&self) -> String {
+        let mut devices = vec![unlike_ideal(&self.device)];
+        let own = plain(&self.device);
+        for device in self.rows.iter().filter_map(|row| row.device.as_ref()).map(plain) {
+            if device != own && !devices.contains(&device) {
+                devices.push(device);
+            }
+        }
+        wrapped("device ", &devices.join(", and "))
+    }
+
+    fn answer(&self) -> Option<Answer<'_>> {
+        Answer::of(&self.rows, self.software.as_ref())
+    }
+
+    /// How results were checked, what became of open loops, the answer, and what it lacks.
+    pub(crate) fn closing(&self, wide: bool) -> String {
         let results: u64 = self.rows.iter().map(|row| row.ops - row.errors).sum();
-        let mut text = format!(
-            "checked: {} results, each compared in full with the result of software, computed beforehand\n",
-            grouped(results)
+        let mut text = wrapped(
+            "checked: ",
+            &format!(
+                "{} results, each compared in full with the result of software, computed beforehand",
+                grouped(results)
+            ),
         );
         text.extend(self.rows.iter().filter_map(Row::open_summary));
-        text.extend(self.rows.iter().filter_map(Row::model_summary));
-        if let [.., sync, paused, _open] = &self.rows[..]
-            && (sync.mode, paused.mode) == (Mode::Sync, Mode::WakeFd)
-        {
-            let gain = paused.ops_per_second / sync.ops_per_second;
-            let device = paused.device.as_ref().map(short_device).unwrap_or_default();
-            text += &format!("pausing: {gain:.1} times the operations of one at a time, on {device}\n");
+        if wide {
+            text.extend(self.rows.iter().filter_map(Row::model_summary));
         }
-        text
+        text.extend(self.answer().map(|answer| answer.text()));
+        text + &self.host_bound()
+    }
+
+    /// One warning about all rows whose figures are this host's and not the model's.
+    fn host_bound(&self) -> String {
+        let of = |row: &Row| {
+            let model = row.model.as_ref().filter(|model| model.warning().is_some())?;
+            Some(format!(
+                "{}\u{a0}{} {:.0}\u{a0}%",
+                row.mode.name(),
+                row.loop_name(),
+                100.0 * model.host_bound
+            ))
+        };
+        let rows: Vec<String> = self.rows.iter().filter_map(of).collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        let rows = rows.join(", ");
+        wrapped(
+            "warning: ",
+            &format!(
+                "host-bound: for a part of the time ({rows}) this host, not the model, decided when requests \
+                 completed; more workers (workers=N), a smaller load or smaller requests leave it to the model"
+            ),
+        )
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use simaccel::{Config, EngineStats, Mbps};
 use simaccel_device::Algorithm;
 
+use crate::answer::bars::Bin;
 use crate::args::{Mode, StatsFormat};
 use crate::arrivals::Arrivals;
 use crate::condition::Metric;
@@ -15,6 +16,7 @@ use crate::open::{LATE, Sends, TOO_LATE};
 use crate::queueing::Model;
 use crate::timeline::Samples;
 use crate::units::{grouped, short_time, time_us};
+use crate::wrap::{labelled, wrapped};
 
 pub(crate) struct Row {
     pub(crate) mode: Mode,
@@ -29,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) latency: Summary,
     /// From the sending itself.
     pub(crate) service: Summary,
+    /// Latencies as a histogram.
+    pub(crate) bins: Vec<Bin>,
     /// `None` in virtual time.
     cpu_ns_per_op: Option<f64>,
     pub(crate) errors: u64,
@@ -36,7 +40,7 @@ pub(crate) struct Row {
     /// Little's law: the mean number in flight, and rate times mean latency.
     littles_law: (f64, f64),
     /// `None` where nothing is modelled.
-    model: Option<Model>,
+    pub(crate) model: Option<Model>,
     pub(crate) stats: EngineStats,
     /// `None` where no picture is asked for.
     pub(crate) drawn: Option<Drawn>,
@@ -73,7 +77,7 @@ impl Row {
         Self {
             mode,
             device: (mode != Mode::Software).then(|| device.clone()),
-            model: Model::of(device.device(), &stats),
+            model: Model::of(device.device(), &stats, mode != Mode::Poll),
             algorithm,
             size,
             jobs,
@@ -82,6 +86,7 @@ impl Row {
             bytes_per_second: rate(as_f64(meter.bytes)),
             latency: meter.latency(),
             service: meter.service(),
+            bins: meter.bins(),
             cpu_ns_per_op: meter.cpu().map(|cpu| cpu.as_secs_f64() * 1e9 / as_f64(meter.ops.max(1))),
             errors: meter.errors,
             mismatches: meter.mismatches,
@@ -114,6 +119,16 @@ impl Row {
             Metric::Max => self.latency.max,
         };
         (self.ops > 0).then_some(latency)
+    }
+
+    /// Requests that the rings of one thread, a queue pair, have room for.
+    pub(crate) fn rings(&self) -> usize {
+        self.device.as_ref().map_or(usize::MAX, |device| device.device().depth())
+    }
+
+    /// The device's workers.
+    pub(crate) fn workers(&self) -> usize {
+        self.device.as_ref().map_or(0, |device| device.device().workers())
     }
 
     pub(crate) const fn loop_name(&self) -> &'static str {
@@ -182,40 +197,42 @@ impl Row {
         let Paced { rate, arrivals, sends } = self.paced.as_ref()?;
         let mode = self.mode.name();
         let times = |of: &Summary| {
-            let [p50, p90, p99, max] = [of.p50, of.p90, of.p99, of.max].map(time_us);
+            let [p50, p90, p99, max] =
+                [of.p50, of.p90, of.p99, of.max].map(|micros| time_us(micros).replace(' ', "\u{a0}"));
             format!("p50 {p50}, p90 {p90}, p99 {p99}, max {max}")
         };
         let per_second = |rate: f64| grouped(format_args!("{rate:.0}"));
-        let mut text = format!(
-            "open loop: {mode}, asked for {} op/s ({}), reached {}; sends: {} late, {} dropped\n  \
-             latency, from the intended time of sending: {}\n  service, from the sending itself: {}\n",
+        let asked = format!(
+            "{mode}, asked for {} op/s ({}), reached {}; sends: {} late, {} dropped",
             per_second(*rate),
             arrivals.name(),
             per_second(self.ops_per_second),
             grouped(sends.late),
             grouped(sends.dropped()),
-            times(&self.latency),
-            times(&self.service),
         );
-        if (sends.late + sends.dropped_late) * 100 > sends.intended {
-            text += &format!(
-                "warning: {mode}: the generator does not keep up: {} of {} sends were more than {} late, {} \
-                 more were dropped at {}\n",
+        let mut text = labelled("open loop", &asked);
+        text +=
+            &labelled("", &format!("latency, from the intended time of sending: {}", times(&self.latency)));
+        text += &labelled("", &format!("service, from the sending itself: {}", times(&self.service)));
+        let warn = |warning: &str| wrapped("warning: ", &format!("{mode}: {warning}"));
+        if sends.fall_behind() {
+            text += &warn(&format!(
+                "the generator does not keep up: {} of {} sends were more than {} late, {} more were dropped \
+                 at {}",
                 grouped(sends.late),
                 grouped(sends.intended),
                 short_time(LATE),
                 grouped(sends.dropped_late),
                 short_time(TOO_LATE),
-            );
+            ));
         }
         if sends.dropped_full > 0 {
-            text += &format!(
-                "warning: {mode}: {} of {} sends were dropped, because all {} jobs were in flight; percentiles \
-                 lack them\n",
+            text += &warn(&format!(
+                "{} of {} sends were dropped, because all {} jobs were in flight; percentiles lack them",
                 grouped(sends.dropped_full),
                 grouped(sends.intended),
                 grouped(self.jobs),
-            );
+            ));
         }
         Some(text)
     }
@@ -224,14 +241,13 @@ impl Row {
     pub(crate) fn model_summary(&self) -> Option<String> {
         let (model, device) = (self.model.as_ref()?, self.device.as_ref()?);
         let (in_flight, rate_by_latency) = self.littles_law;
-        let warning = model.warning().map(|warning| format!("warning: {}: {warning}\n", self.mode.name()));
-        Some(format!(
-            "model: {} on {}: {}; in flight L = {in_flight:.2}, λW = {rate_by_latency:.2}\n{}",
+        let text = format!(
+            "{} on {}: {}; in flight L = {in_flight:.2}, λW = {rate_by_latency:.2}",
             self.mode.name(),
             short_device(device),
             model.summary(self.ops_per_second),
-            warning.unwrap_or_default(),
-        ))
+        );
+        Some(wrapped("model: ", &text))
     }
 }
 
@@ -253,6 +269,15 @@ pub(crate) fn unlike_ideal(config: &Config) -> String {
     let differs = |pair: &&str| !ideal.split(';').any(|default| default == *pair);
     let differing: Vec<&str> = shown.split(';').filter(differs).collect();
     if differing.is_empty() { "ideal".to_owned() } else { differing.join(";") }
+}
+
+/// The same of the device alone: how completions are delivered is the mode's, and what is timed is no part of
+/// it.
+pub(crate) fn plain(config: &Config) -> String {
+    let text = unlike_ideal(config);
+    let is_device = |pair: &&str| !pair.starts_with("delivery=") && !pair.starts_with("timing=");
+    let device: Vec<&str> = text.split(';').filter(is_device).collect();
+    if device.is_empty() { "ideal".to_owned() } else { device.join(";") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate does not need the last digits of a count")]

@@ -236,7 +236,7 @@ fn a_model_says_what_it_promised_and_how_that_was_kept() {
 
 #[test]
 fn a_preset_is_printed_in_full() {
-    let output = Folder::new().succeed("--mode sync --ops 2 --device preset=saturated");
+    let output = Folder::new().succeed("--mode sync --ops 2 --wide --device preset=saturated");
     let told = text(&output.stdout);
     let device = told.lines().nth(1).unwrap();
     for number in

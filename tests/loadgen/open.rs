@@ -156,5 +156,5 @@ fn latency_and_service_time_stand_side_by_side() {
     {
         assert_eq!(told.lines().filter(|line| line.trim().starts_with(label)).count(), 1, "{told}");
     }
-    assert!(told.contains("open loop: poll, asked for 2,000 op/s (poisson), reached "), "{told}");
+    assert!(told.contains("open loop  poll, asked for 2,000 op/s (poisson), reached "), "{told}");
 }

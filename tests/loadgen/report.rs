@@ -18,7 +18,7 @@ fn keys(value: &Value) -> String {
 #[test]
 fn json_is_one_object_with_the_promised_keys() {
     let report = json(&Folder::new().succeed("--ops 20 --mode poll --output-format json").stdout);
-    assert_eq!(keys(&report), "device rows schema_version seed");
+    assert_eq!(keys(&report), "answer device rows schema_version seed");
     let row = &rows(&report)[0];
     assert_eq!(
         keys(row),
@@ -71,6 +71,8 @@ fn minimum_mean_and_maximum_are_exact_and_percentiles_lie_between() {
     assert_eq!([summary.min, summary.p50, summary.p999, summary.max], [123_456.789; 4]);
     assert_eq!(summary.json()["p999"], 123_456.789);
     assert_eq!(latencies.total(), Duration::from_nanos(123_456_789));
+    assert_eq!(latencies.extent(), (123_456_789, 123_456_789, 1));
+    assert_eq!([1, 100_000_000, 200_000_000].map(|nanos| latencies.count_up_to(nanos)), [0, 0, 1]);
 }
 
 #[test]

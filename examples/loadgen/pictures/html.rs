@@ -13,6 +13,7 @@ use super::draw::Named;
 use super::svg::{Escaped, STYLE};
 use crate::report::Report;
 use crate::table;
+use crate::wrap::split_warnings;
 
 /// Of the page; pictures have [`STYLE`].
 const PAGE: &str = "\
@@ -57,15 +58,13 @@ pub(super) fn page(report: &Report, command: &str, pictures: &[Named]) -> String
         let (title, differs) = (device.title(), device.unlike_ideal());
         let _ = writeln!(page, "<p>Device of {}: <code>{}</code></p>", Escaped(&title), Escaped(&differs));
     }
-    let closing = report.closing();
-    let warnings = closing.lines().filter_map(|line| line.strip_prefix("warning: "));
-    warnings.for_each(|warning| {
+    let (warnings, said) = split_warnings(&report.closing(false));
+    warnings.iter().for_each(|warning| {
         let _ = writeln!(page, "<p class=\"warning\">Warning: {}</p>", Escaped(warning));
     });
     write_table(&mut page, report);
-    let said: Vec<&str> = closing.lines().filter(|line| !line.starts_with("warning: ")).collect();
-    let _ =
-        writeln!(page, "<h2>What it comes to</h2>\n<pre class=\"wrap\">{}</pre>", Escaped(&said.join("\n")));
+    let said = said.trim_end();
+    let _ = writeln!(page, "<h2>What it comes to</h2>\n<pre class=\"wrap\">{}</pre>", Escaped(said));
     let _ = writeln!(page, "<h2>Pictures</h2>\n<div class=\"pictures\">");
     pictures.iter().for_each(|named| page += &named.picture.inline());
     let _ = writeln!(page, "</div>");

@@ -74,16 +74,16 @@ pub(super) fn jobs(
 
 pub(super) fn device(text: &str, mode: Option<Mode>) -> Result<Config, Failure> {
     let config = Config::parse(text).map_err(|error| Failure::option("--device", error))?;
-    if let Some(why) = contradicts_mode(&config, says_delivery(text), mode) {
+    if let Some(why) = contradicts_mode(&config, says(text, "delivery"), mode) {
         return Err(Failure::option("--device", why));
     }
     check_that_it_ends(&config)?;
     Ok(config)
 }
 
-/// Whether the delivery is given, and not only the default.
-fn says_delivery(text: &str) -> bool {
-    Items::parse(text).is_ok_and(|items| items.has("delivery"))
+/// Whether this key is given, and not only the default.
+pub(super) fn says(text: &str, key: &str) -> bool {
+    Items::parse(text).is_ok_and(|items| items.has(key))
 }
 
 /// The error when the given delivery is not the mode's.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use simaccel::Config;
 use simaccel_device::{Algorithm, Allowed, Cipher, FaultKind};
 
-use super::checks::{delivering, device, jobs, refuse_given};
+use super::checks::{delivering, device, jobs, refuse_given, says};
 use super::{Expected, Limit, Load, Pace, PlannedRow, Rate};
 use crate::alg;
 use crate::args::{Mode, Options};
@@ -59,6 +59,7 @@ impl Options {
             rows: self.rows(&device)?,
             pictures: self.pictures,
             is_virtual: self.virtual_time.is_virtual,
+            says_timing: says(self.device.as_deref().unwrap_or(""), "timing"),
             device,
         })
     }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use simaccel::Config;
-use simaccel_device::Algorithm;
+use simaccel_device::{Algorithm, Timing};
 
 use crate::args::{Format, Mode, Options, StatsFormat};
 use crate::arrivals::Arrivals;
@@ -25,6 +25,16 @@ use crate::pictures::PictureOptions;
 pub(crate) enum Limit {
     Time(Duration),
     Ops(u64),
+}
+
+impl Limit {
+    /// A time: this one, or the row's if that is shorter.
+    pub(crate) fn at_most(self, most: Duration) -> Self {
+        match self {
+            Self::Time(time) => Self::Time(time.min(most)),
+            Self::Ops(_) => Self::Time(most),
+        }
+    }
 }
 
 /// What the run does.
@@ -50,6 +60,8 @@ pub(crate) struct Load {
     pub(crate) pictures: PictureOptions,
     /// The device is stepped, and its time the run's.
     pub(crate) is_virtual: bool,
+    /// `timing` is configured, on or off.
+    pub(crate) says_timing: bool,
 }
 
 /// One row: a mode on a device, in a closed or an open loop.
@@ -94,6 +106,16 @@ impl Rate {
 }
 
 impl Load {
+    /// The device, and where it models time a few of its requests are timed, unless `timing` says something:
+    /// the answer tells where the time went.
+    pub(crate) fn timed(&self, device: &Config) -> Result<Config, Failure> {
+        if self.says_timing || !device.device().is_modelled() {
+            return Ok(device.clone());
+        }
+        let timed = device.to_builder().timing(Timing::Sampled).build();
+        timed.map_err(|error| Failure::option("--device", error))
+    }
+
     /// Operations of a row that are in flight at most.
     pub(crate) const fn in_flight(&self, row: &PlannedRow) -> usize {
         match row.pace {

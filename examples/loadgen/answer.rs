@@ -1,0 +1,221 @@
+//! Does offload pay, from when on, and what limits it: the facts, from the rows.
+//!
+//! ```text
+//!   rows ──► the quickest on the last device ──┬─► op/s, processor time ◄── software: a row, or measured aside
+//!            (a closed loop, if there is one)  ├─► break-even: by the model, by the rows
+//!                                              ├─► ceilings: device, jobs, rings, worker, caller, generator
+//!                                              └─► late completions, where the time went, a histogram
+//! ```
+//!
+//! `words` makes sentences of them, `json` an object.
+
+pub(crate) mod bars;
+mod break_even;
+mod json;
+mod words;
+
+use std::time::Duration;
+
+use crate::args::Mode;
+use crate::row::{Row, as_f64, plain, short_device};
+use crate::stations::{self, Ceiling};
+use break_even::Measured;
+
+/// How long software is measured aside, where no row has it.
+pub(crate) const ASIDE: Duration = Duration::from_millis(200);
+
+/// What software does in the calling thread.
+#[derive(Clone, Copy, Debug)]
+struct Software {
+    ops_per_second: f64,
+    /// Of the calling thread.
+    cpu_ns: f64,
+    /// What the generator needs for an operation besides the operation itself: it starts, checks and counts.
+    generator_ns: f64,
+    /// It has no row of its own.
+    is_aside: bool,
+}
+
+impl Software {
+    fn of(row: &Row, is_aside: bool) -> Option<Self> {
+        // Other programs' turns fall into operations and between them alike, so shares of the time are kept.
+        let between = 1.0 - row.latency.mean * row.ops_per_second / 1e6;
+        let cpu_ns = row.cpu_ns_per_op()?;
+        let generator_ns = cpu_ns * between.max(0.0);
+        Some(Self { ops_per_second: row.ops_per_second, cpu_ns, generator_ns, is_aside })
+    }
+}
+
+/// A closed loop, and the processor time of its thread per operation.
+struct Cheapest<'a> {
+    row: &'a Row,
+    cpu_ns: f64,
+}
+
+/// From how many jobs in flight on offload is ahead; `None`: never.
+struct BreakEven {
+    /// Outer `None`: nothing is modelled.
+    by_model: Option<Option<usize>>,
+    /// The device's ceiling, whatever is in flight.
+    ceiling: Option<Ceiling>,
+    /// Outer `None`: no closed loop was measured.
+    by_rows: Option<Option<usize>>,
+    /// By the rows, in processor time. Outer `None`: no closed loop was measured.
+    by_cpu: Option<Option<usize>>,
+}
+
+/// Where the time of an operation went, on average, in nanoseconds.
+struct Times {
+    timed: u64,
+    queue: f64,
+    service: f64,
+    /// From the end of the service until the host is told.
+    wake: f64,
+    /// From there until the job has its result.
+    resume: f64,
+    /// Ahead of the submission and behind the result.
+    caller: f64,
+}
+
+/// The facts about one row.
+pub(crate) struct Answer<'a> {
+    rows: &'a [Row],
+    index: usize,
+    software: Software,
+    cheapest: Option<Cheapest<'a>>,
+    break_even: BreakEven,
+    /// From the lowest on.
+    ceilings: Vec<Ceiling>,
+    times: Option<Times>,
+    /// How many times as much as one at a time, where that ran on the same device.
+    pausing: Option<f64>,
+}
+
+impl<'a> Answer<'a> {
+    /// `aside`: software, where it is not among the rows. `None`: no row has a device.
+    pub(crate) fn of(rows: &'a [Row], aside: Option<&Row>) -> Option<Self> {
+        let own = rows.iter().find(|row| row.mode == Mode::Software);
+        let software = own.map_or_else(|| Software::of(aside?, true), |row| Software::of(row, false))?;
+        let device = plain(rows.iter().rev().find_map(|row| row.device.as_ref())?);
+        let on_it = |row: &&Row| row.device.as_ref().is_some_and(|other| plain(other) == device);
+        let closed: Vec<&Row> = rows.iter().filter(on_it).filter(|row| row.paced.is_none()).collect();
+        let quickest = |one: &&(usize, &Row), other: &&(usize, &Row)| {
+            let key = |row: &Row| (row.paced.is_none(), row.ops_per_second);
+            key(one.1).partial_cmp(&key(other.1)).unwrap_or(std::cmp::Ordering::Equal)
+        };
+        let on_device: Vec<_> = rows.iter().enumerate().filter(|(_, row)| on_it(row)).collect();
+        let &(index, row) = on_device.iter().max_by(quickest)?;
+        let cpu = closed.iter().filter_map(|row| Some(Cheapest { row, cpu_ns: row.cpu_ns_per_op()? }));
+        let most = closed.iter().filter(|row| row.mode.has_jobs()).map(|row| row.ops_per_second);
+        let most = most.max_by(f64::total_cmp);
+        let one_at_a_time = closed.iter().find(|row| row.mode == Mode::Sync);
+        Some(Self {
+            rows,
+            index,
+            software,
+            cheapest: cpu.min_by(|one, other| one.cpu_ns.total_cmp(&other.cpu_ns)),
+            break_even: break_even(software, row, &closed),
+            ceilings: ceilings(software, row),
+            times: times(row),
+            pausing: one_at_a_time.and_then(|sync| Some(most? / sync.ops_per_second)),
+        })
+    }
+
+    fn row(&self) -> &'a Row {
+        &self.rows[self.index]
+    }
+
+    /// How many times software's operations a second.
+    fn ratio(&self) -> f64 {
+        self.row().ops_per_second / self.software.ops_per_second
+    }
+
+    fn limit(&self) -> Option<Ceiling> {
+        self.ceilings.first().copied()
+    }
+
+    /// The share of the lowest ceiling that was reached.
+    fn reached(&self) -> Option<f64> {
+        Some(self.row().ops_per_second / self.limit()?.ops_per_second)
+    }
+}
+
+fn break_even(software: Software, row: &Row, closed: &[&Row]) -> BreakEven {
+    let ceiling = row.model.as_ref().and_then(|model| {
+        let rings = Ceiling { of: "rings", ops_per_second: model.alone.rate(row.rings()) };
+        let all: Vec<Ceiling> = model.stations.iter().copied().chain([rings]).collect();
+        stations::lowest(&all)
+    });
+    let by_model = row.model.as_ref().zip(ceiling).map(|(model, ceiling)| {
+        break_even::by_model(software.ops_per_second, ceiling.ops_per_second, &model.alone)
+    });
+    let measured = |row: &&Row| Measured { jobs: row.jobs, ops_per_second: row.ops_per_second };
+    let measured: Vec<Measured> = closed.iter().map(measured).collect();
+    let cheaper = |row: &&&Row| row.cpu_ns_per_op().is_some_and(|cpu| cpu < software.cpu_ns);
+    let is_measured = !closed.is_empty();
+    BreakEven {
+        by_model,
+        ceiling,
+        by_rows: is_measured.then(|| break_even::by_rows(software.ops_per_second, &measured)),
+        by_cpu: is_measured.then(|| closed.iter().filter(cheaper).map(|row| row.jobs).min()),
+    }
+}
+
+/// What bounds the operations a second of this row, from the lowest on.
+fn ceilings(software: Software, row: &Row) -> Vec<Ceiling> {
+    let per_second = |of, ops_per_second| Ceiling { of, ops_per_second };
+    let mut all = Vec::new();
+    if let Some(model) = &row.model {
+        all.extend(model.stations.iter().copied());
+        all.extend(stations::in_flight(&model.alone, row.jobs, row.rings()));
+        let busiest = model.workers_busy.iter().copied().fold(0.0, f64::max);
+        all.push(per_second("worker", row.ops_per_second / busiest));
+    } else {
+        // None was quicker than the quickest, and a worker computes as this thread does.
+        all.push(per_second("jobs", as_f64(row.jobs as u64) * 1e6 / row.latency.min));
+        let computing = software.cpu_ns - software.generator_ns;
+        all.push(per_second("worker", as_f64(row.workers() as u64) * 1e9 / computing));
+    }
+    match &row.paced {
+        Some(paced) if paced.sends.fall_behind() => all.push(per_second("generator", row.ops_per_second)),
+        Some(paced) => all.push(per_second("rate", paced.rate)),
+        // One at a time, the thread waits: its processor time bounds nothing.
+        None if !row.mode.has_jobs() => {}
+        None => {
+            let cpu = row.cpu_ns_per_op().unwrap_or(0.0);
+            let is_generators = software.generator_ns > cpu / 2.0;
+            all.push(per_second(if is_generators { "generator" } else { "caller" }, 1e9 / cpu));
+        }
+    }
+    all.retain(|ceiling| ceiling.ops_per_second.is_finite() && ceiling.ops_per_second > 0.0);
+    all.sort_by(|one, other| one.ops_per_second.total_cmp(&other.ops_per_second));
+    all
+}
+
+/// `None`: nothing was timed.
+fn times(row: &Row) -> Option<Times> {
+    let timings = &row.stats.device.timings;
+    let timed = timings.total.count();
+    let late = row.model.as_ref().map_or(0.0, |model| model.error.mean());
+    let (queue, service, wake) = (timings.queue.mean(), timings.service.mean(), timings.wake.mean());
+    (timed > 0).then(|| Times {
+        timed,
+        queue,
+        service,
+        wake: late.min(wake),
+        resume: (wake - late).max(0.0),
+        caller: (row.service.mean * 1e3 - timings.total.mean()).max(0.0),
+    })
+}
+
+/// A row in a few words: its mode and its jobs.
+fn about(row: &Row) -> String {
+    let jobs = if row.jobs == 1 { "1 job".to_owned() } else { format!("{} jobs", row.jobs) };
+    let paced = if row.paced.is_some() { " in an open loop" } else { "" };
+    format!("{} with {jobs}{paced}", row.mode.name())
+}
+
+/// The device of a row in a few characters.
+fn device(row: &Row) -> String {
+    row.device.as_ref().map_or_else(String::new, short_device)
+}
