@@ -15,6 +15,7 @@ use simaccel_device::{Algorithm, Preset};
 use crate::alg;
 use crate::completions::{self, Shell};
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::fit::FitOptions;
 use crate::list;
 use crate::pacing::Pacing;
@@ -90,6 +91,8 @@ pub(crate) struct Options {
     /// Prints the configuration of the device in full, as --device takes it, and runs nothing
     #[arg(long)]
     pub(crate) print_config: bool,
+    #[command(flatten)]
+    pub(crate) files: Files,
     /// Prints what makes a shell complete these options, and runs nothing
     #[arg(long, value_enum, value_name = "SHELL")]
     pub(crate) completions: Option<Shell>,

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 const LONGEST: u64 = 3_600_000_000_000;
 
 /// How long operations took.
+#[derive(Clone, Debug)]
 pub(crate) struct Latencies {
-    recorded: Histogram<u64>,
+    /// In nanoseconds.
+    pub(crate) recorded: Histogram<u64>,
     min: u64,
     max: u64,
     sum: u64,

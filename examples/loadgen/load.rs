@@ -14,11 +14,12 @@ use crate::args::Mode;
 use crate::arrivals::Schedule;
 use crate::backend;
 use crate::clock::Clock;
+use crate::ending;
 use crate::failure::Failure;
 use crate::meter::{Asked, Meter};
 use crate::plan::{Limit, Load, Pace, PlannedRow};
 use crate::progress::Progress;
-use crate::report::{self, Report};
+use crate::report::Report;
 use crate::row::{Paced, Row};
 use crate::runner::Runner;
 use crate::timeline::Timeline;
@@ -32,6 +33,7 @@ const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 
 /// Runs every row, prints the report, and fails when anything was wrong.
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
+    plan.files.probe()?;
     let lanes = plan.rows.iter().map(|row| plan.lanes(row)).max().unwrap_or(1);
     let mut workload = Workload::new(plan.algorithm, plan.size, lanes, plan.seed)?;
     let pictures = plan.pictures.open()?;
@@ -39,10 +41,7 @@ pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     report.software = software_aside(plan, &mut workload)?;
     let ran = rows(plan, &mut workload)?;
     report.rows = ran.rows;
-    let drawn = pictures.write(&report, None);
-    report.print(plan.output)?;
-    drawn?;
-    report::verdict(&report.rows, plan.expected, ran.first_error)
+    ending::of(plan, &report, pictures, ran.first_error)
 }
 
 /// What the rows of a plan came to.

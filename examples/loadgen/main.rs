@@ -25,11 +25,16 @@ mod closed;
 mod completions;
 #[allow(dead_code, reason = "the options that take a condition come after it")]
 mod condition;
+mod csv;
+mod ending;
 mod failure;
 mod file;
+mod files;
 mod fit;
 #[allow(dead_code, reason = "the sweep that fills the grid comes after it")]
 mod grid;
+mod hgrm;
+mod interval_log;
 mod latency;
 mod limits;
 mod list;

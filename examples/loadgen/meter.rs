@@ -1,6 +1,6 @@
 //! Measurements while a row runs: operations, their latencies, the thread's processor time, and failures.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 use simaccel::Error;
@@ -24,12 +24,22 @@ impl From<Instant> for Asked {
     }
 }
 
+/// What a row leaves for the files that are written of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) began: SystemTime,
+    pub(crate) elapsed: Duration,
+    /// From the intended time of sending, as in the report.
+    pub(crate) latencies: Latencies,
+}
+
 pub(crate) struct Meter {
     pub(crate) clock: Clock,
     /// From the intended time of sending; in a closed loop that is the sending.
     latencies: Latencies,
     /// From the sending, where that is not the same.
     services: Option<Latencies>,
+    began: SystemTime,
     started: Instant,
     /// The thread's processor time at the start.
     cpu_at_start: Duration,
@@ -54,6 +64,7 @@ impl Meter {
             clock,
             latencies,
             services,
+            began: SystemTime::now(),
             started: now,
             cpu_at_start: Duration::ZERO,
             ended: now,
@@ -70,6 +81,7 @@ impl Meter {
     /// The clock runs from here.
     pub(crate) fn start(&mut self) -> Instant {
         self.cpu_at_start = thread_cpu();
+        self.began = SystemTime::now();
         self.started = self.clock.now();
         self.concurrency.since = self.started;
         self.started
@@ -131,6 +143,10 @@ impl Meter {
     /// Shares of the operations, and the latency in microseconds that they did not exceed.
     pub(crate) fn percentiles(&self) -> Vec<(f64, f64)> {
         self.latencies.percentiles()
+    }
+
+    pub(crate) fn recorded(&self) -> Recorded {
+        Recorded { began: self.began, elapsed: self.elapsed(), latencies: self.latencies.clone() }
     }
 
     pub(crate) fn latency(&self) -> Summary {

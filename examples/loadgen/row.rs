@@ -11,7 +11,7 @@ use crate::args::{Mode, StatsFormat};
 use crate::arrivals::Arrivals;
 use crate::condition::Metric;
 use crate::latency::Summary;
-use crate::meter::Meter;
+use crate::meter::{Meter, Recorded};
 use crate::open::{LATE, Sends, TOO_LATE};
 use crate::queueing::Model;
 use crate::timeline::Samples;
@@ -44,6 +44,8 @@ pub(crate) struct Row {
     pub(crate) stats: EngineStats,
     /// `None` where no picture is asked for.
     pub(crate) drawn: Option<Drawn>,
+    /// For the files that are written of it.
+    pub(crate) recorded: Recorded,
     /// `None` in a closed loop.
     pub(crate) paced: Option<Paced>,
 }
@@ -93,6 +95,7 @@ impl Row {
             littles_law: meter.littles_law(),
             stats,
             drawn: meter.samples().map(|samples| Drawn { percentiles: meter.percentiles(), samples }),
+            recorded: meter.recorded(),
             paced: None,
         }
     }

@@ -26,6 +26,7 @@ impl Options {
         self.pacing.refuse_with_input()?;
         self.pictures.refuse_with_input()?;
         self.virtual_time.refuse_with_input()?;
+        self.files.refuse_with_input()?;
         self.check_mode()?;
         self.check_chain(algorithm)?;
         let mode = self.mode.unwrap_or(Mode::WakeFd);

@@ -38,6 +38,8 @@ impl Options {
         self.check_mode()?;
         self.pacing.check(self.mode)?;
         self.pictures.check()?;
+        let output = self.output()?;
+        self.files.check(output)?;
         let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
         let size = self.size.unwrap_or(4 << 10);
         check_message(algorithm, size)?;
@@ -54,7 +56,8 @@ impl Options {
             open_jobs: jobs(self.jobs, OPEN_JOBS, size, buffers)?,
             limit: self.limit()?,
             seed: self.seed.unwrap_or(1),
-            output: self.output()?,
+            output,
+            files: self.files.clone(),
             expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
             pictures: self.pictures,

@@ -18,6 +18,7 @@ use simaccel_device::{Algorithm, Timing};
 use crate::args::{Format, Mode, Options, StatsFormat};
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::pictures::PictureOptions;
 
 /// When a row ends.
@@ -51,6 +52,7 @@ pub(crate) struct Load {
     pub(crate) limit: Limit,
     pub(crate) seed: u64,
     pub(crate) output: Output,
+    pub(crate) files: Files,
     pub(crate) expected: Expected,
     /// The configuration that the report names.
     pub(crate) device: Config,
