@@ -24,6 +24,7 @@ use crate::plan::{Plan, Rate};
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
 use crate::virtual_time::VirtualTime;
+use crate::warmup::WarmUp;
 
 /// Most jobs in flight.
 const MAX_JOBS: usize = 100_000;
@@ -47,12 +48,14 @@ pub(crate) struct Options {
     /// (CBC encryption, GCM, digests, HMAC) [default: 64; with --input 16]
     #[arg(long, value_name = "COUNT", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(crate) jobs: Option<usize>,
-    /// How long each row runs, as in 500ms or 2s [default: 1s]
+    /// How long each row runs, as in 500ms or 2s [default: 900ms]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     pub(crate) duration: Option<Duration>,
     /// How many operations each row runs, instead of --duration
     #[arg(long, value_name = "COUNT", value_parser = parse_ops, allow_hyphen_values = true)]
     pub(crate) ops: Option<u64>,
+    #[command(flatten)]
+    pub(crate) warm_up: WarmUp,
     #[command(flatten)]
     pub(crate) pacing: Pacing,
     #[command(flatten)]

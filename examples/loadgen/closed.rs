@@ -41,6 +41,9 @@ impl Run<'_> {
         match self.limit {
             Limit::Ops(ops) => self.meter.ops + self.outstanding < ops,
             Limit::Time(time) => self.meter.is_before(now, time) || self.meter.ops + self.outstanding == 0,
+            Limit::Either { time, ops } => {
+                self.meter.ops + self.outstanding < ops && self.meter.is_before(now, time)
+            }
         }
     }
 }

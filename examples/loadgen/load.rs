@@ -22,7 +22,10 @@ use crate::progress::Progress;
 use crate::report::Report;
 use crate::row::{Paced, Row};
 use crate::runner::Runner;
+use crate::stages::Times;
+use crate::threads;
 use crate::timeline::Timeline;
+use crate::warmup::WarmedUp;
 use crate::workload::{Lane, Workload};
 
 /// The result of an operation.
@@ -82,21 +85,56 @@ fn run_row(
     workload: &mut Workload,
 ) -> Result<(Row, Option<Error>), Failure> {
     let (mode, device) = (planned.mode, &plan.timed(&planned.device)?);
+    let closed_rate = before.last().map_or(0.0, |row| row.ops_per_second);
+    let warmed = match plan.warm_up {
+        Some(warm_up) => {
+            Some(measure(plan, planned, warm_up, closed_rate, &open(mode, device)?, workload)?.meter)
+        }
+        None => None,
+    };
+    let jobs_before = simaccel::job::thread_stats();
     let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
-    let clock = Clock::of(&engine, plan.is_virtual);
-    let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
-    let session = session.map_err(Failure::engine)?;
+    let Measured { meter, paced } = measure(plan, planned, limit, closed_rate, &engine, workload)?;
+    engine.device().drain();
+    let mut stats = engine.stats();
+    stats.jobs = threads::since(stats.jobs, jobs_before);
     let in_flight = plan.in_flight(planned);
+    let mut row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, stats);
+    row.paced = paced;
+    row.warmed_up = warmed.as_ref().map(WarmedUp::of).unwrap_or_default();
+    let first_error = warmed.and_then(|meter| meter.first_error).or(meter.first_error);
+    Ok((row, first_error))
+}
+
+/// What a row, or its warm-up, has come to.
+struct Measured {
+    meter: Meter,
+    /// `None` in a closed loop.
+    paced: Option<Paced>,
+}
+
+/// Runs the load of a row on an engine until `limit`.
+fn measure(
+    plan: &Load,
+    planned: &PlannedRow,
+    limit: Limit,
+    closed_rate: f64,
+    engine: &Engine,
+    workload: &mut Workload,
+) -> Result<Measured, Failure> {
+    let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
+    let in_flight = plan.in_flight(planned);
+    let clock = Clock::of(engine, plan.is_virtual);
     let now = clock.now();
     let mut run = Run {
-        runner: Runner::new(mode, &engine, in_flight)?,
-        session: Rc::new(session),
+        runner: Runner::new(planned.mode, engine, in_flight)?,
+        session: Rc::new(session.map_err(Failure::engine)?),
         workload,
         limit,
         asked: vec![Asked { intended: now, sent: now }; in_flight],
         outstanding: 0,
         meter: Meter::new(planned.pace.is_open(), clock)?,
-        progress: Progress::rows(mode.name(), limit),
+        progress: Progress::rows(planned.mode.name(), limit),
     };
     run.meter.timeline = plan.pictures.any().then(Timeline::new);
     let paced = match planned.pace {
@@ -105,16 +143,16 @@ fn run_row(
             None
         }
         Pace::Open { rate, arrivals } => {
-            let rate = rate.of(before.last().map_or(0.0, |row| row.ops_per_second));
-            let sends = run.run_open(Schedule::new(arrivals, rate, plan.seed))?;
-            Some(Paced { rate, arrivals, sends })
+            let rate = rate.of(closed_rate);
+            let times = match plan.stages.clone() {
+                Some(stages) => Times::staged(Schedule::new(arrivals, 1.0, plan.seed), stages),
+                None => Times::Even(Schedule::new(arrivals, rate, plan.seed)),
+            };
+            let by_stage = run.run_open(times, plan.stages.clone())?;
+            Some(Paced::new(rate, arrivals, by_stage, plan.stages.clone()))
         }
     };
-    let meter = run.meter;
-    engine.device().drain();
-    let mut row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, engine.stats());
-    row.paced = paced;
-    Ok((row, meter.first_error))
+    Ok(Measured { meter: run.meter, paced })
 }
 
 /// The engine for a mode: on its own device, or computing in the calling thread.
@@ -172,7 +210,7 @@ impl Run<'_> {
             self.meter.mismatches += 1;
         }
         self.workload.idle.push_back(lane);
-        self.progress.at(now, self.meter.ops);
+        self.progress.at(now, self.meter.ops, &self.meter);
         now
     }
 }

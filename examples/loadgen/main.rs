@@ -50,13 +50,17 @@ mod queueing;
 mod report;
 mod row;
 mod runner;
+mod stages;
 mod stations;
+mod steady;
 mod table;
+mod threads;
 mod timeline;
 mod units;
 #[path = "../common/usage.rs"]
 mod usage;
 mod virtual_time;
+mod warmup;
 mod whole_file;
 mod workload;
 mod wrap;

@@ -9,6 +9,7 @@ use crate::answer::bars::{self, Bin};
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::latency::{Latencies, Summary};
+use crate::steady::{Counts, Steadiness};
 use crate::timeline::{Samples, Timeline};
 
 /// When an operation was to be sent, and when it was.
@@ -40,6 +41,10 @@ pub(crate) struct Meter {
     /// From the sending, where that is not the same.
     services: Option<Latencies>,
     began: SystemTime,
+    /// When operations ended.
+    done: Counts,
+    /// When they were to be sent, where a schedule says so.
+    intended: Option<Counts>,
     started: Instant,
     /// The thread's processor time at the start.
     cpu_at_start: Duration,
@@ -65,6 +70,8 @@ impl Meter {
             latencies,
             services,
             began: SystemTime::now(),
+            done: Counts::new(),
+            intended: is_open.then(Counts::new),
             started: now,
             cpu_at_start: Duration::ZERO,
             ended: now,
@@ -93,6 +100,18 @@ impl Meter {
         self.clock.now()
     }
 
+    /// Counts an operation that is to be sent so long after the start.
+    pub(crate) fn intend(&mut self, at: Duration) {
+        if let Some(intended) = &mut self.intended {
+            intended.record(at);
+        }
+    }
+
+    /// `None`: too little was done to tell.
+    pub(crate) fn steadiness(&self) -> Option<Steadiness> {
+        Steadiness::of(&self.done, self.intended.as_ref(), self.elapsed())
+    }
+
     /// Whether less than `time` had passed at `now`.
     pub(crate) fn is_before(&self, now: Instant, time: Duration) -> bool {
         now.duration_since(self.started) < time
@@ -104,6 +123,7 @@ impl Meter {
         self.ops += 1;
         self.bytes += bytes as u64;
         self.concurrency.change(-1, self.clock.now());
+        self.done.record(self.ended.duration_since(self.started));
         self.latencies.record(self.ended.duration_since(asked.intended));
         if let Some(services) = &mut self.services {
             services.record(self.ended.duration_since(asked.sent));

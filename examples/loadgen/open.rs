@@ -9,13 +9,21 @@
 //!
 //! What the generator misses it does not send later in a burst, which would be another load than the one that
 //! was asked for. It counts it.
+//!
+//! Without jobs an operation blocks the thread that would send the next one. What is due meanwhile waits in a
+//! backlog and is sent in turn, so one is in flight; late is then what the generator itself has lost, from the
+//! end of the operation ahead.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::arrivals::Schedule;
+use nix::sys::prctl;
+
 use crate::failure::Failure;
 use crate::load::Run;
+use crate::meter::Meter;
 use crate::plan::Limit;
+use crate::stages::{Stages, Times};
 
 /// A send is late when it is this much later than intended.
 pub(crate) const LATE: Duration = Duration::from_micros(100);
@@ -26,19 +34,29 @@ pub(crate) const TOO_LATE: Duration = Duration::from_millis(1);
 /// Sends between two looks at what has ended.
 const SENDS: usize = 8;
 
-/// A sleep ends so much ahead of the next send; for less than this nothing sleeps, because a sleep may end
-/// late.
-const AHEAD: Duration = Duration::from_millis(1);
+/// The most that wait where one is in flight; what is due then is dropped.
+pub(crate) const BACKLOG: usize = 512;
+
+/// Intended times that are looked at between two operations of a backlog.
+const LOOKS: usize = 1024;
+
+/// A sleep ends so much ahead of the next send, and for less than this nothing sleeps: a sleep ends some
+/// microseconds late, and the rest is spun.
+const AHEAD: Duration = Duration::from_micros(20);
+
+/// After so long without a sleep the thread yields. On a busy host that costs it more than a send, so it does
+/// not where sleeps are possible.
+const RESTLESS: Duration = Duration::from_micros(200);
 
 /// What became of the intended sends.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sends {
     pub(crate) intended: u64,
-    /// Sent, but more than [`LATE`] after the intended time.
+    /// Sent, but more than [`LATE`] after the time when that was possible.
     pub(crate) late: u64,
     /// Not sent, because more than [`TOO_LATE`] had passed.
     pub(crate) dropped_late: u64,
-    /// Not sent, because all jobs were in flight.
+    /// Not sent, because all jobs were in flight, or the backlog was full.
     pub(crate) dropped_full: u64,
 }
 
@@ -51,31 +69,64 @@ impl Sends {
     pub(crate) const fn fall_behind(&self) -> bool {
         (self.late + self.dropped_late) * 100 > self.intended
     }
+
+    pub(crate) const fn add(&mut self, other: &Self) {
+        self.intended += other.intended;
+        self.late += other.late;
+        self.dropped_late += other.dropped_late;
+        self.dropped_full += other.dropped_full;
+    }
 }
 
 /// The sender's side while a row runs.
 struct Sender {
     started: Instant,
-    schedule: Schedule,
-    /// The next intended time, counted from the start; `None`: there is no further one.
-    next: Option<Duration>,
+    times: Times,
+    stages: Option<Stages>,
+    /// The next intended time, counted from the start, and its stage; `None`: there is no further one.
+    next: Option<(Duration, usize)>,
+    intended: u64,
     free: Vec<usize>,
-    sends: Sends,
+    /// A stage each; one where there are none.
+    sends: Vec<Sends>,
+    /// What is due and waits for the operation in flight, where that blocks the thread.
+    backlog: VecDeque<(Instant, usize)>,
+    /// When the last operation ended that has blocked the thread.
+    unblocked: Instant,
+    /// When the thread has left the processor to others last.
+    rested: Instant,
 }
 
 impl Run<'_> {
-    pub(crate) fn run_open(&mut self, schedule: Schedule) -> Result<Sends, Failure> {
+    /// Sends by `times` until the limit. Returns what became of each stage's sends.
+    pub(crate) fn run_open(&mut self, times: Times, stages: Option<Stages>) -> Result<Vec<Sends>, Failure> {
+        let _fine = FineSleep::begin();
         let free = (0..self.slots()).rev().collect();
         let started = self.meter.start();
-        let mut sender = Sender { started, schedule, next: None, free, sends: Sends::default() };
-        sender.advance(self.limit);
-        while sender.next.is_some() || self.outstanding > 0 {
-            self.send_due(&mut sender)?;
+        let mut sender = Sender {
+            started,
+            times,
+            sends: vec![Sends::default(); stages.as_ref().map_or(1, Stages::len)],
+            stages,
+            next: None,
+            intended: 0,
+            free,
+            backlog: VecDeque::new(),
+            unblocked: started,
+            rested: started,
+        };
+        sender.advance(self.limit, &mut self.meter);
+        while sender.next.is_some() || self.outstanding > 0 || !sender.backlog.is_empty() {
+            if self.runner.has_jobs() {
+                self.send_due(&mut sender)?
+            } else {
+                self.send_in_turn(&mut sender)?
+            }
             while let Some((slot, done)) = self.runner.pop_finished() {
-                self.finish(slot, done);
+                sender.unblocked = self.finish(slot, done);
                 sender.free.push(slot);
             }
-            self.wait_for(&sender)?;
+            self.wait_for(&mut sender)?;
         }
         Ok(sender.sends)
     }
@@ -83,49 +134,120 @@ impl Run<'_> {
     /// Sends what is due, at most [`SENDS`].
     fn send_due(&mut self, sender: &mut Sender) -> Result<(), Failure> {
         for _ in 0..SENDS {
-            let Some(intended) = sender.next.map(|next| sender.started + next) else { break };
-            let Some(lag) = self.meter.clock.now().checked_duration_since(intended) else { break };
+            let now = self.meter.clock.now();
+            let Some((intended, stage)) = sender.due(now) else { break };
+            let lag = now.duration_since(intended);
             if lag > TOO_LATE {
-                sender.sends.dropped_late += 1;
+                sender.sends[stage].dropped_late += 1;
             } else if let Some(slot) = sender.free.pop() {
-                sender.sends.late += u64::from(lag > LATE);
+                sender.sends[stage].late += u64::from(lag > LATE);
                 self.start(slot, Some(intended))?;
             } else {
-                sender.sends.dropped_full += 1;
+                sender.sends[stage].dropped_full += 1;
             }
-            sender.advance(self.limit);
+            sender.advance(self.limit, &mut self.meter);
         }
         Ok(())
     }
 
+    /// Puts what is due into the backlog, and sends the first of that.
+    fn send_in_turn(&mut self, sender: &mut Sender) -> Result<(), Failure> {
+        for _ in 0..LOOKS {
+            let now = self.meter.clock.now();
+            let Some((intended, stage)) = sender.due(now) else { break };
+            if sender.lag(intended, now) > TOO_LATE {
+                sender.sends[stage].dropped_late += 1;
+            } else if sender.backlog.len() < BACKLOG {
+                sender.backlog.push_back((intended, stage));
+            } else {
+                sender.sends[stage].dropped_full += 1;
+            }
+            sender.advance(self.limit, &mut self.meter);
+        }
+        let Some((intended, stage)) = sender.backlog.pop_front() else { return Ok(()) };
+        sender.sends[stage].late += u64::from(sender.lag(intended, self.meter.clock.now()) > LATE);
+        self.start(0, Some(intended))
+    }
+
     /// Looks for what has ended; sleeps while there is enough time until the next send.
-    fn wait_for(&mut self, sender: &Sender) -> Result<(), Failure> {
-        let Some(next) = sender.next else {
+    fn wait_for(&mut self, sender: &mut Sender) -> Result<(), Failure> {
+        if !sender.backlog.is_empty() {
+            return Ok(());
+        }
+        let Some((next, _)) = sender.next else {
             return if self.outstanding > 0 { self.runner.wait(None) } else { Ok(()) };
         };
-        let left = (sender.started + next).saturating_duration_since(self.meter.clock.now());
+        let now = self.meter.clock.now();
+        let left = (sender.started + next).saturating_duration_since(now);
         if self.meter.clock.is_virtual() {
             return self.runner.wait(Some(left));
         }
         let sleeps = left.saturating_sub(AHEAD);
-        self.runner.wait(Some(sleeps))?;
-        if sleeps < AHEAD {
+        if self.runner.has_jobs() {
+            self.runner.wait(Some(sleeps))?;
+        } else if !sleeps.is_zero() {
+            std::thread::sleep(sleeps);
+        }
+        if !sleeps.is_zero() {
+            sender.rested = now;
+        } else if now.duration_since(sender.rested) > RESTLESS {
             // On one processor the device's worker needs the time.
             std::thread::yield_now();
+            sender.rested = now;
         }
         Ok(())
     }
 }
 
 impl Sender {
+    /// The next send, if its time has come.
+    fn due(&self, now: Instant) -> Option<(Instant, usize)> {
+        let (next, stage) = self.next?;
+        let intended = self.started + next;
+        (intended <= now).then_some((intended, stage))
+    }
+
+    /// How long a blocked sender could have sent an operation by now, and has not.
+    fn lag(&self, intended: Instant, now: Instant) -> Duration {
+        now.saturating_duration_since(intended.max(self.unblocked))
+    }
+
     /// Goes on to the next intended time, unless the row is over.
-    fn advance(&mut self, limit: Limit) {
-        let intended = self.sends.intended;
+    fn advance(&mut self, limit: Limit, meter: &mut Meter) {
+        let intended = self.intended;
         let in_time = |next: &Duration| match limit {
             Limit::Ops(ops) => intended < ops,
             Limit::Time(time) => *next < time,
+            Limit::Either { time, ops } => intended < ops && *next < time,
         };
-        self.next = self.schedule.next().filter(in_time);
-        self.sends.intended += u64::from(self.next.is_some());
+        let next = self.times.next().filter(in_time);
+        self.next = next.map(|at| (at, self.stages.as_ref().map_or(0, |stages| stages.index_at(at))));
+        if let Some((at, stage)) = self.next {
+            self.intended += 1;
+            self.sends[stage].intended += 1;
+            meter.intend(at);
+        }
+    }
+}
+
+/// The kernel may end a thread's sleeps up to 50 µs late, to end several at once. While this lives it does not.
+struct FineSleep {
+    before: Option<i32>,
+}
+
+impl FineSleep {
+    fn begin() -> Self {
+        let before = prctl::get_timerslack().ok();
+        // Where it cannot be set, sends are late, which is counted.
+        let _ = prctl::set_timerslack(1);
+        Self { before }
+    }
+}
+
+impl Drop for FineSleep {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.and_then(|before| before.try_into().ok()) {
+            let _ = prctl::set_timerslack(before);
+        }
     }
 }

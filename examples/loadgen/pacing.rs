@@ -1,9 +1,10 @@
 //! The options of an open loop, and how they go together.
 
-use crate::args::{Mode, parse_rate};
+use crate::args::parse_rate;
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::plan::{Rate, refuse_given};
+use crate::stages::Stages;
 
 /// A group of options: one `#[command(flatten)]` in `Options`, one check that the plan calls.
 #[derive(Clone, clap::Args)]
@@ -16,30 +17,34 @@ pub(crate) struct Pacing {
     /// How the sends of --rate are spread over time [default: poisson]
     #[arg(long, value_enum)]
     pub(crate) arrivals: Option<Arrivals>,
+    /// An open loop whose rate changes: stages TIME:RATE, or TIME:RATE..RATE for a ramp, as in
+    /// 2s:1000,500ms:1000..5000,1s:0. One row runs them all
+    #[arg(long, value_name = "STAGES", value_parser = Stages::parse, allow_hyphen_values = true)]
+    pub(crate) stages: Option<Stages>,
 }
 
 impl Pacing {
-    /// Refuses an open loop that nothing could run.
-    pub(crate) fn check(&self, mode: Option<Mode>) -> Result<(), Failure> {
-        if self.rate.is_none() {
-            let given = [("--arrivals", self.arrivals.is_some())];
-            return refuse_given(&given, "only allowed together with --rate");
+    /// The rate of an open loop, on average.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.rate.or_else(|| self.stages.as_ref().map(|stages| Rate::Mean(stages.mean_rate())))
+    }
+
+    /// Refuses what says nothing, or says it twice.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.stages.is_some() {
+            return refuse_given(&[("--rate", self.rate.is_some())], "not allowed together with --stages");
         }
-        match mode {
-            Some(mode) if !mode.has_jobs() => {
-                let why = format!(
-                    "--mode {} sends one at a time, allowed are wake-fd, callback and poll",
-                    mode.name()
-                );
-                Err(Failure::option("--rate", why))
-            }
-            _ => Ok(()),
-        }
+        let given = [("--arrivals", self.arrivals.is_some() && self.rate.is_none())];
+        refuse_given(&given, "only allowed together with --rate or --stages")
     }
 
     /// Refuses it with a file, which has no pace.
     pub(crate) fn refuse_with_input(&self) -> Result<(), Failure> {
-        let given = [("--rate", self.rate.is_some()), ("--arrivals", self.arrivals.is_some())];
+        let given = [
+            ("--rate", self.rate.is_some()),
+            ("--arrivals", self.arrivals.is_some()),
+            ("--stages", self.stages.is_some()),
+        ];
         refuse_given(&given, "not allowed together with --input")
     }
 }

@@ -118,6 +118,7 @@ impl Report {
                 grouped(results)
             ),
         );
+        text.extend(self.rows.iter().filter_map(Row::steady_warning));
         text.extend(self.rows.iter().filter_map(Row::open_summary));
         if wide {
             text.extend(self.rows.iter().filter_map(Row::model_summary));
@@ -174,11 +175,22 @@ pub(crate) fn file_line(row: &Row) -> String {
 pub(crate) fn verdict(rows: &[Row], expected: Expected, first_error: Option<Error>) -> Result<(), Failure> {
     let mismatches: u64 = rows.iter().map(|row| row.mismatches).sum();
     let errors: u64 = rows.iter().map(|row| row.errors).sum();
-    if (mismatches == 0 || expected.mismatches) && (errors == 0 || expected.errors) {
+    let (warm_mismatches, warm_errors) = rows.iter().fold((0, 0), |(mismatches, errors), row| {
+        (mismatches + row.warmed_up.mismatches, errors + row.warmed_up.errors)
+    });
+    if (mismatches + warm_mismatches == 0 || expected.mismatches)
+        && (errors + warm_errors == 0 || expected.errors)
+    {
         return Ok(());
     }
+    let in_warm_up = match (warm_mismatches, warm_errors) {
+        (0, 0) => String::new(),
+        (wrong, failed) => format!("; in warm-up {wrong} differ, {failed} failed"),
+    };
     let first = first_error.map_or_else(String::new, |error| format!(" (the first: {error})"));
-    Err(Failure::Run(format!("{mismatches} results differ from software, {errors} operations failed{first}")))
+    Err(Failure::Run(format!(
+        "{mismatches} results differ from software, {errors} operations failed{in_warm_up}{first}"
+    )))
 }
 
 /// Writes to standard output.

@@ -12,10 +12,13 @@ use crate::arrivals::Arrivals;
 use crate::condition::Metric;
 use crate::latency::Summary;
 use crate::meter::{Meter, Recorded};
-use crate::open::{LATE, Sends, TOO_LATE};
+use crate::open::{BACKLOG, LATE, Sends, TOO_LATE};
 use crate::queueing::Model;
+use crate::stages::Stages;
+use crate::steady::Steadiness;
 use crate::timeline::Samples;
 use crate::units::{grouped, short_time, time_us};
+use crate::warmup::WarmedUp;
 use crate::wrap::{labelled, wrapped};
 
 pub(crate) struct Row {
@@ -48,6 +51,10 @@ pub(crate) struct Row {
     pub(crate) recorded: Recorded,
     /// `None` in a closed loop.
     pub(crate) paced: Option<Paced>,
+    /// `None` where too little was done to tell.
+    steadiness: Option<Steadiness>,
+    /// What ran before, unrecorded.
+    pub(crate) warmed_up: WarmedUp,
 }
 
 /// What pictures show of a row.
@@ -63,6 +70,21 @@ pub(crate) struct Paced {
     pub(crate) rate: f64,
     pub(crate) arrivals: Arrivals,
     pub(crate) sends: Sends,
+    /// Those of each stage.
+    by_stage: Vec<Sends>,
+    stages: Option<Stages>,
+}
+
+impl Paced {
+    pub(crate) fn new(rate: f64, arrivals: Arrivals, by_stage: Vec<Sends>, stages: Option<Stages>) -> Self {
+        let mut sends = Sends::default();
+        by_stage.iter().for_each(|stage| sends.add(stage));
+        Self { rate, arrivals, sends, by_stage, stages }
+    }
+
+    fn stages_json(&self) -> Option<Value> {
+        self.stages.as_ref().map(|stages| stages.json(&self.by_stage))
+    }
 }
 
 impl Row {
@@ -97,13 +119,14 @@ impl Row {
             drawn: meter.samples().map(|samples| Drawn { percentiles: meter.percentiles(), samples }),
             recorded: meter.recorded(),
             paced: None,
+            steadiness: meter.steadiness(),
+            warmed_up: WarmedUp::default(),
         }
     }
 
-    /// Processor time of the calling thread per operation, in nanoseconds. In an open loop the thread spins
-    /// until the next send, so there is none that is the operation's.
-    pub(crate) fn cpu_ns_per_op(&self) -> Option<f64> {
-        self.cpu_ns_per_op.filter(|_| self.paced.is_none())
+    /// Processor time of the calling thread per operation, in nanoseconds; `None` in virtual time.
+    pub(crate) const fn cpu_ns_per_op(&self) -> Option<f64> {
+        self.cpu_ns_per_op
     }
 
     /// A figure that a condition is about; latencies are in microseconds, and there are none where no
@@ -151,6 +174,7 @@ impl Row {
             "loop": self.loop_name(),
             "rate": paced.map(|paced| paced.rate),
             "arrivals": paced.map(|paced| paced.arrivals.name()),
+            "stages": paced.and_then(Paced::stages_json),
             "late_sends": paced.map_or(0, |paced| paced.sends.late),
             "dropped": paced.map_or(0, |paced| paced.sends.dropped()),
             "dropped_late": paced.map_or(0, |paced| paced.sends.dropped_late),
@@ -173,6 +197,8 @@ impl Row {
             "spurious_resumes": self.stats.spurious_resumes,
             "errors": self.errors,
             "mismatches": self.mismatches,
+            "steady": self.steadiness.map(|steadiness| steadiness.is_steady()),
+            "warmup": self.warmed_up.json(),
             "littles_law": { "in_flight": in_flight, "rate_by_latency": rate_by_latency },
             "model": self.model.as_ref().map(|model| model.json(self.ops_per_second)),
         });
@@ -197,7 +223,7 @@ impl Row {
 
     /// What was sent and what was not, and both times side by side; `None` in a closed loop.
     pub(crate) fn open_summary(&self) -> Option<String> {
-        let Paced { rate, arrivals, sends } = self.paced.as_ref()?;
+        let Paced { rate, arrivals, sends, by_stage, stages } = self.paced.as_ref()?;
         let mode = self.mode.name();
         let times = |of: &Summary| {
             let [p50, p90, p99, max] =
@@ -217,6 +243,9 @@ impl Row {
         text +=
             &labelled("", &format!("latency, from the intended time of sending: {}", times(&self.latency)));
         text += &labelled("", &format!("service, from the sending itself: {}", times(&self.service)));
+        if let Some(stages) = stages {
+            text += &stages.summary(by_stage).map(|stage| labelled("", &stage)).collect::<String>();
+        }
         let warn = |warning: &str| wrapped("warning: ", &format!("{mode}: {warning}"));
         if sends.fall_behind() {
             text += &warn(&format!(
@@ -230,14 +259,24 @@ impl Row {
             ));
         }
         if sends.dropped_full > 0 {
+            let why = if self.mode.has_jobs() {
+                format!("all {} jobs were in flight", grouped(self.jobs))
+            } else {
+                format!("one was in flight and {BACKLOG} waited")
+            };
             text += &warn(&format!(
-                "{} of {} sends were dropped, because all {} jobs were in flight; percentiles lack them",
+                "{} of {} sends were dropped, because {why}; percentiles lack them",
                 grouped(sends.dropped_full),
                 grouped(sends.intended),
-                grouped(self.jobs),
             ));
         }
         Some(text)
+    }
+
+    /// One line where the throughput was not steady.
+    pub(crate) fn steady_warning(&self) -> Option<String> {
+        let warning = self.steadiness.as_ref()?.warning()?;
+        Some(wrapped("warning: ", &format!("{}: {warning}", self.mode.name())))
     }
 
     /// How close the run came to the model, and whether its own counts add up; `None` without a model.

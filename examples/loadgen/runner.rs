@@ -66,8 +66,7 @@ impl<T: 'static> Runner<T> {
         self.resume(slot)
     }
 
-    /// Resumes what is ready. Waits for it until something is, or at most for a time; less than a millisecond
-    /// is none. Without a time call it only while a job is in flight and none has finished.
+    /// Resumes what is ready. Waits for it until something is, or at most for a time. Without a time call it only while a job is in flight and none has finished.
     pub(crate) fn wait(&mut self, most: Option<Duration>) -> Result<(), Failure> {
         let Some(wakes) = &mut self.wakes else { return Ok(()) };
         let mut ready = std::mem::take(&mut self.ready);
@@ -85,6 +84,11 @@ impl<T: 'static> Runner<T> {
         }
         self.ready = ready;
         Ok(())
+    }
+
+    /// Whether operations run in jobs; otherwise they block the thread that starts them.
+    pub(crate) const fn has_jobs(&self) -> bool {
+        self.wakes.is_some()
     }
 
     /// The oldest result that was not taken yet.

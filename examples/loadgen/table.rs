@@ -86,7 +86,7 @@ const LEGEND: &[(&str, &str, Shown)] = &[
     ),
     ("", "the intended time of sending) to the end", Shown::Always),
     ("cpu", "processor time of the application's thread per operation, the check included;", Shown::Always),
-    ("", "none in an open loop, where it spins until the next send", Shown::Always),
+    ("", "open: what it spins for sends that are less than 20 µs apart, too", Shown::Always),
     ("in flight", "operations in flight, on average", Shown::Always),
     ("wakes", "sent by the device: a late one finds that its job has gone on", Shown::Wide),
     ("spurious", "resumes that found the job's operation still on the device: it pauses again", Shown::Wide),

@@ -117,7 +117,7 @@ impl Transfer<'_> {
     /// Records a finished piece of `bytes` of input.
     fn record(&mut self, asked: Instant, bytes: usize, failed: Option<&Error>) {
         let now = self.meter.record(asked.into(), bytes, failed.cloned().map_or(Ok(()), Err));
-        self.progress.at(now, self.meter.bytes);
+        self.progress.at(now, self.meter.bytes, &self.meter);
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {

@@ -42,7 +42,7 @@ impl Wakes for Callback {
     fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
         let first = match most {
             None => Some(self.woken.recv().map_err(|error| event_loop("callback channel", error))?),
-            Some(most) if most < Duration::from_millis(1) => None,
+            Some(Duration::ZERO) => None,
             Some(most) => self.woken.recv_timeout(most).ok(),
         };
         ready.extend(first.into_iter().chain(self.woken.try_iter()).map(Ready::Context));

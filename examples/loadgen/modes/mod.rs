@@ -32,8 +32,7 @@ pub(crate) trait Wakes {
     /// Called when a job on the wait context has paused.
     fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure>;
 
-    /// Sleeps until some job may go on, or at most for a time, of which whole milliseconds count; adds what
-    /// may go on to `ready`.
+    /// Sleeps until some job may go on, or at most for a time; adds what may go on to `ready`.
     fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure>;
 }
 

@@ -35,7 +35,7 @@ impl Wakes for Poll {
         loop {
             let slot = |token| usize::try_from(token).ok().map(Ready::Slot);
             let polled = self.engine.poll(TOKENS, |token| ready.extend(slot(token)));
-            let does_not_sleep = most.is_some_and(|most| most < Duration::from_millis(1));
+            let does_not_sleep = most.is_some_and(|most| most.is_zero());
             if polled.map_err(Failure::engine)? > 0 || does_not_sleep {
                 return Ok(());
             }

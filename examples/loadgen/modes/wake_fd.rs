@@ -1,8 +1,10 @@
 //! By wake fd: epoll, updated with the changes that the wait contexts report.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::WaitCtx;
 
@@ -22,6 +24,20 @@ impl WakeFd {
         let epoll =
             Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|error| event_loop("epoll_create", error))?;
         Ok(Self { epoll, events: vec![EpollEvent::empty(); EVENTS] })
+    }
+}
+
+impl WakeFd {
+    /// Sleeps until epoll has an event, or for a time. Epoll itself counts in milliseconds.
+    fn sleep(&self, most: Duration) -> Result<(), Failure> {
+        if most.is_zero() {
+            return Ok(());
+        }
+        let mut epoll = [PollFd::new(self.epoll.0.as_fd(), PollFlags::POLLIN)];
+        match ppoll(&mut epoll, Some(most.into()), None) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(event_loop("ppoll", error)),
+        }
     }
 }
 
@@ -51,9 +67,13 @@ impl Wakes for WakeFd {
     }
 
     fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
-        // A longer time than the call takes, three weeks, is cut there: nobody relies on all of it.
-        let millis = |most: Duration| EpollTimeout::try_from(most.as_millis()).unwrap_or(EpollTimeout::MAX);
-        let timeout = most.map_or(EpollTimeout::NONE, millis);
+        let timeout = match most {
+            None => EpollTimeout::NONE,
+            Some(most) => {
+                self.sleep(most)?;
+                EpollTimeout::ZERO
+            }
+        };
         let count = match self.epoll.wait(&mut self.events, timeout) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,

@@ -22,8 +22,8 @@ const MODELLED_RATE: Rate = Rate::Percent(70);
 /// The most in flight in an open loop without `--jobs`.
 const OPEN_JOBS: usize = 512;
 
-/// The default duration of a row: eight rows stay below ten seconds.
-const ROW: Duration = Duration::from_secs(1);
+/// The default duration of a row: eight rows, each with its warm-up, stay below ten seconds.
+const ROW: Duration = Duration::from_millis(900);
 
 impl Options {
     pub(super) fn into_load(self) -> Result<Load, Failure> {
@@ -36,7 +36,7 @@ impl Options {
         ];
         refuse_given(&file_only, "only allowed together with --input")?;
         self.check_mode()?;
-        self.pacing.check(self.mode)?;
+        self.pacing.check()?;
         self.pictures.check()?;
         let output = self.output()?;
         self.files.check(output)?;
@@ -53,8 +53,10 @@ impl Options {
             algorithm,
             size,
             jobs: jobs(self.jobs, 64, size, buffers)?,
+            stages: self.pacing.stages.clone(),
             open_jobs: jobs(self.jobs, OPEN_JOBS, size, buffers)?,
             limit: self.limit()?,
+            warm_up: self.warm_up.limit(self.limit()?, self.virtual_time.is_virtual)?,
             seed: self.seed.unwrap_or(1),
             output,
             files: self.files.clone(),
@@ -68,6 +70,11 @@ impl Options {
     }
 
     fn limit(&self) -> Result<Limit, Failure> {
+        if let Some(stages) = &self.pacing.stages {
+            let given = [("--duration", self.duration.is_some()), ("--ops", self.ops.is_some())];
+            refuse_given(&given, "not allowed together with --stages, which say how long a row runs")?;
+            return Ok(Limit::Time(stages.time()));
+        }
         match (self.duration, self.ops) {
             (Some(_), Some(_)) => Err(Failure::option("--ops", "not allowed together with --duration")),
             (duration, None) => Ok(Limit::Time(duration.unwrap_or(ROW))),
@@ -78,10 +85,11 @@ impl Options {
     /// Rows for `--mode`, otherwise for all of them; without `--device`, more on a modelled device.
     fn rows(&self, device: &Config) -> Result<Vec<PlannedRow>, Failure> {
         let row = |mode| Ok(PlannedRow { mode, device: delivering(device, mode)?, pace: Pace::Closed });
-        if let Some(rate) = self.pacing.rate {
+        if let Some(rate) = self.pacing.rate() {
             let modes = self.mode.map_or_else(|| Mode::ALL.to_vec(), |mode| vec![mode]);
-            let with_jobs = modes.into_iter().filter(|mode| mode.has_jobs());
-            let closed = with_jobs.map(row).collect::<Result<Vec<_>, Failure>>()?;
+            // Those without jobs send one at a time, which --mode asks for by name.
+            let runs = |mode: &Mode| mode.has_jobs() || self.mode.is_some();
+            let closed = modes.into_iter().filter(runs).map(row).collect::<Result<Vec<_>, Failure>>()?;
             return Ok(self.open_rows(rate, closed));
         }
         if let Some(mode) = self.mode {

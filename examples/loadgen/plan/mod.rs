@@ -20,19 +20,25 @@ use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::pictures::PictureOptions;
+use crate::stages::Stages;
 
 /// When a row ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Limit {
     Time(Duration),
     Ops(u64),
+    /// Whichever comes first.
+    Either {
+        time: Duration,
+        ops: u64,
+    },
 }
 
 impl Limit {
     /// A time: this one, or the row's if that is shorter.
     pub(crate) fn at_most(self, most: Duration) -> Self {
         match self {
-            Self::Time(time) => Self::Time(time.min(most)),
+            Self::Time(time) | Self::Either { time, .. } => Self::Time(time.min(most)),
             Self::Ops(_) => Self::Time(most),
         }
     }
@@ -50,6 +56,8 @@ pub(crate) struct Load {
     pub(crate) size: usize,
     pub(crate) jobs: usize,
     pub(crate) limit: Limit,
+    /// When a row's warm-up ends; `None`: there is none.
+    pub(crate) warm_up: Option<Limit>,
     pub(crate) seed: u64,
     pub(crate) output: Output,
     pub(crate) files: Files,
@@ -58,6 +66,8 @@ pub(crate) struct Load {
     pub(crate) device: Config,
     /// The most in flight in an open loop.
     pub(crate) open_jobs: usize,
+    /// Of an open loop.
+    pub(crate) stages: Option<Stages>,
     pub(crate) rows: Vec<PlannedRow>,
     pub(crate) pictures: PictureOptions,
     /// The device is stepped, and its time the run's.
@@ -93,6 +103,8 @@ impl Pace {
 pub(crate) enum Rate {
     /// In operations a second.
     PerSecond(u32),
+    /// That of stages, on average.
+    Mean(f64),
     /// Of what the closed loop in the row before has reached.
     Percent(u32),
 }
@@ -102,6 +114,7 @@ impl Rate {
     pub(crate) fn of(self, closed: f64) -> f64 {
         match self {
             Self::PerSecond(rate) => f64::from(rate),
+            Self::Mean(rate) => rate,
             Self::Percent(share) => (closed * f64::from(share) / 100.0).max(1.0),
         }
     }
