@@ -21,6 +21,7 @@ use crate::list;
 use crate::pacing::Pacing;
 use crate::pictures::PictureOptions;
 use crate::plan::{Plan, Rate};
+use crate::trace::TraceOptions;
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
 use crate::virtual_time::VirtualTime;
@@ -86,6 +87,8 @@ pub(crate) struct Options {
     /// All columns in a text report, however wide
     #[arg(long)]
     pub(crate) wide: bool,
+    #[command(flatten)]
+    pub(crate) trace: TraceOptions,
     #[command(flatten)]
     pub(crate) fit: FitOptions,
     /// Prints the algorithms, modes, arrivals, presets, distributions and faults, and runs nothing

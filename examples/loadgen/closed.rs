@@ -30,7 +30,7 @@ impl Run<'_> {
                 }
             }
             if self.outstanding > 0 {
-                self.runner.wait(None)?;
+                self.wait(None)?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! ```
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use simaccel::{AnySession, Config, Engine, Error, Parameters};
 
@@ -25,6 +25,7 @@ use crate::runner::Runner;
 use crate::stages::Times;
 use crate::threads;
 use crate::timeline::Timeline;
+use crate::trace::{Recorder, Trace};
 use crate::warmup::WarmedUp;
 use crate::workload::{Lane, Workload};
 
@@ -44,21 +45,25 @@ pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     report.software = software_aside(plan, &mut workload)?;
     let ran = rows(plan, &mut workload)?;
     report.rows = ran.rows;
-    ending::of(plan, &report, pictures, ran.first_error)
+    let traced = ran.trace.map_or(Ok(()), Trace::commit);
+    ending::of(plan, &report, pictures, ran.first_error).and(traced)
 }
 
 /// What the rows of a plan came to.
 pub(crate) struct Ran {
     pub(crate) rows: Vec<Row>,
     pub(crate) first_error: Option<Error>,
+    /// Of all rows, where one is asked for.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// Runs every row of a plan, one after the other.
 pub(crate) fn rows(plan: &Load, workload: &mut Workload) -> Result<Ran, Failure> {
-    let mut ran = Ran { rows: Vec::new(), first_error: None };
+    let trace = plan.trace.as_ref().map(|trace| Trace::create(trace, plan.rows.len())).transpose()?;
+    let mut ran = Ran { rows: Vec::new(), first_error: None, trace };
     for planned in &plan.rows {
         workload.use_lanes(plan.lanes(planned));
-        let (row, error) = run_row(plan, planned, plan.limit, &ran.rows, workload)?;
+        let (row, error) = run_row(plan, planned, plan.limit, &mut ran, workload)?;
         ran.rows.push(row);
         ran.first_error = ran.first_error.or(error);
     }
@@ -73,7 +78,8 @@ fn software_aside(plan: &Load, workload: &mut Workload) -> Result<Option<Row>, F
     }
     let planned = PlannedRow { mode: Mode::Software, device: plan.device.clone(), pace: Pace::Closed };
     workload.use_lanes(plan.lanes(&planned));
-    let (row, _) = run_row(plan, &planned, plan.limit.at_most(answer::ASIDE), &[], workload)?;
+    let mut aside = Ran { rows: Vec::new(), first_error: None, trace: None };
+    let (row, _) = run_row(plan, &planned, plan.limit.at_most(answer::ASIDE), &mut aside, workload)?;
     Ok(Some(row))
 }
 
@@ -81,21 +87,28 @@ fn run_row(
     plan: &Load,
     planned: &PlannedRow,
     limit: Limit,
-    before: &[Row],
+    ran: &mut Ran,
     workload: &mut Workload,
 ) -> Result<(Row, Option<Error>), Failure> {
     let (mode, device) = (planned.mode, &plan.timed(&planned.device)?);
-    let closed_rate = before.last().map_or(0.0, |row| row.ops_per_second);
+    let closed_rate = ran.rows.last().map_or(0.0, |row| row.ops_per_second);
     let warmed = match plan.warm_up {
         Some(warm_up) => {
-            Some(measure(plan, planned, warm_up, closed_rate, &open(mode, device)?, workload)?.meter)
+            Some(measure(plan, planned, warm_up, closed_rate, &open(mode, device)?, workload, None)?.meter)
         }
         None => None,
     };
     let jobs_before = simaccel::job::thread_stats();
     let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
-    let Measured { meter, paced } = measure(plan, planned, limit, closed_rate, &engine, workload)?;
+    let traced = ran.trace.as_ref().map(Trace::of_row);
+    let Measured { meter, paced, recorder } =
+        measure(plan, planned, limit, closed_rate, &engine, workload, traced)?;
     engine.device().drain();
+    if let Some((trace, mut recorder)) = ran.trace.as_mut().zip(recorder) {
+        recorder.finish();
+        let pace = if planned.pace.is_open() { "open" } else { "closed" };
+        trace.add(&format!("{}, {pace} loop", mode.name()), &recorder);
+    }
     let mut stats = engine.stats();
     stats.jobs = threads::since(stats.jobs, jobs_before);
     let in_flight = plan.in_flight(planned);
@@ -111,6 +124,8 @@ struct Measured {
     meter: Meter,
     /// `None` in a closed loop.
     paced: Option<Paced>,
+    /// `None`: no one asks for a trace.
+    recorder: Option<Box<Recorder>>,
 }
 
 /// Runs the load of a row on an engine until `limit`.
@@ -121,11 +136,14 @@ fn measure(
     closed_rate: f64,
     engine: &Engine,
     workload: &mut Workload,
+    traced: Option<(Instant, usize)>,
 ) -> Result<Measured, Failure> {
     let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
     let in_flight = plan.in_flight(planned);
     let clock = Clock::of(engine, plan.is_virtual);
     let now = clock.now();
+    let has_device = planned.mode != Mode::Software;
+    let trace = traced.map(|traced| Box::new(Recorder::new(traced, &clock, engine, has_device, in_flight)));
     let mut run = Run {
         runner: Runner::new(planned.mode, engine, in_flight)?,
         session: Rc::new(session.map_err(Failure::engine)?),
@@ -133,9 +151,11 @@ fn measure(
         limit,
         asked: vec![Asked { intended: now, sent: now }; in_flight],
         outstanding: 0,
-        meter: Meter::new(planned.pace.is_open(), clock)?,
+        meter: Meter::new(planned.pace.is_open(), clock.clone())?,
         progress: Progress::rows(planned.mode.name(), limit),
+        trace,
     };
+    run.runner.timed_by = run.trace.is_some().then_some(clock);
     run.meter.timeline = plan.pictures.any().then(Timeline::new);
     let paced = match planned.pace {
         Pace::Closed => {
@@ -152,7 +172,7 @@ fn measure(
             Some(Paced::new(rate, arrivals, by_stage, plan.stages.clone()))
         }
     };
-    Ok(Measured { meter: run.meter, paced })
+    Ok(Measured { meter: run.meter, paced, recorder: run.trace })
 }
 
 /// The engine for a mode: on its own device, or computing in the calling thread.
@@ -180,6 +200,8 @@ pub(crate) struct Run<'a> {
     pub(crate) outstanding: u64,
     pub(crate) meter: Meter,
     progress: Progress,
+    /// `None`: no one asks for a trace.
+    trace: Option<Box<Recorder>>,
 }
 
 impl Run<'_> {
@@ -198,18 +220,35 @@ impl Run<'_> {
         self.runner.start(slot, move || {
             let result = backend::run(&session, &mut lane);
             (lane, result)
-        })
+        })?;
+        if let Some(trace) = &mut self.trace {
+            trace.started(slot, sent, self.outstanding, self.runner.is_paused(slot));
+        }
+        Ok(())
+    }
+
+    /// Waits until a job may go on, or at most for a time, and resumes what may ([`Runner::wait`]).
+    pub(crate) fn wait(&mut self, most: Option<Duration>) -> Result<(), Failure> {
+        self.runner.wait(most)?;
+        if let Some(trace) = &mut self.trace {
+            trace.waited(self.runner.last_wait.take());
+        }
+        Ok(())
     }
 
     /// Counts the operation, checks its result, and returns its lane. Returns the time.
     pub(crate) fn finish(&mut self, slot: usize, (lane, result): Done) -> Instant {
         self.outstanding -= 1;
         let succeeded = result.is_ok();
+        let error = self.trace.as_ref().and_then(|_| result.as_ref().err().map(Error::to_string));
         let now = self.meter.record(self.asked[slot], lane.input.len(), result);
         if succeeded && !lane.is_right() {
             self.meter.mismatches += 1;
         }
         self.workload.idle.push_back(lane);
+        if let Some(trace) = &mut self.trace {
+            trace.finished(slot, now, self.outstanding, error);
+        }
         self.progress.at(now, self.meter.ops, &self.meter);
         now
     }

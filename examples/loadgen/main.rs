@@ -56,6 +56,7 @@ mod steady;
 mod table;
 mod threads;
 mod timeline;
+mod trace;
 mod units;
 #[path = "../common/usage.rs"]
 mod usage;

@@ -175,16 +175,16 @@ impl Run<'_> {
             return Ok(());
         }
         let Some((next, _)) = sender.next else {
-            return if self.outstanding > 0 { self.runner.wait(None) } else { Ok(()) };
+            return if self.outstanding > 0 { self.wait(None) } else { Ok(()) };
         };
         let now = self.meter.clock.now();
         let left = (sender.started + next).saturating_duration_since(now);
         if self.meter.clock.is_virtual() {
-            return self.runner.wait(Some(left));
+            return self.wait(Some(left));
         }
         let sleeps = left.saturating_sub(AHEAD);
         if self.runner.has_jobs() {
-            self.runner.wait(Some(sleeps))?;
+            self.wait(Some(sleeps))?;
         } else if !sleeps.is_zero() {
             std::thread::sleep(sleeps);
         }

@@ -16,9 +16,11 @@ use simaccel::job::{self, PoolConfig};
 use simaccel::{Engine, Error, Job, Step, WaitCtx};
 
 use crate::args::Mode;
+use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::limits;
 use crate::modes::{self, Ready, Wakes};
+use crate::trace::{Wait, Waiting};
 
 /// Jobs in flight, one per slot.
 pub(crate) struct Runner<T: 'static> {
@@ -29,6 +31,9 @@ pub(crate) struct Runner<T: 'static> {
     wakes: Option<Box<dyn Wakes>>,
     ready: Vec<Ready>,
     finished: VecDeque<(usize, T)>,
+    /// The clock by which waits are timed, if they are, and the last one.
+    pub(crate) timed_by: Option<Clock>,
+    pub(crate) last_wait: Option<Wait>,
 }
 
 impl<T: 'static> Runner<T> {
@@ -40,6 +45,8 @@ impl<T: 'static> Runner<T> {
             wakes: modes::wakes(mode, engine)?,
             ready: Vec::new(),
             finished: VecDeque::new(),
+            timed_by: None,
+            last_wait: None,
         };
         if let Some(wakes) = &mut runner.wakes {
             let contexts = if wakes.needs_fds() { limits::contexts_for(jobs)? } else { jobs };
@@ -70,7 +77,9 @@ impl<T: 'static> Runner<T> {
     pub(crate) fn wait(&mut self, most: Option<Duration>) -> Result<(), Failure> {
         let Some(wakes) = &mut self.wakes else { return Ok(()) };
         let mut ready = std::mem::take(&mut self.ready);
+        let waiting = self.timed_by.as_ref().map(Waiting::begin);
         wakes.wait(&mut ready, most)?;
+        self.last_wait = waiting.zip(self.timed_by.as_ref()).map(|(waiting, clock)| waiting.end(clock));
         for wake in ready.drain(..) {
             match wake {
                 Ready::Slot(slot) => self.resume(slot)?,
@@ -89,6 +98,11 @@ impl<T: 'static> Runner<T> {
     /// Whether operations run in jobs; otherwise they block the thread that starts them.
     pub(crate) const fn has_jobs(&self) -> bool {
         self.wakes.is_some()
+    }
+
+    /// Whether there is a job on `slot` that has not ended.
+    pub(crate) fn is_paused(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(Option::is_some)
     }
 
     /// The oldest result that was not taken yet.

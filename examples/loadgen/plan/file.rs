@@ -26,6 +26,7 @@ impl Options {
         self.warm_up.refuse_with_input()?;
         self.pacing.refuse_with_input()?;
         self.pictures.refuse_with_input()?;
+        self.trace.refuse_with_input()?;
         self.virtual_time.refuse_with_input()?;
         self.files.refuse_with_input()?;
         self.check_mode()?;

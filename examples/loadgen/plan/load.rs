@@ -62,6 +62,7 @@ impl Options {
             files: self.files.clone(),
             expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
+            trace: self.trace.plan()?,
             pictures: self.pictures,
             is_virtual: self.virtual_time.is_virtual,
             says_timing: says(self.device.as_deref().unwrap_or(""), "timing"),

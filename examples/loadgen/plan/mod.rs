@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::files::Files;
 use crate::pictures::PictureOptions;
 use crate::stages::Stages;
+use crate::trace::TracePlan;
 
 /// When a row ends.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +71,7 @@ pub(crate) struct Load {
     pub(crate) stages: Option<Stages>,
     pub(crate) rows: Vec<PlannedRow>,
     pub(crate) pictures: PictureOptions,
+    pub(crate) trace: Option<TracePlan>,
     /// The device is stepped, and its time the run's.
     pub(crate) is_virtual: bool,
     /// `timing` is configured, on or off.
