@@ -134,12 +134,12 @@ pub(crate) fn cells(rows: &[Row]) -> (Vec<Head>, Vec<Vec<String>>) {
 /// Name, unit, and whether it is text.
 pub(crate) type Head = (&'static str, &'static str, bool);
 
-/// What the columns mean; the lines of an entry are one.
+/// What the columns mean; an entry may have several lines.
 pub(crate) fn meanings() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     for (name, meaning, _) in LEGEND {
         match all.last_mut() {
-            Some((_, before)) if name.is_empty() => *before += &format!(" {meaning}"),
+            Some((_, before)) if name.is_empty() => *before += &format!("\n{meaning}"),
             _ => all.push(((*name).to_owned(), (*meaning).to_owned())),
         }
     }

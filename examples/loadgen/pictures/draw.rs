@@ -40,14 +40,14 @@ pub(super) fn all(report: &Report, grid: Option<&Grid>) -> Vec<Named> {
 /// A row in a few words: what tells it from the others.
 pub(super) fn name(row: &Row) -> String {
     let mut name = row.mode.name().to_owned();
-    if let Some(device) = &row.device {
-        name += &format!(", {}", short_device(device));
-    }
     if row.jobs > 1 {
         name += &format!(", {} jobs", grouped(row.jobs));
     }
     if let Some(paced) = &row.paced {
-        name += &format!(", open loop, {} op/s", grouped(format_args!("{:.0}", paced.rate)));
+        name += &format!(", open at {} op/s", grouped(format_args!("{:.0}", paced.rate)));
+    }
+    if let Some(device) = &row.device {
+        name += &format!(", {}", short_device(device));
     }
     name
 }

@@ -29,7 +29,7 @@ th,td{padding:.2rem .55rem;text-align:right;white-space:nowrap;border-bottom:1px
 th small{font-weight:400}.l{text-align:left}
 .warning{border-left:4px solid #d55e00;padding:.3rem .7rem;margin:.4rem 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem .8rem;font-size:.88rem;margin:.6rem 0}
-dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
+dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}
 .keys{columns:17rem;column-gap:2rem;font-size:.85rem;padding:0;list-style:none;margin:.4rem 0}
 .keys li{overflow-wrap:anywhere}.changed{font-weight:700}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:1rem;align-items:start}
@@ -143,7 +143,7 @@ impl Device {
     fn title(&self) -> String {
         let numbers: Vec<String> = self.rows.iter().map(ToString::to_string).collect();
         match &numbers[..] {
-            [] => "as configured; no row ran on it".to_owned(),
+            [] => "no row, or of the first point of a sweep".to_owned(),
             [one] => format!("row {one}"),
             _ => format!("rows {}", numbers.join(", ")),
         }
