@@ -8,15 +8,16 @@
 //! ```
 //!
 //! The list belongs to a process: a forked child may inherit it locked, and begins its own. So what was in
-//! the list at the fork stays in the child's memory.
+//! the list at the fork stays in the child's memory. Processes are told apart by the forks between them: a
+//! child in a PID namespace of its own may have its parent's number.
 #![expect(unsafe_code, reason = "a use of a handle's target keeps the target")]
 
-use std::process;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use simaccel::job::raw::{self, Held};
+use simaccel::simaccel_device::process::fork;
 use simaccel::{GivenUp, Used, Uses};
 
 /// A handle's target, which C makes and frees, and whose uses are counted.
@@ -67,7 +68,8 @@ unsafe fn drop_share<T: Counted>(target: NonNull<()>) {
 
 /// A process's list.
 struct List {
-    process: u32,
+    /// As of [`fork::generation`].
+    generation: u64,
     freed: GivenUp<Freed>,
 }
 
@@ -83,17 +85,17 @@ impl List {
 
     /// This process's.
     fn here() -> &'static Self {
-        let process = process::id();
+        let generation = fork::generation();
         let before = Self::existing();
         match before {
-            Some(list) if list.process == process => list,
-            _ => Self::install(process, before),
+            Some(list) if list.generation == generation => list,
+            _ => Self::install(generation, before),
         }
     }
 
-    fn install(process: u32, before: Option<&'static Self>) -> &'static Self {
+    fn install(generation: u64, before: Option<&'static Self>) -> &'static Self {
         let before = before.map_or(ptr::null_mut(), |list| ptr::from_ref(list).cast_mut());
-        let list = Box::into_raw(Box::new(Self { process, freed: GivenUp::new() }));
+        let list = Box::into_raw(Box::new(Self { generation, freed: GivenUp::new() }));
         match LIST.compare_exchange(before, list, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: never dropped from here on.
             Ok(_) => unsafe { &*list },
@@ -173,5 +175,57 @@ pub(crate) unsafe fn give_up<T: Counted>(target: *mut T) {
         freed.drop_share();
     } else {
         List::here().freed.give_up(freed).into_iter().for_each(Freed::drop_share);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs `body` in a forked child; with `apart`, in a PID namespace of its own. Returns what the child
+    /// exits with; `None`: the system makes no such namespaces.
+    fn in_child(apart: bool, body: impl FnOnce() -> bool) -> Option<bool> {
+        const NO_NAMESPACE: i32 = 3;
+        let mut status = 0;
+        // SAFETY: the child calls what a child may: system calls, this module, and `_exit`. No other thread
+        // of this process holds a lock that it needs.
+        unsafe {
+            let child = libc::fork();
+            assert!(child >= 0);
+            if child == 0 {
+                let fails = |spaces| libc::unshare(spaces) != 0;
+                if apart && fails(libc::CLONE_NEWPID) && fails(libc::CLONE_NEWUSER | libc::CLONE_NEWPID) {
+                    libc::_exit(NO_NAMESPACE);
+                }
+                libc::_exit(i32::from(!body()));
+            }
+            assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+        }
+        assert!(libc::WIFEXITED(status), "{status}");
+        (libc::WEXITSTATUS(status) != NO_NAMESPACE).then(|| libc::WEXITSTATUS(status) == 0)
+    }
+
+    /// Two processes with the number 1, one the other's child.
+    #[test]
+    fn a_child_has_a_list_of_its_own_though_its_number_is_its_parents() {
+        let is_own = || {
+            let parents: *const List = List::here();
+            let has_own = || !ptr::eq(parents, List::here());
+            in_child(false, has_own) == Some(true)
+        };
+        assert!(is_own());
+        let in_namespaces = in_child(true, || {
+            in_child(true, || {
+                let (parents, number) = (ptr::from_ref(List::here()), std::process::id());
+                let has_own = || std::process::id() == number && !ptr::eq(parents, List::here());
+                in_child(false, has_own) == Some(true)
+            }) == Some(true)
+        });
+        if in_namespaces.is_none() {
+            // Then processes have different numbers, and the first half is the whole test.
+            println!("this system makes no PID namespaces for its users");
+            return;
+        }
+        assert_eq!(in_namespaces, Some(true));
     }
 }
