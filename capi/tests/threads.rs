@@ -29,3 +29,8 @@ fn a_context_may_be_freed_as_its_job_ends() {
 fn another_thread_is_admitted_or_refused() {
     passes("interferes", 20_000);
 }
+
+#[test]
+fn two_threads_work_on_one_context_and_never_at_once() {
+    passes("alternates", 200);
+}

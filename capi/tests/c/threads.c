@@ -374,6 +374,72 @@ static void others_interfere(long count)
     ASYNC_WAIT_CTX_free(disputed);
 }
 
+/* ---- Two threads work on one context, whenever the other does not ---- */
+
+enum { VISITS = 500, WORKERS = 2 };
+
+static ASYNC_WAIT_CTX *shared;
+/* Not atomic: it is for the thread whose job runs on the context. */
+static long visits;
+static long done_visits;
+
+static int visits_once(void *arg)
+{
+    long before = visits;
+
+    if (before % 3 == 0)
+        CHECK(ASYNC_WAIT_CTX_set_wait_fd(shared, arg, 7, NULL, NULL) == 1);
+    visits = before + 1;
+    if (before % 3 == 0)
+        CHECK(ASYNC_WAIT_CTX_clear_fd(shared, arg) == 1);
+    return 9;
+}
+
+static void *visits_often(void *arg)
+{
+    long times = 0;
+
+    while (times < VISITS) {
+        ASYNC_JOB *job = NULL;
+        int ret = 0, result = go(&job, shared, &ret, visits_once);
+
+        CHECK(result == ASYNC_FINISH || result == ASYNC_ERR);
+        if (result == ASYNC_FINISH)
+            times++;
+        else
+            sched_yield();
+    }
+    ADD(done_visits, times);
+    ASYNC_cleanup_thread();
+    return arg;
+}
+
+/* Each pair of threads may get the numbers of the pair before, whose first worker the context was kept for. */
+static void threads_alternate(long count)
+{
+    pthread_t threads[WORKERS];
+    long round;
+    int i;
+
+    for (round = 0; round < count; round++) {
+        if (round % 4 == 0) {
+            if (shared)
+                ASYNC_WAIT_CTX_free(shared);
+            shared = ASYNC_WAIT_CTX_new();
+        }
+        /* Every other time, one after the other. */
+        for (i = 0; i < WORKERS; i++) {
+            CHECK(pthread_create(&threads[i], NULL, visits_often, NULL) == 0);
+            if (round % 2)
+                CHECK(pthread_join(threads[i], NULL) == 0);
+        }
+        for (i = 0; i < WORKERS && round % 2 == 0; i++)
+            CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    ASYNC_WAIT_CTX_free(shared);
+    CHECK(visits == LOAD(done_visits) && visits == count * WORKERS * VISITS);
+}
+
 int main(int argc, char **argv)
 {
     long count = argc > 2 ? atol(argv[2]) : 1;
@@ -387,6 +453,8 @@ int main(int argc, char **argv)
         a_context_is_freed_as_its_job_ends(count);
     else if (strcmp(argv[1], "interferes") == 0)
         others_interfere(count);
+    else if (strcmp(argv[1], "alternates") == 0)
+        threads_alternate(count);
     else
         CHECK(!"a case");
     ASYNC_cleanup_thread();
