@@ -6,9 +6,9 @@
 mod captured;
 mod engine_helpers;
 
-use simaccel::{CipherSession, Engine, Error, Job, OpError, Step, WaitCtx};
+use simaccel::{Aead, Cipher, CipherSession, Engine, Error, Job, OpError, Step, WaitCtx};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open, stepped};
 
 /// Bytes: kept beside the request, and too many for that.
 const SIZES: [usize; 5] = [0, 1, 63, 64, 65];
@@ -129,6 +129,59 @@ fn what_is_computed_when_the_device_ends_comes_with_its_input() {
                 (Error::Reset, message(size, size)),
                 "{way}, {size}"
             );
+        }
+        assert_adds_up(&engine);
+    }
+}
+
+type Operation = Box<dyn Fn(Vec<u8>) -> Outcome>;
+
+/// One of each kind that changes its input.
+fn operations(engine: &Engine) -> Vec<(&'static str, Operation)> {
+    let (ctr, gcm) = (ctr(engine), engine.aead(Aead::Aes128Gcm, &[1; 16]).unwrap());
+    let cbc = engine.cipher(Cipher::Aes128Cbc, &[1; 16]).unwrap();
+    let xts_key: Vec<u8> = (0..32).collect();
+    let (xts, unpads, opens) =
+        (engine.cipher(Cipher::Aes128Xts, &xts_key).unwrap(), cbc.clone(), gcm.clone());
+    vec![
+        ("ctr", Box::new(move |input| ctr.encrypt(&IV, input))),
+        ("cbc", Box::new(move |input| cbc.encrypt(&IV, input))),
+        ("cbc backwards", Box::new(move |input| unpads.decrypt(&IV, input))),
+        ("xts", Box::new(move |input| xts.encrypt(&IV, input))),
+        ("gcm", Box::new(move |input| gcm.seal(&IV, b"aad", input).map(|(text, _)| text))),
+        ("gcm backwards", Box::new(move |input| opens.open(&IV, b"aad", input, &[0; 16]))),
+    ]
+}
+
+/// The first operation is not delayed; all the others are computed, and not due, when the device is reset.
+#[test]
+fn a_worker_gives_the_inputs_of_every_operation_back() {
+    for (way, workers) in [("poll", 1), ("poll", 2), ("wake", 1), ("wake", 2)] {
+        let model = "compute_units=64;completion_nsec=1000;fault=delay:nsec=3600000000000,after=1";
+        let engine = open(&format!("delivery={way};workers={workers};{model}"));
+        let (ctx, session) = (WaitCtx::new(), ctr(&engine));
+        let mut first = Job::new(&ctx, move || session.encrypt(&IV, message(9, 64))).unwrap();
+        while matches!(first.resume().unwrap(), Step::Paused) {
+            let _ = engine.poll(1, |_| ());
+        }
+        let mut jobs = Vec::new();
+        for size in [16, 48, 64, 80] {
+            for (name, operation) in operations(&engine) {
+                let mut job = Job::new(&ctx, move || operation(message(size, size))).unwrap();
+                assert!(matches!(job.resume().unwrap(), Step::Paused));
+                jobs.push((name, size, job));
+            }
+        }
+        let computed = || engine.stats().device.workers.iter().map(|worker| worker.computed).sum::<u64>();
+        while computed() < 1 + jobs.len() as u64 {
+            std::thread::yield_now();
+        }
+        engine.device().reset();
+        let _ = engine.poll(100, |_| ());
+        for (name, size, mut job) in jobs {
+            let Step::Finished(outcome) = job.resume().unwrap() else { panic!("a reset ends it") };
+            let (error, input) = outcome.unwrap_err().into_parts();
+            assert_eq!((error, input), (Error::Reset, message(size, size)), "{way}, {workers}, {name}");
         }
         assert_adds_up(&engine);
     }

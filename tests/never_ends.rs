@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use simaccel::job::{self, Pause};
-use simaccel::{Aead, Engine, Error, Hash, Job, Step, WaitCtx};
+use simaccel::{Aead, Engine, Error, Hash, Job, OpError, Step, WaitCtx};
 
 use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
 
@@ -127,6 +127,31 @@ fn a_job_that_has_to_block_has_the_error_too() {
     assert_eq!(pauses.resume(), Ok(Step::Finished(Ok(expected_ctr(&message(3, 80))))));
     assert_eq!(engine.stats().never_ended, 2);
     assert_adds_up(&engine);
+}
+
+/// The device has worked in place on small inputs; the first operation makes what the straight way needs.
+#[test]
+fn a_small_input_comes_back_to_a_job_as_well() {
+    for delivery in ["wake", "poll"] {
+        for size in [1, 40, 64, 65] {
+            let engine = stepped(&format!("fault=timeout:nth=2;delivery={delivery}"));
+            let (ctx, session) = (WaitCtx::new(), ctr(&engine));
+            let mut job = Job::new(&ctx, move || {
+                session.encrypt(&IV, message(1, 16)).unwrap();
+                session.encrypt(&IV, message(3, size)).map_err(OpError::into_parts)
+            })
+            .unwrap();
+            assert!(matches!(job.resume(), Ok(Step::Paused)));
+            engine.device().run_until_idle();
+            let _ = engine.poll(1, |_| ());
+            assert!(matches!(job.resume(), Ok(Step::Paused)));
+            engine.device().run_until_idle();
+            drop(ctx);
+            let outcome = job.resume().unwrap();
+            assert_eq!(outcome, Step::Finished(Err((Error::NeverEnds, message(3, size)))), "{delivery}");
+            assert_adds_up(&engine);
+        }
+    }
 }
 
 /// Other threads step the device too, share the pair, and reap each other's completions; no request is given

@@ -113,6 +113,46 @@ fn jobs_dropped(engine: &Engine, label: &str) {
     }
 }
 
+/// Jobs with small secrets, many at once: a modelled device computes them in place and keeps the inputs.
+/// Some are dropped after `steps` events; the others end, or are ended by a reset.
+fn small_jobs(engine: &Engine, label: &str) {
+    let cbc = engine.cipher(Cipher::Aes128Cbc, &[1; 16]).unwrap();
+    let gcm = engine.aead(Aead::Aes128Gcm, &[1; 16]).unwrap();
+    for (times, steps, is_reset) in [(1, 0, false), (2, 1, false), (1, 40, true), (2, 40, true)] {
+        keeps(&format!("{label}: {times} times, {steps} steps, reset: {is_reset}"), || {
+            let ctx = WaitCtx::new();
+            let mut jobs: Vec<_> = (0..30)
+                .map(|n| {
+                    let (cbc, gcm, from) = (cbc.clone(), gcm.clone(), secret_slice(times));
+                    let operation = move || {
+                        if n % 2 == 0 {
+                            let failed = cbc.encrypt(&IV, secret(times)).err();
+                            failed.map(|failed| wiped(failed.into_parts().1))
+                        } else {
+                            let mut sealed = [0; 64];
+                            gcm.seal_slice(&IV, b"", from, &mut sealed).err().map(drop)
+                        }
+                    };
+                    let mut job = Job::new(&ctx, operation).unwrap();
+                    assert!(matches!(job.resume().unwrap(), Step::Paused));
+                    job
+                })
+                .collect();
+            for _ in 0..steps {
+                engine.device().step();
+            }
+            jobs.truncate(20);
+            if is_reset {
+                engine.device().reset();
+            }
+            engine.device().run_until_idle();
+            let _ = engine.poll(100, |_| ());
+            jobs.truncate(10);
+            jobs.iter_mut().for_each(|job| assert!(matches!(job.resume().unwrap(), Step::Finished(_))));
+        });
+    }
+}
+
 fn everything(engine: &Engine, label: &str) {
     let cbc = engine.cipher(Cipher::Aes128Cbc, &[1; 16]).unwrap();
     let gcm = engine.aead(Aead::Aes128Gcm, &[1; 16]).unwrap();
@@ -140,6 +180,7 @@ fn everything(engine: &Engine, label: &str) {
     }
     if !label.contains("threshold") {
         jobs_dropped(engine, label);
+        small_jobs(engine, label);
     }
 }
 
@@ -155,7 +196,8 @@ fn secret_slice(times: usize) -> &'static [u8] {
 
 #[test]
 fn nothing_secret_is_in_memory_that_is_given_back() {
-    for config in ["", "completion_nsec=1000", "fallback=on", "delivery=poll", "offload_threshold=100"] {
+    let modelled = ["completion_nsec=1000", "completion_nsec=1000;delivery=poll;ordering=fifo"];
+    for config in ["", modelled[0], modelled[1], "fallback=on", "delivery=poll", "offload_threshold=100"] {
         let engine = stepped(config);
         everything(&engine, config);
         keeps("the thread's buffers", || drop(engine));

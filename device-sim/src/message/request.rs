@@ -6,7 +6,7 @@
 use std::fmt;
 use std::mem;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::message::call::Call;
 use crate::message::operation::Operation;
@@ -57,8 +57,9 @@ pub struct Request {
     /// Out: how many bytes at the end of the result the device did not deliver. 0, except for that kind of
     /// fault ([`FaultKind::Short`](crate::FaultKind::Short)), which the status does not show.
     pub residue: usize,
-    /// Out: the input, if it was a small one that was worked on in place, and the result is incomplete.
-    input: Option<Vec<u8>>,
+    /// Out: the input, if it was a small one that was worked on in place, and the result is incomplete or
+    /// never comes.
+    input: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// How many bytes at the beginning of a request belong to a plain one.
@@ -435,14 +436,14 @@ impl Request {
     }
 
     pub(crate) fn give_back_input(&mut self, input: Vec<u8>) {
-        self.input = Some(input);
+        self.input = Some(input.into());
     }
 
-    /// The input of a request whose result is incomplete, if the device has kept it. Exempt from semantic
+    /// The input of a request whose result is incomplete or never comes, if the device has kept it. Exempt from semantic
     /// versioning.
     #[doc(hidden)]
     pub fn take_input(&mut self) -> Option<Vec<u8>> {
-        self.input.take()
+        self.input.take().map(|mut input| mem::take(&mut *input))
     }
 
     /// Overwrites everything that may hold plaintext, and the tag, and drops a call with what it gave; for
@@ -452,9 +453,7 @@ impl Request {
         if let Some(destination) = &mut self.destination {
             destination.zeroize();
         }
-        if let Some(input) = &mut self.input {
-            input.zeroize();
-        }
+        self.input = None;
         self.aad.zeroize();
         self.tag.wipe();
         self.state = None;

@@ -9,13 +9,16 @@
 //! ```
 //!
 //! Small inputs only: the copy of a cache line costs little. What is longer and must not be lost is computed
-//! out of place. An input whose request was revoked is wiped when the request would have been due, or with
-//! the next request in its cell.
+//! out of place. An input whose request was revoked is wiped when the request would have been due, when the
+//! due queue is swept, or with the next input in its cell.
+
+use std::mem;
 
 use zeroize::Zeroize;
 
 use crate::config::RESTORABLE;
 use crate::message::request::Request;
+use crate::queue::cell::Ticket;
 
 /// Bytes of the longest input that is kept.
 const MOST: usize = RESTORABLE;
@@ -25,7 +28,7 @@ const MOST: usize = RESTORABLE;
 pub(crate) struct Inputs {
     latest: Input,
     /// By port and cell.
-    places: Vec<Vec<Input>>,
+    places: Vec<Vec<Place>>,
 }
 
 #[derive(Debug)]
@@ -33,6 +36,14 @@ struct Input {
     bytes: [u8; MOST],
     /// `None`: there is no input here.
     len: Option<u8>,
+}
+
+/// The input of the request that was postponed last in a cell.
+#[derive(Debug, Default)]
+struct Place {
+    input: Input,
+    /// Of that request: one that was revoked is due all the same, when another may have its cell.
+    generation: u64,
 }
 
 impl Default for Input {
@@ -88,32 +99,46 @@ impl Inputs {
         self.latest.wipe();
     }
 
-    /// The request that was kept last waits in this cell.
+    /// The request that was kept last waits in its cell.
     #[inline]
-    pub(crate) fn store(&mut self, port: usize, cell: u32) {
-        let (places, cell) = (&mut self.places[port], cell as usize);
+    pub(crate) fn store(&mut self, port: usize, ticket: Ticket) {
+        let (places, cell) = (&mut self.places[port], ticket.index() as usize);
         if cell >= places.len() {
             grow(places, cell);
         }
-        let Input { bytes, len } = &mut places[cell];
-        (*bytes, *len) = (self.latest.bytes, self.latest.len);
+        let Place { input: Input { bytes, len }, generation } = &mut places[cell];
+        (*bytes, *len, *generation) = (self.latest.bytes, self.latest.len, ticket.generation());
         self.latest.wipe();
     }
 
-    /// The request in this cell has completed, or is gone.
+    /// The request has completed, or is gone.
     #[inline]
-    pub(crate) fn forget(&mut self, port: usize, cell: u32) {
-        if let Some(input) = self.places[port].get_mut(cell as usize) {
+    pub(crate) fn forget(&mut self, port: usize, ticket: Ticket) {
+        if let Some(input) = self.of(port, ticket) {
             input.wipe();
         }
     }
 
-    /// The request in this cell has failed: it gets its input back.
+    /// The request has failed: it gets its input back.
     #[cold]
-    pub(crate) fn restore(&mut self, port: usize, cell: u32, request: &mut Request) {
-        if let Some(input) = self.places[port].get_mut(cell as usize) {
+    pub(crate) fn restore(&mut self, port: usize, ticket: Ticket, request: &mut Request) {
+        if let Some(input) = self.of(port, ticket) {
             input.restore(request);
         }
+    }
+
+    /// `None`: the place has the input of another request, or there is none yet.
+    #[inline]
+    fn of(&mut self, port: usize, ticket: Ticket) -> Option<&mut Input> {
+        let place = self.places[port].get_mut(ticket.index() as usize)?;
+        (place.generation == ticket.generation()).then_some(&mut place.input)
+    }
+
+    /// How many there are.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn count(&self) -> usize {
+        let inputs = self.places.iter().flatten().map(|place| &place.input);
+        inputs.chain([&self.latest]).filter(|input| input.len.is_some()).count()
     }
 
     /// The request that was kept last has failed, in the middle of the work.
@@ -123,15 +148,18 @@ impl Inputs {
     }
 }
 
+/// Leaves no input in the memory that it gives back.
 #[cold]
-fn grow(places: &mut Vec<Input>, cell: usize) {
-    places.resize_with((cell + 1).next_power_of_two(), Input::default);
+fn grow(places: &mut Vec<Place>, cell: usize) {
+    let mut grown: Vec<Place> = (0..(cell + 1).next_power_of_two()).map(|_| Place::default()).collect();
+    places.iter_mut().zip(&mut grown).for_each(|(old, new)| mem::swap(old, new));
+    *places = grown;
 }
 
 impl Drop for Inputs {
     fn drop(&mut self) {
         self.latest.wipe();
-        self.places.iter_mut().flatten().for_each(Input::wipe);
+        self.places.iter_mut().flatten().for_each(|place| place.input.wipe());
     }
 }
 
@@ -140,6 +168,11 @@ mod tests {
     use super::*;
     use crate::message::operation::Operation;
     use crate::message::session_id::SessionId;
+    use crate::queue::cell::Slab;
+
+    fn ticket(cell: u32, generation: u64) -> Ticket {
+        Slab::new(1).0.ticket(cell, generation)
+    }
 
     fn request(input: &[u8]) -> Request {
         Request::new(SessionId::NONE, Operation::Encrypt, input.to_vec())
@@ -151,14 +184,31 @@ mod tests {
         for len in 0..=MOST {
             let input: Vec<u8> = (1..=len).map(|at| u8::try_from(at).unwrap()).collect();
             inputs.keep(&request(&input));
-            inputs.store(1, 70);
+            inputs.store(1, ticket(70, 5));
             let mut computed = request(&[0xee; 80]);
-            inputs.restore(0, 70, &mut computed);
-            inputs.restore(1, 71, &mut computed);
-            assert_eq!(computed.buffer, [0xee; 80], "another cell");
-            inputs.restore(1, 70, &mut computed);
+            for (port, other) in [(0, ticket(70, 5)), (1, ticket(71, 5)), (1, ticket(70, 4))] {
+                inputs.forget(port, other);
+                inputs.restore(port, other, &mut computed);
+            }
+            assert_eq!(computed.buffer, [0xee; 80], "another cell, or another request");
+            inputs.restore(1, ticket(70, 5), &mut computed);
             assert_eq!(computed.buffer, input);
-            assert!(inputs.places[1][70].len.is_none() && inputs.places[1][70].bytes == [0; MOST]);
+            let Input { bytes, len } = &inputs.places[1][70].input;
+            assert!(len.is_none() && *bytes == [0; MOST]);
+        }
+    }
+
+    #[test]
+    fn places_that_are_added_leave_the_others_their_inputs() {
+        let mut inputs = Inputs::new(1);
+        for cell in 0..100 {
+            inputs.keep(&request(&[u8::try_from(cell).unwrap(); 5]));
+            inputs.store(0, ticket(cell, 1));
+        }
+        for cell in 0..100 {
+            let mut computed = request(&[0xee; 5]);
+            inputs.restore(0, ticket(cell, 1), &mut computed);
+            assert_eq!(computed.buffer, [u8::try_from(cell).unwrap(); 5]);
         }
     }
 

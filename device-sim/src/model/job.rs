@@ -17,7 +17,7 @@ use crate::message::status::Status;
 use crate::model::installed::{Installed, execute_by};
 use crate::model::plan::{Spoilt, Verdict, carry_out};
 use crate::model::service::Work;
-use crate::queue::cell::{Slab, Ticket};
+use crate::queue::cell::{Executing, Slab, Ticket};
 
 /// From this many bytes on, handing a request over costs less than computing it.
 const LARGE: u64 = 8 * 1024;
@@ -67,13 +67,16 @@ pub(crate) struct Job {
 }
 
 /// What has become of a job.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Returned {
     pub(crate) port: usize,
     pub(crate) ticket: Ticket,
     pub(crate) is_long: bool,
     pub(crate) outcome: Outcome,
     pub(crate) spoilt: Spoilt,
+    /// The key to a request that was not postponed yet: where the computation has panicked, nothing may end
+    /// by it before the device dies of it.
+    pub(crate) claimed: Option<Executing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +91,7 @@ pub(crate) enum Outcome {
 impl Returned {
     pub(crate) fn gone(job: &Job) -> Self {
         let Job { port, ticket, is_long, .. } = *job;
-        Self { port, ticket, is_long, outcome: Outcome::Gone, spoilt: Spoilt::default() }
+        Self { port, ticket, is_long, outcome: Outcome::Gone, spoilt: Spoilt::default(), claimed: None }
     }
 }
 
@@ -102,18 +105,16 @@ impl Job {
         let computed = catch_unwind(AssertUnwindSafe(|| {
             slab.execute(&mut claimed, |request| compute(installed.as_ref(), &verdict, request))
         }));
-        let status = match computed {
+        match computed {
             Ok((status, spoilt)) => {
                 (returned.outcome, returned.spoilt) = (Outcome::Computed, spoilt);
-                status
+                let _ = slab.postpone(&mut claimed, status);
             }
             Err(_) => {
                 slab.execute(&mut claimed, Request::drop_state);
-                returned.outcome = Outcome::Panicked;
-                Status::DeviceDead
+                (returned.outcome, returned.claimed) = (Outcome::Panicked, Some(claimed));
             }
-        };
-        let _ = slab.postpone(&mut claimed, status);
+        }
         returned
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod job;
 pub(crate) mod latency;
 pub(crate) mod network;
 pub(crate) mod order;
+pub(crate) mod overdue;
 pub(crate) mod pipeline;
 pub(crate) mod plan;
 pub(crate) mod sabotage;

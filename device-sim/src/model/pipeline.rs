@@ -118,6 +118,7 @@ impl Core {
     pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
         if let Some(model) = &mut self.model {
             model.sabotage = Some(Saboteur::new(sabotage));
+            model.hurry_no_more();
         }
     }
 
@@ -216,7 +217,8 @@ impl Core {
             }
             inputs.keep(request);
             let status = compute(sessions, model, &verdict, request);
-            if request.is_short() {
+            // Its host takes it back when nothing else can happen.
+            if verdict.never || request.is_short() {
                 inputs.add_latest(request);
             }
             status
@@ -240,7 +242,7 @@ impl Core {
             (*times, *due) = (served, Some(when));
             inputs.forget_latest();
         } else {
-            inputs.store(port, ticket.index());
+            inputs.store(port, ticket);
             // Now the host may revoke it.
             let _ = match out {
                 Some(_) => slab.hand_over(claimed),
@@ -277,14 +279,20 @@ impl Core {
         }
     }
 
-    /// Another worker is done with a job.
-    pub(crate) fn returned(&mut self, returned: &Returned) {
-        let Some(model) = &mut self.model else { return };
+    /// Another worker is done with a job. `true`: the device has ended its request before.
+    pub(crate) fn returned(&mut self, mut returned: Returned) -> bool {
+        let Some(model) = &mut self.model else { return false };
         model.plan.note(returned.spoilt);
-        if model.sabotage.is_some() {
-            sabotage(model, returned, &self.slabs[returned.port]);
+        if let Some(claimed) = &mut returned.claimed {
+            let _ = self.slabs[returned.port].postpone(claimed, Status::DeviceDead);
         }
-        model.returned(returned.port, returned.ticket, &self.slabs, &mut self.ready);
+        if model.sabotage.is_some() {
+            sabotage(model, &returned, &self.slabs[returned.port]);
+        }
+        let from = self.ready.len();
+        let was_ended = model.returned(returned.port, returned.ticket, &self.slabs, &mut self.ready);
+        self.forget_inputs(from);
+        was_ended
     }
 
     /// The next job for another worker. Those that were revoked meanwhile, or that the device has ended, are
@@ -294,7 +302,7 @@ impl Core {
             if self.slabs[job.port].is_handed(job.ticket) {
                 return Some(job);
             }
-            self.returned(&Returned::gone(&job));
+            self.returned(Returned::gone(&job));
         }
         None
     }
@@ -321,7 +329,9 @@ impl Core {
             is_there
         });
         backlog.sweep_at = (2 * backlog.jobs.len()).max(SWEEP_AT);
-        gone.iter().for_each(|gone| self.returned(gone));
+        for gone in gone {
+            self.returned(gone);
+        }
     }
 
     /// Whether something ends only when another worker is done with it.
@@ -346,9 +356,10 @@ impl Core {
 
     /// These have completed, and others were revoked before.
     fn forget_inputs(&mut self, from: usize) {
-        let Self { ready, inputs, .. } = self;
-        ready[from..].iter().for_each(|ready| inputs.forget(ready.port, ready.claimed.cell()));
-        ready.gone().for_each(|(port, cell)| inputs.forget(port, cell));
+        let Self { ready, inputs, model, .. } = self;
+        ready[from..].iter().for_each(|ready| inputs.forget(ready.port, ready.claimed.ticket()));
+        let swept = model.iter_mut().flat_map(|model| model.swept.drain(..));
+        ready.gone().chain(swept).for_each(|(port, ticket)| inputs.forget(port, ticket));
     }
 
     /// The same at the beginning of a pass; what is overdue when it is admitted in this pass goes to `ready`
@@ -414,6 +425,7 @@ impl Core {
                 inputs.restore_latest(request);
             });
         }
+        inputs.forget_latest();
     }
 
     /// Ends everything that is scheduled with `status`, due or not, and frees the units.
@@ -422,10 +434,10 @@ impl Core {
         let from = ready.len();
         model.fail_all(status, slabs, ready);
         for Ready { port, claimed, .. } in &mut ready[from..] {
-            let cell = claimed.cell();
-            slabs[*port].execute(claimed, |request| inputs.restore(*port, cell, request));
+            let ticket = claimed.ticket();
+            slabs[*port].execute(claimed, |request| inputs.restore(*port, ticket, request));
         }
-        ready.gone().for_each(|(port, cell)| inputs.forget(port, cell));
+        ready.gone().for_each(|(port, ticket)| inputs.forget(port, ticket));
     }
 }
 

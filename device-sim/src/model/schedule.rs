@@ -24,6 +24,7 @@ use crate::model::handed::Handed;
 use crate::model::in_order::InOrder;
 use crate::model::network::{Arrival, Counted, Left, Network, Served, Surroundings};
 use crate::model::order::Order;
+use crate::model::overdue::Overdue;
 use crate::model::plan::{Plan, Verdict, carry_out};
 use crate::model::sabotage::Saboteur;
 use crate::model::service::{Class, ServiceTimes, Work};
@@ -54,6 +55,8 @@ pub(crate) struct Model {
     sequence: u64,
     overdue: Overdue,
     sweep_at: usize,
+    /// Requests, with their ports, that were swept: nothing is to be kept for them.
+    pub(crate) swept: Vec<(usize, Ticket)>,
     pub(crate) sabotage: Option<Saboteur>,
 }
 
@@ -73,6 +76,7 @@ impl Model {
             sequence: 0,
             overdue: Overdue::default(),
             sweep_at: SWEEP_AT,
+            swept: Vec::new(),
             sabotage: None,
         })
     }
@@ -241,6 +245,9 @@ impl Model {
         if due.is_plain() && self.overdue.is(due.due, due.sequence) && self.orders[due.port].pass() {
             return Some((due.times, due.due));
         }
+        if !due.never {
+            self.overdue.close_from(due.due);
+        }
         self.due.push(due);
         None
     }
@@ -314,25 +321,27 @@ impl Model {
         }
     }
 
-    /// Another worker has computed a request, or has not found it any more.
+    /// Another worker has computed a request, or has not found it any more. `true`: the device has ended it
+    /// before.
     pub(crate) fn returned(
         &mut self,
         port: usize,
         ticket: Ticket,
         slabs: &[Arc<Slab>],
         ready: &mut ReadyList,
-    ) {
-        let Some(handed) = &mut self.handed else { return };
+    ) -> bool {
+        let Some(handed) = &mut self.handed else { return false };
         if let Some((due, status)) = handed.ended(ticket) {
             let from = ready.len();
             complete(due, 0, slabs, &self.counters, ready);
             ready[from..].iter_mut().for_each(|ended| (ended.status, ended.due) = (status, None));
-            return;
+            return true;
         }
         let mut next = handed.returned(port, ticket);
         while let Some(due) = next.take().or_else(|| self.handed.as_mut()?.next(port, &slabs[port])) {
             self.end(due, slabs, ready);
         }
+        false
     }
 
     /// Whether nothing that is due waits for another worker.
@@ -409,7 +418,10 @@ impl Model {
         for due in self.due.drain() {
             if keeps(&due) {
                 kept.push(due);
-            } else if !due.never {
+                continue;
+            }
+            self.swept.push((due.port, due.ticket));
+            if !due.never {
                 again.extend(self.orders[due.port].gone());
             }
         }
@@ -424,6 +436,7 @@ impl Model {
         let Network::Events(events) = &mut self.network else { return };
         for request in events.retain(|request| keeps(&request.due)) {
             let port = request.due.port;
+            self.swept.push((port, request.due.ticket));
             if !request.keeps_order() {
                 continue;
             }
@@ -434,47 +447,6 @@ impl Model {
             let again = self.orders[port].gone();
             again.into_iter().for_each(|due| self.due.push(Due { due: now, gap: 0, ..due }));
         }
-    }
-}
-
-/// Which requests are overdue as they come, on a host that is behind: they need not wait in the due queue,
-/// where the host could still revoke them.
-///
-/// They complete in the order of their times. Where times do not come in order, the queue has to sort them:
-/// the first one that is out of order closes this way for a while.
-#[derive(Debug, Default)]
-struct Overdue {
-    /// What is due before that is; 0: nothing, the way is closed.
-    before: u64,
-    /// When the last one of this pass was due.
-    last: u64,
-    /// From this number on.
-    from: u64,
-}
-
-impl Overdue {
-    /// For so many requests the way is closed.
-    const REST: u64 = 4_096;
-
-    fn begin(&mut self, now: u64, last: u64) {
-        (self.before, self.last) = (now.saturating_add(1), last);
-    }
-
-    fn end(&mut self) {
-        self.before = 0;
-    }
-
-    #[inline]
-    fn is(&mut self, due: u64, sequence: u64) -> bool {
-        if due >= self.before || sequence < self.from {
-            return false;
-        }
-        if due < self.last {
-            self.from = sequence + Self::REST;
-            return false;
-        }
-        self.last = due;
-        true
     }
 }
 

@@ -235,10 +235,9 @@ pub(crate) struct Executing {
 }
 
 impl Executing {
-    /// The index of its cell.
     #[inline]
-    pub(crate) const fn cell(&self) -> u32 {
-        self.ticket.index()
+    pub(crate) const fn ticket(&self) -> Ticket {
+        self.ticket
     }
 
     /// Whether it has been used.

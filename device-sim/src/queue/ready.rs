@@ -72,8 +72,8 @@ impl Ready {
 pub(crate) struct ReadyList {
     places: Vec<Ready>,
     len: usize,
-    /// Ports and cells of requests that were revoked before they were due.
-    gone: Vec<(usize, u32)>,
+    /// Requests, with their ports, that were revoked before they were due.
+    gone: Vec<(usize, Ticket)>,
 }
 
 impl ReadyList {
@@ -101,11 +101,11 @@ impl ReadyList {
 
     /// A request is not there that would be due.
     pub(crate) fn note_gone(&mut self, port: usize, ticket: Ticket) {
-        self.gone.push((port, ticket.index()));
+        self.gone.push((port, ticket));
     }
 
-    /// The ports and cells of those; each once.
-    pub(crate) fn gone(&mut self) -> impl Iterator<Item = (usize, u32)> + '_ {
+    /// Those; each once.
+    pub(crate) fn gone(&mut self) -> impl Iterator<Item = (usize, Ticket)> + '_ {
         self.gone.drain(..)
     }
 

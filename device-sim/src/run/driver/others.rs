@@ -24,7 +24,7 @@ impl Driver {
         let mut happened = false;
         while let Some(returned) = self.others.as_mut().and_then(Others::receive) {
             happened = true;
-            self.note_returned(&returned, signals);
+            self.note_returned(returned, signals);
         }
         if happened {
             self.end_returned(signals);
@@ -37,14 +37,16 @@ impl Driver {
         let Some(job) = self.others.as_mut().and_then(Others::take_back) else { return false };
         let returned = self.core.compute(job);
         bump(&self.counters.workers[0].computed, mem::take(&mut self.core.computed));
-        self.note_returned(&returned, signals);
+        self.note_returned(returned, signals);
         self.end_returned(signals);
         true
     }
 
-    fn note_returned(&mut self, returned: &Returned, signals: &mut Signals) {
-        self.core.returned(returned);
-        if returned.outcome == Outcome::Panicked && self.life == Life::Open {
+    fn note_returned(&mut self, returned: Returned, signals: &mut Signals) {
+        let has_panicked = returned.outcome == Outcome::Panicked;
+        // A computation that a reset has ended is not the end of the device after it.
+        let was_ended = self.core.returned(returned);
+        if has_panicked && !was_ended && self.life == Life::Open {
             self.admin.died(self.number);
             self.end_all(Life::Dead, Status::DeviceDead, signals);
         }

@@ -1,0 +1,54 @@
+//! Requests that are overdue when they are admitted, on a host that is behind.
+//!
+//! ```text
+//!   a pass:   due ones of the queue ─► ready     begin: what is due before `now`, and not before the last of those
+//!             admit ─► overdue, in order ──────► ready
+//!                 └──► not due, not plain, out of order ─► the due queue, and nothing that is due later overtakes it
+//! ```
+
+/// Which requests are overdue as they come: they need not wait in the due queue, where the host could still
+/// revoke them.
+///
+/// They complete in the order of their times. Where times do not come in order, the queue has to sort them:
+/// the first one that is out of order closes this way for a while.
+#[derive(Debug, Default)]
+pub(super) struct Overdue {
+    /// What is due before that is; 0: nothing, the way is closed.
+    before: u64,
+    /// When the last one of this pass was due.
+    last: u64,
+    /// From this number on.
+    from: u64,
+}
+
+impl Overdue {
+    /// For so many requests the way is closed.
+    const REST: u64 = 4_096;
+
+    pub(super) fn begin(&mut self, now: u64, last: u64) {
+        (self.before, self.last) = (now.saturating_add(1), last);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.before = 0;
+    }
+
+    /// A request that is due then has to wait in the queue: none that is due later overtakes it in this pass.
+    #[inline]
+    pub(super) fn close_from(&mut self, due: u64) {
+        self.before = self.before.min(due);
+    }
+
+    #[inline]
+    pub(super) fn is(&mut self, due: u64, sequence: u64) -> bool {
+        if due >= self.before || sequence < self.from {
+            return false;
+        }
+        if due < self.last {
+            self.from = sequence + Self::REST;
+            return false;
+        }
+        self.last = due;
+        true
+    }
+}
