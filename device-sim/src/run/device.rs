@@ -588,3 +588,6 @@ impl SessionIds {
         in_use.is_some()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

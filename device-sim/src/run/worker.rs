@@ -42,7 +42,8 @@ const REST: u32 = 32;
 const LONGEST_REST: u32 = 4_096;
 
 /// Interrupts wait for the next pass after one that took less than this, in nanoseconds: they need a fence,
-/// which waits until the results have reached the cache.
+/// which waits until the results have reached the cache. They are raised before something is begun that may
+/// take longer than that.
 const QUICK_NSEC: u64 = 2_000;
 /// For how many passes they wait.
 const MOST_HOLDS: u32 = 3;
@@ -96,9 +97,12 @@ impl Worker {
                 holds = 0;
             }
             if !happened && !self.driver.is_closed() {
+                reading = None;
                 self.idle();
             }
         }
+        // Of the last passes.
+        signals.send(&self.pairs);
         wipe_worker_stack();
     }
 

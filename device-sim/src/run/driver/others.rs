@@ -35,6 +35,10 @@ impl Driver {
     /// With nothing else to do, computes what no other worker has begun.
     pub(super) fn help(&mut self, signals: &mut Signals) -> bool {
         let Some(job) = self.others.as_mut().and_then(Others::take_back) else { return false };
+        if signals.announcements.has_interrupts() {
+            // Threads that sleep do not wait for it.
+            signals.announcements.raise(self.ports.iter().map(|port| &*port.pair));
+        }
         let returned = self.core.compute(job);
         bump(&self.counters.workers[0].computed, mem::take(&mut self.core.computed));
         self.note_returned(returned, signals);
