@@ -439,8 +439,8 @@ impl Request {
         self.input = Some(input.into());
     }
 
-    /// The input of a request whose result is incomplete or never comes, if the device has kept it. Exempt from semantic
-    /// versioning.
+    /// The input of a request whose result is incomplete or never comes, if the device has kept it. Exempt
+    /// from semantic versioning.
     #[doc(hidden)]
     pub fn take_input(&mut self) -> Option<Vec<u8>> {
         self.input.take().map(|mut input| mem::take(&mut *input))

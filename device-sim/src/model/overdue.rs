@@ -1,9 +1,9 @@
 //! Requests that are overdue when they are admitted, on a host that is behind.
 //!
 //! ```text
-//!   a pass:   due ones of the queue ─► ready     begin: what is due before `now`, and not before the last of those
-//!             admit ─► overdue, in order ──────► ready
-//!                 └──► not due, not plain, out of order ─► the due queue, and nothing that is due later overtakes it
+//!   a pass:   what is due in the queue ──────────────────────► ready
+//!             admit ──┬─► overdue, in the order of times ─────► ready
+//!                     └─► not due, not plain, out of order ───► the due queue; what is due later follows it there
 //! ```
 
 /// Which requests are overdue as they come: they need not wait in the due queue, where the host could still
