@@ -436,6 +436,10 @@ impl Request {
     }
 
     pub(crate) fn give_back_input(&mut self, input: Vec<u8>) {
+        if self.plain {
+            self.use_rest();
+            self.residue = 0;
+        }
         self.input = Some(input.into());
     }
 
