@@ -544,22 +544,3 @@ fn note(flags: Flags, announce: Announce, counters: &ModelCounters) {
         counters.injected(FaultKind::Duplicate);
     }
 }
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_overdue_completes_in_the_order_of_its_times_or_waits() {
-        let mut overdue = Overdue::default();
-        assert!(!overdue.is(0, 0), "closed, also at the beginning of time");
-        overdue.begin(100, 20);
-        assert!(overdue.is(20, 1) && overdue.is(100, 2));
-        assert!(!overdue.is(101, 3), "it is not due");
-        assert!(!overdue.is(99, 4), "another one has completed that was due later");
-        assert!(!overdue.is(100, 4 + Overdue::REST - 1), "the way is closed for a while");
-        assert!(overdue.is(100, 4 + Overdue::REST));
-        overdue.end();
-        assert!(!overdue.is(100, 10_000));
-    }
-}
