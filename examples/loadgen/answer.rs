@@ -24,6 +24,9 @@ use break_even::Measured;
 /// How long software is measured aside, where no row has it.
 pub(crate) const ASIDE: Duration = Duration::from_millis(200);
 
+/// How many timed operations stand for all.
+const ENOUGH: u64 = 100;
+
 /// What software does in the calling thread.
 #[derive(Clone, Copy, Debug)]
 struct Software {
@@ -73,8 +76,9 @@ struct Times {
     wake: f64,
     /// From there until the job has its result.
     resume: f64,
-    /// Ahead of the submission and behind the result.
-    caller: f64,
+    /// Ahead of the submission and behind the result: what the timed ones leave of all. `None`: too few were
+    /// timed to stand for all.
+    caller: Option<f64>,
 }
 
 /// The facts about one row.
@@ -204,7 +208,7 @@ fn times(row: &Row) -> Option<Times> {
         service,
         wake: late.min(wake),
         resume: (wake - late).max(0.0),
-        caller: (row.service.mean * 1e3 - timings.total.mean()).max(0.0),
+        caller: (timed >= ENOUGH).then(|| (row.service.mean * 1e3 - timings.total.mean()).max(0.0)),
     })
 }
 

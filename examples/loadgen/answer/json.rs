@@ -23,7 +23,7 @@ impl Answer<'_> {
             "ops_per_second": {
                 "offload": row.ops_per_second,
                 "ratio": self.ratio(),
-                "ahead": self.ratio() > 1.0,
+                "ahead": row.paced.is_none().then(|| self.ratio() > 1.0),
             },
             "cpu_ns_per_op": cpu.map(|cheapest| json!({
                 "row": self.rows.iter().position(|row| std::ptr::eq(row, cheapest.row)),
@@ -65,7 +65,7 @@ impl Times {
             "service": self.service / 1e3,
             "wake": self.wake / 1e3,
             "resume": self.resume / 1e3,
-            "caller": self.caller / 1e3,
+            "caller": self.caller.map(|nsec| nsec / 1e3),
         })
     }
 }

@@ -37,6 +37,15 @@ impl Answer<'_> {
         } else {
             String::new()
         };
+        if let Some(paced) = &self.row().paced {
+            return format!(
+                "an open loop does what it is asked for: {} op/s of {}; software does {} op/s in the calling \
+                 thread{measured}",
+                per_second(self.row().ops_per_second),
+                per_second(paced.rate),
+                per_second(self.software.ops_per_second),
+            );
+        }
         format!(
             "offload is {}: {} op/s, {} times software's {} op/s in the calling thread{measured}",
             if ratio > 1.0 { "ahead of software" } else { "behind software" },
@@ -66,6 +75,11 @@ impl Answer<'_> {
         let even = &self.break_even;
         let rows = match even.by_rows {
             None => "not measured: no closed loop ran".to_owned(),
+            Some(None) if even.by_model.is_some_and(|jobs| jobs.is_some()) => {
+                "measured: behind in every closed loop, because this host, which plays the device, is slower \
+                 than it"
+                    .to_owned()
+            }
             Some(None) => "measured: behind in every closed loop".to_owned(),
             Some(Some(1)) => "measured: ahead with 1 job".to_owned(),
             Some(Some(jobs)) => format!("measured: ahead from about {jobs} jobs on"),
@@ -179,13 +193,13 @@ impl Answer<'_> {
         };
         format!(
             "mean of {} timed: queue {} (until a unit begins), service {}, wake {} (until the host knows), \
-             resume {} (until the job has it), caller {}",
+             resume {} (until the job has it){}",
             grouped(of.timed),
             time(of.queue),
             time(of.service),
             time(of.wake),
             time(of.resume),
-            time(of.caller),
+            of.caller.map_or_else(String::new, |caller| format!(", caller {}", time(caller))),
         )
     }
 
@@ -206,7 +220,7 @@ fn hold(time: Duration) -> String {
 }
 
 fn per_second(rate: f64) -> String {
-    grouped(format_args!("{rate:.0}"))
+    if rate < 9.95 { format!("{rate:.1}") } else { grouped(format_args!("{rate:.0}")) }
 }
 
 /// Nanoseconds with their unit, held together.
@@ -217,7 +231,7 @@ fn time(nsec: f64) -> String {
 
 fn times(ratio: f64) -> String {
     match ratio {
-        ..0.095 => format!("{ratio:.3}"),
+        ..0.0095 => "less than 0.01".to_owned(),
         ..9.95 => format!("{ratio:.2}"),
         _ => format!("{ratio:.0}"),
     }
