@@ -54,6 +54,8 @@ fn the_schema_notices_what_is_missing_wrong_or_new() {
         ("/rows/0/latency_us/p12", json!(1.0)),
         ("/rows/0/host_bound", json!(1.5)),
         ("/rows/0/late_us", json!({ "count": 1 })),
+        ("/answer/reached", json!(-1)),
+        ("/answer/limit", json!({ "of": "weather", "ops_per_second": 1.0 })),
         ("/thresholds", json!([{ "condition": "p99<2ms", "held": true }])),
     ] {
         assert_eq!(broken(pointer, value).len(), 1, "{pointer}");
