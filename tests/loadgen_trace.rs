@@ -200,8 +200,7 @@ fn every_operation_of_a_short_row_is_there_in_every_way_of_waiting() {
         let most =
             traced.of("C", "in flight").map(|counter| counter["args"]["operations"].as_u64().unwrap()).max();
         assert_eq!(most, Some(8), "{mode}");
-        let rings: Vec<_> = traced.of("C", "requests in the rings").collect();
-        assert!(rings.iter().any(|counter| counter["args"]["requests"].as_u64().unwrap() > 0), "{mode}");
+        assert!(traced.of("C", "requests in the rings").count() > 0, "{mode}");
         let units = traced
             .of("M", "thread_name")
             .filter(|event| event["args"]["name"].as_str().unwrap().starts_with("compute unit"));
@@ -291,6 +290,10 @@ fn a_sample_is_even() {
 fn virtual_time_has_a_trace_of_its_own() {
     let run = |name| {
         let traced = Traced::run(name, &format!("--virtual --mode wake-fd --ops 300 --jobs 8 {DEVICE}"));
+        let rings = traced.of("C", "requests in the rings");
+        let most = rings.map(|counter| counter["args"]["requests"].as_u64().unwrap()).max();
+        // All four units end at once. A look comes when the first of their jobs has sent again: four wait.
+        assert_eq!(most, Some(5));
         let began = nanos(&traced.rows()[0]["began_us"]);
         let spans = traced.of("X", "operation").map(|span| (nanos(&span["ts"]) - began, nanos(&span["dur"])));
         let services =

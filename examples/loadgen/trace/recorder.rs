@@ -210,6 +210,7 @@ impl Recorder {
         if let Some(running) = self.running.get_mut(slot) {
             *running = Begun { sent, submitted, in_flight };
         }
+        self.look_if_due(self.clock.now(), true);
     }
 
     /// The operation on this slot has ended; `in_flight`: of the others.
@@ -226,9 +227,7 @@ impl Recorder {
         if let Some(error) = error {
             self.errors.offer(Mark { at: ended, what: error, slot: Some(slot), count: 1 });
         }
-        if now >= self.next_sample {
-            self.look(now);
-        }
+        self.look_if_due(now, false);
     }
 
     /// The event loop has waited.
@@ -237,6 +236,14 @@ impl Recorder {
         self.woken = self.at(ended);
         if slept {
             self.sleeps.offer((self.at(begun), self.woken));
+        }
+    }
+
+    /// Every other look is taken when an operation has been sent, the rest when one has ended: the rings are
+    /// fuller than they are on average there, and emptier here.
+    fn look_if_due(&mut self, now: Instant, has_sent: bool) {
+        if now >= self.next_sample && has_sent == self.samples.counts().seen.is_multiple_of(2) {
+            self.look(now);
         }
     }
 
