@@ -14,6 +14,12 @@ mod grid;
 mod grid_table;
 #[path = "../examples/loadgen/pays.rs"]
 mod pays;
+#[path = "../examples/loadgen/rate_search.rs"]
+mod rate_search;
+#[path = "loadgen_sweep/rates.rs"]
+mod rates;
+#[path = "loadgen_sweep/runs.rs"]
+mod runs;
 #[allow(dead_code, reason = "the load generator uses more of it")]
 #[path = "../examples/loadgen/units.rs"]
 mod units;

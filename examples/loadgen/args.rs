@@ -21,6 +21,7 @@ use crate::list;
 use crate::pacing::Pacing;
 use crate::pictures::PictureOptions;
 use crate::plan::{Plan, Rate};
+use crate::searches::Searches;
 use crate::trace::TraceOptions;
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
@@ -28,7 +29,7 @@ use crate::virtual_time::VirtualTime;
 use crate::warmup::WarmUp;
 
 /// Most jobs in flight.
-const MAX_JOBS: usize = 100_000;
+pub(crate) const MAX_JOBS: usize = 100_000;
 
 /// Runs the pause and wake cycle of a simulated crypto accelerator on real data, and measures it.
 ///
@@ -63,6 +64,8 @@ pub(crate) struct Options {
     pub(crate) pictures: PictureOptions,
     #[command(flatten)]
     pub(crate) virtual_time: VirtualTime,
+    #[command(flatten)]
+    pub(crate) searches: Searches,
     /// How operations are run and awaited [default: every one; with --input wake-fd]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,

@@ -58,9 +58,13 @@ impl Files {
     }
 
     pub(crate) fn refuse_with_input(&self) -> Result<(), Failure> {
+        self.refuse_with("--input")
+    }
+
+    pub(crate) fn refuse_with(&self, option: &str) -> Result<(), Failure> {
         let given =
             [("--csv", self.csv.is_some()), ("--hgrm", self.hgrm.is_some()), ("--log", self.log.is_some())];
-        refuse_given(&given, "not allowed together with --input")
+        refuse_given(&given, &format!("not allowed together with {option}"))
     }
 
     /// Whether the CSV goes where the report would.

@@ -35,7 +35,7 @@ pub(crate) struct Figures {
     /// Latencies, in microseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
-    /// Processor time of the calling thread; `None` in an open loop.
+    /// Processor time of the calling thread; `None` where it was not measured.
     pub(crate) cpu_ns_per_op: Option<f64>,
 }
 

@@ -56,8 +56,8 @@ fn matrix(grid: &Grid) -> String {
     // What has more values goes down, where there is room.
     let across = usize::from(grid.axes[0].values.len() >= grid.axes[1].values.len());
     let (down, wide) = (&grid.axes[1 - across], &grid.axes[across]);
-    let mut head = vec![format!("{} \\ {}\n", down.key.name, wide.key.name)];
-    head.extend(wide.values.iter().map(|value| format!("{}\n", wide.key.label(*value))));
+    let mut head = vec![format!("{} \\ {}", down.key.name, wide.key.name)];
+    head.extend(wide.values.iter().map(|value| format!("{}  ", wide.key.label(*value))));
     let rows = down.values.iter().enumerate().map(|(row, value)| {
         let cells = (0..wide.values.len()).map(|column| {
             let indices = if across == 1 { [row, column] } else { [column, row] };

@@ -38,8 +38,7 @@ const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 /// Runs every row, prints the report, and fails when anything was wrong.
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     plan.files.probe()?;
-    let lanes = plan.rows.iter().map(|row| plan.lanes(row)).max().unwrap_or(1);
-    let mut workload = Workload::new(plan.algorithm, plan.size, lanes, plan.seed)?;
+    let mut workload = Workload::new(plan.algorithm, plan.size, plan.most_lanes(), plan.seed)?;
     let pictures = plan.pictures.open()?;
     let mut report = Report::new(plan);
     report.software = software_aside(plan, &mut workload)?;

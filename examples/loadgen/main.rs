@@ -17,22 +17,21 @@ mod alg;
 mod answer;
 mod args;
 mod arrivals;
-#[allow(dead_code, reason = "the option that takes an axis comes after it")]
 mod axis;
 mod backend;
 mod clock;
 mod closed;
 mod completions;
-#[allow(dead_code, reason = "the options that take a condition come after it")]
 mod condition;
 mod csv;
 mod ending;
 mod failure;
 mod file;
 mod files;
+mod find_max;
 mod fit;
-#[allow(dead_code, reason = "the sweep that fills the grid comes after it")]
 mod grid;
+mod grid_table;
 mod hgrm;
 mod interval_log;
 mod latency;
@@ -43,16 +42,20 @@ mod meter;
 mod modes;
 mod open;
 mod pacing;
+mod pays;
 mod pictures;
 mod plan;
 mod progress;
 mod queueing;
+mod rate_search;
 mod report;
 mod row;
 mod runner;
+mod searches;
 mod stages;
 mod stations;
 mod steady;
+mod sweep;
 mod table;
 mod threads;
 mod timeline;
@@ -88,6 +91,8 @@ fn run() -> Result<(), Failure> {
         Parsed::Plan(plan) => match *plan {
             Plan::Load(plan) => load::run(&plan),
             Plan::File(plan) => file::run(&plan),
+            Plan::Sweep(plan) => sweep::run(&plan),
+            Plan::FindMax(plan) => find_max::run(&plan),
         },
     }
 }

@@ -29,9 +29,7 @@ pub(crate) fn words(grid: &Grid) -> Vec<String> {
 
 fn told(grid: &Grid, measure: &str, pays: Pays) -> Vec<String> {
     let Some(pays) = grid.points.iter().map(pays).collect::<Option<Vec<bool>>>() else {
-        return vec![format!(
-            "{measure} nothing is compared: in an open loop the caller spins until the next send"
-        )];
+        return vec![format!("offload is not compared {measure}, which was not measured at every point")];
     };
     if !pays.contains(&true) {
         return vec![format!("offload pays {measure} nowhere in this grid")];

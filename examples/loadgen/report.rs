@@ -15,7 +15,7 @@ use crate::units::{grouped, short_size};
 use crate::wrap::wrapped;
 
 /// The version of the JSON report: it changes when a key is renamed, removed or means something else.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// Everything that is printed at the end.
 pub(crate) struct Report {

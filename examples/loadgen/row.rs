@@ -26,7 +26,7 @@ pub(crate) struct Row {
     /// `None` where no device took part.
     pub(crate) device: Option<Config>,
     pub(crate) algorithm: Algorithm,
-    size: usize,
+    pub(crate) size: usize,
     pub(crate) jobs: usize,
     pub(crate) ops: u64,
     pub(crate) ops_per_second: f64,
@@ -131,7 +131,6 @@ impl Row {
 
     /// A figure that a condition is about; latencies are in microseconds, and there are none where no
     /// operation ended.
-    #[allow(dead_code, reason = "the options that take a condition come after it")]
     pub(crate) fn figure(&self, metric: Metric) -> Option<f64> {
         let latency = match metric {
             Metric::Ops => return Some(self.ops_per_second),

@@ -46,6 +46,11 @@ impl WarmUp {
         })
     }
 
+    /// Warms up for this long where nothing else is asked for: many short rows have a short one each.
+    pub(crate) fn by_default(&mut self, time: Duration) {
+        self.time.get_or_insert(time);
+    }
+
     /// Refuses it with a file, every byte of which counts.
     pub(crate) fn refuse_with_input(&self) -> Result<(), Failure> {
         refuse_given(&[("--warmup", self.time.is_some())], "not allowed together with --input")

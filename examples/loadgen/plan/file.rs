@@ -29,6 +29,7 @@ impl Options {
         self.trace.refuse_with_input()?;
         self.virtual_time.refuse_with_input()?;
         self.files.refuse_with_input()?;
+        self.searches.refuse_with_input()?;
         self.check_mode()?;
         self.check_chain(algorithm)?;
         let mode = self.mode.unwrap_or(Mode::WakeFd);

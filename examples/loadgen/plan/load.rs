@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::units::short_size;
 
 /// The modelled device of the run without options: it shows what pausing gains.
-const MODELLED: &str = "completion_nsec=50000;compute_units=4";
+pub(crate) const MODELLED: &str = "completion_nsec=50000;compute_units=4";
 
 /// The open loop of the run without options.
 const MODELLED_RATE: Rate = Rate::Percent(70);
@@ -26,7 +26,7 @@ const OPEN_JOBS: usize = 512;
 const ROW: Duration = Duration::from_millis(900);
 
 impl Options {
-    pub(super) fn into_load(self) -> Result<Load, Failure> {
+    pub(crate) fn into_load(self) -> Result<Load, Failure> {
         let file_only = [
             ("--output", self.output.is_some()),
             ("--key", self.key.is_some()),

@@ -8,6 +8,7 @@ mod file;
 mod load;
 
 pub(crate) use checks::refuse_given;
+pub(crate) use load::MODELLED;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,8 +20,10 @@ use crate::args::{Format, Mode, Options, StatsFormat};
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::files::Files;
+use crate::find_max::FindMax;
 use crate::pictures::PictureOptions;
 use crate::stages::Stages;
+use crate::sweep::Sweep;
 use crate::trace::TracePlan;
 
 /// When a row ends.
@@ -49,6 +52,8 @@ impl Limit {
 pub(crate) enum Plan {
     Load(Load),
     File(File),
+    Sweep(Sweep),
+    FindMax(Box<FindMax>),
 }
 
 /// Generated load.
@@ -142,6 +147,11 @@ impl Load {
         }
     }
 
+    /// Lanes of data that its rows use.
+    pub(crate) fn most_lanes(&self) -> usize {
+        self.rows.iter().map(|row| self.lanes(row)).max().unwrap_or(1)
+    }
+
     /// Lanes of data that a row uses; one at a time has more than one, too, in turn.
     pub(crate) fn lanes(&self, row: &PlannedRow) -> usize {
         if row.mode.has_jobs() { self.in_flight(row) } else { self.jobs.min(64) }
@@ -185,6 +195,10 @@ impl Plan {
     pub(crate) fn new(options: Options) -> Result<Self, Failure> {
         match options.input.clone() {
             Some(input) => options.into_file(input).map(Self::File),
+            None if !options.searches.sweep.is_empty() => Sweep::plan(options).map(Self::Sweep),
+            None if options.searches.find_max.is_some() => {
+                FindMax::plan(options).map(|plan| Self::FindMax(Box::new(plan)))
+            }
             None => options.into_load().map(Self::Load),
         }
     }
@@ -197,6 +211,8 @@ impl Plan {
                 plan.rows.first().filter(|_| says_mode).map_or(&plan.device, |row| &row.device)
             }
             Self::File(plan) => &plan.device,
+            Self::Sweep(plan) => &plan.first().device,
+            Self::FindMax(plan) => &plan.closed.device,
         };
         let text = device.to_string();
         let kept = |pair: &&str| says_mode || !pair.starts_with("delivery=");

@@ -1,0 +1,298 @@
+//! A sweep: what if the device, or the load on it, were another one?
+//!
+//! ```text
+//!   axes ──► places ──► a plan for each ──► run, those of one size behind each other ──► grid ──► table, words
+//!                                            ▲
+//!   software in the calling thread, once for each size: what the factors are multiples of
+//! ```
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use serde_json::json;
+use simaccel::Error;
+
+use crate::args::{Format, Mode, Options};
+use crate::axis::{Axis, Given, Sets};
+use crate::failure::Failure;
+use crate::grid::{Figures, Grid, Point};
+use crate::load::{self, Ran};
+use crate::pictures::PictureOptions;
+use crate::plan::{Load, refuse_given};
+use crate::report::{self, Report, SCHEMA_VERSION};
+use crate::row::{Row, unlike_ideal};
+use crate::searches;
+use crate::units::{grouped, short_size, short_us};
+use crate::workload::Workload;
+use crate::{grid_table, pays};
+
+/// All rows of a sweep together, without `--duration`.
+const TOTAL: Duration = Duration::from_secs(12);
+
+/// The least that a row runs: for less than this `--duration` is refused.
+const LEAST: Duration = Duration::from_millis(10);
+
+/// The warm-up's share of a row is one in so many.
+const WARM_UP: u32 = 6;
+
+/// Values of a range, by the number of axes.
+const STEPS: [usize; 2] = [8, 6];
+
+/// Most values of one of two axes.
+const MOST_OF_TWO: usize = 12;
+
+/// What a sweep runs.
+pub(crate) struct Sweep {
+    axes: Vec<Axis>,
+    /// Software, once for each size.
+    software: Vec<Load>,
+    /// In the order of the grid.
+    points: Vec<Planned>,
+    pictures: PictureOptions,
+    /// With the statistics of each row in JSON.
+    with_stats: bool,
+}
+
+struct Planned {
+    at: Vec<u64>,
+    load: Load,
+}
+
+impl Sweep {
+    pub(crate) fn plan(mut options: Options) -> Result<Self, Failure> {
+        let axes = axes(&options)?;
+        check_fixed(&options, &axes)?;
+        let is_virtual = ("--virtual", options.virtual_time.is_virtual);
+        let why = "not allowed together with --sweep: software, which it compares with, has no virtual time";
+        refuse_given(&[is_virtual], why)?;
+        options.pictures.check()?;
+        let pictures = std::mem::take(&mut options.pictures);
+        let with_stats = options.stats.is_some();
+        let given = (options.duration, options.ops.is_some());
+        let mut base = searches::prepare(options, "--sweep")?;
+        let places = Grid::places(&axes);
+        let planned = |base: &Options| {
+            let plan =
+                |at: &Vec<u64>| Ok(Planned { at: at.clone(), load: searches::point(base, &axes, at)? });
+            places.iter().map(plan).collect::<Result<Vec<_>, Failure>>()
+        };
+        // Planned once more with the time of a row, which depends on how many there are.
+        let points = planned(&base)?;
+        let mut sizes: Vec<usize> = points.iter().map(|point| point.load.size).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        if !given.1 {
+            let rows = points.iter().map(|point| point.load.rows.len()).sum::<usize>() + sizes.len();
+            let time = row_time(given.0.unwrap_or(TOTAL), rows)?;
+            let warm_up = time / WARM_UP;
+            base.duration = Some(time - warm_up);
+            base.warm_up.by_default(warm_up);
+        }
+        let software = sizes.into_iter().map(|size| software(&base, size)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { points: planned(&base)?, software, axes, pictures, with_stats })
+    }
+
+    /// The device that does not vary, for `--print-config`.
+    pub(crate) fn first(&self) -> &Load {
+        self.points.first().map_or(&self.software[0], |point| &point.load)
+    }
+}
+
+fn axes(options: &Options) -> Result<Vec<Axis>, Failure> {
+    let given: &[Given] = &options.searches.sweep;
+    let steps = *STEPS.get(given.len() - 1).ok_or_else(|| {
+        Failure::option("--sweep", format_args!("allowed are one or two, not {}", given.len()))
+    })?;
+    let axes: Vec<Axis> = given.iter().map(|axis| axis.axis(steps)).collect();
+    if let [one, other] = &axes[..] {
+        if one.key.sets == other.key.sets {
+            let why = format!("{} and {} are the same", one.key.name, other.key.name);
+            return Err(Failure::option("--sweep", why));
+        }
+        if let Some(long) = axes.iter().find(|axis| axis.values.len() > MOST_OF_TWO) {
+            let why = format!("{}: allowed are {MOST_OF_TWO} values of each of two axes", long.key.name);
+            return Err(Failure::option("--sweep", why));
+        }
+    }
+    Ok(axes)
+}
+
+/// What varies has no other value.
+fn check_fixed(options: &Options, axes: &[Axis]) -> Result<(), Failure> {
+    for axis in axes {
+        let given = match axis.key.sets {
+            Sets::Jobs => ("--jobs", options.jobs.is_some()),
+            Sets::Size => ("--size", options.size.is_some()),
+            Sets::Rate => ("--rate", options.pacing.rate.is_some()),
+            Sets::Config(_) => continue,
+        };
+        refuse_given(&[given], &format!("not allowed together with --sweep {}", axis.key.name))?;
+    }
+    let find_max = ("--find-max", options.searches.find_max.is_some());
+    refuse_given(&[find_max], "not allowed together with --sweep")
+}
+
+fn row_time(total: Duration, rows: usize) -> Result<Duration, Failure> {
+    let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+    let time = total / rows;
+    if time < LEAST {
+        let least = (LEAST * rows).as_millis();
+        let why = format!("it is for all {rows} rows of the sweep together, allowed are {least}ms or more");
+        return Err(Failure::option("--duration", why));
+    }
+    Ok(time)
+}
+
+/// Software with the same data; the device and the pace are not its own.
+fn software(base: &Options, size: usize) -> Result<Load, Failure> {
+    let mut options = base.clone();
+    options.mode = Some(Mode::Software);
+    options.size = Some(size);
+    (options.device, options.jobs) = (None, None);
+    (options.pacing.rate, options.pacing.arrivals) = (None, None);
+    options.into_load()
+}
+
+/// Runs the grid, prints it, and fails when anything was wrong.
+pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
+    let mut rows: Vec<Option<Row>> = plan.points.iter().map(|_| None).collect();
+    let mut software = Vec::new();
+    let mut first_error = None;
+    let pictures = plan.pictures.open()?;
+    let mut count = Count { done: 0, of: plan.points.len() };
+    for reference in &plan.software {
+        let same_size =
+            || plan.points.iter().enumerate().filter(|(_, point)| point.load.size == reference.size);
+        let loads = || same_size().map(|(_, point)| &point.load).chain([reference]);
+        let lanes = loads().map(Load::most_lanes).max().unwrap_or(1);
+        let mut workload = Workload::new(reference.algorithm, reference.size, lanes, reference.seed)?;
+        software.push(last(load::rows(reference, &mut workload)?, &mut first_error)?);
+        for (index, point) in same_size() {
+            count.say(&plan.axes, &point.at);
+            rows[index] = Some(last(load::rows(&point.load, &mut workload)?, &mut first_error)?);
+        }
+    }
+    let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    let grid = plan.grid(&rows, &software);
+    let mut report = Report::new(plan.first());
+    report.rows = software;
+    let drawn = pictures.write(&report, Some(&grid));
+    plan.print(&grid, &report.rows)?;
+    drawn?;
+    report.rows.extend(rows);
+    report::verdict(&report.rows, plan.first().expected, first_error)
+}
+
+/// The row that was asked for, which is behind those that it needs.
+fn last(ran: Ran, first_error: &mut Option<Error>) -> Result<Row, Failure> {
+    if first_error.is_none() {
+        *first_error = ran.first_error;
+    }
+    ran.rows.into_iter().next_back().ok_or_else(|| Failure::Run("a plan without a row".to_owned()))
+}
+
+impl Sweep {
+    fn grid(&self, rows: &[Row], software: &[Row]) -> Grid {
+        let points = self.points.iter().zip(rows).filter_map(|(point, row)| {
+            let software = software.iter().find(|software| software.size == row.size)?;
+            Some(Point {
+                at: point.at.clone(),
+                offload: figures(row),
+                software: figures(software),
+                row: row.json(self.with_stats),
+            })
+        });
+        Grid { points: points.collect(), axes: self.axes.clone() }
+    }
+
+    fn print(&self, grid: &Grid, software: &[Row]) -> Result<(), Failure> {
+        let first = self.first();
+        let words = pays::words(grid);
+        match first.output.format {
+            Format::Json => {
+                let rows: Vec<_> = software.iter().map(|row| row.json(self.with_stats)).collect();
+                let mut sweep = grid.json();
+                sweep["words"] = json!(words);
+                let json = json!({
+                    "schema_version": SCHEMA_VERSION,
+                    "seed": first.seed,
+                    "device": first.device.to_string(),
+                    "rows": rows,
+                    "sweep": sweep,
+                });
+                report::print(&format!("{json}\n"))
+            }
+            Format::Text => {
+                let mut text = self.head(software);
+                text += &grid_table::text(grid);
+                text.extend(words.iter().map(|line| format!("{line}\n")));
+                report::print(&text)
+            }
+        }
+    }
+
+    /// What does not vary, and what software does.
+    fn head(&self, software: &[Row]) -> String {
+        let first = self.first();
+        let varies = |sets: Sets| self.axes.iter().any(|axis| axis.key.sets == sets);
+        let mut parts = vec![first.algorithm.to_string()];
+        if !varies(Sets::Size) {
+            parts.push(format!("{} bytes per operation", short_size(first.size)));
+        }
+        let row = first.rows.last();
+        parts.extend(row.map(|row| format!("mode {}", row.mode.name())));
+        if !varies(Sets::Jobs) {
+            parts.extend(row.map(|row| format!("{} jobs in flight at most", grouped(first.in_flight(row)))));
+        }
+        parts.push(format!("seed {}", first.seed));
+        let keys = self.axes.iter().filter_map(|axis| match axis.key.sets {
+            Sets::Config(key) => Some(key),
+            _ => None,
+        });
+        let keys: Vec<&str> = keys.collect();
+        let fixed = unlike_ideal(&first.device);
+        let is_fixed = |pair: &&str| !keys.iter().any(|key| pair.split('=').next() == Some(*key));
+        let fixed: Vec<&str> = fixed.split(';').filter(is_fixed).collect();
+        let device = if fixed.is_empty() { "ideal".to_owned() } else { fixed.join(";") };
+        let varying: Vec<&str> = self.axes.iter().map(|axis| axis.key.name).collect();
+        let mut text =
+            format!("{}\ndevice {device}; what varies: {}\n", parts.join(", "), varying.join(" and "));
+        for row in software {
+            text += &format!(
+                "software, {} bytes: {} op/s, p50 {} µs, cpu {} ns/op\n",
+                short_size(row.size),
+                grouped(format_args!("{:.0}", row.ops_per_second)),
+                short_us(row.latency.p50),
+                row.cpu_ns_per_op().map_or_else(|| "-".to_owned(), |cpu| grouped(format_args!("{cpu:.0}"))),
+            );
+        }
+        text
+    }
+}
+
+fn figures(row: &Row) -> Figures {
+    Figures {
+        ops_per_second: row.ops_per_second,
+        p50: row.latency.p50,
+        p99: row.latency.p99,
+        cpu_ns_per_op: row.cpu_ns_per_op(),
+    }
+}
+
+/// How far the sweep is, on standard error, where that is a terminal.
+struct Count {
+    done: usize,
+    of: usize,
+}
+
+impl Count {
+    fn say(&mut self, axes: &[Axis], at: &[u64]) {
+        self.done += 1;
+        if std::io::stderr().is_terminal() {
+            let values = axes.iter().zip(at).map(|(axis, value)| axis.key.phrase(*value));
+            let values = values.collect::<Vec<_>>().join(", ");
+            // It does not matter to the sweep whether it is seen.
+            let _ = report::print_aside(&format!("point {} of {}: {values}\n", self.done, self.of));
+        }
+    }
+}

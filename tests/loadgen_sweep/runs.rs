@@ -1,0 +1,198 @@
+//! Sweeps and searches as processes: what they print, and how they refuse what cannot be run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The built example, which `cargo test` puts beside the folder of the test executables.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
+    assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
+    program
+}
+
+fn run(options: &str) -> Output {
+    Command::new(program()).args(options.split_whitespace()).output().unwrap()
+}
+
+/// The report of a run that succeeds, and says nothing on standard error.
+#[track_caller]
+fn text(options: &str) -> String {
+    let output = run(options);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{options}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn json(options: &str) -> Value {
+    serde_json::from_str(&text(&format!("{options} --output-format json"))).unwrap()
+}
+
+#[track_caller]
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn a_sweep_of_two_axes_has_a_row_for_each_point() {
+    let report = json("--sweep latency=1us,20us --sweep size=512,1k --ops 40 --jobs 3");
+    assert_eq!(report["schema_version"], 1);
+    let software = report["rows"].as_array().unwrap();
+    assert_eq!(software.iter().map(|row| row["size"].as_u64().unwrap()).collect::<Vec<_>>(), [512, 1024]);
+    assert!(software.iter().all(|row| row["mode"] == "software" && row["ops"] == 40));
+    let sweep = &report["sweep"];
+    assert_eq!(sweep["axes"][0]["values"], serde_json::json!([1_000, 20_000]));
+    assert_eq!(sweep["axes"][1]["key"], "size");
+    let points = sweep["points"].as_array().unwrap();
+    let at =
+        |point: &Value| (point["at"]["latency"].as_u64().unwrap(), point["at"]["size"].as_u64().unwrap());
+    let places: Vec<_> = points.iter().map(at).collect();
+    assert_eq!(places, [(1_000, 512), (1_000, 1024), (20_000, 512), (20_000, 1024)]);
+    for point in points {
+        let (latency, size) = at(point);
+        let row = &point["row"];
+        assert!(row["device"].as_str().unwrap().contains(&format!("completion_nsec={latency};")), "{row}");
+        assert_eq!((&row["size"], &row["mode"], &row["jobs"]), (&size.into(), &"wake-fd".into(), &3.into()));
+        assert_eq!((&row["ops"], &row["errors"], &row["mismatches"]), (&40.into(), &0.into(), &0.into()));
+        let reference = software.iter().find(|row| row["size"] == size).unwrap();
+        assert_eq!(point["software_ops_per_second"], reference["ops_per_second"]);
+        let factor = number(&row["ops_per_second"]) / number(&reference["ops_per_second"]);
+        assert!((number(&point["factor"]) / factor - 1.0).abs() < 1e-9, "{point}");
+        let cpu = number(&row["cpu_ns_per_op"]) / number(&reference["cpu_ns_per_op"]);
+        assert!((number(&point["cpu_factor"]) / cpu - 1.0).abs() < 1e-9, "{point}");
+        // The device keeps its latency, so an axis without effect would be seen.
+        assert!(number(&row["latency_us"]["min"]) * 1e3 >= number(&point["at"]["latency"]), "{row}");
+    }
+    let words = sweep["words"].as_array().unwrap();
+    assert!(words.iter().all(|line| line.as_str().unwrap().contains("with a latency of")
+        || line.as_str().unwrap().starts_with("offload pays in ")));
+}
+
+#[test]
+fn each_key_sets_what_it_is_named_after() {
+    for (axis, jobs) in
+        [("jobs=2,5", true), ("units=1,2", false), ("depth=2,4", false), ("firmware_nsec=5,7us", false)]
+    {
+        let report = json(&format!("--sweep {axis} --ops 20 --mode poll"));
+        let values = report["sweep"]["axes"][0]["values"].as_array().unwrap().clone();
+        for (point, value) in report["sweep"]["points"].as_array().unwrap().iter().zip(values) {
+            let row = &point["row"];
+            let key = axis.split('=').next().unwrap();
+            let device_key = if key == "units" { "compute_units" } else { key };
+            let device = row["device"].as_str().unwrap();
+            let is_set =
+                if jobs { row["jobs"] == value } else { device.contains(&format!("{device_key}={value};")) };
+            assert!(is_set && row["mode"] == "poll", "{axis}: {row}");
+        }
+    }
+}
+
+#[test]
+fn a_swept_rate_is_an_open_loop_with_that_rate() {
+    let report = json("--sweep rate=2000,4000 --ops 20 --arrivals linear");
+    let points = report["sweep"]["points"].as_array().unwrap();
+    assert_eq!(
+        points.iter().map(|point| number(&point["row"]["rate"])).collect::<Vec<_>>(),
+        [2000.0, 4000.0]
+    );
+    assert!(points.iter().all(|point| point["row"]["loop"] == "open" && point["cpu_factor"].is_number()));
+    assert!(report["rows"].as_array().unwrap().iter().all(|row| row["loop"] == "closed"));
+}
+
+#[test]
+fn a_sweep_in_text_has_a_table_and_words() {
+    let text = text("--sweep jobs=1,2,3 --ops 20 --device completion_nsec=1000;compute_units=2");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("aes-256-ctr, 4k bytes per operation, mode wake-fd, seed 1"), "{text}");
+    assert!(lines[1].starts_with("device compute_units=2;completion_nsec=1000"), "{text}");
+    assert!(lines[2].starts_with("software, 4k bytes: "), "{text}");
+    for (line, jobs) in lines[6..9].iter().zip(["1", "2", "3"]) {
+        assert_eq!(line.split_whitespace().next(), Some(jobs), "{text}");
+    }
+    assert_eq!(text.matches("offload pays in ").count(), 2, "{text}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 100), "{text}");
+}
+
+#[test]
+fn a_search_prints_every_rate_that_it_tried() {
+    // Nothing fails at this bound within so few operations, unless sends are late or dropped.
+    let report = json("--find-max p50<1s --ops 50 --jobs 64");
+    let found = &report["find_max"];
+    assert_eq!((&found["condition"], &found["resolution"]), (&"p50<1s".into(), &0.02.into()));
+    let probes = found["probes"].as_array().unwrap();
+    assert!(!probes.is_empty());
+    let holding = probes.iter().filter(|probe| probe["holds"] == true).map(|probe| number(&probe["rate"]));
+    assert_eq!(found["rate"].as_f64(), holding.reduce(f64::max));
+    for probe in probes {
+        let row = &probe["row"];
+        assert_eq!((&row["loop"], &row["rate"]), (&"open".into(), &number(&probe["rate"]).into()));
+        assert_eq!(probe["holds"] == true, probe["why"] == Value::Null, "{probe}");
+        if probe["holds"] == true {
+            assert!(row["dropped"] == 0 && number(&row["late_sends"]) < 0.01 * 50.0, "{probe}");
+        }
+    }
+    assert_eq!(report["rows"][0]["loop"], "closed");
+}
+
+#[test]
+fn a_search_that_nothing_holds_says_so() {
+    // The device alone takes 50 µs.
+    let text = text("--find-max p50<40us --ops 10");
+    assert!(text.contains("p50<40us holds at no rate that was tried: at "), "{text}");
+    assert!(text.contains("the lowest of them, p50 is beyond it"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused_in_one_line() {
+    for (options, names) in [
+        ("--sweep jobs", &["--sweep", "KEY=A..B", "jobs=1..64"][..]),
+        ("--sweep colour=1..2", &["--sweep", "latency, units, depth, jobs, size, rate"]),
+        ("--sweep jobs=4..1", &["--sweep", "has to go up"]),
+        ("--sweep jobs=0,1", &["--sweep", "jobs=0", "1 to 100000"]),
+        ("--sweep depth=3,4", &["--sweep", "depth=3", "power of two"]),
+        ("--sweep units=1,2000", &["--sweep", "units=2000", "1 to 1024"]),
+        ("--sweep rate=0,1", &["--sweep", "rate=0", "1 to 1000000000"]),
+        ("--sweep size=8,16 --alg aes-128-xts", &["--sweep", "size=8", "16 to 16m"]),
+        ("--sweep latency=1us,2us --sweep completion_nsec=1,2", &["--sweep", "are the same"]),
+        ("--sweep jobs=1,2 --sweep units=1,2 --sweep size=1,2", &["--sweep", "one or two, not 3"]),
+        ("--sweep jobs=1,2 --sweep latency=1us..90us:13", &["--sweep", "12 values"]),
+        ("--sweep jobs=1,2 --jobs 3", &["--jobs", "--sweep jobs"]),
+        ("--sweep size=1,2 --size 3", &["--size", "--sweep size"]),
+        ("--sweep rate=1,2 --rate 3", &["--rate", "--sweep rate"]),
+        ("--sweep jobs=1,2 --stages 1s:5", &["--stages", "--sweep"]),
+        ("--sweep jobs=1,2 --csv out", &["--csv", "--sweep"]),
+        ("--sweep jobs=1,2 --hgrm out", &["--hgrm", "--sweep"]),
+        ("--find-max p99<1ms --log out", &["--log", "--find-max"]),
+        ("--find-max p99<1ms --stages 1s:5", &["--stages", "--find-max"]),
+        ("--sweep jobs=1,2 --mode sync", &["--sweep", "jobs=2", "allowed is 1"]),
+        ("--sweep jobs=1,2 --mode software", &["--sweep", "--mode software"]),
+        ("--sweep jobs=1,2 --virtual", &["--virtual", "--sweep"]),
+        ("--sweep jobs=1,2 --report -", &["--report", "standard output"]),
+        ("--sweep jobs=1,2 --wide", &["--wide", "--sweep"]),
+        ("--sweep jobs=1,2 --stats json", &["--stats", "--sweep", "--output-format json"]),
+        ("--sweep jobs=1,2 --duration 5ms", &["--duration", "3 rows", "30ms"]),
+        ("--sweep jobs=1,2 --ops 5 --duration 1s", &["--ops", "--duration"]),
+        ("--sweep jobs=1,2 --find-max p99<1ms", &["--find-max", "--sweep"]),
+        ("--sweep jobs=1,2 --device colour=blue", &["--device", "colour"]),
+        ("--input in --alg sha256 --sweep jobs=1,2", &["--sweep", "--input"]),
+        ("--find-max p98<1ms", &["--find-max", "p50, p90, p99"]),
+        ("--find-max p99>1ms", &["--find-max", "upper bound", "p99<1ms"]),
+        ("--find-max ops<5", &["--find-max", "upper bound"]),
+        ("--find-max p99<1ms --rate 5", &["--rate", "--find-max"]),
+        ("--find-max p99<1ms --mode software", &["--find-max", "--mode software"]),
+        ("--find-max p99<1ms --svg pictures", &["--svg", "--find-max"]),
+        ("--find-max p99<1ms --wide", &["--wide", "--find-max"]),
+        ("--find-max p99<1ms --find-max p50<1ms", &["--find-max"]),
+        ("--input in --alg sha256 --find-max p99<1ms", &["--find-max", "--input"]),
+    ] {
+        let output = run(options);
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options}: {line}");
+        assert!(output.stdout.is_empty(), "{options}");
+        assert_eq!(line.lines().count(), 1, "{options}: {line}");
+        assert!(names.iter().all(|name| line.contains(name)), "{options}: {line}");
+    }
+}
