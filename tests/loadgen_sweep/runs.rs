@@ -140,9 +140,45 @@ fn a_search_prints_every_rate_that_it_tried() {
 #[test]
 fn a_search_that_nothing_holds_says_so() {
     // The device alone takes 50 µs.
-    let text = text("--find-max p50<40us --ops 10");
+    let text = text("--virtual --find-max p50<40us --ops 100");
     assert!(text.contains("p50<40us holds at no rate that was tried: at "), "{text}");
     assert!(text.contains("the lowest of them, p50 is beyond it"), "{text}");
+}
+
+/// The rate that a search in virtual time finds on one compute unit of 50 µs: 20,000 requests a second.
+#[track_caller]
+fn virtual_limit(options: &str) -> f64 {
+    let device = "--device compute_units=1;completion_nsec=50000";
+    let report = json(&format!("--virtual --size 16 {device}{options}"));
+    let found = &report["find_max"];
+    assert_eq!(found["limited_by"], "condition");
+    let (rate, fails_at) = (number(&found["rate"]), number(&found["fails_at"]));
+    assert!(rate < fails_at && fails_at <= rate * 1.02, "{found}");
+    // In virtual time a second try would be the first one again.
+    let mut rates: Vec<u64> =
+        found["probes"].as_array().unwrap().iter().map(|probe| probe["rate"].as_u64().unwrap()).collect();
+    let count = rates.len();
+    rates.dedup();
+    assert_eq!(rates.len(), count, "{found}");
+    rate
+}
+
+#[test]
+fn evenly_spaced_requests_wait_only_above_the_rate_of_the_unit() {
+    let rate = virtual_limit(" --arrivals linear --ops 2000 --find-max p99<51us");
+    // After 2,000 requests at 20,020 a second the last one waits 100 µs.
+    assert!((20_000.0 / 1.02..20_020.0).contains(&rate), "{rate}");
+}
+
+/// M/M/1: the time in the system is exponential, with the mean 1 / (μ - λ); its 99th percentile is ln 100 times
+/// that. 60,000 requests are within 5 % of both.
+#[test]
+fn the_highest_rate_is_that_of_the_closed_form_of_a_single_exponential_server() {
+    let mu = 20_000.0;
+    for (condition, limit) in [("mean<200us", mu - 1.0 / 200e-6), ("p99<1ms", mu - 100_f64.ln() / 1e-3)] {
+        let rate = virtual_limit(&format!(";latency_dist=exponential --ops 60000 --find-max {condition}"));
+        assert!((rate / limit - 1.0).abs() < 0.05, "{condition}: {rate}, {limit} in theory");
+    }
 }
 
 #[test]
