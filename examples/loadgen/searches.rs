@@ -48,6 +48,7 @@ pub(crate) fn prepare(mut options: Options, search: &str) -> Result<Options, Fai
     let with = |why: &str| format!("not allowed together with {search}{why}");
     refuse_given(&[("--wide", options.wide)], &with(""))?;
     options.files.refuse_with(search)?;
+    options.trace.refuse_with(search)?;
     refuse_given(&[("--stages", options.pacing.stages.is_some())], &with(""))?;
     let text_statistics = options.stats.is_some() && options.output_format == Format::Text;
     refuse_given(&[("--stats", text_statistics)], &with(", but for --output-format json"))?;

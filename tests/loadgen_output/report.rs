@@ -15,6 +15,10 @@ const RUNS: &[&str] = &[
     "--ops 60 --device fault=fail:nth=3 --expect-errors --mode poll",
     "--ops 60 --device fault=fail --expect-errors --mode callback",
     "--alg sha256 --mode software --ops 60",
+    "--ops 60 --sweep latency=1us,5us --sweep size=512,1k --stats json",
+    "--ops 60 --sweep rate=2000,4000",
+    "--ops 200 --virtual --find-max p99<1ms",
+    "--ops 200 --virtual --find-max p99<1us",
 ];
 
 fn schema() -> Value {

@@ -201,6 +201,7 @@ fn what_cannot_be_searched_is_refused_in_one_line() {
         ("--sweep jobs=1,2 --stages 1s:5", &["--stages", "--sweep"]),
         ("--sweep jobs=1,2 --csv out", &["--csv", "--sweep"]),
         ("--sweep jobs=1,2 --hgrm out", &["--hgrm", "--sweep"]),
+        ("--sweep jobs=1,2 --trace out", &["--trace", "--sweep"]),
         ("--find-max p99<1ms --log out", &["--log", "--find-max"]),
         ("--find-max p99<1ms --stages 1s:5", &["--stages", "--find-max"]),
         ("--sweep jobs=1,2 --mode sync", &["--sweep", "jobs=2", "allowed is 1"]),

@@ -56,8 +56,12 @@ pub(crate) struct TracePlan {
 
 impl TraceOptions {
     pub(crate) fn refuse_with_input(&self) -> Result<(), Failure> {
+        self.refuse_with("--input")
+    }
+
+    pub(crate) fn refuse_with(&self, option: &str) -> Result<(), Failure> {
         let given = [("--trace", self.trace.is_some()), ("--trace-events", self.trace_events.is_some())];
-        refuse_given(&given, "not allowed together with --input")
+        refuse_given(&given, &format!("not allowed together with {option}"))
     }
 
     pub(crate) fn plan(&self) -> Result<Option<TracePlan>, Failure> {
