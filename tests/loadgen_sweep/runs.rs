@@ -119,7 +119,7 @@ fn a_sweep_in_text_has_a_table_and_words() {
 #[test]
 fn a_search_prints_every_rate_that_it_tried() {
     // Nothing fails at this bound within so few operations, unless sends are late or dropped.
-    let report = json("--find-max p50<1s --ops 50 --jobs 64");
+    let report = json("--find-max p50<1s --ops 10 --jobs 64");
     let found = &report["find_max"];
     assert_eq!((&found["condition"], &found["resolution"]), (&"p50<1s".into(), &0.02.into()));
     let probes = found["probes"].as_array().unwrap();
@@ -131,7 +131,7 @@ fn a_search_prints_every_rate_that_it_tried() {
         assert_eq!((&row["loop"], &row["rate"]), (&"open".into(), &number(&probe["rate"]).into()));
         assert_eq!(probe["holds"] == true, probe["why"] == Value::Null, "{probe}");
         if probe["holds"] == true {
-            assert!(row["dropped"] == 0 && number(&row["late_sends"]) < 0.01 * 50.0, "{probe}");
+            assert!(row["dropped"] == 0 && number(&row["late_sends"]) < 0.01 * 10.0, "{probe}");
         }
     }
     assert_eq!(report["rows"][0]["loop"], "closed");
