@@ -177,7 +177,7 @@ impl FindMax {
                 "row": probe.row.json(self.with_stats),
             })
         });
-        json!({
+        let mut json = json!({
             "schema_version": SCHEMA_VERSION,
             "seed": self.closed.seed,
             "device": self.closed.device.to_string(),
@@ -190,17 +190,22 @@ impl FindMax {
                 "resolution": RESOLUTION,
                 "probes": tried.collect::<Vec<_>>(),
             },
-        })
+        });
+        if self.closed.is_virtual {
+            json["clock"] = json!("virtual");
+        }
+        json
     }
 
     fn text(&self, closed: &Row, probes: &[Probe], found: Found) -> String {
         let plan = &self.closed;
         let mut text = format!(
-            "{}, {} bytes per operation, mode {}, seed {}\ndevice {}\n",
+            "{}, {} bytes per operation, mode {}, seed {}{}\ndevice {}\n",
             plan.algorithm,
             short_size(plan.size),
             closed.mode.name(),
             plan.seed,
+            if plan.is_virtual { ", in virtual time" } else { "" },
             unlike_ideal(&plan.device),
         );
         let _ = writeln!(

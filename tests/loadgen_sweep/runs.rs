@@ -151,7 +151,7 @@ fn virtual_limit(options: &str) -> f64 {
     let device = "--device compute_units=1;completion_nsec=50000";
     let report = json(&format!("--virtual --size 16 {device}{options}"));
     let found = &report["find_max"];
-    assert_eq!(found["limited_by"], "condition");
+    assert_eq!((&report["clock"], &found["limited_by"]), (&"virtual".into(), &"condition".into()));
     let (rate, fails_at) = (number(&found["rate"]), number(&found["fails_at"]));
     assert!(rate < fails_at && fails_at <= rate * 1.02, "{found}");
     // In virtual time a second try would be the first one again.
