@@ -102,7 +102,8 @@ fn write_table(page: &mut String, report: &Report) {
 
 /// A device, and the numbers of its rows.
 struct Device {
-    /// Key and value; the delivery is left out, because each mode has its own.
+    /// Key and value, without what the generator itself sets for a row: the delivery that its mode needs, and
+    /// the timing that its answer needs.
     keys: Vec<String>,
     rows: Vec<usize>,
 }
@@ -128,7 +129,8 @@ fn devices(report: &Report) -> Vec<Device> {
 
 fn keys(config: &Config) -> Vec<String> {
     let text = config.to_string();
-    text.split(';').filter(|pair| !pair.starts_with("delivery=")).map(str::to_owned).collect()
+    let is_own = |pair: &&str| !pair.starts_with("delivery=") && !pair.starts_with("timing=");
+    text.split(';').filter(is_own).map(str::to_owned).collect()
 }
 
 impl Device {
