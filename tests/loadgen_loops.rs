@@ -252,6 +252,66 @@ mod stages {
     }
 }
 
+mod mix {
+    use super::{count, is_refused, row, rows, run, text};
+
+    /// 70 and 30 of a hundred, within what chance allows; the counts add up, and a seed repeats them.
+    #[test]
+    fn parts_are_drawn_by_weight_from_the_seed() {
+        let options = "--mix aes-256-ctr/1k:70,sha256/2k:30 --ops 2000 --jobs 8 --mode callback";
+        let of = |seed: u32| {
+            let row = row(&format!("{options} --seed {seed}"));
+            let parts = row["mix"].as_array().unwrap();
+            let ops: Vec<u64> = parts.iter().map(|part| count(&part["ops"])).collect();
+            assert_eq!((ops.len(), ops.iter().sum::<u64>()), (2, 2000), "{row}");
+            assert_eq!((&parts[1]["alg"], count(&parts[1]["size"])), (&"sha256".into(), 2048), "{row}");
+            assert_eq!((&row["alg"], count(&row["size"])), (&"aes-256-ctr/1k:70,sha256/2k:30".into(), 1331));
+            ops
+        };
+        let first = of(1);
+        assert!((1300..1500).contains(&first[0]), "{first:?}");
+        assert_eq!(first, of(1));
+        assert_ne!(first, of(2));
+    }
+
+    /// Every mode, closed and open, with results of each kind: a text, a tag, both.
+    #[test]
+    fn every_mode_runs_a_mix_and_checks_it() {
+        let mix = "--mix aes-128-cbc/333:1,aes-256-gcm/64:1,hmac-sha512/5k:1";
+        for row in rows(&run(&format!("{mix} --ops 120 --output-format json"))) {
+            let parts = row["mix"].as_array().unwrap();
+            let ops: u64 = parts.iter().map(|part| count(&part["ops"])).sum();
+            assert_eq!(
+                (ops, count(&row["errors"]), count(&row["mismatches"])),
+                (count(&row["ops"]), 0, 0),
+                "{row}"
+            );
+            assert!(parts.iter().all(|part| count(&part["ops"]) > 0) || row["loop"] == "open", "{row}");
+        }
+        let output =
+            run(&format!("{mix} --ops 120 --mode sync --output-format json --device fault=fail:every=4"));
+        let row = &rows(&output)[0];
+        let failed: u64 = row["mix"].as_array().unwrap().iter().map(|part| count(&part["errors"])).sum();
+        assert_eq!((failed, count(&row["errors"]), output.status.code()), (30, 30, Some(1)), "{row}");
+        assert!(text(&run(&format!("{mix} --ops 9")).stdout).starts_with("aes-128-cbc/333:1,"));
+        assert!(super::row("--mode sync --ops 5")["mix"].is_null());
+    }
+
+    #[test]
+    fn mixes_that_make_no_sense_are_refused() {
+        for mix in ["", "sha256", "sha256/1k", "sha256:3", "sha256/1k:3,"] {
+            is_refused(&format!("--mix={mix}"), "--mix", "NAME/BYTES:WEIGHT");
+        }
+        is_refused("--mix sha256/1k:0", "--mix", "weights of 1 to 1000000");
+        is_refused("--mix sha255/1k:1", "--mix", "sha255");
+        is_refused("--mix sha256/0:1", "--mix", "1 to 64m bytes");
+        is_refused("--mix sha256/1k:1,aes-128-xts/15:1", "--mix", "aes-128-xts");
+        is_refused("--mix sha256/1k:1 --alg sha512", "--alg", "not allowed together with --mix");
+        is_refused("--mix sha256/1k:1 --size 5", "--size", "not allowed together with --mix");
+        is_refused("--mix sha256/1k:1 --input x --alg sha256", "--mix", "not allowed together with --input");
+    }
+}
+
 mod steady {
     use super::{row, run, text};
 

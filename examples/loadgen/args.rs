@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::files::Files;
 use crate::fit::FitOptions;
 use crate::list;
+use crate::mix::Mixing;
 use crate::pacing::Pacing;
 use crate::pictures::PictureOptions;
 use crate::plan::{Plan, Rate};
@@ -56,6 +57,8 @@ pub(crate) struct Options {
     /// How many operations each row runs, instead of --duration
     #[arg(long, value_name = "COUNT", value_parser = parse_ops, allow_hyphen_values = true)]
     pub(crate) ops: Option<u64>,
+    #[command(flatten)]
+    pub(crate) mixing: Mixing,
     #[command(flatten)]
     pub(crate) warm_up: WarmUp,
     #[command(flatten)]

@@ -100,7 +100,7 @@ pub(crate) fn run(plan: &FindMax) -> Result<(), Failure> {
     let widest = probe(&plan.options, 1)?;
     let closed = &plan.closed;
     let lanes = closed.most_lanes().max(widest.most_lanes());
-    let mut workload = Workload::new(closed.algorithm, closed.size, lanes, closed.seed)?;
+    let mut workload = Workload::new(&closed.mix, lanes, closed.seed)?;
     let mut first_error = None;
     let closed_row = one_row(closed, &mut workload, &mut first_error)?;
     let mut probes = Vec::new();
@@ -201,8 +201,8 @@ impl FindMax {
         let plan = &self.closed;
         let mut text = format!(
             "{}, {} bytes per operation, mode {}, seed {}{}\ndevice {}\n",
-            plan.algorithm,
-            short_size(plan.size),
+            plan.mix.name(),
+            short_size(plan.mix.mean_size()),
             closed.mode.name(),
             plan.seed,
             if plan.is_virtual { ", in virtual time" } else { "" },

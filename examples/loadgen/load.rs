@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::ending;
 use crate::failure::Failure;
 use crate::meter::{Asked, Meter};
+use crate::mix::{Counts, Draw, Part};
 use crate::plan::{Limit, Load, Pace, PlannedRow};
 use crate::progress::Progress;
 use crate::report::Report;
@@ -38,7 +39,7 @@ const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 /// Runs every row, prints the report, and fails when anything was wrong.
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     plan.files.probe()?;
-    let mut workload = Workload::new(plan.algorithm, plan.size, plan.most_lanes(), plan.seed)?;
+    let mut workload = Workload::new(&plan.mix, plan.most_lanes(), plan.seed)?;
     let pictures = plan.pictures.open()?;
     let mut report = Report::new(plan);
     report.software = software_aside(plan, &mut workload)?;
@@ -100,7 +101,7 @@ fn run_row(
     let jobs_before = simaccel::job::thread_stats();
     let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
     let traced = ran.trace.as_ref().map(Trace::of_row);
-    let Measured { meter, paced, recorder } =
+    let Measured { meter, paced, by_part, recorder } =
         measure(plan, planned, limit, closed_rate, &engine, workload, traced)?;
     engine.device().drain();
     if let Some((trace, mut recorder)) = ran.trace.as_mut().zip(recorder) {
@@ -111,7 +112,8 @@ fn run_row(
     let mut stats = engine.stats();
     stats.jobs = threads::since(stats.jobs, jobs_before);
     let in_flight = plan.in_flight(planned);
-    let mut row = Row::new(mode, device, plan.algorithm, plan.size, in_flight, &meter, stats);
+    let mut row = Row::new(mode, device, plan.mix.name(), plan.mix.mean_size(), in_flight, &meter, stats);
+    row.mix = plan.mix.json(&by_part);
     row.paced = paced;
     row.warmed_up = warmed.as_ref().map(WarmedUp::of).unwrap_or_default();
     let first_error = warmed.and_then(|meter| meter.first_error).or(meter.first_error);
@@ -125,6 +127,8 @@ struct Measured {
     paced: Option<Paced>,
     /// `None`: no one asks for a trace.
     recorder: Option<Box<Recorder>>,
+    /// What ended of each part of the mix.
+    by_part: Vec<Counts>,
 }
 
 /// Runs the load of a row on an engine until `limit`.
@@ -137,7 +141,10 @@ fn measure(
     workload: &mut Workload,
     traced: Option<(Instant, usize)>,
 ) -> Result<Measured, Failure> {
-    let session = engine.session(plan.algorithm, &workload.key, Parameters::default());
+    let session = |(index, part): (usize, &Part)| {
+        engine.session(part.algorithm, workload.key(index), Parameters::default()).map(Rc::new)
+    };
+    let sessions: Result<Vec<_>, Error> = plan.mix.parts().iter().enumerate().map(session).collect();
     let in_flight = plan.in_flight(planned);
     let clock = Clock::of(engine, plan.is_virtual);
     let now = clock.now();
@@ -145,7 +152,9 @@ fn measure(
     let trace = traced.map(|traced| Box::new(Recorder::new(traced, &clock, engine, has_device, in_flight)));
     let mut run = Run {
         runner: Runner::new(planned.mode, engine, in_flight)?,
-        session: Rc::new(session.map_err(Failure::engine)?),
+        draw: Draw::new(&plan.mix, plan.seed),
+        by_part: vec![Counts::default(); plan.mix.parts().len()],
+        sessions: sessions.map_err(Failure::engine)?,
         workload,
         limit,
         asked: vec![Asked { intended: now, sent: now }; in_flight],
@@ -171,7 +180,7 @@ fn measure(
             Some(Paced::new(rate, arrivals, by_stage, plan.stages.clone()))
         }
     };
-    Ok(Measured { meter: run.meter, paced, recorder: run.trace })
+    Ok(Measured { meter: run.meter, paced, by_part: run.by_part, recorder: run.trace })
 }
 
 /// The engine for a mode: on its own device, or computing in the calling thread.
@@ -191,7 +200,10 @@ fn stepped(device: &Config) -> Result<Engine, Failure> {
 /// One row while it runs.
 pub(crate) struct Run<'a> {
     pub(crate) runner: Runner<Done>,
-    session: Rc<AnySession>,
+    /// One for each part of the mix.
+    sessions: Vec<Rc<AnySession>>,
+    draw: Draw,
+    by_part: Vec<Counts>,
     workload: &'a mut Workload,
     pub(crate) limit: Limit,
     /// When the operation on each slot was started.
@@ -211,8 +223,9 @@ impl Run<'_> {
 
     /// Starts an operation on a free slot; its latency counts from the intended time, if it has one.
     pub(crate) fn start(&mut self, slot: usize, intended: Option<Instant>) -> Result<(), Failure> {
-        let Some(mut lane) = self.workload.idle.pop_front() else { return Ok(()) };
-        let session = Rc::clone(&self.session);
+        let part = self.draw.next();
+        let Some(mut lane) = self.workload.take(part) else { return Ok(()) };
+        let session = Rc::clone(&self.sessions[part]);
         self.outstanding += 1;
         let sent = self.meter.ask();
         self.asked[slot] = Asked { intended: intended.unwrap_or(sent), sent };
@@ -241,10 +254,14 @@ impl Run<'_> {
         let succeeded = result.is_ok();
         let error = self.trace.as_ref().and_then(|_| result.as_ref().err().map(Error::to_string));
         let now = self.meter.record(self.asked[slot], lane.input.len(), result);
+        let counts = &mut self.by_part[lane.part];
+        counts.ops += 1;
+        counts.errors += u64::from(!succeeded);
         if succeeded && !lane.is_right() {
+            counts.mismatches += 1;
             self.meter.mismatches += 1;
         }
-        self.workload.idle.push_back(lane);
+        self.workload.put(lane);
         if let Some(trace) = &mut self.trace {
             trace.finished(slot, now, self.outstanding, error);
         }

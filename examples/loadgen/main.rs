@@ -39,6 +39,7 @@ mod limits;
 mod list;
 mod load;
 mod meter;
+mod mix;
 mod modes;
 mod open;
 mod pacing;

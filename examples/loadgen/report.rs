@@ -32,9 +32,12 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(plan: &Load) -> Self {
-        let size = short_size(plan.size);
+        let each = match plan.mix.parts() {
+            [one] => format!("{} bytes per operation", short_size(one.size)),
+            _ => "by weight".to_owned(),
+        };
         let clock = if plan.is_virtual { ", in virtual time" } else { "" };
-        let title = format!("{}, {size} bytes per operation, seed {}{clock}", plan.algorithm, plan.seed);
+        let title = format!("{}, {each}, seed {}{clock}", plan.mix.name(), plan.seed);
         Self {
             seed: Some(plan.seed),
             device: plan.device.clone(),

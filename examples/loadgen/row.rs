@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use simaccel::{Config, EngineStats, Mbps};
-use simaccel_device::Algorithm;
 
 use crate::answer::bars::Bin;
 use crate::args::{Mode, StatsFormat};
@@ -25,7 +24,8 @@ pub(crate) struct Row {
     pub(crate) mode: Mode,
     /// `None` where no device took part.
     pub(crate) device: Option<Config>,
-    pub(crate) algorithm: Algorithm,
+    /// The name of the algorithm, or the parts of a mix.
+    pub(crate) algorithm: String,
     pub(crate) size: usize,
     pub(crate) jobs: usize,
     pub(crate) ops: u64,
@@ -53,6 +53,8 @@ pub(crate) struct Row {
     pub(crate) paced: Option<Paced>,
     /// `None` where too little was done to tell.
     steadiness: Option<Steadiness>,
+    /// What ended of each part, where there are several.
+    pub(crate) mix: Option<Value>,
     /// What ran before, unrecorded.
     pub(crate) warmed_up: WarmedUp,
 }
@@ -91,7 +93,7 @@ impl Row {
     pub(crate) fn new(
         mode: Mode,
         device: &Config,
-        algorithm: Algorithm,
+        algorithm: String,
         size: usize,
         jobs: usize,
         meter: &Meter,
@@ -120,6 +122,7 @@ impl Row {
             recorded: meter.recorded(),
             paced: None,
             steadiness: meter.steadiness(),
+            mix: None,
             warmed_up: WarmedUp::default(),
         }
     }
@@ -178,7 +181,8 @@ impl Row {
             "dropped": paced.map_or(0, |paced| paced.sends.dropped()),
             "dropped_late": paced.map_or(0, |paced| paced.sends.dropped_late),
             "device": self.device.as_ref().map_or_else(|| "none".to_owned(), Config::to_string),
-            "alg": self.algorithm.to_string(),
+            "alg": self.algorithm,
+            "mix": self.mix,
             "size": self.size,
             "jobs": self.jobs,
             "ops": self.ops,

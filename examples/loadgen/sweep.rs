@@ -78,7 +78,7 @@ impl Sweep {
         };
         // Planned once more with the time of a row, which depends on how many there are.
         let points = planned(&base)?;
-        let mut sizes: Vec<usize> = points.iter().map(|point| point.load.size).collect();
+        let mut sizes: Vec<usize> = points.iter().map(|point| point.load.mix.mean_size()).collect();
         sizes.sort_unstable();
         sizes.dedup();
         if !given.1 {
@@ -161,11 +161,15 @@ pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
     let pictures = plan.pictures.open()?;
     let mut count = Count { done: 0, of: plan.points.len() };
     for reference in &plan.software {
-        let same_size =
-            || plan.points.iter().enumerate().filter(|(_, point)| point.load.size == reference.size);
+        let same_size = || {
+            plan.points
+                .iter()
+                .enumerate()
+                .filter(|(_, point)| point.load.mix.mean_size() == reference.mix.mean_size())
+        };
         let loads = || same_size().map(|(_, point)| &point.load).chain([reference]);
         let lanes = loads().map(Load::most_lanes).max().unwrap_or(1);
-        let mut workload = Workload::new(reference.algorithm, reference.size, lanes, reference.seed)?;
+        let mut workload = Workload::new(&reference.mix, lanes, reference.seed)?;
         software.push(last(load::rows(reference, &mut workload)?, &mut first_error)?);
         for (index, point) in same_size() {
             count.say(&plan.axes, &point.at);
@@ -235,9 +239,9 @@ impl Sweep {
     fn head(&self, software: &[Row]) -> String {
         let first = self.first();
         let varies = |sets: Sets| self.axes.iter().any(|axis| axis.key.sets == sets);
-        let mut parts = vec![first.algorithm.to_string()];
+        let mut parts = vec![first.mix.name()];
         if !varies(Sets::Size) {
-            parts.push(format!("{} bytes per operation", short_size(first.size)));
+            parts.push(format!("{} bytes per operation", short_size(first.mix.mean_size())));
         }
         let row = first.rows.last();
         parts.extend(row.map(|row| format!("mode {}", row.mode.name())));

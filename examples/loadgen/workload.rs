@@ -12,6 +12,7 @@ use simaccel_device::{Algorithm, Operation, Request, Session, SessionId, Status}
 
 use crate::alg;
 use crate::failure::Failure;
+use crate::mix::{Mix, Part};
 
 /// One operation's data: its input, the place for its result, and the expected result.
 pub(crate) struct Lane {
@@ -20,6 +21,8 @@ pub(crate) struct Lane {
     pub(crate) tag: Tag,
     pub(crate) iv: Vec<u8>,
     pub(crate) aad: Vec<u8>,
+    /// Which part of the mix it is of.
+    pub(crate) part: usize,
     expected_output: Vec<u8>,
     expected_tag: Tag,
 }
@@ -37,27 +40,62 @@ impl Lane {
     }
 }
 
-/// Unused lanes; the least recently used comes first.
+/// The lanes of each part of a mix, those that are unused.
 pub(crate) struct Workload {
-    pub(crate) key: Vec<u8>,
-    pub(crate) idle: VecDeque<Box<Lane>>,
+    pools: Vec<Pool>,
+}
+
+/// Unused lanes of a part; the least recently used comes first.
+struct Pool {
+    key: Vec<u8>,
+    idle: VecDeque<Box<Lane>>,
     /// Those that the row has no use for.
     spare: VecDeque<Box<Lane>>,
 }
 
 impl Workload {
-    pub(crate) fn new(algorithm: Algorithm, size: usize, lanes: usize, seed: u64) -> Result<Self, Failure> {
-        let key = random(seed, 0, algorithm.usual_key_len());
-        let software = alg::software(algorithm, &key).map_err(|error| Failure::Run(error.to_string()))?;
-        let idle = (1..).take(lanes).map(|stream| lane(&software, size, seed, stream));
-        let idle = idle.collect::<Result<_, _>>()?;
-        Ok(Self { key, idle, spare: VecDeque::new() })
+    /// So many lanes of each part: all in flight may be of one.
+    pub(crate) fn new(mix: &Mix, lanes: usize, seed: u64) -> Result<Self, Failure> {
+        let pools = mix.parts().iter().enumerate().map(|(index, part)| Pool::new(index, *part, lanes, seed));
+        Ok(Self { pools: pools.collect::<Result<_, _>>()? })
     }
 
-    /// Makes so many lanes take turns, while none is in use: more would cool the processor's caches.
+    pub(crate) fn key(&self, part: usize) -> &[u8] {
+        &self.pools[part].key
+    }
+
+    pub(crate) fn take(&mut self, part: usize) -> Option<Box<Lane>> {
+        self.pools[part].idle.pop_front()
+    }
+
+    pub(crate) fn put(&mut self, lane: Box<Lane>) {
+        self.pools[lane.part].idle.push_back(lane);
+    }
+
+    /// Makes so many lanes of each part take turns, while none is in use: more would cool the processor's
+    /// caches.
     pub(crate) fn use_lanes(&mut self, lanes: usize) {
-        self.idle.extend(self.spare.drain(..));
-        self.spare.extend(self.idle.drain(lanes.min(self.idle.len())..));
+        for pool in &mut self.pools {
+            pool.idle.extend(pool.spare.drain(..));
+            pool.spare.extend(pool.idle.drain(lanes.min(pool.idle.len())..));
+        }
+    }
+}
+
+impl Pool {
+    fn new(index: usize, part: Part, lanes: usize, seed: u64) -> Result<Self, Failure> {
+        // Streams of a part's own; the first part has those of a run without a mix.
+        let streams = (index as u64) << 32;
+        let key = random(seed, streams, part.algorithm.usual_key_len());
+        let software =
+            alg::software(part.algorithm, &key).map_err(|error| Failure::Run(error.to_string()))?;
+        let idle = (streams + 1..).take(lanes).map(|stream| {
+            let mut lane = lane(&software, part.size, seed, stream)?;
+            lane.part = index;
+            Ok(lane)
+        });
+        let idle = idle.collect::<Result<_, Failure>>()?;
+        Ok(Self { key, idle, spare: VecDeque::new() })
     }
 }
 
@@ -81,6 +119,7 @@ fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<L
         tag: Tag::default(),
         iv,
         aad: if matches!(algorithm, Algorithm::Aead(_)) { aad } else { Vec::new() },
+        part: 0,
         expected_output: Vec::new(),
         expected_tag: Tag::default(),
     };

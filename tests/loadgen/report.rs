@@ -23,7 +23,7 @@ fn json_is_one_object_with_the_promised_keys() {
     assert_eq!(
         keys(row),
         "alg arrivals bytes_per_second cpu_ns_per_op device dropped dropped_late errors host_bound \
-         in_flight_mean jobs late_sends late_us latency_us littles_law loop mismatches mode model ops \
+         in_flight_mean jobs late_sends late_us latency_us littles_law loop mismatches mix mode model ops \
          ops_per_second pauses rate resumes service_us size spurious_resumes stages steady wakes warmup"
     );
     assert_eq!(keys(&row["latency_us"]), "max mean min p50 p90 p99 p999");

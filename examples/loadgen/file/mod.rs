@@ -74,7 +74,15 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
     let Transfer { engine, meter, .. } = transfer;
     print_report(
         plan,
-        Row::new(plan.mode, &plan.device, plan.algorithm, plan.piece, in_flight, &meter, engine.stats()),
+        Row::new(
+            plan.mode,
+            &plan.device,
+            plan.algorithm.to_string(),
+            plan.piece,
+            in_flight,
+            &meter,
+            engine.stats(),
+        ),
     )
 }
 

@@ -23,6 +23,7 @@ impl Options {
             ("--wide", self.wide),
         ];
         refuse_given(&load_only, "not allowed together with --input")?;
+        self.mixing.refuse_with_input()?;
         self.warm_up.refuse_with_input()?;
         self.pacing.refuse_with_input()?;
         self.pictures.refuse_with_input()?;

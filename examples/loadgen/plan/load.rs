@@ -7,10 +7,10 @@ use simaccel_device::{Algorithm, Allowed, Cipher, FaultKind};
 
 use super::checks::{delivering, device, jobs, refuse_given, says};
 use super::{Expected, Limit, Load, Pace, PlannedRow, Rate};
-use crate::alg;
 use crate::args::{Mode, Options};
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
+use crate::mix::Mix;
 use crate::units::short_size;
 
 /// The modelled device of the run without options: it shows what pausing gains.
@@ -40,18 +40,19 @@ impl Options {
         self.pictures.check()?;
         let output = self.output()?;
         self.files.check(output)?;
+        self.mixing.check(self.alg.is_some(), self.size.is_some())?;
         let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
-        let size = self.size.unwrap_or(4 << 10);
-        check_message(algorithm, size)?;
+        let one = || Mix::one(algorithm, self.size.unwrap_or(4 << 10));
+        let (mix, option) = self.mixing.mix.clone().map_or_else(|| (one(), "--size"), |mix| (mix, "--mix"));
+        mix.parts().iter().try_for_each(|part| check_message(option, part.algorithm, part.size))?;
         let usual = if self.virtual_time.is_virtual { MODELLED } else { "" };
         let device = device(self.device.as_deref().unwrap_or(usual), self.mode)?;
         self.virtual_time.check(self.mode, &device)?;
         let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
         let mismatches = self.expect_errors && device.device().faults().iter().any(corrupts);
-        let buffers = if alg::gives_text(algorithm) { 3 } else { 1 };
+        let (size, buffers) = (mix.sizes(), if mix.gives_text() { 3 } else { 1 });
         Ok(Load {
-            algorithm,
-            size,
+            mix,
             jobs: jobs(self.jobs, 64, size, buffers)?,
             stages: self.pacing.stages.clone(),
             open_jobs: jobs(self.jobs, OPEN_JOBS, size, buffers)?,
@@ -128,15 +129,15 @@ impl Options {
     }
 }
 
-fn check_message(algorithm: Algorithm, size: usize) -> Result<(), Failure> {
+fn check_message(option: &str, algorithm: Algorithm, size: usize) -> Result<(), Failure> {
     match algorithm.message_lens() {
         // What is padded takes any length.
         allowed if allowed.contains(size as u64) => Ok(()),
         Allowed::Between(least, most) => {
             let (least, most) = (short_size(least), short_size(most));
             let why = format!("allowed with {algorithm} are {least} to {most} bytes");
-            Err(Failure::option("--size", why))
+            Err(Failure::option(option, why))
         }
-        allowed => Err(Failure::option("--size", format_args!("allowed with {algorithm} are {allowed}"))),
+        allowed => Err(Failure::option(option, format_args!("allowed with {algorithm} are {allowed}"))),
     }
 }

@@ -21,6 +21,7 @@ use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::find_max::FindMax;
+use crate::mix::Mix;
 use crate::pictures::PictureOptions;
 use crate::stages::Stages;
 use crate::sweep::Sweep;
@@ -58,8 +59,7 @@ pub(crate) enum Plan {
 
 /// Generated load.
 pub(crate) struct Load {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) size: usize,
+    pub(crate) mix: Mix,
     pub(crate) jobs: usize,
     pub(crate) limit: Limit,
     /// When a row's warm-up ends; `None`: there is none.

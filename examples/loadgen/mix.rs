@@ -1,0 +1,168 @@
+//! `--mix`: several algorithms and sizes in one row, each with its weight.
+//!
+//! ```text
+//!   aes-256-ctr/4k:70,sha256/64k:30
+//!        seed ──► Draw ──► which part the next operation is of ──► a lane and the session of that part
+//! ```
+//!
+//! A part is drawn for every operation by itself, so a seed gives the same sequence of parts again.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use simaccel::grammar;
+use simaccel_device::Algorithm;
+
+use crate::alg;
+use crate::failure::Failure;
+use crate::plan::refuse_given;
+use crate::units::{parse_size, short_size};
+
+/// Parts of a mix at most.
+const MOST: usize = 16;
+
+/// A stream of the seed's generator that neither a lane nor the arrivals have.
+const STREAM: u64 = u64::MAX - 1;
+
+#[derive(Clone, clap::Args)]
+pub(crate) struct Mixing {
+    /// Several algorithms and sizes in each row, instead of --alg and --size: NAME/BYTES:WEIGHT, with weights of 1
+    /// to 1000000, as in aes-256-ctr/4k:70,sha256/64k:30
+    #[arg(long, value_name = "PARTS", value_parser = Mix::parse, allow_hyphen_values = true)]
+    pub(crate) mix: Option<Mix>,
+}
+
+impl Mixing {
+    pub(crate) fn check(&self, alg: bool, size: bool) -> Result<(), Failure> {
+        let given = [("--alg", alg), ("--size", size)];
+        if self.mix.is_some() {
+            refuse_given(&given, "not allowed together with --mix, which has both")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses it with a file, which goes through one algorithm.
+    pub(crate) fn refuse_with_input(&self) -> Result<(), Failure> {
+        refuse_given(&[("--mix", self.mix.is_some())], "not allowed together with --input")
+    }
+}
+
+/// An algorithm on messages of one size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) size: usize,
+    weight: u32,
+}
+
+/// What a row runs; without `--mix` one part.
+#[derive(Clone, Debug)]
+pub(crate) struct Mix(Vec<Part>);
+
+impl Mix {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let parts: Vec<Part> = text.split(',').map(parse_part).collect::<Result<_, _>>()?;
+        if parts.len() > MOST { Err(format!("allowed are {MOST} parts")) } else { Ok(Self(parts)) }
+    }
+
+    pub(crate) fn one(algorithm: Algorithm, size: usize) -> Self {
+        Self(vec![Part { algorithm, size, weight: 1 }])
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.0
+    }
+
+    /// Bytes of a message of each part, together: a job has buffers for one of each.
+    pub(crate) fn sizes(&self) -> usize {
+        self.0.iter().map(|part| part.size).sum()
+    }
+
+    pub(crate) fn gives_text(&self) -> bool {
+        self.0.iter().any(|part| alg::gives_text(part.algorithm))
+    }
+
+    /// The mean of the sizes by weight, in bytes.
+    pub(crate) fn mean_size(&self) -> usize {
+        let weighted: u128 = self.0.iter().map(|part| u128::from(part.weight) * part.size as u128).sum();
+        usize::try_from(weighted / u128::from(self.weight())).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn weight(&self) -> u64 {
+        self.0.iter().map(|part| u64::from(part.weight)).sum()
+    }
+
+    /// The name of an algorithm, or the parts as the option takes them.
+    pub(crate) fn name(&self) -> String {
+        let part = |part: &Part| format!("{}/{}:{}", part.algorithm, short_size(part.size), part.weight);
+        match &self.0[..] {
+            [one] => one.algorithm.to_string(),
+            parts => parts.iter().map(part).collect::<Vec<_>>().join(","),
+        }
+    }
+
+    /// Each part with its counts; `None` where there is one.
+    pub(crate) fn json(&self, counts: &[Counts]) -> Option<Value> {
+        let part = |(part, counts): (&Part, &Counts)| {
+            json!({
+                "alg": part.algorithm.to_string(),
+                "size": part.size,
+                "weight": part.weight,
+                "ops": counts.ops,
+                "errors": counts.errors,
+                "mismatches": counts.mismatches,
+            })
+        };
+        (self.0.len() > 1).then(|| self.0.iter().zip(counts).map(part).collect())
+    }
+}
+
+fn parse_part(text: &str) -> Result<Part, String> {
+    let allowed = || "allowed are parts NAME/BYTES:WEIGHT, as in aes-256-ctr/4k:70,sha256/64k:30".to_owned();
+    let (name, rest) = text.trim().split_once('/').ok_or_else(allowed)?;
+    let (size, weight) = rest.split_once(':').ok_or_else(allowed)?;
+    let weight = grammar::within(weight, 1..=1_000_000_u32);
+    Ok(Part {
+        algorithm: alg::parse(name)?,
+        size: parse_size(size)?,
+        weight: weight.ok_or_else(|| "allowed are weights of 1 to 1000000".to_owned())?,
+    })
+}
+
+/// What ended of a part.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) ops: u64,
+    pub(crate) errors: u64,
+    pub(crate) mismatches: u64,
+}
+
+/// Draws the part of each operation.
+pub(crate) struct Draw {
+    /// The sums of the weights up to each part.
+    below: Vec<u64>,
+    random: ChaCha8Rng,
+}
+
+impl Draw {
+    pub(crate) fn new(mix: &Mix, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(STREAM);
+        let sum = |sum: &mut u64, part: &Part| {
+            *sum += u64::from(part.weight);
+            Some(*sum)
+        };
+        Self { below: mix.0.iter().scan(0, sum).collect(), random }
+    }
+
+    pub(crate) fn next(&mut self) -> usize {
+        let [.., all] = self.below[..] else { return 0 };
+        if self.below.len() == 1 {
+            return 0;
+        }
+        // The upper half of a product maps 64 bits to what is below `all`.
+        let drawn = (u128::from(self.random.next_u64()) * u128::from(all)) >> 64;
+        self.below.partition_point(|below| u128::from(*below) <= drawn)
+    }
+}
