@@ -60,9 +60,13 @@ impl Check<'_> {
                     }
                     true
                 }
+                "additionalProperties" if rule == &Value::Bool(false) => has_no_others(schema, value),
                 "additionalProperties" => {
-                    assert_eq!(rule, &Value::Bool(false));
-                    has_no_others(schema, value)
+                    assert!(schema.get("properties").is_none(), "this test knows only all or none of them");
+                    for (key, value) in value.as_object().into_iter().flatten() {
+                        self.check(rule, value, &format!("{at}/{key}"));
+                    }
+                    true
                 }
                 unknown => panic!("this test knows no {unknown}"),
             };
