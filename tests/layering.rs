@@ -50,6 +50,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "device-sim/src/sync/prefetch.rs",
     "device-sim/src/sync/ticks.rs",
     "device-sim/src/process/fork.rs",
+    "examples/loadgen/interrupt.rs",
     "examples/simulate/memory.rs",
     "benches/rivals/src/libcrypto.rs",
 ];

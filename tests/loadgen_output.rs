@@ -1,5 +1,5 @@
-//! What the load generator writes beside its report, read back by code that knows nothing of it: the JSON by its schema, the
-//! CSV by RFC 4180, HdrHistogram's two formats, and the completions by a shell.
+//! What the load generator writes beside its report, read back by code that knows nothing of it: the JSON by
+//! its schema, the CSV by RFC 4180, HdrHistogram's two formats, and the completions by a shell.
 
 #[path = "loadgen_output/completions.rs"]
 mod completions;

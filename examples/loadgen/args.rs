@@ -17,6 +17,7 @@ use crate::completions::{self, Shell};
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::fit::FitOptions;
+use crate::judging::Judging;
 use crate::list;
 use crate::mix::Mixing;
 use crate::pacing::Pacing;
@@ -105,6 +106,8 @@ pub(crate) struct Options {
     pub(crate) print_config: bool,
     #[command(flatten)]
     pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
     /// Prints what makes a shell complete these options, and runs nothing
     #[arg(long, value_enum, value_name = "SHELL")]
     pub(crate) completions: Option<Shell>,
@@ -221,7 +224,9 @@ fn help_tail() -> String {
          Presets: {}. A text report names what differs from the ideal device, a JSON report every number.\n\n\
          The report goes to standard output; with --input to standard error, but for JSON with a cipher.\n\
          Exit code: 0 when all went well; 1 for a mismatch, an error of an operation (see --expect-errors), a bad tag or \
-         padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used.",
+         padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used; 3 when a \
+         --threshold is not held; 4 for a regression with --fail-on-regression; 130 when SIGINT (Ctrl-C) or SIGTERM ended \
+         generated load early, whose report was printed as far as it had come.",
         alg::names(),
         Key::names(simaccel_device::Config::KEYS),
         Key::names(simaccel::Config::KEYS),

@@ -11,6 +11,7 @@
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::load::Run;
 use crate::plan::Limit;
 
@@ -36,8 +37,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The first operation always runs, however short the time.
+    /// The first operation always runs, however short the time. After a signal no other does.
     fn wants_more(&self, now: Instant) -> bool {
+        if interrupt::is_requested() {
+            return self.meter.ops + self.outstanding == 0;
+        }
         match self.limit {
             Limit::Ops(ops) => self.meter.ops + self.outstanding < ops,
             Limit::Time(time) => self.meter.is_before(now, time) || self.meter.ops + self.outstanding == 0,

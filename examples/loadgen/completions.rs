@@ -1,5 +1,5 @@
-//! Completion of the options by a shell, for `--completions`: `loadgen --completions bash` is written where that shell
-//! looks for it.
+//! Completion of the options by a shell, for `--completions`: `loadgen --completions bash` is written where
+//! that shell looks for it.
 
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::generate;

@@ -16,6 +16,15 @@ pub(crate) enum Failure {
     /// The run went wrong: a bad tag, a mismatch, a failing device, a report that cannot be written.
     #[error("{0}")]
     Run(String),
+    /// A signal ended the run early.
+    #[error("interrupted: the report is of what ran until then")]
+    Interrupted,
+    /// A row does not hold what was asked of it.
+    #[error("{0}")]
+    Threshold(String),
+    /// A row is worse than the baseline.
+    #[error("{0}")]
+    Regression(String),
 }
 
 impl Failure {
@@ -33,6 +42,9 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Run(_) => 1,
+            Self::Threshold(_) => 3,
+            Self::Regression(_) => 4,
+            Self::Interrupted => 130,
         }
     }
 

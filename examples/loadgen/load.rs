@@ -16,10 +16,12 @@ use crate::backend;
 use crate::clock::Clock;
 use crate::ending;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::meter::{Asked, Meter};
 use crate::mix::{Counts, Draw, Part};
 use crate::plan::{Limit, Load, Pace, PlannedRow};
 use crate::progress::Progress;
+use crate::repeats;
 use crate::report::Report;
 use crate::row::{Paced, Row};
 use crate::runner::Runner;
@@ -39,14 +41,13 @@ const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 /// Runs every row, prints the report, and fails when anything was wrong.
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     plan.files.probe()?;
+    interrupt::watch();
     let mut workload = Workload::new(&plan.mix, plan.most_lanes(), plan.seed)?;
     let pictures = plan.pictures.open()?;
     let mut report = Report::new(plan);
     report.software = software_aside(plan, &mut workload)?;
-    let ran = rows(plan, &mut workload)?;
-    report.rows = ran.rows;
-    let traced = ran.trace.map_or(Ok(()), Trace::commit);
-    ending::of(plan, &report, pictures, ran.first_error).and(traced)
+    let repeated = repeats::run(plan, &mut workload)?;
+    ending::of(plan, report, repeated, pictures)
 }
 
 /// What the rows of a plan came to.
@@ -66,6 +67,9 @@ pub(crate) fn rows(plan: &Load, workload: &mut Workload) -> Result<Ran, Failure>
         let (row, error) = run_row(plan, planned, plan.limit, &mut ran, workload)?;
         ran.rows.push(row);
         ran.first_error = ran.first_error.or(error);
+        if interrupt::is_requested() {
+            break;
+        }
     }
     Ok(ran)
 }

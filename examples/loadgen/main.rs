@@ -13,12 +13,14 @@
 //!
 //! `cargo run --release --example loadgen` needs no options; `--help` lists them.
 
+mod against;
 mod alg;
 mod answer;
 mod args;
 mod arrivals;
 mod axis;
 mod backend;
+mod baseline;
 mod clock;
 mod closed;
 mod completions;
@@ -33,7 +35,9 @@ mod fit;
 mod grid;
 mod grid_table;
 mod hgrm;
+mod interrupt;
 mod interval_log;
+mod judging;
 mod latency;
 mod limits;
 mod list;
@@ -49,6 +53,7 @@ mod plan;
 mod progress;
 mod queueing;
 mod rate_search;
+mod repeats;
 mod report;
 mod row;
 mod runner;

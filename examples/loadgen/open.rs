@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::sys::prctl;
 
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::load::Run;
 use crate::meter::Meter;
 use crate::plan::Limit;
@@ -47,6 +48,9 @@ const AHEAD: Duration = Duration::from_micros(20);
 /// After so long without a sleep the thread yields. On a busy host that costs it more than a send, so it does
 /// not where sleeps are possible.
 const RESTLESS: Duration = Duration::from_micros(200);
+
+/// The longest sleep: a request to end the run is seen that soon.
+const NAP: Duration = Duration::from_millis(100);
 
 /// What became of the intended sends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,6 +121,9 @@ impl Run<'_> {
         };
         sender.advance(self.limit, &mut self.meter);
         while sender.next.is_some() || self.outstanding > 0 || !sender.backlog.is_empty() {
+            if interrupt::is_requested() {
+                sender.stop();
+            }
             if self.runner.has_jobs() {
                 self.send_due(&mut sender)?
             } else {
@@ -182,7 +189,7 @@ impl Run<'_> {
         if self.meter.clock.is_virtual() {
             return self.wait(Some(left));
         }
-        let sleeps = left.saturating_sub(AHEAD);
+        let sleeps = left.saturating_sub(AHEAD).min(NAP);
         if self.runner.has_jobs() {
             self.wait(Some(sleeps))?;
         } else if !sleeps.is_zero() {
@@ -200,6 +207,16 @@ impl Run<'_> {
 }
 
 impl Sender {
+    /// Sends nothing more: what was not sent was not intended.
+    fn stop(&mut self) {
+        for (_, stage) in self.backlog.drain(..) {
+            self.sends[stage].intended -= 1;
+        }
+        if let Some((_, stage)) = self.next.take() {
+            self.sends[stage].intended -= 1;
+        }
+    }
+
     /// The next send, if its time has come.
     fn due(&self, now: Instant) -> Option<(Instant, usize)> {
         let (next, stage) = self.next?;
@@ -230,7 +247,8 @@ impl Sender {
     }
 }
 
-/// The kernel may end a thread's sleeps up to 50 µs late, to end several at once. While this lives it does not.
+/// The kernel may end a thread's sleeps up to 50 µs late, to end several at once. While this lives it does
+/// not.
 struct FineSleep {
     before: Option<i32>,
 }

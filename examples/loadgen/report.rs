@@ -8,6 +8,7 @@ use simaccel::{Config, Error};
 use crate::answer::Answer;
 use crate::args::{Format, StatsFormat};
 use crate::failure::Failure;
+use crate::judging::Judgement;
 use crate::plan::{Expected, Load, Output};
 use crate::row::{Row, plain, unlike_ideal};
 use crate::table::{self, MIB};
@@ -28,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     /// Software, measured aside.
     pub(crate) software: Option<Row>,
+    /// Of generated load.
+    pub(crate) judgement: Option<Judgement>,
 }
 
 impl Report {
@@ -45,11 +48,20 @@ impl Report {
             title,
             rows: Vec::new(),
             software: None,
+            judgement: None,
         }
     }
 
     pub(crate) fn of_file(device: Config, row: Row) -> Self {
-        Self { seed: None, device, is_virtual: false, title: String::new(), rows: vec![row], software: None }
+        Self {
+            seed: None,
+            device,
+            is_virtual: false,
+            title: String::new(),
+            rows: vec![row],
+            software: None,
+            judgement: None,
+        }
     }
 
     pub(crate) fn json(&self, with_stats: bool) -> String {
@@ -65,6 +77,9 @@ impl Report {
         });
         if self.is_virtual {
             json["clock"] = json!("virtual");
+        }
+        if let Some(judgement) = &self.judgement {
+            judgement.add_to(&mut json);
         }
         json.to_string()
     }
@@ -84,7 +99,8 @@ impl Report {
 
     fn text(&self, wide: bool) -> String {
         let table = table::text(&self.rows, wide);
-        format!("{}\n{}{table}{}", self.title, self.devices(), self.closing(wide))
+        let judged = self.judgement.as_ref().map(Judgement::text).unwrap_or_default();
+        format!("{}\n{}{table}{}{judged}", self.title, self.devices(), self.closing(wide))
     }
 
     pub(crate) fn title(&self) -> &str {

@@ -19,8 +19,9 @@ use crate::plan::{Load, MODELLED, Rate, refuse_given};
 pub(crate) struct Searches {
     /// Runs a grid, and says from where on offload pays: KEY=A..B[:STEPS] or KEY=VALUE,VALUE,... once or
     /// twice, with KEY latency (times with units), units, depth, jobs, size, rate (an open loop), or a key of
-    /// CONFIG that is a number. STEPS is 8 by default, 6 with two axes. All points together run for --duration
-    /// [default: 12s], or each for --ops; --mode is wake-fd and --device completion_nsec=50000 by default
+    /// CONFIG that is a number. STEPS is 8 by default, 6 with two axes. All points together run for
+    /// --duration [default: 12s], or each for --ops; --mode is wake-fd and --device completion_nsec=50000 by
+    /// default
     #[arg(
         long,
         value_name = "KEY=A..B[:STEPS]",
@@ -28,10 +29,10 @@ pub(crate) struct Searches {
         allow_hyphen_values = true
     )]
     pub(crate) sweep: Vec<Given>,
-    /// Finds the highest rate of an open loop at which this holds, to 2 %: METRIC<VALUE, with METRIC min, mean,
-    /// p50, p90, p99, p999, max (VALUE is a time) or errors. Nothing may be dropped, and less than 1 % of the
-    /// sends may be late. Each rate that is tried runs for --duration [default: 500ms] or --ops; --mode is
-    /// wake-fd and --device completion_nsec=50000 by default
+    /// Finds the highest rate of an open loop at which this holds, to 2 %: METRIC<VALUE, with METRIC min,
+    /// mean, p50, p90, p99, p999, max (VALUE is a time) or errors. Nothing may be dropped, and less than 1 %
+    /// of the sends may be late. Each rate that is tried runs for --duration [default: 500ms] or --ops;
+    /// --mode is wake-fd and --device completion_nsec=50000 by default
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
     pub(crate) find_max: Option<Condition>,
 }
@@ -48,6 +49,7 @@ pub(crate) fn prepare(mut options: Options, search: &str) -> Result<Options, Fai
     let with = |why: &str| format!("not allowed together with {search}{why}");
     refuse_given(&[("--wide", options.wide)], &with(""))?;
     options.files.refuse_with(search)?;
+    options.judging.refuse_with(search)?;
     options.trace.refuse_with(search)?;
     refuse_given(&[("--stages", options.pacing.stages.is_some())], &with(""))?;
     let text_statistics = options.stats.is_some() && options.output_format == Format::Text;

@@ -23,14 +23,15 @@ const USUAL: Duration = Duration::from_millis(150);
 
 #[derive(Clone, clap::Args)]
 pub(crate) struct WarmUp {
-    /// How long each row runs its load before anything is recorded, 0 for not at all; with --ops it ends after
-    /// a tenth of them. Results are checked in warm-up, too [default: 150ms]
+    /// How long each row runs its load before anything is recorded, 0 for not at all; with --ops it ends
+    /// after a tenth of them. Results are checked in warm-up, too [default: 150ms]
     #[arg(long = "warmup", value_name = "TIME", value_parser = parse, allow_hyphen_values = true)]
     time: Option<Duration>,
 }
 
 impl WarmUp {
-    /// When the warm-up of a row with this limit ends; `None`: there is none. In virtual time nothing is cold.
+    /// When the warm-up of a row with this limit ends; `None`: there is none. In virtual time nothing is
+    /// cold.
     pub(crate) fn limit(&self, row: Limit, is_virtual: bool) -> Result<Option<Limit>, Failure> {
         if is_virtual {
             refuse_given(&[("--warmup", self.time.is_some())], "not allowed together with --virtual")?;

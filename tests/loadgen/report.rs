@@ -18,7 +18,7 @@ fn keys(value: &Value) -> String {
 #[test]
 fn json_is_one_object_with_the_promised_keys() {
     let report = json(&Folder::new().succeed("--ops 20 --mode poll --output-format json").stdout);
-    assert_eq!(keys(&report), "answer device rows schema_version seed");
+    assert_eq!(keys(&report), "answer device interrupted rows schema_version seed");
     let row = &rows(&report)[0];
     assert_eq!(
         keys(row),

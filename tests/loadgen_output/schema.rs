@@ -1,4 +1,5 @@
-//! JSON Schema (draft 2020-12), as much of it as the checked-in schema uses; a keyword beyond that is a failure.
+//! JSON Schema (draft 2020-12), as much of it as the checked-in schema uses; a keyword beyond that is a
+//! failure.
 //!
 //! The usual crate for it brings forty others, among them two that this project refuses.
 

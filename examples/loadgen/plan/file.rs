@@ -31,6 +31,7 @@ impl Options {
         self.virtual_time.refuse_with_input()?;
         self.files.refuse_with_input()?;
         self.searches.refuse_with_input()?;
+        self.judging.refuse_with("--input")?;
         self.check_mode()?;
         self.check_chain(algorithm)?;
         let mode = self.mode.unwrap_or(Mode::WakeFd);

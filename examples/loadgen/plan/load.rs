@@ -40,6 +40,13 @@ impl Options {
         self.pictures.check()?;
         let output = self.output()?;
         self.files.check(output)?;
+        self.judging.check()?;
+        if let Some(option) = self.judging.runs_often() {
+            self.trace.refuse_with(option)?;
+            let stages = ("--stages", self.pacing.stages.is_some());
+            refuse_given(&[stages], &format!("not allowed together with {option}"))?;
+        }
+        let limit = self.judging.share_of(self.limit()?);
         self.mixing.check(self.alg.is_some(), self.size.is_some())?;
         let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
         let one = || Mix::one(algorithm, self.size.unwrap_or(4 << 10));
@@ -56,11 +63,12 @@ impl Options {
             jobs: jobs(self.jobs, 64, size, buffers)?,
             stages: self.pacing.stages.clone(),
             open_jobs: jobs(self.jobs, OPEN_JOBS, size, buffers)?,
-            limit: self.limit()?,
-            warm_up: self.warm_up.limit(self.limit()?, self.virtual_time.is_virtual)?,
+            limit,
+            warm_up: self.warm_up.limit(limit, self.virtual_time.is_virtual)?,
             seed: self.seed.unwrap_or(1),
             output,
             files: self.files.clone(),
+            judging: self.judging.clone(),
             expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
             trace: self.trace.plan()?,

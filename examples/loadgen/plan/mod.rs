@@ -21,6 +21,7 @@ use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::find_max::FindMax;
+use crate::judging::Judging;
 use crate::mix::Mix;
 use crate::pictures::PictureOptions;
 use crate::stages::Stages;
@@ -51,8 +52,8 @@ impl Limit {
 
 /// What the run does.
 pub(crate) enum Plan {
-    Load(Load),
-    File(File),
+    Load(Box<Load>),
+    File(Box<File>),
     Sweep(Sweep),
     FindMax(Box<FindMax>),
 }
@@ -67,6 +68,7 @@ pub(crate) struct Load {
     pub(crate) seed: u64,
     pub(crate) output: Output,
     pub(crate) files: Files,
+    pub(crate) judging: Judging,
     pub(crate) expected: Expected,
     /// The configuration that the report names.
     pub(crate) device: Config,
@@ -194,12 +196,12 @@ pub(crate) struct Expected {
 impl Plan {
     pub(crate) fn new(options: Options) -> Result<Self, Failure> {
         match options.input.clone() {
-            Some(input) => options.into_file(input).map(Self::File),
+            Some(input) => options.into_file(input).map(|plan| Self::File(Box::new(plan))),
             None if !options.searches.sweep.is_empty() => Sweep::plan(options).map(Self::Sweep),
             None if options.searches.find_max.is_some() => {
                 FindMax::plan(options).map(|plan| Self::FindMax(Box::new(plan)))
             }
-            None => options.into_load().map(Self::Load),
+            None => options.into_load().map(|plan| Self::Load(Box::new(plan))),
         }
     }
 
