@@ -180,8 +180,8 @@ fn figures_with_errors_give_the_keys_of_the_device() {
     assert!(fit["worst_percent"].as_f64().unwrap() < 3.0, "{fit}");
 }
 
-/// Public tables, and a bound for the error at the worst point in percent. A preset's numbers for the same table
-/// are no better, by the mean of the squares.
+/// Public tables, and a bound for the error at the worst point in percent. A preset's numbers for the same
+/// table are no better, by the mean of the squares.
 #[test]
 fn public_figures_are_reproduced() {
     let tables = [

@@ -1,4 +1,5 @@
-//! The load generator's pictures: what they are drawn from, and the page and the files as any parser sees them.
+//! The load generator's pictures: what they are drawn from, and the page and the files as any parser sees
+//! them.
 
 #[path = "loadgen_pictures/pages.rs"]
 mod pages;

@@ -9,8 +9,8 @@
 //!           otherwise:          linear            1 .. 4:4          1      2        3       4
 //! ```
 //!
-//! What lies between A and B is rounded: to two digits, a geometric size and every depth to a power of two. Of
-//! values that become equal one is left.
+//! What lies between A and B is rounded: to two digits, a geometric size and every depth to a power of two.
+//! Of values that become equal one is left.
 
 use simaccel::grammar::{self, Key as ConfigKey};
 

@@ -7,8 +7,8 @@
 //!             └──► median, spread of the middle half ──► saved | compared: worse, same, better
 //! ```
 //!
-//! Rows are compared with rows of the same device, algorithm, size, jobs, loop and rate; another baseline is refused
-//! before anything runs.
+//! Rows are compared with rows of the same device, algorithm, size, jobs, loop and rate; another baseline is
+//! refused before anything runs.
 
 use std::path::Path;
 

@@ -11,8 +11,8 @@
 //! was asked for. It counts it.
 //!
 //! Without jobs an operation blocks the thread that would send the next one. What is due meanwhile waits in a
-//! backlog and is sent in turn, so one is in flight; late is then what the generator itself has lost, from the
-//! end of the operation ahead.
+//! backlog and is sent in turn, so one is in flight; late is then what the generator itself has lost, from
+//! the end of the operation ahead.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

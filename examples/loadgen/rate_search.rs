@@ -1,6 +1,7 @@
 //! The search for the highest rate that holds: it knows no load, only whether a rate holds.
 
-/// How far the highest rate that holds and the lowest that fails are apart at the end, as a share of the first.
+/// How far the highest rate that holds and the lowest that fails are apart at the end, as a share of the
+/// first.
 pub(crate) const RESOLUTION: f64 = 0.02;
 
 /// A rate above the first grows by this factor.

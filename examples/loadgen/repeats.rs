@@ -6,7 +6,8 @@
 //!   --against      rows, theirs, rows, theirs, ..
 //! ```
 //!
-//! The report shows that run of each row whose rate is the median; errors and mismatches count in all of them.
+//! The report shows that run of each row whose rate is the median; errors and mismatches count in all of
+//! them.
 
 use crate::against::Other;
 use crate::baseline::{self, Comparison, Medians, Sample};

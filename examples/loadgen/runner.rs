@@ -73,7 +73,8 @@ impl<T: 'static> Runner<T> {
         self.resume(slot)
     }
 
-    /// Resumes what is ready. Waits for it until something is, or at most for a time. Without a time call it only while a job is in flight and none has finished.
+    /// Resumes what is ready. Waits for it until something is, or at most for a time. Without a time call it
+    /// only while a job is in flight and none has finished.
     pub(crate) fn wait(&mut self, most: Option<Duration>) -> Result<(), Failure> {
         let Some(wakes) = &mut self.wakes else { return Ok(()) };
         let mut ready = std::mem::take(&mut self.ready);

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Arrivals come from a process of rate 1, whose time is the number of operations to be expected so far; its
-//! inverse says when that many are (Çinlar's method). So each way of spreading arrivals keeps its nature while
-//! the rate changes, and a seed gives the same times again.
+//! inverse says when that many are (Çinlar's method). So each way of spreading arrivals keeps its nature
+//! while the rate changes, and a seed gives the same times again.
 
 use std::time::Duration;
 

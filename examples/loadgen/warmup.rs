@@ -6,8 +6,8 @@
 //!   row:     another device ───────► checked and recorded ◄─────┘
 //! ```
 //!
-//! The row's device starts anew, so that it counts the row's requests and nothing else, and a fault that is to
-//! strike the twentieth request strikes the twentieth recorded one.
+//! The row's device starts anew, so that it counts the row's requests and nothing else, and a fault that is
+//! to strike the twentieth request strikes the twentieth recorded one.
 
 use std::time::Duration;
 

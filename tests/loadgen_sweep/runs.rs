@@ -170,8 +170,8 @@ fn evenly_spaced_requests_wait_only_above_the_rate_of_the_unit() {
     assert!((20_000.0 / 1.02..20_020.0).contains(&rate), "{rate}");
 }
 
-/// M/M/1: the time in the system is exponential, with the mean 1 / (μ - λ); its 99th percentile is ln 100 times
-/// that. 60,000 requests are within 5 % of both.
+/// M/M/1: the time in the system is exponential, with the mean 1 / (μ - λ); its 99th percentile is ln 100
+/// times that. 60,000 requests are within 5 % of both.
 #[test]
 fn the_highest_rate_is_that_of_the_closed_form_of_a_single_exponential_server() {
     let mu = 20_000.0;

@@ -1,7 +1,8 @@
 //! Closed forms that those of the device's own tests do not have.
 
-/// The mean wait for one of `units` units with constant service, in units of it (Crommelin 1932): the sum over
-/// i ≥ 1 of P(X ≥ i c) − (c / A) P(X > i c), where X is a Poisson variate of mean i A and A the offered load.
+/// The mean wait for one of `units` units with constant service, in units of it (Crommelin 1932): the sum
+/// over i ≥ 1 of P(X ≥ i c) − (c / A) P(X > i c), where X is a Poisson variate of mean i A and A the offered
+/// load.
 pub(crate) fn crommelin(units: u32, load: f64) -> f64 {
     let offered = f64::from(units) * load;
     let term = |i: u32| {
@@ -24,7 +25,8 @@ fn poisson_tails(mean: f64, n: u32) -> (f64, f64) {
     (first + beyond, beyond)
 }
 
-/// The share of arrivals that is lost where nothing waits, whatever the distribution of service (Erlang 1917).
+/// The share of arrivals that is lost where nothing waits, whatever the distribution of service (Erlang
+/// 1917).
 pub(crate) fn erlang_b(units: u32, load: f64) -> f64 {
     let offered = load * f64::from(units);
     (1..=units).fold(1.0, |blocking, unit| offered * blocking / offered.mul_add(blocking, f64::from(unit)))

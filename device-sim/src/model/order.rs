@@ -149,8 +149,8 @@ impl<T> Order<T> {
     /// Called when a request completes as it comes, before others that are due. `false`: it cannot, because
     /// requests are held back.
     ///
-    /// (Written as `coming -= u64::from(passes)`, the count stayed as it was where rustc 1.95.0 inlined this at
-    /// `opt-level=3`. A test in the model's pipeline shows it.)
+    /// (Written as `coming -= u64::from(passes)`, the count stayed as it was where rustc 1.95.0 inlined this
+    /// at `opt-level=3`. A test in the model's pipeline shows it.)
     #[inline]
     pub(crate) fn pass(&mut self) -> bool {
         if !self.held.is_empty() {

@@ -9,9 +9,9 @@
 //!   score = points · 2 ln(error, NOISE at least) + cost of the keys · max(ln points, 2)
 //! ```
 //!
-//! The error is the root of the mean square, or half of that at the worst point if that is more. So the score is
-//! Schwarz's criterion, with a floor: what is within twice NOISE at every point, and within NOISE for the most
-//! part, is not worth another key. Nothing is random.
+//! The error is the root of the mean square, or half of that at the worst point if that is more. So the score
+//! is Schwarz's criterion, with a floor: what is within twice NOISE at every point, and within NOISE for the
+//! most part, is not worth another key. Nothing is random.
 
 use super::model::{
     FIRMWARE, FIXED, LINK_PER_BYTE, PER_BYTE, Regime, TIMES, Times, errors, rms, slowest, worst,

@@ -5,9 +5,9 @@
 //!                                             axis: where a value is                └─► alone ──► --svg DIR
 //! ```
 //!
-//! The pictures are written by hand: what there is to draw are lines, rectangles and text. A library for plots
-//! brings a font and its measures, and colours that are fixed when it draws, where these have to be light and
-//! dark and to stand in a page of text.
+//! The pictures are written by hand: what there is to draw are lines, rectangles and text. A library for
+//! plots brings a font and its measures, and colours that are fixed when it draws, where these have to be
+//! light and dark and to stand in a page of text.
 
 mod axis;
 mod chart;
