@@ -15,7 +15,7 @@
 //!   ... leaves: at = OUT                              trying, or inside briefly: this thread waits
 //! ```
 //!
-//! At least one of the two sides sees what the other has stored (see [`barrier`]). A locked instruction waits
+//! At least one of the two sides sees what the other has stored (see `barrier`). A locked instruction waits
 //! until every earlier store has reached the cache, also those of the requests just submitted: a job's
 //! resumer would pay that with every resume.
 //!
