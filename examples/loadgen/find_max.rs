@@ -19,6 +19,7 @@ use simaccel::Error;
 use crate::args::{Format, Options};
 use crate::condition::Condition;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::load;
 use crate::plan::{Load, Rate, refuse_given};
 use crate::rate_search::{self, Found, RESOLUTION};
@@ -102,12 +103,20 @@ pub(crate) fn run(plan: &FindMax) -> Result<(), Failure> {
     let lanes = closed.most_lanes().max(widest.most_lanes());
     let mut workload = Workload::new(&closed.mix, lanes, closed.seed)?;
     let mut first_error = None;
+    interrupt::watch();
     let closed_row = one_row(closed, &mut workload, &mut first_error)?;
-    let mut probes = Vec::new();
+    let (mut probes, mut cut_short) = (Vec::new(), None);
     let mut holds = |rate: u32| -> Result<bool, Failure> {
         let load = probe(&plan.options, rate)?;
         for _ in 0..plan.tries() {
+            if interrupt::is_requested() {
+                return Err(Failure::Interrupted);
+            }
             let row = one_row(&load, &mut workload, &mut first_error)?;
+            if interrupt::is_requested() {
+                cut_short = Some(row);
+                return Err(Failure::Interrupted);
+            }
             let why = plan.why(&row);
             say(rate, why.is_none());
             probes.push(Probe { rate, why, row });
@@ -117,12 +126,25 @@ pub(crate) fn run(plan: &FindMax) -> Result<(), Failure> {
         }
         Ok(false)
     };
-    let found = rate_search::highest(closed_row.ops_per_second, &mut holds)?;
+    let found = match rate_search::highest(closed_row.ops_per_second, &mut holds) {
+        Err(Failure::Interrupted) => so_far(&probes),
+        found => found?,
+    };
     // In the order of their rates; those of one rate as they were tried.
     probes.sort_by_key(|probe| probe.rate);
     plan.print(&closed_row, &probes, found)?;
-    let rows: Vec<Row> = probes.into_iter().map(|probe| probe.row).chain([closed_row]).collect();
-    report::verdict(&rows, closed.expected, first_error)
+    let rows: Vec<Row> =
+        probes.into_iter().map(|probe| probe.row).chain([closed_row]).chain(cut_short).collect();
+    report::verdict(&rows, closed.expected, first_error)?;
+    if interrupt::is_requested() { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+/// What the probes of a search have found that a signal has ended.
+fn so_far(probes: &[Probe]) -> Found {
+    let rates =
+        |holds: bool| probes.iter().filter(move |probe| probe.why.is_none() == holds).map(|probe| probe.rate);
+    let highest = rates(true).max();
+    Found { highest, fails_at: rates(false).filter(|rate| Some(*rate) > highest).min() }
 }
 
 fn one_row(load: &Load, workload: &mut Workload, first_error: &mut Option<Error>) -> Result<Row, Failure> {
@@ -182,6 +204,7 @@ impl FindMax {
             "seed": self.closed.seed,
             "device": self.closed.device.to_string(),
             "rows": [closed.json(self.with_stats)],
+            "interrupted": interrupt::is_requested(),
             "find_max": {
                 "condition": self.condition.to_string(),
                 "rate": found.highest,
@@ -217,7 +240,11 @@ impl FindMax {
             time_us(closed.latency.p99),
         );
         text += &table(probes);
-        text + &self.words(probes, found)
+        text += &self.words(probes, found);
+        if interrupt::is_requested() {
+            text += "interrupted: the search has not come to its end\n";
+        }
+        text
     }
 
     fn words(&self, probes: &[Probe], found: Found) -> String {

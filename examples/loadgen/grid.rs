@@ -13,7 +13,7 @@ use crate::axis::Axis;
 /// A grid of one or two axes.
 pub(crate) struct Grid {
     pub(crate) axes: Vec<Axis>,
-    /// One for each combination of values.
+    /// One for each combination of values; a sweep that a signal has ended has fewer.
     pub(crate) points: Vec<Point>,
 }
 
@@ -74,10 +74,9 @@ impl Grid {
 
     /// The point at these indices, one for each axis.
     pub(crate) fn point(&self, indices: &[usize]) -> Option<&Point> {
-        let index = self.axes.iter().zip(indices).try_fold(0, |index, (axis, at)| {
-            (*at < axis.values.len()).then_some(index * axis.values.len() + at)
-        });
-        self.points.get(index?)
+        let at = self.axes.iter().zip(indices).map(|(axis, at)| axis.values.get(*at).copied());
+        let at = at.collect::<Option<Vec<u64>>>()?;
+        self.points.iter().find(|point| point.at == at)
     }
 
     pub(crate) fn json(&self) -> Value {

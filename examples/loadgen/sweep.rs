@@ -16,6 +16,7 @@ use crate::args::{Format, Mode, Options};
 use crate::axis::{Axis, Given, Sets};
 use crate::failure::Failure;
 use crate::grid::{Figures, Grid, Point};
+use crate::interrupt;
 use crate::load::{self, Ran};
 use crate::pictures::PictureOptions;
 use crate::plan::{Load, refuse_given};
@@ -159,8 +160,10 @@ pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
     let mut software = Vec::new();
     let mut first_error = None;
     let pictures = plan.pictures.open()?;
+    let mut cut_short = None;
+    interrupt::watch();
     let mut count = Count { done: 0, of: plan.points.len() };
-    for reference in &plan.software {
+    'sizes: for reference in &plan.software {
         let same_size = || {
             plan.points
                 .iter()
@@ -172,19 +175,27 @@ pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
         let mut workload = Workload::new(&reference.mix, lanes, reference.seed)?;
         software.push(last(load::rows(reference, &mut workload)?, &mut first_error)?);
         for (index, point) in same_size() {
+            if interrupt::is_requested() {
+                break 'sizes;
+            }
             count.say(&plan.axes, &point.at);
-            rows[index] = Some(last(load::rows(&point.load, &mut workload)?, &mut first_error)?);
+            let row = last(load::rows(&point.load, &mut workload)?, &mut first_error)?;
+            if interrupt::is_requested() {
+                cut_short = Some(row);
+                break 'sizes;
+            }
+            rows[index] = Some(row);
         }
     }
-    let rows: Vec<Row> = rows.into_iter().flatten().collect();
     let grid = plan.grid(&rows, &software);
     let mut report = Report::new(plan.first());
     report.rows = software;
     let drawn = pictures.write(&report, Some(&grid));
     plan.print(&grid, &report.rows)?;
     drawn?;
-    report.rows.extend(rows);
-    report::verdict(&report.rows, plan.first().expected, first_error)
+    report.rows.extend(rows.into_iter().flatten().chain(cut_short));
+    report::verdict(&report.rows, plan.first().expected, first_error)?;
+    if interrupt::is_requested() { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
 /// The row that was asked for, which is behind those that it needs.
@@ -196,8 +207,9 @@ fn last(ran: Ran, first_error: &mut Option<Error>) -> Result<Row, Failure> {
 }
 
 impl Sweep {
-    fn grid(&self, rows: &[Row], software: &[Row]) -> Grid {
+    fn grid(&self, rows: &[Option<Row>], software: &[Row]) -> Grid {
         let points = self.points.iter().zip(rows).filter_map(|(point, row)| {
+            let row = row.as_ref()?;
             let software = software.iter().find(|software| software.size == row.size)?;
             Some(Point {
                 at: point.at.clone(),
@@ -211,7 +223,12 @@ impl Sweep {
 
     fn print(&self, grid: &Grid, software: &[Row]) -> Result<(), Failure> {
         let first = self.first();
-        let words = pays::words(grid);
+        let is_interrupted = interrupt::is_requested();
+        let words = if is_interrupted {
+            vec![format!("interrupted: {} of {} points ran", grid.points.len(), self.points.len())]
+        } else {
+            pays::words(grid)
+        };
         match first.output.format {
             Format::Json => {
                 let rows: Vec<_> = software.iter().map(|row| row.json(self.with_stats)).collect();
@@ -222,6 +239,7 @@ impl Sweep {
                     "seed": first.seed,
                     "device": first.device.to_string(),
                     "rows": rows,
+                    "interrupted": is_interrupted,
                     "sweep": sweep,
                 });
                 report::print(&format!("{json}\n"))

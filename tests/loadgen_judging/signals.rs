@@ -79,6 +79,24 @@ fn an_open_loop_and_the_rows_behind_it_end_too() {
     assert_eq!(folder.read("rows.csv").lines().count(), 2, "the head, and the row that ran");
 }
 
+/// The first row of either never ends, so there is no point and no probe; the report is of that row.
+#[test]
+fn a_sweep_and_a_search_end_with_the_row_that_runs() {
+    let folder = Folder::new();
+    for (options, key, found) in [
+        ("--sweep units=1..4 --svg pictures", "sweep", "points"),
+        ("--sweep units=1..4 --sweep jobs=1..4", "sweep", "points"),
+        ("--find-max p99<1s", "find_max", "probes"),
+    ] {
+        let (printed, _) = interrupted(&folder, options, Signal::SIGINT);
+        assert!(printed.contains("\ninterrupted: "), "{options}: {printed}");
+        let printed = interrupted(&folder, &format!("{options} --output-format json"), Signal::SIGTERM).0;
+        let report = json(printed.as_bytes());
+        assert_eq!((&report["interrupted"], report["rows"].as_array().unwrap().len()), (&true.into(), 1));
+        assert_eq!(report[key][found], Value::Array(Vec::new()), "{options}: {report}");
+    }
+}
+
 /// A baseline of half a run would be one that later runs are held to.
 #[test]
 fn an_interrupted_run_saves_no_baseline_and_judges_nothing() {

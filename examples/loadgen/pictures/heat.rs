@@ -34,8 +34,11 @@ pub(super) fn draw(grid: &Grid) -> Option<Picture> {
 fn line(grid: &Grid, labels: Vec<String>) -> Picture {
     let name = grid.axes[0].key.name;
     let of = |figure: fn(&Point) -> f64| {
-        let points = grid.points.iter().zip(0_u16..);
-        points.map(|(point, index)| Some((f64::from(index), figure(point)))).collect::<Vec<_>>()
+        let place = |point: &Point| {
+            let index = grid.axes[0].values.iter().position(|value| point.at[..] == [*value]);
+            index.map(|index| (count(index), figure(point)))
+        };
+        grid.points.iter().map(place).collect::<Vec<_>>()
     };
     let (offload, software) =
         (of(|point| point.offload.ops_per_second), of(|point| point.software.ops_per_second));
