@@ -181,6 +181,11 @@ pub(crate) const ROOMS: &[Room] = &[
 
 pub(crate) const SEAMS: &[Seam] = &[
     Seam {
+        file: "capi/src/uses.rs",
+        knows: "simaccel::simaccel_device::process",
+        reason: "a list belongs to a process, and a process is known by its forks",
+    },
+    Seam {
         file: "device-sim/src/model/pipeline.rs",
         knows: "crate::kernels",
         reason: "the place where a request that the model lets through is worked on, alone or with others",
