@@ -55,7 +55,9 @@ const BATCH_BYTES: u64 = 16 * 1024;
 const DEEP_BATCH_BYTES: u64 = 64 * 1024;
 const DEEP: u64 = 16;
 /// Requests that a modelled device admits before it looks what is due.
-const PASS_REQUESTS: u64 = 8;
+const PASS_REQUESTS: u64 = 64;
+/// The same where those that are overdue complete with their pass: the host has work again soon.
+const HURRIED_REQUESTS: u64 = 8;
 
 /// A core, its ports and its admin queue.
 #[derive(Debug)]
@@ -88,6 +90,10 @@ pub(crate) struct Driver {
     last_pass: (u64, bool),
     /// The queue pairs that have a request at hand, and when it has arrived. Kept for its memory.
     heads: Vec<(u64, usize)>,
+    /// Whether it runs by passes, on a worker: interrupts may be those of passes before.
+    has_passes: bool,
+    /// Whether what is overdue completes with its pass.
+    hurries: bool,
     lateness: Lateness,
     counters: Arc<ModelCounters>,
 }
@@ -124,6 +130,8 @@ impl Driver {
             published_at: None,
             last_pass: (0, false),
             heads: Vec::new(),
+            has_passes: false,
+            hurries: false,
             lateness: Lateness::new(counters),
             counters: Arc::clone(counters),
         }
@@ -183,6 +191,7 @@ impl Driver {
         self.note_busy(now);
         let collected = self.others.is_some() && self.collect(signals);
         let was_due = self.core.hurry(now);
+        (self.has_passes, self.hurries) = (true, was_due.is_some());
         let admitted = self.admit(now, signals) || collected;
         self.core.hurry_no_more();
         let happened = match was_due {
@@ -284,13 +293,14 @@ impl Driver {
     }
 
     fn admit_heads(&mut self, heads: &mut Vec<(u64, usize)>, signals: &mut Signals) {
+        let most = if self.hurries { HURRIED_REQUESTS } else { PASS_REQUESTS };
         let (mut bytes, mut requests) = (0, 0);
         while let Some(place) = first_of(heads)
             && let (arrived, index) = heads[place]
             && let is_long = self.ports[index].may_take_long()
             && let Some((ticket, announce)) = self.ports[index].take_head()
         {
-            if is_long && signals.announcements.has_interrupts() {
+            if is_long && self.has_passes && signals.announcements.has_interrupts() {
                 // Those of the passes before, for threads that sleep.
                 signals.announcements.raise(self.ports.iter().map(|port| &*port.pair));
             }
@@ -298,7 +308,7 @@ impl Driver {
             bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
             requests += 1;
             self.hand_out();
-            if bytes >= BATCH_BYTES || requests == PASS_REQUESTS {
+            if bytes >= BATCH_BYTES || requests == most {
                 self.next = (index + 1) % self.ports.len();
                 break;
             }
