@@ -110,11 +110,11 @@ impl Fiber {
             // SAFETY: the caller's promise.
             unsafe { old.force_reset() };
         }
-
-        /// Nothing: frames are where corosensei knows.
-        #[inline]
-        pub(in super::super) fn prefetch(&self) {}
     }
+
+    /// Nothing: frames are where corosensei knows.
+    #[inline]
+    pub(in super::super) fn prefetch(&self) {}
 
     /// Runs the fiber until it leaves.
     ///
