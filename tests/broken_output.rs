@@ -7,6 +7,8 @@
 //!            broken  1, one line says so
 //! ```
 
+mod built;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -74,12 +76,8 @@ const REFUSED: &[Run] = &[
     run("simulate", "--fast", 2),
 ];
 
-/// The built example, which `cargo test` puts beside the folder of the test executables.
 fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-    assert!(program.exists(), "{} is not built: cargo build --examples", program.display());
-    program
+    built::example(name)
 }
 
 /// A shell closes the streams, may ignore SIGPIPE, and becomes the program.

@@ -1,15 +1,13 @@
 //! The event loop example as a process: its clients come and go, and strict mode has nothing to report.
 
-use std::path::Path;
+mod built;
+
 use std::process::Command;
 
 /// Runs the built example, which `cargo test` puts beside the folder of the test executables.
 fn event_loop(arguments: &str) -> (i32, String, String) {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/event_loop");
-    let output = Command::new(&program).args(arguments.split_whitespace()).output().unwrap_or_else(|error| {
-        panic!("{}: {error}: cargo build --example event_loop", program.display());
-    });
+    let program = built::example("event_loop");
+    let output = Command::new(program).args(arguments.split_whitespace()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -1,11 +1,11 @@
 //! One grammar: the device, the engine, the load generator and the other examples give the same text the same
 //! verdict, in the same words. (The C functions are asked by a test of their package, with the same table.)
 
+mod built;
 mod captured;
 #[path = "grammar/table.rs"]
 mod table;
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -24,10 +24,8 @@ type DeviceConfig = simaccel_device::Config;
 
 /// A built example, which `cargo test` puts beside the folder of the test executables.
 fn example(name: &str, arguments: &[&str]) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let program: PathBuf = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-    let output = Command::new(&program).args(arguments).output();
-    output.unwrap_or_else(|error| panic!("{}: {error}: cargo build --example {name}", program.display()))
+    let program = built::example(name);
+    Command::new(program).args(arguments).output().unwrap()
 }
 
 /// The one line of a program that refuses its options.

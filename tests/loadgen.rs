@@ -5,6 +5,7 @@
 
 #[path = "../examples/loadgen/arrivals.rs"]
 mod arrivals;
+mod built;
 #[path = "loadgen/files.rs"]
 mod files;
 #[path = "../examples/loadgen/latency.rs"]
@@ -30,12 +31,8 @@ use serde_json::Value;
 /// The modes in the order of the table.
 const MODES: [&str; 5] = ["software", "sync", "wake-fd", "callback", "poll"];
 
-/// The built example, which `cargo test` puts beside the folder of the test executables.
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
-    assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
-    program
+    built::example("loadgen")
 }
 
 /// A folder of one test, removed at its end.

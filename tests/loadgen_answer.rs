@@ -5,12 +5,12 @@
 mod bars;
 #[path = "../examples/loadgen/answer/break_even.rs"]
 mod break_even;
+mod built;
 #[path = "../examples/loadgen/stations.rs"]
 mod stations;
 #[path = "../examples/loadgen/wrap.rs"]
 mod wrap;
 
-use std::path::Path;
 use std::process::Command;
 
 use bars::Bin;
@@ -21,8 +21,7 @@ use stations::{Alone, Ceiling};
 
 /// Runs the built example, which `cargo test` puts beside the folder of the test executables.
 fn run(options: &str) -> String {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
+    let program = built::example("loadgen");
     let output = Command::new(program).args(options.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "{options}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -3,18 +3,16 @@
 //! What a point of a known device takes is computed here, from the rules in docs/model.md for constant times:
 //! a station that is never idle decides, or the way of a single operation.
 
+mod built;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The built example, which `cargo test` puts beside the folder of the test executables.
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
-    assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
-    program
+    built::example("loadgen")
 }
 
 fn loadgen(arguments: &[&str]) -> Output {

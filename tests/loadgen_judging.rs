@@ -2,6 +2,7 @@
 
 #[path = "loadgen_judging/baselines.rs"]
 mod baselines;
+mod built;
 #[path = "loadgen_output/folder.rs"]
 mod folder;
 #[path = "loadgen_judging/signals.rs"]

@@ -1,20 +1,17 @@
-//! The loops of the load generator: warm-up, open loops of every kind, stages, mixes, threads.
+//! The loops of the load generator: warm-up, open loops of every kind, stages, mixes.
 //!
 //! What is asserted are counts; times are this host's.
 
+mod built;
 mod captured;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The built example, which `cargo test` puts beside the folder of the test executables.
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
-    assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
-    program
+    built::example("loadgen")
 }
 
 fn run(options: &str) -> Output {
@@ -170,15 +167,16 @@ mod open_loops {
         assert!(told.contains("because one was in flight and 512 waited"), "{told}");
     }
 
-    /// The thread sleeps between sends, so a mostly idle loop does not cost a processor: ten sends a second
-    /// would cost 100 ms each if it did.
+    /// The thread sleeps between sends, so a mostly idle loop does not cost a processor: a share of its own
+    /// row, which other processes only make smaller.
     #[test]
     fn a_slow_open_loop_does_not_spin() {
         for mode in ["software", "sync", "wake-fd", "callback", "poll"] {
             let row =
                 row(&format!("--mode {mode} --rate 50 --arrivals linear --ops 10 --size 64 --warmup 0"));
-            let cpu = row["cpu_ns_per_op"].as_f64().unwrap();
-            assert!(cpu > 0.0 && cpu < 10_000_000.0, "{mode}: {cpu} ns of 20 ms: {row}");
+            let figure = |key: &str| row[key].as_f64().unwrap();
+            let busy = figure("cpu_ns_per_op") * figure("ops_per_second") / 1e9;
+            assert!(busy > 0.0 && busy < 0.5, "{mode}: {busy} of a processor: {row}");
         }
     }
 
@@ -382,14 +380,5 @@ mod rule_of_steadiness {
         assert!(of([99, 1000, 1000, 1000, 1000], None).is_some_and(|steady| !steady.is_steady()));
         assert!(of([20, 20, 20, 20, 20], None).is_none());
         assert!(of([1000; 5], Some([50, 1000, 1000, 1000, 1000])).is_none());
-    }
-
-    /// Threads' counts are added, whatever the width that each has come to.
-    #[test]
-    fn counts_of_threads_are_added() {
-        let mut sum = counts([300, 0, 0, 0, 0]);
-        sum.merge(counts([0, 300, 300, 300, 300]));
-        let steady = Steadiness::of(&sum, None, Duration::from_secs(5)).unwrap();
-        assert!(steady.is_steady(), "{steady:?}");
     }
 }

@@ -4,6 +4,7 @@
 mod axes;
 #[path = "../examples/loadgen/axis.rs"]
 mod axis;
+mod built;
 #[path = "../examples/loadgen/condition.rs"]
 mod condition;
 #[path = "loadgen_sweep/conditions.rs"]

@@ -1,6 +1,8 @@
 //! The load generator in virtual time: its figures are those of queueing theory, and the same every time.
 
-use std::path::{Path, PathBuf};
+mod built;
+
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -20,12 +22,8 @@ mod stall;
 /// The modes that have jobs.
 const MODES: [&str; 3] = ["wake-fd", "callback", "poll"];
 
-/// The built example, which `cargo test` puts beside the folder of the test executables.
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
-    assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
-    program
+    built::example("loadgen")
 }
 
 /// Runs the load generator with options without blanks.

@@ -7,6 +7,8 @@
 //!   inline:  `COMMAND`           of cargo, man, or a file of ours
 //! ```
 
+mod built;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -301,10 +303,8 @@ impl Scratch {
             before = if word == "--key" { "--key" } else { "" };
             *word = meant;
         }
-        let test = env::current_exe().unwrap();
-        let program = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-        let output = Command::new(&program).args(arguments).current_dir(&self.0).output();
-        output.unwrap_or_else(|error| panic!("{}: {error}: cargo build --examples", program.display()))
+        let program = built::example(name);
+        Command::new(program).args(arguments).current_dir(&self.0).output().unwrap()
     }
 }
 

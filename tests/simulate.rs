@@ -1,14 +1,12 @@
 //! The simulation as its users run it: a process with options, standard output and an exit code.
 
+mod built;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The built example, which `cargo test` puts beside the folder of the test executables.
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/simulate");
-    assert!(program.exists(), "{} is not built: cargo build --example simulate", program.display());
-    program
+    built::example("simulate")
 }
 
 /// Runs it with these options. Returns the exit code, standard output and standard error.

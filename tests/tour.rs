@@ -1,15 +1,14 @@
 //! The tour of faults prints what its page shows.
 
+mod built;
+
 use std::path::Path;
 use std::process::Command;
 
 /// The built example, which `cargo test` puts beside the folder of the test executables.
 fn tour() -> String {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/faults");
-    let output = Command::new(&program).output().unwrap_or_else(|error| {
-        panic!("{}: {error}: cargo build --example faults", program.display());
-    });
+    let program = built::example("faults");
+    let output = Command::new(program).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

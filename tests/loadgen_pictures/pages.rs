@@ -26,9 +26,7 @@ impl Folder {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let test = std::env::current_exe().unwrap();
-        let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
-        assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
+        let program = crate::built::example("loadgen");
         Command::new(program).args(arguments).current_dir(&self.0).output().unwrap()
     }
 

@@ -78,13 +78,3 @@ fn percentiles_are_exact_to_a_thirty_second_and_the_maximum_exactly() {
         assert_eq!(sample.errors, 100);
     }
 }
-
-#[test]
-fn two_threads_together_have_the_operations_of_both() {
-    let (mut short, long) = (steady(MS * 150), steady(MS * 1000));
-    let (in_flight, period) = (short.in_flight().next().unwrap().1, long.period());
-    short.merge(long);
-    assert_eq!((ops(&short), short.period(), short.ended()), (11_500, period, MS * 1000));
-    assert!((short.in_flight().next().unwrap().1 - 2.0 * in_flight).abs() < 1e-6);
-    assert_eq!(short.iter().next().unwrap().1.quantile(0.5), Some(50.0));
-}

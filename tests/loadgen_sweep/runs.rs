@@ -1,16 +1,12 @@
 //! Sweeps and searches as processes: what they print, and how they refuse what cannot be run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The built example, which `cargo test` puts beside the folder of the test executables.
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().and_then(Path::parent).unwrap().join("examples/loadgen");
-    assert!(program.exists(), "{} is not built: cargo build --example loadgen", program.display());
-    program
+    crate::built::example("loadgen")
 }
 
 fn run(options: &str) -> Output {
