@@ -1,4 +1,4 @@
-//! The jobs of threads, which the engine counts by thread.
+//! Counts of jobs by row: the engine counts those of its thread, from the beginning.
 
 use simaccel::job::ThreadStats;
 

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::ending;
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::job_counts;
 use crate::meter::{Asked, Meter};
 use crate::mix::{Counts, Draw, Part};
 use crate::plan::{Limit, Load, Pace, PlannedRow};
@@ -26,7 +27,6 @@ use crate::report::Report;
 use crate::row::{Paced, Row};
 use crate::runner::Runner;
 use crate::stages::Times;
-use crate::threads;
 use crate::timeline::Timeline;
 use crate::trace::{Recorder, Trace};
 use crate::warmup::WarmedUp;
@@ -114,7 +114,7 @@ fn run_row(
         trace.add(&format!("{}, {pace} loop", mode.name()), &recorder);
     }
     let mut stats = engine.stats();
-    stats.jobs = threads::since(stats.jobs, jobs_before);
+    stats.jobs = job_counts::since(stats.jobs, jobs_before);
     let in_flight = plan.in_flight(planned);
     let mut row = Row::new(mode, device, plan.mix.name(), plan.mix.mean_size(), in_flight, &meter, stats);
     row.mix = plan.mix.json(&by_part);

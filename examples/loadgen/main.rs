@@ -37,6 +37,7 @@ mod grid_table;
 mod hgrm;
 mod interrupt;
 mod interval_log;
+mod job_counts;
 mod judging;
 mod latency;
 mod limits;
@@ -63,7 +64,7 @@ mod stations;
 mod steady;
 mod sweep;
 mod table;
-mod threads;
+
 mod timeline;
 mod trace;
 mod units;

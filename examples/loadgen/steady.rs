@@ -51,18 +51,6 @@ impl Counts {
         self.slices[usize::try_from(index).unwrap_or(0)] += 1;
     }
 
-    /// Adds what another thread has counted in the same row.
-    #[allow(dead_code, reason = "rows of several threads come after it")]
-    pub(crate) fn merge(&mut self, mut other: Self) {
-        while self.width < other.width {
-            self.double();
-        }
-        while other.width < self.width {
-            other.double();
-        }
-        self.slices.iter_mut().zip(&other.slices).for_each(|(sum, count)| *sum += count);
-    }
-
     fn double(&mut self) {
         for index in 0..SLICES / 2 {
             self.slices[index] = self.slices[2 * index] + self.slices[2 * index + 1];

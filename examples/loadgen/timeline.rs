@@ -59,7 +59,7 @@ impl Sample {
         (self.ops > 0).then(|| micros(self.max))
     }
 
-    /// Appends the slice that follows, or adds that of another thread.
+    /// Appends the slice that follows.
     fn merge(&mut self, other: &Self) {
         self.ops += other.ops;
         self.errors += other.errors;
@@ -172,27 +172,6 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// Adds those of a thread that ran at the same time.
-    #[allow(dead_code, reason = "the option for threads comes after it")]
-    pub(crate) fn merge(&mut self, mut other: Self) {
-        while self.period < other.period {
-            self.coarsen();
-        }
-        while other.period < self.period {
-            other.coarsen();
-        }
-        self.ended = self.ended.max(other.ended);
-        let missing = other.samples.len().saturating_sub(self.samples.len());
-        self.samples.extend(std::iter::repeat_n(Sample::default(), missing));
-        self.samples.iter_mut().zip(&other.samples).for_each(|(sample, other)| sample.merge(other));
-    }
-
-    #[allow(dead_code, reason = "the option for threads comes after it")]
-    fn coarsen(&mut self) {
-        self.period *= 2;
-        self.samples = merged_pairs(&self.samples);
-    }
-
     /// How long the samples are.
     pub(crate) const fn period(&self) -> Duration {
         self.period
