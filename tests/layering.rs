@@ -56,7 +56,7 @@ const UNSAFE_ROOMS: &[&str] = &[
 ];
 
 /// The crates whose sources have rules.
-const SOURCES: &[&str] = &["src", "device-sim/src", "capi/src"];
+const SOURCES: &[&str] = &["src", "device-sim/src", "capi/src", "provider/src"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -290,7 +290,7 @@ fn unsafe_without_address(file: &str, text: &str) -> bool {
 
 #[test]
 fn unsafe_code_has_an_address() {
-    let folders = ["src", "device-sim/src", "capi/src", "examples", "benches/rivals/src"];
+    let folders = ["src", "device-sim/src", "capi/src", "provider/src", "examples", "benches/rivals/src"];
     let all: Vec<_> = folders.iter().flat_map(|folder| sources(folder)).collect();
     for (file, text) in &all {
         assert!(

@@ -12,7 +12,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The packages that are published.
-const PUBLISHED: [&str; 3] = ["simaccel", "simaccel-capi", "simaccel-device"];
+const PUBLISHED: [&str; 4] = ["simaccel", "simaccel-capi", "simaccel-device", "simaccel-provider"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -177,6 +177,27 @@ pub(crate) const ROOMS: &[Room] = &[
         crates: &["libc", "simaccel", "zeroize"],
         except: &["simaccel::simaccel_device"],
     },
+    // The root crate for OpenSSL, and nothing behind it.
+    Room {
+        path: "provider/src",
+        knows: WHOLE_CRATE,
+        crates: &["libc", "nix", "simaccel", "thiserror", "zeroize"],
+        except: &["simaccel::simaccel_device"],
+    },
+    Room { path: "provider/src/ossl", knows: &[], crates: &["libc"], except: &[] },
+    Room {
+        path: "provider/src/pausing",
+        knows: &["crate::conduct", "crate::counters", "crate::ossl"],
+        crates: &["libc", "nix", "simaccel"],
+        except: &["simaccel::simaccel_device"],
+    },
+    Room { path: "provider/src/counters", knows: &[], crates: &["libc", "nix", "thiserror"], except: &[] },
+    Room {
+        path: "provider/src/bin",
+        knows: WHOLE_CRATE,
+        crates: &["clap", "libc", "nix", "serde_json", "simaccel_provider"],
+        except: &[],
+    },
 ];
 
 pub(crate) const SEAMS: &[Seam] = &[

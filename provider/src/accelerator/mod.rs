@@ -1,0 +1,1 @@
+//! The engine of the process, which all instances of the provider share.

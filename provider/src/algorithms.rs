@@ -1,0 +1,1 @@
+//! The one table of algorithms: operation, names, properties and functions.

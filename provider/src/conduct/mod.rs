@@ -1,0 +1,1 @@
+//! What the application does wrong with its jobs, seen from the outside.

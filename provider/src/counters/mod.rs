@@ -1,0 +1,1 @@
+//! The counters, in a mapped file that simaccel-stat reads.

@@ -1,0 +1,1 @@
+//! Digests: SHA2.

@@ -1,0 +1,32 @@
+//! simaccel as an OpenSSL provider: real applications, whose operations pause on the simulated device.
+//!
+//! ```text
+//!   libcrypto ── OSSL_provider_init ──► instance, one for each library context     algorithms: the one table
+//!      │                                                                                 │
+//!      └── EVP_* ── dispatch ──► cipher, digest: an operation's parameters and state ◄───┘
+//!                                     │ buffers copied, state by value
+//!                                     ▼
+//!                               accelerator: the process's engine ──► simaccel::Engine ──► device
+//!                                     ▲                                   │
+//!      ASYNC_pause_job ◄──────── pausing: libcrypto's jobs ◄──────────────┘
+//!
+//!   beside them   ossl: libcrypto's structures, numbers and functions     config: openssl.cnf, SIMACCEL_CONFIG
+//!                 counters: a mapped file, read by simaccel-stat          conduct: what the application does wrong
+//! ```
+//!
+//! The library is not linked to libcrypto: it finds the functions that it needs in the one that has loaded
+//! it.
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("the provider needs pointers of 64 bits");
+
+mod accelerator;
+mod algorithms;
+mod cipher;
+mod conduct;
+mod config;
+#[doc(hidden)]
+pub mod counters;
+mod digest;
+mod ossl;
+mod pausing;

@@ -1,0 +1,1 @@
+//! libcrypto's jobs as a framework of the engine: an operation in one pauses it.
