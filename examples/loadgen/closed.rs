@@ -8,6 +8,7 @@
 //! It finds the most that a device can do. A halt of the device hits one operation of each slot, however long
 //! it is, so it hardly shows in percentiles: the open loop is there for that.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::failure::Failure;
@@ -17,21 +18,39 @@ use crate::plan::Limit;
 
 impl Run<'_> {
     pub(crate) fn run_closed(&mut self) -> Result<(), Failure> {
-        let started = self.meter.start();
-        for slot in 0..self.slots() {
-            if self.wants_more(started) {
-                self.start(slot, None)?;
+        self.meter.start();
+        let mut idle: VecDeque<usize> = (0..self.slots()).collect();
+        loop {
+            self.start_some(&mut idle)?;
+            // All are in flight before the first look at what has ended.
+            if !idle.is_empty() && !self.runner.has_finished() {
+                continue;
             }
-        }
-        while self.outstanding > 0 {
-            while let Some((slot, done)) = self.runner.pop_finished() {
-                let now = self.finish(slot, done);
-                if self.wants_more(now) {
-                    self.start(slot, None)?;
-                }
+            if self.outstanding == 0 {
+                return Ok(());
             }
-            if self.outstanding > 0 {
+            if !self.runner.has_finished() && self.runner.ready() == 0 {
                 self.wait(None)?;
+            }
+            self.reap(&mut idle)?;
+        }
+    }
+
+    /// Starts as many operations as may share a reading of the clock. One that ends at once has blocked the
+    /// thread, so no other shares it.
+    fn start_some(&mut self, idle: &mut VecDeque<usize>) -> Result<(), Failure> {
+        if idle.is_empty() {
+            return Ok(());
+        }
+        let now = self.meter.clock.now();
+        self.begun = Some(now);
+        for _ in 0..self.shared.most() {
+            let Some(slot) = idle.pop_front() else { break };
+            if self.wants_more(now) {
+                self.start(slot, now.into())?;
+            }
+            if self.runner.has_finished() {
+                break;
             }
         }
         Ok(())

@@ -26,6 +26,7 @@ use crate::repeats;
 use crate::report::Report;
 use crate::row::{Paced, Row};
 use crate::runner::Runner;
+use crate::shared_reading::Shared;
 use crate::stages::Times;
 use crate::timeline::Timeline;
 use crate::trace::{Recorder, Trace};
@@ -163,6 +164,8 @@ fn measure(
         limit,
         asked: vec![Asked { intended: now, sent: now }; in_flight],
         outstanding: 0,
+        shared: Shared::new(),
+        begun: None,
         meter: Meter::new(planned.pace.is_open(), clock.clone())?,
         progress: Progress::rows(planned.mode.name(), limit),
         trace,
@@ -213,6 +216,9 @@ pub(crate) struct Run<'a> {
     /// When the operation on each slot was started.
     asked: Vec<Asked>,
     pub(crate) outstanding: u64,
+    pub(crate) shared: Shared,
+    /// When what has been done since the last wait began: starts, then resumptions that share a reading.
+    pub(crate) begun: Option<Instant>,
     pub(crate) meter: Meter,
     progress: Progress,
     /// `None`: no one asks for a trace.
@@ -225,26 +231,27 @@ impl Run<'_> {
         self.asked.len()
     }
 
-    /// Starts an operation on a free slot; its latency counts from the intended time, if it has one.
-    pub(crate) fn start(&mut self, slot: usize, intended: Option<Instant>) -> Result<(), Failure> {
+    /// Starts an operation on a free slot.
+    pub(crate) fn start(&mut self, slot: usize, asked: Asked) -> Result<(), Failure> {
         let part = self.draw.next();
         let Some(mut lane) = self.workload.take(part) else { return Ok(()) };
         let session = Rc::clone(&self.sessions[part]);
         self.outstanding += 1;
-        let sent = self.meter.ask();
-        self.asked[slot] = Asked { intended: intended.unwrap_or(sent), sent };
+        self.meter.ask_at(asked.sent);
+        self.asked[slot] = asked;
         self.runner.start(slot, move || {
             let result = backend::run(&session, &mut lane);
             (lane, result)
         })?;
         if let Some(trace) = &mut self.trace {
-            trace.started(slot, sent, self.outstanding, self.runner.is_paused(slot));
+            trace.started(slot, asked.sent, self.outstanding, self.runner.is_paused(slot));
         }
         Ok(())
     }
 
-    /// Waits until a job may go on, or at most for a time, and resumes what may ([`Runner::wait`]).
+    /// Waits until a job may go on, or at most for a time ([`Runner::wait`]).
     pub(crate) fn wait(&mut self, most: Option<Duration>) -> Result<(), Failure> {
+        self.begun = None;
         self.runner.wait(most)?;
         if let Some(trace) = &mut self.trace {
             trace.waited(self.runner.last_wait.take());
@@ -252,12 +259,44 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Counts the operation, checks its result, and returns its lane. Returns the time.
-    pub(crate) fn finish(&mut self, slot: usize, (lane, result): Done) -> Instant {
+    /// Resumes some of the jobs that may go on, unless something has ended already. Counts what has ended at
+    /// one reading of the clock, which it returns, and puts the slots to `free`.
+    pub(crate) fn reap(&mut self, free: &mut impl Extend<usize>) -> Result<Option<Instant>, Failure> {
+        if !self.runner.has_finished() {
+            self.resume_some()?;
+        }
+        if !self.runner.has_finished() {
+            return Ok(None);
+        }
+        let now = self.meter.clock.now();
+        if let Some(begun) = self.begun.take() {
+            self.shared.took(now.duration_since(begun));
+        }
+        while let Some((slot, done)) = self.runner.pop_finished() {
+            self.finish(slot, done, now);
+            free.extend([slot]);
+        }
+        self.progress.at(now, self.meter.ops, &self.meter);
+        Ok(Some(now))
+    }
+
+    /// Resumes as many as may share a reading.
+    fn resume_some(&mut self) -> Result<(), Failure> {
+        if self.begun.is_none() && self.runner.ready() > 1 {
+            self.begun = Some(self.meter.clock.now());
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.resuming(self.meter.clock.now());
+        }
+        self.runner.resume_ready(self.shared.most())
+    }
+
+    /// Counts the operation, checks its result, and returns its lane.
+    fn finish(&mut self, slot: usize, (lane, result): Done, now: Instant) {
         self.outstanding -= 1;
         let succeeded = result.is_ok();
         let error = self.trace.as_ref().and_then(|_| result.as_ref().err().map(Error::to_string));
-        let now = self.meter.record(self.asked[slot], lane.input.len(), result);
+        self.meter.record(self.asked[slot], now, lane.input.len(), result);
         let counts = &mut self.by_part[lane.part];
         counts.ops += 1;
         counts.errors += u64::from(!succeeded);
@@ -269,7 +308,5 @@ impl Run<'_> {
         if let Some(trace) = &mut self.trace {
             trace.finished(slot, now, self.outstanding, error);
         }
-        self.progress.at(now, self.meter.ops, &self.meter);
-        now
     }
 }

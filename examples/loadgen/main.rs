@@ -59,6 +59,7 @@ mod report;
 mod row;
 mod runner;
 mod searches;
+mod shared_reading;
 mod stages;
 mod stations;
 mod steady;

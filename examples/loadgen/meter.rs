@@ -96,8 +96,14 @@ impl Meter {
 
     /// Starts an operation. Returns the time.
     pub(crate) fn ask(&mut self) -> Instant {
-        self.concurrency.change(1, self.clock.now());
-        self.clock.now()
+        let now = self.clock.now();
+        self.ask_at(now);
+        now
+    }
+
+    /// Starts an operation, at this time.
+    pub(crate) fn ask_at(&mut self, now: Instant) {
+        self.concurrency.change(1, now);
     }
 
     /// Counts an operation that is to be sent so long after the start.
@@ -117,12 +123,12 @@ impl Meter {
         now.duration_since(self.started) < time
     }
 
-    /// Records the end of an operation on `bytes` of input. Returns the time.
-    pub(crate) fn record(&mut self, asked: Asked, bytes: usize, result: Result<(), Error>) -> Instant {
-        self.ended = self.clock.now();
+    /// Records the end of an operation on `bytes` of input, at this time.
+    pub(crate) fn record(&mut self, asked: Asked, now: Instant, bytes: usize, result: Result<(), Error>) {
+        self.ended = now;
         self.ops += 1;
         self.bytes += bytes as u64;
-        self.concurrency.change(-1, self.clock.now());
+        self.concurrency.change(-1, now);
         self.done.record(self.ended.duration_since(self.started));
         self.latencies.record(self.ended.duration_since(asked.intended));
         if let Some(services) = &mut self.services {
@@ -137,7 +143,6 @@ impl Meter {
             self.errors += 1;
             self.first_error.get_or_insert(error);
         }
-        self.ended
     }
 
     /// From the start to the end of the last operation.
@@ -145,9 +150,9 @@ impl Meter {
         self.ended.duration_since(self.started)
     }
 
-    /// Little's law: the average number of operations in flight, which is counted and integrated by a clock
-    /// of its own; and their rate times their mean time from sending to end, each measured by itself. The two
-    /// agree when no operation was lost, counted twice or timed wrongly.
+    /// Little's law: the average number of operations in flight, which is counted and integrated over time;
+    /// and their rate times their mean time from sending to end, each measured by itself. The two agree when
+    /// no operation was lost, counted twice or timed from another's sending.
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
         (
@@ -205,8 +210,11 @@ struct Concurrency {
 
 impl Concurrency {
     fn change(&mut self, by: i32, now: Instant) {
-        self.area += f64::from(self.in_flight) * now.duration_since(self.since).as_secs_f64();
+        // Operations that share a reading change it at once.
+        if now != self.since {
+            self.area += f64::from(self.in_flight) * now.duration_since(self.since).as_secs_f64();
+            self.since = now;
+        }
         self.in_flight += by;
-        self.since = now;
     }
 }

@@ -22,7 +22,7 @@ use nix::sys::prctl;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::load::Run;
-use crate::meter::Meter;
+use crate::meter::{Asked, Meter};
 use crate::plan::Limit;
 use crate::stages::{Stages, Times};
 
@@ -129,11 +129,12 @@ impl Run<'_> {
             } else {
                 self.send_in_turn(&mut sender)?
             }
-            while let Some((slot, done)) = self.runner.pop_finished() {
-                sender.unblocked = self.finish(slot, done);
-                sender.free.push(slot);
+            if let Some(ended) = self.reap(&mut sender.free)? {
+                sender.unblocked = ended;
             }
-            self.wait_for(&mut sender)?;
+            if self.runner.ready() == 0 {
+                self.wait_for(&mut sender)?;
+            }
         }
         Ok(sender.sends)
     }
@@ -148,7 +149,7 @@ impl Run<'_> {
                 sender.sends[stage].dropped_late += 1;
             } else if let Some(slot) = sender.free.pop() {
                 sender.sends[stage].late += u64::from(lag > LATE);
-                self.start(slot, Some(intended))?;
+                self.start(slot, Asked { intended, sent: now })?;
             } else {
                 sender.sends[stage].dropped_full += 1;
             }
@@ -172,8 +173,9 @@ impl Run<'_> {
             sender.advance(self.limit, &mut self.meter);
         }
         let Some((intended, stage)) = sender.backlog.pop_front() else { return Ok(()) };
-        sender.sends[stage].late += u64::from(sender.lag(intended, self.meter.clock.now()) > LATE);
-        self.start(0, Some(intended))
+        let now = self.meter.clock.now();
+        sender.sends[stage].late += u64::from(sender.lag(intended, now) > LATE);
+        self.start(0, Asked { intended, sent: now })
     }
 
     /// Looks for what has ended; sleeps while there is enough time until the next send.

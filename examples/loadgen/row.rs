@@ -40,7 +40,7 @@ pub(crate) struct Row {
     cpu_ns_per_op: Option<f64>,
     pub(crate) errors: u64,
     pub(crate) mismatches: u64,
-    /// Little's law: the mean number in flight, and rate times mean latency.
+    /// Little's law: the mean number in flight, and rate times mean service time.
     littles_law: (f64, f64),
     /// `None` where nothing is modelled.
     pub(crate) model: Option<Model>,

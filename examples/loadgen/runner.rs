@@ -4,7 +4,9 @@
 //!   start(slot, work) ──► Job::resume ──┬─► Paused ───► the mode watches the job's wait context
 //!                             ▲         └─► Finished ─► pop_finished() returns (slot, result)
 //!                             │
-//!   wait() ── the mode says which job may go on: by fd, by callback, by token
+//!                      resume_ready(), some at a time
+//!                             ▲
+//!   wait() ── the mode says which jobs may go on: by fd, by callback, by token
 //! ```
 //!
 //! Modes without jobs run the work where it is started; the rest of the program sees no difference.
@@ -29,7 +31,10 @@ pub(crate) struct Runner<T: 'static> {
     contexts: Vec<WaitCtx>,
     /// How paused jobs are woken; `None`: there are no jobs.
     wakes: Option<Box<dyn Wakes>>,
-    ready: Vec<Ready>,
+    /// What the mode has said last; empty between two waits.
+    woken: Vec<Ready>,
+    /// The slots of jobs that may go on, and were not resumed yet.
+    ready: VecDeque<usize>,
     finished: VecDeque<(usize, T)>,
     /// The clock by which waits are timed, if they are, and the last one.
     pub(crate) timed_by: Option<Clock>,
@@ -43,7 +48,8 @@ impl<T: 'static> Runner<T> {
             slots: Vec::new(),
             contexts: Vec::new(),
             wakes: modes::wakes(mode, engine)?,
-            ready: Vec::new(),
+            woken: Vec::new(),
+            ready: VecDeque::new(),
             finished: VecDeque::new(),
             timed_by: None,
             last_wait: None,
@@ -66,34 +72,49 @@ impl<T: 'static> Runner<T> {
             self.finished.push_back((slot, work()));
             return Ok(());
         }
-        let ctx = &self.contexts[slot % self.contexts.len()];
+        let ctx = &self.contexts[self.context_of(slot)];
         let mut job = Job::new(ctx, work).map_err(Failure::engine)?;
         job.set_token(slot as u64);
         self.slots[slot] = Some(job);
         self.resume(slot)
     }
 
-    /// Resumes what is ready. Waits for it until something is, or at most for a time. Without a time call it
-    /// only while a job is in flight and none has finished.
+    /// Waits until some job may go on, or at most for a time. Without a time call it only while a job is in
+    /// flight, none has finished, and none is known to be ready.
     pub(crate) fn wait(&mut self, most: Option<Duration>) -> Result<(), Failure> {
         let Some(wakes) = &mut self.wakes else { return Ok(()) };
-        let mut ready = std::mem::take(&mut self.ready);
         let waiting = self.timed_by.as_ref().map(Waiting::begin);
-        wakes.wait(&mut ready, most)?;
+        wakes.wait(&mut self.woken, most)?;
         self.last_wait = waiting.zip(self.timed_by.as_ref()).map(|(waiting, clock)| waiting.end(clock));
-        for wake in ready.drain(..) {
+        for wake in self.woken.drain(..) {
             match wake {
-                Ready::Slot(slot) => self.resume(slot)?,
+                Ready::Slot(slot) => self.ready.push_back(slot),
                 // Several jobs may share a context, and the wake does not name one: all are resumed.
                 Ready::Context(index) => {
-                    for slot in (index..self.slots.len()).step_by(self.contexts.len()) {
-                        self.resume(slot)?;
-                    }
+                    self.ready.extend((index..self.slots.len()).step_by(self.contexts.len()));
                 }
             }
         }
-        self.ready = ready;
         Ok(())
+    }
+
+    /// Resumes up to so many of the jobs that may go on.
+    pub(crate) fn resume_ready(&mut self, most: usize) -> Result<(), Failure> {
+        for _ in 0..most {
+            let Some(slot) = self.ready.pop_front() else { break };
+            self.resume(slot)?;
+        }
+        Ok(())
+    }
+
+    /// How many jobs may go on that were not resumed yet.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether there is a result that was not taken yet.
+    pub(crate) fn has_finished(&self) -> bool {
+        !self.finished.is_empty()
     }
 
     /// Whether operations run in jobs; otherwise they block the thread that starts them.
@@ -111,12 +132,17 @@ impl<T: 'static> Runner<T> {
         self.finished.pop_front()
     }
 
+    /// A context each, unless there are too few.
+    const fn context_of(&self, slot: usize) -> usize {
+        if slot < self.contexts.len() { slot } else { slot % self.contexts.len() }
+    }
+
     /// Resumes the job on `slot`. A wake that came after its job had finished finds none, which is no error.
     fn resume(&mut self, slot: usize) -> Result<(), Failure> {
         let Some(job) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return Ok(()) };
         match job.resume().map_err(|misuse| Failure::engine(Error::from(misuse)))? {
             Step::Paused => {
-                let index = slot % self.contexts.len();
+                let index = self.context_of(slot);
                 if let Some(wakes) = &mut self.wakes {
                     wakes.paused(index, &self.contexts[index])?;
                 }

@@ -137,6 +137,7 @@ impl Chained<'_, '_> {
                 return Ok(done);
             }
             self.runner.wait(None)?;
+            self.runner.resume_ready(usize::MAX)?;
         }
     }
 }

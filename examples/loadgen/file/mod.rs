@@ -124,7 +124,8 @@ fn sum_line(digest: Tag, name: &OsStr) -> Vec<u8> {
 impl Transfer<'_> {
     /// Records a finished piece of `bytes` of input.
     fn record(&mut self, asked: Instant, bytes: usize, failed: Option<&Error>) {
-        let now = self.meter.record(asked.into(), bytes, failed.cloned().map_or(Ok(()), Err));
+        let now = self.meter.clock.now();
+        self.meter.record(asked.into(), now, bytes, failed.cloned().map_or(Ok(()), Err));
         self.progress.at(now, self.meter.bytes, &self.meter);
     }
 

@@ -77,6 +77,7 @@ impl Parallel<'_, '_> {
             self.collect()?;
             if !self.write_front()? && self.next_out < self.next_in {
                 self.runner.wait(None)?;
+                self.runner.resume_ready(usize::MAX)?;
             }
         }
         Ok(())

@@ -54,7 +54,7 @@ pub(super) struct Operation {
     pub(super) sent: u64,
     /// When the call that started it returned; `None`: it has ended before.
     pub(super) submitted: Option<u64>,
-    /// When the wait ended that found it.
+    /// When the group of jobs that it was resumed with had its turn.
     pub(super) woken: u64,
     pub(super) ended: u64,
     /// In flight when it was sent, itself included, and when it has ended.
@@ -151,7 +151,7 @@ pub(crate) struct Recorder {
     pub(super) faults: Sampled<Mark>,
     pub(super) errors: Sampled<Mark>,
     running: Vec<Begun>,
-    /// When the last wait ended.
+    /// When the last jobs were resumed.
     woken: u64,
     next_sample: Instant,
     faults_before: Vec<u64>,
@@ -230,12 +230,16 @@ impl Recorder {
         self.look_if_due(now, false);
     }
 
+    /// Jobs are resumed from here on.
+    pub(crate) fn resuming(&mut self, now: Instant) {
+        self.woken = self.at(now);
+    }
+
     /// The event loop has waited.
     pub(crate) fn waited(&mut self, wait: Option<Wait>) {
         let Some(Wait { begun, ended, slept }) = wait else { return };
-        self.woken = self.at(ended);
         if slept {
-            self.sleeps.offer((self.at(begun), self.woken));
+            self.sleeps.offer((self.at(begun), self.at(ended)));
         }
     }
 
