@@ -1,0 +1,81 @@
+//! The counters of a process, as `simaccel-stat --json` shows them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::configuration::Configuration;
+use super::{command, stat, succeeds};
+
+/// What a process has counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Counters(pub(crate) Value);
+
+impl Counters {
+    /// Reads a file that a process has mapped, whether it runs or has ended.
+    #[track_caller]
+    pub(crate) fn read(file: &Path) -> Self {
+        assert!(file.exists(), "{} is missing: the process has not used the provider", file.display());
+        let json = succeeds(command(stat()).arg(file).arg("--json"));
+        Self(serde_json::from_slice(&json).unwrap())
+    }
+
+    /// The counters of one process of a configuration.
+    #[track_caller]
+    pub(crate) fn of(configuration: &Configuration, pid: u32) -> Self {
+        Self::read(&configuration.counters_file(pid))
+    }
+
+    /// A number at a path of keys.
+    #[track_caller]
+    pub(crate) fn at(&self, path: &[&str]) -> u64 {
+        let mut value = &self.0;
+        for key in path {
+            value = value.get(key).unwrap_or_else(|| panic!("no {path:?} in {}", self.0));
+        }
+        value.as_u64().unwrap_or_else(|| panic!("{path:?} is no number in {}", self.0))
+    }
+
+    pub(crate) fn operations(&self) -> u64 {
+        self.at(&["operations"])
+    }
+
+    pub(crate) fn pauses(&self) -> u64 {
+        self.at(&["pauses"])
+    }
+
+    pub(crate) fn resumes(&self) -> u64 {
+        self.at(&["resumes"])
+    }
+
+    /// Operations that were done without pausing, whatever the reason.
+    pub(crate) fn synchronous(&self) -> u64 {
+        let reasons = self.0["synchronous"].as_object().unwrap_or_else(|| panic!("{}", self.0));
+        reasons.values().map(|count| count.as_u64().unwrap()).sum()
+    }
+
+    /// Fails the test unless every operation is counted in one way.
+    #[track_caller]
+    pub(crate) fn assert_add_up(&self) {
+        assert_eq!(self.operations(), self.pauses() + self.synchronous(), "{}", self.0);
+        assert!(self.resumes() <= self.pauses(), "{}", self.0);
+    }
+
+    /// Fails the test unless operations were sent to the device, and all of them paused once and went on.
+    #[track_caller]
+    pub(crate) fn assert_all_paused(&self) {
+        self.assert_add_up();
+        assert_ne!(self.operations(), 0, "{}", self.0);
+        assert_eq!(self.synchronous(), 0, "{}", self.0);
+        assert_eq!(self.pauses(), self.operations(), "{}", self.0);
+        assert_eq!(self.resumes(), self.pauses(), "{}", self.0);
+    }
+
+    /// Fails the test unless operations were sent to the device, and none of them paused.
+    #[track_caller]
+    pub(crate) fn assert_none_paused(&self) {
+        self.assert_add_up();
+        assert_ne!(self.operations(), 0, "{}", self.0);
+        assert_eq!(self.pauses(), 0, "{}", self.0);
+    }
+}
