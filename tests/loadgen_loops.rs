@@ -367,6 +367,25 @@ mod rule_of_steadiness {
         assert!(!of([1000, 1000, 700, 1000, 1000], None).unwrap().is_steady());
     }
 
+    /// Threads that count with slices of other widths count together as one.
+    #[test]
+    fn counts_of_threads_add_up() {
+        let [mut sum, mut all] = [Counts::new(), Counts::new()];
+        for (thread, seconds) in [(0_u32, 0.01), (1, 5.0), (2, 0.3)] {
+            let mut counts = Counts::new();
+            for event in 0..1000 {
+                let at =
+                    Duration::from_secs_f64(seconds * f64::from(event) / 1000.0 + f64::from(thread) / 1e6);
+                counts.record(at);
+                all.record(at);
+            }
+            sum.add(counts);
+        }
+        let [sum, all] =
+            [sum, all].map(|counts| format!("{:?}", Steadiness::of(&counts, None, Duration::from_secs(5))));
+        assert_eq!(sum, all);
+    }
+
     /// A schedule that changes its rate is steady where what it sends is done.
     #[test]
     fn an_open_loop_is_judged_by_what_was_intended() {

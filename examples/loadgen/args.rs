@@ -24,6 +24,7 @@ use crate::pacing::Pacing;
 use crate::pictures::PictureOptions;
 use crate::plan::{Plan, Rate};
 use crate::searches::Searches;
+use crate::threads::Threads;
 use crate::trace::TraceOptions;
 use crate::units::{parse_duration, parse_size};
 use crate::usage;
@@ -48,7 +49,7 @@ pub(crate) struct Options {
     /// [default: 4k; with --input 64k]
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
     pub(crate) size: Option<usize>,
-    /// Jobs in flight, 1 to 100000; software and sync have one, and so has a file whose pieces are a chain
+    /// Jobs in flight, 1 to 100000; software and sync have one a thread, and so has a file whose pieces are a chain
     /// (CBC encryption, GCM, digests, HMAC) [default: 64; with --input 16]
     #[arg(long, value_name = "COUNT", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(crate) jobs: Option<usize>,
@@ -58,6 +59,8 @@ pub(crate) struct Options {
     /// How many operations each row runs, instead of --duration
     #[arg(long, value_name = "COUNT", value_parser = parse_ops, allow_hyphen_values = true)]
     pub(crate) ops: Option<u64>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     #[command(flatten)]
     pub(crate) mixing: Mixing,
     #[command(flatten)]

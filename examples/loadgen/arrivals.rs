@@ -7,7 +7,8 @@
 //!             └─ the first is at once; on average all three have the same rate
 //! ```
 //!
-//! A seed gives the same times again.
+//! A seed gives the same times again. Several threads share a rate: each has every n-th of even intervals, or
+//! arrivals of its own that are independent of the others'.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use rand_chacha::ChaCha8Rng;
 /// Operations that arrive together where arrivals are bursty.
 const BURST: u64 = 16;
 
-/// A stream of the seed's generator that no lane of data has.
+/// A stream of the seed's generator that no lane of data has; those of further threads are each two below.
 const STREAM: u64 = u64::MAX;
 
 /// How arrivals are spread over time.
@@ -52,6 +53,8 @@ pub(crate) struct Schedule {
     count: u64,
     /// When the last one was, in nanoseconds.
     at: f64,
+    /// When the first one is, in nanoseconds; `None`: after a gap like any other.
+    first: Option<f64>,
 }
 
 impl Schedule {
@@ -59,7 +62,21 @@ impl Schedule {
     pub(crate) fn new(arrivals: Arrivals, rate: f64, seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(STREAM);
-        Self { arrivals, gap: 1e9 / rate, random, count: 0, at: 0.0 }
+        Self { arrivals, gap: 1e9 / rate, random, count: 0, at: 0.0, first: Some(0.0) }
+    }
+
+    /// The share of a thread, `thread` of `threads`, in all of these arrivals.
+    pub(crate) fn of_thread(mut self, thread: usize, threads: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "threads are few")]
+        let (before, all) = (thread as f64, threads as f64);
+        self.first = match self.arrivals {
+            _ if thread == 0 => Some(0.0),
+            Arrivals::Linear => Some(before * self.gap),
+            Arrivals::Poisson | Arrivals::Bursty => None,
+        };
+        self.gap *= all;
+        self.random.set_stream(STREAM - 2 * thread as u64);
+        self
     }
 
     /// An exponential variate with this mean (by inversion).
@@ -74,7 +91,7 @@ impl Schedule {
         #[expect(clippy::cast_precision_loss, reason = "a small constant")]
         let burst = BURST as f64;
         match self.arrivals {
-            _ if self.count == 0 => 0.0,
+            _ if self.count == 0 && self.first.is_some() => self.first.unwrap_or_default(),
             Arrivals::Linear => self.gap,
             Arrivals::Poisson => self.exponential(self.gap),
             Arrivals::Bursty if self.count.is_multiple_of(BURST) => self.exponential(burst * self.gap),

@@ -119,6 +119,7 @@ fn identity(plan: &Load, row: &PlannedRow) -> Value {
         "arrivals": arrivals,
         "device": row.device.to_string(),
         "jobs": plan.in_flight(row),
+        "threads": plan.threads,
     })
 }
 
@@ -156,11 +157,14 @@ impl Baseline {
         }
         for (index, (row, planned)) in rows.iter().zip(&plan.rows).enumerate() {
             let now = identity(plan, planned);
-            for what in ["mode", "device", "rate", "arrivals", "jobs"] {
-                if row["identity"][what] != now[what] {
-                    let what = format!("{what} of row {}", index + 1);
-                    let key = what.split(' ').next().unwrap_or_default();
-                    return Err(differs(&what, &row["identity"][key], &now[key]));
+            for what in ["mode", "device", "rate", "arrivals", "jobs", "threads"] {
+                let before = match &row["identity"][what] {
+                    // A file of before there were threads has one.
+                    Value::Null if what == "threads" => &json!(1),
+                    before => before,
+                };
+                if *before != now[what] {
+                    return Err(differs(&format!("{what} of row {}", index + 1), before, &now[what]));
                 }
             }
         }

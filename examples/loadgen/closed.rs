@@ -18,7 +18,7 @@ use crate::plan::Limit;
 
 impl Run<'_> {
     pub(crate) fn run_closed(&mut self) -> Result<(), Failure> {
-        self.meter.start();
+        self.meter.start(self.starts);
         let mut idle: VecDeque<usize> = (0..self.slots()).collect();
         loop {
             self.start_some(&mut idle)?;

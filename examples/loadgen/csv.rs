@@ -19,6 +19,7 @@ const COLUMNS: &[&str] = &[
     "/alg",
     "/size",
     "/jobs",
+    "/threads",
     "/ops",
     "/ops_per_second",
     "/bytes_per_second",

@@ -37,6 +37,15 @@ impl Latencies {
         self.sum = self.sum.saturating_add(nanos);
     }
 
+    /// Adds those of another thread.
+    pub(crate) fn add(&mut self, other: &Self) {
+        // Both have the same bounds, so nothing is out of range.
+        let _ = self.recorded.add(&other.recorded);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
     /// All durations together.
     pub(crate) const fn total(&self) -> Duration {
         Duration::from_nanos(self.sum)

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use simaccel::job::ThreadStats;
 use simaccel::{AnySession, Config, Engine, Error, Parameters};
 
 use crate::answer;
@@ -14,6 +15,7 @@ use crate::args::Mode;
 use crate::arrivals::Schedule;
 use crate::backend;
 use crate::clock::Clock;
+use crate::crew;
 use crate::ending;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -28,6 +30,7 @@ use crate::row::{Paced, Row};
 use crate::runner::Runner;
 use crate::shared_reading::Shared;
 use crate::stages::Times;
+use crate::threads::Share;
 use crate::timeline::Timeline;
 use crate::trace::{Recorder, Trace};
 use crate::warmup::WarmedUp;
@@ -97,27 +100,33 @@ fn run_row(
 ) -> Result<(Row, Option<Error>), Failure> {
     let (mode, device) = (planned.mode, &plan.timed(&planned.device)?);
     let closed_rate = ran.rows.last().map_or(0.0, |row| row.ops_per_second);
-    let warmed = match plan.warm_up {
-        Some(warm_up) => {
-            Some(measure(plan, planned, warm_up, closed_rate, &open(mode, device)?, workload, None)?.meter)
-        }
-        None => None,
-    };
-    let jobs_before = simaccel::job::thread_stats();
-    let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
     let traced = ran.trace.as_ref().map(Trace::of_row);
-    let Measured { meter, paced, by_part, recorder } =
-        measure(plan, planned, limit, closed_rate, &engine, workload, traced)?;
-    engine.device().drain();
-    if let Some((trace, mut recorder)) = ran.trace.as_mut().zip(recorder) {
-        recorder.finish();
+    let (warmed, measured, mut stats) = crew::with(plan, planned, workload, |run| {
+        let task = |limit, engine, traced| {
+            let progress = Progress::rows(mode.name(), limit, plan.threads);
+            Task { limit, closed_rate, engine, progress, traced }
+        };
+        let warmed = match plan.warm_up {
+            Some(limit) => Some(run(task(limit, open(mode, device)?, None))?.meter),
+            None => None,
+        };
+        let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
+        let mut measured = run(task(limit, engine.clone(), traced))?;
+        engine.device().drain();
+        if let Some(recorder) = &mut measured.recorder {
+            recorder.finish();
+        }
+        Ok((warmed, measured, engine.stats()))
+    })?;
+    let Measured { meter, paced, by_part, recorder, jobs } = measured;
+    if let Some((trace, recorder)) = ran.trace.as_mut().zip(recorder) {
         let pace = if planned.pace.is_open() { "open" } else { "closed" };
         trace.add(&format!("{}, {pace} loop", mode.name()), &recorder);
     }
-    let mut stats = engine.stats();
-    stats.jobs = job_counts::since(stats.jobs, jobs_before);
+    stats.jobs = jobs;
     let in_flight = plan.in_flight(planned);
     let mut row = Row::new(mode, device, plan.mix.name(), plan.mix.mean_size(), in_flight, &meter, stats);
+    row.threads = plan.threads;
     row.mix = plan.mix.json(&by_part);
     row.paced = paced;
     row.warmed_up = warmed.as_ref().map(WarmedUp::of).unwrap_or_default();
@@ -125,8 +134,20 @@ fn run_row(
     Ok((row, first_error))
 }
 
+/// What the threads of a row are told to run.
+#[derive(Clone)]
+pub(crate) struct Task {
+    limit: Limit,
+    /// What the closed loop in the row before has reached, in operations a second.
+    closed_rate: f64,
+    engine: Engine,
+    progress: Progress,
+    /// When the trace began, and how many events the row may have, where one is asked for.
+    traced: Option<(Instant, usize)>,
+}
+
 /// What a row, or its warm-up, has come to.
-struct Measured {
+pub(crate) struct Measured {
     meter: Meter,
     /// `None` in a closed loop.
     paced: Option<Paced>,
@@ -134,60 +155,20 @@ struct Measured {
     recorder: Option<Box<Recorder>>,
     /// What ended of each part of the mix.
     by_part: Vec<Counts>,
+    /// The jobs of the thread.
+    jobs: ThreadStats,
 }
 
-/// Runs the load of a row on an engine until `limit`.
-fn measure(
-    plan: &Load,
-    planned: &PlannedRow,
-    limit: Limit,
-    closed_rate: f64,
-    engine: &Engine,
-    workload: &mut Workload,
-    traced: Option<(Instant, usize)>,
-) -> Result<Measured, Failure> {
-    let session = |(index, part): (usize, &Part)| {
-        engine.session(part.algorithm, workload.key(index), Parameters::default()).map(Rc::new)
-    };
-    let sessions: Result<Vec<_>, Error> = plan.mix.parts().iter().enumerate().map(session).collect();
-    let in_flight = plan.in_flight(planned);
-    let clock = Clock::of(engine, plan.is_virtual);
-    let now = clock.now();
-    let has_device = planned.mode != Mode::Software;
-    let trace = traced.map(|traced| Box::new(Recorder::new(traced, &clock, engine, has_device, in_flight)));
-    let mut run = Run {
-        runner: Runner::new(planned.mode, engine, in_flight)?,
-        draw: Draw::new(&plan.mix, plan.seed),
-        by_part: vec![Counts::default(); plan.mix.parts().len()],
-        sessions: sessions.map_err(Failure::engine)?,
-        workload,
-        limit,
-        asked: vec![Asked { intended: now, sent: now }; in_flight],
-        outstanding: 0,
-        shared: Shared::new(),
-        begun: None,
-        meter: Meter::new(planned.pace.is_open(), clock.clone())?,
-        progress: Progress::rows(planned.mode.name(), limit),
-        trace,
-    };
-    run.runner.timed_by = run.trace.is_some().then_some(clock);
-    run.meter.timeline = plan.pictures.any().then(Timeline::new);
-    let paced = match planned.pace {
-        Pace::Closed => {
-            run.run_closed()?;
-            None
+impl Measured {
+    /// Adds what another thread has measured.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.meter.add(other.meter);
+        if let Some((paced, others)) = self.paced.as_mut().zip(other.paced) {
+            paced.add(&others);
         }
-        Pace::Open { rate, arrivals } => {
-            let rate = rate.of(closed_rate);
-            let times = match plan.stages.clone() {
-                Some(stages) => Times::staged(Schedule::new(arrivals, 1.0, plan.seed), stages),
-                None => Times::Even(Schedule::new(arrivals, rate, plan.seed)),
-            };
-            let by_stage = run.run_open(times, plan.stages.clone())?;
-            Some(Paced::new(rate, arrivals, by_stage, plan.stages.clone()))
-        }
-    };
-    Ok(Measured { meter: run.meter, paced, by_part: run.by_part, recorder: run.trace })
+        self.by_part.iter_mut().zip(&other.by_part).for_each(|(sum, counts)| sum.add(counts));
+        self.jobs = job_counts::sum(self.jobs, &other.jobs);
+    }
 }
 
 /// The engine for a mode: on its own device, or computing in the calling thread.
@@ -204,7 +185,7 @@ fn stepped(device: &Config) -> Result<Engine, Failure> {
     Engine::stepped(device.clone()).map_err(Failure::engine)
 }
 
-/// One row while it runs.
+/// A thread's part of a row while it runs.
 pub(crate) struct Run<'a> {
     pub(crate) runner: Runner<Done>,
     /// One for each part of the mix.
@@ -212,7 +193,10 @@ pub(crate) struct Run<'a> {
     draw: Draw,
     by_part: Vec<Counts>,
     workload: &'a mut Workload,
+    share: Share,
     pub(crate) limit: Limit,
+    /// When it starts, where threads have agreed on that.
+    pub(crate) starts: Option<Instant>,
     /// When the operation on each slot was started.
     asked: Vec<Asked>,
     pub(crate) outstanding: u64,
@@ -223,9 +207,86 @@ pub(crate) struct Run<'a> {
     progress: Progress,
     /// `None`: no one asks for a trace.
     trace: Option<Box<Recorder>>,
+    jobs_before: ThreadStats,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// All that a thread's share needs, in that thread.
+    pub(crate) fn prepare(
+        plan: &Load,
+        planned: &PlannedRow,
+        task: &Task,
+        share: Share,
+        workload: &'a mut Workload,
+    ) -> Result<Self, Failure> {
+        let Task { limit, engine, progress, traced, .. } = task;
+        let session = |(index, part): (usize, &Part)| {
+            engine.session(part.algorithm, workload.key(index), Parameters::default()).map(Rc::new)
+        };
+        let sessions: Result<Vec<_>, Error> = plan.mix.parts().iter().enumerate().map(session).collect();
+        let in_flight = share.of_count(plan.in_flight(planned));
+        let clock = Clock::of(engine, plan.is_virtual);
+        let now = clock.now();
+        let has_device = planned.mode != Mode::Software;
+        let trace =
+            traced.map(|traced| Box::new(Recorder::new(traced, &clock, engine, has_device, in_flight)));
+        let jobs_before = simaccel::job::thread_stats();
+        let mut run = Self {
+            runner: Runner::new(planned.mode, engine, in_flight)?,
+            draw: Draw::new(&plan.mix, plan.seed, share.thread),
+            by_part: vec![Counts::default(); plan.mix.parts().len()],
+            sessions: sessions.map_err(Failure::engine)?,
+            workload,
+            share,
+            limit: share.of_limit(*limit),
+            starts: None,
+            asked: vec![Asked { intended: now, sent: now }; in_flight],
+            outstanding: 0,
+            shared: Shared::new(),
+            begun: None,
+            meter: Meter::new(planned.pace.is_open(), clock.clone())?,
+            progress: progress.of_thread(share.thread),
+            trace,
+            jobs_before,
+        };
+        run.runner.timed_by = run.trace.is_some().then_some(clock);
+        run.meter.timeline = plan.pictures.any().then(Timeline::new);
+        Ok(run)
+    }
+
+    /// Runs the load until the limit, from this moment on where threads have agreed on one.
+    pub(crate) fn run_through(
+        mut self,
+        plan: &Load,
+        planned: &PlannedRow,
+        task: &Task,
+        starts: Option<Instant>,
+    ) -> Result<Measured, Failure> {
+        self.starts = starts;
+        let paced = match planned.pace {
+            Pace::Closed => {
+                self.run_closed()?;
+                None
+            }
+            Pace::Open { rate, arrivals } => {
+                let rate = rate.of(task.closed_rate);
+                let schedule = |rate| {
+                    let all = Schedule::new(arrivals, rate, plan.seed);
+                    all.of_thread(self.share.thread, self.share.of)
+                };
+                let times = match plan.stages.clone() {
+                    Some(stages) => Times::staged(schedule(1.0), stages),
+                    None => Times::Even(schedule(rate)),
+                };
+                let by_stage = self.run_open(times, plan.stages.clone())?;
+                Some(Paced::new(rate, arrivals, by_stage, plan.stages.clone()))
+            }
+        };
+        self.meter.stop();
+        let jobs = job_counts::since(simaccel::job::thread_stats(), self.jobs_before);
+        Ok(Measured { meter: self.meter, paced, by_part: self.by_part, recorder: self.trace, jobs })
+    }
+
     /// Operations that can be in flight.
     pub(crate) const fn slots(&self) -> usize {
         self.asked.len()

@@ -25,6 +25,7 @@ mod clock;
 mod closed;
 mod completions;
 mod condition;
+mod crew;
 mod csv;
 mod ending;
 mod failure;
@@ -65,7 +66,7 @@ mod stations;
 mod steady;
 mod sweep;
 mod table;
-
+mod threads;
 mod timeline;
 mod trace;
 mod units;

@@ -49,6 +49,8 @@ pub(crate) struct Meter {
     /// The thread's processor time at the start.
     cpu_at_start: Duration,
     ended: Instant,
+    /// Of the threads that have ended.
+    cpu: Duration,
     pub(crate) ops: u64,
     pub(crate) bytes: u64,
     pub(crate) errors: u64,
@@ -75,6 +77,7 @@ impl Meter {
             started: now,
             cpu_at_start: Duration::ZERO,
             ended: now,
+            cpu: Duration::ZERO,
             ops: 0,
             bytes: 0,
             errors: 0,
@@ -85,13 +88,45 @@ impl Meter {
         })
     }
 
-    /// The clock runs from here.
-    pub(crate) fn start(&mut self) -> Instant {
+    /// The clock runs from here, or from a moment that threads have agreed on, which may not have come yet.
+    pub(crate) fn start(&mut self, agreed: Option<Instant>) -> Instant {
+        if let Some(agreed) = agreed {
+            std::thread::sleep(agreed.saturating_duration_since(Instant::now()));
+        }
         self.cpu_at_start = thread_cpu();
         self.began = SystemTime::now();
-        self.started = self.clock.now();
+        self.started = agreed.unwrap_or_else(|| self.clock.now());
         self.concurrency.since = self.started;
         self.started
+    }
+
+    /// The thread has ended its part: its processor time counts up to here.
+    pub(crate) fn stop(&mut self) {
+        self.cpu = thread_cpu().saturating_sub(self.cpu_at_start);
+    }
+
+    /// Adds what another thread has measured that started at the same moment, when both have stopped.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.latencies.add(&other.latencies);
+        if let Some((services, others)) = self.services.as_mut().zip(other.services) {
+            services.add(&others);
+        }
+        self.done.add(other.done);
+        if let Some((intended, others)) = self.intended.as_mut().zip(other.intended) {
+            intended.add(others);
+        }
+        if let Some((timeline, others)) = self.timeline.as_mut().zip(other.timeline) {
+            timeline.add(&others);
+        }
+        self.began = self.began.min(other.began);
+        self.ended = self.ended.max(other.ended);
+        self.cpu += other.cpu;
+        self.ops += other.ops;
+        self.bytes += other.bytes;
+        self.errors += other.errors;
+        self.mismatches += other.mismatches;
+        self.concurrency.area += other.concurrency.area;
+        self.first_error = self.first_error.take().or(other.first_error);
     }
 
     /// Starts an operation. Returns the time.
@@ -174,6 +209,10 @@ impl Meter {
         Recorded { began: self.began, elapsed: self.elapsed(), latencies: self.latencies.clone() }
     }
 
+    pub(crate) const fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
     pub(crate) fn latency(&self) -> Summary {
         self.latencies.summary()
     }
@@ -189,10 +228,10 @@ impl Meter {
         self.services.as_ref().unwrap_or(&self.latencies).summary()
     }
 
-    /// The processor time that this thread has used since the start; call it at the end. In virtual time the
-    /// thread is the device, too, so there is none that is the application's.
+    /// The processor time from the start to [`Meter::stop`], of all threads. In virtual time the thread is
+    /// the device, too, so there is none that is the application's.
     pub(crate) fn cpu(&self) -> Option<Duration> {
-        (!self.clock.is_virtual()).then(|| thread_cpu().saturating_sub(self.cpu_at_start))
+        (!self.clock.is_virtual()).then_some(self.cpu)
     }
 }
 

@@ -21,7 +21,8 @@ use crate::units::{parse_size, short_size};
 /// Parts of a mix at most.
 const MOST: usize = 16;
 
-/// A stream of the seed's generator that neither a lane nor the arrivals have.
+/// A stream of the seed's generator that neither a lane nor the arrivals have; those of further threads are
+/// each two below.
 const STREAM: u64 = u64::MAX - 1;
 
 #[derive(Clone, clap::Args)]
@@ -138,6 +139,14 @@ pub(crate) struct Counts {
     pub(crate) mismatches: u64,
 }
 
+impl Counts {
+    pub(crate) const fn add(&mut self, other: &Self) {
+        self.ops += other.ops;
+        self.errors += other.errors;
+        self.mismatches += other.mismatches;
+    }
+}
+
 /// Draws the part of each operation.
 pub(crate) struct Draw {
     /// The sums of the weights up to each part.
@@ -146,9 +155,10 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
-    pub(crate) fn new(mix: &Mix, seed: u64) -> Self {
+    /// For a thread of a row: each has a sequence of its own.
+    pub(crate) fn new(mix: &Mix, seed: u64, thread: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(STREAM);
+        random.set_stream(STREAM - 2 * thread as u64);
         let sum = |sum: &mut u64, part: &Part| {
             *sum += u64::from(part.weight);
             Some(*sum)

@@ -106,7 +106,7 @@ impl Run<'_> {
     pub(crate) fn run_open(&mut self, times: Times, stages: Option<Stages>) -> Result<Vec<Sends>, Failure> {
         let _fine = FineSleep::begin();
         let free = (0..self.slots()).rev().collect();
-        let started = self.meter.start();
+        let started = self.meter.start(self.starts);
         let mut sender = Sender {
             started,
             times,

@@ -40,7 +40,8 @@ impl Report {
             _ => "by weight".to_owned(),
         };
         let clock = if plan.is_virtual { ", in virtual time" } else { "" };
-        let title = format!("{}, {each}, seed {}{clock}", plan.mix.name(), plan.seed);
+        let threads = if plan.threads > 1 { format!(", {} threads", plan.threads) } else { String::new() };
+        let title = format!("{}, {each}, seed {}{clock}{threads}", plan.mix.name(), plan.seed);
         Self {
             seed: Some(plan.seed),
             device: plan.device.clone(),

@@ -27,7 +27,10 @@ pub(crate) struct Row {
     /// The name of the algorithm, or the parts of a mix.
     pub(crate) algorithm: String,
     pub(crate) size: usize,
+    /// Operations in flight at most, of all threads.
     pub(crate) jobs: usize,
+    /// That generated the load.
+    pub(crate) threads: usize,
     pub(crate) ops: u64,
     pub(crate) ops_per_second: f64,
     pub(crate) bytes_per_second: f64,
@@ -84,6 +87,12 @@ impl Paced {
         Self { rate, arrivals, sends, by_stage, stages }
     }
 
+    /// Adds what became of another thread's sends.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.sends.add(&other.sends);
+        self.by_stage.iter_mut().zip(&other.by_stage).for_each(|(sum, sends)| sum.add(sends));
+    }
+
     fn stages_json(&self) -> Option<Value> {
         self.stages.as_ref().map(|stages| stages.json(&self.by_stage))
     }
@@ -107,6 +116,7 @@ impl Row {
             algorithm,
             size,
             jobs,
+            threads: 1,
             ops: meter.ops,
             ops_per_second: rate(as_f64(meter.ops)),
             bytes_per_second: rate(as_f64(meter.bytes)),
@@ -185,6 +195,7 @@ impl Row {
             "mix": self.mix,
             "size": self.size,
             "jobs": self.jobs,
+            "threads": self.threads,
             "ops": self.ops,
             "ops_per_second": self.ops_per_second,
             "bytes_per_second": self.bytes_per_second,

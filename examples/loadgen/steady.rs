@@ -51,6 +51,17 @@ impl Counts {
         self.slices[usize::try_from(index).unwrap_or(0)] += 1;
     }
 
+    /// Adds those of another thread that began at the same time.
+    pub(crate) fn add(&mut self, mut other: Self) {
+        while other.width < self.width {
+            other.double();
+        }
+        while self.width < other.width {
+            self.double();
+        }
+        self.slices.iter_mut().zip(&other.slices).for_each(|(sum, count)| *sum += count);
+    }
+
     fn double(&mut self) {
         for index in 0..SLICES / 2 {
             self.slices[index] = self.slices[2 * index] + self.slices[2 * index + 1];

@@ -47,6 +47,7 @@ const COLUMNS: &[Column] = &[
     wide("device", "", |row| row.device.as_ref().map_or_else(|| "-".to_owned(), short_device)),
     column("loop", "", |row| row.loop_name().to_owned()),
     column("jobs", "", |row| row.jobs.to_string()),
+    wide("threads", "", |row| row.threads.to_string()),
     wide("ops", "", |row| grouped(row.ops)),
     column("op/s", "", |row| grouped(format_args!("{:.0}", row.ops_per_second))),
     column("MiB/s", "", |row| grouped(format_args!("{:.0}", row.bytes_per_second / MIB))),
@@ -78,6 +79,7 @@ const LEGEND: &[(&str, &str, Shown)] = &[
     ),
     ("", "open: operations start by the clock, at a rate, whatever the device does", Shown::Always),
     ("jobs", "operations in flight at most", Shown::Always),
+    ("threads", "that generated the load: jobs, cpu and in flight are those of all of them", Shown::Wide),
     ("op/s, MiB/s", "operations and bytes of input done per second", Shown::Always),
     (
         "p50 .. max",

@@ -59,7 +59,7 @@ impl Sample {
         (self.ops > 0).then(|| micros(self.max))
     }
 
-    /// Appends the slice that follows.
+    /// Adds another slice: the one that follows, or that of another thread.
     fn merge(&mut self, other: &Self) {
         self.ops += other.ops;
         self.errors += other.errors;
@@ -152,6 +152,14 @@ impl Timeline {
         self.next = self.period * (u32::try_from(self.samples.len()).unwrap_or(u32::MAX) + 1);
     }
 
+    /// Adds those of another thread that began at the same time, when both have ended.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let sum = self.samples().added(other.samples());
+        (self.period, self.samples) = (sum.period, sum.samples);
+        self.current = Sample::default();
+        self.last.0 = sum.ended;
+    }
+
     /// The samples of a row that has ended, and how long each is. The last one is cut off where the row ends.
     pub(crate) fn samples(&self) -> Samples {
         let mut samples = self.samples.clone();
@@ -172,6 +180,25 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
+    /// With those of another thread, slice by slice. Both periods are a millisecond times a power of two.
+    fn added(mut self, mut other: Self) -> Self {
+        let period = self.period.max(other.period);
+        self.widen(period);
+        other.widen(period);
+        let longest = self.samples.len().max(other.samples.len());
+        self.samples.resize_with(longest, Sample::default);
+        self.samples.iter_mut().zip(&other.samples).for_each(|(sum, sample)| sum.merge(sample));
+        self.ended = self.ended.max(other.ended);
+        self
+    }
+
+    fn widen(&mut self, period: Duration) {
+        while self.period < period {
+            self.samples = merged_pairs(&self.samples);
+            self.period *= 2;
+        }
+    }
+
     /// How long the samples are.
     pub(crate) const fn period(&self) -> Duration {
         self.period

@@ -13,6 +13,7 @@ use simaccel_device::{Algorithm, Operation, Request, Session, SessionId, Status}
 use crate::alg;
 use crate::failure::Failure;
 use crate::mix::{Mix, Part};
+use crate::threads::Share;
 
 /// One operation's data: its input, the place for its result, and the expected result.
 pub(crate) struct Lane {
@@ -72,6 +73,22 @@ impl Workload {
         self.pools[lane.part].idle.push_back(lane);
     }
 
+    /// Shares the lanes in use out to so many threads, evenly, while none is in flight.
+    pub(crate) fn split(&mut self, threads: usize) -> Vec<Self> {
+        let share = |thread: usize| {
+            let share = Share { thread, of: threads };
+            let pools = self.pools.iter_mut().map(|pool| pool.share(share));
+            Self { pools: pools.collect() }
+        };
+        (0..threads).map(share).collect()
+    }
+
+    /// Takes back what [`Workload::split`] has shared out.
+    pub(crate) fn join(&mut self, parts: Vec<Self>) {
+        let pools = parts.into_iter().flat_map(|part| part.pools.into_iter().enumerate());
+        pools.for_each(|(index, part)| self.pools[index].idle.extend(part.idle));
+    }
+
     /// Makes so many lanes of each part take turns, while none is in use: more would cool the processor's
     /// caches.
     pub(crate) fn use_lanes(&mut self, lanes: usize) {
@@ -96,6 +113,15 @@ impl Pool {
         });
         let idle = idle.collect::<Result<_, Failure>>()?;
         Ok(Self { key, idle, spare: VecDeque::new() })
+    }
+}
+
+impl Pool {
+    /// A thread's share of the lanes; the threads ahead of it have theirs already.
+    fn share(&mut self, share: Share) -> Self {
+        let left = Share { thread: 0, of: share.of - share.thread };
+        let idle = self.idle.drain(..left.of_count(self.idle.len())).collect();
+        Self { key: self.key.clone(), idle, spare: VecDeque::new() }
     }
 }
 

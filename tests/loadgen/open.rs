@@ -55,6 +55,45 @@ fn a_seed_gives_the_same_arrivals_again() {
     assert_eq!(times(Arrivals::Linear, 1000.0, 1), times(Arrivals::Linear, 1000.0, 2));
 }
 
+/// Threads share a rate: evenly spread sends take turns, others are independent, and all together have the
+/// rate and the shape of one.
+#[test]
+fn threads_share_the_arrivals_of_a_rate() {
+    let share = |arrivals, thread, of| -> Vec<Duration> {
+        Schedule::new(arrivals, 40_000.0, 7).of_thread(thread, of).take(40_000).collect()
+    };
+    let together = |arrivals| {
+        let mut all: Vec<Duration> = (0..4).flat_map(|thread| share(arrivals, thread, 4)).collect();
+        all.sort();
+        all
+    };
+    let one: Vec<Duration> = Schedule::new(Arrivals::Linear, 40_000.0, 7).take(160_000).collect();
+    assert_eq!(together(Arrivals::Linear), one);
+    for arrivals in [Arrivals::Linear, Arrivals::Poisson, Arrivals::Bursty] {
+        assert_eq!(share(arrivals, 0, 1), times(arrivals, 40_000.0, 7)[..40_000]);
+    }
+    for (arrivals, at_once) in [(Arrivals::Poisson, 1.0), (Arrivals::Bursty, 16.0)] {
+        assert_ne!(share(arrivals, 1, 4)[1], share(arrivals, 2, 4)[1]);
+        // Where all threads send.
+        let (all, end) =
+            (together(arrivals), (0..4).map(|thread| share(arrivals, thread, 4)[39_999]).min().unwrap());
+        let all = &all[..all.partition_point(|at| *at < end)];
+        let mean = end.as_secs_f64() / all.len() as f64;
+        assert!((mean * 40_000.0 - 1.0).abs() < 0.03, "{}: {mean}", arrivals.name());
+        let starts: Vec<Duration> = all.iter().copied().fold(Vec::new(), |mut starts, at| {
+            if starts.last() != Some(&at) {
+                starts.push(at);
+            }
+            starts
+        });
+        let gaps = starts.windows(2).map(|two| (two[1] - two[0]).as_secs_f64());
+        let mean = gaps.clone().sum::<f64>() / gaps.len() as f64;
+        assert!((mean * 40_000.0 / at_once - 1.0).abs() < 0.05, "{}: {mean}", arrivals.name());
+        let variance = gaps.clone().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((variance.sqrt() / mean - 1.0).abs() < 0.05, "{}: {variance}", arrivals.name());
+    }
+}
+
 /// Whatever is intended is done or dropped, and no latency is below its service time.
 #[test]
 fn an_open_loop_accounts_for_every_intended_operation() {

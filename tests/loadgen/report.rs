@@ -24,7 +24,8 @@ fn json_is_one_object_with_the_promised_keys() {
         keys(row),
         "alg arrivals bytes_per_second cpu_ns_per_op device dropped dropped_late errors host_bound \
          in_flight_mean jobs late_sends late_us latency_us littles_law loop mismatches mix mode model ops \
-         ops_per_second pauses rate resumes service_us size spurious_resumes stages steady wakes warmup"
+         ops_per_second pauses rate resumes service_us size spurious_resumes stages steady threads wakes \
+         warmup"
     );
     assert_eq!(keys(&row["latency_us"]), "max mean min p50 p90 p99 p999");
     assert_eq!(keys(&row["service_us"]), keys(&row["latency_us"]));
@@ -73,6 +74,22 @@ fn minimum_mean_and_maximum_are_exact_and_percentiles_lie_between() {
     assert_eq!(latencies.total(), Duration::from_nanos(123_456_789));
     assert_eq!(latencies.extent(), (123_456_789, 123_456_789, 1));
     assert_eq!([1, 100_000_000, 200_000_000].map(|nanos| latencies.count_up_to(nanos)), [0, 0, 1]);
+}
+
+/// What threads have recorded apart is, added up, what one thread records.
+#[test]
+fn latencies_of_threads_add_up_exactly() {
+    let mut threads: Vec<Latencies> = (0..3).map(|_| Latencies::new().unwrap()).collect();
+    let mut all = Latencies::new().unwrap();
+    for op in 0..10_000_u64 {
+        let took = Duration::from_nanos(700 + op * op % 9_999_991);
+        threads[usize::try_from(op * 7 % 3).unwrap()].record(took);
+        all.record(took);
+    }
+    let mut sum = Latencies::new().unwrap();
+    threads.iter().for_each(|thread| sum.add(thread));
+    assert_eq!((sum.summary(), sum.extent(), sum.total()), (all.summary(), all.extent(), all.total()));
+    assert_eq!((sum.recorded == all.recorded, sum.percentiles()), (true, all.percentiles()));
 }
 
 #[test]
@@ -136,13 +153,13 @@ fn the_table_fits_a_terminal_and_its_columns_are_explained() {
         assert!(line.chars().count() <= WIDTH, "{line}");
     }
     let wide = table("--ops 60 --wide");
-    for (table, names, legend) in [(&narrow, 14, 11), (&wide, 22, 13)] {
+    for (table, names, legend) in [(&narrow, 14, 11), (&wide, 23, 14)] {
         assert_eq!(table[0].split_whitespace().count(), names, "{}", table[0]);
         let explained = table.iter().filter(|line| line.starts_with("  "));
         // The units are a line of this shape, too.
         assert_eq!(explained.count(), legend + 1, "{table:#?}");
     }
-    for name in ["device", "min", "mean", "pauses", "resumes", "wakes", "spurious"] {
+    for name in ["device", "threads", "min", "mean", "pauses", "resumes", "wakes", "spurious"] {
         assert!(wide[0].contains(name) && !narrow[0].contains(name), "{name} in {}", wide[0]);
     }
     for name in ["mode", "loop", "op/s", "MiB/s", "p50", "p90", "p99.9", "max", "cpu", "errors", "wrong"] {

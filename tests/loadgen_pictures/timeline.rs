@@ -78,3 +78,40 @@ fn percentiles_are_exact_to_a_thirty_second_and_the_maximum_exactly() {
         assert_eq!(sample.errors, 100);
     }
 }
+
+/// Threads whose rows are cut into slices of other lengths, and that end at other times.
+#[test]
+fn samples_of_threads_add_up_slice_by_slice() {
+    let [mut sum, mut all] = [Timeline::new(), Timeline::new()];
+    let thread = |number: u64, millis: u64| {
+        let ends = (1..=millis * 20).map(move |op| Duration::from_micros(op * 50));
+        ends.map(move |at| {
+            (at, Duration::from_nanos(number * 1000 + at.subsec_nanos() as u64 % 977), number == 1)
+        })
+    };
+    let threads = [(0, 900), (1, 70), (2, 300), (3, 0)];
+    let mut merged: Vec<_> = threads.iter().flat_map(|(number, millis)| thread(*number, *millis)).collect();
+    merged.sort();
+    let area = |at: Duration, millis: u64| at.as_secs_f64().min(Duration::from_millis(millis).as_secs_f64());
+    for (at, took, failed) in merged {
+        all.record(at, took, failed, threads.iter().map(|(_, millis)| area(at, *millis)).sum());
+    }
+    for (number, millis) in threads {
+        let mut timeline = Timeline::new();
+        thread(number, millis)
+            .for_each(|(at, took, failed)| timeline.record(at, took, failed, area(at, millis)));
+        sum.add(&timeline);
+    }
+    let [sum, all] = [sum.samples(), all.samples()];
+    assert_eq!((sum.period(), sum.ended()), (all.period(), all.ended()));
+    assert_eq!(sum.iter().count(), all.iter().count());
+    for ((at, one), (_, other)) in sum.iter().zip(all.iter()) {
+        let of = |sample: &crate::timeline::Sample| {
+            (sample.ops, sample.errors, sample.max(), [0.5, 0.99].map(|share| sample.quantile(share)))
+        };
+        assert_eq!(of(one), of(other), "at {at} s");
+    }
+    for ((at, one), (_, other)) in sum.in_flight().zip(all.in_flight()) {
+        assert!((one - other).abs() < 1e-6, "{one} and {other} at {at} s");
+    }
+}

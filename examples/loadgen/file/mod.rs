@@ -59,11 +59,12 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
         progress: Progress::bytes(plan.mode.name(), pieces.input_len()),
         pieces,
     };
-    transfer.meter.start();
+    transfer.meter.start(None);
     let (in_flight, digest) = match alg::parallel_shape(plan.algorithm, plan.decrypt) {
         Some((cipher, shape)) => (parallel::run(&mut transfer, cipher, shape)?, None),
         None => chained::run(&mut transfer)?,
     };
+    transfer.meter.stop();
     if let Some(output) = transfer.output.take() {
         output.commit()?;
     }

@@ -52,22 +52,22 @@ pub(crate) fn refuse_given(options: &[(&str, bool)], why: &str) -> Result<(), Fa
 }
 
 /// The number of jobs: the given one if its buffers fit, otherwise the usual one, or as many as fit
-/// comfortably.
+/// comfortably, and one for each thread.
 pub(super) fn jobs(
     asked: Option<usize>,
+    threads: usize,
     usual: usize,
     size: usize,
     buffers: usize,
 ) -> Result<usize, Failure> {
-    let Some(jobs) = asked else {
-        return Ok((DEFAULT_BUFFERS / (size * buffers)).clamp(1, usual));
-    };
+    let jobs = asked.unwrap_or_else(|| (DEFAULT_BUFFERS / (size * buffers)).clamp(1, usual)).max(threads);
+    let option = if asked == Some(jobs) { "--jobs" } else { "--threads" };
     if jobs * size * buffers > MAX_BUFFERS {
         let (size, needed) = (short_size(size), jobs.saturating_mul(size * buffers) >> 20);
         let allowed = MAX_BUFFERS >> 20;
         let why =
             format!("{jobs} jobs of {size} bytes need {needed} MiB of buffers, allowed are {allowed} MiB");
-        return Err(Failure::option("--jobs", why));
+        return Err(Failure::option(option, why));
     }
     Ok(jobs)
 }

@@ -23,6 +23,7 @@ impl Options {
             ("--wide", self.wide),
         ];
         refuse_given(&load_only, "not allowed together with --input")?;
+        self.threads.refuse_with_input()?;
         self.mixing.refuse_with_input()?;
         self.warm_up.refuse_with_input()?;
         self.pacing.refuse_with_input()?;
@@ -44,7 +45,7 @@ impl Options {
             input,
             output: self.file_output(algorithm)?,
             piece,
-            jobs: jobs(self.jobs, 16, piece, 2)?,
+            jobs: jobs(self.jobs, 1, 16, piece, 2)?,
             mode,
             device: delivering(&device(self.device.as_deref().unwrap_or(""), Some(mode))?, mode)?,
             output_as: self.output()?,

@@ -36,6 +36,7 @@ impl Options {
         ];
         refuse_given(&file_only, "only allowed together with --input")?;
         self.check_mode()?;
+        self.check_threads()?;
         self.pacing.check()?;
         self.pictures.check()?;
         let output = self.output()?;
@@ -58,11 +59,14 @@ impl Options {
         let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
         let mismatches = self.expect_errors && device.device().faults().iter().any(corrupts);
         let (size, buffers) = (mix.sizes(), if mix.gives_text() { 3 } else { 1 });
+        let threads = self.threads.count();
+        let jobs = |usual| jobs(self.jobs, threads, usual, size, buffers);
         Ok(Load {
             mix,
-            jobs: jobs(self.jobs, 64, size, buffers)?,
+            jobs: jobs(64)?,
+            threads,
             stages: self.pacing.stages.clone(),
-            open_jobs: jobs(self.jobs, OPEN_JOBS, size, buffers)?,
+            open_jobs: jobs(OPEN_JOBS)?,
             limit,
             warm_up: self.warm_up.limit(limit, self.virtual_time.is_virtual)?,
             seed: self.seed.unwrap_or(1),

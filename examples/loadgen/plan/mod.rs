@@ -62,6 +62,8 @@ pub(crate) enum Plan {
 pub(crate) struct Load {
     pub(crate) mix: Mix,
     pub(crate) jobs: usize,
+    /// That generate the load.
+    pub(crate) threads: usize,
     pub(crate) limit: Limit,
     /// When a row's warm-up ends; `None`: there is none.
     pub(crate) warm_up: Option<Limit>,
@@ -143,7 +145,7 @@ impl Load {
     /// Operations of a row that are in flight at most.
     pub(crate) const fn in_flight(&self, row: &PlannedRow) -> usize {
         match row.pace {
-            _ if !row.mode.has_jobs() => 1,
+            _ if !row.mode.has_jobs() => self.threads,
             Pace::Closed => self.jobs,
             Pace::Open { .. } => self.open_jobs,
         }
@@ -156,7 +158,7 @@ impl Load {
 
     /// Lanes of data that a row uses; one at a time has more than one, too, in turn.
     pub(crate) fn lanes(&self, row: &PlannedRow) -> usize {
-        if row.mode.has_jobs() { self.in_flight(row) } else { self.jobs.min(64) }
+        if row.mode.has_jobs() { self.in_flight(row) } else { self.jobs.min(64).max(self.threads) }
     }
 }
 
