@@ -23,7 +23,8 @@ compile_error!("the provider needs pointers of 64 bits");
 mod accelerator;
 mod algorithms;
 mod cipher;
-mod conduct;
+#[doc(hidden)]
+pub mod conduct;
 mod config;
 #[doc(hidden)]
 pub mod counters;

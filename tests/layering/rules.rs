@@ -191,6 +191,7 @@ pub(crate) const ROOMS: &[Room] = &[
         crates: &["libc", "nix", "simaccel"],
         except: &["simaccel::simaccel_device"],
     },
+    Room { path: "provider/src/conduct", knows: &["crate::counters"], crates: &["nix"], except: &[] },
     Room { path: "provider/src/counters", knows: &[], crates: &["libc", "nix", "thiserror"], except: &[] },
     Room {
         path: "provider/src/bin",
