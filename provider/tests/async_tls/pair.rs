@@ -1,0 +1,250 @@
+//! Runs the server and the client of `examples/async_tls` against each other, and reads what they print.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Read;
+use std::ops::Index;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs};
+
+use crate::dasync;
+
+pub(crate) fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/async_tls")
+}
+
+/// An empty folder.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let unique = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+pub(crate) fn succeeds(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    String::from_utf8(successful(command, output).stdout).unwrap()
+}
+
+fn successful(what: &dyn fmt::Debug, output: Output) -> Output {
+    assert!(
+        output.status.success(),
+        "{what:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// What watches over the programs' memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Checker {
+    None,
+    /// The compiler's address sanitizer, which looks for leaks, too.
+    Address,
+    Valgrind,
+}
+
+/// One of the two programs, compiled once for each way of checking it.
+pub(crate) fn built(program: &str, checker: Checker) -> PathBuf {
+    static BUILT: Mutex<Vec<(String, PathBuf)>> = Mutex::new(Vec::new());
+    let sanitize = checker == Checker::Address;
+    let key = format!("{program} {sanitize}");
+    let mut all = BUILT.lock().unwrap();
+    if let Some((_, path)) = all.iter().find(|(known, _)| *known == key) {
+        return path.clone();
+    }
+    let path = scratch("async_tls").join(format!("async_tls_{program}"));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-Wall", "-Wextra", "-Werror", "-O1", "-g"]);
+    if sanitize {
+        compiler.arg("-fsanitize=address,undefined");
+    }
+    let files = [program, "connection", "loop", "tls", "options"];
+    compiler.args(files.map(|file| sources().join(file).with_extension("c")));
+    succeeds(compiler.arg("-o").arg(&path).args(["-lssl", "-lcrypto"]));
+    all.push((key, path.clone()));
+    path
+}
+
+/// What pauses the programs' calls, by way of their openssl.cnf.
+pub(crate) struct Engine {
+    configuration: PathBuf,
+    pauses: bool,
+}
+
+impl Engine {
+    pub(crate) fn none() -> Self {
+        Self::configured("", false)
+    }
+
+    pub(crate) fn dasync() -> Self {
+        let library = dasync::folder().join("dasync.so");
+        let text = format!(
+            "openssl_conf = init\n[init]\nengines = engines\n[engines]\ndasync = dasync\n[dasync]\nengine_id = dasync\n\
+             dynamic_path = {}\ndefault_algorithms = CIPHERS,DIGESTS\ninit = 1\n",
+            library.display()
+        );
+        Self::configured(&text, true)
+    }
+
+    fn configured(text: &str, pauses: bool) -> Self {
+        let configuration = scratch("engine").join("openssl.cnf");
+        fs::write(&configuration, text).unwrap();
+        Self { configuration, pauses }
+    }
+
+    pub(crate) fn pauses(&self) -> bool {
+        self.pauses
+    }
+}
+
+/// A server and a client that have not started.
+pub(crate) struct Pair<'e> {
+    engine: &'e Engine,
+    options: Vec<String>,
+    checker: Checker,
+}
+
+impl<'e> Pair<'e> {
+    pub(crate) fn new(engine: &'e Engine) -> Self {
+        Self { engine, options: Vec::new(), checker: Checker::None }
+    }
+
+    /// Options of either program.
+    pub(crate) fn both(mut self, options: &str) -> Self {
+        self.options.extend(words(options));
+        self
+    }
+
+    pub(crate) fn checked(self, checker: Checker) -> Self {
+        Self { checker, ..self }
+    }
+
+    /// Runs both until the client has ended that many connections. Returns the client's and the server's report.
+    pub(crate) fn run(&self, connections: u64, client: &str, server: &str) -> (Report, Report) {
+        let server = self.start_server(&format!("{server} --serve {connections}"));
+        let client = self.start_client(server.port, client).end();
+        (Report::of(&client), Report::of(&server.end()))
+    }
+
+    /// Tells the server to stop while the client's connections are busy. It says how each has ended.
+    pub(crate) fn stopped(&self) {
+        const CONNECTIONS: usize = 40;
+        let server = self.start_server("");
+        let client =
+            self.start_client(server.port, &format!("--bytes 1000000000 --connections {CONNECTIONS}"));
+        while server.open_fds() < CONNECTIONS {
+            std::thread::yield_now();
+        }
+        succeeds(Command::new("kill").arg(server.child.id().to_string()));
+        let server = Report::of(&server.end());
+        assert!(server["dropped"] > 0 && server["connections ended well"] == 0, "{server}");
+        let output = client.child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn start_server(&self, options: &str) -> Running {
+        let mut command = self.command("server", options);
+        let mut child = command.args(["--port", "0"]).spawn().unwrap();
+        let mut line = String::new();
+        // By the byte: what is buffered here would be missing in the output.
+        let output = child.stdout.as_mut().unwrap();
+        while !line.ends_with('\n') {
+            let mut byte = [0];
+            assert_eq!(output.read(&mut byte).unwrap(), 1, "the server has ended: {line}");
+            line.push(char::from(byte[0]));
+        }
+        let port = line.trim().rsplit(':').next().unwrap().parse().unwrap();
+        Running { child, port }
+    }
+
+    fn start_client(&self, port: u16, options: &str) -> Running {
+        let child = self.command("client", options).args(["--port", &port.to_string()]).spawn().unwrap();
+        Running { child, port }
+    }
+
+    fn command(&self, program: &str, options: &str) -> Command {
+        let program = built(program, self.checker);
+        let mut command = match self.checker {
+            Checker::Valgrind => {
+                let mut valgrind = Command::new("valgrind");
+                valgrind.args([
+                    "-q",
+                    "--error-exitcode=9",
+                    "--leak-check=full",
+                    "--errors-for-leak-kinds=definite",
+                ]);
+                valgrind.arg(program);
+                valgrind
+            }
+            Checker::None | Checker::Address => Command::new(program),
+        };
+        command.args(&self.options).args(words(options)).env("OPENSSL_CONF", &self.engine.configuration);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+fn words(options: &str) -> impl Iterator<Item = String> + '_ {
+    options.split(' ').filter(|word| !word.is_empty()).map(str::to_owned)
+}
+
+struct Running {
+    child: Child,
+    port: u16,
+}
+
+impl Running {
+    fn open_fds(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    fn end(self) -> Output {
+        let output = self.child.wait_with_output().unwrap();
+        successful(&self.port, output)
+    }
+}
+
+/// What a program has counted: `name number` from each part of its lines.
+pub(crate) struct Report {
+    text: String,
+    counts: HashMap<String, u64>,
+}
+
+impl Report {
+    fn of(output: &Output) -> Self {
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        let mut counts = HashMap::new();
+        for line in text.lines().filter(|line| !line.starts_with("listening")) {
+            let (subject, rest) = line.split_at(line.find(|c: char| c.is_ascii_digit()).unwrap());
+            for (index, part) in rest.split(", ").enumerate() {
+                let (number, unit) = part.split_once(' ').unwrap_or((part, ""));
+                let Ok(number) = number.parse() else { continue };
+                let subject = if index == 0 { subject.trim() } else { "" };
+                counts.insert(format!("{subject} {unit}").trim().to_owned(), number);
+            }
+        }
+        Self { text, counts }
+    }
+}
+
+impl Index<&str> for Report {
+    type Output = u64;
+
+    fn index(&self, name: &str) -> &u64 {
+        self.counts.get(name).unwrap_or_else(|| panic!("no '{name}' in\n{}", self.text))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
