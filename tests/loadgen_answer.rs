@@ -6,6 +6,8 @@ mod bars;
 #[path = "../examples/loadgen/answer/break_even.rs"]
 mod break_even;
 mod built;
+#[path = "../examples/loadgen/rings.rs"]
+mod rings;
 #[path = "../examples/loadgen/stations.rs"]
 mod stations;
 #[path = "../examples/loadgen/wrap.rs"]
@@ -15,6 +17,7 @@ use std::process::Command;
 
 use bars::Bin;
 use break_even::Measured;
+use rings::Rings;
 use serde_json::Value;
 use simaccel_device::{Config, DeviceStats, UnitStats};
 use stations::{Alone, Ceiling};
@@ -112,6 +115,27 @@ fn jobs_and_rings_limit_by_the_time_of_one() {
     assert_eq!(stations::in_flight(&polled, 16, 16).len(), 1, "rings that hold all do not limit");
 }
 
+/// By brute force: jobs are dealt out to threads in turn, and each goes into its thread's ring while that has
+/// room.
+#[test]
+fn rings_hold_what_fits_the_pair_of_each_thread() {
+    for (depth, pairs) in [(1, 1), (4, 2), (16, 4), (64, 3)] {
+        for threads in 1..=9 {
+            for jobs in 0..=300 {
+                let mut filled = vec![0; pairs];
+                for job in 0..jobs {
+                    let pair = (job % threads).min(pairs - 1);
+                    filled[pair] = (filled[pair] + 1).min(depth);
+                }
+                let rings = Rings { depth, pairs, threads };
+                assert_eq!(rings.hold(jobs), filled.iter().sum::<usize>(), "{rings:?} and {jobs} jobs");
+                assert!(rings.hold(jobs) <= rings.room());
+                assert_eq!(rings.room(), filled.len().min(threads) * depth);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_histogram_has_all_and_its_bins_follow_each_other() {
     let times: Vec<u64> = (0..1000_u64).map(|n| 1000 + n * n * 7).collect();
@@ -167,6 +191,15 @@ fn the_limit_is_the_station_that_was_made_the_narrowest() {
         ("ops_limit=5000", "--jobs 16", "limit", 5_000.0),
         ("completion_nsec=800000;compute_units=64", "--jobs 4", "jobs", 5_000.0),
         ("completion_nsec=800000;compute_units=64;depth=4", "--jobs 32", "rings", 5_000.0),
+        // Each thread has a ring of its own while there are any, and the last is shared.
+        ("completion_nsec=1600000;compute_units=64;depth=4", "--jobs 32 --threads 2", "rings", 5_000.0),
+        (
+            "completion_nsec=1600000;compute_units=64;depth=4;queue_pairs=2",
+            "--jobs 32 --threads 3",
+            "rings",
+            5_000.0,
+        ),
+        ("completion_nsec=1600000;compute_units=64;depth=4", "--jobs 8 --threads 2", "jobs", 5_000.0),
     ] {
         let (answer, row) = answer(&format!("--mode poll --ops 300 --device {device} {options}"));
         assert_eq!(answer["limit"]["of"], limit, "{device}: {answer}");
@@ -227,6 +260,8 @@ fn every_line_fits_a_terminal() {
         "--ops 50",
         "--ops 20 --device completion_nsec=50000;compute_units=4 --jobs 8",
         "--mode poll --ops 2000 --rate 1000000000 --size 64",
+        "--ops 50 --threads 13",
+        "--mode poll --ops 200 --device completion_nsec=50000;depth=4 --threads 3",
     ] {
         for line in run(options).lines() {
             assert!(line.chars().count() <= wrap::WIDTH, "{options}: {line}");

@@ -42,7 +42,7 @@ struct Software {
 impl Software {
     fn of(row: &Row, is_aside: bool) -> Option<Self> {
         // Other programs' turns fall into operations and between them alike, so shares of the time are kept.
-        let between = 1.0 - row.latency.mean * row.ops_per_second / 1e6;
+        let between = 1.0 - row.latency.mean * row.ops_per_second / 1e6 / as_f64(row.threads as u64);
         let cpu_ns = row.cpu_ns_per_op()?;
         let generator_ns = cpu_ns * between.max(0.0);
         Some(Self { ops_per_second: row.ops_per_second, cpu_ns, generator_ns, is_aside })
@@ -146,8 +146,9 @@ impl<'a> Answer<'a> {
 
 fn break_even(software: Software, row: &Row, closed: &[&Row]) -> BreakEven {
     let ceiling = row.model.as_ref().and_then(|model| {
-        let rings = Ceiling { of: "rings", ops_per_second: model.alone.rate(row.rings()) };
-        let all: Vec<Ceiling> = model.stations.iter().copied().chain([rings]).collect();
+        let room = row.rings().map(|rings| rings.room());
+        let rings = room.map(|room| Ceiling { of: "rings", ops_per_second: model.alone.rate(room) });
+        let all: Vec<Ceiling> = model.stations.iter().copied().chain(rings).collect();
         stations::lowest(&all)
     });
     let by_model = row.model.as_ref().zip(ceiling).map(|(model, ceiling)| {
@@ -171,7 +172,8 @@ fn ceilings(software: Software, row: &Row) -> Vec<Ceiling> {
     let mut all = Vec::new();
     if let Some(model) = &row.model {
         all.extend(model.stations.iter().copied());
-        all.extend(stations::in_flight(&model.alone, row.jobs, row.rings()));
+        let held = row.rings().map_or(row.jobs, |rings| rings.hold(row.jobs));
+        all.extend(stations::in_flight(&model.alone, row.jobs, held));
         let busiest = model.workers_busy.iter().copied().fold(0.0, f64::max);
         all.push(per_second("worker", row.ops_per_second / busiest));
     } else {
@@ -188,12 +190,18 @@ fn ceilings(software: Software, row: &Row) -> Vec<Ceiling> {
         None => {
             let cpu = row.cpu_ns_per_op().unwrap_or(0.0);
             let is_generators = software.generator_ns > cpu / 2.0;
-            all.push(per_second(if is_generators { "generator" } else { "caller" }, 1e9 / cpu));
+            let at_once = as_f64(row.threads.min(processors()) as u64);
+            all.push(per_second(if is_generators { "generator" } else { "caller" }, at_once * 1e9 / cpu));
         }
     }
     all.retain(|ceiling| ceiling.ops_per_second.is_finite() && ceiling.ops_per_second > 0.0);
     all.sort_by(|one, other| one.ops_per_second.total_cmp(&other.ops_per_second));
     all
+}
+
+/// Threads that this host runs at once.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// `None`: nothing was timed.
@@ -215,8 +223,18 @@ fn times(row: &Row) -> Option<Times> {
 /// A row in a few words: its mode and its jobs.
 fn about(row: &Row) -> String {
     let jobs = if row.jobs == 1 { "1 job".to_owned() } else { format!("{} jobs", row.jobs) };
+    let threads = if row.threads > 1 { format!(" on {} threads", row.threads) } else { String::new() };
     let paced = if row.paced.is_some() { " in an open loop" } else { "" };
-    format!("{} with {jobs}{paced}", row.mode.name())
+    format!("{} with {jobs}{threads}{paced}", row.mode.name())
+}
+
+/// Those that software runs in: as many as offload is called from.
+fn calling(row: &Row) -> String {
+    if row.threads == 1 {
+        "the calling thread".to_owned()
+    } else {
+        format!("the {} calling threads", row.threads)
+    }
 }
 
 /// The device of a row in a few characters.

@@ -57,6 +57,7 @@ mod queueing;
 mod rate_search;
 mod repeats;
 mod report;
+mod rings;
 mod row;
 mod runner;
 mod searches;

@@ -13,6 +13,7 @@ use crate::latency::Summary;
 use crate::meter::{Meter, Recorded};
 use crate::open::{BACKLOG, LATE, Sends, TOO_LATE};
 use crate::queueing::Model;
+use crate::rings::Rings;
 use crate::stages::Stages;
 use crate::steady::Steadiness;
 use crate::timeline::Samples;
@@ -159,9 +160,10 @@ impl Row {
         (self.ops > 0).then_some(latency)
     }
 
-    /// Requests that the rings of one thread, a queue pair, have room for.
-    pub(crate) fn rings(&self) -> usize {
-        self.device.as_ref().map_or(usize::MAX, |device| device.device().depth())
+    /// The rings of its queue pairs; `None`: it has no device.
+    pub(crate) fn rings(&self) -> Option<Rings> {
+        let device = self.device.as_ref()?.device();
+        Some(Rings { depth: device.depth(), pairs: device.queue_pairs(), threads: self.threads })
     }
 
     /// The device's workers.

@@ -87,11 +87,11 @@ pub(crate) fn alone(config: &Config, stats: &DeviceStats, is_woken: bool) -> Alo
     Alone { nsec: stages / executed + as_f64(busy(stats)) / served + travel, company, company_nsec }
 }
 
-/// What the jobs in flight allow, and the rings, where they are shorter.
-pub(crate) fn in_flight(alone: &Alone, jobs: usize, rings: usize) -> Vec<Ceiling> {
+/// What the jobs in flight allow, and the rings, where these hold fewer at once.
+pub(crate) fn in_flight(alone: &Alone, jobs: usize, held: usize) -> Vec<Ceiling> {
     let mut ceilings = vec![Ceiling { of: "jobs", ops_per_second: alone.rate(jobs) }];
-    if rings < jobs {
-        ceilings.push(Ceiling { of: "rings", ops_per_second: alone.rate(rings) });
+    if held < jobs {
+        ceilings.push(Ceiling { of: "rings", ops_per_second: alone.rate(held) });
     }
     ceilings
 }

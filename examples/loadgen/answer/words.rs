@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ASIDE, Answer, about, bars, device};
+use super::{ASIDE, Answer, about, bars, calling, device};
 use crate::stations::Ceiling;
 use crate::units::{grouped, short_time, time_us};
 use crate::wrap::{labelled, wrapped};
@@ -39,19 +39,21 @@ impl Answer<'_> {
         };
         if let Some(paced) = &self.row().paced {
             return format!(
-                "an open loop does what it is asked for: {} op/s of {}; software does {} op/s in the calling \
-                 thread{measured}",
+                "an open loop does what it is asked for: {} op/s of {}; software does {} op/s in \
+                 {}{measured}",
                 per_second(self.row().ops_per_second),
                 per_second(paced.rate),
                 per_second(self.software.ops_per_second),
+                calling(self.row()),
             );
         }
         format!(
-            "offload is {}: {} op/s, {} times software's {} op/s in the calling thread{measured}",
+            "offload is {}: {} op/s, {} times software's {} op/s in {}{measured}",
             if ratio > 1.0 { "ahead of software" } else { "behind software" },
             per_second(self.row().ops_per_second),
             times(ratio),
             per_second(self.software.ops_per_second),
+            calling(self.row()),
         )
     }
 
@@ -142,16 +144,34 @@ impl Answer<'_> {
             "link" => format!("the link to the device: {most}"),
             "limit" => format!("the device's token bucket (ops_limit, bytes_limit): {most}"),
             "rings" => {
-                let alone = self.alone().unwrap_or_default();
-                format!("the ring, where {} requests of {alone} fit (depth): {most}", row.rings())
+                format!("{}: {most}", self.rings())
             }
             "jobs" => {
                 format!("the jobs in flight, {}, whose operations take {}: {most}", row.jobs, self.one())
             }
             "worker" => format!("the worker, a thread of this host: {most}"),
+            "caller" if row.threads > 1 => {
+                format!("the callers' {} threads, by their processor time: {most}", row.threads)
+            }
             "caller" => format!("the caller's thread, by its processor time: {most}"),
-            "generator" => format!("the load generator itself, in the caller's thread: {most}"),
+            "generator" => format!("the load generator itself, in {}: {most}", calling(row)),
             _ => format!("the rate that was asked for: {most}"),
+        }
+    }
+
+    /// The rings, and what fits them.
+    fn rings(&self) -> String {
+        let (alone, row) = (self.alone().unwrap_or_default(), self.row());
+        match row.rings() {
+            Some(rings) if rings.used() > 1 => format!(
+                "the rings of {} queue pairs, where {} requests of {alone} fit (depth, queue_pairs)",
+                rings.used(),
+                rings.hold(row.jobs),
+            ),
+            rings => {
+                let depth = rings.map_or(0, |rings| rings.depth);
+                format!("the ring, where {depth} requests of {alone} fit (depth)")
+            }
         }
     }
 
