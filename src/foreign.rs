@@ -20,7 +20,8 @@
 //!    and no job of the framework is paused.
 //! 2. It sets the context's status to `Ok`. It asks for [`Ctx::callback`], and for the fd under the engine's
 //!    key ([`WaitFds::find`]) where there is no callback. An fd that is not found is made and registered
-//!    ([`WaitFds::register`]).
+//!    ([`WaitFds::register`]); each of its wakes is told to what [`WaitFds::wake_watch`] has returned before,
+//!    if anything.
 //! 3. It submits. Where the ring is full it sets the status `Eagain`; that changes when the job is resumed
 //!    and the request has its slot.
 //! 4. It calls [`Framework::pause`], always at least once. The device's wake writes the fd, or calls the
@@ -95,7 +96,7 @@
 
 use std::sync::Arc;
 
-pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds};
+pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds, WakeWatch};
 pub use crate::engine::{Message, Started};
 pub use crate::job::{Callback, Release, WaitStatus};
 use crate::{AnySession, Config, Engine, Error, OpError};

@@ -36,6 +36,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -60,6 +61,17 @@ pub trait WaitFds {
     /// `on_end` when the context ends while the fd is registered. If it has ended already, it calls `on_end`
     /// at once.
     fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>);
+
+    /// Who is told of the wakes of the fd that is registered next.
+    fn wake_watch(&self) -> Option<Arc<dyn WakeWatch>> {
+        None
+    }
+}
+
+/// Is told of wakes.
+pub trait WakeWatch: fmt::Debug + Send + Sync {
+    /// The fd becomes readable now, by a wake of any kind. Called on the thread that wakes, before each.
+    fn waking(&self);
 }
 
 /// An fd that stays open as long as a reference to this exists.
@@ -84,9 +96,19 @@ struct WakeFd {
     /// Whether a spurious wake may have been written since the last read.
     spurious: AtomicBool,
     born: u64,
+    /// Boxed, so that this stays a cache line.
+    watch: Option<Box<Arc<dyn WakeWatch>>>,
 }
 
 impl WakeFd {
+    /// Wakes whoever waits for the fd.
+    fn announce(&self, value: u64) {
+        if let Some(watch) = &self.watch {
+            watch.waking();
+        }
+        self.write(value);
+    }
+
     fn write(&self, value: u64) {
         let eventfd = self.eventfd.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fd) = eventfd.as_ref().and_then(|fd| fd.get()) {
@@ -98,13 +120,13 @@ impl WakeFd {
     fn send(&self) {
         // Counted before it is written: a reader that sees the token sees that it is owed.
         self.sent.fetch_add(1, Ordering::AcqRel);
-        self.write(1);
+        self.announce(1);
     }
 
     /// Makes the fd readable without a token.
     fn wake_spuriously(&self) {
         self.spurious.store(true, Ordering::Release);
-        self.write(SPURIOUS);
+        self.announce(SPURIOUS);
     }
 
     fn close(&self) {
@@ -143,7 +165,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    fn open() -> io::Result<(Self, Eventfd)> {
+    fn open(watch: Option<Arc<dyn WakeWatch>>) -> io::Result<(Self, Eventfd)> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let eventfd = Arc::new(NotInherited::new(EventFd::from_value_and_flags(0, flags)?));
         let wake_fd = WakeFd {
@@ -151,6 +173,7 @@ impl Registration {
             sent: AtomicU64::new(0),
             spurious: AtomicBool::new(false),
             born: fork::generation(),
+            watch: watch.map(Box::new),
         };
         let registration = Self {
             eventfd: RefCell::new(Some(Arc::clone(&eventfd))),
@@ -170,7 +193,7 @@ impl Registration {
         key: usize,
         keep_alive: &Arc<T>,
     ) -> io::Result<Rc<Self>> {
-        let (registration, eventfd) = Self::open()?;
+        let (registration, eventfd) = Self::open(fds.wake_watch())?;
         let registration = Rc::new(registration);
         let (identity, to_close) = (Arc::clone(keep_alive), Rc::clone(&registration));
         let on_end = move || {
@@ -303,7 +326,7 @@ mod tests {
     use super::*;
 
     fn wake_fd() -> (Rc<Registration>, Waker) {
-        let fd = Rc::new(Registration::open().unwrap().0);
+        let fd = Rc::new(Registration::open(None).unwrap().0);
         let waker = fd.waker();
         (fd, waker)
     }

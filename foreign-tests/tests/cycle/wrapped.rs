@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use simaccel::foreign::{self, Callback, OpenFd, Paused, Release, WaitFds, WaitStatus};
+use simaccel::foreign::{self, Callback, OpenFd, Paused, Release, WaitFds, WaitStatus, WakeWatch};
 use simaccel::job::{self, Pause, WaitCtxRef, WaitKey};
 use simaccel::{Config, Engine, WaitCtx};
 
-use crate::framework::{Framework, Output};
+use crate::framework::{Framework, Output, encrypt, gives, parse, pauses, readable};
 use crate::ours::Ours;
 
 pub(crate) struct Wrapped;
@@ -63,7 +64,42 @@ impl foreign::Framework for Jobs {
     }
 }
 
+/// How often the fds of this thread's contexts were made readable.
+#[derive(Debug, Default)]
+struct Wakes(AtomicUsize);
+
+impl WakeWatch for Wakes {
+    fn waking(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+thread_local! {
+    static WAKES: Arc<Wakes> = Arc::default();
+}
+
+#[test]
+fn each_wake_of_an_fd_is_told_before_it_is_sent() {
+    for (config, wakes) in [("", 3), ("fault=spurious_wake:nth=1", 4)] {
+        let engine = Wrapped::stepped(parse(config));
+        let ctx = Wrapped::ctx();
+        let before = WAKES.with(|wakes| wakes.0.load(Ordering::SeqCst));
+        for index in 0..3 {
+            let mut job = encrypt::<Wrapped>(&engine, &ctx, index);
+            pauses(&mut job);
+            assert_eq!(readable(&ctx), 0);
+            engine.device().run_until_idle();
+            gives(&mut job, index);
+        }
+        assert_eq!(WAKES.with(|wakes| wakes.0.load(Ordering::SeqCst)) - before, wakes, "{config}");
+    }
+}
+
 impl WaitFds for Ctx {
+    fn wake_watch(&self) -> Option<Arc<dyn WakeWatch>> {
+        Some(WAKES.with(|wakes| Arc::clone(wakes) as Arc<dyn WakeWatch>))
+    }
+
     fn find(&self, key: usize) -> Option<Rc<dyn Any>> {
         self.ctx.fd(WaitKey::from_addr(key))?.data
     }

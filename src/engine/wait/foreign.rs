@@ -17,7 +17,7 @@ use super::job::CallbackWaker;
 use super::job::{Callback, Release, WaitStatus};
 use crate::engine::function;
 use crate::engine::offload::Queued;
-pub use crate::engine::wake_fd::{OpenFd, WaitFds};
+pub use crate::engine::wake_fd::{OpenFd, WaitFds, WakeWatch};
 
 /// A job framework.
 pub trait Framework: fmt::Debug + Send + Sync {
