@@ -68,12 +68,12 @@ impl Stream {
     }
 
     /// Runs one piece; the output replaces the buffer's content and may be up to a block shorter or longer.
-    fn update(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+    fn update(&mut self, mut buffer: Vec<u8>) -> Result<Request, OpError> {
         // Held-back bytes of the previous piece come out with this one, and the device does not allocate.
         if let Err(error) = make_room(&mut buffer, 2 * software::EXPANSION) {
             return Err(OpError::new(error, buffer, None));
         }
-        Ok(self.run(Part::Update, buffer, Tag::default())?.buffer)
+        self.run(Part::Update, buffer, Tag::default())
     }
 
     fn finish(&mut self, tag: Tag) -> Result<Request, OpError> {
@@ -118,7 +118,7 @@ impl CipherStream {
     /// # Errors
     /// As `CipherSession::encrypt`; the stream is poisoned by any of them.
     pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        self.0.update(buffer)
+        Ok(self.0.update(buffer)?.buffer)
     }
 
     /// The rest of the output.
@@ -154,7 +154,18 @@ impl AeadSealer {
     /// # Errors
     /// As `AeadSession::seal`; the stream is poisoned by any of them.
     pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        self.0.update(buffer)
+        Ok(self.0.update(buffer)?.buffer)
+    }
+
+    /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole message,
+    /// without `finish`.
+    ///
+    /// # Errors
+    /// As [`AeadSealer::update`].
+    #[doc(hidden)]
+    pub fn update_tagged(&mut self, buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
+        let request = self.0.update(buffer)?;
+        Ok((request.buffer, request.tag))
     }
 
     /// The rest of the ciphertext (empty for GCM) and the tag.
@@ -191,7 +202,18 @@ impl AeadOpener {
     /// # Errors
     /// As `AeadSession::seal`; the stream is poisoned by any of them.
     pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        self.0.update(buffer)
+        Ok(self.0.update(buffer)?.buffer)
+    }
+
+    /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole message,
+    /// which a caller compares in constant time (`==`) in place of `finish`.
+    ///
+    /// # Errors
+    /// As [`AeadOpener::update`].
+    #[doc(hidden)]
+    pub fn update_tagged(&mut self, buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
+        let request = self.0.update(buffer)?;
+        Ok((request.buffer, request.tag))
     }
 
     /// Checks whether everything that was returned is authentic.

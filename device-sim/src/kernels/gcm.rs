@@ -11,6 +11,9 @@
 //!
 //! When decrypting, the last piece (the whole message, if it is in one piece) is deciphered after the tag has
 //! been verified, never before.
+//!
+//! Every piece but that one returns the tag of the message so far. A caller that learns only afterwards which
+//! piece was the last one needs no further request for the tag.
 
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit, consts::U16};
 use ghash::GHash;
@@ -127,8 +130,9 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Gcm<C> {
             (_, false) => self.decrypt(stream, text),
             (_, true) => self.verify_and_decrypt(stream, text, &tag)?,
         }
-        if last && message.operation() == Operation::Encrypt {
-            message.set_tag(Tag::new(&stream.tag()[..self.tag_len]).ok_or(Status::DeviceError)?);
+        if !last || operation == Operation::Encrypt {
+            let tag = if last { stream.tag() } else { stream.clone().tag() };
+            message.set_tag(Tag::new(&tag[..self.tag_len]).ok_or(Status::DeviceError)?);
         }
         Ok(())
     }
