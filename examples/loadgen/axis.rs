@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   axis    KEY "=" ( A ".." B [ ":" STEPS ] | VALUE { "," VALUE } )
-//!   KEY     latency, units, depth, jobs, size, rate, or a key of the configuration whose default is a number
+//!   KEY     latency, units, depth, jobs, size, rate, threads, or a key of the configuration whose default is a number
 //!   A, B    whole numbers; a time has a unit (5us, 2ms), a size may have one (4k)
 //!
 //!   A .. B  more than a decade: geometric         1us .. 500us:4    1 µs   7.9 µs   63 µs   500 µs
@@ -27,6 +27,7 @@ pub(crate) enum Sets {
     Jobs,
     Size,
     Rate,
+    Threads,
 }
 
 /// How values are written.
@@ -50,7 +51,7 @@ pub(crate) struct Key {
     phrase: (&'static str, &'static str),
 }
 
-const KEYS: [Key; 6] = [
+const KEYS: [Key; 7] = [
     Key {
         name: "latency",
         sets: Sets::Config("completion_nsec"),
@@ -72,6 +73,7 @@ const KEYS: [Key; 6] = [
     Key { name: "jobs", sets: Sets::Jobs, scale: Scale::Count, phrase: ("", " jobs in flight") },
     Key { name: "size", sets: Sets::Size, scale: Scale::Bytes, phrase: ("", " bytes") },
     Key { name: "rate", sets: Sets::Rate, scale: Scale::Count, phrase: ("", " op/s sent") },
+    Key { name: "threads", sets: Sets::Threads, scale: Scale::Count, phrase: ("", " threads") },
 ];
 
 impl Key {

@@ -80,6 +80,11 @@ impl Mix {
         self.0.iter().map(|part| part.size).sum()
     }
 
+    /// The same parts with messages of another size.
+    pub(crate) fn of_size(&self, size: usize) -> Self {
+        Self(self.0.iter().map(|part| Part { size, ..*part }).collect())
+    }
+
     pub(crate) fn gives_text(&self) -> bool {
         self.0.iter().any(|part| alg::gives_text(part.algorithm))
     }
@@ -97,6 +102,15 @@ impl Mix {
     /// The name of an algorithm, or the parts as the option takes them.
     pub(crate) fn name(&self) -> String {
         let part = |part: &Part| format!("{}/{}:{}", part.algorithm, short_size(part.size), part.weight);
+        match &self.0[..] {
+            [one] => one.algorithm.to_string(),
+            parts => parts.iter().map(part).collect::<Vec<_>>().join(","),
+        }
+    }
+
+    /// The name without sizes, where these vary.
+    pub(crate) fn name_of_any_size(&self) -> String {
+        let part = |part: &Part| format!("{}:{}", part.algorithm, part.weight);
         match &self.0[..] {
             [one] => one.algorithm.to_string(),
             parts => parts.iter().map(part).collect::<Vec<_>>().join(","),

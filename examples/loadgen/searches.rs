@@ -13,13 +13,14 @@ use crate::axis::{Axis, Given, Sets};
 use crate::condition::Condition;
 use crate::failure::Failure;
 use crate::plan::{Load, MODELLED, Rate, refuse_given};
+use crate::threads::MOST as MAX_THREADS;
 
 /// A group of options: one `#[command(flatten)]` in `Options`.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Searches {
     /// Runs a grid, and says from where on offload pays: KEY=A..B[:STEPS] or KEY=VALUE,VALUE,... once or
-    /// twice, with KEY latency (times with units), units, depth, jobs, size, rate (an open loop), or a key of
-    /// CONFIG that is a number. STEPS is 8 by default, 6 with two axes. All points together run for
+    /// twice, with KEY latency (times with units), units, depth, jobs, size, rate (an open loop), threads, or
+    /// a key of CONFIG that is a number. STEPS is 8 by default, 6 with two axes. All points together run for
     /// --duration [default: 12s], or each for --ops; --mode is wake-fd and --device completion_nsec=50000 by
     /// default
     #[arg(
@@ -63,13 +64,18 @@ pub(crate) fn prepare(mut options: Options, search: &str) -> Result<Options, Fai
     Ok(options)
 }
 
-/// The plan of one point: the options with its values.
-pub(crate) fn point(base: &Options, axes: &[Axis], at: &[u64]) -> Result<Load, Failure> {
+/// The options of one point.
+pub(crate) fn options_at(base: &Options, axes: &[Axis], at: &[u64]) -> Result<Options, Failure> {
     let mut options = base.clone();
     for (axis, value) in axes.iter().zip(at) {
         set(&mut options, axis, *value)?;
     }
-    options.into_load().map_err(|failure| {
+    Ok(options)
+}
+
+/// The plan of one point.
+pub(crate) fn point(base: &Options, axes: &[Axis], at: &[u64]) -> Result<Load, Failure> {
+    options_at(base, axes, at)?.into_load().map_err(|failure| {
         let values = axes.iter().zip(at).map(|(axis, value)| format!("{}={value}", axis.key.name));
         Failure::option("--sweep", format_args!("{}: {failure}", values.collect::<Vec<_>>().join(" ")))
     })
@@ -88,8 +94,18 @@ fn set(options: &mut Options, axis: &Axis, value: u64) -> Result<(), Failure> {
             let jobs = usize::try_from(value).ok().filter(|jobs| (1..=MAX_JOBS).contains(jobs));
             options.jobs = Some(jobs.ok_or_else(|| allowed(MAX_JOBS as u64))?);
         }
-        // An axis of sizes has none that is too large.
-        Sets::Size => options.size = usize::try_from(value).ok(),
+        Sets::Size => {
+            // An axis of sizes has none that is too large.
+            let size = usize::try_from(value).ok();
+            match (&mut options.mixing.mix, size) {
+                (Some(mix), Some(size)) => *mix = mix.of_size(size),
+                _ => options.size = size,
+            }
+        }
+        Sets::Threads => {
+            let threads = usize::try_from(value).ok().filter(|threads| (1..=MAX_THREADS).contains(threads));
+            options.threads.given = Some(threads.ok_or_else(|| allowed(MAX_THREADS as u64))?);
+        }
         Sets::Rate => {
             let rate = u32::try_from(value).ok().filter(|rate| (1..=1_000_000_000).contains(rate));
             options.pacing.rate = Some(Rate::PerSecond(rate.ok_or_else(|| allowed(1_000_000_000))?));

@@ -3,7 +3,7 @@
 //! ```text
 //!   axes ──► places ──► a plan for each ──► run, those of one size behind each other ──► grid ──► table, words
 //!                                            ▲
-//!   software in the calling thread, once for each size: what the factors are multiples of
+//!   software in the calling threads, once for each size and number of them: what the factors are multiples of
 //! ```
 
 use std::io::IsTerminal;
@@ -45,7 +45,7 @@ const MOST_OF_TWO: usize = 12;
 /// What a sweep runs.
 pub(crate) struct Sweep {
     axes: Vec<Axis>,
-    /// Software, once for each size.
+    /// Software, once for each size and number of threads.
     software: Vec<Load>,
     /// In the order of the grid.
     points: Vec<Planned>,
@@ -79,17 +79,19 @@ impl Sweep {
         };
         // Planned once more with the time of a row, which depends on how many there are.
         let points = planned(&base)?;
-        let mut sizes: Vec<usize> = points.iter().map(|point| point.load.mix.mean_size()).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
+        let mut kinds: Vec<_> = points.iter().map(|point| (kind(&point.load), &point.at)).collect();
+        kinds.sort_unstable();
+        kinds.dedup_by_key(|(kind, _)| *kind);
+        let kinds: Vec<Vec<u64>> = kinds.into_iter().map(|(_, at)| at.clone()).collect();
         if !given.1 {
-            let rows = points.iter().map(|point| point.load.rows.len()).sum::<usize>() + sizes.len();
+            let rows = points.iter().map(|point| point.load.rows.len()).sum::<usize>() + kinds.len();
             let time = row_time(given.0.unwrap_or(TOTAL), rows)?;
             let warm_up = time / WARM_UP;
             base.duration = Some(time - warm_up);
             base.warm_up.by_default(warm_up);
         }
-        let software = sizes.into_iter().map(|size| software(&base, size)).collect::<Result<Vec<_>, _>>()?;
+        let software = kinds.iter().map(|at| software(searches::options_at(&base, &axes, at)?));
+        let software = software.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { points: planned(&base)?, software, axes, pictures, with_stats })
     }
 
@@ -124,6 +126,7 @@ fn check_fixed(options: &Options, axes: &[Axis]) -> Result<(), Failure> {
         let given = match axis.key.sets {
             Sets::Jobs => ("--jobs", options.jobs.is_some()),
             Sets::Size => ("--size", options.size.is_some()),
+            Sets::Threads => ("--threads", options.threads.given.is_some()),
             Sets::Rate => ("--rate", options.pacing.rate.is_some()),
             Sets::Config(_) => continue,
         };
@@ -144,11 +147,14 @@ fn row_time(total: Duration, rows: usize) -> Result<Duration, Failure> {
     Ok(time)
 }
 
+/// What software is measured anew for: the size, and the number of threads.
+fn kind(load: &Load) -> (usize, usize) {
+    (load.mix.mean_size(), load.threads)
+}
+
 /// Software with the same data; the device and the pace are not its own.
-fn software(base: &Options, size: usize) -> Result<Load, Failure> {
-    let mut options = base.clone();
+fn software(mut options: Options) -> Result<Load, Failure> {
     options.mode = Some(Mode::Software);
-    options.size = Some(size);
     (options.device, options.jobs) = (None, None);
     (options.pacing.rate, options.pacing.arrivals) = (None, None);
     options.into_load()
@@ -163,26 +169,22 @@ pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
     let mut cut_short = None;
     interrupt::watch();
     let mut count = Count { done: 0, of: plan.points.len() };
-    'sizes: for reference in &plan.software {
-        let same_size = || {
-            plan.points
-                .iter()
-                .enumerate()
-                .filter(|(_, point)| point.load.mix.mean_size() == reference.mix.mean_size())
-        };
-        let loads = || same_size().map(|(_, point)| &point.load).chain([reference]);
+    'kinds: for reference in &plan.software {
+        let same_kind =
+            || plan.points.iter().enumerate().filter(|(_, point)| kind(&point.load) == kind(reference));
+        let loads = || same_kind().map(|(_, point)| &point.load).chain([reference]);
         let lanes = loads().map(Load::most_lanes).max().unwrap_or(1);
         let mut workload = Workload::new(&reference.mix, lanes, reference.seed)?;
         software.push(last(load::rows(reference, &mut workload)?, &mut first_error)?);
-        for (index, point) in same_size() {
+        for (index, point) in same_kind() {
             if interrupt::is_requested() {
-                break 'sizes;
+                break 'kinds;
             }
             count.say(&plan.axes, &point.at);
             let row = last(load::rows(&point.load, &mut workload)?, &mut first_error)?;
             if interrupt::is_requested() {
                 cut_short = Some(row);
-                break 'sizes;
+                break 'kinds;
             }
             rows[index] = Some(row);
         }
@@ -210,7 +212,9 @@ impl Sweep {
     fn grid(&self, rows: &[Option<Row>], software: &[Row]) -> Grid {
         let points = self.points.iter().zip(rows).filter_map(|(point, row)| {
             let row = row.as_ref()?;
-            let software = software.iter().find(|software| software.size == row.size)?;
+            let software = software
+                .iter()
+                .find(|software| (software.size, software.threads) == (row.size, row.threads))?;
             Some(Point {
                 at: point.at.clone(),
                 offload: figures(row),
@@ -257,8 +261,11 @@ impl Sweep {
     fn head(&self, software: &[Row]) -> String {
         let first = self.first();
         let varies = |sets: Sets| self.axes.iter().any(|axis| axis.key.sets == sets);
-        let mut parts = vec![first.mix.name()];
-        if !varies(Sets::Size) {
+        let mut parts = Vec::new();
+        if varies(Sets::Size) {
+            parts.push(first.mix.name_of_any_size());
+        } else {
+            parts.push(first.mix.name());
             parts.push(format!("{} bytes per operation", short_size(first.mix.mean_size())));
         }
         let row = first.rows.last();
@@ -267,6 +274,9 @@ impl Sweep {
             parts.extend(row.map(|row| format!("{} jobs in flight at most", grouped(first.in_flight(row)))));
         }
         parts.push(format!("seed {}", first.seed));
+        if !varies(Sets::Threads) && first.threads > 1 {
+            parts.push(format!("{} threads", first.threads));
+        }
         let keys = self.axes.iter().filter_map(|axis| match axis.key.sets {
             Sets::Config(key) => Some(key),
             _ => None,
@@ -281,8 +291,13 @@ impl Sweep {
             format!("{}\ndevice {device}; what varies: {}\n", parts.join(", "), varying.join(" and "));
         for row in software {
             text += &format!(
-                "software, {} bytes: {} op/s, p50 {} µs, cpu {} ns/op\n",
+                "software, {} bytes{}: {} op/s, p50 {} µs, cpu {} ns/op\n",
                 short_size(row.size),
+                match row.threads {
+                    1 if !varies(Sets::Threads) => String::new(),
+                    1 => ", 1 thread".to_owned(),
+                    threads => format!(", {threads} threads"),
+                },
                 grouped(format_args!("{:.0}", row.ops_per_second)),
                 short_us(row.latency.p50),
                 row.cpu_ns_per_op().map_or_else(|| "-".to_owned(), |cpu| grouped(format_args!("{cpu:.0}"))),

@@ -83,7 +83,7 @@ fn a_bad_axis_is_told_what_is_allowed() {
     for (text, names) in [
         ("", "KEY=A..B:STEPS"),
         ("jobs", "KEY=A..B"),
-        ("colour=1..2", "latency, units, depth, jobs, size, rate, queue_pairs"),
+        ("colour=1..2", "latency, units, depth, jobs, size, rate, threads, queue_pairs"),
         ("latency_dist=1..2", "allowed as KEY"),
         ("jobs=", "whole numbers"),
         ("jobs=1..", "whole numbers"),

@@ -98,6 +98,49 @@ fn a_swept_rate_is_an_open_loop_with_that_rate() {
     assert!(report["rows"].as_array().unwrap().iter().all(|row| row["loop"] == "closed"));
 }
 
+/// Software runs in as many threads as offload is called from.
+#[test]
+fn a_sweep_of_threads_compares_with_software_in_as_many() {
+    let report = json("--sweep threads=1,3 --sweep size=64,128 --ops 60 --mode poll --jobs 6");
+    let software = report["rows"].as_array().unwrap();
+    let kinds = software.iter().map(|row| (row["size"].as_u64().unwrap(), row["threads"].as_u64().unwrap()));
+    assert_eq!(kinds.collect::<Vec<_>>(), [(64, 1), (64, 3), (128, 1), (128, 3)]);
+    let points = report["sweep"]["points"].as_array().unwrap();
+    assert_eq!(points.len(), 4);
+    for point in points {
+        let row = &point["row"];
+        assert_eq!((&row["threads"], &row["jobs"]), (&point["at"]["threads"], &6.into()), "{point}");
+        let reference = software
+            .iter()
+            .find(|software| (&software["size"], &software["threads"]) == (&row["size"], &row["threads"]));
+        assert_eq!(point["software_ops_per_second"], reference.unwrap()["ops_per_second"], "{point}");
+    }
+}
+
+/// The parts of a mix keep their weights, and each has the size of the point.
+#[test]
+fn a_sweep_of_a_mix_varies_the_size_of_its_parts() {
+    let mix = "--mix sha256/1k:1,aes-256-ctr/64k:3 --ops 400 --jobs 4";
+    let report = json(&format!("--sweep size=64,256 {mix}"));
+    assert_eq!(report["rows"].as_array().unwrap().len(), 2);
+    for point in report["sweep"]["points"].as_array().unwrap() {
+        let (row, size) = (&point["row"], &point["at"]["size"]);
+        assert_eq!(&row["size"], size, "{point}");
+        let parts = row["mix"].as_array().unwrap();
+        assert!(parts.iter().all(|part| &part["size"] == size), "{point}");
+        let ops: Vec<u64> = parts.iter().map(|part| part["ops"].as_u64().unwrap()).collect();
+        assert!(ops.iter().sum::<u64>() == 400 && (60..140).contains(&ops[0]), "{point}");
+    }
+    let told = text(&format!("--sweep size=64,256 {mix}"));
+    assert!(told.starts_with("sha256:1,aes-256-ctr:3, mode wake-fd, "), "{told}");
+    // With another axis the mix stays as it is, for software, too.
+    let report = json(&format!("--sweep jobs=1,2 {mix}").replace("--jobs 4", ""));
+    let all = report["sweep"]["points"].as_array().unwrap().iter().map(|point| &point["row"]);
+    for row in all.chain(report["rows"].as_array().unwrap()) {
+        assert_eq!((&row["mix"][0]["size"], &row["mix"][1]["size"]), (&1024.into(), &65536.into()), "{row}");
+    }
+}
+
 #[test]
 fn a_sweep_in_text_has_a_table_and_words() {
     let text = text("--sweep jobs=1,2,3 --ops 20 --device completion_nsec=1000;compute_units=2");
@@ -181,7 +224,7 @@ fn the_highest_rate_is_that_of_the_closed_form_of_a_single_exponential_server() 
 fn what_cannot_be_searched_is_refused_in_one_line() {
     for (options, names) in [
         ("--sweep jobs", &["--sweep", "KEY=A..B", "jobs=1..64"][..]),
-        ("--sweep colour=1..2", &["--sweep", "latency, units, depth, jobs, size, rate"]),
+        ("--sweep colour=1..2", &["--sweep", "latency, units, depth, jobs, size, rate, threads"]),
         ("--sweep jobs=4..1", &["--sweep", "has to go up"]),
         ("--sweep jobs=0,1", &["--sweep", "jobs=0", "1 to 100000"]),
         ("--sweep depth=3,4", &["--sweep", "depth=3", "power of two"]),
@@ -194,6 +237,13 @@ fn what_cannot_be_searched_is_refused_in_one_line() {
         ("--sweep jobs=1,2 --jobs 3", &["--jobs", "--sweep jobs"]),
         ("--sweep size=1,2 --size 3", &["--size", "--sweep size"]),
         ("--sweep rate=1,2 --rate 3", &["--rate", "--sweep rate"]),
+        ("--sweep threads=1,2 --threads 3", &["--threads", "--sweep threads"]),
+        ("--sweep threads=1,257", &["--sweep", "threads=257", "1 to 256"]),
+        ("--sweep threads=1..8 --jobs 4", &["--sweep", "threads=5", "--jobs 4"]),
+        (
+            "--sweep size=8,16 --mix sha256/1k:1,aes-128-xts/64:1",
+            &["--sweep", "size=8", "--mix", "16 to 16m"],
+        ),
         ("--sweep jobs=1,2 --stages 1s:5", &["--stages", "--sweep"]),
         ("--sweep jobs=1,2 --csv out", &["--csv", "--sweep"]),
         ("--sweep jobs=1,2 --hgrm out", &["--hgrm", "--sweep"]),
