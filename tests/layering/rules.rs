@@ -196,7 +196,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         path: "provider/src/bin",
         knows: WHOLE_CRATE,
-        crates: &["clap", "libc", "nix", "serde_json", "simaccel_provider"],
+        crates: &["clap", "libc", "nix", "serde_json", "simaccel_provider", "thiserror"],
         except: &[],
     },
 ];

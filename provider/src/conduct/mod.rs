@@ -105,6 +105,7 @@ impl Watched {
         }
         let at = if is_timed() { now() } else { WOKEN };
         self.word(Entry::WokenAt).store(at, Ordering::Relaxed);
+        counters::look_at(if is_timed() { at } else { 0 });
         true
     }
 

@@ -26,6 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::fcntl::{OFlag, posix_fallocate};
 use nix::time::{ClockId, clock_gettime};
 
+use super::control;
 use super::layout::{
     self, Head, MAGIC, NAME_WORDS, PROGRAM, PROGRAM_WORDS, RELEASE, RELEASE_WORDS, ROWS, SIZE, Total,
     VERSION, WORDS, words_of,
@@ -241,11 +242,13 @@ pub(crate) fn write_text(page: &Page, at: usize, text: &str, most: usize) {
 }
 
 /// When a process was started, in ticks: the 22nd field of its `stat`, behind a name that may hold anything.
+/// `None`: there is none, or one that has ended and was not waited for.
 pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat).into_owned();
-    let behind_name = &stat[stat.rfind(')')? + 1..];
-    behind_name.split_whitespace().nth(19)?.parse().ok()
+    let mut behind_name = stat[stat.rfind(')')? + 1..].split_whitespace();
+    let is_there = !["Z", "X"].contains(&behind_name.next()?);
+    is_there.then(|| behind_name.nth(18)?.parse().ok()).flatten()
 }
 
 /// Registers what is to happen in a forked child, and when the process exits.
@@ -280,6 +283,7 @@ extern "C" fn in_child() {
             PAGE.store((&raw const EMPTY).cast_mut(), Ordering::Release);
         }
     }
+    control::in_child();
     describe(page(), is_timed, parent);
 }
 
@@ -295,6 +299,7 @@ extern "C" fn at_exit() {
     if let Some(body) = BEFORE_EXIT.get() {
         body();
     }
+    control::at_exit();
     page()[Head::ExitedAt.at()].store(wall_clock(), Ordering::Relaxed);
     if is_idle_child() {
         remove();

@@ -19,8 +19,10 @@
 //! and its first pause no other one of the thread can run, and a thread-local remembers it as long. A later
 //! pause of the same operation finds nothing there.
 
+mod control;
 mod file;
 pub mod layout;
+pub mod snapshot;
 mod wrongs;
 
 use std::cell::Cell;
@@ -28,6 +30,8 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
+pub(crate) use control::look_at;
+pub use control::{Served, serve};
 pub use file::{FileError, start};
 pub(crate) use file::{before_exit, generation, now, page};
 pub(crate) use layout::MOST_CONTEXTS;
@@ -110,8 +114,12 @@ impl Operation {
 impl Drop for Operation {
     #[inline]
     fn drop(&mut self) {
-        let field = BEGUN.take().map_or(Field::Resumes, |begun| self.reason(begun));
+        let begun = BEGUN.take();
+        let field = begun.map_or(Field::Resumes, |begun| self.reason(begun));
         add(self.row.at(field), 1);
+        if begun.is_some() {
+            control::look();
+        }
     }
 }
 

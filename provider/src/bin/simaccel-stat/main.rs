@@ -1,12 +1,163 @@
-//! Shows the counters of a process that uses the provider.
+//! Shows and changes what the provider does in a process, and finds out why it does nothing.
+//!
+//! ```text
+//!   FILE... ──► Snapshot of each ──► Summary ──► text, json, prometheus; once, or every so often
+//!   --set ────► ask: a request in the file, and its reply
+//!   --doctor ─► doctor: libcrypto in a child, with the user's own configuration
+//! ```
 
-use clap::Parser;
+use std::io::{self, IsTerminal, Write, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
-/// Shows the counters of a process that uses the provider.
+use clap::{ArgGroup, Parser};
+use simaccel_provider::counters::snapshot::{ReadError, Snapshot};
+
+use self::ask::Answer;
+use self::summary::Summary;
+
+mod ask;
+mod json;
+mod prometheus;
+mod summary;
+mod text;
+mod units;
+
+/// How long a process is given for a new copy of the engine's numbers.
+const MOMENT: Duration = Duration::from_millis(50);
+/// How often a file is read again that was read in the middle of a copy.
+const TRIES: usize = 5;
+
+/// Shows the counters of processes that use the provider, and changes its faults and service times.
 #[derive(Debug, Parser)]
-#[command(version)]
-struct Options {}
+#[command(version, group = ArgGroup::new("form").args(["json", "prometheus"]))]
+struct Options {
+    /// The files of the counters, `P.<pid>` where the configuration says `stats_file=P`; several are added up
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write one JSON object, in one line
+    #[arg(long)]
+    json: bool,
+    /// Write Prometheus' text format
+    #[arg(long)]
+    prometheus: bool,
+    /// Repeat it, until the processes have ended
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = seconds)]
+    watch: Option<Duration>,
+    /// Change the running processes: faults and service times, as in a configuration
+    #[arg(long, value_name = "KEY=VALUE;...", conflicts_with_all = ["json", "prometheus", "watch"])]
+    set: Option<String>,
+    /// How long to wait for a process that has no operation
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "set")]
+    patience: Duration,
+}
 
-fn main() {
-    Options::parse();
+/// A time that a sleep can take.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.01..=86_400.0).contains(number));
+    number.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds from 0.01 to 86400".to_owned())
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match &options.set {
+        Some(text) => set(&options, text),
+        None => show(&options),
+    }
+}
+
+/// One line, and the exit code of a wrong command line or file.
+fn refused(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("simaccel-stat: {error}");
+    ExitCode::from(2)
+}
+
+fn set(options: &Options, text: &str) -> ExitCode {
+    let mut exit = ExitCode::SUCCESS;
+    for path in &options.files {
+        let answer = match ask::change(path, text, options.patience) {
+            Ok(answer) => answer,
+            Err(error @ ask::AskError::Ended(_)) => {
+                eprintln!("simaccel-stat: {error}");
+                exit = ExitCode::FAILURE;
+                continue;
+            }
+            Err(error) => return refused(&error),
+        };
+        let (line, is_done) = match answer {
+            Answer::Accepted => ("accepted".to_owned(), true),
+            Answer::Refused(reason) => (format!("refused: {reason}"), false),
+            Answer::Pending => ("no operation yet: it is changed with the next one".to_owned(), false),
+        };
+        if !is_done {
+            exit = ExitCode::FAILURE;
+        }
+        if write(&format!("{}: {line}\n", path.display())).is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    exit
+}
+
+fn show(options: &Options) -> ExitCode {
+    let mut before: Option<Summary> = None;
+    loop {
+        let now = match read(&options.files) {
+            Ok(now) => now,
+            Err(error) => return refused(&error),
+        };
+        let text = if options.json {
+            format!("{}\n", json::json(&now))
+        } else if options.prometheus {
+            prometheus::prometheus(&now)
+        } else {
+            text::text(&now, before.as_ref())
+        };
+        let is_screen =
+            options.watch.is_some() && !options.json && !options.prometheus && stdout().is_terminal();
+        // To the upper left corner, and what is below it erased.
+        let erase = if is_screen { "\x1b[H\x1b[J" } else { "" };
+        if let Err(error) = write(&format!("{erase}{text}")) {
+            return closed(&error);
+        }
+        match options.watch {
+            Some(period) if now.runs() => thread::sleep(period),
+            _ => return ExitCode::SUCCESS,
+        }
+        before = Some(now);
+    }
+}
+
+fn read(files: &[PathBuf]) -> Result<Summary, ReadError> {
+    let read = |path: &PathBuf| {
+        ask::refresh(path, MOMENT);
+        let mut snapshot = Snapshot::read(path)?;
+        for _ in 0..TRIES {
+            if !snapshot.is_torn() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+            snapshot = Snapshot::read(path)?;
+        }
+        Ok(snapshot)
+    };
+    let snapshots = files.iter().map(read).collect::<Result<Vec<_>, ReadError>>()?;
+    Ok(Summary::of(&snapshots))
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// The reader has gone, or the disk is full.
+fn closed(error: &io::Error) -> ExitCode {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("simaccel-stat: the output cannot be written: {error}");
+    ExitCode::FAILURE
 }
