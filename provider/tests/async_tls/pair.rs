@@ -127,7 +127,7 @@ impl<'e> Pair<'e> {
         Self { checker, ..self }
     }
 
-    /// Runs both until the client has ended that many connections. Returns the client's and the server's report.
+    /// Runs both until that many connections have ended. Returns the client's and the server's report.
     pub(crate) fn run(&self, connections: u64, client: &str, server: &str) -> (Report, Report) {
         let server = self.start_server(&format!("{server} --serve {connections}"));
         let client = self.start_client(server.port, client).end();

@@ -1,7 +1,7 @@
 //! Builds `dasync`, the engine of OpenSSL 3.0 that pauses jobs without a device.
 //!
-//! No distribution packages it. Its source comes with the crate `openssl-src` of that version, which cargo fetches
-//! into its own cache; the engine is compiled into a folder of the target folder, once.
+//! No distribution packages it. Its source comes with the crate `openssl-src` of that version, which cargo
+//! fetches into its own cache; the engine is compiled into a folder of the target folder, once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
