@@ -21,7 +21,8 @@
 //! 2. It sets the context's status to `Ok`. It asks for [`Ctx::callback`], and for the fd under the engine's
 //!    key ([`WaitFds::find`]) where there is no callback. An fd that is not found is made and registered
 //!    ([`WaitFds::register`]); each of its wakes is told to what [`WaitFds::wake_watch`] has returned before,
-//!    if anything.
+//!    if anything. Where none can be made the operation waits in its thread, if
+//!    [`Framework::blocks_without_fd`] says so.
 //! 3. It submits. Where the ring is full it sets the status `Eagain`; that changes when the job is resumed
 //!    and the request has its slot.
 //! 4. It calls [`Framework::pause`], always at least once. The device's wake writes the fd, or calls the
@@ -58,6 +59,8 @@
 //!   framework that does neither leaks the request: it stays in its slot's cell, and the context's `on_end`
 //!   still closes the fd.
 //! - **While its thread panics** no job is switched. The engine does not call `pause` then.
+//! - **Small stacks.** [`Framework::outside`] runs what is deep (the preparation of a key, work in software, an
+//!   event of a stepped device) where there is room for it.
 //!
 //! # What the engine promises
 //!
@@ -99,7 +102,14 @@ use std::sync::Arc;
 pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds, WakeWatch};
 pub use crate::engine::{Message, Started};
 pub use crate::job::{Callback, Release, WaitStatus};
+use crate::process::fork;
 use crate::{AnySession, Config, Engine, Error, OpError};
+
+/// How many forks lie between this process and the first one that has called this, or opened an engine. What
+/// was made at another number belongs to a parent of this process.
+pub fn forks() -> u64 {
+    fork::generation()
+}
 
 /// [`Engine::open`], for jobs of this framework.
 ///

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use simaccel_device::{
-    Aead, Algorithm, Cipher, Device, Hash, Occasion, OpenError, Padding, Parameters, Remote, Request,
+    Aead, Algorithm, Apart, Cipher, Device, Hash, Occasion, OpenError, Padding, Parameters, Remote, Request,
     Session, with_wiped_stack,
 };
 
@@ -138,6 +138,14 @@ impl Inner {
         self.route.set(&self.config, self.foreign.is_none() && rules.is_empty());
     }
 
+    /// Runs deep work outside of the job that runs here, whose stack is small.
+    fn outside<R>(&self, work: impl FnOnce() -> R) -> R {
+        match &self.foreign {
+            Some(jobs) => jobs.outside(work),
+            None => job::outside(work),
+        }
+    }
+
     /// Whether this process inherited the engine across a fork.
     #[inline]
     fn is_inherited(&self) -> bool {
@@ -175,7 +183,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::open`].
     pub fn stepped(config: Config) -> Result<Self, Error> {
-        Self::with_device(stepped_device(&config)?, config, None)
+        Self::with_device(stepped_device(&config, None)?, config, None)
     }
 
     /// An engine whose operations pause the jobs of this framework.
@@ -184,8 +192,10 @@ impl Engine {
         framework: Arc<dyn Framework>,
         stepped: bool,
     ) -> Result<Self, Error> {
-        let device = if stepped { stepped_device(&config)? } else { Device::open(config.device())? };
-        Self::with_device(device, config, Some(ForeignJobs(framework)))
+        let foreign = Some(ForeignJobs(framework));
+        let device =
+            if stepped { stepped_device(&config, foreign.clone())? } else { Device::open(config.device())? };
+        Self::with_device(device, config, foreign)
     }
 
     fn with_device(device: Device, config: Config, foreign: Option<ForeignJobs>) -> Result<Self, Error> {
@@ -306,7 +316,7 @@ impl Engine {
         }
         // Preparing a key, and wiping what that leaves on the stack, takes more of it than a job should need.
         let prepare = || with_wiped_stack(|| Session::new(algorithm, key, parameters).map(Arc::new));
-        let session = job::outside(prepare)?;
+        let session = self.inner.outside(prepare)?;
         Ok(SessionCore::create(Arc::clone(&self.inner), session))
     }
 
@@ -472,8 +482,12 @@ impl Engine {
 }
 
 /// A device that is stepped outside of jobs, whose stacks are small.
-fn stepped_device(config: &Config) -> Result<Device, OpenError> {
-    Device::stepped_apart(config.device(), |event| job::outside(event))
+fn stepped_device(config: &Config, foreign: Option<ForeignJobs>) -> Result<Device, OpenError> {
+    let apart: Apart = match foreign {
+        Some(jobs) => Box::new(move |event| jobs.outside(event)),
+        None => Box::new(|event| job::outside(event)),
+    };
+    Device::stepped_apart(config.device(), apart)
 }
 
 /// A poll that has not returned. When it ends, slots are freed, the device sees all submissions, and tokens

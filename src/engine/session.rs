@@ -50,6 +50,10 @@ impl SessionCore {
         Arc::new(Self { engine, session, id, growth })
     }
 
+    pub(super) const fn engine(&self) -> &Arc<Inner> {
+        &self.engine
+    }
+
     pub(super) const fn session(&self) -> &Arc<Session> {
         &self.session
     }

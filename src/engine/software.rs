@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use simaccel_device::{ArgumentError, Request, Session, Status};
 
+use super::Inner;
 use super::offload::Failed;
-use super::wait::job;
 use crate::error::Error;
 
 /// How many bytes more than its input an operation may return: one block of padding.
@@ -36,8 +36,8 @@ impl<S: Software> Software for Arc<S> {
 }
 
 /// Computes `request` now, in this thread; not on the stack of a job.
-pub(crate) fn run(software: &impl Software, request: &mut Request) -> Result<(), Failed> {
-    match error_of(job::outside(|| software.execute(request))) {
+pub(crate) fn run(engine: &Inner, software: &impl Software, request: &mut Request) -> Result<(), Failed> {
+    match error_of(engine.outside(|| software.execute(request))) {
         None => Ok(()),
         Some(error) => Err(Failed::with_request(error)),
     }

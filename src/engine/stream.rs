@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use simaccel_device::{Operation, Part, Request, StreamState, Tag};
 
-use super::session::{SessionCore, make_room};
+use super::session::{AeadSession, CipherSession, HashSession, MacSession, SessionCore, make_room};
 use super::software;
 use crate::error::{Error, OpError};
 
@@ -67,6 +67,18 @@ impl Stream {
         Ok(request)
     }
 
+    /// A copy, as far as this one has come, that goes on with a session of the same algorithm and key.
+    fn copied_to(&self, core: &Arc<SessionCore>) -> Result<Self, Error> {
+        let state = match &self.state {
+            State::Fresh => State::Fresh,
+            State::Between(state) => State::Between(core.engine().outside(|| state.clone())),
+            State::Poisoned => return Err(Error::StreamPoisoned),
+            State::Finished => State::Finished,
+        };
+        let (iv, aad) = (self.iv.clone(), self.aad.clone());
+        Ok(Self { core: Arc::clone(core), operation: self.operation, iv, aad, state, len: self.len })
+    }
+
     /// Runs one piece; the output replaces the buffer's content and may be up to a block shorter or longer.
     fn update(&mut self, mut buffer: Vec<u8>) -> Result<Request, OpError> {
         // Held-back bytes of the previous piece come out with this one, and the device does not allocate.
@@ -82,9 +94,21 @@ impl Stream {
 }
 
 macro_rules! stream_type {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident of $session:ident) => {
         $(#[$doc])*
         pub struct $name(Stream);
+
+        impl $name {
+            /// A copy, as far as this one has come, that goes on with `session`: a session of the same
+            /// algorithm and key, of this engine or another.
+            ///
+            /// # Errors
+            /// [`Error::StreamPoisoned`].
+            #[doc(hidden)]
+            pub fn copied_to(&self, session: &$session) -> Result<Self, Error> {
+                self.0.copied_to(session.core()).map(Self)
+            }
+        }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +129,7 @@ stream_type! {
     ///
     /// Block modes return whole blocks and hold back the rest; decryption with padding holds back the last
     /// block until `finish`. An XTS stream is one data unit.
-    CipherStream
+    CipherStream of CipherSession
 }
 
 impl CipherStream {
@@ -141,7 +165,7 @@ impl CipherStream {
 
 stream_type! {
     /// A multi-part AEAD encryption.
-    AeadSealer
+    AeadSealer of AeadSession
 }
 
 impl AeadSealer {
@@ -189,7 +213,7 @@ impl AeadSealer {
 
 stream_type! {
     /// A multi-part AEAD decryption. Plaintext is *not authenticated* until `finish` has succeeded.
-    AeadOpener
+    AeadOpener of AeadSession
 }
 
 impl AeadOpener {
@@ -238,8 +262,8 @@ impl AeadOpener {
 }
 
 macro_rules! digest_stream {
-    ($(#[$doc:meta])* $name:ident, $operation:expr) => {
-        stream_type! { $(#[$doc])* $name }
+    ($(#[$doc:meta])* $name:ident of $session:ident, $operation:expr) => {
+        stream_type! { $(#[$doc])* $name of $session }
 
         impl $name {
             pub(crate) fn new(core: Arc<SessionCore>) -> Self {
@@ -276,10 +300,10 @@ macro_rules! digest_stream {
 
 digest_stream! {
     /// A multi-part digest.
-    HashStream, Operation::Digest
+    HashStream of HashSession, Operation::Digest
 }
 
 digest_stream! {
     /// A multi-part MAC.
-    MacStream, Operation::Mac
+    MacStream of MacSession, Operation::Mac
 }

@@ -138,7 +138,7 @@ impl Device {
     ///
     /// [`OpenError::Config`]: a configuration out of range.
     pub fn stepped(config: &Config) -> Result<Self, OpenError> {
-        Self::stepped_apart(config, |event| event())
+        Self::stepped_apart(config, Box::new(|event| event()))
     }
 
     /// [`Device::stepped`] for callers on small stacks, such as coroutines: `apart` runs each event, with the

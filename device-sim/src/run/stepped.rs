@@ -17,6 +17,7 @@
 //! The clock ends after 2^64 − 1 ns, some 584 years. It stands still there, and later times are due at once.
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -40,7 +41,7 @@ thread_local! {
 
 /// Runs an event somewhere else than on the caller's stack, on the same thread, and returns when it is over.
 /// The panic of an event has to go on in the caller.
-pub type Apart = fn(event: &mut dyn FnMut());
+pub type Apart = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// While it lives, its thread is in the middle of an event.
 struct Inside {
@@ -69,12 +70,17 @@ impl Drop for Inside {
 }
 
 /// A driver, its clock, and the pairs that it signals.
-#[derive(Debug)]
 pub(crate) struct Stepped {
     state: Mutex<State>,
     alarms: Arc<Alarms>,
     pairs: Vec<Arc<Pair>>,
     apart: Apart,
+}
+
+impl fmt::Debug for Stepped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stepped").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]

@@ -25,7 +25,6 @@ use simaccel_device::{Remote, Request, Status, StreamState, Ticket, TicketState,
 
 use crate::engine::instance::Instance;
 use crate::engine::sabotage::{self, Sabotage};
-use crate::engine::wait::job::outside;
 use crate::engine::wait::{self, Wake};
 use crate::engine::watch::Watch;
 use crate::engine::{Inner, call, table};
@@ -180,7 +179,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         };
         // The request is no longer this flight's.
         self.live.set(false);
-        self.with_watch(|watch| outside(|| watch.end()));
+        self.with_watch(|watch| self.engine().outside(|| watch.end()));
         // A part with a short output has to be repeated as a whole: it counts as failed, though the device's
         // status is Ok.
         if !matches!(end, End::Device(Status::Ok)) || request.residue > 0 {
@@ -242,7 +241,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         // From here on the watchdog wipes what it takes back; what it has taken back already is claimed
         // below.
         if let Some(watch) = watch {
-            outside(|| watch.end());
+            self.engine().outside(|| watch.end());
         }
         self.cancel_wake();
         wake.give_up(&|| match self.remote().wake_state(self.ticket) {

@@ -32,7 +32,7 @@ use super::instance::Instance;
 use super::software::Software;
 use super::wait::blocked::Blocked;
 use super::wait::foreign::ForeignWait;
-use super::wait::job::{self, JobWait, OurJobs};
+use super::wait::job::{JobWait, OurJobs};
 use super::wait::{Armed, Jobs, Pause, Submission, Waiter, Wake, go_round};
 use super::watch::Watch;
 use super::watchdog::Watchdog;
@@ -119,7 +119,7 @@ fn without_device(
         instance.counters.below_threshold.add(is_below.into());
     });
     if is_below {
-        return Some(software::run(software, request));
+        return Some(software::run(engine, software, request));
     }
     call::is_inside(engine).then(|| Err(Failed::with_request(Error::Inside)))
 }
@@ -281,7 +281,7 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
             return Some(Err(failed));
         }
         table::with(engine, |instance| instance.counters.fallbacks.add(1));
-        Some(software::run(session, self.request.borrow_mut()))
+        Some(software::run(engine, session, self.request.borrow_mut()))
     }
 }
 
@@ -341,7 +341,7 @@ fn submit<E: Hold, P: Waiter>(
         held.watch = Some(watch(watchdog, &mut delivery, user_data));
     }
     if engine.may_repeat {
-        held.state = request.state.as_ref().map(|state| job::outside(|| state.clone()));
+        held.state = request.state.as_ref().map(|state| engine.outside(|| state.clone()));
     }
     let submitted = instance.with_pair(|pair| pair.submit_from(request, &mut delivery));
     let (ticket, has_parked) = match submitted {
@@ -350,7 +350,7 @@ fn submit<E: Hold, P: Waiter>(
     };
     if let Some(watch) = &held.watch {
         // The list of what is watched is deep, here and at the end.
-        job::outside(|| watch.begin(instance.pair_index(), ticket));
+        engine.outside(|| watch.begin(instance.pair_index(), ticket));
     }
     let flight = Flight::new(hold.clone(), instance.pair_index(), ticket, held);
     if has_parked {

@@ -14,7 +14,6 @@ use std::thread;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel_device::{Delivery, Interrupt, WakeState};
 
-use super::job::outside;
 use super::{Armed, Pause, Submission, Waiter, Wake};
 use crate::engine::config::DeliveryMode;
 use crate::engine::instance::Instance;
@@ -81,7 +80,7 @@ fn waker(engine: &Arc<Inner>, instance: &Instance) -> Result<Option<Waker>, Erro
         DeliveryMode::Wake => Ok(Some(Waker::from(Arc::clone(&instance.thread_waker)))),
         DeliveryMode::Poll => {
             // Created at first use, which is deep.
-            let poller = outside(|| instance.poller(engine))?;
+            let poller = engine.outside(|| instance.poller(engine))?;
             let interrupt = Arc::clone(poller.interrupt());
             Ok(Some(Waker::from(Arc::new(InterruptWaker(interrupt)))))
         }

@@ -17,7 +17,7 @@ use std::thread;
 use simaccel_device::{Delivery, WakeState};
 
 use super::blocked::{self, ThreadWake};
-use super::job::{CallbackWaker, Release, outside};
+use super::job::{CallbackWaker, Release};
 use super::{Armed, Pause, Submission, Waiter, Wake};
 use crate::engine::fault::FaultKind;
 use crate::engine::instance::Instance;
@@ -46,6 +46,11 @@ pub(crate) trait Jobs {
     fn has_callback(&self) -> bool;
 
     fn refused(&self);
+
+    /// Whether an operation waits in its thread where its fd cannot be made.
+    fn blocks_without_fd(&self) -> bool {
+        false
+    }
 
     fn follow(&self, queued: Queued) -> Option<Self::Following>;
 
@@ -200,6 +205,7 @@ impl<J: Jobs> CtxWait<J> {
         if is_offered
             && !self.polled
             && let Some(armed) = self.arm_context(engine).transpose()
+            && !(matches!(armed, Err(Error::WakeFd(_))) && self.jobs.blocks_without_fd())
         {
             return armed;
         }
@@ -512,7 +518,7 @@ impl<E: Hold, F: Following> Release for Flight<E, CtxWake<F>> {
 fn owner(engine: &Inner, instance: &Instance) -> Result<u32, Error> {
     match instance.known_owner() {
         Some(owner) => Ok(owner),
-        None => outside(|| instance.owner(engine)),
+        None => engine.outside(|| instance.owner(engine)),
     }
 }
 
@@ -520,7 +526,7 @@ fn registration(engine: &Arc<Inner>, fds: &dyn WaitFds) -> Result<Rc<Registratio
     match Registration::find(fds, engine.wait_key()) {
         Some(registration) => Ok(registration),
         // Once for a context, and deep.
-        None => outside(|| register(engine, fds)),
+        None => engine.outside(|| register(engine, fds)),
     }
 }
 

@@ -14,7 +14,7 @@ use std::thread;
 pub use super::ctx::Paused;
 use super::ctx::{CtxWait, Following, Jobs};
 use super::job::CallbackWaker;
-use super::job::{Callback, Release, WaitStatus};
+use super::job::{Callback, Release, WaitStatus, outside};
 use crate::engine::function;
 use crate::engine::offload::Queued;
 pub use crate::engine::wake_fd::{OpenFd, WaitFds, WakeWatch};
@@ -30,6 +30,18 @@ pub trait Framework: fmt::Debug + Send + Sync {
     /// `release` is called, once and instead of a return, where the framework ends the paused job without
     /// unwinding its stack. It takes the request back.
     fn pause(&self, release: &dyn Release) -> Paused;
+
+    /// Whether an operation whose fd cannot be made waits in its thread. Otherwise it is an error
+    /// ([`Error::WakeFd`](crate::Error::WakeFd)). Asked each time that it happens.
+    fn blocks_without_fd(&self) -> bool {
+        false
+    }
+
+    /// Runs `work`, once, before it returns: on a deeper stack where the running job's own is small. `work`
+    /// takes up to 32 KiB, and pauses no job.
+    fn outside(&self, work: &mut dyn FnMut()) {
+        work();
+    }
 }
 
 /// The wait context of a job.
@@ -72,6 +84,18 @@ impl ForeignJobs {
     fn set_status(&self, status: WaitStatus) {
         self.with_ctx(|ctx| ctx.set_status(status));
     }
+
+    /// [`Framework::outside`]; in a job of ours, outside of that.
+    pub(crate) fn outside<R>(&self, work: impl FnOnce() -> R) -> R {
+        let (mut work, mut result) = (Some(work), None);
+        self.0.outside(&mut || result = work.take().map(|work| outside(work)));
+        match (result, work) {
+            (Some(result), _) => result,
+            // It was not called.
+            (None, Some(work)) => work(),
+            (None, None) => unreachable!("work that was called has returned"),
+        }
+    }
 }
 
 impl Jobs for &ForeignJobs {
@@ -103,6 +127,10 @@ impl Jobs for &ForeignJobs {
 
     fn refused(&self) {
         ForeignJobs::set_status(self, WaitStatus::Err);
+    }
+
+    fn blocks_without_fd(&self) -> bool {
+        self.0.blocks_without_fd()
     }
 
     fn follow(&self, queued: Queued) -> Option<FollowingStatus> {
