@@ -59,8 +59,8 @@
 //!   framework that does neither leaks the request: it stays in its slot's cell, and the context's `on_end`
 //!   still closes the fd.
 //! - **While its thread panics** no job is switched. The engine does not call `pause` then.
-//! - **Small stacks.** [`Framework::outside`] runs what is deep (the preparation of a key, work in software, an
-//!   event of a stepped device) where there is room for it.
+//! - **Small stacks.** [`Framework::outside`] runs what is deep (the preparation of a key, work in
+//!   software, an event of a stepped device) where there is room for it.
 //!
 //! # What the engine promises
 //!
@@ -101,14 +101,20 @@ use std::sync::Arc;
 
 pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds, WakeWatch};
 pub use crate::engine::{Message, Started};
+use crate::grammar::Key;
 pub use crate::job::{Callback, Release, WaitStatus};
 use crate::process::fork;
-use crate::{AnySession, Config, Engine, Error, OpError};
+use crate::{AnySession, Config, Engine, Error, OpError, simaccel_device};
 
 /// How many forks lie between this process and the first one that has called this, or opened an engine. What
 /// was made at another number belongs to a parent of this process.
 pub fn forks() -> u64 {
     fork::generation()
+}
+
+/// All keys of a [`Config`], those of the device first.
+pub fn config_keys() -> impl Iterator<Item = &'static Key> {
+    simaccel_device::Config::KEYS.iter().chain(Config::KEYS)
 }
 
 /// [`Engine::open`], for jobs of this framework.

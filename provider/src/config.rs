@@ -1,1 +1,300 @@
-//! The configuration: the provider's section of openssl.cnf, and SIMACCEL_CONFIG.
+//! The configuration: the provider's section of `openssl.cnf`, and `SIMACCEL_CONFIG`.
+//!
+//! ```text
+//!   section: KEY = VALUE, one line each        the engine's keys ──► simaccel::Config, for the process
+//!            config = KEY=VALUE;KEY=VALUE  ──►
+//!   SIMACCEL_CONFIG: KEY=VALUE;KEY=VALUE       the provider's ─────► Settings, for this library context
+//! ```
+//!
+//! One grammar holds for all of them: simaccel's ([`simaccel::grammar`]). A key of the variable takes the
+//! place of the same key in the section, and a key of the text `config` that of its line. The variable is not
+//! read where the process runs with the rights of another user or group.
+//!
+//! libcrypto answers questions about keys and lists none. So a line with a key that nobody knows is not
+//! found; in the two texts it is refused.
+
+#![expect(unsafe_code, reason = "asks the system whether the process runs with another user's rights")]
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use simaccel::foreign;
+use simaccel::grammar::{self, Items, Key};
+use simaccel::{Config, ConfigError, DeliveryMode};
+
+use crate::algorithms::{self, Names};
+use crate::conduct::Strict;
+use crate::ossl::core::Core;
+
+/// The provider's own keys.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "async_min_bytes",
+        default: "0",
+        allowed: "0 to 4294967295 (bytes)",
+        meaning: "operations on fewer bytes do not pause",
+    },
+    Key {
+        name: "never_pause",
+        default: "AES-256-CTR,AES-256-ECB",
+        allowed: "names of the provider's algorithms, separated by commas, or none",
+        meaning: "algorithms that do not pause; the default is what OpenSSL 3.0's random number generator uses",
+    },
+    Key {
+        name: "stats_file",
+        default: "none",
+        allowed: "an absolute path, or none",
+        meaning: "the counters lie in the file of this name, a dot and the number of the process",
+    },
+    Key {
+        name: "strict",
+        default: "off",
+        allowed: Strict::ALLOWED,
+        meaning: "what follows from a thing that the application does wrong with its jobs",
+    },
+    Key {
+        name: "clock",
+        default: "time",
+        allowed: "time or resumes:N (1 to 1000000)",
+        meaning: "resumes:N completes a request when its job was resumed N times; no time passes",
+    },
+];
+
+/// The key of a section whose value is a text of items.
+const TEXT: &str = "config";
+/// The environment's variable.
+const VARIABLE: &str = "SIMACCEL_CONFIG";
+
+/// What a provider does in one library context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Operations on fewer bytes do not pause.
+    pub(crate) async_min_bytes: u32,
+    /// Algorithms that do not pause.
+    pub(crate) never_pause: Names,
+}
+
+/// What holds for the whole process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Whole {
+    pub(crate) engine: Config,
+    pub(crate) clock: Clock,
+    pub(crate) stats_file: Option<PathBuf>,
+    pub(crate) strict: Strict,
+}
+
+/// What ends requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Time.
+    #[default]
+    Time,
+    /// So many resumes of their job.
+    Resumes(u32),
+}
+
+/// Everything.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) settings: Settings,
+    /// `None`: nothing of it is set, and what holds in this process already holds here, too.
+    pub(crate) whole: Option<Whole>,
+}
+
+impl Read {
+    /// Reads the section and the variable.
+    pub(crate) fn of(core: &Core) -> Result<Self, ConfigError> {
+        let setting = |name: &str| {
+            let name = std::ffi::CString::new(name).ok()?;
+            core.setting(&name)
+        };
+        let variable = std::env::var_os(VARIABLE).filter(|_| !has_others_rights());
+        let variable = variable.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::from(setting, &variable)
+    }
+
+    fn from(setting: impl Fn(&str) -> Option<String>, variable: &str) -> Result<Self, ConfigError> {
+        let mut lines = Items::default();
+        for name in names() {
+            if let Some(value) = setting(name) {
+                // A value may go on with other items, as a text does.
+                Items::parse(&format!("{name}={value}"))?
+                    .iter()
+                    .for_each(|(key, value)| lines.add(key, value));
+            }
+        }
+        let text = Items::parse(&setting(TEXT).unwrap_or_default())?;
+        let items = over(over(lines, &text), &Items::parse(variable)?);
+        Self::parse(&items)
+    }
+
+    fn parse(items: &Items) -> Result<Self, ConfigError> {
+        let (mut settings, mut whole) = (Settings::default(), Whole::default());
+        settings.never_pause = key("never_pause").default.parse()?;
+        let (mut engine, mut is_set) = (String::new(), false);
+        for (name, value) in items.iter() {
+            match name {
+                "async_min_bytes" => settings.async_min_bytes = key(name).number(value, 0..=u32::MAX)?,
+                "never_pause" => settings.never_pause = value.parse()?,
+                _ => is_set = true,
+            }
+            match name {
+                "async_min_bytes" | "never_pause" => {}
+                "stats_file" => whole.stats_file = stats_file(value)?,
+                "strict" => whole.strict = value.parse().map_err(|()| key(name).refuse(value))?,
+                "clock" => whole.clock = value.parse()?,
+                "delivery" if value != DeliveryMode::Wake.name() => {
+                    return Err(grammar::refused("delivery", value, "wake: nobody polls a provider"));
+                }
+                _ if names().any(|known| known == name) => engine += &format!("{name}={value}\n"),
+                _ => {
+                    let known = names().collect::<Vec<_>>().join(", ");
+                    return Err(ConfigError::UnknownKey { key: name.to_owned(), known });
+                }
+            }
+        }
+        whole.engine = Config::parse(&engine)?;
+        Ok(Self { settings, whole: is_set.then_some(whole) })
+    }
+}
+
+/// All keys there are: the provider's own take the place of the engine's.
+fn names() -> impl Iterator<Item = &'static str> {
+    let others = foreign::config_keys().filter(|key| KEYS.iter().all(|own| own.name != key.name));
+    KEYS.iter().chain(others).map(|key| key.name)
+}
+
+fn key(name: &str) -> &'static Key {
+    KEYS.iter().find(|key| key.name == name).unwrap_or(&KEYS[0])
+}
+
+/// The items of both; those of `upper` take the place of the others with their keys.
+fn over(lower: Items, upper: &Items) -> Items {
+    let mut items = Items::default();
+    let kept = lower.iter().filter(|(key, _)| !upper.has(key));
+    kept.chain(upper.iter()).for_each(|(key, value)| items.add(key, value));
+    items
+}
+
+fn stats_file(value: &str) -> Result<Option<PathBuf>, ConfigError> {
+    match value {
+        "none" => Ok(None),
+        path if Path::new(path).is_absolute() => Ok(Some(path.into())),
+        _ => Err(key("stats_file").refuse(value)),
+    }
+}
+
+/// Whether the process has the rights of another user or group than the one that has started it, who must not
+/// configure it.
+fn has_others_rights() -> bool {
+    // SAFETY: it reads what the kernel has passed to the process.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+impl FromStr for Clock {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let resumes = || grammar::within(text.strip_prefix("resumes:")?, 1..=1_000_000).map(Self::Resumes);
+        match text {
+            "time" => Ok(Self::Time),
+            _ => resumes().ok_or_else(|| key("clock").refuse(text)),
+        }
+    }
+}
+
+impl FromStr for Names {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        if text == "none" {
+            return Ok(Self::default());
+        }
+        let refused = || key("never_pause").refuse(text);
+        let each = grammar::parts(text, ',').map(|name| algorithms::named(name).ok_or_else(refused));
+        let names = each.collect::<Result<Self, _>>()?;
+        if names == Self::default() { Err(refused()) } else { Ok(names) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(section: &[(&str, &str)], variable: &str) -> Result<Read, String> {
+        let setting = |name: &str| {
+            let found = section.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Read::from(setting, variable).map_err(|error| error.to_string())
+    }
+
+    fn names(text: &str) -> Names {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn nothing_set_is_the_default_and_leaves_the_process_as_it_is() {
+        let read = read(&[], "").unwrap();
+        assert_eq!(read.whole, None);
+        assert_eq!(read.settings.async_min_bytes, 0);
+        assert_eq!(read.settings.never_pause, names("AES-256-CTR,AES-256-ECB"));
+    }
+
+    #[test]
+    fn the_variable_wins_over_the_text_and_the_text_over_the_line() {
+        let section = [
+            ("completion_nsec", "1000"),
+            ("compute_units", "1"),
+            ("fault", "fail:every=2"),
+            ("config", "completion_nsec=2000; depth=8; never_pause=none"),
+        ];
+        let read =
+            read(&section, "depth=16; fault=busy:every=3; fault=fail:nth=1; async_min_bytes=100").unwrap();
+        let expected = "compute_units=1;completion_nsec=2000;depth=16;fault=busy:every=3;fault=fail:nth=1";
+        assert_eq!(read.whole.unwrap().engine, Config::parse(expected).unwrap());
+        assert_eq!(read.settings, Settings { async_min_bytes: 100, never_pause: Names::default() });
+    }
+
+    #[test]
+    fn a_line_may_go_on_with_other_items() {
+        let read = read(&[("fault", "fail:every=100; fault=busy:every=10")], "").unwrap();
+        let expected = Config::parse("fault=fail:every=100;fault=busy:every=10").unwrap();
+        assert_eq!(read.whole.unwrap().engine, expected);
+    }
+
+    #[test]
+    fn mistakes_name_the_key_the_value_and_what_is_allowed() {
+        let refused = |section: &[(&str, &str)], variable: &str| read(section, variable).unwrap_err();
+        assert_eq!(
+            refused(&[("depth", "65")], ""),
+            "depth=65: must be a power of two, 2 to 262144 (requests)"
+        );
+        assert_eq!(refused(&[], "async_min_bytes=-1"), "async_min_bytes=-1: must be 0 to 4294967295 (bytes)");
+        assert_eq!(
+            refused(&[("clock", "resumes:0")], ""),
+            "clock=resumes:0: must be time or resumes:N (1 to 1000000)"
+        );
+        assert_eq!(refused(&[], "strict=on"), "strict=on: must be off, report or abort");
+        assert_eq!(refused(&[], "stats_file=here"), "stats_file=here: must be an absolute path, or none");
+        assert!(
+            refused(&[], "never_pause=AES-256-OCB").starts_with("never_pause=AES-256-OCB: must be names of")
+        );
+        assert_eq!(
+            refused(&[("delivery", "poll")], ""),
+            "delivery=poll: must be wake: nobody polls a provider"
+        );
+        assert!(
+            refused(&[], "colour=red")
+                .starts_with("unknown key colour: the keys are async_min_bytes, never_pause,")
+        );
+        assert_eq!(refused(&[], "fast"), "fast is not key=value");
+    }
+
+    #[test]
+    fn names_are_found_by_every_alias_in_any_case() {
+        assert_eq!(names("aes256"), names("AES-256-CBC"));
+        assert_eq!(names("2.16.840.1.101.3.4.2.1"), names("sha-256"));
+        assert_ne!(names("SHA256"), names("SHA512"));
+    }
+}

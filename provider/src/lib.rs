@@ -16,6 +16,15 @@
 //!
 //! The library is not linked to libcrypto: it finds the functions that it needs in the one that has loaded
 //! it.
+//!
+//! # What holds for every operation
+//!
+//! - The device touches memory of the request only. Input is copied before, output after; so an application
+//!   may free everything while a job is paused.
+//! - Nothing is locked or borrowed over a pause. What an operation refers to lies in its
+//!   [`pausing`] record, which the wait context frees if the job is never resumed.
+//! - A key lies in the object of libcrypto that it was set in. A forked child prepares it again for its own
+//!   device.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("the provider needs pointers of 64 bits");
@@ -29,5 +38,10 @@ mod config;
 #[doc(hidden)]
 pub mod counters;
 mod digest;
+mod error;
+mod init;
+mod instance;
 mod ossl;
 mod pausing;
+
+pub use init::OSSL_provider_init;

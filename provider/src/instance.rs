@@ -1,0 +1,56 @@
+//! The provider in one library context: what libcrypto has passed to it, and its settings.
+//!
+//! ```text
+//!   OSSL_provider_init ──► Instance ──► provctx ──► every object that libcrypto makes with it holds a share
+//!   teardown ────────────► the share of the provctx goes
+//! ```
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use crate::accelerator::Use;
+use crate::config::Settings;
+use crate::error::Failure;
+use crate::ossl::core::{Core, Place};
+use crate::ossl::jobs::Jobs;
+
+/// One loaded provider.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    core: Core,
+    /// `None`: the library that has loaded us shows no `ASYNC_*` functions, and nothing pauses.
+    jobs: Option<&'static Jobs>,
+    settings: Settings,
+    /// Keeps the process's engine.
+    _use: Use,
+}
+
+impl Instance {
+    pub(crate) fn new(core: Core, settings: Settings, used: Use) -> Arc<Self> {
+        let jobs = core.any().and_then(Jobs::find);
+        Arc::new(Self { core, jobs, settings, _use: used })
+    }
+
+    pub(crate) const fn jobs(&self) -> Option<&'static Jobs> {
+        self.jobs
+    }
+
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// 1 for success. A failure is raised on the thread's error queue, and is 0.
+    #[inline]
+    pub(crate) fn outcome(&self, result: Result<(), Failure>, place: Place) -> c_int {
+        match result {
+            Ok(()) => 1,
+            Err(failure) => self.failed(&failure, place),
+        }
+    }
+
+    #[cold]
+    fn failed(&self, failure: &Failure, place: Place) -> c_int {
+        self.core.raise(failure.reason as u32, &failure.detail, place);
+        0
+    }
+}

@@ -1,0 +1,278 @@
+//! Lists of parameters (`OSSL_PARAM`): what they ask for and what they set.
+//!
+//! ```text
+//!   Params ── each ──► Given   key, as_uint, as_size, as_octets           a list that sets
+//!   Requests ─ each ─► Wanted  key, give_uint, give_size, give_octets ... a list that asks
+//! ```
+//!
+//! Both follow libcrypto's own helpers (`crypto/params.c`, documented in `OSSL_PARAM_int(3)`): integers of
+//! any width that hold the value, a pointer or a copy as the type says, and a request without memory is told
+//! the size.
+#![expect(unsafe_code, reason = "reads and writes through the pointers of a list of parameters")]
+
+use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::marker::PhantomData;
+use std::slice;
+
+use super::ids::{
+    PARAM_INTEGER, PARAM_OCTET_PTR, PARAM_OCTET_STRING, PARAM_UNSIGNED_INTEGER, PARAM_UTF8_PTR,
+    PARAM_UTF8_STRING,
+};
+use super::types::Param;
+
+/// The value has another type, or there is no room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mismatch;
+
+/// A list that sets parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Params<'p> {
+    list: *const Param,
+    borrowed: PhantomData<&'p Param>,
+}
+
+/// A list that asks for parameters.
+#[derive(Debug)]
+pub(crate) struct Requests<'p> {
+    list: *mut Param,
+    borrowed: PhantomData<&'p mut Param>,
+}
+
+/// A parameter that is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'p>(&'p Param);
+
+/// A parameter that is asked for.
+#[derive(Debug)]
+pub(crate) struct Wanted<'p> {
+    param: *mut Param,
+    borrowed: PhantomData<&'p mut Param>,
+}
+
+impl<'p> Params<'p> {
+    /// # Safety
+    ///
+    /// `list` is null or a list of parameters that ends with a null key, valid for as long as this is used.
+    pub(crate) const unsafe fn new(list: *const Param) -> Self {
+        Self { list, borrowed: PhantomData }
+    }
+
+    pub(crate) fn each(self) -> impl Iterator<Item = Given<'p>> {
+        let mut next = self.list;
+        std::iter::from_fn(move || {
+            // SAFETY: null, or within the list, whose last entry has a null key and is not passed.
+            let param = unsafe { next.as_ref() }.filter(|param| !param.key.is_null())?;
+            // SAFETY: not the last entry.
+            next = unsafe { next.add(1) };
+            Some(Given(param))
+        })
+    }
+}
+
+impl<'p> Requests<'p> {
+    /// # Safety
+    ///
+    /// `list` is null or a list of parameters that ends with a null key, valid for as long as this is used,
+    /// and nobody else uses it then.
+    pub(crate) const unsafe fn new(list: *mut Param) -> Self {
+        Self { list, borrowed: PhantomData }
+    }
+
+    pub(crate) fn each(self) -> impl Iterator<Item = Wanted<'p>> {
+        let mut next = self.list;
+        std::iter::from_fn(move || {
+            // SAFETY: null, or within the list, whose last entry has a null key and is not passed.
+            if next.is_null() || unsafe { (*next).key.is_null() } {
+                return None;
+            }
+            let param = next;
+            // SAFETY: not the last entry.
+            next = unsafe { next.add(1) };
+            Some(Wanted { param, borrowed: PhantomData })
+        })
+    }
+}
+
+/// # Safety
+///
+/// The key is a C string that lives as long as the list.
+unsafe fn key_of<'p>(param: *const Param) -> &'p CStr {
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr((*param).key) }
+}
+
+impl<'p> Given<'p> {
+    pub(crate) fn key(self) -> &'p CStr {
+        // SAFETY: an entry of a list that was promised to `Params::new`.
+        unsafe { key_of(self.0) }
+    }
+
+    /// The bytes of the value.
+    fn bytes(self) -> Result<&'p [u8], Mismatch> {
+        if self.0.data.is_null() {
+            return if self.0.data_size == 0 { Ok(&[]) } else { Err(Mismatch) };
+        }
+        // SAFETY: not null, and so many bytes, as was promised to `Params::new`.
+        Ok(unsafe { slice::from_raw_parts(self.0.data.cast::<u8>(), self.0.data_size) })
+    }
+
+    /// A number that is not negative.
+    pub(crate) fn as_number(self) -> Result<u64, Mismatch> {
+        let bytes = self.bytes()?;
+        let is_negative =
+            self.0.data_type == PARAM_INTEGER && little_endian(bytes).last().is_some_and(|b| b > 127);
+        let is_number = matches!(self.0.data_type, PARAM_INTEGER | PARAM_UNSIGNED_INTEGER);
+        if !is_number || is_negative || bytes.is_empty() {
+            return Err(Mismatch);
+        }
+        let mut number = [0; size_of::<u64>()];
+        for (index, byte) in little_endian(bytes).enumerate() {
+            match number.get_mut(index) {
+                Some(place) => *place = byte,
+                None if byte == 0 => {}
+                None => return Err(Mismatch),
+            }
+        }
+        Ok(u64::from_le_bytes(number))
+    }
+
+    pub(crate) fn as_uint(self) -> Result<c_uint, Mismatch> {
+        self.as_number().and_then(|number| c_uint::try_from(number).map_err(|_| Mismatch))
+    }
+
+    pub(crate) fn as_size(self) -> Result<usize, Mismatch> {
+        self.as_number().and_then(|number| usize::try_from(number).map_err(|_| Mismatch))
+    }
+
+    /// A string of bytes.
+    #[expect(dead_code, reason = "GCM takes some")]
+    pub(crate) fn as_octets(self) -> Result<&'p [u8], Mismatch> {
+        if self.0.data_type == PARAM_OCTET_STRING { self.bytes() } else { Err(Mismatch) }
+    }
+}
+
+/// Bytes of a native integer, the least significant first.
+fn little_endian(bytes: &[u8]) -> impl DoubleEndedIterator<Item = u8> + '_ {
+    let (count, is_big) = (bytes.len(), cfg!(target_endian = "big"));
+    (0..count).map(move |index| bytes[if is_big { count - 1 - index } else { index }])
+}
+
+impl<'p> Wanted<'p> {
+    pub(crate) fn key(&self) -> &'p CStr {
+        // SAFETY: an entry of a list that was promised to `Requests::new`.
+        unsafe { key_of(self.param) }
+    }
+
+    fn param(&mut self) -> &mut Param {
+        // SAFETY: an entry of a list that was promised to `Requests::new`, which nobody else uses.
+        unsafe { &mut *self.param }
+    }
+
+    /// A number that is not negative.
+    pub(crate) fn give_number(&mut self, number: u64, own_size: usize) -> Result<(), Mismatch> {
+        let param = self.param();
+        param.return_size = 0;
+        if !matches!(param.data_type, PARAM_INTEGER | PARAM_UNSIGNED_INTEGER) {
+            return Err(Mismatch);
+        }
+        if param.data.is_null() {
+            param.return_size = own_size;
+            return Ok(());
+        }
+        let width = param.data_size;
+        let value_bits =
+            if param.data_type == PARAM_INTEGER { (8 * width).saturating_sub(1) } else { 8 * width };
+        if width == 0 || (value_bits < 64 && number >> value_bits != 0) {
+            param.return_size = own_size;
+            return Err(Mismatch);
+        }
+        let bytes = number.to_le_bytes();
+        for index in 0..width {
+            let place = if cfg!(target_endian = "big") { width - 1 - index } else { index };
+            let byte = bytes.get(index).copied().unwrap_or(0);
+            // SAFETY: there are `width` bytes, as was promised to `Requests::new`.
+            unsafe { param.data.cast::<u8>().add(place).write(byte) };
+        }
+        param.return_size = width;
+        Ok(())
+    }
+
+    pub(crate) fn give_uint(&mut self, number: c_uint) -> Result<(), Mismatch> {
+        self.give_number(number.into(), size_of::<c_uint>())
+    }
+
+    pub(crate) fn give_flag(&mut self, is_set: bool) -> Result<(), Mismatch> {
+        self.give_number(is_set.into(), size_of::<c_int>())
+    }
+
+    pub(crate) fn give_size(&mut self, size: usize) -> Result<(), Mismatch> {
+        self.give_number(size as u64, size_of::<usize>())
+    }
+
+    /// A string of bytes, as a copy.
+    pub(crate) fn give_octets(&mut self, octets: &[u8]) -> Result<(), Mismatch> {
+        let param = self.param();
+        param.return_size = octets.len();
+        if param.data_type != PARAM_OCTET_STRING {
+            return Err(Mismatch);
+        }
+        if param.data.is_null() {
+            return Ok(());
+        }
+        if param.data_size < octets.len() {
+            return Err(Mismatch);
+        }
+        // SAFETY: there is room for them, as was promised to `Requests::new`; the octets are the provider's.
+        unsafe { param.data.cast::<u8>().copy_from(octets.as_ptr(), octets.len()) };
+        Ok(())
+    }
+
+    /// A pointer to bytes, which live until the object is next used.
+    pub(crate) fn give_octets_pointer(&mut self, octets: *const u8, len: usize) -> Result<(), Mismatch> {
+        self.give_pointer(PARAM_OCTET_PTR, octets.cast(), len)
+    }
+
+    /// A string of bytes, as a copy or as a pointer, as the request's type says.
+    pub(crate) fn give_octets_or_pointer(&mut self, octets: &[u8]) -> Result<(), Mismatch> {
+        if self.param().data_type == PARAM_OCTET_PTR {
+            return self.give_octets_pointer(octets.as_ptr(), octets.len());
+        }
+        self.give_octets(octets)
+    }
+
+    /// A static text.
+    pub(crate) fn give_text(&mut self, text: &'static CStr) -> Result<(), Mismatch> {
+        let bytes = text.to_bytes();
+        if self.param().data_type == PARAM_UTF8_PTR {
+            return self.give_pointer(PARAM_UTF8_PTR, text.as_ptr().cast(), bytes.len());
+        }
+        let param = self.param();
+        param.return_size = bytes.len();
+        if param.data_type != PARAM_UTF8_STRING {
+            return Err(Mismatch);
+        }
+        if param.data.is_null() {
+            return Ok(());
+        }
+        if param.data_size < bytes.len() {
+            return Err(Mismatch);
+        }
+        let with_end = if param.data_size > bytes.len() { text.to_bytes_with_nul() } else { bytes };
+        // SAFETY: there is room for them, as was promised to `Requests::new`; the text is the provider's.
+        unsafe { param.data.cast::<u8>().copy_from(with_end.as_ptr(), with_end.len()) };
+        Ok(())
+    }
+
+    fn give_pointer(&mut self, data_type: c_uint, to: *const c_void, len: usize) -> Result<(), Mismatch> {
+        let param = self.param();
+        param.return_size = len;
+        if param.data_type != data_type {
+            return Err(Mismatch);
+        }
+        if !param.data.is_null() {
+            // SAFETY: the data of a request of this type are room for a pointer.
+            unsafe { param.data.cast::<*const c_void>().write_unaligned(to) };
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! A deeper stack, one for each thread: a job of libcrypto has 32 KiB, of which the application has used
+//! some.
+//!
+//! ```text
+//!   stack of the job              the thread's deep stack: a guard page, 128 KiB
+//!   run(work) ── swapcontext ───► begin: work(); what it panics with is kept
+//!             ◄─ swapcontext ───┘
+//! ```
+//!
+//! Work here does not pause, so a thread needs one such stack. It is made when it is first needed, and given
+//! back when the thread ends.
+#![expect(unsafe_code, reason = "maps a stack, and switches to it")]
+
+use std::any::Any;
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr::{self, NonNull};
+
+/// Bytes of a stack without its guard.
+const SIZE: usize = 128 * 1024;
+/// Bytes of the guard: at least a page of any machine.
+const GUARD: usize = 64 * 1024;
+
+thread_local! {
+    static STACK: RefCell<Option<Stack>> = const { RefCell::new(None) };
+    /// Whether the code here runs on a deep stack.
+    static IS_DEEP: Cell<bool> = const { Cell::new(false) };
+    /// What is passed to `begin`.
+    static PASSED: Cell<*mut Passed<'static>> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// Memory for a stack, behind a guard that may not be touched.
+struct Stack(NonNull<c_void>);
+
+impl Stack {
+    /// `None`: there is no memory.
+    fn map() -> Option<Self> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
+        // SAFETY: it maps new memory, which may not be touched at first.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), GUARD + SIZE, libc::PROT_NONE, flags, -1, 0) };
+        if memory == libc::MAP_FAILED {
+            return None;
+        }
+        let stack = Self(NonNull::new(memory)?);
+        // SAFETY: within what was mapped.
+        let refused = unsafe { libc::mprotect(stack.lowest(), SIZE, libc::PROT_READ | libc::PROT_WRITE) };
+        (refused == 0).then_some(stack)
+    }
+
+    /// The lowest address of the stack itself.
+    fn lowest(&self) -> *mut c_void {
+        self.0.as_ptr().wrapping_byte_add(GUARD)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: it was mapped, and nothing runs on it.
+        unsafe { libc::munmap(self.0.as_ptr(), GUARD + SIZE) };
+    }
+}
+
+/// Work, and where it goes back to.
+struct Passed<'w> {
+    work: &'w mut dyn FnMut(),
+    panic: Option<Box<dyn Any + Send>>,
+    caller: UnsafeCell<MaybeUninit<libc::ucontext_t>>,
+}
+
+/// Runs `work` on the thread's deep stack, and returns when it has. Where there is none, or it is in use,
+/// `work` runs here.
+pub(super) fn run(work: &mut dyn FnMut()) {
+    if IS_DEEP.get() {
+        return work();
+    }
+    // The stack is out of its place while it is used.
+    let stack = STACK.try_with(|kept| kept.borrow_mut().take()).ok().flatten();
+    let Some(stack) = stack.or_else(Stack::map) else { return work() };
+    let panicked = switch(&stack, work);
+    let _ = STACK.try_with(|kept| *kept.borrow_mut() = Some(stack));
+    if let Some(payload) = panicked {
+        panic::resume_unwind(payload);
+    }
+}
+
+/// The panic of `work`, if it has panicked.
+fn switch(stack: &Stack, work: &mut dyn FnMut()) -> Option<Box<dyn Any + Send>> {
+    let mut passed = Box::new(Passed { work, panic: None, caller: UnsafeCell::new(MaybeUninit::uninit()) });
+    let mut begun = Box::new(MaybeUninit::<libc::ucontext_t>::uninit());
+    IS_DEEP.set(true);
+    PASSED.set((&raw mut *passed).cast());
+    // SAFETY: the context is made from the current one and given a stack of its own, on which nothing runs;
+    // `begin` goes back to `caller` and never returns. What both sides use lies in boxes until then.
+    unsafe {
+        if libc::getcontext(begun.as_mut_ptr()) == 0 {
+            let context = begun.as_mut_ptr();
+            (*context).uc_stack.ss_sp = stack.lowest();
+            (*context).uc_stack.ss_size = SIZE;
+            (*context).uc_link = ptr::null_mut();
+            libc::makecontext(context, begin, 0);
+            let caller = passed.caller.get();
+            libc::swapcontext((*caller).as_mut_ptr(), context);
+        }
+    }
+    IS_DEEP.set(false);
+    passed.panic.take()
+}
+
+/// The first function on a deep stack.
+extern "C" fn begin() {
+    let passed = PASSED.get();
+    // SAFETY: set by `switch`, which waits.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| unsafe { ((*passed).work)() }));
+    // SAFETY: the same; and the caller's context was stored when it came here.
+    unsafe {
+        (*passed).panic = outcome.err();
+        libc::setcontext((*(*passed).caller.get()).as_ptr());
+    }
+}

@@ -1,0 +1,219 @@
+//! The framework: what the engine asks of libcrypto's jobs.
+//!
+//! ```text
+//!   pause:  added = fds added since the last pause
+//!           ASYNC_pause_job
+//!           added > 0 before ── still > 0 ──► it has not paused: pausing is blocked here
+//!                            └─ 0 ──────────► it has paused
+//!           0 before ─────────────────────► it may have; after 32 of these in a row an fd is added for a probe
+//! ```
+//!
+//! An operation that is the first in its wait context adds its fd, and so it knows. A later one adds none,
+//! and takes the pause for one. Where that is wrong it comes back at once, 32 times, and then a probe tells:
+//! the fd that is never readable is added for one pause. An application that resumes a job so often before
+//! its fd is readable sees that fd come and go; no other does.
+
+#![expect(unsafe_code, reason = "operations and registrations are shared with C by address")]
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ffi::c_int;
+use std::mem;
+use std::process;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use simaccel::foreign::{self, Callback, Framework, OpenFd, Paused, Release, WaitFds, WaitStatus, WakeWatch};
+
+use super::operation::{self, Operation};
+use super::registration::{self, Registration};
+use super::{callback, deep};
+use crate::conduct::Watched;
+use crate::counters;
+use crate::ossl::jobs::{Ctx, status};
+
+/// How many pauses in a row may have been none, before a probe.
+const DOUBTS: u32 = 32;
+
+/// The jobs of whichever libcrypto an operation is called by.
+#[derive(Debug)]
+pub(crate) struct LibcryptoJobs;
+
+impl Framework for LibcryptoJobs {
+    fn with_ctx(&self, visit: &mut dyn FnMut(&dyn foreign::Ctx)) {
+        Operation::with_current(|operation| {
+            if let Some(ctx) = operation.ctx() {
+                visit(&Visited { operation, ctx, watched: RefCell::default() });
+            }
+        });
+    }
+
+    fn pause(&self, release: &dyn Release) -> Paused {
+        let Some(this) = Operation::current() else { return Paused::Refused };
+        // SAFETY: the operation of the code that runs here, whose frame has not ended.
+        let operation = unsafe { this.as_ref() };
+        match (operation.ctx(), operation.registration().get()) {
+            (Some(ctx), Some(registration)) => {
+                operation.hook().set(Some(hook(release)));
+                // SAFETY: its context has it, and the context is alive while the job runs.
+                let kept = unsafe { registration.as_ref() };
+                pause(this, operation, ctx, kept)
+            }
+            // Nothing would tell the end of the context.
+            _ => Paused::WithoutCtx,
+        }
+    }
+
+    fn blocks_without_fd(&self) -> bool {
+        counters::fd_refused();
+        true
+    }
+
+    fn outside(&self, work: &mut dyn FnMut()) {
+        if operation::is_in_job() { deep::run(work) } else { work() }
+    }
+}
+
+/// The hook of a paused operation, which is called only while that is paused.
+fn hook(release: &dyn Release) -> NonNull<dyn Release> {
+    let hook: NonNull<dyn Release + '_> = NonNull::from(release);
+    // SAFETY: only the lifetime changes. It is taken away when the pause ends.
+    unsafe { mem::transmute::<NonNull<dyn Release + '_>, NonNull<dyn Release>>(hook) }
+}
+
+/// Pauses the job until it is resumed, once.
+fn pause(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration: &Registration) -> Paused {
+    let added = ctx.added();
+    let probe = if added == 0 && operation.doubts().get() >= DOUBTS { probe(ctx) } else { None };
+    leave(this, operation, ctx, registration);
+    let tells = added > 0 || probe.is_some();
+    let has_paused = !tells || ctx.added() == 0;
+    if let Some(probe) = probe {
+        ctx.clear(probe_key());
+        // SAFETY: made by `make`, and its context does not have it any more.
+        drop(unsafe { Box::from_raw(probe.as_ptr()) });
+    }
+    operation.doubts().set(if tells { 0 } else { operation.doubts().get() + 1 });
+    if !has_paused {
+        return Paused::Refused;
+    }
+    operation.pauses().set(operation.pauses().get() + 1);
+    Paused::Resumed
+}
+
+/// Leaves the job, and comes back when it is resumed.
+fn leave(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration: &Registration) {
+    registration.add(this);
+    operation.paused(|| match registration.watched() {
+        Some(watched) => watched.pause(|| ctx.pause()),
+        None => ctx.pause(),
+    });
+    if operation.is_given_up() {
+        // The context, and what the frames here refer to, is gone: there is nothing to go back to.
+        resumed_after_free();
+    }
+    registration.remove(this);
+    operation.hook().set(None);
+}
+
+#[cold]
+fn resumed_after_free() -> ! {
+    eprintln!("simaccel: a job was resumed after its wait context was freed");
+    process::abort()
+}
+
+/// The key of the fd that is added for a probe.
+fn probe_key() -> usize {
+    static PROBE: u8 = 0;
+    ptr::from_ref(&PROBE).addr()
+}
+
+/// Adds an fd, which the next pause will have counted. `None`: there is no fd, or no memory.
+#[cold]
+fn probe(ctx: Ctx) -> Option<NonNull<Registration>> {
+    let fd = registration::never_readable()?;
+    Registration::make(ctx, probe_key(), fd, None, None, None)
+}
+
+/// The wait context of an operation's job.
+struct Visited<'o> {
+    operation: &'o Operation,
+    ctx: Ctx,
+    /// Of a context whose fd is about to be registered.
+    watched: RefCell<Option<Arc<Watched>>>,
+}
+
+impl Visited<'_> {
+    /// Notes the registration that the operation will pause in.
+    fn note(&self, registration: Option<NonNull<Registration>>) -> Option<NonNull<Registration>> {
+        if registration.is_some() {
+            self.operation.registration().set(registration);
+        }
+        registration
+    }
+}
+
+/// Notes the wakes of an fd.
+#[derive(Debug)]
+struct Wakes(Arc<Watched>);
+
+impl WakeWatch for Wakes {
+    fn waking(&self) {
+        self.0.woken();
+    }
+}
+
+impl WaitFds for Visited<'_> {
+    fn find(&self, key: usize) -> Option<Rc<dyn Any>> {
+        let registration = self.note(Registration::find(self.ctx, key))?;
+        // SAFETY: its context has it, and the context is alive while the job runs.
+        unsafe { registration.as_ref() }.data()
+    }
+
+    fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>) {
+        counters::fd_opened();
+        let on_end = Box::new(|| {
+            on_end();
+            counters::fd_closed();
+        });
+        let watched = self.watched.take();
+        self.note(Registration::make(self.ctx, key, fd, Some(data), Some(on_end), watched));
+    }
+
+    fn wake_watch(&self) -> Option<Arc<dyn WakeWatch>> {
+        let watched = Watched::begin(self.ctx.address());
+        *self.watched.borrow_mut() = Some(Arc::clone(&watched));
+        Some(Arc::new(Wakes(watched)))
+    }
+}
+
+impl foreign::Ctx for Visited<'_> {
+    fn callback(&self) -> Option<Callback> {
+        let (function, argument) = self.ctx.callback()?;
+        let registration = self.note(registration::of_end(self.ctx))?;
+        // SAFETY: its context has it, and the context is alive while the job runs.
+        let watched = unsafe { registration.as_ref() }.watched().cloned();
+        Some(callback::of(function, argument, watched))
+    }
+
+    fn set_status(&self, status: WaitStatus) {
+        self.ctx.set_status(number(status));
+    }
+
+    fn job_number(&self) -> u64 {
+        // Nobody polls. The engine asks for the number once for each request that it is about to submit.
+        counters::armed();
+        0
+    }
+}
+
+const fn number(status: WaitStatus) -> c_int {
+    match status {
+        WaitStatus::Unsupported => status::UNSUPPORTED,
+        WaitStatus::Err => status::ERR,
+        WaitStatus::Ok => status::OK,
+        WaitStatus::Eagain => status::EAGAIN,
+        WaitStatus::Other(number) => number,
+    }
+}
