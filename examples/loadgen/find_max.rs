@@ -100,6 +100,7 @@ fn probe(options: &Options, rate: u32) -> Result<Load, Failure> {
 pub(crate) fn run(plan: &FindMax) -> Result<(), Failure> {
     let widest = probe(&plan.options, 1)?;
     let closed = &plan.closed;
+    widest.check_memory()?;
     let lanes = closed.most_lanes().max(widest.most_lanes());
     let mut workload = Workload::new(&closed.mix, lanes, closed.seed)?;
     let mut first_error = None;

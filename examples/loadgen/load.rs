@@ -20,6 +20,7 @@ use crate::ending;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::job_counts;
+use crate::limits;
 use crate::meter::{Asked, Meter};
 use crate::mix::{Counts, Draw, Part};
 use crate::plan::{Limit, Load, Pace, PlannedRow};
@@ -45,6 +46,7 @@ const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
 /// Runs every row, prints the report, and fails when anything was wrong.
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     plan.files.probe()?;
+    plan.check_memory()?;
     interrupt::watch();
     let mut workload = Workload::new(&plan.mix, plan.most_lanes(), plan.seed)?;
     let pictures = plan.pictures.open()?;
@@ -101,10 +103,11 @@ fn run_row(
     let (mode, device) = (planned.mode, &plan.timed(&planned.device)?);
     let closed_rate = ran.rows.last().map_or(0.0, |row| row.ops_per_second);
     let traced = ran.trace.as_ref().map(Trace::of_row);
+    let in_flight = limits::in_flight(mode, plan.in_flight(planned), plan.threads)?;
     let (warmed, measured, mut stats) = crew::with(plan, planned, workload, |run| {
         let task = |limit, engine, traced| {
             let progress = Progress::rows(mode.name(), limit, plan.threads);
-            Task { limit, closed_rate, engine, progress, traced }
+            Task { limit, in_flight, closed_rate, engine, progress, traced }
         };
         let warmed = match plan.warm_up {
             Some(limit) => Some(run(task(limit, open(mode, device)?, None))?.meter),
@@ -124,7 +127,6 @@ fn run_row(
         trace.add(&format!("{}, {pace} loop", mode.name()), &recorder);
     }
     stats.jobs = jobs;
-    let in_flight = plan.in_flight(planned);
     let mut row = Row::new(mode, device, plan.mix.name(), plan.mix.mean_size(), in_flight, &meter, stats);
     row.threads = plan.threads;
     row.mix = plan.mix.json(&by_part);
@@ -138,6 +140,8 @@ fn run_row(
 #[derive(Clone)]
 pub(crate) struct Task {
     limit: Limit,
+    /// Operations at most, of all threads.
+    in_flight: usize,
     /// What the closed loop in the row before has reached, in operations a second.
     closed_rate: f64,
     engine: Engine,
@@ -224,7 +228,7 @@ impl<'a> Run<'a> {
             engine.session(part.algorithm, workload.key(index), Parameters::default()).map(Rc::new)
         };
         let sessions: Result<Vec<_>, Error> = plan.mix.parts().iter().enumerate().map(session).collect();
-        let in_flight = share.of_count(plan.in_flight(planned));
+        let in_flight = share.of_count(task.in_flight);
         let clock = Clock::of(engine, plan.is_virtual);
         let now = clock.now();
         let has_device = planned.mode != Mode::Software;

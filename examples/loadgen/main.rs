@@ -62,6 +62,7 @@ mod row;
 mod runner;
 mod searches;
 mod shared_reading;
+mod shortage;
 mod stages;
 mod stations;
 mod steady;

@@ -14,25 +14,25 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use simaccel::job::{self, PoolConfig};
 use simaccel::{Engine, Error, Job, Step, WaitCtx};
 
 use crate::args::Mode;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::limits;
-use crate::modes::{self, Ready, Wakes};
+use crate::modes::{self, Wakes};
 use crate::trace::{Wait, Waiting};
 
 /// Jobs in flight, one per slot.
 pub(crate) struct Runner<T: 'static> {
     /// Declared before the contexts: a job is dropped before the context that it waits on.
     slots: Vec<Option<Job<T>>>,
+    /// One for each slot.
     contexts: Vec<WaitCtx>,
     /// How paused jobs are woken; `None`: there are no jobs.
     wakes: Option<Box<dyn Wakes>>,
     /// What the mode has said last; empty between two waits.
-    woken: Vec<Ready>,
+    woken: Vec<usize>,
     /// The slots of jobs that may go on, and were not resumed yet.
     ready: VecDeque<usize>,
     finished: VecDeque<(usize, T)>,
@@ -55,13 +55,10 @@ impl<T: 'static> Runner<T> {
             last_wait: None,
         };
         if let Some(wakes) = &mut runner.wakes {
-            let contexts = if wakes.needs_fds() { limits::contexts_for(jobs)? } else { jobs };
+            limits::make_stacks(jobs, limits::REST_OF_A_THREAD)?;
             runner.slots.resize_with(jobs, || None);
-            runner.contexts.resize_with(contexts, WaitCtx::new);
+            runner.contexts.resize_with(jobs, WaitCtx::new);
             runner.contexts.iter().enumerate().for_each(|(index, ctx)| wakes.attach(index, ctx));
-            // Idle jobs keep their stacks, so no operation of a run maps one.
-            let pool = PoolConfig { max_jobs: jobs, ..PoolConfig::default() };
-            job::init_thread(pool).map_err(|error| Failure::Run(error.to_string()))?;
         }
         Ok(runner)
     }
@@ -72,7 +69,7 @@ impl<T: 'static> Runner<T> {
             self.finished.push_back((slot, work()));
             return Ok(());
         }
-        let ctx = &self.contexts[self.context_of(slot)];
+        let ctx = &self.contexts[slot];
         let mut job = Job::new(ctx, work).map_err(Failure::engine)?;
         job.set_token(slot as u64);
         self.slots[slot] = Some(job);
@@ -86,15 +83,7 @@ impl<T: 'static> Runner<T> {
         let waiting = self.timed_by.as_ref().map(Waiting::begin);
         wakes.wait(&mut self.woken, most)?;
         self.last_wait = waiting.zip(self.timed_by.as_ref()).map(|(waiting, clock)| waiting.end(clock));
-        for wake in self.woken.drain(..) {
-            match wake {
-                Ready::Slot(slot) => self.ready.push_back(slot),
-                // Several jobs may share a context, and the wake does not name one: all are resumed.
-                Ready::Context(index) => {
-                    self.ready.extend((index..self.slots.len()).step_by(self.contexts.len()));
-                }
-            }
-        }
+        self.ready.extend(self.woken.drain(..));
         Ok(())
     }
 
@@ -132,19 +121,13 @@ impl<T: 'static> Runner<T> {
         self.finished.pop_front()
     }
 
-    /// A context each, unless there are too few.
-    const fn context_of(&self, slot: usize) -> usize {
-        if slot < self.contexts.len() { slot } else { slot % self.contexts.len() }
-    }
-
     /// Resumes the job on `slot`. A wake that came after its job had finished finds none, which is no error.
     fn resume(&mut self, slot: usize) -> Result<(), Failure> {
         let Some(job) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return Ok(()) };
         match job.resume().map_err(|misuse| Failure::engine(Error::from(misuse)))? {
             Step::Paused => {
-                let index = self.context_of(slot);
                 if let Some(wakes) = &mut self.wakes {
-                    wakes.paused(index, &self.contexts[index])?;
+                    wakes.paused(slot, &self.contexts[slot])?;
                 }
             }
             Step::Finished(result) => {

@@ -167,6 +167,11 @@ pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
     let mut first_error = None;
     let pictures = plan.pictures.open()?;
     let mut cut_short = None;
+    plan.points
+        .iter()
+        .map(|point| &point.load)
+        .max_by_key(|load| load.most_lanes())
+        .map_or(Ok(()), Load::check_memory)?;
     interrupt::watch();
     let mut count = Count { done: 0, of: plan.points.len() };
     'kinds: for reference in &plan.software {

@@ -12,8 +12,12 @@ use simaccel_device::{Algorithm, Operation, Request, Session, SessionId, Status}
 
 use crate::alg;
 use crate::failure::Failure;
+use crate::limits;
 use crate::mix::{Mix, Part};
 use crate::threads::Share;
+
+/// Bytes of a lane beside the input and twice the output, at most.
+const OF_A_LANE: usize = 1 << 10;
 
 /// One operation's data: its input, the place for its result, and the expected result.
 pub(crate) struct Lane {
@@ -57,6 +61,8 @@ struct Pool {
 impl Workload {
     /// So many lanes of each part: all in flight may be of one.
     pub(crate) fn new(mix: &Mix, lanes: usize, seed: u64) -> Result<Self, Failure> {
+        let each = mix.parts().iter().map(|part| OF_A_LANE + 3 * part.size).sum::<usize>();
+        limits::check_buffers(lanes, lanes.saturating_mul(each))?;
         let pools = mix.parts().iter().enumerate().map(|(index, part)| Pool::new(index, *part, lanes, seed));
         Ok(Self { pools: pools.collect::<Result<_, _>>()? })
     }

@@ -1,10 +1,8 @@
 //! Generated load: every mode, every algorithm, and the report.
 
-use std::process::Command;
-
 use serde_json::Value;
 
-use super::{Folder, MODES, json, program, text};
+use super::{Folder, MODES, json, text};
 
 /// The rows of a JSON report.
 pub(crate) fn rows(report: &Value) -> &Vec<Value> {
@@ -135,25 +133,6 @@ fn many_more_jobs_than_slots_all_finish() {
         let row =
             row(&format!("--mode {mode} --device depth=4;queue_pairs=1 --jobs 600 --ops 3000 --size 64"));
         assert_eq!(count(&row, "ops"), 3000, "{mode}");
-    }
-}
-
-/// Without an fd for every job, jobs share wait contexts; callbacks need none.
-#[test]
-fn more_jobs_than_file_descriptors_share_wait_contexts() {
-    for (mode, shares) in [("wake-fd", true), ("callback", false)] {
-        let options = format!("--mode {mode} --jobs 400 --ops 4000 --size 64 --output-format json");
-        let command = format!("ulimit -n 128; exec '{}' {options}", program().display());
-        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{mode}: {}", text(&output.stderr));
-        let says_so = text(&output.stderr).contains("400 jobs share");
-        assert_eq!(says_so, shares, "{mode}: {}", text(&output.stderr));
-        let report = json(&output.stdout);
-        assert_eq!(
-            (count(&rows(&report)[0], "ops"), count(&rows(&report)[0], "errors")),
-            (4000, 0),
-            "{mode}"
-        );
     }
 }
 

@@ -15,12 +15,13 @@ use super::Transfer;
 use super::pieces::Piece;
 use crate::alg::Shape;
 use crate::failure::Failure;
+use crate::limits;
 use crate::runner::Runner;
 
 /// Sends everything through. Returns how many pieces were in flight at most.
 pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> Result<usize, Failure> {
     let plan = transfer.plan;
-    let window = if plan.mode.has_jobs() { plan.jobs } else { 1 };
+    let window = if plan.mode.has_jobs() { limits::in_flight(plan.mode, plan.jobs, 1)? } else { 1 };
     let session = |padding| transfer.engine.cipher_with(cipher, &plan.key, padding).map(Rc::new);
     let parallel = Parallel {
         runner: Runner::new(plan.mode, &transfer.engine, window)?,

@@ -1,4 +1,4 @@
-//! By callback: each wait context's callback sends its index to a channel, and the loop sleeps on the
+//! By callback: each wait context's callback sends its slot to a channel, and the loop sleeps on the
 //! channel.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use simaccel::WaitCtx;
 
-use super::{Ready, Wakes, event_loop};
+use super::{Wakes, event_loop};
 use crate::failure::Failure;
 
 pub(super) struct Callback {
@@ -23,29 +23,25 @@ impl Callback {
 }
 
 impl Wakes for Callback {
-    fn needs_fds(&self) -> bool {
-        false
-    }
-
-    fn attach(&mut self, index: usize, ctx: &WaitCtx) {
+    fn attach(&mut self, slot: usize, ctx: &WaitCtx) {
         let sender = self.sender.clone();
         ctx.set_callback(Some(Arc::new(move || {
             // When the run is over the receiver is gone, and no job waits for this wake.
-            let _ = sender.send(index);
+            let _ = sender.send(slot);
         })));
     }
 
-    fn paused(&mut self, _index: usize, _ctx: &WaitCtx) -> Result<(), Failure> {
+    fn paused(&mut self, _slot: usize, _ctx: &WaitCtx) -> Result<(), Failure> {
         Ok(())
     }
 
-    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
+    fn wait(&mut self, ready: &mut Vec<usize>, most: Option<Duration>) -> Result<(), Failure> {
         let first = match most {
             None => Some(self.woken.recv().map_err(|error| event_loop("callback channel", error))?),
             Some(Duration::ZERO) => None,
             Some(most) => self.woken.recv_timeout(most).ok(),
         };
-        ready.extend(first.into_iter().chain(self.woken.try_iter()).map(Ready::Context));
+        ready.extend(first.into_iter().chain(self.woken.try_iter()));
         Ok(())
     }
 }

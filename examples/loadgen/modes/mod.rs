@@ -12,28 +12,16 @@ use simaccel::{Engine, WaitCtx};
 use crate::args::Mode;
 use crate::failure::Failure;
 
-/// Which job may go on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Ready {
-    /// Any job on the wait context with this index.
-    Context(usize),
-    /// The job on this slot.
-    Slot(usize),
-}
-
 /// One way of waking jobs.
 pub(crate) trait Wakes {
-    /// Whether every wait context costs a file descriptor.
-    fn needs_fds(&self) -> bool;
+    /// Prepares the wait context of a slot.
+    fn attach(&mut self, slot: usize, ctx: &WaitCtx);
 
-    /// Prepares a wait context that is about to be used.
-    fn attach(&mut self, index: usize, ctx: &WaitCtx);
+    /// Called when the job on a slot has paused.
+    fn paused(&mut self, slot: usize, ctx: &WaitCtx) -> Result<(), Failure>;
 
-    /// Called when a job on the wait context has paused.
-    fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure>;
-
-    /// Sleeps until some job may go on, or at most for a time; adds what may go on to `ready`.
-    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure>;
+    /// Sleeps until some job may go on, or at most for a time; adds the slots of those to `ready`.
+    fn wait(&mut self, ready: &mut Vec<usize>, most: Option<Duration>) -> Result<(), Failure>;
 }
 
 /// The way of waking for `mode`; `None` where there are no jobs. A stepped device moves on in its waits.

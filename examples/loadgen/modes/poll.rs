@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simaccel::{Engine, WaitCtx, wait_readable, wait_readable_timeout};
 
-use super::{Ready, Wakes, event_loop};
+use super::{Wakes, event_loop};
 use crate::failure::Failure;
 
 /// Tokens taken per poll.
@@ -21,19 +21,15 @@ impl Poll {
 }
 
 impl Wakes for Poll {
-    fn needs_fds(&self) -> bool {
-        false
-    }
+    fn attach(&mut self, _slot: usize, _ctx: &WaitCtx) {}
 
-    fn attach(&mut self, _index: usize, _ctx: &WaitCtx) {}
-
-    fn paused(&mut self, _index: usize, _ctx: &WaitCtx) -> Result<(), Failure> {
+    fn paused(&mut self, _slot: usize, _ctx: &WaitCtx) -> Result<(), Failure> {
         Ok(())
     }
 
-    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
+    fn wait(&mut self, ready: &mut Vec<usize>, most: Option<Duration>) -> Result<(), Failure> {
         loop {
-            let slot = |token| usize::try_from(token).ok().map(Ready::Slot);
+            let slot = |token| usize::try_from(token).ok();
             let polled = self.engine.poll(TOKENS, |token| ready.extend(slot(token)));
             let does_not_sleep = most.is_some_and(|most| most.is_zero());
             if polled.map_err(Failure::engine)? > 0 || does_not_sleep {

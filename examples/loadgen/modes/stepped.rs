@@ -14,7 +14,7 @@ use std::time::Duration;
 use simaccel::simaccel_device::Alarm;
 use simaccel::{Engine, WaitCtx};
 
-use super::{Ready, Wakes, event_loop};
+use super::{Wakes, event_loop};
 use crate::failure::Failure;
 
 /// After so many waits in a row without any time the row would hardly end by itself.
@@ -45,7 +45,7 @@ impl Stepped {
     }
 
     /// Steps until something is ready or the time is `until`.
-    fn step_until(&mut self, ready: &mut Vec<Ready>, until: Option<Duration>) -> Result<(), Failure> {
+    fn step_until(&mut self, ready: &mut Vec<usize>, until: Option<Duration>) -> Result<(), Failure> {
         loop {
             self.inner.wait(ready, Some(Duration::ZERO))?;
             let device = self.engine.device();
@@ -60,20 +60,16 @@ impl Stepped {
 }
 
 impl Wakes for Stepped {
-    fn needs_fds(&self) -> bool {
-        self.inner.needs_fds()
+    fn attach(&mut self, slot: usize, ctx: &WaitCtx) {
+        self.inner.attach(slot, ctx);
     }
 
-    fn attach(&mut self, index: usize, ctx: &WaitCtx) {
-        self.inner.attach(index, ctx);
-    }
-
-    fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure> {
-        self.inner.paused(index, ctx)
+    fn paused(&mut self, slot: usize, ctx: &WaitCtx) -> Result<(), Failure> {
+        self.inner.paused(slot, ctx)
     }
 
     /// Unlike on the real clock, the time counts to the nanosecond.
-    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
+    fn wait(&mut self, ready: &mut Vec<usize>, most: Option<Duration>) -> Result<(), Failure> {
         let now = self.engine.device().now();
         self.check_that_time_passes(now)?;
         let until = most.map(|most| now + most);

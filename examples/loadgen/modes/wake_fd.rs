@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use simaccel::WaitCtx;
 
-use super::{Ready, Wakes, event_loop};
+use super::{Wakes, event_loop};
 use crate::failure::Failure;
 
 /// Events taken per wait.
@@ -42,31 +42,23 @@ impl WakeFd {
 }
 
 impl Wakes for WakeFd {
-    fn needs_fds(&self) -> bool {
-        true
-    }
+    fn attach(&mut self, _slot: usize, _ctx: &WaitCtx) {}
 
-    fn attach(&mut self, _index: usize, _ctx: &WaitCtx) {}
-
-    /// Deleted fds come first, because an added one may reuse a closed number. Changes stay listed until a
-    /// job of the context is resumed, so a context that several jobs share may report an fd twice.
-    fn paused(&mut self, index: usize, ctx: &WaitCtx) -> Result<(), Failure> {
+    /// Deleted fds come first, because an added one may reuse a closed number.
+    fn paused(&mut self, slot: usize, ctx: &WaitCtx) -> Result<(), Failure> {
         let changed = ctx.changed_fds();
         for fd in changed.deleted {
             // A closed fd has left epoll already, so it may be gone.
             let _ = self.epoll.delete(fd);
         }
         for fd in changed.added {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
-            match self.epoll.add(fd, event) {
-                Ok(()) | Err(Errno::EEXIST) => {}
-                Err(error) => return Err(event_loop("epoll_ctl", error)),
-            }
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
+            self.epoll.add(fd, event).map_err(|error| event_loop("epoll_ctl", error))?;
         }
         Ok(())
     }
 
-    fn wait(&mut self, ready: &mut Vec<Ready>, most: Option<Duration>) -> Result<(), Failure> {
+    fn wait(&mut self, ready: &mut Vec<usize>, most: Option<Duration>) -> Result<(), Failure> {
         let timeout = match most {
             None => EpollTimeout::NONE,
             Some(most) => {
@@ -79,8 +71,8 @@ impl Wakes for WakeFd {
             Err(Errno::EINTR) => 0,
             Err(error) => return Err(event_loop("epoll_wait", error)),
         };
-        let index = |event: &EpollEvent| usize::try_from(event.data()).ok().map(Ready::Context);
-        ready.extend(self.events[..count].iter().filter_map(index));
+        let slot = |event: &EpollEvent| usize::try_from(event.data()).ok();
+        ready.extend(self.events[..count].iter().filter_map(slot));
         Ok(())
     }
 }

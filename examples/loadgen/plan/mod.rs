@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::files::Files;
 use crate::find_max::FindMax;
 use crate::judging::Judging;
+use crate::limits;
 use crate::mix::Mix;
 use crate::pictures::PictureOptions;
 use crate::stages::Stages;
@@ -149,6 +150,17 @@ impl Load {
             Pace::Closed => self.jobs,
             Pace::Open { .. } => self.open_jobs,
         }
+    }
+
+    /// Refuses more jobs than there is memory for, in the thread that will run them if there is one.
+    pub(crate) fn check_memory(&self) -> Result<(), Failure> {
+        let with_jobs = self.rows.iter().filter(|row| row.mode.has_jobs());
+        let Some(jobs) = with_jobs.map(|row| self.in_flight(row)).max() else { return Ok(()) };
+        limits::make_stacks(jobs, limits::REST + self.threads * limits::REST_OF_A_THREAD)?;
+        if self.threads > 1 {
+            simaccel::job::cleanup_thread();
+        }
+        Ok(())
     }
 
     /// Lanes of data that its rows use.
