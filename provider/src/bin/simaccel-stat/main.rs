@@ -16,9 +16,11 @@ use clap::{ArgGroup, Parser};
 use simaccel_provider::counters::snapshot::{ReadError, Snapshot};
 
 use self::ask::Answer;
+use self::doctor::Patient;
 use self::summary::Summary;
 
 mod ask;
+mod doctor;
 mod json;
 mod prometheus;
 mod summary;
@@ -35,7 +37,7 @@ const TRIES: usize = 5;
 #[command(version, group = ArgGroup::new("form").args(["json", "prometheus"]))]
 struct Options {
     /// The files of the counters, `P.<pid>` where the configuration says `stats_file=P`; several are added up
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "doctor", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write one JSON object, in one line
     #[arg(long)]
@@ -52,6 +54,16 @@ struct Options {
     /// How long to wait for a process that has no operation
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "set")]
     patience: Duration,
+    /// Find out whether programs offload to the device, with this environment; and of a provider that no
+    /// configuration loads, whether it could be
+    #[arg(long, value_name = "PROVIDER.so", num_args = 0..=1, conflicts_with_all = ["files", "form", "watch", "set"])]
+    doctor: Option<Option<PathBuf>>,
+    /// The libcrypto of the programs
+    #[arg(long, value_name = "PATH", requires = "doctor")]
+    libcrypto: Option<PathBuf>,
+    /// The libssl of the programs
+    #[arg(long, value_name = "PATH", requires = "doctor")]
+    libssl: Option<PathBuf>,
 }
 
 /// A time that a sleep can take.
@@ -62,6 +74,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(provider) = options.doctor {
+        let Options { libcrypto, libssl, .. } = options;
+        return doctor::doctor(&Patient { provider, libcrypto, libssl });
+    }
     match &options.set {
         Some(text) => set(&options, text),
         None => show(&options),

@@ -1,0 +1,259 @@
+//! What is examined, in this order. A later check says nothing where an earlier one that it needs has failed.
+
+use std::ffi::{CStr, OsStr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use simaccel_provider::counters::Field;
+use simaccel_provider::counters::layout::ROWS;
+use simaccel_provider::counters::snapshot::Snapshot;
+
+use super::libcrypto::{self, Libcrypto};
+use super::{Failure, Patient};
+use crate::summary::{REASONS, Summary};
+
+/// What the provider calls itself.
+const OWN_NAME: &str = "simaccel";
+/// The property that its algorithms have, and no other's.
+const PROPERTY: &CStr = c"simaccel.hw=yes";
+const GROUPS: [&CStr; 3] = [c"X25519", c"P-256", c"P-384"];
+/// OpenSSL 4.0: its random number generator uses the default provider by itself.
+const PINS_ITSELF: u64 = 0x4000_0000;
+/// What is encrypted, in bytes.
+const MESSAGE: usize = 4096;
+
+/// Examines this process, whose counters lie at `stats_file`.
+pub(super) fn run(patient: &Patient, stats_file: &Path) -> ExitCode {
+    let mut report = Report { failed: 0 };
+    let _ = examine(patient, stats_file, &mut report);
+    if report.failed == 0 {
+        println!("\nThe device works for every program that reads this configuration and runs jobs.");
+        return ExitCode::SUCCESS;
+    }
+    ExitCode::FAILURE
+}
+
+struct Report {
+    failed: usize,
+}
+
+impl Report {
+    /// Says what a check has found. `None`: it has failed.
+    fn say<R>(&mut self, name: &str, found: Result<(String, R), Failure>) -> Option<R> {
+        match found {
+            Ok((text, result)) => {
+                println!("ok    {name:<14} {text}");
+                Some(result)
+            }
+            Err(Failure { what, fix }) => {
+                self.failed += 1;
+                println!("FAIL  {name:<14} {what}");
+                for (index, line) in fix.lines().enumerate() {
+                    println!("      {:<14} {line}", if index == 0 { "  to mend it:" } else { "" });
+                }
+                None
+            }
+        }
+    }
+}
+
+fn examine(patient: &Patient, stats_file: &Path, report: &mut Report) -> Option<()> {
+    if let Some(path) = &patient.provider {
+        report.say("file", file(path))?;
+    }
+    let libcrypto = report.say("library", library(patient))?;
+    let (libcrypto, number) = libcrypto;
+    let is_configured = report.say("configuration", configuration(&libcrypto, patient)).is_some();
+    let name = report.say("loaded", loaded(&libcrypto, patient, is_configured))?;
+    report.say("wins the fetch", wins(&libcrypto, &name));
+    let counters = Counters(stats_file);
+    report.say("random numbers", random(&libcrypto, number, &counters));
+    report.say("TLS groups", groups(&libcrypto));
+    report.say("pauses", pauses(&libcrypto, &counters));
+    Some(())
+}
+
+fn file(path: &Path) -> Result<(String, ()), Failure> {
+    libcrypto::loads(path.as_os_str())?;
+    Ok((path.display().to_string(), ()))
+}
+
+fn library(patient: &Patient) -> Result<(String, (Libcrypto, u64)), Failure> {
+    let path = |path: &'_ Option<PathBuf>| path.clone().map(PathBuf::into_os_string);
+    let (crypto, ssl) = (path(&patient.libcrypto), path(&patient.libssl));
+    let libcrypto = Libcrypto::open(crypto.as_deref(), ssl.as_deref())?;
+    let (version, number) = libcrypto.version()?;
+    Ok((version, (libcrypto, number)))
+}
+
+fn configuration(libcrypto: &Libcrypto, patient: &Patient) -> Result<(String, ()), Failure> {
+    let path = libcrypto.configuration()?;
+    let (from, is_there) = match libcrypto::variable() {
+        Some(_) => ("OPENSSL_CONF", Path::new(&path).is_file()),
+        None => ("the default, for OPENSSL_CONF is not set", Path::new(&path).is_file()),
+    };
+    if !is_there {
+        let fix = format!("set OPENSSL_CONF to a file with\n{}", sample(patient));
+        return Err(Failure::new(format!("{path} ({from}) is not there"), fix));
+    }
+    libcrypto.load_configuration().map_err(|Failure { what, .. }| {
+        let fix = "mend what it says; applications ignore it in silence, unless the file begins with\n\
+                   config_diagnostics = 1";
+        Failure::new(format!("{path} ({from}): {what}"), fix)
+    })?;
+    Ok((format!("{path} ({from})"), ()))
+}
+
+fn loaded(
+    libcrypto: &Libcrypto,
+    patient: &Patient,
+    is_configured: bool,
+) -> Result<(String, String), Failure> {
+    if let Some(name) = own(libcrypto)? {
+        return Ok((format!("as {name}"), name));
+    }
+    let others = libcrypto.providers()?.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    let others = if others.is_empty() { "none".to_owned() } else { others };
+    let what = format!("the configuration does not load it; providers: {others}");
+    let what = if is_configured { what } else { "nothing loads it".to_owned() };
+    let fix = format!("let OPENSSL_CONF name a file with\n{}", sample(patient));
+    // That it can be loaded by hand is part of the finding.
+    let Some(path) = &patient.provider else { return Err(Failure::new(what, fix)) };
+    let folder = path
+        .parent()
+        .filter(|folder| *folder != Path::new(""))
+        .map_or_else(|| OsStr::new("."), Path::as_os_str);
+    let stem = path.file_stem().unwrap_or_default();
+    libcrypto.load(folder, stem).map_err(|Failure { what, .. }| {
+        Failure::new(format!("it cannot be loaded: {what}"), "mend what it says")
+    })?;
+    Err(Failure::new(format!("{what} (by hand it loads)"), fix))
+}
+
+/// The configured name of the provider, if it is there.
+fn own(libcrypto: &Libcrypto) -> Result<Option<String>, Failure> {
+    let all = libcrypto.providers()?;
+    Ok(all.into_iter().find(|(_, own)| own.starts_with(OWN_NAME)).map(|(name, _)| name))
+}
+
+fn wins(libcrypto: &Libcrypto, name: &str) -> Result<(String, ()), Failure> {
+    let (mut ours, mut others) = (0, Vec::new());
+    for algorithm in ROWS.iter().filter(|row| **row != "other") {
+        // What it does not offer, nobody expects.
+        if libcrypto.provider_of(algorithm, Some(PROPERTY))?.is_none() {
+            continue;
+        }
+        match libcrypto.provider_of(algorithm, None)? {
+            Some(provider) if provider == name => ours += 1,
+            Some(provider) => others.push(format!("{algorithm} from {provider}")),
+            None => others.push(format!("{algorithm} from nobody")),
+        }
+    }
+    if ours == 0 && others.is_empty() {
+        return Err(Failure::new("it offers nothing", "was it built from this source?"));
+    }
+    if others.is_empty() {
+        return Ok((format!("all of its {ours} algorithms"), ()));
+    }
+    let shown = others.iter().take(2).cloned().collect::<Vec<_>>().join(", ");
+    let what = format!("{} of {} algorithms do not come from it: {shown}", others.len(), ours + others.len());
+    let fix = "the order of providers is no preference; say in openssl.cnf\n\
+               alg_section = algorithms          (at the place that openssl_conf names)\n\
+               [algorithms]\n\
+               default_properties = ?simaccel.hw=yes";
+    Err(Failure::new(what, fix))
+}
+
+/// The counters of this process.
+struct Counters<'p>(&'p Path);
+
+impl Counters<'_> {
+    fn read(&self) -> Result<Summary, Failure> {
+        let mut path = self.0.as_os_str().to_owned();
+        path.push(format!(".{}", std::process::id()));
+        let snapshot = Snapshot::read(Path::new(&path));
+        let fix = "is the provider that of another release?";
+        snapshot
+            .map(|snapshot| Summary::of(&[snapshot]))
+            .map_err(|error| Failure::new(error.to_string(), fix))
+    }
+}
+
+fn random(libcrypto: &Libcrypto, number: u64, counters: &Counters<'_>) -> Result<(String, ()), Failure> {
+    let operations = || counters.read().map(|summary| summary.field(Field::Operations));
+    let before = operations()?;
+    libcrypto.random()?;
+    let used = operations()?.saturating_sub(before);
+    if used == 0 {
+        let by_itself = if number >= PINS_ITSELF { ", by itself" } else { "" };
+        return Ok((format!("do not use the device{by_itself}"), ()));
+    }
+    let what =
+        format!("the generator uses the device ({used} operations), inside of whatever needs random bytes");
+    let fix = "say in openssl.cnf\n\
+               random = random                   (at the place that openssl_conf names)\n\
+               [random]\n\
+               random = CTR-DRBG\n\
+               properties = provider=default";
+    Err(Failure::new(what, fix))
+}
+
+fn groups(libcrypto: &Libcrypto) -> Result<(String, ()), Failure> {
+    let name =
+        |groups: &[&CStr]| groups.iter().map(|group| group.to_string_lossy()).collect::<Vec<_>>().join(", ");
+    match libcrypto.missing_groups(&GROUPS)? {
+        None => Ok(("not looked at: there is no libssl (--libssl PATH)".to_owned(), ())),
+        Some(missing) if missing.is_empty() => Ok((name(&GROUPS), ())),
+        Some(missing) => {
+            let fix = "load the default provider, too: activate = 1 in its section";
+            Err(Failure::new(format!("missing: {}", name(&missing)), fix))
+        }
+    }
+}
+
+fn pauses(libcrypto: &Libcrypto, counters: &Counters<'_>) -> Result<(String, ()), Failure> {
+    let before = counters.read()?;
+    let ran = libcrypto.encrypt_in_job(c"AES-128-CBC", MESSAGE)?;
+    let after = counters.read()?;
+    let more = |field| after.field(field).saturating_sub(before.field(field));
+    if !ran.has_worked {
+        return Err(Failure::new(
+            "the operation has failed in its job",
+            "does a fault of the device strike? fault=none",
+        ));
+    }
+    if more(Field::Pauses) > 0 && ran.pauses > 0 {
+        return Ok((
+            format!("a job has paused {} times for an encryption, with {} wait fd", ran.pauses, ran.fds),
+            (),
+        ));
+    }
+    let reason = REASONS.iter().find(|(field, _)| more(*field) > 0);
+    let fix = match reason {
+        None => "the operation was not the device's: see the lines above",
+        Some((Field::TooSmall, _)) => "async_min_bytes is larger than 4096: make it smaller",
+        Some((Field::NeverPause, _)) => "never_pause names AES-128-CBC: take it out",
+        Some((Field::NoAsync, _)) => {
+            "libcrypto is linked statically: link the program with -rdynamic, or to the shared one"
+        }
+        Some((Field::NoJob, _)) => "the provider has not found the job: which libcrypto has loaded it?",
+        Some(_) => {
+            "no wait fd could be made (ulimit -n?), or the device has refused: simaccel-stat shows its faults"
+        }
+    };
+    let reason = reason.map_or("it did not get there", |(_, name)| name);
+    Err(Failure::new(format!("the operation did not pause: {reason}"), fix))
+}
+
+/// A configuration that works.
+fn sample(patient: &Patient) -> String {
+    let module = patient.provider.as_ref().and_then(|path| path.canonicalize().ok());
+    let module = module
+        .map_or_else(|| "/path/of/libsimaccel_provider.so".to_owned(), |path| path.display().to_string());
+    format!(
+        "openssl_conf = init\n[init]\nproviders = providers\nalg_section = algorithms\nrandom = random\n\
+         [providers]\nsimaccel = simaccel\ndefault = default\n[default]\nactivate = 1\n\
+         [simaccel]\nmodule = {module}\nactivate = 1\n[algorithms]\ndefault_properties = ?simaccel.hw=yes\n\
+         [random]\nrandom = CTR-DRBG\nproperties = provider=default"
+    )
+}

@@ -1,0 +1,100 @@
+//! The doctor: whether applications offload to the device, and what to do where they do not.
+//!
+//! ```text
+//!   simaccel-stat --doctor ──► a child, with the user's environment, and a stats_file of its own
+//!                                │ libcrypto and libssl, found at run time
+//!                                │ library ─ configuration ─ loaded ─ wins ─ random ─ groups ─ pauses
+//!                                ▼
+//!                              a line for each; of one that is not as it should be also the fix
+//! ```
+//!
+//! A child, because a library that is loaded stays, and may end its process.
+
+mod checks;
+mod libcrypto;
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// The variable that makes a process the child: the `stats_file` there.
+const CHILD: &str = "SIMACCEL_STAT_DOCTOR";
+/// The provider's variable.
+const CONFIG: &str = "SIMACCEL_CONFIG";
+
+/// What the user has given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patient {
+    /// The provider's file.
+    pub(crate) provider: Option<PathBuf>,
+    pub(crate) libcrypto: Option<PathBuf>,
+    pub(crate) libssl: Option<PathBuf>,
+}
+
+/// What is not as it should be, and what to do.
+#[derive(Clone, Debug)]
+struct Failure {
+    what: String,
+    fix: String,
+}
+
+impl Failure {
+    fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into() }
+    }
+}
+
+/// Examines, and says what it finds: 0 where everything is as it should be, else 1.
+pub(crate) fn doctor(patient: &Patient) -> ExitCode {
+    if let Some(stats_file) = env::var_os(CHILD) {
+        return checks::run(patient, Path::new(&stats_file));
+    }
+    match in_child() {
+        Ok(exit) => exit,
+        Err(error) => {
+            eprintln!("simaccel-stat: the doctor cannot be run: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_child() -> io::Result<ExitCode> {
+    let folder = Folder::make()?;
+    let stats_file = folder.0.join("counters");
+    let mut config = env::var_os(CONFIG).unwrap_or_default();
+    let separator = if config.is_empty() { "" } else { ";" };
+    config.push(format!("{separator}stats_file={}", stats_file.display()));
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    let mut command = Command::new(env::current_exe()?);
+    let status = command.args(arguments).env(CHILD, &stats_file).env(CONFIG, config).status()?;
+    Ok(match status.code() {
+        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        None => {
+            println!("FAIL  the process has ended by itself: {status}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// A folder that is removed with what is in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> io::Result<Self> {
+        let path = env::temp_dir().join(format!("simaccel-doctor-{}", std::process::id()));
+        // Somebody else's of this name is an error.
+        let mut builder = fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
