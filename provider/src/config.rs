@@ -153,6 +153,10 @@ impl Read {
                 }
             }
         }
+        // A process that is looked at can be changed, too.
+        if whole.stats_file.is_some() && !items.has("model") {
+            engine += "model=on\n";
+        }
         whole.engine = Config::parse(&engine)?;
         Ok(Self { settings, whole: is_set.then_some(whole) })
     }
@@ -254,6 +258,16 @@ mod tests {
         let expected = "compute_units=1;completion_nsec=2000;depth=16;fault=busy:every=3;fault=fail:nth=1";
         assert_eq!(read.whole.unwrap().engine, Config::parse(expected).unwrap());
         assert_eq!(read.settings, Settings { async_min_bytes: 100, never_pause: Names::default() });
+    }
+
+    #[test]
+    fn a_process_with_a_file_of_counters_can_be_changed_while_it_runs() {
+        for (text, model) in
+            [("stats_file=/p", "model=on"), ("stats_file=/p;model=auto", ""), ("stats_file=none", "")]
+        {
+            let whole = read(&[], text).unwrap().whole.unwrap();
+            assert_eq!(whole.engine, Config::parse(model).unwrap(), "{text}");
+        }
     }
 
     #[test]

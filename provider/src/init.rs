@@ -4,7 +4,7 @@
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
-use crate::accelerator::Use;
+use crate::accelerator::{Served, Use};
 use crate::algorithms;
 use crate::conduct::{self, Strict};
 use crate::config::Read;
@@ -74,7 +74,9 @@ fn instance(core: Core) -> Result<Arc<Instance>, Failure> {
     let mistake = |error: &dyn std::error::Error| Failure::new(Reason::Configuration, error.to_string());
     let Read { settings, whole } = Read::of(&core).map_err(|error| mistake(&error))?;
     let counted = whole.as_ref().and_then(|whole| whole.stats_file.as_deref());
-    counters::start(counted, counted.is_some()).map_err(|error| mistake(&error))?;
+    let is_strict = whole.as_ref().is_some_and(|whole| whole.strict != Strict::Off);
+    counters::start(counted, counted.is_some() || is_strict).map_err(|error| mistake(&error))?;
+    counters::serve(Box::new(Served));
     match &whole {
         Some(whole) => conduct::start(whole.strict),
         None if !Use::is_any() => conduct::start(Strict::default()),

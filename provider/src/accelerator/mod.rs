@@ -15,6 +15,7 @@
 
 mod buffers;
 mod key;
+mod served;
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use simaccel::{Engine, Error, Hash, HashSession, OpError, foreign};
 
 pub(crate) use buffers::{Buffer, Room, Text};
 pub(crate) use key::Keyed;
+pub(crate) use served::Served;
 
 use crate::algorithms::Kind;
 use crate::config::{Clock, Whole};

@@ -81,17 +81,36 @@ impl Watched {
         Arc::new(watched)
     }
 
-    /// Calls what pauses the job, and returns when it was resumed.
-    pub fn pause<R>(&self, body: impl FnOnce() -> R) -> R {
+    /// A job is about to pause.
+    pub fn pauses(&self) {
         if self.is_inherited() {
-            return body();
+            return;
         }
-        self.pauses();
-        let result = body();
-        if !self.is_inherited() {
-            self.resumed();
+        match counters::pausing() {
+            Pause::First(begun) => self.begins(begun),
+            Pause::Repeated => {}
+            Pause::Again => add(self.row().at(Field::SpuriousResumes), 1),
         }
-        result
+        self.word(Entry::Thread).store(thread(), Ordering::Relaxed);
+        self.raise(Entry::Paused, 1);
+        self.paused_now(1);
+    }
+
+    /// The job was resumed.
+    pub fn resumed(&self) {
+        if self.is_inherited() {
+            return;
+        }
+        self.raise(Entry::Paused, 1_u64.wrapping_neg());
+        self.paused_now(1_u64.wrapping_neg());
+        match self.word(Entry::WokenAt).swap(0, Ordering::Relaxed) {
+            0 => add(Total::EarlyResumes.at(), 1),
+            WOKEN => {}
+            at => counters::woken_for(now().saturating_sub(at)),
+        }
+        if self.word(Entry::Thread).load(Ordering::Relaxed) != thread() {
+            add(Total::OtherThread.at(), 1);
+        }
     }
 
     /// The device is about to wake the job. Returns whether the context is there to be told.
@@ -126,37 +145,10 @@ impl Watched {
         }
     }
 
-    fn pauses(&self) {
-        match counters::pausing() {
-            Pause::First(begun) => self.begins(begun),
-            Pause::Repeated => {}
-            Pause::Again => add(self.row().at(Field::SpuriousResumes), 1),
-        }
-        self.word(Entry::Thread).store(thread(), Ordering::Relaxed);
-        self.raise(Entry::Paused, 1);
-        self.paused_now(1);
-    }
-
     fn begins(&self, begun: Begun) {
         self.word(Entry::Row).store(begun.row.index() as u64, Ordering::Relaxed);
         self.word(Entry::Bytes).store(begun.bytes, Ordering::Relaxed);
         self.raise(Entry::Pauses, 1);
-    }
-
-    fn resumed(&self) {
-        if self.has_ended.load(Ordering::Acquire) {
-            return add(Total::ResumedAfterFree.at(), 1);
-        }
-        self.raise(Entry::Paused, 1_u64.wrapping_neg());
-        self.paused_now(1_u64.wrapping_neg());
-        match self.word(Entry::WokenAt).swap(0, Ordering::Relaxed) {
-            0 => add(Total::EarlyResumes.at(), 1),
-            WOKEN => {}
-            at => counters::woken_for(now().saturating_sub(at)),
-        }
-        if self.word(Entry::Thread).load(Ordering::Relaxed) != thread() {
-            add(Total::OtherThread.at(), 1);
-        }
     }
 
     /// A context has one writer at a time, so no read-modify-write is needed.
@@ -193,6 +185,11 @@ impl Watched {
             Place::Own(words) => &words[entry as usize],
         }
     }
+}
+
+/// A job was resumed although its context had been freed, and all that belongs to it with that.
+pub(crate) fn resumed_after_free() {
+    add(Total::ResumedAfterFree.at(), 1);
 }
 
 /// Takes a place in the table.

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! Nothing waits and no thread is kept for it: an idle process answers with its next operation. Parsing a
-//! configuration is too deep for the stack of a job. Outside of jobs it is done where the operation has ended,
-//! in a job on the device's thread that is about to wake it, and where that is the job's own stack (a device
-//! that is stepped) on a thread that is made for it.
+//! configuration is too deep for the stack of a job, which an operation may end on. So it is done on the
+//! device's thread before that wakes a job, or on a thread that is made for it, whichever comes first.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,8 +25,8 @@ const RECENT: u64 = 1_000_000_000;
 
 /// What a process does when it is asked.
 pub trait Served: Send + Sync {
-    /// Whether the caller is on the stack of a job, or may be.
-    fn is_in_job(&self) -> bool;
+    /// Whether wakes come from a thread of the device; else they come from within operations.
+    fn has_threads(&self) -> bool;
 
     /// Changes the engine that runs; `None`: there is none yet. The error is in one line.
     fn change(&self, text: &str) -> Option<Result<(), String>>;
@@ -58,11 +57,11 @@ fn is_asked() -> bool {
     page()[REQUEST].load(Ordering::Relaxed) != SEEN.load(Ordering::Relaxed)
 }
 
-/// An operation has ended without a pause, whose job the device has not woken.
+/// An operation has ended.
 #[inline]
 pub(super) fn look() {
     if is_asked() {
-        attend();
+        attend(false);
     }
 }
 
@@ -70,26 +69,26 @@ pub(super) fn look() {
 #[inline]
 pub(crate) fn look_at(now: u64) {
     if is_asked() || now.saturating_sub(page()[ENGINE_COPIED_AT].load(Ordering::Relaxed)) > RECENT {
-        attend();
+        attend(true);
     }
 }
 
 /// Answers, unless another thread is at it.
 #[cold]
-fn attend() {
+fn attend(by_wake: bool) {
     let Some(served) = SERVED.get() else { return };
-    if BUSY.swap(true, Ordering::Acquire) {
+    if (by_wake && !served.has_threads()) || BUSY.swap(true, Ordering::Acquire) {
         return;
     }
-    if served.is_in_job() {
+    if by_wake {
+        answer(&**served);
+    } else {
         // Where no thread can be made, the next operation tries again.
         let _ = thread::scope(|scope| {
             thread::Builder::new()
                 .spawn_scoped(scope, || answer(&**served))
                 .map(thread::ScopedJoinHandle::join)
         });
-    } else {
-        answer(&**served);
     }
     BUSY.store(false, Ordering::Release);
 }
@@ -131,7 +130,6 @@ fn copy(page: &Page, served: &dyn Served) {
 /// The last copy.
 pub(super) fn at_exit() {
     if let Some(served) = SERVED.get()
-        && !served.is_in_job()
         && !BUSY.swap(true, Ordering::Acquire)
     {
         copy(page(), &**served);

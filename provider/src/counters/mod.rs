@@ -117,9 +117,7 @@ impl Drop for Operation {
         let begun = BEGUN.take();
         let field = begun.map_or(Field::Resumes, |begun| self.reason(begun));
         add(self.row.at(field), 1);
-        if begun.is_some() {
-            control::look();
-        }
+        control::look();
     }
 }
 

@@ -29,7 +29,7 @@ use simaccel::foreign::{self, Callback, Framework, OpenFd, Paused, Release, Wait
 use super::operation::{self, Operation};
 use super::registration::{self, Registration};
 use super::{callback, deep};
-use crate::conduct::Watched;
+use crate::conduct::{self, Watched};
 use crate::counters;
 use crate::ossl::jobs::{Ctx, status};
 
@@ -105,13 +105,16 @@ fn pause(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration
 /// Leaves the job, and comes back when it is resumed.
 fn leave(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration: &Registration) {
     registration.add(this);
-    operation.paused(|| match registration.watched() {
-        Some(watched) => watched.pause(|| ctx.pause()),
-        None => ctx.pause(),
-    });
+    if let Some(watched) = registration.watched() {
+        watched.pauses();
+    }
+    operation.paused(|| ctx.pause());
     if operation.is_given_up() {
         // The context, and what the frames here refer to, is gone: there is nothing to go back to.
         resumed_after_free();
+    }
+    if let Some(watched) = registration.watched() {
+        watched.resumed();
     }
     registration.remove(this);
     operation.hook().set(None);
@@ -119,6 +122,7 @@ fn leave(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration
 
 #[cold]
 fn resumed_after_free() -> ! {
+    conduct::resumed_after_free();
     eprintln!("simaccel: a job was resumed after its wait context was freed");
     process::abort()
 }

@@ -31,11 +31,8 @@ struct Page(String);
 impl Page {
     /// A line of a name and what belongs to it, broken between words.
     fn line(&mut self, name: &str, text: &str) {
-        let mut line = format!("  {name:<24}");
-        let indent = line.chars().count().max(26);
-        if line.chars().count() > 26 {
-            line.push(' ');
-        }
+        let mut line = format!("  {name:<25} ");
+        let indent = line.chars().count();
         for word in text.split(' ') {
             let is_empty = line.chars().count() <= indent;
             if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {

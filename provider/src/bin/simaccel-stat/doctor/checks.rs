@@ -12,6 +12,7 @@ use super::libcrypto::{self, Libcrypto};
 use super::{Failure, Patient};
 use crate::summary::{REASONS, Summary};
 
+const WIDTH: usize = 80;
 /// What the provider calls itself.
 const OWN_NAME: &str = "simaccel";
 /// The property that its algorithms have, and no other's.
@@ -19,6 +20,8 @@ const PROPERTY: &CStr = c"simaccel.hw=yes";
 const GROUPS: [&CStr; 3] = [c"X25519", c"P-256", c"P-384"];
 /// OpenSSL 4.0: its random number generator uses the default provider by itself.
 const PINS_ITSELF: u64 = 0x4000_0000;
+/// What libcrypto says of a section that leads to itself.
+const RECURSIVE: &str = "recursive section";
 /// What is encrypted, in bytes.
 const MESSAGE: usize = 4096;
 
@@ -27,7 +30,7 @@ pub(super) fn run(patient: &Patient, stats_file: &Path) -> ExitCode {
     let mut report = Report { failed: 0 };
     let _ = examine(patient, stats_file, &mut report);
     if report.failed == 0 {
-        println!("\nThe device works for every program that reads this configuration and runs jobs.");
+        print("\nThe device works for every program that reads this configuration and runs jobs.");
         return ExitCode::SUCCESS;
     }
     ExitCode::FAILURE
@@ -42,19 +45,42 @@ impl Report {
     fn say<R>(&mut self, name: &str, found: Result<(String, R), Failure>) -> Option<R> {
         match found {
             Ok((text, result)) => {
-                println!("ok    {name:<14} {text}");
+                say("ok", name, &text);
                 Some(result)
             }
             Err(Failure { what, fix }) => {
                 self.failed += 1;
-                println!("FAIL  {name:<14} {what}");
+                say("FAIL", name, &what);
                 for (index, line) in fix.lines().enumerate() {
-                    println!("      {:<14} {line}", if index == 0 { "  to mend it:" } else { "" });
+                    say("", if index == 0 { "  to mend it:" } else { "" }, line);
                 }
                 None
             }
         }
     }
+}
+
+/// A line of three columns, broken between words where it is long.
+fn say(verdict: &str, name: &str, text: &str) {
+    let mut line = format!("{verdict:<5} {name:<14} ");
+    let indent = line.len();
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            print(&line);
+            line = " ".repeat(indent);
+        } else if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    print(&line);
+}
+
+/// Writes a line, if anybody reads it.
+pub(super) fn print(line: &str) {
+    let _ = crate::write(&format!("{}\n", line.trim_end()));
 }
 
 fn examine(patient: &Patient, stats_file: &Path, report: &mut Report) -> Option<()> {
@@ -97,8 +123,12 @@ fn configuration(libcrypto: &Libcrypto, patient: &Patient) -> Result<(String, ()
         return Err(Failure::new(format!("{path} ({from}) is not there"), fix));
     }
     libcrypto.load_configuration().map_err(|Failure { what, .. }| {
-        let fix = "mend what it says; applications ignore it in silence, unless the file begins with\n\
-                   config_diagnostics = 1";
+        let fix = if what.contains(RECURSIVE) {
+            "call no section [default]: that is also what the lines above all sections belong to"
+        } else {
+            "mend what it says; applications ignore it in silence, unless the file begins with\n\
+             config_diagnostics = 1"
+        };
         Failure::new(format!("{path} ({from}): {what}"), fix)
     })?;
     Ok((format!("{path} ({from})"), ()))
@@ -252,8 +282,9 @@ fn sample(patient: &Patient) -> String {
         .map_or_else(|| "/path/of/libsimaccel_provider.so".to_owned(), |path| path.display().to_string());
     format!(
         "openssl_conf = init\n[init]\nproviders = providers\nalg_section = algorithms\nrandom = random\n\
-         [providers]\nsimaccel = simaccel\ndefault = default\n[default]\nactivate = 1\n\
-         [simaccel]\nmodule = {module}\nactivate = 1\n[algorithms]\ndefault_properties = ?simaccel.hw=yes\n\
+         [providers]\nsimaccel = simaccel_section\ndefault = default_section\n\
+         [default_section]\nactivate = 1\n\
+         [simaccel_section]\nmodule = {module}\nactivate = 1\n[algorithms]\ndefault_properties = ?simaccel.hw=yes\n\
          [random]\nrandom = CTR-DRBG\nproperties = provider=default"
     )
 }

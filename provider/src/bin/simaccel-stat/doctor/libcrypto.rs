@@ -323,7 +323,10 @@ impl Libcrypto {
             // SAFETY: null, or a string that lasts until the queue is used again.
             let data = unsafe { text(data) }.unwrap_or_default();
             let reason = reason.rsplit(':').next().unwrap_or_default().to_owned();
-            said.push(if data.is_empty() { reason } else { format!("{reason}: {data}") });
+            let line = if data.is_empty() { reason } else { format!("{reason}: {}", data.trim_end()) };
+            if !said.contains(&line) {
+                said.push(line);
+            }
         }
         said.reverse();
         Ok(if said.is_empty() { "no reason given".to_owned() } else { said.join("; ") })

@@ -73,7 +73,7 @@ fn in_child() -> io::Result<ExitCode> {
     Ok(match status.code() {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         None => {
-            println!("FAIL  the process has ended by itself: {status}");
+            checks::print(&format!("FAIL  the process has ended by itself: {status}"));
             ExitCode::FAILURE
         }
     })
