@@ -80,6 +80,9 @@ impl From<Mismatch> for Failure {
 impl From<Error> for Failure {
     #[cold]
     fn from(error: Error) -> Self {
+        if error == Error::AuthFailed {
+            return Reason::BadDecrypt.into();
+        }
         Self::new(Reason::Failed, error.to_string())
     }
 }

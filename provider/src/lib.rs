@@ -43,5 +43,6 @@ mod init;
 mod instance;
 mod ossl;
 mod pausing;
+mod random;
 
 pub use init::OSSL_provider_init;

@@ -100,6 +100,22 @@ impl Room {
         Err(Failure::new(Reason::OutputTooSmall, format!("{} bytes, the output has {len}", self.size)))
     }
 
+    /// What is behind the first `len` bytes.
+    pub(crate) const fn after(self, len: usize) -> Self {
+        let len = if len < self.size { len } else { self.size };
+        Self { data: self.data.wrapping_add(len), size: self.size - len }
+    }
+
+    /// Writes `len` zeros.
+    pub(crate) fn put_zeros(self, len: usize) -> Result<(), Failure> {
+        self.check(len)?;
+        if len > 0 {
+            // SAFETY: enough room, as was promised to `new`.
+            unsafe { self.data.write_bytes(0, len) };
+        }
+        Ok(())
+    }
+
     /// Copies `bytes` out.
     pub(crate) fn put(self, bytes: &[u8]) -> Result<(), Failure> {
         self.check(bytes.len())?;

@@ -38,6 +38,9 @@ pub(super) fn update(object: Object<State>, input: Text, room: Room) -> Result<u
 pub(super) fn finish(object: Object<State>, room: Room) -> Result<usize, Failure> {
     let (held, encrypts, pads) = object.with(|state| {
         state.require_key()?;
+        if state.tls_version > 0 {
+            return Err(Failure::new(Reason::NotNow, "a record has no end besides its own"));
+        }
         Ok::<_, Failure>((state.held, state.encrypts, state.pads))
     })?;
     let mut text = Buffer::with_room(BLOCK)?;

@@ -2,10 +2,11 @@
 #![expect(unsafe_code, reason = "functions that libcrypto calls")]
 
 use std::ffi::{c_int, c_void};
+use std::ptr;
 
 use super::spec::{Mode, Spec};
 use super::state::State;
-use super::{blocks, params, stream, xts};
+use super::{blocks, params, stream, tls, xts};
 use crate::accelerator::{Room, Text};
 use crate::algorithms::kinds;
 use crate::error::Failure;
@@ -101,7 +102,7 @@ unsafe fn outcome(
 /// # Safety
 ///
 /// `data` is null or has `len` bytes, for as long as they are used.
-unsafe fn bytes<'d>(data: *const u8, len: usize) -> Option<&'d [u8]> {
+pub(super) unsafe fn bytes<'d>(data: *const u8, len: usize) -> Option<&'d [u8]> {
     // SAFETY: the caller's promise.
     (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data, len) })
 }
@@ -164,6 +165,9 @@ unsafe extern "C" fn update(
             out_len.write(match object.with(|state| state.spec.mode) {
                 Mode::Ctr => stream::update(object, text, room)?,
                 Mode::Xts => xts::update(object, text, room)?,
+                _ if object.with(|state| state.tls_version > 0) => {
+                    tls::update(object, text, room, ptr::eq(out, input))?
+                }
                 _ => blocks::update(object, text, room)?,
             });
             Ok(())

@@ -5,7 +5,9 @@
 //!   state     an object of libcrypto: key, initialisation vector, what is held back
 //!   blocks    update and final of ECB and CBC ─┐
 //!   stream    update and final of CTR ─────────┼─► one request, which is by itself; the next vector computed here
-//!   xts       update of XTS: a data unit ──────┘
+//!   xts       update of XTS: a data unit ──────┤
+//!   tls       records of TLS in CBC ───────────┘
+//!   gcm       GCM, with the records of TLS in it
 //!   params    what may be asked for and set
 //!   entry     the functions that libcrypto calls
 //! ```
@@ -16,13 +18,16 @@
 
 mod blocks;
 mod entry;
+mod gcm;
 mod params;
 mod spec;
 mod state;
 mod stream;
+mod tls;
 mod xts;
 
 pub(crate) use entry::{
     AES_128_CBC, AES_128_CTR, AES_128_ECB, AES_128_XTS, AES_192_CBC, AES_192_CTR, AES_192_ECB, AES_256_CBC,
     AES_256_CTR, AES_256_ECB, AES_256_XTS,
 };
+pub(crate) use gcm::{AES_128_GCM, AES_192_GCM, AES_256_GCM};

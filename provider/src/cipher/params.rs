@@ -1,6 +1,7 @@
 //! Parameters of ciphers: what may be asked for and set.
 
 use std::ffi::{c_int, c_uint};
+use std::ptr;
 
 use super::spec::{Mode, Spec};
 use super::state::State;
@@ -100,6 +101,10 @@ impl State {
             key if key == keys::CIPHER_NUM => wanted.give_uint(c_uint::try_from(self.num).unwrap_or(0)),
             key if key == keys::CIPHER_IV => wanted.give_octets_or_pointer(&self.original_iv[..iv_len]),
             key if key == keys::CIPHER_UPDATED_IV => wanted.give_octets_or_pointer(&self.iv[..iv_len]),
+            key if key == keys::CIPHER_TLS_MAC => {
+                let mac = if self.tls_mac.is_empty() { ptr::null() } else { self.tls_mac.as_ptr() };
+                wanted.give_octets_pointer(mac, self.tls_mac_size)
+            }
             _ => Ok(()),
         }
     }

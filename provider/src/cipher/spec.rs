@@ -30,7 +30,6 @@ pub(crate) enum Mode {
     Ecb,
     Cbc,
     Ctr,
-    #[expect(dead_code, reason = "GCM comes with functions of its own")]
     Gcm,
     Xts,
 }
@@ -51,6 +50,20 @@ impl Mode {
 pub(crate) const BLOCK: usize = 16;
 
 impl Spec {
+    /// GCM.
+    pub(crate) const fn gcm(kind: Kind, aead: simaccel::Aead) -> Self {
+        Self {
+            kind,
+            algorithm: Algorithm::Aead(aead),
+            mode: Mode::Gcm,
+            key_len: aead.key_len(),
+            iv_len: 12,
+            block: 1,
+            is_aead: true,
+            has_custom_iv: true,
+        }
+    }
+
     /// A mode without authentication.
     pub(crate) const fn plain(kind: Kind, cipher: simaccel::Cipher, mode: Mode) -> Self {
         Self {

@@ -37,6 +37,8 @@ pub(crate) struct State {
     /// Above 0: each update is a TLS record.
     pub(super) tls_version: u32,
     pub(super) tls_mac_size: usize,
+    /// Of the last record that was opened; empty before.
+    pub(super) tls_mac: Vec<u8>,
 }
 
 /// Bytes that wait for the rest of their block.
@@ -89,6 +91,7 @@ impl State {
             num: 0,
             tls_version: 0,
             tls_mac_size: 0,
+            tls_mac: Vec::new(),
         }
     }
 

@@ -33,11 +33,20 @@ keys! {
     CIPHER_IV = c"iv",
     CIPHER_UPDATED_IV = c"updated-iv",
     CIPHER_NUM = c"num",
+    CIPHER_AEAD_TAG = c"tag",
+    CIPHER_AEAD_TAGLEN = c"taglen",
+    CIPHER_AEAD_TLS1_AAD = c"tlsaad",
+    CIPHER_AEAD_TLS1_AAD_PAD = c"tlsaadpad",
+    CIPHER_AEAD_TLS1_IV_FIXED = c"tlsivfixed",
+    CIPHER_AEAD_TLS1_GET_IV_GEN = c"tlsivgen",
+    CIPHER_AEAD_TLS1_SET_IV_INV = c"tlsivinv",
     DIGEST_BLOCK_SIZE = c"blocksize",
     DIGEST_SIZE = c"size",
     DIGEST_XOF = c"xof",
     DIGEST_ALGID_ABSENT = c"algid-absent",
 }
 
+/// Of OpenSSL 3.4's `core_names.h`; earlier ones do not ask for it.
+pub(crate) const CIPHER_AEAD_IV_GENERATED: &CStr = c"iv-generated";
 /// Of OpenSSL 4.0's `core_names.h`; earlier ones do not ask for it.
 pub(crate) const CIPHER_ENCRYPT_THEN_MAC: &CStr = c"encrypt-then-mac";

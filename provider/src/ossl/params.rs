@@ -20,6 +20,14 @@ use super::ids::{
 };
 use super::types::Param;
 
+/// A string of bytes that is set, whose length may be −1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Octets<'p> {
+    These(&'p [u8]),
+    /// −1: as many as the receiver has room for.
+    All(&'p [u8]),
+}
+
 /// The value has another type, or there is no room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch;
@@ -145,9 +153,22 @@ impl<'p> Given<'p> {
     }
 
     /// A string of bytes.
-    #[expect(dead_code, reason = "GCM takes some")]
     pub(crate) fn as_octets(self) -> Result<&'p [u8], Mismatch> {
         if self.0.data_type == PARAM_OCTET_STRING { self.bytes() } else { Err(Mismatch) }
+    }
+}
+
+impl<'p> Given<'p> {
+    /// A string of bytes; where its length is −1, of `all` bytes.
+    pub(crate) fn as_octets_or_all(self, all: usize) -> Result<Octets<'p>, Mismatch> {
+        if self.0.data_size != usize::MAX {
+            return self.as_octets().map(Octets::These);
+        }
+        if self.0.data_type != PARAM_OCTET_STRING || self.0.data.is_null() {
+            return Err(Mismatch);
+        }
+        // SAFETY: who gives −1 has as many bytes as the object's vector (`EVP_CTRL_GCM_SET_IV_FIXED`).
+        Ok(Octets::All(unsafe { slice::from_raw_parts(self.0.data.cast::<u8>(), all) }))
     }
 }
 
@@ -230,6 +251,24 @@ impl<'p> Wanted<'p> {
     /// A pointer to bytes, which live until the object is next used.
     pub(crate) fn give_octets_pointer(&mut self, octets: *const u8, len: usize) -> Result<(), Mismatch> {
         self.give_pointer(PARAM_OCTET_PTR, octets.cast(), len)
+    }
+
+    /// How many bytes there is room for; `None`: the size alone is asked for.
+    pub(crate) fn room(&self) -> Option<usize> {
+        // SAFETY: an entry of a list that was promised to `Requests::new`.
+        let param = unsafe { &*self.param };
+        (!param.data.is_null()).then_some(param.data_size)
+    }
+
+    /// A string of bytes for a request whose size may be smaller than its room.
+    pub(crate) fn give_octets_whatever_size(&mut self, octets: &[u8]) -> Result<(), Mismatch> {
+        let param = self.param();
+        if param.data_type != PARAM_OCTET_STRING || param.data.is_null() {
+            return Err(Mismatch);
+        }
+        // SAFETY: who gives no size has room for the object's vector (`EVP_CTRL_GCM_IV_GEN`).
+        unsafe { param.data.cast::<u8>().copy_from(octets.as_ptr(), octets.len()) };
+        Ok(())
     }
 
     /// A string of bytes, as a copy or as a pointer, as the request's type says.

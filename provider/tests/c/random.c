@@ -31,6 +31,8 @@ enum { CIPHERS = sizeof(ciphers) / sizeof(*ciphers), DIGESTS = sizeof(digests) /
 
 static EVP_CIPHER *fetched[CIPHERS][2];
 static EVP_MD *fetched_md[DIGESTS][2];
+/* Before OpenSSL 3.2 the default provider copies no context of an AEAD. */
+static int copies_of_gcm;
 
 /* A pair of contexts, and what the program has to know of their state to stay within what is defined. */
 struct pair {
@@ -38,6 +40,7 @@ struct pair {
     EVP_CIPHER **cipher;
     EVP_CIPHER_CTX *ctx[2];
     int keyed, iv_set, encrypt, started, finished, broken, iv_len;
+    size_t total;    /* bytes since the last init */
     int part_of_tag; /* the rest of the tag is not initialised */
 };
 
@@ -162,8 +165,8 @@ static void init(struct sequence *s, struct pair *p)
     /* The default provider uses the round keys of the one direction for the other. */
     if ((a->mode == ECB || a->mode == CBC || a->mode == XTS) && encrypt != p->encrypt)
         with_key = 1;
-    /* A new key in the middle of a GCM message leaves a state that nothing defines. */
-    if (a->mode == GCM && with_key && p->started && !p->finished && !with_cipher)
+    /* A new key, or the other direction, in the middle of a GCM message leaves a state that nothing defines. */
+    if (a->mode == GCM && (with_key || encrypt != p->encrypt) && p->started && !p->finished && !with_cipher)
         with_iv = 1;
     if (p->broken)
         with_key = with_iv = 1;
@@ -175,7 +178,10 @@ static void init(struct sequence *s, struct pair *p)
     ok = BOTH(s, "init", EVP_CipherInit_ex(p->ctx[i], with_cipher ? p->cipher[i] : NULL, NULL, with_key ? key : NULL,
                                            with_iv ? iv : NULL, enc));
     p->encrypt = encrypt;
-    p->started = p->finished = 0;
+    /* An init without an IV does not begin another message of GCM. */
+    if (a->mode != GCM || with_iv || with_cipher)
+        p->started = p->finished = 0;
+    p->total = 0;
     p->keyed |= with_key && ok;
     p->iv_set |= with_iv;
     p->broken = !ok;
@@ -207,6 +213,9 @@ static void update(struct sequence *s, struct pair *p)
     int out_len[2] = { -1, -1 };
     int ok;
 
+    /* Where a part of a block is held back, the output is behind the input, and overwrites it. */
+    if (p->algorithm->mode <= CBC && p->total > 0)
+        in_place = 0;
     if (p->algorithm->mode == XTS && chance(s, 5))
         len = below(s, 20);
     fill(s, s->in, len);
@@ -221,6 +230,7 @@ static void update(struct sequence *s, struct pair *p)
     same(s, "length of the update", out_len[0], out_len[1]);
     if (ok)
         same_bytes(s, "output", s->out[0], s->out[1], len + 2 * BLOCK);
+    p->total += len;
     p->started = 1;
     p->broken = !ok;
 }
@@ -287,6 +297,18 @@ static void copy(struct sequence *s, struct pair *p)
 
     CHECK(copies[0] != NULL && copies[1] != NULL);
     note(s, "copy, go on with the %s\n", keep ? "copy" : "original");
+    if (!copies_of_gcm && p->algorithm->mode == GCM) {
+        /* Then the copy of the other one goes on beside an original. */
+        int ok = EVP_CIPHER_CTX_copy(copies[1], p->ctx[1]);
+
+        same(s, "copying", strcmp(queries[0], queries[1]) != 0, ok);
+        EVP_CIPHER_CTX_free(copies[0]);
+        EVP_CIPHER_CTX_free(ok ? p->ctx[1] : copies[1]);
+        if (ok)
+            p->ctx[1] = copies[1];
+        ERR_clear_error();
+        return;
+    }
     if (BOTH(s, "copy", EVP_CIPHER_CTX_copy(copies[i], p->ctx[i])) == 1 && keep)
         for (int i = 0; i < 2; i++) {
             EVP_CIPHER_CTX *original = p->ctx[i];
@@ -597,6 +619,19 @@ static void fetch_cipher(struct sequence *s, unsigned which)
     same_keys(s, EVP_CIPHER_settable_ctx_params(pair[0]), EVP_CIPHER_settable_ctx_params(pair[1]));
 }
 
+static int copies(const EVP_CIPHER *cipher)
+{
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new(), *copy = EVP_CIPHER_CTX_new();
+    int ok;
+
+    CHECK(EVP_CipherInit_ex(ctx, cipher, NULL, NULL, NULL, 1) == 1);
+    ok = EVP_CIPHER_CTX_copy(copy, ctx);
+    ERR_clear_error();
+    EVP_CIPHER_CTX_free(ctx);
+    EVP_CIPHER_CTX_free(copy);
+    return ok;
+}
+
 static void fetch_digest(struct sequence *s, unsigned which)
 {
     EVP_MD **pair = fetched_md[which];
@@ -628,6 +663,7 @@ int main(int argc, char **argv)
         fetch_cipher(s, which);
     for (unsigned which = 0; which < DIGESTS; which++)
         fetch_digest(s, which);
+    copies_of_gcm = copies(fetched[CIPHERS - 1][0]);
     run_outside(run, first, count);
     run_in_jobs(run, first, count, 8);
     printf("sequences %lu pauses %lu resumes %lu\n", finished, pauses, resumes);
