@@ -206,9 +206,9 @@ mod tests {
 
     /// Text, MAC and padding, and what is left of them.
     fn opened(text: usize, mac_size: usize, padding: usize, spoil: Option<usize>) -> (bool, usize, Vec<u8>) {
-        let mut record: Vec<u8> = (0..text + mac_size).map(|at| (at % 251) as u8 ^ 0x5a).collect();
+        let mut record: Vec<u8> = (0..text + mac_size).map(|at| at.to_le_bytes()[0] ^ 0x5a).collect();
         let mac = record[text..].to_vec();
-        record.resize(text + mac_size + padding + 1, padding as u8);
+        record.resize(text + mac_size + padding + 1, u8::try_from(padding).unwrap());
         if let Some(from_end) = spoil {
             let at = record.len() - 1 - from_end;
             record[at] ^= 0x10;

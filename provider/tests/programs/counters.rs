@@ -51,7 +51,10 @@ impl Counters {
     /// Operations that were done without pausing, whatever the reason.
     pub(crate) fn synchronous(&self) -> u64 {
         let reasons = self.0["synchronous"].as_object().unwrap_or_else(|| panic!("{}", self.0));
-        reasons.values().map(|count| count.as_u64().unwrap()).sum()
+        let by_reason = reasons.iter().filter(|(reason, _)| *reason != "total");
+        let sum = by_reason.map(|(_, count)| count.as_u64().unwrap()).sum();
+        assert_eq!(sum, self.at(&["synchronous", "total"]), "{}", self.0);
+        sum
     }
 
     /// Fails the test unless every operation is counted in one way.

@@ -1,0 +1,81 @@
+//! Programs in C that use EVP as applications do: random calls and TLS records beside the default provider, jobs
+//! whose contexts end while they are paused, and contexts with callbacks.
+
+mod programs;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use programs::counters::Counters;
+use programs::{Answer, command, compiled, provider, run, scratch};
+
+/// A program of `tests/c` with the provider, and what that has counted.
+struct Run {
+    said: String,
+    counters: Counters,
+}
+
+/// The program, told where the provider is.
+fn with_provider(program: &Path, numbers: &[u64], keys: &str, folder: &Path) -> Command {
+    let mut command = command(program);
+    command.args(numbers.iter().map(u64::to_string));
+    command.arg(provider().parent().unwrap()).arg("libsimaccel_provider");
+    command.env("SIMACCEL_CONFIG", format!("stats_file={};{keys}", folder.join("counters").display()));
+    command
+}
+
+fn run_with_provider(program: &Path, numbers: &[u64], keys: &str) -> Run {
+    let folder = scratch("evp");
+    let answer = run(&mut with_provider(program, numbers, keys, &folder)).succeeded();
+    let counters = Counters::read(&folder.join(format!("counters.{}", answer.pid)));
+    counters.assert_add_up();
+    Run { said: answer.stdout(), counters }
+}
+
+/// A number that a program has printed after a word.
+fn number(said: &str, word: &str) -> u64 {
+    let mut words = said.split_whitespace().skip_while(|&said| said != word);
+    words.nth(1).and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {word} in {said}"))
+}
+
+fn alone(program: &Path, numbers: &[u64]) -> Answer {
+    run(command(program).args(numbers.iter().map(u64::to_string)))
+}
+
+fn random() -> PathBuf {
+    compiled("random.c", &["-lcrypto"])
+}
+
+fn records() -> PathBuf {
+    compiled("records.c", &["-lcrypto"])
+}
+
+/// Each sequence runs outside of a job and in one. Every operation in one pauses, and no other does.
+#[track_caller]
+fn assert_same_as_the_default_provider(program: &Path, first: u64, count: u64, keys: &str) {
+    let Run { said, counters } = run_with_provider(program, &[first, count], keys);
+    assert_eq!(number(&said, "sequences"), 2 * count);
+    assert_eq!(counters.at(&["in_flight"]), 0, "{}", counters.0);
+    assert_eq!(counters.resumes(), counters.pauses(), "{}", counters.0);
+    assert_eq!(counters.pauses(), counters.at(&["synchronous", "no_job"]), "{}", counters.0);
+    // The program counts every pause of a job, the early resumes among them.
+    assert_eq!(counters.pauses() + counters.at(&["spurious_resumes"]), number(&said, "pauses"));
+}
+
+#[test]
+fn the_programs_find_no_difference_between_the_default_provider_and_itself() {
+    for program in [random(), records()] {
+        let said = alone(&program, &[0, 10_000]).succeeded().stdout();
+        assert_eq!((number(&said, "sequences"), number(&said, "pauses")), (20_000, 0));
+    }
+}
+
+#[test]
+fn random_calls_give_what_they_give_with_the_default_provider() {
+    assert_same_as_the_default_provider(&random(), 0, 10_000, "never_pause=none");
+}
+
+#[test]
+fn random_records_of_tls_1_2_are_those_of_the_default_provider() {
+    assert_same_as_the_default_provider(&records(), 0, 10_000, "never_pause=none");
+}
