@@ -144,8 +144,13 @@ fn with_engine<R>(body: impl FnOnce(&mut Opened) -> Result<R, Error>) -> Result<
     body(opened)
 }
 
+/// Opens the engine, for which the stack of a job may be too small.
 #[cold]
 fn open() -> Result<Engine, Error> {
+    pausing::on_deep_stack(open_here)
+}
+
+fn open_here() -> Result<Engine, Error> {
     let whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
     let framework = Arc::new(LibcryptoJobs);
     match whole.clock {

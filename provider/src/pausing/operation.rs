@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use simaccel::foreign::Release;
 
+use super::deep;
 use super::registration::Registration;
 use crate::counters::{self, Row, Synchronous};
 use crate::ossl::jobs::{Ctx, Jobs};
@@ -209,6 +210,16 @@ pub(crate) fn apart<R>(jobs: Option<&'static Jobs>, work: impl FnOnce() -> R) ->
     let result = work();
     drop(reset);
     result
+}
+
+/// Runs `work`, which pauses nothing, on the thread's deep stack if the code here runs on that of a job.
+pub(crate) fn on_deep_stack<R>(work: impl FnOnce() -> R) -> R {
+    if !is_in_job() {
+        return work();
+    }
+    let (mut work, mut result) = (Some(work), None);
+    deep::run(&mut || result = work.take().map(|work| work()));
+    result.expect("it has run")
 }
 
 struct Reset(bool);
