@@ -79,3 +79,25 @@ fn random_calls_give_what_they_give_with_the_default_provider() {
 fn random_records_of_tls_1_2_are_those_of_the_default_provider() {
     assert_same_as_the_default_provider(&records(), 0, 10_000, "never_pause=none");
 }
+
+#[test]
+fn contexts_that_end_while_their_job_is_paused_leave_nothing_behind() {
+    let program = compiled("teardown.c", &["-lcrypto"]);
+    let Run { said, counters } =
+        run_with_provider(&program, &[20], "never_pause=none;completion_nsec=1000000");
+    let abandoned = number(&said, "abandoned");
+    assert_eq!(counters.at(&["freed_while_paused"]), abandoned, "{}", counters.0);
+    assert_eq!(counters.pauses() - counters.resumes(), abandoned, "{}", counters.0);
+    assert_eq!((counters.at(&["in_flight"]), counters.at(&["fds"])), (0, 0), "{}", counters.0);
+    assert_eq!(counters.at(&["totals", "wakes_after_free"]), 0, "{}", counters.0);
+}
+
+#[test]
+fn a_callback_announces_every_end_and_no_fd_is_spent() {
+    let program = compiled("callbacks.c", &["-lcrypto"]);
+    let Run { said, counters } =
+        run_with_provider(&program, &[20], "never_pause=none;completion_nsec=100000");
+    assert_eq!(number(&said, "calls"), counters.resumes(), "{}", counters.0);
+    assert_eq!((counters.at(&["in_flight"]), counters.at(&["fds"])), (0, 0), "{}", counters.0);
+    assert_eq!(counters.at(&["totals", "fds_opened"]), 0, "{}", counters.0);
+}
