@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use programs::counters::Counters;
-use programs::{Answer, command, compiled, provider, run, scratch};
+use programs::{Answer, command, compiled, fetched, provider, run, scratch};
 
 /// A program of `tests/c` with the provider, and what that has counted.
 struct Run {
@@ -100,4 +100,39 @@ fn a_callback_announces_every_end_and_no_fd_is_spent() {
     assert_eq!(number(&said, "calls"), counters.resumes(), "{}", counters.0);
     assert_eq!((counters.at(&["in_flight"]), counters.at(&["fds"])), (0, 0), "{}", counters.0);
     assert_eq!(counters.at(&["totals", "fds_opened"]), 0, "{}", counters.0);
+}
+
+/// The vectors of a file are right with the provider, but for those of algorithms that it does not have.
+#[track_caller]
+fn assert_vectors_are_right(file: &str, least: u64, others: &[&str]) {
+    let program = compiled("vectors.c", &["-lcrypto"]);
+    let folder = scratch("vectors");
+    let mut command = command(&program);
+    command.arg(fetched("vectors").join(file)).arg(provider().parent().unwrap()).arg("libsimaccel_provider");
+    command
+        .env("SIMACCEL_CONFIG", format!("stats_file={};never_pause=none", folder.join("counters").display()));
+    let answer = run(&mut command).succeeded();
+    let said = answer.stdout();
+    let skipped = said.lines().filter_map(|line| line.strip_prefix("skipped "));
+    let unexpected: Vec<_> =
+        skipped.filter(|name| !others.iter().any(|other| name.to_lowercase().contains(other))).collect();
+    assert_eq!(unexpected, [""; 0], "{said}");
+    assert!(number(&said, "ran") >= least, "{said}");
+    let counters = Counters::read(&folder.join(format!("counters.{}", answer.pid)));
+    counters.assert_add_up();
+    assert_eq!(counters.pauses(), number(&said, "pauses"));
+    assert_eq!(counters.pauses(), counters.at(&["synchronous", "no_job"]), "{}", counters.0);
+}
+
+#[test]
+#[ignore = "needs the vectors that .ci/openssl-vectors fetches"]
+fn the_vectors_of_openssl_are_right_for_ciphers() {
+    // One of XTS allows what the device refuses: equal halves of a key.
+    assert_vectors_are_right("evpciph_aes_common.txt", 125, &["cfb", "ofb", "ccm", "aes-128-xts"]);
+}
+
+#[test]
+#[ignore = "needs the vectors that .ci/openssl-vectors fetches"]
+fn the_vectors_of_openssl_are_right_for_digests() {
+    assert_vectors_are_right("evpmd_sha.txt", 13, &["sha1", "sha3", "shake", "sha512-2"]);
 }
