@@ -1,11 +1,15 @@
 //! An `openssl.cnf` as the documentation recommends it, with the keys of a test.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use super::{command, provider, scratch};
+
+/// The variable by which `.ci/run` has all programs run on the jobs of our own C library.
+const PRELOADED: &str = "SIMACCEL_TEST_PRELOAD";
 
 /// A folder with a configuration file and, later, the counters of the processes that have loaded it.
 #[derive(Debug)]
@@ -85,10 +89,16 @@ impl Configuration {
         file
     }
 
-    /// A program that loads the provider through this configuration.
-    pub(crate) fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A program that loads the provider through this configuration. Where the environment names a library
+    /// with other jobs than libcrypto's, the program runs on these.
+    pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = command(program);
         command.env("OPENSSL_CONF", self.write());
+        if let Some(library) = env::var_os(PRELOADED) {
+            // The dynamic linker would only warn.
+            assert!(Path::new(&library).is_file(), "{PRELOADED} names no file: {}", library.display());
+            command.env("LD_PRELOAD", library);
+        }
         command
     }
 
