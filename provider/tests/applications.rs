@@ -1,0 +1,223 @@
+//! Servers and clients as people run them, with the provider in them: those that pause, and those that do not know how.
+//!
+//! `.ci/applications` gets the programs.
+
+mod programs;
+
+use std::fs;
+
+use serde_json::json;
+
+use self::programs::applications::{self, From};
+use self::programs::clients::{Outcome, connect};
+use self::programs::configuration::Configuration;
+use self::programs::counters::Counters;
+use self::programs::servers::Server;
+use self::programs::{run, succeeds};
+
+/// Connections of a run; every third is dropped in the middle of its handshake.
+const CONNECTIONS: u64 = 1_000;
+const DROP_EVERY: u64 = 3;
+
+/// Hundreds of handshakes and drops: no connection fails, no fd stays, every pause is accounted for.
+fn assert_survives_drops(configuration: &Configuration, mut server: Server, talk: &serde_json::Value) {
+    // What a server opens once is open after this.
+    let mut with_drops = talk.clone();
+    with_drops["drop_every"] = json!(DROP_EVERY);
+    connect(server.port, 50, with_drops.clone()).assert_no_failure();
+    let mut before = settled_fds(&server, talk, usize::MAX);
+
+    let Outcome { whole, dropped, .. } = {
+        let outcome = connect(server.port, CONNECTIONS, with_drops);
+        outcome.assert_no_failure();
+        outcome
+    };
+    assert_eq!((whole, dropped), (CONNECTIONS - CONNECTIONS / DROP_EVERY, CONNECTIONS / DROP_EVERY));
+    server.assert_alive();
+    // One of the server's own may have been closed at first.
+    before += 1;
+    let after = settled_fds(&server, talk, before);
+    assert!(after <= before, "{before} fds before, {after} after");
+
+    let counters = Counters::of(configuration, server.pid());
+    counters.assert_add_up();
+    assert!(counters.pauses() > whole, "{}", counters.0);
+    assert_eq!(counters.at(&["in_flight"]), 0, "{}", counters.0);
+}
+
+/// Fds of a server after some quiet connections; as many more as it takes to see `wanted` or fewer, up to a hundred.
+fn settled_fds(server: &Server, talk: &serde_json::Value, wanted: usize) -> usize {
+    let mut fds = usize::MAX;
+    for _ in 0..100 {
+        connect(server.port, 1, talk.clone()).assert_no_failure();
+        fds = fds.min(server.fds());
+        if fds <= wanted {
+            break;
+        }
+    }
+    fds
+}
+
+fn http(tls: &str) -> serde_json::Value {
+    json!({ "talk": "http", "tls": tls })
+}
+
+#[test]
+#[ignore = "needs haproxy"]
+fn haproxy_survives_dropped_handshakes_with_tls_1_3() {
+    let configuration = Configuration::new("haproxy-1.3");
+    let server = applications::haproxy(&configuration, From::System);
+    assert_survives_drops(&configuration, server, &http("1.3"));
+}
+
+#[test]
+#[ignore = "needs haproxy"]
+fn haproxy_survives_dropped_handshakes_with_tls_1_2() {
+    let configuration = Configuration::new("haproxy-1.2");
+    let server = applications::haproxy(&configuration, From::System);
+    assert_survives_drops(&configuration, server, &http("1.2"));
+}
+
+/// Operations that take their time overlap, and connections are dropped while theirs are in flight.
+#[test]
+#[ignore = "needs haproxy"]
+fn haproxy_survives_dropped_handshakes_on_a_slow_device() {
+    let configuration = Configuration::new("haproxy-slow").key("completion_nsec", "300000");
+    let server = applications::haproxy(&configuration, From::System);
+    assert_survives_drops(&configuration, server, &http("1.3"));
+}
+
+#[test]
+#[ignore = "needs haproxy 3.0"]
+fn haproxy_3_0_survives_dropped_handshakes() {
+    let configuration = Configuration::new("haproxy-3.0");
+    let server = applications::haproxy(&configuration, From::Next);
+    assert_survives_drops(&configuration, server, &http("1.3"));
+}
+
+#[test]
+#[ignore = "needs trafficserver"]
+fn traffic_server_survives_dropped_handshakes() {
+    for tls in ["1.2", "1.3"] {
+        let configuration = Configuration::new("trafficserver");
+        let server = applications::traffic_server(&configuration);
+        let talk = json!({ "talk": "http", "tls": tls, "status": 404 });
+        assert_survives_drops(&configuration, server, &talk);
+    }
+}
+
+#[test]
+#[ignore = "needs dnsdist"]
+fn dnsdist_survives_dropped_handshakes() {
+    let configuration = Configuration::new("dnsdist");
+    let server = applications::dnsdist(&configuration);
+    assert_survives_drops(&configuration, server, &json!({ "talk": "dns" }));
+}
+
+/// A connection's records pause, too: more queries are more pauses.
+#[test]
+#[ignore = "needs dnsdist"]
+fn dnsdist_pauses_for_data() {
+    let configuration = Configuration::new("dnsdist-data");
+    let server = applications::dnsdist(&configuration);
+    let mut pauses = Vec::new();
+    for queries in [1, 101] {
+        let before = counted_pauses(&configuration, &server);
+        connect(server.port, 1, json!({ "talk": "dns", "queries": queries })).assert_no_failure();
+        pauses.push(counted_pauses(&configuration, &server) - before);
+    }
+    // One record comes and one goes for each of a hundred more queries.
+    assert!(pauses[1] >= pauses[0] + 200, "{pauses:?}");
+}
+
+fn counted_pauses(configuration: &Configuration, server: &Server) -> u64 {
+    let file = configuration.counters_file(server.pid());
+    if file.exists() { Counters::read(&file).pauses() } else { 0 }
+}
+
+/// Bytes that no compression and no accident makes.
+fn body() -> Vec<u8> {
+    (0..3_000_000_u32).map(|index| index.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect()
+}
+
+/// The workers are forked after the provider has been loaded, with an empty environment.
+#[test]
+#[ignore = "needs nginx and curl"]
+fn nginx_workers_use_it_without_pausing() {
+    let configuration = Configuration::new("nginx");
+    let mut server = applications::nginx(&configuration, &body());
+    let workers = server.workers();
+    assert_eq!(workers.len(), 2);
+    // A connection goes to the worker that takes it first.
+    let mut counted = 0;
+    for tls in ["1.2", "1.3"] {
+        connect(server.port, 200, http(tls)).assert_no_failure();
+        assert_eq!(fetch(&Configuration::new("curl"), &server, "/file"), body());
+    }
+    for worker in workers {
+        let file = configuration.counters_file(worker);
+        if file.exists() {
+            let counters = Counters::read(&file);
+            counters.assert_none_paused();
+            counted += counters.operations();
+        }
+    }
+    assert!(counted > 400, "{counted} operations for 402 connections");
+    server.assert_alive();
+}
+
+/// What curl fetches with a configuration, which it has to use.
+fn fetch(configuration: &Configuration, server: &Server, path: &str) -> Vec<u8> {
+    let mut curl = configuration.program("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--insecure", "--noproxy", "*"]);
+    let answer = run(curl.arg(format!("https://127.0.0.1:{}{path}", server.port))).succeeded();
+    Counters::of(configuration, answer.pid).assert_none_paused();
+    answer.output.stdout
+}
+
+#[test]
+#[ignore = "needs stunnel"]
+fn stunnel_uses_it_without_pausing() {
+    let configuration = Configuration::new("stunnel");
+    let mut server = applications::stunnel(&configuration);
+    for tls in ["1.2", "1.3"] {
+        connect(server.port, 100, http(tls)).assert_no_failure();
+    }
+    server.assert_alive();
+    let counters = Counters::of(&configuration, server.pid());
+    counters.assert_none_paused();
+    assert!(counters.operations() > 200, "{}", counters.0);
+}
+
+/// `hashlib` and `ssl` in one process: digests of three ways to split a message, and a page by TLS.
+const PYTHON: &str = "
+import hashlib, ssl, sys, urllib.request
+data = bytes(range(256)) * 1000
+for name in ('sha224', 'sha256', 'sha384', 'sha512'):
+    made = hashlib.new(name)
+    for start in range(0, len(data), 7919):
+        made.update(data[start:start + 7919])
+    copy = made.copy()
+    print(name, made.hexdigest(), copy.hexdigest())
+unverified = ssl._create_unverified_context()
+opener = urllib.request.build_opener(
+    urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=unverified))
+body = opener.open('https://127.0.0.1:%s/file' % sys.argv[1]).read()
+print(hashlib.sha256(body).hexdigest(), len(body))
+";
+
+#[test]
+#[ignore = "needs nginx and python3"]
+fn python_uses_it_without_pausing() {
+    let server = applications::nginx(&Configuration::new("nginx-for-python"), &body());
+    let port = server.port.to_string();
+    let configuration = Configuration::new("python");
+    let answer = run(configuration.program("python3").args(["-c", PYTHON, &port])).succeeded();
+    let alone = succeeds(programs::command("python3").args(["-c", PYTHON, &port]));
+    assert_eq!(answer.stdout(), String::from_utf8(alone).unwrap());
+    let counters = Counters::of(&configuration, answer.pid);
+    counters.assert_none_paused();
+    // Five digests, some of many updates, and the records of three million bytes.
+    assert!(counters.at(&["bytes"]) > 3_000_000 + 4 * 256_000, "{}", counters.0);
+    fs::remove_dir_all(configuration.folder).unwrap();
+}
