@@ -75,7 +75,8 @@ fn instance(core: Core) -> Result<Arc<Instance>, Failure> {
     let Read { settings, whole } = Read::of(&core).map_err(|error| mistake(&error))?;
     let counted = whole.as_ref().and_then(|whole| whole.stats_file.as_deref());
     let is_strict = whole.as_ref().is_some_and(|whole| whole.strict != Strict::Off);
-    counters::start(counted, counted.is_some() || is_strict).map_err(|error| mistake(&error))?;
+    counters::start(counted, counted.is_some() || is_strict)
+        .map_err(|error| Failure::new(Reason::Configuration, format!("stats_file: {error}")))?;
     counters::serve(Box::new(Served));
     match &whole {
         Some(whole) => conduct::start(whole.strict),

@@ -98,6 +98,7 @@ fn pause(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration
     if !has_paused {
         return Paused::Refused;
     }
+    operation.unseen().set(None);
     operation.pauses().set(operation.pauses().get() + 1);
     Paused::Resumed
 }
@@ -156,6 +157,11 @@ impl Visited<'_> {
         }
         registration
     }
+
+    /// The same, of one that was made for this operation.
+    fn note_new(&self, registration: Option<NonNull<Registration>>) {
+        self.operation.unseen().set(self.note(registration));
+    }
 }
 
 /// Notes the wakes of an fd.
@@ -182,7 +188,7 @@ impl WaitFds for Visited<'_> {
             counters::fd_closed();
         });
         let watched = self.watched.take();
-        self.note(Registration::make(self.ctx, key, fd, Some(data), Some(on_end), watched));
+        self.note_new(Registration::make(self.ctx, key, fd, Some(data), Some(on_end), watched));
     }
 
     fn wake_watch(&self) -> Option<Arc<dyn WakeWatch>> {
@@ -195,7 +201,12 @@ impl WaitFds for Visited<'_> {
 impl foreign::Ctx for Visited<'_> {
     fn callback(&self) -> Option<Callback> {
         let (function, argument) = self.ctx.callback()?;
-        let registration = self.note(registration::of_end(self.ctx))?;
+        let (registration, is_new) = registration::of_end(self.ctx)?;
+        if is_new {
+            self.note_new(Some(registration));
+        } else {
+            self.note(Some(registration));
+        }
         // SAFETY: its context has it, and the context is alive while the job runs.
         let watched = unsafe { registration.as_ref() }.watched().cloned();
         Some(callback::of(function, argument, watched))

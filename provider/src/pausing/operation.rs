@@ -26,6 +26,8 @@ pub(crate) struct Operation {
     ctx: Result<Ctx, Synchronous>,
     /// What its wait context has of us.
     registration: Cell<Option<NonNull<Registration>>>,
+    /// The same, while the application has not seen it: it was made for this operation, which has not paused.
+    unseen: Cell<Option<NonNull<Registration>>>,
     /// What gives its request up, while it is paused.
     hook: Cell<Option<NonNull<dyn Release>>>,
     /// How often the job has paused for it.
@@ -58,6 +60,7 @@ impl Operation {
             jobs,
             ctx,
             registration: Cell::new(None),
+            unseen: Cell::new(None),
             hook: Cell::new(None),
             pauses: Cell::new(0),
             doubts: Cell::new(0),
@@ -76,6 +79,10 @@ impl Operation {
 
     pub(super) const fn registration(&self) -> &Cell<Option<NonNull<Registration>>> {
         &self.registration
+    }
+
+    pub(super) const fn unseen(&self) -> &Cell<Option<NonNull<Registration>>> {
+        &self.unseen
     }
 
     pub(super) const fn hook(&self) -> &Cell<Option<NonNull<dyn Release>>> {
@@ -112,6 +119,17 @@ impl Operation {
         body();
         CURRENT.set(here);
         IN_JOB.set(in_job);
+    }
+
+    /// Takes an fd back that the application was never told of, because the operation has ended without a
+    /// pause. An application that finds it in the context, by asking for all of its fds, does not know it: HAProxy
+    /// ends with a failed assertion.
+    fn withdraw(&self) {
+        if let (Some(registration), Some(ctx)) = (self.unseen.take(), self.ctx()) {
+            self.registration.set(None);
+            // SAFETY: made for this operation in this context, which is alive while the job runs.
+            unsafe { Registration::withdraw(ctx, registration) };
+        }
     }
 
     /// The wait context has ended while this was paused: gives the request up, and drops what it refers to.
@@ -190,7 +208,9 @@ impl<H> Running<H> {
 
     fn end(self) -> H {
         // SAFETY: made from a box by `begin`, whose drop frees it.
-        unsafe { (*self.with.as_ptr()).held.take() }.expect("held until it ends")
+        let with = unsafe { &mut *self.with.as_ptr() };
+        with.operation.withdraw();
+        with.held.take().expect("held until it ends")
     }
 }
 
@@ -202,7 +222,8 @@ impl<H> Drop for Running<H> {
     }
 }
 
-/// Runs `work` of the provider that is no operation, but deep. In a job it leaves its stack.
+/// Runs `work` of the provider that is no operation. What is deep in it leaves the stack of a job, by way of
+/// [`on_deep_stack`].
 pub(crate) fn apart<R>(jobs: Option<&'static Jobs>, work: impl FnOnce() -> R) -> R {
     let is_in_job = jobs.is_some_and(|jobs| !jobs.current().is_null());
     let before = IN_JOB.replace(is_in_job);

@@ -21,6 +21,7 @@ use crate::ossl::jobs::{Ctx, WaitCtx};
 
 /// Owned by its wait context until that ends.
 pub(super) struct Registration {
+    key: usize,
     /// Kept open as long as the context has it.
     fd: OpenFd,
     /// What the engine keeps with it; `None` for one that only tells the context's end.
@@ -54,7 +55,7 @@ impl Registration {
         watched: Option<Arc<Watched>>,
     ) -> Option<NonNull<Self>> {
         let number = fd.as_fd().as_raw_fd();
-        let registration = Box::new(Self { fd, data, on_end, watched, paused: RefCell::default() });
+        let registration = Box::new(Self { key, fd, data, on_end, watched, paused: RefCell::default() });
         let registration = NonNull::from(Box::leak(registration));
         // SAFETY: the context owns the registration from here on, and its cleanup frees it.
         if unsafe { ctx.register(key, number, registration.cast(), cleanup) } {
@@ -63,6 +64,20 @@ impl Registration {
         // SAFETY: nobody has it.
         unsafe { Box::from_raw(registration.as_ptr()) }.end();
         None
+    }
+
+    /// Takes it from its context before that ends.
+    ///
+    /// # Safety
+    ///
+    /// It was made in this context, which has it, and no operation is paused in it.
+    pub(super) unsafe fn withdraw(ctx: Ctx, registration: NonNull<Self>) {
+        // SAFETY: the caller's promise. From here on the context does not have it.
+        let registration = unsafe {
+            ctx.clear(registration.as_ref().key);
+            Box::from_raw(registration.as_ptr())
+        };
+        registration.end();
     }
 
     /// What the engine keeps with it.
@@ -111,13 +126,15 @@ unsafe extern "C" fn cleanup(_: *mut WaitCtx, _: *const c_void, _: c_int, data: 
 /// The key of the registration that tells the end of a context with a callback.
 static END: u8 = 0;
 
-/// The registration that tells the end of this context. `None`: there is no fd for it.
-pub(super) fn of_end(ctx: Ctx) -> Option<NonNull<Registration>> {
+/// The registration that tells the end of this context, and whether it was made now. `None`: there is no fd
+/// for it.
+pub(super) fn of_end(ctx: Ctx) -> Option<(NonNull<Registration>, bool)> {
     let key = ptr::from_ref(&END).addr();
-    Registration::find(ctx, key).or_else(|| {
-        let watched = Some(Watched::begin(ctx.address()));
-        Registration::make(ctx, key, never_readable()?, None, None, watched)
-    })
+    if let Some(found) = Registration::find(ctx, key) {
+        return Some((found, false));
+    }
+    let watched = Some(Watched::begin(ctx.address()));
+    Some((Registration::make(ctx, key, never_readable()?, None, None, watched)?, true))
 }
 
 /// An fd that never becomes readable: one for the process, and another for a child of it, which may have
