@@ -15,6 +15,19 @@ const DIGEST: [&str; 4] = ["dgst", "-sha256", "-r", "/dev/null"];
 /// The name by which the file is found without its path.
 const NAME: &str = "libsimaccel_provider";
 
+/// The same, with options that load the provider. In this command the first provider does not win.
+const OPTIONS: [&str; 9] = [
+    "-provider",
+    NAME,
+    "-provider",
+    "default",
+    "-propquery",
+    "?simaccel.hw=yes",
+    "-sha256",
+    "-r",
+    "/dev/null",
+];
+
 /// Runs a command that has to use the provider, whose counters lie where `configuration` says.
 #[track_caller]
 fn assert_uses_it(configuration: &Configuration, command: &mut Command) {
@@ -71,7 +84,7 @@ fn options_of_the_command() {
     let mut openssl = command("openssl");
     openssl.env("SIMACCEL_CONFIG", configuration.as_environment()).args(["dgst", "-provider-path"]);
     openssl.arg(provider().parent().unwrap());
-    openssl.args(["-provider", NAME, "-provider", "default", "-sha256", "-r", "/dev/null"]);
+    openssl.args(OPTIONS);
     assert_uses_it(&configuration, &mut openssl);
 }
 
@@ -81,7 +94,7 @@ fn an_option_of_the_command_and_the_folder_of_modules() {
     let mut openssl = command("openssl");
     openssl.env("SIMACCEL_CONFIG", configuration.as_environment());
     openssl.env("OPENSSL_MODULES", provider().parent().unwrap());
-    openssl.args(["dgst", "-provider", NAME, "-provider", "default", "-sha256", "-r", "/dev/null"]);
+    openssl.arg("dgst").args(OPTIONS);
     assert_uses_it(&configuration, &mut openssl);
 }
 
@@ -94,18 +107,40 @@ fn the_command_lists_it() {
     assert_eq!(listed.stderr(), "");
     let algorithms = succeeds(&mut configuration.openssl(&["list", "-cipher-algorithms"]));
     let algorithms = String::from_utf8(algorithms).unwrap();
-    assert!(algorithms.contains("AES-256-CBC } @ simaccel"), "{algorithms}");
+    assert!(algorithms.contains("AES-256-CBC, AES256 } @ simaccel"), "{algorithms}");
 }
 
 /// Both environment and file name a key: the environment wins.
 #[test]
 fn the_environment_wins_over_the_file() {
-    let configuration = Configuration::new("wins").key("async_min_bytes", "nonsense");
-    let mut openssl = configuration.openssl(&DIGEST);
-    let answer = run(&mut openssl);
-    assert!(!answer.output.status.success(), "the file alone is wrong");
-    openssl.env("SIMACCEL_CONFIG", "async_min_bytes=1k");
+    let configuration = Configuration::new("wins").key("depth", "65");
+    let mut openssl = loading(&configuration);
+    assert_names(&run(&mut openssl), "depth", "65");
+    openssl.env("SIMACCEL_CONFIG", "depth=64");
     assert_uses_it(&configuration, &mut openssl);
+}
+
+/// A command that loads the providers which a file declares and does not activate. libcrypto goes on without a
+/// provider that a file activates and that cannot be loaded, whatever the file says about diagnostics; an option
+/// of the command fails.
+fn loading(configuration: &Configuration) -> Command {
+    let file = configuration.folder.join("inactive.cnf");
+    fs::write(&file, configuration.text().replace("\nactivate = 1\n", "\n")).unwrap();
+    let mut openssl = command("openssl");
+    openssl.env("OPENSSL_CONF", file).args(["dgst", "-provider", "simaccel", "-provider", "default"]);
+    openssl.args(&OPTIONS[4..]);
+    openssl
+}
+
+#[test]
+fn a_provider_that_a_file_activates_in_vain_is_not_there() {
+    let configuration = Configuration::new("in-vain").key("depth", "65");
+    let listed = run(&mut configuration.openssl(&["list", "-providers"])).succeeded();
+    assert!(
+        listed.stdout().contains("default") && !listed.stdout().contains("simaccel"),
+        "{}",
+        listed.stdout()
+    );
 }
 
 /// Keys and values that the load has to fail with. Each is named on the error queue.
@@ -125,14 +160,14 @@ const WRONG: [(&str, &str); 9] = [
 fn what_is_wrong_in_the_file_is_on_the_error_queue() {
     for (key, value) in WRONG {
         let configuration = Configuration::new("wrong").key(key, value);
-        assert_names(&run(&mut configuration.openssl(&DIGEST)), key, value);
+        assert_names(&run(&mut loading(&configuration)), key, value);
     }
 }
 
 #[test]
 fn what_is_wrong_in_the_environment_is_on_the_error_queue() {
     for (key, value) in WRONG {
-        let mut openssl = Configuration::new("wrong").openssl(&DIGEST);
+        let mut openssl = loading(&Configuration::new("wrong"));
         assert_names(&run(openssl.env("SIMACCEL_CONFIG", format!("{key}={value}"))), key, value);
     }
 }
@@ -140,10 +175,10 @@ fn what_is_wrong_in_the_environment_is_on_the_error_queue() {
 /// libcrypto tells a provider no keys that it does not ask for, so only texts can have one that nobody knows.
 #[test]
 fn a_key_that_nobody_knows_is_on_the_error_queue() {
-    let mut openssl = Configuration::new("unknown").openssl(&DIGEST);
+    let mut openssl = loading(&Configuration::new("unknown"));
     assert_names(&run(openssl.env("SIMACCEL_CONFIG", "async_min_bites=1")), "async_min_bites", "");
     let configuration = Configuration::new("unknown").key("config", "depth=64; async_min_bites=1");
-    assert_names(&run(&mut configuration.openssl(&DIGEST)), "async_min_bites", "");
+    assert_names(&run(&mut loading(&configuration)), "async_min_bites", "");
 }
 
 /// The command has failed with a line that names the key and the value.
@@ -160,7 +195,7 @@ fn assert_names(answer: &programs::Answer, key: &str, value: &str) {
 fn a_file_of_counters_that_cannot_be_made_fails_the_load() {
     let folder = scratch("no-file");
     let nowhere = folder.join("no-such-folder/counters").display().to_string();
-    let mut openssl = Configuration::new("no-file").openssl(&DIGEST);
+    let mut openssl = loading(&Configuration::new("no-file"));
     let answer = run(openssl.env("SIMACCEL_CONFIG", format!("stats_file={nowhere}")));
     assert_names(&answer, "stats_file", &nowhere);
 }
@@ -184,8 +219,7 @@ fn a_set_user_id_program_ignores_the_environment() {
     let with = |program: &std::path::Path, config: String| {
         let mut openssl = command(program);
         openssl.env("SIMACCEL_CONFIG", config).args(["dgst", "-provider-path"]).arg(&folder);
-        openssl.args(["-provider", NAME, "-provider", "default", "-sha256", "-r", "/dev/null"]);
-        run(&mut openssl)
+        run(openssl.args(OPTIONS))
     };
     let plain = folder.join("plain-openssl");
     fs::copy(&file, &plain).unwrap();

@@ -222,6 +222,7 @@ http {{
         listen 127.0.0.1:{} ssl;
         ssl_certificate {};
         ssl_certificate_key {};
+        ssl_protocols TLSv1.2 TLSv1.3;
         root {folder};
         location = / {{ return 200 ok; }}
     }}

@@ -29,11 +29,12 @@ impl Counters {
     /// A number at a path of keys.
     #[track_caller]
     pub(crate) fn at(&self, path: &[&str]) -> u64 {
-        let mut value = &self.0;
-        for key in path {
-            value = value.get(key).unwrap_or_else(|| panic!("no {path:?} in {}", self.0));
-        }
-        value.as_u64().unwrap_or_else(|| panic!("{path:?} is no number in {}", self.0))
+        self.find(path).unwrap_or_else(|| panic!("no number {path:?} in {}", self.0))
+    }
+
+    /// A number that may not be there.
+    pub(crate) fn find(&self, path: &[&str]) -> Option<u64> {
+        path.iter().try_fold(&self.0, |value, key| value.get(key))?.as_u64()
     }
 
     pub(crate) fn operations(&self) -> u64 {
