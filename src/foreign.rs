@@ -112,6 +112,10 @@ pub fn forks() -> u64 {
     fork::generation()
 }
 
+/// What a framework writes to an fd that is registered with it, so that it becomes readable without a wake of
+/// the engine. The job's next request that ends there reads it.
+pub const SPURIOUS_WAKE: u64 = crate::engine::foreign::SPURIOUS;
+
 /// All keys of a [`Config`], those of the device first.
 pub fn config_keys() -> impl Iterator<Item = &'static Key> {
     simaccel_device::Config::KEYS.iter().chain(Config::KEYS)

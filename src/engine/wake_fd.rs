@@ -80,7 +80,7 @@ pub type OpenFd = Arc<dyn AsFd + Send + Sync>;
 /// How many wakers to create at a time, once a context is used that often.
 const WAKERS: usize = 8;
 /// The value that a spurious wake writes: more than all tokens that can be there at a time.
-const SPURIOUS: u64 = 1 << 32;
+pub(crate) const SPURIOUS: u64 = 1 << 32;
 /// References to a registration besides the operations that use it: its context, and the cleanup there.
 const KEEPERS: usize = 2;
 

@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) padding: Padding,
     /// Bytes of a tag; 0 where there are none.
     pub(crate) tag_len: usize,
+    /// Whether an XTS key may have halves that are the same.
+    pub(crate) takes_equal_halves: bool,
 }
 
 /// Why a kernel cannot be made from a key.

@@ -208,7 +208,8 @@ impl Session {
         }
         let default = if algorithm.pads() { Padding::Pkcs7 } else { Padding::None };
         let padding = parameters.padding.unwrap_or(default);
-        let options = Options { padding, tag_len };
+        let takes_equal_halves = parameters.takes_equal_halves;
+        let options = Options { padding, tag_len, takes_equal_halves };
         let kernel = AnyKernel::new(algorithm, key, options).map_err(|bad| match bad {
             BadKey::Length => SessionError::KeyLength { algorithm, allowed, given: key.len() },
             BadKey::EqualHalves => SessionError::EqualHalves { algorithm },
@@ -363,6 +364,7 @@ impl fmt::Debug for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Operation, Request, SessionId};
 
     #[test]
     fn keys_of_another_length_are_refused_with_the_right_one() {
@@ -377,6 +379,21 @@ mod tests {
         }
         let error = Session::aead(Aead::Aes192Gcm, &[0; 16], 16).unwrap_err();
         assert_eq!(error.to_string(), "aes-192-gcm takes a key of 24 bytes, not 16");
+    }
+
+    #[test]
+    fn xts_keys_with_equal_halves_are_taken_where_that_is_asked_for() {
+        // IEEE 1619, vector 1.
+        let parameters = Parameters { takes_equal_halves: true, ..Parameters::default() };
+        let session = Session::new(Cipher::Aes128Xts.into(), &[0; 32], parameters).unwrap();
+        let text = [
+            0x91, 0x7c, 0xf6, 0x9e, 0xbd, 0x68, 0xb2, 0xec, 0x9b, 0x9f, 0xe9, 0xa3, 0xea, 0xdd, 0xa6, 0x92,
+            0xcd, 0x43, 0xd2, 0xf5, 0x95, 0x98, 0xed, 0x85, 0x8c, 0x02, 0xc2, 0x65, 0x2f, 0xbf, 0x92, 0x2e,
+        ];
+        let mut request = Request::new(SessionId::NONE, Operation::Decrypt, text.to_vec());
+        request.set_iv(&[0; 16]);
+        assert_eq!(session.execute_and_wipe(&mut request), Status::Ok);
+        assert_eq!(request.buffer, [0; 32]);
     }
 
     #[test]

@@ -44,9 +44,9 @@ where
 {
     type Stream = XtsStream;
 
-    fn prepare(key: &[u8], _: Options) -> Result<Self, BadKey> {
+    fn prepare(key: &[u8], options: Options) -> Result<Self, BadKey> {
         let (data, tweak) = key.split_at_checked(C::key_size()).ok_or(BadKey::Length)?;
-        if bool::from(data.ct_eq(tweak)) {
+        if bool::from(data.ct_eq(tweak)) && !options.takes_equal_halves {
             return Err(BadKey::EqualHalves);
         }
         Ok(Self { data: scheduled(data)?, tweak: scheduled(tweak)? })

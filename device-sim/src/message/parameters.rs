@@ -34,6 +34,10 @@ pub struct Parameters {
     pub padding: Option<Padding>,
     /// Bytes of a tag, for AEADs; `None`: the maximum ([`Algorithm::tag_lens`]).
     pub tag_len: Option<usize>,
+    /// Takes an XTS key whose halves are the same, as OpenSSL does to decrypt old texts. Exempt from semantic
+    /// versioning.
+    #[doc(hidden)]
+    pub takes_equal_halves: bool,
 }
 
 impl Parameters {

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use simaccel::{AeadSession, Algorithm, CipherSession, Engine, Error, Padding, foreign};
+use simaccel::{
+    AeadSession, Algorithm, AnySession, CipherSession, Engine, Error, Padding, Parameters, foreign,
+};
 use zeroize::Zeroizing;
 
 use super::with_engine;
@@ -17,11 +19,20 @@ pub(crate) trait WithKey: Clone {
     fn make(engine: &Engine, algorithm: Algorithm, key: &[u8]) -> Result<Self, Error>;
 }
 
-/// The provider pads by itself: when it knows that a text has ended.
+/// The provider pads by itself: when it knows that a text has ended. It refuses an XTS key whose halves are
+/// the same by itself, too: to encrypt.
 impl WithKey for CipherSession {
     fn make(engine: &Engine, algorithm: Algorithm, key: &[u8]) -> Result<Self, Error> {
         match algorithm {
-            Algorithm::Cipher(cipher) => engine.cipher_with(cipher, key, Padding::None),
+            Algorithm::Cipher(cipher) => {
+                let mut parameters = Parameters::default();
+                parameters.padding = cipher.pads().then_some(Padding::None);
+                parameters.takes_equal_halves = true;
+                match engine.session(algorithm, key, parameters)? {
+                    AnySession::Cipher(session) => Ok(session),
+                    _ => Err(Error::Closed),
+                }
+            }
             _ => Err(Error::Closed),
         }
     }

@@ -152,10 +152,20 @@ fn open() -> Result<Engine, Error> {
 
 fn open_here() -> Result<Engine, Error> {
     let whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
-    let framework = Arc::new(LibcryptoJobs);
     match whole.clock {
-        Clock::Time => foreign::open(whole.engine, framework),
-        Clock::Resumes(_) => foreign::stepped(whole.engine, framework),
+        Clock::Time => foreign::open(whole.engine, Arc::new(LibcryptoJobs::default())),
+        Clock::Resumes(count) => {
+            foreign::stepped(whole.engine, Arc::new(LibcryptoJobs::counting(count, run_device)))
+        }
+    }
+}
+
+/// Lets all happen on a stepped device that there is to happen.
+fn run_device() {
+    // The handle leaves the lock: what happens may call the application.
+    let engine = place().lock().as_ref().map(|opened| opened.engine.clone());
+    if let Some(engine) = engine {
+        engine.device().run_until_idle();
     }
 }
 

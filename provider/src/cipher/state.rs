@@ -113,7 +113,7 @@ impl State {
             _ => {}
         }
         match key {
-            Some(key) => self.set_key(key),
+            Some(key) => self.set_key(key, encrypts),
             None => Ok(()),
         }
     }
@@ -125,12 +125,12 @@ impl State {
         Ok(())
     }
 
-    fn set_key(&mut self, key: &[u8]) -> Result<(), Failure> {
+    fn set_key(&mut self, key: &[u8], encrypts: bool) -> Result<(), Failure> {
         let allowed = self.spec.key_len;
         if key.len() != allowed {
             return Err(Failure::new(Reason::KeyLength, format!("{} bytes, must be {allowed}", key.len())));
         }
-        if self.spec.mode == Mode::Xts && key[..allowed / 2] == key[allowed / 2..] {
+        if self.spec.mode == Mode::Xts && encrypts && key[..allowed / 2] == key[allowed / 2..] {
             return Err(Reason::DuplicatedKeys.into());
         }
         self.key = Some(Keyed::new(&self.instance, self.spec.algorithm, key)?);

@@ -1,8 +1,7 @@
 //! XTS: each update is one data unit (IEEE 1619; SP 800-38E).
 //!
 //! The initialisation vector is the tweak, and every update uses the same. A data unit has 16 bytes to 2^20
-//! blocks. Other than the default provider, the device takes no key whose halves are the same for decryption,
-//! either.
+//! blocks. A key whose halves are the same decrypts, and does not encrypt.
 
 use super::spec::BLOCK;
 use super::state::State;

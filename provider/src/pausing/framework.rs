@@ -37,8 +37,27 @@ use crate::ossl::jobs::{Ctx, status};
 const DOUBTS: u32 = 32;
 
 /// The jobs of whichever libcrypto an operation is called by.
-#[derive(Debug)]
-pub(crate) struct LibcryptoJobs;
+#[derive(Debug, Default)]
+pub(crate) struct LibcryptoJobs {
+    /// `None`: time passes on the device by itself.
+    counted: Option<Counted>,
+}
+
+/// Requests end by a count of resumes.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    resumes: u32,
+    /// Lets happen on the device what there is to happen.
+    run_device: fn(),
+}
+
+impl LibcryptoJobs {
+    /// Those of a stepped device, which `run_device` steps. A request is complete when its job was resumed so
+    /// often; so that it is, each pause leaves the job's fd readable, or calls the callback.
+    pub(crate) const fn counting(resumes: u32, run_device: fn()) -> Self {
+        Self { counted: Some(Counted { resumes, run_device }) }
+    }
+}
 
 impl Framework for LibcryptoJobs {
     fn with_ctx(&self, visit: &mut dyn FnMut(&dyn foreign::Ctx)) {
@@ -53,16 +72,21 @@ impl Framework for LibcryptoJobs {
         let Some(this) = Operation::current() else { return Paused::Refused };
         // SAFETY: the operation of the code that runs here, whose frame has not ended.
         let operation = unsafe { this.as_ref() };
-        match (operation.ctx(), operation.registration().get()) {
+        let paused = match (operation.ctx(), operation.registration().get()) {
             (Some(ctx), Some(registration)) => {
                 operation.hook().set(Some(hook(release)));
                 // SAFETY: its context has it, and the context is alive while the job runs.
                 let kept = unsafe { registration.as_ref() };
-                pause(this, operation, ctx, kept)
+                match self.counted {
+                    None => pause(this, operation, ctx, kept),
+                    Some(counted) => counted.pause(this, operation, ctx, kept),
+                }
             }
             // Nothing would tell the end of the context.
             _ => Paused::WithoutCtx,
-        }
+        };
+        operation.hook().set(None);
+        paused
     }
 
     fn blocks_without_fd(&self) -> bool {
@@ -118,7 +142,31 @@ fn leave(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration
         watched.resumed();
     }
     registration.remove(this);
-    operation.hook().set(None);
+}
+
+impl Counted {
+    /// Pauses the job as often as it is to be resumed, and lets the device go on after the last time.
+    fn pause(
+        self,
+        this: NonNull<Operation>,
+        operation: &Operation,
+        ctx: Ctx,
+        registration: &Registration,
+    ) -> Paused {
+        for _ in 0..self.resumes {
+            match ctx.callback() {
+                Some((function, argument)) => {
+                    callback::of(function, argument, registration.watched().cloned())();
+                }
+                None => registration.make_readable(),
+            }
+            if pause(this, operation, ctx, registration) == Paused::Refused {
+                break;
+            }
+        }
+        (self.run_device)();
+        Paused::Resumed
+    }
 }
 
 #[cold]

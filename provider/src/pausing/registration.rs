@@ -85,6 +85,15 @@ impl Registration {
         self.data.clone()
     }
 
+    /// Makes its fd readable, for one more resume.
+    pub(super) fn make_readable(&self) {
+        if let Some(watched) = &self.watched {
+            watched.woken();
+        }
+        // The only possible error is a counter at its maximum, and then the fd is readable.
+        let _ = nix::unistd::write(self.fd.as_fd(), &foreign::SPURIOUS_WAKE.to_ne_bytes());
+    }
+
     /// How the application uses the context.
     pub(super) fn watched(&self) -> Option<&Arc<Watched>> {
         self.watched.as_ref()

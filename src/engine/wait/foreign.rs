@@ -17,6 +17,7 @@ use super::job::CallbackWaker;
 use super::job::{Callback, Release, WaitStatus, outside};
 use crate::engine::function;
 use crate::engine::offload::Queued;
+pub(crate) use crate::engine::wake_fd::SPURIOUS;
 pub use crate::engine::wake_fd::{OpenFd, WaitFds, WakeWatch};
 
 /// A job framework.
