@@ -162,7 +162,11 @@ fn a_hundred_thousand_jobs_are_in_flight_at_once_without_an_fd_each() {
     for mode in ["callback", "poll"] {
         let options = format!("--virtual --mode {mode} --jobs 100000 --ops 100000 --size 16 {device}");
         let (row, told) = row("-n 40", &options);
-        assert_eq!((count(&row["jobs"]), count(&row["ops"]), told.as_str()), (100_000, 100_000, ""), "{mode}");
+        assert_eq!(
+            (count(&row["jobs"]), count(&row["ops"]), told.as_str()),
+            (100_000, 100_000, ""),
+            "{mode}"
+        );
         let number = |value: &Value| value.as_f64().unwrap();
         assert_eq!(number(&row["latency_us"]["max"]), 100_000.0, "{mode}: {row}");
         assert!((number(&row["in_flight_mean"]) - 50_000.5).abs() < 1e-3, "{mode}: {row}");

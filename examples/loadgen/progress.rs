@@ -59,6 +59,11 @@ impl Progress {
         Self { thread, ..self.clone() }
     }
 
+    /// Takes the bar off the terminal, unless another thread has it still.
+    pub(crate) fn end(&mut self) {
+        self.board = None;
+    }
+
     /// Shows that `done` operations or bytes are done at `now`. Usually costs one comparison.
     pub(crate) fn at(&mut self, now: Instant, done: u64, meter: &Meter) {
         let Some(board) = self.board.as_ref().filter(|_| now >= self.next) else { return };
@@ -128,10 +133,11 @@ impl Board {
         let done: u64 = said().map(|thread| thread.done).sum();
         let since = now.duration_since(self.last.0).as_secs_f64();
         let rate = as_f64(ops.saturating_sub(self.last.1)) / since;
+        let elapsed = u64::try_from(now.duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
+        // Ahead of the message, which is drawn beside it.
+        self.bar.set_position(if self.by_time { elapsed } else { done });
         self.bar.set_message(so_far(rate, latencies.summary().p99, failed));
         self.last = (now, ops);
-        let elapsed = u64::try_from(now.duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
-        self.bar.set_position(if self.by_time { elapsed } else { done });
     }
 }
 

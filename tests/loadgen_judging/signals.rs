@@ -1,6 +1,7 @@
 //! A signal while a row runs. The test knows that one runs by what the process has used: its report comes at
 //! the end.
 
+use std::io::Write;
 use std::process::{Child, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -15,18 +16,13 @@ fn started(folder: &Folder, options: &str) -> Child {
     let mut command = folder.command(&format!("{options} --ops {}", u64::MAX));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
-    let catches = || {
-        let status = read("status");
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
-        u64::from_str_radix(&caught, 16).unwrap() & 1 << (Signal::SIGINT as u32 - 1) != 0
-    };
     // User and system time, in ticks of 10 ms: fields 14 and 15 behind a name in parentheses.
     let ticks = || {
         let stat = read("stat");
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     };
-    while !catches() {
+    while !catches(&child) {
         std::thread::yield_now();
     }
     let before = ticks();
@@ -36,6 +32,13 @@ fn started(folder: &Folder, options: &str) -> Child {
         std::thread::yield_now();
     }
     child
+}
+
+/// Whether it has taken a handler for signals.
+fn catches(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+    u64::from_str_radix(&caught, 16).unwrap() & 1 << (Signal::SIGINT as u32 - 1) != 0
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -130,4 +133,62 @@ fn the_second_signal_kills() {
     signal(&child, Signal::SIGINT);
     let status = child.wait().unwrap();
     assert!(status.signal() == Some(Signal::SIGINT as i32) || status.code() == Some(130), "{status}");
+}
+
+const CTR: &str =
+    "--alg aes-128-ctr --key 00112233445566778899aabbccddeeff --iv 00112233445566778899aabbccddeeff";
+
+/// Starts a transfer of standard input that waits for more of it when a megabyte has gone in.
+fn transferring(folder: &Folder, options: &str) -> Child {
+    let mut command = folder.command(&format!("--input - {options}"));
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // More than a pipe holds, so pieces are through or under way when all is written.
+    child.stdin.as_mut().unwrap().write_all(&vec![7; 1 << 20]).unwrap();
+    child
+}
+
+/// No piece starts after a signal, those in flight end, and neither a digest nor an output is left.
+#[test]
+fn a_signal_ends_a_transfer_with_a_report_and_nothing_else() {
+    for options in
+        ["--alg sha256".to_owned(), format!("{CTR} --output out"), format!("{CTR} --output out --mode sync")]
+    {
+        let folder = Folder::new();
+        let mut child = transferring(&folder, &format!("{options} --output-format json"));
+        signal(&child, Signal::SIGINT);
+        let input = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        drop(input);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{options}: {told}");
+        let is_sum = options.contains("sha256");
+        let (printed, lines) = (text(&output.stdout), if is_sum { 2 } else { 1 });
+        assert_eq!(told.lines().count(), lines, "{options}: {told}");
+        assert!(told.ends_with("loadgen: interrupted: the report is of what ran until then\n"), "{told}");
+        let report = json(if is_sum { told.lines().next().unwrap() } else { &printed }.as_bytes());
+        let (row, whole) = (&report["rows"][0], (1 << 20) / (64 << 10));
+        assert_eq!((&report["interrupted"], &row["errors"]), (&true.into(), &0.into()), "{report}");
+        assert!(row["ops"].as_u64() > Some(0) && row["ops"].as_u64() <= Some(whole), "{options}: {row}");
+        assert!(!is_sum || printed.is_empty(), "no digest: {printed}");
+        assert!(folder.names().is_empty(), "{options}: {:?}", folder.names());
+    }
+}
+
+#[test]
+fn a_signal_ends_an_endless_file_too() {
+    let folder = Folder::new();
+    let mut command = folder.command("--input /dev/zero --alg sha512");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !catches(&child) {
+        std::thread::yield_now();
+    }
+    signal(&child, Signal::SIGINT);
+    let output = child.wait_with_output().unwrap();
+    let (printed, told) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), printed.as_str()), (Some(130), ""), "{told}");
+    assert!(
+        told.starts_with("sha512 by wake-fd, 1 in flight: ") && told.contains("loadgen: interrupted"),
+        "{told}"
+    );
 }

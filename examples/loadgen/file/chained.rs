@@ -10,14 +10,13 @@ use super::Transfer;
 use crate::failure::Failure;
 use crate::runner::Runner;
 
-/// Sends everything through. Returns that one piece was in flight, and the digest of a digest operation.
-pub(super) fn run(transfer: &mut Transfer<'_>) -> Result<(usize, Option<Tag>), Failure> {
+/// Sends everything through. Returns the digest of a digest operation.
+pub(super) fn run(transfer: &mut Transfer<'_>) -> Result<Option<Tag>, Failure> {
     let plan = transfer.plan;
     let session = transfer.engine.session(plan.algorithm, &plan.key, Parameters::default());
     let chain = Chain::start(&session.map_err(Failure::engine)?, &plan.iv, plan.decrypt);
     let runner = Runner::new(plan.mode, &transfer.engine, 1)?;
-    let tag = Chained { runner, transfer }.run_through(chain)?;
-    Ok((1, tag))
+    Chained { runner, transfer }.run_through(chain)
 }
 
 /// A multi-part operation of any kind.
@@ -100,9 +99,10 @@ impl Chained<'_, '_> {
                 let result = chain.update(piece.bytes).map_err(Error::from);
                 Done::Piece(chain, result)
             })?;
-            // The device works on this piece while the next one is read.
-            next = self.transfer.pieces.next()?;
+            // The device works on this piece while the next one is read. It ends in any case.
+            let following = self.transfer.pieces.next();
             chain = self.piece_done(asked, len)?;
+            next = following?;
         }
         self.finish(chain)
     }

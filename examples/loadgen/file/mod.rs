@@ -24,6 +24,8 @@ use crate::alg;
 use crate::args::Format;
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::interrupt;
+use crate::judging::Judgement;
 use crate::load;
 use crate::meter::Meter;
 use crate::plan::File;
@@ -46,9 +48,12 @@ struct Transfer<'a> {
     output: Option<WholeFile>,
     meter: Meter,
     progress: Progress,
+    /// Pieces at most.
+    in_flight: usize,
 }
 
 pub(crate) fn run(plan: &File) -> Result<(), Failure> {
+    interrupt::watch();
     let opens = matches!(plan.algorithm, Algorithm::Aead(_)) && plan.decrypt;
     let pieces = Pieces::open(&plan.input, plan.piece, if opens { TAG_LEN } else { 0 })?;
     let mut transfer = Transfer {
@@ -58,43 +63,43 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
         meter: Meter::new(false, Clock::Real)?,
         progress: Progress::bytes(plan.mode.name(), pieces.input_len()),
         pieces,
+        in_flight: 1,
     };
     transfer.meter.start(None);
-    let (in_flight, digest) = match alg::parallel_shape(plan.algorithm, plan.decrypt) {
-        Some((cipher, shape)) => (parallel::run(&mut transfer, cipher, shape)?, None),
-        None => chained::run(&mut transfer)?,
+    let ended = match alg::parallel_shape(plan.algorithm, plan.decrypt) {
+        Some((cipher, shape)) => parallel::run(&mut transfer, cipher, shape).map(|()| None),
+        None => chained::run(&mut transfer),
     };
     transfer.meter.stop();
+    transfer.progress.end();
+    let digest = match ended {
+        Err(Failure::Interrupted) => {
+            // What there is of an output is not put in its place.
+            transfer.output = None;
+            transfer.report(true)?;
+            return Err(Failure::Interrupted);
+        }
+        ended => ended?,
+    };
     if let Some(output) = transfer.output.take() {
         output.commit()?;
     }
     if let Some(digest) = digest {
         report::print_bytes(&sum_line(digest, plan.input.as_os_str()))?;
     }
-    transfer.engine.device().drain();
-    let Transfer { engine, meter, .. } = transfer;
-    print_report(
-        plan,
-        Row::new(
-            plan.mode,
-            &plan.device,
-            plan.algorithm.to_string(),
-            plan.piece,
-            in_flight,
-            &meter,
-            engine.stats(),
-        ),
-    )
+    transfer.report(false)
 }
 
 /// Prints the report on standard error, where it cannot be mistaken for the result. A JSON report goes to
 /// standard output if nothing else does.
-fn print_report(plan: &File, row: Row) -> Result<(), Failure> {
+fn print_report(plan: &File, row: Row, is_interrupted: bool) -> Result<(), Failure> {
     if plan.output_as.format == Format::Text {
         let statistics = plan.output_as.stats.map(|format| row.statistics(format)).unwrap_or_default();
         return report::print_aside(&format!("{}\n{statistics}", report::file_line(&row)));
     }
-    let json = Report::of_file(plan.device.clone(), row).json(plan.output_as.stats.is_some());
+    let mut report = Report::of_file(plan.device.clone(), row);
+    report.judgement = Some(Judgement { is_interrupted, ..Judgement::default() });
+    let json = report.json(plan.output_as.stats.is_some());
     let print = if plan.output.is_some() { report::print } else { report::print_aside };
     print(&format!("{json}\n"))
 }
@@ -123,6 +128,15 @@ fn sum_line(digest: Tag, name: &OsStr) -> Vec<u8> {
 }
 
 impl Transfer<'_> {
+    /// Reports what has gone through.
+    fn report(self, is_interrupted: bool) -> Result<(), Failure> {
+        let Self { plan, engine, meter, in_flight, .. } = self;
+        engine.device().drain();
+        let (algorithm, stats) = (plan.algorithm.to_string(), engine.stats());
+        let row = Row::new(plan.mode, &plan.device, algorithm, plan.piece, in_flight, &meter, stats);
+        print_report(plan, row, is_interrupted)
+    }
+
     /// Records a finished piece of `bytes` of input.
     fn record(&mut self, asked: Instant, bytes: usize, failed: Option<&Error>) {
         let now = self.meter.clock.now();

@@ -18,10 +18,11 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::runner::Runner;
 
-/// Sends everything through. Returns how many pieces were in flight at most.
-pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> Result<usize, Failure> {
+/// Sends everything through.
+pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> Result<(), Failure> {
     let plan = transfer.plan;
     let window = if plan.mode.has_jobs() { limits::in_flight(plan.mode, plan.jobs, 1)? } else { 1 };
+    transfer.in_flight = window;
     let session = |padding| transfer.engine.cipher_with(cipher, &plan.key, padding).map(Rc::new);
     let parallel = Parallel {
         runner: Runner::new(plan.mode, &transfer.engine, window)?,
@@ -34,8 +35,7 @@ pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> 
         pads: cipher.pads(),
         transfer,
     };
-    parallel.run_through()?;
-    Ok(window)
+    parallel.run_through()
 }
 
 struct Parallel<'a, 'b> {
@@ -66,13 +66,16 @@ impl Slot {
 }
 
 impl Parallel<'_, '_> {
+    /// After a signal the pieces in flight end, and are the last.
     fn run_through(mut self) -> Result<(), Failure> {
-        let mut more = true;
+        let (mut more, mut ended) = (true, Ok(()));
         while more || self.next_out < self.next_in {
             while more && self.next_in - self.next_out < self.window.len() {
-                match self.transfer.pieces.next()? {
-                    Some(piece) => self.start(piece)?,
-                    None => more = false,
+                match self.transfer.pieces.next() {
+                    Ok(Some(piece)) => self.start(piece)?,
+                    Ok(None) => more = false,
+                    Err(Failure::Interrupted) => (more, ended) = (false, Err(Failure::Interrupted)),
+                    Err(failure) => return Err(failure),
                 }
             }
             self.collect()?;
@@ -81,7 +84,7 @@ impl Parallel<'_, '_> {
                 self.runner.resume_ready(usize::MAX)?;
             }
         }
-        Ok(())
+        ended
     }
 
     fn start(&mut self, piece: Piece) -> Result<(), Failure> {

@@ -1,9 +1,15 @@
-//! The input, piece by piece.
+//! The input, piece by piece, until it ends or a signal ends the run.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::whole_file::file_failure;
 
 /// A part of the input.
@@ -15,7 +21,7 @@ pub(super) struct Piece {
 
 /// Cuts the input into pieces of one size; the last may be shorter. An empty input is one empty piece.
 pub(super) struct Pieces {
-    source: Box<dyn Read>,
+    source: Source,
     path: PathBuf,
     input_len: Option<u64>,
     size: usize,
@@ -23,6 +29,7 @@ pub(super) struct Pieces {
     tail_len: usize,
     /// The last bytes read; they are the tail if nothing follows.
     carry: Vec<u8>,
+    begun: bool,
     ended: bool,
     /// Read one ahead, to know which piece is the last.
     next: Option<Vec<u8>>,
@@ -32,19 +39,18 @@ pub(super) struct Pieces {
 impl Pieces {
     pub(super) fn open(path: &Path, size: usize, tail_len: usize) -> Result<Self, Failure> {
         let (source, input_len) = source(path).map_err(|error| file_failure("--input", path, &error))?;
-        let mut pieces = Self {
+        Ok(Self {
             source,
             path: path.to_owned(),
             input_len,
             size,
             tail_len,
             carry: Vec::new(),
+            begun: false,
             ended: false,
             next: None,
             spare: Vec::new(),
-        };
-        pieces.next = Some(pieces.read()?);
-        Ok(pieces)
+        })
     }
 
     /// Bytes of the input, if known.
@@ -52,8 +58,15 @@ impl Pieces {
         self.input_len
     }
 
-    /// The next piece.
+    /// The next piece. After a signal there is none: [`Failure::Interrupted`].
     pub(super) fn next(&mut self) -> Result<Option<Piece>, Failure> {
+        if interrupt::is_requested() {
+            return Err(Failure::Interrupted);
+        }
+        if !self.begun {
+            self.next = Some(self.read()?);
+            self.begun = true;
+        }
         let Some(bytes) = self.next.take() else { return Ok(None) };
         if !self.ended {
             self.next = Some(self.read()?).filter(|following| !following.is_empty());
@@ -79,21 +92,45 @@ impl Pieces {
         bytes.append(&mut self.carry);
         let missing = (wanted - bytes.len()) as u64;
         let read = self.source.by_ref().take(missing).read_to_end(&mut bytes);
-        read.map_err(|error| file_failure("--input", &self.path, &error))?;
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionAborted => Failure::Interrupted,
+            _ => file_failure("--input", &self.path, &error),
+        })?;
         self.ended = bytes.len() < wanted;
         self.carry = bytes.split_off(bytes.len().saturating_sub(self.tail_len));
         Ok(bytes)
     }
 }
 
-fn source(path: &Path) -> io::Result<(Box<dyn Read>, Option<u64>)> {
-    if path == Path::new("-") {
-        return Ok((Box::new(io::stdin()), None));
+/// A file, or what standard input is. A wait for it ends with a signal: [`io::ErrorKind::ConnectionAborted`],
+/// which no file has of itself.
+struct Source(File);
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if interrupt::is_requested() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            // A signal may come between the question above and the wait below.
+            let again = PollTimeout::from(100_u8);
+            match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], again) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return self.0.read(buffer),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
-    let file = std::fs::File::open(path)?;
+}
+
+fn source(path: &Path) -> io::Result<(Source, Option<u64>)> {
+    if path == Path::new("-") {
+        return Ok((Source(io::stdin().as_fd().try_clone_to_owned()?.into()), None));
+    }
+    let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    Ok((Box::new(file), metadata.is_file().then_some(metadata.len())))
+    Ok((Source(file), metadata.is_file().then_some(metadata.len())))
 }
