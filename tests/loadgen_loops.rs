@@ -341,13 +341,17 @@ mod rule_of_steadiness {
 
     use super::rule::{Counts, Steadiness};
 
+    fn nanos(time: Duration) -> u64 {
+        time.as_nanos().try_into().unwrap()
+    }
+
     /// Events at even distances in each fifth of five seconds.
     fn counts(rounds: [u32; 5]) -> Counts {
         let mut counts = Counts::new();
         for (round, count) in (0_u32..).zip(rounds) {
             for event in 0..count {
                 let at = f64::from(round) + (f64::from(event) + 0.5) / f64::from(count);
-                counts.record(Duration::from_secs_f64(at));
+                counts.record(nanos(Duration::from_secs_f64(at)));
             }
         }
         counts
@@ -374,8 +378,9 @@ mod rule_of_steadiness {
         for (thread, seconds) in [(0_u32, 0.01), (1, 5.0), (2, 0.3)] {
             let mut counts = Counts::new();
             for event in 0..1000 {
-                let at =
-                    Duration::from_secs_f64(seconds * f64::from(event) / 1000.0 + f64::from(thread) / 1e6);
+                let at = nanos(Duration::from_secs_f64(
+                    seconds * f64::from(event) / 1000.0 + f64::from(thread) / 1e6,
+                ));
                 counts.record(at);
                 all.record(at);
             }

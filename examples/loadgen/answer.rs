@@ -17,6 +17,7 @@ mod words;
 use std::time::Duration;
 
 use crate::args::Mode;
+use crate::own_cost::OwnCost;
 use crate::row::{Row, as_f64, plain, short_device};
 use crate::stations::{self, Ceiling};
 use break_even::Measured;
@@ -33,8 +34,8 @@ struct Software {
     ops_per_second: f64,
     /// Of the calling thread.
     cpu_ns: f64,
-    /// What the generator needs for an operation besides the operation itself: it starts, checks and counts.
-    generator_ns: f64,
+    /// How much of it is the operation itself.
+    computing_ns: f64,
     /// It has no row of its own.
     is_aside: bool,
 }
@@ -42,10 +43,10 @@ struct Software {
 impl Software {
     fn of(row: &Row, is_aside: bool) -> Option<Self> {
         // Other programs' turns fall into operations and between them alike, so shares of the time are kept.
-        let between = 1.0 - row.latency.mean * row.ops_per_second / 1e6 / as_f64(row.threads as u64);
+        let computing = row.latency.mean * row.ops_per_second / 1e6 / as_f64(row.threads as u64);
         let cpu_ns = row.cpu_ns_per_op()?;
-        let generator_ns = cpu_ns * between.max(0.0);
-        Some(Self { ops_per_second: row.ops_per_second, cpu_ns, generator_ns, is_aside })
+        let computing_ns = cpu_ns * computing.min(1.0);
+        Some(Self { ops_per_second: row.ops_per_second, cpu_ns, computing_ns, is_aside })
     }
 }
 
@@ -91,24 +92,22 @@ pub(crate) struct Answer<'a> {
     /// From the lowest on.
     ceilings: Vec<Ceiling>,
     times: Option<Times>,
+    /// `None`: not measured.
+    own_cost: Option<OwnCost>,
     /// How many times as much as one at a time, where that ran on the same device.
     pausing: Option<f64>,
 }
 
 impl<'a> Answer<'a> {
     /// `aside`: software, where it is not among the rows. `None`: no row has a device.
-    pub(crate) fn of(rows: &'a [Row], aside: Option<&Row>) -> Option<Self> {
+    pub(crate) fn of(rows: &'a [Row], aside: Option<&Row>, own_cost: Option<OwnCost>) -> Option<Self> {
         let own = rows.iter().find(|row| row.mode == Mode::Software);
         let software = own.map_or_else(|| Software::of(aside?, true), |row| Software::of(row, false))?;
-        let device = plain(rows.iter().rev().find_map(|row| row.device.as_ref())?);
-        let on_it = |row: &&Row| row.device.as_ref().is_some_and(|other| plain(other) == device);
-        let closed: Vec<&Row> = rows.iter().filter(on_it).filter(|row| row.paced.is_none()).collect();
-        let quickest = |one: &&(usize, &Row), other: &&(usize, &Row)| {
-            let key = |row: &Row| (row.paced.is_none(), row.ops_per_second);
-            key(one.1).partial_cmp(&key(other.1)).unwrap_or(std::cmp::Ordering::Equal)
-        };
-        let on_device: Vec<_> = rows.iter().enumerate().filter(|(_, row)| on_it(row)).collect();
-        let &(index, row) = on_device.iter().max_by(quickest)?;
+        let on_device = on_device(rows);
+        let index = quickest(&on_device)?;
+        let row = &rows[index];
+        let closed: Vec<&Row> =
+            on_device.iter().map(|(_, row)| *row).filter(|row| row.paced.is_none()).collect();
         let cpu = closed.iter().filter_map(|row| Some(Cheapest { row, cpu_ns: row.cpu_ns_per_op()? }));
         let most = closed.iter().filter(|row| row.mode.has_jobs()).map(|row| row.ops_per_second);
         let most = most.max_by(f64::total_cmp);
@@ -119,8 +118,9 @@ impl<'a> Answer<'a> {
             software,
             cheapest: cpu.min_by(|one, other| one.cpu_ns.total_cmp(&other.cpu_ns)),
             break_even: break_even(software, row, &closed),
-            ceilings: ceilings(software, row),
+            ceilings: ceilings(software, own_cost, row),
             times: times(row),
+            own_cost,
             pausing: one_at_a_time.and_then(|sync| Some(most? / sync.ops_per_second)),
         })
     }
@@ -142,6 +142,29 @@ impl<'a> Answer<'a> {
     fn reached(&self) -> Option<f64> {
         Some(self.row().ops_per_second / self.limit()?.ops_per_second)
     }
+}
+
+/// The row that the answer is about.
+pub(crate) fn subject(rows: &[Row]) -> Option<&Row> {
+    quickest(&on_device(rows)).map(|index| &rows[index])
+}
+
+/// The rows on the last device, each with its index.
+fn on_device(rows: &[Row]) -> Vec<(usize, &Row)> {
+    let Some(device) = rows.iter().rev().find_map(|row| row.device.as_ref()).map(plain) else {
+        return Vec::new();
+    };
+    let on_it = |row: &Row| row.device.as_ref().is_some_and(|other| plain(other) == device);
+    rows.iter().enumerate().filter(|(_, row)| on_it(row)).collect()
+}
+
+/// The index of the quickest closed loop, or of the quickest open one where no closed one ran.
+fn quickest(rows: &[(usize, &Row)]) -> Option<usize> {
+    let key = |row: &Row| (row.paced.is_none(), row.ops_per_second);
+    let quickest = rows
+        .iter()
+        .max_by(|one, other| key(one.1).partial_cmp(&key(other.1)).unwrap_or(std::cmp::Ordering::Equal));
+    quickest.map(|(index, _)| *index)
 }
 
 fn break_even(software: Software, row: &Row, closed: &[&Row]) -> BreakEven {
@@ -167,7 +190,7 @@ fn break_even(software: Software, row: &Row, closed: &[&Row]) -> BreakEven {
 }
 
 /// What bounds the operations a second of this row, from the lowest on.
-fn ceilings(software: Software, row: &Row) -> Vec<Ceiling> {
+fn ceilings(software: Software, own_cost: Option<OwnCost>, row: &Row) -> Vec<Ceiling> {
     let per_second = |of, ops_per_second| Ceiling { of, ops_per_second };
     let mut all = Vec::new();
     if let Some(model) = &row.model {
@@ -179,8 +202,7 @@ fn ceilings(software: Software, row: &Row) -> Vec<Ceiling> {
     } else {
         // None was quicker than the quickest, and a worker computes as this thread does.
         all.push(per_second("jobs", as_f64(row.jobs as u64) * 1e6 / row.latency.min));
-        let computing = software.cpu_ns - software.generator_ns;
-        all.push(per_second("worker", as_f64(row.workers() as u64) * 1e9 / computing));
+        all.push(per_second("worker", as_f64(row.workers() as u64) * 1e9 / software.computing_ns));
     }
     match &row.paced {
         Some(paced) if paced.sends.fall_behind() => all.push(per_second("generator", row.ops_per_second)),
@@ -189,7 +211,7 @@ fn ceilings(software: Software, row: &Row) -> Vec<Ceiling> {
         None if !row.mode.has_jobs() => {}
         None => {
             let cpu = row.cpu_ns_per_op().unwrap_or(0.0);
-            let is_generators = software.generator_ns > cpu / 2.0;
+            let is_generators = own_cost.is_some_and(|own| own.cpu_ns() > cpu / 2.0);
             let at_once = as_f64(row.threads.min(processors()) as u64);
             all.push(per_second(if is_generators { "generator" } else { "caller" }, at_once * 1e9 / cpu));
         }
@@ -220,9 +242,13 @@ fn times(row: &Row) -> Option<Times> {
     })
 }
 
+fn jobs(jobs: usize) -> String {
+    if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }
+}
+
 /// A row in a few words: its mode and its jobs.
 fn about(row: &Row) -> String {
-    let jobs = if row.jobs == 1 { "1 job".to_owned() } else { format!("{} jobs", row.jobs) };
+    let jobs = jobs(row.jobs);
     let threads = if row.threads > 1 { format!(" on {} threads", row.threads) } else { String::new() };
     let paced = if row.paced.is_some() { " in an open loop" } else { "" };
     format!("{} with {jobs}{threads}{paced}", row.mode.name())

@@ -20,6 +20,7 @@ use crate::fit::FitOptions;
 use crate::judging::Judging;
 use crate::list;
 use crate::mix::Mixing;
+use crate::own_cost::OwnCostOption;
 use crate::pacing::Pacing;
 use crate::pictures::PictureOptions;
 use crate::plan::{Plan, Rate};
@@ -73,6 +74,8 @@ pub(crate) struct Options {
     pub(crate) virtual_time: VirtualTime,
     #[command(flatten)]
     pub(crate) searches: Searches,
+    #[command(flatten)]
+    pub(crate) own_cost: OwnCostOption,
     /// How operations are run and awaited [default: every one; with --input wake-fd]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<Mode>,

@@ -57,7 +57,7 @@ impl Run<'_> {
     }
 
     /// The first operation always runs, however short the time. After a signal no other does.
-    fn wants_more(&self, now: Instant) -> bool {
+    fn wants_more(&mut self, now: Instant) -> bool {
         if interrupt::is_requested() {
             return self.meter.ops + self.outstanding == 0;
         }

@@ -101,9 +101,10 @@ fn is_dash(path: &Path) -> bool {
 fn write_hgrm(path: &Path, rows: &[Row]) -> Result<(), Failure> {
     let mut named = rows.iter().enumerate().map(|(index, row)| {
         let path = if rows.len() == 1 { path.to_owned() } else { beside(path, &row_name(index, row)) };
-        (path, hgrm::text(&row.recorded.latencies))
+        let text = hgrm::text(&row.recorded.latencies);
+        (path, text.map_err(|error| Failure::Run(format!("--hgrm: {error}"))))
     });
-    named.try_for_each(|(path, text)| write("--hgrm", &path, text.as_bytes()))
+    named.try_for_each(|(path, text)| write("--hgrm", &path, text?.as_bytes()))
 }
 
 /// A row in a file's name or a tag: its number, from 1 on, the mode and the loop.

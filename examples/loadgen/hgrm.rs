@@ -13,13 +13,15 @@
 
 use std::fmt::Write;
 
+use hdrhistogram::CreationError;
+
 use crate::latency::Latencies;
 
 /// Steps to each halving of the distance to 100 %, as in the tools' default.
 const STEPS: u32 = 5;
 
-pub(crate) fn text(latencies: &Latencies) -> String {
-    let histogram = &latencies.recorded;
+pub(crate) fn text(latencies: &Latencies) -> Result<String, CreationError> {
+    let histogram = latencies.histogram()?;
     let summary = latencies.summary();
     let mut text =
         format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
@@ -42,7 +44,7 @@ pub(crate) fn text(latencies: &Latencies) -> String {
         histogram.buckets(),
         2_u64 << sub_bucket_bits(histogram.sigfig())
     );
-    text
+    Ok(text)
 }
 
 /// Half the sub-buckets, as a power of two: enough to tell a unit apart at that many digits.

@@ -33,9 +33,9 @@ pub(crate) fn bytes(rows: &[Row]) -> Result<Vec<u8>, Failure> {
     for (index, row) in rows.iter().enumerate() {
         let name = row_name(index, row);
         let since = row.recorded.began.duration_since(began).unwrap_or_default();
-        let histogram = &row.recorded.latencies.recorded;
+        let histogram = row.recorded.latencies.histogram().map_err(|error| failed(&error))?;
         writer
-            .write_histogram(histogram, since, row.recorded.elapsed, Tag::new(&name))
+            .write_histogram(&histogram, since, row.recorded.elapsed, Tag::new(&name))
             .map_err(|error| failed(&error))?;
     }
     Ok(log)

@@ -21,8 +21,9 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::job_counts;
 use crate::limits;
-use crate::meter::{Asked, Meter};
+use crate::meter::{Asked, Meter, Sent};
 use crate::mix::{Counts, Draw, Part};
+use crate::own_cost;
 use crate::plan::{Limit, Load, Pace, PlannedRow};
 use crate::progress::Progress;
 use crate::repeats;
@@ -37,8 +38,8 @@ use crate::trace::{Recorder, Trace};
 use crate::warmup::WarmedUp;
 use crate::workload::{Lane, Workload};
 
-/// The result of an operation.
-pub(crate) type Done = (Box<Lane>, Result<(), Error>);
+/// The result of an operation is in its lane: so only a pointer comes out of a job.
+type Done = Box<Lane>;
 
 /// A threshold above every size: the engine computes in software, and its device never gets a request.
 const NOTHING_OFFLOADED: &str = "offload_threshold=4294967295";
@@ -53,6 +54,10 @@ pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     let mut report = Report::new(plan);
     report.software = software_aside(plan, &mut workload)?;
     let repeated = repeats::run(plan, &mut workload)?;
+    report.own_cost = match answer::subject(&repeated.ran.rows) {
+        Some(row) if !interrupt::is_requested() => own_cost::aside(plan, row.mode, &mut workload)?,
+        _ => None,
+    };
     ending::of(plan, report, repeated, pictures)
 }
 
@@ -175,6 +180,23 @@ impl Measured {
     }
 }
 
+/// So many operations of a closed loop on an engine that is open, in this thread, with so many jobs; `checks`:
+/// results are compared with software's.
+pub(crate) fn turn(
+    plan: &Load,
+    planned: &PlannedRow,
+    (ops, in_flight, checks): (u64, usize, bool),
+    engine: &Engine,
+    workload: &mut Workload,
+) -> Result<Meter, Failure> {
+    let (limit, engine) = (Limit::Ops(ops), engine.clone());
+    let task =
+        Task { limit, in_flight, closed_rate: 0.0, engine, progress: Progress::hidden(), traced: None };
+    let mut run = Run::prepare(plan, planned, &task, Share::ALL, workload)?;
+    run.checks = checks;
+    Ok(run.run_through(plan, planned, &task, None)?.meter)
+}
+
 /// The engine for a mode: on its own device, or computing in the calling thread.
 pub(crate) fn open(mode: Mode, device: &Config) -> Result<Engine, Failure> {
     let opened = match mode {
@@ -199,10 +221,12 @@ pub(crate) struct Run<'a> {
     workload: &'a mut Workload,
     share: Share,
     pub(crate) limit: Limit,
+    /// Whether results are compared with software's.
+    checks: bool,
     /// When it starts, where threads have agreed on that.
     pub(crate) starts: Option<Instant>,
     /// When the operation on each slot was started.
-    asked: Vec<Asked>,
+    asked: Vec<Sent>,
     pub(crate) outstanding: u64,
     pub(crate) shared: Shared,
     /// When what has been done since the last wait began: starts, then resumptions that share a reading.
@@ -230,7 +254,6 @@ impl<'a> Run<'a> {
         let sessions: Result<Vec<_>, Error> = plan.mix.parts().iter().enumerate().map(session).collect();
         let in_flight = share.of_count(task.in_flight);
         let clock = Clock::of(engine, plan.is_virtual);
-        let now = clock.now();
         let has_device = planned.mode != Mode::Software;
         let trace =
             traced.map(|traced| Box::new(Recorder::new(traced, &clock, engine, has_device, in_flight)));
@@ -243,12 +266,13 @@ impl<'a> Run<'a> {
             workload,
             share,
             limit: share.of_limit(*limit),
+            checks: true,
             starts: None,
-            asked: vec![Asked { intended: now, sent: now }; in_flight],
+            asked: vec![Sent::default(); in_flight],
             outstanding: 0,
             shared: Shared::new(),
             begun: None,
-            meter: Meter::new(planned.pace.is_open(), clock.clone())?,
+            meter: Meter::new(planned.pace.is_open(), clock.clone()),
             progress: progress.of_thread(share.thread),
             trace,
             jobs_before,
@@ -302,11 +326,10 @@ impl<'a> Run<'a> {
         let Some(mut lane) = self.workload.take(part) else { return Ok(()) };
         let session = Rc::clone(&self.sessions[part]);
         self.outstanding += 1;
-        self.meter.ask_at(asked.sent);
-        self.asked[slot] = asked;
+        self.asked[slot] = self.meter.ask(asked);
         self.runner.start(slot, move || {
-            let result = backend::run(&session, &mut lane);
-            (lane, result)
+            lane.failed = backend::run(&session, &mut lane).err();
+            lane
         })?;
         if let Some(trace) = &mut self.trace {
             trace.started(slot, asked.sent, self.outstanding, self.runner.is_paused(slot));
@@ -357,15 +380,16 @@ impl<'a> Run<'a> {
     }
 
     /// Counts the operation, checks its result, and returns its lane.
-    fn finish(&mut self, slot: usize, (lane, result): Done, now: Instant) {
+    fn finish(&mut self, slot: usize, mut lane: Done, now: Instant) {
         self.outstanding -= 1;
-        let succeeded = result.is_ok();
-        let error = self.trace.as_ref().and_then(|_| result.as_ref().err().map(Error::to_string));
-        self.meter.record(self.asked[slot], now, lane.input.len(), result);
+        let failed = lane.failed.take();
+        let succeeded = failed.is_none();
+        let error = self.trace.as_ref().and_then(|_| failed.as_ref().map(Error::to_string));
+        self.meter.record(self.asked[slot], now, lane.input.len(), failed);
         let counts = &mut self.by_part[lane.part];
         counts.ops += 1;
         counts.errors += u64::from(!succeeded);
-        if succeeded && !lane.is_right() {
+        if succeeded && self.checks && !lane.is_right() {
             counts.mismatches += 1;
             self.meter.mismatches += 1;
         }

@@ -48,6 +48,7 @@ mod meter;
 mod mix;
 mod modes;
 mod open;
+mod own_cost;
 mod pacing;
 mod pays;
 mod pictures;
@@ -104,6 +105,7 @@ fn run() -> Result<(), Failure> {
             Plan::File(plan) => file::run(&plan),
             Plan::Sweep(plan) => sweep::run(&plan),
             Plan::FindMax(plan) => find_max::run(&plan),
+            Plan::OwnCost(plan) => own_cost::run(&plan),
         },
     }
 }

@@ -7,7 +7,6 @@ use simaccel::Error;
 
 use crate::answer::bars::{self, Bin};
 use crate::clock::Clock;
-use crate::failure::Failure;
 use crate::latency::{Latencies, Summary};
 use crate::steady::{Counts, Steadiness};
 use crate::timeline::{Samples, Timeline};
@@ -23,6 +22,13 @@ impl From<Instant> for Asked {
     fn from(sent: Instant) -> Self {
         Self { intended: sent, sent }
     }
+}
+
+/// The same in nanoseconds since the row's start, as the meter has taken it down.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    intended: u64,
+    sent: u64,
 }
 
 /// What a row leaves for the files that are written of it.
@@ -46,9 +52,12 @@ pub(crate) struct Meter {
     /// When they were to be sent, where a schedule says so.
     intended: Option<Counts>,
     started: Instant,
+    /// The last reading of the clock, and how many nanoseconds since the start that is.
+    last: (Instant, u64),
     /// The thread's processor time at the start.
     cpu_at_start: Duration,
-    ended: Instant,
+    /// When the last operation ended, in nanoseconds since the start.
+    ended: u64,
     /// Of the threads that have ended.
     cpu: Duration,
     pub(crate) ops: u64,
@@ -63,11 +72,10 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// In an open loop service times are kept beside latencies.
-    pub(crate) fn new(is_open: bool, clock: Clock) -> Result<Self, Failure> {
-        let empty = || Latencies::new().map_err(|error| Failure::Run(error.to_string()));
-        let (latencies, services) = (empty()?, is_open.then(empty).transpose()?);
+    pub(crate) fn new(is_open: bool, clock: Clock) -> Self {
+        let (latencies, services) = (Latencies::new(), is_open.then(Latencies::new));
         let now = clock.now();
-        Ok(Self {
+        Self {
             clock,
             latencies,
             services,
@@ -75,17 +83,18 @@ impl Meter {
             done: Counts::new(),
             intended: is_open.then(Counts::new),
             started: now,
+            last: (now, 0),
             cpu_at_start: Duration::ZERO,
-            ended: now,
+            ended: 0,
             cpu: Duration::ZERO,
             ops: 0,
             bytes: 0,
             errors: 0,
             mismatches: 0,
-            concurrency: Concurrency { in_flight: 0, since: now, area: 0.0 },
+            concurrency: Concurrency::default(),
             timeline: None,
             first_error: None,
-        })
+        }
     }
 
     /// The clock runs from here, or from a moment that threads have agreed on, which may not have come yet.
@@ -96,7 +105,7 @@ impl Meter {
         self.cpu_at_start = thread_cpu();
         self.began = SystemTime::now();
         self.started = agreed.unwrap_or_else(|| self.clock.now());
-        self.concurrency.since = self.started;
+        self.last = (self.started, 0);
         self.started
     }
 
@@ -129,22 +138,31 @@ impl Meter {
         self.first_error = self.first_error.take().or(other.first_error);
     }
 
-    /// Starts an operation. Returns the time.
-    pub(crate) fn ask(&mut self) -> Instant {
-        let now = self.clock.now();
-        self.ask_at(now);
-        now
+    /// Nanoseconds since the start. Operations that share a reading have it converted once.
+    fn at(&mut self, now: Instant) -> u64 {
+        if now != self.last.0 {
+            self.last = (now, nanoseconds(now.saturating_duration_since(self.started)));
+        }
+        self.last.1
     }
 
-    /// Starts an operation, at this time.
-    pub(crate) fn ask_at(&mut self, now: Instant) {
-        self.concurrency.change(1, now);
+    /// Starts an operation now.
+    pub(crate) fn ask_now(&mut self) -> Sent {
+        self.ask(self.clock.now().into())
+    }
+
+    /// Starts an operation.
+    pub(crate) fn ask(&mut self, Asked { intended, sent }: Asked) -> Sent {
+        let at = self.at(sent);
+        self.concurrency.change(1, at);
+        let ahead = if intended == sent { 0 } else { nanoseconds(sent.saturating_duration_since(intended)) };
+        Sent { intended: at.saturating_sub(ahead), sent: at }
     }
 
     /// Counts an operation that is to be sent so long after the start.
     pub(crate) fn intend(&mut self, at: Duration) {
         if let Some(intended) = &mut self.intended {
-            intended.record(at);
+            intended.record(nanoseconds(at));
         }
     }
 
@@ -154,35 +172,36 @@ impl Meter {
     }
 
     /// Whether less than `time` had passed at `now`.
-    pub(crate) fn is_before(&self, now: Instant, time: Duration) -> bool {
-        now.duration_since(self.started) < time
+    pub(crate) fn is_before(&mut self, now: Instant, time: Duration) -> bool {
+        self.at(now) < nanoseconds(time)
     }
 
     /// Records the end of an operation on `bytes` of input, at this time.
-    pub(crate) fn record(&mut self, asked: Asked, now: Instant, bytes: usize, result: Result<(), Error>) {
-        self.ended = now;
+    pub(crate) fn record(&mut self, asked: Sent, now: Instant, bytes: usize, failed: Option<Error>) {
+        let at = self.at(now);
+        self.ended = at;
         self.ops += 1;
         self.bytes += bytes as u64;
-        self.concurrency.change(-1, now);
-        self.done.record(self.ended.duration_since(self.started));
-        self.latencies.record(self.ended.duration_since(asked.intended));
+        self.concurrency.change(-1, at);
+        self.done.record(at);
+        let latency = at.saturating_sub(asked.intended);
+        self.latencies.record(latency);
         if let Some(services) = &mut self.services {
-            services.record(self.ended.duration_since(asked.sent));
+            services.record(at.saturating_sub(asked.sent));
         }
         if let Some(timeline) = &mut self.timeline {
-            let (at, took) =
-                (self.ended.duration_since(self.started), self.ended.duration_since(asked.intended));
-            timeline.record(at, took, result.is_err(), self.concurrency.area);
+            let (at, took) = (Duration::from_nanos(at), Duration::from_nanos(latency));
+            timeline.record(at, took, failed.is_some(), self.concurrency.seconds());
         }
-        if let Err(error) = result {
+        if let Some(error) = failed {
             self.errors += 1;
             self.first_error.get_or_insert(error);
         }
     }
 
     /// From the start to the end of the last operation.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.ended.duration_since(self.started)
+    pub(crate) const fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.ended)
     }
 
     /// Little's law: the average number of operations in flight, which is counted and integrated over time;
@@ -191,7 +210,7 @@ impl Meter {
     pub(crate) fn littles_law(&self) -> (f64, f64) {
         let elapsed = self.elapsed().as_secs_f64().max(1e-9);
         (
-            self.concurrency.area / elapsed,
+            self.concurrency.seconds() / elapsed,
             self.services.as_ref().unwrap_or(&self.latencies).total().as_secs_f64() / elapsed,
         )
     }
@@ -235,25 +254,35 @@ impl Meter {
     }
 }
 
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The processor time of the calling thread, in user code and in the kernel. A thread can always read it.
-fn thread_cpu() -> Duration {
+pub(crate) fn thread_cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
-/// The number in flight over time: the area under it, in seconds. It knows no operation's latency.
+/// The number in flight over time, and the area under it, in nanoseconds. It knows no operation's latency.
+#[derive(Default)]
 struct Concurrency {
-    in_flight: i32,
-    since: Instant,
-    area: f64,
+    in_flight: u64,
+    since: u64,
+    area: u128,
 }
 
 impl Concurrency {
-    fn change(&mut self, by: i32, now: Instant) {
+    fn change(&mut self, by: i64, at: u64) {
         // Operations that share a reading change it at once.
-        if now != self.since {
-            self.area += f64::from(self.in_flight) * now.duration_since(self.since).as_secs_f64();
-            self.since = now;
+        if at != self.since {
+            self.area += u128::from(self.in_flight) * u128::from(at.saturating_sub(self.since));
+            self.since = at;
         }
-        self.in_flight += by;
+        self.in_flight = self.in_flight.saturating_add_signed(by);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a mean does not need the last digits of a sum")]
+    fn seconds(&self) -> f64 {
+        self.area as f64 / 1e9
     }
 }

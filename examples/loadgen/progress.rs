@@ -45,6 +45,11 @@ impl Progress {
         Self::new(name, len, false, 1)
     }
 
+    /// Nothing is shown.
+    pub(crate) fn hidden() -> Self {
+        Self { board: None, thread: 0, next: Instant::now() }
+    }
+
     fn new(name: &'static str, total: Option<u64>, by_time: bool, threads: usize) -> Self {
         let board = std::io::stderr().is_terminal().then(|| Board::new(name, total, by_time, threads));
         Self {

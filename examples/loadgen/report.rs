@@ -9,6 +9,7 @@ use crate::answer::Answer;
 use crate::args::{Format, StatsFormat};
 use crate::failure::Failure;
 use crate::judging::Judgement;
+use crate::own_cost::OwnCost;
 use crate::plan::{Expected, Load, Output};
 use crate::row::{Row, plain, unlike_ideal};
 use crate::table::{self, MIB};
@@ -29,19 +30,17 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     /// Software, measured aside.
     pub(crate) software: Option<Row>,
+    /// What the generator itself costs, in the way of the row that the answer is about.
+    pub(crate) own_cost: Option<OwnCost>,
     /// Of generated load.
     pub(crate) judgement: Option<Judgement>,
 }
 
 impl Report {
     pub(crate) fn new(plan: &Load) -> Self {
-        let each = match plan.mix.parts() {
-            [one] => format!("{} bytes per operation", short_size(one.size)),
-            _ => "by weight".to_owned(),
-        };
         let clock = if plan.is_virtual { ", in virtual time" } else { "" };
         let threads = if plan.threads > 1 { format!(", {} threads", plan.threads) } else { String::new() };
-        let title = format!("{}, {each}, seed {}{clock}{threads}", plan.mix.name(), plan.seed);
+        let title = format!("{}{clock}{threads}", load(plan));
         Self {
             seed: Some(plan.seed),
             device: plan.device.clone(),
@@ -49,6 +48,7 @@ impl Report {
             title,
             rows: Vec::new(),
             software: None,
+            own_cost: None,
             judgement: None,
         }
     }
@@ -61,6 +61,7 @@ impl Report {
             title: String::new(),
             rows: vec![row],
             software: None,
+            own_cost: None,
             judgement: None,
         }
     }
@@ -125,7 +126,7 @@ impl Report {
     }
 
     fn answer(&self) -> Option<Answer<'_>> {
-        Answer::of(&self.rows, self.software.as_ref())
+        Answer::of(&self.rows, self.software.as_ref(), self.own_cost)
     }
 
     /// How results were checked, what became of open loops, the answer, and what it lacks.
@@ -171,6 +172,15 @@ impl Report {
             ),
         )
     }
+}
+
+/// What every operation is, and the seed.
+pub(crate) fn load(plan: &Load) -> String {
+    let each = match plan.mix.parts() {
+        [one] => format!("{} bytes per operation", short_size(one.size)),
+        _ => "by weight".to_owned(),
+    };
+    format!("{}, {each}, seed {}", plan.mix.name(), plan.seed)
 }
 
 /// One line about a file, for standard error.

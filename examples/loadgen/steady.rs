@@ -40,9 +40,8 @@ impl Counts {
         Self { slices: vec![0; SLICES].into(), width: 10 }
     }
 
-    /// Counts an event, `at` after the start.
-    pub(crate) fn record(&mut self, at: Duration) {
-        let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+    /// Counts an event, so many nanoseconds after the start.
+    pub(crate) fn record(&mut self, nanos: u64) {
         let mut index = nanos >> self.width;
         while index >= SLICES as u64 {
             self.double();

@@ -53,8 +53,9 @@ impl WarmUp {
     }
 
     /// Refuses it with a file, every byte of which counts.
-    pub(crate) fn refuse_with_input(&self) -> Result<(), Failure> {
-        refuse_given(&[("--warmup", self.time.is_some())], "not allowed together with --input")
+    pub(crate) fn refuse_with(&self, option: &str) -> Result<(), Failure> {
+        let given = [("--warmup", self.time.is_some())];
+        refuse_given(&given, &format!("not allowed together with {option}"))
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use simaccel::Tag;
+use simaccel::{Error, Tag};
 use simaccel_device::{Algorithm, Operation, Request, Session, SessionId, Status};
 
 use crate::alg;
@@ -26,6 +26,8 @@ pub(crate) struct Lane {
     pub(crate) tag: Tag,
     pub(crate) iv: Vec<u8>,
     pub(crate) aad: Vec<u8>,
+    /// Why the last operation has failed, if it has.
+    pub(crate) failed: Option<Error>,
     /// Which part of the mix it is of.
     pub(crate) part: usize,
     expected_output: Vec<u8>,
@@ -151,6 +153,7 @@ fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<L
         tag: Tag::default(),
         iv,
         aad: if matches!(algorithm, Algorithm::Aead(_)) { aad } else { Vec::new() },
+        failed: None,
         part: 0,
         expected_output: Vec::new(),
         expected_tag: Tag::default(),

@@ -38,9 +38,9 @@ fn json_is_one_object_with_the_promised_keys() {
 
 #[test]
 fn the_curve_of_percentiles_ends_where_one_operation_is_beyond() {
-    let mut latencies = Latencies::new().unwrap();
+    let mut latencies = Latencies::new();
     assert!(latencies.percentiles().is_empty());
-    (1..=1000).for_each(|micros| latencies.record(Duration::from_micros(micros)));
+    (1..=1000).for_each(|micros| latencies.record(micros * 1000));
     let curve = latencies.percentiles();
     let (share, last) = *curve.last().unwrap();
     assert!((share - 0.999).abs() < 1e-9, "{share}");
@@ -53,10 +53,10 @@ fn the_curve_of_percentiles_ends_where_one_operation_is_beyond() {
 
 #[test]
 fn minimum_mean_and_maximum_are_exact_and_percentiles_lie_between() {
-    let mut latencies = Latencies::new().unwrap();
+    let mut latencies = Latencies::new();
     assert_eq!(latencies.summary().max, 0.0);
     for nanos in 1..=1_000_001 {
-        latencies.record(Duration::from_nanos(nanos));
+        latencies.record(nanos);
     }
     let summary = latencies.summary();
     assert_eq!((summary.min, summary.mean, summary.max), (0.001, 500.001, 1000.001));
@@ -66,8 +66,8 @@ fn minimum_mean_and_maximum_are_exact_and_percentiles_lie_between() {
         assert!((percentile / exact - 1.0).abs() < 0.001, "{percentile} for {exact}");
     }
     // A histogram alone would round this one up.
-    let mut latencies = Latencies::new().unwrap();
-    latencies.record(Duration::from_nanos(123_456_789));
+    let mut latencies = Latencies::new();
+    latencies.record(123_456_789);
     let summary = latencies.summary();
     assert_eq!([summary.min, summary.p50, summary.p999, summary.max], [123_456.789; 4]);
     assert_eq!(summary.json()["p999"], 123_456.789);
@@ -76,20 +76,47 @@ fn minimum_mean_and_maximum_are_exact_and_percentiles_lie_between() {
     assert_eq!([1, 100_000_000, 200_000_000].map(|nanos| latencies.count_up_to(nanos)), [0, 0, 1]);
 }
 
+/// An HdrHistogram of the same bounds and digits is the independent result.
+#[test]
+fn counts_are_those_of_a_histogram_of_three_digits() {
+    let mut latencies = Latencies::new();
+    let mut expected = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    let borders = (0..42).flat_map(|log| [(1_u64 << log) - 1, 1 << log, (1 << log) + 1]);
+    let spread = (0..60_000_u64).map(|op| op * op * op % 3_599_999_999_989);
+    for nanos in borders.chain(spread) {
+        latencies.record(nanos);
+        expected.saturating_record(nanos);
+    }
+    assert!(latencies.histogram().unwrap() == expected, "they differ");
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    let quantile = |share| expected.value_at_quantile(share) as f64 / 1e3;
+    let summary = latencies.summary();
+    let found = [summary.p50, summary.p90, summary.p99, summary.p999];
+    assert_eq!(found, [0.5, 0.9, 0.99, 0.999].map(quantile));
+    for nanos in [0, 1, 2047, 2048, 4095, 1 << 20, (1 << 33) + 12_345_678] {
+        assert_eq!(latencies.count_up_to(nanos), expected.count_between(0, nanos), "{nanos}");
+    }
+    let count = expected.len();
+    latencies.record(u64::MAX);
+    let with_it = (latencies.extent(), latencies.histogram().unwrap().len());
+    assert_eq!(with_it, ((0, u64::MAX, count + 1), count + 1), "what is longer counts as the longest");
+}
+
 /// What threads have recorded apart is, added up, what one thread records.
 #[test]
 fn latencies_of_threads_add_up_exactly() {
-    let mut threads: Vec<Latencies> = (0..3).map(|_| Latencies::new().unwrap()).collect();
-    let mut all = Latencies::new().unwrap();
+    let mut threads: Vec<Latencies> = (0..3).map(|_| Latencies::new()).collect();
+    let mut all = Latencies::new();
     for op in 0..10_000_u64 {
-        let took = Duration::from_nanos(700 + op * op % 9_999_991);
+        let took = 700 + op * op % 9_999_991;
         threads[usize::try_from(op * 7 % 3).unwrap()].record(took);
         all.record(took);
     }
-    let mut sum = Latencies::new().unwrap();
+    let mut sum = Latencies::new();
     threads.iter().for_each(|thread| sum.add(thread));
     assert_eq!((sum.summary(), sum.extent(), sum.total()), (all.summary(), all.extent(), all.total()));
-    assert_eq!((sum.recorded == all.recorded, sum.percentiles()), (true, all.percentiles()));
+    assert!(sum.histogram().unwrap() == all.histogram().unwrap(), "they differ");
+    assert_eq!(sum.percentiles(), all.percentiles());
 }
 
 #[test]

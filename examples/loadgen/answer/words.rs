@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ASIDE, Answer, about, bars, calling, device};
+use super::{ASIDE, Answer, about, bars, calling, device, jobs};
 use crate::stations::Ceiling;
 use crate::units::{grouped, short_time, time_us};
 use crate::wrap::{labelled, wrapped};
@@ -183,9 +183,19 @@ impl Answer<'_> {
     }
 
     fn generator(&self) -> String {
+        let Some(own) = &self.own_cost else { return "its own cost was not measured".to_owned() };
+        let added = |share: f64| format!("{:.0}\u{a0}%", 100.0 * share);
         format!(
-            "needs about {} of processor time for itself per operation: it starts, checks and counts",
-            time(self.software.generator_ns)
+            "adds {} to the time of an operation in a bare loop over the engine ({} with {}, an ideal device: \
+             {}), {} without the check of results; in processor time {} on top of {}, {} of it for the check",
+            added(own.added()),
+            own.mode.name(),
+            jobs(own.jobs),
+            time(own.bare.time),
+            added(own.added_unchecked()),
+            time(own.cpu_ns()),
+            time(own.bare.cpu),
+            time(own.check_cpu_ns()),
         )
     }
 

@@ -1,13 +1,12 @@
 //! Pieces of one chain: a multi-part operation, one piece in flight while the next one is read.
 
-use std::time::Instant;
-
 use simaccel::{
     AeadOpener, AeadSealer, AnySession, CipherStream, Error, HashStream, MacStream, OpError, Parameters, Tag,
 };
 
 use super::Transfer;
 use crate::failure::Failure;
+use crate::meter::Sent;
 use crate::runner::Runner;
 
 /// Sends everything through. Returns the digest of a digest operation.
@@ -94,7 +93,7 @@ impl Chained<'_, '_> {
     fn run_through(mut self, mut chain: Chain) -> Result<Option<Tag>, Failure> {
         let mut next = self.transfer.pieces.next()?;
         while let Some(piece) = next.take() {
-            let (asked, len) = (self.transfer.meter.ask(), piece.bytes.len());
+            let (asked, len) = (self.transfer.meter.ask_now(), piece.bytes.len());
             self.runner.start(0, move || {
                 let result = chain.update(piece.bytes).map_err(Error::from);
                 Done::Piece(chain, result)
@@ -107,7 +106,7 @@ impl Chained<'_, '_> {
         self.finish(chain)
     }
 
-    fn piece_done(&mut self, asked: Instant, len: usize) -> Result<Chain, Failure> {
+    fn piece_done(&mut self, asked: Sent, len: usize) -> Result<Chain, Failure> {
         let Done::Piece(chain, result) = self.done()? else { unreachable!("a piece was started") };
         self.transfer.record(asked, len, result.as_ref().err());
         let bytes = result.map_err(|error| self.transfer.failure(&error))?;
@@ -121,7 +120,7 @@ impl Chained<'_, '_> {
     fn finish(&mut self, chain: Chain) -> Result<Option<Tag>, Failure> {
         let tail = self.transfer.pieces.tail().map(<[u8]>::to_vec);
         let tag = tail.ok_or_else(|| self.transfer.incomplete("shorter than its 16-byte tag"))?;
-        let asked = self.transfer.meter.ask();
+        let asked = self.transfer.meter.ask_now();
         self.runner.start(0, move || Done::End(chain.finish(&tag)))?;
         let Done::End(result) = self.done()? else { unreachable!("the end was started") };
         self.transfer.record(asked, 0, result.as_ref().err());

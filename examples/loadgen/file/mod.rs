@@ -15,7 +15,6 @@ mod pieces;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Instant;
 
 use simaccel::{Engine, Error, Tag};
 use simaccel_device::Algorithm;
@@ -27,7 +26,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::judging::Judgement;
 use crate::load;
-use crate::meter::Meter;
+use crate::meter::{Meter, Sent};
 use crate::plan::File;
 use crate::progress::Progress;
 use crate::report::{self, Report};
@@ -60,7 +59,7 @@ pub(crate) fn run(plan: &File) -> Result<(), Failure> {
         plan,
         engine: load::open(plan.mode, &plan.device)?,
         output: plan.output.as_deref().map(|path| WholeFile::create("--output", path)).transpose()?,
-        meter: Meter::new(false, Clock::Real)?,
+        meter: Meter::new(false, Clock::Real),
         progress: Progress::bytes(plan.mode.name(), pieces.input_len()),
         pieces,
         in_flight: 1,
@@ -138,9 +137,9 @@ impl Transfer<'_> {
     }
 
     /// Records a finished piece of `bytes` of input.
-    fn record(&mut self, asked: Instant, bytes: usize, failed: Option<&Error>) {
+    fn record(&mut self, asked: Sent, bytes: usize, failed: Option<&Error>) {
         let now = self.meter.clock.now();
-        self.meter.record(asked.into(), now, bytes, failed.cloned().map_or(Ok(()), Err));
+        self.meter.record(asked, now, bytes, failed.cloned());
         self.progress.at(now, self.meter.bytes, &self.meter);
     }
 

@@ -6,7 +6,6 @@
 //! ```
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use simaccel::{CipherSession, Error, Padding};
 use simaccel_device::Cipher;
@@ -16,6 +15,7 @@ use super::pieces::Piece;
 use crate::alg::Shape;
 use crate::failure::Failure;
 use crate::limits;
+use crate::meter::Sent;
 use crate::runner::Runner;
 
 /// Sends everything through.
@@ -54,14 +54,14 @@ struct Parallel<'a, 'b> {
 
 /// A piece in flight, or done and waiting for the pieces before it.
 struct Slot {
-    asked: Instant,
+    asked: Sent,
     input_len: usize,
     done: Option<Vec<u8>>,
 }
 
 impl Slot {
     fn idle() -> Self {
-        Self { asked: Instant::now(), input_len: 0, done: None }
+        Self { asked: Sent::default(), input_len: 0, done: None }
     }
 }
 
@@ -96,7 +96,7 @@ impl Parallel<'_, '_> {
         let session = Rc::clone(if piece.last { &self.last } else { &self.inner });
         let iv = self.positions.next(&piece.bytes);
         let decrypt = self.transfer.plan.decrypt;
-        let asked = self.transfer.meter.ask();
+        let asked = self.transfer.meter.ask_now();
         self.window[slot] = Slot { asked, input_len: piece.bytes.len(), done: None };
         self.next_in += 1;
         self.runner.start(slot, move || {

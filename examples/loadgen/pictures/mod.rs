@@ -40,10 +40,10 @@ pub(crate) struct PictureOptions {
 }
 
 impl PictureOptions {
-    /// A file has neither rows nor a timeline.
-    pub(crate) fn refuse_with_input(&self) -> Result<(), Failure> {
+    /// Refuses them with an option that has neither rows nor a timeline.
+    pub(crate) fn refuse_with(&self, option: &str) -> Result<(), Failure> {
         let given = [("--report", self.report.is_some()), ("--svg", self.svg.is_some())];
-        refuse_given(&given, "not allowed together with --input")
+        refuse_given(&given, &format!("not allowed together with {option}"))
     }
 
     /// Whether there is anything to draw.

@@ -117,7 +117,7 @@ fn check_that_it_ends(config: &Config) -> Result<(), Failure> {
 }
 
 /// `device` with the delivery that `mode` needs.
-pub(super) fn delivering(device: &Config, mode: Mode) -> Result<Config, Failure> {
+pub(crate) fn delivering(device: &Config, mode: Mode) -> Result<Config, Failure> {
     if mode != Mode::Poll {
         return Ok(device.clone());
     }

@@ -21,13 +21,14 @@ impl Options {
             ("--expect-errors", self.expect_errors),
             ("--seed", self.seed.is_some()),
             ("--wide", self.wide),
+            ("--own-cost", self.own_cost.own_cost),
         ];
         refuse_given(&load_only, "not allowed together with --input")?;
         self.threads.refuse_with_input()?;
         self.mixing.refuse_with_input()?;
-        self.warm_up.refuse_with_input()?;
+        self.warm_up.refuse_with("--input")?;
         self.pacing.refuse_with_input()?;
-        self.pictures.refuse_with_input()?;
+        self.pictures.refuse_with("--input")?;
         self.trace.refuse_with_input()?;
         self.virtual_time.refuse_with_input()?;
         self.files.refuse_with_input()?;

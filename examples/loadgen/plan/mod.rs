@@ -7,7 +7,7 @@ mod checks;
 mod file;
 mod load;
 
-pub(crate) use checks::refuse_given;
+pub(crate) use checks::{delivering, refuse_given};
 pub(crate) use load::MODELLED;
 
 use std::path::PathBuf;
@@ -57,6 +57,7 @@ pub(crate) enum Plan {
     File(Box<File>),
     Sweep(Sweep),
     FindMax(Box<FindMax>),
+    OwnCost(Box<Load>),
 }
 
 /// Generated load.
@@ -211,6 +212,9 @@ impl Plan {
     pub(crate) fn new(options: Options) -> Result<Self, Failure> {
         match options.input.clone() {
             Some(input) => options.into_file(input).map(|plan| Self::File(Box::new(plan))),
+            None if options.own_cost.own_cost => {
+                options.into_own_cost().map(|plan| Self::OwnCost(Box::new(plan)))
+            }
             None if !options.searches.sweep.is_empty() => Sweep::plan(options).map(Self::Sweep),
             None if options.searches.find_max.is_some() => {
                 FindMax::plan(options).map(|plan| Self::FindMax(Box::new(plan)))
@@ -223,7 +227,7 @@ impl Plan {
     /// has the delivery that it needs, and the line has none.
     pub(crate) fn config(&self, says_mode: bool) -> String {
         let device = match self {
-            Self::Load(plan) => {
+            Self::Load(plan) | Self::OwnCost(plan) => {
                 plan.rows.first().filter(|_| says_mode).map_or(&plan.device, |row| &row.device)
             }
             Self::File(plan) => &plan.device,
