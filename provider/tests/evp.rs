@@ -26,7 +26,13 @@ fn with_provider(program: &Path, numbers: &[u64], keys: &str, folder: &Path) -> 
 
 fn run_with_provider(program: &Path, numbers: &[u64], keys: &str) -> Run {
     let folder = scratch("evp");
-    let answer = run(&mut with_provider(program, numbers, keys, &folder)).succeeded();
+    counted(&mut with_provider(program, numbers, keys, &folder), &folder)
+}
+
+/// Runs a command that leaves its counters in a folder.
+#[track_caller]
+fn counted(command: &mut Command, folder: &Path) -> Run {
+    let answer = run(command).succeeded();
     let counters = Counters::read(&folder.join(format!("counters.{}", answer.pid)));
     counters.assert_add_up();
     Run { said: answer.stdout(), counters }
@@ -53,7 +59,13 @@ fn records() -> PathBuf {
 /// Each sequence runs outside of a job and in one. Every operation in one pauses, and no other does.
 #[track_caller]
 fn assert_same_as_the_default_provider(program: &Path, first: u64, count: u64, keys: &str) {
-    let Run { said, counters } = run_with_provider(program, &[first, count], keys);
+    let folder = scratch("evp");
+    assert_counted(&mut with_provider(program, &[first, count], keys, &folder), count, &folder);
+}
+
+#[track_caller]
+fn assert_counted(command: &mut Command, count: u64, folder: &Path) {
+    let Run { said, counters } = counted(command, folder);
     assert_eq!(number(&said, "sequences"), 2 * count);
     assert_eq!(counters.at(&["in_flight"]), 0, "{}", counters.0);
     assert_eq!(counters.resumes(), counters.pauses(), "{}", counters.0);
@@ -135,4 +147,28 @@ fn the_vectors_of_openssl_are_right_for_ciphers() {
 #[ignore = "needs the vectors that .ci/openssl-vectors fetches"]
 fn the_vectors_of_openssl_are_right_for_digests() {
     assert_vectors_are_right("evpmd_sha.txt", 13, &["sha1", "sha3", "shake", "sha512-2"]);
+}
+
+#[test]
+#[ignore = "needs OpenSSL 3.5, which .ci/applications unpacks"]
+fn random_calls_and_records_are_those_of_openssl_3_5() {
+    for program in [random(), records()] {
+        let folder = scratch("evp");
+        let direct = with_provider(&program, &[0, 5000], "never_pause=none", &folder);
+        let mut through = command(fetched("next/run"));
+        through.arg(direct.get_program()).args(direct.get_args());
+        through.envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        assert_counted(&mut through, 5000, &folder);
+    }
+}
+
+#[test]
+#[ignore = "needs OpenSSL 4.0, which .ci/applications builds"]
+fn random_calls_and_records_are_those_of_openssl_4() {
+    let folder = fetched("openssl-4").display().to_string();
+    let libraries = [format!("-L{folder}"), "-l:libcrypto.so.4".to_owned(), format!("-Wl,-rpath,{folder}")];
+    let libraries: Vec<_> = libraries.iter().map(String::as_str).collect();
+    for source in ["random.c", "records.c"] {
+        assert_same_as_the_default_provider(&compiled(source, &libraries), 0, 5000, "never_pause=none");
+    }
 }

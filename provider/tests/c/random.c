@@ -104,7 +104,8 @@ static void compare_some_param(struct sequence *s, struct pair *p)
     size_t size = below(s, 40);
     int ok;
 
-    if (p->algorithm->mode == ECB)
+    /* OpenSSL 4.0 makes up an IV that is asked for before there is one. */
+    if (p->algorithm->mode == ECB || (p->algorithm->mode == GCM && !p->iv_set))
         return;
     memset(iv, 0, sizeof(iv));
     if (chance(s, 50)) {
@@ -393,7 +394,6 @@ static void random_iv(struct sequence *s, struct pair *p)
     fill(s, key, sizeof(key));
     fill(s, s->in, len);
     CHECK(EVP_CipherInit_ex(by, p->cipher[maker], NULL, key, NULL, 1) == 1);
-    same(s, "no iv to show", 0, EVP_CIPHER_CTX_get_updated_iv(by, iv, sizeof(iv)));
     same(s, "making", 1, EVP_CipherUpdate(by, s->out[0], &made, s->in, (int)len));
     same(s, "its end", 1, EVP_CipherFinal_ex(by, s->out[0] + made, &more));
     same(s, "the iv", 1, EVP_CIPHER_CTX_get_updated_iv(by, iv, sizeof(iv)));

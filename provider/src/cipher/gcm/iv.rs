@@ -51,9 +51,13 @@ impl Iv {
         self.made_up
     }
 
-    /// What is shown to the application; `None`: there is none yet.
-    pub(super) fn shown(&self) -> Option<&[u8]> {
-        (self.state != State::None).then(|| self.bytes())
+    /// What is shown to the application. An encryption without an IV makes one up to show it, as OpenSSL 4.0
+    /// does.
+    pub(super) fn shown(&mut self, encrypts: bool) -> Result<&[u8], Failure> {
+        if self.state == State::None {
+            self.make_up(encrypts)?;
+        }
+        Ok(self.bytes())
     }
 
     fn bytes(&self) -> &[u8] {
@@ -111,13 +115,20 @@ impl Iv {
             State::Spent => Err(Failure::new(Reason::NotNow, "this iv was used for a message")),
             State::Used => Ok(None),
             State::Set => Ok(Some(self.begun())),
-            State::None if encrypts && self.len >= LEAST_RANDOM => {
-                random::fill(&mut self.bytes[..self.len])?;
-                self.made_up = true;
+            State::None => {
+                self.make_up(encrypts)?;
                 Ok(Some(self.begun()))
             }
-            State::None => Err(Failure::new(Reason::NotNow, "no iv set")),
         }
+    }
+
+    fn make_up(&mut self, encrypts: bool) -> Result<(), Failure> {
+        if !encrypts || self.len < LEAST_RANDOM {
+            return Err(Failure::new(Reason::NotNow, "no iv set"));
+        }
+        random::fill(&mut self.bytes[..self.len])?;
+        (self.state, self.made_up) = (State::Set, true);
+        Ok(())
     }
 
     fn begun(&mut self) -> Vec<u8> {
@@ -188,7 +199,7 @@ mod tests {
         let mut iv = counting();
         assert_eq!(iv.count().unwrap()[8..], [0, 0, 0xff, 0xff]);
         assert_eq!(iv.count().unwrap()[8..], [0, 1, 0, 0]);
-        assert_eq!(iv.shown().unwrap()[..4], [1, 2, 3, 4]);
+        assert_eq!(iv.shown(true).unwrap()[..4], [1, 2, 3, 4]);
     }
 
     #[test]
@@ -196,7 +207,7 @@ mod tests {
         let mut iv = Iv::new();
         iv.restore(&[9, 9, 9, 9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
         iv.count().unwrap();
-        assert_eq!(iv.shown().unwrap(), [9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(iv.shown(true).unwrap(), [9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -230,6 +241,10 @@ mod tests {
             iv.begin(true).unwrap().unwrap()
         };
         assert_ne!(made(), made());
+        let mut shown = Iv::new();
+        assert!(shown.shown(false).is_err());
+        let iv = shown.shown(true).unwrap().to_vec();
+        assert_eq!(shown.begin(true).unwrap().unwrap(), iv);
         let mut short = Iv::new();
         short.set_len(11).unwrap();
         assert!(short.begin(true).is_err());

@@ -48,8 +48,7 @@ impl Gcm {
             key if key == keys::CIPHER_IVLEN => wanted.give_size(self.iv.len())?,
             key if key == keys::CIPHER_AEAD_TAGLEN => wanted.give_size(self.tag_len.unwrap_or(TAG))?,
             key if key == keys::CIPHER_IV || key == keys::CIPHER_UPDATED_IV => {
-                let iv = self.iv.shown().ok_or_else(|| Failure::new(Reason::NotNow, "no iv set"))?;
-                wanted.give_octets_or_pointer(iv)?;
+                wanted.give_octets_or_pointer(self.iv.shown(self.encrypts)?)?;
             }
             key if key == keys::CIPHER_AEAD_TAG => self.give_tag(wanted)?,
             key if key == keys::CIPHER_AEAD_TLS1_AAD_PAD => wanted.give_size(self.record_pad)?,
