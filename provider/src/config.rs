@@ -306,6 +306,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_lists_every_key() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/provider.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for Key { name, default, allowed, meaning } in KEYS {
+            let row = format!("| `{name}` | {default} | {allowed} | {meaning} |");
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn names_are_found_by_every_alias_in_any_case() {
         assert_eq!(names("aes256"), names("AES-256-CBC"));
         assert_eq!(names("2.16.840.1.101.3.4.2.1"), names("sha-256"));

@@ -35,6 +35,7 @@ use crate::ossl::types::{
     DescribeParams, DigestFinal, DigestInit, DigestUpdate, Dispatch, DupCtx, FreeCtx, GetParams, NewCtx,
     Param, dispatch,
 };
+use crate::pausing;
 
 /// What is different between the algorithms.
 struct Spec {
@@ -110,12 +111,18 @@ impl Ctx {
             return Ok(stream);
         }
         self.forks = foreign::forks();
-        Ok(stream.copied_to(&self.session()?)?)
+        self.copy_of(&stream)
+    }
+
+    /// A copy that goes on in this process.
+    fn copy_of(&self, stream: &HashStream) -> Result<HashStream, Failure> {
+        let session = self.session()?;
+        Ok(pausing::apart(self.instance.jobs(), || stream.copied_to(&session))?)
     }
 
     fn copied(&mut self) -> Result<Self, Failure> {
         let stream = match &self.stream {
-            Some(stream) => Some(stream.copied_to(&self.session()?)?),
+            Some(stream) => Some(self.copy_of(stream)?),
             None => None,
         };
         Ok(Self { instance: Arc::clone(&self.instance), spec: self.spec, stream, forks: foreign::forks() })

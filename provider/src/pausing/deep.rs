@@ -12,7 +12,7 @@
 #![expect(unsafe_code, reason = "maps a stack, and switches to it")]
 
 use std::any::Any;
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
@@ -31,8 +31,13 @@ thread_local! {
     static PASSED: Cell<*mut Passed<'static>> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// Memory for a stack, behind a guard that may not be touched.
-struct Stack(NonNull<c_void>);
+/// Memory for a stack, behind a guard that may not be touched; and where the two sides of a switch are kept,
+/// each of which is too large for the stack of a job.
+struct Stack {
+    memory: NonNull<c_void>,
+    begun: Box<MaybeUninit<libc::ucontext_t>>,
+    caller: Box<MaybeUninit<libc::ucontext_t>>,
+}
 
 impl Stack {
     /// `None`: there is no memory.
@@ -43,7 +48,8 @@ impl Stack {
         if memory == libc::MAP_FAILED {
             return None;
         }
-        let stack = Self(NonNull::new(memory)?);
+        let memory = NonNull::new(memory)?;
+        let stack = Self { memory, begun: Box::new_uninit(), caller: Box::new_uninit() };
         // SAFETY: within what was mapped.
         let refused = unsafe { libc::mprotect(stack.lowest(), SIZE, libc::PROT_READ | libc::PROT_WRITE) };
         (refused == 0).then_some(stack)
@@ -51,14 +57,14 @@ impl Stack {
 
     /// The lowest address of the stack itself.
     fn lowest(&self) -> *mut c_void {
-        self.0.as_ptr().wrapping_byte_add(GUARD)
+        self.memory.as_ptr().wrapping_byte_add(GUARD)
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: it was mapped, and nothing runs on it.
-        unsafe { libc::munmap(self.0.as_ptr(), GUARD + SIZE) };
+        unsafe { libc::munmap(self.memory.as_ptr(), GUARD + SIZE) };
     }
 }
 
@@ -66,7 +72,7 @@ impl Drop for Stack {
 struct Passed<'w> {
     work: &'w mut dyn FnMut(),
     panic: Option<Box<dyn Any + Send>>,
-    caller: UnsafeCell<MaybeUninit<libc::ucontext_t>>,
+    caller: *mut libc::ucontext_t,
 }
 
 /// Runs `work` on the thread's deep stack, and returns when it has. Where there is none, or it is in use,
@@ -77,8 +83,8 @@ pub(super) fn run(work: &mut dyn FnMut()) {
     }
     // The stack is out of its place while it is used.
     let stack = STACK.try_with(|kept| kept.borrow_mut().take()).ok().flatten();
-    let Some(stack) = stack.or_else(Stack::map) else { return work() };
-    let panicked = switch(&stack, work);
+    let Some(mut stack) = stack.or_else(Stack::map) else { return work() };
+    let panicked = switch(&mut stack, work);
     let _ = STACK.try_with(|kept| *kept.borrow_mut() = Some(stack));
     if let Some(payload) = panicked {
         panic::resume_unwind(payload);
@@ -86,22 +92,20 @@ pub(super) fn run(work: &mut dyn FnMut()) {
 }
 
 /// The panic of `work`, if it has panicked.
-fn switch(stack: &Stack, work: &mut dyn FnMut()) -> Option<Box<dyn Any + Send>> {
-    let mut passed = Box::new(Passed { work, panic: None, caller: UnsafeCell::new(MaybeUninit::uninit()) });
-    let mut begun = Box::new(MaybeUninit::<libc::ucontext_t>::uninit());
+fn switch(stack: &mut Stack, work: &mut dyn FnMut()) -> Option<Box<dyn Any + Send>> {
+    let (context, caller) = (stack.begun.as_mut_ptr(), stack.caller.as_mut_ptr());
+    let mut passed = Passed { work, panic: None, caller };
     IS_DEEP.set(true);
-    PASSED.set((&raw mut *passed).cast());
+    PASSED.set((&raw mut passed).cast());
     // SAFETY: the context is made from the current one and given a stack of its own, on which nothing runs;
-    // `begin` goes back to `caller` and never returns. What both sides use lies in boxes until then.
+    // `begin` goes back to `caller` and never returns. What both sides use lies in this frame, and in boxes.
     unsafe {
-        if libc::getcontext(begun.as_mut_ptr()) == 0 {
-            let context = begun.as_mut_ptr();
+        if libc::getcontext(context) == 0 {
             (*context).uc_stack.ss_sp = stack.lowest();
             (*context).uc_stack.ss_size = SIZE;
             (*context).uc_link = ptr::null_mut();
             libc::makecontext(context, begin, 0);
-            let caller = passed.caller.get();
-            libc::swapcontext((*caller).as_mut_ptr(), context);
+            libc::swapcontext(caller, context);
         }
     }
     IS_DEEP.set(false);
@@ -116,6 +120,6 @@ extern "C" fn begin() {
     // SAFETY: the same; and the caller's context was stored when it came here.
     unsafe {
         (*passed).panic = outcome.err();
-        libc::setcontext((*(*passed).caller.get()).as_ptr());
+        libc::setcontext((*passed).caller);
     }
 }
