@@ -174,8 +174,14 @@ fn a_busy_loop_is_counted_and_no_reason_to_end_the_process() {
 }
 
 #[test]
-fn a_resume_in_another_thread_is_counted() {
-    assert_eq!(counted("thread", &[("strict", "abort")]).at(&["totals", "resumed_in_other_thread"]), 1);
+fn a_resume_in_another_thread_is_told_before_libcrypto_ends_the_process() {
+    let (counters, said) = aborted("thread", &[]);
+    assert!(
+        said.starts_with("simaccel: strict=abort: resumed in another thread than it had paused in: "),
+        "{said}"
+    );
+    assert!(said.contains("AES-128-CBC of 1024 bytes"), "{said}");
+    assert_eq!((counters.at(&["totals", "resumed_in_other_thread"]), counters.at(&["wrong"])), (1, 1));
     assert_eq!(counted("many", &[]).at(&["totals", "resumed_in_other_thread"]), 0);
 }
 

@@ -109,14 +109,14 @@ fn a_running_process_is_shown_and_told_from_one_that_has_exited() {
 #[test]
 fn the_text_fits_80_columns_and_names_what_it_counts() {
     let configuration =
-        Configuration::new("stat").key("fault", "fail:every=2").key("completion_nsec", "1000");
+        Configuration::new("stat").key("fault", "delay:nsec=1000");
     let answer = run(configuration.program(program()).arg("free"));
     let text = shown(&[], &[configuration.counters_file(answer.pid)]).succeeded().stdout();
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     for part in
-        ["requests", "AES-128-CBC", "1 final", "open, of", "p50", "faults injected", "fail 1", "host-bound"]
+        ["requests", "AES-128-CBC", "1 final", "open, of", "p50", "faults injected", "delay 1", "host-bound"]
     {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
@@ -182,12 +182,13 @@ fn what_is_no_file_of_counters_is_one_line_and_exit_code_2() {
         let file = folder.join(name);
         fs::write(&file, bytes).unwrap();
         for arguments in [&[][..], &["--json"], &["--prometheus"], &["--watch"], &["--set", "fault=none"]] {
-            assert_refused(&shown(arguments, std::slice::from_ref(&file)), said);
+            assert_refused(&run(command(stat()).arg(&file).args(arguments)), said);
         }
     }
     assert_refused(&shown(&[], &[folder.join("missing")]), "No such file");
     assert_refused(&shown(&[], &[folder.clone()]), "not a file of the provider's counters");
     assert_refused(&shown(&["--watch", "0"], &[folder.join("newer")]), "--watch");
+    assert_refused(&shown(&["--watch"], &[folder.join("newer")]), "the files stand before --watch");
     assert_refused(&shown(&[], &[]), "FILE");
 }
 

@@ -19,10 +19,11 @@
 //!   that it holds, stay for ever.
 //! - **A job is not resumed for a second after its wake, and the process exits.** A loop that runs resumes
 //!   it in the next round. One that has ended before its operations have is what a test is to find.
+//! - **A job is resumed in another thread than it has paused in.** When it ends, libcrypto goes on in the
+//!   frame of the first thread's call, which has returned.
 //!
-//! Resumes without a wake are none: libcrypto's own server polls that way. They are counted. So are resumes
-//! in another thread, which libcrypto allows and compiled code does not expect, and contexts that are there
-//! when the process exits, which the system frees.
+//! Resumes without a wake are none: libcrypto's own server polls that way. They are counted, and so are
+//! contexts that are there when the process exits, which the system frees.
 
 mod exit;
 mod strict;
@@ -110,6 +111,7 @@ impl Watched {
         }
         if self.word(Entry::Thread).load(Ordering::Relaxed) != thread() {
             add(Total::OtherThread.at(), 1);
+            strict::note(&self.violation(Kind::OtherThread));
         }
     }
 

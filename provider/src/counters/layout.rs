@@ -183,6 +183,8 @@ words! {
         Freed = "freed_while_paused",
         /// The job was not resumed after its wake, until the process exited.
         NotResumed = "not_resumed",
+        /// The job was resumed in another thread.
+        OtherThread = "resumed_in_other_thread",
     }
 }
 

@@ -82,6 +82,10 @@ impl fmt::Display for Violation {
         match self.kind {
             Kind::Freed => write!(f, "freed while paused: {where_it_is}, with {operation} paused in it")?,
             Kind::NotResumed => write!(f, "not resumed after its wake: {operation}, in {where_it_is}")?,
+            Kind::OtherThread => {
+                let what = "resumed in another thread than it had paused in";
+                write!(f, "{what}: {operation}, in {where_it_is}")?;
+            }
         }
         match self.woken_for {
             None => f.write_str(", its wake not yet sent"),

@@ -29,6 +29,7 @@ struct task {
     ASYNC_JOB *job;
     ASYNC_WAIT_CTX *ctx;
     EVP_CIPHER_CTX *evp;
+    int result;
     unsigned char text[BYTES];
 };
 
@@ -51,9 +52,8 @@ static struct task *new_task(void)
 /* Starts or resumes the job. Returns what ASYNC_start_job does. */
 static int resume(struct task *task)
 {
-    int result = 0;
-    int state = ASYNC_start_job(&task->job, task->ctx, &result, encrypt, &task, sizeof task);
-    CHECK(state == ASYNC_PAUSE || (state == ASYNC_FINISH && result == 1));
+    int state = ASYNC_start_job(&task->job, task->ctx, &task->result, encrypt, &task, sizeof task);
+    CHECK(state == ASYNC_PAUSE || state == ASYNC_FINISH);
     return state;
 }
 
@@ -80,11 +80,19 @@ static void free_task(struct task *task)
     free(task);
 }
 
-static void finish(struct task *task)
+/* Runs the job to its end. Returns whether it has worked. */
+static int ends_well(struct task *task)
 {
     while (resume(task) == ASYNC_PAUSE)
         wait_for(task);
+    int result = task->result;
     free_task(task);
+    return result;
+}
+
+static void finish(struct task *task)
+{
+    CHECK(ends_well(task));
 }
 
 static void finish_many(int count)
@@ -151,6 +159,7 @@ int main(int count, char **arguments)
         struct task *task = new_task();
         while (resume(task) == ASYNC_PAUSE)
             ;
+        CHECK(task->result);
         free_task(task);
     } else if (!strcmp(scene, "thread")) {
         struct task *task = new_task();
@@ -178,13 +187,14 @@ int main(int count, char **arguments)
         char line[32];
         while (fgets(line, sizeof line, stdin)) {
             struct task *task = new_task(), *same = task;
+            int result;
             if (!strcmp(line, "synchronous\n")) {
-                printf("%s\n", encrypt(&same) ? "done" : "failed");
+                result = encrypt(&same);
                 free_task(task);
             } else {
-                finish(task);
-                printf("done\n");
+                result = ends_well(task);
             }
+            puts(result ? "done" : "failed");
             fflush(stdout);
         }
     } else {

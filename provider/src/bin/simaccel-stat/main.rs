@@ -69,7 +69,9 @@ struct Options {
 /// A time that a sleep can take.
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.01..=86_400.0).contains(number));
-    number.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds from 0.01 to 86400".to_owned())
+    number
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "a number of seconds from 0.01 to 86400; the files stand before --watch".to_owned())
 }
 
 fn main() -> ExitCode {
