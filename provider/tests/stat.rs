@@ -109,7 +109,7 @@ fn a_running_process_is_shown_and_told_from_one_that_has_exited() {
 #[test]
 fn the_text_fits_80_columns_and_names_what_it_counts() {
     let configuration =
-        Configuration::new("stat").key("fault", "delay:nsec=1000");
+        Configuration::new("stat").key("fault", "delay:nth=1,nsec=1000");
     let answer = run(configuration.program(program()).arg("free"));
     let text = shown(&[], &[configuration.counters_file(answer.pid)]).succeeded().stdout();
     for line in text.lines() {
