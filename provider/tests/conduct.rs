@@ -1,7 +1,7 @@
 //! What an application does wrong with its jobs is counted, shown, and ends it where it is asked to.
 //!
-//! `tests/c/conduct.c` does one thing at a time. Nothing here depends on how long something takes, but for one
-//! scene, which waits longer than the second that a job may stay woken.
+//! `tests/c/conduct.c` does one thing at a time. Nothing here depends on how long something takes, but for
+//! one scene, which waits longer than the second that a job may stay woken.
 
 mod programs;
 

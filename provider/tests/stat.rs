@@ -108,8 +108,7 @@ fn a_running_process_is_shown_and_told_from_one_that_has_exited() {
 
 #[test]
 fn the_text_fits_80_columns_and_names_what_it_counts() {
-    let configuration =
-        Configuration::new("stat").key("fault", "delay:nth=1,nsec=1000");
+    let configuration = Configuration::new("stat").key("fault", "delay:nth=1,nsec=1000");
     let answer = run(configuration.program(program()).arg("free"));
     let text = shown(&[], &[configuration.counters_file(answer.pid)]).succeeded().stdout();
     for line in text.lines() {
@@ -176,7 +175,11 @@ fn what_is_no_file_of_counters_is_one_line_and_exit_code_2() {
         ),
         ("empty", Vec::new(), "not a file of the provider's counters"),
         ("newer", newer, "layout 9"),
-        ("garbage", (0..300_000_u32).map(|byte| (byte.wrapping_mul(97) >> 3) as u8).collect(), "not a file"),
+        (
+            "garbage",
+            (0..300_000_u32).map(|byte| (byte.wrapping_mul(97) >> 3).to_le_bytes()[0]).collect(),
+            "not a file",
+        ),
     ];
     for (name, bytes, said) in cases {
         let file = folder.join(name);
@@ -186,7 +189,7 @@ fn what_is_no_file_of_counters_is_one_line_and_exit_code_2() {
         }
     }
     assert_refused(&shown(&[], &[folder.join("missing")]), "No such file");
-    assert_refused(&shown(&[], &[folder.clone()]), "not a file of the provider's counters");
+    assert_refused(&shown(&[], std::slice::from_ref(&folder)), "not a file of the provider's counters");
     assert_refused(&shown(&["--watch", "0"], &[folder.join("newer")]), "--watch");
     assert_refused(&shown(&["--watch"], &[folder.join("newer")]), "the files stand before --watch");
     assert_refused(&shown(&[], &[]), "FILE");

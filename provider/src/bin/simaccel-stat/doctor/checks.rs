@@ -66,7 +66,8 @@ fn say(verdict: &str, name: &str, text: &str) {
     let indent = line.len();
     let mut is_empty = true;
     for word in text.split(' ') {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+        // A line of a configuration is whole.
+        if !is_empty && !text.contains(" = ") && line.chars().count() + 1 + word.chars().count() > WIDTH {
             print(&line);
             line = " ".repeat(indent);
         } else if !is_empty {
@@ -89,8 +90,8 @@ fn examine(patient: &Patient, stats_file: &Path, report: &mut Report) -> Option<
     }
     let libcrypto = report.say("library", library(patient))?;
     let (libcrypto, number) = libcrypto;
-    let is_configured = report.say("configuration", configuration(&libcrypto, patient)).is_some();
-    let name = report.say("loaded", loaded(&libcrypto, patient, is_configured))?;
+    let passed_over = report.say("configuration", configuration(&libcrypto, patient));
+    let name = report.say("loaded", loaded(&libcrypto, patient, passed_over))?;
     report.say("wins the fetch", wins(&libcrypto, &name));
     let counters = Counters(stats_file);
     report.say("random numbers", random(&libcrypto, number, &counters));
@@ -112,7 +113,8 @@ fn library(patient: &Patient) -> Result<(String, (Libcrypto, u64)), Failure> {
     Ok((version, (libcrypto, number)))
 }
 
-fn configuration(libcrypto: &Libcrypto, patient: &Patient) -> Result<(String, ()), Failure> {
+/// Also the errors that libcrypto passes over.
+fn configuration(libcrypto: &Libcrypto, patient: &Patient) -> Result<(String, Option<String>), Failure> {
     let path = libcrypto.configuration()?;
     let (from, is_there) = match libcrypto::variable() {
         Some(_) => ("OPENSSL_CONF", Path::new(&path).is_file()),
@@ -122,7 +124,7 @@ fn configuration(libcrypto: &Libcrypto, patient: &Patient) -> Result<(String, ()
         let fix = format!("set OPENSSL_CONF to a file with\n{}", sample(patient));
         return Err(Failure::new(format!("{path} ({from}) is not there"), fix));
     }
-    libcrypto.load_configuration().map_err(|Failure { what, .. }| {
+    let passed_over = libcrypto.load_configuration().map_err(|Failure { what, .. }| {
         let fix = if what.contains(RECURSIVE) {
             "call no section [default]: that is also what the lines above all sections belong to"
         } else {
@@ -131,21 +133,28 @@ fn configuration(libcrypto: &Libcrypto, patient: &Patient) -> Result<(String, ()
         };
         Failure::new(format!("{path} ({from}): {what}"), fix)
     })?;
-    Ok((format!("{path} ({from})"), ()))
+    Ok((format!("{path} ({from})"), passed_over))
 }
 
+/// `passed_over`: the configuration was read, and perhaps errors with it.
 fn loaded(
     libcrypto: &Libcrypto,
     patient: &Patient,
-    is_configured: bool,
+    passed_over: Option<Option<String>>,
 ) -> Result<(String, String), Failure> {
     if let Some(name) = own(libcrypto)? {
         return Ok((format!("as {name}"), name));
     }
     let others = libcrypto.providers()?.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
     let others = if others.is_empty() { "none".to_owned() } else { others };
-    let what = format!("the configuration does not load it; providers: {others}");
-    let what = if is_configured { what } else { "nothing loads it".to_owned() };
+    let what = match passed_over {
+        None => "nothing loads it".to_owned(),
+        Some(None) => format!("the configuration does not load it; providers: {others}"),
+        Some(Some(said)) => {
+            let fix = "mend what it says; programs pass over it in silence";
+            return Err(Failure::new(said, fix));
+        }
+    };
     let fix = format!("let OPENSSL_CONF name a file with\n{}", sample(patient));
     // That it can be loaded by hand is part of the finding.
     let Some(path) = &patient.provider else { return Err(Failure::new(what, fix)) };

@@ -22,6 +22,9 @@ const ASYNC_FINISH: c_int = 3;
 /// How often a job is resumed before the device is taken for one that never answers.
 const PATIENCE: usize = 100_000;
 
+/// What is said where the error queue is empty.
+const SILENT: &str = "no reason given";
+
 type Opaque = *mut c_void;
 
 /// A library, open until the process ends.
@@ -124,12 +127,13 @@ impl Libcrypto {
         Ok(unsafe { text(name) }.unwrap_or_default())
     }
 
-    /// Reads it, as applications do, but with its errors.
-    pub(super) fn load_configuration(&self) -> Result<(), Failure> {
+    /// Reads it, as applications do, but with its errors. Returns those that libcrypto passes over.
+    pub(super) fn load_configuration(&self) -> Result<Option<String>, Failure> {
         self.forget_errors()?;
         let done = call!(self.crypto, c"CONF_modules_load_file": fn(*const c_char, *const c_char, u64) -> c_int,
             ptr::null(), ptr::null(), IGNORE_MISSING_FILE);
-        if done > 0 { Ok(()) } else { Err(Failure::new(self.errors()?, "")) }
+        let said = self.errors()?;
+        if done > 0 { Ok(Some(said).filter(|said| said != SILENT)) } else { Err(Failure::new(said, "")) }
     }
 
     /// Loads a provider from a file.
@@ -329,7 +333,7 @@ impl Libcrypto {
             }
         }
         said.reverse();
-        Ok(if said.is_empty() { "no reason given".to_owned() } else { said.join("; ") })
+        Ok(if said.is_empty() { SILENT.to_owned() } else { said.join("; ") })
     }
 
     fn forget_errors(&self) -> Result<(), Failure> {
