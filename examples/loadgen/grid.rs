@@ -22,8 +22,8 @@ pub(crate) struct Point {
     /// A value for each axis.
     pub(crate) at: Vec<u64>,
     pub(crate) offload: Figures,
-    /// In the calling thread, with the same algorithm and size.
-    pub(crate) software: Figures,
+    /// In as many calling threads, with the same algorithm and size; `None` in virtual time.
+    pub(crate) software: Option<Figures>,
     /// The device's row in full.
     pub(crate) row: Value,
 }
@@ -41,19 +41,20 @@ pub(crate) struct Figures {
 
 impl Point {
     /// Operations a second, as a multiple of software's.
-    pub(crate) fn factor(&self) -> f64 {
-        self.offload.ops_per_second / self.software.ops_per_second.max(f64::MIN_POSITIVE)
+    pub(crate) fn factor(&self) -> Option<f64> {
+        let software = self.software?.ops_per_second.max(f64::MIN_POSITIVE);
+        Some(self.offload.ops_per_second / software)
     }
 
     /// Processor time of the caller per operation, as a multiple of software's: below 1 offload saves some.
     pub(crate) fn cpu_factor(&self) -> Option<f64> {
-        let software = self.software.cpu_ns_per_op?.max(f64::MIN_POSITIVE);
+        let software = self.software?.cpu_ns_per_op?.max(f64::MIN_POSITIVE);
         self.offload.cpu_ns_per_op.map(|offload| offload / software)
     }
 
     /// Whether offload does more operations a second than software.
-    pub(crate) fn pays(&self) -> bool {
-        self.factor() > 1.0
+    pub(crate) fn pays(&self) -> Option<bool> {
+        self.factor().map(|factor| factor > 1.0)
     }
 
     /// Whether offload takes less of the caller's processor time than software.
@@ -79,6 +80,11 @@ impl Grid {
         self.points.iter().find(|point| point.at == at)
     }
 
+    /// Whether there is software to compare with.
+    pub(crate) fn has_software(&self) -> bool {
+        self.points.iter().any(|point| point.software.is_some())
+    }
+
     pub(crate) fn json(&self) -> Value {
         let axes = self
             .axes
@@ -90,8 +96,8 @@ impl Grid {
                 "at": Value::Object(at.collect()),
                 "factor": point.factor(),
                 "cpu_factor": point.cpu_factor(),
-                "software_ops_per_second": point.software.ops_per_second,
-                "software_cpu_ns_per_op": point.software.cpu_ns_per_op,
+                "software_ops_per_second": point.software.map(|software| software.ops_per_second),
+                "software_cpu_ns_per_op": point.software.and_then(|software| software.cpu_ns_per_op),
                 "row": point.row,
             })
         });

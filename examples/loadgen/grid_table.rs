@@ -5,6 +5,9 @@
 //!   5 µs      …          1.40 *               5 µs              0.30   1.40 * 1.70 *
 //!   50 µs     …          0.20                 50 µs             0.04   0.20   0.90
 //! ```
+//!
+//! Without software, in virtual time, there are no factors: a line ends with p99, and two matrices have
+//! operations a second and p99.
 
 use std::fmt::Write;
 
@@ -20,12 +23,24 @@ const LEGEND_PAD: usize = 13;
 pub(crate) fn text(grid: &Grid) -> String {
     match &grid.axes[..] {
         [_] => lines(grid),
-        _ => matrix(grid),
+        _ if grid.has_software() => {
+            let mut text = matrix(grid, "", |point| point.factor().map(|of| marked(factor(of), of > 1.0)));
+            let of = "operations a second, as a multiple of software's in the calling thread";
+            legend(&mut text, "a number", of);
+            legend(&mut text, "*", "offload pays in operations a second");
+            text
+        }
+        _ => {
+            let ops = matrix(grid, "op/s, ", |point| Some(whole(point.offload.ops_per_second)));
+            ops + "\n" + &matrix(grid, "p99 in µs, ", |point| Some(short_us(point.offload.p99)))
+        }
     }
 }
 
 fn lines(grid: &Grid) -> String {
     let axis = &grid.axes[0];
+    let with_software = grid.has_software();
+    let columns = if with_software { 7 } else { 4 };
     let head = [
         format!("{}\n", axis.key.name),
         "op/s\n".to_owned(),
@@ -36,45 +51,44 @@ fn lines(grid: &Grid) -> String {
         "x software\nin cpu".to_owned(),
     ];
     let rows = grid.points.iter().map(|point| {
-        vec![
+        let mut cells = vec![
             axis.key.label(point.at[0]),
             whole(point.offload.ops_per_second),
             short_us(point.offload.p50),
             short_us(point.offload.p99),
             point.offload.cpu_ns_per_op.map_or_else(|| "-".to_owned(), whole),
-            marked(factor(point.factor()), point.pays()),
+            point.factor().map_or_else(String::new, |of| marked(factor(of), of > 1.0)),
             point.cpu_factor().map_or_else(|| "-".to_owned(), |cpu| marked(factor(cpu), cpu < 1.0)),
-        ]
+        ];
+        cells.truncate(columns);
+        cells
     });
-    let mut text = drawn(&head, rows.collect());
+    let mut text = drawn(&head[..columns], rows.collect());
+    if !with_software {
+        return text;
+    }
     legend(&mut text, "x software", "operations a second, and processor time of the calling thread per");
     legend(&mut text, "", "operation, as multiples of software's in the calling thread; * offload pays");
     text
 }
 
-fn matrix(grid: &Grid) -> String {
+/// A cell for each point, and in the corner what they are of.
+fn matrix(grid: &Grid, of: &str, cell: fn(&Point) -> Option<String>) -> String {
     // What has more values goes down, where there is room.
     let across = usize::from(grid.axes[0].values.len() >= grid.axes[1].values.len());
     let (down, wide) = (&grid.axes[1 - across], &grid.axes[across]);
-    let mut head = vec![format!("{} \\ {}", down.key.name, wide.key.name)];
-    head.extend(wide.values.iter().map(|value| format!("{}  ", wide.key.label(*value))));
+    let mut head = vec![format!("{of}{} \\ {}", down.key.name, wide.key.name)];
+    // Above the numbers, behind which a mark has its place.
+    let behind = if grid.has_software() { "  " } else { "" };
+    head.extend(wide.values.iter().map(|value| format!("{}{behind}", wide.key.label(*value))));
     let rows = down.values.iter().enumerate().map(|(row, value)| {
         let cells = (0..wide.values.len()).map(|column| {
             let indices = if across == 1 { [row, column] } else { [column, row] };
-            grid.point(&indices).map_or_else(String::new, Point::cell)
+            grid.point(&indices).and_then(cell).unwrap_or_default()
         });
         std::iter::once(down.key.label(*value)).chain(cells).collect()
     });
-    let mut text = drawn(&head, rows.collect());
-    legend(&mut text, "a number", "operations a second, as a multiple of software's in the calling thread");
-    legend(&mut text, "*", "offload pays in operations a second");
-    text
-}
-
-impl Point {
-    fn cell(&self) -> String {
-        marked(factor(self.factor()), self.pays())
-    }
+    drawn(&head, rows.collect())
 }
 
 fn drawn(head: &[String], rows: Vec<Vec<String>>) -> String {

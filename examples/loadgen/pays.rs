@@ -13,18 +13,38 @@
 
 use crate::axis::{Axis, Sets};
 use crate::grid::{Grid, Point};
+use crate::units::{grouped, time_us};
 
 /// A measure by which offload may pay.
 type Pays = fn(&Point) -> Option<bool>;
 
-const MEASURES: [(&str, Pays); 2] = [
-    ("in operations a second", |point| Some(point.pays())),
-    ("in the caller's processor time", Point::pays_in_cpu),
-];
+const MEASURES: [(&str, Pays); 2] =
+    [("in operations a second", Point::pays), ("in the caller's processor time", Point::pays_in_cpu)];
 
-/// One line or more for each measure.
+/// One line or more for each measure; without software the best points.
 pub(crate) fn words(grid: &Grid) -> Vec<String> {
+    if !grid.has_software() {
+        return best(grid);
+    }
     MEASURES.iter().flat_map(|(measure, pays)| told(grid, measure, *pays)).collect()
+}
+
+/// The most operations a second, and the lowest p99: of equal ones the first.
+fn best(grid: &Grid) -> Vec<String> {
+    let by = |figure: fn(&Point) -> f64| {
+        grid.points.iter().min_by(|one, other| figure(one).total_cmp(&figure(other)))
+    };
+    let place = |point: &Point| {
+        let phrases = grid.axes.iter().zip(&point.at).map(|(axis, at)| axis.key.phrase(*at));
+        phrases.collect::<Vec<_>>().join(", ")
+    };
+    let most = by(|point| -point.offload.ops_per_second).map(|point| {
+        let ops = grouped(format_args!("{:.0}", point.offload.ops_per_second));
+        format!("the most operations a second are {ops}: {}", place(point))
+    });
+    let quickest = by(|point| point.offload.p99)
+        .map(|point| format!("the lowest p99 is {}: {}", time_us(point.offload.p99), place(point)));
+    most.into_iter().chain(quickest).collect()
 }
 
 fn told(grid: &Grid, measure: &str, pays: Pays) -> Vec<String> {

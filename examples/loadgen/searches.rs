@@ -21,8 +21,8 @@ pub(crate) struct Searches {
     /// Runs a grid, and says from where on offload pays: KEY=A..B[:STEPS] or KEY=VALUE,VALUE,... once or
     /// twice, with KEY latency (times with units), units, depth, jobs, size, rate (an open loop), threads, or
     /// a key of CONFIG that is a number. STEPS is 8 by default, 6 with two axes. All points together run for
-    /// --duration [default: 12s], or each for --ops; --mode is wake-fd and --device completion_nsec=50000 by
-    /// default
+    /// --duration [default: 12s], or each for --ops [default with --virtual: 20000]; --mode is wake-fd and
+    /// --device completion_nsec=50000 by default
     #[arg(
         long,
         value_name = "KEY=A..B[:STEPS]",

@@ -36,6 +36,9 @@ const LEAST: Duration = Duration::from_millis(10);
 /// The warm-up's share of a row is one in so many.
 const WARM_UP: u32 = 6;
 
+/// Operations of each row in virtual time, without `--ops` and `--duration`.
+const VIRTUAL_OPS: u64 = 20_000;
+
 /// Values of a range, by the number of axes.
 const STEPS: [usize; 2] = [8, 6];
 
@@ -45,13 +48,20 @@ const MOST_OF_TWO: usize = 12;
 /// What a sweep runs.
 pub(crate) struct Sweep {
     axes: Vec<Axis>,
-    /// Software, once for each size and number of threads.
-    software: Vec<Load>,
+    /// Once for each size and number of threads.
+    references: Vec<Reference>,
     /// In the order of the grid.
     points: Vec<Planned>,
     pictures: PictureOptions,
     /// With the statistics of each row in JSON.
     with_stats: bool,
+}
+
+/// What points of a kind are compared with.
+struct Reference {
+    kind: (usize, usize),
+    /// `None` in virtual time, which is not compared with this host's.
+    software: Option<Load>,
 }
 
 struct Planned {
@@ -63,12 +73,14 @@ impl Sweep {
     pub(crate) fn plan(mut options: Options) -> Result<Self, Failure> {
         let axes = axes(&options)?;
         check_fixed(&options, &axes)?;
-        let is_virtual = ("--virtual", options.virtual_time.is_virtual);
-        let why = "not allowed together with --sweep: software, which it compares with, has no virtual time";
-        refuse_given(&[is_virtual], why)?;
+        let is_virtual = options.virtual_time.is_virtual;
         options.pictures.check()?;
         let pictures = std::mem::take(&mut options.pictures);
         let with_stats = options.stats.is_some();
+        if is_virtual && options.duration.is_none() {
+            // A second of virtual time may be a million operations, or one.
+            options.ops.get_or_insert(VIRTUAL_OPS);
+        }
         let given = (options.duration, options.ops.is_some());
         let mut base = searches::prepare(options, "--sweep")?;
         let places = Grid::places(&axes);
@@ -84,20 +96,27 @@ impl Sweep {
         kinds.dedup_by_key(|(kind, _)| *kind);
         let kinds: Vec<Vec<u64>> = kinds.into_iter().map(|(_, at)| at.clone()).collect();
         if !given.1 {
-            let rows = points.iter().map(|point| point.load.rows.len()).sum::<usize>() + kinds.len();
+            let software = if is_virtual { 0 } else { kinds.len() };
+            let rows = points.iter().map(|point| point.load.rows.len()).sum::<usize>() + software;
             let time = row_time(given.0.unwrap_or(TOTAL), rows)?;
-            let warm_up = time / WARM_UP;
+            let warm_up = if is_virtual { Duration::ZERO } else { time / WARM_UP };
             base.duration = Some(time - warm_up);
-            base.warm_up.by_default(warm_up);
+            if !is_virtual {
+                base.warm_up.by_default(warm_up);
+            }
         }
-        let software = kinds.iter().map(|at| software(searches::options_at(&base, &axes, at)?));
-        let software = software.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { points: planned(&base)?, software, axes, pictures, with_stats })
+        let mut references = Vec::new();
+        for at in &kinds {
+            let options = searches::options_at(&base, &axes, at)?;
+            let software = if is_virtual { None } else { Some(software(options.clone())?) };
+            references.push(Reference { kind: kind(&options.into_load()?), software });
+        }
+        Ok(Self { points: planned(&base)?, references, axes, pictures, with_stats })
     }
 
     /// The device that does not vary, for `--print-config`.
     pub(crate) fn first(&self) -> &Load {
-        self.points.first().map_or(&self.software[0], |point| &point.load)
+        &self.points[0].load
     }
 }
 
@@ -174,13 +193,15 @@ pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
         .map_or(Ok(()), Load::check_memory)?;
     interrupt::watch();
     let mut count = Count { done: 0, of: plan.points.len() };
-    'kinds: for reference in &plan.software {
-        let same_kind =
-            || plan.points.iter().enumerate().filter(|(_, point)| kind(&point.load) == kind(reference));
-        let loads = || same_kind().map(|(_, point)| &point.load).chain([reference]);
+    'kinds: for Reference { kind: of_kind, software: reference } in &plan.references {
+        let same_kind = || plan.points.iter().enumerate().filter(|(_, point)| kind(&point.load) == *of_kind);
+        let loads = || same_kind().map(|(_, point)| &point.load).chain(reference);
         let lanes = loads().map(Load::most_lanes).max().unwrap_or(1);
-        let mut workload = Workload::new(&reference.mix, lanes, reference.seed)?;
-        software.push(last(load::rows(reference, &mut workload)?, &mut first_error)?);
+        let Some(any) = loads().next() else { continue };
+        let mut workload = Workload::new(&any.mix, lanes, any.seed)?;
+        if let Some(reference) = reference {
+            software.push(last(load::rows(reference, &mut workload)?, &mut first_error)?);
+        }
         for (index, point) in same_kind() {
             if interrupt::is_requested() {
                 break 'kinds;
@@ -217,13 +238,12 @@ impl Sweep {
     fn grid(&self, rows: &[Option<Row>], software: &[Row]) -> Grid {
         let points = self.points.iter().zip(rows).filter_map(|(point, row)| {
             let row = row.as_ref()?;
-            let software = software
-                .iter()
-                .find(|software| (software.size, software.threads) == (row.size, row.threads))?;
+            let of_kind = |software: &&Row| (software.size, software.threads) == (row.size, row.threads);
+            let software = software.iter().find(of_kind).map(figures);
             Some(Point {
                 at: point.at.clone(),
                 offload: figures(row),
-                software: figures(software),
+                software,
                 row: row.json(self.with_stats),
             })
         });
@@ -243,7 +263,7 @@ impl Sweep {
                 let rows: Vec<_> = software.iter().map(|row| row.json(self.with_stats)).collect();
                 let mut sweep = grid.json();
                 sweep["words"] = json!(words);
-                let json = json!({
+                let mut json = json!({
                     "schema_version": SCHEMA_VERSION,
                     "seed": first.seed,
                     "device": first.device.to_string(),
@@ -251,6 +271,9 @@ impl Sweep {
                     "interrupted": is_interrupted,
                     "sweep": sweep,
                 });
+                if first.is_virtual {
+                    json["clock"] = json!("virtual");
+                }
                 report::print(&format!("{json}\n"))
             }
             Format::Text => {
@@ -279,6 +302,9 @@ impl Sweep {
             parts.extend(row.map(|row| format!("{} jobs in flight at most", grouped(first.in_flight(row)))));
         }
         parts.push(format!("seed {}", first.seed));
+        if first.is_virtual {
+            parts.push("in virtual time".to_owned());
+        }
         if !varies(Sets::Threads) && first.threads > 1 {
             parts.push(format!("{} threads", first.threads));
         }

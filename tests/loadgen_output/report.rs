@@ -17,6 +17,8 @@ const RUNS: &[&str] = &[
     "--alg sha256 --mode software --ops 60",
     "--ops 60 --sweep latency=1us,5us --sweep size=512,1k --stats json",
     "--ops 60 --sweep rate=2000,4000",
+    "--ops 60 --sweep threads=1,2",
+    "--ops 60 --virtual --sweep jobs=1,2 --sweep units=1,2",
     "--ops 200 --virtual --find-max p99<1ms",
     "--ops 200 --virtual --find-max p99<1us",
 ];

@@ -308,3 +308,181 @@ fn an_operation_and_no_time_at_all_are_drawn() {
     drawn.iter().for_each(|svg| check_picture("a picture of one operation", *svg));
     assert!(drawn.iter().all(|svg| !points(*svg).is_empty()));
 }
+
+/// The only picture of a sweep, which is in the page, too, and the points of its report.
+#[track_caller]
+fn sweep(options: &str, check: impl FnOnce(Node<'_, '_>, &[serde_json::Value])) {
+    let folder = Folder::new();
+    let load: Vec<&str> = options.split_whitespace().chain(["--output-format", "json"]).collect();
+    let report = folder.succeed(&load, &["--report", "r.html", "--svg", "svg"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(folder.names("svg"), ["sweep.svg"], "{options}");
+    let (page, alone) = (folder.read("r.html"), folder.read("svg/sweep.svg"));
+    let (page, alone) = (parse(&page), parse(&alone));
+    check_that_it_stands_alone("r.html", &page);
+    check_that_it_stands_alone("sweep.svg", &alone);
+    let in_page: Vec<_> = elements(page.root(), "svg").collect();
+    assert_eq!(in_page.len(), 1, "{options}");
+    check_picture("the sweep of the page", in_page[0]);
+    check_picture("sweep.svg", alone.root_element());
+    let texts = |svg| elements(svg, "text").filter_map(|text| text.text()).collect::<Vec<_>>().join("|");
+    assert_eq!(texts(in_page[0]), texts(alone.root_element()), "{options}");
+    check(alone.root_element(), report["sweep"]["points"].as_array().unwrap());
+}
+
+fn per_second(row: &serde_json::Value) -> f64 {
+    row["ops_per_second"].as_f64().unwrap()
+}
+
+/// The heights of the points of each series, by its title.
+fn series<'a>(svg: Node<'a, 'a>) -> Vec<(&'a str, Vec<(f64, f64)>)> {
+    let each = of_class(svg, "g", "series").map(|series| {
+        let title = elements(series, "title").next().unwrap().text().unwrap();
+        let line = elements(series, "polyline").next().unwrap_or_else(|| panic!("{title} has no line"));
+        let points = line.attribute("points").unwrap().split(' ').map(|point| {
+            let (x, y) = point.split_once(',').unwrap();
+            (x.parse().unwrap(), y.parse().unwrap())
+        });
+        (title, points.collect())
+    });
+    each.collect()
+}
+
+/// Over one axis a point for each value, from left to right, and the higher the more operations a second: by the
+/// logarithm, as the axis is.
+#[test]
+fn a_sweep_of_one_axis_is_a_line_of_offload_and_one_of_software() {
+    let device = "--device completion_nsec=300000;compute_units=16";
+    sweep(&format!("--sweep jobs=1,2,8 --ops 200 --size 64 --mode poll {device}"), |svg, points| {
+        let lines = series(svg);
+        let titles: Vec<&str> = lines.iter().map(|(title, _)| *title).collect();
+        assert_eq!(titles, ["on the device", "software, in the calling thread"]);
+        let (offload, software) = (&lines[0].1, &lines[1].1);
+        assert_eq!((offload.len(), software.len()), (3, 3));
+        assert!(offload.is_sorted_by(|one, other| one.0 < other.0), "{offload:?}");
+        assert!(offload.iter().zip(software).all(|(one, other)| one.0 == other.0), "below each other");
+        // Two points make a scale, which all others are on.
+        let values: Vec<(f64, f64)> = points
+            .iter()
+            .zip(offload)
+            .map(|(point, at)| (per_second(&point["row"]), at.1))
+            .chain(
+                points
+                    .iter()
+                    .zip(software)
+                    .map(|(point, at)| (point["software_ops_per_second"].as_f64().unwrap(), at.1)),
+            )
+            .collect();
+        let ((low, y_of_low), (high, y_of_high)) = (values[0], values[3]);
+        let expected =
+            |value: f64| y_of_low + (value / low).ln() / (high / low).ln() * (y_of_high - y_of_low);
+        for (value, y) in &values {
+            assert!(
+                (expected(*value) - y).abs() < 0.3,
+                "{value} op/s is at {y}, not {}: {values:?}",
+                expected(*value)
+            );
+        }
+        let labels: Vec<_> = elements(svg, "text").filter_map(|text| text.text()).collect();
+        assert!(["1", "2", "8", "jobs in flight"].iter().all(|label| labels.contains(label)), "{labels:?}");
+    });
+}
+
+/// Of each cell: its place, its colour, its text, and what it tells.
+fn cells<'a>(svg: Node<'a, 'a>) -> Vec<(Area, [u16; 3], &'a str, &'a str)> {
+    let each = of_class(svg, "g", "cell").map(|cell| {
+        let rect = elements(cell, "rect").next().unwrap();
+        let fill = rect.attribute("style").unwrap().strip_prefix("fill:rgb(").unwrap();
+        let parts: Vec<u16> =
+            fill.trim_end_matches(')').split(',').map(|part| part.parse().unwrap()).collect();
+        let text = elements(cell, "text").next().unwrap();
+        assert!(Area::of(rect).contains(Area::of_text(text)), "{text:?} is not in its cell");
+        let told = elements(cell, "title").next().unwrap().text().unwrap();
+        (Area::of(rect), [parts[0], parts[1], parts[2]], text.text().unwrap(), told)
+    });
+    each.collect()
+}
+
+/// Places by the values of the axes: the first one goes up, the second one to the right; cells touch.
+#[track_caller]
+fn check_grid(cells: &[(Area, [u16; 3], &str, &str)], rows: usize, columns: usize) {
+    assert_eq!(cells.len(), rows * columns);
+    for (index, (area, ..)) in cells.iter().enumerate() {
+        if (index + 1) % columns != 0 {
+            let right = cells[index + 1].0;
+            assert!((area.x.1 - right.x.0).abs() < 0.21 && area.y == right.y, "{area:?} and {right:?}");
+        }
+        if index + columns < cells.len() {
+            let above = cells[index + columns].0;
+            assert!((area.y.0 - above.y.1).abs() < 0.21 && area.x == above.x, "{area:?} and {above:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sweep_of_two_axes_is_a_map_of_factors() {
+    // Software needs some milliseconds for a megabyte, the device microseconds or a quarter of a second.
+    let options = "--sweep latency=1us,250ms --sweep jobs=1,2,3 --ops 6 --size 1m --alg sha512 --mode poll";
+    sweep(options, |svg, points| {
+        let cells = cells(svg);
+        check_grid(&cells, 2, 3);
+        for ((_, [red, green, blue], label, told), point) in cells.iter().zip(points) {
+            let (at, factor) = (&point["at"], point["factor"].as_f64().unwrap());
+            assert!(told.starts_with(if at["latency"] == 1_000 {
+                "a latency of 1 µs, "
+            } else {
+                "a latency of 250 ms, "
+            }));
+            assert!(
+                told.contains(&format!("{} job", at["jobs"])) && told.contains(" in software, p99 "),
+                "{told}"
+            );
+            let shown = told.split(": ").nth(1).unwrap().split(' ').next().unwrap().replace(',', "");
+            assert_eq!(shown, format!("{:.0}", per_second(&point["row"])), "{told}");
+            // Blue is ahead, orange behind, and the further the less of the other's colour.
+            // Near 1 both are pale.
+            if !(0.9..1.1).contains(&factor) {
+                assert_eq!(factor > 1.0, blue > red, "{factor}: {red} {green} {blue}");
+            }
+            let number: f64 = label.replace(',', "").parse().unwrap();
+            assert!((number - factor).abs() <= 0.051_f64.max(factor * 0.051), "{label} for {factor}");
+        }
+        let slow: Vec<_> = points.iter().map(|point| point["factor"].as_f64().unwrap() < 1.0).collect();
+        assert_eq!(slow[3..], [true; 3], "a quarter of a second is behind software");
+    });
+}
+
+/// In virtual time nothing is compared: the cell of the most operations is the bluest, and what is exact is shown
+/// exactly.
+#[test]
+fn a_sweep_in_virtual_time_is_a_map_of_rates() {
+    sweep(
+        "--virtual --sweep latency=5us,50us --sweep jobs=1,2,64 --ops 6400 --size 16 --mode poll",
+        |svg, _| {
+            let cells = cells(svg);
+            check_grid(&cells, 2, 3);
+            let labels: Vec<&str> = cells.iter().map(|(_, _, label, _)| *label).collect();
+            assert_eq!(labels, ["200k", "400k", "800k", "20.0k", "40.0k", "80.0k"]);
+            let reds: Vec<u16> = cells.iter().map(|(_, [red, ..], ..)| *red).collect();
+            assert!(reds[0] > reds[1] && reds[1] > reds[2] && reds[2] == 0, "{reds:?}");
+            assert!(reds[3] > reds[4] && reds[4] > reds[5] && reds[5] > reds[0], "{reds:?}");
+            assert_eq!(
+                cells[2].3,
+                "a latency of 5 µs, 64 jobs in flight: 800,000 op/s on the device, p99 80.0 µs"
+            );
+            let labels: Vec<_> = elements(svg, "text").filter_map(|text| text.text()).collect();
+            assert!(
+                labels.contains(&"operations/s, in virtual time") && labels.contains(&"400k"),
+                "{labels:?}"
+            );
+        },
+    );
+    sweep("--virtual --sweep jobs=1,2,4 --ops 6400 --size 16 --mode poll", |svg, _| {
+        let lines = series(svg);
+        assert_eq!((lines.len(), lines[0].0, lines[0].1.len()), (1, "on the device", 3));
+        // From a half to the whole is twice as far as from a quarter to a half: so little is shown on a linear axis.
+        let heights: Vec<f64> = lines[0].1.iter().map(|(_, y)| *y).collect();
+        assert!(heights[0] > heights[1], "{heights:?}");
+        assert!((2.0 * (heights[0] - heights[1]) - (heights[1] - heights[2])).abs() < 0.4, "{heights:?}");
+    });
+}

@@ -117,6 +117,70 @@ fn a_sweep_of_threads_compares_with_software_in_as_many() {
     }
 }
 
+/// Four units of a time: a closed loop with fewer jobs is limited by these, one with more by the units, to the
+/// nanosecond; and the same again whenever it runs.
+#[test]
+fn a_sweep_in_virtual_time_is_exact() {
+    let options = "--virtual --sweep latency=5us,50us --sweep jobs=1,4,32 --size 16 --ops 6400 --mode poll";
+    let report = json(options);
+    assert_eq!((&report["clock"], report["rows"].as_array().unwrap().len()), (&"virtual".into(), 0));
+    let points = report["sweep"]["points"].as_array().unwrap();
+    assert_eq!(points.len(), 6);
+    for point in points {
+        let (latency, jobs) = (number(&point["at"]["latency"]), number(&point["at"]["jobs"]));
+        let expected = jobs.min(4.0) * 1e9 / latency;
+        assert!((number(&point["row"]["ops_per_second"]) / expected - 1.0).abs() < 1e-9, "{point}");
+        // The last ones wait for all the others that were sent with them.
+        let longest = (jobs / 4.0).max(1.0) * latency / 1e3;
+        assert!((number(&point["row"]["latency_us"]["max"]) / longest - 1.0).abs() < 1e-9, "{point}");
+        for key in ["factor", "cpu_factor", "software_ops_per_second", "software_cpu_ns_per_op"] {
+            assert!(point[key].is_null(), "{key} of {point}");
+        }
+    }
+    let words = serde_json::json!([
+        "the most operations a second are 800,000: a latency of 5 µs, 4 jobs in flight",
+        "the lowest p99 is 5.0 µs: a latency of 5 µs, 1 job in flight",
+    ]);
+    assert_eq!(report["sweep"]["words"], words);
+    let told = text(options);
+    assert_eq!(told, text(options), "it is the same again");
+    let cells = |name: &str| {
+        let lines = told.lines().skip_while(|line| !line.trim().starts_with(name)).skip(2).take(3);
+        lines.map(|line| line.split_whitespace().map(str::to_owned).collect()).collect::<Vec<Vec<_>>>()
+    };
+    assert!(told.lines().next().unwrap().ends_with(", in virtual time"), "{told}");
+    assert_eq!(
+        cells("op/s, jobs"),
+        [["1", "200,000", "20,000"], ["4", "800,000", "80,000"], ["32", "800,000", "80,000"]]
+    );
+    assert_eq!(cells("p99 in µs, jobs"), [["1", "5.0", "50.0"], ["4", "5.0", "50.0"], ["32", "40.0", "400"]]);
+    assert!(!told.contains('*') && !told.contains("software"), "{told}");
+}
+
+/// Along one axis a line a point, without what compares with software; the default is a number of operations.
+#[test]
+fn a_sweep_of_rates_in_virtual_time_shows_where_the_device_ends() {
+    let report = json("--virtual --sweep rate=40000,200000 --size 16 --mode poll --arrivals linear");
+    let points = report["sweep"]["points"].as_array().unwrap();
+    let of = |index: usize, key: &str| number(&points[index]["row"][key]);
+    // Below the rate of the units nothing waits, above it they are busy without a break.
+    assert_eq!(number(&points[0]["row"]["latency_us"]["max"]), 50.0);
+    assert_eq!([0, 1].map(|index| of(index, "ops") + of(index, "dropped")), [20_000.0; 2]);
+    assert!((of(1, "ops_per_second") / 80_000.0 - 1.0).abs() < 0.001, "{}", points[1]);
+    let told = text("--virtual --sweep rate=40000,200000 --size 16 --mode poll --arrivals linear");
+    let line = told.lines().find(|line| line.trim().starts_with("40,000")).unwrap();
+    assert_eq!(line.split_whitespace().skip(2).collect::<Vec<_>>(), ["50.0", "50.0"], "{told}");
+    // A time is virtual, too, and is shared out.
+    let report = json("--virtual --sweep jobs=1,2 --size 16 --duration 20ms");
+    let ops: Vec<u64> = report["sweep"]["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point["row"]["ops"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ops, [200, 400], "10 ms each");
+}
+
 /// The parts of a mix keep their weights, and each has the size of the point.
 #[test]
 fn a_sweep_of_a_mix_varies_the_size_of_its_parts() {
@@ -252,7 +316,8 @@ fn what_cannot_be_searched_is_refused_in_one_line() {
         ("--find-max p99<1ms --stages 1s:5", &["--stages", "--find-max"]),
         ("--sweep jobs=1,2 --mode sync", &["--sweep", "jobs=2", "allowed is 1"]),
         ("--sweep jobs=1,2 --mode software", &["--sweep", "--mode software"]),
-        ("--sweep jobs=1,2 --virtual", &["--virtual", "--sweep"]),
+        ("--sweep jobs=1,2 --virtual --mode sync", &["--sweep", "jobs=1", "--virtual"]),
+        ("--sweep threads=1,2 --virtual", &["--sweep", "threads=2", "--virtual"]),
         ("--sweep jobs=1,2 --report -", &["--report", "standard output"]),
         ("--sweep jobs=1,2 --wide", &["--wide", "--sweep"]),
         ("--sweep jobs=1,2 --stats json", &["--stats", "--sweep", "--output-format json"]),

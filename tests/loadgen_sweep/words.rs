@@ -22,7 +22,7 @@ fn grid(axes: &[&str], factors: &[(f64, Option<f64>)]) -> Grid {
     let points = places.into_iter().zip(factors).map(|(at, (ops, cpu))| Point {
         at,
         offload: figures(*ops, *cpu),
-        software: figures(1.0, Some(1.0)),
+        software: Some(figures(1.0, Some(1.0))),
         row: json!({ "mode": "wake-fd" }),
     });
     Grid { points: points.collect(), axes }
