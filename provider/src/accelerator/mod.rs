@@ -134,24 +134,34 @@ fn place() -> &'static Place {
     }
 }
 
-/// Runs `body` with the engine, which is opened at first use.
-fn with_engine<R>(body: impl FnOnce(&mut Opened) -> Result<R, Error>) -> Result<R, Error> {
+/// Runs `body`, which is short, with the engine, which is opened at first use.
+fn with_engine<R>(body: impl FnOnce(&mut Opened) -> R) -> Result<R, Error> {
+    if let Some(opened) = &mut *place().lock() {
+        return Ok(body(opened));
+    }
+    // In this order, as everywhere: a library context that is being loaded may look at the place.
+    let set = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut opened = place().lock();
     let opened = match &mut *opened {
         Some(opened) => opened,
-        empty => empty.insert(Opened { engine: open()?, hashes: Vec::new() }),
+        empty => {
+            let whole = set.clone().unwrap_or_default();
+            // The stack of a job may be too small for it.
+            let engine = pausing::on_deep_stack(|| open(whole))?;
+            empty.insert(Opened { engine, hashes: Vec::new() })
+        }
     };
-    body(opened)
+    drop(set);
+    Ok(body(opened))
 }
 
-/// Opens the engine, for which the stack of a job may be too small.
+/// The engine, which is opened at first use.
+fn engine() -> Result<Engine, Error> {
+    with_engine(|opened| opened.engine.clone())
+}
+
 #[cold]
-fn open() -> Result<Engine, Error> {
-    pausing::on_deep_stack(open_here)
-}
-
-fn open_here() -> Result<Engine, Error> {
-    let whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+fn open(whole: Whole) -> Result<Engine, Error> {
     match whole.clock {
         Clock::Time => foreign::open(whole.engine, Arc::new(LibcryptoJobs::default())),
         Clock::Resumes(count) => {
@@ -172,14 +182,15 @@ fn run_device() {
 /// The session of a hash function, which has no key.
 pub(crate) fn hash(instance: &Instance, hash: Hash) -> Result<HashSession, Failure> {
     let session = pausing::apart(instance.jobs(), || {
-        with_engine(|opened| {
-            if let Some((_, session)) = opened.hashes.iter().find(|(known, _)| *known == hash) {
-                return Ok(session.clone());
-            }
-            let session = opened.engine.hash(hash)?;
-            opened.hashes.push((hash, session.clone()));
-            Ok(session)
-        })
+        let known = |opened: &mut Opened| {
+            opened.hashes.iter().find(|(known, _)| *known == hash).map(|(_, session)| session.clone())
+        };
+        if let Some(session) = with_engine(known)? {
+            return Ok(session);
+        }
+        let session = engine()?.hash(hash)?;
+        with_engine(|opened| opened.hashes.push((hash, session.clone())))?;
+        Ok(session)
     });
     session.map_err(not_opened)
 }
@@ -224,5 +235,13 @@ pub(crate) fn run<H, R>(
     body: impl FnOnce(&mut H) -> Result<R, OpError>,
 ) -> (H, Result<R, Failure>) {
     let (held, result) = pausing::run(pass.jobs, pass.allowed, (pass.row, pass.bytes), held, body);
-    (held, result.map_err(Failure::from))
+    (held, result.map_err(failed))
+}
+
+/// The failure, after its text was wiped.
+#[cold]
+fn failed(error: OpError) -> Failure {
+    let (error, text) = error.into_parts();
+    Buffer::recycle(text);
+    error.into()
 }
