@@ -13,6 +13,7 @@ use programs::certificates::Certificate;
 use programs::command;
 use programs::configuration::Configuration;
 use programs::counters::Counters;
+use programs::openssl::{done, speed};
 use programs::servers::free_port;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -144,6 +145,18 @@ fn sessions_with_every_way_to_protect_records_carry_their_bytes() {
 #[ignore = "hundreds of connections"]
 fn hundreds_of_sessions_with_every_way_to_protect_records() {
     assert_works(150, 100_000);
+}
+
+/// Additional data, text and tag are three calls, and one operation.
+#[test]
+fn a_record_of_gcm_is_one_operation_which_pauses_once() {
+    for algorithm in ["aes-128-gcm", "aes-256-gcm"] {
+        let configuration = Configuration::new("speed");
+        let answer = speed(&mut configuration.openssl(&["speed", "-aead"]), algorithm).succeeded();
+        let counters = Counters::of(&configuration, answer.pid);
+        counters.assert_all_paused();
+        assert_eq!(counters.operations(), done(&answer), "{algorithm}: {}", counters.0);
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ enum { CIPHERS = sizeof(ciphers) / sizeof(*ciphers), DIGESTS = sizeof(digests) /
 
 static EVP_CIPHER *fetched[CIPHERS][2];
 static EVP_MD *fetched_md[DIGESTS][2];
-/* Before OpenSSL 3.2 the default provider copies no context of an AEAD. */
+/* The default provider of OpenSSL 3.0 copies no context of an AEAD. */
 static int copies_of_gcm;
 
 /* A pair of contexts, and what the program has to know of their state to stay within what is defined. */
