@@ -1,12 +1,14 @@
-//! The functions that libcrypto calls for ECB, CBC, CTR and XTS.
+//! The functions that libcrypto calls for ciphers, and the tables of them.
 #![expect(unsafe_code, reason = "functions that libcrypto calls")]
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
+use super::gcm::Gcm;
+use super::object::{Call, Cipher};
+use super::params;
 use super::spec::{Mode, Spec};
 use super::state::State;
-use super::{blocks, params, stream, tls, xts};
 use crate::accelerator::{Room, Text};
 use crate::algorithms::kinds;
 use crate::error::Failure;
@@ -26,15 +28,15 @@ use crate::ossl::types::{
     GetCtxParams, GetParams, NewCtx, Param, SetCtxParams, dispatch,
 };
 
-/// Declares an algorithm: its functions.
+/// Declares an algorithm: the type of its objects, what is different about it, and so its functions.
 macro_rules! cipher {
-    ($NAME:ident, $cipher:ident, $mode:ident) => {
+    ($NAME:ident, $Object:ty, $mode:ident, $spec:expr) => {
         pub(crate) static $NAME: &[Dispatch] = {
-            static SPEC: Spec = Spec::plain(kinds::$NAME, simaccel::Cipher::$cipher, Mode::$mode);
+            static SPEC: Spec = $spec;
 
             unsafe extern "C" fn new_ctx(provctx: *mut c_void) -> *mut c_void {
                 // SAFETY: libcrypto's promise about its argument.
-                fence(|| object::give(State::new(unsafe { instance_of(provctx) }, &SPEC)))
+                fence(|| object::give(<$Object>::new(unsafe { instance_of(provctx) }, &SPEC)))
             }
 
             unsafe extern "C" fn get_params(list: *mut Param) -> c_int {
@@ -43,23 +45,23 @@ macro_rules! cipher {
             }
 
             unsafe extern "C" fn settable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {
-                params::settable(Mode::$mode).as_ptr()
+                <$Object>::settable(Mode::$mode).as_ptr()
             }
 
             &[
                 dispatch!(FUNC_CIPHER_NEWCTX, new_ctx, NewCtx),
-                dispatch!(FUNC_CIPHER_ENCRYPT_INIT, encrypt_init, CipherInit),
-                dispatch!(FUNC_CIPHER_DECRYPT_INIT, decrypt_init, CipherInit),
-                dispatch!(FUNC_CIPHER_UPDATE, update, CipherUpdate),
-                dispatch!(FUNC_CIPHER_FINAL, finish, CipherFinal),
-                dispatch!(FUNC_CIPHER_CIPHER, whole, CipherUpdate),
-                dispatch!(FUNC_CIPHER_FREECTX, free_ctx, FreeCtx),
-                dispatch!(FUNC_CIPHER_DUPCTX, dup_ctx, DupCtx),
+                dispatch!(FUNC_CIPHER_ENCRYPT_INIT, encrypt_init::<$Object>, CipherInit),
+                dispatch!(FUNC_CIPHER_DECRYPT_INIT, decrypt_init::<$Object>, CipherInit),
+                dispatch!(FUNC_CIPHER_UPDATE, update::<$Object>, CipherUpdate),
+                dispatch!(FUNC_CIPHER_FINAL, finish::<$Object>, CipherFinal),
+                dispatch!(FUNC_CIPHER_CIPHER, whole::<$Object>, CipherUpdate),
+                dispatch!(FUNC_CIPHER_FREECTX, free_ctx::<$Object>, FreeCtx),
+                dispatch!(FUNC_CIPHER_DUPCTX, dup_ctx::<$Object>, DupCtx),
                 dispatch!(FUNC_CIPHER_GET_PARAMS, get_params, GetParams),
                 dispatch!(FUNC_CIPHER_GETTABLE_PARAMS, gettable_params, DescribeParams),
-                dispatch!(FUNC_CIPHER_GET_CTX_PARAMS, get_ctx_params, GetCtxParams),
-                dispatch!(FUNC_CIPHER_GETTABLE_CTX_PARAMS, gettable_ctx_params, DescribeCtxParams),
-                dispatch!(FUNC_CIPHER_SET_CTX_PARAMS, set_ctx_params, SetCtxParams),
+                dispatch!(FUNC_CIPHER_GET_CTX_PARAMS, get_ctx_params::<$Object>, GetCtxParams),
+                dispatch!(FUNC_CIPHER_GETTABLE_CTX_PARAMS, gettable_ctx_params::<$Object>, DescribeCtxParams),
+                dispatch!(FUNC_CIPHER_SET_CTX_PARAMS, set_ctx_params::<$Object>, SetCtxParams),
                 dispatch!(FUNC_CIPHER_SETTABLE_CTX_PARAMS, settable_ctx_params, DescribeCtxParams),
                 Dispatch::END,
             ]
@@ -67,33 +69,55 @@ macro_rules! cipher {
     };
 }
 
-cipher!(AES_128_ECB, Aes128Ecb, Ecb);
-cipher!(AES_192_ECB, Aes192Ecb, Ecb);
-cipher!(AES_256_ECB, Aes256Ecb, Ecb);
-cipher!(AES_128_CBC, Aes128Cbc, Cbc);
-cipher!(AES_192_CBC, Aes192Cbc, Cbc);
-cipher!(AES_256_CBC, Aes256Cbc, Cbc);
-cipher!(AES_128_CTR, Aes128Ctr, Ctr);
-cipher!(AES_192_CTR, Aes192Ctr, Ctr);
-cipher!(AES_256_CTR, Aes256Ctr, Ctr);
-cipher!(AES_128_XTS, Aes128Xts, Xts);
-cipher!(AES_256_XTS, Aes256Xts, Xts);
+/// Algorithms without authentication.
+macro_rules! plain {
+    ($($NAME:ident, $cipher:ident, $mode:ident;)+) => {
+        $(cipher!($NAME, State, $mode, Spec::plain(kinds::$NAME, simaccel::Cipher::$cipher, Mode::$mode));)+
+    };
+}
+
+/// Algorithms of GCM.
+macro_rules! gcm {
+    ($($NAME:ident, $aead:ident;)+) => {
+        $(cipher!($NAME, Gcm, Gcm, Spec::gcm(kinds::$NAME, simaccel::Aead::$aead));)+
+    };
+}
+
+plain! {
+    AES_128_ECB, Aes128Ecb, Ecb;
+    AES_192_ECB, Aes192Ecb, Ecb;
+    AES_256_ECB, Aes256Ecb, Ecb;
+    AES_128_CBC, Aes128Cbc, Cbc;
+    AES_192_CBC, Aes192Cbc, Cbc;
+    AES_256_CBC, Aes256Cbc, Cbc;
+    AES_128_CTR, Aes128Ctr, Ctr;
+    AES_192_CTR, Aes192Ctr, Ctr;
+    AES_256_CTR, Aes256Ctr, Ctr;
+    AES_128_XTS, Aes128Xts, Xts;
+    AES_256_XTS, Aes256Xts, Xts;
+}
+
+gcm! {
+    AES_128_GCM, Aes128Gcm;
+    AES_192_GCM, Aes192Gcm;
+    AES_256_GCM, Aes256Gcm;
+}
 
 /// Runs `body`, and reports its failure.
 ///
 /// # Safety
 ///
-/// As for [`Object::new`], with a [`State`].
-unsafe fn outcome(
+/// As for [`Object::new`], with a `C`.
+unsafe fn outcome<C: Cipher>(
     ctx: *mut c_void,
     place: Place,
-    body: impl FnOnce(Object<State>) -> Result<(), Failure>,
+    body: impl FnOnce(Object<C>) -> Result<(), Failure>,
 ) -> c_int {
     fence(|| {
         // SAFETY: the caller's promise.
         let object = unsafe { Object::new(ctx) };
         let result = body(object);
-        object.with(|state: &mut State| state.instance.outcome(result, place))
+        object.with(|cipher: &mut C| cipher.instance().outcome(result, place))
     })
 }
 
@@ -102,15 +126,15 @@ unsafe fn outcome(
 /// # Safety
 ///
 /// `data` is null or has `len` bytes, for as long as they are used.
-pub(super) unsafe fn bytes<'d>(data: *const u8, len: usize) -> Option<&'d [u8]> {
+unsafe fn bytes<'d>(data: *const u8, len: usize) -> Option<&'d [u8]> {
     // SAFETY: the caller's promise.
     (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data, len) })
 }
 
 /// # Safety
 ///
-/// libcrypto's promises about the arguments of an init.
-unsafe fn init(
+/// libcrypto's promises about the arguments of an init, of an object that is a `C`.
+unsafe fn init<C: Cipher>(
     ctx: *mut c_void,
     encrypts: bool,
     key: (*const u8, usize),
@@ -120,13 +144,13 @@ unsafe fn init(
     // SAFETY: the caller's promises.
     unsafe {
         let (key, iv, params) = (bytes(key.0, key.1), bytes(iv.0, iv.1), Params::new(params));
-        outcome(ctx, here!(), |object| {
-            object.with(|state| state.init(encrypts, key, iv).and_then(|()| state.set(params)))
+        outcome(ctx, here!(), |object: Object<C>| {
+            object.with(|cipher| cipher.init(encrypts, key, iv).and_then(|()| cipher.set(params)))
         })
     }
 }
 
-unsafe extern "C" fn encrypt_init(
+unsafe extern "C" fn encrypt_init<C: Cipher>(
     ctx: *mut c_void,
     key: *const u8,
     key_len: usize,
@@ -135,10 +159,10 @@ unsafe extern "C" fn encrypt_init(
     params: *const Param,
 ) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    unsafe { init(ctx, true, (key, key_len), (iv, iv_len), params) }
+    unsafe { init::<C>(ctx, true, (key, key_len), (iv, iv_len), params) }
 }
 
-unsafe extern "C" fn decrypt_init(
+unsafe extern "C" fn decrypt_init<C: Cipher>(
     ctx: *mut c_void,
     key: *const u8,
     key_len: usize,
@@ -147,10 +171,20 @@ unsafe extern "C" fn decrypt_init(
     params: *const Param,
 ) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    unsafe { init(ctx, false, (key, key_len), (iv, iv_len), params) }
+    unsafe { init::<C>(ctx, false, (key, key_len), (iv, iv_len), params) }
 }
 
-unsafe extern "C" fn update(
+/// # Safety
+///
+/// libcrypto's promises about the arguments of an update.
+unsafe fn call(out: *mut u8, out_size: usize, input: *const u8, in_len: usize) -> Result<Call, Failure> {
+    // SAFETY: the caller's promises.
+    let (text, room) = unsafe { (Text::new(input, in_len)?, Room::new(out, out_size)) };
+    let (has_input, has_output) = (!input.is_null(), !out.is_null());
+    Ok(Call { text, room, has_input, has_output, in_place: ptr::eq(out, input) })
+}
+
+unsafe extern "C" fn update<C: Cipher>(
     ctx: *mut c_void,
     out: *mut u8,
     out_len: *mut usize,
@@ -160,37 +194,30 @@ unsafe extern "C" fn update(
 ) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
-            let (text, room) = (Text::new(input, in_len)?, Room::new(out, out_size));
-            out_len.write(match object.with(|state| state.spec.mode) {
-                Mode::Ctr => stream::update(object, text, room)?,
-                Mode::Xts => xts::update(object, text, room)?,
-                _ if object.with(|state| state.tls_version > 0) => {
-                    tls::update(object, text, room, ptr::eq(out, input))?
-                }
-                _ => blocks::update(object, text, room)?,
-            });
+        outcome(ctx, here!(), |object: Object<C>| {
+            out_len.write(C::update(object, call(out, out_size, input, in_len)?)?);
             Ok(())
         })
     }
 }
 
-unsafe extern "C" fn finish(ctx: *mut c_void, out: *mut u8, out_len: *mut usize, out_size: usize) -> c_int {
+unsafe extern "C" fn finish<C: Cipher>(
+    ctx: *mut c_void,
+    out: *mut u8,
+    out_len: *mut usize,
+    out_size: usize,
+) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
-            out_len.write(match object.with(|state| state.spec.mode) {
-                Mode::Ctr => stream::finish(object)?,
-                Mode::Xts => 0,
-                _ => blocks::finish(object, Room::new(out, out_size))?,
-            });
+        outcome(ctx, here!(), |object: Object<C>| {
+            out_len.write(C::finish(object, Room::new(out, out_size))?);
             Ok(())
         })
     }
 }
 
 /// `EVP_Cipher`.
-unsafe extern "C" fn whole(
+unsafe extern "C" fn whole<C: Cipher>(
     ctx: *mut c_void,
     out: *mut u8,
     out_len: *mut usize,
@@ -200,48 +227,52 @@ unsafe extern "C" fn whole(
 ) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
-            let (text, room) = (Text::new(input, in_len)?, Room::new(out, out_size));
-            out_len.write(match object.with(|state| state.spec.mode) {
-                Mode::Ctr => stream::update(object, text, room)?,
-                Mode::Xts => xts::update(object, text, room)?,
-                _ => blocks::whole(object, text, room)?,
-            });
+        outcome(ctx, here!(), |object: Object<C>| {
+            out_len.write(C::whole(object, call(out, out_size, input, in_len)?)?);
             Ok(())
         })
     }
 }
 
-unsafe extern "C" fn free_ctx(ctx: *mut c_void) {
+unsafe extern "C" fn free_ctx<C: Cipher>(ctx: *mut c_void) {
     // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<State>(ctx) });
+    fence(|| unsafe { object::free::<C>(ctx) });
 }
 
-unsafe extern "C" fn dup_ctx(ctx: *mut c_void) -> *mut c_void {
-    // SAFETY: libcrypto's promise about its argument.
-    fence(|| object::give(unsafe { Object::<State>::new(ctx) }.with(|state| state.clone())))
+unsafe extern "C" fn dup_ctx<C: Cipher>(ctx: *mut c_void) -> *mut c_void {
+    fence(|| {
+        // SAFETY: libcrypto's promise about its argument.
+        let object = unsafe { Object::<C>::new(ctx) };
+        object.with(|cipher| match cipher.copied() {
+            Ok(copy) => object::give(copy),
+            Err(failure) => {
+                cipher.instance().outcome(Err(failure), here!());
+                ptr::null_mut()
+            }
+        })
+    })
 }
 
 unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const Param {
     params::GETTABLE.as_ptr()
 }
 
-unsafe extern "C" fn gettable_ctx_params(_: *mut c_void, _: *mut c_void) -> *const Param {
-    params::GETTABLE_CTX.as_ptr()
+unsafe extern "C" fn gettable_ctx_params<C: Cipher>(_: *mut c_void, _: *mut c_void) -> *const Param {
+    C::gettable().as_ptr()
 }
 
-unsafe extern "C" fn get_ctx_params(ctx: *mut c_void, list: *mut Param) -> c_int {
+unsafe extern "C" fn get_ctx_params<C: Cipher>(ctx: *mut c_void, list: *mut Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
         let requests = Requests::new(list);
-        outcome(ctx, here!(), |object| Ok(object.with(|state| state.give(requests))?))
+        outcome(ctx, here!(), |object: Object<C>| object.with(|cipher| cipher.give(requests)))
     }
 }
 
-unsafe extern "C" fn set_ctx_params(ctx: *mut c_void, list: *const Param) -> c_int {
+unsafe extern "C" fn set_ctx_params<C: Cipher>(ctx: *mut c_void, list: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
         let params = Params::new(list);
-        outcome(ctx, here!(), |object| object.with(|state| state.set(params)))
+        outcome(ctx, here!(), |object: Object<C>| object.with(|cipher| cipher.set(params)))
     }
 }

@@ -9,6 +9,7 @@
 //!   tls       records of TLS in CBC ───────────┘
 //!   gcm       GCM, with the records of TLS in it
 //!   params    what may be asked for and set
+//!   object    what either kind of object does when libcrypto calls; plain: what ECB, CBC, CTR and XTS do
 //!   entry     the functions that libcrypto calls
 //! ```
 //!
@@ -19,7 +20,9 @@
 mod blocks;
 mod entry;
 mod gcm;
+mod object;
 mod params;
+mod plain;
 mod spec;
 mod state;
 mod stream;
@@ -27,7 +30,6 @@ mod tls;
 mod xts;
 
 pub(crate) use entry::{
-    AES_128_CBC, AES_128_CTR, AES_128_ECB, AES_128_XTS, AES_192_CBC, AES_192_CTR, AES_192_ECB, AES_256_CBC,
-    AES_256_CTR, AES_256_ECB, AES_256_XTS,
+    AES_128_CBC, AES_128_CTR, AES_128_ECB, AES_128_GCM, AES_128_XTS, AES_192_CBC, AES_192_CTR, AES_192_ECB,
+    AES_192_GCM, AES_256_CBC, AES_256_CTR, AES_256_ECB, AES_256_GCM, AES_256_XTS,
 };
-pub(crate) use gcm::{AES_128_GCM, AES_192_GCM, AES_256_GCM};

@@ -101,10 +101,10 @@ impl State {
             key if key == keys::CIPHER_NUM => wanted.give_uint(c_uint::try_from(self.num).unwrap_or(0)),
             key if key == keys::CIPHER_IV => wanted.give_octets_or_pointer(&self.original_iv[..iv_len]),
             key if key == keys::CIPHER_UPDATED_IV => wanted.give_octets_or_pointer(&self.iv[..iv_len]),
-            key if key == keys::CIPHER_TLS_MAC => {
-                let mac = if self.tls_mac.is_empty() { ptr::null() } else { self.tls_mac.as_ptr() };
-                wanted.give_octets_pointer(mac, self.tls_mac_size)
-            }
+            key if key == keys::CIPHER_TLS_MAC => match self.tls_mac.as_slice() {
+                [] => wanted.give_octets_pointer(ptr::null(), self.tls_mac_size),
+                mac => wanted.give_octets_pointer(mac.as_ptr(), mac.len()),
+            },
             _ => Ok(()),
         }
     }

@@ -107,6 +107,8 @@ impl Gcm {
         if self.message.tag.is_some() {
             return Err(Failure::new(Reason::NotNow, "additional data after the text"));
         }
+        let room = self.message.aad.try_reserve(aad.len());
+        room.map_err(|_| Failure::new(Reason::Failed, format!("no memory for {} bytes", aad.len())))?;
         aad.append_to(&mut self.message.aad);
         Ok(())
     }

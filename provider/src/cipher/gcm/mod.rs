@@ -12,7 +12,7 @@
 //! made up comes from the system. A tag that was wrong ends the message. A message that has text does not change
 //! its direction.
 
-mod entry;
+mod calls;
 mod iv;
 mod message;
 mod params;
@@ -24,7 +24,6 @@ use std::sync::Arc;
 use simaccel::AeadSession;
 use zeroize::Zeroize;
 
-pub(crate) use self::entry::{AES_128_GCM, AES_192_GCM, AES_256_GCM};
 use self::iv::Iv;
 use self::message::Message;
 use super::spec::Spec;
@@ -38,7 +37,7 @@ const TAG: usize = 16;
 const RECORD_AAD: usize = 13;
 
 /// An object of libcrypto.
-struct Gcm {
+pub(super) struct Gcm {
     instance: Arc<Instance>,
     spec: &'static Spec,
     key: Option<Keyed<AeadSession>>,
