@@ -182,6 +182,30 @@ fn timings_say_where_the_time_went() {
     assert_balanced(&device);
 }
 
+/// A cell keeps short services beside the text, and long ones elsewhere.
+#[test]
+fn timings_of_services_are_exact_however_long_these_take() {
+    let last_short = u64::from(u32::MAX) - 1;
+    for service in [1, last_short - 1, last_short, last_short + 1, last_short + 2, 3_600_000_000_000] {
+        let text = format!("queue_pairs=1;completion_nsec={service};timing=all");
+        let (device, mut pair) = stepped(&text);
+        let session = device.create_session(ctr());
+        // Of two requests in one cell the second is taken by another thread's way; nothing of the first is
+        // left.
+        for turn in 1..=2 {
+            let ticket = submit(&mut pair, request(session, 16, 1), Delivery::Silent);
+            device.run_until_idle();
+            device.advance(Duration::from_nanos(5));
+            let taken =
+                if turn == 1 { pair.take(ticket).is_some() } else { pair.remote().take(ticket).is_some() };
+            assert!(taken, "{service}");
+            let timings = device.stats().timings;
+            let sums = [&timings.service, &timings.wake, &timings.total].map(|times| times.sum());
+            assert_eq!(sums, [service, 5, service + 5].map(|nsec| turn * nsec), "{service}");
+        }
+    }
+}
+
 #[test]
 fn timings_are_off_sampled_or_of_all() {
     for (timing, count) in [("off", 0), ("sampled", 4), ("all", 200)] {

@@ -281,7 +281,7 @@ fn wake_word_released_by_the_reader_of_its_token_with_the_request() {
     token_read_by(|slab, cells, ticket, tokens| {
         tokens.await_one();
         let mut taken = Request::empty();
-        let (status, remains) = slab.take_done(ticket, &mut taken, |_| ()).expect("it is done");
+        let (status, remains) = slab.take_done(ticket, &mut taken, |_, _| ()).expect("it is done");
         assert_eq!((status, taken.buffer, remains.cancelled), (Status::Ok, vec![1], false));
         if let Some(vacant) = remains.vacant {
             cells.put(vacant);
@@ -316,7 +316,7 @@ fn wake_word_released_by_one_who_was_resumed_by_chance() {
             tokens.await_one();
         }
         let mut taken = Request::empty();
-        let (_, remains) = slab.take_done(ticket, &mut taken, |_| ()).expect("it is done");
+        let (_, remains) = slab.take_done(ticket, &mut taken, |_, _| ()).expect("it is done");
         if let Some(vacant) = remains.vacant {
             cells.put(vacant);
         }

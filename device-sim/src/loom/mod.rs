@@ -26,7 +26,7 @@ use crate::queue::delivery::{Delivery, RefusedReason};
 use crate::queue::doorbell::Doorbell;
 use crate::queue::entry::Announce;
 use crate::queue::queue_pair::QueuePair;
-use crate::queue::ring::{Consumer, Entry, ring};
+use crate::queue::ring::{Consumer, Entry, noted_ring};
 use crate::queue::slots::Slots;
 use crate::run::device::one_pair;
 use crate::run::signals::Signals;

@@ -22,13 +22,25 @@ fn ring_hands_over_some_at_a_time_in_order() {
     });
 }
 
+/// A note arrives with its entry, never before it or from the entry that had its place.
+#[test]
+fn ring_hands_over_notes_with_their_entries() {
+    hands_over_in_order(2, |consumer| {
+        let noted = consumer.pop_noted().into_iter();
+        noted
+            .inspect(|(entry, note)| assert_eq!([entry[0] + 7, entry[0] + 8], *note))
+            .map(|(entry, _)| entry)
+            .collect()
+    });
+}
+
 fn hands_over_in_order(depth: usize, take: fn(&mut Consumer) -> Vec<Entry>) {
     model(move || {
         let count = 3;
-        let (mut producer, mut consumer) = ring(depth);
+        let (mut producer, mut consumer) = noted_ring(depth);
         let writer = thread::spawn(move || {
             for value in 1..=count {
-                while !producer.push([value, value * 10]) {
+                while !producer.push_noted([value, value * 10], [value + 7, value + 8]) {
                     yield_now();
                 }
                 producer.publish();

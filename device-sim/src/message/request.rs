@@ -41,12 +41,15 @@ pub struct Request {
     /// Whether nothing from here on is in use. Set on the device only, where it saves a look at the other
     /// cache lines.
     pub(super) plain: bool,
+    /// Out: how long after its submission it was served, on a device that times it. 0: it does not say; else
+    /// one nanosecond more.
+    served_after: u32,
     /// Additional authenticated data (AEAD); read on a whole message and on the first piece.
     pub aad: Vec<u8>,
     /// Out of place: the output goes here (its length is set by the device) and `buffer` stays as it is.
     pub destination: Option<Vec<u8>>,
-    /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest; after [`Part::Update`] of an AEAD the
-    /// tag of the message so far.
+    /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest; after [`Part::Update`] of an AEAD
+    /// the tag of the message so far.
     pub tag: Tag,
     long_iv: Option<Vec<u8>>,
     /// The state of a multi-part message between its pieces; travels by value.
@@ -233,6 +236,7 @@ impl<R: Rest> Plain<'_, R> {
         cell.set_iv(self.iv);
         let has_rest = self.rest.load_into(cell);
         cell.plain = !has_rest && cell.iv_len != u8::MAX;
+        cell.served_after = 0;
     }
 
     /// What is returned when it is refused.
@@ -254,6 +258,7 @@ impl Request {
             operation,
             part: Part::Whole,
             plain: false,
+            served_after: 0,
             aad: Vec::new(),
             destination: None,
             tag: Tag::default(),
@@ -345,6 +350,7 @@ impl Request {
     #[inline]
     pub(crate) fn load_into(&mut self, cell: &mut Self) {
         self.move_front(cell);
+        cell.served_after = 0;
         cell.plain = self.needs_front_only();
         if !cell.plain {
             self.move_rest(cell);
@@ -355,6 +361,7 @@ impl Request {
     #[inline]
     pub(crate) fn unload_into(&mut self, to: &mut Self) {
         self.move_front(to);
+        to.served_after = self.served_after;
         to.plain = false;
         if !mem::replace(&mut self.plain, true) {
             self.move_rest(to);
@@ -366,6 +373,20 @@ impl Request {
         to.buffer = mem::take(&mut self.buffer);
         (to.short_iv, to.iv_len) = (self.short_iv, self.iv_len);
         (to.session, to.operation, to.part) = (self.session, self.operation, self.part);
+    }
+
+    /// It was served so long after its submission, in nanoseconds; `false`: that is too long to be kept here.
+    #[inline]
+    pub(crate) fn note_served(&mut self, after: u64) -> bool {
+        let kept = u32::try_from(after).ok().and_then(|after| after.checked_add(1));
+        self.served_after = kept.unwrap_or(0);
+        kept.is_some()
+    }
+
+    /// How long after its submission it was served, in nanoseconds, if that was kept.
+    #[inline]
+    pub(crate) fn served_after(&self) -> Option<u64> {
+        self.served_after.checked_sub(1).map(u64::from)
     }
 
     /// Wipes and drops everything except the buffer of a cell's request.

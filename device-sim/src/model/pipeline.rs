@@ -29,10 +29,9 @@ use crate::model::sabotage::{Sabotage, Saboteur};
 use crate::model::schedule::{Model, Scheduled};
 use crate::model::service::Work;
 use crate::queue::cell::{Slab, Ticket};
-use crate::queue::entry::Announce;
+use crate::queue::entry::{Announce, Head};
 use crate::queue::ready::{Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
-use crate::stats::timing::Timing;
 
 /// What a call weighs in a batch, which ends with it: how long it takes is not known, and results do not wait
 /// for the next.
@@ -44,8 +43,6 @@ const LANE_SHARE: u64 = 32;
 #[derive(Debug)]
 pub(crate) struct Core {
     slabs: Vec<Arc<Slab>>,
-    /// Whether some requests are timed.
-    is_timed: bool,
     sessions: Vec<Option<(SessionId, Installed)>>,
     model: Option<Model>,
     /// Of a modelled device.
@@ -73,7 +70,6 @@ impl Core {
         let inputs = Inputs::new(slabs.len());
         Self {
             slabs,
-            is_timed: config.timing != Timing::Off,
             sessions: Vec::new(),
             model,
             inputs,
@@ -138,19 +134,19 @@ impl Core {
     /// less if it is computed together with others, by [`Core::run_lanes`]. `None`: it was revoked. `at`:
     /// when it arrived, on a device that models time; else the time now, if the work is timed.
     #[inline]
-    pub(crate) fn admit(&mut self, port: usize, ticket: Ticket, announce: Announce, at: u64) -> Option<u64> {
+    pub(crate) fn admit(&mut self, port: usize, head: Head, at: u64) -> Option<u64> {
         if self.model.is_none() {
-            self.admit_ideally(port, ticket, announce, at)
+            self.admit_ideally(port, head, at)
         } else {
-            self.admit_to_model(port, ticket, announce, at)
+            self.admit_to_model(port, head, at)
         }
     }
 
     /// Admits a request that is due as soon as it is computed.
-    fn admit_ideally(&mut self, port: usize, ticket: Ticket, announce: Announce, now: u64) -> Option<u64> {
+    fn admit_ideally(&mut self, port: usize, head: Head, now: u64) -> Option<u64> {
+        let Head { ticket, announce, timed_from: submitted } = head;
         let slab = &*self.slabs[port];
         let claimed = slab.claim(ticket)?;
-        let submitted = if self.is_timed { slab.timed(ticket) } else { None };
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
         let sessions = &self.sessions;
         let Ready { claimed, status, operation, bytes, times, .. } = ready;
@@ -190,11 +186,11 @@ impl Core {
     }
 
     /// Everything about a request follows from its arrival, and nothing from the time of this call.
-    fn admit_to_model(&mut self, port: usize, ticket: Ticket, announce: Announce, at: u64) -> Option<u64> {
+    fn admit_to_model(&mut self, port: usize, head: Head, at: u64) -> Option<u64> {
+        let Head { ticket, announce, timed_from: submitted } = head;
         let model = self.model.as_mut()?;
         let slab = &self.slabs[port];
         let claimed = slab.claim(ticket)?;
-        let submitted = if self.is_timed { slab.timed(ticket) } else { None };
         let ready = self.ready.add(port, claimed, Status::DeviceDead, announce);
         let (sessions, inputs) = (&self.sessions, &mut self.inputs);
         let mut verdict = Verdict::default();

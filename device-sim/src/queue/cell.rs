@@ -196,7 +196,8 @@ mod wake {
 mod timing {
     pub(super) const UNTIMED: u32 = 0;
     pub(super) const TIMED: u32 = 1;
-    pub(super) const SERVED: u32 = 2;
+    /// It was served, more than some four seconds after its submission.
+    pub(super) const SERVED_LATE: u32 = 2;
 }
 
 const GENERATION_SHIFT: u32 = 16;
@@ -318,27 +319,15 @@ pub(crate) struct Cell {
     wake: AtomicU64,
     user_data: AtomicU64,
     waker: Owned<Option<Waker>>,
-    /// When the request was submitted, on a device that stamps requests; and when its service ended.
+    /// When the request was submitted, on a device that stamps requests; and when its service ended, if that
+    /// was long after.
     submitted: AtomicU64,
     served: AtomicU64,
     /// Whether that is timed, and was noted.
     timing: AtomicU32,
     next_free: AtomicU32,
-    /// Where the text lies, on a device that stamps requests: a hint, see [`text_hint`].
+    /// Where the text lies, on a device that stamps requests: a hint, see [`note`](crate::queue::note).
     text: AtomicU64,
-}
-
-/// Bytes of a cache line.
-const LINE: u64 = 64;
-/// The most lines of a text that are prefetched.
-const MOST_LINES: u64 = 3;
-
-/// The address of a text's first cache line; and in its low bits, how many lines to prefetch.
-#[inline]
-fn text_hint(text: &[u8]) -> u64 {
-    let first = text.as_ptr().addr() as u64;
-    let lines = (first % LINE + text.len() as u64).div_ceil(LINE).min(MOST_LINES);
-    if text.is_empty() { 0 } else { (first / LINE * LINE) | lines }
 }
 
 /// Begins a cache line.

@@ -20,6 +20,15 @@ pub(crate) enum Announce {
     Again { owner: u32 },
 }
 
+/// A request that is taken from what is at hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) ticket: Ticket,
+    pub(crate) announce: Announce,
+    /// When it was submitted, if it is timed.
+    pub(crate) timed_from: Option<u64>,
+}
+
 const KIND_SHIFT: u32 = 48;
 const SILENT: u64 = 0;
 const WAKE: u64 = 1;

@@ -60,6 +60,12 @@ pub(crate) trait Hooks: fmt::Debug + Send + Sync {
     /// The stamp of submission number `number`: the time of a request begins here.
     fn stamp(&self, number: u64) -> Stamp;
 
+    /// The stamp of a submission that no rule can refuse, and whether the device limits how many come in.
+    /// `None`: a rule may refuse it.
+    fn stamp_unruled(&self, number: u64) -> Option<(Stamp, bool)> {
+        (!self.may_be_busy()).then(|| (self.stamp(number), self.limits()))
+    }
+
     /// Called when the device has served a timed request: `times.submitted` is present.
     fn note_service(&self, operation: Operation, times: Times);
 

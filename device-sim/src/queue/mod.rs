@@ -16,6 +16,7 @@ pub(crate) mod doorbell;
 pub(crate) mod entry;
 pub(crate) mod hooks;
 pub(crate) mod interrupt;
+pub(crate) mod note;
 pub(crate) mod pair;
 pub(crate) mod port;
 pub(crate) mod queue_pair;

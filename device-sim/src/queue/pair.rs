@@ -113,11 +113,6 @@ impl Pair {
         self.hooks.is_some()
     }
 
-    #[inline]
-    pub(crate) fn may_be_busy(&self) -> bool {
-        self.hooks.as_ref().is_some_and(|hooks| hooks.may_be_busy())
-    }
-
     /// Asks about a submission, once.
     #[inline]
     pub(crate) fn is_busy(&self, request: &Request) -> bool {
@@ -155,6 +150,14 @@ impl Pair {
     #[inline]
     pub(crate) fn stamp(&self, number: u64) -> Option<Stamp> {
         self.hooks.as_ref().map(|hooks| hooks.stamp(number))
+    }
+
+    /// The same for a submission that no rule can refuse, and whether the device limits how many come in.
+    /// `None`: a rule may refuse it.
+    #[inline]
+    pub(crate) fn stamp_unruled(&self) -> Option<(Stamp, bool)> {
+        let number = self.counters.host.submitted.load(Ordering::Relaxed);
+        self.hooks.as_ref().and_then(|hooks| hooks.stamp_unruled(number))
     }
 
     #[inline]
@@ -251,7 +254,7 @@ impl Pair {
         self.slab.unload(&mut held, &mut request);
         let from = held.from;
         if from == Origin::Done {
-            let served = if self.has_hooks() { self.slab.served(&held) } else { None };
+            let served = if self.has_hooks() { self.slab.served(&held, &request) } else { None };
             self.note_taken(&request, served, Taker::Other);
         }
         let Remains { vacant, cancelled, waker } = self.slab.release(held);

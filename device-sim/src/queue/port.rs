@@ -15,10 +15,11 @@ use crate::message::status::Status;
 use crate::queue::announcements::Announcements;
 use crate::queue::cell::Ticket;
 use crate::queue::counters::OperationCounts;
-use crate::queue::entry::{Announce, pack, unpack};
+use crate::queue::entry::{Announce, Head, pack, unpack};
+use crate::queue::note::{may_take_long, prefetch_text, timed_from};
 use crate::queue::pair::Pair;
 use crate::queue::ready::Ready;
-use crate::queue::ring::{Consumer, Entry, Producer};
+use crate::queue::ring::{Consumer, Entry, Note, Producer};
 use crate::sync::bump;
 
 /// The device's end of a queue pair.
@@ -55,6 +56,8 @@ struct Fetched {
     end: usize,
     /// How many of their texts were prefetched.
     texts: usize,
+    /// What the host says of them, on a device that stamps requests.
+    notes: [Note; BATCH_ENTRIES],
 }
 
 /// What a batch will add to the counters.
@@ -119,15 +122,14 @@ impl Port {
         if self.is_fetched() {
             return true;
         }
-        let Fetched { entries, next, end, texts } = &mut self.fetched;
+        let Fetched { entries, next, end, texts, notes } = &mut self.fetched;
         (*next, *end, *texts) = (0, 0, 0);
-        while let Some(entry) = entries.get_mut(*end).and_then(|place| Some((place, self.submissions.pop()?)))
-        {
-            *entry.0 = entry.1;
-            let (ticket, announce) = unpack(entry.1, &self.pair.slab);
+        while *end < BATCH_ENTRIES {
+            let Some((entry, note)) = self.submissions.pop_noted() else { break };
+            (entries[*end], notes[*end]) = (entry, note);
+            let (ticket, announce) = unpack(entry, &self.pair.slab);
             self.pair.slab.prefetch(ticket);
-            // The stamp is on the same line as the wake.
-            if announce == Announce::Wake || self.pair.has_hooks() {
+            if announce == Announce::Wake {
                 self.pair.slab.prefetch_wake(ticket);
             }
             *end += 1;
@@ -144,11 +146,12 @@ impl Port {
     }
 
     /// The next of the entries at hand.
-    pub(crate) fn next_fetched(&mut self) -> Option<(Ticket, Announce)> {
-        let Fetched { entries, next, end, .. } = &mut self.fetched;
-        let entry = *entries[..*end].get(*next)?;
+    pub(crate) fn next_fetched(&mut self) -> Option<Head> {
+        let Fetched { entries, next, end, notes, .. } = &mut self.fetched;
+        let (entry, note) = (*entries[..*end].get(*next)?, notes[*next]);
         *next += 1;
-        Some(unpack(entry, &self.pair.slab))
+        let (ticket, announce) = unpack(entry, &self.pair.slab);
+        Some(Head { ticket, announce, timed_from: timed_from(note) })
     }
 
     /// Admits the first parked request, if there is a slot; `false`: no request, or no slot.
@@ -170,10 +173,9 @@ impl Port {
     /// Prefetches the texts of the next entries at hand, each once.
     #[inline]
     fn prefetch_texts(&mut self) {
-        let Fetched { entries, next, end, texts } = &mut self.fetched;
+        let Fetched { next, end, texts, notes, .. } = &mut self.fetched;
         let until = (*next + TEXTS_AHEAD).min(*end);
-        let slab = &*self.pair.slab;
-        entries[..until].iter().skip(*texts).for_each(|entry| slab.prefetch_text(unpack(*entry, slab).0));
+        notes[..until].iter().skip(*texts).for_each(|[_, hint]| prefetch_text(*hint));
         *texts = until;
     }
 
@@ -181,9 +183,8 @@ impl Port {
     /// device which stamps requests has of it.
     #[inline]
     pub(crate) fn may_take_long(&self) -> bool {
-        let entry = self.fetched.entries[..self.fetched.end].get(self.fetched.next);
-        match (self.arriving, entry) {
-            (None, Some(entry)) => self.pair.slab.may_take_long(unpack(*entry, &self.pair.slab).0),
+        match (self.arriving, self.note()) {
+            (None, Some(note)) => may_take_long(note),
             _ => true,
         }
     }
@@ -219,18 +220,30 @@ impl Port {
             let since = self.short.or_else(|| self.freed.front().copied());
             return slab.submitted(ticket).max(since.unwrap_or(now));
         }
-        let entry = self.fetched.entries[..self.fetched.end].get(self.fetched.next);
-        entry.map_or(now, |entry| slab.submitted(unpack(*entry, slab).0))
+        self.note().map_or(now, |[submitted, _]| submitted)
+    }
+
+    /// What the host says of the next of the entries at hand.
+    #[inline]
+    fn note(&self) -> Option<Note> {
+        let Fetched { notes, next, end, .. } = &self.fetched;
+        notes[..*end].get(*next).copied()
     }
 
     /// Takes the request at hand.
-    pub(crate) fn take_head(&mut self) -> Option<(Ticket, Announce)> {
-        if let Some(arriving) = self.arriving.take() {
+    pub(crate) fn take_head(&mut self) -> Option<Head> {
+        if self.arriving.is_some() {
             self.freed.pop_front();
-            self.short = None;
-            return Some(arriving);
         }
-        self.next_fetched()
+        self.take_arriving().or_else(|| self.next_fetched())
+    }
+
+    /// Takes the parked request that was admitted, if there is one.
+    pub(crate) fn take_arriving(&mut self) -> Option<Head> {
+        let (ticket, announce) = self.arriving.take()?;
+        self.short = None;
+        let timed_from = if self.pair.has_hooks() { self.pair.slab.timed(ticket) } else { None };
+        Some(Head { ticket, announce, timed_from })
     }
 
     /// A request is published that was due at this time: its slot is free from then on, and the first of
@@ -250,13 +263,11 @@ impl Port {
     }
 
     /// The next request that has a slot and was not claimed yet.
-    pub(crate) fn next(&mut self) -> Option<(Ticket, Announce)> {
-        if let Some(arriving) = self.arriving.take() {
-            self.short = None;
-            return Some(arriving);
-        }
-        self.fetch();
-        self.next_fetched()
+    pub(crate) fn next(&mut self) -> Option<Head> {
+        self.take_arriving().or_else(|| {
+            self.fetch();
+            self.next_fetched()
+        })
     }
 
     /// Records a request that will be published with this batch.
@@ -291,8 +302,8 @@ impl Port {
     #[inline]
     pub(crate) fn finish(&mut self, ready: &mut Ready, announcements: &mut Announcements) {
         let slab = &self.pair.slab;
-        if ready.times.submitted.is_some() {
-            slab.note_served(&ready.claimed, ready.times.ended);
+        if let Some(submitted) = ready.times.submitted {
+            slab.note_served(&mut ready.claimed, submitted, ready.times.ended);
         }
         let is_short =
             self.pair.has_hooks() && slab.execute(&mut ready.claimed, |request| request.is_short());

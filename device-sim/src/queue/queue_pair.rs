@@ -30,7 +30,7 @@ use crate::queue::delivery::{Delivery, Refused, RefusedReason};
 use crate::queue::entry::{Announce, pack, unpack};
 use crate::queue::pair::{Life, Pair};
 use crate::queue::remote::Remote;
-use crate::queue::ring::{Consumer, Entry, Producer};
+use crate::queue::ring::{Consumer, Entry, Note, Producer};
 use crate::sync::{Ordering, bump};
 
 /// The submitting and reaping end of a queue pair.
@@ -223,7 +223,8 @@ impl QueuePair {
         let stamp = pair.stamp(pair.counters.host.submitted.load(Ordering::Relaxed));
         let (vacant, user_data) = (self.cells.get(), request.user_data);
         let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, stamp, &mut *request);
-        if self.push(ticket, announce) {
+        let note = self.note_of(ticket);
+        if self.push(ticket, announce, note) {
             return Ok(ticket);
         }
         let pair = &*self.remote.pair;
@@ -241,11 +242,11 @@ impl QueuePair {
 
     /// Puts a placed request into the ring, and shows it unless it is held back, which returns `true`.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn push(&mut self, ticket: Ticket, announce: Announce) -> bool {
+    fn push(&mut self, ticket: Ticket, announce: Announce, note: Option<Note>) -> bool {
         bump(&self.remote.pair.counters.host.submitted, 1);
         let entry = pack(ticket, announce);
         if self.holds_back {
-            self.put(entry);
+            self.put(entry, note);
             self.held_back += 1;
             if self.held_back == HELD_BACK {
                 self.flush_some();
@@ -254,14 +255,26 @@ impl QueuePair {
         }
         // Before it is in the ring, whose last entries are the held-back ones.
         self.flush();
-        self.put(entry);
+        self.put(entry, note);
         self.show();
         false
     }
 
+    /// What the device is told beside the entry of a placed request, if it stamps requests.
+    #[inline]
+    fn note_of(&self, ticket: Ticket) -> Option<Note> {
+        let pair = &*self.remote.pair;
+        pair.has_hooks().then(|| pair.slab.note(ticket))
+    }
+
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn put(&mut self, entry: Entry) {
-        assert!(self.submissions.push(entry), "a slot is room in the ring");
+    fn put(&mut self, entry: Entry, note: Option<Note>) {
+        let submissions = &mut self.submissions;
+        let has_room = match note {
+            Some(note) => submissions.push_noted(entry, note),
+            None => submissions.push(entry),
+        };
+        assert!(has_room, "a slot is room in the ring");
     }
 
     /// The device closed while the request was on its way; it was taken back, unless the device has met it. A

@@ -1,4 +1,5 @@
-//! A bounded ring of two-word entries between one producer and one consumer.
+//! A bounded ring of two-word entries between one producer and one consumer; and, beside each entry, a note
+//! of two words if both ends want that.
 //!
 //! ```text
 //!            head (consumer)            tail (producer)
@@ -26,6 +27,9 @@ const SEEN_AT_ONCE: u64 = 64;
 /// What one position holds.
 pub(crate) type Entry = [u64; 2];
 
+/// What the producer says beside an entry.
+pub(crate) type Note = [u64; 2];
+
 type Slot = [AtomicU64; 2];
 
 #[inline]
@@ -45,6 +49,8 @@ fn read(slots: &[Slot], position: u64) -> Entry {
 #[derive(Debug)]
 struct Ring {
     slots: Box<[Slot]>,
+    /// As long, or empty.
+    notes: Box<[Slot]>,
     head: Padded<AtomicU64>,
     tail: Padded<AtomicU64>,
 }
@@ -68,9 +74,19 @@ impl Ring {
 
 /// A ring of `depth` entries, a power of two.
 pub(crate) fn ring(depth: usize) -> (Producer, Consumer) {
+    with_notes(depth, 0)
+}
+
+/// The same with a note beside each entry.
+pub(crate) fn noted_ring(depth: usize) -> (Producer, Consumer) {
+    with_notes(depth, depth)
+}
+
+fn with_notes(depth: usize, notes: usize) -> (Producer, Consumer) {
     assert!(depth.is_power_of_two(), "the depth of a ring is a power of two");
-    let slots = (0..depth).map(|_| [AtomicU64::new(0), AtomicU64::new(0)]).collect();
-    let ring = Ring { slots, head: Padded(AtomicU64::new(0)), tail: Padded(AtomicU64::new(0)) };
+    let empty = |count| (0..count).map(|_| [AtomicU64::new(0), AtomicU64::new(0)]).collect();
+    let (head, tail) = (Padded(AtomicU64::new(0)), Padded(AtomicU64::new(0)));
+    let ring = Ring { slots: empty(depth), notes: empty(notes), head, tail };
     let ring = Arc::new(ring);
     let producer = Producer { ring: Arc::clone(&ring), tail: 0, head_seen: 0 };
     (producer, Consumer { ring, head: 0, tail_seen: 0, expected: 0 })
@@ -100,6 +116,22 @@ impl Producer {
             prefetch::to_write(self.ring.slot(self.tail + ENTRIES_PER_LINE));
         }
         true
+    }
+
+    /// The same, with a note, which is dropped where there are no notes.
+    #[inline]
+    #[must_use]
+    pub(crate) fn push_noted(&mut self, entry: Entry, note: Note) -> bool {
+        // A full ring still needs the note that is there.
+        if !self.has_room() {
+            return false;
+        }
+        if !self.ring.notes.is_empty() {
+            let place = slot(&self.ring.notes, self.tail);
+            place[0].store(note[0], Ordering::Relaxed);
+            place[1].store(note[1], Ordering::Relaxed);
+        }
+        self.push(entry)
     }
 
     /// The last entries that were pushed, oldest first.
@@ -165,6 +197,9 @@ impl Consumer {
         let mut position = self.tail_seen;
         while position < tail {
             prefetch::to_read(self.ring.slot(position));
+            if !self.ring.notes.is_empty() {
+                prefetch::to_read(slot(&self.ring.notes, position));
+            }
             position += ENTRIES_PER_LINE;
         }
         self.tail_seen = tail;
@@ -191,6 +226,14 @@ impl Consumer {
         let entry = self.ring.read(self.head);
         self.head += 1;
         Some(entry)
+    }
+
+    /// The same, with its note; zeros where there are no notes.
+    #[inline]
+    pub(crate) fn pop_noted(&mut self) -> Option<(Entry, Note)> {
+        let (position, entry) = (self.head, self.pop()?);
+        let Ring { notes, .. } = &*self.ring;
+        Some((entry, if notes.is_empty() { Note::default() } else { read(notes, position) }))
     }
 
     /// The next entries, up to `max` of the known ones; looks when none are known. See [`Consumer::pass`].
@@ -267,5 +310,20 @@ mod tests {
         assert_eq!(consumer.entries(9).count(), 4);
         consumer.pass(4);
         assert_eq!((consumer.peek(), consumer.pop(), consumer.coming(4).count()), (None, None, 0));
+    }
+
+    #[test]
+    fn an_entry_has_its_note_where_there_are_notes() {
+        for (noted, of) in [(false, ring as fn(usize) -> _), (true, noted_ring)] {
+            let (mut producer, mut consumer): (Producer, Consumer) = of(2);
+            for value in 1..=5 {
+                assert!(producer.push_noted([value, value * 2], [value * 3, value * 4]));
+                producer.publish();
+                let note = if noted { [value * 3, value * 4] } else { [0; 2] };
+                assert_eq!(consumer.pop_noted(), Some(([value, value * 2], note)));
+                assert_eq!(consumer.pop_noted(), None);
+                consumer.publish();
+            }
+        }
     }
 }

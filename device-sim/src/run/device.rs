@@ -22,7 +22,7 @@ use crate::queue::hooks::Hooks;
 use crate::queue::pair::Pair;
 use crate::queue::port::{Coalescing, Port};
 use crate::queue::queue_pair::QueuePair;
-use crate::queue::ring::ring;
+use crate::queue::ring::{noted_ring, ring};
 use crate::run::admin::{Ack, Admin, Command, Done};
 use crate::run::alarm::{self, Alarm};
 use crate::run::clock::Clock;
@@ -533,7 +533,7 @@ fn queue_pair(
     hooks: Option<Arc<PairHooks>>,
 ) -> (QueuePair, Port) {
     let (slab, cells) = Slab::new(config.depth.min(CELLS_AT_ONCE));
-    let (submit, submitted) = ring(config.depth);
+    let (submit, submitted) = if hooks.is_some() { noted_ring(config.depth) } else { ring(config.depth) };
     // A fault may complete requests twice; it need not be in the plan yet.
     let (complete, completed) = ring(if config.is_modelled() { 2 * config.depth } else { config.depth });
     let doorbell = Arc::clone(&doorbells[index % doorbells.len()]);

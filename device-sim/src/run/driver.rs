@@ -29,7 +29,7 @@ use crate::model::pipeline::Core;
 use crate::model::plan::Ending;
 use crate::queue::announcements::bits;
 use crate::queue::cell::Ticket;
-use crate::queue::entry::Announce;
+use crate::queue::entry::{Announce, Head};
 use crate::queue::pair::Life;
 #[cfg(all(test, loom))]
 use crate::queue::pair::Pair;
@@ -56,8 +56,9 @@ const DEEP_BATCH_BYTES: u64 = 64 * 1024;
 const DEEP: u64 = 16;
 /// Requests that a modelled device admits before it looks what is due.
 const PASS_REQUESTS: u64 = 64;
-/// The same where those that are overdue complete with their pass: the host has work again soon.
-const HURRIED_REQUESTS: u64 = 8;
+/// The same where those that are overdue complete with their pass: the host has work again soon, and the
+/// price of publishing is shared by some.
+const HURRIED_REQUESTS: u64 = 16;
 
 /// A core, its ports and its admin queue.
 #[derive(Debug)]
@@ -298,14 +299,14 @@ impl Driver {
         while let Some(place) = first_of(heads)
             && let (arrived, index) = heads[place]
             && let is_long = self.ports[index].may_take_long()
-            && let Some((ticket, announce)) = self.ports[index].take_head()
+            && let Some(head) = self.ports[index].take_head()
         {
             if is_long && self.has_passes && signals.announcements.has_interrupts() {
                 // Those of the passes before, for threads that sleep.
                 signals.announcements.raise(self.ports.iter().map(|port| &*port.pair));
             }
             self.core.is_behind = heads.len() > 1 || self.ports[index].waiting() > 0;
-            bytes += self.admit_ticket(index, ticket, announce, arrived, signals);
+            bytes += self.admit_head(index, head, arrived, signals);
             requests += 1;
             self.hand_out();
             if bytes >= BATCH_BYTES || requests == most {
@@ -336,9 +337,9 @@ impl Driver {
         let enough = self.enough(index);
         let mut bytes = 0;
         while bytes < enough
-            && let Some((ticket, announce)) = self.ports[index].next_fetched()
+            && let Some(head) = self.ports[index].next_fetched()
         {
-            bytes += self.admit_ticket(index, ticket, announce, self.now, signals);
+            bytes += self.admit_head(index, head, self.now, signals);
         }
         self.publish(signals);
         Some(bytes)
@@ -363,8 +364,8 @@ impl Driver {
             // Now, and not before: it may have been parked a moment ago, and its session just before that.
             self.run_commands(signals);
             // Nothing, if that has ended everything in flight.
-            let Some((ticket, announce)) = self.ports[index].arriving.take() else { break };
-            bytes += self.admit_ticket(index, ticket, announce, self.now, signals);
+            let Some(head) = self.ports[index].take_arriving() else { break };
+            bytes += self.admit_head(index, head, self.now, signals);
             if bytes >= BATCH_BYTES {
                 break;
             }
@@ -375,16 +376,10 @@ impl Driver {
 
     /// Takes a request to its end, or to the due queue; returns its weight in a batch. `arrived`: when it
     /// reached the device, on one that models time.
-    fn admit_ticket(
-        &mut self,
-        index: usize,
-        ticket: Ticket,
-        announce: Announce,
-        arrived: u64,
-        signals: &mut Signals,
-    ) -> u64 {
+    fn admit_head(&mut self, index: usize, head: Head, arrived: u64, signals: &mut Signals) -> u64 {
+        let Head { ticket, announce, .. } = head;
         let admitted = match self.life {
-            Life::Open => self.work_on(index, ticket, announce, arrived),
+            Life::Open => self.work_on(index, head, arrived),
             Life::Dead => self.core.refuse(index, ticket, announce, Status::DeviceDead, arrived).then_some(0),
             Life::Closed => self.core.refuse(index, ticket, announce, Status::Closed, arrived).then_some(0),
         };
@@ -397,11 +392,11 @@ impl Driver {
         admitted.unwrap_or(0)
     }
 
-    fn work_on(&mut self, index: usize, ticket: Ticket, announce: Announce, arrived: u64) -> Option<u64> {
+    fn work_on(&mut self, index: usize, head: Head, arrived: u64) -> Option<u64> {
         let Some(clock) = &self.stopwatch else {
-            return self.core.admit(index, ticket, announce, arrived);
+            return self.core.admit(index, head, arrived);
         };
-        let admitted = self.core.admit(index, ticket, announce, clock.now());
+        let admitted = self.core.admit(index, head, clock.now());
         // Requests that are computed together with others have not ended yet.
         if !self.core.has_lanes() {
             self.record_service_end();
@@ -567,7 +562,7 @@ impl Driver {
     }
 
     fn refuse_all(&mut self, index: usize, status: Status) {
-        while let Some((ticket, announce)) = self.ports[index].next() {
+        while let Some(Head { ticket, announce, .. }) = self.ports[index].next() {
             if !self.refuse(index, ticket, announce, status) {
                 self.discard(index);
             }

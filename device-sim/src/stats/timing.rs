@@ -20,7 +20,7 @@ use crate::message::operation::Operation;
 use crate::queue::ready::Times;
 use crate::stats::histogram::Histogram;
 use crate::stats::recorder::Recorder;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, Padded, lock};
 
 /// Which requests are timed. Timing a request costs two clock reads, and on an ideal device two more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,14 +123,24 @@ pub(crate) struct Timer {
 /// What is recorded without a lock, because one side at a time records it.
 #[derive(Debug, Default)]
 struct Recorded {
-    /// By the device.
-    queue: Recorder,
-    service: Recorder,
-    /// By the submitting side.
-    wake: Recorder,
-    total: Recorder,
+    device: Padded<ByDevice>,
+    host: Padded<ByHost>,
     /// By any other thread that takes a result.
     elsewhere: Mutex<Timings>,
+}
+
+/// What the device records.
+#[derive(Debug, Default)]
+struct ByDevice {
+    queue: Recorder,
+    service: Recorder,
+}
+
+/// What the submitting side records.
+#[derive(Debug, Default)]
+struct ByHost {
+    wake: Recorder,
+    total: Recorder,
 }
 
 impl Timer {
@@ -138,7 +148,7 @@ impl Timer {
     #[inline]
     pub(crate) fn note_service(&self, operation: Operation, times: Times) {
         if let Some(submitted) = times.submitted {
-            let Recorded { queue, service, .. } = self.of(operation);
+            let ByDevice { queue, service } = &*self.of(operation).device;
             queue.record(times.started.saturating_sub(submitted));
             service.record(times.ended.saturating_sub(times.started));
         }
@@ -147,7 +157,7 @@ impl Timer {
     /// Records what the host knows of a request. Called by the submitting side.
     #[inline]
     pub(crate) fn note_taken(&self, operation: Operation, submitted: u64, served: u64, now: u64) {
-        let Recorded { wake, total, .. } = self.of(operation);
+        let ByHost { wake, total } = &*self.of(operation).host;
         wake.record(now.saturating_sub(served));
         total.record(now.saturating_sub(submitted));
     }
@@ -162,10 +172,10 @@ impl Timer {
         let Some(recorded) = self.by_operation[operation.number()].get() else { return Timings::default() };
         let mut timings = lock(&recorded.elsewhere).clone();
         // What comes last is read first: a thread that records meanwhile has recorded the rest before.
-        recorded.total.add_to(&mut timings.total);
-        recorded.wake.add_to(&mut timings.wake);
-        recorded.service.add_to(&mut timings.service);
-        recorded.queue.add_to(&mut timings.queue);
+        recorded.host.total.add_to(&mut timings.total);
+        recorded.host.wake.add_to(&mut timings.wake);
+        recorded.device.service.add_to(&mut timings.service);
+        recorded.device.queue.add_to(&mut timings.queue);
         timings
     }
 

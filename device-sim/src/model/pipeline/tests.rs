@@ -57,7 +57,7 @@ impl Bench {
     fn admit_request(&mut self, request: Request, at: u64, announce: Announce) -> Ticket {
         let vacant = self.allocator.get();
         let ticket = self.slab.place_request(vacant, request, Arm::Silent, Placed::Queued);
-        self.core.admit(0, ticket, announce, at).expect("it is not revoked");
+        self.core.admit(0, Head { ticket, announce, timed_from: None }, at).expect("it is not revoked");
         ticket
     }
 
@@ -84,7 +84,7 @@ impl Bench {
         self.core.ready.clear();
         let take = |ticket: &Ticket| {
             let mut request = Request::empty();
-            let (status, _) = self.slab.take_done(*ticket, &mut request, |_| ()).expect("it is done");
+            let (status, _) = self.slab.take_done(*ticket, &mut request, |_, _| ()).expect("it is done");
             (status, request.buffer)
         };
         tickets.iter().map(take).collect()

@@ -6,6 +6,8 @@ use super::{
 };
 use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::queue::note::note;
+use crate::queue::ring::Note;
 use crate::sync::Ordering;
 
 impl Slab {
@@ -35,12 +37,29 @@ impl Slab {
         is_timed.then(|| cell.submitted.load(Ordering::Relaxed))
     }
 
-    /// Notes when the service of a timed request ended.
+    /// What the submitting side tells the device beside a request's entry, on a device that stamps requests.
     #[inline]
-    pub(crate) fn note_served(&self, claimed: &Executing, ended: u64) {
+    pub(crate) fn note(&self, ticket: Ticket) -> Note {
+        let cell = self.cell_at(ticket.index());
+        let is_timed = cell.timing.load(Ordering::Relaxed) != timing::UNTIMED;
+        note(cell.submitted.load(Ordering::Relaxed), is_timed, cell.text.load(Ordering::Relaxed))
+    }
+
+    /// Notes when the service of a timed request ended: beside its text, where there is room, because the
+    /// host will read that anyway.
+    #[inline]
+    pub(crate) fn note_served(&self, claimed: &mut Executing, submitted: u64, ended: u64) {
+        let after = ended.saturating_sub(submitted);
+        if !self.execute(claimed, |request| request.note_served(after)) {
+            self.note_served_late(claimed, ended);
+        }
+    }
+
+    #[cold]
+    fn note_served_late(&self, claimed: &Executing, ended: u64) {
         let cell = self.executing_cell(claimed);
         cell.served.store(ended, Ordering::Relaxed);
-        cell.timing.store(timing::SERVED, Ordering::Relaxed);
+        cell.timing.store(timing::SERVED_LATE, Ordering::Relaxed);
     }
 
     /// Computes on the payload.

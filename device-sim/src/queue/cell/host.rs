@@ -2,12 +2,13 @@
 #![expect(unsafe_code, reason = "the words beside the payload and the waker name their owners")]
 
 use super::{
-    Allocator, Arm, Cell, Held, Hold, LINE, MOST_LINES, Origin, Placed, Remains, Slab, Ticket, TicketState,
-    Vacant, claim, generation_of, state_of, status_of, text_hint, timing, wake, with_status, word,
+    Allocator, Arm, Cell, Held, Hold, Origin, Placed, Remains, Slab, Ticket, TicketState, Vacant, claim,
+    generation_of, state_of, status_of, timing, wake, with_status, word,
 };
 use crate::message::request::{Plain, Request, Rest};
 use crate::message::status::Status;
 use crate::queue::hooks::{Served, Stamp};
+use crate::queue::note::{prefetch_text, text_hint};
 use crate::sync::prefetch;
 use crate::sync::{Access, Ordering, spin_or_yield};
 
@@ -144,23 +145,11 @@ impl Slab {
         }
     }
 
-    /// The same for its text, where a device stamps requests.
-    #[inline]
-    pub(crate) fn prefetch_text(&self, ticket: Ticket) {
-        self.cell(ticket).into_iter().for_each(prefetch_text_of);
-    }
-
-    /// The same for the text of the request that has this place.
+    /// The same for the text of the request that has this place, where a device stamps requests.
     #[inline]
     pub(crate) fn prefetch_text_at(&self, index: u32) {
-        self.cell_if_first(index).into_iter().for_each(prefetch_text_of);
-    }
-
-    /// Whether a request has a long text by its hint, or none.
-    #[inline]
-    pub(crate) fn may_take_long(&self, ticket: Ticket) -> bool {
-        let lines = self.cell(ticket).map_or(0, |cell| cell.text.load(Ordering::Relaxed) % LINE);
-        lines == 0 || lines >= MOST_LINES
+        let hint = |cell: &Cell| cell.text.load(Ordering::Relaxed);
+        self.cell_if_first(index).map(hint).into_iter().for_each(prefetch_text);
     }
 
     /// PARKED to QUEUED, with a slot; `false` when the request is no longer parked. Called by the device.
@@ -222,8 +211,9 @@ impl Slab {
     }
 
     /// When a timed request that is done was submitted and served; on a device that stamps requests.
-    pub(crate) fn served(&self, held: &Held) -> Option<Served> {
-        self.cell_at(held.ticket.index()).served()
+    /// `request`: as it was unloaded.
+    pub(crate) fn served(&self, held: &Held, request: &Request) -> Option<Served> {
+        self.cell_at(held.ticket.index()).served(request)
     }
 
     /// All of the above for a request that is done: wins it, moves it out, releases the cell. `note` gets the
@@ -233,13 +223,13 @@ impl Slab {
         &self,
         ticket: Ticket,
         into: &mut Request,
-        note: impl FnOnce(&Cell),
+        note: impl FnOnce(&Cell, &Request),
     ) -> Option<(Status, Remains)> {
         let cell = self.cell(ticket)?;
         let status = cell.swap_claim(ticket.generation(), claim::DONE, claim::TAKEN)?;
-        note(cell);
         // SAFETY: the state is TAKEN, and this is the taker.
         cell.payload.with_mut(|payload| unsafe { (*payload).unload_into(into) });
+        note(cell, into);
         into.user_data = cell.user_data.load(Ordering::Relaxed);
         Some((status, self.leave_to_wake(cell, ticket)))
     }
@@ -355,12 +345,16 @@ impl Cell {
     /// When its request was submitted and served, if it is timed. Called by the side that has the payload, on
     /// a device that stamps requests.
     #[inline]
-    pub(crate) fn served(&self) -> Option<Served> {
-        let is_served = self.timing.load(Ordering::Relaxed) == timing::SERVED;
-        is_served.then(|| Served {
-            submitted: self.submitted.load(Ordering::Relaxed),
-            served: self.served.load(Ordering::Relaxed),
-        })
+    pub(crate) fn served(&self, request: &Request) -> Option<Served> {
+        let submitted = self.submitted.load(Ordering::Relaxed);
+        let served = match request.served_after() {
+            Some(after) => submitted + after,
+            None if self.timing.load(Ordering::Relaxed) == timing::SERVED_LATE => {
+                self.served.load(Ordering::Relaxed)
+            }
+            None => return None,
+        };
+        Some(Served { submitted, served })
     }
 }
 
@@ -394,16 +388,6 @@ impl Allocator {
             self.put_index(vacant.index);
         }
         Some(taken)
-    }
-}
-
-#[inline]
-fn prefetch_text_of(cell: &Cell) {
-    // Loom would look at every order of this.
-    if !cfg!(loom) {
-        let hint = cell.text.load(Ordering::Relaxed);
-        let (first, lines) = (hint / LINE * LINE, hint % LINE);
-        (0..lines).for_each(|line| prefetch::address_to_write(first + line * LINE));
     }
 }
 

@@ -13,6 +13,7 @@ use crate::queue::delivery::{Delivery, RefusedReason};
 use crate::queue::entry::Announce;
 use crate::queue::hooks::Taker;
 use crate::queue::pair::Life;
+use crate::queue::ring::Note;
 use crate::sync::{Ordering, bump};
 
 #[doc(hidden)]
@@ -110,7 +111,7 @@ impl QueuePair {
         let (arm, announce) = delivery.split_for_plain();
         let user_data = plain.user_data;
         let ticket = self.cells.place(user_data, arm, Placed::Queued, None, plain);
-        self.push_plain(ticket, announce);
+        self.push_plain(ticket, announce, None);
         Ok(ticket)
     }
 
@@ -122,24 +123,26 @@ impl QueuePair {
         delivery: Delivery,
     ) -> Result<Ticket, (RefusedReason, (Vec<u8>, R))> {
         // Where rules count submissions, it comes as one that is counted once.
-        if self.remote.pair.may_be_busy() || !self.take_slot() || !self.take_tokens(plain.buffer.len() as u64)
-        {
+        let stamp = self.remote.pair.stamp_unruled();
+        let Some((stamp, is_limited)) = stamp.filter(|_| self.take_slot()) else {
+            return Err((self.full_uncounted(), plain.into_given()));
+        };
+        if is_limited && !self.take_tokens(plain.buffer.len() as u64) {
             return Err((self.full_uncounted(), plain.into_given()));
         }
         let (arm, announce) = delivery.split_for_plain();
-        let pair = &*self.remote.pair;
-        let stamp = pair.stamp(pair.counters.host.submitted.load(Ordering::Relaxed));
         let user_data = plain.user_data;
-        let ticket = self.cells.place(user_data, arm, Placed::Queued, stamp, plain);
-        self.push_plain(ticket, announce);
+        let ticket = self.cells.place(user_data, arm, Placed::Queued, Some(stamp), plain);
+        let note = self.note_of(ticket);
+        self.push_plain(ticket, announce, note);
         Ok(ticket)
     }
 
     /// Shows a placed request to the device. If the device closes at this moment, the request ends: unlike in
     /// `enqueue_as` it is not taken back.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn push_plain(&mut self, ticket: Ticket, announce: Announce) {
-        if !self.push(ticket, announce) && self.remote.pair.life() == Life::Closed {
+    fn push_plain(&mut self, ticket: Ticket, announce: Announce, note: Option<Note>) {
+        if !self.push(ticket, announce, note) && self.remote.pair.life() == Life::Closed {
             self.remote.pair.close(ticket, announce);
         }
     }
@@ -174,7 +177,9 @@ impl QueuePair {
     pub fn take_into(&mut self, ticket: Ticket, request: &mut Request) -> Option<(Status, Option<Waker>)> {
         let pair = &*self.remote.pair;
         let mut served = None;
-        let note = |cell: &Cell| served = if pair.has_hooks() { cell.served() } else { None };
+        let note = |cell: &Cell, request: &Request| {
+            served = if pair.has_hooks() { cell.served(request) } else { None };
+        };
         let (status, Remains { vacant, cancelled, waker }) = pair.slab.take_done(ticket, request, note)?;
         if let Some(vacant) = vacant {
             self.cells.put(vacant);
@@ -206,7 +211,9 @@ impl QueuePair {
     #[inline(never)]
     fn take_noted<R: Rest>(&mut self, ticket: Ticket) -> Option<R::Taken> {
         let pair = &*self.remote.pair;
-        let note = |cell: &Cell, request: &Request| pair.note_taken(request, cell.served(), Taker::Submitter);
+        let note = |cell: &Cell, request: &Request| {
+            pair.note_taken(request, cell.served(request), Taker::Submitter);
+        };
         self.cells.take_plain::<R>(ticket, note)
     }
 
