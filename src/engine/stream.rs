@@ -80,12 +80,24 @@ impl Stream {
     }
 
     /// Runs one piece; the output replaces the buffer's content and may be up to a block shorter or longer.
-    fn update(&mut self, mut buffer: Vec<u8>) -> Result<Request, OpError> {
+    fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
+        Ok(self.update_with(buffer, Tag::default())?.buffer)
+    }
+
+    /// The same, and the tag of the message so far.
+    fn update_tagged(&mut self, buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
+        // Any tag asks for one.
+        let asks = Tag::new(&[0; 16]).unwrap_or_default();
+        let request = self.update_with(buffer, asks)?;
+        Ok((request.buffer, request.tag))
+    }
+
+    fn update_with(&mut self, mut buffer: Vec<u8>, tag: Tag) -> Result<Request, OpError> {
         // Held-back bytes of the previous piece come out with this one, and the device does not allocate.
         if let Err(error) = make_room(&mut buffer, 2 * software::EXPANSION) {
             return Err(OpError::new(error, buffer, None));
         }
-        self.run(Part::Update, buffer, Tag::default())
+        self.run(Part::Update, buffer, tag)
     }
 
     fn finish(&mut self, tag: Tag) -> Result<Request, OpError> {
@@ -142,7 +154,7 @@ impl CipherStream {
     /// # Errors
     /// As `CipherSession::encrypt`; the stream is poisoned by any of them.
     pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        Ok(self.0.update(buffer)?.buffer)
+        self.0.update(buffer)
     }
 
     /// The rest of the output.
@@ -178,7 +190,7 @@ impl AeadSealer {
     /// # Errors
     /// As `AeadSession::seal`; the stream is poisoned by any of them.
     pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        Ok(self.0.update(buffer)?.buffer)
+        self.0.update(buffer)
     }
 
     /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole message,
@@ -188,8 +200,7 @@ impl AeadSealer {
     /// As [`AeadSealer::update`].
     #[doc(hidden)]
     pub fn update_tagged(&mut self, buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let request = self.0.update(buffer)?;
-        Ok((request.buffer, request.tag))
+        self.0.update_tagged(buffer)
     }
 
     /// The rest of the ciphertext (empty for GCM) and the tag.
@@ -226,7 +237,7 @@ impl AeadOpener {
     /// # Errors
     /// As `AeadSession::seal`; the stream is poisoned by any of them.
     pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, OpError> {
-        Ok(self.0.update(buffer)?.buffer)
+        self.0.update(buffer)
     }
 
     /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole message,
@@ -236,8 +247,7 @@ impl AeadOpener {
     /// As [`AeadOpener::update`].
     #[doc(hidden)]
     pub fn update_tagged(&mut self, buffer: Vec<u8>) -> Result<(Vec<u8>, Tag), OpError> {
-        let request = self.0.update(buffer)?;
-        Ok((request.buffer, request.tag))
+        self.0.update_tagged(buffer)
     }
 
     /// Checks whether everything that was returned is authentic.

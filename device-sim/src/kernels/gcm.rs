@@ -12,8 +12,8 @@
 //! When decrypting, the last piece (the whole message, if it is in one piece) is deciphered after the tag has
 //! been verified, never before.
 //!
-//! Every piece but that one returns the tag of the message so far. A caller that learns only afterwards which
-//! piece was the last one needs no further request for the tag.
+//! A piece before that one returns the tag of the message so far, if it comes with any tag. A caller that learns
+//! only afterwards which piece was the last one needs no further request for the tag then.
 
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit, consts::U16};
 use ghash::GHash;
@@ -130,7 +130,8 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + KeyInit> Kernel for Gcm<C> {
             (_, false) => self.decrypt(stream, text),
             (_, true) => self.verify_and_decrypt(stream, text, &tag)?,
         }
-        if !last || operation == Operation::Encrypt {
+        let gives_tag = if last { operation == Operation::Encrypt } else { !tag.as_bytes().is_empty() };
+        if gives_tag {
             let tag = if last { stream.tag() } else { stream.clone().tag() };
             message.set_tag(Tag::new(&tag[..self.tag_len]).ok_or(Status::DeviceError)?);
         }
