@@ -217,11 +217,20 @@ pub(crate) fn run(plan: &Sweep) -> Result<(), Failure> {
     }
     let grid = plan.grid(&rows, &software);
     let mut report = Report::new(plan.first());
-    report.rows = software;
+    // A page has the rows of software, or of the points where there are none.
+    let points: Vec<Row> = rows.into_iter().flatten().collect();
+    let is_virtual = plan.first().is_virtual;
+    let others = if is_virtual {
+        report.rows = points;
+        Vec::new()
+    } else {
+        report.rows = software;
+        points
+    };
     let drawn = pictures.write(&report, Some(&grid));
-    plan.print(&grid, &report.rows)?;
+    plan.print(&grid, if is_virtual { &[] } else { &report.rows })?;
     drawn?;
-    report.rows.extend(rows.into_iter().flatten().chain(cut_short));
+    report.rows.extend(others.into_iter().chain(cut_short));
     report::verdict(&report.rows, plan.first().expected, first_error)?;
     if interrupt::is_requested() { Err(Failure::Interrupted) } else { Ok(()) }
 }

@@ -104,8 +104,8 @@ fn map(grid: &Grid) -> Picture {
 enum Scale {
     /// Factors against software.
     Factor,
-    /// Operations a second, of which this is the most.
-    Rate(f64),
+    /// Operations a second: the fewest and the most. By their logarithm where these are far apart.
+    Rate(f64, f64),
 }
 
 impl Scale {
@@ -113,13 +113,15 @@ impl Scale {
         if grid.has_software() {
             return Self::Factor;
         }
-        Self::Rate(grid.points.iter().map(|point| point.offload.ops_per_second).fold(1.0, f64::max))
+        let rates = || grid.points.iter().map(|point| point.offload.ops_per_second.max(1.0));
+        let (least, most) = (rates().fold(f64::MAX, f64::min), rates().fold(1.0, f64::max));
+        Self::Rate(if most > 10.0 * least { least } else { 0.0 }, most)
     }
 
     const fn title(self) -> &'static str {
         match self {
             Self::Factor => "Offload against software,",
-            Self::Rate(_) => "Operations a second",
+            Self::Rate(..) => "Operations a second",
         }
     }
 
@@ -127,7 +129,8 @@ impl Scale {
     fn strength(self, value: f64) -> f64 {
         match self {
             Self::Factor => (value.max(1e-9).ln() / FULL.ln()).clamp(-1.0, 1.0),
-            Self::Rate(most) => (value / most).clamp(0.0, 1.0),
+            Self::Rate(0.0, most) => (value / most).clamp(0.0, 1.0),
+            Self::Rate(least, most) => ((value / least).ln() / (most / least).ln()).clamp(0.0, 1.0),
         }
     }
 
@@ -135,7 +138,8 @@ impl Scale {
     fn at(self, share: f64) -> f64 {
         match self {
             Self::Factor => FULL.powf(share * 2.0 - 1.0),
-            Self::Rate(most) => most * share,
+            Self::Rate(0.0, most) => most * share,
+            Self::Rate(least, most) => least * (most / least).powf(share),
         }
     }
 
@@ -146,7 +150,7 @@ impl Scale {
                 let factor = point.factor().unwrap_or_default();
                 (factor, label(factor))
             }
-            Self::Rate(_) => {
+            Self::Rate(..) => {
                 let rate = point.offload.ops_per_second;
                 (rate, rate_label(rate))
             }
@@ -160,7 +164,9 @@ impl Scale {
                 ["1/8", "1: even", "8 times"].map(str::to_owned),
                 "operations/s on the device, as a multiple of software's",
             ),
-            Self::Rate(most) => ([0.0, most / 2.0, most].map(rate_label), "operations/s, in virtual time"),
+            Self::Rate(..) => {
+                ([0.0, 0.5, 1.0].map(|share| rate_label(self.at(share))), "operations/s, in virtual time")
+            }
         }
     }
 }
