@@ -123,8 +123,8 @@ fn rings_hold_what_fits_the_pair_of_each_thread() {
         for threads in 1..=9 {
             for jobs in 0..=300 {
                 let mut filled = vec![0; pairs];
-                for job in 0..jobs {
-                    let pair = (job % threads).min(pairs - 1);
+                for index in 0..jobs {
+                    let pair = (index % threads).min(pairs - 1);
                     filled[pair] = (filled[pair] + 1).min(depth);
                 }
                 let rings = Rings { depth, pairs, threads };

@@ -50,8 +50,8 @@ pub(crate) struct Options {
     /// [default: 4k; with --input 64k]
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
     pub(crate) size: Option<usize>,
-    /// Jobs in flight, 1 to 100000; software and sync have one a thread, and so has a file whose pieces are a chain
-    /// (CBC encryption, GCM, digests, HMAC) [default: 64; with --input 16]
+    /// Jobs in flight, 1 to 100000; software and sync have one a thread, and a file whose pieces are a chain
+    /// (CBC encryption, GCM, digests, HMAC) has one [default: 64; with --input 16]
     #[arg(long, value_name = "COUNT", value_parser = parse_jobs, allow_hyphen_values = true)]
     pub(crate) jobs: Option<usize>,
     /// How long each row runs, as in 500ms or 2s [default: 900ms]

@@ -73,8 +73,8 @@ fn open_now() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64)
 }
 
-/// Creates the stacks of so many jobs of this thread, where so many bytes are left for the rest of the program.
-/// Idle jobs keep them, so no operation of a run maps one.
+/// Creates the stacks of so many jobs of this thread, where so many bytes are left for the rest of the
+/// program. Idle jobs keep them, so no operation of a run maps one.
 pub(crate) fn make_stacks(jobs: usize, rest: usize) -> Result<(), Failure> {
     let pool = PoolConfig { max_jobs: jobs, initial_jobs: jobs, ..PoolConfig::default() };
     let rest = has_room_for(rest + jobs * REST_OF_A_JOB);

@@ -348,8 +348,8 @@ fn series<'a>(svg: Node<'a, 'a>) -> Vec<(&'a str, Vec<(f64, f64)>)> {
     each.collect()
 }
 
-/// Over one axis a point for each value, from left to right, and the higher the more operations a second: by the
-/// logarithm, as the axis is.
+/// Over one axis a point for each value, from left to right, and the higher the more operations a second:
+/// by the logarithm, as the axis is.
 #[test]
 fn a_sweep_of_one_axis_is_a_line_of_offload_and_one_of_software() {
     let device = "--device completion_nsec=300000;compute_units=16";
@@ -452,8 +452,8 @@ fn a_sweep_of_two_axes_is_a_map_of_factors() {
     });
 }
 
-/// In virtual time nothing is compared: the cell of the most operations is the bluest, and what is exact is shown
-/// exactly.
+/// In virtual time nothing is compared: the cell of the most operations is the bluest, and what is exact is
+/// shown exactly.
 #[test]
 fn a_sweep_in_virtual_time_is_a_map_of_rates() {
     sweep(
@@ -480,7 +480,7 @@ fn a_sweep_in_virtual_time_is_a_map_of_rates() {
     sweep("--virtual --sweep jobs=1,2,4 --ops 6400 --size 16 --mode poll", |svg, _| {
         let lines = series(svg);
         assert_eq!((lines.len(), lines[0].0, lines[0].1.len()), (1, "on the device", 3));
-        // From a half to the whole is twice as far as from a quarter to a half: so little is shown on a linear axis.
+        // From a half to the whole is twice as far as from a quarter to a half: few values have a linear axis.
         let heights: Vec<f64> = lines[0].1.iter().map(|(_, y)| *y).collect();
         assert!(heights[0] > heights[1], "{heights:?}");
         assert!((2.0 * (heights[0] - heights[1]) - (heights[1] - heights[2])).abs() < 0.4, "{heights:?}");

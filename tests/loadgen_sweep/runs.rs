@@ -117,8 +117,8 @@ fn a_sweep_of_threads_compares_with_software_in_as_many() {
     }
 }
 
-/// Four units of a time: a closed loop with fewer jobs is limited by these, one with more by the units, to the
-/// nanosecond; and the same again whenever it runs.
+/// Four units of a time: a closed loop with fewer jobs is limited by these, one with more by the units, to
+/// the nanosecond; and the same again whenever it runs.
 #[test]
 fn a_sweep_in_virtual_time_is_exact() {
     let options = "--virtual --sweep latency=5us,50us --sweep jobs=1,4,32 --size 16 --ops 6400 --mode poll";
