@@ -9,8 +9,8 @@
 //!   default    EVP_*                                                                    the caller
 //! ```
 //!
-//! Each side of a contest runs for a slice of some milliseconds, in turn. The best of its rounds counts:
-//! other work on the machine slows a round down, and never speeds one up. The median of the contests is shown.
+//! Each side of a contest runs for a slice of some milliseconds, in turn. The best of its rounds counts: other
+//! work slows a round down, and never speeds one up. The median of the contests is shown.
 //!
 //! ```text
 //! cargo bench -p simaccel-provider --bench speed                       the tables

@@ -9,10 +9,12 @@
 mod dasync;
 #[path = "async_tls/pair.rs"]
 mod pair;
+mod programs;
 
 use std::process::Command;
 
-use self::pair::{Checker, Engine, Pair, Report, built, scratch, succeeds};
+use self::pair::{Checker, Engine, Pair, Report, built, text_of};
+use self::programs::scratch;
 
 const WAYS: [&str; 3] = ["", "--callback", "--sync"];
 
@@ -43,11 +45,20 @@ fn data_in_both_directions(engine: &Engine, tls: &str) {
         }
         counts_add_up(&client, &server, 60);
     }
+    nothing_is_left_paused(engine);
+}
+
+/// In this provider's own count every pause of either program has had its resume.
+fn nothing_is_left_paused(engine: &Engine) {
+    for counters in engine.counters() {
+        counters.assert_add_up();
+        assert_eq!(counters.resumes(), counters.pauses(), "{}", counters.0);
+    }
 }
 
 /// Half of the connections are dropped, each after another number of calls and pauses.
 fn dropped_in_the_middle(engine: &Engine, tls: &str, checker: Checker) {
-    let (connections, rounds) = if checker == Checker::Valgrind { (12, 2) } else { (100, 4) };
+    let (connections, rounds) = if checker == Checker::Valgrind { (6, 2) } else { (100, 4) };
     for way in ["", "--callback"] {
         let pair = Pair::new(engine).both(tls).both(way).checked(checker);
         let options = format!("--connections {connections} --rounds {rounds} --drop 2");
@@ -61,6 +72,7 @@ fn dropped_in_the_middle(engine: &Engine, tls: &str, checker: Checker) {
         }
         counts_add_up(&client, &server, all);
     }
+    nothing_is_left_paused(engine);
 }
 
 /// Fewer jobs than connections: each waits for a job, and has it.
@@ -75,6 +87,7 @@ fn few_jobs(engine: &Engine, tls: &str) {
         }
         counts_add_up(&client, &server, 120);
     }
+    nothing_is_left_paused(engine);
 }
 
 #[test]
@@ -113,10 +126,39 @@ fn dasync_pauses_and_jobs_are_few() {
     few_jobs(&Engine::dasync(), SHA1);
 }
 
+const ALL_TLS: [&str; 4] = [
+    "--tls 1.3",
+    "--tls 1.2 --ciphers ECDHE-ECDSA-AES128-GCM-SHA256",
+    "--tls 1.2 --ciphers ECDHE-ECDSA-AES256-SHA384",
+    "--tls 1.2 --ciphers ECDHE-ECDSA-AES128-SHA256",
+];
+
+#[test]
+fn the_provider_pauses_with_data_in_both_directions() {
+    for tls in ALL_TLS {
+        data_in_both_directions(&Engine::simaccel("both_directions"), tls);
+    }
+}
+
+#[test]
+fn the_provider_pauses_and_connections_are_dropped_in_the_middle() {
+    for checker in [Checker::None, Checker::Address, Checker::Valgrind] {
+        dropped_in_the_middle(&Engine::simaccel("dropped"), "--tls 1.3", checker);
+    }
+}
+
+#[test]
+fn the_provider_pauses_and_jobs_are_few() {
+    few_jobs(&Engine::simaccel("few_jobs"), "--tls 1.3");
+}
+
 #[test]
 fn a_server_that_is_told_to_stop_ends_its_connections_first() {
-    for way in ["", "--callback"] {
-        Pair::new(&Engine::none()).both(way).stopped();
+    for engine in [Engine::none(), Engine::simaccel("stopped")] {
+        for way in ["", "--callback"] {
+            Pair::new(&engine).both(way).stopped();
+        }
+        nothing_is_left_paused(&engine);
     }
 }
 
@@ -127,9 +169,9 @@ fn its_makefile_builds_it() {
         let file = entry.unwrap().path();
         std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
     }
-    succeeds(Command::new("make").current_dir(&folder));
+    text_of(Command::new("make").current_dir(&folder));
     for program in ["async_tls_server", "async_tls_client"] {
-        let help = succeeds(Command::new(folder.join(program)).arg("--help"));
+        let help = text_of(Command::new(folder.join(program)).arg("--help"));
         assert!(help.starts_with(&format!("usage: {program} ")), "{help}");
     }
 }

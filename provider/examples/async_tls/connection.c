@@ -254,26 +254,47 @@ static void follow_fds(struct connection *c)
     free(delete);
 }
 
-/* With a callback the engine says whether it will call it. It will not when it knows no callbacks, or when its
-   device is full: then an fd tells, and if there is none, the call is made again soon. */
-static bool has_to_be_tried(struct connection *c)
+/* All fds of the engines that have paused this connection. They may be freed. */
+static OSSL_ASYNC_FD *all_fds(struct connection *c, size_t *count)
 {
-    int status = ASYNC_STATUS_OK;
-    size_t fds = 0;
+    if (!SSL_get_all_async_fds(c->ssl, NULL, count))
+        *count = 0;
+    OSSL_ASYNC_FD *fds = room_for_fds(*count);
+    if (*count > 0)
+        SSL_get_all_async_fds(c->ssl, fds, count);
+    return fds;
+}
 
-    if (!c->loop->callback || !SSL_get_async_status(c->ssl, &status) || status == ASYNC_STATUS_OK)
-        return false;
-    SSL_get_all_async_fds(c->ssl, NULL, &fds);
-    return fds == 0 || status == ASYNC_STATUS_EAGAIN;
+/* The engine says whether it is going to call the callback. */
+static void expect_callback(struct connection *c)
+{
+    int status = ASYNC_STATUS_UNSUPPORTED;
+    size_t count;
+
+    SSL_get_async_status(c->ssl, &status);
+    if (status == ASYNC_STATUS_OK)
+        return;
+    if (status == ASYNC_STATUS_EAGAIN) { /* its device is full */
+        loop_retry_later(c->loop, c);
+        return;
+    }
+    /* It knows no callbacks, or says nothing. */
+    OSSL_ASYNC_FD *fds = all_fds(c, &count);
+    for (size_t i = 0; i < count; i++)
+        loop_watch(c->loop, fds[i], &c->async_watch, EPOLLIN | EPOLLET);
+    free(fds);
+    if (count == 0)
+        loop_retry_later(c->loop, c);
 }
 
 static void call_paused(struct connection *c, enum call call)
 {
     loop_call_paused(c->loop, c->paused == NO_CALL);
     c->paused = call;
-    follow_fds(c);
-    if (has_to_be_tried(c))
-        loop_retry_later(c->loop, c);
+    if (c->loop->callback)
+        expect_callback(c);
+    else
+        follow_fds(c);
     if (c->application->paused)
         c->application->paused(c);
 }
@@ -296,12 +317,9 @@ void connection_close(struct connection *c, enum end end)
 
 static void forget_fds(struct connection *c)
 {
-    size_t count = 0;
+    size_t count;
+    OSSL_ASYNC_FD *fds = all_fds(c, &count);
 
-    if (!SSL_get_all_async_fds(c->ssl, NULL, &count) || count == 0)
-        return;
-    OSSL_ASYNC_FD *fds = room_for_fds(count);
-    SSL_get_all_async_fds(c->ssl, fds, &count);
     for (size_t i = 0; i < count; i++)
         loop_forget(c->loop, fds[i]);
     free(fds);

@@ -7,28 +7,19 @@ use std::ops::Index;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
 use crate::dasync;
+use crate::programs::configuration::Configuration;
+use crate::programs::counters::Counters;
+use crate::programs::{scratch, succeeds};
 
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/async_tls")
 }
 
-/// An empty folder.
-pub(crate) fn scratch(name: &str) -> PathBuf {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let unique = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-pub(crate) fn succeeds(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    String::from_utf8(successful(command, output).stdout).unwrap()
+pub(crate) fn text_of(command: &mut Command) -> String {
+    String::from_utf8(succeeds(command)).unwrap()
 }
 
 fn successful(what: &dyn fmt::Debug, output: Output) -> Output {
@@ -75,8 +66,9 @@ pub(crate) fn built(program: &str, checker: Checker) -> PathBuf {
 
 /// What pauses the programs' calls, by way of their openssl.cnf.
 pub(crate) struct Engine {
-    configuration: PathBuf,
+    file: PathBuf,
     pauses: bool,
+    provider: Option<Configuration>,
 }
 
 impl Engine {
@@ -94,10 +86,22 @@ impl Engine {
         Self::configured(&text, true)
     }
 
+    /// This provider, as the documentation recommends to configure it.
+    pub(crate) fn simaccel(name: &str) -> Self {
+        let configuration = Configuration::new(name);
+        Self { file: configuration.write(), pauses: true, provider: Some(configuration) }
+    }
+
     fn configured(text: &str, pauses: bool) -> Self {
-        let configuration = scratch("engine").join("openssl.cnf");
-        fs::write(&configuration, text).unwrap();
-        Self { configuration, pauses }
+        let file = scratch("engine").join("openssl.cnf");
+        fs::write(&file, text).unwrap();
+        Self { file, pauses, provider: None }
+    }
+
+    /// The counters of all processes so far, where it is this provider.
+    pub(crate) fn counters(&self) -> Vec<Counters> {
+        let files = self.provider.iter().flat_map(Configuration::counters_files);
+        files.map(|file| Counters::read(&file)).collect()
     }
 
     pub(crate) fn pauses(&self) -> bool {
@@ -152,6 +156,7 @@ impl<'e> Pair<'e> {
 
     fn start_server(&self, options: &str) -> Running {
         let mut command = self.command("server", options);
+        let errors = errors_to_file(&mut command);
         let mut child = command.args(["--port", "0"]).spawn().unwrap();
         let mut line = String::new();
         // By the byte: what is buffered here would be missing in the output.
@@ -162,12 +167,14 @@ impl<'e> Pair<'e> {
             line.push(char::from(byte[0]));
         }
         let port = line.trim().rsplit(':').next().unwrap().parse().unwrap();
-        Running { child, port }
+        Running { child, port, errors }
     }
 
     fn start_client(&self, port: u16, options: &str) -> Running {
-        let child = self.command("client", options).args(["--port", &port.to_string()]).spawn().unwrap();
-        Running { child, port }
+        let mut command = self.command("client", options);
+        let errors = errors_to_file(&mut command);
+        let child = command.args(["--port", &port.to_string()]).spawn().unwrap();
+        Running { child, port, errors }
     }
 
     fn command(&self, program: &str, options: &str) -> Command {
@@ -175,19 +182,17 @@ impl<'e> Pair<'e> {
         let mut command = match self.checker {
             Checker::Valgrind => {
                 let mut valgrind = Command::new("valgrind");
-                valgrind.args([
-                    "-q",
-                    "--error-exitcode=9",
-                    "--leak-check=full",
-                    "--errors-for-leak-kinds=definite",
-                ]);
+                // Jobs lie on the heap, and deep work of the provider on a stack near it: a change of the stack by
+                // more than this is a switch, and no frame.
+                valgrind.args(["-q", "--error-exitcode=9", "--max-stackframe=32768"]);
+                valgrind.args(["--leak-check=full", "--errors-for-leak-kinds=definite"]);
                 valgrind.arg(program);
                 valgrind
             }
             Checker::None | Checker::Address => Command::new(program),
         };
-        command.args(&self.options).args(words(options)).env("OPENSSL_CONF", &self.engine.configuration);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(&self.options).args(words(options)).env("OPENSSL_CONF", &self.engine.file);
+        command.stdout(Stdio::piped());
         command
     }
 }
@@ -196,9 +201,17 @@ fn words(options: &str) -> impl Iterator<Item = String> + '_ {
     options.split(' ').filter(|word| !word.is_empty()).map(str::to_owned)
 }
 
+/// A pipe would have to be read while the program runs: it holds 64 KiB.
+fn errors_to_file(command: &mut Command) -> PathBuf {
+    let path = scratch("errors").join("stderr");
+    command.stderr(fs::File::create(&path).unwrap());
+    path
+}
+
 struct Running {
     child: Child,
     port: u16,
+    errors: PathBuf,
 }
 
 impl Running {
@@ -207,7 +220,8 @@ impl Running {
     }
 
     fn end(self) -> Output {
-        let output = self.child.wait_with_output().unwrap();
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stderr = fs::read(&self.errors).unwrap();
         successful(&self.port, output)
     }
 }
