@@ -135,7 +135,7 @@ impl Inner {
     /// Replaces the rules of the engine's side.
     fn set_own_faults(&self, rules: &[FaultRule]) {
         self.faults.set(rules);
-        self.route.set(&self.config, self.foreign.is_none() && rules.is_empty());
+        self.route.set(&self.config, rules.is_empty(), self.foreign.is_some());
     }
 
     /// Runs deep work outside of the job that runs here, whose stack is small.
@@ -215,7 +215,7 @@ impl Engine {
             restorable: config.device().restorable(),
             may_repeat: config.may_repeat(),
             polled: config.delivery() == DeliveryMode::Poll,
-            route: Route::new(&config, foreign.is_none()),
+            route: Route::new(&config, true, foreign.is_some()),
             foreign,
             faults: FaultPlan::new(config.faults(), config.device().seed()),
             config,

@@ -1,6 +1,7 @@
 //! simaccel's jobs as if they were foreign: the engine sees them through `simaccel::foreign` alone.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +50,7 @@ struct Ctx {
 
 impl foreign::Framework for Jobs {
     fn with_ctx(&self, visit: &mut dyn FnMut(&dyn foreign::Ctx)) {
+        LOOKS.set(LOOKS.get() + 1);
         let Some(job) = job::current().filter(|_| job::can_pause()) else { return };
         if let Some(ctx) = job.wait_ctx() {
             visit(&Ctx { ctx, number: job.token() });
@@ -75,6 +77,8 @@ impl WakeWatch for Wakes {
 }
 
 thread_local! {
+    /// How often the engine has asked for the context of this thread's job.
+    static LOOKS: Cell<usize> = const { Cell::new(0) };
     static WAKES: Arc<Wakes> = Arc::default();
 }
 
@@ -93,6 +97,32 @@ fn each_wake_of_an_fd_is_told_before_it_is_sent() {
         }
         assert_eq!(WAKES.with(|wakes| wakes.0.load(Ordering::SeqCst)) - before, wakes, "{config}");
     }
+}
+
+/// The straight path asks once for each operation, the state machine several times. Only the first operation
+/// of a context has to register an fd, and only one with a callback, or with a policy about it, takes the long
+/// way.
+#[test]
+fn an_operation_asks_for_its_context_once_when_the_fd_is_registered() {
+    let looks_of = |config, callback: Option<Callback>| {
+        let engine = Wrapped::stepped(parse(config));
+        let ctx = Wrapped::ctx();
+        ctx.set_callback(callback);
+        let looks = |index| {
+            let before = LOOKS.get();
+            let mut job = encrypt::<Wrapped>(&engine, &ctx, index);
+            pauses(&mut job);
+            engine.device().run_until_idle();
+            gives(&mut job, index);
+            LOOKS.get() - before
+        };
+        [0, 1, 2].map(looks)
+    };
+    let [first, second, third] = looks_of("", None);
+    assert!(first > 1, "{first}");
+    assert_eq!([second, third], [1, 1]);
+    assert!(looks_of("timeout_msec=1000000", None).into_iter().all(|looks| looks > 1));
+    assert!(looks_of("", Some(Arc::new(|| {}))).into_iter().all(|looks| looks > 1));
 }
 
 impl WaitFds for Ctx {

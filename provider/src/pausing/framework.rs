@@ -260,6 +260,10 @@ impl foreign::Ctx for Visited<'_> {
         Some(callback::of(function, argument, watched))
     }
 
+    fn has_callback(&self) -> bool {
+        self.ctx.callback().is_some()
+    }
+
     fn set_status(&self, status: WaitStatus) {
         self.ctx.set_status(number(status));
     }

@@ -25,6 +25,8 @@
 //! the device has written takes half of a system call, and happens during the read. On an fd that is not
 //! shared, a token says that the request has ended, whether or not its sender has returned from the write.
 
+mod foreign;
+
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -34,7 +36,8 @@ use simaccel_device::{Plain, Rest, SessionId, WakeState};
 use super::route::By;
 use super::*;
 use crate::engine::table::Visit;
-use crate::engine::wait::job::{self, JobWake, Offer, OurJobs, Release, WaitKey};
+use crate::engine::wait::ctx::{CtxWait, CtxWake, Following, Paused};
+use crate::engine::wait::job::{self, FollowedStatus, Offer, OurJobs, Release, WaitKey};
 use crate::engine::wake_fd::Registration;
 use crate::error::OpError;
 use crate::words;
@@ -43,12 +46,14 @@ use crate::words;
 pub(in crate::engine) const MOST_IV: usize = 16;
 
 /// A plain request in flight. Dropping it gives the request up.
-struct PlainFlight<'e> {
+struct PlainFlight<'e, F: Following = FollowedStatus> {
     engine: &'e Arc<Inner>,
     pair_index: usize,
     ticket: Ticket,
     /// What the device will write to. [`Release`] drops it too, so it is in a cell.
     wake_fd: Cell<Option<Rc<Registration>>>,
+    /// What the flight becomes a part of, where it does not end as a plain one.
+    following: PhantomData<F>,
 }
 
 /// The outcome of a plain request; or the arguments, when the request is not plain.
@@ -68,6 +73,10 @@ pub(crate) fn run<R: Rest>(
 ) -> Outcome<R> {
     let by = engine.route.by();
     if !by.is_straight() || iv.len() > MOST_IV {
+        if by.is_foreign() && iv.len() <= MOST_IV {
+            let plain = Plain { session, operation, iv, buffer, user_data: 0, rest };
+            return words::in_registers(foreign::run(engine, by, plain));
+        }
         return Err((buffer, rest));
     }
     match job::offer(!by.is_polled()) {
@@ -130,7 +139,7 @@ fn submit_woken<'e, R: Rest>(
     plain: Plain<'_, R>,
 ) -> Result<PlainFlight<'e>, Given<R>> {
     match offer.registered(WaitKey::from_addr(engine.wait_key())).and_then(Registration::of) {
-        Some(wake_fd) => table::visit(engine, SubmitWoken { engine, plain, wake_fd }),
+        Some(wake_fd) => table::visit(engine, SubmitWoken { engine, plain, wake_fd, following: PhantomData }),
         None => Err((plain.buffer, plain.rest)),
     }
 }
@@ -156,14 +165,15 @@ impl<'e, R: Rest> Visit for SubmitPolled<'e, '_, R> {
 }
 
 /// Submits a request that will write to a wake fd.
-struct SubmitWoken<'e, 'p, R> {
+struct SubmitWoken<'e, 'p, R, F> {
     engine: &'e Arc<Inner>,
     plain: Plain<'p, R>,
     wake_fd: Rc<Registration>,
+    following: PhantomData<F>,
 }
 
-impl<'e, R: Rest> Visit for SubmitWoken<'e, '_, R> {
-    type Output = Result<PlainFlight<'e>, Given<R>>;
+impl<'e, R: Rest, F: Following> Visit for SubmitWoken<'e, '_, R, F> {
+    type Output = Result<PlainFlight<'e, F>, Given<R>>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn visit(self, instance: Option<&Instance>) -> Self::Output {
@@ -188,7 +198,7 @@ impl<R: Rest> Visit for Take<R> {
     }
 }
 
-impl<'e> PlainFlight<'e> {
+impl<'e, F: Following> PlainFlight<'e, F> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn submit<R: Rest>(
         engine: &'e Arc<Inner>,
@@ -204,7 +214,8 @@ impl<'e> PlainFlight<'e> {
         };
         instance.counters.operations.add(1);
         instance.counters.pauses.add(1);
-        Ok(Self { engine, pair_index: instance.pair_index(), ticket, wake_fd: Cell::new(wake_fd) })
+        let (pair_index, wake_fd) = (instance.pair_index(), Cell::new(wake_fd));
+        Ok(Self { engine, pair_index, ticket, wake_fd, following: PhantomData })
     }
 
     /// The result of a successful request. `None`: nothing has changed.
@@ -235,6 +246,37 @@ impl<'e> PlainFlight<'e> {
         None
     }
 
+    fn into_flight(self) -> Flight<&'e Arc<Inner>, CtxWake<F>> {
+        let flight = self.as_flight();
+        mem::forget(self);
+        flight
+    }
+
+    /// From here on the flight owns what this held.
+    fn as_flight(&self) -> Flight<&'e Arc<Inner>, CtxWake<F>> {
+        let held = Held { wake: CtxWake::of(self.wake_fd.take()), ..Held::default() };
+        Flight::new(self.engine, self.pair_index, self.ticket, held)
+    }
+
+    /// After the pause, leaves the rest to the state machine.
+    #[cold]
+    fn go_on<R: Rest, J: Jobs<Following = F>>(
+        self,
+        jobs: J,
+        operation: Operation,
+        paused: Paused,
+        in_hand: u64,
+    ) -> Result<R::Taken, OpError> {
+        let (engine, flight) = (self.engine, self.into_flight());
+        let mut wait = CtxWait::resumed(jobs, &flight, paused, in_hand);
+        let mut request = Request::new(SessionId::NONE, operation, Vec::new());
+        let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
+        let outcome = go_round(&mut rest, &mut wait);
+        result::<R>(engine, outcome, &mut request)
+    }
+}
+
+impl PlainFlight<'_> {
     /// After the pause.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn land_polled<R: Rest>(self, operation: Operation, without_ctx: bool) -> Result<R::Taken, OpError> {
@@ -243,7 +285,7 @@ impl<'e> PlainFlight<'e> {
                 mem::forget(self);
                 Ok(taken)
             }
-            None => words::in_registers(self.go_on::<R>(operation, without_ctx, 0)),
+            None => words::in_registers(self.go_on::<R, _>(OurJobs, operation, paused(without_ctx), 0)),
         }
     }
 
@@ -255,36 +297,13 @@ impl<'e> PlainFlight<'e> {
             mem::forget(self);
             return Ok(taken);
         }
-        self.go_on::<R>(operation, without_ctx, in_hand)
+        self.go_on::<R, _>(OurJobs, operation, paused(without_ctx), in_hand)
     }
+}
 
-    /// After the pause, leaves the rest to the state machine.
-    #[cold]
-    fn go_on<R: Rest>(
-        self,
-        operation: Operation,
-        without_ctx: bool,
-        in_hand: u64,
-    ) -> Result<R::Taken, OpError> {
-        let (engine, flight) = (self.engine, self.into_flight());
-        let mut wait = JobWait::resumed(OurJobs, &flight, without_ctx, in_hand);
-        let mut request = Request::new(SessionId::NONE, operation, Vec::new());
-        let mut rest = Offload::<_, &Session, _, _>::in_flight(engine, flight, &mut request);
-        let outcome = go_round(&mut rest, &mut wait);
-        result::<R>(engine, outcome, &mut request)
-    }
-
-    fn into_flight(self) -> Flight<&'e Arc<Inner>, JobWake> {
-        let flight = self.as_flight();
-        mem::forget(self);
-        flight
-    }
-
-    /// From here on the flight owns what this held.
-    fn as_flight(&self) -> Flight<&'e Arc<Inner>, JobWake> {
-        let held = Held { wake: JobWake::of(self.wake_fd.take()), ..Held::default() };
-        Flight::new(self.engine, self.pair_index, self.ticket, held)
-    }
+/// How a pause of ours has ended, which was one.
+const fn paused(without_ctx: bool) -> Paused {
+    if without_ctx { Paused::WithoutCtx } else { Paused::Resumed }
 }
 
 /// The result of a request that the state machine has ended.
@@ -309,13 +328,13 @@ fn result<R: Rest>(
     }
 }
 
-impl Release for PlainFlight<'_> {
+impl<F: Following> Release for PlainFlight<'_, F> {
     fn release(&self) {
         drop(self.as_flight());
     }
 }
 
-impl Drop for PlainFlight<'_> {
+impl<F: Following> Drop for PlainFlight<'_, F> {
     fn drop(&mut self) {
         drop(self.as_flight());
     }

@@ -149,12 +149,12 @@ impl<J: Jobs> CtxWait<J> {
     pub(crate) fn resumed<E: Hold>(
         jobs: J,
         flight: &Flight<E, CtxWake<J::Following>>,
-        without_ctx: bool,
+        paused: Paused,
         in_hand: u64,
     ) -> Self {
         let polled = flight.engine().polled;
         let mut wait = Self { has_paused: true, in_hand, ..Self::new(jobs, polled, 0) };
-        wait.goes_on(flight, if without_ctx { Paused::WithoutCtx } else { Paused::Resumed });
+        wait.goes_on(flight, paused);
         wait
     }
 

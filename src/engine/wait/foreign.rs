@@ -51,6 +51,11 @@ pub trait Ctx: WaitFds {
     /// ended or was given up.
     fn callback(&self) -> Option<Callback>;
 
+    /// Whether one is set.
+    fn has_callback(&self) -> bool {
+        self.callback().is_some()
+    }
+
     /// Sets the status that the application may read.
     fn set_status(&self, status: WaitStatus);
 
@@ -72,7 +77,7 @@ pub(crate) struct FollowingStatus {
 }
 
 impl ForeignJobs {
-    fn with_ctx<R>(&self, body: impl FnOnce(&dyn Ctx) -> R) -> Option<R> {
+    pub(crate) fn with_ctx<R>(&self, body: impl FnOnce(&dyn Ctx) -> R) -> Option<R> {
         let (mut body, mut result) = (Some(body), None);
         self.0.with_ctx(&mut |ctx| {
             if let Some(body) = body.take() {
@@ -108,7 +113,7 @@ impl Jobs for &ForeignJobs {
             return None;
         }
         self.with_ctx(|ctx| {
-            let is_called = calls_back || ctx.callback().is_none();
+            let is_called = calls_back || !ctx.has_callback();
             ctx.set_status(if is_called { WaitStatus::Ok } else { WaitStatus::Unsupported });
             ctx.job_number()
         })
@@ -123,7 +128,7 @@ impl Jobs for &ForeignJobs {
     }
 
     fn has_callback(&self) -> bool {
-        self.with_ctx(|ctx| ctx.callback().is_some()) == Some(true)
+        self.with_ctx(|ctx| ctx.has_callback()) == Some(true)
     }
 
     fn refused(&self) {

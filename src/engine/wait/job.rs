@@ -4,19 +4,17 @@ use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::ctx::{CtxWait, CtxWake, Following, Jobs, Paused};
+use super::ctx::{CtxWait, Following, Jobs, Paused};
 use crate::engine::offload::Queued;
 use crate::engine::wake_fd::{OpenFd, WaitFds};
-use crate::job::{self, Cleanup, FollowedStatus, Pause, WaitCtx};
+use crate::job::{self, Cleanup, Pause, WaitCtx};
 pub(crate) use crate::job::{
-    Callback, CallbackWaker, Offer, Release, ThreadStats, WaitFd, WaitKey, WaitStatus, is_running, offer,
-    outside, set_strict, thread_stats,
+    Callback, CallbackWaker, FollowedStatus, Offer, Release, ThreadStats, WaitFd, WaitKey, WaitStatus,
+    is_running, offer, outside, set_strict, thread_stats,
 };
 
 /// Waits by pausing the job that runs here.
 pub(crate) type JobWait = CtxWait<OurJobs>;
-/// What in its context announces the end of a request.
-pub(crate) type JobWake = CtxWake<FollowedStatus>;
 
 /// The jobs of this crate.
 #[derive(Debug)]

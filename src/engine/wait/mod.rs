@@ -18,7 +18,7 @@
 //! worth it is a [`Pause`], and [`go_round`] is the loop of all of those.
 
 pub(super) mod blocked;
-mod ctx;
+pub(super) mod ctx;
 pub(crate) mod foreign;
 pub(super) mod job;
 pub(super) mod waker;
