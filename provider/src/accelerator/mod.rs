@@ -16,6 +16,7 @@
 mod buffers;
 mod key;
 mod served;
+mod signals;
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -147,7 +148,7 @@ fn with_engine<R>(body: impl FnOnce(&mut Opened) -> R) -> Result<R, Error> {
         empty => {
             let whole = set.clone().unwrap_or_default();
             // The stack of a job may be too small for it.
-            let engine = pausing::on_deep_stack(|| open(whole))?;
+            let engine = pausing::on_deep_stack(|| signals::without(|| open(whole)))?;
             empty.insert(Opened { engine, hashes: Vec::new() })
         }
     };
