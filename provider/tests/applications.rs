@@ -95,15 +95,27 @@ fn haproxy_3_0_survives_dropped_handshakes() {
     assert_survives_drops(&configuration, server, &http("1.3"));
 }
 
+/// Digests that do not pause, as Traffic Server needs it for TLS 1.3. Its server sends its flight and goes on with
+/// digests; what the client then sends may come while one of them is paused. Traffic Server takes that event for
+/// the operation's, and never looks at the socket again: the connection hangs until it is idle for too long.
+const WITHOUT_DIGESTS: &str = "AES-256-CTR,AES-256-ECB,SHA2-224,SHA2-256,SHA2-384,SHA2-512";
+
 #[test]
 #[ignore = "needs trafficserver"]
-fn traffic_server_survives_dropped_handshakes() {
-    for tls in ["1.2", "1.3"] {
-        let configuration = Configuration::new("trafficserver");
-        let server = applications::traffic_server(&configuration);
-        let talk = json!({ "talk": "http", "tls": tls, "status": 404 });
-        assert_survives_drops(&configuration, server, &talk);
-    }
+fn traffic_server_survives_dropped_handshakes_with_tls_1_2() {
+    let configuration = Configuration::new("trafficserver-1.2");
+    let server = applications::traffic_server(&configuration);
+    let talk = json!({ "talk": "http", "tls": "1.2", "status": 404 });
+    assert_survives_drops(&configuration, server, &talk);
+}
+
+#[test]
+#[ignore = "needs trafficserver"]
+fn traffic_server_survives_dropped_handshakes_with_tls_1_3() {
+    let configuration = Configuration::new("trafficserver-1.3").key("never_pause", WITHOUT_DIGESTS);
+    let server = applications::traffic_server(&configuration);
+    let talk = json!({ "talk": "http", "tls": "1.3", "status": 404 });
+    assert_survives_drops(&configuration, server, &talk);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn a_device_that_is_full_is_waited_for() {
 #[test]
 #[ignore = "needs haproxy"]
 fn requests_that_never_end_are_taken_back() {
-    assert_lives(&[("fault", "timeout:every=40,times=10"), ("timeout_msec", "20")], Expected::SomeFail);
+    assert_lives(&[("fault", "timeout:every=40,times=10"), ("timeout_msec", "500")], Expected::SomeFail);
 }
 
 #[test]
