@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use super::certificates::Certificate;
 use super::configuration::Configuration;
@@ -233,7 +234,13 @@ http {{
             setting.certificate.key.display(),
         ),
     );
-    setting.start(system(configuration, "nginx").arg("-c").arg(file))
+    let mut server = setting.start(system(configuration, "nginx").arg("-c").arg(file));
+    // It listens before its workers are there.
+    while server.workers().len() < 2 {
+        server.assert_alive();
+        thread::sleep(Duration::from_millis(5));
+    }
+    server
 }
 
 /// stunnel in front of a server of this process, which answers every request.

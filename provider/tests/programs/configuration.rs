@@ -9,7 +9,7 @@ use std::{env, fs};
 use super::{command, provider, scratch};
 
 /// The variable by which `.ci/run` has all programs run on the jobs of our own C library.
-const PRELOADED: &str = "SIMACCEL_TEST_PRELOAD";
+pub(super) const PRELOADED: &str = "SIMACCEL_TEST_PRELOAD";
 
 /// A folder with a configuration file and, later, the counters of the processes that have loaded it.
 #[derive(Debug)]

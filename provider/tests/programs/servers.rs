@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
-use std::{fs, io};
+use std::{env, fs, io};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::cannot_run;
+use super::configuration::PRELOADED;
 
 /// A port of loopback that nobody listens on.
 pub(crate) fn free_port() -> u16 {
@@ -45,7 +46,17 @@ impl Server {
             server.assert_alive();
             sleep(Duration::from_millis(5));
         }
+        server.assert_preloaded();
         server
+    }
+
+    /// Fails the test unless the library that all programs are to be preloaded with, if any, is in the server.
+    fn assert_preloaded(&self) {
+        if let Some(library) = env::var_os(PRELOADED) {
+            let library = fs::canonicalize(library).unwrap();
+            let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid())).unwrap();
+            assert!(maps.contains(library.to_str().unwrap()), "{} is not preloaded", library.display());
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
