@@ -221,7 +221,10 @@ fn what_threads_cannot_do_is_refused() {
     }
     is_refused("--threads 4 --jobs 3", "allowed with --jobs 3 are 1 to 3");
     is_refused("--threads 2 --virtual", "one thread steps the device");
-    is_refused("--threads 2 --trace t.json", "allowed with --trace is 1");
+    let output = run("--threads 3 --trace t.json --trace-events 2999");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert_eq!(told, "loadgen: --trace-events: allowed with --threads 3 are 3000 to 1000000\n");
     is_refused("--threads 2 --input x --alg sha256", "not allowed together with --input");
     is_refused("--threads 2 --fit x", "not allowed together with --fit");
     is_refused("--threads 100 --size 64m", "100 jobs of 64m bytes need 19200 MiB of buffers");

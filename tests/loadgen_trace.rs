@@ -94,9 +94,13 @@ impl Traced {
         for instant in self.of("i", "") {
             assert!(instant["args"]["count"].as_u64().unwrap() > 0, "{instant}");
         }
-        assert_eq!(self.rows().len(), self.report["rows"].as_array().unwrap().len());
-        for (row, reported) in self.rows().iter().zip(self.report["rows"].as_array().unwrap()) {
-            assert_eq!(row["operations"]["seen"], reported["ops"], "{row}");
+        for (index, reported) in self.report["rows"].as_array().unwrap().iter().enumerate() {
+            let threads: Vec<&Value> = self.rows().iter().filter(|row| row["row"] == index).collect();
+            assert_eq!(reported["threads"], threads.len(), "{reported}");
+            let seen: u64 = threads.iter().map(|row| row["operations"]["seen"].as_u64().unwrap()).sum();
+            assert_eq!(reported["ops"], seen, "{reported}");
+        }
+        for row in self.rows() {
             for kind in ["operations", "sleeps", "services", "samples", "faults", "errors"] {
                 let [seen, kept, left_out] =
                     ["seen", "kept", "left_out"].map(|key| row[kind][key].as_u64().unwrap());
@@ -334,4 +338,41 @@ fn options_that_cannot_go_together_are_told() {
         assert!(line.contains(expected) && line.lines().count() == 1, "{options}: {line}");
     }
     assert!(!place.0.exists());
+}
+
+/// Each thread is a process of its own, with its event loop and its slots; the device stands beside the
+/// first.
+#[test]
+fn each_thread_has_tracks_of_its_own() {
+    let device = "--device completion_nsec=20000;compute_units=2;fault=fail:every=10 --expect-errors";
+    for mode in ["wake-fd", "callback", "poll", "sync"] {
+        let jobs = if mode == "sync" { "" } else { "--jobs 6" };
+        let options = format!("--mode {mode} --threads 3 --ops 300 --warmup 0 {jobs} {device}");
+        let traced = Traced::run(&format!("threads-{mode}"), &options);
+        let rows = traced.rows();
+        assert_eq!(rows.len(), 3, "{mode}");
+        let slots = if mode == "sync" { 1 } else { 2 };
+        let mut errors = 0;
+        for (thread, row) in rows.iter().enumerate() {
+            let pid = &row["application_pid"];
+            let name = |kind: &str| {
+                let named = traced.of("M", kind).filter(|event| event["pid"] == *pid);
+                named.map(|event| event["args"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            let process = format!("1 {mode}, closed loop, thread {thread}: application");
+            assert_eq!(
+                (name("process_name"), row["operations"]["seen"].as_u64()),
+                (vec![process], Some(100))
+            );
+            let tracks = name("thread_name").iter().filter(|name| name.starts_with("job slot ")).count();
+            assert_eq!(tracks, slots, "{mode}: {row}");
+            assert_eq!(row["device_pid"].is_u64(), thread == 0, "{row}");
+            errors += row["errors"]["seen"].as_u64().unwrap();
+        }
+        assert_eq!((errors, &traced.report["rows"][0]["errors"]), (30, &30.into()), "{mode}");
+        // Each request is served once, whichever thread has sent it; those that fail are not.
+        let served = traced.of("X", "service").map(|service| service["args"]["requests"].as_u64().unwrap());
+        let (served, row) = (served.sum::<u64>(), &rows[0]["services"]);
+        assert_eq!((row["left_out"].as_u64(), served >= 270), (Some(0), true), "{mode}: {served} {row}");
+    }
 }

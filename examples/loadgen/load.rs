@@ -121,15 +121,13 @@ fn run_row(
         let engine = if plan.is_virtual { stepped(device)? } else { open(mode, device)? };
         let mut measured = run(task(limit, engine.clone(), traced))?;
         engine.device().drain();
-        if let Some(recorder) = &mut measured.recorder {
-            recorder.finish();
-        }
+        measured.recorders.iter_mut().for_each(Recorder::finish);
         Ok((warmed, measured, engine.stats()))
     })?;
-    let Measured { meter, paced, by_part, recorder, jobs } = measured;
-    if let Some((trace, recorder)) = ran.trace.as_mut().zip(recorder) {
+    let Measured { meter, paced, by_part, recorders, jobs } = measured;
+    if let Some(trace) = &mut ran.trace {
         let pace = if planned.pace.is_open() { "open" } else { "closed" };
-        trace.add(&format!("{}, {pace} loop", mode.name()), &recorder);
+        trace.add_row(ran.rows.len(), &format!("{}, {pace} loop", mode.name()), &recorders);
     }
     stats.jobs = jobs;
     let mut row = Row::new(mode, device, plan.mix.name(), plan.mix.mean_size(), in_flight, &meter, stats);
@@ -160,8 +158,8 @@ pub(crate) struct Measured {
     meter: Meter,
     /// `None` in a closed loop.
     paced: Option<Paced>,
-    /// `None`: no one asks for a trace.
-    recorder: Option<Box<Recorder>>,
+    /// One of each thread, where a trace is asked for.
+    recorders: Vec<Recorder>,
     /// What ended of each part of the mix.
     by_part: Vec<Counts>,
     /// The jobs of the thread.
@@ -177,6 +175,7 @@ impl Measured {
         }
         self.by_part.iter_mut().zip(&other.by_part).for_each(|(sum, counts)| sum.add(counts));
         self.jobs = job_counts::sum(self.jobs, &other.jobs);
+        self.recorders.extend(other.recorders);
     }
 }
 
@@ -254,9 +253,11 @@ impl<'a> Run<'a> {
         let sessions: Result<Vec<_>, Error> = plan.mix.parts().iter().enumerate().map(session).collect();
         let in_flight = share.of_count(task.in_flight);
         let clock = Clock::of(engine, plan.is_virtual);
-        let has_device = planned.mode != Mode::Software;
-        let trace =
-            traced.map(|traced| Box::new(Recorder::new(traced, &clock, engine, has_device, in_flight)));
+        // One thread looks at the device for all.
+        let has_device = planned.mode != Mode::Software && share.thread == 0;
+        let trace = traced.map(|(epoch, events)| {
+            Box::new(Recorder::new((epoch, events / share.of), &clock, engine, has_device, in_flight))
+        });
         let jobs_before = simaccel::job::thread_stats();
         let mut run = Self {
             runner: Runner::new(planned.mode, engine, in_flight)?,
@@ -312,7 +313,8 @@ impl<'a> Run<'a> {
         };
         self.meter.stop();
         let jobs = job_counts::since(simaccel::job::thread_stats(), self.jobs_before);
-        Ok(Measured { meter: self.meter, paced, by_part: self.by_part, recorder: self.trace, jobs })
+        let recorders = self.trace.map(|recorder| *recorder).into_iter().collect();
+        Ok(Measured { meter: self.meter, paced, by_part: self.by_part, recorders, jobs })
     }
 
     /// Operations that can be in flight.

@@ -57,9 +57,6 @@ impl Options {
                 "allowed with --virtual is 1: one thread steps the device, and its own waits move the clock",
             );
         }
-        if self.trace.trace.is_some() {
-            return why("allowed with --trace is 1: a trace has the tracks of one event loop");
-        }
         let has_jobs = self.mode.is_none_or(crate::args::Mode::has_jobs);
         match self.jobs {
             Some(jobs) if has_jobs && jobs < threads => {

@@ -480,7 +480,7 @@ fn a_sweep_in_virtual_time_is_a_map_of_rates() {
     sweep("--virtual --sweep jobs=1,2,4 --ops 6400 --size 16 --mode poll", |svg, _| {
         let lines = series(svg);
         assert_eq!((lines.len(), lines[0].0, lines[0].1.len()), (1, "on the device", 3));
-        // From a half to the whole is twice as far as from a quarter to a half: few values have a linear axis.
+        // From a half to the whole is twice as far as from a quarter to a half: the axis is linear.
         let heights: Vec<f64> = lines[0].1.iter().map(|(_, y)| *y).collect();
         assert!(heights[0] > heights[1], "{heights:?}");
         assert!((2.0 * (heights[0] - heights[1]) - (heights[1] - heights[2])).abs() < 0.4, "{heights:?}");

@@ -75,7 +75,7 @@ impl Options {
             judging: self.judging.clone(),
             expected: Expected { errors: self.expect_errors, mismatches },
             rows: self.rows(&device)?,
-            trace: self.trace.plan()?,
+            trace: self.trace.plan(threads)?,
             pictures: self.pictures,
             is_virtual: self.virtual_time.is_virtual,
             says_timing: says(self.device.as_deref().unwrap_or(""), "timing"),

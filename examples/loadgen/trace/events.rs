@@ -41,7 +41,7 @@ pub(super) fn of_row(
 ) -> Value {
     let (application, device) = (2 * number + 1, 2 * number + 2);
     let row = Row { recorder, application, device };
-    row.names(&format!("{} {name}", number + 1), give);
+    row.names(name, give);
     row.operations(flows, give);
     row.sleeps(give);
     row.marks(give);

@@ -29,7 +29,7 @@ pub(crate) use recorder::{Recorder, Wait, Waiting};
 /// Events of a trace without `--trace-events`.
 const EVENTS: usize = 20_000;
 
-/// What can be asked for: with less than a thousand, eight rows would have no room for operations.
+/// What can be asked for: with less than a thousand a thread, eight rows would have no room for operations.
 const ALLOWED: std::ops::RangeInclusive<usize> = 1_000..=1_000_000;
 
 #[derive(Clone, Args)]
@@ -64,12 +64,18 @@ impl TraceOptions {
         refuse_given(&given, &format!("not allowed together with {option}"))
     }
 
-    pub(crate) fn plan(&self) -> Result<Option<TracePlan>, Failure> {
+    pub(crate) fn plan(&self, threads: usize) -> Result<Option<TracePlan>, Failure> {
         let Some(path) = self.trace.clone() else {
             let given = [("--trace-events", self.trace_events.is_some())];
             return refuse_given(&given, "only allowed together with --trace").map(|()| None);
         };
-        Ok(Some(TracePlan { path, events: self.trace_events.unwrap_or(EVENTS) }))
+        let least = ALLOWED.start() * threads;
+        let events = self.trace_events.unwrap_or_else(|| EVENTS.max(least));
+        if events < least {
+            let why = format!("allowed with --threads {threads} are {least} to {}", ALLOWED.end());
+            return Err(Failure::option("--trace-events", why));
+        }
+        Ok(Some(TracePlan { path, events }))
     }
 }
 
@@ -82,6 +88,7 @@ pub(crate) struct Trace {
     share: usize,
     /// Whether an event was written already.
     has_events: bool,
+    /// What there is to know of each row, or of each thread of it.
     rows: Vec<Value>,
     flows: u64,
     failed: Option<Failure>,
@@ -102,8 +109,19 @@ impl Trace {
         (self.epoch, self.share)
     }
 
-    /// Adds the row of this name.
-    pub(crate) fn add(&mut self, name: &str, recorder: &Recorder) {
+    /// Adds a row, as each of its threads has recorded it.
+    pub(crate) fn add_row(&mut self, row: usize, name: &str, threads: &[Recorder]) {
+        for (thread, recorder) in threads.iter().enumerate() {
+            let of_threads = if threads.len() > 1 { format!(", thread {thread}") } else { String::new() };
+            self.add(&format!("{} {name}{of_threads}", row + 1), recorder);
+            if let Some(about) = self.rows.last_mut() {
+                about["row"] = row.into();
+                about["thread"] = thread.into();
+            }
+        }
+    }
+
+    fn add(&mut self, name: &str, recorder: &Recorder) {
         let Self { file, has_events, rows, flows, failed, .. } = self;
         let about = events::of_row(name, rows.len(), recorder, flows, &mut |event| {
             let comma = if *has_events { ",\n" } else { "" };
