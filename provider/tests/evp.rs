@@ -6,6 +6,7 @@ mod programs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use programs::configuration::preload;
 use programs::counters::Counters;
 use programs::{Answer, command, compiled, fetched, provider, run, scratch};
 
@@ -21,6 +22,7 @@ fn with_provider(program: &Path, numbers: &[u64], keys: &str, folder: &Path) -> 
     command.args(numbers.iter().map(u64::to_string));
     command.arg(provider().parent().unwrap()).arg("libsimaccel_provider");
     command.env("SIMACCEL_CONFIG", format!("stats_file={};{keys}", folder.join("counters").display()));
+    preload(&mut command);
     command
 }
 
@@ -93,6 +95,24 @@ fn random_records_of_tls_1_2_are_those_of_the_default_provider() {
 }
 
 #[test]
+fn results_are_the_same_however_operations_end() {
+    let ways = [
+        "never_pause=none;clock=resumes:3",
+        "never_pause=none;async_min_bytes=100",
+        "never_pause=none;offload_threshold=64",
+        "never_pause=none;completion_nsec=50000;compute_units=2",
+        "",
+    ];
+    for (program, keys) in [random(), records()].iter().flat_map(|program| ways.map(|keys| (program, keys))) {
+        let Run { said, counters } = run_with_provider(program, &[20_000, 300], keys);
+        assert_eq!(number(&said, "sequences"), 600, "{keys}");
+        assert_ne!(counters.pauses(), 0, "{keys}");
+        assert_eq!(counters.resumes(), counters.pauses(), "{keys}: {}", counters.0);
+        assert_eq!(counters.at(&["in_flight"]), 0, "{keys}: {}", counters.0);
+    }
+}
+
+#[test]
 fn contexts_that_end_while_their_job_is_paused_leave_nothing_behind() {
     let program = compiled("teardown.c", &["-lcrypto"]);
     let Run { said, counters } =
@@ -123,6 +143,7 @@ fn assert_vectors_are_right(file: &str, least: u64, others: &[&str]) {
     command.arg(fetched("vectors").join(file)).arg(provider().parent().unwrap()).arg("libsimaccel_provider");
     command
         .env("SIMACCEL_CONFIG", format!("stats_file={};never_pause=none", folder.join("counters").display()));
+    preload(&mut command);
     let answer = run(&mut command).succeeded();
     let said = answer.stdout();
     let skipped = said.lines().filter_map(|line| line.strip_prefix("skipped "));

@@ -196,8 +196,8 @@ int main(int argc, char **argv)
     for (int round = 0; round < count; round++)
         round_of(before);
     CHECK(calls >= pauses);
-    abandoned(before);
     printf("rounds %d pauses %lu calls %lu\n", count, pauses, calls);
+    abandoned(before);
     EVP_CIPHER_free(ctr);
     EVP_CIPHER_free(gcm);
     return 0;

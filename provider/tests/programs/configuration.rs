@@ -89,16 +89,11 @@ impl Configuration {
         file
     }
 
-    /// A program that loads the provider through this configuration. Where the environment names a library
-    /// with other jobs than libcrypto's, the program runs on these.
+    /// A program that loads the provider through this configuration, on the jobs that the environment names.
     pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = command(program);
         command.env("OPENSSL_CONF", self.write());
-        if let Some(library) = env::var_os(PRELOADED) {
-            // The dynamic linker would only warn.
-            assert!(Path::new(&library).is_file(), "{PRELOADED} names no file: {}", library.display());
-            command.env("LD_PRELOAD", library);
-        }
+        preload(&mut command);
         command
     }
 
@@ -120,6 +115,15 @@ impl Configuration {
         let mut files: Vec<_> = files.filter(|file| is_counters(file)).collect();
         files.sort();
         files
+    }
+}
+
+/// Where the environment names a library with other jobs than libcrypto's, the program runs on these.
+pub(crate) fn preload(command: &mut Command) {
+    if let Some(library) = env::var_os(PRELOADED) {
+        // The dynamic linker would only warn.
+        assert!(Path::new(&library).is_file(), "{PRELOADED} names no file: {}", library.display());
+        command.env("LD_PRELOAD", library);
     }
 }
 
