@@ -1,6 +1,7 @@
 //! Random bytes, from the system.
 //!
-//! Not from libcrypto's generators: they may use a cipher of this provider themselves, inside the job that asks.
+//! Not from libcrypto's generators: they may use a cipher of this provider themselves, inside the job that
+//! asks.
 #![expect(unsafe_code, reason = "a call of the system")]
 
 use std::io;

@@ -1,5 +1,5 @@
-//! Programs in C that use EVP as applications do: random calls and TLS records beside the default provider, jobs
-//! whose contexts end while they are paused, and contexts with callbacks.
+//! Programs in C that use EVP as applications do: random calls and TLS records beside the default provider,
+//! jobs whose contexts end while they are paused, and contexts with callbacks.
 
 mod programs;
 

@@ -1,5 +1,5 @@
-//! TLS of the system's openssl command: `s_server -async` with the provider, `s_client` without it, and bytes in both
-//! directions.
+//! TLS of the system's openssl command: `s_server -async` with the provider, `s_client` without it, and bytes
+//! in both directions.
 
 mod programs;
 

@@ -193,8 +193,8 @@ impl AeadSealer {
         self.0.update(buffer)
     }
 
-    /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole message,
-    /// without `finish`.
+    /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole
+    /// message, without `finish`.
     ///
     /// # Errors
     /// As [`AeadSealer::update`].
@@ -240,8 +240,8 @@ impl AeadOpener {
         self.0.update(buffer)
     }
 
-    /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole message,
-    /// which a caller compares in constant time (`==`) in place of `finish`.
+    /// [`update`](Self::update), and the tag of the message so far: the last one is that of the whole
+    /// message, which a caller compares in constant time (`==`) in place of `finish`.
     ///
     /// # Errors
     /// As [`AeadOpener::update`].

@@ -12,8 +12,8 @@
 //! When decrypting, the last piece (the whole message, if it is in one piece) is deciphered after the tag has
 //! been verified, never before.
 //!
-//! A piece before that one returns the tag of the message so far, if it comes with any tag. A caller that learns
-//! only afterwards which piece was the last one needs no further request for the tag then.
+//! A piece before that one returns the tag of the message so far, if it comes with any tag. A caller that
+//! learns only afterwards which piece was the last one needs no further request for the tag then.
 
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit, consts::U16};
 use ghash::GHash;

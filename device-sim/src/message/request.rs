@@ -48,8 +48,8 @@ pub struct Request {
     pub aad: Vec<u8>,
     /// Out of place: the output goes here (its length is set by the device) and `buffer` stays as it is.
     pub destination: Option<Vec<u8>>,
-    /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest. [`Part::Update`] of an AEAD that comes
-    /// with a tag, which may be any, returns that of the message so far.
+    /// In: the tag to compare (AEAD decryption). Out: tag, MAC or digest. [`Part::Update`] of an AEAD that
+    /// comes with a tag, which may be any, returns that of the message so far.
     pub tag: Tag,
     long_iv: Option<Vec<u8>>,
     /// The state of a multi-part message between its pieces; travels by value.

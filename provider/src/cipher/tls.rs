@@ -7,11 +7,11 @@
 //!   open  one request, takes the padding off, and cuts the MAC out ──► tls-mac
 //! ```
 //!
-//! Where a MAC is inside, what is wrong with the padding must not be learnt, from an error or from the time that
-//! it takes (RFC 5246, 6.2.3.2; "Lucky Thirteen", 2013): the MAC is then random bytes, so that the application's
-//! own comparison fails. Which bytes are looked at depends on the length of the record alone, and what is done
-//! with them on no secret. With encrypt-then-mac the record was authenticated before, and a wrong padding is an
-//! error.
+//! Where a MAC is inside, what is wrong with the padding must not be learnt, from an error or from the time
+//! that it takes (RFC 5246, 6.2.3.2; "Lucky Thirteen", 2013): the MAC is then random bytes, so that the
+//! application's own comparison fails. Which bytes are looked at depends on the length of the record alone,
+//! and what is done with them on no secret. With encrypt-then-mac the record was authenticated before, and a
+//! wrong padding is an error.
 
 use std::hint::black_box;
 

@@ -122,8 +122,8 @@ impl Operation {
     }
 
     /// Takes an fd back that the application was never told of, because the operation has ended without a
-    /// pause. An application that finds it in the context, by asking for all of its fds, does not know it: HAProxy
-    /// ends with a failed assertion.
+    /// pause. An application that finds it in the context, by asking for all of its fds, does not know it:
+    /// HAProxy ends with a failed assertion.
     fn withdraw(&self) {
         if let (Some(registration), Some(ctx)) = (self.unseen.take(), self.ctx()) {
             self.registration.set(None);

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A request for the tag alone is needed only where there was no text. What the default provider does, in
-//! `providers/implementations/ciphers/ciphercommon_gcm.c`, is done here, with three differences. An IV that is
-//! made up comes from the system. A tag that was wrong ends the message. A message that has text does not change
-//! its direction.
+//! `providers/implementations/ciphers/ciphercommon_gcm.c`, is done here, with three differences. An IV that
+//! is made up comes from the system. A tag that was wrong ends the message. A message that has text does not
+//! change its direction.
 
 mod calls;
 mod iv;
