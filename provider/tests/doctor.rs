@@ -55,6 +55,14 @@ fn the_users_counters_are_left_alone_and_nothing_stays_behind() {
 }
 
 #[test]
+fn a_file_of_counters_in_the_variable_is_no_obstacle() {
+    let mut command = Configuration::new("doctor").program(stat());
+    run(command.arg("--doctor").env("SIMACCEL_CONFIG", "stats_file=/tmp/never; never_pause=none"))
+        .succeeded();
+    assert!(!std::path::Path::new("/tmp/never").exists());
+}
+
+#[test]
 fn a_provider_that_does_not_win_is_told_how() {
     let answer = examined(&Configuration::new("doctor").preferring("?provider=default"));
     assert_finds_most(&answer, "wins the fetch", "default_properties = ?simaccel.hw=yes");
@@ -96,6 +104,23 @@ fn a_configuration_that_does_not_load_it_is_completed_and_the_completion_works()
 fn a_file_of_configuration_that_is_not_there_is_said() {
     let answer = run(command(stat()).arg("--doctor").env("OPENSSL_CONF", "/nonexistent/openssl.cnf"));
     assert_finds_most(&answer, "configuration", "set OPENSSL_CONF to a file with");
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_said_with_its_key() {
+    // libcrypto goes on without the provider, and forgets why.
+    for (key, value, said) in [
+        ("depth", "65", "depth=65: must be a power of two"),
+        ("config", "never_pause=none; colour=red", "unknown key colour"),
+    ] {
+        assert_finds(&examined(&Configuration::new("doctor").key(key, value)), "loaded", said);
+    }
+    let mut command = Configuration::new("doctor").program(stat());
+    assert_finds(
+        &run(command.arg("--doctor").env("SIMACCEL_CONFIG", "speed=high")),
+        "loaded",
+        "unknown key speed",
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is examined, in this order. A later check says nothing where an earlier one that it needs has failed.
 
+use std::env;
 use std::ffi::{CStr, OsStr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +9,8 @@ use simaccel_provider::counters::Field;
 use simaccel_provider::counters::layout::ROWS;
 use simaccel_provider::counters::snapshot::Snapshot;
 
-use super::libcrypto::{self, Libcrypto};
-use super::{Failure, Patient};
+use super::libcrypto::{self, Libcrypto, Section};
+use super::{CONFIG, Failure, Patient, over};
 use crate::summary::{REASONS, Summary};
 
 const WIDTH: usize = 80;
@@ -149,7 +150,10 @@ fn loaded(
     let others = if others.is_empty() { "none".to_owned() } else { others };
     let what = match passed_over {
         None => "nothing loads it".to_owned(),
-        Some(None) => format!("the configuration does not load it; providers: {others}"),
+        Some(None) => match libcrypto.section_of(is_ours)? {
+            Some(section) => return Err(not_loaded(libcrypto, &section)?),
+            None => format!("the configuration does not load it; providers: {others}"),
+        },
         Some(Some(said)) => {
             let fix = "mend what it says; programs pass over it in silence";
             return Err(Failure::new(said, fix));
@@ -158,15 +162,42 @@ fn loaded(
     let fix = format!("let OPENSSL_CONF name a file with\n{}", sample(patient));
     // That it can be loaded by hand is part of the finding.
     let Some(path) = &patient.provider else { return Err(Failure::new(what, fix)) };
-    let folder = path
-        .parent()
-        .filter(|folder| *folder != Path::new(""))
-        .map_or_else(|| OsStr::new("."), Path::as_os_str);
-    let stem = path.file_stem().unwrap_or_default();
+    let (folder, stem) = parts(path);
     libcrypto.load(folder, stem).map_err(|Failure { what, .. }| {
         Failure::new(format!("it cannot be loaded: {what}"), "mend what it says")
     })?;
     Err(Failure::new(format!("{what} (by hand it loads)"), fix))
+}
+
+/// A folder, and the name that libcrypto makes a file of.
+fn parts(path: &Path) -> (&OsStr, &OsStr) {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.map_or_else(|| OsStr::new("."), Path::as_os_str);
+    (folder, path.file_stem().unwrap_or_default())
+}
+
+fn is_ours(module: &Path) -> bool {
+    module.file_stem().is_some_and(|name| name.to_string_lossy().contains(OWN_NAME))
+}
+
+/// Why a provider that the configuration names is not there. libcrypto goes on without one that cannot be
+/// loaded, and forgets the reason. Loaded by hand, with the keys of its section, it says it.
+fn not_loaded(libcrypto: &Libcrypto, section: &Section) -> Result<Failure, Failure> {
+    let value = |name: &str| section.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    if value("activate").is_none() {
+        let what = "the configuration names it, and does not activate it";
+        return Ok(Failure::new(what, "add to its section\nactivate = 1"));
+    }
+    let of_libcrypto = ["module", "activate", "identity", "soft_load", "config"];
+    let keys = section.iter().filter(|(key, _)| !of_libcrypto.contains(&key.as_str()));
+    let lines = keys.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(";");
+    let config = over(&lines, value("config").unwrap_or_default());
+    libcrypto::set_variable(CONFIG, &over(&config, &env::var(CONFIG).unwrap_or_default()));
+    let (folder, stem) = parts(Path::new(value("module").unwrap_or_default()));
+    let said = libcrypto.load(folder, stem).err();
+    let what =
+        said.map_or_else(|| "the configuration names it, and it is not loaded".to_owned(), |said| said.what);
+    Ok(Failure::new(what, "mend what it says; programs pass over it in silence"))
 }
 
 /// The configured name of the provider, if it is there.

@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_long, c_uchar, c_void};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 
 use super::Failure;
@@ -26,6 +27,8 @@ const PATIENCE: usize = 100_000;
 const SILENT: &str = "no reason given";
 
 type Opaque = *mut c_void;
+/// Keys of a section, with their values.
+pub(super) type Section = Vec<(String, String)>;
 
 /// A library, open until the process ends.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +137,52 @@ impl Libcrypto {
             ptr::null(), ptr::null(), IGNORE_MISSING_FILE);
         let said = self.errors()?;
         if done > 0 { Ok(Some(said).filter(|said| said != SILENT)) } else { Err(Failure::new(said, "")) }
+    }
+
+    /// The keys of the section of the first provider whose module `is_ours`, in the configuration that is read.
+    pub(super) fn section_of(&self, is_ours: impl Fn(&Path) -> bool) -> Result<Option<Section>, Failure> {
+        let path = CString::new(self.configuration()?).unwrap_or_default();
+        let conf = call!(self.crypto, c"NCONF_new": fn(Opaque) -> Opaque, ptr::null_mut());
+        let mut line: c_long = 0;
+        call!(self.crypto, c"NCONF_load": fn(Opaque, *const c_char, *mut c_long) -> c_int,
+            conf, path.as_ptr(), &raw mut line);
+        let mut providers = c"openssl_conf".to_owned();
+        for (is_head, name) in [(true, c"openssl_conf"), (false, c"providers")] {
+            let section = if is_head { ptr::null() } else { providers.as_ptr() };
+            let value = call!(self.crypto, c"NCONF_get_string": fn(Opaque, *const c_char, *const c_char) -> *const c_char,
+                conf, section, name.as_ptr());
+            // SAFETY: null, or a string of the configuration's.
+            let Some(value) = (unsafe { text(value) }) else { return Ok(None) };
+            providers = CString::new(value).unwrap_or_default();
+        }
+        for (_, name) in self.values(conf, &providers)? {
+            let keys = self.values(conf, &CString::new(name).unwrap_or_default())?;
+            if keys.iter().any(|(key, value)| key == "module" && is_ours(Path::new(value))) {
+                return Ok(Some(keys));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a section of a configuration says.
+    fn values(&self, conf: Opaque, section: &CStr) -> Result<Section, Failure> {
+        #[repr(C)]
+        struct Value {
+            section: *const c_char,
+            name: *const c_char,
+            value: *const c_char,
+        }
+        let list = call!(self.crypto, c"NCONF_get_section": fn(Opaque, *const c_char) -> Opaque, conf, section.as_ptr());
+        let count = call!(self.crypto, c"OPENSSL_sk_num": fn(Opaque) -> c_int, list);
+        let mut values = Vec::new();
+        for index in 0..count {
+            let value =
+                call!(self.crypto, c"OPENSSL_sk_value": fn(Opaque, c_int) -> *const Value, list, index);
+            // SAFETY: the list has this many values, with strings of the configuration's.
+            let (name, value) = unsafe { (text((*value).name), text((*value).value)) };
+            values.push((name.unwrap_or_default(), value.unwrap_or_default()));
+        }
+        Ok(values)
     }
 
     /// Loads a provider from a file.
@@ -397,6 +446,12 @@ pub(super) fn loads(path: &OsStr) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Sets a variable of the environment.
+pub(super) fn set_variable(name: &str, value: &str) {
+    // SAFETY: this process has no thread but this one: no operation has begun.
+    unsafe { env::set_var(name, value) };
 }
 
 /// The variable that names the configuration, if it is set.

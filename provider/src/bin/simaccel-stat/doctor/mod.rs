@@ -64,9 +64,8 @@ pub(crate) fn doctor(patient: &Patient) -> ExitCode {
 fn in_child() -> io::Result<ExitCode> {
     let folder = Folder::make()?;
     let stats_file = folder.0.join("counters");
-    let mut config = env::var_os(CONFIG).unwrap_or_default();
-    let separator = if config.is_empty() { "" } else { ";" };
-    config.push(format!("{separator}stats_file={}", stats_file.display()));
+    let config = env::var(CONFIG).unwrap_or_default();
+    let config = over(&config, &format!("stats_file={}", stats_file.display()));
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let mut command = Command::new(env::current_exe()?);
     let status = command.args(arguments).env(CHILD, &stats_file).env(CONFIG, config).status()?;
@@ -77,6 +76,20 @@ fn in_child() -> io::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// The items of both texts; those of `upper` take the place of the others with their keys.
+fn over(lower: &str, upper: &str) -> String {
+    let items = |text: &'_ str| -> Vec<String> {
+        let items = text.split([';', '\n']).map(|item| item.trim().to_owned());
+        items.filter(|item| !item.is_empty()).collect()
+    };
+    let key = |item: &str| item.split('=').next().unwrap_or_default().trim().to_owned();
+    let upper = items(upper);
+    let is_kept = |item: &String| upper.iter().all(|other| key(other) != key(item));
+    let mut all: Vec<_> = items(lower).into_iter().filter(is_kept).collect();
+    all.extend(upper.iter().cloned());
+    all.join(";")
 }
 
 /// A folder that is removed with what is in it.
@@ -96,5 +109,18 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::over;
+
+    #[test]
+    fn items_take_the_place_of_others_with_their_keys() {
+        let lower = "stats_file = /p; fault=fail\nfault=busy; depth=8";
+        assert_eq!(over(lower, "stats_file=/q"), "fault=fail;fault=busy;depth=8;stats_file=/q");
+        assert_eq!(over(lower, "fault=none;x=1"), "stats_file = /p;depth=8;fault=none;x=1");
+        assert_eq!(over("", "a=1"), "a=1");
     }
 }
