@@ -9,9 +9,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use programs::certificates::Certificate;
 use programs::configuration::Configuration;
 use programs::counters::Counters;
-use programs::{Answer, command, compiled, run, stat};
+use programs::servers::{Server, free_port};
+use programs::{Answer, clients, command, compiled, run, stat};
+use serde_json::json;
 
 /// The signal of `abort`, and of `kill -9`.
 const SIGABRT: i32 = 6;
@@ -190,4 +193,46 @@ fn the_stack_down_to_the_pause_is_measured() {
     let most = counted("many", &[]).at(&["totals", "stack_most"]);
     assert!((500..16 * 1024).contains(&most), "{most} bytes");
     assert!(cfg!(debug_assertions) || most < 8 * 1024, "{most} bytes");
+}
+
+#[test]
+fn counters_of_many_threads_add_up_while_the_process_is_changed_all_the_time() {
+    let configuration = Configuration::new("conduct").key("strict", "abort");
+    let mut child = configuration.program(program()).arg("threads").spawn().unwrap();
+    let file = configuration.counters_file(child.id());
+    let mut accepted = 0;
+    while child.try_wait().unwrap().is_none() {
+        let mut change = command(stat());
+        change.arg(&file).args(["--set", "completion_nsec=1000", "--patience", "0.05"]);
+        accepted += u32::from(run(&mut change).output.status.success());
+    }
+    assert!(child.wait().unwrap().success());
+    let counters = Counters::read(&file);
+    counters.assert_add_up();
+    assert_eq!((counters.pauses(), counters.at(&["synchronous", "no_job"])), (4 * 2_000, 4 * 2_000));
+    assert_eq!((counters.at(&["in_flight"]), counters.at(&["fds"])), (0, 0));
+    assert_eq!(counters.resumes(), counters.pauses());
+    assert!(accepted > 0, "it was changed");
+}
+
+#[test]
+fn a_command_that_waits_and_a_server_that_polls_are_not_ended() {
+    let configuration = Configuration::new("conduct").key("strict", "abort");
+    let arguments =
+        ["-elapsed", "-seconds", "1", "-bytes", "1024", "-async_jobs", "8", "-evp", "aes-128-cbc"];
+    let answer = run(configuration.openssl(&["speed"]).args(arguments)).succeeded();
+    let counters = Counters::of(&configuration, answer.pid);
+    counters.assert_all_paused();
+    assert_eq!((counters.at(&["totals", "paused_most"]), counters.at(&["wrong"])), (8, 0));
+
+    let (port, certificate) = (free_port(), Certificate::new(&configuration.folder));
+    let mut command = configuration.openssl(&["s_server", "-async", "-quiet", "-accept"]);
+    command.arg(format!("127.0.0.1:{port}")).arg("-key").arg(certificate.key);
+    command.arg("-cert").arg(certificate.certificate);
+    let mut server = Server::start(&mut command, port, &configuration.folder.join("log"));
+    clients::connect(port, 10, json!({ "talk": "send", "lines": 3 })).assert_no_failure();
+    server.assert_alive();
+    let counters = Counters::of(&configuration, server.pid());
+    assert!(counters.at(&["totals", "early_resumes"]) > counters.pauses(), "it polls: {}", counters.0);
+    assert_eq!(counters.at(&["wrong"]), 0);
 }

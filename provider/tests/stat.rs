@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use simaccel_provider::counters::{Field, Total};
+
 use programs::configuration::Configuration;
 use programs::counters::Counters;
 use programs::{Answer, command, compiled, run, scratch, stat, succeeds};
@@ -345,4 +347,29 @@ fn a_child_that_cannot_make_a_file_counts_in_memory_and_its_parent_says_so() {
     let counters = Counters::read(&after.join(format!("P.{}", parent.pid)));
     assert_eq!((counters.operations(), counters.at(&["totals", "children_without_file"])), (2, 1));
     assert_eq!(fs::read_dir(&after).unwrap().count(), 1);
+}
+
+/// A file of the repository.
+fn text_of(file: &str) -> String {
+    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(package.parent().unwrap().join(file)).unwrap()
+}
+
+#[test]
+fn the_page_names_every_counter_and_the_manual_every_option() {
+    let page = text_of("docs/provider.md");
+    let fields = Field::ALL.iter().map(|field| field.name().trim_start_matches("synchronous_"));
+    for name in Total::ALL.iter().map(|total| total.name()).chain(fields) {
+        assert!(page.contains(&format!("`{name}`")), "{name} is missing in the page");
+    }
+    let (manual, help) =
+        (text_of("provider/man/simaccel-stat.1"), shown(&["--help"], &[]).succeeded().stdout());
+    let options = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    let options = options.map(|word| word.split(|c: char| !c.is_ascii_lowercase()).next().unwrap());
+    let mut count = 0;
+    for option in options.filter(|option| !option.is_empty()) {
+        assert!(manual.contains(&format!("\\-\\-{option}")), "--{option} is missing in the manual");
+        count += 1;
+    }
+    assert!(count >= 9, "{help}");
 }

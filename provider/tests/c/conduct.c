@@ -122,6 +122,18 @@ static int callback(void *argument)
     return 1;
 }
 
+/* As many operations outside of jobs as in jobs. */
+static void *work(void *nothing)
+{
+    CHECK(ASYNC_init_thread(0, 0));
+    for (int round = 0; round < 2000; round++) {
+        struct task *task = new_task(), *same = task;
+        CHECK(encrypt(&same));
+        finish(task);
+    }
+    return nothing;
+}
+
 int main(int count, char **arguments)
 {
     const char *scene = count > 1 ? arguments[1] : "";
@@ -169,6 +181,12 @@ int main(int count, char **arguments)
         CHECK(pthread_create(&thread, NULL, finish_elsewhere, task) == 0);
         CHECK(pthread_join(thread, NULL) == 0);
         free_task(task);
+    } else if (!strcmp(scene, "threads")) {
+        pthread_t threads[4];
+        for (int index = 0; index < 4; index++)
+            CHECK(pthread_create(&threads[index], NULL, work, NULL) == 0);
+        for (int index = 0; index < 4; index++)
+            CHECK(pthread_join(threads[index], NULL) == 0);
     } else if (!strcmp(scene, "fork") || !strcmp(scene, "fork-idle")) {
         finish(new_task());
         CHECK(count < 4 || rename(arguments[2], arguments[3]) == 0);
