@@ -56,6 +56,16 @@ const PRINTING: &[Run] = &[
     run("loadgen", "--ops 20 --size 64 --mode sync --output-format json", 0),
     run("loadgen", "--ops 20 --size 64 --mode sync --stats prometheus", 0),
     run("loadgen", "--ops 20 --size 64 --mode sync --device fault=fail", 1),
+    run("loadgen", "--ops 20 --size 64 --mode sync --csv -", 0),
+    run("loadgen", "--own-cost --ops 20 --size 64 --mode sync", 0),
+    run("loadgen", "--own-cost --ops 20 --size 64 --mode sync --output-format json", 0),
+    run("loadgen", "--sweep jobs=1,2 --ops 5 --size 64", 0),
+    run("loadgen", "--sweep jobs=1,2 --ops 5 --size 64 --output-format json", 0),
+    run("loadgen", "--find-max errors<1 --ops 100 --size 64 --virtual", 0),
+    run("loadgen", "--fit examples/loadgen/points/cesa.csv", 0),
+    run("loadgen", "--list", 0),
+    run("loadgen", "--print-config", 0),
+    run("loadgen", "--completions bash", 0),
     run("loadgen", "--help", 0),
     run("loadgen", "--version", 0),
     aside("loadgen", "--alg sha256 --input Cargo.toml"),
@@ -150,7 +160,7 @@ fn a_standard_error_that_cannot_be_written_costs_its_lines_only() {
             assert_eq!(code, expected, "{program} {options}, {stream:?}");
             // Times and rates differ from run to run, and with them where long lines are wrapped, and whether
             // the host is too slow.
-            let is_head = |line: &&str| !line.starts_with("warning: ") && !line.starts_with("       ");
+            let is_head = |line: &&str| !line.starts_with("warning: ") && !line.starts_with("      ");
             let lines = |text: &str| text.lines().filter(is_head).count();
             assert_eq!(lines(&stdout), lines(&printed), "{program} {options}, {stream:?}");
         }

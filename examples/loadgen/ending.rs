@@ -28,6 +28,7 @@ pub(crate) fn of(
     drawn?;
     written?;
     traced?;
+    repeated.saved?;
     report::verdict(&report.rows, plan.expected, repeated.ran.first_error.clone())?;
     report::verdict(&repeated.others, plan.expected, repeated.ran.first_error)?;
     report.judgement.map_or(Ok(()), |judgement| judgement.verdict(&plan.judging))

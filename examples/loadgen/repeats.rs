@@ -9,6 +9,8 @@
 //! The report shows that run of each row whose rate is the median; errors and mismatches count in all of
 //! them.
 
+use std::path::PathBuf;
+
 use crate::against::Other;
 use crate::baseline::{self, Comparison, Medians, Sample};
 use crate::failure::Failure;
@@ -28,6 +30,8 @@ pub(crate) struct Repeated {
     /// The runs that are not.
     pub(crate) others: Vec<Row>,
     pub(crate) judgement: Judgement,
+    /// Whether the baseline could be saved that is asked for.
+    pub(crate) saved: Result<(), Failure>,
 }
 
 pub(crate) fn run(plan: &Load, workload: &mut Workload) -> Result<Repeated, Failure> {
@@ -62,7 +66,7 @@ pub(crate) fn run(plan: &Load, workload: &mut Workload) -> Result<Repeated, Fail
     if interrupt::is_requested() {
         let missing = plan.rows.len() - rows.len();
         let judgement = Judgement { is_interrupted: true, missing, ..Judgement::default() };
-        return Ok(Repeated { ran: Ran { rows, first_error, trace }, others, judgement });
+        return Ok(Repeated { ran: Ran { rows, first_error, trace }, others, judgement, saved: Ok(()) });
     }
     let names: Vec<String> = rows.iter().enumerate().map(|(index, row)| row_name(index, row)).collect();
     let mut judgement = Judgement::of(judging, &rows);
@@ -77,10 +81,9 @@ pub(crate) fn run(plan: &Load, workload: &mut Workload) -> Result<Repeated, Fail
         (.., Some(program), Some(other)) => Some(compare(program, &other.medians())),
         _ => None,
     };
-    if let Some(path) = &judging.save_baseline {
-        baseline::save(path, plan, &medians, judging.runs())?;
-    }
-    Ok(Repeated { ran: Ran { rows, first_error, trace }, others, judgement })
+    let save = |path: &PathBuf| baseline::save(path, plan, &medians, judging.runs());
+    let saved = judging.save_baseline.as_ref().map_or(Ok(()), save);
+    Ok(Repeated { ran: Ran { rows, first_error, trace }, others, judgement, saved })
 }
 
 fn medians(runs: &[Vec<Row>]) -> Vec<Medians> {

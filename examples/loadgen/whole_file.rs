@@ -76,12 +76,17 @@ impl WholeFile {
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(bytes).map_err(|error| file_failure(self.option, &self.asked, &error))
+        self.file.write_all(bytes).map_err(|error| self.failed(&error))
     }
 
     /// Moves the file into place.
     pub(crate) fn commit(mut self) -> Result<(), Failure> {
-        self.try_commit().map_err(|error| file_failure(self.option, &self.asked, &error))
+        self.try_commit().map_err(|error| self.failed(&error))
+    }
+
+    /// It could be created, so what fails now, as on a full disk, is no mistake of the command line.
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::Run(file_failure(self.option, &self.asked, error).to_string())
     }
 
     fn try_commit(&mut self) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! CSV, percentile distribution and interval log.
 
+use std::process::Output;
+
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -228,20 +230,51 @@ fn a_file_that_cannot_be_written_is_named_before_anything_runs() {
     }
 }
 
-/// A limit of the file's size is a full disk: the file that was there stays as it was.
+/// A limit of the file's size is a full disk.
+fn on_a_full_disk(folder: &Folder, options: &str) -> Output {
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.arg("-c").arg(script).arg(super::folder::program()).current_dir(folder.path(""));
+    command.args(options.split_whitespace()).output().unwrap()
+}
+
+/// The file that was there stays as it was.
 #[test]
 fn a_full_disk_costs_the_file_and_not_the_report() {
     let folder = Folder::new();
-    for option in ["--csv", "--hgrm", "--log"] {
+    for option in ["--csv", "--hgrm", "--log", "--report", "--trace", "--save-baseline"] {
         std::fs::write(folder.path("out"), "before").unwrap();
-        let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
-        let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(script).arg(super::folder::program()).current_dir(folder.path(""));
-        let output = command.args(["--ops", "20", "--mode", "sync", option, "out"]).output().unwrap();
+        let output = on_a_full_disk(&folder, &format!("--ops 20 --mode sync {option} out"));
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.starts_with(&format!("loadgen: {option}: out: File too large")), "{told}");
-        assert!(text(&output.stdout).contains("checked: 20 results"), "{}", text(&output.stdout));
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(text(&output.stdout).contains("checked: "), "{option}: {}", text(&output.stdout));
         assert_eq!((folder.read("out").as_str(), folder.names()), ("before", vec!["out".to_owned()]));
     }
+}
+
+#[test]
+fn a_full_disk_is_the_same_for_pictures_of_sweeps_and_for_the_output_of_a_file() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("in")).unwrap();
+    for (options, names) in [
+        ("--ops 20 --mode sync --svg in", "--svg: in/percentiles.svg"),
+        ("--sweep jobs=1,2 --ops 5 --size 64 --svg in", "--svg: in/sweep.svg"),
+        ("--sweep jobs=1,2 --ops 5 --size 64 --report out", "--report: out"),
+        ("--ops 20 --mode sync --report out --svg in --csv table --trace t", "--report: out"),
+    ] {
+        let output = on_a_full_disk(&folder, options);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{options}: {told}");
+        assert_eq!(told, format!("loadgen: {names}: File too large (os error 27)\n"), "{options}");
+        assert!(!output.stdout.is_empty(), "{options}");
+    }
+    std::fs::write(folder.path("plain"), "text").unwrap();
+    let key = format!("--key {} --iv {}", "00".repeat(16), "00".repeat(16));
+    let output = on_a_full_disk(&folder, &format!("--alg aes-128-ctr {key} --input plain --output out"));
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), told.lines().count()), (Some(1), 1), "{told}");
+    assert!(told.starts_with("loadgen: --output: out: File too large"), "{told}");
+    assert_eq!(folder.names(), ["in", "plain"]);
 }

@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::files;
 use crate::grid::Grid;
 use crate::plan::refuse_given;
 use crate::report::Report;
@@ -88,18 +89,17 @@ impl Pictures {
             return Ok(());
         }
         let pictures = draw::all(report, grid);
-        if let Some(mut file) = self.report {
+        let page = self.report.map(|mut file| {
             file.write(html::page(report, &command_line(std::env::args_os()), &pictures).as_bytes())?;
-            file.commit()?;
-        }
-        for (folder, named) in
-            self.folder.iter().flat_map(|folder| pictures.iter().map(move |named| (folder, named)))
-        {
-            let mut file = WholeFile::create("--svg", &folder.join(format!("{}.svg", named.name)))?;
-            file.write(named.picture.alone().as_bytes())?;
-            file.commit()?;
-        }
-        Ok(())
+            file.commit()
+        });
+        let alone = self.folder.map(|folder| {
+            pictures.iter().try_for_each(|named| {
+                let path = folder.join(format!("{}.svg", named.name));
+                files::write("--svg", &path, named.picture.alone().as_bytes())
+            })
+        });
+        [page, alone].into_iter().flatten().collect()
     }
 }
 
