@@ -6,9 +6,10 @@
 //!   best line   ├── from its start to its end: at most 10 % ─────┤
 //! ```
 //!
-//! The rule is that of SNIA's Solid State Storage Performance Test Specification (steady state: the range of
-//! five rounds and the excursion of their best-fit line). Here a round is a fifth of the row. In an open loop
-//! the schedule decides what is sent, so there it is the share of what was intended that must be steady.
+//! The rule is after the definition of steady state in SNIA's Solid State Storage Performance Test
+//! Specification, version 2.0.1: the range of five rounds, and that of their best linear fit. There a round is
+//! a run of the whole test, here a fifth of the row. In an open loop the schedule decides what is sent, so
+//! there it is the share of what was intended that must be steady.
 
 use std::time::Duration;
 

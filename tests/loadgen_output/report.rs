@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::folder::{Folder, json, text};
-use super::schema::faults;
+use super::schema::{Met, faults, faults_and_met, is_described, properties};
 
 /// Runs whose reports have everything that a report can have.
 const RUNS: &[&str] = &[
@@ -21,7 +21,18 @@ const RUNS: &[&str] = &[
     "--ops 60 --virtual --sweep jobs=1,2 --sweep units=1,2",
     "--ops 200 --virtual --find-max p99<1ms",
     "--ops 200 --virtual --find-max p99<1us",
+    "--ops 300 --device compute_units=2;completion_nsec=1000;timing=all --mode poll",
+    "--ops 60 --mix aes-256-ctr/4k:2,sha256/1k:1 --mode sync",
+    "--stages 20ms:1000,20ms:2000..3000 --mode callback",
+    "--ops 600 --mode sync",
+    "--ops 600 --mode sync --threshold p99<10s --threshold ops>1",
+    "--ops 600 --mode sync --save-baseline before.json",
+    "--ops 600 --mode sync --baseline before.json",
+    "--ops 60 --own-cost",
 ];
+
+/// What no run of a test has for certain: a host that is too slow, a baseline of another machine.
+const RARE: [&str; 2] = ["model/host_bound_warning", "baseline/note"];
 
 fn schema() -> Value {
     json(include_bytes!("../../examples/loadgen/schema.json"))
@@ -29,14 +40,31 @@ fn schema() -> Value {
 
 #[test]
 fn reports_are_as_the_schema_says() {
+    let (folder, schema, mut met) = (Folder::new(), schema(), Met::new());
     for options in RUNS {
-        let report = json(&Folder::new().succeed(&format!("{options} --output-format json")).stdout);
-        assert_eq!(faults(&schema(), &report), [""; 0], "{options}: {report}");
+        let report = json(&folder.succeed(&format!("{options} --output-format json")).stdout);
+        assert_eq!(faults_and_met(&schema, &report, &mut met), [""; 0], "{options}: {report}");
     }
     let options =
         format!("--alg sha256 --output-format json --input {}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
-    let of_a_file = Folder::new().succeed(&options);
-    assert_eq!(faults(&schema(), &json(&of_a_file.stderr)), [""; 0], "{}", text(&of_a_file.stderr));
+    let of_a_file = folder.succeed(&options);
+    assert_eq!(faults(&schema, &json(&of_a_file.stderr)), [""; 0], "{}", text(&of_a_file.stderr));
+    let is_met = |rule: &Value| met.contains(&std::ptr::from_ref(rule));
+    let all = properties(&schema);
+    let unmet: Vec<_> = all.iter().filter(|(_, rule)| !is_met(rule)).map(|(at, _)| at.as_str()).collect();
+    let unmet: Vec<_> = unmet.into_iter().filter(|at| !RARE.contains(at)).collect();
+    assert_eq!(unmet, [""; 0], "no report has these");
+    assert!(RARE.iter().all(|rare| all.iter().any(|(at, _)| at == rare)), "the schema has these");
+}
+
+/// Every key says what it is; the objects with closed ends have no other.
+#[test]
+fn every_key_of_the_schema_is_described() {
+    let schema = schema();
+    let all = properties(&schema);
+    assert!(all.len() > 150, "{}", all.len());
+    let silent: Vec<_> = all.iter().filter(|(_, rule)| !is_described(&schema, rule)).collect();
+    assert!(silent.is_empty(), "{silent:?}");
 }
 
 /// Every object that has no open end names all its keys, and every key is one that a report has.

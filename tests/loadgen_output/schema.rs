@@ -3,18 +3,65 @@
 //!
 //! The usual crate for it brings forty others, among them two that this project refuses.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 /// What is wrong with `value`, and where; empty when it is valid.
 pub(crate) fn faults(schema: &Value, value: &Value) -> Vec<String> {
+    faults_and_met(schema, value, &mut Met::new())
+}
+
+/// The properties of a schema that have described something, by their addresses in it.
+pub(crate) type Met = BTreeSet<*const Value>;
+
+/// The same; adds the properties whose key the value has, and not as `null`.
+pub(crate) fn faults_and_met(schema: &Value, value: &Value, met: &mut Met) -> Vec<String> {
     let mut faults = Vec::new();
-    Check { root: schema, faults: &mut faults }.check(schema, value, "");
+    Check { root: schema, faults: &mut faults, met }.check(schema, value, "");
     faults
+}
+
+/// Every property of a schema, and where it is.
+pub(crate) fn properties(schema: &Value) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    collect(schema, "", &mut found);
+    found
+}
+
+fn collect<'a>(schema: &'a Value, at: &str, found: &mut Vec<(String, &'a Value)>) {
+    match schema {
+        Value::Object(members) => {
+            for (keyword, rule) in members {
+                match keyword.as_str() {
+                    "properties" => {
+                        for (key, rule) in rule.as_object().unwrap() {
+                            found.push((format!("{at}/{key}"), rule));
+                            collect(rule, &format!("{at}/{key}"), found);
+                        }
+                    }
+                    "$defs" => {
+                        rule.as_object().unwrap().iter().for_each(|(key, rule)| collect(rule, key, found))
+                    }
+                    _ => collect(rule, at, found),
+                }
+            }
+        }
+        Value::Array(rules) => rules.iter().for_each(|rule| collect(rule, at, found)),
+        _ => {}
+    }
+}
+
+/// Whether a property says what it is, by itself or by the definition that it refers to.
+pub(crate) fn is_described(schema: &Value, property: &Value) -> bool {
+    let target = property["$ref"].as_str().and_then(|at| schema.pointer(at.strip_prefix('#')?));
+    [Some(property), target].into_iter().flatten().any(|rule| rule["description"].is_string())
 }
 
 struct Check<'a> {
     root: &'a Value,
     faults: &'a mut Vec<String>,
+    met: &'a mut Met,
 }
 
 impl Check<'_> {
@@ -41,7 +88,7 @@ impl Check<'_> {
                 "exclusiveMinimum" => number(value).is_none_or(|value| value > number(rule).unwrap()),
                 "anyOf" => rule.as_array().unwrap().iter().any(|rule| {
                     let mut faults = Vec::new();
-                    Check { root: self.root, faults: &mut faults }.check(rule, value, at);
+                    Check { root: self.root, faults: &mut faults, met: self.met }.check(rule, value, at);
                     faults.is_empty()
                 }),
                 "items" => {
@@ -56,6 +103,9 @@ impl Check<'_> {
                 "properties" => {
                     for (key, rule) in rule.as_object().unwrap() {
                         if let Some(value) = value.get(key) {
+                            if !value.is_null() {
+                                self.met.insert(std::ptr::from_ref(rule));
+                            }
                             self.check(rule, value, &format!("{at}/{key}"));
                         }
                     }

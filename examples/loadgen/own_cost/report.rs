@@ -127,5 +127,11 @@ fn json(plan: &Load, all: &[Several]) -> serde_json::Value {
         json["added_unchecked"] = json!(several.median(OwnCost::added_unchecked));
         Some(json)
     });
-    json!({ "schema_version": SCHEMA_VERSION, "seed": plan.seed, "own_cost": modes.collect::<Vec<_>>() })
+    json!({
+        "schema_version": SCHEMA_VERSION,
+        "seed": plan.seed,
+        "device": plan.device.to_string(),
+        "rows": [],
+        "own_cost": modes.collect::<Vec<_>>(),
+    })
 }
