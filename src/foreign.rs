@@ -101,10 +101,9 @@ use std::sync::Arc;
 
 pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds, WakeWatch};
 pub use crate::engine::{Message, Started};
-use crate::grammar::Key;
 pub use crate::job::{Callback, Release, WaitStatus};
 use crate::process::fork;
-use crate::{AnySession, Config, Engine, Error, OpError, simaccel_device};
+use crate::{AnySession, Config, Engine, Error, OpError};
 
 /// How many forks lie between this process and the first one that has called this, or opened an engine. What
 /// was made at another number belongs to a parent of this process.
@@ -116,9 +115,9 @@ pub fn forks() -> u64 {
 /// the engine. The job's next request that ends there reads it.
 pub const SPURIOUS_WAKE: u64 = crate::engine::foreign::SPURIOUS;
 
-/// All keys of a [`Config`], those of the device first.
-pub fn config_keys() -> impl Iterator<Item = &'static Key> {
-    simaccel_device::Config::KEYS.iter().chain(Config::KEYS)
+/// The names of all keys of a [`Config`].
+pub fn config_keys() -> impl Iterator<Item = &'static str> {
+    Config::key_names()
 }
 
 /// [`Engine::open`], for jobs of this framework.

@@ -22,8 +22,8 @@ use simaccel::foreign;
 use simaccel::grammar::{self, Items, Key};
 use simaccel::{Config, ConfigError, DeliveryMode};
 
-use crate::algorithms::{self, Names};
 use crate::conduct::Strict;
+use crate::kinds::{self, Names};
 use crate::ossl::core::Core;
 
 /// The provider's own keys.
@@ -164,8 +164,8 @@ impl Read {
 
 /// All keys there are: the provider's own take the place of the engine's.
 fn names() -> impl Iterator<Item = &'static str> {
-    let others = foreign::config_keys().filter(|key| KEYS.iter().all(|own| own.name != key.name));
-    KEYS.iter().chain(others).map(|key| key.name)
+    let others = foreign::config_keys().filter(|name| KEYS.iter().all(|own| own.name != *name));
+    KEYS.iter().map(|key| key.name).chain(others)
 }
 
 fn key(name: &str) -> &'static Key {
@@ -215,7 +215,7 @@ impl FromStr for Names {
             return Ok(Self::default());
         }
         let refused = || key("never_pause").refuse(text);
-        let each = grammar::parts(text, ',').map(|name| algorithms::named(name).ok_or_else(refused));
+        let each = grammar::parts(text, ',').map(|name| kinds::named(name).ok_or_else(refused));
         let names = each.collect::<Result<Self, _>>()?;
         if names == Self::default() { Err(refused()) } else { Ok(names) }
     }

@@ -4,13 +4,14 @@
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
-use crate::accelerator::{Served, Use};
+use crate::accelerator::Served;
+use crate::accelerator::place::Use;
 use crate::algorithms;
 use crate::conduct::{self, Strict};
 use crate::config::Read;
 use crate::counters;
 use crate::error::{Failure, REASONS, Reason};
-use crate::instance::Instance;
+use crate::instance::{Instance, instance_of};
 use crate::ossl::core::{Core, here};
 use crate::ossl::fence::{self, fence};
 use crate::ossl::ids::{
@@ -85,20 +86,6 @@ fn instance(core: Core) -> Result<Arc<Instance>, Failure> {
     }
     let used = Use::begin(whole).map_err(|error| mistake(&error))?;
     Ok(Instance::new(core, settings, used))
-}
-
-/// The instance that a `provctx` is, which stays libcrypto's.
-///
-/// # Safety
-///
-/// `provctx` is what [`OSSL_provider_init`] has given, and is not torn down.
-pub(crate) unsafe fn instance_of(provctx: *mut c_void) -> Arc<Instance> {
-    let instance = provctx.cast::<Instance>().cast_const();
-    // SAFETY: made from an `Arc` whose share libcrypto holds.
-    unsafe {
-        Arc::increment_strong_count(instance);
-        Arc::from_raw(instance)
-    }
 }
 
 unsafe extern "C" fn teardown(provctx: *mut c_void) {

@@ -5,10 +5,12 @@
 //!   teardown ────────────► the share of the provctx goes
 //! ```
 
-use std::ffi::c_int;
+#![expect(unsafe_code, reason = "an instance goes to C and back by address")]
+
+use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
-use crate::accelerator::Use;
+use crate::accelerator::place::Use;
 use crate::config::Settings;
 use crate::error::Failure;
 use crate::ossl::core::{Core, Place};
@@ -52,5 +54,19 @@ impl Instance {
     fn failed(&self, failure: &Failure, place: Place) -> c_int {
         self.core.raise(failure.reason as u32, &failure.detail, place);
         0
+    }
+}
+
+/// The instance that a `provctx` is, which stays libcrypto's.
+///
+/// # Safety
+///
+/// `provctx` is what `OSSL_provider_init` has given, and is not torn down.
+pub(crate) unsafe fn instance_of(provctx: *mut c_void) -> Arc<Instance> {
+    let instance = provctx.cast::<Instance>().cast_const();
+    // SAFETY: made from an `Arc` whose share libcrypto holds.
+    unsafe {
+        Arc::increment_strong_count(instance);
+        Arc::from_raw(instance)
     }
 }

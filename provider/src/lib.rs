@@ -41,6 +41,7 @@ mod digest;
 mod error;
 mod init;
 mod instance;
+mod kinds;
 mod ossl;
 mod pausing;
 mod random;

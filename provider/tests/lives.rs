@@ -50,6 +50,14 @@ fn workers_that_are_forked_before_the_first_operation_have_devices_of_their_own(
     assert_eq!(parent.operations(), 0, "{}", parent.0);
 }
 
+/// Its first operation opens it after the fork.
+#[test]
+fn a_childs_device_is_configured_as_its_parent_was_told() {
+    let failed = run(&mut scene("workers", "never_pause=none;fault=fail"));
+    assert!(!failed.output.status.success());
+    assert!(failed.stderr().contains("the device failed the request"), "{}", failed.stderr());
+}
+
 #[test]
 fn threads_pause_jobs_of_their_own() {
     let (_, counters) = counted("threads", "");

@@ -137,6 +137,11 @@ impl Config {
         ConfigBuilder { items: Items::parse(&self.to_string()).unwrap_or_default() }
     }
 
+    /// The names of the device's keys, and then those of the engine's.
+    pub(crate) fn key_names() -> impl Iterator<Item = &'static str> {
+        simaccel_device::Config::KEYS.iter().chain(Self::KEYS).map(|key| key.name)
+    }
+
     fn of(items: &Items) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         simaccel_device::Config::check_items(items)?;

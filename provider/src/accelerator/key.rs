@@ -9,7 +9,7 @@ use simaccel::{
 };
 use zeroize::Zeroizing;
 
-use super::engine;
+use super::place::{engine, not_opened};
 use crate::error::Failure;
 use crate::instance::Instance;
 use crate::pausing;
@@ -82,7 +82,7 @@ impl<S: WithKey> Keyed<S> {
 }
 
 fn session<S: WithKey>(instance: &Instance, algorithm: Algorithm, key: &[u8]) -> Result<S, Failure> {
-    pausing::apart(instance.jobs(), || S::make(&engine()?, algorithm, key)).map_err(super::not_opened)
+    pausing::apart(instance.jobs(), || S::make(&engine()?, algorithm, key)).map_err(not_opened)
 }
 
 impl<S> std::fmt::Debug for Keyed<S> {

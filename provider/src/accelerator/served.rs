@@ -1,10 +1,6 @@
 //! The running engine, for whoever looks at the counters: its numbers, and its changes.
 
-use std::sync::TryLockError;
-
-use simaccel::Engine;
-
-use super::place;
+use super::place::engine_now as engine;
 use crate::counters;
 
 /// Answers for the engine of this process.
@@ -36,17 +32,5 @@ impl counters::Served for Served {
         for (kind, value) in stats.faults() {
             visit(&format!("fault.{kind}"), value);
         }
-    }
-}
-
-/// The engine, if it is open and nobody uses the place at this moment: whoever does may wait for the device,
-/// on whose thread this is called.
-fn engine() -> Option<Engine> {
-    match place().opened.try_lock() {
-        Ok(opened) => opened.as_ref().map(|opened| opened.engine.clone()),
-        Err(TryLockError::Poisoned(poisoned)) => {
-            poisoned.into_inner().as_ref().map(|opened| opened.engine.clone())
-        }
-        Err(TryLockError::WouldBlock) => None,
     }
 }

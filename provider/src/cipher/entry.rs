@@ -10,9 +10,9 @@ use super::params;
 use super::spec::{Mode, Spec};
 use super::state::State;
 use crate::accelerator::{Room, Text};
-use crate::algorithms::kinds;
 use crate::error::Failure;
-use crate::init::instance_of;
+use crate::instance::instance_of;
+use crate::kinds;
 use crate::ossl::core::{Place, here};
 use crate::ossl::fence::fence;
 use crate::ossl::ids::{

@@ -4,7 +4,7 @@ use std::ffi::c_uint;
 
 use simaccel::Algorithm;
 
-use crate::algorithms::Kind;
+use crate::kinds::Kind;
 use crate::ossl::ids::modes;
 
 /// An algorithm, as `get_params` describes it.

@@ -17,10 +17,9 @@ use std::sync::Arc;
 use simaccel::{Hash, HashSession, HashStream, OpError, foreign};
 
 use crate::accelerator::{self, Buffer, Pass, Room, Text};
-use crate::algorithms::{Kind, kinds};
 use crate::error::{Failure, Reason};
-use crate::init::instance_of;
-use crate::instance::Instance;
+use crate::instance::{Instance, instance_of};
+use crate::kinds::{self, Kind};
 use crate::ossl::core::{Place, here};
 use crate::ossl::fence::fence;
 use crate::ossl::ids::{

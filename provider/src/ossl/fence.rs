@@ -64,3 +64,26 @@ pub(crate) fn quiet_panics() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics again when it is dropped.
+    struct Mine;
+
+    impl Drop for Mine {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_refusal_whatever_it_carries() {
+        assert_eq!(fence(|| 1), 1);
+        let refused: c_int = fence(|| panic!("in a function of the provider"));
+        assert_eq!(refused, 0);
+        let refused: *mut u8 = fence(|| panic::panic_any(Mine));
+        assert!(refused.is_null());
+    }
+}

@@ -123,7 +123,6 @@ fn pause(this: NonNull<Operation>, operation: &Operation, ctx: Ctx, registration
         return Paused::Refused;
     }
     operation.unseen().set(None);
-    operation.pauses().set(operation.pauses().get() + 1);
     Paused::Resumed
 }
 

@@ -30,8 +30,6 @@ pub(crate) struct Operation {
     unseen: Cell<Option<NonNull<Registration>>>,
     /// What gives its request up, while it is paused.
     hook: Cell<Option<NonNull<dyn Release>>>,
-    /// How often the job has paused for it.
-    pauses: Cell<u32>,
     /// How many pauses in a row may have been none.
     doubts: Cell<u32>,
     /// Whether the context has ended while it was paused.
@@ -62,7 +60,6 @@ impl Operation {
             registration: Cell::new(None),
             unseen: Cell::new(None),
             hook: Cell::new(None),
-            pauses: Cell::new(0),
             doubts: Cell::new(0),
             is_given_up: Cell::new(false),
             drop_held,
@@ -87,10 +84,6 @@ impl Operation {
 
     pub(super) const fn hook(&self) -> &Cell<Option<NonNull<dyn Release>>> {
         &self.hook
-    }
-
-    pub(super) const fn pauses(&self) -> &Cell<u32> {
-        &self.pauses
     }
 
     pub(super) const fn doubts(&self) -> &Cell<u32> {
@@ -153,10 +146,7 @@ impl Operation {
 
 impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Operation")
-            .field("ctx", &self.ctx)
-            .field("pauses", &self.pauses)
-            .finish_non_exhaustive()
+        f.debug_struct("Operation").field("ctx", &self.ctx).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,187 @@
+//! Where the engine of a process is, and how it is configured: one lock for both, which no fork leaves locked.
+//!
+//! ```text
+//!   PLACE ──► Place { forks, State { whole, opened } }     of this process; never freed
+//!   SET ────► what was set last                            a child's place begins with it
+//! ```
+//!
+//! A child finds a place of its parent, whose lock a thread of the parent may hold for ever. It makes another,
+//! and takes what is set from `SET`, which is read without a lock.
+#![expect(unsafe_code, reason = "the place is behind a pointer that a fork changes")]
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use simaccel::{Engine, Error, Hash, HashSession, foreign};
+
+use super::signals;
+use crate::config::{Clock, Whole};
+use crate::error::{Failure, Reason};
+use crate::pausing::{self, LibcryptoJobs};
+
+/// Two library contexts want the process's one device in different ways.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "the process has one device, which another library context has configured differently: give both the same \
+     keys, or none to one of them"
+)]
+pub(crate) struct Differs;
+
+/// An instance's use of the engine.
+#[derive(Debug)]
+pub(crate) struct Use(());
+
+/// How many there are.
+static USERS: AtomicUsize = AtomicUsize::new(0);
+/// The place of this process's engine; null before the first one, and that of a parent after a fork.
+static PLACE: AtomicPtr<Place> = AtomicPtr::new(ptr::null_mut());
+/// What was set last, and is in force; null for nothing. Never freed.
+static SET: AtomicPtr<Whole> = AtomicPtr::new(ptr::null_mut());
+
+#[derive(Debug)]
+struct Place {
+    forks: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What an instance has set.
+    whole: Option<Whole>,
+    opened: Option<Opened>,
+}
+
+/// The engine, and what was made of it without a key.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) engine: Engine,
+    /// The hash functions that were used.
+    pub(super) hashes: Vec<(Hash, HashSession)>,
+}
+
+impl Use {
+    /// Whether there is one.
+    pub(crate) fn is_any() -> bool {
+        USERS.load(Ordering::Acquire) > 0
+    }
+
+    /// Uses the engine with this configuration, or with whatever there is.
+    pub(crate) fn begin(whole: Option<Whole>) -> Result<Self, Differs> {
+        let mut state = place().lock();
+        if let Some(whole) = whole {
+            match &state.whole {
+                Some(before) if *before == whole => {}
+                // An engine that was opened with the defaults stays.
+                None if state.opened.is_some() && whole == Whole::default() => {}
+                None if state.opened.is_none() => state.set(whole),
+                _ => return Err(Differs),
+            }
+        }
+        USERS.fetch_add(1, Ordering::AcqRel);
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        if USERS.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let mut state = place().lock();
+            state.whole = None;
+            SET.store(ptr::null_mut(), Ordering::Release);
+            let opened = state.opened.take();
+            drop(state);
+            drop(opened);
+        }
+    }
+}
+
+impl State {
+    fn set(&mut self, whole: Whole) {
+        SET.store(Box::leak(Box::new(whole.clone())), Ordering::Release);
+        self.whole = Some(whole);
+    }
+}
+
+impl Place {
+    fn new(forks: u64) -> Self {
+        // SAFETY: null, or a configuration that is never freed.
+        let whole = unsafe { SET.load(Ordering::Acquire).as_ref() }.cloned();
+        Self { forks, state: Mutex::new(State { whole, opened: None }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of this process.
+fn place() -> &'static Place {
+    let forks = foreign::forks();
+    let known = PLACE.load(Ordering::Acquire);
+    // SAFETY: null, or a place, which is never freed.
+    if let Some(place) = unsafe { known.as_ref() }
+        && place.forks == forks
+    {
+        return place;
+    }
+    let new = Box::leak(Box::new(Place::new(forks)));
+    match PLACE.compare_exchange(known, new, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => new,
+        // SAFETY: another thread of this process has set it, and it is never freed.
+        Err(theirs) => unsafe { &*theirs },
+    }
+}
+
+/// Runs `body`, which is short, with the engine, which is opened at first use.
+pub(super) fn with_engine<R>(body: impl FnOnce(&mut Opened) -> R) -> Result<R, Error> {
+    let State { whole, opened } = &mut *place().lock();
+    let opened = match opened {
+        Some(opened) => opened,
+        // The stack of a job may be too small for it.
+        empty => empty
+            .insert(pausing::on_deep_stack(|| signals::without(|| open(whole.clone().unwrap_or_default())))?),
+    };
+    Ok(body(opened))
+}
+
+/// The engine, which is opened at first use.
+pub(super) fn engine() -> Result<Engine, Error> {
+    with_engine(|opened| opened.engine.clone())
+}
+
+/// The engine, if it is open and nobody uses the place at this moment: whoever does may wait for the device,
+/// on whose thread this is called.
+pub(super) fn engine_now() -> Option<Engine> {
+    let state = match place().state.try_lock() {
+        Ok(state) => state,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    state.opened.as_ref().map(|opened| opened.engine.clone())
+}
+
+#[cold]
+fn open(whole: Whole) -> Result<Opened, Error> {
+    let engine = match whole.clock {
+        Clock::Time => foreign::open(whole.engine, Arc::new(LibcryptoJobs::default())),
+        Clock::Resumes(count) => {
+            foreign::stepped(whole.engine, Arc::new(LibcryptoJobs::counting(count, run_device)))
+        }
+    };
+    Ok(Opened { engine: engine?, hashes: Vec::new() })
+}
+
+/// Lets all happen on a stepped device that there is to happen.
+fn run_device() {
+    // The handle leaves the lock: what happens may call the application.
+    let engine = place().lock().opened.as_ref().map(|opened| opened.engine.clone());
+    if let Some(engine) = engine {
+        engine.device().run_until_idle();
+    }
+}
+
+#[cold]
+pub(super) fn not_opened(error: Error) -> Failure {
+    Failure::new(Reason::Device, error.to_string())
+}
