@@ -5,8 +5,8 @@
 //!            └──► counts, three digits ──► histogram ──► percentiles, kept between the exact minimum and maximum
 //! ```
 //!
-//! What is recorded is counted in the classes of an HdrHistogram of three digits, which a few instructions find;
-//! the histogram itself is made of the counts when it is asked for.
+//! What is recorded is counted in the classes of an HdrHistogram of three digits, which a few instructions
+//! find; the histogram itself is made of the counts when it is asked for.
 
 use std::time::Duration;
 

@@ -179,8 +179,8 @@ impl Measured {
     }
 }
 
-/// So many operations of a closed loop on an engine that is open, in this thread, with so many jobs; `checks`:
-/// results are compared with software's.
+/// So many operations of a closed loop on an engine that is open, in this thread, with so many jobs;
+/// `checks`: results are compared with software's.
 pub(crate) fn turn(
     plan: &Load,
     planned: &PlannedRow,

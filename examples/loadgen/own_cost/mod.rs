@@ -153,8 +153,8 @@ impl OwnCost {
     }
 }
 
-/// One contest beside the rows of a plan, about their quickest; `None` where that says nothing, or a signal has
-/// ended the run.
+/// One contest beside the rows of a plan, about their quickest; `None` where that says nothing, or a signal
+/// has ended the run.
 pub(crate) fn aside(plan: &Load, mode: Mode, workload: &mut Workload) -> Result<Option<OwnCost>, Failure> {
     if plan.is_virtual || mode == Mode::Software {
         return Ok(None);
