@@ -160,7 +160,7 @@ fn assert_vectors_are_right(file: &str, least: u64, others: &[&str]) {
 #[test]
 #[ignore = "needs the vectors that .ci/openssl-vectors fetches"]
 fn the_vectors_of_openssl_are_right_for_ciphers() {
-    // One of XTS allows what the device refuses: equal halves of a key.
+    // One of XTS is the FIPS provider's.
     assert_vectors_are_right("evpciph_aes_common.txt", 125, &["cfb", "ofb", "ccm", "aes-128-xts"]);
 }
 

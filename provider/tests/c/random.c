@@ -157,8 +157,7 @@ static void init(struct sequence *s, struct pair *p)
     int enc = chance(s, 20) && !fresh ? -1 : (int)below(s, 2);
     int encrypt = enc == -1 ? p->encrypt : enc;
     int with_key = chance(s, 75), with_iv = chance(s, 75);
-    /* To decrypt, the default provider takes a key with equal halves, which the device refuses. */
-    int equal_keys = a->mode == XTS && encrypt && chance(s, 10), ok;
+    int equal_keys = a->mode == XTS && chance(s, 10), ok;
 
     if (with_cipher) {
         p->keyed = p->iv_set = p->part_of_tag = 0;

@@ -245,8 +245,8 @@ static void in_a_job(struct vector *v)
 
 static void run_both(struct vector *v)
 {
-    /* Of the two vectors about XTS keys with equal halves, the FIPS provider's is the device's. */
-    if (strcmp(v->available, "default") == 0 || !run_vector(v)) {
+    /* What the FIPS provider does otherwise is not asked of this one. */
+    if (strcmp(v->available, "fips") == 0 || !run_vector(v)) {
         printf("skipped %s\n", v->name);
         skipped++;
         return;
