@@ -5,17 +5,22 @@
 //!                 64 lanes                       operation of a lane                     runs on
 //!   provider   ASYNC_start_job ─► EVP_* ─► this provider ─► pause ... wake ─► resume    the device
 //!   dasync     ASYNC_start_job ─► EVP_* ─► dasync ─► pause, woken at once ─► resume     the caller
-//!   engine     Job::resume ─────► session ─────────► pause ... wake ─► resume           a device of its own
+//!   slices     Job::resume ─────► session, slices ─► pause ... wake ─► resume           a device of its own
+//!   engine     Job::resume ─────► session, buffers ► pause ... wake ─► resume           a device of its own
 //!   default    EVP_*                                                                    the caller
 //! ```
 //!
-//! Each side of a contest runs for a slice of some milliseconds, in turn. The best of its rounds counts: other
-//! work slows a round down, and never speeds one up. The median of the contests is shown.
+//! EVP works on the caller's memory, so its counterpart in Rust is a call with slices, which are copied in
+//! and out. A call with a buffer that is given away copies nothing: the application's thread never touches the
+//! text.
+//!
+//! Each side of a contest runs for some milliseconds, in turn. The best of its rounds counts: other work slows
+//! a round down, and never speeds one up. The median of the contests is shown.
 //!
 //! ```text
 //! cargo bench -p simaccel-provider --bench speed                       the tables
 //! cargo bench -p simaccel-provider --bench speed -- --only cbc/64
-//! cargo bench -p simaccel-provider --bench speed -- --layers           instructions of an operation, by layer
+//! cargo bench -p simaccel-provider --bench speed -- --layers           instructions, by layer
 //! ```
 
 #[path = "../tests/dasync/mod.rs"]
@@ -39,7 +44,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use self::engine::EngineJobs;
+use self::engine::{EngineJobs, Memory};
 use self::evp::{Calls, EvpJobs, Source};
 use self::lanes::{Driven, Goal, Side, Way};
 use self::libcrypto::Libcrypto;
@@ -157,14 +162,23 @@ fn side_of(
         "provider" => evp(Source::Provider),
         "default" => evp(Source::Default),
         "dasync" => evp(Source::Dasync),
-        "engine" => Box::new(Driven::new(EngineJobs::new(algorithm, bytes, way?), way?)),
+        "engine" => Box::new(Driven::new(EngineJobs::new(algorithm, bytes, way?, Memory::Owned), way?)),
+        "slices" => Box::new(Driven::new(EngineJobs::new(algorithm, bytes, way?, Memory::Borrowed), way?)),
         _ => return None,
     })
 }
 
 fn contests(libcrypto: &'static Libcrypto, args: &Args) {
-    const DEVICE: &[&str] =
-        &["provider-fd", "engine-fd", "provider-callback", "engine-callback", "provider", "default"];
+    const DEVICE: &[&str] = &[
+        "provider-fd",
+        "slices-fd",
+        "engine-fd",
+        "provider-callback",
+        "slices-callback",
+        "engine-callback",
+        "provider",
+        "default",
+    ];
     const DASYNC: &[&str] = &["dasync-fd", "dasync-callback", "dasync", "default"];
     let effort = table::Effort {
         contests: args.contests,

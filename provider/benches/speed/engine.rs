@@ -37,12 +37,48 @@ impl Session {
             Self::Sha256(session) => session.digest_owned(buffer).unwrap().0,
         }
     }
+
+    #[inline]
+    fn run_borrowed(&self, input: &[u8], output: &mut [u8]) {
+        match self {
+            Self::Cbc(session) => {
+                session.encrypt_slice(&[2; 16], input, output).unwrap();
+            }
+            Self::Gcm(session) => {
+                session.seal_slice(&[3; 12], &[], input, output).unwrap();
+            }
+            Self::Sha256(session) => {
+                session.digest(input).unwrap();
+            }
+        }
+    }
+}
+
+/// Whose memory an operation works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// A buffer that is given to the device, and comes back: nothing is copied.
+    Owned,
+    /// The caller's own, as with EVP: it is copied in and out.
+    Borrowed,
 }
 
 /// What a job takes and returns, boxed: only a pointer moves, and nothing is allocated for an operation.
 struct Task {
     session: Session,
+    memory: Memory,
     buffer: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Task {
+    #[inline]
+    fn run(&mut self) {
+        match self.memory {
+            Memory::Owned => self.buffer = self.session.run(mem::take(&mut self.buffer)),
+            Memory::Borrowed => self.session.run_borrowed(&self.buffer, &mut self.output),
+        }
+    }
 }
 
 struct Lane {
@@ -60,7 +96,7 @@ pub(crate) struct EngineJobs {
 }
 
 impl EngineJobs {
-    pub(crate) fn new(algorithm: Algorithm, bytes: usize, way: Way) -> Self {
+    pub(crate) fn new(algorithm: Algorithm, bytes: usize, way: Way, memory: Memory) -> Self {
         let engine = Engine::open(Config::default()).unwrap();
         let session = Session::new(&engine, algorithm);
         let woken = Woken::new();
@@ -70,7 +106,8 @@ impl EngineJobs {
                 let woken = Arc::clone(&woken);
                 ctx.set_callback(Some(Arc::new(move || woken.set(number))));
             }
-            let task = Box::new(Task { session: session.clone(), buffer: vec![7; bytes] });
+            let (session, buffer) = (session.clone(), vec![7; bytes]);
+            let task = Box::new(Task { session, memory, output: buffer.clone(), buffer });
             Lane { job: None, ctx, task: Some(task) }
         };
         let lanes = (0..JOBS).map(lane).collect();
@@ -84,8 +121,7 @@ impl Jobs for EngineJobs {
         let Lane { job, ctx, task } = &mut self.lanes[lane];
         let mut task = task.take().expect("a lane has one operation at a time");
         let body = move || {
-            let buffer = mem::take(&mut task.buffer);
-            task.buffer = task.session.run(buffer);
+            task.run();
             task
         };
         *job = Some(Job::new(ctx, body).unwrap());

@@ -17,17 +17,17 @@ pub(crate) struct Outcome {
     name: &'static str,
     nanoseconds: f64,
     pauses_per_operation: f64,
-    /// How many times as fast as the side that it is compared with.
-    ratio: Option<(&'static str, f64)>,
+    /// How many times as fast as the sides that it is compared with.
+    ratios: Vec<(&'static str, f64)>,
 }
 
 /// What a side is compared with.
-fn rival(name: &str) -> Option<&'static str> {
+fn rivals(name: &str) -> &'static [&'static str] {
     match name {
-        "provider-fd" => Some("engine-fd"),
-        "provider-callback" => Some("engine-callback"),
-        "provider" | "dasync-fd" | "dasync-callback" | "dasync" => Some("default"),
-        _ => None,
+        "provider-fd" => &["slices-fd", "engine-fd"],
+        "provider-callback" => &["slices-callback", "engine-callback"],
+        "provider" | "dasync-fd" | "dasync-callback" | "dasync" => &["default"],
+        _ => &[],
     }
 }
 
@@ -46,7 +46,8 @@ pub(crate) fn measure(effort: &Effort, sides: &mut [(&'static str, Box<dyn Side>
         }
         contests.push(best);
     }
-    let index_of = |name| sides.iter().position(|(known, _)| *known == name).expect("a side of this contest");
+    let index_of =
+        |name: &str| sides.iter().position(|(known, _)| *known == name).expect("a side of this contest");
     sides
         .iter()
         .enumerate()
@@ -54,10 +55,12 @@ pub(crate) fn measure(effort: &Effort, sides: &mut [(&'static str, Box<dyn Side>
             name,
             nanoseconds: median(contests.iter().map(|best| best[index])),
             pauses_per_operation: pauses[index],
-            ratio: rival(name).map(|rival| {
-                let other = index_of(rival);
-                (rival, median(contests.iter().map(|best| best[other] / best[index])))
-            }),
+            ratios: (rivals(name).iter())
+                .map(|rival| {
+                    let other = index_of(rival);
+                    (*rival, median(contests.iter().map(|best| best[other] / best[index])))
+                })
+                .collect(),
         })
         .collect()
 }
@@ -74,7 +77,9 @@ pub(crate) fn head() {
 
 pub(crate) fn print(key: &str, bytes: usize, outcomes: &[Outcome]) {
     for outcome in outcomes {
-        let ratio = outcome.ratio.map_or(String::new(), |(rival, ratio)| format!("{ratio:.2} {rival}"));
+        let ratios: Vec<_> =
+            outcome.ratios.iter().map(|(rival, ratio)| format!("{ratio:.2} {rival}")).collect();
+        let ratio = ratios.join(", ");
         println!(
             "{key:13} {:18} {:8.0} {:9.0} {:9.0} {:7.2}  {ratio}",
             outcome.name,
