@@ -17,6 +17,8 @@ use crate::error::{Failure, Reason};
 
 /// Buffers kept for a thread: each of its paused jobs may use one.
 const KEPT: usize = 64;
+/// Bytes that are copied and wiped at a time.
+const PIECE: usize = 2048;
 /// The largest buffer to keep, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
@@ -138,9 +140,29 @@ impl Buffer {
         }
     }
 
+    /// Copies a buffer out, and keeps it, wiped, for another text. A piece is wiped while the nearest cache has
+    /// it.
+    pub(crate) fn put(mut buffer: Vec<u8>, room: Room) -> Result<(), Failure> {
+        if let Err(failure) = room.check(buffer.len()) {
+            Self::recycle(buffer);
+            return Err(failure);
+        }
+        for (index, piece) in buffer.chunks_mut(PIECE).enumerate() {
+            // SAFETY: the room is as long as the buffer, as was checked, and the bytes are ours.
+            unsafe { room.data.add(index * PIECE).copy_from_nonoverlapping(piece.as_ptr(), piece.len()) };
+            piece.zeroize();
+        }
+        Self::keep(buffer);
+        Ok(())
+    }
+
     /// Wipes a buffer, and keeps it for another text.
     pub(crate) fn recycle(mut buffer: Vec<u8>) {
         buffer.as_mut_slice().zeroize();
+        Self::keep(buffer);
+    }
+
+    fn keep(mut buffer: Vec<u8>) {
         buffer.clear();
         if (1..=MOST_BYTES).contains(&buffer.capacity()) {
             let _ = BUFFERS.try_with(|buffers| {

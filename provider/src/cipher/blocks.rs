@@ -99,10 +99,7 @@ impl State {
 
 /// Runs a request on whole blocks, and copies its output out.
 fn run(object: Object<State>, text: Vec<u8>, room: Room) -> Result<(), Failure> {
-    let output = output(object, text)?;
-    let put = room.put(&output);
-    Buffer::recycle(output);
-    put
+    Buffer::put(output(object, text)?, room)
 }
 
 /// Runs a request on whole blocks, and goes on to the next initialisation vector.

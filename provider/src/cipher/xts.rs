@@ -28,7 +28,5 @@ pub(super) fn update(object: Object<State>, input: Text, room: Room) -> Result<u
     let mut text = Buffer::with_room(input.len())?;
     input.append_to(&mut text);
     let output = object.with(|state| state.request(text, state.iv))?.run()?;
-    let put = room.put(&output);
-    Buffer::recycle(output);
-    put.map(|()| input.len())
+    Buffer::put(output, room).map(|()| input.len())
 }

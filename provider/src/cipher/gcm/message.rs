@@ -165,9 +165,7 @@ pub(super) fn update(object: Object<Gcm>, input: Text, room: Room) -> Result<usi
         }
     };
     object.with(|gcm| (gcm.message.text, gcm.message.tag) = (Some(text), Some(tag)));
-    let put = room.put(&output);
-    Buffer::recycle(output);
-    put.map(|()| input.len())
+    Buffer::put(output, room).map(|()| input.len())
 }
 
 /// The end of a message.
