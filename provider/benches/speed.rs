@@ -11,11 +11,11 @@
 //! ```
 //!
 //! EVP works on the caller's memory, so its counterpart in Rust is a call with slices, which are copied in
-//! and out. A call with a buffer that is given away copies nothing: the application's thread never touches the
-//! text.
+//! and out. A call with a buffer that is given away copies nothing: the application's thread never touches
+//! the text.
 //!
-//! Each side of a contest runs for some milliseconds, in turn. The best of its rounds counts: other work slows
-//! a round down, and never speeds one up. The median of the contests is shown.
+//! Each side of a contest runs for some milliseconds, in turn. The best of its rounds counts: other work
+//! slows a round down, and never speeds one up. The median of the contests is shown.
 //!
 //! ```text
 //! cargo bench -p simaccel-provider --bench speed                       the tables

@@ -100,8 +100,8 @@ fn each_wake_of_an_fd_is_told_before_it_is_sent() {
 }
 
 /// The straight path asks once for each operation, the state machine several times. Only the first operation
-/// of a context has to register an fd, and only one with a callback, or with a policy about it, takes the long
-/// way.
+/// of a context has to register an fd, and only one with a callback, or with a policy about it, takes the
+/// long way.
 #[test]
 fn an_operation_asks_for_its_context_once_when_the_fd_is_registered() {
     let looks_of = |config, callback: Option<Callback>| {

@@ -140,8 +140,8 @@ impl Buffer {
         }
     }
 
-    /// Copies a buffer out, and keeps it, wiped, for another text. A piece is wiped while the nearest cache has
-    /// it.
+    /// Copies a buffer out, and keeps it, wiped, for another text. A piece is wiped while the nearest cache
+    /// has it.
     pub(crate) fn put(mut buffer: Vec<u8>, room: Room) -> Result<(), Failure> {
         if let Err(failure) = room.check(buffer.len()) {
             Self::recycle(buffer);

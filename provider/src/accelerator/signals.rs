@@ -1,8 +1,8 @@
 //! The device's threads take none of the application's signals.
 //!
 //! A thread inherits the mask of the thread that starts it, and the system gives a process's signal to any
-//! thread that has it unblocked. An application that has blocked SIGTERM to read it from a signalfd, after the
-//! provider has started its threads, would be ended by it.
+//! thread that has it unblocked. An application that has blocked SIGTERM to read it from a signalfd, after
+//! the provider has started its threads, would be ended by it.
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 

@@ -182,8 +182,8 @@ impl<'e> Pair<'e> {
         let mut command = match self.checker {
             Checker::Valgrind => {
                 let mut valgrind = Command::new("valgrind");
-                // Jobs lie on the heap, and deep work of the provider on a stack near it: a change of the stack by
-                // more than this is a switch, and no frame.
+                // Jobs lie on the heap, and deep work of the provider on a stack near it: a change of the
+                // stack by more than this is a switch, and no frame.
                 valgrind.args(["-q", "--error-exitcode=9", "--max-stackframe=32768"]);
                 valgrind.args(["--leak-check=full", "--errors-for-leak-kinds=definite"]);
                 valgrind.arg(program);

@@ -19,7 +19,7 @@ pub(super) fn run<R: Rest>(engine: &Arc<Inner>, by: By, mut plain: Plain<'_, R>)
     let is_refused = by.is_polled()
         || by.keeps_input() && is_too_long::<R>(engine, &plain)
         || engine.is_inherited()
-        // In a call's function the device is in the middle of something, and a panicking thread switches none.
+        // In a call's function the device is in the middle of something; a panicking thread switches none.
         || function::runs_here()
         || thread::panicking();
     let offered = if is_refused { None } else { offer(engine, jobs) };
@@ -31,8 +31,8 @@ pub(super) fn run<R: Rest>(engine: &Arc<Inner>, by: By, mut plain: Plain<'_, R>)
     Ok(aloft.land_foreign::<R>(jobs, operation, paused))
 }
 
-/// The number of the job that runs here and can pause, and the fd that wakes it. Sets the status of a submitted
-/// request.
+/// The number of the job that runs here and can pause, and the fd that wakes it. Sets the status of a
+/// submitted request.
 fn offer(engine: &Inner, jobs: &ForeignJobs) -> Option<(u64, Rc<Registration>)> {
     jobs.with_ctx(|ctx| {
         if ctx.has_callback() {
