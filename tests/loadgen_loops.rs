@@ -174,8 +174,9 @@ mod open_loops {
         for mode in ["software", "sync", "wake-fd", "callback", "poll"] {
             let row =
                 row(&format!("--mode {mode} --rate 50 --arrivals linear --ops 10 --size 64 --warmup 0"));
-            let figure = |key: &str| row[key].as_f64().unwrap();
-            let busy = figure("cpu_ns_per_op") * figure("ops_per_second") / 1e9;
+            // On a busy host all may be dropped; the schedule takes its 180 ms all the same.
+            let cpu_nsec = row["cpu_ns_per_op"].as_f64().unwrap() * row["ops"].as_f64().unwrap().max(1.0);
+            let busy = cpu_nsec / 180e6;
             assert!(busy > 0.0 && busy < 0.5, "{mode}: {busy} of a processor: {row}");
         }
     }
