@@ -1,6 +1,6 @@
 //! The load generator's figures on the real clock, held to two other measurements of the same run: its trace,
-//! which keeps each operation by itself, and the engine's histograms and the units' services, whose stamps the
-//! device takes by its own clock.
+//! which keeps each operation by itself, and the engine's histograms and the units' services, whose stamps
+//! the device takes by its own clock.
 //!
 //! ```text
 //!   application   sent ─────────────────────────────────────────────────────────────► ended      report, trace
@@ -8,7 +8,8 @@
 //! ```
 //!
 //! However late a busy host lets any of this happen, the order holds for every operation, so it holds for the
-//! shortest, the longest, the sum, and for the k-th of all. No figure is compared with a time that was hoped for.
+//! shortest, the longest, the sum, and for the k-th of all. No figure is compared with a time that was hoped
+//! for.
 
 mod built;
 
@@ -19,8 +20,8 @@ use serde_json::Value;
 /// A service of the model, in nanoseconds.
 const SERVICE: i64 = 200_000;
 
-/// What the device's clock may be off by on the generator's: both are read one after the other, sixteen times,
-/// and a rate is measured in milliseconds, so this is a hundred times what is seen. A service is longer.
+/// What the device's clock may be off by on the generator's: both are read one after the other, sixteen
+/// times, and the best counts. A service is longer.
 const CLOCKS: i64 = 50_000;
 
 /// What the digits of a figure leave open: a percentile has three, a sum of means the last of 2^53.

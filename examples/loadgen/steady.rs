@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The rule is after the definition of steady state in SNIA's Solid State Storage Performance Test
-//! Specification, version 2.0.1: the range of five rounds, and that of their best linear fit. There a round is
-//! a run of the whole test, here a fifth of the row. In an open loop the schedule decides what is sent, so
+//! Specification, version 2.0.1: the range of five rounds, and that of their best linear fit. There a round
+//! is a run of the whole test, here a fifth of the row. In an open loop the schedule decides what is sent, so
 //! there it is the share of what was intended that must be steady.
 
 use std::time::Duration;
