@@ -7,6 +7,7 @@ mod programs;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use programs::certificates::Certificate;
@@ -198,21 +199,23 @@ fn the_stack_down_to_the_pause_is_measured() {
 #[test]
 fn counters_of_many_threads_add_up_while_the_process_is_changed_all_the_time() {
     let configuration = Configuration::new("conduct").key("strict", "abort");
-    let mut child = configuration.program(program()).arg("threads").spawn().unwrap();
+    let mut child = configuration.program(program()).arg("threads").stdin(Stdio::piped()).spawn().unwrap();
     let file = configuration.counters_file(child.id());
     let mut accepted = 0;
-    while child.try_wait().unwrap().is_none() {
+    while accepted < 20 {
+        assert_eq!(child.try_wait().unwrap(), None);
         let mut change = command(stat());
-        change.arg(&file).args(["--set", "completion_nsec=1000", "--patience", "0.05"]);
-        accepted += u32::from(run(&mut change).output.status.success());
+        let output = run(change.arg(&file).args(["--set", "completion_nsec=1000"])).output;
+        accepted += u32::from(output.status.success());
     }
+    drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     let counters = Counters::read(&file);
     counters.assert_add_up();
-    assert_eq!((counters.pauses(), counters.at(&["synchronous", "no_job"])), (4 * 2_000, 4 * 2_000));
+    assert_eq!(counters.pauses(), counters.at(&["synchronous", "no_job"]));
     assert_eq!((counters.at(&["in_flight"]), counters.at(&["fds"])), (0, 0));
     assert_eq!(counters.resumes(), counters.pauses());
-    assert!(accepted > 0, "it was changed");
+    assert_eq!(counters.at(&["totals", "contexts"]), counters.at(&["totals", "contexts_ended"]));
 }
 
 #[test]

@@ -122,11 +122,13 @@ static int callback(void *argument)
     return 1;
 }
 
+static int is_over;
+
 /* As many operations outside of jobs as in jobs. */
 static void *work(void *nothing)
 {
     CHECK(ASYNC_init_thread(0, 0));
-    for (int round = 0; round < 2000; round++) {
+    while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
         struct task *task = new_task(), *same = task;
         CHECK(encrypt(&same));
         finish(task);
@@ -185,6 +187,10 @@ int main(int count, char **arguments)
         pthread_t threads[4];
         for (int index = 0; index < 4; index++)
             CHECK(pthread_create(&threads[index], NULL, work, NULL) == 0);
+        /* Until the input ends. */
+        while (getchar() != EOF)
+            ;
+        __atomic_store_n(&is_over, 1, __ATOMIC_SEQ_CST);
         for (int index = 0; index < 4; index++)
             CHECK(pthread_join(threads[index], NULL) == 0);
     } else if (!strcmp(scene, "fork") || !strcmp(scene, "fork-idle")) {
