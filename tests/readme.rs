@@ -109,6 +109,20 @@ const COMMANDS: &[(&str, Run)] = &[
     ),
     ("cargo run --release --example loadgen -- --help", Here(0)),
     (
+        "cargo run --release --example loadgen -- --alg sha256 --size 64k --device 'workers=2;compute_units=64' --sweep latency=20us..2ms:6 --sweep jobs=1,2,4,8,16,32,64 --svg DIR",
+        Here(0),
+    ),
+    (
+        "cargo run --release --example loadgen -- --virtual --mode wake-fd --rate 10% --duration 2s --device 'completion_nsec=1000000;compute_units=64;queue_pairs=1;ordering=fifo;fault=delay:nth=3000,nsec=50000000' --svg DIR",
+        Here(0),
+    ),
+    ("cargo build --release -p simaccel-provider", By(CI, "cargo build --release -p simaccel-provider")),
+    (
+        "OPENSSL_CONF=simaccel.cnf openssl speed -elapsed -seconds 1 -bytes 1024 -async_jobs 8 -evp aes-128-cbc",
+        By(CI, "openssl speed -elapsed -seconds 1 -bytes 1024 -async_jobs 8 -evp aes-128-cbc"),
+    ),
+    ("target/release/simaccel-stat /tmp/simaccel.*", By("provider/tests/stat.rs", "simaccel-stat")),
+    (
         "cargo run --release --example simulate -- --seeds 0..10000",
         By("tests/seeds.rs", "the_readme_shows_their_hash(&hash)"),
     ),
@@ -163,6 +177,13 @@ const PACKAGES: &[(&str, &[(&str, Run)])] = &[
             ("man simaccel_async", By(CI, "man -M \"$prefix/share/man\" simaccel_async")),
             ("man simaccel_engine", By("capi/tests/manual.rs", "simaccel_engine")),
         ],
+    ),
+    (
+        "provider/README.md",
+        &[(
+            "cargo build --release -p simaccel-provider",
+            By(CI, "cargo build --release -p simaccel-provider\n"),
+        )],
     ),
     ("conformance/README.md", &[("cargo test -p simaccel-conformance", By(CI, "cargo test --workspace"))]),
     (
