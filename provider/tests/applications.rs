@@ -1,4 +1,5 @@
-//! Servers and clients as people run them, with the provider in them: those that pause, and those that do not know how.
+//! Servers and clients as people run them, with the provider in them: those that pause, and those that do not
+//! know how.
 //!
 //! `.ci/applications` gets the programs.
 
@@ -45,7 +46,8 @@ fn assert_survives_drops(configuration: &Configuration, mut server: Server, talk
     assert_eq!(counters.at(&["in_flight"]), 0, "{}", counters.0);
 }
 
-/// Fds of a server after some quiet connections; as many more as it takes to see `wanted` or fewer, up to a hundred.
+/// Fds of a server after some quiet connections; as many more as it takes to see `wanted` or fewer, up to a
+/// hundred.
 fn settled_fds(server: &Server, talk: &serde_json::Value, wanted: usize) -> usize {
     let mut fds = usize::MAX;
     for _ in 0..100 {
@@ -95,9 +97,10 @@ fn haproxy_3_0_survives_dropped_handshakes() {
     assert_survives_drops(&configuration, server, &http("1.3"));
 }
 
-/// Digests that do not pause, as Traffic Server needs it for TLS 1.3. Its server sends its flight and goes on with
-/// digests; what the client then sends may come while one of them is paused. Traffic Server takes that event for
-/// the operation's, and never looks at the socket again: the connection hangs until it is idle for too long.
+/// Digests that do not pause, as Traffic Server needs it for TLS 1.3. Its server sends its flight and goes on
+/// with digests; what the client then sends may come while one of them is paused. Traffic Server takes that
+/// event for the operation's, and never looks at the socket again: the connection hangs until it is idle for
+/// too long.
 const WITHOUT_DIGESTS: &str = "AES-256-CTR,AES-256-ECB,SHA2-224,SHA2-256,SHA2-384,SHA2-512";
 
 #[test]

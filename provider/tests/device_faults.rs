@@ -1,6 +1,8 @@
-//! TLS on a device that fails, stalls, resets and fills up: a connection fails cleanly or waits, and the process lives.
+//! TLS on a device that fails, stalls, resets and fills up: a connection fails cleanly or waits, and the
+//! process lives.
 //!
-//! A rule of faults with `times` ends by itself, so the last word of each test is that connections work again.
+//! A rule of faults with `times` ends by itself, so the last word of each test is that connections work
+//! again.
 
 mod programs;
 

@@ -1,4 +1,5 @@
-//! Every way in which the openssl command loads the provider, and what it says where the configuration is wrong.
+//! Every way in which the openssl command loads the provider, and what it says where the configuration is
+//! wrong.
 
 mod programs;
 
@@ -120,9 +121,9 @@ fn the_environment_wins_over_the_file() {
     assert_uses_it(&configuration, &mut openssl);
 }
 
-/// A command that loads the providers which a file declares and does not activate. libcrypto goes on without a
-/// provider that a file activates and that cannot be loaded, whatever the file says about diagnostics; an option
-/// of the command fails.
+/// A command that loads the providers which a file declares and does not activate. libcrypto goes on without
+/// a provider that a file activates and that cannot be loaded, whatever the file says about diagnostics; an
+/// option of the command fails.
 fn loading(configuration: &Configuration) -> Command {
     let file = configuration.folder.join("inactive.cnf");
     fs::write(&file, configuration.text().replace("\nactivate = 1\n", "\n")).unwrap();

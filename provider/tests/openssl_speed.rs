@@ -1,8 +1,8 @@
-//! `openssl speed` on the provider: every operation of every algorithm pauses exactly once, and the order of its options
-//! decides whether it uses the provider at all.
+//! `openssl speed` on the provider: every operation of every algorithm pauses exactly once, and the order of
+//! its options decides whether it uses the provider at all.
 //!
-//! The counts of two independent parties are compared: what the command says it has done, and what the provider has
-//! counted.
+//! The counts of two independent parties are compared: what the command says it has done, and what the
+//! provider has counted.
 
 mod programs;
 

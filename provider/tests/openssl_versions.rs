@@ -78,7 +78,8 @@ fn servers_pause_in_4_0() {
     assert_server_pauses(&Openssl::four(), "1.3");
 }
 
-/// libcrypto is inside of the program and not exported: its jobs cannot be paused, and the operations are done.
+/// libcrypto is inside of the program and not exported: its jobs cannot be paused, and the operations are
+/// done.
 #[test]
 #[ignore = "needs OpenSSL 4.0"]
 fn a_program_with_a_libcrypto_of_its_own_is_served_without_pausing() {

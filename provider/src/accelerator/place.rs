@@ -1,12 +1,13 @@
-//! Where the engine of a process is, and how it is configured: one lock for both, which no fork leaves locked.
+//! Where the engine of a process is, and how it is configured: one lock for both, which no fork leaves
+//! locked.
 //!
 //! ```text
 //!   PLACE ──► Place { forks, State { whole, opened } }     of this process; never freed
 //!   SET ────► what was set last                            a child's place begins with it
 //! ```
 //!
-//! A child finds a place of its parent, whose lock a thread of the parent may hold for ever. It makes another,
-//! and takes what is set from `SET`, which is read without a lock.
+//! A child finds a place of its parent, whose lock a thread of the parent may hold for ever. It makes
+//! another, and takes what is set from `SET`, which is read without a lock.
 #![expect(unsafe_code, reason = "the place is behind a pointer that a fork changes")]
 
 use std::ptr;

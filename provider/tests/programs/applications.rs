@@ -1,4 +1,5 @@
-//! The servers that the ignored tests run, each with the least configuration that makes it pause, or work at all.
+//! The servers that the ignored tests run, each with the least configuration that makes it pause, or work at
+//! all.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -50,7 +50,8 @@ impl Server {
         server
     }
 
-    /// Fails the test unless the library that all programs are to be preloaded with, if any, is in the server.
+    /// Fails the test unless the library that all programs are to be preloaded with, if any, is in the
+    /// server.
     fn assert_preloaded(&self) {
         if let Some(library) = env::var_os(PRELOADED) {
             let library = fs::canonicalize(library).unwrap();

@@ -139,7 +139,8 @@ impl Libcrypto {
         if done > 0 { Ok(Some(said).filter(|said| said != SILENT)) } else { Err(Failure::new(said, "")) }
     }
 
-    /// The keys of the section of the first provider whose module `is_ours`, in the configuration that is read.
+    /// The keys of the section of the first provider whose module `is_ours`, in the configuration that is
+    /// read.
     pub(super) fn section_of(&self, is_ours: impl Fn(&Path) -> bool) -> Result<Option<Section>, Failure> {
         let path = CString::new(self.configuration()?).unwrap_or_default();
         let conf = call!(self.crypto, c"NCONF_new": fn(Opaque) -> Opaque, ptr::null_mut());
