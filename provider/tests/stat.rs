@@ -236,9 +236,21 @@ fn a_closed_pipe_and_a_full_disk_are_no_panic() {
     let mut closed =
         command(stat()).arg(service.file()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(closed.stdout.take());
-    assert_eq!(closed.wait_with_output().unwrap().stderr, b"");
-    let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    let output = command(stat()).arg(service.file()).stdout(full).output().unwrap();
+    let closed = closed.wait_with_output().unwrap();
+    assert_eq!((closed.status.code(), closed.stderr), (Some(1), Vec::new()));
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for option in ["--help", "--version"] {
+        assert_eq!(
+            command(stat()).arg(option).stdout(full()).output().unwrap().status.code(),
+            Some(1),
+            "{option}"
+        );
+    }
+    for mistake in [&["/nowhere"][..], &["--bogus"], &["/nowhere", "--set", "fault=none"]] {
+        let output = command(stat()).args(mistake).stderr(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{mistake:?}");
+    }
+    let output = command(stat()).arg(service.file()).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
         String::from_utf8_lossy(&output.stderr).starts_with("simaccel-stat: the output cannot be written")

@@ -6,7 +6,7 @@
 //!   --doctor ─► doctor: libcrypto in a child, with the user's own configuration
 //! ```
 
-use std::io::{self, IsTerminal, Write, stdout};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -75,7 +75,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(said) if !said.use_stderr() => {
+            return write(&said.render().to_string())
+                .map_or_else(|error| closed(&error), |()| ExitCode::SUCCESS);
+        }
+        Err(mistake) => mistake.exit(),
+    };
     if let Some(provider) = options.doctor {
         let Options { libcrypto, libssl, .. } = options;
         return doctor::doctor(&Patient { provider, libcrypto, libssl });
@@ -86,9 +93,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// One line on standard error. A full disk or a missing reader loses it.
+fn message(line: &dyn std::fmt::Display) {
+    let _ = stderr().write_all(format!("simaccel-stat: {line}\n").as_bytes());
+}
+
 /// One line, and the exit code of a wrong command line or file.
 fn refused(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("simaccel-stat: {error}");
+    message(error);
     ExitCode::from(2)
 }
 
@@ -98,7 +110,7 @@ fn set(options: &Options, text: &str) -> ExitCode {
         let answer = match ask::change(path, text, options.patience) {
             Ok(answer) => answer,
             Err(error @ ask::AskError::Ended(_)) => {
-                eprintln!("simaccel-stat: {error}");
+                message(&error);
                 exit = ExitCode::FAILURE;
                 continue;
             }
@@ -171,11 +183,10 @@ fn write(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// The reader has gone, or the disk is full.
+/// The reader has gone, which it knows, or the disk is full.
 fn closed(error: &io::Error) -> ExitCode {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return ExitCode::SUCCESS;
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        message(&format_args!("the output cannot be written: {error}"));
     }
-    eprintln!("simaccel-stat: the output cannot be written: {error}");
     ExitCode::FAILURE
 }

@@ -13,7 +13,7 @@
 mod checks;
 mod libcrypto;
 
-use std::env;
+use std::env::{self, VarError};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -55,7 +55,7 @@ pub(crate) fn doctor(patient: &Patient) -> ExitCode {
     match in_child() {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("simaccel-stat: the doctor cannot be run: {error}");
+            crate::message(&format_args!("the doctor cannot be run: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -64,8 +64,7 @@ pub(crate) fn doctor(patient: &Patient) -> ExitCode {
 fn in_child() -> io::Result<ExitCode> {
     let folder = Folder::make()?;
     let stats_file = folder.0.join("counters");
-    let config = env::var(CONFIG).unwrap_or_default();
-    let config = over(&config, &format!("stats_file={}", stats_file.display()));
+    let config = with_variable(|variable| over(variable, &format!("stats_file={}", stats_file.display())));
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let mut command = Command::new(env::current_exe()?);
     let status = command.args(arguments).env(CHILD, &stats_file).env(CONFIG, config).status()?;
@@ -76,6 +75,14 @@ fn in_child() -> io::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// What becomes of the variable. Bytes that are no text stay what they are: the provider refuses them.
+fn with_variable(change: impl Fn(&str) -> String) -> OsString {
+    match env::var(CONFIG) {
+        Err(VarError::NotUnicode(bytes)) => bytes,
+        text => change(&text.unwrap_or_default()).into(),
+    }
 }
 
 /// The items of both texts; those of `upper` take the place of the others with their keys.
