@@ -15,6 +15,7 @@
 
 #![expect(unsafe_code, reason = "asks the system whether the process runs with another user's rights")]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -109,22 +110,22 @@ impl Read {
             core.setting(&name)
         };
         let variable = std::env::var_os(VARIABLE).filter(|_| !has_others_rights());
-        let variable = variable.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
-        Self::from(setting, &variable)
+        Self::from(setting, variable.unwrap_or_default())
     }
 
-    fn from(setting: impl Fn(&str) -> Option<String>, variable: &str) -> Result<Self, ConfigError> {
+    fn from(setting: impl Fn(&str) -> Option<OsString>, variable: OsString) -> Result<Self, ConfigError> {
         let mut lines = Items::default();
         for name in names() {
             if let Some(value) = setting(name) {
+                let value = utf_8(name, value)?;
                 // A value may go on with other items, as a text does.
                 Items::parse(&format!("{name}={value}"))?
                     .iter()
                     .for_each(|(key, value)| lines.add(key, value));
             }
         }
-        let text = Items::parse(&setting(TEXT).unwrap_or_default())?;
-        let items = over(over(lines, &text), &Items::parse(variable)?);
+        let text = Items::parse(&utf_8(TEXT, setting(TEXT).unwrap_or_default())?)?;
+        let items = over(over(lines, &text), &Items::parse(&utf_8(VARIABLE, variable)?)?);
         Self::parse(&items)
     }
 
@@ -170,6 +171,12 @@ fn names() -> impl Iterator<Item = &'static str> {
 
 fn key(name: &str) -> &'static Key {
     KEYS.iter().find(|key| key.name == name).unwrap_or(&KEYS[0])
+}
+
+/// A text as it is, or an error: with other characters in place of the bytes that are none it would name another
+/// file.
+fn utf_8(key: &'static str, text: OsString) -> Result<String, ConfigError> {
+    text.into_string().map_err(|bytes| grammar::refused(key, &bytes.to_string_lossy(), "UTF-8"))
 }
 
 /// The items of both; those of `upper` take the place of the others with their keys.
@@ -223,14 +230,16 @@ impl FromStr for Names {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn read(section: &[(&str, &str)], variable: &str) -> Result<Read, String> {
         let setting = |name: &str| {
             let found = section.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
+            found.map(|(_, value)| (*value).into())
         };
-        Read::from(setting, variable).map_err(|error| error.to_string())
+        Read::from(setting, variable.into()).map_err(|error| error.to_string())
     }
 
     fn names(text: &str) -> Names {
@@ -303,6 +312,20 @@ mod tests {
                 .starts_with("unknown key colour: the keys are async_min_bytes, never_pause,")
         );
         assert_eq!(refused(&[], "fast"), "fast is not key=value");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_wherever_they_stand() {
+        let bytes = || OsString::from_vec(b"/p/\xff".to_vec());
+        let in_section = |key: &'static str| {
+            let setting = move |name: &str| (name == key).then(bytes);
+            Read::from(setting, OsString::new()).unwrap_err().to_string()
+        };
+        let expected = |key: &str| format!("{key}=/p/\u{fffd}: must be UTF-8");
+        assert_eq!(in_section("stats_file"), expected("stats_file"));
+        assert_eq!(in_section(TEXT), expected(TEXT));
+        let in_variable = Read::from(|_| None, bytes()).unwrap_err().to_string();
+        assert_eq!(in_variable, expected(VARIABLE));
     }
 
     #[test]

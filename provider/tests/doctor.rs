@@ -2,7 +2,9 @@
 
 mod programs;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use programs::configuration::Configuration;
@@ -60,6 +62,14 @@ fn a_file_of_counters_in_the_variable_is_no_obstacle() {
     run(command.arg("--doctor").env("SIMACCEL_CONFIG", "stats_file=/tmp/never; never_pause=none"))
         .succeeded();
     assert!(!std::path::Path::new("/tmp/never").exists());
+}
+
+#[test]
+fn a_variable_that_is_no_text_fails_the_load_and_is_told() {
+    let mut command = Configuration::new("doctor").program(stat());
+    let variable = OsStr::from_bytes(b"stats_file=/tmp/\xff");
+    let answer = run(command.arg("--doctor").env("SIMACCEL_CONFIG", variable));
+    assert_finds(&answer, "loaded", "must be UTF-8");
 }
 
 #[test]

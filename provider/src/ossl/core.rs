@@ -1,8 +1,9 @@
 //! What libcrypto passes at the start: its error queue, and the provider's section of its configuration.
 #![expect(unsafe_code, reason = "calls libcrypto's functions")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::mem;
+use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use super::ids::{
@@ -100,7 +101,7 @@ impl Core {
     }
 
     /// The value of a key in the provider's section of the configuration; `None` where it is not set.
-    pub(crate) fn setting(&self, key: &CStr) -> Option<String> {
+    pub(crate) fn setting(&self, key: &CStr) -> Option<OsString> {
         let get_params = self.get_params?;
         let mut value = ptr::null::<c_char>();
         let asked = Param {
@@ -116,7 +117,8 @@ impl Core {
             return None;
         }
         // SAFETY: a C string of the configuration, which lives as long as the provider is loaded.
-        Some(unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned())
+        let value = unsafe { CStr::from_ptr(value) };
+        Some(OsStr::from_bytes(value.to_bytes()).to_owned())
     }
 
     /// Adds an error to the thread's queue.

@@ -1,6 +1,5 @@
 //! What is examined, in this order. A later check says nothing where an earlier one that it needs has failed.
 
-use std::env;
 use std::ffi::{CStr, OsStr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use simaccel_provider::counters::layout::ROWS;
 use simaccel_provider::counters::snapshot::Snapshot;
 
 use super::libcrypto::{self, Libcrypto, Section};
-use super::{CONFIG, Failure, Patient, over};
+use super::{CONFIG, Failure, Patient, over, with_variable};
 use crate::summary::{REASONS, Summary};
 
 const WIDTH: usize = 80;
@@ -192,7 +191,7 @@ fn not_loaded(libcrypto: &Libcrypto, section: &Section) -> Result<Failure, Failu
     let keys = section.iter().filter(|(key, _)| !of_libcrypto.contains(&key.as_str()));
     let lines = keys.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(";");
     let config = over(&lines, value("config").unwrap_or_default());
-    libcrypto::set_variable(CONFIG, &over(&config, &env::var(CONFIG).unwrap_or_default()));
+    libcrypto::set_variable(CONFIG, &with_variable(|variable| over(&config, variable)));
     let (folder, stem) = parts(Path::new(value("module").unwrap_or_default()));
     let said = libcrypto.load(folder, stem).err();
     let what =

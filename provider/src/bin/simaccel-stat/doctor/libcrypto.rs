@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "foreign functions, found by name")]
 
 use std::env;
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_long, c_uchar, c_void};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_long, c_uchar, c_void};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -450,12 +450,12 @@ pub(super) fn loads(path: &OsStr) -> Result<(), Failure> {
 }
 
 /// Sets a variable of the environment.
-pub(super) fn set_variable(name: &str, value: &str) {
+pub(super) fn set_variable(name: &str, value: &OsStr) {
     // SAFETY: this process has no thread but this one: no operation has begun.
     unsafe { env::set_var(name, value) };
 }
 
 /// The variable that names the configuration, if it is set.
-pub(super) fn variable() -> Option<String> {
-    env::var("OPENSSL_CONF").ok()
+pub(super) fn variable() -> Option<OsString> {
+    env::var_os("OPENSSL_CONF")
 }
