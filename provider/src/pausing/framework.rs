@@ -18,6 +18,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::ffi::c_int;
+use std::io::{Write, stderr};
 use std::mem;
 use std::process;
 use std::ptr::{self, NonNull};
@@ -171,7 +172,8 @@ impl Counted {
 #[cold]
 fn resumed_after_free() -> ! {
     conduct::resumed_after_free();
-    eprintln!("simaccel: a job was resumed after its wait context was freed");
+    // A panic of `eprintln!`, without a reader, would go on in the job.
+    let _ = stderr().write_all(b"simaccel: a job was resumed after its wait context was freed\n");
     process::abort()
 }
 
