@@ -16,7 +16,7 @@ use std::ffi::{OsString, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -57,7 +57,7 @@ pub enum FileError {
     #[error("{}: {}", .0.display(), .1)]
     Open(PathBuf, #[source] io::Error),
     /// Something else has the name.
-    #[error("{}: exists, and is not a file of this user's own with one name", .0.display())]
+    #[error("{}: exists, and is not a file of counters of this user's own with one name", .0.display())]
     NotOurs(PathBuf),
     /// The file cannot be mapped.
     #[error("{}: cannot be mapped: {}", .0.display(), .1)]
@@ -180,7 +180,7 @@ fn path_of(stats_file: &Path, pid: u32) -> PathBuf {
 }
 
 /// Makes the file. One that is there already is the file of an earlier process with this number: it is
-/// replaced, if it is this user's.
+/// replaced, if it is this user's and holds counters.
 fn create(path: &Path) -> Result<File, FileError> {
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits();
     let mut options = OpenOptions::new();
@@ -192,11 +192,22 @@ fn create(path: &Path) -> Result<File, FileError> {
     }
     let there = fs::symlink_metadata(path).map_err(failed)?;
     let is_ours = there.is_file() && there.uid() == nix::unistd::geteuid().as_raw() && there.nlink() == 1;
-    if !is_ours {
+    if !is_ours || !holds_counters(path).map_err(failed)? {
         return Err(FileError::NotOurs(path.to_owned()));
     }
     fs::remove_file(path).map_err(failed)?;
     options.open(path).map_err(failed)
+}
+
+/// Whether a file begins as those of counters do: with their mark, or with the zeros of a process that has ended
+/// before it wrote that.
+fn holds_counters(path: &Path) -> io::Result<bool> {
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut first = [0; size_of::<u64>()];
+    let read = file.read_at(&mut first, 0)?;
+    let first = &first[..read];
+    Ok(first == MAGIC.to_ne_bytes() || first.iter().all(|byte| *byte == 0))
 }
 
 /// Maps a file, or memory; over these addresses, where they are given.
@@ -347,12 +358,22 @@ mod tests {
     #[test]
     fn a_stale_file_of_this_user_is_replaced_and_its_readers_keep_the_old_one() {
         let folder = scratch("stale");
-        fs::write(folder.join("P.7"), "stale").unwrap();
+        fs::write(folder.join("P.7"), MAGIC.to_ne_bytes()).unwrap();
         let before = fs::metadata(folder.join("P.7")).unwrap().ino();
         let old = File::open(folder.join("P.7")).unwrap();
         Named::make(&folder.join("P"), 7).unwrap().keep();
         assert_ne!(fs::metadata(folder.join("P.7")).unwrap().ino(), before);
-        assert_eq!(old.metadata().unwrap().len(), 5);
+        assert_eq!(old.metadata().unwrap().len(), 8);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_a_process_has_begun_is_replaced() {
+        let folder = scratch("begun");
+        for begun in [&[][..], &[0; 4], &[0; 100]] {
+            fs::write(folder.join("P.7"), begun).unwrap();
+            create(&folder.join("P.7")).unwrap();
+        }
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -365,11 +386,15 @@ mod tests {
         std::os::unix::fs::symlink(folder.join("nowhere"), folder.join("P.2")).unwrap();
         fs::hard_link(&victim, folder.join("P.3")).unwrap();
         fs::create_dir(folder.join("P.4")).unwrap();
-        for pid in 1..=4 {
+        for (pid, text) in [(5, "a letter"), (6, "7")] {
+            fs::write(folder.join(format!("P.{pid}")), text).unwrap();
+        }
+        for pid in 1..=6 {
             let error = create(&folder.join(format!("P.{pid}"))).unwrap_err();
             assert!(matches!(error, FileError::NotOurs(_)), "{pid}: {error}");
         }
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(fs::read_to_string(folder.join("P.5")).unwrap(), "a letter");
         assert!(!folder.join("nowhere").exists());
         fs::remove_dir_all(folder).unwrap();
     }
