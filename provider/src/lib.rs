@@ -22,7 +22,7 @@
 //! - The device touches memory of the request only. Input is copied before, output after; so an application
 //!   may free everything while a job is paused.
 //! - Nothing is locked or borrowed over a pause. What an operation refers to lies in its
-//!   [`pausing`] record, which the wait context frees if the job is never resumed.
+//!   `pausing` record, which the wait context frees if the job is never resumed.
 //! - A key lies in the object of libcrypto that it was set in. A forked child prepares it again for its own
 //!   device.
 
