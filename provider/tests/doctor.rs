@@ -73,6 +73,13 @@ fn a_variable_that_is_no_text_fails_the_load_and_is_told() {
 }
 
 #[test]
+fn a_device_that_never_answers_is_found() {
+    for (key, value) in [("completion_nsec", "3600000000000"), ("fault", "drop_wake")] {
+        assert_finds(&examined(&Configuration::new("doctor").key(key, value)), "pauses", "fault=none");
+    }
+}
+
+#[test]
 fn a_provider_that_does_not_win_is_told_how() {
     let answer = examined(&Configuration::new("doctor").preferring("?provider=default"));
     assert_finds_most(&answer, "wins the fetch", "default_properties = ?simaccel.hw=yes");

@@ -22,6 +22,8 @@ const ASYNC_PAUSE: c_int = 2;
 const ASYNC_FINISH: c_int = 3;
 /// How often a job is resumed before the device is taken for one that never answers.
 const PATIENCE: usize = 100_000;
+/// How long it is waited for one wake, in milliseconds.
+const SILENCE: c_int = 3_000;
 
 /// What is said where the error queue is empty.
 const SILENT: &str = "no reason given";
@@ -322,7 +324,15 @@ impl Libcrypto {
             match state {
                 ASYNC_PAUSE if ran.pauses < PATIENCE => {
                     ran.pauses += 1;
-                    ran.fds = ran.fds.max(self.wait_for_fds(ctx)?);
+                    let (fds, has_woken) = self.wait_for_fds(ctx)?;
+                    ran.fds = ran.fds.max(fds);
+                    if !has_woken {
+                        return Err(Failure::new(
+                            format!("a job has paused, and no wake has come for {} s", SILENCE / 1000),
+                            "does a fault of the device hold it, or take its wakes? fault=none\n\
+                             is completion_nsec as long as that?",
+                        ));
+                    }
                 }
                 ASYNC_PAUSE => {
                     return Err(Failure::new(
@@ -339,8 +349,8 @@ impl Libcrypto {
         Ok(ran)
     }
 
-    /// Waits for one of the context's fds, for a second at most. Returns how many there are.
-    fn wait_for_fds(&self, ctx: Opaque) -> Result<usize, Failure> {
+    /// Waits for one of the context's fds. Returns how many there are, and whether one was readable in time.
+    fn wait_for_fds(&self, ctx: Opaque) -> Result<(usize, bool), Failure> {
         let mut fds = [-1; 8];
         let mut count = 0_usize;
         type All = unsafe extern "C" fn(Opaque, *mut c_int, *mut usize) -> c_int;
@@ -348,14 +358,14 @@ impl Libcrypto {
         // SAFETY: a live context; without room for fds it gives their number.
         unsafe { all(ctx, ptr::null_mut(), &raw mut count) };
         if count == 0 || count > fds.len() {
-            return Ok(count);
+            return Ok((count, true));
         }
         // SAFETY: the same, with room for as many.
         unsafe { all(ctx, fds.as_mut_ptr(), &raw mut count) };
         let mut polled = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
         // SAFETY: as many as the array has; negative numbers are skipped.
-        unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 1_000) };
-        Ok(count)
+        let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, SILENCE) };
+        Ok((count, ready != 0))
     }
 
     /// What is on the error queue, in one line.
