@@ -25,3 +25,13 @@ fn what_was_unloaded_is_loaded_again_and_leaves_nothing() {
     // Four loads a round, four jobs in each.
     assert_eq!(counters.operations(), ROUNDS as u64 * 16, "{}", counters.0);
 }
+
+#[test]
+fn what_was_unloaded_leaves_no_memory_that_nothing_refers_to() {
+    let program = compiled("reload.c", &["-lcrypto"]);
+    let mut checked = command("valgrind");
+    checked.args(["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
+    // Jobs lie on the heap, and deep work of the provider on a stack near it.
+    checked.arg("--max-stackframe=32768").arg(program).arg(provider().parent().unwrap()).arg("5");
+    run(checked.env("SIMACCEL_CONFIG", Configuration::new("reload").as_environment())).succeeded();
+}

@@ -37,8 +37,18 @@ pub(crate) struct Use(());
 static USERS: AtomicUsize = AtomicUsize::new(0);
 /// The place of this process's engine; null before the first one, and that of a parent after a fork.
 static PLACE: AtomicPtr<Place> = AtomicPtr::new(ptr::null_mut());
-/// What was set last, and is in force; null for nothing. Never freed.
+/// What was set last, and is in force; null for nothing. Never freed: a forked child reads it without a lock.
 static SET: AtomicPtr<Whole> = AtomicPtr::new(ptr::null_mut());
+/// The last of the configurations that were ever set.
+static KEPT: AtomicPtr<Kept> = AtomicPtr::new(ptr::null_mut());
+
+/// A configuration that is never freed, and the one that was kept before it. One that is set again, by another
+/// load, is found here, so that loads do not add up.
+#[derive(Debug)]
+struct Kept {
+    whole: Whole,
+    before: Option<&'static Self>,
+}
 
 #[derive(Debug)]
 struct Place {
@@ -99,9 +109,22 @@ impl Drop for Use {
 
 impl State {
     fn set(&mut self, whole: Whole) {
-        SET.store(Box::leak(Box::new(whole.clone())), Ordering::Release);
+        SET.store(ptr::from_ref(kept(&whole)).cast_mut(), Ordering::Release);
         self.whole = Some(whole);
     }
+}
+
+/// The kept configuration that equals this one. The caller holds the lock of the place.
+fn kept(whole: &Whole) -> &'static Whole {
+    // SAFETY: null, or a configuration that is never freed.
+    let last = unsafe { KEPT.load(Ordering::Acquire).as_ref() };
+    let mut each = std::iter::successors(last, |kept| kept.before);
+    if let Some(known) = each.find(|kept| kept.whole == *whole) {
+        return &known.whole;
+    }
+    let new = Box::leak(Box::new(Kept { whole: whole.clone(), before: last }));
+    KEPT.store(new, Ordering::Release);
+    &new.whole
 }
 
 impl Place {
@@ -185,4 +208,18 @@ fn run_device() {
 #[cold]
 pub(super) fn not_opened(error: Error) -> Failure {
     Failure::new(Reason::Device, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_is_set_again_takes_no_memory() {
+        let whole = |path: &str| Whole { stats_file: Some(path.into()), ..Whole::default() };
+        let (first, other) = (kept(&whole("/first")), kept(&whole("/other")));
+        assert!(std::ptr::eq(first, kept(&whole("/first"))));
+        assert!(std::ptr::eq(other, kept(&whole("/other"))));
+        assert_eq!((first, other), (&whole("/first"), &whole("/other")));
+    }
 }
