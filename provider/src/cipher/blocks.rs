@@ -99,7 +99,12 @@ impl State {
 
 /// Runs a request on whole blocks, and copies its output out.
 fn run(object: Object<State>, text: Vec<u8>, room: Room) -> Result<(), Failure> {
-    Buffer::put(output(object, text)?, room)
+    let output = output(object, text)?;
+    if object.with(|state| state.encrypts) {
+        Buffer::put_ciphertext(output, room)
+    } else {
+        Buffer::put(output, room)
+    }
 }
 
 /// Runs a request on whole blocks, and goes on to the next initialisation vector.

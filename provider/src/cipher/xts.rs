@@ -28,5 +28,7 @@ pub(super) fn update(object: Object<State>, input: Text, room: Room) -> Result<u
     let mut text = Buffer::with_room(input.len())?;
     input.append_to(&mut text);
     let output = object.with(|state| state.request(text, state.iv))?.run()?;
-    Buffer::put(output, room).map(|()| input.len())
+    let encrypts = object.with(|state| state.encrypts);
+    let put = if encrypts { Buffer::put_ciphertext(output, room) } else { Buffer::put(output, room) };
+    put.map(|()| input.len())
 }

@@ -165,7 +165,9 @@ pub(super) fn update(object: Object<Gcm>, input: Text, room: Room) -> Result<usi
         }
     };
     object.with(|gcm| (gcm.message.text, gcm.message.tag) = (Some(text), Some(tag)));
-    Buffer::put(output, room).map(|()| input.len())
+    let encrypts = object.with(|gcm| gcm.encrypts);
+    let put = if encrypts { Buffer::put_ciphertext(output, room) } else { Buffer::put(output, room) };
+    put.map(|()| input.len())
 }
 
 /// The end of a message.
