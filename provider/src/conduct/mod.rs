@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The entries lie in the file of the counters, so that they tell the same after a crash. All of it is
-//! relaxed words: a resume and a wake at one moment may count as either order.
+//! relaxed words: a resume and a wake at one moment may count as either order, and of two wakes at one moment
+//! with a resume the second may be lost.
 //!
 //! # What is wrong
 //!
@@ -104,7 +105,12 @@ impl Watched {
         }
         self.raise(Entry::Paused, 1_u64.wrapping_neg());
         self.paused_now(1_u64.wrapping_neg());
-        match self.word(Entry::WokenAt).swap(0, Ordering::Relaxed) {
+        let woken_at = self.word(Entry::WokenAt);
+        let at = woken_at.load(Ordering::Relaxed);
+        if at != 0 {
+            woken_at.store(0, Ordering::Relaxed);
+        }
+        match at {
             0 => add(Total::EarlyResumes.at(), 1),
             WOKEN => {}
             at => counters::woken_for(now().saturating_sub(at)),
@@ -160,9 +166,10 @@ impl Watched {
     }
 
     fn paused_now(&self, more: u64) {
-        let before = page()[Total::PausedNow.at()].fetch_add(more, Ordering::Relaxed);
+        add(Total::PausedNow.at(), more);
         if more == 1 {
-            at_least(Total::PausedMost.at(), before + 1);
+            // Of several threads that pause at one moment, each may see the others' before or after.
+            at_least(Total::PausedMost.at(), counters::sum(Total::PausedNow.at()));
         }
     }
 

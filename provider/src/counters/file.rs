@@ -26,11 +26,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::fcntl::{OFlag, posix_fallocate};
 use nix::time::{ClockId, clock_gettime};
 
-use super::control;
 use super::layout::{
     self, Head, MAGIC, NAME_WORDS, PROGRAM, PROGRAM_WORDS, RELEASE, RELEASE_WORDS, ROWS, SIZE, Total,
     VERSION, WORDS, words_of,
 };
+use super::{control, sum};
 
 /// The words of a file, in memory.
 pub(crate) type Page = [AtomicU64; WORDS];
@@ -321,7 +321,7 @@ extern "C" fn at_exit() {
 /// their own, and their files would say nothing.
 fn is_idle_child() -> bool {
     let page = page();
-    let has_counted = |row: usize| page[layout::row_at(row) + NAME_WORDS].load(Ordering::Relaxed) != 0;
+    let has_counted = |row: usize| sum(layout::row_at(row) + NAME_WORDS) != 0;
     page[Head::ForkedFrom.at()].load(Ordering::Relaxed) != 0 && !(0..ROWS.len()).any(has_counted)
 }
 

@@ -9,6 +9,7 @@
 //!            .  control     a request to the process (--set), and its reply
 //!            .  wrongs      the newest things that the application did wrong
 //!            .  contexts    one for each live wait context: which operation is paused there, woken since when
+//!            .  shards      totals to wakes once more for each of the first threads, to be added up
 //! ```
 //!
 //! Everything is a word of 64 bits in the byte order of the machine; text is in bytes, filled up with zeros.
@@ -337,8 +338,17 @@ pub const CONTEXT_WORDS: usize = 8;
 /// How many there is room for.
 pub const MOST_CONTEXTS: usize = 4096;
 
+/// The words that a thread with a shard counts in there.
+pub const SHARED: std::ops::Range<usize> = TOTALS..ENGINE_COPIES;
+/// The shards.
+pub const SHARDS: usize = CONTEXTS + MOST_CONTEXTS * CONTEXT_WORDS;
+/// The length of one: whole pairs of cache lines, so that no two threads write the same.
+pub const SHARD_WORDS: usize = (ENGINE_COPIES - TOTALS).next_multiple_of(16);
+/// How many there are.
+pub const MOST_SHARDS: usize = 8;
+
 /// How many words the file has.
-pub const WORDS: usize = CONTEXTS + MOST_CONTEXTS * CONTEXT_WORDS;
+pub const WORDS: usize = SHARDS + MOST_SHARDS * SHARD_WORDS;
 /// How many bytes.
 pub const SIZE: usize = WORDS * WORD;
 
@@ -364,6 +374,12 @@ impl Total {
     pub const fn at(self) -> usize {
         TOTALS + self as usize
     }
+}
+
+/// How far behind a shared word a shard has its own.
+#[inline]
+pub const fn behind(shard: usize) -> usize {
+    SHARDS + shard * SHARD_WORDS - SHARED.start
 }
 
 impl Entry {

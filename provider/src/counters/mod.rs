@@ -11,7 +11,10 @@
 //!                        ▲───── control ◄──── simaccel-stat --set
 //! ```
 //!
-//! An operation costs additions to words of its algorithm's row, relaxed, and no lock and no system call.
+//! An operation costs additions to words of its algorithm's row, and no lock and no system call. Each of the first
+//! eight threads that count has words of its own, and adds to them without a locked instruction: one of those
+//! after a submission waits until the request has reached the cache. The other threads share the words that have
+//! the names.
 //! `operations == pauses + synchronous` holds when none is on its way, and `in_flight` is `operations` less
 //! those that have ended: those whose jobs are paused, or whose threads wait.
 //!
@@ -28,14 +31,14 @@ mod wrongs;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use control::look_at;
 pub use control::{Served, serve};
 pub use file::{FileError, start};
 pub(crate) use file::{before_exit, generation, now, page};
-pub(crate) use layout::MOST_CONTEXTS;
 pub use layout::{Entry, Field, Head, Kind, Row, Total};
+pub(crate) use layout::{MOST_CONTEXTS, MOST_SHARDS};
 pub use wrongs::Violation;
 
 /// Why an operation did not pause.
@@ -56,7 +59,12 @@ thread_local! {
     static BEGUN: Cell<Option<Begun>> = const { Cell::new(None) };
     /// Whether a request is submitted, in a job, and the job has not paused for it yet.
     static ARMED: Cell<bool> = const { Cell::new(false) };
+    /// How far behind the shared words this thread has its own.
+    static SHARD: Cell<Option<usize>> = const { Cell::new(None) };
 }
+
+/// How many shards were given out. A thread keeps its own, in a forked child, too.
+static SHARDS_GIVEN: AtomicUsize = AtomicUsize::new(0);
 
 /// What a pause has to know of its operation.
 #[derive(Clone, Copy, Debug)]
@@ -189,9 +197,37 @@ pub(crate) fn woken_for(nsec: u64) {
     at_least(layout::WAKE_MOST, nsec);
 }
 
+/// Adds to a word that is counted.
 #[inline]
 pub(crate) fn add(at: usize, count: u64) {
-    page()[at].fetch_add(count, Ordering::Relaxed);
+    let behind = SHARD.get().unwrap_or_else(take_shard);
+    let word = &page()[at + behind];
+    if behind == SHARED_WORDS {
+        word.fetch_add(count, Ordering::Relaxed);
+    } else {
+        // No other thread writes it.
+        word.store(word.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+}
+
+/// For a thread without a shard.
+const SHARED_WORDS: usize = 0;
+
+#[cold]
+fn take_shard() -> usize {
+    let number = SHARDS_GIVEN.fetch_add(1, Ordering::Relaxed);
+    let behind = if number < MOST_SHARDS { layout::behind(number) } else { SHARED_WORDS };
+    SHARD.set(Some(behind));
+    behind
+}
+
+/// What was added to a word, by all threads.
+#[inline]
+pub(crate) fn sum(at: usize) -> u64 {
+    let page = page();
+    let given = SHARDS_GIVEN.load(Ordering::Relaxed).min(MOST_SHARDS);
+    let shards = (0..given).map(|shard| page[at + layout::behind(shard)].load(Ordering::Relaxed));
+    shards.fold(page[at].load(Ordering::Relaxed), u64::wrapping_add)
 }
 
 /// Raises a word to this value, if it is less.

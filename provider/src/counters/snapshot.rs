@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use super::file::{now, start_ticks};
 use super::layout::{
     self, CONTEXT_WORDS, ENGINE, ENGINE_COPIED_AT, ENGINE_COPIES, ENGINE_NUMBERS, ENGINE_WORDS, Entry, Field,
-    Head, Kind, MAGIC, MOST_CONTEXTS, MOST_WRONGS, NAME_WORDS, PROGRAM, PROGRAM_WORDS, RELEASE,
-    RELEASE_WORDS, REPLY, REPLY_TEXT, REPLY_VERDICT, REPLY_WORDS, REQUEST, SIZE, Total, VERSION, WAKE_MOST,
-    WAKE_PLACES, WAKE_SUM, WAKES, WORDS, WRONG, WRONG_WORDS, WRONGS, Wrong, text_of,
+    Head, Kind, MAGIC, MOST_CONTEXTS, MOST_SHARDS, MOST_WRONGS, NAME_WORDS, PROGRAM, PROGRAM_WORDS, RELEASE,
+    RELEASE_WORDS, REPLY, REPLY_TEXT, REPLY_VERDICT, REPLY_WORDS, REQUEST, SHARED, SIZE, Total, VERSION,
+    WAKE_MOST, WAKE_PLACES, WAKE_SUM, WAKES, WORDS, WRONG, WRONG_WORDS, WRONGS, Wrong, behind, text_of,
 };
 use super::wrongs::Violation;
 
@@ -94,7 +94,8 @@ impl Snapshot {
             return Err(ReadError::Foreign(path.to_owned()));
         }
         let bytes = all_of(file).map_err(failed)?;
-        let words = words_of(path, &bytes)?;
+        let mut words = words_of(path, &bytes)?;
+        add_up(&mut words);
         let state = state(&words);
         Ok(Self { path: path.to_owned(), words, state, at: now() })
     }
@@ -255,6 +256,14 @@ impl Snapshot {
     }
 }
 
+/// Adds what each thread has counted in its shard to the words with the names.
+fn add_up(words: &mut [u64]) {
+    for at in SHARED {
+        let shards = (0..MOST_SHARDS).map(|shard| words[at + behind(shard)]);
+        words[at] = shards.fold(words[at], u64::wrapping_add);
+    }
+}
+
 /// The bytes of a file, and not more than belong there.
 fn all_of(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(SIZE);
@@ -346,6 +355,22 @@ mod tests {
             (rows.len(), rows[0].0.as_str(), rows[0].1[Field::Operations as usize]),
             (1, "AES-128-GCM", 7)
         );
+    }
+
+    #[test]
+    fn what_threads_have_counted_apart_is_added_up() {
+        let mut all = words();
+        let at = Row::named("AES-128-GCM").unwrap().at(Field::Operations);
+        for shard in 0..MOST_SHARDS {
+            all[at + behind(shard)] = 10;
+            // A job that was resumed by another thread than it has paused in.
+            all[Total::PausedNow.at() + behind(shard)] = if shard == 0 { 3 } else { 1_u64.wrapping_neg() };
+        }
+        all[Total::PausedNow.at()] = MOST_SHARDS as u64;
+        let snapshot = Scratch::words("shards", &all).read().unwrap();
+        let rows: Vec<_> = snapshot.rows().collect();
+        assert_eq!(rows[0].1[Field::Operations as usize], 7 + 10 * MOST_SHARDS as u64);
+        assert_eq!(snapshot.total(Total::PausedNow), 4);
     }
 
     #[test]
