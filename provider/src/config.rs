@@ -173,8 +173,8 @@ fn key(name: &str) -> &'static Key {
     KEYS.iter().find(|key| key.name == name).unwrap_or(&KEYS[0])
 }
 
-/// A text as it is, or an error: with other characters in place of the bytes that are none it would name another
-/// file.
+/// A text as it is, or an error: with other characters in place of the bytes that are none it would name
+/// another file.
 fn utf_8(key: &'static str, text: OsString) -> Result<String, ConfigError> {
     text.into_string().map_err(|bytes| grammar::refused(key, &bytes.to_string_lossy(), "UTF-8"))
 }

@@ -249,6 +249,8 @@ fn a_closed_pipe_and_a_full_disk_are_no_panic() {
     for mistake in [&["/nowhere"][..], &["--bogus"], &["/nowhere", "--set", "fault=none"]] {
         let output = command(stat()).args(mistake).stderr(full()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{mistake:?}");
+        let said = command(stat()).args(mistake).output().unwrap().stderr;
+        assert_eq!(String::from_utf8_lossy(&said).lines().count(), 1, "{mistake:?}");
     }
     let output = command(stat()).arg(service.file()).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

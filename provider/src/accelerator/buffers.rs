@@ -6,8 +6,8 @@
 //!                               └──── kept for the thread, wiped ◄──┘ recycle
 //! ```
 //!
-//! What was encrypted in place is ciphertext, which the application has: it is kept as it is, because wiping it
-//! is a third of what a copy of 16 KiB costs.
+//! What was encrypted in place is ciphertext, which the application has: it is kept as it is, because wiping
+//! it is a third of what a copy of 16 KiB costs.
 //!
 //! Pointers and no references: input and output may be the same memory, or overlap.
 #![expect(unsafe_code, reason = "reads and writes the memory of applications")]

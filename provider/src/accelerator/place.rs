@@ -42,8 +42,8 @@ static SET: AtomicPtr<Whole> = AtomicPtr::new(ptr::null_mut());
 /// The last of the configurations that were ever set.
 static KEPT: AtomicPtr<Kept> = AtomicPtr::new(ptr::null_mut());
 
-/// A configuration that is never freed, and the one that was kept before it. One that is set again, by another
-/// load, is found here, so that loads do not add up.
+/// A configuration that is never freed, and the one that was kept before it. One that is set again, by
+/// another load, is found here, so that loads do not add up.
 #[derive(Debug)]
 struct Kept {
     whole: Whole,

@@ -199,8 +199,8 @@ fn create(path: &Path) -> Result<File, FileError> {
     options.open(path).map_err(failed)
 }
 
-/// Whether a file begins as those of counters do: with their mark, or with the zeros of a process that has ended
-/// before it wrote that.
+/// Whether a file begins as those of counters do: with their mark, or with the zeros of a process that has
+/// ended before it wrote that.
 fn holds_counters(path: &Path) -> io::Result<bool> {
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;

@@ -11,12 +11,11 @@
 //!                        ▲───── control ◄──── simaccel-stat --set
 //! ```
 //!
-//! An operation costs additions to words of its algorithm's row, and no lock and no system call. Each of the first
-//! eight threads that count has words of its own, and adds to them without a locked instruction: one of those
-//! after a submission waits until the request has reached the cache. The other threads share the words that have
-//! the names.
-//! `operations == pauses + synchronous` holds when none is on its way, and `in_flight` is `operations` less
-//! those that have ended: those whose jobs are paused, or whose threads wait.
+//! An operation costs additions to words of its algorithm's row, and no lock and no system call. Each of the
+//! first eight threads that count has words of its own, and adds to them without a locked instruction: one of
+//! those after a submission waits until the request has reached the cache. The other threads share the words
+//! that have the names. `operations == pauses + synchronous` holds when none is on its way, and `in_flight`
+//! is `operations` less those that have ended: those whose jobs are paused, or whose threads wait.
 //!
 //! Which operation a pause belongs to is known without a look at the job: between the begin of an operation
 //! and its first pause no other one of the thread can run, and a thread-local remembers it as long. A later

@@ -81,7 +81,7 @@ fn main() -> ExitCode {
             return write(&said.render().to_string())
                 .map_or_else(|error| closed(&error), |()| ExitCode::SUCCESS);
         }
-        Err(mistake) => mistake.exit(),
+        Err(mistake) => return refused(&in_one_line(&mistake.render().to_string())),
     };
     if let Some(provider) = options.doctor {
         let Options { libcrypto, libssl, .. } = options;
@@ -91,6 +91,15 @@ fn main() -> ExitCode {
         Some(text) => set(&options, text),
         None => show(&options),
     }
+}
+
+/// What clap says of a mistake, without the usage below it.
+fn in_one_line(said: &str) -> String {
+    let told = said.lines().map(str::trim);
+    let told =
+        told.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    format!("{}; --help lists the options", line.strip_prefix("error: ").unwrap_or(&line))
 }
 
 /// One line on standard error. A full disk or a missing reader loses it.
