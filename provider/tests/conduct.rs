@@ -228,6 +228,8 @@ fn a_command_that_waits_and_a_server_that_polls_are_not_ended() {
     counters.assert_all_paused();
     assert_eq!((counters.at(&["totals", "paused_most"]), counters.at(&["wrong"])), (8, 0));
 
+    // The server looks at its job again and again; a device that takes its time is looked at before it is done.
+    let configuration = Configuration::new("conduct").key("strict", "abort").key("completion_nsec", "200000");
     let (port, certificate) = (free_port(), Certificate::new(&configuration.folder));
     let mut command = configuration.openssl(&["s_server", "-async", "-quiet", "-accept"]);
     command.arg(format!("127.0.0.1:{port}")).arg("-key").arg(certificate.key);
@@ -236,6 +238,6 @@ fn a_command_that_waits_and_a_server_that_polls_are_not_ended() {
     clients::connect(port, 10, json!({ "talk": "send", "lines": 3 })).assert_no_failure();
     server.assert_alive();
     let counters = Counters::of(&configuration, server.pid());
-    assert!(counters.at(&["totals", "early_resumes"]) > counters.pauses(), "it polls: {}", counters.0);
+    assert!(counters.at(&["totals", "early_resumes"]) > 0, "it polls: {}", counters.0);
     assert_eq!(counters.at(&["wrong"]), 0);
 }
