@@ -228,7 +228,7 @@ fn a_command_that_waits_and_a_server_that_polls_are_not_ended() {
     counters.assert_all_paused();
     assert_eq!((counters.at(&["totals", "paused_most"]), counters.at(&["wrong"])), (8, 0));
 
-    // The server looks at its job again and again; a device that takes its time is looked at before it is done.
+    // The server looks at its job again and again, on a device that takes its time long before it is done.
     let configuration = Configuration::new("conduct").key("strict", "abort").key("completion_nsec", "200000");
     let (port, certificate) = (free_port(), Certificate::new(&configuration.folder));
     let mut command = configuration.openssl(&["s_server", "-async", "-quiet", "-accept"]);
