@@ -201,7 +201,7 @@ fn a_file_of_counters_that_cannot_be_made_fails_the_load() {
     assert_names(&answer, "stats_file", &nowhere);
 }
 
-/// Who starts a program that runs as somebody else says nothing about its provider.
+/// The environment of a set-user-id program does not configure its provider.
 #[test]
 #[ignore = "needs root"]
 fn a_set_user_id_program_ignores_the_environment() {

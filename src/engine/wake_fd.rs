@@ -62,7 +62,7 @@ pub trait WaitFds {
     /// at once.
     fn register(&self, key: usize, fd: OpenFd, data: Rc<dyn Any>, on_end: Box<dyn FnOnce()>);
 
-    /// Who is told of the wakes of the fd that is registered next.
+    /// Watches the wakes of the fd that is registered next.
     fn wake_watch(&self) -> Option<Arc<dyn WakeWatch>> {
         None
     }

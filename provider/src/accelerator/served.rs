@@ -1,4 +1,4 @@
-//! The running engine, for whoever looks at the counters: its numbers, and its changes.
+//! The running engine as the file of counters shows it: its numbers, and changes that readers ask for.
 
 use super::place::engine_now as engine;
 use crate::counters;

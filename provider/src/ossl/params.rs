@@ -167,7 +167,7 @@ impl<'p> Given<'p> {
         if self.0.data_type != PARAM_OCTET_STRING || self.0.data.is_null() {
             return Err(Mismatch);
         }
-        // SAFETY: who gives −1 has as many bytes as the object's vector (`EVP_CTRL_GCM_SET_IV_FIXED`).
+        // SAFETY: with −1 there are as many bytes as the object's vector has (`EVP_CTRL_GCM_SET_IV_FIXED`).
         Ok(Octets::All(unsafe { slice::from_raw_parts(self.0.data.cast::<u8>(), all) }))
     }
 }
@@ -266,7 +266,7 @@ impl<'p> Wanted<'p> {
         if param.data_type != PARAM_OCTET_STRING || param.data.is_null() {
             return Err(Mismatch);
         }
-        // SAFETY: who gives no size has room for the object's vector (`EVP_CTRL_GCM_IV_GEN`).
+        // SAFETY: without a size there is room for the object's vector (`EVP_CTRL_GCM_IV_GEN`).
         unsafe { param.data.cast::<u8>().copy_from(octets.as_ptr(), octets.len()) };
         Ok(())
     }

@@ -5,7 +5,6 @@
  */
 #include "sequences.h"
 
-#include <dirent.h>
 #include <pthread.h>
 
 enum { AT_ONCE = 40 };
@@ -23,18 +22,6 @@ struct connection {
 };
 
 static struct connection all[AT_ONCE];
-
-static int fds_open(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int count = 0;
-
-    CHECK(dir != NULL);
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
-}
 
 static int wake(void *argument)
 {

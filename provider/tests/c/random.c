@@ -44,18 +44,6 @@ struct pair {
     int part_of_tag; /* the rest of the tag is not initialised */
 };
 
-/* Every call is made on both: R(ret, call of context number i). */
-#define BOTH(s, what, call)                               \
-    __extension__({                                       \
-        int ret_[2];                                      \
-        for (int i = 0; i < 2; i++)                       \
-            ret_[i] = (call);                             \
-        same((s), what " returns", ret_[0], ret_[1]);     \
-        note((s), "   -> %d\n", ret_[0]);                 \
-        ERR_clear_error();                                \
-        ret_[0];                                          \
-    })
-
 static void compare_ctx_params(struct sequence *s, struct pair *p)
 {
     unsigned char iv[2][128], updated[2][128];

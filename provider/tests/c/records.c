@@ -12,17 +12,6 @@ static const char *const gcm_names[] = { "AES-128-GCM", "AES-192-GCM", "AES-256-
 static const char *const cbc_names[] = { "AES-128-CBC", "AES-192-CBC", "AES-256-CBC" };
 static EVP_CIPHER *gcm[3][2], *cbc[3][2];
 
-#define BOTH(s, what, call)                               \
-    __extension__({                                       \
-        int ret_[2];                                      \
-        for (int i = 0; i < 2; i++)                       \
-            ret_[i] = (call);                             \
-        same((s), what " returns", ret_[0], ret_[1]);     \
-        note((s), "   -> %d\n", ret_[0]);                 \
-        ERR_clear_error();                                \
-        ret_[0];                                          \
-    })
-
 static size_t record_length(struct sequence *s)
 {
     return chance(s, 20) ? below(s, MOST + 1) : below(s, 600);

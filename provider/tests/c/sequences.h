@@ -2,6 +2,7 @@
 #ifndef SEQUENCES_H
 #define SEQUENCES_H
 
+#include <dirent.h>
 #include <openssl/async.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -266,6 +267,31 @@ static inline void load(const char *folder, const char *name)
     CHECK(OSSL_PROVIDER_set_default_search_path(NULL, folder) == 1);
     CHECK(OSSL_PROVIDER_load(NULL, name) != NULL);
     queries[1] = "provider=simaccel";
+}
+
+/* Makes a call on both contexts, number i of which it names, compares what they return, and returns that. */
+#define BOTH(s, what, call)                               \
+    __extension__({                                       \
+        int ret_[2];                                      \
+        for (int i = 0; i < 2; i++)                       \
+            ret_[i] = (call);                             \
+        same((s), what " returns", ret_[0], ret_[1]);     \
+        note((s), "   -> %d\n", ret_[0]);                 \
+        ERR_clear_error();                                \
+        ret_[0];                                          \
+    })
+
+/* How many fds the process has, and one that counts them. */
+static inline int fds_open(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int count = 0;
+
+    CHECK(dir != NULL);
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count;
 }
 
 #endif

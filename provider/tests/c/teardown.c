@@ -6,7 +6,6 @@
  */
 #include "sequences.h"
 
-#include <dirent.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -23,18 +22,6 @@ struct connection {
     unsigned char *buffer;
     int kind, done;
 };
-
-static int fds_open(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int count = 0;
-
-    CHECK(dir != NULL);
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
-}
 
 static int work(void *argument)
 {
