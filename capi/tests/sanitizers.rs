@@ -147,5 +147,6 @@ fn thread_sanitizer_finds_an_event_loop_clean() {
     is_clean(command(&program, &[], &[("TSAN_OPTIONS", &options)]));
     let program = sanitized("sanitized.c", Link::Ours, "thread");
     let output = run(&mut command(&program, &["mistake-of-threads"], &[("TSAN_OPTIONS", &options)]));
-    assert!(said(&output).contains("data race"), "the program's own mistakes are found all the same");
+    let said = said(&output);
+    assert!(said.contains("data race"), "the program's own mistakes are found all the same: {said}");
 }
