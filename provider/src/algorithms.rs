@@ -1,11 +1,18 @@
 //! The table of algorithms, for libcrypto: operation, names, properties and functions.
 //!
+//! ```text
+//!   TABLE: operation ── Entry: names, kinds, functions
+//!      │ the kinds that `algorithms=` selects
+//!      ▼
+//!   Offered, one for each library context ── query_operation ──► libcrypto
+//! ```
+//!
 //! The property `simaccel.hw` is what a configuration asks for (`default_properties = ?simaccel.hw=yes`):
 //! applications that ask by `provider` themselves would override a preference by that name.
 
 use std::ffi::{CStr, c_int};
 
-use crate::kinds::{self, Kind};
+use crate::kinds::{self, Kinds, Named};
 use crate::ossl::ids::{OP_CIPHER, OP_DIGEST};
 use crate::ossl::types::{Algorithm, Dispatch};
 use crate::{cipher, digest};
@@ -13,34 +20,54 @@ use crate::{cipher, digest};
 /// What libcrypto selects algorithms by.
 const PROPERTIES: &CStr = c"provider=simaccel,simaccel.hw=yes";
 
-/// Declares the table: for each operation its algorithms, whose functions have the name of the kind.
-macro_rules! table {
-    ($($operation:ident $List:ident $room:ident { $($NAME:ident)+ })+) => {
-        $(static $List: &[Algorithm] = &[$(algorithm(kinds::$NAME, $room::$NAME),)+ Algorithm::END];)+
+/// An algorithm of an operation.
+struct Entry {
+    named: Named,
+    functions: &'static [Dispatch],
+}
 
-        /// The algorithms of an operation; null where there are none.
-        pub(crate) fn of(operation: c_int) -> *const Algorithm {
-            match operation {
-                $($operation => $List.as_ptr(),)+
-                _ => std::ptr::null(),
-            }
-        }
+/// Entries of algorithms of one kind, whose functions have its name.
+macro_rules! entries {
+    ($room:ident: $($NAME:ident)+) => {
+        &[$(Entry { named: kinds::$NAME.named(), functions: $room::$NAME },)+]
     };
 }
 
-table! {
-    OP_CIPHER CIPHERS cipher {
-        AES_128_ECB AES_192_ECB AES_256_ECB
-        AES_128_CBC AES_192_CBC AES_256_CBC
-        AES_128_CTR AES_192_CTR AES_256_CTR
-        AES_128_XTS AES_256_XTS
-        AES_128_GCM AES_192_GCM AES_256_GCM
+static TABLE: &[(c_int, &[Entry])] = &[
+    (
+        OP_CIPHER,
+        entries! { cipher:
+            AES_128_ECB AES_192_ECB AES_256_ECB
+            AES_128_CBC AES_192_CBC AES_256_CBC
+            AES_128_CTR AES_192_CTR AES_256_CTR
+            AES_128_XTS AES_256_XTS
+            AES_128_GCM AES_192_GCM AES_256_GCM
+        },
+    ),
+    (OP_DIGEST, entries! { digest: SHA2_224 SHA2_256 SHA2_384 SHA2_512 }),
+];
+
+/// What a provider offers in one library context.
+#[derive(Debug)]
+pub(crate) struct Offered(Vec<(c_int, Box<[Algorithm]>)>);
+
+impl Offered {
+    /// The algorithms that have an operation of these kinds.
+    pub(crate) fn of_kinds(selected: Kinds) -> Self {
+        let list = |entries: &'static [Entry]| -> Box<[Algorithm]> {
+            let chosen = entries.iter().filter(|entry| entry.named.kinds.meets(selected));
+            chosen.map(algorithm).chain([Algorithm::END]).collect()
+        };
+        Self(TABLE.iter().map(|(operation, entries)| (*operation, list(entries))).collect())
     }
-    OP_DIGEST DIGESTS digest {
-        SHA2_224 SHA2_256 SHA2_384 SHA2_512
+
+    /// The algorithms of an operation, which end with [`Algorithm::END`]; null where there are none.
+    pub(crate) fn of(&self, operation: c_int) -> *const Algorithm {
+        let list = self.0.iter().find(|(known, list)| *known == operation && list.len() > 1);
+        list.map_or(std::ptr::null(), |(_, list)| list.as_ptr())
     }
 }
 
-const fn algorithm(kind: Kind, functions: &'static [Dispatch]) -> Algorithm {
-    Algorithm::new(kind.names, PROPERTIES, functions, c"on simaccel's device")
+fn algorithm(entry: &'static Entry) -> Algorithm {
+    Algorithm::new(entry.named.names, PROPERTIES, entry.functions, c"on simaccel's device")
 }

@@ -24,11 +24,18 @@ use simaccel::grammar::{self, Items, Key};
 use simaccel::{Config, ConfigError, DeliveryMode};
 
 use crate::conduct::Strict;
-use crate::kinds::{self, Names};
+use crate::kinds::{self, Kinds};
 use crate::ossl::core::Core;
 
 /// The provider's own keys.
 pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "algorithms",
+        default: "all",
+        allowed: "all, symmetric, private-keys, names of the provider's algorithms or of their operations \
+                  (RSA/sign), separated by commas",
+        meaning: "what the provider offers; all else comes from the other providers",
+    },
     Key {
         name: "async_min_bytes",
         default: "0",
@@ -38,8 +45,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "never_pause",
         default: "AES-256-CTR,AES-256-ECB",
-        allowed: "names of the provider's algorithms, separated by commas, or none",
-        meaning: "algorithms that do not pause; the default is what OpenSSL 3.0's random number generator uses",
+        allowed: "the same, or none",
+        meaning: "operations that do not pause; the default is what OpenSSL 3.0's random number generator uses",
     },
     Key {
         name: "stats_file",
@@ -67,12 +74,14 @@ const TEXT: &str = "config";
 const VARIABLE: &str = "SIMACCEL_CONFIG";
 
 /// What a provider does in one library context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
+    /// What the provider offers.
+    pub(crate) algorithms: Kinds,
     /// Operations on fewer bytes do not pause.
     pub(crate) async_min_bytes: u32,
-    /// Algorithms that do not pause.
-    pub(crate) never_pause: Names,
+    /// Operations that do not pause.
+    pub(crate) never_pause: Kinds,
 }
 
 /// What holds for the whole process.
@@ -130,17 +139,18 @@ impl Read {
     }
 
     fn parse(items: &Items) -> Result<Self, ConfigError> {
-        let (mut settings, mut whole) = (Settings::default(), Whole::default());
-        settings.never_pause = key("never_pause").default.parse()?;
+        let (mut settings, mut whole) = (Settings::new()?, Whole::default());
         let (mut engine, mut is_set) = (String::new(), false);
         for (name, value) in items.iter() {
             match name {
+                "algorithms" => settings.algorithms = kinds(key(name), value)?,
                 "async_min_bytes" => settings.async_min_bytes = key(name).number(value, 0..=u32::MAX)?,
-                "never_pause" => settings.never_pause = value.parse()?,
+                "never_pause" if value == "none" => settings.never_pause = Kinds::default(),
+                "never_pause" => settings.never_pause = kinds(key(name), value)?,
                 _ => is_set = true,
             }
             match name {
-                "async_min_bytes" | "never_pause" => {}
+                "algorithms" | "async_min_bytes" | "never_pause" => {}
                 "stats_file" => whole.stats_file = stats_file(value)?,
                 "strict" => whole.strict = value.parse().map_err(|()| key(name).refuse(value))?,
                 "clock" => whole.clock = value.parse()?,
@@ -214,18 +224,19 @@ impl FromStr for Clock {
     }
 }
 
-impl FromStr for Names {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        if text == "none" {
-            return Ok(Self::default());
-        }
-        let refused = || key("never_pause").refuse(text);
-        let each = grammar::parts(text, ',').map(|name| kinds::named(name).ok_or_else(refused));
-        let names = each.collect::<Result<Self, _>>()?;
-        if names == Self::default() { Err(refused()) } else { Ok(names) }
+impl Settings {
+    /// The defaults.
+    fn new() -> Result<Self, ConfigError> {
+        let of = |name| kinds(key(name), key(name).default);
+        Ok(Self { algorithms: of("algorithms")?, async_min_bytes: 0, never_pause: of("never_pause")? })
     }
+}
+
+/// The kinds that a list of names means. An error names the first that nobody has.
+fn kinds(key: &Key, text: &str) -> Result<Kinds, ConfigError> {
+    let each = grammar::parts(text, ',').map(|name| kinds::named(name).ok_or_else(|| key.refuse(name)));
+    let all = each.collect::<Result<Vec<_>, _>>()?.into_iter().fold(Kinds::default(), Kinds::and);
+    if all == Kinds::default() { Err(key.refuse(text)) } else { Ok(all) }
 }
 
 #[cfg(test)]
@@ -242,8 +253,8 @@ mod tests {
         Read::from(setting, variable.into()).map_err(|error| error.to_string())
     }
 
-    fn names(text: &str) -> Names {
-        text.parse().unwrap()
+    fn names(text: &str) -> Kinds {
+        kinds(key("algorithms"), text).unwrap()
     }
 
     #[test]
@@ -266,7 +277,9 @@ mod tests {
             read(&section, "depth=16; fault=busy:every=3; fault=fail:nth=1; async_min_bytes=100").unwrap();
         let expected = "compute_units=1;completion_nsec=2000;depth=16;fault=busy:every=3;fault=fail:nth=1";
         assert_eq!(read.whole.unwrap().engine, Config::parse(expected).unwrap());
-        assert_eq!(read.settings, Settings { async_min_bytes: 100, never_pause: Names::default() });
+        let expected =
+            Settings { algorithms: names("all"), async_min_bytes: 100, never_pause: Kinds::default() };
+        assert_eq!(read.settings, expected);
     }
 
     #[test]
@@ -301,15 +314,18 @@ mod tests {
         assert_eq!(refused(&[], "strict=on"), "strict=on: must be off, report or abort");
         assert_eq!(refused(&[], "stats_file=here"), "stats_file=here: must be an absolute path, or none");
         assert!(
-            refused(&[], "never_pause=AES-256-OCB").starts_with("never_pause=AES-256-OCB: must be names of")
+            refused(&[], "algorithms=RSA,AES-256-OCB")
+                .starts_with("algorithms=AES-256-OCB: must be all, symmetric, private-keys, names of")
         );
+        assert!(refused(&[], "algorithms=none").starts_with("algorithms=none: must be"));
+        assert!(refused(&[], "never_pause=RSA/derive").starts_with("never_pause=RSA/derive: must be"));
         assert_eq!(
             refused(&[("delivery", "poll")], ""),
             "delivery=poll: must be wake: nobody polls a provider"
         );
         assert!(
             refused(&[], "colour=red")
-                .starts_with("unknown key colour: the keys are async_min_bytes, never_pause,")
+                .starts_with("unknown key colour: the keys are algorithms, async_min_bytes, never_pause,")
         );
         assert_eq!(refused(&[], "fast"), "fast is not key=value");
     }
@@ -343,5 +359,15 @@ mod tests {
         assert_eq!(names("aes256"), names("AES-256-CBC"));
         assert_eq!(names("2.16.840.1.101.3.4.2.1"), names("sha-256"));
         assert_ne!(names("SHA256"), names("SHA512"));
+    }
+
+    #[test]
+    fn a_list_may_mix_words_algorithms_and_operations() {
+        let read =
+            read(&[], "algorithms=private-keys, aes-128-gcm; never_pause=symmetric,RSA/verify").unwrap();
+        let expected = names("private-keys").and(names("AES-128-GCM"));
+        assert_eq!(read.settings.algorithms, expected);
+        assert_eq!(read.settings.never_pause, names("symmetric").and(names("RSA/verify")));
+        assert_eq!(read.whole, None);
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::accelerator::Served;
 use crate::accelerator::place::Use;
-use crate::algorithms;
 use crate::conduct::{self, Strict};
 use crate::config::Read;
 use crate::counters;
@@ -132,7 +131,7 @@ fn give(wanted: &mut Wanted<'_>) -> Result<(), Mismatch> {
 }
 
 unsafe extern "C" fn query_operation(
-    _: *mut c_void,
+    provctx: *mut c_void,
     operation: c_int,
     no_store: *mut c_int,
 ) -> *const Algorithm {
@@ -140,7 +139,9 @@ unsafe extern "C" fn query_operation(
     if let Some(no_store) = unsafe { no_store.as_mut() } {
         *no_store = 0;
     }
-    algorithms::of(operation)
+    // SAFETY: libcrypto's promise about its argument. The list lives as long as the instance, of which
+    // libcrypto holds a share.
+    fence(|| unsafe { instance_of(provctx) }.offered().of(operation))
 }
 
 unsafe extern "C" fn reason_strings(_: *mut c_void) -> *const Item {

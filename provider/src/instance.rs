@@ -11,6 +11,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
 use crate::accelerator::place::Use;
+use crate::algorithms::Offered;
 use crate::config::Settings;
 use crate::error::Failure;
 use crate::ossl::core::{Core, Place};
@@ -23,6 +24,7 @@ pub(crate) struct Instance {
     /// `None`: the library that has loaded us shows no `ASYNC_*` functions, and nothing pauses.
     jobs: Option<&'static Jobs>,
     settings: Settings,
+    offered: Offered,
     /// Keeps the process's engine.
     _use: Use,
 }
@@ -30,7 +32,8 @@ pub(crate) struct Instance {
 impl Instance {
     pub(crate) fn new(core: Core, settings: Settings, used: Use) -> Arc<Self> {
         let jobs = core.any().and_then(Jobs::find);
-        Arc::new(Self { core, jobs, settings, _use: used })
+        let offered = Offered::of_kinds(settings.algorithms);
+        Arc::new(Self { core, jobs, settings, offered, _use: used })
     }
 
     pub(crate) const fn jobs(&self) -> Option<&'static Jobs> {
@@ -39,6 +42,11 @@ impl Instance {
 
     pub(crate) const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The algorithms that libcrypto has from this provider.
+    pub(crate) const fn offered(&self) -> &Offered {
+        &self.offered
     }
 
     /// 1 for success. A failure is raised on the thread's error queue, and is 0.

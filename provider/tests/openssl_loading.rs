@@ -111,6 +111,25 @@ fn the_command_lists_it() {
     assert!(algorithms.contains("AES-256-CBC, AES256 } @ simaccel"), "{algorithms}");
 }
 
+/// What `algorithms` leaves out comes from the default provider.
+#[test]
+fn a_configuration_chooses_what_the_provider_offers() {
+    let listed = |configuration: &Configuration, what| {
+        String::from_utf8(succeeds(&mut configuration.openssl(&["list", what]))).unwrap()
+    };
+    let some = Configuration::new("some").key("algorithms", "aes256,SHA2-512");
+    let ciphers = listed(&some, "-cipher-algorithms");
+    assert_eq!(ciphers.matches("@ simaccel").count(), 1, "{ciphers}");
+    assert!(ciphers.contains("AES-256-CBC, AES256 } @ simaccel"), "{ciphers}");
+    let digests = listed(&some, "-digest-algorithms");
+    assert_eq!(digests.matches("@ simaccel").count(), 1, "{digests}");
+    run(&mut some.openssl(&DIGEST)).succeeded();
+    let keys = Configuration::new("keys").key("algorithms", "private-keys");
+    assert!(!listed(&keys, "-cipher-algorithms").contains("@ simaccel"));
+    let wrong = Configuration::new("wrong").key("algorithms", "private-keys,AES-256-OCB");
+    assert_names(&run(&mut loading(&wrong)), "algorithms", "AES-256-OCB");
+}
+
 /// Both environment and file name a key: the environment wins.
 #[test]
 fn the_environment_wins_over_the_file() {

@@ -19,7 +19,7 @@
 /// The first word of a file.
 pub const MAGIC: u64 = u64::from_ne_bytes(*b"simaccel");
 /// The layout of this file.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Declares words with names: an enum, what they mean, and where they lie.
 macro_rules! words {
@@ -189,7 +189,7 @@ words! {
     }
 }
 
-/// The algorithms that have a row. The last one takes what has none.
+/// What has a row: an algorithm, or an operation of keys. The last one takes what has none.
 pub const ROWS: &[&str] = &[
     "AES-128-ECB",
     "AES-192-ECB",
@@ -200,15 +200,41 @@ pub const ROWS: &[&str] = &[
     "AES-128-CTR",
     "AES-192-CTR",
     "AES-256-CTR",
+    "AES-128-XTS",
+    "AES-256-XTS",
     "AES-128-GCM",
     "AES-192-GCM",
     "AES-256-GCM",
-    "AES-128-XTS",
-    "AES-256-XTS",
     "SHA2-224",
     "SHA2-256",
     "SHA2-384",
     "SHA2-512",
+    "RSA/generate",
+    "RSA/sign",
+    "RSA/verify",
+    "RSA/encrypt",
+    "RSA/decrypt",
+    "EC/generate",
+    "ECDSA/sign",
+    "ECDSA/verify",
+    "ECDH/derive",
+    "X25519/generate",
+    "X25519/derive",
+    "ED25519/generate",
+    "ED25519/sign",
+    "ED25519/verify",
+    "ML-KEM-768/generate",
+    "ML-KEM-768/encapsulate",
+    "ML-KEM-768/decapsulate",
+    "X25519MLKEM768/generate",
+    "X25519MLKEM768/encapsulate",
+    "X25519MLKEM768/decapsulate",
+    "ML-DSA-44/generate",
+    "ML-DSA-44/sign",
+    "ML-DSA-44/verify",
+    "ML-DSA-65/generate",
+    "ML-DSA-65/sign",
+    "ML-DSA-65/verify",
     "other",
 ];
 

@@ -86,6 +86,8 @@ impl Algorithm {
 }
 
 // SAFETY: everything in it is static and never changes.
+unsafe impl Send for Algorithm {}
+// SAFETY: the same.
 unsafe impl Sync for Algorithm {}
 
 /// `OSSL_PARAM`: an entry of a list of parameters, which ends with [`END`](Self::END).

@@ -1,4 +1,4 @@
-//! The counters for people, in 80 columns.
+//! The counters for people: 80 columns, and more where a name is long.
 
 use std::fmt::Write as _;
 
@@ -104,13 +104,14 @@ impl Page {
         self.push("");
         let columns = ["algorithm", "requests", "bytes", "paused", "synchronous", "spurious"];
         let [algorithm, requests, of_bytes, paused, synchronous, spurious] = columns;
+        let width = now.rows().map(|row| row.name.len() + 1).fold(14, usize::max);
         self.push(&format!(
-            "{algorithm:<14}{requests:>13}{of_bytes:>12}{paused:>13}{synchronous:>13}{spurious:>13}"
+            "{algorithm:<width$}{requests:>13}{of_bytes:>12}{paused:>13}{synchronous:>13}{spurious:>13}"
         ));
         for row in now.rows() {
             let of = |field| count(row.field(field));
             self.push(&format!(
-                "{:<14}{:>13}{:>12}{:>13}{:>13}{:>13}",
+                "{:<width$}{:>13}{:>12}{:>13}{:>13}{:>13}",
                 row.name,
                 of(Field::Operations),
                 bytes(row.field(Field::Bytes)),
