@@ -5,16 +5,6 @@ use simaccel_device::{Algorithm, Allowed, Cipher, Mode, Parameters, Session, Ses
 /// Additional data of an AEAD operation in generated load: as long as a TLS 1.2 record's.
 pub(crate) const AAD_LEN: usize = 13;
 
-/// What a name stands for.
-pub(crate) fn parse(name: &str) -> Result<Algorithm, String> {
-    name.parse().map_err(|_| format!("allowed are {}", names()))
-}
-
-/// Every name that the help lists.
-pub(crate) fn names() -> String {
-    Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")
-}
-
 /// How the pieces of a long text depend on where they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {

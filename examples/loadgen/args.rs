@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use simaccel::EngineStats;
 use simaccel::grammar::{self, Key};
-use simaccel_device::{Algorithm, Preset};
+use simaccel_device::Preset;
 
 use crate::alg;
 use crate::completions::{self, Shell};
@@ -31,6 +31,7 @@ use crate::units::{parse_duration, parse_size};
 use crate::usage;
 use crate::virtual_time::VirtualTime;
 use crate::warmup::WarmUp;
+use crate::work::Work;
 
 /// Most jobs in flight.
 pub(crate) const MAX_JOBS: usize = 100_000;
@@ -44,8 +45,8 @@ pub(crate) const MAX_JOBS: usize = 100_000;
 #[command(name = "loadgen", version, after_help = help_tail())]
 pub(crate) struct Options {
     /// Cipher, AEAD or digest by its OpenSSL name, or hmac-DIGEST [default: aes-256-ctr]
-    #[arg(long, value_name = "NAME", value_parser = alg::parse)]
-    pub(crate) alg: Option<Algorithm>,
+    #[arg(long, value_name = "NAME", value_parser = Work::parse)]
+    pub(crate) alg: Option<Work>,
     /// Bytes per operation, 1 to 64m; with --input bytes per piece, rounded up to whole blocks of 16
     /// [default: 4k; with --input 64k]
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
@@ -233,7 +234,7 @@ fn help_tail() -> String {
          padding, or a report that cannot be written; 2 for an option, an input or an output that cannot be used; 3 when a \
          --threshold is not held; 4 for a regression with --fail-on-regression; 130 when SIGINT (Ctrl-C) or SIGTERM ended \
          generated load early, whose report was printed as far as it had come.",
-        alg::names(),
+        Work::names(),
         Key::names(simaccel_device::Config::KEYS),
         Key::names(simaccel::Config::KEYS),
         EngineStats::default().faults().map(|(kind, _)| kind).collect::<Vec<_>>().join(", "),

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use clap::ValueEnum;
 use simaccel::EngineStats;
-use simaccel_device::{Algorithm, Config, Preset};
+use simaccel_device::{Config, Preset};
 
 use crate::args::{Mode, numbers};
 use crate::arrivals::Arrivals;
+use crate::work::Work;
 
 /// One name a line, below the option or key that takes it.
 pub(crate) fn text() -> String {
@@ -16,7 +17,7 @@ pub(crate) fn text() -> String {
     let modes = Mode::ALL.map(|mode| mode.name().to_owned());
     let arrivals = Arrivals::value_variants().iter().map(|arrivals| arrivals.name().to_owned());
     let sections: [(&str, Vec<String>); 6] = [
-        ("algorithms (--alg)", Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect()),
+        ("algorithms (--alg)", Work::all().map(|work| work.to_string()).collect()),
         ("modes (--mode)", modes.to_vec()),
         ("arrivals (--arrivals)", arrivals.collect()),
         ("presets (--device preset=NAME)", Preset::ALL.map(numbers).to_vec()),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use simaccel::job::ThreadStats;
-use simaccel::{AnySession, Config, Engine, Error, Parameters};
+use simaccel::{AnySession, Config, Engine, Error};
 
 use crate::answer;
 use crate::args::Mode;
@@ -22,7 +22,7 @@ use crate::interrupt;
 use crate::job_counts;
 use crate::limits;
 use crate::meter::{Asked, Meter, Sent};
-use crate::mix::{Counts, Draw, Part};
+use crate::mix::{Counts, Draw};
 use crate::own_cost;
 use crate::plan::{Limit, Load, Pace, PlannedRow};
 use crate::progress::Progress;
@@ -247,10 +247,6 @@ impl<'a> Run<'a> {
         workload: &'a mut Workload,
     ) -> Result<Self, Failure> {
         let Task { limit, engine, progress, traced, .. } = task;
-        let session = |(index, part): (usize, &Part)| {
-            engine.session(part.algorithm, workload.key(index), Parameters::default()).map(Rc::new)
-        };
-        let sessions: Result<Vec<_>, Error> = plan.mix.parts().iter().enumerate().map(session).collect();
         let in_flight = share.of_count(task.in_flight);
         let clock = Clock::of(engine, plan.is_virtual);
         // One thread looks at the device for all.
@@ -263,7 +259,7 @@ impl<'a> Run<'a> {
             runner: Runner::new(planned.mode, engine, in_flight)?,
             draw: Draw::new(&plan.mix, plan.seed, share.thread),
             by_part: vec![Counts::default(); plan.mix.parts().len()],
-            sessions: sessions.map_err(Failure::engine)?,
+            sessions: workload.sessions(engine)?,
             workload,
             share,
             limit: share.of_limit(*limit),

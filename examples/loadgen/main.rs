@@ -78,6 +78,7 @@ mod usage;
 mod virtual_time;
 mod warmup;
 mod whole_file;
+mod work;
 mod workload;
 mod wrap;
 

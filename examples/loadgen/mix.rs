@@ -11,12 +11,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use simaccel::grammar;
-use simaccel_device::Algorithm;
 
 use crate::alg;
 use crate::failure::Failure;
 use crate::plan::refuse_given;
 use crate::units::{parse_size, short_size};
+use crate::work::Work;
 
 /// Parts of a mix at most.
 const MOST: usize = 16;
@@ -49,10 +49,10 @@ impl Mixing {
     }
 }
 
-/// An algorithm on messages of one size.
+/// An operation on messages of one size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
-    pub(crate) algorithm: Algorithm,
+    pub(crate) work: Work,
     pub(crate) size: usize,
     weight: u32,
 }
@@ -67,8 +67,8 @@ impl Mix {
         if parts.len() > MOST { Err(format!("allowed are {MOST} parts")) } else { Ok(Self(parts)) }
     }
 
-    pub(crate) fn one(algorithm: Algorithm, size: usize) -> Self {
-        Self(vec![Part { algorithm, size, weight: 1 }])
+    pub(crate) fn one(work: Work, size: usize) -> Self {
+        Self(vec![Part { work, size, weight: 1 }])
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
@@ -86,7 +86,7 @@ impl Mix {
     }
 
     pub(crate) fn gives_text(&self) -> bool {
-        self.0.iter().any(|part| alg::gives_text(part.algorithm))
+        self.0.iter().any(|part| alg::gives_text(part.work.algorithm))
     }
 
     /// The mean of the sizes by weight, in bytes.
@@ -101,18 +101,18 @@ impl Mix {
 
     /// The name of an algorithm, or the parts as the option takes them.
     pub(crate) fn name(&self) -> String {
-        let part = |part: &Part| format!("{}/{}:{}", part.algorithm, short_size(part.size), part.weight);
+        let part = |part: &Part| format!("{}/{}:{}", part.work, short_size(part.size), part.weight);
         match &self.0[..] {
-            [one] => one.algorithm.to_string(),
+            [one] => one.work.to_string(),
             parts => parts.iter().map(part).collect::<Vec<_>>().join(","),
         }
     }
 
     /// The name without sizes, where these vary.
     pub(crate) fn name_of_any_size(&self) -> String {
-        let part = |part: &Part| format!("{}:{}", part.algorithm, part.weight);
+        let part = |part: &Part| format!("{}:{}", part.work, part.weight);
         match &self.0[..] {
-            [one] => one.algorithm.to_string(),
+            [one] => one.work.to_string(),
             parts => parts.iter().map(part).collect::<Vec<_>>().join(","),
         }
     }
@@ -121,7 +121,7 @@ impl Mix {
     pub(crate) fn json(&self, counts: &[Counts]) -> Option<Value> {
         let part = |(part, counts): (&Part, &Counts)| {
             json!({
-                "alg": part.algorithm.to_string(),
+                "alg": part.work.to_string(),
                 "size": part.size,
                 "weight": part.weight,
                 "ops": counts.ops,
@@ -139,7 +139,7 @@ fn parse_part(text: &str) -> Result<Part, String> {
     let (size, weight) = rest.split_once(':').ok_or_else(allowed)?;
     let weight = grammar::within(weight, 1..=1_000_000_u32);
     Ok(Part {
-        algorithm: alg::parse(name)?,
+        work: Work::parse(name)?,
         size: parse_size(size)?,
         weight: weight.ok_or_else(|| "allowed are weights of 1 to 1000000".to_owned())?,
     })

@@ -4,10 +4,11 @@
 //! computed before the clock starts, by direct calls of the same kernels: no ring, no worker, no engine.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use simaccel::{Error, Tag};
+use simaccel::{AnySession, Engine, Error, Parameters, Tag};
 use simaccel_device::{Algorithm, Operation, Request, Session, SessionId, Status};
 
 use crate::alg;
@@ -15,6 +16,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::mix::{Mix, Part};
 use crate::threads::Share;
+use crate::work::Work;
 
 /// Bytes of a lane beside the input and twice the output, at most.
 const OF_A_LANE: usize = 1 << 10;
@@ -54,6 +56,7 @@ pub(crate) struct Workload {
 
 /// Unused lanes of a part; the least recently used comes first.
 struct Pool {
+    work: Work,
     key: Vec<u8>,
     idle: VecDeque<Box<Lane>>,
     /// Those that the row has no use for.
@@ -69,8 +72,10 @@ impl Workload {
         Ok(Self { pools: pools.collect::<Result<_, _>>()? })
     }
 
-    pub(crate) fn key(&self, part: usize) -> &[u8] {
-        &self.pools[part].key
+    /// A session of an engine for each part.
+    pub(crate) fn sessions(&self, engine: &Engine) -> Result<Vec<Rc<AnySession>>, Failure> {
+        let sessions = self.pools.iter().map(|pool| pool.session(engine).map(Rc::new));
+        sessions.collect::<Result<_, _>>().map_err(Failure::engine)
     }
 
     pub(crate) fn take(&mut self, part: usize) -> Option<Box<Lane>> {
@@ -111,25 +116,29 @@ impl Pool {
     fn new(index: usize, part: Part, lanes: usize, seed: u64) -> Result<Self, Failure> {
         // Streams of a part's own; the first part has those of a run without a mix.
         let streams = (index as u64) << 32;
-        let key = random(seed, streams, part.algorithm.usual_key_len());
-        let software =
-            alg::software(part.algorithm, &key).map_err(|error| Failure::Run(error.to_string()))?;
+        let Work { algorithm, operation } = part.work;
+        let key = random(seed, streams, algorithm.usual_key_len());
+        let software = alg::software(algorithm, &key).map_err(|error| Failure::Run(error.to_string()))?;
         let idle = (streams + 1..).take(lanes).map(|stream| {
-            let mut lane = lane(&software, part.size, seed, stream)?;
+            let mut lane = lane(&software, operation, part.size, seed, stream)?;
             lane.part = index;
             Ok(lane)
         });
         let idle = idle.collect::<Result<_, Failure>>()?;
-        Ok(Self { key, idle, spare: VecDeque::new() })
+        Ok(Self { work: part.work, key, idle, spare: VecDeque::new() })
     }
 }
 
 impl Pool {
+    fn session(&self, engine: &Engine) -> Result<AnySession, Error> {
+        engine.session(self.work.algorithm, &self.key, Parameters::default())
+    }
+
     /// A thread's share of the lanes; the threads ahead of it have theirs already.
     fn share(&mut self, share: Share) -> Self {
         let left = Share { thread: 0, of: share.of - share.thread };
         let idle = self.idle.drain(..left.of_count(self.idle.len())).collect();
-        Self { key: self.key.clone(), idle, spare: VecDeque::new() }
+        Self { work: self.work, key: self.key.clone(), idle, spare: VecDeque::new() }
     }
 }
 
@@ -142,7 +151,13 @@ fn random(seed: u64, stream: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<Lane>, Failure> {
+fn lane(
+    software: &Session,
+    operation: Operation,
+    size: usize,
+    seed: u64,
+    stream: u64,
+) -> Result<Box<Lane>, Failure> {
     let algorithm = software.algorithm();
     let mut input = random(seed, stream, size + algorithm.usual_iv_len() + alg::AAD_LEN);
     let aad = input.split_off(size + algorithm.usual_iv_len());
@@ -158,18 +173,13 @@ fn lane(software: &Session, size: usize, seed: u64, stream: u64) -> Result<Box<L
         expected_output: Vec::new(),
         expected_tag: Tag::default(),
     };
-    compute_expected(software, &mut lane)?;
+    compute_expected(software, operation, &mut lane)?;
     Ok(Box::new(lane))
 }
 
 /// Computes the expected result.
-fn compute_expected(software: &Session, lane: &mut Lane) -> Result<(), Failure> {
+fn compute_expected(software: &Session, operation: Operation, lane: &mut Lane) -> Result<(), Failure> {
     let algorithm = software.algorithm();
-    let operation = match algorithm {
-        Algorithm::Hash(_) => Operation::Digest,
-        Algorithm::Hmac(_) => Operation::Mac,
-        _ => Operation::Encrypt,
-    };
     let mut request = Request::new(SessionId::NONE, operation, std::mem::take(&mut lane.input));
     request.set_iv(&lane.iv);
     request.aad.clone_from(&lane.aad);

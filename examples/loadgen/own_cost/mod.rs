@@ -16,11 +16,10 @@
 mod bare;
 mod report;
 
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use simaccel::{Config, Engine, Error, Parameters};
+use simaccel::{Config, Engine};
 
 use crate::args::{Mode, Options};
 use crate::failure::Failure;
@@ -255,11 +254,7 @@ impl<'a> Contest<'a> {
     }
 
     fn bare(&self, workload: &mut Workload) -> Result<Bare, Failure> {
-        let parts = self.plan.mix.parts().iter().enumerate();
-        let sessions = parts.map(|(index, part)| {
-            self.engine.session(part.algorithm, workload.key(index), Parameters::default()).map(Rc::new)
-        });
-        let sessions = sessions.collect::<Result<Vec<_>, Error>>().map_err(Failure::engine)?;
+        let sessions = workload.sessions(&self.engine)?;
         let draw = Draw::new(&self.plan.mix, self.plan.seed, 0);
         Bare::new(self.planned.mode, &self.engine, self.jobs, (&sessions, draw), workload)
     }

@@ -9,10 +9,11 @@ use super::checks::{delivering, device, jobs, refuse_given};
 use crate::alg;
 use crate::args::{Mode, Options};
 use crate::failure::Failure;
+use crate::work::Work;
 
 impl Options {
     pub(super) fn into_file(self, input: PathBuf) -> Result<File, Failure> {
-        let Some(algorithm) = self.alg else {
+        let Some(Work { algorithm, .. }) = self.alg else {
             return Err(Failure::option("--alg", "required together with --input"));
         };
         let load_only = [

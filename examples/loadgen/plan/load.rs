@@ -12,6 +12,7 @@ use crate::arrivals::Arrivals;
 use crate::failure::Failure;
 use crate::mix::Mix;
 use crate::units::short_size;
+use crate::work::Work;
 
 /// The modelled device of the run without options: it shows what pausing gains.
 pub(crate) const MODELLED: &str = "completion_nsec=50000;compute_units=4";
@@ -49,10 +50,10 @@ impl Options {
         }
         let limit = self.judging.share_of(self.limit()?);
         self.mixing.check(self.alg.is_some(), self.size.is_some())?;
-        let algorithm = self.alg.unwrap_or(Algorithm::Cipher(Cipher::Aes256Ctr));
-        let one = || Mix::one(algorithm, self.size.unwrap_or(4 << 10));
+        let work = self.alg.unwrap_or(Work::usual(Algorithm::Cipher(Cipher::Aes256Ctr)));
+        let one = || Mix::one(work, self.size.unwrap_or(4 << 10));
         let (mix, option) = self.mixing.mix.clone().map_or_else(|| (one(), "--size"), |mix| (mix, "--mix"));
-        mix.parts().iter().try_for_each(|part| check_message(option, part.algorithm, part.size))?;
+        mix.parts().iter().try_for_each(|part| check_message(option, part.work.algorithm, part.size))?;
         let usual = if self.virtual_time.is_virtual { MODELLED } else { "" };
         let device = device(self.device.as_deref().unwrap_or(usual), self.mode)?;
         self.virtual_time.check(self.mode, &device)?;
