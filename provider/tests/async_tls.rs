@@ -163,6 +163,21 @@ fn a_server_that_is_told_to_stop_ends_its_connections_first() {
 }
 
 #[test]
+fn a_client_that_is_given_a_time_makes_connections_until_then() {
+    let (engine, none) = (Engine::simaccel("seconds"), Engine::none());
+    let pair = Pair::new(&engine).client_with(&none);
+    let (client, server) = pair.until_the_client_ends("--bytes 0 --connections 2 --seconds 1", "");
+    assert!(server["pauses"] > 0 && client["pauses"] == 0, "{client}{server}");
+    assert!(client["connections ended well"] > 2, "{client}");
+    assert_eq!(client["handshakes"], server["handshakes"], "{client}{server}");
+    assert_eq!(client["handshakes"], server["connections ended well"], "{client}{server}");
+    for report in [&client, &server] {
+        let (busy, wall) = report.loop_seconds();
+        assert!(busy > 0.0 && wall >= 1.0, "{report}");
+    }
+}
+
+#[test]
 fn its_makefile_builds_it() {
     let folder = scratch("make");
     for entry in std::fs::read_dir(pair::sources()).unwrap() {
@@ -193,6 +208,7 @@ fn a_wrong_option_costs_one_line_and_exit_code_2() {
         ("client", "--bytes -1", "--bytes: '-1' is not a number from 0 to 1125899906842624"),
         ("client", "--tls 1.1", "--tls: '1.1' is neither 1.2 nor 1.3"),
         ("client", "--sync --callback", "--callback and --sync exclude each other"),
+        ("client", "--rounds 1 --seconds 1", "--rounds and --seconds exclude each other"),
     ] {
         let program = built(program, Checker::None);
         let output = Command::new(&program).args(options.split(' ')).output().unwrap();

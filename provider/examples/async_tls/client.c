@@ -144,6 +144,16 @@ static void done(struct connection *c, enum call call, size_t bytes)
 
 static void begin(struct client *client);
 
+/* Whether a connection that has ended is followed by another. */
+static bool goes_on(const struct client *client)
+{
+    if (client->loop.stopping)
+        return false;
+    if (client->options.seconds)
+        return loop_seconds(&client->loop) < client->options.seconds;
+    return client->begun < client->wanted;
+}
+
 static void ended(struct connection *c, enum end end)
 {
     struct session *s = (struct session *)c;
@@ -151,7 +161,7 @@ static void ended(struct connection *c, enum end end)
 
     client->ends[end]++;
     free(s);
-    if (client->begun < client->wanted && !client->loop.stopping)
+    if (goes_on(client))
         begin(client);
     else if (client->ends[0] + client->ends[1] + client->ends[2] == client->begun)
         client->loop.finished = true;

@@ -24,7 +24,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -73,7 +72,7 @@ void loop_init(struct loop *loop, bool callback, unsigned max_jobs)
     /* The pool of this thread's jobs. A job has a stack of 32 KiB and is used again; 0 sets no limit. */
     if (!ASYNC_init_thread(max_jobs, 0))
         die("ASYNC_init_thread");
-    clock_gettime(CLOCK_MONOTONIC, &loop->since);
+    loop_start_clock(loop);
 }
 
 void loop_end(struct loop *loop)
@@ -297,26 +296,33 @@ void loop_failure(struct loop *loop, enum call call, int error)
     fprintf(stderr, "%s: %s\n", name, reason);
 }
 
-double loop_seconds(const struct loop *loop)
+void loop_start_clock(struct loop *loop)
+{
+    clock_gettime(CLOCK_MONOTONIC, &loop->since);
+    /* Of this thread: a device has threads of its own. */
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &loop->busy_since);
+}
+
+static double seconds_since(const struct timespec *before, clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - loop->since.tv_sec) + (double)(now.tv_nsec - loop->since.tv_nsec) / 1e9;
+    clock_gettime(clock, &now);
+    return (double)(now.tv_sec - before->tv_sec) + (double)(now.tv_nsec - before->tv_nsec) / 1e9;
+}
+
+double loop_seconds(const struct loop *loop)
+{
+    return seconds_since(&loop->since, CLOCK_MONOTONIC);
 }
 
 void loop_print(const struct loop *loop)
 {
-    struct rusage usage; /* of this thread: a device has threads of its own */
-    double seconds = loop_seconds(loop), busy;
-
-    getrusage(RUSAGE_THREAD, &usage);
-    busy = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-         + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     printf("pauses        %llu, %llu resumes, %u at once, %llu wakes\n", (unsigned long long)loop->pauses,
            (unsigned long long)loop->resumes, loop->most_paused, (unsigned long long)loop->wakes);
     printf("closed paused %llu\n", (unsigned long long)loop->closed_paused);
     printf("without a job %llu\n", (unsigned long long)loop->no_job);
     printf("async fds     %llu\n", (unsigned long long)loop->fds);
-    printf("loop          %.3f s of processor time in %.3f s\n", busy, seconds);
+    printf("loop          %.6f s of processor time in %.6f s\n",
+           seconds_since(&loop->busy_since, CLOCK_THREAD_CPUTIME_ID), loop_seconds(loop));
 }

@@ -30,7 +30,7 @@ struct loop {
     /* What is printed at the end. */
     uint64_t pauses, resumes, wakes, no_job, fds, failures, closed_paused;
     unsigned paused, most_paused;
-    struct timespec since;
+    struct timespec since, busy_since;     /* the wall clock, and this thread's processor time */
 };
 
 /* Exits with a message if the process lacks something. */
@@ -52,6 +52,9 @@ void loop_call_paused(struct loop *loop, bool first);
 void loop_job_ended(struct loop *loop);
 void loop_failure(struct loop *loop, enum call call, int error);
 int loop_wake(SSL *ssl, void *connection);
+
+/* What is printed counts from here on; loop_init is the first such moment. */
+void loop_start_clock(struct loop *loop);
 
 /* Prints a line each about pauses, fds and the loop's processor time. */
 void loop_print(const struct loop *loop);

@@ -14,7 +14,7 @@
 enum { OTHER_FDS = 32 };
 
 enum {
-    CALLBACK = 1, SYNC, CONNECTIONS, JOBS, HOST, PORT, TLS, CIPHERS, CERT, KEY, SERVE, CA, BYTES, ROUNDS, DROP, HELP
+    CALLBACK = 1, SYNC, CONNECTIONS, JOBS, HOST, PORT, TLS, CIPHERS, CERT, KEY, SERVE, CA, BYTES, ROUNDS, SECONDS, DROP, HELP
 };
 
 #define COMMON                                                                                                    \
@@ -34,6 +34,7 @@ static const struct option OF_CLIENT[] = {COMMON,
                                           {"ca", required_argument, NULL, CA},
                                           {"bytes", required_argument, NULL, BYTES},
                                           {"rounds", required_argument, NULL, ROUNDS},
+                                          {"seconds", required_argument, NULL, SECONDS},
                                           {"drop", required_argument, NULL, DROP},
                                           {NULL, 0, NULL, 0}};
 
@@ -61,6 +62,7 @@ static const char CLIENT_HELP[] =
     "  --port N         of the server (default 4433)\n"
     "  --bytes N        in each direction of a connection (default 65536)\n"
     "  --rounds N       a connection that has ended is followed by the next, N times in all (default 1)\n"
+    "  --seconds N      or for so many seconds (default 0: as often as --rounds says)\n"
     "  --drop N         every Nth connection is dropped in the middle (default 0: none)\n"
     "  --ca FILE        the server's certificate is verified; without it none is\n";
 
@@ -114,13 +116,14 @@ static void take(struct options *o, int option, const char *name, const char *va
     case CA: o->ca = value; break;
     case BYTES: o->bytes = number(name, value, 0, UINT64_C(1) << 50); break;
     case ROUNDS: o->rounds = (unsigned)number(name, value, 1, 1000000); break;
+    case SECONDS: o->seconds = (unsigned)number(name, value, 0, 86400); break;
     case DROP: o->drop = (unsigned)number(name, value, 0, 1000000); break;
     }
 }
 
 static struct options parse(int argc, char **argv, const struct option *known, const char *help)
 {
-    struct options o = {.host = "127.0.0.1", .port = 4433, .connections = 100, .bytes = 65536, .rounds = 1};
+    struct options o = {.host = "127.0.0.1", .port = 4433, .connections = 100, .bytes = 65536};
     int option, index = 0;
 
     opterr = 0;
@@ -139,6 +142,10 @@ static struct options parse(int argc, char **argv, const struct option *known, c
         refuse("'%s' is no option; --help lists them", argv[optind]);
     if (o.callback && o.sync)
         refuse("--callback and --sync exclude each other");
+    if (o.rounds && o.seconds)
+        refuse("--rounds and --seconds exclude each other");
+    if (o.rounds == 0)
+        o.rounds = 1;
     return o;
 }
 

@@ -21,7 +21,7 @@ struct options {
     /* Of the client. */
     const char *ca;
     uint64_t bytes;
-    unsigned rounds, drop;
+    unsigned rounds, seconds, drop;
 };
 
 /* Exits with 2 and one line on stderr when an option is wrong. */

@@ -113,7 +113,7 @@ static bool accept_one(struct server *server)
     if (socket < 0)
         return errno == EINTR || errno == ECONNABORTED;
     if (server->accepted++ == 0)
-        clock_gettime(CLOCK_MONOTONIC, &server->loop.since);
+        loop_start_clock(&server->loop);
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct client *client = calloc(1, sizeof *client);
     SSL *ssl = SSL_new(server->ctx);

@@ -88,7 +88,11 @@ impl Engine {
 
     /// This provider, as the documentation recommends to configure it.
     pub(crate) fn simaccel(name: &str) -> Self {
-        let configuration = Configuration::new(name);
+        Self::provider(Configuration::new(name))
+    }
+
+    /// This provider with keys of its own.
+    pub(crate) fn provider(configuration: Configuration) -> Self {
         Self { file: configuration.write(), pauses: true, provider: Some(configuration) }
     }
 
@@ -112,13 +116,19 @@ impl Engine {
 /// A server and a client that have not started.
 pub(crate) struct Pair<'e> {
     engine: &'e Engine,
+    engine_of_client: &'e Engine,
     options: Vec<String>,
     checker: Checker,
 }
 
 impl<'e> Pair<'e> {
     pub(crate) fn new(engine: &'e Engine) -> Self {
-        Self { engine, options: Vec::new(), checker: Checker::None }
+        Self { engine, engine_of_client: engine, options: Vec::new(), checker: Checker::None }
+    }
+
+    /// With another engine, or none, in the client.
+    pub(crate) fn client_with(self, engine_of_client: &'e Engine) -> Self {
+        Self { engine_of_client, ..self }
     }
 
     /// Options of either program.
@@ -135,6 +145,15 @@ impl<'e> Pair<'e> {
     pub(crate) fn run(&self, connections: u64, client: &str, server: &str) -> (Report, Report) {
         let server = self.start_server(&format!("{server} --serve {connections}"));
         let client = self.start_client(server.port, client).end();
+        (Report::of(&client), Report::of(&server.end()))
+    }
+
+    /// Runs the client to its end, and then stops the server, which has no connection left. Returns both
+    /// reports.
+    pub(crate) fn until_the_client_ends(&self, client: &str, server: &str) -> (Report, Report) {
+        let server = self.start_server(server);
+        let client = self.start_client(server.port, client).end();
+        succeeds(Command::new("kill").arg(server.child.id().to_string()));
         (Report::of(&client), Report::of(&server.end()))
     }
 
@@ -178,6 +197,7 @@ impl<'e> Pair<'e> {
     }
 
     fn command(&self, program: &str, options: &str) -> Command {
+        let engine = if program == "client" { self.engine_of_client } else { self.engine };
         let program = built(program, self.checker);
         let mut command = match self.checker {
             Checker::Valgrind => {
@@ -191,7 +211,7 @@ impl<'e> Pair<'e> {
             }
             Checker::None | Checker::Address => Command::new(program),
         };
-        command.args(&self.options).args(words(options)).env("OPENSSL_CONF", &self.engine.file);
+        command.args(&self.options).args(words(options)).env("OPENSSL_CONF", &engine.file);
         command.stdout(Stdio::piped());
         command
     }
@@ -246,6 +266,15 @@ impl Report {
             }
         }
         Self { text, counts }
+    }
+
+    /// Seconds of the loop's thread on a processor, and seconds on the wall.
+    pub(crate) fn loop_seconds(&self) -> (f64, f64) {
+        let line = self.text.lines().find_map(|line| line.strip_prefix("loop "));
+        let parts =
+            line.and_then(|line| line.trim().strip_suffix(" s")?.split_once(" s of processor time in "));
+        let seconds = parts.and_then(|(busy, wall)| Some((busy.parse().ok()?, wall.parse().ok()?)));
+        seconds.unwrap_or_else(|| panic!("no times of the loop in\n{}", self.text))
     }
 }
 
