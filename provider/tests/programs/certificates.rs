@@ -3,7 +3,39 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{command, succeeds};
+use super::openssl::Openssl;
+use super::succeeds;
+
+/// What a certificate's key is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Rsa,
+    /// A key that signs by PSS alone.
+    RsaPss,
+    P256,
+    P384,
+    P521,
+    Ed25519,
+    /// OpenSSL 3.5 and later.
+    MlDsa44,
+    MlDsa65,
+}
+
+impl Kind {
+    /// How `openssl genpkey` makes the key.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Rsa => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            Self::RsaPss => &["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
+            Self::P256 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+            Self::P384 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+            Self::P521 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
+            Self::Ed25519 => &["-algorithm", "ED25519"],
+            Self::MlDsa44 => &["-algorithm", "ML-DSA-44"],
+            Self::MlDsa65 => &["-algorithm", "ML-DSA-65"],
+        }
+    }
+}
 
 /// Files in PEM.
 #[derive(Debug)]
@@ -15,30 +47,44 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes the files in a folder.
+    /// A key of RSA, in files of a folder.
     pub(crate) fn new(folder: &Path) -> Self {
+        Self::of(folder, Kind::Rsa)
+    }
+
+    /// Makes the files in a folder.
+    pub(crate) fn of(folder: &Path, kind: Kind) -> Self {
+        Self::made_by(&Openssl::system(), folder, kind)
+    }
+
+    /// Makes the files with a release that knows the kind.
+    pub(crate) fn made_by(openssl: &Openssl, folder: &Path, kind: Kind) -> Self {
         let new = Self {
             key: folder.join("server.key"),
             certificate: folder.join("server.crt"),
             both: folder.join("server.pem"),
         };
-        let mut request = command("openssl");
-        request.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-        ]);
-        request.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-        request.arg("-keyout").arg(&new.key).arg("-out").arg(&new.certificate);
+        succeeds(openssl.without(&["genpkey"]).args(kind.options()).arg("-out").arg(&new.key));
+        // A release that was unpacked finds no configuration of its own.
+        let configuration = folder.join("request.cnf");
+        fs::write(&configuration, REQUEST).unwrap();
+        let mut request = openssl.without(&["req", "-new", "-x509", "-days", "2"]);
+        request.arg("-config").arg(&configuration);
+        request.arg("-key").arg(&new.key).arg("-out").arg(&new.certificate);
         succeeds(&mut request);
         let both = fs::read_to_string(&new.certificate).unwrap() + &fs::read_to_string(&new.key).unwrap();
         fs::write(&new.both, both).unwrap();
         new
     }
 }
+
+const REQUEST: &str = "[req]
+prompt = no
+distinguished_name = name
+x509_extensions = extensions
+[name]
+CN = localhost
+[extensions]
+subjectAltName = DNS:localhost, IP:127.0.0.1
+basicConstraints = critical, CA:TRUE
+";
