@@ -220,26 +220,18 @@ impl Error {
 /// `?` turns it into an [`Error`] and drops the buffers.
 //
 // Boxed, so that the results of operations, which are moved several times, are as small as a buffer.
-pub struct OpError(Box<Parts>);
+pub struct OpError<B = Vec<u8>>(Box<Parts<B>>);
 
-struct Parts {
+struct Parts<B> {
     error: Error,
-    buffer: Vec<u8>,
-    destination: Option<Vec<u8>>,
+    buffer: B,
+    destination: Option<B>,
 }
 
-impl OpError {
+impl<B> OpError<B> {
     #[cold]
-    pub(crate) fn new(error: Error, buffer: Vec<u8>, destination: Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(error: Error, buffer: B, destination: Option<B>) -> Self {
         Self(Box::new(Parts { error, buffer, destination }))
-    }
-
-    /// Replaces the error with one that is made of this error and the buffer.
-    #[cold]
-    pub(crate) fn map(mut self, other: impl FnOnce(Error, &[u8]) -> Error) -> Self {
-        let error = std::mem::replace(&mut self.0.error, Error::Closed);
-        self.0.error = other(error, &self.0.buffer);
-        self
     }
 
     /// The error.
@@ -248,40 +240,50 @@ impl OpError {
     }
 
     /// The error and the buffer that went into the call.
-    pub fn into_parts(self) -> (Error, Vec<u8>) {
+    pub fn into_parts(self) -> (Error, B) {
         (self.0.error, self.0.buffer)
     }
 
     /// The error and both buffers of an out-of-place call.
-    pub fn into_buffers(self) -> (Error, Vec<u8>, Option<Vec<u8>>) {
+    pub fn into_buffers(self) -> (Error, B, Option<B>) {
         let Parts { error, buffer, destination } = *self.0;
         (error, buffer, destination)
     }
 }
 
-impl fmt::Debug for OpError {
+impl OpError {
+    /// Replaces the error with one that is made of this error and the buffer.
+    #[cold]
+    pub(crate) fn map(mut self, other: impl FnOnce(Error, &[u8]) -> Error) -> Self {
+        let error = std::mem::replace(&mut self.0.error, Error::Closed);
+        self.0.error = other(error, &self.0.buffer);
+        self
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Debug for OpError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpError")
             .field("error", &self.0.error)
-            .field("buffer_len", &self.0.buffer.len())
+            .field("buffer_len", &self.0.buffer.as_ref().len())
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Display for OpError {
+impl<B> fmt::Display for OpError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.error.fmt(f)
     }
 }
 
-impl std::error::Error for OpError {
+impl<B: AsRef<[u8]>> std::error::Error for OpError<B> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.0.error)
     }
 }
 
-impl From<OpError> for Error {
-    fn from(error: OpError) -> Self {
+impl<B> From<OpError<B>> for Error {
+    fn from(error: OpError<B>) -> Self {
         error.0.error
     }
 }

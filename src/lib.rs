@@ -85,6 +85,7 @@ mod engine;
 mod error;
 #[doc(hidden)]
 pub mod foreign;
+pub mod future;
 pub mod job;
 mod process;
 mod sync;

@@ -14,6 +14,7 @@
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
+use std::thread;
 
 use simaccel_device::{Call, Remote, Request, Status, Ticket};
 
@@ -82,7 +83,7 @@ impl Engine {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let mut request = Request::of_call(Call::new(name, bytes as u64, move || function(f)));
+        let mut request = call_request(name, bytes, f);
         let outcome = offload::run(&self.inner, &OfCall, &mut request);
         take_back_left(&self.inner);
         outcome.map_err(Failed::into_error)?;
@@ -92,6 +93,15 @@ impl Engine {
             None => Err(Error::Closed),
         }
     }
+}
+
+/// A request that runs `f`.
+pub(crate) fn call_request<T, F>(name: &str, bytes: usize, f: F) -> Request
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    Request::of_call(Call::new(name, bytes as u64, move || function(f)))
 }
 
 /// Whether this thread is in a function that the device of this engine runs: waiting for the device would
@@ -126,8 +136,30 @@ pub(super) fn take_back(engine: &Inner, remote: &Remote, ticket: Ticket) -> Opti
     }
 }
 
+/// Takes a request that is done, or takes back one that is not.
+///
+/// # Errors
+/// [`Error::Inside`] in a function, for a request that the device owns; it is left until later.
+#[cold]
+pub(super) fn end(
+    engine: &Inner,
+    remote: &Remote,
+    ticket: Ticket,
+) -> Result<(Request, Option<Status>), Error> {
+    loop {
+        match remote.try_end(ticket) {
+            Poll::Ready(ended) => return ended.ok_or(Error::Closed),
+            Poll::Pending if is_inside(engine) => {
+                engine.left.change(|left| left.push((remote.clone(), ticket)));
+                return Err(Error::Inside);
+            }
+            Poll::Pending => thread::yield_now(),
+        }
+    }
+}
+
 /// Takes back what functions have left, when the batch is over.
-pub(super) fn take_back_left(engine: &Inner) {
+pub(crate) fn take_back_left(engine: &Inner) {
     // In a forked child the lock may have been inherited locked.
     if engine.is_inherited() || is_inside(engine) {
         return;
@@ -150,7 +182,7 @@ fn function<T>(f: impl FnOnce() -> T) -> T {
 }
 
 /// Computes in the calling thread, in the device's place.
-struct OfCall;
+pub(crate) struct OfCall;
 
 impl Software for OfCall {
     fn execute(&self, request: &mut Request) -> Status {

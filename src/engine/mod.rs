@@ -16,9 +16,10 @@
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use simaccel_device::{
     Aead, Algorithm, Apart, Cipher, Device, Hash, Occasion, OpenError, Padding, Parameters, Remote, Request,
@@ -61,6 +62,15 @@ mod wake_fd;
 mod watch;
 mod watchdog;
 
+/// What the futures of the crate are made of.
+pub(crate) mod future {
+    pub(crate) use super::Inner;
+    pub(crate) use super::call::{OfCall, call_request, take_back_left};
+    pub(crate) use super::session::{SessionCore, expected_mac, make_room, set_iv};
+    pub(crate) use super::software::EXPANSION;
+    pub(crate) use super::started::{Ended, Kept, explained};
+}
+
 pub use any_session::AnySession;
 pub use config::{Config, ConfigBuilder, DeliveryMode};
 pub use fault::Faults;
@@ -100,8 +110,10 @@ pub(crate) struct Inner {
     remotes: Vec<Remote>,
     /// What functions of calls have given up.
     left: call::Left,
-    /// `None`: requests have no time limit.
-    watchdog: Option<Watchdog>,
+    /// How long a request may take; `None`: without a limit.
+    limit: Option<Duration>,
+    /// Begins when a request has a limit.
+    watchdog: OnceLock<Watchdog>,
     /// The watchdog's thread has it too, if it is the one that drops the engine.
     device: Arc<Device>,
 }
@@ -130,6 +142,17 @@ impl Inner {
         let now = u64::try_from(self.device.now().as_nanos()).unwrap_or(u64::MAX);
         let of_nothing = Occasion { operation: None, call: None, size: 0, now };
         self.faults.hits(kind, &request.map_or(of_nothing, |request| Occasion::of(request, now)))
+    }
+
+    /// The watchdog, which begins at first use.
+    #[cold]
+    fn watchdog(&self) -> Result<&Watchdog, Error> {
+        if let Some(watchdog) = self.watchdog.get() {
+            return Ok(watchdog);
+        }
+        // Of two threads that are here at once, one drops its own again.
+        let watchdog = Watchdog::start(&self.device, &self.remotes, &self.pollers)?;
+        Ok(self.watchdog.get_or_init(|| watchdog))
     }
 
     /// Replaces the rules of the engine's side.
@@ -206,8 +229,7 @@ impl Engine {
             job::set_strict(strict);
         }
         let (device, pollers) = (Arc::new(device), Arc::new(Pollers::default()));
-        let start = |period| Watchdog::start(period, &device, &remotes, &pollers);
-        let watchdog = config.timeout().map(start).transpose()?;
+        let limit = config.timeout();
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             born: fork::generation(),
@@ -225,9 +247,13 @@ impl Engine {
             pairs,
             remotes,
             left: call::Left::default(),
-            watchdog,
+            limit,
+            watchdog: OnceLock::new(),
             device,
         };
+        if limit.is_some() {
+            inner.watchdog()?;
+        }
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -303,6 +329,10 @@ impl Engine {
     pub fn panicking_hash(&self, hash: Hash) -> Result<HashSession, Error> {
         let id = self.inner.device.create_panicking_session();
         Ok(HashSession::new(SessionCore::adopt(Arc::clone(&self.inner), Arc::new(Session::hash(hash)?), id)))
+    }
+
+    pub(crate) const fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     fn core(
@@ -468,7 +498,7 @@ impl Engine {
             return EngineStats::default();
         }
         let mut others = EngineStats {
-            timeouts: self.inner.watchdog.as_ref().map_or(0, Watchdog::timeouts),
+            timeouts: self.inner.watchdog.get().map_or(0, Watchdog::timeouts),
             jobs: job::thread_stats(),
             device: self.inner.device.stats(),
             ..EngineStats::default()

@@ -28,6 +28,8 @@ mod aead;
 mod cipher;
 mod hash;
 
+pub(crate) use hash::expected_mac;
+
 /// The common part of all kinds of session; removed from the device with the last handle.
 pub(crate) struct SessionCore {
     engine: Arc<Inner>,
@@ -54,11 +56,11 @@ impl SessionCore {
         &self.engine
     }
 
-    pub(super) const fn session(&self) -> &Arc<Session> {
+    pub(crate) const fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
-    pub(super) const fn growth(&self) -> usize {
+    pub(crate) const fn growth(&self) -> usize {
         self.growth
     }
 
@@ -192,7 +194,7 @@ impl SessionCore {
     }
 
     /// A copy in a buffer of the thread, with room for this many more bytes.
-    fn copy_of(&self, data: &[u8], more: usize) -> Result<Vec<u8>, Error> {
+    pub(crate) fn copy_of(&self, data: &[u8], more: usize) -> Result<Vec<u8>, Error> {
         let room = data.len().saturating_add(more);
         if room == 0 {
             return Ok(Vec::new());
@@ -240,7 +242,7 @@ fn enlarge(text: &mut Vec<u8>, additional: usize) -> Result<(), Error> {
 }
 
 /// Copies a nonce or an initialisation vector into a request, if there is memory for it.
-fn set_iv(request: &mut Request, iv: &[u8]) -> Result<(), Error> {
+pub(crate) fn set_iv(request: &mut Request, iv: &[u8]) -> Result<(), Error> {
     if iv.len() <= plain::MOST_IV {
         request.set_iv(iv);
     } else {
@@ -298,7 +300,7 @@ macro_rules! session_type {
                 Self { core }
             }
 
-            pub(super) const fn core(&self) -> &Arc<SessionCore> {
+            pub(crate) const fn core(&self) -> &Arc<SessionCore> {
                 &self.core
             }
         }

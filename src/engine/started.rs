@@ -1,12 +1,13 @@
 //! An operation that is kept and polled, in place of a caller that waits.
 //!
 //! ```text
-//!   start ──► Started ── poll(waker) ──► Pending ── the waker is called ──► poll ──► Ready
-//!                └── drop: the request is given up
+//!   Kept::new ──► Kept ── poll(waker) ──► Pending ── the waker is called ──► poll ──► Ready: the result is in its request
+//!                  ├── cancel: the request is taken back, with its buffers
+//!                  └── drop: the request is given up, and wiped
 //! ```
 //!
 //! It owns its session, its request and its hold of the engine, has no lifetime, and goes from thread to
-//! thread between polls.
+//! thread between polls. [`Started`] is one with a whole message; the futures of the crate are others.
 
 use std::fmt;
 use std::future::Future;
@@ -14,11 +15,13 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use simaccel_device::{Operation, Request, Session, Tag};
 
-use super::offload::{Advance, Failed, Hold, Offload};
+use super::offload::{Advance, Failed, Hold, Offload, TakenBack};
 use super::session::{SessionCore, make_room};
+use super::software::Software;
 use super::table;
 use super::wait::waker::{PolledWake, WakerWait};
 use crate::error::{Error, OpError};
@@ -38,13 +41,13 @@ pub struct Message {
     pub tag: Tag,
 }
 
-/// An operation on the device that is polled; a future.
+/// An operation that is polled, of any kind.
 ///
 /// Each poll goes on as far as it can: it submits, takes the result, tries again or computes in software as
 /// the engine's configuration says. It never blocks for the device. Dropping it gives the request up and
 /// waits at most for one batch's computation.
-pub struct Started {
-    operation: Offload<Arc<SessionCore>, Arc<Session>, Request, PolledWake>,
+pub(crate) struct Kept<E: Hold, S: Software> {
+    operation: Offload<E, S, Request, PolledWake>,
     stage: Stage,
 }
 
@@ -55,37 +58,46 @@ enum Stage {
     Over,
 }
 
-impl Started {
-    pub(super) fn new(core: &Arc<SessionCore>, message: Message) -> Result<Self, OpError> {
-        let Message { operation, iv, aad, mut buffer, tag } = message;
-        // Padding grows the buffer, and the device does not allocate.
-        if operation == Operation::Encrypt
-            && let Err(error) = make_room(&mut buffer, core.growth())
-        {
-            return Err(OpError::new(error, buffer, None));
-        }
-        let mut request = core.request(operation, buffer);
-        request.set_iv_owned(iv);
-        (request.aad, request.tag) = (aad, tag);
-        let operation = Offload::new(Arc::clone(core), Arc::clone(core.session()), request);
-        Ok(Self { operation, stage: Stage::New })
+impl<E: Hold, S: Software> Kept<E, S> {
+    pub(crate) const fn new(hold: E, software: S, request: Request) -> Self {
+        Self { operation: Offload::new(hold, software, request), stage: Stage::New }
+    }
+
+    pub(crate) const fn hold(&self) -> &E {
+        self.operation.hold()
+    }
+
+    /// The request, where it is not in flight.
+    pub(crate) fn request_mut(&mut self) -> &mut Request {
+        self.operation.request_mut()
+    }
+
+    /// Takes the request back where it does not end within `limit` of its submission, as by the engine's
+    /// `timeout_msec`, which this replaces. For an operation that was not polled yet.
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
+        self.operation.set_limit(limit);
+    }
+
+    /// Whether it was ready, or cancelled, before.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Over
     }
 
     /// Goes on with the operation. When it is pending, `waker` will be called; the wakers of earlier polls
-    /// need not be.
+    /// need not be. When it is ready, the request holds the result, or after an error its buffers.
     ///
     /// # Errors
-    /// As the session's operation of the same name. [`Error::Closed`] when it was ready before, or when a
-    /// poll was left by a panic of a waker.
-    pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(Vec<u8>, Tag), OpError>> {
+    /// The operation's. [`Error::Closed`] when it was ready before, or when a poll was left by a panic of a
+    /// waker.
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Result<(), Error>> {
         // A waker is foreign code. An operation that it has left by a panic does not go on.
         let outcome = match mem::replace(&mut self.stage, Stage::Over) {
             Stage::New => self.operation.begin().or_else(|| self.advance(waker, false)),
             Stage::Waiting => self.advance(waker, true),
-            Stage::Over => return Poll::Ready(Err(OpError::new(Error::Closed, Vec::new(), None))),
+            Stage::Over => return Poll::Ready(Err(Error::Closed)),
         };
         self.stage = if outcome.is_some() { Stage::Over } else { Stage::Waiting };
-        outcome.map_or(Poll::Pending, |outcome| Poll::Ready(self.result(outcome)))
+        outcome.map_or(Poll::Pending, |outcome| Poll::Ready(outcome.map_err(Failed::into_error)))
     }
 
     /// `None`: it waits. That counts as a pause, and the next poll as the resume.
@@ -114,18 +126,96 @@ impl Started {
         None
     }
 
-    fn result(&mut self, outcome: Result<(), Failed>) -> Result<(Vec<u8>, Tag), OpError> {
-        let request = self.operation.request_mut();
-        let (buffer, tag) = (mem::take(&mut request.buffer), request.tag);
-        let (operation, iv_len, len) = (request.operation, request.iv().len(), buffer.len());
-        match outcome {
-            Ok(()) => Ok((buffer, tag)),
-            Err(failed) => {
-                let error = self.operation.hold().explained(failed.into_error(), operation, iv_len, len);
-                Err(OpError::new(error, buffer, None))
-            }
+    /// Keeps the memory of the additional data for another operation.
+    pub(crate) fn recycle(&mut self) {
+        let aad = mem::take(&mut self.operation.request_mut().aad);
+        if aad.capacity() > 0 {
+            table::with(self.operation.hold().engine(), |instance| instance.recycle(aad));
         }
     }
+
+    /// Ends the operation now, and leaves its buffers in its request. A request that has ended counts as
+    /// ready. Waits at most for one batch's computation.
+    pub(crate) fn cancel(&mut self) -> Ended {
+        match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::New => Ended::TakenBack,
+            Stage::Waiting => match self.operation.cancel() {
+                TakenBack::Request => Ended::TakenBack,
+                TakenBack::Ended(outcome) => Ended::Over(outcome.map_err(Failed::into_error)),
+            },
+            Stage::Over => Ended::Over(Err(Error::Closed)),
+        }
+    }
+}
+
+/// What a cancelled operation has come to.
+pub(crate) enum Ended {
+    /// The request holds its buffers: the input, or what the device has made of it.
+    TakenBack,
+    /// It had ended before.
+    Over(Result<(), Error>),
+}
+
+impl<E: Hold, S: Software> Drop for Kept<E, S> {
+    fn drop(&mut self) {
+        // Text that was never submitted; of what is in flight, the flight takes care.
+        self.operation.request_mut().wipe();
+    }
+}
+
+impl<E: Hold, S: Software> fmt::Debug for Kept<E, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
+
+/// An operation on the device that is polled; a future. See [`Kept`].
+#[derive(Debug)]
+pub struct Started(Kept<Arc<SessionCore>, Arc<Session>>);
+
+impl Started {
+    pub(super) fn new(core: &Arc<SessionCore>, message: Message) -> Result<Self, OpError> {
+        let Message { operation, iv, aad, mut buffer, tag } = message;
+        // Padding grows the buffer, and the device does not allocate.
+        if operation == Operation::Encrypt
+            && let Err(error) = make_room(&mut buffer, core.growth())
+        {
+            return Err(OpError::new(error, buffer, None));
+        }
+        let mut request = core.request(operation, buffer);
+        request.set_iv_owned(iv);
+        (request.aad, request.tag) = (aad, tag);
+        Ok(Self(Kept::new(Arc::clone(core), Arc::clone(core.session()), request)))
+    }
+
+    /// Goes on with the operation. When it is pending, `waker` will be called; the wakers of earlier polls
+    /// need not be.
+    ///
+    /// # Errors
+    /// As the session's operation of the same name. [`Error::Closed`] when it was ready before, or when a
+    /// poll was left by a panic of a waker.
+    pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(Vec<u8>, Tag), OpError>> {
+        let was_over = self.0.is_over();
+        self.0.poll(waker).map(|outcome| {
+            if was_over {
+                return Err(OpError::new(Error::Closed, Vec::new(), None));
+            }
+            let error = outcome.err().map(|error| explained(&mut self.0, error));
+            let request = self.0.request_mut();
+            let (buffer, tag) = (mem::take(&mut request.buffer), request.tag);
+            match error {
+                None => Ok((buffer, tag)),
+                Some(error) => Err(OpError::new(error, buffer, None)),
+            }
+        })
+    }
+}
+
+/// The error of a session's operation, described.
+pub(crate) fn explained<S: Software>(kept: &mut Kept<Arc<SessionCore>, S>, error: Error) -> Error {
+    let request = kept.request_mut();
+    let (operation, iv_len, len) = (request.operation, request.iv().len(), request.buffer.len());
+    kept.hold().explained(error, operation, iv_len, len)
 }
 
 impl Future for Started {
@@ -133,18 +223,5 @@ impl Future for Started {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.get_mut().poll(context.waker())
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        // Text that was never submitted; of what is in flight, the flight takes care.
-        self.operation.request_mut().wipe();
-    }
-}
-
-impl fmt::Debug for Started {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Started").field("stage", &self.stage).finish_non_exhaustive()
     }
 }

@@ -20,6 +20,8 @@ use super::watchdog::{Entry, Key, Look, Shared};
 #[derive(Debug)]
 pub(crate) struct Watch {
     shared: Arc<Shared>,
+    /// Nanoseconds until the deadline.
+    pub(super) period: u64,
     inside: Mutex<Inside>,
 }
 
@@ -68,13 +70,13 @@ pub(super) enum Addressee {
 /// The caller's side.
 impl Watch {
     /// A watch for a request that is about to be submitted.
-    pub(super) fn new(shared: Arc<Shared>, notice: Notice) -> Arc<Self> {
-        Arc::new(Self { shared, inside: Mutex::new(Inside { stage: Stage::New, notice }) })
+    pub(super) fn new(shared: Arc<Shared>, period: u64, notice: Notice) -> Arc<Self> {
+        Arc::new(Self { shared, period, inside: Mutex::new(Inside { stage: Stage::New, notice }) })
     }
 
     /// Begins to watch a submitted request.
     pub(crate) fn begin(self: &Arc<Self>, pair: usize, ticket: Ticket) {
-        self.list(pair, ticket, self.shared.period(), Look::First);
+        self.list(pair, ticket, self.period, Look::First);
     }
 
     /// Ends the watch: the request has ended, or is not wanted any more. A request that the watchdog has

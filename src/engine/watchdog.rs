@@ -12,11 +12,12 @@
 //!                └──── the request, for the caller to take ◄───┴──► announce: wake, or ready list
 //! ```
 //!
-//! It exists only where `timeout_msec` is set. The wake word of a request (ARMED, and then the device's or
-//! the watchdog's) decides which of the two announces its end, so each waiter is woken once. A job that finds
-//! its request done before the watchdog has taken it back has its result. A result that waits for a slow
-//! application is not late: its watch ended when the wake was sent. A request that the device is computing
-//! when its time is over is looked at again, a millisecond later each time.
+//! It begins where `timeout_msec` is set, or with the first future that has a time limit. The wake word of a
+//! request (ARMED, and then the device's or the watchdog's) decides which of the two announces its end, so
+//! each waiter is woken once. A job that finds its request done before the watchdog has taken it back has its
+//! result. A result that waits for a slow application is not late: its watch ended when the wake was sent. A
+//! request that the device is computing when its time is over is looked at again, a millisecond later each
+//! time.
 //!
 //! Under polling there is no wake. A request that is done and waits to be reaped is late only if its thread
 //! sleeps and was not interrupted. The watchdog checks that twice, half the time apart, because a thread that
@@ -58,8 +59,6 @@ pub(crate) struct Watchdog {
 #[derive(Debug)]
 pub(super) struct Shared {
     born: u64,
-    /// Nanoseconds.
-    period: u64,
     clock: Clock,
     /// By pair index.
     remotes: Vec<Remote>,
@@ -116,9 +115,8 @@ pub(super) enum Look {
 const LOOK_AGAIN: u64 = 1_000_000;
 
 impl Watchdog {
-    /// Creates a watchdog for requests that take longer than `period`.
+    /// Creates a watchdog.
     pub(crate) fn start(
-        period: Duration,
         device: &Arc<Device>,
         remotes: &[Remote],
         pollers: &Arc<Pollers>,
@@ -133,7 +131,6 @@ impl Watchdog {
             List { entries: BTreeMap::new(), next_number: 0, next_look: None, closed: false, device: None };
         let shared = Arc::new(Shared {
             born: fork::generation(),
-            period: nanoseconds(period),
             clock,
             remotes: remotes.to_vec(),
             pollers: Arc::clone(pollers),
@@ -145,14 +142,20 @@ impl Watchdog {
         Ok(Self { shared, device: Arc::clone(device), thread })
     }
 
-    /// Creates a watch for a request that is about to be submitted, and the delivery to submit it with.
-    pub(crate) fn watch(&self, delivery: Delivery, user_data: u64) -> (Delivery, Arc<Watch>) {
+    /// Creates a watch for a request that is about to be submitted, and is late after `period`; and the
+    /// delivery to submit it with.
+    pub(crate) fn watch(
+        &self,
+        period: Duration,
+        delivery: Delivery,
+        user_data: u64,
+    ) -> (Delivery, Arc<Watch>) {
         let (notice, delivery) = match delivery {
             Delivery::Wake(waker) => (Notice::Wake(waker), None),
             Delivery::Reap { owner } => (Notice::Ready { owner, user_data }, Some(Delivery::Reap { owner })),
             Delivery::Silent => (Notice::Unannounced, Some(Delivery::Silent)),
         };
-        let watch = Watch::new(Arc::clone(&self.shared), notice);
+        let watch = Watch::new(Arc::clone(&self.shared), nanoseconds(period), notice);
         let delivery = delivery.unwrap_or_else(|| Delivery::Wake(Waker::from(Arc::clone(&watch))));
         (delivery, watch)
     }
@@ -242,11 +245,6 @@ impl Shared {
         self.change(|_| ());
     }
 
-    /// Nanoseconds.
-    pub(super) const fn period(&self) -> u64 {
-        self.period
-    }
-
     pub(super) fn put_on(self: &Arc<Self>, deadline: u64, entry: Entry) -> Key {
         self.change(|list| list.add(deadline, entry))
     }
@@ -289,7 +287,7 @@ impl Shared {
                 Verdict::InTime => entry.watch.end(),
                 Verdict::Suspicious => {
                     let Entry { watch, pair, ticket, .. } = entry;
-                    watch.list(pair, ticket, self.period / 2, Look::Suspected);
+                    watch.list(pair, ticket, watch.period / 2, Look::Suspected);
                 }
                 Verdict::Computing => {
                     let Entry { watch, pair, ticket, .. } = entry;
@@ -437,14 +435,14 @@ mod tests {
         let pollers = Arc::new(Pollers::default());
         let poller = pollers.register().unwrap();
         let remotes = [pair.remote().clone()];
-        let watchdog = Watchdog::start(PERIOD, &device, &remotes, &pollers).unwrap();
+        let watchdog = Watchdog::start(&device, &remotes, &pollers).unwrap();
         Scene { device, pair, watchdog, poller }
     }
 
     impl Scene {
         /// Submits a request that is not reaped, and watches it for a waiter with this `delivery`.
         fn submit(&mut self, delivery: Delivery) -> (Arc<Watch>, Ticket) {
-            let (_, watch) = self.watchdog.watch(delivery, 77);
+            let (_, watch) = self.watchdog.watch(PERIOD, delivery, 77);
             let request = Request::new(SessionId::NONE, Operation::Digest, vec![5; 30]);
             let ticket = self.pair.submit(request, Delivery::Reap { owner: 0 }).unwrap();
             watch.begin(0, ticket);

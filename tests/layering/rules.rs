@@ -143,6 +143,12 @@ pub(crate) const ROOMS: &[Room] = &[
         except: &[],
     },
     Room { path: "src/foreign.rs", knows: WHOLE_CRATE, crates: &[], except: &[] },
+    Room {
+        path: "src/future",
+        knows: &["crate::engine", "crate::error", "crate::job", "crate::process"],
+        crates: &["bytes", "simaccel_device"],
+        except: &["simaccel_device::QueuePair"],
+    },
     Room { path: "src/process.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
     Room { path: "src/sync.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
     Room {

@@ -118,6 +118,28 @@ impl Remote {
         }
     }
 
+    /// [`Remote::take`] of a request that is done, with its status, and [`Remote::revoke`] of one that is
+    /// not. Pending: the device owns it.
+    pub fn try_end(&self, ticket: Ticket) -> Poll<Option<(Request, Option<Status>)>> {
+        let Self { pair } = self;
+        loop {
+            if let Some((held, status)) = pair.slab.hold_done(ticket) {
+                return Poll::Ready(Some((pair.take(held), Some(status))));
+            }
+            let waiting = pair.slab.hold_parked(ticket).or_else(|| pair.slab.hold_queued(ticket));
+            if let Some(held) = waiting.or_else(|| pair.slab.hold_scheduled(ticket)) {
+                return Poll::Ready(Some((pair.take(held), None)));
+            }
+            match self.state(ticket) {
+                TicketState::Stale => return Poll::Ready(None),
+                TicketState::InFlight | TicketState::Parked if pair.forked() => return Poll::Ready(None),
+                TicketState::InFlight => return Poll::Pending,
+                // It has got there since.
+                TicketState::Parked | TicketState::Done(_) => {}
+            }
+        }
+    }
+
     /// Prefetches a request, for a thread that will look at its end in a moment.
     #[inline]
     pub fn prefetch(&self, ticket: Ticket) {

@@ -28,6 +28,7 @@ use crate::engine::sabotage::{self, Sabotage};
 use crate::engine::wait::{self, Wake};
 use crate::engine::watch::Watch;
 use crate::engine::{Inner, call, table};
+use crate::error::Error;
 
 /// A handle of an engine: a reference, or an owner.
 pub(crate) trait Hold: Clone {
@@ -35,6 +36,13 @@ pub(crate) trait Hold: Clone {
 }
 
 impl Hold for &Arc<Inner> {
+    #[inline]
+    fn engine(&self) -> &Arc<Inner> {
+        self
+    }
+}
+
+impl Hold for Arc<Inner> {
     #[inline]
     fn engine(&self) -> &Arc<Inner> {
         self
@@ -226,6 +234,46 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         self.live.set(false);
         request.state = self.held.borrow_mut().state.take();
         Some(request)
+    }
+
+    /// Takes the request, with how it has ended, or takes it back unchanged, wherever it is. Waits at most
+    /// for one batch's computation.
+    ///
+    /// # Errors
+    /// The request is out of reach: in a forked child, or in a function that runs in its own batch.
+    #[cold]
+    pub(super) fn cancel(&self, request: &mut Request) -> Result<Option<End>, Error> {
+        let Held { wake, watch, state } = mem::take(&mut *self.held.borrow_mut());
+        let was_live = self.live.replace(false);
+        if !was_live || self.engine().is_inherited() {
+            return Err(if was_live { Error::Forked } else { Error::Closed });
+        }
+        let watch = watch.as_deref();
+        if let Some(watch) = watch {
+            self.engine().outside(|| watch.end());
+        }
+        self.cancel_wake();
+        wake.give_up(&|| match self.remote().wake_state(self.ticket) {
+            WakeState::Stale => watch.map_or(WakeState::Stale, Watch::wake_state),
+            state => state,
+        });
+        let (back, end) = match watch.and_then(Watch::claim) {
+            Some(late) => (late, Some(End::TimedOut)),
+            None => call::end(self.engine(), self.remote(), self.ticket)
+                .map(|(request, status)| (request, status.map(End::Device)))?,
+        };
+        *request = back;
+        // A pause ends with a resume, or is given up.
+        let counters = &table::of_thread(self.engine()).counters;
+        if end.is_some() {
+            counters.resumes.add(1)
+        } else {
+            counters.abandoned.add(1)
+        }
+        if !matches!(end, Some(End::Device(Status::Ok))) {
+            request.state = state;
+        }
+        Ok(end)
     }
 
     /// Gives the request up, wherever it is, and drops all that the flight holds. Waits at most for one

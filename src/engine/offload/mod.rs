@@ -23,6 +23,7 @@ mod route;
 use std::borrow::BorrowMut;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use simaccel_device::{Delivery, Operation, RefusedReason, Request, Session, Status, Ticket};
 use zeroize::Zeroize;
@@ -35,7 +36,6 @@ use super::wait::foreign::ForeignWait;
 use super::wait::job::{JobWait, OurJobs};
 use super::wait::{Armed, Jobs, Pause, Submission, Waiter, Wake, go_round};
 use super::watch::Watch;
-use super::watchdog::Watchdog;
 use super::{Inner, call, software, table};
 use crate::error::Error;
 
@@ -135,6 +135,15 @@ pub(crate) struct Offload<E: Hold, S, R, W: Wake> {
     retries: u32,
     /// Whether the device works out of place in this try, to keep the input.
     keeps_input: bool,
+    /// How long each try may take.
+    limit: Option<Duration>,
+}
+
+/// What a cancelled operation has come to.
+pub(crate) enum TakenBack {
+    /// Its request was not done, and is back.
+    Request,
+    Ended(Result<(), Failed>),
 }
 
 enum Stage<E: Hold, W: Wake> {
@@ -160,13 +169,13 @@ enum Look {
 impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     pub(crate) const fn new(engine: E, session: S, request: R) -> Self {
         let session = Some(session);
-        Self { engine, session, request, stage: Stage::Submit, retries: 0, keeps_input: false }
+        Self { engine, session, request, stage: Stage::Submit, retries: 0, keeps_input: false, limit: None }
     }
 
     /// An operation that no policy concerns, with its request in flight already.
     pub(super) const fn in_flight(engine: E, flight: Flight<E, W>, request: R) -> Self {
         let stage = Stage::InFlight(flight);
-        Self { engine, session: None, request, stage, retries: 0, keeps_input: false }
+        Self { engine, session: None, request, stage, retries: 0, keeps_input: false, limit: None }
     }
 
     /// Counts the operation, and ends it here if the device is not to see it. For one that is
@@ -174,6 +183,11 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     pub(crate) fn begin(&mut self) -> Option<Result<(), Failed>> {
         let session = self.session.as_ref()?;
         without_device(self.engine.engine(), session, self.request.borrow_mut())
+    }
+
+    /// Replaces the engine's limit for each try.
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
+        self.limit = Some(limit);
     }
 
     pub(crate) const fn hold(&self) -> &E {
@@ -227,13 +241,35 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         }
     }
 
+    /// Ends the operation: takes its request, or takes it back with the input. Waits at most for one batch's
+    /// computation.
+    #[cold]
+    pub(crate) fn cancel(&mut self) -> TakenBack {
+        let Stage::InFlight(flight) = mem::replace(&mut self.stage, Stage::Over) else {
+            return TakenBack::Request;
+        };
+        let (engine, request) = (self.engine.engine(), self.request.borrow_mut());
+        let end = match flight.cancel(request) {
+            Ok(end) => end,
+            Err(error) => return TakenBack::Ended(Err(Failed::lost(error))),
+        };
+        let outcome = end.map_or(Err(Failed::with_request(Error::Closed)), |end| finish(end, request));
+        if mem::take(&mut self.keeps_input) {
+            rescue::finish(engine, request, &outcome);
+        } else if outcome.is_err() {
+            request.destination.as_mut().map(Zeroize::zeroize);
+        }
+        if end.is_some() { TakenBack::Ended(outcome) } else { TakenBack::Request }
+    }
+
     /// One try on the device.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn submit<P: Waiter<Wake = W>>(&mut self, waiter: &mut P) -> Look {
         let (engine, request) = (self.engine.engine(), self.request.borrow_mut());
         let flight = table::with(engine, |instance| {
-            self.keeps_input = engine.keeps_input && rescue::prepare(instance, request)?;
-            submit(&self.engine, instance, waiter, request)
+            let keeps_input = engine.keeps_input || self.limit.is_some();
+            self.keeps_input = keeps_input && rescue::prepare(instance, request)?;
+            submit(&self.engine, instance, waiter, request, self.limit)
         });
         match flight {
             Ok(flight) => {
@@ -329,6 +365,7 @@ fn submit<E: Hold, P: Waiter>(
     instance: &Instance,
     waiter: &mut P,
     request: &mut Request,
+    limit: Option<Duration>,
 ) -> Result<Flight<E, P::Wake>, Error> {
     let engine = hold.engine();
     if !engine.faults.is_empty() && engine.fails(FaultKind::NoMem, Some(request)) {
@@ -337,8 +374,8 @@ fn submit<E: Hold, P: Waiter>(
     let Armed { wake, mut delivery, user_data } = waiter.arm(engine, instance)?;
     request.user_data = user_data;
     let mut held = Held { wake, ..Held::default() };
-    if let Some(watchdog) = &engine.watchdog {
-        held.watch = Some(watch(watchdog, &mut delivery, user_data));
+    if let Some(limit) = limit.or(engine.limit) {
+        held.watch = Some(watch(engine, limit, &mut delivery, user_data)?);
     }
     if engine.may_repeat {
         held.state = request.state.as_ref().map(|state| engine.outside(|| state.clone()));
@@ -376,11 +413,18 @@ fn park(
 
 /// Makes the watchdog watch a request, which is then delivered through its watch.
 #[cold]
-fn watch(watchdog: &Watchdog, delivery: &mut Delivery, user_data: u64) -> Arc<Watch> {
+fn watch(
+    engine: &Inner,
+    limit: Duration,
+    delivery: &mut Delivery,
+    user_data: u64,
+) -> Result<Arc<Watch>, Error> {
+    // Its first use starts a thread, which is deep.
+    let watchdog = engine.outside(|| engine.watchdog())?;
     let given = mem::replace(delivery, Delivery::Silent);
-    let (watched, watch) = watchdog.watch(given, user_data);
+    let (watched, watch) = watchdog.watch(limit, given, user_data);
     *delivery = watched;
-    watch
+    Ok(watch)
 }
 
 const fn refusal_error(reason: RefusedReason) -> Error {

@@ -11,6 +11,11 @@ use crate::error::{Error, OpError};
 /// Bytes of the shortest MAC that a message is compared with.
 const MIN_MAC: usize = 4;
 
+/// Whether a message may be compared with such a MAC.
+pub(crate) fn expected_mac(session: &MacSession, expected: &[u8]) -> Result<(), Error> {
+    session.check_expected(expected)
+}
+
 fn text_and_tag(TaggedText { buffer, tag, .. }: TaggedText) -> (Vec<u8>, Tag) {
     (buffer, tag)
 }

@@ -173,6 +173,14 @@ impl Slab {
         self.swap(ticket, claim::PARKED, claim::TAKEN).map(|_| self.held(ticket, Origin::Parked))
     }
 
+    /// Wins a request that is scheduled, and not done.
+    pub(crate) fn hold_scheduled(&self, ticket: Ticket) -> Option<Held> {
+        let won = [claim::EXECUTED, claim::HANDED]
+            .into_iter()
+            .find_map(|from| self.swap(ticket, from, claim::TAKEN));
+        won.map(|_| self.held(ticket, Origin::Executed))
+    }
+
     /// Wins a request wherever it is, unless the device owns it at this moment.
     pub(crate) fn hold(&self, ticket: Ticket) -> Hold {
         let Some(cell) = self.cell(ticket) else { return Hold::Stale };

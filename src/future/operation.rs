@@ -1,0 +1,223 @@
+//! One operation of a session as a future.
+//!
+//! ```text
+//!   encrypt_async ─► New ── poll ──► Waiting ── the device wakes, poll ──► Over: the result, and the buffer
+//!                     │                 └── the ring is full: in line for a slot
+//!                     └── refused: the first poll gives the error, and the buffer
+//! ```
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use simaccel_device::{Request, Session, Tag};
+
+use super::Buffer;
+use crate::engine::future::{Ended, Kept, SessionCore, explained};
+use crate::error::{Error, OpError};
+
+/// An operation of a session, as a future:
+/// [`CipherSession::encrypt_async`](crate::CipherSession::encrypt_async) and the like.
+///
+/// It begins at its first poll. It is `Send` and `Unpin`, has no lifetime, and may be polled by any thread,
+/// each time by another. The result is `K`'s [`Output`](Kind::Output), or an [`OpError`] with the buffers.
+/// Polled after that, it is ready with [`Error::Closed`] and an empty buffer.
+///
+/// *Cancel safe*: dropping it at any time takes the request back, waits at most for one batch's computation,
+/// and wipes the buffer. [`OpFuture::cancel`] returns the buffer.
+///
+/// ```
+/// use simaccel::{Cipher, Config, Engine};
+///
+/// async fn seal(engine: &Engine) -> Result<Vec<u8>, simaccel::Error> {
+///     let session = engine.cipher(Cipher::Aes256Ctr, &[0x42; 32])?;
+///     let sealed = session.encrypt_async(&[0x24; 16], b"attack at dawn".to_vec()).await?;
+///     Ok(session.decrypt_async(&[0x24; 16], sealed).await?)
+/// }
+/// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// #     let mut future = std::pin::pin!(future);
+/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     loop {
+/// #         if let std::task::Poll::Ready(done) = future.as_mut().poll(&mut context) { return done }
+/// #     }
+/// # }
+/// # let engine = Engine::open(Config::default()).unwrap();
+/// # assert_eq!(block_on(seal(&engine)).unwrap(), b"attack at dawn");
+/// ```
+#[must_use = "a future does nothing unless it is polled"]
+pub struct OpFuture<K, B = Vec<u8>> {
+    kept: Kept<Arc<SessionCore>, Arc<Session>>,
+    kind: K,
+    /// Why the first poll fails.
+    refused: Option<Error>,
+    /// It turns its buffers into vectors, and gives `B` back.
+    buffer: PhantomData<fn(B) -> B>,
+}
+
+/// What a cancelled operation has come to.
+#[derive(Debug)]
+pub enum Cancelled<T, B> {
+    /// The request was taken back. The buffer holds the input, unchanged. An operation with two buffers gives
+    /// its destination back, wiped, too.
+    TakenBack {
+        /// The buffer that went in.
+        buffer: B,
+        /// The destination, where there is one.
+        destination: Option<B>,
+    },
+    /// It had ended before, with this.
+    Ended(T),
+}
+
+/// The kinds of operation, by what they give back. Sealed.
+pub trait Kind: sealed::Kind + Send + Unpin + 'static {
+    /// What a successful operation gives back.
+    type Output<B: Buffer>;
+
+    #[doc(hidden)]
+    fn output<B: Buffer>(&self, request: &mut Request) -> Result<Self::Output<B>, Error>;
+}
+
+/// The text takes the buffer's place: gives `B`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InPlace(pub(super) ());
+
+/// The text, or the unchanged message, and a tag, MAC or digest: gives `(B, Tag)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tagged(pub(super) ());
+
+/// The output is apart from the input, which stays as it is: gives `(B, B)`, the source first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apart(pub(super) ());
+
+/// The MAC of the message is compared, in constant time: gives `B`, the message.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared(pub(super) Option<Tag>);
+
+mod sealed {
+    pub trait Kind {}
+
+    impl Kind for super::InPlace {}
+    impl Kind for super::Tagged {}
+    impl Kind for super::Apart {}
+    impl Kind for super::Compared {}
+}
+
+fn text<B: Buffer>(request: &mut Request) -> B {
+    B::from_vec(mem::take(&mut request.buffer))
+}
+
+impl Kind for InPlace {
+    type Output<B: Buffer> = B;
+
+    fn output<B: Buffer>(&self, request: &mut Request) -> Result<B, Error> {
+        Ok(text(request))
+    }
+}
+
+impl Kind for Tagged {
+    type Output<B: Buffer> = (B, Tag);
+
+    fn output<B: Buffer>(&self, request: &mut Request) -> Result<(B, Tag), Error> {
+        Ok((text(request), mem::take(&mut request.tag)))
+    }
+}
+
+impl Kind for Apart {
+    type Output<B: Buffer> = (B, B);
+
+    fn output<B: Buffer>(&self, request: &mut Request) -> Result<(B, B), Error> {
+        let destination = request.destination.take().unwrap_or_default();
+        Ok((text(request), B::from_vec(destination)))
+    }
+}
+
+impl Kind for Compared {
+    type Output<B: Buffer> = B;
+
+    fn output<B: Buffer>(&self, request: &mut Request) -> Result<B, Error> {
+        let Some(expected) = self.0 else { return Err(Error::AuthFailed) };
+        let head = request.tag.as_bytes().get(..expected.as_bytes().len()).and_then(Tag::new);
+        if head == Some(expected) { Ok(text(request)) } else { Err(Error::AuthFailed) }
+    }
+}
+
+impl<K: Kind, B: Buffer> OpFuture<K, B> {
+    /// `refused`: the error of the first poll.
+    pub(super) fn new(
+        core: &Arc<SessionCore>,
+        request: Request,
+        kind: K,
+        refused: Result<(), Error>,
+    ) -> Self {
+        let kept = Kept::new(Arc::clone(core), Arc::clone(core.session()), request);
+        Self { kept, kind, refused: refused.err(), buffer: PhantomData }
+    }
+
+    /// Takes the request back, and ends with [`Error::Timeout`] and the buffer, where the device does not end
+    /// it within `limit` of its submission, its time in line for a slot included. It needs no runtime: a
+    /// thread of the engine's looks (`simaccel-watchdog`, started by the first limit); on a stepped device
+    /// the limit is in the device's time. Where the engine tries again (`max_retries`), each try has the
+    /// limit.
+    ///
+    /// It replaces the engine's own limit (`timeout_msec`) for this operation. Call it before the first poll;
+    /// a request that is in flight keeps what it was submitted with.
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
+        self.kept.set_limit(limit);
+        self
+    }
+
+    /// Ends the operation now, and returns its buffer, or its result where it has ended. Waits at most for
+    /// one batch's computation. The future is over then.
+    pub fn cancel(&mut self) -> Cancelled<Result<K::Output<B>, OpError<B>>, B> {
+        if let Some(error) = self.refused.take() {
+            return Cancelled::Ended(Err(self.failed(error)));
+        }
+        match self.kept.cancel() {
+            Ended::TakenBack => {
+                let (_, buffer, destination) = self.failed(Error::Closed).into_buffers();
+                Cancelled::TakenBack { buffer, destination }
+            }
+            Ended::Over(outcome) => Cancelled::Ended(self.result(outcome)),
+        }
+    }
+
+    fn result(&mut self, outcome: Result<(), Error>) -> Result<K::Output<B>, OpError<B>> {
+        let output = match outcome {
+            Ok(()) => self.kind.output(self.kept.request_mut()),
+            Err(error) => Err(explained(&mut self.kept, error)),
+        };
+        self.kept.recycle();
+        output.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&mut self, error: Error) -> OpError<B> {
+        let request = self.kept.request_mut();
+        let destination = request.destination.take().map(B::from_vec);
+        OpError::new(error, text(request), destination)
+    }
+}
+
+impl<K: Kind, B: Buffer> Future for OpFuture<K, B> {
+    type Output = Result<K::Output<B>, OpError<B>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(error) = this.refused.take() {
+            let _ = this.kept.cancel();
+            return Poll::Ready(Err(this.failed(error)));
+        }
+        this.kept.poll(context.waker()).map(|outcome| this.result(outcome))
+    }
+}
+
+impl<K, B> fmt::Debug for OpFuture<K, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpFuture").field("state", &self.kept).finish_non_exhaustive()
+    }
+}
