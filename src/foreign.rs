@@ -95,12 +95,16 @@
 //! other. The waker of the latest poll is called on the device's thread, at most once for a request, but for
 //! spurious wakes. A waker may poll, or drop, what it wakes. The retries, the fallback and the timeout of the
 //! engine's configuration hold. Dropping a `Started` gives the request up and waits at most for the
-//! computation of one batch; its text is wiped.
+//! computation of one batch; its text is wiped. An [`Announcer`] is a waker for callbacks of foreign code,
+//! which has to know when they are over.
 
+use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
 
 pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds, WakeWatch};
 pub use crate::engine::{Message, Started};
+use crate::job::CallbackWaker;
 pub use crate::job::{Callback, Release, WaitStatus};
 use crate::process::fork;
 use crate::{AnySession, Config, Engine, Error, OpError};
@@ -142,4 +146,41 @@ pub fn stepped(config: Config, framework: Arc<dyn Framework>) -> Result<Engine, 
 /// [`Error::NoMemory`], with the buffer.
 pub fn start(session: &AnySession, message: Message) -> Result<Started, OpError> {
     session.start(message)
+}
+
+/// A callback as the waker of a [`Started`].
+///
+/// When it is dropped no call begins any more, and those in other threads have returned. Inside a callback,
+/// of whatever context or operation, its drop does not wait (see [`Callback`]s of contexts). A forked child
+/// drops it without a wait.
+pub struct Announcer {
+    waker: Arc<CallbackWaker>,
+    born: u64,
+}
+
+impl Announcer {
+    /// The callback must not panic, and a job does not pause in it.
+    pub fn new(callback: Callback) -> Self {
+        Self { waker: CallbackWaker::of(callback), born: fork::generation() }
+    }
+
+    /// For [`Started::poll`].
+    pub fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.waker))
+    }
+}
+
+impl Drop for Announcer {
+    fn drop(&mut self) {
+        // The lock of an inherited one may be held by a thread of the parent.
+        if !fork::since(self.born) {
+            self.waker.retire();
+        }
+    }
+}
+
+impl fmt::Debug for Announcer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announcer").finish_non_exhaustive()
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 
-use simaccel::foreign::{Message, Started, start};
+use simaccel::foreign::{Announcer, Message, Started, start};
 use simaccel::{
     Algorithm, AnySession, Config, Engine, Error, Job, OpError, Operation, Parameters, Step, Tag, WaitCtx,
     wait_readable,
@@ -340,6 +340,61 @@ fn a_waker_that_polls_in_its_call_has_the_result() {
     *polls.0.lock().unwrap() = Some(started);
     engine.device().run_until_idle();
     assert_eq!(polls.1.lock().unwrap().take(), Some(sealed(1)));
+    adds_up(&engine);
+}
+
+/// A callback that is called while its announcer goes: the drop returns after the call.
+#[test]
+fn a_dropped_announcer_waits_for_its_call_and_is_not_called_again() {
+    let ((begun, has_begun), (release, released)) = (channel(), channel());
+    let (released, has_returned) = (Mutex::new(released), Arc::new(AtomicUsize::new(0)));
+    let returned = Arc::clone(&has_returned);
+    let announcer = Announcer::new(Arc::new(move || {
+        begun.send(()).unwrap();
+        released.lock().unwrap().recv().unwrap();
+        returned.fetch_add(1, Ordering::SeqCst);
+    }));
+    let late = announcer.waker();
+    let engine = Engine::open(Config::parse("completion_nsec=1000").unwrap()).unwrap();
+    let mut started = encrypt(&session(&engine), 1);
+    is_pending(&mut started, &announcer.waker());
+    has_begun.recv().unwrap();
+    let calls = Arc::clone(&has_returned);
+    let (about, is_about) = channel();
+    let dropping = thread::spawn(move || {
+        about.send(()).unwrap();
+        drop(announcer);
+        calls.load(Ordering::SeqCst)
+    });
+    is_about.recv().unwrap();
+    // Room for a drop that would not wait.
+    (0..1_000).for_each(|_| thread::yield_now());
+    release.send(()).unwrap();
+    assert_eq!(dropping.join().unwrap(), 1, "the call has returned before the drop");
+    late.wake();
+    assert_eq!(has_returned.load(Ordering::SeqCst), 1);
+    drop(started);
+    engine.device().drain();
+    adds_up(&engine);
+}
+
+/// What its own callback drops, with its operation: there the drop does not wait for that call.
+#[test]
+fn an_announcer_is_dropped_in_its_own_call() {
+    type Kept = Mutex<Option<(Started, Announcer)>>;
+    let kept: Arc<Kept> = Arc::default();
+    let own = Arc::clone(&kept);
+    let announcer = Announcer::new(Arc::new(move || {
+        let (mut started, announcer) = own.lock().unwrap().take().expect("called once");
+        assert_eq!(ready(&mut started, &announcer.waker()).unwrap().0, sealed(1));
+    }));
+    let engine = stepped("completion_nsec=1000");
+    let mut started = encrypt(&session(&engine), 1);
+    is_pending(&mut started, &announcer.waker());
+    *kept.lock().unwrap() = Some((started, announcer));
+    engine.device().run_until_idle();
+    assert!(kept.lock().unwrap().is_none());
+    assert_eq!(Arc::strong_count(&kept), 1, "nothing keeps the callback");
     adds_up(&engine);
 }
 
