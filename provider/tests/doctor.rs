@@ -141,6 +141,27 @@ fn a_mistake_in_the_configuration_is_said_with_its_key() {
 }
 
 #[test]
+fn a_module_that_is_not_there_is_said_with_its_name() {
+    let configuration = Configuration::new("doctor");
+    let text = configuration.text().replace("libsimaccel_provider.so", "libsimacel_provider.so");
+    let file = configuration.folder.join("misspelt.cnf");
+    fs::write(&file, text).unwrap();
+    let answer = run(command(stat()).arg("--doctor").env("OPENSSL_CONF", file));
+    assert_finds_most(&answer, "loaded", "libsimacel_provider.so: cannot open shared object file");
+}
+
+#[test]
+fn a_value_of_the_section_that_is_no_text_is_said_with_its_key() {
+    let configuration = Configuration::new("doctor").key("depth", "HERE");
+    let text = configuration.text();
+    let (head, tail) = text.split_once("HERE").unwrap();
+    let file = configuration.folder.join("bytes.cnf");
+    fs::write(&file, [head.as_bytes(), b"\xff", tail.as_bytes()].concat()).unwrap();
+    let answer = run(command(stat()).arg("--doctor").env("OPENSSL_CONF", file));
+    assert_finds_most(&answer, "loaded", "depth: must be UTF-8");
+}
+
+#[test]
 fn a_section_of_the_name_default_is_said() {
     let folder = scratch("doctor");
     let file = folder.join("openssl.cnf");

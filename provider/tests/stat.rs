@@ -246,7 +246,9 @@ fn a_closed_pipe_and_a_full_disk_are_no_panic() {
             "{option}"
         );
     }
-    for mistake in [&["/nowhere"][..], &["--bogus"], &["/nowhere", "--set", "fault=none"]] {
+    for mistake in
+        [&["/nowhere"][..], &["--bogus"], &["/nowhere", "--set", "fault=none"], &["/nowhere", "--set", " ;"]]
+    {
         let output = command(stat()).args(mistake).stderr(full()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{mistake:?}");
         let said = command(stat()).args(mistake).output().unwrap().stderr;

@@ -49,7 +49,7 @@ struct Options {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = seconds)]
     watch: Option<Duration>,
     /// Change the running processes: faults and service times, as in a configuration
-    #[arg(long, value_name = "KEY=VALUE;...", conflicts_with_all = ["json", "prometheus", "watch"])]
+    #[arg(long, value_name = "KEY=VALUE;...", value_parser = items, conflicts_with_all = ["json", "prometheus", "watch"])]
     set: Option<String>,
     /// How long to wait for a process that has no operation
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "set")]
@@ -64,6 +64,12 @@ struct Options {
     /// The libssl of the programs
     #[arg(long, value_name = "PATH", requires = "doctor")]
     libssl: Option<PathBuf>,
+}
+
+/// A change that says something.
+fn items(text: &str) -> Result<String, String> {
+    let is_empty = text.split([';', '\n']).all(|item| item.trim().is_empty());
+    if is_empty { Err("KEY=VALUE;... with at least one key".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// A time that a sleep can take.

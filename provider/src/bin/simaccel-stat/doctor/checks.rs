@@ -149,7 +149,7 @@ fn loaded(
     let others = if others.is_empty() { "none".to_owned() } else { others };
     let what = match passed_over {
         None => "nothing loads it".to_owned(),
-        Some(None) => match libcrypto.section_of(is_ours)? {
+        Some(None) => match named(libcrypto)? {
             Some(section) => return Err(not_loaded(libcrypto, &section)?),
             None => format!("the configuration does not load it; providers: {others}"),
         },
@@ -179,6 +179,14 @@ fn is_ours(module: &Path) -> bool {
     module.file_stem().is_some_and(|name| name.to_string_lossy().contains(OWN_NAME))
 }
 
+/// The section that means the provider: by the name of its file or, where that is misspelt, by the file that
+/// is missing.
+fn named(libcrypto: &Libcrypto) -> Result<Option<Section>, Failure> {
+    let ours = libcrypto.section_of(is_ours)?;
+    let is_missing = |module: &Path| module.is_absolute() && !module.exists();
+    ours.map_or_else(|| libcrypto.section_of(is_missing), |section| Ok(Some(section)))
+}
+
 /// Why a provider that the configuration names is not there. libcrypto goes on without one that cannot be
 /// loaded, and forgets the reason. Loaded by hand, with the keys of its section, it says it.
 fn not_loaded(libcrypto: &Libcrypto, section: &Section) -> Result<Failure, Failure> {
@@ -186,6 +194,11 @@ fn not_loaded(libcrypto: &Libcrypto, section: &Section) -> Result<Failure, Failu
     if value("activate").is_none() {
         let what = "the configuration names it, and does not activate it";
         return Ok(Failure::new(what, "add to its section\nactivate = 1"));
+    }
+    // A value that is no text has reached us with a mark in the place of what it is not.
+    let is_no_text = |(_, value): &&(String, String)| value.contains(char::REPLACEMENT_CHARACTER);
+    if let Some((key, _)) = section.iter().find(is_no_text) {
+        return Ok(Failure::new(format!("{key}: must be UTF-8"), "write it in UTF-8"));
     }
     let of_libcrypto = ["module", "activate", "identity", "soft_load", "config"];
     let keys = section.iter().filter(|(key, _)| !of_libcrypto.contains(&key.as_str()));
