@@ -74,6 +74,9 @@ pub enum Error {
         /// Bytes of the slice.
         given: usize,
     },
+    /// The system has no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(OsError),
     /// The device was reset while the request was in flight. Another try may succeed.
     #[error("the device was reset")]
     Reset,

@@ -94,7 +94,8 @@ mod words;
 
 pub use engine::{
     AeadOpener, AeadSealer, AeadSession, AnySession, CipherSession, CipherStream, Config, ConfigBuilder,
-    DeliveryMode, Engine, EngineStats, Faults, HashSession, HashStream, MacSession, MacStream, OtherSession,
+    DeliveryMode, Engine, EngineStats, Faults, HashSession, HashStream, KeySession, MacSession, MacStream,
+    OtherSession,
 };
 #[doc(hidden)]
 pub use engine::{Sabotage, sabotage};
@@ -104,11 +105,15 @@ pub use simaccel_device;
 pub use simaccel_device::grammar;
 pub use simaccel_device::{
     Aead, Algorithm, Allowed, Arbitration, Argument, ArgumentError, CallStats, ChangeError, Cipher,
-    CompletionOrder, ConfigError, Device, DeviceStats, Fault, FaultCounts, FaultKind, Hash, Histogram,
-    LatencyDist, LimitMode, Mbps, ModelMode, Operation, OperationStats, OutputLen, Padding, Parameter,
-    Parameters, Preset, QueuePairStats, Selection, Served, ServiceTime, SessionError, Tag, Timing, Timings,
-    UnitStats, UnknownName, WarmUp, WorkerStats,
+    CompletionOrder, ConfigError, Device, DeviceStats, EcdsaForm, Family, Fault, FaultCounts, FaultKind,
+    Hash, Histogram, KeyAlgorithm, KeyArguments, KeyError, KeyForm, KeyHash, KeyPart, LatencyDist, LimitMode,
+    Mbps, ModelMode, Nonce, Operation, OperationStats, OutputLen, Padding, Parameter, Parameters, Preset,
+    QueuePairStats, RsaPadding, Salt, Selection, Served, ServiceTime, SessionError, SignatureScheme, Tag,
+    Timing, Timings, Unfit, UnitStats, UnknownName, WarmUp, WorkerStats,
 };
 #[doc(hidden)]
 pub use simaccel_device::{GivenUp, Used, Uses};
+#[cfg(feature = "private-keys")]
+pub use simaccel_device::{PrivateKey, PrivateParts, PublicKey, PublicParts, RsaNumbers};
 pub use wait_readable::{WaitError, wait_readable, wait_readable_timeout};
+pub use zeroize::Zeroizing;

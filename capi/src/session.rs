@@ -77,7 +77,7 @@ impl Kind {
             AnySession::Aead(session) => Self::Aead(session, len),
             AnySession::Hash(session) => Self::Hash(session, len),
             AnySession::Mac(session) => Self::Mac(session, len),
-            AnySession::Other(_) => {
+            AnySession::Key(_) | AnySession::Other(_) => {
                 let text = format!("no function for C runs {algorithm}");
                 return Err(Failure::new(SimaccelResult::Session, text));
             }

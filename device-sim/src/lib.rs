@@ -24,6 +24,7 @@
 //! | folder | what |
 //! |---|---|
 //! | `message` | requests, and the names of what the device can do |
+//! | `keys` | private and public keys: imported, exported, made into sessions |
 //! | `kernels` | sessions (keys, prepared once) and the work itself |
 //! | `model` | the device without threads and clocks: faults, service times, stations, order of completion |
 //! | `queue` | cells, rings, slots, doorbell and interrupt, and both ends of a queue pair |
@@ -69,6 +70,8 @@ compile_error!("device-sim runs on Linux only");
 
 mod config;
 mod kernels;
+#[cfg(feature = "private-keys")]
+mod keys;
 #[cfg(all(test, loom))]
 mod loom;
 mod message;
@@ -84,11 +87,20 @@ pub use config::{
     ChangeError, Config, ConfigBuilder, ConfigError, Mbps, ModelMode, Preset, Served, ServiceTime, WarmUp,
     grammar,
 };
+#[cfg(feature = "private-keys")]
+pub use kernels::keys::parts::{PrivateParts, PublicParts, RsaNumbers};
 pub use kernels::session::{Session, SessionError};
+#[cfg(feature = "private-keys")]
+pub use keys::{PrivateKey, PublicKey};
 pub use message::algorithm::{Aead, Algorithm, Cipher, Hash, Kind};
 pub use message::argument::{Argument, ArgumentError};
 pub use message::call::Call;
 pub use message::cost::Cost;
+pub use message::key_algorithm::{Family, KeyAlgorithm};
+pub use message::key_arguments::{
+    EcdsaForm, KeyArguments, KeyHash, Nonce, RsaPadding, Salt, SignatureScheme,
+};
+pub use message::key_error::{KeyError, KeyForm, KeyPart, Unfit};
 pub use message::lengths::Allowed;
 pub use message::mode::Mode;
 pub use message::names::UnknownName;

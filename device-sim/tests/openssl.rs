@@ -135,7 +135,7 @@ fn listed(what: &str) -> Vec<Vec<String>> {
 #[test]
 fn names() {
     let lists = ["-cipher-algorithms", "-digest-algorithms", "-objects"].map(listed).concat();
-    for &algorithm in Algorithm::ALL {
+    for &algorithm in Algorithm::SYMMETRIC {
         let is_it = |name: &String| name.parse() == Ok(algorithm);
         let ours: Vec<_> = lists.iter().filter(|names| names.iter().any(is_it)).collect();
         for names in &ours {

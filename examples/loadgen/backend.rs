@@ -32,7 +32,7 @@ pub(crate) fn run(session: &AnySession, lane: &mut Lane) -> Result<(), Error> {
         }
         AnySession::Hash(session) => lane.take_digest(tagged(session.digest_owned(input))),
         AnySession::Mac(session) => lane.take_digest(tagged(session.mac_owned(input))),
-        AnySession::Other(_) => unreachable!("no name stands for one"),
+        AnySession::Key(_) | AnySession::Other(_) => unreachable!("no name stands for one"),
     }
 }
 

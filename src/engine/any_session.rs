@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use simaccel_device::{Algorithm, Kind, Operation, OutputLen};
 
-use super::session::{AeadSession, CipherSession, HashSession, MacSession, OtherSession, SessionCore};
+use super::session::{
+    AeadSession, CipherSession, HashSession, KeySession, MacSession, OtherSession, SessionCore,
+};
 use super::started::{Message, Started};
 use crate::error::{Error, OpError};
 
@@ -32,6 +34,8 @@ pub enum AnySession {
     Hash(HashSession),
     /// Authenticates.
     Mac(MacSession),
+    /// Signs, verifies, derives, encapsulates, decapsulates; encrypts and decrypts with RSA.
+    Key(KeySession),
     /// Does what none of these does.
     Other(OtherSession),
 }
@@ -43,6 +47,7 @@ impl AnySession {
             Kind::Aead => Self::Aead(AeadSession::new(core)),
             Kind::Hash => Self::Hash(HashSession::new(core)),
             Kind::Mac => Self::Mac(MacSession::new(core)),
+            Kind::Key => Self::Key(KeySession::new(core)),
             Kind::Other => Self::Other(OtherSession::new(core)),
         }
     }
@@ -91,6 +96,7 @@ impl AnySession {
             Self::Aead(session) => session.core(),
             Self::Hash(session) => session.core(),
             Self::Mac(session) => session.core(),
+            Self::Key(session) => session.core(),
             Self::Other(session) => session.core(),
         }
     }

@@ -27,6 +27,7 @@ use crate::error::{Error, OpError};
 mod aead;
 mod cipher;
 mod hash;
+mod key;
 
 pub(crate) use hash::expected_mac;
 
@@ -141,6 +142,22 @@ impl SessionCore {
     #[cold]
     pub(super) fn explained(&self, error: Error, operation: Operation, iv_len: usize, len: usize) -> Error {
         explained(error, || self.session.check(operation, iv_len, len as u64))
+    }
+
+    /// [`run`](Self::run) for a request of a private or a public key, which says itself why it does not fit. Its
+    /// buffers stay in it.
+    pub(super) fn run_key(&self, request: &mut Request) -> Result<(), Error> {
+        self.run_here(request).map_err(|error| self.explained_key(error, request))
+    }
+
+    /// The device's refusal, described; the device's key is asked once more for that.
+    #[cold]
+    pub(super) fn explained_key(&self, error: Error, request: &mut Request) -> Error {
+        if !matches!(error, Error::InvalidArgument(ArgumentError::Refused)) {
+            return error;
+        }
+        let reason = self.engine.outside(|| self.session.explain(request));
+        reason.map_or(error, Error::InvalidArgument)
     }
 
     /// A tag to compare with. A tag shorter than the session's is not authentic; a longer one is an error.
@@ -374,4 +391,10 @@ session_type! {
 session_type! {
     /// An algorithm that has no kind of session of its own: bytes in, bytes out, and nothing beside them.
     OtherSession
+}
+
+session_type! {
+    /// A private or a public key: signatures, key exchange, key encapsulation, RSA encryption. A session of a
+    /// private key has the operations of its public key, too.
+    KeySession
 }

@@ -6,6 +6,7 @@ use crate::kernels::block::Block;
 use crate::kernels::lanes::{Lane, LaneKey};
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::message::algorithm::Algorithm;
+use crate::message::key_error::KeyError;
 use crate::message::operation::Operation;
 use crate::message::parameters::Padding;
 use crate::message::piece::{Part, Stream, StreamState};
@@ -28,6 +29,8 @@ pub(crate) enum BadKey {
     Length,
     /// Both its halves are the same, which breaks the mode.
     EqualHalves,
+    /// It is a private or a public key, and refused.
+    Key(KeyError),
 }
 
 /// The key schedule of a block cipher.

@@ -26,6 +26,7 @@
 //! | `kernel` | what a kernel is, and the two functions put together |                             |
 //! | `text`   | where the output goes, and bytes held back          |                              |
 //! | `trial`  | outputs as no other gives them, for tests           |                              |
+//! | `keys`   | private and public keys, a file for each kind        | see there                    |
 //! | `lanes`  | several messages at once, where a mode is serial    |                              |
 
 pub(crate) mod arguments;
@@ -38,6 +39,8 @@ pub(crate) mod gcm;
 pub(crate) mod hash;
 pub(crate) mod hmac;
 pub(crate) mod kernel;
+#[cfg(feature = "private-keys")]
+pub(crate) mod keys;
 pub(crate) mod lanes;
 pub(crate) mod session;
 mod text;

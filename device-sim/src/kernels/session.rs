@@ -20,11 +20,16 @@ use crate::kernels::gcm::Gcm;
 use crate::kernels::hash::Hashing;
 use crate::kernels::hmac::Keyed;
 use crate::kernels::kernel::{BadKey, Kernel, Options, run};
+#[cfg(feature = "private-keys")]
+use crate::kernels::keys::{self, AnyKey};
 use crate::kernels::lanes::{Lane, LaneKey};
 use crate::kernels::trial::{Mask, Runs};
 use crate::kernels::wipe::{set_apart, wipe_stack};
 use crate::kernels::xts::Xts;
 use crate::message::algorithm::{Aead, Algorithm, Cipher, Hash, Trial};
+use crate::message::argument::ArgumentError;
+use crate::message::key_algorithm::KeyAlgorithm;
+use crate::message::key_error::KeyError;
 use crate::message::lengths::Allowed;
 use crate::message::parameters::{Padding, Parameter, Parameters};
 use crate::message::status::Status;
@@ -50,6 +55,14 @@ pub enum SessionError {
     EqualHalves {
         /// The algorithm of the session.
         algorithm: Algorithm,
+    },
+    /// A private or a public key is refused.
+    #[error("{algorithm}: {reason}")]
+    Key {
+        /// The algorithm of the session.
+        algorithm: Algorithm,
+        /// Why.
+        reason: KeyError,
     },
     /// No tag may have that length.
     #[error("{algorithm} tags have {allowed}, not {given}")]
@@ -123,6 +136,7 @@ macro_rules! kernels {
             name: $hmac_name:literal, also: $hmac_also:tt,
             hash: $hmac_hash:ident, kernel: $hmac_kernel:ty
         })+ }
+        keys $keys:tt
         trials { $($(#[$trial_doc:meta])+ $trial:ident {
             name: $trial_name:literal, takes: $takes:ident($lens:literal),
             gives: $gives:tt, kernel: $trial_kernel:ty
@@ -141,6 +155,9 @@ macro_rules! kernels {
         /// would have to follow.
         enum AnyKernel {
             $($variant($kernel)),+,
+            /// The operations of private and public keys are long, so it does not matter where they lie.
+            #[cfg(feature = "private-keys")]
+            Key(AnyKey),
             /// What remains when the session is dropped.
             Wiped(#[expect(dead_code, reason = "its size is what it is for")] [u8; PLACE]),
         }
@@ -152,13 +169,16 @@ macro_rules! kernels {
             /// The kernel of an algorithm, with its key. Each is created in its own frame.
             fn new(algorithm: Algorithm, key: &[u8], options: Options) -> Result<Self, BadKey> {
                 match algorithm {
-                    $($algorithm => set_apart(|| <$kernel>::prepare(key, options).map(Self::$variant))),+
+                    $($algorithm => set_apart(|| <$kernel>::prepare(key, options).map(Self::$variant)),)+
+                    Algorithm::Key(algorithm) => Self::of_der(algorithm, key),
                 }
             }
 
             fn run(&self, algorithm: Algorithm, message: Message<'_>) -> Status {
                 match self {
                     $(Self::$variant(kernel) => run(kernel, algorithm, message)),+,
+                    #[cfg(feature = "private-keys")]
+                    Self::Key(key) => keys::run(key, message),
                     Self::Wiped(_) => Status::InvalidSession,
                 }
             }
@@ -166,6 +186,8 @@ macro_rules! kernels {
             fn lane(&self, message: &mut Message<'_>) -> Option<Result<Lane, Status>> {
                 match self {
                     $(Self::$variant(kernel) => kernel.lane(message)),+,
+                    #[cfg(feature = "private-keys")]
+                    Self::Key(_) => None,
                     Self::Wiped(_) => None,
                 }
             }
@@ -173,6 +195,8 @@ macro_rules! kernels {
             fn lane_key(&self) -> Option<LaneKey<'_>> {
                 match self {
                     $(Self::$variant(kernel) => kernel.lane_key()),+,
+                    #[cfg(feature = "private-keys")]
+                    Self::Key(_) => None,
                     Self::Wiped(_) => None,
                 }
             }
@@ -182,13 +206,27 @@ macro_rules! kernels {
 
 with_algorithms!(kernels);
 
+impl AnyKernel {
+    /// The kernel of a private or a public key in DER.
+    #[cfg(feature = "private-keys")]
+    fn of_der(algorithm: KeyAlgorithm, der: &[u8]) -> Result<Self, BadKey> {
+        set_apart(|| keys::from_der(algorithm, der)).map(Self::Key).map_err(BadKey::Key)
+    }
+
+    #[cfg(not(feature = "private-keys"))]
+    const fn of_der(_: KeyAlgorithm, _: &[u8]) -> Result<Self, BadKey> {
+        Err(BadKey::Key(KeyError::NotBuilt))
+    }
+}
+
 impl Session {
-    /// A session for every operation of the algorithm. The key is prepared, and need not be kept.
+    /// A session for every operation of the algorithm. The key is prepared, and need not be kept. A private or
+    /// a public key is DER: PKCS#8, PKCS#1, SEC 1 or SubjectPublicKeyInfo.
     ///
     /// # Errors
     ///
     /// [`SessionError::KeyLength`] unless the key has one of the [`Algorithm::key_lens`];
-    /// [`SessionError::EqualHalves`] for an XTS key with equal halves; [`SessionError::Parameter`] for a
+    /// [`SessionError::Key`] for a private or a public key that is refused; [`SessionError::EqualHalves`] for an XTS key with equal halves; [`SessionError::Parameter`] for a
     /// parameter that does not fit the algorithm; [`SessionError::TagLength`] for a length that is not in
     /// [`Algorithm::tag_lens`].
     pub fn new(algorithm: Algorithm, key: &[u8], parameters: Parameters) -> Result<Self, SessionError> {
@@ -213,6 +251,7 @@ impl Session {
         let kernel = AnyKernel::new(algorithm, key, options).map_err(|bad| match bad {
             BadKey::Length => SessionError::KeyLength { algorithm, allowed, given: key.len() },
             BadKey::EqualHalves => SessionError::EqualHalves { algorithm },
+            BadKey::Key(reason) => SessionError::Key { algorithm, reason },
         })?;
         let has_lanes = kernel.lane_key().is_some();
         Ok(Self { algorithm, options, has_lanes, kernel })
@@ -256,6 +295,27 @@ impl Session {
         Self::new(Algorithm::Hmac(hash), key, Parameters::default())
     }
 
+    /// A session of a private or a public key.
+    #[cfg(feature = "private-keys")]
+    pub(crate) fn of_key(key: AnyKey) -> Self {
+        let algorithm = key.algorithm().into();
+        let options = Options { padding: Padding::None, tag_len: 0, takes_equal_halves: false };
+        Self { algorithm, options, has_lanes: false, kernel: AnyKernel::Key(key) }
+    }
+
+    /// Why the device has refused a message of a private or a public key, if it was the message. It is computed
+    /// once more for that, in the calling thread.
+    pub fn explain<'m>(&self, message: impl Into<Message<'m>>) -> Option<ArgumentError> {
+        match &self.kernel {
+            #[cfg(feature = "private-keys")]
+            AnyKernel::Key(key) => keys::explain(key, &message.into()),
+            _ => {
+                drop(message.into());
+                None
+            }
+        }
+    }
+
     /// What this session computes.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -284,6 +344,7 @@ impl Session {
     /// |---|---|---|
     /// | cipher, AEAD | `buffer`, `iv`; AEAD: `aad`, and decrypting `tag` | the text in `destination` where there is one (and `buffer` stays), in `buffer` otherwise; AEAD encrypting: `tag` |
     /// | hash, HMAC | `buffer` | `tag`, full length; `buffer` stays |
+    /// | key | `buffer`, `arguments` | as a cipher; verifying: the status alone, and `buffer` stays |
     ///
     /// Lengths: ECB takes no IV, CBC, CTR and XTS 16 bytes, GCM any from 1 byte on. ECB and CBC without
     /// padding take whole blocks; XTS 16 bytes to 2^20 blocks, which are one data unit; GCM up to 2^36 - 32

@@ -4,6 +4,7 @@
 //! the [`Mode`].
 
 use crate::message::cost::Cost;
+use crate::message::key_algorithm::KeyAlgorithm;
 use crate::message::lengths::Allowed;
 use crate::message::mode::{Facts, Mode};
 use crate::message::operation::Operation;
@@ -39,6 +40,7 @@ macro_rules! define {
                 hash: $hmac_hash:ident, kernel: $hmac_kernel:ty
             }
         )+ }
+        keys $keys:tt
         trials { $(
             $(#[$trial_doc:meta])+
             $trial:ident {
@@ -218,7 +220,22 @@ macro_rules! define {
 
         impl Algorithm {
             /// All of them, in the order of the table.
-            pub const ALL: &'static [Self] = &[
+            pub const ALL: &'static [Self] = &{
+                let mut all = [Self::SYMMETRIC[0]; Self::SYMMETRIC.len() + KeyAlgorithm::ALL.len()];
+                let mut at = 0;
+                while at < all.len() {
+                    all[at] = if at < Self::SYMMETRIC.len() {
+                        Self::SYMMETRIC[at]
+                    } else {
+                        Self::Key(KeyAlgorithm::ALL[at - Self::SYMMETRIC.len()])
+                    };
+                    at += 1;
+                }
+                all
+            };
+
+            /// Those whose key, if they have one, is any bytes of the right length.
+            pub const SYMMETRIC: &'static [Self] = &[
                 $(Self::Cipher(Cipher::$cipher),)+
                 $(Self::Aead(Aead::$aead),)+
                 $(Self::Hash(Hash::$hash),)+
@@ -242,6 +259,8 @@ pub enum Algorithm {
     Hash(Hash),
     /// HMAC over a hash function; [`Operation::Mac`].
     Hmac(Hash),
+    /// Private keys and public keys; the operations are those of its [family](KeyAlgorithm::operations).
+    Key(KeyAlgorithm),
     /// For tests; in no list.
     #[doc(hidden)]
     Trial(Trial),
@@ -259,6 +278,12 @@ impl From<Aead> for Algorithm {
     }
 }
 
+impl From<KeyAlgorithm> for Algorithm {
+    fn from(key: KeyAlgorithm) -> Self {
+        Self::Key(key)
+    }
+}
+
 impl Algorithm {
     /// OpenSSL's name, in lower case; for HMAC `hmac-` and that of the hash function.
     pub const fn name(self) -> &'static str {
@@ -267,6 +292,7 @@ impl Algorithm {
             Self::Aead(aead) => aead.name(),
             Self::Hash(hash) => hash.name(),
             Self::Hmac(hash) => hash.hmac_name(),
+            Self::Key(key) => key.name(),
             Self::Trial(trial) => trial.name(),
         }
     }
@@ -279,27 +305,29 @@ impl Algorithm {
             Self::Aead(aead) => aead.aliases(),
             Self::Hash(hash) => hash.aliases(),
             Self::Hmac(hash) => hash.hmac_aliases(),
+            Self::Key(key) => key.aliases(),
             Self::Trial(_) => &[],
         }
     }
 
-    /// Allowed lengths of its key, in bytes.
+    /// Allowed lengths of its key, in bytes; a private or a public key is given as DER.
     pub const fn key_lens(self) -> Allowed {
         match self {
             Self::Cipher(cipher) => Allowed::Exactly(cipher.key_len()),
             Self::Aead(aead) => Allowed::Exactly(aead.key_len()),
             Self::Hash(_) | Self::Trial(_) => Allowed::Nothing,
             Self::Hmac(_) => Allowed::AtLeast(0),
+            Self::Key(_) => Allowed::AtLeast(1),
         }
     }
 
     /// Bytes of a key that is neither too short nor longer than useful: the only allowed length, or for HMAC
-    /// the digest's (RFC 2104, 3).
+    /// the digest's (RFC 2104, 3); 0 for private keys, which are not any bytes of a length.
     pub const fn usual_key_len(self) -> usize {
         match self {
             Self::Cipher(cipher) => cipher.key_len(),
             Self::Aead(aead) => aead.key_len(),
-            Self::Hash(_) | Self::Trial(_) => 0,
+            Self::Hash(_) | Self::Key(_) | Self::Trial(_) => 0,
             Self::Hmac(hash) => hash.digest_len(),
         }
     }
@@ -362,6 +390,7 @@ impl Algorithm {
             Self::Aead(_) => Kind::Aead,
             Self::Hash(_) => Kind::Hash,
             Self::Hmac(_) => Kind::Mac,
+            Self::Key(_) => Kind::Key,
             Self::Trial(_) => Kind::Other,
         }
     }
@@ -372,11 +401,13 @@ impl Algorithm {
         const AEADS: usize = Cipher::ALL.len();
         const HASHES: usize = AEADS + Aead::ALL.len();
         const HMACS: usize = HASHES + Hash::ALL.len();
+        const KEYS: usize = HMACS + Hash::ALL.len();
         match self {
             Self::Cipher(cipher) => cipher as usize,
             Self::Aead(aead) => AEADS + aead as usize,
             Self::Hash(hash) => HASHES + hash as usize,
             Self::Hmac(hash) => HMACS + hash as usize,
+            Self::Key(key) => KEYS + key as usize,
             Self::Trial(trial) => Self::ALL.len() + trial as usize,
         }
     }
@@ -387,6 +418,7 @@ impl Algorithm {
             Self::Cipher(_) | Self::Aead(_) => &[Operation::Encrypt, Operation::Decrypt],
             Self::Hash(_) => &[Operation::Digest],
             Self::Hmac(_) => &[Operation::Mac],
+            Self::Key(key) => key.operations(),
             Self::Trial(trial) => trial.operations(),
         }
     }
@@ -403,6 +435,7 @@ impl Algorithm {
             (Self::Hash(hash), Operation::Digest) | (Self::Hmac(hash), Operation::Mac) => {
                 OutputLen::Fixed(hash.digest_len())
             }
+            (Self::Key(key), operation) => return key.output(operation),
             (Self::Trial(trial), operation) => return trial.output(operation),
             _ => return None,
         })
@@ -415,6 +448,7 @@ impl Algorithm {
             Kind::Aead => Cost::Aead,
             Kind::Hash => Cost::Hash,
             Kind::Mac => Cost::Mac,
+            Kind::Key => Cost::Key,
             Kind::Other => Cost::Other,
         }
     }
@@ -424,7 +458,7 @@ impl Algorithm {
         match self {
             Self::Cipher(cipher) => Some(cipher.mode().facts()),
             Self::Aead(aead) => Some(aead.mode().facts()),
-            Self::Hash(_) | Self::Hmac(_) | Self::Trial(_) => None,
+            Self::Hash(_) | Self::Hmac(_) | Self::Key(_) | Self::Trial(_) => None,
         }
     }
 }
@@ -443,6 +477,8 @@ pub enum Kind {
     Hash,
     /// A message authentication code.
     Mac,
+    /// A private or a public key: signatures, key exchange, key encapsulation, RSA encryption.
+    Key,
     /// Bytes from bytes, with nothing beside them: what has no kind of its own.
     Other,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::message::algorithm::Algorithm;
+use crate::message::key_error::Unfit;
 use crate::message::lengths::Allowed;
 
 /// An argument whose length is checked.
@@ -48,6 +49,14 @@ pub enum ArgumentError {
         algorithm: Algorithm,
         /// The allowed lengths.
         allowed: Allowed,
+    },
+    /// An operation with a private or a public key does not fit it.
+    #[error("{algorithm}: {reason}")]
+    Key {
+        /// The algorithm of the session.
+        algorithm: Algorithm,
+        /// What does not fit.
+        reason: Unfit,
     },
     /// The session has no such operation.
     #[error("the operation does not fit the session")]

@@ -14,6 +14,8 @@ pub enum Cost {
     Hash,
     /// Grows with the message, and hashes twice more for the key.
     Mac,
+    /// Depends on the key and the operation, and hardly on the length.
+    Key,
     /// Like none of the others.
     Other,
     /// A function of the user's own ([`Operation::Call`](crate::Operation::Call)): as long as that takes.

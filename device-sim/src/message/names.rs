@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::message::algorithm::{Aead, Algorithm, Cipher, Hash};
+use crate::message::key_algorithm::KeyAlgorithm;
 
 /// No algorithm of that kind has that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +46,13 @@ macro_rules! named {
     )+};
 }
 
-named!(Cipher: "ciphers", Aead: "AEADs", Hash: "hash functions", Algorithm: "algorithms");
+named!(
+    Cipher: "ciphers",
+    Aead: "AEADs",
+    Hash: "hash functions",
+    KeyAlgorithm: "algorithms of private keys",
+    Algorithm: "algorithms"
+);
 
 macro_rules! parsed {
     ($($algorithm:ident),+) => {$(
@@ -60,7 +67,7 @@ macro_rules! parsed {
     )+};
 }
 
-parsed!(Cipher, Aead, Hash);
+parsed!(Cipher, Aead, Hash, KeyAlgorithm);
 
 /// Accepts every name that OpenSSL has for it, in upper or lower case; for HMAC also `HMAC-` and any name of
 /// the hash function.
@@ -105,6 +112,7 @@ mod tests {
                     Algorithm::Cipher(cipher) => parses(name, &cipher),
                     Algorithm::Aead(aead) => parses(name, &aead),
                     Algorithm::Hash(hash) => parses(name, &hash),
+                    Algorithm::Key(key) => parses(name, &key),
                     Algorithm::Hmac(_) | Algorithm::Trial(_) => {}
                 }
             }
@@ -132,7 +140,8 @@ mod tests {
         let aeads = Aead::ALL.iter().copied().map(Algorithm::Aead);
         let hashes = Hash::ALL.iter().copied().map(Algorithm::Hash);
         let hmacs = Hash::ALL.iter().copied().map(Algorithm::Hmac);
-        let all: Vec<_> = ciphers.chain(aeads).chain(hashes).chain(hmacs).collect();
+        let keys = KeyAlgorithm::ALL.iter().copied().map(Algorithm::Key);
+        let all: Vec<_> = ciphers.chain(aeads).chain(hashes).chain(hmacs).chain(keys).collect();
         assert_eq!(all, Algorithm::ALL);
         for &hash in Hash::ALL {
             assert_eq!(Algorithm::Hmac(hash).name(), format!("hmac-{hash}"));

@@ -46,7 +46,7 @@ macro_rules! operations {
 }
 
 operations! {
-    /// What to do. More operations will join (private-key operations among them).
+    /// What to do.
     #[non_exhaustive]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Operation {
@@ -63,6 +63,24 @@ operations! {
         Mac { name: "mac", output: Tag, cost: Mac }
         /// Run [`Request::call`](crate::Request::call), a function of the user's own.
         Call { name: "call", output: Value, cost: Call }
+        /// Sign [`Request::buffer`](crate::Request::buffer), a digest or a message, which the signature
+        /// replaces.
+        Sign { name: "sign", output: Text, cost: Key }
+        /// Compare a signature, one of the [`Request::arguments`](crate::Request::arguments), with
+        /// [`Request::buffer`](crate::Request::buffer), a digest or a message.
+        Verify { name: "verify", output: Nothing, cost: Key }
+        /// Derive a secret from the peer's public value in [`Request::buffer`](crate::Request::buffer), which
+        /// the secret replaces.
+        Derive { name: "derive", output: Text, cost: Key }
+        /// Encapsulate a secret for a public key: [`Request::buffer`](crate::Request::buffer) is empty, and
+        /// becomes ciphertext and secret, one behind the other.
+        Encapsulate { name: "encapsulate", output: Text, cost: Key }
+        /// Decapsulate the ciphertext in [`Request::buffer`](crate::Request::buffer), which the secret
+        /// replaces.
+        Decapsulate { name: "decapsulate", output: Text, cost: Key }
+        /// Generate a private key: [`Request::buffer`](crate::Request::buffer) is empty, and becomes the key as
+        /// PKCS#8 DER or in its raw form.
+        Generate { name: "generate", output: Text, cost: Key }
     }
 }
 
@@ -132,6 +150,11 @@ mod tests {
             assert_eq!(operation.name().parse(), Ok(operation));
             assert_eq!(operation.to_string(), operation.name());
         }
-        assert_eq!("Encrypt".parse::<Operation>(), Err("encrypt, decrypt, digest, mac or call"));
+        assert_eq!(
+            "Encrypt".parse::<Operation>(),
+            Err(
+                "encrypt, decrypt, digest, mac, call, sign, verify, derive, encapsulate, decapsulate or generate"
+            )
+        );
     }
 }

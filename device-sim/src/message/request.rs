@@ -9,6 +9,7 @@ use std::mem;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::message::call::Call;
+use crate::message::key_arguments::KeyArguments;
 use crate::message::operation::Operation;
 use crate::message::piece::{Part, StreamState};
 use crate::message::session_id::SessionId;
@@ -56,6 +57,8 @@ pub struct Request {
     pub state: Option<Box<StreamState>>,
     /// What [`Operation::Call`] runs; comes back with what it gave.
     pub call: Option<Box<Call>>,
+    /// What an operation with a private or a public key has besides its input.
+    pub arguments: Option<Box<KeyArguments>>,
     /// Opaque; returned unchanged, by reaping too.
     pub user_data: u64,
     /// Out: how many bytes at the end of the result the device did not deliver. 0, except for that kind of
@@ -265,6 +268,7 @@ impl Request {
             long_iv: None,
             state: None,
             call: None,
+            arguments: None,
             user_data: 0,
             residue: 0,
             input: None,
@@ -421,6 +425,7 @@ impl Request {
         to.long_iv = self.long_iv.take();
         to.state = self.state.take();
         to.call = self.call.take();
+        to.arguments = self.arguments.take();
         to.residue = mem::take(&mut self.residue);
         to.input = self.input.take();
     }
@@ -432,6 +437,7 @@ impl Request {
             && self.long_iv.is_none()
             && self.state.is_none()
             && self.call.is_none()
+            && self.arguments.is_none()
             && self.residue == 0
             && self.input.is_none()
     }
@@ -484,6 +490,7 @@ impl Request {
         self.tag.wipe();
         self.state = None;
         self.call = None;
+        self.arguments = None;
     }
 }
 

@@ -13,6 +13,8 @@ pub enum OutputShape {
     Tag,
     /// No bytes: a value of a type that the caller chose.
     Value,
+    /// No bytes: the status says all.
+    Nothing,
 }
 
 impl OutputShape {

@@ -18,6 +18,8 @@
 //! | `mode` | what says all that keys of another length have in common; see [`Mode`](super::algorithm::Mode) |
 //! | `digest`, `block` | bytes of a digest, and bytes that the function takes in at a time |
 //! | `hash` | the function below an HMAC, whose lengths it has; its key may have any length |
+//! | `family` | what says all that private keys of one kind have in common; see [`Family`](super::key_algorithm::Family) |
+//! | `bits` | OpenSSL's number of bits of such a key; 0: the key says it |
 //! | `takes`, `gives` | bytes of a message; the operations, and what each gives |
 //! | `kernel` | what computes it |
 //!
@@ -130,6 +132,57 @@ macro_rules! with_algorithms {
                 HmacSha512_256 {
                     name: "hmac-sha512-256", also: ["hmacWithSHA512-256", "1.2.840.113549.2.13"],
                     hash: Sha512_256, kernel: Keyed<Hmac<Sha512_256>>
+                }
+            }
+            keys {
+                /// RSA with a modulus of 2048 bits (RFC 8017).
+                Rsa2048 { name: "rsa-2048", also: ["rsa2048"], family: Rsa, bits: 2048 }
+                /// RSA with a modulus of 3072 bits (RFC 8017).
+                Rsa3072 { name: "rsa-3072", also: ["rsa3072"], family: Rsa, bits: 3072 }
+                /// RSA with a modulus of 4096 bits (RFC 8017).
+                Rsa4096 { name: "rsa-4096", also: ["rsa4096"], family: Rsa, bits: 4096 }
+                /// RSA with a modulus of any other size, 512 to 16384 bits (RFC 8017).
+                Rsa {
+                    name: "rsa", also: ["rsaEncryption", "1.2.840.113549.1.1.1"],
+                    family: Rsa, bits: 0
+                }
+                /// ECDSA and ECDH on P-256 (FIPS 186-5, SP 800-56A).
+                P256 {
+                    name: "p-256", also: ["p256", "prime256v1", "secp256r1", "1.2.840.10045.3.1.7"],
+                    family: Ec, bits: 256
+                }
+                /// ECDSA and ECDH on P-384 (FIPS 186-5, SP 800-56A).
+                P384 {
+                    name: "p-384", also: ["p384", "secp384r1", "1.3.132.0.34"],
+                    family: Ec, bits: 384
+                }
+                /// ECDSA and ECDH on P-521 (FIPS 186-5, SP 800-56A).
+                P521 {
+                    name: "p-521", also: ["p521", "secp521r1", "1.3.132.0.35"],
+                    family: Ec, bits: 521
+                }
+                /// X25519 (RFC 7748).
+                X25519 { name: "x25519", also: ["1.3.101.110"], family: X25519, bits: 253 }
+                /// Ed25519 (RFC 8032, FIPS 186-5).
+                Ed25519 { name: "ed25519", also: ["1.3.101.112"], family: Ed25519, bits: 256 }
+                /// ML-KEM-768 (FIPS 203).
+                MlKem768 {
+                    name: "ml-kem-768",
+                    also: ["mlkem768", "id-alg-ml-kem-768", "2.16.840.1.101.3.4.4.2"],
+                    family: Kem, bits: 768
+                }
+                /// X25519MLKEM768: ML-KEM-768 and X25519 together, as TLS 1.3 uses them
+                /// (draft-ietf-tls-ecdhe-mlkem).
+                X25519MlKem768 { name: "x25519mlkem768", also: [], family: Kem, bits: 768 }
+                /// ML-DSA-44 (FIPS 204).
+                MlDsa44 {
+                    name: "ml-dsa-44", also: ["mldsa44", "id-ml-dsa-44", "2.16.840.1.101.3.4.3.17"],
+                    family: MlDsa, bits: 44
+                }
+                /// ML-DSA-65 (FIPS 204).
+                MlDsa65 {
+                    name: "ml-dsa-65", also: ["mldsa65", "id-ml-dsa-65", "2.16.840.1.101.3.4.3.18"],
+                    family: MlDsa, bits: 65
                 }
             }
             trials {

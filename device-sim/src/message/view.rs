@@ -2,6 +2,8 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
+#[cfg(feature = "private-keys")]
+use crate::message::key_arguments::KeyArguments;
 use crate::message::operation::Operation;
 use crate::message::piece::{Part, StreamState};
 use crate::message::request::Request;
@@ -83,6 +85,12 @@ impl<'r> Message<'r> {
     #[inline]
     pub const fn tag(&self) -> Tag {
         self.0.tag
+    }
+
+    /// What an operation with a key has besides its input.
+    #[cfg(feature = "private-keys")]
+    pub(crate) fn arguments(&self) -> Option<&KeyArguments> {
+        if self.0.plain { None } else { self.0.arguments.as_deref() }
     }
 
     /// The input, and the separate destination, if there is one.

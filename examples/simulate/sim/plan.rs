@@ -39,9 +39,9 @@ pub(crate) struct Plan {
 static KINDS: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| EngineStats::default().faults().map(|(kind, _)| kind).collect());
 
-/// The operations that have a session. The workload has no others.
-static OPERATIONS: LazyLock<Vec<Operation>> =
-    LazyLock::new(|| Operation::ALL.into_iter().filter(|operation| operation.output().has_bytes()).collect());
+/// The operations that the workload asks for. Which is drawn goes by their order.
+const OPERATIONS: [Operation; 4] =
+    [Operation::Encrypt, Operation::Decrypt, Operation::Digest, Operation::Mac];
 
 const DISTRIBUTIONS: [&str; 7] =
     ["constant", "uniform", "exponential", "normal:20", "lognormal:80", "bimodal:900", "bimodal:300:12.5"];
