@@ -19,7 +19,7 @@ pub(crate) struct Work {
 impl Work {
     /// All that the device can do, in the order of its table.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        Algorithm::ALL.iter().map(|&algorithm| Self::usual(algorithm))
+        Algorithm::SYMMETRIC.iter().map(|&algorithm| Self::usual(algorithm))
     }
 
     /// What an algorithm is mostly used for: the first operation of the table.
@@ -29,7 +29,9 @@ impl Work {
 
     /// What a name stands for.
     pub(crate) fn parse(name: &str) -> Result<Self, String> {
-        let algorithm = name.parse().map_err(|_| format!("allowed are {}", Self::names()))?;
+        let known = |algorithm: &Algorithm| Algorithm::SYMMETRIC.contains(algorithm);
+        let algorithm = name.parse().ok().filter(known);
+        let algorithm = algorithm.ok_or_else(|| format!("allowed are {}", Self::names()))?;
         Ok(Self::usual(algorithm))
     }
 
