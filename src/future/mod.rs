@@ -33,9 +33,17 @@
 
 mod buffer;
 mod call;
+mod driver;
+mod fd_watch;
+mod job;
 mod operation;
+mod reactor;
 mod sessions;
 
 pub use buffer::Buffer;
 pub use call::CallFuture;
+pub use driver::{DrivenJob, JobDriver};
+pub use fd_watch::FdWatch;
+pub use job::JobFuture;
 pub use operation::{Apart, Cancelled, Compared, InPlace, Kind, OpFuture, Tagged};
+pub use reactor::OwnThread;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use simaccel_device::{Request, Session, Tag};
 
-use super::Buffer;
+use super::buffer::Buffer;
 use crate::engine::future::{Ended, Kept, SessionCore, explained};
 use crate::error::{Error, OpError};
 

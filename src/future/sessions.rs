@@ -3,7 +3,8 @@
 
 use simaccel_device::{Operation, Request, Tag};
 
-use super::{Apart, Buffer, Compared, InPlace, OpFuture, Tagged};
+use super::buffer::Buffer;
+use super::operation::{Apart, Compared, InPlace, OpFuture, Tagged};
 use crate::engine::future::{EXPANSION, SessionCore, expected_mac, make_room, set_iv};
 use crate::engine::{AeadSession, CipherSession, HashSession, MacSession, OtherSession};
 use crate::error::Error;

@@ -109,6 +109,22 @@ impl CurrentJob {
 /// [`WaitStatus::Unsupported`] where it has a callback and the engine does not call back.
 #[inline]
 pub(crate) fn offer<'a>(calls_back: bool) -> Option<Offer<'a>> {
+    offered(calls_back, true)
+}
+
+/// The same for an engine that cannot do without polling: not a job that is awaited.
+#[inline]
+pub(crate) fn offer_plain<'a>(calls_back: bool) -> Option<Offer<'a>> {
+    offered(calls_back, false)
+}
+
+/// Whether the job that runs here is a future's: its callback is called under polling too.
+pub(crate) fn is_awaited() -> bool {
+    running().is_some_and(|record| record.with_ctx(|ctx| ctx.is_awaited()) == Some(true))
+}
+
+#[inline(always)]
+fn offered<'a>(calls_back: bool, takes_awaited: bool) -> Option<Offer<'a>> {
     let front = Front::here();
     let record = front.running()?;
     if record.blocks.get() > 0 || thread::panicking() {
@@ -117,8 +133,12 @@ pub(crate) fn offer<'a>(calls_back: bool) -> Option<Offer<'a>> {
     let ready = |ctx: &Rc<Shared>| {
         !ctx.is_freed() && {
             let is_called = calls_back || !ctx.has_callback();
-            ctx.status.set(if is_called { WaitStatus::Ok } else { WaitStatus::Unsupported });
-            true
+            ctx.status.set(if is_called || ctx.is_awaited() {
+                WaitStatus::Ok
+            } else {
+                WaitStatus::Unsupported
+            });
+            is_called || takes_awaited || !ctx.is_awaited()
         }
     };
     (record.with_ctx(ready) == Some(true)).then_some(Offer { front, record })

@@ -67,6 +67,8 @@ impl Flags {
     pub(super) const ORPHANED: u8 = 8;
     /// The thread's thread-locals have gone, or are about to go: there are raw jobs, and no typed ones.
     pub(super) const LATE: u8 = 16;
+    /// Futures wait for an idle job.
+    pub(super) const WAITED: u8 = 32;
 
     #[inline]
     pub(super) fn has(&self, flags: u8) -> bool {

@@ -70,6 +70,7 @@ mod front;
 mod gate;
 mod hooks;
 mod last_call;
+mod line;
 mod memory;
 mod misuse;
 mod modes;
@@ -97,7 +98,11 @@ pub(crate) use callback::CallbackWaker;
 pub use callback::ReplacedCallback;
 pub use config::PoolConfig;
 pub use current::{CurrentJob, Pause, Release, can_pause, current, pause, pause_with};
-pub(crate) use current::{Offer, current_ctx, follow_status, is_running, offer, pause_in_flight, set_status};
+pub(crate) use current::{
+    Offer, current_ctx, follow_status, is_awaited, is_running, offer, offer_plain, pause_in_flight,
+    set_status,
+};
+pub(crate) use line::Place;
 pub use misuse::{InitError, Misuse, NoJobs, StartError};
 pub(crate) use outside::outside;
 pub use stats::{Leak, LeakReason, Leaks, ThreadStats, leaks};
@@ -274,6 +279,11 @@ impl<T: 'static> Job<T> {
     /// Whether the job has returned its result, or panicked.
     pub fn is_finished(&self) -> bool {
         self.live.is_none()
+    }
+
+    /// Whether it has paused for a request, or for whatever else has a release hook.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.record().in_flight.get())
     }
 
     fn from_live<F>(live: Live<T>) -> Self {

@@ -30,6 +30,7 @@ use super::config::{PoolConfig, Settings};
 use super::exceptions;
 use super::front::{Flags, Front};
 use super::gate::Inside;
+use super::line::Line;
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::overflow::{self, SignalStack};
 use super::raw::Handle;
@@ -62,6 +63,8 @@ pub(super) struct Pool {
     slab: RefCell<Slab>,
     /// Raw jobs whose context another thread has freed.
     orphans: Mutex<Vec<Handle>>,
+    /// Who waits for an idle job.
+    pub(super) line: RefCell<Line>,
 }
 
 impl Pool {
@@ -139,6 +142,7 @@ impl Pool {
             table: RefCell::default(),
             slab: RefCell::default(),
             orphans: Mutex::default(),
+            line: RefCell::default(),
         })));
         Front::begin(pool.cast());
         // SAFETY: just created.
@@ -197,6 +201,9 @@ impl Pool {
             record.next.set(self.idle.replace(Some(NonNull::from(record))));
         }
         inside.leave_with(ctx);
+        if self.front.flags.has(Flags::WAITED) {
+            self.wake_line();
+        }
     }
 
     /// Whether putting back this [plain](Record::is_plain) record runs no foreign code and needs no other
@@ -390,6 +397,12 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether a job is idle, or one more may be made.
+    pub(super) fn has_room(&self) -> bool {
+        let max = self.settings.get().max_jobs;
+        self.idle.get().is_some() || max == 0 || self.records.get() < max
+    }
+
     /// Adopts a configuration: limits at once, stack sizes for stacks that are created from now on.
     pub(super) fn configure(&self, config: PoolConfig) -> Result<(), InitError> {
         let settings = config.validate()?;
@@ -405,6 +418,10 @@ impl Pool {
             let Ok(record) = self.add_record() else { break };
             record.next.set(self.idle.replace(Some(NonNull::from(record))));
         }
+        // The limit may be a larger one.
+        if self.front.flags.has(Flags::WAITED) {
+            self.wake_line();
+        }
         Ok(())
     }
 
@@ -413,6 +430,9 @@ impl Pool {
         self.run_deferred();
         self.drop_idle();
         self.settings.set(Settings::default());
+        if self.front.flags.has(Flags::WAITED) {
+            self.wake_line();
+        }
     }
 
     pub(super) fn stats(&self) -> ThreadStats {

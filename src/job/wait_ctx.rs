@@ -130,6 +130,8 @@ pub(super) struct Shared {
     pub(super) status: StatusCell,
     freed: Cell<bool>,
     has_callback: AtomicBool,
+    /// Whether the callback is that of a future, which engines call under polling too.
+    is_awaited: Cell<bool>,
     /// Oldest first; every list that a caller gets is reversed.
     entries: RefCell<Vec<Entry>>,
     callback: CallbackCell,
@@ -232,6 +234,11 @@ impl WaitCtx {
     /// Whether a callback is set.
     pub(crate) fn has_callback(&self) -> bool {
         self.shared.has_callback()
+    }
+
+    /// Makes engines call the callback under polling too.
+    pub(crate) fn set_awaited(&self) {
+        self.shared.is_awaited.set(true);
     }
 
     /// Sets the status; only engines set it, and nothing checks it (statement 22).
@@ -407,6 +414,11 @@ impl Shared {
     #[inline]
     pub(super) fn has_callback(&self) -> bool {
         self.has_callback.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_awaited.get()
     }
 
     /// The custom data of the newest registration under `key`, where no callback is set.

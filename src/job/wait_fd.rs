@@ -38,6 +38,13 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct WaitFd(Arc<dyn AsFd + Send + Sync>);
 
+impl WaitFd {
+    /// Whether both are handles of one fd.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl AsFd for WaitFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -33,7 +33,7 @@ use super::instance::Instance;
 use super::software::Software;
 use super::wait::blocked::Blocked;
 use super::wait::foreign::ForeignWait;
-use super::wait::job::{JobWait, OurJobs};
+use super::wait::job::{JobWait, OurJobs, is_awaited};
 use super::wait::{Armed, Jobs, Pause, Submission, Waiter, Wake, go_round};
 use super::watch::Watch;
 use super::{Inner, call, software, table};
@@ -88,8 +88,10 @@ pub(crate) fn run(
     {
         return run_in(engine, software, request, ForeignWait::new(jobs, engine.polled, number));
     }
-    match OurJobs.offer(!engine.polled) {
-        Some(number) => run_in(engine, software, request, JobWait::new(OurJobs, engine.polled, number)),
+    // A future's job is called back, and not polled for.
+    let polled = engine.polled && !is_awaited();
+    match OurJobs.offer(!polled) {
+        Some(number) => run_in(engine, software, request, JobWait::new(OurJobs, polled, number)),
         None => run_in(engine, software, request, Blocked),
     }
 }

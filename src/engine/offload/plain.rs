@@ -79,7 +79,7 @@ pub(crate) fn run<R: Rest>(
         }
         return Err((buffer, rest));
     }
-    match job::offer(!by.is_polled()) {
+    match job::offer_plain(!by.is_polled()) {
         Some(offer) => {
             let user_data = offer.token();
             offered(engine, by, offer, Plain { session, operation, iv, buffer, user_data, rest })

@@ -10,7 +10,7 @@ use crate::engine::wake_fd::{OpenFd, WaitFds};
 use crate::job::{self, Cleanup, Pause, WaitCtx};
 pub(crate) use crate::job::{
     Callback, CallbackWaker, FollowedStatus, Offer, Release, ThreadStats, WaitFd, WaitKey, WaitStatus,
-    is_running, offer, outside, set_strict, thread_stats,
+    is_awaited, is_running, offer, offer_plain, outside, set_strict, thread_stats,
 };
 
 /// Waits by pausing the job that runs here.
