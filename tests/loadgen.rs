@@ -8,6 +8,8 @@ mod arrivals;
 mod built;
 #[path = "loadgen/files.rs"]
 mod files;
+#[path = "loadgen/keys.rs"]
+mod keys;
 #[path = "../examples/loadgen/latency.rs"]
 mod latency;
 #[path = "loadgen/load.rs"]

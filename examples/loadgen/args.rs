@@ -44,10 +44,11 @@ pub(crate) const MAX_JOBS: usize = 100_000;
 #[derive(Clone, Parser)]
 #[command(name = "loadgen", version, after_help = help_tail())]
 pub(crate) struct Options {
-    /// Cipher, AEAD or digest by its OpenSSL name, or hmac-DIGEST [default: aes-256-ctr]
+    /// Cipher, AEAD or digest by its OpenSSL name, hmac-DIGEST, or an operation with a key, as rsa2048-sign
+    /// [default: aes-256-ctr]
     #[arg(long, value_name = "NAME", value_parser = Work::parse)]
     pub(crate) alg: Option<Work>,
-    /// Bytes per operation, 1 to 64m; with --input bytes per piece, rounded up to whole blocks of 16
+    /// Bytes per operation, 1 to 64m, which those with a key have not; with --input bytes per piece, rounded up to whole blocks of 16
     /// [default: 4k; with --input 64k]
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
     pub(crate) size: Option<usize>,

@@ -2,10 +2,11 @@
 
 use simaccel::{AnySession, Error, OpError, Tag};
 
+use crate::keys;
 use crate::workload::Lane;
 
-/// Encrypts, digests or authenticates the lane's input once. The buffers are the lane's again afterwards,
-/// after an error too.
+/// Encrypts, digests or authenticates the lane's input once, or does what it asks of a key. The buffers are
+/// the lane's again afterwards, after an error too.
 pub(crate) fn run(session: &AnySession, lane: &mut Lane) -> Result<(), Error> {
     lane.clear_output();
     let input = std::mem::take(&mut lane.input);
@@ -32,7 +33,11 @@ pub(crate) fn run(session: &AnySession, lane: &mut Lane) -> Result<(), Error> {
         }
         AnySession::Hash(session) => lane.take_digest(tagged(session.digest_owned(input))),
         AnySession::Mac(session) => lane.take_digest(tagged(session.mac_owned(input))),
-        AnySession::Key(_) | AnySession::Other(_) => unreachable!("no name stands for one"),
+        AnySession::Key(session) => {
+            lane.input = input;
+            keys::run(session, lane)
+        }
+        AnySession::Other(_) => unreachable!("no name stands for one"),
     }
 }
 

@@ -224,9 +224,12 @@ impl FindMax {
     fn text(&self, closed: &Row, probes: &[Probe], found: Found) -> String {
         let plan = &self.closed;
         let mut text = format!(
-            "{}, {} bytes per operation, mode {}, seed {}{}\ndevice {}\n",
+            "{}{}, mode {}, seed {}{}\ndevice {}\n",
             plan.mix.name(),
-            short_size(plan.mix.mean_size()),
+            match plan.mix.mean_size() {
+                0 => String::new(),
+                size => format!(", {} bytes per operation", short_size(size)),
+            },
             closed.mode.name(),
             plan.seed,
             if plan.is_virtual { ", in virtual time" } else { "" },

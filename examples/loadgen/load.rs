@@ -383,7 +383,7 @@ impl<'a> Run<'a> {
         let failed = lane.failed.take();
         let succeeded = failed.is_none();
         let error = self.trace.as_ref().and_then(|_| failed.as_ref().map(Error::to_string));
-        self.meter.record(self.asked[slot], now, lane.input.len(), failed);
+        self.meter.record(self.asked[slot], now, lane.len(), failed);
         let counts = &mut self.by_part[lane.part];
         counts.ops += 1;
         counts.errors += u64::from(!succeeded);

@@ -40,6 +40,7 @@ mod interrupt;
 mod interval_log;
 mod job_counts;
 mod judging;
+mod keys;
 mod latency;
 mod limits;
 mod list;

@@ -14,6 +14,7 @@ use simaccel::grammar;
 
 use crate::alg;
 use crate::failure::Failure;
+use crate::keys;
 use crate::plan::refuse_given;
 use crate::units::{parse_size, short_size};
 use crate::work::Work;
@@ -27,8 +28,8 @@ const STREAM: u64 = u64::MAX - 1;
 
 #[derive(Clone, clap::Args)]
 pub(crate) struct Mixing {
-    /// Several algorithms and sizes in each row, instead of --alg and --size: NAME/BYTES:WEIGHT, with weights
-    /// of 1 to 1000000, as in aes-256-ctr/4k:70,sha256/64k:30
+    /// Several algorithms and sizes in each row, instead of --alg and --size: NAME/BYTES:WEIGHT, or NAME:WEIGHT
+    /// for an operation with a key, with weights of 1 to 1000000, as in aes-256-ctr/4k:70,sha256/64k:30
     #[arg(long, value_name = "PARTS", value_parser = Mix::parse, allow_hyphen_values = true)]
     pub(crate) mix: Option<Mix>,
 }
@@ -53,8 +54,24 @@ impl Mixing {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(crate) work: Work,
+    /// Bytes of a message; 0 for an operation with a key, which has a length of its own.
     pub(crate) size: usize,
     weight: u32,
+}
+
+impl Part {
+    /// Bytes of a buffer of a job.
+    pub(crate) const fn buffer(&self) -> usize {
+        if self.work.key().is_some() { keys::LANE_LEN } else { self.size }
+    }
+
+    /// The name, with the size where it has one.
+    fn name(&self) -> String {
+        match self.work.key() {
+            Some(_) => self.work.to_string(),
+            None => format!("{}/{}", self.work, short_size(self.size)),
+        }
+    }
 }
 
 /// What a row runs; without `--mix` one part.
@@ -67,32 +84,38 @@ impl Mix {
         if parts.len() > MOST { Err(format!("allowed are {MOST} parts")) } else { Ok(Self(parts)) }
     }
 
-    pub(crate) fn one(work: Work, size: usize) -> Self {
-        Self(vec![Part { work, size, weight: 1 }])
+    pub(crate) fn one(work: Work) -> Self {
+        Self(vec![Part { work, size: 0, weight: 1 }])
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
         &self.0
     }
 
-    /// Bytes of a message of each part, together: a job has buffers for one of each.
-    pub(crate) fn sizes(&self) -> usize {
-        self.0.iter().map(|part| part.size).sum()
+    /// Bytes of a buffer of each part, together: a job has buffers for one of each.
+    pub(crate) fn buffers(&self) -> usize {
+        self.0.iter().map(Part::buffer).sum()
     }
 
-    /// The same parts with messages of another size.
+    /// The same parts with messages of another size, where they have one.
     pub(crate) fn of_size(&self, size: usize) -> Self {
-        Self(self.0.iter().map(|part| Part { size, ..*part }).collect())
+        let part = |part: &Part| Part { size: part.work.key().map_or(size, |_| 0), ..*part };
+        Self(self.0.iter().map(part).collect())
+    }
+
+    /// The first part that is an operation with a key.
+    pub(crate) fn with_key(&self) -> Option<Work> {
+        self.0.iter().map(|part| part.work).find(|work| work.key().is_some())
     }
 
     pub(crate) fn gives_text(&self) -> bool {
         self.0.iter().any(|part| alg::gives_text(part.work.algorithm))
     }
 
-    /// The mean of the sizes by weight, in bytes.
+    /// The mean of the sizes by weight, in bytes; those of operations with keys count as 0.
     pub(crate) fn mean_size(&self) -> usize {
         let weighted: u128 = self.0.iter().map(|part| u128::from(part.weight) * part.size as u128).sum();
-        usize::try_from(weighted / u128::from(self.weight())).unwrap_or(usize::MAX).max(1)
+        usize::try_from(weighted / u128::from(self.weight())).unwrap_or(usize::MAX)
     }
 
     fn weight(&self) -> u64 {
@@ -101,7 +124,7 @@ impl Mix {
 
     /// The name of an algorithm, or the parts as the option takes them.
     pub(crate) fn name(&self) -> String {
-        let part = |part: &Part| format!("{}/{}:{}", part.work, short_size(part.size), part.weight);
+        let part = |part: &Part| format!("{}:{}", part.name(), part.weight);
         match &self.0[..] {
             [one] => one.work.to_string(),
             parts => parts.iter().map(part).collect::<Vec<_>>().join(","),
@@ -134,15 +157,22 @@ impl Mix {
 }
 
 fn parse_part(text: &str) -> Result<Part, String> {
-    let allowed = || "allowed are parts NAME/BYTES:WEIGHT, as in aes-256-ctr/4k:70,sha256/64k:30".to_owned();
-    let (name, rest) = text.trim().split_once('/').ok_or_else(allowed)?;
-    let (size, weight) = rest.split_once(':').ok_or_else(allowed)?;
+    let allowed = || {
+        "allowed are parts NAME/BYTES:WEIGHT, as in aes-256-ctr/4k:70,sha256/64k:30, or NAME:WEIGHT for an \
+         operation with a key, as in rsa2048-sign:5"
+            .to_owned()
+    };
+    let (named, weight) = text.trim().rsplit_once(':').ok_or_else(allowed)?;
+    let (name, size) = named.split_once('/').map_or((named, None), |(name, size)| (name, Some(size)));
+    let work = Work::parse(name)?;
+    let size = match (size, work.key()) {
+        (Some(size), None) => parse_size(size)?,
+        (None, Some(_)) => 0,
+        (Some(_), Some(_)) => return Err(format!("sizes do not apply to {work}, allowed is {work}:WEIGHT")),
+        (None, None) => return Err(allowed()),
+    };
     let weight = grammar::within(weight, 1..=1_000_000_u32);
-    Ok(Part {
-        work: Work::parse(name)?,
-        size: parse_size(size)?,
-        weight: weight.ok_or_else(|| "allowed are weights of 1 to 1000000".to_owned())?,
-    })
+    Ok(Part { work, size, weight: weight.ok_or_else(|| "allowed are weights of 1 to 1000000".to_owned())? })
 }
 
 /// What ended of a part.

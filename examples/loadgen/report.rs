@@ -177,10 +177,11 @@ impl Report {
 /// What every operation is, and the seed.
 pub(crate) fn load(plan: &Load) -> String {
     let each = match plan.mix.parts() {
-        [one] => format!("{} bytes per operation", short_size(one.size)),
-        _ => "by weight".to_owned(),
+        [one] if one.size == 0 => String::new(),
+        [one] => format!(", {} bytes per operation", short_size(one.size)),
+        _ => ", by weight".to_owned(),
     };
-    format!("{}, {each}, seed {}", plan.mix.name(), plan.seed)
+    format!("{}{each}, seed {}", plan.mix.name(), plan.seed)
 }
 
 /// One line about a file, for standard error.

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::grid::{Figures, Grid, Point};
 use crate::interrupt;
 use crate::load::{self, Ran};
+use crate::mix::Mix;
 use crate::pictures::PictureOptions;
 use crate::plan::{Load, refuse_given};
 use crate::report::{self, Report, SCHEMA_VERSION};
@@ -144,7 +145,10 @@ fn check_fixed(options: &Options, axes: &[Axis]) -> Result<(), Failure> {
     for axis in axes {
         let given = match axis.key.sets {
             Sets::Jobs => ("--jobs", options.jobs.is_some()),
-            Sets::Size => ("--size", options.size.is_some()),
+            Sets::Size => {
+                check_size_applies(options, axis.key.name)?;
+                ("--size", options.size.is_some())
+            }
             Sets::Threads => ("--threads", options.threads.given.is_some()),
             Sets::Rate => ("--rate", options.pacing.rate.is_some()),
             Sets::Config(_) => continue,
@@ -153,6 +157,15 @@ fn check_fixed(options: &Options, axes: &[Axis]) -> Result<(), Failure> {
     }
     let find_max = ("--find-max", options.searches.find_max.is_some());
     refuse_given(&[find_max], "not allowed together with --sweep")
+}
+
+/// Operations with keys have no size.
+fn check_size_applies(options: &Options, name: &str) -> Result<(), Failure> {
+    let of_mix = options.mixing.mix.as_ref().and_then(Mix::with_key);
+    match of_mix.or_else(|| options.alg.filter(|work| work.key().is_some())) {
+        Some(work) => Err(Failure::option("--sweep", format_args!("{name} does not apply to {work}"))),
+        None => Ok(()),
+    }
 }
 
 fn row_time(total: Duration, rows: usize) -> Result<Duration, Failure> {
@@ -303,7 +316,8 @@ impl Sweep {
             parts.push(first.mix.name_of_any_size());
         } else {
             parts.push(first.mix.name());
-            parts.push(format!("{} bytes per operation", short_size(first.mix.mean_size())));
+            let size = first.mix.mean_size();
+            parts.extend((size > 0).then(|| format!("{} bytes per operation", short_size(size))));
         }
         let row = first.rows.last();
         parts.extend(row.map(|row| format!("mode {}", row.mode.name())));
@@ -331,8 +345,8 @@ impl Sweep {
             format!("{}\ndevice {device}; what varies: {}\n", parts.join(", "), varying.join(" and "));
         for row in software {
             text += &format!(
-                "software, {} bytes{}: {} op/s, p50 {} µs, cpu {} ns/op\n",
-                short_size(row.size),
+                "software{}{}: {} op/s, p50 {} µs, cpu {} ns/op\n",
+                if row.size == 0 { String::new() } else { format!(", {} bytes", short_size(row.size)) },
                 match row.threads {
                     1 if !varies(Sets::Threads) => String::new(),
                     1 => ", 1 thread".to_owned(),

@@ -50,7 +50,10 @@ const COLUMNS: &[Column] = &[
     wide("threads", "", |row| row.threads.to_string()),
     wide("ops", "", |row| grouped(row.ops)),
     column("op/s", "", |row| grouped(format_args!("{:.0}", row.ops_per_second))),
-    column("MiB/s", "", |row| grouped(format_args!("{:.0}", row.bytes_per_second / MIB))),
+    column("MiB/s", "", |row| match row.size {
+        0 => "-".to_owned(),
+        _ => grouped(format_args!("{:.0}", row.bytes_per_second / MIB)),
+    }),
     wide("min", "µs", |row| short_us(row.latency.min)),
     wide("mean", "µs", |row| short_us(row.latency.mean)),
     column("p50", "µs", |row| short_us(row.latency.p50)),

@@ -36,7 +36,7 @@ impl Chain {
             AnySession::Aead(session) => Self::Seal(session.sealer(iv, &[])),
             AnySession::Hash(session) => Self::Hash(session.stream()),
             AnySession::Mac(session) => Self::Mac(session.stream()),
-            AnySession::Key(_) | AnySession::Other(_) => unreachable!("no name stands for one"),
+            AnySession::Key(_) | AnySession::Other(_) => unreachable!("the plan refuses them"),
         }
     }
 

@@ -16,6 +16,12 @@ impl Options {
         let Some(Work { algorithm, .. }) = self.alg else {
             return Err(Failure::option("--alg", "required together with --input"));
         };
+        if let Some(work) = self.alg.filter(|work| work.key().is_some()) {
+            let why = format!(
+                "{work} takes no file, allowed together with --input are ciphers, AEADs, digests and HMAC"
+            );
+            return Err(Failure::option("--alg", why));
+        }
         let load_only = [
             ("--duration", self.duration.is_some()),
             ("--ops", self.ops.is_some()),

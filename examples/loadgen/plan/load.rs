@@ -10,12 +10,15 @@ use super::{Expected, Limit, Load, Pace, PlannedRow, Rate};
 use crate::args::{Mode, Options};
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
-use crate::mix::Mix;
+use crate::mix::{Mix, Part};
 use crate::units::short_size;
 use crate::work::Work;
 
 /// The modelled device of the run without options: it shows what pausing gains.
 pub(crate) const MODELLED: &str = "completion_nsec=50000;compute_units=4";
+
+/// The same for operations with keys, which take this host a millisecond.
+const MODELLED_FOR_KEYS: &str = "completion_nsec=2000000;compute_units=4";
 
 /// The open loop of the run without options.
 const MODELLED_RATE: Rate = Rate::Percent(70);
@@ -51,15 +54,23 @@ impl Options {
         let limit = self.judging.share_of(self.limit()?);
         self.mixing.check(self.alg.is_some(), self.size.is_some())?;
         let work = self.alg.unwrap_or(Work::usual(Algorithm::Cipher(Cipher::Aes256Ctr)));
-        let one = || Mix::one(work, self.size.unwrap_or(4 << 10));
+        if let (Some(_), None) = (work.key(), &self.mixing.mix) {
+            let given = [("--size", self.size.is_some())];
+            refuse_given(
+                &given,
+                &format!("sizes do not apply to {work}, whose input has a length of its own"),
+            )?;
+        }
+        let one = || Mix::one(work).of_size(self.size.unwrap_or(4 << 10));
         let (mix, option) = self.mixing.mix.clone().map_or_else(|| (one(), "--size"), |mix| (mix, "--mix"));
-        mix.parts().iter().try_for_each(|part| check_message(option, part.work.algorithm, part.size))?;
-        let usual = if self.virtual_time.is_virtual { MODELLED } else { "" };
+        mix.parts().iter().try_for_each(|part| check_message(option, part))?;
+        let modelled = if mix.with_key().is_some() { MODELLED_FOR_KEYS } else { MODELLED };
+        let usual = if self.virtual_time.is_virtual { modelled } else { "" };
         let device = device(self.device.as_deref().unwrap_or(usual), self.mode)?;
         self.virtual_time.check(self.mode, &device)?;
         let corrupts = |fault: &simaccel_device::Fault| matches!(fault.kind, FaultKind::Corrupt { .. });
         let mismatches = self.expect_errors && device.device().faults().iter().any(corrupts);
-        let (size, buffers) = (mix.sizes(), if mix.gives_text() { 3 } else { 1 });
+        let (size, buffers) = (mix.buffers(), if mix.gives_text() { 3 } else { 1 });
         let threads = self.threads.count();
         let jobs = |usual| jobs(self.jobs, threads, usual, size, buffers);
         Ok(Load {
@@ -75,7 +86,7 @@ impl Options {
             files: self.files.clone(),
             judging: self.judging.clone(),
             expected: Expected { errors: self.expect_errors, mismatches },
-            rows: self.rows(&device)?,
+            rows: self.rows(&device, modelled)?,
             trace: self.trace.plan(threads)?,
             pictures: self.pictures,
             is_virtual: self.virtual_time.is_virtual,
@@ -98,7 +109,7 @@ impl Options {
     }
 
     /// Rows for `--mode`, otherwise for all of them; without `--device`, more on a modelled device.
-    fn rows(&self, device: &Config) -> Result<Vec<PlannedRow>, Failure> {
+    fn rows(&self, device: &Config, modelled: &str) -> Result<Vec<PlannedRow>, Failure> {
         let row = |mode| Ok(PlannedRow { mode, device: delivering(device, mode)?, pace: Pace::Closed });
         if let Some(rate) = self.pacing.rate() {
             let modes = self.mode.map_or_else(|| Mode::ALL.to_vec(), |mode| vec![mode]);
@@ -115,7 +126,7 @@ impl Options {
         }
         let mut rows = Mode::ALL.into_iter().map(row).collect::<Result<Vec<_>, Failure>>()?;
         if self.device.is_none() {
-            let modelled = Config::parse(MODELLED).map_err(|error| Failure::option("--device", error))?;
+            let modelled = Config::parse(modelled).map_err(|error| Failure::option("--device", error))?;
             let open = Pace::Open { rate: MODELLED_RATE, arrivals: Arrivals::Poisson };
             let paced = [(Mode::Sync, Pace::Closed), (Mode::WakeFd, Pace::Closed), (Mode::WakeFd, open)];
             rows.extend(paced.map(|(mode, pace)| PlannedRow { mode, device: modelled.clone(), pace }));
@@ -142,7 +153,11 @@ impl Options {
     }
 }
 
-fn check_message(option: &str, algorithm: Algorithm, size: usize) -> Result<(), Failure> {
+fn check_message(option: &str, part: &Part) -> Result<(), Failure> {
+    let Part { work: Work { algorithm, .. }, size, .. } = *part;
+    if part.work.key().is_some() {
+        return Ok(());
+    }
     match algorithm.message_lens() {
         // What is padded takes any length.
         allowed if allowed.contains(size as u64) => Ok(()),
