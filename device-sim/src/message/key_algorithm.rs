@@ -167,9 +167,11 @@ impl KeyAlgorithm {
     }
 
     /// Bytes of randomness that a key is generated from. They are the secret itself, or it is expanded from
-    /// them.
+    /// them; on a curve of NIST's they are a number with 64 bits more than the order, modulo which it is the
+    /// scalar (FIPS 186-5, A.2.1).
     pub const fn seed_len(self) -> usize {
         match self.family() {
+            Family::Ec => self.secret_len() + 8,
             Family::Kem => self.encapsulation_len() + 32,
             _ => 32,
         }
