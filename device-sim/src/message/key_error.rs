@@ -106,6 +106,14 @@ pub enum KeyError {
     },
 }
 
+impl KeyError {
+    /// A part of a key has another length than the only one that is allowed.
+    #[cfg(feature = "private-keys")]
+    pub(crate) const fn length(algorithm: KeyAlgorithm, part: KeyPart, len: usize, given: usize) -> Self {
+        Self::Length { algorithm, part, allowed: Allowed::Exactly(len), given }
+    }
+}
+
 /// A form in which keys are written.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use der::asn1::{ObjectIdentifier, OctetStringRef};
-use der::{Decode, Encode, Reader, SecretDocument, SliceReader};
+use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
+use der::{Decode, Encode, Reader, SecretDocument, SliceReader, Tag, TagNumber, Tagged};
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::parts::{PrivateParts, PublicParts, RsaNumbers};
 use super::{Public, Secret, private_from, public_from};
-use crate::message::key_algorithm::KeyAlgorithm;
+use crate::message::key_algorithm::{Family, KeyAlgorithm};
 use crate::message::key_error::{KeyError, KeyForm};
 
 type Private = Result<Arc<dyn Secret>, KeyError>;
@@ -33,8 +33,33 @@ pub(crate) fn private_pkcs8(bytes: &[u8]) -> Private {
         EC => private_ec(key, curve_of(&info.algorithm)),
         _ => {
             let algorithm = algorithm_of(&info.algorithm)?;
+            if matches!(algorithm.family(), Family::Kem | Family::MlDsa) {
+                return private_post_quantum(algorithm, key);
+            }
             let inner = <&OctetStringRef>::from_der(key).map_err(|_| KeyError::Der(KeyForm::Pkcs8))?;
             private_from(algorithm, &PrivateParts::Raw(inner.as_bytes().to_vec().into()))
+        }
+    }
+}
+
+/// A private key of ML-KEM (RFC 9935, 6) or ML-DSA (RFC 9881, 6): its seed, or expanded, or both.
+fn private_post_quantum(algorithm: KeyAlgorithm, bytes: &[u8]) -> Private {
+    let not_der = |_| KeyError::Der(KeyForm::Pkcs8);
+    let key = AnyRef::from_der(bytes).map_err(not_der)?;
+    match key.tag() {
+        Tag::ContextSpecific { constructed: false, number: TagNumber(0) } | Tag::OctetString => {
+            private_from(algorithm, &PrivateParts::Raw(key.value().to_vec().into()))
+        }
+        _ => {
+            let both = key.sequence(|inner| {
+                let seed = <&OctetStringRef>::decode(inner)?.as_bytes();
+                Ok::<_, der::Error>((seed, <&OctetStringRef>::decode(inner)?.as_bytes()))
+            });
+            let (seed, expanded) = both.map_err(not_der)?;
+            match algorithm.family() {
+                Family::MlDsa => super::ml_dsa::private_of_both(algorithm, seed, expanded),
+                _ => super::ml_kem::private_of_both(seed, expanded),
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::message::algorithm::Algorithm;
@@ -72,7 +73,6 @@ pub(crate) enum Refusal {
     /// A signature does not belong to the message, or a ciphertext to the key.
     Wrong,
     /// The computation went wrong, and its result must not be seen.
-    #[expect(dead_code, reason = "said by RSA")]
     Faulty,
 }
 
@@ -202,6 +202,7 @@ pub(crate) fn generate(
 }
 
 /// As many random bytes as are needed, from the 32 that were drawn.
+#[allow(dead_code, reason = "RSA keys are made so")]
 pub(crate) fn expanded(seed: &[u8]) -> Result<ChaCha20Rng, Refusal> {
     let allowed = Allowed::Exactly(32);
     let seed = seed.try_into().map_err(|_| Unfit::Randomness { given: seed.len(), allowed })?;
@@ -270,4 +271,22 @@ pub(crate) fn from_der(algorithm: KeyAlgorithm, der: &[u8]) -> Result<AnyKey, Ke
     let given = key.algorithm();
     let fits = given == algorithm || algorithm == KeyAlgorithm::Rsa && given.family() == Family::Rsa;
     if fits { Ok(key) } else { Err(KeyError::Algorithm { expected: algorithm, given }) }
+}
+
+/// Bytes of a fixed length that are wiped: those of a randomness, unless the caller has another error.
+fn secret_array<const LEN: usize>(bytes: &[u8]) -> Result<Zeroizing<[u8; LEN]>, Unfit> {
+    let wrong = Unfit::Randomness { given: bytes.len(), allowed: Allowed::Exactly(LEN) };
+    let bytes = <&[u8; LEN]>::try_from(bytes).map_err(|_| wrong)?;
+    Ok(Zeroizing::new(*bytes))
+}
+
+/// Refuses an input, for operations that have none.
+fn no_input(task: Task<'_>) -> Result<(), Unfit> {
+    let (given, allowed) = (task.input.len(), Allowed::Nothing);
+    if given == 0 { Ok(()) } else { Err(Unfit::Input { given, allowed }) }
+}
+
+/// Whether secrets differ, in a time that depends on nothing but their lengths.
+fn differ(one: &[u8], other: &[u8]) -> bool {
+    one.ct_ne(other).into()
 }
