@@ -1,0 +1,75 @@
+//! Private and public keys against what others have computed: published vectors and Wycheproof.
+//!
+//! ```text
+//!   sets (published, Wycheproof)  ──►  trait Way  ──►  a session in this thread
+//!                                                 ──►  an engine: blocking, in a job, on the stepped device
+//! ```
+//!
+//! Every set counts its cases and compares with its known numbers, with what it leaves out by its reason: an empty
+//! set fails, and so does one that leaves out more than before.
+
+mod count;
+mod ec;
+mod ed25519;
+mod hash;
+mod ml_dsa;
+mod ml_kem;
+mod records;
+mod way;
+mod ways;
+mod x25519;
+
+/// Hands all sets to a macro.
+macro_rules! all_sets {
+    ($each:ident $($more:tt)*) => {
+        $each! {
+            $($more)*
+            ec::ecdsa_wycheproof,
+            ec::ecdsa_cavp_sign,
+            ec::ecdsa_cavp_verify,
+            ec::ecdsa_rfc_6979,
+            ec::ecdsa_digests_of_any_length,
+            ec::ecdh_wycheproof,
+            ec::ecdh_cavp,
+            ec::keys_from_randomness,
+            x25519::x25519_wycheproof,
+            x25519::x25519_rfc_7748,
+            x25519::x25519_rfc_7748_iterated,
+            ed25519::ed25519_wycheproof,
+            ed25519::ed25519_rfc_8032,
+            ml_kem::ml_kem_wycheproof,
+            ml_kem::ml_kem_known_answers,
+            ml_kem::x25519_ml_kem_is_both,
+            ml_dsa::ml_dsa_wycheproof_verify,
+            ml_dsa::ml_dsa_wycheproof_sign,
+            ml_dsa::ml_dsa_known_answers,
+        }
+    };
+}
+
+/// For each way, a module with a test for each set.
+macro_rules! ways {
+    ($($name:ident => $way:expr;)+) => {$(
+        mod $name {
+            use crate::{ec, ed25519, ml_dsa, ml_kem, x25519};
+
+            all_sets!(tests $way;);
+        }
+    )+};
+}
+
+macro_rules! tests {
+    ($way:expr; $($module:ident::$set:ident,)+) => {$(
+        #[test]
+        fn $set() {
+            $module::$set(&$way);
+        }
+    )+};
+}
+
+ways! {
+    direct => crate::ways::Direct;
+    blocking => crate::ways::Offloaded::blocking();
+    in_job => crate::ways::Offloaded::in_job();
+    stepped => crate::ways::Offloaded::stepped();
+}
