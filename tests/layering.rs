@@ -36,6 +36,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "capi/src/uses.rs",
     "capi/src/wait_ctx.rs",
     "src/engine/lease.rs",
+    "src/engine/random.rs",
     "src/engine/table.rs",
     "src/job/",
     "src/words.rs",

@@ -169,7 +169,7 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room { path: "device-sim/src/loom", knows: WHOLE_CRATE, crates: &["loom"], except: &[] },
     // Jobs, the engine, and what joins them.
-    Room { path: "src/lib.rs", knows: WHOLE_CRATE, crates: &["simaccel_device"], except: &[] },
+    Room { path: "src/lib.rs", knows: WHOLE_CRATE, crates: &["simaccel_device", "zeroize"], except: &[] },
     Room {
         path: "src/error.rs",
         knows: &["crate::job"],

@@ -107,8 +107,17 @@ pub(crate) fn private_pkcs1(bytes: &[u8]) -> Private {
     super::rsa::private(&numbers)
 }
 
+/// What [`Operation::Generate`](crate::Operation::Generate) gives.
+pub(super) fn generated(parts: PrivateParts) -> Zeroizing<Vec<u8>> {
+    match parts {
+        PrivateParts::Rsa(numbers) => to_pkcs1(&numbers),
+        PrivateParts::Ec { scalar, .. } => scalar,
+        PrivateParts::Raw(bytes) => bytes,
+    }
+}
+
 /// The numbers as PKCS#1, all of them given.
-pub(super) fn to_pkcs1(numbers: &RsaNumbers) -> Zeroizing<Vec<u8>> {
+fn to_pkcs1(numbers: &RsaNumbers) -> Zeroizing<Vec<u8>> {
     let encoded = || {
         let uint = |bytes| der::asn1::UintRef::new(bytes);
         let key = pkcs1::RsaPrivateKeyRef {

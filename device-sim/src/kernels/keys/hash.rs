@@ -3,6 +3,7 @@
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512, Sha512_224, Sha512_256};
 use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
+use zeroize::Zeroizing;
 
 use crate::message::key_arguments::KeyHash;
 
@@ -60,7 +61,6 @@ macro_rules! with_hash {
 
 pub(super) use with_hash;
 
-#[expect(dead_code, reason = "used by RSA")]
 /// The digest of these parts, one behind the other.
 pub(super) fn digest(hash: KeyHash, parts: &[&[u8]]) -> Vec<u8> {
     fn of<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
@@ -78,5 +78,13 @@ pub(super) fn digest(hash: KeyHash, parts: &[&[u8]]) -> Vec<u8> {
         KeyHash::Sha3_256 => of::<Sha3_256>(parts),
         KeyHash::Sha3_384 => of::<Sha3_384>(parts),
         KeyHash::Sha3_512 => of::<Sha3_512>(parts),
+    }
+}
+
+/// Masks `text`: MGF1 (RFC 8017, B.2.1), the digests of the seed and a counter.
+pub(super) fn mask(hash: KeyHash, seed: &[u8], text: &mut [u8]) {
+    for (counter, chunk) in (0_u32..).zip(text.chunks_mut(hash.digest_len())) {
+        let mask = Zeroizing::new(digest(hash, &[seed, &counter.to_be_bytes()]));
+        chunk.iter_mut().zip(mask.iter()).for_each(|(byte, mask)| *byte ^= mask);
     }
 }

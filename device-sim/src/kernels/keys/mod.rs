@@ -138,7 +138,7 @@ impl AnyKey {
     fn run(&self, task: Task<'_>) -> Output {
         match (self, task.operation) {
             (Self::Generator(algorithm), Operation::Generate) => {
-                Ok(generate(*algorithm, task.arguments)?.parts().into_generated())
+                Ok(containers::generated(generate(*algorithm, task.arguments)?.parts()))
             }
             (Self::Generator(_), other) => Err(Unfit::Operation(other).into()),
             (Self::Secret(key), _) => key.run(task),

@@ -80,17 +80,6 @@ pub enum PrivateParts {
     Raw(Zeroizing<Vec<u8>>),
 }
 
-impl PrivateParts {
-    /// What [`Operation::Generate`](crate::Operation::Generate) gives.
-    pub(crate) fn into_generated(self) -> Zeroizing<Vec<u8>> {
-        match self {
-            Self::Rsa(numbers) => super::containers::to_pkcs1(&numbers),
-            Self::Ec { scalar, .. } => scalar,
-            Self::Raw(bytes) => bytes,
-        }
-    }
-}
-
 /// Prints nothing of it.
 impl fmt::Debug for PrivateParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
