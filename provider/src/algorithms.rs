@@ -13,9 +13,10 @@
 use std::ffi::{CStr, c_int};
 
 use crate::kinds::{self, Kinds, Named};
-use crate::ossl::ids::{OP_CIPHER, OP_DIGEST};
+use crate::offered::Offered;
+use crate::ossl::ids::{OP_CIPHER, OP_DIGEST, OP_KEYEXCH, OP_KEYMGMT};
 use crate::ossl::types::{Algorithm, Dispatch};
-use crate::{cipher, digest};
+use crate::{cipher, digest, exchange, keymgmt};
 
 /// What libcrypto selects algorithms by.
 const PROPERTIES: &CStr = c"provider=simaccel,simaccel.hw=yes";
@@ -33,6 +34,13 @@ macro_rules! entries {
     };
 }
 
+/// Entries of algorithms that have several kinds of operations.
+macro_rules! of_keys {
+    ($room:ident: $($NAME:ident)+) => {
+        &[$(Entry { named: kinds::$NAME, functions: $room::$NAME },)+]
+    };
+}
+
 static TABLE: &[(c_int, &[Entry])] = &[
     (
         OP_CIPHER,
@@ -45,27 +53,22 @@ static TABLE: &[(c_int, &[Entry])] = &[
         },
     ),
     (OP_DIGEST, entries! { digest: SHA2_224 SHA2_256 SHA2_384 SHA2_512 }),
+    (
+        OP_KEYMGMT,
+        of_keys! { keymgmt:
+            RSA RSA_PSS EC
+        },
+    ),
+    (OP_KEYEXCH, of_keys! { exchange: ECDH }),
 ];
 
-/// What a provider offers in one library context.
-#[derive(Debug)]
-pub(crate) struct Offered(Vec<(c_int, Box<[Algorithm]>)>);
-
-impl Offered {
-    /// The algorithms that have an operation of these kinds.
-    pub(crate) fn of_kinds(selected: Kinds) -> Self {
-        let list = |entries: &'static [Entry]| -> Box<[Algorithm]> {
-            let chosen = entries.iter().filter(|entry| entry.named.kinds.meets(selected));
-            chosen.map(algorithm).chain([Algorithm::END]).collect()
-        };
-        Self(TABLE.iter().map(|(operation, entries)| (*operation, list(entries))).collect())
-    }
-
-    /// The algorithms of an operation, which end with [`Algorithm::END`]; null where there are none.
-    pub(crate) fn of(&self, operation: c_int) -> *const Algorithm {
-        let list = self.0.iter().find(|(known, list)| *known == operation && list.len() > 1);
-        list.map_or(std::ptr::null(), |(_, list)| list.as_ptr())
-    }
+/// The algorithms that have an operation of these kinds.
+pub(crate) fn of_kinds(selected: Kinds) -> Offered {
+    let list = |entries: &'static [Entry]| -> Box<[Algorithm]> {
+        let chosen = entries.iter().filter(|entry| entry.named.kinds.meets(selected));
+        chosen.map(algorithm).chain([Algorithm::END]).collect()
+    };
+    Offered::new(TABLE.iter().map(|(operation, entries)| (*operation, list(entries))).collect())
 }
 
 fn algorithm(entry: &'static Entry) -> Algorithm {

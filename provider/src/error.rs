@@ -50,6 +50,10 @@ reasons! {
     DuplicatedKeys = 12, c"xts duplicated keys";
     /// A call that makes no sense now.
     NotNow = 13, c"the call is not allowed in this state";
+    /// A key that the device does not have, and the default provider does not have, or not for us.
+    Elsewhere = 14, c"the device does not have this key, and the default provider could not help";
+    /// A key that no provider would have.
+    BadKey = 15, c"invalid key";
 }
 
 /// A failure of one call.

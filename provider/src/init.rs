@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::accelerator::Served;
 use crate::accelerator::place::Use;
+use crate::algorithms;
+use crate::capabilities::get_capabilities;
 use crate::conduct::{self, Strict};
 use crate::config::Read;
 use crate::counters;
@@ -14,13 +16,15 @@ use crate::instance::{Instance, instance_of};
 use crate::ossl::core::{Core, here};
 use crate::ossl::fence::{self, fence};
 use crate::ossl::ids::{
-    FUNC_PROVIDER_GET_PARAMS, FUNC_PROVIDER_GET_REASON_STRINGS, FUNC_PROVIDER_GETTABLE_PARAMS,
-    FUNC_PROVIDER_QUERY_OPERATION, FUNC_PROVIDER_TEARDOWN, PARAM_INTEGER, PARAM_UTF8_PTR,
+    FUNC_PROVIDER_GET_CAPABILITIES, FUNC_PROVIDER_GET_PARAMS, FUNC_PROVIDER_GET_REASON_STRINGS,
+    FUNC_PROVIDER_GETTABLE_PARAMS, FUNC_PROVIDER_QUERY_OPERATION, FUNC_PROVIDER_TEARDOWN, PARAM_INTEGER,
+    PARAM_UTF8_PTR,
 };
 use crate::ossl::keys;
 use crate::ossl::params::{Mismatch, Requests, Wanted};
 use crate::ossl::types::{
-    Algorithm, CoreHandle, DescribeParams, Dispatch, FreeCtx, GetCtxParams, Item, Param, dispatch,
+    Algorithm, CoreHandle, DescribeParams, Dispatch, FreeCtx, GetCapabilities, GetCtxParams, Item, Param,
+    dispatch,
 };
 
 type QueryOperation = unsafe extern "C" fn(*mut c_void, c_int, *mut c_int) -> *const Algorithm;
@@ -33,6 +37,7 @@ static FUNCTIONS: &[Dispatch] = &[
     dispatch!(FUNC_PROVIDER_GET_PARAMS, get_params, GetCtxParams),
     dispatch!(FUNC_PROVIDER_QUERY_OPERATION, query_operation, QueryOperation),
     dispatch!(FUNC_PROVIDER_GET_REASON_STRINGS, reason_strings, GetReasonStrings),
+    dispatch!(FUNC_PROVIDER_GET_CAPABILITIES, get_capabilities, GetCapabilities),
     Dispatch::END,
 ];
 
@@ -84,7 +89,8 @@ fn instance(core: Core) -> Result<Arc<Instance>, Failure> {
         None => {}
     }
     let used = Use::begin(whole).map_err(|error| mistake(&error))?;
-    Ok(Instance::new(core, settings, used))
+    let offered = algorithms::of_kinds(settings.algorithms);
+    Ok(Instance::new(core, settings, offered, used))
 }
 
 unsafe extern "C" fn teardown(provctx: *mut c_void) {

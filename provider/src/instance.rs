@@ -11,10 +11,11 @@ use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
 use crate::accelerator::place::Use;
-use crate::algorithms::Offered;
 use crate::config::Settings;
 use crate::error::Failure;
+use crate::offered::Offered;
 use crate::ossl::core::{Core, Place};
+use crate::ossl::default::DefaultProvider;
 use crate::ossl::jobs::Jobs;
 
 /// One loaded provider.
@@ -24,20 +25,33 @@ pub(crate) struct Instance {
     /// `None`: the library that has loaded us shows no `ASYNC_*` functions, and nothing pauses.
     jobs: Option<&'static Jobs>,
     settings: Settings,
+    /// libcrypto's major and minor number.
+    release: Option<(u32, u32)>,
     offered: Offered,
     /// Keeps the process's engine.
     _use: Use,
 }
 
 impl Instance {
-    pub(crate) fn new(core: Core, settings: Settings, used: Use) -> Arc<Self> {
+    pub(crate) fn new(core: Core, settings: Settings, offered: Offered, used: Use) -> Arc<Self> {
         let jobs = core.any().and_then(Jobs::find);
-        let offered = Offered::of_kinds(settings.algorithms);
-        Arc::new(Self { core, jobs, settings, offered, _use: used })
+        let release = core.release();
+        Arc::new(Self { core, jobs, settings, release, offered, _use: used })
     }
 
     pub(crate) const fn jobs(&self) -> Option<&'static Jobs> {
         self.jobs
+    }
+
+    /// Major and minor number of the libcrypto that has loaded us, if it says them.
+    pub(crate) const fn release(&self) -> Option<(u32, u32)> {
+        self.release
+    }
+
+    /// The default provider of the libcrypto that has loaded us, for keys that the device does not have; `None`
+    /// where that does not show the functions for it.
+    pub(crate) fn default_provider(&self) -> Option<&'static DefaultProvider> {
+        self.core.any().and_then(DefaultProvider::of)
     }
 
     pub(crate) const fn settings(&self) -> &Settings {

@@ -31,6 +31,7 @@ compile_error!("the provider needs pointers of 64 bits");
 
 mod accelerator;
 mod algorithms;
+mod capabilities;
 mod cipher;
 #[doc(hidden)]
 pub mod conduct;
@@ -39,9 +40,16 @@ mod config;
 pub mod counters;
 mod digest;
 mod error;
+#[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
+mod exchange;
 mod init;
 mod instance;
+#[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
+mod kem;
+#[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
+mod keymgmt;
 mod kinds;
+mod offered;
 mod ossl;
 mod pausing;
 mod random;

@@ -224,7 +224,7 @@ pub(crate) const ROOMS: &[Room] = &[
         crates: &["libc", "nix", "simaccel", "thiserror", "zeroize"],
         except: &["simaccel::simaccel_device"],
     },
-    Room { path: "provider/src/ossl", knows: &[], crates: &["libc"], except: &[] },
+    Room { path: "provider/src/ossl", knows: &[], crates: &["libc", "zeroize"], except: &[] },
     Room {
         path: "provider/src/pausing",
         knows: &["crate::conduct", "crate::counters", "crate::ossl"],

@@ -98,6 +98,16 @@ impl Room {
         Self { data, size: if data.is_null() { 0 } else { size } }
     }
 
+    /// The bytes that there is room for.
+    pub(crate) const fn size(self) -> usize {
+        self.size
+    }
+
+    /// Where it is, for a function that was promised the same.
+    pub(crate) const fn as_ptr(self) -> *mut u8 {
+        self.data
+    }
+
     pub(crate) fn check(self, len: usize) -> Result<(), Failure> {
         if len <= self.size {
             return Ok(());

@@ -13,6 +13,8 @@
 
 mod buffers;
 mod key;
+mod keys;
+mod pass;
 pub(crate) mod place;
 mod served;
 mod signals;
@@ -21,13 +23,12 @@ use simaccel::{Hash, HashSession, OpError};
 
 pub(crate) use buffers::{Buffer, Room, Text};
 pub(crate) use key::Keyed;
+pub(crate) use keys::{elsewhere, generate, key_session, run_key};
+pub(crate) use pass::Pass;
 pub(crate) use served::Served;
 
-use crate::counters::{Row, Synchronous};
 use crate::error::Failure;
 use crate::instance::Instance;
-use crate::kinds::Kind;
-use crate::ossl::jobs::Jobs;
 use crate::pausing;
 
 use place::{Opened, engine, not_opened, with_engine};
@@ -46,31 +47,6 @@ pub(crate) fn hash(instance: &Instance, hash: Hash) -> Result<HashSession, Failu
         Ok(session)
     });
     session.map_err(not_opened)
-}
-
-/// What an operation has to know of the instance that it is called in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pass {
-    jobs: Option<&'static Jobs>,
-    /// Whether it may pause its job.
-    allowed: Result<(), Synchronous>,
-    row: Row,
-    bytes: usize,
-}
-
-impl Pass {
-    /// For an operation on so many bytes.
-    pub(crate) fn new(instance: &Instance, kind: Kind, bytes: usize) -> Self {
-        let settings = instance.settings();
-        let allowed = if settings.never_pause.has(kind) {
-            Err(Synchronous::NeverPause)
-        } else if bytes < usize::try_from(settings.async_min_bytes).unwrap_or(usize::MAX) {
-            Err(Synchronous::TooSmall)
-        } else {
-            Ok(())
-        };
-        Self { jobs: instance.jobs(), allowed, row: kind.row, bytes }
-    }
 }
 
 /// Runs one operation of the engine, with what it refers to. It pauses the job that runs here, if there is

@@ -19,7 +19,7 @@
 /// The first word of a file.
 pub const MAGIC: u64 = u64::from_ne_bytes(*b"simaccel");
 /// The layout of this file.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// Declares words with names: an enum, what they mean, and where they lie.
 macro_rules! words {
@@ -132,6 +132,8 @@ words! {
         NoAsync = "synchronous_no_async",
         /// Operations that did not pause: in a job that could not, or after the device had refused.
         Fallback = "synchronous_fallback",
+        /// Operations that did not pause: of a key that the device does not have.
+        Elsewhere = "synchronous_elsewhere",
     }
 }
 
@@ -292,7 +294,7 @@ const WORD: usize = size_of::<u64>();
 /// A row's name, or one of the engine's numbers.
 pub const NAME_WORDS: usize = 5;
 /// A whole row.
-const ROW_WORDS: usize = 16;
+const ROW_WORDS: usize = 24;
 /// How many rows there is room for.
 pub const MOST_ROWS: usize = 64;
 

@@ -51,6 +51,8 @@ pub enum Synchronous {
     TooSmall,
     /// The libcrypto that has loaded us shows no ASYNC functions.
     NoAsync,
+    /// The device does not have the key: the default provider does it.
+    Elsewhere,
 }
 
 thread_local! {
@@ -112,6 +114,7 @@ impl Operation {
             Some(Synchronous::NeverPause) => Field::NeverPause,
             Some(Synchronous::TooSmall) => Field::TooSmall,
             Some(Synchronous::NoAsync) => Field::NoAsync,
+            Some(Synchronous::Elsewhere) => Field::Elsewhere,
             None if begun.in_job => Field::Fallback,
             None => Field::NoJob,
         }

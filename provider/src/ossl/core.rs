@@ -38,6 +38,9 @@ unsafe impl Send for Core {}
 // SAFETY: the same.
 unsafe impl Sync for Core {}
 
+/// `OSSL_PROV_PARAM_CORE_VERSION`.
+const CORE_VERSION: &CStr = c"openssl-version";
+
 /// Where an error was raised.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -119,6 +122,13 @@ impl Core {
         // SAFETY: a C string of the configuration, which lives as long as the provider is loaded.
         let value = unsafe { CStr::from_ptr(value) };
         Some(OsStr::from_bytes(value.to_bytes()).to_owned())
+    }
+
+    /// libcrypto's major and minor number.
+    pub(crate) fn release(&self) -> Option<(u32, u32)> {
+        let version = self.setting(CORE_VERSION)?;
+        let mut numbers = version.to_str()?.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     }
 
     /// Adds an error to the thread's queue.

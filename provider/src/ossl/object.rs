@@ -44,6 +44,17 @@ pub(crate) fn give<T>(object: T) -> *mut c_void {
     Box::into_raw(Box::new(object)).cast()
 }
 
+/// An object that several threads may use at once, as a key is.
+///
+/// # Safety
+///
+/// `object` was made by [`give`] from a `T`, and is not freed while this is used; unless that is in frames of a
+/// paused job that is never resumed.
+pub(crate) unsafe fn shared<'o, T: Sync>(object: *const c_void) -> &'o T {
+    // SAFETY: the caller's promise.
+    unsafe { &*object.cast::<T>() }
+}
+
 /// Takes it back, and drops it.
 ///
 /// # Safety

@@ -10,9 +10,11 @@
 //! the size.
 #![expect(unsafe_code, reason = "reads and writes through the pointers of a list of parameters")]
 
-use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::slice;
+
+use zeroize::Zeroizing;
 
 use super::ids::{
     PARAM_INTEGER, PARAM_OCTET_PTR, PARAM_OCTET_STRING, PARAM_UNSIGNED_INTEGER, PARAM_UTF8_PTR,
@@ -77,6 +79,30 @@ impl<'p> Params<'p> {
     }
 }
 
+impl<'p> Params<'p> {
+    /// The first that has this key.
+    pub(crate) fn find(self, key: &CStr) -> Option<Given<'p>> {
+        self.each().find(|given| given.key() == key)
+    }
+
+    /// The list as it was passed.
+    pub(crate) const fn as_ptr(self) -> *const Param {
+        self.list
+    }
+}
+
+impl Requests<'_> {
+    /// The keys that are asked for.
+    pub(crate) fn peek(&self) -> impl Iterator<Item = &CStr> {
+        Requests { list: self.list, borrowed: PhantomData }.each().map(|wanted| wanted.key())
+    }
+
+    /// The list as it was passed.
+    pub(crate) const fn as_ptr(&self) -> *mut Param {
+        self.list
+    }
+}
+
 impl<'p> Requests<'p> {
     /// # Safety
     ///
@@ -115,6 +141,11 @@ impl<'p> Given<'p> {
         unsafe { key_of(self.0) }
     }
 
+    /// The bytes of the value, whatever its type.
+    pub(super) fn raw(self) -> Result<&'p [u8], Mismatch> {
+        self.bytes()
+    }
+
     /// The bytes of the value.
     fn bytes(self) -> Result<&'p [u8], Mismatch> {
         if self.0.data.is_null() {
@@ -150,6 +181,77 @@ impl<'p> Given<'p> {
 
     pub(crate) fn as_size(self) -> Result<usize, Mismatch> {
         self.as_number().and_then(|number| usize::try_from(number).map_err(|_| Mismatch))
+    }
+
+    /// A number from -2^31 up to 2^31-1.
+    pub(crate) fn as_int(self) -> Result<c_int, Mismatch> {
+        let bytes = self.bytes()?;
+        let negative =
+            self.0.data_type == PARAM_INTEGER && little_endian(bytes).last().is_some_and(|b| b > 127);
+        if !negative {
+            return self.as_number().and_then(|number| c_int::try_from(number).map_err(|_| Mismatch));
+        }
+        let mut number = [0xff; size_of::<i64>()];
+        for (index, byte) in little_endian(bytes).enumerate() {
+            match number.get_mut(index) {
+                Some(place) => *place = byte,
+                None if byte == 0xff => {}
+                None => return Err(Mismatch),
+            }
+        }
+        c_int::try_from(i64::from_le_bytes(number)).map_err(|_| Mismatch)
+    }
+
+    /// A number of any size that is not negative: its bytes, the most significant first, without leading
+    /// zeros.
+    pub(crate) fn as_big(self) -> Result<Zeroizing<Vec<u8>>, Mismatch> {
+        if self.0.data_type != PARAM_UNSIGNED_INTEGER {
+            return Err(Mismatch);
+        }
+        let bytes = self.bytes()?;
+        Ok(Zeroizing::new(little_endian(bytes).rev().skip_while(|byte| *byte == 0).collect()))
+    }
+
+    /// A text, without its end.
+    pub(crate) fn as_text(self) -> Result<&'p [u8], Mismatch> {
+        let bytes = match self.0.data_type {
+            PARAM_UTF8_STRING => self.bytes()?,
+            PARAM_UTF8_PTR if !self.0.data.is_null() => {
+                // SAFETY: the data of a parameter of this type are a pointer to a text with an end.
+                let text = unsafe { self.0.data.cast::<*const c_char>().read_unaligned() };
+                if text.is_null() {
+                    &[]
+                } else {
+                    // SAFETY: the same.
+                    unsafe { CStr::from_ptr(text) }.to_bytes()
+                }
+            }
+            _ => return Err(Mismatch),
+        };
+        Ok(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
+    }
+
+    /// A string of bytes, of which there is a copy or a pointer to them.
+    pub(crate) fn as_octets_or_pointed(self) -> Result<&'p [u8], Mismatch> {
+        if self.0.data_type != PARAM_OCTET_PTR {
+            return self.as_octets();
+        }
+        if self.0.data.is_null() {
+            return Err(Mismatch);
+        }
+        // SAFETY: the data of a parameter of this type are a pointer to so many bytes.
+        let bytes = unsafe { self.0.data.cast::<*const u8>().read_unaligned() };
+        match (bytes.is_null(), self.0.data_size) {
+            (true, 0) => Ok(&[]),
+            (true, _) => Err(Mismatch),
+            // SAFETY: the same.
+            (false, size) => Ok(unsafe { slice::from_raw_parts(bytes, size) }),
+        }
+    }
+
+    /// The parameter itself.
+    pub(super) const fn param(self) -> &'p Param {
+        self.0
     }
 
     /// A string of bytes.
@@ -230,6 +332,42 @@ impl<'p> Wanted<'p> {
         self.give_number(size as u64, size_of::<usize>())
     }
 
+    /// A number of any size, the most significant byte first.
+    pub(crate) fn give_big(&mut self, number: &[u8]) -> Result<(), Mismatch> {
+        let number = &number[number.iter().take_while(|byte| **byte == 0).count()..];
+        let param = self.param();
+        let needed = number.len().max(1);
+        param.return_size = needed;
+        if param.data_type != PARAM_UNSIGNED_INTEGER {
+            return Err(Mismatch);
+        }
+        if param.data.is_null() {
+            return Ok(());
+        }
+        let width = param.data_size;
+        if width < needed {
+            return Err(Mismatch);
+        }
+        for index in 0..width {
+            let place = if cfg!(target_endian = "big") { width - 1 - index } else { index };
+            let byte = if index < number.len() { number[number.len() - 1 - index] } else { 0 };
+            // SAFETY: there are `width` bytes, as was promised to `Requests::new`.
+            unsafe { param.data.cast::<u8>().add(place).write(byte) };
+        }
+        param.return_size = width;
+        Ok(())
+    }
+
+    /// The same in `width` bytes, or in none: its length then tells nothing of it.
+    pub(crate) fn give_big_in(&mut self, number: &[u8], width: usize) -> Result<(), Mismatch> {
+        let param = self.param();
+        if param.data_size < width {
+            return Err(Mismatch);
+        }
+        param.data_size = width;
+        self.give_big(number)
+    }
+
     /// A string of bytes, as a copy.
     pub(crate) fn give_octets(&mut self, octets: &[u8]) -> Result<(), Mismatch> {
         let param = self.param();
@@ -281,10 +419,15 @@ impl<'p> Wanted<'p> {
 
     /// A static text.
     pub(crate) fn give_text(&mut self, text: &'static CStr) -> Result<(), Mismatch> {
-        let bytes = text.to_bytes();
         if self.param().data_type == PARAM_UTF8_PTR {
-            return self.give_pointer(PARAM_UTF8_PTR, text.as_ptr().cast(), bytes.len());
+            return self.give_pointer(PARAM_UTF8_PTR, text.as_ptr().cast(), text.to_bytes().len());
         }
+        self.give_text_copy(text)
+    }
+
+    /// A text, as a copy.
+    pub(crate) fn give_text_copy(&mut self, text: &CStr) -> Result<(), Mismatch> {
+        let bytes = text.to_bytes();
         let param = self.param();
         param.return_size = bytes.len();
         if param.data_type != PARAM_UTF8_STRING {

@@ -85,6 +85,16 @@ impl Algorithm {
     }
 }
 
+impl Algorithm {
+    pub(super) const fn names_ptr(&self) -> *const c_char {
+        self.names
+    }
+
+    pub(super) const fn functions(&self) -> *const Dispatch {
+        self.functions
+    }
+}
+
 // SAFETY: everything in it is static and never changes.
 unsafe impl Send for Algorithm {}
 // SAFETY: the same.
@@ -154,3 +164,42 @@ pub(crate) type CipherFinal =
 pub(crate) type DigestInit = unsafe extern "C" fn(*mut c_void, *const Param) -> c_int;
 pub(crate) type DigestUpdate = unsafe extern "C" fn(*mut c_void, input: *const u8, in_len: usize) -> c_int;
 pub(crate) type DigestFinal = CipherFinal;
+
+/// `OSSL_CALLBACK`: takes a list of parameters, and what was passed with it.
+pub(crate) type Callback = unsafe extern "C" fn(*const Param, *mut c_void) -> c_int;
+
+pub(crate) type KeyNewEx = unsafe extern "C" fn(*mut c_void, *const Param) -> *mut c_void;
+pub(crate) type KeyGenInit = unsafe extern "C" fn(*mut c_void, c_int, *const Param) -> *mut c_void;
+pub(crate) type KeyGenSetTemplate = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
+pub(crate) type KeyGen = unsafe extern "C" fn(*mut c_void, Option<Callback>, *mut c_void) -> *mut c_void;
+pub(crate) type KeyOperationName = unsafe extern "C" fn(c_int) -> *const c_char;
+pub(crate) type KeyHas = unsafe extern "C" fn(*const c_void, c_int) -> c_int;
+pub(crate) type KeyValidate = unsafe extern "C" fn(*const c_void, c_int, c_int) -> c_int;
+pub(crate) type KeyMatch = unsafe extern "C" fn(*const c_void, *const c_void, c_int) -> c_int;
+pub(crate) type KeyImport = unsafe extern "C" fn(*mut c_void, c_int, *const Param) -> c_int;
+pub(crate) type KeyTypes = unsafe extern "C" fn(c_int) -> *const Param;
+pub(crate) type KeyExport = unsafe extern "C" fn(*mut c_void, c_int, Option<Callback>, *mut c_void) -> c_int;
+pub(crate) type KeyDup = unsafe extern "C" fn(*const c_void, c_int) -> *mut c_void;
+
+/// Of key exchanges, and of mechanisms that encapsulate keys.
+pub(crate) type KeyedInit = unsafe extern "C" fn(*mut c_void, *mut c_void, *const Param) -> c_int;
+pub(crate) type ExchangeSetPeer = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
+pub(crate) type ExchangeDerive =
+    unsafe extern "C" fn(*mut c_void, secret: *mut u8, secret_len: *mut usize, out_size: usize) -> c_int;
+pub(crate) type KemEncapsulate = unsafe extern "C" fn(
+    *mut c_void,
+    out: *mut u8,
+    out_len: *mut usize,
+    secret: *mut u8,
+    secret_len: *mut usize,
+) -> c_int;
+pub(crate) type KemDecapsulate = unsafe extern "C" fn(
+    *mut c_void,
+    secret: *mut u8,
+    secret_len: *mut usize,
+    input: *const u8,
+    in_len: usize,
+) -> c_int;
+pub(crate) type KdfDerive = unsafe extern "C" fn(*mut c_void, *mut u8, usize, *const Param) -> c_int;
+pub(crate) type GetCapabilities =
+    unsafe extern "C" fn(*mut c_void, *const c_char, Option<Callback>, *mut c_void) -> c_int;

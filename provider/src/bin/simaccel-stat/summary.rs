@@ -8,12 +8,13 @@ use simaccel_provider::counters::{Field, Head, Total, Violation};
 pub(crate) const LATE: u64 = 1_000_000_000;
 
 /// The reasons of operations that did not pause, with their names.
-pub(crate) const REASONS: [(Field, &str); 5] = [
+pub(crate) const REASONS: [(Field, &str); 6] = [
     (Field::NoJob, "no_job"),
     (Field::NeverPause, "never_pause"),
     (Field::TooSmall, "too_small"),
     (Field::NoAsync, "no_async"),
     (Field::Fallback, "fallback"),
+    (Field::Elsewhere, "elsewhere"),
 ];
 
 /// A process.

@@ -1,0 +1,110 @@
+//! Lists of parameters of our own, which are passed to libcrypto: an exported key, or what was set before.
+//!
+//! ```text
+//!   big, octets, text, int ──► List: keys with their values ── with ──► OSSL_PARAM[], for one call
+//!   copied(Params) ──────────►
+//! ```
+//!
+//! Values may be secret, and are wiped.
+
+use std::ffi::{CStr, CString, c_int, c_uint};
+
+use zeroize::Zeroizing;
+
+use super::ids::{
+    PARAM_INTEGER, PARAM_OCTET_PTR, PARAM_OCTET_STRING, PARAM_UNSIGNED_INTEGER, PARAM_UTF8_PTR,
+    PARAM_UTF8_STRING,
+};
+use super::params::{Given, Mismatch, Params};
+use super::types::Param;
+
+/// Parameters with their values.
+#[derive(Default)]
+pub(crate) struct List(Vec<Entry>);
+
+struct Entry {
+    key: CString,
+    data_type: c_uint,
+    data: Zeroizing<Vec<u8>>,
+}
+
+impl List {
+    /// A number, the most significant byte first, in `width` bytes: its length then tells nothing of it.
+    pub(crate) fn big(&mut self, key: &CStr, number: &[u8], width: usize) {
+        let skipped = number.iter().take_while(|byte| **byte == 0).count();
+        let number = &number[skipped..];
+        let mut data = Zeroizing::new(vec![0; width.max(number.len()).max(1)]);
+        let count = data.len();
+        for (index, byte) in number.iter().rev().enumerate() {
+            data[if cfg!(target_endian = "big") { count - 1 - index } else { index }] = *byte;
+        }
+        self.add(key, PARAM_UNSIGNED_INTEGER, data);
+    }
+
+    pub(crate) fn octets(&mut self, key: &CStr, octets: &[u8]) {
+        self.add(key, PARAM_OCTET_STRING, Zeroizing::new(octets.to_vec()));
+    }
+
+    pub(crate) fn text(&mut self, key: &CStr, text: &CStr) {
+        self.add(key, PARAM_UTF8_STRING, Zeroizing::new(text.to_bytes_with_nul().to_vec()));
+    }
+
+    pub(crate) fn int(&mut self, key: &CStr, number: c_int) {
+        self.add(key, PARAM_INTEGER, Zeroizing::new(number.to_ne_bytes().to_vec()));
+    }
+
+    pub(crate) fn uint(&mut self, key: &CStr, number: c_uint) {
+        self.add(key, PARAM_UNSIGNED_INTEGER, Zeroizing::new(number.to_ne_bytes().to_vec()));
+    }
+
+    pub(crate) fn size(&mut self, key: &CStr, number: usize) {
+        self.add(key, PARAM_UNSIGNED_INTEGER, Zeroizing::new(number.to_ne_bytes().to_vec()));
+    }
+
+    fn add(&mut self, key: &CStr, data_type: c_uint, data: Zeroizing<Vec<u8>>) {
+        self.0.push(Entry { key: key.to_owned(), data_type, data });
+    }
+
+    /// Adds a copy of all that a list sets.
+    pub(crate) fn copy(&mut self, params: Params<'_>) -> Result<(), Mismatch> {
+        params.each().try_for_each(|given| self.copy_one(given))
+    }
+
+    fn copy_one(&mut self, given: Given<'_>) -> Result<(), Mismatch> {
+        let key = given.key();
+        match given.param().data_type {
+            PARAM_UTF8_STRING | PARAM_UTF8_PTR => {
+                let text = CString::new(given.as_text()?).map_err(|_| Mismatch)?;
+                self.text(key, &text);
+            }
+            PARAM_OCTET_STRING | PARAM_OCTET_PTR => self.octets(key, given.as_octets_or_pointed()?),
+            other => self.add(key, other, Zeroizing::new(given.raw()?.to_vec())),
+        }
+        Ok(())
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Passes the list to `use_it`; it is there until that returns.
+    pub(crate) fn with<R>(&mut self, use_it: impl FnOnce(*const Param) -> R) -> R {
+        let entry = |entry: &mut Entry| Param {
+            key: entry.key.as_ptr(),
+            data_type: entry.data_type,
+            data: entry.data.as_mut_ptr().cast(),
+            // The end of a text is not part of it.
+            data_size: entry.data.len() - usize::from(entry.data_type == PARAM_UTF8_STRING),
+            return_size: usize::MAX,
+        };
+        let mut params: Vec<Param> = self.0.iter_mut().map(entry).collect();
+        params.push(Param::END);
+        use_it(params.as_ptr())
+    }
+}
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|entry| &entry.key)).finish()
+    }
+}
