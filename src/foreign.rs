@@ -90,7 +90,7 @@
 //!
 //! # Operations that are polled
 //!
-//! [`start`] makes a [`Started`]: it owns its session, its request and its hold of the engine, it is `Send`
+//! [`start`] makes a [`Started`], and [`start_key`] a [`StartedKey`]: it owns its session, its request and its hold of the engine, it is `Send`
 //! and `'static`, and it begins at its first poll. Polls may come from different threads, one after the
 //! other. The waker of the latest poll is called on the device's thread, at most once for a request, but for
 //! spurious wakes. A waker may poll, or drop, what it wakes. The retries, the fallback and the timeout of the
@@ -103,11 +103,11 @@ use std::sync::Arc;
 use std::task::Waker;
 
 pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds, WakeWatch};
-pub use crate::engine::{Message, Started};
+pub use crate::engine::{Message, Started, StartedKey};
 use crate::job::CallbackWaker;
 pub use crate::job::{Callback, Release, WaitStatus};
 use crate::process::fork;
-use crate::{AnySession, Config, Engine, Error, OpError};
+use crate::{AnySession, Config, Engine, Error, KeyArguments, KeySession, OpError, Operation};
 
 /// How many forks lie between this process and the first one that has called this, or opened an engine. What
 /// was made at another number belongs to a parent of this process.
@@ -148,6 +148,16 @@ pub fn start(session: &AnySession, message: Message) -> Result<Started, OpError>
     session.start(message)
 }
 
+/// [`start`] for an operation of a private or a public key.
+pub fn start_key(
+    session: &KeySession,
+    operation: Operation,
+    arguments: KeyArguments,
+    input: Vec<u8>,
+) -> StartedKey {
+    session.start(operation, arguments, input)
+}
+
 /// A callback as the waker of a [`Started`].
 ///
 /// When it is dropped no call begins any more, and those in other threads have returned. Inside a callback,
@@ -168,14 +178,19 @@ impl Announcer {
     pub fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.waker))
     }
-}
 
-impl Drop for Announcer {
-    fn drop(&mut self) {
+    /// Ends the calls, as its drop does.
+    pub fn retire(&self) {
         // The lock of an inherited one may be held by a thread of the parent.
         if !fork::since(self.born) {
             self.waker.retire();
         }
+    }
+}
+
+impl Drop for Announcer {
+    fn drop(&mut self) {
+        self.retire();
     }
 }
 

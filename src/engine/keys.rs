@@ -5,7 +5,6 @@ use std::sync::Arc;
 use simaccel_device::{KeyAlgorithm, KeyArguments, Operation, PrivateKey, PublicKey, Session};
 
 use super::Engine;
-use super::random;
 use super::session::{KeySession, SessionCore};
 use crate::error::Error;
 
@@ -78,8 +77,7 @@ impl KeySession {
     /// [`Error::InvalidArgument`] where the session is another, or the key's size is not said by its name; the
     /// device's failures. A key that the device has damaged is [`Error::DeviceFailed`], where that shows.
     pub fn generate(&self) -> Result<PrivateKey, Error> {
-        let randomness = random::bytes(self.key_algorithm().seed_len())?;
-        self.generate_with(KeyArguments::random(&randomness))
+        self.generate_with(self.with_randomness(Operation::Generate, KeyArguments::default())?)
     }
 
     /// The same from randomness of the caller's, [`KeyAlgorithm::seed_len`] bytes; and for RSA keys with a

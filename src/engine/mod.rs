@@ -79,7 +79,7 @@ pub use config::{Config, ConfigBuilder, DeliveryMode};
 pub use fault::Faults;
 pub use sabotage::{Sabotage, sabotage};
 pub use session::{AeadSession, CipherSession, HashSession, KeySession, MacSession, OtherSession};
-pub use started::{Message, Started};
+pub use started::{Message, Started, StartedKey};
 pub use stats::EngineStats;
 pub use stream::{AeadOpener, AeadSealer, CipherStream, HashStream, MacStream};
 pub(crate) use wait::foreign;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! It owns its session, its request and its hold of the engine, has no lifetime, and goes from thread to
-//! thread between polls. [`Started`] is one with a whole message; the futures of the crate are others.
+//! thread between polls. [`Started`] is one with a whole message, [`StartedKey`] one
+//! of a key; the futures of the crate are others.
 
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use simaccel_device::{Operation, Request, Session, Tag};
+use zeroize::Zeroizing;
 
 use super::offload::{Advance, Failed, Hold, Offload, TakenBack};
 use super::session::{SessionCore, make_room};
@@ -211,8 +213,38 @@ impl Started {
     }
 }
 
+/// An operation of a private or a public key that is polled. See [`Kept`].
+#[derive(Debug)]
+pub struct StartedKey(Kept<Arc<SessionCore>, Arc<Session>>);
+
+impl StartedKey {
+    pub(super) fn new(core: &Arc<SessionCore>, request: Request) -> Self {
+        Self(Kept::new(Arc::clone(core), Arc::clone(core.session()), request))
+    }
+
+    /// Goes on with the operation, as [`Started::poll`] does. Its output may be secret; one that only compares
+    /// has none.
+    ///
+    /// # Errors
+    /// As [`KeySession::run`](crate::KeySession::run). [`Error::Closed`] as from [`Started::poll`].
+    pub fn poll(&mut self, waker: &Waker) -> Poll<Result<Zeroizing<Vec<u8>>, Error>> {
+        self.0.poll(waker).map(|outcome| {
+            if let Err(error) = outcome {
+                return Err(explained(&mut self.0, error));
+            }
+            let request = self.0.request_mut();
+            let has_output = request.operation.output().has_text();
+            Ok(Zeroizing::new(if has_output { mem::take(&mut request.buffer) } else { Vec::new() }))
+        })
+    }
+}
+
 /// The error of a session's operation, described.
 pub(crate) fn explained<S: Software>(kept: &mut Kept<Arc<SessionCore>, S>, error: Error) -> Error {
+    if kept.request_mut().arguments.is_some() {
+        let core = Arc::clone(kept.hold());
+        return core.explained_key(error, kept.request_mut());
+    }
     let request = kept.request_mut();
     let (operation, iv_len, len) = (request.operation, request.iv().len(), request.buffer.len());
     kept.hold().explained(error, operation, iv_len, len)

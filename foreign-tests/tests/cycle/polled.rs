@@ -9,10 +9,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 
-use simaccel::foreign::{Announcer, Message, Started, start};
+use simaccel::foreign::{Announcer, Message, Started, start, start_key};
 use simaccel::{
-    Algorithm, AnySession, Config, Engine, Error, Job, OpError, Operation, Parameters, Step, Tag, WaitCtx,
-    wait_readable,
+    Algorithm, AnySession, Config, Engine, Error, Job, KeyAlgorithm, KeyArguments, OpError, Operation,
+    Parameters, PrivateKey, Step, Tag, WaitCtx, wait_readable,
 };
 
 use crate::framework::{IV, KEY, adds_up, message, parse, sealed};
@@ -340,6 +340,29 @@ fn a_waker_that_polls_in_its_call_has_the_result() {
     *polls.0.lock().unwrap() = Some(started);
     engine.device().run_until_idle();
     assert_eq!(polls.1.lock().unwrap().take(), Some(sealed(1)));
+    adds_up(&engine);
+}
+
+/// Its result is secret, and its refusal says what does not fit the key.
+#[test]
+fn an_operation_of_a_key_is_polled() {
+    let engine = stepped("completion_nsec=1000");
+    let key = PrivateKey::from_scalar(KeyAlgorithm::P256, &[3; 32], None).unwrap();
+    let (session, peer) = (engine.private_key(&key).unwrap(), key.public_key().to_raw().unwrap());
+    let (bell, waker) = Bell::new();
+    for (calls, peer) in [(1, &peer[..]), (2, &peer[1..])] {
+        let mut started = start_key(&session, Operation::Derive, KeyArguments::default(), peer.to_vec());
+        assert!(started.poll(&waker).is_pending());
+        engine.device().run_until_idle();
+        assert_eq!(bell.calls(), calls);
+        let Poll::Ready(secret) = started.poll(&waker) else { panic!("it was to be ready") };
+        match secret {
+            Ok(secret) => assert_eq!((calls, secret.len()), (1, 32)),
+            Err(error) => assert!(calls == 2 && error.to_string().contains("peer"), "{error}"),
+        }
+        let Poll::Ready(again) = started.poll(&waker) else { panic!("it is over") };
+        assert_eq!(again, Err(Error::Closed));
+    }
     adds_up(&engine);
 }
 

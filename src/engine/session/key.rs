@@ -11,13 +11,14 @@
 use std::mem;
 
 use simaccel_device::{
-    Algorithm, EcdsaForm, Family, KeyAlgorithm, KeyArguments, KeyHash, Nonce, Operation, RsaPadding,
+    Algorithm, EcdsaForm, Family, KeyAlgorithm, KeyArguments, KeyHash, Nonce, Operation, Request, RsaPadding,
     SignatureScheme,
 };
 use zeroize::Zeroizing;
 
 use super::{KeySession, copied};
 use crate::engine::random;
+use crate::engine::started::StartedKey;
 use crate::error::Error;
 
 /// Bytes of randomness that blind an operation, or that padding, nonces and salts are expanded from.
@@ -39,8 +40,8 @@ impl KeySession {
     /// [`Error::InvalidArgument`] with the reason where scheme, input and key do not fit; the device's
     /// failures.
     pub fn sign(&self, scheme: &SignatureScheme, input: &[u8]) -> Result<Vec<u8>, Error> {
-        let randomness = random::bytes(SEED)?;
-        self.sign_with(scheme, input, &randomness)
+        let arguments = self.with_randomness(Operation::Sign, KeyArguments::sign(scheme.clone(), &[]))?;
+        self.public(Operation::Sign, arguments, input)
     }
 
     /// [`KeySession::sign`] with randomness of the caller's, [`KeyArguments::randomness`].
@@ -71,9 +72,9 @@ impl KeySession {
     /// # Errors
     /// [`Error::AuthFailed`] for wrong padding, where the padding says so; else as [`KeySession::sign`].
     pub fn decrypt(&self, padding: &RsaPadding, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let len = if matches!(padding, RsaPadding::TlsPremaster { .. }) { 48 } else { SEED };
-        let randomness = random::bytes(len)?;
-        self.decrypt_with(padding, ciphertext, &randomness)
+        let arguments =
+            self.with_randomness(Operation::Decrypt, KeyArguments::padded(padding.clone(), &[]))?;
+        self.run(Operation::Decrypt, arguments, ciphertext)
     }
 
     /// [`KeySession::decrypt`] with randomness of the caller's, [`KeyArguments::randomness`].
@@ -94,8 +95,9 @@ impl KeySession {
     /// # Errors
     /// [`Error::InvalidArgument`] for a text that is too long, else as [`KeySession::sign`].
     pub fn encrypt(&self, padding: &RsaPadding, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-        let randomness = random::bytes(SEED)?;
-        self.encrypt_with(padding, plaintext, &randomness)
+        let arguments =
+            self.with_randomness(Operation::Encrypt, KeyArguments::padded(padding.clone(), &[]))?;
+        self.public(Operation::Encrypt, arguments, plaintext)
     }
 
     /// [`KeySession::encrypt`] with randomness of the caller's, [`KeyArguments::randomness`].
@@ -125,8 +127,7 @@ impl KeySession {
     /// # Errors
     /// As [`KeySession::sign`].
     pub fn encapsulate(&self) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Error> {
-        let randomness = random::bytes(self.key_algorithm().encapsulation_len())?;
-        self.encapsulate_with(&randomness)
+        self.encapsulated(self.with_randomness(Operation::Encapsulate, KeyArguments::default())?)
     }
 
     /// [`KeySession::encapsulate`] with randomness of the caller's, [`KeyArguments::randomness`].
@@ -134,7 +135,11 @@ impl KeySession {
     /// # Errors
     /// As [`KeySession::encapsulate`].
     pub fn encapsulate_with(&self, randomness: &[u8]) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Error> {
-        let both = self.run(Operation::Encapsulate, KeyArguments::random(randomness), &[])?;
+        self.encapsulated(KeyArguments::random(randomness))
+    }
+
+    fn encapsulated(&self, arguments: KeyArguments) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), Error> {
+        let both = self.run(Operation::Encapsulate, arguments, &[])?;
         let len = self.key_algorithm().ciphertext_len();
         let missing = || Error::ShortOutput { missing: len };
         let (ciphertext, secret) = both.split_at_checked(len).ok_or_else(missing)?;
@@ -160,8 +165,20 @@ impl KeySession {
         arguments: KeyArguments,
         input: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut request = self.core().request(operation, copied(input)?);
-        request.arguments = Some(Box::new(arguments));
+        self.run_owned(operation, arguments, copied(input)?)
+    }
+
+    /// [`KeySession::run`] on input that is moved in, and wiped. While it waits its frames own nothing.
+    ///
+    /// # Errors
+    /// As [`KeySession::run`].
+    pub fn run_owned(
+        &self,
+        operation: Operation,
+        arguments: KeyArguments,
+        input: Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut request = self.request(operation, arguments, input);
         let outcome = self.core().run_key(&mut request);
         let output = match outcome {
             Ok(()) if operation.output().has_text() => Ok(Zeroizing::new(mem::take(&mut request.buffer))),
@@ -170,6 +187,38 @@ impl KeySession {
         };
         request.wipe();
         output
+    }
+
+    /// An operation that is polled.
+    pub(crate) fn start(&self, operation: Operation, arguments: KeyArguments, input: Vec<u8>) -> StartedKey {
+        StartedKey::new(self.core(), self.request(operation, arguments, input))
+    }
+
+    fn request(&self, operation: Operation, arguments: KeyArguments, input: Vec<u8>) -> Request {
+        let mut request = self.core().request(operation, input);
+        request.arguments = Some(Box::new(arguments));
+        request
+    }
+
+    /// These arguments with as much randomness of the system as the operation uses
+    /// ([`KeyArguments::randomness`]).
+    ///
+    /// # Errors
+    /// [`Error::Random`].
+    pub fn with_randomness(
+        &self,
+        operation: Operation,
+        mut arguments: KeyArguments,
+    ) -> Result<KeyArguments, Error> {
+        let len = match operation {
+            Operation::Decrypt if matches!(arguments.padding, Some(RsaPadding::TlsPremaster { .. })) => 48,
+            Operation::Sign | Operation::Encrypt | Operation::Decrypt => SEED,
+            Operation::Encapsulate => self.key_algorithm().encapsulation_len(),
+            Operation::Generate => self.key_algorithm().seed_len(),
+            _ => return Ok(arguments),
+        };
+        arguments.randomness = random::bytes(len)?;
+        Ok(arguments)
     }
 
     /// Deep work, outside of the job that runs here.
