@@ -63,3 +63,21 @@ fn a_job_pauses_on_a_signature() {
     let stats = engine.stats();
     assert_eq!((stats.pauses, stats.operations), (1, 2));
 }
+
+#[test]
+fn a_key_is_written_as_it_is_read() {
+    let engine = engine();
+    let large = [KeyAlgorithm::Rsa, KeyAlgorithm::Rsa3072, KeyAlgorithm::Rsa4096];
+    for &algorithm in KeyAlgorithm::ALL.iter().filter(|algorithm| !large.contains(algorithm)) {
+        let key = engine.generate_key(algorithm).unwrap();
+        let public = key.public_key();
+        let (Some(pkcs8), Some(spki)) = (key.to_pkcs8_der(), public.to_spki_der()) else {
+            assert_eq!(algorithm, KeyAlgorithm::X25519MlKem768, "it alone has no object identifier");
+            continue;
+        };
+        let again = PrivateKey::from_pkcs8_der(&pkcs8).unwrap();
+        assert_eq!((again.algorithm(), again.public_key()), (algorithm, public.clone()));
+        assert_eq!(again.to_pkcs8_der(), Some(pkcs8));
+        assert_eq!(PublicKey::from_spki_der(&spki).unwrap(), public);
+    }
+}

@@ -9,6 +9,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::kernels::keys::parts::{PrivateParts, PublicParts, RsaNumbers};
 use crate::kernels::keys::{self, AnyKey, Public, Refusal, Secret, containers};
 use crate::kernels::session::Session;
@@ -130,6 +132,11 @@ impl PrivateKey {
     pub fn parts(&self) -> PrivateParts {
         self.0.parts()
     }
+
+    /// The key in PKCS#8 (RFC 5958), in DER; `None` for X25519MLKEM768, which has no object identifier.
+    pub fn to_pkcs8_der(&self) -> Option<Zeroizing<Vec<u8>>> {
+        containers::to_pkcs8(self.algorithm(), &self.parts())
+    }
 }
 
 impl PublicKey {
@@ -194,6 +201,12 @@ impl PublicKey {
     /// All that it is made of.
     pub fn parts(&self) -> PublicParts {
         self.0.parts()
+    }
+
+    /// The key in SubjectPublicKeyInfo (RFC 5280, 4.1), in DER; `None` for X25519MLKEM768, which has no object
+    /// identifier.
+    pub fn to_spki_der(&self) -> Option<Vec<u8>> {
+        containers::to_spki(self.algorithm(), &self.parts())
     }
 
     /// The bytes of [`PublicParts::Raw`]; `None` for RSA.

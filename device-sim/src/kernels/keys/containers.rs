@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode, Encode, Reader, SecretDocument, SliceReader, Tag, TagNumber, Tagged};
 use pkcs8::spki::SubjectPublicKeyInfoRef;
 use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef};
@@ -199,4 +199,68 @@ pub(crate) fn public_pem(text: &str) -> Shared {
         "RSA PUBLIC KEY" => public_pkcs1(document.as_bytes()),
         _ => Err(KeyError::Label(KeyForm::Public)),
     }
+}
+
+/// A private key as PKCS#8; `None`: its algorithm has no object identifier.
+pub(crate) fn to_pkcs8(algorithm: KeyAlgorithm, parts: &PrivateParts) -> Option<Zeroizing<Vec<u8>>> {
+    let key = match parts {
+        PrivateParts::Rsa(numbers) => to_pkcs1(numbers),
+        PrivateParts::Ec { scalar, point } => {
+            let (private_key, public_key) = (scalar.as_slice(), point.as_deref());
+            let key = sec1::EcPrivateKey { private_key, parameters: None, public_key };
+            Zeroizing::new(key.to_der().ok()?)
+        }
+        PrivateParts::Raw(bytes) => to_inner(algorithm, bytes)?,
+    };
+    let key = OctetStringRef::new(&key).ok()?;
+    let info = with_identifier(algorithm, |algorithm| PrivateKeyInfoRef::new(algorithm, key).to_der().ok())??;
+    Some(Zeroizing::new(info))
+}
+
+/// What PKCS#8 holds: the bytes as a string (RFC 8410, 7), or as the choice between seed and expanded key (RFC
+/// 9935, 6 and RFC 9881, 6).
+fn to_inner(algorithm: KeyAlgorithm, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let string = OctetStringRef::new(bytes).ok()?;
+    let is_seed = match algorithm {
+        KeyAlgorithm::MlKem768 => bytes.len() == 64,
+        KeyAlgorithm::MlDsa44 | KeyAlgorithm::MlDsa65 => bytes.len() == 32,
+        _ => false,
+    };
+    let mut inner = Zeroizing::new(string.to_der().ok()?);
+    if is_seed {
+        // [0] IMPLICIT OCTET STRING.
+        *inner.first_mut()? = 0x80;
+    }
+    Some(inner)
+}
+
+/// A public key as SubjectPublicKeyInfo; `None`: its algorithm has no object identifier.
+pub(crate) fn to_spki(algorithm: KeyAlgorithm, parts: &PublicParts) -> Option<Vec<u8>> {
+    let key = match parts {
+        PublicParts::Rsa { n, e } => {
+            let uint = |bytes| der::asn1::UintRef::new(bytes).ok();
+            pkcs1::RsaPublicKeyRef { modulus: uint(n)?, public_exponent: uint(e)? }.to_der().ok()?
+        }
+        PublicParts::Raw(bytes) => bytes.clone(),
+    };
+    let subject_public_key = BitStringRef::from_bytes(&key).ok()?;
+    with_identifier(algorithm, |algorithm| {
+        SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
+    })?
+}
+
+/// RSA has parameters that say nothing (RFC 3279, 2.3.1), keys of curves name theirs, and the others have none.
+fn with_identifier<R>(
+    algorithm: KeyAlgorithm,
+    write: impl FnOnce(AlgorithmIdentifierRef<'_>) -> R,
+) -> Option<R> {
+    let own = || algorithm.aliases().iter().find_map(|alias| ObjectIdentifier::new(alias).ok());
+    Some(match algorithm.family() {
+        Family::Rsa => write(AlgorithmIdentifierRef { oid: RSA, parameters: Some(AnyRef::NULL) }),
+        Family::Ec => {
+            let curve = own()?;
+            write(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(&curve)) })
+        }
+        _ => write(AlgorithmIdentifierRef { oid: own()?, parameters: None }),
+    })
 }
