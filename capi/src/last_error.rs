@@ -20,7 +20,7 @@ pub enum SimaccelResult {
     Config = 2,
     /// No algorithm of that name, or not with that key or those options.
     Session = 3,
-    /// The tag or the padding is wrong.
+    /// The tag, the signature or the padding is wrong.
     AuthFailed = 4,
     /// The output does not fit.
     OutputTooSmall = 5,
@@ -52,10 +52,16 @@ pub enum SimaccelResult {
     ShortOutput = 18,
     /// The call blocked on a stepped device with nothing left to happen.
     NeverEnds = 19,
+    /// The operation that was started is not over.
+    Pending = 20,
+    /// The result of the operation was taken before, or it was cancelled.
+    Taken = 21,
+    /// The system has no random bytes.
+    Random = 22,
 }
 
 impl SimaccelResult {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 23] = [
         Self::Ok,
         Self::Argument,
         Self::Config,
@@ -76,6 +82,9 @@ impl SimaccelResult {
         Self::Timeout,
         Self::ShortOutput,
         Self::NeverEnds,
+        Self::Pending,
+        Self::Taken,
+        Self::Random,
     ];
 
     const fn of(error: &Error) -> Self {
@@ -90,6 +99,7 @@ impl SimaccelResult {
             Error::NeverEnds => Self::NeverEnds,
             Error::NoMemory | Error::NoJobs(_) => Self::NoMemory,
             Error::OutputTooSmall { .. } => Self::OutputTooSmall,
+            Error::Random(_) => Self::Random,
             Error::Reset => Self::Reset,
             Error::Session(_) => Self::Session,
             Error::StreamPoisoned | Error::StreamFinished => Self::Stream,
@@ -123,6 +133,9 @@ impl SimaccelResult {
             Self::Timeout => c"SIMACCEL_ERR_TIMEOUT",
             Self::ShortOutput => c"SIMACCEL_ERR_SHORT_OUTPUT",
             Self::NeverEnds => c"SIMACCEL_ERR_NEVER_ENDS",
+            Self::Pending => c"SIMACCEL_ERR_PENDING",
+            Self::Taken => c"SIMACCEL_ERR_TAKEN",
+            Self::Random => c"SIMACCEL_ERR_RANDOM",
         }
     }
 
@@ -132,6 +145,7 @@ impl SimaccelResult {
             Self::Busy
                 | Self::DeviceFailed
                 | Self::NoMemory
+                | Self::Pending
                 | Self::Reset
                 | Self::ShortOutput
                 | Self::Thread

@@ -8,6 +8,7 @@
 //!          └──► libcrypto's own, if there is one             │ pauses
 //!      simaccel_async_active ────────────► linked: whose ASYNC_* a program reaches
 //!      simaccel_* ───────────────────────► engine, session, stream ──► simaccel::Engine          engine.h
+//!      simaccel_key_*, _operation_* ─────► keys ───────────────────────────┘                     keys.h
 //!
 //!    around every function: guard (no panic leaves), last_error (why it was refused), error_queue (the same for libcrypto)
 //!    for every operation: copies (what is read and written of the program's memory)
@@ -30,6 +31,7 @@ mod error_queue;
 mod guard;
 mod held;
 mod jobs;
+mod keys;
 mod last_error;
 mod lib_ctx;
 mod linked;
@@ -42,6 +44,7 @@ mod wait_ctx;
 
 pub use engine::*;
 pub use jobs::*;
+pub use keys::*;
 pub use last_error::{
     SimaccelResult, simaccel_is_retryable, simaccel_last_error, simaccel_result_name, simaccel_version,
 };

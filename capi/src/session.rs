@@ -77,7 +77,12 @@ impl Kind {
             AnySession::Aead(session) => Self::Aead(session, len),
             AnySession::Hash(session) => Self::Hash(session, len),
             AnySession::Mac(session) => Self::Mac(session, len),
-            AnySession::Key(_) | AnySession::Other(_) => {
+            AnySession::Key(_) => {
+                let text =
+                    format!("{algorithm}: keys have functions of their own, simaccel_key_import and others");
+                return Err(Failure::new(SimaccelResult::Session, text));
+            }
+            AnySession::Other(_) => {
                 let text = format!("no function for C runs {algorithm}");
                 return Err(Failure::new(SimaccelResult::Session, text));
             }
@@ -96,7 +101,7 @@ impl Kind {
     }
 }
 
-fn unknown(name: &str, error: &UnknownName) -> Failure {
+pub(crate) fn unknown(name: &str, error: &UnknownName) -> Failure {
     let known = error.known().join(", ");
     Failure::new(SimaccelResult::Session, format!("{} is none of {known}", quoted(name)))
 }
@@ -168,13 +173,28 @@ unsafe fn operate(
     session: *mut SimaccelSession,
     operation: impl FnOnce(&Kind) -> Result<(), Failure>,
 ) -> SimaccelResult {
+    // SAFETY: the caller's promise.
+    unsafe { operate_on(session, "session", |session| operation(&session.kind)) }
+}
+
+/// Runs an operation on what C has a handle of, which is kept during it.
+///
+/// # Safety
+///
+/// `handle` is null or valid when this is called.
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
+pub(crate) unsafe fn operate_on<T: Counted>(
+    handle: *mut T,
+    name: &str,
+    operation: impl FnOnce(&T) -> Result<(), Failure>,
+) -> SimaccelResult {
     reported(|| {
-        // SAFETY: the caller's promise; after that, the session is held for as long as it is used.
-        let borrowed = unsafe { given(session, "session") }?;
+        // SAFETY: the caller's promise; after that, the target is held for as long as it is used.
+        let borrowed = unsafe { given(handle, name) }?;
         // SAFETY: not null, as was just seen, and the caller's promise. (The reference does not reach the
         // counts of the `Arc` beside it.)
-        let kept = Keep::begin(unsafe { uses::begin(NonNull::new_unchecked(session)) });
-        let result = operation(&borrowed.kind);
+        let kept = Keep::begin(unsafe { uses::begin(NonNull::new_unchecked(handle)) });
+        let result = operation(borrowed);
         kept.end();
         result
     })

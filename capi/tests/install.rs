@@ -141,6 +141,7 @@ fn packages_go_below_another_root() {
     let text = fs::read_to_string(installed.join("lib/pkgconfig/simaccel_async.pc")).unwrap();
     assert!(text.starts_with("prefix=/opt/simaccel\n") && text.contains("Libs.private: -lgcc_s"));
     assert!(installed.join("include/simaccel/engine.h").exists());
+    assert!(installed.join("include/simaccel/keys.h").exists());
 }
 
 const SONAME: &str = concat!("libsimaccel_async.so.", env!("CARGO_PKG_VERSION_MAJOR"));

@@ -7,13 +7,17 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use simaccel::grammar::Key;
-use simaccel::{Algorithm, Config, EngineStats, Preset, simaccel_device};
+use simaccel::{Algorithm, Config, EngineStats, KeyAlgorithm, KeyHash, Preset, simaccel_device};
 
 use self::c_programs::package;
 
 /// A section of the page about the engine, as plain text lines.
 fn section(name: &str) -> String {
-    let page = fs::read_to_string(package().join("man/simaccel_engine.3")).unwrap();
+    section_of("simaccel_engine.3", name)
+}
+
+fn section_of(page: &str, name: &str) -> String {
+    let page = fs::read_to_string(package().join("man").join(page)).unwrap();
     let (_, rest) =
         page.split_once(&format!(".SH {name}\n")).unwrap_or_else(|| panic!("{name}: no such section"));
     let (section, _) = rest.split_once("\n.SH ").unwrap();
@@ -38,6 +42,24 @@ fn every_algorithm_is_named() {
     let named: BTreeSet<String> =
         named.into_iter().filter(|word| word.contains(|c: char| c.is_ascii_digit())).collect();
     assert_eq!(named, known_algorithms());
+}
+
+#[test]
+fn every_algorithm_of_keys_is_named() {
+    let named = bold(&section_of("simaccel_keys.3", "ALGORITHMS"));
+    let is_name = |word: &String| word.contains(|c: char| c.is_ascii_digit()) || word == "rsa";
+    let named: BTreeSet<String> = named.into_iter().filter(is_name).collect();
+    assert_eq!(named, KeyAlgorithm::ALL.iter().map(|algorithm| algorithm.to_string()).collect());
+}
+
+#[test]
+fn every_hash_function_of_schemes_is_named_in_page_and_header() {
+    let known: Vec<&str> = KeyHash::ALL.iter().map(|hash| hash.name()).collect();
+    let page = section_of("simaccel_keys.3", "SCHEMES").replace('\n', " ");
+    assert!(page.contains(&format!("H is one of {}.", known.join(", "))), "{page}");
+    let header = fs::read_to_string(package().join("include/simaccel/keys.h")).unwrap();
+    let header = header.replace("\n *", "");
+    assert!(header.contains(&format!("H: {}.", known.join(", "))), "{header}");
 }
 
 /// What can be changed while an engine runs.

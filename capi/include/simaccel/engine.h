@@ -3,7 +3,7 @@
  *
  * A device that computes AES and SHA from submission rings, and sessions whose operations pause a job while the device
  * works (in a job with a wait context) or block (anywhere else). Works with <simaccel/async.h> and with
- * <openssl/async.h>, included before or after.
+ * <openssl/async.h>, included before or after. Private keys: <simaccel/keys.h>.
  *
  * Every function that can fail returns a simaccel_result; simaccel_last_error() describes the failure. A handle has one
  * owner, which frees it once; NULL may always be freed. Any thread may use engines and sessions; one thread at a time
@@ -42,8 +42,8 @@ typedef enum simaccel_result {
     SIMACCEL_OK = 0,
     SIMACCEL_ERR_ARGUMENT = 1,         /* NULL, a length that does not fit, a handle of the wrong kind */
     SIMACCEL_ERR_CONFIG = 2,           /* a mistake in the configuration text */
-    SIMACCEL_ERR_SESSION = 3,          /* no such algorithm, or not with that key or those options */
-    SIMACCEL_ERR_AUTH_FAILED = 4,      /* the tag or the padding is wrong; no output */
+    SIMACCEL_ERR_SESSION = 3,          /* no such algorithm, or not with that key or those options; a bad key */
+    SIMACCEL_ERR_AUTH_FAILED = 4,      /* the tag, the signature or the padding is wrong; no output */
     SIMACCEL_ERR_OUTPUT_TOO_SMALL = 5, /* *out_len, if not NULL, is set to enough room */
     SIMACCEL_ERR_BUSY = 6,             /* another call uses the stream */
     SIMACCEL_ERR_STREAM = 7,           /* the stream is finished, or a part of it failed or was given up */
@@ -58,7 +58,10 @@ typedef enum simaccel_result {
     SIMACCEL_ERR_INTERNAL = 16,        /* a bug in this library */
     SIMACCEL_ERR_TIMEOUT = 17,         /* the device did not end the request within timeout_msec */
     SIMACCEL_ERR_SHORT_OUTPUT = 18,    /* the device returned too little output */
-    SIMACCEL_ERR_NEVER_ENDS = 19       /* the call blocked on a stepped device with nothing left to happen */
+    SIMACCEL_ERR_NEVER_ENDS = 19,      /* the call blocked on a stepped device with nothing left to happen */
+    SIMACCEL_ERR_PENDING = 20,         /* the operation that was started is not over (<simaccel/keys.h>) */
+    SIMACCEL_ERR_TAKEN = 21,           /* its result was taken before, or it was cancelled */
+    SIMACCEL_ERR_RANDOM = 22           /* the system has no random bytes */
 } simaccel_result;
 
 /* Describes the last failure in this thread, ASYNC_ERR included; never NULL. Valid until the next failure. */

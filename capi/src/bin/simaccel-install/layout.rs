@@ -8,11 +8,13 @@ use crate::staging::Staging;
 use crate::{Failure, binutils, pkg_config};
 
 /// The texts that are installed, below the prefix.
-const TEXTS: [(&str, &str); 5] = [
+const TEXTS: [(&str, &str); 7] = [
     ("include/simaccel/async.h", include_str!("../../../include/simaccel/async.h")),
     ("include/simaccel/engine.h", include_str!("../../../include/simaccel/engine.h")),
+    ("include/simaccel/keys.h", include_str!("../../../include/simaccel/keys.h")),
     ("share/man/man3/simaccel_async.3", include_str!("../../../man/simaccel_async.3")),
     ("share/man/man3/simaccel_engine.3", include_str!("../../../man/simaccel_engine.3")),
+    ("share/man/man3/simaccel_keys.3", include_str!("../../../man/simaccel_keys.3")),
     ("share/man/man1/simaccel-install.1", include_str!("../../../man/simaccel-install.1")),
 ];
 
