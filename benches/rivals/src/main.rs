@@ -7,7 +7,7 @@
 //!
 //!   targets   what is measured, and how far it shall get
 //!   figures/  the groups that are measured together ──┐
-//!   ours      simaccel's side, public interface        ├──► harness: in turns, best round of each ──► report
+//!   ours, awaited   simaccel's sides, public interface ├──► harness: in turns, best round of each ──► report
 //!   peers/    the other sides                          │
 //!   kernels   the bare kernels, lanes: what is worked on, and whether the results are right
 //! ```
@@ -16,6 +16,7 @@
 //! links libcrypto (header package `libssl-dev` on Debian). It measures, and fails on no result.
 
 mod args;
+mod awaited;
 mod curves;
 mod epoll;
 mod figures;

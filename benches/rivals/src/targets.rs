@@ -59,6 +59,18 @@ pub(crate) const TARGETS: &[Target] = &[
         180.0,
     ),
     larger("poll64_vs_blocking_pool", "the same vs the same with a pool held to one thread", 2.0, 4.0),
+    smaller(
+        "await64_vs_poll64",
+        "64 operations of 64 B awaited by tasks of one thread (tokio), vs the same in polled jobs",
+        1.3,
+        1.1,
+    ),
+    larger(
+        "await64_vs_blocking_pool",
+        "the same vs tokio tasks and spawn_blocking with a pool held to one thread",
+        3.0,
+        6.0,
+    ),
     larger(
         "model64_vs_ideal",
         "64 jobs, 64 B, polling: a modelled device (latency, a fault rule, all timed) vs the ideal one",

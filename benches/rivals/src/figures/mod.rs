@@ -1,5 +1,6 @@
 //! The figures, one file for each group that is measured together.
 
+mod awaiting;
 mod idle;
 pub(crate) mod late;
 mod memory;
@@ -111,11 +112,12 @@ pub(crate) fn measure(run: &Run, contests: usize) -> Outcome<Vec<Figure>> {
 }
 
 fn measure_once(run: &Run) -> Outcome<Vec<Figure>> {
-    let groups: [(&str, Group); 8] = [
+    let groups: [(&str, Group); 9] = [
         ("job switches", switch::measure),
         ("memory", memory::measure),
         ("wake fds", wake_fd::measure),
         ("polling", polling::measure),
+        ("awaiting", awaiting::measure),
         ("a model", modelled::measure),
         ("offload and kernels", offload::measure),
         ("idle wake", idle::measure),

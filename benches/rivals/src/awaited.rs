@@ -1,0 +1,60 @@
+//! simaccel's operations, awaited by tokio's tasks on the measuring thread.
+//!
+//! ```text
+//!   64 tasks: loop { work = session.encrypt_async(iv, work).await }     one runtime of one thread
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use simaccel::{CipherSession, Engine, Error};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::harness::{Outcome, by_wall};
+use crate::lanes::{Drive, Lanes, Work};
+use crate::ours::{Algorithm, session};
+
+pub(crate) struct Awaited {
+    runtime: Runtime,
+    session: CipherSession,
+}
+
+impl Awaited {
+    pub(crate) fn new(engine: &Engine) -> Outcome<Self> {
+        let runtime = Builder::new_current_thread().build()?;
+        Ok(Self { runtime, session: session(engine, Algorithm::Ctr)? })
+    }
+}
+
+impl Drive for Awaited {
+    fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64> {
+        let Self { runtime, session } = self;
+        by_wall(ops, || runtime.block_on(all(lanes, ops, session)))
+    }
+}
+
+async fn all(lanes: &mut Lanes, ops: u64, session: &CipherSession) -> Outcome<()> {
+    let tasks_wanted = lanes.len().min(ops as usize);
+    let to_start = Arc::new(AtomicU64::new(ops - tasks_wanted as u64));
+    let tasks: Vec<_> = (0..tasks_wanted)
+        .map(|slot| tokio::spawn(one(lanes.take(slot), Arc::clone(&to_start), session.clone())))
+        .collect();
+    for task in tasks {
+        lanes.put(task.await??);
+    }
+    Ok(())
+}
+
+async fn one(
+    mut work: Box<Work>,
+    to_start: Arc<AtomicU64>,
+    session: CipherSession,
+) -> Result<Box<Work>, Error> {
+    loop {
+        let buffer = std::mem::take(&mut work.buffer);
+        work.buffer = session.encrypt_async(&work.iv, buffer).await?;
+        // The tasks share one thread, so the count needs no locked instruction.
+        let Some(left) = to_start.load(Ordering::Relaxed).checked_sub(1) else { return Ok(work) };
+        to_start.store(left, Ordering::Relaxed);
+    }
+}
