@@ -31,6 +31,8 @@
 //! An operation's future suits code that is async already: nothing but the operation is kept while it waits.
 //! A job suits code that is not: it pauses in the middle of ordinary calls. A [`JobFuture`] awaits a job.
 
+#[cfg(feature = "async-io")]
+mod async_io;
 mod buffer;
 mod call;
 mod driver;
@@ -39,7 +41,11 @@ mod job;
 mod operation;
 mod reactor;
 mod sessions;
+#[cfg(feature = "tokio")]
+mod tokio;
 
+#[cfg(feature = "async-io")]
+pub use async_io::AsyncIoFds;
 pub use buffer::Buffer;
 pub use call::CallFuture;
 pub use driver::{DrivenJob, JobDriver};
@@ -47,3 +53,5 @@ pub use fd_watch::FdWatch;
 pub use job::JobFuture;
 pub use operation::{Apart, Cancelled, Compared, InPlace, Kind, OpFuture, Tagged};
 pub use reactor::OwnThread;
+#[cfg(feature = "tokio")]
+pub use tokio::TokioFds;
