@@ -152,7 +152,7 @@ impl SessionCore {
 
     /// The device's refusal, described; the device's key is asked once more for that.
     #[cold]
-    pub(super) fn explained_key(&self, error: Error, request: &mut Request) -> Error {
+    pub(crate) fn explained_key(&self, error: Error, request: &mut Request) -> Error {
         if !matches!(error, Error::InvalidArgument(ArgumentError::Refused)) {
             return error;
         }

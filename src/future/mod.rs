@@ -38,6 +38,7 @@ mod call;
 mod driver;
 mod fd_watch;
 mod job;
+mod keys;
 mod operation;
 mod reactor;
 mod sessions;
@@ -51,6 +52,7 @@ pub use call::CallFuture;
 pub use driver::{DrivenJob, JobDriver};
 pub use fd_watch::FdWatch;
 pub use job::JobFuture;
+pub use keys::KeyFuture;
 pub use operation::{Apart, Cancelled, Compared, InPlace, Kind, OpFuture, Tagged};
 pub use reactor::OwnThread;
 #[cfg(feature = "tokio")]
