@@ -5,8 +5,9 @@ mod device_helpers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Wake;
 
-use device_helpers::{ctr, expected, open, request, stepped, until};
+use device_helpers::{ctr, expected, finish, open, request, stepped, until};
 use simaccel_device::{
     Call, CallStats, Delivery, Device, FaultKind, Operation, QueuePair, Request, SessionId, Status, Ticket,
     TicketState,
@@ -85,6 +86,60 @@ fn a_worker_runs_it_between_other_requests() {
     let calls = stats_of(&device, "fill");
     assert_eq!(calls.completed, 16);
     assert!(calls.timings.histograms().iter().all(|(_, histogram)| histogram.count() == 16));
+}
+
+/// Counts how often it was called.
+#[derive(Debug, Default)]
+struct Wakes(AtomicU64);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Functions between other requests, all of them shown at once: each notes how many were announced before it.
+fn announced_before_functions(config: &str) {
+    let (device, mut pairs) = open(config);
+    let session = device.create_session(ctr());
+    let pair = &mut pairs[0];
+    let (wakes, seen) = (Arc::new(Wakes::default()), Arc::new(AtomicU64::new(0)));
+    let submit = |pair: &mut QueuePair, request: Request| {
+        let delivery = Delivery::Wake(Arc::clone(&wakes).into());
+        pair.submit(request, delivery)
+            .or_else(|refused| pair.park(refused.request, refused.delivery))
+            .unwrap()
+    };
+    for round in 1..=200 {
+        pair.hold_back(true);
+        let mut tickets = Vec::new();
+        for number in 0..8_u32 {
+            let next = if [2, 4, 5].contains(&number) {
+                let (wakes, seen) = (Arc::clone(&wakes), Arc::clone(&seen));
+                let note = move || {
+                    seen.fetch_add(wakes.0.load(Ordering::SeqCst) << (10 * (number - 2)), Ordering::SeqCst)
+                };
+                Request::of_call(Call::new("note", 0, note))
+            } else {
+                request(session, 16, 1)
+            };
+            tickets.push(submit(pair, next));
+        }
+        pair.flush();
+        pair.hold_back(false);
+        // Taking a result would cancel its wake.
+        until("the wakes", || wakes.0.load(Ordering::SeqCst) == 8);
+        tickets.into_iter().for_each(|ticket| drop(finish(pair, ticket)));
+        assert_eq!(seen.swap(0, Ordering::SeqCst), 2 | 4 << 20 | 5 << 30, "round {round}: {config}");
+        wakes.0.store(0, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_is_ready_is_announced_before_a_function_runs() {
+    announced_before_functions("depth=16");
+    // Those that found no slot come in as others end.
+    announced_before_functions("depth=2");
 }
 
 #[test]

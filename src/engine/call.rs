@@ -37,8 +37,7 @@ impl Engine {
     /// `f` runs on a worker of the device, on which all requests of its queue pairs wait meanwhile, so it
     /// should be short; on a stepped device it runs in the thread that steps, on the thread's own stack and
     /// not in a job. It runs there as soon as the device admits the request, and what time is modelled comes
-    /// after that. Results that are ready just before it, and that the device has not announced yet, are
-    /// announced after `f` has returned: up to 31 requests of each queue pair of the worker. On a modelled
+    /// after that. Results that are ready before it are announced before `f` runs. On a modelled
     /// device with `workers` above 1 it is never the first worker, which serves the queue pairs: only what
     /// the other workers are to compute may wait for `f`.
     ///

@@ -113,8 +113,8 @@ fn parameters_of(algorithm: Algorithm) -> String {
 pub struct Session {
     algorithm: Algorithm,
     options: Options,
-    /// Whether requests may be faster together with others.
-    has_lanes: bool,
+    /// Whether a request is best executed alone, and takes no longer than its length lets expect.
+    is_simple: bool,
     kernel: AnyKernel,
 }
 
@@ -253,8 +253,8 @@ impl Session {
             BadKey::EqualHalves => SessionError::EqualHalves { algorithm },
             BadKey::Key(reason) => SessionError::Key { algorithm, reason },
         })?;
-        let has_lanes = kernel.lane_key().is_some();
-        Ok(Self { algorithm, options, has_lanes, kernel })
+        let is_simple = kernel.lane_key().is_none() && !matches!(algorithm, Algorithm::Key(_));
+        Ok(Self { algorithm, options, is_simple, kernel })
     }
 
     /// A session for both directions of a cipher. A cipher that does not [pad](Cipher::pads) ignores
@@ -300,7 +300,7 @@ impl Session {
     pub(crate) fn of_key(key: AnyKey) -> Self {
         let algorithm = key.algorithm().into();
         let options = Options { padding: Padding::None, tag_len: 0, takes_equal_halves: false };
-        Self { algorithm, options, has_lanes: false, kernel: AnyKernel::Key(key) }
+        Self { algorithm, options, is_simple: false, kernel: AnyKernel::Key(key) }
     }
 
     /// Why the device has refused a message of a private or a public key, if it was the message. It is computed
@@ -381,10 +381,10 @@ impl Session {
         self.kernel.lane(&mut message)
     }
 
-    /// Whether [`Session::lane`] is worth calling.
+    /// Whether [`Session::lane`] is not worth calling, and no request takes long whatever its length is.
     #[inline]
-    pub(crate) const fn has_lanes(&self) -> bool {
-        self.has_lanes
+    pub(crate) const fn is_simple(&self) -> bool {
+        self.is_simple
     }
 
     /// The key of the lanes that are started here; `None`: there are none.

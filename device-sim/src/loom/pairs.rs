@@ -2,6 +2,7 @@
 
 use super::cells::{revoke, take};
 use super::*;
+use crate::queue::slots::Parked;
 
 /// A slot is freed while a request is parked: one of the two sides sees it.
 #[test]
@@ -19,7 +20,7 @@ fn a_freed_slot_is_not_overlooked() {
             })
         };
         let ticket = slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Parked);
-        slots.join(ticket, Announce::Silent, 0, &slab);
+        slots.join(Parked { ticket, announce: Announce::Silent, bytes: 0, is_long: false }, &slab);
         fence(Ordering::SeqCst);
         let rings = slots.has_work();
         if !device.join().unwrap() {
@@ -41,7 +42,7 @@ fn a_revoked_waiter_keeps_no_slot() {
         assert!(slots.take(&mut 0, &slab));
         let mut park = || {
             let ticket = slab.place_request(cells.get(), request(1), Arm::Silent, Placed::Parked);
-            slots.join(ticket, Announce::Silent, 0, &slab);
+            slots.join(Parked { ticket, announce: Announce::Silent, bytes: 0, is_long: false }, &slab);
             ticket
         };
         let (head, next) = (park(), park());

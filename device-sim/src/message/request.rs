@@ -289,6 +289,12 @@ impl Request {
         }
     }
 
+    /// Whether it takes long, however short its input is: a call, or an operation with a key.
+    #[inline]
+    pub(crate) const fn takes_long(&self) -> bool {
+        !self.plain && (self.call.is_some() || self.arguments.is_some())
+    }
+
     /// The name of its call, if it has one.
     pub fn call_name(&self) -> Option<&str> {
         self.call.as_ref().filter(|_| !self.plain).map(|call| call.name())

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::message::algorithm::Algorithm;
 use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::status::Status;
@@ -42,7 +43,7 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// Whether another worker computes this: calls, whose time is not known, and what is
+    /// Whether another worker computes this: calls, whose time is not known, operations with keys, and what is
     /// huge, whenever one is free; what is large, if one is free now and the first worker has more to do:
     /// waking another costs more than what is gained otherwise.
     pub(crate) fn takes(&self, work: &Work, is_behind: bool) -> bool {
@@ -52,7 +53,12 @@ impl Backlog {
 
 /// Whether the first worker must not compute this.
 pub(crate) fn takes_long(work: &Work) -> bool {
-    work.operation == Operation::Call || work.input >= HUGE
+    is_long_whatever(work) || work.input >= HUGE
+}
+
+/// Whether it takes long, however short its input is: a call, or an operation with a key.
+pub(crate) const fn is_long_whatever(work: &Work) -> bool {
+    matches!((work.operation, work.algorithm), (Operation::Call, _) | (_, Some(Algorithm::Key(_))))
 }
 
 /// A request for another worker.

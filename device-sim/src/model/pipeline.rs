@@ -17,13 +17,12 @@ use crate::config::{Change, Config};
 use crate::kernels::lanes::{Lane, LaneKey, encrypt_cbc};
 use crate::kernels::session::Session;
 use crate::message::algorithm::Algorithm;
-use crate::message::operation::Operation;
 use crate::message::request::Request;
 use crate::message::session_id::SessionId;
 use crate::message::status::Status;
 use crate::model::inputs::Inputs;
 use crate::model::installed::{Installed, execute_by};
-use crate::model::job::{Backlog, Job, Outcome, Returned, SWEEP_AT, takes_long};
+use crate::model::job::{Backlog, Job, Outcome, Returned, SWEEP_AT, is_long_whatever, takes_long};
 use crate::model::plan::{Ending, Subject, Verdict};
 use crate::model::sabotage::{Sabotage, Saboteur};
 use crate::model::schedule::{Model, Scheduled};
@@ -33,9 +32,9 @@ use crate::queue::entry::{Announce, Head};
 use crate::queue::ready::{Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
 
-/// What a call weighs in a batch, which ends with it: how long it takes is not known, and results do not wait
-/// for the next.
-const CALL_WEIGHT: u64 = 1 << 32;
+/// What a call, or an operation with a key, weighs in a batch, which ends with it: it takes long, or nobody knows
+/// how long, and results do not wait for the next.
+const LONG_WEIGHT: u64 = 1 << 32;
 /// The weight of a request in a batch when it shares a kernel call with others.
 const LANE_SHARE: u64 = 32;
 
@@ -154,7 +153,7 @@ impl Core {
             (*operation, *bytes) = (request.operation, request.buffer.len() as u64);
             *times = Times { submitted, started: now, ended: now };
             match session_of(sessions, request.session) {
-                Some(session) if !session.has_lanes() => {
+                Some(session) if session.is_simple() => {
                     *status = session.execute(request);
                     false
                 }
@@ -165,18 +164,20 @@ impl Core {
         if starts { self.start_last(port) } else { Some(bytes) }
     }
 
-    /// A request that is faster together with others is started; its status is not final until it has ended.
+    /// A request that is faster together with others is started; its status is not final until it has ended. One that
+    /// takes long is executed, and ends its batch.
     #[inline(never)]
     fn start_last(&mut self, port: usize) -> Option<u64> {
         let place = self.ready.len() - 1;
         let (sessions, ready) = (&self.sessions, &mut self.ready[place]);
-        let mut started = None;
-        let Ready { status, bytes, operation, .. } = ready;
+        let (mut started, mut is_long) = (None, false);
+        let Ready { status, bytes, .. } = ready;
         self.slabs[port].execute(&mut ready.claimed, |request| {
+            is_long = request.takes_long();
             (*status, started) = start(sessions, request, bytes);
         });
-        if *operation == Operation::Call {
-            return Some(CALL_WEIGHT);
+        if is_long {
+            return Some(LONG_WEIGHT);
         }
         let bytes = ready.bytes;
         let Some(mut lane) = started else { return Some(bytes) };
@@ -221,7 +222,7 @@ impl Core {
         });
         let weight = match work.operation {
             _ if out.is_some() => 0,
-            Operation::Call => CALL_WEIGHT,
+            _ if is_long_whatever(&work) => LONG_WEIGHT,
             _ => work.input,
         };
         self.computed += u64::from(out.is_none());

@@ -1,8 +1,11 @@
 //! What crosses the rings: a ticket and how its end is to be announced, in two words.
 //!
 //! ```text
-//!   word 0 = owner (32) | index (32)        word 1 = announcement (16) | generation (48)
+//!   word 0 = owner (32) | index (32)        word 1 = unused (13) | long (1) | announcement (2) | generation (48)
 //! ```
+//!
+//! A request that may take long says so in its entry: the device announces what is ready before it computes such
+//! a one, and knows that before it claims the request.
 
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::ring::Entry;
@@ -34,6 +37,8 @@ const SILENT: u64 = 0;
 const WAKE: u64 = 1;
 const REAP: u64 = 2;
 const AGAIN: u64 = 3;
+const KINDS: u64 = 0b11;
+const LONG: u64 = 1 << (KIND_SHIFT + 2);
 
 /// Packs an entry.
 #[inline]
@@ -45,6 +50,18 @@ pub(crate) fn pack(ticket: Ticket, announce: Announce) -> Entry {
         Announce::Again { owner } => (AGAIN, owner),
     };
     [u64::from(owner) << 32 | u64::from(ticket.index()), kind << KIND_SHIFT | ticket.generation()]
+}
+
+/// The entry of a request that takes long.
+#[inline]
+pub(crate) const fn marked_long([word, kind]: Entry) -> Entry {
+    [word, kind | LONG]
+}
+
+/// Whether the request takes long.
+#[inline]
+pub(crate) const fn is_long([_, kind]: Entry) -> bool {
+    kind & LONG != 0
 }
 
 /// The place of the entry's cell.
@@ -81,7 +98,7 @@ pub(crate) fn ticket_of(entry: Entry, slab: &Slab) -> Ticket {
 #[inline]
 pub(crate) fn unpack([word, kind]: Entry, slab: &Slab) -> (Ticket, Announce) {
     let ticket = ticket_of([word, kind], slab);
-    let announce = match kind >> KIND_SHIFT {
+    let announce = match kind >> KIND_SHIFT & KINDS {
         WAKE => Announce::Wake,
         REAP => Announce::Reap { owner: owner_of([word, kind]) },
         AGAIN => Announce::Again { owner: owner_of([word, kind]) },

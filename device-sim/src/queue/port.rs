@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use crate::message::operation::Operation;
 use crate::message::status::Status;
-use crate::queue::announcements::Announcements;
+use crate::queue::announcements::{Announcements, bits};
 use crate::queue::cell::Ticket;
 use crate::queue::counters::OperationCounts;
-use crate::queue::entry::{Announce, Head, pack, unpack};
+use crate::queue::entry::{Announce, Head, is_long, pack, unpack};
 use crate::queue::note::{may_take_long, prefetch_text, timed_from};
 use crate::queue::pair::Pair;
 use crate::queue::ready::Ready;
@@ -54,6 +54,8 @@ struct Fetched {
     entries: [Entry; BATCH_ENTRIES],
     next: usize,
     end: usize,
+    /// The first that takes long behind the next one, or the end: what is before it is published first.
+    stop: usize,
     /// How many of their texts were prefetched.
     texts: usize,
     /// What the host says of them, on a device that stamps requests.
@@ -64,9 +66,21 @@ struct Fetched {
 #[derive(Debug, Default)]
 struct Batch {
     operations: [OperationCounts; Operation::ALL.len()],
+    /// Bit `i`: operation `i` has counted something.
+    counted: u16,
     released: u64,
     reapable: bool,
     interrupting: bool,
+}
+
+impl Fetched {
+    /// A batch has ended, perhaps at an entry that takes long, which is the first of the next.
+    fn go_on(&mut self) {
+        if self.stop <= self.next {
+            let behind = self.next + 1..self.end;
+            self.stop = behind.into_iter().find(|&at| is_long(self.entries[at])).unwrap_or(BATCH_ENTRIES);
+        }
+    }
 }
 
 impl Port {
@@ -120,13 +134,17 @@ impl Port {
     #[inline]
     pub(crate) fn fetch(&mut self) -> bool {
         if self.is_fetched() {
+            self.fetched.go_on();
             return true;
         }
-        let Fetched { entries, next, end, texts, notes } = &mut self.fetched;
-        (*next, *end, *texts) = (0, 0, 0);
+        let Fetched { entries, next, end, stop, texts, notes } = &mut self.fetched;
+        (*next, *end, *stop, *texts) = (0, 0, BATCH_ENTRIES, 0);
         while *end < BATCH_ENTRIES {
             let Some((entry, note)) = self.submissions.pop_noted() else { break };
             (entries[*end], notes[*end]) = (entry, note);
+            if is_long(entry) && *end > 0 {
+                *stop = (*stop).min(*end);
+            }
             let (ticket, announce) = unpack(entry, &self.pair.slab);
             self.pair.slab.prefetch(ticket);
             if announce == Announce::Wake {
@@ -145,10 +163,16 @@ impl Port {
         (self.fetched.end - self.fetched.next) as u64 + self.submissions.known()
     }
 
-    /// The next of the entries at hand.
+    /// Whether the next of the entries at hand takes long.
+    pub(crate) fn is_at_long(&self) -> bool {
+        let Fetched { entries, next, end, .. } = &self.fetched;
+        entries[..*end].get(*next).is_some_and(|&entry| is_long(entry))
+    }
+
+    /// The next of the entries at hand; `None`: there is none, or it takes long and is not the first of its batch.
     pub(crate) fn next_fetched(&mut self) -> Option<Head> {
-        let Fetched { entries, next, end, notes, .. } = &mut self.fetched;
-        let (entry, note) = (*entries[..*end].get(*next)?, notes[*next]);
+        let Fetched { entries, next, end, stop, notes, .. } = &mut self.fetched;
+        let (entry, note) = (*entries[..*stop.min(end)].get(*next)?, notes[*next]);
         *next += 1;
         let (ticket, announce) = unpack(entry, &self.pair.slab);
         Some(Head { ticket, announce, timed_from: timed_from(note) })
@@ -157,6 +181,16 @@ impl Port {
     /// Admits the first parked request, if there is a slot; `false`: no request, or no slot.
     pub(crate) fn admit_parked(&mut self) -> bool {
         self.arriving = self.pair.slots.admit(&self.pair.slab);
+        self.arriving.is_some()
+    }
+
+    /// The same, unless it takes long.
+    pub(crate) fn admit_parked_short(&mut self) -> bool {
+        self.arriving = self.pair.slots.admit_if(&self.pair.slab, |parked, enter| {
+            if !parked.is_long {
+                enter();
+            }
+        });
         self.arriving.is_some()
     }
 
@@ -184,7 +218,7 @@ impl Port {
     #[inline]
     pub(crate) fn may_take_long(&self) -> bool {
         match (self.arriving, self.note()) {
-            (None, Some(note)) => may_take_long(note),
+            (None, Some(note)) => may_take_long(note) || self.is_at_long(),
             _ => true,
         }
     }
@@ -235,6 +269,7 @@ impl Port {
         if self.arriving.is_some() {
             self.freed.pop_front();
         }
+        self.fetched.go_on();
         self.take_arriving().or_else(|| self.next_fetched())
     }
 
@@ -273,6 +308,7 @@ impl Port {
     /// Records a request that will be published with this batch.
     pub(crate) fn count(&mut self, ready: &Ready) {
         let operation = &mut self.batch.operations[ready.operation.number()];
+        self.batch.counted |= 1 << ready.operation.number();
         match ready.status {
             Status::Ok => operation.completed += 1,
             _ => operation.failed += 1,
@@ -292,8 +328,8 @@ impl Port {
     /// Updates counters and slots, before any result of the batch is visible.
     pub(crate) fn account(&mut self) {
         let counters = &self.pair.counters.device;
-        for (counter, done) in counters.operations.iter().zip(&mut self.batch.operations) {
-            counter.add(&mem::take(done));
+        for number in bits(u64::from(mem::take(&mut self.batch.counted))) {
+            counters.operations[number].add(&mem::take(&mut self.batch.operations[number]));
         }
         self.pair.slots.release(mem::take(&mut self.batch.released));
     }

@@ -27,7 +27,7 @@ use crate::message::request::Request;
 use crate::message::status::Status;
 use crate::queue::cell::{Allocator, Arm, Held, Placed, Remains, Ticket};
 use crate::queue::delivery::{Delivery, Refused, RefusedReason};
-use crate::queue::entry::{Announce, pack, unpack};
+use crate::queue::entry::{Announce, marked_long, pack, unpack};
 use crate::queue::pair::{Life, Pair};
 use crate::queue::remote::Remote;
 use crate::queue::ring::{Consumer, Entry, Note, Producer};
@@ -221,10 +221,11 @@ impl QueuePair {
     ) -> Result<Ticket, RefusedReason> {
         let pair = &*self.remote.pair;
         let stamp = pair.stamp(pair.counters.host.submitted.load(Ordering::Relaxed));
-        let (vacant, user_data) = (self.cells.get(), request.user_data);
+        let (vacant, user_data, is_long) = (self.cells.get(), request.user_data, request.takes_long());
         let ticket = pair.slab.place(vacant, user_data, arm, Placed::Queued, stamp, &mut *request);
         let note = self.note_of(ticket);
-        if self.push(ticket, announce, note) {
+        let entry = if is_long { marked_long(pack(ticket, announce)) } else { pack(ticket, announce) };
+        if self.push(entry, note) {
             return Ok(ticket);
         }
         let pair = &*self.remote.pair;
@@ -242,9 +243,8 @@ impl QueuePair {
 
     /// Puts a placed request into the ring, and shows it unless it is held back, which returns `true`.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn push(&mut self, ticket: Ticket, announce: Announce, note: Option<Note>) -> bool {
+    fn push(&mut self, entry: Entry, note: Option<Note>) -> bool {
         bump(&self.remote.pair.counters.host.submitted, 1);
-        let entry = pack(ticket, announce);
         if self.holds_back {
             self.put(entry, note);
             self.held_back += 1;

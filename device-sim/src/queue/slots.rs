@@ -65,8 +65,10 @@ struct Fifo {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parked {
     pub(crate) ticket: Ticket,
-    announce: Announce,
+    pub(crate) announce: Announce,
     pub(crate) bytes: u64,
+    /// Whether it takes long, however few they are.
+    pub(crate) is_long: bool,
 }
 
 const SWEEP_AT: usize = 64;
@@ -131,10 +133,10 @@ impl Slots {
         bump(&self.host.taken, 1_u64.wrapping_neg());
     }
 
-    /// Adds a parked request of this many bytes to the FIFO. Called by the submitting side.
-    pub(crate) fn join(&self, ticket: Ticket, announce: Announce, bytes: u64, slab: &Slab) {
+    /// Adds a parked request to the FIFO. Called by the submitting side.
+    pub(crate) fn join(&self, parked: Parked, slab: &Slab) {
         let mut fifo = lock(&self.fifo);
-        fifo.entries.push_back(Parked { ticket, announce, bytes });
+        fifo.entries.push_back(parked);
         fifo.sweep(slab);
         self.note(&fifo);
     }
@@ -204,6 +206,11 @@ impl Slots {
     /// before a fence, too little.
     pub(crate) fn has_work(&self) -> bool {
         self.has_waiters() && self.used() < self.depth
+    }
+
+    /// Whether the first parked request takes long, and could have a slot.
+    pub(crate) fn begins_with_long(&self) -> bool {
+        self.has_work() && lock(&self.fifo).entries.front().is_some_and(|parked| parked.is_long)
     }
 
     /// The bytes of the first parked request.

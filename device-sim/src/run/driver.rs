@@ -261,6 +261,9 @@ impl Driver {
         let mut happened = false;
         let mut bytes = 0;
         for _ in 0..self.ports.len() {
+            if happened && self.comes_long(self.next) {
+                break;
+            }
             if let Some(worked_on) = self.turn(self.next, signals) {
                 happened = true;
                 bytes += worked_on;
@@ -271,6 +274,12 @@ impl Driver {
             }
         }
         happened
+    }
+
+    /// Whether a queue pair's turn begins with a request that takes long. What is ready is announced before it.
+    fn comes_long(&mut self, index: usize) -> bool {
+        let port = &mut self.ports[index];
+        if port.fetch() { port.is_at_long() } else { port.pair.slots.begins_with_long() }
     }
 
     /// Admits requests of all queue pairs in the order of their arrival, however late the host looks at them;
@@ -357,8 +366,9 @@ impl Driver {
             return None;
         }
         let mut bytes = 0;
-        for _ in 0..PARKED_BATCH {
-            if !self.ports[index].admit_parked() {
+        for number in 0..PARKED_BATCH {
+            let port = &mut self.ports[index];
+            if !if number == 0 { port.admit_parked() } else { port.admit_parked_short() } {
                 break;
             }
             // Now, and not before: it may have been parked a moment ago, and its session just before that.

@@ -10,10 +10,11 @@ use crate::message::status::Status;
 use crate::queue::arrivals::{Arrival, Arrivals, Completion, TOGETHER};
 use crate::queue::cell::{Cell, Placed, Remains, Ticket};
 use crate::queue::delivery::{Delivery, RefusedReason};
-use crate::queue::entry::Announce;
+use crate::queue::entry::{Announce, pack};
 use crate::queue::hooks::Taker;
 use crate::queue::pair::Life;
 use crate::queue::ring::Note;
+use crate::queue::slots::Parked;
 use crate::sync::{Ordering, bump};
 
 #[doc(hidden)]
@@ -62,11 +63,12 @@ impl QueuePair {
         let pair = &*self.remote.pair;
         let (arm, announce) = delivery.take().split();
         let stamp = pair.stamp(pair.counters.host.parked.load(Ordering::Relaxed));
-        let (vacant, user_data, bytes) = (self.cells.get(), request.user_data, request.size());
+        let (vacant, user_data) = (self.cells.get(), request.user_data);
+        let (bytes, is_long) = (request.size(), request.takes_long());
         let ticket = pair.slab.place(vacant, user_data, arm, Placed::Parked, stamp, &mut *request);
         bump(&pair.counters.host.parked, 1);
         self.known_free = 0;
-        pair.slots.join(ticket, announce, bytes, &pair.slab);
+        pair.slots.join(Parked { ticket, announce, bytes, is_long }, &pair.slab);
         pair.fifo_was_joined();
         // The fence in there is between the parking and this look, and the device's last look at the parked
         // requests comes after it has announced its close: one of the two sees the other.
@@ -142,7 +144,7 @@ impl QueuePair {
     /// `enqueue_as` it is not taken back.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn push_plain(&mut self, ticket: Ticket, announce: Announce, note: Option<Note>) {
-        if !self.push(ticket, announce, note) && self.remote.pair.life() == Life::Closed {
+        if !self.push(pack(ticket, announce), note) && self.remote.pair.life() == Life::Closed {
             self.remote.pair.close(ticket, announce);
         }
     }
