@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Wake;
 
-use device_helpers::{ctr, expected, finish, open, request, stepped, until};
+use device_helpers::{ctr, expected, finish, open, park, request, stepped, until};
 use simaccel_device::{
     Call, CallStats, Delivery, Device, FaultKind, Operation, QueuePair, Request, SessionId, Status, Ticket,
     TicketState,
@@ -106,9 +106,10 @@ fn announced_before_functions(config: &str) {
     let (wakes, seen) = (Arc::new(Wakes::default()), Arc::new(AtomicU64::new(0)));
     let submit = |pair: &mut QueuePair, request: Request| {
         let delivery = Delivery::Wake(Arc::clone(&wakes).into());
-        pair.submit(request, delivery)
-            .or_else(|refused| pair.park(refused.request, refused.delivery))
-            .unwrap()
+        match pair.submit(request, delivery) {
+            Ok(ticket) => ticket,
+            Err(refused) => park(pair, refused.request, refused.delivery),
+        }
     };
     for round in 1..=200 {
         pair.hold_back(true);

@@ -194,12 +194,7 @@ impl KeySession {
         StartedKey::new(self.core(), self.request(operation, arguments, input))
     }
 
-    pub(crate) fn request(
-        &self,
-        operation: Operation,
-        arguments: KeyArguments,
-        input: Vec<u8>,
-    ) -> Request {
+    pub(crate) fn request(&self, operation: Operation, arguments: KeyArguments, input: Vec<u8>) -> Request {
         let mut request = self.core().request(operation, input);
         request.arguments = Some(Box::new(arguments));
         request
