@@ -37,7 +37,11 @@ pub(crate) fn ed25519_wycheproof<W: Way>(way: &W) {
 pub(crate) fn ed25519_rfc_8032<W: Way>(way: &W) {
     let records = records("ed25519.txt");
     for record in &records {
-        let key = PrivateKey::from_raw(KeyAlgorithm::Ed25519, &record.bytes("seed")).unwrap();
+        let seed = record.bytes("seed");
+        let generator = Key::Generator(KeyAlgorithm::Ed25519);
+        let generated = way.run(&generator, Operation::Generate, KeyArguments::random(&seed), &[]);
+        assert_eq!(generated.as_ref(), Ok(&seed), "{}: a key is its randomness", record.at);
+        let key = PrivateKey::from_generated(KeyAlgorithm::Ed25519, &seed).unwrap();
         assert_eq!(key.public_key().to_raw(), Some(record.bytes("public")), "{}", record.at);
         let (message, signature) = (record.bytes("message"), record.bytes("signature"));
         let arguments = KeyArguments::sign(SignatureScheme::Ed25519, &[]);

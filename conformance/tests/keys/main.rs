@@ -9,12 +9,15 @@
 //! set fails, and so does one that leaves out more than before.
 
 mod count;
+mod coverage;
 mod ec;
 mod ed25519;
 mod hash;
 mod ml_dsa;
 mod ml_kem;
 mod records;
+mod rsa_encryption;
+mod rsa_signatures;
 mod way;
 mod ways;
 mod x25519;
@@ -43,6 +46,17 @@ macro_rules! all_sets {
             ml_dsa::ml_dsa_wycheproof_verify,
             ml_dsa::ml_dsa_wycheproof_sign,
             ml_dsa::ml_dsa_known_answers,
+            rsa_signatures::rsa_pkcs1_wycheproof_verify,
+            rsa_signatures::rsa_pkcs1_wycheproof_sign,
+            rsa_signatures::rsa_pkcs1_rsa_laboratories,
+            rsa_signatures::rsa_pkcs1_cavp_verify,
+            rsa_signatures::rsa_pss_wycheproof,
+            rsa_signatures::rsa_pss_rsa_laboratories,
+            rsa_signatures::rsa_pss_cavp_verify,
+            rsa_encryption::rsa_oaep_wycheproof,
+            rsa_encryption::rsa_oaep_rsa_laboratories,
+            rsa_encryption::rsa_pkcs1_encryption_wycheproof,
+            rsa_encryption::rsa_pkcs1_encryption_rsa_laboratories,
         }
     };
 }
@@ -51,7 +65,7 @@ macro_rules! all_sets {
 macro_rules! ways {
     ($($name:ident => $way:expr;)+) => {$(
         mod $name {
-            use crate::{ec, ed25519, ml_dsa, ml_kem, x25519};
+            use crate::{ec, ed25519, ml_dsa, ml_kem, rsa_encryption, rsa_signatures, x25519};
 
             all_sets!(tests $way;);
         }
@@ -66,6 +80,17 @@ macro_rules! tests {
         }
     )+};
 }
+
+macro_rules! functions {
+    ($($module:ident::$set:ident,)+) => {
+        /// Every set, to be run on one way.
+        fn sets<W: way::Way>() -> Vec<fn(&W)> {
+            vec![$($module::$set::<W>),+]
+        }
+    };
+}
+
+all_sets!(functions);
 
 ways! {
     direct => crate::ways::Direct;

@@ -31,6 +31,10 @@ impl Record {
         let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
         hex::decode(padded).unwrap_or_else(|error| panic!("{}, {name}: {error}", self.at))
     }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
 }
 
 /// All groups of a file.

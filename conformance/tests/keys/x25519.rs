@@ -59,6 +59,9 @@ pub(crate) fn x25519_rfc_7748<W: Way>(way: &W) {
         let bytes = hex::decode(private[own]).unwrap();
         let key = PrivateKey::from_raw(KeyAlgorithm::X25519, &bytes).unwrap();
         assert_eq!(key.public_key().to_raw().map(hex::encode), Some(public[own].to_owned()));
+        let generator = Key::Generator(KeyAlgorithm::X25519);
+        let generated = way.run(&generator, Operation::Generate, KeyArguments::random(&bytes), &[]);
+        assert_eq!(generated.as_ref(), Ok(&bytes), "a key is its randomness");
         let derived = derive(way, &bytes, &hex::decode(public[1 - own]).unwrap());
         assert_eq!(derived.map(hex::encode), Ok(secret.to_owned()));
     }

@@ -31,7 +31,12 @@ pub(crate) fn theirs(openssl: &Openssl, name: &str, options: &[&str]) -> Both {
 /// A key that we have made, written, and read by OpenSSL.
 #[track_caller]
 pub(crate) fn ours(openssl: &Openssl, name: &str, engine: &Engine, algorithm: KeyAlgorithm) -> Both {
-    let key = engine.generate_key(algorithm).unwrap();
+    written(openssl, name, engine.generate_key(algorithm).unwrap())
+}
+
+/// The same with a key that is there.
+#[track_caller]
+pub(crate) fn written(openssl: &Openssl, name: &str, key: PrivateKey) -> Both {
     let der = openssl.file("ours.der", pkcs8(&key));
     let pem = openssl.output(words!["pkey", "-in", der, "-inform", "DER"]);
     let again = PrivateKey::from_pem(text(&pem)).unwrap();

@@ -9,3 +9,4 @@ mod curves;
 mod edwards;
 mod key;
 mod post_quantum;
+mod rsa;
