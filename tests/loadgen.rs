@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 /// The modes in the order of the table.
-const MODES: [&str; 5] = ["software", "sync", "wake-fd", "callback", "poll"];
+const MODES: [&str; 6] = ["software", "sync", "wake-fd", "callback", "poll", "futures"];
 
 fn program() -> PathBuf {
     built::example("loadgen")

@@ -148,7 +148,7 @@ fn wake_fd_has_as_many_in_flight_as_there_are_fds() {
 /// Callbacks and polling need no fds.
 #[test]
 fn other_ways_of_waiting_need_no_fds() {
-    for mode in ["callback", "poll"] {
+    for mode in ["callback", "poll", "futures"] {
         let (row, told) = row("-n 40", &format!("--mode {mode} --jobs 2000 --ops 4000 --size 64"));
         assert_eq!((count(&row["jobs"]), count(&row["ops"]), told.as_str()), (2000, 4000, ""), "{mode}");
     }
@@ -159,7 +159,7 @@ fn other_ways_of_waiting_need_no_fds() {
 #[test]
 fn a_hundred_thousand_jobs_are_in_flight_at_once_without_an_fd_each() {
     let device = "--device 'completion_nsec=1000;compute_units=1;depth=131072'";
-    for mode in ["callback", "poll"] {
+    for mode in ["callback", "poll", "futures"] {
         let options = format!("--virtual --mode {mode} --jobs 100000 --ops 100000 --size 16 {device}");
         let (row, told) = row("-n 40", &options);
         assert_eq!(
@@ -178,7 +178,7 @@ fn without_any_fd_wake_fd_is_refused() {
     let parts = [
         "--jobs: there is room for the file descriptors of 0 of 64 jobs",
         "raise ulimit -n",
-        "callback or poll",
+        "callback, poll or futures",
     ];
     is_refused("-n 60", "--mode wake-fd", &parts);
 }

@@ -171,7 +171,7 @@ mod open_loops {
     /// row, which other processes only make smaller.
     #[test]
     fn a_slow_open_loop_does_not_spin() {
-        for mode in ["software", "sync", "wake-fd", "callback", "poll"] {
+        for mode in ["software", "sync", "wake-fd", "callback", "poll", "futures"] {
             let row =
                 row(&format!("--mode {mode} --rate 50 --arrivals linear --ops 10 --size 64 --warmup 0"));
             // On a busy host all may be dropped; the schedule takes its 180 ms all the same.

@@ -172,7 +172,7 @@ fn a_closed_loop_agrees_with_its_trace_and_with_the_engine() {
 /// Spans of the trace are from the sending, so service times are held to it; latencies are no shorter.
 #[test]
 fn an_open_loop_agrees_with_its_trace_and_with_the_engine() {
-    for mode in ["wake-fd", "callback", "poll"] {
+    for mode in ["wake-fd", "callback", "poll", "futures"] {
         let run = run(&format!("open-{mode}"), &format!("--mode {mode} --ops 300 --rate 3000 --jobs 40"));
         run.check_by_trace(&run.row["service_us"]);
         run.check_by_engine(&run.row["service_us"]);

@@ -38,7 +38,7 @@ fn every_way_of_waiting_has_the_three_loops() {
     let costs = report["own_cost"].as_array().unwrap();
     let found: Vec<_> =
         costs.iter().map(|cost| (cost["mode"].as_str().unwrap(), cost["jobs"].as_u64().unwrap())).collect();
-    assert_eq!(found, [("sync", 1), ("wake-fd", 5), ("callback", 5), ("poll", 5)]);
+    assert_eq!(found, [("sync", 1), ("wake-fd", 5), ("callback", 5), ("poll", 5), ("futures", 5)]);
     for cost in costs {
         check(cost);
         let [lower, upper] = [0, 1].map(|at| number(&cost["added_half"][at]));
@@ -66,7 +66,7 @@ fn the_bare_loop_takes_every_load() {
 
 #[test]
 fn an_answer_has_the_cost_in_the_way_of_its_row() {
-    for mode in ["sync", "wake-fd", "callback", "poll"] {
+    for mode in ["sync", "wake-fd", "callback", "poll", "futures"] {
         let answer = &json(&format!("--mode {mode} --ops 100"))["answer"];
         let cost = &answer["generator"];
         check(cost);

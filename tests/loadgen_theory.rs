@@ -20,7 +20,7 @@ mod queues;
 mod stall;
 
 /// The modes that have jobs.
-const MODES: [&str; 3] = ["wake-fd", "callback", "poll"];
+const MODES: [&str; 4] = ["wake-fd", "callback", "poll", "futures"];
 
 fn program() -> PathBuf {
     built::example("loadgen")

@@ -68,7 +68,7 @@ fn is_refused(options: &str, why: &str) {
 /// Operations and jobs are shared out, each thread to a queue pair; threads beyond the pairs share the last.
 #[test]
 fn every_thread_does_its_share_on_its_queue_pair() {
-    for mode in ["sync", "wake-fd", "callback", "poll"] {
+    for mode in ["sync", "wake-fd", "callback", "poll", "futures"] {
         for (threads, expected) in [(1, [0, 0, 0, 1003]), (3, [0, 334, 334, 335]), (6, [167, 167, 168, 501])]
         {
             let options =

@@ -192,7 +192,7 @@ const DEVICE: &str = "--device completion_nsec=200000;compute_units=4";
 
 #[test]
 fn every_operation_of_a_short_row_is_there_in_every_way_of_waiting() {
-    for mode in ["wake-fd", "callback", "poll"] {
+    for mode in ["wake-fd", "callback", "poll", "futures"] {
         let traced = Traced::run(mode, &format!("--mode {mode} --ops 200 --jobs 8 {DEVICE}"));
         assert_eq!(traced.on_tracks("job slot", "operation"), 200, "{mode}");
         assert_eq!(traced.on_tracks("job slot", "resume"), 200, "{mode}");
@@ -260,7 +260,7 @@ fn all_rows_and_an_open_loop_share_the_cap() {
         assert!(first > 5 && every > 1 && kept > first, "{row}");
     }
     let all = Traced::run("all", "--ops 500 --trace-events 1000");
-    assert_eq!(all.rows().len(), 8);
+    assert_eq!(all.rows().len(), 9);
     assert!(all.rows().iter().all(|row| row["operations"]["kept"].as_u64().unwrap() > 0), "{:?}", all.rows());
 }
 
@@ -345,7 +345,7 @@ fn options_that_cannot_go_together_are_told() {
 #[test]
 fn each_thread_has_tracks_of_its_own() {
     let device = "--device completion_nsec=20000;compute_units=2;fault=fail:every=10 --expect-errors";
-    for mode in ["wake-fd", "callback", "poll", "sync"] {
+    for mode in ["wake-fd", "callback", "poll", "futures", "sync"] {
         let jobs = if mode == "sync" { "" } else { "--jobs 6" };
         let options = format!("--mode {mode} --threads 3 --ops 300 --warmup 0 {jobs} {device}");
         let traced = Traced::run(&format!("threads-{mode}"), &options);

@@ -109,7 +109,7 @@ impl<'a> Answer<'a> {
         let closed: Vec<&Row> =
             on_device.iter().map(|(_, row)| *row).filter(|row| row.paced.is_none()).collect();
         let cpu = closed.iter().filter_map(|row| Some(Cheapest { row, cpu_ns: row.cpu_ns_per_op()? }));
-        let most = closed.iter().filter(|row| row.mode.has_jobs()).map(|row| row.ops_per_second);
+        let most = closed.iter().filter(|row| row.mode.has_many()).map(|row| row.ops_per_second);
         let most = most.max_by(f64::total_cmp);
         let one_at_a_time = closed.iter().find(|row| row.mode == Mode::Sync);
         Some(Self {
@@ -208,7 +208,7 @@ fn ceilings(software: Software, own_cost: Option<OwnCost>, row: &Row) -> Vec<Cei
         Some(paced) if paced.sends.fall_behind() => all.push(per_second("generator", row.ops_per_second)),
         Some(paced) => all.push(per_second("rate", paced.rate)),
         // One at a time, the thread waits: its processor time bounds nothing.
-        None if !row.mode.has_jobs() => {}
+        None if !row.mode.has_many() => {}
         None => {
             let cpu = row.cpu_ns_per_op().unwrap_or(0.0);
             let is_generators = own_cost.is_some_and(|own| own.cpu_ns() > cpu / 2.0);

@@ -153,10 +153,13 @@ pub(crate) enum Mode {
     Callback,
     /// Jobs in flight, found by polling the engine
     Poll,
+    /// Operations in flight that are awaited, without jobs, by an executor for one thread
+    Futures,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 5] = [Self::Software, Self::Sync, Self::WakeFd, Self::Callback, Self::Poll];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Software, Self::Sync, Self::WakeFd, Self::Callback, Self::Poll, Self::Futures];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -165,12 +168,18 @@ impl Mode {
             Self::WakeFd => "wake-fd",
             Self::Callback => "callback",
             Self::Poll => "poll",
+            Self::Futures => "futures",
         }
     }
 
-    /// Whether operations run in jobs, many at once.
-    pub(crate) const fn has_jobs(self) -> bool {
+    /// Whether many operations are in flight at once.
+    pub(crate) const fn has_many(self) -> bool {
         !matches!(self, Self::Software | Self::Sync)
+    }
+
+    /// Whether each operation runs in a job, with a stack of its own.
+    pub(crate) const fn has_jobs(self) -> bool {
+        self.has_many() && !matches!(self, Self::Futures)
     }
 }
 

@@ -225,20 +225,39 @@ pub(crate) struct KeyCall {
     arguments: KeyArguments,
 }
 
-/// The operation of a lane, in a session of an engine. The result of a verification is one byte: that a
-/// signature is refused is a result, too.
+/// The operation of a lane, in a session of an engine.
 pub(crate) fn run(session: &KeySession, lane: &mut Lane) -> Result<(), Error> {
-    let Some(KeyCall { operation, arguments }) = &lane.asked else {
-        unreachable!("a lane of a key asks for it")
-    };
-    let ran = session.run(*operation, arguments.clone(), &lane.input);
-    match (operation, ran) {
-        (Operation::Verify, Ok(_)) => lane.output.push(1),
-        (Operation::Verify, Err(Error::AuthFailed)) => lane.output.push(0),
-        (_, Ok(output)) => lane.output.extend_from_slice(&output),
-        (_, Err(error)) => return Err(error),
+    let KeyCall { operation, arguments } = asked(lane);
+    let ran = session.run(operation, arguments, &lane.input);
+    lane.take_result(operation, ran)
+}
+
+/// The same, awaited.
+pub(crate) async fn awaited(session: &KeySession, lane: &mut Lane) -> Result<(), Error> {
+    let KeyCall { operation, arguments } = asked(lane);
+    let ran = session.run_async(operation, arguments, &lane.input).await;
+    lane.take_result(operation, ran)
+}
+
+fn asked(lane: &Lane) -> KeyCall {
+    lane.asked.clone().unwrap_or_else(|| unreachable!("a lane of a key asks for an operation"))
+}
+
+impl Lane {
+    /// The result of a verification is one byte: that a signature is refused is a result, too.
+    fn take_result(
+        &mut self,
+        operation: Operation,
+        ran: Result<impl AsRef<[u8]>, Error>,
+    ) -> Result<(), Error> {
+        match (operation, ran) {
+            (Operation::Verify, Ok(_)) => self.output.push(1),
+            (Operation::Verify, Err(Error::AuthFailed)) => self.output.push(0),
+            (_, Ok(output)) => self.output.extend_from_slice(output.as_ref()),
+            (_, Err(error)) => return Err(error),
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The same by software, for what is right.

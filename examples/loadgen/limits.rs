@@ -43,7 +43,7 @@ pub(crate) fn in_flight(mode: Mode, jobs: usize, threads: usize) -> Result<usize
     }
     let (got, of) = (grouped(room), grouped(jobs));
     let advice = format!(
-        "raise ulimit -n, whose hard limit is {hard}, or take --mode callback or poll, which need none"
+        "raise ulimit -n, whose hard limit is {hard}, or take --mode callback, poll or futures, which need none"
     );
     if room < threads {
         let why =

@@ -325,10 +325,14 @@ impl<'a> Run<'a> {
         let session = Rc::clone(&self.sessions[part]);
         self.outstanding += 1;
         self.asked[slot] = self.meter.ask(asked);
-        self.runner.start(slot, move || {
-            lane.failed = backend::run(&session, &mut lane).err();
-            lane
-        })?;
+        if self.runner.awaits() {
+            self.runner.start_future(slot, backend::awaited(session, lane))?;
+        } else {
+            self.runner.start(slot, move || {
+                lane.failed = backend::run(&session, &mut lane).err();
+                lane
+            })?;
+        }
         if let Some(trace) = &mut self.trace {
             trace.started(slot, asked.sent, self.outstanding, self.runner.is_paused(slot));
         }

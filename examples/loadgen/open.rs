@@ -124,7 +124,7 @@ impl Run<'_> {
             if interrupt::is_requested() {
                 sender.stop();
             }
-            if self.runner.has_jobs() {
+            if self.runner.has_many() {
                 self.send_due(&mut sender)?
             } else {
                 self.send_in_turn(&mut sender)?
@@ -192,7 +192,7 @@ impl Run<'_> {
             return self.wait(Some(left));
         }
         let sleeps = left.saturating_sub(AHEAD).min(NAP);
-        if self.runner.has_jobs() {
+        if self.runner.has_many() {
             self.wait(Some(sleeps))?;
         } else if !sleeps.is_zero() {
             std::thread::sleep(sleeps);

@@ -275,7 +275,7 @@ impl Row {
             ));
         }
         if sends.dropped_full > 0 {
-            let why = if self.mode.has_jobs() {
+            let why = if self.mode.has_many() {
                 format!("all {} jobs were in flight", grouped(self.jobs))
             } else {
                 format!("one was in flight and {BACKLOG} waited")

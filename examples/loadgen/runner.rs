@@ -1,17 +1,21 @@
-//! Jobs in flight on one thread: the application's side of the pause and wake cycle.
+//! Jobs or futures in flight on one thread: the application's side of the pause and wake cycle.
 //!
 //! ```text
-//!   start(slot, work) ──► Job::resume ──┬─► Paused ───► the mode watches the job's wait context
-//!                             ▲         └─► Finished ─► pop_finished() returns (slot, result)
-//!                             │
-//!                      resume_ready(), some at a time
-//!                             ▲
-//!   wait() ── the mode says which jobs may go on: by fd, by callback, by token
+//!   start(slot, work) ────────────► Job::resume ──┬─► Paused ───► the mode watches the job's wait context
+//!   start_future(slot, future) ──► Future::poll ──┤
+//!                                       ▲         └─► Finished ─► pop_finished() returns (slot, result)
+//!                                       │
+//!                                resume_ready(), some at a time
+//!                                       ▲
+//!   wait() ── the mode says which may go on: by fd, by callback, by token, by waker
 //! ```
 //!
-//! Modes without jobs run the work where it is started; the rest of the program sees no difference.
+//! Modes with one operation at a time run the work where it is started; the rest of the program sees no
+//! difference.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use simaccel::{Engine, Error, Job, Step, WaitCtx};
@@ -23,13 +27,21 @@ use crate::limits;
 use crate::modes::{self, Wakes};
 use crate::trace::{Wait, Waiting};
 
-/// Jobs in flight, one per slot.
+/// What is in flight on a slot.
+enum Flight<T: 'static> {
+    Job(Job<T>),
+    Future(Pin<Box<dyn Future<Output = T>>>),
+}
+
+/// What is in flight, one per slot.
 pub(crate) struct Runner<T: 'static> {
     /// Declared before the contexts: a job is dropped before the context that it waits on.
-    slots: Vec<Option<Job<T>>>,
-    /// One for each slot.
+    slots: Vec<Option<Flight<T>>>,
+    /// One for each slot with jobs.
     contexts: Vec<WaitCtx>,
-    /// How paused jobs are woken; `None`: there are no jobs.
+    /// One for each slot with futures.
+    wakers: Vec<Waker>,
+    /// How what waits is woken; `None`: one is in flight at a time.
     wakes: Option<Box<dyn Wakes>>,
     /// What the mode has said last; empty between two waits.
     woken: Vec<usize>,
@@ -42,11 +54,12 @@ pub(crate) struct Runner<T: 'static> {
 }
 
 impl<T: 'static> Runner<T> {
-    /// A runner of up to `jobs` jobs, all woken in the way of `mode`.
+    /// A runner of up to `jobs` jobs or futures, all woken in the way of `mode`.
     pub(crate) fn new(mode: Mode, engine: &Engine, jobs: usize) -> Result<Self, Failure> {
         let mut runner = Self {
             slots: Vec::new(),
             contexts: Vec::new(),
+            wakers: Vec::new(),
             wakes: modes::wakes(mode, engine)?,
             woken: Vec::new(),
             ready: VecDeque::new(),
@@ -55,8 +68,11 @@ impl<T: 'static> Runner<T> {
             last_wait: None,
         };
         if let Some(wakes) = &mut runner.wakes {
-            limits::make_stacks(jobs, limits::REST_OF_A_THREAD)?;
             runner.slots.resize_with(jobs, || None);
+            runner.wakers = (0..jobs).map_while(|slot| wakes.waker(slot)).collect();
+        }
+        if let (Some(wakes), true) = (&mut runner.wakes, mode.has_jobs()) {
+            limits::make_stacks(jobs, limits::REST_OF_A_THREAD)?;
             runner.contexts.resize_with(jobs, WaitCtx::new);
             runner.contexts.iter().enumerate().for_each(|(index, ctx)| wakes.attach(index, ctx));
         }
@@ -72,7 +88,22 @@ impl<T: 'static> Runner<T> {
         let ctx = &self.contexts[slot];
         let mut job = Job::new(ctx, work).map_err(Failure::engine)?;
         job.set_token(slot as u64);
-        self.slots[slot] = Some(job);
+        self.slots[slot] = Some(Flight::Job(job));
+        self.resume(slot)
+    }
+
+    /// Whether operations are awaited: then they are futures, not work.
+    pub(crate) const fn awaits(&self) -> bool {
+        !self.wakers.is_empty()
+    }
+
+    /// Polls a future on `slot`, and again whenever it is woken.
+    pub(crate) fn start_future(
+        &mut self,
+        slot: usize,
+        future: impl Future<Output = T> + 'static,
+    ) -> Result<(), Failure> {
+        self.slots[slot] = Some(Flight::Future(Box::pin(future)));
         self.resume(slot)
     }
 
@@ -106,8 +137,8 @@ impl<T: 'static> Runner<T> {
         !self.finished.is_empty()
     }
 
-    /// Whether operations run in jobs; otherwise they block the thread that starts them.
-    pub(crate) const fn has_jobs(&self) -> bool {
+    /// Whether many are in flight at once; otherwise they block the thread that starts them.
+    pub(crate) const fn has_many(&self) -> bool {
         self.wakes.is_some()
     }
 
@@ -121,13 +152,22 @@ impl<T: 'static> Runner<T> {
         self.finished.pop_front()
     }
 
-    /// Resumes the job on `slot`. A wake that came after its job had finished finds none, which is no error.
+    /// Resumes what is on `slot`. A wake that came after that had finished finds nothing, which is no error.
     fn resume(&mut self, slot: usize) -> Result<(), Failure> {
-        let Some(job) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return Ok(()) };
-        match job.resume().map_err(|misuse| Failure::engine(Error::from(misuse)))? {
+        let Some(flight) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return Ok(()) };
+        let step = match flight {
+            Flight::Job(job) => job.resume().map_err(|misuse| Failure::engine(Error::from(misuse)))?,
+            Flight::Future(future) => {
+                match future.as_mut().poll(&mut Context::from_waker(&self.wakers[slot])) {
+                    Poll::Ready(result) => Step::Finished(result),
+                    Poll::Pending => Step::Paused,
+                }
+            }
+        };
+        match step {
             Step::Paused => {
                 if let Some(wakes) = &mut self.wakes {
-                    wakes.paused(slot, &self.contexts[slot])?;
+                    wakes.paused(slot, self.contexts.get(slot))?;
                 }
             }
             Step::Finished(result) => {

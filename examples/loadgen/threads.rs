@@ -57,9 +57,9 @@ impl Options {
                 "allowed with --virtual is 1: one thread steps the device, and its own waits move the clock",
             );
         }
-        let has_jobs = self.mode.is_none_or(crate::args::Mode::has_jobs);
+        let has_many = self.mode.is_none_or(crate::args::Mode::has_many);
         match self.jobs {
-            Some(jobs) if has_jobs && jobs < threads => {
+            Some(jobs) if has_many && jobs < threads => {
                 why(&format!("each thread has a job of its own, allowed with --jobs {jobs} are 1 to {jobs}"))
             }
             _ => Ok(()),

@@ -29,8 +29,9 @@ impl VirtualTime {
         if !self.is_virtual {
             return Ok(());
         }
-        if let Some(mode) = mode.filter(|mode| !mode.has_jobs()) {
-            let why = format!("--mode {} has no jobs, allowed are wake-fd, callback and poll", mode.name());
+        if let Some(mode) = mode.filter(|mode| !mode.has_many()) {
+            let why =
+                format!("--mode {} blocks, allowed are wake-fd, callback, poll and futures", mode.name());
             return Err(Failure::option("--virtual", why));
         }
         if !device.device().is_modelled() {

@@ -18,7 +18,7 @@ use crate::meter::Meter;
 use crate::plan::{Limit, refuse_given};
 use crate::units::parse_duration;
 
-/// What takes caches, page tables and the processor's frequency past their start, and keeps eight rows short.
+/// What takes caches, page tables and the processor's frequency past their start, and keeps nine rows short.
 const USUAL: Duration = Duration::from_millis(150);
 
 #[derive(Clone, clap::Args)]

@@ -13,9 +13,7 @@ fn names() -> Vec<String> {
         listed.take_while(|line| line.starts_with(' ')).map(|line| line.trim().to_owned()).collect();
     let bytes = simaccel::Algorithm::SYMMETRIC.len();
     assert!(names.len() > bytes, "{list}");
-    // The others join as soon as the device computes them.
-    let is_built = |name: &&String| ["p256", "p384", "p521"].iter().any(|curve| name.contains(curve));
-    names[bytes..].iter().filter(is_built).cloned().collect()
+    names[bytes..].to_vec()
 }
 
 /// What a name's operation is called in the device's statistics.
@@ -53,15 +51,16 @@ fn every_operation_with_a_key_gives_what_software_gives_in_every_mode() {
             assert_eq!(row["alg"], name.as_str());
             assert_eq!((count(row, "errors"), count(row, "mismatches")), (0, 0), "{name}: {row}");
             assert_eq!((count(row, "size"), row["bytes_per_second"].as_f64()), (0, Some(0.0)), "{name}");
-            let expected = match (row["mode"].as_str().unwrap(), operation(&name)) {
-                ("software", _) => (0, 0),
-                (_, "verify") => (21, 3),
-                _ => (24, 0),
-            };
             // An open loop drops what finds no free job.
-            if row["loop"] == "closed" {
-                assert_eq!((count(row, "ops"), done(row, operation(&name))), (24, expected), "{name}: {row}");
+            if row["loop"] == "open" {
+                continue;
             }
+            let (completed, failed) = done(row, operation(&name));
+            let offloaded = if row["mode"] == "software" { 0 } else { 24 };
+            assert_eq!((count(row, "ops"), completed + failed), (24, offloaded), "{name}: {row}");
+            // The order of the lanes is that in which they end, so one in eight is not exact.
+            let refused = if operation(&name) == "verify" && offloaded > 0 { 1..=6 } else { 0..=0 };
+            assert!(refused.contains(&failed), "{name}: {row}");
         }
     }
 }

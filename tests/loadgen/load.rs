@@ -95,13 +95,16 @@ fn the_report_without_a_mode_has_every_row() {
     let report = json(&Folder::new().succeed("--ops 60 --output-format json --seed 42").stdout);
     assert_eq!(report["seed"], 42);
     let modes: Vec<&str> = rows(&report).iter().map(|row| row["mode"].as_str().unwrap()).collect();
-    assert_eq!(modes, ["software", "sync", "wake-fd", "callback", "poll", "sync", "wake-fd", "wake-fd"]);
+    assert_eq!(
+        modes,
+        ["software", "sync", "wake-fd", "callback", "poll", "futures", "sync", "wake-fd", "wake-fd"]
+    );
     let loops = rows(&report).iter().filter(|row| row["loop"] == "closed").count();
-    assert_eq!((loops, &rows(&report)[7]["arrivals"]), (7, &"poisson".into()));
+    assert_eq!((loops, &rows(&report)[8]["arrivals"]), (8, &"poisson".into()));
     let share =
-        rows(&report)[7]["rate"].as_f64().unwrap() / rows(&report)[6]["ops_per_second"].as_f64().unwrap();
+        rows(&report)[8]["rate"].as_f64().unwrap() / rows(&report)[7]["ops_per_second"].as_f64().unwrap();
     assert!((share - 0.7).abs() < 1e-9, "{share}");
-    for row in &rows(&report)[5..] {
+    for row in &rows(&report)[6..] {
         let device = row["device"].as_str().unwrap();
         assert!(device.contains("completion_nsec=50000") && device.contains("compute_units=4"), "{device}");
     }
@@ -120,7 +123,7 @@ fn a_duration_ends_a_row() {
 /// The model's service time is a lower bound of every latency.
 #[test]
 fn a_modelled_device_is_as_slow_as_it_says() {
-    for mode in ["sync", "wake-fd", "callback", "poll"] {
+    for mode in ["sync", "wake-fd", "callback", "poll", "futures"] {
         let device = "--device completion_nsec=2000000;compute_units=4";
         let row = row(&format!("--mode {mode} {device} --ops 16 {}", jobs(mode, 8)));
         assert!(row["latency_us"]["min"].as_f64() >= Some(2000.0), "{mode}: {row}");
@@ -129,7 +132,7 @@ fn a_modelled_device_is_as_slow_as_it_says() {
 
 #[test]
 fn many_more_jobs_than_slots_all_finish() {
-    for mode in ["wake-fd", "callback", "poll"] {
+    for mode in ["wake-fd", "callback", "poll", "futures"] {
         let row =
             row(&format!("--mode {mode} --device depth=4;queue_pairs=1 --jobs 600 --ops 3000 --size 64"));
         assert_eq!(count(&row, "ops"), 3000, "{mode}");
@@ -157,7 +160,7 @@ fn failing(options: &str) -> (Option<i32>, Value, String) {
 
 #[test]
 fn one_in_a_hundred_fails_exactly_when_it_is_asked_for() {
-    for mode in ["sync", "wake-fd", "callback", "poll"] {
+    for mode in ["sync", "wake-fd", "callback", "poll", "futures"] {
         let jobs = jobs(mode, 16);
         let options = format!("--mode {mode} --ops 1000 --size 64 {jobs} --device fault=fail:every=100");
         let (code, row, told) = failing(&options);

@@ -8,7 +8,7 @@ use super::arrivals::{Arrivals, Schedule};
 use super::load::{count, row, rows};
 use super::{Folder, json, text};
 
-const WITH_JOBS: [&str; 3] = ["wake-fd", "callback", "poll"];
+const WITH_JOBS: [&str; 4] = ["wake-fd", "callback", "poll", "futures"];
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
@@ -143,7 +143,7 @@ fn a_share_is_one_of_what_the_closed_loop_has_reached() {
         assert_eq!(count(closed, "ops"), 300);
     }
     let report = json(&Folder::new().succeed("--rate 900 --ops 9 --output-format json").stdout);
-    assert_eq!(rows(&report).len(), 3, "a rate by itself needs no closed loop");
+    assert_eq!(rows(&report).len(), 4, "a rate by itself needs no closed loop");
 }
 
 /// Coordinated omission. One stall of the device: in a closed loop it hits the few operations in flight,

@@ -63,6 +63,7 @@ const NONSENSE: &[(&str, &[&str])] = &[
     ("--jobs 2 --mode sync", &["--jobs", "--mode sync", "allowed is 1"]),
     ("--jobs 64 --mode software", &["--jobs", "--mode software", "allowed is 1"]),
     ("--mode sync --mode poll", &["--mode"]),
+    ("--input in --alg sha256 --mode futures", &["--mode", "futures", "--input"]),
     ("--input in --alg sha256 --seed 7", &["--seed", "--input"]),
     ("--input in --alg sha256 --jobs 2", &["--jobs", "sha256", "allowed is 1"]),
     ("--input in --alg sha256 --mode sync --jobs 2", &["--jobs", "--mode sync"]),

@@ -59,9 +59,17 @@ fn interrupted(folder: &Folder, options: &str, by: Signal) -> (String, String) {
 #[test]
 fn a_signal_ends_the_row_and_the_report_says_so() {
     let folder = Folder::new();
-    for mode in
-        ["software", "sync", "wake-fd", "callback", "poll", "poll --threads 3", "software --threads 3"]
-    {
+    for mode in [
+        "software",
+        "sync",
+        "wake-fd",
+        "callback",
+        "poll",
+        "futures",
+        "futures --threads 3",
+        "poll --threads 3",
+        "software --threads 3",
+    ] {
         let options = format!("--mode {mode} --output-format json");
         let report = json(interrupted(&folder, &options, Signal::SIGINT).0.as_bytes());
         let row: &Value = &report["rows"][0];

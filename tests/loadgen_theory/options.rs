@@ -72,8 +72,8 @@ fn the_report_says_that_time_is_virtual() {
 #[test]
 fn what_has_no_virtual_time_is_refused() {
     for (options, allowed) in [
-        ("--mode sync", "allowed are wake-fd, callback and poll"),
-        ("--mode software", "allowed are wake-fd, callback and poll"),
+        ("--mode sync", "allowed are wake-fd, callback, poll and futures"),
+        ("--mode software", "allowed are wake-fd, callback, poll and futures"),
         ("--device preset=ideal", "allowed is a modelled one"),
         ("--alg sha256 --input /dev/null", "not allowed together with --input"),
     ] {

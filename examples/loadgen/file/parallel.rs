@@ -21,7 +21,7 @@ use crate::runner::Runner;
 /// Sends everything through.
 pub(super) fn run(transfer: &mut Transfer<'_>, cipher: Cipher, shape: Shape) -> Result<(), Failure> {
     let plan = transfer.plan;
-    let window = if plan.mode.has_jobs() { limits::in_flight(plan.mode, plan.jobs, 1)? } else { 1 };
+    let window = if plan.mode.has_many() { limits::in_flight(plan.mode, plan.jobs, 1)? } else { 1 };
     transfer.in_flight = window;
     let session = |padding| transfer.engine.cipher_with(cipher, &plan.key, padding).map(Rc::new);
     let parallel = Parallel {

@@ -11,7 +11,7 @@ use super::{Wakes, event_loop};
 use crate::failure::Failure;
 
 pub(super) struct Callback {
-    sender: Sender<usize>,
+    pub(super) sender: Sender<usize>,
     woken: Receiver<usize>,
 }
 
@@ -31,7 +31,7 @@ impl Wakes for Callback {
         })));
     }
 
-    fn paused(&mut self, _slot: usize, _ctx: &WaitCtx) -> Result<(), Failure> {
+    fn paused(&mut self, _slot: usize, _ctx: Option<&WaitCtx>) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -23,7 +23,7 @@ impl Poll {
 impl Wakes for Poll {
     fn attach(&mut self, _slot: usize, _ctx: &WaitCtx) {}
 
-    fn paused(&mut self, _slot: usize, _ctx: &WaitCtx) -> Result<(), Failure> {
+    fn paused(&mut self, _slot: usize, _ctx: Option<&WaitCtx>) -> Result<(), Failure> {
         Ok(())
     }
 

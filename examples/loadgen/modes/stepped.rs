@@ -64,7 +64,11 @@ impl Wakes for Stepped {
         self.inner.attach(slot, ctx);
     }
 
-    fn paused(&mut self, slot: usize, ctx: &WaitCtx) -> Result<(), Failure> {
+    fn waker(&mut self, slot: usize) -> Option<Waker> {
+        self.inner.waker(slot)
+    }
+
+    fn paused(&mut self, slot: usize, ctx: Option<&WaitCtx>) -> Result<(), Failure> {
         self.inner.paused(slot, ctx)
     }
 

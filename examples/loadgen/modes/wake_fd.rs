@@ -45,7 +45,8 @@ impl Wakes for WakeFd {
     fn attach(&mut self, _slot: usize, _ctx: &WaitCtx) {}
 
     /// Deleted fds come first, because an added one may reuse a closed number.
-    fn paused(&mut self, slot: usize, ctx: &WaitCtx) -> Result<(), Failure> {
+    fn paused(&mut self, slot: usize, ctx: Option<&WaitCtx>) -> Result<(), Failure> {
+        let Some(ctx) = ctx else { return Ok(()) };
         let changed = ctx.changed_fds();
         for fd in changed.deleted {
             // A closed fd has left epoll already, so it may be gone.

@@ -7,14 +7,17 @@
 //!   poll          Engine::poll ─► token = slot ──┐
 //!   wake-fd       epoll ─────────► slot ─────────┼─► resume ─► finished(task) ─► start(slot) again
 //!   callback      a channel ─────► slot ─────────┘
+//!   futures       task.awaited() is polled; its waker ─► a channel ─► slot ─► polled again
 //!   sync          task.run(), one after the other
 //! ```
 //!
 //! It waits as the generator does: the two differ in what the generator adds.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll, Wake, Waker};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -43,17 +46,47 @@ impl Task {
         self.has_run = true;
         self
     }
+
+    async fn awaited(self: Box<Self>) -> Box<Self> {
+        let Self { session, lane, .. } = *self;
+        let lane = backend::awaited(Rc::clone(&session), lane).await;
+        Box::new(Self { session, lane, has_run: true })
+    }
 }
 
 struct Slot {
     /// Dropped before the context.
-    job: Option<Job<Box<Task>>>,
+    flight: Option<Flight>,
     ctx: WaitCtx,
+}
+
+enum Flight {
+    Job(Job<Box<Task>>),
+    Future(Pin<Box<dyn Future<Output = Box<Task>>>>),
+}
+
+impl Flight {
+    /// Goes on with it; the task, where it has ended.
+    fn go_on(&mut self, waker: &Waker) -> Result<Option<Box<Task>>, Failure> {
+        match self {
+            Self::Job(job) => match job.resume() {
+                Ok(Step::Finished(task)) => Ok(Some(task)),
+                Ok(Step::Paused) => Ok(None),
+                Err(misuse) => Err(Failure::engine(Error::from(misuse))),
+            },
+            Self::Future(future) => match future.as_mut().poll(&mut Context::from_waker(waker)) {
+                Poll::Ready(task) => Ok(Some(task)),
+                Poll::Pending => Ok(None),
+            },
+        }
+    }
 }
 
 /// A loop and its jobs, for any number of runs.
 pub(crate) struct Bare {
     wakes: Wakes,
+    /// One for each slot with futures.
+    wakers: Vec<Waker>,
     slots: Vec<Slot>,
     draw: Draw,
     /// What is not in flight, of each part of the mix.
@@ -73,6 +106,7 @@ enum Wakes {
     Poll,
     WakeFd(Epoll, Vec<EpollEvent>),
     Callback(Receiver<usize>),
+    Futures(Receiver<usize>),
 }
 
 impl Bare {
@@ -84,7 +118,7 @@ impl Bare {
         (sessions, draw): (&[Rc<AnySession>], Draw),
         workload: &mut Workload,
     ) -> Result<Self, Failure> {
-        let slots: Vec<Slot> = (0..jobs).map(|_| Slot { job: None, ctx: WaitCtx::new() }).collect();
+        let slots: Vec<Slot> = (0..jobs).map(|_| Slot { flight: None, ctx: WaitCtx::new() }).collect();
         let task = |session: &Rc<AnySession>, lane| {
             Box::new(Task { session: Rc::clone(session), lane, has_run: false })
         };
@@ -93,6 +127,7 @@ impl Bare {
             lanes.map(|lane| task(session, lane)).collect()
         });
         let idle = idle.collect();
+        let mut wakers = Vec::new();
         let wakes = match mode {
             Mode::Software | Mode::Sync => Wakes::Sync,
             Mode::Poll => Wakes::Poll,
@@ -101,8 +136,13 @@ impl Bare {
                 Wakes::WakeFd(epoll, vec![EpollEvent::empty(); AT_ONCE])
             }
             Mode::Callback => Wakes::Callback(forwarded(&slots)),
+            Mode::Futures => {
+                let (sender, woken) = channel();
+                wakers = (0..jobs).map(|slot| Waker::from(Arc::new(Sends(slot, sender.clone())))).collect();
+                Wakes::Futures(woken)
+            }
         };
-        Ok(Self { wakes, slots, draw, idle, to_start: 0, to_finish: 0, engine: engine.clone() })
+        Ok(Self { wakes, wakers, slots, draw, idle, to_start: 0, to_finish: 0, engine: engine.clone() })
     }
 
     /// Does so many operations, with a job in flight on every slot as long as there are enough.
@@ -152,10 +192,10 @@ impl Bare {
                 }
                 Ok(())
             }
-            Wakes::Callback(woken) => {
+            Wakes::Callback(woken) | Wakes::Futures(woken) => {
                 let slot = woken.recv().map_err(failed)?;
                 self.go_on(slot)?;
-                while let Wakes::Callback(woken) = &self.wakes
+                while let Wakes::Callback(woken) | Wakes::Futures(woken) = &self.wakes
                     && let Ok(slot) = woken.try_recv()
                 {
                     self.go_on(slot)?;
@@ -181,21 +221,27 @@ impl Bare {
         Ok(())
     }
 
-    /// A job for a slot that has none; it runs when it is resumed.
+    /// A job or a future for a slot that has none; it runs when it is resumed, or polled.
     fn start(&mut self, slot: usize, task: Box<Task>) -> Result<(), Failure> {
         self.to_start -= 1;
-        let Slot { ctx, job } = &mut self.slots[slot];
-        let started = job.insert(Job::new(ctx, move || task.run()).map_err(Failure::engine)?);
-        started.set_token(slot as u64);
+        let Slot { ctx, flight } = &mut self.slots[slot];
+        *flight = Some(if self.wakers.is_empty() {
+            let mut job = Job::new(ctx, move || task.run()).map_err(Failure::engine)?;
+            job.set_token(slot as u64);
+            Flight::Job(job)
+        } else {
+            Flight::Future(Box::pin(task.awaited()))
+        });
         Ok(())
     }
 
-    /// Resumes the job of a slot. When it has finished, starts another one there, until one pauses.
+    /// Goes on with what is on a slot. When it has finished, starts another one there, until one waits.
     fn go_on(&mut self, slot: usize) -> Result<(), Failure> {
-        while let Some(job) = self.slots.get_mut(slot).and_then(|slot| slot.job.as_mut()) {
-            let step = job.resume().map_err(|misuse| Failure::engine(Error::from(misuse)))?;
-            let Step::Finished(task) = step else { break };
-            self.slots[slot].job = None;
+        let waker = self.wakers.get(slot).cloned();
+        let waker = waker.as_ref().unwrap_or(Waker::noop());
+        while let Some(flight) = self.slots.get_mut(slot).and_then(|slot| slot.flight.as_mut()) {
+            let Some(task) = flight.go_on(waker)? else { break };
+            self.slots[slot].flight = None;
             self.to_finish -= 1;
             let task = self.ended(task)?;
             if self.to_start == 0 {
@@ -261,6 +307,16 @@ fn forwarded(slots: &[Slot]) -> Receiver<usize> {
         })));
     }
     woken
+}
+
+/// A waker that sends its slot to a channel.
+struct Sends(usize, Sender<usize>);
+
+impl Wake for Sends {
+    fn wake(self: Arc<Self>) {
+        // At the end there is no receiver.
+        let _ = self.1.send(self.0);
+    }
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

@@ -46,7 +46,7 @@ impl Several {
 pub(crate) fn run(plan: &Load) -> Result<(), Failure> {
     interrupt::watch();
     let mut workload = Workload::new(&plan.mix, plan.most_lanes(), plan.seed)?;
-    let modes = [Mode::Sync, Mode::WakeFd, Mode::Callback, Mode::Poll];
+    let modes = [Mode::Sync, Mode::WakeFd, Mode::Callback, Mode::Poll, Mode::Futures];
     let planned = |mode: &Mode| plan.rows.iter().any(|row| row.mode == *mode);
     let mut all = Vec::new();
     for mode in modes.into_iter().filter(planned) {

@@ -36,7 +36,7 @@ impl Options {
                 "not allowed with --mode software, which has none",
             )?;
         }
-        if !mode.has_jobs() && self.jobs.is_some_and(|jobs| jobs > 1) {
+        if !mode.has_many() && self.jobs.is_some_and(|jobs| jobs > 1) {
             let why = format!("--mode {} runs one operation at a time, allowed is 1", mode.name());
             return Err(Failure::option("--jobs", why));
         }

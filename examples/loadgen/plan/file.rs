@@ -44,6 +44,10 @@ impl Options {
         self.check_mode()?;
         self.check_chain(algorithm)?;
         let mode = self.mode.unwrap_or(Mode::WakeFd);
+        if mode == Mode::Futures {
+            let why = "futures is not allowed together with --input, whose pieces go through jobs";
+            return Err(Failure::option("--mode", why));
+        }
         let piece = self.piece(algorithm)?;
         Ok(File {
             algorithm,

@@ -26,7 +26,7 @@ const MODELLED_RATE: Rate = Rate::Percent(70);
 /// The most in flight in an open loop without `--jobs`.
 const OPEN_JOBS: usize = 512;
 
-/// The default duration of a row: eight rows, each with its warm-up, stay below ten seconds.
+/// The default duration of a row: nine rows, each with its warm-up, stay below ten seconds.
 const ROW: Duration = Duration::from_millis(900);
 
 impl Options {
@@ -114,7 +114,7 @@ impl Options {
         if let Some(rate) = self.pacing.rate() {
             let modes = self.mode.map_or_else(|| Mode::ALL.to_vec(), |mode| vec![mode]);
             // Those without jobs send one at a time, which --mode asks for by name.
-            let runs = |mode: &Mode| mode.has_jobs() || self.mode.is_some();
+            let runs = |mode: &Mode| mode.has_many() || self.mode.is_some();
             let closed = modes.into_iter().filter(runs).map(row).collect::<Result<Vec<_>, Failure>>()?;
             return Ok(self.open_rows(rate, closed));
         }
@@ -136,7 +136,7 @@ impl Options {
 
     /// The modes that have jobs, then an open loop.
     fn virtual_rows(&self, device: &Config) -> Result<Vec<PlannedRow>, Failure> {
-        let closed = Mode::ALL.into_iter().filter(|mode| mode.has_jobs()).map(|mode| (mode, Pace::Closed));
+        let closed = Mode::ALL.into_iter().filter(|mode| mode.has_many()).map(|mode| (mode, Pace::Closed));
         let open = Pace::Open { rate: MODELLED_RATE, arrivals: Arrivals::Poisson };
         let paced = closed.chain([(Mode::Poll, open)]);
         paced.map(|(mode, pace)| Ok(PlannedRow { mode, device: delivering(device, mode)?, pace })).collect()

@@ -147,7 +147,7 @@ impl Load {
     /// Operations of a row that are in flight at most.
     pub(crate) const fn in_flight(&self, row: &PlannedRow) -> usize {
         match row.pace {
-            _ if !row.mode.has_jobs() => self.threads,
+            _ if !row.mode.has_many() => self.threads,
             Pace::Closed => self.jobs,
             Pace::Open { .. } => self.open_jobs,
         }
@@ -171,7 +171,7 @@ impl Load {
 
     /// Lanes of data that a row uses; one at a time has more than one, too, in turn.
     pub(crate) fn lanes(&self, row: &PlannedRow) -> usize {
-        if row.mode.has_jobs() { self.in_flight(row) } else { self.jobs.min(64).max(self.threads) }
+        if row.mode.has_many() { self.in_flight(row) } else { self.jobs.min(64).max(self.threads) }
     }
 }
 

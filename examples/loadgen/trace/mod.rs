@@ -29,7 +29,7 @@ pub(crate) use recorder::{Recorder, Wait, Waiting};
 /// Events of a trace without `--trace-events`.
 const EVENTS: usize = 20_000;
 
-/// What can be asked for: with less than a thousand a thread, eight rows would have no room for operations.
+/// What can be asked for: with less than a thousand a thread, nine rows would have no room for operations.
 const ALLOWED: std::ops::RangeInclusive<usize> = 1_000..=1_000_000;
 
 #[derive(Clone, Args)]
