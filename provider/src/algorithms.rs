@@ -14,9 +14,9 @@ use std::ffi::{CStr, c_int};
 
 use crate::kinds::{self, Kinds, Named};
 use crate::offered::Offered;
-use crate::ossl::ids::{OP_CIPHER, OP_DIGEST, OP_KEYEXCH, OP_KEYMGMT};
+use crate::ossl::ids::{OP_ASYM_CIPHER, OP_CIPHER, OP_DIGEST, OP_KEYEXCH, OP_KEYMGMT, OP_SIGNATURE};
 use crate::ossl::types::{Algorithm, Dispatch};
-use crate::{cipher, digest, exchange, keymgmt};
+use crate::{asym_cipher, cipher, digest, exchange, keymgmt, signature};
 
 /// What libcrypto selects algorithms by.
 const PROPERTIES: &CStr = c"provider=simaccel,simaccel.hw=yes";
@@ -25,19 +25,27 @@ const PROPERTIES: &CStr = c"provider=simaccel,simaccel.hw=yes";
 struct Entry {
     named: Named,
     functions: &'static [Dispatch],
+    releases: Releases,
 }
+
+/// Which releases of libcrypto an entry is for: major and minor number.
+type Releases = std::ops::Range<(u32, u32)>;
+
+const ALL: Releases = (0, 0)..(u32::MAX, 0);
+/// Those that ask signatures for whole messages.
+const MESSAGES: (u32, u32) = (3, 4);
 
 /// Entries of algorithms of one kind, whose functions have its name.
 macro_rules! entries {
     ($room:ident: $($NAME:ident)+) => {
-        &[$(Entry { named: kinds::$NAME.named(), functions: $room::$NAME },)+]
+        &[$(Entry { named: kinds::$NAME.named(), functions: $room::$NAME, releases: ALL },)+]
     };
 }
 
 /// Entries of algorithms that have several kinds of operations.
 macro_rules! of_keys {
     ($room:ident: $($NAME:ident)+) => {
-        &[$(Entry { named: kinds::$NAME, functions: $room::$NAME },)+]
+        &[$(Entry { named: kinds::$NAME, functions: $room::$NAME, releases: ALL },)+]
     };
 }
 
@@ -60,12 +68,27 @@ static TABLE: &[(c_int, &[Entry])] = &[
         },
     ),
     (OP_KEYEXCH, of_keys! { exchange: ECDH }),
+    (OP_ASYM_CIPHER, of_keys! { asym_cipher: RSA }),
+    (
+        OP_SIGNATURE,
+        &[
+            Entry { named: kinds::RSA, functions: signature::RSA, releases: ALL },
+            Entry { named: kinds::ECDSA, functions: signature::ECDSA, releases: ALL },
+            Entry { named: kinds::ED25519, functions: signature::ED25519_OLD, releases: ALL.start..MESSAGES },
+            Entry { named: kinds::ED25519, functions: signature::ED25519, releases: MESSAGES..ALL.end },
+            Entry { named: kinds::ML_DSA_44, functions: signature::ML_DSA_44, releases: MESSAGES..ALL.end },
+            Entry { named: kinds::ML_DSA_65, functions: signature::ML_DSA_65, releases: MESSAGES..ALL.end },
+        ],
+    ),
 ];
 
-/// The algorithms that have an operation of these kinds.
-pub(crate) fn of_kinds(selected: Kinds) -> Offered {
+/// The algorithms that have an operation of these kinds, for a release of libcrypto.
+pub(crate) fn of_kinds(selected: Kinds, release: Option<(u32, u32)>) -> Offered {
+    let release = release.unwrap_or((3, 0));
     let list = |entries: &'static [Entry]| -> Box<[Algorithm]> {
-        let chosen = entries.iter().filter(|entry| entry.named.kinds.meets(selected));
+        let is_chosen =
+            |entry: &&Entry| entry.named.kinds.meets(selected) && entry.releases.contains(&release);
+        let chosen = entries.iter().filter(is_chosen);
         chosen.map(algorithm).chain([Algorithm::END]).collect()
     };
     Offered::new(TABLE.iter().map(|(operation, entries)| (*operation, list(entries))).collect())

@@ -54,6 +54,20 @@ reasons! {
     Elsewhere = 14, c"the device does not have this key, and the default provider could not help";
     /// A key that no provider would have.
     BadKey = 15, c"invalid key";
+    /// A hash function that does not go with key or scheme, or another than before.
+    Digest = 16, c"digest not allowed";
+    /// A digest of another length than its hash function gives.
+    DigestLength = 17, c"invalid digest length";
+    /// A padding that does not go with key or operation.
+    PaddingMode = 18, c"illegal or unsupported padding mode";
+    /// A length of salt that does not go with the key.
+    SaltLength = 19, c"invalid salt length";
+    /// A signature of something else.
+    BadSignature = 20, c"bad signature";
+    /// Bytes that are no signature at all.
+    SignatureForm = 21, c"the bytes are no signature";
+    /// What the device does not do, and the default provider did not do in its place.
+    NotOurs = 22, c"the device does not do this, and the default provider could not help";
 }
 
 /// A failure of one call.

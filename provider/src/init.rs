@@ -89,7 +89,7 @@ fn instance(core: Core) -> Result<Arc<Instance>, Failure> {
         None => {}
     }
     let used = Use::begin(whole).map_err(|error| mistake(&error))?;
-    let offered = algorithms::of_kinds(settings.algorithms);
+    let offered = algorithms::of_kinds(settings.algorithms, core.release());
     Ok(Instance::new(core, settings, offered, used))
 }
 

@@ -31,6 +31,7 @@ compile_error!("the provider needs pointers of 64 bits");
 
 mod accelerator;
 mod algorithms;
+mod asym_cipher;
 mod capabilities;
 mod cipher;
 #[doc(hidden)]
@@ -49,9 +50,12 @@ mod kem;
 #[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
 mod keymgmt;
 mod kinds;
+mod md;
 mod offered;
 mod ossl;
 mod pausing;
 mod random;
+mod signature;
+mod theirs;
 
 pub use init::OSSL_provider_init;

@@ -224,6 +224,12 @@ pub(crate) const ROOMS: &[Room] = &[
         crates: &["libc", "nix", "simaccel", "thiserror", "zeroize"],
         except: &["simaccel::simaccel_device"],
     },
+    Room {
+        path: "provider/src/md.rs",
+        knows: &[],
+        crates: &["md5", "sha1", "sha2", "sha3", "simaccel"],
+        except: &["simaccel::simaccel_device"],
+    },
     Room { path: "provider/src/ossl", knows: &[], crates: &["libc", "zeroize"], except: &[] },
     Room {
         path: "provider/src/pausing",

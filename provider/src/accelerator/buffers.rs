@@ -80,6 +80,15 @@ impl Text {
         }
     }
 
+    /// Reads it where it is. `read` writes nothing of the application's.
+    pub(crate) fn read<R>(self, read: impl FnOnce(&[u8]) -> R) -> R {
+        if self.len == 0 {
+            return read(&[]);
+        }
+        // SAFETY: so many bytes, as was promised to `new`, which nobody writes meanwhile.
+        read(unsafe { std::slice::from_raw_parts(self.data, self.len) })
+    }
+
     /// Copies it to the beginning of `place`, which is at least as long.
     pub(crate) fn copy_to(self, place: &mut [u8]) {
         assert!(self.len <= place.len());

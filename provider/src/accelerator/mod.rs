@@ -18,6 +18,7 @@ mod pass;
 pub(crate) mod place;
 mod served;
 mod signals;
+mod work;
 
 use simaccel::{Hash, HashSession, OpError};
 
@@ -26,6 +27,7 @@ pub(crate) use key::Keyed;
 pub(crate) use keys::{elsewhere, generate, key_session, run_key};
 pub(crate) use pass::Pass;
 pub(crate) use served::Served;
+pub(crate) use work::Work;
 
 use crate::error::Failure;
 use crate::instance::Instance;

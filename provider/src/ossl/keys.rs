@@ -82,6 +82,22 @@ keys! {
     EXCHANGE_KDF_DIGEST_PROPS = c"kdf-digest-props",
     EXCHANGE_KDF_OUTLEN = c"kdf-outlen",
     EXCHANGE_KDF_UKM = c"kdf-ukm",
+    SIGNATURE_ALGORITHM_ID = c"algorithm-id",
+    SIGNATURE_PAD_MODE = c"pad-mode",
+    SIGNATURE_DIGEST = c"digest",
+    SIGNATURE_DIGEST_SIZE = c"digest-size",
+    SIGNATURE_PROPERTIES = c"properties",
+    SIGNATURE_MGF1_DIGEST = c"mgf1-digest",
+    SIGNATURE_MGF1_PROPERTIES = c"mgf1-properties",
+    SIGNATURE_PSS_SALTLEN = c"saltlen",
+    ASYM_CIPHER_PAD_MODE = c"pad-mode",
+    ASYM_CIPHER_OAEP_DIGEST = c"digest",
+    ASYM_CIPHER_OAEP_DIGEST_PROPS = c"digest-props",
+    ASYM_CIPHER_MGF1_DIGEST = c"mgf1-digest",
+    ASYM_CIPHER_MGF1_DIGEST_PROPS = c"mgf1-properties",
+    ASYM_CIPHER_OAEP_LABEL = c"oaep-label",
+    ASYM_CIPHER_TLS_CLIENT_VERSION = c"tls-client-version",
+    ASYM_CIPHER_TLS_NEGOTIATED_VERSION = c"tls-negotiated-version",
 }
 
 /// Of `OSSL_ALG_PARAM_*`: the name of a digest, and properties to fetch it by.
@@ -162,3 +178,19 @@ pub(crate) const RSA_COEFFICIENTS: [&CStr; 9] = [
 pub(crate) const CIPHER_AEAD_IV_GENERATED: &CStr = c"iv-generated";
 /// Of OpenSSL 4.0's `core_names.h`; earlier ones do not ask for it.
 pub(crate) const CIPHER_ENCRYPT_THEN_MAC: &CStr = c"encrypt-then-mac";
+
+/// Of OpenSSL 3.2's `core_names.h`: 1 for an ECDSA nonce that message and key determine.
+pub(crate) const SIGNATURE_NONCE_TYPE: &CStr = c"nonce-type";
+/// Of OpenSSL 3.2's `core_names.h`: the variant of EdDSA.
+pub(crate) const SIGNATURE_INSTANCE: &CStr = c"instance";
+/// Of OpenSSL 3.2's `core_names.h`: what is signed with every message.
+pub(crate) const SIGNATURE_CONTEXT_STRING: &CStr = c"context-string";
+/// Of OpenSSL 3.4's `core_names.h`: the signature that a message is compared with at its end.
+pub(crate) const SIGNATURE_SIGNATURE: &CStr = c"signature";
+// Of OpenSSL 3.5's `core_names.h`, for ML-DSA.
+pub(crate) const SIGNATURE_DETERMINISTIC: &CStr = c"deterministic";
+pub(crate) const SIGNATURE_TEST_ENTROPY: &CStr = c"test-entropy";
+pub(crate) const SIGNATURE_MESSAGE_ENCODING: &CStr = c"message-encoding";
+pub(crate) const SIGNATURE_MU: &CStr = c"mu";
+/// Of OpenSSL 3.2's `core_names.h`: wrong padding gives a text that is made up.
+pub(crate) const ASYM_CIPHER_IMPLICIT_REJECTION: &CStr = c"implicit-rejection";

@@ -19,9 +19,10 @@ use super::params::{Given, Mismatch, Params};
 use super::types::Param;
 
 /// Parameters with their values.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct List(Vec<Entry>);
 
+#[derive(Clone)]
 struct Entry {
     key: CString,
     data_type: c_uint,

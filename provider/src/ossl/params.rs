@@ -417,6 +417,63 @@ impl<'p> Wanted<'p> {
         self.give_octets(octets)
     }
 
+    /// Whether a text is asked for, where it may be a number.
+    pub(crate) fn is_text(&self) -> bool {
+        // SAFETY: an entry of a list that was promised to `Requests::new`.
+        unsafe { (*self.param).data_type == PARAM_UTF8_STRING }
+    }
+
+    /// A number that may be negative.
+    pub(crate) fn give_int(&mut self, number: c_int) -> Result<(), Mismatch> {
+        if let Ok(number) = u64::try_from(number) {
+            return self.give_number(number, size_of::<c_int>());
+        }
+        let param = self.param();
+        param.return_size = size_of::<c_int>();
+        if param.data_type != PARAM_INTEGER {
+            return Err(Mismatch);
+        }
+        if param.data.is_null() {
+            return Ok(());
+        }
+        let (width, bytes) = (param.data_size, number.to_le_bytes());
+        if width < bytes.len() {
+            return Err(Mismatch);
+        }
+        for index in 0..width {
+            let place = if cfg!(target_endian = "big") { width - 1 - index } else { index };
+            let byte = bytes.get(index).copied().unwrap_or(0xff);
+            // SAFETY: there are `width` bytes, as was promised to `Requests::new`.
+            unsafe { param.data.cast::<u8>().add(place).write(byte) };
+        }
+        param.return_size = width;
+        Ok(())
+    }
+
+    /// A text that is copied, with its end where there is room.
+    pub(crate) fn give_name(&mut self, text: &[u8]) -> Result<(), Mismatch> {
+        let param = self.param();
+        param.return_size = text.len();
+        if param.data_type != PARAM_UTF8_STRING {
+            return Err(Mismatch);
+        }
+        if param.data.is_null() {
+            return Ok(());
+        }
+        if param.data_size < text.len() {
+            return Err(Mismatch);
+        }
+        // SAFETY: there is room for the text, and for an end if that is written, as was promised to
+        // `Requests::new`; the text is the provider's.
+        unsafe {
+            param.data.cast::<u8>().copy_from(text.as_ptr(), text.len());
+            if param.data_size > text.len() {
+                param.data.cast::<u8>().add(text.len()).write(0);
+            }
+        }
+        Ok(())
+    }
+
     /// A static text.
     pub(crate) fn give_text(&mut self, text: &'static CStr) -> Result<(), Mismatch> {
         if self.param().data_type == PARAM_UTF8_PTR {

@@ -203,3 +203,26 @@ pub(crate) type KemDecapsulate = unsafe extern "C" fn(
 pub(crate) type KdfDerive = unsafe extern "C" fn(*mut c_void, *mut u8, usize, *const Param) -> c_int;
 pub(crate) type GetCapabilities =
     unsafe extern "C" fn(*mut c_void, *const c_char, Option<Callback>, *mut c_void) -> c_int;
+
+pub(crate) type SignatureNewCtx = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
+pub(crate) type SignatureDigestInit =
+    unsafe extern "C" fn(*mut c_void, digest: *const c_char, key: *mut c_void, *const Param) -> c_int;
+pub(crate) type SignatureSign = unsafe extern "C" fn(
+    *mut c_void,
+    out: *mut u8,
+    out_len: *mut usize,
+    out_size: usize,
+    input: *const u8,
+    in_len: usize,
+) -> c_int;
+pub(crate) type SignatureVerify = unsafe extern "C" fn(
+    *mut c_void,
+    signature: *const u8,
+    signature_len: usize,
+    input: *const u8,
+    in_len: usize,
+) -> c_int;
+pub(crate) type SignatureFinal = CipherFinal;
+pub(crate) type SignatureVerifyFinal = unsafe extern "C" fn(*mut c_void) -> c_int;
+/// In both directions.
+pub(crate) type AsymCipher = SignatureSign;
