@@ -1,4 +1,4 @@
-//! Programs in C that use EVP as applications do: random calls and TLS records beside the default provider,
+//! Programs in C that use EVP as applications do: random calls, signatures and TLS records beside the default provider,
 //! jobs whose contexts end while they are paused, and contexts with callbacks.
 
 mod programs;
@@ -58,6 +58,10 @@ fn records() -> PathBuf {
     compiled("records.c", &["-lcrypto"])
 }
 
+fn signatures() -> PathBuf {
+    compiled("signatures.c", &["-lcrypto"])
+}
+
 /// Each sequence runs outside of a job and in one. Every operation in one pauses, and no other does.
 #[track_caller]
 fn assert_same_as_the_default_provider(program: &Path, first: u64, count: u64, keys: &str) {
@@ -78,9 +82,9 @@ fn assert_counted(command: &mut Command, count: u64, folder: &Path) {
 
 #[test]
 fn the_programs_find_no_difference_between_the_default_provider_and_itself() {
-    for program in [random(), records()] {
-        let said = alone(&program, &[0, 10_000]).succeeded().stdout();
-        assert_eq!((number(&said, "sequences"), number(&said, "pauses")), (20_000, 0));
+    for (program, count) in [(random(), 10_000), (records(), 10_000), (signatures(), 1000)] {
+        let said = alone(&program, &[0, count]).succeeded().stdout();
+        assert_eq!((number(&said, "sequences"), number(&said, "pauses")), (2 * count, 0));
     }
 }
 
@@ -95,6 +99,11 @@ fn random_records_of_tls_1_2_are_those_of_the_default_provider() {
 }
 
 #[test]
+fn random_signatures_and_encryptions_are_those_of_the_default_provider() {
+    assert_same_as_the_default_provider(&signatures(), 0, 3000, "never_pause=none");
+}
+
+#[test]
 fn results_are_the_same_however_operations_end() {
     let ways = [
         "never_pause=none;clock=resumes:3",
@@ -103,7 +112,8 @@ fn results_are_the_same_however_operations_end() {
         "never_pause=none;completion_nsec=50000;compute_units=2",
         "",
     ];
-    for (program, keys) in [random(), records()].iter().flat_map(|program| ways.map(|keys| (program, keys))) {
+    let programs = [random(), records(), signatures()];
+    for (program, keys) in programs.iter().flat_map(|program| ways.map(|keys| (program, keys))) {
         let Run { said, counters } = run_with_provider(program, &[20_000, 300], keys);
         assert_eq!(number(&said, "sequences"), 600, "{keys}");
         assert_ne!(counters.pauses(), 0, "{keys}");
@@ -173,13 +183,13 @@ fn the_vectors_of_openssl_are_right_for_digests() {
 #[test]
 #[ignore = "needs OpenSSL 3.5, which .ci/applications unpacks"]
 fn random_calls_and_records_are_those_of_openssl_3_5() {
-    for program in [random(), records()] {
+    for (program, count) in [(random(), 5000), (records(), 5000), (signatures(), 2000)] {
         let folder = scratch("evp");
-        let direct = with_provider(&program, &[0, 5000], "never_pause=none", &folder);
+        let direct = with_provider(&program, &[0, count], "never_pause=none", &folder);
         let mut through = command(fetched("next/run"));
         through.arg(direct.get_program()).args(direct.get_args());
         through.envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        assert_counted(&mut through, 5000, &folder);
+        assert_counted(&mut through, count, &folder);
     }
 }
 
@@ -189,7 +199,7 @@ fn random_calls_and_records_are_those_of_openssl_4() {
     let folder = fetched("openssl-4").display().to_string();
     let libraries = [format!("-L{folder}"), "-l:libcrypto.so.4".to_owned(), format!("-Wl,-rpath,{folder}")];
     let libraries: Vec<_> = libraries.iter().map(String::as_str).collect();
-    for source in ["random.c", "records.c"] {
-        assert_same_as_the_default_provider(&compiled(source, &libraries), 0, 5000, "never_pause=none");
+    for (source, count) in [("random.c", 5000), ("records.c", 5000), ("signatures.c", 2000)] {
+        assert_same_as_the_default_provider(&compiled(source, &libraries), 0, count, "never_pause=none");
     }
 }

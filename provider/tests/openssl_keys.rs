@@ -1,0 +1,313 @@
+//! The openssl command with keys of the provider: what it signs or encrypts another command without the provider
+//! verifies or decrypts, and the other way round; certificates, requests, CMS and S/MIME.
+
+mod programs;
+
+use std::fs;
+use std::path::PathBuf;
+
+use self::programs::configuration::Configuration;
+use self::programs::counters::Counters;
+use self::programs::openssl::Openssl;
+use self::programs::{run, succeeds};
+
+/// A folder in which commands run, with the provider and without.
+struct Desk {
+    openssl: Openssl,
+    configuration: Configuration,
+}
+
+impl Desk {
+    fn new(openssl: &Openssl) -> Self {
+        let desk = Self { openssl: openssl.clone(), configuration: Configuration::new("keys") };
+        fs::write(desk.path("message"), "what is signed\n").unwrap();
+        fs::write(desk.path("short"), [7; 32]).unwrap();
+        fs::write(desk.path("req.cnf"), REQUEST).unwrap();
+        desk
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.configuration.folder.join(file)
+    }
+
+    /// The words of a line. What begins with `@` is a file here.
+    fn words(&self, line: &str) -> Vec<String> {
+        let word = |word: &str| match word.strip_prefix('@') {
+            Some(file) => self.path(file).display().to_string(),
+            None => word.to_owned(),
+        };
+        line.split_whitespace().map(word).collect()
+    }
+
+    #[track_caller]
+    fn without(&self, line: &str) {
+        let words = self.words(line);
+        succeeds(&mut self.openssl.without(&words.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+
+    /// With the provider, which has to do so many operations of this kind.
+    #[track_caller]
+    fn with(&self, line: &str, (kind, times): (&str, u64)) {
+        let words = self.words(line);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let answer = run(&mut self.openssl.with(&self.configuration, &words)).succeeded();
+        let counters = Counters::of(&self.configuration, answer.pid);
+        counters.assert_none_paused();
+        assert_eq!(counters.at(&["algorithms", kind, "operations"]), times, "{line}: {}", counters.0);
+        assert_eq!(
+            counters.at(&["algorithms", kind, "synchronous", "elsewhere"]),
+            0,
+            "{line}: {}",
+            counters.0
+        );
+    }
+
+    /// A key, and its public half.
+    fn key(&self, name: &str, options: &str) {
+        self.without(&format!("genpkey {options} -out @{name}"));
+        self.without(&format!("pkey -in @{name} -pubout -out @{name}.pub"));
+    }
+
+    /// Signs with the provider and verifies without, and the other way round.
+    #[track_caller]
+    fn signs(&self, name: &str, kind: &str, sign: &str, verify: &str) {
+        self.with(sign, (&format!("{kind}/sign"), 1));
+        self.without(verify);
+        self.without(sign);
+        self.with(verify, (&format!("{kind}/verify"), 1));
+        // A signature of something else is told.
+        let mut other = fs::read(self.path("signature")).unwrap();
+        *other.last_mut().unwrap() ^= 1;
+        fs::write(self.path("signature"), other).unwrap();
+        let words = self.words(verify);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let answer = run(&mut self.openssl.with(&self.configuration, &words));
+        assert!(!answer.output.status.success(), "{name}: {verify}");
+    }
+}
+
+/// A release that was unpacked finds no configuration of its own.
+const REQUEST: &str = "[req]\ndistinguished_name = name\nx509_extensions = ca\n[name]\n\
+                       [ca]\nbasicConstraints = critical, CA:TRUE\nsubjectKeyIdentifier = hash\n";
+const RSA: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
+const DIGESTS: [&str; 6] = ["sha1", "sha224", "sha256", "sha384", "sha512", "sha3-256"];
+
+fn assert_signs_digests(openssl: &Openssl) {
+    let desk = Desk::new(openssl);
+    desk.key("rsa", RSA);
+    for curve in ["P-256", "P-384", "P-521"] {
+        desk.key(curve, &format!("-algorithm EC -pkeyopt ec_paramgen_curve:{curve}"));
+    }
+    for digest in DIGESTS {
+        for (name, kind) in [("rsa", "RSA"), ("P-256", "ECDSA"), ("P-384", "ECDSA"), ("P-521", "ECDSA")] {
+            desk.signs(
+                name,
+                kind,
+                &format!("dgst -{digest} -sign @{name} -out @signature @message"),
+                &format!("dgst -{digest} -verify @{name}.pub -signature @signature @message"),
+            );
+        }
+    }
+}
+
+fn assert_signs_with_pss(openssl: &Openssl) {
+    let desk = Desk::new(openssl);
+    desk.key("rsa", RSA);
+    desk.key("pss", "-algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048");
+    let restricted = "-pkeyopt rsa_pss_keygen_md:sha256 -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:32";
+    desk.key("restricted", &format!("-algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 {restricted}"));
+    for salt in ["digest", "max", "auto", "17"] {
+        let options = format!("-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:{salt}");
+        for name in ["rsa", "pss"] {
+            desk.signs(
+                name,
+                "RSA",
+                &format!("dgst -sha256 {options} -sign @{name} -out @signature @message"),
+                &format!("dgst -sha256 {options} -verify @{name}.pub -signature @signature @message"),
+            );
+        }
+    }
+    desk.signs(
+        "restricted",
+        "RSA",
+        "dgst -sha256 -sign @restricted -out @signature @message",
+        "dgst -sha256 -verify @restricted.pub -signature @signature @message",
+    );
+    let masked = "-sigopt rsa_padding_mode:pss -sigopt rsa_mgf1_md:sha512";
+    desk.signs(
+        "rsa",
+        "RSA",
+        &format!("dgst -sha384 {masked} -sign @rsa -out @signature @message"),
+        &format!("dgst -sha384 {masked} -verify @rsa.pub -signature @signature @message"),
+    );
+}
+
+fn assert_pkeyutl_agrees(openssl: &Openssl) {
+    let desk = Desk::new(openssl);
+    desk.key("rsa", RSA);
+    desk.key("ec", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256");
+    for (name, kind, options) in [
+        ("rsa", "RSA", "-pkeyopt digest:sha256"),
+        ("rsa", "RSA", ""),
+        ("rsa", "RSA", "-pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pss"),
+        ("ec", "ECDSA", "-pkeyopt digest:sha256"),
+        ("ec", "ECDSA", ""),
+    ] {
+        desk.signs(
+            name,
+            kind,
+            &format!("pkeyutl -sign -inkey @{name} {options} -in @short -out @signature"),
+            &format!("pkeyutl -verify -pubin -inkey @{name}.pub {options} -in @short -sigfile @signature"),
+        );
+    }
+    desk.without("pkeyutl -sign -inkey @rsa -pkeyopt digest:sha256 -in @short -out @signature");
+    let recover =
+        "pkeyutl -verifyrecover -pubin -inkey @rsa.pub -pkeyopt digest:sha256 -in @signature -out @digest";
+    desk.with(recover, ("RSA/verify", 1));
+    assert_eq!(fs::read(desk.path("digest")).unwrap(), [7; 32]);
+    for options in [
+        "",
+        "-pkeyopt rsa_padding_mode:oaep",
+        "-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha1",
+    ] {
+        let encrypt = format!("pkeyutl -encrypt -pubin -inkey @rsa.pub {options} -in @message -out @cipher");
+        let decrypt = format!("pkeyutl -decrypt -inkey @rsa {options} -in @cipher -out @plain");
+        let assert_is_back = || {
+            assert_eq!(fs::read(desk.path("plain")).unwrap(), fs::read(desk.path("message")).unwrap());
+            fs::remove_file(desk.path("plain")).unwrap();
+        };
+        desk.with(&encrypt, ("RSA/encrypt", 1));
+        desk.without(&decrypt);
+        assert_is_back();
+        desk.without(&encrypt);
+        desk.with(&decrypt, ("RSA/decrypt", 1));
+        assert_is_back();
+    }
+}
+
+/// A CA whose key is the provider's makes certificates that the command without the provider verifies.
+fn assert_makes_certificates(openssl: &Openssl) {
+    for (options, kind, sign) in [
+        (RSA, "RSA", ""),
+        (RSA, "RSA", "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32"),
+        ("-algorithm EC -pkeyopt ec_paramgen_curve:P-256", "ECDSA", ""),
+    ] {
+        let desk = Desk::new(openssl);
+        desk.key("ca.key", options);
+        desk.key("leaf.key", options);
+        let signs = format!("{kind}/sign");
+        desk.with(
+            &format!("req -config @req.cnf -x509 -new -key @ca.key -subj /CN=ca -days 2 -sha256 {sign} -out @ca.crt"),
+            (&signs, 1),
+        );
+        desk.without("verify -CAfile @ca.crt @ca.crt");
+        desk.with(
+            &format!("req -config @req.cnf -new -key @leaf.key -subj /CN=leaf -sha256 {sign} -out @leaf.csr"),
+            (&signs, 1),
+        );
+        desk.without("req -config @req.cnf -in @leaf.csr -verify -noout");
+        desk.with("req -config @req.cnf -in @leaf.csr -verify -noout", (&format!("{kind}/verify"), 1));
+        let x509 = format!(
+            "x509 -req -in @leaf.csr -CA @ca.crt -CAkey @ca.key -set_serial 2 -days 2 -sha256 {sign} -out @leaf.crt"
+        );
+        desk.with(&x509, (&signs, 1));
+        desk.without("verify -CAfile @ca.crt @leaf.crt");
+        desk.with("verify -CAfile @ca.crt @leaf.crt", (&format!("{kind}/verify"), 1));
+        // The same by way of `openssl ca`, with its database.
+        fs::write(desk.path("index"), "").unwrap();
+        fs::write(desk.path("serial"), "03\n").unwrap();
+        let folder = desk.configuration.folder.display().to_string();
+        let text = format!(
+            "[ca]\ndefault_ca = here\n[here]\ndatabase = {folder}/index\nserial = {folder}/serial\nnew_certs_dir = \
+             {folder}\ndefault_md = sha256\npolicy = any\ndefault_days = 2\n[any]\ncommonName = supplied\n"
+        );
+        fs::write(desk.path("ca.cnf"), text).unwrap();
+        let ca =
+            "ca -batch -notext -config @ca.cnf -cert @ca.crt -keyfile @ca.key -in @leaf.csr -out @leaf2.crt";
+        desk.with(&format!("{ca} {sign}"), (&signs, 1));
+        desk.without("verify -CAfile @ca.crt @leaf2.crt");
+    }
+}
+
+fn assert_signs_and_encrypts_mail(openssl: &Openssl) {
+    for (options, kind, decrypts) in
+        [(RSA, "RSA", Some("RSA/decrypt")), ("-algorithm EC -pkeyopt ec_paramgen_curve:P-384", "ECDSA", None)]
+    {
+        let desk = Desk::new(openssl);
+        desk.key("key", options);
+        desk.without("req -config @req.cnf -x509 -new -key @key -subj /CN=mail -days 2 -sha256 -out @crt");
+        let signs = format!("{kind}/sign");
+        for command in ["cms", "smime"] {
+            desk.with(
+                &format!("{command} -sign -in @message -signer @crt -inkey @key -md sha256 -out @mail"),
+                (&signs, 1),
+            );
+            desk.without(&format!("{command} -verify -in @mail -CAfile @crt -out @plain"));
+            desk.without(&format!(
+                "{command} -sign -in @message -signer @crt -inkey @key -md sha256 -out @mail"
+            ));
+            // Of the mail, and of the certificate.
+            desk.with(
+                &format!("{command} -verify -in @mail -CAfile @crt -out @plain"),
+                (&format!("{kind}/verify"), 1),
+            );
+            let Some(decrypts) = decrypts else { continue };
+            desk.with(
+                &format!("{command} -encrypt -aes256 -in @message -out @mail @crt"),
+                ("RSA/encrypt", 1),
+            );
+            desk.without(&format!("{command} -decrypt -in @mail -inkey @key -recip @crt -out @plain"));
+            desk.without(&format!("{command} -encrypt -aes256 -in @message -out @mail @crt"));
+            desk.with(
+                &format!("{command} -decrypt -in @mail -inkey @key -recip @crt -out @plain"),
+                (decrypts, 1),
+            );
+        }
+    }
+}
+
+#[test]
+fn digests_are_signed_and_verified_as_without_the_provider() {
+    assert_signs_digests(&Openssl::system());
+}
+
+#[test]
+fn signatures_of_pss_have_the_salt_that_is_asked_for() {
+    assert_signs_with_pss(&Openssl::system());
+}
+
+#[test]
+fn pkeyutl_signs_recovers_and_encrypts_as_without_the_provider() {
+    assert_pkeyutl_agrees(&Openssl::system());
+}
+
+#[test]
+fn certificates_and_requests_are_made_and_verified() {
+    assert_makes_certificates(&Openssl::system());
+}
+
+#[test]
+fn mail_is_signed_and_encrypted() {
+    assert_signs_and_encrypts_mail(&Openssl::system());
+}
+
+/// All of it with another release.
+fn assert_all(openssl: &Openssl) {
+    assert_signs_digests(openssl);
+    assert_signs_with_pss(openssl);
+    assert_pkeyutl_agrees(openssl);
+    assert_makes_certificates(openssl);
+    assert_signs_and_encrypts_mail(openssl);
+}
+
+#[test]
+#[ignore = "needs OpenSSL 3.5, which .ci/applications unpacks"]
+fn openssl_3_5_signs_encrypts_and_certifies_with_keys_of_the_provider() {
+    assert_all(&Openssl::next());
+}
+
+#[test]
+#[ignore = "needs OpenSSL 4.0, which .ci/applications builds"]
+fn openssl_4_signs_encrypts_and_certifies_with_keys_of_the_provider() {
+    assert_all(&Openssl::four());
+}
