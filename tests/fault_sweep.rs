@@ -11,6 +11,8 @@
 mod captured;
 #[path = "fault_sweep/drive.rs"]
 mod drive;
+#[path = "fault_sweep/outcome.rs"]
+mod outcome;
 #[path = "fault_sweep/work.rs"]
 mod work;
 
@@ -20,7 +22,7 @@ use comfy_table::{LineStyle, Table, TableStyle};
 use simaccel::{Config, Engine, EngineStats};
 
 use drive::Way;
-use work::Outcome;
+use outcome::Outcome;
 
 /// More points than any kind has here.
 const TOO_MANY: u64 = 200;

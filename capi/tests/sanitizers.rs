@@ -84,6 +84,9 @@ fn address_sanitizer_finds_the_engine_and_the_statements_clean() {
     for (source, args) in [
         ("tests/c/answers.c", &[][..]),
         ("tests/c/engine.c", &[]),
+        ("tests/c/keys.c", &[]),
+        ("tests/c/started.c", &[]),
+        ("examples/private_key_method.c", &[]),
         ("tests/c/statements.c", &[]),
         ("tests/c/changed.c", &["without-overflow"]),
         ("tests/c/random.c", &["1", "30"]),

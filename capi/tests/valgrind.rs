@@ -40,6 +40,8 @@ fn clean(left: Left, program: &Path, args: &[&str]) {
 fn nothing_is_left_at_the_end() {
     let example = compile(package().join("examples/event_loop.c"), Language::C11, Link::Ours, &[]);
     clean(Left::Nothing, &example, &[]);
+    let example = compile(package().join("examples/private_key_method.c"), Language::C11, Link::Ours, &[]);
+    clean(Left::Nothing, &example, &[]);
     clean(Left::Nothing, &compile("nothing_left.c", Language::C11, Link::Ours, &[]), &[]);
     clean(Left::Nothing, &compile("statements.c", Language::C11, Link::Ours, &[]), &[]);
     clean(Left::Nothing, &compile("random.c", Language::C11, Link::Ours, &[]), &["1", "30"]);
@@ -71,6 +73,13 @@ fn the_engine_is_clean() {
         clean(Left::NothingLost, &compile(source, Language::C11, Link::Ours, &[]), &[]);
     }
     clean(Left::NothingLost, &compile("freed.c", Language::C11, Link::Ours, &[]), &["5"]);
+}
+
+/// Operations with keys, paused, started, cancelled and discarded.
+#[test]
+fn keys_are_clean() {
+    clean(Left::NothingLost, &compile("keys.c", Language::C11, Link::Ours, &[]), &[]);
+    clean(Left::NothingLost, &compile("started.c", Language::C11, Link::Ours, &[]), &["12"]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::{Engine, Job, Step, WaitCtx, WaitFd};
 
-use super::work::{self, Outcome};
+use super::outcome::{Outcome, Work};
+use super::work;
 
 /// How the end of an operation is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ fn hand_out(engine: &Engine, jobs: &mut [Waiting]) {
 }
 
 impl Waiting {
-    fn new(at: usize, work: work::Work, way: Way) -> Self {
+    fn new(at: usize, work: Work, way: Way) -> Self {
         let ctx = WaitCtx::new();
         let calls = Arc::new(AtomicU64::new(0));
         if way == Way::Callback {

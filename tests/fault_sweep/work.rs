@@ -2,39 +2,10 @@
 
 use simaccel::{Aead, Cipher, Config, Engine, Error, Hash, OpError, Padding};
 
+use super::outcome::{Outcome, Work};
+
 const KEY: [u8; 32] = [0x42; 32];
 const IV: [u8; 16] = [0x24; 16];
-
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
-    Right,
-    Wrong,
-    DeviceDead,
-    DeviceFailed,
-    NoMemory,
-    Reset,
-    ShortOutput,
-    Timeout,
-    WakeFd,
-}
-
-impl Outcome {
-    fn of_error(error: &Error) -> Self {
-        match error {
-            Error::DeviceDead => Self::DeviceDead,
-            Error::DeviceFailed => Self::DeviceFailed,
-            Error::NoMemory => Self::NoMemory,
-            Error::Reset => Self::Reset,
-            Error::ShortOutput { .. } => Self::ShortOutput,
-            Error::Timeout => Self::Timeout,
-            Error::WakeFd(_) => Self::WakeFd,
-            other => panic!("no fault of these ends in {other:?}"),
-        }
-    }
-}
-
-pub(crate) type Work = Box<dyn FnOnce() -> Outcome>;
 
 /// The results of the operations without faults.
 type Expected = Vec<Vec<u8>>;

@@ -133,9 +133,11 @@ impl SimaccelOperation {
             self.look_again.store(false, Ordering::SeqCst);
             let is_over = state.poll(&waker);
             drop(state);
-            self.end_if_cancelled();
-            if is_over || !self.look_again.swap(false, Ordering::SeqCst) {
-                return Some(is_over);
+            if self.end_if_cancelled() || is_over {
+                return Some(true);
+            }
+            if !self.look_again.swap(false, Ordering::SeqCst) {
+                return Some(false);
             }
         }
     }
@@ -174,14 +176,15 @@ impl SimaccelOperation {
         self.announcer.iter().for_each(Announcer::retire);
     }
 
-    /// Where another thread looks, it does this after it has let go.
-    fn end_if_cancelled(&self) {
+    /// Whether it is cancelled. Where another thread looks, it ends it after it has let go.
+    fn end_if_cancelled(&self) -> bool {
         if !self.is_cancelled.load(Ordering::SeqCst) {
-            return;
+            return false;
         }
         let given_up = self.lock().map(|mut state| mem::replace(&mut *state, State::Taken));
         // The device may be waited for, without the lock.
         drop(given_up);
+        true
     }
 
     /// `None`: another thread has it.

@@ -131,6 +131,7 @@ static void every_kind(const char *config)
     OK(simaccel_key_start(kem, SIMACCEL_KEY_ENCAPSULATE, NULL, NULL, 0, NULL, NULL, &operation));
     OK(simaccel_device_run_until_idle(engine));
     FAILS(SIMACCEL_ERR_ARGUMENT, "take_encapsulated", simaccel_operation_take(operation, out, sizeof out, &len));
+    simaccel_key_free(rsa);
     FAILS(SIMACCEL_ERR_ARGUMENT, "generates no key", simaccel_operation_take_key(operation, &rsa));
     CHECK(rsa == NULL);
     FAILS(SIMACCEL_ERR_OUTPUT_TOO_SMALL, "secret_size",
@@ -464,14 +465,14 @@ static void *cancels(void *arg)
     return NULL;
 }
 
-static void from_every_thread(const char *config)
+static void from_every_thread(const char *config, int rounds)
 {
     simaccel_engine *engine = open_engine(config, 0);
     simaccel_key *key = key_of(engine);
     atomic_int calls = 0;
     int round;
 
-    for (round = 0; round < 200; round++) {
+    for (round = 0; round < rounds; round++) {
         struct shared shared = {started(key, round % 2 ? counts : NULL, &calls), 0, 0, 0};
         pthread_t threads[3];
         int i;
@@ -485,7 +486,7 @@ static void from_every_thread(const char *config)
         CHECK(round % 4 == 0 ? shared.taken == 1 : shared.taken <= 1);
         simaccel_operation_free(shared.operation);
     }
-    CHECK(stat_of(engine, "operations") == 200);
+    CHECK(stat_of(engine, "operations") == rounds);
     simaccel_key_free(key);
     simaccel_engine_free(engine);
 }
@@ -597,7 +598,7 @@ static void forking(void)
     simaccel_engine_free(engine);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const char *const configs[] = {"", "completion_nsec=1000", "delivery=poll", "timeout_msec=60000"};
     int i;
@@ -608,7 +609,7 @@ int main(void)
         cancelling(configs[i]);
         chained(configs[i]);
         on_a_worker(configs[i]);
-        from_every_thread(configs[i]);
+        from_every_thread(configs[i], argc > 1 ? atoi(argv[1]) : 200);
     }
     on_a_worker("fallback=on;fault=fail:every=2");
     on_a_worker("max_retries=1;fault=fail:every=2");
