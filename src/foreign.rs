@@ -90,9 +90,9 @@
 //!
 //! # Operations that are polled
 //!
-//! [`start`] makes a [`Started`], and [`start_key`] a [`StartedKey`]: it owns its session, its request and its hold of the engine, it is `Send`
-//! and `'static`, and it begins at its first poll. Polls may come from different threads, one after the
-//! other. The waker of the latest poll is called on the device's thread, at most once for a request, but for
+//! [`start`] makes a [`Started`], and [`start_key`] a [`StartedKey`]: it owns its session, its request and its
+//! hold of the engine, it is `Send` and `'static`, and it begins at its first poll. Polls may come from
+//! different threads, one after the other. The waker of the latest poll is called on the device's thread, at most once for a request, but for
 //! spurious wakes. A waker may poll, or drop, what it wakes. The retries, the fallback and the timeout of the
 //! engine's configuration hold. Dropping a `Started` gives the request up and waits at most for the
 //! computation of one batch; its text is wiped. An [`Announcer`] is a waker for callbacks of foreign code,
@@ -102,12 +102,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
+use simaccel_device::{KeyArguments, Operation};
+
 pub use crate::engine::foreign::{Ctx, Framework, OpenFd, Paused, WaitFds, WakeWatch};
 pub use crate::engine::{Message, Started, StartedKey};
 use crate::job::CallbackWaker;
 pub use crate::job::{Callback, Release, WaitStatus};
 use crate::process::fork;
-use crate::{AnySession, Config, Engine, Error, KeyArguments, KeySession, OpError, Operation};
+use crate::{AnySession, Config, Engine, Error, KeySession, OpError};
 
 /// How many forks lie between this process and the first one that has called this, or opened an engine. What
 /// was made at another number belongs to a parent of this process.

@@ -2,6 +2,7 @@
 //! own process, because it forks.
 #![expect(unsafe_code, reason = "fork is a foreign call")]
 
+mod captured;
 #[path = "private_keys/operations.rs"]
 mod operations;
 

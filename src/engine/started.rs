@@ -222,8 +222,8 @@ impl StartedKey {
         Self(Kept::new(Arc::clone(core), Arc::clone(core.session()), request))
     }
 
-    /// Goes on with the operation, as [`Started::poll`] does. Its output may be secret; one that only compares
-    /// has none.
+    /// Goes on with the operation, as [`Started::poll`] does. Its output may be secret; one that only
+    /// compares has none.
     ///
     /// # Errors
     /// As [`KeySession::run`](crate::KeySession::run). [`Error::Closed`] as from [`Started::poll`].

@@ -176,7 +176,7 @@ pub(crate) const ROOMS: &[Room] = &[
         crates: &["nix", "simaccel_device", "thiserror"],
         except: &[],
     },
-    Room { path: "src/foreign.rs", knows: WHOLE_CRATE, crates: &[], except: &[] },
+    Room { path: "src/foreign.rs", knows: WHOLE_CRATE, crates: &["simaccel_device"], except: &[] },
     Room {
         path: "src/future",
         knows: &["crate::engine", "crate::error", "crate::job", "crate::process"],

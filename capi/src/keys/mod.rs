@@ -15,6 +15,8 @@
 
 mod forms;
 mod operations;
+mod outputs;
+mod prepared;
 mod scheme;
 mod sizes;
 mod started;

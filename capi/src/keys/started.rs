@@ -27,7 +27,7 @@ use simaccel::foreign::{self, Announcer, StartedKey};
 use simaccel::{Error, Zeroizing};
 
 use super::SimaccelKey;
-use super::operations::{Outputs, put_encapsulated};
+use super::outputs::{Outputs, put_encapsulated};
 use crate::copies::Output;
 use crate::engine::{given, store};
 use crate::guard::boundary;
