@@ -14,9 +14,11 @@ use std::ffi::{CStr, c_int};
 
 use crate::kinds::{self, Kinds, Named};
 use crate::offered::Offered;
-use crate::ossl::ids::{OP_ASYM_CIPHER, OP_CIPHER, OP_DIGEST, OP_KEYEXCH, OP_KEYMGMT, OP_SIGNATURE};
+use crate::ossl::ids::{
+    OP_ASYM_CIPHER, OP_CIPHER, OP_DIGEST, OP_KEM, OP_KEYEXCH, OP_KEYMGMT, OP_SIGNATURE,
+};
 use crate::ossl::types::{Algorithm, Dispatch};
-use crate::{asym_cipher, cipher, digest, exchange, keymgmt, signature};
+use crate::{asym_cipher, cipher, digest, exchange, kem, keymgmt, signature};
 
 /// What libcrypto selects algorithms by.
 const PROPERTIES: &CStr = c"provider=simaccel,simaccel.hw=yes";
@@ -64,10 +66,11 @@ static TABLE: &[(c_int, &[Entry])] = &[
     (
         OP_KEYMGMT,
         of_keys! { keymgmt:
-            RSA RSA_PSS EC
+            RSA RSA_PSS EC X25519 ED25519 ML_KEM_768 X25519_ML_KEM_768 ML_DSA_44 ML_DSA_65
         },
     ),
-    (OP_KEYEXCH, of_keys! { exchange: ECDH }),
+    (OP_KEYEXCH, of_keys! { exchange: ECDH X25519 }),
+    (OP_KEM, of_keys! { kem: ML_KEM_768 X25519_ML_KEM_768 }),
     (OP_ASYM_CIPHER, of_keys! { asym_cipher: RSA }),
     (
         OP_SIGNATURE,

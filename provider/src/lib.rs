@@ -41,11 +41,9 @@ mod config;
 pub mod counters;
 mod digest;
 mod error;
-#[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
 mod exchange;
 mod init;
 mod instance;
-#[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
 mod kem;
 #[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
 mod keymgmt;

@@ -193,7 +193,8 @@ impl Generator {
     fn request(&mut self, progress: Passed) -> Result<Request, Failure> {
         let is_without_group = matches!(self.spec.family, Family::Ec) && self.group.is_none();
         if self.is_elsewhere || is_without_group {
-            return self.elsewhere(progress).map(Request::Made);
+            let pass = Pass::of_key(&self.instance, self.spec.generates, 0);
+            return accelerator::elsewhere(pass, || self.elsewhere(progress)).map(Request::Made);
         }
         if !self.selection.has_pair() {
             return self.blank().map(Request::Made);
@@ -212,7 +213,7 @@ impl Generator {
     }
 
     fn made(&self, key: &PrivateKey) -> Result<Held, Failure> {
-        let key = Key::generated(&self.instance, self.spec, self.restriction, key)?;
+        let key = Key::generated(self.spec, self.restriction, key)?;
         Ok(Held::Ours(Arc::new(self.like_the_group(key)?)))
     }
 
@@ -221,7 +222,7 @@ impl Generator {
         match (&key.parts, &self.group) {
             (Parts::Ec(parts), Some(group)) if parts.form != group.form => {
                 let parts = EcParts { form: group.form, ..parts.clone() };
-                Ok(Key::of(&self.instance, self.spec, Parts::Ec(parts))?)
+                Ok(Key::of(self.spec, Parts::Ec(parts))?)
             }
             _ => Ok(key),
         }
@@ -251,7 +252,7 @@ impl Generator {
             (Family::Raw(_), _) => Parts::Raw(RawParts::default()),
             _ => return Err(Reason::NoKey.into()),
         };
-        Ok(Held::Ours(Arc::new(Key::of(&self.instance, self.spec, parts)?)))
+        Ok(Held::Ours(Arc::new(Key::of(self.spec, parts)?)))
     }
 
     fn elsewhere(&mut self, progress: Passed) -> Result<Held, Failure> {

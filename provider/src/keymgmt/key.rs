@@ -74,7 +74,6 @@ impl Cached {
 impl Key {
     /// The key of these parameters.
     pub(super) fn imported(
-        instance: &Instance,
         spec: &'static Spec,
         before: Option<Restriction>,
         selection: Selection,
@@ -85,13 +84,12 @@ impl Key {
             Family::Ec => Parts::Ec(EcParts::imported(selection, params)?),
             Family::Raw(raw) => Parts::Raw(RawParts::imported(raw, selection, params)?),
         };
-        Self::of(instance, spec, parts)
+        Self::of(spec, parts)
     }
 
     /// The key of these parts, which are completed.
-    pub(super) fn of(instance: &Instance, spec: &'static Spec, parts: Parts) -> Result<Self, Refusal> {
-        // What prepares a key is deeper than the stack of a job.
-        pausing::apart(instance.jobs(), || pausing::on_deep_stack(|| Self::prepared(spec, parts)))
+    pub(super) fn of(spec: &'static Spec, parts: Parts) -> Result<Self, Refusal> {
+        pausing::on_own_stack(|| Self::prepared(spec, parts))
     }
 
     fn prepared(spec: &'static Spec, mut parts: Parts) -> Result<Self, Refusal> {
@@ -112,14 +110,12 @@ impl Key {
 
     /// A key that the device has generated.
     pub(super) fn generated(
-        instance: &Instance,
         spec: &'static Spec,
         restriction: Option<Restriction>,
         key: &PrivateKey,
     ) -> Result<Self, Refusal> {
-        let parts =
-            pausing::apart(instance.jobs(), || pausing::on_deep_stack(|| parts_of(spec, restriction, key)))?;
-        Self::of(instance, spec, parts)
+        let parts = pausing::on_own_stack(|| parts_of(spec, restriction, key))?;
+        Self::of(spec, parts)
     }
 
     /// The algorithm, of which the device has this key; `None` for an object without one.
@@ -208,7 +204,7 @@ impl Key {
     }
 
     /// A copy of some parts; `None`: they are no key.
-    pub(super) fn copied(self: &Arc<Self>, instance: &Instance, selection: Selection) -> Option<Arc<Self>> {
+    pub(super) fn copied(self: &Arc<Self>, selection: Selection) -> Option<Arc<Self>> {
         if selection == Selection::ALL {
             return Some(Arc::clone(self));
         }
@@ -217,7 +213,7 @@ impl Key {
             Parts::Ec(parts) => Parts::Ec(parts.copied(selection)?),
             Parts::Raw(parts) => Parts::Raw(parts.copied(selection)),
         };
-        Self::of(instance, self.spec, parts).ok().map(Arc::new)
+        Self::of(self.spec, parts).ok().map(Arc::new)
     }
 }
 

@@ -42,7 +42,7 @@ impl KeyObject {
     pub(super) fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {
         let held = match spec.family {
             // It has the algorithm's parameters all the same.
-            Family::Raw(_) => match Key::of(&instance, spec, Parts::Raw(RawParts::default())) {
+            Family::Raw(_) => match Key::of(spec, Parts::Raw(RawParts::default())) {
                 Ok(key) => Held::Ours(Arc::new(key)),
                 Err(_) => Held::Empty,
             },
@@ -69,7 +69,7 @@ impl KeyObject {
             Held::Ours(key) => key.restriction(),
             _ => None,
         };
-        let held = match Key::imported(&self.instance, self.spec, before, selection, params) {
+        let held = match Key::imported(self.spec, before, selection, params) {
             Ok(key) => Held::Ours(Arc::new(key)),
             Err(Refusal::Elsewhere) => {
                 let theirs = self.instance.default_provider().ok_or(Reason::Elsewhere)?;
@@ -104,7 +104,7 @@ impl KeyObject {
         }
         if raw.is_hybrid() {
             let parts = self.expanded_hybrid(parts)?;
-            return Some(Held::Ours(Arc::new(Key::of(&self.instance, self.spec, Parts::Raw(parts)).ok()?)));
+            return Some(Held::Ours(Arc::new(Key::of(self.spec, Parts::Raw(parts)).ok()?)));
         }
         Some(Held::Theirs(Arc::new(key.as_theirs(&self.instance).ok()?)))
     }
@@ -192,7 +192,7 @@ impl KeyObject {
             },
             _ => return Ok(()),
         };
-        let changed = changed.and_then(|parts| Key::of(&self.instance, self.spec, parts));
+        let changed = changed.and_then(|parts| Key::of(self.spec, parts));
         match changed {
             Ok(key) => self.put(Held::Ours(Arc::new(key))),
             Err(Refusal::Elsewhere) => {
@@ -209,7 +209,7 @@ impl KeyObject {
         let held = match self.held() {
             Held::Empty => Held::Empty,
             Held::Theirs(key) => Held::Theirs(Arc::new(key.copied(selection.0)?)),
-            Held::Ours(key) => Held::Ours(key.copied(&self.instance, selection)?),
+            Held::Ours(key) => Held::Ours(key.copied(selection)?),
         };
         Some(Self::of(Arc::clone(&self.instance), self.spec, held))
     }

@@ -148,6 +148,7 @@ numbers! { c_int, DISPATCH:
     OP_KEYEXCH = 11,
     OP_SIGNATURE = 12,
     OP_ASYM_CIPHER = 13,
+    OP_KEM = 14,
 }
 
 /// Of OpenSSL 3.5's `core_dispatch.h`: `NEW` with parameters.

@@ -7,6 +7,7 @@
 //!
 //! Values may be secret, and are wiped.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int, c_uint};
 
 use zeroize::Zeroizing;
@@ -24,14 +25,15 @@ pub(crate) struct List(Vec<Entry>);
 
 #[derive(Clone)]
 struct Entry {
-    key: CString,
+    /// Of what is exported a static text: receivers copy values, and keep the pointer to the key.
+    key: Cow<'static, CStr>,
     data_type: c_uint,
     data: Zeroizing<Vec<u8>>,
 }
 
 impl List {
     /// A number, the most significant byte first, in `width` bytes: its length then tells nothing of it.
-    pub(crate) fn big(&mut self, key: &CStr, number: &[u8], width: usize) {
+    pub(crate) fn big(&mut self, key: &'static CStr, number: &[u8], width: usize) {
         let skipped = number.iter().take_while(|byte| **byte == 0).count();
         let number = &number[skipped..];
         let mut data = Zeroizing::new(vec![0; width.max(number.len()).max(1)]);
@@ -42,28 +44,28 @@ impl List {
         self.add(key, PARAM_UNSIGNED_INTEGER, data);
     }
 
-    pub(crate) fn octets(&mut self, key: &CStr, octets: &[u8]) {
+    pub(crate) fn octets(&mut self, key: &'static CStr, octets: &[u8]) {
         self.add(key, PARAM_OCTET_STRING, Zeroizing::new(octets.to_vec()));
     }
 
-    pub(crate) fn text(&mut self, key: &CStr, text: &CStr) {
+    pub(crate) fn text(&mut self, key: &'static CStr, text: &CStr) {
         self.add(key, PARAM_UTF8_STRING, Zeroizing::new(text.to_bytes_with_nul().to_vec()));
     }
 
-    pub(crate) fn int(&mut self, key: &CStr, number: c_int) {
+    pub(crate) fn int(&mut self, key: &'static CStr, number: c_int) {
         self.add(key, PARAM_INTEGER, Zeroizing::new(number.to_ne_bytes().to_vec()));
     }
 
-    pub(crate) fn uint(&mut self, key: &CStr, number: c_uint) {
+    pub(crate) fn uint(&mut self, key: &'static CStr, number: c_uint) {
         self.add(key, PARAM_UNSIGNED_INTEGER, Zeroizing::new(number.to_ne_bytes().to_vec()));
     }
 
-    pub(crate) fn size(&mut self, key: &CStr, number: usize) {
+    pub(crate) fn size(&mut self, key: &'static CStr, number: usize) {
         self.add(key, PARAM_UNSIGNED_INTEGER, Zeroizing::new(number.to_ne_bytes().to_vec()));
     }
 
-    fn add(&mut self, key: &CStr, data_type: c_uint, data: Zeroizing<Vec<u8>>) {
-        self.0.push(Entry { key: key.to_owned(), data_type, data });
+    fn add(&mut self, key: impl Into<Cow<'static, CStr>>, data_type: c_uint, data: Zeroizing<Vec<u8>>) {
+        self.0.push(Entry { key: key.into(), data_type, data });
     }
 
     /// Adds a copy of all that a list sets.
@@ -72,15 +74,17 @@ impl List {
     }
 
     fn copy_one(&mut self, given: Given<'_>) -> Result<(), Mismatch> {
-        let key = given.key();
-        match given.param().data_type {
+        let (data_type, data) = match given.param().data_type {
             PARAM_UTF8_STRING | PARAM_UTF8_PTR => {
                 let text = CString::new(given.as_text()?).map_err(|_| Mismatch)?;
-                self.text(key, &text);
+                (PARAM_UTF8_STRING, text.into_bytes_with_nul())
             }
-            PARAM_OCTET_STRING | PARAM_OCTET_PTR => self.octets(key, given.as_octets_or_pointed()?),
-            other => self.add(key, other, Zeroizing::new(given.raw()?.to_vec())),
-        }
+            PARAM_OCTET_STRING | PARAM_OCTET_PTR => {
+                (PARAM_OCTET_STRING, given.as_octets_or_pointed()?.to_vec())
+            }
+            other => (other, given.raw()?.to_vec()),
+        };
+        self.add(given.key().to_owned(), data_type, Zeroizing::new(data));
         Ok(())
     }
 

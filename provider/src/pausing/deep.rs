@@ -1,8 +1,8 @@
 //! A deeper stack, one for each thread: a job of libcrypto has 32 KiB, of which the application has used
-//! some.
+//! some. Keys of ML-DSA take hundreds of KiB, which a thread of the application may not have either.
 //!
 //! ```text
-//!   stack of the job              the thread's deep stack: a guard page, 128 KiB
+//!   stack of the job              the thread's deep stack: a guard page, 1 MiB
 //!   run(work) ── swapcontext ───► begin: work(); what it panics with is kept
 //!             ◄─ swapcontext ───┘
 //! ```
@@ -18,8 +18,8 @@ use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 
-/// Bytes of a stack without its guard.
-const SIZE: usize = 128 * 1024;
+/// Bytes of a stack without its guard. Memory is taken as far as it is used.
+const SIZE: usize = 1024 * 1024;
 /// Bytes of the guard: at least a page of any machine.
 const GUARD: usize = 64 * 1024;
 

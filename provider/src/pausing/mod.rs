@@ -42,4 +42,4 @@ mod operation;
 mod registration;
 
 pub(crate) use framework::LibcryptoJobs;
-pub(crate) use operation::{apart, on_deep_stack, run};
+pub(crate) use operation::{apart, on_deep_stack, on_own_stack, run};

@@ -225,9 +225,11 @@ pub(crate) fn apart<R>(jobs: Option<&'static Jobs>, work: impl FnOnce() -> R) ->
 
 /// Runs `work`, which pauses nothing, on the thread's deep stack if the code here runs on that of a job.
 pub(crate) fn on_deep_stack<R>(work: impl FnOnce() -> R) -> R {
-    if !is_in_job() {
-        return work();
-    }
+    if is_in_job() { on_own_stack(work) } else { work() }
+}
+
+/// Runs `work`, which pauses nothing and is deeper than the stack of a thread may be, on the thread's deep stack.
+pub(crate) fn on_own_stack<R>(work: impl FnOnce() -> R) -> R {
     let (mut work, mut result) = (Some(work), None);
     deep::run(&mut || result = work.take().map(|work| work()));
     result.expect("it has run")
