@@ -14,9 +14,7 @@ use std::ffi::{CStr, c_int};
 
 use crate::kinds::{self, Kinds, Named};
 use crate::offered::Offered;
-use crate::ossl::ids::{
-    OP_ASYM_CIPHER, OP_CIPHER, OP_DIGEST, OP_KEM, OP_KEYEXCH, OP_KEYMGMT, OP_SIGNATURE,
-};
+use crate::ossl::ids::{OP_ASYM_CIPHER, OP_CIPHER, OP_DIGEST, OP_KEM, OP_KEYEXCH, OP_KEYMGMT, OP_SIGNATURE};
 use crate::ossl::types::{Algorithm, Dispatch};
 use crate::{asym_cipher, cipher, digest, exchange, kem, keymgmt, signature};
 

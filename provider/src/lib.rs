@@ -45,7 +45,6 @@ mod exchange;
 mod init;
 mod instance;
 mod kem;
-#[allow(dead_code, unused_imports, reason = "the device's other keys follow")]
 mod keymgmt;
 mod kinds;
 mod md;

@@ -62,6 +62,10 @@ fn signatures() -> PathBuf {
     compiled("signatures.c", &["-lcrypto"])
 }
 
+fn keys() -> PathBuf {
+    compiled("keys.c", &["-lcrypto"])
+}
+
 /// Each sequence runs outside of a job and in one. Every operation in one pauses, and no other does.
 #[track_caller]
 fn assert_same_as_the_default_provider(program: &Path, first: u64, count: u64, keys: &str) {
@@ -82,7 +86,7 @@ fn assert_counted(command: &mut Command, count: u64, folder: &Path) {
 
 #[test]
 fn the_programs_find_no_difference_between_the_default_provider_and_itself() {
-    for (program, count) in [(random(), 10_000), (records(), 10_000), (signatures(), 1000)] {
+    for (program, count) in [(random(), 10_000), (records(), 10_000), (signatures(), 1000), (keys(), 300)] {
         let said = alone(&program, &[0, count]).succeeded().stdout();
         assert_eq!((number(&said, "sequences"), number(&said, "pauses")), (2 * count, 0));
     }
@@ -101,6 +105,40 @@ fn random_records_of_tls_1_2_are_those_of_the_default_provider() {
 #[test]
 fn random_signatures_and_encryptions_are_those_of_the_default_provider() {
     assert_same_as_the_default_provider(&signatures(), 0, 3000, "never_pause=none");
+}
+
+#[test]
+fn random_calls_on_keys_give_what_they_give_with_the_default_provider() {
+    assert_same_as_the_default_provider(&keys(), 0, 500, "");
+}
+
+/// Whatever the device does with an operation, its result is the same, or there is an error: the program ends then.
+#[test]
+fn keys_are_the_same_however_operations_end() {
+    let ways =
+        ["clock=resumes:3", "offload_threshold=64", "never_pause=private-keys", "async_min_bytes=100000"];
+    for (first, keys_of) in ways.iter().enumerate() {
+        let Run { said, counters } = run_with_provider(&keys(), &[5000 + 100 * first as u64, 100], keys_of);
+        assert_eq!(number(&said, "sequences"), 200, "{keys_of}");
+        assert_eq!(counters.resumes(), counters.pauses(), "{keys_of}: {}", counters.0);
+        let never = keys_of.starts_with("never_pause");
+        assert_eq!(counters.pauses() == 0, never, "{keys_of}: {}", counters.0);
+        assert_eq!(counters.at(&["synchronous", "too_small"]), 0, "{keys_of}: {}", counters.0);
+    }
+}
+
+/// What the device does not have is made and used all the same, and counted as done elsewhere.
+#[test]
+fn keys_that_the_device_does_not_have_are_the_default_providers() {
+    let Run { said, counters } = run_with_provider(&keys(), &[7000, 200], "");
+    for group in ["P-224", "secp256k1", "brainpoolP256r1"] {
+        assert_ne!(number(&said, group), 0, "{said}");
+    }
+    assert_ne!(counters.at(&["synchronous", "elsewhere"]), 0, "{}", counters.0);
+    let operations = counters.pauses()
+        + counters.at(&["synchronous", "no_job"])
+        + counters.at(&["synchronous", "elsewhere"]);
+    assert_eq!(counters.operations(), operations, "{}", counters.0);
 }
 
 #[test]
@@ -183,7 +221,7 @@ fn the_vectors_of_openssl_are_right_for_digests() {
 #[test]
 #[ignore = "needs OpenSSL 3.5, which .ci/applications unpacks"]
 fn random_calls_and_records_are_those_of_openssl_3_5() {
-    for (program, count) in [(random(), 5000), (records(), 5000), (signatures(), 2000)] {
+    for (program, count) in [(random(), 5000), (records(), 5000), (signatures(), 2000), (keys(), 500)] {
         let folder = scratch("evp");
         let direct = with_provider(&program, &[0, count], "never_pause=none", &folder);
         let mut through = command(fetched("next/run"));
@@ -199,7 +237,8 @@ fn random_calls_and_records_are_those_of_openssl_4() {
     let folder = fetched("openssl-4").display().to_string();
     let libraries = [format!("-L{folder}"), "-l:libcrypto.so.4".to_owned(), format!("-Wl,-rpath,{folder}")];
     let libraries: Vec<_> = libraries.iter().map(String::as_str).collect();
-    for (source, count) in [("random.c", 5000), ("records.c", 5000), ("signatures.c", 2000)] {
+    for (source, count) in [("random.c", 5000), ("records.c", 5000), ("signatures.c", 2000), ("keys.c", 500)]
+    {
         assert_same_as_the_default_provider(&compiled(source, &libraries), 0, count, "never_pause=none");
     }
 }

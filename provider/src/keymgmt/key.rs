@@ -12,8 +12,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use simaccel::{
-    Engine, Error, KeyAlgorithm, KeyError, KeySession, PrivateKey, PrivateParts, PublicKey, PublicParts,
-    RsaNumbers, foreign,
+    Engine, Error, KeyAlgorithm, KeySession, PrivateKey, PrivateParts, PublicKey, PublicParts, RsaNumbers,
+    foreign,
 };
 use zeroize::Zeroizing;
 
@@ -30,8 +30,7 @@ use super::theirs::TheirKey;
 use crate::accelerator::key_session;
 use crate::error::{Failure, Reason};
 use crate::instance::Instance;
-use crate::ossl::list::List;
-use crate::ossl::params::{Mismatch, Params, Wanted};
+use crate::ossl::params::Params;
 use crate::pausing;
 
 /// A key of the device.

@@ -40,5 +40,4 @@ pub(crate) use entry::{
 };
 pub(crate) use key::Key;
 pub(crate) use object::Held;
-pub(crate) use pss::{Md, Restriction};
 pub(crate) use theirs::TheirKey;

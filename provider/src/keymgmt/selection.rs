@@ -36,11 +36,6 @@ impl Selection {
         self.has_private() || self.has_public()
     }
 
-    /// Whether it has both.
-    pub(super) const fn has_whole_pair(self) -> bool {
-        self.has_private() && self.has_public()
-    }
-
     pub(super) const fn has_domain(self) -> bool {
         self.0 & KEYMGMT_SELECT_DOMAIN_PARAMETERS != 0
     }
