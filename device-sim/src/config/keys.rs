@@ -65,7 +65,8 @@ macro_rules! device_keys {
                 "on: the device is modelled even if nothing is configured, so that it can be changed while it runs";
             "seed", "0", "0 to 18446744073709551615",
                 "seed of every random decision: one seed gives one history";
-            "preset", "ideal", "ideal, saturated, qat-8950, qat-c62x, cloudhsm, tpm, eip93, cesa, ipq40xx or gpu-batch",
+            "preset", "ideal", "ideal, saturated, qat-8950, qat-c62x, qat-8970, nitrox-v, cloudhsm, cloudhsm2, key-vault, tpm, eip93, cesa, \
+             ipq40xx or gpu-batch",
                 "sets many of these at once; other keys override its numbers, wherever it stands";
         }
     };
