@@ -81,7 +81,7 @@ fn programs_build_and_run_with_what_is_installed() {
         assert!(Path::new(path).starts_with(prefix) && Path::new(path).exists(), "{path}");
     }
     let files = folder.contents().into_values().filter(|what| what != "folder").count();
-    assert_eq!((listed.lines().count(), files), (10, 10), "{listed}");
+    assert_eq!((listed.lines().count(), files), (12, 12), "{listed}");
     assert_eq!(pkg_config(prefix, &["--modversion"]), [env!("CARGO_PKG_VERSION")]);
     let example = package().join("examples/event_loop.c");
     for language in [Language::C11, Language::Cxx17] {

@@ -119,6 +119,116 @@ fn streams(session: *mut SimaccelSession) {
     }
 }
 
+const DIGEST: [u8; 32] = [9; 32];
+
+/// The scheme that keys of RSA sign with, and the others' own one.
+fn signs(key: *mut SimaccelKey, scheme: &CStr) {
+    let (mut out, mut len) = (vec![0_u8; 4096], 0);
+    let (scheme, digest, room) = (scheme.as_ptr(), pointer(&DIGEST), out.as_mut_ptr().cast());
+    // SAFETY: as above.
+    unsafe {
+        is_ok(simaccel_key_sign(key, scheme, digest, 32, room, 4096, &raw mut len));
+        is_ok(simaccel_key_verify(key, scheme, digest, 32, room, len));
+    }
+}
+
+fn signs_as_it_does(key: *mut SimaccelSession) {
+    signs(key.cast(), c"");
+}
+
+fn signs_with_rsa(key: *mut SimaccelSession) {
+    signs(key.cast(), c"padding=pss;hash=sha256");
+}
+
+fn decrypts(key: *mut SimaccelSession) {
+    let (key, scheme) = (key.cast(), c"padding=oaep;hash=sha1".as_ptr());
+    let (mut sealed, mut out, mut len) = (vec![0_u8; 256], vec![0_u8; 256], 0);
+    let (sealed, out) = (sealed.as_mut_ptr().cast::<c_void>(), out.as_mut_ptr().cast());
+    // SAFETY: as above.
+    unsafe {
+        is_ok(simaccel_key_encrypt(key, scheme, pointer(&DIGEST), 32, sealed, 256, &raw mut len));
+        is_ok(simaccel_key_decrypt(key, scheme, sealed, len, out, 256, &raw mut len));
+    }
+}
+
+fn derives(key: *mut SimaccelSession) {
+    let (mut value, mut out, mut len) = (vec![0_u8; 200], vec![0_u8; 66], 0);
+    let (value, out) = (value.as_mut_ptr().cast::<c_void>(), out.as_mut_ptr().cast());
+    // SAFETY: as above.
+    unsafe {
+        is_ok(simaccel_key_export(key.cast(), c"public".as_ptr(), value, 200, &raw mut len));
+        is_ok(simaccel_key_derive(key.cast(), value, len, out, 66, &raw mut len));
+    }
+}
+
+fn encapsulates(key: *mut SimaccelSession) {
+    let (mut out, mut secret, mut len, mut secret_len) = (vec![0_u8; 1200], vec![0_u8; 64], 0, 0);
+    let (out, secret) = (out.as_mut_ptr().cast::<c_void>(), secret.as_mut_ptr().cast());
+    let (len_at, secret_at) = (&raw mut len, &raw mut secret_len);
+    // SAFETY: as above.
+    unsafe {
+        is_ok(simaccel_key_encapsulate(key.cast(), out, 1200, len_at, secret, 64, secret_at));
+        is_ok(simaccel_key_decapsulate(key.cast(), out, len, secret, 64, secret_at));
+    }
+}
+
+/// Written, read and freed, and its public key: all without the device.
+fn is_written(key: *mut SimaccelSession) {
+    let (mut out, mut len, mut public_key) = (vec![0_u8; 8192], 0, null_mut());
+    // SAFETY: as above, and the key is freed once.
+    unsafe {
+        is_ok(simaccel_key_export(
+            key.cast(),
+            c"pkcs8".as_ptr(),
+            out.as_mut_ptr().cast(),
+            8192,
+            &raw mut len,
+        ));
+        is_ok(simaccel_key_public(key.cast(), &raw mut public_key));
+        simaccel_key_free(public_key);
+    }
+}
+
+/// Of an engine: the key is generated, and written.
+fn generates(engine: *mut SimaccelSession) {
+    let mut key = null_mut();
+    // SAFETY: as above, and the key is freed once.
+    unsafe {
+        is_ok(simaccel_key_generate(engine.cast(), c"ml-dsa-65".as_ptr(), 0, &raw mut key));
+        is_written(key.cast());
+        simaccel_key_free(key);
+    }
+}
+
+fn starts(key: *mut SimaccelSession) {
+    let (mut operation, mut out) = (null_mut(), vec![0_u8; 4096]);
+    let (digest, out) = (pointer(&DIGEST), out.as_mut_ptr().cast());
+    // SAFETY: as above, and the operation is freed once.
+    unsafe {
+        is_ok(simaccel_key_start(key.cast(), 1, null(), digest, 32, None, null_mut(), &raw mut operation));
+        let taken = simaccel_operation_take(operation, out, 4096, null_mut());
+        assert!(matches!(taken, SimaccelResult::Ok | SimaccelResult::Pending), "{taken:?}");
+        simaccel_operation_free(operation);
+    }
+}
+
+/// An operation of a key of this algorithm; null: of the engine.
+type KeyOperation = (&'static str, Option<&'static CStr>, fn(*mut SimaccelSession));
+
+const KEY_OPERATIONS: [KeyOperation; 11] = [
+    ("sign rsa", Some(c"rsa-2048"), signs_with_rsa),
+    ("decrypt rsa", Some(c"rsa-2048"), decrypts),
+    ("write rsa", Some(c"rsa-2048"), is_written),
+    ("sign p-521", Some(c"p-521"), signs_as_it_does),
+    ("derive p-384", Some(c"p-384"), derives),
+    ("derive x25519", Some(c"x25519"), derives),
+    ("sign ed25519", Some(c"ed25519"), signs_as_it_does),
+    ("sign ml-dsa-65", Some(c"ml-dsa-65"), signs_as_it_does),
+    ("encapsulate", Some(c"x25519mlkem768"), encapsulates),
+    ("start ml-dsa-44", Some(c"ml-dsa-44"), starts),
+    ("generate", None, generates),
+];
+
 /// An operation: its name, its algorithm, and the bytes of the key.
 type Operation = (&'static str, &'static CStr, usize, fn(*mut SimaccelSession));
 
@@ -154,6 +264,24 @@ fn runs(engine: *mut SimaccelEngine, given: Given) {
     unsafe { ASYNC_WAIT_CTX_free(ctx) };
 }
 
+type TooMuch = (&'static CStr, &'static str, bool, usize);
+
+/// What the job used, if that is too much.
+fn uses_too_much(
+    engine: *mut SimaccelEngine,
+    (config, name): (&'static CStr, &'static str),
+    given: Given,
+) -> Option<TooMuch> {
+    let (blocked, sent) = (given.blocked, Sent((engine, given)));
+    let used = painted::most_used(move || {
+        let (engine, given) = sent.take();
+        runs(engine, given);
+    });
+    assert!(used > 1000, "{name}: a job has a record, and frames");
+    println!("{config:?} {name}, blocked: {blocked}: {used} bytes");
+    (used >= MOST).then_some((config, name, blocked, used))
+}
+
 #[test]
 fn an_operation_in_a_c_job_needs_less_than_16_kib_of_its_stack() {
     painted::install();
@@ -173,19 +301,23 @@ fn an_operation_in_a_c_job_needs_less_than_16_kib_of_its_stack() {
                     let (algorithm, key) = (algorithm.as_ptr(), pointer(&key));
                     simaccel_session_new(engine, algorithm, key, key_len, place, &raw mut session)
                 });
-                let sent = Sent((engine, Given { session, run, blocked }));
-                let used = painted::most_used(move || {
-                    let (engine, given) = sent.take();
-                    runs(engine, given);
-                });
-                assert!(used > 1000, "{name}: a job has a record, and frames");
-                println!("{config:?} {name}, blocked: {blocked}: {used} bytes");
-                if used >= MOST {
-                    too_much.push((config, name, blocked, used));
-                }
+                too_much.extend(uses_too_much(engine, (config, name), Given { session, run, blocked }));
                 // SAFETY: no job uses it any more.
                 unsafe { simaccel_session_free(session) };
             }
+        }
+        for (name, algorithm, run) in KEY_OPERATIONS {
+            let mut key = null_mut();
+            if let Some(algorithm) = algorithm {
+                // SAFETY: as above.
+                is_ok(unsafe { simaccel_key_generate(engine, algorithm.as_ptr(), 0, &raw mut key) });
+            }
+            let session = if key.is_null() { engine.cast() } else { key.cast() };
+            for blocked in [false, true] {
+                too_much.extend(uses_too_much(engine, (config, name), Given { session, run, blocked }));
+            }
+            // SAFETY: no job uses it any more.
+            unsafe { simaccel_key_free(key) };
         }
         // SAFETY: no session of it is left.
         unsafe { simaccel_engine_free(engine) };
