@@ -205,6 +205,23 @@ fn an_operation_that_does_not_pause_is_told_with_the_reason() {
     assert_finds(&answer, "pauses", "does a fault of the device strike?");
 }
 
+/// Where it offers keys alone, a signature is tried.
+#[test]
+fn a_provider_of_private_keys_alone_is_tried_with_a_signature() {
+    for (algorithms, row) in
+        [("private-keys", "ECDSA/sign"), ("RSA", "RSA/sign"), ("ED25519", "ED25519/sign")]
+    {
+        let answer = examined(&Configuration::new("doctor").key("algorithms", algorithms)).succeeded();
+        let text = answer.stdout();
+        assert!(of(&text, "pauses").1.contains(row), "{text}");
+        assert_eq!(of(&text, "wins the fetch").0, "ok", "{text}");
+    }
+    let never = Configuration::new("doctor").key("algorithms", "private-keys").key("never_pause", "ECDSA");
+    assert_finds(&examined(&never), "pauses", "never_pause names ECDSA/sign");
+    let neither = examined(&Configuration::new("doctor").key("algorithms", "SHA2-256")).succeeded();
+    assert!(of(&neither.stdout(), "pauses").1.starts_with("not looked at"), "{}", neither.stdout());
+}
+
 #[test]
 fn a_file_that_is_no_provider_is_said() {
     let text = scratch("doctor").join("libsimaccel_provider.so");

@@ -8,7 +8,7 @@ use simaccel_provider::counters::Field;
 use simaccel_provider::counters::layout::ROWS;
 use simaccel_provider::counters::snapshot::Snapshot;
 
-use super::libcrypto::{self, Libcrypto, Section};
+use super::libcrypto::{self, Libcrypto, Section, Task};
 use super::{CONFIG, Failure, Patient, over, with_variable};
 use crate::summary::{REASONS, Summary};
 
@@ -22,8 +22,15 @@ const GROUPS: [&CStr; 3] = [c"X25519", c"P-256", c"P-384"];
 const PINS_ITSELF: u64 = 0x4000_0000;
 /// What libcrypto says of a section that leads to itself.
 const RECURSIVE: &str = "recursive section";
-/// What is encrypted, in bytes.
+/// What is encrypted or signed, in bytes.
 const MESSAGE: usize = 4096;
+/// What may pause a job: a row, and the cipher or the key.
+const TRIALS: [(&str, &CStr); 4] = [
+    ("AES-128-CBC", c"AES-128-CBC"),
+    ("ECDSA/sign", c"EC"),
+    ("RSA/sign", c"RSA"),
+    ("ED25519/sign", c"ED25519"),
+];
 
 /// Examines this process, whose counters lie at `stats_file`.
 pub(super) fn run(patient: &Patient, stats_file: &Path) -> ExitCode {
@@ -96,7 +103,7 @@ fn examine(patient: &Patient, stats_file: &Path, report: &mut Report) -> Option<
     let counters = Counters(stats_file);
     report.say("random numbers", random(&libcrypto, number, &counters));
     report.say("TLS groups", groups(&libcrypto));
-    report.say("pauses", pauses(&libcrypto, &counters));
+    report.say("pauses", pauses(&libcrypto, &name, &counters));
     Some(())
 }
 
@@ -220,6 +227,7 @@ fn own(libcrypto: &Libcrypto) -> Result<Option<String>, Failure> {
 
 fn wins(libcrypto: &Libcrypto, name: &str) -> Result<(String, ()), Failure> {
     let (mut ours, mut others) = (0, Vec::new());
+    // Keys have a row for each operation, of which some come together.
     for algorithm in ROWS.iter().filter(|row| **row != "other") {
         // What it does not offer, nobody expects.
         if libcrypto.provider_of(algorithm, Some(PROPERTY))?.is_none() {
@@ -235,7 +243,7 @@ fn wins(libcrypto: &Libcrypto, name: &str) -> Result<(String, ()), Failure> {
         return Err(Failure::new("it offers nothing", "was it built from this source?"));
     }
     if others.is_empty() {
-        return Ok((format!("all of its {ours} algorithms"), ()));
+        return Ok((format!("all of its {ours} algorithms and operations"), ()));
     }
     let shown = others.iter().take(2).cloned().collect::<Vec<_>>().join(", ");
     let what = format!("{} of {} algorithms do not come from it: {shown}", others.len(), ours + others.len());
@@ -293,9 +301,31 @@ fn groups(libcrypto: &Libcrypto) -> Result<(String, ()), Failure> {
     }
 }
 
-fn pauses(libcrypto: &Libcrypto, counters: &Counters<'_>) -> Result<(String, ()), Failure> {
+/// The first of the trials that the provider offers, or the usual one.
+fn trial(libcrypto: &Libcrypto, name: &str) -> Result<Option<(&'static str, &'static CStr)>, Failure> {
+    let mut offers_any = false;
+    for (row, what) in TRIALS {
+        if libcrypto.provider_of(row, Some(PROPERTY))?.is_none() {
+            continue;
+        }
+        offers_any = true;
+        if libcrypto.provider_of(row, None)?.is_some_and(|provider| provider == name) {
+            return Ok(Some((row, what)));
+        }
+    }
+    // What is offered and not fetched shows why nothing pauses.
+    Ok(offers_any.then_some(TRIALS[0]))
+}
+
+fn pauses(libcrypto: &Libcrypto, name: &str, counters: &Counters<'_>) -> Result<(String, ()), Failure> {
+    let Some((row, what)) = trial(libcrypto, name)? else {
+        let rows = TRIALS.map(|(row, _)| row).join(", ");
+        return Ok((format!("not looked at: algorithms= offers none of {rows}"), ()));
+    };
+    let signs = row.ends_with("/sign");
+    let task = if signs { Task::signs } else { Task::encrypts }(libcrypto, what, MESSAGE)?;
     let before = counters.read()?;
-    let ran = libcrypto.encrypt_in_job(c"AES-128-CBC", MESSAGE)?;
+    let ran = libcrypto.run_in_job(&task)?;
     let after = counters.read()?;
     let more = |field| after.field(field).saturating_sub(before.field(field));
     if !ran.has_worked {
@@ -305,26 +335,32 @@ fn pauses(libcrypto: &Libcrypto, counters: &Counters<'_>) -> Result<(String, ())
         ));
     }
     if more(Field::Pauses) > 0 && ran.pauses > 0 {
-        return Ok((
-            format!("a job has paused {} times for an encryption, with {} wait fd", ran.pauses, ran.fds),
-            (),
-        ));
+        let of = if signs { format!("a signature ({row})") } else { "an encryption".to_owned() };
+        return Ok((format!("a job has paused {} times for {of}, with {} wait fd", ran.pauses, ran.fds), ()));
     }
     let reason = REASONS.iter().find(|(field, _)| more(*field) > 0);
     let fix = match reason {
         None => "the operation was not the device's: see the lines above",
         Some((Field::TooSmall, _)) => "async_min_bytes is larger than 4096: make it smaller",
-        Some((Field::NeverPause, _)) => "never_pause names AES-128-CBC: take it out",
+        Some((Field::NeverPause, _)) => return Err(never_pauses(row)),
         Some((Field::NoAsync, _)) => {
             "libcrypto is linked statically: link the program with -rdynamic, or to the shared one"
         }
         Some((Field::NoJob, _)) => "the provider has not found the job: which libcrypto has loaded it?",
+        Some((Field::Elsewhere, _)) => "the device does not have the key: the default provider did it",
         Some(_) => {
             "no wait fd could be made (ulimit -n?), or the device has refused: simaccel-stat shows its faults"
         }
     };
     let reason = reason.map_or("it did not get there", |(_, name)| name);
     Err(Failure::new(format!("the operation did not pause: {reason}"), fix))
+}
+
+fn never_pauses(row: &str) -> Failure {
+    Failure::new(
+        "the operation did not pause: never_pause",
+        format!("never_pause names {row}, or a word for it: take it out"),
+    )
 }
 
 /// A configuration that works.

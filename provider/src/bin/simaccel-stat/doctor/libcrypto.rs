@@ -245,19 +245,29 @@ impl Libcrypto {
         Ok(unsafe { text(name) }.unwrap_or_default())
     }
 
-    /// The name of the provider that an algorithm is fetched from; `None`: it cannot be fetched.
+    /// The name of the provider that an algorithm is fetched from, or an operation of keys (`RSA/sign`); `None`: it
+    /// cannot be fetched.
     pub(super) fn provider_of(
         &self,
         algorithm: &str,
         query: Option<&CStr>,
     ) -> Result<Option<String>, Failure> {
-        let name = CString::new(algorithm).unwrap_or_default();
-        let query = query.map_or(ptr::null(), CStr::as_ptr);
-        let [fetch, provider, free] = if algorithm.starts_with("SHA") {
-            [c"EVP_MD_fetch", c"EVP_MD_get0_provider", c"EVP_MD_free"]
-        } else {
-            [c"EVP_CIPHER_fetch", c"EVP_CIPHER_get0_provider", c"EVP_CIPHER_free"]
+        let (name, operation) = algorithm.split_once('/').unwrap_or((algorithm, ""));
+        let [fetch, provider, free] = match operation {
+            "sign" | "verify" => {
+                [c"EVP_SIGNATURE_fetch", c"EVP_SIGNATURE_get0_provider", c"EVP_SIGNATURE_free"]
+            }
+            "encrypt" | "decrypt" => {
+                [c"EVP_ASYM_CIPHER_fetch", c"EVP_ASYM_CIPHER_get0_provider", c"EVP_ASYM_CIPHER_free"]
+            }
+            "derive" => [c"EVP_KEYEXCH_fetch", c"EVP_KEYEXCH_get0_provider", c"EVP_KEYEXCH_free"],
+            "encapsulate" | "decapsulate" => [c"EVP_KEM_fetch", c"EVP_KEM_get0_provider", c"EVP_KEM_free"],
+            "generate" => [c"EVP_KEYMGMT_fetch", c"EVP_KEYMGMT_get0_provider", c"EVP_KEYMGMT_free"],
+            _ if name.starts_with("SHA") => [c"EVP_MD_fetch", c"EVP_MD_get0_provider", c"EVP_MD_free"],
+            _ => [c"EVP_CIPHER_fetch", c"EVP_CIPHER_get0_provider", c"EVP_CIPHER_free"],
         };
+        let name = CString::new(name).unwrap_or_default();
+        let query = query.map_or(ptr::null(), CStr::as_ptr);
         let found = call!(self.crypto, fetch: fn(Opaque, *const c_char, *const c_char) -> Opaque,
             ptr::null_mut(), name.as_ptr(), query);
         if found.is_null() {
@@ -306,13 +316,12 @@ impl Libcrypto {
         Ok(Some(missing))
     }
 
-    /// Runs one encryption of so many bytes in a job, and resumes it until it ends.
-    pub(super) fn encrypt_in_job(&self, cipher: &CStr, bytes: usize) -> Result<Ran, Failure> {
+    /// Runs a task in a job, and resumes it until it ends.
+    pub(super) fn run_in_job(&self, task: &Task) -> Result<Ran, Failure> {
         if call!(self.crypto, c"ASYNC_is_capable": fn() -> c_int,) != 1 {
             return Err(Failure::new("this libcrypto has no jobs", "build it without no-async"));
         }
-        let task = Task::new(self, cipher, bytes)?;
-        let mut argument: *const Task = &raw const task;
+        let mut argument: *const Task = task;
         let ctx = call!(self.crypto, c"ASYNC_WAIT_CTX_new": fn() -> Opaque,);
         let (mut job, mut returned) = (ptr::null_mut::<c_void>(), 0);
         let mut ran = Ran { pauses: 0, fds: 0, has_worked: false };
@@ -404,16 +413,28 @@ impl Libcrypto {
 
 type Init = unsafe extern "C" fn(Opaque, Opaque, Opaque, *const c_uchar, *const c_uchar) -> c_int;
 type Update = unsafe extern "C" fn(Opaque, *mut c_uchar, *mut c_int, *const c_uchar, c_int) -> c_int;
+type SignInit = unsafe extern "C" fn(Opaque, Opaque, Opaque, Opaque, Opaque) -> c_int;
+type Sign = unsafe extern "C" fn(Opaque, *mut c_uchar, *mut usize, *const c_uchar, usize) -> c_int;
 
-/// An encryption, ready to be run in a job.
-struct Task {
+/// The most bytes of a signature.
+const SIGNATURE: usize = 1024;
+
+/// One operation, ready to be run in a job.
+pub(super) struct Task {
     ctx: Opaque,
-    update: Update,
+    does: Does,
     bytes: usize,
 }
 
+/// What is done, by which function.
+enum Does {
+    Encrypts(Update),
+    Signs(Sign),
+}
+
 impl Task {
-    fn new(this: &Libcrypto, cipher: &CStr, bytes: usize) -> Result<Self, Failure> {
+    /// An encryption of so many bytes.
+    pub(super) fn encrypts(this: &Libcrypto, cipher: &CStr, bytes: usize) -> Result<Self, Failure> {
         let found = call!(this.crypto, c"EVP_CIPHER_fetch": fn(Opaque, *const c_char, *const c_char) -> Opaque,
             ptr::null_mut(), cipher.as_ptr(), ptr::null());
         let ctx = call!(this.crypto, c"EVP_CIPHER_CTX_new": fn() -> Opaque,);
@@ -424,7 +445,37 @@ impl Task {
         if done != 1 {
             return Err(Failure::new(this.errors()?, ""));
         }
-        Ok(Self { ctx, update: this.crypto.function(c"EVP_EncryptUpdate")?, bytes })
+        Ok(Self { ctx, does: Does::Encrypts(this.crypto.function(c"EVP_EncryptUpdate")?), bytes })
+    }
+
+    /// A signature of so many bytes, with a new key: of P-256, where it is one of a curve.
+    pub(super) fn signs(this: &Libcrypto, key: &CStr, bytes: usize) -> Result<Self, Failure> {
+        let failed = || this.errors().map_or_else(|failure| failure, |said| Failure::new(said, ""));
+        let ctx = call!(this.crypto, c"EVP_PKEY_CTX_new_from_name": fn(Opaque, *const c_char, *const c_char) -> Opaque,
+            ptr::null_mut(), key.as_ptr(), ptr::null());
+        if ctx.is_null() || call!(this.crypto, c"EVP_PKEY_keygen_init": fn(Opaque) -> c_int, ctx) != 1 {
+            return Err(failed());
+        }
+        if key == c"EC" {
+            call!(this.crypto, c"EVP_PKEY_CTX_set_group_name": fn(Opaque, *const c_char) -> c_int, ctx, c"P-256".as_ptr());
+        }
+        let mut made: Opaque = ptr::null_mut();
+        let done =
+            call!(this.crypto, c"EVP_PKEY_generate": fn(Opaque, *mut Opaque) -> c_int, ctx, &raw mut made);
+        if done != 1 {
+            return Err(failed());
+        }
+        let md = match key {
+            key if key == c"ED25519" => ptr::null_mut(),
+            _ => call!(this.crypto, c"EVP_sha256": fn() -> Opaque,),
+        };
+        let ctx = call!(this.crypto, c"EVP_MD_CTX_new": fn() -> Opaque,);
+        let init: SignInit = this.crypto.function(c"EVP_DigestSignInit")?;
+        // SAFETY: a live context and a live key.
+        if unsafe { init(ctx, ptr::null_mut(), md, ptr::null_mut(), made) } != 1 {
+            return Err(failed());
+        }
+        Ok(Self { ctx, does: Does::Signs(this.crypto.function(c"EVP_DigestSign")?), bytes })
     }
 }
 
@@ -432,11 +483,21 @@ unsafe extern "C" fn in_job(argument: Opaque) -> c_int {
     // SAFETY: a pointer to a task, copied by libcrypto; the task lives until the job has ended.
     let task = unsafe { &**argument.cast::<*const Task>() };
     let input = vec![7_u8; task.bytes];
-    let mut output = vec![0_u8; task.bytes + 64];
-    let mut written = 0;
-    let length = c_int::try_from(task.bytes).unwrap_or(0);
-    // SAFETY: a live context, and room for a block more than the input.
-    unsafe { (task.update)(task.ctx, output.as_mut_ptr(), &raw mut written, input.as_ptr(), length) }
+    match task.does {
+        Does::Encrypts(update) => {
+            let mut output = vec![0_u8; task.bytes + 64];
+            let mut written = 0;
+            let length = c_int::try_from(task.bytes).unwrap_or(0);
+            // SAFETY: a live context, and room for a block more than the input.
+            unsafe { update(task.ctx, output.as_mut_ptr(), &raw mut written, input.as_ptr(), length) }
+        }
+        Does::Signs(sign) => {
+            let mut output = vec![0_u8; SIGNATURE];
+            let mut written = output.len();
+            // SAFETY: a live context, and as much room as is said.
+            unsafe { sign(task.ctx, output.as_mut_ptr(), &raw mut written, input.as_ptr(), input.len()) }
+        }
+    }
 }
 
 /// Whether a file is a library that this machine can load: the reason, if it is not.
