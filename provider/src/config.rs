@@ -40,7 +40,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "async_min_bytes",
         default: "0",
         allowed: "0 to 4294967295 (bytes)",
-        meaning: "operations on fewer bytes do not pause",
+        meaning: "operations on fewer bytes do not pause, but for those of keys",
     },
     Key {
         name: "never_pause",
@@ -78,7 +78,7 @@ const VARIABLE: &str = "SIMACCEL_CONFIG";
 pub(crate) struct Settings {
     /// What the provider offers.
     pub(crate) algorithms: Kinds,
-    /// Operations on fewer bytes do not pause.
+    /// Operations on fewer bytes do not pause, but for those of keys.
     pub(crate) async_min_bytes: u32,
     /// Operations that do not pause.
     pub(crate) never_pause: Kinds,
