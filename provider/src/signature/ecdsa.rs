@@ -34,6 +34,8 @@ pub(crate) struct Ecdsa {
     digest_len: usize,
     nonce_type: c_uint,
     hashing: Hashing,
+    /// OpenSSL 3.4 and later: no bytes at all are a wrong signature of a message, and not none.
+    empty_is_wrong: bool,
 }
 
 impl Scheme for Ecdsa {
@@ -41,8 +43,9 @@ impl Scheme for Ecdsa {
     const SIGNS: Kind = kinds::ECDSA_SIGN;
     const VERIFIES: Kind = kinds::ECDSA_VERIFY;
 
-    fn new(_: &Instance) -> Self {
+    fn new(instance: &Instance) -> Self {
         Self {
+            empty_is_wrong: instance.release().is_some_and(|release| release >= (3, 4)),
             key: None,
             operation: Operation::None,
             md: Named::default(),
@@ -104,6 +107,9 @@ impl Scheme for Ecdsa {
         self.check_len(&input)?;
         let mut bytes = Vec::with_capacity(signature.len());
         signature.append_to(&mut bytes);
+        if bytes.is_empty() && self.empty_is_wrong && self.operation.hashes() {
+            return Err(Reason::BadSignature.into());
+        }
         if !is_canonical(&bytes) {
             return Err(Reason::SignatureForm.into());
         }
