@@ -180,7 +180,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         path: "src/future",
         knows: &["crate::engine", "crate::error", "crate::job", "crate::process"],
-        crates: &["bytes", "nix", "simaccel_device", "zeroize"],
+        crates: &["async_io", "bytes", "nix", "simaccel_device", "tokio", "zeroize"],
         except: &["simaccel_device::QueuePair"],
     },
     Room { path: "src/process.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
