@@ -5,7 +5,8 @@ mod captured;
 use std::path::Path;
 
 use simaccel::{
-    Algorithm, AnySession, Config, Engine, Error, OutputLen, Parameter, Parameters, SessionError,
+    Algorithm, AnySession, Config, Engine, Error, KeyAlgorithm, KeyHash, OutputLen, Parameter, Parameters,
+    SessionError,
 };
 use simaccel_device::{Request, Session, SessionId, Status};
 
@@ -37,12 +38,22 @@ fn row(algorithm: Algorithm) -> String {
     cells.map(|cell| if cell.is_empty() { "| ".to_owned() } else { format!("| {cell} ") }).concat() + "|"
 }
 
+/// The page's row for an algorithm of private keys.
+fn key_row(key: KeyAlgorithm) -> String {
+    let cell = |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let operations = key.operations().iter().map(|operation| operation.name()).collect();
+    let cells = [vec![key.name()], key.aliases().to_vec(), operations].map(cell);
+    cells.map(|cell| if cell.is_empty() { "| ".to_owned() } else { format!("| {cell} ") }).concat() + "|"
+}
+
 #[test]
 fn the_page_is_the_table() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/algorithms.md");
     let page = std::fs::read_to_string(page).unwrap();
     let found: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
-    let expected: Vec<String> = Algorithm::SYMMETRIC.iter().map(|&algorithm| row(algorithm)).collect();
+    let keys = KeyAlgorithm::ALL.iter().map(|&key| key_row(key));
+    let expected: Vec<String> =
+        Algorithm::SYMMETRIC.iter().map(|&algorithm| row(algorithm)).chain(keys).collect();
     assert_eq!(found, expected, "the rows should be:\n{}", expected.join("\n"));
 }
 
@@ -150,5 +161,32 @@ fn a_session_that_cannot_be_is_refused_with_what_is_allowed() {
     ];
     for (error, words) in said {
         assert_eq!(error.to_string(), words);
+    }
+}
+
+/// A session by name and DER, as a program has it that learns both at run time; and every refusal says why.
+#[test]
+fn a_key_in_der_is_a_session() {
+    let engine = Engine::open(Config::default()).unwrap();
+    let der = include_bytes!("../device-sim/tests/rsa/2048.der");
+    let session = |algorithm: KeyAlgorithm, der: &[u8]| {
+        engine.session(Algorithm::Key(algorithm), der, Parameters::default())
+    };
+    for algorithm in [KeyAlgorithm::Rsa2048, KeyAlgorithm::Rsa] {
+        let AnySession::Key(key) = session(algorithm, der).unwrap() else { panic!("it is a key") };
+        assert_eq!(key.key_algorithm(), KeyAlgorithm::Rsa2048);
+        let scheme = key.usual_scheme(KeyHash::Sha256).unwrap();
+        let signature = key.sign(&scheme, &[1; 32]).unwrap();
+        key.verify(&scheme, &[1; 32], &signature).unwrap();
+        let error = key.sign(&scheme, &[1; 31]).unwrap_err().to_string();
+        assert_eq!(error, "invalid argument: rsa-2048: a digest of 31 bytes: sha256 gives 32");
+    }
+    let said = [
+        (session(KeyAlgorithm::Rsa4096, der), "rsa-4096: the key is rsa-2048, not rsa-4096"),
+        (session(KeyAlgorithm::P256, b"x"), "p-256: the bytes are not a DER-encoded PKCS#8 private key"),
+        (session(KeyAlgorithm::P256, b""), "p-256 takes a key of 1 byte or more, not 0"),
+    ];
+    for (session, words) in said {
+        assert_eq!(session.unwrap_err().to_string(), words);
     }
 }

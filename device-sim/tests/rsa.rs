@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use simaccel_device::{
-    KeyAlgorithm, KeyArguments, KeyError, KeyHash, KeyPart, Operation, PrivateKey, PrivateParts, PublicKey,
-    Request, RsaNumbers, RsaPadding, Salt, Session, SessionId, SignatureScheme, Status,
+    Hash, KeyAlgorithm, KeyArguments, KeyError, KeyHash, KeyPart, Operation, PrivateKey, PrivateParts,
+    PublicKey, Request, RsaNumbers, RsaPadding, Salt, Session, SessionId, SignatureScheme, Status,
 };
 
 /// A folder of this test, with a key in it.
@@ -318,4 +318,89 @@ fn a_generated_key_works_and_follows_from_its_seed() {
         let arguments = KeyArguments::random(&[1; 32]).with_modulus(bits, exponent);
         assert!(PrivateKey::generate(KeyAlgorithm::Rsa, &arguments).is_err());
     }
+}
+
+/// SHA-256 over the plaintexts of sixty ciphertexts that decrypt to no padding, each behind its length (two bytes), as
+/// `openssl pkeyutl -decrypt` of OpenSSL 3.5.9 gives them with these keys.
+const MADE_UP: [(&[u8], &str); 3] = [
+    (include_bytes!("rsa/1024.der"), "58e7e1ba40e606462202355e435787c0996b5866aa4bba66154d49b93f48bd58"),
+    (include_bytes!("rsa/1031.der"), "13a3fb9513f23db781fc570212df9f04da54656b619ecf4614eb3ce76e144bea"),
+    (include_bytes!("rsa/2048.der"), "f04708d2c030ed997187895a4b0d4508d95bd26639d7a80c90071ca684695c34"),
+];
+
+#[test]
+fn wrong_padding_gives_the_plaintext_that_openssl_makes_up() {
+    for (der, expected) in MADE_UP {
+        let key = PrivateKey::from_pkcs1_der(der).unwrap();
+        let session = Session::private_key(&key);
+        let size = key.bits().div_ceil(8);
+        let mut texts = Vec::new();
+        for number in 0..60_u32 {
+            let byte = |at: u32| (number * 131 + at * (at + 7) * (number + 1)).to_le_bytes()[0];
+            let ciphertext: Vec<u8> = (0..size).map(|at| if at == 0 { 0 } else { byte(at) }).collect();
+            let padded = |implicit_rejection, seed| {
+                let arguments = KeyArguments::padded(RsaPadding::Pkcs1 { implicit_rejection }, &[seed; 32]);
+                run(&session, Operation::Decrypt, arguments, &ciphertext)
+            };
+            let text = padded(true, 1).unwrap();
+            assert_eq!(padded(true, 2).unwrap(), text, "whatever blinds it");
+            assert_eq!(padded(false, 1), Err(Status::AuthFailed));
+            let premaster = RsaPadding::TlsPremaster { client_version: 0x303, alt_version: None };
+            let random = vec![number.to_le_bytes()[0]; 48];
+            let premaster = KeyArguments::padded(premaster, &random);
+            assert_eq!(run(&session, Operation::Decrypt, premaster, &ciphertext), Ok(random));
+            texts.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            texts.extend(text);
+        }
+        let mut request = Request::new(SessionId::NONE, Operation::Digest, texts);
+        assert_eq!(Session::hash(Hash::Sha256).unwrap().execute(&mut request), Status::Ok);
+        assert_eq!(hex::encode(request.tag.as_bytes()), expected);
+    }
+}
+
+#[test]
+fn a_premaster_secret_is_right_in_every_byte_or_replaced() {
+    let key = PrivateKey::from_pkcs1_der(include_bytes!("rsa/1024.der")).unwrap();
+    let session = Session::private_key(&key);
+    let encrypted = |text: &[u8]| {
+        let padding = RsaPadding::Pkcs1 { implicit_rejection: true };
+        run(&session, Operation::Encrypt, KeyArguments::padded(padding, &[4; 32]), text).unwrap()
+    };
+    let opened = |text: &[u8], client_version, alt_version| {
+        let padding = RsaPadding::TlsPremaster { client_version, alt_version };
+        let arguments = KeyArguments::padded(padding, &[0xee; 48]);
+        run(&session, Operation::Decrypt, arguments, &encrypted(text)).unwrap()
+    };
+    let secret: Vec<u8> = [&[3, 3][..], &[7; 46]].concat();
+    assert_eq!(opened(&secret, 0x303, None), secret);
+    assert_eq!(opened(&secret, 0x304, Some(0x303)), secret);
+    let replaced = vec![0xee; 48];
+    assert_eq!(opened(&secret, 0x304, None), replaced, "another version");
+    assert_eq!(opened(&secret[..47], 0x303, None), replaced, "too short");
+    assert_eq!(opened(&[&secret[..], &[7]].concat(), 0x303, None), replaced, "too long");
+    assert_eq!(opened(&[], 0x303, None), replaced);
+    let short =
+        KeyArguments::padded(RsaPadding::TlsPremaster { client_version: 3, alt_version: None }, &[1; 32]);
+    assert_eq!(run(&session, Operation::Decrypt, short, &encrypted(&secret)), Err(Status::InvalidArgs));
+}
+
+/// The first byte of an OAEP block is 0 (RFC 8017, 7.1.2, 3g).
+#[test]
+fn a_block_whose_first_byte_is_not_zero_is_refused() {
+    let key = PrivateKey::from_pkcs1_der(include_bytes!("rsa/1031.der")).unwrap();
+    let session = Session::private_key(&key);
+    let oaep = RsaPadding::Oaep { hash: KeyHash::Sha1, mgf_hash: KeyHash::Sha1, label: vec![] };
+    let decrypt = |ciphertext: &[u8]| {
+        run(&session, Operation::Decrypt, KeyArguments::padded(oaep.clone(), &[1; 32]), ciphertext)
+    };
+    let ciphertext =
+        run(&session, Operation::Encrypt, KeyArguments::padded(oaep.clone(), &[2; 32]), b"x").unwrap();
+    assert_eq!(decrypt(&ciphertext).unwrap(), b"x");
+    let raw = |operation, text: &[u8]| {
+        run(&session, operation, KeyArguments::padded(RsaPadding::None, &[3; 32]), text).unwrap()
+    };
+    let mut block = raw(Operation::Decrypt, &ciphertext);
+    assert_eq!(block[0], 0);
+    block[0] = 1;
+    assert_eq!(decrypt(&raw(Operation::Encrypt, &block)), Err(Status::AuthFailed));
 }
