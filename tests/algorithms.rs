@@ -183,7 +183,7 @@ fn a_key_in_der_is_a_session() {
     }
     let said = [
         (session(KeyAlgorithm::Rsa4096, der), "rsa-4096: the key is rsa-2048, not rsa-4096"),
-        (session(KeyAlgorithm::P256, b"x"), "p-256: the bytes are not a DER-encoded PKCS#8 private key"),
+        (session(KeyAlgorithm::P256, b"x"), "p-256: the bytes are not a DER-encoded private or public key"),
         (session(KeyAlgorithm::P256, b""), "p-256 takes a key of 1 byte or more, not 0"),
     ];
     for (session, words) in said {

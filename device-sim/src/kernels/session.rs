@@ -207,6 +207,15 @@ macro_rules! kernels {
 with_algorithms!(kernels);
 
 impl AnyKernel {
+    /// The algorithm of a private or a public key.
+    fn key_algorithm(&self) -> Option<KeyAlgorithm> {
+        match self {
+            #[cfg(feature = "private-keys")]
+            Self::Key(key) => Some(key.algorithm()),
+            _ => None,
+        }
+    }
+
     /// The kernel of a private or a public key in DER.
     #[cfg(feature = "private-keys")]
     fn of_der(algorithm: KeyAlgorithm, der: &[u8]) -> Result<Self, BadKey> {
@@ -253,6 +262,8 @@ impl Session {
             BadKey::EqualHalves => SessionError::EqualHalves { algorithm },
             BadKey::Key(reason) => SessionError::Key { algorithm, reason },
         })?;
+        // Its size may be said by the key alone.
+        let algorithm = kernel.key_algorithm().map_or(algorithm, Algorithm::Key);
         let is_simple = kernel.lane_key().is_none() && !matches!(algorithm, Algorithm::Key(_));
         Ok(Self { algorithm, options, is_simple, kernel })
     }

@@ -130,6 +130,8 @@ pub enum KeyForm {
     Private,
     /// Any public key.
     Public,
+    /// A private or a public key in any of these.
+    Any,
 }
 
 impl fmt::Display for KeyForm {
@@ -141,6 +143,7 @@ impl fmt::Display for KeyForm {
             Self::Spki => "SubjectPublicKeyInfo",
             Self::Private => "private key",
             Self::Public => "public key",
+            Self::Any => "private or public key",
         })
     }
 }

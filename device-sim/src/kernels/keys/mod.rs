@@ -34,7 +34,7 @@ use crate::message::algorithm::Algorithm;
 use crate::message::argument::ArgumentError;
 use crate::message::key_algorithm::{Family, KeyAlgorithm};
 use crate::message::key_arguments::KeyArguments;
-use crate::message::key_error::{KeyError, Unfit};
+use crate::message::key_error::{KeyError, KeyForm, Unfit};
 use crate::message::lengths::Allowed;
 use crate::message::operation::Operation;
 use crate::message::piece::Part;
@@ -255,19 +255,17 @@ pub(crate) fn generated(algorithm: KeyAlgorithm, bytes: &[u8]) -> Result<Arc<dyn
 
 /// A key in DER, in any of its containers, for a session of this algorithm.
 pub(crate) fn from_der(algorithm: KeyAlgorithm, der: &[u8]) -> Result<AnyKey, KeyError> {
-    let private = || match algorithm.family() {
-        Family::Rsa => containers::private_pkcs8(der).or_else(|_| containers::private_pkcs1(der)),
-        Family::Ec => containers::private_pkcs8(der).or_else(|_| containers::private_sec1(der)),
-        _ => containers::private_pkcs8(der),
-    };
-    let public = || match algorithm.family() {
-        Family::Rsa => containers::public_spki(der).or_else(|_| containers::public_pkcs1(der)),
-        _ => containers::public_spki(der),
-    };
-    let key = match private() {
-        Ok(key) => AnyKey::Secret(key),
-        Err(error) => AnyKey::Public(public().map_err(|_| error)?),
-    };
+    type Import = fn(&[u8]) -> Result<AnyKey, KeyError>;
+    const IMPORTS: [Import; 5] = [
+        |der| containers::private_pkcs8(der).map(AnyKey::Secret),
+        |der| containers::public_spki(der).map(AnyKey::Public),
+        |der| containers::private_pkcs1(der).map(AnyKey::Secret),
+        |der| containers::private_sec1(der).map(AnyKey::Secret),
+        |der| containers::public_pkcs1(der).map(AnyKey::Public),
+    ];
+    let of_another_form = |key: &Result<AnyKey, KeyError>| matches!(key, Err(KeyError::Der(_)));
+    let mut keys = IMPORTS.iter().map(|import| import(der));
+    let key = keys.find(|key| !of_another_form(key)).unwrap_or(Err(KeyError::Der(KeyForm::Any)))?;
     let given = key.algorithm();
     let fits = given == algorithm || algorithm == KeyAlgorithm::Rsa && given.family() == Family::Rsa;
     if fits { Ok(key) } else { Err(KeyError::Algorithm { expected: algorithm, given }) }
