@@ -39,6 +39,50 @@ fn counted(name: &str, keys: &str) -> (Answer, Counters) {
     (answer, counters)
 }
 
+/// A scene of keys, and what its process has counted.
+#[track_caller]
+fn keys_counted(name: &str) -> Counters {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| compiled("key_lives.c", &["-lcrypto", "-lpthread"]));
+    let folder = scratch(name);
+    let mut command = command(program);
+    command.arg(name).arg(provider().parent().unwrap()).arg("libsimaccel_provider");
+    command.env("SIMACCEL_CONFIG", format!("stats_file={}", folder.join("counters").display()));
+    let answer = run(&mut command).succeeded();
+    let counters = Counters::read(&folder.join(format!("counters.{}", answer.pid)));
+    counters.assert_add_up();
+    counters
+}
+
+#[test]
+fn keys_that_a_parent_has_made_it_and_its_child_use() {
+    let counters = keys_counted("forks");
+    // Of three curves of the device, one derivation before a fork and one after each of two.
+    assert_eq!(counters.pauses(), 3 * 3, "{}", counters.0);
+}
+
+#[test]
+fn keys_go_from_one_library_context_to_another_and_outlive_the_first() {
+    let counters = keys_counted("contexts");
+    assert_eq!(counters.pauses(), 3 * 3, "{}", counters.0);
+}
+
+#[test]
+fn threads_use_one_key_at_once() {
+    let counters = keys_counted("threads");
+    assert_eq!(counters.pauses(), 2 * 4 * 50, "{}", counters.0);
+}
+
+#[test]
+fn groups_and_signature_algorithms_of_tls_are_announced_as_the_default_provider_does() {
+    let mut command = command(compiled("capabilities.c", &["-lcrypto"]));
+    command.arg(provider().parent().unwrap()).arg("libsimaccel_provider").env_remove("SIMACCEL_CONFIG");
+    let said = run(&mut command).succeeded().stdout();
+    let groups = said.split_whitespace().nth(1).and_then(|count| count.parse::<u32>().ok());
+    // OpenSSL 3.0 to 3.4: all curves, and two groups more than it has itself. Later: none, as they are there anyway.
+    assert!(groups.is_some_and(|groups| groups == 0 || groups > 9), "{said}");
+}
+
 #[test]
 fn what_a_parent_has_begun_it_and_its_child_end() {
     counted("forks", "");
