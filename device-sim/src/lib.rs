@@ -118,6 +118,7 @@ pub use model::latency::LatencyDist;
 pub use model::network::arbitration::Arbitration;
 pub use model::network::limit_mode::LimitMode;
 pub use model::order::CompletionOrder;
+pub use queue::alert::Alert;
 pub use queue::arrivals::Completion;
 pub use queue::cell::{Ticket, TicketState, WakeState};
 pub use queue::delivery::{Delivery, Refused, RefusedReason};

@@ -2,7 +2,7 @@
 //! blocks it while the device works.
 //!
 //! ```text
-//!   OPENSSL_CONF=openssl.cnf cargo run -p simaccel-runtimes --example openssl_accept
+//!   OPENSSL_CONF=openssl.cnf cargo run --manifest-path runtimes/Cargo.toml --example openssl_accept
 //! ```
 //!
 //! Without a provider that pauses (see `docs/provider.md`), the same handshakes run without a pause.

@@ -1,7 +1,7 @@
 //! Hundreds of requests at once on tokio's multi-thread runtime: awaited, with time limits, and cancelled.
 //!
 //! ```text
-//!   cargo run --release -p simaccel-runtimes --example tokio
+//!   cargo run --release --manifest-path runtimes/Cargo.toml --example tokio
 //! ```
 //!
 //! A device with 16 units and 200 µs for a request, which loses one request in 50: it never ends them.

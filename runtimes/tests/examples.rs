@@ -9,7 +9,7 @@ use std::process::Command;
 fn built(below: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let path = test.parent().and_then(Path::parent).unwrap().join(below);
-    assert!(path.exists(), "{} is not built: cargo build -p simaccel-runtimes --all-targets", path.display());
+    assert!(path.exists(), "{} is not built: cargo build --manifest-path runtimes/Cargo.toml --all-targets", path.display());
     path
 }
 

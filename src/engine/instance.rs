@@ -14,11 +14,12 @@ use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use simaccel_device::{Arrival, Arrivals, Completion, QueuePair, Remote};
+use simaccel_device::{Arrival, Arrivals, Completion, QueuePair, Remote, Ticket};
 use zeroize::Zeroize;
 
 use super::Inner;
 use super::fault::FaultKind;
+use super::group::Group;
 use super::lease::Lease;
 use super::poller::{self, Poller};
 use super::stats::Counters;
@@ -49,6 +50,8 @@ pub(crate) struct Instance {
     poller: OnceCell<Arc<Poller>>,
     /// The poller's number, if there is one.
     owner: Cell<Option<u32>>,
+    /// The thread's futures, if it has had a reaper.
+    group: OnceCell<Arc<Group>>,
     /// Completions that a blocked call has reaped.
     reaped: RefCell<VecDeque<Completion>>,
     /// Completions that a poll has taken off the ring, and not returned yet. They belong to the instance, not
@@ -84,6 +87,7 @@ impl Instance {
             thread_waker: Arc::default(),
             poller: OnceCell::new(),
             owner: Cell::new(None),
+            group: OnceCell::new(),
             reaped: RefCell::default(),
             arrivals: Arrivals::default(),
             buffers: RefCell::default(),
@@ -166,6 +170,44 @@ impl Instance {
     #[inline]
     pub(crate) fn known_owner(&self) -> Option<u32> {
         self.owner.get()
+    }
+
+    /// The thread's futures, if it has had a reaper.
+    #[inline]
+    pub(crate) fn group(&self) -> Option<&Group> {
+        self.group.get().map(|group| &**group)
+    }
+
+    pub(crate) fn group_or_make(&self, engine: &Inner) -> &Arc<Group> {
+        self.group.get_or_init(|| engine.pollers.register_group(self.remote()))
+    }
+
+    /// Reaps all completions for the reaper of this group: those of its futures go to `tickets`, those of the
+    /// thread's jobs are kept for [`Instance::next_token`], others are forwarded.
+    pub(crate) fn take_arrivals(&self, engine: &Inner, group: &Group, tickets: &mut Vec<Ticket>) {
+        let mut keeps_some = false;
+        loop {
+            while let Some(arrival) = self.arrivals.next() {
+                let owner = arrival.owner();
+                let Some(completion) = self.remote().reap_completion(arrival) else { continue };
+                if owner == group.owner() {
+                    tickets.push(completion.ticket);
+                } else if Some(owner) == self.known_owner() {
+                    self.reaped.borrow_mut().push_back(completion);
+                    keeps_some = true;
+                } else {
+                    engine.pollers.forward(completion);
+                }
+            }
+            let Some(mut pair) = self.own_pair() else { break };
+            if !pair.arrivals(&self.arrivals) {
+                break;
+            }
+        }
+        self.release_reaped();
+        if keeps_some {
+            self.announce();
+        }
     }
 
     /// Runs `body` with the thread's poller.
@@ -374,6 +416,9 @@ impl Drop for Instance {
         }
         if let Some(poller) = self.poller.take() {
             self.remote().detach(poller.interrupt());
+        }
+        if let Some(group) = self.group.take() {
+            engine.pollers.forget_group(&group);
         }
         engine.registry.retire(&self.counters);
         engine.pairs.give_back(&mut self.lease);

@@ -39,18 +39,21 @@ use self::watchdog::Watchdog;
 use crate::error::Error;
 use crate::process::fork;
 
+mod aloft;
 mod any_session;
 mod call;
 mod config;
 mod export;
 mod fault;
 mod function;
+mod group;
 mod instance;
 #[cfg(feature = "private-keys")]
 mod keys;
 mod lease;
 mod offload;
 mod poller;
+mod reaping;
 mod random;
 mod sabotage;
 mod session;
@@ -68,6 +71,7 @@ mod watchdog;
 /// What the futures of the crate are made of.
 pub(crate) mod future {
     pub(crate) use super::Inner;
+    pub(crate) use super::reaping::Reaping;
     pub(crate) use super::call::{OfCall, call_request, take_back_left};
     pub(crate) use super::session::{SessionCore, expected_mac, make_room, set_iv};
     pub(crate) use super::software::EXPANSION;
@@ -170,6 +174,10 @@ impl Inner {
             Some(jobs) => jobs.outside(work),
             None => job::outside(work),
         }
+    }
+
+    pub(crate) fn is_stepped(&self) -> bool {
+        self.device.is_stepped()
     }
 
     /// Whether this process inherited the engine across a fork.

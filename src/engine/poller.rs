@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use simaccel_device::{Completion, Interrupt, Remote, TicketState};
 
+use super::group::Group;
 use super::watch::Watch;
 
 /// One request whose job may go on.
@@ -114,6 +115,7 @@ pub(crate) struct Pollers {
 struct Table {
     next: u32,
     by_owner: BTreeMap<u32, Weak<Poller>>,
+    groups: BTreeMap<u32, Arc<Group>>,
 }
 
 impl Pollers {
@@ -130,6 +132,34 @@ impl Pollers {
     pub(crate) fn forward(&self, completion: Completion) {
         if let Some(poller) = self.find(completion.owner) {
             poller.push(Ready::Reaped(completion));
+        } else if let Some(group) = self.group(completion.owner) {
+            group.wake(completion.ticket);
+        }
+    }
+
+    /// Makes the group of a thread's futures.
+    pub(crate) fn register_group(&self, remote: &Remote) -> Arc<Group> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = table.next;
+        let group = Group::new(owner, remote);
+        table.groups.insert(owner, Arc::clone(&group));
+        table.next = table.next.wrapping_add(1);
+        group
+    }
+
+    /// The group with this number.
+    pub(crate) fn group(&self, owner: u32) -> Option<Arc<Group>> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.groups.get(&owner).map(Arc::clone)
+    }
+
+    /// The group's thread ends.
+    pub(crate) fn forget_group(&self, group: &Group) {
+        if !group.is_in_use() {
+            let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+            let forgotten = table.groups.remove(&group.owner());
+            drop(table);
+            drop(forgotten);
         }
     }
 

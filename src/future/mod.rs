@@ -41,6 +41,7 @@ mod job;
 mod keys;
 mod operation;
 mod reactor;
+mod reaper;
 mod sessions;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -55,5 +56,6 @@ pub use job::JobFuture;
 pub use keys::KeyFuture;
 pub use operation::{Apart, Cancelled, Compared, InPlace, Kind, OpFuture, Tagged};
 pub use reactor::OwnThread;
+pub use reaper::Reaper;
 #[cfg(feature = "tokio")]
 pub use tokio::TokioFds;

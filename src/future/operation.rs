@@ -80,6 +80,9 @@ pub trait Kind: sealed::Kind + Send + Unpin + 'static {
     type Output<B: Buffer>;
 
     #[doc(hidden)]
+    const GIVES_TAG: bool;
+
+    #[doc(hidden)]
     fn output<B: Buffer>(&self, request: &mut Request) -> Result<Self::Output<B>, Error>;
 }
 
@@ -115,6 +118,8 @@ fn text<B: Buffer>(request: &mut Request) -> B {
 impl Kind for InPlace {
     type Output<B: Buffer> = B;
 
+    const GIVES_TAG: bool = false;
+
     fn output<B: Buffer>(&self, request: &mut Request) -> Result<B, Error> {
         Ok(text(request))
     }
@@ -122,6 +127,8 @@ impl Kind for InPlace {
 
 impl Kind for Tagged {
     type Output<B: Buffer> = (B, Tag);
+
+    const GIVES_TAG: bool = true;
 
     fn output<B: Buffer>(&self, request: &mut Request) -> Result<(B, Tag), Error> {
         Ok((text(request), mem::take(&mut request.tag)))
@@ -131,6 +138,8 @@ impl Kind for Tagged {
 impl Kind for Apart {
     type Output<B: Buffer> = (B, B);
 
+    const GIVES_TAG: bool = false;
+
     fn output<B: Buffer>(&self, request: &mut Request) -> Result<(B, B), Error> {
         let destination = request.destination.take().unwrap_or_default();
         Ok((text(request), B::from_vec(destination)))
@@ -139,6 +148,8 @@ impl Kind for Apart {
 
 impl Kind for Compared {
     type Output<B: Buffer> = B;
+
+    const GIVES_TAG: bool = true;
 
     fn output<B: Buffer>(&self, request: &mut Request) -> Result<B, Error> {
         let Some(expected) = self.0 else { return Err(Error::AuthFailed) };
@@ -155,7 +166,7 @@ impl<K: Kind, B: Buffer> OpFuture<K, B> {
         kind: K,
         refused: Result<(), Error>,
     ) -> Self {
-        let kept = Kept::new(Arc::clone(core), Arc::clone(core.session()), request);
+        let kept = Kept::new(Arc::clone(core), Arc::clone(core.session()), request).straight(K::GIVES_TAG);
         Self { kept, kind, refused: refused.err(), buffer: PhantomData }
     }
 

@@ -18,6 +18,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::process::cancel::{read_eventfd, write_eventfd};
 use crate::process::fork::NotInherited;
+use crate::queue::alert::Alert;
+use crate::queue::pair::call;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, lock};
 
 /// An eventfd and an armed flag: one per thread that waits for completions by polling.
@@ -93,6 +95,8 @@ impl AsFd for Interrupt {
 pub(crate) struct Interrupts {
     count: AtomicUsize,
     list: Mutex<Vec<Arc<Interrupt>>>,
+    alert_count: AtomicUsize,
+    alerts: Mutex<Vec<Arc<Alert>>>,
 }
 
 impl Interrupts {
@@ -110,8 +114,30 @@ impl Interrupts {
         list.len() < before
     }
 
+    pub(crate) fn attach_alert(&self, alert: Arc<Alert>) {
+        let mut alerts = lock(&self.alerts);
+        alerts.push(alert);
+        self.alert_count.store(alerts.len(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn detach_alert(&self, alert: &Arc<Alert>) {
+        let mut alerts = lock(&self.alerts);
+        alerts.retain(|other| !Arc::ptr_eq(other, alert));
+        self.alert_count.store(alerts.len(), Ordering::Relaxed);
+    }
+
+    /// Calls the wakers of the armed alerts, outside of the lock: they may run foreign code.
+    #[cold]
+    fn alert(&self) {
+        let armed: Vec<_> = lock(&self.alerts).iter().filter_map(|alert| alert.take()).collect();
+        armed.into_iter().for_each(|waker| _ = call(waker));
+    }
+
     /// Raises the armed ones, after completions were published and a full fence; returns how many.
     pub(crate) fn raise(&self) -> u64 {
+        if self.alert_count.load(Ordering::Relaxed) > 0 {
+            self.alert();
+        }
         // A count missed here was stored after the fence, so its owner's own look comes after the
         // publication.
         if self.count.load(Ordering::Relaxed) == 0 {

@@ -7,6 +7,7 @@
 //!              slots: how many may be in flight     pair: what both ends share
 //! ```
 
+pub(crate) mod alert;
 pub(crate) mod announcements;
 pub(crate) mod arrivals;
 pub(crate) mod cell;

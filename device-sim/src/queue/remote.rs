@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 
 use crate::message::request::Request;
 use crate::message::status::Status;
+use crate::queue::alert::Alert;
 use crate::queue::arrivals::{Arrival, Completion};
 use crate::queue::cell::{Hold, Ticket, TicketState, WakeState};
 use crate::queue::entry::{generation_of, index_of, ticket_of};
@@ -96,6 +97,21 @@ impl Remote {
     /// `false`: it was not attached.
     pub fn detach(&self, interrupt: &Arc<Interrupt>) -> bool {
         !self.pair.forked() && self.pair.interrupts.detach(interrupt)
+    }
+
+    /// Makes the device call the waker of `alert`, where that is armed, when it publishes completions to be
+    /// reaped.
+    pub fn attach_alert(&self, alert: Arc<Alert>) {
+        if !self.pair.forked() {
+            self.pair.interrupts.attach_alert(alert);
+        }
+    }
+
+    /// Undoes [`Remote::attach_alert`]. A call that is under way may go on.
+    pub fn detach_alert(&self, alert: &Arc<Alert>) {
+        if !self.pair.forked() {
+            self.pair.interrupts.detach_alert(alert);
+        }
     }
 
     /// Whether there is something to reap.

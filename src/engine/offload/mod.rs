@@ -56,8 +56,12 @@ impl Failed {
         Self { error, lost: false }
     }
 
-    const fn lost(error: Error) -> Self {
+    pub(crate) const fn lost(error: Error) -> Self {
         Self { error, lost: true }
+    }
+
+    pub(crate) const fn error(&self) -> &Error {
+        &self.error
     }
 
     pub(crate) fn into_error(self) -> Error {
@@ -190,6 +194,15 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     /// Replaces the engine's limit for each try.
     pub(crate) fn set_limit(&mut self, limit: Duration) {
         self.limit = Some(limit);
+    }
+
+    /// Whether each try has a limit of its own.
+    pub(crate) const fn has_limit(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    pub(crate) fn parts(&mut self) -> (&E, &mut Request) {
+        (&self.engine, self.request.borrow_mut())
     }
 
     pub(crate) const fn hold(&self) -> &E {
@@ -434,6 +447,11 @@ const fn refusal_error(reason: RefusedReason) -> Error {
         RefusedReason::DeviceDead => Error::DeviceDead,
         _ => Error::Closed,
     }
+}
+
+/// The same for a request that was taken without a flight.
+pub(super) fn finished(status: Status, request: &Request) -> Result<(), Failed> {
+    finish(End::Device(status), request)
 }
 
 /// The end of a request, as the caller's result.

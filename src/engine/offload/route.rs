@@ -19,14 +19,14 @@ impl Route {
     }
 
     #[inline(always)]
-    pub(super) fn by(&self) -> By {
+    pub(in crate::engine) fn by(&self) -> By {
         By(self.0.load(Ordering::Acquire))
     }
 }
 
 /// A way, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct By(u8);
+pub(in crate::engine) struct By(u8);
 
 impl By {
     const STRAIGHT: u8 = 1;
@@ -47,7 +47,7 @@ impl By {
     }
 
     #[inline(always)]
-    pub(super) const fn is_straight(self) -> bool {
+    pub(in crate::engine) const fn is_straight(self) -> bool {
         self.0 & Self::STRAIGHT != 0
     }
 
@@ -57,7 +57,7 @@ impl By {
     }
 
     #[inline(always)]
-    pub(super) const fn keeps_input(self) -> bool {
+    pub(in crate::engine) const fn keeps_input(self) -> bool {
         self.0 & Self::KEEPS_INPUT != 0
     }
 

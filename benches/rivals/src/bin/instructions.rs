@@ -3,6 +3,7 @@
 //! ```text
 //!   cargo build --release --manifest-path benches/rivals/Cargo.toml
 //!   valgrind --tool=callgrind benches/rivals/target/release/instructions request 10000
+//!   ... await 10000                        the same requests, awaited by tasks of tokio's on one thread, with a reaper
 //!   ... modelled 10000                     the same requests on a device with a model of time, a fault rule, and timing
 //! ```
 //!
@@ -28,9 +29,10 @@ fn main() -> ExitCode {
     let outcome = match arguments[..] {
         ["cycle", count] => count.parse().map(cycles),
         ["request", count] => count.parse().map(|count| requests(count, "")),
+        ["await", count] => count.parse().map(awaited),
         ["modelled", count] => count.parse().map(|count| requests(count, MODEL)),
         _ => {
-            complain(&"allowed: cycle COUNT, request COUNT, modelled COUNT");
+            complain(&"allowed: cycle COUNT, request COUNT, await COUNT, modelled COUNT");
             return ExitCode::from(2);
         }
     };
@@ -97,4 +99,40 @@ fn start(ctx: &WaitCtx, (session, buffer): Lane) -> Result<Job<Result<Lane, Erro
     })?;
     assert!(matches!(job.resume()?, Step::Paused));
     Ok(job)
+}
+
+/// Sixty-four tasks; one that steps the device when all of them wait; and the reaper.
+fn awaited(count: u64) -> Result<(), Error> {
+    let engine = Engine::stepped(Config::parse("delivery=poll;depth=128")?)?;
+    let session = engine.cipher(Cipher::Aes128Ctr, &[1; 16])?;
+    let (runtime, local) = match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(runtime) => (runtime, tokio::task::LocalSet::new()),
+        Err(error) => return Err(Error::Thread(error.into())),
+    };
+    local.spawn_local(engine.reaper()?);
+    let left = std::rc::Rc::new(std::cell::Cell::new(count));
+    let outcome = local.block_on(&runtime, async {
+        let tasks: Vec<_> = (0..JOBS)
+            .map(|slot| {
+                let (session, left) = (session.clone(), std::rc::Rc::clone(&left));
+                tokio::task::spawn_local(async move {
+                    let mut buffer = vec![slot as u8; 64];
+                    while left.get() > 0 {
+                        left.set(left.get() - 1);
+                        buffer = session.encrypt_async(&[2; 16], buffer).await?;
+                    }
+                    Ok::<_, Error>(())
+                })
+            })
+            .collect();
+        while !tasks.iter().all(|task| task.is_finished()) {
+            engine.device().run_until_idle();
+            tokio::task::yield_now().await;
+        }
+        for task in tasks {
+            task.await.map_err(|_| Error::Closed)??;
+        }
+        Ok(())
+    });
+    outcome
 }

@@ -1,0 +1,170 @@
+//! Every way to await, with every delivery, on 1, 2 and 8 threads: 10,000 operations a cell, each result checked.
+//!
+//! ```text
+//!   ways:        one at a time · many on an executor · the same with a reaper · jobs · jobs on a driver's thread
+//!   deliveries:  wake · poll · a ring that is always full · a modelled device
+//! ```
+
+mod captured;
+mod engine_helpers;
+mod future_helpers;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use simaccel::future::{JobDriver, JobFuture};
+use simaccel::{CipherSession, Engine};
+
+use self::engine_helpers::{assert_adds_up, ctr, message, open};
+use self::future_helpers::{Executor, block_on};
+
+const OPERATIONS: usize = 10_000;
+const TASKS: usize = 16;
+
+const DELIVERIES: [&str; 4] = ["", "delivery=poll", "queue_pairs=2;depth=2", "compute_units=16;completion_nsec=2000"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    One,
+    Many,
+    Reaped,
+    Jobs,
+    Driven,
+}
+
+const WAYS: [Way; 5] = [Way::One, Way::Many, Way::Reaped, Way::Jobs, Way::Driven];
+
+/// CTR twice gives the text back, so each pair of operations is checked by the text.
+fn iv(at: usize) -> [u8; 16] {
+    (at as u128).to_be_bytes()
+}
+
+async fn awaited(session: &CipherSession, from: usize, count: usize) {
+    for at in (from..from + count).step_by(2) {
+        let text = message(at, 64);
+        let sealed = session.encrypt_async(&iv(at), text.clone()).await.unwrap();
+        assert_ne!(sealed, text);
+        assert_eq!(session.decrypt_async(&iv(at), sealed).await.unwrap(), text);
+    }
+}
+
+fn called(session: &CipherSession, from: usize, count: usize) {
+    for at in (from..from + count).step_by(2) {
+        let text = message(at, 64);
+        let sealed = session.encrypt(&iv(at), text.clone()).unwrap();
+        assert_ne!(sealed, text);
+        assert_eq!(session.decrypt(&iv(at), sealed).unwrap(), text);
+    }
+}
+
+/// The future, with another beside it that is polled as often, and dropped at its end.
+async fn beside<F: Future>(other: impl Future<Output = ()>, future: F) -> F::Output {
+    let (mut other, mut future) = (pin!(other), pin!(future));
+    std::future::poll_fn(move |context: &mut Context<'_>| {
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            let _ = Pin::as_mut(&mut other).poll(context);
+        }
+        polled
+    })
+    .await
+}
+
+/// All that one thread does of a cell.
+fn of_thread(engine: &Engine, way: Way, thread: usize, count: usize) {
+    let session = ctr(engine);
+    let each = count / TASKS;
+    let from = move |task: usize| thread * OPERATIONS + task * each;
+    let (done, last) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(None::<Waker>)));
+    let mut executor = Executor::new();
+    match way {
+        Way::One => return block_on(awaited(&session, from(0), each * TASKS)),
+        Way::Many | Way::Reaped => {
+            for task in 0..TASKS {
+                let (session, done, last) = (session.clone(), Rc::clone(&done), Rc::clone(&last));
+                executor.spawn(async move {
+                    awaited(&session, from(task), each).await;
+                    done.set(done.get() + 1);
+                    last.take().into_iter().for_each(Waker::wake);
+                });
+            }
+            if way == Way::Reaped {
+                let (reaper, done, last) = (engine.reaper().unwrap(), Rc::clone(&done), Rc::clone(&last));
+                executor.spawn(beside(
+                    reaper,
+                    std::future::poll_fn(move |context| {
+                        last.set(Some(context.waker().clone()));
+                        if done.get() == TASKS { Poll::Ready(()) } else { Poll::Pending }
+                    }),
+                ));
+            }
+        }
+        Way::Jobs => {
+            for task in 0..TASKS {
+                let (session, done) = (session.clone(), Rc::clone(&done));
+                executor.spawn(async move {
+                    JobFuture::new(move || called(&session, from(task), each)).await.unwrap();
+                    done.set(done.get() + 1);
+                });
+            }
+        }
+        Way::Driven => {
+            let driver = JobDriver::new().unwrap();
+            let jobs: Vec<_> = (0..TASKS)
+                .map(|task| {
+                    let session = session.clone();
+                    driver.spawn(move || called(&session, from(task), each))
+                })
+                .collect();
+            jobs.into_iter().for_each(|job| block_on(job).unwrap());
+            return;
+        }
+    }
+    executor.run();
+    assert_eq!(done.get(), TASKS);
+}
+
+fn cells(delivery: &str) {
+    for way in WAYS {
+        for threads in [1, 2, 8] {
+            let engine = Arc::new(open(delivery));
+            let each = OPERATIONS.div_ceil(threads).next_multiple_of(2 * TASKS);
+            let running: Vec<_> = (0..threads)
+                .map(|thread| {
+                    let engine = Arc::clone(&engine);
+                    thread::spawn(move || of_thread(&engine, way, thread, each))
+                })
+                .collect();
+            running.into_iter().for_each(|thread| thread.join().unwrap());
+            let stats = engine.stats();
+            assert!(stats.operations as usize >= OPERATIONS, "{way:?}, {delivery}, {threads} threads");
+            assert_eq!((stats.device.total.in_flight, stats.abandoned), (0, 0));
+            assert_adds_up(&engine);
+        }
+    }
+}
+
+#[test]
+fn every_way_with_wakes() {
+    cells(DELIVERIES[0]);
+}
+
+#[test]
+fn every_way_with_polling() {
+    cells(DELIVERIES[1]);
+}
+
+#[test]
+fn every_way_on_a_full_ring() {
+    cells(DELIVERIES[2]);
+}
+
+#[test]
+fn every_way_on_a_modelled_device() {
+    cells(DELIVERIES[3]);
+}
