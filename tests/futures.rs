@@ -398,3 +398,74 @@ fn the_engine_lives_as_long_as_its_futures() {
     let done = if let Poll::Ready(done) = polled { done } else { block_on(future) };
     assert_eq!(done.unwrap(), expected_ctr(&message(1, 100)));
 }
+
+/// With a reaper: the same results, by the straight way, and woken by it alone.
+#[test]
+fn a_reaper_wakes_what_was_submitted_on_its_thread() {
+    for config in ["", "delivery=poll"] {
+        let engine = stepped(config);
+        let (session, aead) = (ctr(&engine), engine.aead(Aead::Aes128Gcm, &KEY[..16]).unwrap());
+        let mut reaper = Box::pin(engine.reaper().unwrap());
+        let polled = Arc::new(Flag::default());
+        let reaper_waker = Waker::from(Arc::clone(&polled));
+        let mut reap = || assert!(reaper.as_mut().poll(&mut Context::from_waker(&reaper_waker)).is_pending());
+        reap();
+        let mut sealing = aead.seal_async(&IV[..12], b"aad", message(3, 33));
+        let mut futures: Vec<_> =
+            (0..20).map(|index| session.encrypt_async(&IV, message(index, 64))).collect();
+        let flags: Vec<_> = (0..20).map(|_| Arc::new(Flag::default())).collect();
+        for (future, flag) in futures.iter_mut().zip(&flags) {
+            let waker = Waker::from(Arc::clone(flag));
+            assert!(std::pin::Pin::new(future).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        assert!(poll_once(&mut sealing).is_pending());
+        engine.device().run_until_idle();
+        assert_eq!((flags[0].calls(), polled.calls()), (0, 1), "the device wakes the reaper");
+        reap();
+        assert!(flags.iter().all(|flag| flag.calls() == 1));
+        for (index, future) in futures.iter_mut().enumerate() {
+            let Poll::Ready(Ok(done)) = poll_once(future) else { panic!("{index}") };
+            assert_eq!(done, expected_ctr(&message(index, 64)));
+        }
+        let Poll::Ready(Ok((text, tag))) = poll_once(&mut sealing) else { panic!() };
+        assert_eq!(aead.open(&IV[..12], b"aad", text, tag.as_bytes()).unwrap(), message(3, 33));
+        let mut opening = aead.open_async(&IV[..12], b"aad", message(3, 33), &[0; 16]);
+        assert!(poll_once(&mut opening).is_pending());
+        engine.device().run_until_idle();
+        let Poll::Ready(Err(error)) = poll_once(&mut opening) else { panic!() };
+        assert_eq!(error.into_parts(), (Error::AuthFailed, Vec::new()));
+        drop(reaper);
+        assert_eq!(engine.stats().device.total.in_flight, 0);
+        assert_adds_up(&engine);
+    }
+}
+
+#[test]
+fn what_a_reaper_leaves_goes_on_without_it_on_any_thread() {
+    let engine = stepped("");
+    let session = ctr(&engine);
+    let mut reaper = Box::pin(engine.reaper().unwrap());
+    assert!(reaper.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut futures: Vec<_> = (0..4).map(|index| session.encrypt_async(&IV, message(index, 64))).collect();
+    futures.iter_mut().for_each(pending);
+    // One is dropped and one cancelled while the reaper is there.
+    drop(futures.remove(0));
+    let Cancelled::TakenBack { buffer, .. } = futures.remove(0).cancel() else { panic!() };
+    assert_eq!(buffer, message(1, 64));
+    drop(reaper);
+    let mut last = futures.pop().unwrap();
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(Arc::clone(&flag));
+    assert!(std::pin::Pin::new(&mut last).poll(&mut Context::from_waker(&waker)).is_pending());
+    engine.device().run_until_idle();
+    assert_eq!(flag.calls(), 1, "the device wakes it");
+    let done = thread::spawn(move || block_on(last)).join().unwrap();
+    assert_eq!(done.unwrap(), expected_ctr(&message(3, 64)));
+    let Poll::Ready(Ok(done)) = poll_once(&mut futures[0]) else { panic!() };
+    assert_eq!(done, expected_ctr(&message(2, 64)));
+    // What is submitted from now on needs no reaper.
+    let after = drive(&engine, session.encrypt_async(&IV, message(9, 64)));
+    assert_eq!(after.unwrap(), expected_ctr(&message(9, 64)));
+    assert_eq!(engine.stats().device.total.in_flight, 0);
+    assert_adds_up(&engine);
+}

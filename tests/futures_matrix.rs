@@ -1,4 +1,5 @@
-//! Every way to await, with every delivery, on 1, 2 and 8 threads: 10,000 operations a cell, each result checked.
+//! Every way to await, with every delivery, on 1, 2 and 8 threads: 10,000 operations a cell, each result
+//! checked.
 //!
 //! ```text
 //!   ways:        one at a time · many on an executor · the same with a reaper · jobs · jobs on a driver's thread
@@ -26,7 +27,8 @@ use self::future_helpers::{Executor, block_on};
 const OPERATIONS: usize = 10_000;
 const TASKS: usize = 16;
 
-const DELIVERIES: [&str; 4] = ["", "delivery=poll", "queue_pairs=2;depth=2", "compute_units=16;completion_nsec=2000"];
+const DELIVERIES: [&str; 4] =
+    ["", "delivery=poll", "queue_pairs=2;depth=2", "compute_units=16;completion_nsec=2000"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {

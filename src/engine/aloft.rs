@@ -11,9 +11,7 @@
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use simaccel_device::{
-    Delivery, Plain, Request, Status, Tagged, TaggedText, Ticket, TicketState,
-};
+use simaccel_device::{Delivery, Plain, Request, Status, Tagged, TaggedText, Ticket, TicketState};
 use zeroize::Zeroize;
 
 use super::instance::Instance;
@@ -36,7 +34,8 @@ pub(crate) struct Aloft {
 pub(crate) type End = Option<Result<(), Failed>>;
 
 impl Aloft {
-    /// Submits a request that no policy concerns, where this thread has a reaper. `None`: nothing has changed.
+    /// Submits a request that no policy concerns, where this thread has a reaper. `None`: nothing has
+    /// changed.
     #[inline]
     pub(crate) fn submit(
         engine: &Arc<Inner>,

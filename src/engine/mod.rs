@@ -53,8 +53,8 @@ mod keys;
 mod lease;
 mod offload;
 mod poller;
-mod reaping;
 mod random;
+mod reaping;
 mod sabotage;
 mod session;
 mod software;
@@ -71,8 +71,8 @@ mod watchdog;
 /// What the futures of the crate are made of.
 pub(crate) mod future {
     pub(crate) use super::Inner;
-    pub(crate) use super::reaping::Reaping;
     pub(crate) use super::call::{OfCall, call_request, take_back_left};
+    pub(crate) use super::reaping::Reaping;
     pub(crate) use super::session::{SessionCore, expected_mac, make_room, set_iv};
     pub(crate) use super::software::EXPANSION;
     pub(crate) use super::started::{Ended, Kept, explained};

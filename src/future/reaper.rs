@@ -19,16 +19,17 @@ const MOST: u32 = 1_024;
 /// Wakes the futures of its thread, many at a time: a task for runtimes of one thread, which makes an awaited
 /// operation cost about as much as one in a polled job. It never ends.
 ///
-/// Without it the device calls the waker of each future, from its own thread, and so wakes a task across threads.
-/// With it, what the futures of this thread submit leaves a completion in the thread's ring, and the reaper calls
-/// their wakers here. While it looks in vain it gives its turn to the other tasks, and after some hundred looks it
-/// sleeps until the device wakes it.
+/// Without it the device calls the waker of each future, from its own thread, and so wakes a task across
+/// threads. With it, what the futures of this thread submit leaves a completion in the thread's ring, and the
+/// reaper calls their wakers here. While it looks in vain it gives its turn to the other tasks, and after
+/// some hundred looks it sleeps until the device wakes it.
 ///
-/// - Spawn it as a task of its own on the thread whose tasks await: what is submitted while it has work reaches
-///   the device when it has its turn. It is not `Send`; futures that were polled here may go on elsewhere.
-/// - It serves operations of sessions on devices without a model of time, in engines without timeout, retries,
-///   fallback and rules of the engine's own, on threads with a queue pair of their own. All others go on as
-///   without it.
+/// - Spawn it as a task of its own on the thread whose tasks await: what is submitted while it has work
+///   reaches the device when it has its turn. It is not `Send`; futures that were polled here may go on
+///   elsewhere.
+/// - It serves operations of sessions on devices without a model of time, in engines without timeout,
+///   retries, fallback and rules of the engine's own, on threads with a queue pair of their own. All others
+///   go on as without it.
 /// - Dropping it hands back: the futures that are left are woken, and wait without it.
 ///
 /// ```

@@ -1,5 +1,5 @@
-//! Device to host, for a task in place of a thread: a waker that is called when completions are published, if it
-//! is armed. As an [`Interrupt`](crate::Interrupt), without an fd.
+//! Device to host, for a task in place of a thread: a waker that is called when completions are published, if
+//! it is armed. As an [`Interrupt`](crate::Interrupt), without an fd.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -21,8 +21,8 @@ impl Alert {
     }
 
     /// Makes the next completion call the waker. Look at
-    /// [`Remote::completions_pending`](crate::Remote::completions_pending) once more before sleeping: what was
-    /// published before this call calls nothing.
+    /// [`Remote::completions_pending`](crate::Remote::completions_pending) once more before sleeping: what
+    /// was published before this call calls nothing.
     pub fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -98,8 +98,8 @@ impl Ticket {
         (self.place & 0xffff_ffff) as u32
     }
 
-    /// Where the request lies in its queue pair, from 0: a small number. For `simaccel`, and exempt from semantic
-    /// versioning.
+    /// Where the request lies in its queue pair, from 0: a small number. For `simaccel`, and exempt from
+    /// semantic versioning.
     #[doc(hidden)]
     #[inline]
     pub const fn place(self) -> usize {
