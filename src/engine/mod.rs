@@ -58,6 +58,7 @@ mod reaping;
 mod sabotage;
 mod session;
 mod software;
+mod spare;
 mod started;
 mod stats;
 mod stream;
@@ -74,7 +75,8 @@ pub(crate) mod future {
     pub(crate) use super::call::{OfCall, call_request, take_back_left};
     pub(crate) use super::reaping::Reaping;
     pub(crate) use super::session::{SessionCore, expected_mac, make_room, set_iv};
-    pub(crate) use super::software::EXPANSION;
+    pub(crate) use super::software::{EXPANSION, HeldSession};
+    pub(crate) use super::spare::Spare;
     pub(crate) use super::started::{Ended, Kept, explained};
 }
 

@@ -21,6 +21,7 @@ use zeroize::Zeroize;
 
 use super::offload::plain::{self, Outcome};
 use super::offload::{self, Failed, Hold};
+use super::spare::Spare;
 use super::{Inner, software, table};
 use crate::error::{Error, OpError};
 
@@ -68,6 +69,12 @@ impl SessionCore {
     #[inline]
     pub(crate) fn request(&self, operation: Operation, buffer: Vec<u8>) -> Request {
         Request::new(self.id, operation, buffer)
+    }
+
+    /// The same, of the thread's spare ones.
+    #[inline]
+    pub(crate) fn spare_request(&self, operation: Operation, buffer: Vec<u8>) -> Spare {
+        Spare::new(self.id, operation, buffer)
     }
 
     /// Runs a whole message: by the straight path if possible, otherwise by the state machine.
@@ -144,8 +151,8 @@ impl SessionCore {
         explained(error, || self.session.check(operation, iv_len, len as u64))
     }
 
-    /// [`run`](Self::run) for a request of a private or a public key, which says itself why it does not fit. Its
-    /// buffers stay in it.
+    /// [`run`](Self::run) for a request of a private or a public key, which says itself why it does not fit.
+    /// Its buffers stay in it.
     pub(super) fn run_key(&self, request: &mut Request) -> Result<(), Error> {
         self.run_here(request).map_err(|error| self.explained_key(error, request))
     }
@@ -233,6 +240,10 @@ impl SessionCore {
 impl Hold for Arc<SessionCore> {
     fn engine(&self) -> &Arc<Inner> {
         &self.engine
+    }
+
+    fn held_session(&self) -> Option<&Session> {
+        Some(&self.session)
     }
 }
 

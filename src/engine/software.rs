@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use simaccel_device::{ArgumentError, Request, Session, Status};
 
-use super::Inner;
-use super::offload::Failed;
+use super::offload::{Failed, Hold};
 use crate::error::Error;
 
 /// How many bytes more than its input an operation may return: one block of padding.
@@ -15,6 +14,25 @@ pub(crate) const EXPANSION: usize = 16;
 pub(crate) trait Software {
     /// Computes `request` in this thread.
     fn execute(&self, request: &mut Request) -> Status;
+
+    /// The same for an operation that holds this.
+    fn execute_for(&self, _hold: &impl Hold, request: &mut Request) -> Status {
+        self.execute(request)
+    }
+}
+
+/// The session that the operation holds.
+pub(crate) struct HeldSession;
+
+impl Software for HeldSession {
+    /// Without a hold there is no session.
+    fn execute(&self, _: &mut Request) -> Status {
+        Status::InvalidSession
+    }
+
+    fn execute_for(&self, hold: &impl Hold, request: &mut Request) -> Status {
+        hold.held_session().map_or(Status::InvalidSession, |session| session.execute_and_wipe(request))
+    }
 }
 
 impl Software for Session {
@@ -36,8 +54,8 @@ impl<S: Software> Software for Arc<S> {
 }
 
 /// Computes `request` now, in this thread; not on the stack of a job.
-pub(crate) fn run(engine: &Inner, software: &impl Software, request: &mut Request) -> Result<(), Failed> {
-    match error_of(engine.outside(|| software.execute(request))) {
+pub(crate) fn run(hold: &impl Hold, software: &impl Software, request: &mut Request) -> Result<(), Failed> {
+    match error_of(hold.engine().outside(|| software.execute_for(hold, request))) {
         None => Ok(()),
         Some(error) => Err(Failed::with_request(error)),
     }

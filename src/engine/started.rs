@@ -18,13 +18,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use simaccel_device::{Operation, Request, Session, Tag};
+use simaccel_device::{Operation, Request, Tag};
 use zeroize::Zeroizing;
 
 use super::aloft::Aloft;
 use super::offload::{Advance, Failed, Hold, Offload, TakenBack};
 use super::session::{SessionCore, make_room};
-use super::software::Software;
+use super::software::{HeldSession, Software};
+use super::spare::Spare;
 use super::table;
 use super::wait::waker::{PolledWake, WakerWait};
 use crate::error::{Error, OpError};
@@ -50,7 +51,7 @@ pub struct Message {
 /// the engine's configuration says. It never blocks for the device. Dropping it gives the request up and
 /// waits at most for one batch's computation.
 pub(crate) struct Kept<E: Hold, S: Software> {
-    operation: Offload<E, S, Request, PolledWake>,
+    operation: Offload<E, S, Spare, PolledWake>,
     stage: Stage,
     /// Whether it may go the straight way of a thread with a reaper, and then gives a tag.
     straight: Option<bool>,
@@ -66,8 +67,8 @@ enum Stage {
 }
 
 impl<E: Hold, S: Software> Kept<E, S> {
-    pub(crate) const fn new(hold: E, software: S, request: Request) -> Self {
-        Self { operation: Offload::new(hold, software, request), stage: Stage::New, straight: None }
+    pub(crate) fn new(hold: E, software: S, request: impl Into<Spare>) -> Self {
+        Self { operation: Offload::new(hold, software, request.into()), stage: Stage::New, straight: None }
     }
 
     /// Lets a whole message of a session go the straight way. `gives_tag`: it has a tag, MAC or digest.
@@ -204,8 +205,6 @@ impl<E: Hold, S: Software> Drop for Kept<E, S> {
         if let Stage::Aloft(aloft) = self.stage {
             aloft.give_up(self.operation.hold().engine());
         }
-        // Text that was never submitted; of what is in flight, the flight takes care.
-        self.operation.request_mut().wipe();
     }
 }
 
@@ -217,7 +216,7 @@ impl<E: Hold, S: Software> fmt::Debug for Kept<E, S> {
 
 /// An operation on the device that is polled; a future. See [`Kept`].
 #[derive(Debug)]
-pub struct Started(Kept<Arc<SessionCore>, Arc<Session>>);
+pub struct Started(Kept<Arc<SessionCore>, HeldSession>);
 
 impl Started {
     pub(super) fn new(core: &Arc<SessionCore>, message: Message) -> Result<Self, OpError> {
@@ -231,7 +230,7 @@ impl Started {
         let mut request = core.request(operation, buffer);
         request.set_iv_owned(iv);
         (request.aad, request.tag) = (aad, tag);
-        Ok(Self(Kept::new(Arc::clone(core), Arc::clone(core.session()), request)))
+        Ok(Self(Kept::new(Arc::clone(core), HeldSession, request)))
     }
 
     /// Goes on with the operation. When it is pending, `waker` will be called; the wakers of earlier polls
@@ -259,11 +258,11 @@ impl Started {
 
 /// An operation of a private or a public key that is polled. See [`Kept`].
 #[derive(Debug)]
-pub struct StartedKey(Kept<Arc<SessionCore>, Arc<Session>>);
+pub struct StartedKey(Kept<Arc<SessionCore>, HeldSession>);
 
 impl StartedKey {
     pub(super) fn new(core: &Arc<SessionCore>, request: Request) -> Self {
-        Self(Kept::new(Arc::clone(core), Arc::clone(core.session()), request))
+        Self(Kept::new(Arc::clone(core), HeldSession, request))
     }
 
     /// Goes on with the operation, as [`Started::poll`] does. Its output may be secret; one that only

@@ -8,31 +8,31 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use simaccel_device::{KeyArguments, Operation, RsaPadding, Session, SignatureScheme};
+use simaccel_device::{KeyArguments, Operation, RsaPadding, SignatureScheme};
 use zeroize::Zeroizing;
 
 use crate::engine::KeySession;
-use crate::engine::future::{Ended, Kept, SessionCore, explained};
+use crate::engine::future::{Ended, HeldSession, Kept, SessionCore, explained};
 use crate::error::Error;
 
 /// An operation of a private or a public key, as a future: [`KeySession::run_async`] and the like.
 ///
-/// It begins at its first poll. It is `Send` and `Unpin`, has no lifetime, and may be polled by any thread, each
-/// time by another. Its result is what [`KeySession::run`] gives; polled after that, it is ready with
+/// It begins at its first poll. It is `Send` and `Unpin`, has no lifetime, and may be polled by any thread,
+/// each time by another. Its result is what [`KeySession::run`] gives; polled after that, it is ready with
 /// [`Error::Closed`].
 ///
-/// *Cancel safe*: dropping it at any time takes the request back, waits at most for the one operation that its
-/// worker computes, and wipes what the request holds.
+/// *Cancel safe*: dropping it at any time takes the request back, waits at most for the one operation that
+/// its worker computes, and wipes what the request holds.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct KeyFuture {
-    kept: Kept<Arc<SessionCore>, Arc<Session>>,
+    kept: Kept<Arc<SessionCore>, HeldSession>,
     /// Why the first poll fails.
     refused: Option<Error>,
 }
 
 impl KeyFuture {
-    /// Takes the request back, and ends with [`Error::Timeout`], where the device does not end it within `limit`
-    /// of its submission; as [`OpFuture::with_timeout`](super::OpFuture::with_timeout).
+    /// Takes the request back, and ends with [`Error::Timeout`], where the device does not end it within
+    /// `limit` of its submission; as [`OpFuture::with_timeout`](super::OpFuture::with_timeout).
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.kept.set_limit(limit);
         self
@@ -120,8 +120,8 @@ impl KeySession {
         self.run_async(Operation::Derive, KeyArguments::default(), peer)
     }
 
-    /// [`KeySession::encapsulate`] as a future: ciphertext and secret, one behind the other. The ciphertext has
-    /// [`KeyAlgorithm::ciphertext_len`](crate::KeyAlgorithm::ciphertext_len) bytes.
+    /// [`KeySession::encapsulate`] as a future: ciphertext and secret, one behind the other. The ciphertext
+    /// has [`KeyAlgorithm::ciphertext_len`](crate::KeyAlgorithm::ciphertext_len) bytes.
     pub fn encapsulate_async(&self) -> KeyFuture {
         self.random_async(Operation::Encapsulate, KeyArguments::default(), &[])
     }
@@ -147,6 +147,6 @@ impl KeySession {
             Ok(arguments) => (self.request(operation, arguments, input.to_vec()), None),
             Err(error) => (core.request(operation, Vec::new()), Some(error)),
         };
-        KeyFuture { kept: Kept::new(Arc::clone(core), Arc::clone(core.session()), request), refused }
+        KeyFuture { kept: Kept::new(Arc::clone(core), HeldSession, request), refused }
     }
 }

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use simaccel_device::{Request, Session, Tag};
+use simaccel_device::{Request, Tag};
 
 use super::buffer::Buffer;
-use crate::engine::future::{Ended, Kept, SessionCore, explained};
+use crate::engine::future::{Ended, HeldSession, Kept, SessionCore, Spare, explained};
 use crate::error::{Error, OpError};
 
 /// An operation of a session, as a future:
@@ -51,7 +51,7 @@ use crate::error::{Error, OpError};
 /// ```
 #[must_use = "a future does nothing unless it is polled"]
 pub struct OpFuture<K, B = Vec<u8>> {
-    kept: Kept<Arc<SessionCore>, Arc<Session>>,
+    kept: Kept<Arc<SessionCore>, HeldSession>,
     kind: K,
     /// Why the first poll fails.
     refused: Option<Error>,
@@ -160,13 +160,8 @@ impl Kind for Compared {
 
 impl<K: Kind, B: Buffer> OpFuture<K, B> {
     /// `refused`: the error of the first poll.
-    pub(super) fn new(
-        core: &Arc<SessionCore>,
-        request: Request,
-        kind: K,
-        refused: Result<(), Error>,
-    ) -> Self {
-        let kept = Kept::new(Arc::clone(core), Arc::clone(core.session()), request).straight(K::GIVES_TAG);
+    pub(super) fn new(core: &Arc<SessionCore>, request: Spare, kind: K, refused: Result<(), Error>) -> Self {
+        let kept = Kept::new(Arc::clone(core), HeldSession, request).straight(K::GIVES_TAG);
         Self { kept, kind, refused: refused.err(), buffer: PhantomData }
     }
 

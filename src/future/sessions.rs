@@ -1,11 +1,11 @@
 //! The operations of every kind of session, as futures. Each is the session's blocking operation of the same
 //! name, with the same errors.
 
-use simaccel_device::{Operation, Request, Tag};
+use simaccel_device::{Operation, Tag};
 
 use super::buffer::Buffer;
 use super::operation::{Apart, Compared, InPlace, OpFuture, Tagged};
-use crate::engine::future::{EXPANSION, SessionCore, expected_mac, make_room, set_iv};
+use crate::engine::future::{EXPANSION, SessionCore, Spare, expected_mac, make_room, set_iv};
 use crate::engine::{AeadSession, CipherSession, HashSession, MacSession, OtherSession};
 use crate::error::Error;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn apart<B: Buffer>(
     source: B,
     destination: B,
 ) -> OpFuture<Apart, B> {
-    let mut request = core.request(operation, source.into_vec());
+    let mut request = core.spare_request(operation, source.into_vec());
     let mut room = destination.into_vec();
     room.clear();
     let reserved = room.try_reserve(request.buffer.len().saturating_add(EXPANSION));
@@ -43,7 +43,7 @@ fn with_aad<B: Buffer>(
     operation: Operation,
     (nonce, aad): (&[u8], &[u8]),
     buffer: B,
-) -> (Request, Result<(), Error>) {
+) -> (Spare, Result<(), Error>) {
     let (mut request, prepared) = prepared(core, operation, nonce, buffer);
     let prepared = prepared.and_then(|()| core.copy_of(aad, 0)).map(|aad| request.aad = aad);
     (request, prepared)
@@ -55,8 +55,8 @@ fn prepared<B: Buffer>(
     operation: Operation,
     iv: &[u8],
     buffer: B,
-) -> (Request, Result<(), Error>) {
-    let mut request = core.request(operation, buffer.into_vec());
+) -> (Spare, Result<(), Error>) {
+    let mut request = core.spare_request(operation, buffer.into_vec());
     let grows = operation == Operation::Encrypt && core.growth() > 0;
     let room = if grows { make_room(&mut request.buffer, core.growth()) } else { Ok(()) };
     let prepared = room.and_then(|()| set_iv(&mut request, iv));
@@ -135,7 +135,7 @@ impl MacSession {
 impl OtherSession {
     /// [`OtherSession::run`] as a future.
     pub fn run_async<B: Buffer>(&self, operation: Operation, buffer: B) -> OpFuture<InPlace, B> {
-        let request = self.core().request(operation, buffer.into_vec());
+        let request = self.core().spare_request(operation, buffer.into_vec());
         OpFuture::new(self.core(), request, InPlace(()), Ok(()))
     }
 
@@ -146,7 +146,7 @@ impl OtherSession {
         source: B,
         destination: B,
     ) -> OpFuture<Apart, B> {
-        let mut request = self.core().request(operation, source.into_vec());
+        let mut request = self.core().spare_request(operation, source.into_vec());
         request.destination = Some(destination.into_vec());
         OpFuture::new(self.core(), request, Apart(()), Ok(()))
     }

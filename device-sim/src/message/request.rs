@@ -436,6 +436,22 @@ impl Request {
         to.input = self.input.take();
     }
 
+    /// Whether nothing is left in it. Exempt from semantic versioning.
+    #[doc(hidden)]
+    #[inline]
+    pub fn is_blank(&self) -> bool {
+        self.buffer.capacity() == 0 && self.needs_front_only()
+    }
+
+    /// Makes a [blank](Request::is_blank) request one like [`Request::new`]. Exempt from semantic versioning.
+    #[doc(hidden)]
+    #[inline]
+    pub fn renew(&mut self, session: SessionId, operation: Operation, buffer: Vec<u8>) {
+        (self.buffer, self.session, self.operation) = (buffer, session, operation);
+        (self.part, self.plain, self.iv_len) = (Part::Whole, false, 0);
+        (self.user_data, self.served_after) = (0, 0);
+    }
+
     fn needs_front_only(&self) -> bool {
         self.aad.capacity() == 0
             && self.destination.is_none()

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
-use simaccel_device::{Remote, Request, Status, StreamState, Ticket, TicketState, WakeState};
+use simaccel_device::{Remote, Request, Session, Status, StreamState, Ticket, TicketState, WakeState};
 
 use crate::engine::instance::Instance;
 use crate::engine::sabotage::{self, Sabotage};
@@ -33,6 +33,11 @@ use crate::error::Error;
 /// A handle of an engine: a reference, or an owner.
 pub(crate) trait Hold: Clone {
     fn engine(&self) -> &Arc<Inner>;
+
+    /// The session, if it is one that is held.
+    fn held_session(&self) -> Option<&Session> {
+        None
+    }
 }
 
 impl Hold for &Arc<Inner> {

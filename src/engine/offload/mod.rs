@@ -84,7 +84,7 @@ pub(crate) fn run(
     software: &impl Software,
     request: &mut Request,
 ) -> Result<(), Failed> {
-    if let Some(outcome) = without_device(engine, software, request) {
+    if let Some(outcome) = without_device(&engine, software, request) {
         return outcome;
     }
     if let Some(jobs) = &engine.foreign
@@ -112,10 +112,11 @@ fn run_in(
 
 /// Counts the operation, and completes it here if it bypasses the device.
 fn without_device(
-    engine: &Arc<Inner>,
+    hold: &impl Hold,
     software: &impl Software,
     request: &mut Request,
 ) -> Option<Result<(), Failed>> {
+    let engine = hold.engine();
     if engine.is_inherited() {
         return Some(Err(Failed::with_request(Error::Forked)));
     }
@@ -125,7 +126,7 @@ fn without_device(
         instance.counters.below_threshold.add(is_below.into());
     });
     if is_below {
-        return Some(software::run(engine, software, request));
+        return Some(software::run(hold, software, request));
     }
     call::is_inside(engine).then(|| Err(Failed::with_request(Error::Inside)))
 }
@@ -188,7 +189,7 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     /// [new](Self::new), once.
     pub(crate) fn begin(&mut self) -> Option<Result<(), Failed>> {
         let session = self.session.as_ref()?;
-        without_device(self.engine.engine(), session, self.request.borrow_mut())
+        without_device(&self.engine, session, self.request.borrow_mut())
     }
 
     /// Replaces the engine's limit for each try.
@@ -332,7 +333,7 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
             return Some(Err(failed));
         }
         table::with(engine, |instance| instance.counters.fallbacks.add(1));
-        Some(software::run(engine, session, self.request.borrow_mut()))
+        Some(software::run(&self.engine, session, self.request.borrow_mut()))
     }
 }
 
