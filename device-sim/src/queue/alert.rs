@@ -1,6 +1,7 @@
 //! Device to host, for a task in place of a thread: a waker that is called when completions are published, if
 //! it is armed. As an [`Interrupt`](crate::Interrupt), without an fd.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -37,5 +38,13 @@ impl Alert {
     pub(crate) fn take(&self) -> Option<Waker> {
         let is_armed = self.armed.load(Ordering::Relaxed) && self.armed.swap(false, Ordering::AcqRel);
         is_armed.then(|| self.waker.clone())
+    }
+}
+
+/// Calls a waker, and stops its panic.
+pub(crate) fn call(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        // Dropping a foreign payload could panic once more.
+        std::mem::forget(payload);
     }
 }

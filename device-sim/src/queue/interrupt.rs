@@ -18,8 +18,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::process::cancel::{read_eventfd, write_eventfd};
 use crate::process::fork::NotInherited;
-use crate::queue::alert::Alert;
-use crate::queue::pair::call;
+use crate::queue::alert::{Alert, call};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, lock};
 
 /// An eventfd and an armed flag: one per thread that waits for completions by polling.
@@ -130,7 +129,7 @@ impl Interrupts {
     #[cold]
     fn alert(&self) {
         let armed: Vec<_> = lock(&self.alerts).iter().filter_map(|alert| alert.take()).collect();
-        armed.into_iter().for_each(|waker| _ = call(waker));
+        armed.into_iter().for_each(call);
     }
 
     /// Raises the armed ones, after completions were published and a full fence; returns how many.
