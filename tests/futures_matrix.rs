@@ -144,7 +144,7 @@ fn cells(delivery: &str) {
                 .collect();
             running.into_iter().for_each(|thread| thread.join().unwrap());
             let stats = engine.stats();
-            assert!(stats.operations as usize >= OPERATIONS, "{way:?}, {delivery}, {threads} threads");
+            assert!(stats.operations >= OPERATIONS as u64, "{way:?}, {delivery}, {threads} threads");
             assert_eq!((stats.device.total.in_flight, stats.abandoned), (0, 0));
             assert_adds_up(&engine);
         }

@@ -15,6 +15,7 @@ use simaccel_device::{Operation, Request, SessionId};
 const KEPT: usize = 1_024;
 
 thread_local! {
+    #[expect(clippy::vec_box, reason = "a request moves from the list to a future, and is not copied")]
     static SPARE: RefCell<Vec<Box<Request>>> = const { RefCell::new(Vec::new()) };
 }
 
