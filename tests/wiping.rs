@@ -1,66 +1,21 @@
 //! Secrets do not stay in freed memory.
 //!
 //! The allocator inspects every block that is freed, so this file has one test function.
-#![expect(unsafe_code, reason = "an allocator is unsafe to write")]
 
 mod captured;
 mod engine_helpers;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+mod freed;
 
 use simaccel::{Aead, Cipher, Engine, Hash, Job, Step, WaitCtx};
 
 use self::engine_helpers::{IV, stepped};
-
-/// Looks for [`SECRET`] in what is freed.
-struct Looking;
-
-static LOOKS: AtomicBool = AtomicBool::new(false);
-static FOUND: AtomicUsize = AtomicUsize::new(0);
-
-const SECRET: &[u8; 32] = b"a plaintext that must never leak";
-
-// SAFETY: everything is passed on to the system's allocator unchanged; the memory it returned is initialised.
-unsafe impl GlobalAlloc for Looking {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise. Zeroed, so that it may be read later.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if LOOKS.load(Ordering::Relaxed) {
-            // SAFETY: the block is the caller's, of this size, and was initialised when it was allocated.
-            let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
-            FOUND.fetch_add(
-                bytes.windows(SECRET.len()).filter(|bytes| bytes == SECRET).count(),
-                Ordering::Relaxed,
-            );
-        }
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static LOOKING: Looking = Looking;
+use self::freed::{SECRET, keeps};
 
 /// The secret several times over, in a buffer without spare capacity.
 fn secret(times: usize) -> Vec<u8> {
     let mut secret = SECRET.repeat(times);
     secret.shrink_to_fit();
     secret
-}
-
-/// Reports where `body` has freed the secret.
-#[track_caller]
-fn keeps<R>(what: &str, body: impl FnOnce() -> R) -> R {
-    FOUND.store(0, Ordering::Relaxed);
-    LOOKS.store(true, Ordering::Relaxed);
-    let result = body();
-    LOOKS.store(false, Ordering::Relaxed);
-    assert_eq!(FOUND.load(Ordering::Relaxed), 0, "{what}");
-    result
 }
 
 /// A job is dropped in its second operation: the first makes what the straight path needs of a thread and a
