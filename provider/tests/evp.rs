@@ -219,6 +219,31 @@ fn the_vectors_of_openssl_are_right_for_digests() {
 }
 
 #[test]
+#[ignore = "needs the vectors that .ci/openssl-vectors fetches"]
+fn the_vectors_of_openssl_are_right_for_signatures_and_decryption() {
+    let program = compiled("key_vectors.c", &["-lcrypto"]);
+    // Those that are left out are the FIPS provider's, of other keys (X448, ED448), or of MDC2.
+    for (file, least) in [
+        ("evppkey_rsa_common.txt", 135),
+        ("evppkey_rsa.txt", 55),
+        ("evppkey_ecdsa.txt", 15),
+        ("evppkey_ecx.txt", 13),
+    ] {
+        let folder = scratch("vectors");
+        let mut command = command(&program);
+        command.arg(fetched("vectors").join(file));
+        command.arg(provider().parent().unwrap()).arg("libsimaccel_provider");
+        let counters = folder.join("counters");
+        command.env("SIMACCEL_CONFIG", format!("stats_file={};never_pause=none", counters.display()));
+        preload(&mut command);
+        let Run { said, counters } = counted(&mut command, &folder);
+        assert!(number(&said, "ran") >= least, "{file}: {said}");
+        assert_eq!(counters.pauses(), number(&said, "pauses"), "{file}");
+        assert_eq!(counters.pauses(), counters.at(&["synchronous", "no_job"]), "{file}: {}", counters.0);
+    }
+}
+
+#[test]
 #[ignore = "needs OpenSSL 3.5, which .ci/applications unpacks"]
 fn random_calls_and_records_are_those_of_openssl_3_5() {
     for (program, count) in [(random(), 5000), (records(), 5000), (signatures(), 2000), (keys(), 500)] {
