@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use programs::certificates::Certificate;
+use programs::certificates::{Certificate, Kind};
 use programs::configuration::Configuration;
 use programs::counters::Counters;
 use programs::servers::{Server, free_port};
@@ -230,7 +230,7 @@ fn a_command_that_waits_and_a_server_that_polls_are_not_ended() {
 
     // The server looks at its job again and again, on a device that takes its time long before it is done.
     let configuration = Configuration::new("conduct").key("strict", "abort").key("completion_nsec", "200000");
-    let (port, certificate) = (free_port(), Certificate::new(&configuration.folder));
+    let (port, certificate) = (free_port(), Certificate::new(&configuration.folder, Kind::Rsa));
     let mut command = configuration.openssl(&["s_server", "-async", "-quiet", "-accept"]);
     command.arg(format!("127.0.0.1:{port}")).arg("-key").arg(certificate.key);
     command.arg("-cert").arg(certificate.certificate);

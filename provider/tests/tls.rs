@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
-use programs::certificates::Certificate;
+use programs::certificates::{Certificate, Kind};
 use programs::command;
 use programs::configuration::Configuration;
 use programs::counters::Counters;
@@ -44,7 +44,7 @@ struct Server {
 
 impl Server {
     fn start(mut command: Command, suite: &Suite, connections: u64, configuration: &Configuration) -> Self {
-        let certificate = Certificate::new(&configuration.folder);
+        let certificate = Certificate::new(&configuration.folder, Kind::Rsa);
         let port = free_port();
         command.args(["-async", "-quiet", "-accept", &format!("127.0.0.1:{port}")]);
         command.args(["-naccept", &connections.to_string()]).args(suite.options);

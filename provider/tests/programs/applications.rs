@@ -27,7 +27,7 @@ impl<'a> Setting<'a> {
     fn new(configuration: &'a Configuration, name: &str) -> Self {
         let folder = configuration.folder.join(name);
         fs::create_dir_all(&folder).unwrap();
-        let certificate = Certificate::new(&folder);
+        let certificate = Certificate::new(&folder, configuration.certificate);
         Self { configuration, folder, certificate, port: free_port() }
     }
 
@@ -75,6 +75,11 @@ impl From {
 
 /// HAProxy in one process with asynchronous handshakes. It answers by itself.
 pub(crate) fn haproxy(configuration: &Configuration, from: From) -> Server {
+    patient_haproxy(configuration, from, 10)
+}
+
+/// HAProxy that gives a client so many seconds for the next step, also of a handshake.
+pub(crate) fn patient_haproxy(configuration: &Configuration, from: From, seconds: u32) -> Server {
     let setting = Setting::new(configuration, "haproxy");
     let file = setting.file(
         "haproxy.cfg",
@@ -86,7 +91,7 @@ pub(crate) fn haproxy(configuration: &Configuration, from: From) -> Server {
     nbthread 1
 defaults
     mode http
-    timeout client 10s
+    timeout client {seconds}s
     timeout server 10s
     timeout connect 5s
 frontend tls
@@ -103,6 +108,11 @@ frontend tls
 
 /// Traffic Server in one process with asynchronous handshakes. It answers every request with status 404.
 pub(crate) fn traffic_server(configuration: &Configuration) -> Server {
+    patient_traffic_server(configuration, 0)
+}
+
+/// Traffic Server that gives a client so many seconds for its handshake; 0 sets no limit.
+pub(crate) fn patient_traffic_server(configuration: &Configuration, seconds: u32) -> Server {
     let setting = Setting::new(configuration, "trafficserver");
     let folder = setting.folder.display().to_string();
     // What the package brings and this test does not change.
@@ -134,6 +144,7 @@ pub(crate) fn traffic_server(configuration: &Configuration) -> Server {
         ("ssl.server.cert.path", format!("STRING {folder}")),
         ("ssl.server.private_key.path", format!("STRING {folder}")),
         ("ssl.async.handshake.enabled", "INT 1".to_owned()),
+        ("ssl.handshake_timeout_in", format!("INT {seconds}")),
         ("log.logging_enabled", "INT 0".to_owned()),
         ("diags.output.diag", "STRING E".to_owned()),
         ("diags.output.error", "STRING E".to_owned()),

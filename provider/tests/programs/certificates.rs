@@ -22,8 +22,27 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// An OpenSSL that knows the kind.
+    pub(crate) fn release(self) -> Openssl {
+        match self {
+            Self::MlDsa44 | Self::MlDsa65 => Openssl::next(),
+            _ => Openssl::system(),
+        }
+    }
+
+    /// The row of the counters that has the signatures of such a key.
+    pub(crate) fn signatures(self) -> &'static str {
+        match self {
+            Self::Rsa | Self::RsaPss => "RSA/sign",
+            Self::P256 | Self::P384 | Self::P521 => "ECDSA/sign",
+            Self::Ed25519 => "ED25519/sign",
+            Self::MlDsa44 => "ML-DSA-44/sign",
+            Self::MlDsa65 => "ML-DSA-65/sign",
+        }
+    }
+
     /// How `openssl genpkey` makes the key.
-    fn options(self) -> &'static [&'static str] {
+    pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Rsa => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
             Self::RsaPss => &["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
@@ -47,18 +66,9 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// A key of RSA, in files of a folder.
-    pub(crate) fn new(folder: &Path) -> Self {
-        Self::of(folder, Kind::Rsa)
-    }
-
     /// Makes the files in a folder.
-    pub(crate) fn of(folder: &Path, kind: Kind) -> Self {
-        Self::made_by(&Openssl::system(), folder, kind)
-    }
-
-    /// Makes the files with a release that knows the kind.
-    pub(crate) fn made_by(openssl: &Openssl, folder: &Path, kind: Kind) -> Self {
+    pub(crate) fn new(folder: &Path, kind: Kind) -> Self {
+        let openssl = kind.release();
         let new = Self {
             key: folder.join("server.key"),
             certificate: folder.join("server.crt"),
@@ -78,7 +88,8 @@ impl Certificate {
     }
 }
 
-const REQUEST: &str = "[req]
+/// What `openssl req` makes a certificate by.
+pub(crate) const REQUEST: &str = "[req]
 prompt = no
 distinguished_name = name
 x509_extensions = extensions

@@ -11,6 +11,8 @@ use super::{command, succeeds};
 pub(crate) struct Outcome {
     pub(crate) whole: u64,
     pub(crate) dropped: u64,
+    /// Connections that went on with the session of an earlier one.
+    pub(crate) resumed: u64,
     pub(crate) failures: Vec<String>,
 }
 
@@ -36,6 +38,7 @@ pub(crate) fn connect(port: u16, connections: u64, options: Value) -> Outcome {
     Outcome {
         whole: answer["whole"].as_u64().unwrap(),
         dropped: answer["dropped"].as_u64().unwrap(),
+        resumed: answer["resumed"].as_u64().unwrap(),
         failures: failures.iter().map(|failure| failure.as_str().unwrap().to_owned()).collect(),
     }
 }

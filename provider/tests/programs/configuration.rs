@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use super::certificates::Kind;
 use super::{command, provider, scratch};
 
 /// The variable by which `.ci/run` has all programs run on the jobs of our own C library.
@@ -17,6 +18,8 @@ pub(crate) struct Configuration {
     pub(crate) folder: PathBuf,
     /// Keys of the provider's section.
     keys: Vec<(String, String)>,
+    /// What servers have certificates of.
+    pub(crate) certificate: Kind,
     default_properties: &'static str,
     pinned_random: bool,
 }
@@ -26,14 +29,25 @@ impl Configuration {
     pub(crate) fn new(name: &str) -> Self {
         let folder = scratch(name);
         let counters = folder.join("counters").display().to_string();
-        let new =
-            Self { folder, keys: Vec::new(), default_properties: "?simaccel.hw=yes", pinned_random: true };
+        let new = Self {
+            folder,
+            keys: Vec::new(),
+            certificate: Kind::Rsa,
+            default_properties: "?simaccel.hw=yes",
+            pinned_random: true,
+        };
         new.key("stats_file", &counters)
     }
 
     /// With a key of the provider's section.
     pub(crate) fn key(mut self, key: &str, value: &str) -> Self {
         self.keys.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With servers that have a certificate of this kind; without it they have one of RSA.
+    pub(crate) fn certificate(mut self, kind: Kind) -> Self {
+        self.certificate = kind;
         self
     }
 

@@ -11,6 +11,19 @@ use super::{command, stat, succeeds};
 #[derive(Clone, Debug)]
 pub(crate) struct Counters(pub(crate) Value);
 
+/// What a row has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operations {
+    pub(crate) all: u64,
+    pub(crate) pauses: u64,
+}
+
+impl Operations {
+    pub(crate) fn all_paused(count: u64) -> Self {
+        Self { all: count, pauses: count }
+    }
+}
+
 impl Counters {
     /// Reads a file that a process has mapped, whether it runs or has ended.
     #[track_caller]
@@ -24,6 +37,18 @@ impl Counters {
     #[track_caller]
     pub(crate) fn of(configuration: &Configuration, pid: u32) -> Self {
         Self::read(&configuration.counters_file(pid))
+    }
+
+    /// The counters of a process once none of its operations is on its way: what a client does not wait for,
+    /// such as the end of a connection, may be left when it has gone.
+    #[track_caller]
+    pub(crate) fn settled(configuration: &Configuration, pid: u32) -> Self {
+        loop {
+            let counters = Self::of(configuration, pid);
+            if counters.at(&["in_flight"]) == 0 {
+                return counters;
+            }
+        }
     }
 
     /// A number at a path of keys.
@@ -47,6 +72,12 @@ impl Counters {
 
     pub(crate) fn resumes(&self) -> u64 {
         self.at(&["resumes"])
+    }
+
+    /// The operations of a row, such as `RSA/sign`; none where the row is not there.
+    pub(crate) fn row(&self, row: &str) -> Operations {
+        let count = |path: &[&str]| self.find(&[&["algorithms", row], path].concat()).unwrap_or(0);
+        Operations { all: count(&["operations"]), pauses: count(&["pauses"]) }
     }
 
     /// Operations that were done without pausing, whatever the reason.

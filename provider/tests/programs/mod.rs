@@ -14,7 +14,9 @@ pub(crate) mod certificates;
 pub(crate) mod clients;
 pub(crate) mod configuration;
 pub(crate) mod counters;
+pub(crate) mod key_speed;
 pub(crate) mod openssl;
+pub(crate) mod s_client;
 pub(crate) mod servers;
 
 use std::ffi::OsStr;

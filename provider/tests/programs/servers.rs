@@ -77,6 +77,18 @@ impl Server {
         }
     }
 
+    /// A file of the server's own folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.log.with_file_name(name)
+    }
+
+    /// Bytes of memory that the server's process has resident.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Fds that a process of this server has open.
     pub(crate) fn fds(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()

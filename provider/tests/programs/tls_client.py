@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """A client that makes TLS connections to a server on loopback and drops some of them in the middle.
 
-    tls_client.py '{"port": 4433, "connections": 1000, "drop_every": 3, "threads": 8, "tls": "1.3", "talk": "http"}'
+    tls_client.py '{"port": 4433, "connections": 1000, "drop_every": 3, "threads": 8, "tls": "1.3", "talk": "http",
+                   "resume": true}'
 
 A connection that is dropped sends its ClientHello and ends with a reset: at once, or after the first bytes of the
 answer, in turn. All others shake hands and talk: `http` asks for `path` and reads the answer to its end, `dns` sends
-`queries` queries and reads their answers, and `send` sends `lines` lines. Prints what has become of the connections as
+`queries` queries and reads their answers, and `send` sends `lines` lines. With `resume` each thread offers the session
+of its connection before. Prints what has become of the connections as
 JSON; `failures` holds the errors of those that were not meant to fail.
 """
 
@@ -45,8 +47,6 @@ def drop(port, made, after_answer):
             connection.recv(1)
         # No waiting for what is unsent: the peer sees a reset.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
 
 
 def read_exactly(connection, length):
@@ -102,15 +102,21 @@ def main():
     every = task.get("drop_every", 0)
     numbers = iter(range(task["connections"]))
     lock = threading.Lock()
-    result = {"whole": 0, "dropped": 0, "failures": []}
+    result = {"whole": 0, "dropped": 0, "resumed": 0, "failures": []}
+    before = threading.local()
 
     def one(number):
         if every and number % every == every - 1:
             drop(task["port"], made, number // every % 2 == 1)
             return "dropped"
         with socket.create_connection(("127.0.0.1", task["port"])) as plain:
-            with made.wrap_socket(plain, server_hostname="localhost") as connection:
+            session = getattr(before, "session", None)
+            with made.wrap_socket(plain, server_hostname="localhost", session=session) as connection:
                 TALKS[task.get("talk", "http")](connection, task)
+                if task.get("resume"):
+                    before.session = connection.session
+                    with lock:
+                        result["resumed"] += connection.session_reused
         return "whole"
 
     def work():
