@@ -86,7 +86,7 @@ fn an_open_loop_and_the_rows_behind_it_end_too() {
     let options = "--rate 50000 --csv rows.csv";
     let (printed, _) = interrupted(&folder, options, Signal::SIGTERM);
     assert!(
-        printed.contains("interrupted: the last row is shorter") && printed.contains(", 2 further rows"),
+        printed.contains("interrupted: the last row is shorter") && printed.contains(", 3 further rows"),
         "{printed}"
     );
     assert_eq!(folder.read("rows.csv").lines().count(), 2, "the head, and the row that ran");

@@ -150,8 +150,8 @@ fn each_of_several_rows_has_a_distribution_of_its_own() {
     }
     let folder = Folder::new();
     folder.succeed("--ops 10 --hgrm out");
-    assert_eq!(folder.names().len(), 8);
-    assert!(folder.names().contains(&"out-8-wake-fd-open".to_owned()), "{:?}", folder.names());
+    assert_eq!(folder.names().len(), 9);
+    assert!(folder.names().contains(&"out-9-wake-fd-open".to_owned()), "{:?}", folder.names());
 }
 
 #[test]
