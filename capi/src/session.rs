@@ -163,20 +163,6 @@ pub unsafe extern "C" fn simaccel_session_free(session: *mut SimaccelSession) {
     });
 }
 
-/// Runs an operation on a session that is kept during it.
-///
-/// # Safety
-///
-/// `session` is null or valid when this is called.
-#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
-unsafe fn operate(
-    session: *mut SimaccelSession,
-    operation: impl FnOnce(&Kind) -> Result<(), Failure>,
-) -> SimaccelResult {
-    // SAFETY: the caller's promise.
-    unsafe { operate_on(session, "session", |session| operation(&session.kind)) }
-}
-
 /// Runs an operation on what C has a handle of, which is kept during it.
 ///
 /// # Safety
@@ -287,7 +273,7 @@ pub unsafe extern "C" fn simaccel_encrypt(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate(session, |kind| {
+        operate_on(session, "session", |SimaccelSession { kind, .. }| {
             let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_encrypt")) };
             let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
             cipher(session, Operation::Encrypt, iv, input, Output::new(out, out_size, out_len, "out"))
@@ -313,7 +299,7 @@ pub unsafe extern "C" fn simaccel_decrypt(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate(session, |kind| {
+        operate_on(session, "session", |SimaccelSession { kind, .. }| {
             let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_decrypt")) };
             let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
             cipher(session, Operation::Decrypt, iv, input, Output::new(out, out_size, out_len, "out"))
@@ -380,7 +366,7 @@ pub unsafe extern "C" fn simaccel_seal(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate(session, |kind| {
+        operate_on(session, "session", |SimaccelSession { kind, .. }| {
             let &Kind::Aead(ref session, own_tag_len) = kind else {
                 return Err(wrong_kind("simaccel_seal"));
             };
@@ -419,7 +405,7 @@ pub unsafe extern "C" fn simaccel_open(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate(session, |kind| {
+        operate_on(session, "session", |SimaccelSession { kind, .. }| {
             let &Kind::Aead(ref session, own_tag_len) = kind else {
                 return Err(wrong_kind("simaccel_open"));
             };
@@ -473,7 +459,7 @@ pub unsafe extern "C" fn simaccel_digest(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate(session, |kind| {
+        operate_on(session, "session", |SimaccelSession { kind, .. }| {
             let &Kind::Hash(ref hash, digest_len) = kind else { return Err(wrong_kind("simaccel_digest")) };
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
@@ -499,7 +485,7 @@ pub unsafe extern "C" fn simaccel_hmac(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate(session, |kind| {
+        operate_on(session, "session", |SimaccelSession { kind, .. }| {
             let &Kind::Mac(ref mac, mac_len) = kind else { return Err(wrong_kind("simaccel_hmac")) };
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
@@ -533,7 +519,7 @@ pub unsafe extern "C" fn simaccel_hmac_verify(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate(session, |kind| {
+        operate_on(session, "session", |SimaccelSession { kind, .. }| {
             let &Kind::Mac(ref mac, mac_len) = kind else { return Err(wrong_kind("simaccel_hmac_verify")) };
             let input = Input::new(input, in_len, "in")?;
             let expected = Input::new(expected, expected_len, "expected")?;
