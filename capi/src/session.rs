@@ -44,6 +44,8 @@ pub struct SimaccelSession {
 }
 
 impl Counted for SimaccelSession {
+    const NAME: &'static str = "session";
+
     #[inline]
     fn uses(&self) -> &Uses {
         &self.uses
@@ -171,12 +173,11 @@ pub unsafe extern "C" fn simaccel_session_free(session: *mut SimaccelSession) {
 #[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
 pub(crate) unsafe fn operate_on<T: Counted>(
     handle: *mut T,
-    name: &str,
     operation: impl FnOnce(&T) -> Result<(), Failure>,
 ) -> SimaccelResult {
     reported(|| {
         // SAFETY: the caller's promise; after that, the target is held for as long as it is used.
-        let borrowed = unsafe { given(handle, name) }?;
+        let borrowed = unsafe { given(handle, T::NAME) }?;
         // SAFETY: not null, as was just seen, and the caller's promise. (The reference does not reach the
         // counts of the `Arc` beside it.)
         let kept = Keep::begin(unsafe { uses::begin(NonNull::new_unchecked(handle)) });
@@ -273,7 +274,7 @@ pub unsafe extern "C" fn simaccel_encrypt(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, "session", |SimaccelSession { kind, .. }| {
+        operate_on(session, |SimaccelSession { kind, .. }| {
             let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_encrypt")) };
             let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
             cipher(session, Operation::Encrypt, iv, input, Output::new(out, out_size, out_len, "out"))
@@ -299,7 +300,7 @@ pub unsafe extern "C" fn simaccel_decrypt(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, "session", |SimaccelSession { kind, .. }| {
+        operate_on(session, |SimaccelSession { kind, .. }| {
             let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_decrypt")) };
             let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
             cipher(session, Operation::Decrypt, iv, input, Output::new(out, out_size, out_len, "out"))
@@ -366,7 +367,7 @@ pub unsafe extern "C" fn simaccel_seal(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, "session", |SimaccelSession { kind, .. }| {
+        operate_on(session, |SimaccelSession { kind, .. }| {
             let &Kind::Aead(ref session, own_tag_len) = kind else {
                 return Err(wrong_kind("simaccel_seal"));
             };
@@ -405,7 +406,7 @@ pub unsafe extern "C" fn simaccel_open(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, "session", |SimaccelSession { kind, .. }| {
+        operate_on(session, |SimaccelSession { kind, .. }| {
             let &Kind::Aead(ref session, own_tag_len) = kind else {
                 return Err(wrong_kind("simaccel_open"));
             };
@@ -459,7 +460,7 @@ pub unsafe extern "C" fn simaccel_digest(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, "session", |SimaccelSession { kind, .. }| {
+        operate_on(session, |SimaccelSession { kind, .. }| {
             let &Kind::Hash(ref hash, digest_len) = kind else { return Err(wrong_kind("simaccel_digest")) };
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
@@ -485,7 +486,7 @@ pub unsafe extern "C" fn simaccel_hmac(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, "session", |SimaccelSession { kind, .. }| {
+        operate_on(session, |SimaccelSession { kind, .. }| {
             let &Kind::Mac(ref mac, mac_len) = kind else { return Err(wrong_kind("simaccel_hmac")) };
             let input = Input::new(input, in_len, "in")?;
             let output = Output::new(out, out_size, out_len, "out");
@@ -519,7 +520,7 @@ pub unsafe extern "C" fn simaccel_hmac_verify(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, "session", |SimaccelSession { kind, .. }| {
+        operate_on(session, |SimaccelSession { kind, .. }| {
             let &Kind::Mac(ref mac, mac_len) = kind else { return Err(wrong_kind("simaccel_hmac_verify")) };
             let input = Input::new(input, in_len, "in")?;
             let expected = Input::new(expected, expected_len, "expected")?;

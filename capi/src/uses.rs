@@ -22,6 +22,9 @@ use simaccel::{GivenUp, Used, Uses};
 
 /// A handle's target, which C makes and frees, and whose uses are counted.
 pub(crate) trait Counted: Send + Sync + 'static {
+    /// The parameter's name in C.
+    const NAME: &'static str;
+
     fn uses(&self) -> &Uses;
 }
 

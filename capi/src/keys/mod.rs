@@ -58,6 +58,8 @@ enum AnyKey {
 }
 
 impl Counted for SimaccelKey {
+    const NAME: &'static str = "key";
+
     #[inline]
     fn uses(&self) -> &Uses {
         &self.uses

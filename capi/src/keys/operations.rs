@@ -132,7 +132,7 @@ pub unsafe extern "C" fn simaccel_key_output_size(
 unsafe fn whole(key: *mut SimaccelKey, operation: Operation, given: Given, output: Output) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(key, "key", |key: &SimaccelKey| {
+        operate_on(key, |key: &SimaccelKey| {
             let has_room = |most| output.check_room(most..=most);
             output.put(&given.prepared(key, operation, has_room)?.run(&key.session)?)
         })
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn simaccel_key_verify(
     given.signature = Some((signature, signature_len));
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(key, "key", |key: &SimaccelKey| {
+        operate_on(key, |key: &SimaccelKey| {
             given.prepared(key, Operation::Verify, |_| Ok(()))?.run(&key.session).map(drop)
         })
     }
@@ -282,7 +282,7 @@ pub unsafe extern "C" fn simaccel_key_encapsulate(
     unsafe {
         let out = Output::new(out, out_size, out_len, "out");
         let secret = Output::new(secret, secret_size, secret_len, "secret");
-        operate_on(key, "key", |key: &SimaccelKey| {
+        operate_on(key, |key: &SimaccelKey| {
             let secret_len = key.key.algorithm().secret_len();
             let has_room = |most| {
                 out.check_room(most..=most)?;
@@ -366,7 +366,7 @@ unsafe fn start(
         if is_place != SimaccelResult::Ok {
             return is_place;
         }
-        operate_on(key, "key", |key: &SimaccelKey| {
+        operate_on(key, |key: &SimaccelKey| {
             let operation = operation()?;
             let prepared = given.prepared(key, operation, |_| Ok(()))?;
             let outputs = match operation {
