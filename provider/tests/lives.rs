@@ -47,7 +47,8 @@ fn keys_counted(name: &str) -> Counters {
     let folder = scratch(name);
     let mut command = command(program);
     command.arg(name).arg(provider().parent().unwrap()).arg("libsimaccel_provider");
-    command.env("SIMACCEL_CONFIG", format!("stats_file={}", folder.join("counters").display()));
+    let slow = if name == "abandoned" { ";completion_nsec=2000000" } else { "" };
+    command.env("SIMACCEL_CONFIG", format!("stats_file={}{slow}", folder.join("counters").display()));
     let answer = run(&mut command).succeeded();
     let counters = Counters::read(&folder.join(format!("counters.{}", answer.pid)));
     counters.assert_add_up();
@@ -71,6 +72,14 @@ fn keys_go_from_one_library_context_to_another_and_outlive_the_first() {
 fn threads_use_one_key_at_once() {
     let counters = keys_counted("threads");
     assert_eq!(counters.pauses(), 2 * 4 * 50, "{}", counters.0);
+}
+
+#[test]
+fn a_key_that_is_freed_while_its_job_is_paused_is_not_missed() {
+    let counters = keys_counted("abandoned");
+    assert_eq!(counters.pauses(), 50, "{}", counters.0);
+    assert_eq!(counters.at(&["freed_while_paused"]), 50, "{}", counters.0);
+    assert_eq!((counters.at(&["in_flight"]), counters.at(&["fds"])), (0, 0), "{}", counters.0);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 /*
- * What keys live through: a fork, several library contexts, one shared by threads, and contexts that end first.
+ * What keys live through: a fork, several library contexts, threads that share one, and jobs that are never resumed.
  *
  *   key_lives SCENE FOLDER PROVIDER
  */
@@ -174,6 +174,37 @@ static void threads(void)
     }
 }
 
+static int generate(void *argument)
+{
+    struct work *work = *(struct work **)argument;
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, "provider=simaccel", "X25519");
+
+    CHECK(work != NULL && key != NULL);
+    EVP_PKEY_free(key);
+    return 1;
+}
+
+/* A connection that ends frees its keys and the wait context while the device works, and never resumes the job. */
+static void abandoned(void)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct work *work = calloc(1, sizeof(*work));
+        ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();
+        ASYNC_JOB *job = NULL;
+        int result = 0;
+
+        CHECK(work != NULL && ctx != NULL);
+        work->key = new_key(NULL, NAMES[i % 2]);
+        work->peer = new_key(NULL, NAMES[i % 2]);
+        work->query = "provider=simaccel";
+        CHECK(ASYNC_start_job(&job, ctx, &result, i % 3 == 0 ? generate : derive, &work, sizeof(work)) == ASYNC_PAUSE);
+        EVP_PKEY_free(work->key);
+        EVP_PKEY_free(work->peer);
+        ASYNC_WAIT_CTX_free(ctx);
+        free(work);
+    }
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 4);
@@ -186,6 +217,8 @@ int main(int argc, char **argv)
         contexts();
     else if (strcmp(argv[1], "threads") == 0)
         threads();
+    else if (strcmp(argv[1], "abandoned") == 0)
+        abandoned();
     else
         return 2;
     printf("done\n");
