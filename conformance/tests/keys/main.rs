@@ -5,8 +5,8 @@
 //!                                                 ──►  an engine: blocking, in a job, on the stepped device
 //! ```
 //!
-//! Every set counts its cases and compares with its known numbers, with what it leaves out by its reason: an empty
-//! set fails, and so does one that leaves out more than before.
+//! Every set counts its cases and compares with its known numbers, with what it leaves out by its reason: an
+//! empty set fails, and so does one that leaves out more than before.
 
 mod count;
 mod coverage;

@@ -106,7 +106,8 @@ pub(crate) fn ml_kem_known_answers<W: Way>(way: &W) {
     assert_eq!(records.len(), 8);
 }
 
-/// Public key, ciphertext and secret are those of ML-KEM, then those of X25519 (draft-ietf-tls-ecdhe-mlkem, 4).
+/// Public key, ciphertext and secret are those of ML-KEM, then those of X25519 (draft-ietf-tls-ecdhe-mlkem,
+/// 4).
 pub(crate) fn x25519_ml_kem_is_both<W: Way>(way: &W) {
     let own = [[3; 32], [5; 32], [11; 32]].concat();
     let generated = way.run(&Key::Generator(HYBRID), Operation::Generate, KeyArguments::random(&own), &[]);

@@ -69,8 +69,8 @@ pub(crate) fn rsa_oaep_rsa_laboratories<W: Way>(way: &W) {
     assert_eq!(decrypted(way, "rsa_oaep.txt", &padding), 20);
 }
 
-/// All of Wycheproof's sets, with an error for wrong padding. With implicit rejection there is a text instead,
-/// which is always the same, and not that of the case.
+/// All of Wycheproof's sets, with an error for wrong padding. With implicit rejection there is a text
+/// instead, which is always the same, and not that of the case.
 pub(crate) fn rsa_pkcs1_encryption_wycheproof<W: Way>(way: &W) {
     let mut count = Count::default();
     for name in rsa_pkcs1_decrypt::TestName::all() {

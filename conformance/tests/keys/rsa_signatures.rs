@@ -45,8 +45,8 @@ pub(crate) fn private_key(record: &Record) -> PrivateKey {
     PrivateKey::from_rsa_numbers(&numbers).unwrap_or_else(|error| panic!("{}: {error}", record.at))
 }
 
-/// All of Wycheproof's sets of signatures. Of the cases that may go either way, those with a DigestInfo that lacks
-/// its NULL are refused.
+/// All of Wycheproof's sets of signatures. Of the cases that may go either way, those with a DigestInfo that
+/// lacks its NULL are refused.
 pub(crate) fn rsa_pkcs1_wycheproof_verify<W: Way>(way: &W) {
     let mut count = Count::default();
     for name in rsa_pkcs1_verify::TestName::all() {

@@ -11,7 +11,8 @@ use crate::words;
 
 /// Keys of each side, for each curve.
 const KEYS: usize = 3;
-/// Of digests, and of what is none. The command takes no more than 64 bytes; the conformance sets have longer ones.
+/// Of digests, and of what is none. The command takes no more than 64 bytes; the conformance sets have longer
+/// ones.
 const LENS: [usize; 6] = [1, 20, 28, 32, 48, 64];
 
 const CURVES: [(KeyAlgorithm, &str); 3] =

@@ -11,8 +11,8 @@ use crate::command::Openssl;
 use crate::key::{Both, text, theirs, written};
 use crate::words;
 
-/// Bits of OpenSSL's keys, such that are no multiple of 8 or 64 too, and their public exponents. From 2048 bits on
-/// only a small exponent gives an odd number of bits.
+/// Bits of OpenSSL's keys, such that are no multiple of 8 or 64 too, and their public exponents. From 2048
+/// bits on only a small exponent gives an odd number of bits.
 const KEYS: [(u32, u32); 8] = [
     (512, 65_537),
     (1023, 3),

@@ -6,8 +6,8 @@
 //!      └──► RFC 6979, [randomness as additional data] ──► nonce ──────┘
 //! ```
 //!
-//! The code is the same for the three curves. Scalars and points are computed in constant time, but for those of
-//! Verify, which are public.
+//! The code is the same for the three curves. Scalars and points are computed in constant time, but for those
+//! of Verify, which are public.
 
 use std::sync::Arc;
 
@@ -150,7 +150,8 @@ impl<C: NistCurve> Private<C> {
         scalar(bytes).map(Self::new).ok_or(KeyError::Scalar(C::ALGORITHM))
     }
 
-    /// The randomness modulo the order: it has 64 bits more, so that it is as good as uniform (FIPS 186-5, A.2.1).
+    /// The randomness modulo the order: it has 64 bits more, so that it is as good as uniform (FIPS 186-5,
+    /// A.2.1).
     fn generate(randomness: &[u8]) -> Result<Self, Refusal> {
         let (len, given) = (C::ALGORITHM.seed_len(), randomness.len());
         if given != len {

@@ -1,7 +1,7 @@
 //! ML-DSA-44 and ML-DSA-65 (FIPS 204, 5.2 and 5.3) over whole messages.
 //!
-//! Signing tries until a signature gives nothing of the key away; how often depends on key and message, and so
-//! does its time. What is secret in a try takes the same time for all keys.
+//! Signing tries until a signature gives nothing of the key away; how often depends on key and message, and
+//! so does its time. What is secret in a try takes the same time for all keys.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -124,8 +124,8 @@ impl<P: Parameters> Private<P> {
         }
     }
 
-    /// Decoding panics at coefficients out of range, so they are looked at before. A signature shows whether the
-    /// other parts belong together.
+    /// Decoding panics at coefficients out of range, so they are looked at before. A signature shows whether
+    /// the other parts belong together.
     #[expect(deprecated, reason = "files and other libraries have this form")]
     fn from_expanded(bytes: &[u8]) -> Result<Self, KeyError> {
         let (algorithm, part, given) = (P::ALGORITHM, KeyPart::Private, bytes.len());

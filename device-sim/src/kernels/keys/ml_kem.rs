@@ -1,7 +1,7 @@
 //! ML-KEM-768 (FIPS 203).
 //!
-//! A ciphertext that does not belong to the key gives another secret, in the same time (FIPS 203, 6.3): there is
-//! no error for it.
+//! A ciphertext that does not belong to the key gives another secret, in the same time (FIPS 203, 6.3): there
+//! is no error for it.
 
 use std::sync::Arc;
 
@@ -82,8 +82,8 @@ impl Private {
         Self::from_expanded(algorithm, &expanded)
     }
 
-    /// The checks of FIPS 203, 7.3, and of what it says nothing about: that `s` is reduced, and belongs to the
-    /// public key.
+    /// The checks of FIPS 203, 7.3, and of what it says nothing about: that `s` is reduced, and belongs to
+    /// the public key.
     #[expect(deprecated, reason = "files and other libraries have this form")]
     fn from_expanded(algorithm: KeyAlgorithm, bytes: &[u8; EXPANDED]) -> Result<Self, KeyError> {
         let encoding = KeyError::Encoding { algorithm, part: KeyPart::Private };

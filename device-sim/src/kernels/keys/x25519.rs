@@ -55,7 +55,8 @@ impl Private {
         Shared(PublicKey::from(&self.0))
     }
 
-    /// The shared secret. A peer that forces it to be 0, as points of small order do, is refused (RFC 8446, 7.4.2).
+    /// The shared secret. A peer that forces it to be 0, as points of small order do, is refused (RFC 8446,
+    /// 7.4.2).
     pub(super) fn derive(&self, peer: &[u8]) -> Result<Zeroizing<[u8; LEN]>, Unfit> {
         let peer: [u8; LEN] = peer.try_into().map_err(|_| Unfit::Peer)?;
         let secret = self.0.diffie_hellman(&PublicKey::from(peer));
