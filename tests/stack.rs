@@ -7,7 +7,10 @@ mod captured;
 mod painted;
 
 use simaccel::job;
-use simaccel::{Aead, Cipher, Config, DeliveryMode, Engine, Hash, Job, Step, WaitCtx, wait_readable};
+use simaccel::{
+    Aead, Cipher, Config, DeliveryMode, Engine, Hash, Job, KeyAlgorithm, KeyArguments, KeyHash, PrivateKey,
+    Step, WaitCtx, wait_readable,
+};
 
 const MOST: usize = 16 * 1024;
 /// Other jobs fill its ring before the one that is measured.
@@ -122,9 +125,45 @@ fn operations(engine: &Engine) -> Vec<(&'static str, Body)> {
         stream.update(text()).unwrap();
         vec![stream.finish().unwrap()]
     });
+    keys(engine, &mut all);
     add!("call", engine, engine.call("sum", 8, || vec![1 + 1]).unwrap());
     add!("a new session", engine, engine.aead(Aead::Aes256Gcm, &[1; 32]).unwrap());
     all
+}
+
+/// Operations with keys need much more of a stack, but not of a job's.
+fn keys(engine: &Engine, all: &mut Vec<(&'static str, Body)>) {
+    const RSA: &[u8] = include_bytes!("../device-sim/tests/rsa/1024.der");
+    let generated = |algorithm: KeyAlgorithm| {
+        PrivateKey::generate(algorithm, &KeyArguments::random(&vec![7; algorithm.seed_len()])).unwrap()
+    };
+    let signers = [
+        ("rsa", PrivateKey::from_pkcs1_der(RSA).unwrap()),
+        ("p-521", generated(KeyAlgorithm::P521)),
+        ("ed25519", generated(KeyAlgorithm::Ed25519)),
+        ("ml-dsa-65", generated(KeyAlgorithm::MlDsa65)),
+    ];
+    for (name, key) in signers {
+        let session = engine.private_key(&key).unwrap();
+        let scheme = session.usual_scheme(KeyHash::Sha256).unwrap();
+        all.push((name, Box::new(move || drop(session.sign(&scheme, &[1; 32]).unwrap()))));
+    }
+    let unfit = engine.private_key(&generated(KeyAlgorithm::P256)).unwrap();
+    all.push(("an unfit peer", Box::new(move || drop(unfit.derive(&[4; 65]).unwrap_err()))));
+    for (name, algorithm) in
+        [("ml-kem-768", KeyAlgorithm::MlKem768), ("x25519mlkem768", KeyAlgorithm::X25519MlKem768)]
+    {
+        let session = engine.private_key(&generated(algorithm)).unwrap();
+        all.push((name, Box::new(move || drop(session.encapsulate().unwrap()))));
+    }
+    for (name, algorithm) in [("a new key", KeyAlgorithm::MlDsa65), ("a new key, p-384", KeyAlgorithm::P384)]
+    {
+        let engine = engine.clone();
+        all.push((name, Box::new(move || drop(engine.generate_key(algorithm).unwrap()))));
+    }
+    let engine = engine.clone();
+    let import = move || engine.outside_job(|| PrivateKey::from_pkcs1_der(RSA).map(drop)).unwrap();
+    all.push(("an import", Box::new(import)));
 }
 
 /// The same operations, while the job may not pause.
