@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --example key_costs
 //!
-//! Ours are run in this thread, without a device, as its worker runs them; theirs by `openssl speed`. Both count
-//! processor time, so that other programs disturb little. The command lacks what its release lacks.
+//! Ours are run in this thread, without a device, as its worker runs them; theirs by `openssl speed`. Both
+//! count processor time, so that other programs disturb little. The command lacks what its release lacks.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -153,7 +153,8 @@ fn speed(what: &[&str]) -> String {
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
-/// Reads the lines of algorithms whose names are not in them: key generation and two operations, each a second.
+/// Reads the lines of algorithms whose names are not in them: key generation and two operations, each a
+/// second.
 fn read_named(name: &str, printed: &str, found: &mut HashMap<String, Duration>) {
     for line in printed.lines() {
         let fields: Vec<&str> = line.split(':').collect();

@@ -1,4 +1,5 @@
-//! A private key on the device: imported from PEM, it signs in a job, which pauses until the signature is there.
+//! A private key on the device: imported from PEM, it signs in a job, which pauses until the signature is
+//! there.
 //!
 //! ```text
 //!   PEM ──► PrivateKey ──► engine.private_key ──► sign in a job ── paused, 2 ms ──► signature

@@ -90,13 +90,13 @@
 //!
 //! # Operations that are polled
 //!
-//! [`start`] makes a [`Started`], and [`start_key`] a [`StartedKey`]: it owns its session, its request and its
-//! hold of the engine, it is `Send` and `'static`, and it begins at its first poll. Polls may come from
-//! different threads, one after the other. The waker of the latest poll is called on the device's thread, at most once for a request, but for
-//! spurious wakes. A waker may poll, or drop, what it wakes. The retries, the fallback and the timeout of the
-//! engine's configuration hold. Dropping a `Started` gives the request up and waits at most for the
-//! computation of one batch; its text is wiped. An [`Announcer`] is a waker for callbacks of foreign code,
-//! which has to know when they are over.
+//! [`start`] makes a [`Started`], and [`start_key`] a [`StartedKey`]: it owns its session, its request and
+//! its hold of the engine, it is `Send` and `'static`, and it begins at its first poll. Polls may come from
+//! different threads, one after the other. The waker of the latest poll is called on the device's thread, at
+//! most once for a request, but for spurious wakes. A waker may poll, or drop, what it wakes. The retries,
+//! the fallback and the timeout of the engine's configuration hold. Dropping a `Started` gives the request up
+//! and waits at most for the computation of one batch; its text is wiped. An [`Announcer`] is a waker for
+//! callbacks of foreign code, which has to know when they are over.
 
 use std::fmt;
 use std::sync::Arc;

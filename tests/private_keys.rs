@@ -1,5 +1,5 @@
-//! Operations with private keys in every way of waiting: in jobs, blocked, polled; dropped in the middle, on full rings, in
-//! many threads, on the smallest stack, across a fork.
+//! Operations with private keys in every way of waiting: in jobs, blocked, polled; dropped in the middle, on
+//! full rings, in many threads, on the smallest stack, across a fork.
 
 mod captured;
 mod engine_helpers;
@@ -216,7 +216,8 @@ fn whatever_is_dropped_in_the_middle_is_given_up() {
     }
 }
 
-/// The last handle of the engine goes while an operation is in flight: the job keeps its session, and that the device.
+/// The last handle of the engine goes while an operation is in flight: the job keeps its session, and that
+/// the device.
 #[test]
 fn an_operation_outlives_its_engines_handles() {
     for action in all() {

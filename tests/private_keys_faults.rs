@@ -1,5 +1,5 @@
-//! Every kind of fault in every operation with a key, in every way of waiting; alone, with another try, and with software in
-//! the device's place.
+//! Every kind of fault in every operation with a key, in every way of waiting; alone, with another try, and
+//! with software in the device's place.
 //!
 //! ```text
 //!   for each policy, kind, way:    fault=KIND:nth=1, nth=2, ...  until a run is clean

@@ -1,5 +1,5 @@
-//! A forked child that inherits operations with keys: one in a paused job, one that is polled, one to begin. One test, in its
-//! own process, because it forks.
+//! A forked child that inherits operations with keys: one in a paused job, one that is polled, one to begin.
+//! One test, in its own process, because it forks.
 #![expect(unsafe_code, reason = "fork is a foreign call")]
 
 mod captured;

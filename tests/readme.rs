@@ -176,6 +176,7 @@ const PACKAGES: &[(&str, &[(&str, Run)])] = &[
             ),
             ("man simaccel_async", By(CI, "man -M \"$prefix/share/man\" simaccel_async")),
             ("man simaccel_engine", By("capi/tests/manual.rs", "simaccel_engine")),
+            ("man simaccel_keys", By("capi/tests/manual.rs", "simaccel_keys")),
         ],
     ),
     (

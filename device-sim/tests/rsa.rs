@@ -320,8 +320,8 @@ fn a_generated_key_works_and_follows_from_its_seed() {
     }
 }
 
-/// SHA-256 over the plaintexts of sixty ciphertexts that decrypt to no padding, each behind its length (two bytes), as
-/// `openssl pkeyutl -decrypt` of OpenSSL 3.5.9 gives them with these keys.
+/// SHA-256 over the plaintexts of sixty ciphertexts that decrypt to no padding, each behind its length (two
+/// bytes), as `openssl pkeyutl -decrypt` of OpenSSL 3.5.9 gives them with these keys.
 const MADE_UP: [(&[u8], &str); 3] = [
     (include_bytes!("rsa/1024.der"), "58e7e1ba40e606462202355e435787c0996b5866aa4bba66154d49b93f48bd58"),
     (include_bytes!("rsa/1031.der"), "13a3fb9513f23db781fc570212df9f04da54656b619ecf4614eb3ce76e144bea"),

@@ -48,8 +48,8 @@ pub(crate) struct Options {
     /// [default: aes-256-ctr]
     #[arg(long, value_name = "NAME", value_parser = Work::parse)]
     pub(crate) alg: Option<Work>,
-    /// Bytes per operation, 1 to 64m, which those with a key have not; with --input bytes per piece, rounded up to whole blocks of 16
-    /// [default: 4k; with --input 64k]
+    /// Bytes per operation, 1 to 64m, which those with a key have not; with --input bytes per piece, rounded
+    /// up to whole blocks of 16 [default: 4k; with --input 64k]
     #[arg(long, value_name = "BYTES[k|m]", value_parser = parse_size, allow_hyphen_values = true)]
     pub(crate) size: Option<usize>,
     /// Jobs in flight, 1 to 100000; software and sync have one a thread, and a file whose pieces are a chain

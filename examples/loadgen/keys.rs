@@ -15,8 +15,8 @@
 //! | decapsulate | ciphertext                      | secret             | it is the one of the encapsulation  |
 //! | generate    | randomness                      | private key        | it can be imported                  |
 //!
-//! All that is random is given, so there is one right result, and each result of a run is compared with it byte
-//! for byte. RSA keys are those of the folder `keys`, because a search for primes takes seconds.
+//! All that is random is given, so there is one right result, and each result of a run is compared with it
+//! byte for byte. RSA keys are those of the folder `keys`, because a search for primes takes seconds.
 
 use simaccel::{AnySession, Engine, Error, KeySession};
 use simaccel_device::{

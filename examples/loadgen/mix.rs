@@ -28,8 +28,9 @@ const STREAM: u64 = u64::MAX - 1;
 
 #[derive(Clone, clap::Args)]
 pub(crate) struct Mixing {
-    /// Several algorithms and sizes in each row, instead of --alg and --size: NAME/BYTES:WEIGHT, or NAME:WEIGHT
-    /// for an operation with a key, with weights of 1 to 1000000, as in aes-256-ctr/4k:70,sha256/64k:30
+    /// Several algorithms and sizes in each row, instead of --alg and --size: NAME/BYTES:WEIGHT, or
+    /// NAME:WEIGHT for an operation with a key, with weights of 1 to 1000000, as in
+    /// aes-256-ctr/4k:70,sha256/64k:30
     #[arg(long, value_name = "PARTS", value_parser = Mix::parse, allow_hyphen_values = true)]
     pub(crate) mix: Option<Mix>,
 }

@@ -5,8 +5,8 @@
 //!                                     └─► what a lane holds, and which session runs it
 //! ```
 //!
-//! An algorithm for bytes has one kind of load, under the algorithm's own name. One of keys has a kind for each
-//! operation, under the names that OpenSSL's own benchmark has, as far as it has one: `rsa2048-sign`,
+//! An algorithm for bytes has one kind of load, under the algorithm's own name. One of keys has a kind for
+//! each operation, under the names that OpenSSL's own benchmark has, as far as it has one: `rsa2048-sign`,
 //! `ecdsa-p256-verify`, `ecdh-p256`, `x25519`, `x25519-keygen`, `ml-kem-768-decaps`.
 
 use std::fmt;
@@ -81,7 +81,8 @@ impl Work {
 }
 
 impl Work {
-    /// The same for a single line: names that differ in the end stand together, as in `rsa2048-{sign,verify}`.
+    /// The same for a single line: names that differ in the end stand together, as in
+    /// `rsa2048-{sign,verify}`.
     fn names_in_short() -> String {
         let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
         for work in Self::all() {

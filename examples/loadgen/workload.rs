@@ -1,7 +1,7 @@
 //! The generated data: lanes of random bytes from one seed, with the software result of each.
 //!
-//! No two lanes of bytes are alike, so a result that reaches the wrong job is a mismatch. Expected results are
-//! computed before the clock starts, by direct calls of the same kernels: no ring, no worker, no engine.
+//! No two lanes of bytes are alike, so a result that reaches the wrong job is a mismatch. Expected results
+//! are computed before the clock starts, by direct calls of the same kernels: no ring, no worker, no engine.
 //! Lanes that ask for an operation with a key are made in `keys.rs`.
 
 use std::collections::VecDeque;

@@ -10,12 +10,13 @@
 //!                                                     software:    no device, the default provider signs
 //! ```
 //!
-//! Server and client are those of `examples/async_tls`. The signature takes the same time on the device on both
-//! ways, and the device has a compute unit for each of them: what differs is the server's thread. Its
+//! Server and client are those of `examples/async_tls`. The signature takes the same time on the device on
+//! both ways, and the device has a compute unit for each of them: what differs is the server's thread. Its
 //! certificate is of ECDSA P-256, so that what really computes beside the modelled time is short.
 //!
-//! A row counts only if it is right: the client has verified the certificate and each signature, no connection
-//! has failed, and the provider has counted a signature for each handshake, all of them paused or none.
+//! A row counts only if it is right: the client has verified the certificate and each signature, no
+//! connection has failed, and the provider has counted a signature for each handshake, all of them paused or
+//! none.
 //!
 //! ```text
 //! cargo bench -p simaccel-provider --bench handshakes

@@ -1,5 +1,5 @@
-//! What libssl asks for besides algorithms: the groups of key exchange and the signature algorithms of TLS that this
-//! provider has keys for.
+//! What libssl asks for besides algorithms: the groups of key exchange and the signature algorithms of TLS
+//! that this provider has keys for.
 //!
 //! ```text
 //!   TLS-GROUP    libssl up to 3.4: a group exists where the provider of its keys announces it. Whoever has EC keys
@@ -130,8 +130,8 @@ impl SigAlg {
     }
 }
 
-/// `OSSL_FUNC_provider_get_capabilities`: passes each thing of this name to the callback; 0 where the name is not
-/// known, and where the callback says so.
+/// `OSSL_FUNC_provider_get_capabilities`: passes each thing of this name to the callback; 0 where the name is
+/// not known, and where the callback says so.
 pub(crate) unsafe extern "C" fn get_capabilities(
     provctx: *mut c_void,
     capability: *const c_char,

@@ -48,8 +48,8 @@ impl Instance {
         self.release
     }
 
-    /// The default provider of the libcrypto that has loaded us, for keys that the device does not have; `None`
-    /// where that does not show the functions for it.
+    /// The default provider of the libcrypto that has loaded us, for keys that the device does not have;
+    /// `None` where that does not show the functions for it.
     pub(crate) fn default_provider(&self) -> Option<&'static DefaultProvider> {
         self.core.any().and_then(DefaultProvider::of)
     }

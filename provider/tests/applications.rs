@@ -39,12 +39,12 @@ const DNSDIST: Leak = Leak { of_each_connection: A_JOB, of_each_drop: A_JOB };
 
 const TRAFFIC_SERVER: Leak = Leak { of_each_connection: 0, of_each_drop: 0 };
 
-/// What an allocator and caches take by and by: less than 16 KiB a connection, so that a job for each would be
-/// seen.
+/// What an allocator and caches take by and by: less than 16 KiB a connection, so that a job for each would
+/// be seen.
 const SLACK: u64 = 16_000_000;
 
-/// Hundreds of handshakes and drops: no connection fails, no fd stays, memory is flat but for the server's own
-/// leaks, every pause is accounted for.
+/// Hundreds of handshakes and drops: no connection fails, no fd stays, memory is flat but for the server's
+/// own leaks, every pause is accounted for.
 fn assert_survives_drops(
     configuration: &Configuration,
     mut server: Server,

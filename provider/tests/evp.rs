@@ -1,5 +1,5 @@
-//! Programs in C that use EVP as applications do: random calls, signatures and TLS records beside the default provider,
-//! jobs whose contexts end while they are paused, and contexts with callbacks.
+//! Programs in C that use EVP as applications do: random calls, signatures and TLS records beside the default
+//! provider, jobs whose contexts end while they are paused, and contexts with callbacks.
 
 mod programs;
 
@@ -112,7 +112,8 @@ fn random_calls_on_keys_give_what_they_give_with_the_default_provider() {
     assert_same_as_the_default_provider(&keys(), 0, 500, "");
 }
 
-/// Whatever the device does with an operation, its result is the same, or there is an error: the program ends then.
+/// Whatever the device does with an operation, its result is the same, or there is an error: the program ends
+/// then.
 #[test]
 fn keys_are_the_same_however_operations_end() {
     let ways =

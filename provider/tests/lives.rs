@@ -88,7 +88,8 @@ fn groups_and_signature_algorithms_of_tls_are_announced_as_the_default_provider_
     command.arg(provider().parent().unwrap()).arg("libsimaccel_provider").env_remove("SIMACCEL_CONFIG");
     let said = run(&mut command).succeeded().stdout();
     let groups = said.split_whitespace().nth(1).and_then(|count| count.parse::<u32>().ok());
-    // OpenSSL 3.0 to 3.4: all curves, and two groups more than it has itself. Later: none, as they are there anyway.
+    // OpenSSL 3.0 to 3.4: all curves, and two groups more than it has itself. Later: none, as they are there
+    // anyway.
     assert!(groups.is_some_and(|groups| groups == 0 || groups > 9), "{said}");
 }
 

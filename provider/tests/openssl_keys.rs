@@ -1,5 +1,5 @@
-//! The openssl command with keys of the provider: what it signs or encrypts another command without the provider
-//! verifies or decrypts, and the other way round; certificates, requests, CMS and S/MIME.
+//! The openssl command with keys of the provider: what it signs or encrypts another command without the
+//! provider verifies or decrypts, and the other way round; certificates, requests, CMS and S/MIME.
 
 mod programs;
 
@@ -54,7 +54,8 @@ impl Desk {
         assert_eq!(operations, times, "{line}");
     }
 
-    /// With the provider, which has to do operations of this kind: releases of the command differ in how many.
+    /// With the provider, which has to do operations of this kind: releases of the command differ in how
+    /// many.
     #[track_caller]
     fn with_some(&self, line: &str, kind: &str) {
         let operations = self.operations(line, kind);

@@ -1,13 +1,13 @@
-//! Keys of every kind and size in the openssl command: `speed`, `dgst`, `pkeyutl` and `genpkey`, with the provider
-//! and without.
+//! Keys of every kind and size in the openssl command: `speed`, `dgst`, `pkeyutl` and `genpkey`, with the
+//! provider and without.
 //!
 //! ```text
 //!   key, made without ──► sign with ──► verify without      and the other way round;
 //!                         where the signature is determined, the bytes are compared
 //! ```
 //!
-//! Counts are those of two independent parties: what `openssl speed` says it has done, and what the provider has
-//! counted.
+//! Counts are those of two independent parties: what `openssl speed` says it has done, and what the provider
+//! has counted.
 
 mod programs;
 

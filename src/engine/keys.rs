@@ -9,8 +9,8 @@ use super::session::{KeySession, SessionCore};
 use crate::error::Error;
 
 impl Engine {
-    /// A session for the operations of a private key: sign, decrypt, derive, decapsulate, and those of its public
-    /// key.
+    /// A session for the operations of a private key: sign, decrypt, derive, decapsulate, and those of its
+    /// public key.
     ///
     /// # Errors
     /// [`Error::Forked`] in a forked child.
@@ -56,8 +56,9 @@ impl Engine {
         self.key_generator(algorithm)?.generate()
     }
 
-    /// Runs `import` in the calling thread, but not on the stack of the job that runs here: importing a key takes
-    /// more of it than a job may have. Everything that the engine itself does with keys does so already.
+    /// Runs `import` in the calling thread, but not on the stack of the job that runs here: importing a key
+    /// takes more of it than a job may have. Everything that the engine itself does with keys does so
+    /// already.
     pub fn outside_job<R>(&self, import: impl FnOnce() -> R) -> R {
         self.inner.outside(import)
     }
@@ -74,8 +75,8 @@ impl KeySession {
     /// A new private key, of a session that [generates](Engine::key_generator) them.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] where the session is another, or the key's size is not said by its name; the
-    /// device's failures. A key that the device has damaged is [`Error::DeviceFailed`], where that shows.
+    /// [`Error::InvalidArgument`] where the session is another, or the key's size is not said by its name;
+    /// the device's failures. A key that the device has damaged is [`Error::DeviceFailed`], where that shows.
     pub fn generate(&self) -> Result<PrivateKey, Error> {
         self.generate_with(self.with_randomness(Operation::Generate, KeyArguments::default())?)
     }

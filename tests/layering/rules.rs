@@ -90,6 +90,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "pkcs1",
             "pkcs8",
             "rand_chacha",
+            "rfc6979",
             "rsa",
             "sec1",
             "sha1",

@@ -141,8 +141,8 @@ unsafe fn import(
 ///
 /// # Safety
 ///
-/// `engine` is null or valid; `form` is null or ends with 0; `data` is null or has `len` bytes; `key` is null or
-/// valid.
+/// `engine` is null or valid; `form` is null or ends with 0; `data` is null or has `len` bytes; `key` is null
+/// or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_key_import(
     engine: *mut SimaccelEngine,
@@ -245,8 +245,8 @@ pub struct SimaccelRsaNumbers {
 ///
 /// # Safety
 ///
-/// `engine` is null or valid; `numbers` is null or valid, and its numbers have as many bytes as they say; `key`
-/// is null or valid.
+/// `engine` is null or valid; `numbers` is null or valid, and its numbers have as many bytes as they say;
+/// `key` is null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_key_from_rsa(
     engine: *mut SimaccelEngine,

@@ -143,8 +143,8 @@ unsafe fn whole(key: *mut SimaccelKey, operation: Operation, given: Given, outpu
 ///
 /// # Safety
 ///
-/// `key` is null or valid; `scheme` is null or ends with 0; memory is null or has the given size; `out_len` is
-/// null or valid.
+/// `key` is null or valid; `scheme` is null or ends with 0; memory is null or has the given size; `out_len`
+/// is null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_key_sign(
     key: *mut SimaccelKey,
@@ -298,8 +298,8 @@ pub unsafe extern "C" fn simaccel_key_encapsulate(
 ///
 /// # Safety
 ///
-/// `key` is null or valid; `scheme` is null or ends with 0; memory is null or has the given size; `ready` may be
-/// called with `arg` in every thread until the operation is over; `started` is null or valid.
+/// `key` is null or valid; `scheme` is null or ends with 0; memory is null or has the given size; `ready` may
+/// be called with `arg` in every thread until the operation is over; `started` is null or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simaccel_key_start(
     key: *mut SimaccelKey,

@@ -86,7 +86,8 @@ impl SimaccelOperation {
     ///
     /// # Safety
     ///
-    /// `ready` may be called with `arg` in every thread until the operation is over; `place` is null or valid.
+    /// `ready` may be called with `arg` in every thread until the operation is over; `place` is null or
+    /// valid.
     pub(super) unsafe fn begin(
         started: StartedKey,
         outputs: Outputs,

@@ -229,15 +229,15 @@ impl AnyKernel {
 }
 
 impl Session {
-    /// A session for every operation of the algorithm. The key is prepared, and need not be kept. A private or
-    /// a public key is DER: PKCS#8, PKCS#1, SEC 1 or SubjectPublicKeyInfo.
+    /// A session for every operation of the algorithm. The key is prepared, and need not be kept. A private
+    /// or a public key is DER: PKCS#8, PKCS#1, SEC 1 or SubjectPublicKeyInfo.
     ///
     /// # Errors
     ///
     /// [`SessionError::KeyLength`] unless the key has one of the [`Algorithm::key_lens`];
-    /// [`SessionError::Key`] for a private or a public key that is refused; [`SessionError::EqualHalves`] for an XTS key with equal halves; [`SessionError::Parameter`] for a
-    /// parameter that does not fit the algorithm; [`SessionError::TagLength`] for a length that is not in
-    /// [`Algorithm::tag_lens`].
+    /// [`SessionError::Key`] for a private or a public key that is refused; [`SessionError::EqualHalves`] for
+    /// an XTS key with equal halves; [`SessionError::Parameter`] for a parameter that does not fit the
+    /// algorithm; [`SessionError::TagLength`] for a length that is not in [`Algorithm::tag_lens`].
     pub fn new(algorithm: Algorithm, key: &[u8], parameters: Parameters) -> Result<Self, SessionError> {
         if let Some(parameter) = parameters.unfit(algorithm) {
             return Err(SessionError::Parameter { algorithm, parameter });
@@ -314,8 +314,8 @@ impl Session {
         Self { algorithm, options, is_simple: false, kernel: AnyKernel::Key(key) }
     }
 
-    /// Why the device has refused a message of a private or a public key, if it was the message. It is computed
-    /// once more for that, in the calling thread.
+    /// Why the device has refused a message of a private or a public key, if it was the message. It is
+    /// computed once more for that, in the calling thread.
     pub fn explain<'m>(&self, message: impl Into<Message<'m>>) -> Option<ArgumentError> {
         match &self.kernel {
             #[cfg(feature = "private-keys")]

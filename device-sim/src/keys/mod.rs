@@ -203,8 +203,8 @@ impl PublicKey {
         self.0.parts()
     }
 
-    /// The key in SubjectPublicKeyInfo (RFC 5280, 4.1), in DER; `None` for X25519MLKEM768, which has no object
-    /// identifier.
+    /// The key in SubjectPublicKeyInfo (RFC 5280, 4.1), in DER; `None` for X25519MLKEM768, which has no
+    /// object identifier.
     pub fn to_spki_der(&self) -> Option<Vec<u8>> {
         containers::to_spki(self.algorithm(), &self.parts())
     }

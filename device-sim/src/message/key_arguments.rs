@@ -194,8 +194,8 @@ pub enum EcdsaForm {
 pub enum RsaPadding {
     /// RSAES-PKCS1-v1_5 (RFC 8017, 7.2).
     Pkcs1 {
-        /// Whether wrong padding gives a plaintext that is made up from key and ciphertext, as OpenSSL 3.2 does
-        /// (draft-irtf-cfrg-rsa-guidance), in place of an error that could serve as an oracle.
+        /// Whether wrong padding gives a plaintext that is made up from key and ciphertext, as OpenSSL 3.2
+        /// does (draft-irtf-cfrg-rsa-guidance), in place of an error that could serve as an oracle.
         implicit_rejection: bool,
     },
     /// RSAES-OAEP (RFC 8017, 7.1).

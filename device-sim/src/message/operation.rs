@@ -78,8 +78,8 @@ operations! {
         /// Decapsulate the ciphertext in [`Request::buffer`](crate::Request::buffer), which the secret
         /// replaces.
         Decapsulate { name: "decapsulate", output: Text, cost: Key }
-        /// Generate a private key: [`Request::buffer`](crate::Request::buffer) is empty, and becomes the key as
-        /// PKCS#8 DER or in its raw form.
+        /// Generate a private key: [`Request::buffer`](crate::Request::buffer) is empty, and becomes the key
+        /// as PKCS#8 DER or in its raw form.
         Generate { name: "generate", output: Text, cost: Key }
     }
 }

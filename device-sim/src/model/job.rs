@@ -43,8 +43,8 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// Whether another worker computes this: calls, whose time is not known, operations with keys, and what is
-    /// huge, whenever one is free; what is large, if one is free now and the first worker has more to do:
+    /// Whether another worker computes this: calls, whose time is not known, operations with keys, and what
+    /// is huge, whenever one is free; what is large, if one is free now and the first worker has more to do:
     /// waking another costs more than what is gained otherwise.
     pub(crate) fn takes(&self, work: &Work, is_behind: bool) -> bool {
         takes_long(work) || is_behind && work.input >= LARGE && self.jobs.len() < self.room

@@ -32,8 +32,8 @@ use crate::queue::entry::{Announce, Head};
 use crate::queue::ready::{Ready, ReadyList, Times};
 use crate::stats::ModelCounters;
 
-/// What a call, or an operation with a key, weighs in a batch, which ends with it: it takes long, or nobody knows
-/// how long, and results do not wait for the next.
+/// What a call, or an operation with a key, weighs in a batch, which ends with it: it takes long, or nobody
+/// knows how long, and results do not wait for the next.
 const LONG_WEIGHT: u64 = 1 << 32;
 /// The weight of a request in a batch when it shares a kernel call with others.
 const LANE_SHARE: u64 = 32;
@@ -164,8 +164,8 @@ impl Core {
         if starts { self.start_last(port) } else { Some(bytes) }
     }
 
-    /// A request that is faster together with others is started; its status is not final until it has ended. One that
-    /// takes long is executed, and ends its batch.
+    /// A request that is faster together with others is started; its status is not final until it has ended.
+    /// One that takes long is executed, and ends its batch.
     #[inline(never)]
     fn start_last(&mut self, port: usize) -> Option<u64> {
         let place = self.ready.len() - 1;

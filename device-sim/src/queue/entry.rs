@@ -4,8 +4,8 @@
 //!   word 0 = owner (32) | index (32)        word 1 = unused (13) | long (1) | announcement (2) | generation (48)
 //! ```
 //!
-//! A request that may take long says so in its entry: the device announces what is ready before it computes such
-//! a one, and knows that before it claims the request.
+//! A request that may take long says so in its entry: the device announces what is ready before it computes
+//! such a one, and knows that before it claims the request.
 
 use crate::queue::cell::{Slab, Ticket};
 use crate::queue::ring::Entry;

@@ -169,7 +169,8 @@ impl Port {
         entries[..*end].get(*next).is_some_and(|&entry| is_long(entry))
     }
 
-    /// The next of the entries at hand; `None`: there is none, or it takes long and is not the first of its batch.
+    /// The next of the entries at hand; `None`: there is none, or it takes long and is not the first of its
+    /// batch.
     pub(crate) fn next_fetched(&mut self) -> Option<Head> {
         let Fetched { entries, next, end, stop, notes, .. } = &mut self.fetched;
         let (entry, note) = (*entries[..*stop.min(end)].get(*next)?, notes[*next]);

@@ -276,7 +276,8 @@ impl Driver {
         happened
     }
 
-    /// Whether a queue pair's turn begins with a request that takes long. What is ready is announced before it.
+    /// Whether a queue pair's turn begins with a request that takes long. What is ready is announced before
+    /// it.
     fn comes_long(&mut self, index: usize) -> bool {
         let port = &mut self.ports[index];
         if port.fetch() { port.is_at_long() } else { port.pair.slots.begins_with_long() }

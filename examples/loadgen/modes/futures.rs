@@ -1,5 +1,5 @@
-//! By waker: an executor for one thread. Each slot's waker sends its slot to a channel, once until the future is
-//! polled again, and the loop sleeps on the channel.
+//! By waker: an executor for one thread. Each slot's waker sends its slot to a channel, once until the future
+//! is polled again, and the loop sleeps on the channel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

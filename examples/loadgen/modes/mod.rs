@@ -31,7 +31,8 @@ pub(crate) trait Wakes {
     fn wait(&mut self, ready: &mut Vec<usize>, most: Option<Duration>) -> Result<(), Failure>;
 }
 
-/// The way of waking for `mode`; `None` where one is in flight at a time. A stepped device moves on in its waits.
+/// The way of waking for `mode`; `None` where one is in flight at a time. A stepped device moves on in its
+/// waits.
 pub(crate) fn wakes(mode: Mode, engine: &Engine) -> Result<Option<Box<dyn Wakes>>, Failure> {
     let wakes: Box<dyn Wakes> = match mode {
         Mode::Software | Mode::Sync => return Ok(None),

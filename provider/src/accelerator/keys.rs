@@ -28,8 +28,8 @@ pub(crate) fn run_key<H, R>(
     result.map_err(Failure::from)
 }
 
-/// Runs one operation that the default provider does in the device's place: at once, and counted as one that the
-/// device does not do.
+/// Runs one operation that the default provider does in the device's place: at once, and counted as one that
+/// the device does not do.
 pub(crate) fn elsewhere<R>(pass: Pass, body: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
     let mut counted = counters::Operation::begin(pass.row, pass.bytes);
     counted.not_pausing(Synchronous::Elsewhere);

@@ -1,4 +1,5 @@
-//! One operation of a private or a public key, ready to be run: it owns all that the device and a paused job need.
+//! One operation of a private or a public key, ready to be run: it owns all that the device and a paused job
+//! need.
 
 use std::mem;
 

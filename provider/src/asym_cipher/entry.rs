@@ -157,7 +157,8 @@ impl Ctx {
             return Err(Reason::Elsewhere.into());
         }
         let theirs = Theirs::asym_cipher(&self.instance, NAME, key)?;
-        // SAFETY: the type of both numbers that it may be; context and key are alive, and there are no parameters.
+        // SAFETY: the type of both numbers that it may be; context and key are alive, and there are no
+        // parameters.
         let is_begun = unsafe {
             let init = theirs.functions().get::<KeyedInit>(self.begun).ok_or(Reason::Elsewhere)?;
             init(theirs.data(), theirs.key().as_ptr(), ptr::null())

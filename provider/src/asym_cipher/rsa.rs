@@ -19,7 +19,8 @@ use crate::ossl::params::{Given, Mismatch, Params, Wanted};
 use crate::ossl::types::Param;
 use crate::random;
 
-/// `RSA_*_PADDING` of `rsa.h`. As in OpenSSL, another number is refused when it is used, and not when it is set.
+/// `RSA_*_PADDING` of `rsa.h`. As in OpenSSL, another number is refused when it is used, and not when it is
+/// set.
 mod padding {
     use std::ffi::c_int;
 

@@ -1,5 +1,5 @@
-//! What makes a key of an ECDH secret: the function of ANSI X9.63 (SEC 1, 3.6.1), if one is set. It hashes a few
-//! blocks, with any hash function: the default provider does it.
+//! What makes a key of an ECDH secret: the function of ANSI X9.63 (SEC 1, 3.6.1), if one is set. It hashes a
+//! few blocks, with any hash function: the default provider does it.
 #![expect(unsafe_code, reason = "calls the default provider's function")]
 
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -117,8 +117,8 @@ impl Kdf {
         let theirs = instance.default_provider().ok_or(Reason::Elsewhere)?;
         let functions = theirs.functions(OP_KDF, "X963KDF").ok_or(Reason::Elsewhere)?;
         let mut made = Zeroizing::new(vec![0; self.out_len]);
-        // SAFETY: the types of these numbers, the provider's own context, an object that is freed at the end, a list
-        // with an end, and memory of our own.
+        // SAFETY: the types of these numbers, the provider's own context, an object that is freed at the end,
+        // a list with an end, and memory of our own.
         let is_made = unsafe {
             let new = functions.get::<NewCtx>(FUNC_KDF_NEWCTX).ok_or_else(failed)?;
             let free = functions.get::<FreeCtx>(FUNC_KDF_FREECTX).ok_or_else(failed)?;

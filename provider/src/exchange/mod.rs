@@ -1,4 +1,5 @@
-//! Key exchange: ECDH on P-256, P-384 and P-521, and X25519, as `ecdh_exch.c` and `ecx_exch.c` of OpenSSL have it.
+//! Key exchange: ECDH on P-256, P-384 and P-521, and X25519, as `ecdh_exch.c` and `ecx_exch.c` of OpenSSL
+//! have it.
 //!
 //! ```text
 //!   NEWCTX ─► INIT(key) ─► SET_PEER(key) ─► DERIVE(no room): the length of the secret

@@ -33,8 +33,8 @@ unsafe impl Send for TheirExchange {}
 /// Calls the function with this number, if there is one, and asks whether it has succeeded.
 macro_rules! ask {
     ($of:expr, $id:ident as $Type:ty $(, $argument:expr)*) => {
-        // SAFETY: the type of this number. The context is alive, and the other arguments are libcrypto's own, or
-        // objects and lists that are alive.
+        // SAFETY: the type of this number. The context is alive, and the other arguments are libcrypto's own,
+        // or objects and lists that are alive.
         unsafe {
             $of.functions.get::<$Type>($id).is_some_and(|function| function($of.context.as_ptr() $(, $argument)*) > 0)
         }

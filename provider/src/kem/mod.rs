@@ -84,7 +84,8 @@ impl Kem {
         self.spec.algorithm.secret_len()
     }
 
-    /// Writes a ciphertext and the secret in it. Nothing of the context is borrowed while the device computes.
+    /// Writes a ciphertext and the secret in it. Nothing of the context is borrowed while the device
+    /// computes.
     fn encapsulate(kem: Object<Self>, ciphertext: Room, secret: Room) -> Result<(), Failure> {
         let begin = |kem: &mut Self| {
             ciphertext.check(kem.ciphertext_len())?;

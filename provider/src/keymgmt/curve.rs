@@ -1,5 +1,5 @@
-//! The curves that the device has: P-256, P-384 and P-521 (FIPS 186-4, D.1.2), with the names and parameters by
-//! which libcrypto knows them.
+//! The curves that the device has: P-256, P-384 and P-521 (FIPS 186-4, D.1.2), with the names and parameters
+//! by which libcrypto knows them.
 
 use std::ffi::CStr;
 

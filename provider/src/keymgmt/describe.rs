@@ -1,4 +1,5 @@
-//! Which parameters keys have, for `EVP_PKEY_gettable_params` and the like: lists as those of the default provider.
+//! Which parameters keys have, for `EVP_PKEY_gettable_params` and the like: lists as those of the default
+//! provider.
 
 use std::ffi::{CStr, c_int};
 

@@ -1,7 +1,7 @@
 //! Keys of P-256, P-384 and P-521: their parameters, as `ec_kmgmt.c` and `ec_backend.c` of OpenSSL have them.
 //!
-//! Of a group that is none of these, or that is given or to be written by its numbers, the default provider has
-//! the keys.
+//! Of a group that is none of these, or that is given or to be written by its numbers, the default provider
+//! has the keys.
 
 use std::ffi::{CStr, c_int};
 

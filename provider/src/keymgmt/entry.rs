@@ -44,8 +44,8 @@ pub(crate) unsafe fn held(key: *const c_void) -> Held {
     unsafe { object::shared::<KeyObject>(key) }.held()
 }
 
-/// Declares an algorithm: what is different about it, and so its functions. Entries behind the lists are those that
-/// not every algorithm has.
+/// Declares an algorithm: what is different about it, and so its functions. Entries behind the lists are
+/// those that not every algorithm has.
 macro_rules! keys {
     ($NAME:ident, $spec:expr, imported: $types:expr, gettable: $gettable:expr, generatable: $generatable:expr
         $(, $id:ident: $function:expr => $Type:ty)*) => {
@@ -57,7 +57,8 @@ macro_rules! keys {
                 fence(|| object::give(KeyObject::new(unsafe { instance_of(provctx) }, &SPEC)))
             }
 
-            /// What the parameters say, a legacy object, is for the default provider alone: libcrypto then imports.
+            /// What the parameters say, a legacy object, is for the default provider alone: libcrypto then
+            /// imports.
             unsafe extern "C" fn new_ex(provctx: *mut c_void, _: *const Param) -> *mut c_void {
                 // SAFETY: the same.
                 unsafe { new(provctx) }

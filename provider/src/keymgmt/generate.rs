@@ -6,8 +6,8 @@
 //!                        └────► GEN: all that was set ─► the default provider ─► a key object
 //! ```
 //!
-//! A group without a key is no operation. The random bytes are the system's, and are there before the request is:
-//! a generator of libcrypto's could be asked inside of the job, and use this provider itself.
+//! A group without a key is no operation. The random bytes are the system's, and are there before the request
+//! is: a generator of libcrypto's could be asked inside of the job, and use this provider itself.
 
 use std::sync::Arc;
 

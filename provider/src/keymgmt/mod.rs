@@ -1,5 +1,5 @@
-//! Keys: the objects that libcrypto has of us, for RSA, RSA-PSS, EC, X25519, Ed25519, ML-KEM-768, X25519MLKEM768 and
-//! ML-DSA.
+//! Keys: the objects that libcrypto has of us, for RSA, RSA-PSS, EC, X25519, Ed25519, ML-KEM-768,
+//! X25519MLKEM768 and ML-DSA.
 //!
 //! ```text
 //!   PEM, certificate ─► the default provider decodes ─► its EXPORT ──► IMPORT ─┐
@@ -10,12 +10,12 @@
 //!   signature, asym_cipher, exchange, kem ◄── INIT ◄──────────────────────────────────┴─ Theirs: the default's object
 //! ```
 //!
-//! libcrypto asks by the name of an algorithm, never for one key. So there are keys here that the device does not
-//! have: of other curves, of more than two primes. They are objects of the default provider inside of ours, and what
-//! is done with them is done by it, without a pause.
+//! libcrypto asks by the name of an algorithm, never for one key. So there are keys here that the device does
+//! not have: of other curves, of more than two primes. They are objects of the default provider inside of
+//! ours, and what is done with them is done by it, without a pause.
 //!
-//! Names, parameters and their values are those of the default provider. Generating a key is an operation, and
-//! pauses; everything else here computes at once: it reads numbers, and checks that they are a key.
+//! Names, parameters and their values are those of the default provider. Generating a key is an operation,
+//! and pauses; everything else here computes at once: it reads numbers, and checks that they are a key.
 
 mod curve;
 mod describe;

@@ -145,8 +145,8 @@ impl KeyObject {
         }
     }
 
-    /// The device takes no key of a curve, and none that is a string of bytes, that is not what it should be. Of
-    /// an RSA key it does not know whether its primes are.
+    /// The device takes no key of a curve, and none that is a string of bytes, that is not what it should be.
+    /// Of an RSA key it does not know whether its primes are.
     pub(super) fn is_valid(&self, selection: Selection, how: i32) -> bool {
         match self.held() {
             Held::Empty => !selection.has_pair() && !selection.has_domain(),

@@ -1,9 +1,9 @@
 //! Keys that are strings of bytes: X25519, Ed25519, ML-KEM-768, X25519MLKEM768 and ML-DSA, as `ecx_kmgmt.c`,
 //! `ml_kem_kmgmt.c`, `mlx_kmgmt.c` and `ml_dsa_kmgmt.c` of OpenSSL have them.
 //!
-//! A key of ML-KEM or ML-DSA is known by its seed, or by the key that is expanded from it. The device computes with
-//! either, and does not give the one for the other: where the expanded key is asked for, the default provider
-//! expands it.
+//! A key of ML-KEM or ML-DSA is known by its seed, or by the key that is expanded from it. The device
+//! computes with either, and does not give the one for the other: where the expanded key is asked for, the
+//! default provider expands it.
 
 use zeroize::Zeroizing;
 

@@ -173,8 +173,8 @@ fn primes(params: Params<'_>) -> Result<Option<Primes>, Refusal> {
     }
 }
 
-/// Of a modulus of so many bits: SP 800-57's table, and between its lines the formula of SP 800-56B, D, rounded
-/// down to a multiple of 8, as `ossl_ifc_ffc_compute_security_bits` has it.
+/// Of a modulus of so many bits: SP 800-57's table, and between its lines the formula of SP 800-56B, D,
+/// rounded down to a multiple of 8, as `ossl_ifc_ffc_compute_security_bits` has it.
 fn security_bits(bits: usize) -> usize {
     match bits {
         2048 => return 112,

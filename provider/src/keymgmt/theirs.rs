@@ -1,5 +1,5 @@
-//! A key that the device does not have: an object of the default provider, whose functions are called with the
-//! arguments that libcrypto has passed to ours.
+//! A key that the device does not have: an object of the default provider, whose functions are called with
+//! the arguments that libcrypto has passed to ours.
 #![expect(unsafe_code, reason = "calls the default provider's functions")]
 
 use std::ffi::{CStr, c_int, c_void};
@@ -58,8 +58,8 @@ impl Passed {
 /// Calls the function with this number, if there is one, and asks whether it has succeeded.
 macro_rules! ask {
     ($functions:expr, $id:ident as $Type:ty, $($argument:expr),+) => {
-        // SAFETY: the type of this number. The object is alive, and the other arguments are libcrypto's own, or
-        // lists that have an end.
+        // SAFETY: the type of this number. The object is alive, and the other arguments are libcrypto's own,
+        // or lists that have an end.
         unsafe { $functions.get::<$Type>($id).is_some_and(|function| function($($argument),+) > 0) }
     };
 }

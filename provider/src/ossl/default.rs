@@ -6,13 +6,14 @@
 //!                                   └─ OSSL_PROVIDER_get0_provider_ctx ─► what its constructors take
 //! ```
 //!
-//! An algorithm is preferred as a whole, never for a single key (`provider(7)`): who has EC keys of P-256 is asked
-//! for those of every curve. So this provider has keys of the others as the default provider's objects, and hands
-//! every call on. What happens in that library context is between libcrypto and itself: nothing there is fetched
-//! from us, and nothing pauses.
+//! An algorithm is preferred as a whole, never for a single key (`provider(7)`): who has EC keys of P-256 is
+//! asked for those of every curve. So this provider has keys of the others as the default provider's objects,
+//! and hands every call on. What happens in that library context is between libcrypto and itself: nothing
+//! there is fetched from us, and nothing pauses.
 //!
-//! The functions are those that a program would call through `EVP_*`, with libcrypto's promises about arguments
-//! handed on unchanged. The context stays for ever, one for each libcrypto: objects of it may outlive us.
+//! The functions are those that a program would call through `EVP_*`, with libcrypto's promises about
+//! arguments handed on unchanged. The context stays for ever, one for each libcrypto: objects of it may
+//! outlive us.
 #![expect(unsafe_code, reason = "calls the default provider's functions")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -55,8 +56,8 @@ unsafe impl Send for Functions {}
 unsafe impl Sync for Functions {}
 
 impl DefaultProvider {
-    /// That of the libcrypto that has this function. `None`: it does not show the functions that are needed, or
-    /// lacks memory.
+    /// That of the libcrypto that has this function. `None`: it does not show the functions that are needed,
+    /// or lacks memory.
     pub(crate) fn of(of_libcrypto: Function) -> Option<&'static Self> {
         static FOUND: Mutex<Vec<&DefaultProvider>> = Mutex::new(Vec::new());
         let library = Library::of(of_libcrypto)?;

@@ -48,8 +48,8 @@ pub(crate) fn give<T>(object: T) -> *mut c_void {
 ///
 /// # Safety
 ///
-/// `object` was made by [`give`] from a `T`, and is not freed while this is used; unless that is in frames of a
-/// paused job that is never resumed.
+/// `object` was made by [`give`] from a `T`, and is not freed while this is used; unless that is in frames of
+/// a paused job that is never resumed.
 pub(crate) unsafe fn shared<'o, T: Sync>(object: *const c_void) -> &'o T {
     // SAFETY: the caller's promise.
     unsafe { &*object.cast::<T>() }

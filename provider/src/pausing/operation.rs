@@ -228,7 +228,8 @@ pub(crate) fn on_deep_stack<R>(work: impl FnOnce() -> R) -> R {
     if is_in_job() { on_own_stack(work) } else { work() }
 }
 
-/// Runs `work`, which pauses nothing and is deeper than the stack of a thread may be, on the thread's deep stack.
+/// Runs `work`, which pauses nothing and is deeper than the stack of a thread may be, on the thread's deep
+/// stack.
 pub(crate) fn on_own_stack<R>(work: impl FnOnce() -> R) -> R {
     let (mut work, mut result) = (Some(work), None);
     deep::run(&mut || result = work.take().map(|work| work()));

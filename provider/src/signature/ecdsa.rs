@@ -214,8 +214,8 @@ impl Ecdsa {
     }
 }
 
-/// Whether a signature is DER as OpenSSL takes it: two integers that are not negative, written as they have to
-/// be, and nothing behind them. It is no signature otherwise, and `ECDSA_verify` says −1.
+/// Whether a signature is DER as OpenSSL takes it: two integers that are not negative, written as they have
+/// to be, and nothing behind them. It is no signature otherwise, and `ECDSA_verify` says −1.
 fn is_canonical(der: &[u8]) -> bool {
     let Some((0x30, content, [])) = element(der) else { return false };
     let Some((2, r, rest)) = element(content) else { return false };

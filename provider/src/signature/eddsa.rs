@@ -1,4 +1,5 @@
-//! Ed25519 (RFC 8032), as `eddsa_sig.c` of OpenSSL has it. Its variants with a prefix are the default provider's.
+//! Ed25519 (RFC 8032), as `eddsa_sig.c` of OpenSSL has it. Its variants with a prefix are the default
+//! provider's.
 
 use std::sync::Arc;
 

@@ -74,8 +74,8 @@ fn verdict<S>(object: Object<Ctx<S>>, result: Result<(), Failure>, place: Place)
     if is_no_signature { -1 } else { said }
 }
 
-/// Declares a function: its number and type, by which a context of the default provider is called, what that is
-/// counted as, and what it does otherwise.
+/// Declares a function: its number and type, by which a context of the default provider is called, what that
+/// is counted as, and what it does otherwise.
 macro_rules! functions {
     ($($name:ident $ID:ident $Type:ty: ($($argument:ident: $of:ty),*)
         $(counts $kind:ident of $bytes:expr, if $is_operation:expr;)? |$object:ident| $body:expr;)+) => {$(

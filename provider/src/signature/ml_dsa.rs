@@ -1,5 +1,5 @@
-//! ML-DSA-44 and ML-DSA-65 (FIPS 204), as `ml_dsa_sig.c` of OpenSSL has them. Messages that the caller has encoded
-//! or hashed (`message-encoding`, `mu`) are the default provider's.
+//! ML-DSA-44 and ML-DSA-65 (FIPS 204), as `ml_dsa_sig.c` of OpenSSL has them. Messages that the caller has
+//! encoded or hashed (`message-encoding`, `mu`) are the default provider's.
 
 use std::sync::Arc;
 

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Names, parameters, results and what follows what are those of the default provider, in
-//! `providers/implementations/signature` of OpenSSL 4.0. A query for the size of a signature never reaches the
-//! device.
+//! `providers/implementations/signature` of OpenSSL 4.0. A query for the size of a signature never reaches
+//! the device.
 
 mod algid;
 mod ecdsa;

@@ -33,8 +33,8 @@ impl KeySession {
         }
     }
 
-    /// Signs a digest, or for Ed25519 and ML-DSA a whole message. An ECDSA signature is written in DER, unless
-    /// the scheme says otherwise.
+    /// Signs a digest, or for Ed25519 and ML-DSA a whole message. An ECDSA signature is written in DER,
+    /// unless the scheme says otherwise.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] with the reason where scheme, input and key do not fit; the device's
@@ -232,8 +232,8 @@ impl KeySession {
         self.run(operation, arguments, input).map(|mut output| mem::take(&mut *output))
     }
 
-    /// The scheme that TLS and X.509 use a key like this with, for a digest of this hash function: PKCS#1 v1.5,
-    /// ECDSA by RFC 6979 in DER, Ed25519, or deterministic ML-DSA. `None`: the key does not sign.
+    /// The scheme that TLS and X.509 use a key like this with, for a digest of this hash function: PKCS#1
+    /// v1.5, ECDSA by RFC 6979 in DER, Ed25519, or deterministic ML-DSA. `None`: the key does not sign.
     pub fn usual_scheme(&self, hash: KeyHash) -> Option<SignatureScheme> {
         Some(match self.key_algorithm().family() {
             Family::Rsa => SignatureScheme::Pkcs1v15 { hash: Some(hash) },

@@ -217,8 +217,8 @@ pub(crate) fn to_pkcs8(algorithm: KeyAlgorithm, parts: &PrivateParts) -> Option<
     Some(Zeroizing::new(info))
 }
 
-/// What PKCS#8 holds: the bytes as a string (RFC 8410, 7), or as the choice between seed and expanded key (RFC
-/// 9935, 6 and RFC 9881, 6).
+/// What PKCS#8 holds: the bytes as a string (RFC 8410, 7), or as the choice between seed and expanded key
+/// (RFC 9935, 6 and RFC 9881, 6).
 fn to_inner(algorithm: KeyAlgorithm, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let string = OctetStringRef::new(bytes).ok()?;
     let is_seed = match algorithm {
@@ -249,7 +249,8 @@ pub(crate) fn to_spki(algorithm: KeyAlgorithm, parts: &PublicParts) -> Option<Ve
     })?
 }
 
-/// RSA has parameters that say nothing (RFC 3279, 2.3.1), keys of curves name theirs, and the others have none.
+/// RSA has parameters that say nothing (RFC 3279, 2.3.1), keys of curves name theirs, and the others have
+/// none.
 fn with_identifier<R>(
     algorithm: KeyAlgorithm,
     write: impl FnOnce(AlgorithmIdentifierRef<'_>) -> R,

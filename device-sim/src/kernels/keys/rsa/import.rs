@@ -130,8 +130,8 @@ fn compare(key: &rsa::PrivateKey, numbers: &RsaNumbers) -> Result<(), KeyError> 
     Ok(())
 }
 
-/// The primes of a modulus, by a pair of exponents (NIST SP 800-56B, C.1): `e d - 1` is a multiple of the order
-/// of every number, so among its halves is one that gives a square root of 1 which is neither 1 nor -1.
+/// The primes of a modulus, by a pair of exponents (NIST SP 800-56B, C.1): `e d - 1` is a multiple of the
+/// order of every number, so among its halves is one that gives a square root of 1 which is neither 1 nor -1.
 fn factors(
     n: &Odd<BoxedUint>,
     e: &BoxedUint,

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The arithmetic is that of crate `rsa`: Montgomery exponentiation in constant time, blinded afresh in every
-//! operation. What blinds comes from key, randomness and input of one operation; nothing is kept for the next.
-//! A result of the Chinese remainder theorem leaves only if the public operation turns it back into the input:
-//! one that was computed wrongly would reveal the primes.
+//! operation. What blinds comes from key, randomness and input of one operation; nothing is kept for the
+//! next. A result of the Chinese remainder theorem leaves only if the public operation turns it back into the
+//! input: one that was computed wrongly would reveal the primes.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! Encryption with RSA: RSAES-PKCS1-v1_5 (RFC 8017, 7.2), RSAES-OAEP (7.1), the premaster secret of TLS, and no
-//! padding.
+//! Encryption with RSA: RSAES-PKCS1-v1_5 (RFC 8017, 7.2), RSAES-OAEP (7.1), the premaster secret of TLS, and
+//! no padding.
 //!
-//! What a private operation gives is looked at in constant time: every byte of it, whatever the others are. What
-//! is seen in the end is one bit, the plaintext's length, or neither, where a wrong padding gives a plaintext
-//! that was made up ([`reject`](super::reject)).
+//! What a private operation gives is looked at in constant time: every byte of it, whatever the others are.
+//! What is seen in the end is one bit, the plaintext's length, or neither, where a wrong padding gives a
+//! plaintext that was made up ([`reject`](super::reject)).
 
 use rand_chacha::rand_core::Rng;
 use rsa::traits::PublicKeyParts;

@@ -1,6 +1,6 @@
-//! Implicit rejection (draft-irtf-cfrg-rsa-guidance, 7), as OpenSSL does it from 3.2 on: a ciphertext whose padding
-//! is wrong gives a plaintext that is made up from key and ciphertext, always the same, and no error that would
-//! tell.
+//! Implicit rejection (draft-irtf-cfrg-rsa-guidance, 7), as OpenSSL does it from 3.2 on: a ciphertext whose
+//! padding is wrong gives a plaintext that is made up from key and ciphertext, always the same, and no error
+//! that would tell.
 //!
 //! ```text
 //!   hidden = SHA-256(d)     KDK = HMAC(hidden, ciphertext)

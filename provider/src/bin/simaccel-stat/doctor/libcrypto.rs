@@ -245,8 +245,8 @@ impl Libcrypto {
         Ok(unsafe { text(name) }.unwrap_or_default())
     }
 
-    /// The name of the provider that an algorithm is fetched from, or an operation of keys (`RSA/sign`); `None`: it
-    /// cannot be fetched.
+    /// The name of the provider that an algorithm is fetched from, or an operation of keys (`RSA/sign`);
+    /// `None`: it cannot be fetched.
     pub(super) fn provider_of(
         &self,
         algorithm: &str,
