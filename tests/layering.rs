@@ -62,7 +62,6 @@ const UNSAFE_ROOMS: &[&str] = &[
     "provider/src/accelerator/place.rs",
     "provider/src/theirs.rs",
     "provider/src/signature/told.rs",
-    "provider/src/signature/tables.rs",
     "provider/src/signature/entry.rs",
     "provider/src/asym_cipher/entry.rs",
     "provider/src/capabilities.rs",

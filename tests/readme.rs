@@ -82,6 +82,16 @@ const COMMANDS: &[(&str, Run)] = &[
     ("cargo run --release --example quickstart", Here(0)),
     ("cargo run --example faults", Here(0)),
     ("cargo run --release --example custom", Here(0)),
+    ("cargo run --release --example block_on", Here(0)),
+    ("cargo run --release --example private_keys", Here(0)),
+    (
+        "cargo run --release --example loadgen -- --alg rsa2048-sign --device 'preset=qat-c62x' --jobs 64",
+        Here(0),
+    ),
+    (
+        "cargo bench -p simaccel-provider --bench handshakes",
+        By(CI, "cargo bench -p simaccel-provider --bench handshakes"),
+    ),
     ("cargo run --release --example loadgen -- --alg sha256 --input FILE", Here(0)),
     (
         "cargo run --release --example loadgen -- --alg aes-256-ctr --key HEX --iv HEX --input FILE --output OUT",

@@ -214,7 +214,7 @@ impl<E: Hold, S: Software> fmt::Debug for Kept<E, S> {
     }
 }
 
-/// An operation on the device that is polled; a future. See [`Kept`].
+/// An operation on the device that is polled; a future.
 #[derive(Debug)]
 pub struct Started(Kept<Arc<SessionCore>, HeldSession>);
 
@@ -256,7 +256,7 @@ impl Started {
     }
 }
 
-/// An operation of a private or a public key that is polled. See [`Kept`].
+/// An operation of a private or a public key that is polled.
 #[derive(Debug)]
 pub struct StartedKey(Kept<Arc<SessionCore>, HeldSession>);
 
