@@ -186,9 +186,9 @@ fn random_config(random: &mut ChaCha8Rng) -> ConfigBuilder {
             requests: random.random_range(1..=1_000_000_000),
             percent: random.random_range(100..=100_000),
         };
-        builder = builder.warmup(warm_up).operation("sign");
+        builder = builder.warmup(warm_up).operation("squeeze");
         for served in
-            [Served::All, Operation::Mac.into(), Cipher::Aes128Ctr.into(), Served::Call("sign".into())]
+            [Served::All, Operation::Mac.into(), Cipher::Aes128Ctr.into(), Served::Call("squeeze".into())]
         {
             builder = builder.service(random_service(random, served));
         }

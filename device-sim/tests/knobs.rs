@@ -158,7 +158,9 @@ fn every_preset_works_and_prints_its_numbers() {
             device.run_until_idle();
             assert_eq!(pair.take(ticket).expect("done").0.buffer, expected(4_000, fill));
         }
-        assert_eq!(device.now() > Duration::ZERO, preset != Preset::Ideal, "{preset}");
+        // The table of one card has no times of CTR.
+        let is_instant = matches!(preset, Preset::Ideal | Preset::NitroxV);
+        assert_eq!(device.now() == Duration::ZERO, is_instant, "{preset}");
     }
 }
 

@@ -41,8 +41,8 @@ impl Bench {
     }
 }
 
-const ENTRIES: &str = "operation=sign;completion_nsec=100;service=aes-128-ctr:nsec=200;service=aes-128-ctr/decrypt:nsec=300;\
-                       service=digest:nsec=400;service=sign:nsec=500;service=call:points=10:600/20:700";
+const ENTRIES: &str = "operation=squeeze;completion_nsec=100;service=aes-128-ctr:nsec=200;service=aes-128-ctr/decrypt:nsec=300;\
+                       service=digest:nsec=400;service=squeeze:nsec=500;service=call:points=10:600/20:700";
 
 #[test]
 fn sessions_operations_and_names_choose_the_service_time() {
@@ -61,7 +61,7 @@ fn sessions_operations_and_names_choose_the_service_time() {
     bench.assert_takes(request(cbc, Operation::Encrypt), 100);
     bench.assert_takes(Request::new(sha, Operation::Digest, vec![1; 64]), 400);
     bench.assert_takes(Request::new(mac, Operation::Mac, vec![1; 64]), 100);
-    bench.assert_takes(Request::of_call(Call::new("sign", 7, || ())), 500);
+    bench.assert_takes(Request::of_call(Call::new("squeeze", 7, || ())), 500);
     bench.assert_takes(Request::of_call(Call::new("other", 15, || ())), 650);
     // Without a session there is no algorithm.
     bench.device.remove_session(ctr);

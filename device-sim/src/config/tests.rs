@@ -76,7 +76,7 @@ fn an_operation_of_the_users_own_is_declared_before_a_rule_may_select_it() {
     assert_eq!(Config::parse(&declared(64)).unwrap().operations().len(), 64);
     for (text, said) in [
         ("fault=fail:op=pack", "operation=NAME"),
-        ("operation=pack;fault=fail:op=pakc", "op=encrypt, decrypt, digest, mac, call or a NAME"),
+        ("operation=pack;fault=fail:op=pakc", "generate or a NAME"),
         ("operation=call", "encrypt, decrypt, digest, mac, call"),
         ("operation=all", "and not all"),
         ("operation=", "1 to 64 letters"),

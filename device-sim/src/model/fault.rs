@@ -226,7 +226,7 @@ mod tests {
             ("fail:bytes=3", "the fields status"),
             ("corrupt:bit=-1", "bit=N"),
             ("corrupt:target=moon", "any, text or tag"),
-            ("corrupt:target=text,op=mac", "target=text with op=encrypt or decrypt"),
+            ("corrupt:target=text,op=mac", "target=text with op=encrypt, decrypt, sign, "),
             ("corrupt:op=digest,bit=3,target=text", "target=tag with op=encrypt, digest or mac"),
             ("corrupt:target=tag,op=decrypt", "target=tag with op=encrypt, digest or mac"),
             ("corrupt:target=tag,op=encrypt", ""),

@@ -99,6 +99,15 @@ impl Remote {
         !self.pair.forked() && self.pair.interrupts.detach(interrupt)
     }
 
+    /// Whether there is something to reap.
+    pub fn completions_pending(&self) -> bool {
+        !self.pair.completions.is_empty()
+    }
+}
+
+/// For the engine's reapers.
+#[doc(hidden)]
+impl Remote {
     /// Makes the device call the waker of `alert`, where that is armed, when it publishes completions to be
     /// reaped.
     pub fn attach_alert(&self, alert: Arc<Alert>) {
@@ -112,11 +121,6 @@ impl Remote {
         if !self.pair.forked() {
             self.pair.interrupts.detach_alert(alert);
         }
-    }
-
-    /// Whether there is something to reap.
-    pub fn completions_pending(&self) -> bool {
-        !self.pair.completions.is_empty()
     }
 }
 

@@ -53,10 +53,10 @@ fn what_serves_nothing_is_refused_with_what_is_allowed() {
         ("all:table=x,trace=x", "one of points, table and trace"),
         ("all:trace=x,dist=uniform", "replayed as it is"),
         ("all:trace=", "a FILE"),
-        ("sign it:nsec=1", "encrypt, decrypt, digest, mac or call"),
+        ("squeeze it:nsec=1", "encrypt, decrypt, digest, mac, call, sign, "),
         ("aes-128-gcm/mac:nsec=1", "an operation that the algorithm has"),
-        ("aes-128-gcm/sign:nsec=1", "WHAT:FIELD=VALUE with an algorithm"),
-        ("sign/encrypt:nsec=1", "WHAT:FIELD=VALUE with an algorithm"),
+        ("aes-128-gcm/squeeze:nsec=1", "WHAT:FIELD=VALUE with an algorithm"),
+        ("squeeze/encrypt:nsec=1", "WHAT:FIELD=VALUE with an algorithm"),
     ] {
         let line = ServiceTime::parse(text).unwrap_err().to_string();
         assert!(line.starts_with("service=") && line.contains(allowed) && !line.contains('\n'), "{line}");
@@ -71,17 +71,18 @@ fn what_serves_nothing_is_refused_with_what_is_allowed() {
 
 #[test]
 fn a_name_is_declared_and_requests_have_one_entry() {
-    for text in
-        ["service=sign:nsec=1;operation=sign", "operation=sign;service=sign:nsec=1;service=call:nsec=2"]
-    {
+    for text in [
+        "service=squeeze:nsec=1;operation=squeeze",
+        "operation=squeeze;service=squeeze:nsec=1;service=call:nsec=2",
+    ] {
         let config = Config::parse(text).unwrap();
         assert!(config.is_modelled());
         assert_eq!(Config::parse(&config.to_string()), Ok(config.clone()));
         assert_eq!(config.to_builder().build(), Ok(config));
     }
     for (text, said) in [
-        ("service=sign:nsec=1", "a NAME that operation=NAME declares"),
-        ("operation=sing;service=sign:nsec=1", "a NAME that operation=NAME declares"),
+        ("service=squeeze:nsec=1", "a NAME that operation=NAME declares"),
+        ("operation=sing;service=squeeze:nsec=1", "a NAME that operation=NAME declares"),
         ("service=all:nsec=1;service=all:nsec=1", "one entry for the same requests"),
         ("service=sha256:nsec=1;service=SHA2-256:mbps=1", "one entry for the same requests"),
     ] {
@@ -94,14 +95,14 @@ fn a_name_is_declared_and_requests_have_one_entry() {
 fn values_make_what_text_makes() {
     let gcm = Algorithm::Aead(Aead::Aes128Gcm);
     let built = Config::builder()
-        .operation("sign")
-        .service(ServiceTime::of(Served::Call("sign".to_owned())).nsec(Duration::from_micros(433)))
+        .operation("squeeze")
+        .service(ServiceTime::of(Served::Call("squeeze".to_owned())).nsec(Duration::from_micros(433)))
         .service(ServiceTime::of((gcm, Operation::Encrypt)).mbps(Mbps::thousandths(62_500)))
         .service(ServiceTime::of(Cipher::Aes256Ctr).dist(LatencyDist::Uniform))
         .service(ServiceTime::of(Hash::Sha256).points(&[(1, 2), (3, 4)]))
         .service(ServiceTime::of(Served::All).nsec(Duration::from_nanos(1)).mbps(2))
         .build();
-    let text = "operation=sign;service=sign:nsec=433000;service=aes-128-gcm/encrypt:mbps=62.5;\
+    let text = "operation=squeeze;service=squeeze:nsec=433000;service=aes-128-gcm/encrypt:mbps=62.5;\
                 service=aes-256-ctr:dist=uniform;service=sha256:points=1:2/3:4;service=all:nsec=1,mbps=2";
     assert_eq!(built, Config::parse(text));
     let wrong = Config::builder().service(ServiceTime::of(Hash::Sha256).nsec(Duration::from_secs(3_601)));

@@ -13,7 +13,7 @@ const SEAL: Kind = (Operation::Encrypt, GCM, None);
 const OPEN: Kind = (Operation::Decrypt, GCM, None);
 const CIPHER: Kind = (Operation::Encrypt, CTR, None);
 const DIGEST: Kind = (Operation::Digest, SHA, None);
-const SIGN: Kind = (Operation::Call, None, Some("sign"));
+const SQUEEZE: Kind = (Operation::Call, None, Some("squeeze"));
 const CALL: Kind = (Operation::Call, None, Some("other"));
 const LOST: Kind = (Operation::Mac, None, None);
 
@@ -36,12 +36,12 @@ fn assert_times(text: &str, expected: &[(Kind, u64)]) {
 
 #[test]
 fn the_most_specific_entry_serves() {
-    let text = "operation=sign;completion_nsec=9;service=all:nsec=1;service=call:nsec=2;service=sign:nsec=3;\
+    let text = "operation=squeeze;completion_nsec=9;service=all:nsec=1;service=call:nsec=2;service=squeeze:nsec=3;\
                 service=encrypt:nsec=4;service=id-aes128-GCM:nsec=5;service=aes-128-gcm/decrypt:nsec=6;\
                 service=SHA512/256:nsec=7";
-    assert_times(text, &[(SEAL, 5), (OPEN, 6), (CIPHER, 4), (DIGEST, 7), (SIGN, 3), (CALL, 2), (LOST, 1)]);
-    let some = "operation=sign;completion_nsec=9;service=sign:nsec=3;service=decrypt:nsec=6";
-    assert_times(some, &[(SEAL, 9), (OPEN, 6), (SIGN, 3), (CALL, 9), (LOST, 9)]);
+    assert_times(text, &[(SEAL, 5), (OPEN, 6), (CIPHER, 4), (DIGEST, 7), (SQUEEZE, 3), (CALL, 2), (LOST, 1)]);
+    let some = "operation=squeeze;completion_nsec=9;service=squeeze:nsec=3;service=decrypt:nsec=6";
+    assert_times(some, &[(SEAL, 9), (OPEN, 6), (SQUEEZE, 3), (CALL, 9), (LOST, 9)]);
     assert_times("completion_nsec=9", &[(SEAL, 9), (CALL, 9), (LOST, 9)]);
     assert_times("service=sha-512/256/digest:nsec=8", &[(DIGEST, 8), (SEAL, 0)]);
 }
@@ -70,14 +70,13 @@ fn histories(text: &str, kinds: &[Kind]) -> Vec<Vec<u64>> {
 
 #[test]
 fn an_entry_shifts_no_other() {
-    let kinds = [SEAL, OPEN, CIPHER, DIGEST, SIGN, CALL, LOST];
-    let base =
-        "operation=sign;completion_nsec=50000;latency_dist=exponential;mbps=3;service=all:dist=lognormal:50";
+    let kinds = [SEAL, OPEN, CIPHER, DIGEST, SQUEEZE, CALL, LOST];
+    let base = "operation=squeeze;completion_nsec=50000;latency_dist=exponential;mbps=3;service=all:dist=lognormal:50";
     let entries: [(&str, &[usize]); 5] = [
         ("service=encrypt:dist=uniform", &[0, 2]),
         ("service=aes-128-gcm:nsec=7", &[0, 1]),
         ("service=aes-128-gcm/encrypt:mbps=2,dist=normal:20", &[0]),
-        ("service=sign:points=0:9/100:2000,dist=bimodal:700", &[4]),
+        ("service=squeeze:points=0:9/100:2000,dist=bimodal:700", &[4]),
         ("service=call:dist=exponential", &[4, 5]),
     ];
     let alone = histories(base, &kinds);
