@@ -196,7 +196,13 @@ const PACKAGES: &[(&str, &[(&str, Run)])] = &[
             By(CI, "cargo build --release -p simaccel-provider\n"),
         )],
     ),
-    ("conformance/README.md", &[("cargo test -p simaccel-conformance", By(CI, "cargo test --workspace"))]),
+    (
+        "conformance/README.md",
+        &[
+            ("cargo test -p simaccel-conformance", By(CI, "cargo test --workspace")),
+            (".ci/applications", By(CI, "\n.ci/applications\n")),
+        ],
+    ),
     (
         "unoptimised-tests/README.md",
         &[(
