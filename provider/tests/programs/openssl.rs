@@ -51,6 +51,11 @@ impl Openssl {
         Self { words: vec![fetched("next/run"), "openssl".into()] }
     }
 
+    /// Whether it is the system's.
+    pub(crate) fn is_systems(&self) -> bool {
+        self.words == [PathBuf::from("openssl")]
+    }
+
     /// OpenSSL 4.0, with shared libraries.
     pub(crate) fn four() -> Self {
         Self { words: vec![fetched("openssl-4/openssl")] }
