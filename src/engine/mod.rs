@@ -206,7 +206,8 @@ impl Engine {
     /// # Errors
     /// [`Error::Thread`] when a worker, or the watchdog's thread, cannot be started.
     pub fn open(config: Config) -> Result<Self, Error> {
-        let device = Device::open(config.device())?;
+        // Deep, in an unoptimised build deeper than a job's stack.
+        let device = job::outside(|| Device::open(config.device()))?;
         Self::with_device(device, config, None)
     }
 
@@ -530,7 +531,7 @@ fn stepped_device(config: &Config, foreign: Option<ForeignJobs>) -> Result<Devic
         Some(jobs) => Box::new(move |event| jobs.outside(event)),
         None => Box::new(|event| job::outside(event)),
     };
-    Device::stepped_apart(config.device(), apart)
+    job::outside(|| Device::stepped_apart(config.device(), apart))
 }
 
 /// A poll that has not returned. When it ends, slots are freed, the device sees all submissions, and tokens
