@@ -105,7 +105,7 @@ fn a_device_that_stalls_is_waited_for() {
 #[test]
 #[ignore = "needs haproxy"]
 fn a_device_that_resets_fails_what_is_in_flight() {
-    assert_lives(&[("fault", "reset:every=50,times=20")], Expected::SomeFail);
+    assert_lives(&[("fault", "reset:every=50,times=10")], Expected::SomeFail);
 }
 
 #[test]
