@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     writeln!(out, "signature: {}", hex::encode(&signature))?;
 
-    // Whoever has the public key can verify it, on the device, too.
+    // The public key verifies it, on the device, too.
     let public = engine.public_key(&key.public_key())?;
     public.verify(&scheme, digest.as_bytes(), &signature)?;
     writeln!(out, "verified")?;

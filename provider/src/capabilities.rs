@@ -154,7 +154,7 @@ pub(crate) unsafe extern "C" fn get_capabilities(
     })
 }
 
-/// Who is told.
+/// The callback of libcrypto that is told.
 struct Announced {
     function: Callback,
     argument: *mut c_void,

@@ -62,7 +62,7 @@ unsafe extern "C" {
 }
 
 thread_local! {
-    /// Who waits for a job of libcrypto's pool, which is the thread's.
+    /// The tasks that wait for a job of libcrypto's pool, which is the thread's.
     static LINE: RefCell<VecDeque<Waker>> = const { RefCell::new(VecDeque::new()) };
 }
 

@@ -1,4 +1,4 @@
-//! The line for jobs of one thread: who waits for one to become idle, first come, first served.
+//! The line for jobs of one thread: tasks wait for one to become idle, first come, first served.
 //!
 //! ```text
 //!   wait ─► a job is idle, and no one is before ─► Ready
@@ -17,7 +17,7 @@ use super::front::Flags;
 use super::misuse::NoJobs;
 use super::pool::{Pool, drop_payload};
 
-/// Who waits, and their wakers.
+/// The tasks that wait, by their wakers.
 #[derive(Default)]
 pub(super) struct Line {
     waiting: VecDeque<(u64, Waker)>,

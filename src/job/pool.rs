@@ -63,7 +63,7 @@ pub(super) struct Pool {
     slab: RefCell<Slab>,
     /// Raw jobs whose context another thread has freed.
     orphans: Mutex<Vec<Handle>>,
-    /// Who waits for an idle job.
+    /// The tasks that wait for an idle job.
     pub(super) line: RefCell<Line>,
 }
 

@@ -7,7 +7,7 @@ use crate::programs::configuration::Configuration;
 use crate::programs::counters::{Counters, Operations};
 use crate::programs::scratch;
 
-/// Who signs for the server, and what its thread does meanwhile.
+/// What signs for the server, and what its thread does meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
     /// The default provider, in the thread.
