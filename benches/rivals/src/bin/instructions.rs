@@ -111,7 +111,7 @@ fn awaited(count: u64) -> Result<(), Error> {
     };
     local.spawn_local(engine.reaper()?);
     let left = std::rc::Rc::new(std::cell::Cell::new(count));
-    let outcome = local.block_on(&runtime, async {
+    local.block_on(&runtime, async {
         let tasks: Vec<_> = (0..JOBS)
             .map(|slot| {
                 let (session, left) = (session.clone(), std::rc::Rc::clone(&left));
@@ -133,6 +133,5 @@ fn awaited(count: u64) -> Result<(), Error> {
             task.await.map_err(|_| Error::Closed)??;
         }
         Ok(())
-    });
-    outcome
+    })
 }
