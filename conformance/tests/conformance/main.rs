@@ -9,6 +9,9 @@
 
 mod coverage;
 mod direct;
+mod engine;
+#[macro_use]
+#[path = "../offloaded/mod.rs"]
 mod offloaded;
 #[path = "../../../device-sim/tests/published/mod.rs"]
 mod published;
@@ -34,35 +37,6 @@ macro_rules! all_sets {
             wycheproof::hmac_sha384,
             wycheproof::hmac_sha512,
             wycheproof::hmac_sha512_256,
-        }
-    };
-}
-
-/// For each way, a module with a test for each set.
-macro_rules! ways {
-    ($($name:ident => $way:expr;)+) => {$(
-        mod $name {
-            use crate::{standards, wycheproof};
-
-            all_sets!(tests $way;);
-        }
-    )+};
-}
-
-macro_rules! tests {
-    ($way:expr; $($module:ident::$set:ident,)+) => {$(
-        #[test]
-        fn $set() {
-            $module::$set(&$way);
-        }
-    )+};
-}
-
-macro_rules! functions {
-    ($($module:ident::$set:ident,)+) => {
-        /// Every set, to be run on one way.
-        fn sets<W: way::Way>() -> Vec<fn(&W)> {
-            vec![$($module::$set::<W>),+]
         }
     };
 }

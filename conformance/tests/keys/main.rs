@@ -15,6 +15,9 @@ mod ed25519;
 mod hash;
 mod ml_dsa;
 mod ml_kem;
+#[macro_use]
+#[path = "../offloaded/mod.rs"]
+mod offloaded;
 mod records;
 mod rsa_encryption;
 mod rsa_signatures;
@@ -61,40 +64,11 @@ macro_rules! all_sets {
     };
 }
 
-/// For each way, a module with a test for each set.
-macro_rules! ways {
-    ($($name:ident => $way:expr;)+) => {$(
-        mod $name {
-            use crate::{ec, ed25519, ml_dsa, ml_kem, rsa_encryption, rsa_signatures, x25519};
-
-            all_sets!(tests $way;);
-        }
-    )+};
-}
-
-macro_rules! tests {
-    ($way:expr; $($module:ident::$set:ident,)+) => {$(
-        #[test]
-        fn $set() {
-            $module::$set(&$way);
-        }
-    )+};
-}
-
-macro_rules! functions {
-    ($($module:ident::$set:ident,)+) => {
-        /// Every set, to be run on one way.
-        fn sets<W: way::Way>() -> Vec<fn(&W)> {
-            vec![$($module::$set::<W>),+]
-        }
-    };
-}
-
 all_sets!(functions);
 
 ways! {
     direct => crate::ways::Direct;
-    blocking => crate::ways::Offloaded::blocking();
-    in_job => crate::ways::Offloaded::in_job();
-    stepped => crate::ways::Offloaded::stepped();
+    blocking => crate::offloaded::Offloaded::blocking();
+    in_job => crate::offloaded::Offloaded::in_job();
+    stepped => crate::offloaded::Offloaded::stepped();
 }
