@@ -37,6 +37,7 @@ mod cipher;
 #[doc(hidden)]
 pub mod conduct;
 mod config;
+mod context;
 #[doc(hidden)]
 pub mod counters;
 mod digest;

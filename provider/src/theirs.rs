@@ -84,11 +84,12 @@ impl Theirs {
         self.key = key;
     }
 
-    /// A copy, in the middle of whatever it does; `None`: the default provider makes none.
-    pub(crate) fn copied(&self) -> Option<Self> {
+    /// A copy, in the middle of whatever it does.
+    pub(crate) fn copied(&self) -> Result<Self, Failure> {
         // SAFETY: the type of both numbers that this may be, and a context that is alive.
-        let data = unsafe { self.functions.get::<DupCtx>(self.dup)?(self.data()) };
-        Some(Self { data: NonNull::new(data)?, key: Arc::clone(&self.key), ..*self })
+        let data = unsafe { self.functions.get::<DupCtx>(self.dup).ok_or(Reason::Elsewhere)?(self.data()) };
+        let data = NonNull::new(data).ok_or(Reason::Elsewhere)?;
+        Ok(Self { data, key: Arc::clone(&self.key), ..*self })
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::rsa::{GETTABLE, Rsa, SETTABLE};
 use crate::accelerator::{Pass, Room, Text, elsewhere};
+use crate::context::{Context, CopyContext, dup_ctx, free_ctx, outcome};
 use crate::error::{Failure, Reason};
 use crate::instance::{Instance, instance_of};
 use crate::keymgmt::{Held, TheirKey, held};
@@ -49,8 +50,8 @@ pub(crate) static RSA: &[Dispatch] = &[
     dispatch!(FUNC_ASYM_CIPHER_ENCRYPT, encrypt, AsymCipher),
     dispatch!(FUNC_ASYM_CIPHER_DECRYPT_INIT, decrypt_init, KeyedInit),
     dispatch!(FUNC_ASYM_CIPHER_DECRYPT, decrypt, AsymCipher),
-    dispatch!(FUNC_ASYM_CIPHER_FREECTX, free_ctx, FreeCtx),
-    dispatch!(FUNC_ASYM_CIPHER_DUPCTX, dup_ctx, DupCtx),
+    dispatch!(FUNC_ASYM_CIPHER_FREECTX, free_ctx::<Ctx>, FreeCtx),
+    dispatch!(FUNC_ASYM_CIPHER_DUPCTX, dup_ctx::<Ctx>, DupCtx),
     dispatch!(FUNC_ASYM_CIPHER_GET_CTX_PARAMS, get_params, GetCtxParams),
     dispatch!(FUNC_ASYM_CIPHER_GETTABLE_CTX_PARAMS, gettable, DescribeCtxParams),
     dispatch!(FUNC_ASYM_CIPHER_SET_CTX_PARAMS, set_params, SetCtxParams),
@@ -67,34 +68,14 @@ unsafe extern "C" fn new_ctx(provctx: *mut c_void) -> *mut c_void {
     })
 }
 
-unsafe extern "C" fn free_ctx(ctx: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<Ctx>(ctx) });
-}
-
-unsafe extern "C" fn dup_ctx(ctx: *mut c_void) -> *mut c_void {
-    fence(|| {
-        // SAFETY: libcrypto's promise about its argument.
-        let object = unsafe { Object::<Ctx>::new(ctx) };
-        object.with(|ctx| {
-            let theirs = match ctx.theirs.as_ref().map(Theirs::copied) {
-                Some(None) => return ptr::null_mut(),
-                copied => copied.flatten(),
-            };
-            let (instance, rsa) = (Arc::clone(&ctx.instance), ctx.rsa.clone());
-            object::give(Ctx { instance, rsa, theirs, begun: ctx.begun, told: ctx.told.clone() })
-        })
-    })
-}
-
 unsafe extern "C" fn encrypt_init(ctx: *mut c_void, key: *mut c_void, list: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    fence(|| unsafe { begin(ctx, FUNC_ASYM_CIPHER_ENCRYPT_INIT, key, list, here!()) })
+    unsafe { begin(ctx, FUNC_ASYM_CIPHER_ENCRYPT_INIT, key, list, here!()) }
 }
 
 unsafe extern "C" fn decrypt_init(ctx: *mut c_void, key: *mut c_void, list: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    fence(|| unsafe { begin(ctx, FUNC_ASYM_CIPHER_DECRYPT_INIT, key, list, here!()) })
+    unsafe { begin(ctx, FUNC_ASYM_CIPHER_DECRYPT_INIT, key, list, here!()) }
 }
 
 /// # Safety
@@ -102,16 +83,26 @@ unsafe extern "C" fn decrypt_init(ctx: *mut c_void, key: *mut c_void, list: *con
 /// The arguments are those that libcrypto has passed.
 unsafe fn begin(ctx: *mut c_void, id: c_int, key: *mut c_void, list: *const Param, place: Place) -> c_int {
     // SAFETY: the caller's promise.
-    let (object, params) = unsafe { (Object::<Ctx>::new(ctx), Params::new(list)) };
-    let key = match key.is_null() {
-        true => Held::Empty,
-        // SAFETY: the same: a key of ours.
-        false => unsafe { held(key) },
-    };
-    object.with(|ctx| {
-        let result = ctx.init(id, key, params);
-        ctx.instance.outcome(result, place)
-    })
+    unsafe {
+        outcome(ctx, place, |object: Object<Ctx>| {
+            let key = if key.is_null() { Held::Empty } else { held(key) };
+            object.with(|ctx| ctx.init(id, key, Params::new(list)))
+        })
+    }
+}
+
+impl Context for Ctx {
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+}
+
+impl CopyContext for Ctx {
+    fn copied(&mut self) -> Result<Self, Failure> {
+        let theirs = self.theirs.as_ref().map(Theirs::copied).transpose()?;
+        let (instance, rsa) = (Arc::clone(&self.instance), self.rsa.clone());
+        Ok(Self { instance, rsa, theirs, begun: self.begun, told: self.told.clone() })
+    }
 }
 
 impl Ctx {

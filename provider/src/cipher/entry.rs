@@ -10,10 +10,11 @@ use super::params;
 use super::spec::{Mode, Spec};
 use super::state::State;
 use crate::accelerator::{Room, Text};
+use crate::context::{dup_ctx, free_ctx, outcome};
 use crate::error::Failure;
 use crate::instance::instance_of;
 use crate::kinds;
-use crate::ossl::core::{Place, here};
+use crate::ossl::core::here;
 use crate::ossl::fence::fence;
 use crate::ossl::ids::{
     FUNC_CIPHER_CIPHER, FUNC_CIPHER_DECRYPT_INIT, FUNC_CIPHER_DUPCTX, FUNC_CIPHER_ENCRYPT_INIT,
@@ -101,24 +102,6 @@ gcm! {
     AES_128_GCM, Aes128Gcm;
     AES_192_GCM, Aes192Gcm;
     AES_256_GCM, Aes256Gcm;
-}
-
-/// Runs `body`, and reports its failure.
-///
-/// # Safety
-///
-/// As for [`Object::new`], with a `C`.
-unsafe fn outcome<C: Cipher>(
-    ctx: *mut c_void,
-    place: Place,
-    body: impl FnOnce(Object<C>) -> Result<(), Failure>,
-) -> c_int {
-    fence(|| {
-        // SAFETY: the caller's promise.
-        let object = unsafe { Object::new(ctx) };
-        let result = body(object);
-        object.with(|cipher: &mut C| cipher.instance().outcome(result, place))
-    })
 }
 
 /// Bytes at an address; `None` for null.
@@ -232,25 +215,6 @@ unsafe extern "C" fn whole<C: Cipher>(
             Ok(())
         })
     }
-}
-
-unsafe extern "C" fn free_ctx<C: Cipher>(ctx: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<C>(ctx) });
-}
-
-unsafe extern "C" fn dup_ctx<C: Cipher>(ctx: *mut c_void) -> *mut c_void {
-    fence(|| {
-        // SAFETY: libcrypto's promise about its argument.
-        let object = unsafe { Object::<C>::new(ctx) };
-        object.with(|cipher| match cipher.copied() {
-            Ok(copy) => object::give(copy),
-            Err(failure) => {
-                cipher.instance().outcome(Err(failure), here!());
-                ptr::null_mut()
-            }
-        })
-    })
 }
 
 unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const Param {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::spec::{Mode, Spec};
 use crate::accelerator::{Room, Text};
+use crate::context::CopyContext;
 use crate::error::Failure;
 use crate::instance::Instance;
 use crate::ossl::object::Object;
@@ -25,13 +26,8 @@ pub(super) struct Call {
 }
 
 /// An object of libcrypto. What may pause takes it as an [`Object`], for nothing of it is borrowed meanwhile.
-pub(super) trait Cipher: Sized {
+pub(super) trait Cipher: CopyContext {
     fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self;
-
-    fn instance(&self) -> &Instance;
-
-    /// A second object that goes on from here.
-    fn copied(&mut self) -> Result<Self, Failure>;
 
     /// Starts anew, but for what is not given.
     fn init(&mut self, encrypts: bool, key: Option<&[u8]>, iv: Option<&[u8]>) -> Result<(), Failure>;

@@ -7,23 +7,28 @@ use super::spec::{Mode, Spec};
 use super::state::State;
 use super::{blocks, params, stream, tls, xts};
 use crate::accelerator::Room;
+use crate::context::{Context, CopyContext};
 use crate::error::Failure;
 use crate::instance::Instance;
 use crate::ossl::object::Object;
 use crate::ossl::params::{Params, Requests};
 use crate::ossl::types::Param;
 
-impl Cipher for State {
-    fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {
-        Self::new(instance, spec)
-    }
-
+impl Context for State {
     fn instance(&self) -> &Instance {
         &self.instance
     }
+}
 
+impl CopyContext for State {
     fn copied(&mut self) -> Result<Self, Failure> {
         Ok(self.clone())
+    }
+}
+
+impl Cipher for State {
+    fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {
+        Self::new(instance, spec)
     }
 
     fn init(&mut self, encrypts: bool, key: Option<&[u8]>, iv: Option<&[u8]>) -> Result<(), Failure> {

@@ -11,16 +11,16 @@
 #![expect(unsafe_code, reason = "functions that libcrypto calls")]
 
 use std::ffi::{c_int, c_void};
-use std::ptr;
 use std::sync::Arc;
 
 use simaccel::{Hash, HashSession, HashStream, OpError, foreign};
 
 use crate::accelerator::{self, Buffer, Pass, Room, Text};
+use crate::context::{Context, CopyContext, dup_ctx, free_ctx, outcome};
 use crate::error::{Failure, Reason};
 use crate::instance::{Instance, instance_of};
 use crate::kinds::{self, Kind};
-use crate::ossl::core::{Place, here};
+use crate::ossl::core::here;
 use crate::ossl::fence::fence;
 use crate::ossl::ids::{
     FUNC_DIGEST_DUPCTX, FUNC_DIGEST_FINAL, FUNC_DIGEST_FREECTX, FUNC_DIGEST_GET_PARAMS,
@@ -67,8 +67,8 @@ macro_rules! digest {
                 dispatch!(FUNC_DIGEST_INIT, init, DigestInit),
                 dispatch!(FUNC_DIGEST_UPDATE, update, DigestUpdate),
                 dispatch!(FUNC_DIGEST_FINAL, finish, DigestFinal),
-                dispatch!(FUNC_DIGEST_FREECTX, free_ctx, FreeCtx),
-                dispatch!(FUNC_DIGEST_DUPCTX, dup_ctx, DupCtx),
+                dispatch!(FUNC_DIGEST_FREECTX, free_ctx::<Ctx>, FreeCtx),
+                dispatch!(FUNC_DIGEST_DUPCTX, dup_ctx::<Ctx>, DupCtx),
                 dispatch!(FUNC_DIGEST_GET_PARAMS, get_params, GetParams),
                 dispatch!(FUNC_DIGEST_GETTABLE_PARAMS, gettable_params, DescribeParams),
                 Dispatch::END,
@@ -118,7 +118,15 @@ impl Ctx {
         let session = self.session()?;
         Ok(pausing::apart(self.instance.jobs(), || stream.copied_to(&session))?)
     }
+}
 
+impl Context for Ctx {
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+}
+
+impl CopyContext for Ctx {
     fn copied(&mut self) -> Result<Self, Failure> {
         let stream = match &self.stream {
             Some(stream) => Some(self.copy_of(stream)?),
@@ -128,33 +136,15 @@ impl Ctx {
     }
 }
 
-/// Runs `body`, and reports its failure.
-///
-/// # Safety
-///
-/// As for [`Object::new`], with a [`Ctx`].
-unsafe fn outcome(
-    ctx: *mut c_void,
-    place: Place,
-    body: impl FnOnce(Object<Ctx>) -> Result<(), Failure>,
-) -> c_int {
-    fence(|| {
-        // SAFETY: the caller's promise.
-        let object = unsafe { Object::new(ctx) };
-        let result = body(object);
-        object.with(|ctx: &mut Ctx| ctx.instance.outcome(result, place))
-    })
-}
-
 unsafe extern "C" fn init(ctx: *mut c_void, _: *const Param) -> c_int {
     // SAFETY: libcrypto's promise about its argument.
-    unsafe { outcome(ctx, here!(), |object| object.with(Ctx::init)) }
+    unsafe { outcome(ctx, here!(), |object: Object<Ctx>| object.with(Ctx::init)) }
 }
 
 unsafe extern "C" fn update(ctx: *mut c_void, input: *const u8, in_len: usize) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Ctx>| {
             let text = Text::new(input, in_len)?;
             if text.len() == 0 {
                 return Ok(());
@@ -170,7 +160,7 @@ unsafe extern "C" fn update(ctx: *mut c_void, input: *const u8, in_len: usize) -
 unsafe extern "C" fn finish(ctx: *mut c_void, out: *mut u8, out_len: *mut usize, out_size: usize) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Ctx>| {
             let room = Room::new(out, out_size);
             room.check(object.with(|ctx| ctx.spec.size))?;
             let digest = run(object, 0, HashStream::finish_by_ref)?;
@@ -194,25 +184,6 @@ fn run<R>(
     let (stream, result) = accelerator::run(pass, stream, part);
     object.with(|ctx| ctx.stream = Some(stream));
     result
-}
-
-unsafe extern "C" fn free_ctx(ctx: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<Ctx>(ctx) });
-}
-
-unsafe extern "C" fn dup_ctx(ctx: *mut c_void) -> *mut c_void {
-    fence(|| {
-        // SAFETY: libcrypto's promise about its argument.
-        let object = unsafe { Object::<Ctx>::new(ctx) };
-        object.with(|ctx| match ctx.copied() {
-            Ok(copy) => object::give(copy),
-            Err(failure) => {
-                ctx.instance.outcome(Err(failure), here!());
-                ptr::null_mut()
-            }
-        })
-    })
 }
 
 static GETTABLE: &[Param] = &[

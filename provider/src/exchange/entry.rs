@@ -2,15 +2,14 @@
 #![expect(unsafe_code, reason = "functions that libcrypto calls")]
 
 use std::ffi::{c_int, c_void};
-use std::ptr;
 
 use super::{Exchange, Spec};
 use crate::accelerator::Room;
-use crate::error::Failure;
+use crate::context::{dup_ctx, free_ctx, outcome};
 use crate::instance::instance_of;
 use crate::keymgmt;
 use crate::kinds;
-use crate::ossl::core::{Place, here};
+use crate::ossl::core::here;
 use crate::ossl::fence::fence;
 use crate::ossl::ids::{
     FUNC_KEYEXCH_DERIVE, FUNC_KEYEXCH_DUPCTX, FUNC_KEYEXCH_FREECTX, FUNC_KEYEXCH_GET_CTX_PARAMS,
@@ -42,8 +41,8 @@ macro_rules! exchange {
                 dispatch!(FUNC_KEYEXCH_INIT, init, KeyedInit),
                 dispatch!(FUNC_KEYEXCH_SET_PEER, set_peer, ExchangeSetPeer),
                 dispatch!(FUNC_KEYEXCH_DERIVE, derive, ExchangeDerive),
-                dispatch!(FUNC_KEYEXCH_FREECTX, free_ctx, FreeCtx),
-                dispatch!(FUNC_KEYEXCH_DUPCTX, dup_ctx, DupCtx),
+                dispatch!(FUNC_KEYEXCH_FREECTX, free_ctx::<Exchange>, FreeCtx),
+                dispatch!(FUNC_KEYEXCH_DUPCTX, dup_ctx::<Exchange>, DupCtx),
                 $(dispatch!($id, $function, $Type),)*
                 Dispatch::END,
             ]
@@ -62,28 +61,10 @@ exchange!(
 
 exchange!(X25519, Spec { name: "X25519", derives: kinds::X25519_DERIVE, is_ecdh: false });
 
-/// Runs `body`, and reports its failure.
-///
-/// # Safety
-///
-/// As for [`Object::new`], with an [`Exchange`].
-unsafe fn outcome(
-    ctx: *mut c_void,
-    place: Place,
-    body: impl FnOnce(Object<Exchange>) -> Result<(), Failure>,
-) -> c_int {
-    fence(|| {
-        // SAFETY: the caller's promise.
-        let object = unsafe { Object::new(ctx) };
-        let result = body(object);
-        object.with(|exchange: &mut Exchange| exchange.instance.outcome(result, place))
-    })
-}
-
 unsafe extern "C" fn init(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Exchange>| {
             let (key, params) = (keymgmt::held(key), Params::new(params));
             object.with(|exchange| exchange.init(key, params))
         })
@@ -92,7 +73,11 @@ unsafe extern "C" fn init(ctx: *mut c_void, key: *mut c_void, params: *const Par
 
 unsafe extern "C" fn set_peer(ctx: *mut c_void, peer: *mut c_void) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    unsafe { outcome(ctx, here!(), |object| object.with(|exchange| exchange.set_peer(keymgmt::held(peer)))) }
+    unsafe {
+        outcome(ctx, here!(), |object: Object<Exchange>| {
+            object.with(|exchange| exchange.set_peer(keymgmt::held(peer)))
+        })
+    }
 }
 
 unsafe extern "C" fn derive(
@@ -103,7 +88,7 @@ unsafe extern "C" fn derive(
 ) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Exchange>| {
             let len = if secret.is_null() {
                 object.with(|exchange| exchange.len())?
             } else {
@@ -115,27 +100,22 @@ unsafe extern "C" fn derive(
     }
 }
 
-unsafe extern "C" fn free_ctx(ctx: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<Exchange>(ctx) });
-}
-
-unsafe extern "C" fn dup_ctx(ctx: *mut c_void) -> *mut c_void {
-    fence(|| {
-        // SAFETY: libcrypto's promise about its argument.
-        let object = unsafe { Object::<Exchange>::new(ctx) };
-        object.with(|exchange| exchange.copied().map_or(ptr::null_mut(), object::give))
-    })
-}
-
 unsafe extern "C" fn set_ctx_params(ctx: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    unsafe { outcome(ctx, here!(), |object| object.with(|exchange| exchange.set(Params::new(params)))) }
+    unsafe {
+        outcome(ctx, here!(), |object: Object<Exchange>| {
+            object.with(|exchange| exchange.set(Params::new(params)))
+        })
+    }
 }
 
 unsafe extern "C" fn get_ctx_params(ctx: *mut c_void, list: *mut Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    unsafe { outcome(ctx, here!(), |object| object.with(|exchange| exchange.get(Requests::new(list)))) }
+    unsafe {
+        outcome(ctx, here!(), |object: Object<Exchange>| {
+            object.with(|exchange| exchange.get(Requests::new(list)))
+        })
+    }
 }
 
 static SETTABLE: [Param; 7] = [

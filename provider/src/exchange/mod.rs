@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 pub(crate) use entry::{ECDH, X25519};
 
 use crate::accelerator::{self, Pass, Room};
+use crate::context::{Context, CopyContext};
 use crate::error::{Failure, Reason};
 use crate::instance::Instance;
 use crate::keymgmt::{Held, Key};
@@ -61,20 +62,27 @@ enum With {
     Theirs(TheirExchange),
 }
 
-impl Exchange {
-    const fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {
-        Self { instance, spec, with: With::Nothing, kdf: Kdf::none(), cofactor_mode: -1 }
+impl Context for Exchange {
+    fn instance(&self) -> &Instance {
+        &self.instance
     }
+}
 
-    /// A second one that goes on from here; `None`: the default provider has none of its own.
-    fn copied(&self) -> Option<Self> {
+impl CopyContext for Exchange {
+    fn copied(&mut self) -> Result<Self, Failure> {
         let with = match &self.with {
             With::Nothing => With::Nothing,
             With::Ours { key, peer } => With::Ours { key: Arc::clone(key), peer: peer.clone() },
-            With::Theirs(exchange) => With::Theirs(exchange.copied()?),
+            With::Theirs(exchange) => With::Theirs(exchange.copied().ok_or(Reason::Elsewhere)?),
         };
         let (instance, kdf) = (Arc::clone(&self.instance), self.kdf.clone());
-        Some(Self { instance, spec: self.spec, with, kdf, cofactor_mode: self.cofactor_mode })
+        Ok(Self { instance, spec: self.spec, with, kdf, cofactor_mode: self.cofactor_mode })
+    }
+}
+
+impl Exchange {
+    const fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {
+        Self { instance, spec, with: With::Nothing, kdf: Kdf::none(), cofactor_mode: -1 }
     }
 
     fn init(&mut self, key: Held, params: Params<'_>) -> Result<(), Failure> {

@@ -7,11 +7,12 @@ use simaccel::KeyAlgorithm;
 
 use super::{Kem, Spec};
 use crate::accelerator::{Room, Text};
+use crate::context::{dup_ctx, free_ctx, outcome};
 use crate::error::{Failure, Reason};
 use crate::instance::instance_of;
 use crate::keymgmt;
 use crate::kinds;
-use crate::ossl::core::{Place, here};
+use crate::ossl::core::here;
 use crate::ossl::fence::fence;
 use crate::ossl::ids::{
     FUNC_KEM_DECAPSULATE, FUNC_KEM_DECAPSULATE_INIT, FUNC_KEM_DUPCTX, FUNC_KEM_ENCAPSULATE,
@@ -48,8 +49,8 @@ macro_rules! kem {
                 dispatch!(FUNC_KEM_ENCAPSULATE, encapsulate, KemEncapsulate),
                 dispatch!(FUNC_KEM_DECAPSULATE_INIT, decapsulate_init, KeyedInit),
                 dispatch!(FUNC_KEM_DECAPSULATE, decapsulate, KemDecapsulate),
-                dispatch!(FUNC_KEM_FREECTX, free_ctx, FreeCtx),
-                dispatch!(FUNC_KEM_DUPCTX, dup_ctx, DupCtx),
+                dispatch!(FUNC_KEM_FREECTX, free_ctx::<Kem>, FreeCtx),
+                dispatch!(FUNC_KEM_DUPCTX, dup_ctx::<Kem>, DupCtx),
                 dispatch!(FUNC_KEM_SET_CTX_PARAMS, set_ctx_params, SetCtxParams),
                 dispatch!(FUNC_KEM_SETTABLE_CTX_PARAMS, settable, DescribeCtxParams),
                 Dispatch::END,
@@ -80,28 +81,10 @@ kem!(
     }
 );
 
-/// Runs `body`, and reports its failure.
-///
-/// # Safety
-///
-/// As for [`Object::new`], with a [`Kem`].
-unsafe fn outcome(
-    ctx: *mut c_void,
-    place: Place,
-    body: impl FnOnce(Object<Kem>) -> Result<(), Failure>,
-) -> c_int {
-    fence(|| {
-        // SAFETY: the caller's promise.
-        let object = unsafe { Object::new(ctx) };
-        let result = body(object);
-        object.with(|kem: &mut Kem| kem.instance.outcome(result, place))
-    })
-}
-
 unsafe extern "C" fn encapsulate_init(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Kem>| {
             object.with(|kem| kem.init(keymgmt::held(key), false, Params::new(params)))
         })
     }
@@ -110,7 +93,7 @@ unsafe extern "C" fn encapsulate_init(ctx: *mut c_void, key: *mut c_void, params
 unsafe extern "C" fn decapsulate_init(ctx: *mut c_void, key: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Kem>| {
             object.with(|kem| kem.init(keymgmt::held(key), true, Params::new(params)))
         })
     }
@@ -139,7 +122,7 @@ unsafe extern "C" fn encapsulate(
 ) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Kem>| {
             let lens = object.with(|kem| (kem.ciphertext_len(), kem.secret_len()));
             if out.is_null() {
                 if out_len.is_null() && secret_len.is_null() {
@@ -168,7 +151,7 @@ unsafe extern "C" fn decapsulate(
 ) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
     unsafe {
-        outcome(ctx, here!(), |object| {
+        outcome(ctx, here!(), |object: Object<Kem>| {
             let len = object.with(|kem| kem.secret_len());
             if secret.is_null() {
                 secret_len.as_mut().map(|place| *place = len).ok_or(Reason::Parameter)?;
@@ -187,18 +170,5 @@ unsafe extern "C" fn decapsulate(
 
 unsafe extern "C" fn set_ctx_params(ctx: *mut c_void, params: *const Param) -> c_int {
     // SAFETY: libcrypto's promises about its arguments.
-    unsafe { outcome(ctx, here!(), |object| object.with(|kem| kem.set(Params::new(params)))) }
-}
-
-unsafe extern "C" fn free_ctx(ctx: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<Kem>(ctx) });
-}
-
-unsafe extern "C" fn dup_ctx(ctx: *mut c_void) -> *mut c_void {
-    fence(|| {
-        // SAFETY: libcrypto's promise about its argument.
-        let object = unsafe { Object::<Kem>::new(ctx) };
-        object.with(|kem| object::give(kem.clone()))
-    })
+    unsafe { outcome(ctx, here!(), |object: Object<Kem>| object.with(|kem| kem.set(Params::new(params)))) }
 }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 pub(crate) use entry::{ML_KEM_768, X25519_ML_KEM_768};
 
 use crate::accelerator::{self, Pass, Room, Text};
+use crate::context::{Context, CopyContext};
 use crate::error::{Failure, Reason};
 use crate::instance::Instance;
 use crate::keymgmt::{Held, Key};
@@ -48,6 +49,18 @@ struct Kem {
 
 /// A session with a public key, and random bytes.
 type Encapsulation = (KeySession, Zeroizing<Vec<u8>>);
+
+impl Context for Kem {
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+}
+
+impl CopyContext for Kem {
+    fn copied(&mut self) -> Result<Self, Failure> {
+        Ok(self.clone())
+    }
+}
 
 impl Kem {
     const fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {

@@ -13,6 +13,7 @@ use super::object::{Held, KeyObject};
 use super::selection::Selection;
 use super::spec::{Family, Mutable, Raw, Spec};
 use super::theirs::Passed;
+use crate::context::{free_ctx, given, outcome};
 use crate::error::Failure;
 use crate::instance::instance_of;
 use crate::kinds;
@@ -94,7 +95,7 @@ macro_rules! keys {
                 dispatch!(FUNC_KEYMGMT_GEN_SET_PARAMS, gen_set_params, SetCtxParams),
                 dispatch!(FUNC_KEYMGMT_GEN_SETTABLE_PARAMS, gen_settable, DescribeCtxParams),
                 dispatch!(FUNC_KEYMGMT_GEN, generate, KeyGen),
-                dispatch!(FUNC_KEYMGMT_GEN_CLEANUP, gen_cleanup, FreeCtx),
+                dispatch!(FUNC_KEYMGMT_GEN_CLEANUP, free_ctx::<Generator>, FreeCtx),
                 dispatch!(FUNC_KEYMGMT_HAS, has, KeyHas),
                 dispatch!(FUNC_KEYMGMT_MATCH, matches, KeyMatch),
                 dispatch!(FUNC_KEYMGMT_VALIDATE, validate, KeyValidate),
@@ -407,36 +408,28 @@ unsafe fn begin(
     fence(|| {
         // SAFETY: the caller's promises.
         let (instance, params) = unsafe { (instance_of(provctx), Params::new(params)) };
-        match Generator::new(Arc::clone(&instance), spec, Selection(selection), params) {
-            Ok(generator) => object::give(generator),
-            Err(failure) => {
-                instance.outcome(Err(failure), here!());
-                ptr::null_mut()
-            }
-        }
+        let begun = Generator::new(Arc::clone(&instance), spec, Selection(selection), params);
+        given(&instance, begun, here!())
     })
 }
 
 unsafe extern "C" fn gen_set_params(generator: *mut c_void, params: *const Param) -> c_int {
-    fence(|| {
-        // SAFETY: libcrypto's promises about its arguments.
-        let (generator, params) = unsafe { (Object::<Generator>::new(generator), Params::new(params)) };
-        generator.with(|generator| {
-            let set = generator.set(params);
-            generator.instance.outcome(set, here!())
+    // SAFETY: libcrypto's promises about its arguments.
+    unsafe {
+        outcome(generator, here!(), |object: Object<Generator>| {
+            object.with(|generator| generator.set(Params::new(params)))
         })
-    })
+    }
 }
 
 unsafe extern "C" fn gen_set_template(generator: *mut c_void, template: *mut c_void) -> c_int {
-    fence(|| {
-        // SAFETY: libcrypto's promises about its arguments.
-        let (generator, template) = unsafe { (Object::<Generator>::new(generator), held(template)) };
-        generator.with(|generator| {
-            let set = generator.like(template);
-            generator.instance.outcome(set, here!())
+    // SAFETY: libcrypto's promises about its arguments.
+    unsafe {
+        outcome(generator, here!(), |object: Object<Generator>| {
+            let template = held(template);
+            object.with(|generator| generator.like(template))
         })
-    })
+    }
 }
 
 unsafe extern "C" fn generate(
@@ -448,17 +441,7 @@ unsafe extern "C" fn generate(
         // SAFETY: libcrypto's promises about its arguments.
         let (generator, progress) =
             unsafe { (Object::<Generator>::new(generator), Passed::new(callback, argument)) };
-        match Generator::run(generator, progress) {
-            Ok(object) => object::give(object),
-            Err(failure) => {
-                generator.with(|generator| generator.instance.outcome(Err(failure), here!()));
-                ptr::null_mut()
-            }
-        }
+        let made = Generator::run(generator, progress);
+        generator.with(|generator| given(&generator.instance, made, here!()))
     })
-}
-
-unsafe extern "C" fn gen_cleanup(generator: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<Generator>(generator) });
 }

@@ -25,6 +25,7 @@ use super::selection::Selection;
 use super::spec::{Family, Raw, Spec};
 use super::theirs::{Passed, TheirKey};
 use crate::accelerator::{self, Pass};
+use crate::context::Context;
 use crate::error::{Failure, Reason};
 use crate::instance::Instance;
 use crate::ossl::keys;
@@ -48,6 +49,12 @@ pub(super) struct Generator {
     restriction: Option<Restriction>,
     group: Option<EcParts>,
     seed: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Context for Generator {
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
 }
 
 impl Generator {

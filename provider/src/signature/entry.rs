@@ -17,6 +17,7 @@ use super::algid;
 use super::scheme::{Init, Operation, Scheme, Unpad};
 use super::told::Told;
 use crate::accelerator::{Pass, Room, Text, elsewhere};
+use crate::context::{Context, CopyContext};
 use crate::error::{Failure, Reason};
 use crate::instance::{Instance, instance_of};
 use crate::keymgmt::{Held, held};
@@ -46,6 +47,20 @@ pub(super) struct Ctx<S> {
     scheme: S,
     theirs: Option<Theirs>,
     told: Told,
+}
+
+impl<S: Scheme> Context for Ctx<S> {
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+}
+
+impl<S: Scheme> CopyContext for Ctx<S> {
+    fn copied(&mut self) -> Result<Self, Failure> {
+        let theirs = self.theirs.as_ref().map(Theirs::copied).transpose()?;
+        let (instance, scheme) = (Arc::clone(&self.instance), self.scheme.clone());
+        Ok(Self { instance, scheme, theirs, told: self.told.copied() })
+    }
 }
 
 impl<S: Scheme> Ctx<S> {
@@ -420,26 +435,6 @@ pub(super) unsafe extern "C" fn new_ctx<S: Scheme>(provctx: *mut c_void, _: *con
     fence(|| {
         let scheme = S::new(&instance);
         object::give(Ctx { instance, scheme, theirs: None, told: Told::default() })
-    })
-}
-
-pub(super) unsafe extern "C" fn free_ctx<S: Scheme>(ctx: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
-    fence(|| unsafe { object::free::<Ctx<S>>(ctx) });
-}
-
-pub(super) unsafe extern "C" fn dup_ctx<S: Scheme>(ctx: *mut c_void) -> *mut c_void {
-    fence(|| {
-        // SAFETY: libcrypto's promise about its argument.
-        let object = unsafe { Object::<Ctx<S>>::new(ctx) };
-        object.with(|ctx| {
-            let theirs = match ctx.theirs.as_ref().map(Theirs::copied) {
-                Some(None) => return ptr::null_mut(),
-                copied => copied.flatten(),
-            };
-            let (instance, scheme) = (Arc::clone(&ctx.instance), ctx.scheme.clone());
-            object::give(Ctx { instance, scheme, theirs, told: ctx.told.copied() })
-        })
     })
 }
 

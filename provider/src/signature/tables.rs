@@ -3,9 +3,10 @@
 
 use super::ecdsa::Ecdsa;
 use super::eddsa::Ed25519;
-use super::entry;
+use super::entry::{self, Ctx};
 use super::ml_dsa::MlDsa;
 use super::rsa::Rsa;
+use crate::context::{dup_ctx, free_ctx};
 use crate::ossl::ids::*;
 use crate::ossl::types::{
     DescribeCtxParams, DescribeParams, DigestUpdate, Dispatch, DupCtx, FreeCtx, GetCtxParams, KeyedInit,
@@ -18,8 +19,8 @@ macro_rules! table {
     ($NAME:ident, $Scheme:ty $(, $ID:ident $function:ident $Type:ty)*) => {
         pub(crate) static $NAME: &[Dispatch] = &[
             dispatch!(FUNC_SIGNATURE_NEWCTX, entry::new_ctx::<$Scheme>, SignatureNewCtx),
-            dispatch!(FUNC_SIGNATURE_FREECTX, entry::free_ctx::<$Scheme>, FreeCtx),
-            dispatch!(FUNC_SIGNATURE_DUPCTX, entry::dup_ctx::<$Scheme>, DupCtx),
+            dispatch!(FUNC_SIGNATURE_FREECTX, free_ctx::<Ctx<$Scheme>>, FreeCtx),
+            dispatch!(FUNC_SIGNATURE_DUPCTX, dup_ctx::<Ctx<$Scheme>>, DupCtx),
             dispatch!(FUNC_SIGNATURE_GET_CTX_PARAMS, entry::get_params::<$Scheme>, GetCtxParams),
             dispatch!(FUNC_SIGNATURE_GETTABLE_CTX_PARAMS, entry::gettable::<$Scheme>, DescribeCtxParams),
             dispatch!(FUNC_SIGNATURE_SET_CTX_PARAMS, entry::set_params::<$Scheme>, SetCtxParams),

@@ -6,23 +6,28 @@ use super::{Gcm, message, params, record};
 use crate::accelerator::Room;
 use crate::cipher::object::{Call, Cipher};
 use crate::cipher::spec::{Mode, Spec};
+use crate::context::{Context, CopyContext};
 use crate::error::{Failure, Reason};
 use crate::instance::Instance;
 use crate::ossl::object::Object;
 use crate::ossl::params::{Params, Requests};
 use crate::ossl::types::Param;
 
-impl Cipher for Gcm {
-    fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {
-        Self::new(instance, spec)
-    }
-
+impl Context for Gcm {
     fn instance(&self) -> &Instance {
         &self.instance
     }
+}
 
+impl CopyContext for Gcm {
     fn copied(&mut self) -> Result<Self, Failure> {
         self.copied()
+    }
+}
+
+impl Cipher for Gcm {
+    fn new(instance: Arc<Instance>, spec: &'static Spec) -> Self {
+        Self::new(instance, spec)
     }
 
     fn init(&mut self, encrypts: bool, key: Option<&[u8]>, iv: Option<&[u8]>) -> Result<(), Failure> {
