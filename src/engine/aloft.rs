@@ -8,73 +8,91 @@
 //! It knows no policy: an engine that has any takes the state machine, and so does a modelled device, which
 //! computes in place before a request is due.
 
+use std::marker::PhantomData;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use simaccel_device::{Delivery, Plain, Request, Status, Tagged, TaggedText, Ticket, TicketState};
+use simaccel_device::{Delivery, Plain, Request, Rest, Status, Ticket, TicketState};
 use zeroize::Zeroize;
 
 use super::instance::Instance;
 use super::offload::{Failed, finished, plain};
 use super::table::{self, Visit};
-use super::{Inner, call, function};
+use super::{Inner, call};
 use crate::error::Error;
 
 /// A request in flight. It is given up by [`Aloft::give_up`], and not by a drop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Aloft {
-    pair_index: usize,
     ticket: Ticket,
-    owner: u32,
-    /// Whether it has additional data, or a tag.
-    is_tagged: bool,
+    /// Owner (32) | the pair's index (32). In one word, because it is copied as one directly after it was
+    /// made: a load across two stores waits for both.
+    of: u64,
+}
+
+/// A request that is aloft, and whether its place has its waker.
+pub(crate) struct Lifted {
+    pub(crate) aloft: Aloft,
+    pub(crate) is_noted: bool,
 }
 
 /// How a cancelled request has ended; `None`: it was taken back.
 pub(crate) type End = Option<Result<(), Failed>>;
 
+/// Whether requests of this engine may go this way, if no more than that concerns them.
+#[inline]
+fn is_plain(engine: &Inner, iv: &[u8]) -> bool {
+    let by = engine.route.by();
+    by.is_straight() && !by.keeps_input() && iv.len() <= plain::MOST_IV && !engine.is_inherited()
+}
+
 impl Aloft {
-    /// Submits a request that no policy concerns, where this thread has a reaper. `None`: nothing has
-    /// changed.
-    #[inline]
-    pub(crate) fn submit(
+    /// Submits a request that no policy concerns, where this thread has a reaper.
+    ///
+    /// # Errors
+    /// What was given: nothing has changed.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn submit<R: Rest>(
         engine: &Arc<Inner>,
-        request: &mut Request,
-        gives_tag: bool,
+        plain: Plain<'_, R>,
         waker: &Waker,
-    ) -> Option<Self> {
-        let by = engine.route.by();
-        let is_plain = by.is_straight()
-            && request.destination.is_none()
-            && !by.keeps_input()
-            && request.iv().len() <= plain::MOST_IV;
-        if !is_plain || engine.is_inherited() || function::runs_here() {
-            return None;
+    ) -> Result<Lifted, (Vec<u8>, R)> {
+        if !is_plain(engine, plain.iv) {
+            return Err((plain.buffer, plain.rest));
         }
-        table::visit(engine, Submit { request, gives_tag, waker })
+        table::visit(engine, Submit { plain, waker })
     }
 
-    /// Looks whether it is done. A request that is leaves its result in `request`, or its buffers.
-    #[inline]
-    pub(crate) fn poll(
+    /// Notes the waker of a request whose place has another one. The waker is foreign code.
+    #[cold]
+    pub(crate) fn note(self, engine: &Arc<Inner>, waker: &Waker) {
+        table::with(engine, |instance| instance.places().note(self.ticket, waker));
+    }
+
+    /// Takes the result of a successful request, on the thread that has submitted it. `None`: nothing has
+    /// changed.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn take<R: Rest>(self, engine: &Inner) -> Option<R::Taken> {
+        if engine.is_inherited() {
+            return None;
+        }
+        table::visit(engine, Take::<R>(self, PhantomData))
+    }
+
+    /// The slow look: it is not done, or not well, or this is another thread. The request then has its result
+    /// in `request`, or its buffers.
+    #[cold]
+    pub(crate) fn look(
         self,
         engine: &Arc<Inner>,
         request: &mut Request,
         waker: &Waker,
     ) -> Poll<Result<(), Failed>> {
-        if !engine.is_inherited() && table::visit(engine, Take { aloft: self, request }) {
-            return Poll::Ready(Ok(()));
-        }
-        self.look(engine, request, waker)
-    }
-
-    /// The slow look: it is not done, or not well, or this is another thread.
-    #[cold]
-    fn look(self, engine: &Arc<Inner>, request: &mut Request, waker: &Waker) -> Poll<Result<(), Failed>> {
         if engine.is_inherited() {
             return Poll::Ready(Err(Failed::lost(Error::Forked)));
         }
-        let remote = &engine.remotes[self.pair_index];
+        let remote = &engine.remotes[self.pair_index()];
         let counters = &table::of_thread(engine).counters;
         counters.resumes.add(1);
         for is_armed in [false, true] {
@@ -86,13 +104,7 @@ impl Aloft {
                     }
                 }
                 TicketState::Stale => return Poll::Ready(Err(Failed::lost(Error::Closed))),
-                TicketState::Parked | TicketState::InFlight if !is_armed => {
-                    match engine.pollers.group(self.owner) {
-                        Some(group) => group.rearm(self.ticket, waker),
-                        // It ends with its engine alone, and that is here.
-                        None => waker.wake_by_ref(),
-                    }
-                }
+                TicketState::Parked | TicketState::InFlight if !is_armed => self.rearm(engine, waker),
                 TicketState::Parked | TicketState::InFlight => {}
             }
         }
@@ -100,6 +112,22 @@ impl Aloft {
         counters.spurious_resumes.add(1);
         table::with(engine, Instance::flush);
         Poll::Pending
+    }
+
+    /// Makes this the waker of the request.
+    fn rearm(self, engine: &Arc<Inner>, waker: &Waker) {
+        let instance = table::of_thread(engine);
+        match instance.group().filter(|group| group.owner() == self.owner() && group.is_open()) {
+            Some(group) => {
+                instance.places().note(self.ticket, waker);
+                group.forget_moved(self.ticket);
+            }
+            None => match engine.pollers.group(self.owner()) {
+                Some(group) => group.rearm(self.ticket, waker),
+                // It ends with its engine alone, and that is here.
+                None => waker.wake_by_ref(),
+            },
+        }
     }
 
     /// The end of a request, with its input where it has failed.
@@ -111,7 +139,7 @@ impl Aloft {
             if *failed.error() != Error::AuthFailed
                 && let Some(input) = request.take_input()
             {
-                std::mem::replace(&mut request.buffer, input).zeroize();
+                mem::replace(&mut request.buffer, input).zeroize();
             }
         }
         outcome
@@ -126,7 +154,7 @@ impl Aloft {
         if engine.is_inherited() {
             return Err(Error::Forked);
         }
-        let (back, status) = call::end(engine, &engine.remotes[self.pair_index], self.ticket)?;
+        let (back, status) = call::end(engine, &engine.remotes[self.pair_index()], self.ticket)?;
         *request = back;
         let counters = &table::of_thread(engine).counters;
         let Some(status) = status else {
@@ -144,84 +172,63 @@ impl Aloft {
             return;
         }
         table::of_thread(engine).counters.abandoned.add(1);
-        if let Some(mut request) = call::take_back(engine, &engine.remotes[self.pair_index], self.ticket) {
+        if let Some(mut request) = call::take_back(engine, &engine.remotes[self.pair_index()], self.ticket) {
             request.wipe();
         }
     }
-}
-
-struct Submit<'r, 'w> {
-    request: &'r mut Request,
-    gives_tag: bool,
-    waker: &'w Waker,
-}
-
-impl Visit for Submit<'_, '_> {
-    type Output = Option<Aloft>;
 
     #[inline]
-    fn visit(self, instance: Option<&Instance>) -> Option<Aloft> {
-        let instance = instance?;
-        let group = instance.group().filter(|group| group.is_open())?;
-        let mut pair = instance.own_pair()?;
-        let (request, owner) = (self.request, group.owner());
-        let buffer = std::mem::take(&mut request.buffer);
-        let (session, operation) = (request.session, request.operation);
-        let is_tagged = self.gives_tag || request.aad.capacity() > 0 || !request.tag.as_bytes().is_empty();
-        let delivery = Delivery::Reap { owner };
-        let submitted = if is_tagged {
-            let (aad, tag) = (std::mem::take(&mut request.aad), request.tag);
-            let rest = Tagged { aad, tag: (!tag.as_bytes().is_empty()).then_some(&tag) };
-            let plain = Plain { session, operation, iv: request.iv(), buffer, user_data: 0, rest };
-            pair.submit_plain(plain, delivery).map_err(|(_, (buffer, rest))| (buffer, Some(rest.aad)))
-        } else {
-            let plain = Plain { session, operation, iv: request.iv(), buffer, user_data: 0, rest: () };
-            pair.submit_plain(plain, delivery).map_err(|(_, (buffer, ()))| (buffer, None))
-        };
-        drop(pair);
-        let ticket = match submitted {
-            Ok(ticket) => ticket,
-            Err((buffer, aad)) => {
-                request.buffer = buffer;
-                if let Some(aad) = aad {
-                    request.aad = aad;
-                }
-                return None;
-            }
-        };
-        instance.counters.operations.add(1);
-        instance.counters.pauses.add(1);
-        group.insert(ticket, self.waker);
-        Some(Aloft { pair_index: instance.pair_index(), ticket, owner, is_tagged })
+    const fn pair_index(self) -> usize {
+        (self.of & 0xffff_ffff) as usize
+    }
+
+    #[inline]
+    const fn owner(self) -> u32 {
+        (self.of >> 32) as u32
     }
 }
 
-/// Takes the result of a successful request.
-struct Take<'r> {
-    aloft: Aloft,
-    request: &'r mut Request,
+struct Submit<'p, 'w, R> {
+    plain: Plain<'p, R>,
+    waker: &'w Waker,
 }
 
-impl Visit for Take<'_> {
-    type Output = bool;
+impl<R: Rest> Visit for Submit<'_, '_, R> {
+    type Output = Result<Lifted, (Vec<u8>, R)>;
 
-    #[inline]
-    fn visit(self, instance: Option<&Instance>) -> bool {
-        let Self { aloft, request } = self;
-        let Some(instance) = instance.filter(|instance| instance.pair_index() == aloft.pair_index) else {
-            return false;
+    /// In a function of a call there is no instance.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn visit(self, instance: Option<&Instance>) -> Self::Output {
+        let Self { plain, waker } = self;
+        let found = instance.and_then(|instance| {
+            let (places, owner) = instance.places_for_reaper()?;
+            Some((instance, places, owner, instance.own_pair()?))
+        });
+        let Some((instance, places, owner, mut pair)) = found else {
+            return Err((plain.buffer, plain.rest));
         };
-        let Some(mut pair) = instance.own_pair() else { return false };
-        if aloft.is_tagged {
-            let Some(TaggedText { buffer, tag, aad }) = pair.take_plain::<Tagged<'_>>(aloft.ticket) else {
-                return false;
-            };
-            (request.buffer, request.tag, request.aad) = (buffer, tag, aad);
-        } else {
-            let Some(buffer) = pair.take_plain::<()>(aloft.ticket) else { return false };
-            request.buffer = buffer;
-        }
+        let ticket = match pair.submit_plain(plain, Delivery::Reap { owner }) {
+            Ok(ticket) => ticket,
+            Err((_, given)) => return Err(given),
+        };
+        instance.counters.operations.add(1);
+        instance.counters.pauses.add(1);
+        let is_noted = places.note_known(ticket, waker);
+        let of = u64::from(owner) << 32 | instance.pair_index() as u64;
+        Ok(Lifted { aloft: Aloft { ticket, of }, is_noted })
+    }
+}
+
+struct Take<R>(Aloft, PhantomData<R>);
+
+impl<R: Rest> Visit for Take<R> {
+    type Output = Option<R::Taken>;
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn visit(self, instance: Option<&Instance>) -> Option<R::Taken> {
+        let instance = instance.filter(|instance| instance.pair_index() == self.0.pair_index())?;
+        let taken = instance.own_pair()?.take_plain::<R>(self.0.ticket)?;
         instance.counters.resumes.add(1);
-        true
+        Some(taken)
     }
 }

@@ -6,19 +6,27 @@
 //!   Reaper, polled ─► completion ring ─► arrivals ─► the place of each ─► its waker ◄──┘
 //!        └── nothing for a while: arms the alert, which wakes the reaper
 //!
+//!   polled by another thread ─► moved: (ticket, waker), which is looked at first
+//!
 //!   the reaper is dropped: the group is closed; each alert wakes all that is left, and they look themselves
 //! ```
 //!
 //! The device touches no waker of a request, and alerts only while the reaper sleeps. A place is found by the
-//! request's cell. The thread of the group inserts and removes; any thread that polls one of its futures may
-//! replace a waker.
+//! request's cell. The places are the thread's own (see `places`); what other threads do with its futures is
+//! here, behind a lock.
+//!
+//! No wake is lost to a move: the mover leaves its waker under the lock and looks at the request afterwards;
+//! the reaper has the completion, so the request is done, before it looks for wakers under the lock. The
+//! second one sees what the first has done. The same holds for the closing: it is announced before the wakers
+//! that are left are taken under the lock, and a mover looks for it after leaving its waker there.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Wake, Waker};
 
-use simaccel_device::{Alert, Remote, Ticket, TicketState};
+use simaccel_device::{Alert, Remote, Ticket};
+
+use super::places::{Called, Places, catch, is_in_use};
 
 /// The futures of one engine and thread.
 #[derive(Debug)]
@@ -33,10 +41,19 @@ pub(crate) struct Group {
 
 #[derive(Debug, Default)]
 struct Inside {
-    /// By the place of the request's cell.
-    places: Vec<Option<(Ticket, Waker)>>,
+    /// By the place of the request's cell: what another thread has polled, or what was left.
+    moved: Vec<Option<(Ticket, Waker)>>,
+    /// What was in flight when the latest reaper was dropped.
+    left: Vec<Ticket>,
     /// The reaper's.
     reaper: Option<Waker>,
+}
+
+impl Inside {
+    fn take(&mut self, ticket: Ticket) -> Option<Waker> {
+        let moved = self.moved.get_mut(ticket.place())?;
+        Some(moved.take_if(|(other, _)| *other == ticket)?.1)
+    }
 }
 
 impl Group {
@@ -45,7 +62,7 @@ impl Group {
         let group = Arc::new_cyclic(|group: &Weak<Self>| Self {
             owner,
             remote: remote.clone(),
-            alert: Alert::new(Waker::from(Arc::new(Called(group.clone())))),
+            alert: Alert::new(Waker::from(Arc::new(Alerted(group.clone())))),
             closed: AtomicBool::new(true),
             inside: Mutex::default(),
         });
@@ -63,54 +80,63 @@ impl Group {
         !self.closed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn open(&self) {
+    pub(crate) fn open(&self, places: &Places) {
         self.closed.store(false, Ordering::SeqCst);
+        places.open();
     }
 
-    /// Notes a request that was submitted just now, by the group's thread.
-    #[inline]
-    pub(crate) fn insert(&self, ticket: Ticket, waker: &Waker) {
+    /// Replaces the waker of a request that is in flight, from another thread, or where no reaper comes: then
+    /// the next alert wakes it. Look at the request once more afterwards.
+    #[cold]
+    pub(crate) fn rearm(&self, ticket: Ticket, waker: &Waker) {
         let at = ticket.place();
         // Foreign code, outside of the lock.
         let new = Some((ticket, waker.clone()));
         let mut inside = self.lock();
-        if inside.places.len() <= at {
-            inside.places.resize(at + 1, None);
+        if inside.moved.len() <= at {
+            inside.moved.resize(at + 1, None);
         }
-        let old = std::mem::replace(&mut inside.places[at], new);
+        let old = std::mem::replace(&mut inside.moved[at], new);
         drop(inside);
         drop(old);
-    }
-
-    /// Replaces the waker of a request that is in flight, from any thread. If no reaper comes, the next alert
-    /// wakes it. Look at the request once more afterwards.
-    #[cold]
-    pub(crate) fn rearm(&self, ticket: Ticket, waker: &Waker) {
-        self.insert(ticket, waker);
         if !self.is_open() {
             self.alert.arm();
         }
     }
 
-    /// Takes the wakers of these requests out of their places.
+    /// Takes the wakers of requests whose completions the group's thread has reaped: those of its own places
+    /// go to `called`. The others are called here.
     #[inline]
-    pub(crate) fn take(&self, tickets: impl Iterator<Item = Ticket>, wakers: &mut Vec<Waker>) {
-        let mut inside = self.lock();
-        for ticket in tickets {
-            if let Some(place) = inside.places.get_mut(ticket.place())
-                && let Some((_, waker)) = place.take_if(|(other, _)| *other == ticket)
-            {
-                wakers.push(waker);
-            }
-        }
+    pub(crate) fn take(&self, tickets: &mut Vec<Ticket>, places: &Places, called: &mut Called) {
+        let moved = self.take_moved(tickets);
+        places.take(tickets, called);
+        moved.into_iter().for_each(|waker| catch(|| waker.wake()));
     }
 
-    /// Wakes the future of a completion that another thread, or a blocked call, has reaped.
+    /// The wakers of those that another thread has polled, whose own places are left alone.
+    #[inline]
+    fn take_moved(&self, tickets: &mut Vec<Ticket>) -> Vec<Waker> {
+        let mut inside = self.lock();
+        let mut moved = Vec::new();
+        if !inside.moved.is_empty() {
+            tickets.retain(|ticket| match inside.take(*ticket) {
+                Some(waker) => {
+                    moved.push(waker);
+                    false
+                }
+                None => true,
+            });
+        }
+        moved
+    }
+
+    /// Wakes the future of a completion that another thread has reaped, when the group's has ended.
     #[cold]
     pub(crate) fn wake(&self, ticket: Ticket) {
-        let mut wakers = Vec::new();
-        self.take(std::iter::once(ticket), &mut wakers);
-        wakers.into_iter().for_each(Waker::wake);
+        let waker = self.lock().take(ticket);
+        if let Some(waker) = waker {
+            catch(|| waker.wake());
+        }
     }
 
     /// Before the reaper sleeps: it is woken when there is more. `false`: there is already.
@@ -125,22 +151,37 @@ impl Group {
         self.alert.disarm();
     }
 
-    /// The reaper is gone: all that is left looks for itself.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        let reaper = self.lock().reaper.take();
-        drop(reaper);
-        self.wake_all();
+    /// The group's thread polls a request that it finds in its own places: what another thread has left for
+    /// it is not the latest waker any more.
+    #[cold]
+    pub(crate) fn forget_moved(&self, ticket: Ticket) {
+        let old = self.lock().take(ticket);
+        drop(old);
     }
 
-    /// Whether a request is still on its way.
+    /// The reaper is gone, or its thread: all that is left looks for itself.
+    pub(crate) fn close(&self, places: &Places) {
+        self.closed.store(true, Ordering::SeqCst);
+        let left = places.close();
+        let mut inside = self.lock();
+        inside.left.retain(|ticket| is_in_use(&self.remote, *ticket));
+        inside.left.extend(left.iter().map(|(ticket, _)| *ticket));
+        let reaper = inside.reaper.take();
+        drop(inside);
+        drop(reaper);
+        self.wake_all();
+        left.into_iter().for_each(|(_, waker)| catch(|| waker.wake()));
+    }
+
+    /// Whether a request is still on its way that the group's thread has left.
     pub(super) fn is_in_use(&self) -> bool {
-        let tickets: Vec<_> = self.lock().places.iter().flatten().map(|(ticket, _)| *ticket).collect();
-        tickets.into_iter().any(|ticket| self.remote.state(ticket) != TicketState::Stale)
+        let inside = self.lock();
+        let moved = inside.moved.iter().flatten().map(|(ticket, _)| *ticket);
+        moved.chain(inside.left.iter().copied()).any(|ticket| is_in_use(&self.remote, ticket))
     }
 
     fn wake_all(&self) {
-        let wakers: Vec<_> = self.lock().places.iter_mut().filter_map(Option::take).collect();
+        let wakers: Vec<_> = self.lock().moved.iter_mut().filter_map(Option::take).collect();
         for (_, waker) in wakers {
             catch(|| waker.wake());
         }
@@ -171,20 +212,12 @@ impl Drop for Group {
 }
 
 /// The waker of the alert.
-struct Called(Weak<Group>);
+struct Alerted(Weak<Group>);
 
-impl Wake for Called {
+impl Wake for Alerted {
     fn wake(self: Arc<Self>) {
         if let Some(group) = self.0.upgrade() {
             group.on_alert();
         }
-    }
-}
-
-/// A waker is foreign code, and one that panics does not keep the others from being called.
-fn catch(wake: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(wake)) {
-        // Dropping a foreign payload could panic again.
-        std::mem::forget(payload);
     }
 }

@@ -21,6 +21,7 @@ use super::Inner;
 use super::fault::FaultKind;
 use super::group::Group;
 use super::lease::Lease;
+use super::places::{Called, Places};
 use super::poller::{self, Poller};
 use super::stats::Counters;
 use super::thread_waker::ThreadWaker;
@@ -52,6 +53,7 @@ pub(crate) struct Instance {
     owner: Cell<Option<u32>>,
     /// The thread's futures, if it has had a reaper.
     group: OnceCell<Arc<Group>>,
+    places: Places,
     /// Completions that a blocked call has reaped.
     reaped: RefCell<VecDeque<Completion>>,
     /// Completions that a poll has taken off the ring, and not returned yet. They belong to the instance, not
@@ -88,6 +90,7 @@ impl Instance {
             poller: OnceCell::new(),
             owner: Cell::new(None),
             group: OnceCell::new(),
+            places: Places::default(),
             reaped: RefCell::default(),
             arrivals: Arrivals::default(),
             buffers: RefCell::default(),
@@ -182,6 +185,19 @@ impl Instance {
         self.group.get_or_init(|| engine.pollers.register_group(self.remote()))
     }
 
+    /// The thread's places, and the number of its group, while a reaper comes.
+    #[inline]
+    pub(crate) fn places_for_reaper(&self) -> Option<(&Places, u32)> {
+        if !self.places.is_open() {
+            return None;
+        }
+        self.group.get().map(|group| (&self.places, group.owner()))
+    }
+
+    pub(crate) const fn places(&self) -> &Places {
+        &self.places
+    }
+
     /// Reaps all completions for the reaper of this group: those of its futures go to `tickets`, those of the
     /// thread's jobs are kept for [`Instance::next_token`], others are forwarded.
     pub(crate) fn take_arrivals(&self, engine: &Inner, group: &Group, tickets: &mut Vec<Ticket>) {
@@ -196,7 +212,7 @@ impl Instance {
                     self.reaped.borrow_mut().push_back(completion);
                     keeps_some = true;
                 } else {
-                    engine.pollers.forward(completion);
+                    self.forward_completion(engine, completion);
                 }
             }
             let Some(mut pair) = self.own_pair() else { break };
@@ -235,7 +251,7 @@ impl Instance {
         let reaped = self.with_pair(|pair| pair.reap(REAP_BATCH, &mut keep));
         drop(own);
         for completion in others {
-            engine.pollers.forward(completion);
+            self.forward_completion(engine, completion);
         }
         reaped
     }
@@ -286,7 +302,20 @@ impl Instance {
         if !engine.is_inherited()
             && let Some(completion) = self.remote().reap_completion(arrival)
         {
-            engine.pollers.forward(completion);
+            self.forward_completion(engine, completion);
+        }
+    }
+
+    /// Wakes a future of this thread, or forwards the completion of another.
+    #[cold]
+    fn forward_completion(&self, engine: &Inner, completion: Completion) {
+        match self.group() {
+            Some(group) if group.owner() == completion.owner => {
+                let mut called = Called::new();
+                group.take(&mut vec![completion.ticket], &self.places, &mut called);
+                self.places.wake(&mut called);
+            }
+            _ => engine.pollers.forward(completion),
         }
     }
 
@@ -418,6 +447,8 @@ impl Drop for Instance {
             self.remote().detach(poller.interrupt());
         }
         if let Some(group) = self.group.take() {
+            // Its reaper may be forgotten.
+            group.close(&self.places);
             engine.pollers.forget_group(&group);
         }
         engine.registry.retire(&self.counters);

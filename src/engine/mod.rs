@@ -41,17 +41,20 @@ use crate::process::fork;
 
 mod aloft;
 mod any_session;
+mod awaited;
 mod call;
 mod config;
 mod export;
 mod fault;
 mod function;
 mod group;
+mod handles;
 mod instance;
 #[cfg(feature = "private-keys")]
 mod keys;
 mod lease;
 mod offload;
+mod places;
 mod poller;
 mod random;
 mod reaping;
@@ -59,6 +62,7 @@ mod sabotage;
 mod session;
 mod software;
 mod spare;
+mod spare_kept;
 mod started;
 mod stats;
 mod stream;
@@ -72,6 +76,7 @@ mod watchdog;
 /// What the futures of the crate are made of.
 pub(crate) mod future {
     pub(crate) use super::Inner;
+    pub(crate) use super::awaited::{Awaited, Back, Landed};
     pub(crate) use super::call::{OfCall, call_request, take_back_left};
     pub(crate) use super::reaping::Reaping;
     pub(crate) use super::session::{SessionCore, expected_mac, make_room, set_iv};

@@ -6,6 +6,8 @@ use std::task::Waker;
 use simaccel_device::Ticket;
 
 use super::group::Group;
+use super::handles::Awake;
+use super::places::{Called, catch};
 use super::{Inner, table};
 use crate::error::Error;
 
@@ -15,7 +17,8 @@ pub(crate) struct Reaping {
     group: Arc<Group>,
     /// Kept for their memory.
     tickets: Vec<Ticket>,
-    wakers: Vec<Waker>,
+    called: Called,
+    awake: Awake,
 }
 
 impl Reaping {
@@ -25,40 +28,46 @@ impl Reaping {
         if engine.is_inherited() {
             return Err(Error::Forked);
         }
-        let group = table::with(&engine, |instance| Arc::clone(instance.group_or_make(&engine)));
-        group.open();
-        Ok(Self { engine, group, tickets: Vec::new(), wakers: Vec::new() })
+        let group = table::with(&engine, |instance| {
+            let group = instance.group_or_make(&engine);
+            group.open(instance.places());
+            Arc::clone(group)
+        });
+        Ok(Self { engine, group, tickets: Vec::new(), called: Called::new(), awake: Awake::default() })
     }
 
     /// Shows the device what was submitted since the last turn, and wakes what is done. Returns how many.
     pub(crate) fn reap(&mut self) -> usize {
-        let Self { engine, group, tickets, wakers } = self;
+        let Self { engine, group, tickets, called, awake } = self;
         if engine.is_inherited() {
             return 0;
         }
+        awake.has_turn();
         group.disarm();
         table::with(engine, |instance| {
             instance.flush();
             instance.take_arrivals(engine, group, tickets);
             // It has another turn soon.
             instance.hold_back(!tickets.is_empty() && !engine.is_stepped());
-        });
-        let count = tickets.len();
-        if count > 0 {
-            group.take(tickets.drain(..), wakers);
-            wakers.drain(..).for_each(Waker::wake);
-        }
-        count
+            let count = tickets.len();
+            if count > 0 {
+                group.take(tickets, instance.places(), called);
+                instance.places().wake(called);
+            }
+            count
+        })
     }
 
     /// Before it has no turn until `waker` is called. `false`: there is more already.
-    pub(crate) fn sleep(&self, waker: &Waker) -> bool {
+    pub(crate) fn sleep(&mut self, waker: &Waker) -> bool {
         if self.engine.is_inherited() {
             return true;
         }
+        self.awake.sleeps();
         table::with(&self.engine, |instance| {
             instance.hold_back(false);
             instance.flush();
+            instance.places().forget_idle(instance.remote());
         });
         self.group.arm(waker)
     }
@@ -69,11 +78,11 @@ impl Drop for Reaping {
         if self.engine.is_inherited() {
             return;
         }
-        self.reap();
+        catch(|| _ = self.reap());
         table::with(&self.engine, |instance| {
             instance.hold_back(false);
             instance.flush();
+            self.group.close(instance.places());
         });
-        self.group.close();
     }
 }

@@ -62,6 +62,10 @@ impl SessionCore {
         &self.session
     }
 
+    pub(super) const fn id(&self) -> SessionId {
+        self.id
+    }
+
     pub(crate) const fn growth(&self) -> usize {
         self.growth
     }

@@ -21,7 +21,6 @@ use std::time::Duration;
 use simaccel_device::{Operation, Request, Tag};
 use zeroize::Zeroizing;
 
-use super::aloft::Aloft;
 use super::offload::{Advance, Failed, Hold, Offload, TakenBack};
 use super::session::{SessionCore, make_room};
 use super::software::{HeldSession, Software};
@@ -53,32 +52,27 @@ pub struct Message {
 pub(crate) struct Kept<E: Hold, S: Software> {
     operation: Offload<E, S, Spare, PolledWake>,
     stage: Stage,
-    /// Whether it may go the straight way of a thread with a reaper, and then gives a tag.
-    straight: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     New,
     Waiting,
-    /// In flight, and its thread's reaper wakes it.
-    Aloft(Aloft),
     Over,
 }
 
 impl<E: Hold, S: Software> Kept<E, S> {
     pub(crate) fn new(hold: E, software: S, request: impl Into<Spare>) -> Self {
-        Self { operation: Offload::new(hold, software, request.into()), stage: Stage::New, straight: None }
-    }
-
-    /// Lets a whole message of a session go the straight way. `gives_tag`: it has a tag, MAC or digest.
-    pub(crate) const fn straight(mut self, gives_tag: bool) -> Self {
-        self.straight = Some(gives_tag);
-        self
+        Self { operation: Offload::new(hold, software, request.into()), stage: Stage::New }
     }
 
     pub(crate) const fn hold(&self) -> &E {
         self.operation.hold()
+    }
+
+    /// Its hold and its request, of one that is new or over.
+    pub(crate) fn into_parts(self) -> (E, Spare) {
+        self.operation.into_parts()
     }
 
     /// The request, where it is not in flight.
@@ -106,34 +100,12 @@ impl<E: Hold, S: Software> Kept<E, S> {
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Result<(), Error>> {
         // A waker is foreign code. An operation that it has left by a panic does not go on.
         let outcome = match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Aloft(aloft) => return self.look_aloft(aloft, waker),
-            Stage::New if self.lift(waker) => return Poll::Pending,
             Stage::New => self.operation.begin().or_else(|| self.advance(waker, false)),
             Stage::Waiting => self.advance(waker, true),
             Stage::Over => return Poll::Ready(Err(Error::Closed)),
         };
         self.stage = if outcome.is_some() { Stage::Over } else { Stage::Waiting };
         outcome.map_or(Poll::Pending, |outcome| Poll::Ready(outcome.map_err(Failed::into_error)))
-    }
-
-    /// Submits it for the reaper of this thread, if there is one and no policy concerns the request.
-    #[inline]
-    fn lift(&mut self, waker: &Waker) -> bool {
-        let Some(gives_tag) = self.straight.filter(|_| !self.operation.has_limit()) else { return false };
-        let (hold, request) = self.operation.parts();
-        let Some(aloft) = Aloft::submit(hold.engine(), request, gives_tag, waker) else { return false };
-        self.stage = Stage::Aloft(aloft);
-        true
-    }
-
-    #[inline]
-    fn look_aloft(&mut self, aloft: Aloft, waker: &Waker) -> Poll<Result<(), Error>> {
-        let (hold, request) = self.operation.parts();
-        let polled = aloft.poll(hold.engine(), request, waker);
-        if polled.is_pending() {
-            self.stage = Stage::Aloft(aloft);
-        }
-        polled.map(|outcome| outcome.map_err(Failed::into_error))
     }
 
     /// `None`: it waits. That counts as a pause, and the next poll as the resume.
@@ -162,27 +134,11 @@ impl<E: Hold, S: Software> Kept<E, S> {
         None
     }
 
-    /// Keeps the memory of the additional data for another operation.
-    pub(crate) fn recycle(&mut self) {
-        let aad = mem::take(&mut self.operation.request_mut().aad);
-        if aad.capacity() > 0 {
-            table::with(self.operation.hold().engine(), |instance| instance.recycle(aad));
-        }
-    }
-
     /// Ends the operation now, and leaves its buffers in its request. A request that has ended counts as
     /// ready. Waits at most for one batch's computation.
     pub(crate) fn cancel(&mut self) -> Ended {
         match mem::replace(&mut self.stage, Stage::Over) {
             Stage::New => Ended::TakenBack,
-            Stage::Aloft(aloft) => {
-                let (hold, request) = self.operation.parts();
-                match aloft.cancel(hold.engine(), request) {
-                    Ok(None) => Ended::TakenBack,
-                    Ok(Some(outcome)) => Ended::Over(outcome.map_err(Failed::into_error)),
-                    Err(error) => Ended::Over(Err(error)),
-                }
-            }
             Stage::Waiting => match self.operation.cancel() {
                 TakenBack::Request => Ended::TakenBack,
                 TakenBack::Ended(outcome) => Ended::Over(outcome.map_err(Failed::into_error)),
@@ -198,14 +154,6 @@ pub(crate) enum Ended {
     TakenBack,
     /// It had ended before.
     Over(Result<(), Error>),
-}
-
-impl<E: Hold, S: Software> Drop for Kept<E, S> {
-    fn drop(&mut self) {
-        if let Stage::Aloft(aloft) = self.stage {
-            aloft.give_up(self.operation.hold().engine());
-        }
-    }
 }
 
 impl<E: Hold, S: Software> fmt::Debug for Kept<E, S> {

@@ -11,14 +11,13 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use simaccel_device::{Request, Tag};
+use simaccel_device::{Request, Tag, TaggedText};
 
 use super::buffer::Buffer;
-use crate::engine::future::{Ended, HeldSession, Kept, SessionCore, Spare, explained};
+use crate::engine::future::{Awaited, Back, Landed};
 use crate::error::{Error, OpError};
 
 /// An operation of a session, as a future:
@@ -51,10 +50,8 @@ use crate::error::{Error, OpError};
 /// ```
 #[must_use = "a future does nothing unless it is polled"]
 pub struct OpFuture<K, B = Vec<u8>> {
-    kept: Kept<Arc<SessionCore>, HeldSession>,
+    awaited: Awaited,
     kind: K,
-    /// Why the first poll fails.
-    refused: Option<Error>,
     /// It turns its buffers into vectors, and gives `B` back.
     buffer: PhantomData<fn(B) -> B>,
 }
@@ -83,7 +80,34 @@ pub trait Kind: sealed::Kind + Send + Unpin + 'static {
     const GIVES_TAG: bool;
 
     #[doc(hidden)]
-    fn output<B: Buffer>(&self, request: &mut Request) -> Result<Self::Output<B>, Error>;
+    fn output<B: Buffer>(&self, parts: &mut Parts) -> Result<Self::Output<B>, Error>;
+}
+
+/// What an operation leaves.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Parts {
+    buffer: Vec<u8>,
+    destination: Option<Vec<u8>>,
+    tag: Tag,
+}
+
+impl Parts {
+    fn of(request: &mut Request) -> Self {
+        let (buffer, destination) = (mem::take(&mut request.buffer), request.destination.take());
+        Self { buffer, destination, tag: request.tag }
+    }
+
+    #[inline]
+    fn buffer<B: Buffer>(&mut self) -> B {
+        B::from_vec(mem::take(&mut self.buffer))
+    }
+
+    #[cold]
+    fn failed<B: Buffer>(mut self, error: Error) -> OpError<B> {
+        let destination = self.destination.take().map(B::from_vec);
+        OpError::new(error, self.buffer(), destination)
+    }
 }
 
 /// The text takes the buffer's place: gives `B`.
@@ -111,17 +135,13 @@ mod sealed {
     impl Kind for super::Compared {}
 }
 
-fn text<B: Buffer>(request: &mut Request) -> B {
-    B::from_vec(mem::take(&mut request.buffer))
-}
-
 impl Kind for InPlace {
     type Output<B: Buffer> = B;
 
     const GIVES_TAG: bool = false;
 
-    fn output<B: Buffer>(&self, request: &mut Request) -> Result<B, Error> {
-        Ok(text(request))
+    fn output<B: Buffer>(&self, parts: &mut Parts) -> Result<B, Error> {
+        Ok(parts.buffer())
     }
 }
 
@@ -130,8 +150,8 @@ impl Kind for Tagged {
 
     const GIVES_TAG: bool = true;
 
-    fn output<B: Buffer>(&self, request: &mut Request) -> Result<(B, Tag), Error> {
-        Ok((text(request), mem::take(&mut request.tag)))
+    fn output<B: Buffer>(&self, parts: &mut Parts) -> Result<(B, Tag), Error> {
+        Ok((parts.buffer(), mem::take(&mut parts.tag)))
     }
 }
 
@@ -140,9 +160,9 @@ impl Kind for Apart {
 
     const GIVES_TAG: bool = false;
 
-    fn output<B: Buffer>(&self, request: &mut Request) -> Result<(B, B), Error> {
-        let destination = request.destination.take().unwrap_or_default();
-        Ok((text(request), B::from_vec(destination)))
+    fn output<B: Buffer>(&self, parts: &mut Parts) -> Result<(B, B), Error> {
+        let destination = parts.destination.take().unwrap_or_default();
+        Ok((parts.buffer(), B::from_vec(destination)))
     }
 }
 
@@ -151,18 +171,17 @@ impl Kind for Compared {
 
     const GIVES_TAG: bool = true;
 
-    fn output<B: Buffer>(&self, request: &mut Request) -> Result<B, Error> {
+    fn output<B: Buffer>(&self, parts: &mut Parts) -> Result<B, Error> {
         let Some(expected) = self.0 else { return Err(Error::AuthFailed) };
-        let head = request.tag.as_bytes().get(..expected.as_bytes().len()).and_then(Tag::new);
-        if head == Some(expected) { Ok(text(request)) } else { Err(Error::AuthFailed) }
+        let head = parts.tag.as_bytes().get(..expected.as_bytes().len()).and_then(Tag::new);
+        if head == Some(expected) { Ok(parts.buffer()) } else { Err(Error::AuthFailed) }
     }
 }
 
 impl<K: Kind, B: Buffer> OpFuture<K, B> {
-    /// `refused`: the error of the first poll.
-    pub(super) fn new(core: &Arc<SessionCore>, request: Spare, kind: K, refused: Result<(), Error>) -> Self {
-        let kept = Kept::new(Arc::clone(core), HeldSession, request).straight(K::GIVES_TAG);
-        Self { kept, kind, refused: refused.err(), buffer: PhantomData }
+    #[inline]
+    pub(super) const fn new(awaited: Awaited, kind: K) -> Self {
+        Self { awaited, kind, buffer: PhantomData }
     }
 
     /// Takes the request back, and ends with [`Error::Timeout`] and the buffer, where the device does not end
@@ -174,56 +193,57 @@ impl<K: Kind, B: Buffer> OpFuture<K, B> {
     /// It replaces the engine's own limit (`timeout_msec`) for this operation. Call it before the first poll;
     /// a request that is in flight keeps what it was submitted with.
     pub fn with_timeout(mut self, limit: Duration) -> Self {
-        self.kept.set_limit(limit);
+        self.awaited.set_limit(limit);
         self
     }
 
     /// Ends the operation now, and returns its buffer, or its result where it has ended. Waits at most for
     /// one batch's computation. The future is over then.
     pub fn cancel(&mut self) -> Cancelled<Result<K::Output<B>, OpError<B>>, B> {
-        if let Some(error) = self.refused.take() {
-            return Cancelled::Ended(Err(self.failed(error)));
-        }
-        match self.kept.cancel() {
-            Ended::TakenBack => {
-                let (_, buffer, destination) = self.failed(Error::Closed).into_buffers();
+        match self.awaited.cancel() {
+            Back::Taken(mut request) => {
+                let (_, buffer, destination) = Parts::of(&mut request).failed(Error::Closed).into_buffers();
                 Cancelled::TakenBack { buffer, destination }
             }
-            Ended::Over(outcome) => Cancelled::Ended(self.result(outcome)),
+            Back::Over(landed) => Cancelled::Ended(self.result(landed)),
         }
     }
 
-    fn result(&mut self, outcome: Result<(), Error>) -> Result<K::Output<B>, OpError<B>> {
-        let output = match outcome {
-            Ok(()) => self.kind.output(self.kept.request_mut()),
-            Err(error) => Err(explained(&mut self.kept, error)),
-        };
-        self.kept.recycle();
-        output.map_err(|error| self.failed(error))
+    #[inline]
+    fn result(&self, landed: Landed) -> Result<K::Output<B>, OpError<B>> {
+        match landed {
+            Landed::Text(buffer) => self.output(Parts { buffer, ..Parts::default() }),
+            Landed::Tagged(TaggedText { buffer, tag, .. }) => {
+                self.output(Parts { buffer, tag, destination: None })
+            }
+            Landed::Request(mut request, outcome) => {
+                let parts = Parts::of(&mut request);
+                match outcome {
+                    Ok(()) => self.output(parts),
+                    Err(error) => Err(parts.failed(error)),
+                }
+            }
+        }
     }
 
-    fn failed(&mut self, error: Error) -> OpError<B> {
-        let request = self.kept.request_mut();
-        let destination = request.destination.take().map(B::from_vec);
-        OpError::new(error, text(request), destination)
+    #[inline]
+    fn output(&self, mut parts: Parts) -> Result<K::Output<B>, OpError<B>> {
+        self.kind.output(&mut parts).map_err(|error| parts.failed(error))
     }
 }
 
 impl<K: Kind, B: Buffer> Future for OpFuture<K, B> {
     type Output = Result<K::Output<B>, OpError<B>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(error) = this.refused.take() {
-            let _ = this.kept.cancel();
-            return Poll::Ready(Err(this.failed(error)));
-        }
-        this.kept.poll(context.waker()).map(|outcome| this.result(outcome))
+        this.awaited.poll(context.waker()).map(|landed| this.result(landed))
     }
 }
 
 impl<K, B> fmt::Debug for OpFuture<K, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpFuture").field("state", &self.kept).finish_non_exhaustive()
+        f.debug_struct("OpFuture").field("state", &self.awaited).finish_non_exhaustive()
     }
 }

@@ -4,21 +4,43 @@
 use simaccel_device::{Operation, Tag};
 
 use super::buffer::Buffer;
-use super::operation::{Apart, Compared, InPlace, OpFuture, Tagged};
-use crate::engine::future::{EXPANSION, SessionCore, Spare, expected_mac, make_room, set_iv};
+use super::operation::{Apart, Compared, InPlace, Kind, OpFuture, Tagged};
+use crate::engine::future::{Awaited, EXPANSION, SessionCore, Spare, expected_mac, make_room, set_iv};
 use crate::engine::{AeadSession, CipherSession, HashSession, MacSession, OtherSession};
 use crate::error::Error;
 use std::sync::Arc;
 
 /// An operation whose output takes the input's place.
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn in_place<B: Buffer>(
     core: &Arc<SessionCore>,
     operation: Operation,
     iv: &[u8],
     buffer: B,
 ) -> OpFuture<InPlace, B> {
-    let (request, prepared) = prepared(core, operation, iv, buffer);
-    OpFuture::new(core, request, InPlace(()), prepared)
+    let mut text = buffer.into_vec();
+    // Padding grows the text, and the device does not allocate.
+    if operation == Operation::Encrypt
+        && core.growth() > 0
+        && let Err(error) = make_room(&mut text, core.growth())
+    {
+        return with_request(core, (core.spare_request(operation, text), Err(error)), InPlace(()));
+    }
+    OpFuture::new(Awaited::short(core, operation, iv, text, false), InPlace(()))
+}
+
+/// A digest or a MAC.
+fn tagged<B: Buffer>(core: &Arc<SessionCore>, operation: Operation, message: B) -> Awaited {
+    Awaited::short(core, operation, &[], message.into_vec(), true)
+}
+
+/// One with a request.
+fn with_request<K: Kind, B: Buffer>(
+    core: &Arc<SessionCore>,
+    (request, prepared): (Spare, Result<(), Error>),
+    kind: K,
+) -> OpFuture<K, B> {
+    OpFuture::new(Awaited::whole(core, request, K::GIVES_TAG, prepared), kind)
 }
 
 fn apart<B: Buffer>(
@@ -34,7 +56,7 @@ fn apart<B: Buffer>(
     let reserved = room.try_reserve(request.buffer.len().saturating_add(EXPANSION));
     request.destination = Some(room);
     let prepared = reserved.map_err(|_| Error::NoMemory).and_then(|()| set_iv(&mut request, iv));
-    OpFuture::new(core, request, Apart(()), prepared)
+    with_request(core, (request, prepared), Apart(()))
 }
 
 /// An AEAD's operation.
@@ -44,33 +66,22 @@ fn with_aad<B: Buffer>(
     (nonce, aad): (&[u8], &[u8]),
     buffer: B,
 ) -> (Spare, Result<(), Error>) {
-    let (mut request, prepared) = prepared(core, operation, nonce, buffer);
-    let prepared = prepared.and_then(|()| core.copy_of(aad, 0)).map(|aad| request.aad = aad);
-    (request, prepared)
-}
-
-/// A request in place, with room for what padding adds: the device does not allocate.
-fn prepared<B: Buffer>(
-    core: &Arc<SessionCore>,
-    operation: Operation,
-    iv: &[u8],
-    buffer: B,
-) -> (Spare, Result<(), Error>) {
     let mut request = core.spare_request(operation, buffer.into_vec());
-    let grows = operation == Operation::Encrypt && core.growth() > 0;
-    let room = if grows { make_room(&mut request.buffer, core.growth()) } else { Ok(()) };
-    let prepared = room.and_then(|()| set_iv(&mut request, iv));
+    let copied = set_iv(&mut request, nonce).and_then(|()| core.copy_of(aad, 0));
+    let prepared = copied.map(|aad| request.aad = aad);
     (request, prepared)
 }
 
 impl CipherSession {
     /// [`CipherSession::encrypt`] as a future. ECB and CBC with padding make the buffer up to 16 bytes
     /// longer.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn encrypt_async<B: Buffer>(&self, iv: &[u8], buffer: B) -> OpFuture<InPlace, B> {
         in_place(self.core(), Operation::Encrypt, iv, buffer)
     }
 
     /// [`CipherSession::decrypt`] as a future.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn decrypt_async<B: Buffer>(&self, iv: &[u8], buffer: B) -> OpFuture<InPlace, B> {
         in_place(self.core(), Operation::Decrypt, iv, buffer)
     }
@@ -89,8 +100,8 @@ impl CipherSession {
 impl AeadSession {
     /// [`AeadSession::seal`] as a future. Nonce and additional data are copied.
     pub fn seal_async<B: Buffer>(&self, nonce: &[u8], aad: &[u8], buffer: B) -> OpFuture<Tagged, B> {
-        let (request, prepared) = with_aad(self.core(), Operation::Encrypt, (nonce, aad), buffer);
-        OpFuture::new(self.core(), request, Tagged(()), prepared)
+        let request = with_aad(self.core(), Operation::Encrypt, (nonce, aad), buffer);
+        with_request(self.core(), request, Tagged(()))
     }
 
     /// [`AeadSession::open`] as a future. Nonce, additional data and tag are copied. After
@@ -104,31 +115,34 @@ impl AeadSession {
     ) -> OpFuture<InPlace, B> {
         let (mut request, prepared) = with_aad(self.core(), Operation::Decrypt, (nonce, aad), buffer);
         let prepared = prepared.and_then(|()| self.core().tag(tag)).map(|tag| request.tag = tag);
-        OpFuture::new(self.core(), request, InPlace(()), prepared)
+        with_request(self.core(), (request, prepared), InPlace(()))
     }
 }
 
 impl HashSession {
     /// [`HashSession::digest_owned`] as a future: the message, unchanged, and its digest.
     pub fn digest_async<B: Buffer>(&self, data: B) -> OpFuture<Tagged, B> {
-        let (request, prepared) = prepared(self.core(), Operation::Digest, &[], data);
-        OpFuture::new(self.core(), request, Tagged(()), prepared)
+        OpFuture::new(tagged(self.core(), Operation::Digest, data), Tagged(()))
     }
 }
 
 impl MacSession {
     /// [`MacSession::mac_owned`] as a future: the message, unchanged, and its MAC.
     pub fn mac_async<B: Buffer>(&self, data: B) -> OpFuture<Tagged, B> {
-        let (request, prepared) = prepared(self.core(), Operation::Mac, &[], data);
-        OpFuture::new(self.core(), request, Tagged(()), prepared)
+        OpFuture::new(tagged(self.core(), Operation::Mac, data), Tagged(()))
     }
 
     /// [`MacSession::verify_owned`] as a future: the message, unchanged, where the MAC is right.
     pub fn verify_async<B: Buffer>(&self, data: B, expected: &[u8]) -> OpFuture<Compared, B> {
-        let (request, prepared) = prepared(self.core(), Operation::Mac, &[], data);
-        let prepared = prepared.and_then(|()| expected_mac(self, expected));
         // One that is longer than any MAC equals none.
-        OpFuture::new(self.core(), request, Compared(Tag::new(expected)), prepared)
+        let compared = Compared(Tag::new(expected));
+        match expected_mac(self, expected) {
+            Ok(()) => OpFuture::new(tagged(self.core(), Operation::Mac, data), compared),
+            Err(error) => {
+                let request = self.core().spare_request(Operation::Mac, data.into_vec());
+                with_request(self.core(), (request, Err(error)), compared)
+            }
+        }
     }
 }
 
@@ -136,7 +150,7 @@ impl OtherSession {
     /// [`OtherSession::run`] as a future.
     pub fn run_async<B: Buffer>(&self, operation: Operation, buffer: B) -> OpFuture<InPlace, B> {
         let request = self.core().spare_request(operation, buffer.into_vec());
-        OpFuture::new(self.core(), request, InPlace(()), Ok(()))
+        with_request(self.core(), (request, Ok(())), InPlace(()))
     }
 
     /// [`OtherSession::run_to`] as a future.
@@ -148,6 +162,6 @@ impl OtherSession {
     ) -> OpFuture<Apart, B> {
         let mut request = self.core().spare_request(operation, source.into_vec());
         request.destination = Some(destination.into_vec());
-        OpFuture::new(self.core(), request, Apart(()), Ok(()))
+        with_request(self.core(), (request, Ok(())), Apart(()))
     }
 }

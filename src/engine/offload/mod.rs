@@ -197,13 +197,9 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         self.limit = Some(limit);
     }
 
-    /// Whether each try has a limit of its own.
-    pub(crate) const fn has_limit(&self) -> bool {
-        self.limit.is_some()
-    }
-
-    pub(crate) fn parts(&mut self) -> (&E, &mut Request) {
-        (&self.engine, self.request.borrow_mut())
+    /// What it holds, and its request; the request of one that is in flight is given up.
+    pub(crate) fn into_parts(self) -> (E, R) {
+        (self.engine, self.request)
     }
 
     pub(crate) const fn hold(&self) -> &E {

@@ -1,0 +1,432 @@
+//! A whole message of a session, as a future has it: small and straight where it can be.
+//!
+//! ```text
+//!   Short: a text, an IV ────► poll ──► Aloft: a ticket ── the reaper wakes, poll ──► Over: the result
+//!   Whole: a request ────────►  │
+//!                               └─ no reaper, a policy, a full ring:
+//!                                       Kept: the state machine ── the device wakes, poll ──► Over
+//! ```
+//!
+//! It is moved often, from the call that makes it into the task that awaits it, so it is small: a short one
+//! has no request of its own, and what the state machine needs lies in memory that the thread keeps.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use simaccel_device::{Operation, Plain, SessionId, Tagged, TaggedText};
+use zeroize::Zeroize;
+
+use super::aloft::{Aloft, Lifted};
+use super::handles;
+use super::offload::Failed;
+use super::session::{SessionCore, set_iv};
+use super::software::HeldSession;
+use super::spare::Spare;
+use super::spare_kept::SpareKept;
+use super::started::{Ended, Kept};
+use super::table;
+use crate::error::Error;
+
+/// Bytes of the longest IV of a short one.
+const MOST_IV: usize = 16;
+const FULL_IV: u8 = 16;
+
+/// An operation of a session on a whole message, that is polled.
+pub(crate) struct Awaited {
+    /// `None`: the state machine has it, or the operation is over.
+    core: Option<Arc<SessionCore>>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// New, with a text and an IV, and nothing else.
+    Short(Short),
+    /// New, with all that a request may have. Whether it gives a tag.
+    Whole(Spare, bool),
+    /// In flight, and its thread's reaper wakes it.
+    Aloft(Aloft, Shape),
+    /// With the state machine.
+    Kept(SpareKept),
+    /// Its first poll fails.
+    Refused(Box<Error>, Spare),
+    Over,
+}
+
+/// What a request in flight has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Text,
+    /// And additional data, or a tag.
+    Tagged,
+}
+
+struct Short {
+    text: Vec<u8>,
+    iv: [u8; MOST_IV],
+    iv_len: u8,
+    operation: Operation,
+    gives_tag: bool,
+}
+
+impl Short {
+    #[inline]
+    fn iv(&self) -> &[u8] {
+        self.iv.get(..usize::from(self.iv_len)).unwrap_or_default()
+    }
+}
+
+/// What an operation has come to.
+pub(crate) enum Landed {
+    /// A text, and nothing else.
+    Text(Vec<u8>),
+    Tagged(TaggedText),
+    /// It is all in the request: the result, or the buffers.
+    Request(Spare, Result<(), Error>),
+}
+
+/// What a cancelled operation has come to.
+pub(crate) enum Back {
+    /// The buffers are in the request: the input, unchanged.
+    Taken(Spare),
+    /// It had ended before.
+    Over(Landed),
+}
+
+impl Awaited {
+    /// An operation in place, or with a tag as its only output.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn short(
+        core: &Arc<SessionCore>,
+        operation: Operation,
+        iv: &[u8],
+        text: Vec<u8>,
+        gives_tag: bool,
+    ) -> Self {
+        let Ok(iv) = <[u8; MOST_IV]>::try_from(iv) else {
+            return Self::of_other_iv(core, operation, iv, text, gives_tag);
+        };
+        let short = Short { text, iv, iv_len: FULL_IV, operation, gives_tag };
+        Self { core: Some(handles::take(core)), stage: Stage::Short(short) }
+    }
+
+    #[inline(never)]
+    fn of_other_iv(
+        core: &Arc<SessionCore>,
+        operation: Operation,
+        iv: &[u8],
+        text: Vec<u8>,
+        gives_tag: bool,
+    ) -> Self {
+        let mut short = [0; MOST_IV];
+        if let (Some(place), Ok(iv_len)) = (short.get_mut(..iv.len()), u8::try_from(iv.len())) {
+            place.copy_from_slice(iv);
+            let short = Short { text, iv: short, iv_len, operation, gives_tag };
+            return Self { core: Some(handles::take(core)), stage: Stage::Short(short) };
+        }
+        let mut request = core.spare_request(operation, text);
+        let prepared = set_iv(&mut request, iv);
+        Self::whole(core, request, gives_tag, prepared)
+    }
+
+    /// Any operation. `prepared`: what the first poll ends with, if it is an error.
+    pub(crate) fn whole(
+        core: &Arc<SessionCore>,
+        request: Spare,
+        gives_tag: bool,
+        prepared: Result<(), Error>,
+    ) -> Self {
+        match prepared {
+            Ok(()) => Self { core: Some(handles::take(core)), stage: Stage::Whole(request, gives_tag) },
+            Err(error) => Self { core: None, stage: Stage::Refused(Box::new(error), request) },
+        }
+    }
+
+    /// Takes the request back where it does not end within `limit` of its submission. For one that was not
+    /// polled yet.
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
+        self.keep();
+        if let Stage::Kept(kept) = &mut self.stage {
+            kept.set_limit(limit);
+        }
+    }
+
+    /// Goes on with the operation. When it is pending, `waker` will be called; the wakers of earlier polls
+    /// need not be. Ready before: ready with [`Error::Closed`].
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Landed> {
+        match (&mut self.stage, &self.core) {
+            (Stage::Aloft(aloft, Shape::Text), Some(core)) => {
+                if let Some(text) = aloft.take::<()>(core.engine()) {
+                    self.end_aloft();
+                    return Poll::Ready(Landed::Text(text));
+                }
+            }
+            (Stage::Short(short), Some(core)) if !short.gives_tag => {
+                let (session, operation) = (core.id(), short.operation);
+                let buffer = mem::take(&mut short.text);
+                let plain = Plain { session, operation, iv: short.iv(), buffer, user_data: 0, rest: () };
+                match Aloft::submit(core.engine(), plain, waker) {
+                    Ok(lifted) => return self.lifted(lifted, Shape::Text, waker),
+                    Err((buffer, ())) => short.text = buffer,
+                }
+            }
+            _ => {}
+        }
+        self.poll_any(waker)
+    }
+
+    /// What is aloft, or short and without its text, owns nothing that is dropped.
+    #[inline]
+    fn set_stage(&mut self, stage: Stage) {
+        mem::forget(mem::replace(&mut self.stage, stage));
+    }
+
+    #[inline]
+    fn end_aloft(&mut self) {
+        self.set_stage(Stage::Over);
+        self.core.take().into_iter().for_each(handles::leave);
+    }
+
+    /// A waker is foreign code. An operation that it leaves by a panic is in flight, and can be polled again.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn lifted(&mut self, lifted: Lifted, shape: Shape, waker: &Waker) -> Poll<Landed> {
+        self.set_stage(Stage::Aloft(lifted.aloft, shape));
+        if !lifted.is_noted
+            && let Some(core) = &self.core
+        {
+            lifted.aloft.note(core.engine(), waker);
+        }
+        Poll::Pending
+    }
+
+    /// All but the text of a plain cipher.
+    #[inline(never)]
+    fn poll_any(&mut self, waker: &Waker) -> Poll<Landed> {
+        match &mut self.stage {
+            Stage::Aloft(aloft, shape) => {
+                let (aloft, shape) = (*aloft, *shape);
+                return self.poll_aloft(aloft, shape, waker);
+            }
+            Stage::Short(short) if short.gives_tag => {
+                if let Some(lifted) = self.lift_short(waker) {
+                    return self.lifted(lifted, Shape::Tagged, waker);
+                }
+            }
+            Stage::Whole(..) => {
+                if let Some((lifted, shape)) = self.lift_whole(waker) {
+                    self.stage = Stage::Over;
+                    return self.lifted(lifted, shape, waker);
+                }
+            }
+            _ => {}
+        }
+        self.keep();
+        self.poll_kept(waker)
+    }
+
+    #[inline]
+    fn poll_aloft(&mut self, aloft: Aloft, shape: Shape, waker: &Waker) -> Poll<Landed> {
+        if let (Some(core), Shape::Tagged) = (&self.core, shape)
+            && let Some(mut tagged) = aloft.take::<Tagged<'_>>(core.engine())
+        {
+            recycle(core, mem::take(&mut tagged.aad));
+            self.end_aloft();
+            return Poll::Ready(Landed::Tagged(tagged));
+        }
+        self.look(aloft, waker)
+    }
+
+    #[cold]
+    fn look(&mut self, aloft: Aloft, waker: &Waker) -> Poll<Landed> {
+        let Some(core) = &self.core else { return Poll::Ready(self.closed()) };
+        let mut request = blank();
+        match aloft.look(core.engine(), &mut request, waker) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(outcome) => {
+                let core = self.core.take();
+                self.stage = Stage::Over;
+                Poll::Ready(landed(core, request, outcome.map_err(Failed::into_error)))
+            }
+        }
+    }
+
+    /// Submits a digest or a MAC.
+    fn lift_short(&mut self, waker: &Waker) -> Option<Lifted> {
+        let (Stage::Short(short), Some(core)) = (&mut self.stage, &self.core) else { return None };
+        let (session, operation) = (core.id(), short.operation);
+        let (buffer, rest) = (mem::take(&mut short.text), Tagged::default());
+        let plain = Plain { session, operation, iv: short.iv(), buffer, user_data: 0, rest };
+        let submitted = Aloft::submit(core.engine(), plain, waker);
+        submitted.map_err(|(buffer, _)| short.text = buffer).ok()
+    }
+
+    /// Submits what has a request.
+    fn lift_whole(&mut self, waker: &Waker) -> Option<(Lifted, Shape)> {
+        let (Stage::Whole(request, gives_tag), Some(core)) = (&mut self.stage, &self.core) else {
+            return None;
+        };
+        if request.destination.is_some() {
+            return None;
+        }
+        let (session, operation, tag) = (request.session, request.operation, request.tag);
+        let (buffer, aad) = (mem::take(&mut request.buffer), mem::take(&mut request.aad));
+        let tag = (!tag.as_bytes().is_empty()).then_some(&tag);
+        if !*gives_tag && aad.capacity() == 0 && tag.is_none() {
+            let plain = Plain { session, operation, iv: request.iv(), buffer, user_data: 0, rest: () };
+            let submitted = Aloft::submit(core.engine(), plain, waker);
+            return match submitted {
+                Ok(lifted) => Some((lifted, Shape::Text)),
+                Err((buffer, ())) => {
+                    request.buffer = buffer;
+                    None
+                }
+            };
+        }
+        let rest = Tagged { aad, tag };
+        let plain = Plain { session, operation, iv: request.iv(), buffer, user_data: 0, rest };
+        match Aloft::submit(core.engine(), plain, waker) {
+            Ok(lifted) => Some((lifted, Shape::Tagged)),
+            Err((buffer, rest)) => {
+                (request.buffer, request.aad) = (buffer, rest.aad);
+                None
+            }
+        }
+    }
+
+    /// A new one goes to the state machine.
+    #[inline(never)]
+    fn keep(&mut self) {
+        if !matches!(self.stage, Stage::Short(_) | Stage::Whole(..)) {
+            return;
+        }
+        let Some(core) = self.core.take() else { return };
+        let request = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Short(short) => {
+                let mut request = core.spare_request(short.operation, short.text);
+                request.set_iv(short.iv.get(..usize::from(short.iv_len)).unwrap_or_default());
+                request
+            }
+            Stage::Whole(request, _) => request,
+            _ => return,
+        };
+        self.stage = Stage::Kept(SpareKept::new(Kept::new(core, HeldSession, request)));
+    }
+
+    #[inline]
+    fn poll_kept(&mut self, waker: &Waker) -> Poll<Landed> {
+        let outcome = match &mut self.stage {
+            Stage::Kept(kept) => match kept.poll(waker) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => return Poll::Pending,
+            },
+            _ => return Poll::Ready(self.never_begun()),
+        };
+        Poll::Ready(self.kept_ended(outcome))
+    }
+
+    /// The state machine has ended it.
+    fn kept_ended(&mut self, outcome: Result<(), Error>) -> Landed {
+        match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Kept(kept) => {
+                let (core, request) = kept.into_inner().into_parts();
+                landed(Some(core), request, outcome)
+            }
+            _ => self.closed(),
+        }
+    }
+
+    #[cold]
+    fn never_begun(&mut self) -> Landed {
+        match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Refused(error, request) => Landed::Request(request, Err(*error)),
+            _ => self.closed(),
+        }
+    }
+
+    #[cold]
+    fn closed(&mut self) -> Landed {
+        (self.stage, self.core) = (Stage::Over, None);
+        Landed::Request(blank(), Err(Error::Closed))
+    }
+
+    /// Ends the operation now. Waits at most for one batch's computation.
+    #[cold]
+    pub(crate) fn cancel(&mut self) -> Back {
+        if let Stage::Aloft(aloft, _) = self.stage {
+            return self.cancel_aloft(aloft);
+        }
+        self.keep();
+        let ended = match &mut self.stage {
+            Stage::Kept(kept) => kept.cancel(),
+            _ => return Back::Over(self.never_begun()),
+        };
+        match ended {
+            Ended::Over(outcome) => Back::Over(self.kept_ended(outcome)),
+            Ended::TakenBack => match self.kept_ended(Ok(())) {
+                Landed::Request(request, _) => Back::Taken(request),
+                landed => Back::Over(landed),
+            },
+        }
+    }
+
+    fn cancel_aloft(&mut self, aloft: Aloft) -> Back {
+        let Some(core) = self.core.take() else { return Back::Over(self.closed()) };
+        self.stage = Stage::Over;
+        let mut request = blank();
+        match aloft.cancel(core.engine(), &mut request) {
+            Ok(None) => Back::Taken(request),
+            Ok(Some(outcome)) => Back::Over(landed(Some(core), request, outcome.map_err(Failed::into_error))),
+            Err(error) => Back::Over(landed(Some(core), request, Err(error))),
+        }
+    }
+}
+
+impl Drop for Awaited {
+    #[inline]
+    fn drop(&mut self) {
+        match &mut self.stage {
+            Stage::Over => {}
+            Stage::Short(short) => short.text.zeroize(),
+            Stage::Aloft(aloft, _) => {
+                if let Some(core) = &self.core {
+                    aloft.give_up(core.engine());
+                }
+            }
+            Stage::Whole(..) | Stage::Kept(_) | Stage::Refused(..) => {}
+        }
+    }
+}
+
+impl fmt::Debug for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.stage {
+            Stage::Short(_) | Stage::Whole(..) | Stage::Refused(..) => "New",
+            Stage::Aloft(..) => "Aloft",
+            Stage::Kept(_) => "Kept",
+            Stage::Over => "Over",
+        })
+    }
+}
+
+/// What is left of an operation that the slow ways have ended, with its error described.
+fn landed(core: Option<Arc<SessionCore>>, mut request: Spare, outcome: Result<(), Error>) -> Landed {
+    let Some(core) = core else { return Landed::Request(request, outcome) };
+    let (operation, iv_len, len) = (request.operation, request.iv().len(), request.buffer.len());
+    let outcome = outcome.map_err(|error| core.explained(error, operation, iv_len, len));
+    recycle(&core, mem::take(&mut request.aad));
+    Landed::Request(request, outcome)
+}
+
+fn blank() -> Spare {
+    Spare::new(SessionId::NONE, Operation::Encrypt, Vec::new())
+}
+
+/// Keeps the memory of additional data for another operation.
+fn recycle(core: &SessionCore, aad: Vec<u8>) {
+    if aad.capacity() > 0 {
+        table::with(core.engine(), |instance| instance.recycle(aad));
+    }
+}

@@ -1,0 +1,165 @@
+//! The wakers of a thread's futures, by the places of their requests' cells: its own, without a lock.
+//!
+//! ```text
+//!   place:   [ ticket | waker ]   [  –   | waker ]   [ – | – ] ...
+//!               in flight           woken: kept for the task's next operation, which takes the same cell
+//! ```
+//!
+//! A task that takes a result and submits again gets the cell that it has freed. So its waker is there
+//! already, and is compared instead of being cloned and dropped, each of which is a locked instruction.
+//! Wakers that nothing waits with go when the reaper sleeps, and when it is dropped.
+//!
+//! A waker is foreign code: it is cloned, called and dropped while nothing here is borrowed.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use simaccel_device::{Remote, Ticket, TicketState};
+
+/// A thread's places. They are empty while no reaper comes.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    open: Cell<bool>,
+    list: RefCell<Vec<Place>>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    /// Until it is woken.
+    ticket: Option<Ticket>,
+    waker: Option<Waker>,
+}
+
+/// Wakers out of their places, to be called.
+pub(crate) type Called = Vec<(usize, Waker)>;
+
+impl Places {
+    /// Whether a reaper comes.
+    #[inline]
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    pub(crate) fn open(&self) {
+        self.open.set(true);
+    }
+
+    /// Notes a request that was submitted just now, where its place has this waker already.
+    #[inline]
+    #[must_use]
+    pub(crate) fn note_known(&self, ticket: Ticket, waker: &Waker) -> bool {
+        let mut list = self.list.borrow_mut();
+        let Some(place) = list.get_mut(ticket.place()) else { return false };
+        let is_known = place.waker.as_ref().is_some_and(|known| known.will_wake(waker));
+        if is_known {
+            place.ticket = Some(ticket);
+        }
+        is_known
+    }
+
+    /// Notes a request that is in flight, and its waker.
+    #[inline(never)]
+    pub(crate) fn note(&self, ticket: Ticket, waker: &Waker) {
+        let place = Place { ticket: Some(ticket), waker: Some(waker.clone()) };
+        let at = ticket.place();
+        let mut list = self.list.borrow_mut();
+        if list.len() <= at {
+            list.resize_with(at + 1, Place::default);
+        }
+        let old = mem::replace(&mut list[at], place);
+        drop(list);
+        drop(old);
+    }
+
+    /// Takes the wakers of these requests out of their places.
+    #[inline]
+    pub(crate) fn take(&self, tickets: &mut Vec<Ticket>, called: &mut Called) {
+        let mut list = self.list.borrow_mut();
+        called.reserve(tickets.len());
+        for ticket in tickets.drain(..) {
+            if let Some(place) = list.get_mut(ticket.place())
+                && place.ticket == Some(ticket)
+                && let Some(waker) = place.waker.take()
+            {
+                place.ticket = None;
+                called.push((ticket.place(), waker));
+            }
+        }
+    }
+
+    /// Calls the wakers, and puts each back where no other one came meanwhile. A panic of one comes when all
+    /// were called.
+    #[inline]
+    pub(crate) fn wake(&self, called: &mut Called) {
+        WakeAll { called, at: 0 }.go_on();
+        let (mut list, mut others) = (self.list.borrow_mut(), Vec::new());
+        for (at, waker) in called.drain(..) {
+            match list.get_mut(at) {
+                Some(Place { waker: place @ None, .. }) => *place = Some(waker),
+                _ => others.push(waker),
+            }
+        }
+        drop(list);
+        drop(others);
+    }
+
+    /// Drops the wakers that nothing waits with.
+    pub(crate) fn forget_idle(&self, remote: &Remote) {
+        let mut idle = Vec::new();
+        for place in self.list.borrow_mut().iter_mut() {
+            if !place.ticket.is_some_and(|ticket| is_in_use(remote, ticket)) {
+                place.ticket = None;
+                idle.extend(place.waker.take());
+            }
+        }
+        drop(idle);
+    }
+
+    /// No reaper comes any more: takes the wakers of all that is left, and drops the others.
+    pub(crate) fn close(&self) -> Vec<(Ticket, Waker)> {
+        self.open.set(false);
+        let list = self.list.take();
+        list.into_iter().filter_map(|Place { ticket, waker }| Some((ticket?, waker?))).collect()
+    }
+}
+
+/// Whether a request is still on its way, or its result not taken.
+pub(super) fn is_in_use(remote: &Remote, ticket: Ticket) -> bool {
+    remote.state(ticket) != TicketState::Stale
+}
+
+/// Wakers that are being called, one after the other.
+struct WakeAll<'a> {
+    called: &'a Called,
+    at: usize,
+}
+
+impl WakeAll<'_> {
+    #[inline]
+    fn go_on(mut self) {
+        while let Some((_, waker)) = self.called.get(self.at) {
+            self.at += 1;
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Drop for WakeAll<'_> {
+    /// One has panicked.
+    #[inline]
+    fn drop(&mut self) {
+        for (_, waker) in self.called.get(self.at..).unwrap_or_default() {
+            catch(|| waker.wake_by_ref());
+        }
+    }
+}
+
+/// A waker is foreign code, and one that panics does not keep the others from being called.
+pub(super) fn catch(wake: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(wake)) {
+        // Dropping a foreign payload could panic again.
+        std::mem::forget(payload);
+    }
+}
