@@ -55,11 +55,13 @@ async fn one(
     to_start: Arc<AtomicU64>,
     session: CipherSession,
 ) -> Result<Box<Work>, Error> {
+    let mut buffer = std::mem::take(&mut work.buffer);
     loop {
-        let buffer = std::mem::take(&mut work.buffer);
-        work.buffer = session.encrypt_async(&work.iv, buffer).await?;
+        buffer = session.encrypt_async(&work.iv, buffer).await?;
         // The tasks share one thread, so the count needs no locked instruction.
-        let Some(left) = to_start.load(Ordering::Relaxed).checked_sub(1) else { return Ok(work) };
+        let Some(left) = to_start.load(Ordering::Relaxed).checked_sub(1) else { break };
         to_start.store(left, Ordering::Relaxed);
     }
+    work.buffer = buffer;
+    Ok(work)
 }
