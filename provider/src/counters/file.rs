@@ -1,15 +1,17 @@
 //! Where the counters lie: in a mapped file, or in memory of this process.
 //!
 //! ```text
-//!   start ──► P.<pid>: made (O_EXCL, 0600, no link followed), its blocks reserved ──► mapped, shared ──► PAGE
-//!         ──► no file asked for: memory ───────────────────────────────────────────► mapped, private ─► PAGE
+//!   start ──► .P.<pid>: made (O_EXCL, 0600, no link followed), its blocks reserved, its header written
+//!             ──► renamed to P.<pid> ──► mapped, shared ──► PAGE
+//!         ──► no file asked for: memory ─► mapped, private ─► PAGE
 //!
 //!   fork ──► in the child, before anything else runs there:  a file of its own, or memory,
 //!                                                            mapped over the same addresses
 //! ```
 //!
 //! The addresses stay the same for ever, so a counter is an addition to a word and nothing else. The blocks
-//! are reserved because a write to a mapped hole on a full disk would end the process.
+//! are reserved because a write to a mapped hole on a full disk would end the process. The file has its name
+//! only when it is whole, so whoever finds it can read it.
 #![expect(unsafe_code, reason = "mapping memory, and registering handlers, are foreign calls")]
 
 use std::ffi::{OsString, c_void};
@@ -117,26 +119,36 @@ pub fn start(stats_file: Option<&Path>, is_timed: bool) -> Result<(), FileError>
         (Some(_), Some(_)) => return Ok(()),
         (None, _) => {}
     }
-    let file = stats_file.map(|path| Named::make(path, std::process::id())).transpose()?;
+    let origin = Origin { is_timed, forked_from: 0 };
+    let file = stats_file.map(|path| Named::make(path, std::process::id(), origin)).transpose()?;
     let mapped = map(file.as_ref().map(|named| &named.file), None);
     let mapped = match (mapped, file) {
-        (Ok(mapped), file) => {
-            if let Some(named) = file {
-                named.keep();
-            }
+        (Ok(mapped), Some(named)) => {
+            named.keep();
+            mapped
+        }
+        (Ok(mapped), None) => {
+            // SAFETY: a mapping of this size was made now, its words are zeros, and it is never unmapped.
+            describe(unsafe { &*mapped }, origin);
             mapped
         }
         (Err(error), Some(named)) => return Err(FileError::Map(named.path.clone(), error)),
         // EMPTY counts as well as any; only a child's begins with its parent's counts.
         (Err(_), None) => return Ok(()),
     };
-    // SAFETY: a mapping of this size was made now, its words are zeros, and it is never unmapped.
-    describe(unsafe { &*mapped }, is_timed, 0);
     PAGE.store(mapped, Ordering::Release);
     *asked = Some(wanted);
     drop(asked);
     FOLLOWED.get_or_init(follow);
     Ok(())
+}
+
+/// What a header says of how the counting began.
+#[derive(Clone, Copy)]
+struct Origin {
+    is_timed: bool,
+    /// The parent's process number in a forked child, 0 elsewhere.
+    forked_from: u64,
 }
 
 /// A file that was made, and is removed again unless it is kept.
@@ -147,15 +159,22 @@ struct Named {
 }
 
 impl Named {
-    fn make(stats_file: &Path, pid: u32) -> Result<Self, FileError> {
+    fn make(stats_file: &Path, pid: u32, origin: Origin) -> Result<Self, FileError> {
         let path = path_of(stats_file, pid);
-        let file = create(&path)?;
-        let named = Self { file, path, kept: false };
-        let made = named.file.set_permissions(fs::Permissions::from_mode(0o600)).and_then(|()| {
-            let size = SIZE.try_into().unwrap_or_default();
-            posix_fallocate(&named.file, 0, size).map_err(io::Error::from)
-        });
-        made.map_err(|error| FileError::Open(named.path.clone(), error))?;
+        check_replaceable(&path)?;
+        let unready = unready(&path);
+        let file = create(&unready).map_err(|error| match error {
+            FileError::Open(_, error) => FileError::Open(path.clone(), error),
+            other => other,
+        })?;
+        let mut named = Self { file, path: unready, kept: false };
+        let failed = |error| FileError::Open(path.clone(), error);
+        named.file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let size = SIZE.try_into().unwrap_or_default();
+        posix_fallocate(&named.file, 0, size).map_err(io::Error::from).map_err(failed)?;
+        write_header(&named.file, origin).map_err(|error| FileError::Map(path.clone(), error))?;
+        fs::rename(&named.path, &path).map_err(failed)?;
+        named.path = path;
         Ok(named)
     }
 
@@ -179,8 +198,15 @@ fn path_of(stats_file: &Path, pid: u32) -> PathBuf {
     path.into()
 }
 
-/// Makes the file. One that is there already is the file of an earlier process with this number: it is
-/// replaced, if it is this user's and holds counters.
+/// The name of the file before it is whole: hidden, so that no pattern for names of counters finds it.
+fn unready(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+/// Makes a file. One that is there already is that of an earlier process with this number: it is replaced, if
+/// it may be.
 fn create(path: &Path) -> Result<File, FileError> {
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits();
     let mut options = OpenOptions::new();
@@ -190,13 +216,24 @@ fn create(path: &Path) -> Result<File, FileError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => return made.map_err(failed),
     }
-    let there = fs::symlink_metadata(path).map_err(failed)?;
-    let is_ours = there.is_file() && there.uid() == nix::unistd::geteuid().as_raw() && there.nlink() == 1;
-    if !is_ours || !holds_counters(path).map_err(failed)? {
-        return Err(FileError::NotOurs(path.to_owned()));
-    }
+    check_replaceable(path)?;
     fs::remove_file(path).map_err(failed)?;
     options.open(path).map_err(failed)
+}
+
+/// Refuses a name that something else has than a file of this user that holds counters.
+fn check_replaceable(path: &Path) -> Result<(), FileError> {
+    let failed = |error| FileError::Open(path.to_owned(), error);
+    let there = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        there => there.map_err(failed)?,
+    };
+    let is_ours = there.is_file() && there.uid() == nix::unistd::geteuid().as_raw() && there.nlink() == 1;
+    if is_ours && holds_counters(path).map_err(failed)? {
+        Ok(())
+    } else {
+        Err(FileError::NotOurs(path.to_owned()))
+    }
 }
 
 /// Whether a file begins as those of counters do: with their mark, or with the zeros of a process that has
@@ -224,8 +261,19 @@ fn map(file: Option<&File>, over: Option<*mut Page>) -> io::Result<*mut Page> {
     if mapped == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(mapped.cast()) }
 }
 
+/// Writes the header into a file of zeros.
+fn write_header(file: &File, origin: Origin) -> io::Result<()> {
+    let mapped = map(Some(file), None)?;
+    // SAFETY: a mapping of this size was made now, and nobody else knows it.
+    unsafe {
+        describe(&*mapped, origin);
+        libc::munmap(mapped.cast::<c_void>(), SIZE);
+    }
+    Ok(())
+}
+
 /// Writes the header, and the names of the rows.
-fn describe(page: &Page, is_timed: bool, forked_from: u64) {
+fn describe(page: &Page, origin: Origin) {
     let set = |head: Head, value: u64| page[head.at()].store(value, Ordering::Relaxed);
     let pid = std::process::id();
     set(Head::Version, VERSION);
@@ -234,8 +282,8 @@ fn describe(page: &Page, is_timed: bool, forked_from: u64) {
     set(Head::StartTicks, start_ticks(pid).unwrap_or(0));
     set(Head::BeganAt, wall_clock());
     set(Head::BeganMonotonic, now());
-    set(Head::ForkedFrom, forked_from);
-    set(Head::Timed, u64::from(is_timed));
+    set(Head::ForkedFrom, origin.forked_from);
+    set(Head::Timed, u64::from(origin.is_timed));
     let program = fs::read_link("/proc/self/exe").unwrap_or_default();
     let program = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write_text(page, PROGRAM, &program, PROGRAM_WORDS);
@@ -281,7 +329,8 @@ extern "C" fn in_child() {
     let over = PAGE.load(Ordering::Acquire);
     // Another thread of the parent may have held the lock when it forked: this thread does not wait for it.
     let stats_file = ASKED.try_lock().ok().and_then(|asked| asked.as_ref()?.stats_file.clone());
-    let named = stats_file.as_ref().map(|path| Named::make(path, std::process::id()));
+    let origin = Origin { is_timed, forked_from: parent };
+    let named = stats_file.as_ref().map(|path| Named::make(path, std::process::id(), origin));
     if let Some(Ok(named)) = named
         && map(Some(&named.file), Some(over)).is_ok()
     {
@@ -293,9 +342,9 @@ extern "C" fn in_child() {
         if map(None, Some(over)).is_err() {
             PAGE.store((&raw const EMPTY).cast_mut(), Ordering::Release);
         }
+        describe(page(), origin);
     }
     control::in_child();
-    describe(page(), is_timed, parent);
 }
 
 /// What is called when the process exits, before the file is marked so.
@@ -334,6 +383,8 @@ fn remove() {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {
@@ -343,10 +394,12 @@ mod tests {
         folder
     }
 
+    const ORIGIN: Origin = Origin { is_timed: true, forked_from: 0 };
+
     #[test]
     fn a_file_is_the_owners_alone_and_has_its_blocks() {
         let folder = scratch("made");
-        let named = Named::make(&folder.join("P"), 7).unwrap();
+        let named = Named::make(&folder.join("P"), 7, ORIGIN).unwrap();
         let metadata = fs::metadata(folder.join("P.7")).unwrap();
         assert_eq!((metadata.mode() & 0o7777, metadata.len()), (0o600, SIZE as u64));
         assert!(metadata.blocks() * 512 >= SIZE as u64, "a full disk shows itself now");
@@ -361,7 +414,7 @@ mod tests {
         fs::write(folder.join("P.7"), MAGIC.to_ne_bytes()).unwrap();
         let before = fs::metadata(folder.join("P.7")).unwrap().ino();
         let old = File::open(folder.join("P.7")).unwrap();
-        Named::make(&folder.join("P"), 7).unwrap().keep();
+        Named::make(&folder.join("P"), 7, ORIGIN).unwrap().keep();
         assert_ne!(fs::metadata(folder.join("P.7")).unwrap().ino(), before);
         assert_eq!(old.metadata().unwrap().len(), 8);
         fs::remove_dir_all(folder).unwrap();
@@ -374,6 +427,27 @@ mod tests {
             fs::write(folder.join("P.7"), begun).unwrap();
             create(&folder.join("P.7")).unwrap();
         }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_found_is_whole() {
+        let folder = scratch("whole");
+        let (path, is_over) = (folder.join("P.7"), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let looks = scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    // It is removed now and then.
+                    let Ok(bytes) = fs::read(&path) else { continue };
+                    assert_eq!((bytes.len(), &bytes[..8]), (SIZE, &MAGIC.to_ne_bytes()[..]));
+                }
+            });
+            let made = (0..300).try_for_each(|_| Named::make(&folder.join("P"), 7, ORIGIN).map(drop));
+            is_over.store(true, Ordering::Relaxed);
+            looks.join().unwrap();
+            made.unwrap();
+        });
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
         fs::remove_dir_all(folder).unwrap();
     }
 
