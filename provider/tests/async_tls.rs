@@ -163,6 +163,13 @@ fn a_server_that_is_told_to_stop_ends_its_connections_first() {
 }
 
 #[test]
+fn a_server_that_is_told_to_stop_serves_no_connection_that_comes_with_the_signal() {
+    for way in ["", "--callback"] {
+        Pair::new(&Engine::none()).both(way).stopped_as_connections_come();
+    }
+}
+
+#[test]
 fn a_client_that_is_given_a_time_makes_connections_until_then() {
     let (engine, none) = (Engine::simaccel("seconds"), Engine::none());
     let pair = Pair::new(&engine).client_with(&none);

@@ -98,7 +98,7 @@ static void ended(struct connection *c, enum end end)
     free(client);
     if (server->options.serve && server->ends[0] + server->ends[1] + server->ends[2] >= server->options.serve)
         server->loop.finished = true;
-    else if (was_full && !server->loop.stopping)
+    else if (was_full)
         accept_all(server);
 }
 
@@ -130,10 +130,11 @@ static bool accept_one(struct server *server)
     return true;
 }
 
-/* At the limit, or without fds, the others wait in the kernel's queue; the end of a connection looks again. */
+/* At the limit, or without fds, the others wait in the kernel's queue; the end of a connection looks again. A
+   listener that has left epoll may still be in the batch of events that told the server to stop. */
 static void accept_all(struct server *server)
 {
-    while (server->open < server->options.connections && accept_one(server))
+    while (!server->loop.stopping && server->open < server->options.connections && accept_one(server))
         ;
 }
 

@@ -9,6 +9,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::{env, fs};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::dasync;
 use crate::programs::configuration::Configuration;
 use crate::programs::counters::Counters;
@@ -153,7 +156,7 @@ impl<'e> Pair<'e> {
     pub(crate) fn until_the_client_ends(&self, client: &str, server: &str) -> (Report, Report) {
         let server = self.start_server(server);
         let client = self.start_client(server.port, client).end();
-        succeeds(Command::new("kill").arg(server.child.id().to_string()));
+        server.signal(Signal::SIGTERM);
         (Report::of(&client), Report::of(&server.end()))
     }
 
@@ -166,11 +169,33 @@ impl<'e> Pair<'e> {
         while server.open_fds() < CONNECTIONS {
             std::thread::yield_now();
         }
-        succeeds(Command::new("kill").arg(server.child.id().to_string()));
+        server.signal(Signal::SIGTERM);
         let server = Report::of(&server.end());
         assert!(server["dropped"] > 0 && server["connections ended well"] == 0, "{server}");
         let output = client.child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The server finds the signal that tells it to stop and its first connections in one batch of events, in
+    /// this order. It ends without a handshake.
+    pub(crate) fn stopped_as_connections_come(&self) {
+        const CONNECTIONS: usize = 20;
+        let server = self.start_server("");
+        server.signal(Signal::SIGSTOP);
+        while !server.is_stopped() {
+            std::thread::yield_now();
+        }
+        server.signal(Signal::SIGTERM);
+        let client = self.start_client(server.port, &format!("--bytes 10 --connections {CONNECTIONS}"));
+        // It connects each socket before it opens the next.
+        while client.open_fds() < CONNECTIONS {
+            std::thread::yield_now();
+        }
+        server.signal(Signal::SIGCONT);
+        let server = Report::of(&server.end());
+        assert_eq!((server["handshakes"], server["connections ended well"]), (0, 0), "{server}");
+        let output = client.child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
     fn start_server(&self, options: &str) -> Running {
@@ -235,6 +260,16 @@ struct Running {
 }
 
 impl Running {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Whether a signal has stopped the process.
+    fn is_stopped(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        status.lines().any(|line| line.starts_with("State:\tT"))
+    }
+
     fn open_fds(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
