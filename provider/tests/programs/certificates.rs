@@ -10,6 +10,8 @@ use super::succeeds;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rsa,
+    /// A key of three primes, which the device does not have.
+    RsaOfThreePrimes,
     /// A key that signs by PSS alone.
     RsaPss,
     P256,
@@ -33,7 +35,7 @@ impl Kind {
     /// The row of the counters that has the signatures of such a key.
     pub(crate) fn signatures(self) -> &'static str {
         match self {
-            Self::Rsa | Self::RsaPss => "RSA/sign",
+            Self::Rsa | Self::RsaOfThreePrimes | Self::RsaPss => "RSA/sign",
             Self::P256 | Self::P384 | Self::P521 => "ECDSA/sign",
             Self::Ed25519 => "ED25519/sign",
             Self::MlDsa44 => "ML-DSA-44/sign",
@@ -45,6 +47,9 @@ impl Kind {
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Rsa => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            Self::RsaOfThreePrimes => {
+                &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-pkeyopt", "rsa_keygen_primes:3"]
+            }
             Self::RsaPss => &["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
             Self::P256 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
             Self::P384 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],

@@ -35,7 +35,7 @@ const MODES: [&str; 3] = ["ecb", "cbc", "ctr"];
 const KEY_BITS: [usize; 3] = [128, 192, 256];
 
 /// One release's command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Openssl {
     words: Vec<PathBuf>,
 }
@@ -46,14 +46,15 @@ impl Openssl {
         Self { words: vec!["openssl".into()] }
     }
 
+    /// Whether a call on a connection that has failed resumes the job that sends its alert. OpenSSL 4.0
+    /// refuses the call instead.
+    pub(crate) fn resumes_after_failure(&self) -> bool {
+        *self != Self::four()
+    }
+
     /// OpenSSL 3.5, of the next Debian.
     pub(crate) fn next() -> Self {
         Self { words: vec![fetched("next/run"), "openssl".into()] }
-    }
-
-    /// Whether it is the system's.
-    pub(crate) fn is_systems(&self) -> bool {
-        self.words == [PathBuf::from("openssl")]
     }
 
     /// OpenSSL 4.0, with shared libraries.

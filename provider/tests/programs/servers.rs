@@ -109,6 +109,11 @@ impl Server {
         self.child.wait().unwrap()
     }
 
+    /// Waits for a server that ends by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
     }

@@ -6,12 +6,14 @@
 
 A connection that is dropped sends its ClientHello and ends with a reset: at once, or after the first bytes of the
 answer, in turn. All others shake hands and talk: `http` asks for `path` and reads the answer to its end, `dns` sends
-`queries` queries and reads their answers, and `send` sends `lines` lines. With `resume` each thread offers the session
+`queries` queries and reads their answers, `send` sends `lines` lines, and `garbage` sends a record that is none and waits
+until the peer has ended the connection. With `resume` each thread offers the session
 of its connection before. Prints what has become of the connections as
 JSON; `failures` holds the errors of those that were not meant to fail.
 """
 
 import json
+import os
 import socket
 import ssl
 import struct
@@ -93,7 +95,16 @@ def send(connection, task):
     connection.unwrap()
 
 
-TALKS = {"http": http, "dns": dns, "send": send}
+def garbage(connection, _):
+    os.write(connection.fileno(), b"\x17\x03\x03\x00\x30" + os.urandom(48))
+    try:
+        while connection.recv(1):
+            pass
+    except OSError:
+        pass  # its alert, or a reset
+
+
+TALKS = {"http": http, "dns": dns, "send": send, "garbage": garbage}
 
 
 def main():
