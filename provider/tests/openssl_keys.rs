@@ -62,13 +62,28 @@ impl Desk {
         assert_ne!(operations, 0, "{line}");
     }
 
+    /// With the provider, which has the default provider do an operation of this kind.
     #[track_caller]
-    fn operations(&self, line: &str, kind: &str) -> u64 {
+    fn elsewhere(&self, line: &str, kind: &str) {
+        let counters = self.counters(line);
+        let counted = |path: &[&str]| counters.at(&[&["algorithms", kind], path].concat());
+        let both = (counted(&["operations"]), counted(&["synchronous", "elsewhere"]));
+        assert_eq!(both, (1, 1), "{line}: {}", counters.0);
+    }
+
+    #[track_caller]
+    fn counters(&self, line: &str) -> Counters {
         let words = self.words(line);
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let answer = run(&mut self.openssl.with(&self.configuration, &words)).succeeded();
         let counters = Counters::of(&self.configuration, answer.pid);
         counters.assert_none_paused();
+        counters
+    }
+
+    #[track_caller]
+    fn operations(&self, line: &str, kind: &str) -> u64 {
+        let counters = self.counters(line);
         assert_eq!(
             counters.at(&["algorithms", kind, "synchronous", "elsewhere"]),
             0,
@@ -156,6 +171,35 @@ fn assert_signs_with_pss(openssl: &Openssl) {
         &format!("dgst -sha384 {masked} -sign @rsa -out @signature @message"),
         &format!("dgst -sha384 {masked} -verify @rsa.pub -signature @signature @message"),
     );
+}
+
+/// The device has no RSA keys of more than two primes. Their public keys are like all others.
+fn assert_keys_of_three_primes_work(openssl: &Openssl) {
+    let desk = Desk::new(openssl);
+    desk.elsewhere(&format!("genpkey {RSA} -pkeyopt rsa_keygen_primes:3 -out @three"), "RSA/generate");
+    desk.without("pkey -in @three -noout -text -out @text");
+    assert!(fs::read_to_string(desk.path("text")).unwrap().contains("prime3:"));
+    desk.without("pkey -in @three -pubout -out @three.pub");
+    for options in ["-pkeyopt digest:sha256", "-pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:pss"] {
+        let sign = format!("pkeyutl -sign -inkey @three {options} -in @short -out @signature");
+        let verify =
+            format!("pkeyutl -verify -pubin -inkey @three.pub {options} -in @short -sigfile @signature");
+        desk.elsewhere(&sign, "RSA/sign");
+        desk.without(&verify);
+        desk.without(&sign);
+        desk.with(&verify, ("RSA/verify", 1));
+    }
+    for options in ["", "-pkeyopt rsa_padding_mode:oaep"] {
+        let encrypt =
+            format!("pkeyutl -encrypt -pubin -inkey @three.pub {options} -in @message -out @cipher");
+        let decrypt = format!("pkeyutl -decrypt -inkey @three {options} -in @cipher -out @plain");
+        desk.with(&encrypt, ("RSA/encrypt", 1));
+        desk.elsewhere(&decrypt, "RSA/decrypt");
+        assert_eq!(fs::read(desk.path("plain")).unwrap(), fs::read(desk.path("message")).unwrap());
+    }
+    let certificate = "req -new -x509 -config @req.cnf -subj /CN=three -key @three -out @three.crt";
+    desk.elsewhere(certificate, "RSA/sign");
+    desk.without("verify -CAfile @three.crt @three.crt");
 }
 
 fn assert_pkeyutl_agrees(openssl: &Openssl) {
@@ -320,6 +364,11 @@ fn pkeyutl_signs_recovers_and_encrypts_as_without_the_provider() {
 }
 
 #[test]
+fn keys_of_three_primes_work() {
+    assert_keys_of_three_primes_work(&Openssl::system());
+}
+
+#[test]
 fn certificates_and_requests_are_made_and_verified() {
     assert_makes_certificates(&Openssl::system());
 }
@@ -334,6 +383,7 @@ fn assert_all_but_mail(openssl: &Openssl) {
     assert_signs_digests(openssl);
     assert_signs_with_pss(openssl);
     assert_pkeyutl_agrees(openssl);
+    assert_keys_of_three_primes_work(openssl);
     assert_signs_with_ml_dsa(openssl);
     assert_makes_certificates(openssl);
 }
