@@ -377,7 +377,8 @@ impl Session {
     }
 
     /// [`Session::execute`], after which nothing of the key and of the message is left on the stack of the
-    /// calling thread: 12 KiB below the caller are wiped, 16 KiB with debug assertions.
+    /// calling thread: 12 KiB below the caller are wiped, 16 KiB with debug assertions. With a private or a
+    /// public key, up to 256 KiB are (the depth of the operation), as after every execution.
     pub fn execute_and_wipe<'m>(&self, message: impl Into<Message<'m>>) -> Status {
         let status = set_apart(|| self.execute(message));
         wipe_stack();

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A frame covers only what lies below it, and the optimiser may merge a callee's frame into its caller's.
-//! So code that leaves secrets is called in a way that cannot be inlined.
+//! So code that leaves secrets is called in a way that cannot be inlined. Work with private keys goes deeper
+//! than all of this, and wipes what it has used itself (`kernels/keys/depth.rs`).
 //!
 //! This gives no guarantee about the processor's registers and what the system saves of them, about
 //! anything deeper than the wiped part, or about copies that the caller makes. Frames of an unoptimised
@@ -70,8 +71,9 @@ pub(crate) fn wipe_stack() {
     wipe::<WORKING>();
 }
 
+/// Wipes so many bytes of the stack below the caller.
 #[inline(never)]
-fn wipe<const DEPTH: usize>() {
+pub(crate) fn wipe<const DEPTH: usize>() {
     let mut zeros = [0_u8; DEPTH];
     // Code that might read the zeros gets their address, so they lie on the stack.
     black_box(&mut zeros);

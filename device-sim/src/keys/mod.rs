@@ -12,7 +12,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::kernels::keys::parts::{PrivateParts, PublicParts, RsaNumbers};
-use crate::kernels::keys::{self, AnyKey, Public, Refusal, Secret, containers};
+use crate::kernels::keys::{self, AnyKey, Public, Refusal, Secret, containers, depth};
 use crate::kernels::session::Session;
 use crate::message::argument::ArgumentError;
 use crate::message::key_algorithm::KeyAlgorithm;
@@ -125,17 +125,17 @@ impl PrivateKey {
 
     /// The public key that belongs to it.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.public())
+        PublicKey(depth::apart(depth::COPY, || self.0.public()))
     }
 
     /// All that it is made of.
     pub fn parts(&self) -> PrivateParts {
-        self.0.parts()
+        depth::apart(depth::COPY, || self.0.parts())
     }
 
     /// The key in PKCS#8 (RFC 5958), in DER; `None` for X25519MLKEM768, which has no object identifier.
     pub fn to_pkcs8_der(&self) -> Option<Zeroizing<Vec<u8>>> {
-        containers::to_pkcs8(self.algorithm(), &self.parts())
+        depth::apart(depth::COPY, || containers::to_pkcs8(self.algorithm(), &self.0.parts()))
     }
 }
 

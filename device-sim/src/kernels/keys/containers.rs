@@ -9,7 +9,7 @@ use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::parts::{PrivateParts, PublicParts, RsaNumbers};
-use super::{Public, Secret, private_from, public_from};
+use super::{Public, Secret, depth, private_from, public_from};
 use crate::message::key_algorithm::{Family, KeyAlgorithm};
 use crate::message::key_error::{KeyError, KeyForm};
 
@@ -56,10 +56,10 @@ fn private_post_quantum(algorithm: KeyAlgorithm, bytes: &[u8]) -> Private {
                 Ok::<_, der::Error>((seed, <&OctetStringRef>::decode(inner)?.as_bytes()))
             });
             let (seed, expanded) = both.map_err(not_der)?;
-            match algorithm.family() {
+            depth::apart(depth::of_import(algorithm, 0), || match algorithm.family() {
                 Family::MlDsa => super::ml_dsa::private_of_both(algorithm, seed, expanded),
                 _ => super::ml_kem::private_of_both(seed, expanded),
-            }
+            })
         }
     }
 }
@@ -104,7 +104,7 @@ pub(crate) fn private_pkcs1(bytes: &[u8]) -> Private {
         dq: secret(&key.exponent2),
         qinv: secret(&key.coefficient),
     };
-    super::rsa::private(&numbers)
+    private_from(KeyAlgorithm::Rsa, &PrivateParts::Rsa(numbers))
 }
 
 /// What [`Operation::Generate`](crate::Operation::Generate) gives.

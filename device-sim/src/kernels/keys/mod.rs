@@ -19,6 +19,7 @@
 //! | `containers`     | PKCS#8, SubjectPublicKeyInfo, PKCS#1, SEC 1, PEM   | RFC 5958, 5280, 8017, 5915    |
 //! | `parts`          | what keys are made of, as callers see it           |                               |
 //! | `hash`           | the hash functions of schemes                      | FIPS 180-4, 202               |
+//! | `depth`          | how deep all of it goes on the stack, and wiping that |                            |
 //!
 //! A key never changes, and an operation holds nothing that another one waits for: blinding belongs to one
 //! operation. No operation draws randomness; it comes with the request.
@@ -42,6 +43,7 @@ use crate::message::status::Status;
 use crate::message::view::Message;
 
 pub(crate) mod containers;
+pub(crate) mod depth;
 mod ec;
 mod ed25519;
 mod hash;
@@ -138,7 +140,7 @@ impl AnyKey {
     fn run(&self, task: Task<'_>) -> Output {
         match (self, task.operation) {
             (Self::Generator(algorithm), Operation::Generate) => {
-                Ok(containers::generated(generate(*algorithm, task.arguments)?.parts()))
+                Ok(containers::generated(new_key(*algorithm, task.arguments)?.parts()))
             }
             (Self::Generator(_), other) => Err(Unfit::Operation(other).into()),
             (Self::Secret(key), _) => key.run(task),
@@ -146,7 +148,18 @@ impl AnyKey {
         }
     }
 
+    /// Runs a message, and wipes the stack that this has used.
     fn run_message(&self, message: &Message<'_>) -> Output {
+        let bits = match self {
+            Self::Secret(key) => key.bits(),
+            Self::Public(key) => key.bits(),
+            Self::Generator(algorithm) => bits_of_new(*algorithm, message.arguments()),
+        };
+        let deep = depth::of_operation(self.algorithm(), bits, message.operation());
+        depth::apart(deep, || self.run_checked(message))
+    }
+
+    fn run_checked(&self, message: &Message<'_>) -> Output {
         let is_whole = message.part() == Part::Whole && !message.has_state();
         if !is_whole || !message.iv().is_empty() || !message.aad().is_empty() {
             return Err(Unfit::Operation(message.operation()).into());
@@ -190,6 +203,17 @@ pub(crate) fn generate(
     algorithm: KeyAlgorithm,
     arguments: &KeyArguments,
 ) -> Result<Arc<dyn Secret>, Refusal> {
+    let bits = bits_of_new(algorithm, Some(arguments));
+    let deep = depth::of_operation(algorithm, bits, Operation::Generate);
+    depth::apart(deep, || new_key(algorithm, arguments))
+}
+
+/// The bits of an RSA modulus that is to be made.
+fn bits_of_new(algorithm: KeyAlgorithm, arguments: Option<&KeyArguments>) -> u32 {
+    algorithm.bits().max(arguments.map_or(0, |arguments| arguments.bits))
+}
+
+fn new_key(algorithm: KeyAlgorithm, arguments: &KeyArguments) -> Result<Arc<dyn Secret>, Refusal> {
     match algorithm.family() {
         Family::Rsa => rsa::generate(algorithm, arguments),
         Family::Ec => ec::generate(algorithm, arguments),
@@ -209,11 +233,19 @@ pub(crate) fn expanded(seed: &[u8]) -> Result<ChaCha20Rng, Refusal> {
     Ok(ChaCha20Rng::from_seed(seed))
 }
 
-/// A private key from its parts.
+/// A private key from its parts. The stack that this has used is wiped.
 pub(crate) fn private_from(
     algorithm: KeyAlgorithm,
     parts: &PrivateParts,
 ) -> Result<Arc<dyn Secret>, KeyError> {
+    let bits = match parts {
+        PrivateParts::Rsa(numbers) => u32::try_from(8 * numbers.n.len()).unwrap_or(u32::MAX),
+        PrivateParts::Ec { .. } | PrivateParts::Raw(_) => 0,
+    };
+    depth::apart(depth::of_import(algorithm, bits), || imported(algorithm, parts))
+}
+
+fn imported(algorithm: KeyAlgorithm, parts: &PrivateParts) -> Result<Arc<dyn Secret>, KeyError> {
     match (algorithm.family(), parts) {
         (Family::Rsa, PrivateParts::Rsa(numbers)) => rsa::private(numbers),
         (Family::Ec, PrivateParts::Ec { scalar, point }) => ec::private(algorithm, scalar, point.as_deref()),
@@ -248,7 +280,9 @@ pub(crate) fn public_from(algorithm: KeyAlgorithm, parts: &PublicParts) -> Resul
 pub(crate) fn generated(algorithm: KeyAlgorithm, bytes: &[u8]) -> Result<Arc<dyn Secret>, KeyError> {
     match algorithm.family() {
         Family::Rsa => containers::private_pkcs1(bytes),
-        Family::Ec => ec::private(algorithm, bytes, None),
+        Family::Ec => {
+            private_from(algorithm, &PrivateParts::Ec { scalar: bytes.to_vec().into(), point: None })
+        }
         _ => private_from(algorithm, &PrivateParts::Raw(bytes.to_vec().into())),
     }
 }
