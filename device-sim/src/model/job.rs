@@ -104,10 +104,32 @@ impl Returned {
 impl Job {
     /// Computes the request, if it is still there. `slabs`: by port.
     pub(crate) fn run(self, slabs: &[Arc<Slab>]) -> Returned {
-        let mut returned = Returned::gone(&self);
-        let Self { port, ticket, installed, verdict, .. } = self;
-        let slab = &slabs[port];
-        let Some(mut claimed) = slab.resume_handed(ticket) else { return returned };
+        self.begin(slabs).map_or_else(|gone| gone, Begun::compute)
+    }
+
+    /// Claims the request. An error: it is gone.
+    pub(crate) fn begin(self, slabs: &[Arc<Slab>]) -> Result<Begun<'_>, Returned> {
+        let slab = &*slabs[self.port];
+        match slab.resume_handed(self.ticket) {
+            Some(claimed) => Ok(Begun { job: self, slab, claimed }),
+            None => Err(Returned::gone(&self)),
+        }
+    }
+}
+
+/// A job whose request is being computed.
+#[derive(Debug)]
+pub(crate) struct Begun<'s> {
+    job: Job,
+    slab: &'s Slab,
+    claimed: Executing,
+}
+
+impl Begun<'_> {
+    pub(crate) fn compute(self) -> Returned {
+        let Self { job, slab, mut claimed } = self;
+        let mut returned = Returned::gone(&job);
+        let Job { installed, verdict, .. } = job;
         let computed = catch_unwind(AssertUnwindSafe(|| {
             slab.execute(&mut claimed, |request| compute(installed.as_ref(), &verdict, request))
         }));

@@ -46,6 +46,8 @@ pub(crate) mod containers;
 pub(crate) mod depth;
 mod ec;
 mod ed25519;
+#[cfg(test)]
+pub(crate) mod every;
 mod hash;
 mod ml_dsa;
 mod ml_kem;

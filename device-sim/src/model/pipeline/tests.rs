@@ -1,6 +1,9 @@
 //! What the core does with started requests when their session is removed, with requests that are overdue
 //! when they are admitted, with the inputs of others, and with those that panic on another worker.
 
+#[cfg(feature = "private-keys")]
+mod keys;
+
 use super::*;
 use crate::message::algorithm::Cipher;
 use crate::message::parameters::Padding;
