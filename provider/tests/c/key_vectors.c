@@ -1,5 +1,6 @@
 /*
- * OpenSSL's test vectors of keys (evppkey_*.txt of evp_test), through EVP: signatures, decryptions, recovered digests.
+ * OpenSSL's test vectors of keys (evppkey_*.txt of evp_test), through EVP: signatures, decryptions, recovered digests,
+ * shared secrets.
  *
  *     key_vectors FILE [FOLDER NAME]
  *
@@ -11,7 +12,7 @@
 
 #include <strings.h>
 
-enum { MOST_KEYS = 400, MOST_CTRLS = 8, LINE = 1 << 16 };
+enum { MOST_KEYS = 1000, MOST_CTRLS = 8, LINE = 1 << 16 };
 
 static struct {
     char name[64];
@@ -25,7 +26,7 @@ struct bytes {
 };
 
 struct vector {
-    char operation[32], digest[32], key[64], result[64];
+    char operation[32], digest[32], key[64], peer[64], result[64];
     char ctrls[MOST_CTRLS][2][64];
     int count_of_ctrls, is_of_fips;
     struct bytes input, output;
@@ -155,10 +156,29 @@ static int run_message(const struct vector *v, EVP_PKEY *pkey)
     return ok;
 }
 
+/* Whether two keys give the secret that they shall. */
+static int run_exchange(const struct vector *v, EVP_PKEY *pkey)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, queries[1]);
+    unsigned char *out = malloc(LINE);
+    size_t len = 0;
+    int ok;
+
+    CHECK(ctx != NULL && out != NULL);
+    ok = EVP_PKEY_derive_init(ctx) > 0 && set(v, ctx) && EVP_PKEY_derive_set_peer(ctx, key_of(v->peer)) > 0
+         && EVP_PKEY_derive(ctx, NULL, &len) > 0 && len <= LINE && EVP_PKEY_derive(ctx, out, &len) > 0
+         && same_as_expected(v, out, len);
+    free(out);
+    EVP_PKEY_CTX_free(ctx);
+    return ok;
+}
+
 static int run_vector(const struct vector *v)
 {
     EVP_PKEY *pkey = key_of(v->key);
-    int ok = strstr(v->operation, "Digest") != NULL ? run_message(v, pkey) : run_pkey(v, pkey);
+    int ok = strstr(v->operation, "Digest") != NULL ? run_message(v, pkey)
+             : is(v, "Derive")                      ? run_exchange(v, pkey)
+                                                    : run_pkey(v, pkey);
 
     if (ok != (v->result[0] == '\0'))
         fail(v, ok ? "success" : "failure");
@@ -216,12 +236,13 @@ static int has(EVP_PKEY *pkey)
 static void run_both(struct vector *v)
 {
     static const char *const known[] = { "Sign",         "Verify",           "VerifyRecover",    "Decrypt", "DigestSign",
-                                         "DigestVerify", "OneShotDigestSign", "OneShotDigestVerify" };
+                                         "DigestVerify", "OneShotDigestSign", "OneShotDigestVerify", "Derive" };
     int is_known = 0;
 
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         is_known |= is(v, known[i]);
-    if (is_known && !v->is_of_fips && has(key_of(v->key)) && has_digests(v)) {
+    if (is_known && !v->is_of_fips && has(key_of(v->key)) && (!is(v, "Derive") || has(key_of(v->peer)))
+        && has_digests(v)) {
         run_vector(v);
         in_a_job(v);
         ran++;
@@ -246,6 +267,28 @@ static void read_key(FILE *file, const char *kind, const char *name)
     keys[count_of_keys++].pkey = pkey;
 }
 
+/* NAME:ALGORITHM:HEX */
+static void read_raw_key(int is_private, char *text)
+{
+    char *algorithm = strchr(text, ':'), *hex = algorithm == NULL ? NULL : strchr(algorithm + 1, ':');
+    struct bytes bytes;
+    EVP_PKEY *pkey;
+
+    CHECK(hex != NULL);
+    *algorithm++ = '\0';
+    *hex++ = '\0';
+    bytes = parsed(hex);
+    pkey = is_private ? EVP_PKEY_new_raw_private_key_ex(NULL, algorithm, NULL, bytes.data, bytes.len)
+                      : EVP_PKEY_new_raw_public_key_ex(NULL, algorithm, NULL, bytes.data, bytes.len);
+    free(bytes.data);
+    ERR_clear_error();
+    if (pkey == NULL)
+        return;
+    CHECK(count_of_keys < MOST_KEYS && strlen(text) < sizeof(keys[0].name));
+    strcpy(keys[count_of_keys].name, text);
+    keys[count_of_keys++].pkey = pkey;
+}
+
 static void copy(char *to, size_t size, const char *from)
 {
     CHECK(strlen(from) < size);
@@ -256,6 +299,12 @@ static void take(struct vector *v, FILE *file, const char *name, char *value)
 {
     if (strcmp(name, "PrivateKey") == 0 || strcmp(name, "PublicKey") == 0) {
         read_key(file, name, value);
+    } else if (strcmp(name, "PrivateKeyRaw") == 0 || strcmp(name, "PublicKeyRaw") == 0) {
+        read_raw_key(strcmp(name, "PrivateKeyRaw") == 0, value);
+    } else if (strcmp(name, "PeerKey") == 0) {
+        copy(v->peer, sizeof(v->peer), value);
+    } else if (strcmp(name, "SharedSecret") == 0) {
+        v->output = parsed(value);
     } else if (strcmp(name, "Availablein") == 0) {
         v->is_of_fips = strcmp(value, "fips") == 0;
     } else if (strcmp(name, "FIPSversion") == 0 || strcmp(name, "Securitycheck") == 0) {
