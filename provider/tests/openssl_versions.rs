@@ -33,7 +33,7 @@ fn assert_server_pauses(openssl: &Openssl, tls: &str) {
     outcome.assert_no_failure();
     assert_eq!(outcome.whole, 20);
     server.assert_alive();
-    let counters = Counters::of(&configuration, server.pid());
+    let counters = Counters::settled(&configuration, server.pid());
     counters.assert_add_up();
     assert!(counters.pauses() >= 20, "{}", counters.0);
 }

@@ -43,11 +43,19 @@ impl Counters {
     /// such as the end of a connection, may be left when it has gone.
     #[track_caller]
     pub(crate) fn settled(configuration: &Configuration, pid: u32) -> Self {
+        Self::settled_in(&configuration.counters_file(pid))
+    }
+
+    /// The same of a file: nothing has begun between two looks, and nothing is on its way.
+    #[track_caller]
+    pub(crate) fn settled_in(file: &Path) -> Self {
+        let mut before = Self::read(file);
         loop {
-            let counters = Self::of(configuration, pid);
-            if counters.at(&["in_flight"]) == 0 {
+            let counters = Self::read(file);
+            if counters.at(&["in_flight"]) == 0 && counters.operations() == before.operations() {
                 return counters;
             }
+            before = counters;
         }
     }
 
