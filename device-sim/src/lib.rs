@@ -151,4 +151,6 @@ pub use stats::services::Service;
 #[doc(hidden)]
 pub use sync::gate;
 #[doc(hidden)]
+pub use sync::marks::Marks;
+#[doc(hidden)]
 pub use sync::uses::{GivenUp, Used, Uses};

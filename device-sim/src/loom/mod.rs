@@ -6,6 +6,7 @@
 
 mod cells;
 mod gate;
+mod marks;
 mod pairs;
 mod rings;
 mod uses;

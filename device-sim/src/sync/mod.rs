@@ -3,6 +3,7 @@
 
 pub(crate) mod barrier;
 pub mod gate;
+pub(crate) mod marks;
 pub(crate) mod prefetch;
 pub(crate) mod ticks;
 pub(crate) mod uses;

@@ -1,0 +1,102 @@
+//! Numbers that any thread marks, and one task takes; a mark wakes the task, once for all that come before it
+//! looks.
+//!
+//! ```text
+//!   any thread                                  the task
+//!   set      mark the number                    take     swap a word's marks with 0
+//!            the word was empty?                sleep    leave a waker, asleep = true
+//!            fence                                       fence
+//!            asleep? take the waker, call it             any mark? stay awake
+//! ```
+//!
+//! At least one of the two sides sees what the other has stored. A word that was not empty had a mark that
+//! has woken the task, or will keep it awake: the task has not looked since.
+
+use std::task::Waker;
+
+use super::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock};
+
+/// A set of numbers, the marked ones.
+#[derive(Debug)]
+pub struct Marks {
+    words: Box<[AtomicU64]>,
+    /// Changed by swaps alone, so that all its changes are in one order, whoever makes them.
+    asleep: AtomicBool,
+    /// The task's, while it sleeps.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Marks {
+    /// Room for the numbers below `count`; none is marked.
+    pub fn new(count: usize) -> Self {
+        let words = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Self { words, asleep: AtomicBool::new(false), waker: Mutex::new(None) }
+    }
+
+    /// Marks a number, and wakes the task if it sleeps.
+    #[inline]
+    pub fn set(&self, number: usize) {
+        let before = self.words[number / 64].fetch_or(1 << (number % 64), Ordering::AcqRel);
+        if before == 0 {
+            fence(Ordering::SeqCst);
+            if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
+                self.wake();
+            }
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        // Foreign code, outside of the lock.
+        let waker = lock(&self.waker).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// How many words of 64 numbers there are.
+    #[inline]
+    pub fn words(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Takes the marks of a word: the numbers from 64 times `word`.
+    #[inline]
+    pub fn take(&self, word: usize) -> u64 {
+        let word = &self.words[word];
+        if word.load(Ordering::Relaxed) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
+    }
+
+    /// The task is about to sleep: the next mark calls the waker. `false`: there is one already, and it stays
+    /// awake.
+    pub fn sleep(&self, waker: &Waker) -> bool {
+        let is_known = lock(&self.waker).as_ref().is_some_and(|known| known.will_wake(waker));
+        if !is_known {
+            let new = Some(waker.clone());
+            let old = std::mem::replace(&mut *lock(&self.waker), new);
+            drop(old);
+        }
+        self.asleep.swap(true, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+        let stays_awake = self.words.iter().any(|word| word.load(Ordering::Relaxed) != 0);
+        if stays_awake {
+            self.awake();
+        }
+        !stays_awake
+    }
+
+    /// The task looks again, so no mark has to wake it.
+    #[inline]
+    pub fn awake(&self) {
+        if self.asleep.load(Ordering::Relaxed) {
+            self.asleep.swap(false, Ordering::AcqRel);
+        }
+    }
+
+    /// No task comes any more: forgets its waker.
+    pub fn close(&self) {
+        self.awake();
+        let waker = lock(&self.waker).take();
+        drop(waker);
+    }
+}
