@@ -2,7 +2,8 @@
 //! checked.
 //!
 //! ```text
-//!   ways:        one at a time · many on an executor · the same with a reaper · jobs · jobs on a driver's thread
+//!   ways:        one at a time · many on an executor · the same with a reaper · a set of one task, and with a reaper
+//!                jobs · jobs on a driver's thread
 //!   deliveries:  wake · poll · a ring that is always full · a modelled device
 //! ```
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use simaccel::future::{JobDriver, JobFuture};
+use simaccel::future::{InFlight, JobDriver, JobFuture};
 use simaccel::{CipherSession, Engine};
 
 use self::engine_helpers::{assert_adds_up, ctr, message, open};
@@ -35,11 +36,13 @@ enum Way {
     One,
     Many,
     Reaped,
+    Set,
+    ReapedSet,
     Jobs,
     Driven,
 }
 
-const WAYS: [Way; 5] = [Way::One, Way::Many, Way::Reaped, Way::Jobs, Way::Driven];
+const WAYS: [Way; 7] = [Way::One, Way::Many, Way::Reaped, Way::Set, Way::ReapedSet, Way::Jobs, Way::Driven];
 
 /// CTR twice gives the text back, so each pair of operations is checked by the text.
 fn iv(at: usize) -> [u8; 16] {
@@ -53,6 +56,26 @@ async fn awaited(session: &CipherSession, from: usize, count: usize) {
         assert_ne!(sealed, text);
         assert_eq!(session.decrypt_async(&iv(at), sealed).await.unwrap(), text);
     }
+}
+
+/// In sets of 16.
+async fn in_sets(session: &CipherSession, from: usize, count: usize) {
+    let texts = (from..from + count / 2).map(|at| message(at, 64));
+    let mut set = InFlight::ordered(TASKS);
+    let (mut sealed, mut opened) = (Vec::new(), Vec::new());
+    for (at, text) in (from..).zip(texts.clone()) {
+        sealed.extend(set.send(session.encrypt_async(&iv(at), text)).await);
+    }
+    while let Some(last) = set.next().await {
+        sealed.push(last);
+    }
+    for (at, text) in (from..).zip(sealed) {
+        opened.extend(set.send(session.decrypt_async(&iv(at), text.unwrap())).await);
+    }
+    while let Some(last) = set.next().await {
+        opened.push(last);
+    }
+    assert!(opened.into_iter().map(Result::unwrap).eq(texts));
 }
 
 fn called(session: &CipherSession, from: usize, count: usize) {
@@ -86,16 +109,20 @@ fn of_thread(engine: &Engine, way: Way, thread: usize, count: usize) {
     let mut executor = Executor::new();
     match way {
         Way::One => return block_on(awaited(&session, from(0), each * TASKS)),
-        Way::Many | Way::Reaped => {
+        Way::Set => return block_on(in_sets(&session, from(0), each * TASKS)),
+        Way::Many | Way::Reaped | Way::ReapedSet => {
             for task in 0..TASKS {
                 let (session, done, last) = (session.clone(), Rc::clone(&done), Rc::clone(&last));
                 executor.spawn(async move {
-                    awaited(&session, from(task), each).await;
+                    match way {
+                        Way::ReapedSet => in_sets(&session, from(task), each).await,
+                        _ => awaited(&session, from(task), each).await,
+                    }
                     done.set(done.get() + 1);
                     last.take().into_iter().for_each(Waker::wake);
                 });
             }
-            if way == Way::Reaped {
+            if way != Way::Many {
                 let (reaper, done, last) = (engine.reaper().unwrap(), Rc::clone(&done), Rc::clone(&last));
                 executor.spawn(beside(
                     reaper,

@@ -34,9 +34,12 @@
 #[cfg(feature = "async-io")]
 mod async_io;
 mod buffer;
+#[cfg(feature = "futures")]
+mod buffered;
 mod call;
 mod driver;
 mod fd_watch;
+mod in_flight;
 mod job;
 mod keys;
 mod operation;
@@ -49,9 +52,12 @@ mod tokio;
 #[cfg(feature = "async-io")]
 pub use async_io::AsyncIoFds;
 pub use buffer::Buffer;
+#[cfg(feature = "futures")]
+pub use buffered::{Buffered, BufferedSink};
 pub use call::CallFuture;
 pub use driver::{DrivenJob, JobDriver};
 pub use fd_watch::FdWatch;
+pub use in_flight::InFlight;
 pub use job::JobFuture;
 pub use keys::KeyFuture;
 pub use operation::{Apart, Cancelled, Compared, InPlace, Kind, OpFuture, Tagged};
