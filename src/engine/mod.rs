@@ -83,6 +83,7 @@ pub(crate) mod future {
     pub(crate) use super::software::{EXPANSION, HeldSession};
     pub(crate) use super::spare::Spare;
     pub(crate) use super::started::{Ended, Kept, explained};
+    pub(crate) use super::stream::{MORE, Stream};
 }
 
 pub use any_session::AnySession;

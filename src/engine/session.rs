@@ -136,16 +136,21 @@ impl SessionCore {
 
     /// [`run`](Self::run) for a part of a message, which has `len` bytes so far, those of this part included.
     pub(crate) fn run_part(&self, request: &mut Request, len: u64) -> Result<(), OpError> {
-        let (first, last) = (request.state.is_none(), request.part != Part::Update);
+        let is_first = request.state.is_none();
         self.run_here(request).map_err(|error| {
-            let check = || {
-                if first {
-                    self.session.check_iv(request.iv().len())?;
-                }
-                self.session.check_message(request.operation, len, last)
-            };
-            let error = explained(error, check);
+            let error = self.explained_part(error, request, is_first, len);
             refused(error, request)
+        })
+    }
+
+    /// The device's refusal of a part of a message that has `len` bytes so far, described.
+    #[cold]
+    pub(crate) fn explained_part(&self, error: Error, request: &Request, is_first: bool, len: u64) -> Error {
+        explained(error, || {
+            if is_first {
+                self.session.check_iv(request.iv().len())?;
+            }
+            self.session.check_message(request.operation, len, request.part != Part::Update)
         })
     }
 

@@ -17,8 +17,12 @@ use super::session::{AeadSession, CipherSession, HashSession, MacSession, Sessio
 use super::software;
 use crate::error::{Error, OpError};
 
+/// Bytes by which the output of a part may exceed its input: held-back bytes of the previous piece come out
+/// with it, and the device does not allocate.
+pub(crate) const MORE: usize = 2 * software::EXPANSION;
+
 /// The common part of all streams.
-struct Stream {
+pub(crate) struct Stream {
     core: Arc<SessionCore>,
     operation: Operation,
     iv: Vec<u8>,
@@ -43,6 +47,14 @@ impl Stream {
     }
 
     fn run(&mut self, part: Part, buffer: Vec<u8>, tag: Tag) -> Result<Request, OpError> {
+        let mut request = self.begin(part, buffer, tag)?;
+        self.core.run_part(&mut request, self.len)?;
+        self.end(&mut request);
+        Ok(request)
+    }
+
+    /// The request of the next part, which takes the state with it: the stream is poisoned until its end.
+    pub(crate) fn begin(&mut self, part: Part, buffer: Vec<u8>, tag: Tag) -> Result<Request, OpError> {
         let mut request = self.core.request(self.operation, buffer);
         request.part = part;
         request.tag = tag;
@@ -59,12 +71,24 @@ impl Stream {
             State::Between(state) => request.state = Some(state),
         }
         self.len = self.len.saturating_add(request.buffer.len() as u64);
-        self.core.run_part(&mut request, self.len)?;
+        Ok(request)
+    }
+
+    /// Takes the state back from the request of a part that has succeeded.
+    pub(crate) fn end(&mut self, request: &mut Request) {
         self.state = match request.state.take() {
             Some(state) => State::Between(state),
             None => State::Finished,
         };
-        Ok(request)
+    }
+
+    pub(crate) const fn core(&self) -> &Arc<SessionCore> {
+        &self.core
+    }
+
+    /// The device's refusal of the part that was begun, described.
+    pub(crate) fn explained(&self, error: Error, request: &Request, is_first: bool) -> Error {
+        self.core.explained_part(error, request, is_first, self.len)
     }
 
     /// A copy, as far as this one has come, that goes on with a session of the same algorithm and key.
@@ -93,15 +117,14 @@ impl Stream {
     }
 
     fn update_with(&mut self, mut buffer: Vec<u8>, tag: Tag) -> Result<Request, OpError> {
-        // Held-back bytes of the previous piece come out with this one, and the device does not allocate.
-        if let Err(error) = make_room(&mut buffer, 2 * software::EXPANSION) {
+        if let Err(error) = make_room(&mut buffer, MORE) {
             return Err(OpError::new(error, buffer, None));
         }
         self.run(Part::Update, buffer, tag)
     }
 
     fn finish(&mut self, tag: Tag) -> Result<Request, OpError> {
-        self.run(Part::Final, Vec::with_capacity(2 * software::EXPANSION), tag)
+        self.run(Part::Final, Vec::with_capacity(MORE), tag)
     }
 }
 
@@ -119,6 +142,14 @@ macro_rules! stream_type {
             #[doc(hidden)]
             pub fn copied_to(&self, session: &$session) -> Result<Self, Error> {
                 self.0.copied_to(session.core()).map(Self)
+            }
+
+            pub(crate) const fn parts(&mut self) -> &mut Stream {
+                &mut self.0
+            }
+
+            pub(crate) fn into_parts(self) -> Stream {
+                self.0
             }
         }
 

@@ -43,6 +43,7 @@ mod in_flight;
 mod job;
 mod keys;
 mod operation;
+mod part;
 mod reactor;
 mod reaper;
 mod sessions;
@@ -61,6 +62,7 @@ pub use in_flight::InFlight;
 pub use job::JobFuture;
 pub use keys::KeyFuture;
 pub use operation::{Apart, Cancelled, Compared, InPlace, Kind, OpFuture, Tagged};
+pub use part::{Finish, FinishFuture, Rest, RestAndTag, TagOnly, UpdateFuture};
 pub use reactor::OwnThread;
 pub use reaper::Reaper;
 #[cfg(feature = "tokio")]
