@@ -9,7 +9,11 @@ use std::process::Command;
 fn built(below: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let path = test.parent().and_then(Path::parent).unwrap().join(below);
-    assert!(path.exists(), "{} is not built: cargo build --manifest-path runtimes/Cargo.toml --all-targets", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: cargo build --manifest-path runtimes/Cargo.toml --all-targets",
+        path.display()
+    );
     path
 }
 
@@ -25,6 +29,14 @@ fn tokios_requests_end_in_one_way_each() {
     let text = output(&mut Command::new(built("examples/tokio")));
     assert!(text.starts_with("500 requests: ") && text.ends_with(" cancelled\n"), "{text}");
     assert!(!text.contains(" 0 sealed") && !text.contains(", 0 cancelled"), "{text}");
+}
+
+#[test]
+fn a_stream_over_tcp_is_sealed_and_opened() {
+    let text = output(&mut Command::new(built("examples/sealed_tcp")));
+    assert_eq!(number_before(&text, "bytes"), 8 << 20);
+    assert_eq!(number_before(&text, "sealed"), 512);
+    assert!(text.contains("what arrived is what was sent"), "{text}");
 }
 
 /// The number before a word.

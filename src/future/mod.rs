@@ -39,6 +39,8 @@ mod buffered;
 mod call;
 mod driver;
 mod fd_watch;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+mod frames;
 mod in_flight;
 mod job;
 mod keys;
@@ -58,6 +60,8 @@ pub use buffered::{Buffered, BufferedSink};
 pub use call::CallFuture;
 pub use driver::{DrivenJob, JobDriver};
 pub use fd_watch::FdWatch;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+pub use frames::{FrameError, Frames, OpenReader, SealWriter};
 pub use in_flight::InFlight;
 pub use job::JobFuture;
 pub use keys::KeyFuture;
