@@ -46,7 +46,7 @@ pub(crate) mod containers;
 pub(crate) mod depth;
 mod ec;
 mod ed25519;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(crate) mod every;
 mod hash;
 mod ml_dsa;
