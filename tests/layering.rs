@@ -67,6 +67,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "provider/src/capabilities.rs",
     "provider/src/cipher/entry.rs",
     "provider/src/config.rs",
+    "provider/src/context.rs",
     "provider/src/bin/simaccel-stat/doctor/libcrypto.rs",
     "provider/src/counters/file.rs",
     "provider/src/digest/mod.rs",
