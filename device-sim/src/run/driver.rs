@@ -13,6 +13,7 @@
 //! Admin commands are read after the ring or the parked requests were, and before an entry is executed. A
 //! session is sent before its id is known to any caller, so whatever names it comes later in every queue.
 
+mod commands;
 mod others;
 
 use std::mem;
@@ -22,14 +23,11 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use crate::config::Config;
-use crate::kernels::wipe::wipe_stack;
 use crate::message::operation::Operation;
 use crate::message::status::Status;
 use crate::model::pipeline::Core;
-use crate::model::plan::Ending;
 use crate::queue::announcements::bits;
-use crate::queue::cell::Ticket;
-use crate::queue::entry::{Announce, Head};
+use crate::queue::entry::Head;
 use crate::queue::pair::Life;
 #[cfg(all(test, loom))]
 use crate::queue::pair::Pair;
@@ -42,7 +40,6 @@ use crate::run::lateness::Lateness;
 use crate::run::signals::Signals;
 use crate::stats::ModelCounters;
 use crate::stats::timing::Timing;
-use crate::sync::barrier;
 use crate::sync::bump;
 
 /// Parked requests that are admitted before it is the next queue pair's turn.
@@ -403,6 +400,12 @@ impl Driver {
         admitted.unwrap_or(0)
     }
 
+    /// An entry whose request was revoked frees its slot here.
+    fn discard(&mut self, index: usize) {
+        self.touched |= 1 << index;
+        self.ports[index].discard();
+    }
+
     fn work_on(&mut self, index: usize, head: Head, arrived: u64) -> Option<u64> {
         let Some(clock) = &self.stopwatch else {
             return self.core.admit(index, head, arrived);
@@ -421,20 +424,6 @@ impl Driver {
         let running =
             |ready: &&mut Ready| ready.times.submitted.is_some() && ready.times.ended == ready.times.started;
         self.core.ready.iter_mut().filter(running).for_each(|ready| ready.times.ended = clock.now());
-    }
-
-    /// Requests that are admitted already keep their place before the end.
-    fn end_by_fault(&mut self, ending: Ending, signals: &mut Signals) {
-        match ending {
-            Ending::Reset => {
-                bump(&self.counters.resets, 1);
-                self.end_all(Life::Open, ending.status(), signals);
-            }
-            Ending::Dead => {
-                self.admin.note_death();
-                self.end_all(Life::Dead, ending.status(), signals);
-            }
-        }
     }
 
     /// Publishes ready requests, and the slots of revoked ones.
@@ -474,16 +463,6 @@ impl Driver {
         happened
     }
 
-    #[cold]
-    fn publish_spurious(&mut self, signals: &mut Signals) {
-        let ports = &self.ports;
-        let spurious = self.core.spurious.drain(..);
-        signals
-            .announcements
-            .spurious
-            .extend(spurious.map(|(port, ticket, announce)| (ports[port].pair.index(), ticket, announce)));
-    }
-
     /// Executes pending commands outside a pass.
     pub(crate) fn run_commands_at(&mut self, now: u64, signals: &mut Signals) -> bool {
         self.now = now;
@@ -497,98 +476,8 @@ impl Driver {
             return false;
         }
         self.commands_seen = sent;
-        while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::Install(id, installed) => self.core.install(id, installed),
-                Command::Remove(id) => {
-                    self.core.remove(id);
-                    // A worker that is always busy does not get to it otherwise.
-                    wipe_stack();
-                }
-                Command::Change(change, ack) => {
-                    self.core.change(&change, self.now);
-                    if change.limits {
-                        self.ports.iter_mut().for_each(Port::forget_limit);
-                    }
-                    signals.acks.push(ack);
-                }
-                Command::Sabotage(sabotage) => self.core.sabotage(sabotage),
-                Command::Drain(ack) => self.drains.push(ack),
-                Command::Die => self.end_all(Life::Dead, Status::DeviceDead, signals),
-                Command::Reset(ack) => {
-                    self.end_all(Life::Open, Status::Reset, signals);
-                    let waiting = if self.core.is_ending() { &mut self.resets } else { &mut signals.acks };
-                    waiting.push(ack);
-                }
-                Command::Stop => self.end_all(Life::Closed, Status::Closed, signals),
-            }
-        }
+        self.execute_commands(signals);
         true
-    }
-
-    /// After a panic: its request ends with [`Status::DeviceDead`], and so does everything until a reset.
-    fn die(&mut self, signals: &mut Signals) {
-        self.admin.died(self.number);
-        // It may have panicked while it published.
-        self.core.ready.forget_finished();
-        self.core.end_panicked();
-        self.end_all(Life::Dead, Status::DeviceDead, signals);
-    }
-
-    /// Ends everything in flight with `status`; ready requests keep their own.
-    fn end_all(&mut self, life: Life, status: Status, signals: &mut Signals) {
-        if self.life == Life::Closed {
-            return;
-        }
-        self.life = life;
-        self.ports.iter().for_each(|port| port.pair.set_life(life));
-        // Between the word and the last look at the rings, like the doorbell's fence on the other side.
-        barrier::heavy();
-        self.core.fail_scheduled(status);
-        for index in 0..self.ports.len() {
-            self.refuse_all(index, status);
-            if life == Life::Closed {
-                self.evict_all(index, status);
-            }
-        }
-        self.publish(signals);
-        self.ports.iter_mut().for_each(Port::forget_freed);
-        // Jobs whose requests have ended are dropped.
-        self.hand_out();
-        self.ports.iter_mut().for_each(|port| port.announce(&mut signals.announcements));
-    }
-
-    /// The device closes: parked requests will not get a slot. The completion ring has no room for them, so
-    /// polled ones end without a completion.
-    fn evict_all(&mut self, index: usize, status: Status) {
-        loop {
-            let pair = &self.ports[index].pair;
-            let Some((ticket, announce)) = pair.slots.evict(&pair.slab) else { return };
-            let announce =
-                if matches!(announce, Announce::Reap { .. }) { Announce::Silent } else { announce };
-            if !self.refuse(index, ticket, announce, status) {
-                self.discard(index);
-            }
-        }
-    }
-
-    fn refuse_all(&mut self, index: usize, status: Status) {
-        while let Some(Head { ticket, announce, .. }) = self.ports[index].next() {
-            if !self.refuse(index, ticket, announce, status) {
-                self.discard(index);
-            }
-        }
-    }
-
-    fn refuse(&mut self, index: usize, ticket: Ticket, announce: Announce, status: Status) -> bool {
-        let arrived = self.ports[index].pair.slab.submitted(ticket);
-        self.core.refuse(index, ticket, announce, status, arrived)
-    }
-
-    /// An entry whose request was revoked frees its slot here.
-    fn discard(&mut self, index: usize) {
-        self.touched |= 1 << index;
-        self.ports[index].discard();
     }
 
     fn acknowledge_drains(&mut self, signals: &mut Signals) {
@@ -601,6 +490,16 @@ impl Driver {
     /// Whether nothing is in flight, and no parked request could be.
     fn is_idle(&self) -> bool {
         self.core.is_idle() && self.core.ready.is_empty() && !self.ports.iter().any(Port::can_go_on)
+    }
+
+    #[cold]
+    fn publish_spurious(&mut self, signals: &mut Signals) {
+        let ports = &self.ports;
+        let spurious = self.core.spurious.drain(..);
+        signals
+            .announcements
+            .spurious
+            .extend(spurious.map(|(port, ticket, announce)| (ports[port].pair.index(), ticket, announce)));
     }
 }
 
