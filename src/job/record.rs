@@ -12,20 +12,23 @@
 //!
 //! A raw job may also end its thread. Then it is Abandoned, from the unwinding of its frames to the end of
 //! the pool.
-#![expect(unsafe_code, reason = "enters the fiber, and calls the job's function and hooks")]
+#![expect(unsafe_code, reason = "enters the fiber, and lays record and arguments on the stack")]
+
+mod kind;
 
 use std::alloc::{self, Layout};
-use std::any::Any;
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::ffi::{c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
+pub(super) use kind::{Body, Kind, Panic, RAW, serve};
+use kind::{NONE, Raw, Root};
+
 use super::Release;
 use super::exceptions;
-use super::fiber::{self, Fiber, Signal, Turn};
+use super::fiber::{Fiber, Signal, Turn};
 use super::front::Front;
 use super::gate::{InUse, Inside};
 use super::hooks::{self, Kept};
@@ -56,36 +59,6 @@ pub(super) enum State {
     #[allow(dead_code, reason = "with corosensei's switch such a thread cannot end")]
     Abandoned,
 }
-
-/// The code that runs for a kind of job.
-pub(super) trait Body: 'static {
-    /// Runs the job, and catches its panic.
-    ///
-    /// # Safety
-    ///
-    /// The record's work is of this kind, and has not run yet.
-    unsafe fn run(record: &Record) -> Result<(), Panic>;
-}
-
-/// A kind of job, for code that cannot name its types.
-#[derive(Debug)]
-pub(super) struct Kind {
-    /// For reports: the type of the closure, or that it is a raw job.
-    pub(super) name: fn() -> &'static str,
-    /// Whether a handle drives it, and it may be discarded.
-    pub(super) raw: bool,
-    /// The fiber's root: [`serve`] for this kind; `None`: there is no fiber.
-    pub(super) root: Option<Root>,
-    /// Drops the arguments of a job that was never resumed.
-    pub(super) drop_unstarted: unsafe fn(*mut c_void),
-    /// Drops a result that no caller waits for.
-    pub(super) drop_result: unsafe fn(*mut c_void),
-}
-
-pub(super) type Root = fn(NonNull<Record>) -> Infallible;
-
-/// A panic on its way to the resumer.
-pub(super) type Panic = Box<dyn Any + Send>;
 
 /// All fields are cells. A shared reference then promises nothing about memory that is unmapped, with the job
 /// ended, before the reference goes out of scope.
@@ -549,54 +522,6 @@ const fn fits(layout: Layout) -> bool {
     layout.align() <= ALIGN && layout.size() <= AREA
 }
 
-/// The root of every fiber: runs a job, leaves with its outcome, and runs the next job of its kind when it is
-/// entered again.
-pub(super) fn serve<B: Body>(record: NonNull<Record>) -> Infallible {
-    // SAFETY: the record lies above the fiber on the same stack and outlives it.
-    let record = unsafe { record.as_ref() };
-    loop {
-        // SAFETY: the fiber is entered once for each prepared work, and the work is of this kind.
-        if let Err(payload) = unsafe { B::run(record) } {
-            record.panic.set(Some(payload));
-            record.unusual.add(Unusual::PANICKED);
-        }
-        // The front is found here, and not through the record: see `x86_64.rs` on what waits for what.
-        let front = Front::here();
-        let runs_here = front.turn.fiber() == &raw const record.fiber;
-        // Otherwise the thread has ended while the job ran.
-        let turn = if runs_here { &front.turn } else { &record.pool().front.turn };
-        // SAFETY: this is the running job.
-        unsafe { record.leave(turn, State::Finished) };
-    }
-}
-
 unsafe extern "C-unwind" fn no_func(_: *mut c_void) -> c_int {
     0
 }
-
-/// The kind of raw jobs.
-struct Raw;
-
-impl Body for Raw {
-    #[inline]
-    unsafe fn run(record: &Record) -> Result<(), Panic> {
-        let (func, args) = record.call.get();
-        // SAFETY: the caller of `start` promised that the function may be called with a copy of its
-        // arguments.
-        record.ret.set(unsafe { fiber::call(func, args) }?);
-        Ok(())
-    }
-}
-
-unsafe fn nothing(_: *mut c_void) {}
-
-pub(super) static RAW: Kind = Kind {
-    name: || "raw job",
-    raw: true,
-    root: Some(serve::<Raw>),
-    drop_unstarted: nothing,
-    drop_result: nothing,
-};
-
-/// The kind of a record that has had no job yet, or whose last job was discarded.
-static NONE: Kind = Kind { raw: false, root: None, ..RAW };
