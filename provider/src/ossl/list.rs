@@ -82,7 +82,7 @@ impl List {
             PARAM_OCTET_STRING | PARAM_OCTET_PTR => {
                 (PARAM_OCTET_STRING, given.as_octets_or_pointed()?.to_vec())
             }
-            other => (other, given.raw()?.to_vec()),
+            other => (other, given.bytes()?.to_vec()),
         };
         self.add(given.key().to_owned(), data_type, Zeroizing::new(data));
         Ok(())
