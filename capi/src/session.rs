@@ -256,6 +256,30 @@ fn named(error: Error) -> Failure {
     Failure::argument(&format!("{name}_len is {given}: {algorithm} takes {allowed}"))
 }
 
+/// Runs a cipher's operation, for the function of this name.
+///
+/// # Safety
+///
+/// The session is null or valid; memory is null or has the given size.
+#[cfg_attr(not(debug_assertions), inline(always))] // see simaccel's fiber.rs on returns
+unsafe fn by_cipher(
+    function: &str,
+    session: *mut SimaccelSession,
+    operation: Operation,
+    (iv, iv_len): (*const c_void, usize),
+    (input, in_len): (*const c_void, usize),
+    output: Output,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        operate_on(session, |SimaccelSession { kind, .. }| {
+            let Kind::Cipher(session) = kind else { return Err(wrong_kind(function)) };
+            let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
+            cipher(session, operation, iv, input, output)
+        })
+    }
+}
+
 /// Encrypts in one request: ciphers without authentication.
 ///
 /// # Safety
@@ -274,11 +298,8 @@ pub unsafe extern "C" fn simaccel_encrypt(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, |SimaccelSession { kind, .. }| {
-            let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_encrypt")) };
-            let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
-            cipher(session, Operation::Encrypt, iv, input, Output::new(out, out_size, out_len, "out"))
-        })
+        let output = Output::new(out, out_size, out_len, "out");
+        by_cipher("simaccel_encrypt", session, Operation::Encrypt, (iv, iv_len), (input, in_len), output)
     }
 }
 
@@ -300,11 +321,8 @@ pub unsafe extern "C" fn simaccel_decrypt(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        operate_on(session, |SimaccelSession { kind, .. }| {
-            let Kind::Cipher(session) = kind else { return Err(wrong_kind("simaccel_decrypt")) };
-            let (iv, input) = (Input::new(iv, iv_len, "iv")?, Input::new(input, in_len, "in")?);
-            cipher(session, Operation::Decrypt, iv, input, Output::new(out, out_size, out_len, "out"))
-        })
+        let output = Output::new(out, out_size, out_len, "out");
+        by_cipher("simaccel_decrypt", session, Operation::Decrypt, (iv, iv_len), (input, in_len), output)
     }
 }
 

@@ -1,5 +1,5 @@
 //! A context of the default provider, which our calls are handed on to with the arguments that libcrypto has
-//! passed: for a signature or an encryption that the device does not do.
+//! passed: for a signature, an encryption or an exchange that the device does not do.
 //!
 //! ```text
 //!   a key of another curve ───────────────────► at its initialisation ──┐
@@ -16,8 +16,9 @@ use crate::instance::Instance;
 use crate::keymgmt::TheirKey;
 use crate::ossl::default::Functions;
 use crate::ossl::ids::{
-    FUNC_ASYM_CIPHER_DUPCTX, FUNC_ASYM_CIPHER_FREECTX, FUNC_ASYM_CIPHER_NEWCTX, FUNC_SIGNATURE_DUPCTX,
-    FUNC_SIGNATURE_FREECTX, FUNC_SIGNATURE_NEWCTX, OP_ASYM_CIPHER, OP_SIGNATURE,
+    FUNC_ASYM_CIPHER_DUPCTX, FUNC_ASYM_CIPHER_FREECTX, FUNC_ASYM_CIPHER_NEWCTX, FUNC_KEYEXCH_DUPCTX,
+    FUNC_KEYEXCH_FREECTX, FUNC_KEYEXCH_NEWCTX, FUNC_SIGNATURE_DUPCTX, FUNC_SIGNATURE_FREECTX,
+    FUNC_SIGNATURE_NEWCTX, OP_ASYM_CIPHER, OP_KEYEXCH, OP_SIGNATURE,
 };
 use crate::ossl::types::{DupCtx, FreeCtx, NewCtx, SignatureNewCtx};
 
@@ -38,15 +39,11 @@ impl Theirs {
         algorithm: &str,
         key: Arc<TheirKey>,
     ) -> Result<Self, Failure> {
-        let theirs = instance.default_provider().ok_or(Reason::Elsewhere)?;
-        let functions = theirs.functions(OP_SIGNATURE, algorithm).ok_or(Reason::Elsewhere)?;
+        let numbers = (OP_SIGNATURE, FUNC_SIGNATURE_FREECTX, FUNC_SIGNATURE_DUPCTX);
         // SAFETY: the type of this number, the provider's own context, and no properties.
-        let data = unsafe {
-            let new = functions.get::<SignatureNewCtx>(FUNC_SIGNATURE_NEWCTX).ok_or(Reason::Elsewhere)?;
-            new(theirs.provctx(), ptr::null())
-        };
-        let data = NonNull::new(data).ok_or(Reason::Elsewhere)?;
-        Ok(Self { functions, data, key, free: FUNC_SIGNATURE_FREECTX, dup: FUNC_SIGNATURE_DUPCTX })
+        Self::new(instance, algorithm, key, numbers, |functions, provctx| unsafe {
+            Some(functions.get::<SignatureNewCtx>(FUNC_SIGNATURE_NEWCTX)?(provctx, ptr::null()))
+        })
     }
 
     /// A new asymmetric cipher, to be initialised with this key.
@@ -55,14 +52,38 @@ impl Theirs {
         algorithm: &str,
         key: Arc<TheirKey>,
     ) -> Result<Self, Failure> {
-        let theirs = instance.default_provider().ok_or(Reason::Elsewhere)?;
-        let functions = theirs.functions(OP_ASYM_CIPHER, algorithm).ok_or(Reason::Elsewhere)?;
+        let numbers = (OP_ASYM_CIPHER, FUNC_ASYM_CIPHER_FREECTX, FUNC_ASYM_CIPHER_DUPCTX);
         // SAFETY: the type of this number, and the provider's own context.
-        let data = unsafe {
-            functions.get::<NewCtx>(FUNC_ASYM_CIPHER_NEWCTX).ok_or(Reason::Elsewhere)?(theirs.provctx())
-        };
-        let data = NonNull::new(data).ok_or(Reason::Elsewhere)?;
-        Ok(Self { functions, data, key, free: FUNC_ASYM_CIPHER_FREECTX, dup: FUNC_ASYM_CIPHER_DUPCTX })
+        Self::new(instance, algorithm, key, numbers, |functions, provctx| unsafe {
+            Some(functions.get::<NewCtx>(FUNC_ASYM_CIPHER_NEWCTX)?(provctx))
+        })
+    }
+
+    /// A new exchange, to be initialised with this key.
+    pub(crate) fn exchange(
+        instance: &Instance,
+        algorithm: &str,
+        key: Arc<TheirKey>,
+    ) -> Result<Self, Failure> {
+        let numbers = (OP_KEYEXCH, FUNC_KEYEXCH_FREECTX, FUNC_KEYEXCH_DUPCTX);
+        // SAFETY: the type of this number, and the provider's own context.
+        Self::new(instance, algorithm, key, numbers, |functions, provctx| unsafe {
+            Some(functions.get::<NewCtx>(FUNC_KEYEXCH_NEWCTX)?(provctx))
+        })
+    }
+
+    /// A context that `make` makes of the functions and the provider's own context.
+    fn new(
+        instance: &Instance,
+        algorithm: &str,
+        key: Arc<TheirKey>,
+        (operation, free, dup): (c_int, c_int, c_int),
+        make: impl FnOnce(Functions, *mut c_void) -> Option<*mut c_void>,
+    ) -> Result<Self, Failure> {
+        let theirs = instance.default_provider().ok_or(Reason::Elsewhere)?;
+        let functions = theirs.functions(operation, algorithm).ok_or(Reason::Elsewhere)?;
+        let data = make(functions, theirs.provctx()).and_then(NonNull::new).ok_or(Reason::Elsewhere)?;
+        Ok(Self { functions, data, key, free, dup })
     }
 
     pub(crate) const fn functions(&self) -> Functions {
@@ -86,7 +107,7 @@ impl Theirs {
 
     /// A copy, in the middle of whatever it does.
     pub(crate) fn copied(&self) -> Result<Self, Failure> {
-        // SAFETY: the type of both numbers that this may be, and a context that is alive.
+        // SAFETY: the type of every number that this may be, and a context that is alive.
         let data = unsafe { self.functions.get::<DupCtx>(self.dup).ok_or(Reason::Elsewhere)?(self.data()) };
         let data = NonNull::new(data).ok_or(Reason::Elsewhere)?;
         Ok(Self { data, key: Arc::clone(&self.key), ..*self })
@@ -95,7 +116,7 @@ impl Theirs {
 
 impl Drop for Theirs {
     fn drop(&mut self) {
-        // SAFETY: the type of both numbers that this may be, and a context that is not used again; its key
+        // SAFETY: the type of every number that this may be, and a context that is not used again; its key
         // outlives it.
         unsafe {
             if let Some(free) = self.functions.get::<FreeCtx>(self.free) {

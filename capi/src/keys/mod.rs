@@ -168,6 +168,28 @@ unsafe fn owned(data: *const c_void, len: usize, name: &'static str) -> Result<Z
     Ok(Zeroizing::new(unsafe { Input::new(data, len, name) }?.owned()?))
 }
 
+/// Imports a key of bare bytes.
+///
+/// # Safety
+///
+/// As for [`simaccel_key_import`]; `algorithm` is null or ends with 0.
+unsafe fn import_raw(
+    engine: *mut SimaccelEngine,
+    algorithm: *const c_char,
+    (data, len): (*const c_void, usize),
+    key: *mut *mut SimaccelKey,
+    read: fn(KeyAlgorithm, &[u8]) -> Result<AnyKey, Failure>,
+) -> SimaccelResult {
+    // SAFETY: the caller's promises.
+    unsafe {
+        import(engine, key, || {
+            let algorithm = self::algorithm(text(algorithm, "algorithm")?)?;
+            let data = owned(data, len, "data")?;
+            Ok(Box::new(move || read(algorithm, &data)))
+        })
+    }
+}
+
 /// A private key of bare bytes.
 ///
 /// # Safety
@@ -183,10 +205,8 @@ pub unsafe extern "C" fn simaccel_key_from_private(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        import(engine, key, || {
-            let (algorithm, data) =
-                (self::algorithm(text(algorithm, "algorithm")?)?, owned(data, len, "data")?);
-            Ok(Box::new(move || forms::private(algorithm, &data).map(AnyKey::Private).map_err(bad_key)))
+        import_raw(engine, algorithm, (data, len), key, |algorithm, data| {
+            forms::private(algorithm, data).map(AnyKey::Private).map_err(bad_key)
         })
     }
 }
@@ -206,10 +226,8 @@ pub unsafe extern "C" fn simaccel_key_from_public(
 ) -> SimaccelResult {
     // SAFETY: the caller's promises.
     unsafe {
-        import(engine, key, || {
-            let (algorithm, data) =
-                (self::algorithm(text(algorithm, "algorithm")?)?, owned(data, len, "data")?);
-            Ok(Box::new(move || PublicKey::from_raw(algorithm, &data).map(AnyKey::Public).map_err(bad_key)))
+        import_raw(engine, algorithm, (data, len), key, |algorithm, data| {
+            PublicKey::from_raw(algorithm, data).map(AnyKey::Public).map_err(bad_key)
         })
     }
 }

@@ -155,17 +155,27 @@ impl Ctx {
             init(theirs.data(), theirs.key().as_ptr(), ptr::null())
         };
         let set = |list: &mut List| {
-            // SAFETY: the type of this number, a context that is alive, and a list that has an end.
-            list.with(|list| unsafe {
-                let set = theirs.functions().get::<SetCtxParams>(FUNC_ASYM_CIPHER_SET_CTX_PARAMS);
-                set.is_some_and(|set| set(theirs.data(), list) > 0)
-            })
+            // SAFETY: the list has an end.
+            list.with(|list| unsafe { set_theirs(&theirs, list) } > 0)
         };
         if is_begun <= 0 || !self.told.iter_mut().all(set) {
             return Err(Reason::Elsewhere.into());
         }
         self.theirs = Some(theirs);
         Ok(())
+    }
+}
+
+/// Sets parameters of a context of the default provider.
+///
+/// # Safety
+///
+/// `list` is null or has an end.
+unsafe fn set_theirs(theirs: &Theirs, list: *const Param) -> c_int {
+    // SAFETY: the type of this number, a context that is alive, and the caller's promise.
+    unsafe {
+        let set = theirs.functions().get::<SetCtxParams>(FUNC_ASYM_CIPHER_SET_CTX_PARAMS);
+        set.map_or(0, |set| set(theirs.data(), list))
     }
 }
 
@@ -272,11 +282,8 @@ unsafe extern "C" fn set_params(ctx: *mut c_void, list: *const Param) -> c_int {
         let (object, params) = unsafe { (Object::<Ctx>::new(ctx), Params::new(list)) };
         object.with(|ctx| {
             if let Some(theirs) = &ctx.theirs {
-                // SAFETY: the type of this number, a context that is alive, and libcrypto's own argument.
-                return unsafe {
-                    let set = theirs.functions().get::<SetCtxParams>(FUNC_ASYM_CIPHER_SET_CTX_PARAMS);
-                    set.map_or(0, |set| set(theirs.data(), list))
-                };
+                // SAFETY: libcrypto's own argument.
+                return unsafe { set_theirs(theirs, list) };
             }
             let result = ctx.tell(params).and_then(|()| ctx.rsa.set(params));
             let result = ctx.or_hand_over(result);

@@ -73,7 +73,7 @@ impl CopyContext for Exchange {
         let with = match &self.with {
             With::Nothing => With::Nothing,
             With::Ours { key, peer } => With::Ours { key: Arc::clone(key), peer: peer.clone() },
-            With::Theirs(exchange) => With::Theirs(exchange.copied().ok_or(Reason::Elsewhere)?),
+            With::Theirs(exchange) => With::Theirs(exchange.copied()?),
         };
         let (instance, kdf) = (Arc::clone(&self.instance), self.kdf.clone());
         Ok(Self { instance, spec: self.spec, with, kdf, cofactor_mode: self.cofactor_mode })
@@ -91,9 +91,7 @@ impl Exchange {
             Held::Empty => return Err(Reason::NoKey.into()),
             Held::Ours(key) => With::Ours { key, peer: None },
             Held::Theirs(key) => {
-                let theirs = self.instance.default_provider().ok_or(Reason::Elsewhere)?;
-                let exchange = TheirExchange::begin(theirs, self.spec.name, key, params);
-                With::Theirs(exchange.ok_or(Reason::Elsewhere)?)
+                With::Theirs(TheirExchange::begin(&self.instance, self.spec.name, key, params)?)
             }
         };
         self.set(params)
@@ -116,14 +114,9 @@ impl Exchange {
             }
             (With::Ours { key, .. }, Held::Theirs(peer)) => {
                 let key = Arc::new(key.as_theirs(&self.instance)?);
-                let theirs = self.instance.default_provider().ok_or(Reason::Elsewhere)?;
-                let mut exchange = TheirExchange::begin_with(
-                    theirs,
-                    self.spec.name,
-                    key,
-                    &mut self.kdf.as_list(self.cofactor_mode),
-                )
-                .ok_or(Reason::Elsewhere)?;
+                let mut settings = self.kdf.as_list(self.cofactor_mode);
+                let mut exchange =
+                    TheirExchange::begin_with(&self.instance, self.spec.name, key, &mut settings)?;
                 done(exchange.set_peer(peer))?;
                 self.with = With::Theirs(exchange);
                 Ok(())
