@@ -6,7 +6,7 @@ use simaccel::Config;
 use simaccel_device::{Algorithm, Allowed, Cipher, FaultKind};
 
 use super::checks::{delivering, device, jobs, refuse_given, says};
-use super::{Expected, Limit, Load, Pace, PlannedRow, Rate};
+use super::{Expected, Limit, Load, Output, Pace, PlannedRow, Rate};
 use crate::args::{Mode, Options};
 use crate::arrivals::Arrivals;
 use crate::failure::Failure;
@@ -31,39 +31,9 @@ const ROW: Duration = Duration::from_millis(900);
 
 impl Options {
     pub(crate) fn into_load(self) -> Result<Load, Failure> {
-        let file_only = [
-            ("--output", self.output.is_some()),
-            ("--key", self.key.is_some()),
-            ("--iv", self.iv.is_some()),
-            ("--decrypt", self.decrypt),
-            ("--sector-size", self.sector_size.is_some()),
-        ];
-        refuse_given(&file_only, "only allowed together with --input")?;
-        self.check_mode()?;
-        self.check_threads()?;
-        self.pacing.check()?;
-        self.pictures.check()?;
-        let output = self.output()?;
-        self.files.check(output)?;
-        self.judging.check()?;
-        if let Some(option) = self.judging.runs_often() {
-            self.trace.refuse_with(option)?;
-            let stages = ("--stages", self.pacing.stages.is_some());
-            refuse_given(&[stages], &format!("not allowed together with {option}"))?;
-        }
+        let output = self.check()?;
         let limit = self.judging.share_of(self.limit()?);
-        self.mixing.check(self.alg.is_some(), self.size.is_some())?;
-        let work = self.alg.unwrap_or(Work::usual(Algorithm::Cipher(Cipher::Aes256Ctr)));
-        if let (Some(_), None) = (work.key(), &self.mixing.mix) {
-            let given = [("--size", self.size.is_some())];
-            refuse_given(
-                &given,
-                &format!("sizes do not apply to {work}, whose input has a length of its own"),
-            )?;
-        }
-        let one = || Mix::one(work).of_size(self.size.unwrap_or(4 << 10));
-        let (mix, option) = self.mixing.mix.clone().map_or_else(|| (one(), "--size"), |mix| (mix, "--mix"));
-        mix.parts().iter().try_for_each(|part| check_message(option, part))?;
+        let mix = self.mix()?;
         let modelled = if mix.with_key().is_some() { MODELLED_FOR_KEYS } else { MODELLED };
         let usual = if self.virtual_time.is_virtual { modelled } else { "" };
         let device = device(self.device.as_deref().unwrap_or(usual), self.mode)?;
@@ -93,6 +63,48 @@ impl Options {
             says_timing: says(self.device.as_deref().unwrap_or(""), "timing"),
             device,
         })
+    }
+
+    /// Refuses what cannot go together. Returns the form of the report.
+    fn check(&self) -> Result<Output, Failure> {
+        let file_only = [
+            ("--output", self.output.is_some()),
+            ("--key", self.key.is_some()),
+            ("--iv", self.iv.is_some()),
+            ("--decrypt", self.decrypt),
+            ("--sector-size", self.sector_size.is_some()),
+        ];
+        refuse_given(&file_only, "only allowed together with --input")?;
+        self.check_mode()?;
+        self.check_threads()?;
+        self.pacing.check()?;
+        self.pictures.check()?;
+        let output = self.output()?;
+        self.files.check(output)?;
+        self.judging.check()?;
+        if let Some(option) = self.judging.runs_often() {
+            self.trace.refuse_with(option)?;
+            let stages = ("--stages", self.pacing.stages.is_some());
+            refuse_given(&[stages], &format!("not allowed together with {option}"))?;
+        }
+        Ok(output)
+    }
+
+    /// What the operations are, whose messages have lengths that the algorithms take.
+    fn mix(&self) -> Result<Mix, Failure> {
+        self.mixing.check(self.alg.is_some(), self.size.is_some())?;
+        let work = self.alg.unwrap_or(Work::usual(Algorithm::Cipher(Cipher::Aes256Ctr)));
+        if let (Some(_), None) = (work.key(), &self.mixing.mix) {
+            let given = [("--size", self.size.is_some())];
+            refuse_given(
+                &given,
+                &format!("sizes do not apply to {work}, whose input has a length of its own"),
+            )?;
+        }
+        let one = || Mix::one(work).of_size(self.size.unwrap_or(4 << 10));
+        let (mix, option) = self.mixing.mix.clone().map_or_else(|| (one(), "--size"), |mix| (mix, "--mix"));
+        mix.parts().iter().try_for_each(|part| check_message(option, part))?;
+        Ok(mix)
     }
 
     fn limit(&self) -> Result<Limit, Failure> {
