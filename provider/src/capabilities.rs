@@ -2,7 +2,7 @@
 //! that this provider has keys for.
 //!
 //! ```text
-//!   TLS-GROUP    libssl up to 3.4: a group exists where the provider of its keys announces it. Whoever has EC keys
+//!   TLS-GROUP    libssl up to 3.4: a group exists where the provider of its keys announces it. A provider of EC keys
 //!                announces every curve: ours from the table here, the others as the default provider does
 //!                from 3.5 on: the default provider announces what it has, whose keys it are
 //!   TLS-SIGALG   from 3.2 on: as the groups up to 3.4

@@ -205,8 +205,8 @@ fn stats_file(value: &str) -> Result<Option<PathBuf>, ConfigError> {
     }
 }
 
-/// Whether the process has the rights of another user or group than the one that has started it, who must not
-/// configure it.
+/// Whether the process has the rights of another user or group than the one that has started it: that user
+/// must not configure it.
 fn has_others_rights() -> bool {
     // SAFETY: it reads what the kernel has passed to the process.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }

@@ -3,14 +3,15 @@
 //! ```text
 //!   libcrypto ── OSSL_provider_init ──► instance, one for each library context     algorithms: the one table
 //!      │                                                                                 │
-//!      └── EVP_* ── dispatch ──► cipher, digest: an operation's parameters and state ◄───┘
+//!      └── EVP_* ── dispatch ──► a folder an operation: its parameters and state ◄───────┘
 //!                                     │ buffers copied, state by value
 //!                                     ▼
 //!                               accelerator: the process's engine ──► simaccel::Engine ──► device
 //!                                     ▲                                   │
 //!      ASYNC_pause_job ◄──────── pausing: libcrypto's jobs ◄──────────────┘
 //!
-//!   beside them   ossl: libcrypto's structures, numbers and functions     config: openssl.cnf, SIMACCEL_CONFIG
+//!   beside them   context: how every operation reports, copies and frees  config: openssl.cnf, SIMACCEL_CONFIG
+//!                 ossl: libcrypto's structures, numbers and functions     theirs: a context of the default provider
 //!                 counters: a mapped file, read by simaccel-stat          conduct: what the application does wrong
 //! ```
 //!

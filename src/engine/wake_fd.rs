@@ -101,7 +101,7 @@ struct WakeFd {
 }
 
 impl WakeFd {
-    /// Wakes whoever waits for the fd.
+    /// Wakes what waits for the fd.
     fn announce(&self, value: u64) {
         if let Some(watch) = &self.watch {
             watch.waking();

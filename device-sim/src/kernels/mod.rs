@@ -10,7 +10,7 @@
 //!
 //! A kernel sees a [message](crate::message::view::Message), and nothing of the request that contains it.
 //!
-//! A whole message is thus a stream of one piece, and one code serves both. A kernel checks lengths before it
+//! So a whole message is a stream of one piece, and one code serves both. A kernel checks lengths before it
 //! changes anything: after [`Status::InvalidArgs`] the buffers are unchanged.
 //!
 //! | file     | what                                                | standard                     |

@@ -185,8 +185,8 @@ impl Remote {
         Some(Completion { owner, user_data, ticket })
     }
 
-    /// When a request of a modelled device was submitted, in nanoseconds of the device's clock, for whoever
-    /// has just submitted it: its cell keeps the time until it has another request.
+    /// When a request of a modelled device was submitted, in nanoseconds of the device's clock, for the
+    /// thread that has just submitted it: its cell keeps the time until it has another request.
     pub fn submitted_at(&self, ticket: Ticket) -> u64 {
         self.pair.slab.submitted(ticket)
     }

@@ -174,8 +174,8 @@ pub(super) fn engine() -> Result<Engine, Error> {
     with_engine(|opened| opened.engine.clone())
 }
 
-/// The engine, if it is open and nobody uses the place at this moment: whoever does may wait for the device,
-/// on whose thread this is called.
+/// The engine, if it is open and no thread uses the place at this moment: such a thread may wait for the
+/// device, on whose thread this is called.
 pub(super) fn engine_now() -> Option<Engine> {
     let state = match place().state.try_lock() {
         Ok(state) => state,

@@ -6,8 +6,8 @@
 //!   another half ◄──┘                    fork: made anew ┘
 //! ```
 //!
-//! A key does not change, so several threads and paused jobs may use it: whoever does has a share of it. What
-//! changes an object of libcrypto's puts another key into it.
+//! A key does not change, so several threads and paused jobs may use it; each has a share of it. What changes
+//! an object of libcrypto's puts another key into it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -26,7 +26,7 @@ pub(crate) struct KeyObject {
     held: Mutex<Held>,
 }
 
-/// A key, wherever it is. Who uses it for longer than a call holds a share of it.
+/// A key, wherever it is. What uses it for longer than a call holds a share of it.
 #[derive(Clone, Debug)]
 pub(crate) enum Held {
     /// None.

@@ -21,7 +21,7 @@ impl From<Mismatch> for Refusal {
 }
 
 impl From<KeyError> for Refusal {
-    /// What the default provider makes of a key that the device refuses, it shall make of this one, too.
+    /// The default provider decides about a key that the device refuses, and so about this one.
     fn from(_: KeyError) -> Self {
         Self::Elsewhere
     }

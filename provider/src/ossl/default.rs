@@ -6,8 +6,8 @@
 //!                                   └─ OSSL_PROVIDER_get0_provider_ctx ─► what its constructors take
 //! ```
 //!
-//! An algorithm is preferred as a whole, never for a single key (`provider(7)`): who has EC keys of P-256 is
-//! asked for those of every curve. So this provider has keys of the others as the default provider's objects,
+//! An algorithm is preferred as a whole, never for a single key (`provider(7)`): a provider with EC keys of
+//! P-256 is asked for those of every curve. So this provider has keys of the others as the default provider's objects,
 //! and hands every call on. What happens in that library context is between libcrypto and itself: nothing
 //! there is fetched from us, and nothing pauses.
 //!

@@ -10,7 +10,7 @@
 //!                                                gives up where that
 //!                                                can end nothing
 //!   waker::WakerWait      the waker of the poll  is not a loop: returns  cancels the wake
-//!                                                to who polls
+//!                                                to its poll
 //! ```
 //!
 //! An operation is one state machine (see `offload`) that starts a request, leaves it in a [`Flight`], and

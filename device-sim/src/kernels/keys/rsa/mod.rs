@@ -42,7 +42,7 @@ const USUAL_EXPONENT: u64 = 65_537;
 
 struct Private {
     key: rsa::PrivateKey,
-    /// What nobody can know who does not know the key: blinding and implicit rejection start from it.
+    /// Cannot be known without the key: blinding and implicit rejection start from it.
     hidden: Zeroizing<[u8; 32]>,
 }
 
