@@ -39,13 +39,14 @@ const fn pkcs1(digest: &'static str) -> Way {
 
 const fn pss(digest: &'static str, salt: &'static str) -> Way {
     // The options of dgst stand in pairs.
-    match salt.as_bytes() {
-        b"max" => {
-            Way { digest, options: &["rsa_padding_mode:pss", "rsa_pss_saltlen:max"], determined: false }
-        }
-        b"0" => Way { digest, options: &["rsa_padding_mode:pss", "rsa_pss_saltlen:0"], determined: true },
-        _ => Way { digest, options: &["rsa_padding_mode:pss", "rsa_pss_saltlen:digest"], determined: false },
-    }
+    let options: &[&str] = match salt.as_bytes() {
+        b"max" => &["rsa_padding_mode:pss", "rsa_pss_saltlen:max"],
+        b"auto" => &["rsa_padding_mode:pss", "rsa_pss_saltlen:auto"],
+        b"0" => &["rsa_padding_mode:pss", "rsa_pss_saltlen:0"],
+        b"17" => &["rsa_padding_mode:pss", "rsa_pss_saltlen:17"],
+        _ => &["rsa_padding_mode:pss", "rsa_pss_saltlen:digest"],
+    };
+    Way { digest, options, determined: matches!(salt.as_bytes(), b"0") }
 }
 
 const fn plain(digest: &'static str) -> Way {
@@ -64,17 +65,31 @@ const RSA: &[Way] = &[
     pss("sha256", "digest"),
     pss("sha1", "digest"),
     pss("sha256", "max"),
+    pss("sha256", "auto"),
+    pss("sha256", "17"),
     pss("sha384", "0"),
     Way {
         digest: "sha256",
         options: &["rsa_padding_mode:pss", "rsa_mgf1_md:sha384", "rsa_pss_saltlen:20"],
         determined: false,
     },
+    Way { digest: "sha384", options: &["rsa_padding_mode:pss", "rsa_mgf1_md:sha512"], determined: false },
 ];
 
-const EC: &[Way] = &[plain("sha1"), plain("sha256"), plain("sha384"), plain("sha512"), plain("sha3-512")];
+const RSA_PSS: &[Way] =
+    &[pss("sha256", "digest"), pss("sha256", "max"), pss("sha256", "auto"), pss("sha256", "17")];
 
-const SIGNING: [Signing; 12] = [
+const EC: &[Way] = &[
+    plain("sha1"),
+    plain("sha224"),
+    plain("sha256"),
+    plain("sha384"),
+    plain("sha512"),
+    plain("sha3-256"),
+    plain("sha3-512"),
+];
+
+const SIGNING: [Signing; 13] = [
     Signing { key: &["RSA", "rsa_keygen_bits:2048"], row: "RSA/sign", ways: RSA },
     Signing { key: &["RSA", "rsa_keygen_bits:512"], row: "RSA/sign", ways: &[pkcs1("sha256")] },
     Signing {
@@ -84,7 +99,19 @@ const SIGNING: [Signing; 12] = [
     },
     Signing { key: &["RSA", "rsa_keygen_bits:3072"], row: "RSA/sign", ways: &[pkcs1("sha256")] },
     Signing { key: &["RSA", "rsa_keygen_bits:4096"], row: "RSA/sign", ways: &[pss("sha512", "digest")] },
-    Signing { key: &["RSA-PSS", "rsa_keygen_bits:2048"], row: "RSA/sign", ways: &[pss("sha256", "digest")] },
+    Signing { key: &["RSA-PSS", "rsa_keygen_bits:2048"], row: "RSA/sign", ways: RSA_PSS },
+    // The key says how it signs.
+    Signing {
+        key: &[
+            "RSA-PSS",
+            "rsa_keygen_bits:2048",
+            "rsa_pss_keygen_md:sha256",
+            "rsa_pss_keygen_mgf1_md:sha256",
+            "rsa_pss_keygen_saltlen:32",
+        ],
+        row: "RSA/sign",
+        ways: &[plain("sha256")],
+    },
     Signing { key: &["EC", "ec_paramgen_curve:P-256"], row: "ECDSA/sign", ways: EC },
     Signing { key: &["EC", "ec_paramgen_curve:P-384"], row: "ECDSA/sign", ways: EC },
     Signing { key: &["EC", "ec_paramgen_curve:P-521"], row: "ECDSA/sign", ways: EC },
@@ -128,7 +155,7 @@ fn assert_verified(
     let (ours, theirs) = (files.file("ours", ours), files.file("theirs", theirs));
     files.without(&words(&verify(&ours, message)));
     files.with(&words(&verify(&theirs, message)), row);
-    let other = files.file("other", b"another message");
+    let other = files.file("other", b"another message, as long as is a digest"[..32].as_ref());
     files.refused_with(&words(&verify(&theirs, &other)), row);
 }
 
@@ -158,6 +185,45 @@ fn assert_messages_are_signed(openssl: &Openssl, algorithms: &[(&'static str, bo
             assert_verified(&files, &verify, &format!("{algorithm}/verify"), &message, [&ours, &theirs]);
         }
     }
+}
+
+/// Signatures of digests that the caller has made, by `pkeyutl`; and a digest that comes back out of one.
+fn assert_digests_are_signed(openssl: &Openssl) {
+    let files = Files::new(openssl);
+    let (rsa, ec) =
+        (files.key(&["RSA", "rsa_keygen_bits:2048"]), files.key(&["EC", "ec_paramgen_curve:P-256"]));
+    for options in [&["digest:sha256"][..], &[], &["digest:sha256", "rsa_padding_mode:pss"]] {
+        assert_a_digest_is_signed(&files, &rsa, "RSA", options);
+    }
+    for options in [&["digest:sha256"][..], &[]] {
+        assert_a_digest_is_signed(&files, &ec, "ECDSA", options);
+    }
+    assert_recovers(&files, &rsa);
+}
+
+const DIGEST: [u8; 32] = [7; 32];
+
+fn assert_a_digest_is_signed(files: &Files<'_>, key: &Key, algorithm: &str, options: &[&str]) {
+    let digest = files.file("digest", &DIGEST);
+    let options: Vec<_> = options.iter().flat_map(|option| ["-pkeyopt", option]).collect();
+    let sign = ["pkeyutl", "-sign", "-inkey", &key.private, "-in", &digest];
+    let sign = [&sign, options.as_slice()].concat();
+    let (ours, theirs) = (files.with(&sign, &format!("{algorithm}/sign")), files.without(&sign));
+    let verify = |signature: &str, digest: &str| {
+        let words =
+            ["pkeyutl", "-verify", "-pubin", "-inkey", &key.public, "-in", digest, "-sigfile", signature];
+        words.iter().chain(&options).map(|word| (*word).to_owned()).collect()
+    };
+    assert_verified(files, &verify, &format!("{algorithm}/verify"), &digest, [&ours, &theirs]);
+}
+
+fn assert_recovers(files: &Files<'_>, key: &Key) {
+    let digest = files.file("digest", &DIGEST);
+    let options = ["-pkeyopt", "digest:sha256"];
+    let sign = ["pkeyutl", "-sign", "-inkey", &key.private, "-in", &digest];
+    let signature = files.file("signature", &files.without(&[sign.as_slice(), &options].concat()));
+    let recover = ["pkeyutl", "-verifyrecover", "-pubin", "-inkey", &key.public, "-in", &signature];
+    assert_eq!(files.with(&[recover.as_slice(), &options].concat(), "RSA/verify"), DIGEST);
 }
 
 /// Secrets of two keys.
@@ -283,6 +349,7 @@ fn every_operation_of_a_key_pauses_once() {
 fn signatures_agree_with_those_of_the_default_provider() {
     assert_signatures_agree(&Openssl::system());
     assert_messages_are_signed(&Openssl::system(), &[("ED25519", true)]);
+    assert_digests_are_signed(&Openssl::system());
 }
 
 #[test]
@@ -299,6 +366,7 @@ fn keys_that_are_made_here_work_in_the_default_provider() {
 fn assert_agrees(openssl: &Openssl) {
     assert_signatures_agree(openssl);
     assert_messages_are_signed(openssl, &[("ED25519", true), ("ML-DSA-44", false), ("ML-DSA-65", false)]);
+    assert_digests_are_signed(openssl);
     assert_secrets_agree(openssl);
     assert_decryptions_agree(openssl);
     assert_encapsulations_agree(openssl);
