@@ -85,6 +85,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "provider/src/ossl/library.rs",
     "provider/src/ossl/object.rs",
     "provider/src/ossl/params.rs",
+    "provider/src/ossl/params/",
     "provider/src/ossl/types.rs",
     "provider/src/pausing/callback.rs",
     "provider/src/pausing/deep.rs",

@@ -7,8 +7,8 @@
 //!
 //! One thread at a time looks: it holds the state's lock, and another one finds it busy instead of waiting.
 //! The other may be a call of `ready` that came while the first was about to say that nothing is there. So it
-//! leaves a mark, and the first one looks again. `cancel`, which comes from any thread, leaves a mark, too: the
-//! thread that has the lock, or gets it, ends the operation.
+//! leaves a mark, and the first one looks again. `cancel`, which comes from any thread, leaves a mark, too:
+//! the thread that has the lock, or gets it, ends the operation.
 //!
 //! No call of `ready` begins, and none runs in another thread, once an operation is over: see
 //! [`Announcer`](simaccel::foreign::Announcer). So it is retired before the result is handed out, and never

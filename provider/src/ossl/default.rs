@@ -7,9 +7,9 @@
 //! ```
 //!
 //! An algorithm is preferred as a whole, never for a single key (`provider(7)`): a provider with EC keys of
-//! P-256 is asked for those of every curve. So this provider has keys of the others as the default provider's objects,
-//! and hands every call on. What happens in that library context is between libcrypto and itself: nothing
-//! there is fetched from us, and nothing pauses.
+//! P-256 is asked for those of every curve. So this provider has keys of the others as the default provider's
+//! objects, and hands every call on. What happens in that library context is between libcrypto and itself:
+//! nothing there is fetched from us, and nothing pauses.
 //!
 //! The functions are those that a program would call through `EVP_*`, with libcrypto's promises about
 //! arguments handed on unchanged. The context stays for ever, one for each libcrypto: objects of it may
