@@ -2,41 +2,19 @@
 
 mod captured;
 mod engine_helpers;
+mod future_helpers;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use simaccel::{CipherSession, Engine, Error, Job, OpError, Step, WaitCtx};
+use simaccel::{CipherSession, Error, Job, OpError, Step, WaitCtx};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, paused_job, stepped};
+use self::future_helpers::Flag;
 
 const SOON: Duration = Duration::from_millis(3);
 const LONG: Duration = Duration::from_secs(3600);
-
-#[derive(Default)]
-struct Counting(AtomicUsize);
-
-impl Counting {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for Counting {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A job that has submitted its request.
-fn paused(engine: &Engine, ctx: &WaitCtx) -> Job<Result<Vec<u8>, OpError>> {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || session.encrypt(&IV, message(1, 40))).unwrap();
-    assert!(matches!(job.resume(), Ok(Step::Paused)));
-    job
-}
 
 #[track_caller]
 fn assert_timed_out(job: &mut Job<Result<Vec<u8>, OpError>>) {
@@ -50,18 +28,18 @@ fn assert_timed_out(job: &mut Job<Result<Vec<u8>, OpError>>) {
 fn the_users_alarm_and_the_timeout_disturb_neither_the_other() {
     for alarm_first in [true, false] {
         let engine = stepped("timeout_msec=10;fault=timeout:nth=1");
-        let (ctx, alarm) = (WaitCtx::new(), Arc::new(Counting::default()));
+        let (ctx, alarm) = (WaitCtx::new(), Arc::new(Flag::default()));
         let set = || engine.device().set_alarm(Some(SOON), Waker::from(Arc::clone(&alarm)));
         if alarm_first {
             set();
         }
-        let mut job = paused(&engine, &ctx);
+        let mut job = paused_job(&engine, &ctx, 1);
         if !alarm_first {
             set();
         }
         engine.device().advance(LONG);
         assert_timed_out(&mut job);
-        assert_eq!((alarm.count(), engine.stats().timeouts), (1, 1), "alarm first: {alarm_first}");
+        assert_eq!((alarm.calls(), engine.stats().timeouts), (1, 1), "alarm first: {alarm_first}");
         drop(job);
         assert_adds_up(&engine);
     }
@@ -86,7 +64,7 @@ fn a_waker_that_goes_may_use_the_engine() {
     let ctx = WaitCtx::new();
     let alarm = || Waker::from(Arc::new(Last(ctr(&engine))));
     engine.device().set_alarm(Some(LONG), alarm());
-    let mut job = paused(&engine, &ctx);
+    let mut job = paused_job(&engine, &ctx, 1);
     engine.device().set_alarm(Some(LONG), alarm());
     assert!(matches!(job.resume(), Ok(Step::Finished(Ok(_)))), "the operation has moved the clock");
     engine.device().set_alarm(None, Waker::noop().clone());
@@ -100,7 +78,7 @@ fn timeouts_come_at_the_end_of_the_clock_too() {
     engine.device().advance(Duration::MAX);
     for round in 1..=3 {
         let ctx = WaitCtx::new();
-        let mut job = paused(&engine, &ctx);
+        let mut job = paused_job(&engine, &ctx, 1);
         engine.device().run_until_idle();
         assert_timed_out(&mut job);
         assert_eq!(engine.stats().timeouts, round);

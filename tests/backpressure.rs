@@ -4,16 +4,11 @@ mod captured;
 mod engine_helpers;
 
 use simaccel::job::WaitStatus;
-use simaccel::{Engine, Error, Job, Step, WaitCtx};
+use simaccel::{Engine, Step, WaitCtx};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
-
-type CipherJob = Job<Result<Vec<u8>, Error>>;
-
-fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 90))?)).unwrap()
-}
+use self::engine_helpers::{
+    CipherJob, IV, LEN, assert_adds_up, ctr, encrypt_job, expected_ctr, finish, message, open, stepped,
+};
 
 /// Paused jobs, each on its own context, on a stepped device with two slots.
 fn crowd(count: usize) -> (Engine, Vec<(WaitCtx, CipherJob)>) {
@@ -56,7 +51,7 @@ fn slots_are_given_first_come_first_served_and_each_job_is_woken_once() {
     assert_eq!(woken, [0, 1, 2, 3, 4, 5], "in order of arrival");
     for (index, (_, job)) in jobs.iter_mut().enumerate() {
         let Step::Finished(result) = job.resume().unwrap() else { panic!("woken when done, not before") };
-        assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
+        assert_eq!(result.unwrap(), expected_ctr(&message(index, LEN)));
     }
     assert_eq!(engine.stats().spurious_resumes, 0, "no job had to come back for a slot");
     assert_adds_up(&engine);
@@ -123,7 +118,7 @@ fn blocking_callers_and_jobs_share_a_tiny_ring() {
                     let plain = message(thread * 100 + round, 70);
                     assert_eq!(ctr(engine).encrypt(&IV, plain.clone()).unwrap(), expected_ctr(&plain));
                     let (result, _) = finish(&ctx, &mut encrypt_job(engine, &ctx, round));
-                    assert_eq!(result.unwrap(), expected_ctr(&message(round, 90)));
+                    assert_eq!(result.unwrap(), expected_ctr(&message(round, LEN)));
                 }
             });
         }
@@ -159,13 +154,13 @@ fn what_is_above_the_limit_of_a_busy_device_waits_with_status_eagain() {
     assert_eq!(woken, [0, 1, 2, 3]);
     for (index, (_, job)) in jobs.iter_mut().enumerate() {
         let Step::Finished(result) = job.resume().unwrap() else { panic!("woken when done, not before") };
-        assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
+        assert_eq!(result.unwrap(), expected_ctr(&message(index, LEN)));
     }
     assert_eq!((engine.stats().parked, engine.stats().device.total.full), (2, 2));
     // A blocked caller steps the device until it has its tokens.
     let session = ctr(&engine);
     for index in 0..5 {
-        assert_eq!(session.encrypt(&IV, message(index, 90)).unwrap(), expected_ctr(&message(index, 90)));
+        assert_eq!(session.encrypt(&IV, message(index, LEN)).unwrap(), expected_ctr(&message(index, LEN)));
     }
     assert_eq!(engine.device().now().as_micros(), 7_001);
     assert_adds_up(&engine);

@@ -12,25 +12,17 @@ use std::thread;
 use std::time::Duration;
 
 use simaccel::job::{Callback, WaitStatus};
-use simaccel::{Engine, Job, OpError, Step, WaitCtx, wait_readable};
+use simaccel::{Job, Step, WaitCtx, wait_readable};
 
 use self::engine_helpers::{
-    IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
+    CipherJob, LEN, assert_adds_up, expected_ctr, finish, inside_a_callback, message, open, paused_job,
+    stepped,
 };
-
-type CipherJob = Job<Result<Vec<u8>, OpError>>;
-
-fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || session.encrypt(&IV, message(index, 100))).unwrap();
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    job
-}
 
 #[track_caller]
 fn finishes(job: &mut CipherJob, index: usize) {
     let Step::Finished(output) = job.resume().unwrap() else { panic!("it is not done") };
-    assert_eq!(output.unwrap(), expected_ctr(&message(index, 100)));
+    assert_eq!(output.unwrap(), expected_ctr(&message(index, LEN)));
 }
 
 /// A callback that counts, and its count.
@@ -61,7 +53,7 @@ fn returns_before(end: impl FnOnce(CipherJob, WaitCtx)) -> bool {
         (0..2_000).for_each(|_| thread::yield_now());
         returning.store(true, Ordering::Release);
     })));
-    let job = encrypting(&engine, &ctx, 0);
+    let job = paused_job(&engine, &ctx, 0);
     has_begun.recv().unwrap();
     end(job, ctx);
     has_returned.load(Ordering::Acquire)
@@ -88,10 +80,10 @@ fn a_spurious_call_is_over_when_its_job_is() {
             (0..20).for_each(|_| thread::yield_now());
             counter.fetch_sub(1, Ordering::Relaxed);
         })));
-        let mut job = encrypting(&engine, &ctx, 1);
+        let mut job = paused_job(&engine, &ctx, 1);
         while !matches!(job.resume().unwrap(), Step::Finished(Ok(_))) {}
         assert_eq!(calls(&running), 0);
-        let job = encrypting(&engine, &ctx, 2);
+        let job = paused_job(&engine, &ctx, 2);
         drop(job);
         assert_eq!(calls(&running), 0);
     }
@@ -108,7 +100,7 @@ fn what_ends_inside_a_callback_does_not_wait_for_another() {
         begun.send(()).unwrap();
         may_go_on.lock().unwrap().recv().unwrap();
     })));
-    let job = encrypting(&engine, &ctx, 0);
+    let job = paused_job(&engine, &ctx, 0);
     has_begun.recv().unwrap();
     // A wait would never end.
     inside_a_callback(move || {
@@ -133,7 +125,7 @@ fn a_call_may_end_what_it_was_called_for() {
         drop(job);
         drop(ctx);
     })));
-    let job = encrypting(&engine, &ctx, 0);
+    let job = paused_job(&engine, &ctx, 0);
     PARTS.set(Some((job, ctx)));
     engine.device().run_until_idle();
     assert_eq!((calls(&count), Arc::strong_count(&count)), (1, 1), "called once, and dropped");
@@ -145,7 +137,7 @@ fn a_callback_cannot_pause_the_job_that_it_runs_in() {
     let engine = stepped("");
     let ctx = WaitCtx::new();
     ctx.set_callback(Some(Arc::new(|| assert!(!simaccel::job::can_pause(), "it might never return"))));
-    let mut job = encrypting(&engine, &ctx, 3);
+    let mut job = paused_job(&engine, &ctx, 3);
     let outer = WaitCtx::new();
     let other = engine.clone();
     let mut stepping = Job::new(&outer, move || other.device().run_until_idle()).unwrap();
@@ -161,7 +153,7 @@ fn the_callback_of_the_time_of_the_wake_is_called() {
     let (old, old_count) = counting();
     let (new, new_count) = counting();
     ctx.set_callback(old);
-    let mut job = encrypting(&engine, &ctx, 1);
+    let mut job = paused_job(&engine, &ctx, 1);
     ctx.set_callback(None);
     ctx.set_callback(new);
     engine.device().run_until_idle();
@@ -178,7 +170,7 @@ fn a_callback_that_was_removed_is_not_called_and_the_next_resume_makes_an_fd() {
         let ctx = WaitCtx::new();
         let (callback, count) = counting();
         ctx.set_callback(callback);
-        let mut job = encrypting(&engine, &ctx, 1);
+        let mut job = paused_job(&engine, &ctx, 1);
         ctx.set_callback(None);
         assert_eq!(ctx.all_raw_fds(), [], "none was asked for yet");
         assert!(matches!(job.resume().unwrap(), Step::Paused));
@@ -198,7 +190,7 @@ fn a_callback_that_was_removed_is_not_called_and_a_resume_finds_the_request_done
         let ctx = WaitCtx::new();
         let (callback, count) = counting();
         ctx.set_callback(callback);
-        let mut job = encrypting(&engine, &ctx, 1);
+        let mut job = paused_job(&engine, &ctx, 1);
         ctx.set_callback(None);
         engine.device().run_until_idle();
         finishes(&mut job, 1);
@@ -214,7 +206,7 @@ fn removing_a_callback_while_the_device_works_loses_no_job() {
         for round in 0..500 {
             let ctx = WaitCtx::new();
             ctx.set_callback(counting().0);
-            let mut job = encrypting(&engine, &ctx, round);
+            let mut job = paused_job(&engine, &ctx, round);
             (0..round % 7).for_each(|_| thread::yield_now());
             ctx.set_callback(None);
             // The first resume needs no wake; each later one waits for it.
@@ -225,7 +217,7 @@ fn removing_a_callback_while_the_device_works_loses_no_job() {
                     finish(&ctx, &mut job).0
                 }
             };
-            assert_eq!(output.unwrap(), expected_ctr(&message(round, 100)));
+            assert_eq!(output.unwrap(), expected_ctr(&message(round, LEN)));
         }
         assert_adds_up(&engine);
     }
@@ -235,14 +227,14 @@ fn removing_a_callback_while_the_device_works_loses_no_job() {
 fn a_request_that_has_an_fd_keeps_to_it() {
     let engine = stepped("completion_nsec=1000");
     let ctx = WaitCtx::new();
-    let mut job = encrypting(&engine, &ctx, 1);
+    let mut job = paused_job(&engine, &ctx, 1);
     let (callback, count) = counting();
     ctx.set_callback(callback);
     assert!(matches!(job.resume().unwrap(), Step::Paused));
     engine.device().run_until_idle();
     assert_eq!((wait_readable(&ctx.all_fds()).unwrap(), calls(&count)), (1, 0));
     finishes(&mut job, 1);
-    let mut job = encrypting(&engine, &ctx, 2);
+    let mut job = paused_job(&engine, &ctx, 2);
     engine.device().run_until_idle();
     assert_eq!(calls(&count), 1, "the next request is the callback's");
     finishes(&mut job, 2);
@@ -276,7 +268,7 @@ fn a_parked_request_is_eagain_until_it_is_in_the_ring_and_ok_from_then_on() {
         let contexts: Vec<Rc<WaitCtx>> = (0..4).map(|_| Rc::new(WaitCtx::new())).collect();
         let seen: Vec<_> = contexts.iter().map(status_in_callbacks).collect();
         let mut jobs: Vec<_> =
-            contexts.iter().enumerate().map(|(index, ctx)| encrypting(&engine, ctx, index)).collect();
+            contexts.iter().enumerate().map(|(index, ctx)| paused_job(&engine, ctx, index)).collect();
         let all = || contexts.iter().map(|ctx| ctx.status()).collect::<Vec<_>>();
         assert_eq!(all(), [WaitStatus::Ok, WaitStatus::Ok, WaitStatus::Eagain, WaitStatus::Eagain]);
         while engine.device().step() && all()[2] == WaitStatus::Eagain {}
@@ -297,7 +289,7 @@ fn a_status_that_follows_a_request_stays_as_it_was_when_the_request_is_given_up(
     let engine = stepped("depth=2;queue_pairs=1;compute_units=1;completion_nsec=1000");
     let contexts: Vec<WaitCtx> = (0..4).map(|_| WaitCtx::new()).collect();
     let mut jobs: Vec<_> =
-        contexts.iter().enumerate().map(|(index, ctx)| encrypting(&engine, ctx, index)).collect();
+        contexts.iter().enumerate().map(|(index, ctx)| paused_job(&engine, ctx, index)).collect();
     while engine.device().step() && contexts[2].status() == WaitStatus::Eagain {}
     contexts[3].set_status(WaitStatus::Other(7));
     drop(jobs.split_off(2));
@@ -315,7 +307,7 @@ fn a_parked_request_that_times_out_was_never_ok() {
     let contexts: Vec<Rc<WaitCtx>> = (0..3).map(|_| Rc::new(WaitCtx::new())).collect();
     let seen: Vec<_> = contexts.iter().map(status_in_callbacks).collect();
     let mut jobs: Vec<_> =
-        contexts.iter().enumerate().map(|(index, ctx)| encrypting(&engine, ctx, index)).collect();
+        contexts.iter().enumerate().map(|(index, ctx)| paused_job(&engine, ctx, index)).collect();
     engine.device().advance(Duration::from_millis(1));
     assert_eq!(contexts[2].status(), *seen[2].borrow().first().expect("called"));
     for job in &mut jobs {
@@ -334,7 +326,7 @@ fn a_callback_that_polling_does_not_call_is_unsupported() {
             ctx.set_callback(callback.clone());
         }
         let mut jobs: Vec<_> =
-            contexts.iter().enumerate().map(|(index, ctx)| encrypting(&engine, ctx, index)).collect();
+            contexts.iter().enumerate().map(|(index, ctx)| paused_job(&engine, ctx, index)).collect();
         let all = || contexts.iter().map(WaitCtx::status).collect::<Vec<_>>();
         let [no, again] = [WaitStatus::Unsupported, WaitStatus::Eagain];
         assert_eq!(all(), [no, no, no, again], "the third is parked, and no callback will tell");
@@ -345,14 +337,14 @@ fn a_callback_that_polling_does_not_call_is_unsupported() {
             let _ = engine.poll(10, |_| ()).unwrap();
             for (index, job) in jobs.iter_mut().enumerate().filter(|(_, job)| !job.is_finished()) {
                 if let Step::Finished(output) = job.resume().unwrap() {
-                    assert_eq!(output.unwrap(), expected_ctr(&message(index, 100)));
+                    assert_eq!(output.unwrap(), expected_ctr(&message(index, LEN)));
                     left -= 1;
                 }
             }
         }
         assert_eq!((all(), calls(&count)), (vec![no, no, no, WaitStatus::Ok], 0));
         contexts[0].set_callback(None);
-        let job = encrypting(&engine, &contexts[0], 0);
+        let job = paused_job(&engine, &contexts[0], 0);
         assert_eq!(contexts[0].status(), WaitStatus::Ok, "without one there is nothing to support");
         drop(job);
     }

@@ -12,18 +12,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use simaccel::job::{self, WaitStatus};
 use simaccel::{Engine, Error, Job, Step, WaitCtx, WaitFd, wait_readable};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
-
-type CipherJob = Job<Result<Vec<u8>, Error>>;
-
-/// A paused job.
-fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 90))?)).unwrap();
-    job.set_token(index as u64);
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    job
-}
+use self::engine_helpers::{
+    IV, LEN, assert_adds_up, ctr, expected_ctr, finish, message, open, paused_job, stepped,
+};
 
 fn block(engine: &Engine) {
     let plain = message(50, 64);
@@ -38,7 +29,7 @@ fn is_readable(fd: &WaitFd) -> bool {
 fn a_job_that_is_dropped_when_it_was_reaped_leaves_no_token() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
-    let mut jobs: Vec<_> = (0..3).map(|index| Some(encrypting(&engine, &ctx, index))).collect();
+    let mut jobs: Vec<_> = (0..3).map(|index| Some(paused_job(&engine, &ctx, index))).collect();
     engine.device().run_until_idle();
     assert_eq!(engine.poll(1, |token| assert_eq!(token, 0)).unwrap(), 1, "all were reaped, one was returned");
     jobs[1] = None;
@@ -51,7 +42,7 @@ fn a_job_that_is_dropped_when_it_was_reaped_leaves_no_token() {
 fn a_token_of_an_operation_that_is_over_does_not_reach_the_next_one() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
-    let first = encrypting(&engine, &ctx, 0);
+    let first = paused_job(&engine, &ctx, 0);
     let session = ctr(&engine);
     let mut job = Job::new(&ctx, move || {
         (0..2).map(|round| session.encrypt(&IV, message(round, 30)).unwrap()).collect::<Vec<_>>()
@@ -76,8 +67,8 @@ fn a_token_of_an_operation_that_is_over_does_not_reach_the_next_one() {
 fn a_token_that_another_thread_forwarded_is_gone_with_its_job() {
     let engine = stepped("delivery=poll;queue_pairs=1");
     let ctx = WaitCtx::new();
-    let job = encrypting(&engine, &ctx, 0);
-    let other = encrypting(&engine, &ctx, 1);
+    let job = paused_job(&engine, &ctx, 0);
+    let other = paused_job(&engine, &ctx, 1);
     engine.device().run_until_idle();
     std::thread::scope(|scope| {
         scope.spawn(|| assert_eq!(engine.poll(10, |token| panic!("not ours: {token}")).unwrap(), 0));
@@ -93,7 +84,7 @@ fn a_token_that_another_thread_forwarded_is_gone_with_its_job() {
 fn a_poll_that_finds_nothing_leaves_the_interrupt_fd_unreadable() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
-    let _jobs = [encrypting(&engine, &ctx, 0), encrypting(&engine, &ctx, 1)];
+    let _jobs = [paused_job(&engine, &ctx, 0), paused_job(&engine, &ctx, 1)];
     let fd = engine.interrupt_fd().unwrap();
     engine.device().run_until_idle();
     // The blocking call inside finds a token left, and makes the fd readable.
@@ -106,7 +97,7 @@ fn a_poll_that_finds_nothing_leaves_the_interrupt_fd_unreadable() {
 fn tokens_that_a_panic_left_behind_are_announced() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
-    let _jobs = [encrypting(&engine, &ctx, 0), encrypting(&engine, &ctx, 1)];
+    let _jobs = [paused_job(&engine, &ctx, 0), paused_job(&engine, &ctx, 1)];
     engine.device().run_until_idle();
     let fd = engine.interrupt_fd().unwrap();
     let polled = catch_unwind(AssertUnwindSafe(|| engine.poll(10, |token| panic!("token {token}"))));
@@ -119,7 +110,7 @@ fn tokens_that_a_panic_left_behind_are_announced() {
 fn polling_from_within_poll_returns_each_token_once() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
-    let _jobs: Vec<_> = (0..6).map(|index| encrypting(&engine, &ctx, index)).collect();
+    let _jobs: Vec<_> = (0..6).map(|index| paused_job(&engine, &ctx, index)).collect();
     engine.device().run_until_idle();
     let tokens = RefCell::new(Vec::new());
     let inner = |token| tokens.borrow_mut().push(token);
@@ -135,7 +126,7 @@ fn polling_from_within_poll_returns_each_token_once() {
 fn jobs_and_blocking_calls_and_sessions_may_come_and_go_in_the_poll_closure() {
     let engine = stepped("delivery=poll;depth=2;queue_pairs=1");
     let ctx = WaitCtx::new();
-    let mut jobs: Vec<_> = (0..4).map(|index| Some(encrypting(&engine, &ctx, index))).collect();
+    let mut jobs: Vec<_> = (0..4).map(|index| Some(paused_job(&engine, &ctx, index))).collect();
     let mut left = 4;
     while left > 0 {
         engine.device().run_until_idle();
@@ -143,7 +134,7 @@ fn jobs_and_blocking_calls_and_sessions_may_come_and_go_in_the_poll_closure() {
             let mut job = jobs[usize::try_from(token).unwrap()].take().unwrap();
             assert!(matches!(job.resume().unwrap(), Step::Finished(Ok(_))));
             block(&engine);
-            drop(encrypting(&engine, &ctx, 9));
+            drop(paused_job(&engine, &ctx, 9));
             left -= 1;
         };
         engine.poll(1, told).unwrap();
@@ -169,7 +160,7 @@ fn callbacks_that_use_the_engine_when_they_are_dropped() {
         let last = EncryptOnDrop(engine.clone());
         let ctx = WaitCtx::new();
         ctx.set_callback(Some(Arc::new(move || assert!(!last.0.config().fallback()))));
-        let mut job = encrypting(&engine, &ctx, 1);
+        let mut job = paused_job(&engine, &ctx, 1);
         // From here on the request has the last reference.
         ctx.set_callback(None);
         engine.device().step();
@@ -210,7 +201,7 @@ fn an_operation_in_an_initialiser_blocks_where_pausing_is_blocked() {
         static ENGINE: Engine = open("completion_nsec=200000");
         static MADE: Vec<u8> = {
             let _here = job::block_pause();
-            ENGINE.with(|engine| ctr(engine).encrypt(&IV, message(3, 90)).unwrap())
+            ENGINE.with(|engine| ctr(engine).encrypt(&IV, message(3, LEN)).unwrap())
         };
     }
     let engine = ENGINE.with(Engine::clone);
@@ -218,14 +209,14 @@ fn an_operation_in_an_initialiser_blocks_where_pausing_is_blocked() {
     let ctx = WaitCtx::new();
     let mut job = Job::new(&ctx, move || {
         let made = MADE.with(Vec::clone);
-        (made, session.encrypt(&IV, message(4, 90)).unwrap())
+        (made, session.encrypt(&IV, message(4, LEN)).unwrap())
     })
     .unwrap();
     assert!(matches!(job.resume(), Ok(Step::Paused)));
     assert_eq!(engine.stats().blocked, 1, "it is the job's own operation that has paused");
     let seen = MADE.with(|made| made.as_ptr().addr());
     let (results, _) = finish(&ctx, &mut job);
-    assert_eq!(results, (expected_ctr(&message(3, 90)), expected_ctr(&message(4, 90))));
+    assert_eq!(results, (expected_ctr(&message(3, LEN)), expected_ctr(&message(4, LEN))));
     assert_eq!(MADE.with(|made| made.as_ptr().addr()), seen);
 }
 
@@ -235,7 +226,7 @@ fn two_jobs_on_one_context_leave_no_wake_behind() {
     let ctx = WaitCtx::new();
     let mut spurious = 0;
     for round in 0..3_000 {
-        let mut jobs: Vec<_> = (0..3).map(|index| Some(encrypting(&engine, &ctx, index))).collect();
+        let mut jobs: Vec<_> = (0..3).map(|index| Some(paused_job(&engine, &ctx, index))).collect();
         while jobs.iter().any(Option::is_some) {
             wait_readable(&ctx.all_fds()).unwrap();
             for slot in &mut jobs {
@@ -282,7 +273,7 @@ fn a_polling_thread_without_an_eventfd_gets_an_error_or_software() {
 fn a_blocking_call_on_a_stepped_device_needs_no_eventfd() {
     let engine = stepped("delivery=poll;queue_pairs=1;depth=2");
     let ctx = WaitCtx::new();
-    let jobs = Mutex::new(vec![encrypting(&engine, &ctx, 0), encrypting(&engine, &ctx, 1)]);
+    let jobs = Mutex::new(vec![paused_job(&engine, &ctx, 0), paused_job(&engine, &ctx, 1)]);
     std::thread::scope(|scope| {
         // This thread's jobs fill the ring with completions that are not reaped.
         scope.spawn(|| block(&engine));

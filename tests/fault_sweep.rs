@@ -11,6 +11,7 @@
 mod captured;
 #[path = "fault_sweep/drive.rs"]
 mod drive;
+mod engine_helpers;
 #[path = "fault_sweep/outcome.rs"]
 mod outcome;
 #[path = "fault_sweep/work.rs"]
@@ -22,6 +23,7 @@ use comfy_table::{LineStyle, Table, TableStyle};
 use simaccel::{Config, Engine, EngineStats};
 
 use drive::Way;
+use engine_helpers::open_fds;
 use outcome::Outcome;
 
 /// More points than any kind has here.
@@ -170,10 +172,6 @@ fn assert_ended_as_it_must(place: Place, outcomes: &[Outcome], stats: &EngineSta
         other => panic!("{other} has no row here"),
     }
     assert_eq!(stats.timeouts, felt.iter().filter(|outcome| **outcome == Outcome::Timeout).count() as u64);
-}
-
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 impl std::fmt::Display for Cell {

@@ -5,7 +5,6 @@ mod engine_helpers;
 mod future_helpers;
 
 use std::cell::Cell;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,7 +18,9 @@ use simaccel::future::{DrivenJob, JobDriver, JobFuture};
 use simaccel::job::{self, PoolConfig, Release, WaitKey, thread_stats};
 use simaccel::{Error, WaitFd};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open, stepped};
+use self::engine_helpers::{
+    IV, assert_adds_up, ctr, expected_ctr, message, open, open_fds, stepped, threads,
+};
 use self::future_helpers::{Executor, Flag, block_on, drive, poll_once};
 
 /// Three operations, one after the other, in ordinary code.
@@ -370,7 +371,7 @@ fn no_fd_and_no_thread_is_left_behind() {
         assert!(status.success());
         return;
     }
-    let count = || ["/proc/self/fd", "/proc/self/task"].map(|list| fs::read_dir(list).unwrap().count());
+    let count = || (open_fds(), threads());
     let before = count();
     for _ in 0..3 {
         let engine = open("");

@@ -10,13 +10,12 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use simaccel::{Engine, Error, Job, Step, WaitCtx};
+use simaccel::{Engine, Job, Step, WaitCtx};
 
 use self::engine_helpers::{
-    IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
+    CipherJob, IV, LEN, assert_adds_up, ctr, encrypt_job, expected_ctr, finish, inside_a_callback, message,
+    open, stepped,
 };
-
-type CipherJob = Job<Result<Vec<u8>, Error>>;
 
 /// The points of a request's life at which a stepped device can be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +53,6 @@ struct Scene {
     job: Option<CipherJob>,
     /// Jobs that fill the ring.
     others: Vec<(WaitCtx, CipherJob)>,
-}
-
-fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 90))?)).unwrap()
 }
 
 /// A whole operation: the next one finds everything created.
@@ -112,7 +106,7 @@ fn wind_up(mut scene: Scene, point: Point) {
             engine.device().run_until_idle();
             engine.poll(10, |_| ()).unwrap();
             if let Step::Finished(result) = job.resume().unwrap() {
-                assert_eq!(result.unwrap(), expected_ctr(&message(7, 90)));
+                assert_eq!(result.unwrap(), expected_ctr(&message(7, LEN)));
                 break;
             }
             for (_, other) in &mut scene.others {
@@ -233,7 +227,7 @@ fn a_job_whose_context_is_gone_finishes_by_blocking() {
     assert!(matches!(job.resume().unwrap(), Step::Paused));
     drop(ctx);
     let Step::Finished(result) = job.resume().unwrap() else { panic!("no job could be woken: it blocks") };
-    assert_eq!(result.unwrap(), expected_ctr(&message(3, 90)));
+    assert_eq!(result.unwrap(), expected_ctr(&message(3, LEN)));
 }
 
 #[test]
@@ -249,7 +243,7 @@ fn a_job_may_be_dropped_while_its_thread_unwinds() {
     // The next job operation of the thread unwinds what was deferred.
     let ctx = WaitCtx::new();
     let (result, _) = finish(&ctx, &mut encrypt_job(&engine, &ctx, 2));
-    assert_eq!(result.unwrap(), expected_ctr(&message(2, 90)));
+    assert_eq!(result.unwrap(), expected_ctr(&message(2, LEN)));
     engine.device().drain();
     assert_adds_up(&engine);
     assert_eq!(engine.stats().abandoned, 1);
@@ -287,7 +281,7 @@ fn a_dropped_job_runs_the_destructors_on_its_stack_once() {
     let (held, session) = (Arc::clone(&token), ctr(&engine));
     let mut job = Job::new(&ctx, move || {
         let _held = held;
-        session.encrypt(&IV, message(1, 90)).map(drop)
+        session.encrypt(&IV, message(1, LEN)).map(drop)
     })
     .unwrap();
     assert!(matches!(job.resume().unwrap(), Step::Paused));

@@ -4,63 +4,20 @@
 mod captured;
 mod engine_helpers;
 
-use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use simaccel::{Engine, Error, Job, OpError, Step, WaitCtx, wait_readable};
+use simaccel::{Engine, Error, OpError, Step, WaitCtx, wait_readable};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, finish, message, open, stepped};
-
-type CipherJob = Job<Result<Vec<u8>, OpError>>;
-
-fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || session.encrypt(&IV, message(index, 90))).unwrap();
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    job
-}
-
-fn result(job: &mut CipherJob) -> Result<Vec<u8>, OpError> {
-    match job.resume().unwrap() {
-        Step::Finished(result) => result,
-        Step::Paused => panic!("the job pauses"),
-    }
-}
-
-/// One operation in each way: in a job that sleeps on its fd, in a job with a callback, in a job without a
-/// context, blocking.
-fn four_ways(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
-    let ctx = WaitCtx::new();
-    let session = ctr(engine);
-    let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(0, 90))).unwrap();
-    let mut results = vec![finish(&ctx, &mut job).0];
-
-    let (sender, receiver) = channel();
-    let ctx = WaitCtx::new();
-    ctx.set_callback(Some(Arc::new(move || sender.send(()).unwrap())));
-    let mut job = encrypting(engine, &ctx, 1);
-    results.push(loop {
-        receiver.recv().unwrap();
-        if let Step::Finished(result) = job.resume().unwrap() {
-            break result;
-        }
-    });
-
-    let ctx = WaitCtx::new();
-    let mut job = encrypting(engine, &ctx, 2);
-    drop(ctx);
-    results.push(result(&mut job));
-    results.push(ctr(engine).encrypt(&IV, message(3, 90)));
-    results
-}
+use self::engine_helpers::{
+    IV, LEN, assert_adds_up, ctr, each_way, expected_ctr, message, open, paused_job, result, stepped,
+};
 
 /// The same by polling: three jobs that sleep on the interrupt, and a blocking call.
 fn polling(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
     let ctx = WaitCtx::new();
     let mut results = Vec::new();
     for index in 0..3 {
-        let mut job = encrypting(engine, &ctx, index);
+        let mut job = paused_job(engine, &ctx, index);
         results.push(loop {
             while engine.poll(1, |_| ()).unwrap() == 0 {
                 wait_readable(&[engine.interrupt_fd().unwrap()]).unwrap();
@@ -70,7 +27,7 @@ fn polling(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
             }
         });
     }
-    results.push(ctr(engine).encrypt(&IV, message(3, 90)));
+    results.push(ctr(engine).encrypt(&IV, message(3, LEN)));
     results
 }
 
@@ -78,7 +35,7 @@ fn polling(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
 fn every_way(config: &str, check: impl Fn(&Engine, Vec<Result<Vec<u8>, OpError>>)) {
     for model in ["", "completion_nsec=10000"] {
         let engine = open(&format!("{config};{model}"));
-        check(&engine, four_ways(&engine));
+        check(&engine, each_way(&engine));
         let engine = open(&format!("{config};{model};delivery=poll"));
         check(&engine, polling(&engine));
     }
@@ -87,7 +44,7 @@ fn every_way(config: &str, check: impl Fn(&Engine, Vec<Result<Vec<u8>, OpError>>
 fn all_timed_out(engine: &Engine, results: Vec<Result<Vec<u8>, OpError>>) {
     for (index, result) in results.into_iter().enumerate() {
         let lost = result.map_err(OpError::into_parts);
-        assert_eq!(lost, Err((Error::Timeout, message(index, 90))), "the input comes back as it was");
+        assert_eq!(lost, Err((Error::Timeout, message(index, LEN))), "the input comes back as it was");
     }
     assert_eq!(engine.stats().timeouts, 4);
     assert_adds_up(engine);
@@ -95,7 +52,7 @@ fn all_timed_out(engine: &Engine, results: Vec<Result<Vec<u8>, OpError>>) {
 
 fn all_done(engine: &Engine, results: Vec<Result<Vec<u8>, OpError>>) {
     for (index, result) in results.into_iter().enumerate() {
-        assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
+        assert_eq!(result.unwrap(), expected_ctr(&message(index, LEN)));
     }
     engine.device().drain();
     engine.poll(100, |_| ()).unwrap();
@@ -112,11 +69,11 @@ fn requests_that_never_end_and_wakes_that_never_come_are_timeouts() {
         for (index, result) in results.into_iter().enumerate() {
             match result.map_err(OpError::into_parts) {
                 Ok(output) => {
-                    assert_eq!(output, expected_ctr(&message(index, 90)));
+                    assert_eq!(output, expected_ctr(&message(index, LEN)));
                     assert!(!needs_a_wake(index), "it was woken");
                 }
                 Err(lost) => {
-                    assert_eq!(lost, (Error::Timeout, message(index, 90)), "not what was computed");
+                    assert_eq!(lost, (Error::Timeout, message(index, LEN)), "not what was computed");
                     late += 1;
                 }
             }
@@ -131,7 +88,7 @@ fn on_a_stepped_device_lost_wakes_are_found_within_twice_the_period() {
     for delivery in ["wake", "poll"] {
         let engine = stepped(&format!("fault=drop_wake;timeout_msec=10;delivery={delivery}"));
         let ctx = WaitCtx::new();
-        let mut job = encrypting(&engine, &ctx, 1);
+        let mut job = paused_job(&engine, &ctx, 1);
         // Sleeping by polling means that the interrupt is armed.
         assert_eq!(engine.poll(10, |_| ()).unwrap(), 0);
         engine.device().advance(period - Duration::from_nanos(1));
@@ -140,7 +97,7 @@ fn on_a_stepped_device_lost_wakes_are_found_within_twice_the_period() {
         let fds = if delivery == "poll" { vec![engine.interrupt_fd().unwrap()] } else { ctx.all_fds() };
         assert_eq!(wait_readable(&fds).unwrap(), 1);
         let (error, buffer) = result(&mut job).unwrap_err().into_parts();
-        assert_eq!((error, buffer), (Error::Timeout, message(1, 90)));
+        assert_eq!((error, buffer), (Error::Timeout, message(1, LEN)));
         assert_eq!((engine.stats().timeouts, engine.device().run_until_idle()), (1, 0));
         engine.poll(10, |token| panic!("a token that is over: {token}")).unwrap();
         assert_adds_up(&engine);
@@ -155,8 +112,8 @@ fn a_request_that_never_ends_costs_no_slot_without_a_resume() {
                 stepped(&format!("fault=timeout;timeout_msec=10;depth=2;queue_pairs=1;delivery={delivery}"));
             let ctx = WaitCtx::new();
             for index in 0..20 {
-                std::mem::forget(encrypting(&engine, &ctx, index));
-                std::mem::forget(encrypting(&engine, &ctx, index));
+                std::mem::forget(paused_job(&engine, &ctx, index));
+                std::mem::forget(paused_job(&engine, &ctx, index));
                 engine.device().run_until_idle();
             }
             assert_eq!((engine.stats().timeouts, engine.stats().parked), (40, 0));
@@ -208,12 +165,12 @@ fn what_comes_late_or_twice_or_for_nothing_hits_nothing_that_is_watched() {
     });
     let engine = stepped("fault=late:nsec=50000000,every=2;timeout_msec=10;completion_nsec=1000");
     let ctx = WaitCtx::new();
-    let mut jobs: Vec<_> = (0..8).map(|index| encrypting(&engine, &ctx, index)).collect();
+    let mut jobs: Vec<_> = (0..8).map(|index| paused_job(&engine, &ctx, index)).collect();
     engine.device().advance(Duration::from_millis(10));
     for (index, job) in jobs.iter_mut().enumerate() {
         match result(job).map_err(OpError::into_parts) {
-            Ok(output) => assert_eq!((output, index % 2), (expected_ctr(&message(index, 90)), 0)),
-            Err(lost) => assert_eq!((lost, index % 2), ((Error::Timeout, message(index, 90)), 1)),
+            Ok(output) => assert_eq!((output, index % 2), (expected_ctr(&message(index, LEN)), 0)),
+            Err(lost) => assert_eq!((lost, index % 2), ((Error::Timeout, message(index, LEN)), 1)),
         }
     }
     engine.device().run_until_idle();

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use simaccel::job::{self, PoolConfig};
 use simaccel::{Engine, Hash, Job, OpError, Step, Tag, WaitCtx};
 
-use self::engine_helpers::{assert_adds_up, message, stepped};
+use self::engine_helpers::{assert_adds_up, message, open_fds, stepped};
 
 const MANY: usize = 100_000;
 
@@ -44,10 +44,6 @@ fn finish(jobs: &mut [Option<Digesting>], index: usize) {
     assert_eq!(digest.as_bytes(), Sha256::digest(&input).as_slice(), "job {index}");
 }
 
-fn fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 #[track_caller]
 fn all_are_in_flight(engine: &Engine) {
     assert_eq!(job::thread_stats().paused, MANY as u64);
@@ -59,13 +55,13 @@ fn all_are_in_flight(engine: &Engine) {
 #[test]
 fn a_hundred_thousand_are_in_flight_without_an_fd_each() {
     let device = "queue_pairs=1;depth=131072;compute_units=4;completion_nsec=50000";
-    let before = fds();
+    let before = open_fds();
 
     let engine = stepped(&format!("{device};delivery=poll"));
     let (contexts, mut jobs) = start(&engine, |_| WaitCtx::new());
     all_are_in_flight(&engine);
     // The interrupt of the thread.
-    assert!(fds() <= before + 1, "{} fds, {before} before", fds());
+    assert!(open_fds() <= before + 1, "{} fds, {before} before", open_fds());
     engine.device().run_until_idle();
     let mut left = MANY;
     while left > 0 {
@@ -77,7 +73,7 @@ fn a_hundred_thousand_are_in_flight_without_an_fd_each() {
     assert!(jobs.iter().all(Option::is_none) && contexts.iter().all(|ctx| ctx.all_fds().is_empty()));
     assert_adds_up(&engine);
     drop((contexts, jobs, engine));
-    assert_eq!(fds(), before);
+    assert_eq!(open_fds(), before);
 
     let engine = stepped(device);
     let (woken, wakes) = channel();
@@ -87,7 +83,7 @@ fn a_hundred_thousand_are_in_flight_without_an_fd_each() {
         ctx
     });
     all_are_in_flight(&engine);
-    assert_eq!(fds(), before, "callbacks need none");
+    assert_eq!(open_fds(), before, "callbacks need none");
     engine.device().run_until_idle();
     wakes.try_iter().for_each(|index| finish(&mut jobs, index));
     assert!(jobs.iter().all(Option::is_none) && contexts.iter().all(|ctx| ctx.all_fds().is_empty()));

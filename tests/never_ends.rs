@@ -11,12 +11,14 @@ use std::thread;
 use simaccel::job::{self, Pause};
 use simaccel::{Aead, Engine, Error, Hash, Job, OpError, Step, WaitCtx};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{
+    IV, LEN, assert_adds_up, ctr, expected_ctr, message, paused_job, result, stepped,
+};
 
 /// Blocks. Returns the error, after checking the input that came back with it.
 #[track_caller]
 fn fails_to_block(engine: &Engine) -> Error {
-    let input = message(3, 80);
+    let input = message(3, LEN);
     let (error, buffer) = ctr(engine).encrypt(&IV, input.clone()).unwrap_err().into_parts();
     assert_eq!(buffer, input);
     error
@@ -24,15 +26,7 @@ fn fails_to_block(engine: &Engine) -> Error {
 
 #[track_caller]
 fn blocks(engine: &Engine) {
-    assert_eq!(ctr(engine).encrypt(&IV, message(3, 80)).unwrap(), expected_ctr(&message(3, 80)));
-}
-
-/// A job that is paused with a request in flight or parked.
-fn paused(engine: &Engine, ctx: &WaitCtx) -> Job<Result<Vec<u8>, Error>> {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || Ok(session.encrypt(&IV, message(3, 80))?)).unwrap();
-    assert!(matches!(job.resume(), Ok(Step::Paused)));
-    job
+    assert_eq!(ctr(engine).encrypt(&IV, message(3, LEN)).unwrap(), expected_ctr(&message(3, LEN)));
 }
 
 #[test]
@@ -92,7 +86,7 @@ fn a_request_that_waits_for_a_ring_of_endless_ones_never_ends_either() {
     for delivery in ["wake", "poll"] {
         let engine = stepped(&format!("fault=timeout:times=2;depth=2;delivery={delivery}"));
         let ctx = WaitCtx::new();
-        let jobs = [paused(&engine, &ctx), paused(&engine, &ctx)];
+        let jobs = [paused_job(&engine, &ctx, 3), paused_job(&engine, &ctx, 3)];
         assert_eq!(fails_to_block(&engine), Error::NeverEnds);
         assert_eq!(engine.stats().parked, 1);
         // With a slot, its request runs.
@@ -107,24 +101,24 @@ fn a_job_that_has_to_block_has_the_error_too() {
     let engine = stepped("fault=timeout:times=2");
     // Its context is dropped while it waits.
     let ctx = WaitCtx::new();
-    let mut freed = paused(&engine, &ctx);
+    let mut freed = paused_job(&engine, &ctx, 3);
     drop(ctx);
-    assert_eq!(freed.resume(), Ok(Step::Finished(Err(Error::NeverEnds))));
+    assert_eq!(result(&mut freed).map_err(Error::from), Err(Error::NeverEnds));
     // It may not pause.
     let ctx = WaitCtx::new();
     let session = ctr(&engine);
     let mut held = Job::new(&ctx, move || {
         let _block = job::block_pause();
         assert_ne!(job::pause(), Pause::Resumed);
-        session.encrypt(&IV, message(3, 80)).map_err(Error::from)
+        session.encrypt(&IV, message(3, LEN)).map_err(Error::from)
     })
     .unwrap();
     assert_eq!(held.resume(), Ok(Step::Finished(Err(Error::NeverEnds))));
     // A job that pauses waits until it is resumed.
-    let mut pauses = paused(&engine, &ctx);
+    let mut pauses = paused_job(&engine, &ctx, 3);
     engine.device().run_until_idle();
     assert!(ctx.is_woken());
-    assert_eq!(pauses.resume(), Ok(Step::Finished(Ok(expected_ctr(&message(3, 80))))));
+    assert_eq!(result(&mut pauses).unwrap(), expected_ctr(&message(3, LEN)));
     assert_eq!(engine.stats().never_ended, 2);
     assert_adds_up(&engine);
 }
@@ -166,7 +160,7 @@ fn threads_that_share_a_stepped_device_do_not_give_up_what_another_brings_to_its
                 scope.spawn(|| {
                     let ctx = WaitCtx::new();
                     for _ in 0..CALLS {
-                        let job = paused(&engine, &ctx);
+                        let job = paused_job(&engine, &ctx, 3);
                         blocks(&engine);
                         drop(job);
                         right.fetch_add(1, Ordering::Relaxed);

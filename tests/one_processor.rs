@@ -11,9 +11,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::unistd::Pid;
-use simaccel::{Engine, Job, OpError, Step, WaitCtx};
+use simaccel::{Engine, Step, WaitCtx};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open};
+use self::engine_helpers::{LEN, assert_adds_up, expected_ctr, message, open, paused_job};
 
 fn on_one_processor() {
     let this = Pid::from_raw(0);
@@ -24,20 +24,11 @@ fn on_one_processor() {
     sched_setaffinity(this, &one).unwrap();
 }
 
-type CipherJob = Job<Result<Vec<u8>, OpError>>;
-
-fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || session.encrypt(&IV, message(index, 100))).unwrap();
-    assert!(matches!(job.resume().unwrap(), Step::Paused));
-    job
-}
-
 /// Runs operations in this many jobs at a time, each on its own context, and resumes what epoll reports.
 fn run(engine: &Engine, jobs: usize, operations: usize) {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
     let contexts: Vec<WaitCtx> = (0..jobs).map(|_| WaitCtx::new()).collect();
-    let mut running: Vec<_> = contexts.iter().map(|ctx| Some(encrypting(engine, ctx, 0))).collect();
+    let mut running: Vec<_> = contexts.iter().map(|ctx| Some(paused_job(engine, ctx, 0))).collect();
     for (at, ctx) in contexts.iter().enumerate() {
         for fd in ctx.changed_fds().added {
             epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, at as u64)).unwrap();
@@ -53,7 +44,7 @@ fn run(engine: &Engine, jobs: usize, operations: usize) {
             let Step::Finished(output) = job.resume().unwrap() else { continue };
             assert_eq!(output.unwrap(), expected_ctr_of_0());
             finished += 1;
-            running[at] = (started < operations).then(|| encrypting(engine, &contexts[at], 0));
+            running[at] = (started < operations).then(|| paused_job(engine, &contexts[at], 0));
             started += usize::from(running[at].is_some());
         }
     }
@@ -63,7 +54,7 @@ fn run(engine: &Engine, jobs: usize, operations: usize) {
 fn drop_early(engine: &Engine, rounds: usize) {
     let ctx = WaitCtx::new();
     for round in 0..rounds {
-        let job = encrypting(engine, &ctx, 0);
+        let job = paused_job(engine, &ctx, 0);
         (0..round % 4).for_each(|_| std::thread::yield_now());
         drop(job);
         let fds = ctx.all_fds();
@@ -73,7 +64,7 @@ fn drop_early(engine: &Engine, rounds: usize) {
 }
 
 fn expected_ctr_of_0() -> Vec<u8> {
-    thread_local!(static EXPECTED: Vec<u8> = expected_ctr(&message(0, 100)));
+    thread_local!(static EXPECTED: Vec<u8> = expected_ctr(&message(0, LEN)));
     EXPECTED.with(Clone::clone)
 }
 

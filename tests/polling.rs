@@ -3,18 +3,11 @@
 mod captured;
 mod engine_helpers;
 
-use simaccel::{Engine, Error, Job, Step, WaitCtx, wait_readable};
+use simaccel::{Engine, Job, Step, WaitCtx, wait_readable};
 
-use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open, stepped};
-
-type CipherJob = Job<Result<Vec<u8>, Error>>;
-
-fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || Ok(session.encrypt(&IV, message(index, 90))?)).unwrap();
-    job.set_token(index as u64);
-    job
-}
+use self::engine_helpers::{
+    CipherJob, IV, LEN, assert_adds_up, ctr, encrypt_job, expected_ctr, message, open, stepped,
+};
 
 fn index_of(token: u64) -> usize {
     usize::try_from(token).unwrap()
@@ -31,7 +24,7 @@ fn by_polling(engine: &Engine, count: usize) {
         for index in std::mem::take(&mut ready) {
             let Some(job) = &mut jobs[index] else { panic!("a token of a finished job: {index}") };
             if let Step::Finished(result) = job.resume().unwrap() {
-                assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
+                assert_eq!(result.unwrap(), expected_ctr(&message(index, LEN)));
                 jobs[index] = None;
                 left -= 1;
             }
@@ -186,8 +179,8 @@ fn a_call_that_blocks_in_a_poll_does_not_wait_for_what_is_held_back() {
             if token == 0 {
                 assert!(matches!(second.resume().unwrap(), Step::Paused), "submitted, and held back");
             }
-            let blocked = session.encrypt(&IV, message(2, 90)).unwrap();
-            assert_eq!(blocked, expected_ctr(&message(2, 90)));
+            let blocked = session.encrypt(&IV, message(2, LEN)).unwrap();
+            assert_eq!(blocked, expected_ctr(&message(2, LEN)));
             done.push(token);
         });
         if called.unwrap() == 0 {
@@ -240,7 +233,7 @@ fn a_poll_that_pauses_in_a_job_leaves_nothing_held_back() {
         let mut told = Vec::new();
         while told.is_empty() {
             let poll = inside.poll(1, |token| {
-                session.encrypt(&IV, message(1, 90)).unwrap();
+                session.encrypt(&IV, message(1, LEN)).unwrap();
                 told.push(token);
             });
             poll.unwrap();

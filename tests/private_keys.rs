@@ -3,13 +3,13 @@
 
 mod captured;
 mod engine_helpers;
+mod future_helpers;
 mod job_helpers;
 #[path = "private_keys/operations.rs"]
 mod operations;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake, Waker};
 use std::thread;
 
@@ -18,22 +18,8 @@ use simaccel::job::{self, InitError, PoolConfig};
 use simaccel::{Engine, Error, Job, Operation, Step, WaitCtx, Zeroizing, wait_readable};
 
 use self::engine_helpers::{assert_adds_up, finish, open, stepped};
+use self::future_helpers::Flag;
 use self::operations::{Action, Output, all, few};
-
-#[derive(Default)]
-struct Calls(AtomicUsize);
-
-impl Calls {
-    fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl Wake for Calls {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
 
 /// A paused job with the operation.
 fn paused(engine: &Engine, ctx: &WaitCtx, action: &Action) -> Job<Output> {
@@ -112,12 +98,12 @@ fn a_job_is_woken_by_its_callback() {
     for config in CONFIGS {
         let engine = stepped(config);
         for action in all() {
-            let (ctx, calls) = (WaitCtx::new(), Arc::new(Calls::default()));
+            let (ctx, calls) = (WaitCtx::new(), Arc::new(Flag::default()));
             let counted = Arc::clone(&calls);
             ctx.set_callback(Some(Arc::new(move || counted.wake_by_ref())));
             let mut job = paused(&engine, &ctx, action);
             engine.device().run_until_idle();
-            assert_eq!((calls.get(), ctx.all_fds().len()), (1, 0));
+            assert_eq!((calls.calls(), ctx.all_fds().len()), (1, 0));
             let Step::Finished(output) = job.resume().unwrap() else { panic!("it was woken") };
             assert_right(action, output);
         }
@@ -160,12 +146,12 @@ fn a_started_operation_is_polled() {
     for config in CONFIGS.into_iter().chain(["delivery=poll"]) {
         let engine = stepped(config);
         for action in all() {
-            let calls = Arc::new(Calls::default());
+            let calls = Arc::new(Flag::default());
             let waker = Waker::from(Arc::clone(&calls));
             let mut started = started(&engine, action);
             assert!(started.poll(&waker).is_pending());
             engine.device().run_until_idle();
-            assert_eq!(calls.get(), 1);
+            assert_eq!(calls.calls(), 1);
             let Poll::Ready(output) = started.poll(&waker) else { panic!("it was woken") };
             assert_right(action, output);
         }

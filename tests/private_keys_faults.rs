@@ -12,6 +12,7 @@
 mod captured;
 #[path = "fault_sweep/drive.rs"]
 mod drive;
+mod future_helpers;
 #[path = "private_keys/operations.rs"]
 mod operations;
 #[path = "fault_sweep/outcome.rs"]
@@ -20,13 +21,13 @@ mod outcome;
 mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 
 use simaccel::foreign::{StartedKey, start_key};
 use simaccel::{Config, Engine, EngineStats};
 
 use drive::Way;
+use future_helpers::Flag;
 use outcome::Outcome;
 
 /// More points than any kind has here.
@@ -151,19 +152,10 @@ fn open(place: Place, nth: u64) -> Engine {
     if is_real { Engine::open(config).unwrap() } else { Engine::stepped(config).unwrap() }
 }
 
-#[derive(Default)]
-struct Calls(AtomicUsize);
-
-impl Wake for Calls {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 /// Polls each operation when its waker was called, and no sooner.
 fn polled(engine: &Engine) -> Vec<Outcome> {
     let actions = work::actions(false);
-    let mut started: Vec<(StartedKey, Arc<Calls>, usize)> = actions
+    let mut started: Vec<(StartedKey, Arc<Flag>, usize)> = actions
         .iter()
         .map(|action| {
             let (operation, arguments, input) = action.parts();
@@ -175,12 +167,12 @@ fn polled(engine: &Engine) -> Vec<Outcome> {
     while outcomes.contains(&None) {
         let mut told = false;
         for (at, (started, calls, seen)) in started.iter_mut().enumerate() {
-            let is_told = calls.0.load(Ordering::SeqCst) > *seen;
+            let is_told = calls.calls() > *seen;
             if outcomes[at].is_some() || !(is_told || is_first) {
                 continue;
             }
             told = true;
-            *seen = calls.0.load(Ordering::SeqCst);
+            *seen = calls.calls();
             if let Poll::Ready(output) = started.poll(&Waker::from(Arc::clone(calls))) {
                 outcomes[at] = Some(work::outcome(&actions[at], output));
             }

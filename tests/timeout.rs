@@ -18,10 +18,9 @@ use simaccel::job::WaitStatus;
 use simaccel::{Aead, Engine, Error, Hash, Job, OpError, Step, WaitCtx, WaitFd, wait_readable};
 
 use self::engine_helpers::{
-    IV, assert_adds_up, ctr, expected_ctr, finish, inside_a_callback, message, open, stepped,
+    CipherJob, IV, LEN, assert_adds_up, ctr, each_way, expected_ctr, inside_a_callback, message, open,
+    paused_job, result, stepped,
 };
-
-type CipherJob = Job<Result<Vec<u8>, OpError>>;
 
 /// Never ends a request; takes it back after 10 ms.
 const NEVER: &str = "completion_nsec=3600000000000;timeout_msec=10;queue_pairs=1;compute_units=64;";
@@ -29,37 +28,20 @@ const NEVER: &str = "completion_nsec=3600000000000;timeout_msec=10;queue_pairs=1
 const LIMIT: Duration = Duration::from_millis(10);
 const NANOSECOND: Duration = Duration::from_nanos(1);
 
-/// A paused job.
-fn encrypting(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || session.encrypt(&IV, message(index, 90))).unwrap();
-    job.set_token(index as u64);
-    pauses(&mut job);
-    job
-}
-
 #[track_caller]
 fn pauses(job: &mut CipherJob) {
     assert!(matches!(job.resume().unwrap(), Step::Paused));
 }
 
 #[track_caller]
-fn result(job: &mut CipherJob) -> Result<Vec<u8>, OpError> {
-    match job.resume().unwrap() {
-        Step::Finished(result) => result,
-        Step::Paused => panic!("the job pauses"),
-    }
-}
-
-#[track_caller]
 fn assert_timed_out(result: Result<Vec<u8>, OpError>, index: usize) {
     let (error, buffer) = result.unwrap_err().into_parts();
     assert!(error == Error::Timeout && error.is_retryable() && error.is_device_failure(), "{error}");
-    assert_eq!(buffer, message(index, 90), "the input comes back as it was");
+    assert_eq!(buffer, message(index, LEN), "the input comes back as it was");
 }
 
 fn assert_done(result: Result<Vec<u8>, OpError>, index: usize) {
-    assert_eq!(result.unwrap(), expected_ctr(&message(index, 90)));
+    assert_eq!(result.unwrap(), expected_ctr(&message(index, LEN)));
 }
 
 fn is_readable(fd: &WaitFd) -> bool {
@@ -76,7 +58,7 @@ fn tokens(engine: &Engine) -> Vec<u64> {
 fn a_job_is_woken_by_its_fd_when_its_time_is_over_and_not_before() {
     let engine = stepped(NEVER);
     let ctx = WaitCtx::new();
-    let mut job = encrypting(&engine, &ctx, 1);
+    let mut job = paused_job(&engine, &ctx, 1);
     let fd = ctx.all_fds().remove(0);
     engine.device().advance(LIMIT - NANOSECOND);
     assert!(!is_readable(&fd));
@@ -101,7 +83,7 @@ fn a_blocking_call_ends_in_time_with_and_without_polling() {
     for delivery in ["wake", "poll"] {
         let engine = stepped(&format!("{NEVER}delivery={delivery}"));
         for round in 1..4 {
-            assert_timed_out(ctr(&engine).encrypt(&IV, message(2, 90)), 2);
+            assert_timed_out(ctr(&engine).encrypt(&IV, message(2, LEN)), 2);
             assert_eq!((engine.device().now(), engine.stats().timeouts), (round * LIMIT, u64::from(round)));
         }
         let digest = engine.hash(Hash::Sha256).unwrap();
@@ -121,7 +103,7 @@ fn a_callback_is_called_once_when_the_time_is_over() {
     ctx.set_callback(Some(Arc::new(move || {
         counting.fetch_add(1, Ordering::Relaxed);
     })));
-    let mut job = encrypting(&engine, &ctx, 1);
+    let mut job = paused_job(&engine, &ctx, 1);
     engine.device().run_until_idle();
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     assert_timed_out(result(&mut job), 1);
@@ -141,11 +123,11 @@ fn a_callback_may_resume_the_job_that_timed_out() {
         RESULT.set(Some(result(&mut job)));
         panic!("and a panic goes no further");
     })));
-    let job = encrypting(&engine, &ctx, 4);
+    let job = paused_job(&engine, &ctx, 4);
     JOB.set(Some((ctx, job)));
     engine.device().run_until_idle();
     assert_timed_out(RESULT.take().expect("the callback was called"), 4);
-    assert_timed_out(ctr(&engine).encrypt(&IV, message(5, 90)), 5);
+    assert_timed_out(ctr(&engine).encrypt(&IV, message(5, LEN)), 5);
     assert_adds_up(&engine);
 }
 
@@ -153,7 +135,7 @@ fn a_callback_may_resume_the_job_that_timed_out() {
 fn polling_returns_the_token_of_a_timed_out_job_once() {
     let engine = stepped(&format!("{NEVER}delivery=poll"));
     let ctx = WaitCtx::new();
-    let mut jobs: Vec<_> = (0..4).map(|index| encrypting(&engine, &ctx, index)).collect();
+    let mut jobs: Vec<_> = (0..4).map(|index| paused_job(&engine, &ctx, index)).collect();
     assert!(tokens(&engine).is_empty());
     let fd = engine.interrupt_fd().unwrap();
     assert!(!is_readable(&fd));
@@ -175,7 +157,7 @@ fn a_request_that_waits_for_a_slot_times_out_too() {
         let engine = stepped(&format!("{NEVER}depth=2;delivery={delivery}"));
         let contexts: Vec<_> = (0..4).map(|_| WaitCtx::new()).collect();
         let mut jobs: Vec<_> =
-            contexts.iter().enumerate().map(|(index, ctx)| encrypting(&engine, ctx, index)).collect();
+            contexts.iter().enumerate().map(|(index, ctx)| paused_job(&engine, ctx, index)).collect();
         assert_eq!(contexts[3].status(), WaitStatus::Eagain);
         // Before the device has had time to admit any request.
         engine.device().advance(LIMIT);
@@ -184,8 +166,8 @@ fn a_request_that_waits_for_a_slot_times_out_too() {
         }
         assert_eq!((engine.stats().timeouts, engine.stats().parked), (4, 2));
         // A blocking call that waits for the slots of two jobs that will not be resumed.
-        let leaked: Vec<_> = contexts.iter().take(2).map(|ctx| encrypting(&engine, ctx, 1)).collect();
-        assert_timed_out(ctr(&engine).encrypt(&IV, message(9, 90)), 9);
+        let leaked: Vec<_> = contexts.iter().take(2).map(|ctx| paused_job(&engine, ctx, 1)).collect();
+        assert_timed_out(ctr(&engine).encrypt(&IV, message(9, LEN)), 9);
         drop(leaked);
         engine.device().run_until_idle();
         assert_adds_up(&engine);
@@ -196,7 +178,7 @@ fn a_request_that_waits_for_a_slot_times_out_too() {
 fn what_ends_in_time_is_not_watched_any_more_however_slow_the_application() {
     let engine = stepped("completion_nsec=1000000;timeout_msec=10");
     let ctx = WaitCtx::new();
-    let mut job = encrypting(&engine, &ctx, 1);
+    let mut job = paused_job(&engine, &ctx, 1);
     engine.device().run_until_idle();
     assert_eq!(engine.device().now(), Duration::from_millis(1), "no deadline is left to run to");
     engine.device().advance(1_000 * LIMIT);
@@ -205,10 +187,10 @@ fn what_ends_in_time_is_not_watched_any_more_however_slow_the_application() {
     // By polling no caller sleeps, so a completion in the ring is not lost, and neither is a token that was
     // returned.
     let engine = stepped("completion_nsec=1000000;timeout_msec=10;delivery=poll");
-    let mut jobs: Vec<_> = (0..2).map(|index| encrypting(&engine, &ctx, index)).collect();
+    let mut jobs: Vec<_> = (0..2).map(|index| paused_job(&engine, &ctx, index)).collect();
     engine.device().advance(LIMIT / 2);
     assert_eq!(engine.poll(1, |_| ()).unwrap(), 1);
-    jobs.push(encrypting(&engine, &ctx, 2));
+    jobs.push(paused_job(&engine, &ctx, 2));
     engine.device().advance(1_000 * LIMIT);
     for (index, job) in jobs.iter_mut().enumerate() {
         assert_done(result(job), index);
@@ -221,7 +203,7 @@ fn what_ends_in_time_is_not_watched_any_more_however_slow_the_application() {
 fn a_request_that_is_due_at_its_deadline_is_in_time() {
     let engine = stepped("completion_nsec=10000000;timeout_msec=10");
     let ctx = WaitCtx::new();
-    let mut job = encrypting(&engine, &ctx, 1);
+    let mut job = paused_job(&engine, &ctx, 1);
     engine.device().run_until_idle();
     assert_done(result(&mut job), 1);
     assert_eq!((engine.device().now(), engine.stats().timeouts), (LIMIT, 0));
@@ -234,7 +216,7 @@ fn jobs_that_are_never_resumed_do_not_exhaust_the_ring() {
             let engine = stepped(&format!("{NEVER}depth=2;delivery={delivery}"));
             let ctx = WaitCtx::new();
             for index in 0..40 {
-                std::mem::forget(encrypting(&engine, &ctx, index));
+                std::mem::forget(paused_job(&engine, &ctx, index));
                 if index % 2 == 1 {
                     engine.device().advance(LIMIT);
                 }
@@ -254,7 +236,7 @@ fn jobs_of_a_thread_that_has_ended_are_taken_back_as_well() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 let ctx = WaitCtx::new();
-                (0..4).for_each(|index| std::mem::forget(encrypting(&engine, &ctx, index)));
+                (0..4).for_each(|index| std::mem::forget(paused_job(&engine, &ctx, index)));
                 std::mem::forget(ctx);
             });
         });
@@ -262,7 +244,7 @@ fn jobs_of_a_thread_that_has_ended_are_taken_back_as_well() {
         engine.device().advance(LIMIT);
         assert_eq!((engine.stats().timeouts, engine.stats().device.total.in_flight), (4, 0));
         let ctx = WaitCtx::new();
-        drop(encrypting(&engine, &ctx, 1));
+        drop(paused_job(&engine, &ctx, 1));
         assert_eq!((engine.stats().parked, tokens(&engine)), (0, vec![]), "{delivery}");
     }
 }
@@ -271,15 +253,15 @@ fn jobs_of_a_thread_that_has_ended_are_taken_back_as_well() {
 fn a_dropped_job_takes_the_token_of_its_timeout_along_and_no_other() {
     let engine = stepped(NEVER);
     let ctx = WaitCtx::new();
-    let first = encrypting(&engine, &ctx, 1);
+    let first = paused_job(&engine, &ctx, 1);
     engine.device().advance(LIMIT / 2);
-    let mut second = encrypting(&engine, &ctx, 2);
+    let mut second = paused_job(&engine, &ctx, 2);
     let fd = ctx.all_fds().remove(0);
     engine.device().advance(LIMIT / 2);
     assert!(is_readable(&fd));
     drop(first);
     assert!(!is_readable(&fd));
-    let third = encrypting(&engine, &ctx, 3);
+    let third = paused_job(&engine, &ctx, 3);
     engine.device().advance(LIMIT / 2);
     assert!(is_readable(&fd), "the second's");
     drop(third);
@@ -296,7 +278,7 @@ fn a_dropped_job_takes_the_token_of_its_timeout_along_and_no_other() {
 fn what_is_given_up_is_not_watched_any_more() {
     for delivery in ["wake", "poll"] {
         let engine = stepped(&format!("timeout_msec=10;delivery={delivery}"));
-        drop(encrypting(&engine, &WaitCtx::new(), 1));
+        drop(paused_job(&engine, &WaitCtx::new(), 1));
         engine.device().run_until_idle();
         assert_eq!(engine.device().now(), Duration::ZERO, "no deadline is left to run to");
         assert_eq!((engine.stats().timeouts, engine.stats().abandoned), (0, 1));
@@ -307,7 +289,7 @@ fn what_is_given_up_is_not_watched_any_more() {
 fn two_timeouts_on_one_context_are_two_tokens() {
     let engine = stepped(NEVER);
     let ctx = WaitCtx::new();
-    let mut jobs = [1, 2].map(|index| encrypting(&engine, &ctx, index));
+    let mut jobs = [1, 2].map(|index| paused_job(&engine, &ctx, index));
     let fd = ctx.all_fds().remove(0);
     engine.device().advance(LIMIT);
     assert_timed_out(result(&mut jobs[0]), 1);
@@ -321,7 +303,7 @@ fn a_job_whose_context_is_gone_times_out_by_blocking() {
     for (delivery, after) in [("wake", false), ("wake", true), ("poll", false), ("poll", true)] {
         let engine = stepped(&format!("{NEVER}delivery={delivery}"));
         let ctx = WaitCtx::new();
-        let mut job = encrypting(&engine, &ctx, 6);
+        let mut job = paused_job(&engine, &ctx, 6);
         drop(ctx);
         if after || delivery == "poll" {
             engine.device().advance(LIMIT);
@@ -335,12 +317,12 @@ fn a_job_whose_context_is_gone_times_out_by_blocking() {
 #[test]
 fn retries_come_first_each_with_its_own_time() {
     let engine = stepped(&format!("{NEVER}max_retries=2"));
-    assert_timed_out(ctr(&engine).encrypt(&IV, message(1, 90)), 1);
+    assert_timed_out(ctr(&engine).encrypt(&IV, message(1, LEN)), 1);
     assert_eq!(engine.device().now(), 3 * LIMIT);
     assert_eq!((engine.stats().timeouts, engine.stats().retries, engine.stats().operations), (3, 2, 1));
 
     let ctx = WaitCtx::new();
-    let mut job = encrypting(&engine, &ctx, 2);
+    let mut job = paused_job(&engine, &ctx, 2);
     for _ in 0..2 {
         engine.device().advance(LIMIT);
         pauses(&mut job);
@@ -356,7 +338,7 @@ fn a_retry_may_be_dropped_in_the_middle() {
     for delivery in ["wake", "poll"] {
         let engine = stepped(&format!("{NEVER}max_retries=5;delivery={delivery}"));
         let ctx = WaitCtx::new();
-        let mut job = encrypting(&engine, &ctx, 2);
+        let mut job = paused_job(&engine, &ctx, 2);
         engine.device().advance(LIMIT);
         pauses(&mut job);
         drop(job);
@@ -371,7 +353,7 @@ fn a_retry_may_be_dropped_in_the_middle() {
 fn retries_end_when_one_succeeds_and_only_what_another_try_may_mend_is_tried_again() {
     let engine = stepped("completion_nsec=1000000;max_retries=3");
     let ctx = WaitCtx::new();
-    let mut job = encrypting(&engine, &ctx, 3);
+    let mut job = paused_job(&engine, &ctx, 3);
     for _ in 0..3 {
         engine.device().step();
         engine.device().reset();
@@ -381,17 +363,17 @@ fn retries_end_when_one_succeeds_and_only_what_another_try_may_mend_is_tried_aga
     assert_done(result(&mut job), 3);
     assert_eq!(engine.stats().retries, 3);
 
-    let mut job = encrypting(&engine, &ctx, 4);
+    let mut job = paused_job(&engine, &ctx, 4);
     for _ in 0..3 {
         engine.device().reset();
         pauses(&mut job);
     }
     engine.device().reset();
     let (error, buffer) = result(&mut job).unwrap_err().into_parts();
-    assert_eq!((error, buffer), (Error::Reset, message(4, 90)), "once more than it is tried again");
+    assert_eq!((error, buffer), (Error::Reset, message(4, LEN)), "once more than it is tried again");
     assert_eq!(engine.stats().retries, 6);
 
-    let (error, _) = ctr(&engine).encrypt(&IV[..3], message(1, 90)).unwrap_err().into_parts();
+    let (error, _) = ctr(&engine).encrypt(&IV[..3], message(1, LEN)).unwrap_err().into_parts();
     assert!(matches!(error, Error::InvalidArgument(_)));
     let aead = engine.aead(Aead::Aes256Gcm, &[2; 32]).unwrap();
     let error = aead.open(&IV[..12], b"", message(1, 30), &[0; 16]).unwrap_err().into_parts();
@@ -432,8 +414,8 @@ fn software_takes_over_after_a_timeout_where_that_is_on() {
 fn a_part_that_times_out_poisons_its_stream() {
     let engine = stepped(NEVER);
     let mut stream = ctr(&engine).encryptor(&IV);
-    assert_timed_out(stream.update(message(1, 90)), 1);
-    assert_eq!(stream.update(message(1, 90)).unwrap_err().error(), &Error::StreamPoisoned);
+    assert_timed_out(stream.update(message(1, LEN)), 1);
+    assert_eq!(stream.update(message(1, LEN)).unwrap_err().error(), &Error::StreamPoisoned);
 }
 
 #[test]
@@ -441,40 +423,17 @@ fn borrowed_and_out_of_place_buffers_survive_a_timeout() {
     let engine = stepped(NEVER);
     let session = ctr(&engine);
     let mut output = [7; 90];
-    assert_eq!(session.encrypt_slice(&IV, &message(1, 90), &mut output), Err(Error::Timeout));
+    assert_eq!(session.encrypt_slice(&IV, &message(1, LEN), &mut output), Err(Error::Timeout));
     assert_eq!(output, [7; 90]);
     let (error, source, destination) =
-        session.encrypt_to(&IV, message(1, 90), vec![1]).unwrap_err().into_buffers();
-    assert_eq!((error, source, destination.is_some()), (Error::Timeout, message(1, 90), true));
-}
-
-/// Every way of waiting, with its result: a job by fd, by callback, blocked without a context; a blocking
-/// call.
-fn all_ways(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
-    let ctx = WaitCtx::new();
-    let session = ctr(engine);
-    let mut job = Job::new(&ctx, move || session.encrypt(&IV, message(0, 90))).unwrap();
-    let mut results = vec![finish(&ctx, &mut job).0];
-
-    let (sender, receiver) = channel();
-    let ctx = WaitCtx::new();
-    ctx.set_callback(Some(Arc::new(move || sender.send(()).unwrap())));
-    let mut job = encrypting(engine, &ctx, 1);
-    receiver.recv().unwrap();
-    results.push(result(&mut job));
-
-    let ctx = WaitCtx::new();
-    let mut job = encrypting(engine, &ctx, 2);
-    drop(ctx);
-    results.push(result(&mut job));
-    results.push(ctr(engine).encrypt(&IV, message(3, 90)));
-    results
+        session.encrypt_to(&IV, message(1, LEN), vec![1]).unwrap_err().into_buffers();
+    assert_eq!((error, source, destination.is_some()), (Error::Timeout, message(1, LEN), true));
 }
 
 #[test]
 fn on_a_real_device_every_way_of_waiting_times_out() {
     let engine = open(NEVER);
-    for (index, result) in all_ways(&engine).into_iter().enumerate() {
+    for (index, result) in each_way(&engine).into_iter().enumerate() {
         assert_timed_out(result, index);
     }
     assert_eq!(engine.stats().timeouts, 4);
@@ -482,7 +441,7 @@ fn on_a_real_device_every_way_of_waiting_times_out() {
 
     let engine = open(&format!("{NEVER}delivery=poll"));
     let ctx = WaitCtx::new();
-    let mut jobs: Vec<_> = (0..5).map(|index| encrypting(&engine, &ctx, index)).collect();
+    let mut jobs: Vec<_> = (0..5).map(|index| paused_job(&engine, &ctx, index)).collect();
     let mut left = jobs.len();
     while left > 0 {
         let polled = engine.poll(10, |token| {
@@ -494,7 +453,7 @@ fn on_a_real_device_every_way_of_waiting_times_out() {
             wait_readable(&[engine.interrupt_fd().unwrap()]).unwrap();
         }
     }
-    assert_timed_out(ctr(&engine).encrypt(&IV, message(6, 90)), 6);
+    assert_timed_out(ctr(&engine).encrypt(&IV, message(6, LEN)), 6);
     assert_eq!(engine.stats().timeouts, 6);
     assert_adds_up(&engine);
 }
@@ -508,7 +467,7 @@ fn on_a_real_device_timeouts_race_with_completions() {
         let ctx = WaitCtx::new();
         let mut late = 0;
         for round in 0..10 {
-            let mut jobs: Vec<_> = (0..64).map(|index| Some(encrypting(&engine, &ctx, index))).collect();
+            let mut jobs: Vec<_> = (0..64).map(|index| Some(paused_job(&engine, &ctx, index))).collect();
             if round % 3 == 0 {
                 jobs.truncate(48);
             }
@@ -524,7 +483,7 @@ fn on_a_real_device_timeouts_race_with_completions() {
                     let Some(job) = slot else { continue };
                     let Step::Finished(result) = job.resume().unwrap() else { continue };
                     match result {
-                        Ok(output) => assert_eq!(output, expected_ctr(&message(index, 90))),
+                        Ok(output) => assert_eq!(output, expected_ctr(&message(index, LEN))),
                         Err(error) => {
                             assert_timed_out(Err(error), index);
                             late += 1;

@@ -13,22 +13,13 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use simaccel::job::WaitKey;
-use simaccel::{
-    Engine, Error, Job, OsError, Step, WaitCtx, WaitError, WaitFd, wait_readable, wait_readable_timeout,
-};
+use simaccel::{OsError, Step, WaitCtx, WaitError, WaitFd, wait_readable, wait_readable_timeout};
 
-use self::engine_helpers::{IV, ctr, expected_ctr, message, stepped};
+use self::engine_helpers::{LEN, expected_ctr, message, paused_job, result, stepped};
 use self::job_helpers::passes_in_child;
 
 /// Long enough that only a call that does not wait returns.
 const FOR_EVER: Duration = Duration::MAX;
-
-fn paused(engine: &Engine, ctx: &WaitCtx) -> Job<Result<Vec<u8>, Error>> {
-    let session = ctr(engine);
-    let mut job = Job::new(ctx, move || Ok(session.encrypt(&IV, message(3, 80))?)).unwrap();
-    assert!(matches!(job.resume(), Ok(Step::Paused)));
-    job
-}
 
 #[test]
 fn a_wait_for_no_fd_is_an_error_that_says_so() {
@@ -45,7 +36,7 @@ fn a_wait_for_no_fd_is_an_error_that_says_so() {
 fn a_polled_job_has_no_fd_to_wait_for() {
     let engine = stepped("delivery=poll");
     let ctx = WaitCtx::new();
-    let mut job = paused(&engine, &ctx);
+    let mut job = paused_job(&engine, &ctx, 3);
     assert_eq!(wait_readable(&ctx.all_fds()), Err(WaitError::NoFds));
     assert!(!ctx.is_woken());
     assert_eq!(engine.poll(9, |token| panic!("{token} is not done")), Ok(0));
@@ -54,7 +45,7 @@ fn a_polled_job_has_no_fd_to_wait_for() {
     assert_eq!(wait_readable(&[engine.interrupt_fd().unwrap()]), Ok(1));
     assert_eq!(engine.poll(9, |token| assert_eq!(token, job.token())), Ok(1));
     assert!(!ctx.is_woken(), "it asks fds");
-    assert_eq!(job.resume(), Ok(Step::Finished(Ok(expected_ctr(&message(3, 80))))));
+    assert_eq!(result(&mut job).unwrap(), expected_ctr(&message(3, LEN)));
 }
 
 #[test]
@@ -63,7 +54,7 @@ fn a_missing_wake_is_seen_instead_of_waited_for() {
         let engine = stepped(config);
         let ctx = WaitCtx::new();
         assert!(!ctx.is_woken(), "no job, no fd");
-        let mut job = paused(&engine, &ctx);
+        let mut job = paused_job(&engine, &ctx, 3);
         assert!(!ctx.is_woken(), "{config}: nothing has happened yet");
         engine.device().run_until_idle();
         for _ in 0..2 {

@@ -4,8 +4,9 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
-use simaccel::{Cipher, CipherSession, Config, Engine, Job, Step, WaitCtx, wait_readable};
+use simaccel::{Cipher, CipherSession, Config, Engine, Job, OpError, Step, WaitCtx, wait_readable};
 
 pub(crate) const KEY: [u8; 32] = [0x42; 32];
 pub(crate) const IV: [u8; 16] = [0x24; 16];
@@ -31,6 +32,62 @@ pub(crate) fn message(index: usize, len: usize) -> Vec<u8> {
 /// The CTR result for `message` under [`KEY`] and [`IV`], computed without the device.
 pub(crate) fn expected_ctr(message: &[u8]) -> Vec<u8> {
     software("offload_threshold=4294967295", |engine| ctr(engine).encrypt(&IV, message.to_vec()).unwrap())
+}
+
+/// A job that encrypts a message.
+pub(crate) type CipherJob = Job<Result<Vec<u8>, OpError>>;
+
+/// Bytes of what [`encrypt_job`] encrypts.
+pub(crate) const LEN: usize = 90;
+
+/// A job that encrypts `message(index, LEN)`; its token is the index.
+pub(crate) fn encrypt_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
+    let session = ctr(engine);
+    let mut job = Job::new(ctx, move || session.encrypt(&IV, message(index, LEN))).unwrap();
+    job.set_token(index as u64);
+    job
+}
+
+/// The same, which has submitted its request and is paused.
+#[track_caller]
+pub(crate) fn paused_job(engine: &Engine, ctx: &WaitCtx, index: usize) -> CipherJob {
+    let mut job = encrypt_job(engine, ctx, index);
+    assert!(matches!(job.resume().unwrap(), Step::Paused));
+    job
+}
+
+/// What a job has finished with, when it does not pause again.
+#[track_caller]
+pub(crate) fn result<T>(job: &mut Job<T>) -> T {
+    match job.resume().unwrap() {
+        Step::Finished(result) => result,
+        Step::Paused => panic!("the job pauses"),
+    }
+}
+
+/// One operation in each way of waiting, with its result: in a job that sleeps on its fd, in a job with a
+/// callback, in a job without a context, blocking. Their messages are those of 0 to 3.
+pub(crate) fn each_way(engine: &Engine) -> Vec<Result<Vec<u8>, OpError>> {
+    let ctx = WaitCtx::new();
+    let mut results = vec![finish(&ctx, &mut encrypt_job(engine, &ctx, 0)).0];
+
+    let (sender, receiver) = channel();
+    let ctx = WaitCtx::new();
+    ctx.set_callback(Some(Arc::new(move || sender.send(()).unwrap())));
+    let mut job = paused_job(engine, &ctx, 1);
+    results.push(loop {
+        receiver.recv().unwrap();
+        if let Step::Finished(result) = job.resume().unwrap() {
+            break result;
+        }
+    });
+
+    let ctx = WaitCtx::new();
+    let mut job = paused_job(engine, &ctx, 2);
+    drop(ctx);
+    results.push(result(&mut job));
+    results.push(ctr(engine).encrypt(&IV, message(3, LEN)));
+    results
 }
 
 /// Runs `body` on an engine that sends nothing to its device.
