@@ -14,6 +14,7 @@ mod keys;
 mod latency;
 #[path = "loadgen/load.rs"]
 mod load;
+mod loadgen_helpers;
 #[path = "loadgen/open.rs"]
 mod open;
 #[path = "loadgen/options.rs"]
@@ -22,57 +23,21 @@ mod options;
 mod reference;
 #[path = "loadgen/report.rs"]
 mod report;
+mod scratch;
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Output;
 
-use serde_json::Value;
+use self::loadgen_helpers::{json, program, text};
+use self::scratch::Folder;
 
 /// The modes in the order of the table.
 const MODES: [&str; 6] = ["software", "sync", "wake-fd", "callback", "poll", "futures"];
 
-fn program() -> PathBuf {
-    built::example("loadgen")
-}
-
-/// A folder of one test, removed at its end.
-struct Folder(PathBuf);
-
 impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("loadgen-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) {
-        std::fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn read(&self, name: impl AsRef<Path>) -> Vec<u8> {
-        std::fs::read(self.path(name)).unwrap()
-    }
-
-    /// The names in the folder, sorted; a temporary file that was left behind would be one.
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.0).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-
     /// Runs the load generator in the folder.
     fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
-        Command::new(program()).args(arguments).current_dir(&self.0).output().unwrap()
+        self.command(program()).args(arguments).output().unwrap()
     }
 
     /// Runs it with options without blanks, and expects success.
@@ -98,25 +63,11 @@ impl Folder {
     /// Runs another program in the folder, which must succeed, and returns its output.
     #[track_caller]
     fn tool<S: AsRef<OsStr>>(&self, name: &str, arguments: &[S]) -> Vec<u8> {
-        let output = Command::new(name).args(arguments).current_dir(&self.0).output();
+        let output = self.command(name).args(arguments).output();
         let output = output.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
         output.stdout
     }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn json(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", text(bytes)))
 }
 
 /// Bytes without a pattern that a block cipher could hide.

@@ -4,37 +4,20 @@
 //! a station that is never idle decides, or the way of a single operation.
 
 mod built;
+mod loadgen_helpers;
+mod scratch;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn program() -> PathBuf {
-    built::example("loadgen")
-}
+use self::loadgen_helpers::program;
+use self::scratch::Folder;
 
 fn loadgen(arguments: &[&str]) -> Output {
     Command::new(program()).args(arguments).output().unwrap()
-}
-
-/// A file of the test, removed at its end.
-struct Points(PathBuf);
-
-impl Points {
-    fn new(name: &str, text: &str) -> Self {
-        let name = format!("loadgen-fit-{}-{name}.csv", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Points {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// The `fit` of the JSON report.
@@ -47,6 +30,14 @@ fn fit(path: &Path) -> Value {
     json["fit"].clone()
 }
 
+/// The same of these points.
+#[track_caller]
+fn fit_points(points: &str) -> Value {
+    let folder = Folder::new();
+    folder.write("points.csv", points);
+    fit(&folder.path("points.csv"))
+}
+
 /// The value of a key of the configuration that was found; `None`: it has none.
 fn key(fit: &Value, key: &str) -> Option<f64> {
     let device = fit["device"].as_str().unwrap();
@@ -55,7 +46,7 @@ fn key(fit: &Value, key: &str) -> Option<f64> {
 }
 
 /// A known device with constant times.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Known {
     units: f64,
     nsec: f64,
@@ -97,17 +88,20 @@ const DEPTHS: [u32; 7] = [1, 2, 4, 8, 16, 64, 256];
 
 /// Fits the points of a known device, checks the errors at each, and returns the fit.
 #[track_caller]
-fn fit_of(name: &str, known: Known, measure: &str) -> Value {
-    let points = Points::new(name, &known.points(measure, &SIZES, &DEPTHS));
-    let fit = fit(&points.0);
-    println!("{name}: {}, worst {:.3} %", fit["device"], fit["worst_percent"].as_f64().unwrap());
+fn fit_of(known: Known, measure: &str) -> Value {
+    let fit = fit_points(&known.points(measure, &SIZES, &DEPTHS));
+    println!(
+        "{known:?}, {measure}: {}, worst {:.3} %",
+        fit["device"],
+        fit["worst_percent"].as_f64().unwrap()
+    );
     assert_eq!(fit["points"].as_array().unwrap().len(), SIZES.len() * DEPTHS.len());
     assert_eq!(fit["unit"], measure);
     for point in fit["points"].as_array().unwrap() {
-        assert!(point["error_percent"].as_f64().unwrap().abs() < 1.0, "{name}: {fit}");
+        assert!(point["error_percent"].as_f64().unwrap().abs() < 1.0, "{known:?}, {measure}: {fit}");
         // The formula is exact for constant times: the device differs by the rounding of its keys' numbers.
         let [formula, device] = ["formula", "device"].map(|key| point[key].as_f64().unwrap());
-        assert!((device / formula - 1.0).abs() < 0.003, "{name}: {point}");
+        assert!((device / formula - 1.0).abs() < 0.003, "{known:?}, {measure}: {point}");
     }
     fit
 }
@@ -116,7 +110,7 @@ fn fit_of(name: &str, known: Known, measure: &str) -> Value {
 fn fixed_time_rate_and_units_come_back() {
     let known = Known { units: 4.0, nsec: 50_000.0, mbps: 500.0, ..Known::default() };
     for measure in ["ops", "mbps", "latency_us"] {
-        let fit = fit_of(measure, known, measure);
+        let fit = fit_of(known, measure);
         assert_eq!(key(&fit, "compute_units"), Some(4.0), "{fit}");
         assert!((key(&fit, "completion_nsec").unwrap() - 50_000.0).abs() <= 1.0, "{fit}");
         assert!((key(&fit, "mbps").unwrap() - 500.0).abs() < 0.01, "{fit}");
@@ -127,14 +121,14 @@ fn fixed_time_rate_and_units_come_back() {
 #[test]
 fn many_units_come_back() {
     let known = Known { units: 29.0, nsec: 433_000.0, ..Known::default() };
-    let fit = fit_of("units", known, "ops");
+    let fit = fit_of(known, "ops");
     assert_eq!(fit["device"], "compute_units=29;completion_nsec=433000");
 }
 
 #[test]
 fn a_serial_stage_comes_back() {
     let known = Known { units: 16.0, nsec: 40_000.0, mbps: 250.0, firmware: 5_000.0, ..Known::default() };
-    let fit = fit_of("firmware", known, "ops");
+    let fit = fit_of(known, "ops");
     assert!((key(&fit, "firmware_nsec").unwrap() - 5_000.0).abs() <= 1.0, "{fit}");
     assert_eq!(key(&fit, "compute_units"), Some(16.0), "{fit}");
 }
@@ -145,10 +139,10 @@ fn a_serial_stage_comes_back() {
 fn a_link_comes_back_and_what_cannot_be_told_takes_the_fewest_keys() {
     let known =
         Known { units: 8.0, nsec: 20_000.0, link_mbps: 1_000.0, link_nsec: 30_000.0, ..Known::default() };
-    let fit = fit_of("link", known, "latency_us");
+    let fit = fit_of(known, "latency_us");
     assert_eq!(fit["device"], "compute_units=32;completion_nsec=80000;link_mbps=1000");
     // With a rate, the two differ: the longer the message, the less of its time is the link's.
-    let fit = fit_of("link-and-rate", Known { mbps: 2_000.0, ..known }, "latency_us");
+    let fit = fit_of(Known { mbps: 2_000.0, ..known }, "latency_us");
     assert!((key(&fit, "link_mbps").unwrap() - 1_000.0).abs() < 0.1, "{fit}");
     assert!((key(&fit, "link_nsec").unwrap() - 30_000.0).abs() <= 1.0, "{fit}");
     assert_eq!(key(&fit, "compute_units"), Some(8.0), "{fit}");
@@ -165,8 +159,7 @@ fn figures_with_errors_give_the_keys_of_the_device() {
         let off = [0.98, 1.01, 1.0, 1.02, 0.99][number * 3 % 5];
         writeln!(text, "{before},{}", value.parse::<f64>().unwrap() * off).unwrap();
     }
-    let points = Points::new("noise", &text);
-    let fit = fit(&points.0);
+    let fit = fit_points(&text);
     assert_eq!(key(&fit, "compute_units"), Some(4.0), "{fit}");
     assert!((key(&fit, "completion_nsec").unwrap() / 50_000.0 - 1.0).abs() < 0.02, "{fit}");
     assert!((key(&fit, "mbps").unwrap() / 500.0 - 1.0).abs() < 0.02, "{fit}");
@@ -264,8 +257,10 @@ fn bad_points_are_told_with_their_line() {
         (format!("{header}16,1,0.0000001\n"), "line 4: ops=0.0000001: an operation takes"),
     ];
     for (number, (text, expected)) in bad.iter().enumerate() {
-        let points = Points::new(&format!("bad-{number}"), text);
-        let path = points.0.to_str().unwrap();
+        let (folder, name) = (Folder::new(), format!("bad-{number}.csv"));
+        folder.write(&name, text);
+        let path = folder.path(name);
+        let path = path.to_str().unwrap();
         told(&["--fit", path], &[expected, path]);
     }
     told(&["--fit", "/nowhere/points.csv"], &["/nowhere/points.csv"]);

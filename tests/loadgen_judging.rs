@@ -5,6 +5,8 @@ mod baselines;
 mod built;
 #[path = "loadgen_output/folder.rs"]
 mod folder;
+mod loadgen_helpers;
+mod scratch;
 #[path = "loadgen_judging/signals.rs"]
 mod signals;
 #[path = "loadgen_judging/thresholds.rs"]

@@ -4,6 +4,7 @@
 
 mod built;
 mod captured;
+mod loadgen_helpers;
 #[path = "../examples/loadgen/shortage.rs"]
 mod shortage;
 
@@ -12,13 +13,11 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use shortage::Limits;
 
+use self::loadgen_helpers::{count, text};
+
 fn run(limit: &str, options: &str) -> Output {
     let command = format!("ulimit {limit}; exec '{}' {options}", built::example("loadgen").display());
     Command::new("sh").args(["-c", &command]).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Expects exit code 2, nothing on standard output, and one line with these parts.
@@ -44,10 +43,6 @@ fn row(limit: &str, options: &str) -> (Value, String) {
     let row = report["rows"][0].clone();
     assert_eq!((&row["errors"], &row["mismatches"]), (&0.into(), &0.into()), "{row}");
     (row, told)
-}
-
-fn count(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no count"))
 }
 
 /// A stack takes 64 KiB, so 1.5 GB have room for some 20,000.

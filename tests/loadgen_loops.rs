@@ -4,23 +4,13 @@
 
 mod built;
 mod captured;
+mod loadgen_helpers;
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-fn program() -> PathBuf {
-    built::example("loadgen")
-}
-
-fn run(options: &str) -> Output {
-    Command::new(program()).args(options.split_whitespace()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use self::loadgen_helpers::{count, run, text};
 
 /// The rows of a JSON report, whatever the exit code.
 #[track_caller]
@@ -40,11 +30,6 @@ fn row(options: &str) -> Value {
     let row = rows[0].clone();
     assert_eq!((count(&row["errors"]), count(&row["mismatches"])), (0, 0), "{options}: {row}");
     row
-}
-
-#[track_caller]
-fn count(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no count"))
 }
 
 /// Expects exit code 2 and one line that names the option.

@@ -12,10 +12,13 @@
 //! for.
 
 mod built;
-
-use std::process::Command;
+mod loadgen_helpers;
+mod scratch;
 
 use serde_json::Value;
+
+use self::loadgen_helpers::number;
+use self::scratch::Folder;
 
 /// A service of the model, in nanoseconds.
 const SERVICE: i64 = 200_000;
@@ -40,24 +43,20 @@ fn nanos(micros: &Value) -> i64 {
     (micros.as_f64().expect("a time is a number") * 1e3).round() as i64
 }
 
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("a number, not {value}"))
-}
-
 #[track_caller]
-fn run(name: &str, options: &str) -> Run {
-    let name = format!("{}/loadgen-measured-{}-{name}.json", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+fn run(options: &str) -> Run {
+    let folder = Folder::new();
     let device = format!("completion_nsec={SERVICE};compute_units=4;timing=all");
-    let output = Command::new(built::example("loadgen"))
+    let output = folder
+        .command(built::example("loadgen"))
         .args(options.split_whitespace())
         .args(["--warmup", "0", "--size", "64", "--device", &device])
         .args(["--output-format", "json", "--stats", "json"])
-        .args(["--trace", &name, "--trace-events", "1000000"])
+        .args(["--trace", "trace.json", "--trace-events", "1000000"])
         .output()
         .unwrap();
     assert!(output.status.success(), "{options}: {}", String::from_utf8_lossy(&output.stderr));
-    let trace: Value = serde_json::from_slice(&std::fs::read(&name).unwrap()).unwrap();
-    std::fs::remove_file(&name).unwrap();
+    let trace: Value = serde_json::from_slice(&folder.read("trace.json")).unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let spans = |name: &str| {
         let events = trace["traceEvents"].as_array().unwrap().iter();
@@ -160,7 +159,7 @@ fn a_closed_loop_agrees_with_its_trace_and_with_the_engine() {
     for (mode, jobs) in
         [("sync", ""), ("wake-fd", "--jobs 9"), ("callback", "--jobs 16"), ("poll", "--jobs 23")]
     {
-        let run = run(mode, &format!("--mode {mode} --ops 400 {jobs}"));
+        let run = run(&format!("--mode {mode} --ops 400 {jobs}"));
         assert_eq!(run.row["latency_us"], run.row["service_us"]);
         run.check_by_trace(&run.row["latency_us"]);
         run.check_by_engine(&run.row["latency_us"]);
@@ -173,7 +172,7 @@ fn a_closed_loop_agrees_with_its_trace_and_with_the_engine() {
 #[test]
 fn an_open_loop_agrees_with_its_trace_and_with_the_engine() {
     for mode in ["wake-fd", "callback", "poll", "futures"] {
-        let run = run(&format!("open-{mode}"), &format!("--mode {mode} --ops 300 --rate 3000 --jobs 40"));
+        let run = run(&format!("--mode {mode} --ops 300 --rate 3000 --jobs 40"));
         run.check_by_trace(&run.row["service_us"]);
         run.check_by_engine(&run.row["service_us"]);
         run.check_by_services();

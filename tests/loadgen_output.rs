@@ -8,7 +8,9 @@ mod completions;
 mod files;
 #[path = "loadgen_output/folder.rs"]
 mod folder;
+mod loadgen_helpers;
 #[path = "loadgen_output/report.rs"]
 mod report;
 #[path = "loadgen_output/schema.rs"]
 mod schema;
+mod scratch;

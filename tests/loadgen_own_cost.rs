@@ -2,24 +2,17 @@
 //! together. How large they are is a benchmark's business, and no test's.
 
 mod built;
-
-use std::process::{Command, Output};
+mod loadgen_helpers;
 
 use serde_json::Value;
 
-fn run(options: &str) -> Output {
-    Command::new(built::example("loadgen")).args(options.split_whitespace()).output().unwrap()
-}
+use self::loadgen_helpers::{number, run};
 
 #[track_caller]
 fn json(options: &str) -> Value {
     let output = run(&format!("{options} --output-format json"));
     assert_eq!(output.status.code(), Some(0), "{options}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("a number, not {value}"))
 }
 
 /// Times are positive, and what is added follows from them.

@@ -6,5 +6,6 @@ mod built;
 mod pages;
 #[path = "loadgen_pictures/timeline.rs"]
 mod samples;
+mod scratch;
 #[path = "../examples/loadgen/timeline.rs"]
 mod timeline;

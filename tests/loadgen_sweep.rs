@@ -13,6 +13,7 @@ mod conditions;
 mod grid;
 #[path = "../examples/loadgen/grid_table.rs"]
 mod grid_table;
+mod loadgen_helpers;
 #[path = "../examples/loadgen/pays.rs"]
 mod pays;
 #[path = "../examples/loadgen/rate_search.rs"]

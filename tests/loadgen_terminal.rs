@@ -2,12 +2,15 @@
 
 mod built;
 mod captured;
+mod scratch;
 
 use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
 use nix::pty::{Winsize, openpty};
+
+use self::scratch::Folder;
 
 /// What a run has written to the terminal of its standard error, byte by byte, and to its standard output.
 fn on_a_terminal(options: &str) -> (String, String) {
@@ -136,13 +139,12 @@ fn a_sweep_and_a_search_say_how_far_they_are() {
 /// The report of a file is the only thing that is left.
 #[test]
 fn a_file_shows_how_far_it_is_and_then_its_report() {
-    let path =
-        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("terminal-{}", std::process::id()));
-    std::fs::write(&path, vec![0; 100 << 10]).unwrap();
+    let folder = Folder::new();
+    folder.write("in", vec![0; 100 << 10]);
+    let path = folder.path("in");
     // Each piece takes so long that the bar is drawn.
     let device = "--device completion_nsec=60000000";
     let (shown, _) = on_a_terminal(&format!("--input {} --alg sha256 --size 8k {device}", path.display()));
-    std::fs::remove_file(path).unwrap();
     assert!(!bars(&shown).is_empty(), "{shown:?}");
     let lines = left(&shown).join(" ");
     assert!(lines.starts_with("sha256 by wake-fd, 1 in flight: 14 pieces, "), "{lines:?} of {shown:?}");

@@ -1,11 +1,11 @@
 //! The load generator in virtual time: its figures are those of queueing theory, and the same every time.
 
 mod built;
-
-use std::path::PathBuf;
-use std::process::{Command, Output};
+mod loadgen_helpers;
 
 use serde_json::Value;
+
+use self::loadgen_helpers::{run, text};
 
 #[expect(dead_code, reason = "the device's own tests use all of them")]
 #[path = "../device-sim/tests/theory/formulas.rs"]
@@ -21,19 +21,6 @@ mod stall;
 
 /// The modes that have jobs.
 const MODES: [&str; 4] = ["wake-fd", "callback", "poll", "futures"];
-
-fn program() -> PathBuf {
-    built::example("loadgen")
-}
-
-/// Runs the load generator with options without blanks.
-fn run(options: &str) -> Output {
-    Command::new(program()).args(options.split_whitespace()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// Runs it, and expects success.
 #[track_caller]

@@ -4,18 +4,13 @@
 
 mod built;
 mod captured;
-
-use std::process::{Command, Output};
+mod loadgen_helpers;
+mod scratch;
 
 use serde_json::Value;
 
-fn run(options: &str) -> Output {
-    Command::new(built::example("loadgen")).args(options.split_whitespace()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use self::loadgen_helpers::{count, number, run, text};
+use self::scratch::Folder;
 
 /// The JSON report of a run in which all is well.
 #[track_caller]
@@ -35,16 +30,6 @@ fn row(options: &str) -> Value {
     let report = report(options);
     assert_eq!(report["rows"].as_array().unwrap().len(), 1, "{options}");
     report["rows"][0].clone()
-}
-
-#[track_caller]
-fn count(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no count"))
-}
-
-#[track_caller]
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 /// What each queue pair was given.
@@ -175,29 +160,26 @@ fn results_of_every_thread_are_checked() {
 /// The files have the operations of all threads.
 #[test]
 fn files_and_pictures_are_of_all_threads() {
-    let folder =
-        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("threads-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = |name: &str| folder.join(name).display().to_string();
+    let folder = Folder::new();
+    let path = |name: &str| folder.path(name).display().to_string();
     let files = [("--csv", "rows.csv"), ("--hgrm", "out.hgrm"), ("--report", "out.html")];
     let files: String = files.iter().map(|(option, name)| format!(" {option} {}", path(name))).collect();
     row(&format!("--mode poll --ops 700 --threads 3 {files}"));
-    let csv = std::fs::read_to_string(path("rows.csv")).unwrap();
+    let csv = folder.read_text("rows.csv");
     let mut lines = csv.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
     let (head, line) = (lines.next().unwrap(), lines.next().unwrap());
     let cell = |name: &str| line[head.iter().position(|column| column == name).unwrap()].as_str();
     assert_eq!((cell("threads"), cell("ops"), cell("jobs")), ("3", "700", "64"));
-    let hgrm = std::fs::read_to_string(path("out.hgrm")).unwrap();
+    let hgrm = folder.read_text("out.hgrm");
     assert!(hgrm.lines().any(|line| line.starts_with("#[Max") && line.contains("700")), "{hgrm}");
-    assert!(std::fs::read_to_string(path("out.html")).unwrap().contains("seed 1, 3 threads"));
-    std::fs::remove_dir_all(folder).unwrap();
+    assert!(folder.read_text("out.html").contains("seed 1, 3 threads"));
 }
 
 /// A baseline is of a number of threads; one of before there were any is of one.
 #[test]
 fn a_baseline_of_other_threads_is_refused() {
-    let path =
-        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("base-{}.json", std::process::id()));
+    let folder = Folder::new();
+    let path = folder.path("base.json");
     let options = "--mode poll --ops 200 --size 64";
     row(&format!("{options} --threads 2 --save-baseline {}", path.display()));
     let compare = |threads| run(&format!("{options} --threads {threads} --baseline {}", path.display()));
@@ -212,7 +194,6 @@ fn a_baseline_of_other_threads_is_refused() {
     assert_eq!(saved["rows"][0]["identity"].as_object_mut().unwrap().remove("threads"), Some(1.into()));
     std::fs::write(&path, saved.to_string()).unwrap();
     assert_eq!(compare(1).status.code(), Some(0));
-    std::fs::remove_file(path).unwrap();
 }
 
 #[test]

@@ -3,39 +3,19 @@
 //! The format: <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>.
 
 mod built;
+mod loadgen_helpers;
+mod scratch;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-fn program() -> PathBuf {
-    built::example("loadgen")
-}
+use self::loadgen_helpers::program;
+use self::scratch::Folder;
 
-fn loadgen(options: &str, more: &[&str]) -> Output {
-    Command::new(program()).args(options.split_whitespace()).args(more).output().unwrap()
-}
-
-/// A place for a file of the test, removed at its end.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let name = format!("loadgen-trace-{}-{name}.json", std::process::id());
-        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn loadgen(folder: &Folder, options: &str, more: &[&str]) -> Output {
+    folder.command(program()).args(options.split_whitespace()).args(more).output().unwrap()
 }
 
 /// A trace, and the report of the same run.
@@ -55,12 +35,11 @@ fn nanos(micros: &Value) -> i64 {
 impl Traced {
     /// Runs the load generator, and checks what holds for every trace.
     #[track_caller]
-    fn run(name: &str, options: &str) -> Self {
-        let place = Place::new(name);
-        let output = loadgen(options, &["--output-format", "json", "--trace", place.path()]);
+    fn run(options: &str) -> Self {
+        let folder = Folder::new();
+        let output = loadgen(&folder, options, &["--output-format", "json", "--trace", "trace.json"]);
         assert_eq!(output.status.code(), Some(0), "{options}: {}", String::from_utf8_lossy(&output.stderr));
-        let text = std::fs::read(&place.0).unwrap();
-        let trace = serde_json::from_slice(&text).unwrap();
+        let trace = serde_json::from_slice(&folder.read("trace.json")).unwrap();
         let traced = Self { trace, report: serde_json::from_slice(&output.stdout).unwrap() };
         traced.check();
         traced
@@ -193,7 +172,7 @@ const DEVICE: &str = "--device completion_nsec=200000;compute_units=4";
 #[test]
 fn every_operation_of_a_short_row_is_there_in_every_way_of_waiting() {
     for mode in ["wake-fd", "callback", "poll", "futures"] {
-        let traced = Traced::run(mode, &format!("--mode {mode} --ops 200 --jobs 8 {DEVICE}"));
+        let traced = Traced::run(&format!("--mode {mode} --ops 200 --jobs 8 {DEVICE}"));
         assert_eq!(traced.on_tracks("job slot", "operation"), 200, "{mode}");
         assert_eq!(traced.on_tracks("job slot", "resume"), 200, "{mode}");
         assert_eq!(traced.of("s", "").count(), 200, "{mode}");
@@ -213,7 +192,7 @@ fn every_operation_of_a_short_row_is_there_in_every_way_of_waiting() {
 /// A service of the device lies within the operation that waits for it: with one job, each has its own.
 #[test]
 fn the_devices_clock_is_the_traces() {
-    let traced = Traced::run("clock", &format!("--mode wake-fd --ops 50 --jobs 1 {DEVICE}"));
+    let traced = Traced::run(&format!("--mode wake-fd --ops 50 --jobs 1 {DEVICE}"));
     let spans = |name| -> Vec<(i64, i64)> {
         traced
             .of("X", name)
@@ -237,10 +216,10 @@ fn the_devices_clock_is_the_traces() {
 
 #[test]
 fn what_is_not_in_a_job_has_neither_a_flow_nor_an_event_loop() {
-    let traced = Traced::run("sync", &format!("--mode sync --ops 30 {DEVICE}"));
+    let traced = Traced::run(&format!("--mode sync --ops 30 {DEVICE}"));
     assert_eq!((traced.on_tracks("job slot", "operation"), traced.of("s", "").count()), (30, 0));
     assert_eq!(traced.on_tracks("compute unit", "service"), 30);
-    let traced = Traced::run("software", "--mode software --ops 30");
+    let traced = Traced::run("--mode software --ops 30");
     assert_eq!((traced.on_tracks("job slot", "operation"), traced.of("s", "").count()), (30, 0));
     assert!(traced.rows()[0]["device_pid"].is_null());
 }
@@ -248,7 +227,6 @@ fn what_is_not_in_a_job_has_neither_a_flow_nor_an_event_loop() {
 #[test]
 fn all_rows_and_an_open_loop_share_the_cap() {
     let traced = Traced::run(
-        "rows",
         "--ops 3000 --trace-events 2000 --rate 50% --mode wake-fd --device completion_nsec=20000",
     );
     assert_eq!(traced.rows().len(), 2);
@@ -259,7 +237,7 @@ fn all_rows_and_an_open_loop_share_the_cap() {
             ["first", "then_every", "kept"].map(|key| operations[key].as_u64().unwrap());
         assert!(first > 5 && every > 1 && kept > first, "{row}");
     }
-    let all = Traced::run("all", "--ops 500 --trace-events 1000");
+    let all = Traced::run("--ops 500 --trace-events 1000");
     assert_eq!(all.rows().len(), 9);
     assert!(all.rows().iter().all(|row| row["operations"]["kept"].as_u64().unwrap() > 0), "{:?}", all.rows());
 }
@@ -268,7 +246,6 @@ fn all_rows_and_an_open_loop_share_the_cap() {
 #[test]
 fn a_sample_is_even() {
     let traced = Traced::run(
-        "even",
         "--virtual --ops 20000 --jobs 4 --mode poll --trace-events 4000 --device completion_nsec=10000",
     );
     let row = &traced.rows()[0]["operations"];
@@ -290,8 +267,8 @@ fn a_sample_is_even() {
 /// In virtual time the same run gives the same trace.
 #[test]
 fn virtual_time_has_a_trace_of_its_own() {
-    let run = |name| {
-        let traced = Traced::run(name, &format!("--virtual --mode wake-fd --ops 300 --jobs 8 {DEVICE}"));
+    let run = || {
+        let traced = Traced::run(&format!("--virtual --mode wake-fd --ops 300 --jobs 8 {DEVICE}"));
         let rings = traced.of("C", "requests in the rings");
         let most = rings.map(|counter| counter["args"]["requests"].as_u64().unwrap()).max();
         // All four units end at once. A look comes when the first of their jobs has sent again: four wait.
@@ -302,16 +279,16 @@ fn virtual_time_has_a_trace_of_its_own() {
             traced.of("X", "service").map(|span| (nanos(&span["ts"]) - began, nanos(&span["dur"])));
         (spans.collect::<Vec<_>>(), services.collect::<Vec<_>>())
     };
-    let (operations, services) = run("virtual-1");
+    let (operations, services) = run();
     assert_eq!((operations.len(), services.len()), (300, 300));
     assert!(services.iter().all(|(_, took)| *took == 200_000), "{services:?}");
-    assert_eq!(run("virtual-2"), (operations, services));
+    assert_eq!(run(), (operations, services));
 }
 
 #[test]
 fn faults_and_errors_are_instants() {
     let options = format!("--mode wake-fd --ops 200 --jobs 4 --expect-errors {DEVICE};fault=fail:nth=5");
-    let traced = Traced::run("faults", &options);
+    let traced = Traced::run(&options);
     let counted = |begins: &str| -> u64 {
         let instants = traced.of("i", "").filter(|event| event["name"].as_str().unwrap().starts_with(begins));
         instants.map(|event| event["args"]["count"].as_u64().unwrap()).sum()
@@ -324,7 +301,7 @@ fn faults_and_errors_are_instants() {
 
 #[test]
 fn options_that_cannot_go_together_are_told() {
-    let place = Place::new("refused");
+    let folder = Folder::new();
     for (options, expected) in [
         ("--trace-events 2000", "--trace-events: only allowed together with --trace"),
         ("--trace x --trace-events 999", "--trace-events"),
@@ -332,12 +309,12 @@ fn options_that_cannot_go_together_are_told() {
         ("--alg sha256 --input x --trace y", "--trace: not allowed together with --input"),
         ("--trace /nowhere/t.json --ops 1 --mode sync", "--trace: /nowhere/t.json: "),
     ] {
-        let output = loadgen(options, &[]);
+        let output = loadgen(&folder, options, &[]);
         let line = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{options}: {line}");
         assert!(line.contains(expected) && line.lines().count() == 1, "{options}: {line}");
     }
-    assert!(!place.0.exists());
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
 }
 
 /// Each thread is a process of its own, with its event loop and its slots; the device stands beside the
@@ -348,7 +325,7 @@ fn each_thread_has_tracks_of_its_own() {
     for mode in ["wake-fd", "callback", "poll", "futures", "sync"] {
         let jobs = if mode == "sync" { "" } else { "--jobs 6" };
         let options = format!("--mode {mode} --threads 3 --ops 300 --warmup 0 {jobs} {device}");
-        let traced = Traced::run(&format!("threads-{mode}"), &options);
+        let traced = Traced::run(&options);
         let rows = traced.rows();
         assert_eq!(rows.len(), 3, "{mode}");
         let slots = if mode == "sync" { 1 } else { 2 };

@@ -1,9 +1,12 @@
 //! The example of private keys as a process: what it signs, OpenSSL verifies.
 
 mod built;
+mod scratch;
 
 use std::path::Path;
 use std::process::Command;
+
+use self::scratch::Folder;
 
 #[test]
 fn openssl_verifies_the_signature_of_the_example() {
@@ -20,19 +23,17 @@ fn openssl_verifies_the_signature_of_the_example() {
         "{stdout}"
     );
 
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("private-keys-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
+    let folder = Folder::new();
     let signature = hex::decode(signature.strip_prefix("signature: ").unwrap()).unwrap();
-    std::fs::write(folder.join("signature"), signature).unwrap();
-    std::fs::write(folder.join("message"), "attack at dawn").unwrap();
+    folder.write("signature", signature);
+    folder.write("message", "attack at dawn");
     let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/keys/p-256.pem");
-    let verified = Command::new("openssl")
+    let verified = folder
+        .command("openssl")
         .args(["dgst", "-sha256", "-prverify"])
         .arg(pem)
         .args(["-signature", "signature", "message"])
-        .current_dir(&folder)
         .output()
         .unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(String::from_utf8_lossy(&verified.stdout), "Verified OK\n", "{verified:?}");
 }

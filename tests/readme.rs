@@ -8,11 +8,14 @@
 //! ```
 
 mod built;
+mod scratch;
 
 use std::collections::BTreeSet;
 use std::env;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
+
+use self::scratch::Folder;
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -312,14 +315,12 @@ fn a_new_command_is_found_wherever_it_stands() {
 }
 
 /// A folder with a file, and the words that are replaced by them.
-struct Scratch(PathBuf);
+struct Scratch(Folder);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
-        let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("readme-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("in"), vec![7; 100_000]).unwrap();
+    fn new() -> Self {
+        let folder = Folder::new();
+        folder.write("in", vec![7; 100_000]);
         Self(folder)
     }
 
@@ -341,14 +342,7 @@ impl Scratch {
             before = if word == "--key" { "--key" } else { "" };
             *word = meant;
         }
-        let program = built::example(name);
-        Command::new(program).args(arguments).current_dir(&self.0).output().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        self.0.command(built::example(name)).args(arguments).output().unwrap()
     }
 }
 
@@ -364,27 +358,27 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn the_commands_do_what_is_said_of_them() {
-    let here = COMMANDS.iter().enumerate().filter_map(|(number, (command, run))| match run {
-        Here(code) => Some((number, *command, *code)),
+    let here = COMMANDS.iter().filter_map(|(command, run)| match run {
+        Here(code) => Some((*command, *code)),
         By(..) => None,
     });
     let here: Vec<_> = here.collect();
     assert!(here.len() >= 10);
     // In parallel, because most of them run for a given time.
     std::thread::scope(|scope| {
-        for (number, command, code) in here {
-            scope.spawn(move || does_what_is_said(number, command, code));
+        for (command, code) in here {
+            scope.spawn(move || does_what_is_said(command, code));
         }
     });
 }
 
-fn does_what_is_said(number: usize, command: &str, code: i32) {
-    let scratch = Scratch::new(&number.to_string());
+fn does_what_is_said(command: &str, code: i32) {
+    let scratch = Scratch::new();
     let output = scratch.run(command);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{command}: {told}");
     assert!(output.stdout.len() + told.len() > 20 && !told.contains("panicked"), "{command}: {told}");
-    assert_eq!(scratch.0.join("out").exists(), command.ends_with("OUT"), "{command}");
+    assert_eq!(scratch.0.path("out").exists(), command.ends_with("OUT"), "{command}");
 }
 
 /// The lines below a command of this text, up to the next command or the end of the block.
@@ -402,7 +396,7 @@ fn without_digits(line: &str) -> String {
 #[test]
 fn the_quickstart_prints_what_is_shown() {
     let command = "cargo run --release --example quickstart";
-    let output = Scratch::new("quickstart").run(command);
+    let output = Scratch::new().run(command);
     let printed = String::from_utf8(output.stdout).unwrap();
     let shown = shown_below(command);
     let digits = |lines: &[String]| lines.iter().map(|line| without_digits(line)).collect::<Vec<_>>();
@@ -416,7 +410,7 @@ fn the_quickstart_prints_what_is_shown() {
 #[test]
 fn the_table_has_the_device_columns_and_rows_that_are_shown() {
     let command = "cargo run --release --example loadgen";
-    let output = Scratch::new("table").run(&format!("{command} -- --ops 20"));
+    let output = Scratch::new().run(&format!("{command} -- --ops 20"));
     let printed = String::from_utf8(output.stdout).unwrap();
     let shown = shown_below(command);
     let shown: Vec<&str> = shown.iter().map(String::as_str).collect();

@@ -4,10 +4,9 @@
 mod device_helpers;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Wake;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use device_helpers::{ctr, expected, finish, open, park, request, stepped, until};
+use device_helpers::{Count, ctr, expected, finish, open, park, request, stepped, until};
 use simaccel_device::{
     Call, CallStats, Delivery, Device, FaultKind, Operation, QueuePair, Request, SessionId, Status, Ticket,
     TicketState,
@@ -88,51 +87,36 @@ fn a_worker_runs_it_between_other_requests() {
     assert!(calls.timings.histograms().iter().all(|(_, histogram)| histogram.count() == 16));
 }
 
-/// Counts how often it was called.
-#[derive(Debug, Default)]
-struct Wakes(AtomicU64);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 /// Functions between other requests, all of them shown at once: each notes how many were announced before it.
 fn announced_before_functions(config: &str) {
     let (device, mut pairs) = open(config);
     let session = device.create_session(ctr());
     let pair = &mut pairs[0];
-    let (wakes, seen) = (Arc::new(Wakes::default()), Arc::new(AtomicU64::new(0)));
-    let submit = |pair: &mut QueuePair, request: Request| {
-        let delivery = Delivery::Wake(Arc::clone(&wakes).into());
-        match pair.submit(request, delivery) {
+    let submit =
+        |pair: &mut QueuePair, request: Request, delivery: Delivery| match pair.submit(request, delivery) {
             Ok(ticket) => ticket,
             Err(refused) => park(pair, refused.request, refused.delivery),
-        }
-    };
+        };
     for round in 1..=200 {
+        let (wakes, seen) = (Count::new(), Arc::new(AtomicUsize::new(0)));
         pair.hold_back(true);
         let mut tickets = Vec::new();
         for number in 0..8_u32 {
             let next = if [2, 4, 5].contains(&number) {
                 let (wakes, seen) = (Arc::clone(&wakes), Arc::clone(&seen));
-                let note = move || {
-                    seen.fetch_add(wakes.0.load(Ordering::SeqCst) << (10 * (number - 2)), Ordering::SeqCst)
-                };
+                let note = move || seen.fetch_add(wakes.calls() << (10 * (number - 2)), Ordering::SeqCst);
                 Request::of_call(Call::new("note", 0, note))
             } else {
                 request(session, 16, 1)
             };
-            tickets.push(submit(pair, next));
+            tickets.push(submit(pair, next, wakes.delivery()));
         }
         pair.flush();
         pair.hold_back(false);
         // Taking a result would cancel its wake.
-        until("the wakes", || wakes.0.load(Ordering::SeqCst) == 8);
+        until("the wakes", || wakes.calls() == 8);
         tickets.into_iter().for_each(|ticket| drop(finish(pair, ticket)));
-        assert_eq!(seen.swap(0, Ordering::SeqCst), 2 | 4 << 20 | 5 << 30, "round {round}: {config}");
-        wakes.0.store(0, Ordering::SeqCst);
+        assert_eq!(seen.load(Ordering::SeqCst), 2 | 4 << 20 | 5 << 30, "round {round}: {config}");
     }
 }
 

@@ -17,7 +17,7 @@ const WRAPPING_IV: &str = "fffffffffffffffffffffffffffffffa";
 fn digests_are_printed_as_the_sum_tools_print_them() {
     let folder = Folder::new();
     for size in SIZES {
-        folder.write("in", &sample(size));
+        folder.write("in", sample(size));
         for name in ["sha224", "sha256", "sha384", "sha512"] {
             let output = folder.succeed(&format!("--alg {name} --input in --size 4k"));
             assert_eq!(
@@ -49,7 +49,7 @@ fn odd_file_names_are_escaped_as_sha256sum_escapes_them() {
 fn macs_agree_with_openssl() {
     let folder = Folder::new();
     for (size, key_len) in [(0, 1), (4096, 32), (40_001, 64), (17, 200)] {
-        folder.write("in", &sample(size));
+        folder.write("in", sample(size));
         for hash in ["sha224", "sha256", "sha384", "sha512", "sha512-256"] {
             let key = key(key_len);
             let printed =
@@ -153,7 +153,7 @@ fn xts_goes_by_data_unit() {
                 there_and_back(&folder, &options, &data, &expected);
             }
         }
-        folder.write("in", &sample(520));
+        folder.write("in", sample(520));
         let options = format!("--alg aes-{bits}-xts --key {both} --iv {}", "00".repeat(16));
         let told = folder.fail(2, &format!("{options} --input in --output short"));
         assert!(told.contains("8 bytes") && !folder.path("short").exists(), "{told}");
@@ -204,7 +204,7 @@ fn bad_padding_gives_no_output() {
         let options = format!("--alg aes-128-{mode} --key {} {iv} --size 4k", key(16));
         // Nothing, incomplete blocks, and whole blocks that do not end in padding.
         for size in [0, 1, 17, 4097, 4096, 8192] {
-            folder.write("in", &sample(size));
+            folder.write("in", sample(size));
             let told = folder.fail(1, &format!("{options} --decrypt --input in --output out"));
             assert!(told.contains("padding"), "{told}");
             assert_eq!(folder.names(), ["in"]);
@@ -215,7 +215,7 @@ fn bad_padding_gives_no_output() {
 #[test]
 fn a_failed_run_leaves_an_existing_output_alone() {
     let folder = Folder::new();
-    folder.write("in", &sample(5000));
+    folder.write("in", sample(5000));
     folder.write("out", b"before");
     let options = format!("--alg aes-256-gcm --key {} --iv 00", key(32));
     folder.fail(1, &format!("{options} --decrypt --input in --output out"));
@@ -247,8 +247,7 @@ fn a_killed_run_does_not_touch_the_output() {
     folder.write("out", b"before");
     folder.tool("mkfifo", &["fifo"]);
     let options = format!("--alg aes-128-ctr --key {} --iv {WRAPPING_IV} --input fifo --output out", key(16));
-    let mut command = Command::new(program());
-    let mut child = command.args(options.split_whitespace()).current_dir(&folder.0).spawn().unwrap();
+    let mut child = folder.command(program()).args(options.split_whitespace()).spawn().unwrap();
     // The program is in the middle of its input when it has taken more than a pipe holds.
     let mut fifo = File::create(folder.path("fifo")).unwrap();
     fifo.write_all(&sample(300_000)).unwrap();
@@ -275,7 +274,7 @@ fn standard_input_is_a_file_named_dash() {
 #[test]
 fn json_about_a_file_goes_where_it_is_alone() {
     let folder = Folder::new();
-    folder.write("in", &sample(10_000));
+    folder.write("in", sample(10_000));
     let options = format!("--alg aes-128-ctr --key {} --iv {WRAPPING_IV} --size 1k", key(16));
     let output = folder.succeed(&format!("{options} --input in --output out --output-format json"));
     let row = &json(&output.stdout)["rows"][0];

@@ -8,11 +8,9 @@ use super::arrivals::{Arrivals, Schedule};
 use super::load::{count, row, rows};
 use super::{Folder, json, text};
 
-const WITH_JOBS: [&str; 4] = ["wake-fd", "callback", "poll", "futures"];
+use crate::loadgen_helpers::number;
 
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
-}
+const WITH_JOBS: [&str; 4] = ["wake-fd", "callback", "poll", "futures"];
 
 /// A latency of a row, in microseconds.
 fn latency(row: &Value, key: &str) -> f64 {

@@ -10,7 +10,7 @@ const ROW: &str = "--mode sync --ops 50 --size 64 --device completion_nsec=20000
 fn saved() -> (Folder, Value) {
     let folder = Folder::new();
     folder.succeed(&format!("{ROW} --save-baseline before"));
-    let baseline = json(folder.read("before").as_bytes());
+    let baseline = json(&folder.read("before"));
     assert_eq!((folder.names(), &baseline["runs"]), (vec!["before".to_owned()], &5.into()));
     (folder, baseline)
 }
@@ -24,7 +24,7 @@ fn scaled(baseline: &Value, metric: &str, by: f64) -> Value {
 }
 
 fn write(folder: &Folder, baseline: &Value) {
-    std::fs::write(folder.path("before"), baseline.to_string()).unwrap();
+    folder.write("before", baseline.to_string());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_is_not_comparable_is_refused_before_anything_runs() {
     }
     for (text, why) in [("", "EOF"), ("[]", "not a baseline"), ("{\"baseline_version\":2}", "not a baseline")]
     {
-        std::fs::write(folder.path("before"), text).unwrap();
+        folder.write("before", text);
         let told = folder.refuse(2, &format!("{endless} --baseline before"));
         assert!(told.contains("--baseline") && told.contains(why), "{told}");
     }

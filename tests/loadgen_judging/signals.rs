@@ -13,7 +13,7 @@ use super::folder::{Folder, json, text};
 /// Starts a run that would never end, and waits until it has taken a handler for signals and used processor
 /// time.
 fn started(folder: &Folder, options: &str) -> Child {
-    let mut command = folder.command(&format!("{options} --ops {}", u64::MAX));
+    let mut command = folder.loadgen(&format!("{options} --ops {}", u64::MAX));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
     // User and system time, in ticks of 10 ms: fields 14 and 15 behind a name in parentheses.
@@ -89,7 +89,7 @@ fn an_open_loop_and_the_rows_behind_it_end_too() {
         printed.contains("interrupted: the last row is shorter") && printed.contains(", 3 further rows"),
         "{printed}"
     );
-    assert_eq!(folder.read("rows.csv").lines().count(), 2, "the head, and the row that ran");
+    assert_eq!(folder.read_text("rows.csv").lines().count(), 2, "the head, and the row that ran");
 }
 
 /// The first row of either never ends, so there is no point and no probe; the report is of that row.
@@ -126,7 +126,7 @@ fn the_second_signal_kills() {
     let folder = Folder::new();
     // Every operation takes so long that the first signal finds it under way.
     let mut command =
-        folder.command("--mode sync --ops 2 --device completion_nsec=1000000000;timeout_msec=0");
+        folder.loadgen("--mode sync --ops 2 --device completion_nsec=1000000000;timeout_msec=0");
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let caught = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
@@ -150,7 +150,7 @@ const CTR: &str =
 
 /// Starts a transfer of standard input that waits for more of it when a megabyte has gone in.
 fn transferring(folder: &Folder, options: &str) -> Child {
-    let mut command = folder.command(&format!("--input - {options}"));
+    let mut command = folder.loadgen(&format!("--input - {options}"));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // More than a pipe holds, so pieces are through or under way when all is written.
@@ -188,7 +188,7 @@ fn a_signal_ends_a_transfer_with_a_report_and_nothing_else() {
 #[test]
 fn a_signal_ends_an_endless_file_too() {
     let folder = Folder::new();
-    let mut command = folder.command("--input /dev/zero --alg sha512");
+    let mut command = folder.loadgen("--input /dev/zero --alg sha512");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while !catches(&child) {
         std::thread::yield_now();

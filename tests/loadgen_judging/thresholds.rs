@@ -40,7 +40,7 @@ fn errors_are_exit_code_1_unless_they_are_expected() {
     folder.end(1, options);
     folder.end(3, &format!("{options} --expect-errors"));
     for nonsense in ["p98<1ms", "p99=1ms", "p99<1", "ops>1ms", ""] {
-        let output = folder.command("--ops 1 --threshold").arg(nonsense).output().unwrap();
+        let output = folder.loadgen("--ops 1 --threshold").arg(nonsense).output().unwrap();
         let told = text(&output.stderr);
         assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{nonsense}: {told}");
         assert!(told.contains("--threshold"), "{nonsense}: {told}");
@@ -52,7 +52,7 @@ fn errors_are_exit_code_1_unless_they_are_expected() {
 #[test]
 fn options_that_judge_rows_are_refused_where_there_are_no_rows() {
     let folder = Folder::new();
-    std::fs::write(folder.path("input"), "text").unwrap();
+    folder.write("input", "text");
     let judging = [
         ("--threshold", "--threshold p99<1s"),
         ("--save-baseline", "--save-baseline saved"),

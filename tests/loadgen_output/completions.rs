@@ -1,7 +1,5 @@
 //! Completion by a shell.
 
-use std::process::Command;
-
 use super::folder::{Folder, text};
 
 /// What the program takes, by its own help.
@@ -33,14 +31,13 @@ fn each_shell_is_told_every_option() {
 #[test]
 fn bash_completes_names_and_values() {
     let folder = Folder::new();
-    std::fs::write(folder.path("script"), folder.succeed("--completions bash").stdout).unwrap();
+    folder.write("script", folder.succeed("--completions bash").stdout);
     let complete = |words: &str, count: usize| {
         let script = format!(
             "source ./script; COMP_WORDS=({words}); COMP_CWORD={count}; \
              _loadgen loadgen \"${{COMP_WORDS[{count}]}}\" \"${{COMP_WORDS[{count}-1]}}\"; echo ${{COMPREPLY[@]}}"
         );
-        let output =
-            Command::new("bash").args(["-c", &script]).current_dir(folder.path("")).output().unwrap();
+        let output = folder.command("bash").args(["-c", &script]).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout).trim().to_owned()
     };

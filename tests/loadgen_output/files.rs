@@ -60,7 +60,7 @@ fn the_csv_has_the_figures_of_the_json_report() {
     let device = "compute_units=2;completion_nsec=1000;fault=fail:nth=3,op=encrypt";
     let options = format!("--ops 60 --device {device} --expect-errors --csv rows.csv --output-format json");
     let report = json(&folder.succeed(&options).stdout);
-    let csv = parse_csv(&folder.read("rows.csv"));
+    let csv = parse_csv(&folder.read_text("rows.csv"));
     let (head, lines) = csv.split_first().unwrap();
     let rows = report["rows"].as_array().unwrap();
     assert_eq!((lines.len(), head[0].as_str()), (rows.len(), "row"));
@@ -121,7 +121,7 @@ fn parse_hgrm(text: &str) -> (Vec<(f64, f64, u64)>, Vec<f64>) {
 fn the_percentile_distribution_is_that_of_the_report() {
     let folder = Folder::new();
     let report = json(&folder.succeed("--ops 500 --mode sync --hgrm out.hgrm --output-format json").stdout);
-    let (steps, numbers) = parse_hgrm(&folder.read("out.hgrm"));
+    let (steps, numbers) = parse_hgrm(&folder.read_text("out.hgrm"));
     let latency = |key: &str| report["rows"][0]["latency_us"][key].as_f64().unwrap();
     assert!(steps.is_sorted(), "{steps:?}");
     let close = |one: f64, other: f64| (one - other).abs() <= other / 500.0 + 0.002;
@@ -145,7 +145,7 @@ fn each_of_several_rows_has_a_distribution_of_its_own() {
     let report = json(&folder.succeed(options).stdout);
     assert_eq!(folder.names(), ["out.v1-1-poll-closed.hgrm", "out.v1-2-poll-open.hgrm"]);
     for (name, row) in folder.names().iter().zip(report["rows"].as_array().unwrap()) {
-        let counted = parse_hgrm(&folder.read(name)).0.last().unwrap().2;
+        let counted = parse_hgrm(&folder.read_text(name)).0.last().unwrap().2;
         assert_eq!(Some(counted), row["ops"].as_u64(), "{name}");
     }
     let folder = Folder::new();
@@ -158,7 +158,7 @@ fn each_of_several_rows_has_a_distribution_of_its_own() {
 fn the_log_holds_the_histogram_of_each_row() {
     let folder = Folder::new();
     let report = json(&folder.succeed("--ops 300 --log out.hlog --output-format json").stdout);
-    let log = folder.read("out.hlog");
+    let log = folder.read_text("out.hlog");
     assert!(log.contains("[Histogram log format version 1.3]") && log.contains("#[StartTime: "), "{log}");
     let intervals: Vec<_> = IntervalLogIterator::new(log.as_bytes())
         .filter_map(|entry| match entry.unwrap() {
@@ -233,8 +233,8 @@ fn a_file_that_cannot_be_written_is_named_before_anything_runs() {
 /// A limit of the file's size is a full disk.
 fn on_a_full_disk(folder: &Folder, options: &str) -> Output {
     let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
-    let mut command = std::process::Command::new("sh");
-    command.arg("-c").arg(script).arg(super::folder::program()).current_dir(folder.path(""));
+    let mut command = folder.command("sh");
+    command.arg("-c").arg(script).arg(super::folder::program());
     command.args(options.split_whitespace()).output().unwrap()
 }
 
@@ -243,14 +243,14 @@ fn on_a_full_disk(folder: &Folder, options: &str) -> Output {
 fn a_full_disk_costs_the_file_and_not_the_report() {
     let folder = Folder::new();
     for option in ["--csv", "--hgrm", "--log", "--report", "--trace", "--save-baseline"] {
-        std::fs::write(folder.path("out"), "before").unwrap();
+        folder.write("out", "before");
         let output = on_a_full_disk(&folder, &format!("--ops 20 --mode sync {option} out"));
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.starts_with(&format!("loadgen: {option}: out: File too large")), "{told}");
         assert_eq!(told.lines().count(), 1, "{told}");
         assert!(text(&output.stdout).contains("checked: "), "{option}: {}", text(&output.stdout));
-        assert_eq!((folder.read("out").as_str(), folder.names()), ("before", vec!["out".to_owned()]));
+        assert_eq!((folder.read_text("out").as_str(), folder.names()), ("before", vec!["out".to_owned()]));
     }
 }
 
@@ -270,7 +270,7 @@ fn a_full_disk_is_the_same_for_pictures_of_sweeps_and_for_the_output_of_a_file()
         assert_eq!(told, format!("loadgen: {names}: File too large (os error 27)\n"), "{options}");
         assert!(!output.stdout.is_empty(), "{options}");
     }
-    std::fs::write(folder.path("plain"), "text").unwrap();
+    folder.write("plain", "text");
     let key = format!("--key {} --iv {}", "00".repeat(16), "00".repeat(16));
     let output = on_a_full_disk(&folder, &format!("--alg aes-128-ctr {key} --input plain --output out"));
     let told = text(&output.stderr);

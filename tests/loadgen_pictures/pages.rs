@@ -1,11 +1,11 @@
 //! The page and the pictures, as any parser sees them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Output;
 
 use roxmltree::{Document, Node, ParsingOptions};
+
+use crate::scratch::Folder;
 
 /// A load of every kind of row: without a device, closed and open, modelled and ideal.
 const SMALL: &[&str] = &["--ops", "300", "--size", "64", "--jobs", "4"];
@@ -13,21 +13,9 @@ const SMALL: &[&str] = &["--ops", "300", "--size", "64", "--jobs", "4"];
 /// A name that XML has to escape.
 const NAME: &str = "<b>&amp; \"it\"'s.html";
 
-/// A folder of one test, removed at its end.
-struct Folder(PathBuf);
-
 impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("pictures-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
     fn run(&self, arguments: &[&str]) -> Output {
-        let program = crate::built::example("loadgen");
-        Command::new(program).args(arguments).current_dir(&self.0).output().unwrap()
+        self.command(crate::built::example("loadgen")).args(arguments).output().unwrap()
     }
 
     #[track_caller]
@@ -46,25 +34,6 @@ impl Folder {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
         assert!(told.starts_with(&format!("loadgen: {option}: ")), "{arguments:?}: {told}");
         assert_eq!((told.lines().count(), output.stdout.len()), (1, 0), "{arguments:?}: {told}");
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
-    }
-
-    /// The names in a folder, sorted.
-    fn names(&self, folder: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.0.join(folder)).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -186,15 +155,15 @@ fn check_that_it_stands_alone(name: &str, document: &Document<'_>) {
 fn the_page_and_every_picture_stand_alone_and_nothing_overlaps() {
     let folder = Folder::new();
     folder.succeed(SMALL, &["--report", NAME, "--svg", "svg"]);
-    let page = folder.read(NAME);
+    let page = folder.read_text(NAME);
     let page = parse(&page);
     check_that_it_stands_alone(NAME, &page);
     let drawn: Vec<_> = elements(page.root(), "svg").collect();
     drawn.iter().for_each(|svg| check_picture("a picture of the page", *svg));
-    let names = folder.names("svg");
+    let names = folder.names_in("svg");
     assert_eq!(names.len(), drawn.len());
     for name in names {
-        let text = folder.read(&format!("svg/{name}"));
+        let text = folder.read_text(format!("svg/{name}"));
         let picture = parse(&text);
         check_that_it_stands_alone(&name, &picture);
         check_picture(&name, picture.root_element());
@@ -211,7 +180,7 @@ fn each_row_is_a_line_of_the_table_and_a_series_of_each_picture() {
     let rows = report["rows"].as_array().unwrap();
     assert!(rows.len() > 3);
     for name in ["percentiles", "throughput", "in-flight"] {
-        let text = folder.read(&format!("{name}.svg"));
+        let text = folder.read_text(format!("{name}.svg"));
         let picture = parse(&text);
         let series: Vec<_> = of_class(picture.root(), "g", "series").collect();
         assert_eq!(series.len(), rows.len(), "{name}");
@@ -227,9 +196,9 @@ fn each_row_is_a_line_of_the_table_and_a_series_of_each_picture() {
         let lines = series.iter().filter(|series| elements(**series, "polyline").next().is_some()).count();
         assert_eq!(styles.len(), lines, "{name}: two lines look alike");
     }
-    let latencies = folder.names(".").iter().filter(|name| name.starts_with("latency-")).count();
+    let latencies = folder.names().iter().filter(|name| name.starts_with("latency-")).count();
     assert_eq!(latencies, rows.len());
-    let page = folder.read("r.html");
+    let page = folder.read_text("r.html");
     let page = parse(&page);
     let body = page.descendants().find(|node| node.tag_name().name() == "tbody").unwrap();
     let lines: Vec<_> = body.children().filter(Node::is_element).collect();
@@ -248,7 +217,7 @@ fn the_page_names_command_seed_device_and_configuration() {
     let device = "completion_nsec=20000;compute_units=2";
     let load = ["--ops", "50", "--mode", "wake-fd", "--seed", "77", "--device", device];
     let report = folder.succeed(&load, &["--report", NAME]);
-    let page = folder.read(NAME);
+    let page = folder.read_text(NAME);
     assert!(!page.contains(NAME), "a text is not escaped");
     let page = parse(&page);
     let text: String =
@@ -274,7 +243,7 @@ fn the_page_names_command_seed_device_and_configuration() {
 #[test]
 fn what_cannot_be_written_is_known_before_the_run_and_leaves_nothing() {
     let folder = Folder::new();
-    std::fs::write(folder.0.join("file"), "kept").unwrap();
+    folder.write("file", "kept");
     folder.refused("--report", &["--report", "none/r.html"]);
     folder.refused("--report", &["--report", "-"]);
     folder.refused("--report", &["--report", "/dev/full"]);
@@ -285,7 +254,7 @@ fn what_cannot_be_written_is_known_before_the_run_and_leaves_nothing() {
     for option in ["--report", "--svg"] {
         folder.refused(option, &["--alg", "sha256", "--input", "file", option, "out"]);
     }
-    assert_eq!((folder.names("."), folder.read("file").as_str()), (vec!["file".to_owned()], "kept"));
+    assert_eq!((folder.names(), folder.read_text("file").as_str()), (vec!["file".to_owned()], "kept"));
 }
 
 #[test]
@@ -294,7 +263,7 @@ fn a_run_that_fails_has_its_pictures_too() {
     let load = ["--ops", "200", "--mode", "sync", "--device", "fault=fail:every=10", "--report", "r.html"];
     let output = folder.run(&load);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    let page = folder.read("r.html");
+    let page = folder.read_text("r.html");
     assert_eq!(elements(parse(&page).root(), "svg").count(), 4);
 }
 
@@ -302,7 +271,7 @@ fn a_run_that_fails_has_its_pictures_too() {
 fn an_operation_and_no_time_at_all_are_drawn() {
     let folder = Folder::new();
     folder.succeed(&["--ops", "1", "--mode", "poll"], &["--report", "r.html"]);
-    let page = folder.read("r.html");
+    let page = folder.read_text("r.html");
     let page = parse(&page);
     let drawn: Vec<_> = elements(page.root(), "svg").collect();
     drawn.iter().for_each(|svg| check_picture("a picture of one operation", *svg));
@@ -316,8 +285,8 @@ fn sweep(options: &str, check: impl FnOnce(Node<'_, '_>, &[serde_json::Value])) 
     let load: Vec<&str> = options.split_whitespace().chain(["--output-format", "json"]).collect();
     let report = folder.succeed(&load, &["--report", "r.html", "--svg", "svg"]);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(folder.names("svg"), ["sweep.svg"], "{options}");
-    let (page, alone) = (folder.read("r.html"), folder.read("svg/sweep.svg"));
+    assert_eq!(folder.names_in("svg"), ["sweep.svg"], "{options}");
+    let (page, alone) = (folder.read_text("r.html"), folder.read_text("svg/sweep.svg"));
     let (page, alone) = (parse(&page), parse(&alone));
     check_that_it_stands_alone("r.html", &page);
     check_that_it_stands_alone("sweep.svg", &alone);

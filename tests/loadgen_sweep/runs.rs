@@ -1,17 +1,8 @@
 //! Sweeps and searches as processes: what they print, and how they refuse what cannot be run.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
-
 use serde_json::Value;
 
-fn program() -> PathBuf {
-    crate::built::example("loadgen")
-}
-
-fn run(options: &str) -> Output {
-    Command::new(program()).args(options.split_whitespace()).output().unwrap()
-}
+use crate::loadgen_helpers::{number, run};
 
 /// The report of a run that succeeds, and says nothing on standard error.
 #[track_caller]
@@ -25,11 +16,6 @@ fn text(options: &str) -> String {
 #[track_caller]
 fn json(options: &str) -> Value {
     serde_json::from_str(&text(&format!("{options} --output-format json"))).unwrap()
-}
-
-#[track_caller]
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 #[test]

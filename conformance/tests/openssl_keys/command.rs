@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};
 
+use crate::words;
+
 /// One release's command, with a folder for its files, which is removed at the end.
 #[derive(Debug)]
 pub(crate) struct Openssl {
@@ -75,6 +77,29 @@ impl Openssl {
         right
     }
 
+    /// What a private key signs, with these options of `pkeyutl`.
+    #[track_caller]
+    pub(crate) fn signed(&self, private: &Path, input: &Path, options: &[&str]) -> Vec<u8> {
+        self.output(
+            words!["pkeyutl", "-sign", "-inkey", private, "-in", input].into_iter().chain(own(options)),
+        )
+    }
+
+    /// Whether a public key takes a signature, with these options of `pkeyutl`.
+    #[track_caller]
+    pub(crate) fn takes(&self, public: &Path, input: &Path, signature: &[u8], options: &[&str]) -> bool {
+        let signature = self.file("signature", signature);
+        let start =
+            words!["pkeyutl", "-verify", "-pubin", "-inkey", public, "-in", input, "-sigfile", signature];
+        self.verifies(start.into_iter().chain(own(options)))
+    }
+
+    /// The secret of two keys.
+    #[track_caller]
+    pub(crate) fn derived(&self, private: &Path, peer: &Path) -> Vec<u8> {
+        self.output(words!["pkeyutl", "-derive", "-inkey", private, "-peerkey", peer])
+    }
+
     fn run(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> (Vec<OsString>, Output) {
         let arguments: Vec<OsString> =
             arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
@@ -83,6 +108,10 @@ impl Openssl {
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         (arguments, output)
     }
+}
+
+fn own<'a>(options: &'a [&str]) -> impl Iterator<Item = OsString> + 'a {
+    options.iter().map(OsString::from)
 }
 
 impl Drop for Openssl {

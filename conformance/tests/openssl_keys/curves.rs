@@ -50,25 +50,12 @@ fn assert_signatures(openssl: &Openssl, engine: &Engine, both: &Both, number: us
         let about = format!("{len} bytes, {:?}", both.key.parts());
         let digest = digest(len, number);
         let input = openssl.file("digest", &digest);
-        let verifies = |signature: &[u8]| {
-            let signature = openssl.file("signature", signature);
-            openssl.verifies(words![
-                "pkeyutl",
-                "-verify",
-                "-pubin",
-                "-inkey",
-                both.public,
-                "-in",
-                input,
-                "-sigfile",
-                signature
-            ])
-        };
+        let verifies = |signature: &[u8]| openssl.takes(&both.public, &input, signature, &[]);
         let mut signature = private.sign(&SCHEME, &digest).unwrap();
         assert!(verifies(&signature), "{about}");
         *signature.last_mut().unwrap() ^= 1;
         assert!(!verifies(&signature), "{about}");
-        let mut signature = openssl.output(words!["pkeyutl", "-sign", "-inkey", both.private, "-in", input]);
+        let mut signature = openssl.signed(&both.private, &input, &[]);
         assert_eq!(public.verify(&SCHEME, &digest, &signature), Ok(()), "{about}");
         *signature.last_mut().unwrap() ^= 1;
         assert_eq!(public.verify(&SCHEME, &digest, &signature), Err(Error::AuthFailed), "{about}");
@@ -82,14 +69,7 @@ fn both_sides_derive_the_same_secret() {
         for _ in 0..KEYS {
             let keys = [generated(&openssl, "theirs", curve), ours(&openssl, "ours", &engine, algorithm)];
             for (own, peer) in [(&keys[0], &keys[1]), (&keys[1], &keys[0])] {
-                let derived = openssl.output(words![
-                    "pkeyutl",
-                    "-derive",
-                    "-inkey",
-                    own.private,
-                    "-peerkey",
-                    peer.public
-                ]);
+                let derived = openssl.derived(&own.private, &peer.public);
                 let session = engine.private_key(&own.key).unwrap();
                 let peer = peer.key.public_key().to_raw().unwrap();
                 assert_eq!(*session.derive(&peer).unwrap(), derived, "{:?}, {peer:02x?}", own.key.parts());
@@ -167,18 +147,8 @@ fn deterministic_signatures_are_the_same_bytes() {
                 let digest = digest(hash.digest_len(), 7);
                 let input = openssl.file("digest", &digest);
                 let named = format!("digest:{name}");
-                let signature = openssl.output(words![
-                    "pkeyutl",
-                    "-sign",
-                    "-inkey",
-                    both.private,
-                    "-in",
-                    input,
-                    "-pkeyopt",
-                    named,
-                    "-pkeyopt",
-                    "nonce-type:1"
-                ]);
+                let options = ["-pkeyopt", &named, "-pkeyopt", "nonce-type:1"];
+                let signature = openssl.signed(&both.private, &input, &options);
                 let nonce = Nonce::Deterministic(hash);
                 let scheme = SignatureScheme::Ecdsa { nonce, form: EcdsaForm::Der };
                 assert_eq!(session.sign(&scheme, &digest).unwrap(), signature, "{curve}, {name}");

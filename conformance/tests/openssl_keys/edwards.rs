@@ -5,7 +5,6 @@ use simaccel_device::{KeyAlgorithm, SignatureScheme};
 
 use crate::command::Openssl;
 use crate::key::{ours, theirs};
-use crate::words;
 
 /// Keys of each side.
 const KEYS: usize = 4;
@@ -21,30 +20,10 @@ fn ed25519_signatures_are_the_same_bytes() {
             for len in [1, 31, 32, 1000, 70_000] {
                 let message = vec![number.to_le_bytes()[0]; len];
                 let input = openssl.file("message", &message);
-                let mut signature = openssl.output(words![
-                    "pkeyutl",
-                    "-sign",
-                    "-rawin",
-                    "-inkey",
-                    both.private,
-                    "-in",
-                    input
-                ]);
+                let mut signature = openssl.signed(&both.private, &input, &["-rawin"]);
                 let signed = private.sign(&SignatureScheme::Ed25519, &message).unwrap();
                 assert_eq!(signed, signature, "{len} bytes");
-                let file = openssl.file("signature", &signed);
-                assert!(openssl.verifies(words![
-                    "pkeyutl",
-                    "-verify",
-                    "-rawin",
-                    "-pubin",
-                    "-inkey",
-                    both.public,
-                    "-in",
-                    input,
-                    "-sigfile",
-                    file
-                ]));
+                assert!(openssl.takes(&both.public, &input, &signed, &["-rawin"]));
                 let verify = |signature: &[u8]| public.verify(&SignatureScheme::Ed25519, &message, signature);
                 assert_eq!(verify(&signature), Ok(()));
                 signature[len % 64] ^= 0x10;
@@ -61,8 +40,7 @@ fn x25519_secrets_are_the_same() {
         let generated = theirs(&openssl, "theirs", &["-algorithm", "X25519"]);
         let keys = [generated, ours(&openssl, "ours", &engine, KeyAlgorithm::X25519)];
         for (own, peer) in [(&keys[0], &keys[1]), (&keys[1], &keys[0])] {
-            let derived =
-                openssl.output(words!["pkeyutl", "-derive", "-inkey", own.private, "-peerkey", peer.public]);
+            let derived = openssl.derived(&own.private, &peer.public);
             let session = engine.private_key(&own.key).unwrap();
             let peer = peer.key.public_key().to_raw().unwrap();
             assert_eq!(*session.derive(&peer).unwrap(), derived, "{peer:02x?}");

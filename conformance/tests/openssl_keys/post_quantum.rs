@@ -78,39 +78,13 @@ fn assert_ml_dsa(openssl: &Openssl, engine: &Engine, both: &Both, context: &str,
     let input = openssl.file("message", message);
     let option = format!("context-string:{context}");
     let scheme = |hedged| SignatureScheme::MlDsa { context: context.into(), hedged };
+    let common = if context.is_empty() { vec!["-rawin"] } else { vec!["-rawin", "-pkeyopt", &option] };
     let sign = |deterministic: &str| {
         let deterministic = format!("deterministic:{deterministic}");
-        let start = words![
-            "pkeyutl",
-            "-sign",
-            "-rawin",
-            "-inkey",
-            both.private,
-            "-in",
-            input,
-            "-pkeyopt",
-            deterministic
-        ];
-        let more = if context.is_empty() { vec![] } else { words!["-pkeyopt", option].to_vec() };
-        openssl.output(start.into_iter().chain(more))
+        let options = [common.as_slice(), &["-pkeyopt", &deterministic]].concat();
+        openssl.signed(&both.private, &input, &options)
     };
-    let verifies = |signature: &[u8]| {
-        let signature = openssl.file("signature", signature);
-        let start = words![
-            "pkeyutl",
-            "-verify",
-            "-rawin",
-            "-pubin",
-            "-inkey",
-            both.public,
-            "-in",
-            input,
-            "-sigfile",
-            signature
-        ];
-        let more = if context.is_empty() { vec![] } else { words!["-pkeyopt", option].to_vec() };
-        openssl.verifies(start.into_iter().chain(more))
-    };
+    let verifies = |signature: &[u8]| openssl.takes(&both.public, &input, signature, &common);
     assert_eq!(private.sign(&scheme(false), message).unwrap(), sign("1"), "{context:?}");
     let mut hedged = sign("0");
     assert_eq!(public.verify(&scheme(false), message, &hedged), Ok(()), "{context:?}");

@@ -126,23 +126,9 @@ fn assert_signatures(
     let private = engine.private_key(&both.key).unwrap();
     let public = engine.public_key(&both.key.public_key()).unwrap();
     let input = openssl.file("digest", digest);
-    let verifies = |signature: &[u8]| {
-        let signature = openssl.file("signature", signature);
-        let start = words![
-            "pkeyutl",
-            "-verify",
-            "-pubin",
-            "-inkey",
-            both.public,
-            "-in",
-            input,
-            "-sigfile",
-            signature
-        ];
-        openssl.verifies(start.into_iter().chain(options(given)))
-    };
-    let start = words!["pkeyutl", "-sign", "-inkey", both.private, "-in", input];
-    let mut signature = openssl.output(start.into_iter().chain(options(given)));
+    let options: Vec<&str> = given.iter().flat_map(|option| ["-pkeyopt", option]).collect();
+    let verifies = |signature: &[u8]| openssl.takes(&both.public, &input, signature, &options);
+    let mut signature = openssl.signed(&both.private, &input, &options);
     let mut signed = private.sign(scheme, digest).unwrap_or_else(|error| panic!("{about}: {error}"));
     assert_eq!(signed == signature, same, "{about}");
     assert_eq!(public.verify(scheme, digest, &signature), Ok(()), "{about}");
