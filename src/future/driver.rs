@@ -21,11 +21,14 @@ use std::thread::{self, JoinHandle};
 use super::job::JobFuture;
 use crate::error::Error;
 use crate::job::{self, PoolConfig};
+use crate::process::fork;
 
 /// A thread that runs jobs for others. Jobs belong to the thread that has made them; their results do not.
 ///
 /// Dropping it ends the thread: it unwinds the jobs that are left there, whose futures end with
 /// [`Error::Closed`], and waits for that, unless it is a job that drops it.
+///
+/// A forked child has no such thread: what it spawns and what it has inherited ends with [`Error::Forked`].
 ///
 /// ```
 /// use simaccel::future::JobDriver;
@@ -78,8 +81,8 @@ enum Message {
     Drop(u64),
 }
 
-#[derive(Default)]
 struct Shared {
+    born: u64,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -110,7 +113,7 @@ impl JobDriver {
     }
 
     fn start(config: Option<PoolConfig>) -> Result<Self, Error> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new());
         let in_thread = Arc::clone(&shared);
         let builder = thread::Builder::new().name("simaccel-jobs".to_owned());
         let thread = builder.spawn(move || {
@@ -129,6 +132,9 @@ impl JobDriver {
         F: FnOnce() -> T + Send + 'static,
     {
         let slot = Arc::new(Slot(Mutex::new(Answer::Open(None))));
+        if self.shared.is_inherited() {
+            return DrivenJob { slot, shared: Arc::clone(&self.shared), number: 0 };
+        }
         let answer = Giver(Arc::clone(&slot));
         let order: Order = Box::new(move || Box::pin(drive(JobFuture::new(f), answer)));
         let number = {
@@ -166,9 +172,29 @@ impl<T> Drop for Giver<T> {
 }
 
 impl<T> Slot<T> {
+    fn lock(&self) -> MutexGuard<'_, Answer<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value, once it is there; until then `waker` is to be called.
+    fn take(&self, waker: Waker) -> Poll<Result<T, Failure>> {
+        let mut answer = self.lock();
+        let replaced = match &mut *answer {
+            Answer::Open(place) => place.replace(waker),
+            over => match mem::replace(over, Answer::Taken) {
+                Answer::Given(outcome) => return Poll::Ready(outcome),
+                _ => return Poll::Ready(Err(Failure::Error(Error::Closed))),
+            },
+        };
+        // A waker is foreign code, and goes outside of the lock.
+        drop(answer);
+        drop(replaced);
+        Poll::Pending
+    }
+
     fn give(&self, outcome: Result<T, Failure>) {
         let waker = {
-            let answer = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let answer = &mut *self.lock();
             let Answer::Open(waker) = answer else { return };
             let waker = waker.take();
             *answer = Answer::Given(outcome);
@@ -185,29 +211,22 @@ impl<T: Send + 'static> Future for DrivenJob<T> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let taken = {
-            let answer = &mut *self.slot.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match mem::replace(answer, Answer::Taken) {
-                Answer::Open(_) => {
-                    *answer = Answer::Open(Some(context.waker().clone()));
-                    return Poll::Pending;
-                }
-                Answer::Given(outcome) => outcome,
-                Answer::Taken => Err(Failure::Error(Error::Closed)),
-            }
-        };
-        match taken {
-            Ok(value) => Poll::Ready(Ok(value)),
-            Err(Failure::Error(error)) => Poll::Ready(Err(error)),
-            Err(Failure::Panic(panic)) => panic::resume_unwind(panic),
+        if self.shared.is_inherited() {
+            return Poll::Ready(Err(Error::Forked));
+        }
+        match self.slot.take(context.waker().clone()) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(value)) => Poll::Ready(Ok(value)),
+            Poll::Ready(Err(Failure::Error(error))) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(Failure::Panic(panic))) => panic::resume_unwind(panic),
         }
     }
 }
 
 impl<T> Drop for DrivenJob<T> {
     fn drop(&mut self) {
-        let is_open = matches!(*self.slot.0.lock().unwrap_or_else(PoisonError::into_inner), Answer::Open(_));
-        if is_open {
+        // In a forked child the locks may have been inherited locked.
+        if !self.shared.is_inherited() && matches!(*self.slot.lock(), Answer::Open(_)) {
             self.shared.send(Message::Drop(self.number));
         }
     }
@@ -215,9 +234,14 @@ impl<T> Drop for DrivenJob<T> {
 
 impl Drop for JobDriver {
     fn drop(&mut self) {
+        let thread = self.thread.take();
+        if self.shared.is_inherited() {
+            // The thread is the parent's.
+            mem::forget(thread);
+            return;
+        }
         self.shared.lock().closed = true;
         self.shared.changed.notify_one();
-        let thread = self.thread.take();
         let is_this = thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id());
         if !is_this {
             let _ = thread.map(JoinHandle::join);
@@ -238,6 +262,14 @@ impl Wake for TaskWaker {
 }
 
 impl Shared {
+    fn new() -> Self {
+        Self { born: fork::generation(), queue: Mutex::default(), changed: Condvar::new() }
+    }
+
+    fn is_inherited(&self) -> bool {
+        fork::since(self.born)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -260,22 +292,27 @@ impl Shared {
                 Message::Drop(number) => {
                     // A panic in a destructor of the job ends there.
                     let dropped = tasks.remove(&number);
-                    let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(dropped)));
+                    caught(|| drop(dropped));
                     continue;
                 }
             };
             // It may have ended since it was woken.
             let Some((task, waker)) = tasks.get_mut(&number) else { continue };
-            if task.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
-                tasks.remove(&number);
+            // The waker of the task that awaits it, and a value that is not awaited any more, are foreign code.
+            let polled = caught(|| task.as_mut().poll(&mut Context::from_waker(waker)));
+            if !matches!(polled, Some(Poll::Pending)) {
+                let over = tasks.remove(&number);
+                caught(|| drop(over));
             }
         }
         for task in mem::take(&mut tasks) {
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(task)));
+            caught(|| drop(task));
         }
         // What was never begun.
         let rest = mem::take(&mut self.lock().messages);
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(rest)));
+        for message in rest {
+            caught(|| drop(message));
+        }
     }
 
     /// `None`: the driver was dropped.
@@ -291,6 +328,11 @@ impl Shared {
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+/// Runs foreign code; `None`: it panicked, and the thread goes on.
+fn caught<R>(f: impl FnOnce() -> R) -> Option<R> {
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(mem::forget).ok()
 }
 
 impl fmt::Debug for JobDriver {

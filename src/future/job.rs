@@ -20,6 +20,7 @@ use super::fd_watch::FdWatch;
 use super::reactor::OwnThread;
 use crate::error::Error;
 use crate::job::{Job, NoJobs, Place, Step, WaitCtx, WaitFd};
+use crate::process::fork;
 
 /// A job, as a future: its code runs in the polls, on its own stack, and pauses where it calls an engine.
 ///
@@ -72,6 +73,7 @@ pub struct JobFuture<T: 'static, F, W: FdWatch = OwnThread> {
     ctx: WaitCtx,
     watch: W,
     wake: Arc<Wake>,
+    born: u64,
     /// As its job.
     thread: PhantomData<*mut ()>,
 }
@@ -110,7 +112,9 @@ impl Wake {
 
     /// Whether it was called since the last question; if not, `waker` will be.
     fn is_called(&self, waker: &Waker) -> bool {
-        let replaced = self.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(waker.clone());
+        // A waker is foreign code, when it is cloned and when it is dropped.
+        let waker = waker.clone();
+        let replaced = self.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(waker);
         drop(replaced);
         // Looked at after the waker is in place.
         self.called.swap(false, Ordering::SeqCst)
@@ -131,7 +135,8 @@ impl<T: 'static, F: FnOnce() -> T + 'static, W: FdWatch> JobFuture<T, F, W> {
         let called = Arc::clone(&wake);
         ctx.set_callback(Some(Arc::new(move || called.call())));
         ctx.set_awaited();
-        Self { stage: Stage::New(f, Place::default()), ctx, watch, wake, thread: PhantomData }
+        let (stage, born) = (Stage::New(f, Place::default()), fork::generation());
+        Self { stage, ctx, watch, wake, born, thread: PhantomData }
     }
 
     /// The wait context of the job: for what its code does not reach through
@@ -142,6 +147,11 @@ impl<T: 'static, F: FnOnce() -> T + 'static, W: FdWatch> JobFuture<T, F, W> {
 
     /// Whether a paused job is to be resumed.
     fn is_woken(&mut self, on: &On, context: &mut Context<'_>) -> bool {
+        if fork::since(self.born) {
+            // What it has waited for stays with the parent, and the job's code finds that.
+            self.born = fork::generation();
+            return true;
+        }
         if self.wake.is_called(context.waker()) {
             return true;
         }

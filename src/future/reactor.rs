@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
@@ -75,6 +75,7 @@ static REACTOR: Mutex<Weak<Reactor>> = Mutex::new(Weak::new());
 
 impl FdWatch for OwnThread {
     fn poll_readable(&mut self, fds: &[WaitFd], context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.leave_inherited();
         let reactor = match &self.reactor {
             Some(reactor) => reactor,
             None => self.reactor.insert(Reactor::shared()?),
@@ -82,12 +83,13 @@ impl FdWatch for OwnThread {
         let is_known = |fd: &WaitFd| self.watched.iter().any(|watched| watched.fd.is_same(fd));
         for fd in fds.iter().filter(|fd| !is_known(fd)).cloned().collect::<Vec<_>>() {
             let interest = Arc::new(Interest::default());
-            *lock(&interest.waker) = Some(context.waker().clone());
             let (number, in_epoll) = reactor.shared.watch(&fd, Arc::clone(&interest))?;
             self.watched.push(Watched { number, fd, in_epoll, interest });
         }
         for watched in &self.watched {
-            let replaced = lock(&watched.interest.waker).replace(context.waker().clone());
+            // A waker is foreign code, when it is cloned and when it is dropped.
+            let waker = context.waker().clone();
+            let replaced = lock(&watched.interest.waker).replace(waker);
             drop(replaced);
         }
         // Looked at after the wakers are in place.
@@ -96,9 +98,21 @@ impl FdWatch for OwnThread {
     }
 
     fn forget(&mut self) {
+        self.leave_inherited();
         let Some(reactor) = &self.reactor else { return };
         for Watched { number, in_epoll, .. } in self.watched.drain(..) {
             reactor.shared.unwatch(number, &in_epoll);
+        }
+    }
+}
+
+impl OwnThread {
+    /// In a forked child: the thread is the parent's, and so is the epoll, which both processes reach.
+    fn leave_inherited(&mut self) {
+        if self.reactor.as_ref().is_some_and(|reactor| fork::since(reactor.born)) {
+            self.reactor = None;
+            // Duplicates among them: the child may have its own files under their numbers.
+            std::mem::forget(std::mem::take(&mut self.watched));
         }
     }
 }
@@ -111,7 +125,13 @@ impl Drop for OwnThread {
 
 impl Reactor {
     fn shared() -> io::Result<Arc<Self>> {
-        let mut current = lock(&REACTOR);
+        // In a forked child the lock may have been inherited locked; its futures have a reactor each then.
+        let mut current = match REACTOR.try_lock() {
+            Ok(current) => current,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if fork::generation() > 0 => return Self::start().map(Arc::new),
+            Err(TryLockError::WouldBlock) => lock(&REACTOR),
+        };
         if let Some(reactor) = current.upgrade().filter(|reactor| !fork::since(reactor.born)) {
             return Ok(reactor);
         }
