@@ -40,10 +40,11 @@ impl KeyFuture {
 
     /// Ends the operation now. `None`: the request was taken back; else it had ended before, with this.
     pub fn cancel(&mut self) -> Option<Result<Zeroizing<Vec<u8>>, Error>> {
+        let ended = self.kept.cancel();
         if let Some(error) = self.refused.take() {
             return Some(Err(error));
         }
-        match self.kept.cancel() {
+        match ended {
             Ended::TakenBack => {
                 self.kept.request_mut().wipe();
                 None
