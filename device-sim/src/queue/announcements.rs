@@ -13,7 +13,9 @@ use crate::sync::{Ordering, fence};
 #[derive(Debug, Default)]
 pub(crate) struct Announcements {
     /// Bit `i`: queue pair `i` has completions to be reaped.
-    pub(super) interrupts: u64,
+    pub(crate) interrupts: u64,
+    /// The same, where the interrupts were raised and the alerts, which call foreign code, are still to come.
+    alerts: u64,
     pub(super) wakes: Vec<(usize, Ticket)>,
     /// Spurious wakes; they are sent first.
     pub(crate) spurious: Vec<(usize, Ticket, Announce)>,
@@ -29,6 +31,7 @@ impl Announcements {
     pub(crate) fn raise<'a>(&mut self, pairs: impl Iterator<Item = &'a Pair>) {
         fence(Ordering::SeqCst);
         let raised = mem::take(&mut self.interrupts);
+        self.alerts |= raised;
         pairs.filter(|pair| raised & 1 << pair.index() != 0).for_each(Pair::raise_interrupts);
     }
 
@@ -44,6 +47,9 @@ impl Announcements {
         }
         if self.has_interrupts() {
             self.raise(pairs.iter().map(|pair| &**pair));
+        }
+        for index in bits(mem::take(&mut self.alerts)) {
+            pairs[index].interrupts.alert();
         }
         if !self.wakes.is_empty() {
             for (pair, ticket) in self.wakes.drain(..) {
@@ -67,4 +73,42 @@ pub(crate) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
         mask ^= 1 << index;
         Some(index as usize)
     })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Wake, Waker};
+
+    use super::*;
+    use crate::queue::alert::Alert;
+    use crate::queue::cell::Slab;
+    use crate::queue::doorbell::Doorbell;
+    use crate::queue::ring::ring;
+
+    #[derive(Default)]
+    struct Calls(AtomicUsize);
+
+    impl Wake for Calls {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn interrupts_are_raised_in_the_middle_of_a_pass_and_alerts_after_it() {
+        let (slab, doorbell) = (Slab::new(2).0, Arc::new(Doorbell::default()));
+        let pairs = [Arc::new(Pair::new(0, 2, slab, doorbell, ring(2).0.view(), None))];
+        let calls = Arc::new(Calls::default());
+        let alert = Alert::new(Waker::from(Arc::clone(&calls)));
+        pairs[0].interrupts.attach_alert(Arc::clone(&alert));
+        alert.arm();
+        let mut announcements = Announcements { interrupts: 1, ..Announcements::default() };
+        announcements.raise(pairs.iter().map(|pair| &**pair));
+        assert_eq!((announcements.has_interrupts(), calls.0.load(Ordering::Relaxed)), (false, 0));
+        announcements.send(&pairs);
+        assert_eq!(calls.0.load(Ordering::Relaxed), 1);
+        announcements.send(&pairs);
+        assert_eq!(calls.0.load(Ordering::Relaxed), 1, "once");
+    }
 }

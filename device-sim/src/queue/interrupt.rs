@@ -125,18 +125,25 @@ impl Interrupts {
         self.alert_count.store(alerts.len(), Ordering::Relaxed);
     }
 
-    /// Calls the wakers of the armed alerts, outside of the lock: they may run foreign code.
+    /// Calls the wakers of the armed alerts, after completions were published and a full fence. They may run
+    /// foreign code, so the caller holds no lock, and is not in the middle of a pass.
+    #[inline]
+    pub(crate) fn alert(&self) {
+        // A count missed here: as in `raise`.
+        if self.alert_count.load(Ordering::Relaxed) > 0 {
+            self.call_armed();
+        }
+    }
+
     #[cold]
-    fn alert(&self) {
+    fn call_armed(&self) {
+        // The lock is not held while they are called.
         let armed: Vec<_> = lock(&self.alerts).iter().filter_map(|alert| alert.take()).collect();
         armed.into_iter().for_each(call);
     }
 
     /// Raises the armed ones, after completions were published and a full fence; returns how many.
     pub(crate) fn raise(&self) -> u64 {
-        if self.alert_count.load(Ordering::Relaxed) > 0 {
-            self.alert();
-        }
         // A count missed here was stored after the fence, so its owner's own look comes after the
         // publication.
         if self.count.load(Ordering::Relaxed) == 0 {

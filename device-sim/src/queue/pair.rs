@@ -220,7 +220,10 @@ impl Pair {
                 let _ = catch_panic(|| drop(waker));
                 1
             }
-            Announce::Reap { .. } => self.interrupts.raise(),
+            Announce::Reap { .. } => {
+                self.interrupts.alert();
+                self.interrupts.raise()
+            }
             Announce::Silent | Announce::Again { .. } => 0,
         };
         add(&shared.wakes_spurious, sent);
