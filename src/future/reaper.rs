@@ -30,6 +30,8 @@ const MOST: u32 = 1_024;
 /// - It serves operations of sessions on devices without a model of time, in engines without timeout,
 ///   retries, fallback and rules of the engine's own, on threads with a queue pair of their own. All others
 ///   go on as without it.
+/// - It needs its turns. A task that blocks this thread until a future is ready, by an executor inside of it,
+///   waits for ever. Blocking calls of sessions need no reaper.
 /// - Dropping it hands back: the futures that are left are woken, and wait without it.
 ///
 /// ```
