@@ -113,6 +113,144 @@ fn assert_at_rest(engine: &Engine) {
 }
 
 #[test]
+fn a_waker_that_panics_in_a_reaper_keeps_no_other_from_being_called() {
+    for is_dropped in [false, true] {
+        let engine = stepped("");
+        let mut reaper = reaper(&engine);
+        let mut futures: Vec<_> = (0..3).map(|at| ctr(&engine).encrypt_async(&IV, message(at, 40))).collect();
+        let [first, last] = flags();
+        let wakers = [Waker::from(Arc::clone(&first)), panicking(), Waker::from(Arc::clone(&last))];
+        for (future, waker) in futures.iter_mut().zip(&wakers) {
+            assert!(poll_with(future, waker).is_pending());
+        }
+        engine.device().run_until_idle();
+        if is_dropped {
+            assert!(!panics(|| drop(reaper)), "a drop may come while a panic is under way");
+        } else {
+            // The panic may come, when all were called, and does not come again.
+            let _ = panics(|| turn(&mut reaper));
+            assert!(!panics(|| turn(&mut reaper)));
+        }
+        assert_eq!((first.calls(), last.calls()), (1, 1), "dropped: {is_dropped}");
+        for (at, future) in futures.iter_mut().enumerate() {
+            assert_eq!(poll_once(future).map(Result::unwrap), Poll::Ready(expected_ctr(&message(at, 40))));
+        }
+        assert_at_rest(&engine);
+    }
+}
+
+/// A blocked call reaps the completions of its thread's futures and wakes them; a job's token is behind.
+#[test]
+fn a_waker_that_panics_in_a_blocked_call_loses_no_other_completion() {
+    let engine = stepped("delivery=poll");
+    let reaper = reaper(&engine);
+    let mut futures: Vec<_> = (0..2).map(|at| ctr(&engine).encrypt_async(&IV, message(at, 40))).collect();
+    let [flag] = flags();
+    assert!(poll_with(&mut futures[0], &panicking()).is_pending());
+    assert!(poll_with(&mut futures[1], &Waker::from(Arc::clone(&flag))).is_pending());
+    let mut blocked = Ok(Vec::new());
+    assert!(!panics(|| blocked = ctr(&engine).encrypt(&IV, message(7, 40))));
+    assert_eq!(blocked.unwrap(), expected_ctr(&message(7, 40)));
+    // What the call has not reaped is the reaper's.
+    drop(reaper);
+    assert_eq!(flag.calls(), 1);
+    for (at, future) in futures.iter_mut().enumerate() {
+        assert_eq!(poll_once(future).map(Result::unwrap), Poll::Ready(expected_ctr(&message(at, 40))));
+    }
+    assert_at_rest(&engine);
+}
+
+/// At the first poll and at a later one, with and without a reaper.
+#[test]
+fn a_waker_that_panics_when_it_is_cloned_or_dropped_leaves_nothing_with_the_device() {
+    for with_reaper in [true, false] {
+        for (polls, in_clone) in [(0, true), (1, true), (1, false)] {
+            let engine = stepped("queue_pairs=2");
+            let reaper = with_reaper.then(|| reaper(&engine));
+            let data = Arc::new(Fragile::default());
+            let mut future = ctr(&engine).encrypt_async(&IV, message(1, 40));
+            let waker = fragile::waker(&data);
+            (0..polls).for_each(|_| assert!(poll_with(&mut future, &waker).is_pending()));
+            let which = if in_clone { &data.clone } else { &data.drop };
+            which.store(true, Ordering::SeqCst);
+            let other = fragile::waker(&Arc::default());
+            let second = if in_clone { &waker } else { &other };
+            assert!(panics(|| poll_with(&mut future, second)), "{with_reaper} {polls} {in_clone}");
+            which.store(false, Ordering::SeqCst);
+            drop(future);
+            let stats = engine.stats();
+            assert_eq!(stats.pauses, stats.resumes + stats.abandoned, "{with_reaper} {polls} {in_clone}");
+            engine.device().run_until_idle();
+            drop(reaper);
+            drop((waker, other));
+            assert_eq!(Arc::strong_count(&data), 1, "{with_reaper} {polls} {in_clone}");
+            assert_at_rest(&engine);
+        }
+    }
+}
+
+#[test]
+fn a_future_that_is_gone_keeps_no_waker() {
+    for ends in ["dropped", "cancelled", "taken unwoken"] {
+        for with_reaper in [true, false] {
+            let engine = stepped("");
+            let mut reaper = with_reaper.then(|| reaper(&engine));
+            let [flag] = flags();
+            let mut future = ctr(&engine).encrypt_async(&IV, message(1, 40));
+            assert!(poll_with(&mut future, &Waker::from(Arc::clone(&flag))).is_pending());
+            match ends {
+                "dropped" => drop(future),
+                "cancelled" => assert!(matches!(future.cancel(), Cancelled::TakenBack { .. })),
+                _ => {
+                    engine.device().run_until_idle();
+                    assert!(poll_once(&mut future).is_ready());
+                }
+            }
+            // A reaper keeps wakers for the next operations of their tasks, until it sleeps.
+            engine.device().run_until_idle();
+            reaper.iter_mut().for_each(turn);
+            assert_eq!(Arc::strong_count(&flag), 1, "{ends}, with a reaper: {with_reaper}");
+            assert_at_rest(&engine);
+        }
+    }
+}
+
+/// The thread of a reaper ends, with its reaper dropped, leaked, or dropped by a thread-local's destructor.
+#[test]
+fn futures_outlive_the_thread_of_their_reaper() {
+    thread_local!(static KEPT: std::cell::RefCell<Option<Reaper>> = const { std::cell::RefCell::new(None) });
+    for end in ["dropped", "leaked", "kept"] {
+        for engine in [stepped("queue_pairs=2"), stepped("queue_pairs=3;delivery=poll")] {
+            let engine = Arc::new(engine);
+            let in_thread = Arc::clone(&engine);
+            let begun = thread::spawn(move || {
+                if end == "kept" {
+                    // Before the engine's own thread-locals, so that it is dropped after them.
+                    KEPT.with(|_| ());
+                }
+                let mut reaper = in_thread.reaper().unwrap();
+                assert!(poll_once(&mut reaper).is_pending());
+                let session = ctr(&in_thread);
+                let mut begun: Vec<_> =
+                    (0..3).map(|at| session.encrypt_async(&IV, message(at, 40))).collect();
+                begun.iter_mut().for_each(|future| assert!(poll_once(future).is_pending()));
+                match end {
+                    "dropped" => drop(reaper),
+                    "leaked" => std::mem::forget(reaper),
+                    _ => KEPT.set(Some(reaper)),
+                }
+                begun
+            });
+            let begun = begun.join().unwrap();
+            for (at, future) in begun.into_iter().enumerate() {
+                assert_eq!(drive(&engine, future).unwrap(), expected_ctr(&message(at, 40)), "{end}");
+            }
+            assert_at_rest(&engine);
+        }
+    }
+}
+
+#[test]
 fn a_refused_future_that_is_cancelled_is_over() {
     let engine = open("");
     let aead = engine.aead(Aead::Aes128Gcm, &KEY[..16]).unwrap();

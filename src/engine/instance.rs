@@ -21,7 +21,7 @@ use super::Inner;
 use super::fault::FaultKind;
 use super::group::Group;
 use super::lease::Lease;
-use super::places::{Called, Places};
+use super::places::{Called, Places, catch};
 use super::poller::{self, Poller};
 use super::stats::Counters;
 use super::thread_waker::ThreadWaker;
@@ -313,7 +313,8 @@ impl Instance {
             Some(group) if group.owner() == completion.owner => {
                 let mut called = Called::new();
                 group.take(&mut vec![completion.ticket], &self.places, &mut called);
-                self.places.wake(&mut called);
+                // Its panic would lose the completions behind it.
+                catch(|| self.places.wake(&mut called));
             }
             _ => engine.pollers.forward(completion),
         }

@@ -51,6 +51,8 @@ impl Reaping {
             instance.hold_back(!tickets.is_empty() && !engine.is_stepped());
             let count = tickets.len();
             if count > 0 {
+                // Left by a panic, after they were called.
+                called.clear();
                 group.take(tickets, instance.places(), called);
                 instance.places().wake(called);
             }
