@@ -93,21 +93,26 @@ impl Aloft {
             return Poll::Ready(Err(Failed::lost(Error::Forked)));
         }
         let remote = &engine.remotes[self.pair_index()];
+        // Counted afterwards: where a waker panics here, the operation is given up as it waited.
         let counters = &table::of_thread(engine).counters;
-        counters.resumes.add(1);
         for is_armed in [false, true] {
             match remote.state(self.ticket) {
                 TicketState::Done(_) => {
                     if let Some((done, status)) = remote.take(self.ticket) {
                         *request = done;
+                        counters.resumes.add(1);
                         return Poll::Ready(Self::ended(request, status));
                     }
                 }
-                TicketState::Stale => return Poll::Ready(Err(Failed::lost(Error::Closed))),
+                TicketState::Stale => {
+                    counters.resumes.add(1);
+                    return Poll::Ready(Err(Failed::lost(Error::Closed)));
+                }
                 TicketState::Parked | TicketState::InFlight if !is_armed => self.rearm(engine, waker),
                 TicketState::Parked | TicketState::InFlight => {}
             }
         }
+        counters.resumes.add(1);
         counters.pauses.add(1);
         counters.spurious_resumes.add(1);
         table::with(engine, Instance::flush);
