@@ -68,6 +68,10 @@ struct Readme;
 #[cfg(not(target_os = "linux"))]
 compile_error!("device-sim runs on Linux only");
 
+/// As files of the engine name it, which the models of loom contain.
+#[cfg(all(test, loom))]
+extern crate self as simaccel_device;
+
 mod config;
 mod kernels;
 #[cfg(feature = "private-keys")]

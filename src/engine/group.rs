@@ -20,13 +20,13 @@
 //! second one sees what the first has done. The same holds for the closing: it is announced before the wakers
 //! that are left are taken under the lock, and a mover looks for it after leaving its waker there.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Wake, Waker};
 
 use simaccel_device::{Alert, Remote, Ticket};
 
 use super::places::{Called, Places, catch, is_in_use};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 
 /// The futures of one engine and thread.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Group {
             remote: remote.clone(),
             alert: Alert::new(Waker::from(Arc::new(Alerted(group.clone())))),
             closed: AtomicBool::new(true),
-            inside: Mutex::default(),
+            inside: Mutex::new(Inside::default()),
         });
         remote.attach_alert(Arc::clone(&group.alert));
         group

@@ -4,8 +4,10 @@
 //! RUSTFLAGS="--cfg loom" cargo test -p simaccel-device --release --lib loom
 //! ```
 
+mod alerts;
 mod cells;
 mod gate;
+mod groups;
 mod marks;
 mod pairs;
 mod rings;

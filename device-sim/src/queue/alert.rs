@@ -25,13 +25,21 @@ impl Alert {
     /// [`Remote::completions_pending`](crate::Remote::completions_pending) once more before sleeping: what
     /// was published before this call calls nothing.
     pub fn arm(&self) {
-        self.armed.store(true, Ordering::Relaxed);
+        self.set(true);
         fence(Ordering::SeqCst);
     }
 
     /// Undoes [`Alert::arm`].
     pub fn disarm(&self) {
-        self.armed.store(false, Ordering::Relaxed);
+        self.set(false);
+    }
+
+    fn set(&self, armed: bool) {
+        // Loom orders a store only after what its thread has seen.
+        #[cfg(loom)]
+        self.armed.swap(armed, Ordering::Relaxed);
+        #[cfg(not(loom))]
+        self.armed.store(armed, Ordering::Relaxed);
     }
 
     /// The waker to call, if it is armed; disarms it.
