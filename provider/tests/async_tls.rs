@@ -11,7 +11,11 @@ mod dasync;
 mod pair;
 mod programs;
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use self::pair::{Checker, Engine, Pair, Report, built, text_of};
 use self::programs::scratch;
@@ -231,19 +235,25 @@ fn a_wrong_option_costs_one_line_and_exit_code_2() {
 fn too_many_connections_for_the_limit_of_descriptors_are_refused() {
     let limited = |options: &str| {
         let server = built("server", Checker::None);
-        let script = format!("ulimit -n 100; exec {} --port 0 --serve 1 {options}", server.display());
-        let output = Command::new("timeout").args(["1", "sh", "-c", &script]).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        let script = format!("ulimit -n 100; exec {} --port 0 {options}", server.display());
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     };
+    let refused = limited("--connections 35").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
     assert_eq!(
-        limited("--connections 35"),
-        (
-            Some(2),
-            "async_tls_server: --connections: 35 need 102 file descriptors, 100 are allowed (ulimit -Hn)\n"
-                .to_owned()
-        )
+        String::from_utf8(refused.stderr).unwrap(),
+        "async_tls_server: --connections: 35 need 102 file descriptors, 100 are allowed (ulimit -Hn)\n"
     );
-    // These serve, and are stopped.
-    assert_eq!(limited("--connections 34"), (Some(124), String::new()));
-    assert_eq!(limited("--callback --connections 68"), (Some(124), String::new()));
+    // These serve until they are stopped.
+    for options in ["--connections 34", "--callback --connections 68"] {
+        let mut server = limited(options).spawn().unwrap();
+        let (mut output, mut line) = (BufReader::new(server.stdout.take().unwrap()), String::new());
+        output.read_line(&mut line).unwrap();
+        assert!(line.starts_with("listening on "), "{options}: {line}");
+        kill(Pid::from_raw(server.id().cast_signed()), Signal::SIGTERM).unwrap();
+        let ended = server.wait_with_output().unwrap();
+        assert_eq!((ended.status.code(), ended.stderr), (Some(0), Vec::new()), "{options}");
+    }
 }
