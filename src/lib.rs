@@ -70,6 +70,17 @@
 //! [`Engine::stepped`] has no threads and a virtual clock: [`Device::step`] runs one event. A test that
 //! drives it sees the same history on every machine.
 //!
+//! # Features
+//!
+//! All are off by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `private-keys` | signatures, key exchange, key encapsulation, RSA encryption |
+//! | `tracing` | spans of operations and jobs, events of engines and devices, for the `tracing` crate |
+//! | `bytes` | `BytesMut` as a buffer of futures |
+//! | `tokio`, `async-io` | fds of a job's own, watched by a runtime's reactor |
+//!
 //! # Limits
 //!
 //! A job's code runs on its own stack: 64 KiB by default, see [`job::PoolConfig`]. While it is paused other

@@ -86,6 +86,7 @@ mod queue;
 mod run;
 mod stats;
 mod sync;
+mod trace;
 
 pub use config::{
     ChangeError, Config, ConfigBuilder, ConfigError, Mbps, ModelMode, Preset, Served, ServiceTime, WarmUp,

@@ -19,7 +19,7 @@ use zeroize::Zeroize;
 use super::instance::Instance;
 use super::offload::{Failed, finished, plain};
 use super::table::{self, Visit};
-use super::{Inner, call};
+use super::{Inner, call, trace};
 use crate::error::Error;
 
 /// A request in flight. It is given up by [`Aloft::give_up`], and not by a drop.
@@ -43,6 +43,10 @@ pub(crate) type End = Option<Result<(), Failed>>;
 /// Whether requests of this engine may go this way, if no more than that concerns them.
 #[inline]
 fn is_plain(engine: &Inner, iv: &[u8]) -> bool {
+    // A span follows an operation through the state machine, and not here.
+    if trace::is_on() {
+        return false;
+    }
     let by = engine.route.by();
     by.is_straight() && !by.keeps_input() && iv.len() <= plain::MOST_IV && !engine.is_inherited()
 }

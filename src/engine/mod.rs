@@ -68,6 +68,7 @@ mod stats;
 mod stream;
 mod table;
 mod thread_waker;
+mod trace;
 mod wait;
 mod wake_fd;
 mod watch;
@@ -135,6 +136,9 @@ pub(crate) struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if !self.is_inherited() {
+            trace::closed(self.id);
+        }
         table::forget(self);
     }
 }
@@ -156,7 +160,11 @@ impl Inner {
         }
         let now = u64::try_from(self.device.now().as_nanos()).unwrap_or(u64::MAX);
         let of_nothing = Occasion { operation: None, call: None, size: 0, now };
-        self.faults.hits(kind, &request.map_or(of_nothing, |request| Occasion::of(request, now)))
+        let hits = self.faults.hits(kind, &request.map_or(of_nothing, |request| Occasion::of(request, now)));
+        if hits {
+            trace::fault(kind.name());
+        }
+        hits
     }
 
     /// The watchdog, which begins at first use.
@@ -274,6 +282,7 @@ impl Engine {
         if limit.is_some() {
             inner.watchdog()?;
         }
+        trace::opened(inner.id, &inner.config, inner.device.is_stepped());
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -502,7 +511,9 @@ impl Engine {
                 self.inner.set_own_faults(rules);
             }
         };
-        Ok(self.inner.device.reconfigure_with(&device, of_engine)?)
+        self.inner.device.reconfigure_with(&device, of_engine)?;
+        trace::changed(self.inner.id, text);
+        Ok(())
     }
 
     /// The configuration that the engine was opened with.

@@ -15,6 +15,11 @@ pub(crate) trait Software {
     /// Computes `request` in this thread.
     fn execute(&self, request: &mut Request) -> Status;
 
+    /// The algorithm, where there is one.
+    fn algorithm(&self, _hold: &impl Hold) -> Option<simaccel_device::Algorithm> {
+        None
+    }
+
     /// The same for an operation that holds this.
     fn execute_for(&self, _hold: &impl Hold, request: &mut Request) -> Status {
         self.execute(request)
@@ -30,6 +35,10 @@ impl Software for HeldSession {
         Status::InvalidSession
     }
 
+    fn algorithm(&self, hold: &impl Hold) -> Option<simaccel_device::Algorithm> {
+        Some(hold.held_session()?.algorithm())
+    }
+
     fn execute_for(&self, hold: &impl Hold, request: &mut Request) -> Status {
         hold.held_session().map_or(Status::InvalidSession, |session| session.execute_and_wipe(request))
     }
@@ -39,17 +48,29 @@ impl Software for Session {
     fn execute(&self, request: &mut Request) -> Status {
         self.execute_and_wipe(request)
     }
+
+    fn algorithm(&self, _: &impl Hold) -> Option<simaccel_device::Algorithm> {
+        Some(Self::algorithm(self))
+    }
 }
 
 impl<S: Software> Software for &S {
     fn execute(&self, request: &mut Request) -> Status {
         (**self).execute(request)
     }
+
+    fn algorithm(&self, hold: &impl Hold) -> Option<simaccel_device::Algorithm> {
+        (**self).algorithm(hold)
+    }
 }
 
 impl<S: Software> Software for Arc<S> {
     fn execute(&self, request: &mut Request) -> Status {
         (**self).execute(request)
+    }
+
+    fn algorithm(&self, hold: &impl Hold) -> Option<simaccel_device::Algorithm> {
+        (**self).algorithm(hold)
     }
 }
 

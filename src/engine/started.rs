@@ -111,6 +111,7 @@ impl<E: Hold, S: Software> Kept<E, S> {
     /// `None`: it waits. That counts as a pause, and the next poll as the resume.
     fn advance(&mut self, waker: &Waker, has_waited: bool) -> Option<Result<(), Failed>> {
         let engine = Arc::clone(self.operation.hold().engine());
+        let _in_its_span = self.operation.entered();
         let mut wait = WakerWait(waker);
         let tries = self.operation.retries();
         let is_resumed = has_waited && !engine.is_inherited();

@@ -8,6 +8,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::exceptions::Exceptions;
+use super::trace;
 
 /// Functions called around every switch into a job, on the resumer's stack, for all jobs of the process.
 ///
@@ -59,10 +60,11 @@ pub(super) fn watch() {
     EVER.store(true, Ordering::Release);
 }
 
-/// Whether switches take that path.
+/// Whether switches take that path, which they also do where there is a subscriber to their
+/// [spans](trace).
 #[inline]
 pub(super) fn ever() -> bool {
-    EVER.load(Ordering::Acquire)
+    EVER.load(Ordering::Acquire) || trace::is_on()
 }
 
 /// Called before a switch into a job; `fresh` at the job's first.

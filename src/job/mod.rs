@@ -85,6 +85,7 @@ mod stats;
 mod status;
 mod strict;
 mod table;
+mod trace;
 mod typed;
 mod wait_ctx;
 mod wait_fd;

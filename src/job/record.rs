@@ -38,6 +38,7 @@ use super::pool::Pool;
 use super::raw::{Handle, Holder, RawFn};
 use super::sanitizer::{Marks, Region};
 use super::stack::Stack;
+use super::trace::{Left, Spans};
 use super::wait_ctx::Shared;
 
 /// A job's state.
@@ -99,6 +100,7 @@ pub(super) struct Record {
     heap: Cell<(NonNull<c_void>, Layout)>,
     panic: Cell<Option<Panic>>,
     kept: Kept,
+    spans: Spans,
     /// The record's place in the pool's table.
     pub(super) place: Cell<usize>,
     marks: Marks,
@@ -192,6 +194,7 @@ impl Record {
             held: Holder::empty(),
             panic: Cell::new(None),
             kept: Kept::default(),
+            spans: Spans::none(),
             place: Cell::new(0),
             marks: Marks::none(),
             limit: Cell::new(stack.limit),
@@ -299,6 +302,7 @@ impl Record {
     #[cold]
     fn switch_watched(&self, front: &Front, signal: Signal) {
         hooks::enter(&self.kept, self.state.get() == State::Fresh);
+        self.spans.enter(self.token.get(), self.kind.get().name, signal == Signal::Unwind);
         let this = NonNull::from(self).cast();
         let resumer = self.marks.entering(self.region());
         self.state.set(State::Running);
@@ -333,13 +337,25 @@ impl Record {
     #[inline(always)] // see fiber.rs on returns
     fn entered(&self) -> Switched {
         if hooks::ever() {
-            hooks::leave(&self.kept);
+            self.left();
         }
         match self.state.get() {
             State::Paused => Switched::Paused,
             State::Running => self.run_calls(),
             _ => Switched::Finished,
         }
+    }
+
+    /// Called after a switch, where there are hooks, a sanitizer or spans.
+    #[cold]
+    fn left(&self) {
+        hooks::leave(&self.kept);
+        self.spans.leave(match self.state.get() {
+            State::Paused => Left::Paused,
+            State::Running => Left::Outside,
+            _ if self.unusual.has(Unusual::PANICKED) => Left::Panicked,
+            _ => Left::Returned,
+        });
     }
 
     /// Runs what the job calls [outside](outside::outside), until it pauses or has finished.
@@ -350,7 +366,7 @@ impl Record {
             outside::run(front);
             self.switch(front, Signal::Continue);
             if hooks::ever() {
-                hooks::leave(&self.kept);
+                self.left();
             }
         }
         if self.state.get() == State::Paused { Switched::Paused } else { Switched::Finished }
@@ -435,6 +451,7 @@ impl Record {
     #[inline]
     pub(super) fn end(&self) -> Option<Rc<Shared>> {
         self.state.set(State::Idle);
+        self.spans.end();
         self.blocks.set(0);
         self.handle.set(self.handle.get().next());
         ManuallyDrop::into_inner(self.ctx.take())

@@ -145,6 +145,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "crate::model::fault",
             "crate::queue",
             "crate::sync",
+            "crate::trace",
         ],
         crates: &["hdrhistogram"],
         except: NO_SYSTEM,
@@ -168,6 +169,7 @@ pub(crate) const ROOMS: &[Room] = &[
         crates: &["crossbeam_channel", "nix", "thiserror"],
         except: &[],
     },
+    Room { path: "device-sim/src/trace.rs", knows: &[], crates: &["tracing"], except: NO_SYSTEM },
     Room { path: "device-sim/src/loom", knows: WHOLE_CRATE, crates: &["loom"], except: &[] },
     // Jobs, the engine, and what joins them.
     Room { path: "src/lib.rs", knows: WHOLE_CRATE, crates: &["simaccel_device", "zeroize"], except: &[] },
@@ -207,13 +209,13 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         path: "src/job",
         knows: &["crate::process", "crate::sync", "crate::words"],
-        crates: &["corosensei", "libc", "nix", "thiserror"],
+        crates: &["corosensei", "libc", "nix", "thiserror", "tracing"],
         except: &[],
     },
     Room {
         path: "src/engine",
         knows: &["crate::error", "crate::process", "crate::words"],
-        crates: &["libc", "nix", "simaccel_device", "thiserror", "zeroize"],
+        crates: &["libc", "nix", "simaccel_device", "thiserror", "tracing", "zeroize"],
         except: &["simaccel_device::QueuePair"],
     },
     Room {

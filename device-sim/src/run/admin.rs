@@ -11,6 +11,7 @@ use crate::model::installed::Installed;
 use crate::model::sabotage::Sabotage;
 use crate::queue::doorbell::Doorbell;
 use crate::sync::{AtomicU64, Ordering};
+use crate::trace;
 
 /// An acknowledgement: a driver drops it when a command has been carried out, signals included.
 #[derive(Clone, Debug)]
@@ -109,6 +110,7 @@ impl Admin {
 
     pub(crate) fn note_death(&self) {
         self.deaths.fetch_add(1, Ordering::Relaxed);
+        trace::died();
     }
 
     pub(crate) fn deaths(&self) -> u64 {

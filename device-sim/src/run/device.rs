@@ -36,6 +36,7 @@ use crate::stats::timing::Timings;
 use crate::stats::{DeviceStats, ModelCounters};
 use crate::sync::barrier;
 use crate::sync::{Mutex, Ordering, lock};
+use crate::trace;
 
 thread_local! {
     /// The number of the device that this thread is a worker of; 0 for no worker. (The thread's handle would
@@ -371,6 +372,7 @@ impl Device {
             return;
         }
         self.counters.resets.fetch_add(1, Ordering::Relaxed);
+        trace::reset();
         self.ask(Command::Reset);
     }
 

@@ -24,6 +24,7 @@ use crate::stats::recorder::Recorder;
 use crate::stats::services::ServiceLog;
 use crate::stats::timing::Timings;
 use crate::sync::{AtomicU64, Ordering};
+use crate::trace;
 
 /// Declares counters once: the fields of a struct, with their names and meanings as values.
 macro_rules! counted {
@@ -490,6 +491,7 @@ impl ModelCounters {
 
     pub(crate) fn injected(&self, kind: FaultKind) {
         self.faults[kind.number()].fetch_add(1, Ordering::Relaxed);
+        trace::fault(kind.name());
     }
 
     /// Fills in these counters.

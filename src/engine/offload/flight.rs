@@ -25,6 +25,7 @@ use simaccel_device::{Remote, Request, Session, Status, StreamState, Ticket, Tic
 
 use crate::engine::instance::Instance;
 use crate::engine::sabotage::{self, Sabotage};
+use crate::engine::trace::{Entered, Traced};
 use crate::engine::wait::{self, Wake};
 use crate::engine::watch::Watch;
 use crate::engine::{Inner, call, table};
@@ -72,6 +73,8 @@ pub(crate) struct Held<W> {
     pub(super) watch: Option<Arc<Watch>>,
     /// The state at the beginning of the part, if it may have to be repeated.
     pub(super) state: Option<Box<StreamState>>,
+    #[cfg(feature = "tracing")]
+    pub(super) traced: Traced,
 }
 
 /// How a taken request has ended.
@@ -137,6 +140,34 @@ impl<E: Hold, W: Wake> Flight<E, W> {
     /// Whether the device still has work to do for this request.
     pub(crate) fn is_waiting(&self) -> bool {
         wait::is_waiting(self.remote().state(self.ticket))
+    }
+
+    /// Keeps the operation's span while the request is on its way: it ends with that, however that ends.
+    #[cfg_attr(not(feature = "tracing"), inline(always))]
+    pub(super) fn keep_traced(&self, _traced: Traced) {
+        #[cfg(feature = "tracing")]
+        {
+            self.held.borrow_mut().traced = _traced;
+        }
+    }
+
+    #[cfg_attr(not(feature = "tracing"), inline(always))]
+    pub(super) fn take_traced(&self) -> Traced {
+        #[cfg(feature = "tracing")]
+        let traced = mem::take(&mut self.held.borrow_mut().traced);
+        #[cfg(not(feature = "tracing"))]
+        let traced = Traced::none();
+        traced
+    }
+
+    /// Enters the operation's span.
+    #[cfg_attr(not(feature = "tracing"), inline(always))]
+    pub(super) fn entered(&self) -> Entered {
+        #[cfg(feature = "tracing")]
+        let entered = self.held.borrow().traced.enter();
+        #[cfg(not(feature = "tracing"))]
+        let entered = Traced::none().enter();
+        entered
     }
 
     /// The request, for a later look at whether it has its slot.
@@ -248,7 +279,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
     /// The request is out of reach: in a forked child, or in a function that runs in its own batch.
     #[cold]
     pub(super) fn cancel(&self, request: &mut Request) -> Result<Option<End>, Error> {
-        let Held { wake, watch, state } = mem::take(&mut *self.held.borrow_mut());
+        let Held { wake, watch, state, .. } = mem::take(&mut *self.held.borrow_mut());
         let was_live = self.live.replace(false);
         if !was_live || self.engine().is_inherited() {
             return Err(if was_live { Error::Forked } else { Error::Closed });

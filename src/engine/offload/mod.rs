@@ -31,6 +31,7 @@ use zeroize::Zeroize;
 use super::fault::FaultKind;
 use super::instance::Instance;
 use super::software::Software;
+use super::trace::{Entered, Traced};
 use super::wait::blocked::Blocked;
 use super::wait::foreign::ForeignWait;
 use super::wait::job::{JobWait, OurJobs, is_awaited};
@@ -84,19 +85,28 @@ pub(crate) fn run(
     software: &impl Software,
     request: &mut Request,
 ) -> Result<(), Failed> {
+    let mut traced = Traced::begin(engine, request, || software.algorithm(&engine));
     if let Some(outcome) = without_device(&engine, software, request) {
+        traced.end(engine, error_in(&outcome), 0);
         return outcome;
     }
     if let Some(jobs) = &engine.foreign
         && let Some(number) = jobs.offer(!engine.polled)
     {
-        return run_in(engine, software, request, ForeignWait::new(jobs, engine.polled, number));
+        traced.waits_in("foreign");
+        return run_in(engine, software, request, traced, ForeignWait::new(jobs, engine.polled, number));
     }
     // A future's job is called back, and not polled for.
     let polled = engine.polled && !is_awaited();
     match OurJobs.offer(!polled) {
-        Some(number) => run_in(engine, software, request, JobWait::new(OurJobs, polled, number)),
-        None => run_in(engine, software, request, Blocked),
+        Some(number) => {
+            traced.waits_in("job");
+            run_in(engine, software, request, traced, JobWait::new(OurJobs, polled, number))
+        }
+        None => {
+            traced.waits_in("blocked");
+            run_in(engine, software, request, traced, Blocked)
+        }
     }
 }
 
@@ -105,9 +115,12 @@ fn run_in(
     engine: &Arc<Inner>,
     software: &impl Software,
     request: &mut Request,
+    traced: Traced,
     mut waiter: impl Pause,
 ) -> Result<(), Failed> {
-    go_round(&mut Offload::new(engine, software, request), &mut waiter)
+    let mut operation = Offload::new(engine, software, request);
+    operation.traced = traced;
+    go_round(&mut operation, &mut waiter)
 }
 
 /// Counts the operation, and completes it here if it bypasses the device.
@@ -144,6 +157,8 @@ pub(crate) struct Offload<E: Hold, S, R, W: Wake> {
     keeps_input: bool,
     /// How long each try may take.
     limit: Option<Duration>,
+    /// Its span, while its request is not in flight.
+    traced: Traced,
 }
 
 /// What a cancelled operation has come to.
@@ -175,21 +190,37 @@ enum Look {
 
 impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
     pub(crate) const fn new(engine: E, session: S, request: R) -> Self {
-        let session = Some(session);
-        Self { engine, session, request, stage: Stage::Submit, retries: 0, keeps_input: false, limit: None }
+        Self::at(Stage::Submit, engine, Some(session), request)
     }
 
     /// An operation that no policy concerns, with its request in flight already.
     pub(super) const fn in_flight(engine: E, flight: Flight<E, W>, request: R) -> Self {
-        let stage = Stage::InFlight(flight);
-        Self { engine, session: None, request, stage, retries: 0, keeps_input: false, limit: None }
+        Self::at(Stage::InFlight(flight), engine, None, request)
+    }
+
+    const fn at(stage: Stage<E, W>, engine: E, session: Option<S>, request: R) -> Self {
+        let traced = Traced::none();
+        Self { engine, session, request, stage, retries: 0, keeps_input: false, limit: None, traced }
     }
 
     /// Counts the operation, and ends it here if the device is not to see it. For one that is
     /// [new](Self::new), once.
     pub(crate) fn begin(&mut self) -> Option<Result<(), Failed>> {
         let session = self.session.as_ref()?;
-        without_device(&self.engine, session, self.request.borrow_mut())
+        let hold = &self.engine;
+        self.traced = Traced::begin(hold.engine(), self.request.borrow_mut(), || session.algorithm(hold));
+        self.traced.waits_in("future");
+        let outcome = without_device(&self.engine, session, self.request.borrow_mut())?;
+        self.traced.end(self.engine.engine(), error_in(&outcome), 0);
+        Some(outcome)
+    }
+
+    /// Enters the operation's span, for as long as the guard lives: not across a pause.
+    pub(crate) fn entered(&self) -> Entered {
+        match &self.stage {
+            Stage::InFlight(flight) => flight.entered(),
+            Stage::Submit | Stage::Over => self.traced.enter(),
+        }
     }
 
     /// Replaces the engine's limit for each try.
@@ -239,8 +270,12 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
                 Stage::Over => return Advance::Over(Err(Failed::lost(Error::Closed))),
             };
             let Look::Ended(outcome) = look else { break };
+            if let Stage::InFlight(flight) = &self.stage {
+                self.traced = flight.take_traced();
+            }
             match self.after_try(outcome) {
                 Some(outcome) => {
+                    self.traced.end(self.engine.engine(), error_in(&outcome), self.retries);
                     self.stage = Stage::Over;
                     return Advance::Over(outcome);
                 }
@@ -261,9 +296,14 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
             return TakenBack::Request;
         };
         let (engine, request) = (self.engine.engine(), self.request.borrow_mut());
+        let mut traced = flight.take_traced();
         let end = match flight.cancel(request) {
             Ok(end) => end,
-            Err(error) => return TakenBack::Ended(Err(Failed::lost(error))),
+            Err(error) => {
+                let outcome = Err(Failed::lost(error));
+                traced.end(engine, error_in(&outcome), self.retries);
+                return TakenBack::Ended(outcome);
+            }
         };
         let outcome = end.map_or(Err(Failed::with_request(Error::Closed)), |end| finish(end, request));
         if mem::take(&mut self.keeps_input) {
@@ -271,7 +311,12 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         } else if outcome.is_err() {
             request.destination.as_mut().map(Zeroize::zeroize);
         }
-        if end.is_some() { TakenBack::Ended(outcome) } else { TakenBack::Request }
+        if end.is_none() {
+            traced.cancelled();
+            return TakenBack::Request;
+        }
+        traced.end(engine, error_in(&outcome), self.retries);
+        TakenBack::Ended(outcome)
     }
 
     /// One try on the device.
@@ -285,6 +330,7 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         });
         match flight {
             Ok(flight) => {
+                flight.keep_traced(mem::take(&mut self.traced));
                 self.stage = Stage::InFlight(flight);
                 Look::Waits
             }
@@ -323,14 +369,22 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         if failed.may_be_retried() && self.retries < engine.config.max_retries() {
             self.retries += 1;
             table::with(engine, |instance| instance.counters.retries.add(1));
+            self.traced.retried(failed.error(), self.retries);
             return None;
         }
         if !engine.config.fallback() || !failed.may_be_replaced() {
             return Some(Err(failed));
         }
         table::with(engine, |instance| instance.counters.fallbacks.add(1));
+        self.traced.falls_back(failed.error());
         Some(software::run(&self.engine, session, self.request.borrow_mut()))
     }
+}
+
+/// An outcome, as a span has it.
+#[inline]
+fn error_in(outcome: &Result<(), Failed>) -> Result<(), &Error> {
+    outcome.as_ref().copied().map_err(Failed::error)
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]

@@ -36,6 +36,7 @@ use simaccel_device::{Plain, Rest, SessionId, WakeState};
 use super::route::By;
 use super::*;
 use crate::engine::table::Visit;
+use crate::engine::trace;
 use crate::engine::wait::ctx::{CtxWait, CtxWake, Following, Paused};
 use crate::engine::wait::job::{self, FollowedStatus, Offer, OurJobs, Release, WaitKey};
 use crate::engine::wake_fd::Registration;
@@ -71,6 +72,10 @@ pub(crate) fn run<R: Rest>(
     iv: &[u8],
     (buffer, rest): Given<R>,
 ) -> Outcome<R> {
+    // A span follows an operation through the state machine, and not here.
+    if trace::is_on() {
+        return Err((buffer, rest));
+    }
     let by = engine.route.by();
     if !by.is_straight() || iv.len() > MOST_IV {
         if by.is_foreign() && iv.len() <= MOST_IV {

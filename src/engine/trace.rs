@@ -1,0 +1,231 @@
+//! Operations and engines for `tracing`, with the feature of that name. Without it nothing is here.
+//!
+//! ```text
+//!   begin ──► Traced: the span ── submit ──► in its flight ── ends ──► end: outcome, error, retries, wait_ns
+//!                ▲                               ├── taken back ──► cancelled
+//!                └───────────── another try ─────┴── given up (a dropped job or future) ──► abandoned
+//! ```
+//!
+//! The span of an operation is entered by nobody while a job waits, because what is entered belongs to the
+//! thread. A future's is entered in its polls, which do not pause. It lies where the request lies: a raw job
+//! that is discarded runs no destructors, and its flight ends all the same.
+//!
+//! An operation that is traced goes through the state machine, and not the straight ways past it.
+
+#[cfg(feature = "tracing")]
+pub(crate) use spans::*;
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) use nothing::*;
+
+#[cfg(feature = "tracing")]
+mod spans {
+    use std::fmt::Display;
+    use std::time::Duration;
+
+    use simaccel_device::{Algorithm, Request};
+    use tracing::field::{Empty, display};
+    use tracing::span::EnteredSpan;
+    use tracing::{Level, Span};
+
+    use crate::engine::Inner;
+    use crate::error::Error;
+
+    /// Whether somebody listens to operations: one load where there is no subscriber.
+    #[inline(always)]
+    pub(crate) fn is_on() -> bool {
+        tracing::span_enabled!(target: "simaccel::operation", Level::TRACE)
+    }
+
+    /// The guard of an entered span.
+    pub(crate) type Entered = Option<EnteredSpan>;
+
+    /// The span of an operation, if it is traced.
+    #[derive(Default)]
+    pub(crate) struct Traced(Option<Box<Open>>);
+
+    struct Open {
+        span: Span,
+        began: Duration,
+        outcome: &'static str,
+    }
+
+    impl Traced {
+        pub(crate) const fn none() -> Self {
+            Self(None)
+        }
+
+        pub(crate) fn begin(
+            engine: &Inner,
+            request: &Request,
+            algorithm: impl FnOnce() -> Option<Algorithm>,
+        ) -> Self {
+            if is_on() { Self(Some(Box::new(Open::new(engine, request, algorithm())))) } else { Self(None) }
+        }
+
+        /// Names the way in which the operation waits.
+        pub(crate) fn waits_in(&self, way: &'static str) {
+            if let Some(open) = &self.0 {
+                open.span.record("way", way);
+            }
+        }
+
+        pub(crate) fn enter(&self) -> Entered {
+            Some(self.0.as_ref()?.span.clone().entered())
+        }
+
+        pub(crate) fn retried(&self, error: &Error, retries: u32) {
+            if let Some(open) = &self.0 {
+                let parent = &open.span;
+                tracing::debug!(target: "simaccel::operation", parent: parent, %error, retries, "retried");
+            } else {
+                tracing::debug!(target: "simaccel::operation", %error, retries, "retried");
+            }
+        }
+
+        pub(crate) fn falls_back(&self, error: &Error) {
+            if let Some(open) = &self.0 {
+                open.span.record("fell_back", true);
+                let parent = &open.span;
+                tracing::debug!(target: "simaccel::operation", parent: parent, %error, "falls back to software");
+            } else {
+                tracing::debug!(target: "simaccel::operation", %error, "falls back to software");
+            }
+        }
+
+        /// The operation is over. `retries`: how often another try was made.
+        pub(crate) fn end(&mut self, engine: &Inner, outcome: Result<(), &Error>, retries: u32) {
+            if let Some(mut open) = self.0.take() {
+                open.end(engine, outcome, retries);
+            }
+        }
+
+        /// Its request was taken back by its caller.
+        pub(crate) fn cancelled(&mut self) {
+            if let Some(mut open) = self.0.take() {
+                open.outcome = "cancelled";
+            }
+        }
+    }
+
+    impl Open {
+        fn new(engine: &Inner, request: &Request, algorithm: Option<Algorithm>) -> Self {
+            let algorithm = algorithm.map(display);
+            let call = request.call.as_ref().map(|call| call.name());
+            let operation = call.unwrap_or_else(|| request.operation.name());
+            let span = tracing::trace_span!(
+                target: "simaccel::operation",
+                "operation",
+                algorithm,
+                operation,
+                bytes = request.size(),
+                way = Empty,
+                outcome = Empty,
+                error = Empty,
+                retries = Empty,
+                fell_back = Empty,
+                wait_ns = Empty,
+            );
+            Self { span, began: engine.device.now(), outcome: "abandoned" }
+        }
+
+        fn end(&mut self, engine: &Inner, outcome: Result<(), &Error>, retries: u32) {
+            self.outcome = match outcome {
+                Ok(()) => "ok",
+                Err(error) => {
+                    self.span.record("error", display(error));
+                    "failed"
+                }
+            };
+            let waited = engine.device.now().saturating_sub(self.began);
+            self.span.record("retries", retries);
+            self.span.record("wait_ns", u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    impl Drop for Open {
+        fn drop(&mut self) {
+            self.span.record("outcome", self.outcome);
+        }
+    }
+
+    pub(crate) fn opened(id: u64, config: &impl Display, stepped: bool) {
+        tracing::debug!(target: "simaccel::engine", engine = id, %config, stepped, "opened");
+    }
+
+    pub(crate) fn closed(id: u64) {
+        tracing::debug!(target: "simaccel::engine", engine = id, "closed");
+    }
+
+    pub(crate) fn changed(id: u64, change: &str) {
+        tracing::debug!(target: "simaccel::engine", engine = id, change, "changed");
+    }
+
+    pub(crate) fn fault(kind: &'static str) {
+        tracing::debug!(target: "simaccel::fault", kind, "injected");
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod nothing {
+    use std::fmt::Display;
+
+    use simaccel_device::{Algorithm, Request};
+
+    use crate::engine::Inner;
+    use crate::error::Error;
+
+    #[inline(always)]
+    pub(crate) const fn is_on() -> bool {
+        false
+    }
+
+    pub(crate) struct Entered;
+
+    #[derive(Default)]
+    pub(crate) struct Traced;
+
+    impl Traced {
+        #[inline(always)]
+        pub(crate) const fn none() -> Self {
+            Self
+        }
+
+        #[inline(always)]
+        pub(crate) fn begin(_: &Inner, _: &Request, _: impl FnOnce() -> Option<Algorithm>) -> Self {
+            Self
+        }
+
+        #[inline(always)]
+        pub(crate) const fn waits_in(&self, _: &'static str) {}
+
+        #[inline(always)]
+        pub(crate) const fn enter(&self) -> Entered {
+            Entered
+        }
+
+        #[inline(always)]
+        pub(crate) const fn retried(&self, _: &Error, _: u32) {}
+
+        #[inline(always)]
+        pub(crate) const fn falls_back(&self, _: &Error) {}
+
+        #[inline(always)]
+        pub(crate) const fn end(&mut self, _: &Inner, _: Result<(), &Error>, _: u32) {}
+
+        #[inline(always)]
+        pub(crate) const fn cancelled(&mut self) {}
+    }
+
+    #[inline(always)]
+    pub(crate) fn opened(_: u64, _: &impl Display, _: bool) {}
+
+    #[inline(always)]
+    pub(crate) const fn closed(_: u64) {}
+
+    #[inline(always)]
+    pub(crate) const fn changed(_: u64, _: &str) {}
+
+    #[inline(always)]
+    pub(crate) const fn fault(_: &'static str) {}
+}
