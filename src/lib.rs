@@ -77,6 +77,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `private-keys` | signatures, key exchange, key encapsulation, RSA encryption |
+//! | `rustcrypto` | a module `rustcrypto`: RustCrypto's traits, on the device |
 //! | `tracing` | spans of operations and jobs, events of engines and devices, for the `tracing` crate |
 //! | `bytes` | `BytesMut` as a buffer of futures |
 //! | `tokio`, `async-io` | fds of a job's own, watched by a runtime's reactor |
@@ -99,6 +100,8 @@ pub mod foreign;
 pub mod future;
 pub mod job;
 mod process;
+#[cfg(feature = "rustcrypto")]
+pub mod rustcrypto;
 mod sync;
 mod wait_readable;
 mod words;

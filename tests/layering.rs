@@ -184,6 +184,8 @@ const BREACHES: &[(&str, &str, &str)] = &[
     ("src/engine/stream.rs", "use corosensei::Coroutine;", "corosensei::Coroutine"),
     ("src/engine/software.rs", "use aes::Aes128;", "aes::Aes128"),
     ("src/engine/poller.rs", "use simaccel_device::QueuePair;", "simaccel_device::QueuePair"),
+    ("src/rustcrypto/gcm.rs", "use crate::Job;", "crate::Job"),
+    ("src/rustcrypto/gcm.rs", "use aes_gcm::Aes256Gcm;", "aes_gcm::Aes256Gcm"),
     ("capi/src/session.rs", "use simaccel_device::Request;", "simaccel_device::Request"),
     ("capi/src/session.rs", "use simaccel::simaccel_device::Request;", "simaccel::simaccel_device::Request"),
     // Every way to say it.

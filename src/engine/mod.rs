@@ -87,6 +87,12 @@ pub(crate) mod future {
     pub(crate) use super::stream::{MORE, Stream};
 }
 
+/// What RustCrypto's traits are implemented with.
+#[cfg(feature = "rustcrypto")]
+pub(crate) mod traits {
+    pub(crate) use super::session::steady::{Between, Steady, stood_in};
+}
+
 pub use any_session::AnySession;
 pub use config::{Config, ConfigBuilder, DeliveryMode};
 pub use fault::Faults;

@@ -29,6 +29,8 @@ mod aead;
 mod cipher;
 mod hash;
 mod key;
+#[cfg(feature = "rustcrypto")]
+pub(crate) mod steady;
 
 pub(crate) use hash::expected_mac;
 

@@ -164,6 +164,11 @@ mod spans {
     pub(crate) fn fault(kind: &'static str) {
         tracing::debug!(target: "simaccel::fault", kind, "injected");
     }
+
+    #[cfg(feature = "rustcrypto")]
+    pub(crate) fn stood_in(operation: &'static str) {
+        tracing::debug!(target: "simaccel::operation", operation, "software stands in");
+    }
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -228,4 +233,8 @@ mod nothing {
 
     #[inline(always)]
     pub(crate) const fn fault(_: &'static str) {}
+
+    #[cfg(feature = "rustcrypto")]
+    #[inline(always)]
+    pub(crate) const fn stood_in(_: &'static str) {}
 }

@@ -197,6 +197,12 @@ pub(crate) const ROOMS: &[Room] = &[
         ],
         except: &["simaccel_device::QueuePair"],
     },
+    Room {
+        path: "src/rustcrypto",
+        knows: &["crate::engine", "crate::error"],
+        crates: &["aead", "cipher", "digest", "signature", "simaccel_device", "zeroize"],
+        except: &["simaccel_device::QueuePair"],
+    },
     Room { path: "src/process.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
     Room { path: "src/sync.rs", knows: &[], crates: &["simaccel_device"], except: &[] },
     Room {

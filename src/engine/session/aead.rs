@@ -64,6 +64,47 @@ impl AeadSession {
         self.core.run_copied(source, run, |text, _| copy_out(text, into))
     }
 
+    /// [`AeadSession::seal`] of a copy of `text`, which is handed back to [`recycle`](Self::recycle).
+    #[cfg(feature = "rustcrypto")]
+    pub(crate) fn seal_copied(&self, nonce: &[u8], aad: &[u8], text: &[u8]) -> Result<(Vec<u8>, Tag), Error> {
+        self.copied(Operation::Encrypt, nonce, aad, text, None)
+    }
+
+    /// [`AeadSession::open`] of a copy of `text`, which is handed back to [`recycle`](Self::recycle).
+    #[cfg(feature = "rustcrypto")]
+    pub(crate) fn open_copied(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        text: &[u8],
+        tag: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let tag = self.core.tag(tag)?;
+        Ok(self.copied(Operation::Decrypt, nonce, aad, text, Some(&tag))?.0)
+    }
+
+    #[cfg(feature = "rustcrypto")]
+    fn copied(
+        &self,
+        operation: Operation,
+        nonce: &[u8],
+        aad: &[u8],
+        text: &[u8],
+        tag: Option<&Tag>,
+    ) -> Result<(Vec<u8>, Tag), Error> {
+        self.whole(operation, nonce, aad, self.core.copy_of(text, 0)?, tag).map_err(|error| {
+            let (error, buffer) = error.into_parts();
+            self.core.recycle(buffer);
+            error
+        })
+    }
+
+    /// Wipes a buffer of the thread, and keeps it for another copy.
+    #[cfg(feature = "rustcrypto")]
+    pub(crate) fn recycle(&self, buffer: Vec<u8>) {
+        self.core.recycle(buffer);
+    }
+
     /// A whole message, with copies of nonce and additional data.
     #[inline]
     fn whole(

@@ -221,6 +221,12 @@ impl KeySession {
         Ok(arguments)
     }
 
+    /// A digest session of the same engine.
+    #[cfg(all(feature = "rustcrypto", feature = "private-keys"))]
+    pub(crate) fn hash_session(&self, hash: simaccel_device::Hash) -> Result<super::HashSession, Error> {
+        crate::engine::Engine { inner: self.core().engine().clone() }.hash(hash)
+    }
+
     /// Deep work, outside of the job that runs here.
     #[cfg(feature = "private-keys")]
     pub(in crate::engine) fn outside<R>(&self, work: impl FnOnce() -> R) -> R {

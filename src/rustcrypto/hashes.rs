@@ -1,0 +1,108 @@
+//! Hash functions (FIPS 180-4).
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use cipher::AlgorithmName;
+use digest::common::BlockSizeUser;
+use digest::consts::{U28, U32, U48, U64, U128};
+use digest::{FixedOutput, FixedOutputReset, HashMarker, Output, OutputSizeUser, Reset, Update};
+use simaccel_device::{Algorithm, Hash, Operation, Parameters};
+
+use super::default_engine;
+use super::pieces::Pieces;
+use crate::engine::Engine;
+use crate::engine::traits::Steady;
+use crate::error::Error;
+
+fn session(engine: &Engine, hash: Hash) -> Result<Steady, Error> {
+    Steady::on(engine, Algorithm::Hash(hash), &[], Parameters::default())
+}
+
+/// A session on the default engine, or without a device where there is none.
+fn session_by_default(hash: Hash) -> Steady {
+    default_engine()
+        .and_then(|engine| session(engine, hash))
+        .or_else(|_| Steady::without_device(Algorithm::Hash(hash), &[], Parameters::default()))
+        .expect("a hash function has neither key nor parameters")
+}
+
+macro_rules! hashes {
+    ($($name:ident, $output:ident, $block:ident: $doc:literal;)*) => {$(
+        #[doc = $doc]
+        #[derive(Clone)]
+        pub struct $name(Pieces);
+
+        impl $name {
+            /// A message on this engine.
+            ///
+            /// # Errors
+            /// [`Error::Forked`] in a forked child.
+            pub fn on(engine: &Engine) -> Result<Self, Error> {
+                Ok(Self(Pieces::new(session(engine, Hash::$name)?, Operation::Digest)))
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                static SHARED: OnceLock<Steady> = OnceLock::new();
+                let session = SHARED.get_or_init(|| session_by_default(Hash::$name));
+                Self(Pieces::new(session.clone(), Operation::Digest))
+            }
+        }
+
+        impl OutputSizeUser for $name {
+            type OutputSize = $output;
+        }
+
+        impl BlockSizeUser for $name {
+            type BlockSize = $block;
+        }
+
+        impl HashMarker for $name {}
+
+        impl Update for $name {
+            fn update(&mut self, data: &[u8]) {
+                self.0.update(data);
+            }
+        }
+
+        impl Reset for $name {
+            fn reset(&mut self) {
+                self.0.reset();
+            }
+        }
+
+        impl FixedOutput for $name {
+            fn finalize_into(mut self, out: &mut Output<Self>) {
+                out.copy_from_slice(self.0.finish().as_bytes());
+            }
+        }
+
+        impl FixedOutputReset for $name {
+            fn finalize_into_reset(&mut self, out: &mut Output<Self>) {
+                out.copy_from_slice(self.0.finish().as_bytes());
+            }
+        }
+
+        impl AlgorithmName for $name {
+            fn write_alg_name(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+hashes! {
+    Sha224, U28, U64: "SHA-224 on the device.";
+    Sha256, U32, U64: "SHA-256 on the device.";
+    Sha384, U48, U128: "SHA-384 on the device.";
+    Sha512, U64, U128: "SHA-512 on the device.";
+    Sha512_256, U32, U128: "SHA-512/256 on the device.";
+}
