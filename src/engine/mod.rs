@@ -168,7 +168,7 @@ impl Inner {
         let of_nothing = Occasion { operation: None, call: None, size: 0, now };
         let hits = self.faults.hits(kind, &request.map_or(of_nothing, |request| Occasion::of(request, now)));
         if hits {
-            trace::fault(kind.name());
+            trace::fault(self, kind.name());
         }
         hits
     }

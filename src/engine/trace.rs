@@ -8,7 +8,8 @@
 //!
 //! The span of an operation is entered by nobody while a job waits, because what is entered belongs to the
 //! thread. A future's is entered in its polls, which do not pause. It lies where the request lies: a raw job
-//! that is discarded runs no destructors, and its flight ends all the same.
+//! that is discarded runs no destructors, and its flight ends all the same. A subscriber is foreign code, and
+//! runs outside of jobs, whose stacks are small; but for a job that is dropped, which nothing leaves.
 //!
 //! An operation that is traced goes through the state machine, and not the straight ways past it.
 
@@ -47,6 +48,7 @@ mod spans {
     struct Open {
         span: Span,
         began: Duration,
+        way: Option<&'static str>,
         outcome: &'static str,
     }
 
@@ -60,13 +62,16 @@ mod spans {
             request: &Request,
             algorithm: impl FnOnce() -> Option<Algorithm>,
         ) -> Self {
-            if is_on() { Self(Some(Box::new(Open::new(engine, request, algorithm())))) } else { Self(None) }
+            if !is_on() {
+                return Self(None);
+            }
+            Self(Some(engine.outside(|| Box::new(Open::new(engine, request, algorithm())))))
         }
 
         /// Names the way in which the operation waits.
-        pub(crate) fn waits_in(&self, way: &'static str) {
-            if let Some(open) = &self.0 {
-                open.span.record("way", way);
+        pub(crate) fn waits_in(&mut self, way: &'static str) {
+            if let Some(open) = &mut self.0 {
+                open.way = Some(way);
             }
         }
 
@@ -74,29 +79,33 @@ mod spans {
             Some(self.0.as_ref()?.span.clone().entered())
         }
 
-        pub(crate) fn retried(&self, error: &Error, retries: u32) {
-            if let Some(open) = &self.0 {
-                let parent = &open.span;
-                tracing::debug!(target: "simaccel::operation", parent: parent, %error, retries, "retried");
-            } else {
-                tracing::debug!(target: "simaccel::operation", %error, retries, "retried");
-            }
+        pub(crate) fn retried(&self, engine: &Inner, error: &Error, retries: u32) {
+            engine.outside(|| match self.0.as_deref() {
+                Some(Open { span, .. }) => {
+                    tracing::debug!(target: "simaccel::operation", parent: span, %error, retries, "retried");
+                }
+                None => tracing::debug!(target: "simaccel::operation", %error, retries, "retried"),
+            });
         }
 
-        pub(crate) fn falls_back(&self, error: &Error) {
-            if let Some(open) = &self.0 {
-                open.span.record("fell_back", true);
-                let parent = &open.span;
-                tracing::debug!(target: "simaccel::operation", parent: parent, %error, "falls back to software");
-            } else {
-                tracing::debug!(target: "simaccel::operation", %error, "falls back to software");
-            }
+        pub(crate) fn falls_back(&self, engine: &Inner, error: &Error) {
+            const WHAT: &str = "falls back to software";
+            engine.outside(|| match self.0.as_deref() {
+                Some(Open { span, .. }) => {
+                    span.record("fell_back", true);
+                    tracing::debug!(target: "simaccel::operation", parent: span, %error, "{WHAT}");
+                }
+                None => tracing::debug!(target: "simaccel::operation", %error, "{WHAT}"),
+            });
         }
 
         /// The operation is over. `retries`: how often another try was made.
         pub(crate) fn end(&mut self, engine: &Inner, outcome: Result<(), &Error>, retries: u32) {
             if let Some(mut open) = self.0.take() {
-                open.end(engine, outcome, retries);
+                engine.outside(|| {
+                    open.end(engine, outcome, retries);
+                    drop(open);
+                });
             }
         }
 
@@ -126,7 +135,7 @@ mod spans {
                 fell_back = Empty,
                 wait_ns = Empty,
             );
-            Self { span, began: engine.device.now(), outcome: "abandoned" }
+            Self { span, began: engine.device.now(), way: None, outcome: "abandoned" }
         }
 
         fn end(&mut self, engine: &Inner, outcome: Result<(), &Error>, retries: u32) {
@@ -145,6 +154,9 @@ mod spans {
 
     impl Drop for Open {
         fn drop(&mut self) {
+            if let Some(way) = self.way {
+                self.span.record("way", way);
+            }
             self.span.record("outcome", self.outcome);
         }
     }
@@ -161,8 +173,8 @@ mod spans {
         tracing::debug!(target: "simaccel::engine", engine = id, change, "changed");
     }
 
-    pub(crate) fn fault(kind: &'static str) {
-        tracing::debug!(target: "simaccel::fault", kind, "injected");
+    pub(crate) fn fault(engine: &Inner, kind: &'static str) {
+        engine.outside(|| tracing::debug!(target: "simaccel::fault", kind, "injected"));
     }
 
     #[cfg(feature = "rustcrypto")]
@@ -202,7 +214,7 @@ mod nothing {
         }
 
         #[inline(always)]
-        pub(crate) const fn waits_in(&self, _: &'static str) {}
+        pub(crate) const fn waits_in(&mut self, _: &'static str) {}
 
         #[inline(always)]
         pub(crate) const fn enter(&self) -> Entered {
@@ -210,10 +222,10 @@ mod nothing {
         }
 
         #[inline(always)]
-        pub(crate) const fn retried(&self, _: &Error, _: u32) {}
+        pub(crate) const fn retried(&self, _: &Inner, _: &Error, _: u32) {}
 
         #[inline(always)]
-        pub(crate) const fn falls_back(&self, _: &Error) {}
+        pub(crate) const fn falls_back(&self, _: &Inner, _: &Error) {}
 
         #[inline(always)]
         pub(crate) const fn end(&mut self, _: &Inner, _: Result<(), &Error>, _: u32) {}
@@ -232,7 +244,7 @@ mod nothing {
     pub(crate) const fn changed(_: u64, _: &str) {}
 
     #[inline(always)]
-    pub(crate) const fn fault(_: &'static str) {}
+    pub(crate) const fn fault(_: &Inner, _: &'static str) {}
 
     #[cfg(feature = "rustcrypto")]
     #[inline(always)]

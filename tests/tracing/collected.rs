@@ -156,6 +156,25 @@ impl Collector {
     }
 }
 
+/// Bytes of stack that each call takes: more than a job has.
+const DEEP: usize = 128 << 10;
+
+/// Takes stack as a subscriber that formats and writes does, and more.
+#[inline(never)]
+fn take_stack() {
+    let mut stack = [0_u8; DEEP];
+    std::hint::black_box(&mut stack);
+}
+
+/// What is told of operations and devices is told outside of jobs. A job's own span is told where it is
+/// resumed, which may be in another job.
+fn is_deep(metadata: &Metadata<'_>) {
+    let is_of_job = metadata.target() == "simaccel::job";
+    if metadata.target().starts_with("simaccel") && !is_of_job {
+        take_stack();
+    }
+}
+
 impl Subscriber for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let is_of_interest = metadata.target().starts_with("simaccel") || metadata.target() == "test";
@@ -170,6 +189,7 @@ impl Subscriber for Collector {
         let parent = self.parent(attributes.parent(), attributes.is_contextual());
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let metadata = attributes.metadata();
+        is_deep(metadata);
         let mut fields = Fields::new();
         attributes.record(&mut Reader(&mut fields));
         let (target, name, level) = (metadata.target(), metadata.name(), *metadata.level());
@@ -190,6 +210,7 @@ impl Subscriber for Collector {
         let mut fields = Fields::new();
         event.record(&mut Reader(&mut fields));
         let metadata = event.metadata();
+        is_deep(metadata);
         let told = Told { target: metadata.target(), level: *metadata.level(), parent, fields };
         self.state().events.push(told);
     }

@@ -369,14 +369,14 @@ impl<E: Hold, S: Software, R: BorrowMut<Request>, W: Wake> Offload<E, S, R, W> {
         if failed.may_be_retried() && self.retries < engine.config.max_retries() {
             self.retries += 1;
             table::with(engine, |instance| instance.counters.retries.add(1));
-            self.traced.retried(failed.error(), self.retries);
+            self.traced.retried(engine, failed.error(), self.retries);
             return None;
         }
         if !engine.config.fallback() || !failed.may_be_replaced() {
             return Some(Err(failed));
         }
         table::with(engine, |instance| instance.counters.fallbacks.add(1));
-        self.traced.falls_back(failed.error());
+        self.traced.falls_back(engine, failed.error());
         Some(software::run(&self.engine, session, self.request.borrow_mut()))
     }
 }

@@ -157,7 +157,7 @@ impl Steady {
     #[cold]
     fn stand_in(&self, request: &mut Request) {
         STOOD_IN.fetch_add(1, Ordering::Relaxed);
-        trace::stood_in(request.operation.name());
+        self.outside(|| trace::stood_in(request.operation.name()));
         if let Some(engine) = self.core.as_ref().map(|core| core.engine())
             && !engine.is_inherited()
         {
