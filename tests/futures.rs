@@ -230,6 +230,43 @@ fn scene(name: &str) -> (Engine, Vec<OpFuture<InPlace>>) {
 }
 
 #[test]
+fn counters_add_up_while_futures_wait_and_after_they_were_leaked() {
+    for name in SCENES {
+        let (engine, mut futures) = scene(name);
+        let adds_up = || assert_eq!(engine.stats().imbalances(), Vec::<String>::new(), "{name}");
+        adds_up();
+        // In vain, or not.
+        let _ = poll_once(&mut futures[0]);
+        adds_up();
+        std::mem::forget(futures);
+        engine.device().run_until_idle();
+        adds_up();
+    }
+    for is_reaped in [false, true] {
+        let engine = stepped("");
+        let mut reaper = engine.reaper().unwrap();
+        assert!(poll_once(&mut reaper).is_pending());
+        let mut future = ctr(&engine).encrypt_async(&IV, message(1, 30));
+        for _ in 0..2 {
+            pending(&mut future);
+            assert_eq!(engine.stats().imbalances(), Vec::<String>::new());
+        }
+        if is_reaped {
+            engine.device().run_until_idle();
+            assert!(poll_once(&mut future).is_ready());
+        } else {
+            drop(future);
+        }
+        let stats = engine.stats();
+        assert_eq!(
+            (stats.pauses, stats.resumes, stats.abandoned),
+            (2, 2 - u64::from(!is_reaped), u64::from(!is_reaped))
+        );
+        assert_eq!(stats.imbalances(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_dropped_future_gives_its_request_up_wherever_it_is() {
     for name in SCENES {
         let (engine, mut futures) = scene(name);

@@ -104,11 +104,13 @@ impl Aloft {
                 TicketState::Done(_) => {
                     if let Some((done, status)) = remote.take(self.ticket) {
                         *request = done;
+                        counters.pauses.add(1);
                         counters.resumes.add(1);
                         return Poll::Ready(Self::ended(request, status));
                     }
                 }
                 TicketState::Stale => {
+                    counters.pauses.add(1);
                     counters.resumes.add(1);
                     return Poll::Ready(Err(Failed::lost(Error::Closed)));
                 }
@@ -116,8 +118,8 @@ impl Aloft {
                 TicketState::Parked | TicketState::InFlight => {}
             }
         }
-        counters.resumes.add(1);
         counters.pauses.add(1);
+        counters.resumes.add(1);
         counters.spurious_resumes.add(1);
         table::with(engine, Instance::flush);
         Poll::Pending
@@ -166,6 +168,7 @@ impl Aloft {
         let (back, status) = call::end(engine, &engine.remotes[self.pair_index()], self.ticket)?;
         *request = back;
         let counters = &table::of_thread(engine).counters;
+        counters.pauses.add(1);
         let Some(status) = status else {
             counters.abandoned.add(1);
             return Ok(None);
@@ -180,7 +183,9 @@ impl Aloft {
         if engine.is_inherited() {
             return;
         }
-        table::of_thread(engine).counters.abandoned.add(1);
+        let counters = &table::of_thread(engine).counters;
+        counters.pauses.add(1);
+        counters.abandoned.add(1);
         if let Some(mut request) = call::take_back(engine, &engine.remotes[self.pair_index()], self.ticket) {
             request.wipe();
         }
@@ -221,7 +226,6 @@ impl<R: Rest> Visit for Submit<'_, '_, R> {
             Err((_, given)) => return Err(given),
         };
         instance.counters.operations.add(1);
-        instance.counters.pauses.add(1);
         let is_noted = places.note_known(ticket, waker);
         let of = u64::from(owner) << 32 | instance.pair_index() as u64;
         Ok(Lifted { aloft: Aloft { ticket, of }, is_noted })
@@ -237,6 +241,7 @@ impl<R: Rest> Visit for Take<R> {
     fn visit(self, instance: Option<&Instance>) -> Option<R::Taken> {
         let instance = instance.filter(|instance| instance.pair_index() == self.0.pair_index())?;
         let taken = instance.own_pair()?.take_plain::<R>(self.0.ticket)?;
+        instance.counters.pauses.add(1);
         instance.counters.resumes.add(1);
         Some(taken)
     }

@@ -108,7 +108,7 @@ impl<E: Hold, S: Software> Kept<E, S> {
         outcome.map_or(Poll::Pending, |outcome| Poll::Ready(outcome.map_err(Failed::into_error)))
     }
 
-    /// `None`: it waits. That counts as a pause, and the next poll as the resume.
+    /// `None`: it waits. That counts as a pause, and a resume, at the next poll.
     fn advance(&mut self, waker: &Waker, has_waited: bool) -> Option<Result<(), Failed>> {
         let engine = Arc::clone(self.operation.hold().engine());
         let _in_its_span = self.operation.entered();
@@ -120,14 +120,16 @@ impl<E: Hold, S: Software> Kept<E, S> {
             if let Some(flight) = self.operation.flight() {
                 wait.rearm(flight);
             }
-            table::with(&engine, |instance| instance.counters.resumes.add(1));
+            table::with(&engine, |instance| {
+                instance.counters.pauses.add(1);
+                instance.counters.resumes.add(1);
+            });
         }
         if let Advance::Over(outcome) = self.operation.advance(&mut wait, true) {
             return Some(outcome);
         }
         let is_spurious = is_resumed && self.operation.retries() == tries;
         table::with(&engine, |instance| {
-            instance.counters.pauses.add(1);
             instance.counters.spurious_resumes.add(is_spurious.into());
             // Inside of a poll of the engine, the device would be shown the request only at its end.
             instance.flush();

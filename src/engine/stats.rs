@@ -62,9 +62,9 @@ counters! {
     by thread: {
         /// Operations that were asked for, offloaded or not.
         operations,
-        /// Pauses of jobs in the engine.
+        /// Pauses of jobs in the engine, and waits of futures that are over.
         pauses,
-        /// Resumes of jobs that had paused in the engine.
+        /// Resumes of jobs that had paused in the engine, and polls of futures that had waited.
         resumes,
         /// Resumes that found the request not done, or its wake still on the way; the job paused again.
         spurious_resumes,

@@ -301,6 +301,7 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         *request = back;
         // A pause ends with a resume, or is given up.
         let counters = &table::of_thread(self.engine()).counters;
+        counters.pauses.add(W::COUNTS_LATER.into());
         if end.is_some() {
             counters.resumes.add(1)
         } else {
@@ -335,7 +336,9 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         let take_back = || call::take_back(self.engine(), self.remote(), self.ticket);
         let request = watch.and_then(Watch::claim).or_else(take_back);
         // Counted first, because dropping a call may run foreign code, and panic.
-        table::of_thread(self.engine()).counters.abandoned.add(1);
+        let counters = &table::of_thread(self.engine()).counters;
+        counters.pauses.add(W::COUNTS_LATER.into());
+        counters.abandoned.add(1);
         if let Some(mut request) = request {
             wipe(&mut request);
             if sabotage::is(Sabotage::LeakedBuffer) {

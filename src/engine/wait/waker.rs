@@ -46,6 +46,8 @@ impl WakerWait<'_> {
 }
 
 impl Wake for PolledWake {
+    const COUNTS_LATER: bool = true;
+
     fn ended(self, _engine: &Arc<Inner>, _late: bool) {}
 
     fn give_up(self, _state: &dyn Fn() -> WakeState) {}
