@@ -77,11 +77,24 @@ impl Aloft {
     /// Takes the result of a successful request, on the thread that has submitted it. `None`: nothing has
     /// changed.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(crate) fn take<R: Rest>(self, engine: &Inner) -> Option<R::Taken> {
+    pub(crate) fn take<R: Rest>(self, engine: &Arc<Inner>) -> Option<R::Taken> {
         if engine.is_inherited() {
             return None;
         }
-        table::visit(engine, Take::<R>(self, PhantomData))
+        let (taken, is_left) = table::visit(engine, Take::<R>(self, PhantomData))?;
+        if is_left {
+            Self::reap_left(engine);
+        }
+        Some(taken)
+    }
+
+    /// Where no reaper comes, the thread that takes a result frees its slot, if it is the one that submits.
+    #[cold]
+    fn reap_left(engine: &Arc<Inner>) {
+        let instance = table::of_thread(engine);
+        if instance.group().is_some() && !instance.places().is_open() {
+            instance.reap(engine);
+        }
     }
 
     /// The slow look: it is not done, or not well, or this is another thread. The request then has its result
@@ -106,6 +119,7 @@ impl Aloft {
                         *request = done;
                         counters.pauses.add(1);
                         counters.resumes.add(1);
+                        Self::reap_left(engine);
                         return Poll::Ready(Self::ended(request, status));
                     }
                 }
@@ -165,6 +179,7 @@ impl Aloft {
         if engine.is_inherited() {
             return Err(Error::Forked);
         }
+        self.forget_waker(engine);
         let (back, status) = call::end(engine, &engine.remotes[self.pair_index()], self.ticket)?;
         *request = back;
         let counters = &table::of_thread(engine).counters;
@@ -177,12 +192,25 @@ impl Aloft {
         Ok(Some(Self::ended(request, status)))
     }
 
+    /// Nothing wakes a future that is over. (What its own thread has, another one cannot drop: that goes when the
+    /// reaper sleeps.)
+    fn forget_waker(self, engine: &Arc<Inner>) {
+        let instance = table::of_thread(engine);
+        if instance.group().is_some_and(|group| group.owner() == self.owner()) {
+            instance.places().forget(self.ticket);
+        }
+        if let Some(group) = engine.pollers.group(self.owner()) {
+            group.forget_moved(self.ticket);
+        }
+    }
+
     /// Takes it back, and wipes it.
     #[cold]
     pub(crate) fn give_up(self, engine: &Arc<Inner>) {
         if engine.is_inherited() {
             return;
         }
+        self.forget_waker(engine);
         let counters = &table::of_thread(engine).counters;
         counters.pauses.add(1);
         counters.abandoned.add(1);
@@ -235,14 +263,15 @@ impl<R: Rest> Visit for Submit<'_, '_, R> {
 struct Take<R>(Aloft, PhantomData<R>);
 
 impl<R: Rest> Visit for Take<R> {
-    type Output = Option<R::Taken>;
+    /// And whether its completion is left in the ring, because no reaper comes.
+    type Output = Option<(R::Taken, bool)>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn visit(self, instance: Option<&Instance>) -> Option<R::Taken> {
+    fn visit(self, instance: Option<&Instance>) -> Self::Output {
         let instance = instance.filter(|instance| instance.pair_index() == self.0.pair_index())?;
         let taken = instance.own_pair()?.take_plain::<R>(self.0.ticket)?;
         instance.counters.pauses.add(1);
         instance.counters.resumes.add(1);
-        Some(taken)
+        Some((taken, !instance.places().is_open()))
     }
 }

@@ -47,6 +47,8 @@ struct Inside {
     left: Vec<Ticket>,
     /// The reaper's.
     reaper: Option<Waker>,
+    /// The thread's own, while it blocks and something of it is queued for a slot.
+    thread: Option<Waker>,
 }
 
 impl Inside {
@@ -147,12 +149,20 @@ impl Group {
         !self.remote.completions_pending()
     }
 
+    /// Before the thread sleeps: it is woken, as the reaper is, when there is more. `false`: there is already.
+    pub(crate) fn arm_thread(&self, waker: Waker) -> bool {
+        let replaced = self.lock().thread.replace(waker);
+        drop(replaced);
+        self.alert.arm();
+        !self.remote.completions_pending()
+    }
+
     pub(crate) fn disarm(&self) {
         self.alert.disarm();
     }
 
-    /// The group's thread polls a request that it finds in its own places: what another thread has left for
-    /// it is not the latest waker any more.
+    /// The group's thread polls a request that it finds in its own places, or the request is over: what another
+    /// thread has left for it is not the latest waker any more.
     #[cold]
     pub(crate) fn forget_moved(&self, ticket: Ticket) {
         let old = self.lock().take(ticket);
@@ -170,7 +180,7 @@ impl Group {
         drop(inside);
         drop(reaper);
         self.wake_all();
-        left.into_iter().for_each(|(_, waker)| catch(|| waker.wake()));
+        left.into_iter().for_each(|(ticket, waker)| self.wake_waiting(ticket, waker));
     }
 
     /// Whether a request is still on its way that the group's thread has left.
@@ -182,12 +192,20 @@ impl Group {
 
     fn wake_all(&self) {
         let wakers: Vec<_> = self.lock().moved.iter_mut().filter_map(Option::take).collect();
-        for (_, waker) in wakers {
-            catch(|| waker.wake());
-        }
+        wakers.into_iter().for_each(|(ticket, waker)| self.wake_waiting(ticket, waker));
+    }
+
+    /// The future of a request that is gone has found its end by itself, or was dropped.
+    fn wake_waiting(&self, ticket: Ticket, waker: Waker) {
+        let is_over = !is_in_use(&self.remote, ticket);
+        catch(|| if is_over { drop(waker) } else { waker.wake() });
     }
 
     fn on_alert(&self) {
+        let thread = self.lock().thread.take();
+        if let Some(thread) = thread {
+            thread.wake();
+        }
         if self.is_open() {
             let reaper = self.lock().reaper.take();
             if let Some(reaper) = reaper {

@@ -105,6 +105,16 @@ impl Places {
         drop(others);
     }
 
+    /// Drops the waker of a request that is given up.
+    #[cold]
+    pub(crate) fn forget(&self, ticket: Ticket) {
+        let mut list = self.list.borrow_mut();
+        let place = list.get_mut(ticket.place()).filter(|place| place.ticket == Some(ticket));
+        let forgotten = place.map(mem::take);
+        drop(list);
+        catch(|| drop(forgotten));
+    }
+
     /// Drops the wakers that nothing waits with.
     pub(crate) fn forget_idle(&self, remote: &Remote) {
         let mut idle = Vec::new();

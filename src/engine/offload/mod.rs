@@ -449,7 +449,7 @@ fn submit<E: Hold, P: Waiter>(
     let submitted = instance.with_pair(|pair| pair.submit_from(request, &mut delivery));
     let (ticket, has_parked) = match submitted {
         Ok(ticket) => (ticket, false),
-        Err(reason) => (park(instance, request, reason, &mut delivery)?, true),
+        Err(reason) => (park(engine, instance, request, reason, &mut delivery)?, true),
     };
     if let Some(watch) = &held.watch {
         // The list of what is watched is deep, here and at the end.
@@ -465,6 +465,7 @@ fn submit<E: Hold, P: Waiter>(
 /// Handles a refused submission: when the ring is full the request queues for a slot.
 #[cold]
 fn park(
+    engine: &Inner,
     instance: &Instance,
     request: &mut Request,
     reason: RefusedReason,
@@ -474,6 +475,10 @@ fn park(
         return Err(refusal_error(reason));
     }
     instance.counters.parked.add(1);
+    if instance.group().is_some() {
+        // What the thread's futures have in the completion ring has slots.
+        instance.reap(engine);
+    }
     instance.with_pair(|pair| pair.park_from(request, delivery)).map_err(refusal_error)
 }
 

@@ -126,12 +126,22 @@ fn step(engine: &Inner, instance: &Instance) -> bool {
     engine.device.step() || reap(engine, instance) > 0 || engine.device.step()
 }
 
-/// Under polling, only reaping frees slots, and this thread may be the only one to reap.
+/// Under polling, and for futures with a reaper, only reaping frees slots, and this thread may be the only one
+/// to reap.
 fn reap(engine: &Inner, instance: &Instance) -> usize {
-    if engine.config.delivery() != DeliveryMode::Poll {
+    if engine.config.delivery() != DeliveryMode::Poll && instance.group().is_none() {
         return 0;
     }
     instance.reap(engine)
+}
+
+/// Before this thread sleeps: its reaper has no turn, and what is queued for a slot may wait for it. `false`:
+/// there is something to reap.
+fn arm_for_slots<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) -> bool {
+    match instance.group().filter(|_| flight.queued().is_waiting()) {
+        Some(group) => group.arm_thread(Waker::from(Arc::clone(&instance.thread_waker))),
+        None => true,
+    }
 }
 
 fn sleep<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) {
@@ -140,7 +150,10 @@ fn sleep<E: Hold, W: Wake>(flight: &Flight<E, W>, instance: &Instance) {
         return thread::yield_now();
     }
     if engine.config.delivery() == DeliveryMode::Wake {
-        return instance.thread_waker.sleep();
+        if arm_for_slots(flight, instance) {
+            instance.thread_waker.sleep();
+        }
+        return;
     }
     let Ok(poller) = instance.poller(engine) else { return thread::yield_now() };
     poller.interrupt().arm();
