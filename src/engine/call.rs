@@ -53,8 +53,8 @@ impl Engine {
     /// - **Dropping the job** drops `f` unrun while the call waits, and its value after that. While `f` runs,
     ///   it waits for its end. A panic in such a drop ends there.
     /// - **In `f`** nothing pauses that began outside of it. Jobs that `f` runs itself may pause, but for
-    ///   requests of another engine only. A job that `f` drops, its own too, is given up at once; what the
-    ///   device has of it in this batch is dropped after `f` has returned.
+    ///   requests of another engine only. A job or a future that `f` drops, its own too, is given up at once;
+    ///   what the device has of it in this batch is dropped when the next call ends, or with the engine.
     ///
     /// # Errors
     /// The device's failures. [`Error::Inside`] where this is called by a call's function, on the thread of
