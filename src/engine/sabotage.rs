@@ -1,7 +1,7 @@
 //! Sabotage: an engine that is silently wrong, for tests of the checks that must detect it.
 //!
-//! The switch belongs to the thread. It is read only where something is given up or closed, never on the path
-//! of a successful operation.
+//! The switch belongs to the thread. It is read only where something is given up or closed, or was looked at in
+//! vain, never on the path of a successful operation.
 
 use std::cell::Cell;
 
@@ -15,6 +15,8 @@ pub enum Sabotage {
     LeakedBuffer,
     /// The wake fd of a context that ends stays open.
     LeakedFd,
+    /// A future that is polled in vain is not woken any more.
+    LostWaker,
 }
 
 thread_local! {

@@ -22,6 +22,7 @@ use simaccel_device::{Operation, Request, Tag};
 use zeroize::Zeroizing;
 
 use super::offload::{Advance, Failed, Hold, Offload, TakenBack};
+use super::sabotage::{self, Sabotage};
 use super::session::{SessionCore, make_room};
 use super::software::{HeldSession, Software};
 use super::spare::Spare;
@@ -129,6 +130,12 @@ impl<E: Hold, S: Software> Kept<E, S> {
             return Some(outcome);
         }
         let is_spurious = is_resumed && self.operation.retries() == tries;
+        if is_spurious
+            && sabotage::is(Sabotage::LostWaker)
+            && let Some(flight) = self.operation.flight()
+        {
+            WakerWait(Waker::noop()).rearm(flight);
+        }
         table::with(&engine, |instance| {
             instance.counters.spurious_resumes.add(is_spurious.into());
             // Inside of a poll of the engine, the device would be shown the request only at its end.

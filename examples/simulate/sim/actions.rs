@@ -1,15 +1,15 @@
 //! The actions of a history by their numbers: which of them happen, and which one is under way.
 //!
 //! ```text
-//!   the full history     random stream:  plan ── action 0 ──── action 1 ── action 2 ────── end
+//!   the full history     random streams: plan ── action 0 ──── action 1 ── action 2 ────── end
 //!                                                ▲             ▲           ▲               ▲
 //!   places                                       0             1           2               end
 //!
 //!   only 0 and 2         reads at place 0, then at place 2, then at the end's
 //! ```
 //!
-//! An action that is left out takes no part in the others' draws: each of the rest reads the stream where it
-//! read it in the full history. It may find other jobs to choose from, so what is left is a history of its
+//! An action that is left out takes no part in the others' draws: each of the rest reads the streams where
+//! it read them in the full history. It may find other jobs to choose from, so what is left is a history of its
 //! own, the same each time.
 
 use std::cell::{Cell, RefCell};
@@ -18,7 +18,7 @@ use std::fmt;
 use super::random::Random;
 
 /// More actions than a seed has.
-const MOST: usize = 64;
+const MOST: usize = 80;
 
 /// What is under way in a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,13 +31,16 @@ pub(crate) enum Part {
     End,
 }
 
+/// A place in each of a history's streams.
+type Place = [u128; 2];
+
 /// Follows one history after the other. It allocates nothing once it is made: what a history leaves behind is
 /// counted.
 pub(crate) struct Actions {
     /// Where each action of the full history began to read.
-    places: RefCell<Vec<u128>>,
+    places: RefCell<Vec<Place>>,
     /// The same of its end; `None` where it broke before.
-    end: Cell<Option<u128>>,
+    end: Cell<Option<Place>>,
     current: Cell<Part>,
 }
 
@@ -56,28 +59,28 @@ impl Actions {
     }
 
     /// A full history goes on with its next action, or its end.
-    pub(crate) fn go_on(&self, part: Part, random: &Random) {
+    pub(crate) fn go_on(&self, part: Part, randoms: [&Random; 2]) {
         match part {
             Part::Beginning => {}
             Part::Action(number) => {
                 let mut places = self.places.borrow_mut();
                 places.truncate(number);
-                places.push(random.place());
+                places.push(randoms.map(Random::place));
                 self.end.set(None);
             }
-            Part::End => self.end.set(Some(random.place())),
+            Part::End => self.end.set(Some(randoms.map(Random::place))),
         }
         self.current.set(part);
     }
 
     /// A history of only some of them goes on with one of the full history's actions, or its end.
-    pub(crate) fn repeat(&self, part: Part, random: &mut Random) {
+    pub(crate) fn repeat(&self, part: Part, randoms: [&mut Random; 2]) {
         let place = match part {
             Part::Beginning => None,
             Part::Action(number) => self.places.borrow().get(number).copied(),
             Part::End => self.end.get(),
         };
-        if let Some(place) = place {
+        for (random, place) in randoms.into_iter().zip(place.into_iter().flatten()) {
             random.go_to(place);
         }
         self.current.set(part);

@@ -19,6 +19,10 @@ use simaccel_device::{Operation, Part, Request, SessionId, Status};
 use super::random::Random;
 use super::recorder::Recorder;
 
+mod awaited;
+
+pub(crate) use awaited::{CallFuture, Ended};
+
 /// Where a call runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
@@ -53,6 +57,8 @@ enum Form {
     Slice(usize),
     /// In pieces of these lengths.
     Stream(Vec<usize>),
+    /// The engine compares the MAC with one that is right, or wrong.
+    Compared(bool),
 }
 
 /// The result of one request.
@@ -238,7 +244,7 @@ impl Call {
         match &self.form {
             Form::Stream(_) => self.make_stream(place),
             Form::Slice(missing) => self.make_slice(place, *missing),
-            Form::Owned | Form::OutOfPlace => {
+            Form::Owned | Form::OutOfPlace | Form::Compared(_) => {
                 let entered = place.recorder.enter(place.ctx, place.token);
                 let got = self.run_owned();
                 entered.leave();
@@ -380,7 +386,10 @@ impl Call {
                     (Some(Err(Status::AuthFailed)), Error::AuthFailed)
                         | (Some(Err(Status::InvalidArgs)), Error::InvalidArgument(_))
                 );
-                if !expected {
+                if !expected && matches!(self.form, Form::Compared(_)) && error == Error::AuthFailed {
+                    // The device's result was another one, or it has said so.
+                    recorder.tally.borrow_mut().unequal += 1;
+                } else if !expected {
                     recorder.count_error(&error);
                 }
                 recorder.check(self.keeps_buffer(&error, &back, index), || {
@@ -410,13 +419,13 @@ impl Call {
 }
 
 /// The result of one request.
-enum CallResult {
+pub(crate) enum CallResult {
     Output { text: Vec<u8>, tag: Vec<u8> },
     Error { error: Error, back: Vec<u8> },
 }
 
 /// An error in the words of a history: those of the system are other ones in another C library.
-fn words_for(error: &Error) -> String {
+pub(crate) fn words_for(error: &Error) -> String {
     match error {
         Error::WakeFd(system) => {
             format!("wake fd: {}", Errno::from_raw(system.raw_os_error().unwrap_or_default()))

@@ -41,15 +41,16 @@ impl World {
         let (begun, dropped) = (recorder.begun.get(), recorder.dropped.get());
         recorder
             .check(stats.operations == begun, || format!("{} operations, begun {begun}", stats.operations));
-        // Between two actions every waiting job is paused.
-        let paused = recorder.under_way() + dropped;
+        // Between two actions every waiting job is paused. What is awaited counts when it is over.
+        let paused = recorder.under_way() - self.awaiting.under_way() + dropped;
         recorder.check(stats.pauses == stats.resumes + paused, || {
             format!("{} pauses, {} resumes, {paused} paused or dropped", stats.pauses, stats.resumes)
         });
         recorder.check(stats.abandoned == dropped, || {
             format!("{} abandoned, dropped {dropped}", stats.abandoned)
         });
-        recorder.check(stats.timeouts == 0 || self.plan.timeout, || "a timeout without a limit".to_owned());
+        let has_limits = self.plan.timeout || self.awaiting.has_limits;
+        recorder.check(stats.timeouts == 0 || has_limits, || "a timeout without a limit".to_owned());
         recorder.check(stats.retries == 0 || self.plan.retries > 0, || "retries without leave".to_owned());
         recorder.check(stats.fallbacks == 0 || self.plan.fallback, || "fallbacks without leave".to_owned());
     }
@@ -65,9 +66,11 @@ impl World {
             });
         }
         let dropped = self.injected("drop_wake");
-        recorder.check(self.unannounced <= dropped, || {
-            format!("{} operations were done without a wake, by {dropped} faults", self.unannounced)
+        let unannounced = self.unannounced + self.awaiting.unwoken;
+        recorder.check(unannounced <= dropped, || {
+            format!("{unannounced} operations were done without a wake, by {dropped} faults")
         });
+        self.awaiting.check(recorder);
         recorder.check(self.uninterrupted <= dropped, || {
             format!("the interrupt has not announced {} completions, by {dropped} faults", self.uninterrupted)
         });
@@ -75,9 +78,9 @@ impl World {
         recorder.check(self.spurious <= spurious, || {
             format!("{} wakes without a finished operation, by {spurious} faults", self.spurious)
         });
-        if self.plan.wakes == Wakes::Callbacks && !self.plan.poll {
+        if self.plan.wakes == Wakes::Callbacks && !self.plan.poll && !self.awaiting.has_reaper {
             let calls = self.contexts.iter().filter_map(|context| context.calls.as_ref());
-            let calls: u64 = calls.map(|calls| calls.load(Ordering::Relaxed)).sum();
+            let calls = calls.map(|calls| calls.load(Ordering::Relaxed)).sum::<u64>() + self.awaiting.calls();
             let sent = total.wakes_sent + spurious;
             // A spurious wake may be for a silenced operation, too.
             let silent = if self.silenced > 0 { self.silenced + spurious } else { 0 };
@@ -90,10 +93,12 @@ impl World {
     fn check_errors(&self) {
         let tally = *self.recorder.tally.borrow();
         let (stats, fail) = (&self.stats, self.injected("fail"));
+        let unlike = fail + self.injected("corrupt");
         let (resets, deaths) = (stats.device.resets, stats.device.deaths);
         let accounts = [
             ("wrong results", tally.wrong, self.injected("corrupt")),
             ("failures of authentication", tally.auth_failed, fail),
+            ("MACs that were not equal", tally.unequal, unlike),
             ("device failures", tally.failed, fail),
             ("invalid arguments", tally.invalid, fail),
             ("short outputs", tally.short, self.injected("short")),
@@ -156,6 +161,7 @@ impl World {
             + stats.timeouts
             + stats.device.resets
             + stats.device.deaths
+            + tally.unequal
             + tally.unseen;
         if lost == 0 && self.injected("short") == 0 && self.plan.rules("corrupt") <= 1 {
             let (wrong, corrupt) = (tally.wrong, self.injected("corrupt"));

@@ -4,7 +4,7 @@
 //!   seed ─► Plan: configuration, faults ─► World: actions at random ─► checks after each
 //!             ▲                              │   ▲
 //!          Random                            ▼   │ outcomes
-//!                                          jobs, contexts, calls ─► Recorder: history, calls under way
+//!                                   jobs, contexts, calls, tasks ─► Recorder: history, calls under way
 //!
 //!   afterwards: no fd, no job, and no more memory than before
 //! ```
@@ -19,6 +19,8 @@ mod random;
 mod recorder;
 mod script;
 mod shrink;
+mod signal;
+mod task;
 mod world;
 
 use std::io;
@@ -69,7 +71,7 @@ pub(crate) struct Simulation {
 }
 
 /// What a history could leave behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Left {
     bytes: i64,
     fds: usize,
@@ -123,12 +125,12 @@ impl Simulation {
     /// good; then the same seed grows nothing when it is run again. (And it has the same history.)
     fn attempt(&mut self, seed: u64, only: Option<&[usize]>) -> Outcome {
         let mut outcome = self.run_once(seed, only);
-        if outcome.broken.is_none() && Left::now() != self.before {
+        if outcome.broken.is_none() && Left::now().exceeds(&self.before) {
             let first = self.before;
             self.before = Left::now();
             outcome = self.run_again(seed, only, &outcome);
             let left = Left::now();
-            if outcome.broken.is_none() && left != self.before {
+            if outcome.broken.is_none() && left.exceeds(&self.before) {
                 outcome.broken =
                     Some(format!("it leaves something behind: {first:?}, {:?}, {left:?}", self.before));
             }
@@ -211,6 +213,12 @@ impl Left {
     fn now() -> Self {
         Self { bytes: memory::in_use(), fds: fds::open(), leaked_jobs: job::leaks().total }
     }
+
+    /// Less memory is none that was left: what the thread keeps to use it again may be freed by another one.
+    fn exceeds(&self, before: &Self) -> bool {
+        let Self { bytes, fds, leaked_jobs } = *self;
+        bytes > before.bytes || (fds, leaked_jobs) != (before.fds, before.leaked_jobs)
+    }
 }
 
 /// The deliberate fault.
@@ -222,16 +230,18 @@ pub(crate) enum Sabotage {
     LeakedBuffer,
     WrongByte,
     LeakedFd,
+    LostWaker,
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::LostCompletion,
         Self::DoubleCompletion,
         Self::StaleWake,
         Self::LeakedBuffer,
         Self::WrongByte,
         Self::LeakedFd,
+        Self::LostWaker,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -242,6 +252,7 @@ impl Sabotage {
             Self::LeakedBuffer => "leaked-buffer",
             Self::WrongByte => "wrong-byte",
             Self::LeakedFd => "leaked-fd",
+            Self::LostWaker => "lost-waker",
         }
     }
 
@@ -255,6 +266,7 @@ impl Sabotage {
             Self::StaleWake => sabotage(Some(OfEngine::StaleWake)),
             Self::LeakedBuffer => sabotage(Some(OfEngine::LeakedBuffer)),
             Self::LeakedFd => sabotage(Some(OfEngine::LeakedFd)),
+            Self::LostWaker => sabotage(Some(OfEngine::LostWaker)),
         }
     }
 

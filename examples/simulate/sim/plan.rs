@@ -15,6 +15,15 @@ pub(crate) enum Wakes {
     Both,
 }
 
+/// Whose turn an action is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Actor {
+    /// Jobs, blocking callers, and the device.
+    Job,
+    /// Those who await.
+    Task,
+}
+
 pub(crate) struct Plan {
     /// For `Config::parse`.
     pub(crate) text: String,
@@ -30,7 +39,9 @@ pub(crate) struct Plan {
     pub(crate) fallback: bool,
     /// The kinds of its faults, one for each rule.
     pub(crate) faults: Vec<&'static str>,
-    pub(crate) actions: usize,
+    pub(crate) actions: Vec<Actor>,
+    /// Whether plain requests take the straight way: no model of time, no faults, no policy.
+    pub(crate) is_straight: bool,
     /// Everything is dropped in the middle, instead of being brought to its end.
     pub(crate) abrupt: bool,
 }
@@ -63,7 +74,8 @@ const CHANGES: [&str; 12] = [
 ];
 
 impl Plan {
-    pub(crate) fn new(random: &mut Random) -> Self {
+    /// `beside`: the stream of those who await.
+    pub(crate) fn new(random: &mut Random, beside: &mut Random) -> Self {
         let poll = random.chance(35);
         let wakes = random.pick(&[Wakes::Fds, Wakes::Fds, Wakes::Callbacks, Wakes::Both]);
         let depth = random.pick(&[2, 2, 4, 8]);
@@ -81,7 +93,8 @@ impl Plan {
             retries,
             fallback,
             faults: Vec::new(),
-            actions: random.size(12, 40),
+            actions: vec![Actor::Job; random.size(12, 40)],
+            is_straight: false,
             abrupt: random.chance(15),
         };
         plan.write_device(random);
@@ -90,7 +103,25 @@ impl Plan {
             let kind = random.pick(&KINDS);
             plan.write_fault(kind, random);
         }
+        if beside.chance(8) {
+            plan.become_straight(beside);
+        }
+        for _ in 0..beside.pick(&[0, 6, 12, 24]) {
+            let at = beside.index(plan.actions.len() + 1);
+            plan.actions.insert(at, Actor::Task);
+        }
         plan
+    }
+
+    /// Takes an ideal device in place of all that was drawn.
+    fn become_straight(&mut self, beside: &mut Random) {
+        self.text.clear();
+        (self.coalesces, self.refuses, self.timeout, self.fallback) = (false, false, false, false);
+        (self.retries, self.is_straight) = (0, true);
+        self.faults.clear();
+        self.set("queue_pairs", beside.between(1, 3));
+        self.set("depth", self.depth);
+        self.set("delivery", if self.poll { "poll" } else { "wake" });
     }
 
     /// How many rules have this kind.

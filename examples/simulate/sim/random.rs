@@ -1,4 +1,5 @@
-//! The single source of a history's random decisions.
+//! The source of a history's random decisions: one stream for those who call and have jobs, one for those who
+//! await, so that neither shifts the draws of the other.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,6 +12,13 @@ impl Random {
         let mut bytes = *b"........simaccel simulated story";
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         Self(ChaCha8Rng::from_seed(bytes))
+    }
+
+    /// Another stream of the same seed.
+    pub(crate) fn beside(seed: u64) -> Self {
+        let mut beside = Self::new(seed);
+        beside.0.set_stream(1);
+        beside
     }
 
     /// How far the stream has been read.

@@ -26,7 +26,10 @@ pub(crate) struct Tally {
     pub(crate) short: u64,
     pub(crate) timeout: u64,
     pub(crate) wake_fd: u64,
-    /// Outputs that were not checked, because they did not fit the slice.
+    /// MACs that were found to be others than expected.
+    pub(crate) unequal: u64,
+    /// Outputs that were not checked: they did not fit the slice, were compared by the engine, or nobody has
+    /// asked for them.
     pub(crate) unseen: u64,
 }
 
@@ -70,12 +73,14 @@ pub(crate) struct Recorder {
     pub(crate) tally: RefCell<Tally>,
     /// Operations that began, whatever their outcome.
     pub(crate) begun: Cell<u64>,
-    /// Operations whose job was dropped.
+    /// Operations whose job or future was dropped.
     pub(crate) dropped: Cell<u64>,
     /// Operations that ended in a later resume than the one they began in.
     pub(crate) ended_later: Cell<u64>,
     /// Pauses without an operation that have ended.
     pub(crate) pauses_ended: Cell<u64>,
+    /// Futures that were ready.
+    pub(crate) awaited: Cell<u64>,
     /// Counts the resumes.
     pub(crate) turn: Cell<u64>,
     /// How often polling may return a token for one operation.
@@ -93,6 +98,7 @@ impl Recorder {
             dropped: Cell::new(0),
             ended_later: Cell::new(0),
             pauses_ended: Cell::new(0),
+            awaited: Cell::new(0),
             turn: Cell::new(0),
             tokens_each,
         })
@@ -144,23 +150,34 @@ impl Recorder {
 
     /// Begins an operation: in a job with this context and token, or (`None`) blocking.
     pub(crate) fn enter(&self, ctx: Option<usize>, token: u64) -> Entered<'_> {
+        Entered { recorder: self, number: self.begin(ctx, token) }
+    }
+
+    /// Begins an operation that [`Recorder::leave`] or [`Recorder::abandon`] ends. Returns its number.
+    pub(crate) fn begin(&self, ctx: Option<usize>, token: u64) -> u64 {
         let number = self.begun.get();
         self.begun.set(number + 1);
         let turn = self.turn.get();
         self.under_way.borrow_mut().push(UnderWay { number, ctx, token, turn, handed_out: 0 });
-        Entered { recorder: self, number }
+        number
+    }
+
+    /// An operation was given up.
+    pub(crate) fn abandon(&self, number: u64) {
+        self.leave(number);
+        self.dropped.set(self.dropped.get() + 1);
     }
 
     /// Ends it. Returns the resume in which it began.
-    fn leave(&self, number: u64) -> u64 {
+    pub(crate) fn leave(&self, number: u64) -> u64 {
         let mut under_way = self.under_way.borrow_mut();
         let at = under_way.iter().position(|other| other.number == number);
         at.map_or(0, |at| under_way.swap_remove(at).turn)
     }
 
-    /// Grows whenever a job makes progress.
+    /// Grows whenever a job or a future makes progress.
     pub(crate) fn progress(&self) -> u64 {
-        self.begun.get() + self.ended_later.get() + self.pauses_ended.get()
+        self.begun.get() + self.ended_later.get() + self.pauses_ended.get() + self.awaited.get()
     }
 
     pub(crate) fn under_way(&self) -> u64 {
@@ -217,7 +234,6 @@ impl Entered<'_> {
 impl Drop for Entered<'_> {
     /// The operation is unwound, because its job was dropped.
     fn drop(&mut self) {
-        self.recorder.leave(self.number);
-        self.recorder.dropped.set(self.recorder.dropped.get() + 1);
+        self.recorder.abandon(self.number);
     }
 }

@@ -13,14 +13,16 @@ use std::time::Duration;
 
 use simaccel::{Config, Engine, EngineStats, Error, Job, Step, WaitCtx, job};
 
+use self::awaiting::Awaiting;
 use super::actions::{Actions, Part};
 use super::call::{Keyed, Place};
 use super::fds;
-use super::plan::{Plan, Wakes};
+use super::plan::{Actor, Plan, Wakes};
 use super::random::Random;
 use super::recorder::Recorder;
 use super::script::{Author, run_script};
 
+pub(crate) mod awaiting;
 mod change;
 mod ending;
 
@@ -72,12 +74,13 @@ pub(crate) struct World {
     /// Completions that polling found, and that the interrupt had not announced.
     pub(crate) uninterrupted: u64,
     pub(crate) jobs_before: job::ThreadStats,
+    pub(crate) awaiting: Awaiting,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, print: bool, actions: &Rc<Actions>) -> Result<Self, Error> {
-        let mut random = Random::new(seed);
-        let plan = Plan::new(&mut random);
+        let (mut random, mut beside) = (Random::new(seed), Random::beside(seed));
+        let plan = Plan::new(&mut random, &mut beside);
         let jobs_before = job::thread_stats();
         let engine = Engine::stepped(Config::parse(&plan.text)?)?;
         let recorder = Recorder::new(print, 1 + plan.retries, actions);
@@ -104,6 +107,7 @@ impl World {
             armed: false,
             uninterrupted: 0,
             jobs_before,
+            awaiting: Awaiting::new(beside),
         })
     }
 
@@ -112,20 +116,20 @@ impl World {
     pub(crate) fn live(&mut self, only: Option<&[usize]>) {
         match only {
             Some(only) => only.iter().all(|&number| {
-                self.actions.repeat(Part::Action(number), &mut self.random);
-                self.act_and_check()
+                self.actions.repeat(Part::Action(number), [&mut self.random, &mut self.awaiting.random]);
+                self.act_and_check(number)
             }),
-            None => (0..self.plan.actions).all(|number| {
-                self.actions.go_on(Part::Action(number), &self.random);
-                self.act_and_check()
+            None => (0..self.plan.actions.len()).all(|number| {
+                self.actions.go_on(Part::Action(number), [&self.random, &self.awaiting.random]);
+                self.act_and_check(number)
             }),
         };
         if self.recorder.is_broken() {
             return;
         }
         match only {
-            Some(_) => self.actions.repeat(Part::End, &mut self.random),
-            None => self.actions.go_on(Part::End, &self.random),
+            Some(_) => self.actions.repeat(Part::End, [&mut self.random, &mut self.awaiting.random]),
+            None => self.actions.go_on(Part::End, [&self.random, &self.awaiting.random]),
         }
         if !self.plan.abrupt {
             self.end_in_order();
@@ -133,14 +137,17 @@ impl World {
     }
 
     /// `false`: something has broken.
-    fn act_and_check(&mut self) -> bool {
-        self.act();
+    fn act_and_check(&mut self, number: usize) -> bool {
+        self.idle = false;
+        match self.plan.actions.get(number) {
+            Some(Actor::Task) => self.await_something(),
+            _ => self.act(),
+        }
         self.check();
         !self.recorder.is_broken()
     }
 
     fn act(&mut self) {
-        self.idle = false;
         match self.random.below(100) {
             0..24 => self.begin_job(),
             24..44 => self.answer(),

@@ -1,9 +1,9 @@
 //! How a seed's world comes to rest, and how it ends.
 //!
 //! ```text
-//!   run_until_quiet   run the device ─► resume what was woken ─► ... ─► resume what still waits: nothing happens
+//!   run_until_quiet   run the device ─► resume and poll what was woken ─► ... ─► and what still waits: nothing happens
 //!   end_in_order      quiet ─► reset, for what never ends ─► quiet ─► ... ─► the ring is filled: all slots are free
-//!   end               engine, contexts and jobs are dropped, in an order that the seed decides
+//!   end               engine, contexts, jobs and tasks are dropped, in an order that the seed decides
 //! ```
 
 use std::rc::Rc;
@@ -31,11 +31,14 @@ impl World {
                 }
                 self.look();
             }
+            self.poll_woken();
             // A job that waits for ever in its own operation never gets to its nested job, which is done.
             if events == 0
                 && self.recorder.progress() == before
                 && !self.probe()
+                && !self.probe_tasks()
                 && self.run_until_idle() == 0
+                && !self.is_any_task_woken()
             {
                 return;
             }
@@ -43,7 +46,7 @@ impl World {
                 return;
             }
         }
-        self.recorder.fail(|| format!("{} jobs go on and on", self.jobs.len()));
+        self.recorder.fail(|| format!("{} jobs, or tasks, go on and on", self.jobs.len()));
     }
 
     fn run_until_idle(&mut self) -> usize {
@@ -88,11 +91,11 @@ impl World {
             if self.recorder.is_broken() {
                 return;
             }
-            let waiting = self.recorder.under_way();
-            if waiting > 0 && self.stats.device.total.in_flight == 0 {
+            let waiting = self.recorder.under_way() - self.awaiting.forgotten();
+            if waiting > 0 && self.stats.device.total.in_flight == 0 && !self.drop_deaf_jobs() {
                 self.recorder.fail(|| format!("{waiting} operations wait for nothing"));
             }
-            if self.jobs.is_empty() {
+            if self.jobs.is_empty() && self.awaiting.is_empty() {
                 return self.fill_the_ring();
             }
             // What is left never ends.
@@ -100,7 +103,7 @@ impl World {
             self.engine.device().reset();
             self.note(format_args!("reset, for what never ends"));
         }
-        self.recorder.fail(|| format!("{} jobs never end", self.jobs.len()));
+        self.recorder.fail(|| format!("{} jobs, or tasks, never end", self.jobs.len()));
     }
 
     /// All slots are free again: as many requests as the ring holds are submitted without a wait.
@@ -153,6 +156,7 @@ impl World {
                 _ if !jobs.is_empty() => drop(jobs.swap_remove(random.index(jobs.len()))),
                 _ => {}
             }
+            self.awaiting.drop_one();
         }
     }
 }
