@@ -4,6 +4,7 @@
 //! ```text
 //!   ways:        one at a time · many on an executor · the same with a reaper · a set of one task, and with a reaper
 //!                jobs · jobs on a driver's thread
+//!                every kind of operation · functions · keys
 //!   deliveries:  wake · poll · a ring that is always full · a modelled device
 //! ```
 
@@ -19,10 +20,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use sha2::{Digest, Sha256};
 use simaccel::future::{InFlight, JobDriver, JobFuture};
-use simaccel::{CipherSession, Engine};
+use simaccel::{Aead, CipherSession, Engine, Hash, KeyAlgorithm, PrivateKey, SignatureScheme};
 
-use self::engine_helpers::{assert_adds_up, ctr, message, open};
+use self::engine_helpers::{KEY, assert_adds_up, ctr, message, open};
 use self::future_helpers::{Executor, block_on};
 
 const OPERATIONS: usize = 10_000;
@@ -40,9 +42,24 @@ enum Way {
     ReapedSet,
     Jobs,
     Driven,
+    /// AEAD, digests, MACs, and ciphers out of place, in turn.
+    Kinds,
+    Functions,
+    Keys,
 }
 
-const WAYS: [Way; 7] = [Way::One, Way::Many, Way::Reaped, Way::Set, Way::ReapedSet, Way::Jobs, Way::Driven];
+const WAYS: [Way; 10] = [
+    Way::One,
+    Way::Many,
+    Way::Reaped,
+    Way::Set,
+    Way::ReapedSet,
+    Way::Jobs,
+    Way::Driven,
+    Way::Kinds,
+    Way::Functions,
+    Way::Keys,
+];
 
 /// CTR twice gives the text back, so each pair of operations is checked by the text.
 fn iv(at: usize) -> [u8; 16] {
@@ -78,6 +95,52 @@ async fn in_sets(session: &CipherSession, from: usize, count: usize) {
     assert!(opened.into_iter().map(Result::unwrap).eq(texts));
 }
 
+/// Seven operations a turn.
+async fn of_all_kinds(engine: &Engine, from: usize, count: usize) {
+    let aead = engine.aead(Aead::Aes128Gcm, &KEY[..16]).unwrap();
+    let (hash, hmac) = (engine.hash(Hash::Sha256).unwrap(), engine.hmac(Hash::Sha256, &KEY).unwrap());
+    let cipher = ctr(engine);
+    let digests: Vec<_> = (0..4).map(|at| Sha256::digest(message(at, 64))).collect();
+    for at in from..from + count.div_ceil(7) {
+        let text = message(at, 64);
+        let (sealed, tag) = aead.seal_async(&iv(at)[4..], b"aad", text.clone()).await.unwrap();
+        assert_ne!(sealed, text);
+        let opened = aead.open_async(&iv(at)[4..], b"aad", sealed, tag.as_bytes()).await.unwrap();
+        assert_eq!(opened, text);
+        let (same, mac) = hmac.mac_async(text).await.unwrap();
+        assert_eq!(hmac.verify_async(same, mac.as_bytes()).await.unwrap(), opened);
+        let (_, digest) = hash.digest_async(message(at % 4, 64)).await.unwrap();
+        assert_eq!(digest.as_bytes(), &digests[at % 4][..]);
+        let (source, sealed) = cipher.encrypt_to_async(&iv(at), opened, Vec::new()).await.unwrap();
+        let (_, opened) = cipher.decrypt_to_async(&iv(at), sealed, Vec::new()).await.unwrap();
+        assert_eq!(opened, source);
+    }
+}
+
+async fn of_functions(engine: &Engine, from: usize, count: usize) {
+    for at in from..from + count {
+        assert_eq!(engine.call_async("double", 8, move || 2 * at).await, Ok(2 * at));
+    }
+}
+
+/// X25519 and Ed25519: whatever the key, the operation takes the same way.
+async fn of_keys(engine: &Engine, from: usize, count: usize) {
+    let key = |algorithm, byte| PrivateKey::from_raw(algorithm, &[byte; 32]).unwrap();
+    let (own, peer) = (key(KeyAlgorithm::X25519, 1), key(KeyAlgorithm::X25519, 2));
+    let signing = engine.private_key(&key(KeyAlgorithm::Ed25519, 3)).unwrap();
+    let verifying = engine.public_key(&key(KeyAlgorithm::Ed25519, 3).public_key()).unwrap();
+    let secret = engine.private_key(&peer).unwrap().derive(&own.public_key().to_raw().unwrap()).unwrap();
+    let derives = engine.private_key(&own).unwrap();
+    let value = peer.public_key().to_raw().unwrap();
+    let scheme = SignatureScheme::Ed25519;
+    for at in (from..from + count).step_by(4) {
+        let signature = signing.sign_async(&scheme, &message(at, 64)).await.unwrap();
+        assert!(verifying.verify_async(&scheme, &message(at, 64), &signature).await.is_ok());
+        assert!(verifying.verify_async(&scheme, &message(at + 1, 64), &signature).await.is_err());
+        assert_eq!(derives.derive_async(&value).await.unwrap(), secret);
+    }
+}
+
 fn called(session: &CipherSession, from: usize, count: usize) {
     for at in (from..from + count).step_by(2) {
         let text = message(at, 64);
@@ -108,6 +171,19 @@ fn of_thread(engine: &Engine, way: Way, thread: usize, count: usize) {
     let (done, last) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(None::<Waker>)));
     let mut executor = Executor::new();
     match way {
+        Way::Kinds | Way::Functions | Way::Keys => {
+            for task in 0..TASKS {
+                let (engine, done) = (engine.clone(), Rc::clone(&done));
+                executor.spawn(async move {
+                    match way {
+                        Way::Kinds => of_all_kinds(&engine, from(task), each).await,
+                        Way::Functions => of_functions(&engine, from(task), each).await,
+                        _ => of_keys(&engine, from(task), each.next_multiple_of(4)).await,
+                    }
+                    done.set(done.get() + 1);
+                });
+            }
+        }
         Way::One => return block_on(awaited(&session, from(0), each * TASKS)),
         Way::Set => return block_on(in_sets(&session, from(0), each * TASKS)),
         Way::Many | Way::Reaped | Way::ReapedSet => {
