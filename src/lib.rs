@@ -112,7 +112,7 @@ pub use engine::{
     OtherSession,
 };
 #[doc(hidden)]
-pub use engine::{Sabotage, sabotage};
+pub use engine::{Sabotage, free_spares, sabotage};
 pub use error::{Error, OpError, OsError};
 pub use job::{Job, Step, WaitCtx, WaitFd};
 pub use simaccel_device;

@@ -501,6 +501,7 @@ fn run_all(cases: &[Case]) {
 fn sweep() {
     let engine = stepped("queue_pairs=1;depth=2");
     let _ = engine.poll(0, |_| ());
+    simaccel::free_spares();
 }
 
 /// The deaths are deliberate, and what is printed of them would be kept by the harness.

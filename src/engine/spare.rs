@@ -74,6 +74,11 @@ impl DerefMut for Spare {
     }
 }
 
+/// Frees what the thread keeps.
+pub(super) fn free() {
+    drop(SPARE.take());
+}
+
 impl Drop for Spare {
     #[inline]
     fn drop(&mut self) {

@@ -52,6 +52,11 @@ impl DerefMut for SpareKept {
     }
 }
 
+/// Frees what the thread keeps.
+pub(super) fn free() {
+    drop(SPARE.take());
+}
+
 impl Drop for SpareKept {
     fn drop(&mut self) {
         let Some(mut place) = self.0.take() else { return };

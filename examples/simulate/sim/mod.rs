@@ -207,6 +207,7 @@ fn sweep() {
         // The cheapest use of it.
         let _ = engine.poll(0, |_| ());
     }
+    simaccel::free_spares();
 }
 
 impl Left {
@@ -214,7 +215,7 @@ impl Left {
         Self { bytes: memory::in_use(), fds: fds::open(), leaked_jobs: job::leaks().total }
     }
 
-    /// Less memory is none that was left: what the thread keeps to use it again may be freed by another one.
+    /// Less memory is none that was left.
     fn exceeds(&self, before: &Self) -> bool {
         let Self { bytes, fds, leaked_jobs } = *self;
         bytes > before.bytes || (fds, leaked_jobs) != (before.fds, before.leaked_jobs)
