@@ -1,5 +1,5 @@
-//! Futures and blocking callers without jobs, in operations so few and small that an interpreter runs them: with
-//! a worker thread and on a stepped device, from one thread and from several.
+//! Futures and blocking callers without jobs, in operations so few and small that an interpreter runs them:
+//! with a worker thread and on a stepped device, from one thread and from several.
 //!
 //! ```text
 //!   cargo +nightly miri test --test plain_futures        MIRIFLAGS=-Zmiri-disable-isolation, for the eventfds
@@ -8,6 +8,7 @@
 //! It checks what references promise and which accesses race. Jobs switch stacks, which no interpreter knows;
 //! what they have in common with futures (the state machine, the flight, the device) runs here.
 
+mod captured;
 mod engine_helpers;
 mod future_helpers;
 

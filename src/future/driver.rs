@@ -298,7 +298,7 @@ impl Shared {
             };
             // It may have ended since it was woken.
             let Some((task, waker)) = tasks.get_mut(&number) else { continue };
-            // The waker of the task that awaits it, and a value that is not awaited any more, are foreign code.
+            // The waker of the task that awaits it is foreign code, and so is a value that none awaits.
             let polled = caught(|| task.as_mut().poll(&mut Context::from_waker(waker)));
             if !matches!(polled, Some(Poll::Pending)) {
                 let over = tasks.remove(&number);

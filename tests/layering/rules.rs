@@ -220,7 +220,7 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room {
         path: "src/engine",
-        knows: &["crate::error", "crate::process", "crate::words"],
+        knows: &["crate::error", "crate::process", "crate::sync", "crate::words"],
         crates: &["libc", "nix", "simaccel_device", "thiserror", "tracing", "zeroize"],
         except: &["simaccel_device::QueuePair"],
     },

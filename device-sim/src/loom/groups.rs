@@ -1,5 +1,5 @@
-//! Groups: the futures of a thread with a reaper, wherever they are polled. No wake is lost, none reaches a later
-//! operation, and no waker is left behind.
+//! Groups: the futures of a thread with a reaper, wherever they are polled. No wake is lost, none reaches a
+//! later operation, and no waker is left behind.
 //!
 //! ```text
 //!   the device    serves a request: DONE, its completion, the alert if it is armed
