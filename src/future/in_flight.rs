@@ -208,12 +208,7 @@ impl<F: Future + Unpin> InFlight<F> {
             }
             match self.next_mark() {
                 Some(at) => {
-                    if let Poll::Ready(output) = self.poll_slot(at) {
-                        self.slots[at].state = State::Ended(output);
-                    }
-                    if self.line.is_none()
-                        && let Some(output) = self.take_ended(at)
-                    {
+                    if let Some(output) = self.marked(at) {
                         return Poll::Ready(Some(output));
                     }
                 }
@@ -221,6 +216,23 @@ impl<F: Future + Unpin> InFlight<F> {
                 None => {}
             }
         }
+    }
+
+    /// The result of a slot that was marked, if it is the next one. It is moved as seldom as possible: what
+    /// was stored a moment ago is loaded slowly.
+    #[inline]
+    fn marked(&mut self, at: usize) -> Option<F::Output> {
+        match (self.poll_slot(at), &self.line) {
+            (Poll::Ready(output), None) => {
+                self.slots[at].state = State::Free;
+                self.release(at);
+                return Some(output);
+            }
+            (Poll::Ready(output), Some(_)) => self.slots[at].state = State::Ended(output),
+            (Poll::Pending, None) => return self.take_ended(at),
+            (Poll::Pending, Some(_)) => {}
+        }
+        None
     }
 
     /// The next result; `None` when the set is empty.

@@ -16,8 +16,8 @@ const LOOKS: u32 = 256;
 const FEWEST: u32 = 16;
 const MOST: u32 = 1_024;
 
-/// Wakes the futures of its thread, many at a time: a task for runtimes of one thread, which makes an awaited
-/// operation cost about as much as one in a polled job. It never ends.
+/// Wakes the futures of its thread, many at a time: a task for runtimes of one thread, where an awaited
+/// operation then costs some one and a half times one in a polled job. It never ends.
 ///
 /// Without it the device calls the waker of each future, from its own thread, and so wakes a task across
 /// threads. With it, what the futures of this thread submit leaves a completion in the thread's ring, and the
@@ -32,7 +32,10 @@ const MOST: u32 = 1_024;
 ///   go on as without it.
 /// - It needs its turns. A task that blocks this thread until a future is ready, by an executor inside of it,
 ///   waits for ever. Blocking calls of sessions need no reaper.
-/// - Dropping it hands back: the futures that are left are woken, and wait without it.
+/// - While it is awake it keeps wakers of tasks for their next operations, and for one turn the handles of
+///   sessions whose operations have ended.
+/// - Dropping it hands back: the futures that are left are woken, and wait without it. So does the end of its
+///   thread.
 ///
 /// ```
 /// use simaccel::{Cipher, Config, Engine};

@@ -1,13 +1,19 @@
-//! simaccel's operations, awaited by tokio's tasks on the measuring thread.
+//! simaccel's operations, awaited by tokio's tasks on the measuring thread: one runtime of one thread, and a
+//! reaper.
 //!
 //! ```text
-//!   64 tasks: loop { work = session.encrypt_async(iv, work).await }     one runtime of one thread, and a reaper
+//!   Tasks      64 tasks: loop { buffer = session.encrypt_async(iv, buffer).await }
+//!   Together   one task: loop { work = in_flight.next().await; in_flight.push(session.encrypt_async(iv, ..)) }
 //! ```
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
-use simaccel::{CipherSession, Engine, Error};
+use simaccel::future::{InFlight, InPlace, OpFuture};
+use simaccel::{CipherSession, Engine, Error, OpError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
@@ -15,26 +21,39 @@ use crate::harness::{Outcome, by_wall};
 use crate::lanes::{Drive, Lanes, Work};
 use crate::ours::{Algorithm, session};
 
+/// Who awaits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A task for each operation in flight.
+    Tasks,
+    /// One task, which has a set of them.
+    Together,
+}
+
 pub(crate) struct Awaited {
     runtime: Runtime,
     /// Has the reaper.
     local: LocalSet,
     session: CipherSession,
+    by: By,
 }
 
 impl Awaited {
-    pub(crate) fn new(engine: &Engine) -> Outcome<Self> {
+    pub(crate) fn new(engine: &Engine, by: By) -> Outcome<Self> {
         let runtime = Builder::new_current_thread().build()?;
         let local = LocalSet::new();
         local.spawn_local(engine.reaper()?);
-        Ok(Self { runtime, local, session: session(engine, Algorithm::Ctr)? })
+        Ok(Self { runtime, local, session: session(engine, Algorithm::Ctr)?, by })
     }
 }
 
 impl Drive for Awaited {
     fn drive(&mut self, lanes: &mut Lanes, ops: u64) -> Outcome<f64> {
-        let Self { runtime, local, session } = self;
-        by_wall(ops, || local.block_on(runtime, all(lanes, ops, session)))
+        let Self { runtime, local, session, by } = self;
+        by_wall(ops, || match by {
+            By::Tasks => local.block_on(runtime, all(lanes, ops, session)),
+            By::Together => local.block_on(runtime, all_together(lanes, ops, session)),
+        })
     }
 }
 
@@ -64,4 +83,60 @@ async fn one(
     }
     work.buffer = buffer;
     Ok(work)
+}
+
+async fn all_together(lanes: &mut Lanes, ops: u64, session: &CipherSession) -> Outcome<()> {
+    let at_once = lanes.len().min(ops as usize);
+    let works: Vec<_> = (0..at_once).map(|slot| lanes.take(slot)).collect();
+    let done = tokio::task::spawn_local(together(works, ops, session.clone())).await??;
+    done.into_iter().for_each(|work| lanes.put(work));
+    Ok(())
+}
+
+async fn together(works: Vec<Box<Work>>, ops: u64, session: CipherSession) -> Result<Vec<Box<Work>>, Error> {
+    let mut in_flight = InFlight::unordered(works.len());
+    let (mut to_start, mut done) = (ops, Vec::with_capacity(works.len()));
+    let mut start = |in_flight: &mut InFlight<OfWork>, work| {
+        to_start -= 1;
+        assert!(in_flight.push(OfWork::start(&session, work)).is_ok(), "there is room");
+        to_start > 0
+    };
+    for work in works {
+        start(&mut in_flight, work);
+    }
+    let mut goes_on = ops > in_flight.len() as u64;
+    while let Some(work) = in_flight.next().await {
+        match work? {
+            work if goes_on => goes_on = start(&mut in_flight, work),
+            work => done.push(work),
+        }
+    }
+    Ok(done)
+}
+
+/// An operation that comes back with its work.
+struct OfWork {
+    work: Option<Box<Work>>,
+    operation: OpFuture<InPlace>,
+}
+
+impl OfWork {
+    #[inline(always)]
+    fn start(session: &CipherSession, mut work: Box<Work>) -> Self {
+        let operation = session.encrypt_async(&work.iv, std::mem::take(&mut work.buffer));
+        Self { work: Some(work), operation }
+    }
+}
+
+impl Future for OfWork {
+    type Output = Result<Box<Work>, OpError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Poll::Ready(buffer) = Pin::new(&mut self.operation).poll(context) else { return Poll::Pending };
+        let buffer = buffer?;
+        let mut work = self.work.take().expect("it ends once");
+        work.buffer = buffer;
+        Poll::Ready(Ok(work))
+    }
 }

@@ -61,13 +61,19 @@ pub(crate) const TARGETS: &[Target] = &[
     larger("poll64_vs_blocking_pool", "the same vs the same with a pool held to one thread", 2.0, 4.0),
     smaller(
         "await64_vs_poll64",
-        "64 operations of 64 B awaited by tasks of one thread (tokio), vs the same in polled jobs",
+        "64 operations of 64 B awaited by 64 tasks of one thread (tokio), vs the same in polled jobs",
+        1.3,
+        1.1,
+    ),
+    smaller(
+        "await64_one_task_vs_poll64",
+        "the same awaited by one task with a set of 64 in flight, vs the same in polled jobs",
         1.3,
         1.1,
     ),
     larger(
         "await64_vs_blocking_pool",
-        "the same vs tokio tasks and spawn_blocking with a pool held to one thread",
+        "awaited by 64 tasks, vs tokio tasks and spawn_blocking with a pool held to one thread",
         3.0,
         6.0,
     ),
