@@ -35,7 +35,7 @@ async fn toggles(session: CipherSession, task: usize) {
         let mut set = if ordered { InFlight::ordered(16) } else { InFlight::unordered(16) };
         let mut sealed = Vec::new();
         for number in 0..300 {
-            let buffer: BytesMut = text(task + number, 64)[..].into();
+            let buffer = BytesMut::from(&text(task + number, 64)[..]);
             sealed.extend(set.send(session.encrypt_async(&[1; 16], buffer)).await);
         }
         while let Some(last) = set.next().await {
