@@ -8,9 +8,9 @@
 //!   ends:    awaited here · in another thread · dropped · cancelled · forgotten · too late
 //! ```
 //!
-//! Whatever the cell: the result is right, or a failure that gives the input back; the waker is called no more
-//! after the end; what comes later on this queue pair is neither woken nor completed by it; the counters add
-//! up, and no slot, function or byte is left.
+//! Whatever the cell: the result is right, or a failure that gives the input back; the waker is called no
+//! more after the end; what comes later on this queue pair is neither woken nor completed by it; the counters
+//! add up, and no slot, function or byte is left.
 
 mod captured;
 mod engine_helpers;

@@ -1,5 +1,5 @@
-//! What a mixed load of futures leaves behind on tokio's multi-thread runtime and on smol: no fd, thread, job,
-//! request or buffer. Some tasks are aborted in the middle.
+//! What a mixed load of futures leaves behind on tokio's multi-thread runtime and on smol: no fd, thread,
+//! job, request or buffer. Some tasks are aborted in the middle.
 
 #[path = "../../tests/future_load/mod.rs"]
 mod future_load;

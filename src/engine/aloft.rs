@@ -192,8 +192,8 @@ impl Aloft {
         Ok(Some(Self::ended(request, status)))
     }
 
-    /// Nothing wakes a future that is over. (What its own thread has, another one cannot drop: that goes when the
-    /// reaper sleeps.)
+    /// Nothing wakes a future that is over. (What its own thread has, another one cannot drop: that goes when
+    /// the reaper sleeps.)
     fn forget_waker(self, engine: &Arc<Inner>) {
         let instance = table::of_thread(engine);
         if instance.group().is_some_and(|group| group.owner() == self.owner()) {

@@ -149,7 +149,8 @@ impl Group {
         !self.remote.completions_pending()
     }
 
-    /// Before the thread sleeps: it is woken, as the reaper is, when there is more. `false`: there is already.
+    /// Before the thread sleeps: it is woken, as the reaper is, when there is more. `false`: there is
+    /// already.
     pub(crate) fn arm_thread(&self, waker: Waker) -> bool {
         let replaced = self.lock().thread.replace(waker);
         drop(replaced);
@@ -161,8 +162,8 @@ impl Group {
         self.alert.disarm();
     }
 
-    /// The group's thread polls a request that it finds in its own places, or the request is over: what another
-    /// thread has left for it is not the latest waker any more.
+    /// The group's thread polls a request that it finds in its own places, or the request is over: what
+    /// another thread has left for it is not the latest waker any more.
     #[cold]
     pub(crate) fn forget_moved(&self, ticket: Ticket) {
         let old = self.lock().take(ticket);

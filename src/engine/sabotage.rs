@@ -1,7 +1,7 @@
 //! Sabotage: an engine that is silently wrong, for tests of the checks that must detect it.
 //!
-//! The switch belongs to the thread. It is read only where something is given up or closed, or was looked at in
-//! vain, never on the path of a successful operation.
+//! The switch belongs to the thread. It is read only where something is given up or closed, or was looked at
+//! in vain, never on the path of a successful operation.
 
 use std::cell::Cell;
 

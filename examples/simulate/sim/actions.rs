@@ -9,8 +9,8 @@
 //! ```
 //!
 //! An action that is left out takes no part in the others' draws: each of the rest reads the streams where
-//! it read them in the full history. It may find other jobs to choose from, so what is left is a history of its
-//! own, the same each time.
+//! it read them in the full history. It may find other jobs to choose from, so what is left is a history of
+//! its own, the same each time.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

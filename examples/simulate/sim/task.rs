@@ -304,8 +304,8 @@ impl Task {
         }
     }
 
-    /// Ends the operation now, where it can be cancelled, and drops it otherwise; in another thread, if it can
-    /// go there.
+    /// Ends the operation now, where it can be cancelled, and drops it otherwise; in another thread, if it
+    /// can go there.
     pub(crate) fn cancel(mut self, elsewhere: bool) {
         let kind = std::mem::replace(&mut self.kind, Kind::Nothing);
         let Kind::Operation(wanted, mut future) = kind else {

@@ -126,8 +126,8 @@ fn step(engine: &Inner, instance: &Instance) -> bool {
     engine.device.step() || reap(engine, instance) > 0 || engine.device.step()
 }
 
-/// Under polling, and for futures with a reaper, only reaping frees slots, and this thread may be the only one
-/// to reap.
+/// Under polling, and for futures with a reaper, only reaping frees slots, and this thread may be the only
+/// one to reap.
 fn reap(engine: &Inner, instance: &Instance) -> usize {
     if engine.config.delivery() != DeliveryMode::Poll && instance.group().is_none() {
         return 0;

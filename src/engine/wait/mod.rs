@@ -71,8 +71,8 @@ pub(crate) struct Armed<W> {
 
 /// What announces the end of a request to its waiter, as its flight holds it.
 pub(crate) trait Wake: Default {
-    /// Whether its wait counts as a pause when it is over. (A paused job's counts at once: jobs that are paused
-    /// are counted beside it.)
+    /// Whether its wait counts as a pause when it is over. (A paused job's counts at once: jobs that are
+    /// paused are counted beside it.)
     const COUNTS_LATER: bool = false;
 
     /// Called when the request was taken. `late`: from the watchdog.
