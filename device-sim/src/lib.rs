@@ -156,6 +156,6 @@ pub use stats::services::Service;
 #[doc(hidden)]
 pub use sync::gate;
 #[doc(hidden)]
-pub use sync::marks::Marks;
+pub use sync::marks::{Looks, Marks};
 #[doc(hidden)]
 pub use sync::uses::{GivenUp, Used, Uses};

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use simaccel_device::Marks;
+use simaccel_device::{Looks, Marks};
 
 use super::buffer::Buffer;
 use super::operation::{Cancelled, Kind, OpFuture};
@@ -76,9 +76,7 @@ pub struct InFlight<F: Future> {
     /// Those that are not, in the order of their pushes, where the results have one.
     line: Option<VecDeque<usize>>,
     marks: Arc<Marks>,
-    /// Marks that were taken and not looked at: of this word, and the word to look at next.
-    taken: u64,
-    word: usize,
+    looks: Looks,
 }
 
 struct Slot<F: Future> {
@@ -136,7 +134,7 @@ impl<F: Future + Unpin> InFlight<F> {
         };
         let slots = (0..limit).map(slot).collect();
         let free = (0..limit).rev().collect();
-        Self { slots, free, line, marks, taken: 0, word: 0 }
+        Self { slots, free, line, marks, looks: Looks::default() }
     }
 
     /// How many futures it takes.
@@ -206,7 +204,7 @@ impl<F: Future + Unpin> InFlight<F> {
             if let Some(output) = first.and_then(|at| self.take_ended(at)) {
                 return Poll::Ready(Some(output));
             }
-            match self.next_mark() {
+            match self.looks.next(&self.marks) {
                 Some(at) => {
                     if let Some(output) = self.marked(at) {
                         return Poll::Ready(Some(output));
@@ -275,22 +273,6 @@ impl<F: Future + Unpin> InFlight<F> {
             }
         }
         self.free.push(at);
-    }
-
-    /// The next slot that was marked. Every word has its turn, so none waits for ever behind another.
-    #[inline]
-    fn next_mark(&mut self) -> Option<usize> {
-        let words = self.marks.words();
-        for _ in 0..=words {
-            if self.taken != 0 {
-                let bit = self.taken.trailing_zeros() as usize;
-                self.taken &= self.taken - 1;
-                return Some(64 * self.word + bit);
-            }
-            self.word = if self.word + 1 < words { self.word + 1 } else { 0 };
-            self.taken = self.marks.take(self.word);
-        }
-        None
     }
 
     /// Polls the future of a slot, if there is one, with the slot's waker.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   any thread                                  the task
-//!   set      mark the number                    take     swap a word's marks with 0
+//!   set      mark the number                    next     swap a word's marks with 0, give them one by one
 //!            the word was empty?                sleep    leave a waker, asleep = true
 //!            fence                                       fence
 //!            asleep? take the waker, call it             any mark? stay awake
@@ -15,6 +15,35 @@
 use std::task::Waker;
 
 use super::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock};
+
+/// The task's way through the marks: every word has its turn, so no mark waits for ever behind others.
+#[derive(Debug, Default)]
+pub struct Looks {
+    /// Marks that were taken and not looked at: of this word.
+    taken: u64,
+    word: usize,
+}
+
+impl Looks {
+    /// The next number that was marked. `None`: every word was empty, and nothing that was taken is left, so
+    /// the task may sleep.
+    #[inline]
+    pub fn next(&mut self, marks: &Marks) -> Option<usize> {
+        let words = marks.words.len();
+        for _ in 0..words {
+            if self.taken == 0 {
+                self.word = if self.word + 1 < words { self.word + 1 } else { 0 };
+                self.taken = marks.take(self.word);
+            }
+            if self.taken != 0 {
+                let bit = self.taken.trailing_zeros() as usize;
+                self.taken &= self.taken - 1;
+                return Some(64 * self.word + bit);
+            }
+        }
+        None
+    }
+}
 
 /// A set of numbers, the marked ones.
 #[derive(Debug)]
@@ -54,21 +83,15 @@ impl Marks {
         }
     }
 
-    /// How many words of 64 numbers there are.
-    #[inline]
-    pub fn words(&self) -> usize {
-        self.words.len()
-    }
-
     /// Takes the marks of a word: the numbers from 64 times `word`.
     #[inline]
-    pub fn take(&self, word: usize) -> u64 {
+    fn take(&self, word: usize) -> u64 {
         let word = &self.words[word];
         if word.load(Ordering::Relaxed) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
     }
 
-    /// The task is about to sleep: the next mark calls the waker. `false`: there is one already, and it stays
-    /// awake.
+    /// The task is about to sleep, after its [looks](Looks) have found nothing: the next mark calls the waker.
+    /// `false`: there is one already, and it stays awake.
     pub fn sleep(&self, waker: &Waker) -> bool {
         let is_known = lock(&self.waker).as_ref().is_some_and(|known| known.will_wake(waker));
         if !is_known {
