@@ -194,9 +194,12 @@ impl Opener {
     fn end(&mut self) {
         self.has_ended = true;
         let last = self.whole.take().or_else(|| {
-            let mut last = mem::take(&mut self.filling);
-            last.truncate(mem::take(&mut self.filled));
-            (last.len() >= self.tag_len).then_some(last)
+            // What is too short stays: behind it there may be text of an earlier frame, which the drop wipes.
+            (self.filled >= self.tag_len).then(|| {
+                let mut last = mem::take(&mut self.filling);
+                last.truncate(mem::take(&mut self.filled));
+                last
+            })
         });
         match last {
             Some(last) => self.begin(last, true),

@@ -114,8 +114,8 @@ impl<D: Direction> Pipeline<D> {
     }
 
     /// Begins the next frame; there is room. What was begun before comes back before an error.
-    pub(super) fn begin(&mut self, text: Vec<u8>, tag: Tag, is_last: bool) -> Result<(), FrameError> {
-        let nonce = nonce(self.prefix, self.begun, is_last)?;
+    pub(super) fn begin(&mut self, mut text: Vec<u8>, tag: Tag, is_last: bool) -> Result<(), FrameError> {
+        let nonce = nonce(self.prefix, self.begun, is_last).inspect_err(|_| text.zeroize())?;
         let frame = Frame { operation: D::begin(&self.session, &nonce, text, &tag), tag };
         self.begun += 1;
         self.is_closed = is_last;
