@@ -107,6 +107,7 @@ impl<S: Stream<Item: Future>> fmt::Debug for Buffered<S> {
 ///
 /// # Panics
 /// `start_send` panics where `poll_ready` was not ready before, and there is no room.
+#[must_use = "a sink does nothing unless it is polled"]
 pub struct BufferedSink<F: Future, S> {
     in_flight: InFlight<F>,
     sink: S,
