@@ -194,12 +194,19 @@ impl Awaited {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn lifted(&mut self, lifted: Lifted, shape: Shape, waker: &Waker) -> Poll<Landed> {
         self.set_stage(Stage::Aloft(lifted.aloft, shape));
-        if !lifted.is_noted
-            && let Some(core) = &self.core
-        {
-            lifted.aloft.note(core.engine(), waker);
+        if !lifted.is_noted {
+            self.note(waker);
         }
         Poll::Pending
+    }
+
+    /// Reads what `lifted` has stored: an address of its parameter would keep that in memory, and a copy of it
+    /// there waits for the stores.
+    #[cold]
+    fn note(&self, waker: &Waker) {
+        if let (Stage::Aloft(aloft, _), Some(core)) = (&self.stage, &self.core) {
+            aloft.note(core.engine(), waker);
+        }
     }
 
     /// All but the text of a plain cipher.

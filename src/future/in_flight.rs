@@ -164,10 +164,13 @@ impl<F: Future + Unpin> InFlight<F> {
     ///
     /// # Panics
     /// With a panic of the future, which is dropped then.
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn push(&mut self, future: F) -> Result<(), F> {
         let Some(at) = self.free.pop() else { return Err(future) };
-        self.slots[at].state = State::Running(future);
+        let Some(slot) = self.slots.get_mut(at) else { return Err(future) };
+        // A free slot has nothing to drop. Where no path drops the future, its parts go to the slot one by one,
+        // and not by a copy, which would wait for the stores that have made it.
+        mem::forget(mem::replace(&mut slot.state, State::Running(future)));
         if let Some(line) = &mut self.line {
             line.push_back(at);
         }
@@ -222,7 +225,7 @@ impl<F: Future + Unpin> InFlight<F> {
     fn marked(&mut self, at: usize) -> Option<F::Output> {
         match (self.poll_slot(at), &self.line) {
             (Poll::Ready(output), None) => {
-                self.slots[at].state = State::Free;
+                free(&mut self.slots[at].state);
                 self.release(at);
                 return Some(output);
             }
@@ -288,6 +291,12 @@ impl<F: Future + Unpin> InFlight<F> {
         polling.has_returned = true;
         polled
     }
+}
+
+/// Drops the future of a slot. Apart, so that it is one word that is written.
+#[inline(never)]
+fn free<F: Future>(state: &mut State<F>) {
+    *state = State::Free;
 }
 
 /// Drops a future that panics, and frees its slot.
