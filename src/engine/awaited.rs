@@ -78,10 +78,8 @@ impl Short {
     }
 }
 
-/// What an operation has come to.
+/// What an operation has come to, but for the text of a plain cipher.
 pub(crate) enum Landed {
-    /// A text, and nothing else.
-    Text(Vec<u8>),
     Tagged(TaggedText),
     /// It is all in the request: the result, or the buffers.
     Request(Spare, Result<(), Error>),
@@ -97,50 +95,37 @@ pub(crate) enum Back {
 
 impl Awaited {
     /// An operation in place, or with a tag as its only output.
+    ///
+    /// Nothing here may take the address of what it makes, not even a function that returns one: then it would
+    /// lie in memory, and each move of it would wait for the stores before it.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn short(
         core: &Arc<SessionCore>,
         operation: Operation,
         iv: &[u8],
-        text: Vec<u8>,
+        mut text: Vec<u8>,
         gives_tag: bool,
     ) -> Self {
-        let Ok(iv) = <[u8; MOST_IV]>::try_from(iv) else {
-            return Self::of_other_iv(core, operation, iv, text, gives_tag);
+        let full = <[u8; MOST_IV]>::try_from(iv).map(|iv| (iv, FULL_IV)).ok();
+        let Some((iv, iv_len)) = full.or_else(|| padded(iv)) else {
+            let (request, refused) = long(core, operation, iv, mem::take(&mut text));
+            return Self::whole(core, request, gives_tag, refused);
         };
-        let short = Short { text, iv, iv_len: FULL_IV, operation, gives_tag };
-        Self { core: Some(handles::take(core)), stage: Stage::Short(short) }
+        let core = Some(handles::take(core));
+        Self { core, stage: Stage::Short(Short { text, iv, iv_len, operation, gives_tag }) }
     }
 
-    #[inline(never)]
-    fn of_other_iv(
-        core: &Arc<SessionCore>,
-        operation: Operation,
-        iv: &[u8],
-        text: Vec<u8>,
-        gives_tag: bool,
-    ) -> Self {
-        let mut short = [0; MOST_IV];
-        if let (Some(place), Ok(iv_len)) = (short.get_mut(..iv.len()), u8::try_from(iv.len())) {
-            place.copy_from_slice(iv);
-            let short = Short { text, iv: short, iv_len, operation, gives_tag };
-            return Self { core: Some(handles::take(core)), stage: Stage::Short(short) };
-        }
-        let mut request = core.spare_request(operation, text);
-        let prepared = set_iv(&mut request, iv);
-        Self::whole(core, request, gives_tag, prepared)
-    }
-
-    /// Any operation. `prepared`: what the first poll ends with, if it is an error.
+    /// Any operation. `refused`: what the first poll ends with.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn whole(
         core: &Arc<SessionCore>,
         request: Spare,
         gives_tag: bool,
-        prepared: Result<(), Error>,
+        refused: Option<Box<Error>>,
     ) -> Self {
-        match prepared {
-            Ok(()) => Self { core: Some(handles::take(core)), stage: Stage::Whole(request, gives_tag) },
-            Err(error) => Self { core: None, stage: Stage::Refused(Box::new(error), request) },
+        match refused {
+            None => Self { core: Some(handles::take(core)), stage: Stage::Whole(request, gives_tag) },
+            Some(error) => Self { core: None, stage: Stage::Refused(error, request) },
         }
     }
 
@@ -153,27 +138,29 @@ impl Awaited {
         }
     }
 
-    /// Goes on with the operation. When it is pending, `waker` will be called; the wakers of earlier polls
-    /// need not be. Ready before: ready with [`Error::Closed`].
+    /// The text of a plain cipher that has ended well, in registers; `None`: [`Awaited::poll`] says more.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn take_text(&mut self) -> Option<Vec<u8>> {
+        let (Stage::Aloft(aloft, Shape::Text), Some(core)) = (&self.stage, &self.core) else { return None };
+        let text = aloft.take::<()>(core.engine())?;
+        self.end_aloft();
+        Some(text)
+    }
+
+    /// Goes on with the operation, after [`Awaited::take_text`] had nothing. When it is pending, `waker` will be
+    /// called; the wakers of earlier polls need not be. Ready before: ready with [`Error::Closed`].
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Landed> {
-        match (&mut self.stage, &self.core) {
-            (Stage::Aloft(aloft, Shape::Text), Some(core)) => {
-                if let Some(text) = aloft.take::<()>(core.engine()) {
-                    self.end_aloft();
-                    return Poll::Ready(Landed::Text(text));
-                }
+        if let (Stage::Short(short), Some(core)) = (&mut self.stage, &self.core)
+            && !short.gives_tag
+        {
+            let (session, operation) = (core.id(), short.operation);
+            let buffer = mem::take(&mut short.text);
+            let plain = Plain { session, operation, iv: short.iv(), buffer, user_data: 0, rest: () };
+            match Aloft::submit(core.engine(), plain, waker) {
+                Ok(lifted) => return self.lifted(lifted, Shape::Text, waker),
+                Err((buffer, ())) => short.text = buffer,
             }
-            (Stage::Short(short), Some(core)) if !short.gives_tag => {
-                let (session, operation) = (core.id(), short.operation);
-                let buffer = mem::take(&mut short.text);
-                let plain = Plain { session, operation, iv: short.iv(), buffer, user_data: 0, rest: () };
-                match Aloft::submit(core.engine(), plain, waker) {
-                    Ok(lifted) => return self.lifted(lifted, Shape::Text, waker),
-                    Err((buffer, ())) => short.text = buffer,
-                }
-            }
-            _ => {}
         }
         self.poll_any(waker)
     }
@@ -416,6 +403,23 @@ impl fmt::Debug for Awaited {
             Stage::Over => "Over",
         })
     }
+}
+
+/// An IV that is not a full one, and its length, where a short one has room for it.
+#[inline(never)]
+fn padded(iv: &[u8]) -> Option<([u8; MOST_IV], u8)> {
+    let mut padded = [0; MOST_IV];
+    padded.get_mut(..iv.len())?.copy_from_slice(iv);
+    Some((padded, u8::try_from(iv.len()).ok()?))
+}
+
+/// A request with an IV that is too long for a short one.
+#[cold]
+#[inline(never)]
+fn long(core: &SessionCore, operation: Operation, iv: &[u8], text: Vec<u8>) -> (Spare, Option<Box<Error>>) {
+    let mut request = core.spare_request(operation, text);
+    let refused = set_iv(&mut request, iv).err().map(Box::new);
+    (request, refused)
 }
 
 /// What is left of an operation that the slow ways have ended, with its error described.

@@ -209,10 +209,10 @@ impl<K: Kind, B: Buffer> OpFuture<K, B> {
         }
     }
 
-    #[inline]
+    /// Out of line: a plain cipher has its text without it.
+    #[inline(never)]
     fn result(&self, landed: Landed) -> Result<K::Output<B>, OpError<B>> {
         match landed {
-            Landed::Text(buffer) => self.output(Parts { buffer, ..Parts::default() }),
             Landed::Tagged(TaggedText { buffer, tag, .. }) => {
                 self.output(Parts { buffer, tag, destination: None })
             }
@@ -238,6 +238,9 @@ impl<K: Kind, B: Buffer> Future for OpFuture<K, B> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if let Some(buffer) = this.awaited.take_text() {
+            return Poll::Ready(this.output(Parts { buffer, ..Parts::default() }));
+        }
         this.awaited.poll(context.waker()).map(|landed| this.result(landed))
     }
 }

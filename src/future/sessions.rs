@@ -1,6 +1,9 @@
 //! The operations of every kind of session, as futures. Each is the session's blocking operation of the same
 //! name, with the same errors.
 
+use std::mem;
+use std::sync::Arc;
+
 use simaccel_device::{Operation, Tag};
 
 use super::buffer::Buffer;
@@ -8,7 +11,6 @@ use super::operation::{Apart, Compared, InPlace, Kind, OpFuture, Tagged};
 use crate::engine::future::{Awaited, EXPANSION, SessionCore, Spare, expected_mac, make_room, set_iv};
 use crate::engine::{AeadSession, CipherSession, HashSession, MacSession, OtherSession};
 use crate::error::Error;
-use std::sync::Arc;
 
 /// An operation whose output takes the input's place.
 #[cfg_attr(not(debug_assertions), inline(always))]
@@ -19,12 +21,14 @@ fn in_place<B: Buffer>(
     buffer: B,
 ) -> OpFuture<InPlace, B> {
     let mut text = buffer.into_vec();
-    // Padding grows the text, and the device does not allocate.
-    if operation == Operation::Encrypt
-        && core.growth() > 0
-        && let Err(error) = make_room(&mut text, core.growth())
-    {
-        return with_request(core, (core.spare_request(operation, text), Err(error)), InPlace(()));
+    // Padding grows the text, and the device does not allocate. Only a copy has its address taken: the text
+    // itself stays in registers (see `Awaited::short`).
+    if operation == Operation::Encrypt && core.growth() > 0 {
+        let mut longer = mem::take(&mut text);
+        if let Err(error) = make_room(&mut longer, core.growth()) {
+            return with_request(core, (core.spare_request(operation, longer), Err(error)), InPlace(()));
+        }
+        text = longer;
     }
     OpFuture::new(Awaited::short(core, operation, iv, text, false), InPlace(()))
 }
@@ -35,12 +39,13 @@ fn tagged<B: Buffer>(core: &Arc<SessionCore>, operation: Operation, message: B) 
 }
 
 /// One with a request.
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn with_request<K: Kind, B: Buffer>(
     core: &Arc<SessionCore>,
     (request, prepared): (Spare, Result<(), Error>),
     kind: K,
 ) -> OpFuture<K, B> {
-    OpFuture::new(Awaited::whole(core, request, K::GIVES_TAG, prepared), kind)
+    OpFuture::new(Awaited::whole(core, request, K::GIVES_TAG, prepared.err().map(Box::new)), kind)
 }
 
 fn apart<B: Buffer>(
