@@ -422,5 +422,5 @@ fn every_kind_of_operation_is_served() {
 /// It goes from the call that makes it into the task that awaits it, by copying.
 #[test]
 fn a_future_is_small() {
-    assert!(size_of::<OpFuture<InPlace>>() <= 80, "{} bytes", size_of::<OpFuture<InPlace>>());
+    assert!(size_of::<OpFuture<InPlace>>() <= 56, "{} bytes", size_of::<OpFuture<InPlace>>());
 }
