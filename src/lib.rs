@@ -1,9 +1,9 @@
 //! simaccel: a simulated hardware crypto accelerator and the engine in front of it.
 //!
 //! **It is** a *device* of worker threads that does real AES and SHA work from submission rings; an *engine*
-//! that offloads to it; *jobs* that pause while the device works and resume when it is done; and *wait
-//! contexts* that tell an application, by file descriptor, callback or polling, which job can go on. Jobs and
-//! wait contexts follow OpenSSL's `ASYNC_*` interface statement by statement (`docs/semantics.md`). It is for
+//! that offloads to it; *jobs* that pause while the device works and resume when it is done, or *futures*; and
+//! *wait contexts* that tell an application, by file descriptor, callback or polling, which job can go on. Jobs
+//! and wait contexts follow OpenSSL's `ASYNC_*` interface statement by statement (`docs/semantics.md`). It is for
 //! testing asynchronous crypto code without an accelerator: in CI, reproducibly, with every pause, wake,
 //! spurious wake and full ring on demand.
 //!
@@ -49,12 +49,24 @@
 //! # }
 //! ```
 //!
+//! In async code the operation itself is the future, on any runtime or none ([`future`] says which to choose):
+//!
+//! ```
+//! # use simaccel::{CipherSession, OpError};
+//! # async fn seal(session: CipherSession, iv: [u8; 16], message: Vec<u8>) -> Result<Vec<u8>, OpError> {
+//! let sealed = session.encrypt_async(&iv, message).await?;
+//! # Ok(sealed)
+//! # }
+//! ```
+//!
 //! # Where things are
 //!
 //! | module | what it holds | what it does not know |
 //! |---|---|---|
 //! | [`job`] | fibers, jobs, pausing, wait contexts | crypto, devices |
-//! | `engine` | sessions, the one state machine of an operation, ways of waiting, queue pairs in use | future layers above |
+//! | [`future`] | operations and jobs to await, many at once, streams of bytes | how an operation is submitted |
+//! | `rustcrypto` | RustCrypto's traits, with the feature of that name | the same |
+//! | `engine` | sessions, the one state machine of an operation, ways of waiting, queue pairs in use | the two above |
 //! | [`simaccel_device`] | rings, cells, doorbells, workers, the stepped clock, kernels | jobs, engines, any fd but its interrupt |
 //!
 //! # Ways to wait
@@ -64,6 +76,7 @@
 //! | in a job with a wait context | pauses at least once; woken by the context's callback if one is set, else by its wake fd |
 //! | the same, `delivery=poll` | pauses at least once; [`Engine::poll`] hands out its token |
 //! | outside a job, without a context, or with pausing blocked | blocks; on a stepped device it advances the clock, and is an error where it could never end |
+//! | anywhere, by the form with `_async` | returns a future; the device calls its waker |
 //!
 //! # Determinism
 //!
@@ -80,7 +93,10 @@
 //! | `rustcrypto` | a module `rustcrypto`: RustCrypto's traits, on the device |
 //! | `tracing` | spans of operations and jobs, events of engines and devices, for the `tracing` crate |
 //! | `bytes` | `BytesMut` as a buffer of futures |
-//! | `tokio`, `async-io` | fds of a job's own, watched by a runtime's reactor |
+//! | `futures` | many operations as a `Stream`, and between streams and sinks |
+//! | `futures-io` | streams of bytes that are sealed in frames, with the traits of futures-io |
+//! | `tokio` | the same with tokio's traits; fds of a job's own, watched by tokio's reactor |
+//! | `async-io` | fds of a job's own, watched by async-io's reactor |
 //!
 //! # Limits
 //!
@@ -89,6 +105,8 @@
 //! thread, not by the job. With thread-locals that is a matter of soundness: an operation in the initialiser
 //! of one, or inside `LocalKey::with`, can end in freed memory; the rules are at [`Job`](Job#soundness). A
 //! dropped job unwinds: foreign frames on its stack must allow that.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("simaccel needs Linux: eventfd, epoll and guarded fiber stacks");

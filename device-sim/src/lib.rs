@@ -60,6 +60,8 @@
 //! takes it when a slot is free. No caller has to come back for the slot, so a request that is abandoned
 //! while it waits cannot keep one.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 /// The README's code is code that runs.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
