@@ -1,11 +1,11 @@
 //! simaccel: a simulated hardware crypto accelerator and the engine in front of it.
 //!
 //! **It is** a *device* of worker threads that does real AES and SHA work from submission rings; an *engine*
-//! that offloads to it; *jobs* that pause while the device works and resume when it is done, or *futures*; and
-//! *wait contexts* that tell an application, by file descriptor, callback or polling, which job can go on. Jobs
-//! and wait contexts follow OpenSSL's `ASYNC_*` interface statement by statement (`docs/semantics.md`). It is for
-//! testing asynchronous crypto code without an accelerator: in CI, reproducibly, with every pause, wake,
-//! spurious wake and full ring on demand.
+//! that offloads to it; *jobs* that pause while the device works and resume when it is done, or *futures*;
+//! and *wait contexts* that tell an application, by file descriptor, callback or polling, which job can go
+//! on. Jobs and wait contexts follow OpenSSL's `ASYNC_*` interface statement by statement
+//! (`docs/semantics.md`). It is for testing asynchronous crypto code without an accelerator: in CI,
+//! reproducibly, with every pause, wake, spurious wake and full ring on demand.
 //!
 //! **It is not** a way to make crypto faster on one machine, a TLS library, or a vetted crypto
 //! implementation: RustCrypto does the arithmetic; use it with test keys and test data only. Linux only.
@@ -49,7 +49,7 @@
 //! # }
 //! ```
 //!
-//! In async code the operation itself is the future, on any runtime or none ([`future`] says which to choose):
+//! In async code the operation itself is the future, on any runtime or none. [`future`] says which to choose.
 //!
 //! ```
 //! # use simaccel::{CipherSession, OpError};

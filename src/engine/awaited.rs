@@ -96,8 +96,8 @@ pub(crate) enum Back {
 impl Awaited {
     /// An operation in place, or with a tag as its only output.
     ///
-    /// Nothing here may take the address of what it makes, not even a function that returns one: then it would
-    /// lie in memory, and each move of it would wait for the stores before it.
+    /// Nothing here may take the address of what it makes, not even a function that returns one: then it
+    /// would lie in memory, and each move of it would wait for the stores before it.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn short(
         core: &Arc<SessionCore>,
@@ -147,8 +147,8 @@ impl Awaited {
         Some(text)
     }
 
-    /// Goes on with the operation, after [`Awaited::take_text`] had nothing. When it is pending, `waker` will be
-    /// called; the wakers of earlier polls need not be. Ready before: ready with [`Error::Closed`].
+    /// Goes on with the operation, after [`Awaited::take_text`] had nothing. When it is pending, `waker` will
+    /// be called; the wakers of earlier polls need not be. Ready before: ready with [`Error::Closed`].
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Landed> {
         if let (Stage::Short(short), Some(core)) = (&mut self.stage, &self.core)
@@ -187,8 +187,8 @@ impl Awaited {
         Poll::Pending
     }
 
-    /// Reads what `lifted` has stored: an address of its parameter would keep that in memory, and a copy of it
-    /// there waits for the stores.
+    /// Reads what `lifted` has stored: an address of its parameter would keep that in memory, and a copy of
+    /// it there waits for the stores.
     #[cold]
     fn note(&self, waker: &Waker) {
         if let (Stage::Aloft(aloft, _), Some(core)) = (&self.stage, &self.core) {

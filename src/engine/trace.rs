@@ -6,7 +6,7 @@
 //!                └───────────── another try ─────┴── given up (a dropped job or future) ──► abandoned
 //! ```
 //!
-//! The span of an operation is entered by nobody while a job waits, because what is entered belongs to the
+//! The span of an operation is not entered while a job waits, because what is entered belongs to the
 //! thread. A future's is entered in its polls, which do not pause. It lies where the request lies: a raw job
 //! that is discarded runs no destructors, and its flight ends all the same. A subscriber is foreign code, and
 //! runs outside of jobs, whose stacks are small; but for a job that is dropped, which nothing leaves.
@@ -32,7 +32,7 @@ mod spans {
     use crate::engine::Inner;
     use crate::error::Error;
 
-    /// Whether somebody listens to operations: one load where there is no subscriber.
+    /// Whether a subscriber takes operations: one load where there is none.
     #[inline(always)]
     pub(crate) fn is_on() -> bool {
         tracing::span_enabled!(target: "simaccel::operation", Level::TRACE)

@@ -151,7 +151,7 @@ impl JobDriver {
 async fn drive<T: 'static, F: FnOnce() -> T + 'static>(job: JobFuture<T, F>, answer: Giver<T>) {
     let mut job = job;
     let polled = std::future::poll_fn(|context| {
-        // A panic of the job belongs to whoever awaits it.
+        // A panic of the job belongs to the task that awaits it.
         match panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut job).poll(context))) {
             Ok(polled) => polled.map(|outcome| outcome.map_err(Failure::Error)),
             Err(panic) => Poll::Ready(Err(Failure::Panic(panic))),

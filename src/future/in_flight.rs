@@ -168,8 +168,8 @@ impl<F: Future + Unpin> InFlight<F> {
     pub fn push(&mut self, future: F) -> Result<(), F> {
         let Some(at) = self.free.pop() else { return Err(future) };
         let Some(slot) = self.slots.get_mut(at) else { return Err(future) };
-        // A free slot has nothing to drop. Where no path drops the future, its parts go to the slot one by one,
-        // and not by a copy, which would wait for the stores that have made it.
+        // A free slot has nothing to drop. Where no path drops the future, its parts go to the slot one by
+        // one, and not by a copy, which would wait for the stores that have made it.
         mem::forget(mem::replace(&mut slot.state, State::Running(future)));
         if let Some(line) = &mut self.line {
             line.push_back(at);

@@ -21,7 +21,7 @@ use crate::harness::{Outcome, by_wall};
 use crate::lanes::{Drive, Lanes, Work};
 use crate::ours::{Algorithm, session};
 
-/// Who awaits.
+/// What awaits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     /// A task for each operation in flight.
@@ -70,7 +70,7 @@ async fn all(lanes: &mut Lanes, ops: u64, session: &CipherSession) -> Outcome<()
 }
 
 /// Returns a pointer: tokio copies room for what a task returns at each of its turns. A task that panics is
-/// an error of who joins it.
+/// an error of the join.
 async fn one(mut work: Box<Work>, to_start: Arc<AtomicU64>, session: CipherSession) -> Box<Work> {
     let mut buffer = std::mem::take(&mut work.buffer);
     loop {

@@ -49,7 +49,7 @@ impl Looks {
 #[derive(Debug)]
 pub struct Marks {
     words: Box<[AtomicU64]>,
-    /// Changed by swaps alone, so that all its changes are in one order, whoever makes them.
+    /// Changed by swaps alone, so that all its changes are in one order, of whichever thread.
     asleep: AtomicBool,
     /// The task's, while it sleeps.
     waker: Mutex<Option<Waker>>,
