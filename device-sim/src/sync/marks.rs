@@ -90,8 +90,8 @@ impl Marks {
         if word.load(Ordering::Relaxed) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
     }
 
-    /// The task is about to sleep, after its [looks](Looks) have found nothing: the next mark calls the waker.
-    /// `false`: there is one already, and it stays awake.
+    /// The task is about to sleep, after its [looks](Looks) have found nothing: the next mark calls the
+    /// waker. `false`: there is one already, and it stays awake.
     pub fn sleep(&self, waker: &Waker) -> bool {
         let is_known = lock(&self.waker).as_ref().is_some_and(|known| known.will_wake(waker));
         if !is_known {
