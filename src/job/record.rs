@@ -390,12 +390,22 @@ impl Record {
         let swallowed = (0..UNWIND_TRIES)
             .find(|_| matches!(self.enter(&self.pool().front, Signal::Unwind), Switched::Finished));
         if swallowed.is_some() {
-            self.forget_marks();
+            self.forget_execution();
         }
         swallowed
     }
 
-    /// Clears the sanitizers' marks of frames that have gone without returning.
+    /// Clears the sanitizers' marks of frames that have gone without returning. The frames of the root go with
+    /// them: instrumented ones would return from calls that the next execution's marks know nothing of.
+    fn forget_execution(&self) {
+        if hooks::ever()
+            && let Some(root) = self.kind.get().root
+        {
+            self.renew_fiber(root);
+        }
+    }
+
+    /// Clears the sanitizers' marks of an execution that is not entered any more.
     fn forget_marks(&self) {
         if hooks::ever() {
             self.marks.forget(self.region());
@@ -419,7 +429,7 @@ impl Record {
         if !self.unusual.remove(Unusual::PANICKED) {
             return None;
         }
-        self.forget_marks();
+        self.forget_execution();
         self.panic.take()
     }
 
@@ -526,6 +536,7 @@ impl Record {
 
     /// Replaces the fiber with one that was never entered.
     fn renew_fiber(&self, root: Root) {
+        self.forget_marks();
         let record = NonNull::from(self);
         // SAFETY: the job is idle or fresh, so its fiber is not running. The region is the job's own stack
         // below its record, and stays mapped as long as the record is there. Every root is `serve`, which
