@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   resumer: enter ──► announce the job ──► switch ··· the job runs ··· switch ──► announce the resumer
-//!   a job that did not end by returning: the marks of its frames are cleared
+//!   a job that did not end by returning: the marks of its frames are cleared, and its root's frames go, too
 //! ```
 //!
 //! AddressSanitizer marks the memory between the variables of a frame, and the frame clears its marks when it
