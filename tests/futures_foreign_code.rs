@@ -4,9 +4,11 @@
 mod captured;
 mod engine_helpers;
 mod future_helpers;
+#[path = "futures_foreign_code/wakers.rs"]
+mod wakers;
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::panic::panic_any;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,73 +24,7 @@ use simaccel::{Aead, Engine, Error};
 
 use self::engine_helpers::{IV, KEY, assert_adds_up, ctr, expected_ctr, message, open, stepped};
 use self::future_helpers::{Flag, block_on, drive, poll_once};
-
-/// A waker that runs code of the test's own.
-struct Runs<F: Fn() + Send + Sync>(F);
-
-impl<F: Fn() + Send + Sync> Wake for Runs<F> {
-    fn wake(self: Arc<Self>) {
-        (self.0)();
-    }
-}
-
-fn runs(f: impl Fn() + Send + Sync + 'static) -> Waker {
-    Waker::from(Arc::new(Runs(f)))
-}
-
-fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(waker))
-}
-
-fn panics<R>(f: impl FnOnce() -> R) -> bool {
-    catch_unwind(AssertUnwindSafe(f)).is_err()
-}
-
-fn panicking() -> Waker {
-    runs(|| panic_any("deliberate"))
-}
-
-/// The data of a waker whose clone or drop panics, once each is allowed to.
-#[derive(Default)]
-struct Fragile {
-    clone: AtomicBool,
-    drop: AtomicBool,
-}
-
-mod fragile {
-    #![allow(unsafe_code, reason = "a waker whose clone and drop panic is made by hand")]
-
-    use std::mem::ManuallyDrop;
-    use std::sync::Arc;
-    use std::sync::atomic::Ordering;
-    use std::task::{RawWaker, RawWakerVTable, Waker};
-
-    use super::Fragile;
-
-    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, drop, |_| (), drop);
-
-    pub(super) fn waker(data: &Arc<Fragile>) -> Waker {
-        // SAFETY: the functions of the table count the references of this `Arc`.
-        unsafe { Waker::from_raw(raw(Arc::clone(data))) }
-    }
-
-    fn raw(data: Arc<Fragile>) -> RawWaker {
-        RawWaker::new(Arc::into_raw(data).cast(), &VTABLE)
-    }
-
-    unsafe fn clone(data: *const ()) -> RawWaker {
-        // SAFETY: the pointer is that of `raw`, and its reference stays with the waker.
-        let data = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Fragile>()) });
-        assert!(!data.clone.swap(false, Ordering::SeqCst), "deliberate, in a clone");
-        raw(Arc::clone(&data))
-    }
-
-    unsafe fn drop(data: *const ()) {
-        // SAFETY: the pointer is that of `raw`, and the waker with its reference ends.
-        let data = unsafe { Arc::from_raw(data.cast::<Fragile>()) };
-        assert!(!data.drop.swap(false, Ordering::SeqCst), "deliberate, in a drop");
-    }
-}
+use self::wakers::{Fragile, panicking, panics, poll_with, runs};
 
 /// A reaper that has had its first turn.
 fn reaper(engine: &Engine) -> Pin<Box<Reaper>> {
@@ -169,11 +105,11 @@ fn a_waker_that_panics_when_it_is_cloned_or_dropped_leaves_nothing_with_the_devi
             let reaper = with_reaper.then(|| reaper(&engine));
             let data = Arc::new(Fragile::default());
             let mut future = ctr(&engine).encrypt_async(&IV, message(1, 40));
-            let waker = fragile::waker(&data);
+            let waker = Fragile::waker(&data);
             (0..polls).for_each(|_| assert!(poll_with(&mut future, &waker).is_pending()));
             let which = if in_clone { &data.clone } else { &data.drop };
             which.store(true, Ordering::SeqCst);
-            let other = fragile::waker(&Arc::default());
+            let other = Fragile::waker(&Arc::default());
             let second = if in_clone { &waker } else { &other };
             assert!(panics(|| poll_with(&mut future, second)), "{with_reaper} {polls} {in_clone}");
             which.store(false, Ordering::SeqCst);
@@ -571,7 +507,7 @@ fn a_waker_that_panics_when_it_is_cloned_loses_no_value() {
         5
     });
     let data = Arc::new(Fragile::default());
-    let waker = fragile::waker(&data);
+    let waker = Fragile::waker(&data);
     for which in [&data.clone, &data.drop] {
         assert!(poll_with(&mut driven, &waker).is_pending());
         which.store(true, Ordering::SeqCst);

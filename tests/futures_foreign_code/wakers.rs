@@ -1,0 +1,69 @@
+//! Wakers of the tests' own: one that runs code, one that panics, one whose clone or drop does.
+#![expect(unsafe_code, reason = "a waker whose clone and drop panic is made by hand")]
+
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+
+/// A waker that runs code of the test's own.
+struct Runs<F: Fn() + Send + Sync>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Runs<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+pub(super) fn runs(f: impl Fn() + Send + Sync + 'static) -> Waker {
+    Waker::from(Arc::new(Runs(f)))
+}
+
+pub(super) fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+pub(super) fn panics<R>(f: impl FnOnce() -> R) -> bool {
+    catch_unwind(AssertUnwindSafe(f)).is_err()
+}
+
+pub(super) fn panicking() -> Waker {
+    runs(|| panic_any("deliberate"))
+}
+
+/// The data of a waker whose clone or drop panics, once each is allowed to.
+#[derive(Default)]
+pub(super) struct Fragile {
+    pub(super) clone: AtomicBool,
+    pub(super) drop: AtomicBool,
+}
+
+impl Fragile {
+    /// Its clones and drops count the references of this `Arc`.
+    pub(super) fn waker(this: &Arc<Self>) -> Waker {
+        // SAFETY: the functions of the table count the references of this `Arc`.
+        unsafe { Waker::from_raw(raw(Arc::clone(this))) }
+    }
+}
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, drop, |_| (), drop);
+
+fn raw(data: Arc<Fragile>) -> RawWaker {
+    RawWaker::new(Arc::into_raw(data).cast(), &VTABLE)
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the pointer is that of `raw`, and its reference stays with the waker.
+    let data = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Fragile>()) });
+    assert!(!data.clone.swap(false, Ordering::SeqCst), "deliberate, in a clone");
+    raw(Arc::clone(&data))
+}
+
+unsafe fn drop(data: *const ()) {
+    // SAFETY: the pointer is that of `raw`, and the waker with its reference ends.
+    let data = unsafe { Arc::from_raw(data.cast::<Fragile>()) };
+    assert!(!data.drop.swap(false, Ordering::SeqCst), "deliberate, in a drop");
+}
