@@ -4,13 +4,12 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use cipher::AlgorithmName;
-use digest::common::BlockSizeUser;
+use digest::HashMarker;
 use digest::consts::{U28, U32, U48, U64, U128};
-use digest::{FixedOutput, FixedOutputReset, HashMarker, Output, OutputSizeUser, Reset, Update};
 use simaccel_device::{Algorithm, Hash, Operation, Parameters};
 
 use super::default_engine;
-use super::pieces::Pieces;
+use super::pieces::{Pieces, in_pieces};
 use crate::engine::Engine;
 use crate::engine::traits::Steady;
 use crate::error::Error;
@@ -51,49 +50,13 @@ macro_rules! hashes {
             }
         }
 
-        impl OutputSizeUser for $name {
-            type OutputSize = $output;
-        }
-
-        impl BlockSizeUser for $name {
-            type BlockSize = $block;
-        }
-
         impl HashMarker for $name {}
 
-        impl Update for $name {
-            fn update(&mut self, data: &[u8]) {
-                self.0.update(data);
-            }
-        }
-
-        impl Reset for $name {
-            fn reset(&mut self) {
-                self.0.reset();
-            }
-        }
-
-        impl FixedOutput for $name {
-            fn finalize_into(mut self, out: &mut Output<Self>) {
-                out.copy_from_slice(self.0.finish().as_bytes());
-            }
-        }
-
-        impl FixedOutputReset for $name {
-            fn finalize_into_reset(&mut self, out: &mut Output<Self>) {
-                out.copy_from_slice(self.0.finish().as_bytes());
-            }
-        }
+        in_pieces!($name, $output, $block);
 
         impl AlgorithmName for $name {
             fn write_alg_name(f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(stringify!($name))
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).finish_non_exhaustive()
             }
         }
     )*};

@@ -1,19 +1,12 @@
 //! HMAC (RFC 2104, FIPS 198-1) with the hash functions of the device.
 
-use std::fmt;
-
-use digest::common::BlockSizeUser;
+use cipher::KeySizeUser;
 use digest::consts::{U28, U32, U48, U64, U128};
-use digest::{
-    FixedOutput, FixedOutputReset, InvalidLength, Key, KeyInit, MacMarker, Output, OutputSizeUser, Reset,
-    Update,
-};
+use digest::{InvalidLength, Key, KeyInit, MacMarker};
 use simaccel_device::{Algorithm, Hash, Operation, Parameters};
 
-use cipher::KeySizeUser;
-
 use super::default_engine;
-use super::pieces::Pieces;
+use super::pieces::{Pieces, in_pieces};
 use crate::engine::Engine;
 use crate::engine::traits::Steady;
 use crate::error::Error;
@@ -65,43 +58,7 @@ macro_rules! macs {
 
         impl MacMarker for $name {}
 
-        impl OutputSizeUser for $name {
-            type OutputSize = $output;
-        }
-
-        impl BlockSizeUser for $name {
-            type BlockSize = $block;
-        }
-
-        impl Update for $name {
-            fn update(&mut self, data: &[u8]) {
-                self.0.update(data);
-            }
-        }
-
-        impl Reset for $name {
-            fn reset(&mut self) {
-                self.0.reset();
-            }
-        }
-
-        impl FixedOutput for $name {
-            fn finalize_into(mut self, out: &mut Output<Self>) {
-                out.copy_from_slice(self.0.finish().as_bytes());
-            }
-        }
-
-        impl FixedOutputReset for $name {
-            fn finalize_into_reset(&mut self, out: &mut Output<Self>) {
-                out.copy_from_slice(self.0.finish().as_bytes());
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).finish_non_exhaustive()
-            }
-        }
+        in_pieces!($name, $output, $block);
     )*};
 }
 

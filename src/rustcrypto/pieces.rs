@@ -88,3 +88,48 @@ impl Clone for Pieces {
         Self { steady: self.steady.clone(), operation: self.operation, between, held: self.held.clone() }
     }
 }
+
+/// The traits that digests and MACs have in common, for a type that is its [`Pieces`].
+macro_rules! in_pieces {
+    ($name:ident, $output:ident, $block:ident) => {
+        impl digest::OutputSizeUser for $name {
+            type OutputSize = $output;
+        }
+
+        impl digest::common::BlockSizeUser for $name {
+            type BlockSize = $block;
+        }
+
+        impl digest::Update for $name {
+            fn update(&mut self, data: &[u8]) {
+                self.0.update(data);
+            }
+        }
+
+        impl digest::Reset for $name {
+            fn reset(&mut self) {
+                self.0.reset();
+            }
+        }
+
+        impl digest::FixedOutput for $name {
+            fn finalize_into(mut self, out: &mut digest::Output<Self>) {
+                out.copy_from_slice(self.0.finish().as_bytes());
+            }
+        }
+
+        impl digest::FixedOutputReset for $name {
+            fn finalize_into_reset(&mut self, out: &mut digest::Output<Self>) {
+                out.copy_from_slice(self.0.finish().as_bytes());
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(super) use in_pieces;
