@@ -395,8 +395,8 @@ impl Record {
         swallowed
     }
 
-    /// Clears the sanitizers' marks of frames that have gone without returning. The frames of the root go with
-    /// them: instrumented ones would return from calls that the next execution's marks know nothing of.
+    /// Clears the sanitizers' marks of frames that have gone without returning. The frames of the root go
+    /// with them: instrumented ones would return from calls that the next execution's marks know nothing of.
     fn forget_execution(&self) {
         if hooks::ever()
             && let Some(root) = self.kind.get().root
