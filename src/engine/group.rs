@@ -25,7 +25,8 @@ use std::task::{Wake, Waker};
 
 use simaccel_device::{Alert, Remote, Ticket};
 
-use super::places::{Called, Places, catch, is_in_use};
+use super::catching::catch;
+use super::places::{Called, Places, is_in_use};
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 
 /// The futures of one engine and thread.

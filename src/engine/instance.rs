@@ -18,10 +18,11 @@ use simaccel_device::{Arrival, Arrivals, Completion, QueuePair, Remote, Ticket};
 use zeroize::Zeroize;
 
 use super::Inner;
+use super::catching::catch;
 use super::fault::FaultKind;
 use super::group::Group;
 use super::lease::Lease;
-use super::places::{Called, Places, catch};
+use super::places::{Called, Places};
 use super::poller::{self, Poller};
 use super::stats::Counters;
 use super::thread_waker::ThreadWaker;

@@ -39,6 +39,7 @@ mod aloft;
 mod any_session;
 mod awaited;
 mod call;
+mod catching;
 mod config;
 mod export;
 mod fault;
@@ -49,6 +50,7 @@ mod instance;
 #[cfg(feature = "private-keys")]
 mod keys;
 mod lease;
+mod marking;
 mod offload;
 mod places;
 mod poller;
@@ -76,6 +78,7 @@ pub(crate) mod future {
     pub(crate) use super::Inner;
     pub(crate) use super::awaited::{Awaited, Back, Landed};
     pub(crate) use super::call::{OfCall, call_request, take_back_left};
+    pub(crate) use super::marking::mark;
     pub(crate) use super::reaping::Reaping;
     pub(crate) use super::session::{SessionCore, expected_mac, make_room, set_iv};
     pub(crate) use super::software::{EXPANSION, HeldSession};

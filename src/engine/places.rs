@@ -13,10 +13,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use simaccel_device::{Remote, Ticket, TicketState};
+
+use super::catching::catch;
+use super::marking::Together;
 
 /// A thread's places. They are empty while no reaper comes.
 #[derive(Debug, Default)]
@@ -93,7 +95,9 @@ impl Places {
     /// were called.
     #[inline]
     pub(crate) fn wake(&self, called: &mut Called) {
+        let together = Together::begin();
         WakeAll { called, at: 0 }.go_on();
+        together.end();
         let (mut list, mut others) = (self.list.borrow_mut(), Vec::new());
         for (at, waker) in called.drain(..) {
             match list.get_mut(at) {
@@ -163,13 +167,5 @@ impl Drop for WakeAll<'_> {
         for (_, waker) in self.called.get(self.at..).unwrap_or_default() {
             catch(|| waker.wake_by_ref());
         }
-    }
-}
-
-/// A waker is foreign code, and one that panics does not keep the others from being called.
-pub(super) fn catch(wake: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(wake)) {
-        // Dropping a foreign payload could panic again.
-        std::mem::forget(payload);
     }
 }

@@ -5,9 +5,10 @@ use std::task::Waker;
 
 use simaccel_device::Ticket;
 
+use super::catching::catch;
 use super::group::Group;
 use super::handles::Awake;
-use super::places::{Called, catch};
+use super::places::Called;
 use super::{Inner, table};
 use crate::error::Error;
 

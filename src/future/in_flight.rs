@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Slots and their wakers are made once, so an operation costs no allocation, and a poll of the set touches
-//! the operations that were woken alone. A waker that outlives its operation marks the slot in vain.
+//! the operations that were woken alone. A waker that outlives its operation marks the slot in vain. What a
+//! reaper wakes in one turn is marked together (see the engine's `marking`).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,6 +22,7 @@ use simaccel_device::{Looks, Marks};
 
 use super::buffer::Buffer;
 use super::operation::{Cancelled, Kind, OpFuture};
+use crate::engine::future::mark;
 use crate::error::OpError;
 
 /// A bounded set of operations in flight: [`OpFuture`]s, or any other futures.
@@ -98,11 +100,11 @@ struct Marker {
 
 impl Wake for Marker {
     fn wake(self: Arc<Self>) {
-        self.marks.set(self.slot);
+        mark(&self.marks, self.slot);
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.marks.set(self.slot);
+        mark(&self.marks, self.slot);
     }
 }
 

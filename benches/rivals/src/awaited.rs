@@ -91,6 +91,7 @@ async fn all_together(lanes: &mut Lanes, ops: u64, session: &CipherSession) -> O
     Ok(())
 }
 
+#[expect(clippy::vec_box, reason = "a work keeps its address")]
 async fn together(works: Vec<Box<Work>>, ops: u64, session: CipherSession) -> Result<Vec<Box<Work>>, Error> {
     let mut in_flight = InFlight::unordered(works.len());
     let (mut to_start, mut done) = (ops, Vec::with_capacity(works.len()));

@@ -65,7 +65,13 @@ impl Marks {
     /// Marks a number, and wakes the task if it sleeps.
     #[inline]
     pub fn set(&self, number: usize) {
-        let before = self.words[number / 64].fetch_or(1 << (number % 64), Ordering::AcqRel);
+        self.set_some(number / 64, 1 << (number % 64));
+    }
+
+    /// Marks some numbers of a word: 64 times `word`, and the place of each bit more.
+    #[inline]
+    pub fn set_some(&self, word: usize, bits: u64) {
+        let before = self.words[word].fetch_or(bits, Ordering::AcqRel);
         if before == 0 {
             fence(Ordering::SeqCst);
             if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
