@@ -19,9 +19,14 @@ use group::Group;
 use places::{Called, Places};
 
 // The engine's own files: they know nothing but the device.
+#[path = "../../../src/engine/catching.rs"]
+mod catching;
 #[allow(dead_code, reason = "the models need a part of it")]
 #[path = "../../../src/engine/group.rs"]
 mod group;
+#[allow(dead_code, reason = "the models need a part of it")]
+#[path = "../../../src/engine/marking.rs"]
+mod marking;
 #[allow(dead_code, reason = "the models need a part of it")]
 #[path = "../../../src/engine/places.rs"]
 mod places;
