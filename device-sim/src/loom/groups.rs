@@ -31,19 +31,6 @@ mod marking;
 #[path = "../../../src/engine/places.rs"]
 mod places;
 
-/// The wakers of the models are not of sets, so there is nothing to mark together.
-mod marking {
-    pub(super) struct Together;
-
-    impl Together {
-        pub(super) fn begin() -> Self {
-            Self
-        }
-
-        pub(super) fn end(self) {}
-    }
-}
-
 const OWNER: u32 = 7;
 
 /// The thread of the group, with a reaper.
