@@ -38,33 +38,34 @@ const KEY_BITS: [usize; 3] = [128, 192, 256];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Openssl {
     words: Vec<PathBuf>,
+    is_four: bool,
 }
 
 impl Openssl {
     /// The system's.
     pub(crate) fn system() -> Self {
-        Self { words: vec!["openssl".into()] }
+        Self { words: vec!["openssl".into()], is_four: false }
     }
 
     /// Whether a call on a connection that has failed resumes the job that sends its alert. OpenSSL 4.0
     /// refuses the call instead.
     pub(crate) fn resumes_after_failure(&self) -> bool {
-        *self != Self::four()
+        !self.is_four
     }
 
     /// OpenSSL 3.5, of the next Debian.
     pub(crate) fn next() -> Self {
-        Self { words: vec![fetched("next/run"), "openssl".into()] }
+        Self { words: vec![fetched("next/run"), "openssl".into()], is_four: false }
     }
 
     /// OpenSSL 4.0, with shared libraries.
     pub(crate) fn four() -> Self {
-        Self { words: vec![fetched("openssl-4/openssl")] }
+        Self { words: vec![fetched("openssl-4/openssl")], is_four: true }
     }
 
     /// OpenSSL 4.0 in one file, in which a provider finds no functions.
     pub(crate) fn four_static() -> Self {
-        Self { words: vec![fetched("openssl-4/openssl-static")] }
+        Self { words: vec![fetched("openssl-4/openssl-static")], is_four: true }
     }
 
     fn arguments(&self, mut command: Command, arguments: &[&str]) -> Command {
