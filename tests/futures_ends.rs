@@ -319,7 +319,7 @@ impl Scene {
         assert_eq!(self.flag.calls(), is_woken, "{:?}", self.case);
         self.before();
         end(self.case, self.engine.as_ref(), &self.target, &self.flag, &self.outcome);
-        // It has its turn, and finds nobody.
+        // It has its turn, and finds no future to wake.
         assert!(poll_once(&mut reaper).is_pending());
     }
 

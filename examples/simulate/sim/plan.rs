@@ -74,7 +74,7 @@ const CHANGES: [&str; 12] = [
 ];
 
 impl Plan {
-    /// `beside`: the stream of those who await.
+    /// `beside`: the stream of the tasks that await.
     pub(crate) fn new(random: &mut Random, beside: &mut Random) -> Self {
         let poll = random.chance(35);
         let wakes = random.pick(&[Wakes::Fds, Wakes::Fds, Wakes::Callbacks, Wakes::Both]);

@@ -1,4 +1,4 @@
-//! The source of a history's random decisions: one stream for those who call and have jobs, one for those who
+//! The source of a history's random decisions: one stream for callers and jobs, one for the tasks that
 //! await, so that neither shifts the draws of the other.
 
 use rand_chacha::ChaCha8Rng;

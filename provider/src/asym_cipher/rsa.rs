@@ -29,7 +29,7 @@ mod padding {
     pub(super) const OAEP: c_int = 4;
     pub(super) const PSS: c_int = 6;
     pub(super) const TLS_PREMASTER: c_int = 7;
-    /// What a word is that nobody knows.
+    /// What an unknown word is.
     pub(super) const UNKNOWN: c_int = 0;
 }
 

@@ -11,7 +11,7 @@
 //!
 //! The addresses stay the same for ever, so a counter is an addition to a word and nothing else. The blocks
 //! are reserved because a write to a mapped hole on a full disk would end the process. The file has its name
-//! only when it is whole, so whoever finds it can read it.
+//! only when it is whole, so what is found can be read.
 #![expect(unsafe_code, reason = "mapping memory, and registering handlers, are foreign calls")]
 
 use std::ffi::{OsString, c_void};

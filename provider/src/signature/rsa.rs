@@ -262,7 +262,7 @@ impl Rsa {
             Ok(b"none") => Padding::None,
             Ok(b"pss") => Padding::Pss,
             Ok(b"x931") => return Err(Failure::new(Reason::NotOurs, NO_X931)),
-            // A word that nobody knows changes nothing.
+            // An unknown word changes nothing.
             Ok(_) => self.padding,
             Err(Mismatch) => match given.as_int()? {
                 1 => Padding::Pkcs1,

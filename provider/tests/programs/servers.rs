@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use super::cannot_run;
 use super::configuration::PRELOADED;
 
-/// A port of loopback that nobody listens on.
+/// A port of loopback without a listener.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -4,7 +4,7 @@
 //!   begin_task ─► Task ── answer_task: one that was woken ─► poll ─► pending, or over
 //!                  ├───── poll_any: without a wake; a finished operation that was not announced is a lost wake
 //!                  ├───── in this thread, or in another · with the last waker, or a new one
-//!                  └───── drop_task · cancel_task · forget_task: nobody looks at it again until the end
+//!                  └───── drop_task · cancel_task · forget_task: not looked at again until the end
 //! ```
 
 use std::rc::Rc;
