@@ -11,6 +11,7 @@ use std::time::Duration;
 use simaccel_device::{KeyArguments, Operation, RsaPadding, SignatureScheme};
 use zeroize::Zeroizing;
 
+use super::operation::Cancelled;
 use crate::engine::KeySession;
 use crate::engine::future::{Ended, HeldSession, Kept, SessionCore, explained};
 use crate::error::Error;
@@ -22,7 +23,7 @@ use crate::error::Error;
 /// [`Error::Closed`].
 ///
 /// *Cancel safe*: dropping it at any time takes the request back, waits at most for the one operation that
-/// its worker computes, and wipes what the request holds.
+/// its worker computes, and wipes what the request holds. [`KeyFuture::cancel`] returns the input.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct KeyFuture {
     kept: Kept<Arc<SessionCore>, HeldSession>,
@@ -38,18 +39,22 @@ impl KeyFuture {
         self
     }
 
-    /// Ends the operation now. `None`: the request was taken back; else it had ended before, with this.
-    pub fn cancel(&mut self) -> Option<Result<Zeroizing<Vec<u8>>, Error>> {
+    /// Ends the operation now, and returns its input, which is empty where it has none, or its result where
+    /// it has ended. Waits at most for the one operation that its worker computes. The future is over then.
+    #[expect(clippy::type_complexity, reason = "a result, or an input, both of them wiped")]
+    pub fn cancel(&mut self) -> Cancelled<Result<Zeroizing<Vec<u8>>, Error>, Zeroizing<Vec<u8>>> {
         let ended = self.kept.cancel();
         if let Some(error) = self.refused.take() {
-            return Some(Err(error));
+            return Cancelled::Ended(Err(error));
         }
         match ended {
             Ended::TakenBack => {
-                self.kept.request_mut().wipe();
-                None
+                let request = self.kept.request_mut();
+                let buffer = Zeroizing::new(mem::take(&mut request.buffer));
+                request.wipe();
+                Cancelled::TakenBack { buffer, destination: None }
             }
-            Ended::Over(outcome) => Some(self.result(outcome)),
+            Ended::Over(outcome) => Cancelled::Ended(self.result(outcome)),
         }
     }
 

@@ -183,8 +183,11 @@ impl Awaited {
             Any::Tagged(future) => self.ended(future.cancel(), joined),
             Any::Compared(future) => self.ended(future.cancel(), |text| text),
             Any::Key(future) => match future.cancel() {
-                None => Outcome::TakenBack,
-                Some(result) => {
+                Cancelled::TakenBack { buffer, destination } => {
+                    assert_eq!((&*buffer, destination), (&self.input, None), "{:?}", self.way);
+                    Outcome::TakenBack
+                }
+                Cancelled::Ended(result) => {
                     self.outcome(result.map(|value| value.to_vec()).map_err(|error| (error, None)))
                 }
             },

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use simaccel::future::{CallFuture as FunctionFuture, JobFuture, KeyFuture, Reaper};
+use simaccel::future::{CallFuture as FunctionFuture, Cancelled, JobFuture, KeyFuture, Reaper};
 use simaccel::simaccel_device::{Request, Session, SessionId, Status};
 use simaccel::{
     Engine, Error, KeyAlgorithm, KeyArguments, KeySession, Operation, PrivateKey, SignatureScheme, Zeroizing,
@@ -387,7 +387,10 @@ impl Operating {
                 Ended::TakenBack(buffer) => Err(buffer),
                 Ended::Result(result) => Ok(Answer::Call(result)),
             }),
-            Self::Key(future) => future.cancel().map(|result| Ok(Answer::Key(result))),
+            Self::Key(future) => Some(match future.cancel() {
+                Cancelled::TakenBack { buffer, .. } => Err(buffer.to_vec()),
+                Cancelled::Ended(result) => Ok(Answer::Key(result)),
+            }),
             Self::Function(_) => None,
         }
     }
@@ -413,8 +416,12 @@ impl Wanted {
     }
 
     fn check_taken_back(&self, recorder: &Recorder, buffer: &[u8]) {
-        if let Self::Call(call) = self {
-            call.check_taken_back(recorder, buffer);
+        match self {
+            Self::Call(call) => call.check_taken_back(recorder, buffer),
+            Self::Key(call) => {
+                recorder.check(buffer == call.input, || "key: taken back with another input".to_owned())
+            }
+            Self::Function(_) => {}
         }
     }
 
