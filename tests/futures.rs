@@ -7,6 +7,7 @@ mod future_helpers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -413,6 +414,68 @@ fn a_dropped_call_drops_its_function_once() {
         drop(call);
         engine.device().run_until_idle();
         assert_eq!(Arc::strong_count(&owned), 1, "after {steps} steps");
+    }
+}
+
+#[test]
+fn a_cancelled_call_gives_its_function_back_or_its_value() {
+    let engine = stepped("completion_nsec=1000");
+    for steps in 0..4 {
+        for runs in [false, true] {
+            let owned = Arc::new(());
+            let in_call = Arc::clone(&owned);
+            let mut call = engine.call_async("keep", 0, move || in_call);
+            assert!(poll_once(&mut call).is_pending());
+            (0..steps).for_each(|_| _ = engine.device().step());
+            match call.cancel() {
+                Cancelled::TakenBack { buffer: unrun, destination: None } => {
+                    assert_eq!((steps, unrun.name(), Arc::strong_count(&owned)), (0, "keep", 2));
+                    if runs {
+                        assert!(Arc::ptr_eq(&unrun.run(), &owned));
+                    } else {
+                        drop(unrun);
+                    }
+                }
+                Cancelled::Ended(value) => {
+                    assert!(steps > 0 && Arc::ptr_eq(&value.unwrap(), &owned), "after {steps} steps");
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(Arc::strong_count(&owned), 1, "after {steps} steps");
+            assert!(matches!(call.cancel(), Cancelled::Ended(Err(Error::Closed))));
+            engine.device().run_until_idle();
+            assert_adds_up(&engine);
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_call_goes_on_with_the_panic_of_its_function() {
+    let engine = stepped("completion_nsec=1000");
+    let mut call = engine.call_async("sum", 8, || -> usize { panic!("deliberate") });
+    assert!(poll_once(&mut call).is_pending());
+    assert!(engine.device().step());
+    let panic = catch_unwind(AssertUnwindSafe(|| call.cancel())).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"deliberate"));
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn a_call_that_is_cancelled_while_its_function_runs_gives_its_value() {
+    for config in ["", "completion_nsec=1000"] {
+        let engine = open(config);
+        let ((started, has_started), (go_on, goes_on)) = (channel(), channel());
+        let mut call = engine.call_async("waits", 0, move || {
+            started.send(()).unwrap();
+            goes_on.recv().unwrap();
+            42
+        });
+        assert!(poll_once(&mut call).is_pending());
+        has_started.recv().unwrap();
+        let cancelled = thread::spawn(move || call.cancel());
+        go_on.send(()).unwrap();
+        assert!(matches!(cancelled.join().unwrap(), Cancelled::Ended(Ok(42))), "{config}");
+        assert_adds_up(&engine);
     }
 }
 

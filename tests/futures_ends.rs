@@ -124,12 +124,8 @@ impl Case {
     /// Whether there is such a case.
     fn is_possible(&self) -> bool {
         let Self { way, point, before, end } = *self;
-        // A job belongs to its thread, and neither it nor a call has a `cancel`; its limit is the engine's.
-        let has_end = match way {
-            Way::Job => matches!(end, End::Awaited | End::Dropped | End::Forgotten),
-            Way::Call => end != End::Cancelled,
-            _ => true,
-        };
+        // A job belongs to its thread, and has no `cancel`; its limit is the engine's.
+        let has_end = way != Way::Job || matches!(end, End::Awaited | End::Dropped | End::Forgotten);
         // The reaper serves whole messages of sessions; what has a limit goes without it.
         let is_served = matches!(way, Way::InPlace | Way::Tagged | Way::Compared) && end != End::Late;
         let has_point = match point {
@@ -161,6 +157,11 @@ impl Case {
         }
     }
 
+    /// Whether it is a call whose function has run, and which is not due yet.
+    fn has_run(&self) -> bool {
+        self.way == Way::Call && self.point == Point::Computed
+    }
+
     /// What the future has come to.
     fn expected(&self) -> Option<Outcome> {
         let is_done = matches!(self.point, Point::Published | Point::Woken | Point::Unreaped | Point::Reaped);
@@ -176,6 +177,8 @@ impl Case {
             (Before::Reset, _) if self.point != Point::InLine => Outcome::Failed(Error::Reset),
             (Before::Death, End::Late) if self.point == Point::InLine => Outcome::Failed(Error::Timeout),
             (Before::Death, _) => Outcome::Failed(Error::DeviceDead),
+            (_, End::Cancelled) if self.point == Point::Computing => Outcome::Failed(Error::Inside),
+            (_, End::Cancelled) if self.has_run() => Outcome::Right,
             (_, End::Cancelled) => Outcome::TakenBack,
             (_, End::Late) => Outcome::Failed(Error::Timeout),
             _ => Outcome::Right,
@@ -375,6 +378,7 @@ impl Scene {
         fills_the_ring(case, &engine);
         assert_adds_up(&engine);
         let given_up = match (case.expected(), case.point) {
+            (Some(Outcome::Right), _) if case.end == End::Cancelled && case.has_run() => Some(1),
             (None, Point::New) | (Some(Outcome::Right), _) => Some(0),
             (None, _) if case.end != End::Forgotten => Some(1),
             (Some(Outcome::TakenBack), Point::New) => Some(0),

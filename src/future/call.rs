@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use simaccel_device::Request;
+use simaccel_device::{Call, Request};
 
+use super::operation::Cancelled;
 use crate::engine::Engine;
-use crate::engine::future::{Inner, Kept, OfCall, call_request, take_back_left};
+use crate::engine::future::{Ended, Inner, Kept, OfCall, call_request, take_back_left};
 use crate::error::Error;
 
 /// A call of a function on the device, as a future: [`Engine::call_async`].
 ///
-/// It begins at its first poll. Dropping it drops the function unrun while the call waits, and its value
-/// after that; while the function runs, the drop waits for its end.
+/// It begins at its first poll. *Cancel safe*: dropping it drops the function unrun while the call waits, and
+/// its value after that; while the function runs, the drop waits for its end. [`CallFuture::cancel`] returns
+/// the function, or the value.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct CallFuture<T> {
     kept: Kept<Arc<Inner>, OfCall>,
@@ -62,6 +64,84 @@ impl<T> CallFuture<T> {
     }
 }
 
+impl<T: Send + 'static> CallFuture<T> {
+    /// Ends the call now. Where its function has not run, the request is taken back, and the function comes
+    /// back with what it owns. Where it has run, this returns its value, even if the device has not completed
+    /// the call yet; while it runs, this waits for its end. The future is over then.
+    ///
+    /// A call that has ended with an error has dropped its function. In a function that runs in the same
+    /// batch of the device, its own too, the call is out of reach: [`Error::Inside`].
+    ///
+    /// # Panics
+    /// With the panic of the function, where it has run.
+    ///
+    /// ```
+    /// use simaccel::future::Cancelled;
+    /// use simaccel::{Config, Engine};
+    ///
+    /// let engine = Engine::stepped(Config::default())?;
+    /// let mut sum = engine.call_async("sum", 24, || [1, 2, 3].into_iter().sum::<u64>());
+    /// let Cancelled::TakenBack { buffer: unrun, .. } = sum.cancel() else { panic!("it was not submitted") };
+    /// assert_eq!(unrun.run(), 6);
+    /// # Ok::<(), simaccel::Error>(())
+    /// ```
+    pub fn cancel(&mut self) -> Cancelled<Result<T, Error>, Unrun<T>> {
+        let ended = self.kept.cancel();
+        take_back_left(self.kept.hold());
+        let mut call = self.kept.request_mut().call.take();
+        let has_run = call.as_mut().is_some_and(|call| call.has_run());
+        match (ended, call) {
+            (Ended::TakenBack, Some(call)) if !has_run => {
+                Cancelled::TakenBack { buffer: Unrun { call, value: PhantomData }, destination: None }
+            }
+            (Ended::TakenBack | Ended::Over(Ok(())), call) => Cancelled::Ended(value_of(call)),
+            (Ended::Over(Err(error)), _) => Cancelled::Ended(Err(error)),
+        }
+    }
+}
+
+/// What the function of a call has given.
+fn value_of<T: 'static>(call: Option<Box<Call>>) -> Result<T, Error> {
+    match call.and_then(|call| call.into_result()) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(panic)) => resume_unwind(panic),
+        None => Err(Error::Closed),
+    }
+}
+
+/// The function of a call that was taken back before it has run: [`CallFuture::cancel`]. Dropping it drops
+/// the function.
+#[must_use = "dropping it drops the function unrun"]
+pub struct Unrun<T> {
+    call: Box<Call>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> Unrun<T> {
+    /// Runs the function in this thread, as `fallback` does: nothing pauses in it that has begun outside.
+    ///
+    /// # Panics
+    /// With the panic of the function.
+    pub fn run(mut self) -> T {
+        self.call.run();
+        match value_of(Some(self.call)) {
+            Ok(value) => value,
+            Err(_) => unreachable!("it has run, and gives a value of this type"),
+        }
+    }
+
+    /// The name that the call was given.
+    pub fn name(&self) -> &str {
+        self.call.name()
+    }
+}
+
+impl<T> fmt::Debug for Unrun<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unrun").field("name", &self.call.name()).finish_non_exhaustive()
+    }
+}
+
 impl<T: Send + 'static> Future for CallFuture<T> {
     type Output = Result<T, Error>;
 
@@ -70,11 +150,7 @@ impl<T: Send + 'static> Future for CallFuture<T> {
         this.kept.poll(context.waker()).map(|outcome| {
             take_back_left(this.kept.hold());
             outcome?;
-            match this.kept.request_mut().call.take().and_then(|call| call.into_result()) {
-                Some(Ok(value)) => Ok(value),
-                Some(Err(panic)) => resume_unwind(panic),
-                None => Err(Error::Closed),
-            }
+            value_of(this.kept.request_mut().call.take())
         })
     }
 }

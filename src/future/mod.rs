@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | the future is dropped before its first poll | was never made | is wiped and freed |
 //! | the future is dropped later | is taken back; waits at most for one batch's computation | is wiped and freed |
-//! | [`OpFuture::cancel`] | is taken back, or its result is taken | is returned |
+//! | [`OpFuture::cancel`] and the like | is taken back, or its result is taken | is returned; of a call, its function |
 //! | [`OpFuture::with_timeout`] | is taken back when its time is over ([`Error::Timeout`](crate::Error::Timeout)) | is returned, unchanged |
 //! | [`mem::forget`](std::mem::forget) | ends | stays with the device until that is closed |
 //!
@@ -57,7 +57,7 @@ pub use async_io::AsyncIoFds;
 pub use buffer::Buffer;
 #[cfg(feature = "futures")]
 pub use buffered::{Buffered, BufferedSink};
-pub use call::CallFuture;
+pub use call::{CallFuture, Unrun};
 pub use driver::{DrivenJob, JobDriver};
 pub use fd_watch::FdWatch;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]

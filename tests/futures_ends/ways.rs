@@ -173,7 +173,7 @@ impl Awaited {
         }
     }
 
-    /// `None`: it cannot be cancelled.
+    /// `None`: it cannot be cancelled. A function that comes back is run.
     pub(crate) fn cancel(&mut self) -> Option<Outcome> {
         let future = self.future.take().expect("it is not over");
         let Future::Operation(mut future) = future else { return None };
@@ -191,7 +191,13 @@ impl Awaited {
                     self.outcome(result.map(|value| value.to_vec()).map_err(|error| (error, None)))
                 }
             },
-            Any::Call(_) => return None,
+            Any::Call(future) => match future.cancel() {
+                Cancelled::TakenBack { buffer: unrun, .. } => {
+                    assert_eq!(unrun.run(), self.expected, "{:?}: another function came back", self.way);
+                    Outcome::TakenBack
+                }
+                Cancelled::Ended(result) => self.outcome(result.map_err(|error| (error, None))),
+            },
         };
         Some(ended)
     }

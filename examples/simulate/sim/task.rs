@@ -132,6 +132,24 @@ impl FunctionCall {
             value.into_iter().rev().collect()
         })
     }
+
+    /// What the function gives.
+    fn turned(&self) -> Vec<u8> {
+        self.value.iter().rev().copied().collect()
+    }
+
+    /// It has run once for its value, and for an error at most once.
+    fn check_over(&self, recorder: &Recorder, result: Result<&[u8], &Error>) {
+        let runs = self.runs.load(Ordering::Relaxed);
+        let right = result.map_or(runs <= 1, |value| runs == 1 && value == self.turned());
+        recorder.check(right, || format!("a function ran {runs} times for {result:?}"));
+        self.check_dropped(recorder);
+    }
+
+    fn check_dropped(&self, recorder: &Recorder) {
+        let left = Arc::strong_count(&self.held) - 1;
+        recorder.check(left == 0, || "a function that is over is not dropped".to_owned());
+    }
 }
 
 impl Task {
@@ -304,9 +322,8 @@ impl Task {
         }
     }
 
-    /// Ends the operation now, where it can be cancelled, and drops it otherwise; in another thread, if it
-    /// can go there.
-    pub(crate) fn cancel(mut self, elsewhere: bool) {
+    /// Ends an operation now, and drops anything else; in another thread, if it can go there.
+    pub(crate) fn cancel(mut self, engine: &Engine, elsewhere: bool) {
         let kind = std::mem::replace(&mut self.kind, Kind::Nothing);
         let Kind::Operation(wanted, mut future) = kind else {
             drop(kind);
@@ -317,23 +334,26 @@ impl Task {
             drop(future);
             ended
         };
+        let abandoned = engine.stats().abandoned;
         let ended = if elsewhere { thread::spawn(cancel).join() } else { Ok(cancel()) };
         self.signal.end();
         let waited = self.under_way.is_some();
         match ended {
-            Ok(Some(Ok(answer))) if waited => {
-                self.leave();
-                wanted.check(&self.recorder, answer);
+            Ok(Ok(answer)) if waited => {
+                // The value of a function that has run is the answer, even where its request was taken back.
+                let is_abandoned = engine.stats().abandoned > abandoned;
+                if is_abandoned {
+                    self.abandon()
+                } else {
+                    self.leave()
+                }
+                wanted.check_cancelled(&self.recorder, answer);
             }
-            Ok(Some(Err(buffer))) => {
+            Ok(Err(buffer)) => {
                 self.abandon();
                 wanted.check_taken_back(&self.recorder, &buffer);
             }
-            Ok(None) => {
-                self.abandon();
-                wanted.check_dropped(&self.recorder);
-            }
-            Ok(Some(Ok(_))) => self.recorder.fail(|| "it had ended before its first poll".to_owned()),
+            Ok(Ok(_)) => self.recorder.fail(|| "it had ended before its first poll".to_owned()),
             Err(_) => self.recorder.fail(|| "cancelling panicked".to_owned()),
         }
     }
@@ -379,19 +399,21 @@ impl Operating {
         }
     }
 
-    /// The result, or the buffer of a request that was taken back. `None`: it cannot be cancelled, or has no
-    /// buffer.
-    fn cancel(&mut self) -> Option<Result<Answer, Vec<u8>>> {
+    /// The result, or the buffer of a request that was taken back; a function that comes back is run.
+    fn cancel(&mut self) -> Result<Answer, Vec<u8>> {
         match self {
-            Self::Call(future) => Some(match future.cancel() {
+            Self::Call(future) => match future.cancel() {
                 Ended::TakenBack(buffer) => Err(buffer),
                 Ended::Result(result) => Ok(Answer::Call(result)),
-            }),
-            Self::Key(future) => Some(match future.cancel() {
+            },
+            Self::Key(future) => match future.cancel() {
                 Cancelled::TakenBack { buffer, .. } => Err(buffer.to_vec()),
                 Cancelled::Ended(result) => Ok(Answer::Key(result)),
-            }),
-            Self::Function(_) => None,
+            },
+            Self::Function(future) => match future.cancel() {
+                Cancelled::TakenBack { buffer: unrun, .. } => Err(unrun.run()),
+                Cancelled::Ended(result) => Ok(Answer::Function(result)),
+            },
         }
     }
 }
@@ -404,12 +426,8 @@ impl Wanted {
                 check_value(recorder, "key", result.as_deref(), &call.expected);
             }
             (Self::Function(call), Answer::Function(result)) => {
-                let turned: Vec<u8> = call.value.iter().rev().copied().collect();
-                let runs = call.runs.load(Ordering::Relaxed);
-                let right = if result.is_ok() { runs == 1 } else { runs <= 1 };
-                recorder.check(right, || format!("a function ran {runs} times for {result:?}"));
-                check_value(recorder, "function", result.as_ref(), &turned);
-                self.check_dropped(recorder);
+                check_value(recorder, "function", result.as_ref(), &call.turned());
+                call.check_over(recorder, result.as_deref());
             }
             _ => recorder.fail(|| "the result is another operation's".to_owned()),
         }
@@ -421,15 +439,25 @@ impl Wanted {
             Self::Key(call) => {
                 recorder.check(buffer == call.input, || "key: taken back with another input".to_owned())
             }
-            Self::Function(_) => {}
+            Self::Function(call) => call.check_over(recorder, Ok(buffer)),
+        }
+    }
+
+    /// The answer of an operation that had ended before it was cancelled. A cancelled call has no line in the
+    /// history.
+    fn check_cancelled(&self, recorder: &Recorder, answer: Answer) {
+        match (self, answer) {
+            (Self::Function(call), Answer::Function(result)) => {
+                call.check_over(recorder, result.as_deref());
+            }
+            (_, answer) => self.check(recorder, answer),
         }
     }
 
     /// A function that is over was dropped.
     fn check_dropped(&self, recorder: &Recorder) {
         if let Self::Function(call) = self {
-            let left = Arc::strong_count(&call.held) - 1;
-            recorder.check(left == 0, || "a function that is over is not dropped".to_owned());
+            call.check_dropped(recorder);
         }
     }
 }

@@ -154,8 +154,8 @@ impl World {
             0..40 => self.begin_task(),
             40..66 => self.answer_task(),
             66..76 => self.poll_any_task(),
-            76..86 => self.end_task(Task::give_up, "drop"),
-            86..96 => self.end_task(Task::cancel, "cancel"),
+            76..86 => self.end_task("drop", |task, _, elsewhere| task.give_up(elsewhere)),
+            86..96 => self.end_task("cancel", Task::cancel),
             _ => self.forget_task(),
         }
     }
@@ -260,7 +260,7 @@ impl World {
     }
 
     /// Ends a task from outside.
-    fn end_task(&mut self, end: fn(Task, bool), what: &str) {
+    fn end_task(&mut self, what: &str, end: impl FnOnce(Task, &Engine, bool)) {
         let awaiting = &mut self.awaiting;
         if awaiting.tasks.is_empty() {
             return self.step();
@@ -269,7 +269,7 @@ impl World {
         let task = awaiting.tasks.remove(at);
         let (number, elsewhere) = (task.number, elsewhere && task.is_operation());
         self.note(format_args!("{what}{} task {number}", if elsewhere { " elsewhere" } else { "" }));
-        end(task, elsewhere);
+        end(task, &self.engine, elsewhere);
     }
 
     /// Leaves an operation that is under way to itself, as `mem::forget` does. (It would keep the engine, so
