@@ -65,12 +65,13 @@ impl Gate {
         self.inside(self.0.entry_of(Front::thread()))
     }
 
-    /// Enters as soon as no other thread is inside.
-    pub(super) fn enter_waiting(&self) -> Inside {
+    /// Enters as soon as no other thread is inside. Does not wait in a forked child, where that may be a
+    /// thread of the parent.
+    pub(super) fn enter_waiting(&self) -> Result<Inside, InUse> {
         loop {
             match self.enter() {
-                Ok(inside) => return inside,
-                Err(InUse) => thread::yield_now(),
+                Err(InUse) if !self.0.is_inherited() => thread::yield_now(),
+                entered => return entered,
             }
         }
     }
@@ -191,7 +192,7 @@ mod tests {
             let inside = guarded.gate.enter().unwrap();
             let other = scope.spawn(|| {
                 waits.store(true, Ordering::Release);
-                guarded.count_up(&guarded.gate.enter_waiting());
+                guarded.count_up(&guarded.gate.enter_waiting().unwrap());
             });
             while !waits.load(Ordering::Acquire) {
                 thread::yield_now();

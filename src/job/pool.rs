@@ -22,14 +22,13 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::WaitCtx;
 use super::config::{PoolConfig, Settings};
 use super::exceptions;
 use super::front::{Flags, Front};
-use super::gate::Inside;
+use super::gate::{InUse, Inside};
 use super::line::Line;
 use super::misuse::{InitError, Misuse, NoJobs};
 use super::overflow::{self, SignalStack};
@@ -41,6 +40,7 @@ use super::strict::{self, Call, Rule, Suspect};
 use super::table::Table;
 use super::wait_ctx::Shared;
 use super::{directory, hooks, sanitizer};
+use crate::process::fork::Lock;
 use deferred::Raised;
 pub(super) use deferred::last_call;
 
@@ -62,7 +62,7 @@ pub(super) struct Pool {
     table: RefCell<Table>,
     slab: RefCell<Slab>,
     /// Raw jobs whose context another thread has freed.
-    orphans: Mutex<Vec<Handle>>,
+    orphans: Lock<Vec<Handle>>,
     /// The tasks that wait for an idle job.
     pub(super) line: RefCell<Line>,
 }
@@ -141,7 +141,7 @@ impl Pool {
             signal_stack: Cell::new(SignalStack::install()),
             table: RefCell::default(),
             slab: RefCell::default(),
-            orphans: Mutex::default(),
+            orphans: Lock::default(),
             line: RefCell::default(),
         })));
         Front::begin(pool.cast());
@@ -282,7 +282,10 @@ impl Pool {
     ///
     /// The caller is inside that context, so its jobs and this pool stay.
     pub(super) fn leave_orphans(&self, jobs: Vec<Handle>) {
-        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
+        // `None` in a forked child: there the pool's thread does not come for them, either.
+        let Some(mut orphans) = self.orphans.lock() else { return };
+        orphans.extend(jobs);
+        drop(orphans);
         self.front.flags.raise(Flags::ORPHANED);
     }
 
@@ -296,7 +299,8 @@ impl Pool {
     #[cold]
     fn discard_orphans_slow(&self) {
         self.front.flags.lower(Flags::ORPHANED);
-        let orphans = std::mem::take(&mut *self.orphans.lock().unwrap_or_else(PoisonError::into_inner));
+        let orphans =
+            self.orphans.lock().map(|mut orphans| std::mem::take(&mut *orphans)).unwrap_or_default();
         for handle in orphans {
             // SAFETY: the caller of `start` promises that a raw job may be discarded when its context is
             // freed.
@@ -367,7 +371,7 @@ impl Pool {
     /// No frame of the job owns anything whose destructor must run, and nothing refers to its frames.
     pub(super) unsafe fn discard(&self, handle: Handle) -> Result<(), Misuse> {
         let record = self.find_paused_raw(handle)?;
-        let inside = record.enter_ctx_waiting();
+        let inside = record.enter_ctx_waiting().map_err(|InUse| Misuse::CtxElsewhere)?;
         let hook = record.release.take();
         // A job that is being discarded must not be resumed by its hook.
         record.state.set(State::Finished);

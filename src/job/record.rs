@@ -491,9 +491,9 @@ impl Record {
         self.with_ctx(|ctx| ctx.gate.enter()).unwrap_or(Ok(Inside::nothing()))
     }
 
-    /// Enters the job's context as soon as no other thread is inside.
-    pub(super) fn enter_ctx_waiting(&self) -> Inside {
-        self.with_ctx(|ctx| ctx.gate.enter_waiting()).unwrap_or(Inside::nothing())
+    /// Enters the job's context as soon as no other thread is inside; not in a forked child.
+    pub(super) fn enter_ctx_waiting(&self) -> Result<Inside, InUse> {
+        self.with_ctx(|ctx| ctx.gate.enter_waiting()).unwrap_or(Ok(Inside::nothing()))
     }
 
     /// Takes over the stay inside the job's context of a resumer that will not go on.

@@ -158,7 +158,7 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room {
         path: "device-sim/src/sync",
-        knows: &[],
+        knows: &["crate::process"],
         crates: &["loom", "nix", "libc"],
         except: &["std::os", "std::time::Instant"],
     },

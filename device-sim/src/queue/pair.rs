@@ -176,7 +176,10 @@ impl Pair {
 
     #[inline]
     pub(crate) fn note_taken(&self, request: &Request, served: Option<Served>, taker: Taker) {
-        if let (Some(served), Some(hooks)) = (served, &self.hooks) {
+        // In a forked child the locks of the statistics may have been inherited locked.
+        if let (Some(served), Some(hooks)) = (served, &self.hooks)
+            && !self.forked()
+        {
             hooks.note_taken(request, served, taker);
         }
     }

@@ -443,8 +443,11 @@ impl Device {
         Duration::from_nanos(self.clock.now())
     }
 
-    /// All counters. Reads every cell: not for hot loops.
+    /// All counters; zeros in a forked child. Reads every cell: not for hot loops.
     pub fn stats(&self) -> DeviceStats {
+        if self.forked() {
+            return DeviceStats::default();
+        }
         let queue_pairs: Vec<_> = self.pairs.iter().map(|pair| pair.stats()).collect();
         let mut stats = DeviceStats {
             total: queue_pairs.iter().copied().sum(),

@@ -23,6 +23,7 @@
 //! then on.
 
 use super::{AtomicUsize, Ordering, barrier, spin_or_yield};
+use crate::process::fork;
 
 /// No thread is inside, and the gate is kept for none.
 const OPEN: usize = 0;
@@ -51,9 +52,11 @@ pub struct Gate {
     /// The number of the thread that the gate is, or was, kept for. It changes once, by the thread inside.
     keeper: AtomicUsize,
     at: AtomicUsize,
+    /// As of [`fork::generation`].
+    born: u64,
 }
 
-/// Another thread works inside.
+/// Another thread works inside; in a forked child it may be a thread of the parent, which never leaves.
 #[derive(Debug)]
 pub struct InUse;
 
@@ -91,14 +94,15 @@ impl Gate {
 
     fn at_first(word: usize) -> Self {
         let (keeper, at) = (AtomicUsize::new(NOBODY), AtomicUsize::new(at::OUT));
-        Self { word: AtomicUsize::new(word), keeper, at }
+        Self { word: AtomicUsize::new(word), keeper, at, born: fork::generation() }
     }
 
     /// Lets the thread with this number in. The number is even and not 0, and no other living thread has it.
     ///
     /// # Errors
     ///
-    /// [`InUse`] while another thread works inside.
+    /// [`InUse`] while another thread works inside. In a forked child of the process that has made the gate,
+    /// also while one is inside briefly: it may be a thread of the parent.
     #[inline(always)]
     pub fn enter(&self, thread: usize, stay: Stay) -> Result<Entry, InUse> {
         if self.keeper.load(Ordering::Relaxed) == thread
@@ -149,7 +153,7 @@ impl Gate {
                 KEPT if self.exchange(KEPT, thread | BRIEF) => return self.take_from_keeper(user),
                 OPEN | KEPT => {}
                 _ if (seen ^ thread) & !BRIEF == 0 => return Ok(Entry::Nothing),
-                _ if seen & BRIEF == 0 => return Err(InUse),
+                _ if seen & BRIEF == 0 || self.is_inherited() => return Err(InUse),
                 _ => spin_or_yield(&mut turns),
             }
         }
@@ -165,13 +169,19 @@ impl Gate {
                     self.word.store(user, Ordering::Relaxed);
                     return Ok(Entry::Word);
                 }
-                at::INSIDE => {
+                found if found == at::INSIDE || self.is_inherited() => {
                     self.word.store(KEPT, Ordering::Release);
                     return Err(InUse);
                 }
                 _ => spin_or_yield(&mut turns),
             }
         }
+    }
+
+    /// Whether this process is a child of the one that has made the gate.
+    #[inline]
+    pub fn is_inherited(&self) -> bool {
+        fork::since(self.born)
     }
 
     fn exchange(&self, seen: usize, user: usize) -> bool {

@@ -23,8 +23,7 @@
     expect(unsafe_code, reason = "an intrinsic reads the counter")
 )]
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 /// How long it takes until there is a rate, and how long an interval is at most, in nanoseconds.
@@ -196,10 +195,21 @@ fn part(value: u64, number: u64, of: u64) -> u64 {
 /// Whether the kernel uses the counter for its own clock: then it goes on at one rate, on all processors
 /// alike.
 fn is_a_clock() -> bool {
+    cfg!(all(target_arch = "x86_64", not(miri), not(loom))) && is_tsc()
+}
+
+fn is_tsc() -> bool {
     const CURRENT: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    static IS_A_CLOCK: OnceLock<bool> = OnceLock::new();
-    let is_tsc = || std::fs::read_to_string(CURRENT).is_ok_and(|name| name.trim_end() == "tsc");
-    cfg!(all(target_arch = "x86_64", not(miri), not(loom))) && *IS_A_CLOCK.get_or_init(is_tsc)
+    const UNKNOWN: u8 = 2;
+    // Threads that are here at once read it once each: a forked child would wait for a thread of its parent.
+    static IS_TSC: AtomicU8 = AtomicU8::new(UNKNOWN);
+    let known = IS_TSC.load(Ordering::Relaxed);
+    if known != UNKNOWN {
+        return known != 0;
+    }
+    let is_tsc = std::fs::read_to_string(CURRENT).is_ok_and(|name| name.trim_end() == "tsc");
+    IS_TSC.store(is_tsc.into(), Ordering::Relaxed);
+    is_tsc
 }
 
 #[inline]
