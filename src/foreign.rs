@@ -109,6 +109,7 @@ pub use crate::engine::{Message, Started, StartedKey};
 use crate::job::CallbackWaker;
 pub use crate::job::{Callback, Release, WaitStatus};
 use crate::process::fork;
+pub use crate::process::fork::{Guard, Lock};
 use crate::{AnySession, Config, Engine, Error, KeySession, OpError};
 
 /// How many forks lie between this process and the first one that has called this, or opened an engine. What

@@ -19,10 +19,11 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use simaccel::WaitCtx;
+use simaccel::foreign::{Guard, Lock};
 use simaccel::job::raw;
 use simaccel::job::{Callback, Cleanup, WaitCtxRef, WaitKey, WaitStatus};
 
@@ -42,7 +43,7 @@ pub struct AsyncWaitCtx {
     /// Empty while the context is being freed.
     owned: Cell<Option<WaitCtx>>,
     look: WaitCtxRef,
-    table: Mutex<Table>,
+    table: Lock<Table>,
 }
 
 #[derive(Default)]
@@ -65,7 +66,7 @@ impl AsyncWaitCtx {
         let owned = raw::ctx_for_threads();
         let look = WaitCtxRef::from(&owned);
         let ctx =
-            Box::into_raw(Box::new(Self { owned: Cell::new(Some(owned)), look, table: Mutex::default() }));
+            Box::into_raw(Box::new(Self { owned: Cell::new(Some(owned)), look, table: Lock::default() }));
         // SAFETY: just made.
         unsafe { &*ctx }.look.set_user_data(ctx.expose_provenance());
         ctx
@@ -86,8 +87,13 @@ impl AsyncWaitCtx {
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    /// `None` in a forked child, where another thread of the parent was in it.
+    fn table(&self, function: &str) -> Option<Guard<'_, Table>> {
+        let table = self.table.lock();
+        if table.is_none() {
+            foreign(function);
+        }
+        table
     }
 
     fn set_wait_fd(
@@ -97,9 +103,10 @@ impl AsyncWaitCtx {
         data: *mut c_void,
         cleanup: Option<CleanupFn>,
     ) -> bool {
-        self.inside("ASYNC_WAIT_CTX_set_wait_fd", |ctx| {
+        const NAME: &str = "ASYNC_WAIT_CTX_set_wait_fd";
+        self.inside(NAME, |ctx| {
             let id = {
-                let mut table = self.table();
+                let Some(mut table) = self.table(NAME) else { return false };
                 table.registrations += 1;
                 let id = table.registrations;
                 table.fds.push(Registered { id, key: key.addr(), fd, data });
@@ -120,16 +127,20 @@ impl AsyncWaitCtx {
                 unsafe { cleanup(this.cast_mut(), key, fd, data) };
             }
             // SAFETY: the cleanups run before the context's memory is freed.
-            unsafe { &*this }.table().fds.retain(|registered| registered.id != id);
+            let table = unsafe { &*this }.table.lock();
+            if let Some(mut table) = table {
+                table.fds.retain(|registered| registered.id != id);
+            }
         })
     }
 
     fn clear_fd(&self, key: *const c_void) -> bool {
-        self.inside("ASYNC_WAIT_CTX_clear_fd", |ctx| {
+        const NAME: &str = "ASYNC_WAIT_CTX_clear_fd";
+        self.inside(NAME, |ctx| {
+            let Some(mut table) = self.table(NAME) else { return false };
             if !ctx.clear_fd(WaitKey::from_addr(key.addr())) {
                 return false;
             }
-            let mut table = self.table();
             if let Some(at) = table.fds.iter().rposition(|registered| registered.key == key.addr()) {
                 table.fds.remove(at);
             }
@@ -140,8 +151,11 @@ impl AsyncWaitCtx {
     fn set_callback(&self, callback: Option<CallbackFn>, arg: *mut c_void) -> bool {
         let call = callback.map(|callback| Call { callback, arg });
         let mut replaced = None;
-        let is_inside = self.inside("ASYNC_WAIT_CTX_set_callback", |ctx| {
-            self.table().callback = callback.map(|callback| (callback, arg));
+        const NAME: &str = "ASYNC_WAIT_CTX_set_callback";
+        let is_inside = self.inside(NAME, |ctx| {
+            let Some(mut table) = self.table(NAME) else { return false };
+            table.callback = callback.map(|callback| (callback, arg));
+            drop(table);
             replaced =
                 Some(ctx.replace_callback(call.map(|call| -> Callback { Arc::new(move || call.make()) })));
             true
@@ -211,7 +225,7 @@ struct Orphan(*mut AsyncWaitCtx);
 // SAFETY: only the thread that has taken an orphan off the list uses it.
 unsafe impl Send for Orphan {}
 
-static ORPHANS: Mutex<Vec<Orphan>> = Mutex::new(Vec::new());
+static ORPHANS: Lock<Vec<Orphan>> = Lock::new(Vec::new());
 static ORPHAN_COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Ends the contexts that were freed while a job ran on them, once none runs.
@@ -225,7 +239,7 @@ pub(crate) fn adopt_orphans() {
 #[cold]
 fn adopt_orphans_slow() {
     boundary(|| {
-        let orphans = std::mem::take(&mut *orphans());
+        let orphans = ORPHANS.lock().map(|mut orphans| std::mem::take(&mut *orphans)).unwrap_or_default();
         // SAFETY: its user has freed it, and only this thread has taken it off the list.
         let is_left = |orphan: &Orphan| !unsafe { AsyncWaitCtx::end(orphan.0) };
         leave_behind(orphans.into_iter().filter(is_left).collect());
@@ -233,13 +247,10 @@ fn adopt_orphans_slow() {
 }
 
 fn leave_behind(left: Vec<Orphan>) {
-    let mut orphans = orphans();
+    // `None` in a forked child: they stay for good.
+    let Some(mut orphans) = ORPHANS.lock() else { return };
     orphans.extend(left);
     ORPHAN_COUNT.store(orphans.len(), Ordering::Relaxed);
-}
-
-fn orphans() -> MutexGuard<'static, Vec<Orphan>> {
-    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `body` on a context; for null, returns 0 and sets the last error.
@@ -328,8 +339,9 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_fd(
 ) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        with(ctx, "ASYNC_WAIT_CTX_get_fd", |ctx| {
-            let table = ctx.table();
+        const NAME: &str = "ASYNC_WAIT_CTX_get_fd";
+        with(ctx, NAME, |ctx| {
+            let Some(table) = ctx.table(NAME) else { return false };
             let found = table.fds.iter().rev().find(|registered| registered.key == key.addr());
             if let Some(found) = found {
                 put(fd, found.fd);
@@ -459,8 +471,9 @@ pub unsafe extern "C" fn ASYNC_WAIT_CTX_get_callback(
 ) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        with(ctx, "ASYNC_WAIT_CTX_get_callback", |ctx| {
-            let found = ctx.table().callback;
+        const NAME: &str = "ASYNC_WAIT_CTX_get_callback";
+        with(ctx, NAME, |ctx| {
+            let found = ctx.table(NAME).and_then(|table| table.callback);
             if let Some((function, arg)) = found {
                 put(callback, Some(function));
                 put(callback_arg, arg);

@@ -82,11 +82,18 @@ enum Look {
 
 impl Instance {
     pub(super) fn lease(engine: &Arc<Inner>, temporary: bool) -> Self {
+        // In a forked child locks may have been inherited locked. An instance there has buffers, and that is
+        // all.
+        let (lease, counters) = if engine.is_inherited() {
+            (engine.pairs.lease_inherited(), Arc::default())
+        } else {
+            (engine.pairs.lease(), engine.registry.register())
+        };
         Self {
             engine: Arc::downgrade(engine),
             engine_id: engine.id,
-            lease: engine.pairs.lease(),
-            counters: engine.registry.register(),
+            lease,
+            counters,
             thread_waker: Arc::default(),
             poller: OnceCell::new(),
             owner: Cell::new(None),

@@ -62,6 +62,15 @@ impl Pairs {
             Some(index) => (index, Access::Own(NonNull::from(&self.own[index]))),
             None => (self.own.len(), Access::Shared(NonNull::from(&self.shared))),
         };
+        self.leased(index, access)
+    }
+
+    /// The same in a forked child, where the lock may have been inherited locked, and no pair is of use.
+    pub(super) fn lease_inherited(&self) -> Lease {
+        self.leased(self.own.len(), Access::Inherited)
+    }
+
+    fn leased(&self, index: usize, access: Access) -> Lease {
         Lease { index, access, remote: NonNull::from(&self.remotes[index]) }
     }
 
@@ -91,6 +100,8 @@ enum Access {
     Shared(NonNull<Mutex<QueuePair>>),
     /// It was given back: the thread is ending.
     Returned,
+    /// The engine is the parent's, and so are its pairs.
+    Inherited,
 }
 
 impl Lease {
@@ -122,6 +133,7 @@ impl Lease {
             // there.
             Access::Shared(pair) => body(&mut lock(unsafe { pair.as_ref() })),
             Access::Returned => unreachable!("an instance is out of the table before its pair goes back"),
+            Access::Inherited => unreachable!("nothing of an inherited engine reaches a pair"),
         }
     }
 
@@ -131,7 +143,7 @@ impl Lease {
         match self.access {
             // SAFETY: as in `with_pair`.
             Access::Own(place) => Some(unsafe { place.as_ref() }.0.borrow_mut()),
-            Access::Shared(_) | Access::Returned => None,
+            Access::Shared(_) | Access::Returned | Access::Inherited => None,
         }
     }
 
@@ -140,7 +152,7 @@ impl Lease {
         match self.access {
             // SAFETY: as in `with_pair`.
             Access::Own(place) => unsafe { place.as_ref() }.0.try_borrow_mut().ok(),
-            Access::Shared(_) | Access::Returned => None,
+            Access::Shared(_) | Access::Returned | Access::Inherited => None,
         }
     }
 }

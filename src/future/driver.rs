@@ -275,6 +275,10 @@ impl Shared {
     }
 
     fn send(&self, message: Message) {
+        if self.is_inherited() {
+            // The lock may have been inherited locked, and the thread is the parent's.
+            return;
+        }
         self.lock().messages.push_back(message);
         self.changed.notify_one();
     }

@@ -102,6 +102,14 @@ struct Wake {
 }
 
 impl Wake {
+    /// One that is the callback of `ctx`.
+    fn of(ctx: &WaitCtx) -> Arc<Self> {
+        let wake = Arc::new(Self::default());
+        let called = Arc::clone(&wake);
+        ctx.set_callback(Some(Arc::new(move || called.call())));
+        wake
+    }
+
     fn call(&self) {
         self.called.store(true, Ordering::SeqCst);
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -131,9 +139,8 @@ impl<T: 'static, F: FnOnce() -> T + 'static> JobFuture<T, F> {
 impl<T: 'static, F: FnOnce() -> T + 'static, W: FdWatch> JobFuture<T, F, W> {
     /// The same, with fds watched by `watch`.
     pub fn watched_by(watch: W, f: F) -> Self {
-        let (ctx, wake) = (WaitCtx::new(), Arc::new(Wake::default()));
-        let called = Arc::clone(&wake);
-        ctx.set_callback(Some(Arc::new(move || called.call())));
+        let ctx = WaitCtx::new();
+        let wake = Wake::of(&ctx);
         ctx.set_awaited();
         let (stage, born) = (Stage::New(f, Place::default()), fork::generation());
         Self { stage, ctx, watch, wake, born, thread: PhantomData }
@@ -148,8 +155,10 @@ impl<T: 'static, F: FnOnce() -> T + 'static, W: FdWatch> JobFuture<T, F, W> {
     /// Whether a paused job is to be resumed.
     fn is_woken(&mut self, on: &On, context: &mut Context<'_>) -> bool {
         if fork::since(self.born) {
-            // What it has waited for stays with the parent, and the job's code finds that.
+            // What it has waited for stays with the parent, and the job's code finds that. A thread of the
+            // parent may have the lock of the wake for ever.
             self.born = fork::generation();
+            self.wake = Wake::of(&self.ctx);
             return true;
         }
         if self.wake.is_called(context.waker()) {

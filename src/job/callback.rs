@@ -176,12 +176,17 @@ impl Slot {
         (mem::replace(&mut inside.callback, callback), inside.next_number)
     }
 
+    /// `None` in a forked child: the lock may have been inherited locked, and the threads that call are the
+    /// parent's.
+    fn lock(&self) -> Option<MutexGuard<'_, Inside>> {
+        (!fork::since(self.born)).then(|| lock(&self.inside))
+    }
+
     /// Waits while a call that matches runs in another thread. Returns at once inside a callback.
     fn wait_while(&self, is_such: impl Fn(&Call) -> bool) {
+        let Some(inside) = self.lock() else { return };
         let me = this_thread();
-        self.wait(lock(&self.inside), |inside| {
-            inside.calls.iter().any(|call| call.thread != me && is_such(call))
-        });
+        self.wait(inside, |inside| inside.calls.iter().any(|call| call.thread != me && is_such(call)));
     }
 
     fn wait(&self, mut inside: MutexGuard<'_, Inside>, is_early: impl Fn(&Inside) -> bool) {
@@ -196,7 +201,7 @@ impl Slot {
     }
 
     fn change(&self, change: impl FnOnce(&mut Inside)) {
-        let mut inside = lock(&self.inside);
+        let Some(mut inside) = self.lock() else { return };
         change(&mut inside);
         let waiting = inside.waiting;
         drop(inside);
@@ -226,7 +231,7 @@ impl CallbackWaker {
     /// inside a callback it returns at once.
     pub(crate) fn retire(&self) {
         let (me, request) = (this_thread(), self.address());
-        let inside = lock(&self.slot.inside);
+        let Some(inside) = self.slot.lock() else { return };
         self.retired.store(true, Ordering::Relaxed);
         self.slot.wait(inside, |inside| {
             inside.calls.iter().any(|call| call.thread != me && call.waker == request)
@@ -236,7 +241,9 @@ impl CallbackWaker {
     /// Waits until the wake that is being sent was sent and its call has returned; inside a callback it
     /// returns at once.
     pub(crate) fn await_sent(&self) {
-        self.slot.wait(lock(&self.slot.inside), |_| !self.sent.load(Ordering::Relaxed));
+        if let Some(inside) = self.slot.lock() {
+            self.slot.wait(inside, |_| !self.sent.load(Ordering::Relaxed));
+        }
     }
 
     fn call(&self) {
@@ -249,7 +256,7 @@ impl CallbackWaker {
     }
 
     fn enter(&self) -> Option<Running<'_>> {
-        let mut inside = lock(&self.slot.inside);
+        let mut inside = self.slot.lock()?;
         let callback = inside.callback.clone().filter(|_| !self.retired.load(Ordering::Relaxed))?;
         let number = inside.next_number;
         inside.next_number += 1;

@@ -7,10 +7,11 @@
 #![expect(unsafe_code, reason = "the default functions hand out C memory")]
 
 use std::ffi::c_void;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::config::DEFAULT_STACK;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::process::fork::Lock;
 
 /// Allocates a stack: `size` holds the wanted size in bytes on entry and the real size on return. Null means
 /// that there is no memory. It must not unwind.
@@ -44,11 +45,15 @@ const CLOSED: u8 = 2;
 const CLOSED_CUSTOM: u8 = 3;
 
 static PHASE: AtomicU8 = AtomicU8::new(OPEN);
-static FUNCTIONS: Mutex<Functions> = Mutex::new(Functions { alloc: default_alloc, free: default_free });
+static FUNCTIONS: Lock<Functions> = Lock::new(DEFAULTS);
+/// Custom functions from the first stack on: each stack asks for them, without the lock.
+static CLOSED_FUNCTIONS: OnceLock<Functions> = OnceLock::new();
+const DEFAULTS: Functions = Functions { alloc: default_alloc, free: default_free };
 
-/// Sets the functions; `None` leaves that one as it is. Returns `false` once a stack has been asked for.
+/// Sets the functions; `None` leaves that one as it is. Returns `false` once a stack has been asked for, and
+/// in a forked child that has inherited the lock locked.
 pub(super) fn set(alloc: Option<AllocFn>, free: Option<FreeFn>) -> bool {
-    let mut functions = functions();
+    let Some(mut functions) = FUNCTIONS.lock() else { return false };
     if PHASE.load(Ordering::Relaxed) >= CLOSED {
         return false;
     }
@@ -62,7 +67,10 @@ pub(super) fn set(alloc: Option<AllocFn>, free: Option<FreeFn>) -> bool {
 
 /// The functions in force.
 pub(super) fn get() -> Functions {
-    *functions()
+    match CLOSED_FUNCTIONS.get() {
+        Some(functions) => *functions,
+        None => FUNCTIONS.lock().map_or(DEFAULTS, |functions| *functions),
+    }
 }
 
 /// The functions for a new stack, if any were set. From this call on they can no longer be set, even if the
@@ -72,16 +80,16 @@ pub(super) fn custom_for_new_stack() -> Option<Functions> {
         CLOSED => None,
         CLOSED_CUSTOM => Some(get()),
         _ => {
-            let functions = functions();
+            let functions = FUNCTIONS.lock()?;
             let custom = matches!(PHASE.load(Ordering::Relaxed), OPEN_CUSTOM | CLOSED_CUSTOM);
+            if custom {
+                // Under the lock, so nothing waits here for another thread.
+                let _ = CLOSED_FUNCTIONS.set(*functions);
+            }
             PHASE.store(if custom { CLOSED_CUSTOM } else { CLOSED }, Ordering::Relaxed);
             custom.then_some(*functions)
         }
     }
-}
-
-fn functions() -> MutexGuard<'static, Functions> {
-    FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What `raw::mem_functions` reports before any function is set. Our own stacks come from guarded mappings; a

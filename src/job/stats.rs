@@ -1,10 +1,10 @@
 //! Statistics of jobs: counters for each thread, and a process-wide list of lost jobs.
 
 use std::cell::Cell;
-use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
 
 use super::strict;
+use crate::process::fork::Lock;
 
 macro_rules! thread_stats {
     ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
@@ -182,17 +182,18 @@ pub struct Leaks {
 
 const KEPT: usize = 64;
 
-static LEAKS: Mutex<Leaks> = Mutex::new(Leaks { total: 0, recent: Vec::new() });
+static LEAKS: Lock<Leaks> = Lock::new(Leaks { total: 0, recent: Vec::new() });
 
-/// The jobs that this process has lost.
+/// The jobs that this process has lost, and before a fork its parent. None are known in a forked child if
+/// another thread of the parent lost one at that moment.
 pub fn leaks() -> Leaks {
-    LEAKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    LEAKS.lock().map(|leaks| leaks.clone()).unwrap_or_default()
 }
 
 #[cold]
 pub(super) fn report_leak(name: &'static str, token: u64, reason: LeakReason) {
     let thread = strict::this_thread();
-    let mut leaks = LEAKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut leaks) = LEAKS.lock() else { return };
     leaks.total += 1;
     if leaks.recent.len() == KEPT {
         leaks.recent.remove(0);

@@ -10,11 +10,11 @@
 //! another status is set.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::wait_ctx::Shared;
-use crate::process::fork;
+use crate::process::fork::{self, Lock};
 
 /// The outcome of the last attempt to work asynchronously, as the engine reported it (statement 22).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -67,7 +67,7 @@ pub(super) struct StatusCell(AtomicU64);
 
 /// The request that a status follows. Only the context's thread writes it.
 #[derive(Default)]
-pub(super) struct Followed(RwLock<Option<Arc<Source>>>);
+pub(super) struct Followed(Lock<Option<Arc<Source>>>);
 
 impl StatusCell {
     #[inline]
@@ -85,13 +85,7 @@ impl StatusCell {
 impl Followed {
     #[cold]
     fn look(&self) -> Option<WaitStatus> {
-        // A writer holds the lock only while it begins or stops following; in a forked child perhaps for
-        // ever.
-        self.0.try_read().ok()?.as_ref().map(|source| source())
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Option<Arc<Source>>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()?.as_ref().map(|source| source())
     }
 }
 
@@ -105,8 +99,11 @@ pub(crate) struct FollowedStatus {
 impl FollowedStatus {
     /// Makes the status of `shared` follow what `source` returns.
     pub(super) fn new(shared: &Rc<Shared>, source: Arc<Source>) -> Self {
-        let before = shared.followed.write().replace(Arc::clone(&source));
-        shared.status.0.store(word_of(source()) | FOLLOWS, Ordering::Release);
+        // Without the lock, in a forked child whose parent read the status in another thread, it stays as it
+        // is now.
+        let before = shared.followed.0.lock().map(|mut followed| followed.replace(Arc::clone(&source)));
+        let follows = if before.is_some() { FOLLOWS } else { 0 };
+        shared.status.0.store(word_of(source()) | follows, Ordering::Release);
         drop(before);
         Self { shared: Rc::clone(shared), source, born: fork::generation() }
     }
@@ -118,7 +115,7 @@ impl FollowedStatus {
             // The lock may have been inherited locked.
             return;
         }
-        let mut current = self.shared.followed.write();
+        let Some(mut current) = self.shared.followed.0.lock() else { return };
         // Otherwise the following has ended already, or the status now follows a later request of this
         // context.
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &self.source)) {

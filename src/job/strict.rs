@@ -19,8 +19,8 @@ use std::io::{self, Write};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::block::block_pause;
@@ -30,6 +30,7 @@ use super::raw::Handle;
 use super::record::Record;
 use super::wait_ctx::Shared;
 use crate::process::cancel::uncancelled;
+use crate::process::fork::Lock;
 
 /// A rule about jobs that a program can break without being stopped.
 #[non_exhaustive]
@@ -137,7 +138,7 @@ impl fmt::Display for Violation {
 pub type StrictHandler = Arc<dyn Fn(&Violation) + Send + Sync>;
 
 static STRICT: AtomicBool = AtomicBool::new(cfg!(debug_assertions));
-static HANDLER: Mutex<Option<StrictHandler>> = Mutex::new(None);
+static HANDLER: Lock<Option<StrictHandler>> = Lock::new(None);
 
 thread_local! {
     /// Whether this thread is in the handler. No destructor, so it can always be read.
@@ -205,7 +206,8 @@ pub fn is_strict() -> bool {
 /// # Ok::<(), job::NoJobs>(())
 /// ```
 pub fn set_strict_handler(handler: Option<StrictHandler>) {
-    let old = mem::replace(&mut *current_handler(), handler);
+    // In a forked child that has inherited the lock locked, reports are printed.
+    let old = HANDLER.lock().map(|mut current| mem::replace(&mut *current, handler));
     // The old handler may own anything: dropped after the lock is free.
     drop(old);
 }
@@ -293,7 +295,7 @@ fn report_paused_on(ctx: &Rc<Shared>) {
 }
 
 fn hand_over(violation: &Violation) {
-    let handler = if REPORTING.get() { None } else { current_handler().clone() };
+    let handler = if REPORTING.get() { None } else { HANDLER.lock().and_then(|handler| handler.clone()) };
     let Some(handler) = handler else { return print(violation) };
     REPORTING.set(true);
     // A report must not pause in the middle, because `catch_unwind` must not catch the unwinding of a paused
@@ -315,8 +317,4 @@ fn hand_over(violation: &Violation) {
 fn print(violation: &Violation) {
     let line = format!("simaccel: {violation}\n");
     let _ = uncancelled(|| io::stderr().write_all(line.as_bytes()));
-}
-
-fn current_handler() -> MutexGuard<'static, Option<StrictHandler>> {
-    HANDLER.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -45,7 +45,12 @@ macro_rules! hashes {
         impl Default for $name {
             fn default() -> Self {
                 static SHARED: OnceLock<Steady> = OnceLock::new();
-                let session = SHARED.get_or_init(|| session_by_default(Hash::$name));
+                // Of two threads that are here at once, one drops its own again: a forked child would wait
+                // for a thread of its parent.
+                let session = SHARED.get().unwrap_or_else(|| {
+                    let session = session_by_default(Hash::$name);
+                    SHARED.get_or_init(|| session)
+                });
                 Self(Pieces::new(session.clone(), Operation::Digest))
             }
         }

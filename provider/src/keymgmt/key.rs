@@ -9,8 +9,9 @@
 //! A key does not change, so several threads and paused jobs may use it; each has a share of it. What changes
 //! an object of libcrypto's puts another key into it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use simaccel::foreign::Lock;
 use simaccel::{
     Engine, Error, KeyAlgorithm, KeySession, PrivateKey, PrivateParts, PublicKey, PublicParts, RsaNumbers,
     foreign,
@@ -46,7 +47,7 @@ pub(crate) struct Key {
 
 /// A session, of the process that it was made in.
 #[derive(Debug, Default)]
-struct Cached(Mutex<Option<(u64, KeySession)>>);
+struct Cached(Lock<Option<(u64, KeySession)>>);
 
 impl Cached {
     fn get(
@@ -55,18 +56,16 @@ impl Cached {
         make: impl FnOnce(&Engine) -> Result<KeySession, Error>,
     ) -> Result<KeySession, Failure> {
         let forks = foreign::forks();
-        if let Some((of, session)) = &*self.lock()
+        if let Some((of, session)) = self.0.lock().as_deref().and_then(Option::as_ref)
             && *of == forks
         {
             return Ok(session.clone());
         }
         let session = key_session(instance, make)?;
-        *self.lock() = Some((forks, session.clone()));
+        // Not kept in a child that has inherited the lock locked.
+        let before = self.0.lock().and_then(|mut cached| cached.replace((forks, session.clone())));
+        drop(before);
         Ok(session)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(u64, KeySession)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A key object of libcrypto's: the key that it holds, which may change, and what it answers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
@@ -23,7 +23,9 @@ use crate::ossl::params::{Params, Requests};
 pub(crate) struct KeyObject {
     pub(super) instance: Arc<Instance>,
     pub(super) spec: &'static Spec,
-    held: Mutex<Held>,
+    /// Read by all that use the key, and written by an import or a generation. A forked child can read it
+    /// although a thread of the parent did at the time of the fork.
+    held: RwLock<Held>,
 }
 
 /// A key, wherever it is. What uses it for longer than a call holds a share of it.
@@ -52,16 +54,16 @@ impl KeyObject {
     }
 
     pub(super) fn of(instance: Arc<Instance>, spec: &'static Spec, held: Held) -> Self {
-        Self { instance, spec, held: Mutex::new(held) }
+        Self { instance, spec, held: RwLock::new(held) }
     }
 
     /// The key of now.
     pub(crate) fn held(&self) -> Held {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn put(&self, held: Held) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
     }
 
     pub(super) fn import(&self, selection: Selection, params: Params<'_>) -> Result<(), Failure> {

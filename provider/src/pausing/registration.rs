@@ -9,10 +9,10 @@ use std::fmt;
 use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use simaccel::foreign::{self, OpenFd};
+use simaccel::foreign::{self, Lock, OpenFd};
 
 use super::operation::Operation;
 use crate::conduct::Watched;
@@ -149,16 +149,18 @@ pub(super) fn of_end(ctx: Ctx) -> Option<(NonNull<Registration>, bool)> {
 /// An fd that never becomes readable: one for the process, and another for a child of it, which may have
 /// closed the parent's.
 pub(super) fn never_readable() -> Option<OpenFd> {
-    static FD: OnceLock<Mutex<Option<(u64, OpenFd)>>> = OnceLock::new();
+    static FD: Lock<Option<(u64, OpenFd)>> = Lock::new(None);
     let forks = foreign::forks();
-    let mut kept = FD.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((born, fd)) = &*kept
+    let mut kept = FD.lock();
+    if let Some((born, fd)) = kept.as_deref().and_then(Option::as_ref)
         && *born == forks
     {
         return Some(Arc::clone(fd));
     }
     let fd: OpenFd =
         Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).ok()?);
+    // Not kept in a child that has inherited the lock locked.
+    let Some(kept) = &mut kept else { return Some(fd) };
     if let Some(of_parent) = kept.replace((forks, Arc::clone(&fd))) {
         // Its number may be another file's by now.
         std::mem::forget(of_parent);

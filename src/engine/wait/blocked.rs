@@ -115,7 +115,9 @@ pub(super) fn pause<E: Hold, W: Wake>(flight: &Flight<E, W>) -> bool {
         }
         std::hint::spin_loop();
     }
-    if reap(engine, &instance) == 0 {
+    // A waker that the reaping calls may fork: in the child the lock of the sleep may have been inherited
+    // locked, and nothing would end the sleep.
+    if reap(engine, &instance) == 0 && !engine.is_inherited() {
         sleep(flight, &instance);
     }
     true
