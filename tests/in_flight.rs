@@ -426,3 +426,42 @@ fn a_set_goes_from_thread_to_thread() {
 fn a_set_for_nothing_is_refused() {
     let _ = InFlight::<Sealing>::ordered(0);
 }
+
+/// Wakes itself until another task, which has no turn before, lets it end.
+struct Yielding {
+    may_end: Rc<Cell<bool>>,
+    polls: usize,
+}
+
+impl Future for Yielding {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.polls += 1;
+        assert!(self.polls < 10_000, "the set keeps the turn");
+        context.waker().wake_by_ref();
+        if self.may_end.get() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+#[test]
+fn futures_that_wake_themselves_leave_other_tasks_their_turns() {
+    for limit in [1, 3, 100] {
+        for mut set in sets(limit) {
+            let may_end = Rc::new(Cell::new(false));
+            for _ in 0..limit {
+                assert!(set.push(Yielding { may_end: Rc::clone(&may_end), polls: 0 }).is_ok());
+            }
+            let flag = Arc::new(Flag::default());
+            let waker = Waker::from(Arc::clone(&flag));
+            for turn in 0..5 {
+                assert_eq!(flag.calls(), turn);
+                assert!(set.poll_next(&mut Context::from_waker(&waker)).is_pending());
+            }
+            may_end.set(true);
+            for _ in 0..limit {
+                assert!(set.poll_next(&mut Context::from_waker(&waker)).is_ready());
+            }
+        }
+    }
+}

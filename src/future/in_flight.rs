@@ -196,6 +196,7 @@ impl<F: Future + Unpin> InFlight<F> {
     }
 
     /// The next result; `None` when the set is empty, and after that again results of what is pushed.
+    /// Futures that wake themselves, as a job that yields, do not keep the task's turn.
     ///
     /// # Panics
     /// With a panic of a future, which is dropped then; the set goes on without it.
@@ -204,13 +205,21 @@ impl<F: Future + Unpin> InFlight<F> {
             return Poll::Ready(None);
         }
         self.marks.awake();
+        let mut turns = self.limit();
         loop {
             let first = self.line.as_ref().and_then(|line| line.front().copied());
             if let Some(output) = first.and_then(|at| self.take_ended(at)) {
                 return Poll::Ready(Some(output));
             }
             match self.looks.next(&self.marks) {
+                // A future that wakes itself would be polled for ever.
+                Some(at) if turns == 0 => {
+                    self.marks.set(at);
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Some(at) => {
+                    turns -= 1;
                     if let Some(output) = self.marked(at) {
                         return Poll::Ready(Some(output));
                     }
