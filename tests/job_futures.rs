@@ -5,6 +5,9 @@ mod engine_helpers;
 mod future_helpers;
 
 use std::cell::Cell;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use simaccel::future::{DrivenJob, JobDriver, JobFuture};
+use simaccel::future::{DrivenJob, FdWatch, JobDriver, JobFuture};
 use simaccel::job::{self, PoolConfig, Release, WaitKey, thread_stats};
 use simaccel::{Error, WaitFd};
 
@@ -164,6 +167,50 @@ fn a_pause_for_nothing_is_a_yield() {
     }
     executor.run();
     assert_eq!(turns.get(), 20);
+}
+
+/// Reports every fd as readable at once.
+struct Readable;
+
+impl FdWatch for Readable {
+    fn poll_readable(&mut self, _fds: &[WaitFd], _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn forget(&mut self) {}
+}
+
+#[test]
+fn an_fd_that_stays_readable_or_cannot_be_watched_leaves_other_tasks_their_turns() {
+    let may_end = Rc::new(Cell::new(false));
+    let pausing = |fd: WaitFd| {
+        let may_end = Rc::clone(&may_end);
+        move || {
+            job::current().unwrap().wait_ctx().unwrap().set_wait_fd(WaitKey::of(&fd), fd, None, None);
+            let mut pauses = 0;
+            while !may_end.get() {
+                pauses += 1;
+                assert!(pauses < 1_000, "the job keeps the turn");
+                let _ = job::pause();
+            }
+        }
+    };
+    // An epoll refuses it.
+    let file = OwnedFd::from(File::open("/proc/self/exe").unwrap());
+    let mut unwatchable = JobFuture::new(pausing(file.into()));
+    let mut readable = JobFuture::watched_by(Readable, pausing(eventfd().into()));
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(Arc::clone(&flag));
+    for turn in 0..5 {
+        assert_eq!(flag.calls(), 2 * turn);
+        assert!(Pin::new(&mut unwatchable).poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(Pin::new(&mut readable).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    may_end.set(true);
+    assert_eq!(
+        (poll_once(&mut unwatchable), poll_once(&mut readable)),
+        (Poll::Ready(Ok(())), Poll::Ready(Ok(())))
+    );
 }
 
 struct Nothing;

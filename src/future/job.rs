@@ -29,7 +29,8 @@ use crate::process::fork;
 /// - *an operation of an engine*, whatever its `delivery`: the device calls the waker;
 /// - *fds that its code has registered* ([`job::current`](crate::job::current)'s context,
 ///   [`job::pause`](crate::job::pause)): one that is readable; all that are registered are watched, by
-///   [`OwnThread`] unless [`JobFuture::watched_by`] says otherwise;
+///   [`OwnThread`] unless [`JobFuture::watched_by`] says otherwise; where one cannot be watched (epoll refuses
+///   regular files), the pause is a yield;
 /// - *the context's callback*, which other code may call, after a
 ///   [`job::pause_with`](crate::job::pause_with);
 /// - *nothing*: a bare pause is a yield, and the job goes on at its next turn.
@@ -168,14 +169,7 @@ impl<T: 'static, F: FnOnce() -> T + 'static, W: FdWatch> JobFuture<T, F, W> {
             On::Callback => false,
             On::Turn => true,
             // An fd that cannot be watched is looked at by the job's own code.
-            On::Fds(fds) => match self.watch.poll_readable(fds, context) {
-                Poll::Pending => false,
-                Poll::Ready(Ok(())) => true,
-                Poll::Ready(Err(_)) => {
-                    context.waker().wake_by_ref();
-                    true
-                }
-            },
+            On::Fds(fds) => self.watch.poll_readable(fds, context).is_ready(),
         }
     }
 
@@ -193,18 +187,24 @@ impl<T: 'static, F: FnOnce() -> T + 'static, W: FdWatch> JobFuture<T, F, W> {
             let on = match (fds.is_empty(), job.is_in_flight()) {
                 (false, _) => On::Fds(fds),
                 (true, true) => On::Callback,
-                (true, false) => {
-                    context.waker().wake_by_ref();
-                    self.stage = Stage::Paused(job, On::Turn);
-                    return Poll::Pending;
-                }
+                (true, false) => return self.give_turn_away(job, context),
             };
             if !self.is_woken(&on, context) {
                 self.stage = Stage::Paused(job, on);
                 return Poll::Pending;
             }
             self.watch.forget();
+            if matches!(on, On::Fds(_)) {
+                // One that stays readable, or cannot be watched, would keep the turn for ever.
+                return self.give_turn_away(job, context);
+            }
         }
+    }
+
+    fn give_turn_away(&mut self, job: Job<T>, context: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        self.stage = Stage::Paused(job, On::Turn);
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
