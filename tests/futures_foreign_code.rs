@@ -24,7 +24,7 @@ use simaccel::{Aead, Engine, Error};
 
 use self::engine_helpers::{IV, KEY, assert_adds_up, ctr, expected_ctr, message, open, stepped};
 use self::future_helpers::{Flag, block_on, drive, poll_once};
-use self::wakers::{Fragile, panicking, panics, poll_with, runs};
+use self::wakers::{Fragile, in_next_clone, panicking, panics, poll_with, runs};
 
 /// A reaper that has had its first turn.
 fn reaper(engine: &Engine) -> Pin<Box<Reaper>> {
@@ -122,6 +122,35 @@ fn a_waker_that_panics_when_it_is_cloned_or_dropped_leaves_nothing_with_the_devi
             assert_eq!(Arc::strong_count(&data), 1, "{with_reaper} {polls} {in_clone}");
             assert_at_rest(&engine);
         }
+    }
+}
+
+/// What the reaper does in the clone comes before the clone is in its place.
+#[test]
+fn a_waker_whose_clone_has_the_reaper_run_or_dropped_is_called() {
+    for drops in [true, false] {
+        let engine = stepped("");
+        let mut reaper = reaper(&engine);
+        let mut future = ctr(&engine).encrypt_async(&IV, message(1, 64));
+        let device = engine.clone();
+        in_next_clone(move || {
+            if drops {
+                return drop(reaper);
+            }
+            device.device().run_until_idle();
+            turn(&mut reaper);
+            // It is asleep from here on.
+            std::mem::forget(reaper);
+        });
+        let data = Arc::new(Fragile::default());
+        let waker = Fragile::waker(&data);
+        let mut calls = 0;
+        while poll_with(&mut future, &waker).is_pending() {
+            engine.device().run_until_idle();
+            let before = std::mem::replace(&mut calls, data.calls.load(Ordering::SeqCst));
+            assert!(calls > before, "no wake came: {drops}");
+        }
+        assert_at_rest(&engine);
     }
 }
 

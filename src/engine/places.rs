@@ -24,6 +24,8 @@ use super::marking::Together;
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     open: Cell<bool>,
+    /// How often wakers were taken out.
+    turns: Cell<u32>,
     list: RefCell<Vec<Place>>,
 }
 
@@ -64,6 +66,7 @@ impl Places {
     /// Notes a request that is in flight, and its waker.
     #[inline(never)]
     pub(crate) fn note(&self, ticket: Ticket, waker: &Waker) {
+        let turns = self.turns.get();
         let place = Place { ticket: Some(ticket), waker: Some(waker.clone()) };
         let at = ticket.place();
         let mut list = self.list.borrow_mut();
@@ -73,11 +76,20 @@ impl Places {
         let old = mem::replace(&mut list[at], place);
         drop(list);
         drop(old);
+        // In the clone, or in the drop, the reaper has had a turn, or was dropped: no other wake may come.
+        if self.turns.get() != turns {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn count_turn(&self) {
+        self.turns.set(self.turns.get().wrapping_add(1));
     }
 
     /// Takes the wakers of these requests out of their places.
     #[inline]
     pub(crate) fn take(&self, tickets: &mut Vec<Ticket>, called: &mut Called) {
+        self.count_turn();
         let mut list = self.list.borrow_mut();
         called.reserve(tickets.len());
         for ticket in tickets.drain(..) {
@@ -134,6 +146,7 @@ impl Places {
     /// No reaper comes any more: takes the wakers of all that is left, and drops the others.
     pub(crate) fn close(&self) -> Vec<(Ticket, Waker)> {
         self.open.set(false);
+        self.count_turn();
         let list = self.list.take();
         list.into_iter().filter_map(|Place { ticket, waker }| Some((ticket?, waker?))).collect()
     }
