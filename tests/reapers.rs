@@ -12,7 +12,7 @@ use std::thread;
 use simaccel::future::{Cancelled, InPlace, OpFuture};
 
 use self::engine_helpers::{IV, assert_adds_up, ctr, expected_ctr, message, open, stepped};
-use self::future_helpers::{Flag, poll_once};
+use self::future_helpers::{Flag, drive, poll_once};
 
 fn pending(future: &mut OpFuture<InPlace>) {
     assert!(poll_once(future).is_pending());
@@ -61,6 +61,36 @@ fn a_dropped_reaper_leaves_no_slot_taken() {
         engine.device().run_until_idle();
         later.iter_mut().for_each(|future| assert!(poll_once(future).is_ready()));
         assert_eq!(engine.stats().parked > 0, takes_elsewhere);
+        assert_adds_up(&engine);
+    }
+}
+
+#[test]
+fn the_end_of_a_thread_leaves_no_slot_taken() {
+    for (ends_before, forgets) in [(false, false), (false, true), (true, false), (true, true)] {
+        let engine = stepped("queue_pairs=2;depth=2");
+        let session = ctr(&engine);
+        let device = engine.clone();
+        let in_thread = thread::spawn(move || {
+            let mut reaper = device.reaper().unwrap();
+            assert!(poll_once(&mut reaper).is_pending());
+            let mut futures: Vec<_> =
+                (0..5).map(|index| session.encrypt_async(&IV, message(index, 64))).collect();
+            // Two have a slot, the others wait for one.
+            futures.iter_mut().for_each(pending);
+            if forgets {
+                std::mem::forget(reaper);
+            } else {
+                drop(reaper);
+            }
+            if !ends_before {
+                device.device().run_until_idle();
+            }
+            futures
+        });
+        for (index, future) in in_thread.join().unwrap().into_iter().enumerate() {
+            assert_eq!(drive(&engine, future).unwrap(), expected_ctr(&message(index, 64)));
+        }
         assert_adds_up(&engine);
     }
 }

@@ -22,6 +22,7 @@ use super::catching::catch;
 use super::fault::FaultKind;
 use super::group::Group;
 use super::lease::Lease;
+use super::orphan;
 use super::places::{Called, Places};
 use super::poller::{self, Poller};
 use super::stats::Counters;
@@ -455,13 +456,18 @@ impl Drop for Instance {
         if let Some(poller) = self.poller.take() {
             self.remote().detach(poller.interrupt());
         }
-        if let Some(group) = self.group.take() {
+        let group = self.group.take();
+        if let Some(group) = &group {
             // Its reaper may be forgotten.
             group.close(&self.places);
-            engine.pollers.forget_group(&group);
+            engine.pollers.forget_group(group);
         }
         engine.registry.retire(&self.counters);
-        engine.pairs.give_back(&mut self.lease);
+        let is_orphaned = group.is_some() && self.lease.is_own() && !self.remote().is_idle();
+        engine.pairs.give_back(&mut self.lease, is_orphaned);
+        if is_orphaned {
+            orphan::adopt(&engine, self.lease.index());
+        }
     }
 }
 

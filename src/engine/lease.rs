@@ -15,7 +15,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use simaccel_device::{QueuePair, Remote};
+use simaccel_device::{Completion, QueuePair, Remote};
 
 /// The queue pairs of an engine.
 #[derive(Debug)]
@@ -23,11 +23,20 @@ pub(crate) struct Pairs {
     /// All but the last, each for one thread at a time.
     own: Box<[Place]>,
     /// The indices that no thread has.
-    free: Mutex<Vec<usize>>,
+    free: Mutex<Free>,
     /// The last one, for all threads that find no other.
     shared: Mutex<QueuePair>,
     /// The operations on their requests that any thread may use, by index.
     remotes: Box<[Remote]>,
+}
+
+/// The indices of pairs that no thread has.
+#[derive(Debug)]
+struct Free {
+    /// The last one is used next.
+    idle: Vec<usize>,
+    /// What the thread that has ended has in flight there is reaped by others, so none gets the pair before.
+    orphaned: Vec<usize>,
 }
 
 /// A queue pair for one thread at a time.
@@ -40,9 +49,9 @@ impl fmt::Debug for Place {
     }
 }
 
-// SAFETY: a place is accessed through its lease only. There is one lease at a time, while the place's index
-// is not among the free ones; a lease stays on its thread; and indices go from thread to thread through a
-// lock.
+// SAFETY: a place is accessed through its lease, or by the holder of the lock of the free ones, if its index is
+// among those. There is one lease at a time, while the index is not among the free ones; a lease stays on its
+// thread; and indices go from thread to thread through that lock.
 unsafe impl Sync for Place {}
 
 impl Pairs {
@@ -51,13 +60,13 @@ impl Pairs {
         let remotes = pairs.iter().map(|pair| pair.remote().clone()).collect();
         let shared = Mutex::new(pairs.pop()?);
         let own: Box<[_]> = pairs.into_iter().map(|pair| Place(RefCell::new(pair))).collect();
-        let free = Mutex::new((0..own.len()).rev().collect());
+        let free = Mutex::new(Free { idle: (0..own.len()).rev().collect(), orphaned: Vec::new() });
         Some(Self { own, free, shared, remotes })
     }
 
     /// A pair for the calling thread.
     pub(super) fn lease(&self) -> Lease {
-        let own = lock(&self.free).pop();
+        let own = self.next_free();
         let (index, access) = match own {
             Some(index) => (index, Access::Own(NonNull::from(&self.own[index]))),
             None => (self.own.len(), Access::Shared(NonNull::from(&self.shared))),
@@ -74,8 +83,17 @@ impl Pairs {
         Lease { index, access, remote: NonNull::from(&self.remotes[index]) }
     }
 
-    /// Takes back a lease of [`Pairs::lease`].
-    pub(super) fn give_back(&self, lease: &mut Lease) {
+    fn next_free(&self) -> Option<usize> {
+        let Free { idle, orphaned } = &mut *lock(&self.free);
+        idle.pop().or_else(|| {
+            let at = orphaned.iter().position(|&index| self.remotes[index].is_idle())?;
+            Some(orphaned.swap_remove(at))
+        })
+    }
+
+    /// Takes back a lease of [`Pairs::lease`]. `is_orphaned`: [`Pairs::reap_orphan`] is called while something
+    /// is in flight.
+    pub(super) fn give_back(&self, lease: &mut Lease, is_orphaned: bool) {
         if !lease.is_own() {
             return;
         }
@@ -84,7 +102,19 @@ impl Pairs {
             pair.flush();
         });
         lease.access = Access::Returned;
-        lock(&self.free).push(lease.index);
+        let Free { idle, orphaned } = &mut *lock(&self.free);
+        if is_orphaned { orphaned } else { idle }.push(lease.index);
+    }
+
+    /// Reaps an orphaned pair, and frees the slots; `false`: a thread has it.
+    pub(super) fn reap_orphan(&self, index: usize, f: &mut dyn FnMut(Completion)) -> bool {
+        // Held until the end: no thread gets the pair meanwhile.
+        let free = lock(&self.free);
+        let is_orphaned = free.orphaned.contains(&index);
+        if is_orphaned {
+            self.own[index].0.borrow_mut().reap(usize::MAX, f);
+        }
+        is_orphaned
     }
 }
 
@@ -127,7 +157,7 @@ impl Lease {
     pub(super) fn with_pair<R>(&self, body: impl FnOnce(&mut QueuePair) -> R) -> R {
         match self.access {
             // SAFETY: the places lie in a box of the engine, which by the rule of this file is there, and
-            // this is the only lease of this place.
+            // this is the only lease of this place, which is not among the free ones.
             Access::Own(place) => body(&mut unsafe { place.as_ref() }.0.borrow_mut()),
             // SAFETY: the shared pair lies in the engine, which is not moved, and by the rule of this file is
             // there.

@@ -52,6 +52,7 @@ mod keys;
 mod lease;
 mod marking;
 mod offload;
+mod orphan;
 mod places;
 mod poller;
 mod random;

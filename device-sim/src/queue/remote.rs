@@ -116,6 +116,11 @@ impl Remote {
         }
     }
 
+    /// Whether all slots are free, and no request waits for one.
+    pub fn is_idle(&self) -> bool {
+        self.pair.slots.is_idle()
+    }
+
     /// Undoes [`Remote::attach_alert`]. A call that is under way may go on.
     pub fn detach_alert(&self, alert: &Arc<Alert>) {
         if !self.pair.forked() {

@@ -208,6 +208,11 @@ impl Slots {
         self.has_waiters() && self.used() < self.depth
     }
 
+    /// Whether all are free, and no request waits for one.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.has_waiters() && self.used() == 0
+    }
+
     /// Whether the first parked request takes long, and could have a slot.
     pub(crate) fn begins_with_long(&self) -> bool {
         self.has_work() && lock(&self.fifo).entries.front().is_some_and(|parked| parked.is_long)
