@@ -49,9 +49,9 @@ impl fmt::Debug for Place {
     }
 }
 
-// SAFETY: a place is accessed through its lease, or by the holder of the lock of the free ones, if its index is
-// among those. There is one lease at a time, while the index is not among the free ones; a lease stays on its
-// thread; and indices go from thread to thread through that lock.
+// SAFETY: a place is accessed through its lease, or by the holder of the lock of the free ones, if its index
+// is among those. There is one lease at a time, while the index is not among the free ones; a lease stays on
+// its thread; and indices go from thread to thread through that lock.
 unsafe impl Sync for Place {}
 
 impl Pairs {
@@ -91,8 +91,8 @@ impl Pairs {
         })
     }
 
-    /// Takes back a lease of [`Pairs::lease`]. `is_orphaned`: [`Pairs::reap_orphan`] is called while something
-    /// is in flight.
+    /// Takes back a lease of [`Pairs::lease`]. `is_orphaned`: [`Pairs::reap_orphan`] is called while
+    /// something is in flight.
     pub(super) fn give_back(&self, lease: &mut Lease, is_orphaned: bool) {
         if !lease.is_own() {
             return;

@@ -3,12 +3,12 @@
 //! ```text
 //!   the thread ends ─► its pair is orphaned: reaped, alert armed ◄──┐
 //!                              │   │  a completion                  │
-//!                              │   └────────────────────────────────┘ reaped by the device's thread: its slot is free
+//!                              │   └────────────────────────────────┘ the device's thread reaps: its slot is free
 //!                              └── all slots are free ─► another thread may have the pair, and the alert goes
 //! ```
 //!
-//! Without it the futures that wait for a slot of the pair would wait for ever, because a thread reaps its own
-//! pair alone.
+//! Without it the futures that wait for a slot of the pair would wait for ever, because a thread reaps its
+//! own pair alone.
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};

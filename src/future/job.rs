@@ -29,8 +29,8 @@ use crate::process::fork;
 /// - *an operation of an engine*, whatever its `delivery`: the device calls the waker;
 /// - *fds that its code has registered* ([`job::current`](crate::job::current)'s context,
 ///   [`job::pause`](crate::job::pause)): one that is readable; all that are registered are watched, by
-///   [`OwnThread`] unless [`JobFuture::watched_by`] says otherwise; where one cannot be watched (epoll refuses
-///   regular files), the pause is a yield;
+///   [`OwnThread`] unless [`JobFuture::watched_by`] says otherwise; where one cannot be watched (epoll
+///   refuses regular files), the pause is a yield;
 /// - *the context's callback*, which other code may call, after a
 ///   [`job::pause_with`](crate::job::pause_with);
 /// - *nothing*: a bare pause is a yield, and the job goes on at its next turn.
