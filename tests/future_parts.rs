@@ -141,24 +141,129 @@ fn a_part_that_is_dropped_before_its_first_poll_has_changed_nothing() {
 }
 
 #[test]
-fn a_part_that_is_dropped_or_cancelled_later_poisons_the_stream() {
-    for cancels in [false, true] {
-        let engine = stepped("completion_nsec=1000");
-        let mut stream = ctr(&engine).encryptor(&IV);
-        let mut part = stream.update_async(message(5, 21));
-        assert!(poll_once(&mut part).is_pending());
-        assert_eq!(engine.stats().device.total.in_flight, 1);
-        if cancels {
-            let Cancelled::TakenBack { buffer, .. } = part.cancel() else { panic!() };
-            assert_eq!(buffer, message(5, 21));
-        }
-        drop(part);
-        let stats = engine.stats();
-        assert_eq!((stats.device.total.in_flight, stats.abandoned), (0, 1));
-        let failed = drive(&engine, stream.update_async(message(5, 21))).unwrap_err();
-        assert_eq!(failed.into_parts(), (Error::StreamPoisoned, message(5, 21)));
-        assert_adds_up(&engine);
+fn a_part_that_is_dropped_later_poisons_the_stream() {
+    let engine = stepped("completion_nsec=1000");
+    let mut stream = ctr(&engine).encryptor(&IV);
+    let mut part = stream.update_async(message(5, 21));
+    assert!(poll_once(&mut part).is_pending());
+    assert_eq!(engine.stats().device.total.in_flight, 1);
+    drop(part);
+    let stats = engine.stats();
+    assert_eq!((stats.device.total.in_flight, stats.abandoned), (0, 1));
+    let failed = drive(&engine, stream.update_async(message(5, 21))).unwrap_err();
+    assert_eq!(failed.into_parts(), (Error::StreamPoisoned, message(5, 21)));
+    assert_adds_up(&engine);
+}
+
+/// A device, how far it goes before parts are cancelled, and how many were taken back.
+struct Cancelling {
+    engine: Engine,
+    steps: usize,
+    taken_back: usize,
+}
+
+impl Cancelling {
+    /// Polls a part and cancels it after some steps.
+    fn part<F: Future + Unpin, C>(&self, part: &mut F, cancel: impl FnOnce(&mut F) -> C) -> C {
+        assert!(poll_once(part).is_pending());
+        (0..self.steps).for_each(|_| _ = self.engine.device().step());
+        cancel(part)
     }
+}
+
+/// A part, and the same again where it was taken back.
+macro_rules! update {
+    ($with:ident, $stream:ident, $piece:expr) => {{
+        let mut part = $stream.update_async($piece.to_vec());
+        match $with.part(&mut part, |part| part.cancel()) {
+            Cancelled::TakenBack { buffer, destination: None } => {
+                assert_eq!(buffer, $piece);
+                $with.taken_back += 1;
+                drive(&$with.engine, $stream.update_async(buffer)).unwrap()
+            }
+            Cancelled::Ended(output) => output.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }};
+}
+
+/// The last part, and the same again where it was taken back.
+macro_rules! finish {
+    ($with:ident, $stream:ident $(, $tag:expr)?) => {{
+        let mut finish = $stream.finish_async($($tag)?);
+        match $with.part(&mut finish, |finish| finish.cancel()) {
+            Cancelled::TakenBack { buffer: stream, destination: None } => {
+                $with.taken_back += 1;
+                drive(&$with.engine, stream.finish_async($($tag)?)).unwrap()
+            }
+            Cancelled::Ended(output) => output.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }};
+}
+
+/// Every part of every kind of stream is cancelled, the first one and the last one too.
+fn cancel_every_part(with: &mut Cancelling) {
+    let text = message(3, 1_000);
+    let cbc = with.engine.cipher(Cipher::Aes256Cbc, &KEY).unwrap();
+    let gcm = with.engine.aead(Aead::Aes256Gcm, &KEY).unwrap();
+    let (hash, hmac) =
+        (with.engine.hash(Hash::Sha512).unwrap(), with.engine.hmac(Hash::Sha256, &KEY).unwrap());
+    let (mut encryptor, mut decryptor) = (cbc.encryptor(&IV), cbc.decryptor(&IV));
+    let (mut sealer, mut opener) = (gcm.sealer(&IV, b"head"), gcm.opener(&IV, b"head"));
+    let (mut digesting, mut macing) = (hash.stream(), hmac.stream());
+    let (mut sealed, mut back, mut opened) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in pieces(&text, &[5, 16, 401]) {
+        let part = update!(with, encryptor, piece);
+        back.extend(update!(with, decryptor, part));
+        let part = update!(with, sealer, piece);
+        opened.extend(update!(with, opener, part));
+        sealed.extend(part);
+        assert_eq!(update!(with, digesting, piece), piece);
+        assert_eq!(update!(with, macing, piece), piece);
+    }
+    let rest = finish!(with, encryptor);
+    back.extend(update!(with, decryptor, rest));
+    back.extend(finish!(with, decryptor));
+    let (_, tag) = finish!(with, sealer);
+    finish!(with, opener, tag.as_bytes());
+    assert!(back == text && opened == text);
+    let whole = drive(&with.engine, gcm.seal_async(&IV, b"head", text.clone())).unwrap();
+    assert_eq!((sealed, tag), whole);
+    assert_eq!(finish!(with, digesting), drive(&with.engine, hash.digest_async(text.clone())).unwrap().1);
+    assert_eq!(finish!(with, macing), drive(&with.engine, hmac.mac_async(text)).unwrap().1);
+}
+
+#[test]
+fn a_stream_goes_on_after_a_part_that_was_cancelled_wherever_it_was() {
+    const PARTS: usize = 6 * 4 + 1 + 6;
+    for config in
+        ["", "completion_nsec=1000", "completion_nsec=1000;max_retries=1", "timeout_msec=1000", "mbps=1"]
+    {
+        for steps in 0..3 {
+            let mut with = Cancelling { engine: stepped(config), steps, taken_back: 0 };
+            cancel_every_part(&mut with);
+            let is_modelled = config.contains("completion_nsec") || config.contains("mbps");
+            let wanted = if steps == 0 || (is_modelled && steps == 1) { PARTS } else { 0 };
+            assert_eq!(with.taken_back, wanted, "{config}, after {steps} steps");
+            assert_eq!(with.engine.stats().abandoned, wanted as u64);
+            assert_adds_up(&with.engine);
+        }
+    }
+}
+
+#[test]
+fn a_finish_that_is_cancelled_before_its_first_poll_gives_the_stream_back() {
+    let engine = open("");
+    let mut stream = ctr(&engine).encryptor(&IV);
+    let mut output = block_on(stream.update_async(message(5, 21))).unwrap();
+    let mut finish = stream.finish_async();
+    let Cancelled::TakenBack { buffer: mut stream, destination: None } = finish.cancel() else { panic!() };
+    assert!(matches!(finish.cancel(), Cancelled::Ended(Err(error)) if error.error() == &Error::Closed));
+    assert_eq!(block_on(finish).unwrap_err().into_parts().0, Error::Closed);
+    output.extend(block_on(stream.update_async(message(6, 21))).unwrap());
+    block_on(stream.finish_async()).unwrap();
+    assert_eq!(output, expected_ctr(&[message(5, 21), message(6, 21)].concat()));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! The state between pieces travels in the requests by value, so a stream occupies nothing on the device
 //! while it rests. One piece is in flight at a time. A piece that fails, or is given up, takes the state with
 //! it: the stream is *poisoned*, and every later call returns [`Error::StreamPoisoned`]. After the last piece
-//! it is *finished* ([`Error::StreamFinished`]).
+//! it is *finished* ([`Error::StreamFinished`]). A piece that is cancelled, and taken back, gives the state
+//! back.
 //!
 //! `finish` takes the stream by value and, as `finish_by_ref`, by reference: a raw job that is discarded in
 //! the middle runs no destructors, so its frames must own no stream.
@@ -82,6 +83,27 @@ impl Stream {
         };
     }
 
+    /// Takes the state back from the request of a part that was taken back: the stream is as it was before
+    /// that part.
+    pub(crate) fn unbegin(&mut self, request: &mut Request, is_first: bool) {
+        self.len = self.len.saturating_sub(request.buffer.len() as u64);
+        if is_first {
+            (self.iv, self.aad) = (request.iv().to_vec(), std::mem::take(&mut request.aad));
+            self.state = State::Fresh;
+        } else if let Some(state) = request.state.take() {
+            self.state = State::Between(state);
+        }
+    }
+
+    /// Moves the stream out, and leaves a finished one.
+    pub(crate) fn take(&mut self) -> Self {
+        let finished = Self {
+            state: State::Finished,
+            ..Self::new(Arc::clone(&self.core), self.operation, vec![], vec![])
+        };
+        std::mem::replace(self, finished)
+    }
+
     pub(crate) const fn core(&self) -> &Arc<SessionCore> {
         &self.core
     }
@@ -150,6 +172,10 @@ macro_rules! stream_type {
 
             pub(crate) fn into_parts(self) -> Stream {
                 self.0
+            }
+
+            pub(crate) const fn from_parts(parts: Stream) -> Self {
+                Self(parts)
             }
         }
 

@@ -66,7 +66,7 @@ pub use in_flight::InFlight;
 pub use job::JobFuture;
 pub use keys::KeyFuture;
 pub use operation::{Apart, Cancelled, Compared, InPlace, Kind, OpFuture, Tagged};
-pub use part::{Finish, FinishFuture, Rest, RestAndTag, TagOnly, UpdateFuture};
+pub use part::{Finish, FinishFuture, UpdateFuture};
 pub use reactor::OwnThread;
 pub use reaper::Reaper;
 #[cfg(feature = "tokio")]

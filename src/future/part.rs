@@ -2,8 +2,13 @@
 //!
 //! ```text
 //!   stream.update_async(buffer) ─► New ── poll ─► the state leaves the stream ─► Waiting ─► Over: it is back
+//!                                   │                                              ├── cancelled: it is back
 //!                                   └── dropped: the stream is as it was           └── dropped, failed: poisoned
 //! ```
+//!
+//! A drop gives no answer, so afterwards nobody would know whether the part counts: it poisons the stream. A
+//! cancel says what has become of the part. Where a device may compute it before its time, the flight keeps a
+//! copy of the state for that.
 
 use std::borrow::BorrowMut;
 use std::fmt;
@@ -95,7 +100,7 @@ impl<S: BorrowMut<Stream>> PartOf<S> {
         }
     }
 
-    /// Ends it now. `Err`: its text.
+    /// Ends it now. `Err`: its text; the stream is as it was before the part.
     fn cancel(&mut self) -> Result<Result<Request, OpError>, Vec<u8>> {
         match &mut self.stage {
             Stage::New(_, _, text, _) => {
@@ -105,7 +110,9 @@ impl<S: BorrowMut<Stream>> PartOf<S> {
             }
             Stage::Waiting { kept, is_first } => match kept.cancel() {
                 Ended::TakenBack => {
-                    let text = mem::take(&mut kept.request_mut().buffer);
+                    let request = kept.request_mut();
+                    self.stream.borrow_mut().unbegin(request, *is_first);
+                    let text = mem::take(&mut request.buffer);
                     self.stage = Stage::Over;
                     Err(text)
                 }
@@ -141,9 +148,9 @@ impl<S> fmt::Debug for PartOf<S> {
 /// time. Ended, it is ready with [`Error::Closed`].
 ///
 /// *Cancel safe* for memory, as every future here: a drop takes the piece back and wipes it. But the piece
-/// has taken the state of the message with it, so a stream whose piece is dropped or cancelled after its
-/// first poll is poisoned: it ends with [`Error::StreamPoisoned`] from then on. Before its first poll,
-/// nothing has happened.
+/// has taken the state of the message with it, so a stream whose piece is dropped after its first poll is
+/// poisoned: it ends with [`Error::StreamPoisoned`] from then on. Before its first poll, nothing has
+/// happened. [`UpdateFuture::cancel`] returns the buffer, and leaves the stream usable.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct UpdateFuture<'s, B = Vec<u8>> {
     part: PartOf<&'s mut Stream>,
@@ -165,7 +172,11 @@ impl<'s, B: Buffer> UpdateFuture<'s, B> {
     }
 
     /// Ends it now, and returns its buffer: the input, or its result where it has ended. Waits at most for
-    /// one batch's computation. After an input that was polled the stream is poisoned.
+    /// one batch's computation. The future is over then.
+    ///
+    /// After [`Cancelled::TakenBack`] the stream is as it was before the piece, and takes this one again, or
+    /// another. After a result it is behind the piece, as if that had been awaited; after an error it is
+    /// poisoned.
     pub fn cancel(&mut self) -> Cancelled<Result<B, OpError<B>>, B> {
         match self.part.cancel() {
             Err(text) => Cancelled::TakenBack { buffer: B::from_vec(text), destination: None },
@@ -192,15 +203,16 @@ impl<B> fmt::Debug for UpdateFuture<'_, B> {
     }
 }
 
-/// The end of a message, as a future: [`CipherStream::finish_async`] and the like. Its result is `R`'s
+/// The end of a message, as a future: [`CipherStream::finish_async`] and the like. Its result is the stream's
 /// [`Output`](Finish::Output).
 ///
 /// It begins at its first poll, is `Send`, `Unpin` and `'static`, and owns the stream. Ended, it is ready
 /// with [`Error::Closed`]. *Cancel safe*: a drop takes the request back; the message is lost with its stream.
+/// [`FinishFuture::cancel`] returns the stream.
 #[must_use = "a future does nothing unless it is polled"]
-pub struct FinishFuture<R> {
+pub struct FinishFuture<S> {
     part: PartOf<OwnStream>,
-    result: PhantomData<fn() -> R>,
+    back: fn(Stream) -> S,
 }
 
 struct OwnStream(Stream);
@@ -217,67 +229,47 @@ impl BorrowMut<Stream> for OwnStream {
     }
 }
 
-/// What the end of a message gives. Sealed.
+/// The streams, by what the end of their message gives. Sealed.
 pub trait Finish: sealed::Finish + 'static {
-    /// It.
+    /// It: the rest of the text, which is empty for GCM, a tag, MAC or digest, or both.
     type Output;
 
     #[doc(hidden)]
     fn output(request: Request) -> Self::Output;
 }
 
-/// The rest of the text: gives a `Vec<u8>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {}
-
-/// The rest of the text, which is empty for GCM, and the tag: gives `(Vec<u8>, Tag)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestAndTag {}
-
-/// The digest or MAC: gives a [`Tag`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagOnly {}
-
 mod sealed {
     pub trait Finish {}
-
-    impl Finish for super::Rest {}
-    impl Finish for super::RestAndTag {}
-    impl Finish for super::TagOnly {}
 }
 
-impl Finish for Rest {
-    type Output = Vec<u8>;
+macro_rules! finish {
+    ($stream:ident gives $output:ty, of $request:ident: $given:expr) => {
+        impl sealed::Finish for $stream {}
 
-    fn output(request: Request) -> Vec<u8> {
-        request.buffer
-    }
+        impl Finish for $stream {
+            type Output = $output;
+
+            fn output($request: Request) -> $output {
+                $given
+            }
+        }
+    };
 }
 
-impl Finish for RestAndTag {
-    type Output = (Vec<u8>, Tag);
+finish!(CipherStream gives Vec<u8>, of request: request.buffer);
+finish!(AeadSealer gives (Vec<u8>, Tag), of request: (request.buffer, request.tag));
+finish!(AeadOpener gives Vec<u8>, of request: request.buffer);
+finish!(HashStream gives Tag, of request: request.tag);
+finish!(MacStream gives Tag, of request: request.tag);
 
-    fn output(request: Request) -> (Vec<u8>, Tag) {
-        (request.buffer, request.tag)
-    }
-}
-
-impl Finish for TagOnly {
-    type Output = Tag;
-
-    fn output(request: Request) -> Tag {
-        request.tag
-    }
-}
-
-impl<R: Finish> FinishFuture<R> {
-    fn new(stream: Stream, tag: Result<Tag, Error>) -> Self {
+impl<S: Finish> FinishFuture<S> {
+    fn new(stream: Stream, back: fn(Stream) -> S, tag: Result<Tag, Error>) -> Self {
         let (prepared, tag) = match tag {
             Ok(tag) => (Ok(()), tag),
             Err(error) => (Err(error), Tag::default()),
         };
         let text = Vec::with_capacity(MORE);
-        Self { part: PartOf::new(OwnStream(stream), prepared, Part::Final, text, tag), result: PhantomData }
+        Self { part: PartOf::new(OwnStream(stream), prepared, Part::Final, text, tag), back }
     }
 
     /// Ends with [`Error::Timeout`] where the device does not end it within `limit`; as
@@ -286,17 +278,31 @@ impl<R: Finish> FinishFuture<R> {
         self.part.limit = Some(limit);
         self
     }
-}
 
-impl<R: Finish> Future for FinishFuture<R> {
-    type Output = Result<R::Output, OpError>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().part.poll(context).map_ok(R::output)
+    /// Ends it now, and returns the stream, or the result where it has ended. Waits at most for one batch's
+    /// computation. The future is over then.
+    ///
+    /// After [`Cancelled::TakenBack`] the stream is as it was before the finish: it can be finished again, or
+    /// take another piece. After an error the message is lost.
+    pub fn cancel(&mut self) -> Cancelled<Result<S::Output, OpError>, S> {
+        match self.part.cancel() {
+            Err(_) => {
+                Cancelled::TakenBack { buffer: (self.back)(self.part.stream.0.take()), destination: None }
+            }
+            Ok(outcome) => Cancelled::Ended(outcome.map(S::output)),
+        }
     }
 }
 
-impl<R> fmt::Debug for FinishFuture<R> {
+impl<S: Finish> Future for FinishFuture<S> {
+    type Output = Result<S::Output, OpError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().part.poll(context).map_ok(S::output)
+    }
+}
+
+impl<S> fmt::Debug for FinishFuture<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FinishFuture").field(&self.part).finish()
     }
@@ -319,25 +325,25 @@ text_stream!(AeadOpener);
 
 impl CipherStream {
     /// [`CipherStream::finish`] as a future.
-    pub fn finish_async(self) -> FinishFuture<Rest> {
-        FinishFuture::new(self.into_parts(), Ok(Tag::default()))
+    pub fn finish_async(self) -> FinishFuture<Self> {
+        FinishFuture::new(self.into_parts(), Self::from_parts, Ok(Tag::default()))
     }
 }
 
 impl AeadSealer {
     /// [`AeadSealer::finish`] as a future.
-    pub fn finish_async(self) -> FinishFuture<RestAndTag> {
-        FinishFuture::new(self.into_parts(), Ok(Tag::default()))
+    pub fn finish_async(self) -> FinishFuture<Self> {
+        FinishFuture::new(self.into_parts(), Self::from_parts, Ok(Tag::default()))
     }
 }
 
 impl AeadOpener {
     /// [`AeadOpener::finish`] as a future. What the stream has given is authentic when this ends well, and is
     /// to be discarded when it does not.
-    pub fn finish_async(self, tag: &[u8]) -> FinishFuture<Rest> {
+    pub fn finish_async(self, tag: &[u8]) -> FinishFuture<Self> {
         let stream = self.into_parts();
         let tag = stream.core().tag(tag);
-        FinishFuture::new(stream, tag)
+        FinishFuture::new(stream, Self::from_parts, tag)
     }
 }
 
@@ -350,8 +356,8 @@ macro_rules! digest_stream {
             }
 
             #[doc = concat!("[`", stringify!($stream), "::finish`] as a future.")]
-            pub fn finish_async(self) -> FinishFuture<TagOnly> {
-                FinishFuture::new(self.into_parts(), Ok(Tag::default()))
+            pub fn finish_async(self) -> FinishFuture<Self> {
+                FinishFuture::new(self.into_parts(), Self::from_parts, Ok(Tag::default()))
             }
         }
     };

@@ -71,7 +71,7 @@ pub(crate) struct Flight<E: Hold, W: Wake> {
 pub(crate) struct Held<W> {
     pub(super) wake: W,
     pub(super) watch: Option<Arc<Watch>>,
-    /// The state at the beginning of the part, if it may have to be repeated.
+    /// The state at the beginning of the part, if it may have to be repeated, or given back.
     pub(super) state: Option<Box<StreamState>>,
     #[cfg(feature = "tracing")]
     pub(super) traced: Traced,
@@ -307,8 +307,11 @@ impl<E: Hold, W: Wake> Flight<E, W> {
         } else {
             counters.abandoned.add(1)
         }
-        if !matches!(end, Some(End::Device(Status::Ok))) {
-            request.state = state;
+        match end {
+            Some(End::Device(Status::Ok)) => {}
+            // A device that computes only what it completes at once has not met it.
+            None if !self.engine().keeps_input => {}
+            _ => request.state = state,
         }
         Ok(end)
     }

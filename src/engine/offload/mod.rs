@@ -443,7 +443,7 @@ fn submit<E: Hold, P: Waiter>(
     if let Some(limit) = limit.or(engine.limit) {
         held.watch = Some(watch(engine, limit, &mut delivery, user_data)?);
     }
-    if engine.may_repeat {
+    if engine.may_repeat || (P::Wake::CAN_BE_CANCELLED && engine.keeps_input) {
         held.state = request.state.as_ref().map(|state| engine.outside(|| state.clone()));
     }
     let submitted = instance.with_pair(|pair| pair.submit_from(request, &mut delivery));

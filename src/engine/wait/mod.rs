@@ -74,6 +74,8 @@ pub(crate) trait Wake: Default {
     /// Whether its wait counts as a pause when it is over. (A paused job's counts at once: jobs that are
     /// paused are counted beside it.)
     const COUNTS_LATER: bool = false;
+    /// Whether its waiter may take the request back with all that went in.
+    const CAN_BE_CANCELLED: bool = false;
 
     /// Called when the request was taken. `late`: from the watchdog.
     fn ended(self, engine: &Arc<Inner>, late: bool);

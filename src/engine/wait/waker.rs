@@ -47,6 +47,7 @@ impl WakerWait<'_> {
 
 impl Wake for PolledWake {
     const COUNTS_LATER: bool = true;
+    const CAN_BE_CANCELLED: bool = true;
 
     fn ended(self, _engine: &Arc<Inner>, _late: bool) {}
 
