@@ -348,7 +348,8 @@ impl Scene {
             // What a function has given up of its own batch is dropped with the next call.
             self.engine().call("another", 0, || ()).unwrap();
         }
-        assert_eq!(self.outcome.take(), case.expected(), "{case:?}");
+        let outcome = self.outcome.take();
+        assert_eq!(outcome, case.expected(), "{case:?}");
         let calls = self.flag.calls();
         if case.end != End::Forgotten {
             // Nothing has the waker any more: it is not called, and its task is not kept.
@@ -359,6 +360,7 @@ impl Scene {
         if case.before != Before::Death {
             let later = drive(&engine, ctr(&engine).encrypt_async(&IV, message(9, 70)));
             assert_eq!(later.unwrap(), expected_ctr(&message(9, 70)), "{case:?}");
+            self.target.borrow().assert_stream(&engine, outcome.as_ref());
         }
         engine.device().run_until_idle();
         for (index, other) in self.others.iter_mut().enumerate() {

@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | the future is dropped before its first poll | was never made | is wiped and freed |
 //! | the future is dropped later | is taken back; waits at most for one batch's computation | is wiped and freed |
-//! | [`OpFuture::cancel`] and the like | is taken back, or its result is taken | is returned; of a call, its function |
+//! | [`OpFuture::cancel`] and the like | is taken back, or its result is taken | is returned; a function or a stream too |
 //! | [`OpFuture::with_timeout`] | is taken back when its time is over ([`Error::Timeout`](crate::Error::Timeout)) | is returned, unchanged |
 //! | [`mem::forget`](std::mem::forget) | ends | stays with the device until that is closed |
 //!

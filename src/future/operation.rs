@@ -62,8 +62,8 @@ pub enum Cancelled<T, B> {
     /// The request was taken back. The buffer holds the input, unchanged. An operation with two buffers gives
     /// its destination back, wiped, too.
     TakenBack {
-        /// What went in: the buffer, the copy that a key's operation has made of its input, or the function
-        /// of a call.
+        /// What went in: the buffer, the copy that a key's operation has made of its input, the function of a
+        /// call, or the stream whose message was to be finished.
         buffer: B,
         /// The destination, where there is one.
         destination: Option<B>,

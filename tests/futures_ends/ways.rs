@@ -1,18 +1,22 @@
 //! The ways to await: a future of each, what it has to give, and what it holds.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use simaccel::future::{
-    Apart, CallFuture, Cancelled, Compared, InPlace, JobFuture, KeyFuture, OpFuture, Tagged,
+    Apart, CallFuture, Cancelled, Compared, FinishFuture, InPlace, JobFuture, KeyFuture, OpFuture, Tagged,
 };
 use simaccel::{
-    Aead, Engine, Error, Hash, KeyAlgorithm, KeyArguments, OpError, Operation, PrivateKey, SignatureScheme,
+    Aead, Cipher, CipherStream, Engine, Error, Hash, KeyAlgorithm, KeyArguments, OpError, Operation,
+    PrivateKey, SignatureScheme,
 };
 
 use crate::engine_helpers::{IV, KEY, ctr, message, software};
+use crate::future_helpers::drive;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -22,11 +26,24 @@ pub(crate) enum Way {
     Compared,
     Key,
     Call,
+    /// A piece in the middle of a message.
+    Update,
+    /// The end of a message.
+    Finish,
     Job,
 }
 
-pub(crate) const WAYS: [Way; 7] =
-    [Way::InPlace, Way::Apart, Way::Tagged, Way::Compared, Way::Key, Way::Call, Way::Job];
+pub(crate) const WAYS: [Way; 9] = [
+    Way::InPlace,
+    Way::Apart,
+    Way::Tagged,
+    Way::Compared,
+    Way::Key,
+    Way::Call,
+    Way::Update,
+    Way::Finish,
+    Way::Job,
+];
 
 pub(crate) enum Any {
     InPlace(OpFuture<InPlace>),
@@ -35,6 +52,68 @@ pub(crate) enum Any {
     Compared(OpFuture<Compared>),
     Key(KeyFuture),
     Call(CallFuture<Vec<u8>>),
+    Update(Updating),
+    Finish(FinishFuture<CipherStream>),
+}
+
+/// A piece with its stream, which it borrows.
+pub(crate) struct Updating {
+    cancels: Arc<AtomicBool>,
+    future: Pin<Box<dyn std::future::Future<Output = Updated> + Send>>,
+}
+
+type Updated = Cancelled<Result<Vec<u8>, OpError>, Vec<u8>>;
+
+/// The stream of a piece that has ended, or of a finish that was taken back.
+type Left = Arc<Mutex<Option<CipherStream>>>;
+
+impl Updating {
+    fn new(mut stream: CipherStream, piece: Vec<u8>, limit: Option<Duration>, left: Left) -> Self {
+        let cancels = Arc::new(AtomicBool::new(false));
+        let is_cancelled = Arc::clone(&cancels);
+        let future = Box::pin(async move {
+            let mut part = stream.update_async(piece);
+            if let Some(limit) = limit {
+                part = part.with_timeout(limit);
+            }
+            let ended = poll_fn(|context| match is_cancelled.load(Ordering::Relaxed) {
+                true => Poll::Ready(part.cancel()),
+                false => std::future::Future::poll(Pin::new(&mut part), context).map(Cancelled::Ended),
+            })
+            .await;
+            drop(part);
+            *left.lock().unwrap() = Some(stream);
+            ended
+        });
+        Self { cancels, future }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Updated> {
+        self.future.as_mut().poll(context)
+    }
+
+    fn cancel(&mut self) -> Updated {
+        self.cancels.store(true, Ordering::Relaxed);
+        match self.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ended) => ended,
+            Poll::Pending => panic!("a cancelled piece waits"),
+        }
+    }
+}
+
+/// What comes before the piece, or the end.
+fn begun(mut stream: CipherStream, engine: &Engine) -> CipherStream {
+    drive(engine, stream.update_async(message(4, 21))).unwrap();
+    stream
+}
+
+fn cbc(engine: &Engine) -> CipherStream {
+    engine.cipher(Cipher::Aes256Cbc, &KEY).unwrap().encryptor(&IV)
+}
+
+/// The text of a piece behind another one.
+fn behind(first: &[u8], piece: Vec<u8>) -> Vec<u8> {
+    crate::engine_helpers::expected_ctr(&[first, &piece].concat()).split_off(first.len())
 }
 
 type JobOfTest = JobFuture<Result<Vec<u8>, Error>, Box<dyn FnOnce() -> Result<Vec<u8>, Error>>>;
@@ -65,6 +144,7 @@ pub(crate) struct Awaited {
     input: Vec<u8>,
     /// What a call's function, and the closure of a job, own.
     held: Arc<()>,
+    left: Left,
 }
 
 static SIGNING: LazyLock<PrivateKey> =
@@ -82,7 +162,11 @@ fn expected(way: Way) -> Vec<u8> {
             let signature =
                 engine.private_key(&SIGNING).unwrap().sign(&SignatureScheme::Ed25519, &input()).unwrap();
             let turned = input().into_iter().rev().collect();
-            vec![text.clone(), text.clone(), sealed, input(), signature, turned, text]
+            let part = behind(&message(4, 21), input());
+            let mut stream = cbc(engine);
+            stream.update(message(4, 21)).unwrap();
+            let rest = stream.finish().unwrap();
+            vec![text.clone(), text.clone(), sealed, input(), signature, turned, part, rest, text]
         })
     });
     EXPECTED[WAYS.iter().position(|other| *other == way).unwrap()].clone()
@@ -91,7 +175,8 @@ fn expected(way: Way) -> Vec<u8> {
 impl Awaited {
     /// A future of `engine` that was not polled yet.
     pub(crate) fn new(engine: &Engine, way: Way, limit: Option<Duration>) -> Self {
-        let (input, held) = (message(5, 90), Arc::new(()));
+        let input = if way == Way::Finish { Vec::new() } else { message(5, 90) };
+        let (held, left) = (Arc::new(()), Left::default());
         let owned = Arc::clone(&held);
         macro_rules! limited {
             ($future:expr) => {
@@ -132,6 +217,11 @@ impl Awaited {
                     value.into_iter().rev().collect()
                 })))
             }
+            Way::Update => {
+                let stream = begun(ctr(engine).encryptor(&IV), engine);
+                Any::Update(Updating::new(stream, input.clone(), limit, Arc::clone(&left)))
+            }
+            Way::Finish => Any::Finish(limited!(begun(cbc(engine), engine).finish_async())),
             Way::Job => {
                 assert_eq!(limit, None, "a job's operations have the engine's limit");
                 let (session, value) = (ctr(engine), input.clone());
@@ -140,11 +230,11 @@ impl Awaited {
                     session.encrypt(&IV, value).map_err(|failed| failed.into_parts().0)
                 });
                 let future = Some(Future::Job(Box::new(JobFuture::new(closure))));
-                return Self { way, future, expected: expected(way), input, held };
+                return Self { way, future, expected: expected(way), input, held, left };
             }
         };
         let future = Some(Future::Operation(Box::new(future)));
-        Self { way, future, expected: expected(way), input, held }
+        Self { way, future, expected: expected(way), input, held, left }
     }
 
     /// Polls it; what is ready is checked, and dropped.
@@ -198,8 +288,46 @@ impl Awaited {
                 }
                 Cancelled::Ended(result) => self.outcome(result.map_err(|error| (error, None))),
             },
+            Any::Update(future) => self.ended(future.cancel(), |text| text),
+            Any::Finish(future) => match future.cancel() {
+                Cancelled::TakenBack { buffer: stream, .. } => {
+                    *self.left.lock().unwrap() = Some(stream);
+                    Outcome::TakenBack
+                }
+                Cancelled::Ended(result) => self.outcome(result.map_err(parts)),
+            },
         };
         Some(ended)
+    }
+
+    /// The stream of a part that has ended is what its outcome says.
+    pub(crate) fn assert_stream(&self, engine: &Engine, outcome: Option<&Outcome>) {
+        let Some(mut stream) = self.left.lock().unwrap().take() else {
+            let has_stream = match self.way {
+                Way::Update => outcome.is_some(),
+                Way::Finish => outcome == Some(&Outcome::TakenBack),
+                _ => false,
+            };
+            return assert!(!has_stream, "{:?}: {outcome:?}, and no stream", self.way);
+        };
+        if self.way == Way::Finish {
+            return assert_eq!(drive(engine, stream.finish_async()).unwrap(), self.expected);
+        }
+        let before = [message(4, 21), self.input.clone()].concat();
+        match outcome {
+            Some(Outcome::TakenBack) => {
+                let again = drive(engine, stream.update_async(self.input.clone()));
+                assert_eq!(again.unwrap(), self.expected, "another text after it was taken back");
+            }
+            Some(Outcome::Right) => {
+                let next = drive(engine, stream.update_async(message(6, 33)));
+                assert_eq!(next.unwrap(), behind(&before, message(6, 33)));
+            }
+            _ => {
+                let failed = drive(engine, stream.update_async(message(6, 33))).unwrap_err();
+                assert_eq!(failed.into_parts(), (Error::StreamPoisoned, message(6, 33)));
+            }
+        }
     }
 
     fn ended<T>(
@@ -269,6 +397,11 @@ impl Any {
             Self::Call(future) => {
                 Pin::new(future).poll(context).map(|done| done.map_err(|error| (error, None)))
             }
+            Self::Update(future) => future.poll(context).map(|ended| match ended {
+                Cancelled::Ended(done) => done.map_err(parts),
+                taken_back => panic!("it was not cancelled: {taken_back:?}"),
+            }),
+            Self::Finish(future) => Pin::new(future).poll(context).map(|done| done.map_err(parts)),
         }
     }
 }
