@@ -11,19 +11,21 @@ use aead::Aead;
 use cipher::BlockCipherEncrypt;
 use digest::{Digest, KeyInit, Mac};
 use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use simaccel::rustcrypto::{
     Aes256, Aes256Gcm, HmacSha256, Sha256, default_engine, set_default_engine, stood_in,
 };
-use simaccel::{Config, Engine};
+use simaccel::{Config, Engine, Error};
 
 fn digest_is_right() {
     assert_eq!(Sha256::digest(b"abc")[..4], [0xba, 0x78, 0x16, 0xbf]);
 }
 
 #[test]
-fn it_is_set_once_and_not_inherited() {
+fn it_is_opened_when_needed_set_once_and_not_inherited() {
+    in_a_child(a_failure_to_open_it_is_not_for_good);
     let engine = Engine::open(Config::parse("workers=1;seed=7").unwrap()).unwrap();
     set_default_engine(engine.clone()).unwrap();
     digest_is_right();
@@ -55,6 +57,25 @@ fn it_is_set_once_and_not_inherited() {
         assert_eq!(own.stats().device.total.completed, 1);
     });
     digest_is_right();
+}
+
+/// A process that may have no thread at first: what is constructed meanwhile has software, and no more.
+fn a_failure_to_open_it_is_not_for_good() {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_AS).unwrap();
+    setrlimit(Resource::RLIMIT_AS, 1, hard).unwrap();
+    let refused = default_engine().err();
+    digest_is_right();
+    let mut early = Sha256::new();
+    setrlimit(Resource::RLIMIT_AS, soft, hard).unwrap();
+    assert!(matches!(refused, Some(Error::Thread(_))), "{refused:?}");
+    assert_eq!(stood_in(), 1);
+
+    digest_is_right();
+    assert_eq!((stood_in(), default_engine().unwrap().stats().operations), (1, 1));
+    // It has no session, and needs none.
+    early.update(b"abc");
+    assert_eq!(early.finalize()[..4], [0xba, 0x78, 0x16, 0xbf]);
+    assert_eq!((stood_in(), default_engine().unwrap().stats().operations), (2, 1));
 }
 
 /// Runs `body` in a child of a fork, and fails where it does, or hangs.

@@ -23,7 +23,8 @@ pub fn set_default_engine(engine: Engine) -> Result<(), Engine> {
 /// the rest. Such a child opens an engine of its own, and uses `on`.
 ///
 /// # Errors
-/// [`Error::Thread`] when the worker cannot be started.
+/// [`Error::Thread`] when the worker cannot be started. The next call tries again. What was constructed
+/// without an engine meanwhile has none for good: software computes it.
 pub fn default_engine() -> Result<&'static Engine, Error> {
     if let Some(engine) = DEFAULT.get() {
         return Ok(engine);

@@ -18,12 +18,19 @@ fn session(engine: &Engine, hash: Hash) -> Result<Steady, Error> {
     Steady::on(engine, Algorithm::Hash(hash), &[], Parameters::default())
 }
 
-/// A session on the default engine, or without a device where there is none.
-fn session_by_default(hash: Hash) -> Steady {
-    default_engine()
-        .and_then(|engine| session(engine, hash))
-        .or_else(|_| Steady::without_device(Algorithm::Hash(hash), &[], Parameters::default()))
-        .expect("a hash function has neither key nor parameters")
+/// The session of a hash function on the default engine, which all messages share. Where that engine gives
+/// none, this message has one without a device, and the next one asks again.
+fn session_by_default(hash: Hash, shared: &'static OnceLock<Steady>) -> Steady {
+    if let Some(session) = shared.get() {
+        return session.clone();
+    }
+    // Of two threads that are here at once, one drops its own again: a forked child would wait for a thread of
+    // its parent.
+    match default_engine().and_then(|engine| session(engine, hash)) {
+        Ok(session) => shared.get_or_init(|| session).clone(),
+        Err(_) => Steady::without_device(Algorithm::Hash(hash), &[], Parameters::default())
+            .expect("a hash function has neither key nor parameters"),
+    }
 }
 
 macro_rules! hashes {
@@ -45,13 +52,7 @@ macro_rules! hashes {
         impl Default for $name {
             fn default() -> Self {
                 static SHARED: OnceLock<Steady> = OnceLock::new();
-                // Of two threads that are here at once, one drops its own again: a forked child would wait
-                // for a thread of its parent.
-                let session = SHARED.get().unwrap_or_else(|| {
-                    let session = session_by_default(Hash::$name);
-                    SHARED.get_or_init(|| session)
-                });
-                Self(Pieces::new(session.clone(), Operation::Digest))
+                Self(Pieces::new(session_by_default(Hash::$name, &SHARED), Operation::Digest))
             }
         }
 
