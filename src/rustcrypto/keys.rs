@@ -4,9 +4,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use digest::{FixedOutput, HashMarker, Output};
 use signature::hazmat::{PrehashSigner, PrehashVerifier, RandomizedPrehashSigner};
 use signature::rand_core::TryCryptoRng;
-use signature::{Keypair, RandomizedSigner, SignatureEncoding, Signer, Verifier};
+use signature::{
+    DigestSigner, DigestVerifier, Keypair, RandomizedDigestSigner, RandomizedSigner, SignatureEncoding,
+    Signer, Verifier,
+};
 use simaccel_device::{ArgumentError, Hash, KeyHash, Nonce, SignatureScheme, Unfit};
 use zeroize::Zeroizing;
 
@@ -23,10 +27,15 @@ const SEED: usize = 32;
 ///
 /// `Signer` takes randomness of the system where the scheme uses any; `RandomizedSigner` takes the
 /// caller's, and then ECDSA and ML-DSA are hedged.
+///
+/// `DigestSigner` takes a hash function of the caller's, `PrehashSigner` a digest: they have to be of the
+/// scheme's hash function. A hash function whose digests have another length is an error; another one with
+/// digests of the same length is not found. Ed25519 and ML-DSA sign no digests.
 #[derive(Clone)]
 pub struct SigningKey(Key);
 
-/// A public key of the device, with the scheme that signatures are compared by.
+/// A public key of the device, with the scheme that signatures are compared by. Digests are taken as
+/// [`SigningKey`] takes them.
 #[derive(Clone)]
 pub struct VerifyingKey(Key);
 
@@ -35,7 +44,7 @@ struct Key {
     session: KeySession,
     scheme: SignatureScheme,
     /// What hashes messages; `None`: the scheme takes them whole.
-    hash: Option<HashSession>,
+    hash: Option<(KeyHash, HashSession)>,
 }
 
 impl Key {
@@ -52,7 +61,7 @@ impl Key {
             None => None,
             Some(hash) => {
                 let on_device = on_device(hash).ok_or_else(|| unfit(&session))?;
-                Some(session.hash_session(on_device)?)
+                Some((hash, session.hash_session(on_device)?))
             }
         };
         Ok(Self { session, scheme, hash })
@@ -61,7 +70,7 @@ impl Key {
     /// What is signed for a message.
     fn input<'m>(&self, message: &'m [u8]) -> Result<Cow<'m, [u8]>, Error> {
         match &self.hash {
-            Some(hash) => hash.digest(message).map(|digest| digest.as_bytes().to_vec().into()),
+            Some((_, hash)) => hash.digest(message).map(|digest| digest.as_bytes().to_vec().into()),
             None => Ok(message.into()),
         }
     }
@@ -69,6 +78,20 @@ impl Key {
     /// A digest, where the scheme signs one.
     fn prehashed<'d>(&self, digest: &'d [u8]) -> Result<&'d [u8], signature::Error> {
         if self.hash.is_some() { Ok(digest) } else { Err(signature::Error::new()) }
+    }
+
+    /// The digest of what `update` hands over, by a hash function of the caller's.
+    fn digested<D: Default + FixedOutput + HashMarker>(
+        &self,
+        update: impl Fn(&mut D) -> Result<(), signature::Error>,
+    ) -> Result<Output<D>, signature::Error> {
+        match &self.hash {
+            Some((hash, _)) if hash.digest_len() == D::output_size() => {}
+            _ => return Err(signature::Error::new()),
+        }
+        let mut digest = D::default();
+        update(&mut digest)?;
+        Ok(digest.finalize_fixed())
     }
 
     fn sign<S: SignatureEncoding>(&self, input: &[u8]) -> Result<S, signature::Error> {
@@ -177,6 +200,33 @@ impl<S: SignatureEncoding> RandomizedPrehashSigner<S> for SigningKey {
     }
 }
 
+impl<D, S> DigestSigner<D, S> for SigningKey
+where
+    D: Default + FixedOutput + HashMarker,
+    S: SignatureEncoding,
+{
+    fn try_sign_digest<F>(&self, update: F) -> Result<S, signature::Error>
+    where
+        F: Fn(&mut D) -> Result<(), signature::Error>,
+    {
+        self.0.sign(&self.0.digested(update)?)
+    }
+}
+
+impl<D, S> RandomizedDigestSigner<D, S> for SigningKey
+where
+    D: Default + FixedOutput + HashMarker,
+    S: SignatureEncoding,
+{
+    fn try_sign_digest_with_rng<R, F>(&self, rng: &mut R, update: F) -> Result<S, signature::Error>
+    where
+        R: TryCryptoRng + ?Sized,
+        F: Fn(&mut D) -> Result<(), signature::Error>,
+    {
+        self.0.sign_with(rng, &self.0.digested(update)?)
+    }
+}
+
 /// The verifying key uses the session of the private key.
 impl Keypair for SigningKey {
     type VerifyingKey = VerifyingKey;
@@ -195,6 +245,19 @@ impl<S: SignatureEncoding> Verifier<S> for VerifyingKey {
 impl<S: SignatureEncoding> PrehashVerifier<S> for VerifyingKey {
     fn verify_prehash(&self, digest: &[u8], signature: &S) -> Result<(), signature::Error> {
         self.0.verify(self.0.prehashed(digest)?, signature)
+    }
+}
+
+impl<D, S> DigestVerifier<D, S> for VerifyingKey
+where
+    D: Default + FixedOutput + HashMarker,
+    S: SignatureEncoding,
+{
+    fn verify_digest<F>(&self, update: F, signature: &S) -> Result<(), signature::Error>
+    where
+        F: Fn(&mut D) -> Result<(), signature::Error>,
+    {
+        self.0.verify(&self.0.digested(update)?, signature)
     }
 }
 

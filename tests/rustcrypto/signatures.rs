@@ -6,7 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::Digest;
 use simaccel::rustcrypto::signature::hazmat::{PrehashSigner, PrehashVerifier, RandomizedPrehashSigner};
-use simaccel::rustcrypto::signature::{Keypair, RandomizedSigner, SignatureEncoding, Signer, Verifier};
+use simaccel::rustcrypto::signature::{
+    self, DigestSigner, DigestVerifier, Keypair, RandomizedDigestSigner, RandomizedSigner, SignatureEncoding,
+    Signer, Verifier,
+};
 use simaccel::rustcrypto::{SigningKey, VerifyingKey};
 use simaccel::{
     EcdsaForm, Engine, Error, Job, KeyAlgorithm, KeyHash, KeySession, Nonce, PrivateKey, PublicKey, Salt,
@@ -83,6 +86,63 @@ fn ecdsa_in_both_forms_is_what_p256_compares() {
         fixed.sign_prehash_with_rng(&mut ChaCha8Rng::seed_from_u64(2), &digest).unwrap();
     theirs.verify(MESSAGE, &signature).unwrap();
     assert_adds_up(&engine);
+}
+
+/// A message in pieces, hashed by `D`.
+fn in_pieces<D: Digest>(digest: &mut D) {
+    digest.update(&MESSAGE[..6]);
+    digest.update(&MESSAGE[6..]);
+}
+
+/// What generic code does with a hash function of its own.
+fn signs_what_is_hashed_by<D: Digest + signature::digest::Update>(engine: &Engine)
+where
+    SigningKey: DigestSigner<D, P256Signature> + RandomizedDigestSigner<D, P256Signature>,
+    VerifyingKey: DigestVerifier<D, P256Signature>,
+{
+    let (key, session) = keys(engine, KeyAlgorithm::P256);
+    let theirs = p256::ecdsa::VerifyingKey::from_sec1_bytes(&key.public_key().to_raw().unwrap()).unwrap();
+    let ours = SigningKey::new(session, ecdsa(EcdsaForm::Fixed)).unwrap();
+    let signature = ours.sign_digest(in_pieces::<D>);
+    assert_eq!(signature, Signer::<P256Signature>::sign(&ours, MESSAGE));
+    theirs.verify(MESSAGE, &signature).unwrap();
+    let hedged = ours.sign_digest_with_rng(&mut ChaCha8Rng::seed_from_u64(3), in_pieces::<D>);
+    assert_ne!(signature, hedged);
+    theirs.verify(MESSAGE, &hedged).unwrap();
+    let verifying = ours.verifying_key();
+    let hashed = |digest: &mut D| -> Result<(), signature::Error> {
+        in_pieces(digest);
+        Ok(())
+    };
+    verifying.verify_digest(hashed, &signature).unwrap();
+    verifying.verify_digest(|_: &mut D| Ok(()), &signature).unwrap_err();
+    // An error of the caller's is passed on.
+    verifying.verify_digest(|_: &mut D| Err(signature::Error::new()), &signature).unwrap_err();
+}
+
+#[test]
+fn a_digest_of_the_callers_is_signed_whoever_computes_it() {
+    let engine = open("");
+    signs_what_is_hashed_by::<sha2::Sha256>(&engine);
+    signs_what_is_hashed_by::<simaccel::rustcrypto::Sha256>(&engine);
+    assert_adds_up(&engine);
+}
+
+#[test]
+fn a_hash_function_that_is_not_the_schemes_is_an_error_before_it_hashes() {
+    let engine = open("");
+    let not_hashed = |_: &mut sha2::Sha512| -> Result<(), signature::Error> { panic!("it hashes") };
+    let (_, session) = keys(&engine, KeyAlgorithm::P256);
+    let key = SigningKey::new(session, ecdsa(EcdsaForm::Fixed)).unwrap();
+    let refused: Result<P256Signature, _> = key.try_sign_digest(not_hashed);
+    refused.unwrap_err();
+    let signature: P256Signature = key.sign(MESSAGE);
+    key.verifying_key().verify_digest(not_hashed, &signature).unwrap_err();
+    // The scheme signs messages, and no digests.
+    let (_, session) = keys(&engine, KeyAlgorithm::Ed25519);
+    let key = SigningKey::new(session, SignatureScheme::Ed25519).unwrap();
+    let refused: Result<Ed25519Signature, _> = key.try_sign_digest(not_hashed);
+    refused.unwrap_err();
 }
 
 #[test]
