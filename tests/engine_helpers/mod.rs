@@ -2,10 +2,14 @@
 
 #![allow(dead_code, reason = "each test file uses its own share")]
 
+#[path = "../alive/mod.rs"]
+mod alive;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
+pub(crate) use alive::threads;
 use simaccel::{Cipher, CipherSession, Config, Engine, Job, OpError, Step, WaitCtx, wait_readable};
 
 pub(crate) const KEY: [u8; 32] = [0x42; 32];
@@ -138,11 +142,6 @@ pub(crate) fn assert_adds_up(engine: &Engine) {
 /// How many fds this process has open.
 pub(crate) fn open_fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// How many threads this process has.
-pub(crate) fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
 /// How many mappings this process has.
