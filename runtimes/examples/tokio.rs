@@ -4,7 +4,8 @@
 //!   cargo run --release --manifest-path runtimes/Cargo.toml --example tokio
 //! ```
 //!
-//! A device with 16 units and 200 µs for a request, which loses one request in 50: it never ends them.
+//! A device with 16 units and 200 µs for a request, which never ends one in 50, of those to seal and of those
+//! to open.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use simaccel::future::Cancelled;
 use simaccel::{Aead, AeadSession, Config, Engine, Error};
 
 const REQUESTS: usize = 500;
-const DEVICE: &str = "compute_units=16;completion_nsec=200000;fault=stall:nsec=3600000000000,every=50";
+const DEVICE: &str = "compute_units=16;completion_nsec=200000;\
+                      fault=stall:nsec=3600000000000,op=encrypt,every=50;\
+                      fault=stall:nsec=3600000000000,op=decrypt,every=50";
 
 #[derive(Debug, Default)]
 struct Counts {

@@ -27,8 +27,12 @@ fn output(command: &mut Command) -> String {
 #[test]
 fn tokios_requests_end_in_one_way_each() {
     let text = output(&mut Command::new(built("examples/tokio")));
-    assert!(text.starts_with("500 requests: ") && text.ends_with(" cancelled\n"), "{text}");
-    assert!(!text.contains(" 0 sealed") && !text.contains(", 0 cancelled"), "{text}");
+    let [requests, sealed, late, cancelled] =
+        ["requests:", "sealed", "late,", "cancelled"].map(|word| number_before(&text, word));
+    assert_eq!((requests, sealed + late + cancelled), (500, requests), "{text}");
+    // The device never ends each fiftieth: one to seal is cancelled, one to open is late. A slow host adds to
+    // both.
+    assert!(sealed > 0 && cancelled >= 500 / 50 && late >= (sealed + late) / 50, "{text}");
 }
 
 #[test]
