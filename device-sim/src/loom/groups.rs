@@ -129,36 +129,33 @@ fn mover(reaping: &Reaping, ticket: Ticket, task: &Arc<Task>) -> thread::JoinHan
     thread::spawn(move || awaited(&group, &remote, ticket, &task))
 }
 
-/// A future goes to another thread while its request completes and the reaper takes the completion.
-#[test]
-fn a_future_that_moves_is_woken_by_the_reaper() {
-    bounded_model(2, || {
+/// A future goes to another thread while its request completes, and `here` happens in its own.
+fn a_future_moves(here: impl Fn(&mut Reaping) + Send + Sync + 'static) {
+    bounded_model(2, move || {
         let (mut reaping, mut serving) = scene();
-        let (here, there) = (Arc::new(Task::default()), Arc::new(Task::default()));
-        let ticket = reaping.submit(&Waker::from(Arc::clone(&here)));
-        let moved = mover(&reaping, ticket, &there);
+        let tasks = [(); 2].map(|()| Arc::new(Task::default()));
+        let ticket = reaping.submit(&Waker::from(Arc::clone(&tasks[0])));
+        let moved = mover(&reaping, ticket, &tasks[1]);
         let device = thread::spawn(move || serving.serve(ticket));
-        reaping.reap_all(1);
+        here(&mut reaping);
         moved.join().unwrap();
         device.join().unwrap();
-        reaping.assert_forgotten(&[here, there]);
+        reaping.assert_forgotten(&tasks);
     });
 }
 
-/// The reaper is dropped at any moment of that.
+/// The reaper takes the completion.
+#[test]
+fn a_future_that_moves_is_woken_by_the_reaper() {
+    a_future_moves(|reaping| reaping.reap_all(1));
+}
+
+/// The reaper is dropped at any moment.
 #[test]
 fn a_future_that_moves_goes_on_without_the_reaper() {
-    bounded_model(2, || {
-        let (mut reaping, mut serving) = scene();
-        let (here, there) = (Arc::new(Task::default()), Arc::new(Task::default()));
-        let ticket = reaping.submit(&Waker::from(Arc::clone(&here)));
-        let moved = mover(&reaping, ticket, &there);
-        let device = thread::spawn(move || serving.serve(ticket));
+    a_future_moves(|reaping| {
         reaping.reap();
         reaping.group.close(&reaping.places);
-        moved.join().unwrap();
-        device.join().unwrap();
-        reaping.assert_forgotten(&[here, there]);
     });
 }
 
