@@ -9,7 +9,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-pub(crate) use alive::threads;
 use simaccel::{Cipher, CipherSession, Config, Engine, Job, OpError, Step, WaitCtx, wait_readable};
 
 pub(crate) const KEY: [u8; 32] = [0x42; 32];
@@ -139,9 +138,21 @@ pub(crate) fn assert_adds_up(engine: &Engine) {
     assert_eq!(stats.imbalances(), Vec::<String>::new(), "{stats:?}");
 }
 
+/// Nothing is left with the stepped device.
+#[track_caller]
+pub(crate) fn assert_at_rest(engine: &Engine) {
+    engine.device().run_until_idle();
+    assert_adds_up(engine);
+}
+
 /// How many fds this process has open.
 pub(crate) fn open_fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// How many threads of this process live.
+pub(crate) fn threads() -> usize {
+    alive::threads()
 }
 
 /// How many mappings this process has.

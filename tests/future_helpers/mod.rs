@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use simaccel::Engine;
+use simaccel::future::Reaper;
 
 /// Counts its calls, and ends a sleep.
 #[derive(Debug, Default)]
@@ -77,7 +78,27 @@ pub(crate) fn drive<F: Future>(engine: &Engine, future: F) -> F::Output {
 
 /// One look.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    poll_with(future, Waker::noop())
+}
+
+/// The same, with a waker.
+pub(crate) fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// A reaper that has had its first turn.
+pub(crate) fn reaper(engine: &Engine) -> Pin<Box<Reaper>> {
+    let mut reaper = Box::pin(engine.reaper().unwrap());
+    turn(&mut reaper);
+    reaper
+}
+
+pub(crate) fn turn(reaper: &mut Pin<Box<Reaper>>) {
+    assert!(poll_once(reaper).is_pending());
+}
+
+pub(crate) fn flags<const N: usize>() -> [Arc<Flag>; N] {
+    [(); N].map(|()| Arc::new(Flag::default()))
 }
 
 /// Futures that are polled when they are woken, by the thread that runs this, in the order of their wakes.

@@ -2,13 +2,11 @@
 #![expect(unsafe_code, reason = "a waker whose clone and drop panic is made by hand")]
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
 /// A waker that runs code of the test's own.
 struct Runs<F: Fn() + Send + Sync>(F);
@@ -21,10 +19,6 @@ impl<F: Fn() + Send + Sync> Wake for Runs<F> {
 
 pub(super) fn runs(f: impl Fn() + Send + Sync + 'static) -> Waker {
     Waker::from(Arc::new(Runs(f)))
-}
-
-pub(super) fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
 pub(super) fn panics<R>(f: impl FnOnce() -> R) -> bool {
