@@ -115,6 +115,7 @@ async fn through_a_sink(engine: &Engine, in_flight: InFlight<Sealing>) -> Target
     poll_fn(|context| Pin::new(&mut sink).poll_flush(context)).await.unwrap();
     assert_eq!(sink.get_ref().taken.len(), 200);
     poll_fn(|context| Pin::new(&mut sink).poll_close(context)).await.unwrap();
+    assert!(sink.in_flight().is_empty() && sink.get_mut().is_closed);
     let (in_flight, target) = sink.into_parts();
     assert!(in_flight.is_empty() && target.is_closed);
     target
@@ -142,6 +143,29 @@ fn results_come_through_streams_and_sinks() {
 
 fn drive_or_block(engine: &Engine, future: impl Future<Output = ()>) {
     if engine.device().is_stepped() { drive(engine, future) } else { block_on(future) }
+}
+
+#[test]
+fn nothing_is_lost_when_a_stream_and_its_set_part() {
+    let engine = stepped("completion_nsec=1000");
+    let mut buffered = Buffered::new(Source::new(&engine, 9), InFlight::ordered(4));
+    let mut context = Context::from_waker(Waker::noop());
+    while !buffered.in_flight().is_full() {
+        assert!(Pin::new(&mut buffered).poll_next(&mut context).is_pending());
+    }
+    assert_eq!(buffered.get_ref().map(|source| source.left.len()), Some(5));
+    // One is taken past the set.
+    let past = buffered.get_mut().and_then(|source| source.left.pop_back()).unwrap();
+    let (source, mut in_flight) = buffered.into_parts();
+    let mut outputs: Vec<_> = (0..4).map(|_| drive(&engine, in_flight.next()).unwrap().unwrap()).collect();
+    let mut rest = Buffered::new(source.unwrap(), in_flight);
+    outputs.extend(drive(&engine, collected(&mut rest)).into_iter().map(Result::unwrap));
+    outputs.push(drive(&engine, past).unwrap());
+    assert_eq!(outputs, expected(9));
+    // Its end was met.
+    assert!(rest.get_ref().is_none() && rest.get_mut().is_none());
+    assert!(rest.into_parts().0.is_none());
+    assert_adds_up(&engine);
 }
 
 #[test]

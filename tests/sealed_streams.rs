@@ -515,6 +515,31 @@ fn lines_are_read_from_the_opened_text_itself() {
 }
 
 #[test]
+fn both_ends_tell_their_frames_and_what_they_hold() {
+    let engine = open("");
+    let text = message(3, 250);
+    let mut writer = SealWriter::with_frames(gcm(&engine), PREFIX, Plain(plain(Vec::new())), frames(100, 3));
+    assert_eq!((writer.frames(), writer.buffered()), (frames(100, 3), 0));
+    assert_eq!(block_on(write(&mut writer, &text[..70])).unwrap(), 70);
+    assert_eq!(writer.buffered(), 70);
+    assert_eq!(block_on(write(&mut writer, &text[70..])).unwrap(), 30);
+    assert_eq!(writer.buffered(), 100);
+    // A frame that is full waits for what follows, and is lost.
+    assert!(writer.into_inner().0.into_inner().is_empty());
+
+    let sealed = block_on(seal(&engine, &text, frames(100, 3)));
+    let inner = Plain(plain(sealed));
+    let mut reader = OpenReader::with_frames(gcm(&engine), PREFIX, inner, frames(100, 3));
+    assert_eq!((reader.frames(), reader.buffer()), (frames(100, 3), &[][..]));
+    assert_eq!(block_on(read(&mut reader, &mut [0; 10])).unwrap(), 10);
+    assert_eq!(reader.buffer(), &text[10..100]);
+    // All of it was read ahead.
+    assert_eq!(reader.into_inner().0.position(), 250 + 3 * TAG as u64);
+    let usual = SealWriter::new(gcm(&engine), PREFIX, Plain(plain(Vec::new()))).frames();
+    assert_eq!((usual.len(), usual.in_flight()), (64 << 10, 8));
+}
+
+#[test]
 fn sizes_that_are_not_possible_are_named() {
     for (len, in_flight) in [(0, 1), (1, 0), (Frames::MAX_LEN + 1, 1), (1, Frames::MAX_IN_FLIGHT + 1)] {
         let error = Frames::new(len, in_flight).unwrap_err();

@@ -56,6 +56,26 @@ impl<S: Stream<Item: Future + Unpin> + Unpin> Buffered<S> {
     pub const fn new(stream: S, in_flight: InFlight<S::Item>) -> Self {
         Self { stream: Some(stream), in_flight }
     }
+
+    /// The set.
+    pub const fn in_flight(&self) -> &InFlight<S::Item> {
+        &self.in_flight
+    }
+
+    /// The stream; `None`: it has ended, and was dropped.
+    pub const fn get_ref(&self) -> Option<&S> {
+        self.stream.as_ref()
+    }
+
+    /// The same. A future that is taken from it is missing here.
+    pub const fn get_mut(&mut self) -> Option<&mut S> {
+        self.stream.as_mut()
+    }
+
+    /// The stream, unless it has ended, and the set, with what is in flight: nothing is lost.
+    pub fn into_parts(self) -> (Option<S>, InFlight<S::Item>) {
+        (self.stream, self.in_flight)
+    }
 }
 
 impl<S: Stream<Item: Future + Unpin> + Unpin> Stream for Buffered<S> {
@@ -119,12 +139,22 @@ impl<F: Future + Unpin, S: Sink<F::Output> + Unpin> BufferedSink<F, S> {
         Self { in_flight, sink }
     }
 
+    /// The set.
+    pub const fn in_flight(&self) -> &InFlight<F> {
+        &self.in_flight
+    }
+
     /// The sink of the results.
     pub const fn get_ref(&self) -> &S {
         &self.sink
     }
 
-    /// The set, with what is in flight, and the sink.
+    /// The same. What is sent to it comes between the results.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// The set, with what is in flight, and the sink: nothing is lost.
     pub fn into_parts(self) -> (InFlight<F>, S) {
         (self.in_flight, self.sink)
     }

@@ -51,6 +51,18 @@ impl Frames {
         let fits = len > 0 && len <= Self::MAX_LEN && in_flight > 0 && in_flight <= Self::MAX_IN_FLIGHT;
         if fits { Ok(Self { len, in_flight }) } else { Err(FrameError::Frames { len, in_flight }) }
     }
+
+    /// Bytes of text of a frame. The last frame of a stream may have less; a sealed frame has its tag
+    /// besides.
+    #[expect(clippy::len_without_is_empty, reason = "no frame size is 0")]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many frames are on the device at once, at most.
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
 }
 
 impl Default for Frames {

@@ -65,9 +65,20 @@ impl<R> OpenReader<R> {
         &mut self.inner
     }
 
-    /// The inner reader. What was read ahead is dropped.
+    /// The inner reader. What was read ahead is lost: text that was opened and not read, which is wiped, and
+    /// up to as many frames as may be in flight, and two more.
     pub fn into_inner(self) -> R {
         self.inner
+    }
+
+    /// The size of the frames, and how many are in flight at most.
+    pub const fn frames(&self) -> Frames {
+        self.opener.sizes
+    }
+
+    /// Text that was opened, and not read yet: what the next read gives without waiting.
+    pub fn buffer(&self) -> &[u8] {
+        &self.opener.plain[self.opener.read..]
     }
 }
 
@@ -82,6 +93,7 @@ pub(super) type Read<'r> = &'r mut dyn FnMut(&mut Context<'_>, &mut [u8]) -> Pol
 
 pub(super) struct Opener {
     frames: Pipeline<Open>,
+    sizes: Frames,
     /// Bytes of a sealed frame that is not the last one, and of its tag.
     sealed_len: usize,
     tag_len: usize,
@@ -106,6 +118,7 @@ impl Opener {
         let tag_len = tag_len(&session);
         Self {
             frames: Pipeline::new(session, prefix, frames),
+            sizes: frames,
             sealed_len: frames.len + tag_len,
             tag_len,
             filling: Vec::new(),

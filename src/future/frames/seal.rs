@@ -92,9 +92,21 @@ impl<W> SealWriter<W> {
         &mut self.inner
     }
 
-    /// The inner writer. What is not written yet is dropped.
+    /// The inner writer. What is not written to it yet is lost: the latest bytes, which wait for more, are
+    /// wiped, and frames in flight are taken back. Without a shutdown before, the stream is cut off, possibly
+    /// in the middle of a frame, and nothing else can go on with it.
     pub fn into_inner(self) -> W {
         self.inner
+    }
+
+    /// The size of the frames, and how many are in flight at most.
+    pub const fn frames(&self) -> Frames {
+        self.sealer.sizes
+    }
+
+    /// Bytes that were written here, and are not sealed yet: up to a frame.
+    pub fn buffered(&self) -> usize {
+        self.sealer.filling.len()
     }
 }
 
@@ -117,7 +129,7 @@ pub(super) type Write<'w> = &'w mut dyn FnMut(&mut Context<'_>, &[u8]) -> Poll<i
 
 pub(super) struct Sealer {
     frames: Pipeline<Seal>,
-    frame_len: usize,
+    sizes: Frames,
     tag_len: usize,
     filling: Zeroizing<Vec<u8>>,
     /// The sealed frame that is written, and how far.
@@ -132,10 +144,10 @@ pub(super) struct Sealer {
 
 impl Sealer {
     fn new(session: AeadSession, prefix: [u8; 7], frames: Frames) -> Self {
-        let (frame_len, tag_len) = (frames.len, tag_len(&session));
+        let tag_len = tag_len(&session);
         Self {
             frames: Pipeline::new(session, prefix, frames),
-            frame_len,
+            sizes: frames,
             tag_len,
             filling: Zeroizing::default(),
             out: Vec::new(),
@@ -158,13 +170,13 @@ impl Sealer {
         if let Some(failed) = self.frames.failed() {
             return Poll::Ready(Err(failed.clone().into()));
         }
-        if self.filling.len() == self.frame_len && !data.is_empty() {
+        if self.filling.len() == self.sizes.len && !data.is_empty() {
             ready!(self.poll_begin(context, false, write))?;
         }
         if self.filling.capacity() == 0 {
-            self.filling.reserve_exact(self.frame_len + self.tag_len);
+            self.filling.reserve_exact(self.sizes.len + self.tag_len);
         }
-        let count = data.len().min(self.frame_len - self.filling.len());
+        let count = data.len().min(self.sizes.len - self.filling.len());
         self.filling.extend_from_slice(&data[..count]);
         Poll::Ready(Ok(count))
     }
@@ -219,7 +231,7 @@ impl Sealer {
     ) -> Poll<io::Result<()>> {
         if !self.frames.is_closed() {
             // An empty frame has no buffer; its tag gets one.
-            let room = self.frame_len.min(self.filling.len()) + self.tag_len;
+            let room = self.sizes.len.min(self.filling.len()) + self.tag_len;
             if self.filling.capacity() < room {
                 self.filling.reserve_exact(room);
             }
