@@ -10,6 +10,7 @@
 use std::fmt;
 use std::io;
 use std::mem;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use simaccel_device::Tag;
@@ -40,8 +41,8 @@ use crate::engine::AeadSession;
 ///
 /// `R` is `Unpin`.
 pub struct OpenReader<R> {
-    pub(super) inner: R,
-    pub(super) opener: Opener,
+    inner: R,
+    opener: Opener,
 }
 
 impl<R> OpenReader<R> {
@@ -88,10 +89,43 @@ impl<R: fmt::Debug> fmt::Debug for OpenReader<R> {
     }
 }
 
-/// The inner reader's `poll_read`: bytes that were read; 0 at its end.
-pub(super) type Read<'r> = &'r mut dyn FnMut(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>;
+/// The `poll_read` of a trait, as the inner reader has it.
+pub(super) type ReadBy<R> = fn(Pin<&mut R>, &mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>;
 
-pub(super) struct Opener {
+/// What the traits of tokio and of futures-io have in common.
+impl<R: Unpin> OpenReader<R> {
+    pub(super) fn fill_by(&mut self, context: &mut Context<'_>, read: ReadBy<R>) -> Poll<io::Result<&[u8]>> {
+        let Self { inner, opener } = self;
+        opener.poll_plain(context, &mut |context, into| read(Pin::new(inner), context, into))
+    }
+
+    /// Passes up to `room` bytes to `take`, and returns how many.
+    pub(super) fn read_by(
+        &mut self,
+        context: &mut Context<'_>,
+        room: usize,
+        read: ReadBy<R>,
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        if room == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let text = ready!(self.fill_by(context, read))?;
+        let count = text.len().min(room);
+        take(&text[..count]);
+        self.consume_text(count);
+        Poll::Ready(Ok(count))
+    }
+
+    pub(super) fn consume_text(&mut self, count: usize) {
+        self.opener.consume(count);
+    }
+}
+
+/// The inner reader's `poll_read`: bytes that were read; 0 at its end.
+type Read<'r> = &'r mut dyn FnMut(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>;
+
+struct Opener {
     frames: Pipeline<Open>,
     sizes: Frames,
     /// Bytes of a sealed frame that is not the last one, and of its tag.
@@ -134,11 +168,7 @@ impl Opener {
     }
 
     /// Text that was not read yet; empty at the end.
-    pub(super) fn poll_plain(
-        &mut self,
-        context: &mut Context<'_>,
-        read: Read<'_>,
-    ) -> Poll<io::Result<&[u8]>> {
+    fn poll_plain(&mut self, context: &mut Context<'_>, read: Read<'_>) -> Poll<io::Result<&[u8]>> {
         while self.read == self.plain.len() {
             let filled = self.poll_fill(context, &mut *read);
             match ready!(self.frames.poll_next(context)) {
@@ -166,7 +196,7 @@ impl Opener {
     }
 
     /// So much of the text was read.
-    pub(super) fn consume(&mut self, count: usize) {
+    fn consume(&mut self, count: usize) {
         self.read = self.read.saturating_add(count).min(self.plain.len());
     }
 

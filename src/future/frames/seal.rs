@@ -9,6 +9,7 @@
 use std::fmt;
 use std::io;
 use std::mem;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use simaccel_device::{Operation, OutputLen, Tag};
@@ -67,8 +68,8 @@ use crate::engine::AeadSession;
 /// ```
 #[must_use = "without a shutdown the stream is cut off"]
 pub struct SealWriter<W> {
-    pub(super) inner: W,
-    pub(super) sealer: Sealer,
+    inner: W,
+    sealer: Sealer,
 }
 
 impl<W> SealWriter<W> {
@@ -124,10 +125,55 @@ pub(super) fn tag_len(session: &AeadSession) -> usize {
     }
 }
 
-/// The inner writer's `poll_write`.
-pub(super) type Write<'w> = &'w mut dyn FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>;
+/// The `poll_write` of a trait, as the inner writer has it.
+pub(super) type WriteBy<W> = fn(Pin<&mut W>, &mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>;
 
-pub(super) struct Sealer {
+/// Its `poll_flush`, or what shuts it down.
+pub(super) type EndBy<W> = fn(Pin<&mut W>, &mut Context<'_>) -> Poll<io::Result<()>>;
+
+/// What the traits of tokio and of futures-io have in common.
+impl<W: Unpin> SealWriter<W> {
+    pub(super) fn write_by(
+        &mut self,
+        context: &mut Context<'_>,
+        data: &[u8],
+        write: WriteBy<W>,
+    ) -> Poll<io::Result<usize>> {
+        let Self { inner, sealer } = self;
+        sealer.poll_write(context, data, &mut |context, bytes| write(Pin::new(inner), context, bytes))
+    }
+
+    pub(super) fn flush_by(
+        &mut self,
+        context: &mut Context<'_>,
+        write: WriteBy<W>,
+        flush: EndBy<W>,
+    ) -> Poll<io::Result<()>> {
+        let Self { inner, sealer } = self;
+        ready!(sealer.poll_drain(context, &mut |context, bytes| write(Pin::new(inner), context, bytes)))?;
+        flush(Pin::new(inner), context)
+    }
+
+    pub(super) fn shut_down_by(
+        &mut self,
+        context: &mut Context<'_>,
+        write: WriteBy<W>,
+        shut_down: EndBy<W>,
+    ) -> Poll<io::Result<()>> {
+        let Self { inner, sealer } = self;
+        ready!(sealer.poll_finish(context, &mut |context, bytes| write(Pin::new(inner), context, bytes)))?;
+        if !sealer.is_shut_down {
+            ready!(shut_down(Pin::new(inner), context))?;
+            sealer.is_shut_down = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The inner writer's `poll_write`.
+type Write<'w> = &'w mut dyn FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>;
+
+struct Sealer {
     frames: Pipeline<Seal>,
     sizes: Frames,
     tag_len: usize,
@@ -139,7 +185,7 @@ pub(super) struct Sealer {
     /// Whether all is written, the last frame too.
     is_finished: bool,
     /// Whether the inner writer was shut down.
-    pub(super) is_shut_down: bool,
+    is_shut_down: bool,
 }
 
 impl Sealer {
@@ -158,7 +204,7 @@ impl Sealer {
         }
     }
 
-    pub(super) fn poll_write(
+    fn poll_write(
         &mut self,
         context: &mut Context<'_>,
         data: &[u8],
@@ -202,7 +248,7 @@ impl Sealer {
     }
 
     /// Ready when nothing is in flight, and all that was sealed is written.
-    pub(super) fn poll_drain(&mut self, context: &mut Context<'_>, write: Write<'_>) -> Poll<io::Result<()>> {
+    fn poll_drain(&mut self, context: &mut Context<'_>, write: Write<'_>) -> Poll<io::Result<()>> {
         loop {
             while self.written < self.out.len() {
                 match ready!(write(context, &self.out[self.written..]))? {
@@ -224,11 +270,7 @@ impl Sealer {
     }
 
     /// Seals the last frame, and is ready when everything is written.
-    pub(super) fn poll_finish(
-        &mut self,
-        context: &mut Context<'_>,
-        write: Write<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_finish(&mut self, context: &mut Context<'_>, write: Write<'_>) -> Poll<io::Result<()>> {
         if !self.frames.is_closed() {
             // An empty frame has no buffer; its tag gets one.
             let room = self.sizes.len.min(self.filling.len()) + self.tag_len;

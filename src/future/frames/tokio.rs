@@ -10,59 +10,46 @@ use super::{OpenReader, SealWriter};
 
 impl<W: AsyncWrite + Unpin> AsyncWrite for SealWriter<W> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { inner, sealer } = self.get_mut();
-        sealer
-            .poll_write(context, data, &mut |context, bytes| Pin::new(&mut *inner).poll_write(context, bytes))
+        self.get_mut().write_by(context, data, W::poll_write)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { inner, sealer } = self.get_mut();
-        ready!(sealer.poll_drain(context, &mut |context, bytes| {
-            Pin::new(&mut *inner).poll_write(context, bytes)
-        }))?;
-        Pin::new(inner).poll_flush(context)
+        self.get_mut().flush_by(context, W::poll_write, W::poll_flush)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { inner, sealer } = self.get_mut();
-        ready!(sealer.poll_finish(context, &mut |context, bytes| {
-            Pin::new(&mut *inner).poll_write(context, bytes)
-        }))?;
-        if !sealer.is_shut_down {
-            ready!(Pin::new(inner).poll_shutdown(context))?;
-            sealer.is_shut_down = true;
-        }
-        Poll::Ready(Ok(()))
+        self.get_mut().shut_down_by(context, W::poll_write, W::poll_shutdown)
     }
 }
 
 impl<R: AsyncRead + Unpin> AsyncBufRead for OpenReader<R> {
     fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let Self { inner, opener } = self.get_mut();
-        opener.poll_plain(context, &mut |context, into| {
-            let mut into = ReadBuf::new(into);
-            ready!(Pin::new(&mut *inner).poll_read(context, &mut into))?;
-            Poll::Ready(Ok(into.filled().len()))
-        })
+        self.get_mut().fill_by(context, read)
     }
 
     fn consume(self: Pin<&mut Self>, count: usize) {
-        self.get_mut().opener.consume(count);
+        self.get_mut().consume_text(count);
     }
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for OpenReader<R> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if into.remaining() > 0 {
-            let text = ready!(self.as_mut().poll_fill_buf(context))?;
-            let count = text.len().min(into.remaining());
-            into.put_slice(&text[..count]);
-            self.consume(count);
-        }
-        Poll::Ready(Ok(()))
+        let room = into.remaining();
+        self.get_mut().read_by(context, room, read, |text| into.put_slice(text)).map_ok(drop)
     }
+}
+
+/// `poll_read` of tokio, with bytes in place of its buffer.
+fn read<R: AsyncRead>(
+    inner: Pin<&mut R>,
+    context: &mut Context<'_>,
+    into: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut into = ReadBuf::new(into);
+    ready!(inner.poll_read(context, &mut into))?;
+    Poll::Ready(Ok(into.filled().len()))
 }
