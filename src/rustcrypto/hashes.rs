@@ -24,8 +24,8 @@ fn session_by_default(hash: Hash, shared: &'static OnceLock<Steady>) -> Steady {
     if let Some(session) = shared.get() {
         return session.clone();
     }
-    // Of two threads that are here at once, one drops its own again: a forked child would wait for a thread of
-    // its parent.
+    // Of two threads that are here at once, one drops its own again: a forked child would wait for a thread
+    // of its parent.
     match default_engine().and_then(|engine| session(engine, hash)) {
         Ok(session) => shared.get_or_init(|| session).clone(),
         Err(_) => Steady::without_device(Algorithm::Hash(hash), &[], Parameters::default())
