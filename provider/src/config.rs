@@ -10,8 +10,8 @@
 //! place of the same key in the section, and a key of the text `config` that of its line. The variable is not
 //! read where the process runs with the rights of another user or group.
 //!
-//! libcrypto answers questions about keys and lists none. So a line with a key that nobody knows is not
-//! found; in the two texts it is refused.
+//! libcrypto answers questions about keys and lists none. So a line with an unknown key is not found; in the
+//! two texts it is refused.
 
 #![expect(unsafe_code, reason = "asks the system whether the process runs with another user's rights")]
 
@@ -232,7 +232,7 @@ impl Settings {
     }
 }
 
-/// The kinds that a list of names means. An error names the first that nobody has.
+/// The kinds that a list of names means. An error names the first that is unknown.
 fn kinds(key: &Key, text: &str) -> Result<Kinds, ConfigError> {
     let each = grammar::parts(text, ',').map(|name| kinds::named(name).ok_or_else(|| key.refuse(name)));
     let all = each.collect::<Result<Vec<_>, _>>()?.into_iter().fold(Kinds::default(), Kinds::and);

@@ -41,7 +41,8 @@ pub(crate) unsafe fn outcome<C: Context>(
     body: impl FnOnce(Object<C>) -> Result<(), Failure>,
 ) -> c_int {
     fence(|| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `ctx` was made from a `C`, and libcrypto neither frees it nor uses it in another thread
+        // during this call, as the caller promises.
         let object = unsafe { Object::new(ctx) };
         let result = body(object);
         object.with(|ctx: &mut C| ctx.instance().outcome(result, place))
@@ -60,13 +61,15 @@ pub(crate) fn given<T>(instance: &Instance, made: Result<T, Failure>, place: Pla
 }
 
 pub(crate) unsafe extern "C" fn free_ctx<C: Context>(ctx: *mut c_void) {
-    // SAFETY: an object of ours, or null, which libcrypto does not use again.
+    // SAFETY: libcrypto calls this once, with null or what `given` has made from a `C`, and does not use that
+    // again.
     fence(|| unsafe { object::free::<C>(ctx) });
 }
 
 pub(crate) unsafe extern "C" fn dup_ctx<C: CopyContext>(ctx: *mut c_void) -> *mut c_void {
     fence(|| {
-        // SAFETY: libcrypto's promise about its argument.
+        // SAFETY: libcrypto passes what `given` has made from a `C`, and neither frees it nor uses it in
+        // another thread during the call.
         let object = unsafe { Object::<C>::new(ctx) };
         object.with(|ctx| {
             let copy = ctx.copied();

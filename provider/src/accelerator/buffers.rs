@@ -85,7 +85,7 @@ impl Text {
         if self.len == 0 {
             return read(&[]);
         }
-        // SAFETY: so many bytes, as was promised to `new`, which nobody writes meanwhile.
+        // SAFETY: so many bytes, as was promised to `new`, which no code writes meanwhile.
         read(unsafe { std::slice::from_raw_parts(self.data, self.len) })
     }
 

@@ -60,7 +60,7 @@ pub(super) fn note(violation: &Violation) {
     }
     let is_end = strict == Strict::Abort as u8;
     let strict = if is_end { Strict::Abort } else { Strict::Report };
-    // One write, so that lines of several threads stay whole. Nobody may read it.
+    // One write, so that lines of several threads stay whole. It may have no reader.
     let line = format!("simaccel: strict={strict}: {violation}\n");
     let _ = stderr().lock().write_all(line.as_bytes());
     if is_end {

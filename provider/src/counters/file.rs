@@ -264,7 +264,7 @@ fn map(file: Option<&File>, over: Option<*mut Page>) -> io::Result<*mut Page> {
 /// Writes the header into a file of zeros.
 fn write_header(file: &File, origin: Origin) -> io::Result<()> {
     let mapped = map(Some(file), None)?;
-    // SAFETY: a mapping of this size was made now, and nobody else knows it.
+    // SAFETY: a mapping of this size was made now, and no other code knows it.
     unsafe {
         describe(&*mapped, origin);
         libc::munmap(mapped.cast::<c_void>(), SIZE);
@@ -404,7 +404,7 @@ mod tests {
         assert_eq!((metadata.mode() & 0o7777, metadata.len()), (0o600, SIZE as u64));
         assert!(metadata.blocks() * 512 >= SIZE as u64, "a full disk shows itself now");
         drop(named);
-        assert!(!folder.join("P.7").exists(), "nobody keeps it");
+        assert!(!folder.join("P.7").exists(), "it is not kept");
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -98,7 +98,7 @@ impl KeyObject {
     }
 
     /// The same key with its expanded private part, if that is selected and only its seed is at hand. `None`
-    /// where it is at hand, and where nobody expands it.
+    /// where it is at hand, and where no provider expands it.
     fn expanded(&self, key: &Key, selection: Selection) -> Option<Held> {
         let (Parts::Raw(parts), Some(raw)) = (&key.parts, self.spec.raw()) else { return None };
         if !selection.has_private() || !parts.is_to_be_expanded() {

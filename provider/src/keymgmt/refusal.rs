@@ -10,7 +10,7 @@ use crate::ossl::params::Mismatch;
 pub(super) enum Refusal {
     /// The default provider may have such keys.
     Elsewhere,
-    /// Nobody has.
+    /// No provider has.
     Wrong(&'static str),
 }
 

@@ -195,7 +195,7 @@ impl TheirKey {
         (is_given && list[0].return_size == len).then_some(octets)
     }
 
-    /// Sets parameters of the key, which nobody else uses at the time: libcrypto's promise about ours.
+    /// Sets parameters of the key, which no other code uses at the time: libcrypto's promise about ours.
     pub(super) fn set(&self, params: Params<'_>) -> bool {
         ask!(self.functions, FUNC_KEYMGMT_SET_PARAMS as SetCtxParams, self.data.as_ptr(), params.as_ptr())
     }

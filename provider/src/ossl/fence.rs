@@ -59,7 +59,7 @@ pub(crate) fn quiet_panics() {
     ONCE.call_once(|| {
         panic::set_hook(Box::new(|info| {
             let place = info.location().map_or(("", 0), |place| (place.file(), place.line()));
-            // Where standard error is closed there is nobody to tell.
+            // Where standard error is closed the line is lost.
             let _ = writeln!(std::io::stderr(), "simaccel: a panic was stopped: {}:{}", place.0, place.1);
         }));
     });

@@ -75,7 +75,7 @@ impl<'p> Requests<'p> {
     /// # Safety
     ///
     /// `list` is null or a list of parameters that ends with a null key, valid for as long as this is used,
-    /// and nobody else uses it then.
+    /// and no other code uses it then.
     pub(crate) const unsafe fn new(list: *mut Param) -> Self {
         Self { list, borrowed: PhantomData }
     }

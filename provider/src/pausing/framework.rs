@@ -270,7 +270,7 @@ impl foreign::Ctx for Visited<'_> {
     }
 
     fn job_number(&self) -> u64 {
-        // Nobody polls. The engine asks for the number once for each request that it is about to submit.
+        // A provider is not polled. The engine asks once for each request that it is about to submit.
         counters::armed();
         0
     }

@@ -152,7 +152,7 @@ impl fmt::Debug for Operation {
 
 /// # Safety
 ///
-/// `operation` is the head of a [`With<H>`], and nobody uses what it holds any more.
+/// `operation` is the head of a [`With<H>`], and no code uses what it holds any more.
 unsafe fn drop_held<H>(operation: NonNull<Operation>) {
     let with = operation.cast::<With<H>>().as_ptr();
     // SAFETY: the caller's promise; the operation is first in it.

@@ -61,7 +61,7 @@ impl Registration {
         if unsafe { ctx.register(key, number, registration.cast(), cleanup) } {
             return Some(registration);
         }
-        // SAFETY: nobody has it.
+        // SAFETY: leaked above, and the context has refused it, so no other code has the pointer.
         unsafe { Box::from_raw(registration.as_ptr()) }.end();
         None
     }

@@ -30,7 +30,7 @@ impl<'p> Wanted<'p> {
     }
 
     fn param(&mut self) -> &mut Param {
-        // SAFETY: an entry of a list that was promised to `Requests::new`, which nobody else uses.
+        // SAFETY: an entry of a list that was promised to `Requests::new`, and no other code uses it.
         unsafe { &mut *self.param }
     }
 

@@ -229,7 +229,7 @@ fn wins(libcrypto: &Libcrypto, name: &str) -> Result<(String, ()), Failure> {
     let (mut ours, mut others) = (0, Vec::new());
     // Keys have a row for each operation, of which some come together.
     for algorithm in ROWS.iter().filter(|row| **row != "other") {
-        // What it does not offer, nobody expects.
+        // What it does not offer is not expected.
         if libcrypto.provider_of(algorithm, Some(PROPERTY))?.is_none() {
             continue;
         }
