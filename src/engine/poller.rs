@@ -137,13 +137,21 @@ impl Pollers {
         }
     }
 
-    /// Makes the group of a thread's futures.
+    /// Makes the group of a thread's futures. Those of threads that have ended go when nothing of theirs is
+    /// in flight any more.
     pub(crate) fn register_group(&self, remote: &Remote) -> Arc<Group> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |group: &Arc<Group>| Arc::strong_count(group) == 1 && !group.is_in_use();
+        let over: Vec<_> =
+            table.groups.iter().filter(|(_, group)| is_over(group)).map(|(owner, _)| *owner).collect();
+        let over: Vec<_> = over.iter().filter_map(|owner| table.groups.remove(owner)).collect();
         let owner = table.next;
         let group = Group::new(owner, remote);
         table.groups.insert(owner, Arc::clone(&group));
         table.next = table.next.wrapping_add(1);
+        drop(table);
+        // Their wakers are foreign code.
+        drop(over);
         group
     }
 
@@ -178,5 +186,36 @@ impl Pollers {
     fn find(&self, owner: u32) -> Option<Arc<Poller>> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.by_owner.get(&owner).and_then(Weak::upgrade)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
+    use std::thread;
+
+    use crate::engine::Engine;
+    use crate::{Cipher, Config};
+
+    #[test]
+    fn threads_that_end_with_requests_in_flight_leave_no_groups() {
+        let engine = Engine::stepped(Config::default()).unwrap();
+        let session = engine.cipher(Cipher::Aes128Ctr, &[1; 16]).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10 {
+            let (engine_of_thread, session) = (engine.clone(), session.clone());
+            let in_thread = thread::spawn(move || {
+                let _reaper = engine_of_thread.reaper().unwrap();
+                let mut future = session.encrypt_async(&[2; 16], vec![3; 20]);
+                assert!(Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                future
+            });
+            let mut future = in_thread.join().unwrap();
+            engine.device().run_until_idle();
+            assert!(Pin::new(&mut future).poll(&mut context).is_ready());
+        }
+        let table = engine.inner.pollers.table.lock().unwrap();
+        assert_eq!(table.groups.len(), 1, "the latest one's");
     }
 }
