@@ -107,34 +107,6 @@ impl<K: AesKeySize> KeyInit for Aes<K> {
     }
 }
 
-impl<K: AesKeySize> BlockCipherEncrypt for Aes<K> {
-    fn encrypt_with_backend(&self, f: impl BlockCipherEncClosure<BlockSize = U16>) {
-        f.call(&Backend(self));
-    }
-
-    fn encrypt_blocks_inout(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.run(Operation::Encrypt, blocks);
-    }
-
-    fn encrypt_blocks(&self, blocks: &mut [Block<Self>]) {
-        self.run(Operation::Encrypt, blocks.into());
-    }
-}
-
-impl<K: AesKeySize> BlockCipherDecrypt for Aes<K> {
-    fn decrypt_with_backend(&self, f: impl BlockCipherDecClosure<BlockSize = U16>) {
-        f.call(&Backend(self));
-    }
-
-    fn decrypt_blocks_inout(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.run(Operation::Decrypt, blocks);
-    }
-
-    fn decrypt_blocks(&self, blocks: &mut [Block<Self>]) {
-        self.run(Operation::Decrypt, blocks.into());
-    }
-}
-
 /// What generic modes call: blocks in groups of 32, whose copies fit onto a job's stack.
 struct Backend<'a, K: AesKeySize>(&'a Aes<K>);
 
@@ -146,32 +118,53 @@ impl<K: AesKeySize> ParBlocksSizeUser for Backend<'_, K> {
     type ParBlocksSize = U32;
 }
 
-impl<K: AesKeySize> BlockCipherEncBackend for Backend<'_, K> {
-    fn encrypt_block(&self, block: InOut<'_, '_, Block<Self>>) {
-        self.0.run_one(Operation::Encrypt, block);
-    }
+/// The traits of one direction.
+macro_rules! direction {
+    (
+        $operation:expr,
+        $cipher:ident { $with:ident: $closure:ident, $blocks_inout:ident, $blocks:ident },
+        $backend:ident { $one:ident, $group:ident, $tail:ident }
+    ) => {
+        impl<K: AesKeySize> $cipher for Aes<K> {
+            fn $with(&self, f: impl $closure<BlockSize = U16>) {
+                f.call(&Backend(self));
+            }
 
-    fn encrypt_par_blocks(&self, blocks: InOut<'_, '_, ParBlocks<Self>>) {
-        self.0.run(Operation::Encrypt, blocks.into_buf());
-    }
+            fn $blocks_inout(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+                self.run($operation, blocks);
+            }
 
-    fn encrypt_tail_blocks(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.0.run(Operation::Encrypt, blocks);
-    }
+            fn $blocks(&self, blocks: &mut [Block<Self>]) {
+                self.run($operation, blocks.into());
+            }
+        }
+
+        impl<K: AesKeySize> $backend for Backend<'_, K> {
+            fn $one(&self, block: InOut<'_, '_, Block<Self>>) {
+                self.0.run_one($operation, block);
+            }
+
+            fn $group(&self, blocks: InOut<'_, '_, ParBlocks<Self>>) {
+                self.0.run($operation, blocks.into_buf());
+            }
+
+            fn $tail(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+                self.0.run($operation, blocks);
+            }
+        }
+    };
 }
 
-impl<K: AesKeySize> BlockCipherDecBackend for Backend<'_, K> {
-    fn decrypt_block(&self, block: InOut<'_, '_, Block<Self>>) {
-        self.0.run_one(Operation::Decrypt, block);
-    }
+direction! {
+    Operation::Encrypt,
+    BlockCipherEncrypt { encrypt_with_backend: BlockCipherEncClosure, encrypt_blocks_inout, encrypt_blocks },
+    BlockCipherEncBackend { encrypt_block, encrypt_par_blocks, encrypt_tail_blocks }
+}
 
-    fn decrypt_par_blocks(&self, blocks: InOut<'_, '_, ParBlocks<Self>>) {
-        self.0.run(Operation::Decrypt, blocks.into_buf());
-    }
-
-    fn decrypt_tail_blocks(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.0.run(Operation::Decrypt, blocks);
-    }
+direction! {
+    Operation::Decrypt,
+    BlockCipherDecrypt { decrypt_with_backend: BlockCipherDecClosure, decrypt_blocks_inout, decrypt_blocks },
+    BlockCipherDecBackend { decrypt_block, decrypt_par_blocks, decrypt_tail_blocks }
 }
 
 impl<K: AesKeySize> AlgorithmName for Aes<K> {

@@ -126,7 +126,7 @@ impl Steady {
         let outcome = core.run_here(&mut request);
         core.recycle(mem::take(&mut request.buffer));
         match outcome {
-            Ok(()) => (request.state.take(), request.tag),
+            Ok(()) => given(&mut request),
             Err(_) => self.piece_in_software(operation, part, before, data),
         }
     }
@@ -148,9 +148,9 @@ impl Steady {
         request.part = part;
         request.state = between;
         self.stand_in(&mut request);
-        let result = (request.state.take(), request.tag);
+        let given = given(&mut request);
         request.wipe();
-        result
+        given
     }
 
     /// Computes a request here.
@@ -182,6 +182,11 @@ impl Steady {
             None => buffer.zeroize(),
         }
     }
+}
+
+/// What a piece of a message leaves in its request: the state, and the digest after the last one.
+fn given(request: &mut Request) -> (Between, Tag) {
+    (request.state.take(), request.tag)
 }
 
 /// A buffer of the thread, or a new one.
