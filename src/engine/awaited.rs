@@ -34,20 +34,38 @@ use crate::error::Error;
 const MOST_IV: usize = 16;
 const FULL_IV: u8 = 16;
 
-/// An operation of a session on a whole message, that is polled.
-pub(crate) struct Awaited {
+/// An operation of a session on a whole message, that is polled. `None`: it is over, so that its drop is one
+/// look.
+pub(crate) struct Awaited(Option<Underway>);
+
+struct Underway {
     /// `None`: the state machine has it, or the operation is over.
     core: Option<Arc<SessionCore>>,
     stage: Stage,
 }
 
+/// With a tag in memory, because each step compares it: the compiler's own choice is a value that the capacity
+/// of a text cannot have, which takes some instructions to tell apart.
+#[repr(u8)]
 enum Stage {
     /// New, with a text and an IV, and nothing else.
-    Short(Short),
+    Short {
+        iv_len: u8,
+        operation: Operation,
+        text: Vec<u8>,
+        iv: [u8; MOST_IV],
+    },
+    /// New: a message, for a tag.
+    Message {
+        operation: Operation,
+        message: Vec<u8>,
+    },
     /// New, with all that a request may have. Whether it gives a tag.
     Whole(Spare, bool),
-    /// In flight, and its thread's reaper wakes it.
-    Aloft(Aloft, Shape),
+    /// In flight, and its thread's reaper wakes it. It has a text.
+    Aloft(Aloft),
+    /// The same, with additional data, or a tag.
+    AloftTagged(Aloft),
     /// With the state machine.
     Kept(SpareKept),
     /// Its first poll fails.
@@ -61,21 +79,6 @@ enum Shape {
     Text,
     /// And additional data, or a tag.
     Tagged,
-}
-
-struct Short {
-    text: Vec<u8>,
-    iv: [u8; MOST_IV],
-    iv_len: u8,
-    operation: Operation,
-    gives_tag: bool,
-}
-
-impl Short {
-    #[inline]
-    fn iv(&self) -> &[u8] {
-        self.iv.get(..usize::from(self.iv_len)).unwrap_or_default()
-    }
 }
 
 /// What an operation has come to, but for the text of a plain cipher.
@@ -94,25 +97,17 @@ pub(crate) enum Back {
 }
 
 impl Awaited {
-    /// An operation in place, or with a tag as its only output.
-    ///
-    /// Nothing here may take the address of what it makes, not even a function that returns one: then it
-    /// would lie in memory, and each move of it would wait for the stores before it.
+    /// An operation in place.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(crate) fn short(
-        core: &Arc<SessionCore>,
-        operation: Operation,
-        iv: &[u8],
-        mut text: Vec<u8>,
-        gives_tag: bool,
-    ) -> Self {
-        let full = <[u8; MOST_IV]>::try_from(iv).map(|iv| (iv, FULL_IV)).ok();
-        let Some((iv, iv_len)) = full.or_else(|| padded(iv)) else {
-            let (request, refused) = long(core, operation, iv, mem::take(&mut text));
-            return Self::whole(core, request, gives_tag, refused);
-        };
+    pub(crate) fn short(core: &Arc<SessionCore>, operation: Operation, iv: &[u8], text: Vec<u8>) -> Self {
+        Self(Some(Underway::short(core, operation, iv, text)))
+    }
+
+    /// An operation whose only output is a tag.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn message(core: &Arc<SessionCore>, operation: Operation, message: Vec<u8>) -> Self {
         let core = Some(handles::take(core));
-        Self { core, stage: Stage::Short(Short { text, iv, iv_len, operation, gives_tag }) }
+        Self(Some(Underway { core, stage: Stage::Message { operation, message } }))
     }
 
     /// Any operation. `refused`: what the first poll ends with.
@@ -123,46 +118,115 @@ impl Awaited {
         gives_tag: bool,
         refused: Option<Box<Error>>,
     ) -> Self {
-        match refused {
-            None => Self { core: Some(handles::take(core)), stage: Stage::Whole(request, gives_tag) },
-            Some(error) => Self { core: None, stage: Stage::Refused(error, request) },
-        }
+        Self(Some(Underway::whole(core, request, gives_tag, refused)))
     }
 
     /// Takes the request back where it does not end within `limit` of its submission. For one that was not
     /// polled yet.
     pub(crate) fn set_limit(&mut self, limit: Duration) {
-        self.keep();
-        if let Stage::Kept(kept) = &mut self.stage {
-            kept.set_limit(limit);
+        if let Some(underway) = &mut self.0 {
+            underway.set_limit(limit);
         }
     }
 
     /// The text of a plain cipher that has ended well, in registers; `None`: [`Awaited::poll`] says more.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn take_text(&mut self) -> Option<Vec<u8>> {
-        let (Stage::Aloft(aloft, Shape::Text), Some(core)) = (&self.stage, &self.core) else { return None };
+        let text = self.0.as_mut()?.take_text()?;
+        // It owns nothing any more.
+        mem::forget(self.0.take());
+        Some(text)
+    }
+
+    /// Submits a text, where that can be done straight: then it is pending, and `waker` will be called.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn submit_text(&mut self, waker: &Waker) -> bool {
+        self.0.as_mut().is_some_and(|underway| underway.submit_text(waker))
+    }
+
+    /// Goes on with the operation, after [`Awaited::take_text`] and [`Awaited::submit_text`] had nothing to
+    /// do. When it is pending, `waker` will be called; the wakers of earlier polls need not be. Ready before:
+    /// ready with [`Error::Closed`].
+    ///
+    /// Apart from the two, because what it returns is copied, and most of it is not there.
+    #[inline(never)]
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Landed> {
+        let Some(underway) = &mut self.0 else { return Poll::Ready(closed()) };
+        let polled = underway.poll(waker);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+
+    /// Ends the operation now. Waits at most for one batch's computation.
+    #[cold]
+    pub(crate) fn cancel(&mut self) -> Back {
+        self.0.take().map_or_else(|| Back::Over(closed()), |mut underway| underway.cancel())
+    }
+}
+
+/// What an operation that was over before gives.
+#[cold]
+fn closed() -> Landed {
+    Landed::Request(blank(), Err(Error::Closed))
+}
+
+impl Underway {
+    /// Nothing here may take the address of what it makes, not even a function that returns one: then it
+    /// would lie in memory, and each move of it would wait for the stores before it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn short(core: &Arc<SessionCore>, operation: Operation, iv: &[u8], mut text: Vec<u8>) -> Self {
+        let full = <[u8; MOST_IV]>::try_from(iv).map(|iv| (iv, FULL_IV)).ok();
+        let Some((iv, iv_len)) = full.or_else(|| padded(iv)) else {
+            let (request, refused) = long(core, operation, iv, mem::take(&mut text));
+            return Self::whole(core, request, false, refused);
+        };
+        let core = Some(handles::take(core));
+        Self { core, stage: Stage::Short { iv_len, operation, text, iv } }
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn whole(core: &Arc<SessionCore>, request: Spare, gives_tag: bool, refused: Option<Box<Error>>) -> Self {
+        match refused {
+            None => Self { core: Some(handles::take(core)), stage: Stage::Whole(request, gives_tag) },
+            Some(error) => Self { core: None, stage: Stage::Refused(error, request) },
+        }
+    }
+
+    fn set_limit(&mut self, limit: Duration) {
+        self.keep();
+        if let Stage::Kept(kept) = &mut self.stage {
+            kept.set_limit(limit);
+        }
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn take_text(&mut self) -> Option<Vec<u8>> {
+        let (Stage::Aloft(aloft), Some(core)) = (&self.stage, &self.core) else { return None };
         let text = aloft.take::<()>(core.engine())?;
         self.end_aloft();
         Some(text)
     }
 
-    /// Goes on with the operation, after [`Awaited::take_text`] had nothing. When it is pending, `waker` will
-    /// be called; the wakers of earlier polls need not be. Ready before: ready with [`Error::Closed`].
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Landed> {
-        if let (Stage::Short(short), Some(core)) = (&mut self.stage, &self.core)
-            && !short.gives_tag
-        {
-            let (session, operation) = (core.id(), short.operation);
-            let buffer = mem::take(&mut short.text);
-            let plain = Plain { session, operation, iv: short.iv(), buffer, user_data: 0, rest: () };
-            match Aloft::submit(core.engine(), plain, waker) {
-                Ok(lifted) => return self.lifted(lifted, Shape::Text, waker),
-                Err((buffer, ())) => short.text = buffer,
+    fn submit_text(&mut self, waker: &Waker) -> bool {
+        let (Stage::Short { iv_len, operation, text, iv }, Some(core)) = (&mut self.stage, &self.core) else {
+            return false;
+        };
+        let (session, operation, buffer) = (core.id(), *operation, mem::take(text));
+        let iv = iv.get(..usize::from(*iv_len)).unwrap_or_default();
+        let plain = Plain { session, operation, iv, buffer, user_data: 0, rest: () };
+        match Aloft::submit(core.engine(), plain, waker) {
+            Ok(lifted) => {
+                self.lifted(lifted, Shape::Text, waker);
+                true
+            }
+            Err((buffer, ())) => {
+                *text = buffer;
+                false
             }
         }
-        self.poll_any(waker)
     }
 
     /// What is aloft, or short and without its text, owns nothing that is dropped.
@@ -174,45 +238,48 @@ impl Awaited {
     #[inline]
     fn end_aloft(&mut self) {
         self.set_stage(Stage::Over);
-        self.core.take().into_iter().for_each(handles::leave);
+        if let Some(core) = self.core.take() {
+            handles::leave(core);
+        }
     }
 
     /// A waker is foreign code. An operation that it leaves by a panic is in flight, and can be polled again.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn lifted(&mut self, lifted: Lifted, shape: Shape, waker: &Waker) -> Poll<Landed> {
-        self.set_stage(Stage::Aloft(lifted.aloft, shape));
+    fn lifted(&mut self, lifted: Lifted, shape: Shape, waker: &Waker) {
+        self.set_stage(match shape {
+            Shape::Text => Stage::Aloft(lifted.aloft),
+            Shape::Tagged => Stage::AloftTagged(lifted.aloft),
+        });
         if !lifted.is_noted {
             self.note(waker);
         }
-        Poll::Pending
     }
 
     /// Reads what `lifted` has stored: an address of its parameter would keep that in memory, and a copy of
     /// it there waits for the stores.
     #[cold]
     fn note(&self, waker: &Waker) {
-        if let (Stage::Aloft(aloft, _), Some(core)) = (&self.stage, &self.core) {
+        if let (Stage::Aloft(aloft) | Stage::AloftTagged(aloft), Some(core)) = (&self.stage, &self.core) {
             aloft.note(core.engine(), waker);
         }
     }
 
     /// All but the text of a plain cipher.
-    #[inline(never)]
-    fn poll_any(&mut self, waker: &Waker) -> Poll<Landed> {
+    fn poll(&mut self, waker: &Waker) -> Poll<Landed> {
         match &mut self.stage {
-            Stage::Aloft(aloft, shape) => {
-                let (aloft, shape) = (*aloft, *shape);
-                return self.poll_aloft(aloft, shape, waker);
-            }
-            Stage::Short(short) if short.gives_tag => {
-                if let Some(lifted) = self.lift_short(waker) {
-                    return self.lifted(lifted, Shape::Tagged, waker);
+            &mut Stage::Aloft(aloft) => return self.look(aloft, waker),
+            &mut Stage::AloftTagged(aloft) => return self.poll_tagged(aloft, waker),
+            Stage::Message { .. } => {
+                if let Some(lifted) = self.lift_message(waker) {
+                    self.lifted(lifted, Shape::Tagged, waker);
+                    return Poll::Pending;
                 }
             }
             Stage::Whole(..) => {
                 if let Some((lifted, shape)) = self.lift_whole(waker) {
                     self.stage = Stage::Over;
-                    return self.lifted(lifted, shape, waker);
+                    self.lifted(lifted, shape, waker);
+                    return Poll::Pending;
                 }
             }
             _ => {}
@@ -222,8 +289,8 @@ impl Awaited {
     }
 
     #[inline]
-    fn poll_aloft(&mut self, aloft: Aloft, shape: Shape, waker: &Waker) -> Poll<Landed> {
-        if let (Some(core), Shape::Tagged) = (&self.core, shape)
+    fn poll_tagged(&mut self, aloft: Aloft, waker: &Waker) -> Poll<Landed> {
+        if let Some(core) = &self.core
             && let Some(mut tagged) = aloft.take::<Tagged<'_>>(core.engine())
         {
             recycle(core, mem::take(&mut tagged.aad));
@@ -248,13 +315,14 @@ impl Awaited {
     }
 
     /// Submits a digest or a MAC.
-    fn lift_short(&mut self, waker: &Waker) -> Option<Lifted> {
-        let (Stage::Short(short), Some(core)) = (&mut self.stage, &self.core) else { return None };
-        let (session, operation) = (core.id(), short.operation);
-        let (buffer, rest) = (mem::take(&mut short.text), Tagged::default());
-        let plain = Plain { session, operation, iv: short.iv(), buffer, user_data: 0, rest };
+    fn lift_message(&mut self, waker: &Waker) -> Option<Lifted> {
+        let (Stage::Message { operation, message }, Some(core)) = (&mut self.stage, &self.core) else {
+            return None;
+        };
+        let (session, operation, buffer) = (core.id(), *operation, mem::take(message));
+        let plain = Plain { session, operation, iv: &[], buffer, user_data: 0, rest: Tagged::default() };
         let submitted = Aloft::submit(core.engine(), plain, waker);
-        submitted.map_err(|(buffer, _)| short.text = buffer).ok()
+        submitted.map_err(|(buffer, _)| *message = buffer).ok()
     }
 
     /// Submits what has a request.
@@ -293,16 +361,17 @@ impl Awaited {
     /// A new one goes to the state machine.
     #[inline(never)]
     fn keep(&mut self) {
-        if !matches!(self.stage, Stage::Short(_) | Stage::Whole(..)) {
+        if !matches!(self.stage, Stage::Short { .. } | Stage::Message { .. } | Stage::Whole(..)) {
             return;
         }
         let Some(core) = self.core.take() else { return };
         let request = match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Short(short) => {
-                let mut request = core.spare_request(short.operation, short.text);
-                request.set_iv(short.iv.get(..usize::from(short.iv_len)).unwrap_or_default());
+            Stage::Short { iv_len, operation, text, iv } => {
+                let mut request = core.spare_request(operation, text);
+                request.set_iv(iv.get(..usize::from(iv_len)).unwrap_or_default());
                 request
             }
+            Stage::Message { operation, message } => core.spare_request(operation, message),
             Stage::Whole(request, _) => request,
             _ => return,
         };
@@ -343,13 +412,12 @@ impl Awaited {
     #[cold]
     fn closed(&mut self) -> Landed {
         (self.stage, self.core) = (Stage::Over, None);
-        Landed::Request(blank(), Err(Error::Closed))
+        closed()
     }
 
-    /// Ends the operation now. Waits at most for one batch's computation.
     #[cold]
-    pub(crate) fn cancel(&mut self) -> Back {
-        if let Stage::Aloft(aloft, _) = self.stage {
+    fn cancel(&mut self) -> Back {
+        if let Stage::Aloft(aloft) | Stage::AloftTagged(aloft) = self.stage {
             return self.cancel_aloft(aloft);
         }
         self.keep();
@@ -378,13 +446,13 @@ impl Awaited {
     }
 }
 
-impl Drop for Awaited {
+impl Drop for Underway {
     #[inline]
     fn drop(&mut self) {
         match &mut self.stage {
             Stage::Over => {}
-            Stage::Short(short) => short.text.zeroize(),
-            Stage::Aloft(aloft, _) => {
+            Stage::Short { text, .. } | Stage::Message { message: text, .. } => text.zeroize(),
+            Stage::Aloft(aloft) | Stage::AloftTagged(aloft) => {
                 if let Some(core) = &self.core {
                     aloft.give_up(core.engine());
                 }
@@ -396,11 +464,14 @@ impl Drop for Awaited {
 
 impl fmt::Debug for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.stage {
-            Stage::Short(_) | Stage::Whole(..) | Stage::Refused(..) => "New",
-            Stage::Aloft(..) => "Aloft",
-            Stage::Kept(_) => "Kept",
-            Stage::Over => "Over",
+        let stage = self.0.as_ref().map(|underway| &underway.stage);
+        f.write_str(match stage {
+            Some(Stage::Short { .. } | Stage::Message { .. } | Stage::Whole(..) | Stage::Refused(..)) => {
+                "New"
+            }
+            Some(Stage::Aloft(_) | Stage::AloftTagged(_)) => "Aloft",
+            Some(Stage::Kept(_)) => "Kept",
+            Some(Stage::Over) | None => "Over",
         })
     }
 }

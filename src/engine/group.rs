@@ -26,7 +26,7 @@ use std::task::{Wake, Waker};
 use simaccel_device::{Alert, Remote, Ticket};
 
 use super::catching::catch;
-use super::places::{Called, Places, is_in_use};
+use super::places::{Places, is_in_use};
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 
 /// The futures of one engine and thread.
@@ -107,13 +107,12 @@ impl Group {
         }
     }
 
-    /// Takes the wakers of requests whose completions the group's thread has reaped: those of its own places
-    /// go to `called`. The others are called here.
+    /// Wakes the requests whose completions the group's thread has reaped.
     #[inline]
-    pub(crate) fn take(&self, tickets: &mut Vec<Ticket>, places: &Places, called: &mut Called) {
+    pub(crate) fn wake_reaped(&self, tickets: &mut Vec<Ticket>, places: &Places) {
         let moved = self.take_moved(tickets);
-        places.take(tickets, called);
         moved.into_iter().for_each(|waker| catch(|| waker.wake()));
+        places.wake(tickets);
     }
 
     /// The wakers of those that another thread has polled, whose own places are left alone.

@@ -47,15 +47,16 @@ pub(crate) fn leave(session: Arc<SessionCore>) {
     if AWAKE.get() == 0 {
         return drop(session);
     }
-    let mut session = Some(session);
     // The thread is ending where there is no list.
-    let _ = LEFT.try_with(|left| {
+    let left_over = LEFT.try_with(move |left| {
         let mut left = left.borrow_mut();
-        if left.len() < MOST {
-            left.extend(session.take());
+        if left.len() >= MOST {
+            return Some(session);
         }
+        left.push(session);
+        None
     });
-    drop(session);
+    drop(left_over);
 }
 
 /// A session goes with its last handle, outside of the list.

@@ -23,7 +23,7 @@ use super::fault::FaultKind;
 use super::group::Group;
 use super::lease::Lease;
 use super::orphan;
-use super::places::{Called, Places};
+use super::places::Places;
 use super::poller::{self, Poller};
 use super::stats::Counters;
 use super::thread_waker::ThreadWaker;
@@ -320,10 +320,8 @@ impl Instance {
     fn forward_completion(&self, engine: &Inner, completion: Completion) {
         match self.group() {
             Some(group) if group.owner() == completion.owner => {
-                let mut called = Called::new();
-                group.take(&mut vec![completion.ticket], &self.places, &mut called);
                 // Its panic would lose the completions behind it.
-                catch(|| self.places.wake(&mut called));
+                catch(|| group.wake_reaped(&mut vec![completion.ticket], &self.places));
             }
             _ => engine.pollers.forward(completion),
         }

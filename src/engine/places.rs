@@ -36,9 +36,6 @@ struct Place {
     waker: Option<Waker>,
 }
 
-/// Wakers out of their places, to be called.
-pub(crate) type Called = Vec<(usize, Waker)>;
-
 impl Places {
     /// Whether a reaper comes.
     #[inline]
@@ -86,39 +83,34 @@ impl Places {
         self.turns.set(self.turns.get().wrapping_add(1));
     }
 
-    /// Takes the wakers of these requests out of their places.
+    /// Wakes these requests. A waker is out of its place while it is called, and goes back where no other one
+    /// came meanwhile. A panic of one comes when all were called.
     #[inline]
-    pub(crate) fn take(&self, tickets: &mut Vec<Ticket>, called: &mut Called) {
+    pub(crate) fn wake(&self, tickets: &mut Vec<Ticket>) {
         self.count_turn();
-        let mut list = self.list.borrow_mut();
-        called.reserve(tickets.len());
-        for ticket in tickets.drain(..) {
-            if let Some(place) = list.get_mut(ticket.place())
-                && place.ticket == Some(ticket)
-                && let Some(waker) = place.waker.take()
-            {
-                place.ticket = None;
-                called.push((ticket.place(), waker));
-            }
-        }
+        let together = Together::begin();
+        WakeAll { places: self, tickets: tickets.iter(), called: None }.go_on();
+        together.end();
+        tickets.clear();
     }
 
-    /// Calls the wakers, and puts each back where no other one came meanwhile. A panic of one comes when all
-    /// were called.
     #[inline]
-    pub(crate) fn wake(&self, called: &mut Called) {
-        let together = Together::begin();
-        WakeAll { called, at: 0 }.go_on();
-        together.end();
-        let (mut list, mut others) = (self.list.borrow_mut(), Vec::new());
-        for (at, waker) in called.drain(..) {
-            match list.get_mut(at) {
-                Some(Place { waker: place @ None, .. }) => *place = Some(waker),
-                _ => others.push(waker),
-            }
+    fn take(&self, ticket: Ticket) -> Option<Waker> {
+        let mut list = self.list.borrow_mut();
+        let place = list.get_mut(ticket.place()).filter(|place| place.ticket == Some(ticket))?;
+        place.ticket = None;
+        place.waker.take()
+    }
+
+    #[inline]
+    fn put_back(&self, at: usize, waker: Waker) {
+        let mut list = self.list.borrow_mut();
+        if let Some(Place { waker: place @ None, .. }) = list.get_mut(at) {
+            *place = Some(waker);
+            return;
         }
         drop(list);
-        drop(others);
+        drop(waker);
     }
 
     /// Drops the waker of a request that is given up.
@@ -157,28 +149,53 @@ pub(super) fn is_in_use(remote: &Remote, ticket: Ticket) -> bool {
     remote.state(ticket) != TicketState::Stale
 }
 
-/// Wakers that are being called, one after the other.
+/// Requests that are being woken, one after the other.
 struct WakeAll<'a> {
-    called: &'a Called,
-    at: usize,
+    places: &'a Places,
+    tickets: std::slice::Iter<'a, Ticket>,
+    /// The waker that is being called, and its place.
+    called: Option<(usize, Waker)>,
 }
 
 impl WakeAll<'_> {
     #[inline]
     fn go_on(mut self) {
-        while let Some((_, waker)) = self.called.get(self.at) {
-            self.at += 1;
-            waker.wake_by_ref();
+        while let Some(&ticket) = self.tickets.next() {
+            if let Some(waker) = self.places.take(ticket) {
+                let (_, waker) = self.called.insert((ticket.place(), waker));
+                waker.wake_by_ref();
+                self.put_back();
+            }
+        }
+    }
+
+    #[inline]
+    fn put_back(&mut self) {
+        if let Some((at, waker)) = self.called.take() {
+            self.places.put_back(at, waker);
         }
     }
 }
 
 impl Drop for WakeAll<'_> {
-    /// One has panicked.
+    /// One has panicked, if any is left: in its call, or when it was dropped.
     #[inline]
     fn drop(&mut self) {
-        for (_, waker) in self.called.get(self.at..).unwrap_or_default() {
-            catch(|| waker.wake_by_ref());
+        if self.called.is_some() || !self.tickets.as_slice().is_empty() {
+            self.go_on_after_panic();
+        }
+    }
+}
+
+impl WakeAll<'_> {
+    #[cold]
+    fn go_on_after_panic(&mut self) {
+        catch(|| self.put_back());
+        for &ticket in self.tickets.by_ref() {
+            if let Some(waker) = self.places.take(ticket) {
+                catch(|| waker.wake_by_ref());
+                catch(|| self.places.put_back(ticket.place(), waker));
+            }
         }
     }
 }

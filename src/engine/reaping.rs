@@ -8,7 +8,6 @@ use simaccel_device::Ticket;
 use super::catching::catch;
 use super::group::Group;
 use super::handles::Awake;
-use super::places::Called;
 use super::{Inner, table};
 use crate::error::Error;
 
@@ -16,9 +15,8 @@ use crate::error::Error;
 pub(crate) struct Reaping {
     engine: Arc<Inner>,
     group: Arc<Group>,
-    /// Kept for their memory.
+    /// Kept for its memory.
     tickets: Vec<Ticket>,
-    called: Called,
     awake: Awake,
 }
 
@@ -34,12 +32,12 @@ impl Reaping {
             group.open(instance.places());
             Arc::clone(group)
         });
-        Ok(Self { engine, group, tickets: Vec::new(), called: Called::new(), awake: Awake::default() })
+        Ok(Self { engine, group, tickets: Vec::new(), awake: Awake::default() })
     }
 
     /// Shows the device what was submitted since the last turn, and wakes what is done. Returns how many.
     pub(crate) fn reap(&mut self) -> usize {
-        let Self { engine, group, tickets, called, awake } = self;
+        let Self { engine, group, tickets, awake } = self;
         if engine.is_inherited() {
             return 0;
         }
@@ -47,15 +45,14 @@ impl Reaping {
         group.disarm();
         table::with(engine, |instance| {
             instance.flush();
+            // Left by a panic, after they were woken.
+            tickets.clear();
             instance.take_arrivals(engine, group, tickets);
             // It has another turn soon.
             instance.hold_back(!tickets.is_empty() && !engine.is_stepped());
             let count = tickets.len();
             if count > 0 {
-                // Left by a panic, after they were called.
-                called.clear();
-                group.take(tickets, instance.places(), called);
-                instance.places().wake(called);
+                group.wake_reaped(tickets, instance.places());
             }
             count
         })

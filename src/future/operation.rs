@@ -82,6 +82,13 @@ pub trait Kind: sealed::Kind + Send + Unpin + 'static {
 
     #[doc(hidden)]
     fn output<B: Buffer>(&self, parts: &mut Parts) -> Result<Self::Output<B>, Error>;
+
+    /// The output of one that leaves a text, and nothing else.
+    #[doc(hidden)]
+    fn of_text<B: Buffer>(&self, text: Vec<u8>) -> Result<Self::Output<B>, OpError<B>> {
+        let mut parts = Parts { buffer: text, ..Parts::default() };
+        self.output(&mut parts).map_err(|error| parts.failed(error))
+    }
 }
 
 /// What an operation leaves.
@@ -143,6 +150,11 @@ impl Kind for InPlace {
 
     fn output<B: Buffer>(&self, parts: &mut Parts) -> Result<B, Error> {
         Ok(parts.buffer())
+    }
+
+    #[inline]
+    fn of_text<B: Buffer>(&self, text: Vec<u8>) -> Result<B, OpError<B>> {
+        Ok(B::from_vec(text))
     }
 }
 
@@ -212,6 +224,10 @@ impl<K: Kind, B: Buffer> OpFuture<K, B> {
 
     /// Out of line: a plain cipher has its text without it.
     #[inline(never)]
+    fn go_on(&mut self, context: &Context<'_>) -> Poll<Result<K::Output<B>, OpError<B>>> {
+        self.awaited.poll(context.waker()).map(|landed| self.result(landed))
+    }
+
     fn result(&self, landed: Landed) -> Result<K::Output<B>, OpError<B>> {
         match landed {
             Landed::Tagged(TaggedText { buffer, tag, .. }) => {
@@ -239,10 +255,13 @@ impl<K: Kind, B: Buffer> Future for OpFuture<K, B> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(buffer) = this.awaited.take_text() {
-            return Poll::Ready(this.output(Parts { buffer, ..Parts::default() }));
+        if let Some(text) = this.awaited.take_text() {
+            return Poll::Ready(this.kind.of_text(text));
         }
-        this.awaited.poll(context.waker()).map(|landed| this.result(landed))
+        if this.awaited.submit_text(context.waker()) {
+            return Poll::Pending;
+        }
+        this.go_on(context)
     }
 }
 

@@ -30,12 +30,12 @@ fn in_place<B: Buffer>(
         }
         text = longer;
     }
-    OpFuture::new(Awaited::short(core, operation, iv, text, false), InPlace(()))
+    OpFuture::new(Awaited::short(core, operation, iv, text), InPlace(()))
 }
 
 /// A digest or a MAC.
 fn tagged<B: Buffer>(core: &Arc<SessionCore>, operation: Operation, message: B) -> Awaited {
-    Awaited::short(core, operation, &[], message.into_vec(), true)
+    Awaited::message(core, operation, message.into_vec())
 }
 
 /// One with a request.

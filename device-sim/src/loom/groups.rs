@@ -16,7 +16,7 @@ use crate::queue::remote::Remote;
 use crate::queue::ring::Producer;
 
 use group::Group;
-use places::{Called, Places};
+use places::Places;
 
 // The engine's own files: they know nothing but the device.
 #[path = "../../../src/engine/catching.rs"]
@@ -87,9 +87,7 @@ impl Reaping {
         self.consumer.publish();
         let is_wanted = |entry: &&Entry| slab.reap(index_of(**entry), generation_of(**entry)).is_some();
         let mut tickets = entries.iter().filter(is_wanted).map(|entry| ticket_of(*entry, slab)).collect();
-        let mut called = Called::new();
-        self.group.take(&mut tickets, &self.places, &mut called);
-        self.places.wake(&mut called);
+        self.group.wake_reaped(&mut tickets, &self.places);
         entries.len()
     }
 
