@@ -41,7 +41,12 @@ fn catches(child: &Child) -> bool {
     u64::from_str_radix(&caught, 16).unwrap() & 1 << (Signal::SIGINT as u32 - 1) != 0
 }
 
+/// Where this process ignores the signal, a child keeps to that, and would never end.
 fn signal(child: &Child, signal: Signal) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim().to_owned();
+    let is_ignored = u64::from_str_radix(&ignored, 16).unwrap() & 1 << (signal as u32 - 1) != 0;
+    assert!(!is_ignored, "{signal} is ignored here: start the tests in the foreground");
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
