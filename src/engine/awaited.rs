@@ -44,8 +44,8 @@ struct Underway {
     stage: Stage,
 }
 
-/// With a tag in memory, because each step compares it: the compiler's own choice is a value that the capacity
-/// of a text cannot have, which takes some instructions to tell apart.
+/// With a tag in memory, because each step compares it: the compiler's own choice is a value that the
+/// capacity of a text cannot have, which takes some instructions to tell apart.
 #[repr(u8)]
 enum Stage {
     /// New, with a text and an IV, and nothing else.
