@@ -6,7 +6,7 @@
 //!                                   └── dropped: the stream is as it was           └── dropped, failed: poisoned
 //! ```
 //!
-//! A drop gives no answer, so afterwards nobody would know whether the part counts: it poisons the stream. A
+//! A drop gives no answer, so afterwards it would be open whether the part counts: it poisons the stream. A
 //! cancel says what has become of the part. Where a device may compute it before its time, the flight keeps a
 //! copy of the state for that.
 

@@ -17,7 +17,7 @@ const FEWEST: u32 = 16;
 const MOST: u32 = 1_024;
 
 /// Wakes the futures of its thread, many at a time: a task for runtimes of one thread, where an awaited
-/// operation then costs 1.1 to 1.4 times one in a polled job. It never ends.
+/// operation then costs 1.1 to 1.5 times one in a polled job. It never ends.
 ///
 /// Without it the device calls the waker of each future, from its own thread, and so wakes a task across
 /// threads. With it, what the futures of this thread submit leaves a completion in the thread's ring, and the

@@ -118,7 +118,7 @@ impl<'a> Text<'a> {
 /// The text of a file, or why there is none.
 fn contents(path: &str) -> Result<String, String> {
     let told = |error: io::Error| error.to_string();
-    // Opening a pipe that nobody writes to would wait for ever.
+    // Opening a pipe without a writer would wait for ever.
     let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
     let file = File::options().read(true).custom_flags(flags).open(path).map_err(told)?;
     if !file.metadata().map_err(told)?.is_file() {

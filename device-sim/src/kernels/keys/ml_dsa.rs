@@ -153,7 +153,7 @@ impl<P: Parameters> Private<P> {
             false => Zeroizing::default(),
         };
         let signature = self.key.sign_randomized(task.input, context, &mut Drawn(random));
-        // Its 65,536 nonces were not enough, which happens to nobody.
+        // Its 65,536 nonces were not enough, which does not happen.
         let signature = signature.map_err(|_| Refusal::Faulty)?;
         Ok(Zeroizing::new(signature.encode().to_vec()))
     }
