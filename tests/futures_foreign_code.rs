@@ -7,8 +7,10 @@ mod future_helpers;
 #[path = "futures_foreign_code/wakers.rs"]
 mod wakers;
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::panic_any;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Wake, Waker};
@@ -22,7 +24,7 @@ use self::engine_helpers::{
     IV, KEY, assert_adds_up, assert_at_rest, ctr, expected_ctr, message, open, stepped,
 };
 use self::future_helpers::{Flag, block_on, drive, flags, poll_once, poll_with, reaper, turn};
-use self::wakers::{Fragile, in_next_clone, panicking, panics, runs};
+use self::wakers::{Fragile, in_next_call, in_next_clone, panicking, panics, runs};
 
 #[test]
 fn a_waker_that_panics_in_a_reaper_keeps_no_other_from_being_called() {
@@ -49,6 +51,37 @@ fn a_waker_that_panics_in_a_reaper_keeps_no_other_from_being_called() {
         }
         assert_at_rest(&engine);
     }
+}
+
+/// In its call, its place gets the waker of the next operation, which has the same cell, so that the reaper
+/// drops the one that it has called.
+#[test]
+fn a_waker_that_panics_when_the_reaper_drops_it_keeps_no_other_from_being_called() {
+    let engine = stepped("");
+    let (mut reaper, session) = (reaper(&engine), ctr(&engine));
+    let first = Rc::new(RefCell::new(session.encrypt_async(&IV, message(0, 40))));
+    let mut last = session.encrypt_async(&IV, message(1, 40));
+    let (fragile, [flag, next]) = (Arc::new(Fragile::default()), flags());
+    assert!(poll_with(&mut *first.borrow_mut(), &Fragile::waker(&fragile)).is_pending());
+    assert!(poll_with(&mut last, &Waker::from(Arc::clone(&flag))).is_pending());
+    engine.device().run_until_idle();
+    let (again, data, waker) = (Rc::clone(&first), Arc::clone(&fragile), Waker::from(Arc::clone(&next)));
+    in_next_call(move || {
+        let mut future = again.borrow_mut();
+        assert!(poll_with(&mut *future, &waker).is_ready());
+        *future = session.encrypt_async(&IV, message(2, 40));
+        assert!(poll_with(&mut *future, &waker).is_pending());
+        data.drop.store(true, Ordering::SeqCst);
+    });
+    assert!(panics(|| turn(&mut reaper)), "it was dropped");
+    assert_eq!((fragile.calls.load(Ordering::SeqCst), flag.calls()), (1, 1));
+    engine.device().run_until_idle();
+    turn(&mut reaper);
+    assert_eq!(next.calls(), 1);
+    for (future, at) in [(&mut *first.borrow_mut(), 2), (&mut last, 1)] {
+        assert_eq!(poll_once(future).map(Result::unwrap), Poll::Ready(expected_ctr(&message(at, 40))));
+    }
+    assert_at_rest(&engine);
 }
 
 /// A blocked call reaps the completions of its thread's futures and wakes them; a job's token is behind.

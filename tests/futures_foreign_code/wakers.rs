@@ -40,10 +40,16 @@ pub(super) struct Fragile {
 thread_local! {
     /// Runs in the thread's next clone of a fragile waker.
     static IN_CLONE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    /// Runs in the thread's next call of one.
+    static IN_CALL: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
 pub(super) fn in_next_clone(f: impl FnOnce() + 'static) {
     IN_CLONE.set(Some(Box::new(f)));
+}
+
+pub(super) fn in_next_call(f: impl FnOnce() + 'static) {
+    IN_CALL.set(Some(Box::new(f)));
 }
 
 impl Fragile {
@@ -81,6 +87,9 @@ unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the pointer is that of `raw`, and its reference stays with the waker.
     let data = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Fragile>()) });
     data.calls.fetch_add(1, Ordering::SeqCst);
+    if let Some(f) = IN_CALL.take() {
+        f();
+    }
 }
 
 unsafe fn drop(data: *const ()) {
