@@ -27,7 +27,7 @@ use simaccel::future::{CallFuture, InPlace, JobFuture, OpFuture, Tagged};
 use simaccel::job::{self, Callback, Misuse};
 use simaccel::{Aead, AeadSession, Engine, Error, Hash, HashSession, Job, WaitCtx};
 
-use self::engine_helpers::{IV, KEY, assert_adds_up, ctr, expected_ctr, message, open, paused_job};
+use self::engine_helpers::{IV, KEY, assert_adds_up, ctr, expected_ctr, message, open, paused_job, stepped};
 use self::future_helpers::{block_on, poll_once};
 
 const FORKS: usize = 100;
@@ -179,15 +179,22 @@ impl Inherited {
     }
 }
 
-/// What the child begins by itself works there.
+/// What the child begins by itself works there. It starts no thread: the standard library takes a lock of its
+/// own in each new one, which a thread that began or ended in the parent at that moment has for ever.
 fn of_its_own() -> i32 {
-    let engine = open("");
+    let engine = stepped("");
     let session = ctr(&engine);
     if session.encrypt(&IV, message(1, 70)).unwrap() != expected_ctr(&message(1, 70)) {
         return 20;
     }
-    let job = JobFuture::new(move || session.encrypt(&IV, message(1, 70)).unwrap());
-    if block_on(job) == Ok(expected_ctr(&message(1, 70))) { 0 } else { 21 }
+    let mut job = JobFuture::new(move || session.encrypt(&IV, message(1, 70)).unwrap());
+    loop {
+        match poll_once(&mut job) {
+            Poll::Ready(done) if done == Ok(expected_ctr(&message(1, 70))) => return 0,
+            Poll::Ready(_) => return 21,
+            Poll::Pending => _ = engine.device().run_until_idle(),
+        }
+    }
 }
 
 #[test]
@@ -224,8 +231,7 @@ fn a_child_gets_past_the_locks_of_an_inherited_job() {
         let session = ctr(&engine);
         let mut future = JobFuture::new(move || {
             let _ = job::pause();
-            let own = open("");
-            (session.encrypt(&IV, message(1, 70)).is_err(), ctr(&own).encrypt(&IV, message(1, 70)).unwrap())
+            session.encrypt(&IV, message(1, 70)).is_err()
         });
         assert!(poll_once(&mut future).is_pending());
         let wake: Callback = future.wait_ctx().callback().unwrap();
@@ -234,7 +240,7 @@ fn a_child_gets_past_the_locks_of_an_inherited_job() {
         for _ in 0..FORKS {
             in_child(|| {
                 let done = block_on(future.take().unwrap());
-                i32::from(done != Ok((true, expected_ctr(&message(1, 70)))))
+                if done == Ok(true) { of_its_own() } else { 1 }
             });
         }
         drop(future);
