@@ -84,6 +84,32 @@ fn a_waker_that_panics_when_the_reaper_drops_it_keeps_no_other_from_being_called
     assert_at_rest(&engine);
 }
 
+/// The first one's is kept for the next operation of its task, and goes with the reaper.
+#[test]
+fn a_waker_that_panics_when_the_reaper_ends_keeps_no_other_from_being_called() {
+    let engine = stepped("");
+    let (mut reaper, session) = (reaper(&engine), ctr(&engine));
+    let [mut first, mut last] = [0, 1].map(|at| session.encrypt_async(&IV, message(at, 40)));
+    let (fragile, [flag]) = (Arc::new(Fragile::default()), flags());
+    assert!(poll_with(&mut first, &Fragile::waker(&fragile)).is_pending());
+    engine.device().run_until_idle();
+    turn(&mut reaper);
+    // Its result is not taken, so this one has another place.
+    assert!(poll_with(&mut last, &Waker::from(Arc::clone(&flag))).is_pending());
+    fragile.drop.store(true, Ordering::SeqCst);
+    assert!(!panics(|| drop(reaper)), "a drop may come while a panic is under way");
+    assert_eq!(
+        (fragile.drop.load(Ordering::SeqCst), flag.calls()),
+        (false, 1),
+        "it was dropped, and one called"
+    );
+    engine.device().run_until_idle();
+    for (future, at) in [(&mut first, 0), (&mut last, 1)] {
+        assert_eq!(poll_once(future).map(Result::unwrap), Poll::Ready(expected_ctr(&message(at, 40))));
+    }
+    assert_at_rest(&engine);
+}
+
 /// A blocked call reaps the completions of its thread's futures and wakes them; a job's token is behind.
 #[test]
 fn a_waker_that_panics_in_a_blocked_call_loses_no_other_completion() {

@@ -137,10 +137,11 @@ impl AsyncWaitCtx {
     fn clear_fd(&self, key: *const c_void) -> bool {
         const NAME: &str = "ASYNC_WAIT_CTX_clear_fd";
         self.inside(NAME, |ctx| {
-            let Some(mut table) = self.table(NAME) else { return false };
-            if !ctx.clear_fd(WaitKey::from_addr(key.addr())) {
+            // Free again before what the engine drops there: that may come back into this context.
+            if self.table(NAME).is_none() || !ctx.clear_fd(WaitKey::from_addr(key.addr())) {
                 return false;
             }
+            let Some(mut table) = self.table(NAME) else { return false };
             if let Some(at) = table.fds.iter().rposition(|registered| registered.key == key.addr()) {
                 table.fds.remove(at);
             }

@@ -149,7 +149,7 @@ impl Aloft {
             }
             None => match engine.pollers.group(self.owner()) {
                 Some(group) => group.rearm(self.ticket, waker),
-                // It ends with its engine alone, and that is here.
+                // It has gone with its thread, which did not know of this request.
                 None => waker.wake_by_ref(),
             },
         }

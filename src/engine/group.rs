@@ -179,7 +179,7 @@ impl Group {
         inside.left.extend(left.iter().map(|(ticket, _)| *ticket));
         let reaper = inside.reaper.take();
         drop(inside);
-        drop(reaper);
+        catch(|| drop(reaper));
         self.wake_all();
         left.into_iter().for_each(|(ticket, waker)| self.wake_waiting(ticket, waker));
     }

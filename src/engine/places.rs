@@ -139,8 +139,16 @@ impl Places {
     pub(crate) fn close(&self) -> Vec<(Ticket, Waker)> {
         self.open.set(false);
         self.count_turn();
-        let list = self.list.take();
-        list.into_iter().filter_map(|Place { ticket, waker }| Some((ticket?, waker?))).collect()
+        let (mut left, mut idle) = (Vec::new(), Vec::new());
+        for Place { ticket, waker } in self.list.take() {
+            match (ticket, waker) {
+                (Some(ticket), Some(waker)) => left.push((ticket, waker)),
+                (_, waker) => idle.extend(waker),
+            }
+        }
+        // A panic of one would lose those that are left.
+        idle.into_iter().for_each(|waker| catch(|| drop(waker)));
+        left
     }
 }
 

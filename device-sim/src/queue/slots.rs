@@ -210,7 +210,8 @@ impl Slots {
 
     /// Whether all are free, and no request waits for one.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.has_waiters() && self.used() == 0
+        // Acquire, as in `take`.
+        self.waiting.load(Ordering::Acquire) == 0 && self.used() == 0
     }
 
     /// Whether the first parked request takes long, and could have a slot.
