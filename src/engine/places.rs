@@ -183,19 +183,7 @@ impl WakeAll<'_> {
             self.places.put_back(at, waker);
         }
     }
-}
 
-impl Drop for WakeAll<'_> {
-    /// One has panicked, if any is left: in its call, or when it was dropped.
-    #[inline]
-    fn drop(&mut self) {
-        if self.called.is_some() || !self.tickets.as_slice().is_empty() {
-            self.go_on_after_panic();
-        }
-    }
-}
-
-impl WakeAll<'_> {
     #[cold]
     fn go_on_after_panic(&mut self) {
         catch(|| self.put_back());
@@ -204,6 +192,16 @@ impl WakeAll<'_> {
                 catch(|| waker.wake_by_ref());
                 catch(|| self.places.put_back(ticket.place(), waker));
             }
+        }
+    }
+}
+
+impl Drop for WakeAll<'_> {
+    /// One has panicked, if any is left: in its call, or when it was dropped.
+    #[inline]
+    fn drop(&mut self) {
+        if self.called.is_some() || !self.tickets.as_slice().is_empty() {
+            self.go_on_after_panic();
         }
     }
 }

@@ -88,7 +88,7 @@ impl<T> Drop for NotInherited<T> {
 }
 
 /// A lock for short critical sections that parent and child of a fork both enter. It is no faster than a
-/// mutex, and not fair: who waits yields the processor.
+/// mutex, and not fair: a thread that waits yields the processor.
 pub struct Lock<T> {
     /// [`FREE`], or the generation of the process whose thread has it.
     holder: AtomicU64,
